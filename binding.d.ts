@@ -1,0 +1,234 @@
+/**
+ * Everything that `earshot.node` exports: the whole contract between TypeScript and C++.
+ *
+ * Threads. Functions that return a promise do their work on the libuv thread pool and settle on the
+ * thread that called them; everything else returns at once. A host sizes `UV_THREADPOOL_SIZE` for it.
+ *
+ * Ownership. Arrays handed in are read in place until the promise settles: do not write, transfer or
+ * detach them before. Arrays handed out belong to the caller.
+ *
+ * Failures. Promises reject, and functions throw, only `NativeError`; nothing here prints, exits or
+ * validates what TypeScript has validated already.
+ */
+
+/** The codes a `NativeError` carries; a subset of the codes in `src/errors.ts`. */
+export type NativeCode =
+	/** The bytes are not audio that FFmpeg reads, hold no audio stream, or decode to no sample. */
+	| 'audio_unsupported'
+	/** The recording is longer than `maxSeconds`. */
+	| 'audio_too_long'
+	/** The library refused the model or the file. */
+	| 'model_load_failed'
+	/** The engine's library is not there, or is of another version than the one declared here. */
+	| 'engine_missing'
+	/** A loaded engine failed on a clip, or was asked for more lanes than it has. */
+	| 'engine_failed'
+	| 'out_of_memory'
+	| 'cancelled'
+	/** Called after `close()`. */
+	| 'closed';
+
+export interface NativeError extends Error {
+	readonly code: NativeCode;
+}
+
+/** Mono f32 PCM at 16 kHz, nominally in [-1, 1], finite. */
+export type Samples = Float32Array;
+
+// ---- audio -------------------------------------------------------------------------------------
+
+export interface DecodeOptions {
+	/** Refuse (audio_too_long) what decodes to more than this many seconds. */
+	readonly maxSeconds: number;
+}
+
+export interface DecodedAudio {
+	readonly samples: Samples;
+	/** FFmpeg's short name of the container, e.g. `matroska,webm`. */
+	readonly container: string;
+	/** FFmpeg's name of the codec, e.g. `opus`. */
+	readonly codec: string;
+	/** Of the source, before conversion. */
+	readonly sampleRate: number;
+	readonly channels: number;
+	/** Packets and frames that could not be decoded and were passed over. */
+	readonly skippedPackets: number;
+}
+
+/** Decodes a whole recording from memory, or from a file by path. Every container FFmpeg knows. */
+export function decodeAudio(source: Uint8Array | string, options: DecodeOptions): Promise<DecodedAudio>;
+
+// ---- voice activity ----------------------------------------------------------------------------
+
+export interface VoiceActivityLoad {
+	/** Folder of the sherpa-onnx libraries. */
+	readonly libraryDir: string;
+	/** Silero ONNX file (v4, v5 or v6). */
+	readonly path: string;
+	/** Speech probability above which a 32 ms window is speech, 0..1. */
+	readonly threshold: number;
+	readonly minSilenceSeconds: number;
+	readonly minSpeechSeconds: number;
+	/** A span longer than this is cut by the detector itself. */
+	readonly maxSpeechSeconds: number;
+}
+
+export interface VoiceActivity {
+	/** Speech spans as sample offsets: start0, end0, start1, end1, … in order, not overlapping. Calls in
+	 * parallel are allowed: each uses a detector of its own, kept for the next call. */
+	detect(samples: Samples): Promise<Uint32Array>;
+	close(): Promise<void>;
+}
+
+export function loadVoiceActivity(options: VoiceActivityLoad): Promise<VoiceActivity>;
+
+// ---- models ------------------------------------------------------------------------------------
+
+/**
+ * The result of one clip, flat on purpose: one buffer of text and typed arrays cross the boundary,
+ * not ten thousand objects. n = number of tokens, m = number of segments; special tokens are left out.
+ */
+export interface RawResult {
+	/** UTF-8 of all tokens one after another. A token may end inside a character. */
+	readonly bytes: Uint8Array;
+	/** n: offset in `bytes` after token i. */
+	readonly tokenEnds: Uint32Array;
+	/** n: ids in the model's vocabulary; -1 where the library does not tell. */
+	readonly tokenIds: Int32Array;
+	/** 2n: start and end of token i in seconds from the clip's start; NaN where not known. */
+	readonly tokenTimes: Float32Array;
+	/** n: natural-log probability of token i; NaN where not known. */
+	readonly tokenLogprobs: Float32Array;
+	/** m * SEGMENT_FIELDS numbers: tokenEnd (index after the segment's last token), start and end in
+	 * seconds from the clip's start, average log-probability, no-speech probability, temperature; NaN
+	 * where not known. */
+	readonly segments: Float64Array;
+	/** The library's own text where it differs from the joined tokens (inverse text normalisation), else ''. */
+	readonly text: string;
+	/** ISO 639-1 (or the model's own) code; '' where not known. */
+	readonly language: string;
+	/** SenseVoice's tags without brackets, e.g. `NEUTRAL`, `Speech`; '' elsewhere. */
+	readonly emotion: string;
+	readonly event: string;
+}
+
+export const SEGMENT_FIELDS: 6;
+
+/** Names the clip for `cancel`. Unique among the clips a model has running. */
+export interface ClipOptions {
+	readonly clip: number;
+}
+
+export interface WhisperClipOptions extends ClipOptions {
+	/** Threads for this clip, >= 1. */
+	readonly threads: number;
+	/** A language code the model knows; '' = detect (multilingual models only). */
+	readonly language: string;
+	/** Translate to English instead of transcribing. */
+	readonly translate: boolean;
+	/** Text that precedes the clip; '' = none. */
+	readonly prompt: string;
+	/** Where the ladder starts, 0..1. */
+	readonly temperature: number;
+	/** Step of the ladder up to 1.0 when a decode fails its checks; 0 = no second try. */
+	readonly temperatureIncrement: number;
+	/** Fill `tokenTimes`. */
+	readonly tokenTimestamps: boolean;
+	/** Candidates of beam search; 1 = greedy. */
+	readonly beamSize: number;
+}
+
+export interface SherpaClipOptions extends ClipOptions {
+	/** Options of the stream, as the model family understands them (`language`, `use_itn`, `hotwords`, …). */
+	readonly stream: Readonly<Record<string, string>>;
+	/** Phrases joined by '/', for transducers under beam search; '' = none. */
+	readonly hotwords: string;
+}
+
+/** A loaded model. One weight copy; as many clips at once as it has lanes. */
+export interface Model<O extends ClipOptions, I> {
+	readonly info: I;
+	/** One clip. Rejects with engine_failed when every lane is taken. */
+	transcribe(samples: Samples, options: O): Promise<RawResult>;
+	/** Clips decoded together where the library can; results in order. Takes one lane. `clip` names the batch. */
+	transcribeBatch(clips: readonly Samples[], options: O): Promise<RawResult[]>;
+	/** Ends that clip soon with `cancelled`; nothing happens when it is not running. */
+	cancel(clip: number): void;
+	/** Cancels what runs, waits for it, frees the model. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+export interface WhisperLoad {
+	readonly path: string;
+	/** States made, i.e. clips at once, >= 1. */
+	readonly lanes: number;
+	/** Most threads that a clip will ask for; the state's thread pool is this large. */
+	readonly maxThreads: number;
+	readonly useGpu: boolean;
+	/** n-th GPU device. */
+	readonly gpuDevice: number;
+}
+
+export interface WhisperInfo {
+	/** `tiny`, `base`, … by the number of layers; `unknown` otherwise. */
+	readonly size: string;
+	readonly multilingual: boolean;
+	/** Codes the vocabulary holds; ['en'] for English-only models. */
+	readonly languages: readonly string[];
+	/** ggml's name of the device the weights are on, e.g. `CPU`. */
+	readonly device: string;
+	/** Bytes of the weights in memory. */
+	readonly weightBytes: number;
+}
+
+export function loadWhisper(options: WhisperLoad): Promise<Model<WhisperClipOptions, WhisperInfo>>;
+
+export interface SherpaLoad {
+	readonly libraryDir: string;
+	readonly lanes: number;
+	/** Fields of SherpaOnnxOfflineRecognizerConfig by dotted path, e.g.
+	 * `model_config.sense_voice.model`. Unknown paths throw model_load_failed. */
+	readonly config: Readonly<Record<string, string | number>>;
+}
+
+export interface SherpaInfo {
+	readonly version: string;
+	readonly onnxruntime: string;
+}
+
+export function loadSherpa(options: SherpaLoad): Promise<Model<SherpaClipOptions, SherpaInfo>>;
+
+// ---- the machine -------------------------------------------------------------------------------
+
+export interface Device {
+	/** ggml's name, e.g. `CPU`, `CUDA0`, `Metal`. */
+	readonly name: string;
+	readonly description: string;
+	readonly kind: 'cpu' | 'gpu' | 'igpu' | 'accelerator';
+	readonly memoryBytes: number;
+	readonly freeBytes: number;
+}
+
+export interface Versions {
+	readonly whisper: string;
+	readonly ggml: string;
+	/** libavformat's, libavcodec's and libswresample's, e.g. `59.27.100`. */
+	readonly avformat: string;
+	readonly avcodec: string;
+	readonly swresample: string;
+	/** FFmpeg's licence string of the build linked. */
+	readonly ffmpegLicense: string;
+	/** The only sherpa-onnx version whose structures are declared here. */
+	readonly sherpaExpected: string;
+}
+
+export function devices(): Device[];
+/** Names of the instruction sets that this build of ggml uses, e.g. `AVX2`. */
+export function cpuFeatures(): string[];
+export function versions(): Versions;
+/** Loads the sherpa-onnx library and reads its version. Throws engine_missing. */
+export function sherpaVersion(libraryDir: string): SherpaInfo & { readonly gitSha: string };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Where the engines' own log lines go, called on this thread; null = nowhere. Does not keep the process alive. */
+export function setLogSink(sink: ((level: LogLevel, line: string) => void) | null): void;

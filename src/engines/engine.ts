@@ -1,0 +1,110 @@
+/** What the scheduler and the edges must know of a loaded model, whichever library runs it. */
+
+import type { TokenLogprob, Word } from '../transcriber/transcript.js';
+
+/** Facts of the loaded model that bound how clips are cut and batched. */
+export interface Limits {
+	/** Batches that may run at once. */
+	readonly lanes: number;
+	/** 1 where the library would only loop over the clips. */
+	readonly maxBatchClips: number;
+	/** Ceiling on the cost of a batch in audio seconds: longest × count where `padded`, else the sum. */
+	readonly maxBatchSeconds: number;
+	readonly padded: boolean;
+	/** No clip is longer. */
+	readonly maxClipSeconds: number;
+	/** Shorter clips are lengthened with silence before they reach the model. */
+	readonly minClipSeconds: number;
+	/** Speech spans nearer to each other than this go into one clip. */
+	readonly mergeGapSeconds: number;
+}
+
+/** What the model can do. A request that asks for more is refused, naming the field. */
+export interface Capabilities {
+	/** Codes that `language` may have; null = any, the model takes no notice or knows no list. */
+	readonly languages: readonly string[] | null;
+	/** Whether `language` in the request makes a difference. */
+	readonly choosesLanguage: boolean;
+	/** Whether the result tells the language. */
+	readonly detectsLanguage: boolean;
+	readonly translates: boolean;
+	readonly prompt: boolean;
+	readonly keywords: boolean;
+	/** Whether a temperature other than 0 means anything. */
+	readonly temperature: boolean;
+	/** Real times for words. */
+	readonly words: boolean;
+	readonly logprobs: boolean;
+	readonly noSpeechProb: boolean;
+}
+
+export interface ModelFacts {
+	readonly id: string;
+	/** The library: `whisper.cpp` or `sherpa-onnx`. */
+	readonly engine: string;
+	/** The `type` of models.yaml, e.g. `sense_voice`, `whisper_cpp`. */
+	readonly type: string;
+	/** What the weights run on, e.g. `CPU`. */
+	readonly device: string;
+	readonly capabilities: Capabilities;
+}
+
+/** What one request asks of the model; the same for all its clips. Already checked against Capabilities. */
+export interface RecognizeOptions {
+	readonly task: 'transcribe' | 'translate';
+	/** null = let the model detect, or use its only one. */
+	readonly language: string | null;
+	readonly prompt: string;
+	readonly keywords: readonly string[];
+	/** 0..1. */
+	readonly temperature: number;
+	readonly words: boolean;
+	readonly logprobs: boolean;
+}
+
+/** One stretch of a recording, the only thing ever scheduled. */
+export interface Clip {
+	/** 16 kHz mono f32, at most `maxClipSeconds`. */
+	readonly samples: Float32Array;
+	/** Position in the recording, in seconds. */
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Times are seconds from the start of the clip. */
+export interface ClipSegment {
+	readonly start: number;
+	readonly end: number;
+	readonly text: string;
+	readonly tokens: readonly number[];
+	readonly temperature: number;
+	readonly avgLogprob: number | null;
+	readonly noSpeechProb: number | null;
+	readonly words?: readonly Word[];
+	readonly logprobs?: readonly TokenLogprob[];
+	readonly emotion?: string;
+	readonly event?: string;
+}
+
+export interface ClipResult {
+	/** null where the model does not tell. */
+	readonly language: string | null;
+	/** Empty where nothing was said. */
+	readonly segments: readonly ClipSegment[];
+}
+
+export interface Batch {
+	readonly clips: readonly Clip[];
+	readonly options: RecognizeOptions;
+	/** Threads each clip may use, >= 1. */
+	readonly threads: number;
+}
+
+export interface Engine {
+	readonly facts: ModelFacts;
+	readonly limits: Limits;
+	/** One result per clip, in order. Rejects with EarshotError only: `cancelled` when `signal` fires. */
+	run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]>;
+	/** Waits for running batches, then frees the model. Safe to call twice. */
+	close(): Promise<void>;
+}

@@ -1,0 +1,80 @@
+/** What a recording turned into. Times are seconds from the start of the recording. */
+
+export interface Word {
+	/** Without surrounding white space. */
+	readonly word: string;
+	readonly start: number;
+	readonly end: number;
+	/** 0..1; absent where the model gives none. */
+	readonly probability?: number;
+}
+
+export interface TokenLogprob {
+	readonly token: string;
+	/** Natural logarithm. */
+	readonly logprob: number;
+	/** The token's UTF-8 bytes. */
+	readonly bytes: readonly number[];
+}
+
+export interface Segment {
+	/** Position in the transcript, from 0. */
+	readonly id: number;
+	readonly start: number;
+	readonly end: number;
+	/** As the model writes it, with the leading space that joins it to the segment before. */
+	readonly text: string;
+	/** Start of the clip that the segment is from, in units of 10 ms: OpenAI's `seek`. */
+	readonly seek: number;
+	readonly tokens: readonly number[];
+	readonly temperature: number;
+	/** null where the model gives no log-probabilities. */
+	readonly avgLogprob: number | null;
+	/** Length of the text's UTF-8 over its zlib-compressed length, as in OpenAI's Whisper. */
+	readonly compressionRatio: number;
+	/** null where the model does not estimate it. */
+	readonly noSpeechProb: number | null;
+	/** Only where the model gives real times and the request asked for words. */
+	readonly words?: readonly Word[];
+	/** Only where the model gives them and the request asked. */
+	readonly logprobs?: readonly TokenLogprob[];
+	readonly speaker?: string;
+	/** SenseVoice's tags, e.g. `NEUTRAL` and `Speech`. */
+	readonly emotion?: string;
+	readonly event?: string;
+}
+
+export type Task = 'transcribe' | 'translate';
+
+export interface Transcript {
+	readonly task: Task;
+	/** Id of the model that made it. */
+	readonly model: string;
+	/** ISO 639-1 code (or the model's own); null where nobody said and the model does not tell. */
+	readonly language: string | null;
+	/** Seconds of the recording. */
+	readonly duration: number;
+	/** All segments joined, trimmed. */
+	readonly text: string;
+	readonly segments: readonly Segment[];
+}
+
+/** What `transcribe` yields, in this order: one `started`, any number of `segments`, one `done`. */
+export type TranscriptEvent =
+	| { readonly type: 'started'; readonly duration: number; readonly clips: number }
+	/** The next clip of the recording is finished; clips arrive in the order of the recording. */
+	| {
+			readonly type: 'segments';
+			readonly segments: readonly Segment[];
+			readonly language: string | null;
+			/** Seconds of the recording that are done. */
+			readonly processed: number;
+	  }
+	| { readonly type: 'done'; readonly transcript: Transcript };
+
+export function joinText(segments: readonly Segment[]): string {
+	return segments
+		.map((segment) => segment.text)
+		.join('')
+		.trim();
+}
