@@ -1,0 +1,56 @@
+/** The only place where a transcript becomes a response body. */
+
+import type { Transcript } from '../transcriber/transcript.js';
+import { markdown } from './markdown.js';
+import { srt, vtt } from './subtitles.js';
+import { usage, verboseJson } from './verbose-json.js';
+
+/** What the request asked to see. */
+export interface Shape {
+	readonly words: boolean;
+	readonly segments: boolean;
+	readonly logprobs: boolean;
+}
+
+export interface Format {
+	readonly contentType: string;
+	/** Whether `stream=true` makes sense with it: OpenAI's events carry text and nothing else. */
+	readonly streams: boolean;
+	readonly render: (transcript: Transcript, shape: Shape) => string;
+}
+
+export const formats = {
+	json: {
+		contentType: 'application/json; charset=utf-8',
+		streams: true,
+		render: (transcript, shape) => JSON.stringify(json(transcript, shape)),
+	},
+	text: {
+		contentType: 'text/plain; charset=utf-8',
+		streams: true,
+		render: (transcript) => `${transcript.text}\n`,
+	},
+	srt: { contentType: 'text/plain; charset=utf-8', streams: false, render: srt },
+	vtt: { contentType: 'text/vtt; charset=utf-8', streams: false, render: vtt },
+	verbose_json: {
+		contentType: 'application/json; charset=utf-8',
+		streams: false,
+		render: (transcript, shape) => JSON.stringify(verboseJson(transcript, shape)),
+	},
+	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
+} as const satisfies Record<string, Format>;
+
+export type FormatName = keyof typeof formats;
+
+export const formatNames = Object.keys(formats) as FormatName[];
+
+function json(transcript: Transcript, shape: Shape): object {
+	return {
+		text: transcript.text,
+		...(transcript.language !== null && { languages: [{ code: transcript.language }] }),
+		...(shape.logprobs && {
+			logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
+		}),
+		usage: usage(transcript.duration),
+	};
+}

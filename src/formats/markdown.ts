@@ -1,0 +1,38 @@
+import { joinText, type Segment, type Transcript } from '../transcriber/transcript.js';
+
+/** A pause this long begins a new paragraph. */
+const paragraphPauseSeconds = 2;
+
+export function markdown(transcript: Transcript): string {
+	const body = paragraphs(transcript.segments).map((segments) => {
+		const speaker = segments[0]?.speaker;
+		const text = escapeMarkdown(joinText(segments));
+		return speaker === undefined ? `${text}\n` : `**${escapeMarkdown(speaker)}:** ${text}\n`;
+	});
+	return ['# Transcript\n', ...body].join('\n');
+}
+
+function paragraphs(segments: readonly Segment[]): Segment[][] {
+	const found: Segment[][] = [];
+	let last: Segment | undefined;
+	for (const segment of segments) {
+		if (segment.text.trim() === '') continue;
+		const goesOn =
+			last !== undefined &&
+			last.speaker === segment.speaker &&
+			segment.start - last.end < paragraphPauseSeconds;
+		if (goesOn) found.at(-1)?.push(segment);
+		else found.push([segment]);
+		last = segment;
+	}
+	return found;
+}
+
+/** What was said must not turn into markup. */
+function escapeMarkdown(text: string): string {
+	return text
+		.replace(/\s*[\r\n]\s*/g, ' ')
+		.replace(/[\\`*_[\]<>]/g, '\\$&')
+		.replace(/^(#+|[-+])(?=\s)/, '\\$1')
+		.replace(/^(\d+)([.)])(?=\s)/, '$1\\$2');
+}

@@ -1,0 +1,57 @@
+/** OpenAI's `transcript.text.*` events. The deltas, put together, are exactly the text of the last event. */
+
+import type { Segment, TokenLogprob, Transcript } from '../transcriber/transcript.js';
+import { round, usage } from './verbose-json.js';
+
+export class StreamEvents {
+	readonly #withLogprobs: boolean;
+	#sent = '';
+	/** White space that ends the transcript so far; sent once words follow, since the final text is trimmed. */
+	#heldSpace = '';
+	#heldLogprobs: TokenLogprob[] = [];
+
+	constructor(options: { readonly logprobs: boolean }) {
+		this.#withLogprobs = options.logprobs;
+	}
+
+	/** The delta for segments that have just finished; undefined where they add nothing to read. */
+	delta(segments: readonly Segment[]): object | undefined {
+		this.#heldLogprobs.push(...segments.flatMap((segment) => segment.logprobs ?? []));
+		const raw = this.#heldSpace + segments.map((segment) => segment.text).join('');
+		const text = this.#sent === '' ? raw.trimStart() : raw;
+		const delta = text.trimEnd();
+		this.#heldSpace = text.slice(delta.length);
+		return delta === '' ? undefined : this.#send(delta);
+	}
+
+	/** What the transcript has beyond the deltas, if anything, then the closing event. */
+	done(transcript: Transcript): object[] {
+		const rest = transcript.text.startsWith(this.#sent) ? transcript.text.slice(this.#sent.length) : '';
+		const done = {
+			type: 'transcript.text.done',
+			text: transcript.text,
+			...(transcript.language !== null && {
+				language: transcript.language,
+				languages: [{ code: transcript.language }],
+			}),
+			duration: round(transcript.duration),
+			...(this.#withLogprobs && {
+				logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
+			}),
+			usage: usage(transcript.duration),
+		};
+		return rest === '' ? [done] : [this.#send(rest), done];
+	}
+
+	#send(delta: string): object {
+		const logprobs = this.#heldLogprobs;
+		this.#sent += delta;
+		this.#heldLogprobs = [];
+		return { type: 'transcript.text.delta', delta, ...(this.#withLogprobs && { logprobs }) };
+	}
+}
+
+/** One server-sent event. */
+export function frame(data: object | '[DONE]'): string {
+	return `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;
+}

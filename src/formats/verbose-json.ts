@@ -1,0 +1,66 @@
+import type { Segment, Transcript } from '../transcriber/transcript.js';
+import type { Shape } from './formats.js';
+import { languageName } from './languages.js';
+
+/** OpenAI's verbose_json. Clients demand a number in every field, so what the model does not compute is
+ * 0 or [], and its name stands in `not_computed`. */
+export function verboseJson(transcript: Transcript, shape: Shape): object {
+	const { segments } = transcript;
+	const missing = [
+		transcript.language === null && 'language',
+		shape.segments && segments.some((segment) => segment.tokens.length === 0) && 'tokens',
+		shape.segments && segments.some((segment) => segment.avgLogprob === null) && 'avg_logprob',
+		shape.segments && segments.some((segment) => segment.noSpeechProb === null) && 'no_speech_prob',
+	].filter((name) => name !== false);
+	return {
+		task: transcript.task,
+		language: verboseLanguage(transcript),
+		duration: round(transcript.duration),
+		text: transcript.text,
+		...(shape.segments && { segments: segments.map(verboseSegment) }),
+		...(shape.words && { words: segments.flatMap(verboseWords) }),
+		usage: usage(transcript.duration),
+		...(missing.length > 0 && { not_computed: missing }),
+	};
+}
+
+function verboseLanguage({ task, language }: Transcript): string {
+	if (task === 'translate') return 'english';
+	return language === null ? 'unknown' : languageName(language);
+}
+
+function verboseSegment(segment: Segment): object {
+	return {
+		id: segment.id,
+		seek: segment.seek,
+		start: round(segment.start),
+		end: round(segment.end),
+		text: segment.text,
+		tokens: segment.tokens,
+		temperature: round(segment.temperature),
+		avg_logprob: round(segment.avgLogprob ?? 0, 6),
+		compression_ratio: round(segment.compressionRatio, 6),
+		no_speech_prob: round(segment.noSpeechProb ?? 0, 6),
+		...(segment.speaker !== undefined && { speaker: segment.speaker }),
+		...(segment.emotion !== undefined && { emotion: segment.emotion }),
+		...(segment.event !== undefined && { event: segment.event }),
+	};
+}
+
+function verboseWords(segment: Segment): object[] {
+	return (segment.words ?? []).map(({ word, start, end }) => ({
+		word,
+		start: round(start),
+		end: round(end),
+	}));
+}
+
+/** Whole seconds, rounded up, as OpenAI bills them. */
+export function usage(durationSeconds: number): object {
+	return { type: 'duration', seconds: Math.ceil(round(durationSeconds)) };
+}
+
+/** To the millisecond unless told otherwise: floats of 32 bits come with a tail of digits that mean nothing. */
+export function round(value: number, digits = 3): number {
+	return Number(value.toFixed(digits));
+}
