@@ -28,6 +28,8 @@ export const errorCodes = {
 	overloaded: { status: 429, type: 'rate_limit_error' },
 	/** The client has gone: logged, never sent. */
 	cancelled: { status: 499, type: 'cancelled' },
+	/** models.yaml, a flag or an environment variable; the message names line and field. */
+	config_invalid: { status: 500, type: 'server_error' },
 	engine_failed: { status: 500, type: 'server_error' },
 	model_load_failed: { status: 500, type: 'server_error' },
 	internal: { status: 500, type: 'server_error' },

@@ -1,0 +1,30 @@
+/** Bytes in any container to 16 kHz mono PCM. */
+
+import { EarshotError } from '../errors.js';
+import { addon, guarded } from '../engines/native.js';
+import type { Recording } from '../transcriber/transcriber.js';
+import { type Audio, minRecordingSeconds, sampleRate } from './audio.js';
+
+export interface DecodeLimits {
+	/** Longer recordings are refused. */
+	readonly maxAudioSeconds: number;
+}
+
+export type Decode = (recording: Recording) => Promise<Audio>;
+
+/** Throws `audio_unsupported`, `audio_too_short` or `audio_too_long`, each naming `file`. */
+export function decoder({ maxAudioSeconds }: DecodeLimits): Decode {
+	return async (recording) => {
+		const source = 'bytes' in recording ? recording.bytes : recording.path;
+		const { samples } = await guarded(() => addon().decodeAudio(source, { maxSeconds: maxAudioSeconds }));
+		const duration = samples.length / sampleRate;
+		if (duration < minRecordingSeconds) {
+			throw new EarshotError(
+				'audio_too_short',
+				`Audio file is too short: ${duration.toFixed(3)} seconds. Minimum audio length is ${minRecordingSeconds} seconds.`,
+				{ param: 'file' },
+			);
+		}
+		return { samples, duration };
+	};
+}

@@ -1,0 +1,87 @@
+/** `earshot doctor`: what is here, what is missing, and the command that helps. */
+
+import { existsSync } from 'node:fs';
+import { sileroPath } from '../audio/voice-activity.js';
+import { demoNotice } from '../catalog/demo.js';
+import { whatToServe } from '../catalog/serving.js';
+import type { SettingName } from '../config.js';
+import { addon } from '../engines/native.js';
+import { findSherpaLibrary, sherpaPackage } from '../engines/sherpa-library.js';
+import { packageRoot } from '../engines/native.js';
+import { asEarshotError } from '../errors.js';
+
+interface Finding {
+	readonly ok: boolean;
+	readonly what: string;
+	readonly detail: string;
+}
+
+export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
+	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
+	const findings: Finding[] = [
+		{ ok: true, what: 'earshot', detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}` },
+		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
+		...nativeFindings(),
+		sherpaFinding(config.sherpaDir),
+		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
+		...entries.map((entry) => modelFinding(entry.id, entry.id === defaultModel, entry.files)),
+	];
+	for (const { ok, what, detail } of findings) process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
+	if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
+	if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+}
+
+function nativeFindings(): Finding[] {
+	return attempt('addon', () => {
+		const native = addon();
+		const versions = native.versions();
+		return [
+			{ ok: true, what: 'whisper.cpp', detail: `${versions.whisper}, ggml ${versions.ggml}` },
+			{ ok: true, what: 'CPU', detail: native.cpuFeatures().join(' ') },
+			...native.devices().map(({ name, kind, description, memoryBytes }) => ({
+				ok: true,
+				what: 'device',
+				detail: `${name} (${kind}): ${description}${memoryBytes > 0 ? `, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB` : ''}`,
+			})),
+			{
+				ok: versions.avcodec !== '',
+				what: 'FFmpeg',
+				detail:
+					versions.avcodec === ''
+						? 'not in this build: only WAV is read. Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native'
+						: `libavformat ${versions.avformat}, libavcodec ${versions.avcodec}, libswresample ${versions.swresample} (${versions.ffmpegLicense})`,
+			},
+		];
+	});
+}
+
+function sherpaFinding(dir: string): Finding {
+	const [finding] = attempt('sherpa-onnx', () => {
+		const place = findSherpaLibrary(dir === '' ? undefined : dir);
+		const { version, onnxruntime } = addon().sherpaVersion(place);
+		return [{ ok: true, what: 'sherpa-onnx', detail: `${version} with onnxruntime ${onnxruntime} (CPU), from ${place}` }];
+	});
+	return finding ?? { ok: false, what: 'sherpa-onnx', detail: `npm install ${sherpaPackage()}@1.13.8` };
+}
+
+function voiceActivityFinding(file: string): Finding {
+	return existsSync(file)
+		? { ok: true, what: 'voice activity', detail: file }
+		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
+}
+
+function modelFinding(id: string, isDefault: boolean, files: Readonly<Record<string, string>>): Finding {
+	const missing = Object.values(files).filter((file) => !existsSync(file));
+	return missing.length === 0
+		? { ok: true, what: 'model', detail: `${id}${isDefault ? ' (default)' : ''}` }
+		: { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
+}
+
+function attempt(what: string, find: () => Finding[]): Finding[] {
+	try {
+		return find();
+	} catch (thrown) {
+		const error = asEarshotError(thrown);
+		return [{ ok: false, what, detail: error.cause instanceof Error && error.code === 'internal' ? error.cause.message : error.message }];
+	}
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env node
+/** argv to command. The only place that exits the process. */
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { type SettingName, settingNames, settings, variableOf } from '../config.js';
+import { packageRoot } from '../engines/native.js';
+import { asEarshotError } from '../errors.js';
+import { formatNames } from '../formats/formats.js';
+import { doctor } from './doctor.js';
+import { listModels } from './models.js';
+import { serve } from './serve.js';
+import { transcribeFiles } from './transcribe.js';
+
+/** Wrong use of the command, as in most Unix tools. */
+const usageError = 2;
+
+type Flags = Partial<Record<SettingName, string>>;
+
+const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+
+function settingOptions(command: Command, names: readonly SettingName[]): Command {
+	for (const name of names) {
+		const { flag, valueName, help, default: value, ...more } = settings[name];
+		const shown = 'defaultText' in more ? more.defaultText : String(value);
+		command.addOption(new Option(`--${flag} <${valueName}>`, `${help} (default: ${shown}) [${variableOf(name)}]`));
+	}
+	return command;
+}
+
+/** Commander's names for the flags are the settings' own. */
+function flagsOf(options: Record<string, unknown>): Flags {
+	const flags: Flags = {};
+	for (const name of settingNames) {
+		const value = options[name];
+		if (typeof value === 'string') flags[name] = value;
+	}
+	const { addr } = options;
+	if (typeof addr === 'string') Object.assign(flags, splitAddress(addr));
+	return flags;
+}
+
+/** `HOST:PORT`, `[::1]:PORT`, `:PORT` or `HOST`. */
+function splitAddress(address: string): Flags {
+	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
+	const host = bracketed ?? plain;
+	if (host === undefined) throw new CommanderError(usageError, 'earshot.address', `Expected \`--addr\` to be HOST:PORT, got \`${address}\``);
+	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}
+
+const modelSettings = [
+	'modelDir',
+	'config',
+	'numThreads',
+	'lanes',
+	'maxAudioSeconds',
+	'sherpaDir',
+	'vadModel',
+	'gpu',
+	'gpuDevice',
+] as const satisfies readonly SettingName[];
+
+function program(): Command {
+	const earshot = new Command('earshot')
+		.description('Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded.')
+		.version(version)
+		.showHelpAfterError('(earshot --help tells more)')
+		.exitOverride();
+
+	settingOptions(
+		earshot
+			.command('serve')
+			.description('serve the API, by default on http://127.0.0.1:8080/v1')
+			.option('--addr <HOST:PORT>', 'address and port in one'),
+		settingNames,
+	).action((options: Record<string, unknown>) => serve(flagsOf(options), version));
+
+	settingOptions(
+		earshot
+			.command('transcribe')
+			.description('transcribe files, to standard output or to a folder')
+			.argument('<file...>', 'recordings in any container')
+			.option('-m, --model <ID>', 'model of models.yaml (default: the default model)')
+			.addOption(new Option('-f, --format <FORMAT>', 'form of the output').choices(formatNames).default('text'))
+			.option('-o, --output-dir <DIR>', 'write one file per recording there')
+			.option('-l, --language <CODE>', 'language spoken, e.g. en (default: detected where the model can)')
+			.option('--translate', 'translate to English')
+			.option('--prompt <TEXT>', 'text that precedes the recording, for style and names')
+			.option('--temperature <T>', 'sampling temperature, 0 to 1')
+			.option('--words', 'with verbose_json: times of words too'),
+		modelSettings,
+	).action((files: string[], options: Record<string, unknown>) =>
+		transcribeFiles(files, {
+			flags: flagsOf(options),
+			model: text(options['model']),
+			format: formatNames.find((name) => name === options['format']) ?? 'text',
+			outputDir: text(options['outputDir']),
+			language: text(options['language']),
+			translate: options['translate'] === true,
+			prompt: text(options['prompt']),
+			temperature: text(options['temperature']),
+			words: options['words'] === true,
+		}),
+	);
+
+	settingOptions(earshot.command('models').description('list the models that this machine serves'), ['modelDir', 'config', 'defaultModel']).action(
+		(options: Record<string, unknown>) => listModels(flagsOf(options)),
+	);
+
+	settingOptions(earshot.command('doctor').description('tell what is here, what is missing and how to get it'), modelSettings).action(
+		(options: Record<string, unknown>) => doctor(flagsOf(options), version),
+	);
+	return earshot;
+}
+
+function text(value: unknown): string | undefined {
+	return typeof value === 'string' ? value : undefined;
+}
+
+async function main(): Promise<number> {
+	try {
+		await program().parseAsync(process.argv);
+		return Number(process.exitCode ?? 0);
+	} catch (thrown) {
+		// Commander has printed its own message already; help and version arrive here too, with code 0.
+		if (thrown instanceof CommanderError && thrown.code !== 'earshot.address') return thrown.exitCode === 0 ? 0 : usageError;
+		const error = thrown instanceof CommanderError ? thrown : asEarshotError(thrown);
+		const cause = error.cause instanceof Error && 'code' in error && error.code === 'internal' ? `: ${error.cause.stack}` : '';
+		process.stderr.write(`earshot: ${error.message}${cause}\n`);
+		return thrown instanceof CommanderError ? usageError : 1;
+	}
+}
+
+process.exit(await main());

@@ -1,0 +1,268 @@
+/**
+ * Every setting of Earshot, in one table. From it come the flags, the EARSHOT_* variables, the keys of
+ * models.yaml, `--help` and the README's table. Flags win over the environment, that over the file, that
+ * over the default. The only reader of `process.env`.
+ */
+
+import { availableParallelism, homedir } from 'node:os';
+import path from 'node:path';
+import { EarshotError } from './errors.js';
+import { type LogLevel, logLevels } from './log.js';
+
+export interface Config {
+	readonly host: string;
+	readonly port: number;
+	readonly numThreads: number;
+	readonly lanes: number;
+	readonly modelDir: string;
+	readonly config: string;
+	/** '' = the file's `default_model`, else the first model of the file, else the demo. */
+	readonly defaultModel: string;
+	readonly apiKeys: readonly string[];
+	readonly maxUploadMb: number;
+	readonly maxAudioSeconds: number;
+	readonly allowedHosts: readonly string[];
+	readonly allowedOrigins: readonly string[];
+	/** '' = the vendored or installed package. */
+	readonly sherpaDir: string;
+	/** '' = the bundled Silero. */
+	readonly vadModel: string;
+	readonly gpu: boolean;
+	readonly gpuDevice: number;
+	readonly logLevel: LogLevel;
+}
+
+
+type Value = string | number | boolean | readonly string[];
+
+export interface Setting<T extends Value = Value> {
+	/** `--flag VALUE`; a boolean takes no value. */
+	readonly flag: string;
+	readonly valueName: string;
+	readonly help: string;
+	readonly default: T;
+	/** Shown in --help where the default depends on the machine. */
+	readonly defaultText?: string;
+	/** Throws a sentence of what was expected. */
+	readonly parse: (text: string) => T;
+	/** Not a key of the file: it says where the file is. */
+	readonly notInFile?: boolean;
+}
+
+class Expectation extends Error {}
+
+function wholeNumber(low: number, high: number): (text: string) => number {
+	return (text) => {
+		const value = Number(text);
+		if (text.trim() === '' || !Number.isInteger(value) || value < low || value > high) {
+			throw new Expectation(`a whole number from ${low} to ${high}`);
+		}
+		return value;
+	};
+}
+
+function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
+	return (text) => {
+		const found = values.find((value) => value === text);
+		if (found === undefined) throw new Expectation(`one of ${values.join(', ')}`);
+		return found;
+	};
+}
+
+function truth(text: string): boolean {
+	if (/^(1|true|yes|on)$/i.test(text)) return true;
+	if (/^(0|false|no|off)$/i.test(text)) return false;
+	throw new Expectation('true or false');
+}
+
+const list = (text: string): readonly string[] =>
+	text
+		.split(',')
+		.map((item) => item.trim())
+		.filter((item) => item !== '');
+const word = (text: string): string => text;
+
+const cores = availableParallelism();
+
+function dataFolder(variable: string, ...fallback: string[]): string {
+	const set = process.env[variable];
+	return path.join(set !== undefined && path.isAbsolute(set) ? set : path.join(homedir(), ...fallback), 'earshot');
+}
+
+export const settings = {
+	host: { flag: 'host', valueName: 'HOST', help: 'address to listen on', default: '127.0.0.1', parse: word },
+	port: { flag: 'port', valueName: 'PORT', help: 'port to listen on; 0 = any free one', default: 8080, parse: wholeNumber(0, 65_535) },
+	numThreads: {
+		flag: 'num-threads',
+		valueName: 'N',
+		help: 'threads that recognition may use',
+		default: cores,
+		defaultText: 'all cores',
+		parse: wholeNumber(1, 1024),
+	},
+	lanes: {
+		flag: 'lanes',
+		valueName: 'N',
+		help: 'clips recognised at once by each model; 0 = one per thread',
+		default: 0,
+		parse: wholeNumber(0, 1024),
+	},
+	modelDir: {
+		flag: 'model-dir',
+		valueName: 'DIR',
+		help: 'folder of the models',
+		default: path.join(dataFolder('XDG_DATA_HOME', '.local', 'share'), 'models'),
+		defaultText: '~/.local/share/earshot/models',
+		parse: (text) => path.resolve(text),
+	},
+	config: {
+		flag: 'config',
+		valueName: 'FILE',
+		help: 'the models.yaml that says what this machine serves',
+		default: path.join(dataFolder('XDG_CONFIG_HOME', '.config'), 'models.yaml'),
+		defaultText: '~/.config/earshot/models.yaml',
+		parse: (text) => path.resolve(text),
+		notInFile: true,
+	},
+	defaultModel: {
+		flag: 'default-model',
+		valueName: 'ID',
+		help: 'model for requests that name none',
+		default: '',
+		defaultText: 'the first of models.yaml, else demo-digits',
+		parse: word,
+	},
+	apiKeys: {
+		flag: 'api-keys',
+		valueName: 'KEYS',
+		help: 'comma-separated keys, one of which every request must bear',
+		default: [],
+		defaultText: 'none: no key asked',
+		parse: list,
+	},
+	maxUploadMb: {
+		flag: 'max-upload-mb',
+		valueName: 'MB',
+		help: 'largest upload accepted, in MiB',
+		default: 1024,
+		parse: wholeNumber(1, 1_048_576),
+	},
+	maxAudioSeconds: {
+		flag: 'max-audio-seconds',
+		valueName: 'S',
+		help: 'longest recording accepted, in seconds',
+		default: 14_400,
+		parse: wholeNumber(1, 604_800),
+	},
+	allowedHosts: {
+		flag: 'allowed-hosts',
+		valueName: 'NAMES',
+		help: 'further names that clients may reach the server by',
+		default: [],
+		defaultText: 'loopback names and the address listened on',
+		parse: list,
+	},
+	allowedOrigins: {
+		flag: 'allowed-origins',
+		valueName: 'ORIGINS',
+		help: 'web origins whose pages may call the server; * = any',
+		default: [],
+		defaultText: 'none but loopback',
+		parse: list,
+	},
+	sherpaDir: {
+		flag: 'sherpa-dir',
+		valueName: 'DIR',
+		help: 'folder of a sherpa-onnx build of your own (1.13.8)',
+		default: '',
+		defaultText: 'the one that comes with Earshot',
+		parse: (text) => path.resolve(text),
+	},
+	vadModel: {
+		flag: 'vad-model',
+		valueName: 'FILE',
+		help: 'ONNX file that finds speech, in the shape of Silero VAD',
+		default: '',
+		defaultText: 'Silero v6, bundled',
+		parse: (text) => path.resolve(text),
+	},
+	gpu: { flag: 'gpu', valueName: 'BOOL', help: 'use a GPU where the build has one', default: true, parse: truth },
+	gpuDevice: { flag: 'gpu-device', valueName: 'N', help: 'which GPU', default: 0, parse: wholeNumber(0, 64) },
+	logLevel: {
+		flag: 'log-level',
+		valueName: 'LEVEL',
+		help: `one of ${logLevels.join(', ')}`,
+		default: 'info',
+		parse: oneOf(logLevels),
+	},
+} as const satisfies { [K in keyof Config]: Setting<Config[K]> };
+
+export type SettingName = keyof typeof settings;
+export const settingNames = Object.keys(settings) as readonly SettingName[];
+
+/** `numThreads` → `EARSHOT_NUM_THREADS`. */
+export function variableOf(name: SettingName): string {
+	return `EARSHOT_${fileKeyOf(name).toUpperCase()}`;
+}
+
+/** `numThreads` → `num_threads`, the key in models.yaml. */
+export function fileKeyOf(name: SettingName): string {
+	return settings[name].flag.replaceAll('-', '_');
+}
+
+export interface Source {
+	/** Value by setting, as text. */
+	readonly values: Partial<Record<SettingName, string>>;
+	/** For messages: how the user would name the setting there. */
+	readonly nameOf: (name: SettingName) => string;
+}
+
+/** First source that has a value wins. Throws `config_invalid` naming source and setting. Pure. */
+export function resolveConfig(sources: readonly Source[]): Config {
+	const resolved = Object.fromEntries(settingNames.map((name) => [name, resolve(name, sources)]));
+	return Object.freeze(resolved) as unknown as Config;
+}
+
+function resolve(name: SettingName, sources: readonly Source[]): Value {
+	for (const { values, nameOf } of sources) {
+		const text = values[name];
+		if (text === undefined) continue;
+		try {
+			return settings[name].parse(text);
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw new EarshotError('config_invalid', `Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``, {
+				param: nameOf(name),
+			});
+		}
+	}
+	return settings[name].default;
+}
+
+/** What EARSHOT_* variables say. An empty variable is as good as none. */
+export function environmentSource(env: NodeJS.ProcessEnv = process.env): Source {
+	const values: Partial<Record<SettingName, string>> = {};
+	for (const name of settingNames) {
+		const text = env[variableOf(name)];
+		if (text !== undefined && text !== '') values[name] = text;
+	}
+	return { values, nameOf: variableOf };
+}
+
+export function flagSource(values: Partial<Record<SettingName, string>>): Source {
+	return { values, nameOf: (name) => `--${settings[name].flag}` };
+}
+
+/**
+ * The environment of a host process: ours, without the keys, and with a libuv pool sized for the work that
+ * runs there, so that decoding and voice activity never wait behind recognition.
+ */
+export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, ...rest } = env;
+	return { ...rest, UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 4)) };
+}
+
+/** Clips at once: as set, else one per thread. */
+export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
+	return lanes === 0 ? numThreads : lanes;
+}

@@ -1,0 +1,166 @@
+/**
+ * What Earshot knows of each sherpa-onnx model family, as data: the files it needs, the options it takes,
+ * how long a clip may be and what its result carries. Sources of the figures: sherpa-onnx 1.13.8's loaders
+ * and result code, and its issue tracker for the limits. Pure; imported by the registry and the engine.
+ */
+
+/** A field of SherpaOnnxOfflineModelConfig, below `model_config.`. */
+type Field = string;
+
+export interface OptionRule {
+	readonly field: Field;
+	readonly kind: 'boolean' | 'integer' | 'number' | 'string';
+}
+
+export interface Family {
+	/** Role in `files` → field that takes its path. */
+	readonly files: Readonly<Record<string, Field>>;
+	/** Roles that may be left out. */
+	readonly optionalFiles?: readonly string[];
+	/** Roles that are folders. */
+	readonly folders?: readonly string[];
+	/** `model_type` told to the library, which otherwise loads the encoder once more to find out. */
+	readonly modelType?: string;
+	/** Name in `options` of models.yaml → field. */
+	readonly options?: Readonly<Record<string, OptionRule>>;
+	/** Codes the family hears; absent = depends on the model file. */
+	readonly languages?: readonly string[];
+	/** The stream option that sets the language of one request, and how it is spelt. */
+	readonly languageOption?: { readonly name: string; readonly spelling: 'code' | 'english-name' };
+	readonly detectsLanguage?: boolean;
+	/** Tokens carry real start times. */
+	readonly times: boolean;
+	/** Tokens carry log-probabilities. */
+	readonly logprobs: boolean;
+	/** The stream option that takes `keywords[]` joined by commas. */
+	readonly keywordsOption?: string;
+	readonly maxClipSeconds: number;
+	readonly minClipSeconds?: number;
+}
+
+const senseVoiceLanguages = ['zh', 'en', 'ja', 'ko', 'yue'] as const;
+
+/** Attention memory grows with the square of the length, and quality falls on long single passes. */
+const usualClipSeconds = 20;
+
+const ctc = (field: Field, more: Partial<Family> = {}): Family => ({
+	files: { model: field, tokens: 'tokens' },
+	times: true,
+	logprobs: false,
+	maxClipSeconds: usualClipSeconds,
+	...more,
+});
+
+const transducerFiles = {
+	encoder: 'transducer.encoder',
+	decoder: 'transducer.decoder',
+	joiner: 'transducer.joiner',
+	tokens: 'tokens',
+} as const;
+
+const whisperLanguageOption: OptionRule = { field: 'whisper.language', kind: 'string' };
+
+export const families = {
+	sense_voice: {
+		files: { model: 'sense_voice.model', tokens: 'tokens' },
+		options: {
+			language: { field: 'sense_voice.language', kind: 'string' },
+			use_itn: { field: 'sense_voice.use_itn', kind: 'boolean' },
+		},
+		languages: senseVoiceLanguages,
+		detectsLanguage: true,
+		times: true,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+	},
+	paraformer: {
+		files: { model: 'paraformer.model', tokens: 'tokens' },
+		modelType: 'paraformer',
+		times: true,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+	},
+	transducer: { files: transducerFiles, modelType: 'transducer', times: true, logprobs: true, maxClipSeconds: usualClipSeconds },
+	nemo_transducer: {
+		files: transducerFiles,
+		modelType: 'nemo_transducer',
+		times: true,
+		logprobs: true,
+		maxClipSeconds: usualClipSeconds,
+	},
+	whisper: {
+		files: { encoder: 'whisper.encoder', decoder: 'whisper.decoder', tokens: 'tokens' },
+		modelType: 'whisper',
+		options: {
+			language: whisperLanguageOption,
+			task: { field: 'whisper.task', kind: 'string' },
+			tail_paddings: { field: 'whisper.tail_paddings', kind: 'integer' },
+		},
+		detectsLanguage: true,
+		times: false,
+		logprobs: false,
+		// The library cuts at 29.5 s without a word.
+		maxClipSeconds: 29,
+		minClipSeconds: 1,
+	},
+	moonshine: {
+		files: {
+			preprocessor: 'moonshine.preprocessor',
+			encoder: 'moonshine.encoder',
+			uncached_decoder: 'moonshine.uncached_decoder',
+			cached_decoder: 'moonshine.cached_decoder',
+			merged_decoder: 'moonshine.merged_decoder',
+			tokens: 'tokens',
+		},
+		// v1 has four files, v2 an encoder and a merged decoder.
+		optionalFiles: ['preprocessor', 'uncached_decoder', 'cached_decoder', 'merged_decoder'],
+		times: false,
+		logprobs: false,
+		// v2 is reported to fail without a word on longer clips.
+		maxClipSeconds: 9,
+		minClipSeconds: 0.5,
+	},
+	qwen3_asr: {
+		files: {
+			conv_frontend: 'qwen3_asr.conv_frontend',
+			encoder: 'qwen3_asr.encoder',
+			decoder: 'qwen3_asr.decoder',
+			tokenizer: 'qwen3_asr.tokenizer',
+		},
+		folders: ['tokenizer'],
+		options: {
+			max_total_len: { field: 'qwen3_asr.max_total_len', kind: 'integer' },
+			max_new_tokens: { field: 'qwen3_asr.max_new_tokens', kind: 'integer' },
+			hotwords: { field: 'qwen3_asr.hotwords', kind: 'string' },
+		},
+		languageOption: { name: 'language', spelling: 'english-name' },
+		keywordsOption: 'hotwords',
+		times: false,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+	},
+	nemo_ctc: ctc('nemo_ctc.model'),
+	zipformer_ctc: ctc('zipformer_ctc.model'),
+	wenet_ctc: ctc('wenet_ctc.model'),
+	telespeech_ctc: ctc('telespeech_ctc'),
+	tdnn: ctc('tdnn.model'),
+	dolphin: ctc('dolphin.model'),
+	fire_red_asr_ctc: ctc('fire_red_asr_ctc.model'),
+	omnilingual: ctc('omnilingual.model'),
+	medasr: ctc('medasr.model', { languages: ['en'] }),
+} as const satisfies Record<string, Family>;
+
+export type SherpaType = keyof typeof families;
+
+export function isSherpaType(type: string): type is SherpaType {
+	return Object.hasOwn(families, type);
+}
+
+export function familyOf(type: SherpaType): Family {
+	return families[type];
+}
+
+/** The `type` of models.yaml for ggml files. */
+export const whisperType = 'whisper_cpp';
+
+export const modelTypes: readonly string[] = [whisperType, ...Object.keys(families)];

@@ -1,0 +1,151 @@
+/** Raw results of the addon into words, segments and log-probabilities. Pure. */
+
+import type { RawResult } from '../../binding.js';
+import type { TokenLogprob, Word } from '../transcriber/transcript.js';
+
+const decoder = new TextDecoder('utf-8');
+
+/** One or more tokens that together end on a character boundary. */
+interface Unit {
+	text: string;
+	start: number;
+	end: number;
+	/** Sum and number of the tokens' log-probabilities; count 0 where none is known. */
+	logprobSum: number;
+	logprobCount: number;
+}
+
+export interface TokenRange {
+	readonly from: number;
+	readonly to: number;
+}
+
+/**
+ * Where a family gives only the start of a token, its end is the next token's start, but no later than
+ * this: a token does not last through the pause that follows it.
+ */
+const longestTokenSeconds = 0.4;
+
+export function textOf(raw: RawResult, { from, to }: TokenRange): string {
+	return decoder.decode(bytesOf(raw, { from, to }));
+}
+
+export function hasTimes(raw: RawResult, { from, to }: TokenRange): boolean {
+	for (let token = from; token < to; token++) {
+		if (Number.isNaN(raw.tokenTimes[2 * token])) return false;
+	}
+	return to > from;
+}
+
+export function hasLogprobs(raw: RawResult, { from, to }: TokenRange): boolean {
+	for (let token = from; token < to; token++) {
+		if (Number.isNaN(raw.tokenLogprobs[token])) return false;
+	}
+	return to > from;
+}
+
+export function logprobsOf(raw: RawResult, { from, to }: TokenRange): TokenLogprob[] {
+	const list: TokenLogprob[] = [];
+	for (let token = from; token < to; token++) {
+		const bytes = bytesOf(raw, { from: token, to: token + 1 });
+		list.push({ token: decoder.decode(bytes), logprob: raw.tokenLogprobs[token] ?? Number.NaN, bytes: [...bytes] });
+	}
+	return list;
+}
+
+/**
+ * Tokens joined to words. A word begins at a space or at a character of a script that is written without
+ * spaces; punctuation belongs to the word before it. Times are seconds from the clip's start, `clipSeconds`
+ * bounds the last one.
+ */
+export function wordsOf(raw: RawResult, range: TokenRange, clipSeconds: number): Word[] {
+	const words: Unit[] = [];
+	for (const unit of unitsOf(raw, range, clipSeconds)) {
+		const last = words.at(-1);
+		if (last && !beginsWord(unit.text, last.text)) {
+			last.text += unit.text;
+			last.end = unit.end;
+			last.logprobSum += unit.logprobSum;
+			last.logprobCount += unit.logprobCount;
+		} else {
+			words.push({ ...unit });
+		}
+	}
+	return words
+		.map((word) => ({ ...word, text: word.text.trim() }))
+		.filter((word) => word.text !== '')
+		.map((word) => ({
+			word: word.text,
+			start: word.start,
+			end: word.end,
+			...(word.logprobCount > 0 ? { probability: Math.exp(word.logprobSum / word.logprobCount) } : {}),
+		}));
+}
+
+function* unitsOf(raw: RawResult, { from, to }: TokenRange, clipSeconds: number): Generator<Unit> {
+	let first = from;
+	let previousEnd = 0;
+	for (let token = from; token < to; token++) {
+		if (!endsCharacter(bytesOf(raw, { from: first, to: token + 1 })) && token + 1 < to) continue;
+		const start = clamp(raw.tokenTimes[2 * first] ?? 0, previousEnd, clipSeconds);
+		const end = clamp(endOfToken(raw, token, to, clipSeconds), start, clipSeconds);
+		let logprobSum = 0;
+		let logprobCount = 0;
+		for (let part = first; part <= token; part++) {
+			const logprob = raw.tokenLogprobs[part] ?? Number.NaN;
+			if (Number.isNaN(logprob)) continue;
+			logprobSum += logprob;
+			logprobCount++;
+		}
+		yield { text: textOf(raw, { from: first, to: token + 1 }), start, end, logprobSum, logprobCount };
+		previousEnd = start;
+		first = token + 1;
+	}
+}
+
+function endOfToken(raw: RawResult, token: number, to: number, clipSeconds: number): number {
+	const known = raw.tokenTimes[2 * token + 1] ?? Number.NaN;
+	if (!Number.isNaN(known)) return known;
+	const start = raw.tokenTimes[2 * token] ?? 0;
+	const next = token + 1 < to ? (raw.tokenTimes[2 * (token + 1)] ?? clipSeconds) : clipSeconds;
+	return Math.min(next, start + longestTokenSeconds);
+}
+
+function bytesOf(raw: RawResult, { from, to }: TokenRange): Uint8Array {
+	return raw.bytes.subarray(from === 0 ? 0 : raw.tokenEnds[from - 1], to === 0 ? 0 : raw.tokenEnds[to - 1]);
+}
+
+/** False while the last UTF-8 sequence of `bytes` still lacks continuation bytes. */
+function endsCharacter(bytes: Uint8Array): boolean {
+	for (let back = 1; back <= Math.min(4, bytes.length); back++) {
+		const byte = bytes[bytes.length - back] ?? 0;
+		if ((byte & 0xc0) === 0x80) continue;
+		const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+		return back >= length;
+	}
+	return true;
+}
+
+const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const onlyPunctuation = /^[\s\p{P}\p{S}]*$/u;
+
+function beginsWord(text: string, before: string): boolean {
+	if (/^\s/u.test(text)) return true;
+	if (onlyPunctuation.test(text)) return false;
+	return startsUnspaced(text) || endsUnspaced(before);
+}
+
+/** Whether the first character belongs to a script written without spaces between words. */
+export function startsUnspaced(text: string): boolean {
+	const [first] = text;
+	return first !== undefined && unspaced.test(first);
+}
+
+function endsUnspaced(text: string): boolean {
+	const last = [...text.replace(/[\s\p{P}\p{S}]+$/u, '')].at(-1);
+	return last !== undefined && unspaced.test(last);
+}
+
+function clamp(value: number, low: number, high: number): number {
+	return Math.min(Math.max(value, low), Math.max(low, high));
+}

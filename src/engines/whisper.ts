@@ -1,0 +1,157 @@
+/** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
+
+import type { Model, RawResult, WhisperClipOptions, WhisperInfo } from '../../binding.js';
+import { EarshotError } from '../errors.js';
+import type { Batch, Capabilities, Clip, ClipResult, ClipSegment, Engine, Limits, ModelFacts, RecognizeOptions } from './engine.js';
+import { addon, guarded } from './native.js';
+import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
+
+export interface WhisperSettings {
+	readonly id: string;
+	readonly path: string;
+	readonly lanes: number;
+	/** Most threads a single clip may use. */
+	readonly maxThreads: number;
+	readonly useGpu: boolean;
+	readonly gpuDevice: number;
+	/** Candidates of beam search; 1 = greedy. */
+	readonly beamSize: number;
+	/** Step of the temperature ladder; 0 = no second try. */
+	readonly temperatureIncrement: number;
+}
+
+/** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
+const limits = {
+	maxBatchClips: 1,
+	maxBatchSeconds: 30,
+	padded: false,
+	maxClipSeconds: 30,
+	// Under a second Whisper is known to be weak; silence makes up the rest.
+	minClipSeconds: 1.1,
+	mergeGapSeconds: 2,
+} as const;
+
+/** `segments` of RawResult: fields per segment, in the order binding.d.ts gives. */
+const segmentFields = 6;
+
+export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
+	const model = await guarded(() =>
+		addon().loadWhisper({
+			path: settings.path,
+			lanes: settings.lanes,
+			maxThreads: settings.maxThreads,
+			useGpu: settings.useGpu,
+			gpuDevice: settings.gpuDevice,
+		}),
+	);
+	return new WhisperEngine(model, settings);
+}
+
+class WhisperEngine implements Engine {
+	readonly facts: ModelFacts;
+	readonly limits: Limits;
+	readonly #model: Model<WhisperClipOptions, WhisperInfo>;
+	readonly #settings: WhisperSettings;
+	#nextClip = 1;
+
+	constructor(model: Model<WhisperClipOptions, WhisperInfo>, settings: WhisperSettings) {
+		this.#model = model;
+		this.#settings = settings;
+		this.limits = { ...limits, lanes: settings.lanes };
+		this.facts = {
+			id: settings.id,
+			engine: 'whisper.cpp',
+			type: 'whisper_cpp',
+			device: model.info.device,
+			capabilities: capabilitiesOf(model.info),
+		};
+	}
+
+	async run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
+		const results: ClipResult[] = [];
+		for (const clip of batch.clips) {
+			const raw = await this.#transcribe(clip, batch, signal);
+			results.push(resultOf(raw, clip, batch.options));
+		}
+		return results;
+	}
+
+	async #transcribe(clip: Clip, { options, threads }: Batch, signal: AbortSignal): Promise<RawResult> {
+		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
+		const number = this.#nextClip++;
+		const cancel = () => this.#model.cancel(number);
+		signal.addEventListener('abort', cancel, { once: true });
+		try {
+			return await guarded(() =>
+				this.#model.transcribe(clip.samples, {
+					clip: number,
+					threads: Math.min(threads, this.#settings.maxThreads),
+					language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
+					translate: options.task === 'translate',
+					prompt: promptOf(options),
+					temperature: options.temperature,
+					temperatureIncrement: this.#settings.temperatureIncrement,
+					tokenTimestamps: options.words,
+					beamSize: this.#settings.beamSize,
+				}),
+			);
+		} finally {
+			signal.removeEventListener('abort', cancel);
+		}
+	}
+
+	close(): Promise<void> {
+		return guarded(() => this.#model.close());
+	}
+}
+
+function capabilitiesOf(info: WhisperInfo): Capabilities {
+	return {
+		languages: info.languages,
+		choosesLanguage: info.multilingual,
+		detectsLanguage: info.multilingual,
+		translates: info.multilingual,
+		prompt: true,
+		keywords: true,
+		temperature: true,
+		words: true,
+		logprobs: true,
+		noSpeechProb: true,
+	};
+}
+
+/** Whisper has no biasing of its own: keywords go into the text that precedes the clip. */
+function promptOf({ prompt, keywords }: RecognizeOptions): string {
+	if (keywords.length === 0) return prompt;
+	const list = keywords.join(', ');
+	return prompt === '' ? list : `${list}. ${prompt}`;
+}
+
+function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipResult {
+	const clipSeconds = clip.end - clip.start;
+	const segments: ClipSegment[] = [];
+	let from = 0;
+	for (let at = 0; at + segmentFields <= raw.segments.length; at += segmentFields) {
+		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature] = raw.segments.subarray(at, at + segmentFields);
+		const range = { from, to };
+		from = to;
+		const text = textOf(raw, range);
+		if (text.trim() === '') continue;
+		segments.push({
+			start: Math.min(start, clipSeconds),
+			end: Math.min(Math.max(start, end), clipSeconds),
+			text,
+			tokens: [...raw.tokenIds.subarray(range.from, range.to)],
+			temperature: known(temperature) ?? options.temperature,
+			avgLogprob: known(avgLogprob),
+			noSpeechProb: known(noSpeechProb),
+			...(options.words && hasTimes(raw, range) ? { words: wordsOf(raw, range, clipSeconds) } : {}),
+			...(options.logprobs && hasLogprobs(raw, range) ? { logprobs: logprobsOf(raw, range) } : {}),
+		});
+	}
+	return { language: raw.language === '' ? options.language : raw.language, segments };
+}
+
+function known(value: number | undefined): number | null {
+	return value === undefined || Number.isNaN(value) ? null : value;
+}

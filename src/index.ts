@@ -1,0 +1,14 @@
+/** What `import … from 'earshot'` gives. */
+
+export type { Capabilities, ModelFacts } from './engines/engine.js';
+export { EarshotError, type ErrorCode } from './errors.js';
+export { type FormatName, formatNames } from './formats/formats.js';
+export {
+	type CallOptions,
+	type CreateOptions,
+	createTranscriber,
+	type EarshotTranscriber,
+	type RequestOptions,
+	type Source,
+} from './library.js';
+export type { Segment, Task, TokenLogprob, Transcript, Word } from './transcriber/transcript.js';

@@ -1,0 +1,78 @@
+/**
+ * The host process: loads the addon, serves one model to the server that forked it, and ends when the
+ * server goes. Whatever kills it costs one model, never the server.
+ */
+
+import { asEarshotError, EarshotError, toWire } from '../errors.js';
+import { runPipeline } from '../transcriber/pipeline.js';
+import { type LoadedModel, loadModel } from './load.js';
+import type { FromHost, ToHost } from './protocol.js';
+
+let model: LoadedModel | undefined;
+const requests = new Map<number, AbortController>();
+
+function send(message: FromHost): void {
+	// Without a channel the server has gone, and `disconnect` ends this process.
+	if (process.connected) process.send?.(message);
+}
+
+async function load({ entry, settings }: Extract<ToHost, { type: 'load' }>): Promise<void> {
+	try {
+		model = await loadModel(entry, settings);
+		send({ type: 'ready', facts: model.parts.facts });
+	} catch (thrown) {
+		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
+	}
+}
+
+async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Promise<void> {
+	const { request, recording, options, firstClip } = message;
+	const control = new AbortController();
+	requests.set(request, control);
+	try {
+		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
+		const events = runPipeline(model.parts, recording, options, control.signal, {
+			firstClip,
+			onRunning: (clip) => send({ type: 'running', request, clip }),
+		});
+		for await (const event of events) send({ type: 'event', request, event });
+		send({ type: 'finished', request });
+	} catch (thrown) {
+		send({ type: 'failed', request, error: toWire(asEarshotError(thrown)) });
+	} finally {
+		requests.delete(request);
+	}
+}
+
+async function close(): Promise<void> {
+	for (const control of requests.values()) control.abort();
+	try {
+		await model?.close();
+	} finally {
+		process.disconnect?.();
+	}
+}
+
+process.on('message', (message: ToHost) => {
+	switch (message.type) {
+		case 'load':
+			void load(message);
+			break;
+		case 'transcribe':
+			void transcribe(message);
+			break;
+		case 'cancel':
+			requests.get(message.request)?.abort();
+			break;
+		case 'close':
+			void close();
+			break;
+	}
+});
+
+// The server's end of the channel is its life line: nobody is left to work for.
+process.on('disconnect', () => process.exit(0));
+
+// The terminal's Ctrl-C reaches the whole process group; the server decides when hosts end.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});

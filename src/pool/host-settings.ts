@@ -1,0 +1,14 @@
+/** What every host is told beside its model. */
+export interface HostSettings {
+	/** Threads that recognition may use, all lanes together. */
+	readonly numThreads: number;
+	/** Clips at once. */
+	readonly lanes: number;
+	readonly maxAudioSeconds: number;
+	/** Folder of the sherpa-onnx libraries; undefined = find them. */
+	readonly sherpaDir: string | undefined;
+	/** Silero-like ONNX file that finds speech. */
+	readonly vadModel: string;
+	readonly useGpu: boolean;
+	readonly gpuDevice: number;
+}

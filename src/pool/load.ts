@@ -1,0 +1,69 @@
+/** A model entry becomes a running transcriber in this process: the composition of engine, scheduler and pipeline. */
+
+import { decoder } from '../audio/decode.js';
+import { speechFinder } from '../audio/voice-activity.js';
+import type { Engine } from '../engines/engine.js';
+import { loadSherpa } from '../engines/sherpa.js';
+import { findSherpaLibrary } from '../engines/sherpa-library.js';
+import { loadWhisper } from '../engines/whisper.js';
+import type { PipelineParts } from '../transcriber/pipeline.js';
+import { Scheduler } from '../transcriber/scheduler.js';
+import type { HostSettings } from './host-settings.js';
+import type { ModelEntry } from '../catalog/model-entry.js';
+
+export interface LoadedModel {
+	readonly parts: PipelineParts;
+	/** Lets running clips finish, then frees everything. */
+	close(): Promise<void>;
+}
+
+/** Throws `model_load_failed` or `engine_missing`. */
+export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
+	const libraryDir = findSherpaLibrary(settings.sherpaDir);
+	const engine = await loadEngine(entry, settings, libraryDir);
+	const scheduler = new Scheduler(engine, settings.numThreads);
+	const finder = speechFinder({ libraryDir, modelPath: settings.vadModel });
+	return {
+		parts: {
+			facts: engine.facts,
+			limits: engine.limits,
+			scheduler,
+			decode: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
+			findSpeech: finder.findSpeech,
+		},
+		async close() {
+			await scheduler.close();
+			await finder.close();
+		},
+	};
+}
+
+function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: string): Promise<Engine> {
+	if (entry.type === 'whisper_cpp') {
+		return loadWhisper({
+			id: entry.id,
+			path: entry.files['model'] ?? '',
+			lanes: settings.lanes,
+			maxThreads: settings.numThreads,
+			useGpu: settings.useGpu,
+			gpuDevice: settings.gpuDevice,
+			beamSize: numberOption(entry, 'beam_size', 1),
+			temperatureIncrement: numberOption(entry, 'temperature_increment', 0.2),
+		});
+	}
+	return loadSherpa({
+		id: entry.id,
+		type: entry.type,
+		files: entry.files,
+		options: entry.options,
+		languages: entry.languages,
+		libraryDir,
+		lanes: settings.lanes,
+	});
+}
+
+/** The registry has checked the kinds already. */
+function numberOption(entry: ModelEntry, name: string, otherwise: number): number {
+	const value = entry.options[name];
+	return typeof value === 'number' ? value : otherwise;
+}

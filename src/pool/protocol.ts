@@ -1,0 +1,33 @@
+/** What server and host say to each other over the child's IPC channel (structured clone). */
+
+import type { ModelFacts } from '../engines/engine.js';
+import type { WireError } from '../errors.js';
+import type { PipelineEvent } from '../transcriber/pipeline.js';
+import type { Recording, TranscribeOptions } from '../transcriber/transcriber.js';
+import type { HostSettings } from './host-settings.js';
+import type { ModelEntry } from '../catalog/model-entry.js';
+
+export type ToHost =
+	/** First and once. Answered by `ready` or `load-failed`. */
+	| { readonly type: 'load'; readonly entry: ModelEntry; readonly settings: HostSettings }
+	/** Answered by `running` and `event`s, then `finished` or `failed`. */
+	| {
+			readonly type: 'transcribe';
+			readonly request: number;
+			readonly recording: Recording;
+			readonly options: TranscribeOptions;
+			/** Clips before this one are done already. */
+			readonly firstClip: number;
+	  }
+	| { readonly type: 'cancel'; readonly request: number }
+	/** Finish what runs, free the model, end the process. */
+	| { readonly type: 'close' };
+
+export type FromHost =
+	| { readonly type: 'ready'; readonly facts: ModelFacts }
+	| { readonly type: 'load-failed'; readonly error: WireError }
+	/** Sent before the work starts, so that after a crash the server knows what was in flight. */
+	| { readonly type: 'running'; readonly request: number; readonly clip: number }
+	| { readonly type: 'event'; readonly request: number; readonly event: PipelineEvent }
+	| { readonly type: 'finished'; readonly request: number }
+	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };
