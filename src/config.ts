@@ -32,7 +32,6 @@ export interface Config {
 	readonly logLevel: LogLevel;
 }
 
-
 type Value = string | number | boolean | readonly string[];
 
 export interface Setting<T extends Value = Value> {
@@ -86,12 +85,21 @@ const cores = availableParallelism();
 
 function dataFolder(variable: string, ...fallback: string[]): string {
 	const set = process.env[variable];
-	return path.join(set !== undefined && path.isAbsolute(set) ? set : path.join(homedir(), ...fallback), 'earshot');
+	return path.join(
+		set !== undefined && path.isAbsolute(set) ? set : path.join(homedir(), ...fallback),
+		'earshot',
+	);
 }
 
 export const settings = {
 	host: { flag: 'host', valueName: 'HOST', help: 'address to listen on', default: '127.0.0.1', parse: word },
-	port: { flag: 'port', valueName: 'PORT', help: 'port to listen on; 0 = any free one', default: 8080, parse: wholeNumber(0, 65_535) },
+	port: {
+		flag: 'port',
+		valueName: 'PORT',
+		help: 'port to listen on; 0 = any free one',
+		default: 8080,
+		parse: wholeNumber(0, 65_535),
+	},
 	numThreads: {
 		flag: 'num-threads',
 		valueName: 'N',
@@ -186,7 +194,13 @@ export const settings = {
 		defaultText: 'Silero v6, bundled',
 		parse: (text) => path.resolve(text),
 	},
-	gpu: { flag: 'gpu', valueName: 'BOOL', help: 'use a GPU where the build has one', default: true, parse: truth },
+	gpu: {
+		flag: 'gpu',
+		valueName: 'BOOL',
+		help: 'use a GPU where the build has one',
+		default: true,
+		parse: truth,
+	},
 	gpuDevice: { flag: 'gpu-device', valueName: 'N', help: 'which GPU', default: 0, parse: wholeNumber(0, 64) },
 	logLevel: {
 		flag: 'log-level',
@@ -231,9 +245,13 @@ function resolve(name: SettingName, sources: readonly Source[]): Value {
 			return settings[name].parse(text);
 		} catch (thrown) {
 			if (!(thrown instanceof Expectation)) throw thrown;
-			throw new EarshotError('config_invalid', `Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``, {
-				param: nameOf(name),
-			});
+			throw new EarshotError(
+				'config_invalid',
+				`Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``,
+				{
+					param: nameOf(name),
+				},
+			);
 		}
 	}
 	return settings[name].default;

@@ -72,7 +72,7 @@ export function expected(field: string, what: string, got: unknown): EarshotErro
 
 function shown(value: unknown): string {
 	if (value === undefined) return 'nothing';
-	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value);
 	return `\`${text.length > 80 ? `${text.slice(0, 77)}…` : text}\``;
 }
 

@@ -2,6 +2,7 @@
 
 import { access, constants } from 'node:fs/promises';
 import { sileroPath } from './audio/voice-activity.js';
+import type { ModelEntry } from './catalog/model-entry.js';
 import { findEntry } from './catalog/model-entry.js';
 import { type Serving, whatToServe } from './catalog/serving.js';
 import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config.js';
@@ -10,12 +11,17 @@ import { packageRoot } from './engines/native.js';
 import { EarshotError, expected } from './errors.js';
 import { Host } from './pool/host.js';
 import { hostScript } from './pool/host-script.js';
-import { loadModel } from './pool/load.js';
 import type { HostSettings } from './pool/host-settings.js';
-import type { ModelEntry } from './catalog/model-entry.js';
-import { finished, runPipeline } from './transcriber/pipeline.js';
+import { loadModel } from './pool/load.js';
 import { checkOptions } from './transcriber/options.js';
-import { type ChunkingOptions, defaultChunking, type Recording, type Transcriber, type TranscribeOptions } from './transcriber/transcriber.js';
+import { finished, runPipeline } from './transcriber/pipeline.js';
+import {
+	type ChunkingOptions,
+	defaultChunking,
+	type Recording,
+	type TranscribeOptions,
+	type Transcriber,
+} from './transcriber/transcriber.js';
 import type { Segment, Task, Transcript } from './transcriber/transcript.js';
 
 export interface CreateOptions {
@@ -66,7 +72,11 @@ export interface EarshotTranscriber extends AsyncDisposable {
 /** Loads a model. Throws EarshotError: `model_not_found`, `model_load_failed`, `engine_missing`, `config_invalid`. */
 export async function createTranscriber(options: CreateOptions = {}): Promise<EarshotTranscriber> {
 	const serving = whatToServe(flagsOf(options), packageRoot);
-	const { transcriber, close } = await openModel(serving, options.model ?? serving.defaultModel, options.isolated ?? false);
+	const { transcriber, close } = await openModel(
+		serving,
+		options.model ?? serving.defaultModel,
+		options.isolated ?? false,
+	);
 	return facade(transcriber, close);
 }
 
@@ -76,7 +86,11 @@ export interface OpenModel {
 }
 
 /** The model of that id or alias, loaded here or in a host. */
-export async function openModel({ config, entries }: Serving, wanted: string, isolated: boolean): Promise<OpenModel> {
+export async function openModel(
+	{ config, entries }: Serving,
+	wanted: string,
+	isolated: boolean,
+): Promise<OpenModel> {
 	const entry = findEntry(entries, wanted);
 	return isolated ? await inHost(entry, hostSettings(config)) : await inProcess(entry, hostSettings(config));
 }
@@ -110,7 +124,12 @@ async function inProcess(entry: ModelEntry, settings: HostSettings): Promise<Ope
 }
 
 async function inHost(entry: ModelEntry, settings: HostSettings): Promise<OpenModel> {
-	const host = new Host({ entry, settings, script: hostScript(packageRoot), env: hostEnvironment(settings.lanes) });
+	const host = new Host({
+		entry,
+		settings,
+		script: hostScript(packageRoot),
+		env: hostEnvironment(settings.lanes),
+	});
 	try {
 		await host.start();
 	} catch (thrown) {
@@ -165,7 +184,10 @@ export async function readable(source: Source): Promise<Recording> {
 		await access(source, constants.R_OK);
 	} catch (cause) {
 		const why = cause instanceof Error ? cause.message : String(cause);
-		throw new EarshotError('audio_unsupported', `the recording cannot be read: ${why}`, { cause, param: 'source' });
+		throw new EarshotError('audio_unsupported', `the recording cannot be read: ${why}`, {
+			cause,
+			param: 'source',
+		});
 	}
 	return { path: source };
 }

@@ -1,7 +1,7 @@
 /** Bytes in any container to 16 kHz mono PCM. */
 
-import { EarshotError } from '../errors.js';
 import { addon, guarded } from '../engines/native.js';
+import { EarshotError } from '../errors.js';
 import type { Recording } from '../transcriber/transcriber.js';
 import { type Audio, minRecordingSeconds, sampleRate } from './audio.js';
 

@@ -22,8 +22,13 @@ export type ModelEntry =
 
 /** The entry of that id, else of that alias. Throws `model_not_found` naming what there is. */
 export function findEntry(entries: readonly ModelEntry[], wanted: string): ModelEntry {
-	const entry = entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
+	const entry =
+		entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
 	if (entry) return entry;
 	const known = entries.map(({ id }) => id).join(', ');
-	throw new EarshotError('model_not_found', `The model \`${wanted}\` is not on this machine. It has: ${known}.`, { param: 'model' });
+	throw new EarshotError(
+		'model_not_found',
+		`The model \`${wanted}\` is not on this machine. It has: ${known}.`,
+		{ param: 'model' },
+	);
 }

@@ -3,7 +3,14 @@
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { fileKeyOf, type SettingName, type Source, settingNames, settings } from '../config.js';
-import { type Family, familyOf, isSherpaType, modelTypes, type OptionRule, whisperType } from '../engines/families.js';
+import {
+	type Family,
+	familyOf,
+	isSherpaType,
+	modelTypes,
+	type OptionRule,
+	whisperType,
+} from '../engines/families.js';
 import { EarshotError } from '../errors.js';
 import type { ModelEntry } from './model-entry.js';
 
@@ -15,7 +22,11 @@ export interface Registry {
 	readonly warnings: readonly string[];
 }
 
-export const emptyRegistry: Registry = { entries: [], source: { values: {}, nameOf: fileKeyOf }, warnings: [] };
+export const emptyRegistry: Registry = {
+	entries: [],
+	source: { values: {}, nameOf: fileKeyOf },
+	warnings: [],
+};
 
 /** Options of whisper_cpp entries, in the form of a family's. */
 const whisperOptions: Readonly<Record<string, OptionRule>> = {
@@ -28,7 +39,11 @@ export function parseRegistry(text: string, file: string, modelDir: string): Reg
 	const lines = new LineCounter();
 	const document = parseDocument(text, { lineCounter: lines });
 	const [error] = document.errors;
-	if (error) throw new EarshotError('config_invalid', `${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split('\n', 1)[0]}`);
+	if (error)
+		throw new EarshotError(
+			'config_invalid',
+			`${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split('\n', 1)[0]}`,
+		);
 	if (document.contents === null) return emptyRegistry;
 
 	const reader = new Reader(file, lines, modelDir);
@@ -39,7 +54,8 @@ export function parseRegistry(text: string, file: string, modelDir: string): Reg
 	for (const { key, value, at } of reader.pairs(top, '')) {
 		const name = settingNames.find((candidate) => fileKeyOf(candidate) === key);
 		if (key === 'models') entries = reader.entries(value);
-		else if (name === undefined || 'notInFile' in settings[name]) warnings.push(`${file}:${reader.line(at)}: \`${key}\` is not a setting of Earshot`);
+		else if (name === undefined || 'notInFile' in settings[name])
+			warnings.push(`${file}:${reader.line(at)}: \`${key}\` is not a setting of Earshot`);
 		else values[name] = reader.settingText(value, key);
 	}
 	return { entries, source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` }, warnings };
@@ -70,9 +86,13 @@ class Reader {
 
 	refuse(node: Node | null, field: string, expected: string): EarshotError {
 		const got = isScalar(node) ? `\`${String(node.value)}\`` : node === null ? 'nothing' : 'something else';
-		return new EarshotError('config_invalid', `${this.#file}:${this.line(node)}: Expected \`${field}\` to be ${expected}, got ${got}`, {
-			param: field,
-		});
+		return new EarshotError(
+			'config_invalid',
+			`${this.#file}:${this.line(node)}: Expected \`${field}\` to be ${expected}, got ${got}`,
+			{
+				param: field,
+			},
+		);
 	}
 
 	map(node: Node | null, field: string): YAMLMap {
@@ -94,7 +114,8 @@ class Reader {
 	settingText(node: Node | null, field: string): string {
 		const value: unknown = node?.toJSON();
 		if (Array.isArray(value)) return value.join(',');
-		if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value);
+		if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+			return String(value);
 		throw this.refuse(node, field, 'a single value or a list');
 	}
 
@@ -115,7 +136,13 @@ class Reader {
 		const shared = {
 			id,
 			aliases: this.texts(fields.get('aliases')?.value ?? null, `${field}.aliases`) ?? [],
-			files: this.#files(fields.get('files'), `${field}.files`, family, path.resolve(this.#modelDir, dir), at),
+			files: this.#files(
+				fields.get('files'),
+				`${field}.files`,
+				family,
+				path.resolve(this.#modelDir, dir),
+				at,
+			),
 			options: this.#options(fields.get('options')?.value ?? null, `${field}.options`, family.options ?? {}),
 			languages: this.texts(fields.get('languages')?.value ?? null, `${field}.languages`),
 			ownedBy: 'local',
@@ -124,7 +151,11 @@ class Reader {
 		return isSherpaType(type) ? { ...shared, type } : { ...shared, type: whisperType };
 	}
 
-	#familyOf(type: string, node: Node | null, field: string): Pick<Family, 'files' | 'optionalFiles' | 'options'> {
+	#familyOf(
+		type: string,
+		node: Node | null,
+		field: string,
+	): Pick<Family, 'files' | 'optionalFiles' | 'options'> {
 		if (isSherpaType(type)) return familyOf(type);
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
 		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}`);
@@ -147,16 +178,26 @@ class Reader {
 		const missing = Object.keys(family.files).find(
 			(role) => files[role] === undefined && !(family.optionalFiles ?? []).includes(role),
 		);
-		if (missing !== undefined) throw this.refuse(pair?.at ?? entryNode, `${field}.${missing}`, 'the path of a file');
+		if (missing !== undefined)
+			throw this.refuse(pair?.at ?? entryNode, `${field}.${missing}`, 'the path of a file');
 		return files;
 	}
 
-	#options(node: Node | null, field: string, rules: Readonly<Record<string, OptionRule>>): Record<string, string | number | boolean> {
+	#options(
+		node: Node | null,
+		field: string,
+		rules: Readonly<Record<string, OptionRule>>,
+	): Record<string, string | number | boolean> {
 		const options: Record<string, string | number | boolean> = {};
 		if (node === null || (isScalar(node) && node.value === null)) return options;
 		for (const { key, value, at, field: path } of this.pairs(this.map(node, field), field)) {
 			const rule = rules[key];
-			if (!rule) throw this.refuse(at, field, `a map with the keys ${Object.keys(rules).join(', ') || '(none for this type)'}`);
+			if (!rule)
+				throw this.refuse(
+					at,
+					field,
+					`a map with the keys ${Object.keys(rules).join(', ') || '(none for this type)'}`,
+				);
 			options[key] = this.#option(value, path, rule);
 		}
 		return options;

@@ -34,7 +34,12 @@ export function whatToServe(flags: Partial<Record<SettingName, string>>, package
 	const registry = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, asked);
 	const entries = [...registry.entries, demoEntry(packageRoot)];
 	const defaultModel = pickDefault(entries, config.defaultModel);
-	return { config, entries: withWellKnownNames(entries, defaultModel), defaultModel, warnings: registry.warnings };
+	return {
+		config,
+		entries: withWellKnownNames(entries, defaultModel),
+		defaultModel,
+		warnings: registry.warnings,
+	};
 }
 
 function readRegistry(file: string, modelDir: string, asked: boolean) {
@@ -44,7 +49,11 @@ function readRegistry(file: string, modelDir: string, asked: boolean) {
 	} catch (cause) {
 		// The default place may be empty; a file that was named must be there.
 		if (!asked && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return emptyRegistry;
-		throw new EarshotError('config_invalid', `Expected \`config\` to be a file that can be read, got \`${file}\``, { cause, param: 'config' });
+		throw new EarshotError(
+			'config_invalid',
+			`Expected \`config\` to be a file that can be read, got \`${file}\``,
+			{ cause, param: 'config' },
+		);
 	}
 	return parseRegistry(text, file, modelDir);
 }
@@ -54,7 +63,11 @@ function pickDefault(entries: readonly ModelEntry[], wanted: string): string {
 		const found = entries.find(({ id, aliases }) => id === wanted || aliases.includes(wanted));
 		if (found) return found.id;
 		const ids = entries.map(({ id }) => id).join(', ');
-		throw new EarshotError('config_invalid', `Expected \`default_model\` to be one of ${ids}, got \`${wanted}\``, { param: 'default_model' });
+		throw new EarshotError(
+			'config_invalid',
+			`Expected \`default_model\` to be one of ${ids}, got \`${wanted}\``,
+			{ param: 'default_model' },
+		);
 	}
 	return entries[0]?.id ?? '';
 }
@@ -63,11 +76,15 @@ function pickDefault(entries: readonly ModelEntry[], wanted: string): string {
 function withWellKnownNames(entries: readonly ModelEntry[], defaultModel: string): ModelEntry[] {
 	const taken = new Set(entries.flatMap(({ id, aliases }) => [id, ...aliases]));
 	const free = wellKnownNames.filter((name) => !taken.has(name));
-	return entries.map((entry) => (entry.id === defaultModel ? { ...entry, aliases: [...entry.aliases, ...free] } : entry));
+	return entries.map((entry) =>
+		entry.id === defaultModel ? { ...entry, aliases: [...entry.aliases, ...free] } : entry,
+	);
 }
 
 /** Unix seconds at which the model's newest file arrived; 0 while it has not. */
 export function createdAt(entry: ModelEntry): number {
-	const times = Object.values(entry.files).map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+	const times = Object.values(entry.files).map(
+		(file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+	);
 	return Math.floor(Math.max(0, ...times) / 1000);
 }

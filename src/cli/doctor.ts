@@ -5,9 +5,8 @@ import { sileroPath } from '../audio/voice-activity.js';
 import { demoNotice } from '../catalog/demo.js';
 import { whatToServe } from '../catalog/serving.js';
 import type { SettingName } from '../config.js';
-import { addon } from '../engines/native.js';
+import { addon, packageRoot } from '../engines/native.js';
 import { findSherpaLibrary, sherpaPackage } from '../engines/sherpa-library.js';
-import { packageRoot } from '../engines/native.js';
 import { asEarshotError } from '../errors.js';
 
 interface Finding {
@@ -19,14 +18,19 @@ interface Finding {
 export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
 	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
 	const findings: Finding[] = [
-		{ ok: true, what: 'earshot', detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}` },
+		{
+			ok: true,
+			what: 'earshot',
+			detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}`,
+		},
 		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
 		...entries.map((entry) => modelFinding(entry.id, entry.id === defaultModel, entry.files)),
 	];
-	for (const { ok, what, detail } of findings) process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
+	for (const { ok, what, detail } of findings)
+		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
 	if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
 	if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
 }
@@ -59,7 +63,13 @@ function sherpaFinding(dir: string): Finding {
 	const [finding] = attempt('sherpa-onnx', () => {
 		const place = findSherpaLibrary(dir === '' ? undefined : dir);
 		const { version, onnxruntime } = addon().sherpaVersion(place);
-		return [{ ok: true, what: 'sherpa-onnx', detail: `${version} with onnxruntime ${onnxruntime} (CPU), from ${place}` }];
+		return [
+			{
+				ok: true,
+				what: 'sherpa-onnx',
+				detail: `${version} with onnxruntime ${onnxruntime} (CPU), from ${place}`,
+			},
+		];
 	});
 	return finding ?? { ok: false, what: 'sherpa-onnx', detail: `npm install ${sherpaPackage()}@1.13.8` };
 }
@@ -82,6 +92,13 @@ function attempt(what: string, find: () => Finding[]): Finding[] {
 		return find();
 	} catch (thrown) {
 		const error = asEarshotError(thrown);
-		return [{ ok: false, what, detail: error.cause instanceof Error && error.code === 'internal' ? error.cause.message : error.message }];
+		return [
+			{
+				ok: false,
+				what,
+				detail:
+					error.cause instanceof Error && error.code === 'internal' ? error.cause.message : error.message,
+			},
+		];
 	}
 }

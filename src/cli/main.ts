@@ -18,13 +18,17 @@ const usageError = 2;
 
 type Flags = Partial<Record<SettingName, string>>;
 
-const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
+	version: string;
+};
 
 function settingOptions(command: Command, names: readonly SettingName[]): Command {
 	for (const name of names) {
 		const { flag, valueName, help, default: value, ...more } = settings[name];
 		const shown = 'defaultText' in more ? more.defaultText : String(value);
-		command.addOption(new Option(`--${flag} <${valueName}>`, `${help} (default: ${shown}) [${variableOf(name)}]`));
+		command.addOption(
+			new Option(`--${flag} <${valueName}>`, `${help} (default: ${shown}) [${variableOf(name)}]`),
+		);
 	}
 	return command;
 }
@@ -45,7 +49,12 @@ function flagsOf(options: Record<string, unknown>): Flags {
 function splitAddress(address: string): Flags {
 	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
 	const host = bracketed ?? plain;
-	if (host === undefined) throw new CommanderError(usageError, 'earshot.address', `Expected \`--addr\` to be HOST:PORT, got \`${address}\``);
+	if (host === undefined)
+		throw new CommanderError(
+			usageError,
+			'earshot.address',
+			`Expected \`--addr\` to be HOST:PORT, got \`${address}\``,
+		);
 	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
@@ -63,7 +72,9 @@ const modelSettings = [
 
 function program(): Command {
 	const earshot = new Command('earshot')
-		.description('Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded.')
+		.description(
+			'Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded.',
+		)
 		.version(version)
 		.showHelpAfterError('(earshot --help tells more)')
 		.exitOverride();
@@ -82,7 +93,9 @@ function program(): Command {
 			.description('transcribe files, to standard output or to a folder')
 			.argument('<file...>', 'recordings in any container')
 			.option('-m, --model <ID>', 'model of models.yaml (default: the default model)')
-			.addOption(new Option('-f, --format <FORMAT>', 'form of the output').choices(formatNames).default('text'))
+			.addOption(
+				new Option('-f, --format <FORMAT>', 'form of the output').choices(formatNames).default('text'),
+			)
 			.option('-o, --output-dir <DIR>', 'write one file per recording there')
 			.option('-l, --language <CODE>', 'language spoken, e.g. en (default: detected where the model can)')
 			.option('--translate', 'translate to English')
@@ -93,24 +106,27 @@ function program(): Command {
 	).action((files: string[], options: Record<string, unknown>) =>
 		transcribeFiles(files, {
 			flags: flagsOf(options),
-			model: text(options['model']),
-			format: formatNames.find((name) => name === options['format']) ?? 'text',
-			outputDir: text(options['outputDir']),
-			language: text(options['language']),
-			translate: options['translate'] === true,
-			prompt: text(options['prompt']),
-			temperature: text(options['temperature']),
-			words: options['words'] === true,
+			model: text(options.model),
+			format: formatNames.find((name) => name === options.format) ?? 'text',
+			outputDir: text(options.outputDir),
+			language: text(options.language),
+			translate: options.translate === true,
+			prompt: text(options.prompt),
+			temperature: text(options.temperature),
+			words: options.words === true,
 		}),
 	);
 
-	settingOptions(earshot.command('models').description('list the models that this machine serves'), ['modelDir', 'config', 'defaultModel']).action(
-		(options: Record<string, unknown>) => listModels(flagsOf(options)),
-	);
+	settingOptions(earshot.command('models').description('list the models that this machine serves'), [
+		'modelDir',
+		'config',
+		'defaultModel',
+	]).action((options: Record<string, unknown>) => listModels(flagsOf(options)));
 
-	settingOptions(earshot.command('doctor').description('tell what is here, what is missing and how to get it'), modelSettings).action(
-		(options: Record<string, unknown>) => doctor(flagsOf(options), version),
-	);
+	settingOptions(
+		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
+		modelSettings,
+	).action((options: Record<string, unknown>) => doctor(flagsOf(options), version));
 	return earshot;
 }
 
@@ -124,9 +140,13 @@ async function main(): Promise<number> {
 		return Number(process.exitCode ?? 0);
 	} catch (thrown) {
 		// Commander has printed its own message already; help and version arrive here too, with code 0.
-		if (thrown instanceof CommanderError && thrown.code !== 'earshot.address') return thrown.exitCode === 0 ? 0 : usageError;
+		if (thrown instanceof CommanderError && thrown.code !== 'earshot.address')
+			return thrown.exitCode === 0 ? 0 : usageError;
 		const error = thrown instanceof CommanderError ? thrown : asEarshotError(thrown);
-		const cause = error.cause instanceof Error && 'code' in error && error.code === 'internal' ? `: ${error.cause.stack}` : '';
+		const cause =
+			error.cause instanceof Error && 'code' in error && error.code === 'internal'
+				? `: ${error.cause.stack}`
+				: '';
 		process.stderr.write(`earshot: ${error.message}${cause}\n`);
 		return thrown instanceof CommanderError ? usageError : 1;
 	}

@@ -21,7 +21,8 @@ export function listModels(flags: Partial<Record<SettingName, string>>): void {
 		];
 	});
 	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'ALSO KNOWN AS'], ...rows]));
-	if (entries.length === 1) process.stderr.write(`\n${demoNotice}\nmodels.yaml is looked for at ${config.config}\n`);
+	if (entries.length === 1)
+		process.stderr.write(`\n${demoNotice}\nmodels.yaml is looked for at ${config.config}\n`);
 }
 
 function megabytes(bytes: number): string {
@@ -29,7 +30,17 @@ function megabytes(bytes: number): string {
 }
 
 export function table(rows: readonly (readonly string[])[]): string {
-	const widths: number[] = [];
-	for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
-	return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`).join('');
+	const columns = Math.max(...rows.map((row) => row.length));
+	const widths = Array.from({ length: columns }, (_, column) =>
+		Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+	);
+	return rows
+		.map(
+			(row) =>
+				`${row
+					.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+					.join('  ')
+					.trimEnd()}\n`,
+		)
+		.join('');
 }

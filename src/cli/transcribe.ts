@@ -9,7 +9,7 @@ import type { SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
 import { asEarshotError, EarshotError, expected } from '../errors.js';
 import { type FormatName, formats } from '../formats/formats.js';
-import { fullOptions, openModel, readable, type RequestOptions } from '../library.js';
+import { fullOptions, openModel, type RequestOptions, readable } from '../library.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 import type { Transcript } from '../transcriber/transcript.js';
 import { type Progress, progressOn } from './progress.js';
@@ -40,7 +40,8 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 	const outputs = outputsOf(files, command);
 	const serving = whatToServe(command.flags, packageRoot);
 	const wanted = command.model ?? serving.defaultModel;
-	if (findEntry(serving.entries, wanted).demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
+	if (findEntry(serving.entries, wanted).demo && command.model === undefined)
+		process.stderr.write(`${demoNotice}\n`);
 	const stop = new AbortController();
 	const interrupt = () => stop.abort();
 	process.once('SIGINT', interrupt);
@@ -69,14 +70,20 @@ async function transcribeFile(
 ): Promise<void> {
 	try {
 		const transcript = await run(file, transcriber, command, progress, signal);
-		const body = formats[command.format].render(transcript, { words: command.words, segments: true, logprobs: false });
+		const body = formats[command.format].render(transcript, {
+			words: command.words,
+			segments: true,
+			logprobs: false,
+		});
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output === undefined) process.stdout.write(text);
 		else writeFileSync(output, text);
 	} catch (thrown) {
 		const error = asEarshotError(thrown);
 		if (error.code === 'cancelled') return;
-		process.stderr.write(`earshot: ${file}: ${error.code === 'internal' ? String(error.cause) : error.message}\n`);
+		process.stderr.write(
+			`earshot: ${file}: ${error.code === 'internal' ? String(error.cause) : error.message}\n`,
+		);
 		process.exitCode = 1;
 	} finally {
 		progress.stop();
@@ -91,7 +98,11 @@ async function run(
 	signal: AbortSignal,
 ): Promise<Transcript> {
 	const recording = await readable(path.resolve(file));
-	for await (const event of transcriber.transcribe(recording, fullOptions(requestOf(command), transcriber.facts), signal)) {
+	for await (const event of transcriber.transcribe(
+		recording,
+		fullOptions(requestOf(command), transcriber.facts),
+		signal,
+	)) {
 		if (event.type === 'started') progress.start(path.basename(file), event.duration);
 		else if (event.type === 'segments') progress.update(event.processed);
 		else return event.transcript;
@@ -120,9 +131,13 @@ function outputsOf(files: readonly string[], { outputDir, format }: TranscribeCo
 	const outputs = files.map((file) => path.join(outputDir, `${path.parse(file).name}${extensions[format]}`));
 	const twice = outputs.find((output, index) => outputs.indexOf(output) !== index);
 	if (twice !== undefined) {
-		throw new EarshotError('invalid_request', `two of the recordings would be written to ${twice}; transcribe them to different folders`);
+		throw new EarshotError(
+			'invalid_request',
+			`two of the recordings would be written to ${twice}; transcribe them to different folders`,
+		);
 	}
 	const overwritten = files.find((file, index) => path.resolve(file) === path.resolve(outputs[index] ?? ''));
-	if (overwritten !== undefined) throw new EarshotError('invalid_request', `${overwritten} would be overwritten by its own transcript`);
+	if (overwritten !== undefined)
+		throw new EarshotError('invalid_request', `${overwritten} would be overwritten by its own transcript`);
 	return outputs;
 }

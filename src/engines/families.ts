@@ -80,7 +80,13 @@ export const families = {
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
 	},
-	transducer: { files: transducerFiles, modelType: 'transducer', times: true, logprobs: true, maxClipSeconds: usualClipSeconds },
+	transducer: {
+		files: transducerFiles,
+		modelType: 'transducer',
+		times: true,
+		logprobs: true,
+		maxClipSeconds: usualClipSeconds,
+	},
 	nemo_transducer: {
 		files: transducerFiles,
 		modelType: 'nemo_transducer',

@@ -3,9 +3,19 @@
 import path from 'node:path';
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../binding.js';
 import { EarshotError } from '../errors.js';
-import type { Batch, Capabilities, Clip, ClipResult, ClipSegment, Engine, Limits, ModelFacts, RecognizeOptions } from './engine.js';
-import { type Family, familyOf, type SherpaType } from './families.js';
 import { languageName } from '../formats/languages.js';
+import type {
+	Batch,
+	Capabilities,
+	Clip,
+	ClipResult,
+	ClipSegment,
+	Engine,
+	Limits,
+	ModelFacts,
+	RecognizeOptions,
+} from './engine.js';
+import { type Family, familyOf, type SherpaType } from './families.js';
 import { addon, guarded, packageRoot } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from './tokens.js';
 
@@ -38,7 +48,10 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 }
 
 /** The recognizer's configuration, field by field. Pure. */
-export function configOf(family: Family, settings: Pick<SherpaSettings, 'files' | 'options'>): Record<string, string | number> {
+export function configOf(
+	family: Family,
+	settings: Pick<SherpaSettings, 'files' | 'options'>,
+): Record<string, string | number> {
 	const config: Record<string, string | number> = {
 		// One thread per lane: the lanes are the parallelism, and threads of one session would contend.
 		'model_config.num_threads': 1,
@@ -68,8 +81,9 @@ class SherpaEngine implements Engine {
 	constructor(model: Model<SherpaClipOptions, SherpaInfo>, family: Family, settings: SherpaSettings) {
 		this.#model = model;
 		this.#family = family;
-		const configured = settings.options['language'];
-		this.#fixedLanguage = typeof configured === 'string' && configured !== '' && configured !== 'auto' ? configured : null;
+		const configured = settings.options.language;
+		this.#fixedLanguage =
+			typeof configured === 'string' && configured !== '' && configured !== 'auto' ? configured : null;
 		this.limits = {
 			lanes: settings.lanes,
 			maxBatchClips: 1,
@@ -104,7 +118,11 @@ class SherpaEngine implements Engine {
 		signal.addEventListener('abort', cancel, { once: true });
 		try {
 			return await guarded(() =>
-				this.#model.transcribe(clip.samples, { clip: number, stream: streamOptions(this.#family, options), hotwords: '' }),
+				this.#model.transcribe(clip.samples, {
+					clip: number,
+					stream: streamOptions(this.#family, options),
+					hotwords: '',
+				}),
 			);
 		} finally {
 			signal.removeEventListener('abort', cancel);
@@ -128,7 +146,11 @@ function streamOptions(family: Family, options: RecognizeOptions): Record<string
 	return stream;
 }
 
-function capabilitiesOf(family: Family, fixedLanguage: string | null, declared: readonly string[] | null): Capabilities {
+function capabilitiesOf(
+	family: Family,
+	fixedLanguage: string | null,
+	declared: readonly string[] | null,
+): Capabilities {
 	return {
 		languages: fixedLanguage === null ? (declared ?? family.languages ?? null) : [fixedLanguage],
 		choosesLanguage: family.languageOption !== undefined,
@@ -143,8 +165,15 @@ function capabilitiesOf(family: Family, fixedLanguage: string | null, declared: 
 	};
 }
 
-function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions, family: Family, fixedLanguage: string | null): ClipResult {
-	const language = raw.language !== '' ? raw.language : (fixedLanguage ?? (family.languageOption ? options.language : null));
+function resultOf(
+	raw: RawResult,
+	clip: Clip,
+	options: RecognizeOptions,
+	family: Family,
+	fixedLanguage: string | null,
+): ClipResult {
+	const language =
+		raw.language !== '' ? raw.language : (fixedLanguage ?? (family.languageOption ? options.language : null));
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };
@@ -158,7 +187,9 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions, family:
 		temperature: 0,
 		avgLogprob: withLogprobs ? mean(raw.tokenLogprobs) : null,
 		noSpeechProb: null,
-		...(options.words && family.times && hasTimes(raw, range) ? { words: wordsOf(raw, range, clipSeconds) } : {}),
+		...(options.words && family.times && hasTimes(raw, range)
+			? { words: wordsOf(raw, range, clipSeconds) }
+			: {}),
 		...(options.logprobs && withLogprobs ? { logprobs: logprobsOf(raw, range) } : {}),
 		...(raw.emotion !== '' ? { emotion: raw.emotion } : {}),
 		...(raw.event !== '' ? { event: raw.event } : {}),

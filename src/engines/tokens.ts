@@ -48,7 +48,11 @@ export function logprobsOf(raw: RawResult, { from, to }: TokenRange): TokenLogpr
 	const list: TokenLogprob[] = [];
 	for (let token = from; token < to; token++) {
 		const bytes = bytesOf(raw, { from: token, to: token + 1 });
-		list.push({ token: decoder.decode(bytes), logprob: raw.tokenLogprobs[token] ?? Number.NaN, bytes: [...bytes] });
+		list.push({
+			token: decoder.decode(bytes),
+			logprob: raw.tokenLogprobs[token] ?? Number.NaN,
+			bytes: [...bytes],
+		});
 	}
 	return list;
 }
@@ -120,13 +124,22 @@ function endsCharacter(bytes: Uint8Array): boolean {
 	for (let back = 1; back <= Math.min(4, bytes.length); back++) {
 		const byte = bytes[bytes.length - back] ?? 0;
 		if ((byte & 0xc0) === 0x80) continue;
-		const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-		return back >= length;
+		return back >= sequenceLength(byte);
 	}
 	return true;
 }
 
-const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+/** Bytes of the UTF-8 sequence that begins with `byte`; what begins none stands alone. */
+function sequenceLength(byte: number): number {
+	if (byte >= 0xf8) return 1;
+	if (byte >= 0xf0) return 4;
+	if (byte >= 0xe0) return 3;
+	return byte >= 0xc0 ? 2 : 1;
+}
+
+const unspaced =
+	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const endsInUnspaced = new RegExp(`${unspaced.source}[\\s\\p{P}\\p{S}]*$`, 'u');
 const onlyPunctuation = /^[\s\p{P}\p{S}]*$/u;
 
 function beginsWord(text: string, before: string): boolean {
@@ -142,8 +155,7 @@ export function startsUnspaced(text: string): boolean {
 }
 
 function endsUnspaced(text: string): boolean {
-	const last = [...text.replace(/[\s\p{P}\p{S}]+$/u, '')].at(-1);
-	return last !== undefined && unspaced.test(last);
+	return endsInUnspaced.test(text);
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -2,7 +2,17 @@
 
 import type { Model, RawResult, WhisperClipOptions, WhisperInfo } from '../../binding.js';
 import { EarshotError } from '../errors.js';
-import type { Batch, Capabilities, Clip, ClipResult, ClipSegment, Engine, Limits, ModelFacts, RecognizeOptions } from './engine.js';
+import type {
+	Batch,
+	Capabilities,
+	Clip,
+	ClipResult,
+	ClipSegment,
+	Engine,
+	Limits,
+	ModelFacts,
+	RecognizeOptions,
+} from './engine.js';
 import { addon, guarded } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
 
@@ -132,7 +142,10 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipRe
 	const segments: ClipSegment[] = [];
 	let from = 0;
 	for (let at = 0; at + segmentFields <= raw.segments.length; at += segmentFields) {
-		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature] = raw.segments.subarray(at, at + segmentFields);
+		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature] = raw.segments.subarray(
+			at,
+			at + segmentFields,
+		);
 		const range = { from, to };
 		from = to;
 		const text = textOf(raw, range);

@@ -7,6 +7,7 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import { finished, type PipelineEvent } from '../transcriber/pipeline.js';
@@ -14,7 +15,6 @@ import type { Recording, TranscribeOptions, Transcriber } from '../transcriber/t
 import type { TranscriptEvent } from '../transcriber/transcript.js';
 import { EventQueue } from './event-queue.js';
 import type { HostSettings } from './host-settings.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
 import type { LoadState } from './model-pool.js';
 import type { FromHost, ToHost } from './protocol.js';
 
@@ -97,7 +97,11 @@ export class Host implements Transcriber {
 		return this.#starting;
 	}
 
-	transcribe(recording: Recording, options: TranscribeOptions, signal: AbortSignal): AsyncIterable<TranscriptEvent> {
+	transcribe(
+		recording: Recording,
+		options: TranscribeOptions,
+		signal: AbortSignal,
+	): AsyncIterable<TranscriptEvent> {
 		return finished(this.#pipeline(recording, options, signal), {
 			model: this.#options.entry.id,
 			task: options.task,
@@ -111,7 +115,11 @@ export class Host implements Transcriber {
 		return this.#closing;
 	}
 
-	async *#pipeline(recording: Recording, options: TranscribeOptions, signal: AbortSignal): AsyncGenerator<PipelineEvent> {
+	async *#pipeline(
+		recording: Recording,
+		options: TranscribeOptions,
+		signal: AbortSignal,
+	): AsyncGenerator<PipelineEvent> {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
 		await this.start();
 		const request: Request = {
@@ -171,7 +179,12 @@ export class Host implements Transcriber {
 			const { script, env, entry, settings, onLog } = this.#options;
 			this.#stderr = '';
 			// execArgv: the server's own flags (inspectors, loaders) are not the host's.
-			const child = fork(script, [], { env, execArgv: [], serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+			const child = fork(script, [], {
+				env,
+				execArgv: [],
+				serialization: 'advanced',
+				stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+			});
 			this.#child = child;
 			child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 				this.#stderr = (this.#stderr + text).slice(-keptStderr);
@@ -183,18 +196,30 @@ export class Host implements Transcriber {
 					resolve(message.facts);
 				} else if (message.type === 'load-failed') {
 					reject(fromWire(message.error));
-					child.disconnect();
+					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
+					this.#send({ type: 'close' });
 				} else {
 					this.#receive(message);
 				}
 			});
 			child.on('error', (cause) => {
-				reject(new EarshotError('model_load_failed', `the host of \`${entry.id}\` could not be started: ${cause.message}`, { cause }));
+				reject(
+					new EarshotError(
+						'model_load_failed',
+						`the host of \`${entry.id}\` could not be started: ${cause.message}`,
+						{ cause },
+					),
+				);
 			});
 			// `close` rather than `exit`: stderr has been read to its end.
 			child.on('close', (code, signal) => {
 				const how = signal ? `signal ${signal}` : `exit code ${code}`;
-				reject(new EarshotError('model_load_failed', `the host of \`${entry.id}\` died while loading (${how})${this.#lastWords()}`));
+				reject(
+					new EarshotError(
+						'model_load_failed',
+						`the host of \`${entry.id}\` died while loading (${how})${this.#lastWords()}`,
+					),
+				);
 				if (this.#child === child) this.#died(how);
 			});
 			this.#send({ type: 'load', entry, settings });
@@ -266,10 +291,13 @@ export class Host implements Transcriber {
 		const lost = [...this.#requests].filter(({ number }) => number !== undefined);
 		for (const request of lost) request.number = undefined;
 		if (this.#closing) {
-			for (const request of [...this.#requests]) this.#fail(request, new EarshotError('closed', 'the server is shutting down'));
+			for (const request of [...this.#requests])
+				this.#fail(request, new EarshotError('closed', 'the server is shutting down'));
 			return;
 		}
-		this.#options.onLog?.(`the host of ${this.#options.entry.id} died (${how}) with ${lost.length} recordings in flight`);
+		this.#options.onLog?.(
+			`the host of ${this.#options.entry.id} died (${how}) with ${lost.length} recordings in flight`,
+		);
 		for (const request of lost) this.#strike(request, how);
 		if (this.#requests.size > 0) this.#restart();
 	}
@@ -279,7 +307,13 @@ export class Host implements Transcriber {
 		for (const clip of request.running) request.strikes.set(clip, (request.strikes.get(clip) ?? 0) + 1);
 		request.running.clear();
 		if (Math.max(...request.strikes.values()) >= maxStrikes) {
-			this.#fail(request, new EarshotError('engine_failed', `the engine died twice on this recording (${how})${this.#lastWords()}`));
+			this.#fail(
+				request,
+				new EarshotError(
+					'engine_failed',
+					`the engine died twice on this recording (${how})${this.#lastWords()}`,
+				),
+			);
 		} else if (!this.#suspects.includes(request)) {
 			this.#suspects.push(request);
 		}

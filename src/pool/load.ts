@@ -2,6 +2,7 @@
 
 import { decoder } from '../audio/decode.js';
 import { speechFinder } from '../audio/voice-activity.js';
+import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Engine } from '../engines/engine.js';
 import { loadSherpa } from '../engines/sherpa.js';
 import { findSherpaLibrary } from '../engines/sherpa-library.js';
@@ -9,7 +10,6 @@ import { loadWhisper } from '../engines/whisper.js';
 import type { PipelineParts } from '../transcriber/pipeline.js';
 import { Scheduler } from '../transcriber/scheduler.js';
 import type { HostSettings } from './host-settings.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
 
 export interface LoadedModel {
 	readonly parts: PipelineParts;
@@ -42,7 +42,7 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 	if (entry.type === 'whisper_cpp') {
 		return loadWhisper({
 			id: entry.id,
-			path: entry.files['model'] ?? '',
+			path: entry.files.model ?? '',
 			lanes: settings.lanes,
 			maxThreads: settings.numThreads,
 			useGpu: settings.useGpu,

@@ -1,11 +1,11 @@
 /** The hosts of this server: one per model in use, started when first asked for. */
 
+import type { ModelEntry } from '../catalog/model-entry.js';
 import { findEntry } from '../catalog/model-entry.js';
 import { EarshotError } from '../errors.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 import { Host, type HostOptions } from './host.js';
 import type { HostSettings } from './host-settings.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ListedModel, ModelPool } from './model-pool.js';
 
 export interface PoolOptions {

@@ -1,11 +1,11 @@
 /** What server and host say to each other over the child's IPC channel (structured clone). */
 
+import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ModelFacts } from '../engines/engine.js';
 import type { WireError } from '../errors.js';
 import type { PipelineEvent } from '../transcriber/pipeline.js';
 import type { Recording, TranscribeOptions } from '../transcriber/transcriber.js';
 import type { HostSettings } from './host-settings.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
 
 export type ToHost =
 	/** First and once. Answered by `ready` or `load-failed`. */

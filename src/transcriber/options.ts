@@ -8,21 +8,35 @@ import type { TranscribeOptions } from './transcriber.js';
  * The options as they will be run. What would change the result and the model cannot do is refused, each
  * naming its field: `unsupported_value` where another model could, `invalid_request` where none can.
  */
-export function checkOptions(options: TranscribeOptions, { id, capabilities }: ModelFacts): TranscribeOptions {
+export function checkOptions(
+	options: TranscribeOptions,
+	{ id, capabilities }: ModelFacts,
+): TranscribeOptions {
 	const refuse = (param: string, what: string) =>
-		new EarshotError('unsupported_value', `The model \`${id}\` ${what}; leave \`${param}\` out or choose another model.`, { param });
+		new EarshotError(
+			'unsupported_value',
+			`The model \`${id}\` ${what}; leave \`${param}\` out or choose another model.`,
+			{ param },
+		);
 
-	if (!(options.temperature >= 0 && options.temperature <= 1)) throw expected('temperature', 'a number from 0 to 1', options.temperature);
+	if (!(options.temperature >= 0 && options.temperature <= 1))
+		throw expected('temperature', 'a number from 0 to 1', options.temperature);
 	checkChunking(options.chunking);
 	checkLanguage(options.language, id, capabilities);
 	if (options.task === 'translate' && !capabilities.translates) {
-		throw new EarshotError('unsupported_value', `The model \`${id}\` cannot translate; choose a multilingual Whisper model.`, { param: 'model' });
+		throw new EarshotError(
+			'unsupported_value',
+			`The model \`${id}\` cannot translate; choose a multilingual Whisper model.`,
+			{ param: 'model' },
+		);
 	}
-	if (options.words && !capabilities.words) throw refuse('timestamp_granularities', 'gives no times for words');
+	if (options.words && !capabilities.words)
+		throw refuse('timestamp_granularities', 'gives no times for words');
 	if (options.logprobs && !capabilities.logprobs) throw refuse('include', 'gives no log-probabilities');
 	if (options.prompt !== '' && !capabilities.prompt) throw refuse('prompt', 'takes no prompt');
 	if (options.keywords.length > 0 && !capabilities.keywords) throw refuse('keywords', 'takes no keywords');
-	if (options.temperature !== 0 && !capabilities.temperature) throw refuse('temperature', 'has no temperature');
+	if (options.temperature !== 0 && !capabilities.temperature)
+		throw refuse('temperature', 'has no temperature');
 	return options;
 }
 
@@ -35,8 +49,13 @@ function checkLanguage(language: string | null, id: string, { languages }: Capab
 	);
 }
 
-function checkChunking({ threshold, prefixPaddingMs, silenceDurationMs }: TranscribeOptions['chunking']): void {
-	if (!(threshold >= 0.01 && threshold <= 0.99)) throw expected('chunking_strategy[threshold]', 'a number from 0.01 to 0.99', threshold);
+function checkChunking({
+	threshold,
+	prefixPaddingMs,
+	silenceDurationMs,
+}: TranscribeOptions['chunking']): void {
+	if (!(threshold >= 0.01 && threshold <= 0.99))
+		throw expected('chunking_strategy[threshold]', 'a number from 0.01 to 0.99', threshold);
 	if (!(prefixPaddingMs >= 0 && prefixPaddingMs <= 5000)) {
 		throw expected('chunking_strategy[prefix_padding_ms]', 'a number from 0 to 5000', prefixPaddingMs);
 	}

@@ -165,7 +165,13 @@ function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 			seek: Math.round(clip.start * 100),
 			compressionRatio: compressionRatio(segment.text),
 			...(words
-				? { words: words.map((word) => ({ ...word, start: clip.start + word.start, end: clip.start + word.end })) }
+				? {
+						words: words.map((word) => ({
+							...word,
+							start: clip.start + word.start,
+							end: clip.start + word.end,
+						})),
+					}
 				: {}),
 		};
 	});

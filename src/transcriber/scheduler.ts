@@ -90,12 +90,17 @@ export class Scheduler {
 		if (!options) return;
 		// All cores to one clip when nothing else wants them; one share per lane otherwise.
 		const alone = this.#running === 0 && this.#queue.isEmpty;
-		const threads = alone ? this.#maxThreads : Math.max(1, Math.floor(this.#maxThreads / this.#engine.limits.lanes));
+		const threads = alone
+			? this.#maxThreads
+			: Math.max(1, Math.floor(this.#maxThreads / this.#engine.limits.lanes));
 		this.#running++;
 		const { signal, release } = whenAllGone(batch.map((waiting) => waiting.signal));
 		try {
 			for (const waiting of batch) waiting.onStart?.();
-			const results = await this.#engine.run({ clips: batch.map(({ clip }) => clip), options, threads }, signal);
+			const results = await this.#engine.run(
+				{ clips: batch.map(({ clip }) => clip), options, threads },
+				signal,
+			);
 			batch.forEach((waiting, index) => {
 				const result = results[index];
 				if (waiting.signal.aborted) waiting.fail(cancelled());
@@ -103,7 +108,8 @@ export class Scheduler {
 				else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
 			});
 		} catch (thrown) {
-			for (const waiting of batch) waiting.fail(waiting.signal.aborted ? cancelled() : asEarshotError(thrown));
+			for (const waiting of batch)
+				waiting.fail(waiting.signal.aborted ? cancelled() : asEarshotError(thrown));
 		} finally {
 			release();
 			this.#running--;

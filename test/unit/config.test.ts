@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import {
+	environmentSource,
+	fileKeyOf,
+	flagSource,
+	hostEnvironment,
+	lanesOf,
+	resolveConfig,
+	settingNames,
+	variableOf,
+} from '../../src/config.js';
+
+const file = (values: Record<string, string>) => ({ values, nameOf: fileKeyOf });
+
+describe('the settings', () => {
+	it('come from the flag, else the environment, else the file, else the default', () => {
+		const sources = (flag?: string, variable?: string, key?: string) => [
+			flagSource(flag === undefined ? {} : { port: flag }),
+			environmentSource(variable === undefined ? {} : { EARSHOT_PORT: variable }),
+			file(key === undefined ? {} : { port: key }),
+		];
+		expect(resolveConfig(sources('1', '2', '3')).port).toBe(1);
+		expect(resolveConfig(sources(undefined, '2', '3')).port).toBe(2);
+		expect(resolveConfig(sources(undefined, undefined, '3')).port).toBe(3);
+		expect(resolveConfig(sources()).port).toBe(8080);
+	});
+
+	it('listen on loopback unless told otherwise', () => {
+		expect(resolveConfig([]).host).toBe('127.0.0.1');
+	});
+
+	it('have one name in each place', () => {
+		expect(variableOf('maxUploadMb')).toBe('EARSHOT_MAX_UPLOAD_MB');
+		expect(fileKeyOf('maxUploadMb')).toBe('max_upload_mb');
+		expect(new Set(settingNames.map(variableOf)).size).toBe(settingNames.length);
+	});
+
+	it('take an empty variable for none', () => {
+		expect(resolveConfig([environmentSource({ EARSHOT_PORT: '' })]).port).toBe(8080);
+	});
+
+	it.each([
+		['--port', flagSource({ port: '70000' }), 'a whole number from 0 to 65535'],
+		['EARSHOT_PORT', environmentSource({ EARSHOT_PORT: 'http' }), 'a whole number from 0 to 65535'],
+		['num_threads', file({ numThreads: '0' }), 'a whole number from 1 to 1024'],
+		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
+		['--log-level', flagSource({ logLevel: 'loud' }), 'one of silent'],
+	])('refuse a bad %s by its name', (name, source, expected) => {
+		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);
+	});
+
+	it('split lists at commas', () => {
+		expect(resolveConfig([flagSource({ apiKeys: 'a, b,' })]).apiKeys).toEqual(['a', 'b']);
+	});
+
+	it('make one lane per thread unless told otherwise', () => {
+		expect(lanesOf({ lanes: 0, numThreads: 6 })).toBe(6);
+		expect(lanesOf({ lanes: 2, numThreads: 6 })).toBe(2);
+	});
+
+	it('never reach a host with the keys in them', () => {
+		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
+		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '6' });
+	});
+});

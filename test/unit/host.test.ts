@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Host } from '../../src/pool/host.js';
+import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
+import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
+
+const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
+
+const options: TranscribeOptions = {
+	task: 'transcribe',
+	language: null,
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+	chunking: defaultChunking,
+};
+
+const hosts: Host[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+	await Promise.all(hosts.splice(0).map((host) => host.close()));
+	for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function arrange(entryOptions: Record<string, boolean> = {}) {
+	const log: string[] = [];
+	const host = new Host({
+		entry: {
+			id: 'fake',
+			type: 'whisper_cpp',
+			aliases: [],
+			files: {},
+			options: entryOptions,
+			languages: null,
+			ownedBy: 'test',
+			demo: false,
+		},
+		settings: {
+			numThreads: 1,
+			lanes: 1,
+			maxAudioSeconds: 1,
+			sherpaDir: undefined,
+			vadModel: '',
+			useGpu: false,
+			gpuDevice: 0,
+		},
+		script,
+		env: {},
+		onLog: (line) => log.push(line),
+	});
+	hosts.push(host);
+	const run = (what: string, signal = new AbortController().signal) =>
+		transcriptOf(host.transcribe({ path: what }, options, signal));
+	return { host, log, run };
+}
+
+async function transcriptOf(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
+	for await (const event of events) if (event.type === 'done') return event.transcript;
+	throw new Error('no transcript');
+}
+
+function folder(): string {
+	const made = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
+	folders.push(made);
+	return made;
+}
+
+describe('a host', () => {
+	it('starts its process when first asked and keeps it', async () => {
+		const { host, run } = arrange();
+		expect(host.state).toBe('unloaded');
+		const first = await run('/ok/2');
+		const second = await run('/ok/1');
+		expect(first.segments).toHaveLength(2);
+		expect(second.text).toBe(String(host.pid));
+	});
+
+	it('numbers the segments of a recording over all its clips', async () => {
+		const { run } = arrange();
+		expect((await run('/ok/3')).segments.map(({ id, start }) => [id, start])).toEqual([
+			[0, 0],
+			[1, 1],
+			[2, 2],
+		]);
+	});
+
+	it('loads once, however many ask', async () => {
+		const { run } = arrange();
+		const pids = await Promise.all(['/ok/1', '/ok/1', '/ok/1'].map(async (what) => (await run(what)).text));
+		expect(new Set(pids).size).toBe(1);
+	});
+
+	it('tries the clip in flight once more when the process dies', async () => {
+		const { run, log } = arrange();
+		const marker = path.join(folder(), 'died');
+		const transcript = await run(`/once${marker}`);
+		expect(transcript.segments).toHaveLength(1);
+		expect(log.join('\n')).toContain('died (signal SIGKILL) with 1 recordings in flight');
+	});
+
+	it('gives a clip up when the process dies on it twice, and says what the engine last said', async () => {
+		const { run } = arrange();
+		await expect(run('/crash/1')).rejects.toMatchObject({
+			code: 'engine_failed',
+			message: expect.stringContaining('assertion failed: it hurts'),
+		});
+	});
+
+	it('goes on where a recording stopped: finished clips are neither repeated nor lost', async () => {
+		const { host } = arrange();
+		const seen: TranscriptEvent[] = [];
+		const failed = (async () => {
+			for await (const event of host.transcribe({ path: '/crash/3' }, options, new AbortController().signal))
+				seen.push(event);
+		})();
+		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });
+		expect(seen.map(({ type }) => type)).toEqual(['started', 'segments', 'segments']);
+	});
+
+	it('leaves every other recording untouched by one that kills the process', async () => {
+		const { run } = arrange();
+		const results = await Promise.allSettled([
+			run('/ok/2'),
+			run('/crash/2'),
+			run('/ok/3'),
+			run('/crash/1'),
+			run('/ok/1'),
+		]);
+		expect(results.map(({ status }) => status)).toEqual([
+			'fulfilled',
+			'rejected',
+			'fulfilled',
+			'rejected',
+			'fulfilled',
+		]);
+	});
+
+	it('starts anew for the next recording after its process was killed while idle', async () => {
+		const { host, run } = arrange();
+		const before = (await run('/ok/1')).text;
+		process.kill(Number(before), 'SIGKILL');
+		const after = (await run('/ok/1')).text;
+		expect(after).not.toBe(before);
+		expect(after).toBe(String(host.pid));
+	});
+
+	it('ends what was cancelled at once', async () => {
+		const { run } = arrange();
+		const gone = new AbortController();
+		const result = run('/hold', gone.signal);
+		gone.abort();
+		await expect(result).rejects.toMatchObject({ code: 'cancelled' });
+		await expect(run('/ok/1')).resolves.toBeDefined();
+	});
+
+	it('passes on why a model could not be loaded', async () => {
+		const { run } = arrange({ fail: true });
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed', message: 'no such model' });
+	});
+
+	it('tells of a process that dies while loading, with its last words', async () => {
+		const { run } = arrange({ die: true });
+		await expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: expect.stringContaining('the model is rotten'),
+		});
+	});
+
+	it('refuses work after it was closed, and ends its process', async () => {
+		const { host, run } = arrange();
+		const pid = Number((await run('/ok/1')).text);
+		await host.close();
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'closed' });
+		expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+	});
+});
