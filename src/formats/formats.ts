@@ -19,7 +19,11 @@ export interface Format {
 	readonly render: (transcript: Transcript, shape: Shape) => string;
 }
 
-export const formats = {
+export const formatNames = ['json', 'text', 'srt', 'vtt', 'verbose_json', 'markdown'] as const;
+
+export type FormatName = (typeof formatNames)[number];
+
+export const formats: Readonly<Record<FormatName, Format>> = {
 	json: {
 		contentType: 'application/json; charset=utf-8',
 		streams: true,
@@ -38,11 +42,7 @@ export const formats = {
 		render: (transcript, shape) => JSON.stringify(verboseJson(transcript, shape)),
 	},
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
-} as const satisfies Record<string, Format>;
-
-export type FormatName = keyof typeof formats;
-
-export const formatNames = Object.keys(formats) as FormatName[];
+};
 
 function json(transcript: Transcript, shape: Shape): object {
 	return {

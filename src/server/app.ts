@@ -1,0 +1,144 @@
+/** The koa app: every request gets an id, a signal, a guard, a route or a refusal, and one line in the log. */
+
+import { randomBytes } from 'node:crypto';
+import Router from '@koa/router';
+import Koa from 'koa';
+import { EarshotError, errorCodes } from '../errors.js';
+import type { Log } from '../log.js';
+import type { ModelPool } from '../pool/model-pool.js';
+import type { Clock } from './clock.js';
+import type { InFlight, LoggedFields, RequestContext, RequestMiddleware, RequestState } from './context.js';
+import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
+import { type GuardOptions, guard } from './guard.js';
+import { listModels, retrieveModel } from './models.js';
+import { openapi } from './openapi.js';
+import { fixed, health } from './status.js';
+import { transcriptions } from './transcriptions.js';
+import type { UploadLimits } from './upload.js';
+
+export interface AppOptions extends GuardOptions {
+	readonly pool: ModelPool;
+	readonly limits: UploadLimits;
+	readonly log: Log;
+	readonly clock: Clock;
+	readonly inFlight: InFlight;
+	/** Whether the server is going down. */
+	readonly isDraining: () => boolean;
+	readonly version: string;
+}
+
+export interface Route {
+	readonly method: 'GET' | 'POST';
+	/** As in OpenAPI. What begins with `/v1` also answers without it, for programs whose base URL lacks it. */
+	readonly path: `/${string}`;
+	readonly handle: (ctx: RequestContext) => void | Promise<void>;
+}
+
+export function routes(options: Pick<AppOptions, 'pool' | 'limits' | 'clock' | 'version'>): readonly Route[] {
+	const { pool, version } = options;
+	const table: Route[] = [
+		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
+		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
+		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
+		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
+		{ method: 'GET', path: '/health', handle: health(pool) },
+		{
+			method: 'GET',
+			path: '/openapi.json',
+			handle: fixed({ ...openapi, info: { ...openapi.info, version } }),
+		},
+	];
+	const named = [...table.map(({ method, path }) => `${method} ${path}`), 'GET /'];
+	return [...table, { method: 'GET', path: '/', handle: fixed({ name: 'earshot', version, routes: named }) }];
+}
+
+export function createApp(options: AppOptions): Koa<RequestState> {
+	const app = new Koa<RequestState>();
+	// Whatever reaches koa's own handler has been answered and logged by `observe` already.
+	app.silent = true;
+	const router = new Router<RequestState>();
+	for (const { method, path, handle } of routes(options)) {
+		// A model's id may have slashes.
+		const pattern = path.replace(/\{(\w+)\}/, '*$1');
+		const patterns = [pattern, ...(pattern.startsWith('/v1/') ? [pattern.slice('/v1'.length)] : [])];
+		router.register(patterns, [method], [handle]);
+	}
+	app.use(observe(options));
+	app.use(guard(options));
+	app.use(router.routes());
+	app.use(refuseUnknown(router));
+	return app;
+}
+
+function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddleware {
+	return async (ctx, next) => {
+		const startedMs = clock.now();
+		const controller = inFlight.begin();
+		const { signal } = controller;
+		const logged: LoggedFields = {};
+		const id = requestId(ctx.get('x-request-id'));
+		const stamp = (): void => {
+			ctx.set('openai-processing-ms', String(Math.round(clock.now() - startedMs)));
+			if (isDraining()) ctx.set('connection', 'close');
+		};
+		ctx.state = { id, signal, logged, stamp };
+		const answered = new Promise<void>((resolve) => {
+			ctx.res.once('close', () => {
+				if (!ctx.res.writableFinished) controller.abort();
+				resolve();
+			});
+		});
+		ctx.set('x-request-id', id);
+		ctx.set('x-content-type-options', 'nosniff');
+		try {
+			if (isDraining()) throw new EarshotError('closed', 'the server is going down');
+			await next();
+			if (ctx.respond !== false) stamp();
+		} catch (thrown) {
+			refuse(ctx, thrown);
+		} finally {
+			// Koa writes the answer after this function, and `close` comes after that.
+			void answered.then(() => inFlight.end(controller));
+			writeLine(log, ctx, clock.now() - startedMs);
+		}
+	};
+}
+
+function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): void {
+	const { logged, signal, stamp } = ctx.state;
+	const failure = asFailure(thrown, signal);
+	noteFailure(logged, failure);
+	if (failure.code === 'cancelled') {
+		ctx.respond = false;
+		return;
+	}
+	ctx.set(retryHeaders(failure));
+	ctx.status = errorCodes[failure.code].status;
+	ctx.body = errorBody(failure);
+	stamp();
+}
+
+function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
+	const { id, logged } = ctx.state;
+	const gone = logged.code === 'cancelled';
+	const answered = ctx.respond === false ? ctx.res.statusCode : ctx.status;
+	const status = gone ? errorCodes.cancelled.status : answered;
+	const fields = { id, method: ctx.method, path: ctx.path, status, ms: Math.round(ms), ...logged };
+	if (logged.err !== undefined) log.error(fields, 'request failed');
+	else if (ctx.path === '/health') log.debug(fields, 'request');
+	else log.info(fields, 'request');
+}
+
+/** The client's own, where it is fit for a header and a log line. */
+function requestId(given: string): string {
+	return /^[\w.:-]{1,128}$/.test(given) ? given : `req_${randomBytes(16).toString('hex')}`;
+}
+
+function refuseUnknown(router: Router<RequestState>): RequestMiddleware {
+	return (ctx) => {
+		const methods = new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods));
+		if (methods.size === 0) throw new EarshotError('not_found', `Invalid URL (${ctx.method} ${ctx.path})`);
+		ctx.set('allow', [...methods].join(', '));
+		throw new EarshotError('method_not_allowed', `Not allowed: ${ctx.method} ${ctx.path}`);
+	};
+}

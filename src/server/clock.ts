@@ -1,0 +1,21 @@
+/** Time, so that tests can turn the hands themselves. */
+export interface Clock {
+	/** Milliseconds from some fixed moment; never goes back. */
+	now(): number;
+	/** Calls `act` every `ms` until the returned function is called. Keeps no process alive. */
+	every(ms: number, act: () => void): () => void;
+	/** Calls `act` once after `ms`, unless the returned function is called before. Keeps no process alive. */
+	after(ms: number, act: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+	now: () => performance.now(),
+	every: (ms, act) => {
+		const timer = setInterval(act, ms).unref();
+		return () => clearInterval(timer);
+	},
+	after: (ms, act) => {
+		const timer = setTimeout(act, ms).unref();
+		return () => clearTimeout(timer);
+	},
+};

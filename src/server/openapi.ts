@@ -1,0 +1,362 @@
+/** The API as an OpenAPI document. A test holds it to the routes and to the fields that requests may have. */
+
+import { formatNames } from '../formats/formats.js';
+
+const error = {
+	description: 'An error in the shape of the OpenAI API',
+	content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+} as const;
+
+const errors = {
+	'400': error,
+	'401': error,
+	'403': error,
+	'404': error,
+	'413': error,
+	'429': error,
+	'500': error,
+	'503': error,
+} as const;
+
+const text = { schema: { type: 'string' } } as const;
+
+const answers = {
+	'200': {
+		description: 'The transcript, in the format that was asked for; server-sent events with `stream=true`',
+		headers: {
+			'x-earshot-ignored': {
+				description: 'Names of fields that only hint and that this model cannot use',
+				schema: { type: 'string' },
+			},
+		},
+		content: {
+			'application/json': {
+				schema: {
+					anyOf: [
+						{ $ref: '#/components/schemas/Transcription' },
+						{ $ref: '#/components/schemas/VerboseTranscription' },
+					],
+				},
+			},
+			'text/plain': text,
+			'text/vtt': text,
+			'text/markdown': text,
+			'text/event-stream': text,
+		},
+	},
+	...errors,
+} as const;
+
+function upload(operationId: string, summary: string) {
+	return {
+		operationId,
+		summary,
+		requestBody: {
+			required: true,
+			content: {
+				'multipart/form-data': { schema: { $ref: '#/components/schemas/TranscriptionRequest' } },
+			},
+		},
+		responses: answers,
+	} as const;
+}
+
+const hint = 'A hint: a model that cannot use it ignores it, and the `x-earshot-ignored` header says so.';
+
+export const openapi = {
+	openapi: '3.1.0',
+	info: {
+		title: 'Earshot',
+		version: '0',
+		description:
+			'Speech to text on your own machine, with the API of OpenAI. Every path that begins with `/v1` also answers without it.',
+	},
+	paths: {
+		'/v1/audio/transcriptions': {
+			post: upload('createTranscription', 'Transcribes a recording'),
+		},
+		'/v1/audio/translations': {
+			post: upload('createTranslation', 'Transcribes a recording into English'),
+		},
+		'/v1/models': {
+			get: {
+				operationId: 'listModels',
+				summary: 'The models that this server serves',
+				responses: {
+					'200': {
+						description: 'The models',
+						content: {
+							'application/json': {
+								schema: {
+									type: 'object',
+									required: ['object', 'data'],
+									properties: {
+										object: { const: 'list' },
+										data: { type: 'array', items: { $ref: '#/components/schemas/Model' } },
+									},
+								},
+							},
+						},
+					},
+					...errors,
+				},
+			},
+		},
+		'/v1/models/{model}': {
+			get: {
+				operationId: 'retrieveModel',
+				summary: 'One model, by id or alias',
+				parameters: [{ name: 'model', in: 'path', required: true, schema: { type: 'string' } }],
+				responses: {
+					'200': {
+						description: 'The model',
+						content: { 'application/json': { schema: { $ref: '#/components/schemas/Model' } } },
+					},
+					...errors,
+				},
+			},
+		},
+		'/health': {
+			get: {
+				operationId: 'health',
+				summary: 'Whether the server answers; needs no API key',
+				security: [],
+				responses: {
+					'200': {
+						description: '`loading` while the first model is on its way into memory',
+						content: {
+							'application/json': {
+								schema: {
+									type: 'object',
+									required: ['status'],
+									properties: { status: { enum: ['ok', 'loading'] } },
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		'/openapi.json': {
+			get: {
+				operationId: 'openapi',
+				summary: 'This document',
+				responses: { '200': { description: 'This document', content: { 'application/json': {} } } },
+			},
+		},
+		'/': {
+			get: {
+				operationId: 'about',
+				summary: 'Name, version and routes of the server',
+				responses: {
+					'200': { description: 'Name, version and routes', content: { 'application/json': {} } },
+				},
+			},
+		},
+	},
+	// A key is asked for only where the server was started with some.
+	security: [{}, { apiKey: [] }],
+	components: {
+		securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+		schemas: {
+			TranscriptionRequest: {
+				type: 'object',
+				required: ['file'],
+				description: 'Lists are sent as repeated `name[]` or `name` fields. Other fields are ignored.',
+				properties: {
+					file: {
+						type: 'string',
+						format: 'binary',
+						description: 'The recording; what it is is found out from its bytes, not from its name',
+					},
+					model: {
+						type: 'string',
+						description: "Id or alias of a model; the server's default where it is missing",
+					},
+					language: {
+						type: 'string',
+						description:
+							'ISO 639-1 code or English name. `auto`, or nothing, lets the model detect. A language that the model does not know is refused.',
+					},
+					languages: {
+						type: 'array',
+						items: { type: 'string' },
+						description: `Languages that may occur. One is taken as \`language\`; several are a hint. ${hint}`,
+					},
+					keywords: {
+						type: 'array',
+						items: { type: 'string' },
+						description: `Terms to listen for. ${hint}`,
+					},
+					prompt: { type: 'string', description: `Text that the recording continues. ${hint}` },
+					response_format: {
+						type: 'string',
+						enum: formatNames,
+						default: 'json',
+						description: '`diarized_json` is refused: this server does not tell speakers apart.',
+					},
+					temperature: { type: 'number', minimum: 0, maximum: 1, default: 0, description: hint },
+					include: {
+						type: 'array',
+						items: { type: 'string', enum: ['logprobs'] },
+						description: 'Needs `response_format` `json` and a model that gives log-probabilities.',
+					},
+					timestamp_granularities: {
+						type: 'array',
+						items: { type: 'string', enum: ['word', 'segment'] },
+						default: ['segment'],
+						description:
+							'`word` needs `response_format` `verbose_json` and a model that gives times for words; without `segment` beside it the answer has words only.',
+					},
+					stream: {
+						type: 'boolean',
+						default: false,
+						description: 'Server-sent events while the recording is worked on; needs `json` or `text`.',
+					},
+					chunking_strategy: {
+						anyOf: [
+							{ const: 'auto' },
+							{
+								type: 'object',
+								required: ['type'],
+								properties: {
+									type: { const: 'server_vad' },
+									threshold: { type: 'number', minimum: 0, maximum: 1, default: 0.5 },
+									prefix_padding_ms: { type: 'integer', minimum: 0, default: 300 },
+									silence_duration_ms: { type: 'integer', minimum: 0, default: 200 },
+								},
+							},
+						],
+						description:
+							'How speech is found and the recording cut; as JSON or as `chunking_strategy[type]` etc.',
+					},
+					known_speaker_names: {
+						type: 'array',
+						items: { type: 'string' },
+						description: 'Refused: this server does not tell speakers apart.',
+					},
+					known_speaker_references: {
+						type: 'array',
+						items: { type: 'string' },
+						description: 'Refused: this server does not tell speakers apart.',
+					},
+				},
+			},
+			Transcription: {
+				type: 'object',
+				required: ['text', 'usage'],
+				properties: {
+					text: { type: 'string' },
+					languages: {
+						type: 'array',
+						items: { type: 'object', required: ['code'], properties: { code: { type: 'string' } } },
+					},
+					logprobs: { type: 'array', items: { $ref: '#/components/schemas/Logprob' } },
+					usage: { $ref: '#/components/schemas/Usage' },
+				},
+			},
+			VerboseTranscription: {
+				type: 'object',
+				required: ['task', 'language', 'duration', 'text', 'usage'],
+				properties: {
+					task: { enum: ['transcribe', 'translate'] },
+					language: { type: 'string', description: 'English name' },
+					duration: { type: 'number' },
+					text: { type: 'string' },
+					segments: { type: 'array', items: { $ref: '#/components/schemas/Segment' } },
+					words: { type: 'array', items: { $ref: '#/components/schemas/Word' } },
+					usage: { $ref: '#/components/schemas/Usage' },
+					not_computed: {
+						type: 'array',
+						items: { enum: ['language', 'tokens', 'avg_logprob', 'no_speech_prob'] },
+						description:
+							'Fields that this model does not compute: they are `unknown`, `[]` or 0 because clients demand them',
+					},
+				},
+			},
+			Segment: {
+				type: 'object',
+				required: [
+					'id',
+					'seek',
+					'start',
+					'end',
+					'text',
+					'tokens',
+					'temperature',
+					'avg_logprob',
+					'compression_ratio',
+					'no_speech_prob',
+				],
+				properties: {
+					id: { type: 'integer' },
+					seek: { type: 'integer' },
+					start: { type: 'number' },
+					end: { type: 'number' },
+					text: { type: 'string' },
+					tokens: { type: 'array', items: { type: 'integer' } },
+					temperature: { type: 'number' },
+					avg_logprob: { type: 'number' },
+					compression_ratio: { type: 'number' },
+					no_speech_prob: { type: 'number' },
+					speaker: { type: 'string' },
+					emotion: { type: 'string' },
+					event: { type: 'string' },
+				},
+			},
+			Word: {
+				type: 'object',
+				required: ['word', 'start', 'end'],
+				properties: {
+					word: { type: 'string' },
+					start: { type: 'number' },
+					end: { type: 'number' },
+				},
+			},
+			Logprob: {
+				type: 'object',
+				required: ['token', 'logprob', 'bytes'],
+				properties: {
+					token: { type: 'string' },
+					logprob: { type: 'number' },
+					bytes: { type: 'array', items: { type: 'integer' } },
+				},
+			},
+			Usage: {
+				type: 'object',
+				required: ['type', 'seconds'],
+				properties: { type: { const: 'duration' }, seconds: { type: 'integer' } },
+			},
+			Model: {
+				type: 'object',
+				required: ['id', 'object', 'created', 'owned_by'],
+				properties: {
+					id: { type: 'string' },
+					object: { const: 'model' },
+					created: { type: 'integer' },
+					owned_by: { type: 'string' },
+					aliases: { type: 'array', items: { type: 'string' } },
+					type: { type: 'string' },
+					state: { enum: ['unloaded', 'loading', 'loaded'] },
+					demo: { type: 'boolean' },
+				},
+			},
+			Error: {
+				type: 'object',
+				required: ['error'],
+				properties: {
+					error: {
+						type: 'object',
+						required: ['message', 'type', 'param', 'code'],
+						properties: {
+							message: { type: 'string' },
+							type: { type: 'string' },
+							param: { type: ['string', 'null'] },
+							code: { type: ['string', 'null'] },
+						},
+					},
+				},
+			},
+		},
+	},
+} as const;

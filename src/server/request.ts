@@ -1,0 +1,302 @@
+/** Form fields → what to do. Every rule about a transcription request is here and nowhere else. */
+
+import type { ModelFacts } from '../engines/engine.js';
+import { EarshotError, expected } from '../errors.js';
+import { type FormatName, formatNames, formats, type Shape } from '../formats/formats.js';
+import { languageCandidates } from '../formats/languages.js';
+import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../transcriber/transcriber.js';
+import type { Task } from '../transcriber/transcript.js';
+
+/** Every field of OpenAI's request but `file`. Others are ignored. */
+export const fieldNames = [
+	'model',
+	'language',
+	'languages',
+	'keywords',
+	'prompt',
+	'response_format',
+	'temperature',
+	'include',
+	'timestamp_granularities',
+	'stream',
+	'chunking_strategy',
+	'known_speaker_names',
+	'known_speaker_references',
+] as const;
+
+export type FieldName = (typeof fieldNames)[number];
+
+/** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
+ * `chunking_strategy[type]` is a part of `chunking_strategy`. */
+export function fieldOf(formName: string): FieldName | undefined {
+	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
+	return fieldNames.find((name) => name === base);
+}
+
+/** Values by the name in the form, in the order of the form. */
+export type FormFields = ReadonlyMap<string, readonly string[]>;
+
+export interface TranscriptionRequest {
+	readonly task: Task;
+	/** null = the server's default. */
+	readonly model: string | null;
+	/** Codes that `language` may mean, the most exact first; null = let the model detect. */
+	readonly language: readonly string[] | null;
+	/** The same for each of `languages[]`. */
+	readonly languages: readonly (readonly string[])[];
+	readonly prompt: string;
+	readonly keywords: readonly string[];
+	readonly temperature: number;
+	readonly format: FormatName;
+	readonly shape: Shape;
+	readonly stream: boolean;
+	readonly chunking: ChunkingOptions;
+}
+
+/** Checks all that can be checked without knowing the model. */
+export function parseRequest(form: FormFields, task: Task): TranscriptionRequest {
+	const fields = new Fields(form);
+	refuseSpeakers(fields);
+	const format = parseFormat(fields);
+	const logprobs = fields.choices('include', ['logprobs']).length > 0;
+	if (logprobs && format !== 'json') {
+		throw unsupported('include', '`include[]=logprobs` needs `response_format` to be `json`');
+	}
+	const granularities = fields.choices('timestamp_granularities', ['word', 'segment']);
+	const words = granularities.includes('word');
+	// `segment` is the default, so saying so beside another format asks for nothing.
+	if (words && format !== 'verbose_json') {
+		throw unsupported(
+			'timestamp_granularities',
+			'`timestamp_granularities[]=word` needs `response_format` to be `verbose_json`',
+		);
+	}
+	const stream = fields.flag('stream');
+	if (stream && !formats[format].streams) {
+		throw unsupported(
+			'stream',
+			`\`stream\` needs \`response_format\` to be \`json\` or \`text\`, got \`${format}\``,
+		);
+	}
+	return {
+		task,
+		model: fields.text('model')?.trim() || null,
+		language: parseLanguage(fields),
+		languages: fields.list('languages').map((given) => knownLanguage('languages', given)),
+		prompt: fields.text('prompt')?.trim() ?? '',
+		keywords: fields.list('keywords').map((keyword) => keyword.trim()),
+		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
+		format,
+		shape: { words, segments: !words || granularities.includes('segment'), logprobs },
+		stream,
+		chunking: parseChunking(fields),
+	};
+}
+
+export interface FittedRequest {
+	readonly options: TranscribeOptions;
+	/** Fields that only hint, and that this model has no use for: told in a header, not refused,
+	 * since dictation programs send them with every request whatever the model. */
+	readonly ignored: readonly FieldName[];
+}
+
+/** Refuses what would make the answer something else than was asked for, naming the field. */
+export function fitToModel(request: TranscriptionRequest, { id, capabilities }: ModelFacts): FittedRequest {
+	if (request.task === 'translate' && !capabilities.translates) {
+		throw unsupported('model', `The model \`${id}\` cannot translate`);
+	}
+	if (request.shape.words && !capabilities.words) {
+		throw unsupported('timestamp_granularities', `The model \`${id}\` gives no times for words`);
+	}
+	if (request.shape.logprobs && !capabilities.logprobs) {
+		throw unsupported('include', `The model \`${id}\` gives no log-probabilities`);
+	}
+	const ignored: FieldName[] = [];
+	const options: TranscribeOptions = {
+		task: request.task,
+		language: fitLanguage(request, id, capabilities, ignored),
+		prompt: capabilities.prompt ? request.prompt : '',
+		keywords: capabilities.keywords ? request.keywords : [],
+		temperature: capabilities.temperature ? request.temperature : 0,
+		words: request.shape.words,
+		logprobs: request.shape.logprobs,
+		chunking: request.chunking,
+	};
+	if (request.prompt !== '' && !capabilities.prompt) ignored.push('prompt');
+	if (request.keywords.length > 0 && !capabilities.keywords) ignored.push('keywords');
+	if (request.temperature !== 0 && !capabilities.temperature) ignored.push('temperature');
+	return { options, ignored };
+}
+
+function fitLanguage(
+	{ language, languages }: TranscriptionRequest,
+	id: string,
+	{ languages: known, choosesLanguage }: ModelFacts['capabilities'],
+	ignored: FieldName[],
+): string | null {
+	const field = language === null ? 'languages' : 'language';
+	const asked = language === null ? languages : [language];
+	const possible = asked
+		.map((candidates) =>
+			known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code)),
+		)
+		.filter((code) => code !== undefined);
+	if (asked.length > 0 && possible.length === 0) {
+		throw unsupported(
+			field,
+			`Expected \`${field}\` to be ${listed(known ?? [])} for the model \`${id}\`, got \`${asked.map(([given]) => given).join(', ')}\``,
+		);
+	}
+	// A hint of several: no model here can choose among a set, so it chooses among all it knows.
+	if (asked.length > 1 || (asked.length === 1 && known === null && !choosesLanguage)) ignored.push(field);
+	return asked.length === 1 ? (possible[0] ?? null) : null;
+}
+
+function refuseSpeakers(fields: Fields): void {
+	for (const name of ['known_speaker_names', 'known_speaker_references'] as const) {
+		if (fields.list(name).length > 0) {
+			throw unsupported(name, `\`${name}\` cannot be used: this server does not tell speakers apart`);
+		}
+	}
+}
+
+function parseFormat(fields: Fields): FormatName {
+	const given = fields.text('response_format') || 'json';
+	if (given === 'diarized_json') {
+		throw unsupported(
+			'response_format',
+			'`response_format` cannot be `diarized_json`: this server does not tell speakers apart',
+		);
+	}
+	const format = formatNames.find((name) => name === given);
+	if (format === undefined) throw expected('response_format', listed(formatNames), given);
+	return format;
+}
+
+function parseLanguage(fields: Fields): readonly string[] | null {
+	const given = fields.text('language')?.trim() ?? '';
+	// Many local servers are told to detect with `auto`.
+	return given === '' || given.toLowerCase() === 'auto' ? null : knownLanguage('language', given);
+}
+
+function knownLanguage(field: FieldName, given: string): readonly string[] {
+	const candidates = languageCandidates(given);
+	if (candidates.length === 0) {
+		throw expected(field, 'an ISO 639-1 code such as `en`, or the English name of a language', given);
+	}
+	return candidates;
+}
+
+function parseChunking(fields: Fields): ChunkingOptions {
+	const given = fields.object('chunking_strategy');
+	if (given === null) return defaultChunking;
+	if (given.type !== 'server_vad') {
+		throw expected('chunking_strategy', '`auto` or an object whose `type` is `server_vad`', given.type);
+	}
+	const part = (name: string, min: number, max: number, usual: number): number =>
+		inRange('chunking_strategy', `chunking_strategy[${name}]`, given[name], { min, max }) ?? usual;
+	return {
+		threshold: part('threshold', 0, 1, defaultChunking.threshold),
+		prefixPaddingMs: part('prefix_padding_ms', 0, 60_000, defaultChunking.prefixPaddingMs),
+		silenceDurationMs: part('silence_duration_ms', 0, 60_000, defaultChunking.silenceDurationMs),
+	};
+}
+
+interface Range {
+	readonly min: number;
+	readonly max: number;
+}
+
+/** Reads one field in the ways that clients write it, or refuses. */
+class Fields {
+	readonly #form: FormFields;
+
+	constructor(form: FormFields) {
+		this.#form = form;
+	}
+
+	/** Every value of the field, under whichever spelling; empty ones say nothing. */
+	list(name: FieldName): string[] {
+		return [...this.#form]
+			.filter(([formName]) => fieldOf(formName) === name)
+			.flatMap(([, values]) => values)
+			.filter((value) => value.trim() !== '');
+	}
+
+	text(name: FieldName): string | undefined {
+		const values = [...new Set(this.list(name))];
+		if (values.length > 1) throw expected(name, 'given once', values.join(', '));
+		return values[0];
+	}
+
+	choices<T extends string>(name: FieldName, allowed: readonly T[]): T[] {
+		return this.list(name).map((given) => {
+			const choice = allowed.find((value) => value === given);
+			if (choice === undefined) throw expected(name, listed(allowed), given);
+			return choice;
+		});
+	}
+
+	number(name: FieldName, range: Range): number | undefined {
+		return inRange(name, name, this.text(name), range);
+	}
+
+	flag(name: FieldName): boolean {
+		const given = this.text(name);
+		if (given === undefined) return false;
+		const flag = flags.get(given.toLowerCase());
+		if (flag === undefined) throw expected(name, '`true` or `false`', given);
+		return flag;
+	}
+
+	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
+	object(name: FieldName): Readonly<Record<string, unknown>> | null {
+		const pairs = [...this.#form].flatMap(([formName, values]) => {
+			const key = fieldOf(formName) === name ? /\[(\w+)\]$/.exec(formName)?.[1] : undefined;
+			return key === undefined ? [] : [[key, values[0]] as const];
+		});
+		if (pairs.length > 0) return Object.fromEntries(pairs);
+		const given = this.text(name);
+		if (given === undefined || given === 'auto' || given === 'null') return null;
+		const value = parseJson(given);
+		if (value === 'auto') return null;
+		if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
+		throw expected(name, '`auto` or an object', given);
+	}
+}
+
+const flags = new Map([
+	['true', true],
+	['1', true],
+	['false', false],
+	['0', false],
+	['null', false],
+]);
+
+function inRange(param: FieldName, name: string, given: unknown, { min, max }: Range): number | undefined {
+	if (given === undefined || given === null || given === '') return undefined;
+	const value = typeof given === 'string' ? Number(given) : given;
+	if (typeof value !== 'number' || !(value >= min && value <= max)) {
+		const refusal = expected(name, `a number from ${min} to ${max}`, given);
+		throw new EarshotError(refusal.code, refusal.message, { param });
+	}
+	return value;
+}
+
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		// The caller says what it expected instead.
+		return undefined;
+	}
+}
+
+function listed(values: readonly string[]): string {
+	const quoted = values.map((value) => `\`${value}\``);
+	return quoted.length === 1 ? `${quoted[0]}` : `one of ${quoted.join(', ')}`;
+}
+
+function unsupported(param: FieldName, message: string): EarshotError {
+	return new EarshotError('unsupported_value', message, { param });
+}

@@ -1,0 +1,128 @@
+/** Starts the HTTP server and ends it without cutting anybody off. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EarshotError } from '../errors.js';
+import { type Log, silentLog } from '../log.js';
+import type { ModelPool } from '../pool/model-pool.js';
+import { createApp } from './app.js';
+import { type Clock, systemClock } from './clock.js';
+import { InFlight } from './context.js';
+
+export interface ServerOptions {
+	/** Stays the caller's: closing the server does not close it. */
+	readonly pool: ModelPool;
+	readonly version: string;
+	/** 127.0.0.1 unless told otherwise. */
+	readonly host?: string;
+	/** 0 for any that is free. */
+	readonly port?: number;
+	readonly apiKeys?: readonly string[];
+	/** Size of the largest recording, in bytes; 1 GiB unless told otherwise. */
+	readonly maxUploadBytes?: number;
+	/** Recordings up to this size never touch the disk; 8 MiB unless told otherwise. */
+	readonly memoryUploadBytes?: number;
+	readonly allowedHosts?: readonly string[];
+	readonly allowedOrigins?: readonly string[];
+	/** Larger recordings wait here, in a private directory; the system's place for temporary files unless told otherwise. */
+	readonly tempDirectory?: string;
+	readonly log?: Log;
+	readonly clock?: Clock;
+}
+
+export interface ServerAddress {
+	readonly host: string;
+	readonly port: number;
+	/** Without a slash at the end. */
+	readonly url: string;
+}
+
+export interface RunningServer {
+	readonly address: ServerAddress;
+	/** Takes nothing new, lets requests finish for `graceMs`, then ends them. Safe to call twice. */
+	close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+export const defaultMaxUploadBytes = 1 << 30;
+export const defaultMemoryUploadBytes = 8 << 20;
+
+/** An upload over a slow line takes longer than the five minutes that Node allows by itself. */
+const requestTimeoutMs = 60 * 60_000;
+/** Longer than most clients keep an idle connection, so that they and not we close it: a request sent into
+ * a closing connection fails. */
+const keepAliveTimeoutMs = 75_000;
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
+	const directory = await mkdtemp(join(options.tempDirectory ?? tmpdir(), 'earshot-'));
+	const inFlight = new InFlight();
+	let closing: Promise<void> | undefined;
+	const app = createApp({
+		pool,
+		version,
+		host,
+		log,
+		clock,
+		inFlight,
+		isDraining: () => closing !== undefined,
+		apiKeys: options.apiKeys ?? [],
+		allowedHosts: options.allowedHosts ?? [],
+		allowedOrigins: options.allowedOrigins ?? [],
+		limits: {
+			directory,
+			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
+			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
+		},
+	});
+	const handle = app.callback();
+	const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs });
+	// Koa settles every request itself; what it returns never rejects.
+	server.on('request', (req, res) => void handle(req, res));
+	try {
+		await listen(server, host, port);
+	} catch (thrown) {
+		await rm(directory, { recursive: true, force: true });
+		throw thrown;
+	}
+
+	const close = async (graceMs: number): Promise<void> => {
+		const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+		await inFlight.endWithin(graceMs, clock);
+		// Node would wait for connections that have been opened and never used.
+		server.closeAllConnections();
+		await closed;
+		await rm(directory, { recursive: true, force: true });
+	};
+	return {
+		address: addressOf(server),
+		close: ({ graceMs = 10_000 } = {}) => {
+			closing ??= close(graceMs);
+			return closing;
+		},
+	};
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once('error', (error: NodeJS.ErrnoException) => {
+			const where = `${host}:${port}`;
+			const reasons: Record<string, string> = {
+				EADDRINUSE: `another program already listens on ${where}`,
+				EACCES: `this user may not listen on ${where}`,
+				EADDRNOTAVAIL: `${where} is not an address of this machine`,
+			};
+			const message = reasons[error.code ?? ''] ?? `cannot listen on ${where}: ${error.message}`;
+			reject(new EarshotError('internal', message, { cause: error }));
+		});
+		server.listen(port, host, resolve);
+	});
+}
+
+function addressOf(server: Server): ServerAddress {
+	const { address, family, port } = server.address() as AddressInfo;
+	const name = family === 'IPv6' ? `[${address}]` : address;
+	return { host: address, port, url: `http://${name}:${port}` };
+}

@@ -1,0 +1,328 @@
+/** A multipart body → the recording and the form's fields. Small recordings stay in memory, larger ones go to a
+ * file of ours in a private directory; both are gone when the request ends. Names from the client are never paths.
+ *
+ * koa-body hands multipart to formidable, which needs watching: its errors carry `httpCode` where koa reads
+ * `status`; it takes every part with a Content-Type for a file and every part without for text; it keeps opening
+ * files after it has failed; and it rejects into nowhere when a text part names a transfer encoding. */
+
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { multipart } from 'formidable';
+import type { Context } from 'koa';
+import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
+import { EarshotError, expected } from '../errors.js';
+import type { Recording } from '../transcriber/transcriber.js';
+import { type FormFields, fieldOf } from './request.js';
+
+export interface UploadLimits {
+	/** Private to this server. */
+	readonly directory: string;
+	readonly maxUploadBytes: number;
+	/** Recordings up to this size never touch the disk. */
+	readonly memoryUploadBytes: number;
+}
+
+export interface Upload {
+	readonly recording: Recording;
+	readonly fields: FormFields;
+	/** Removes the file, if there is one. Safe to call twice. */
+	discard(): Promise<void>;
+}
+
+/** All text fields together; the longest honest one is a prompt. */
+const maxFieldsBytes = 1 << 20;
+/** What surrounds the recording in the body: the fields, and a line or two for each part. */
+const maxFormBytes = maxFieldsBytes + (64 << 10);
+const maxParts = 1000;
+/** Read and thrown away after a refusal, so that clients which send everything before they listen get to hear it. */
+const maxDiscardedBytes = 256 << 20;
+
+export async function receiveUpload(ctx: Context, limits: UploadLimits): Promise<Upload> {
+	const form = new Form(limits);
+	try {
+		refuseUnread(ctx, limits);
+		await parse(ctx, form);
+		return form.finish(ctx.request.body);
+	} catch (thrown) {
+		drain(ctx.req);
+		await form.discard();
+		throw form.explain(thrown);
+	}
+}
+
+/** What can be known from the headers alone. */
+function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
+	const type = ctx.get('content-type');
+	if (!/^multipart\/form-data *;/i.test(type)) {
+		throw new EarshotError(
+			'invalid_request',
+			`Expected the body to be \`multipart/form-data\` with the recording in a part named \`file\`, got ${type === '' ? 'no content type' : `\`${type.slice(0, 80)}\``}`,
+		);
+	}
+	const declared = ctx.request.length ?? 0;
+	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
+}
+
+async function parse(ctx: Context, form: Form): Promise<void> {
+	const read = koaBody({
+		multipart: true,
+		json: false,
+		text: false,
+		urlencoded: false,
+		formidable: form.formidableOptions(ctx),
+	});
+	await read(ctx, async () => {});
+}
+
+type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
+	/** Missing in the types. */
+	transferEncoding?: string;
+};
+
+class Form {
+	readonly #limits: UploadLimits;
+	readonly #sinks: RecordingSink[] = [];
+	#bytesRead = 0;
+	#closed = false;
+	#sawTextFile = false;
+	/** Recordings of speakers would not fit among the text fields; that they are there is enough to refuse them. */
+	readonly #unreadFields = new Map<string, readonly string[]>();
+
+	constructor(limits: UploadLimits) {
+		this.#limits = limits;
+	}
+
+	formidableOptions(ctx: Context): ExtendedFormidableOptions {
+		return {
+			// Its other parsers would be chosen for a word in the boundary, and the one for JSON knows no limit.
+			enabledPlugins: [multipart],
+			maxFileSize: this.#limits.maxUploadBytes,
+			maxTotalFileSize: this.#limits.maxUploadBytes,
+			maxFieldsSize: maxFieldsBytes,
+			maxFields: maxParts,
+			maxFiles: maxParts,
+			// Refused below, in words that name the field.
+			allowEmptyFiles: true,
+			minFileSize: 0,
+			onPart: (part: Part, handle) => {
+				if (this.#closed) return;
+				part.on('data', (bytes: Buffer) => {
+					this.#bytesRead += bytes.length;
+				});
+				this.#sort(part);
+				// The types hide that it is async; koa-body drops the promise, and with it what it rejects with.
+				Promise.resolve<unknown>(handle(part)).catch((error: Error) => ctx.req.destroy(error));
+			},
+			fileWriteStreamHandler: (file?: object) => this.#sinkFor(file as { mimetype?: string } | undefined),
+		};
+	}
+
+	/** Decides what a part is, by setting what formidable decides by: the media type. */
+	#sort(part: Part): void {
+		// Only read for text parts from here on, where formidable would throw on `7bit` and undo base64.
+		part.transferEncoding = 'utf-8';
+		const name = part.name ?? '';
+		const field = part.originalFilename === null ? fieldOf(name) : undefined;
+		if (field === 'known_speaker_references') this.#unreadFields.set(name, ['a recording']);
+		else if (field !== undefined) {
+			part.mimetype = null;
+			return;
+		}
+		// python-requests gives a file no Content-Type; some clients give every field one.
+		const isRecording = name === 'file' && (part.originalFilename !== null || Boolean(part.mimetype));
+		if (name === 'file' && !isRecording) this.#sawTextFile = true;
+		part.mimetype = isRecording ? recordingType : ignoredType;
+		// Becomes a key of an object inside formidable, where `__proto__` would do harm.
+		part.name = 'file';
+	}
+
+	#sinkFor(file: { mimetype?: string } | undefined): Writable {
+		if (this.#closed || file?.mimetype !== recordingType) return new IgnoringSink();
+		const sink = new RecordingSink(
+			join(this.#limits.directory, randomUUID()),
+			this.#limits.memoryUploadBytes,
+		);
+		this.#sinks.push(sink);
+		return sink;
+	}
+
+	finish(body: unknown): Upload {
+		const [sink, ...others] = this.#sinks;
+		if (sink === undefined) {
+			throw expected(
+				'file',
+				'an uploaded file',
+				this.#sawTextFile ? 'a text field: the part needs a filename' : undefined,
+			);
+		}
+		if (others.length > 0) throw expected('file', 'one file', `${this.#sinks.length} files`);
+		if (sink.errored !== null) throw sink.errored;
+		if (sink.size === 0) throw expected('file', 'a recording', 'an empty file');
+		const fields = new Map([...formFields(body), ...this.#unreadFields]);
+		return { recording: sink.recording(), fields, discard: () => this.discard() };
+	}
+
+	async discard(): Promise<void> {
+		this.#closed = true;
+		await Promise.all(this.#sinks.map((sink) => sink.discard()));
+	}
+
+	explain(thrown: unknown): unknown {
+		if (!(thrown instanceof Error)) return thrown;
+		const { httpCode, code } = thrown as { httpCode?: unknown; code?: unknown };
+		if (typeof httpCode !== 'number') {
+			if (code !== 'ENOSPC') return thrown;
+			return new EarshotError('internal', 'there is no room on the disk for the upload', { cause: thrown });
+		}
+		switch (code) {
+			case formidableCodes.aborted:
+				return new EarshotError('cancelled', 'the client ended the upload', { cause: thrown });
+			case formidableCodes.fieldsTooLarge:
+				return new EarshotError(
+					'upload_too_large',
+					`Maximum size of the text fields (${maxFieldsBytes}) exceeded`,
+					{ cause: thrown },
+				);
+			case formidableCodes.totalTooLarge:
+			case formidableCodes.fileTooLarge:
+				return tooLarge(this.#limits.maxUploadBytes, this.#bytesRead);
+			case formidableCodes.tooManyFields:
+			case formidableCodes.tooManyFiles:
+				return new EarshotError('invalid_request', `Expected at most ${maxParts} parts in the form`, {
+					cause: thrown,
+				});
+			default:
+				return new EarshotError(
+					'invalid_request',
+					'The multipart body is malformed, or ends before its last boundary',
+					{ cause: thrown },
+				);
+		}
+	}
+}
+
+const recordingType = 'application/octet-stream';
+const ignoredType = 'application/x-ignored';
+
+/** From formidable's FormidableError.js. */
+const formidableCodes = {
+	aborted: 1002,
+	fieldsTooLarge: 1006,
+	tooManyFields: 1007,
+	totalTooLarge: 1009,
+	tooManyFiles: 1015,
+	fileTooLarge: 1016,
+};
+
+/** Copies what is a field of the request, and nothing that only looks like one. */
+function formFields(body: unknown): FormFields {
+	const given = typeof body === 'object' && body !== null ? body : {};
+	return new Map(
+		Object.entries(given).map(([name, value]: [string, unknown]) => [
+			name,
+			(Array.isArray(value) ? value : [value]).map(String),
+		]),
+	);
+}
+
+function tooLarge(maxUploadBytes: number, bytesRead: number): EarshotError {
+	return new EarshotError(
+		'upload_too_large',
+		`Maximum content size limit (${maxUploadBytes}) exceeded (${bytesRead} bytes read)`,
+		{ param: 'file' },
+	);
+}
+
+/** Reads on without keeping anything. A connection that was closed with bytes unread would be reset, and the
+ * client might never see the refusal. */
+function drain(req: IncomingMessage): void {
+	let left = maxDiscardedBytes;
+	req.on('data', (bytes: Buffer) => {
+		left -= bytes.length;
+		if (left < 0) req.destroy();
+	});
+	req.resume();
+}
+
+class IgnoringSink extends Writable {
+	override _write(_chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+		done();
+	}
+}
+
+/** Holds a recording in memory until it grows past `memoryBytes`, then in the file at `path`. */
+class RecordingSink extends Writable {
+	readonly #path: string;
+	readonly #memoryBytes: number;
+	#chunks: Buffer[] = [];
+	#file: FileHandle | undefined;
+	/** The write to disk that may be under way. */
+	#writing: Promise<void> = Promise.resolve();
+	size = 0;
+
+	constructor(path: string, memoryBytes: number) {
+		// The recording outlives the stream that wrote it, so the stream must not clean up by itself.
+		super({ autoDestroy: false });
+		this.#path = path;
+		this.#memoryBytes = memoryBytes;
+	}
+
+	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+		this.size += chunk.length;
+		this.#chunks.push(chunk);
+		if (this.size <= this.#memoryBytes) {
+			done();
+			return;
+		}
+		this.#writing = this.#spill();
+		this.#writing.then(() => done(), done);
+	}
+
+	override _final(done: (error?: Error | null) => void): void {
+		this.#closeFile().then(() => done(), done);
+	}
+
+	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+		this.discard().then(() => done(error), done);
+	}
+
+	/** To be called once: the pieces are let go. */
+	recording(): Recording {
+		if (this.size > this.#memoryBytes) return { path: this.#path };
+		const bytes = Buffer.concat(this.#chunks);
+		this.#chunks = [];
+		return { bytes };
+	}
+
+	async discard(): Promise<void> {
+		this.#chunks = [];
+		if (this.size <= this.#memoryBytes) return;
+		await this.#writing.catch(() => {
+			// Whoever wrote has been told; here it only matters that the write is over.
+		});
+		await this.#closeFile();
+		await unlink(this.#path).catch((error: NodeJS.ErrnoException) => {
+			if (error.code !== 'ENOENT') throw error;
+		});
+	}
+
+	async #spill(): Promise<void> {
+		if (this.#file === undefined) {
+			// A cleaner of temporary files may have removed the directory of a server that runs for weeks.
+			await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+			this.#file = await open(this.#path, 'wx', 0o600);
+		}
+		const chunks = this.#chunks;
+		this.#chunks = [];
+		await this.#file.appendFile(Buffer.concat(chunks));
+	}
+
+	async #closeFile(): Promise<void> {
+		const file = this.#file;
+		this.#file = undefined;
+		await file?.close();
+	}
+}

@@ -1,0 +1,233 @@
+/** A pool, a model, a clock and a log that a test holds in its hands. */
+
+import { readFile } from 'node:fs/promises';
+import type { Capabilities, ModelFacts } from '../../src/engines/engine.js';
+import { EarshotError } from '../../src/errors.js';
+import type { Log } from '../../src/log.js';
+import type { ListedModel, ModelPool } from '../../src/pool/model-pool.js';
+import type { Clock } from '../../src/server/clock.js';
+import type { Recording, TranscribeOptions, Transcriber } from '../../src/transcriber/transcriber.js';
+import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
+import { beach } from './transcripts.js';
+
+/** Can do everything, in any language. */
+export const able: Capabilities = {
+	languages: null,
+	choosesLanguage: true,
+	detectsLanguage: true,
+	translates: true,
+	prompt: true,
+	keywords: true,
+	temperature: true,
+	words: true,
+	logprobs: true,
+	noSpeechProb: true,
+};
+
+/** Recognizes a few languages, and nothing else. */
+export const plain: Capabilities = {
+	languages: ['en', 'de', 'yue'],
+	choosesLanguage: true,
+	detectsLanguage: true,
+	translates: false,
+	prompt: false,
+	keywords: false,
+	temperature: false,
+	words: false,
+	logprobs: false,
+	noSpeechProb: false,
+};
+
+export function facts(capabilities: Partial<Capabilities> = {}, id = 'tiny'): ModelFacts {
+	return {
+		id,
+		engine: 'fake',
+		type: 'fake',
+		device: 'CPU',
+		capabilities: { ...able, ...capabilities },
+	};
+}
+
+/** What a call of the model does; `heard` is complete by then. */
+export type Script = (call: HeardCall, signal: AbortSignal) => AsyncIterable<TranscriptEvent>;
+
+export interface HeardCall {
+	readonly recording: Recording;
+	/** The recording's bytes, from wherever they were. */
+	readonly bytes: Buffer;
+	readonly options: TranscribeOptions;
+}
+
+/** One `started`, one `segments` for each segment, one `done`. */
+export async function* eventsOf(transcript: Transcript): AsyncGenerator<TranscriptEvent> {
+	const { segments, duration, language } = transcript;
+	yield { type: 'started', duration, clips: segments.length };
+	for (const segment of segments) {
+		yield { type: 'segments', segments: [segment], language, processed: segment.end };
+	}
+	yield { type: 'done', transcript };
+}
+
+export class FakeTranscriber implements Transcriber {
+	readonly facts: ModelFacts;
+	readonly heard: HeardCall[] = [];
+	script: Script;
+
+	constructor(given: { facts?: ModelFacts; script?: Script } = {}) {
+		this.facts = given.facts ?? facts();
+		this.script = given.script ?? (() => eventsOf(beach));
+	}
+
+	async *transcribe(
+		recording: Recording,
+		options: TranscribeOptions,
+		signal: AbortSignal,
+	): AsyncGenerator<TranscriptEvent> {
+		const bytes = 'path' in recording ? await readFile(recording.path) : Buffer.from(recording.bytes);
+		const call = { recording, bytes, options };
+		this.heard.push(call);
+		yield* this.script(call, signal);
+	}
+}
+
+export class FakePool implements ModelPool {
+	readonly models: ListedModel[];
+	readonly defaultModel = 'tiny';
+	readonly tiny: FakeTranscriber;
+	/** Called before a model is handed out; may wait or throw. */
+	load: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
+	readonly asked: string[] = [];
+
+	constructor(tiny: FakeTranscriber) {
+		this.tiny = tiny;
+		this.models = [listed('tiny', { aliases: ['whisper-1'] }), listed('org/large:q5')];
+	}
+
+	async transcriber(model: string, signal: AbortSignal): Promise<Transcriber> {
+		this.asked.push(model);
+		await this.load(model, signal);
+		const known = this.models.find(({ id, aliases }) => id === model || aliases.includes(model));
+		if (known === undefined) {
+			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
+		}
+		return this.tiny;
+	}
+
+	async close(): Promise<void> {}
+}
+
+export function listed(id: string, given: Partial<ListedModel> = {}): ListedModel {
+	return {
+		id,
+		aliases: [],
+		type: 'fake',
+		created: 1_700_000_000,
+		ownedBy: 'earshot',
+		state: 'unloaded',
+		demo: false,
+		...given,
+	};
+}
+
+/** Stands still until it is told otherwise. */
+export class FakeClock implements Clock {
+	#now = 0;
+	#timers: { readonly due: number; readonly every: number | undefined; readonly act: () => void }[] = [];
+
+	now(): number {
+		return this.#now;
+	}
+
+	every(ms: number, act: () => void): () => void {
+		return this.#add(ms, ms, act);
+	}
+
+	after(ms: number, act: () => void): () => void {
+		return this.#add(ms, undefined, act);
+	}
+
+	get waiting(): number {
+		return this.#timers.length;
+	}
+
+	advance(ms: number): void {
+		const until = this.#now + ms;
+		for (;;) {
+			const [next] = this.#timers.filter(({ due }) => due <= until).sort((a, b) => a.due - b.due);
+			if (next === undefined) break;
+			this.#now = next.due;
+			this.#timers = this.#timers.filter((timer) => timer !== next);
+			if (next.every !== undefined) this.#timers.push({ ...next, due: next.due + next.every });
+			next.act();
+		}
+		this.#now = until;
+	}
+
+	#add(ms: number, every: number | undefined, act: () => void): () => void {
+		this.#timers.push({ due: this.#now + ms, every, act });
+		return () => {
+			// `every` replaces its entry each time, so the function is what stays the same.
+			this.#timers = this.#timers.filter((timer) => timer.act !== act);
+		};
+	}
+}
+
+export interface Line {
+	readonly level: string;
+	readonly fields: Record<string, unknown>;
+	readonly message: string;
+}
+
+/** Keeps its lines, and lets a test wait for the next. */
+export class FakeLog implements Log {
+	readonly lines: Line[] = [];
+	#taken = 0;
+	#waiting: (() => void)[] = [];
+	readonly error = this.#writer('error');
+	readonly warn = this.#writer('warn');
+	readonly info = this.#writer('info');
+	readonly debug = this.#writer('debug');
+
+	child(): Log {
+		return this;
+	}
+
+	/** Each line once, in order. */
+	async next(): Promise<Line> {
+		while (this.lines.length <= this.#taken) {
+			await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		}
+		return this.lines[this.#taken++]!;
+	}
+
+	#writer(level: string) {
+		return (fields: object, message: string): void => {
+			this.lines.push({ level, fields: { ...fields }, message });
+			for (const wake of this.#waiting.splice(0)) wake();
+		};
+	}
+}
+
+/** A promise with its two ends. */
+export function gate<T = void>(): {
+	readonly promise: Promise<T>;
+	readonly open: (value: T) => void;
+	readonly fail: (error: Error) => void;
+} {
+	let open!: (value: T) => void;
+	let fail!: (error: Error) => void;
+	const promise = new Promise<T>((resolve, reject) => {
+		open = resolve;
+		fail = reject;
+	});
+	return { promise, open, fail };
+}
+
+/** Rejects when the signal fires, as an engine that was cancelled. */
+export function aborted(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => {
+		const cancel = (): void => reject(new EarshotError('cancelled', 'cancelled'));
+		if (signal.aborted) cancel();
+		signal.addEventListener('abort', cancel, { once: true });
+	});
+}
