@@ -34,7 +34,9 @@ export async function arrange(
 	const server = await startServer({ pool, clock, log, tempDirectory, version: '1.2.3', ...given });
 	const { port } = server.address;
 	onTestFinished(async () => {
-		await server.close({ graceMs: 0 });
+		const closed = server.close({ graceMs: 0 });
+		clock.advance(1000);
+		await closed;
 		rmSync(tempDirectory, { recursive: true, force: true });
 	});
 	const directories = (): string[] => readdirSync(tempDirectory).map((name) => join(tempDirectory, name));

@@ -1,0 +1,319 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { dirname } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { EarshotError } from '../../src/errors.js';
+import { eventsOf, FakeTranscriber, gate } from '../helpers/fakes.js';
+import { arrange, filePart, multipart, type Part, sendRaw, wav } from '../helpers/server.js';
+import { beach } from '../helpers/transcripts.js';
+
+const refused = (param: string | null, message: RegExp) => ({
+	status: 400,
+	json: { error: { param, code: 'invalid_request', message: expect.stringMatching(message) } },
+});
+
+describe('a recording', () => {
+	test.each([0, 1, 100, 65_536, 1_000_000])(
+		'arrives whole beside %i bytes of memory',
+		async (memoryUploadBytes) => {
+			// Full of what looks like the beginning of a boundary, in pieces that fall anywhere.
+			const noise = Array.from({ length: 2000 }, () => [
+				randomBytes(97),
+				Buffer.from('\r\n--y'),
+				Buffer.from('\r\n--'),
+			]);
+			const body = Buffer.concat(noise.flat());
+			const server = await arrange({ memoryUploadBytes });
+			const answer = await sendRaw(server, { body: multipart([{ ...filePart, body }]), chunked: true });
+			expect(answer.status).toBe(200);
+			expect(server.model.heard[0]?.bytes.equals(body)).toBe(true);
+			expect('path' in server.model.heard[0]!.recording).toBe(body.length > memoryUploadBytes);
+			expect(server.leftovers()).toEqual([]);
+		},
+	);
+
+	test('that is small never touches the disk', async () => {
+		const leftovers: string[][] = [];
+		const model = new FakeTranscriber();
+		const server = await arrange({ model });
+		model.script = () => {
+			leftovers.push(server.leftovers());
+			return eventsOf(beach);
+		};
+		await sendRaw(server, { body: multipart([filePart]) });
+		expect(leftovers).toEqual([[]]);
+	});
+
+	test('that is large lies where only this user can read it, under a name of ours', async () => {
+		const seen: { file: number; directory: number; path: string }[] = [];
+		const model = new FakeTranscriber({
+			script: ({ recording }) => {
+				const path = 'path' in recording ? recording.path : '';
+				seen.push({
+					file: statSync(path).mode & 0o777,
+					directory: statSync(dirname(path)).mode & 0o777,
+					path,
+				});
+				return eventsOf(beach);
+			},
+		});
+		const server = await arrange({ model, memoryUploadBytes: 4 });
+		const filename = '../../../../etc/cron.d/evil.wav';
+		expect((await sendRaw(server, { body: multipart([{ ...filePart, filename }]) })).status).toBe(200);
+		expect(seen).toMatchObject([{ file: 0o600, directory: 0o700 }]);
+		expect(seen[0]?.path).not.toContain('evil');
+	});
+
+	test('is gone from the disk after a failure as well', async () => {
+		const model = new FakeTranscriber({
+			script: () => {
+				throw new EarshotError('audio_unsupported', 'this is no recording');
+			},
+		});
+		const server = await arrange({ model, memoryUploadBytes: 4 });
+		expect((await sendRaw(server, { body: multipart([filePart]) })).status).toBe(400);
+		expect(server.leftovers()).toEqual([]);
+	});
+
+	test('is written even where a cleaner of temporary files was there before', async () => {
+		const server = await arrange({ memoryUploadBytes: 4 });
+		for (const directory of server.directories()) rmSync(directory, { recursive: true });
+		expect((await sendRaw(server, { body: multipart([filePart]) })).status).toBe(200);
+	});
+
+	test('in base64 is decoded', async () => {
+		const server = await arrange();
+		const encoded: Part = {
+			...filePart,
+			headers: ['Content-Transfer-Encoding: base64'],
+			body: wav.toString('base64'),
+		};
+		expect((await sendRaw(server, { body: multipart([encoded]) })).status).toBe(200);
+		expect(server.model.heard[0]?.bytes).toEqual(wav);
+	});
+
+	test('may have a boundary with the name of another format in it', async () => {
+		const server = await arrange();
+		const boundary = 'x-json-octet-stream-urlencoded';
+		const body = Buffer.from(
+			multipart([filePart]).toString('latin1').replaceAll('--yy', `--${boundary}`),
+			'latin1',
+		);
+		const headers = { 'content-type': `multipart/form-data; boundary=${boundary}` };
+		expect((await sendRaw(server, { body, headers })).status).toBe(200);
+		expect(server.model.heard[0]?.bytes).toEqual(wav);
+	});
+});
+
+describe('the size limit', () => {
+	const maxUploadBytes = 100_000;
+
+	test('lets the largest recording in', async () => {
+		const server = await arrange({ maxUploadBytes });
+		const body = multipart([{ ...filePart, body: Buffer.alloc(maxUploadBytes, 1) }]);
+		expect((await sendRaw(server, { body })).status).toBe(200);
+	});
+
+	test.each([true, false])('refuses one byte more, in OpenAI’s words (chunked: %s)', async (chunked) => {
+		const server = await arrange({ maxUploadBytes, memoryUploadBytes: 10 });
+		const body = multipart([{ ...filePart, body: Buffer.alloc(maxUploadBytes + 1, 1) }]);
+		const answer = await sendRaw(server, { body, chunked });
+		expect(answer.status).toBe(413);
+		expect(answer.json.error).toEqual({
+			message: expect.stringMatching(/^Maximum content size limit \(100000\) exceeded \(\d+ bytes read\)$/),
+			type: 'server_error',
+			param: 'file',
+			code: 'upload_too_large',
+		});
+		expect(server.leftovers()).toEqual([]);
+		expect(server.model.heard).toEqual([]);
+	});
+
+	test('refuses a declared length without reading the body', async () => {
+		const server = await arrange({ maxUploadBytes });
+		const outgoing = request({
+			port: server.port,
+			host: '127.0.0.1',
+			path: '/v1/audio/transcriptions',
+			method: 'POST',
+			headers: { 'content-type': 'multipart/form-data; boundary=yy', 'content-length': '5000000000' },
+		});
+		outgoing.flushHeaders();
+		const [response] = await once(outgoing, 'response');
+		expect(response.statusCode).toBe(413);
+		outgoing.destroy();
+	});
+
+	test('is heard by a client that sends everything before it listens', async () => {
+		const server = await arrange({ maxUploadBytes: 1000 });
+		const body = multipart([{ ...filePart, body: Buffer.alloc(20 << 20, 1) }]);
+		const headers = { connection: 'keep-alive' };
+		expect((await sendRaw(server, { body, headers, chunked: true })).status).toBe(413);
+		expect((await sendRaw(server, { body, headers })).status).toBe(413);
+	});
+
+	test('counts files that nobody asked for', async () => {
+		const server = await arrange({ maxUploadBytes });
+		const extra: Part = { name: 'other', filename: 'b', body: Buffer.alloc(maxUploadBytes) };
+		expect((await sendRaw(server, { body: multipart([filePart, extra]) })).status).toBe(413);
+	});
+
+	test('is lower for text', async () => {
+		const server = await arrange();
+		const prompt: Part = { name: 'prompt', body: 'a'.repeat((1 << 20) + 1) };
+		const answer = await sendRaw(server, { body: multipart([prompt, filePart]) });
+		expect(answer).toMatchObject({
+			status: 413,
+			json: { error: { message: 'Maximum size of the text fields (1048576) exceeded' } },
+		});
+	});
+});
+
+describe('refused with a sentence:', () => {
+	test.each<[string, Buffer, string | null, RegExp]>([
+		['no file', multipart([{ name: 'model', body: 'tiny' }]), 'file', /to be an uploaded file, got nothing/],
+		['an empty form', Buffer.from('--yy--\r\n'), 'file', /to be an uploaded file/],
+		['an empty body', Buffer.alloc(0), 'file', /to be an uploaded file/],
+		['an empty file', multipart([{ ...filePart, body: '' }]), 'file', /an empty file/],
+		['two files', multipart([filePart, filePart]), 'file', /to be one file, got `2 files`/],
+		['a file sent as text', multipart([{ name: 'file', body: wav }]), 'file', /a text field/],
+		['a body that ends early', multipart([filePart], ''), null, /malformed/],
+		['a body that is no form', Buffer.from('garbage'), null, /malformed/],
+		[
+			'a transfer encoding that nobody knows',
+			multipart([{ ...filePart, headers: ['Content-Transfer-Encoding: rot13'] }]),
+			null,
+			/malformed/,
+		],
+		[
+			'a thousand parts too many',
+			multipart([...Array.from({ length: 1001 }, () => ({ name: 'keywords[]', body: 'a' })), filePart]),
+			null,
+			/at most 1000 parts/,
+		],
+		[
+			'a thousand files too many',
+			multipart([...Array.from({ length: 1001 }, () => ({ ...filePart, name: 'other' })), filePart]),
+			null,
+			/at most 1000 parts/,
+		],
+	])('%s', async (_what, body, param, message) => {
+		const server = await arrange({ memoryUploadBytes: 4 });
+		expect(await sendRaw(server, { body })).toMatchObject(refused(param, message));
+		expect(server.leftovers()).toEqual([]);
+		expect(server.model.heard).toEqual([]);
+	});
+
+	test.each([
+		['application/json', '{"file":"a.wav"}'],
+		['application/x-www-form-urlencoded', 'file=a'],
+		['audio/wav', 'RIFF'],
+		['multipart/form-data', '--yy'],
+		['multipart/mixed; boundary=yy', '--yy--'],
+		['', 'RIFF'],
+	])('a body of type %j', async (type, body) => {
+		const server = await arrange();
+		const answer = await sendRaw(server, { body: Buffer.from(body), headers: { 'content-type': type } });
+		expect(answer).toMatchObject(refused(null, /multipart\/form-data/));
+	});
+
+	test('a form without a boundary', async () => {
+		const headers = { 'content-type': 'multipart/form-data; charset=utf-8' };
+		const answer = await sendRaw(await arrange(), { body: multipart([filePart]), headers });
+		expect(answer).toMatchObject(refused(null, /malformed/));
+	});
+});
+
+describe('parts of a form', () => {
+	test('with names that poison objects do nothing', async () => {
+		const server = await arrange();
+		const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__proto__[model]'];
+		const parts = names.flatMap((name) => [
+			{ name, body: 'x' },
+			{ name, body: 'y' },
+			{ ...filePart, name },
+		]);
+		const answer = await sendRaw(server, { body: multipart([...parts, filePart]) });
+		expect(answer.status).toBe(200);
+		expect(({} as Record<string, unknown>).model).toBeUndefined();
+	});
+
+	test.each(['7bit', '8bit', 'binary', 'base64'])(
+		'in the %s transfer encoding are read',
+		async (encoding) => {
+			const server = await arrange();
+			const prompt = encoding === 'base64' ? Buffer.from('Grüße').toString('base64') : 'Grüße';
+			const part: Part = {
+				name: 'prompt',
+				headers: [`Content-Transfer-Encoding: ${encoding}`],
+				body: prompt,
+			};
+			expect((await sendRaw(server, { body: multipart([part, filePart]) })).status).toBe(200);
+			expect(server.model.heard[0]?.options.prompt).toBe('Grüße');
+		},
+	);
+
+	test('without a name, or with a file that nobody asked for, are left out', async () => {
+		const server = await arrange({ memoryUploadBytes: 4 });
+		const parts: Part[] = [
+			{ body: 'x' },
+			{ ...filePart, name: 'cover' },
+			{ filename: 'a', body: 'x' },
+			filePart,
+		];
+		expect((await sendRaw(server, { body: multipart(parts) })).status).toBe(200);
+		expect(server.model.heard[0]?.bytes).toEqual(wav);
+		expect(server.leftovers()).toEqual([]);
+	});
+
+	test('of one list come once as well as twice', async () => {
+		const server = await arrange();
+		const keyword = (body: string): Part => ({ name: 'keywords[]', body });
+		await sendRaw(server, { body: multipart([keyword('a'), filePart]) });
+		await sendRaw(server, { body: multipart([keyword('a'), filePart, keyword('b')]) });
+		expect(server.model.heard.map(({ options }) => options.keywords)).toEqual([['a'], ['a', 'b']]);
+	});
+});
+
+test('an upload that breaks off leaves no file', async () => {
+	const server = await arrange({ memoryUploadBytes: 4 });
+	const outgoing = request({
+		port: server.port,
+		host: '127.0.0.1',
+		path: '/v1/audio/transcriptions',
+		method: 'POST',
+		headers: { 'content-type': 'multipart/form-data; boundary=yy', 'content-length': '1000000' },
+	});
+	outgoing.on('error', () => {
+		// It is this test that breaks the connection.
+	});
+	const sent = gate();
+	outgoing.write(multipart([{ ...filePart, body: Buffer.alloc(100_000, 1) }], ''), () => sent.open());
+	await sent.promise;
+	outgoing.destroy();
+	expect(await server.log.next()).toMatchObject({ fields: { code: 'cancelled', status: 499 } });
+	expect(server.leftovers()).toEqual([]);
+});
+
+test('closing removes the private directory, even under a model that does not listen', async () => {
+	const started = gate();
+	const model = new FakeTranscriber({
+		script: async function* () {
+			yield { type: 'started', duration: 1, clips: 1 } as const;
+			started.open();
+			await new Promise(() => {});
+		},
+	});
+	const server = await arrange({ model, memoryUploadBytes: 4 });
+	const answer = sendRaw(server, { body: multipart([filePart]) }).catch((error: Error) => error);
+	await started.promise;
+	const [directory] = server.directories();
+	expect(existsSync(directory!)).toBe(true);
+	const closed = server.close({ graceMs: 1000 });
+	server.clock.advance(1500);
+	await closed;
+	expect(existsSync(directory!)).toBe(false);
+	expect(await answer).toBeInstanceOf(Error);
+});
