@@ -177,6 +177,12 @@ function resultOf(
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };
+	if (options.words && !hasTimes(raw, range)) {
+		// The family has times, this export of it (Paraformer's have two forms) does not.
+		throw new EarshotError('unsupported_value', 'This model file gives no times for words', {
+			param: 'timestamp_granularities',
+		});
+	}
 	const clipSeconds = clip.end - clip.start;
 	const withLogprobs = family.logprobs && hasLogprobs(raw, range);
 	const segment: ClipSegment = {
@@ -187,9 +193,7 @@ function resultOf(
 		temperature: 0,
 		avgLogprob: withLogprobs ? mean(raw.tokenLogprobs) : null,
 		noSpeechProb: null,
-		...(options.words && family.times && hasTimes(raw, range)
-			? { words: wordsOf(raw, range, clipSeconds) }
-			: {}),
+		...(options.words ? { words: wordsOf(raw, range, clipSeconds) } : {}),
 		...(options.logprobs && withLogprobs ? { logprobs: logprobsOf(raw, range) } : {}),
 		...(raw.emotion !== '' ? { emotion: raw.emotion } : {}),
 		...(raw.event !== '' ? { event: raw.event } : {}),

@@ -1,0 +1,177 @@
+/** What every engine does, whichever library is behind it. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Batch, Clip, Engine, RecognizeOptions } from '../../src/engines/engine.js';
+import { audioFixture, samplesOf } from '../helpers/fixtures.js';
+
+export interface EngineSubject {
+	readonly name: string;
+	readonly load: () => Promise<Engine>;
+	/** Recording → text; missing recordings are not tried. */
+	readonly hears: Readonly<Record<string, string>>;
+	/** Whether words come with times. */
+	readonly times: boolean;
+	/** Words are off by at most this, seconds. */
+	readonly timeTolerance: number;
+}
+
+const options: RecognizeOptions = {
+	task: 'transcribe',
+	language: null,
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+};
+
+/** Recordings that are one clip, 16 kHz mono. */
+const recordings = [
+	'tones-abc',
+	'tones-abcde',
+	'tones-edcba',
+	'tones-a',
+	'tones-deadbead',
+	'silence',
+] as const;
+
+function clipOf(name: string): Clip {
+	const samples = samplesOf(name);
+	return { samples, start: 0, end: samples.length / 16_000 };
+}
+
+export function engineContract({ name, load, hears, times, timeTolerance }: EngineSubject): void {
+	describe(`the engine of ${name}`, () => {
+		let engine: Engine;
+		beforeAll(async () => {
+			engine = await load();
+		});
+		afterAll(() => engine.close());
+
+		const run = (
+			clips: readonly Clip[],
+			changes: Partial<Batch['options']> = {},
+			signal = new AbortController().signal,
+		) => engine.run({ clips, options: { ...options, ...changes }, threads: 1 }, signal);
+		const textOf = async (clips: readonly Clip[]) =>
+			(await run(clips)).map(({ segments }) =>
+				segments
+					.map(({ text }) => text)
+					.join('')
+					.trim(),
+			);
+
+		for (const recording of recordings) {
+			const expected = hears[recording];
+			if (expected === undefined) continue;
+			it(`hears ${recording} as "${expected}"`, async () => {
+				expect(await textOf([clipOf(recording)])).toEqual([expected]);
+			});
+		}
+
+		it('gives the same for clips run together, in their order, as for each alone', async () => {
+			const names = ['tones-abcde', 'tones-a', 'tones-abc'];
+			const alone = [];
+			for (const each of names) alone.push(...(await textOf([clipOf(each)])));
+			expect(await textOf(names.map(clipOf))).toEqual(alone);
+			expect(await textOf([...names].reverse().map(clipOf))).toEqual(alone.reverse());
+		});
+
+		it('gives the same whatever ran before', async () => {
+			const [before] = await textOf([clipOf('tones-abc')]);
+			await textOf([clipOf('tones-deadbead')]);
+			await textOf([clipOf('silence')]);
+			expect(await textOf([clipOf('tones-abc')])).toEqual([before]);
+		});
+
+		it('hears as many clips at once as it has lanes', async () => {
+			const lanes = Array.from({ length: engine.limits.lanes }, () => textOf([clipOf('tones-abc')]));
+			expect(new Set((await Promise.all(lanes)).flat()).size).toBe(1);
+		});
+
+		it('puts every segment inside the clip', async () => {
+			for (const { segments } of await run([clipOf('tones-deadbead')])) {
+				for (const { start, end } of segments) {
+					expect(start).toBeGreaterThanOrEqual(0);
+					expect(end).toBeGreaterThanOrEqual(start);
+					expect(end).toBeLessThanOrEqual(audioFixture('tones-deadbead').seconds);
+				}
+			}
+		});
+
+		it(
+			times ? 'gives the times of words where they were spoken' : 'refuses words where it has no times',
+			async () => {
+				const result = run([clipOf('tones-abc')], { words: true });
+				if (!times) {
+					await expect(result).rejects.toMatchObject({
+						code: 'unsupported_value',
+						param: 'timestamp_granularities',
+					});
+					return;
+				}
+				const words = (await result).flatMap(({ segments }) =>
+					segments.flatMap((segment) => segment.words ?? []),
+				);
+				const { tones } = audioFixture('tones-abc');
+				const spoken =
+					words.length === tones.length
+						? tones
+						: [tones[0], tones.at(-1)].filter((tone) => tone !== undefined);
+				expect(words[0]?.start).toBeGreaterThan((spoken[0]?.start ?? 0) - timeTolerance);
+				expect(words[0]?.start).toBeLessThan((spoken[0]?.start ?? 0) + timeTolerance);
+				expect(words.at(-1)?.start).toBeLessThan((spoken.at(-1)?.end ?? 0) + timeTolerance);
+				for (const [index, word] of words.entries()) {
+					expect(word.end).toBeGreaterThanOrEqual(word.start);
+					expect(word.start).toBeGreaterThanOrEqual(words[index - 1]?.start ?? 0);
+				}
+			},
+		);
+
+		it('gives log-probabilities where it says so, and null where it does not', async () => {
+			const [result] = await run([clipOf('tones-abc')], { logprobs: engine.facts.capabilities.logprobs });
+			const [segment] = result?.segments ?? [];
+			if (!engine.facts.capabilities.logprobs) {
+				expect(segment?.avgLogprob).toBeNull();
+				return;
+			}
+			expect(segment?.avgLogprob).toBeLessThanOrEqual(0);
+			expect(segment?.logprobs?.length).toBeGreaterThan(0);
+			for (const { logprob } of segment?.logprobs ?? []) expect(logprob).toBeLessThanOrEqual(0.001);
+		});
+
+		it('refuses a clip that was cancelled before it began', async () => {
+			await expect(run([clipOf('tones-abc')], {}, AbortSignal.abort())).rejects.toMatchObject({
+				code: 'cancelled',
+			});
+		});
+
+		it('hears a clip of one sample without failing', async () => {
+			const [result] = await run([
+				{
+					samples: new Float32Array(Math.max(1, engine.limits.minClipSeconds * 16_000)),
+					start: 0,
+					end: 0.0001,
+				},
+			]);
+			expect(result?.segments).toEqual([]);
+		});
+
+		it('can be closed twice, and refuses clips afterwards', async () => {
+			const other = await load();
+			const running = other.run(
+				{ clips: [clipOf('tones-abc')], options, threads: 1 },
+				new AbortController().signal,
+			);
+			running.catch(() => {});
+			await other.close();
+			await other.close();
+			await Promise.allSettled([running]);
+			await expect(
+				other.run({ clips: [clipOf('tones-abc')], options, threads: 1 }, new AbortController().signal),
+			).rejects.toMatchObject({
+				code: 'closed',
+			});
+		});
+	});
+}

@@ -1,0 +1,42 @@
+import { isSherpaType } from '../../src/engines/families.js';
+import { loadSherpa } from '../../src/engines/sherpa.js';
+import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
+import { loadWhisper } from '../../src/engines/whisper.js';
+import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
+import { engineContract } from './engine.contract.js';
+
+function load(model: ModelFixture) {
+	const files = filesOf(model);
+	if (isSherpaType(model.type)) {
+		return loadSherpa({
+			id: model.name,
+			type: model.type,
+			files,
+			options: model.options,
+			languages: null,
+			libraryDir: findSherpaLibrary(undefined),
+			lanes: 2,
+		});
+	}
+	return loadWhisper({
+		id: model.name,
+		path: files.model ?? '',
+		lanes: 2,
+		maxThreads: 2,
+		useGpu: false,
+		gpuDevice: 0,
+		beamSize: 1,
+		temperatureIncrement: 0.2,
+	});
+}
+
+// The slow one is a CTC model like another; it is for tests that need something in flight.
+for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
+	engineContract({
+		name: model.name,
+		load: () => load(model),
+		hears: model.hears,
+		times: model.timestamps,
+		timeTolerance: 0.2,
+	});
+}
