@@ -1,0 +1,404 @@
+// The exports of earshot.node, as binding.d.ts declares them.
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <ggml-backend.h>
+#include <ggml.h>
+#include <napi.h>
+
+#include "audio.h"
+#include "bridge.h"
+#include "engine.h"
+#include "sherpa_api.h"
+
+namespace earshot {
+
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+// ---- what is open ------------------------------------------------------------------------------
+
+/**
+ * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
+ * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
+ */
+template <class Engine>
+class Handle : public std::enable_shared_from_this<Handle<Engine>> {
+public:
+	Handle(std::shared_ptr<Engine> engine, int lanes) : engine_(std::move(engine)), lanes_(lanes) {}
+
+	/**
+	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
+	 */
+	template <class T>
+	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
+		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
+		if (closed_) return Rejected(env, {"closed", "it has been closed"});
+		if (static_cast<int>(running_.size()) >= lanes_) {
+			return Rejected(env, {"engine_failed", "all " + std::to_string(lanes_) + " lanes are taken"});
+		}
+		auto cancel = std::make_shared<Cancel>(EnvState::Of(env).exiting);
+		if (!running_.emplace(clip, cancel).second) {
+			return Rejected(env, {"engine_failed", "a clip of that number is running already"});
+		}
+		auto task = std::make_unique<Task<T>>(
+			[engine = engine_, cancel, work = std::move(work)] { return work(*engine, *cancel); }, std::move(convert));
+		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
+		task->finished = [self = this->shared_from_this(), clip](Napi::Env finished_env) {
+			self->running_.erase(clip);
+			if (self->closed_ && self->running_.empty()) self->Free(finished_env);
+		};
+		return AsyncTask::Start(env, std::move(task));
+	}
+
+	void CancelClip(double clip) {
+		if (const auto found = running_.find(clip); found != running_.end()) found->second->Request();
+	}
+
+	Napi::Promise Close(Napi::Env env) {
+		const auto deferred = Napi::Promise::Deferred::New(env);
+		closers_.push_back(deferred);
+		if (!closed_) {
+			closed_ = true;
+			for (const auto& [clip, cancel] : running_) cancel->Request();
+			if (running_.empty()) Free(env);
+		} else if (freed_) {
+			Closed(env);
+		}
+		return deferred.Promise();
+	}
+
+private:
+	/** On the pool: giving gigabytes back takes its time. */
+	void Free(Napi::Env env) {
+		auto task = std::make_unique<Task<Done>>(
+			[engine = std::make_shared<std::shared_ptr<Engine>>(std::move(engine_))]() -> Expected<Done> {
+				engine->reset();
+				return Done{};
+			},
+			[](Napi::Env settled_env, Done&) { return settled_env.Undefined(); });
+		task->finished = [self = this->shared_from_this()](Napi::Env freed_env) {
+			self->freed_ = true;
+			self->Closed(freed_env);
+		};
+		AsyncTask::Start(env, std::move(task));
+	}
+
+	void Closed(Napi::Env env) {
+		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
+	}
+
+	std::shared_ptr<Engine> engine_;
+	const int lanes_;
+	std::unordered_map<double, std::shared_ptr<Cancel>> running_;
+	std::vector<Napi::Promise::Deferred> closers_;
+	bool closed_ = false;
+	bool freed_ = false;
+};
+
+Clip ViewOf(Napi::Value value) {
+	auto samples = value.As<Napi::Float32Array>();
+	return {samples.Data(), samples.ElementLength()};
+}
+
+// ---- results -----------------------------------------------------------------------------------
+
+Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, reinterpret_cast<const uint8_t*>(raw.bytes.data()), raw.bytes.size()));
+	result.Set("tokenEnds", TypedCopy<Napi::Uint32Array>(env, raw.token_ends.data(), raw.token_ends.size()));
+	result.Set("tokenIds", TypedCopy<Napi::Int32Array>(env, raw.token_ids.data(), raw.token_ids.size()));
+	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
+	result.Set("tokenLogprobs", TypedCopy<Napi::Float32Array>(env, raw.token_logprobs.data(), raw.token_logprobs.size()));
+	result.Set("segments", TypedCopy<Napi::Float64Array>(
+		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * 6));
+	result.Set("text", raw.text);
+	result.Set("language", raw.language);
+	result.Set("emotion", raw.emotion);
+	result.Set("event", raw.event);
+	return result;
+}
+
+Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	Napi::Array languages = Napi::Array::New(env, info.languages.size());
+	for (uint32_t i = 0; i < info.languages.size(); i++) languages.Set(i, info.languages[i]);
+	object.Set("size", info.size);
+	object.Set("multilingual", info.multilingual);
+	object.Set("languages", languages);
+	object.Set("device", info.device);
+	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
+	return object;
+}
+
+Napi::Object ToJs(Napi::Env env, const SherpaInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("version", info.version);
+	object.Set("onnxruntime", info.onnxruntime);
+	return object;
+}
+
+// ---- models ------------------------------------------------------------------------------------
+
+void Read(Napi::Value value, WhisperOptions& into) {
+	const Options options(value);
+	into.threads = options.Int("threads");
+	into.language = options.String("language");
+	into.translate = options.Bool("translate");
+	into.prompt = options.String("prompt");
+	into.temperature = options.Float("temperature");
+	into.temperature_increment = options.Float("temperatureIncrement");
+	into.token_timestamps = options.Bool("tokenTimestamps");
+	into.beam_size = options.Int("beamSize");
+}
+
+void Read(Napi::Value value, SherpaOptions& into) {
+	const Options options(value);
+	into.hotwords = options.String("hotwords");
+	const Napi::Object stream = options.Object("stream");
+	const Napi::Array names = stream.GetPropertyNames();
+	for (uint32_t i = 0; i < names.Length(); i++) {
+		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+		into.stream[name] = stream.Get(name).As<Napi::String>().Utf8Value();
+	}
+}
+
+template <class Engine>
+Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes) {
+	Napi::Object model = Napi::Object::New(env);
+	model.Set("info", ToJs(env, engine->info()));
+	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), lanes);
+	const auto run = [handle](const Info& info, std::vector<Napi::Value> arrays,
+						 std::function<Napi::Value(Napi::Env, std::vector<RawResult>&)> convert) -> Napi::Value {
+		typename Engine::Options options;
+		Read(info[1], options);
+		std::vector<Clip> clips;
+		for (const Napi::Value& array : arrays) clips.push_back(ViewOf(array));
+		return handle->template Start<std::vector<RawResult>>(info.Env(), Options(info[1]).Number("clip"), std::move(arrays),
+			[clips = std::move(clips), options = std::move(options)](Engine& running, const Cancel& cancel) {
+				return running.Transcribe(clips, options, cancel);
+			},
+			std::move(convert));
+	};
+	model.Set("transcribe", Napi::Function::New(env, [run](const Info& info) {
+		return run(info, {info[0]}, [](Napi::Env settled, std::vector<RawResult>& results) -> Napi::Value {
+			return ToJs(settled, results.front());
+		});
+	}, "transcribe"));
+	model.Set("transcribeBatch", Napi::Function::New(env, [run](const Info& info) {
+		const auto clips = info[0].As<Napi::Array>();
+		std::vector<Napi::Value> arrays;
+		for (uint32_t i = 0; i < clips.Length(); i++) arrays.push_back(clips.Get(i));
+		return run(info, std::move(arrays), [](Napi::Env settled, std::vector<RawResult>& results) -> Napi::Value {
+			Napi::Array array = Napi::Array::New(settled, results.size());
+			for (uint32_t i = 0; i < results.size(); i++) array.Set(i, ToJs(settled, results[i]));
+			return array;
+		});
+	}, "transcribeBatch"));
+	model.Set("cancel", Napi::Function::New(env, [handle](const Info& info) {
+		handle->CancelClip(info[0].As<Napi::Number>().DoubleValue());
+	}, "cancel"));
+	model.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+		return handle->Close(info.Env());
+	}, "close"));
+	return model;
+}
+
+Napi::Value LoadWhisper(const Info& info) {
+	const Options options(info[0]);
+	WhisperLoad load;
+	load.path = options.String("path");
+	load.lanes = std::max(1, options.Int("lanes"));
+	load.max_threads = std::max(1, options.Int("maxThreads"));
+	load.use_gpu = options.Bool("useGpu");
+	load.gpu_device = options.Int("gpuDevice");
+	using Loaded = std::shared_ptr<WhisperEngine>;
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return WhisperEngine::Load(load); },
+		[lanes = load.lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
+}
+
+Napi::Value LoadSherpa(const Info& info) {
+	const Options options(info[0]);
+	SherpaLoad load;
+	load.library_dir = options.String("libraryDir");
+	const int lanes = std::max(1, options.Int("lanes"));
+	const Napi::Object config = options.Object("config");
+	const Napi::Array names = config.GetPropertyNames();
+	for (uint32_t i = 0; i < names.Length(); i++) {
+		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+		const Napi::Value value = config.Get(name);
+		if (value.IsNumber()) load.config[name] = value.As<Napi::Number>().DoubleValue();
+		else load.config[name] = value.As<Napi::String>().Utf8Value();
+	}
+	using Loaded = std::shared_ptr<SherpaEngine>;
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return SherpaEngine::Load(load); },
+		[lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
+}
+
+// ---- voice activity ----------------------------------------------------------------------------
+
+Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> engine) {
+	Napi::Object activity = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<VoiceActivity>>(std::move(engine), INT_MAX);
+	activity.Set("detect", Napi::Function::New(env, [handle, number = 0.0](const Info& info) mutable -> Napi::Value {
+		const Clip clip = ViewOf(info[0]);
+		return handle->Start<std::vector<uint32_t>>(info.Env(), number++, {info[0]},
+			[clip](VoiceActivity& running, const Cancel& cancel) { return running.Detect(clip, cancel); },
+			[](Napi::Env settled, std::vector<uint32_t>& spans) -> Napi::Value {
+				return TypedCopy<Napi::Uint32Array>(settled, spans.data(), spans.size());
+			});
+	}, "detect"));
+	activity.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+		return handle->Close(info.Env());
+	}, "close"));
+	return activity;
+}
+
+Napi::Value LoadVoiceActivity(const Info& info) {
+	const Options options(info[0]);
+	VoiceActivityLoad load;
+	load.library_dir = options.String("libraryDir");
+	load.path = options.String("path");
+	load.threshold = options.Float("threshold");
+	load.min_silence_seconds = options.Float("minSilenceSeconds");
+	load.min_speech_seconds = options.Float("minSpeechSeconds");
+	load.max_speech_seconds = options.Float("maxSpeechSeconds");
+	using Loaded = std::shared_ptr<VoiceActivity>;
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return VoiceActivity::Load(load); },
+		[](Napi::Env env, Loaded& engine) { return MakeVoiceActivity(env, std::move(engine)); }));
+}
+
+// ---- audio -------------------------------------------------------------------------------------
+
+/** Hands the buffer over as it is; copies where the runtime allows no memory of others (Electron). */
+Napi::Value ToJs(Napi::Env env, SampleBuffer& samples) {
+	const size_t count = samples.size();
+	napi_value buffer = nullptr;
+	const napi_status status = napi_create_external_arraybuffer(env, samples.data(), count * sizeof(float),
+		[](napi_env, void* data, void*) { std::free(data); }, nullptr, &buffer);
+	if (status != napi_ok) return TypedCopy<Napi::Float32Array>(env, samples.data(), count);
+	(void)samples.Release();
+	return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
+}
+
+Napi::Value DecodeAudioBinding(const Info& info) {
+	const Napi::Env env = info.Env();
+	AudioSource source;
+	if (info[0].IsString()) {
+		source.path = info[0].As<Napi::String>().Utf8Value();
+	} else {
+		const auto bytes = info[0].As<Napi::Uint8Array>();
+		source.bytes = bytes.Data();
+		source.size = bytes.ByteLength();
+	}
+	const double max_seconds = Options(info[1]).Number("maxSeconds");
+	const auto cancel = std::make_shared<Cancel>(EnvState::Of(env).exiting);
+	auto task = std::make_unique<Task<DecodedAudio>>(
+		[source, max_seconds, cancel] { return DecodeAudio(source, max_seconds, *cancel); },
+		[](Napi::Env settled, DecodedAudio& decoded) -> Napi::Value {
+			Napi::Object result = Napi::Object::New(settled);
+			result.Set("samples", ToJs(settled, decoded.samples));
+			result.Set("container", decoded.container);
+			result.Set("codec", decoded.codec);
+			result.Set("sampleRate", decoded.sample_rate);
+			result.Set("channels", decoded.channels);
+			result.Set("skippedPackets", decoded.skipped_packets);
+			return result;
+		});
+	if (!info[0].IsString()) task->keep.push_back(Napi::Persistent(info[0]));
+	return AsyncTask::Start(env, std::move(task));
+}
+
+// ---- the machine -------------------------------------------------------------------------------
+
+Napi::Value Devices(const Info& info) {
+	const Napi::Env env = info.Env();
+	Napi::Array devices = Napi::Array::New(env);
+	for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+		ggml_backend_dev_t device = ggml_backend_dev_get(i);
+		size_t free_bytes = 0, total_bytes = 0;
+		ggml_backend_dev_memory(device, &free_bytes, &total_bytes);
+		const char* kind = "accelerator";
+		switch (ggml_backend_dev_type(device)) {
+			case GGML_BACKEND_DEVICE_TYPE_CPU: kind = "cpu"; break;
+			case GGML_BACKEND_DEVICE_TYPE_GPU: kind = "gpu"; break;
+			case GGML_BACKEND_DEVICE_TYPE_IGPU: kind = "igpu"; break;
+			default: break;
+		}
+		Napi::Object entry = Napi::Object::New(env);
+		entry.Set("name", ggml_backend_dev_name(device));
+		entry.Set("description", ggml_backend_dev_description(device));
+		entry.Set("kind", kind);
+		entry.Set("memoryBytes", static_cast<double>(total_bytes));
+		entry.Set("freeBytes", static_cast<double>(free_bytes));
+		devices.Set(static_cast<uint32_t>(i), entry);
+	}
+	return devices;
+}
+
+Napi::Value CpuFeatures(const Info& info) {
+	const Napi::Env env = info.Env();
+	Napi::Array names = Napi::Array::New(env);
+	ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+	if (cpu == nullptr) return names;
+	const auto features = reinterpret_cast<ggml_backend_get_features_t>(
+		ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), "ggml_backend_get_features"));
+	if (features == nullptr) return names;
+	for (const ggml_backend_feature* feature = features(ggml_backend_dev_backend_reg(cpu));
+		feature != nullptr && feature->name != nullptr; feature++) {
+		if (std::strcmp(feature->value, "0") != 0) names.Set(names.Length(), Napi::String::New(env, feature->name));
+	}
+	return names;
+}
+
+Napi::Value Versions(const Info& info) {
+	const AudioVersions audio = GetAudioVersions();
+	Napi::Object versions = Napi::Object::New(info.Env());
+	versions.Set("whisper", WhisperVersion());
+	versions.Set("ggml", ggml_version());
+	versions.Set("avformat", audio.avformat);
+	versions.Set("avcodec", audio.avcodec);
+	versions.Set("swresample", audio.swresample);
+	versions.Set("ffmpegLicense", audio.license);
+	versions.Set("sherpaExpected", sherpa::kSherpaVersion);
+	return versions;
+}
+
+Napi::Value SherpaVersion(const Info& info) {
+	const Napi::Env env = info.Env();
+	const Expected<SherpaInfo> version = ReadSherpaVersion(info[0].As<Napi::String>().Utf8Value());
+	if (!version) throw MakeError(env, version.failure());
+	Napi::Object object = ToJs(env, *version);
+	object.Set("gitSha", version->git_sha);
+	return object;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+	InitEnv(env);
+	InitAudio();
+	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
+	set("decodeAudio", DecodeAudioBinding);
+	set("loadVoiceActivity", LoadVoiceActivity);
+	set("loadWhisper", LoadWhisper);
+	set("loadSherpa", LoadSherpa);
+	set("devices", Devices);
+	set("cpuFeatures", CpuFeatures);
+	set("versions", Versions);
+	set("sherpaVersion", SherpaVersion);
+	set("setLogSink", [](const Info& info) { SetLogSink(info.Env(), info[0]); });
+	exports.Set("SEGMENT_FIELDS", 6);
+	return exports;
+}
+
+NODE_API_MODULE(earshot, Init)
+
+}  // namespace
+
+}  // namespace earshot

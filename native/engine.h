@@ -1,0 +1,172 @@
+// What an engine is to the bindings: a clip goes in, a RawResult comes out, on a thread of the pool.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "failure.h"
+
+namespace earshot {
+
+constexpr int kSampleRate = 16000;
+constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+
+/** Asked from the thread that works, set from the JavaScript thread. */
+class Cancel {
+public:
+	/** `exiting` is set once, when the environment goes away. */
+	explicit Cancel(std::shared_ptr<const std::atomic<bool>> exiting) : exiting_(std::move(exiting)) {}
+	void Request() { requested_.store(true, std::memory_order_relaxed); }
+	bool Requested() const {
+		return requested_.load(std::memory_order_relaxed) || exiting_->load(std::memory_order_relaxed);
+	}
+
+private:
+	std::atomic<bool> requested_{false};
+	std::shared_ptr<const std::atomic<bool>> exiting_;
+};
+
+inline Failure Cancelled() { return {"cancelled", "the clip was cancelled"}; }
+
+/** A view into an array of JavaScript's, which the bindings keep alive while the clip runs. */
+struct Clip {
+	const float* samples = nullptr;
+	size_t size = 0;
+
+	double Seconds() const { return static_cast<double>(size) / kSampleRate; }
+};
+
+/** RawResult of binding.d.ts. Times are seconds from the clip's start. */
+struct RawResult {
+	struct Segment {
+		double token_end, start, end, logprob, no_speech, temperature;
+	};
+	static_assert(sizeof(Segment) == 6 * sizeof(double));  // SEGMENT_FIELDS
+
+	std::string bytes;
+	std::vector<uint32_t> token_ends;
+	std::vector<int32_t> token_ids;
+	std::vector<float> token_times;
+	std::vector<float> token_logprobs;
+	std::vector<Segment> segments;
+	std::string text, language, emotion, event;
+
+	void AddToken(std::string_view token, int32_t id, float start, float end, float logprob);
+	void AddSegment(double start, double end, double logprob, double no_speech, double temperature);
+};
+
+inline void RawResult::AddToken(std::string_view token, int32_t id, float start, float end, float logprob) {
+	bytes.append(token);
+	token_ends.push_back(static_cast<uint32_t>(bytes.size()));
+	token_ids.push_back(id);
+	token_times.push_back(start);
+	token_times.push_back(end);
+	token_logprobs.push_back(logprob);
+}
+
+/** Closes a segment after the tokens added so far. */
+inline void RawResult::AddSegment(double start, double end, double logprob, double no_speech, double temperature) {
+	segments.push_back({static_cast<double>(token_ends.size()), start, end, logprob, no_speech, temperature});
+}
+
+// ---- whisper.cpp -------------------------------------------------------------------------------
+
+struct WhisperLoad {
+	std::string path;
+	int lanes = 1;
+	int max_threads = 1;
+	bool use_gpu = false;
+	int gpu_device = 0;
+};
+
+struct WhisperInfo {
+	std::string size, device;
+	bool multilingual = false;
+	std::vector<std::string> languages;
+	uint64_t weight_bytes = 0;
+};
+
+struct WhisperOptions {
+	int threads = 1;
+	std::string language, prompt;
+	bool translate = false;
+	bool token_timestamps = false;
+	float temperature = 0;
+	float temperature_increment = 0;
+	int beam_size = 1;
+};
+
+/** One set of weights, as many states as lanes. Any thread; at most `lanes` calls at once. */
+class WhisperEngine {
+public:
+	using Options = WhisperOptions;
+	static Expected<std::shared_ptr<WhisperEngine>> Load(const WhisperLoad& load);
+	virtual ~WhisperEngine() = default;
+	virtual const WhisperInfo& info() const = 0;
+	virtual Expected<std::vector<RawResult>> Transcribe(
+		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
+};
+
+/** Refuses what would make whisper.cpp read, allocate or index out of bounds. Reads headers only. */
+Expected<Done> CheckWhisperFile(const std::string& path);
+
+std::string WhisperVersion();
+
+// ---- sherpa-onnx -------------------------------------------------------------------------------
+
+struct SherpaInfo {
+	std::string version, onnxruntime, git_sha;
+};
+
+struct SherpaLoad {
+	std::string library_dir;
+	std::map<std::string, std::variant<std::string, double>> config;
+};
+
+struct SherpaOptions {
+	std::map<std::string, std::string> stream;
+	std::string hotwords;
+};
+
+/** One recognizer, which sherpa-onnx lets any number of threads use at once. */
+class SherpaEngine {
+public:
+	using Options = SherpaOptions;
+	static Expected<std::shared_ptr<SherpaEngine>> Load(const SherpaLoad& load);
+	virtual ~SherpaEngine() = default;
+	virtual const SherpaInfo& info() const = 0;
+	virtual Expected<std::vector<RawResult>> Transcribe(
+		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
+};
+
+Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);
+
+// ---- voice activity ----------------------------------------------------------------------------
+
+struct VoiceActivityLoad {
+	std::string library_dir, path;
+	float threshold = 0.5F;
+	float min_silence_seconds = 0;
+	float min_speech_seconds = 0;
+	float max_speech_seconds = 0;
+};
+
+/** Detectors are single-owner; each call borrows one and leaves it behind for the next. Any thread. */
+class VoiceActivity {
+public:
+	static Expected<std::shared_ptr<VoiceActivity>> Load(const VoiceActivityLoad& load);
+	virtual ~VoiceActivity() = default;
+	/** start0, end0, start1, … in samples, in order, not overlapping. */
+	virtual Expected<std::vector<uint32_t>> Detect(Clip clip, const Cancel& cancel) = 0;
+};
+
+}  // namespace earshot

@@ -1,0 +1,412 @@
+// sherpa-onnx: the library, and recognizers on it. One recognizer serves any number of threads at once.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <dlfcn.h>
+
+#include "engine.h"
+#include "sherpa_api.h"
+
+namespace earshot {
+
+namespace sherpa {
+
+namespace {
+
+#ifdef __APPLE__
+constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.dylib";
+#else
+constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.so";
+#endif
+
+Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
+	const std::string path = folder + kLibraryFile;
+	// Local: another ONNX Runtime in the process must not answer for this one.
+	void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+	if (handle == nullptr) {
+		const char* why = dlerror();
+		return Failure{"engine_missing", "sherpa-onnx " + std::string(kSherpaVersion) + " cannot be loaded: " +
+			(why == nullptr ? path : why)};
+	}
+	auto library = std::make_shared<Library>();
+	std::string missing;
+	const auto find = [&](auto& function, const char* name) {
+		void* symbol = dlsym(handle, name);
+		if (symbol == nullptr) missing = name;
+		std::memcpy(&function, &symbol, sizeof symbol);
+	};
+#define EARSHOT_FIND(name) find(library->name, "SherpaOnnx" #name)
+	EARSHOT_FIND(GetVersionStr);
+	if (!missing.empty()) return Failure{"engine_missing", path + " is no sherpa-onnx: it has no " + missing};
+	const char* version = library->GetVersionStr();
+	if (version == nullptr || std::strcmp(version, kSherpaVersion) != 0) {
+		return Failure{"engine_missing", path + " is sherpa-onnx " + (version == nullptr ? "?" : version) +
+			"; this build of Earshot knows the structures of " + kSherpaVersion + " only"};
+	}
+	EARSHOT_FIND(GetGitSha1);
+	EARSHOT_FIND(GetOnnxruntimeVersionStr);
+	EARSHOT_FIND(CreateOfflineRecognizer);
+	EARSHOT_FIND(DestroyOfflineRecognizer);
+	EARSHOT_FIND(CreateOfflineStream);
+	EARSHOT_FIND(CreateOfflineStreamWithHotwords);
+	EARSHOT_FIND(DestroyOfflineStream);
+	EARSHOT_FIND(OfflineStreamSetOption);
+	EARSHOT_FIND(DecodeOfflineStream);
+	EARSHOT_FIND(DecodeMultipleOfflineStreams);
+	EARSHOT_FIND(GetOfflineStreamResult);
+	EARSHOT_FIND(DestroyOfflineRecognizerResult);
+	EARSHOT_FIND(AcceptWaveformOffline);
+	EARSHOT_FIND(CreateVoiceActivityDetector);
+	EARSHOT_FIND(DestroyVoiceActivityDetector);
+	EARSHOT_FIND(VoiceActivityDetectorAcceptWaveform);
+	EARSHOT_FIND(VoiceActivityDetectorEmpty);
+	EARSHOT_FIND(VoiceActivityDetectorPop);
+	EARSHOT_FIND(VoiceActivityDetectorFront);
+	EARSHOT_FIND(DestroySpeechSegment);
+	EARSHOT_FIND(VoiceActivityDetectorReset);
+	EARSHOT_FIND(VoiceActivityDetectorFlush);
+#undef EARSHOT_FIND
+	if (!missing.empty()) return Failure{"engine_missing", path + " has no " + missing};
+	return std::shared_ptr<const Library>(std::move(library));
+}
+
+}  // namespace
+
+Expected<std::shared_ptr<const Library>> Library::Load(const std::string& folder) {
+	static std::mutex mutex;
+	static std::map<std::string, std::shared_ptr<const Library>> loaded;
+	const std::lock_guard lock(mutex);
+	if (const auto found = loaded.find(folder); found != loaded.end()) return found->second;
+	auto library = Guarded("engine_missing", "sherpa-onnx", [&] { return Open(folder); });
+	if (library) loaded.emplace(folder, *library);
+	return library;
+}
+
+}  // namespace sherpa
+
+namespace {
+
+using sherpa::RecognizerConfig;
+
+enum class Kind { kString, kInt, kFloat };
+
+struct Field {
+	size_t offset;
+	Kind kind;
+};
+
+template <class T>
+constexpr Kind KindOf() {
+	if constexpr (std::is_same_v<T, const char*>) return Kind::kString;
+	else if constexpr (std::is_same_v<T, float>) return Kind::kFloat;
+	else {
+		static_assert(std::is_same_v<T, int32_t>);
+		return Kind::kInt;
+	}
+}
+
+/** Every field of the configuration that may be set, by its path. */
+const std::map<std::string_view, Field>& Fields() {
+#define EARSHOT_FIELD(path) \
+	{#path, {offsetof(RecognizerConfig, path), \
+		KindOf<std::remove_cvref_t<decltype(std::declval<RecognizerConfig>().path)>>()}}
+#define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
+	static const std::map<std::string_view, Field> fields = {
+		EARSHOT_FIELD(feat_config.sample_rate),
+		EARSHOT_FIELD(feat_config.feature_dim),
+		EARSHOT_MODEL(transducer.encoder),
+		EARSHOT_MODEL(transducer.decoder),
+		EARSHOT_MODEL(transducer.joiner),
+		EARSHOT_MODEL(paraformer.model),
+		EARSHOT_MODEL(nemo_ctc.model),
+		EARSHOT_MODEL(whisper.encoder),
+		EARSHOT_MODEL(whisper.decoder),
+		EARSHOT_MODEL(whisper.language),
+		EARSHOT_MODEL(whisper.task),
+		EARSHOT_MODEL(whisper.tail_paddings),
+		EARSHOT_MODEL(whisper.enable_token_timestamps),
+		EARSHOT_MODEL(whisper.enable_segment_timestamps),
+		EARSHOT_MODEL(tdnn.model),
+		EARSHOT_MODEL(tokens),
+		EARSHOT_MODEL(num_threads),
+		EARSHOT_MODEL(debug),
+		EARSHOT_MODEL(provider),
+		EARSHOT_MODEL(model_type),
+		EARSHOT_MODEL(modeling_unit),
+		EARSHOT_MODEL(bpe_vocab),
+		EARSHOT_MODEL(telespeech_ctc),
+		EARSHOT_MODEL(sense_voice.model),
+		EARSHOT_MODEL(sense_voice.language),
+		EARSHOT_MODEL(sense_voice.use_itn),
+		EARSHOT_MODEL(moonshine.preprocessor),
+		EARSHOT_MODEL(moonshine.encoder),
+		EARSHOT_MODEL(moonshine.uncached_decoder),
+		EARSHOT_MODEL(moonshine.cached_decoder),
+		EARSHOT_MODEL(moonshine.merged_decoder),
+		EARSHOT_MODEL(fire_red_asr.encoder),
+		EARSHOT_MODEL(fire_red_asr.decoder),
+		EARSHOT_MODEL(dolphin.model),
+		EARSHOT_MODEL(zipformer_ctc.model),
+		EARSHOT_MODEL(canary.encoder),
+		EARSHOT_MODEL(canary.decoder),
+		EARSHOT_MODEL(canary.src_lang),
+		EARSHOT_MODEL(canary.tgt_lang),
+		EARSHOT_MODEL(canary.use_pnc),
+		EARSHOT_MODEL(wenet_ctc.model),
+		EARSHOT_MODEL(omnilingual.model),
+		EARSHOT_MODEL(medasr.model),
+		EARSHOT_MODEL(funasr_nano.encoder_adaptor),
+		EARSHOT_MODEL(funasr_nano.llm),
+		EARSHOT_MODEL(funasr_nano.embedding),
+		EARSHOT_MODEL(funasr_nano.tokenizer),
+		EARSHOT_MODEL(funasr_nano.system_prompt),
+		EARSHOT_MODEL(funasr_nano.user_prompt),
+		EARSHOT_MODEL(funasr_nano.max_new_tokens),
+		EARSHOT_MODEL(funasr_nano.temperature),
+		EARSHOT_MODEL(funasr_nano.top_p),
+		EARSHOT_MODEL(funasr_nano.seed),
+		EARSHOT_MODEL(funasr_nano.language),
+		EARSHOT_MODEL(funasr_nano.itn),
+		EARSHOT_MODEL(funasr_nano.hotwords),
+		EARSHOT_MODEL(fire_red_asr_ctc.model),
+		EARSHOT_MODEL(qwen3_asr.conv_frontend),
+		EARSHOT_MODEL(qwen3_asr.encoder),
+		EARSHOT_MODEL(qwen3_asr.decoder),
+		EARSHOT_MODEL(qwen3_asr.tokenizer),
+		EARSHOT_MODEL(qwen3_asr.max_total_len),
+		EARSHOT_MODEL(qwen3_asr.max_new_tokens),
+		EARSHOT_MODEL(qwen3_asr.temperature),
+		EARSHOT_MODEL(qwen3_asr.top_p),
+		EARSHOT_MODEL(qwen3_asr.seed),
+		EARSHOT_MODEL(qwen3_asr.hotwords),
+		EARSHOT_MODEL(cohere_transcribe.encoder),
+		EARSHOT_MODEL(cohere_transcribe.decoder),
+		EARSHOT_MODEL(cohere_transcribe.language),
+		EARSHOT_MODEL(cohere_transcribe.use_punct),
+		EARSHOT_MODEL(cohere_transcribe.use_itn),
+		EARSHOT_FIELD(lm_config.model),
+		EARSHOT_FIELD(lm_config.scale),
+		EARSHOT_FIELD(decoding_method),
+		EARSHOT_FIELD(max_active_paths),
+		EARSHOT_FIELD(hotwords_file),
+		EARSHOT_FIELD(hotwords_score),
+		EARSHOT_FIELD(rule_fsts),
+		EARSHOT_FIELD(rule_fars),
+		EARSHOT_FIELD(blank_penalty),
+		EARSHOT_FIELD(hr.lexicon),
+		EARSHOT_FIELD(hr.rule_fsts),
+	};
+#undef EARSHOT_FIELD
+#undef EARSHOT_MODEL
+	return fields;
+}
+
+/** Strings stay where they are in `values`. */
+Expected<Done> Fill(RecognizerConfig& config, const std::map<std::string, std::variant<std::string, double>>& values) {
+	for (const auto& [path, value] : values) {
+		const auto found = Fields().find(path);
+		if (found == Fields().end()) return Failure{"model_load_failed", "sherpa-onnx has no setting '" + path + "'"};
+		const Field field = found->second;
+		const bool is_string = std::holds_alternative<std::string>(value);
+		if (is_string != (field.kind == Kind::kString)) {
+			return Failure{"model_load_failed", "setting '" + path + "' wants a " + (is_string ? "number" : "string")};
+		}
+		auto* at = reinterpret_cast<char*>(&config) + field.offset;
+		if (is_string) {
+			const char* text = std::get<std::string>(value).c_str();
+			std::memcpy(at, &text, sizeof text);
+			continue;
+		}
+		const double number = std::get<double>(value);
+		if (field.kind == Kind::kFloat) {
+			const auto narrow = static_cast<float>(number);
+			std::memcpy(at, &narrow, sizeof narrow);
+		} else {
+			if (!(std::abs(number) <= INT32_MAX) || number != std::floor(number)) {
+				return Failure{"model_load_failed", "setting '" + path + "' wants an integer"};
+			}
+			const auto narrow = static_cast<int32_t>(number);
+			std::memcpy(at, &narrow, sizeof narrow);
+		}
+	}
+	return Done{};
+}
+
+/** `<|zh|>` → `zh` */
+std::string Unbracketed(const char* text) {
+	std::string_view view = text == nullptr ? "" : text;
+	if (view.starts_with("<|") && view.ends_with("|>") && view.size() >= 4) view = view.substr(2, view.size() - 4);
+	return std::string(view);
+}
+
+std::string_view Trimmed(std::string_view text) {
+	while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+	while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+	return text;
+}
+
+/** The library's features need a frame or two: what is shorter gets silence behind it. */
+constexpr size_t kLeastSamples = kSampleRate / 10;
+
+class Sherpa final : public SherpaEngine {
+public:
+	Sherpa(std::shared_ptr<const sherpa::Library> library, const RecognizerConfig& config)
+		: library_(std::move(library)),
+		  recognizer_(nullptr, library_->DestroyOfflineRecognizer),
+		  sense_voice_(config.model_config.sense_voice.model != nullptr),
+		  hotwords_(config.model_config.transducer.encoder != nullptr && config.decoding_method != nullptr &&
+			  std::strcmp(config.decoding_method, "modified_beam_search") == 0) {
+		recognizer_.reset(library_->CreateOfflineRecognizer(&config));
+		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1()};
+	}
+
+	bool Loaded() const { return recognizer_ != nullptr; }
+	const SherpaInfo& info() const override { return info_; }
+
+	Expected<std::vector<RawResult>> Transcribe(
+		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&] { return Run(clips, options, cancel); });
+	}
+
+private:
+	using StreamHandle = std::unique_ptr<const sherpa::Stream, void (*)(const sherpa::Stream*)>;
+
+	Expected<std::vector<RawResult>> Run(
+		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
+		// On other models the library ends the process.
+		if (!options.hotwords.empty() && !hotwords_) {
+			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
+		}
+		std::vector<StreamHandle> streams;
+		std::vector<const sherpa::Stream*> views;
+		std::vector<float> padded;
+		for (const Clip& clip : clips) {
+			if (cancel.Requested()) return Cancelled();
+			if (clip.size == 0) continue;
+			if (clip.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
+			StreamHandle stream(options.hotwords.empty()
+					? library_->CreateOfflineStream(recognizer_.get())
+					: library_->CreateOfflineStreamWithHotwords(recognizer_.get(), options.hotwords.c_str()),
+				library_->DestroyOfflineStream);
+			if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream"};
+			for (const auto& [key, value] : options.stream) {
+				library_->OfflineStreamSetOption(stream.get(), key.c_str(), value.c_str());
+			}
+			const float* samples = clip.samples;
+			size_t size = clip.size;
+			if (size < kLeastSamples) {
+				padded.assign(kLeastSamples, 0.0F);
+				std::copy_n(clip.samples, clip.size, padded.begin());
+				samples = padded.data();
+				size = kLeastSamples;
+			}
+			library_->AcceptWaveformOffline(stream.get(), kSampleRate, samples, static_cast<int32_t>(size));
+			views.push_back(stream.get());
+			streams.push_back(std::move(stream));
+		}
+		if (cancel.Requested()) return Cancelled();
+		if (views.size() == 1) library_->DecodeOfflineStream(recognizer_.get(), views[0]);
+		if (views.size() > 1) {
+			library_->DecodeMultipleOfflineStreams(recognizer_.get(), views.data(), static_cast<int32_t>(views.size()));
+		}
+		// The library cannot be stopped in the middle; what nobody waits for is at least not collected.
+		if (cancel.Requested()) return Cancelled();
+
+		std::vector<RawResult> results;
+		size_t next = 0;
+		for (const Clip& clip : clips) {
+			if (clip.size == 0) {
+				results.emplace_back();
+				continue;
+			}
+			const std::unique_ptr<const sherpa::Result, void (*)(const sherpa::Result*)> raw(
+				library_->GetOfflineStreamResult(views[next++]), library_->DestroyOfflineRecognizerResult);
+			if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result"};
+			Expected<RawResult> result = Collect(*raw, clip);
+			if (!result) return result.failure();
+			results.push_back(std::move(*result));
+		}
+		return results;
+	}
+
+	Expected<RawResult> Collect(const sherpa::Result& raw, const Clip& clip) const {
+		RawResult result;
+		const std::string_view text = raw.text == nullptr ? "" : raw.text;
+		result.language = Unbracketed(raw.lang);
+		result.emotion = Unbracketed(raw.emotion);
+		result.event = Unbracketed(raw.event);
+		// It swallows the exceptions of this family; only the language tells a failed decode from silence.
+		if (sense_voice_ && text.empty() && result.language.empty()) {
+			return Failure{"engine_failed", "sherpa-onnx failed on the clip (its own words are on stderr)"};
+		}
+		const auto end_of_clip = static_cast<float>(clip.Seconds());
+		const auto inside = [&](float seconds) { return std::clamp(seconds, 0.0F, end_of_clip); };
+		if (raw.segment_count > 0 && raw.segment_texts_arr != nullptr && raw.segment_timestamps != nullptr &&
+			raw.segment_durations != nullptr) {
+			// Which token belongs to which segment is not told: each segment is one token.
+			for (int32_t i = 0; i < raw.segment_count; i++) {
+				if (raw.segment_texts_arr[i] == nullptr) continue;
+				const float start = inside(raw.segment_timestamps[i]);
+				const float end = std::max(start, inside(raw.segment_timestamps[i] + raw.segment_durations[i]));
+				result.AddToken(raw.segment_texts_arr[i], -1, start, end, kUnknown);
+				result.AddSegment(start, end, kUnknown, kUnknown, kUnknown);
+			}
+			return result;
+		}
+		double logprobs = 0;
+		for (int32_t i = 0; raw.tokens_arr != nullptr && i < raw.count; i++) {
+			if (raw.tokens_arr[i] == nullptr) continue;
+			float start = kUnknown, end = kUnknown;
+			if (raw.timestamps != nullptr) start = inside(raw.timestamps[i]);
+			if (raw.timestamps != nullptr && raw.durations != nullptr) {
+				end = std::max(start, inside(raw.timestamps[i] + raw.durations[i]));
+			}
+			const float logprob = raw.ys_log_probs == nullptr ? kUnknown : raw.ys_log_probs[i];
+			logprobs += logprob;
+			result.AddToken(raw.tokens_arr[i], -1, start, end, logprob);
+		}
+		if (Trimmed(text) != Trimmed(result.bytes)) result.text = text;
+		if (!text.empty() || !result.bytes.empty()) {
+			const auto count = static_cast<double>(result.token_ends.size());
+			result.AddSegment(0, end_of_clip, count > 0 ? logprobs / count : kUnknown, kUnknown, kUnknown);
+		}
+		return result;
+	}
+
+	const std::shared_ptr<const sherpa::Library> library_;
+	std::unique_ptr<const sherpa::Recognizer, void (*)(const sherpa::Recognizer*)> recognizer_;
+	const bool sense_voice_, hotwords_;
+	SherpaInfo info_;
+};
+
+}  // namespace
+
+Expected<std::shared_ptr<SherpaEngine>> SherpaEngine::Load(const SherpaLoad& load) {
+	auto library = sherpa::Library::Load(load.library_dir);
+	if (!library) return library.failure();
+	return Guarded("model_load_failed", "sherpa-onnx", [&]() -> Expected<std::shared_ptr<SherpaEngine>> {
+		sherpa::Padded<RecognizerConfig> padded;
+		if (Expected<Done> filled = Fill(padded.config, load.config); !filled) return filled.failure();
+		auto engine = std::make_shared<Sherpa>(*library, padded.config);
+		if (!engine->Loaded()) {
+			return Failure{"model_load_failed", "sherpa-onnx refused the model (its own words are on stderr)"};
+		}
+		return std::shared_ptr<SherpaEngine>(std::move(engine));
+	});
+}
+
+Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir) {
+	auto library = sherpa::Library::Load(library_dir);
+	if (!library) return library.failure();
+	return SherpaInfo{(*library)->GetVersionStr(), (*library)->GetOnnxruntimeVersionStr(), (*library)->GetGitSha1()};
+}
+
+}  // namespace earshot

@@ -1,0 +1,186 @@
+// The guard before whisper.cpp's loader, which believes what a model file says: counts become sizes, the number
+// of dimensions an index on its stack, and a file that ends early leaves weights as they were in memory.
+// Layout: magic, 11 hyperparameters, mel filters, vocabulary, then tensors until the end; little-endian.
+#include <cinttypes>
+#include <cstdio>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <ggml.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "engine.h"
+#include "failure.h"
+
+namespace earshot {
+
+namespace {
+
+struct FileClose {
+	void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+/** Reads forward; once something is missing every read fails. */
+class Walk {
+public:
+	Walk(std::FILE* file, int64_t size) : file_(file), left_(size) {}
+
+	bool Bytes(void* into, size_t count) {
+		if (static_cast<int64_t>(count) > left_ || std::fread(into, 1, count, file_) != count) return false;
+		left_ -= static_cast<int64_t>(count);
+		return true;
+	}
+	bool Int(int32_t& value) { return Bytes(&value, sizeof value); }
+	bool Skip(int64_t count) {
+		if (count < 0 || count > left_ || ::fseeko(file_, static_cast<off_t>(count), SEEK_CUR) != 0) return false;
+		left_ -= count;
+		return true;
+	}
+	int64_t left() const { return left_; }
+
+private:
+	std::FILE* file_;
+	int64_t left_;
+};
+
+struct Parameters {
+	int32_t vocab, audio_context, audio_state, audio_heads, audio_layers;
+	int32_t text_context, text_state, text_heads, text_layers, mels, type;
+};
+static_assert(sizeof(Parameters) == 11 * sizeof(int32_t));
+
+bool Within(int32_t value, int32_t low, int32_t high) { return value >= low && value <= high; }
+
+/** Empty when the numbers can belong to a Whisper model, else what cannot. */
+std::string Fault(const Parameters& p) {
+	const auto out = [](const char* name, int32_t value) {
+		return std::string(name) + " is " + std::to_string(value);
+	};
+	// Other sizes of vocabulary put the special tokens outside of it.
+	if (!Within(p.vocab, 51864, 51866)) return out("n_vocab", p.vocab);
+	// 30 s windows are built into whisper.cpp's arithmetic.
+	if (p.audio_context != 1500) return out("n_audio_ctx", p.audio_context);
+	if (!Within(p.text_context, 64, 4096)) return out("n_text_ctx", p.text_context);
+	if (!Within(p.audio_state, 16, 8192)) return out("n_audio_state", p.audio_state);
+	if (p.text_state != p.audio_state) return out("n_text_state", p.text_state);
+	if (!Within(p.audio_heads, 1, 256) || p.audio_state % p.audio_heads != 0) return out("n_audio_head", p.audio_heads);
+	if (!Within(p.text_heads, 1, 256) || p.text_state % p.text_heads != 0) return out("n_text_head", p.text_heads);
+	if (!Within(p.audio_layers, 1, 128)) return out("n_audio_layer", p.audio_layers);
+	if (!Within(p.text_layers, 1, 128)) return out("n_text_layer", p.text_layers);
+	if (p.mels != 80 && p.mels != 128) return out("n_mels", p.mels);
+	return "";
+}
+
+/** The type of the big matrices, or GGML_TYPE_COUNT. Thousands of `ftype` are the version of quantisation. */
+ggml_type WeightType(int32_t ftype) {
+	switch (ftype % 1000) {
+		case 0: return GGML_TYPE_F32;
+		case 1: return GGML_TYPE_F16;
+		case 2: return GGML_TYPE_Q4_0;
+		case 3: return GGML_TYPE_Q4_1;
+		case 7: return GGML_TYPE_Q8_0;
+		case 8: return GGML_TYPE_Q5_0;
+		case 9: return GGML_TYPE_Q5_1;
+		case 10: return GGML_TYPE_Q2_K;
+		case 11: return GGML_TYPE_Q3_K;
+		case 12: return GGML_TYPE_Q4_K;
+		case 13: return GGML_TYPE_Q5_K;
+		case 14: return GGML_TYPE_Q6_K;
+		case 24: return GGML_TYPE_BF16;
+		default: return GGML_TYPE_COUNT;
+	}
+}
+
+std::string CheckWalk(Walk& walk) {
+	const std::string cut = "it ends too early";
+	uint32_t magic = 0;
+	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of whisper.cpp";
+	Parameters p{};
+	if (!walk.Bytes(&p, sizeof p)) return cut;
+	if (std::string fault = Fault(p); !fault.empty()) return fault;
+	const ggml_type weights = p.type < 0 ? GGML_TYPE_COUNT : WeightType(p.type);
+	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
+	if (p.audio_state % ggml_blck_size(weights) != 0) return "n_audio_state does not fit its quantisation";
+
+	int32_t filter_mels = 0, filter_bins = 0;
+	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return cut;
+	if (filter_mels != p.mels || filter_bins != 201) return "its mel filters have a wrong shape";
+	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins)) return cut;
+
+	int32_t tokens = 0;
+	if (!walk.Int(tokens)) return cut;
+	if (!Within(tokens, 1, p.vocab)) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
+	bool space = false;
+	for (int32_t i = 0; i < tokens; i++) {
+		int32_t length = 0;
+		if (!walk.Int(length)) return cut;
+		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
+		char token[1024];
+		if (!walk.Bytes(token, static_cast<size_t>(length))) return cut;
+		space = space || (length == 1 && token[0] == ' ');
+	}
+	// whisper.cpp looks it up in every clip and throws.
+	if (!space) return "its vocabulary has no space";
+
+	// The loader makes room for the weights before it reads any: they must be able to be in the file.
+	const int64_t square = int64_t{p.audio_state} * p.audio_state;
+	const int64_t matrices = square * (int64_t{12} * p.audio_layers + int64_t{16} * p.text_layers) +
+		int64_t{p.audio_state} * p.vocab;
+	if (static_cast<double>(matrices) * static_cast<double>(ggml_type_size(weights)) / ggml_blck_size(weights) >
+		static_cast<double>(walk.left())) {
+		return walk.left() == 0 ? "it holds no weights" : cut;
+	}
+
+	std::set<std::string> names;
+	while (walk.left() > 0) {
+		int32_t dimensions = 0, length = 0, type = 0;
+		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return cut;
+		if (!Within(dimensions, 1, 4)) return "a tensor has " + std::to_string(dimensions) + " dimensions";
+		if (!Within(length, 1, 128)) return "a tensor's name is " + std::to_string(length) + " bytes long";
+		if (type != weights && type != GGML_TYPE_F32 && type != GGML_TYPE_F16) {
+			return "a tensor is of type " + std::to_string(type);
+		}
+		int64_t elements = 1;
+		int32_t first = 0;
+		for (int32_t i = 0; i < dimensions; i++) {
+			int32_t count = 0;
+			if (!walk.Int(count)) return cut;
+			if (count < 1) return "a tensor has an empty dimension";
+			if (i == 0) first = count;
+			elements *= count;
+			if (elements > INT32_MAX) return "a tensor is too large";
+		}
+		char name[129] = {};
+		if (!walk.Bytes(name, static_cast<size_t>(length))) return cut;
+		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name holds a NUL";
+		const auto of = static_cast<ggml_type>(type);
+		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
+		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return cut;
+		if (!names.insert(name).second) return std::string(name) + " is there twice";
+	}
+	const size_t expected = 11 + size_t{15} * static_cast<size_t>(p.audio_layers) +
+		size_t{24} * static_cast<size_t>(p.text_layers);
+	if (names.size() != expected) {
+		return "it holds " + std::to_string(names.size()) + " tensors, expected " + std::to_string(expected);
+	}
+	return "";
+}
+
+}  // namespace
+
+Expected<Done> CheckWhisperFile(const std::string& path) {
+	const auto refuse = [&](const std::string& why) { return Failure{"model_load_failed", path + ": " + why}; };
+	std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "rb"));
+	struct stat stat {};
+	if (!file || ::fstat(::fileno(file.get()), &stat) != 0) return refuse(std::strerror(errno));
+	if (!S_ISREG(stat.st_mode)) return refuse("not a regular file");
+	Walk walk(file.get(), stat.st_size);
+	if (std::string fault = CheckWalk(walk); !fault.empty()) return refuse(fault);
+	return Done{};
+}
+
+}  // namespace earshot
