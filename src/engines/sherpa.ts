@@ -75,15 +75,14 @@ class SherpaEngine implements Engine {
 	readonly limits: Limits;
 	readonly #model: Model<SherpaClipOptions, SherpaInfo>;
 	readonly #family: Family;
-	readonly #fixedLanguage: string | null;
+	/** The one it hears, where it is configured for one or knows no other. */
+	readonly #onlyLanguage: string | null;
 	#nextClip = 1;
 
 	constructor(model: Model<SherpaClipOptions, SherpaInfo>, family: Family, settings: SherpaSettings) {
 		this.#model = model;
 		this.#family = family;
-		const configured = settings.options.language;
-		this.#fixedLanguage =
-			typeof configured === 'string' && configured !== '' && configured !== 'auto' ? configured : null;
+		this.#onlyLanguage = onlyLanguage(settings);
 		this.limits = {
 			lanes: settings.lanes,
 			maxBatchClips: 1,
@@ -98,7 +97,7 @@ class SherpaEngine implements Engine {
 			engine: 'sherpa-onnx',
 			type: settings.type,
 			device: 'CPU',
-			capabilities: capabilitiesOf(family, this.#fixedLanguage, settings.languages),
+			capabilities: capabilitiesOf(family, this.#onlyLanguage, settings.languages),
 		};
 	}
 
@@ -106,7 +105,7 @@ class SherpaEngine implements Engine {
 		const results: ClipResult[] = [];
 		for (const clip of batch.clips) {
 			const raw = await this.#transcribe(clip, batch.options, signal);
-			results.push(resultOf(raw, clip, batch.options, this.#family, this.#fixedLanguage));
+			results.push(resultOf(raw, clip, batch.options, this.#family, this.#onlyLanguage));
 		}
 		return results;
 	}
@@ -134,6 +133,12 @@ class SherpaEngine implements Engine {
 	}
 }
 
+function onlyLanguage({ options, languages }: SherpaSettings): string | null {
+	const { language } = options;
+	if (typeof language === 'string' && language !== '' && language !== 'auto') return language;
+	return languages?.length === 1 ? (languages[0] ?? null) : null;
+}
+
 function streamOptions(family: Family, options: RecognizeOptions): Record<string, string> {
 	const stream: Record<string, string> = {};
 	if (family.languageOption && options.language !== null) {
@@ -148,11 +153,11 @@ function streamOptions(family: Family, options: RecognizeOptions): Record<string
 
 function capabilitiesOf(
 	family: Family,
-	fixedLanguage: string | null,
+	onlyLanguage: string | null,
 	declared: readonly string[] | null,
 ): Capabilities {
 	return {
-		languages: fixedLanguage === null ? (declared ?? family.languages ?? null) : [fixedLanguage],
+		languages: onlyLanguage === null ? (declared ?? family.languages ?? null) : [onlyLanguage],
 		choosesLanguage: family.languageOption !== undefined,
 		detectsLanguage: family.detectsLanguage ?? false,
 		translates: false,
@@ -170,10 +175,10 @@ function resultOf(
 	clip: Clip,
 	options: RecognizeOptions,
 	family: Family,
-	fixedLanguage: string | null,
+	onlyLanguage: string | null,
 ): ClipResult {
 	const language =
-		raw.language !== '' ? raw.language : (fixedLanguage ?? (family.languageOption ? options.language : null));
+		raw.language !== '' ? raw.language : (onlyLanguage ?? (family.languageOption ? options.language : null));
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };

@@ -178,6 +178,7 @@ export class Host implements Transcriber {
 		return new Promise((resolve, reject) => {
 			const { script, env, entry, settings, onLog } = this.#options;
 			this.#stderr = '';
+			let refused: EarshotError | undefined;
 			// execArgv: the server's own flags (inspectors, loaders) are not the host's.
 			const child = fork(script, [], {
 				env,
@@ -195,7 +196,7 @@ export class Host implements Transcriber {
 					this.#facts = message.facts;
 					resolve(message.facts);
 				} else if (message.type === 'load-failed') {
-					reject(fromWire(message.error));
+					refused = fromWire(message.error);
 					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
 					this.#send({ type: 'close' });
 				} else {
@@ -214,16 +215,19 @@ export class Host implements Transcriber {
 			// `close` rather than `exit`: stderr has been read to its end.
 			child.on('close', (code, signal) => {
 				const how = signal ? `signal ${signal}` : `exit code ${code}`;
-				reject(
-					new EarshotError(
-						'model_load_failed',
-						`the host of \`${entry.id}\` died while loading (${how})${this.#lastWords()}`,
-					),
-				);
+				reject(this.#loadFailure(refused, how));
 				if (this.#child === child) this.#died(how);
 			});
 			this.#send({ type: 'load', entry, settings });
 		});
+	}
+
+	/** The libraries say why on stderr, if anywhere. */
+	#loadFailure(refused: EarshotError | undefined, how: string): EarshotError {
+		const { id } = this.#options.entry;
+		if (refused && refused.code !== 'model_load_failed') return refused;
+		const why = refused ? `could not be loaded: ${refused.message}` : `ended its host while loading (${how})`;
+		return new EarshotError('model_load_failed', `The model \`${id}\` ${why}${this.#lastWords()}`);
 	}
 
 	#receive(message: Exclude<FromHost, { type: 'ready' | 'load-failed' }>): void {

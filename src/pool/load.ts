@@ -1,5 +1,6 @@
 /** A model entry becomes a running transcriber in this process: the composition of engine, scheduler and pipeline. */
 
+import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
 import { speechFinder } from '../audio/voice-activity.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
@@ -7,6 +8,7 @@ import type { Engine } from '../engines/engine.js';
 import { loadSherpa } from '../engines/sherpa.js';
 import { findSherpaLibrary } from '../engines/sherpa-library.js';
 import { loadWhisper } from '../engines/whisper.js';
+import { EarshotError } from '../errors.js';
 import type { PipelineParts } from '../transcriber/pipeline.js';
 import { Scheduler } from '../transcriber/scheduler.js';
 import type { HostSettings } from './host-settings.js';
@@ -19,6 +21,7 @@ export interface LoadedModel {
 
 /** Throws `model_load_failed` or `engine_missing`. */
 export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
+	await checkFiles(entry);
 	const libraryDir = findSherpaLibrary(settings.sherpaDir);
 	const engine = await loadEngine(entry, settings, libraryDir);
 	const scheduler = new Scheduler(engine, settings.numThreads);
@@ -36,6 +39,18 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 			await finder.close();
 		},
 	};
+}
+
+/** Before the libraries look: they say it badly, or end the process. */
+async function checkFiles({ files }: ModelEntry): Promise<void> {
+	for (const [role, file] of Object.entries(files)) {
+		try {
+			await access(file, constants.R_OK);
+		} catch (cause) {
+			const why = cause instanceof Error ? cause.message : String(cause);
+			throw new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why}`, { cause });
+		}
+	}
 }
 
 function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: string): Promise<Engine> {

@@ -161,7 +161,10 @@ describe('a host', () => {
 
 	it('passes on why a model could not be loaded', async () => {
 		const { run } = arrange({ fail: true });
-		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed', message: 'no such model' });
+		await expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: expect.stringContaining('no such model'),
+		});
 	});
 
 	it('tells of a process that dies while loading, with its last words', async () => {

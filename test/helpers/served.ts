@@ -1,0 +1,75 @@
+/** The real server over the real addon, with the tone models. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createdAt, whatToServe } from '../../src/catalog/serving.js';
+import { hostEnvironment, lanesOf } from '../../src/config.js';
+import { hostSettings } from '../../src/library.js';
+import { hostScript } from '../../src/pool/host-script.js';
+import { HostPool } from '../../src/pool/pool.js';
+import { type RunningServer, startServer } from '../../src/server/server.js';
+import { generated, loudnessDetector, manifest, root } from './fixtures.js';
+
+/** A folder that goes with the test. */
+export class Scratch implements Disposable {
+	readonly path = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
+
+	file(name: string, content: string | Uint8Array): string {
+		const file = path.join(this.path, name);
+		writeFileSync(file, content);
+		return file;
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.path, { recursive: true, force: true });
+	}
+}
+
+/** A models.yaml that serves every model fixture under its name, with speech found by loudness. */
+export function modelsYaml(defaultModel: string): string {
+	const models = [...manifest.models, ...manifest.troubled].map(
+		({ name, type, files, options }) =>
+			`  ${name}: {type: ${type}, files: ${JSON.stringify(files)}, options: ${JSON.stringify(options)}}`,
+	);
+	return [
+		`default_model: ${defaultModel}`,
+		`model_dir: ${JSON.stringify(generated)}`,
+		`vad_model: ${JSON.stringify(loudnessDetector)}`,
+		'num_threads: 2',
+		'models:',
+		...models,
+		'',
+	].join('\n');
+}
+
+export interface Served {
+	readonly url: string;
+	readonly pool: HostPool;
+	readonly server: RunningServer;
+	close(): Promise<void>;
+}
+
+export async function serveFixtures(defaultModel = 'zipformer_ctc'): Promise<Served> {
+	const scratch = new Scratch();
+	const serving = whatToServe({ config: scratch.file('models.yaml', modelsYaml(defaultModel)) }, root);
+	const pool = new HostPool({
+		entries: serving.entries,
+		defaultModel: serving.defaultModel,
+		settings: hostSettings(serving.config),
+		script: hostScript(root),
+		env: hostEnvironment(lanesOf(serving.config)),
+		createdAt,
+	});
+	const server = await startServer({ pool, version: '0.0.0-test', port: 0 });
+	return {
+		url: server.address.url,
+		pool,
+		server,
+		async close() {
+			await server.close({ graceMs: 0 });
+			await pool.close();
+			scratch[Symbol.dispose]();
+		},
+	};
+}
