@@ -54,10 +54,10 @@ export class InFlight {
 	endWithin(graceMs: number, clock: Clock): Promise<void> {
 		if (this.#controllers.size === 0) return Promise.resolve();
 		return new Promise((resolve) => {
-			const stop = clock.after(graceMs, () => {
+			let stop = clock.after(graceMs, () => {
 				const reason = new EarshotError('closed', 'the server is going down');
 				for (const controller of this.#controllers) controller.abort(reason);
-				clock.after(lastWordsMs, resolve);
+				stop = clock.after(lastWordsMs, resolve);
 			});
 			this.#waiting.push(() => {
 				stop();

@@ -1,5 +1,6 @@
 /** Starts the HTTP server and ends it without cutting anybody off. */
 
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -42,7 +43,7 @@ export interface ServerAddress {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
-	/** Takes nothing new, lets requests finish for `graceMs`, then ends them. Safe to call twice. */
+	/** Takes nothing new, lets requests finish for `graceMs`, then ends them. May be called again, with less patience. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -59,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
 	const directory = await mkdtemp(join(options.tempDirectory ?? tmpdir(), 'earshot-'));
 	const inFlight = new InFlight();
-	let closing: Promise<void> | undefined;
+	let draining = false;
 	const app = createApp({
 		pool,
 		version,
@@ -67,7 +68,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		log,
 		clock,
 		inFlight,
-		isDraining: () => closing !== undefined,
+		isDraining: () => draining,
 		apiKeys: options.apiKeys ?? [],
 		allowedHosts: options.allowedHosts ?? [],
 		allowedOrigins: options.allowedOrigins ?? [],
@@ -88,37 +89,39 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		throw thrown;
 	}
 
-	const close = async (graceMs: number): Promise<void> => {
-		const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-		await inFlight.endWithin(graceMs, clock);
-		// Node would wait for connections that have been opened and never used.
-		server.closeAllConnections();
-		await closed;
-		await rm(directory, { recursive: true, force: true });
-	};
+	// For example no file descriptor left for one more connection; those that are open go on.
+	server.on('error', (error) => log.error({ err: error }, 'server error'));
+	const closed = new Promise<void>((resolve) => server.once('close', resolve));
 	return {
 		address: addressOf(server),
-		close: ({ graceMs = 10_000 } = {}) => {
-			closing ??= close(graceMs);
-			return closing;
+		close: async ({ graceMs = 10_000 } = {}) => {
+			draining = true;
+			server.close();
+			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
+			// Node would wait for connections that have been opened and never used.
+			server.closeAllConnections();
+			await closed;
+			await rm(directory, { recursive: true, force: true });
 		},
 	};
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once('error', (error: NodeJS.ErrnoException) => {
-			const where = `${host}:${port}`;
-			const reasons: Record<string, string> = {
-				EADDRINUSE: `another program already listens on ${where}`,
-				EACCES: `this user may not listen on ${where}`,
-				EADDRNOTAVAIL: `${where} is not an address of this machine`,
-			};
-			const message = reasons[error.code ?? ''] ?? `cannot listen on ${where}: ${error.message}`;
-			reject(new EarshotError('internal', message, { cause: error }));
+async function listen(server: Server, host: string, port: number): Promise<void> {
+	try {
+		server.listen(port, host);
+		await once(server, 'listening');
+	} catch (cause) {
+		const { code, message } = cause as NodeJS.ErrnoException;
+		const where = `${host}:${port}`;
+		const reasons: Record<string, string> = {
+			EADDRINUSE: `another program already listens on ${where}`,
+			EACCES: `this user may not listen on ${where}`,
+			EADDRNOTAVAIL: `${where} is not an address of this machine`,
+		};
+		throw new EarshotError('internal', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
+			cause,
 		});
-		server.listen(port, host, resolve);
-	});
+	}
 }
 
 function addressOf(server: Server): ServerAddress {

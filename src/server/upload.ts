@@ -116,7 +116,7 @@ class Form {
 				// The types hide that it is async; koa-body drops the promise, and with it what it rejects with.
 				Promise.resolve<unknown>(handle(part)).catch((error: Error) => ctx.req.destroy(error));
 			},
-			fileWriteStreamHandler: (file?: object) => this.#sinkFor(file as { mimetype?: string } | undefined),
+			fileWriteStreamHandler: (file?: object) => this.#sinkFor(file),
 		};
 	}
 

@@ -76,7 +76,8 @@ export interface Answer {
 export async function send(url: string, init: RequestInit = {}): Promise<Answer> {
 	const response = await fetch(url, init);
 	const text = await response.text();
-	const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : undefined;
+	const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
+	const json = isJson ? JSON.parse(text) : undefined;
 	return { status: response.status, headers: response.headers, text, json };
 }
 
@@ -130,7 +131,11 @@ export interface RawAnswer {
 /** Sends exactly these headers and bytes, which `fetch` would not. */
 export async function sendRaw(
 	server: Arranged,
-	given: RequestOptions & { readonly body?: Buffer; readonly chunked?: boolean } = {},
+	given: Omit<RequestOptions, 'headers'> & {
+		readonly headers?: Readonly<Record<string, string>>;
+		readonly body?: Buffer;
+		readonly chunked?: boolean;
+	} = {},
 ): Promise<RawAnswer> {
 	const { body = Buffer.alloc(0), chunked = false, headers = {}, ...options } = given;
 	const outgoing = request({

@@ -367,7 +367,7 @@ describe('a client that goes away', () => {
 		await started.promise;
 		expect(server.leftovers()).toHaveLength(1);
 		client.abort();
-		await expect(answer).rejects.toThrow();
+		await expect(answer).rejects.toThrow('aborted');
 		expect(await server.log.next()).toMatchObject({
 			level: 'info',
 			fields: { code: 'cancelled', status: 499 },
@@ -390,7 +390,7 @@ describe('a client that goes away', () => {
 		});
 		await asked.promise;
 		client.abort();
-		await expect(answer).rejects.toThrow();
+		await expect(answer).rejects.toThrow('aborted');
 		expect((await server.log.next()).fields.code).toBe('cancelled');
 		expect(server.model.heard).toEqual([]);
 	});

@@ -253,12 +253,10 @@ describe('stream events', () => {
 	});
 
 	test('every log-probability is in one delta, and all are in the last event', () => {
-		const [one, two] = [
-			{ token: 'a', logprob: -1, bytes: [97] },
-			{ token: ' b', logprob: -2, bytes: [32, 98] },
-		];
+		const one = { token: 'a', logprob: -1, bytes: [97] };
+		const two = { token: ' b', logprob: -2, bytes: [32, 98] };
 		const events = deltas(
-			[[segment({ text: ' ', logprobs: [one!] })], [segment({ text: 'b', logprobs: [two!] })]],
+			[[segment({ text: ' ', logprobs: [one] })], [segment({ text: 'b', logprobs: [two] })]],
 			true,
 		);
 		expect(events).toMatchObject([

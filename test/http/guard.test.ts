@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { type Arranged, arrange, filePart, multipart, send, sendRaw } from '../helpers/server.js';
+
+const get = (server: Arranged, headers: Record<string, string>, path = '/v1/models') =>
+	sendRaw(server, { method: 'GET', path, headers });
+
+const preflight = (server: Arranged, headers: Record<string, string>) =>
+	sendRaw(server, {
+		method: 'OPTIONS',
+		headers: { 'access-control-request-method': 'POST', ...headers },
+	});
+
+describe('API keys', () => {
+	test('are not asked for where none are set', async () => {
+		const server = await arrange();
+		expect((await get(server, {})).status).toBe(200);
+		expect((await get(server, { authorization: 'Bearer whatever' })).status).toBe(200);
+	});
+
+	test.each(['Bearer sk-one', 'Bearer sk-two', 'bearer   sk-two '])('%j opens', async (authorization) => {
+		const server = await arrange({ apiKeys: ['sk-one', 'sk-two'] });
+		expect((await get(server, { authorization })).status).toBe(200);
+	});
+
+	test.each(['', 'Bearer ', 'Bearer sk-on', 'Bearer sk-one2', 'Basic sk-one', 'sk-one'])(
+		'%j is refused, and not repeated',
+		async (authorization) => {
+			const server = await arrange({ apiKeys: ['sk-one'] });
+			const answer = await get(server, authorization === '' ? {} : { authorization });
+			expect(answer.status).toBe(401);
+			expect(answer.headers['www-authenticate']).toBe('Bearer');
+			expect(answer.json.error).toMatchObject({ type: 'invalid_request_error', code: 'invalid_api_key' });
+			expect(answer.text).not.toContain('sk-');
+		},
+	);
+
+	test('guard every path but /health', async () => {
+		const server = await arrange({ apiKeys: ['sk-one'] });
+		for (const path of ['/', '/openapi.json', '/models', '/v1/models/tiny', '/nope']) {
+			expect((await get(server, {}, path)).status).toBe(401);
+		}
+		expect((await get(server, {}, '/health')).status).toBe(200);
+		expect((await sendRaw(server, { body: multipart([filePart]) })).status).toBe(401);
+	});
+});
+
+describe('the Host header', () => {
+	test.each([
+		'localhost',
+		'localhost:8080',
+		'127.0.0.1:1',
+		'127.1.2.3',
+		'[::1]:80',
+		'LOCALHOST.',
+		'a.localhost',
+	])('%s is this machine', async (host) => {
+		expect((await get(await arrange(), { host })).status).toBe(200);
+	});
+
+	test('is the machine as a container sees it', async () => {
+		expect((await get(await arrange(), { host: 'host.docker.internal:8080' })).status).toBe(200);
+	});
+
+	test.each([
+		'evil.example',
+		'localhost.evil.example',
+		'127.0.0.1.evil.example',
+		'evil@localhost',
+		'192.168.0.7',
+		'[::2]',
+		'local host',
+	])('%s is refused on a loopback address, against DNS rebinding', async (host) => {
+		const answer = await get(await arrange(), { host }, '/health');
+		expect(answer).toMatchObject({
+			status: 403,
+			json: { error: { code: 'host_refused', type: 'permission_error' } },
+		});
+	});
+
+	test('may be one that was allowed', async () => {
+		const server = await arrange({ allowedHosts: ['stt.example', '::2'] });
+		expect((await get(server, { host: 'STT.example:443' })).status).toBe(200);
+		expect((await get(server, { host: '[::2]:443' })).status).toBe(200);
+		expect((await get(server, { host: 'evil.example' })).status).toBe(403);
+	});
+
+	test('may be any where any was allowed', async () => {
+		expect((await get(await arrange({ allowedHosts: ['*'] }), { host: 'evil.example' })).status).toBe(200);
+	});
+
+	test('may be any on an address that is open to the network, unless hosts were named', async () => {
+		const open = await arrange({ host: '0.0.0.0' });
+		expect((await get(open, { host: 'nas.lan' })).status).toBe(200);
+		const named = await arrange({ host: '0.0.0.0', allowedHosts: ['nas.lan'] });
+		expect((await get(named, { host: 'nas.lan' })).status).toBe(200);
+		expect((await get(named, { host: 'evil.example' })).status).toBe(403);
+	});
+});
+
+describe('the Origin header', () => {
+	test.each(['http://localhost:3000', 'https://127.0.0.1', 'http://[::1]:5173', 'tauri://localhost'])(
+		'%s is a page of this machine',
+		async (origin) => {
+			const answer = await get(await arrange(), { origin });
+			expect(answer.status).toBe(200);
+			expect(answer.headers['access-control-allow-origin']).toBe(origin);
+			expect(answer.headers['access-control-expose-headers']).toContain('x-request-id');
+			expect(answer.headers.vary).toBe('Origin');
+		},
+	);
+
+	test.each([
+		'https://evil.example',
+		'null',
+		'http://localhost.evil.example',
+		'app://obsidian.md',
+		'file://',
+		'x',
+	])('%s is refused', async (origin) => {
+		const answer = await get(await arrange(), { origin });
+		expect(answer).toMatchObject({ status: 403, json: { error: { code: 'origin_refused' } } });
+		expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+	});
+
+	test('may be the server’s own', async () => {
+		const server = await arrange({ allowedHosts: ['stt.example'] });
+		const headers = { host: 'stt.example', origin: 'https://stt.example' };
+		expect((await get(server, headers)).status).toBe(200);
+	});
+
+	test('may be one that was allowed', async () => {
+		const server = await arrange({ allowedOrigins: ['https://notes.example/', 'app://obsidian.md', 'null'] });
+		for (const origin of ['https://notes.example', 'app://obsidian.md', 'null']) {
+			expect((await get(server, { origin })).status).toBe(200);
+		}
+		expect((await get(server, { origin: 'https://evil.example' })).status).toBe(403);
+	});
+
+	test('may be any where any was allowed', async () => {
+		const server = await arrange({ allowedOrigins: ['*'] });
+		expect((await get(server, { origin: 'https://evil.example' })).status).toBe(200);
+	});
+
+	test('gets a preflight answered, without a key', async () => {
+		const server = await arrange({ apiKeys: ['sk-one'] });
+		const answer = await preflight(server, {
+			origin: 'http://localhost:3000',
+			'access-control-request-headers': 'Authorization, x-stainless-os, bad header',
+			'access-control-request-private-network': 'true',
+		});
+		expect(answer.status).toBe(204);
+		expect(answer.headers).toMatchObject({
+			'access-control-allow-origin': 'http://localhost:3000',
+			'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
+			'access-control-allow-headers': 'authorization, x-stainless-os',
+			'access-control-allow-private-network': 'true',
+			'access-control-max-age': '600',
+		});
+	});
+
+	test('gets no preflight answered from elsewhere', async () => {
+		const answer = await preflight(await arrange(), { origin: 'https://evil.example' });
+		expect(answer.status).toBe(403);
+	});
+
+	test('sees why it was refused for other reasons', async () => {
+		const server = await arrange({ apiKeys: ['sk-one'] });
+		const answer = await send(`${server.url}/v1/models`, { headers: { origin: 'http://localhost:3000' } });
+		expect(answer.status).toBe(401);
+		expect(answer.headers.get('access-control-allow-origin')).toBe('http://localhost:3000');
+	});
+});

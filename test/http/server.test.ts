@@ -1,0 +1,373 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import OpenAI from 'openai';
+import { describe, expect, test } from 'vitest';
+import { routes } from '../../src/server/app.js';
+import { openapi } from '../../src/server/openapi.js';
+import { fieldNames } from '../../src/server/request.js';
+import { startServer } from '../../src/server/server.js';
+import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
+import {
+	type Arranged,
+	arrange,
+	filePart,
+	framesOf,
+	multipart,
+	send,
+	sendRaw,
+	transcribe,
+} from '../helpers/server.js';
+import { beach } from '../helpers/transcripts.js';
+
+const get = (server: Arranged, path: string, init?: RequestInit) => send(server.url + path, init);
+
+describe('models', () => {
+	test.each(['/v1/models', '/models'])('are listed at %s, aliases inside', async (path) => {
+		expect((await get(await arrange(), path)).json).toEqual({
+			object: 'list',
+			data: [
+				{
+					id: 'tiny',
+					object: 'model',
+					created: 1_700_000_000,
+					owned_by: 'earshot',
+					aliases: ['whisper-1'],
+					type: 'fake',
+					state: 'unloaded',
+				},
+				expect.objectContaining({ id: 'org/large:q5', aliases: [] }),
+			],
+		});
+	});
+
+	test.each([
+		['tiny', 'tiny'],
+		['whisper-1', 'tiny'],
+		['org/large:q5', 'org/large:q5'],
+		['org%2Flarge:q5', 'org/large:q5'],
+	])('are retrieved as %s', async (asked, id) => {
+		const server = await arrange();
+		expect((await get(server, `/v1/models/${asked}`)).json).toMatchObject({ id, object: 'model' });
+		expect((await get(server, `/models/${asked}`)).json.id).toBe(id);
+	});
+
+	test('an id goes before an alias', async () => {
+		const server = await arrange();
+		server.pool.models.push(listed('whisper-1', { demo: true }));
+		expect((await get(server, '/v1/models/whisper-1')).json).toMatchObject({ id: 'whisper-1', demo: true });
+	});
+
+	test('that are not here are a 404 that names the field', async () => {
+		expect(await get(await arrange(), '/v1/models/nope/nope')).toMatchObject({
+			status: 404,
+			json: { error: { code: 'model_not_found', param: 'model' } },
+		});
+	});
+});
+
+describe('/health', () => {
+	test.each([
+		[['unloaded', 'unloaded'], 'ok'],
+		[['loading', 'unloaded'], 'loading'],
+		[['loading', 'loaded'], 'ok'],
+		[['loaded', 'unloaded'], 'ok'],
+	] as const)('of %j is %s', async (states, status) => {
+		const server = await arrange();
+		server.pool.models.splice(0, 2, ...states.map((state) => listed(state, { state })));
+		expect((await get(server, '/health')).text).toBe(JSON.stringify({ status }));
+	});
+
+	test('without any model is ok', async () => {
+		const server = await arrange();
+		server.pool.models.length = 0;
+		expect((await get(server, '/health')).json).toEqual({ status: 'ok' });
+	});
+
+	test('answers HEAD', async () => {
+		const answer = await get(await arrange(), '/health', { method: 'HEAD' });
+		expect(answer).toMatchObject({ status: 200, text: '' });
+	});
+});
+
+test('/ tells what this is', async () => {
+	expect((await get(await arrange(), '/')).json).toEqual({
+		name: 'earshot',
+		version: '1.2.3',
+		routes: expect.arrayContaining(['POST /v1/audio/transcriptions', 'GET /health', 'GET /']),
+	});
+});
+
+describe('the OpenAPI document', () => {
+	test('is served with the version of the server', async () => {
+		const { json } = await get(await arrange(), '/openapi.json');
+		expect(json).toEqual({ ...openapi, info: { ...openapi.info, version: '1.2.3' } });
+	});
+
+	test('has every route, and no other', () => {
+		const documented = Object.entries(openapi.paths).flatMap(([path, operations]) =>
+			Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+		);
+		const served = routes({
+			pool: new FakePool(new FakeTranscriber()),
+			limits: { directory: '', maxUploadBytes: 0, memoryUploadBytes: 0 },
+			clock: new FakeClock(),
+			version: '',
+		}).map(({ method, path }) => `${method} ${path}`);
+		expect(documented.sort()).toEqual(served.sort());
+	});
+
+	test('has every field of a request, and no other', () => {
+		const { properties } = openapi.components.schemas.TranscriptionRequest;
+		expect(Object.keys(properties).sort()).toEqual(['file', ...fieldNames].sort());
+	});
+
+	test('points nowhere that is not there', () => {
+		const names = [...JSON.stringify(openapi).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
+			([, name]) => name,
+		);
+		expect(Object.keys(openapi.components.schemas)).toEqual(expect.arrayContaining(names));
+	});
+});
+
+describe('every answer', () => {
+	const paths = ['/health', '/v1/models', '/v1/models/nope', '/nope', '/v1/audio/transcriptions'];
+
+	test.each(paths)('%s has an id, the time it took and no guessing of types', async (path) => {
+		const { headers } = await get(await arrange(), path);
+		expect(headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
+		expect(headers.get('openai-processing-ms')).toMatch(/^\d+$/);
+		expect(headers.get('x-content-type-options')).toBe('nosniff');
+	});
+
+	test('a stream as well', async () => {
+		const { headers } = await transcribe(await arrange(), { stream: 'true' });
+		expect(headers.get('x-request-id')).toMatch(/^req_/);
+		expect(headers.get('openai-processing-ms')).toBe('0');
+		expect(headers.get('x-content-type-options')).toBe('nosniff');
+	});
+
+	test('keeps an id that the client gave', async () => {
+		const server = await arrange();
+		const answer = await get(server, '/health', { headers: { 'x-request-id': 'my-id:1.2_3' } });
+		expect(answer.headers.get('x-request-id')).toBe('my-id:1.2_3');
+	});
+
+	test.each(['a b', 'x'.repeat(129), '<script>'])('does not keep the id %j', async (id) => {
+		const answer = await get(await arrange(), '/health', { headers: { 'x-request-id': id } });
+		expect(answer.headers.get('x-request-id')).toMatch(/^req_/);
+	});
+});
+
+describe('what nobody serves', () => {
+	test.each(['/v1/nope', '/v1/', '/v2/models', '/v1/models/%zz/..%2f'])('%s is a 404', async (path) => {
+		const answer = await sendRaw(await arrange(), { method: 'GET', path });
+		expect(answer.status).toBe(404);
+		expect(answer.json.error).toMatchObject({ type: 'invalid_request_error', message: expect.any(String) });
+	});
+
+	test('a method that a path does not have is a 405 that names those it has', async () => {
+		const server = await arrange();
+		const answer = await get(server, '/v1/audio/transcriptions');
+		expect(answer).toMatchObject({ status: 405, json: { error: { code: 'method_not_allowed' } } });
+		expect(answer.headers.get('allow')).toBe('POST');
+		expect((await get(server, '/v1/models', { method: 'DELETE' })).headers.get('allow')).toBe('HEAD, GET');
+	});
+});
+
+describe('the log', () => {
+	test('has one line for a request, with what an operator asks for and nothing private', async () => {
+		const server = await arrange({ apiKeys: ['sk-secret'] });
+		const openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'sk-secret' });
+		await openai.audio.transcriptions.create({
+			file: new File(['x'], 'private-name.wav'),
+			model: 'whisper-1',
+			prompt: 'private prompt',
+		});
+		expect(await server.log.next()).toEqual({
+			level: 'info',
+			message: 'request',
+			fields: {
+				id: expect.stringMatching(/^req_/),
+				method: 'POST',
+				path: '/v1/audio/transcriptions',
+				status: 200,
+				ms: 0,
+				model: 'tiny',
+				format: 'json',
+				audioSeconds: beach.duration,
+			},
+		});
+		expect(server.log.lines).toHaveLength(1);
+		expect(JSON.stringify(server.log.lines)).not.toMatch(/secret|private|beach/);
+	});
+
+	test('says what was refused, without the words of the client', async () => {
+		const server = await arrange();
+		await transcribe(server, { response_format: 'private' });
+		const { level, fields } = await server.log.next();
+		expect(level).toBe('info');
+		expect(fields).toMatchObject({ status: 400, code: 'invalid_request', param: 'response_format' });
+		expect(JSON.stringify(fields)).not.toContain('private');
+	});
+
+	test('is not filled by those who ask for the health', async () => {
+		const server = await arrange();
+		await get(server, '/health');
+		expect((await server.log.next()).level).toBe('debug');
+	});
+});
+
+describe('going down', () => {
+	function busyModel() {
+		const started = gate();
+		const rest = gate();
+		const model = new FakeTranscriber({
+			script: async function* () {
+				yield { type: 'started', duration: 1, clips: 1 } as const;
+				started.open();
+				await rest.promise;
+				yield* eventsOf(beach);
+			},
+		});
+		return { model, started: started.promise, finish: rest.open };
+	}
+
+	test('lets a request finish, and tells its connection to close', async () => {
+		const { model, started, finish } = busyModel();
+		const server = await arrange({ model });
+		const answer = transcribe(server);
+		await started;
+		const closed = server.close();
+		finish();
+		expect(await answer).toMatchObject({ status: 200, json: { text: beach.text } });
+		expect((await answer).headers.get('connection')).toBe('close');
+		await closed;
+	});
+
+	test('lets a stream finish', async () => {
+		const { model, started, finish } = busyModel();
+		const server = await arrange({ model });
+		const answer = transcribe(server, { stream: 'true' });
+		await started;
+		const closed = server.close();
+		finish();
+		expect(framesOf((await answer).text).at(-1)).toBe('data: [DONE]');
+		await closed;
+	});
+
+	test('takes nothing new, on connections that are open already too', async () => {
+		const { model, started, finish } = busyModel();
+		const server = await arrange({ model });
+		const socket = connect(server.port, '127.0.0.1');
+		socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+		await once(socket, 'data');
+		const answer = transcribe(server);
+		await started;
+		// Half a request keeps the connection from being closed as idle; the other request shows that it has arrived.
+		socket.write('GET /health HTTP/1.1\r\n');
+		await get(server, '/v1/models');
+		const closed = server.close();
+		socket.write('Host: localhost\r\n\r\n');
+		const [refusal] = await once(socket, 'data');
+		expect(refusal.toString()).toMatch(/^HTTP\/1.1 503 .*"code":"closed"/s);
+		expect(refusal.toString()).toMatch(/retry-after: 2/i);
+		finish();
+		expect((await answer).status).toBe(200);
+		await closed;
+		await expect(fetch(`${server.url}/health`)).rejects.toThrow('fetch failed');
+	});
+
+	test('ends what takes longer than it may, with a refusal', async () => {
+		const started = gate();
+		const model = new FakeTranscriber({
+			script: async function* (_call, signal) {
+				yield { type: 'started', duration: 1, clips: 1 } as const;
+				started.open();
+				await aborted(signal);
+			},
+		});
+		const server = await arrange({ model });
+		const answer = transcribe(server);
+		await started.promise;
+		const closed = server.close({ graceMs: 5000 });
+		server.clock.advance(4999);
+		expect(server.log.lines).toEqual([]);
+		server.clock.advance(1);
+		expect(await answer).toMatchObject({ status: 503, json: { error: { code: 'closed' } } });
+		await closed;
+	});
+
+	test('twice is going down once', async () => {
+		const server = await arrange();
+		await Promise.all([server.close(), server.close()]);
+		expect(server.directories()).toEqual([]);
+	});
+
+	test('again with less patience ends sooner', async () => {
+		const started = gate();
+		const model = new FakeTranscriber({
+			script: async function* (_call, signal) {
+				yield { type: 'started', duration: 1, clips: 1 } as const;
+				started.open();
+				await aborted(signal);
+			},
+		});
+		const server = await arrange({ model });
+		const answer = transcribe(server);
+		await started.promise;
+		const patient = server.close({ graceMs: 60_000 });
+		const impatient = server.close({ graceMs: 0 });
+		server.clock.advance(0);
+		expect((await answer).status).toBe(503);
+		await Promise.all([patient, impatient]);
+		expect(server.clock.waiting).toBe(0);
+	});
+
+	test('does not wait for a connection that was never used', async () => {
+		const server = await arrange();
+		const socket = connect(server.port, '127.0.0.1');
+		await once(socket, 'connect');
+		await get(server, '/health');
+		const ended = once(socket, 'close');
+		await server.close();
+		await expect(ended).resolves.toBeDefined();
+	});
+});
+
+test('an address that is taken is refused with a sentence, and leaves nothing behind', async () => {
+	const server = await arrange();
+	const before = server.directories();
+	const [directory] = before;
+	const started = startServer({
+		pool: server.pool,
+		version: '',
+		port: server.port,
+		tempDirectory: directory!,
+	});
+	await expect(started).rejects.toThrow(`another program already listens on 127.0.0.1:${server.port}`);
+	expect(readdirSync(directory!)).toEqual([]);
+});
+
+test('the address has the port that was found', async () => {
+	const server = await startServer({ pool: new FakePool(new FakeTranscriber()), version: '', port: 0 });
+	expect(server.address.url).toBe(`http://127.0.0.1:${server.address.port}`);
+	expect(server.address.port).toBeGreaterThan(0);
+	expect((await send(`${server.address.url}/health`)).status).toBe(200);
+	await server.close();
+});
+
+test('requests of many clients at once keep apart', async () => {
+	const model = new FakeTranscriber({
+		script: ({ options }) => eventsOf({ ...beach, text: options.prompt, segments: [] }),
+	});
+	const server = await arrange({ model, memoryUploadBytes: 4 });
+	const prompts = Array.from({ length: 50 }, (_, index) => `prompt ${index}`);
+	const answers = await Promise.all(
+		prompts.map((prompt) =>
+			sendRaw(server, { body: multipart([{ name: 'prompt', body: prompt }, filePart]) }),
+		),
+	);
+	expect(answers.map(({ json }) => json.text)).toEqual(prompts);
+	expect(server.leftovers()).toEqual([]);
+});
