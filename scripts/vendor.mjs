@@ -160,8 +160,9 @@ export function check() {
 			const library = readdirSync(folder).find((name) => name.startsWith('libsherpa-onnx-c-api'));
 			const bytes = library === undefined ? '' : read(content.place, library);
 			for (const [what, version] of Object.entries(content.holds)) {
-				// The version is a string constant of its own in the library.
-				expect(what, bytes.includes(`\0${version}\0`) ? version : 'another version', version);
+				// The version is the end of a string constant in the library.
+				const found = new RegExp(`(?<![\\d.])${version.replaceAll('.', '\\.')}\0`).test(bytes);
+				expect(what, found ? version : 'another version', version);
 			}
 			const declared = readFileSync(join(root, 'native', 'sherpa_api.h'), 'utf8');
 			const version = /kSherpaVersion\[\] = "([^"]+)"/.exec(declared)?.[1];

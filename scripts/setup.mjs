@@ -1,0 +1,327 @@
+// Makes a checkout ready to run: dependencies, system libraries, engines, the native addon, the compiled
+// TypeScript. Each step is skipped while what it is made from is unchanged; a second run does nothing.
+//
+//   node scripts/setup.mjs             everything that running needs
+//   node scripts/setup.mjs --test      and the test models
+//   node scripts/setup.mjs --native    only what the addon needs
+//   … --quiet                          speak only of failures and of the long build
+//   … --CDEARSHOT_CUDA=ON              an option of CMakeLists.txt; kept for later runs
+//
+// Node's own modules only: it runs before there are any others.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+	chmodSync,
+	closeSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import process, { argv, exit, platform, stderr } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { fill } from './vendor.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...path) => join(root, ...path);
+const quiet = argv.includes('--quiet');
+const log = at('build', 'setup.log');
+
+const tell = (line) => stderr.write(`${line}\n`);
+const say = (line) => {
+	if (!quiet) tell(line);
+};
+
+/** What went wrong, said once, without a stack. */
+class SetupError extends Error {}
+
+// ---- stamps ------------------------------------------------------------------------------------
+
+function* filesUnder(path) {
+	if (!statSync(path).isDirectory()) {
+		yield path;
+		return;
+	}
+	for (const name of readdirSync(path).sort()) yield* filesUnder(join(path, name));
+}
+
+/** One hash of the contents of files and folders, and of what else decides the outcome. */
+function hashOf(paths, ...facts) {
+	const hash = createHash('sha256').update(JSON.stringify(facts));
+	for (const path of paths) {
+		for (const file of filesUnder(at(path))) {
+			hash.update(`\0${file.slice(root.length)}\0`).update(readFileSync(file));
+		}
+	}
+	return hash.digest('hex');
+}
+
+const readText = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+
+// ---- running programs --------------------------------------------------------------------------
+
+/** Runs with its output in the log; a failure shows the end of it. */
+function run(what, command, args, env = {}) {
+	mkdirSync(at('build'), { recursive: true });
+	const out = openSync(log, 'a');
+	const result = spawnSync(command, args, {
+		cwd: root,
+		env: { ...process.env, ...env },
+		stdio: ['ignore', out, out],
+	});
+	closeSync(out);
+	if (result.error === undefined && result.status === 0) return;
+	const why = result.error?.message ?? `ended with ${result.status ?? result.signal}`;
+	const tail = readText(log).trimEnd().split('\n').slice(-30).join('\n');
+	throw new SetupError(`${tail}\n\n${what}: ${why}; the whole log is ${log}`);
+}
+
+const succeeds = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+// ---- steps ---------------------------------------------------------------------------------------
+// Each makes its product from what `hash` covers, and is done while the product is there and the stamp agrees.
+
+/** Packages of the lock file that are not installed as it says; those of other platforms may be missing. */
+function dependenciesAgree() {
+	if (!existsSync(at('node_modules', '.package-lock.json'))) return false;
+	const wanted = JSON.parse(readText(at('package-lock.json'))).packages;
+	const installed = JSON.parse(readText(at('node_modules', '.package-lock.json'))).packages;
+	return Object.entries(wanted).every(
+		([path, { version, optional }]) =>
+			path === '' || (installed[path] === undefined ? optional : installed[path].version === version),
+	);
+}
+
+const dependencies = {
+	product: at('node_modules'),
+	stamp: at('node_modules', '.earshot-setup'),
+	hash: () => hashOf(['package-lock.json']),
+	make() {
+		if (dependenciesAgree()) return;
+		say('setup: dependencies (npm ci)');
+		const npm = process.env.npm_execpath;
+		const args = ['ci', '--no-audit', '--no-fund'];
+		if (npm?.endsWith('.js')) run('npm ci', process.execPath, [npm, ...args]);
+		else run('npm ci', platform === 'win32' ? 'npm.cmd' : 'npm', args);
+	},
+};
+
+/** Options of CMake given now, or else those of the last time. */
+function cmakeOptions() {
+	const file = at('build', 'options.json');
+	const given = argv.filter((argument) => argument.startsWith('--CD'));
+	if (given.length > 0) {
+		mkdirSync(at('build'), { recursive: true });
+		writeFileSync(file, JSON.stringify(given));
+		return given;
+	}
+	return existsSync(file) ? JSON.parse(readText(file)) : [];
+}
+
+/** FFmpeg 5.1, the first with the channel layouts that audio.cc uses. */
+const ffmpegLibraries = [
+	['libavformat', '59.27'],
+	['libavcodec', '59.37'],
+	['libswresample', '4.7'],
+	['libavutil', '57.28'],
+];
+
+/** What the native build wants of the system: how to see it, and what packages call it. */
+function systemNeeds() {
+	const pkgConfig = succeeds('pkg-config', '--version');
+	const needs = [
+		{
+			name: 'a C++ compiler',
+			there: succeeds('c++', '--version'),
+			apt: ['g++'],
+			dnf: ['gcc-c++'],
+			brew: [],
+		},
+		{ name: 'cmake', there: succeeds('cmake', '--version'), apt: ['cmake'], dnf: ['cmake'], brew: ['cmake'] },
+		{
+			name: 'ninja or make',
+			there: succeeds('ninja', '--version') || succeeds('make', '--version'),
+			apt: ['ninja-build'],
+			dnf: ['ninja-build'],
+			brew: ['ninja'],
+		},
+	];
+	if (cmakeOptions().includes('--CDEARSHOT_FFMPEG=off')) return needs;
+	needs.push({
+		name: 'pkg-config',
+		there: pkgConfig,
+		apt: ['pkg-config'],
+		dnf: ['pkgconf-pkg-config'],
+		brew: ['pkgconf'],
+	});
+	for (const [library, version] of ffmpegLibraries) {
+		needs.push({
+			name: `${library} ${version} or newer (FFmpeg 5.1), with headers`,
+			there: pkgConfig && succeeds('pkg-config', `--atleast-version=${version}`, library),
+			apt: [`${library}-dev`],
+			dnf: ['ffmpeg-free-devel'],
+			brew: ['ffmpeg'],
+		});
+	}
+	return needs;
+}
+
+function installSystemPackages() {
+	const missing = systemNeeds().filter(({ there }) => !there);
+	if (missing.length === 0) return;
+	const packages = (manager) => [...new Set(missing.flatMap((need) => need[manager]))].join(' ');
+	const names = missing.map(({ name }) => name).join(', ');
+	const sudo = process.getuid?.() === 0 ? [] : succeeds('sudo', '-n', 'true') ? ['sudo', '-n'] : null;
+	if (succeeds('apt-get', '--version') && sudo !== null) {
+		tell(`setup: installing ${names} (apt-get)`);
+		const apt = (...args) => {
+			const [command, ...rest] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
+			run(`apt-get ${args[0]}`, command, rest);
+		};
+		const install = ['install', '-y', '--no-install-recommends', ...packages('apt').split(' ')];
+		try {
+			apt(...install);
+		} catch {
+			// A fresh image has no package lists, and old lists name packages that are gone.
+			apt('update');
+			apt(...install);
+		}
+		const still = systemNeeds().filter(({ there }) => !there);
+		if (still.length === 0) return;
+		throw new SetupError(
+			`apt-get ran, and yet there is no ${still.map(({ name }) => name).join(', ')}. An older distribution? ` +
+				'Without FFmpeg, only WAV is decoded: npm run build:native -- --CDEARSHOT_FFMPEG=off',
+		);
+	}
+	const commands = [
+		['apt-get', `sudo apt-get install -y ${packages('apt')}`],
+		['dnf', `sudo dnf install -y ${packages('dnf')}`],
+		['brew', `brew install ${packages('brew')}`],
+	];
+	const fitting = commands.filter(([manager]) => succeeds(manager, '--version'));
+	const advice = (fitting.length > 0 ? fitting : commands).map(([, command]) => `    ${command}`);
+	if (platform === 'darwin' && missing.some(({ name }) => name === 'a C++ compiler')) {
+		advice.push('    xcode-select --install');
+	}
+	throw new SetupError(`the native build needs ${names}. Install with:\n${advice.join('\n')}`);
+}
+
+const native = {
+	product: at('build', 'Release', 'earshot.node'),
+	stamp: at('build', 'native.stamp'),
+	// The processor, because the build uses every instruction it has.
+	hash: () =>
+		hashOf(['CMakeLists.txt', 'native', 'vendor/pins.json'], cmakeOptions(), process.arch, cpus()[0]?.model),
+	make() {
+		installSystemPackages();
+		fill(say);
+		tell('setup: building the native addon (minutes at first)');
+		rmSync(log, { force: true });
+		const cmake = (step) =>
+			run(
+				'the native build',
+				process.execPath,
+				[at('node_modules', 'cmake-js', 'bin', 'cmake-js'), step, ...cmakeOptions()],
+				{
+					CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
+				},
+			);
+		try {
+			cmake('configure');
+		} catch {
+			// A cache of another folder, generator or compiler: once more without it.
+			rmSync(at('build', 'CMakeCache.txt'), { force: true });
+			rmSync(at('build', 'CMakeFiles'), { recursive: true, force: true });
+			cmake('configure');
+		}
+		cmake('build');
+		run('loading the addon', process.execPath, ['-e', `require(${JSON.stringify(this.product)})`]);
+	},
+};
+
+const compiled = {
+	product: at('dist', 'cli', 'main.js'),
+	stamp: at('dist', '.stamp'),
+	hash: () => hashOf(['src', 'binding.d.ts', 'tsconfig.json', 'package-lock.json']),
+	make() {
+		say('setup: compiling TypeScript');
+		run('tsc', process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+		chmodSync(this.product, 0o755);
+	},
+};
+
+function isDone({ product, stamp, hash }) {
+	return existsSync(product) && readText(stamp) === hash();
+}
+
+// ---- one at a time -------------------------------------------------------------------------------
+
+const lock = at('build', '.setup-lock');
+
+/** Two runs of npm in one checkout would build into the same folder. Waits for the other, unless it died. */
+function acquireLock() {
+	mkdirSync(at('build'), { recursive: true });
+	for (let waited = false; ; waited = true) {
+		try {
+			writeFileSync(lock, String(process.pid), { flag: 'wx' });
+			process.on('exit', () => rmSync(lock, { force: true }));
+			return;
+		} catch (error) {
+			if (error.code !== 'EEXIST') throw error;
+		}
+		const owner = Number(readText(lock));
+		const alive = () => {
+			try {
+				process.kill(owner, 0);
+				return true;
+			} catch (error) {
+				return error.code === 'EPERM';
+			}
+		};
+		if (owner > 0 && !alive()) {
+			rmSync(lock, { force: true });
+			continue;
+		}
+		if (!waited) say(`setup: waiting for another set-up (process ${owner})`);
+		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+	}
+}
+
+function setUp() {
+	const [major, minor] = process.versions.node.split('.').map(Number);
+	if (major < 20 || (major === 20 && minor < 19)) {
+		throw new SetupError(`Earshot needs Node 20.19 or newer; this is ${process.versions.node}`);
+	}
+	const steps = [dependencies, native];
+	if (!argv.includes('--native')) steps.push(compiled);
+	if (steps.some((step) => !isDone(step)) || argv.some((argument) => argument.startsWith('--CD'))) {
+		acquireLock();
+		for (const step of steps) {
+			if (isDone(step)) continue;
+			// Before: what is edited meanwhile is made the next time.
+			const hash = step.hash();
+			step.make();
+			writeFileSync(step.stamp, hash);
+		}
+	}
+	fill(say);
+	const models = at('fixtures', 'make-models.mjs');
+	if (argv.includes('--test') && existsSync(models)) {
+		const result = spawnSync(process.execPath, [models, '--quiet'], { cwd: root, stdio: ['ignore', 2, 2] });
+		if (result.status !== 0) throw new SetupError(`fixtures/make-models.mjs ended with ${result.status}`);
+	}
+}
+
+try {
+	setUp();
+} catch (error) {
+	if (!(error instanceof SetupError)) throw error;
+	tell(`setup: ${error.message}`);
+	exit(1);
+}
