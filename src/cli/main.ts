@@ -8,10 +8,6 @@ import { type SettingName, settingNames, settings, variableOf } from '../config.
 import { packageRoot } from '../engines/native.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
-import { doctor } from './doctor.js';
-import { listModels } from './models.js';
-import { serve } from './serve.js';
-import { transcribeFiles } from './transcribe.js';
 
 /** Wrong use of the command, as in most Unix tools. */
 const usageError = 2;
@@ -85,7 +81,11 @@ function program(): Command {
 			.description('serve the API, by default on http://127.0.0.1:8080/v1')
 			.option('--addr <HOST:PORT>', 'address and port in one'),
 		settingNames,
-	).action((options: Record<string, unknown>) => serve(flagsOf(options), version));
+	).action(async (options: Record<string, unknown>) => {
+		// Each command loads what it needs when it is asked for: --help is quick.
+		const { serve } = await import('./serve.js');
+		await serve(flagsOf(options), version);
+	});
 
 	settingOptions(
 		earshot
@@ -103,8 +103,9 @@ function program(): Command {
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
 			.option('--words', 'with verbose_json: times of words too'),
 		modelSettings,
-	).action((files: string[], options: Record<string, unknown>) =>
-		transcribeFiles(files, {
+	).action(async (files: string[], options: Record<string, unknown>) => {
+		const { transcribeFiles } = await import('./transcribe.js');
+		await transcribeFiles(files, {
 			flags: flagsOf(options),
 			model: text(options.model),
 			format: formatNames.find((name) => name === options.format) ?? 'text',
@@ -114,19 +115,25 @@ function program(): Command {
 			prompt: text(options.prompt),
 			temperature: text(options.temperature),
 			words: options.words === true,
-		}),
-	);
+		});
+	});
 
 	settingOptions(earshot.command('models').description('list the models that this machine serves'), [
 		'modelDir',
 		'config',
 		'defaultModel',
-	]).action((options: Record<string, unknown>) => listModels(flagsOf(options)));
+	]).action(async (options: Record<string, unknown>) => {
+		const { listModels } = await import('./models.js');
+		listModels(flagsOf(options));
+	});
 
 	settingOptions(
 		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
 		modelSettings,
-	).action((options: Record<string, unknown>) => doctor(flagsOf(options), version));
+	).action(async (options: Record<string, unknown>) => {
+		const { doctor } = await import('./doctor.js');
+		doctor(flagsOf(options), version);
+	});
 	return earshot;
 }
 
