@@ -4,12 +4,12 @@ import { demoNotice } from '../catalog/demo.js';
 import { createdAt, whatToServe } from '../catalog/serving.js';
 import { hostEnvironment, lanesOf, type SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
-import { asEarshotError, EarshotError } from '../errors.js';
+import { asEarshotError } from '../errors.js';
 import { hostSettings } from '../library.js';
 import { createLog } from '../log.js';
 import { hostScript } from '../pool/host-script.js';
 import { HostPool } from '../pool/pool.js';
-import { type RunningServer, type ServerOptions, startServer } from '../server/server.js';
+import { startServer } from '../server/server.js';
 
 /** Requests in flight get this long to finish after the first signal, ms. */
 const graceMs = 30_000;
@@ -28,7 +28,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		onLog: (line) => log.debug({}, line),
 		createdAt,
 	});
-	const server = await listening({
+	const server = await startServer({
 		pool,
 		version,
 		host: config.host,
@@ -46,7 +46,10 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	pool.transcriber(defaultModel, new AbortController().signal).then(
 		({ facts }) =>
 			log.info({ model: defaultModel, engine: facts.engine, device: facts.device }, 'model loaded'),
-		(thrown: unknown) => log.error({ model: defaultModel }, asEarshotError(thrown).message),
+		(thrown: unknown) => {
+			const { code, message } = asEarshotError(thrown);
+			if (code !== 'closed') log.error({ model: defaultModel }, message);
+		},
 	);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
@@ -54,19 +57,6 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const impatient = nextSignal().then(() => server.close({ graceMs: 0 }));
 	await Promise.race([server.close({ graceMs }), impatient]);
 	await pool.close();
-}
-
-async function listening(options: ServerOptions): Promise<RunningServer> {
-	try {
-		return await startServer(options);
-	} catch (cause) {
-		if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
-		throw new EarshotError(
-			'config_invalid',
-			`cannot listen on ${options.host}:${options.port} (${cause.message}); choose another address with --addr HOST:PORT`,
-			{ cause },
-		);
-	}
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

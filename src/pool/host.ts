@@ -225,6 +225,7 @@ export class Host implements Transcriber {
 	/** The libraries say why on stderr, if anywhere. */
 	#loadFailure(refused: EarshotError | undefined, how: string): EarshotError {
 		const { id } = this.#options.entry;
+		if (this.#closing) return new EarshotError('closed', 'the model is being unloaded');
 		if (refused && refused.code !== 'model_load_failed') return refused;
 		const why = refused ? `could not be loaded: ${refused.message}` : `ended its host while loading (${how})`;
 		return new EarshotError('model_load_failed', `The model \`${id}\` ${why}${this.#lastWords()}`);

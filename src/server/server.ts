@@ -118,7 +118,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 			EACCES: `this user may not listen on ${where}`,
 			EADDRNOTAVAIL: `${where} is not an address of this machine`,
 		};
-		throw new EarshotError('internal', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
+		throw new EarshotError('config_invalid', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
 			cause,
 		});
 	}
