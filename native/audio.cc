@@ -143,7 +143,7 @@ constexpr uint32_t kMaxBarrenPackets = 20'000;
 
 /** Containers of audio, alone or beside video. No playlists, no scripts, no devices, nothing that names files. */
 constexpr char kFormats[] =
-	"aac,ac3,adx,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,ircam,latm,loas,matroska,"
+	"aac,ac3,adx,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,ircam,latm,loas,matroska,"
 	"mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,nut,ogg,oma,paf,rm,sox,tak,truehd,tta,voc,w64,wav,webm,wv,xwma";
 
 struct FormatClose {
@@ -188,6 +188,13 @@ const std::string& AudioDecoders() {
 		return joined;
 	}();
 	return names;
+}
+
+/** A name for probing alone, nothing is opened by it: with junk before the first frame the extension decides. */
+std::string ProbeName(const std::string& path) {
+	const size_t dot = path.rfind('.');
+	const bool extension = dot != std::string::npos && path.size() - dot <= 8 && path.find('/', dot) == std::string::npos;
+	return extension ? "recording" + path.substr(dot) : "";
 }
 
 /** What FFmpeg reads through; position and thread belong to one decoding. */
@@ -328,7 +335,7 @@ Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, con
 	AVDictionary* format_options = nullptr;
 	// mov's references to other files; off by default, and wanted off.
 	av_dict_set(&format_options, "enable_drefs", "0", 0);
-	int result = avformat_open_input(&made, nullptr, nullptr, &format_options);
+	int result = avformat_open_input(&made, ProbeName(source.path).c_str(), nullptr, &format_options);
 	av_dict_free(&format_options);
 	// On failure FFmpeg has freed the context already.
 	if (cancel.Requested() && result < 0) return Cancelled();
@@ -369,6 +376,7 @@ Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, con
 	Resampler resampler;
 	bool out_of_memory = false;
 	uint32_t barren = 0;
+	double source_seconds = 0;
 	// What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it.
 	const double max_samples = (max_seconds + 0.05) * kSampleRate;
 
@@ -389,7 +397,11 @@ Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, con
 				decoded.sample_rate = frame->sample_rate;
 				decoded.channels = frame->ch_layout.nb_channels;
 			}
-			if (!resampler.Feed(frame.get(), decoded.samples, out_of_memory)) decoded.skipped_packets++;
+			if (resampler.Feed(frame.get(), decoded.samples, out_of_memory)) {
+				source_seconds += static_cast<double>(frame->nb_samples) / frame->sample_rate;
+			} else {
+				decoded.skipped_packets++;
+			}
 			av_frame_unref(frame.get());
 			if (out_of_memory) return OutOfMemory();
 			if (static_cast<double>(decoded.samples.size()) > max_samples) return TooLong(max_seconds);
@@ -402,6 +414,14 @@ Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, con
 	resampler.Feed(nullptr, decoded.samples, out_of_memory);
 	if (out_of_memory) return OutOfMemory();
 	if (static_cast<double>(decoded.samples.size()) > max_samples) return TooLong(max_seconds);
+	if (decoded.samples.size() == 0 && source_seconds > 0) {
+		// Less than the filter's length, a few milliseconds: swresample keeps it. As good as silence.
+		const auto count = static_cast<size_t>(std::ceil(std::min(source_seconds, 1.0) * kSampleRate));
+		float* into = decoded.samples.Extend(count);
+		if (into == nullptr) return OutOfMemory();
+		std::fill_n(into, count, 0.0F);
+		decoded.samples.Commit(count);
+	}
 	if (decoded.samples.size() == 0) {
 		return Unsupported("its " + decoded.codec + " stream decodes to no sample (" +
 			std::to_string(decoded.skipped_packets) + " packets could not be decoded)");
