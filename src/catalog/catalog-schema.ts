@@ -1,0 +1,162 @@
+/** What a catalog entry must look like. Pure; tells every mistake as a sentence. */
+
+import type { CatalogModel } from './catalog.js';
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isBytes: Check = (value) => Number.isSafeInteger(value) && Number(value) > 0;
+const isDigest: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+const isUrl: Check = (value) => typeof value === 'string' && /^https?:\/\/[^\s]+$/.test(value);
+/** Below the folder it is joined to, whatever the platform. */
+export const isInnerPath: Check = (value) =>
+	typeof value === 'string' &&
+	/^[^\\:\0]+$/.test(value) &&
+	value.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+const isOption: Check = (value) => ['string', 'number', 'boolean'].includes(typeof value);
+const orNull =
+	(check: Check): Check =>
+	(value) =>
+		value === null || check(value);
+const orNothing =
+	(check: Check): Check =>
+	(value) =>
+		value === undefined || check(value);
+const oneOf =
+	(...values: readonly string[]): Check =>
+	(value) =>
+		typeof value === 'string' && values.includes(value);
+const listOf =
+	(check: Check, least = 0): Check =>
+	(value) =>
+		Array.isArray(value) && value.length >= least && value.every(check);
+const mapOf =
+	(check: Check): Check =>
+	(value) =>
+		isRecord(value) && Object.values(value).every(check);
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+type Rules<T> = { readonly [K in keyof Required<T>]: readonly [check: Check, expected: string] };
+
+const fileRules: Rules<CatalogModel['files'][number]> = {
+	path: [isInnerPath, 'a path below the model’s folder'],
+	url: [orNull(isUrl), 'an http URL or null'],
+	bytes: [orNull(isBytes), 'a number of bytes or null'],
+	sha256: [orNull(isDigest), '64 hexadecimal digits or null'],
+	aboutBytes: [orNothing(isBytes), 'a number of bytes'],
+};
+
+const archiveRules: Rules<NonNullable<CatalogModel['archive']>> = {
+	url: [isUrl, 'an http URL'],
+	subdir: [isInnerPath, 'a path in the archive'],
+	bytes: [orNull(isBytes), 'a number of bytes or null'],
+	sha256: [orNull(isDigest), '64 hexadecimal digits or null'],
+	aboutBytes: [orNothing(isBytes), 'a number of bytes'],
+};
+
+const licenceRules: Rules<CatalogModel['licence']> = {
+	name: [isText, 'a text'],
+	url: [isUrl, 'an http URL'],
+	osi: [(value) => typeof value === 'boolean', 'true or false'],
+};
+
+const follows = (rules: Readonly<Record<string, readonly [Check, string]>>): Check => {
+	return (value) => isRecord(value) && mistakesIn(value, rules, '').length === 0;
+};
+
+const modelRules: Rules<CatalogModel> = {
+	id: [
+		(value) => typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,79}$/.test(value),
+		'lower-case letters, digits and . _ -',
+	],
+	title: [isText, 'a text'],
+	engine: [oneOf('whisper.cpp', 'sherpa-onnx'), 'whisper.cpp or sherpa-onnx'],
+	type: [isText, 'a text'],
+	family: [isText, 'a text'],
+	use: [
+		oneOf('transcription', 'streaming', 'vad', 'segmentation', 'embedding'),
+		'transcription, streaming, vad, segmentation or embedding',
+	],
+	languages: [
+		listOf((code) => typeof code === 'string' && /^[a-z]{2,3}$/.test(code)),
+		'a list of language codes',
+	],
+	languagesNote: [orNothing(isText), 'a text'],
+	features: [
+		listOf(
+			oneOf(
+				'timestamps',
+				'words',
+				'translate',
+				'prompt',
+				'hotwords',
+				'detects-language',
+				'punctuation',
+				'streaming',
+			),
+		),
+		'a list of features',
+	],
+	licence: [follows(licenceRules), 'a map of name, url and osi'],
+	roles: [orNull(mapOf(isInnerPath)), 'a map of paths below the model’s folder, or null'],
+	files: [listOf(isRecord), 'a list of files'],
+	archive: [orNull(isRecord), 'an archive or null'],
+	options: [mapOf(isOption), 'a map of texts, numbers and booleans'],
+	memoryBytes: [orNull(isBytes), 'a number of bytes or null'],
+	speed: [oneOf('very fast', 'fast', 'medium', 'slow'), 'very fast, fast, medium or slow'],
+};
+
+function mistakesIn(
+	value: Readonly<Record<string, unknown>>,
+	rules: Readonly<Record<string, readonly [Check, string]>>,
+	prefix: string,
+): string[] {
+	const unknown = Object.keys(value).filter((key) => rules[key] === undefined);
+	return [
+		...unknown.map((key) => `Expected no \`${prefix}${key}\``),
+		...Object.entries(rules)
+			.filter(([key, [check]]) => !check(value[key]))
+			.map(
+				([key, [, expected]]) =>
+					`Expected \`${prefix}${key}\` to be ${expected}, got \`${JSON.stringify(value[key])}\``,
+			),
+	];
+}
+
+/** Empty where all is well. */
+export function checkCatalog(models: readonly unknown[]): string[] {
+	const mistakes = models.flatMap((model, index) => {
+		if (!isRecord(model)) return [`Expected \`models[${index}]\` to be a model`];
+		const prefix = `${typeof model.id === 'string' ? model.id : `models[${index}]`}.`;
+		const shallow = mistakesIn(model, modelRules, prefix);
+		return shallow.length > 0 ? shallow : deepMistakes(model as unknown as CatalogModel, prefix);
+	});
+	const ids = models.map((model) => (isRecord(model) ? model.id : undefined));
+	const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
+	return [...mistakes, ...twice.map((id) => `Expected \`id\` to be unique, got \`${String(id)}\` twice`)];
+}
+
+function deepMistakes({ files, archive, roles }: CatalogModel, prefix: string): string[] {
+	const fileMistakes = files.flatMap((file, index) =>
+		mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`),
+	);
+	const archiveMistakes = archive ? mistakesIn({ ...archive }, archiveRules, `${prefix}archive.`) : [];
+	const paths = files.map(({ path }) => path);
+	const inFiles = (path: string) => paths.includes(path) || paths.some((file) => file.startsWith(`${path}/`));
+	const lost = archive ? [] : Object.values(roles ?? {}).filter((path) => !inFiles(path));
+	return [
+		...fileMistakes,
+		...archiveMistakes,
+		...(!archive && roles === null
+			? [`Expected \`${prefix}roles\` to be given where there is no archive`]
+			: []),
+		...(!archive && files.length === 0 ? [`Expected \`${prefix}files\` to name a file or an archive`] : []),
+		...files
+			.filter(({ url }) => (url === null) !== (archive !== null))
+			.map(({ path }) => `Expected \`${prefix}${path}\` to have a URL or an archive, and not both`),
+		...lost.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
+	];
+}
