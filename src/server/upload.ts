@@ -135,12 +135,10 @@ class Form {
 		const isRecording = name === 'file' && (part.originalFilename !== null || Boolean(part.mimetype));
 		if (name === 'file' && !isRecording) this.#sawTextFile = true;
 		part.mimetype = isRecording ? recordingType : ignoredType;
-		// Becomes a key of an object inside formidable, where `__proto__` would do harm.
-		part.name = 'file';
 	}
 
 	#sinkFor(file: { mimetype?: string } | undefined): Writable {
-		if (this.#closed || file?.mimetype !== recordingType) return new IgnoringSink();
+		if (file?.mimetype !== recordingType) return new IgnoringSink();
 		const sink = new RecordingSink(
 			join(this.#limits.directory, randomUUID()),
 			this.#limits.memoryUploadBytes,

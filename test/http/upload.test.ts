@@ -177,10 +177,14 @@ describe('the size limit', () => {
 		expect((await sendRaw(server, { body: multipart([filePart, extra]) })).status).toBe(413);
 	});
 
-	test('is lower for text', async () => {
-		const server = await arrange();
+	test('is lower for text, and nothing is written after it was passed', async () => {
+		const server = await arrange({ memoryUploadBytes: 4 });
 		const prompt: Part = { name: 'prompt', body: 'a'.repeat((1 << 20) + 1) };
-		const answer = await sendRaw(server, { body: multipart([prompt, filePart]) });
+		const parts = [prompt, ...Array.from({ length: 20 }, () => filePart)];
+		const answer = await sendRaw(server, { body: multipart(parts) });
+		// Time enough for files to appear that should not.
+		await sendRaw(server, { body: multipart([filePart]) });
+		expect(server.leftovers()).toEqual([]);
 		expect(answer).toMatchObject({
 			status: 413,
 			json: { error: { message: 'Maximum size of the text fields (1048576) exceeded' } },
