@@ -138,7 +138,7 @@ class Form {
 	}
 
 	#sinkFor(file: { mimetype?: string } | undefined): Writable {
-		if (file?.mimetype !== recordingType) return new IgnoringSink();
+		if (this.#closed || file?.mimetype !== recordingType) return new IgnoringSink();
 		const sink = new RecordingSink(
 			join(this.#limits.directory, randomUUID()),
 			this.#limits.memoryUploadBytes,
@@ -259,6 +259,7 @@ class RecordingSink extends Writable {
 	#file: FileHandle | undefined;
 	/** The write to disk that may be under way. */
 	#writing: Promise<void> = Promise.resolve();
+	#discarded = false;
 	size = 0;
 
 	constructor(path: string, memoryBytes: number) {
@@ -269,6 +270,10 @@ class RecordingSink extends Writable {
 	}
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+		if (this.#discarded) {
+			done();
+			return;
+		}
 		this.size += chunk.length;
 		this.#chunks.push(chunk);
 		if (this.size <= this.#memoryBytes) {
@@ -296,6 +301,8 @@ class RecordingSink extends Writable {
 	}
 
 	async discard(): Promise<void> {
+		// Formidable writes on after it has failed.
+		this.#discarded = true;
 		this.#chunks = [];
 		if (this.size <= this.#memoryBytes) return;
 		await this.#writing.catch(() => {
