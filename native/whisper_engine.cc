@@ -18,6 +18,7 @@ namespace {
 /** whisper.cpp drops what is shorter than 0.1 s, reads past the end of less than 201 samples and hears badly
  * below a second: shorter clips get silence behind them. */
 constexpr size_t kLeastSamples = kSampleRate;
+constexpr int kLeastMilliseconds = 200;
 constexpr int kMostDecoders = 8;  // WHISPER_MAX_DECODERS
 /** Candidates at temperatures above 0. Each costs a key-value cache for as long as the state lives. */
 constexpr int kBestOf = 2;
@@ -170,11 +171,14 @@ private:
 		std::vector<float> padded;
 		const float* samples = clip.samples;
 		size_t size = clip.size;
+		int end_ms = 0;
 		if (size < kLeastSamples) {
 			padded.assign(kLeastSamples, 0.0F);
 			std::copy_n(clip.samples, clip.size, padded.begin());
 			samples = padded.data();
 			size = padded.size();
+			// The end stays where it was: what the model says of the silence is not wanted.
+			end_ms = std::max(kLeastMilliseconds, static_cast<int>(std::ceil(clip.Seconds() * 1000)));
 		}
 
 		Run run{cancel, options, 0, {}};
@@ -182,6 +186,7 @@ private:
 		whisper_full_params params =
 			whisper_full_default_params(beams ? WHISPER_SAMPLING_BEAM_SEARCH : WHISPER_SAMPLING_GREEDY);
 		params.n_threads = threads;
+		params.duration_ms = end_ms;
 		params.translate = options.translate;
 		params.no_context = true;  // what a state heard before belongs to somebody else
 		params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
@@ -202,6 +207,7 @@ private:
 
 		int code = 0;
 		try {
+			const internals::Watch watch(state, whisper_token_sot(context_.get()), detect);
 			code = whisper_full_with_state(context_.get(), state, params, samples, static_cast<int>(size));
 		} catch (...) {
 			// Nobody knows what it left half done.

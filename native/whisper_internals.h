@@ -11,6 +11,24 @@
 
 namespace earshot::internals {
 
+/**
+ * Lives around one whisper_full_with_state, on its thread: repairs the probability of no speech, and with
+ * `reuse_encoder` (language detection from the start of the clip) encodes the first window once, not twice.
+ */
+class Watch {
+public:
+	Watch(whisper_state* state, int start_token, bool reuse_encoder);
+	~Watch();
+	Watch(const Watch&) = delete;
+	Watch& operator=(const Watch&) = delete;
+
+	// Read by the hooks in whisper_unity.cc.
+	whisper_state* const state_;
+	const int start_token_;
+	const bool reuse_encoder_;
+	int encoded_ = 0;
+};
+
 /** Threads of the CPU backend of this state: the pool's, or the calling one alone for nullptr. The pool stays
  * the caller's, and must outlive its use here. */
 void SetThreadPool(whisper_state* state, ggml_threadpool* pool);

@@ -8,11 +8,73 @@
 #define GGML_PAD(x, n) ((x) + (n) - (n))  // the type that the macro had
 #endif
 
+#include <ggml-backend.h>
+#include <whisper.h>
+
+namespace earshot::internals {
+static void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size);
+static ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph);
+}  // namespace earshot::internals
+
+// Two of its calls go through us; see below what for.
+#define ggml_backend_tensor_get ::earshot::internals::GetTensor
+#define ggml_backend_sched_graph_compute ::earshot::internals::Compute
 #include <whisper.cpp>
+#undef ggml_backend_tensor_get
+#undef ggml_backend_sched_graph_compute
 
 #include "whisper_internals.h"
 
 namespace earshot::internals {
+
+// ---- repairs -----------------------------------------------------------------------------------
+
+/** The run that this thread is in, if any. */
+static thread_local Watch* watch = nullptr;
+
+Watch::Watch(whisper_state* state, int start_token, bool reuse_encoder)
+	: state_(state), start_token_(start_token), reuse_encoder_(reuse_encoder) {
+	watch = this;
+}
+Watch::~Watch() { watch = nullptr; }
+
+/**
+ * whisper.cpp takes the probability of no speech from the first row of the prompt's logits but fetches the last
+ * row only: it reads whatever was there. OpenAI's is at <|startoftranscript|>, so that row is put there.
+ */
+void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
+	ggml_backend_tensor_get(tensor, data, offset, size);
+	if (watch == nullptr) return;
+	const whisper_batch& batch = watch->state_->batch;
+	const bool last_of_prompt = batch.n_tokens > 1 && batch.logits[0] == 0 && tensor->ne[1] == batch.n_tokens &&
+		size == static_cast<size_t>(tensor->ne[0]) * sizeof(float) && offset == size * static_cast<size_t>(batch.n_tokens - 1);
+	if (!last_of_prompt) return;
+	for (int32_t i = 0; i < batch.n_tokens; i++) {
+		if (batch.token[i] != watch->start_token_) continue;
+		ggml_backend_tensor_get(tensor, static_cast<char*>(data) - offset, size * static_cast<size_t>(i), size);
+		return;
+	}
+}
+
+/**
+ * Language detection encodes the first window, and the transcription encodes it again to the same result. What the
+ * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
+ */
+ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
+	if (watch == nullptr || !watch->reuse_encoder_) return ggml_backend_sched_graph_compute(sched, graph);
+	const whisper_state& state = *watch->state_;
+	const bool cross = sched == state.sched_cross.sched;
+	const bool encoder = cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched;
+	if (!encoder || watch->encoded_ != 1) {
+		const ggml_status status = ggml_backend_sched_graph_compute(sched, graph);
+		if (cross && status == GGML_STATUS_SUCCESS) watch->encoded_++;
+		return status;
+	}
+	if (cross) watch->encoded_++;
+	return GGML_STATUS_SUCCESS;
+}
+
+// ---- what upstream keeps to itself -----------------------------------------------------------------
 
 namespace {
 
@@ -43,7 +105,7 @@ double DecodeLogprob(const whisper_state* state, int index) {
 	};
 	for (const whisper_decoder& decoder : state->decoders) {
 		const auto& tokens = decoder.sequence.tokens;
-		if (decoder.failed || segment.empty()) continue;
+		if (segment.empty()) break;
 		if (std::search(tokens.begin(), tokens.end(), segment.begin(), segment.end(), same) == tokens.end()) continue;
 		return decoder.sequence.sum_logprobs_all / static_cast<double>(tokens.size() + 1);
 	}
