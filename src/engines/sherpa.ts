@@ -3,7 +3,7 @@
 import path from 'node:path';
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../binding.js';
 import { EarshotError } from '../errors.js';
-import { languageName } from '../formats/languages.js';
+import { languageName } from '../languages.js';
 import type {
 	Batch,
 	Capabilities,

@@ -1,6 +1,6 @@
+import { languageName } from '../languages.js';
 import type { Segment, Transcript } from '../transcriber/transcript.js';
 import type { Shape } from './formats.js';
-import { languageName } from './languages.js';
 
 /** OpenAI's verbose_json. Clients demand a number in every field, so what the model does not compute is
  * 0 or [], and its name stands in `not_computed`. */

@@ -23,12 +23,6 @@ const text = { schema: { type: 'string' } } as const;
 const answers = {
 	'200': {
 		description: 'The transcript, in the format that was asked for; server-sent events with `stream=true`',
-		headers: {
-			'x-earshot-ignored': {
-				description: 'Names of fields that only hint and that this model cannot use',
-				schema: { type: 'string' },
-			},
-		},
 		content: {
 			'application/json': {
 				schema: {
@@ -61,7 +55,7 @@ function upload(operationId: string, summary: string) {
 	} as const;
 }
 
-const hint = 'A hint: a model that cannot use it ignores it, and the `x-earshot-ignored` header says so.';
+const hint = 'A model that cannot use it refuses it with a 400.';
 
 export const openapi = {
 	openapi: '3.1.0',

@@ -3,7 +3,8 @@
 import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError, expected } from '../errors.js';
 import { type FormatName, formatNames, formats, type Shape } from '../formats/formats.js';
-import { languageCandidates } from '../formats/languages.js';
+import { languageCandidates } from '../languages.js';
+import { checkOptions, chunkingRanges } from '../transcriber/options.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../transcriber/transcriber.js';
 import type { Task } from '../transcriber/transcript.js';
 
@@ -93,63 +94,42 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 	};
 }
 
-export interface FittedRequest {
-	readonly options: TranscribeOptions;
-	/** Fields that only hint, and that this model has no use for: told in a header, not refused,
-	 * since dictation programs send them with every request whatever the model. */
-	readonly ignored: readonly FieldName[];
+/** What the model is asked to do. Refuses what this model cannot, naming the field. */
+export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): TranscribeOptions {
+	return checkOptions(
+		{
+			task: request.task,
+			language: fitLanguage(request, facts),
+			prompt: request.prompt,
+			keywords: request.keywords,
+			temperature: request.temperature,
+			words: request.shape.words,
+			logprobs: request.shape.logprobs,
+			chunking: request.chunking,
+		},
+		facts,
+	);
 }
 
-/** Refuses what would make the answer something else than was asked for, naming the field. */
-export function fitToModel(request: TranscriptionRequest, { id, capabilities }: ModelFacts): FittedRequest {
-	if (request.task === 'translate' && !capabilities.translates) {
-		throw unsupported('model', `The model \`${id}\` cannot translate`);
-	}
-	if (request.shape.words && !capabilities.words) {
-		throw unsupported('timestamp_granularities', `The model \`${id}\` gives no times for words`);
-	}
-	if (request.shape.logprobs && !capabilities.logprobs) {
-		throw unsupported('include', `The model \`${id}\` gives no log-probabilities`);
-	}
-	const ignored: FieldName[] = [];
-	const options: TranscribeOptions = {
-		task: request.task,
-		language: fitLanguage(request, id, capabilities, ignored),
-		prompt: capabilities.prompt ? request.prompt : '',
-		keywords: capabilities.keywords ? request.keywords : [],
-		temperature: capabilities.temperature ? request.temperature : 0,
-		words: request.shape.words,
-		logprobs: request.shape.logprobs,
-		chunking: request.chunking,
-	};
-	if (request.prompt !== '' && !capabilities.prompt) ignored.push('prompt');
-	if (request.keywords.length > 0 && !capabilities.keywords) ignored.push('keywords');
-	if (request.temperature !== 0 && !capabilities.temperature) ignored.push('temperature');
-	return { options, ignored };
-}
-
+/** The spelling that the model lists, of the language or of the only hint. */
 function fitLanguage(
 	{ language, languages }: TranscriptionRequest,
-	id: string,
-	{ languages: known, choosesLanguage }: ModelFacts['capabilities'],
-	ignored: FieldName[],
+	{ id, capabilities }: ModelFacts,
 ): string | null {
-	const field = language === null ? 'languages' : 'language';
-	const asked = language === null ? languages : [language];
-	const possible = asked
-		.map((candidates) =>
-			known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code)),
-		)
-		.filter((code) => code !== undefined);
-	if (asked.length > 0 && possible.length === 0) {
+	if (language === null && languages.length > 1) {
 		throw unsupported(
-			field,
-			`Expected \`${field}\` to be ${listed(known ?? [])} for the model \`${id}\`, got \`${asked.map(([given]) => given).join(', ')}\``,
+			'languages',
+			`The model \`${id}\` cannot choose among several languages: send one as \`language\`, or none to let it detect`,
 		);
 	}
-	// A hint of several: no model here can choose among a set, so it chooses among all it knows.
-	if (asked.length > 1 || (asked.length === 1 && known === null && !choosesLanguage)) ignored.push(field);
-	return asked.length === 1 ? (possible[0] ?? null) : null;
+	const candidates = language ?? languages[0];
+	if (candidates === undefined) return null;
+	const known = capabilities.languages;
+	return (
+		(known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code))) ??
+		candidates[0] ??
+		null
+	);
 }
 
 function refuseSpeakers(fields: Fields): void {
@@ -193,12 +173,17 @@ function parseChunking(fields: Fields): ChunkingOptions {
 	if (given.type !== 'server_vad') {
 		throw expected('chunking_strategy', '`auto` or an object whose `type` is `server_vad`', given.type);
 	}
-	const part = (name: string, min: number, max: number, usual: number): number =>
-		inRange('chunking_strategy', `chunking_strategy[${name}]`, given[name], { min, max }) ?? usual;
+	const part = (key: keyof ChunkingOptions): number => {
+		const { name, min, max } = chunkingRanges[key];
+		return (
+			inRange('chunking_strategy', `chunking_strategy[${name}]`, given[name], { min, max }) ??
+			defaultChunking[key]
+		);
+	};
 	return {
-		threshold: part('threshold', 0, 1, defaultChunking.threshold),
-		prefixPaddingMs: part('prefix_padding_ms', 0, 60_000, defaultChunking.prefixPaddingMs),
-		silenceDurationMs: part('silence_duration_ms', 0, 60_000, defaultChunking.silenceDurationMs),
+		threshold: part('threshold'),
+		prefixPaddingMs: part('prefixPaddingMs'),
+		silenceDurationMs: part('silenceDurationMs'),
 	};
 }
 

@@ -35,8 +35,7 @@ export function transcriptions(
 			logged.format = request.format;
 			const transcriber = await pool.transcriber(model, signal);
 			logged.model = transcriber.facts.id;
-			const { options, ignored } = fitToModel(request, transcriber.facts);
-			if (ignored.length > 0) ctx.set('x-earshot-ignored', ignored.join(', '));
+			const options = fitToModel(request, transcriber.facts);
 			const events = transcriber.transcribe(upload.recording, options, signal);
 			if (request.stream) await answerStream(ctx, request, events, clock);
 			else await answerWhole(ctx, request, events);

@@ -2,7 +2,7 @@
 
 import type { Capabilities, ModelFacts } from '../engines/engine.js';
 import { EarshotError, expected } from '../errors.js';
-import type { TranscribeOptions } from './transcriber.js';
+import type { ChunkingOptions, TranscribeOptions } from './transcriber.js';
 
 /**
  * The options as they will be run. What would change the result and the model cannot do is refused, each
@@ -49,17 +49,19 @@ function checkLanguage(language: string | null, id: string, { languages }: Capab
 	);
 }
 
-function checkChunking({
-	threshold,
-	prefixPaddingMs,
-	silenceDurationMs,
-}: TranscribeOptions['chunking']): void {
-	if (!(threshold >= 0.01 && threshold <= 0.99))
-		throw expected('chunking_strategy[threshold]', 'a number from 0.01 to 0.99', threshold);
-	if (!(prefixPaddingMs >= 0 && prefixPaddingMs <= 5000)) {
-		throw expected('chunking_strategy[prefix_padding_ms]', 'a number from 0 to 5000', prefixPaddingMs);
-	}
-	if (!(silenceDurationMs >= 50 && silenceDurationMs <= 10_000)) {
-		throw expected('chunking_strategy[silence_duration_ms]', 'a number from 50 to 10000', silenceDurationMs);
+/** What each part of the chunking may be. A threshold of 0 or 1 would make all or nothing speech. */
+export const chunkingRanges = {
+	threshold: { name: 'threshold', min: 0.01, max: 0.99 },
+	prefixPaddingMs: { name: 'prefix_padding_ms', min: 0, max: 5000 },
+	silenceDurationMs: { name: 'silence_duration_ms', min: 50, max: 10_000 },
+} as const satisfies Record<keyof ChunkingOptions, { name: string; min: number; max: number }>;
+
+function checkChunking(chunking: ChunkingOptions): void {
+	for (const part of Object.keys(chunkingRanges) as (keyof ChunkingOptions)[]) {
+		const { name, min, max } = chunkingRanges[part];
+		const value = chunking[part];
+		if (!(value >= min && value <= max)) {
+			throw expected(`chunking_strategy[${name}]`, `a number from ${min} to ${max}`, value);
+		}
 	}
 }

@@ -80,11 +80,13 @@ describe('a transcription', () => {
 		expect(answer).toMatchObject({ status: 200, json: { text: '' } });
 	});
 
-	test('says which hints the model could not use', async () => {
+	test('refuses what the model cannot honour, naming the field', async () => {
 		const server = await arrange({ model: new FakeTranscriber({ facts: facts(plain) }) });
-		const answer = await transcribe(server, { prompt: 'Hello', temperature: '0.2' });
-		expect(answer.status).toBe(200);
-		expect(answer.headers.get('x-earshot-ignored')).toBe('prompt, temperature');
+		const answer = await transcribe(server, { prompt: 'Hello' });
+		expect(answer).toMatchObject({
+			status: 400,
+			json: { error: { param: 'prompt', code: 'unsupported_value' } },
+		});
 	});
 
 	test('answers without /v1 as well', async () => {

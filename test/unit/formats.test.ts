@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formats, type Shape } from '../../src/formats/formats.js';
-import { languageCandidates, languageCodes, languageName } from '../../src/formats/languages.js';
 import { frame, StreamEvents } from '../../src/formats/stream-events.js';
+import { languageCandidates, languageCodes, languageName } from '../../src/languages.js';
 import type { Segment, Transcript } from '../../src/transcriber/transcript.js';
 import { beach, segment, transcript } from '../helpers/transcripts.js';
 

@@ -230,7 +230,7 @@ describe('refused, naming the field:', () => {
 
 describe('a model that can', () => {
 	test('gets everything', () => {
-		const { options, ignored } = fitted({
+		const options = fitted({
 			language: 'German',
 			prompt: 'Hello',
 			'keywords[]': 'koa',
@@ -248,24 +248,18 @@ describe('a model that can', () => {
 			logprobs: false,
 			chunking: defaultChunking,
 		});
-		expect(ignored).toEqual([]);
 	});
 });
 
 describe('a model that cannot', () => {
-	test('ignores what only hints, and says so', () => {
-		const { options, ignored } = fitted({ prompt: 'Hello', 'keywords[]': 'koa', temperature: '0.2' }, plain);
-		expect(options).toMatchObject({ prompt: '', keywords: [], temperature: 0 });
-		expect(ignored).toEqual(['prompt', 'keywords', 'temperature']);
+	test('has nothing against fields that ask for nothing', () => {
+		expect(fitted({ prompt: '', temperature: '0' }, plain)).toMatchObject({ prompt: '', temperature: 0 });
 	});
 
-	test('has nothing to say of hints that say nothing', () => {
-		expect(fitted({ prompt: '', temperature: '0' }, plain).ignored).toEqual([]);
-	});
-
-	test('ignores the language where it takes no notice of any, and says so', () => {
-		const deaf = { ...able, languages: null, choosesLanguage: false };
-		expect(fitted({ language: 'de' }, deaf).ignored).toEqual(['language']);
+	test('takes the language as said where it knows no list', () => {
+		expect(fitted({ language: 'de' }, { ...able, languages: null, choosesLanguage: false }).language).toBe(
+			'de',
+		);
 	});
 
 	test.each<[string, Given, string]>([
@@ -276,7 +270,10 @@ describe('a model that cannot', () => {
 		],
 		['log-probabilities', { 'include[]': 'logprobs' }, 'include'],
 		['a language that it does not know', { language: 'fr' }, 'language'],
-		['languages that it does not know', { 'languages[]': ['fr', 'it'] }, 'languages'],
+		['a choice of languages', { 'languages[]': ['de', 'en'] }, 'languages'],
+		['a prompt', { prompt: 'Hello' }, 'prompt'],
+		['keywords', { 'keywords[]': 'koa' }, 'keywords'],
+		['a temperature', { temperature: '0.2' }, 'temperature'],
 	])('refuses %s, naming the field', (_what, fields, param) => {
 		expect(() => fitted(fields, plain)).toThrow(
 			expect.objectContaining({ code: 'unsupported_value', param }),
@@ -285,7 +282,7 @@ describe('a model that cannot', () => {
 
 	test('names the languages it knows', () => {
 		expect(() => fitted({ language: 'fr' }, plain)).toThrow(
-			'Expected `language` to be one of `en`, `de`, `yue` for the model `tiny`, got `fr`',
+			'Expected `language` to be one of the languages of the model `tiny` (en, de, yue), got `fr`',
 		);
 	});
 
@@ -303,27 +300,19 @@ describe('languages', () => {
 		['english', 'en'],
 		['cantonese', 'yue'],
 	])('%s means %s to a model that lists it', (language, code) => {
-		expect(fitted({ language }, plain).options.language).toBe(code);
+		expect(fitted({ language }, plain).language).toBe(code);
 	});
 
 	test('a code that the model lists with its region is kept whole', () => {
 		const regional = { ...able, languages: ['zh', 'zh-tw'] };
-		expect(fitted({ language: 'zh-TW' }, regional).options.language).toBe('zh-tw');
+		expect(fitted({ language: 'zh-TW' }, regional).language).toBe('zh-tw');
 	});
 
 	test('one hint is the language', () => {
-		const { options, ignored } = fitted({ 'languages[]': 'de' }, plain);
-		expect(options.language).toBe('de');
-		expect(ignored).toEqual([]);
-	});
-
-	test('several hints leave the choice to the model, which is said', () => {
-		const { options, ignored } = fitted({ 'languages[]': ['de', 'fr'] }, plain);
-		expect(options.language).toBeNull();
-		expect(ignored).toEqual(['languages']);
+		expect(fitted({ 'languages[]': 'de' }, plain).language).toBe('de');
 	});
 
 	test('the language goes before the hints', () => {
-		expect(fitted({ language: 'en', 'languages[]': ['de', 'yue'] }, plain).options.language).toBe('en');
+		expect(fitted({ language: 'en', 'languages[]': ['de', 'yue'] }, plain).language).toBe('en');
 	});
 });
