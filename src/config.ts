@@ -30,6 +30,12 @@ export interface Config {
 	readonly gpu: boolean;
 	readonly gpuDevice: number;
 	readonly logLevel: LogLevel;
+	/** Whether a configured model is fetched when it is first asked for. */
+	readonly autoPull: boolean;
+	/** '' = models come from where they are published. */
+	readonly mirror: string;
+	/** '' = the built-in catalog alone. */
+	readonly catalog: string;
 }
 
 type Value = string | number | boolean | readonly string[];
@@ -44,6 +50,8 @@ export interface Setting<T extends Value = Value> {
 	readonly defaultText?: string;
 	/** Throws a sentence of what was expected. */
 	readonly parse: (text: string) => T;
+	/** `--flag` alone says yes. */
+	readonly isSwitch?: boolean;
 	/** Not a key of the file: it says where the file is. */
 	readonly notInFile?: boolean;
 }
@@ -72,6 +80,11 @@ function truth(text: string): boolean {
 	if (/^(1|true|yes|on)$/i.test(text)) return true;
 	if (/^(0|false|no|off)$/i.test(text)) return false;
 	throw new Expectation('true or false');
+}
+
+function httpUrl(text: string): string {
+	if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
+	throw new Expectation('an http or https URL');
 }
 
 const list = (text: string): readonly string[] =>
@@ -209,6 +222,31 @@ export const settings = {
 		default: 'info',
 		parse: oneOf(logLevels),
 	},
+	autoPull: {
+		flag: 'auto-pull',
+		valueName: 'BOOL',
+		help: 'fetch a model of models.yaml when it is first asked for',
+		default: false,
+		defaultText: 'no: nothing is fetched unasked',
+		parse: truth,
+		isSwitch: true,
+	},
+	mirror: {
+		flag: 'mirror',
+		valueName: 'URL',
+		help: 'fetch https://HOST/PATH from URL/HOST/PATH',
+		default: '',
+		defaultText: 'none: models come from where they are published',
+		parse: httpUrl,
+	},
+	catalog: {
+		flag: 'catalog',
+		valueName: 'FILE',
+		help: 'JSON file of further models that can be pulled',
+		default: '',
+		defaultText: 'the built-in catalog alone',
+		parse: (text) => path.resolve(text),
+	},
 } as const satisfies { [K in keyof Config]: Setting<Config[K]> };
 
 export type SettingName = keyof typeof settings;
@@ -276,11 +314,39 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Source
  * runs there, so that decoding and voice activity never wait behind recognition.
  */
 export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, ...rest } = env;
+	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
 	return { ...rest, UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 4)) };
 }
 
 /** Clips at once: as set, else one per thread. */
 export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
 	return lanes === 0 ? numThreads : lanes;
+}
+
+/** How models are fetched, as the variables say that other programs go by too. */
+export interface NetworkEnvironment {
+	/** The Hugging Face hub, or what stands in for it; without a slash at the end. */
+	readonly hubEndpoint: string;
+	/** '' = none. Never sent anywhere but to the hub. */
+	readonly hubToken: string;
+	/** Where other programs keep what they fetched from the hub. */
+	readonly hubCache: string;
+	readonly httpProxy: string;
+	readonly httpsProxy: string;
+	readonly noProxy: string;
+}
+
+export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): NetworkEnvironment {
+	const either = (name: string) => env[name.toLowerCase()] ?? env[name.toUpperCase()] ?? '';
+	const hubHome =
+		env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface');
+	const endpoint = env.HF_ENDPOINT ?? '';
+	return {
+		hubEndpoint: (endpoint === '' ? 'https://huggingface.co' : endpoint).replace(/\/+$/, ''),
+		hubToken: env.HF_TOKEN ?? '',
+		hubCache: env.HF_HUB_CACHE ?? path.join(hubHome, 'hub'),
+		httpProxy: either('http_proxy'),
+		httpsProxy: either('https_proxy'),
+		noProxy: either('no_proxy'),
+	};
 }

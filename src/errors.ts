@@ -20,8 +20,14 @@ export const errorCodes = {
 	invalid_api_key: { status: 401, type: 'invalid_request_error' },
 	host_refused: { status: 403, type: 'permission_error' },
 	origin_refused: { status: 403, type: 'permission_error' },
+	/** Fetching and removing models over HTTP, by somebody who is neither on this machine nor has a key. */
+	key_needed: { status: 403, type: 'permission_error' },
+	/** The model's licence has to be accepted first; the message says how. */
+	licence_unaccepted: { status: 403, type: 'permission_error' },
 	not_found: { status: 404, type: 'invalid_request_error' },
 	model_not_found: { status: 404, type: 'invalid_request_error' },
+	/** The store does not have it, or something else is at work on it. */
+	conflict: { status: 409, type: 'invalid_request_error' },
 	method_not_allowed: { status: 405, type: 'invalid_request_error' },
 	upload_too_large: { status: 413, type: 'server_error' },
 	/** Too much work is waiting already; carries `retryAfterSeconds`. */
@@ -33,10 +39,15 @@ export const errorCodes = {
 	engine_failed: { status: 500, type: 'server_error' },
 	model_load_failed: { status: 500, type: 'server_error' },
 	internal: { status: 500, type: 'server_error' },
+	/** The source could not be reached, or refused. */
+	download_failed: { status: 502, type: 'server_error' },
+	/** What came is not what was asked for: size, digest, or an archive that would write elsewhere. */
+	download_corrupt: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
 	/** The server is going down, or the object was closed. */
 	closed: { status: 503, type: 'server_error' },
+	disk_full: { status: 507, type: 'server_error' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorCodes;
