@@ -16,7 +16,7 @@ export type Decode = (recording: Recording) => Promise<Audio>;
 export function decoder({ maxAudioSeconds }: DecodeLimits): Decode {
 	return async (recording) => {
 		const source = 'bytes' in recording ? recording.bytes : recording.path;
-		const { samples } = await guarded(() => addon().decodeAudio(source, { maxSeconds: maxAudioSeconds }));
+		const { samples } = await decodeAudio(source, maxAudioSeconds);
 		const duration = samples.length / sampleRate;
 		if (duration < minRecordingSeconds) {
 			throw new EarshotError(
@@ -27,4 +27,23 @@ export function decoder({ maxAudioSeconds }: DecodeLimits): Decode {
 		}
 		return { samples, duration };
 	};
+}
+
+/** What OpenAI's own message lists; FFmpeg reads many more. */
+const usualFormats = 'flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav, webm';
+
+async function decodeAudio(
+	source: Uint8Array | string,
+	maxSeconds: number,
+): Promise<{ samples: Float32Array }> {
+	try {
+		return await guarded(() => addon().decodeAudio(source, { maxSeconds }));
+	} catch (thrown) {
+		if (!(thrown instanceof EarshotError) || thrown.code !== 'audio_unsupported') throw thrown;
+		throw new EarshotError(
+			'audio_unsupported',
+			`Invalid file format or broken file: ${thrown.message}. Supported formats: ${usualFormats} and whatever else FFmpeg reads.`,
+			{ param: 'file', cause: thrown },
+		);
+	}
 }
