@@ -57,17 +57,19 @@ describe('the fixtures', () => {
 
 	it('say what each model hears in each recording', () => {
 		const recordings = manifest.audio.map(({ name }) => name);
-		for (const { name, hears } of manifest.models.filter(({ type }) => type !== 'telespeech_ctc')) {
-			expect(Object.keys(hears), name).toEqual(recordings);
-		}
+		const uncertain = manifest.models.filter(({ hears }) => recordings.some((name) => !(name in hears)));
+		expect(uncertain.map(({ name }) => name)).toEqual(['telespeech_ctc']);
 	});
 
-	it('tell apart recordings by the tones in them', () => {
-		for (const { name, hears } of manifest.models) {
-			expect(hears['tones-abc'], name).not.toBe(hears['tones-abcde']);
-			expect(hears['tones-abc'], name).toBe(hears['tones-abc-8000-mulaw']);
-			expect(hears.silence ?? '', name).toBe('');
-		}
+	it('tell recordings apart by the tones in them, and by nothing else', () => {
+		const told = manifest.models.map(({ name, hears }) => ({
+			name,
+			byTones: hears['tones-abc'] !== hears['tones-abcde'],
+			byFormat: hears['tones-abc'] !== hears['tones-abc-8000-mulaw'],
+			silence: hears.silence ?? '',
+		}));
+		const wanted = { byTones: true, byFormat: false, silence: '' };
+		expect(told).toEqual(manifest.models.map(({ name }) => ({ name, ...wanted })));
 	});
 });
 
@@ -115,7 +117,7 @@ describe('the ggml writer', () => {
 			[Number.POSITIVE_INFINITY, 0x7c00],
 			[Number.NaN, 0x7e00],
 		] as const;
-		for (const [number, bits] of expected) expect(halfBits(number), String(number)).toBe(bits);
+		expect(expected.map(([number]) => [number, halfBits(number)])).toEqual(expected);
 	});
 
 	it("makes the mel filters of OpenAI's models", async () => {
