@@ -3,8 +3,7 @@
 import { access, constants } from 'node:fs/promises';
 import { sileroPath } from './audio/voice-activity.js';
 import type { ModelEntry } from './catalog/model-entry.js';
-import { findEntry } from './catalog/model-entry.js';
-import { type Serving, whatToServe } from './catalog/serving.js';
+import { findInstalled, type Serving, whatToServe } from './catalog/serving.js';
 import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config.js';
 import type { ModelFacts } from './engines/engine.js';
 import { packageRoot } from './engines/native.js';
@@ -86,12 +85,9 @@ export interface OpenModel {
 }
 
 /** The model of that id or alias, loaded here or in a host. */
-export async function openModel(
-	{ config, entries }: Serving,
-	wanted: string,
-	isolated: boolean,
-): Promise<OpenModel> {
-	const entry = findEntry(entries, wanted);
+export async function openModel(serving: Serving, wanted: string, isolated: boolean): Promise<OpenModel> {
+	const entry = findInstalled(serving, wanted);
+	const { config } = serving;
 	return isolated ? await inHost(entry, hostSettings(config)) : await inProcess(entry, hostSettings(config));
 }
 

@@ -86,7 +86,11 @@ export function codeOf(thrown: unknown): string {
 }
 
 /** What a failed write means to the user; undefined where it was no failed write. */
-export function diskFailure(thrown: unknown, folder: string): EarshotError | undefined {
+export function diskFailure(
+	thrown: unknown,
+	folder: string,
+	setting: 'model_dir' | 'config' = 'model_dir',
+): EarshotError | undefined {
 	const code = codeOf(thrown);
 	if (code === 'ENOSPC' || code === 'EDQUOT')
 		return new EarshotError(
@@ -97,8 +101,8 @@ export function diskFailure(thrown: unknown, folder: string): EarshotError | und
 	if (['EACCES', 'EPERM', 'EROFS'].includes(code))
 		return new EarshotError(
 			'config_invalid',
-			`Expected \`model_dir\` to be a folder that this user may write to, got \`${folder}\``,
-			{ cause: thrown, param: 'model_dir' },
+			`Expected \`${setting}\` to be in a folder that this user may write to, got \`${folder}\``,
+			{ cause: thrown, param: setting },
 		);
 	return undefined;
 }

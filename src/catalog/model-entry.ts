@@ -1,7 +1,6 @@
 /** A model that this machine can serve, as the registry hands it to a host: plain data. */
 
 import type { SherpaType } from '../engines/families.js';
-import { EarshotError } from '../errors.js';
 
 interface EntryBase {
 	readonly id: string;
@@ -14,21 +13,24 @@ interface EntryBase {
 	readonly ownedBy: string;
 	/** The bundled model that hears digits only. */
 	readonly demo: boolean;
+	/** Where it can be fetched from, as models.yaml says. */
+	readonly download?: EntryDownload;
+}
+
+export interface EntryDownload {
+	readonly url: string;
+	/** Folder in the archive; '' = the only one. */
+	readonly archiveSubdir: string;
+	readonly sha256: string | null;
+	/** Absolute: the entry's `dir`. */
+	readonly dir: string;
 }
 
 export type ModelEntry =
 	| (EntryBase & { readonly type: 'whisper_cpp' })
 	| (EntryBase & { readonly type: SherpaType });
 
-/** The entry of that id, else of that alias. Throws `model_not_found` naming what there is. */
-export function findEntry(entries: readonly ModelEntry[], wanted: string): ModelEntry {
-	const entry =
-		entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
-	if (entry) return entry;
-	const known = entries.map(({ id }) => id).join(', ');
-	throw new EarshotError(
-		'model_not_found',
-		`The model \`${wanted}\` is not on this machine. It has: ${known}.`,
-		{ param: 'model' },
-	);
+/** The entry of that id, else of that alias. */
+export function findIn(entries: readonly ModelEntry[], wanted: string): ModelEntry | undefined {
+	return entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
 }

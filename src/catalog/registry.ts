@@ -12,18 +12,29 @@ import {
 	whisperType,
 } from '../engines/families.js';
 import { EarshotError } from '../errors.js';
-import type { ModelEntry } from './model-entry.js';
+import { isInnerPath } from './catalog-schema.js';
+import type { EntryDownload, ModelEntry } from './model-entry.js';
 
 export interface Registry {
 	readonly entries: readonly ModelEntry[];
+	/** Further names, of models here or of the bundled one. */
+	readonly aliases: readonly Alias[];
 	/** Settings the file holds beside its models. */
 	readonly source: Source;
 	/** Keys that mean nothing here; a file of another server may have some. */
 	readonly warnings: readonly string[];
 }
 
+export interface Alias {
+	readonly name: string;
+	readonly model: string;
+	/** Of what is wrong with it. */
+	readonly refuse: (expected: string) => EarshotError;
+}
+
 export const emptyRegistry: Registry = {
 	entries: [],
+	aliases: [],
 	source: { values: {}, nameOf: fileKeyOf },
 	warnings: [],
 };
@@ -51,14 +62,21 @@ export function parseRegistry(text: string, file: string, modelDir: string): Reg
 	const values: Partial<Record<SettingName, string>> = {};
 	const warnings: string[] = [];
 	let entries: ModelEntry[] = [];
+	let aliases: Alias[] = [];
 	for (const { key, value, at } of reader.pairs(top, '')) {
 		const name = settingNames.find((candidate) => fileKeyOf(candidate) === key);
 		if (key === 'models') entries = reader.entries(value);
+		else if (key === 'aliases') aliases = reader.aliases(value);
 		else if (name === undefined || 'notInFile' in settings[name])
 			warnings.push(`${file}:${reader.line(at)}: \`${key}\` is not a setting of Earshot`);
 		else values[name] = reader.settingText(value, key);
 	}
-	return { entries, source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` }, warnings };
+	return {
+		entries,
+		aliases,
+		source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` },
+		warnings,
+	};
 }
 
 interface Pair {
@@ -124,6 +142,15 @@ class Reader {
 		return this.pairs(this.map(node, 'models'), 'models').map((pair) => this.entry(pair));
 	}
 
+	aliases(node: Node | null): Alias[] {
+		if (node === null || (isScalar(node) && node.value === null)) return [];
+		return this.pairs(this.map(node, 'aliases'), 'aliases').map(({ key, value, field }) => ({
+			name: key,
+			model: this.text(value, field),
+			refuse: (expected) => this.refuse(value, field, expected),
+		}));
+	}
+
 	entry({ key: id, value, field, at }: Pair): ModelEntry {
 		if (!/^[\w][\w.:/@-]{0,127}$/.test(id) || id.includes('..')) {
 			throw this.refuse(at, field, 'an id of letters, digits and . _ - : / @');
@@ -132,23 +159,39 @@ class Reader {
 		const typeNode = fields.get('type')?.value ?? null;
 		const type = this.text(typeNode, `${field}.type`);
 		const family = this.#familyOf(type, typeNode, field);
-		const dir = fields.has('dir') ? this.text(fields.get('dir')?.value ?? null, `${field}.dir`) : '';
+		const dir = path.resolve(
+			this.#modelDir,
+			fields.has('dir') ? this.text(fields.get('dir')?.value ?? null, `${field}.dir`) : '',
+		);
+		const download = fields.get('download');
 		const shared = {
 			id,
 			aliases: this.texts(fields.get('aliases')?.value ?? null, `${field}.aliases`) ?? [],
-			files: this.#files(
-				fields.get('files'),
-				`${field}.files`,
-				family,
-				path.resolve(this.#modelDir, dir),
-				at,
-			),
+			files: this.#files(fields.get('files'), `${field}.files`, family, dir, at),
 			options: this.#options(fields.get('options')?.value ?? null, `${field}.options`, family.options ?? {}),
 			languages: this.texts(fields.get('languages')?.value ?? null, `${field}.languages`),
 			ownedBy: 'local',
 			demo: false,
+			...(download === undefined ? {} : { download: this.#download(download, dir) }),
 		};
 		return isSherpaType(type) ? { ...shared, type } : { ...shared, type: whisperType };
+	}
+
+	#download({ value, field }: Pair, dir: string): EntryDownload {
+		const fields = new Map(this.pairs(this.map(value, field), field).map((pair) => [pair.key, pair.value]));
+		const urlNode = fields.get('url') ?? null;
+		const url = this.text(urlNode, `${field}.url`);
+		if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+			throw this.refuse(urlNode, `${field}.url`, 'an http or https URL');
+		const subdirNode = fields.get('archive_subdir') ?? null;
+		const archiveSubdir = subdirNode === null ? '' : this.text(subdirNode, `${field}.archive_subdir`);
+		if (archiveSubdir !== '' && !isInnerPath(archiveSubdir))
+			throw this.refuse(subdirNode, `${field}.archive_subdir`, 'a folder in the archive');
+		const digestNode = fields.get('sha256') ?? null;
+		const sha256 = digestNode === null ? null : this.text(digestNode, `${field}.sha256`).toLowerCase();
+		if (sha256 !== null && !/^[0-9a-f]{64}$/.test(sha256))
+			throw this.refuse(digestNode, `${field}.sha256`, '64 hexadecimal digits');
+		return { url, archiveSubdir, sha256, dir };
 	}
 
 	#familyOf(

@@ -22,9 +22,8 @@ function settingOptions(command: Command, names: readonly SettingName[]): Comman
 	for (const name of names) {
 		const { flag, valueName, help, default: value, ...more } = settings[name];
 		const shown = 'defaultText' in more ? more.defaultText : String(value);
-		command.addOption(
-			new Option(`--${flag} <${valueName}>`, `${help} (default: ${shown}) [${variableOf(name)}]`),
-		);
+		const form = 'isSwitch' in more ? `--${flag}` : `--${flag} <${valueName}>`;
+		command.addOption(new Option(form, `${help} (default: ${shown}) [${variableOf(name)}]`));
 	}
 	return command;
 }
@@ -35,6 +34,7 @@ function flagsOf(options: Record<string, unknown>): Flags {
 	for (const name of settingNames) {
 		const value = options[name];
 		if (typeof value === 'string') flags[name] = value;
+		else if (value === true) flags[name] = 'true';
 	}
 	const { addr } = options;
 	if (typeof addr === 'string') Object.assign(flags, splitAddress(addr));
@@ -64,12 +64,15 @@ const modelSettings = [
 	'vadModel',
 	'gpu',
 	'gpuDevice',
+	'autoPull',
+	'mirror',
+	'catalog',
 ] as const satisfies readonly SettingName[];
 
 function program(): Command {
 	const earshot = new Command('earshot')
 		.description(
-			'Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded.',
+			'Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded unasked.',
 		)
 		.version(version)
 		.showHelpAfterError('(earshot --help tells more)')
@@ -118,14 +121,7 @@ function program(): Command {
 		});
 	});
 
-	settingOptions(earshot.command('models').description('list the models that this machine serves'), [
-		'modelDir',
-		'config',
-		'defaultModel',
-	]).action(async (options: Record<string, unknown>) => {
-		const { listModels } = await import('./models.js');
-		listModels(flagsOf(options));
-	});
+	addModelCommands(earshot);
 
 	settingOptions(
 		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
@@ -135,6 +131,61 @@ function program(): Command {
 		doctor(flagsOf(options), version);
 	});
 	return earshot;
+}
+
+const storeSettings = ['modelDir', 'config', 'catalog'] as const satisfies readonly SettingName[];
+
+/** What there is to fetch, and what is here. */
+function addModelCommands(earshot: Command): void {
+	const browse = () => import('./models.js');
+	const install = () => import('./install.js');
+	const command = (usage: string, description: string, names: readonly SettingName[] = storeSettings) =>
+		settingOptions(earshot.command(usage).description(description), names);
+	command('search [word...]', 'list models that can be fetched: by name, language, licence, …').action(
+		async (words: string[], options: Record<string, unknown>) =>
+			(await browse()).searchModels(words, flagsOf(options)),
+	);
+	command('list', 'list the models of this machine', [...storeSettings, 'defaultModel'])
+		.alias('models')
+		.action(async (options: Record<string, unknown>) => (await browse()).listModels(flagsOf(options)));
+	command('show <model>', 'tell everything about one model').action(
+		async (id: string, options: Record<string, unknown>) => (await browse()).showModel(id, flagsOf(options)),
+	);
+	command('pull <model...>', 'fetch models and serve them', [...storeSettings, 'mirror'])
+		.option('--accept-license', 'accept the licence of the model, where it is not an open-source one')
+		.option('--repin', 'take files that are not what came the first time')
+		.option('--alias <NAMES>', 'comma-separated further names for it')
+		.action(async (ids: string[], options: Record<string, unknown>) =>
+			(await install()).pullModels(ids, {
+				flags: flagsOf(options),
+				acceptLicence: options.acceptLicense === true,
+				repin: options.repin === true,
+				aliases: namesIn(options.alias),
+			}),
+		);
+	command('add <path>', 'serve a model that is on this machine already, where it is')
+		.option('--id <ID>', 'its name (default: that of the file or folder)')
+		.option('--type <TYPE>', 'its type, where it cannot be told from the files')
+		.option('--alias <NAMES>', 'comma-separated further names for it')
+		.action(async (target: string, options: Record<string, unknown>) =>
+			(await install()).addModel(target, {
+				flags: flagsOf(options),
+				id: text(options.id),
+				type: text(options.type),
+				aliases: namesIn(options.alias),
+			}),
+		);
+	command('verify [model...]', 'check every byte of the models that were fetched').action(
+		async (ids: string[], options: Record<string, unknown>) =>
+			(await install()).verifyModels(ids, flagsOf(options)),
+	);
+	command('rm <model...>', 'remove models').action(async (ids: string[], options: Record<string, unknown>) =>
+		(await install()).removeModels(ids, flagsOf(options)),
+	);
+}
+
+function namesIn(value: unknown): readonly string[] {
+	return (text(value) ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
 }
 
 function text(value: unknown): string | undefined {

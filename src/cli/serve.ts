@@ -1,6 +1,9 @@
 /** `earshot serve`: the pool, the server, and a quiet end. */
 
 import { demoNotice } from '../catalog/demo.js';
+import { Installer } from '../catalog/installer.js';
+import { LiveServing } from '../catalog/live-serving.js';
+import { ensureRegistry } from '../catalog/registry-file.js';
 import { createdAt, whatToServe } from '../catalog/serving.js';
 import { hostEnvironment, lanesOf, type SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
@@ -16,12 +19,24 @@ const graceMs = 30_000;
 
 /** Ends when the server has been told to end, by a signal. */
 export async function serve(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
-	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
+	await ensureRegistry(flags);
+	const { config, warnings } = whatToServe(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
+	const serving = new LiveServing({
+		flags,
+		packageRoot,
+		log,
+		...(config.autoPull ? { fetch: (entry, signal) => installer.fetch(entry, signal) } : {}),
+	});
+	const installer = new Installer(
+		() => serving.now,
+		() => serving.reload(),
+	);
+	serving.watch();
+	const { defaultModel } = serving;
 	const pool = new HostPool({
-		entries,
-		defaultModel,
+		models: serving,
 		settings: hostSettings(config),
 		script: hostScript(packageRoot),
 		env: hostEnvironment(lanesOf(config)),
@@ -30,6 +45,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	});
 	const server = await startServer({
 		pool,
+		installer,
 		version,
 		host: config.host,
 		port: config.port,
@@ -41,7 +57,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	});
 	const { url } = server.address;
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
-	if (entries.find(({ id }) => id === defaultModel)?.demo) process.stderr.write(`${demoNotice}\n`);
+	if (serving.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
 	// Loaded before the first request asks; a failure shows here and again to whoever asks.
 	pool.transcriber(defaultModel, new AbortController().signal).then(
 		({ facts }) =>
@@ -53,6 +69,9 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
+	serving.close();
+	// What has come stays, and the next pull goes on from there.
+	await installer.close();
 	// A second signal is impatience: nobody is waited for.
 	const impatient = nextSignal().then(() => server.close({ graceMs: 0 }));
 	await Promise.race([server.close({ graceMs }), impatient]);

@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { demoNotice } from '../catalog/demo.js';
-import { findEntry } from '../catalog/model-entry.js';
-import { whatToServe } from '../catalog/serving.js';
+import { Installer } from '../catalog/installer.js';
+import { canBePulled, findEntry, isInstalled, whatToServe } from '../catalog/serving.js';
 import type { SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
 import { asEarshotError, EarshotError, expected } from '../errors.js';
@@ -12,6 +12,7 @@ import { type FormatName, formats } from '../formats/formats.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../library.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 import type { Transcript } from '../transcriber/transcript.js';
+import { pullOne } from './install.js';
 import { type Progress, progressOn } from './progress.js';
 
 export interface TranscribeCommand {
@@ -40,11 +41,13 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 	const outputs = outputsOf(files, command);
 	const serving = whatToServe(command.flags, packageRoot);
 	const wanted = command.model ?? serving.defaultModel;
-	if (findEntry(serving.entries, wanted).demo && command.model === undefined)
-		process.stderr.write(`${demoNotice}\n`);
+	const entry = findEntry(serving, wanted);
+	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
 	const stop = new AbortController();
 	const interrupt = () => stop.abort();
 	process.once('SIGINT', interrupt);
+	if (serving.config.autoPull && !isInstalled(entry) && canBePulled(entry, serving.catalog))
+		await pullOne(new Installer(() => serving), entry.id, {}, stop.signal);
 	// In a host: a crash of an engine costs one recording, and the message comes from here.
 	const { transcriber, close } = await openModel(serving, wanted, true);
 	const progress = progressOn(process.stderr);

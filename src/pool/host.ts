@@ -65,6 +65,8 @@ export class Host implements Transcriber {
 	#nextRequest = 1;
 	/** Every request that is not settled, in the order they came. */
 	readonly #requests = new Set<Request>();
+	/** Called when there is none any more. */
+	readonly #idle: (() => void)[] = [];
 	/** Requests to be tried alone, in turn. */
 	#suspects: Request[] = [];
 
@@ -107,6 +109,12 @@ export class Host implements Transcriber {
 			task: options.task,
 			language: options.language,
 		});
+	}
+
+	/** Ends the process when the last request in it is through. */
+	async retire(): Promise<void> {
+		if (this.#requests.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+		await this.close();
 	}
 
 	/** Ends the process, gently for a while. Safe to call twice. */
@@ -282,6 +290,7 @@ export class Host implements Transcriber {
 	#settle(request: Request): void {
 		this.#requests.delete(request);
 		this.#acquit(request);
+		if (this.#requests.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
 	}
 
 	#fail(request: Request, error: EarshotError): void {

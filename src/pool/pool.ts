@@ -1,7 +1,8 @@
 /** The hosts of this server: one per model in use, started when first asked for. */
 
+import { isDeepStrictEqual } from 'node:util';
+import type { ServedModels } from '../catalog/live-serving.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
-import { findEntry } from '../catalog/model-entry.js';
 import { EarshotError } from '../errors.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 import { Host, type HostOptions } from './host.js';
@@ -9,8 +10,7 @@ import type { HostSettings } from './host-settings.js';
 import type { ListedModel, ModelPool } from './model-pool.js';
 
 export interface PoolOptions {
-	readonly entries: readonly ModelEntry[];
-	readonly defaultModel: string;
+	readonly models: ServedModels;
 	readonly settings: HostSettings;
 	/** Compiled host-main.js. */
 	readonly script: string;
@@ -22,50 +22,77 @@ export interface PoolOptions {
 }
 
 export class HostPool implements ModelPool {
-	readonly defaultModel: string;
 	readonly #options: PoolOptions;
-	readonly #hosts = new Map<string, Host>();
+	readonly #hosts = new Map<string, { readonly entry: ModelEntry; readonly host: Host }>();
+	/** Ending, since their model has changed or gone. */
+	readonly #leaving = new Set<Host>();
 	#closing: Promise<void> | undefined;
 
 	constructor(options: PoolOptions) {
 		this.#options = options;
-		this.defaultModel = options.defaultModel;
+		options.models.onChange(() => this.#dropChanged());
+	}
+
+	get defaultModel(): string {
+		return this.#options.models.defaultModel;
 	}
 
 	get models(): readonly ListedModel[] {
-		return this.#options.entries.map((entry) => ({
+		return this.#options.models.entries.map((entry) => ({
 			id: entry.id,
 			aliases: entry.aliases,
 			type: entry.type,
 			created: this.#options.createdAt(entry),
 			ownedBy: entry.ownedBy,
-			state: this.#hosts.get(entry.id)?.state ?? 'unloaded',
+			state: this.#hosts.get(entry.id)?.host.state ?? 'unloaded',
 			demo: entry.demo,
 		}));
 	}
 
 	async transcriber(model: string, signal: AbortSignal): Promise<Transcriber> {
-		const entry = findEntry(this.#options.entries, model);
+		const { models } = this.#options;
+		await models.ready(models.find(model), signal);
 		if (this.#closing) throw new EarshotError('closed', 'the server is shutting down');
+		// It may have changed while its files came.
+		const entry = models.find(model);
 		const host = this.#hostOf(entry);
 		await whileWanted(host.start(), signal);
 		return host;
 	}
 
 	close(): Promise<void> {
-		this.#closing ??= Promise.all([...this.#hosts.values()].map((host) => host.close())).then(() => {});
+		this.#closing ??= Promise.all([
+			...[...this.#hosts.values()].map(({ host }) => host.close()),
+			...[...this.#leaving].map((host) => host.close()),
+		]).then(() => {});
 		return this.#closing;
 	}
 
 	#hostOf(entry: ModelEntry): Host {
 		const found = this.#hosts.get(entry.id);
-		if (found) return found;
+		if (found) return found.host;
 		const { settings, script, env, onLog } = this.#options;
 		const options: HostOptions = { entry, settings, script, env, ...(onLog ? { onLog } : {}) };
 		const host = new Host(options);
-		this.#hosts.set(entry.id, host);
+		this.#hosts.set(entry.id, { entry, host });
 		return host;
 	}
+
+	/** A model that is another one now, or gone, is loaded anew by the next request; what runs may finish. */
+	#dropChanged(): void {
+		for (const [id, { entry, host }] of this.#hosts) {
+			const now = this.#options.models.entries.find((each) => each.id === id);
+			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(entry))) continue;
+			this.#hosts.delete(id);
+			this.#leaving.add(host);
+			void host.retire().finally(() => this.#leaving.delete(host));
+		}
+	}
+}
+
+/** Names are no reason to load again. */
+function loadedOf({ type, files, options, languages }: ModelEntry): object {
+	return { type, files, options, languages };
 }
 
 /** Rejects with `cancelled` as soon as `signal` fires; the work itself goes on for others who asked. */

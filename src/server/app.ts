@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import Router from '@koa/router';
 import Koa from 'koa';
+import type { Installer } from '../catalog/installer.js';
 import { EarshotError, errorCodes } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ModelPool } from '../pool/model-pool.js';
@@ -12,12 +13,15 @@ import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
 import { type GuardOptions, guard } from './guard.js';
 import { listModels, retrieveModel } from './models.js';
 import { openapi } from './openapi.js';
+import { cancelPull, deleteModel, pullStatus, startPull } from './pulls.js';
 import { fixed, health } from './status.js';
 import { transcriptions } from './transcriptions.js';
 import type { UploadLimits } from './upload.js';
 
 export interface AppOptions extends GuardOptions {
 	readonly pool: ModelPool;
+	/** undefined: this server fetches and removes no models. */
+	readonly installer?: Installer | undefined;
 	readonly limits: UploadLimits;
 	readonly log: Log;
 	readonly clock: Clock;
@@ -28,19 +32,27 @@ export interface AppOptions extends GuardOptions {
 }
 
 export interface Route {
-	readonly method: 'GET' | 'POST';
+	readonly method: 'GET' | 'POST' | 'DELETE';
 	/** As in OpenAPI. What begins with `/v1` also answers without it, for programs whose base URL lacks it. */
 	readonly path: `/${string}`;
 	readonly handle: (ctx: RequestContext) => void | Promise<void>;
 }
 
-export function routes(options: Pick<AppOptions, 'pool' | 'limits' | 'clock' | 'version'>): readonly Route[] {
+export function routes(
+	options: Pick<AppOptions, 'pool' | 'limits' | 'clock' | 'version'> &
+		Partial<Pick<AppOptions, 'installer' | 'apiKeys'>>,
+): readonly Route[] {
 	const { pool, version } = options;
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
+		// Before the route of one model, whose id may have slashes.
+		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },
+		{ method: 'GET', path: '/v1/models/{model}/pull', handle: pullStatus(options) },
+		{ method: 'DELETE', path: '/v1/models/{model}/pull', handle: cancelPull(options) },
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
+		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
 		{
 			method: 'GET',

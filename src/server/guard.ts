@@ -42,7 +42,7 @@ export function guard(options: GuardOptions): Middleware {
 			ctx.set('access-control-allow-origin', origin);
 			ctx.set('access-control-expose-headers', exposedHeaders);
 			if (ctx.method === 'OPTIONS' && ctx.get('access-control-request-method') !== '') {
-				ctx.set('access-control-allow-methods', 'GET, HEAD, POST, OPTIONS');
+				ctx.set('access-control-allow-methods', 'GET, HEAD, POST, DELETE, OPTIONS');
 				ctx.set('access-control-allow-headers', requestedHeaders(ctx.get('access-control-request-headers')));
 				ctx.set('access-control-max-age', '600');
 				if (ctx.get('access-control-request-private-network') === 'true') {

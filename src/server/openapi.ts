@@ -18,6 +18,10 @@ const errors = {
 	'503': error,
 } as const;
 
+const modelParameter = { name: 'model', in: 'path', required: true, schema: { type: 'string' } } as const;
+
+const pullStatus = { schema: { $ref: '#/components/schemas/PullStatus' } } as const;
+
 const text = { schema: { type: 'string' } } as const;
 
 const answers = {
@@ -100,12 +104,80 @@ export const openapi = {
 			get: {
 				operationId: 'retrieveModel',
 				summary: 'One model, by id or alias',
-				parameters: [{ name: 'model', in: 'path', required: true, schema: { type: 'string' } }],
+				parameters: [modelParameter],
 				responses: {
 					'200': {
 						description: 'The model',
 						content: { 'application/json': { schema: { $ref: '#/components/schemas/Model' } } },
 					},
+					...errors,
+				},
+			},
+			delete: {
+				operationId: 'deleteModel',
+				summary:
+					'Removes a model that was fetched; files of the user stay. From this machine, or with an API key.',
+				parameters: [modelParameter],
+				responses: {
+					'200': {
+						description: 'It is gone',
+						content: {
+							'application/json': {
+								schema: {
+									type: 'object',
+									required: ['id', 'object', 'deleted'],
+									properties: {
+										id: { type: 'string' },
+										object: { const: 'model' },
+										deleted: { const: true },
+										files_deleted: { type: 'boolean' },
+									},
+								},
+							},
+						},
+					},
+					...errors,
+				},
+			},
+		},
+		'/v1/models/{model}/pull': {
+			post: {
+				operationId: 'pullModel',
+				summary:
+					'Fetches a model, or joins the fetching that goes on. From this machine, or with an API key.',
+				parameters: [modelParameter],
+				requestBody: {
+					required: false,
+					content: { 'application/json': { schema: { $ref: '#/components/schemas/PullRequest' } } },
+				},
+				responses: {
+					'200': {
+						description:
+							'How it goes, a status for each change: as lines of JSON, or as server-sent events with `Accept: text/event-stream`. The last one has the status `done`, `failed` or `cancelled`. Leaving does not end the fetching.',
+						content: { 'application/x-ndjson': pullStatus, 'text/event-stream': text },
+					},
+					'202': {
+						description: 'The status now, with `Accept: application/json`',
+						content: { 'application/json': pullStatus },
+					},
+					...errors,
+				},
+			},
+			get: {
+				operationId: 'pullStatus',
+				summary: 'How the last fetching of a model goes, or went',
+				parameters: [modelParameter],
+				responses: {
+					'200': { description: 'The status', content: { 'application/json': pullStatus } },
+					...errors,
+				},
+			},
+			delete: {
+				operationId: 'cancelPull',
+				summary: 'Ends the fetching of a model; the next one goes on where it stopped',
+				parameters: [modelParameter],
+				responses: {
+					'200': { description: 'The status', content: { 'application/json': pullStatus } },
 					...errors,
 				},
 			},
@@ -333,6 +405,54 @@ export const openapi = {
 					type: { type: 'string' },
 					state: { enum: ['unloaded', 'loading', 'loaded'] },
 					demo: { type: 'boolean' },
+				},
+			},
+			PullRequest: {
+				type: 'object',
+				properties: {
+					accept_license: {
+						type: 'boolean',
+						default: false,
+						description: 'Needed where the licence is not an open-source one',
+					},
+					repin: {
+						type: 'boolean',
+						default: false,
+						description: 'Take files that are not what came the first time',
+					},
+				},
+			},
+			PullStatus: {
+				type: 'object',
+				required: ['object', 'id', 'status', 'file', 'received_bytes', 'total_bytes'],
+				properties: {
+					object: { const: 'model.pull' },
+					id: { type: 'string' },
+					status: {
+						enum: ['starting', 'waiting', 'downloading', 'unpacking', 'done', 'failed', 'cancelled'],
+						description: '`waiting` is for another process that fetches the same model',
+					},
+					file: { type: ['string', 'null'], description: 'What is arriving now' },
+					received_bytes: { type: 'integer' },
+					total_bytes: { type: ['integer', 'null'], description: 'null while it is not known' },
+					files: {
+						type: 'array',
+						description: 'With `done`',
+						items: {
+							type: 'object',
+							required: ['path', 'bytes', 'sha256', 'pinned'],
+							properties: {
+								path: { type: 'string' },
+								bytes: { type: 'integer' },
+								sha256: { type: 'string' },
+								pinned: {
+									type: 'boolean',
+									description: 'The digest was not known beforehand; from now on it is this one',
+								},
+							},
+						},
+					},
+					error: { $ref: '#/components/schemas/Error/properties/error', description: 'With `failed`' },
 				},
 			},
 			Error: {

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Installer } from '../catalog/installer.js';
 import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import type { ModelPool } from '../pool/model-pool.js';
@@ -16,6 +17,8 @@ import { InFlight } from './context.js';
 export interface ServerOptions {
 	/** Stays the caller's: closing the server does not close it. */
 	readonly pool: ModelPool;
+	/** Stays the caller's, too; without it no models are fetched or removed. */
+	readonly installer?: Installer;
 	readonly version: string;
 	/** 127.0.0.1 unless told otherwise. */
 	readonly host?: string;
@@ -63,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	let draining = false;
 	const app = createApp({
 		pool,
+		installer: options.installer,
 		version,
 		host,
 		log,

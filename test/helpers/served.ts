@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fixedServing } from '../../src/catalog/live-serving.js';
 import { createdAt, whatToServe } from '../../src/catalog/serving.js';
 import { hostEnvironment, lanesOf } from '../../src/config.js';
 import { hostSettings } from '../../src/library.js';
@@ -54,8 +55,7 @@ export async function serveFixtures(defaultModel = 'zipformer_ctc'): Promise<Ser
 	const scratch = new Scratch();
 	const serving = whatToServe({ config: scratch.file('models.yaml', modelsYaml(defaultModel)) }, root);
 	const pool = new HostPool({
-		entries: serving.entries,
-		defaultModel: serving.defaultModel,
+		models: fixedServing(serving),
 		settings: hostSettings(serving.config),
 		script: hostScript(root),
 		env: hostEnvironment(lanesOf(serving.config)),

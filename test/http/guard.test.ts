@@ -151,7 +151,7 @@ describe('the Origin header', () => {
 		expect(answer.status).toBe(204);
 		expect(answer.headers).toMatchObject({
 			'access-control-allow-origin': 'http://localhost:3000',
-			'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
+			'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
 			'access-control-allow-headers': 'authorization, x-stainless-os',
 			'access-control-allow-private-network': 'true',
 			'access-control-max-age': '600',

@@ -1,0 +1,48 @@
+/** What other programs on this machine have fetched from the Hugging Face hub already. Only ever read. */
+
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface HubFile {
+	/** `org/name`. */
+	readonly repo: string;
+	readonly revision: string;
+	readonly path: string;
+}
+
+/** The parts of a URL of the hub; undefined for any other. Pure. */
+export function hubFileOf(url: string): HubFile | undefined {
+	const [, repo, revision, file] =
+		/^https:\/\/huggingface\.co\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? [];
+	if (repo === undefined || revision === undefined || file === undefined) return undefined;
+	return { repo, revision, path: file };
+}
+
+/** Where the cache holds the file; undefined where it does not. */
+export async function findInHubCache(
+	cache: string,
+	{ repo, revision, path: file }: HubFile,
+): Promise<string | undefined> {
+	const snapshot = await snapshotOf(cache, repo, revision);
+	if (snapshot === undefined) return undefined;
+	// Snapshots are links to blobs; one that dangles was not fetched to its end.
+	return await realpath(path.join(snapshot, file)).catch(() => undefined);
+}
+
+/** The folder of that revision, or of the newest that is there. */
+export async function findRepoInHubCache(cache: string, repo: string): Promise<string | undefined> {
+	const folder = path.join(cache, `models--${repo.replace('/', '--')}`, 'snapshots');
+	const names = await readdir(folder).catch(() => []);
+	const dated = await Promise.all(
+		names.map(async (name) => ({ name, at: (await stat(path.join(folder, name))).mtimeMs })),
+	);
+	const newest = dated.sort((a, b) => b.at - a.at)[0];
+	return newest && path.join(folder, newest.name);
+}
+
+async function snapshotOf(cache: string, repo: string, revision: string): Promise<string | undefined> {
+	const folder = path.join(cache, `models--${repo.replace('/', '--')}`);
+	const named = await readFile(path.join(folder, 'refs', revision), 'utf8').catch(() => revision);
+	const snapshot = path.join(folder, 'snapshots', named.trim());
+	return (await stat(snapshot).catch(() => undefined))?.isDirectory() === true ? snapshot : undefined;
+}

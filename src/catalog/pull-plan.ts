@@ -1,0 +1,93 @@
+/** What has to come for a model to be there: from the catalog, or from `download` in models.yaml. Pure. */
+
+import path from 'node:path';
+import { EarshotError } from '../errors.js';
+import {
+	type CatalogArchive,
+	type CatalogFile,
+	type CatalogModel,
+	isServable,
+	type Licence,
+} from './catalog.js';
+import type { ModelEntry } from './model-entry.js';
+
+export interface PullPlan {
+	readonly id: string;
+	readonly type: string;
+	readonly use: string;
+	/** Where it goes, below the model folder. */
+	readonly folder: string;
+	readonly files: readonly CatalogFile[];
+	readonly archive: CatalogArchive | null;
+	/** Role → path below the folder; null = found by their names after unpacking. */
+	readonly roles: Readonly<Record<string, string>> | null;
+	/** null = the user wrote it into models.yaml. */
+	readonly licence: Licence | null;
+	readonly isServable: boolean;
+}
+
+export function planOfCatalog(model: CatalogModel): PullPlan {
+	const { id, type, use, files, archive, roles, licence } = model;
+	return { id, type, use, folder: id, files, archive, roles, licence, isServable: isServable(model) };
+}
+
+/** Throws `config_invalid` where the entry does not say enough. */
+export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | undefined {
+	const { id, type, download, files } = entry;
+	if (download === undefined) return undefined;
+	const { url, archiveSubdir, sha256, dir } = download;
+	const folder = path.relative(modelDir, dir).replaceAll(path.sep, '/');
+	const paths = Object.entries(files).map(
+		([role, file]) => [role, path.relative(dir, file).replaceAll(path.sep, '/')] as const,
+	);
+	if (folder === '' || folder.startsWith('../') || path.isAbsolute(folder))
+		throw refusal(
+			id,
+			'dir',
+			'a folder of its own below the model folder, since it is to be downloaded',
+			folder,
+		);
+	const outside = paths.find(([, file]) => file.startsWith('../') || path.isAbsolute(file));
+	if (outside)
+		throw refusal(id, `files.${outside[0]}`, 'a file below `dir`, since it is to be downloaded', outside[1]);
+	const shared = {
+		id,
+		type,
+		use: 'transcription',
+		folder,
+		roles: Object.fromEntries(paths),
+		licence: null,
+		isServable: true,
+	};
+	if (isArchive(url)) {
+		return { ...shared, files: [], archive: { url, subdir: archiveSubdir, bytes: null, sha256 } };
+	}
+	const [only, ...more] = paths;
+	if (only === undefined || more.length > 0)
+		throw refusal(
+			id,
+			'download.url',
+			'a .tar.bz2 or .tar.gz archive, since the model has several files',
+			url,
+		);
+	return { ...shared, archive: null, files: [{ path: only[1], url, bytes: null, sha256 }] };
+}
+
+export function isArchive(url: string): boolean {
+	return URL.canParse(url) && /\.(tar|tar\.bz2|tbz2?|tar\.gz|tgz)$/i.test(new URL(url).pathname);
+}
+
+function refusal(id: string, field: string, expected: string, got: string): EarshotError {
+	const param = `models.${id}.${field}`;
+	return new EarshotError('config_invalid', `Expected \`${param}\` to be ${expected}, got \`${got}\``, {
+		param,
+	});
+}
+
+/** Room needed before anything starts; unknown sizes count nothing. */
+export function bytesOnDisk({ files, archive }: Pick<PullPlan, 'files' | 'archive'>): number {
+	const sizeOf = (part: CatalogArchive | CatalogFile) => part.bytes ?? part.aboutBytes ?? 0;
+	// The archive and what is in it, which is half as large again.
+	if (archive) return 2.5 * sizeOf(archive);
+	return files.reduce((sum, file) => sum + sizeOf(file), 0);
+}

@@ -1,0 +1,403 @@
+/** Brings one model onto this machine: into a folder aside, checked, then into its place in one step. */
+
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { EarshotError } from '../errors.js';
+import { unpack } from './archive.js';
+import type { CatalogArchive, CatalogFile } from './catalog.js';
+import { type Disk, diskFailure, realDisk } from './disk.js';
+import { type Downloaded, download, type Tuning } from './download.js';
+import { findInHubCache, hubFileOf } from './hub-cache.js';
+import { type Lock, takeLock } from './lock.js';
+import { checkEndpoint, type Network, type NetworkSettings, openNetwork } from './network.js';
+import { bytesOnDisk, type PullPlan } from './pull-plan.js';
+import { rolesIn } from './recognise.js';
+import {
+	digestOf,
+	exists,
+	filesBelow,
+	linkOrCopy,
+	type Manifest,
+	type Store,
+	type StoredFile,
+} from './store.js';
+
+export interface PullProgress {
+	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'done';
+	/** What is arriving now. */
+	readonly file: string;
+	readonly received: number;
+	/** Of all files; null while it is not known. */
+	readonly total: number | null;
+	/** With `done`. */
+	readonly manifest?: Manifest;
+}
+
+export interface PullMeans {
+	readonly store: Store;
+	readonly settings: NetworkSettings;
+	readonly signal: AbortSignal;
+	/** Take what comes for files that came otherwise the first time. */
+	readonly repin?: boolean;
+	/** For tests. */
+	readonly disk?: Disk;
+	readonly tuning?: Partial<Tuning>;
+	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Kept free for everybody else. */
+const spareBytes = 64 * 2 ** 20;
+/** Of progress, ms. */
+const reportEveryMs = 100;
+
+/** The last progress is `done`. Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
+export async function* pull(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
+	const { store, signal } = means;
+	const there = store.manifest(plan.id);
+	if (there && store.stateOf(there) === 'whole') {
+		yield doneWith(there);
+		return;
+	}
+	try {
+		await mkdir(store.modelDir, { recursive: true });
+	} catch (thrown) {
+		throw diskFailure(thrown, store.modelDir) ?? thrown;
+	}
+	const lockPath = await store.lockPath(plan.id);
+	let lock: Lock | undefined;
+	yield* during<PullProgress>(async (report, left) => {
+		lock = await takeLock(lockPath, AbortSignal.any([signal, left]), () =>
+			report({ state: 'waiting', file: '', received: 0, total: null }, true),
+		);
+	});
+	if (lock === undefined) return;
+	try {
+		yield* locked(plan, { ...means, signal: AbortSignal.any([signal, lock.lost]) });
+	} finally {
+		await lock.release();
+	}
+}
+
+async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
+	const { store, settings } = means;
+	// Whoever was waited for may have brought it.
+	const there = store.manifest(plan.id);
+	if (there && store.stateOf(there) === 'whole') {
+		yield doneWith(there);
+		return;
+	}
+	checkEndpoint(settings);
+	const incoming = await store.incoming(plan.id);
+	await checkRoom(plan, means, incoming);
+	const network = await openNetwork(settings, means.tuning?.windowMs);
+	try {
+		yield* during<PullProgress>((report, left) => {
+			const signal = AbortSignal.any([means.signal, left]);
+			return new Pulling(plan, { ...means, signal }, network, incoming).run(report);
+		});
+	} finally {
+		await network.close();
+	}
+}
+
+function doneWith(manifest: Manifest): PullProgress {
+	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+	return { state: 'done', file: '', received: bytes, total: bytes, manifest };
+}
+
+async function checkRoom(
+	plan: PullPlan,
+	{ store, disk = realDisk }: PullMeans,
+	incoming: string,
+): Promise<void> {
+	const free = await disk.freeBytes(store.modelDir);
+	if (free === null) return;
+	const sizes = await Promise.all(
+		(await filesBelow(incoming)).map(async (file) => (await stat(path.join(incoming, file))).blocks * 512),
+	);
+	const needed = bytesOnDisk(plan) - sizes.reduce((sum, size) => sum + size, 0) + spareBytes;
+	if (needed <= free) return;
+	const [need, have] = [needed, free].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
+	throw new EarshotError(
+		'disk_full',
+		`${plan.id} needs ${need} on the disk of ${store.modelDir}, and ${have} are free; free some space, or choose another disk with --model-dir`,
+	);
+}
+
+type Report = (progress: PullProgress, now?: boolean) => void;
+
+class Pulling {
+	readonly #plan: PullPlan;
+	readonly #means: PullMeans;
+	readonly #network: Network;
+	/** Holds what came over the line, and `model`, what becomes the model's folder. */
+	readonly #incoming: string;
+	#received = 0;
+
+	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string) {
+		this.#plan = plan;
+		this.#means = means;
+		this.#network = network;
+		this.#incoming = incoming;
+	}
+
+	async run(report: Report): Promise<void> {
+		const { archive, files } = this.#plan;
+		const folder = path.join(this.#incoming, 'model');
+		const stored = archive
+			? await this.#fromArchive(archive, folder, report)
+			: await this.#fromFiles(files, folder, report);
+		const manifest = await this.#manifest(folder, stored);
+		await this.#means.store.arrive(manifest, folder);
+		await rm(this.#incoming, { recursive: true, force: true });
+		report(doneWith(manifest), true);
+	}
+
+	async #fromFiles(
+		files: readonly CatalogFile[],
+		folder: string,
+		report: Report,
+	): Promise<readonly StoredFile[]> {
+		const stored: StoredFile[] = [];
+		for (const file of files) {
+			const to = path.join(folder, file.path);
+			await mkdir(path.dirname(to), { recursive: true });
+			const { bytes, sha256 } = await this.#bring(file.path, file, to, report);
+			stored.push({ path: file.path, bytes, sha256, pinned: file.sha256 === null });
+		}
+		return stored;
+	}
+
+	async #fromArchive(
+		archive: CatalogArchive,
+		folder: string,
+		report: Report,
+	): Promise<readonly StoredFile[]> {
+		const { signal } = this.#means;
+		const name = path.posix.basename(new URL(archive.url).pathname);
+		const packed = path.join(this.#incoming, 'archive');
+		await this.#bring(name, archive, packed, report);
+		report({ state: 'unpacking', file: name, received: this.#received, total: this.#received }, true);
+		const unpacked = path.join(this.#incoming, 'unpacked');
+		// What an interrupted attempt has left is not to be trusted.
+		await rm(unpacked, { recursive: true, force: true });
+		await rm(folder, { recursive: true, force: true });
+		await mkdir(unpacked, { recursive: true });
+		try {
+			await unpack(packed, unpacked, signal);
+		} catch (thrown) {
+			await rm(unpacked, { recursive: true, force: true });
+			if (thrown instanceof EarshotError && thrown.code === 'download_corrupt')
+				await rm(packed, { force: true });
+			throw thrown;
+		}
+		await rename(await innerFolder(unpacked, archive), folder);
+		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
+		const stored: StoredFile[] = [];
+		for (const file of await filesBelow(folder)) {
+			const sha256 = await digestOf(path.join(folder, file), signal);
+			const { size } = await stat(path.join(folder, file));
+			const wanted = known.get(file);
+			if (wanted && wanted.sha256 !== null && wanted.sha256 !== sha256) {
+				await rm(this.#incoming, { recursive: true, force: true });
+				throw new EarshotError(
+					'download_corrupt',
+					`${file} in ${archive.url} has the SHA-256 ${sha256}, and not ${wanted.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
+				);
+			}
+			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !wanted?.sha256 });
+		}
+		await rm(packed, { force: true });
+		return stored;
+	}
+
+	/** From wherever it is already, else from the network. */
+	async #bring(
+		name: string,
+		part: CatalogFile | CatalogArchive,
+		to: string,
+		report: Report,
+	): Promise<Downloaded> {
+		const { store, signal, repin = false } = this.#means;
+		const url = part.url ?? '';
+		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
+		const wanted = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
+		const before = this.#received;
+		const progress = (received: number, total: number | null): void => {
+			this.#received = before + received;
+			report({ state: 'downloading', file: name, received: this.#received, total: this.#total(part, total) });
+		};
+		const found =
+			(await this.#alreadyHere(part, wanted, to)) ??
+			(await this.#fetch(url, wanted, to, progress, pin !== undefined));
+		this.#received = before + found.bytes;
+		signal.throwIfAborted();
+		if (part.sha256 === null && store.pinOf(url)?.sha256 !== found.sha256) {
+			const lock = await takeLock(await store.lockPath('pins'), signal);
+			try {
+				await store.pin(url, found);
+			} finally {
+				await lock.release();
+			}
+		}
+		return found;
+	}
+
+	async #fetch(
+		url: string,
+		wanted: { readonly bytes: number | null; readonly sha256: string | null },
+		to: string,
+		onProgress: (received: number, total: number | null) => void,
+		pinned: boolean,
+	): Promise<Downloaded> {
+		const { disk = realDisk, signal, tuning, wait } = this.#means;
+		try {
+			return await download(
+				{ url, to, ...wanted },
+				{
+					network: this.#network,
+					disk,
+					signal,
+					onProgress,
+					...(tuning ? { tuning } : {}),
+					...(wait ? { wait } : {}),
+				},
+			);
+		} catch (thrown) {
+			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
+			throw new EarshotError(
+				'download_corrupt',
+				`${thrown.message}. It is not what came the first time; where its publisher has replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
+				{ cause: thrown },
+			);
+		}
+	}
+
+	/** Left by an interrupted pull, or whole in a damaged model, or in the cache of other programs. */
+	async #alreadyHere(
+		part: CatalogFile | CatalogArchive,
+		{ bytes, sha256 }: { readonly bytes: number | null; readonly sha256: string | null },
+		to: string,
+	): Promise<Downloaded | undefined> {
+		const { store, settings, signal } = this.#means;
+		if (await exists(to)) {
+			const here = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
+			if (sha256 === null || here.sha256 === sha256) return here;
+			await rm(to, { force: true });
+		}
+		if (sha256 === null) return undefined;
+		const hub = hubFileOf(part.url ?? '');
+		const places = [
+			'path' in part ? path.join(store.folderOf(this.#plan), part.path) : undefined,
+			hub && (await findInHubCache(settings.hubCache, hub)),
+		];
+		for (const place of places) {
+			if (place === undefined || !(await exists(place))) continue;
+			const { size } = await stat(place);
+			if ((bytes !== null && size !== bytes) || (await digestOf(place, signal)) !== sha256) continue;
+			await linkOrCopy(place, to);
+			return { bytes: size, sha256 };
+		}
+		return undefined;
+	}
+
+	/** Of everything, with what the server says of the part at hand. */
+	#total(part: CatalogFile | CatalogArchive, told: number | null): number | null {
+		const parts = this.#plan.archive ? [this.#plan.archive] : this.#plan.files;
+		return parts.reduce<number | null>((sum, each) => {
+			const size = each === part && told !== null ? told : (each.bytes ?? each.aboutBytes ?? null);
+			return sum === null || size === null ? null : sum + size;
+		}, 0);
+	}
+
+	async #manifest(folder: string, files: readonly StoredFile[]): Promise<Manifest> {
+		const { id, type, use, licence } = this.#plan;
+		const roles = this.#plan.roles ?? (await this.#rolesIn(folder));
+		for (const [role, file] of Object.entries(roles)) {
+			if (await exists(path.join(folder, file))) continue;
+			await rm(this.#incoming, { recursive: true, force: true });
+			throw new EarshotError(
+				'download_corrupt',
+				`what came for ${id} has no ${file}, which is its ${role}; the source is at fault, or \`files\` in models.yaml`,
+			);
+		}
+		return {
+			id,
+			folder: this.#plan.folder,
+			files,
+			roles,
+			type,
+			use,
+			licence: licence?.name ?? '',
+			pulledAt: new Date().toISOString(),
+		};
+	}
+
+	async #rolesIn(folder: string): Promise<Readonly<Record<string, string>>> {
+		const { type, use } = this.#plan;
+		// Nothing is served of it yet, so nothing has to fit.
+		if (use !== 'transcription') return {};
+		try {
+			return await rolesIn(folder, type);
+		} catch (cause) {
+			const why = cause instanceof Error ? cause.message : String(cause);
+			throw new EarshotError('download_corrupt', why, { cause });
+		}
+	}
+}
+
+/** The folder of the model in an unpacked archive. */
+async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): Promise<string> {
+	const names = await readdir(unpacked);
+	if (subdir !== '') {
+		const inner = path.join(unpacked, subdir);
+		if (await exists(inner)) return inner;
+		throw new EarshotError(
+			'download_corrupt',
+			`${url} holds no folder ${subdir}; it holds ${names.join(', ')}`,
+		);
+	}
+	const [only] = names;
+	const alone = only === undefined ? undefined : path.join(unpacked, only);
+	return names.length === 1 && alone !== undefined && (await stat(alone)).isDirectory() ? alone : unpacked;
+}
+
+/** Yields what `work` reports, the last of it always and the rest not too often, then ends or throws as it does.
+ * Whoever leaves the loop ends the work. */
+async function* during<T>(
+	work: (report: (item: T, now?: boolean) => void, left: AbortSignal) => Promise<void>,
+): AsyncGenerator<T> {
+	const left = new AbortController();
+	let waiting: T[] = [];
+	let latest: T | undefined;
+	let reportedAt = Number.NEGATIVE_INFINITY;
+	let ended = false;
+	let wake = (): void => {};
+	const report = (item: T, now = false): void => {
+		latest = item;
+		if (!now && performance.now() - reportedAt < reportEveryMs) return;
+		reportedAt = performance.now();
+		latest = undefined;
+		waiting.push(item);
+		wake();
+	};
+	const running = work(report, left.signal);
+	const settled = Promise.allSettled([running]).then(() => {
+		ended = true;
+	});
+	try {
+		while (!ended) {
+			const items = waiting;
+			waiting = [];
+			yield* items;
+			if (waiting.length === 0 && !ended)
+				await Promise.race([settled, new Promise<void>((resolve) => (wake = resolve))]);
+		}
+		yield* waiting;
+		if (latest !== undefined) yield latest;
+		await running;
+	} finally {
+		left.abort();
+		await settled;
+	}
+}

@@ -1,0 +1,179 @@
+/** `earshot pull`, `add`, `verify` and `rm`. */
+
+import { createInterface } from 'node:readline/promises';
+import { Installer, type PullOptions } from '../catalog/installer.js';
+import type { PullStatus } from '../catalog/pulls.js';
+import { ensureRegistry } from '../catalog/registry-file.js';
+import { whatToServe } from '../catalog/serving.js';
+import type { Manifest } from '../catalog/store.js';
+import type { SettingName } from '../config.js';
+import { packageRoot } from '../engines/native.js';
+import { EarshotError } from '../errors.js';
+import { sizeText } from './models.js';
+import { transferOn } from './progress.js';
+
+type Flags = Partial<Record<SettingName, string>>;
+
+export interface PullCommand extends PullOptions {
+	readonly flags: Flags;
+}
+
+function installerFor(flags: Flags): Installer {
+	let serving = whatToServe(flags, packageRoot);
+	return new Installer(
+		() => serving,
+		() => {
+			serving = whatToServe(flags, packageRoot);
+		},
+	);
+}
+
+/** Runs `work` until it ends or the user presses Ctrl-C. */
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+	const stop = new AbortController();
+	const interrupt = () => stop.abort();
+	process.once('SIGINT', interrupt);
+	process.once('SIGTERM', interrupt);
+	try {
+		await work(stop.signal);
+	} catch (thrown) {
+		if (!stop.signal.aborted) throw thrown;
+		process.exitCode = 130;
+	} finally {
+		process.removeListener('SIGINT', interrupt);
+		process.removeListener('SIGTERM', interrupt);
+	}
+}
+
+export function pullModels(ids: readonly string[], command: PullCommand): Promise<void> {
+	return interruptible(async (signal) => {
+		await ensureRegistry(command.flags);
+		const installer = installerFor(command.flags);
+		for (const id of ids) {
+			const acceptLicence = command.acceptLicence === true || (await acceptsLicence(installer, id));
+			await pullOne(installer, id, { ...command, acceptLicence }, signal);
+		}
+	});
+}
+
+/** Fetches with a bar, and tells what came. */
+export async function pullOne(
+	installer: Installer,
+	id: string,
+	options: PullOptions,
+	signal: AbortSignal,
+): Promise<void> {
+	const job = installer.pull(id, options);
+	const cancel = () => void job.cancel();
+	signal.addEventListener('abort', cancel, { once: true });
+	const bar = transferOn(process.stderr);
+	let last = job.status;
+	let told = '';
+	try {
+		for await (const status of job.statuses(new AbortController().signal)) {
+			last = status;
+			if (status.state === 'downloading') bar.update(id, status.received, status.total);
+			else bar.stop();
+			const said = noteOf(status);
+			if (said !== told && said !== '') process.stderr.write(`${said}\n`);
+			told = said;
+		}
+	} finally {
+		bar.stop();
+		signal.removeEventListener('abort', cancel);
+	}
+	if (last.error) throw last.error;
+	if (last.manifest) tell(installer, last.manifest);
+}
+
+function noteOf({ id, state, file }: PullStatus): string {
+	if (state === 'unpacking') return `unpacking ${file} …`;
+	return state === 'waiting' ? `another process is fetching ${id}; waiting for it` : '';
+}
+
+function tell({ store }: Installer, manifest: Manifest): void {
+	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+	process.stdout.write(`${manifest.id} is here: ${sizeText(bytes)} in ${store.folderOf(manifest)}\n`);
+	for (const { path, sha256 } of manifest.files.filter(({ pinned }) => pinned))
+		process.stdout.write(`  nobody told the digest of ${path} beforehand; from now on it is ${sha256}\n`);
+	if (manifest.use !== 'transcription')
+		process.stdout.write(`  it is for ${manifest.use}: Earshot does not transcribe with it\n`);
+}
+
+/** Asks at a terminal; elsewhere the flag is needed. */
+async function acceptsLicence(installer: Installer, id: string): Promise<boolean> {
+	const { licence } = installer.plan(id);
+	if (licence?.osi !== false || installer.store.manifest(id) !== undefined) return false;
+	if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
+	const lines = createInterface({ input: process.stdin, output: process.stderr });
+	try {
+		const answer = await lines.question(
+			`The licence of ${id} is not an open-source one: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
+		);
+		return /^y(es)?$/i.test(answer.trim());
+	} finally {
+		lines.close();
+	}
+}
+
+export interface AddCommand {
+	readonly flags: Flags;
+	readonly id: string | undefined;
+	readonly type: string | undefined;
+	readonly aliases: readonly string[];
+}
+
+export function addModel(target: string, { flags, ...options }: AddCommand): Promise<void> {
+	return interruptible(async (signal) => {
+		await ensureRegistry(flags);
+		const entry = await installerFor(flags).add(target, options, signal);
+		const files = Object.entries(entry.files).map(([role, file]) => `  ${role}: ${file}\n`);
+		process.stdout.write(`${entry.id} is in models.yaml, of type ${entry.type}\n${files.join('')}`);
+	});
+}
+
+export function removeModels(ids: readonly string[], flags: Flags): Promise<void> {
+	return interruptible(async (signal) => {
+		const installer = installerFor(flags);
+		for (const id of ids) {
+			const { files } = await installer.remove(id, signal);
+			process.stdout.write(
+				files
+					? `${id} is gone\n`
+					: `${id} is no longer in models.yaml; its files are your own and stay where they are\n`,
+			);
+		}
+	});
+}
+
+/** Without ids: every model that was pulled. */
+export function verifyModels(ids: readonly string[], flags: Flags): Promise<void> {
+	return interruptible(async (signal) => {
+		const { store } = installerFor(flags);
+		const manifests =
+			ids.length === 0 ? store.manifests() : ids.map((id) => manifestOf(store.manifest(id), id));
+		let bad = 0;
+		for (const manifest of manifests) {
+			const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
+			const bar = transferOn(process.stderr);
+			const verified = await store
+				.verify(manifest, signal, (bytes) => bar.update(manifest.id, bytes, total))
+				.finally(() => bar.stop());
+			const wrong = verified.filter(({ ok }) => !ok);
+			process.stdout.write(`${wrong.length === 0 ? 'ok     ' : 'DAMAGED'}  ${manifest.id}\n`);
+			for (const { path, detail } of wrong) process.stdout.write(`         ${path} ${detail}\n`);
+			if (wrong.length > 0) process.stdout.write(`         to mend it: earshot pull ${manifest.id}\n`);
+			bad += wrong.length;
+		}
+		if (manifests.length === 0) process.stdout.write('nothing has been pulled yet\n');
+		if (bad > 0) process.exitCode = 1;
+	});
+}
+
+function manifestOf(manifest: Manifest | undefined, id: string): Manifest {
+	if (manifest) return manifest;
+	throw new EarshotError(
+		'model_not_found',
+		`\`${id}\` was not pulled by Earshot, so there is nothing to check it against`,
+	);
+}
