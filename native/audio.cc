@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
-
 #ifdef EARSHOT_FFMPEG
 extern "C" {
 #include <libavcodec/avcodec.h>

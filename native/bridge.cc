@@ -3,8 +3,6 @@
 #include <map>
 #include <mutex>
 
-#include "log.h"
-
 namespace earshot {
 
 // ---- log sinks ---------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ private:
 	std::shared_ptr<const std::atomic<bool>> exiting_;
 };
 
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+
+/** Hands an engine's line to every sink that JavaScript has set, or drops it. Never waits. Any thread. */
+void Log(LogLevel level, std::string line);
+
 inline Failure Cancelled() { return {"cancelled", "the clip was cancelled"}; }
 
 /** A view into an array of JavaScript's, which the bindings keep alive while the clip runs. */

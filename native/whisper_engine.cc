@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "engine.h"
-#include "log.h"
 #include "whisper_internals.h"
 
 namespace earshot {

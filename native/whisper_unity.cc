@@ -49,10 +49,16 @@ void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size
 	const bool last_of_prompt = batch.n_tokens > 1 && batch.logits[0] == 0 && tensor->ne[1] == batch.n_tokens &&
 		size == static_cast<size_t>(tensor->ne[0]) * sizeof(float) && offset == size * static_cast<size_t>(batch.n_tokens - 1);
 	if (!last_of_prompt) return;
-	for (int32_t i = 0; i < batch.n_tokens; i++) {
-		if (batch.token[i] != watch->start_token_) continue;
-		ggml_backend_tensor_get(tensor, static_cast<char*>(data) - offset, size * static_cast<size_t>(i), size);
-		return;
+	const auto start = std::find(batch.token, batch.token + batch.n_tokens, watch->start_token_);
+	if (start == batch.token + batch.n_tokens) return;
+	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
+	auto* second_row = first_row + tensor->ne[0];
+	auto* end = second_row + (batch.n_tokens - 1) * tensor->ne[0];
+	ggml_backend_tensor_get(tensor, first_row, size * static_cast<size_t>(start - batch.token), size);
+	// Its softmax subtracts the greatest of all rows: far above the first row's own, that row would vanish in it.
+	const float shift = *std::max_element(second_row, end) - *std::max_element(first_row, second_row);
+	if (shift > 0 && std::isfinite(shift)) {
+		for (float* logit = first_row; logit < second_row; logit++) *logit += shift;
 	}
 }
 

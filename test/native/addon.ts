@@ -1,0 +1,84 @@
+/** The addon as the tests load it, and its fixtures in the terms of binding.d.ts. */
+
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type * as Binding from '../../binding.js';
+import { familyOf, isSherpaType } from '../../src/engines/families.js';
+import { configOf } from '../../src/engines/sherpa.js';
+import { filesOf, generated, type ModelFixture, modelFixture, root } from '../helpers/fixtures.js';
+
+const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => typeof Binding;
+export const addon = load(root);
+
+export const libraryDir = path.join(root, 'vendor', 'sherpa-onnx', `${process.platform}-${process.arch}`);
+export const silero = path.join(root, 'vendor', 'silero-vad', 'silero_vad_v6.onnx');
+export const tonesModel = path.join(generated, 'whisper', 'tones.bin');
+
+export function sherpaConfig(
+	fixture: Pick<ModelFixture, 'type' | 'files' | 'options'>,
+): Record<string, string | number> {
+	if (!isSherpaType(fixture.type)) throw new Error(`${fixture.type} is not of sherpa-onnx`);
+	return configOf(familyOf(fixture.type), { files: filesOf(fixture), options: fixture.options });
+}
+
+export function loadSherpa(name: string, lanes = 2) {
+	return addon.loadSherpa({ libraryDir, lanes, config: sherpaConfig(modelFixture(name)) });
+}
+
+export function loadWhisper(lanes = 2, file = tonesModel) {
+	return addon.loadWhisper({ path: file, lanes, maxThreads: 2, useGpu: false, gpuDevice: 0 });
+}
+
+export const sherpaClip: Binding.SherpaClipOptions = { clip: 1, stream: {}, hotwords: '' };
+
+export const whisperClip: Binding.WhisperClipOptions = {
+	clip: 1,
+	threads: 1,
+	language: 'en',
+	translate: false,
+	prompt: '',
+	temperature: 0,
+	temperatureIncrement: 0,
+	tokenTimestamps: false,
+	beamSize: 1,
+};
+
+/** What a result says: the library's own text, or the tokens joined. */
+export function textOf(raw: Binding.RawResult): string {
+	return (raw.text || Buffer.from(raw.bytes).toString()).trim();
+}
+
+export interface Ended {
+	readonly code: number | null;
+	readonly signal: NodeJS.Signals | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** Runs `body` with `addon` in a process of its own, for what may end it. */
+export function inChild(body: string, ...values: unknown[]): Promise<Ended> {
+	const script = `
+		const addon = require('node-gyp-build')(${JSON.stringify(root)});
+		const { Worker, isMainThread } = require('node:worker_threads');
+		const values = ${JSON.stringify(values)};
+		(async () => { ${body} })().catch((error) => {
+			console.log(error.code ?? error.stack);
+			process.exitCode = 3;
+		});`;
+	const child = spawn(process.execPath, ['-e', script], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+	let stdout = '';
+	let stderr = '';
+	child.stdout.on('data', (chunk: Buffer) => {
+		stdout += chunk.toString();
+	});
+	child.stderr.on('data', (chunk: Buffer) => {
+		stderr += chunk.toString();
+	});
+	return new Promise((resolve, reject) => {
+		child.on('error', reject);
+		child.on('close', (code, signal) => {
+			resolve({ code, signal, stdout: stdout.trim(), stderr });
+		});
+	});
+}

@@ -1,0 +1,209 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { audioFixture, audioPath, manifest } from '../helpers/fixtures.js';
+import { addon } from './addon.js';
+import { rms, seeded, tone, wav } from './wav.js';
+
+const anyLength = { maxSeconds: 3600 };
+const unsupported = { code: 'audio_unsupported' };
+
+let folder: string;
+beforeAll(() => {
+	folder = mkdtempSync(path.join(tmpdir(), 'earshot-audio-'));
+});
+afterAll(() => {
+	rmSync(folder, { recursive: true });
+});
+
+function write(name: string, content: string | Uint8Array): string {
+	const file = path.join(folder, name);
+	writeFileSync(file, content);
+	return file;
+}
+
+describe('a recording is decoded to 16 kHz mono', () => {
+	test.each(['u8', 's16', 's24', 's32', 'f32', 'f64'] as const)('from %s samples', async (format) => {
+		const { samples, container, sampleRate, channels, skippedPackets } = await addon.decodeAudio(
+			wav({ format, rate: 44_100, channels: 2 }),
+			anyLength,
+		);
+		expect({ container, sampleRate, channels, skippedPackets }).toEqual({
+			container: 'wav',
+			sampleRate: 44_100,
+			channels: 2,
+			skippedPackets: 0,
+		});
+		expect(samples.length).toBeGreaterThan(15_900);
+		expect(samples.length).toBeLessThan(16_100);
+		// A voice in both channels is as loud as in one.
+		expect(rms(samples)).toBeCloseTo(0.5 / Math.SQRT2, 1);
+	});
+
+	test.each([8000, 11_025, 16_000, 22_050, 48_000, 96_000])('from %i Hz', async (rate) => {
+		const { samples } = await addon.decodeAudio(wav({ rate, seconds: 2 }), anyLength);
+		expect(Math.abs(samples.length - 32_000)).toBeLessThan(50);
+		expect(rms(samples)).toBeCloseTo(0.5 / Math.SQRT2, 1);
+	});
+
+	test('without aliases of what is above 8 kHz', async () => {
+		const { samples } = await addon.decodeAudio(wav({ rate: 44_100, wave: tone(9500) }), anyLength);
+		// In the middle: a tone that starts and stops at once is no pure tone.
+		expect(rms(samples.subarray(1000, -1000))).toBeLessThan(0.0001);
+	});
+
+	test('16 kHz 16-bit samples keep their values', async () => {
+		const { samples } = await addon.decodeAudio(wav({ wave: () => 0.25 }), anyLength);
+		expect(samples.length).toBe(16_000);
+		expect(samples.every((sample) => Math.abs(sample - 0.25) < 1e-4)).toBe(true);
+	});
+
+	test('every value is finite and in [-1, 1], whatever the file holds', async () => {
+		const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30, -7, 0.5];
+		const wave = (seconds: number) => values[Math.round(seconds * 16_000) % values.length] ?? 0;
+		const { samples } = await addon.decodeAudio(wav({ format: 'f32', wave }), anyLength);
+		expect(samples.every((sample) => Math.abs(sample) <= 1)).toBe(true);
+		expect([...samples.subarray(0, 6)]).toEqual([0, 0, 0, 1, -1, 0.5]);
+	});
+
+	test('one sample is a recording', async () => {
+		const { samples } = await addon.decodeAudio(wav({ rate: 48_000, seconds: 1 / 48_000 }), anyLength);
+		expect(samples.length).toBe(1);
+	});
+
+	test('from a file as from its bytes', async () => {
+		const bytes = wav({ rate: 22_050 });
+		const fromBytes = await addon.decodeAudio(bytes, anyLength);
+		const fromFile = await addon.decodeAudio(write('voice.wav', bytes), anyLength);
+		expect(fromFile).toEqual(fromBytes);
+	});
+
+	test.each(manifest.audio.map(({ name }) => name))('fixture %s', async (name) => {
+		const { seconds, sampleRate, channels } = audioFixture(name);
+		const decoded = await addon.decodeAudio(audioPath(name), anyLength);
+		expect(decoded).toMatchObject({ sampleRate, channels });
+		expect(Math.abs(decoded.samples.length / 16_000 - seconds)).toBeLessThan(0.02);
+	});
+
+	test('many at once', async () => {
+		const bytes = wav({ rate: 44_100, channels: 2 });
+		const all = await Promise.all(Array.from({ length: 32 }, () => addon.decodeAudio(bytes, anyLength)));
+		for (const { samples } of all) expect(samples).toEqual(all[0]?.samples);
+	});
+});
+
+describe('a recording is refused', () => {
+	test('when it is longer than allowed, without decoding the rest', async () => {
+		const long = wav({ rate: 8000, seconds: 30, wave: () => 0 });
+		await expect(addon.decodeAudio(long, { maxSeconds: 29 })).rejects.toMatchObject({
+			code: 'audio_too_long',
+		});
+		await expect(addon.decodeAudio(long, { maxSeconds: 30 })).resolves.toMatchObject({ sampleRate: 8000 });
+	});
+
+	test.each([
+		['nothing', ''],
+		['text', 'This is no recording.\n'.repeat(100)],
+		['a web page', '<!doctype html><html><body>404</body></html>'],
+		['JSON', JSON.stringify({ error: 'not found' })],
+		['a playlist', '#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n'],
+		['a script of files to join', "ffconcat version 1.0\nfile '/etc/hostname'\n"],
+		['a description of a session', 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 5004 RTP/AVP 0\n'],
+	])('when it is %s', async (_, text) => {
+		await expect(addon.decodeAudio(Buffer.from(text), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(addon.decodeAudio(write('voice.wav', text), anyLength)).rejects.toMatchObject(unsupported);
+	});
+
+	test.each(['playlist.m3u8', 'joined.ffconcat', 'joined.txt', 'session.sdp'])(
+		'when a script calls itself %s',
+		async (name) => {
+			write('other.wav', wav());
+			const script = name.endsWith('m3u8')
+				? '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.wav\n#EXT-X-ENDLIST\n'
+				: "ffconcat version 1.0\nfile 'other.wav'\n";
+			await expect(addon.decodeAudio(write(name, script), anyLength)).rejects.toMatchObject(unsupported);
+		},
+	);
+
+	test.each([
+		'http://127.0.0.1:9/voice.wav',
+		'file:/etc/hostname',
+		'concat:a.wav|b.wav',
+		'subfile,,start,0,end,0,,:/etc/hostname',
+		'data:audio/wav;base64,UklGRg==',
+		'pipe:0',
+		'-',
+	])('when its path is %s, which is the name of no file', async (name) => {
+		await expect(addon.decodeAudio(name, anyLength)).rejects.toMatchObject({
+			...unsupported,
+			message: expect.stringContaining('cannot open'),
+		});
+	});
+
+	test('when there is no such file, or it is a folder', async () => {
+		await expect(addon.decodeAudio(path.join(folder, 'none.wav'), anyLength)).rejects.toMatchObject(
+			unsupported,
+		);
+		await expect(addon.decodeAudio(folder, anyLength)).rejects.toMatchObject(unsupported);
+	});
+
+	test('when its header holds no sample', async () => {
+		await expect(addon.decodeAudio(wav({ seconds: 0 }), anyLength)).rejects.toMatchObject(unsupported);
+	});
+
+	test.each([
+		{ channels: 0 },
+		{ channels: 65_535 },
+		{ channels: 210 },
+		{ rate: 0 },
+		{ rate: 0xffffffff },
+		{ rate: 1 },
+		{ bits: 0 },
+		{ tag: 0x7777 },
+	])('when its header says %o', async (lie) => {
+		await expect(addon.decodeAudio(wav({ lie }), anyLength)).rejects.toMatchObject(unsupported);
+	});
+});
+
+test('a header that promises more than there is costs only what is missing', async () => {
+	const { samples } = await addon.decodeAudio(wav({ lie: { dataBytes: 0xffffffff } }), anyLength);
+	expect(samples.length).toBe(16_000);
+});
+
+test('no mutation of a recording does worse than be refused', async () => {
+	const random = seeded(20_261_121);
+	const originals = [
+		wav({ seconds: 0.2 }),
+		wav({ seconds: 0.2, rate: 44_100, channels: 2, format: 'f32' }),
+		wav({ seconds: 0.2, rate: 8000, format: 'u8' }),
+	];
+	const outcomes = new Map<string, number>();
+	for (let round = 0; round < 100; round++) {
+		const mutants = originals.map((original) => {
+			const mutant = Buffer.from(original);
+			for (let changes = 1 + random() * 8; changes > 0; changes--) {
+				// Mostly the header, where the numbers are that are believed.
+				const reach = random() < 0.8 ? 48 : mutant.length;
+				mutant[Math.floor(random() * reach)] = Math.floor(random() * 256);
+			}
+			return random() < 0.2 ? mutant.subarray(0, Math.floor(random() * mutant.length)) : mutant;
+		});
+		for (const outcome of await Promise.allSettled(
+			mutants.map((mutant) => addon.decodeAudio(mutant, { maxSeconds: 60 })),
+		)) {
+			const kind =
+				outcome.status === 'fulfilled'
+					? 'decoded'
+					: ((outcome.reason as { code?: string }).code ?? 'no code');
+			outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
+			const samples = outcome.status === 'fulfilled' ? outcome.value.samples : new Float32Array(0);
+			expect(samples.every((sample) => Math.abs(sample) <= 1)).toBe(true);
+		}
+	}
+	for (const kind of outcomes.keys()) {
+		expect(['decoded', 'audio_unsupported', 'audio_too_long', 'out_of_memory']).toContain(kind);
+	}
+	expect(outcomes.get('decoded')).toBeGreaterThan(10);
+	expect(outcomes.get('audio_unsupported')).toBeGreaterThan(10);
+});
