@@ -21,5 +21,5 @@ export function demoEntry(packageRoot: string): ModelEntry {
 
 /** Said wherever the demo model is served. */
 export const demoNotice =
-	'demo-digits hears spoken English digits and nothing else. For real speech put a Whisper, Parakeet, SenseVoice or other model ' +
-	'into models.yaml: https://www.npmjs.com/package/earshot#models';
+	'demo-digits hears spoken English digits and nothing else. For real speech choose a model with `earshot search` and fetch it with ' +
+	'`earshot pull MODEL`, or put one you have into models.yaml: https://www.npmjs.com/package/earshot#models';

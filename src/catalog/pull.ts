@@ -132,6 +132,8 @@ class Pulling {
 	readonly #network: Network;
 	/** Holds what came over the line, and `model`, what becomes the model's folder. */
 	readonly #incoming: string;
+	/** What came of URLs whose digest nobody told: pinned once the model is found to be one. */
+	readonly #untold = new Map<string, Downloaded>();
 	#received = 0;
 
 	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string) {
@@ -147,7 +149,11 @@ class Pulling {
 		const stored = archive
 			? await this.#fromArchive(archive, folder, report)
 			: await this.#fromFiles(files, folder, report);
-		const manifest = await this.#manifest(folder, stored);
+		const manifest = await this.#discarding(() => this.#manifest(folder, stored));
+		// An earlier attempt may have had another plan.
+		const wanted = new Set(stored.map((file) => file.path));
+		for (const file of await filesBelow(folder)) if (!wanted.has(file)) await rm(path.join(folder, file));
+		await this.#pin();
 		await this.#means.store.arrive(manifest, folder);
 		await rm(this.#incoming, { recursive: true, force: true });
 		report(doneWith(manifest), true);
@@ -173,24 +179,34 @@ class Pulling {
 		folder: string,
 		report: Report,
 	): Promise<readonly StoredFile[]> {
-		const { signal } = this.#means;
 		const name = path.posix.basename(new URL(archive.url).pathname);
 		const packed = path.join(this.#incoming, 'archive');
 		await this.#bring(name, archive, packed, report);
 		report({ state: 'unpacking', file: name, received: this.#received, total: this.#received }, true);
+		const stored = await this.#discarding(() => this.#unpacked(archive, packed, folder));
+		await rm(packed, { force: true });
+		return stored;
+	}
+
+	/** What turns out to be no model is fetched anew the next time. */
+	async #discarding<T>(work: () => Promise<T>): Promise<T> {
+		try {
+			return await work();
+		} catch (thrown) {
+			if (thrown instanceof EarshotError && thrown.code === 'download_corrupt')
+				await rm(this.#incoming, { recursive: true, force: true });
+			throw thrown;
+		}
+	}
+
+	async #unpacked(archive: CatalogArchive, packed: string, folder: string): Promise<readonly StoredFile[]> {
+		const { signal } = this.#means;
 		const unpacked = path.join(this.#incoming, 'unpacked');
 		// What an interrupted attempt has left is not to be trusted.
 		await rm(unpacked, { recursive: true, force: true });
 		await rm(folder, { recursive: true, force: true });
 		await mkdir(unpacked, { recursive: true });
-		try {
-			await unpack(packed, unpacked, signal);
-		} catch (thrown) {
-			await rm(unpacked, { recursive: true, force: true });
-			if (thrown instanceof EarshotError && thrown.code === 'download_corrupt')
-				await rm(packed, { force: true });
-			throw thrown;
-		}
+		await unpack(packed, unpacked, signal);
 		await rename(await innerFolder(unpacked, archive), folder);
 		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
 		const stored: StoredFile[] = [];
@@ -199,7 +215,6 @@ class Pulling {
 			const { size } = await stat(path.join(folder, file));
 			const wanted = known.get(file);
 			if (wanted && wanted.sha256 !== null && wanted.sha256 !== sha256) {
-				await rm(this.#incoming, { recursive: true, force: true });
 				throw new EarshotError(
 					'download_corrupt',
 					`${file} in ${archive.url} has the SHA-256 ${sha256}, and not ${wanted.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
@@ -207,8 +222,18 @@ class Pulling {
 			}
 			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !wanted?.sha256 });
 		}
-		await rm(packed, { force: true });
 		return stored;
+	}
+
+	async #pin(): Promise<void> {
+		const { store, signal } = this.#means;
+		if (this.#untold.size === 0) return;
+		const lock = await takeLock(await store.lockPath('pins'), signal);
+		try {
+			for (const [url, found] of this.#untold) await store.pin(url, found);
+		} finally {
+			await lock.release();
+		}
 	}
 
 	/** From wherever it is already, else from the network. */
@@ -232,14 +257,7 @@ class Pulling {
 			(await this.#fetch(url, wanted, to, progress, pin !== undefined));
 		this.#received = before + found.bytes;
 		signal.throwIfAborted();
-		if (part.sha256 === null && store.pinOf(url)?.sha256 !== found.sha256) {
-			const lock = await takeLock(await store.lockPath('pins'), signal);
-			try {
-				await store.pin(url, found);
-			} finally {
-				await lock.release();
-			}
-		}
+		if (part.sha256 === null) this.#untold.set(url, found);
 		return found;
 	}
 
@@ -315,7 +333,6 @@ class Pulling {
 		const roles = this.#plan.roles ?? (await this.#rolesIn(folder));
 		for (const [role, file] of Object.entries(roles)) {
 			if (await exists(path.join(folder, file))) continue;
-			await rm(this.#incoming, { recursive: true, force: true });
 			throw new EarshotError(
 				'download_corrupt',
 				`what came for ${id} has no ${file}, which is its ${role}; the source is at fault, or \`files\` in models.yaml`,

@@ -88,9 +88,9 @@ const rolePatterns: Readonly<Record<string, RegExp>> = {
 	uncached_decoder: new RegExp(`^uncached_decode${onnx}`),
 	cached_decoder: new RegExp(`^cached_decode${onnx}`),
 	merged_decoder: new RegExp(`^decoder_model_merged${onnx}`),
-	encoder: new RegExp(`^(.*[-_.])?encoder?(?!_adaptor)([-_.])${onnx}`),
-	decoder: new RegExp(`^(.*[-_.])?decoder(?!_model_merged)([-_.])${onnx}`),
-	joiner: new RegExp(`^(.*[-_.])?joiner([-_.])${onnx}`),
+	encoder: new RegExp(`^(.*[-_.])?encoder?(?!_adaptor)(?=[-_.])${onnx}`),
+	decoder: new RegExp(`^(.*[-_.])?decoder(?!_model_merged)(?=[-_.])${onnx}`),
+	joiner: new RegExp(`^(.*[-_.])?joiner(?=[-_.])${onnx}`),
 	model: /\.(onnx|ort|bin)$/,
 };
 

@@ -58,6 +58,21 @@ describe('models.yaml', () => {
 		expect(parse(good).source.values).toEqual({ defaultModel: 'sensevoice-small', numThreads: '4' });
 	});
 
+	it('says where a model can be fetched from', () => {
+		expect(parse(good).entries[0]?.download).toEqual({
+			url: 'https://example.org/a.tar.bz2',
+			archiveSubdir: 'a',
+			sha256: null,
+			dir: '/models/sherpa-onnx-sense-voice',
+		});
+		expect(parse(good).entries[1]?.download).toBeUndefined();
+	});
+
+	it('maps further names', () => {
+		const { aliases } = parse(`${good}aliases:\n  dictation: base\n`);
+		expect(aliases).toMatchObject([{ name: 'dictation', model: 'base' }]);
+	});
+
 	it('may be empty', () => {
 		expect(parse('# nothing yet\n').entries).toEqual([]);
 		expect(parse('models:\n').entries).toEqual([]);
@@ -98,6 +113,19 @@ describe('models.yaml', () => {
 			'models:\n  a:\n    type: sense_voice\n    files: {model: m, tokens: t}\n    options: {use_itn: maybe}\n',
 			5,
 			'`models.a.options.use_itn`',
+		],
+		['aliases that are no map', 'aliases: [a]\n', 1, '`aliases`'],
+		[
+			'a download from a place that is no URL',
+			'models:\n  a:\n    type: sense_voice\n    files: {model: m, tokens: t}\n    download:\n      url: here\n',
+			6,
+			'`models.a.download.url`',
+		],
+		[
+			'a folder in an archive that leaves it',
+			'models:\n  a:\n    type: sense_voice\n    files: {model: m, tokens: t}\n    download: {url: "https://x.test/a.tgz", archive_subdir: ../b}\n',
+			5,
+			'`models.a.download.archive_subdir`',
 		],
 		['an id that could be a path', 'models:\n  ../a:\n    type: sense_voice\n', 2, '`models.../a`'],
 	])('refuses %s, naming line and field', (_, text, line, field) => {
