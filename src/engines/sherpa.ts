@@ -182,8 +182,8 @@ function resultOf(
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };
-	if (options.words && !hasTimes(raw, range)) {
-		// The family has times, this export of it (Paraformer's have two forms) does not.
+	if (options.words && !(family.times && hasTimes(raw, range))) {
+		// The family has times, this export of it (Paraformer's have two forms) does not; or they are made up.
 		throw new EarshotError('unsupported_value', 'This model file gives no times for words', {
 			param: 'timestamp_granularities',
 		});
