@@ -94,8 +94,7 @@ function withAliases(entries: readonly ModelEntry[], aliases: readonly Alias[]):
 	return aliases.reduce((sum, { name, model, refuse }) => {
 		const target = findIn(sum, model);
 		if (target === undefined) throw refuse(`one of ${entries.map(({ id }) => id).join(', ')}`);
-		if (sum.some(({ id }) => id === name))
-			throw refuse(`given to a name that is no model itself, and not to ${name}`);
+		if (sum.some(({ id }) => id === name)) throw refuse('left out, since a model has that name');
 		return sum.map((entry) => {
 			const others = entry.aliases.filter((alias) => alias !== name);
 			return { ...entry, aliases: entry.id === target.id ? [...others, name] : others };

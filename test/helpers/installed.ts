@@ -85,7 +85,7 @@ export function usualModels(mirror: Mirror): readonly CatalogModel[] {
 
 /** Small numbers, so that small files go the ways of large ones; and nobody waits. */
 export const quick: InstallerMeans = {
-	tuning: { attempts: 3, windowMs: 150, windowBytes: 1000, saveEveryBytes: 10_000 },
+	tuning: { attempts: 3, windowMs: 400, windowBytes: 1000, saveEveryBytes: 10_000 },
 	wait: async () => {},
 };
 

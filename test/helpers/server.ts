@@ -76,7 +76,7 @@ export interface Answer {
 export async function send(url: string, init: RequestInit = {}): Promise<Answer> {
 	const response = await fetch(url, init);
 	const text = await response.text();
-	const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
+	const isJson = text !== '' && response.headers.get('content-type')?.includes('application/json');
 	const json = isJson ? JSON.parse(text) : undefined;
 	return { status: response.status, headers: response.headers, text, json };
 }
@@ -160,7 +160,7 @@ export async function sendRaw(
 	const pieces: Buffer[] = [];
 	for await (const piece of response) pieces.push(piece);
 	const text = Buffer.concat(pieces).toString();
-	const json = String(response.headers['content-type']).includes('json') ? JSON.parse(text) : undefined;
+	const json = String(response.headers['content-type']).includes('application/json') ? JSON.parse(text) : undefined;
 	return { status: response.statusCode, headers: response.headers, text, json };
 }
 

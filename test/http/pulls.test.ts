@@ -1,0 +1,217 @@
+import { request } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { describe, expect, test, vi } from 'vitest';
+import { arrangeMachine, type Machine } from '../helpers/installed.js';
+import { type Answer, type Arranged, arrange, send } from '../helpers/server.js';
+
+async function both(
+	options: Parameters<typeof arrange>[0] = {},
+): Promise<{ server: Arranged; machine: Machine }> {
+	const machine = await arrangeMachine();
+	return { machine, server: await arrange({ installer: machine.installer, ...options }) };
+}
+
+const post = (
+	server: Arranged,
+	path: string,
+	headers: Record<string, string> = {},
+	body?: object,
+): Promise<Answer> =>
+	send(server.url + path, {
+		method: 'POST',
+		headers,
+		...(body === undefined ? {} : { body: JSON.stringify(body) }),
+	});
+
+const json = { accept: 'application/json' };
+const lines = (text: string) =>
+	text
+		.trim()
+		.split('\n')
+		.map((line) => JSON.parse(line));
+
+describe('a pull over HTTP', () => {
+	test('tells how it goes in lines of JSON, the last one done with every digest', async () => {
+		const { server, machine } = await both();
+		const answer = await post(server, '/v1/models/small/pull');
+		expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+		const statuses = lines(answer.text);
+		expect(statuses.at(-1)).toMatchObject({
+			object: 'model.pull',
+			id: 'small',
+			status: 'done',
+			received_bytes: 120_008,
+			total_bytes: 120_008,
+			files: [
+				{
+					path: 'model.onnx',
+					bytes: 120_000,
+					sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+					pinned: false,
+				},
+				{ path: 'tokens.txt' },
+			],
+		});
+		expect(machine.serving().entries[0]?.id).toBe('small');
+	});
+
+	test('tells it in events where those are asked for', async () => {
+		const { server } = await both();
+		const answer = await post(server, '/models/small/pull', { accept: 'text/event-stream' });
+		expect(answer.headers.get('content-type')).toContain('text/event-stream');
+		const frames = answer.text.trim().split('\n\n');
+		expect(frames.at(-1)).toBe('data: [DONE]');
+		expect(JSON.parse(frames.at(-2)?.slice('data: '.length) ?? '')).toMatchObject({ status: 'done' });
+	});
+
+	test('answers at once where JSON is asked for, and the status tells the rest', async () => {
+		const { server, machine } = await both();
+		const answer = await post(server, '/v1/models/small/pull', json);
+		expect([answer.status, answer.json.object]).toEqual([202, 'model.pull']);
+		await machine.installer.job('small')?.finished;
+		expect((await send(`${server.url}/v1/models/small/pull`)).json).toMatchObject({ status: 'done' });
+	});
+
+	test('is one job however many ask, and goes on when one leaves', async () => {
+		const { server, machine } = await both();
+		let letGo = (): void => {};
+		machine.mirror.before = () => new Promise<void>((resolve) => (letGo = resolve));
+		const leaver = new AbortController();
+		const left = fetch(`${server.url}/v1/models/small/pull`, { method: 'POST', signal: leaver.signal });
+		await vi.waitUntil(() => machine.mirror.asked.length === 1);
+		const stays = post(server, '/v1/models/small/pull');
+		leaver.abort();
+		await expect(left.then((answer) => answer.text())).rejects.toThrow();
+		machine.mirror.before = () => {};
+		letGo();
+		expect(lines((await stays).text).at(-1)).toMatchObject({ status: 'done' });
+		expect(machine.mirror.asked.length).toBe(2);
+	});
+
+	test('can be cancelled', async () => {
+		const { server, machine } = await both();
+		machine.mirror.spoilAll('/small/model.onnx', { stallAfter: 0 });
+		const running = post(server, '/v1/models/small/pull');
+		await vi.waitUntil(() => machine.mirror.asked.length === 1);
+		const cancelled = await send(`${server.url}/v1/models/small/pull`, { method: 'DELETE' });
+		expect(cancelled.json).toMatchObject({ id: 'small', status: 'cancelled' });
+		expect(lines((await running).text).at(-1)).toMatchObject({ status: 'cancelled' });
+	});
+
+	test('that fails says why in the last line', async () => {
+		const { server, machine } = await both();
+		machine.mirror.spoilAll('/small/model.onnx', { status: 404 });
+		const answer = await post(server, '/v1/models/small/pull');
+		expect(lines(answer.text).at(-1)).toMatchObject({
+			status: 'failed',
+			error: { code: 'download_failed', message: expect.stringContaining('does not have this file') },
+		});
+	});
+
+	test('of a licence of another kind needs it accepted in the body', async () => {
+		const { server } = await both();
+		const refused = await post(server, '/v1/models/odd/pull');
+		expect([refused.status, refused.json.error.code]).toEqual([403, 'licence_unaccepted']);
+		const accepted = await post(server, '/v1/models/odd/pull', {}, { accept_license: true });
+		expect(lines(accepted.text).at(-1)).toMatchObject({ status: 'done' });
+	});
+
+	test.each([
+		['an unknown model', '/v1/models/nobody/pull', undefined, 404, 'model_not_found'],
+		['the demo model', '/v1/models/demo-digits/pull', undefined, 409, 'conflict'],
+		['a body that is no object', '/v1/models/small/pull', [], 400, 'invalid_request'],
+		['a wrong kind of value', '/v1/models/small/pull', { accept_license: 'yes' }, 400, 'invalid_request'],
+	])('of %s is refused', async (_, path, body, status, code) => {
+		const { server, machine } = await both();
+		const answer = await post(server, path, {}, body);
+		expect([answer.status, answer.json.error.code]).toEqual([status, code]);
+		expect(machine.mirror.asked).toEqual([]);
+	});
+
+	test('that nobody started has no status', async () => {
+		const { server } = await both();
+		for (const method of ['GET', 'DELETE'])
+			expect((await send(`${server.url}/v1/models/small/pull`, { method })).status).toBe(404);
+	});
+
+	test('is not to be had of a server without a store', async () => {
+		expect((await post(await arrange(), '/v1/models/small/pull')).status).toBe(404);
+	});
+});
+
+describe('DELETE /v1/models/{id}', () => {
+	test('removes a model and its entry', async () => {
+		const { server, machine } = await both();
+		await machine.installer.pull('small').finished;
+		const answer = await send(`${server.url}/v1/models/small`, { method: 'DELETE' });
+		expect(answer.json).toEqual({ id: 'small', object: 'model', deleted: true, files_deleted: true });
+		expect(machine.serving().entries.map(({ id }) => id)).toEqual(['demo-digits']);
+		expect((await send(`${server.url}/v1/models/small`, { method: 'DELETE' })).status).toBe(404);
+	});
+
+	test('does not end a pull that runs', async () => {
+		const { server, machine } = await both();
+		machine.mirror.spoilAll('/small/model.onnx', { stallAfter: 0 });
+		const job = machine.installer.pull('small');
+		expect((await send(`${server.url}/v1/models/small`, { method: 'DELETE' })).status).toBe(409);
+		await job.cancel();
+	});
+});
+
+describe('who may fetch and remove models', () => {
+	const tries = (server: Arranged, headers: Record<string, string>) =>
+		Promise.all([
+			post(server, '/v1/models/small/pull', headers),
+			send(`${server.url}/v1/models/small/pull`, { headers }),
+			send(`${server.url}/v1/models/small`, { method: 'DELETE', headers }),
+		]);
+
+	test.each(['x-forwarded-for', 'forwarded', 'via'])(
+		'nobody behind a proxy that says so with %s',
+		async (name) => {
+			const { server, machine } = await both();
+			for (const { status, json: body } of await tries(server, { [name]: '203.0.113.7' }))
+				expect([status, body.error.code]).toEqual([403, 'key_needed']);
+			expect(machine.mirror.asked).toEqual([]);
+		},
+	);
+
+	test('somebody behind a proxy with a key', async () => {
+		const { server } = await both({ apiKeys: ['secret'] });
+		const headers = { 'x-forwarded-for': '203.0.113.7', authorization: 'Bearer secret' };
+		expect(lines((await post(server, '/v1/models/small/pull', headers)).text).at(-1)).toMatchObject({
+			status: 'done',
+		});
+	});
+
+	test('nobody without the key where there is one', async () => {
+		const { server } = await both({ apiKeys: ['secret'] });
+		expect((await post(server, '/v1/models/small/pull')).status).toBe(401);
+	});
+
+	const address = Object.values(networkInterfaces())
+		.flat()
+		.find((each) => each !== undefined && each.family === 'IPv4' && !each.internal)?.address;
+
+	test.runIf(address !== undefined)('nobody of another machine without a key', async () => {
+		const { server, machine } = await both({ host: '0.0.0.0' });
+		const status = await new Promise<number | undefined>((resolve, reject) => {
+			request(
+				{ host: address, port: server.port, path: '/v1/models/small/pull', method: 'POST' },
+				(answer) => {
+					answer.resume();
+					resolve(answer.statusCode);
+				},
+			)
+				.on('error', reject)
+				.end();
+		});
+		expect(status).toBe(403);
+		expect(machine.mirror.asked).toEqual([]);
+	});
+
+	test('no page of another origin', async () => {
+		const { server } = await both();
+		expect((await post(server, '/v1/models/small/pull', { origin: 'https://evil.test' })).status).toBe(403);
+	});
+});
