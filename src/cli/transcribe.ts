@@ -73,6 +73,8 @@ async function transcribeFile(
 ): Promise<void> {
 	try {
 		const transcript = await run(file, transcriber, command, progress, signal);
+		// Before the text: both may go to the same terminal.
+		progress.stop();
 		const body = formats[command.format].render(transcript, {
 			words: command.words,
 			segments: true,
