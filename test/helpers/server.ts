@@ -160,7 +160,9 @@ export async function sendRaw(
 	const pieces: Buffer[] = [];
 	for await (const piece of response) pieces.push(piece);
 	const text = Buffer.concat(pieces).toString();
-	const json = String(response.headers['content-type']).includes('application/json') ? JSON.parse(text) : undefined;
+	const json = String(response.headers['content-type']).includes('application/json')
+		? JSON.parse(text)
+		: undefined;
 	return { status: response.statusCode, headers: response.headers, text, json };
 }
 
