@@ -309,13 +309,23 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Source
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 
+/** What other runs of Earshot may use again and anybody may delete. */
+export function cacheFolder(): string {
+	return dataFolder('XDG_CACHE_HOME', '.cache');
+}
+
+/** The environment of a child process: ours, without keys and without options meant for this process. */
+export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
+	return rest;
+}
+
 /**
  * The environment of a host process: ours, without the keys, and with a libuv pool sized for the work that
  * runs there, so that decoding and voice activity never wait behind recognition.
  */
 export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
-	return { ...rest, UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 4)) };
+	return { ...childEnvironment(env), UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 4)) };
 }
 
 /** Clips at once: as set, else one per thread. */

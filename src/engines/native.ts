@@ -1,35 +1,257 @@
 /** The only file that loads the addon. Everything thrown through here is an EarshotError. */
 
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Binding from '../../binding.js';
+import { cacheFolder, childEnvironment } from '../config.js';
 import { EarshotError, type ErrorCode } from '../errors.js';
+import { canRun, lackingFor, levelsFor, prebuiltPlatforms, processorFlags } from './processor.js';
 
 /** Folder that holds package.json, whether this file runs from src/ or dist/. */
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 
-let loaded: typeof Binding | undefined;
+/** A file that may hold the addon for this machine. */
+export interface Candidate {
+	readonly file: string;
+	readonly kind: 'local build' | 'GPU package' | 'prebuilt';
+	/** The processor level, or the GPU package. */
+	readonly name: string;
+}
+
+/** What a trial in a child process found out: the instruction sets and GPUs in use, or why it will not do. */
+export type Trial =
+	| { readonly features: readonly string[]; readonly gpus: number }
+	| { readonly why: string };
+
+export interface Search {
+	/** Folder of build/ and prebuilds/. */
+	readonly root: string;
+	readonly platform: string;
+	readonly arch: string;
+	readonly flags: ReadonlySet<string> | undefined;
+	readonly tryOut: (file: string) => Trial;
+}
+
+export interface Choice {
+	readonly chosen: Candidate | undefined;
+	readonly refused: readonly { readonly candidate: Candidate; readonly why: string }[];
+}
+
+/** What node-gyp-build has besides finding: its reading of file names. */
+interface NodeGypBuild {
+	resolve(root: string): string;
+	parseTags(file: string): object | undefined;
+	matchTags(runtime: string, abi: string): (tags: object | undefined) => boolean;
+	compareTags(runtime: string): (a: object, b: object) => number;
+}
+
+const require = createRequire(import.meta.url);
+const nodeGypBuild = require('node-gyp-build') as NodeGypBuild;
+
+let loaded: { readonly addon: typeof Binding; readonly choice: Choice } | undefined;
 
 /**
- * The addon, loaded on first use from build/Release or prebuilds/.
- * Throws `engine_missing` naming what was looked for and the command that builds it.
+ * The addon, loaded on first use: a local build, else an installed GPU package that finds a GPU, else the
+ * prebuilt binary of the highest level that this processor runs. Each is tried in a child process first.
+ * Throws `engine_missing` naming what was looked for, what was found and the commands that help.
  */
 export function addon(): typeof Binding {
-	if (loaded) return loaded;
-	const require = createRequire(import.meta.url);
-	const nodeGypBuild = require('node-gyp-build') as (root: string) => typeof Binding;
-	try {
-		loaded = nodeGypBuild(packageRoot);
-	} catch (cause) {
-		throw new EarshotError(
-			'engine_missing',
-			`Earshot's native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.versions.node} ` +
-				`(looked in build/Release and prebuilds under ${packageRoot}): ${firstLine(cause)}. ` +
-				'From a checkout, build it with: npm run build:native',
-			{ cause },
-		);
+	loaded ??= load();
+	return loaded.addon;
+}
+
+/** Which file the addon came from, and which were passed over. Throws as `addon` does. */
+export function addonChoice(): Choice {
+	loaded ??= load();
+	return loaded.choice;
+}
+
+function load(): { addon: typeof Binding; choice: Choice } {
+	const flags = processorFlags();
+	const { platform, arch } = process;
+	const choice = chooseAddon({ root: packageRoot, platform, arch, flags, tryOut: remembered(tryOut, flags) });
+	if (choice.chosen === undefined) throw new EarshotError('engine_missing', missingMessage(choice));
+	return { addon: require(choice.chosen.file) as typeof Binding, choice };
+}
+
+/** The first candidate that starts in a child process and asks nothing of the processor that it lacks. */
+export function chooseAddon(search: Search): Choice {
+	const refused: { candidate: Candidate; why: string }[] = [];
+	for (const candidate of candidates(search)) {
+		const trial = search.tryOut(candidate.file);
+		const why = 'why' in trial ? trial.why : unfit(candidate, trial, search.flags);
+		if (why === undefined) return { chosen: candidate, refused };
+		refused.push({ candidate, why });
 	}
-	return loaded;
+	return { chosen: undefined, refused };
+}
+
+function unfit(
+	{ kind }: Candidate,
+	{ features, gpus }: Exclude<Trial, { why: string }>,
+	flags: ReadonlySet<string> | undefined,
+): string | undefined {
+	const lacking = lackingFor(features, flags);
+	if (lacking.length > 0) return `built for processors with ${lacking.join(', ')}, which this one lacks`;
+	if (kind === 'GPU package' && gpus === 0) return 'it finds no GPU here';
+	return undefined;
+}
+
+/** Files that exist, in the order they are tried. */
+function candidates({ root, platform, arch, flags }: Search): Candidate[] {
+	const found = attempt(() => nodeGypBuild.resolve(root));
+	const local = found?.startsWith(path.join(root, 'build') + path.sep) ? found : undefined;
+	const baseline =
+		local === undefined ? found : lowestPrebuilt(path.join(root, 'prebuilds', `${platform}-${arch}`));
+	const list: Candidate[] = [];
+	if (local !== undefined) list.push({ file: local, kind: 'local build', name: 'build/Release' });
+	for (const { name, file } of gpuPackages(platform, arch)) {
+		if (file !== undefined) list.push({ file, kind: 'GPU package', name });
+	}
+	if (baseline === undefined) return list;
+	const levels = levelsFor(platform, arch);
+	for (const [index, level] of levels.entries()) {
+		const isLowest = index === levels.length - 1;
+		const file = isLowest ? baseline : path.join(path.dirname(baseline), level.name, path.basename(baseline));
+		if ((isLowest || canRun(level, flags)) && existsSync(file))
+			list.push({ file, kind: 'prebuilt', name: level.name });
+	}
+	return list;
+}
+
+/** What node-gyp-build would take where there is no local build; it does not say while there is one. */
+function lowestPrebuilt(folder: string): string | undefined {
+	const names = attempt(() => readdirSync(folder)) ?? [];
+	const matches = nodeGypBuild.matchTags('node', process.versions.modules);
+	const fitting = names
+		.map((name) => ({ name, tags: nodeGypBuild.parseTags(name) }))
+		.filter((each): each is { name: string; tags: object } => matches(each.tags));
+	fitting.sort((a, b) => nodeGypBuild.compareTags('node')(a.tags, b.tags));
+	return fitting[0] && path.join(folder, fitting[0].name);
+}
+
+const gpuBackends: Readonly<Record<string, readonly string[]>> = {
+	'linux-x64': ['cuda', 'vulkan'],
+	'linux-arm64': ['cuda', 'vulkan'],
+	'win32-x64': ['cuda', 'vulkan'],
+};
+
+export interface GpuPackage {
+	readonly backend: string;
+	readonly name: string;
+	/** Its addon; undefined where it is not installed, or is of another version than Earshot. */
+	readonly file: string | undefined;
+	/** Where it is installed but of another version. */
+	readonly otherVersion: string | undefined;
+}
+
+/** The GPU packages that exist for a platform, found by their names and versions, never by their files' names. */
+export function gpuPackages(platform: string = process.platform, arch: string = process.arch): GpuPackage[] {
+	return (gpuBackends[`${platform}-${arch}`] ?? []).map((backend) => {
+		const name = `earshot-${backend}-${platform}-${arch}`;
+		const version = attempt(() => (require(`${name}/package.json`) as { version: string }).version);
+		const fits = version !== undefined && version === packageVersion();
+		return {
+			backend,
+			name,
+			file: fits ? attempt(() => require.resolve(name)) : undefined,
+			otherVersion: fits ? undefined : version,
+		};
+	});
+}
+
+/** Earshot's own. */
+export function packageVersion(): string {
+	return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string })
+		.version;
+}
+
+/** Run with `node -e`; its argument is the addon's path. Naming the devices starts ggml. */
+const trialScript = `
+const say = (outcome) => process.stdout.write(JSON.stringify(outcome));
+try {
+	const addon = require(process.argv[1]);
+	say({ features: addon.cpuFeatures(), gpus: addon.devices().filter(({ kind }) => kind !== 'cpu').length });
+} catch (error) {
+	say({ why: String(error.message).split('\\n', 1)[0] });
+}`;
+
+const trialTimeoutMs = 30_000;
+
+/** Loads a file in a child process, where an instruction that this processor lacks ends nothing else. */
+export function tryOut(file: string): Trial {
+	try {
+		const said = execFileSync(process.execPath, ['-e', trialScript, file], {
+			encoding: 'utf8',
+			env: childEnvironment(),
+			stdio: ['ignore', 'pipe', 'ignore'],
+			timeout: trialTimeoutMs,
+			windowsHide: true,
+		});
+		return JSON.parse(said) as Trial;
+	} catch (thrown) {
+		const { signal, status } = thrown as { signal?: string | null; status?: number | null };
+		const end = signal ?? (typeof status === 'number' ? `exit code ${status}` : firstLine(thrown));
+		return { why: `it does not start on this processor (${end} in a trial)` };
+	}
+}
+
+/** The same, asking only once for a file on this processor under this Node. Only successes are kept. */
+function remembered(
+	trial: (file: string) => Trial,
+	flags: ReadonlySet<string> | undefined,
+): (file: string) => Trial {
+	return (file) => {
+		const { size, mtimeMs } = statSync(file);
+		const facts = [file, size, mtimeMs, [...(flags ?? [])], process.versions.node, process.arch];
+		const key = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32);
+		const memo = path.join(cacheFolder(), 'trials', `${key}.json`);
+		const known = attempt(() => JSON.parse(readFileSync(memo, 'utf8')) as Trial);
+		if (known !== undefined && 'features' in known) return known;
+		const outcome = trial(file);
+		if ('features' in outcome && outcome.features.length > 0) {
+			attempt(() => {
+				mkdirSync(path.dirname(memo), { recursive: true });
+				writeFileSync(memo, JSON.stringify(outcome));
+			});
+		}
+		return outcome;
+	};
+}
+
+function missingMessage({ refused }: Choice): string {
+	const { platform, arch, versions } = process;
+	const tuple = `${platform}-${arch}`;
+	const header = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+	const glibc = header?.header?.glibcVersionRuntime;
+	const libc = platform === 'linux' ? ` (${glibc === undefined ? 'musl' : `glibc ${glibc}`})` : '';
+	const there = attempt(() => readdirSync(path.join(packageRoot, 'prebuilds'))) ?? [];
+	const tuples = there.filter((name) => prebuiltPlatforms.includes(name));
+	const tried = refused.map(({ candidate, why }) => `${path.relative(packageRoot, candidate.file)}: ${why}`);
+	return [
+		`Earshot's native addon could not be loaded on ${tuple}${libc}, Node ${versions.node}.`,
+		`Looked for build/Release/earshot.node and prebuilds/${tuple}/*.node in ${packageRoot}:`,
+		tried.length > 0
+			? `${tried.join('; ')}.`
+			: `neither is there (prebuilt binaries here: ${tuples.join(', ') || 'none'}).`,
+		prebuiltPlatforms.includes(tuple)
+			? 'Install again with: npm install earshot. From a checkout, build it with: npm run build:native'
+			: `There are prebuilt binaries for ${prebuiltPlatforms.join(', ')}; elsewhere, build it in a checkout with: npm run build:native`,
+	].join(' ');
+}
+
+/** Undefined where it throws. */
+function attempt<T>(find: () => T): T | undefined {
+	try {
+		return find();
+	} catch {
+		// The caller goes on without.
+		return undefined;
+	}
 }
 
 /** Settles like `work`, with native failures turned into EarshotErrors. */

@@ -1,0 +1,143 @@
+// Makes prebuilds/<platform>-<arch>/: the binaries that travel in the npm package.
+//
+//   node scripts/prebuild.mjs                    for this machine
+//   node scripts/prebuild.mjs --arch arm64       for the other processor: from Linux x64, or on macOS
+//   node scripts/prebuild.mjs --level x86-64-v3  this level alone, for trying out
+//
+//   prebuilds/linux-x64/earshot.glibc.node                  the lowest level, which node-gyp-build finds
+//   prebuilds/linux-x64/x86-64-v3/earshot.glibc.node …      higher levels, in folders where it does not look
+//   prebuilds/linux-x64/libearshot-ffmpeg.glibc.so          FFmpeg, for all of them
+//
+// src/engines/native.ts chooses among them when it runs.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { argv, exit, platform, stderr } from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { root } from './download.mjs';
+import { build as buildFfmpeg, hostLibc, libraryName } from './ffmpeg.mjs';
+import { sysroot } from './sysroot.mjs';
+import { fill } from './vendor.mjs';
+
+const say = (line) => stderr.write(`prebuild: ${line}\n`);
+
+function valueAfter(flag) {
+	return argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined;
+}
+
+function run(command, args, options = {}) {
+	const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
+	if (error) throw error;
+	if (status !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} ended with ${status}`);
+}
+
+/** Options of cmake-js for a processor that is not this machine's. */
+function crossOptions(arch) {
+	if (platform === 'darwin') return [`--CDCMAKE_OSX_ARCHITECTURES=${arch === 'x64' ? 'x86_64' : 'arm64'}`];
+	if (arch === process.arch) return [];
+	if (platform === 'linux' && arch === 'arm64') {
+		return [
+			'--CDCMAKE_SYSTEM_NAME=Linux',
+			'--CDCMAKE_SYSTEM_PROCESSOR=aarch64',
+			'--CDCMAKE_C_COMPILER=aarch64-linux-gnu-gcc',
+			'--CDCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++',
+		];
+	}
+	throw new Error(`no way known to build for ${platform}-${arch} on ${platform}-${process.arch}`);
+}
+
+async function prebuild(arch, only) {
+	const libc = platform === 'linux' ? hostLibc() : undefined;
+	const oldGlibc = libc === 'glibc';
+	const tuple = `${platform}-${arch}`;
+	const name = libc === undefined ? 'earshot.node' : `earshot.${libc}.node`;
+	const stripper = arch !== process.arch && platform === 'linux' ? 'aarch64-linux-gnu-strip' : 'strip';
+	fill(say);
+	const ffmpeg = await buildFfmpeg({ arch, oldGlibc, say });
+	const common = [
+		'--CDEARSHOT_NATIVE=OFF',
+		`--CDEARSHOT_FFMPEG=${ffmpeg.folder}`,
+		...(oldGlibc ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
+		...(platform === 'darwin' ? ['--CDEARSHOT_METAL=ON', '--CDCMAKE_OSX_DEPLOYMENT_TARGET=11.0'] : []),
+		...crossOptions(arch),
+		'--arch',
+		arch,
+	];
+	const work = join(root, 'build', 'prebuild', libc === 'musl' ? `${tuple}-musl` : tuple);
+	const artifacts = join(work, 'artifacts');
+	rmSync(artifacts, { recursive: true, force: true });
+	mkdirSync(artifacts, { recursive: true });
+	// Most sources are compiled alike for every level.
+	const ccache = spawnSync('ccache', ['--version']).status === 0 ? 'ccache' : undefined;
+	const env = {
+		...process.env,
+		CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
+		...(ccache && { CMAKE_C_COMPILER_LAUNCHER: ccache, CMAKE_CXX_COMPILER_LAUNCHER: ccache }),
+	};
+
+	const { levelsFor } = await import(pathToFileURL(join(root, 'dist', 'engines', 'processor.js')).href);
+	const levels = levelsFor(platform, arch).map(({ name: level }) => level);
+	const baseline = levels.at(-1);
+	const higher = levels.slice(0, -1);
+	const library = join(ffmpeg.folder, libraryName(ffmpeg.libc));
+	for (const level of higher.filter((each) => only === undefined || each === only)) {
+		say(`${tuple}: ${level}`);
+		const out = join(work, level);
+		const cmake = [join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js'), 'build', `--out=${out}`];
+		run(process.execPath, [...cmake, `--CDEARSHOT_LEVEL=${level}`, ...common], { env });
+		mkdirSync(join(artifacts, level));
+		const made = join(artifacts, level, name);
+		cpSync(join(out, 'Release', 'earshot.node'), made);
+		if (platform === 'linux') run(stripper, ['--strip-all', made]);
+		if (platform === 'darwin') run('strip', ['-Sx', made]);
+		// Windows finds a library only in the folder of the addon that asks for it.
+		if (platform === 'win32') cpSync(library, join(artifacts, level, libraryName('')));
+	}
+	cpSync(library, join(artifacts, libraryName(ffmpeg.libc)));
+
+	if (only === undefined || only === baseline) {
+		say(`${tuple}: ${baseline}`);
+		const folder = join(work, baseline);
+		mkdirSync(folder, { recursive: true });
+		run(
+			process.execPath,
+			[
+				join(root, 'node_modules', 'prebuildify', 'bin.js'),
+				`--cwd=${folder}`,
+				`--out=${root}`,
+				'--name=earshot',
+				'--napi',
+				'--strip',
+				`--strip-bin=${stripper}`,
+				...(libc === undefined ? [] : ['--tag-libc', libc]),
+				`--platform=${platform}`,
+				`--arch=${arch}`,
+				`--artifacts=${artifacts}`,
+				`--node-gyp=${join(root, 'scripts', 'prebuildify-cmake.cjs')}`,
+			],
+			{ env: { ...env, EARSHOT_CMAKE: JSON.stringify([`--CDEARSHOT_LEVEL=${baseline}`, ...common]) } },
+		);
+	} else {
+		cpSync(artifacts, join(root, 'prebuilds', tuple), { recursive: true });
+	}
+	const licences = join(root, 'prebuilds', 'licences-ffmpeg');
+	cpSync(join(ffmpeg.folder, 'licences'), licences, { recursive: true });
+	list(join(root, 'prebuilds', tuple), '');
+}
+
+function list(folder, prefix) {
+	for (const entry of readdirSync(folder).sort()) {
+		const path = join(folder, entry);
+		if (statSync(path).isDirectory()) list(path, `${prefix}${entry}/`);
+		else say(`${prefix}${entry}  ${(statSync(path).size / 1e6).toFixed(2)} MB`);
+	}
+}
+
+try {
+	if (!existsSync(join(root, 'node_modules', 'cmake-js'))) throw new Error('run npm ci first');
+	await prebuild(valueAfter('--arch') ?? process.arch, valueAfter('--level'));
+} catch (error) {
+	stderr.write(`prebuild: ${error.message}\n`);
+	exit(1);
+}

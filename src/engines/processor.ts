@@ -1,0 +1,108 @@
+/** What this processor can do, and which prebuilt binaries it can therefore run. */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** One build of the addon among those for a platform. */
+export interface Level {
+	/** Its folder below `prebuilds/<platform>-<arch>/`; CMakeLists.txt knows it by the same name. */
+	readonly name: string;
+	/** Instruction sets, as Linux calls them in /proc/cpuinfo. */
+	readonly needs: readonly string[];
+}
+
+const v2 = ['sse4_2', 'popcnt', 'ssse3'];
+const v3 = [...v2, 'avx', 'avx2', 'bmi2', 'fma', 'f16c'];
+const v4 = [...v3, 'avx512f', 'avx512cd', 'avx512bw', 'avx512dq', 'avx512vl'];
+const armv82 = ['asimd', 'asimddp', 'asimdhp'];
+
+const levels: Readonly<Record<string, readonly Level[]>> = {
+	'linux-x64': [
+		{ name: 'x86-64-v4-vnni', needs: [...v4, 'avx512_vnni', 'avx512vbmi'] },
+		{ name: 'x86-64-v4', needs: v4 },
+		{ name: 'x86-64-v3-vnni', needs: [...v3, 'avx_vnni'] },
+		{ name: 'x86-64-v3', needs: v3 },
+		{ name: 'x86-64-v2', needs: v2 },
+	],
+	'linux-arm64': [
+		{ name: 'armv8.6', needs: [...armv82, 'i8mm'] },
+		{ name: 'armv8.2', needs: armv82 },
+		{ name: 'armv8.0', needs: ['asimd'] },
+	],
+	'darwin-x64': [
+		{ name: 'x86-64-v3', needs: v3 },
+		{ name: 'x86-64-v2', needs: v2 },
+	],
+	// Every Mac with Apple's own processor.
+	'darwin-arm64': [{ name: 'armv8.4', needs: [] }],
+	// Microsoft's compiler makes AVX-512 code that is slower than its AVX2 code.
+	'win32-x64': [
+		{ name: 'x86-64-v3', needs: v3 },
+		{ name: 'x86-64-v2', needs: v2 },
+	],
+};
+
+/** Best first; the last one is what node-gyp-build finds. None for a platform without prebuilt binaries. */
+export function levelsFor(platform: string, arch: string): readonly Level[] {
+	return levels[`${platform}-${arch}`] ?? [];
+}
+
+/** Platforms with prebuilt binaries, e.g. `linux-x64`. */
+export const prebuiltPlatforms: readonly string[] = Object.keys(levels);
+
+/** Where `flags` is undefined, the system does not tell: then a trial decides. */
+export function canRun({ needs }: Level, flags: ReadonlySet<string> | undefined): boolean {
+	return flags === undefined || needs.every((flag) => flags.has(flag));
+}
+
+/** Instruction sets in the words of /proc/cpuinfo; undefined where the system does not tell. */
+export function processorFlags(): ReadonlySet<string> | undefined {
+	try {
+		if (process.platform === 'linux') return parseCpuInfo(readFileSync('/proc/cpuinfo', 'utf8'));
+		if (process.platform === 'darwin' && process.arch === 'x64') {
+			const names = ['machdep.cpu.features', 'machdep.cpu.leaf7_features'];
+			return parseSysctl(execFileSync('/usr/sbin/sysctl', ['-n', ...names], { encoding: 'utf8' }));
+		}
+	} catch {
+		// A sandbox without /proc, say: the lowest level runs anywhere, and trials decide about the others.
+	}
+	return undefined;
+}
+
+/** The kernel leaves out what it does not save across switches of context, so its word is enough. */
+export function parseCpuInfo(text: string): ReadonlySet<string> | undefined {
+	const line = /^(?:flags|Features)\s*:(.*)$/m.exec(text)?.[1];
+	return line === undefined ? undefined : new Set(line.trim().split(/\s+/));
+}
+
+/** `AVX1.0`, `SSE4.2` and `AVX512F` become `avx`, `sse4_2` and `avx512f`. */
+export function parseSysctl(text: string): ReadonlySet<string> | undefined {
+	const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+	if (words.length === 0) return undefined;
+	return new Set(words.map((word) => (word === 'avx1.0' ? 'avx' : word.replace('.', '_'))));
+}
+
+const ggmlNames: Readonly<Record<string, string>> = {
+	AVX: 'avx',
+	AVX2: 'avx2',
+	AVX_VNNI: 'avx_vnni',
+	BMI2: 'bmi2',
+	FMA: 'fma',
+	F16C: 'f16c',
+	AVX512: 'avx512f',
+	AVX512_VBMI: 'avx512vbmi',
+	AVX512_VNNI: 'avx512_vnni',
+	AVX512_BF16: 'avx512_bf16',
+	DOTPROD: 'asimddp',
+	MATMUL_INT8: 'i8mm',
+	SVE: 'sve',
+};
+
+/** Instruction sets that a build of ggml uses, in its own words, and this processor lacks. */
+export function lackingFor(features: readonly string[], flags: ReadonlySet<string> | undefined): string[] {
+	if (flags === undefined) return [];
+	return features.filter((feature) => {
+		const flag = ggmlNames[feature];
+		return flag !== undefined && !flags.has(flag);
+	});
+}
