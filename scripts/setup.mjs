@@ -4,6 +4,7 @@
 //   node scripts/setup.mjs             everything that running needs
 //   node scripts/setup.mjs --test      and the test models
 //   node scripts/setup.mjs --native    only what the addon needs
+//   node scripts/setup.mjs --compile   only the dependencies and the TypeScript
 //   … --quiet                          speak only of failures and of the long build
 //   … --CDEARSHOT_CUDA=ON              an option of CMakeLists.txt; kept for later runs
 //
@@ -298,7 +299,8 @@ function setUp() {
 	if (major < 20 || (major === 20 && minor < 19)) {
 		throw new SetupError(`Earshot needs Node 20.19 or newer; this is ${process.versions.node}`);
 	}
-	const steps = [dependencies, native];
+	const steps = [dependencies];
+	if (!argv.includes('--compile')) steps.push(native);
 	if (!argv.includes('--native')) steps.push(compiled);
 	if (steps.some((step) => !isDone(step)) || argv.some((argument) => argument.startsWith('--CD'))) {
 		acquireLock();
@@ -310,6 +312,7 @@ function setUp() {
 			writeFileSync(step.stamp, hash);
 		}
 	}
+	if (argv.includes('--compile')) return;
 	fill(say);
 	const models = at('fixtures', 'make-models.mjs');
 	if (argv.includes('--test') && existsSync(models)) {

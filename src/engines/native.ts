@@ -172,7 +172,7 @@ export function packageVersion(): string {
 
 /** Run with `node -e`; its argument is the addon's path. Naming the devices starts ggml. */
 const trialScript = `
-const say = (outcome) => process.stdout.write(JSON.stringify(outcome));
+const say = (outcome) => require('node:fs').writeSync(1, JSON.stringify(outcome));
 try {
 	const addon = require(process.argv[1]);
 	say({ features: addon.cpuFeatures(), gpus: addon.devices().filter(({ kind }) => kind !== 'cpu').length });
