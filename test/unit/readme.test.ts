@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,4 +29,10 @@ it.each([...fieldNames])('the README says what happens to the field %s', (field)
 
 it.each([...modelTypes])('the README names the model type %s', (type) => {
 	expect(readme).toContain(`\`${type}\``);
+});
+
+it('the README has every model of the catalog', () => {
+	const script = fileURLToPath(new URL('../../scripts/readme-tables.mjs', import.meta.url));
+	const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+	expect([status, stderr]).toEqual([0, '']);
 });
