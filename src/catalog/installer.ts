@@ -78,7 +78,7 @@ export class Installer {
 			'model_not_found',
 			entry
 				? `The model \`${id}\` has no \`download\` in models.yaml, and the catalog does not know it`
-				: `The catalog has no model \`${id}\`. What it has: earshot search`,
+				: `The catalog has no model \`${id}\`. What it has of the kind: earshot search ${id}`,
 			{ param: 'model' },
 		);
 	}

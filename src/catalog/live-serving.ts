@@ -11,6 +11,8 @@ import { canBePulled, findEntry, isInstalled, missing, type Serving, whatToServe
 /** What the pool needs of it; tests and the library hand it a fixed one. */
 export interface ServedModels {
 	readonly entries: readonly ModelEntry[];
+	/** Those that a client may choose from: what is configured and not here is not among them, unless it is fetched when asked for. */
+	readonly listed: readonly ModelEntry[];
 	/** Used where a request names no model. */
 	readonly defaultModel: string;
 	/** Throws `model_not_found` saying what to do. */
@@ -56,6 +58,10 @@ export class LiveServing implements ServedModels {
 
 	get entries(): readonly ModelEntry[] {
 		return this.#now.entries;
+	}
+
+	get listed(): readonly ModelEntry[] {
+		return this.#options.fetch ? this.entries : listedOf(this.#now);
 	}
 
 	get defaultModel(): string {
@@ -135,6 +141,9 @@ export class LiveServing implements ServedModels {
 export function fixedServing(serving: Serving): ServedModels {
 	return {
 		entries: serving.entries,
+		get listed() {
+			return listedOf(serving);
+		},
 		defaultModel: serving.defaultModel,
 		find: (wanted) => findEntry(serving, wanted),
 		async ready(entry) {
@@ -142,4 +151,9 @@ export function fixedServing(serving: Serving): ServedModels {
 		},
 		onChange() {},
 	};
+}
+
+function listedOf({ entries, catalog }: Serving): readonly ModelEntry[] {
+	// One that nobody can fetch is listed: whoever asks for it is told what it lacks.
+	return entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, catalog));
 }

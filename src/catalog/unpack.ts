@@ -1,13 +1,13 @@
 /** A `.tar.bz2` or `.tar.gz` into an empty folder. Whatever the archive says, nothing is written elsewhere. */
 
 import { spawn } from 'node:child_process';
-import { createReadStream, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { type ReadEntry, Unpack } from 'tar';
+import type { ReadEntry, Unpack } from 'tar';
 
 export interface UnpackLimits {
 	/** Of everything that comes out. */
@@ -28,7 +28,9 @@ export function usualLimits(archive: string): UnpackLimits {
 export async function unpackHere(archive: string, into: string, limits: UnpackLimits): Promise<void> {
 	await mkdir(into, { recursive: true });
 	const judge = new Judge(limits);
-	const sink = new Unpack({
+	// Not before it is needed: a server that unpacks nothing starts without it.
+	const tar = await import('tar');
+	const sink = new tar.Unpack({
 		cwd: into,
 		strict: true,
 		preserveOwner: false,
@@ -113,7 +115,12 @@ async function decompressed(archive: string, counter: Transform, sink: Unpack): 
 
 function firstBytes(file: string): Buffer {
 	const buffer = Buffer.alloc(262);
-	return buffer.subarray(0, readSync(openSync(file, 'r'), buffer));
+	const descriptor = openSync(file, 'r');
+	try {
+		return buffer.subarray(0, readSync(descriptor, buffer));
+	} finally {
+		closeSync(descriptor);
+	}
 }
 
 /** The system's bzip2 is five times as fast as the one in JavaScript. */

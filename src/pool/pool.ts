@@ -38,7 +38,7 @@ export class HostPool implements ModelPool {
 	}
 
 	get models(): readonly ListedModel[] {
-		return this.#options.models.entries.map((entry) => ({
+		return this.#options.models.listed.map((entry) => ({
 			id: entry.id,
 			aliases: entry.aliases,
 			type: entry.type,

@@ -140,7 +140,18 @@ describe('earshot', () => {
 	it('lists its commands', async () => {
 		const { code, stdout } = await earshot('--help');
 		expect(code).toBe(0);
-		for (const command of ['serve', 'transcribe', 'models', 'doctor'])
+		for (const command of [
+			'serve',
+			'transcribe',
+			'search',
+			'list',
+			'show',
+			'pull',
+			'add',
+			'verify',
+			'rm',
+			'doctor',
+		])
 			expect(stdout).toContain(`  ${command}`);
 	});
 

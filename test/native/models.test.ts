@@ -323,8 +323,10 @@ describe('over HTTP', () => {
 		);
 		const careful = await machine.serve();
 		expect((await transcribe(careful.url, 'tones-transducer')).status).toBe(404);
-		await careful.end();
+		expect(await idsOf(careful.url)).toEqual(['demo-digits']);
+		expect(await careful.end()).toBe(0);
 		const server = await machine.serve('--auto-pull');
+		expect(await idsOf(server.url)).toEqual(['tones-transducer', 'demo-digits']);
 		const answers = await Promise.all([1, 2].map(() => transcribe(server.url, 'tones-transducer')));
 		expect(answers.map(({ status }) => status)).toEqual([200, 200]);
 		await server.end();
