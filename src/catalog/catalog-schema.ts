@@ -2,6 +2,22 @@
 
 import type { CatalogModel } from './catalog.js';
 
+export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
+/** What a model is for; only `transcription` can be served. */
+export const uses = ['transcription', 'streaming', 'vad', 'segmentation', 'embedding'] as const;
+export const features = [
+	'timestamps',
+	'words',
+	'translate',
+	'prompt',
+	'hotwords',
+	'detects-language',
+	'punctuation',
+	'streaming',
+] as const;
+/** On a CPU, in comparison with each other. */
+export const speeds = ['very fast', 'fast', 'medium', 'slow'] as const;
+
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string' && value !== '';
@@ -73,40 +89,23 @@ const modelRules: Rules<CatalogModel> = {
 		'lower-case letters, digits and . _ -',
 	],
 	title: [isText, 'a text'],
-	engine: [oneOf('whisper.cpp', 'sherpa-onnx'), 'whisper.cpp or sherpa-onnx'],
+	engine: [oneOf(...engines), engines.join(' or ')],
 	type: [isText, 'a text'],
 	family: [isText, 'a text'],
-	use: [
-		oneOf('transcription', 'streaming', 'vad', 'segmentation', 'embedding'),
-		'transcription, streaming, vad, segmentation or embedding',
-	],
+	use: [oneOf(...uses), `one of ${uses.join(', ')}`],
 	languages: [
 		listOf((code) => typeof code === 'string' && /^[a-z]{2,3}$/.test(code)),
 		'a list of language codes',
 	],
 	languagesNote: [orNothing(isText), 'a text'],
-	features: [
-		listOf(
-			oneOf(
-				'timestamps',
-				'words',
-				'translate',
-				'prompt',
-				'hotwords',
-				'detects-language',
-				'punctuation',
-				'streaming',
-			),
-		),
-		'a list of features',
-	],
+	features: [listOf(oneOf(...features)), `a list of ${features.join(', ')}`],
 	licence: [follows(licenceRules), 'a map of name, url and osi'],
 	roles: [orNull(mapOf(isInnerPath)), 'a map of paths below the model’s folder, or null'],
 	files: [listOf(isRecord), 'a list of files'],
 	archive: [orNull(isRecord), 'an archive or null'],
 	options: [mapOf(isOption), 'a map of texts, numbers and booleans'],
 	memoryBytes: [orNull(isBytes), 'a number of bytes or null'],
-	speed: [oneOf('very fast', 'fast', 'medium', 'slow'), 'very fast, fast, medium or slow'],
+	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
 };
 
 function mistakesIn(

@@ -3,23 +3,7 @@
 import { isSherpaType, whisperType } from '../engines/families.js';
 import { EarshotError } from '../errors.js';
 import { builtIn } from './catalog-data.js';
-import { checkCatalog } from './catalog-schema.js';
-
-export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
-/** What a model is for; only `transcription` can be served. */
-export const uses = ['transcription', 'streaming', 'vad', 'segmentation', 'embedding'] as const;
-export const features = [
-	'timestamps',
-	'words',
-	'translate',
-	'prompt',
-	'hotwords',
-	'detects-language',
-	'punctuation',
-	'streaming',
-] as const;
-/** On a CPU, in comparison with each other. */
-export const speeds = ['very fast', 'fast', 'medium', 'slow'] as const;
+import { checkCatalog, type engines, type features, type speeds, type uses } from './catalog-schema.js';
 
 export type Use = (typeof uses)[number];
 export type Feature = (typeof features)[number];

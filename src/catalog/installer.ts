@@ -12,7 +12,7 @@ import { takeLock } from './lock.js';
 import type { ModelEntry } from './model-entry.js';
 import type { NetworkSettings } from './network.js';
 import { type PullMeans, type PullProgress, pull } from './pull.js';
-import { type PullPlan, planOfCatalog, planOfEntry } from './pull-plan.js';
+import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry } from './pull-plan.js';
 import { type PullJob, Pulls } from './pulls.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry-edit.js';
@@ -73,6 +73,7 @@ export class Installer {
 		const own = entry && planOfEntry(entry, config.modelDir);
 		if (own) return own;
 		const model = catalog.find(id);
+		if (model && entry) return planOfCatalogFor(entry, model, config.modelDir);
 		if (model) return planOfCatalog(model);
 		throw new EarshotError(
 			'model_not_found',
@@ -121,7 +122,7 @@ export class Installer {
 		if (this.#pulls.job(id)?.isRunning)
 			throw new EarshotError('conflict', `\`${id}\` is being fetched; cancel that first`);
 		const entry = entries.some((each) => each.id === id);
-		if (!entry && this.store.manifest(id) === undefined)
+		if (!entry && !this.store.knows(id))
 			throw new EarshotError('model_not_found', `The model \`${id}\` is not on this machine`, {
 				param: 'model',
 			});

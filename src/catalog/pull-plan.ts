@@ -73,6 +73,38 @@ export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | und
 	return { ...shared, archive: null, files: [{ path: only[1], url, bytes: null, sha256 }] };
 }
 
+/** For an entry that leaves it to the catalog where its files come from: into the folder that it names. Throws
+ * `config_invalid` where the entry means other files than the catalog's. */
+export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
+	const plan = planOfCatalog(model);
+	// What is in the archive is not known: the entry has to be right.
+	const roles = plan.roles ?? rolesBelow(commonFolder(entry), entry);
+	const folders = Object.entries(roles).map(([role, file]) => {
+		const given = path.relative(modelDir, entry.files[role] ?? '').replaceAll(path.sep, '/');
+		return given.endsWith(`/${file}`) ? given.slice(0, -file.length - 1) : undefined;
+	});
+	const [folder] = folders;
+	if (folder !== undefined && !folder.startsWith('..') && folders.every((each) => each === folder))
+		return { ...plan, folder, roles };
+	const files = Object.entries(roles).map(([role, file]) => `${role}: ${file}`);
+	throw refusal(
+		entry.id,
+		'files',
+		`{${files.join(', ')}} in a folder below the model folder, or to have a \`download\``,
+		Object.values(entry.files).join(', '),
+	);
+}
+
+function commonFolder({ files }: ModelEntry): string {
+	const folders = Object.values(files).map((file) => path.dirname(file));
+	return folders.reduce((shortest, folder) => (folder.length < shortest.length ? folder : shortest));
+}
+
+function rolesBelow(folder: string, { files }: ModelEntry): Readonly<Record<string, string>> {
+	const below = (file: string) => path.relative(folder, file).replaceAll(path.sep, '/');
+	return Object.fromEntries(Object.entries(files).map(([role, file]) => [role, below(file)]));
+}
+
 export function isArchive(url: string): boolean {
 	return URL.canParse(url) && /\.(tar|tar\.bz2|tbz2?|tar\.gz|tgz)$/i.test(new URL(url).pathname);
 }

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import {
 	access,
 	constants,
@@ -79,6 +79,11 @@ export class Store {
 		return this.#read(this.#manifestPath(id));
 	}
 
+	/** Something of it is here, if only the beginning. */
+	knows(id: string): boolean {
+		return this.manifest(id) !== undefined || existsSync(this.#incoming(id));
+	}
+
 	folderOf({ folder }: Pick<Manifest, 'folder'>): string {
 		return path.join(this.modelDir, folder);
 	}
@@ -122,7 +127,7 @@ export class Store {
 
 	/** A folder for what is arriving; it stays until the model is whole, so that a pull can go on. */
 	async incoming(id: string): Promise<string> {
-		const folder = path.join(this.#own, 'incoming', encodeURIComponent(id));
+		const folder = this.#incoming(id);
 		await mkdir(folder, { recursive: true });
 		return folder;
 	}
@@ -154,13 +159,15 @@ export class Store {
 		await writeWhole(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, '\t'));
 	}
 
-	/** The model's files, the folders that are empty then, and what an interrupted pull has left. */
+	/** The model's files, the folders that are empty then, and what an interrupted pull has left. False where there
+	 * was nothing. */
 	async remove(id: string): Promise<boolean> {
 		const manifest = this.manifest(id);
 		await rm(this.#manifestPath(id), { force: true });
-		await rm(path.join(this.#own, 'incoming', encodeURIComponent(id)), { recursive: true, force: true });
+		const begun = await exists(this.#incoming(id));
+		await rm(this.#incoming(id), { recursive: true, force: true });
 		if (manifest) await this.#removeFiles(manifest);
-		return manifest !== undefined;
+		return manifest !== undefined || begun;
 	}
 
 	pinOf(url: string): Pin | undefined {
@@ -178,6 +185,10 @@ export class Store {
 
 	get #pinsPath(): string {
 		return path.join(this.#own, 'pins.json');
+	}
+
+	#incoming(id: string): string {
+		return path.join(this.#own, 'incoming', encodeURIComponent(id));
 	}
 
 	#manifestPath(id: string): string {

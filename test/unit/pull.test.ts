@@ -419,6 +419,24 @@ models:
 	});
 });
 
+describe('an entry of models.yaml without a `download`', () => {
+	const entry = (files: string) => `models:\n  small: {type: sense_voice, dir: my/folder, files: ${files}}\n`;
+
+	it('is fetched from where the catalog says, into its own folder', async () => {
+		const machine = await arrangeMachine({ yaml: () => entry('{model: model.onnx, tokens: tokens.txt}') });
+		const { manifest } = await pull(machine.installer, 'small');
+		expect(manifest?.folder).toBe('my/folder');
+		await isWhole(machine, 'small');
+	});
+
+	it('is refused where it means other files', async () => {
+		const machine = await arrangeMachine({ yaml: () => entry('{model: other.onnx, tokens: tokens.txt}') });
+		expect(() => machine.installer.pull('small')).toThrow(
+			'Expected `models.small.files` to be {model: model.onnx, tokens: tokens.txt}',
+		);
+	});
+});
+
 describe('a single file', () => {
 	it('is what `download` in models.yaml may name', async () => {
 		const machine = await arrangeMachine({
@@ -520,6 +538,15 @@ describe('what is removed', () => {
 		const job = machine.installer.pull('small');
 		await expect(machine.installer.remove('small', never)).rejects.toThrow('cancel that first');
 		await job.cancel();
+	});
+
+	it('is also what was only begun', async () => {
+		const machine = await arrangeMachine();
+		machine.mirror.spoilAll('/small/model.onnx', { status: 404 });
+		await fails(machine, 'small');
+		expect(await machine.installer.remove('small', never)).toEqual({ entry: false, files: true });
+		expect(readdirSync(path.join(machine.modelDir, '.earshot', 'incoming'))).toEqual([]);
+		await expect(machine.installer.remove('small', never)).rejects.toThrow('not on this machine');
 	});
 
 	it('is never the demo model', async () => {
