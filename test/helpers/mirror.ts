@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 export type Fault =
-	/** Ends the connection after so many bytes of the body. */
-	| { readonly cutAfter: number }
+	/** Ends the connection after so many bytes of the body: soon, or when that is settled. */
+	| { readonly cutAfter: number; readonly when?: Promise<void> }
 	| { readonly status: number; readonly headers?: Record<string, string> }
 	/** Answers every range with the whole file. */
 	| { readonly ranges: 'refused' }
@@ -130,8 +130,9 @@ export class Mirror {
 
 	async #send(response: ServerResponse, body: Buffer, fault: Fault | undefined): Promise<void> {
 		if (fault && 'cutAfter' in fault) {
-			// The client reads what came before it hears of the end.
-			response.write(body.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 40));
+			response.write(body.subarray(0, fault.cutAfter));
+			await (fault.when ?? new Promise((resolve) => setTimeout(resolve, 40)));
+			response.destroy();
 		} else if (fault && 'stallAfter' in fault) {
 			response.write(body.subarray(0, fault.stallAfter));
 		} else if (fault && ('trickleMs' in fault || 'pieces' in fault)) {
