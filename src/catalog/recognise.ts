@@ -3,8 +3,8 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { whisperType } from '../engines/families.js';
+import { onnxMetadata } from '../engines/onnx-file.js';
 import { EarshotError } from '../errors.js';
-import { onnxMetadata } from './onnx-metadata.js';
 
 export interface Recognised {
 	/** A `type` of models.yaml, or that of a model which cannot be served yet. */

@@ -9,7 +9,8 @@ type Field = string;
 
 export interface OptionRule {
 	readonly field: Field;
-	readonly kind: 'boolean' | 'integer' | 'number' | 'string';
+	/** `files` = paths with commas between them. */
+	readonly kind: 'boolean' | 'integer' | 'number' | 'string' | 'files';
 }
 
 export interface Family {

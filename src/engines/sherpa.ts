@@ -17,6 +17,7 @@ import type {
 } from './engine.js';
 import { type Family, familyOf, type SherpaType } from './families.js';
 import { addon, guarded, packageRoot } from './native.js';
+import { preflight } from './preflight.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from './tokens.js';
 
 export interface SherpaSettings {
@@ -37,6 +38,7 @@ const mergeGapSeconds = 0.5;
 
 export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const family = familyOf(settings.type);
+	await preflight(settings);
 	const model = await guarded(() =>
 		addon().loadSherpa({
 			libraryDir: settings.libraryDir,

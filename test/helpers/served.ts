@@ -10,7 +10,7 @@ import { hostSettings } from '../../src/library.js';
 import { hostScript } from '../../src/pool/host-script.js';
 import { HostPool } from '../../src/pool/pool.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
-import { generated, loudnessDetector, manifest, root } from './fixtures.js';
+import { generated, loudnessDetector, type ModelFixture, manifest, root } from './fixtures.js';
 
 /** A folder that goes with the test. */
 export class Scratch implements Disposable {
@@ -27,9 +27,14 @@ export class Scratch implements Disposable {
 	}
 }
 
-/** A models.yaml that serves every model fixture under its name, with speech found by loudness. */
-export function modelsYaml(defaultModel: string): string {
-	const models = [...manifest.models, ...manifest.troubled].map(
+type ServedModel = Pick<ModelFixture, 'name' | 'type' | 'files' | 'options'>;
+
+/** A models.yaml that serves model fixtures under their names, with speech found by loudness. */
+export function modelsYaml(
+	defaultModel: string,
+	fixtures: readonly ServedModel[] = [...manifest.models, ...manifest.troubled],
+): string {
+	const models = fixtures.map(
 		({ name, type, files, options }) =>
 			`  ${name}: {type: ${type}, files: ${JSON.stringify(files)}, options: ${JSON.stringify(options)}}`,
 	);
@@ -51,9 +56,18 @@ export interface Served {
 	close(): Promise<void>;
 }
 
-export async function serveFixtures(defaultModel = 'zipformer_ctc'): Promise<Served> {
+export function serveFixtures(defaultModel = 'zipformer_ctc'): Promise<Served> {
+	return serve(modelsYaml(defaultModel));
+}
+
+/** The first is the default. */
+export function serveModels(models: readonly ServedModel[]): Promise<Served> {
+	return serve(modelsYaml(models[0]?.name ?? '', models));
+}
+
+async function serve(yaml: string): Promise<Served> {
 	const scratch = new Scratch();
-	const serving = whatToServe({ config: scratch.file('models.yaml', modelsYaml(defaultModel)) }, root);
+	const serving = whatToServe({ config: scratch.file('models.yaml', yaml) }, root);
 	const pool = new HostPool({
 		models: fixedServing(serving),
 		settings: hostSettings(serving.config),

@@ -1,0 +1,109 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isSherpaType } from '../../src/engines/families.js';
+import { NotOnnx, onnxMetadata, readOnnx } from '../../src/engines/onnx-file.js';
+import { isDynamicallyQuantised, preflight } from '../../src/engines/preflight.js';
+import { brokenModels, sherpaFixtures } from '../helpers/broken.js';
+import { filesOf, modelFixture } from '../helpers/fixtures.js';
+import { Scratch } from '../helpers/served.js';
+
+const scratch = new Scratch();
+afterAll(() => scratch[Symbol.dispose]());
+
+const check = (type: string, files: Readonly<Record<string, string>>, options = {}) =>
+	isSherpaType(type) ? preflight({ type, files, options }) : Promise.reject(new Error(type));
+
+describe('before sherpa-onnx sees a model', () => {
+	it.each(sherpaFixtures.map((model) => [model.name, model] as const))(
+		'%s is found to be whole',
+		async (_, model) => {
+			await expect(check(model.type, filesOf(model), model.options)).resolves.toBeDefined();
+		},
+	);
+
+	it.each([...brokenModels(scratch.path)].map((broken) => [broken.name, broken] as const))(
+		'%s is refused, and the message says which file and what to do',
+		async (_, { type, files, names }) => {
+			const refusal = check(type, files);
+			await expect(refusal).rejects.toMatchObject({ code: 'model_load_failed' });
+			await expect(refusal).rejects.toThrow(new RegExp(`its file.*\`${names}`, 's'));
+			await expect(refusal).rejects.toThrow(/; .+|files are neither/);
+		},
+	);
+
+	it('a folder of a tokenizer that lacks a file is refused', async () => {
+		const folder = path.join(scratch.path, 'tokenizer');
+		mkdirSync(folder);
+		writeFileSync(path.join(folder, 'vocab.json'), '{}');
+		const files = { ...filesOf(modelFixture('qwen3_asr')), tokenizer: folder };
+		await expect(check('qwen3_asr', files)).rejects.toThrow(/has no merges\.txt; it should hold vocab\.json/);
+	});
+
+	it('a mixture of the two sets of files that Moonshine has is refused', async () => {
+		const { merged_decoder, ...rest } = filesOf(modelFixture('moonshine_v2'));
+		await expect(check('moonshine', rest)).rejects.toThrow(/neither Moonshine's first version/);
+		const mixed = { ...filesOf(modelFixture('moonshine')), merged_decoder: merged_decoder ?? '' };
+		await expect(check('moonshine', mixed)).rejects.toThrow(/neither Moonshine's first version/);
+	});
+
+	it('a language that the model does not have is refused, where the library would end the process', async () => {
+		const { files } = modelFixture('whisper');
+		await expect(check('whisper', filesOf({ files }), { language: 'fr' })).rejects.toThrow(
+			'its option `language` should be one of en, zh, de and is `fr`',
+		);
+		await expect(check('whisper', filesOf({ files }), { language: 'auto' })).resolves.toBeDefined();
+	});
+
+	it('weights that lie beside the model must be there', async () => {
+		const good = filesOf(modelFixture('zipformer_ctc'));
+		const location = Buffer.from('\x0a\x08location\x12\x06w.data', 'latin1');
+		const tensor = Buffer.concat([Buffer.from([0x6a, location.length]), location]);
+		const graph = Buffer.concat([Buffer.from([0x2a, tensor.length]), tensor]);
+		const file = scratch.file(
+			'external.onnx',
+			Buffer.concat([Buffer.from([8, 8, 0x3a, graph.length]), graph]),
+		);
+		await expect(check('zipformer_ctc', { ...good, model: file })).rejects.toThrow(
+			/w\.data, which is not beside/,
+		);
+	});
+
+	it('tells a quantised model by its operators or its name', async () => {
+		const model = modelFixture('zipformer_ctc');
+		const checked = await check(model.type, filesOf(model));
+		expect(isDynamicallyQuantised(checked, filesOf(model))).toBe(false);
+		expect(isDynamicallyQuantised(checked, { model: 'folder/model.int8.onnx' })).toBe(true);
+		expect(isDynamicallyQuantised(checked, { model: 'encoder-quantized.onnx' })).toBe(true);
+		const operators = new Set(['DynamicQuantizeLinear']);
+		const network = {
+			...(checked.networks.get('model') ?? (await readOnnx(filesOf(model).model ?? ''))),
+			operators,
+		};
+		expect(isDynamicallyQuantised({ networks: new Map([['model', network]]) }, { model: 'a.onnx' })).toBe(
+			true,
+		);
+	});
+});
+
+describe('an ONNX file', () => {
+	it('tells its metadata, inputs, outputs and operators without its weights', async () => {
+		const file = await readOnnx(filesOf(modelFixture('sense_voice')).model ?? '');
+		expect(file.metadata.get('lfr_window_size')).toBe('7');
+		expect(file.inputs.map(({ elementType, shape }) => [elementType, shape?.length])).toEqual([
+			[1, 3],
+			[6, 1],
+			[6, 1],
+			[6, 1],
+		]);
+		expect(file.outputs).toHaveLength(1);
+		expect(file.operators).toContain('MatMul');
+	});
+
+	it('of which half is missing is no ONNX file', async () => {
+		const truncated = scratch.file('half.onnx', Buffer.from([8, 8, 0x3a, 0x7f, 1]));
+		await expect(readOnnx(truncated)).rejects.toThrow(NotOnnx);
+		await expect(readOnnx(truncated)).rejects.toThrow('it should have at least 131 bytes and has 5');
+		expect(await onnxMetadata(truncated)).toEqual(new Map());
+	});
+});
