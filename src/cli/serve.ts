@@ -3,13 +3,14 @@
 import { demoNotice } from '../catalog/demo.js';
 import { Installer } from '../catalog/installer.js';
 import { LiveServing } from '../catalog/live-serving.js';
+import type { ModelEntry } from '../catalog/model-entry.js';
 import { ensureRegistry } from '../catalog/registry-file.js';
-import { createdAt, whatToServe } from '../catalog/serving.js';
+import { createdAt, isInstalled, whatToServe } from '../catalog/serving.js';
 import { hostEnvironment, lanesOf, type SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
 import { asEarshotError } from '../errors.js';
 import { hostSettings } from '../library.js';
-import { createLog } from '../log.js';
+import { createLog, type Log } from '../log.js';
 import { hostScript } from '../pool/host-script.js';
 import { HostPool } from '../pool/pool.js';
 import { startServer } from '../server/server.js';
@@ -23,11 +24,15 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { config, warnings } = whatToServe(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
+	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
+		log.info({ model: entry.id }, 'fetching a model that was asked for');
+		await installer.fetch(entry, signal);
+	};
 	const serving = new LiveServing({
 		flags,
 		packageRoot,
 		log,
-		...(config.autoPull ? { fetch: (entry, signal) => installer.fetch(entry, signal) } : {}),
+		...(config.autoPull ? { fetch } : {}),
 	});
 	const installer = new Installer(
 		() => serving.now,
@@ -58,24 +63,28 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { url } = server.address;
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
 	if (serving.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
-	// Loaded before the first request asks; a failure shows here and again to whoever asks.
-	pool.transcriber(defaultModel, new AbortController().signal).then(
-		({ facts }) =>
-			log.info({ model: defaultModel, engine: facts.engine, device: facts.device }, 'model loaded'),
-		(thrown: unknown) => {
-			const { code, message } = asEarshotError(thrown);
-			if (code !== 'closed') log.error({ model: defaultModel }, message);
-		},
-	);
+	// What is to be fetched is fetched when it is asked for, and not before.
+	if (isInstalled(serving.find(defaultModel)) || !config.autoPull) preload(pool, defaultModel, log);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
+	// A second signal is impatience: nobody is waited for.
+	const impatient = nextSignal().then(() => server.close({ graceMs: 0 }));
 	serving.close();
 	// What has come stays, and the next pull goes on from there.
 	await installer.close();
-	// A second signal is impatience: nobody is waited for.
-	const impatient = nextSignal().then(() => server.close({ graceMs: 0 }));
 	await Promise.race([server.close({ graceMs }), impatient]);
 	await pool.close();
+}
+
+/** Loaded before the first request asks; a failure shows here and again to whoever asks. */
+function preload(pool: HostPool, model: string, log: Log): void {
+	pool.transcriber(model, new AbortController().signal).then(
+		({ facts }) => log.info({ model, engine: facts.engine, device: facts.device }, 'model loaded'),
+		(thrown: unknown) => {
+			const { code, message } = asEarshotError(thrown);
+			if (code !== 'closed') log.error({ model }, message);
+		},
+	);
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

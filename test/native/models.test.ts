@@ -315,11 +315,11 @@ describe('over HTTP', () => {
 	});
 
 	it('a configured model is fetched on its first request, where that is wanted', async () => {
-		const { machine } = await arrange();
+		const { machine, mirror } = await arrange();
 		mkdirSync(path.dirname(machine.config), { recursive: true });
 		writeFileSync(
 			machine.config,
-			'models:\n  tones-transducer:\n    type: transducer\n    dir: tones-transducer\n    files: {encoder: encoder.onnx, decoder: decoder.onnx, joiner: joiner.onnx, tokens: tokens.txt}\n',
+			'default_model: tones-transducer\nmodels:\n  tones-transducer:\n    type: transducer\n    dir: tones-transducer\n    files: {encoder: encoder.onnx, decoder: decoder.onnx, joiner: joiner.onnx, tokens: tokens.txt}\n',
 		);
 		const careful = await machine.serve();
 		expect((await transcribe(careful.url, 'tones-transducer')).status).toBe(404);
@@ -327,6 +327,7 @@ describe('over HTTP', () => {
 		expect(await careful.end()).toBe(0);
 		const server = await machine.serve('--auto-pull');
 		expect(await idsOf(server.url)).toEqual(['tones-transducer', 'demo-digits']);
+		expect(mirror.asked).toEqual([]);
 		const answers = await Promise.all([1, 2].map(() => transcribe(server.url, 'tones-transducer')));
 		expect(answers.map(({ status }) => status)).toEqual([200, 200]);
 		await server.end();
