@@ -100,9 +100,12 @@ export interface RawResult {
 	/** n: natural-log probability of token i; NaN where not known. */
 	readonly tokenLogprobs: Float32Array;
 	/** m * SEGMENT_FIELDS numbers: tokenEnd (index after the segment's last token), start and end in
-	 * seconds from the clip's start, average log-probability, no-speech probability, temperature; NaN
-	 * where not known. */
+	 * seconds from the clip's start, average log-probability of the decode it came from, no-speech
+	 * probability, temperature, start of that decode's window in seconds (0 where there are none), ids of
+	 * the timestamp tokens before and after it; NaN where not known. */
 	readonly segments: Float64Array;
+	/** Start and end in seconds, in turn, of the segments out of which a repetition was cut. */
+	readonly cuts: Float64Array;
 	/** The library's own text where it differs from the joined tokens (inverse text normalisation), else ''. */
 	readonly text: string;
 	/** ISO 639-1 (or the model's own) code; '' where not known. */
@@ -112,7 +115,7 @@ export interface RawResult {
 	readonly event: string;
 }
 
-export const SEGMENT_FIELDS: 6;
+export const SEGMENT_FIELDS: 9;
 
 /** Names the clip for `cancel`. Unique among the clips a model has running. */
 export interface ClipOptions {
@@ -124,10 +127,16 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly threads: number;
 	/** A language code the model knows; '' = detect (multilingual models only). */
 	readonly language: string;
+	/** What detection chooses among; empty = all that the model knows. */
+	readonly languages: readonly string[];
 	/** Translate to English instead of transcribing. */
 	readonly translate: boolean;
-	/** Text that precedes the clip; '' = none. */
+	/** Text that precedes the clip; '' = none. The last 4096 bytes of it count, and of those 223 tokens. */
 	readonly prompt: string;
+	/** Ids of text tokens that are never said. */
+	readonly suppress: readonly number[];
+	/** Never say brackets, notes and the like: OpenAI's list of symbols. */
+	readonly suppressNonSpeech: boolean;
 	/** Where the ladder starts, 0..1. */
 	readonly temperature: number;
 	/** Step of the ladder up to 1.0 when a decode fails its checks; 0 = no second try. */
@@ -167,12 +176,17 @@ export interface WhisperLoad {
 	readonly useGpu: boolean;
 	/** n-th GPU device. */
 	readonly gpuDevice: number;
+	/** Layer and head in turn, of the decoder's heads that look at the word being said; empty = OpenAI's for
+	 * the shapes of its own models, and none for others. */
+	readonly alignmentHeads: readonly number[];
 }
 
 export interface WhisperInfo {
 	/** `tiny`, `base`, … by the number of layers; `unknown` otherwise. */
 	readonly size: string;
 	readonly multilingual: boolean;
+	/** Whether times of tokens come from attention; else from sound and the length of words. */
+	readonly alignsWords: boolean;
 	/** Codes the vocabulary holds; ['en'] for English-only models. */
 	readonly languages: readonly string[];
 	/** ggml's name of the device the weights are on, e.g. `CPU`. */

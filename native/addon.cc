@@ -118,7 +118,8 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
 	result.Set("tokenLogprobs", TypedCopy<Napi::Float32Array>(env, raw.token_logprobs.data(), raw.token_logprobs.size()));
 	result.Set("segments", TypedCopy<Napi::Float64Array>(
-		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * 6));
+		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
+	result.Set("cuts", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
 	result.Set("text", raw.text);
 	result.Set("language", raw.language);
 	result.Set("emotion", raw.emotion);
@@ -132,6 +133,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	for (uint32_t i = 0; i < info.languages.size(); i++) languages.Set(i, info.languages[i]);
 	object.Set("size", info.size);
 	object.Set("multilingual", info.multilingual);
+	object.Set("alignsWords", info.aligns_words);
 	object.Set("languages", languages);
 	object.Set("device", info.device);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
@@ -157,6 +159,9 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.temperature_increment = options.Float("temperatureIncrement");
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize");
+	into.languages = options.Strings("languages");
+	into.suppress = options.Ints("suppress");
+	into.suppress_non_speech = options.Bool("suppressNonSpeech");
 }
 
 void Read(Napi::Value value, SherpaOptions& into) {
@@ -219,6 +224,7 @@ Napi::Value LoadWhisper(const Info& info) {
 	load.max_threads = std::max(1, options.Int("maxThreads"));
 	load.use_gpu = options.Bool("useGpu");
 	load.gpu_device = options.Int("gpuDevice");
+	load.alignment_heads = options.Ints("alignmentHeads");
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return WhisperEngine::Load(load); },
 		[lanes = load.lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
@@ -393,7 +399,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("versions", Versions);
 	set("sherpaVersion", SherpaVersion);
 	set("setLogSink", [](const Info& info) { SetLogSink(info.Env(), info[0]); });
-	exports.Set("SEGMENT_FIELDS", 6);
+	exports.Set("SEGMENT_FIELDS", static_cast<double>(RawResult::kSegmentFields));
 	return exports;
 }
 

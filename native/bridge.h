@@ -105,6 +105,18 @@ public:
 	int Int(const char* name) const { return object_.Get(name).As<Napi::Number>().Int32Value(); }
 	float Float(const char* name) const { return object_.Get(name).As<Napi::Number>().FloatValue(); }
 	bool Bool(const char* name) const { return object_.Get(name).As<Napi::Boolean>().Value(); }
+	std::vector<int> Ints(const char* name) const {
+		const auto array = object_.Get(name).As<Napi::Array>();
+		std::vector<int> values;
+		for (uint32_t i = 0; i < array.Length(); i++) values.push_back(array.Get(i).As<Napi::Number>().Int32Value());
+		return values;
+	}
+	std::vector<std::string> Strings(const char* name) const {
+		const auto array = object_.Get(name).As<Napi::Array>();
+		std::vector<std::string> values;
+		for (uint32_t i = 0; i < array.Length(); i++) values.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+		return values;
+	}
 	Napi::Object Object(const char* name) const { return object_.Get(name).As<Napi::Object>(); }
 
 private:

@@ -53,9 +53,10 @@ struct Clip {
 /** RawResult of binding.d.ts. Times are seconds from the clip's start. */
 struct RawResult {
 	struct Segment {
-		double token_end, start, end, logprob, no_speech, temperature;
+		double token_end, start, end, logprob, no_speech, temperature, seek, begin_token, end_token;
 	};
-	static_assert(sizeof(Segment) == 6 * sizeof(double));  // SEGMENT_FIELDS
+	static constexpr size_t kSegmentFields = sizeof(Segment) / sizeof(double);  // SEGMENT_FIELDS
+	static_assert(kSegmentFields == 9);
 
 	std::string bytes;
 	std::vector<uint32_t> token_ends;
@@ -63,10 +64,12 @@ struct RawResult {
 	std::vector<float> token_times;
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
+	std::vector<double> cuts;
 	std::string text, language, emotion, event;
 
 	void AddToken(std::string_view token, int32_t id, float start, float end, float logprob);
-	void AddSegment(double start, double end, double logprob, double no_speech, double temperature);
+	void AddSegment(double start, double end, double logprob, double no_speech, double temperature, double seek = 0,
+		double begin_token = kUnknown, double end_token = kUnknown);
 };
 
 inline void RawResult::AddToken(std::string_view token, int32_t id, float start, float end, float logprob) {
@@ -79,8 +82,10 @@ inline void RawResult::AddToken(std::string_view token, int32_t id, float start,
 }
 
 /** Closes a segment after the tokens added so far. */
-inline void RawResult::AddSegment(double start, double end, double logprob, double no_speech, double temperature) {
-	segments.push_back({static_cast<double>(token_ends.size()), start, end, logprob, no_speech, temperature});
+inline void RawResult::AddSegment(double start, double end, double logprob, double no_speech, double temperature,
+	double seek, double begin_token, double end_token) {
+	segments.push_back({static_cast<double>(token_ends.size()), start, end, logprob, no_speech, temperature, seek,
+		begin_token, end_token});
 }
 
 // ---- whisper.cpp -------------------------------------------------------------------------------
@@ -91,11 +96,14 @@ struct WhisperLoad {
 	int max_threads = 1;
 	bool use_gpu = false;
 	int gpu_device = 0;
+	/** Layer and head in turn; empty = those known for the model's shape. */
+	std::vector<int> alignment_heads;
 };
 
 struct WhisperInfo {
 	std::string size, device;
 	bool multilingual = false;
+	bool aligns_words = false;
 	std::vector<std::string> languages;
 	uint64_t weight_bytes = 0;
 };
@@ -103,6 +111,9 @@ struct WhisperInfo {
 struct WhisperOptions {
 	int threads = 1;
 	std::string language, prompt;
+	std::vector<std::string> languages;
+	std::vector<int> suppress;
+	bool suppress_non_speech = false;
 	bool translate = false;
 	bool token_timestamps = false;
 	float temperature = 0;

@@ -1,23 +1,99 @@
-// What native/whisper_unity.cc shows of whisper.cpp's private structures. Only whisper_engine.cc needs it.
+// What whisper_engine.cc needs besides whisper.h: the private parts that whisper_unity.cc shows, and the arithmetic
+// of whisper_times.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <whisper.h>
 
-namespace earshot::internals {
+namespace earshot {
+
+// ---- when tokens were said (whisper_times.cc) ----------------------------------------------------
+
+/** In seconds. */
+struct TokenSpan {
+	double start, end;
+};
+
+/** Weights of cross-attention: for each head and decoder position (row) one for each 20 ms of audio (frame). */
+struct Attention {
+	size_t heads = 0, rows = 0, frames = 0;
+	std::vector<float> weights;
+
+	float& At(size_t head, size_t row, size_t frame) { return weights[(head * rows + row) * frames + frame]; }
+};
 
 /**
- * Lives around one whisper_full_with_state, on its thread: repairs the probability of no speech, and with
- * `reuse_encoder` (language detection from the start of the clip) encodes the first window once, not twice.
+ * Times of `tokens` tokens by OpenAI's definition (timing.py): the weights normalised over the positions, smoothed,
+ * averaged, and warped in time. Row `first_row` is the position that says the first of them; one row follows the
+ * last. Empty when there is nothing to align.
+ */
+std::vector<TokenSpan> AlignByAttention(Attention attention, size_t first_row, size_t tokens);
+
+struct TokenShape {
+	/** How long it takes to say, against the others. */
+	double length;
+	bool begins_word;
+};
+
+/** Where a clip is loud enough to be speech, by frames of 10 ms. */
+class Sound {
+public:
+	Sound(const float* samples, size_t size);
+	bool Any(double start, double end) const;
+	/** Without the silence at both ends; as it is where all is silent. */
+	TokenSpan Trim(TokenSpan span) const;
+	/** Lays the tokens over the sound between `start` and `end` by their lengths, words apart at pauses. */
+	std::vector<TokenSpan> Spread(const std::vector<TokenShape>& tokens, double start, double end) const;
+
+private:
+	size_t FrameOf(double seconds) const;
+	/** The position in `frames` after a pause that is nearest to `border`; 0 = none near. */
+	static size_t NearestPause(const std::vector<size_t>& frames, size_t border);
+
+	std::vector<bool> sounds_;
+};
+
+// ---- repetition (whisper_times.cc) ---------------------------------------------------------------
+
+/** Whether the last tokens are one cycle over and over, more often than anybody says a thing. */
+bool EndsInLoop(const int32_t* tokens, size_t count);
+
+/** The ranges to be cut so that of each loop its first round is left. */
+std::vector<std::pair<size_t, size_t>> FindLoops(const std::vector<int32_t>& tokens);
+
+}  // namespace earshot
+
+namespace earshot::internals {
+
+/** A head of the decoder's cross-attention. */
+struct Head {
+	int layer, head;
+};
+
+/** Cross-attention that a decode leaves behind; see AttendTo. */
+struct Capture {
+	const std::vector<Head>& heads;
+	size_t frames;
+	Attention attention;
+	int layer = 0;
+	std::vector<ggml_tensor*> tensors;
+};
+
+/**
+ * Lives around all that one clip asks of a state, on its thread: repairs the probability of no speech, and after
+ * language detection takes the encoder's output for the first window instead of encoding it again.
  */
 class Watch {
 public:
-	Watch(whisper_state* state, int start_token, bool reuse_encoder);
+	Watch(whisper_state* state, int start_token);
 	~Watch();
 	Watch(const Watch&) = delete;
 	Watch& operator=(const Watch&) = delete;
@@ -25,9 +101,24 @@ public:
 	// Read by the hooks in whisper_unity.cc.
 	whisper_state* const state_;
 	const int start_token_;
-	const bool reuse_encoder_;
-	int encoded_ = 0;
+	/** The next encoder pass is for what the cross-attention cache holds already. */
+	bool encoded_ = false;
+	Capture* capture_ = nullptr;
 };
+
+/**
+ * Reads `tokens` again and tells where the heads look at each of them. Flash attention stays on: the weights that
+ * it never shows are computed beside it, for these heads alone. Empty on failure, e.g. when aborted.
+ */
+Attention AttendTo(whisper_context* context, Watch& watch, const std::vector<whisper_token>& tokens,
+	const std::vector<Head>& heads, size_t frames, int threads);
+
+/** The heads that look at the word being said, as OpenAI publishes them for its models; empty for other shapes. */
+std::vector<Head> AlignmentHeads(const whisper_context* context);
+
+/** Log-probabilities of the languages (by whisper.cpp's ids) at the start of the clip whose mel the state holds.
+ * Empty on failure. Leaves the first window encoded. */
+std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int threads);
 
 /** Threads of the CPU backend of this state: the pool's, or the calling one alone for nullptr. The pool stays
  * the caller's, and must outlive its use here. */
@@ -42,11 +133,23 @@ void Reseed(whisper_state* state);
 /** How often decodes of this state have failed their checks and gone up the temperature ladder. */
 int FailedDecodes(const whisper_state* state);
 
-/**
- * Average log-probability of the decode that segment `index` came from, as OpenAI counts it: over all sampled
- * tokens and the end of text. Only while whisper's new-segment callback runs; NaN where it cannot be told.
- */
-double DecodeLogprob(const whisper_state* state, int index);
+/** Which decoder's tokens these are; -1 for none's. */
+int DecoderOf(const whisper_state* state, const whisper_token_data* tokens);
+
+/** Which decoder made the segment, -1 where it cannot be told, and where in its tokens. Only while whisper's
+ * new-segment callback runs. */
+std::pair<int, size_t> OriginOf(const whisper_state* state, int segment);
+
+/** Of the tokens it has sampled, whether they are in its sequence still or not. */
+double SumOfLogprobs(const whisper_state* state, int decoder);
+
+const std::vector<whisper_token_data>& TokensOf(const whisper_state* state, int decoder);
+
+/** Log-probabilities after whisper's filters, scaled by the temperature, of the token it sampled last. */
+const std::vector<float>& LastLogprobs(const whisper_state* state, int decoder);
+
+/** Takes the decoder out of this try; the next temperature begins when none is left. */
+void FailDecoder(whisper_state* state, int decoder);
 
 /** The token's bytes. Lives as long as the context. */
 std::string_view TokenBytes(const whisper_context* context, int token);

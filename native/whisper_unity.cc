@@ -14,14 +14,21 @@
 namespace earshot::internals {
 static void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size);
 static ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph);
+static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
+	ggml_tensor* mask, float scale, float max_bias, float softcap);
+static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
 }  // namespace earshot::internals
 
-// Two of its calls go through us; see below what for.
+// Four of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
+#define ggml_flash_attn_ext ::earshot::internals::FlashAttention
+#define ggml_build_forward_expand ::earshot::internals::Expand
 #include <whisper.cpp>
 #undef ggml_backend_tensor_get
 #undef ggml_backend_sched_graph_compute
+#undef ggml_flash_attn_ext
+#undef ggml_build_forward_expand
 
 #include "whisper_internals.h"
 
@@ -32,10 +39,7 @@ namespace earshot::internals {
 /** The run that this thread is in, if any. */
 static thread_local Watch* watch = nullptr;
 
-Watch::Watch(whisper_state* state, int start_token, bool reuse_encoder)
-	: state_(state), start_token_(start_token), reuse_encoder_(reuse_encoder) {
-	watch = this;
-}
+Watch::Watch(whisper_state* state, int start_token) : state_(state), start_token_(start_token) { watch = this; }
 Watch::~Watch() { watch = nullptr; }
 
 /**
@@ -67,17 +71,80 @@ void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size
  * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
  */
 ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
-	if (watch == nullptr || !watch->reuse_encoder_) return ggml_backend_sched_graph_compute(sched, graph);
+	if (watch == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
 	const whisper_state& state = *watch->state_;
 	const bool cross = sched == state.sched_cross.sched;
-	const bool encoder = cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched;
-	if (!encoder || watch->encoded_ != 1) {
-		const ggml_status status = ggml_backend_sched_graph_compute(sched, graph);
-		if (cross && status == GGML_STATUS_SUCCESS) watch->encoded_++;
-		return status;
+	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
+		if (cross) watch->encoded_ = false;
+		return GGML_STATUS_SUCCESS;
 	}
-	if (cross) watch->encoded_++;
-	return GGML_STATUS_SUCCESS;
+	const ggml_status status = ggml_backend_sched_graph_compute(sched, graph);
+	if (watch->capture_ == nullptr || status != GGML_STATUS_SUCCESS) return status;
+	Attention& attention = watch->capture_->attention;
+	for (ggml_tensor* weights : watch->capture_->tensors) {
+		const size_t before = attention.weights.size();
+		attention.weights.resize(before + static_cast<size_t>(ggml_nelements(weights)));
+		ggml_backend_tensor_get(weights, attention.weights.data() + before, 0, ggml_nbytes(weights));
+		attention.heads++;
+	}
+	return status;
+}
+
+/** Beside flash attention, which keeps its weights to itself: those of the heads that Capture asks for. */
+ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
+	ggml_tensor* mask, float scale, float max_bias, float softcap) {
+	if (watch != nullptr && watch->capture_ != nullptr && keys->view_src == watch->state_->kv_cross.k) {
+		Capture& capture = *watch->capture_;
+		const int layer = capture.layer++;
+		for (const Head& head : capture.heads) {
+			if (head.layer != layer) continue;
+			const auto at = static_cast<size_t>(head.head);
+			ggml_tensor* query = ggml_view_2d(
+				context, queries, queries->ne[0], queries->ne[1], queries->nb[1], queries->nb[2] * at);
+			ggml_tensor* key = ggml_view_2d(context, keys, keys->ne[0],
+				std::min(keys->ne[1], static_cast<int64_t>(capture.frames)), keys->nb[1], keys->nb[2] * at);
+			ggml_tensor* weights =
+				ggml_soft_max_ext(context, ggml_mul_mat(context, key, query), nullptr, scale, 0.0F);
+			ggml_set_output(weights);
+			capture.attention.frames = static_cast<size_t>(weights->ne[0]);
+			capture.attention.rows = static_cast<size_t>(weights->ne[1]);
+			capture.tensors.push_back(weights);
+		}
+	}
+	return ggml_flash_attn_ext(context, queries, keys, values, mask, scale, max_bias, softcap);
+}
+
+/** The logits must stay the last node, so what is captured goes before them. */
+void Expand(ggml_cgraph* graph, ggml_tensor* tensor) {
+	if (watch != nullptr && watch->capture_ != nullptr && tensor->op == GGML_OP_MUL_MAT) {
+		for (ggml_tensor* weights : watch->capture_->tensors) ggml_build_forward_expand(graph, weights);
+	}
+	ggml_build_forward_expand(graph, tensor);
+}
+
+Attention AttendTo(whisper_context* context, Watch& by, const std::vector<whisper_token>& tokens,
+	const std::vector<Head>& heads, size_t frames, int threads) {
+	whisper_state& state = *by.state_;
+	Capture capture{heads, frames, {}, 0, {}};
+	by.capture_ = &capture;
+	whisper_kv_cache_clear(state.kv_self);
+	whisper_batch_prep_legacy(state.batch, tokens.data(), static_cast<int>(tokens.size()), 0, 0);
+	const bool done = whisper_decode_internal(*context, state, state.batch, threads, false, nullptr, nullptr);
+	by.capture_ = nullptr;
+	return done && capture.attention.heads == heads.size() ? std::move(capture.attention) : Attention{};
+}
+
+std::vector<float> DetectLanguage(whisper_context* context, Watch& by, int threads) {
+	std::vector<float> probabilities(static_cast<size_t>(whisper_lang_max_id()) + 1, 0.0F);
+	if (whisper_lang_auto_detect_with_state(context, by.state_, 0, threads, probabilities.data()) < 0) return {};
+	by.encoded_ = true;
+	// Its softmax runs over one language too many: in models without Cantonese that one is the token to translate.
+	// The logits are still there.
+	for (size_t id = 0; id < probabilities.size(); id++) {
+		const auto token = static_cast<size_t>(whisper_token_lang(context, static_cast<int>(id)));
+		probabilities[id] = by.state_->logits[token];
+	}
+	return probabilities;
 }
 
 // ---- what upstream keeps to itself -----------------------------------------------------------------
@@ -104,18 +171,58 @@ void Reseed(whisper_state* state) { state->decoders[0].rng = std::mt19937(0); }
 
 int FailedDecodes(const whisper_state* state) { return state->n_fail_p; }
 
-double DecodeLogprob(const whisper_state* state, int index) {
+int DecoderOf(const whisper_state* state, const whisper_token_data* tokens) {
+	for (int decoder = 0; decoder < WHISPER_MAX_DECODERS; decoder++) {
+		if (state->decoders[decoder].sequence.tokens.data() == tokens) return decoder;
+	}
+	return -1;
+}
+
+std::pair<int, size_t> OriginOf(const whisper_state* state, int index) {
 	const auto& segment = state->result_all[static_cast<size_t>(index)].tokens;
 	const auto same = [](const whisper_token_data& a, const whisper_token_data& b) {
 		return a.id == b.id && a.plog == b.plog;
 	};
-	for (const whisper_decoder& decoder : state->decoders) {
-		const auto& tokens = decoder.sequence.tokens;
-		if (segment.empty()) break;
-		if (std::search(tokens.begin(), tokens.end(), segment.begin(), segment.end(), same) == tokens.end()) continue;
-		return decoder.sequence.sum_logprobs_all / static_cast<double>(tokens.size() + 1);
+	for (int decoder = 0; decoder < WHISPER_MAX_DECODERS && !segment.empty(); decoder++) {
+		const auto& tokens = state->decoders[decoder].sequence.tokens;
+		const auto found = std::search(tokens.begin(), tokens.end(), segment.begin(), segment.end(), same);
+		if (found != tokens.end()) return {decoder, static_cast<size_t>(found - tokens.begin())};
 	}
-	return NAN;
+	return {-1, 0};
+}
+
+double SumOfLogprobs(const whisper_state* state, int decoder) {
+	return state->decoders[decoder].sequence.sum_logprobs_all;
+}
+
+const std::vector<whisper_token_data>& TokensOf(const whisper_state* state, int decoder) {
+	return state->decoders[decoder].sequence.tokens;
+}
+
+const std::vector<float>& LastLogprobs(const whisper_state* state, int decoder) {
+	return state->decoders[decoder].logprobs;
+}
+
+void FailDecoder(whisper_state* state, int decoder) { state->decoders[decoder].failed = true; }
+
+std::vector<Head> AlignmentHeads(const whisper_context* context) {
+	const auto& p = context->model.hparams;
+	const bool multilingual = context->vocab.is_multilingual();
+	const bool third = p.n_vocab == 51866;
+	whisper_alignment_heads_preset preset = WHISPER_AHEADS_NONE;
+	const auto is = [&](int layers, int state) { return p.n_text_layer == layers && p.n_text_state == state; };
+	if (is(4, 384)) preset = multilingual ? WHISPER_AHEADS_TINY : WHISPER_AHEADS_TINY_EN;
+	else if (is(6, 512)) preset = multilingual ? WHISPER_AHEADS_BASE : WHISPER_AHEADS_BASE_EN;
+	else if (is(12, 768)) preset = multilingual ? WHISPER_AHEADS_SMALL : WHISPER_AHEADS_SMALL_EN;
+	else if (is(24, 1024)) preset = multilingual ? WHISPER_AHEADS_MEDIUM : WHISPER_AHEADS_MEDIUM_EN;
+	// The first and the second large model differ in their weights alone; hardly anybody runs the first.
+	else if (is(32, 1280)) preset = third ? WHISPER_AHEADS_LARGE_V3 : WHISPER_AHEADS_LARGE_V2;
+	else if (is(4, 1280)) preset = WHISPER_AHEADS_LARGE_V3_TURBO;
+	std::vector<Head> heads;
+	if (preset == WHISPER_AHEADS_NONE) return heads;
+	const whisper_aheads& table = g_aheads.at(preset);
+	for (size_t i = 0; i < table.n_heads; i++) heads.push_back({table.heads[i].n_text_layer, table.heads[i].n_head});
+	return heads;
 }
 
 std::string_view TokenBytes(const whisper_context* context, int token) {

@@ -40,6 +40,8 @@ export interface RequestOptions {
 	readonly task?: Task;
 	/** ISO 639-1 code; detected where absent and the model can. */
 	readonly language?: string;
+	/** Without `language`: what the model chooses among. */
+	readonly languages?: readonly string[];
 	readonly prompt?: string;
 	readonly keywords?: readonly string[];
 	/** 0 to 1. */
@@ -194,6 +196,7 @@ export function fullOptions(options: RequestOptions, facts: ModelFacts): Transcr
 		{
 			task: options.task ?? 'transcribe',
 			language: options.language ?? null,
+			...(options.languages === undefined ? {} : { languages: options.languages }),
 			prompt: options.prompt ?? '',
 			keywords: options.keywords ?? [],
 			temperature: options.temperature ?? 0,

@@ -43,6 +43,9 @@ export const emptyRegistry: Registry = {
 const whisperOptions: Readonly<Record<string, OptionRule>> = {
 	beam_size: { field: '', kind: 'integer' },
 	temperature_increment: { field: '', kind: 'number' },
+	suppress_non_speech: { field: '', kind: 'boolean' },
+	suppress_tokens: { field: '', kind: 'string' },
+	alignment_heads: { field: '', kind: 'string' },
 };
 
 /** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */

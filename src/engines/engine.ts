@@ -25,6 +25,8 @@ export interface Capabilities {
 	readonly languages: readonly string[] | null;
 	/** Whether `language` in the request makes a difference. */
 	readonly choosesLanguage: boolean;
+	/** Whether detection can be limited to several languages. */
+	readonly choosesAmongLanguages: boolean;
 	/** Whether the result tells the language. */
 	readonly detectsLanguage: boolean;
 	readonly translates: boolean;
@@ -54,6 +56,8 @@ export interface RecognizeOptions {
 	readonly task: 'transcribe' | 'translate';
 	/** null = let the model detect, or use its only one. */
 	readonly language: string | null;
+	/** What detection chooses among; absent = all. */
+	readonly languages?: readonly string[];
 	readonly prompt: string;
 	readonly keywords: readonly string[];
 	/** 0..1. */
@@ -76,6 +80,9 @@ export interface ClipSegment {
 	readonly start: number;
 	readonly end: number;
 	readonly text: string;
+	/** Start of the window that the model decoded it in; absent = the clip's start. */
+	readonly seek?: number;
+	/** As OpenAI's Whisper has them: with the timestamps around the text, where the model has any. */
 	readonly tokens: readonly number[];
 	readonly temperature: number;
 	readonly avgLogprob: number | null;
@@ -91,6 +98,8 @@ export interface ClipResult {
 	readonly language: string | null;
 	/** Empty where nothing was said. */
 	readonly segments: readonly ClipSegment[];
+	/** Where the model went round in circles and the repetition was cut out. */
+	readonly cuts?: readonly { readonly start: number; readonly end: number }[];
 }
 
 export interface Batch {

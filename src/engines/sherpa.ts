@@ -161,6 +161,7 @@ function capabilitiesOf(
 	return {
 		languages: onlyLanguage === null ? (declared ?? family.languages ?? null) : [onlyLanguage],
 		choosesLanguage: family.languageOption !== undefined,
+		choosesAmongLanguages: false,
 		detectsLanguage: family.detectsLanguage ?? false,
 		translates: false,
 		prompt: false,

@@ -28,6 +28,12 @@ export interface WhisperSettings {
 	readonly beamSize: number;
 	/** Step of the temperature ladder; 0 = no second try. */
 	readonly temperatureIncrement: number;
+	/** Never say brackets, notes and the like. */
+	readonly suppressNonSpeech: boolean;
+	/** Ids of text tokens that are never said. */
+	readonly suppress: readonly number[];
+	/** Layer and head in turn; empty = OpenAI's for the shapes of its own models. */
+	readonly alignmentHeads: readonly number[];
 }
 
 /** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
@@ -42,7 +48,7 @@ const limits = {
 } as const;
 
 /** `segments` of RawResult: fields per segment, in the order binding.d.ts gives. */
-const segmentFields = 6;
+const segmentFields = 9;
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 	const model = await guarded(() =>
@@ -52,6 +58,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			maxThreads: settings.maxThreads,
 			useGpu: settings.useGpu,
 			gpuDevice: settings.gpuDevice,
+			alignmentHeads: settings.alignmentHeads,
 		}),
 	);
 	return new WhisperEngine(model, settings);
@@ -97,12 +104,15 @@ class WhisperEngine implements Engine {
 					clip: number,
 					threads: Math.min(threads, this.#settings.maxThreads),
 					language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
+					languages: this.#model.info.multilingual ? (options.languages ?? []) : [],
 					translate: options.task === 'translate',
 					prompt: promptOf(options),
 					temperature: options.temperature,
 					temperatureIncrement: this.#settings.temperatureIncrement,
 					tokenTimestamps: options.words,
 					beamSize: this.#settings.beamSize,
+					suppress: this.#settings.suppress,
+					suppressNonSpeech: this.#settings.suppressNonSpeech,
 				}),
 			);
 		} finally {
@@ -119,6 +129,7 @@ function capabilitiesOf(info: WhisperInfo): Capabilities {
 	return {
 		languages: info.languages,
 		choosesLanguage: info.multilingual,
+		choosesAmongLanguages: info.multilingual,
 		detectsLanguage: info.multilingual,
 		translates: info.multilingual,
 		prompt: true,
@@ -142,10 +153,8 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipRe
 	const segments: ClipSegment[] = [];
 	let from = 0;
 	for (let at = 0; at + segmentFields <= raw.segments.length; at += segmentFields) {
-		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature] = raw.segments.subarray(
-			at,
-			at + segmentFields,
-		);
+		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature, seek = 0, begin, finish] =
+			raw.segments.subarray(at, at + segmentFields);
 		const range = { from, to };
 		from = to;
 		const text = textOf(raw, range);
@@ -154,7 +163,8 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipRe
 			start: Math.min(start, clipSeconds),
 			end: Math.min(Math.max(start, end), clipSeconds),
 			text,
-			tokens: [...raw.tokenIds.subarray(range.from, range.to)],
+			seek,
+			tokens: [begin, ...raw.tokenIds.subarray(range.from, range.to), finish].filter(isKnown),
 			temperature: known(temperature) ?? options.temperature,
 			avgLogprob: known(avgLogprob),
 			noSpeechProb: known(noSpeechProb),
@@ -162,9 +172,21 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipRe
 			...(options.logprobs && hasLogprobs(raw, range) ? { logprobs: logprobsOf(raw, range) } : {}),
 		});
 	}
-	return { language: raw.language === '' ? options.language : raw.language, segments };
+	const cuts = Array.from({ length: raw.cuts.length / 2 }, (_, index) => ({
+		start: raw.cuts[2 * index] ?? 0,
+		end: raw.cuts[2 * index + 1] ?? 0,
+	}));
+	return {
+		language: raw.language === '' ? options.language : raw.language,
+		segments,
+		...(cuts.length > 0 ? { cuts } : {}),
+	};
+}
+
+function isKnown(value: number | undefined): value is number {
+	return value !== undefined && !Number.isNaN(value);
 }
 
 function known(value: number | undefined): number | null {
-	return value === undefined || Number.isNaN(value) ? null : value;
+	return isKnown(value) ? value : null;
 }

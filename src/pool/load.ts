@@ -64,6 +64,9 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 			gpuDevice: settings.gpuDevice,
 			beamSize: numberOption(entry, 'beam_size', 1),
 			temperatureIncrement: numberOption(entry, 'temperature_increment', 0.2),
+			suppressNonSpeech: entry.options.suppress_non_speech === true,
+			suppress: numbersOption(entry, 'suppress_tokens', 1),
+			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
 		});
 	}
 	return loadSherpa({
@@ -75,6 +78,20 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 		libraryDir,
 		lanes: settings.lanes,
 	});
+}
+
+/** Numbers of a text like `2.2 3.0` (`size` 2: in pairs) or `11 13` (1). */
+function numbersOption({ id, options }: ModelEntry, name: string, size: 1 | 2): number[] {
+	const text = String(options[name] ?? '').trim();
+	const groups = text === '' ? [] : text.split(/[\s,]+/).map((group) => group.split('.').map(Number));
+	if (groups.some((group) => group.length !== size || !group.every((part) => Number.isInteger(part)))) {
+		const form = size === 1 ? 'whole numbers' : 'pairs such as `2.2 3.0`';
+		throw new EarshotError(
+			'model_load_failed',
+			`Expected \`${name}\` of the model \`${id}\` to be ${form}, got \`${text}\``,
+		);
+	}
+	return groups.flat();
 }
 
 /** The registry has checked the kinds already. */

@@ -249,7 +249,7 @@ export const openapi = {
 					languages: {
 						type: 'array',
 						items: { type: 'string' },
-						description: `Languages that may occur. One is taken as \`language\`; several are a hint. ${hint}`,
+						description: `Languages that may occur. One is taken as \`language\`; among several the model chooses. ${hint}`,
 					},
 					keywords: {
 						type: 'array',

@@ -99,7 +99,7 @@ export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): Tr
 	return checkOptions(
 		{
 			task: request.task,
-			language: fitLanguage(request, facts),
+			...fitLanguages(request, facts),
 			prompt: request.prompt,
 			keywords: request.keywords,
 			temperature: request.temperature,
@@ -111,25 +111,18 @@ export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): Tr
 	);
 }
 
-/** The spelling that the model lists, of the language or of the only hint. */
-function fitLanguage(
+/** The language or the only hint; several hints are what the model chooses among. */
+function fitLanguages(
 	{ language, languages }: TranscriptionRequest,
-	{ id, capabilities }: ModelFacts,
-): string | null {
-	if (language === null && languages.length > 1) {
-		throw unsupported(
-			'languages',
-			`The model \`${id}\` cannot choose among several languages: send one as \`language\`, or none to let it detect`,
-		);
-	}
-	const candidates = language ?? languages[0];
-	if (candidates === undefined) return null;
-	const known = capabilities.languages;
-	return (
-		(known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code))) ??
-		candidates[0] ??
-		null
-	);
+	{ capabilities: { languages: known } }: ModelFacts,
+): Pick<TranscribeOptions, 'language' | 'languages'> {
+	/** The spelling that the model lists. */
+	const spelt = (candidates: readonly string[]) =>
+		(known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code))) ?? candidates[0];
+	const fitted = [
+		...new Set((language === null ? languages : [language]).flatMap((one) => spelt(one) ?? [])),
+	];
+	return fitted.length > 1 ? { language: null, languages: fitted } : { language: fitted[0] ?? null };
 }
 
 function refuseSpeakers(fields: Fields): void {

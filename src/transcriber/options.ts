@@ -22,7 +22,7 @@ export function checkOptions(
 	if (!(options.temperature >= 0 && options.temperature <= 1))
 		throw expected('temperature', 'a number from 0 to 1', options.temperature);
 	checkChunking(options.chunking);
-	checkLanguage(options.language, id, capabilities);
+	checkLanguages(options, id, capabilities);
 	if (options.task === 'translate' && !capabilities.translates) {
 		throw new EarshotError(
 			'unsupported_value',
@@ -40,13 +40,28 @@ export function checkOptions(
 	return options;
 }
 
-function checkLanguage(language: string | null, id: string, { languages }: Capabilities): void {
-	if (language === null || languages === null || languages.includes(language)) return;
-	throw new EarshotError(
-		'unsupported_value',
-		`Expected \`language\` to be one of the languages of the model \`${id}\` (${languages.join(', ')}), got \`${language}\``,
-		{ param: 'language' },
-	);
+function checkLanguages(
+	{ language, languages = [] }: TranscribeOptions,
+	id: string,
+	{ languages: known, choosesAmongLanguages }: Capabilities,
+): void {
+	if (language === null && languages.length > 1 && !choosesAmongLanguages) {
+		throw new EarshotError(
+			'unsupported_value',
+			`The model \`${id}\` cannot choose among several languages: send one as \`language\`, or none to let it detect`,
+			{ param: 'languages' },
+		);
+	}
+	const check = (param: string, code: string) => {
+		if (known === null || known.includes(code)) return;
+		throw new EarshotError(
+			'unsupported_value',
+			`Expected \`${param}\` to be one of the languages of the model \`${id}\` (${known.join(', ')}), got \`${code}\``,
+			{ param },
+		);
+	};
+	if (language !== null) check('language', language);
+	else for (const code of languages) check('languages', code);
 }
 
 /** What each part of the chunking may be. A threshold of 0 or 1 would make all or nothing speech. */

@@ -3,7 +3,14 @@
 import { deflateSync } from 'node:zlib';
 import { type Audio, sampleRate } from '../audio/audio.js';
 import { levelsOf, type Span, splitSpans } from '../audio/split.js';
-import type { Clip, ClipResult, Limits, ModelFacts, RecognizeOptions } from '../engines/engine.js';
+import type {
+	Clip,
+	ClipResult,
+	ClipSegment,
+	Limits,
+	ModelFacts,
+	RecognizeOptions,
+} from '../engines/engine.js';
 import { EarshotError } from '../errors.js';
 import type { Scheduler } from './scheduler.js';
 import type { ChunkingOptions, Recording, TranscribeOptions } from './transcriber.js';
@@ -153,6 +160,7 @@ function lengthened(clip: Clip, minClipSeconds: number): Clip {
 /** Times from the clip's start to the recording's, never past the clip, in order. */
 function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 	let earliest = clip.start;
+	const ratios = compressionRatios(segments);
 	return segments.map((segment) => {
 		const start = Math.min(Math.max(clip.start + segment.start, earliest), clip.end);
 		const end = Math.min(Math.max(clip.start + segment.end, start), clip.end);
@@ -162,8 +170,8 @@ function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 			...rest,
 			start,
 			end,
-			seek: Math.round(clip.start * 100),
-			compressionRatio: compressionRatio(segment.text),
+			seek: Math.round((clip.start + (segment.seek ?? 0)) * 100),
+			compressionRatio: ratios.get(segment.seek) ?? compressionRatio(segment.text),
 			...(words
 				? {
 						words: words.map((word) => ({
@@ -175,6 +183,13 @@ function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 				: {}),
 		};
 	});
+}
+
+/** By the window they were decoded in: like the log-probability, it is a figure of the whole decode. */
+function compressionRatios(segments: readonly ClipSegment[]): Map<number | undefined, number> {
+	const texts = new Map<number | undefined, string>();
+	for (const { seek, text } of segments) texts.set(seek, (texts.get(seek) ?? '') + text);
+	return new Map(Array.from(texts, ([seek, text]) => [seek, compressionRatio(text.trim())]));
 }
 
 /** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */

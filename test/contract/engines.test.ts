@@ -27,6 +27,9 @@ function load(model: ModelFixture) {
 		gpuDevice: 0,
 		beamSize: 1,
 		temperatureIncrement: 0.2,
+		suppressNonSpeech: false,
+		suppress: [],
+		alignmentHeads: [],
 	});
 }
 
@@ -37,7 +40,6 @@ for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
 		load: () => load(model),
 		hears: model.hears,
 		times: model.timestamps,
-		// whisper.cpp guesses the times of tokens from the energy between two timestamps.
-		timeTolerance: model.engine === 'whisper' ? 0.3 : 0.2,
+		timeTolerance: model.engine === 'whisper' ? 0.1 : 0.2,
 	});
 }

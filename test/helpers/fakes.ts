@@ -14,6 +14,7 @@ import { beach } from './transcripts.js';
 export const able: Capabilities = {
 	languages: null,
 	choosesLanguage: true,
+	choosesAmongLanguages: true,
 	detectsLanguage: true,
 	translates: true,
 	prompt: true,
@@ -28,6 +29,7 @@ export const able: Capabilities = {
 export const plain: Capabilities = {
 	languages: ['en', 'de', 'yue'],
 	choosesLanguage: true,
+	choosesAmongLanguages: false,
 	detectsLanguage: true,
 	translates: false,
 	prompt: false,

@@ -11,6 +11,7 @@ export const facts: ModelFacts = {
 	capabilities: {
 		languages: ['en', 'de'],
 		choosesLanguage: true,
+		choosesAmongLanguages: true,
 		detectsLanguage: true,
 		translates: true,
 		prompt: true,

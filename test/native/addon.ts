@@ -27,7 +27,14 @@ export function loadSherpa(name: string, lanes = 2) {
 }
 
 export function loadWhisper(lanes = 2, file = tonesModel) {
-	return addon.loadWhisper({ path: file, lanes, maxThreads: 2, useGpu: false, gpuDevice: 0 });
+	return addon.loadWhisper({
+		path: file,
+		lanes,
+		maxThreads: 2,
+		useGpu: false,
+		gpuDevice: 0,
+		alignmentHeads: [],
+	});
 }
 
 export const sherpaClip: Binding.SherpaClipOptions = { clip: 1, stream: {}, hotwords: '' };
@@ -36,12 +43,15 @@ export const whisperClip: Binding.WhisperClipOptions = {
 	clip: 1,
 	threads: 1,
 	language: 'en',
+	languages: [],
 	translate: false,
 	prompt: '',
 	temperature: 0,
 	temperatureIncrement: 0,
 	tokenTimestamps: false,
 	beamSize: 1,
+	suppress: [],
+	suppressNonSpeech: false,
 };
 
 /** What a result says: the library's own text, or the tokens joined. */

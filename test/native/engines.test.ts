@@ -395,13 +395,13 @@ describe('whisper.cpp', () => {
 					const tensor = first - 20;
 					eval(edit);
 					fs.writeFileSync(file, bytes);
-					await addon.loadWhisper({ path: file, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0 }).then(
+					await addon.loadWhisper({ path: file, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
 						() => console.log(name + ': loaded'),
 						(error) => { if (error.code !== 'model_load_failed') console.log(name + ': ' + error.code); },
 					);
 				}
 				for (const path of [folder, file + '.none', '/dev/zero']) {
-					await addon.loadWhisper({ path, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0 }).then(
+					await addon.loadWhisper({ path, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
 						() => console.log(path + ': loaded'),
 						(error) => { if (error.code !== 'model_load_failed') console.log(path + ': ' + error.code); },
 					);
@@ -446,7 +446,7 @@ describe('the machine', () => {
 });
 
 describe('a process ends', () => {
-	const load = `await addon.loadWhisper({ path: values[0], lanes: 2, maxThreads: 2, useGpu: false, gpuDevice: 0 })`;
+	const load = `await addon.loadWhisper({ path: values[0], lanes: 2, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] })`;
 
 	test('by itself, with a model open and a log sink set, and nothing printed', async () => {
 		const { code, stdout, stderr } = await inChild(
@@ -492,7 +492,7 @@ describe('a process ends', () => {
 				const { workerData, parentPort } = require('node:worker_threads');
 				const addon = require('node-gyp-build')(workerData.root);
 				addon.setLogSink(() => {});
-				addon.loadWhisper({ path: workerData.path, lanes: 1, maxThreads: 2, useGpu: false, gpuDevice: 0 }).then((model) => {
+				addon.loadWhisper({ path: workerData.path, lanes: 1, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then((model) => {
 					model.transcribe(new Float32Array(16_000 * 20), workerData.clip);
 					for (let i = 0; i < 20; i++) addon.decodeAudio(Buffer.alloc(100_000, i), { maxSeconds: 10 }).catch(() => {});
 					parentPort.postMessage('running');
@@ -502,7 +502,7 @@ describe('a process ends', () => {
 				await new Promise((resolve) => worker.once('message', resolve));
 				await worker.terminate();
 			}
-			const model = await addon.loadWhisper({ path: values[1], lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0 });
+			const model = await addon.loadWhisper({ path: values[1], lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] });
 			const raw = await model.transcribe(new Float32Array(16_000), values[2]);
 			console.log('then', raw.segments.length);`,
 			process.cwd(),

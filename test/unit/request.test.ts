@@ -294,6 +294,16 @@ describe('a model that cannot', () => {
 });
 
 describe('languages', () => {
+	test('are several: the model chooses among them, in its own spelling', () => {
+		expect(fitted({ 'languages[]': ['German', 'en-US', 'de'] }, able)).toMatchObject({
+			language: null,
+			languages: ['de', 'en'],
+		});
+		expect(() => fitted({ 'languages[]': ['de', 'fr'] }, { ...able, languages: ['de', 'en'] })).toThrow(
+			expect.objectContaining({ code: 'unsupported_value', param: 'languages' }),
+		);
+	});
+
 	test.each([
 		['en-US', 'en'],
 		['EN', 'en'],
