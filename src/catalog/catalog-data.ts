@@ -3,6 +3,7 @@
  * none is known there is `null`, and the first pull shows and pins what came.
  */
 
+import { languageCodes } from '../languages.js';
 import type { CatalogFile, CatalogModel, Feature, Licence } from './catalog.js';
 
 const mit: Licence = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };
@@ -124,6 +125,9 @@ const whisperSpeeds: Readonly<Record<string, CatalogModel['speed']>> = {
 	turbo: 'medium',
 };
 const whisperNote = '99 languages';
+/** Cantonese came with the third large model. */
+const whisperLanguages = (size: string): readonly string[] =>
+	/large-v3|turbo/.test(size) ? languageCodes : languageCodes.filter((code) => code !== 'yue');
 const multilingual: readonly Feature[] = [
 	'timestamps',
 	'words',
@@ -148,7 +152,7 @@ function ggml(name: string, bytes: number | null, sha256: string | null, aboutBy
 		type: 'whisper_cpp',
 		family: 'Whisper',
 		use: 'transcription',
-		languages: english ? ['en'] : ['mul'],
+		languages: english ? ['en'] : whisperLanguages(name),
 		...(english ? {} : { languagesNote: whisperNote }),
 		// The turbo model was not trained to translate.
 		features: english
@@ -219,7 +223,7 @@ function whisperOnnx(
 		title: `Whisper ${size} (ONNX, 8-bit)`,
 		type: 'whisper',
 		family: 'Whisper (ONNX)',
-		languages: ['mul'],
+		languages: whisperLanguages(size),
 		languagesNote: whisperNote,
 		features: ['detects-language', 'punctuation'],
 		licence: mit,

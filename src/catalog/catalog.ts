@@ -2,6 +2,7 @@
 
 import { isSherpaType, whisperType } from '../engines/families.js';
 import { EarshotError } from '../errors.js';
+import { languageCandidates } from '../languages.js';
 import { builtIn } from './catalog-data.js';
 import { checkCatalog, type engines, type features, type speeds, type uses } from './catalog-schema.js';
 
@@ -75,7 +76,7 @@ export class Catalog {
 		return this.#byId.get(id);
 	}
 
-	/** Every word has to occur in the id, title, family, type, use, licence, a language or a feature. */
+	/** Every word has to occur in the id, title, family, type, use, licence, a feature or a language: by code or English name. */
 	search(words: readonly string[]): readonly CatalogModel[] {
 		const wanted = words.map((word) => word.toLowerCase());
 		return this.models.filter((model) => {
@@ -84,7 +85,8 @@ export class Catalog {
 				.concat(model.features)
 				.join(' ')
 				.toLowerCase();
-			return wanted.every((word) => text.includes(word) || model.languages.includes(word));
+			const hears = (word: string) => languageCandidates(word).some((code) => model.languages.includes(code));
+			return wanted.every((word) => text.includes(word) || hears(word));
 		});
 	}
 }

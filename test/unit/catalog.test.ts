@@ -74,6 +74,10 @@ describe('a search', () => {
 		const found = catalog.search(['parakeet', 'de']).map(({ id }) => id);
 		expect(found).toContain('parakeet-tdt-0.6b-v3');
 		expect(found).not.toContain('parakeet-tdt-0.6b-v2');
+		expect(catalog.search(['german']).map(({ id }) => id)).toEqual(
+			expect.arrayContaining(['parakeet-tdt-0.6b-v3', 'whisper-base', 'canary-180m-flash']),
+		);
+		expect(catalog.search(['cantonese', 'whisper']).map(({ id }) => id)).not.toContain('whisper-base');
 		expect(catalog.search(['MIT', 'turbo', 'whisper.cpp'])).not.toEqual([]);
 		expect(catalog.search(['nothing-like-it'])).toEqual([]);
 	});

@@ -19,7 +19,7 @@ async function arrange(fetch?: (id: string) => void) {
 		...(fetch ? { fetch: async ({ id }) => fetch(id) } : {}),
 	});
 	onTestFinished(() => serving.close());
-	const changed = vi.fn();
+	const changed = vi.fn<() => void>();
 	serving.onChange(changed);
 	const ids = () => serving.entries.map(({ id }) => id);
 	return { machine, serving, log, changed, ids };
@@ -106,7 +106,7 @@ describe('a configured model whose files are missing', () => {
 
 	it('is left to the engine to complain of where nobody knows how to fetch it', async () => {
 		const { serving } = await arrange();
-		await serving.ready(serving.find('one'), never);
+		expect(await serving.ready(serving.find('one'), never)).toBeUndefined();
 	});
 });
 

@@ -20,7 +20,7 @@ const options: TranscribeOptions = {
 	chunking: defaultChunking,
 };
 
-function entry(id: string, given: Partial<ModelEntry> = {}): ModelEntry {
+function entry(id: string, given: Pick<Partial<ModelEntry>, 'aliases' | 'files'> = {}): ModelEntry {
 	return {
 		id,
 		type: 'whisper_cpp',
@@ -31,7 +31,7 @@ function entry(id: string, given: Partial<ModelEntry> = {}): ModelEntry {
 		ownedBy: 'test',
 		demo: false,
 		...given,
-	} as ModelEntry;
+	};
 }
 
 /** A registry that a test changes by hand. */
