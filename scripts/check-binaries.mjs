@@ -1,6 +1,7 @@
 // Holds the prebuilt binaries to what is promised of them. One sentence for each fault; none means they may ship.
 //
-//   node scripts/check-binaries.mjs                     those of this platform
+//   node scripts/check-binaries.mjs                     those of this machine
+//   node scripts/check-binaries.mjs --only darwin-x64   those of another
 //   node scripts/check-binaries.mjs --all               every platform of a release must be there, whole
 //   node scripts/check-binaries.mjs --glibc FILE…       only prints the newest glibc symbol version of each file
 import { spawnSync } from 'node:child_process';
@@ -9,6 +10,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { argv, exit, platform, stderr, stdout } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { root } from './download.mjs';
+import { hostLibc } from './ffmpeg.mjs';
 
 /** The oldest glibc promised: what the binaries of Node 20, 22 and 24 themselves ask for. */
 export const oldestGlibc = '2.28';
@@ -142,7 +144,10 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
 			stdout.write(`${newestGlibc(file)}  ${file}\n`);
 		exit(0);
 	}
-	const here = `${platform}-${process.arch}`;
+	const libc = platform === 'linux' && hostLibc() === 'musl' ? ' musl' : '';
+	const here = argv.includes('--only')
+		? argv[argv.indexOf('--only') + 1]
+		: `${platform}-${process.arch}${libc}`;
 	const faults = await check(argv.includes('--all') ? released : [here]);
 	for (const fault of faults) stderr.write(`${fault}\n`);
 	if (faults.length > 0) exit(1);

@@ -1,11 +1,12 @@
 /** `earshot doctor`: what is here, what is missing, and the command that helps. */
 
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { sileroPath } from '../audio/voice-activity.js';
 import { demoNotice } from '../catalog/demo.js';
 import { whatToServe } from '../catalog/serving.js';
 import type { SettingName } from '../config.js';
-import { addon, packageRoot } from '../engines/native.js';
+import { addon, addonChoice, gpuPackages, packageRoot } from '../engines/native.js';
 import { findSherpaLibrary, sherpaPackage } from '../engines/sherpa-library.js';
 import { asEarshotError } from '../errors.js';
 
@@ -39,14 +40,17 @@ function nativeFindings(): Finding[] {
 	return attempt('addon', () => {
 		const native = addon();
 		const versions = native.versions();
+		const devices = native.devices();
 		return [
+			...addonFindings(),
 			{ ok: true, what: 'whisper.cpp', detail: `${versions.whisper}, ggml ${versions.ggml}` },
 			{ ok: true, what: 'CPU', detail: native.cpuFeatures().join(' ') },
-			...native.devices().map(({ name, kind, description, memoryBytes }) => ({
+			...devices.map(({ name, kind, description, memoryBytes }) => ({
 				ok: true,
 				what: 'device',
 				detail: `${name} (${kind}): ${description}${memoryBytes > 0 ? `, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB` : ''}`,
 			})),
+			...(devices.some(({ kind }) => kind !== 'cpu') ? [] : gpuFindings()),
 			{
 				ok: versions.avcodec !== '',
 				what: 'FFmpeg',
@@ -57,6 +61,37 @@ function nativeFindings(): Finding[] {
 			},
 		];
 	});
+}
+
+/** Which file the addon is, and why a better one was passed over. */
+function addonFindings(): Finding[] {
+	const { chosen, refused } = addonChoice();
+	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
+	return [
+		{
+			ok: true,
+			what: 'addon',
+			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${passedOver}`,
+		},
+	];
+}
+
+/** No GPU is in use: the package for one that this machine shows. */
+function gpuFindings(): Finding[] {
+	const files: Readonly<Record<string, readonly string[]>> = {
+		cuda: ['/proc/driver/nvidia/version', 'C:\\Windows\\System32\\nvcuda.dll'],
+		vulkan: ['/dev/dri/renderD128', 'C:\\Windows\\System32\\vulkan-1.dll'],
+	};
+	for (const { backend, name, version, wanted } of gpuPackages()) {
+		if (!files[backend]?.some((file) => existsSync(file))) continue;
+		const command = `npm install ${name}@${wanted}`;
+		if (version === undefined)
+			return [{ ok: true, what: 'GPU', detail: `there is one, and it is not used; add it with: ${command}` }];
+		const why =
+			version === wanted ? 'finds no GPU' : `is ${version}, and Earshot is ${wanted}; run: ${command}`;
+		return [{ ok: false, what: 'GPU', detail: `${name} ${why}` }];
+	}
+	return [{ ok: true, what: 'GPU', detail: 'none here' }];
 }
 
 function sherpaFinding(dir: string): Finding {

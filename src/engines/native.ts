@@ -109,8 +109,8 @@ function candidates({ root, platform, arch, flags }: Search): Candidate[] {
 		local === undefined ? found : lowestPrebuilt(path.join(root, 'prebuilds', `${platform}-${arch}`));
 	const list: Candidate[] = [];
 	if (local !== undefined) list.push({ file: local, kind: 'local build', name: 'build/Release' });
-	for (const { name, file } of gpuPackages(platform, arch)) {
-		if (file !== undefined) list.push({ file, kind: 'GPU package', name });
+	for (const { name, installed } of gpuPackages(platform, arch, root)) {
+		if (installed !== undefined) list.push({ file: installed, kind: 'GPU package', name });
 	}
 	if (baseline === undefined) return list;
 	const levels = levelsFor(platform, arch);
@@ -143,29 +143,31 @@ const gpuBackends: Readonly<Record<string, readonly string[]>> = {
 export interface GpuPackage {
 	readonly backend: string;
 	readonly name: string;
-	/** Its addon; undefined where it is not installed, or is of another version than Earshot. */
-	readonly file: string | undefined;
-	/** Where it is installed but of another version. */
-	readonly otherVersion: string | undefined;
+	/** The only version that fits: Earshot's own. */
+	readonly wanted: string;
+	/** The one that is installed. */
+	readonly version: string | undefined;
+	/** Its addon, where the version fits. */
+	readonly installed: string | undefined;
 }
 
 /** The GPU packages that exist for a platform, found by their names and versions, never by their files' names. */
-export function gpuPackages(platform: string = process.platform, arch: string = process.arch): GpuPackage[] {
+export function gpuPackages(
+	platform: string = process.platform,
+	arch: string = process.arch,
+	from: string = packageRoot,
+): GpuPackage[] {
+	const wanted = packageVersion();
+	const installed = createRequire(path.join(from, 'package.json'));
 	return (gpuBackends[`${platform}-${arch}`] ?? []).map((backend) => {
 		const name = `earshot-${backend}-${platform}-${arch}`;
-		const version = attempt(() => (require(`${name}/package.json`) as { version: string }).version);
-		const fits = version !== undefined && version === packageVersion();
-		return {
-			backend,
-			name,
-			file: fits ? attempt(() => require.resolve(name)) : undefined,
-			otherVersion: fits ? undefined : version,
-		};
+		const version = attempt(() => (installed(`${name}/package.json`) as { version: string }).version);
+		const file = version === wanted ? attempt(() => installed.resolve(name)) : undefined;
+		return { backend, name, wanted, version, installed: file };
 	});
 }
 
-/** Earshot's own. */
-export function packageVersion(): string {
+function packageVersion(): string {
 	return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string })
 		.version;
 }
