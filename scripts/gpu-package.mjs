@@ -1,0 +1,73 @@
+// Makes an optional package of the addon for GPUs: build/gpu/earshot-<backend>-<platform>-<arch>/, ready to pack.
+// It holds a whole addon (ggml is linked into it) and a copy of the FFmpeg library; Earshot prefers it to its own
+// where it is installed, of the same version, and finds a GPU.
+//
+//   node scripts/gpu-package.mjs cuda         needs nvcc; takes an hour on few cores
+//   node scripts/gpu-package.mjs vulkan       needs glslc and Vulkan's headers
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { arch, argv, execPath, exit, platform, stderr } from 'node:process';
+import { root } from './download.mjs';
+import { build as buildFfmpeg, hostLibc, libraryName } from './ffmpeg.mjs';
+import { sysroot } from './sysroot.mjs';
+import { fill } from './vendor.mjs';
+
+const say = (line) => stderr.write(`gpu-package: ${line}\n`);
+const options = { cuda: '--CDEARSHOT_CUDA=ON', vulkan: '--CDEARSHOT_VULKAN=ON' };
+
+function run(command, args) {
+	const env = { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()) };
+	const { status } = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
+	if (status !== 0) throw new Error(`${command} ${args.slice(0, 2).join(' ')} ended with ${status}`);
+}
+
+async function make(backend) {
+	const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+	const name = `earshot-${backend}-${platform}-${arch}`;
+	const out = join(root, 'build', 'gpu', `work-${backend}`);
+	const folder = join(root, 'build', 'gpu', name);
+	const isGlibc = platform === 'linux' && hostLibc() === 'glibc';
+	fill(say);
+	const ffmpeg = await buildFfmpeg({ oldGlibc: isGlibc, say });
+	run(execPath, [
+		join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js'),
+		'build',
+		`--out=${out}`,
+		'--CDEARSHOT_NATIVE=OFF',
+		`--CDEARSHOT_FFMPEG=${ffmpeg.folder}`,
+		// CUDA's own host libraries are older than the promise; the toolkit's headers want the system's glibc.
+		...(isGlibc && backend !== 'cuda' ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
+		options[backend],
+	]);
+	rmSync(folder, { recursive: true, force: true });
+	mkdirSync(folder, { recursive: true });
+	cpSync(join(out, 'Release', 'earshot.node'), join(folder, 'earshot.node'));
+	if (platform === 'linux') run('strip', ['--strip-all', join(folder, 'earshot.node')]);
+	cpSync(join(ffmpeg.folder, libraryName(ffmpeg.libc)), join(folder, libraryName(ffmpeg.libc)));
+	for (const file of ['LICENSE', 'NOTICE']) cpSync(join(root, file), join(folder, file));
+	cpSync(join(ffmpeg.folder, 'licences'), join(folder, 'licences-ffmpeg'), { recursive: true });
+	const manifest = {
+		name,
+		version,
+		description: `Earshot's addon for GPUs, by ${backend === 'cuda' ? 'CUDA' : 'Vulkan'}`,
+		license,
+		engines,
+		os: [platform],
+		cpu: [arch],
+		...(isGlibc && { libc: ['glibc'] }),
+		main: './earshot.node',
+		files: ['*.node', '*.so', '*.dll', 'NOTICE', 'licences-ffmpeg'],
+	};
+	writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, '\t')}\n`);
+	say(`${folder}; publish it with: npm publish ${folder}`);
+}
+
+try {
+	if (!(argv[2] in options)) throw new Error(`expected ${Object.keys(options).join(' or ')}, got ${argv[2]}`);
+	await make(argv[2]);
+} catch (error) {
+	say(error.message);
+	exit(1);
+}
