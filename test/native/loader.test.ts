@@ -1,0 +1,171 @@
+/** Which of several addons is loaded, and what is said where none is. */
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Candidate, chooseAddon, type Trial, tryOut } from '../../src/engines/native.js';
+import { root } from '../helpers/fixtures.js';
+import { Scratch } from '../helpers/served.js';
+
+const scratch = new Scratch();
+afterAll(() => scratch[Symbol.dispose]());
+
+const skylake = new Set(
+	'sse4_2 ssse3 popcnt avx avx2 bmi2 fma f16c avx512f avx512cd avx512bw avx512dq avx512vl'.split(' '),
+);
+const addon = path.join(root, 'build', 'Release', 'earshot.node');
+let installs = 0;
+
+/** An install folder with these files, all empty. */
+function installed(...files: string[]): string {
+	installs += 1;
+	const folder = path.join(scratch.path, `install ${installs}`);
+	for (const file of ['package.json', ...files]) {
+		mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+		writeFileSync(path.join(folder, file), file.endsWith('.json') ? '{}' : '');
+	}
+	return folder;
+}
+
+function choose(folder: string, trial: (file: string) => Trial = () => ({ features: [], gpus: 0 })) {
+	const tried: string[] = [];
+	const choice = chooseAddon({
+		root: folder,
+		platform: 'linux',
+		arch: 'x64',
+		flags: skylake,
+		tryOut(file) {
+			tried.push(path.relative(folder, file));
+			return trial(file);
+		},
+	});
+	return { ...choice, tried, name: choice.chosen?.name };
+}
+
+const prebuilt = (...levels: string[]): string[] =>
+	levels.map((level) => path.join('prebuilds', 'linux-x64', level, 'earshot.glibc.node'));
+
+const isLinuxX64 = process.platform === 'linux' && process.arch === 'x64';
+
+describe.runIf(isLinuxX64)('of several files', () => {
+	it('the local build comes before the prebuilt ones', () => {
+		const folder = installed('build/Release/earshot.node', ...prebuilt('', 'x86-64-v4'));
+		expect(choose(folder)).toMatchObject({ name: 'build/Release', tried: ['build/Release/earshot.node'] });
+	});
+
+	it('the highest level that the processor runs is taken, and no other tried', () => {
+		const folder = installed(...prebuilt('', 'x86-64-v3', 'x86-64-v4', 'x86-64-v4-vnni'));
+		expect(choose(folder)).toMatchObject({ name: 'x86-64-v4', tried: prebuilt('x86-64-v4') });
+	});
+
+	it('what does not start is passed over for the next, down to the lowest', () => {
+		const folder = installed('build/Release/earshot.node', ...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
+		const { name, refused } = choose(folder, (file) =>
+			path.dirname(file).endsWith('linux-x64') ? { features: [], gpus: 0 } : { why: 'SIGILL' },
+		);
+		expect(name).toBe('x86-64-v2');
+		expect(refused.map(({ candidate }) => candidate.name)).toEqual([
+			'build/Release',
+			'x86-64-v4',
+			'x86-64-v3',
+		]);
+	});
+
+	it('a local build that was made on another processor is passed over', () => {
+		const folder = installed('build/Release/earshot.node', ...prebuilt(''));
+		const { name, refused } = choose(folder, (file) => ({
+			features: file.includes('Release') ? ['AVX2', 'AVX512_BF16'] : ['SSSE3'],
+			gpus: 0,
+		}));
+		expect(name).toBe('x86-64-v2');
+		expect(refused[0]?.why).toBe('built for processors with AVX512_BF16, which this one lacks');
+	});
+
+	it('nothing is chosen where nothing is there, and nothing by the luck of its name', () => {
+		expect(choose(installed()).chosen).toBeUndefined();
+		const folder = installed(...prebuilt('cuda', 'x86-64-v9'));
+		expect(choose(folder)).toMatchObject({ chosen: undefined, tried: [] });
+	});
+});
+
+describe.runIf(isLinuxX64)('a GPU package', () => {
+	const name = 'earshot-cuda-linux-x64';
+
+	function withPackage(version: string): string {
+		const folder = installed(...prebuilt(''), `node_modules/${name}/earshot.node`);
+		const manifest = { name, version, main: './earshot.node' };
+		writeFileSync(path.join(folder, 'node_modules', name, 'package.json'), JSON.stringify(manifest));
+		return folder;
+	}
+	const own = (JSON.parse(
+		spawnSync('npm', ['pkg', 'get', 'version'], { cwd: root, encoding: 'utf8' }).stdout,
+	) ?? '') as string;
+	const isPackage = (candidate: Candidate | undefined) => candidate?.kind === 'GPU package';
+
+	it('is taken where it finds a GPU', () => {
+		const { chosen } = choose(withPackage(own), (file) => ({
+			features: [],
+			gpus: file.includes(name) ? 1 : 0,
+		}));
+		expect(isPackage(chosen)).toBe(true);
+	});
+
+	it('is passed over where it finds none', () => {
+		const { chosen, refused } = choose(withPackage(own));
+		expect([isPackage(chosen), refused[0]?.why]).toEqual([false, 'it finds no GPU here']);
+	});
+
+	it('is not even tried where it is of another version', () => {
+		expect(choose(withPackage('0.0.9')).tried).toEqual(prebuilt(''));
+	});
+});
+
+describe('a trial', () => {
+	it('tells what the addon uses', () => {
+		expect(tryOut(addon)).toMatchObject({ features: expect.arrayContaining([expect.any(String)]) });
+	});
+
+	it('tells why a file is no addon', () => {
+		expect(tryOut(scratch.file('text.node', 'text'))).toEqual({ why: expect.stringMatching(/text\.node/) });
+	});
+
+	it.runIf(process.platform === 'linux')('survives an addon that ends the process', () => {
+		const source = '__attribute__((constructor)) static void start(void) { __builtin_trap(); }';
+		const file = path.join(scratch.path, 'trap.node');
+		const made = spawnSync('cc', ['-shared', '-fPIC', '-o', file, scratch.file('trap.c', source)]);
+		expect(made.status).toBe(0);
+		expect(tryOut(file)).toEqual({ why: 'it does not start on this processor (SIGILL in a trial)' });
+	});
+});
+
+describe('where nothing can be loaded', () => {
+	/** A copy of the compiled package without an addon. */
+	function bare(): string {
+		const folder = installed();
+		copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
+		for (const name of ['dist', 'node_modules', 'vendor', 'fixtures'])
+			symlinkSync(path.join(root, name), path.join(folder, name));
+		return folder;
+	}
+
+	it('doctor says what it looked for, what it found, and the command that helps', () => {
+		const folder = bare();
+		const { status, stdout } = spawnSync(
+			process.execPath,
+			[
+				'--preserve-symlinks',
+				'--preserve-symlinks-main',
+				path.join(folder, 'dist', 'cli', 'main.js'),
+				'doctor',
+			],
+			{ encoding: 'utf8', env: { PATH: process.env.PATH, HOME: scratch.path } },
+		);
+		expect(status).toBe(1);
+		const line = stdout.split('\n').find((each) => each.startsWith('MISSING  addon')) ?? '';
+		expect(line).toContain(`${process.platform}-${process.arch}`);
+		expect(line).toContain(`Node ${process.versions.node}`);
+		expect(line).toContain(folder);
+		expect(line).toMatch(/neither is there .*npm install earshot.*npm run build:native/);
+	});
+});

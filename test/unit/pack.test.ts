@@ -1,0 +1,99 @@
+/** What the package's papers say of its binaries, and what its contents may be. */
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { prebuiltPlatforms } from '../../src/engines/processor.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (...names: string[]): string => readFileSync(path.join(root, ...names), 'utf8');
+const manifest = JSON.parse(read('package.json')) as {
+	scripts: Record<string, string>;
+	dependencies: Record<string, string>;
+	optionalDependencies: Record<string, string>;
+};
+const pins = JSON.parse(read('vendor', 'pins.json')) as {
+	pins: Record<string, string>;
+	archives: { ffmpeg: { version: string; urls: string[]; sha256: string } };
+};
+
+it('nothing runs when the package is installed', () => {
+	expect(Object.keys(manifest.scripts)).not.toEqual(
+		expect.arrayContaining([expect.stringMatching(/^(pre|post)?install$|^prepare$/)]),
+	);
+	const lock = JSON.parse(read('package-lock.json')) as {
+		packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+	};
+	const scripted = Object.entries(lock.packages).filter(
+		([, { dev, hasInstallScript }]) => !dev && hasInstallScript,
+	);
+	expect(scripted.map(([name]) => name)).toEqual([]);
+});
+
+it('the lock file has every optional package of every platform, so that npm ci accepts it anywhere', () => {
+	const { packages } = JSON.parse(read('package-lock.json')) as {
+		packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+	};
+	const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+	expect(wanted.filter((name) => packages[`node_modules/${name}`] === undefined)).toEqual([]);
+});
+
+it('the sherpa-onnx packages are optional and of the version that vendor/pins.json has', () => {
+	for (const [name, version] of Object.entries(manifest.optionalDependencies)) {
+		expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+		const pinned = pins.pins[name];
+		if (pinned !== undefined) expect(pinned.split(' ')[0]).toBe(version);
+	}
+	const packages = prebuiltPlatforms.map((tuple) => `sherpa-onnx-${tuple.replace('win32', 'win')}`);
+	expect(Object.keys(manifest.optionalDependencies).sort()).toEqual(packages.sort());
+});
+
+it('NOTICE has FFmpeg as it is built: version, sources, digest and configure line', () => {
+	const notice = read('NOTICE');
+	const { version, urls, sha256 } = pins.archives.ffmpeg;
+	for (const fact of [`FFmpeg ${version}`, urls[0] ?? '', sha256]) expect(notice).toContain(fact);
+	const script = path.join(root, 'scripts', 'ffmpeg.mjs');
+	const { stdout } = spawnSync(process.execPath, [script, '--configure'], { encoding: 'utf8' });
+	const line = stdout.trim().replace('--enable-w32threads', '--enable-pthreads');
+	expect(notice.replace(/\s+/g, ' ')).toContain(line);
+	expect(line).not.toMatch(/enable-(gpl|nonfree|version3)/);
+});
+
+interface Packed {
+	faultsOf(files: { path: string; size: number }[], size: number): string[];
+}
+
+it('a tarball with sources, tests or too much in it is refused', async () => {
+	const script = path.join(root, 'scripts', 'pack.mjs');
+	const { faultsOf } = (await import(script)) as Packed;
+	const whole = [
+		'dist/cli/main.js',
+		'dist/index.js',
+		'dist/index.d.ts',
+		'dist/pool/host-main.js',
+		'binding.d.ts',
+		'vendor/silero-vad/silero_vad_v6.onnx',
+		'fixtures/demo-digits/model.onnx',
+		'fixtures/demo-digits/tokens.txt',
+		'fixtures/demo-digits/digits-count.wav',
+		'prebuilds/linux-x64/earshot.glibc.node',
+		'LICENSE',
+		'NOTICE',
+		'package.json',
+	].map((name) => ({ path: name, size: 1000 }));
+	expect(faultsOf(whole, 1e6)).toEqual([]);
+	expect(faultsOf(whole.slice(1), 1e6)).toEqual(['dist/cli/main.js is missing']);
+	for (const stray of [
+		'native/addon.cc',
+		'test/a.test.ts',
+		'dist/cli/main.js.map',
+		'fixtures/recordings/a.wav',
+	])
+		expect(faultsOf([...whole, { path: stray, size: 1 }], 1e6)).toEqual([`${stray} does not belong in it`]);
+	expect(faultsOf([...whole, { path: 'prebuilds/linux-x64/x.node', size: 1e9 }], 1e6)).toEqual([
+		expect.stringContaining('binaries, linux-x64: 1000.00 MB'),
+	]);
+	expect(faultsOf(whole, 26e6)).toEqual([expect.stringContaining('the tarball: 26.00 MB')]);
+});
