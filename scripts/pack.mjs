@@ -21,6 +21,7 @@ const parts = {
 	'binaries, win32-x64': { pattern: /^prebuilds\/win32-x64\//, bound: 15 },
 	"FFmpeg's licence": { pattern: /^prebuilds\/licences-ffmpeg\//, bound: 0.1 },
 	'voice activity': { pattern: /^vendor\/silero-vad\/[\w.]+\.onnx$/, bound: 3 },
+	'settings of an engine': { pattern: /^native\/onnxruntime-cpu\.conf$/, bound: 0.01 },
 	'demo model': { pattern: /^fixtures\/demo-digits\/[\w.-]+\.(onnx|txt|wav|md)$/, bound: 3 },
 	'units, compose file': { pattern: /^deploy\//, bound: 0.05 },
 	papers: {
@@ -39,6 +40,7 @@ const needed = [
 	'dist/pool/host-main.js',
 	'binding.d.ts',
 	'vendor/silero-vad/silero_vad_v6.onnx',
+	'native/onnxruntime-cpu.conf',
 	'fixtures/demo-digits/model.onnx',
 	'fixtures/demo-digits/tokens.txt',
 	'fixtures/demo-digits/digits-count.wav',

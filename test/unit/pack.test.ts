@@ -75,6 +75,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		'dist/pool/host-main.js',
 		'binding.d.ts',
 		'vendor/silero-vad/silero_vad_v6.onnx',
+		'native/onnxruntime-cpu.conf',
 		'fixtures/demo-digits/model.onnx',
 		'fixtures/demo-digits/tokens.txt',
 		'fixtures/demo-digits/digits-count.wav',
