@@ -63,9 +63,11 @@ export function decodeAudio(source: Uint8Array | string, options: DecodeOptions)
 export interface VoiceActivityLoad {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
-	/** Silero ONNX file (v4, v5 or v6). */
+	/** Silero ONNX file (v4, v5 or v6), or TEN's. */
 	readonly path: string;
-	/** Speech probability above which a 32 ms window is speech, 0..1. */
+	/** The file is TEN VAD's. */
+	readonly ten: boolean;
+	/** Speech probability above which a window (Silero's 32 ms, TEN's 16 ms) is speech, 0..1. */
 	readonly threshold: number;
 	readonly minSilenceSeconds: number;
 	readonly minSpeechSeconds: number;
@@ -152,6 +154,9 @@ export interface SherpaClipOptions extends ClipOptions {
 	readonly stream: Readonly<Record<string, string>>;
 	/** Phrases joined by '/', for transducers under beam search; '' = none. */
 	readonly hotwords: string;
+	/** Fields of the configuration that differ for this clip, by dotted path. Clips of one configuration run
+	 * together; another one waits until they are done. */
+	readonly changes: Readonly<Record<string, string | number>>;
 }
 
 /** A loaded model. One weight copy; as many clips at once as it has lanes. */
@@ -203,11 +208,22 @@ export interface SherpaLoad {
 	/** Fields of SherpaOnnxOfflineRecognizerConfig by dotted path, e.g.
 	 * `model_config.sense_voice.model`. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
+	/** Clips with `changes` get a recognizer of their own, with weights of its own, made when first needed:
+	 * families whose features would be spoilt by changing the configuration. */
+	readonly changesApart: boolean;
+	/** One clip at a time: families that the library cannot run in parallel. */
+	readonly exclusive: boolean;
+	/** ONNX file of a CT-transformer that punctuates `text`; '' = none. */
+	readonly punctuation: string;
 }
 
 export interface SherpaInfo {
 	readonly version: string;
 	readonly onnxruntime: string;
+	/** What this build of ONNX Runtime has: `CPU`, `CUDA`, `CoreML`, … */
+	readonly providers: readonly string[];
+	/** What the library said when it took the CPU instead of the provider it was asked for; '' = it did not. */
+	readonly fallback: string;
 }
 
 export function loadSherpa(options: SherpaLoad): Promise<Model<SherpaClipOptions, SherpaInfo>>;

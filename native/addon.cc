@@ -144,6 +144,10 @@ Napi::Object ToJs(Napi::Env env, const SherpaInfo& info) {
 	Napi::Object object = Napi::Object::New(env);
 	object.Set("version", info.version);
 	object.Set("onnxruntime", info.onnxruntime);
+	Napi::Array providers = Napi::Array::New(env, info.providers.size());
+	for (uint32_t i = 0; i < info.providers.size(); i++) providers.Set(i, info.providers[i]);
+	object.Set("providers", providers);
+	object.Set("fallback", info.fallback);
 	return object;
 }
 
@@ -164,9 +168,22 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.suppress_non_speech = options.Bool("suppressNonSpeech");
 }
 
+SherpaConfig ReadConfig(const Napi::Object& from) {
+	SherpaConfig config;
+	const Napi::Array names = from.GetPropertyNames();
+	for (uint32_t i = 0; i < names.Length(); i++) {
+		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+		const Napi::Value value = from.Get(name);
+		if (value.IsNumber()) config[name] = value.As<Napi::Number>().DoubleValue();
+		else config[name] = value.As<Napi::String>().Utf8Value();
+	}
+	return config;
+}
+
 void Read(Napi::Value value, SherpaOptions& into) {
 	const Options options(value);
 	into.hotwords = options.String("hotwords");
+	into.changes = ReadConfig(options.Object("changes"));
 	const Napi::Object stream = options.Object("stream");
 	const Napi::Array names = stream.GetPropertyNames();
 	for (uint32_t i = 0; i < names.Length(); i++) {
@@ -235,14 +252,10 @@ Napi::Value LoadSherpa(const Info& info) {
 	SherpaLoad load;
 	load.library_dir = options.String("libraryDir");
 	const int lanes = std::max(1, options.Int("lanes"));
-	const Napi::Object config = options.Object("config");
-	const Napi::Array names = config.GetPropertyNames();
-	for (uint32_t i = 0; i < names.Length(); i++) {
-		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
-		const Napi::Value value = config.Get(name);
-		if (value.IsNumber()) load.config[name] = value.As<Napi::Number>().DoubleValue();
-		else load.config[name] = value.As<Napi::String>().Utf8Value();
-	}
+	load.config = ReadConfig(options.Object("config"));
+	load.changes_apart = options.Bool("changesApart");
+	load.exclusive = options.Bool("exclusive");
+	load.punctuation = options.String("punctuation");
 	using Loaded = std::shared_ptr<SherpaEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return SherpaEngine::Load(load); },
 		[lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
@@ -272,6 +285,7 @@ Napi::Value LoadVoiceActivity(const Info& info) {
 	VoiceActivityLoad load;
 	load.library_dir = options.String("libraryDir");
 	load.path = options.String("path");
+	load.ten = options.Bool("ten");
 	load.threshold = options.Float("threshold");
 	load.min_silence_seconds = options.Float("minSilenceSeconds");
 	load.min_speech_seconds = options.Float("minSpeechSeconds");

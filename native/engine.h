@@ -141,19 +141,34 @@ std::string WhisperVersion();
 
 struct SherpaInfo {
 	std::string version, onnxruntime, git_sha;
+	/** Of the library: `CPU`, `CUDA`, `CoreML`, … */
+	std::vector<std::string> providers;
+	/** What the library said where it took another provider than it was asked for; else empty. */
+	std::string fallback;
 };
+
+/** Fields of the recognizer's configuration by dotted path. */
+using SherpaConfig = std::map<std::string, std::variant<std::string, double>>;
 
 struct SherpaLoad {
 	std::string library_dir;
-	std::map<std::string, std::variant<std::string, double>> config;
+	SherpaConfig config;
+	/** A recognizer of its own for clips with changes, since changing this one would spoil its features. */
+	bool changes_apart = false;
+	/** The library decodes one clip at a time without a race. */
+	bool exclusive = false;
+	/** ONNX file of a CT-transformer that punctuates the text; '' = none. */
+	std::string punctuation;
 };
 
 struct SherpaOptions {
 	std::map<std::string, std::string> stream;
 	std::string hotwords;
+	/** What differs from the configuration loaded, for this clip. */
+	SherpaConfig changes;
 };
 
-/** One recognizer, which sherpa-onnx lets any number of threads use at once. */
+/** One recognizer, which sherpa-onnx lets any number of threads use at once while its configuration stays. */
 class SherpaEngine {
 public:
 	using Options = SherpaOptions;
@@ -170,6 +185,8 @@ Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);
 
 struct VoiceActivityLoad {
 	std::string library_dir, path;
+	/** A model in the shape of TEN VAD, otherwise of Silero. */
+	bool ten = false;
 	float threshold = 0.5F;
 	float min_silence_seconds = 0;
 	float min_speech_seconds = 0;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "failure.h"
 
@@ -144,6 +146,12 @@ struct VadConfig {
 	SileroVad ten_vad;
 };
 
+struct PunctuationConfig {
+	const char* ct_transformer;
+	int32_t num_threads, debug;
+	const char* provider;
+};
+
 struct SpeechSegment {
 	int32_t start;
 	float* samples;
@@ -269,6 +277,8 @@ EARSHOT_AT(VadConfig, num_threads, 36);
 EARSHOT_AT(VadConfig, provider, 40);
 EARSHOT_AT(VadConfig, debug, 48);
 EARSHOT_AT(VadConfig, ten_vad, 56);
+static_assert(sizeof(PunctuationConfig) == 24);
+EARSHOT_AT(PunctuationConfig, provider, 16);
 static_assert(sizeof(SpeechSegment) == 24);
 EARSHOT_AT(SpeechSegment, samples, 8);
 EARSHOT_AT(SpeechSegment, n, 16);
@@ -277,6 +287,7 @@ EARSHOT_AT(SpeechSegment, n, 16);
 struct Recognizer;
 struct Stream;
 struct Detector;
+struct Punctuation;
 
 /**
  * The functions of a loaded library. Loaded once for each folder and never unloaded: ONNX Runtime keeps threads
@@ -286,12 +297,16 @@ struct Library {
 	/** Refuses (engine_missing) unless the library is there and of exactly kSherpaVersion. Any thread. */
 	static Expected<std::shared_ptr<const Library>> Load(const std::string& folder);
 
+	/** What ONNX Runtime of this folder was built with: `CPU`, `CUDA`, `CoreML`, … */
+	std::vector<std::string> providers;
+
 	const char* (*GetVersionStr)();
 	const char* (*GetGitSha1)();
 	const char* (*GetOnnxruntimeVersionStr)();
 
 	const Recognizer* (*CreateOfflineRecognizer)(const RecognizerConfig*);
 	void (*DestroyOfflineRecognizer)(const Recognizer*);
+	void (*OfflineRecognizerSetConfig)(const Recognizer*, const RecognizerConfig*);
 	const Stream* (*CreateOfflineStream)(const Recognizer*);
 	const Stream* (*CreateOfflineStreamWithHotwords)(const Recognizer*, const char*);
 	void (*DestroyOfflineStream)(const Stream*);
@@ -302,6 +317,11 @@ struct Library {
 	const Result* (*GetOfflineStreamResult)(const Stream*);
 	void (*DestroyOfflineRecognizerResult)(const Result*);
 
+	const Punctuation* (*CreateOfflinePunctuation)(const PunctuationConfig*);
+	void (*DestroyOfflinePunctuation)(const Punctuation*);
+	const char* (*OfflinePunctuationAddPunct)(const Punctuation*, const char*);
+	void (*OfflinePunctuationFreeText)(const char*);
+
 	const Detector* (*CreateVoiceActivityDetector)(const VadConfig*, float);
 	void (*DestroyVoiceActivityDetector)(const Detector*);
 	void (*VoiceActivityDetectorAcceptWaveform)(const Detector*, const float*, int32_t);
@@ -311,6 +331,25 @@ struct Library {
 	void (*DestroySpeechSegment)(const SpeechSegment*);
 	void (*VoiceActivityDetectorReset)(const Detector*);
 	void (*VoiceActivityDetectorFlush)(const Detector*);
+};
+
+/**
+ * What the library says on this thread while the object lives. It tells of failures on stderr only; the words go
+ * there all the same. Where the C library has no streams of one's own, nothing is heard.
+ */
+class Words {
+public:
+	Words();
+	~Words();
+	Words(const Words&) = delete;
+	Words& operator=(const Words&) = delete;
+	/** On one line, without the places in the source. */
+	std::string Line() const;
+	bool Has(std::string_view part) const { return text_.find(part) != std::string::npos; }
+
+private:
+	std::string text_;
+	std::string* const before_;
 };
 
 }  // namespace earshot::sherpa

@@ -1,16 +1,21 @@
 // sherpa-onnx: the library, and recognizers on it. One recognizer serves any number of threads at once.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <condition_variable>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include "engine.h"
 #include "sherpa_api.h"
@@ -23,8 +28,52 @@ namespace {
 
 #ifdef __APPLE__
 constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.dylib";
+constexpr char kRuntimeFile[] = "/libonnxruntime.dylib";
 #else
 constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.so";
+constexpr char kRuntimeFile[] = "/libonnxruntime.so";
+#endif
+
+constexpr std::array kProviders = {"CPU", "CUDA", "CoreML", "Tensorrt", "ROCM", "DML"};
+
+/** A build exports one function for each provider it has. */
+std::vector<std::string> Providers(const std::string& folder) {
+	std::vector<std::string> found;
+	void* runtime = dlopen((folder + kRuntimeFile).c_str(), RTLD_LAZY | RTLD_LOCAL);
+	if (runtime == nullptr) return found;
+	for (const char* name : kProviders) {
+		const std::string symbol = std::string("OrtSessionOptionsAppendExecutionProvider_") + name;
+		if (dlsym(runtime, symbol.c_str()) != nullptr) found.emplace_back(name);
+	}
+	return found;
+}
+
+/** Where this thread's words are kept. */
+thread_local std::string* heard = nullptr;
+
+#ifdef __GLIBC__
+/** Enough for the message of an exception; what a broken model repeats for ever is not kept. */
+constexpr size_t kMostWords = 16384;
+
+ssize_t Hear(void*, const char* bytes, size_t size) {
+	if (heard != nullptr && heard->size() < kMostWords) heard->append(bytes, size);
+	for (size_t written = 0; written < size;) {
+		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
+		if (count <= 0) break;
+		written += static_cast<size_t>(count);
+	}
+	return static_cast<ssize_t>(size);
+}
+
+/** The library reads the C library's variable `stderr` each time it prints; unbuffered, so it prints in one call. */
+void ListenToStderr() {
+	FILE* listening = fopencookie(nullptr, "w", {nullptr, Hear, nullptr, nullptr});
+	if (listening == nullptr) return;
+	setvbuf(listening, nullptr, _IONBF, 0);
+	stderr = listening;
+}
+#else
+void ListenToStderr() {}
 #endif
 
 Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
@@ -55,6 +104,7 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(GetOnnxruntimeVersionStr);
 	EARSHOT_FIND(CreateOfflineRecognizer);
 	EARSHOT_FIND(DestroyOfflineRecognizer);
+	EARSHOT_FIND(OfflineRecognizerSetConfig);
 	EARSHOT_FIND(CreateOfflineStream);
 	EARSHOT_FIND(CreateOfflineStreamWithHotwords);
 	EARSHOT_FIND(DestroyOfflineStream);
@@ -64,6 +114,11 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(GetOfflineStreamResult);
 	EARSHOT_FIND(DestroyOfflineRecognizerResult);
 	EARSHOT_FIND(AcceptWaveformOffline);
+	EARSHOT_FIND(CreateOfflinePunctuation);
+	EARSHOT_FIND(DestroyOfflinePunctuation);
+	// These two lack the prefix that all others have.
+	find(library->OfflinePunctuationAddPunct, "SherpaOfflinePunctuationAddPunct");
+	find(library->OfflinePunctuationFreeText, "SherpaOfflinePunctuationFreeText");
 	EARSHOT_FIND(CreateVoiceActivityDetector);
 	EARSHOT_FIND(DestroyVoiceActivityDetector);
 	EARSHOT_FIND(VoiceActivityDetectorAcceptWaveform);
@@ -75,10 +130,35 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(VoiceActivityDetectorFlush);
 #undef EARSHOT_FIND
 	if (!missing.empty()) return Failure{"engine_missing", path + " has no " + missing};
+	library->providers = Providers(folder);
+	static std::once_flag listening;
+	std::call_once(listening, ListenToStderr);
 	return std::shared_ptr<const Library>(std::move(library));
 }
 
 }  // namespace
+
+Words::Words() : before_(std::exchange(heard, &text_)) {}
+Words::~Words() {
+	if (before_ != nullptr) before_->append(text_);
+	heard = before_;
+}
+
+std::string Words::Line() const {
+	std::istringstream lines(text_);
+	std::string line, all;
+	while (std::getline(lines, line)) {
+		// `/folder/file.cc:Function:12 what it says`
+		if (line.starts_with('/')) line.erase(0, std::min(line.find(' '), line.size()));
+		const size_t from = line.find_first_not_of(" \t\r");
+		if (from == std::string::npos) continue;
+		if (!all.empty()) all += ' ';
+		all += line.substr(from);
+	}
+	constexpr size_t kLongest = 600;
+	if (all.size() > kLongest) all.resize(kLongest);
+	return all;
+}
 
 Expected<std::shared_ptr<const Library>> Library::Load(const std::string& folder) {
 	static std::mutex mutex;
@@ -210,7 +290,7 @@ const std::map<std::string_view, Field>& Fields() {
 }
 
 /** Strings stay where they are in `values`. */
-Expected<Done> Fill(RecognizerConfig& config, const std::map<std::string, std::variant<std::string, double>>& values) {
+Expected<Done> Fill(RecognizerConfig& config, const SherpaConfig& values) {
 	for (const auto& [path, value] : values) {
 		const auto found = Fields().find(path);
 		if (found == Fields().end()) return Failure{"model_load_failed", "sherpa-onnx has no setting '" + path + "'"};
@@ -256,19 +336,72 @@ std::string_view Trimmed(std::string_view text) {
 /** The library's features need a frame or two: what is shorter gets silence behind it. */
 constexpr size_t kLeastSamples = kSampleRate / 10;
 
-class Sherpa final : public SherpaEngine {
+/** Lets decodes in: any number at once while they want the same configuration, in the order they came. */
+class Gate {
 public:
-	Sherpa(std::shared_ptr<const sherpa::Library> library, const RecognizerConfig& config)
-		: library_(std::move(library)),
-		  recognizer_(nullptr, library_->DestroyOfflineRecognizer),
-		  sense_voice_(config.model_config.sense_voice.model != nullptr),
-		  hotwords_(config.model_config.transducer.encoder != nullptr && config.decoding_method != nullptr &&
-			  std::strcmp(config.decoding_method, "modified_beam_search") == 0) {
-		recognizer_.reset(library_->CreateOfflineRecognizer(&config));
-		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1()};
+	/** `apply` is called before a decode that wants another configuration than the last, and alone. */
+	template <class Apply>
+	void Enter(const SherpaConfig& wanted, bool alone, Apply apply) {
+		std::unique_lock lock(mutex_);
+		const uint64_t ticket = next_++;
+		turn_.wait(lock, [&] { return serving_ == ticket && (running_ == 0 || (!alone && applied_ == wanted)); });
+		if (applied_ != wanted) {
+			apply();
+			applied_ = wanted;
+		}
+		running_++;
+		serving_++;
+		turn_.notify_all();
+	}
+	void Leave() {
+		const std::lock_guard lock(mutex_);
+		running_--;
+		turn_.notify_all();
 	}
 
-	bool Loaded() const { return recognizer_ != nullptr; }
+private:
+	std::mutex mutex_;
+	std::condition_variable turn_;
+	// All guarded by mutex_.
+	uint64_t next_ = 0, serving_ = 0;
+	int running_ = 0;
+	SherpaConfig applied_;
+};
+
+/** `<0xE4>`, as the library writes a byte of a byte-level vocabulary; -1 = something else. */
+int ByteOf(std::string_view token) {
+	if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+	const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+	const int high = digit(token[3]), low = digit(token[4]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+class Sherpa final : public SherpaEngine {
+public:
+	Sherpa(std::shared_ptr<const sherpa::Library> library, SherpaLoad load)
+		: library_(std::move(library)),
+		  load_(std::move(load)),
+		  recognizer_(nullptr, library_->DestroyOfflineRecognizer),
+		  apart_(nullptr, library_->DestroyOfflineRecognizer),
+		  punctuation_(nullptr, library_->DestroyOfflinePunctuation) {}
+
+	Expected<Done> Create() {
+		const sherpa::Words words;
+		auto recognizer = CreateRecognizer();
+		if (!recognizer) return recognizer.failure();
+		recognizer_ = std::move(*recognizer);
+		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1(),
+			library_->providers, words.Has("allback to cpu") ? words.Line() : ""};
+		if (load_.punctuation.empty()) return Done{};
+		sherpa::Padded<sherpa::PunctuationConfig> padded;
+		padded.config.ct_transformer = load_.punctuation.c_str();
+		padded.config.num_threads = 1;
+		padded.config.provider = "cpu";
+		punctuation_.reset(library_->CreateOfflinePunctuation(&padded.config));
+		if (!punctuation_) return Failure{"model_load_failed", "sherpa-onnx refused " + load_.punctuation + ": " + words.Line()};
+		return Done{};
+	}
+
 	const SherpaInfo& info() const override { return info_; }
 
 	Expected<std::vector<RawResult>> Transcribe(
@@ -278,13 +411,69 @@ public:
 
 private:
 	using StreamHandle = std::unique_ptr<const sherpa::Stream, void (*)(const sherpa::Stream*)>;
+	using RecognizerHandle = std::unique_ptr<const sherpa::Recognizer, void (*)(const sherpa::Recognizer*)>;
+
+	Expected<RecognizerHandle> CreateRecognizer() {
+		const sherpa::Words words;
+		sherpa::Padded<RecognizerConfig> padded;
+		if (Expected<Done> filled = Fill(padded.config, load_.config); !filled) return filled.failure();
+		RecognizerHandle recognizer(
+			library_->CreateOfflineRecognizer(&padded.config), library_->DestroyOfflineRecognizer);
+		if (!recognizer) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + words.Line()};
+		return recognizer;
+	}
+
+	bool TakesHotwords() const {
+		const auto method = load_.config.find("decoding_method");
+		return load_.config.contains("model_config.transducer.encoder") && method != load_.config.end() &&
+			method->second == decltype(method->second)("modified_beam_search");
+	}
+
+	/** Decodes under the configuration that these clips want. */
+	Expected<Done> Decode(std::vector<const sherpa::Stream*>& views, const Options& options) {
+		const bool apart = load_.changes_apart && !options.changes.empty();
+		const auto decode = [&](const sherpa::Recognizer* recognizer) {
+			if (views.size() == 1) library_->DecodeOfflineStream(recognizer, views[0]);
+			if (views.size() > 1) {
+				library_->DecodeMultipleOfflineStreams(recognizer, views.data(), static_cast<int32_t>(views.size()));
+			}
+		};
+		if (load_.changes_apart && !apart) {
+			decode(recognizer_.get());
+			return Done{};
+		}
+		if (apart) {
+			const std::lock_guard lock(apart_mutex_);
+			if (!apart_) {
+				auto recognizer = CreateRecognizer();
+				if (!recognizer) return recognizer.failure();
+				apart_ = std::move(*recognizer);
+			}
+		}
+		const sherpa::Recognizer* recognizer = apart ? apart_.get() : recognizer_.get();
+		Expected<Done> applied = Done{};
+		gate_.Enter(options.changes, load_.exclusive, [&] {
+			SherpaConfig config = load_.config;
+			for (const auto& [path, value] : options.changes) config[path] = value;
+			sherpa::Padded<RecognizerConfig> padded;
+			applied = Fill(padded.config, config);
+			if (applied) library_->OfflineRecognizerSetConfig(recognizer, &padded.config);
+		});
+		struct Leave {
+			Gate& gate;
+			~Leave() { gate.Leave(); }
+		} const leave{gate_};
+		if (applied) decode(recognizer);
+		return applied;
+	}
 
 	Expected<std::vector<RawResult>> Run(
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
 		// On other models the library ends the process.
-		if (!options.hotwords.empty() && !hotwords_) {
+		if (!options.hotwords.empty() && !TakesHotwords()) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
 		}
+		const sherpa::Words words;
 		std::vector<StreamHandle> streams;
 		std::vector<const sherpa::Stream*> views;
 		std::vector<float> padded;
@@ -296,7 +485,10 @@ private:
 					? library_->CreateOfflineStream(recognizer_.get())
 					: library_->CreateOfflineStreamWithHotwords(recognizer_.get(), options.hotwords.c_str()),
 				library_->DestroyOfflineStream);
-			if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream"};
+			if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream: " + words.Line()};
+			if (!options.hotwords.empty() && (words.Has("Encode hotwords failed") || words.Has("Cannot find ID"))) {
+				return Failure{"engine_failed", "the hotwords cannot be written: " + words.Line()};
+			}
 			for (const auto& [key, value] : options.stream) {
 				library_->OfflineStreamSetOption(stream.get(), key.c_str(), value.c_str());
 			}
@@ -313,10 +505,7 @@ private:
 			streams.push_back(std::move(stream));
 		}
 		if (cancel.Requested()) return Cancelled();
-		if (views.size() == 1) library_->DecodeOfflineStream(recognizer_.get(), views[0]);
-		if (views.size() > 1) {
-			library_->DecodeMultipleOfflineStreams(recognizer_.get(), views.data(), static_cast<int32_t>(views.size()));
-		}
+		if (Expected<Done> decoded = Decode(views, options); !decoded) return decoded.failure();
 		// The library cannot be stopped in the middle; what nobody waits for is at least not collected.
 		if (cancel.Requested()) return Cancelled();
 
@@ -329,24 +518,44 @@ private:
 			}
 			const std::unique_ptr<const sherpa::Result, void (*)(const sherpa::Result*)> raw(
 				library_->GetOfflineStreamResult(views[next++]), library_->DestroyOfflineRecognizerResult);
-			if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result"};
-			Expected<RawResult> result = Collect(*raw, clip);
-			if (!result) return result.failure();
-			results.push_back(std::move(*result));
+			if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
+			if (Failed(*raw, words)) return Failure{"engine_failed", "sherpa-onnx failed on the clip: " + words.Line()};
+			RawResult result = Collect(*raw, clip);
+			Punctuate(result);
+			results.push_back(std::move(result));
 		}
 		return results;
 	}
 
-	Expected<RawResult> Collect(const sherpa::Result& raw, const Clip& clip) const {
+	/**
+	 * Several families swallow their exceptions, say so on stderr and leave the result as it was made: empty.
+	 * Silence is empty too, but nothing was said about it, and SenseVoice tells a language.
+	 */
+	bool Failed(const sherpa::Result& raw, const sherpa::Words& words) const {
+		const auto empty = [](const char* text) { return text == nullptr || *text == '\0'; };
+		if (!empty(raw.text)) return false;
+		if (load_.config.contains("model_config.sense_voice.model") && empty(raw.lang)) return true;
+		for (const char* sign : {"xception", "Invalid language", "Please specify", "mismatch", "not supported"}) {
+			if (words.Has(sign)) return true;
+		}
+		return false;
+	}
+
+	void Punctuate(RawResult& result) const {
+		const std::string_view text = Trimmed(result.text.empty() ? result.bytes : result.text);
+		if (!punctuation_ || text.empty()) return;
+		const std::unique_ptr<const char, void (*)(const char*)> punctuated(
+			library_->OfflinePunctuationAddPunct(punctuation_.get(), std::string(text).c_str()),
+			library_->OfflinePunctuationFreeText);
+		if (punctuated && *punctuated != '\0') result.text = punctuated.get();
+	}
+
+	static RawResult Collect(const sherpa::Result& raw, const Clip& clip) {
 		RawResult result;
 		const std::string_view text = raw.text == nullptr ? "" : raw.text;
 		result.language = Unbracketed(raw.lang);
 		result.emotion = Unbracketed(raw.emotion);
 		result.event = Unbracketed(raw.event);
-		// It swallows the exceptions of this family; only the language tells a failed decode from silence.
-		if (sense_voice_ && text.empty() && result.language.empty()) {
-			return Failure{"engine_failed", "sherpa-onnx failed on the clip (its own words are on stderr)"};
-		}
 		const auto end_of_clip = static_cast<float>(clip.Seconds());
 		const auto inside = [&](float seconds) { return std::clamp(seconds, 0.0F, end_of_clip); };
 		if (raw.segment_count > 0 && raw.segment_texts_arr != nullptr && raw.segment_timestamps != nullptr &&
@@ -371,7 +580,10 @@ private:
 			}
 			const float logprob = raw.ys_log_probs == nullptr ? kUnknown : raw.ys_log_probs[i];
 			logprobs += logprob;
-			result.AddToken(raw.tokens_arr[i], -1, start, end, logprob);
+			const int byte = ByteOf(raw.tokens_arr[i]);
+			const auto character = static_cast<char>(byte);
+			result.AddToken(
+				byte < 0 ? std::string_view(raw.tokens_arr[i]) : std::string_view(&character, 1), -1, start, end, logprob);
 		}
 		if (Trimmed(text) != Trimmed(result.bytes)) result.text = text;
 		if (!text.empty() || !result.bytes.empty()) {
@@ -382,8 +594,13 @@ private:
 	}
 
 	const std::shared_ptr<const sherpa::Library> library_;
-	std::unique_ptr<const sherpa::Recognizer, void (*)(const sherpa::Recognizer*)> recognizer_;
-	const bool sense_voice_, hotwords_;
+	const SherpaLoad load_;
+	/** Makes every stream: a configuration that was changed may have lost how features are made. */
+	RecognizerHandle recognizer_;
+	std::mutex apart_mutex_;
+	RecognizerHandle apart_;  // made under apart_mutex_ when first needed, then there for good
+	Gate gate_;
+	std::unique_ptr<const sherpa::Punctuation, void (*)(const sherpa::Punctuation*)> punctuation_;
 	SherpaInfo info_;
 };
 
@@ -393,12 +610,8 @@ Expected<std::shared_ptr<SherpaEngine>> SherpaEngine::Load(const SherpaLoad& loa
 	auto library = sherpa::Library::Load(load.library_dir);
 	if (!library) return library.failure();
 	return Guarded("model_load_failed", "sherpa-onnx", [&]() -> Expected<std::shared_ptr<SherpaEngine>> {
-		sherpa::Padded<RecognizerConfig> padded;
-		if (Expected<Done> filled = Fill(padded.config, load.config); !filled) return filled.failure();
-		auto engine = std::make_shared<Sherpa>(*library, padded.config);
-		if (!engine->Loaded()) {
-			return Failure{"model_load_failed", "sherpa-onnx refused the model (its own words are on stderr)"};
-		}
+		auto engine = std::make_shared<Sherpa>(*library, load);
+		if (Expected<Done> created = engine->Create(); !created) return created.failure();
 		return std::shared_ptr<SherpaEngine>(std::move(engine));
 	});
 }
@@ -406,7 +619,8 @@ Expected<std::shared_ptr<SherpaEngine>> SherpaEngine::Load(const SherpaLoad& loa
 Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir) {
 	auto library = sherpa::Library::Load(library_dir);
 	if (!library) return library.failure();
-	return SherpaInfo{(*library)->GetVersionStr(), (*library)->GetOnnxruntimeVersionStr(), (*library)->GetGitSha1()};
+	return SherpaInfo{(*library)->GetVersionStr(), (*library)->GetOnnxruntimeVersionStr(), (*library)->GetGitSha1(),
+		(*library)->providers, ""};
 }
 
 }  // namespace earshot

@@ -1,4 +1,4 @@
-// Voice activity: Silero through sherpa-onnx's detector.
+// Voice activity: Silero or TEN through sherpa-onnx's detector.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -16,21 +16,23 @@ namespace earshot {
 
 namespace {
 
-/** The network's window, 32 ms. The detector must be fed exactly these: larger blocks blur the boundaries. */
-constexpr int32_t kWindow = 512;
+/** A network's window: Silero's is 32 ms, TEN's 16 ms. The detector must be fed exactly these: larger blocks blur
+ * the boundaries. */
+constexpr int32_t kSileroWindow = 512;
+constexpr int32_t kTenWindow = 256;
 /** What the detector keeps at first; it grows when a span is longer. */
 constexpr float kBufferSeconds = 60;
 
 using Detector = std::unique_ptr<const sherpa::Detector, void (*)(const sherpa::Detector*)>;
 
-class SileroActivity final : public VoiceActivity {
+class NetworkActivity final : public VoiceActivity {
 public:
-	SileroActivity(std::shared_ptr<const sherpa::Library> library, VoiceActivityLoad load)
-		: library_(std::move(library)), load_(std::move(load)) {}
+	NetworkActivity(std::shared_ptr<const sherpa::Library> library, VoiceActivityLoad load)
+		: library_(std::move(library)), load_(std::move(load)), window_(load_.ten ? kTenWindow : kSileroWindow) {}
 
 	Expected<std::vector<uint32_t>> Detect(Clip clip, const Cancel& cancel) override {
 		return Guarded("engine_failed", "voice activity", [&]() -> Expected<std::vector<uint32_t>> {
-			if (clip.size > INT32_MAX - 2 * kWindow) {
+			if (clip.size > INT32_MAX - 2 * kSileroWindow) {
 				return Failure{"engine_failed", "the recording is too long for voice activity"};
 			}
 			auto detector = Borrow();
@@ -55,12 +57,13 @@ public:
 		}
 		sherpa::Padded<sherpa::VadConfig> padded;
 		sherpa::VadConfig& config = padded.config;
-		config.silero_vad.model = load_.path.c_str();
-		config.silero_vad.threshold = load_.threshold;
-		config.silero_vad.min_silence_duration = load_.min_silence_seconds;
-		config.silero_vad.min_speech_duration = load_.min_speech_seconds;
-		config.silero_vad.max_speech_duration = load_.max_speech_seconds;
-		config.silero_vad.window_size = kWindow;
+		sherpa::SileroVad& network = load_.ten ? config.ten_vad : config.silero_vad;
+		network.model = load_.path.c_str();
+		network.threshold = load_.threshold;
+		network.min_silence_duration = load_.min_silence_seconds;
+		network.min_speech_duration = load_.min_speech_seconds;
+		network.max_speech_duration = load_.max_speech_seconds;
+		network.window_size = window_;
 		config.sample_rate = kSampleRate;
 		config.num_threads = 1;
 		config.provider = "cpu";
@@ -91,15 +94,15 @@ private:
 				if (start < end) spans.insert(spans.end(), {start, end});
 			}
 		};
-		for (size_t at = 0; at < clip.size; at += kWindow) {
+		for (size_t at = 0; at < clip.size; at += static_cast<size_t>(window_)) {
 			if (cancel.Requested()) return Cancelled();
 			const size_t left = clip.size - at;
-			if (left >= kWindow) {
-				library_->VoiceActivityDetectorAcceptWaveform(detector, clip.samples + at, kWindow);
+			if (left >= static_cast<size_t>(window_)) {
+				library_->VoiceActivityDetectorAcceptWaveform(detector, clip.samples + at, window_);
 			} else {
-				float last[kWindow] = {};
+				float last[kSileroWindow] = {};
 				std::copy_n(clip.samples + at, left, last);
-				library_->VoiceActivityDetectorAcceptWaveform(detector, last, kWindow);
+				library_->VoiceActivityDetectorAcceptWaveform(detector, last, window_);
 			}
 			// As it goes: each finished span is held with its samples until it is taken.
 			drain();
@@ -111,6 +114,7 @@ private:
 
 	const std::shared_ptr<const sherpa::Library> library_;
 	const VoiceActivityLoad load_;
+	const int32_t window_;
 	std::mutex mutex_;
 	std::vector<Detector> free_;  // guarded by mutex_
 };
@@ -126,7 +130,7 @@ Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(const VoiceActivity
 		return Failure{"model_load_failed", load.path + " is not a model file"};
 	}
 	return Guarded("model_load_failed", "voice activity", [&]() -> Expected<std::shared_ptr<VoiceActivity>> {
-		auto activity = std::make_shared<SileroActivity>(*library, load);
+		auto activity = std::make_shared<NetworkActivity>(*library, load);
 		// The first one now, so that a bad model is refused here.
 		auto detector = activity->Borrow();
 		if (!detector) return detector.failure();

@@ -1,8 +1,10 @@
-/** Where in a recording somebody speaks: Silero through sherpa-onnx. */
+/** Where in a recording somebody speaks: Silero or TEN through sherpa-onnx. */
 
 import path from 'node:path';
 import type { VoiceActivity } from '../../binding.js';
 import { addon, guarded, packageRoot } from '../engines/native.js';
+import { readOnnx } from '../engines/onnx-file.js';
+import { EarshotError } from '../errors.js';
 import type { ChunkingOptions } from '../transcriber/transcriber.js';
 import { sampleRate } from './audio.js';
 import type { Span } from './split.js';
@@ -28,7 +30,7 @@ const keptDetectors = 4;
 export interface SpeechFinderOptions {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
-	/** Silero-like ONNX file. */
+	/** ONNX file in the shape of Silero's or TEN's. */
 	readonly modelPath: string;
 }
 
@@ -41,10 +43,11 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 		detectors.delete(key);
 		const detector =
 			found ??
-			guarded(() =>
+			guarded(async () =>
 				addon().loadVoiceActivity({
 					libraryDir,
 					path: modelPath,
+					ten: await isTen(modelPath),
 					threshold,
 					minSilenceSeconds: silenceDurationMs / 1000,
 					minSpeechSeconds,
@@ -78,4 +81,30 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 			await Promise.allSettled(open.map(async (detector) => (await detector).close()));
 		},
 	};
+}
+
+/** What TEN VAD's loader wants of the metadata, and how many numbers of each. */
+const tenLists = { mean: 41, inv_stddev: 41, window: 768 } as const;
+
+/** The library ends the process on a detector that it does not know. Throws `model_load_failed`. */
+async function isTen(file: string): Promise<boolean> {
+	const refuse = (why: string, cause?: unknown) =>
+		new EarshotError(
+			'model_load_failed',
+			`the model that finds speech cannot be used: ${file}: ${why}; give another with --vad-model, or leave that out`,
+			{ cause },
+		);
+	const { metadata, inputs, outputs } = await readOnnx(file).catch((thrown: unknown) => {
+		throw refuse(thrown instanceof Error ? thrown.message : String(thrown), thrown);
+	});
+	if (metadata.get('model_type') === 'ten-vad') {
+		for (const [key, count] of Object.entries(tenLists)) {
+			if (metadata.get(key)?.split(',').length !== count)
+				throw refuse(`its metadata should have ${count} numbers in \`${key}\``);
+		}
+		return true;
+	}
+	if (inputs[0]?.shape?.length !== 2 || inputs.length < 3 || outputs.length < 2)
+		throw refuse('it has the inputs and outputs of neither Silero nor TEN');
+	return false;
 }

@@ -171,7 +171,12 @@ class Reader {
 			id,
 			aliases: this.texts(fields.get('aliases')?.value ?? null, `${field}.aliases`) ?? [],
 			files: this.#files(fields.get('files'), `${field}.files`, family, dir, at),
-			options: this.#options(fields.get('options')?.value ?? null, `${field}.options`, family.options ?? {}),
+			options: this.#options(
+				fields.get('options')?.value ?? null,
+				`${field}.options`,
+				family.options ?? {},
+				path.resolve(this.#modelDir, dir),
+			),
 			languages: this.texts(fields.get('languages')?.value ?? null, `${field}.languages`),
 			ownedBy: 'local',
 			demo: false,
@@ -233,6 +238,7 @@ class Reader {
 		node: Node | null,
 		field: string,
 		rules: Readonly<Record<string, OptionRule>>,
+		dir: string,
 	): Record<string, string | number | boolean> {
 		const options: Record<string, string | number | boolean> = {};
 		if (node === null || (isScalar(node) && node.value === null)) return options;
@@ -244,12 +250,16 @@ class Reader {
 					field,
 					`a map with the keys ${Object.keys(rules).join(', ') || '(none for this type)'}`,
 				);
-			options[key] = this.#option(value, path, rule);
+			options[key] = this.#option(value, path, rule, dir);
 		}
 		return options;
 	}
 
-	#option(node: Node | null, field: string, { kind }: OptionRule): string | number | boolean {
+	#option(node: Node | null, field: string, { kind }: OptionRule, dir: string): string | number | boolean {
+		if (kind === 'files') {
+			const files = isScalar(node) ? [this.text(node, field)] : (this.texts(node, field) ?? []);
+			return files.map((file) => path.resolve(dir, file)).join(',');
+		}
 		const value: unknown = isScalar(node) ? node.value : undefined;
 		if (kind === 'boolean' && typeof value === 'boolean') return value;
 		if (kind === 'integer' && Number.isInteger(value)) return value as number;

@@ -97,12 +97,12 @@ function gpuFindings(): Finding[] {
 function sherpaFinding(dir: string): Finding {
 	const [finding] = attempt('sherpa-onnx', () => {
 		const place = findSherpaLibrary(dir === '' ? undefined : dir);
-		const { version, onnxruntime } = addon().sherpaVersion(place);
+		const { version, onnxruntime, providers } = addon().sherpaVersion(place);
 		return [
 			{
 				ok: true,
 				what: 'sherpa-onnx',
-				detail: `${version} with onnxruntime ${onnxruntime} (CPU), from ${place}`,
+				detail: `${version} with onnxruntime ${onnxruntime} (providers: ${providers.join(', ') || 'unknown'}), from ${place}`,
 			},
 		];
 	});

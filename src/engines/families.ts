@@ -8,7 +8,8 @@
 type Field = string;
 
 export interface OptionRule {
-	readonly field: Field;
+	/** Of SherpaOnnxOfflineRecognizerConfig, by dotted path; '' = not the library's. */
+	readonly field: string;
 	/** `files` = paths with commas between them. */
 	readonly kind: 'boolean' | 'integer' | 'number' | 'string' | 'files';
 }
@@ -26,6 +27,24 @@ export interface Family {
 	readonly options?: Readonly<Record<string, OptionRule>>;
 	/** Codes the family hears; absent = depends on the model file. */
 	readonly languages?: readonly string[];
+	/** Values of options that are not in models.yaml, where the library's own default will not do. */
+	readonly defaults?: Readonly<Record<string, string | number | boolean>>;
+	/** Fields that one request may change. */
+	readonly changes?: {
+		readonly language: string;
+		/** Of the text, where it may be another than that of the speech. */
+		readonly target?: string;
+		/** Takes `transcribe` or `translate`. */
+		readonly task?: string;
+		/** Changing them spoils how features are made, so a second recognizer decodes. */
+		readonly apart?: boolean;
+	};
+	/** The library decodes one clip at a time without a race. */
+	readonly exclusive?: boolean;
+	/** The library decodes several clips in one pass, not one after another. */
+	readonly batches?: boolean;
+	/** Takes phrases to listen for, under beam search. */
+	readonly hotwords?: boolean;
 	/** The stream option that sets the language of one request, and how it is spelt. */
 	readonly languageOption?: { readonly name: string; readonly spelling: 'code' | 'english-name' };
 	readonly detectsLanguage?: boolean;
@@ -59,17 +78,41 @@ const transducerFiles = {
 	tokens: 'tokens',
 } as const;
 
-const whisperLanguageOption: OptionRule = { field: 'whisper.language', kind: 'string' };
+const beamSearch = {
+	decoding_method: { field: 'decoding_method', kind: 'string' },
+	max_active_paths: { field: 'max_active_paths', kind: 'integer' },
+	hotwords_score: { field: 'hotwords_score', kind: 'number' },
+	modeling_unit: { field: 'model_config.modeling_unit', kind: 'string' },
+	bpe_vocab: { field: 'model_config.bpe_vocab', kind: 'files' },
+	blank_penalty: { field: 'blank_penalty', kind: 'number' },
+} as const satisfies Record<string, OptionRule>;
+
+/** Options of every family. */
+const sharedOptions = {
+	rule_fsts: { field: 'rule_fsts', kind: 'files' },
+	rule_fars: { field: 'rule_fars', kind: 'files' },
+	punctuation: { field: '', kind: 'files' },
+	provider: { field: '', kind: 'string' },
+} as const satisfies Record<string, OptionRule>;
+
+/** Options of families that batch. */
+const batchOptions = {
+	batch: { field: '', kind: 'integer' },
+} as const satisfies Record<string, OptionRule>;
+
+const whisperLanguageOption: OptionRule = { field: 'model_config.whisper.language', kind: 'string' };
 
 export const families = {
 	sense_voice: {
 		files: { model: 'sense_voice.model', tokens: 'tokens' },
 		options: {
-			language: { field: 'sense_voice.language', kind: 'string' },
-			use_itn: { field: 'sense_voice.use_itn', kind: 'boolean' },
+			language: { field: 'model_config.sense_voice.language', kind: 'string' },
+			use_itn: { field: 'model_config.sense_voice.use_itn', kind: 'boolean' },
 		},
 		languages: senseVoiceLanguages,
+		changes: { language: 'model_config.sense_voice.language', apart: true },
 		detectsLanguage: true,
+		batches: true,
 		times: true,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
@@ -77,6 +120,7 @@ export const families = {
 	paraformer: {
 		files: { model: 'paraformer.model', tokens: 'tokens' },
 		modelType: 'paraformer',
+		batches: true,
 		times: true,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
@@ -84,6 +128,9 @@ export const families = {
 	transducer: {
 		files: transducerFiles,
 		modelType: 'transducer',
+		options: beamSearch,
+		hotwords: true,
+		batches: true,
 		times: true,
 		logprobs: true,
 		maxClipSeconds: usualClipSeconds,
@@ -91,6 +138,9 @@ export const families = {
 	nemo_transducer: {
 		files: transducerFiles,
 		modelType: 'nemo_transducer',
+		options: beamSearch,
+		hotwords: true,
+		batches: true,
 		times: true,
 		logprobs: true,
 		maxClipSeconds: usualClipSeconds,
@@ -100,9 +150,12 @@ export const families = {
 		modelType: 'whisper',
 		options: {
 			language: whisperLanguageOption,
-			task: { field: 'whisper.task', kind: 'string' },
-			tail_paddings: { field: 'whisper.tail_paddings', kind: 'integer' },
+			task: { field: 'model_config.whisper.task', kind: 'string' },
+			tail_paddings: { field: 'model_config.whisper.tail_paddings', kind: 'integer' },
 		},
+		changes: { language: 'model_config.whisper.language', task: 'model_config.whisper.task' },
+		// Each decode copies its configuration into the decoder that all share.
+		exclusive: true,
 		detectsLanguage: true,
 		times: false,
 		logprobs: false,
@@ -136,10 +189,12 @@ export const families = {
 		},
 		folders: ['tokenizer'],
 		options: {
-			max_total_len: { field: 'qwen3_asr.max_total_len', kind: 'integer' },
-			max_new_tokens: { field: 'qwen3_asr.max_new_tokens', kind: 'integer' },
-			hotwords: { field: 'qwen3_asr.hotwords', kind: 'string' },
+			max_total_len: { field: 'model_config.qwen3_asr.max_total_len', kind: 'integer' },
+			max_new_tokens: { field: 'model_config.qwen3_asr.max_new_tokens', kind: 'integer' },
+			hotwords: { field: 'model_config.qwen3_asr.hotwords', kind: 'string' },
 		},
+		// 20 s of speech are 260 tokens; with the prompt and these it stays below max_total_len's default, 512.
+		defaults: { max_new_tokens: 200 },
 		languageOption: { name: 'language', spelling: 'english-name' },
 		keywordsOption: 'hotwords',
 		times: false,
@@ -149,9 +204,11 @@ export const families = {
 	canary: {
 		files: { encoder: 'canary.encoder', decoder: 'canary.decoder', tokens: 'tokens' },
 		options: {
-			language: { field: 'canary.src_lang', kind: 'string' },
-			use_pnc: { field: 'canary.use_pnc', kind: 'boolean' },
+			language: { field: 'model_config.canary.src_lang', kind: 'string' },
+			use_pnc: { field: 'model_config.canary.use_pnc', kind: 'boolean' },
 		},
+		defaults: { language: 'en', use_pnc: true },
+		changes: { language: 'model_config.canary.src_lang', target: 'model_config.canary.tgt_lang' },
 		languages: ['en', 'de', 'es', 'fr'],
 		times: false,
 		logprobs: false,
@@ -173,10 +230,11 @@ export const families = {
 			tokens: 'tokens',
 		},
 		options: {
-			language: { field: 'cohere_transcribe.language', kind: 'string' },
-			use_punct: { field: 'cohere_transcribe.use_punct', kind: 'boolean' },
-			use_itn: { field: 'cohere_transcribe.use_itn', kind: 'boolean' },
+			language: { field: 'model_config.cohere_transcribe.language', kind: 'string' },
+			use_punct: { field: 'model_config.cohere_transcribe.use_punct', kind: 'boolean' },
+			use_itn: { field: 'model_config.cohere_transcribe.use_itn', kind: 'boolean' },
 		},
+		defaults: { use_punct: true },
 		languages: ['ar', 'de', 'el', 'en', 'es', 'fr', 'it', 'ja', 'ko', 'nl', 'pl', 'pt', 'vi', 'zh'],
 		languageOption: { name: 'language', spelling: 'code' },
 		times: false,
@@ -192,27 +250,27 @@ export const families = {
 		},
 		folders: ['tokenizer'],
 		options: {
-			language: { field: 'funasr_nano.language', kind: 'string' },
-			use_itn: { field: 'funasr_nano.itn', kind: 'boolean' },
-			hotwords: { field: 'funasr_nano.hotwords', kind: 'string' },
-			system_prompt: { field: 'funasr_nano.system_prompt', kind: 'string' },
-			user_prompt: { field: 'funasr_nano.user_prompt', kind: 'string' },
-			max_new_tokens: { field: 'funasr_nano.max_new_tokens', kind: 'integer' },
+			language: { field: 'model_config.funasr_nano.language', kind: 'string' },
+			use_itn: { field: 'model_config.funasr_nano.itn', kind: 'boolean' },
+			hotwords: { field: 'model_config.funasr_nano.hotwords', kind: 'string' },
+			system_prompt: { field: 'model_config.funasr_nano.system_prompt', kind: 'string' },
+			user_prompt: { field: 'model_config.funasr_nano.user_prompt', kind: 'string' },
+			max_new_tokens: { field: 'model_config.funasr_nano.max_new_tokens', kind: 'integer' },
 		},
 		// The library spreads made-up times evenly over the clip.
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
 	},
-	nemo_ctc: ctc('nemo_ctc.model'),
-	zipformer_ctc: ctc('zipformer_ctc.model'),
+	nemo_ctc: ctc('nemo_ctc.model', { batches: true }),
+	zipformer_ctc: ctc('zipformer_ctc.model', { batches: true }),
 	wenet_ctc: ctc('wenet_ctc.model'),
 	telespeech_ctc: ctc('telespeech_ctc'),
-	tdnn: ctc('tdnn.model'),
-	dolphin: ctc('dolphin.model'),
-	fire_red_asr_ctc: ctc('fire_red_asr_ctc.model'),
+	tdnn: ctc('tdnn.model', { batches: true }),
+	dolphin: ctc('dolphin.model', { batches: true }),
+	fire_red_asr_ctc: ctc('fire_red_asr_ctc.model', { batches: true }),
 	omnilingual: ctc('omnilingual.model'),
-	medasr: ctc('medasr.model', { languages: ['en'] }),
+	medasr: ctc('medasr.model', { languages: ['en'], batches: true }),
 } as const satisfies Record<string, Family>;
 
 export type SherpaType = keyof typeof families;
@@ -222,7 +280,9 @@ export function isSherpaType(type: string): type is SherpaType {
 }
 
 export function familyOf(type: SherpaType): Family {
-	return families[type];
+	const family: Family = families[type];
+	const options = { ...family.options, ...sharedOptions, ...(family.batches === true ? batchOptions : {}) };
+	return { ...family, options };
 }
 
 /** The `type` of models.yaml for ggml files. */

@@ -6,7 +6,6 @@ import { EarshotError } from '../errors.js';
 import { languageName } from '../languages.js';
 import type {
 	Batch,
-	Capabilities,
 	Clip,
 	ClipResult,
 	ClipSegment,
@@ -17,7 +16,7 @@ import type {
 } from './engine.js';
 import { type Family, familyOf, type SherpaType } from './families.js';
 import { addon, guarded, packageRoot } from './native.js';
-import { preflight } from './preflight.js';
+import { isDynamicallyQuantised, languagesOf, preflight } from './preflight.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from './tokens.js';
 
 export interface SherpaSettings {
@@ -36,17 +35,37 @@ export interface SherpaSettings {
 /** Stretches of speech this near to each other are one utterance. */
 const mergeGapSeconds = 0.5;
 
+/** Clips decoded in one pass where nothing else is said; each waits for the longest. */
+const usualBatchClips = 4;
+/** Longest × count. */
+const maxBatchSeconds = 30;
+
 export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const family = familyOf(settings.type);
-	await preflight(settings);
+	const checked = await preflight(settings);
+	const provider = providerOf(settings);
 	const model = await guarded(() =>
 		addon().loadSherpa({
 			libraryDir: settings.libraryDir,
 			lanes: settings.lanes,
 			config: configOf(family, settings),
+			changesApart: family.changes?.apart ?? false,
+			exclusive: family.exclusive ?? false,
+			punctuation: textOption(settings, 'punctuation') ?? '',
 		}),
 	);
-	return new SherpaEngine(model, family, settings);
+	if (model.info.fallback !== '') {
+		await model.close();
+		throw new EarshotError(
+			'model_load_failed',
+			`its option \`provider\` is \`${provider}\`, which this sherpa-onnx does not have (it has ${model.info.providers.join(', ')}); ` +
+				'leave it out, or give the folder of a build that has it with --sherpa-dir',
+		);
+	}
+	return new SherpaEngine(model, family, settings, {
+		languages: settings.languages ?? languagesOf(checked, settings.type),
+		quantised: isDynamicallyQuantised(checked, settings.files),
+	});
 }
 
 /** The recognizer's configuration, field by field. Pure. */
@@ -54,10 +73,12 @@ export function configOf(
 	family: Family,
 	settings: Pick<SherpaSettings, 'files' | 'options'>,
 ): Record<string, string | number> {
+	const provider = providerOf(settings);
 	const config: Record<string, string | number> = {
 		// One thread per lane: the lanes are the parallelism, and threads of one session would contend.
 		'model_config.num_threads': 1,
-		'model_config.provider': `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}`,
+		'model_config.provider':
+			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,
 		decoding_method: 'greedy_search',
 	};
 	if (family.modelType !== undefined) config['model_config.model_type'] = family.modelType;
@@ -65,11 +86,31 @@ export function configOf(
 		const file = settings.files[role];
 		if (file !== undefined) config[`model_config.${field}`] = file;
 	}
-	for (const [name, value] of Object.entries(settings.options)) {
+	for (const [name, value] of Object.entries({ ...family.defaults, ...settings.options })) {
 		const rule = family.options?.[name];
-		if (rule) config[`model_config.${rule.field}`] = typeof value === 'boolean' ? Number(value) : value;
+		if (rule === undefined || rule.field === '') continue;
+		config[rule.field] = typeof value === 'boolean' ? Number(value) : value;
 	}
+	const { changes } = family;
+	if (changes?.target !== undefined) config[changes.target] = config[changes.language] ?? '';
 	return config;
+}
+
+/** `cpu`, `cuda` or `coreml`. */
+function providerOf(settings: Pick<SherpaSettings, 'options'>): string {
+	return textOption(settings, 'provider') ?? 'cpu';
+}
+
+function textOption({ options }: Pick<SherpaSettings, 'options'>, name: string): string | undefined {
+	const value = options[name];
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+interface Known {
+	/** Codes the model may be asked for; null = not told. */
+	readonly languages: readonly string[] | null;
+	/** Its results depend on what they are batched with. */
+	readonly quantised: boolean;
 }
 
 class SherpaEngine implements Engine {
@@ -77,54 +118,94 @@ class SherpaEngine implements Engine {
 	readonly limits: Limits;
 	readonly #model: Model<SherpaClipOptions, SherpaInfo>;
 	readonly #family: Family;
-	/** The one it hears, where it is configured for one or knows no other. */
-	readonly #onlyLanguage: string | null;
+	/** What it hears when nobody says: the one it is configured for, or its only one. */
+	readonly #usualLanguage: string | null;
+	readonly #takesHotwords: boolean;
 	#nextClip = 1;
 
-	constructor(model: Model<SherpaClipOptions, SherpaInfo>, family: Family, settings: SherpaSettings) {
+	constructor(
+		model: Model<SherpaClipOptions, SherpaInfo>,
+		family: Family,
+		settings: SherpaSettings,
+		known: Known,
+	) {
 		this.#model = model;
 		this.#family = family;
-		this.#onlyLanguage = onlyLanguage(settings);
+		this.#usualLanguage = usualLanguage(settings, family);
+		this.#takesHotwords =
+			family.hotwords === true && settings.options.decoding_method === 'modified_beam_search';
+		const { batch } = settings.options;
+		const batchClips = typeof batch === 'number' ? Math.max(1, batch) : known.quantised ? 1 : usualBatchClips;
 		this.limits = {
 			lanes: settings.lanes,
-			maxBatchClips: 1,
-			maxBatchSeconds: family.maxClipSeconds,
+			maxBatchClips: family.batches === true ? batchClips : 1,
+			maxBatchSeconds: Math.max(maxBatchSeconds, family.maxClipSeconds),
 			padded: true,
 			maxClipSeconds: family.maxClipSeconds,
 			minClipSeconds: family.minClipSeconds ?? 0.2,
 			mergeGapSeconds,
 		};
+		const chooses = family.languageOption !== undefined || family.changes !== undefined;
+		const translates = family.changes?.target !== undefined || family.changes?.task !== undefined;
 		this.facts = {
 			id: settings.id,
 			engine: 'sherpa-onnx',
 			type: settings.type,
-			device: 'CPU',
-			capabilities: capabilitiesOf(family, this.#onlyLanguage, settings.languages),
+			device: providerOf(settings).toUpperCase(),
+			capabilities: {
+				languages: chooses || this.#usualLanguage === null ? known.languages : [this.#usualLanguage],
+				choosesLanguage: chooses,
+				choosesAmongLanguages: false,
+				detectsLanguage: family.detectsLanguage ?? false,
+				translates: translates && (known.languages?.length ?? 2) > 1,
+				prompt: false,
+				keywords: family.keywordsOption !== undefined || this.#takesHotwords,
+				temperature: false,
+				words: family.times,
+				logprobs: family.logprobs,
+				noSpeechProb: false,
+			},
 		};
 	}
 
-	async run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
-		const results: ClipResult[] = [];
-		for (const clip of batch.clips) {
-			const raw = await this.#transcribe(clip, batch.options, signal);
-			results.push(resultOf(raw, clip, batch.options, this.#family, this.#onlyLanguage));
-		}
-		return results;
+	async run({ clips, options }: Batch, signal: AbortSignal): Promise<ClipResult[]> {
+		const together = this.limits.maxBatchClips > 1 && clips.length > 1;
+		const raws: RawResult[] = [];
+		for (const batch of together ? [clips] : clips.map((clip) => [clip]))
+			raws.push(...(await this.#transcribe(batch, options, signal)));
+		return clips.map((clip, index) => {
+			const raw = raws[index];
+			if (raw === undefined) throw new EarshotError('engine_failed', 'the engine gave no result for a clip');
+			return resultOf(raw, clip, options, this.#family, this.#usualLanguage);
+		});
 	}
 
-	async #transcribe(clip: Clip, options: RecognizeOptions, signal: AbortSignal): Promise<RawResult> {
+	async #transcribe(
+		clips: readonly Clip[],
+		options: RecognizeOptions,
+		signal: AbortSignal,
+	): Promise<RawResult[]> {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
 		const number = this.#nextClip++;
 		const cancel = () => this.#model.cancel(number);
 		signal.addEventListener('abort', cancel, { once: true });
+		const clipOptions: SherpaClipOptions = {
+			clip: number,
+			stream: streamOptions(this.#family, options),
+			hotwords: this.#takesHotwords ? options.keywords.map(asHotword).join('/') : '',
+			changes: changesOf(this.#family, options, this.#usualLanguage),
+		};
 		try {
-			return await guarded(() =>
-				this.#model.transcribe(clip.samples, {
-					clip: number,
-					stream: streamOptions(this.#family, options),
-					hotwords: '',
-				}),
-			);
+			return await guarded(async () => {
+				const [first] = clips;
+				if (clips.length === 1 && first) return [await this.#model.transcribe(first.samples, clipOptions)];
+				return await this.#model.transcribeBatch(
+					clips.map(({ samples }) => samples),
+					clipOptions,
+				);
+			});
+		} catch (thrown) {
+			throw asRefusal(thrown);
 		} finally {
 			signal.removeEventListener('abort', cancel);
 		}
@@ -135,10 +216,44 @@ class SherpaEngine implements Engine {
 	}
 }
 
-function onlyLanguage({ options, languages }: SherpaSettings): string | null {
-	const { language } = options;
+/** Words that the model has no tokens for are the request's fault. */
+function asRefusal(thrown: unknown): unknown {
+	if (!(thrown instanceof EarshotError) || !thrown.message.includes('hotwords cannot be written'))
+		return thrown;
+	return new EarshotError(
+		'unsupported_value',
+		'Expected `keywords` to be words that the tokens of the model can write; if it is a BPE model, ' +
+			'its options `modeling_unit` and `bpe_vocab` must be set',
+		{ param: 'keywords', cause: thrown },
+	);
+}
+
+/** '/' stands between phrases, and ':' before a score. */
+function asHotword(keyword: string): string {
+	return keyword.replaceAll(/[/:#@]/g, ' ').trim();
+}
+
+function usualLanguage({ options, languages }: SherpaSettings, { defaults }: Family): string | null {
+	const language = options.language ?? defaults?.language;
 	if (typeof language === 'string' && language !== '' && language !== 'auto') return language;
 	return languages?.length === 1 ? (languages[0] ?? null) : null;
+}
+
+/** What this request changes of the configuration loaded; nothing where it asks for what is the usual. */
+function changesOf(
+	{ changes }: Family,
+	{ language, task }: RecognizeOptions,
+	usual: string | null,
+): Record<string, string | number> {
+	if (!changes) return {};
+	const wanted: Record<string, string | number> = {};
+	if (language !== null && language !== usual) {
+		wanted[changes.language] = language;
+		if (changes.target !== undefined) wanted[changes.target] = language;
+	}
+	if (task === 'translate' && changes.task !== undefined) wanted[changes.task] = 'translate';
+	if (task === 'translate' && changes.target !== undefined) wanted[changes.target] = 'en';
+	return wanted;
 }
 
 function streamOptions(family: Family, options: RecognizeOptions): Record<string, string> {
@@ -153,35 +268,15 @@ function streamOptions(family: Family, options: RecognizeOptions): Record<string
 	return stream;
 }
 
-function capabilitiesOf(
-	family: Family,
-	onlyLanguage: string | null,
-	declared: readonly string[] | null,
-): Capabilities {
-	return {
-		languages: onlyLanguage === null ? (declared ?? family.languages ?? null) : [onlyLanguage],
-		choosesLanguage: family.languageOption !== undefined,
-		choosesAmongLanguages: false,
-		detectsLanguage: family.detectsLanguage ?? false,
-		translates: false,
-		prompt: false,
-		keywords: family.keywordsOption !== undefined,
-		temperature: false,
-		words: family.times,
-		logprobs: family.logprobs,
-		noSpeechProb: false,
-	};
-}
-
 function resultOf(
 	raw: RawResult,
 	clip: Clip,
 	options: RecognizeOptions,
 	family: Family,
-	onlyLanguage: string | null,
+	usual: string | null,
 ): ClipResult {
-	const language =
-		raw.language !== '' ? raw.language : (onlyLanguage ?? (family.languageOption ? options.language : null));
+	const asked = family.languageOption || family.changes ? options.language : null;
+	const language = raw.language !== '' ? raw.language : (asked ?? usual);
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };

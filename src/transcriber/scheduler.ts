@@ -3,7 +3,7 @@
  * One per loaded model.
  */
 
-import type { Clip, ClipResult, Engine, RecognizeOptions } from '../engines/engine.js';
+import type { Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import { pickBatch } from './pick-batch.js';
 import { Queue } from './queue.js';
@@ -77,11 +77,32 @@ export class Scheduler {
 
 	#dispatch(): void {
 		while (this.#running < this.#engine.limits.lanes) {
-			const batch = pickBatch(this.#queue.lines, this.#engine.limits);
+			const batch = pickBatch(this.#queue.lines, this.#batchLimits());
 			if (batch.length === 0) return;
 			this.#queue.take(batch);
 			void this.#run(batch);
 		}
+	}
+
+	/** Settles the clip; never rejects. */
+	async #runAlone(waiting: Waiting, threads: number): Promise<void> {
+		try {
+			const { clip, options, signal } = waiting;
+			const [result] = await this.#engine.run({ clips: [clip], options, threads }, signal);
+			if (result) waiting.settle(result);
+			else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
+		} catch (thrown) {
+			waiting.fail(waiting.signal.aborted ? cancelled() : asEarshotError(thrown));
+		}
+	}
+
+	/** A batch takes no more than its share of what waits: lanes that stay empty would be worse than small batches. */
+	#batchLimits(): Limits {
+		const { limits } = this.#engine;
+		if (limits.maxBatchClips === 1) return limits;
+		const waiting = this.#queue.lines.reduce((sum, line) => sum + line.waiting.length, 0);
+		const share = Math.max(1, Math.ceil(waiting / (limits.lanes - this.#running)));
+		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
 	/** Settles its own clips; never rejects. */
@@ -108,8 +129,14 @@ export class Scheduler {
 				else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
 			});
 		} catch (thrown) {
-			for (const waiting of batch)
-				waiting.fail(waiting.signal.aborted ? cancelled() : asEarshotError(thrown));
+			const error = asEarshotError(thrown);
+			// One of them failed, and which is not known: each has its own try, and its own end.
+			const again = batch.length > 1 && error.code === 'engine_failed';
+			for (const waiting of batch) {
+				if (waiting.signal.aborted) waiting.fail(cancelled());
+				else if (again) await this.#runAlone(waiting, threads);
+				else waiting.fail(error);
+			}
 		} finally {
 			release();
 			this.#running--;

@@ -22,8 +22,10 @@ export function sherpaConfig(
 	return configOf(familyOf(fixture.type), { files: filesOf(fixture), options: fixture.options });
 }
 
+export const plainSherpa = { libraryDir, changesApart: false, exclusive: false, punctuation: '' } as const;
+
 export function loadSherpa(name: string, lanes = 2) {
-	return addon.loadSherpa({ libraryDir, lanes, config: sherpaConfig(modelFixture(name)) });
+	return addon.loadSherpa({ ...plainSherpa, lanes, config: sherpaConfig(modelFixture(name)) });
 }
 
 export function loadWhisper(lanes = 2, file = tonesModel) {
@@ -37,7 +39,7 @@ export function loadWhisper(lanes = 2, file = tonesModel) {
 	});
 }
 
-export const sherpaClip: Binding.SherpaClipOptions = { clip: 1, stream: {}, hotwords: '' };
+export const sherpaClip: Binding.SherpaClipOptions = { clip: 1, stream: {}, hotwords: '', changes: {} };
 
 export const whisperClip: Binding.WhisperClipOptions = {
 	clip: 1,

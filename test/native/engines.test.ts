@@ -7,6 +7,7 @@ import {
 	libraryDir,
 	loadSherpa,
 	loadWhisper,
+	plainSherpa,
 	sherpaClip,
 	sherpaConfig,
 	silero,
@@ -47,7 +48,13 @@ function expectSound(raw: Binding.RawResult, seconds: number): void {
 }
 
 describe('voice activity', () => {
-	const options = { threshold: 0.5, minSilenceSeconds: 0.25, minSpeechSeconds: 0.1, maxSpeechSeconds: 20 };
+	const options = {
+		threshold: 0.5,
+		minSilenceSeconds: 0.25,
+		minSpeechSeconds: 0.1,
+		maxSpeechSeconds: 20,
+		ten: false,
+	};
 	const load = (path = silero) => addon.loadVoiceActivity({ libraryDir, path, ...options });
 
 	test('Silero v6 hears no speech in silence, and none in tones', async () => {
@@ -105,7 +112,9 @@ describe('sherpa-onnx', () => {
 			const raw = await model.transcribe(samples, sherpaClip);
 			expectSound(raw, samples.length / 16_000);
 			expect(textOf(raw)).toBe(hears[recording]);
-			expect(Number.isFinite(raw.tokenTimes[0])).toBe(timestamps && textOf(raw) !== '');
+			// Fun-ASR-Nano's are made up; the engine does not give them out.
+			if (name !== 'funasr_nano')
+				expect(Number.isFinite(raw.tokenTimes[0])).toBe(timestamps && textOf(raw) !== '');
 			alone.push(raw);
 		}
 		const batch = await model.transcribeBatch(names.map(samplesOf), sherpaClip);
@@ -181,7 +190,7 @@ describe('sherpa-onnx', () => {
 	test('a failure inside the library fails the clip, not the model', async () => {
 		const fixture = manifest.troubled.find(({ name }) => name === 'fail_on_e');
 		if (!fixture) throw new Error('no fixture fail_on_e');
-		const model = await addon.loadSherpa({ libraryDir, lanes: 1, config: sherpaConfig(fixture) });
+		const model = await addon.loadSherpa({ ...plainSherpa, lanes: 1, config: sherpaConfig(fixture) });
 		expect(await codeOf(model.transcribe(samplesOf('tones-e'), sherpaClip))).toBe('engine_failed');
 		expect(textOf(await model.transcribe(samplesOf('tones-abc'), sherpaClip))).toBe('a b c');
 		await model.close();
@@ -202,12 +211,12 @@ describe('sherpa-onnx', () => {
 		[{}],
 	])('refuses settings %o', async (wrong) => {
 		const config = Object.keys(wrong).length === 0 ? {} : { ...sherpaConfig(modelFixture('tdnn')), ...wrong };
-		expect(await codeOf(addon.loadSherpa({ libraryDir, lanes: 1, config }))).toBe('model_load_failed');
+		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, lanes: 1, config }))).toBe('model_load_failed');
 	});
 
 	test('a folder without the library is engine_missing', async () => {
 		const config = sherpaConfig(modelFixture('tdnn'));
-		expect(await codeOf(addon.loadSherpa({ libraryDir: generated, lanes: 1, config }))).toBe(
+		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, libraryDir: generated, lanes: 1, config }))).toBe(
 			'engine_missing',
 		);
 		expect(() => addon.sherpaVersion(generated)).toThrow(expect.objectContaining({ code: 'engine_missing' }));
@@ -225,7 +234,7 @@ describe('sherpa-onnx', () => {
 			await model.transcribe(Float32Array.from(values[1]), values[2]);
 			console.log('heard');
 			await model.close();`,
-			{ libraryDir, lanes: 1, config: sherpaConfig(fixture) },
+			{ ...plainSherpa, lanes: 1, config: sherpaConfig(fixture) },
 			[...samplesOf('tones-e')],
 			sherpaClip,
 		);
@@ -479,7 +488,7 @@ describe('a process ends', () => {
 			`const model = await addon.loadSherpa(values[0]);
 			model.transcribe(new Float32Array(16_000 * 3), values[1]);
 			setTimeout(() => { throw new Error('on purpose'); }, 100);`,
-			{ libraryDir, lanes: 1, config: sherpaConfig(modelFixture('slow')) },
+			{ ...plainSherpa, lanes: 1, config: sherpaConfig(modelFixture('slow')) },
 			sherpaClip,
 		);
 		expect(code).toBe(1);
