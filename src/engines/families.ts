@@ -48,6 +48,8 @@ export interface Family {
 	/** The stream option that sets the language of one request, and how it is spelt. */
 	readonly languageOption?: { readonly name: string; readonly spelling: 'code' | 'english-name' };
 	readonly detectsLanguage?: boolean;
+	/** It hears nothing unless it is told the language. */
+	readonly needsLanguage?: boolean;
 	/** Tokens carry real start times. */
 	readonly times: boolean;
 	/** Tokens carry log-probabilities. */
@@ -237,6 +239,7 @@ export const families = {
 		defaults: { use_punct: true },
 		languages: ['ar', 'de', 'el', 'en', 'es', 'fr', 'it', 'ja', 'ko', 'nl', 'pl', 'pt', 'vi', 'zh'],
 		languageOption: { name: 'language', spelling: 'code' },
+		needsLanguage: true,
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,

@@ -169,6 +169,14 @@ class SherpaEngine implements Engine {
 	}
 
 	async run({ clips, options }: Batch, signal: AbortSignal): Promise<ClipResult[]> {
+		if (this.#family.needsLanguage === true && options.language === null && this.#usualLanguage === null) {
+			const { languages } = this.facts.capabilities;
+			throw new EarshotError(
+				'invalid_request',
+				`Expected \`language\` to be one of ${languages?.join(', ')}, got nothing: the model \`${this.facts.id}\` cannot detect it`,
+				{ param: 'language' },
+			);
+		}
 		const together = this.limits.maxBatchClips > 1 && clips.length > 1;
 		const raws: RawResult[] = [];
 		for (const batch of together ? [clips] : clips.map((clip) => [clip]))

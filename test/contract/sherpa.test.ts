@@ -85,6 +85,16 @@ describe('a language for one request', () => {
 		expect(texts.map(({ text }) => text)).toEqual(['a a a', 'A A A', 'a a a', 'A A A']);
 	});
 
+	it('must be told to a model that cannot do without', async () => {
+		const { options: _, ...model } = modelFixture('cohere_transcribe');
+		await using engine = await load({ ...model, options: {} });
+		await expect(run(engine, [clipOf('tones-abc')])).rejects.toMatchObject({
+			code: 'invalid_request',
+			param: 'language',
+			message: expect.stringMatching(/one of ar, de, el, en.*got nothing/),
+		});
+	});
+
 	it('is known of Whisper from its own file, and many at once do no harm', async () => {
 		await using engine = await load(modelFixture('whisper'));
 		expect(engine.facts.capabilities.languages).toEqual(['en', 'zh', 'de']);
