@@ -83,6 +83,28 @@ describe('the server with real engines', () => {
 		expect(await response.json()).toMatchObject({ language: 'english', segments: [{ text: ' a b c' }] });
 	});
 
+	it('answers in the language that the request chooses, and refuses one that the model does not have', async () => {
+		const fields = { model: 'sense_voice', response_format: 'verbose_json' };
+		const chinese = await post('tones-abc', { ...fields, language: 'zh' });
+		expect(await chinese.json()).toMatchObject({
+			language: 'chinese',
+			segments: [{ text: ' a b c', emotion: 'NEUTRAL', event: 'Speech' }],
+		});
+		const swahili = await post('tones-abc', { ...fields, language: 'sw' });
+		expect(swahili.status).toBe(400);
+		expect(await swahili.json()).toMatchObject({
+			error: { param: 'language', message: expect.stringContaining('zh, en, ja, ko, yue') },
+		});
+	});
+
+	it('says so when an engine fails on a clip and keeps it to itself', async () => {
+		const response = await post('tones-abc', { model: 'moonshine_fails' });
+		expect(response.status).toBe(500);
+		expect(await response.json()).toMatchObject({
+			error: { code: 'engine_failed', message: expect.stringContaining('sherpa-onnx failed on the clip') },
+		});
+	});
+
 	it('speaks to the official client, streaming included', async () => {
 		const openai = new OpenAI({ baseURL: `${served.url}/v1`, apiKey: 'none' });
 		const file = () => createReadStream(audioPath('tones-long-pauses'));

@@ -60,6 +60,35 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0], [1]]);
 	});
 
+	it('gives a batch no more than its share of what waits, so that no lane stays empty', async () => {
+		const { engine, submit } = arrange({ lanes: 2, maxBatchClips: 4, padded: true });
+		const recording = {};
+		for (const start of [0, 1, 2, 3, 4, 5]) void submit(recording, start);
+		expect(starts(engine)).toEqual([[0], [1]]);
+		engine.running[0]?.finish();
+		engine.running[1]?.finish();
+		await settled();
+		expect(engine.running).toHaveLength(2);
+		expect(starts(engine).slice(2).flat()).toEqual([2, 3, 4, 5]);
+	});
+
+	it('tries each clip of a failed batch alone, so that one costs only itself', async () => {
+		const { engine, submit } = arrange({ maxBatchClips: 3 });
+		void submit({}, 0);
+		const batch = [1, 2, 3].map((start) => submit({}, start));
+		await engine.finishCurrent();
+		expect(starts(engine)).toEqual([[0], [1, 2, 3]]);
+		engine.running[0]?.fail(new EarshotError('engine_failed', 'one of them'));
+		await settled();
+		await engine.finishCurrent();
+		engine.running[0]?.fail(new EarshotError('engine_failed', 'this one'));
+		await settled();
+		await engine.finishCurrent();
+		const ends = await Promise.allSettled(batch);
+		expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+		expect(starts(engine).slice(2)).toEqual([[1], [2], [3]]);
+	});
+
 	it('lets recordings take turns, so that a short one never waits for a long one', async () => {
 		const { engine, submit } = arrange();
 		const long = {};
