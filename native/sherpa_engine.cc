@@ -345,13 +345,15 @@ public:
 		std::unique_lock lock(mutex_);
 		const uint64_t ticket = next_++;
 		turn_.wait(lock, [&] { return serving_ == ticket && (running_ == 0 || (!alone && applied_ == wanted)); });
+		serving_++;
+		turn_.notify_all();
 		if (applied_ != wanted) {
+			// Should it throw, nobody knows what is applied: the next one applies its own.
+			applied_ = {{"", 0.0}};
 			apply();
 			applied_ = wanted;
 		}
 		running_++;
-		serving_++;
-		turn_.notify_all();
 	}
 	void Leave() {
 		const std::lock_guard lock(mutex_);

@@ -94,7 +94,7 @@ async function longRun(model, total) {
 	let [done, wrong] = [0, 0];
 	const rss = [];
 	const started = hrtime.bigint();
-	await inLanes(Array(Math.ceil(total / 2)).keys(), async (index) => {
+	await inLanes(Array(total).keys(), async (index) => {
 		// Every other turn is a batch of three, where the library has batches.
 		const many = engine.limits.maxBatchClips > 1 && index % 2 === 0 ? 3 : 1;
 		const picked = Array.from({ length: many }, (_, at) => (index * 7 + at * 5) % clips.length);
