@@ -16,9 +16,9 @@ if [ "${1:-}" = --no-sherpa ]; then
 	exit 0
 fi
 $earshot doctor
-heard=$($earshot transcribe "$checkout/fixtures/demo-digits/digits-count.wav")
+heard=$($earshot transcribe "$checkout/fixtures/demo-digits/digits-telephone.wav")
 echo "$heard"
-[ "$heard" = "one two three four five six seven eight nine zero" ]
+[ "$heard" = "zero two zero seven nine four six zero nine five eight" ]
 $earshot serve --port 8765 &
 server=$!
 node -e '
@@ -37,6 +37,6 @@ const { readFileSync } = require("node:fs");
 	const answer = await fetch("http://127.0.0.1:8765/v1/audio/transcriptions", { method: "POST", body: form });
 	console.log(answer.status, await answer.text());
 	if (!answer.ok) process.exit(1);
-})();' "$checkout/fixtures/demo-digits/digits-count.wav"
+})();' "$checkout/fixtures/demo-digits/digits-telephone.wav"
 kill -TERM "$server"
 wait "$server" || [ "$(uname -s)" != Linux ]
