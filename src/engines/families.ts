@@ -260,6 +260,8 @@ export const families = {
 			user_prompt: { field: 'model_config.funasr_nano.user_prompt', kind: 'string' },
 			max_new_tokens: { field: 'model_config.funasr_nano.max_new_tokens', kind: 'integer' },
 		},
+		// Four lanes at once gave 6 of 300 clips another text (test/bench/sherpa-long-run.mjs).
+		exclusive: true,
 		// The library spreads made-up times evenly over the clip.
 		times: false,
 		logprobs: false,
