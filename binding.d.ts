@@ -202,6 +202,9 @@ export interface WhisperInfo {
 
 export function loadWhisper(options: WhisperLoad): Promise<Model<WhisperClipOptions, WhisperInfo>>;
 
+/** whisper.cpp's own Parakeet (TDT, ggml). Of WhisperClipOptions it takes `clip` and `threads`; tokens always have times. */
+export function loadParakeet(options: WhisperLoad): Promise<Model<WhisperClipOptions, WhisperInfo>>;
+
 export interface SherpaLoad {
 	readonly libraryDir: string;
 	readonly lanes: number;

@@ -233,7 +233,10 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 	return model;
 }
 
-Napi::Value LoadWhisper(const Info& info) {
+using LoadGgml = Expected<std::shared_ptr<WhisperEngine>> (*)(const WhisperLoad&);
+
+template <LoadGgml Load>
+Napi::Value LoadGgmlModel(const Info& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
 	load.path = options.String("path");
@@ -243,7 +246,7 @@ Napi::Value LoadWhisper(const Info& info) {
 	load.gpu_device = options.Int("gpuDevice");
 	load.alignment_heads = options.Ints("alignmentHeads");
 	using Loaded = std::shared_ptr<WhisperEngine>;
-	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return WhisperEngine::Load(load); },
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[lanes = load.lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
 }
 
@@ -406,7 +409,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
 	set("decodeAudio", DecodeAudioBinding);
 	set("loadVoiceActivity", LoadVoiceActivity);
-	set("loadWhisper", LoadWhisper);
+	set("loadWhisper", LoadGgmlModel<WhisperEngine::Load>);
+	set("loadParakeet", LoadGgmlModel<LoadParakeet>);
 	set("loadSherpa", LoadSherpa);
 	set("devices", Devices);
 	set("cpuFeatures", CpuFeatures);

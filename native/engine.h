@@ -137,6 +137,10 @@ Expected<Done> CheckWhisperFile(const std::string& path);
 
 std::string WhisperVersion();
 
+/** whisper.cpp's own Parakeet: of WhisperOptions it takes the threads alone. */
+Expected<std::shared_ptr<WhisperEngine>> LoadParakeet(const WhisperLoad& load);
+Expected<Done> CheckParakeetFile(const std::string& path);
+
 // ---- sherpa-onnx -------------------------------------------------------------------------------
 
 struct SherpaInfo {

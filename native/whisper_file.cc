@@ -95,6 +95,42 @@ ggml_type WeightType(int32_t ftype) {
 	}
 }
 
+/** Walks over the tensors until the file ends; the number of them, or what is wrong. */
+std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
+	const std::string cut = "it ends too early";
+	std::set<std::string> names;
+	while (walk.left() > 0) {
+		int32_t dimensions = 0, length = 0, type = 0;
+		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return cut;
+		if (!Within(dimensions, 1, 4)) return "a tensor has " + std::to_string(dimensions) + " dimensions";
+		if (!Within(length, 1, 128)) return "a tensor's name is " + std::to_string(length) + " bytes long";
+		if (type != weights && type != GGML_TYPE_F32 && type != GGML_TYPE_F16 && type != GGML_TYPE_I32) {
+			return "a tensor is of type " + std::to_string(type);
+		}
+		int64_t elements = 1;
+		int32_t first = 0;
+		for (int32_t i = 0; i < dimensions; i++) {
+			int32_t count = 0;
+			if (!walk.Int(count)) return cut;
+			if (count < 1) return "a tensor has an empty dimension";
+			if (i == 0) first = count;
+			elements *= count;
+			if (elements > INT32_MAX) return "a tensor is too large";
+		}
+		char name[129] = {};
+		if (!walk.Bytes(name, static_cast<size_t>(length))) return cut;
+		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name holds a NUL";
+		const auto of = static_cast<ggml_type>(type);
+		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
+		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return cut;
+		if (!names.insert(name).second) return std::string(name) + " is there twice";
+	}
+	if (names.size() != expected) {
+		return "it holds " + std::to_string(names.size()) + " tensors, expected " + std::to_string(expected);
+	}
+	return "";
+}
+
 std::string CheckWalk(Walk& walk) {
 	const std::string cut = "it ends too early";
 	uint32_t magic = 0;
@@ -135,52 +171,89 @@ std::string CheckWalk(Walk& walk) {
 		return walk.left() == 0 ? "it holds no weights" : cut;
 	}
 
-	std::set<std::string> names;
-	while (walk.left() > 0) {
-		int32_t dimensions = 0, length = 0, type = 0;
-		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return cut;
-		if (!Within(dimensions, 1, 4)) return "a tensor has " + std::to_string(dimensions) + " dimensions";
-		if (!Within(length, 1, 128)) return "a tensor's name is " + std::to_string(length) + " bytes long";
-		if (type != weights && type != GGML_TYPE_F32 && type != GGML_TYPE_F16) {
-			return "a tensor is of type " + std::to_string(type);
-		}
-		int64_t elements = 1;
-		int32_t first = 0;
-		for (int32_t i = 0; i < dimensions; i++) {
-			int32_t count = 0;
-			if (!walk.Int(count)) return cut;
-			if (count < 1) return "a tensor has an empty dimension";
-			if (i == 0) first = count;
-			elements *= count;
-			if (elements > INT32_MAX) return "a tensor is too large";
-		}
-		char name[129] = {};
-		if (!walk.Bytes(name, static_cast<size_t>(length))) return cut;
-		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name holds a NUL";
-		const auto of = static_cast<ggml_type>(type);
-		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
-		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return cut;
-		if (!names.insert(name).second) return std::string(name) + " is there twice";
+	return CheckTensors(walk, weights,
+		11 + size_t{15} * static_cast<size_t>(p.audio_layers) + size_t{24} * static_cast<size_t>(p.text_layers));
+}
+
+struct ParakeetParameters {
+	int32_t vocab, audio_context, audio_state, audio_heads, audio_layers, mels, type, fft, subsampling, channels, kernel;
+	int32_t prediction_state, prediction_layers, durations, tokens_per_frame;
+};
+static_assert(sizeof(ParakeetParameters) == 15 * sizeof(int32_t));
+
+std::string CheckParakeetWalk(Walk& walk) {
+	const std::string cut = "it ends too early";
+	uint32_t magic = 0;
+	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of parakeet.cpp";
+	ParakeetParameters p{};
+	if (!walk.Bytes(&p, sizeof p)) return cut;
+	struct Bound {
+		const char* name;
+		int32_t value, low, high;
+	};
+	// The published models' numbers are the most that later versions of the library allow.
+	for (const auto& [name, value, low, high] : {Bound{"n_vocab", p.vocab, 1, 65536},
+			 {"n_audio_ctx", p.audio_context, 64, 8192}, {"n_audio_state", p.audio_state, 8, 4096},
+			 {"n_audio_head", p.audio_heads, 1, 64}, {"n_audio_layer", p.audio_layers, 1, 64}, {"n_mels", p.mels, 8, 256},
+			 {"n_fft", p.fft, 512, 512}, {"subsampling_factor", p.subsampling, 8, 8},
+			 {"n_subsampling_channels", p.channels, 1, 1024}, {"n_conv_kernel", p.kernel, 1, 63},
+			 {"n_pred_dim", p.prediction_state, 1, 4096}, {"n_pred_layers", p.prediction_layers, 1, 2},
+			 {"n_tdt_durations", p.durations, 1, 16}, {"n_max_tokens", p.tokens_per_frame, 1, 64}}) {
+		if (!Within(value, low, high)) return std::string(name) + " is " + std::to_string(value);
 	}
-	const size_t expected = 11 + size_t{15} * static_cast<size_t>(p.audio_layers) +
-		size_t{24} * static_cast<size_t>(p.text_layers);
-	if (names.size() != expected) {
-		return "it holds " + std::to_string(names.size()) + " tensors, expected " + std::to_string(expected);
+	if (p.audio_state % p.audio_heads != 0 || p.audio_state % 2 != 0) return "n_audio_head does not fit n_audio_state";
+	if (p.kernel % 2 == 0) return "n_conv_kernel is " + std::to_string(p.kernel);
+	const ggml_type weights = p.type < 0 ? GGML_TYPE_COUNT : WeightType(p.type);
+	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
+
+	int32_t filter_mels = 0, filter_bins = 0, window = 0, tokens = 0;
+	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return cut;
+	if (filter_mels != p.mels || filter_bins != p.fft / 2 + 1) return "its mel filters have a wrong shape";
+	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins) || !walk.Int(window)) return cut;
+	if (!Within(window, 1, p.fft)) return "its window has " + std::to_string(window) + " samples";
+	if (!walk.Skip(int64_t{4} * window)) return cut;
+	for (int32_t i = 0; i < p.durations; i++) {
+		int32_t duration = 0;
+		if (!walk.Int(duration)) return cut;
+		if (!Within(duration, 0, 64)) return "a duration is " + std::to_string(duration);
 	}
-	return "";
+	if (!walk.Int(tokens)) return cut;
+	// The token after the last is taken for the blank.
+	if (tokens != p.vocab) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
+	for (int32_t i = 0; i < tokens; i++) {
+		int32_t length = 0;
+		if (!walk.Int(length)) return cut;
+		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
+		if (!walk.Skip(length)) return cut;
+	}
+	const double matrices = static_cast<double>(p.audio_state) * p.audio_state * 24 * p.audio_layers;
+	if (matrices * static_cast<double>(ggml_type_size(weights)) / static_cast<double>(ggml_blck_size(weights)) >
+		static_cast<double>(walk.left())) {
+		return walk.left() == 0 ? "it holds no weights" : cut;
+	}
+	return CheckTensors(walk, weights, 12 + size_t{29} * static_cast<size_t>(p.audio_layers) +
+		(1 + size_t{3} * static_cast<size_t>(p.prediction_layers)) + 6);
 }
 
 }  // namespace
 
-Expected<Done> CheckWhisperFile(const std::string& path) {
+namespace {
+
+template <class Check>
+Expected<Done> CheckFile(const std::string& path, Check check) {
 	const auto refuse = [&](const std::string& why) { return Failure{"model_load_failed", path + ": " + why}; };
 	std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "rb"));
 	struct stat stat {};
 	if (!file || ::fstat(::fileno(file.get()), &stat) != 0) return refuse(std::strerror(errno));
 	if (!S_ISREG(stat.st_mode)) return refuse("not a regular file");
 	Walk walk(file.get(), stat.st_size);
-	if (std::string fault = CheckWalk(walk); !fault.empty()) return refuse(fault);
+	if (std::string fault = check(walk); !fault.empty()) return refuse(fault);
 	return Done{};
 }
+
+}  // namespace
+
+Expected<Done> CheckWhisperFile(const std::string& path) { return CheckFile(path, CheckWalk); }
+Expected<Done> CheckParakeetFile(const std::string& path) { return CheckFile(path, CheckParakeetWalk); }
 
 }  // namespace earshot

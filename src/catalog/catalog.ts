@@ -1,6 +1,6 @@
 /** What exists: every model that Earshot knows how to fetch. Pure; the data is in catalog-data.ts. */
 
-import { isSherpaType, whisperType } from '../engines/families.js';
+import { isGgmlType, isSherpaType } from '../engines/families.js';
 import { EarshotError } from '../errors.js';
 import { languageCandidates } from '../languages.js';
 import { builtIn } from './catalog-data.js';
@@ -93,7 +93,7 @@ export class Catalog {
 
 /** Whether the engines of this version can serve it. */
 export function isServable({ use, type }: Pick<CatalogModel, 'use' | 'type'>): boolean {
-	return use === 'transcription' && (type === whisperType || isSherpaType(type));
+	return use === 'transcription' && (isGgmlType(type) || isSherpaType(type));
 }
 
 /** What comes over the line; null where any part of it is not known. */

@@ -1,6 +1,6 @@
 /** A model that this machine can serve, as the registry hands it to a host: plain data. */
 
-import type { SherpaType } from '../engines/families.js';
+import type { GgmlType, SherpaType } from '../engines/families.js';
 
 interface EntryBase {
 	readonly id: string;
@@ -27,7 +27,7 @@ export interface EntryDownload {
 }
 
 export type ModelEntry =
-	| (EntryBase & { readonly type: 'whisper_cpp' })
+	| (EntryBase & { readonly type: GgmlType })
 	| (EntryBase & { readonly type: SherpaType });
 
 /** The entry of that id, else of that alias. */

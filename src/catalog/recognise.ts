@@ -2,7 +2,7 @@
 
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { whisperType } from '../engines/families.js';
+import { parakeetType, whisperType } from '../engines/families.js';
 import { onnxMetadata } from '../engines/onnx-file.js';
 import { EarshotError } from '../errors.js';
 
@@ -28,7 +28,9 @@ async function recogniseFile(file: string, wantedType: string): Promise<Recognis
 	const head = await firstBytes(file, 32);
 	if (isGgml(head)) {
 		if (head.includes('silero')) throw cannot(file, 'it finds speech (Silero), it does not transcribe');
-		return { type: whisperType, folder, files: { model: name } };
+		// The number after the magic: Whisper's vocabularies hold 51,864 tokens and more, Parakeet's 8192.
+		const type = head.readInt32LE(4) < 51_864 ? parakeetType : whisperType;
+		return { type, folder, files: { model: name } };
 	}
 	if (head.subarray(0, 4).toString('latin1') === 'GGUF')
 		throw cannot(file, 'it is a GGUF file, and whisper.cpp reads ggml files (ggml-….bin)');

@@ -6,9 +6,11 @@ import { fileKeyOf, type SettingName, type Source, settingNames, settings } from
 import {
 	type Family,
 	familyOf,
+	isGgmlType,
 	isSherpaType,
 	modelTypes,
 	type OptionRule,
+	parakeetType,
 	whisperType,
 } from '../engines/families.js';
 import { EarshotError } from '../errors.js';
@@ -182,7 +184,9 @@ class Reader {
 			demo: false,
 			...(download === undefined ? {} : { download: this.#download(download, dir) }),
 		};
-		return isSherpaType(type) ? { ...shared, type } : { ...shared, type: whisperType };
+		return isSherpaType(type)
+			? { ...shared, type }
+			: { ...shared, type: isGgmlType(type) ? type : whisperType };
 	}
 
 	#download({ value, field }: Pair, dir: string): EntryDownload {
@@ -208,6 +212,7 @@ class Reader {
 		field: string,
 	): Pick<Family, 'files' | 'optionalFiles' | 'options'> {
 		if (isSherpaType(type)) return familyOf(type);
+		if (type === parakeetType) return { files: { model: '' } };
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
 		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}`);
 	}

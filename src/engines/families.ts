@@ -290,7 +290,15 @@ export function familyOf(type: SherpaType): Family {
 	return { ...family, options };
 }
 
-/** The `type` of models.yaml for ggml files. */
+/** The `type` of models.yaml for ggml files of Whisper. */
 export const whisperType = 'whisper_cpp';
+/** And for those of Parakeet, which whisper.cpp runs as well. */
+export const parakeetType = 'parakeet_cpp';
 
-export const modelTypes: readonly string[] = [whisperType, ...Object.keys(families)];
+export type GgmlType = typeof whisperType | typeof parakeetType;
+
+export function isGgmlType(type: string): type is GgmlType {
+	return type === whisperType || type === parakeetType;
+}
+
+export const modelTypes: readonly string[] = [whisperType, parakeetType, ...Object.keys(families)];

@@ -50,6 +50,46 @@ const limits = {
 /** `segments` of RawResult: fields per segment, in the order binding.d.ts gives. */
 const segmentFields = 9;
 
+/** Parakeet's encoder costs what it is given. */
+const parakeetLimits = { ...limits, minClipSeconds: 0.5, mergeGapSeconds: 0.5 } as const;
+
+type ParakeetSettings = Pick<
+	WhisperSettings,
+	'id' | 'path' | 'lanes' | 'maxThreads' | 'useGpu' | 'gpuDevice'
+>;
+
+/** whisper.cpp's own Parakeet: no options, and no language told. */
+export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> {
+	const whole = {
+		...settings,
+		beamSize: 1,
+		temperatureIncrement: 0,
+		suppressNonSpeech: false,
+		suppress: [],
+		alignmentHeads: [],
+	};
+	const model = await guarded(() => addon().loadParakeet(whole));
+	return new WhisperEngine(model, whole, {
+		type: 'parakeet_cpp',
+		limits: parakeetLimits,
+		capabilities: parakeetCapabilities,
+	});
+}
+
+const parakeetCapabilities: Capabilities = {
+	languages: null,
+	choosesLanguage: false,
+	choosesAmongLanguages: false,
+	detectsLanguage: false,
+	translates: false,
+	prompt: false,
+	keywords: false,
+	temperature: false,
+	words: true,
+	logprobs: true,
+	noSpeechProb: false,
+};
+
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 	const model = await guarded(() =>
 		addon().loadWhisper({
@@ -61,7 +101,11 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			alignmentHeads: settings.alignmentHeads,
 		}),
 	);
-	return new WhisperEngine(model, settings);
+	return new WhisperEngine(model, settings, {
+		type: 'whisper_cpp',
+		limits,
+		capabilities: capabilitiesOf(model.info),
+	});
 }
 
 class WhisperEngine implements Engine {
@@ -71,16 +115,20 @@ class WhisperEngine implements Engine {
 	readonly #settings: WhisperSettings;
 	#nextClip = 1;
 
-	constructor(model: Model<WhisperClipOptions, WhisperInfo>, settings: WhisperSettings) {
+	constructor(
+		model: Model<WhisperClipOptions, WhisperInfo>,
+		settings: WhisperSettings,
+		kind: Pick<ModelFacts, 'type' | 'capabilities'> & { readonly limits: Omit<Limits, 'lanes'> },
+	) {
 		this.#model = model;
 		this.#settings = settings;
-		this.limits = { ...limits, lanes: settings.lanes };
+		this.limits = { ...kind.limits, lanes: settings.lanes };
 		this.facts = {
 			id: settings.id,
 			engine: 'whisper.cpp',
-			type: 'whisper_cpp',
+			type: kind.type,
 			device: model.info.device,
-			capabilities: capabilitiesOf(model.info),
+			capabilities: kind.capabilities,
 		};
 	}
 

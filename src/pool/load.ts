@@ -7,7 +7,7 @@ import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Engine } from '../engines/engine.js';
 import { loadSherpa } from '../engines/sherpa.js';
 import { findSherpaLibrary } from '../engines/sherpa-library.js';
-import { loadWhisper } from '../engines/whisper.js';
+import { loadParakeet, loadWhisper } from '../engines/whisper.js';
 import { EarshotError } from '../errors.js';
 import type { PipelineParts } from '../transcriber/pipeline.js';
 import { Scheduler } from '../transcriber/scheduler.js';
@@ -67,6 +67,16 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 			suppressNonSpeech: entry.options.suppress_non_speech === true,
 			suppress: numbersOption(entry, 'suppress_tokens', 1),
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
+		});
+	}
+	if (entry.type === 'parakeet_cpp') {
+		return loadParakeet({
+			id: entry.id,
+			path: entry.files.model ?? '',
+			lanes: settings.lanes,
+			maxThreads: settings.numThreads,
+			useGpu: settings.useGpu,
+			gpuDevice: settings.gpuDevice,
 		});
 	}
 	return loadSherpa({

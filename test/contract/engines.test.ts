@@ -1,7 +1,7 @@
 import { isSherpaType } from '../../src/engines/families.js';
 import { loadSherpa } from '../../src/engines/sherpa.js';
 import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
-import { loadWhisper } from '../../src/engines/whisper.js';
+import { loadParakeet, loadWhisper } from '../../src/engines/whisper.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
 import { engineContract } from './engine.contract.js';
 
@@ -18,13 +18,17 @@ function load(model: ModelFixture) {
 			lanes: 2,
 		});
 	}
-	return loadWhisper({
+	const ggml = {
 		id: model.name,
 		path: files.model ?? '',
 		lanes: 2,
 		maxThreads: 2,
 		useGpu: false,
 		gpuDevice: 0,
+	};
+	if (model.type === 'parakeet_cpp') return loadParakeet(ggml);
+	return loadWhisper({
+		...ggml,
 		beamSize: 1,
 		temperatureIncrement: 0.2,
 		suppressNonSpeech: false,

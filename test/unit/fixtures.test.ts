@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execPath } from 'node:process';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { modelTypes } from '../../src/engines/families.js';
 import { generated, manifest, root } from '../helpers/fixtures.js';
 
@@ -27,6 +27,9 @@ function digests(files: Map<string, Uint8Array | string>): Record<string, string
 	const digest = (content: Uint8Array | string) => createHash('sha256').update(content).digest('hex');
 	return Object.fromEntries([...files].map(([name, content]) => [name, digest(content)]));
 }
+
+// Sixty megabytes are made several times over, on a machine that may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 describe('the fixtures', () => {
 	it('are the same bytes each time, and those that lie in generated/', async () => {
@@ -58,7 +61,7 @@ describe('the fixtures', () => {
 	it('say what each model hears in each recording', () => {
 		const recordings = manifest.audio.map(({ name }) => name);
 		const uncertain = manifest.models.filter(({ hears }) => recordings.some((name) => !(name in hears)));
-		expect(uncertain.map(({ name }) => name)).toEqual(['telespeech_ctc', 'cohere_transcribe']);
+		expect(uncertain.map(({ name }) => name)).toEqual(['telespeech_ctc', 'cohere_transcribe', 'parakeet']);
 	});
 
 	it('tell recordings apart by the tones in them, and by nothing else', () => {

@@ -1,0 +1,129 @@
+/**
+ * Requests of every kind over several lanes at once give what they give alone, and memory stays as it is.
+ * usage: node test/bench/whisper-mixed.mjs [REQUESTS [LANES]]   2000 and 4 unless said
+ */
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import process, { argv, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
+
+const [requests = 2000, lanes = 4] = argv.slice(2).map(Number);
+process.env.UV_THREADPOOL_SIZE = String(lanes + 2);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const addon = createRequire(import.meta.url)('node-gyp-build')(root);
+makeFixtures();
+
+const decode = async (/** @type {string} */ name) => {
+	const file = readFileSync(join(GENERATED, 'audio', `${name}.wav`));
+	return (await addon.decodeAudio(file, { maxSeconds: 60 })).samples;
+};
+const clips = await Promise.all(
+	['tones-a', 'tones-abc', 'tones-edcba', 'blip', 'noise', 'silence'].map(decode),
+);
+clips.push(
+	new Float32Array(0),
+	new Float32Array(500),
+	clips[1].map((sample, i) => (i % 999 ? sample : Number.NaN)),
+);
+const usual = {
+	threads: 1,
+	language: 'en',
+	languages: [],
+	translate: false,
+	prompt: '',
+	temperature: 0,
+	temperatureIncrement: 0.2,
+	tokenTimestamps: false,
+	beamSize: 1,
+	suppress: [],
+	suppressNonSpeech: false,
+};
+const kinds = [
+	{},
+	{ language: '' },
+	{ language: '', languages: ['fr', 'de'] },
+	{ tokenTimestamps: true },
+	{ temperature: 0.7 },
+	{ prompt: 'alpha, bravo' },
+	{ translate: true },
+	{ beamSize: 3 },
+	{ suppress: [256] },
+	{ suppressNonSpeech: true, tokenTimestamps: true },
+];
+
+/** Everything a result says. */
+const told = (/** @type {any} */ { bytes, tokenIds, tokenTimes, tokenLogprobs, segments, language }) =>
+	JSON.stringify([
+		Buffer.from(bytes).toString('hex'),
+		...[tokenIds, tokenTimes, tokenLogprobs, segments].map((array) => [...array]),
+		language,
+	]);
+const load = (/** @type {number} */ count) =>
+	addon.loadWhisper({
+		path: join(GENERATED, 'whisper', 'tones.bin'),
+		lanes: count,
+		maxThreads: 1,
+		useGpu: false,
+		gpuDevice: 0,
+		alignmentHeads: [],
+	});
+const megabytes = () => Math.round(process.memoryUsage.rss() / 1e6);
+
+// Alone: each on a model that has run nothing before.
+const expected = [];
+for (const samples of clips) {
+	for (const kind of kinds) {
+		const model = await load(1);
+		expected.push(told(await model.transcribe(samples, { clip: 1, ...usual, ...kind })));
+		await model.close();
+	}
+}
+
+const model = await load(lanes);
+let state = 1;
+const random = (/** @type {number} */ below) => {
+	state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+	return Math.floor((state / 0x100000000) * below);
+};
+let done = 0;
+let next = 0;
+let different = 0;
+let cancelled = 0;
+/** @type {number[]} */
+const memory = [];
+const started = performance.now();
+const lane = async () => {
+	while (next < requests) {
+		const clip = ++next;
+		const which = random(expected.length);
+		const running = model.transcribe(clips[Math.floor(which / kinds.length)], {
+			clip,
+			...usual,
+			...kinds[which % kinds.length],
+		});
+		// One in forty goes away in the middle.
+		const goes = random(40) === 0;
+		if (goes) setTimeout(() => model.cancel(clip), random(200));
+		try {
+			if (told(await running) !== expected[which]) different++;
+		} catch (error) {
+			if (!goes || /** @type {any} */ (error).code !== 'cancelled') throw error;
+			cancelled++;
+		}
+		if (++done % Math.ceil(requests / 10) === 0) {
+			memory.push(megabytes());
+			stdout.write(`${done} requests, ${memory.at(-1)} MB\n`);
+		}
+	}
+};
+await Promise.all(Array.from({ length: lanes }, lane));
+await model.close();
+const seconds = Math.round((performance.now() - started) / 1000);
+stdout.write(
+	`${done} requests over ${lanes} lanes in ${seconds} s: ${different} different from alone, ${cancelled} cancelled, ` +
+		`memory ${memory[1]} MB after a fifth, ${memory.at(-1)} MB at the end\n`,
+);
+process.exitCode = different === 0 ? 0 : 1;

@@ -1,0 +1,212 @@
+/**
+ * Compares text and times of segments with those of whisper-cli, built from vendor/, for plain greedy settings.
+ * usage: npm run parity [-- FOLDER [COUNT]]   recordings; else EARSHOT_PARITY_RECORDINGS, else the generated ones
+ *
+ * A difference is explained when undoing one listed fault in whisper-cli's run takes it away; `unexplained` is to be 0.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import process, { argv, stdout } from 'node:process';
+import wavefile from 'wavefile';
+import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
+import { buildPlain, root } from './build.mjs';
+
+const RATE = 16_000;
+const MAX_SECONDS = 60;
+/** whisper.cpp drops what is shorter; ours puts silence behind it. */
+const LEAST_SECONDS = 1;
+
+/**
+ * @typedef {{ text: string, from: number, to: number }} Segment in milliseconds
+ * @typedef {{ file: string, path: string, samples: Float32Array }} Recording
+ */
+
+const addon = createRequire(import.meta.url)('node-gyp-build')(root);
+makeFixtures();
+const { cli } = buildPlain();
+const folder = mkdtempSync(join(tmpdir(), 'earshot-parity-'));
+
+/** @param {string} path @param {Float32Array} samples */
+function writeWav(path, samples) {
+	const wav = new wavefile.WaveFile();
+	wav.fromScratch(1, RATE, '32f', samples);
+	writeFileSync(path, wav.toBuffer());
+}
+
+/** Every so many of the files there are, so that few stand for all. @returns {Promise<Recording[]>} */
+async function recordings(/** @type {string} */ from, /** @type {number} */ count) {
+	const files = readdirSync(from, { recursive: true, encoding: 'utf8' })
+		.filter((file) => /\.(wav|flac|mp3|ogg|opus|m4a|webm|aac)$/i.test(file))
+		.sort();
+	/** @type {Recording[]} */
+	const taken = [];
+	for (let step = Math.max(1, Math.floor(files.length / count)), first = 0; first < step; first++) {
+		for (let at = first; at < files.length && taken.length < count; at += step) {
+			try {
+				const { samples } = await addon.decodeAudio(readFileSync(join(from, files[at])), {
+					maxSeconds: MAX_SECONDS,
+				});
+				const path = join(folder, `${taken.length}.wav`);
+				writeWav(path, samples);
+				taken.push({ file: files[at], path, samples });
+			} catch {
+				// Broken on purpose, or longer than this test has time for.
+			}
+		}
+	}
+	return taken;
+}
+
+/**
+ * @param {string} model
+ * @param {readonly string[]} paths
+ * @param {readonly string[]} options
+ * @returns {Segment[][]}
+ */
+function plain(model, paths, options = []) {
+	const run = spawnSync(
+		cli,
+		['-m', model, '-t', '1', '-l', 'en', '-nf', '-bs', '1', '-bo', '1', '-np', '-oj', ...options, ...paths],
+		{ encoding: 'utf8', maxBuffer: 1 << 26 },
+	);
+	if (run.status !== 0) throw new Error(`whisper-cli ended with ${run.status ?? run.signal}: ${run.stderr}`);
+	return paths.map((path) => {
+		// A character split over tokens makes the file no UTF-8, but for that it is JSON.
+		const { transcription } = JSON.parse(readFileSync(`${path}.json`, 'utf8'));
+		return transcription.map((/** @type {any} */ { text, offsets }) => ({ text, ...offsets }));
+	});
+}
+
+/** @returns {Promise<{ segments: Segment[], cuts: number }>} */
+async function ours(/** @type {any} */ model, /** @type {Float32Array} */ samples) {
+	const raw = await model.transcribe(samples, {
+		clip: 1,
+		threads: 1,
+		language: 'en',
+		languages: [],
+		translate: false,
+		prompt: '',
+		temperature: 0,
+		temperatureIncrement: 0,
+		tokenTimestamps: false,
+		beamSize: 1,
+		suppress: [],
+		suppressNonSpeech: false,
+	});
+	const segments = [];
+	let from = 0;
+	for (let at = 0; at < raw.segments.length; at += addon.SEGMENT_FIELDS) {
+		const [to, start, end] = raw.segments.subarray(at);
+		const bytes = raw.bytes.subarray(
+			from === 0 ? 0 : raw.tokenEnds[from - 1],
+			to === 0 ? 0 : raw.tokenEnds[to - 1],
+		);
+		from = to;
+		segments.push({
+			text: Buffer.from(bytes).toString(),
+			from: Math.round(start * 1000),
+			to: Math.round(end * 1000),
+		});
+	}
+	return { segments, cuts: raw.cuts.length / 2 };
+}
+
+/** Times inside the audio and in order. @param {Segment[]} segments @param {number} seconds */
+function inside(segments, seconds) {
+	let at = 0;
+	const clamp = (/** @type {number} */ time) => Math.min(Math.max(time, at), Math.round(seconds * 1000));
+	return segments.map(({ text, ...times }) => {
+		const from = clamp(times.from);
+		at = from;
+		const to = clamp(times.to);
+		at = to;
+		return { text, from, to };
+	});
+}
+
+const same = (/** @type {Segment[]} */ a, /** @type {Segment[]} */ b) =>
+	JSON.stringify(a) === JSON.stringify(b);
+
+/** The fault that makes the difference, or nothing. */
+function explain(
+	/** @type {string} */ model,
+	/** @type {Recording} */ { path, samples },
+	/** @type {Segment[]} */ theirs,
+	/** @type {{ segments: Segment[], cuts: number }} */ { segments, cuts },
+) {
+	const seconds = samples.length / RATE;
+	if (same(inside(theirs, seconds), segments)) return 'times beyond the audio';
+	if (same(inside(plain(model, [path], ['-nfa'])[0], seconds), segments)) return 'attention padding';
+	if (seconds < LEAST_SECONDS) {
+		const padded = new Float32Array(LEAST_SECONDS * RATE);
+		padded.set(samples);
+		writeWav(path, padded);
+		const end = String(Math.max(200, Math.ceil(seconds * 1000)));
+		for (const options of [[], ['-nfa']]) {
+			const [again] = plain(model, [path], ['-d', end, ...options]);
+			if (same(inside(again, seconds), segments)) return 'audio of less than a second';
+		}
+	}
+	if (cuts > 0) return 'repetition loops';
+	return undefined;
+}
+
+try {
+	const from = argv[2] ?? process.env.EARSHOT_PARITY_RECORDINGS ?? join(GENERATED, 'audio');
+	const heard = await recordings(from, Number(argv[3] ?? 60));
+	const shape = join(folder, 'tiny.bin');
+	const made = spawnSync(process.execPath, [
+		join(root, 'fixtures', 'make-shape.mjs'),
+		...['--size', 'tiny', '--tokens', '20', '--type', 'q8_0', '--out', shape],
+	]);
+	if (made.status !== 0) throw new Error(`make-shape.mjs: ${made.stderr}`);
+	let unexplained = 0;
+	for (const path of [join(GENERATED, 'whisper', 'tones.bin'), shape]) {
+		const theirs = plain(
+			path,
+			heard.map((recording) => recording.path),
+		);
+		const model = await addon.loadWhisper({
+			path,
+			lanes: 1,
+			maxThreads: 1,
+			useGpu: false,
+			gpuDevice: 0,
+			alignmentHeads: [],
+		});
+		/** @type {Map<string, number>} */
+		const explained = new Map();
+		let equal = 0;
+		let segments = 0;
+		for (const [index, recording] of heard.entries()) {
+			const result = await ours(model, recording.samples);
+			segments += result.segments.length;
+			if (same(result.segments, theirs[index])) {
+				equal++;
+				continue;
+			}
+			const why = explain(path, recording, theirs[index], result);
+			if (why) explained.set(why, (explained.get(why) ?? 0) + 1);
+			else {
+				unexplained++;
+				stdout.write(
+					`  ${recording.file}: ${JSON.stringify({ theirs: theirs[index], ours: result.segments })}\n`,
+				);
+			}
+		}
+		await model.close();
+		const reasons = [...explained].map(([why, count]) => `${count} ${why}`).join(', ');
+		stdout.write(
+			`${basename(path)}: recordings ${heard.length} (${segments} segments), equal ${equal}, explained ` +
+				`${[...explained.values()].reduce((sum, count) => sum + count, 0)}${reasons ? ` (${reasons})` : ''}\n`,
+		);
+	}
+	stdout.write(`unexplained ${unexplained}\n`);
+	process.exitCode = unexplained === 0 ? 0 : 1;
+} finally {
+	rmSync(folder, { recursive: true, force: true });
+}
