@@ -54,7 +54,7 @@ function faultsOfElf(file) {
 	if (symbols.some((line) => /GLIBCXX_|CXXABI_/.test(line)))
 		faults.push('asks for a libstdc++ of the system');
 	const exported = symbols
-		.filter((line) => /\sg\s+D?F?O?\s/.test(line) && !line.includes('*UND*'))
+		.filter((line) => /^[0-9a-f]+ [gwu! ]/.test(line) && !line.includes('*UND*'))
 		.map((line) => line.trim().split(/\s+/).at(-1));
 	const wanted = isAddon
 		? /^(napi_register_module_v1|node_api_module_get_api_version_v1)$/
