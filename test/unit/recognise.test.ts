@@ -32,10 +32,15 @@ describe('a fixture model is recognised from its files:', () => {
 });
 
 describe('a file', () => {
-	it('of whisper.cpp is known by its first bytes, whatever its name', async () => {
-		const at = folder('x', { 'my-model.bin': Buffer.from('lmgg\x00\x00\x00\x00rest') });
+	it.each([
+		['whisper_cpp', 51_865],
+		['parakeet_cpp', 8192],
+	])('of %s is known by its first bytes, whatever its name', async (type, vocabulary) => {
+		const head = Buffer.from('lmgg\x00\x00\x00\x00rest');
+		head.writeInt32LE(vocabulary, 4);
+		const at = folder('x', { 'my-model.bin': head });
 		expect(await recognise(path.join(at, 'my-model.bin'))).toEqual({
-			type: 'whisper_cpp',
+			type,
 			folder: at,
 			files: { model: 'my-model.bin' },
 		});
