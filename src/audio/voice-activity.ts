@@ -83,6 +83,15 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 	};
 }
 
+/**
+ * Where there is no detector: the whole recording is one stretch of speech, cut at its quietest places.
+ * What is silence is then the model's to tell.
+ */
+export const everythingIsSpeech: SpeechFinder = {
+	findSpeech: async (samples) => [{ start: 0, end: samples.length / sampleRate }],
+	close: async () => {},
+};
+
 /** What TEN VAD's loader wants of the metadata, and how many numbers of each. */
 const tenLists = { mean: 41, inv_stddev: 41, window: 768 } as const;
 

@@ -2,9 +2,10 @@
 
 import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
-import { speechFinder } from '../audio/voice-activity.js';
+import { everythingIsSpeech, speechFinder } from '../audio/voice-activity.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Engine } from '../engines/engine.js';
+import { isSherpaType } from '../engines/families.js';
 import { loadSherpa } from '../engines/sherpa.js';
 import { findSherpaLibrary } from '../engines/sherpa-library.js';
 import { loadParakeet, loadWhisper } from '../engines/whisper.js';
@@ -22,10 +23,13 @@ export interface LoadedModel {
 /** Throws `model_load_failed` or `engine_missing`. */
 export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
 	await checkFiles(entry);
-	const libraryDir = findSherpaLibrary(settings.sherpaDir);
-	const engine = await loadEngine(entry, settings, libraryDir);
+	const library = libraryFor(entry, settings);
+	const engine = await loadEngine(entry, settings, library ?? '');
 	const scheduler = new Scheduler(engine, settings.numThreads);
-	const finder = speechFinder({ libraryDir, modelPath: settings.vadModel });
+	const finder =
+		library === undefined
+			? everythingIsSpeech
+			: speechFinder({ libraryDir: library, modelPath: settings.vadModel });
 	return {
 		parts: {
 			facts: engine.facts,
@@ -39,6 +43,16 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 			await finder.close();
 		},
 	};
+}
+
+/** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
+function libraryFor({ type }: ModelEntry, { sherpaDir }: HostSettings): string | undefined {
+	try {
+		return findSherpaLibrary(sherpaDir);
+	} catch (thrown) {
+		if (isSherpaType(type)) throw thrown;
+		return undefined;
+	}
 }
 
 /** Before the libraries look: they say it badly, or end the process. */

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelEntry } from '../../src/catalog/model-entry.js';
+import { loadModel } from '../../src/pool/load.js';
+import { finished, runPipeline } from '../../src/transcriber/pipeline.js';
+import { defaultChunking } from '../../src/transcriber/transcriber.js';
+import { audioPath, filesOf, loudnessDetector, modelFixture } from '../helpers/fixtures.js';
+import { Scratch } from '../helpers/served.js';
+
+const options = {
+	task: 'transcribe',
+	language: 'en',
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+	chunking: defaultChunking,
+} as const;
+
+function load(name: string, sherpaDir: string) {
+	const fixture = modelFixture(name);
+	const entry = {
+		id: name,
+		type: fixture.type,
+		aliases: [],
+		files: filesOf(fixture),
+		options: {},
+		languages: null,
+		ownedBy: 'test',
+		demo: false,
+	} as unknown as ModelEntry;
+	return loadModel(entry, {
+		numThreads: 1,
+		lanes: 1,
+		maxAudioSeconds: 100,
+		sherpaDir,
+		vadModel: loudnessDetector,
+		useGpu: false,
+		gpuDevice: 0,
+	});
+}
+
+describe('on a machine without sherpa-onnx', () => {
+	it('Whisper models of whisper.cpp transcribe, taking the whole recording for speech', async () => {
+		using empty = new Scratch();
+		const model = await load('tones', empty.path);
+		const events = runPipeline(
+			model.parts,
+			{ path: audioPath('tones-abc') },
+			options,
+			new AbortController().signal,
+		);
+		let text: string | undefined;
+		for await (const event of finished(events, { model: 'tones', task: 'transcribe', language: 'en' })) {
+			if (event.type === 'done') text = event.transcript.text;
+		}
+		await model.close();
+		expect(text).toBe(modelFixture('tones').hears['tones-abc']);
+	});
+
+	it('models of sherpa-onnx are refused, with the command that brings it', async () => {
+		using empty = new Scratch();
+		await expect(load('zipformer_ctc', empty.path)).rejects.toMatchObject({
+			code: 'engine_missing',
+			message: expect.stringContaining('npm install sherpa-onnx-'),
+		});
+	});
+});
