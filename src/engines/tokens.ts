@@ -145,17 +145,13 @@ const onlyPunctuation = /^[\s\p{P}\p{S}]*$/u;
 function beginsWord(text: string, before: string): boolean {
 	if (/^\s/u.test(text)) return true;
 	if (onlyPunctuation.test(text)) return false;
-	return startsUnspaced(text) || endsUnspaced(before);
+	return startsUnspaced(text) || endsInUnspaced.test(before);
 }
 
 /** Whether the first character belongs to a script written without spaces between words. */
 export function startsUnspaced(text: string): boolean {
 	const [first] = text;
 	return first !== undefined && unspaced.test(first);
-}
-
-function endsUnspaced(text: string): boolean {
-	return endsInUnspaced.test(text);
 }
 
 function clamp(value: number, low: number, high: number): number {
