@@ -11,6 +11,7 @@ import { packageRoot } from '../engines/native.js';
 import { asEarshotError } from '../errors.js';
 import { hostSettings } from '../library.js';
 import { createLog, type Log } from '../log.js';
+import { Metrics } from '../metrics.js';
 import { hostScript } from '../pool/host-script.js';
 import { HostPool } from '../pool/pool.js';
 import { startServer } from '../server/server.js';
@@ -40,6 +41,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	);
 	serving.watch();
 	const { defaultModel } = serving;
+	const metrics = new Metrics();
 	const pool = new HostPool({
 		models: serving,
 		settings: hostSettings(config),
@@ -58,6 +60,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		maxUploadBytes: config.maxUploadMb * 2 ** 20,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
+		metrics,
 		log,
 	});
 	const { url } = server.address;

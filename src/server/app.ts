@@ -6,11 +6,13 @@ import Koa from 'koa';
 import type { Installer } from '../catalog/installer.js';
 import { EarshotError, errorCodes } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { Clock } from './clock.js';
 import type { InFlight, LoggedFields, RequestContext, RequestMiddleware, RequestState } from './context.js';
 import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
 import { type GuardOptions, guard } from './guard.js';
+import { showMetrics } from './metrics.js';
 import { listModels, retrieveModel } from './models.js';
 import { openapi } from './openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './pulls.js';
@@ -23,6 +25,7 @@ export interface AppOptions extends GuardOptions {
 	/** undefined: this server fetches and removes no models. */
 	readonly installer?: Installer | undefined;
 	readonly limits: UploadLimits;
+	readonly metrics: Metrics;
 	readonly log: Log;
 	readonly clock: Clock;
 	readonly inFlight: InFlight;
@@ -39,10 +42,10 @@ export interface Route {
 }
 
 export function routes(
-	options: Pick<AppOptions, 'pool' | 'limits' | 'clock' | 'version'> &
+	options: Pick<AppOptions, 'pool' | 'limits' | 'metrics' | 'clock' | 'version'> &
 		Partial<Pick<AppOptions, 'installer' | 'apiKeys'>>,
 ): readonly Route[] {
-	const { pool, version } = options;
+	const { pool, metrics, version } = options;
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
@@ -54,6 +57,7 @@ export function routes(
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
+		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{
 			method: 'GET',
 			path: '/openapi.json',
@@ -130,6 +134,9 @@ function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): v
 	stamp();
 }
 
+/** Asked every few seconds by programs that watch. */
+const polledPaths = new Set(['/health', '/metrics']);
+
 function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
 	const { id, logged } = ctx.state;
 	const gone = logged.code === 'cancelled';
@@ -137,7 +144,7 @@ function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: nu
 	const status = gone ? errorCodes.cancelled.status : answered;
 	const fields = { id, method: ctx.method, path: ctx.path, status, ms: Math.round(ms), ...logged };
 	if (logged.err !== undefined) log.error(fields, 'request failed');
-	else if (ctx.path === '/health') log.debug(fields, 'request');
+	else if (polledPaths.has(ctx.path)) log.debug(fields, 'request');
 	else log.info(fields, 'request');
 }
 

@@ -205,6 +205,16 @@ export const openapi = {
 				},
 			},
 		},
+		'/metrics': {
+			get: {
+				operationId: 'metrics',
+				summary: 'Counters, gauges and histograms of this server, for Prometheus',
+				responses: {
+					'200': { description: "In Prometheus' text format", content: { 'text/plain': text } },
+					...errors,
+				},
+			},
+		},
 		'/openapi.json': {
 			get: {
 				operationId: 'openapi',

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Installer } from '../catalog/installer.js';
 import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
+import { Metrics } from '../metrics.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { createApp } from './app.js';
 import { type Clock, systemClock } from './clock.js';
@@ -33,6 +34,8 @@ export interface ServerOptions {
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings wait here, in a private directory; the system's place for temporary files unless told otherwise. */
 	readonly tempDirectory?: string;
+	/** Told to the pool too, where its events are to be seen; the server's own unless given. */
+	readonly metrics?: Metrics;
 	readonly log?: Log;
 	readonly clock?: Clock;
 }
@@ -69,6 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		installer: options.installer,
 		version,
 		host,
+		metrics: options.metrics ?? new Metrics(),
 		log,
 		clock,
 		inFlight,

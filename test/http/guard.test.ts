@@ -36,7 +36,7 @@ describe('API keys', () => {
 
 	test('guard every path but /health', async () => {
 		const server = await arrange({ apiKeys: ['sk-one'] });
-		for (const path of ['/', '/openapi.json', '/models', '/v1/models/tiny', '/nope']) {
+		for (const path of ['/', '/openapi.json', '/models', '/v1/models/tiny', '/metrics', '/nope']) {
 			expect((await get(server, {}, path)).status).toBe(401);
 		}
 		expect((await get(server, {}, '/health')).status).toBe(200);

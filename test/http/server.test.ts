@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
 import { openapi } from '../../src/server/openapi.js';
 import { fieldNames } from '../../src/server/request.js';
@@ -111,6 +112,7 @@ describe('the OpenAPI document', () => {
 		const served = routes({
 			pool: new FakePool(new FakeTranscriber()),
 			limits: { directory: '', maxUploadBytes: 0, memoryUploadBytes: 0 },
+			metrics: new Metrics(),
 			clock: new FakeClock(),
 			version: '',
 		}).map(({ method, path }) => `${method} ${path}`);
@@ -211,9 +213,9 @@ describe('the log', () => {
 		expect(JSON.stringify(fields)).not.toContain('private');
 	});
 
-	test('is not filled by those who ask for the health', async () => {
+	test.each(['/health', '/metrics'])('is not filled by those who watch %s', async (path) => {
 		const server = await arrange();
-		await get(server, '/health');
+		await get(server, path);
 		expect((await server.log.next()).level).toBe('debug');
 	});
 });
