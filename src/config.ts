@@ -19,6 +19,8 @@ export interface Config {
 	/** '' = the file's `default_model`, else the first model of the file, else the demo. */
 	readonly defaultModel: string;
 	readonly apiKeys: readonly string[];
+	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
+	readonly keepAliveMs: number;
 	readonly maxUploadMb: number;
 	readonly maxAudioSeconds: number;
 	readonly allowedHosts: readonly string[];
@@ -56,7 +58,8 @@ export interface Setting<T extends Value = Value> {
 	readonly notInFile?: boolean;
 }
 
-class Expectation extends Error {}
+/** What a value should have been; its message ends a sentence. */
+export class Expectation extends Error {}
 
 function wholeNumber(low: number, high: number): (text: string) => number {
 	return (text) => {
@@ -87,12 +90,29 @@ function httpUrl(text: string): string {
 	throw new Expectation('an http or https URL');
 }
 
+const millisecondsOf: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** As Ollama and speaches have it: seconds or a figure with its unit, 0 = at once; `never`, or anything below 0,
+ * is Infinity. Throws Expectation. */
+export function keepAlive(text: string): number {
+	if (text === 'never') return Infinity;
+	const [, sign, figure, unit = 's'] = /^(-?)(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? [];
+	const ms = Number(figure) * (millisecondsOf[unit] ?? Number.NaN);
+	if (sign === '-' && ms > 0) return Infinity;
+	// What a timer can count.
+	if (ms <= maxTimerMs) return ms;
+	throw new Expectation('seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never');
+}
+
 const list = (text: string): readonly string[] =>
 	text
 		.split(',')
 		.map((item) => item.trim())
 		.filter((item) => item !== '');
 const word = (text: string): string => text;
+
+/** Node's timers hold 31 bits; 24 days. */
+const maxTimerMs = 2 ** 31 - 1;
 
 const cores = availableParallelism();
 
@@ -160,6 +180,14 @@ export const settings = {
 		default: [],
 		defaultText: 'none: no key asked',
 		parse: list,
+	},
+	keepAliveMs: {
+		flag: 'keep-alive',
+		valueName: 'TIME',
+		help: 'how long a model stays in memory without work: seconds, or as in 10m; 0 = not at all, -1 = for ever',
+		default: 300_000,
+		defaultText: '5m',
+		parse: keepAlive,
 	},
 	maxUploadMb: {
 		flag: 'max-upload-mb',

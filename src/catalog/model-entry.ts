@@ -13,6 +13,8 @@ interface EntryBase {
 	readonly ownedBy: string;
 	/** The bundled model that hears digits only. */
 	readonly demo: boolean;
+	/** How long it stays in memory without work, as models.yaml says; Infinity = for ever, 0 = not at all. */
+	readonly keepAliveMs?: number;
 	/** Where it can be fetched from, as models.yaml says. */
 	readonly download?: EntryDownload;
 }

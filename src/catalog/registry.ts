@@ -2,7 +2,15 @@
 
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
-import { fileKeyOf, type SettingName, type Source, settingNames, settings } from '../config.js';
+import {
+	Expectation,
+	fileKeyOf,
+	keepAlive,
+	type SettingName,
+	type Source,
+	settingNames,
+	settings,
+} from '../config.js';
 import {
 	type Family,
 	familyOf,
@@ -182,11 +190,22 @@ class Reader {
 			languages: this.texts(fields.get('languages')?.value ?? null, `${field}.languages`),
 			ownedBy: 'local',
 			demo: false,
+			...this.#keepAlive(fields.get('keep_alive')),
 			...(download === undefined ? {} : { download: this.#download(download, dir) }),
 		};
 		return isSherpaType(type)
 			? { ...shared, type }
 			: { ...shared, type: isGgmlType(type) ? type : whisperType };
+	}
+
+	#keepAlive(pair: Pair | undefined): Pick<ModelEntry, 'keepAliveMs'> {
+		if (pair === undefined) return {};
+		try {
+			return { keepAliveMs: keepAlive(this.settingText(pair.value, pair.field)) };
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw this.refuse(pair.value, pair.field, thrown.message);
+		}
 	}
 
 	#download({ value, field }: Pair, dir: string): EntryDownload {

@@ -6,6 +6,7 @@ import { LiveServing } from '../catalog/live-serving.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import { ensureRegistry } from '../catalog/registry-file.js';
 import { createdAt, isInstalled, whatToServe } from '../catalog/serving.js';
+import { systemClock } from '../clock.js';
 import { hostEnvironment, lanesOf, type SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
 import { asEarshotError } from '../errors.js';
@@ -48,6 +49,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		script: hostScript(packageRoot),
 		env: hostEnvironment(lanesOf(config)),
 		onLog: (line) => log.debug({}, line),
+		clock: systemClock,
+		keepAliveMs: config.keepAliveMs,
 		createdAt,
 	});
 	const server = await startServer({
@@ -81,8 +84,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 
 /** Loaded before the first request asks; a failure shows here and again to whoever asks. */
 function preload(pool: HostPool, model: string, log: Log): void {
-	pool.transcriber(model, new AbortController().signal).then(
-		({ facts }) => log.info({ model, engine: facts.engine, device: facts.device }, 'model loaded'),
+	pool.load(model, new AbortController().signal).then(
+		({ engine, device }) => log.info({ model, engine, device }, 'model loaded'),
 		(thrown: unknown) => {
 			const { code, message } = asEarshotError(thrown);
 			if (code !== 'closed') log.error({ model }, message);

@@ -6,37 +6,22 @@
  * dies twice fails with `engine_failed`. So one bad recording costs itself, and nobody else's work is lost.
  */
 
-import { type ChildProcess, fork } from 'node:child_process';
-import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import { finished, type PipelineEvent } from '../transcriber/pipeline.js';
 import type { Recording, TranscribeOptions, Transcriber } from '../transcriber/transcriber.js';
 import type { TranscriptEvent } from '../transcriber/transcript.js';
 import { EventQueue } from './event-queue.js';
-import type { HostSettings } from './host-settings.js';
+import { type Answer, HostProcess, type HostProcessOptions } from './host-process.js';
 import type { LoadState } from './model-pool.js';
-import type { FromHost, ToHost } from './protocol.js';
 
-export interface HostOptions {
-	readonly entry: ModelEntry;
-	readonly settings: HostSettings;
-	/** Compiled host-main.js. */
-	readonly script: string;
-	/** The child's whole environment. */
-	readonly env: NodeJS.ProcessEnv;
-	/** A line for the log; the engines' own diagnostics come this way too. */
-	readonly onLog?: (line: string) => void;
-}
+export type HostOptions = HostProcessOptions;
 
 /** Deaths a clip may be part of before it is given up. */
 const maxStrikes = 2;
 
-/** After `close`, how long a host may take to finish before it is killed, ms. */
-const closeGraceMs = 5_000;
-
-/** Of the host's stderr, kept for error messages. */
-const keptStderr = 4_096;
+/** A process that dies while it loads may have been killed by somebody: the model gets a second one. */
+const maxLoadTries = 2;
 
 interface Request {
 	readonly recording: Recording;
@@ -57,16 +42,14 @@ interface Request {
 
 export class Host implements Transcriber {
 	readonly #options: HostOptions;
-	#child: ChildProcess | undefined;
-	#stderr = '';
+	#process: HostProcess | undefined;
 	#facts: ModelFacts | undefined;
 	#starting: Promise<ModelFacts> | undefined;
+	#unloading: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
 	#nextRequest = 1;
 	/** Every request that is not settled, in the order they came. */
 	readonly #requests = new Set<Request>();
-	/** Called when there is none any more. */
-	readonly #idle: (() => void)[] = [];
 	/** Requests to be tried alone, in turn. */
 	#suspects: Request[] = [];
 
@@ -81,19 +64,20 @@ export class Host implements Transcriber {
 
 	get state(): LoadState {
 		if (this.#starting) return 'loading';
-		return this.#child?.connected ? 'loaded' : 'unloaded';
+		return this.#process?.facts && !this.#unloading ? 'loaded' : 'unloaded';
 	}
 
 	/** Of the present process. */
 	get pid(): number | undefined {
-		return this.#child?.pid;
+		return this.#process?.pid;
 	}
 
 	/** Loads the model if it is not loaded; one load however many ask. Throws `model_load_failed`, `engine_missing`, `closed`. */
 	start(): Promise<ModelFacts> {
-		if (this.#closing) return Promise.reject(new EarshotError('closed', 'the model is being unloaded'));
-		if (this.#child?.connected && this.#facts && !this.#starting) return Promise.resolve(this.#facts);
-		this.#starting ??= this.#spawn().finally(() => {
+		if (this.#closing) return Promise.reject(unloaded());
+		const facts = this.#unloading || this.#starting ? undefined : this.#process?.facts;
+		if (facts) return Promise.resolve(facts);
+		this.#starting ??= this.#load().finally(() => {
 			this.#starting = undefined;
 		});
 		return this.#starting;
@@ -111,15 +95,17 @@ export class Host implements Transcriber {
 		});
 	}
 
-	/** Ends the process when the last request in it is through. */
-	async retire(): Promise<void> {
-		if (this.#requests.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-		await this.close();
+	/** Ends the process and gives its memory back; the next recording starts another. Not for a host at work. */
+	unload(): Promise<void> {
+		this.#unloading ??= (this.#process?.end() ?? Promise.resolve()).finally(() => {
+			this.#unloading = undefined;
+		});
+		return this.#unloading;
 	}
 
-	/** Ends the process, gently for a while. Safe to call twice. */
+	/** Ends the process for good, gently for a while. Safe to call twice. */
 	close(): Promise<void> {
-		this.#closing ??= this.#end();
+		this.#closing ??= this.#process?.end() ?? Promise.resolve();
 		return this.#closing;
 	}
 
@@ -155,7 +141,7 @@ export class Host implements Transcriber {
 
 	/** Hands over what may run now: the next suspect alone, or everything. */
 	#submit(): void {
-		if (!this.#child || this.#starting) return;
+		if (!this.#process || this.#starting) return;
 		const [suspect] = this.#suspects;
 		for (const request of this.#requests) {
 			if (suspect && request !== suspect) this.#takeBack(request);
@@ -167,79 +153,38 @@ export class Host implements Transcriber {
 		if (request.number !== undefined) return;
 		request.number = this.#nextRequest++;
 		const { number, recording, options, delivered } = request;
-		this.#send({ type: 'transcribe', request: number, recording, options, firstClip: delivered });
+		this.#process?.send({ type: 'transcribe', request: number, recording, options, firstClip: delivered });
 	}
 
 	/** It goes on later where it stopped. */
 	#takeBack(request: Request): void {
 		if (request.number === undefined) return;
-		this.#send({ type: 'cancel', request: request.number });
+		this.#process?.send({ type: 'cancel', request: request.number });
 		request.number = undefined;
 		request.running.clear();
 	}
 
-	#send(message: ToHost): void {
-		if (this.#child?.connected) this.#child.send(message);
+	async #load(): Promise<ModelFacts> {
+		// Its memory has to be back before it is asked for again.
+		await this.#unloading;
+		for (let tries = 1; ; tries++) {
+			if (this.#closing) throw unloaded();
+			const process: HostProcess = new HostProcess(this.#options, {
+				onAnswer: (answer) => this.#receive(answer),
+				onEnd: (how) => this.#ended(process, how),
+			});
+			this.#process = process;
+			try {
+				this.#facts = await process.ready;
+				return this.#facts;
+			} catch (thrown) {
+				if (this.#closing || this.#unloading) throw unloaded();
+				if (process.refused || process.pid === undefined || tries === maxLoadTries) throw thrown;
+			}
+		}
 	}
 
-	#spawn(): Promise<ModelFacts> {
-		return new Promise((resolve, reject) => {
-			const { script, env, entry, settings, onLog } = this.#options;
-			this.#stderr = '';
-			let refused: EarshotError | undefined;
-			// execArgv: the server's own flags (inspectors, loaders) are not the host's.
-			const child = fork(script, [], {
-				env,
-				execArgv: [],
-				serialization: 'advanced',
-				stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-			});
-			this.#child = child;
-			child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-				this.#stderr = (this.#stderr + text).slice(-keptStderr);
-				for (const line of text.split('\n')) if (line.trim() !== '') onLog?.(line);
-			});
-			child.on('message', (message: FromHost) => {
-				if (message.type === 'ready') {
-					this.#facts = message.facts;
-					resolve(message.facts);
-				} else if (message.type === 'load-failed') {
-					refused = fromWire(message.error);
-					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
-					this.#send({ type: 'close' });
-				} else {
-					this.#receive(message);
-				}
-			});
-			child.on('error', (cause) => {
-				reject(
-					new EarshotError(
-						'model_load_failed',
-						`the host of \`${entry.id}\` could not be started: ${cause.message}`,
-						{ cause },
-					),
-				);
-			});
-			// `close` rather than `exit`: stderr has been read to its end.
-			child.on('close', (code, signal) => {
-				const how = signal ? `signal ${signal}` : `exit code ${code}`;
-				reject(this.#loadFailure(refused, how));
-				if (this.#child === child) this.#died(how);
-			});
-			this.#send({ type: 'load', entry, settings });
-		});
-	}
-
-	/** The libraries say why on stderr, if anywhere. */
-	#loadFailure(refused: EarshotError | undefined, how: string): EarshotError {
-		const { id } = this.#options.entry;
-		if (this.#closing) return new EarshotError('closed', 'the model is being unloaded');
-		if (refused && refused.code !== 'model_load_failed') return refused;
-		const why = refused ? `could not be loaded: ${refused.message}` : `ended its host while loading (${how})`;
-		return new EarshotError('model_load_failed', `The model \`${id}\` ${why}${this.#lastWords()}`);
-	}
-
-	#receive(message: Exclude<FromHost, { type: 'ready' | 'load-failed' }>): void {
+	#receive(message: Answer): void {
 		const request = [...this.#requests].find(({ number }) => number === message.request);
 		// An answer to what was cancelled or taken back meanwhile.
 		if (!request) return;
@@ -290,7 +235,6 @@ export class Host implements Transcriber {
 	#settle(request: Request): void {
 		this.#requests.delete(request);
 		this.#acquit(request);
-		if (this.#requests.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
 	}
 
 	#fail(request: Request, error: EarshotError): void {
@@ -300,8 +244,9 @@ export class Host implements Transcriber {
 		request.events.fail(error);
 	}
 
-	#died(how: string): void {
-		this.#child = undefined;
+	#ended(process: HostProcess, how: string): void {
+		if (this.#process !== process) return;
+		this.#process = undefined;
 		const lost = [...this.#requests].filter(({ number }) => number !== undefined);
 		for (const request of lost) request.number = undefined;
 		if (this.#closing) {
@@ -309,24 +254,24 @@ export class Host implements Transcriber {
 				this.#fail(request, new EarshotError('closed', 'the server is shutting down'));
 			return;
 		}
-		this.#options.onLog?.(
-			`the host of ${this.#options.entry.id} died (${how}) with ${lost.length} recordings in flight`,
-		);
-		for (const request of lost) this.#strike(request, how);
+		if (!process.refused && !this.#unloading) this.#tellOfDeath(how, lost.length);
+		for (const request of lost) this.#strike(request, how, process.lastWords);
 		if (this.#requests.size > 0) this.#restart();
 	}
 
-	#strike(request: Request, how: string): void {
+	#tellOfDeath(how: string, inFlight: number): void {
+		const { entry, onLog } = this.#options;
+		onLog?.(`the host of ${entry.id} died (${how}) with ${inFlight} recordings in flight`);
+	}
+
+	#strike(request: Request, how: string, lastWords: string): void {
 		if (request.running.size === 0) return;
 		for (const clip of request.running) request.strikes.set(clip, (request.strikes.get(clip) ?? 0) + 1);
 		request.running.clear();
 		if (Math.max(...request.strikes.values()) >= maxStrikes) {
 			this.#fail(
 				request,
-				new EarshotError(
-					'engine_failed',
-					`the engine died twice on this recording (${how})${this.#lastWords()}`,
-				),
+				new EarshotError('engine_failed', `the engine died twice on this recording (${how})${lastWords}`),
 			);
 		} else if (!this.#suspects.includes(request)) {
 			this.#suspects.push(request);
@@ -341,19 +286,8 @@ export class Host implements Transcriber {
 			},
 		);
 	}
+}
 
-	#lastWords(): string {
-		const line = this.#stderr.trim().split('\n').at(-1) ?? '';
-		return line === '' ? '' : `; it last said: ${line.slice(0, 300)}`;
-	}
-
-	async #end(): Promise<void> {
-		const child = this.#child;
-		if (!child || child.exitCode !== null || child.signalCode !== null) return;
-		const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-		this.#send({ type: 'close' });
-		const kill = setTimeout(() => child.kill('SIGKILL'), closeGraceMs);
-		await ended;
-		clearTimeout(kill);
-	}
+function unloaded(): EarshotError {
+	return new EarshotError('closed', 'the model is being unloaded');
 }

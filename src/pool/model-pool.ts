@@ -1,5 +1,6 @@
 /** What the server and the command need of the pool; tests hand them a fake. */
 
+import type { ModelFacts } from '../engines/engine.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 
 export type LoadState = 'unloaded' | 'loading' | 'loaded';
@@ -16,6 +17,20 @@ export interface ListedModel {
 	readonly state: LoadState;
 	/** The bundled model that hears digits only. */
 	readonly demo: boolean;
+	/** null where it has no process. */
+	readonly pid: number | null;
+	/** Requests that have it now. */
+	readonly requests: number;
+	/** Since its last request; null while it is used, or not loaded. */
+	readonly idleMs: number | null;
+	/** Until it is unloaded if nobody asks for it; null while that is not to happen. */
+	readonly unloadsInMs: number | null;
+}
+
+/** A loaded model for one request: it stays in memory until it is released. */
+export interface Lease extends Transcriber {
+	/** Safe to call twice. */
+	release(): void;
 }
 
 export interface ModelPool {
@@ -24,7 +39,9 @@ export interface ModelPool {
 	readonly defaultModel: string;
 	/** Resolves an id or alias and loads the model if need be; one load however many ask.
 	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `cancelled`, `closed`. */
-	transcriber(model: string, signal: AbortSignal): Promise<Transcriber>;
+	lease(model: string, signal: AbortSignal): Promise<Lease>;
+	/** Loads the model before a request asks; it stays as if one had. Throws as `lease`. */
+	load(model: string, signal: AbortSignal): Promise<ModelFacts>;
 	/** Cancels what runs and ends every host. */
 	close(): Promise<void>;
 }

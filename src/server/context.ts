@@ -2,8 +2,8 @@
 
 import type { RouterContext } from '@koa/router';
 import type { Middleware } from 'koa';
+import type { Clock } from '../clock.js';
 import { EarshotError } from '../errors.js';
-import type { Clock } from './clock.js';
 
 /** Goes into the log line: never the words of a recording, a prompt or a key. */
 export interface LoggedFields {

@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import type { Installer } from '../catalog/installer.js';
 import type { PullJob, PullStatus } from '../catalog/pulls.js';
+import type { Clock } from '../clock.js';
 import { EarshotError, expected } from '../errors.js';
-import type { Clock } from './clock.js';
 import type { RequestContext } from './context.js';
 import { errorBody } from './failure.js';
 import { isLoopback } from './guard.js';

@@ -7,12 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Installer } from '../catalog/installer.js';
+import { type Clock, systemClock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { createApp } from './app.js';
-import { type Clock, systemClock } from './clock.js';
 import { InFlight } from './context.js';
 
 export interface ServerOptions {

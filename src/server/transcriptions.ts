@@ -1,12 +1,12 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations: upload, validate, transcribe, answer. */
 
 import { once } from 'node:events';
+import type { Clock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 import { formats } from '../formats/formats.js';
 import { frame, StreamEvents } from '../formats/stream-events.js';
-import type { ModelPool } from '../pool/model-pool.js';
+import type { Lease, ModelPool } from '../pool/model-pool.js';
 import type { Task, Transcript, TranscriptEvent } from '../transcriber/transcript.js';
-import type { Clock } from './clock.js';
 import type { RequestContext } from './context.js';
 import { asFailure, errorBody, noteFailure } from './failure.js';
 import { fitToModel, parseRequest, type TranscriptionRequest } from './request.js';
@@ -28,18 +28,20 @@ export function transcriptions(
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;
 		const upload = await receiveUpload(ctx, limits);
+		let lease: Lease | undefined;
 		try {
 			const request = parseRequest(upload.fields, task);
 			const model = request.model ?? pool.defaultModel;
 			logged.model = model;
 			logged.format = request.format;
-			const transcriber = await pool.transcriber(model, signal);
-			logged.model = transcriber.facts.id;
-			const options = fitToModel(request, transcriber.facts);
-			const events = transcriber.transcribe(upload.recording, options, signal);
+			lease = await pool.lease(model, signal);
+			logged.model = lease.facts.id;
+			const options = fitToModel(request, lease.facts);
+			const events = lease.transcribe(upload.recording, options, signal);
 			if (request.stream) await answerStream(ctx, request, events, clock);
 			else await answerWhole(ctx, request, events);
 		} finally {
+			lease?.release();
 			await upload.discard();
 		}
 	};

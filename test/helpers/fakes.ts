@@ -1,11 +1,11 @@
 /** A pool, a model, a clock and a log that a test holds in its hands. */
 
 import { readFile } from 'node:fs/promises';
+import type { Clock } from '../../src/clock.js';
 import type { Capabilities, ModelFacts } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
-import type { ListedModel, ModelPool } from '../../src/pool/model-pool.js';
-import type { Clock } from '../../src/server/clock.js';
+import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
 import type { Recording, TranscribeOptions, Transcriber } from '../../src/transcriber/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { beach } from './transcripts.js';
@@ -97,7 +97,7 @@ export class FakePool implements ModelPool {
 	readonly defaultModel = 'tiny';
 	readonly tiny: FakeTranscriber;
 	/** Called before a model is handed out; may wait or throw. */
-	load: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
+	onLoad: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
 	readonly asked: string[] = [];
 
 	constructor(tiny: FakeTranscriber) {
@@ -105,14 +105,31 @@ export class FakePool implements ModelPool {
 		this.models = [listed('tiny', { aliases: ['whisper-1'] }), listed('org/large:q5')];
 	}
 
-	async transcriber(model: string, signal: AbortSignal): Promise<Transcriber> {
+	/** Leases that have not been released. */
+	leased = 0;
+
+	async load(model: string, signal: AbortSignal): Promise<ModelFacts> {
+		const lease = await this.lease(model, signal);
+		lease.release();
+		return lease.facts;
+	}
+
+	async lease(model: string, signal: AbortSignal): Promise<Lease> {
 		this.asked.push(model);
-		await this.load(model, signal);
+		await this.onLoad(model, signal);
 		const known = this.models.find(({ id, aliases }) => id === model || aliases.includes(model));
 		if (known === undefined) {
 			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
 		}
-		return this.tiny;
+		this.leased++;
+		const { tiny } = this;
+		return {
+			facts: tiny.facts,
+			transcribe: (...call) => tiny.transcribe(...call),
+			release: () => {
+				this.leased--;
+			},
+		};
 	}
 
 	async close(): Promise<void> {}
@@ -127,6 +144,10 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 		ownedBy: 'earshot',
 		state: 'unloaded',
 		demo: false,
+		pid: null,
+		requests: 0,
+		idleMs: null,
+		unloadsInMs: null,
 		...given,
 	};
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fixedServing } from '../../src/catalog/live-serving.js';
 import { createdAt, whatToServe } from '../../src/catalog/serving.js';
+import { systemClock } from '../../src/clock.js';
 import { hostEnvironment, lanesOf } from '../../src/config.js';
 import { hostSettings } from '../../src/library.js';
 import { hostScript } from '../../src/pool/host-script.js';
@@ -73,6 +74,8 @@ async function serve(yaml: string): Promise<Served> {
 		settings: hostSettings(serving.config),
 		script: hostScript(root),
 		env: hostEnvironment(lanesOf(serving.config)),
+		clock: systemClock,
+		keepAliveMs: Infinity,
 		createdAt,
 	});
 	const server = await startServer({ pool, version: '0.0.0-test', port: 0 });

@@ -1,5 +1,5 @@
 import OpenAI, { toFile } from 'openai';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import { aborted, eventsOf, FakeTranscriber, facts, gate, plain } from '../helpers/fakes.js';
 import {
@@ -181,7 +181,7 @@ describe('a refusal', () => {
 
 	test('for too much work says when to come back', async () => {
 		const server = await arrange();
-		server.pool.load = async () => {
+		server.pool.onLoad = async () => {
 			throw new EarshotError('overloaded', 'busy', { retryAfterSeconds: 7 });
 		};
 		const answer = await transcribe(server);
@@ -380,7 +380,7 @@ describe('a client that goes away', () => {
 	test('while its model is being loaded is told to the pool', async () => {
 		const asked = gate();
 		const server = await arrange();
-		server.pool.load = async (_model, signal) => {
+		server.pool.onLoad = async (_model, signal) => {
 			asked.open();
 			await aborted(signal);
 		};
@@ -505,7 +505,7 @@ describe("OpenAI's own client", () => {
 	test('comes back by itself when the server was busy', async () => {
 		const server = await arrange();
 		let calls = 0;
-		server.pool.load = async () => {
+		server.pool.onLoad = async () => {
 			calls++;
 			if (calls === 1) throw new EarshotError('overloaded', 'busy', { retryAfterSeconds: 0 });
 		};
@@ -559,4 +559,32 @@ test('a path in a path: unknown ones are refused in the envelope', async () => {
 		status: 404,
 		json: { error: { code: 'not_found', type: 'invalid_request_error' } },
 	});
+});
+
+test('the model is given back however a request ends', async () => {
+	const server = await arrange();
+	await transcribe(server);
+	await transcribe(server, { stream: 'true' });
+	expect((await transcribe(server, { temperature: 'hot' })).status).toBe(400);
+	server.model.script = () => {
+		throw new EarshotError('engine_failed', 'no');
+	};
+	expect((await transcribe(server)).status).toBe(500);
+	expect(server.pool.leased).toBe(0);
+	server.model.script = (_, signal) => {
+		expect(server.pool.leased).toBe(1);
+		return (async function* () {
+			yield await aborted(signal);
+		})();
+	};
+	const gone = new AbortController();
+	const lost = fetch(`${server.url}/v1/audio/transcriptions`, {
+		method: 'POST',
+		body: form(),
+		signal: gone.signal,
+	});
+	await vi.waitUntil(() => server.pool.leased === 1);
+	gone.abort();
+	await expect(lost).rejects.toThrow();
+	await vi.waitUntil(() => server.pool.leased === 0);
 });

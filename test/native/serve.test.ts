@@ -190,7 +190,7 @@ describe('the server with real engines', () => {
 
 /** The process of a model's host once it has one. */
 async function started(model: string): Promise<number> {
-	const transcriber = await served.pool.transcriber(model, new AbortController().signal);
-	const { pid } = transcriber as unknown as { pid: number };
-	return pid;
+	const lease = await served.pool.lease(model, new AbortController().signal);
+	lease.release();
+	return served.pool.models.find(({ id }) => id === model)?.pid ?? 0;
 }

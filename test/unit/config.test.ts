@@ -44,6 +44,8 @@ describe('the settings', () => {
 		['EARSHOT_PORT', environmentSource({ EARSHOT_PORT: 'http' }), 'a whole number from 0 to 65535'],
 		['num_threads', file({ numThreads: '0' }), 'a whole number from 1 to 1024'],
 		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
+		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a figure with s, m or h'],
+		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a figure with s, m or h'],
 		['--log-level', flagSource({ logLevel: 'loud' }), 'one of silent'],
 	])('refuse a bad %s by its name', (name, source, expected) => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);
@@ -51,6 +53,20 @@ describe('the settings', () => {
 
 	it('split lists at commas', () => {
 		expect(resolveConfig([flagSource({ apiKeys: 'a, b,' })]).apiKeys).toEqual(['a', 'b']);
+	});
+
+	it.each([
+		['300', 300_000],
+		['90s', 90_000],
+		['10m', 600_000],
+		['1.5h', 5_400_000],
+		['250ms', 250],
+		['0', 0],
+		['-1', Infinity],
+		['-1s', Infinity],
+		['never', Infinity],
+	])('keep a model that is to stay %s for %s ms', (text, ms) => {
+		expect(resolveConfig([flagSource({ keepAliveMs: text })]).keepAliveMs).toBe(ms);
 	});
 
 	it('make one lane per thread unless told otherwise', () => {

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ServedModels } from '../../src/catalog/live-serving.js';
 import { findIn, type ModelEntry } from '../../src/catalog/model-entry.js';
 import { EarshotError } from '../../src/errors.js';
 import { HostPool } from '../../src/pool/pool.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
+import { FakeClock } from '../helpers/fakes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
 const never = new AbortController().signal;
@@ -20,7 +21,10 @@ const options: TranscribeOptions = {
 	chunking: defaultChunking,
 };
 
-function entry(id: string, given: Pick<Partial<ModelEntry>, 'aliases' | 'files'> = {}): ModelEntry {
+function entry(
+	id: string,
+	given: Pick<Partial<ModelEntry>, 'aliases' | 'files' | 'keepAliveMs'> = {},
+): ModelEntry {
 	return {
 		id,
 		type: 'whisper_cpp',
@@ -70,6 +74,7 @@ class Served implements ServedModels {
 
 function arrange(...entries: ModelEntry[]) {
 	const models = new Served(...entries);
+	const clock = new FakeClock();
 	const pool = new HostPool({
 		models,
 		settings: {
@@ -83,12 +88,21 @@ function arrange(...entries: ModelEntry[]) {
 		},
 		script,
 		env: {},
+		clock,
+		keepAliveMs: 60_000,
 		createdAt: () => 0,
 	});
 	onTestFinished(() => pool.close());
-	const run = async (model: string, recording = '/ok/1') =>
-		(await pool.transcriber(model, never)).transcribe({ path: recording }, options, never);
-	return { models, pool, run };
+	async function* run(model: string, recording = '/ok/1'): AsyncGenerator<TranscriptEvent> {
+		const lease = await pool.lease(model, never);
+		try {
+			yield* lease.transcribe({ path: recording }, options, never);
+		} finally {
+			lease.release();
+		}
+	}
+	const shown = (id: string) => pool.models.find((model) => model.id === id);
+	return { models, pool, clock, run, shown };
 }
 
 /** The process that did it. */
@@ -100,30 +114,30 @@ async function workerOf(events: AsyncIterable<TranscriptEvent>): Promise<string>
 describe('when models.yaml has changed', () => {
 	it('a model that is as it was keeps its process, whatever it is called now', async () => {
 		const { models, run } = arrange(entry('a'));
-		const before = await workerOf(await run('a'));
+		const before = await workerOf(run('a'));
 		models.become(entry('a', { aliases: ['b'] }), entry('c'));
-		expect(await workerOf(await run('b'))).toBe(before);
+		expect(await workerOf(run('b'))).toBe(before);
 	});
 
 	it('a model with other files is loaded anew', async () => {
 		const { models, run } = arrange(entry('a'));
-		const before = await workerOf(await run('a'));
+		const before = await workerOf(run('a'));
 		models.become(entry('a', { files: { model: '/other' } }));
-		expect(await workerOf(await run('a'))).not.toBe(before);
+		expect(await workerOf(run('a'))).not.toBe(before);
 	});
 
 	it('a model that has gone is unloaded and not found', async () => {
 		const { models, pool, run } = arrange(entry('a'), entry('b'));
-		await workerOf(await run('a'));
+		await workerOf(run('a'));
 		models.become(entry('b'));
 		expect(pool.models.map(({ id }) => id)).toEqual(['b']);
 		expect(pool.defaultModel).toBe('b');
-		await expect(run('a')).rejects.toMatchObject({ code: 'model_not_found' });
+		await expect(workerOf(run('a'))).rejects.toMatchObject({ code: 'model_not_found' });
 	});
 
 	it('a recording that is being worked on is finished by the process that has it', async () => {
 		const { models, run } = arrange(entry('a'));
-		const events = (await run('a', '/ok/2'))[Symbol.asyncIterator]();
+		const events = run('a', '/ok/2')[Symbol.asyncIterator]();
 		expect((await events.next()).value).toMatchObject({ type: 'started' });
 		models.become(entry('a', { files: { model: '/other' } }));
 		const rest: string[] = [];
@@ -139,7 +153,7 @@ describe('a model whose files are not here yet', () => {
 		models.ready = async () => {
 			order.push('ready');
 		};
-		await workerOf(await run('a'));
+		await workerOf(run('a'));
 		expect(order).toEqual(['ready']);
 	});
 
@@ -148,7 +162,95 @@ describe('a model whose files are not here yet', () => {
 		models.ready = async () => {
 			throw new EarshotError('model_not_found', 'To fetch it: earshot pull a');
 		};
-		await expect(run('a')).rejects.toThrow('earshot pull a');
+		await expect(workerOf(run('a'))).rejects.toThrow('earshot pull a');
 		expect(pool.models[0]?.state).toBe('unloaded');
+	});
+});
+
+describe('a model without work', () => {
+	/** Until its process is gone: the clock stands still meanwhile. */
+	const gone = (pid: number | null | undefined) =>
+		vi.waitUntil(() => {
+			try {
+				process.kill(pid ?? 0, 0);
+				return false;
+			} catch {
+				return true;
+			}
+		});
+
+	it('stays for the time that is set, and its process ends then', async () => {
+		const { clock, run, shown } = arrange(entry('a'));
+		const pid = Number(await workerOf(run('a')));
+		clock.advance(59_999);
+		expect(shown('a')).toMatchObject({ state: 'loaded', pid, idleMs: 59_999, unloadsInMs: 1 });
+		clock.advance(1);
+		expect(shown('a')).toMatchObject({ state: 'unloaded', idleMs: null, unloadsInMs: null });
+		await gone(pid);
+	});
+
+	it('stays for as long again after each request', async () => {
+		const { clock, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		clock.advance(40_000);
+		await workerOf(run('a'));
+		clock.advance(40_000);
+		expect(await workerOf(run('a'))).toBe(before);
+	});
+
+	it('is loaded again by the next request, even while its process is still ending', async () => {
+		const { clock, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		clock.advance(60_000);
+		expect(await workerOf(run('a'))).not.toBe(before);
+	});
+
+	it('goes with its last request where it is to go at once, and waits for its first one', async () => {
+		const { pool, run, shown } = arrange(entry('a', { keepAliveMs: 0 }));
+		await pool.load('a', never);
+		const pid = shown('a')?.pid;
+		expect(shown('a')).toMatchObject({ state: 'loaded', unloadsInMs: null });
+		const [first, second] = await Promise.all([workerOf(run('a', '/ok/3')), workerOf(run('a'))]);
+		expect([first, second]).toEqual([[pid, pid, pid].join(' '), String(pid)]);
+		expect(shown('a')?.state).toBe('unloaded');
+		await gone(pid);
+	});
+
+	it('stays for ever where it is told to', async () => {
+		const { clock, run, shown } = arrange(entry('a', { keepAliveMs: Infinity }));
+		await workerOf(run('a'));
+		clock.advance(1e12);
+		expect(shown('a')).toMatchObject({ state: 'loaded', idleMs: 1e12, unloadsInMs: null });
+	});
+
+	it('goes by what models.yaml says now, without being loaded anew', async () => {
+		const { models, clock, run, shown } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		models.become(entry('a', { keepAliveMs: 1000 }));
+		expect(await workerOf(run('a'))).toBe(before);
+		clock.advance(1000);
+		expect(shown('a')?.state).toBe('unloaded');
+	});
+
+	it('is not without work while a request has it, however long that takes', async () => {
+		const { pool, clock, shown } = arrange(entry('a'));
+		const lease = await pool.lease('a', never);
+		clock.advance(1e9);
+		expect(shown('a')).toMatchObject({ state: 'loaded', requests: 1, idleMs: null });
+		lease.release();
+		lease.release();
+		expect(shown('a')).toMatchObject({ requests: 0, idleMs: 0, unloadsInMs: 60_000 });
+	});
+
+	it('stays as if it had been used where all who asked left before it was loaded', async () => {
+		const { pool, clock, shown } = arrange(entry('a'));
+		const leaver = new AbortController();
+		const lease = pool.lease('a', leaver.signal);
+		leaver.abort();
+		await expect(lease).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => shown('a')?.state === 'loaded');
+		await vi.waitUntil(() => shown('a')?.unloadsInMs === 60_000);
+		clock.advance(60_000);
+		expect(shown('a')?.state).toBe('unloaded');
 	});
 });

@@ -54,6 +54,18 @@ describe('models.yaml', () => {
 		]);
 	});
 
+	it('says how long a model stays in memory', () => {
+		const of = (value: string) =>
+			parse(`models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: ${value}}`).entries[0]
+				?.keepAliveMs;
+		expect(['10m', '-1', '0', 'never'].map(of)).toEqual([600_000, Infinity, 0, Infinity]);
+		expect(
+			refusal('models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: soon}').message,
+		).toBe(
+			'models.yaml:2: Expected `models.a.keep_alive` to be seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never, got `soon`',
+		);
+	});
+
 	it('holds settings beside its models', () => {
 		expect(parse(good).source.values).toEqual({ defaultModel: 'sensevoice-small', numThreads: '4' });
 	});
