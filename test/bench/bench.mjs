@@ -1,0 +1,107 @@
+/**
+ * Earshot beside its peers: each trial in processes of its own, both sides in turn in one run, ratios printed.
+ *
+ *   npm run bench                        all trials
+ *   npm run bench -- throughput sherpa   some of them
+ *   npm run bench -- --list              what there is
+ *   … --rounds 3                         how often the sides take turns; medians count
+ *   … --seconds 20                       how long a crowd asks
+ *   … --json FILE                        everything seen, beside the table
+ *
+ * Takes a quiet machine: whatever else runs is measured too. Not a test: nothing fails, figures are told.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { argv, stderr, stdout } from 'node:process';
+import { parseArgs } from 'node:util';
+import { machine } from './machine.mjs';
+import { latency, longFile, throughput } from './trials/server.mjs';
+import { sherpa } from './trials/sherpa.mjs';
+import { memory, survival } from './trials/steadiness.mjs';
+import { whisper } from './trials/whisper.mjs';
+
+/**
+ * @typedef {object} Settings
+ * @property {number} rounds
+ * @property {number} seconds
+ * @property {(line: string) => void} tell progress
+ *
+ * @typedef {object} Figure
+ * @property {string} what
+ * @property {string} seen
+ * @property {string} [beside] the peer's
+ * @property {number} [ratio]
+ * @property {number} [atLeast] or
+ * @property {number} [atMost] what the ratio, or where there is none the value, is to be
+ * @property {number} [value]
+ * @property {string} model file and hash
+ */
+
+/** @type {Record<string, { about: string, run: (settings: Settings) => Promise<Figure[]> }>} */
+const trials = {
+	throughput: { about: 'Whisper base shape, 1, 8 and 32 clients beside whisper-server', run: throughput },
+	long: { about: 'one 10-minute recording beside whisper-server', run: longFile },
+	latency: { about: '3 s clips alone, and while a 10-minute recording runs', run: latency },
+	whisper: { about: 'one clip on one thread beside whisper-cli, and where its time goes', run: whisper },
+	sherpa: { about: 'a CTC transformer beside sherpa-onnx-node', run: sherpa },
+	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
+	survival: { about: 'requests lost when a host is killed', run: survival },
+};
+
+const { values, positionals } = parseArgs({
+	args: argv.slice(2),
+	allowPositionals: true,
+	options: {
+		rounds: { type: 'string', default: '3' },
+		seconds: { type: 'string', default: '20' },
+		json: { type: 'string' },
+		list: { type: 'boolean', default: false },
+	},
+});
+
+/** @param {Figure} figure */
+function verdict({ ratio, value, atLeast, atMost }) {
+	const number = ratio ?? value;
+	if (number === undefined || (atLeast === undefined && atMost === undefined)) return '';
+	const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
+	const met = atLeast === undefined ? number <= (atMost ?? 0) : number >= atLeast;
+	return `${met ? 'met' : 'MISSED'}: ${wanted}`;
+}
+
+/** @param {Figure} figure */
+function line(figure) {
+	const { what, seen, beside, ratio } = figure;
+	const times = ratio === undefined ? '' : `${ratio.toFixed(2)}x`;
+	return [what, seen, beside ?? '', times, verdict(figure)].join(' | ');
+}
+
+if (values.list) {
+	for (const [name, { about }] of Object.entries(trials)) stdout.write(`${name.padEnd(11)} ${about}\n`);
+} else {
+	const names = positionals.length > 0 ? positionals : Object.keys(trials);
+	const unknown = names.find((name) => !(name in trials));
+	if (unknown) throw new Error(`Expected trials of ${Object.keys(trials).join(', ')}, got ${unknown}`);
+	const about = machine();
+	const { processor, cores, memoryGiB, system, node, commit, loadBefore } = about;
+	stdout.write(
+		`${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, commit ${commit}, load ${loadBefore.toFixed(2)}\n`,
+	);
+	const settings = {
+		rounds: Number(values.rounds),
+		seconds: Number(values.seconds),
+		tell: (text) => stderr.write(`${text}\n`),
+	};
+	/** @type {Figure[]} */
+	const figures = [];
+	for (const name of names) {
+		stdout.write(`\n${name}: ${trials[name].about}\n`);
+		for (const figure of await trials[name].run(settings)) {
+			figures.push(figure);
+			stdout.write(`  ${line(figure)}\n`);
+		}
+	}
+	const models = new Set(figures.map(({ model }) => model));
+	stdout.write(`\nmodels: ${[...models].join('; ')}\n`);
+	if (values.json)
+		writeFileSync(values.json, `${JSON.stringify({ machine: about, figures }, undefined, '\t')}\n`);
+}

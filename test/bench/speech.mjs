@@ -1,0 +1,58 @@
+/** What is transcribed: strings of the bundled recordings, so that voice activity detection finds speech all over. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './peers.mjs';
+
+const sampleRate = 16_000;
+const headerBytes = 44;
+
+/** 16-bit samples of a bundled 16 kHz recording. */
+function samplesOf(name) {
+	const file = readFileSync(join(root, 'fixtures', 'demo-digits', `${name}.wav`));
+	return new Int16Array(file.buffer.slice(file.byteOffset + headerBytes, file.byteOffset + file.length));
+}
+
+/** @param {Int16Array} samples */
+export function wav(samples) {
+	const header = Buffer.alloc(headerBytes);
+	header.write('RIFF', 0);
+	header.writeUInt32LE(36 + samples.byteLength, 4);
+	header.write('WAVEfmt ', 8);
+	header.writeUInt32LE(16, 16);
+	header.writeUInt16LE(1, 20);
+	header.writeUInt16LE(1, 22);
+	header.writeUInt32LE(sampleRate, 24);
+	header.writeUInt32LE(sampleRate * 2, 28);
+	header.writeUInt16LE(2, 32);
+	header.writeUInt16LE(16, 34);
+	header.write('data', 36);
+	header.writeUInt32LE(samples.byteLength, 40);
+	return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]);
+}
+
+/**
+ * Speech without long pauses.
+ * @param {number} seconds @param {number} [from] second of the endless recording to begin at
+ * @returns {Buffer} a WAV file, 16 kHz, mono, 16 bits
+ */
+export function speech(seconds, from = 0) {
+	const spoken = ['digits-count', 'digits-pause'].map(samplesOf);
+	const round = spoken.reduce((sum, { length }) => sum + length, 0);
+	const whole = new Int16Array(round);
+	whole.set(spoken[0]);
+	whole.set(spoken[1], spoken[0].length);
+	const start = Math.floor(from * sampleRate);
+	return wav(Int16Array.from({ length: seconds * sampleRate }, (_, i) => whole[(start + i) % round]));
+}
+
+/**
+ * @param {number} count
+ * @returns {{ seconds: number, file: Buffer }[]} clips of 3 to 11 s, each length equally often
+ */
+export function clips(count) {
+	return Array.from({ length: count }, (_, index) => {
+		const seconds = 3 + ((index * 5) % 9);
+		return { seconds, file: speech(seconds, index * 1.7) };
+	});
+}

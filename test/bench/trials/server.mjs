@@ -1,0 +1,148 @@
+/** Whole servers beside each other: throughput, a long recording, latency. */
+
+import { shortHash, whisperShape } from '../models.mjs';
+import { whisperPrograms } from '../peers.mjs';
+import { crowd, earshot, whisperServer } from '../servers.mjs';
+import { median, percentile } from '../statistics.mjs';
+
+/** Positions of the encoder per second, and what a careful client adds: as Earshot does for itself. */
+const sized = { contextPerSecond: 50, contextMargin: 64 };
+const plain = { response_format: 'json', temperature: '0' };
+const ours = { ...plain, model: 'base' };
+
+/** @param {string} model @param {Record<string, string | number>} [options] @param {string[]} [flags] */
+const withModel = (model, options = {}, flags = []) =>
+	earshot({ base: { type: 'whisper_cpp', files: { model }, options } }, flags);
+
+/**
+ * Starts a side, warms it up, lets the crowd ask, and ends it.
+ * @param {() => Promise<import('../servers.mjs').Server>} start
+ * @param {Omit<import('../client.mjs').Crowd, 'url'>} asks
+ */
+async function turn(start, asks) {
+	const server = await start();
+	try {
+		await crowd({ ...asks, url: server.url, clients: 1, requests: 2, clipSeconds: 3 });
+		const seen = await crowd({ ...asks, url: server.url });
+		if (seen.failed > 0) throw new Error(`${seen.failed} requests failed: ${seen.failures.join('; ')}`);
+		if (seen.texts.some((text) => text === '' || text === '{"text":""}'))
+			throw new Error('a recording of speech gave no text');
+		return seen;
+	} finally {
+		await server.stop();
+	}
+}
+
+/**
+ * @param {import('../bench.mjs').Settings} settings
+ * @returns {Promise<import('../bench.mjs').Figure[]>}
+ */
+export async function throughput({ rounds, seconds, tell }) {
+	const file = whisperShape('base', 25);
+	const model = `base shape, 25 tokens a window, f16, ${shortHash(file)}`;
+	const { server: usual } = whisperPrograms('default');
+	const { server: llamafile } = whisperPrograms('llamafile');
+	const sides = {
+		earshot: (clients) => turn(() => withModel(file), { fields: ours, clients, seconds }),
+		'whisper-server': (clients) =>
+			turn(() => whisperServer(usual, file), { fields: plain, clients, seconds }),
+		'whisper-server, llamafile, audio_ctx by the client': (clients) =>
+			turn(() => whisperServer(llamafile, file), { fields: plain, ...sized, clients, seconds }),
+	};
+	const targets = {
+		'whisper-server': 8,
+		'whisper-server, llamafile, audio_ctx by the client': 1.2,
+	};
+	const figures = [];
+	for (const clients of [1, 8, 32]) {
+		/** @type {Record<string, number[]>} */
+		const speeds = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+		for (let round = 0; round < rounds; round++) {
+			for (const [name, run] of Object.entries(sides)) {
+				const { audioSeconds, wallSeconds } = await run(clients);
+				speeds[name].push(audioSeconds / wallSeconds);
+				tell(`  ${clients} clients, ${name}: ${(audioSeconds / wallSeconds).toFixed(1)} audio s/s`);
+			}
+		}
+		for (const [name, atLeast] of Object.entries(targets)) {
+			// Of the same round: the machine was the same for both.
+			const ratio = median(speeds.earshot.map((speed, round) => speed / speeds[name][round]));
+			figures.push({
+				what: `${clients} clients, 3-11 s clips, audio s/s against ${name}`,
+				seen: median(speeds.earshot).toFixed(1),
+				beside: median(speeds[name]).toFixed(1),
+				ratio,
+				...(clients === 8 ? { atLeast } : {}),
+				model,
+			});
+		}
+	}
+	return figures;
+}
+
+/**
+ * @param {import('../bench.mjs').Settings} settings
+ * @returns {Promise<import('../bench.mjs').Figure[]>}
+ */
+export async function longFile({ rounds, tell }) {
+	const file = whisperShape('base', 75);
+	const { server: usual } = whisperPrograms('default');
+	const asks = { clients: 1, requests: 1, clipSeconds: 600 };
+	/** @type {number[][]} */
+	const times = [[], []];
+	for (let round = 0; round < Math.min(rounds, 2); round++) {
+		const sides = [
+			await turn(() => withModel(file), { ...asks, fields: ours }),
+			await turn(() => whisperServer(usual, file), { ...asks, fields: plain }),
+		];
+		for (const [side, { wallSeconds }] of sides.entries()) times[side].push(wallSeconds);
+		tell(`  10 minutes: ${sides.map(({ wallSeconds }) => wallSeconds.toFixed(1)).join(' s beside ')} s`);
+	}
+	return [
+		{
+			what: 'one 10-minute recording, speed against whisper-server',
+			seen: `${median(times[0]).toFixed(1)} s`,
+			beside: `${median(times[1]).toFixed(1)} s`,
+			ratio: median(times[1].map((time, round) => time / times[0][round])),
+			atLeast: 1.8,
+			model: `base shape, 75 tokens a window, f16, ${shortHash(file)}`,
+		},
+	];
+}
+
+/**
+ * @param {import('../bench.mjs').Settings} settings
+ * @returns {Promise<import('../bench.mjs').Figure[]>}
+ */
+export async function latency({ tell }) {
+	const file = whisperShape('base', 25);
+	const server = await withModel(file);
+	try {
+		const asks = { url: server.url, fields: ours, clipSeconds: 3, clients: 1 };
+		await crowd({ ...asks, requests: 3 });
+		const idle = await crowd({ ...asks, requests: 40 });
+		let done = false;
+		const long = crowd({ ...asks, clipSeconds: 600, requests: 1 }).finally(() => {
+			done = true;
+		});
+		/** @type {number[]} */
+		const busy = [];
+		while (!done && busy.length < 200) busy.push(...(await crowd({ ...asks, requests: 5 })).latencies);
+		await long;
+		const both = (latencies) =>
+			`p50 ${percentile(latencies, 0.5).toFixed(0)} ms, p95 ${percentile(latencies, 0.95).toFixed(0)} ms`;
+		tell(`  ${idle.latencies.length} alone, ${busy.length} beside the recording`);
+		return [
+			{
+				what: '3 s clips while a 10-minute recording runs, p95 against idle',
+				seen: both(busy),
+				beside: both(idle.latencies),
+				ratio: percentile(busy, 0.95) / percentile(idle.latencies, 0.95),
+				atMost: 2.5,
+				model: `base shape, 25 tokens a window, f16, ${shortHash(file)}`,
+			},
+		];
+	} finally {
+		await server.stop();
+	}
+}

@@ -1,0 +1,86 @@
+/** One clip on one thread: Earshot as a library beside whisper-cli, and what a token costs. */
+
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { shortHash, whisperShape } from '../models.mjs';
+import { whisperPrograms, workplace } from '../peers.mjs';
+import { inProcess } from '../servers.mjs';
+import { speech } from '../speech.mjs';
+import { median } from '../statistics.mjs';
+
+/** @param {string} program @param {string} model @param {string} wav @returns {number} ms, loading left out */
+function whisperCli(program, model, wav) {
+	const args = ['-m', model, '-f', wav, '-t', '1', '-bs', '1', '-bo', '1', '-l', 'en'];
+	const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+	if (status !== 0) throw new Error(`whisper-cli ended with ${status}: ${stderr}`);
+	if (stdout.trim() === '') throw new Error('whisper-cli heard nothing');
+	const time = (what) => Number(new RegExp(`${what} time =\\s*([\\d.]+) ms`).exec(stderr)?.[1]);
+	return time('total') - time('load');
+}
+
+/**
+ * @param {import('../bench.mjs').Settings} settings
+ * @returns {Promise<import('../bench.mjs').Figure[]>}
+ */
+export async function whisper({ rounds, tell }) {
+	const { cli } = whisperPrograms('default');
+	const few = whisperShape('base', 25);
+	const many = whisperShape('base', 75);
+	const ours = (file, seconds, encoder) =>
+		inProcess('ours.mjs', {
+			model: { type: 'whisper_cpp', files: { model: file } },
+			seconds,
+			threads: 1,
+			repeats: 2,
+			settings: { EARSHOT_ENCODER: encoder },
+		});
+	/** @type {Record<string, number[]>} */
+	const times = {};
+	const note = (name, ms) => {
+		times[name] = [...(times[name] ?? []), ms];
+		tell(`  ${name}: ${ms.toFixed(0)} ms`);
+	};
+	for (let round = 0; round < rounds; round++) {
+		for (const seconds of [10, 30]) {
+			const wav = join(workplace, `speech-${seconds}.wav`);
+			writeFileSync(wav, speech(seconds));
+			for (const [tokens, file] of [
+				[25, few],
+				[75, many],
+			]) {
+				const name = `${seconds} s, ${tokens} tokens`;
+				note(`whisper-cli, ${name}`, whisperCli(cli, file, wav));
+				for (const encoder of ['auto', 'onnx-int8', 'ggml'])
+					note(`earshot ${encoder}, ${name}`, median((await ours(file, seconds, encoder)).times));
+			}
+		}
+	}
+	const of = (side, seconds, tokens) => median(times[`${side}, ${seconds} s, ${tokens} tokens`]);
+	const perToken = (side) => (of(side, 10, 75) - of(side, 10, 25)) / 50;
+	const model = `base shape, 25 and 75 tokens a window, f16, ${shortHash(few)}, ${shortHash(many)}`;
+	const clip = (side, seconds, tokens, atMost) => ({
+		what: `one ${seconds} s clip, one thread, ${side} against whisper-cli`,
+		seen: `${of(side, seconds, tokens).toFixed(0)} ms`,
+		beside: `${of('whisper-cli', seconds, tokens).toFixed(0)} ms`,
+		ratio: of(side, seconds, tokens) / of('whisper-cli', seconds, tokens),
+		...(atMost === undefined ? {} : { atMost }),
+		model,
+	});
+	return [
+		clip('earshot auto', 10, 25, 0.15),
+		clip('earshot onnx-int8', 10, 25, 0.11),
+		clip('earshot ggml', 10, 25),
+		clip('earshot auto', 30, 75, 0.45),
+		clip('earshot onnx-int8', 30, 75),
+		clip('earshot ggml', 30, 75),
+		{
+			what: 'decoder, tokens per second, one thread, against whisper-cli',
+			seen: (1000 / perToken('earshot auto')).toFixed(0),
+			beside: (1000 / perToken('whisper-cli')).toFixed(0),
+			ratio: perToken('whisper-cli') / perToken('earshot auto'),
+			atLeast: 1.2,
+			model,
+		},
+	];
+}
