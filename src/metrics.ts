@@ -28,8 +28,52 @@ export interface PoolMetrics {
 	memory(model: string, bytes: number): void;
 }
 
+/** A batch that was run, however it ended. */
+export interface BatchReport {
+	readonly clips: number;
+	/** Audio. */
+	readonly seconds: number;
+	/** Silence that filled the batch up to longest × count, where the library pads. */
+	readonly paddingSeconds: number;
+	readonly runMs: number;
+}
+
+/** What a model's scheduler is at. */
+export interface SchedulerState {
+	readonly lanes: number;
+	/** Of the lanes and the express lane. */
+	readonly busyLanes: number;
+	readonly waitingClips: number;
+	/** Audio of those. */
+	readonly waitingSeconds: number;
+}
+
+/** What a host tells a few times a second while anything happens. */
+export interface HostReport {
+	/** As it is now. */
+	readonly state: SchedulerState;
+	/** What was run since the last report. */
+	readonly batches: readonly BatchReport[];
+}
+
+/** A recording that was transcribed. */
+export interface RecordingReport {
+	/** Of the recording. */
+	readonly audioSeconds: number;
+	/** From the request's first byte to the end of the answer. */
+	readonly totalMs: number;
+	readonly decodeMs: number;
+	readonly queueMs: number;
+	readonly runMs: number;
+}
+
 /** Seconds: from a null engine to a recording of hours. */
 const timeBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+const clipBuckets = [1, 2, 3, 4, 6, 8, 12, 16, 32];
+
+/** Of a model without a host. */
+const idle: SchedulerState = { lanes: 0, busyLanes: 0, waitingClips: 0, waitingSeconds: 0 };
 
 export class Metrics implements PoolMetrics {
 	readonly #registry = new Registry();
@@ -49,6 +93,34 @@ export class Metrics implements PoolMetrics {
 	readonly #refusals = this.#counter('refusals_total', 'Requests turned away', ['model', 'reason']);
 	readonly #memory = this.#gauge('host_memory_bytes', 'Resident memory of the host', ['model']);
 
+	readonly #lanes = this.#gauge('lanes', 'Batches that the model may run at once', ['model']);
+	readonly #busyLanes = this.#gauge('lanes_busy', 'Batches that run; one more than `lanes` at most', [
+		'model',
+	]);
+	readonly #waitingClips = this.#gauge('queue_clips', 'Clips that wait for a lane', ['model']);
+	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips that wait for a lane', [
+		'model',
+	]);
+	readonly #batchClips = this.#histogram('batch_clips', 'Clips of a batch', ['model'], clipBuckets);
+	readonly #batchRun = this.#histogram('batch_run_seconds', 'Time that a batch ran', ['model']);
+	readonly #batchAudio = this.#counter('batch_audio_seconds_total', 'Audio that was run', ['model']);
+	readonly #batchPadding = this.#counter(
+		'batch_padding_seconds_total',
+		'Silence that was run beside it, to make the clips of batches equally long',
+		['model'],
+	);
+	readonly #audio = this.#counter('audio_seconds_total', 'Length of the recordings transcribed', ['model']);
+	readonly #decode = this.#histogram('decode_seconds', 'Decoding a recording and finding speech in it', [
+		'model',
+	]);
+	readonly #wait = this.#histogram('wait_seconds', 'From the first clip of a recording until one ran', [
+		'model',
+	]);
+	readonly #run = this.#histogram('run_seconds', 'From then until the last clip was through', ['model']);
+	readonly #total = this.#histogram('request_seconds', 'The whole of a request that was transcribed', [
+		'model',
+	]);
+
 	readonly contentType = this.#registry.contentType;
 
 	loaded(model: string, seconds: number): void {
@@ -62,10 +134,12 @@ export class Metrics implements PoolMetrics {
 
 	unloaded(model: string, reason: UnloadReason): void {
 		this.#unloads.inc({ model, reason });
+		this.#scheduler(model, idle);
 	}
 
 	restarted(model: string, reason: RestartReason): void {
 		this.#restarts.inc({ model, reason });
+		this.#scheduler(model, idle);
 	}
 
 	refused(model: string, reason: RefusalReason): void {
@@ -76,9 +150,34 @@ export class Metrics implements PoolMetrics {
 		this.#memory.set({ model }, bytes);
 	}
 
+	scheduled(model: string, { state, batches }: HostReport): void {
+		this.#scheduler(model, state);
+		for (const { clips, seconds, paddingSeconds, runMs } of batches) {
+			this.#batchClips.observe({ model }, clips);
+			this.#batchRun.observe({ model }, runMs / 1000);
+			this.#batchAudio.inc({ model }, seconds);
+			this.#batchPadding.inc({ model }, paddingSeconds);
+		}
+	}
+
+	transcribed(model: string, { audioSeconds, totalMs, decodeMs, queueMs, runMs }: RecordingReport): void {
+		this.#audio.inc({ model }, audioSeconds);
+		this.#total.observe({ model }, totalMs / 1000);
+		this.#decode.observe({ model }, decodeMs / 1000);
+		this.#wait.observe({ model }, queueMs / 1000);
+		this.#run.observe({ model }, runMs / 1000);
+	}
+
 	/** Everything, in Prometheus' text format. */
 	render(): Promise<string> {
 		return this.#registry.metrics();
+	}
+
+	#scheduler(model: string, { lanes, busyLanes, waitingClips, waitingSeconds }: SchedulerState): void {
+		this.#lanes.set({ model }, lanes);
+		this.#busyLanes.set({ model }, busyLanes);
+		this.#waitingClips.set({ model }, waitingClips);
+		this.#waitingSeconds.set({ model }, waitingSeconds);
 	}
 
 	#counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
@@ -89,12 +188,17 @@ export class Metrics implements PoolMetrics {
 		return new Gauge({ name: `earshot_${name}`, help, labelNames, registers: [this.#registry] });
 	}
 
-	#histogram<L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> {
+	#histogram<L extends string>(
+		name: string,
+		help: string,
+		labelNames: readonly L[],
+		buckets = timeBuckets,
+	): Histogram<L> {
 		return new Histogram({
 			name: `earshot_${name}`,
 			help,
 			labelNames,
-			buckets: timeBuckets,
+			buckets,
 			registers: [this.#registry],
 		});
 	}

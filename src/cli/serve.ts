@@ -51,6 +51,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		onLog: (line) => log.debug({}, line),
 		clock: systemClock,
 		keepAliveMs: config.keepAliveMs,
+		metrics,
 		createdAt,
 	});
 	const server = await startServer({

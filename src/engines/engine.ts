@@ -6,6 +6,10 @@ import type { TokenLogprob, Word } from '../transcriber/transcript.js';
 export interface Limits {
 	/** Batches that may run at once. */
 	readonly lanes: number;
+	/** Whether one more may run beside them, for a short clip that would wait behind long ones. */
+	readonly expressLane: boolean;
+	/** Threads that one clip can make use of; 1 where the library's are fixed when it is loaded. */
+	readonly maxClipThreads: number;
 	/** 1 where the library would only loop over the clips. */
 	readonly maxBatchClips: number;
 	/** Ceiling on the cost of a batch in audio seconds: longest × count where `padded`, else the sum. */

@@ -47,7 +47,8 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const model = await guarded(() =>
 		addon().loadSherpa({
 			libraryDir: settings.libraryDir,
-			lanes: settings.lanes,
+			// The express lane's too.
+			lanes: settings.lanes + 1,
 			config: configOf(family, settings),
 			changesApart: family.changes?.apart ?? false,
 			exclusive: family.exclusive ?? false,
@@ -138,6 +139,9 @@ class SherpaEngine implements Engine {
 		const batchClips = typeof batch === 'number' ? Math.max(1, batch) : known.quantised ? 1 : usualBatchClips;
 		this.limits = {
 			lanes: settings.lanes,
+			// A family that runs one clip at a time would only wait inside the library.
+			expressLane: family.exclusive !== true,
+			maxClipThreads: 1,
 			maxBatchClips: family.batches === true ? batchClips : 1,
 			maxBatchSeconds: Math.max(maxBatchSeconds, family.maxClipSeconds),
 			padded: true,

@@ -68,7 +68,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		suppress: [],
 		alignmentHeads: [],
 	};
-	const model = await guarded(() => addon().loadParakeet(whole));
+	const model = await guarded(() => addon().loadParakeet({ ...whole, lanes: settings.lanes + 1 }));
 	return new WhisperEngine(model, whole, {
 		type: 'parakeet_cpp',
 		limits: parakeetLimits,
@@ -94,7 +94,8 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 	const model = await guarded(() =>
 		addon().loadWhisper({
 			path: settings.path,
-			lanes: settings.lanes,
+			// The express lane's too.
+			lanes: settings.lanes + 1,
 			maxThreads: settings.maxThreads,
 			useGpu: settings.useGpu,
 			gpuDevice: settings.gpuDevice,
@@ -118,11 +119,18 @@ class WhisperEngine implements Engine {
 	constructor(
 		model: Model<WhisperClipOptions, WhisperInfo>,
 		settings: WhisperSettings,
-		kind: Pick<ModelFacts, 'type' | 'capabilities'> & { readonly limits: Omit<Limits, 'lanes'> },
+		kind: Pick<ModelFacts, 'type' | 'capabilities'> & {
+			readonly limits: typeof limits | typeof parakeetLimits;
+		},
 	) {
 		this.#model = model;
 		this.#settings = settings;
-		this.limits = { ...kind.limits, lanes: settings.lanes };
+		this.limits = {
+			...kind.limits,
+			lanes: settings.lanes,
+			expressLane: true,
+			maxClipThreads: settings.maxThreads,
+		};
 		this.facts = {
 			id: settings.id,
 			engine: 'whisper.cpp',

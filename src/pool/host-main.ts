@@ -7,8 +7,10 @@ import { asEarshotError, EarshotError, toWire } from '../errors.js';
 import { runPipeline } from '../transcriber/pipeline.js';
 import { type LoadedModel, loadModel } from './load.js';
 import type { FromHost, ToHost } from './protocol.js';
+import { Reporter } from './reporter.js';
 
 let model: LoadedModel | undefined;
+let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
 
 function send(message: FromHost): void {
@@ -19,6 +21,7 @@ function send(message: FromHost): void {
 async function load({ entry, settings }: Extract<ToHost, { type: 'load' }>): Promise<void> {
 	try {
 		model = await loadModel(entry, settings);
+		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
 		send({ type: 'ready', facts: model.parts.facts });
 	} catch (thrown) {
 		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
@@ -48,6 +51,7 @@ async function close(): Promise<void> {
 	for (const control of requests.values()) control.abort();
 	try {
 		await model?.close();
+		reporter?.flush();
 	} finally {
 		process.disconnect?.();
 	}

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError, fromWire } from '../errors.js';
+import type { HostReport } from '../metrics.js';
 import type { HostSettings } from './host-settings.js';
 import type { FromHost, ToHost } from './protocol.js';
 
@@ -16,10 +17,12 @@ export interface HostProcessOptions {
 	readonly env: NodeJS.ProcessEnv;
 	/** A line for the log; the engines' own diagnostics come this way too. */
 	readonly onLog?: (line: string) => void;
+	/** How its scheduler is doing. */
+	readonly onReport?: (report: HostReport) => void;
 }
 
 /** What a process says once its model is loaded. */
-export type Answer = Exclude<FromHost, { type: 'ready' | 'load-failed' }>;
+export type Answer = Exclude<FromHost, { type: 'ready' | 'load-failed' | 'report' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
@@ -44,7 +47,7 @@ export class HostProcess {
 	#hasEnded = false;
 	#ending: Promise<void> | undefined;
 
-	constructor({ entry, settings, script, env, onLog }: HostProcessOptions, listener: Listener) {
+	constructor({ entry, settings, script, env, onLog, onReport }: HostProcessOptions, listener: Listener) {
 		this.#id = entry.id;
 		// execArgv: the server's own flags (inspectors, loaders) are not the host's.
 		const child = fork(script, [], {
@@ -67,6 +70,8 @@ export class HostProcess {
 					this.#refusal = fromWire(message.error);
 					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
 					this.send({ type: 'close' });
+				} else if (message.type === 'report') {
+					onReport?.(message.report);
 				} else {
 					listener.onAnswer(message);
 				}

@@ -212,7 +212,7 @@ export class Host implements Transcriber {
 			this.#clear(request, -1);
 			if (request.started) return;
 			request.started = true;
-		} else {
+		} else if (event.type === 'clip') {
 			request.running.delete(event.clip);
 			request.delivered = event.clip + 1;
 			this.#clear(request, event.clip);

@@ -6,6 +6,7 @@ import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError } from '../errors.js';
+import type { Metrics } from '../metrics.js';
 import { Host, type HostOptions } from './host.js';
 import type { HostSettings } from './host-settings.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
@@ -19,6 +20,8 @@ export interface PoolOptions {
 	/** Environment of the hosts. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly onLog?: (line: string) => void;
+	/** Told what happens to the hosts. */
+	readonly metrics?: Metrics;
 	readonly clock: Clock;
 	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
 	readonly keepAliveMs: number;
@@ -115,8 +118,15 @@ export class HostPool implements ModelPool {
 	#residentOf(entry: ModelEntry): Resident {
 		const found = this.#residents.get(entry.id);
 		if (found) return found;
-		const { settings, script, env, onLog, clock, keepAliveMs } = this.#options;
-		const options: HostOptions = { entry, settings, script, env, ...(onLog ? { onLog } : {}) };
+		const { settings, script, env, onLog, metrics, clock, keepAliveMs } = this.#options;
+		const options: HostOptions = {
+			entry,
+			settings,
+			script,
+			env,
+			...(onLog ? { onLog } : {}),
+			...(metrics ? { onReport: (report) => metrics.scheduled(entry.id, report) } : {}),
+		};
 		const resident = new Resident({
 			entry,
 			host: new Host(options),

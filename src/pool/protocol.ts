@@ -3,6 +3,7 @@
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { ModelFacts } from '../engines/engine.js';
 import type { WireError } from '../errors.js';
+import type { HostReport } from '../metrics.js';
 import type { PipelineEvent } from '../transcriber/pipeline.js';
 import type { Recording, TranscribeOptions } from '../transcriber/transcriber.js';
 import type { HostSettings } from './host-settings.js';
@@ -29,5 +30,7 @@ export type FromHost =
 	/** Sent before the work starts, so that after a crash the server knows what was in flight. */
 	| { readonly type: 'running'; readonly request: number; readonly clip: number }
 	| { readonly type: 'event'; readonly request: number; readonly event: PipelineEvent }
+	/** For the metrics, a few times a second while anything happens. */
+	| { readonly type: 'report'; readonly report: HostReport }
 	| { readonly type: 'finished'; readonly request: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

@@ -1,35 +1,66 @@
-/** Which clips run next. Pure. */
+/** Which clips run together. Pure. */
 
 import type { Limits, RecognizeOptions } from '../engines/engine.js';
 import type { Line, WaitingClip } from './queue.js';
+import { secondsOf } from './turns.js';
+
+type Waits<W extends WaitingClip> = Pick<Line<W>, 'waiting'>;
+
+/** Of what a padded batch computes, at most this share may be padding: more costs what batching gains. */
+export const maxPaddingShare = 0.2;
 
 /**
- * The head of the line whose turn it is, then heads and followers of all lines in turn, as long as their
- * options are the same and the batch stays within the limits. Empty only when nothing waits.
+ * The head of the first line, whatever it is, so that nothing starves however often it was passed over; then
+ * what asks for the same and fits: heads before followers, or where the library pads, the nearest in length
+ * first. Empty only when nothing waits.
  */
 export function pickBatch<W extends WaitingClip>(
-	lines: readonly Line<W>[],
+	lines: readonly Waits<W>[],
 	limits: Pick<Limits, 'maxBatchClips' | 'maxBatchSeconds' | 'padded'>,
 ): W[] {
 	const first = lines[0]?.waiting[0];
 	if (!first) return [];
 	const batch = [first];
-	const rounds = Math.max(0, ...lines.map((line) => line.waiting.length));
-	for (let round = 0; round < rounds && batch.length < limits.maxBatchClips; round++) {
-		for (const line of lines) {
-			const next = line.waiting[round];
-			if (!next || next === first || batch.length >= limits.maxBatchClips) continue;
-			if (!sameOptions(next.options, first.options)) continue;
-			if (costOf([...batch, next], limits.padded) <= limits.maxBatchSeconds) batch.push(next);
-		}
+	if (limits.maxBatchClips === 1) return batch;
+	const others = inRounds(lines).filter((each) => each !== first && sameOptions(each.options, first.options));
+	const distance = (each: W) => Math.abs(secondsOf(each) - secondsOf(first));
+	if (limits.padded) others.sort((a, b) => distance(a) - distance(b));
+	for (const next of others) {
+		if (batch.length >= limits.maxBatchClips) break;
+		if (fits([...batch, next], limits)) batch.push(next);
 	}
 	return batch;
 }
 
-/** Cost is longest × count where the library pads: one 30 s clip makes its nine 2 s companions cost 30 s each. */
-function costOf(batch: readonly WaitingClip[], padded: boolean): number {
-	const seconds = batch.map(({ clip }) => clip.end - clip.start);
-	return padded ? Math.max(...seconds) * seconds.length : seconds.reduce((sum, each) => sum + each, 0);
+/** Every line's first clip, then every line's second, and so on. */
+function inRounds<W extends WaitingClip>(lines: readonly Waits<W>[]): W[] {
+	const clips: W[] = [];
+	const rounds = Math.max(...lines.map((line) => line.waiting.length));
+	for (let round = 0; round < rounds; round++) {
+		for (const { waiting } of lines) {
+			const next = waiting[round];
+			if (next) clips.push(next);
+		}
+	}
+	return clips;
+}
+
+/** Where the library pads, one 30 s clip would make its nine 2 s companions cost 30 s each. */
+function fits(
+	batch: readonly WaitingClip[],
+	{ padded, maxBatchSeconds }: Pick<Limits, 'maxBatchSeconds' | 'padded'>,
+): boolean {
+	const { seconds, padding } = costOf(batch, padded);
+	return seconds + padding <= maxBatchSeconds && padding <= (seconds + padding) * maxPaddingShare;
+}
+
+/** Audio seconds of the batch, and the silence that fills it up to longest × count where the library pads. */
+export function costOf(
+	batch: readonly WaitingClip[],
+	padded: boolean,
+): { readonly seconds: number; readonly padding: number } {
+	const seconds = batch.reduce((sum, each) => sum + secondsOf(each), 0);
+	return { seconds, padding: padded ? Math.max(...batch.map(secondsOf)) * batch.length - seconds : 0 };
 }
 
 function sameOptions(a: RecognizeOptions, b: RecognizeOptions): boolean {

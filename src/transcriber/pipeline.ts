@@ -13,6 +13,7 @@ import type {
 } from '../engines/engine.js';
 import { EarshotError } from '../errors.js';
 import type { Scheduler } from './scheduler.js';
+import { Stopwatch, type Timing } from './timing.js';
 import type { ChunkingOptions, Recording, TranscribeOptions } from './transcriber.js';
 import { joinText, type Segment, type Task, type TranscriptEvent } from './transcript.js';
 
@@ -42,9 +43,11 @@ export type PipelineEvent =
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;
-	  };
+	  }
+	/** The last one, once everything else has been taken. */
+	| { readonly type: 'ended'; readonly timing: Timing };
 
-/** Yields `started`, then one `clip` each in the order of the recording, however they finish. */
+/** Yields `started`, then one `clip` each in the order of the recording, however they finish, then `ended`. */
 export async function* runPipeline(
 	parts: PipelineParts,
 	recording: Recording,
@@ -53,10 +56,11 @@ export async function* runPipeline(
 	hooks: PipelineHooks = {},
 ): AsyncGenerator<PipelineEvent> {
 	const { firstClip = 0, onRunning } = hooks;
+	const stopwatch = new Stopwatch();
 	onRunning?.(-1);
-	const audio = await parts.decode(recording);
+	const audio = await stopwatch.decoding(() => parts.decode(recording));
 	throwIfGone(signal);
-	const clips = await clipsOf(parts, audio, options.chunking);
+	const clips = await stopwatch.decoding(() => clipsOf(parts, audio, options.chunking));
 	throwIfGone(signal);
 	yield { type: 'started', duration: audio.duration, clips: clips.length };
 
@@ -73,6 +77,7 @@ export async function* runPipeline(
 				clip: lengthened(clip, parts.limits.minClipSeconds),
 				options: recognize,
 				signal: rest.signal,
+				stopwatch,
 				...(onRunning ? { onStart: () => onRunning(firstClip + index) } : {}),
 			}),
 		);
@@ -90,6 +95,7 @@ export async function* runPipeline(
 				processed: clip.end,
 			};
 		}
+		yield { type: 'ended', timing: stopwatch.read() };
 	} finally {
 		signal.removeEventListener('abort', end);
 		rest.abort();
@@ -104,10 +110,15 @@ export async function* finished(
 	const segments: Segment[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
+	let timing: Timing | undefined;
 	for await (const event of events) {
 		if (event.type === 'started') {
 			duration = event.duration;
 			yield event;
+			continue;
+		}
+		if (event.type === 'ended') {
+			timing = event.timing;
 			continue;
 		}
 		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
@@ -122,6 +133,7 @@ export async function* finished(
 	const [heard] = [...votes].sort(([, a], [, b]) => b - a)[0] ?? [null];
 	yield {
 		type: 'done',
+		...(timing && { timing }),
 		transcript: {
 			task: about.task,
 			model: about.model,

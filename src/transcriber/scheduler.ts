@@ -5,8 +5,12 @@
 
 import type { Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
-import { pickBatch } from './pick-batch.js';
-import { Queue } from './queue.js';
+import type { BatchReport, SchedulerState } from '../metrics.js';
+import { type Grant, grantFor, type RunningBatch } from './lanes.js';
+import { costOf, pickBatch } from './pick-batch.js';
+import { type Line, Queue } from './queue.js';
+import type { Stopwatch } from './timing.js';
+import { isInteractive, secondsOf } from './turns.js';
 
 export interface Submission {
 	/** Any object that stands for the recording; its clips share one line. */
@@ -16,6 +20,15 @@ export interface Submission {
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
+	/** The recording's. */
+	readonly stopwatch?: Stopwatch;
+}
+
+/** Who wants to know how it goes. */
+export interface SchedulerWatcher {
+	/** What waits or runs is not what it was. */
+	changed(): void;
+	ran(batch: BatchReport): void;
 }
 
 interface Waiting extends Submission {
@@ -28,7 +41,10 @@ export class Scheduler {
 	readonly #maxThreads: number;
 	readonly #queue = new Queue<Waiting>();
 	readonly #watched = new WeakSet<object>();
-	#running = 0;
+	readonly #running = new Set<RunningBatch>();
+	/** One at most. */
+	watcher: SchedulerWatcher | undefined;
+	#dispatching = false;
 	#closed = false;
 	#idle: (() => void) | undefined;
 
@@ -38,14 +54,30 @@ export class Scheduler {
 		this.#maxThreads = maxThreads;
 	}
 
+	get state(): SchedulerState {
+		return {
+			lanes: this.#engine.limits.lanes,
+			busyLanes: this.#running.size,
+			waitingClips: this.#queue.clips,
+			waitingSeconds: this.#queue.seconds,
+		};
+	}
+
 	/** Settles with the clip's result, or rejects with an EarshotError: `cancelled` when the signal fires. */
 	submit(submission: Submission): Promise<ClipResult> {
 		if (this.#closed) return Promise.reject(new EarshotError('closed', 'the model is being unloaded'));
 		if (submission.signal.aborted) return Promise.reject(cancelled());
-		return new Promise((settle, fail) => {
-			this.#watch(submission.recording, submission.signal);
-			this.#queue.push(submission.recording, { ...submission, settle, fail });
-			this.#dispatch();
+		return new Promise((resolve, reject) => {
+			const { recording, signal, stopwatch } = submission;
+			const settle = (result: ClipResult) => {
+				stopwatch?.ended();
+				resolve(result);
+			};
+			this.#watch(recording, signal);
+			this.#queue.push(recording, { ...submission, settle, fail: reject });
+			stopwatch?.queued();
+			this.watcher?.changed();
+			this.#dispatchSoon();
 		});
 	}
 
@@ -53,11 +85,10 @@ export class Scheduler {
 	async close(): Promise<void> {
 		if (!this.#closed) {
 			this.#closed = true;
-			for (const waiting of this.#queue.lines.flatMap((line) => line.waiting)) {
+			for (const waiting of this.#queue.clear()) {
 				waiting.fail(new EarshotError('closed', 'the model is being unloaded'));
 			}
-			this.#queue.take(this.#queue.lines.flatMap((line) => line.waiting));
-			if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+			if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
 		}
 		await this.#engine.close();
 	}
@@ -70,18 +101,56 @@ export class Scheduler {
 			'abort',
 			() => {
 				for (const waiting of this.#queue.drop(recording)) waiting.fail(cancelled());
+				this.watcher?.changed();
 			},
 			{ once: true },
 		);
 	}
 
+	/** After the present turn: clips that come together are seen together, and share threads and batches. */
+	#dispatchSoon(): void {
+		if (this.#dispatching) return;
+		this.#dispatching = true;
+		queueMicrotask(() => {
+			this.#dispatching = false;
+			this.#dispatch();
+		});
+	}
+
 	#dispatch(): void {
-		while (this.#running < this.#engine.limits.lanes) {
-			const batch = pickBatch(this.#queue.lines, this.#batchLimits());
-			if (batch.length === 0) return;
-			this.#queue.take(batch);
-			void this.#run(batch);
+		for (let next = this.#next(); next; next = this.#next()) {
+			this.#queue.take(next.batch);
+			void this.#run(next.batch, next.grant);
 		}
+	}
+
+	/** The batch that may start now; undefined where nothing waits or may start. */
+	#next(): { readonly batch: readonly Waiting[]; readonly grant: Grant } | undefined {
+		const { lines } = this.#queue;
+		const inTurn = this.#grantFor(lines[0]);
+		if (inTurn) return { batch: pickBatch(lines, this.#batchLimits()), grant: inTurn };
+		for (const line of lines) {
+			const grant = this.#grantFor(line);
+			if (grant) return { batch: line.waiting.slice(0, 1), grant };
+		}
+		return undefined;
+	}
+
+	#grantFor(line: Line<Waiting> | undefined): Grant | null {
+		if (!line) return null;
+		const { lanes, expressLane, maxClipThreads } = this.#engine.limits;
+		const head = { seconds: secondsOf(line.waiting[0]), interactive: isInteractive(line) };
+		const rules = { lanes, hasExpress: expressLane, maxThreads: this.#maxThreads, maxClipThreads };
+		return grantFor(head, this.#queue.clips, [...this.#running], rules);
+	}
+
+	/** A batch takes no more than its share of what waits: lanes that stay empty would be worse than small batches. */
+	#batchLimits(): Limits {
+		const { limits } = this.#engine;
+		if (limits.maxBatchClips === 1) return limits;
+		const freeLanes = limits.lanes - [...this.#running].filter(({ express }) => !express).length;
+		const share = Math.ceil(this.#queue.clips / Math.max(1, freeLanes));
+		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
 	/** Settles the clip; never rejects. */
@@ -96,28 +165,20 @@ export class Scheduler {
 		}
 	}
 
-	/** A batch takes no more than its share of what waits: lanes that stay empty would be worse than small batches. */
-	#batchLimits(): Limits {
-		const { limits } = this.#engine;
-		if (limits.maxBatchClips === 1) return limits;
-		const waiting = this.#queue.lines.reduce((sum, line) => sum + line.waiting.length, 0);
-		const share = Math.max(1, Math.ceil(waiting / (limits.lanes - this.#running)));
-		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
-	}
-
 	/** Settles its own clips; never rejects. */
-	async #run(batch: readonly Waiting[]): Promise<void> {
+	async #run(batch: readonly Waiting[], grant: Grant): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
-		// All cores to one clip when nothing else wants them; one share per lane otherwise.
-		const alone = this.#running === 0 && this.#queue.isEmpty;
-		const threads = alone
-			? this.#maxThreads
-			: Math.max(1, Math.floor(this.#maxThreads / this.#engine.limits.lanes));
-		this.#running++;
+		const running: RunningBatch = { ...grant, seconds: Math.max(...batch.map(secondsOf)) };
+		const { threads } = grant;
+		this.#running.add(running);
 		const { signal, release } = whenAllGone(batch.map((waiting) => waiting.signal));
+		const startedMs = performance.now();
 		try {
-			for (const waiting of batch) waiting.onStart?.();
+			for (const waiting of batch) {
+				waiting.stopwatch?.started();
+				waiting.onStart?.();
+			}
 			const results = await this.#engine.run(
 				{ clips: batch.map(({ clip }) => clip), options, threads },
 				signal,
@@ -139,9 +200,13 @@ export class Scheduler {
 			}
 		} finally {
 			release();
-			this.#running--;
-			if (this.#running === 0) this.#idle?.();
+			this.#running.delete(running);
+			const { seconds, padding } = costOf(batch, this.#engine.limits.padded);
+			const runMs = performance.now() - startedMs;
+			this.watcher?.ran({ clips: batch.length, seconds, paddingSeconds: padding, runMs });
+			if (this.#running.size === 0) this.#idle?.();
 			this.#dispatch();
+			this.watcher?.changed();
 		}
 	}
 }

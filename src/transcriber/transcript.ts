@@ -1,5 +1,7 @@
 /** What a recording turned into. Times are seconds from the start of the recording. */
 
+import type { Timing } from './timing.js';
+
 export interface Word {
 	/** Without surrounding white space. */
 	readonly word: string;
@@ -70,7 +72,7 @@ export type TranscriptEvent =
 			/** Seconds of the recording that are done. */
 			readonly processed: number;
 	  }
-	| { readonly type: 'done'; readonly transcript: Transcript };
+	| { readonly type: 'done'; readonly transcript: Transcript; readonly timing?: Timing };
 
 export function joinText(segments: readonly Segment[]): string {
 	return segments

@@ -25,6 +25,8 @@ export const facts: ModelFacts = {
 
 export const limits: Limits = {
 	lanes: 1,
+	expressLane: false,
+	maxClipThreads: 64,
 	maxBatchClips: 1,
 	maxBatchSeconds: 30,
 	padded: false,
@@ -77,6 +79,8 @@ export class ScriptedEngine implements Engine {
 
 	/** Finishes the oldest running batch, and lets everything that follows from it happen. */
 	async finishCurrent(): Promise<void> {
+		// What was submitted just now starts after this turn.
+		await settled();
 		this.running[0]?.finish();
 		await settled();
 	}

@@ -34,6 +34,47 @@ describe('the metrics', () => {
 		});
 	});
 
+	it('tell what a scheduler is at, until its host ends', async () => {
+		const metrics = new Metrics();
+		metrics.scheduled('tiny', {
+			state: { lanes: 2, busyLanes: 3, waitingClips: 4, waitingSeconds: 12.5 },
+			batches: [
+				{ clips: 1, seconds: 5, paddingSeconds: 0, runMs: 100 },
+				{ clips: 4, seconds: 18, paddingSeconds: 2, runMs: 300 },
+			],
+		});
+		expect(Object.fromEntries(await samples(metrics))).toMatchObject({
+			'earshot_lanes{model="tiny"}': 2,
+			'earshot_lanes_busy{model="tiny"}': 3,
+			'earshot_queue_clips{model="tiny"}': 4,
+			'earshot_queue_clip_seconds{model="tiny"}': 12.5,
+			'earshot_batch_clips_bucket{le="3",model="tiny"}': 1,
+			'earshot_batch_clips_sum{model="tiny"}': 5,
+			'earshot_batch_run_seconds_sum{model="tiny"}': 0.4,
+			'earshot_batch_audio_seconds_total{model="tiny"}': 23,
+			'earshot_batch_padding_seconds_total{model="tiny"}': 2,
+		});
+		metrics.unloaded('tiny', 'idle');
+		expect(Object.fromEntries(await samples(metrics))).toMatchObject({
+			'earshot_lanes{model="tiny"}': 0,
+			'earshot_lanes_busy{model="tiny"}': 0,
+			'earshot_queue_clips{model="tiny"}': 0,
+			'earshot_batch_clips_sum{model="tiny"}': 5,
+		});
+	});
+
+	it('tell where the time of recordings went', async () => {
+		const metrics = new Metrics();
+		metrics.transcribed('tiny', { audioSeconds: 60, totalMs: 2000, decodeMs: 3, queueMs: 400, runMs: 1500 });
+		expect(Object.fromEntries(await samples(metrics))).toMatchObject({
+			'earshot_audio_seconds_total{model="tiny"}': 60,
+			'earshot_decode_seconds_bucket{le="0.005",model="tiny"}': 1,
+			'earshot_wait_seconds_sum{model="tiny"}': 0.4,
+			'earshot_run_seconds_sum{model="tiny"}': 1.5,
+			'earshot_request_seconds_sum{model="tiny"}': 2,
+		});
+	});
+
 	it('of two servers in one process are apart', async () => {
 		const [one, other] = [new Metrics(), new Metrics()];
 		one.loadFailed('tiny');

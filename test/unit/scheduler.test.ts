@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Clip, Limits, RecognizeOptions } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
+import type { BatchReport } from '../../src/metrics.js';
 import { pickBatch } from '../../src/transcriber/pick-batch.js';
-import { Scheduler } from '../../src/transcriber/scheduler.js';
+import { Scheduler, type Submission } from '../../src/transcriber/scheduler.js';
+import { Stopwatch } from '../../src/transcriber/timing.js';
 import { ScriptedEngine, settled } from '../helpers/scripted-engine.js';
 
 const options: RecognizeOptions = {
@@ -22,14 +24,10 @@ function clip(start: number, seconds = 1): Clip {
 function arrange(limits: Partial<Limits> = {}, maxThreads = 4) {
 	const engine = new ScriptedEngine(limits);
 	const scheduler = new Scheduler(engine, maxThreads);
-	const submit = (
-		recording: object,
-		start: number,
-		more: Partial<{ signal: AbortSignal; options: RecognizeOptions }> = {},
-	) => {
+	const submit = (recording: object, start: number, more: Partial<Submission & { seconds: number }> = {}) => {
 		const result = scheduler.submit({
 			recording,
-			clip: clip(start),
+			clip: clip(start, more.seconds),
 			options,
 			signal: new AbortController().signal,
 			...more,
@@ -44,10 +42,11 @@ function arrange(limits: Partial<Limits> = {}, maxThreads = 4) {
 const starts = (engine: ScriptedEngine) => engine.ran.map((batch) => batch.clips.map(({ start }) => start));
 
 describe('the scheduler', () => {
-	it('runs as many clips at once as there are lanes', () => {
+	it('runs as many clips at once as there are lanes', async () => {
 		const { engine, submit } = arrange({ lanes: 2 });
 		const recording = {};
 		for (const start of [0, 1, 2]) void submit(recording, start);
+		await settled();
 		expect(engine.running).toHaveLength(2);
 	});
 
@@ -56,6 +55,8 @@ describe('the scheduler', () => {
 		const recording = {};
 		void submit(recording, 0);
 		void submit(recording, 1);
+		await settled();
+		expect(starts(engine)).toEqual([[0]]);
 		await engine.finishCurrent();
 		expect(starts(engine)).toEqual([[0], [1]]);
 	});
@@ -64,17 +65,17 @@ describe('the scheduler', () => {
 		const { engine, submit } = arrange({ lanes: 2, maxBatchClips: 4, padded: true });
 		const recording = {};
 		for (const start of [0, 1, 2, 3, 4, 5]) void submit(recording, start);
-		expect(starts(engine)).toEqual([[0], [1]]);
-		engine.running[0]?.finish();
-		engine.running[1]?.finish();
 		await settled();
-		expect(engine.running).toHaveLength(2);
-		expect(starts(engine).slice(2).flat()).toEqual([2, 3, 4, 5]);
+		expect(starts(engine)).toEqual([
+			[0, 1, 2],
+			[3, 4, 5],
+		]);
 	});
 
 	it('tries each clip of a failed batch alone, so that one costs only itself', async () => {
 		const { engine, submit } = arrange({ maxBatchClips: 3 });
 		void submit({}, 0);
+		await settled();
 		const batch = [1, 2, 3].map((start) => submit({}, start));
 		await engine.finishCurrent();
 		expect(starts(engine)).toEqual([[0], [1, 2, 3]]);
@@ -94,22 +95,101 @@ describe('the scheduler', () => {
 		const long = {};
 		const short = {};
 		for (const start of [0, 1, 2, 3]) void submit(long, start);
+		await settled();
 		void submit(short, 100);
 		await engine.finishCurrent();
 		await engine.finishCurrent();
 		expect(starts(engine)).toEqual([[0], [1], [100]]);
 	});
 
-	it('gives all threads to a clip that is alone, and a share to each when others wait', async () => {
-		const { engine, submit } = arrange({ lanes: 2 }, 8);
+	it('gives all threads to a clip that is alone, and a share to each of those that come together', async () => {
+		const { engine, submit } = arrange({ lanes: 8 }, 8);
 		void submit({}, 0);
-		void submit({}, 1);
-		expect(engine.ran.map(({ threads }) => threads)).toEqual([8, 4]);
+		await settled();
+		await engine.finishCurrent();
+		for (const start of [1, 2, 3]) void submit({}, start);
+		await settled();
+		expect(engine.ran.map(({ threads }) => threads)).toEqual([8, 2, 3, 3]);
+	});
+
+	it('never hands out more threads than there are: who comes later waits, and loses nothing by it', async () => {
+		const { engine, submit } = arrange({ lanes: 4 }, 4);
+		void submit({}, 0);
+		await settled();
+		for (const start of [1, 2, 3, 4]) void submit({}, start);
+		await settled();
+		expect(engine.ran.map(({ threads }) => threads)).toEqual([4]);
+		await engine.finishCurrent();
+		expect(engine.ran.map(({ threads }) => threads)).toEqual([4, 1, 1, 1, 1]);
+	});
+
+	it('runs a short clip beside much longer ones that hold every lane, but one such at a time', async () => {
+		const { engine, submit } = arrange({ lanes: 2, expressLane: true }, 2);
+		for (const start of [0, 30, 60]) void submit({}, start, { seconds: 20 });
+		await settled();
+		void submit({}, 100);
+		void submit({}, 101);
+		await settled();
+		expect(starts(engine)).toEqual([[0], [30], [100]]);
+		expect(engine.ran.at(-1)?.threads).toBe(1);
+		engine.running.at(-1)?.finish();
+		await settled();
+		expect(starts(engine).at(-1)).toEqual([101]);
+	});
+
+	it('lets short recordings go before long ones, which still get their share', async () => {
+		const { engine, submit } = arrange();
+		const long = {};
+		for (let start = 0; start < 100; start += 10) void submit(long, start, { seconds: 10 });
+		// So much of a recording counts as short: nobody knows yet how long it will be.
+		for (let run = 0; run < 3; run++) await engine.finishCurrent();
+		for (let start = 1000; start < 1100; start += 10) void submit({}, start, { seconds: 10 });
+		while (engine.running.length > 0) await engine.finishCurrent();
+		const order = starts(engine).map(([start = 0]) => (start >= 1000 ? 's' : 'L'));
+		expect(order.join('')).toBe('LLLL' + 'sssLsssLsssLs' + 'LLL');
+	});
+
+	it('tells where the time of a recording went', async () => {
+		let now = 0;
+		const stopwatch = new Stopwatch(() => now);
+		const { engine, submit } = arrange();
+		void submit({}, 0);
+		await settled();
+		now = 5;
+		const result = submit({}, 1, { stopwatch });
+		now = 12;
+		await engine.finishCurrent();
+		now = 15;
+		await engine.finishCurrent();
+		await result;
+		now = 99;
+		expect(stopwatch.read()).toEqual({ decode: 0, queue: 7, run: 3 });
+	});
+
+	it('tells its watcher what waits and what was run, padding apart', async () => {
+		const { engine, scheduler, submit } = arrange({ lanes: 1, maxBatchClips: 2, padded: true });
+		const ran: BatchReport[] = [];
+		let changes = 0;
+		scheduler.watcher = { changed: () => changes++, ran: (batch) => ran.push(batch) };
+		void submit({}, 0, { seconds: 10 });
+		void submit({}, 20, { seconds: 9 });
+		const gone = new AbortController();
+		void submit({}, 40, { seconds: 3, signal: gone.signal });
+		await settled();
+		expect(scheduler.state).toEqual({ lanes: 1, busyLanes: 1, waitingClips: 1, waitingSeconds: 3 });
+		const before = changes;
+		gone.abort();
+		expect(scheduler.state).toMatchObject({ waitingClips: 0, waitingSeconds: 0 });
+		expect(changes).toBe(before + 1);
+		await engine.finishCurrent();
+		expect(ran).toEqual([{ clips: 2, seconds: 19, paddingSeconds: 1, runMs: expect.any(Number) }]);
+		expect(scheduler.state.busyLanes).toBe(0);
 	});
 
 	it('never runs a clip whose client has gone', async () => {
 		const { engine, submit } = arrange();
 		void submit({}, 0);
+		await settled();
 		const gone = new AbortController();
 		const result = submit({}, 1, { signal: gone.signal });
 		gone.abort();
@@ -123,6 +203,7 @@ describe('the scheduler', () => {
 		const gone = new AbortController();
 		const result = submit({}, 0, { signal: gone.signal });
 		const next = submit({}, 1);
+		await settled();
 		gone.abort();
 		await expect(result).rejects.toMatchObject({ code: 'cancelled' });
 		await engine.finishCurrent();
@@ -132,6 +213,7 @@ describe('the scheduler', () => {
 	it('goes on with a batch while anybody waits for it', async () => {
 		const { engine, submit } = arrange({ maxBatchClips: 2 });
 		void submit({}, 0);
+		await settled();
 		const gone = new AbortController();
 		const left = submit({}, 1, { signal: gone.signal });
 		const stays = submit({}, 2);
@@ -147,6 +229,7 @@ describe('the scheduler', () => {
 		const { engine, submit } = arrange();
 		const bad = submit({}, 0);
 		const good = submit({}, 1);
+		await settled();
 		engine.running[0]?.fail(new EarshotError('engine_failed', 'no'));
 		await expect(bad).rejects.toMatchObject({ code: 'engine_failed' });
 		await engine.finishCurrent();
@@ -157,6 +240,7 @@ describe('the scheduler', () => {
 		const { engine, scheduler, submit } = arrange();
 		const runs = submit({}, 0);
 		const waits = submit({}, 1);
+		await settled();
 		const closing = scheduler.close();
 		await expect(waits).rejects.toMatchObject({ code: 'closed' });
 		await settled();
@@ -176,19 +260,44 @@ describe('picking a batch', () => {
 	});
 	const limits = { maxBatchClips: 4, maxBatchSeconds: 20, padded: true };
 
+	const picked = (lines: Parameters<typeof pickBatch>[0], changes: Partial<typeof limits> = {}) =>
+		pickBatch(lines, { ...limits, ...changes }).map(({ clip: { start } }) => start);
+
 	it('takes the head of the line whose turn it is, then the heads of the others', () => {
 		const lines = [{ waiting: [waiting(0, 2), waiting(2, 2)] }, { waiting: [waiting(10, 2)] }];
-		expect(pickBatch(lines, limits).map((each) => each.clip.start)).toEqual([0, 10, 2]);
+		expect(picked(lines)).toEqual([0, 10, 2]);
 	});
 
-	it('counts the padding that the longest clip costs the others', () => {
+	it('takes the nearest in length where the library pads, and in turn where it does not', () => {
 		const lines = [
-			{ waiting: [waiting(0, 10)] },
-			{ waiting: [waiting(10, 1)] },
-			{ waiting: [waiting(20, 1)] },
+			{ waiting: [waiting(0, 5)] },
+			{ waiting: [waiting(10, 3)] },
+			{ waiting: [waiting(20, 5.5), waiting(30, 5)] },
 		];
-		expect(pickBatch(lines, limits)).toHaveLength(2);
-		expect(pickBatch(lines, { ...limits, padded: false })).toHaveLength(3);
+		expect(picked(lines)).toEqual([0, 30, 20]);
+		expect(picked(lines, { padded: false })).toEqual([0, 10, 20, 30]);
+	});
+
+	it('never computes more padding than batching gains', () => {
+		const lines = [{ waiting: [waiting(0, 5)] }, { waiting: [waiting(10, 1)] }];
+		expect(picked(lines)).toEqual([0]);
+		expect(picked(lines, { padded: false })).toEqual([0, 10]);
+	});
+
+	it('counts the padding among what the batch costs', () => {
+		const lines = [
+			{ waiting: [waiting(0, 9)] },
+			{ waiting: [waiting(10, 8)] },
+			{ waiting: [waiting(20, 8)] },
+		];
+		expect(picked(lines, { maxBatchSeconds: 26 })).toEqual([0, 10]);
+		expect(picked(lines, { maxBatchSeconds: 27 })).toEqual([0, 10, 20]);
+		expect(picked(lines, { maxBatchSeconds: 25, padded: false })).toEqual([0, 10, 20]);
+	});
+
+	it('begins with the head of the first line, however ill it fits the others', () => {
+		const lines = [{ waiting: [waiting(0, 19)] }, { waiting: [waiting(10, 1), waiting(11, 1)] }];
+		expect(picked(lines)).toEqual([0]);
 	});
 
 	it('never mixes clips that ask for different things', () => {

@@ -1,0 +1,59 @@
+/** Whether the next batch may start, and with how many threads. Pure. */
+
+export interface LaneRules {
+	/** Batches at once. */
+	readonly lanes: number;
+	/** Whether the engine has one lane beyond those. */
+	readonly hasExpress: boolean;
+	/** Threads all lanes may use together. */
+	readonly maxThreads: number;
+	/** Threads that one clip can make use of. */
+	readonly maxClipThreads: number;
+}
+
+/** What a batch was given, for as long as it runs. */
+export interface Grant {
+	readonly threads: number;
+	/** Beyond the lanes; one at a time. */
+	readonly express: boolean;
+}
+
+export interface RunningBatch extends Grant {
+	/** Of its longest clip. */
+	readonly seconds: number;
+}
+
+/** A clip takes the express lane past one that is this many times longer. */
+export const expressRatio = 2;
+
+/**
+ * Free threads are shared out among those that could start now, so all cores go to a clip that is alone, and
+ * one each where many wait. Never more threads run than there are: engines spin while they wait for their
+ * own threads. When all are out, a clip waits, and loses nothing by it, since every core is at work.
+ *
+ * With one exception: a short clip does not wait for a much longer one. It starts on the express lane with
+ * one thread more than there are cores, and the kernel shares the cores out. Where the others have one thread
+ * each, as they have under load, none of them spins.
+ *
+ * `waiting`: clips that wait, the next one among them. null: not now.
+ */
+export function grantFor(
+	next: { readonly seconds: number; readonly interactive: boolean },
+	waiting: number,
+	running: readonly RunningBatch[],
+	{ lanes, hasExpress, maxThreads, maxClipThreads }: LaneRules,
+): Grant | null {
+	const regular = running.filter(({ express }) => !express);
+	// More lanes than threads are somebody's explicit wish: one thread each.
+	const free = Math.max(maxThreads, lanes) - regular.reduce((sum, { threads }) => sum + threads, 0);
+	const freeLanes = lanes - regular.length;
+	if (freeLanes > 0 && free > 0) {
+		const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeLanes));
+		return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false };
+	}
+	const passes = running.some(({ seconds }) => seconds >= expressRatio * next.seconds);
+	if (hasExpress && next.interactive && passes && regular.length === running.length) {
+		return { threads: 1, express: true };
+	}
+	return null;
+}
