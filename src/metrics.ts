@@ -26,6 +26,8 @@ export interface PoolMetrics {
 	refused(model: string, reason: RefusalReason): void;
 	/** Resident memory of the model's host, bytes; 0 where it has none. */
 	memory(model: string, bytes: number): void;
+	/** What the model's host has reported. */
+	scheduled(model: string, report: HostReport): void;
 }
 
 /** A batch that was run, however it ended. */

@@ -50,8 +50,10 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		env: hostEnvironment(lanesOf(config)),
 		onLog: (line) => log.debug({}, line),
 		clock: systemClock,
-		keepAliveMs: config.keepAliveMs,
 		metrics,
+		keepAliveMs: config.keepAliveMs,
+		budgetBytes: config.memoryBudgetMb * 2 ** 20,
+		maxHostBytes: config.maxHostMemoryMb * 2 ** 20,
 		createdAt,
 	});
 	const server = await startServer({

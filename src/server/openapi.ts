@@ -415,7 +415,10 @@ export const openapi = {
 					owned_by: { type: 'string' },
 					aliases: { type: 'array', items: { type: 'string' } },
 					type: { type: 'string' },
-					state: { enum: ['unloaded', 'loading', 'loaded'] },
+					state: {
+						enum: ['unloaded', 'loading', 'loaded', 'on_hold'],
+						description: '`on_hold`: its process died too often, and it is left alone for a while',
+					},
 					demo: { type: 'boolean' },
 				},
 			},
