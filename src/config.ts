@@ -27,6 +27,10 @@ export interface Config {
 	readonly maxHostMemoryMb: number;
 	readonly maxUploadMb: number;
 	readonly maxAudioSeconds: number;
+	readonly maxUploadsMb: number;
+	readonly maxQueueSeconds: number;
+	/** 0 = as long as it takes. */
+	readonly maxRequestSeconds: number;
 	readonly allowedHosts: readonly string[];
 	readonly allowedOrigins: readonly string[];
 	/** '' = the vendored or installed package. */
@@ -228,6 +232,27 @@ export const settings = {
 		help: 'longest recording accepted, in seconds',
 		default: 14_400,
 		parse: wholeNumber(1, 604_800),
+	},
+	maxUploadsMb: {
+		flag: 'max-uploads-mb',
+		valueName: 'MB',
+		help: 'uploads being worked on, all together in MiB; over it 429, but never for one alone',
+		default: 2048,
+		parse: wholeNumber(1, 1_048_576),
+	},
+	maxQueueSeconds: {
+		flag: 'max-queue-seconds',
+		valueName: 'S',
+		help: 'audio that a model may have to hear before a recording, in seconds; over it 429',
+		default: 3600,
+		parse: wholeNumber(1, 604_800),
+	},
+	maxRequestSeconds: {
+		flag: 'max-request-seconds',
+		valueName: 'S',
+		help: 'longest that a request to transcribe may take, in seconds; over it 504; 0 = no limit',
+		default: 0,
+		parse: wholeNumber(0, 604_800),
 	},
 	allowedHosts: {
 		flag: 'allowed-hosts',

@@ -47,6 +47,8 @@ export const errorCodes = {
 	/** Its process died too often; carries `retryAfterSeconds`. */
 	model_on_hold: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
+	/** The request took longer than it, or the server, allows. */
+	deadline_exceeded: { status: 504, type: 'server_error' },
 	/** The server is going down, or the object was closed. */
 	closed: { status: 503, type: 'server_error' },
 	disk_full: { status: 507, type: 'server_error' },
