@@ -147,6 +147,9 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly tokenTimestamps: boolean;
 	/** Candidates of beam search; 1 = greedy. */
 	readonly beamSize: number;
+	/** Positions of 20 ms that the encoder hears of each window, 1..1500; 0 = all 1500. What the clip has beyond them
+	 * is not heard. */
+	readonly audioContext: number;
 }
 
 export interface SherpaClipOptions extends ClipOptions {
@@ -184,6 +187,43 @@ export interface WhisperLoad {
 	/** Layer and head in turn, of the decoder's heads that look at the word being said; empty = OpenAI's for
 	 * the shapes of its own models, and none for others. */
 	readonly alignmentHeads: readonly number[];
+	/** By rising `threads`; each clip takes the first that has as many threads as the clip, else the last. The model
+	 * takes them over: an encoder serves one model. None = ggml's own encoder. */
+	readonly encoders?: readonly Encoder[];
+}
+
+export interface EncoderLoad {
+	/** File of the ONNX Runtime library, 1.28 or newer. */
+	readonly library: string;
+	/** ONNX model: `in` [1, mels, 2 × context] → `out` [1, context, state], f32. Copied. */
+	readonly graph: Uint8Array;
+	/** Where the files with its weights lie. */
+	readonly folder: string;
+	/** Threads of one pass. Passes of several clips may run at once, and then share them. */
+	readonly threads: number;
+	/** For 8-bit graphs on x86-64 without VNNI, where sums of products would be cut. */
+	readonly widensInt8: boolean;
+}
+
+declare const encoder: unique symbol;
+/** Opaque. */
+export interface Encoder {
+	readonly [encoder]: true;
+}
+
+/** A Whisper encoder on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
+export function loadEncoder(options: EncoderLoad): Promise<Encoder>;
+
+export interface EncodeOptions extends ClipOptions {
+	readonly threads: number;
+	/** As in WhisperClipOptions. */
+	readonly audioContext: number;
+}
+
+export interface WhisperModel extends Model<WhisperClipOptions, WhisperInfo> {
+	/** What the encoder makes of the first window, context × state numbers: for measuring it and comparing encoders.
+	 * Parakeet's rejects with engine_failed. */
+	encode(samples: Samples, options: EncodeOptions): Promise<Float32Array>;
 }
 
 export interface WhisperInfo {
@@ -196,14 +236,16 @@ export interface WhisperInfo {
 	readonly languages: readonly string[];
 	/** ggml's name of the device the weights are on, e.g. `CPU`. */
 	readonly device: string;
+	/** What encodes: `ggml`, or `onnxruntime` and its version. */
+	readonly encoder: string;
 	/** Bytes of the weights in memory. */
 	readonly weightBytes: number;
 }
 
-export function loadWhisper(options: WhisperLoad): Promise<Model<WhisperClipOptions, WhisperInfo>>;
+export function loadWhisper(options: WhisperLoad): Promise<WhisperModel>;
 
 /** whisper.cpp's own Parakeet (TDT, ggml). Of WhisperClipOptions it takes `clip` and `threads`; tokens always have times. */
-export function loadParakeet(options: WhisperLoad): Promise<Model<WhisperClipOptions, WhisperInfo>>;
+export function loadParakeet(options: WhisperLoad): Promise<WhisperModel>;
 
 export interface SherpaLoad {
 	readonly libraryDir: string;

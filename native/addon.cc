@@ -15,6 +15,7 @@
 #include "audio.h"
 #include "bridge.h"
 #include "engine.h"
+#include "ort.h"
 #include "sherpa_api.h"
 
 namespace earshot {
@@ -136,6 +137,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	object.Set("alignsWords", info.aligns_words);
 	object.Set("languages", languages);
 	object.Set("device", info.device);
+	object.Set("encoder", info.encoder);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
 	return object;
 }
@@ -163,6 +165,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.temperature_increment = options.Float("temperatureIncrement");
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize");
+	into.audio_context = options.Int("audioContext");
 	into.languages = options.Strings("languages");
 	into.suppress = options.Ints("suppress");
 	into.suppress_non_speech = options.Bool("suppressNonSpeech");
@@ -224,6 +227,20 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 			return array;
 		});
 	}, "transcribeBatch"));
+	if constexpr (std::is_same_v<Engine, WhisperEngine>) {
+		model.Set("encode", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+			const Clip clip = ViewOf(info[0]);
+			const Options given(info[1]);
+			WhisperOptions options;
+			options.threads = given.Int("threads");
+			options.audio_context = given.Int("audioContext");
+			return handle->template Start<std::vector<float>>(info.Env(), given.Number("clip"), {info[0]},
+				[clip, options](Engine& running, const Cancel& cancel) { return running.Encode(clip, options, cancel); },
+				[](Napi::Env settled, std::vector<float>& made) -> Napi::Value {
+					return TypedCopy<Napi::Float32Array>(settled, made.data(), made.size());
+				});
+		}, "encode"));
+	}
 	model.Set("cancel", Napi::Function::New(env, [handle](const Info& info) {
 		handle->CancelClip(info[0].As<Napi::Number>().DoubleValue());
 	}, "cancel"));
@@ -231,6 +248,27 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 		return handle->Close(info.Env());
 	}, "close"));
 	return model;
+}
+
+/** What `loadEncoder` hands out; empty once a model has taken it. */
+using Encoder = std::shared_ptr<const ort::Session>;
+
+Napi::Value LoadEncoder(const Info& info) {
+	const Options options(info[0]);
+	const auto graph = options.Value("graph").As<Napi::Uint8Array>();
+	ort::SessionLoad load;
+	load.library = options.String("library");
+	load.graph.assign(graph.Data(), graph.Data() + graph.ByteLength());
+	load.folder = options.String("folder");
+	load.threads = std::max(1, options.Int("threads"));
+	load.widens_int8 = options.Bool("widensInt8");
+	return AsyncTask::Start(info.Env(),
+		std::make_unique<Task<Encoder>>([load = std::move(load)] { return ort::Session::Load(load); },
+			[](Napi::Env env, Encoder& session) -> Napi::Value {
+				// Freed by Node-API's finalizer.
+				return Napi::External<Encoder>::New(env, std::make_unique<Encoder>(std::move(session)).release(),
+					[](Napi::Env, Encoder* encoder) { const std::unique_ptr<Encoder> owned(encoder); });
+			}));
 }
 
 using LoadGgml = Expected<std::shared_ptr<WhisperEngine>> (*)(const WhisperLoad&);
@@ -245,6 +283,14 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	load.use_gpu = options.Bool("useGpu");
 	load.gpu_device = options.Int("gpuDevice");
 	load.alignment_heads = options.Ints("alignmentHeads");
+	if (const Napi::Value encoders = options.Value("encoders"); encoders.IsArray()) {
+		const auto array = encoders.As<Napi::Array>();
+		for (uint32_t i = 0; i < array.Length(); i++) {
+			Encoder taken = std::exchange(*array.Get(i).As<Napi::External<Encoder>>().Data(), nullptr);
+			if (!taken) throw Napi::Error::New(info.Env(), "another model has taken this encoder");
+			load.encoders.push_back(std::move(taken));
+		}
+	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[lanes = load.lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
@@ -409,6 +455,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
 	set("decodeAudio", DecodeAudioBinding);
 	set("loadVoiceActivity", LoadVoiceActivity);
+	set("loadEncoder", LoadEncoder);
 	set("loadWhisper", LoadGgmlModel<WhisperEngine::Load>);
 	set("loadParakeet", LoadGgmlModel<LoadParakeet>);
 	set("loadSherpa", LoadSherpa);

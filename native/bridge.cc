@@ -1,5 +1,6 @@
 #include "bridge.h"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -89,12 +90,12 @@ void InitEnv(Napi::Env env) {
 	auto* state = new EnvState;  // freed by Node-API with the environment
 	env.SetInstanceData(state);
 	const auto exiting = state->exiting;
-	env.AddCleanupHook([exiting] { exiting->store(true); });
+	env.AddCleanupHook([exiting] { exiting->Raise(); });
 	// At process.exit() Node waits for the pool's threads without telling anybody else.
 	Napi::Object process = env.Global().Get("process").As<Napi::Object>();
 	process.Get("on").As<Napi::Function>().Call(process,
 		{Napi::String::New(env, "exit"),
-			Napi::Function::New(env, [exiting](const Napi::CallbackInfo&) { exiting->store(true); })});
+			Napi::Function::New(env, [exiting](const Napi::CallbackInfo&) { exiting->Raise(); })});
 }
 
 Napi::Error MakeError(Napi::Env env, const Failure& failure) {

@@ -1,7 +1,6 @@
 // Between Node-API and the engines: promises, errors, options. All on the JavaScript thread unless said otherwise.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,8 +16,8 @@ namespace earshot {
 
 /** One for each environment: the main thread, and every worker thread that loads the addon. */
 struct EnvState {
-	/** Set when the environment goes away; every Cancel of it asks. */
-	std::shared_ptr<std::atomic<bool>> exiting = std::make_shared<std::atomic<bool>>(false);
+	/** Raised when the environment goes away; every Cancel of it asks. */
+	std::shared_ptr<Signal> exiting = std::make_shared<Signal>();
 	/** Number of its log sink, 0 for none. */
 	uint64_t sink = 0;
 
@@ -117,6 +116,7 @@ public:
 		for (uint32_t i = 0; i < array.Length(); i++) values.push_back(array.Get(i).As<Napi::String>().Utf8Value());
 		return values;
 	}
+	Napi::Value Value(const char* name) const { return object_.Get(name); }
 	Napi::Object Object(const char* name) const { return object_.Get(name).As<Napi::Object>(); }
 
 private:

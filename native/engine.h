@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,22 +19,72 @@
 
 namespace earshot {
 
+namespace ort {
+class Session;
+}
+
 constexpr int kSampleRate = 16000;
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+
+/** Raised once, for good. Any thread. */
+class Signal {
+public:
+	/** Calls its function when the signal is raised, on the thread that raises it; at once if it has been. Once
+	 * destroyed it is not called any more, and no call is running. The function must not wait. */
+	class Listener {
+	public:
+		Listener(Signal& signal, std::function<void()> call) : signal_(signal), call_(std::move(call)) {
+			const std::lock_guard lock(signal_.mutex_);
+			if (signal_.Raised()) call_();
+			signal_.listeners_.push_back(this);
+		}
+		~Listener() {
+			const std::lock_guard lock(signal_.mutex_);
+			std::erase(signal_.listeners_, this);
+		}
+		Listener(const Listener&) = delete;
+		Listener& operator=(const Listener&) = delete;
+
+	private:
+		friend class Signal;
+		Signal& signal_;
+		const std::function<void()> call_;
+	};
+
+	void Raise() {
+		const std::lock_guard lock(mutex_);
+		if (raised_.exchange(true)) return;
+		for (const Listener* listener : listeners_) listener->call_();
+	}
+	bool Raised() const { return raised_.load(std::memory_order_relaxed); }
+
+private:
+	std::atomic<bool> raised_{false};
+	std::mutex mutex_;
+	std::vector<Listener*> listeners_;  // guarded by mutex_
+};
 
 /** Asked from the thread that works, set from the JavaScript thread. */
 class Cancel {
 public:
-	/** `exiting` is set once, when the environment goes away. */
-	explicit Cancel(std::shared_ptr<const std::atomic<bool>> exiting) : exiting_(std::move(exiting)) {}
-	void Request() { requested_.store(true, std::memory_order_relaxed); }
-	bool Requested() const {
-		return requested_.load(std::memory_order_relaxed) || exiting_->load(std::memory_order_relaxed);
-	}
+	/** `exiting` is raised once, when the environment goes away. */
+	explicit Cancel(std::shared_ptr<Signal> exiting) : exiting_(std::move(exiting)) {}
+	void Request() { requested_.Raise(); }
+	bool Requested() const { return requested_.Raised() || exiting_->Raised(); }
+
+	/** For libraries that do not ask. Signal's Listener says when it is called. */
+	class Listener {
+	public:
+		Listener(const Cancel& cancel, const std::function<void()>& call)
+			: requested_(cancel.requested_, call), exiting_(*cancel.exiting_, call) {}
+
+	private:
+		Signal::Listener requested_, exiting_;
+	};
 
 private:
-	std::atomic<bool> requested_{false};
-	std::shared_ptr<const std::atomic<bool>> exiting_;
+	mutable Signal requested_;
+	std::shared_ptr<Signal> exiting_;
 };
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
@@ -98,10 +150,14 @@ struct WhisperLoad {
 	int gpu_device = 0;
 	/** Layer and head in turn; empty = those known for the model's shape. */
 	std::vector<int> alignment_heads;
+	/** The encoder on ONNX Runtime, by rising numbers of threads; none = ggml's own. */
+	std::vector<std::shared_ptr<const ort::Session>> encoders;
 };
 
 struct WhisperInfo {
 	std::string size, device;
+	/** `ggml`, or `onnxruntime` and its version. */
+	std::string encoder;
 	bool multilingual = false;
 	bool aligns_words = false;
 	std::vector<std::string> languages;
@@ -119,6 +175,8 @@ struct WhisperOptions {
 	float temperature = 0;
 	float temperature_increment = 0;
 	int beam_size = 1;
+	/** Positions of 20 ms that the encoder hears; 0 = all that the model has. */
+	int audio_context = 0;
 };
 
 /** One set of weights, as many states as lanes. Any thread; at most `lanes` calls at once. */
@@ -130,6 +188,9 @@ public:
 	virtual const WhisperInfo& info() const = 0;
 	virtual Expected<std::vector<RawResult>> Transcribe(
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
+	/** What the encoder makes of the clip's first window, position by position. Of the options it takes threads and
+	 * audio context. */
+	virtual Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) = 0;
 };
 
 /** Refuses what would make whisper.cpp read, allocate or index out of bounds. Reads headers only. */

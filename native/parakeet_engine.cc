@@ -76,6 +76,10 @@ public:
 
 	const WhisperInfo& info() const override { return info_; }
 
+	Expected<std::vector<float>> Encode(const Clip&, const Options&, const Cancel&) override {
+		return Failure{"engine_failed", "parakeet.cpp does not show its encoder's output"};
+	}
+
 	Expected<std::vector<RawResult>> Transcribe(
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
 		State state;

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine.h"
+#include "ort.h"
 #include "whisper_internals.h"
 
 namespace earshot {
@@ -67,6 +69,17 @@ std::string TailOf(const std::string& text, size_t bytes) {
 	size_t from = text.size() - bytes;
 	while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) from++;
 	return text.substr(from);
+}
+
+/** The clip itself, or in `copy` as much of it as whisper.cpp can bear, with silence behind it. */
+Clip Bounded(const Clip& given, std::vector<float>& copy) {
+	const bool sound = std::all_of(given.samples, given.samples + given.size,
+		[](float sample) { return std::abs(sample) <= kLoudest; });
+	if (sound && given.size >= kLeastSamples) return given;
+	copy.assign(std::max(given.size, kLeastSamples), 0.0F);
+	std::transform(given.samples, given.samples + given.size, copy.begin(),
+		[](float sample) { return std::isfinite(sample) ? std::clamp(sample, -kLoudest, kLoudest) : 0.0F; });
+	return {copy.data(), copy.size()};
 }
 
 /** How long text takes to say, in letters. */
@@ -302,7 +315,7 @@ struct Run {
 class Whisper final : public WhisperEngine {
 public:
 	Whisper(std::unique_ptr<whisper_context, ContextFree> context, const WhisperLoad& load)
-		: context_(std::move(context)), max_threads_(load.max_threads) {
+		: context_(std::move(context)), encoders_(load.encoders), max_threads_(load.max_threads) {
 		info_.size = whisper_model_type_readable(context_.get());
 		const int languages = internals::LanguageCount(context_.get());
 		info_.multilingual = languages > 0;
@@ -312,6 +325,7 @@ public:
 		if (!info_.multilingual) info_.languages.emplace_back("en");
 		info_.weight_bytes = internals::WeightBytes(context_.get());
 		info_.device = internals::WeightDevice(context_.get());
+		info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
 		for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
 			heads_.push_back({load.alignment_heads[i], load.alignment_heads[i + 1]});
 		}
@@ -334,8 +348,7 @@ public:
 
 	Expected<Done> AddLane() {
 		Lane lane;
-		lane.state.reset(whisper_init_state(context_.get()));
-		if (!lane.state) return Failure{"model_load_failed", "whisper.cpp could not make a state for each lane"};
+		if (Expected<Done> made = MakeState(lane); !made) return made;
 		lanes_.push_back(std::move(lane));
 		return Done{};
 	}
@@ -344,6 +357,42 @@ public:
 
 	Expected<std::vector<RawResult>> Transcribe(
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
+		// whisper.cpp decodes one clip at a time.
+		return InLane<std::vector<RawResult>>([&](Lane& lane) -> Expected<std::vector<RawResult>> {
+			std::vector<RawResult> made;
+			for (const Clip& clip : clips) {
+				Expected<RawResult> result = RunClip(lane, clip, options, cancel);
+				if (!result) return result.failure();
+				made.push_back(std::move(*result));
+			}
+			return made;
+		});
+	}
+
+	Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) override {
+		return InLane<std::vector<float>>([&](Lane& lane) -> Expected<std::vector<float>> {
+			const int threads = std::clamp(options.threads, 1, max_threads_);
+			if (Expected<Done> ready = Prepare(lane, threads); !ready) return ready.failure();
+			whisper_state* state = lane.state.get();
+			internals::Watch watch(state, whisper_token_sot(context_.get()), threads, cancel);
+			internals::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
+				const_cast<Cancel*>(&cancel));
+			internals::SetAudioContext(state, options.audio_context);
+			std::vector<float> copy, made;
+			const Clip heard = Bounded(clip, copy);
+			const int mel = whisper_pcm_to_mel_with_state(
+				context_.get(), state, heard.samples, static_cast<int>(heard.size), threads);
+			if (mel == 0) made = internals::Encoded(context_.get(), watch);
+			if (cancel.Requested()) return Cancelled();
+			if (watch.failure_) return *watch.failure_;
+			if (made.empty()) return Failure{"engine_failed", "whisper.cpp could not encode the clip"};
+			return made;
+		});
+	}
+
+private:
+	template <class T, class Work>
+	Expected<T> InLane(Work work) {
 		Lane lane;
 		{
 			const std::lock_guard lock(mutex_);
@@ -351,17 +400,7 @@ public:
 			lane = std::move(lanes_.back());
 			lanes_.pop_back();
 		}
-		// whisper.cpp decodes one clip at a time.
-		Expected<std::vector<RawResult>> results = Guarded("engine_failed", "whisper.cpp",
-			[&]() -> Expected<std::vector<RawResult>> {
-				std::vector<RawResult> made;
-				for (const Clip& clip : clips) {
-					Expected<RawResult> result = RunClip(lane, clip, options, cancel);
-					if (!result) return result.failure();
-					made.push_back(std::move(*result));
-				}
-				return made;
-			});
+		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(lane); });
 		if (lane.state) {
 			internals::SetAbort(lane.state.get(), nullptr, nullptr);
 			// Puts the pool's threads to sleep: they spin while they belong to a backend.
@@ -369,14 +408,18 @@ public:
 		}
 		const std::lock_guard lock(mutex_);
 		lanes_.push_back(std::move(lane));
-		return results;
+		return result;
 	}
 
-private:
+	Expected<Done> MakeState(Lane& lane) const {
+		lane.state.reset(whisper_init_state(context_.get()));
+		if (!lane.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
+		return encoders_.empty() ? Expected<Done>(Done{}) : internals::SetEncoders(lane.state.get(), encoders_);
+	}
+
 	Expected<Done> Prepare(Lane& lane, int threads) {
 		if (!lane.state) {
-			lane.state.reset(whisper_init_state(context_.get()));
-			if (!lane.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
+			if (Expected<Done> made = MakeState(lane); !made) return made;
 		}
 		// One thread needs no pool, and a pool's idle threads would wake for every graph.
 		if (threads > 1 && !lane.pool) {
@@ -409,22 +452,15 @@ private:
 		whisper_state* state = lane.state.get();
 
 		std::vector<float> copy;
-		Clip clip = given;
-		const bool sound = std::all_of(given.samples, given.samples + given.size,
-			[](float sample) { return std::abs(sample) <= kLoudest; });
-		if (!sound || given.size < kLeastSamples) {
-			copy.assign(std::max(given.size, kLeastSamples), 0.0F);
-			std::transform(given.samples, given.samples + given.size, copy.begin(),
-				[](float sample) { return std::isfinite(sample) ? std::clamp(sample, -kLoudest, kLoudest) : 0.0F; });
-			clip = {copy.data(), copy.size()};
-		}
+		const Clip clip = Bounded(given, copy);
 		// The end stays where it was: what the model says of the silence is not wanted.
 		const int end_ms = given.size >= kLeastSamples
 			? 0
 			: std::max(kLeastMilliseconds, static_cast<int>(std::ceil(given.Seconds() * 1000)));
 		int code = 0;
+		std::optional<Failure> encoder_failure;
 		try {
-			internals::Watch watch(state, whisper_token_sot(context_.get()));
+			internals::Watch watch(state, whisper_token_sot(context_.get()), threads, cancel);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
 			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
 			code = Full(run, clip, end_ms);
@@ -432,6 +468,7 @@ private:
 				run.Align();
 				Collect(state, run, given, clip, result);
 			}
+			encoder_failure = watch.failure_;
 		} catch (...) {
 			// Nobody knows what it left half done.
 			lane.state.reset();
@@ -441,6 +478,7 @@ private:
 		if (code == -7) (void)lane.state.release();
 		if (cancel.Requested()) return Cancelled();
 		if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
+		if (encoder_failure) return *encoder_failure;
 		if (code != 0) return Failure{"engine_failed", "whisper.cpp failed with " + std::to_string(code)};
 		return result;
 	}
@@ -450,6 +488,8 @@ private:
 		whisper_state* state = run.watch.state_;
 		const Options& options = run.options;
 		internals::SetAbort(state, Run::Abort, &run);
+		// Language detection goes by it; whisper_full sets it again.
+		internals::SetAudioContext(state, options.audio_context);
 		const int mel = whisper_pcm_to_mel_with_state(
 			context_.get(), state, clip.samples, static_cast<int>(clip.size), run.threads);
 		if (mel != 0) return -2;
@@ -472,6 +512,7 @@ private:
 		params.n_threads = run.threads;
 		params.duration_ms = end_ms;
 		params.translate = options.translate;
+		params.audio_ctx = options.audio_context;
 		params.no_context = true;  // what a state heard before belongs to somebody else
 		params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
 		params.token_timestamps = false;  // Run::Align knows better
@@ -577,6 +618,7 @@ private:
 
 	// The states refer to the context, so they are declared after it.
 	std::unique_ptr<whisper_context, ContextFree> context_;
+	const std::vector<std::shared_ptr<const ort::Session>> encoders_;  // none = ggml's own
 	const int max_threads_;
 	WhisperInfo info_;
 	std::vector<internals::Head> heads_;

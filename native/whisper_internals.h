@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,9 @@
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <whisper.h>
+
+#include "engine.h"
+#include "failure.h"
 
 namespace earshot {
 
@@ -93,7 +98,7 @@ struct Capture {
  */
 class Watch {
 public:
-	Watch(whisper_state* state, int start_token);
+	Watch(whisper_state* state, int start_token, int threads, const Cancel& cancel);
 	~Watch();
 	Watch(const Watch&) = delete;
 	Watch& operator=(const Watch&) = delete;
@@ -101,6 +106,10 @@ public:
 	// Read by the hooks in whisper_unity.cc.
 	whisper_state* const state_;
 	const int start_token_;
+	const int threads_;
+	const Cancel& cancel_;
+	/** Why the encoder has made nothing. */
+	std::optional<Failure> failure_;
 	/** The next encoder pass is for what the cross-attention cache holds already. */
 	bool encoded_ = false;
 	Capture* capture_ = nullptr;
@@ -119,6 +128,16 @@ std::vector<Head> AlignmentHeads(const whisper_context* context);
 /** Log-probabilities of the languages (by whisper.cpp's ids) at the start of the clip whose mel the state holds.
  * Empty on failure. Leaves the first window encoded. */
 std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int threads);
+
+/** From now on the state's windows are encoded by the first session with as many threads as the clip has, or the
+ * last. */
+Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
+
+/** Positions of 20 ms that the state's encoder hears from now on; 0 = all. */
+void SetAudioContext(whisper_state* state, int positions);
+
+/** Encodes the window at the start of the mel that the state holds; empty on failure. */
+std::vector<float> Encoded(whisper_context* context, Watch& watch);
 
 /** Threads of the CPU backend of this state: the pool's, or the calling one alone for nullptr. The pool stays
  * the caller's, and must outlive its use here. */

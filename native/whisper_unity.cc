@@ -19,6 +19,8 @@ static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, 
 static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
 }  // namespace earshot::internals
 
+// Its door for an encoder that is not its own; ours is below.
+#define WHISPER_USE_OPENVINO
 // Four of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
@@ -30,7 +32,14 @@ static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
 #undef ggml_flash_attn_ext
 #undef ggml_build_forward_expand
 
+#include "ort.h"
 #include "whisper_internals.h"
+
+/** Belongs to one state. */
+struct whisper_openvino_context {
+	/** At least one, by rising numbers of threads. */
+	std::vector<earshot::ort::Session::Pass> passes;
+};
 
 namespace earshot::internals {
 
@@ -39,7 +48,10 @@ namespace earshot::internals {
 /** The run that this thread is in, if any. */
 static thread_local Watch* watch = nullptr;
 
-Watch::Watch(whisper_state* state, int start_token) : state_(state), start_token_(start_token) { watch = this; }
+Watch::Watch(whisper_state* state, int start_token, int threads, const Cancel& cancel)
+	: state_(state), start_token_(start_token), threads_(threads), cancel_(cancel) {
+	watch = this;
+}
 Watch::~Watch() { watch = nullptr; }
 
 /**
@@ -74,6 +86,8 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	if (watch == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
 	const whisper_state& state = *watch->state_;
 	const bool cross = sched == state.sched_cross.sched;
+	// Else the decoder would read what the window before has left.
+	if (cross && watch->failure_) return GGML_STATUS_FAILED;
 	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
 		if (cross) watch->encoded_ = false;
 		return GGML_STATUS_SUCCESS;
@@ -88,6 +102,42 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 		attention.heads++;
 	}
 	return status;
+}
+
+/** Only ever within a Watch. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
+static void Encode(std::vector<ort::Session::Pass>& passes, ggml_tensor* mel, ggml_tensor* out) {
+	// What it would make is in the cross-attention cache; Compute sees to the rest.
+	if (watch->encoded_) return;
+	const auto enough = std::find_if(passes.begin(), passes.end(),
+		[](const ort::Session::Pass& pass) { return pass.threads() >= watch->threads_; });
+	ort::Session::Pass& pass = enough == passes.end() ? passes.back() : *enough;
+	const auto shape = [](const ggml_tensor* tensor) { return std::vector<int64_t>{1, tensor->ne[1], tensor->ne[0]}; };
+	Expected<Done> encoded = Failure{"engine_failed", "whisper.cpp has put its encoder's input on another device"};
+	if (ggml_backend_buffer_is_host(mel->buffer) && ggml_backend_buffer_is_host(out->buffer)) {
+		encoded = pass.Run({static_cast<float*>(mel->data), shape(mel)}, {static_cast<float*>(out->data), shape(out)},
+			watch->cancel_);
+	}
+	if (!encoded) watch->failure_ = encoded.failure();
+}
+
+Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions) {
+	auto context = std::make_unique<whisper_openvino_context>();
+	for (const auto& session : sessions) {
+		Expected<ort::Session::Pass> pass = ort::Session::Pass::Make(session);
+		if (!pass) return pass.failure();
+		context->passes.push_back(std::move(*pass));
+	}
+	state->ctx_openvino = context.release();  // whisper_free_state's
+	return Done{};
+}
+
+void SetAudioContext(whisper_state* state, int positions) { state->exp_n_audio_ctx = positions; }
+
+std::vector<float> Encoded(whisper_context* context, Watch& by) {
+	if (whisper_encode_with_state(context, by.state_, 0, by.threads_) != 0) return {};
+	std::vector<float> made(static_cast<size_t>(ggml_nelements(by.state_->embd_enc)));
+	ggml_backend_tensor_get(by.state_->embd_enc, made.data(), 0, made.size() * sizeof(float));
+	return made;
 }
 
 /** Beside flash attention, which keeps its weights to itself: those of the heads that Capture asks for. */
@@ -254,3 +304,14 @@ int LanguageCount(const whisper_context* context) {
 }
 
 }  // namespace earshot::internals
+
+whisper_openvino_context* whisper_openvino_init(const char*, const char*, const char*) { return nullptr; }
+
+void whisper_openvino_free(whisper_openvino_context* context) {
+	const std::unique_ptr<whisper_openvino_context> owned(context);
+}
+
+int whisper_openvino_encode(whisper_openvino_context* context, ggml_tensor* mel, ggml_tensor* out) {
+	earshot::internals::Encode(context->passes, mel, out);
+	return 0;
+}

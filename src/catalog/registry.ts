@@ -56,6 +56,7 @@ const whisperOptions: Readonly<Record<string, OptionRule>> = {
 	suppress_non_speech: { field: '', kind: 'boolean' },
 	suppress_tokens: { field: '', kind: 'string' },
 	alignment_heads: { field: '', kind: 'string' },
+	encoder: { field: '', kind: 'string' },
 };
 
 /** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */

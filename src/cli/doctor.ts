@@ -4,11 +4,14 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { sileroPath } from '../audio/voice-activity.js';
 import { demoNotice } from '../catalog/demo.js';
+import type { ModelEntry } from '../catalog/model-entry.js';
 import { whatToServe } from '../catalog/serving.js';
-import type { SettingName } from '../config.js';
+import type { Config, SettingName } from '../config.js';
 import { addon, addonChoice, gpuPackages, packageRoot } from '../engines/native.js';
-import { findSherpaLibrary, sherpaPackage } from '../engines/sherpa-library.js';
+import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../engines/sherpa-library.js';
+import { encoderFor } from '../engines/whisper-encoder.js';
 import { asEarshotError } from '../errors.js';
+import { encoderOption } from '../pool/load.js';
 
 interface Finding {
 	readonly ok: boolean;
@@ -28,7 +31,7 @@ export function doctor(flags: Partial<Record<SettingName, string>>, version: str
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
-		...entries.map((entry) => modelFinding(entry.id, entry.id === defaultModel, entry.files)),
+		...entries.map((entry) => modelFinding(entry, entry.id === defaultModel, config)),
 	];
 	for (const { ok, what, detail } of findings)
 		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
@@ -115,11 +118,28 @@ function voiceActivityFinding(file: string): Finding {
 		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
 }
 
-function modelFinding(id: string, isDefault: boolean, files: Readonly<Record<string, string>>): Finding {
+function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Finding {
+	const { id, files } = entry;
 	const missing = Object.values(files).filter((file) => !existsSync(file));
-	return missing.length === 0
-		? { ok: true, what: 'model', detail: `${id}${isDefault ? ' (default)' : ''}` }
-		: { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
+	if (missing.length > 0) return { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
+	const [encoder] = attempt('model', () => [{ ok: true, what: 'model', detail: encoderOf(entry, config) }]);
+	return {
+		ok: encoder?.ok ?? true,
+		what: 'model',
+		detail: `${id}${isDefault ? ' (default)' : ''}${encoder?.detail ?? ''}`,
+	};
+}
+
+/** Of a Whisper model: what would encode. */
+function encoderOf(entry: ModelEntry, config: Config): string {
+	if (entry.type !== 'whisper_cpp') return '';
+	const { encoder, reason } = encoderFor({
+		wanted: encoderOption(entry, config.encoder),
+		path: entry.files.model ?? '',
+		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
+		useGpu: config.gpu,
+	});
+	return `, encoded by ${encoder === 'onnx' ? 'ONNX Runtime' : 'ggml'}${reason === '' ? '' : `: ${reason}`}`;
 }
 
 function attempt(what: string, find: () => Finding[]): Finding[] {

@@ -50,10 +50,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		env: hostEnvironment(lanesOf(config)),
 		onLog: (line) => log.debug({}, line),
 		clock: systemClock,
-		metrics,
 		keepAliveMs: config.keepAliveMs,
-		budgetBytes: config.memoryBudgetMb * 2 ** 20,
-		maxHostBytes: config.maxHostMemoryMb * 2 ** 20,
+		metrics,
 		createdAt,
 	});
 	const server = await startServer({
@@ -64,9 +62,6 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		port: config.port,
 		apiKeys: config.apiKeys,
 		maxUploadBytes: config.maxUploadMb * 2 ** 20,
-		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
-		maxQueueSeconds: config.maxQueueSeconds,
-		maxRequestMs: config.maxRequestSeconds * 1000,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 		metrics,
@@ -91,7 +86,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 /** Loaded before the first request asks; a failure shows here and again to whoever asks. */
 function preload(pool: HostPool, model: string, log: Log): void {
 	pool.load(model, new AbortController().signal).then(
-		({ engine, device }) => log.info({ model, engine, device }, 'model loaded'),
+		({ engine, device, encoder }) => log.info({ model, engine, device, encoder }, 'model loaded'),
 		(thrown: unknown) => {
 			const { code, message } = asEarshotError(thrown);
 			if (code !== 'closed') log.error({ model }, message);

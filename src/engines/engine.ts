@@ -52,6 +52,8 @@ export interface ModelFacts {
 	readonly type: string;
 	/** What the weights run on, e.g. `CPU`. */
 	readonly device: string;
+	/** Of Whisper models: what encodes, and if need be why. */
+	readonly encoder?: string;
 	readonly capabilities: Capabilities;
 }
 

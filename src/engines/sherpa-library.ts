@@ -16,6 +16,12 @@ function libraryFile(platform: string): string {
 	return platform === 'darwin' ? 'libsherpa-onnx-c-api.dylib' : 'libsherpa-onnx-c-api.so';
 }
 
+/** ONNX Runtime, in the folder of the sherpa-onnx libraries. */
+export function runtimeFile(folder: string, platform: string = process.platform): string {
+	if (platform === 'win32') return path.join(folder, 'onnxruntime.dll');
+	return path.join(folder, platform === 'darwin' ? 'libonnxruntime.dylib' : 'libonnxruntime.so');
+}
+
 /**
  * The folder given, else the vendored one, else the platform package.
  * Throws `engine_missing` naming the places looked in and the command that helps.
@@ -35,6 +41,16 @@ export function findSherpaLibrary(given: string | undefined): string {
 		`sherpa-onnx is not here: no ${libraryFile(process.platform)} in ${looked.join(' or ') || 'any known place'}. ` +
 			`Install it with: npm install ${name}@1.13.8`,
 	);
+}
+
+/** The same, for those who can do without. */
+export function sherpaLibraryIfAny(given: string | undefined): string | undefined {
+	try {
+		return findSherpaLibrary(given);
+	} catch {
+		// Whoever needs it says what is missing.
+		return undefined;
+	}
 }
 
 function installedPackage(name: string): string | undefined {

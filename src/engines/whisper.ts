@@ -1,6 +1,7 @@
 /** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
 
-import type { Model, RawResult, WhisperClipOptions, WhisperInfo } from '../../binding.js';
+import type { RawResult, WhisperInfo, WhisperModel } from '../../binding.js';
+import type { EncoderName } from '../config.js';
 import { EarshotError } from '../errors.js';
 import type {
 	Batch,
@@ -15,6 +16,7 @@ import type {
 } from './engine.js';
 import { addon, guarded } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
+import { loadEncoders } from './whisper-encoder.js';
 
 export interface WhisperSettings {
 	readonly id: string;
@@ -34,6 +36,10 @@ export interface WhisperSettings {
 	readonly suppress: readonly number[];
 	/** Layer and head in turn; empty = OpenAI's for the shapes of its own models. */
 	readonly alignmentHeads: readonly number[];
+	/** `auto`: ONNX Runtime on a processor, ggml on a GPU. */
+	readonly encoder: EncoderName;
+	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
+	readonly libraryDir: string | undefined;
 }
 
 /** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
@@ -67,7 +73,9 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		suppressNonSpeech: false,
 		suppress: [],
 		alignmentHeads: [],
-	};
+		encoder: 'ggml',
+		libraryDir: undefined,
+	} as const;
 	const model = await guarded(() => addon().loadParakeet({ ...whole, lanes: settings.lanes + 1 }));
 	return new WhisperEngine(model, whole, {
 		type: 'parakeet_cpp',
@@ -91,6 +99,7 @@ const parakeetCapabilities: Capabilities = {
 };
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
+	const { encoders, reason } = await loadEncoders({ ...settings, wanted: settings.encoder });
 	const model = await guarded(() =>
 		addon().loadWhisper({
 			path: settings.path,
@@ -100,10 +109,12 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			useGpu: settings.useGpu,
 			gpuDevice: settings.gpuDevice,
 			alignmentHeads: settings.alignmentHeads,
+			encoders,
 		}),
 	);
 	return new WhisperEngine(model, settings, {
 		type: 'whisper_cpp',
+		encoder: reason === '' ? model.info.encoder : `${model.info.encoder}: ${reason}`,
 		limits,
 		capabilities: capabilitiesOf(model.info),
 	});
@@ -112,14 +123,14 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 class WhisperEngine implements Engine {
 	readonly facts: ModelFacts;
 	readonly limits: Limits;
-	readonly #model: Model<WhisperClipOptions, WhisperInfo>;
+	readonly #model: WhisperModel;
 	readonly #settings: WhisperSettings;
 	#nextClip = 1;
 
 	constructor(
-		model: Model<WhisperClipOptions, WhisperInfo>,
+		model: WhisperModel,
 		settings: WhisperSettings,
-		kind: Pick<ModelFacts, 'type' | 'capabilities'> & {
+		kind: Pick<ModelFacts, 'type' | 'encoder' | 'capabilities'> & {
 			readonly limits: typeof limits | typeof parakeetLimits;
 		},
 	) {
@@ -136,6 +147,7 @@ class WhisperEngine implements Engine {
 			engine: 'whisper.cpp',
 			type: kind.type,
 			device: model.info.device,
+			...(kind.encoder === undefined ? {} : { encoder: kind.encoder }),
 			capabilities: kind.capabilities,
 		};
 	}
@@ -167,6 +179,7 @@ class WhisperEngine implements Engine {
 					temperatureIncrement: this.#settings.temperatureIncrement,
 					tokenTimestamps: options.words,
 					beamSize: this.#settings.beamSize,
+					audioContext: 0,
 					suppress: this.#settings.suppress,
 					suppressNonSpeech: this.#settings.suppressNonSpeech,
 				}),

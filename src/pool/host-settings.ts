@@ -1,3 +1,5 @@
+import type { EncoderName } from '../config.js';
+
 /** What every host is told beside its model. */
 export interface HostSettings {
 	/** Threads that recognition may use, all lanes together. */
@@ -11,4 +13,6 @@ export interface HostSettings {
 	readonly vadModel: string;
 	readonly useGpu: boolean;
 	readonly gpuDevice: number;
+	/** What encodes for Whisper models that do not say it themselves. */
+	readonly encoder: EncoderName;
 }

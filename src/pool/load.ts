@@ -4,10 +4,11 @@ import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
 import { everythingIsSpeech, speechFinder } from '../audio/voice-activity.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
+import { type EncoderName, encoderNames } from '../config.js';
 import type { Engine } from '../engines/engine.js';
 import { isSherpaType } from '../engines/families.js';
 import { loadSherpa } from '../engines/sherpa.js';
-import { findSherpaLibrary } from '../engines/sherpa-library.js';
+import { findSherpaLibrary, sherpaLibraryIfAny } from '../engines/sherpa-library.js';
 import { loadParakeet, loadWhisper } from '../engines/whisper.js';
 import { EarshotError } from '../errors.js';
 import type { PipelineParts } from '../transcriber/pipeline.js';
@@ -24,7 +25,7 @@ export interface LoadedModel {
 export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
 	await checkFiles(entry);
 	const library = libraryFor(entry, settings);
-	const engine = await loadEngine(entry, settings, library ?? '');
+	const engine = await loadEngine(entry, settings, library);
 	const scheduler = new Scheduler(engine, settings.numThreads);
 	const finder =
 		library === undefined
@@ -47,12 +48,7 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 
 /** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
 function libraryFor({ type }: ModelEntry, { sherpaDir }: HostSettings): string | undefined {
-	try {
-		return findSherpaLibrary(sherpaDir);
-	} catch (thrown) {
-		if (isSherpaType(type)) throw thrown;
-		return undefined;
-	}
+	return isSherpaType(type) ? findSherpaLibrary(sherpaDir) : sherpaLibraryIfAny(sherpaDir);
 }
 
 /** Before the libraries look: they say it badly, or end the process. */
@@ -67,7 +63,11 @@ async function checkFiles({ files }: ModelEntry): Promise<void> {
 	}
 }
 
-function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: string): Promise<Engine> {
+function loadEngine(
+	entry: ModelEntry,
+	settings: HostSettings,
+	libraryDir: string | undefined,
+): Promise<Engine> {
 	if (entry.type === 'whisper_cpp') {
 		return loadWhisper({
 			id: entry.id,
@@ -81,6 +81,8 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 			suppressNonSpeech: entry.options.suppress_non_speech === true,
 			suppress: numbersOption(entry, 'suppress_tokens', 1),
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
+			encoder: encoderOption(entry, settings.encoder),
+			libraryDir,
 		});
 	}
 	if (entry.type === 'parakeet_cpp') {
@@ -99,9 +101,20 @@ function loadEngine(entry: ModelEntry, settings: HostSettings, libraryDir: strin
 		files: entry.files,
 		options: entry.options,
 		languages: entry.languages,
-		libraryDir,
+		libraryDir: libraryDir ?? '',
 		lanes: settings.lanes,
 	});
+}
+
+/** What the entry says, else the setting. Throws `model_load_failed`. */
+export function encoderOption({ id, options }: ModelEntry, otherwise: EncoderName): EncoderName {
+	const { encoder = otherwise } = options;
+	const found = encoderNames.find((name) => name === encoder);
+	if (found !== undefined) return found;
+	throw new EarshotError(
+		'model_load_failed',
+		`Expected \`encoder\` of the model \`${id}\` to be one of ${encoderNames.join(', ')}, got \`${String(encoder)}\``,
+	);
 }
 
 /** Numbers of a text like `2.2 3.0` (`size` 2: in pairs) or `11 13` (1). */

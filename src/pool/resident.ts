@@ -2,10 +2,7 @@
 
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Clock } from '../clock.js';
-import type { ModelFacts } from '../engines/engine.js';
-import type { UnloadReason } from '../metrics.js';
 import type { Host } from './host.js';
-import type { Tenant } from './memory-budget.js';
 
 export interface ResidentOptions {
 	readonly entry: ModelEntry;
@@ -13,32 +10,21 @@ export interface ResidentOptions {
 	readonly clock: Clock;
 	/** For an entry that does not say it itself. Infinity = never unload, 0 = at once. */
 	readonly keepAliveMs: number;
-	/** Its time in memory is over: nobody uses it, and `keepAliveMs` have passed or it was told to leave. */
-	readonly onExpired: (reason: UnloadReason) => Promise<void>;
-	/** Somebody uses it no longer. */
-	readonly onReleased: () => void;
+	/** Its time in memory is over: nobody uses it, and `keepAliveMs` have passed or it was asked to go. */
+	readonly onExpired: (resident: Resident) => void;
 }
 
-/** `work` is a request, `load` is somebody who wants it in memory, `loading` is the load itself. */
-type Purpose = 'work' | 'load' | 'loading';
-
-export class Resident implements Tenant {
+export class Resident {
 	readonly host: Host;
 	/** Its names, and how long it stays, may change while it is in memory. */
 	entry: ModelEntry;
-	/** One load however many ask. */
-	loading: Promise<ModelFacts> | undefined;
-	/** Granted for a load that goes on. */
-	grantedBytes = 0;
-	/** Its process is being ended. */
-	isEnding = false;
 	readonly #options: ResidentOptions;
-	readonly #leases: Record<Purpose, number> = { work: 0, load: 0, loading: 0 };
+	#requests = 0;
+	#leases = 0;
 	#idleSinceMs: number;
 	#stopTimer: (() => void) | undefined;
-	/** Why it is to go as soon as nobody uses it. */
-	#leaving: UnloadReason | undefined;
-	readonly #left: (() => void)[] = [];
+	/** To go as soon as nobody uses it. */
+	#leaving = false;
 	/** A request has had it since it was last idle. */
 	#worked = false;
 
@@ -49,37 +35,17 @@ export class Resident implements Tenant {
 		this.#idleSinceMs = options.clock.now();
 	}
 
-	get id(): string {
-		return this.entry.id;
-	}
-
 	get requests(): number {
-		return this.#leases.work;
+		return this.#requests;
 	}
 
-	get isWanted(): boolean {
-		return this.#leases.work + this.#leases.load > 0;
-	}
-
-	get isBusy(): boolean {
-		return this.isWanted || this.#leases.loading > 0;
-	}
-
-	get isToStay(): boolean {
-		return this.#keepAliveMs === Infinity;
-	}
-
-	get bytes(): number {
-		return Math.max(this.grantedBytes, this.host.memoryBytes);
-	}
-
-	get lastUsedMs(): number {
-		return this.isBusy ? this.#options.clock.now() : this.#idleSinceMs;
+	get isInMemory(): boolean {
+		return this.host.state === 'loaded';
 	}
 
 	/** null while it is used, or not in memory. */
 	get idleMs(): number | null {
-		return this.isBusy || this.host.state !== 'loaded' ? null : this.#options.clock.now() - this.#idleSinceMs;
+		return this.#leases > 0 || !this.isInMemory ? null : this.#options.clock.now() - this.#idleSinceMs;
 	}
 
 	/** Until it is unloaded if nobody asks for it; null = never, or while it is used or not in memory. */
@@ -89,30 +55,33 @@ export class Resident implements Tenant {
 		return Math.max(0, this.#keepAliveMs - idleMs);
 	}
 
-	/** It stays in memory until the returned function is called; safe to call twice. */
-	lease(purpose: Purpose): () => void {
-		this.#leases[purpose]++;
+	/** It stays in memory until the returned function is called; safe to call twice. What was only loaded is not
+	 * unloaded `at once`: it waits for its first request. */
+	lease(purpose: 'work' | 'load'): () => void {
+		const request = purpose === 'work' ? 1 : 0;
+		this.#requests += request;
+		this.#leases++;
 		this.#worked ||= purpose === 'work';
-		this.stopTimer();
+		this.#stopTimer?.();
+		this.#stopTimer = undefined;
 		let released = false;
 		return () => {
 			if (released) return;
 			released = true;
-			this.#leases[purpose]--;
-			if (!this.isBusy) this.#rest();
-			this.#options.onReleased();
+			this.#requests -= request;
+			this.#leases--;
+			if (this.#leases === 0) this.#rest();
 		};
 	}
 
-	/** It is to go when the last request in it is through. Resolves when it has gone. */
-	leave(reason: UnloadReason): Promise<void> {
-		const left = new Promise<void>((resolve) => this.#left.push(resolve));
-		if (this.isBusy) this.#leaving = reason;
-		else this.#expire(reason);
-		return left;
+	/** Unloads it when the last request in it is through. */
+	leave(): void {
+		this.#leaving = true;
+		if (this.#leases === 0) this.#expire();
 	}
 
-	stopTimer(): void {
+	/** Stops its clock: somebody else ends it. */
+	stop(): void {
 		this.#stopTimer?.();
 		this.#stopTimer = undefined;
 	}
@@ -125,21 +94,16 @@ export class Resident implements Tenant {
 		const { clock } = this.#options;
 		this.#idleSinceMs = clock.now();
 		const keepAliveMs = this.#keepAliveMs;
-		// What was only loaded is not unloaded at once: it waits for its first request.
-		const atOnce = keepAliveMs === 0 && this.#worked;
+		const worked = this.#worked;
 		this.#worked = false;
-		if (this.#leaving) this.#expire(this.#leaving);
-		else if (atOnce) this.#expire('idle');
+		if (this.#leaving || (keepAliveMs === 0 && worked)) this.#expire();
 		else if (keepAliveMs > 0 && keepAliveMs < Infinity)
-			this.#stopTimer = clock.after(keepAliveMs, () => this.#expire('idle'));
+			this.#stopTimer = clock.after(keepAliveMs, () => this.#expire());
 	}
 
-	#expire(reason: UnloadReason): void {
-		this.stopTimer();
-		this.#leaving = undefined;
-		const left = this.#left.splice(0);
-		void this.#options.onExpired(reason).then(() => {
-			for (const resolve of left) resolve();
-		});
+	#expire(): void {
+		this.stop();
+		this.#leaving = false;
+		this.#options.onExpired(this);
 	}
 }

@@ -45,6 +45,7 @@ async function measure(file, path, seconds) {
 		temperatureIncrement: 0,
 		tokenTimestamps: false,
 		beamSize: 1,
+		audioContext: 0,
 	};
 	const { text } = await model.transcribe(samples.subarray(0, 16_000), options);
 	const before = process.cpuUsage();

@@ -38,6 +38,7 @@ const usual = {
 	temperatureIncrement: 0.2,
 	tokenTimestamps: false,
 	beamSize: 1,
+	audioContext: 0,
 	suppress: [],
 	suppressNonSpeech: false,
 };

@@ -34,6 +34,8 @@ function load(model: ModelFixture) {
 		suppressNonSpeech: false,
 		suppress: [],
 		alignmentHeads: [],
+		encoder: 'auto',
+		libraryDir: findSherpaLibrary(undefined),
 	});
 }
 

@@ -4,12 +4,20 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
+import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { familyOf, isSherpaType } from '../../src/engines/families.js';
+import { readGgml } from '../../src/engines/ggml-file.js';
 import { configOf } from '../../src/engines/sherpa.js';
+import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { filesOf, generated, type ModelFixture, modelFixture, root } from '../helpers/fixtures.js';
 
-const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => typeof Binding;
+interface NodeGypBuild {
+	(folder: string): typeof Binding;
+	resolve(folder: string): string;
+}
+const load = createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
 export const addon = load(root);
+export const addonFile = load.resolve(root);
 
 export const libraryDir = path.join(root, 'vendor', 'sherpa-onnx', `${process.platform}-${process.arch}`);
 export const silero = path.join(root, 'vendor', 'silero-vad', 'silero_vad_v6.onnx');
@@ -26,6 +34,20 @@ export const plainSherpa = { libraryDir, changesApart: false, exclusive: false, 
 
 export function loadSherpa(name: string, lanes = 2) {
 	return addon.loadSherpa({ ...plainSherpa, lanes, config: sherpaConfig(modelFixture(name)) });
+}
+
+export type EncoderKind = 'ggml' | 'onnx';
+
+/** For `encoders` of loadWhisper, with the weights of `file`. */
+export async function encodersOf(
+	kind: EncoderKind,
+	file = tonesModel,
+	threads: readonly number[] = [1],
+): Promise<Binding.Encoder[]> {
+	if (kind === 'ggml') return [];
+	const graph = encoderGraph(readGgml(file), path.basename(file));
+	const load = { library: runtimeFile(libraryDir), graph, folder: path.dirname(file), widensInt8: false };
+	return Promise.all(threads.map((each) => addon.loadEncoder({ ...load, threads: each })));
 }
 
 export function loadWhisper(lanes = 2, file = tonesModel) {
@@ -52,6 +74,7 @@ export const whisperClip: Binding.WhisperClipOptions = {
 	temperatureIncrement: 0,
 	tokenTimestamps: false,
 	beamSize: 1,
+	audioContext: 0,
 	suppress: [],
 	suppressNonSpeech: false,
 };

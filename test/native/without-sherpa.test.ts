@@ -37,6 +37,7 @@ function load(name: string, sherpaDir: string) {
 		vadModel: loudnessDetector,
 		useGpu: false,
 		gpuDevice: 0,
+		encoder: 'auto',
 	});
 }
 

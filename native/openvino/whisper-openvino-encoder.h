@@ -1,0 +1,12 @@
+// whisper.cpp, compiled with WHISPER_USE_OPENVINO, includes a header of this name for an encoder that is not its own.
+// Ours is defined in whisper_unity.cc.
+#pragma once
+
+struct ggml_tensor;
+struct whisper_openvino_context;
+
+/** Never called: the encoder is set on the state. */
+whisper_openvino_context* whisper_openvino_init(const char* model, const char* device, const char* cache);
+void whisper_openvino_free(whisper_openvino_context* context);
+/** whisper.cpp ignores the result. */
+int whisper_openvino_encode(whisper_openvino_context* context, ggml_tensor* mel, ggml_tensor* out);

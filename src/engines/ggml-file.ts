@@ -1,0 +1,132 @@
+/** What a ggml file of whisper.cpp holds and where, read without its weights. */
+
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+export interface WhisperShape {
+	readonly audioContext: number;
+	readonly audioState: number;
+	readonly audioHeads: number;
+	readonly audioLayers: number;
+	readonly mels: number;
+}
+
+export interface GgmlTensor {
+	readonly type: 'f32' | 'f16';
+	/** Slowest dimension first, as PyTorch prints it. */
+	readonly shape: readonly number[];
+	readonly offset: number;
+	readonly length: number;
+}
+
+export interface GgmlFile {
+	readonly shape: WhisperShape;
+	/** Whether the matrices are of a type with blocks; their places are not told then. */
+	readonly quantised: boolean;
+	readonly tensors: ReadonlyMap<string, GgmlTensor>;
+}
+
+/** The file is not of whisper.cpp, or ends too early: its loader says so better. */
+export class NotGgml extends Error {
+	override readonly name = 'NotGgml';
+}
+
+const magic = 0x67676d6c;
+/** Bytes of an element, by ggml's number of the type. */
+const types = [
+	{ type: 'f32', size: 4 },
+	{ type: 'f16', size: 2 },
+] as const;
+/** The whole-number types of ggml's `ftype`: F32 and F16. */
+const plainTypes: readonly number[] = [0, 1];
+
+/** Throws NotGgml, or the error of the file system. */
+export function readGgml(path: string): GgmlFile {
+	const file = new Walk(path);
+	try {
+		return readWhisper(file);
+	} finally {
+		file.close();
+	}
+}
+
+/** Magic, hyperparameters, mel filters, vocabulary, tensors; little-endian. */
+function readWhisper(file: Walk): GgmlFile {
+	if (file.integer() !== magic) throw new NotGgml('it is no ggml file of whisper.cpp');
+	const [, audioContext = 0, audioState = 0, audioHeads = 0, audioLayers = 0, ...rest] = Array.from(
+		{ length: 11 },
+		() => file.integer(),
+	);
+	const [mels = 0, type = -1] = rest.slice(4);
+	const shape = { audioContext, audioState, audioHeads, audioLayers, mels };
+	if (!plainTypes.includes(type)) return { shape, quantised: true, tensors: new Map() };
+	file.skip(4 * file.integer() * file.integer());
+	const tokens = file.integer();
+	for (let token = 0; token < tokens; token++) file.skip(file.integer());
+
+	const tensors = new Map<string, GgmlTensor>();
+	while (!file.ended) {
+		const [dimensions, nameLength, number] = [file.integer(), file.integer(), file.integer()];
+		if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has no such dimensions');
+		const sizes = Array.from({ length: dimensions }, () => file.integer());
+		const name = file.text(nameLength);
+		const element = types[number];
+		if (element === undefined) throw new NotGgml(`${name} is of type ${number}`);
+		const length = sizes.reduce((product, size) => product * size, element.size);
+		tensors.set(name, { type: element.type, shape: sizes.toReversed(), offset: file.position, length });
+		file.skip(length);
+	}
+	return { shape, quantised: false, tensors };
+}
+
+/** Forward through a file, a piece at a time. */
+class Walk {
+	readonly #file: number;
+	readonly #size: number;
+	#start = 0;
+	#piece = Buffer.alloc(0);
+	#at = 0;
+	static readonly #length = 1 << 16;
+
+	constructor(path: string) {
+		this.#file = openSync(path, 'r');
+		this.#size = fstatSync(this.#file).size;
+	}
+
+	get position(): number {
+		return this.#at;
+	}
+
+	get ended(): boolean {
+		return this.#at >= this.#size;
+	}
+
+	integer(): number {
+		return this.#bytes(4).readInt32LE();
+	}
+
+	text(length: number): string {
+		if (length < 0 || length > 1024) throw new NotGgml('a tensor has no such name');
+		return this.#bytes(length).toString('latin1');
+	}
+
+	skip(count: number): void {
+		if (count < 0 || this.#at + count > this.#size) throw new NotGgml('it ends too early');
+		this.#at += count;
+	}
+
+	close(): void {
+		closeSync(this.#file);
+	}
+
+	#bytes(count: number): Buffer {
+		const from = this.#at;
+		this.skip(count);
+		if (from < this.#start || this.#at > this.#start + this.#piece.length) {
+			const piece = Buffer.allocUnsafe(Math.min(Walk.#length, this.#size - from));
+			this.#piece = piece.subarray(0, readSync(this.#file, piece, 0, piece.length, from));
+			this.#start = from;
+			if (this.#piece.length < count) throw new NotGgml('it ends too early');
+		}
+		return this.#piece.subarray(from - this.#start, this.#at - this.#start);
+	}
+}

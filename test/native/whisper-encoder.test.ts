@@ -1,0 +1,241 @@
+/** The encoder on ONNX Runtime beside ggml's own, of the same file. */
+
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type * as Binding from '../../binding.js';
+import { encoderGraph } from '../../src/engines/encoder-graph.js';
+import { readGgml } from '../../src/engines/ggml-file.js';
+import { runtimeFile } from '../../src/engines/sherpa-library.js';
+import { loadEncoders } from '../../src/engines/whisper-encoder.js';
+import { generated, samplesOf } from '../helpers/fixtures.js';
+import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
+import {
+	addon,
+	addonFile,
+	type EncoderKind,
+	encodersOf,
+	inChild,
+	libraryDir,
+	textOf,
+	tonesModel,
+	whisperClip,
+} from './addon.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'earshot-encoder-'));
+const sharp = path.join(folder, 'sharp.bin');
+const open: Binding.WhisperModel[] = [];
+beforeAll(() => writeSharpWhisper(sharp));
+afterAll(async () => {
+	await Promise.all(open.map((model) => model.close()));
+	rmSync(folder, { recursive: true });
+});
+
+async function load(
+	file: string,
+	encoders: readonly Binding.Encoder[],
+	lanes = 1,
+): Promise<Binding.WhisperModel> {
+	const model = await addon.loadWhisper({
+		path: file,
+		lanes,
+		maxThreads: 2,
+		useGpu: false,
+		gpuDevice: 0,
+		alignmentHeads: [],
+		encoders,
+	});
+	open.push(model);
+	return model;
+}
+const loadWith = async (kind: EncoderKind, file: string) => load(file, await encodersOf(kind, file));
+
+/** Loud all over the spectrum, the same on every run. */
+function hiss(seconds: number): Float32Array {
+	let state = 3;
+	return Float32Array.from({ length: seconds * 16_000 }, (_, at) => {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		return (state / 0x80000000 - 1) * 0.3 * Math.abs(Math.sin(at / 3000));
+	});
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+	expect(a).toHaveLength(b.length);
+	return a.reduce((largest, value, at) => Math.max(largest, Math.abs(value - (b[at] ?? Number.NaN))), 0);
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+	promise.then(
+		() => 'fulfilled',
+		(error: Binding.NativeError) => error.code,
+	);
+
+describe('what the encoder makes', () => {
+	test.each([0, 64, 257, 600])(
+		'differs from what ggml makes by half a hundredth at most, at context %i',
+		async (audioContext) => {
+			const [ours, ggmls] = [await loadWith('onnx', sharp), await loadWith('ggml', sharp)];
+			const samples = hiss(8);
+			const options = { clip: 1, threads: 1, audioContext };
+			const made = await ours.encode(samples, options);
+			expect(made).toHaveLength((audioContext || 1500) * 128);
+			expect(largestDifference(made, await ggmls.encode(samples, options))).toBeLessThan(0.005);
+			// The comparison can fail: half a second later it is another sound.
+			expect(largestDifference(made, await ours.encode(samples.subarray(8000), options))).toBeGreaterThan(
+				0.5,
+			);
+		},
+	);
+
+	test('does not depend on the number of threads, nor on the context of the window before', async () => {
+		const model = await load(sharp, await encodersOf('onnx', sharp, [1, 2]));
+		const encode = (threads: number, audioContext: number) =>
+			model.encode(hiss(5), { clip: 1, threads, audioContext });
+		const alone = await encode(1, 300);
+		await encode(1, 0);
+		expect(await encode(1, 300)).toEqual(alone);
+		expect(largestDifference(await encode(2, 300), alone)).toBeLessThan(0.0001);
+	});
+
+	test('is told by name', async () => {
+		expect((await loadWith('onnx', tonesModel)).info.encoder).toMatch(/^onnxruntime 1\.\d+/);
+		expect((await loadWith('ggml', tonesModel)).info.encoder).toBe('ggml');
+	});
+});
+
+describe('text and times', () => {
+	test.each(['tones-abc', 'tones-long-pauses', 'tones-deadbead', 'noise', 'silence'])(
+		'of %s are those with ggml',
+		async (name) => {
+			const [ours, ggmls] = [await loadWith('onnx', tonesModel), await loadWith('ggml', tonesModel)];
+			const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
+			const [a, b] = [
+				await ours.transcribe(samplesOf(name), options),
+				await ggmls.transcribe(samplesOf(name), options),
+			];
+			expect(textOf(a)).toBe(textOf(b));
+			expect(a.tokenIds).toEqual(b.tokenIds);
+			expect(a.tokenTimes).toEqual(b.tokenTimes);
+			const timesOf = ({ segments }: Binding.RawResult) =>
+				segments.filter((_, at) => [0, 1, 2, 6].includes(at % addon.SEGMENT_FIELDS));
+			expect(timesOf(a)).toEqual(timesOf(b));
+		},
+	);
+
+	test('of clips on several lanes at once are those of each alone', async () => {
+		const model = await load(tonesModel, await encodersOf('onnx'), 3);
+		const names = ['tones-abc', 'tones-edcba', 'tones-deadbead'];
+		const hear = (name: string, clip: number) => model.transcribe(samplesOf(name), { ...whisperClip, clip });
+		const together = (await Promise.all(names.map(hear))).map(textOf);
+		const alone: string[] = [];
+		for (const [clip, name] of names.entries()) alone.push(textOf(await hear(name, clip)));
+		expect(together).toEqual(alone);
+	});
+});
+
+describe('an encoder that fails', () => {
+	test('fails the clip, in which nothing of the clip before is said', async () => {
+		// An output of other shape than the model's: ONNX Runtime refuses the pass.
+		const file = readGgml(sharp);
+		const graph = encoderGraph(file, path.basename(sharp));
+		const wrong = await addon.loadEncoder({
+			library: runtimeFile(libraryDir),
+			graph,
+			folder,
+			threads: 1,
+			widensInt8: false,
+		});
+		const model = await load(tonesModel, [wrong]);
+		for (const options of [whisperClip, { ...whisperClip, language: '' }]) {
+			const heard = model.transcribe(samplesOf('tones-abc'), options);
+			await expect(heard).rejects.toMatchObject({ code: 'engine_failed', message: /onnxruntime/ });
+		}
+	});
+
+	test('serves one model only', async () => {
+		const encoders = await encodersOf('onnx');
+		await load(tonesModel, encoders);
+		await expect(async () => load(tonesModel, encoders)).rejects.toThrow('another model');
+	});
+
+	test.each([
+		['a library that is not there', { library: '/nowhere/libonnxruntime.so' }, 'engine_missing'],
+		['a library of something else', { library: addonFile }, 'engine_missing'],
+		['a graph that is none', { graph: Buffer.from('no graph') }, 'model_load_failed'],
+		['weights that are not there', { folder: '/nowhere' }, 'model_load_failed'],
+	])('to load because of %s says so', async (_why, changes, code) => {
+		const load = {
+			library: runtimeFile(libraryDir),
+			graph: encoderGraph(readGgml(tonesModel), path.basename(tonesModel)),
+			folder: path.dirname(tonesModel),
+			threads: 1,
+			widensInt8: false,
+		};
+		expect(await codeOf(addon.loadEncoder({ ...load, ...changes }))).toBe(code);
+	});
+});
+
+describe('cancelling', () => {
+	test('ends the encoder in the middle, and the lane goes on as before', async () => {
+		const model = await load(tonesModel, await encodersOf('onnx'));
+		const before = textOf(await model.transcribe(samplesOf('tones-abc'), whisperClip));
+		for (let round = 0; round < 5; round++) {
+			const clip = 10 + round;
+			const running = model.transcribe(samplesOf('tones-minute'), { ...whisperClip, clip });
+			setImmediate(() => model.cancel(clip));
+			expect(await codeOf(running)).toBe('cancelled');
+			expect(textOf(await model.transcribe(samplesOf('tones-abc'), whisperClip))).toBe(before);
+		}
+	});
+
+	test('by the end of the process does not wait for the encoder', async () => {
+		const { code, signal } = await inChild(
+			`const encoder = await addon.loadEncoder({ ...values[0], graph: Buffer.from(values[1], 'base64') });
+			const model = await addon.loadWhisper({ ...values[2], encoders: [encoder] });
+			model.transcribe(new Float32Array(480_000), values[3]).catch(() => {});
+			setTimeout(() => process.exit(7), 20);`,
+			{ library: runtimeFile(libraryDir), folder: path.dirname(tonesModel), threads: 1, widensInt8: false },
+			Buffer.from(encoderGraph(readGgml(tonesModel), path.basename(tonesModel))).toString('base64'),
+			{ path: tonesModel, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] },
+			whisperClip,
+		);
+		expect({ code, signal }).toEqual({ code: 7, signal: null });
+	});
+});
+
+describe('the choice of an encoder', () => {
+	const settings = {
+		wanted: 'auto',
+		path: tonesModel,
+		libraryDir,
+		maxThreads: 2,
+		useGpu: false,
+	} as const;
+
+	test('finds the weights through a link', async () => {
+		const link = path.join(folder, 'link.bin');
+		symlinkSync(tonesModel, link);
+		const { encoders, reason } = await loadEncoders({ ...settings, path: link });
+		expect({ count: encoders.length, reason }).toEqual({ count: 2, reason: '' });
+		expect(textOf(await (await load(link, encoders)).transcribe(samplesOf('tones-abc'), whisperClip))).toBe(
+			'alpha bravo charlie',
+		);
+	});
+
+	test('falls back to ggml, and says why, where ONNX Runtime is missing or refuses', async () => {
+		expect(await loadEncoders({ ...settings, libraryDir: undefined })).toEqual({
+			encoders: [],
+			reason: 'ONNX Runtime, which comes with sherpa-onnx, is not here',
+		});
+		const { encoders, reason } = await loadEncoders({ ...settings, libraryDir: folder });
+		expect(encoders).toEqual([]);
+		expect(reason).toMatch(/cannot be loaded/);
+	});
+
+	test('leaves a broken file to those who load it', async () => {
+		for (const file of [path.join(generated, 'manifest.json'), path.join(folder, 'none.bin')]) {
+			expect(await loadEncoders({ ...settings, path: file })).toEqual({ encoders: [], reason: '' });
+		}
+	});
+});

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { encoderGraph } from '../../src/engines/encoder-graph.js';
+import { NotGgml, readGgml } from '../../src/engines/ggml-file.js';
+import { readOnnx } from '../../src/engines/onnx-file.js';
+import { chooseEncoder, sessionThreads } from '../../src/engines/whisper-encoder.js';
+import { generated } from '../helpers/fixtures.js';
+import { encodeHeader } from '../helpers/ggml.js';
+
+const tones = path.join(generated, 'whisper', 'tones.bin');
+const folder = mkdtempSync(path.join(tmpdir(), 'earshot-ggml-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fileOf(bytes: Uint8Array): string {
+	const file = path.join(folder, 'model.bin');
+	writeFileSync(file, bytes);
+	return file;
+}
+
+describe('the encoder that a model gets', () => {
+	const usual = { wanted: 'auto', onGpu: false, hasLibrary: true, quantised: false } as const;
+	test.each([
+		['auto on a processor', {}, 'onnx', ''],
+		['auto on a GPU', { onGpu: true }, 'ggml', ''],
+		['auto for a quantised model', { quantised: true }, 'ggml', 'the model is quantised'],
+		['auto without the library', { hasLibrary: false }, 'ggml', expect.stringContaining('not here')],
+		['ggml', { wanted: 'ggml' }, 'ggml', ''],
+		['onnx on a GPU', { wanted: 'onnx', onGpu: true }, 'onnx', ''],
+		['onnx for a quantised model', { wanted: 'onnx', quantised: true }, 'ggml', 'the model is quantised'],
+	] as const)('%s', (_case, changes, encoder, reason) => {
+		expect(chooseEncoder({ ...usual, ...changes })).toEqual({ encoder, reason });
+	});
+
+	test('runs with one thread for clips beside each other and with all for one alone, while the weights are small', () => {
+		expect(sessionThreads(8, 80e6)).toEqual([1, 8]);
+		expect(sessionThreads(8, 1.2e9)).toEqual([8]);
+		expect(sessionThreads(1, 80e6)).toEqual([1]);
+	});
+});
+
+describe('a ggml file', () => {
+	test('tells its shape and where its tensors are', () => {
+		const { shape, quantised, tensors } = readGgml(tones);
+		expect(quantised).toBe(false);
+		expect(shape.audioContext).toBe(1500);
+		expect(tensors.get('encoder.positional_embedding')?.shape).toEqual([1500, shape.audioState]);
+		expect(tensors.get('encoder.conv1.weight')).toMatchObject({
+			type: 'f16',
+			shape: [shape.audioState, shape.mels, 3],
+		});
+	});
+
+	test('that is quantised is told by its head', () => {
+		const shape = {
+			vocabulary: 51_865,
+			mels: 80,
+			state: 64,
+			heads: 1,
+			audioLayers: 1,
+			textLayers: 1,
+		} as const;
+		expect(readGgml(fileOf(encodeHeader({ ...shape, type: 'q8_0' }, []))).quantised).toBe(true);
+	});
+
+	test('that ends too early, or is none, is refused', () => {
+		const shape = {
+			vocabulary: 51_865,
+			mels: 80,
+			state: 64,
+			heads: 1,
+			audioLayers: 1,
+			textLayers: 1,
+		} as const;
+		const head = encodeHeader({ ...shape, type: 'f16' }, [Buffer.from(' ')]);
+		for (const bytes of [
+			Buffer.from('lmgg'),
+			head.subarray(0, 100),
+			head.subarray(0, -1),
+			Buffer.from('{"a": "json"}'),
+		]) {
+			expect(() => readGgml(fileOf(bytes))).toThrow(NotGgml);
+		}
+		expect(() => encoderGraph(readGgml(fileOf(head)), 'model.bin')).toThrow('is not as expected');
+	});
+});
+
+describe('the graph of an encoder', () => {
+	test('is an ONNX model that takes its weights from the ggml file', async () => {
+		const file = readGgml(tones);
+		const graph = encoderGraph(file, 'tones.bin');
+		expect(graph.length).toBeLessThan(65_536);
+		const onnx = await readOnnx(fileOf(graph));
+		expect([...onnx.externalData]).toEqual(['tones.bin']);
+		expect(onnx.inputs).toEqual([{ name: 'in', elementType: 1, shape: [1, file.shape.mels, null] }]);
+		expect(onnx.outputs).toEqual([{ name: 'out', elementType: 1, shape: [1, null, file.shape.audioState] }]);
+		expect(onnx.operators).toContain('MultiHeadAttention');
+	});
+});
