@@ -4,7 +4,7 @@
  * over the default. The only reader of `process.env`.
  */
 
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism, homedir, totalmem } from 'node:os';
 import path from 'node:path';
 import { EarshotError } from './errors.js';
 import { type LogLevel, logLevels } from './log.js';
@@ -21,8 +21,16 @@ export interface Config {
 	readonly apiKeys: readonly string[];
 	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
 	readonly keepAliveMs: number;
+	/** Memory that all models together may take; 0 = no bound. */
+	readonly memoryBudgetMb: number;
+	/** Memory that the process of one model may take before another one takes its place; 0 = a bound of its own. */
+	readonly maxHostMemoryMb: number;
 	readonly maxUploadMb: number;
 	readonly maxAudioSeconds: number;
+	readonly maxUploadsMb: number;
+	readonly maxQueueSeconds: number;
+	/** 0 = as long as it takes. */
+	readonly maxRequestSeconds: number;
 	readonly allowedHosts: readonly string[];
 	readonly allowedOrigins: readonly string[];
 	/** '' = the vendored or installed package. */
@@ -121,6 +129,12 @@ const maxTimerMs = 2 ** 31 - 1;
 
 const cores = availableParallelism();
 
+/** What this process and its children may use: a container's bound where there is one. */
+function machineBytes(): number {
+	const bound = process.constrainedMemory();
+	return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
+}
+
 function dataFolder(variable: string, ...fallback: string[]): string {
 	const set = process.env[variable];
 	return path.join(
@@ -194,6 +208,22 @@ export const settings = {
 		defaultText: '5m',
 		parse: keepAlive,
 	},
+	memoryBudgetMb: {
+		flag: 'memory-budget-mb',
+		valueName: 'MB',
+		help: 'memory that all loaded models together may take, in MiB; 0 = no bound',
+		default: Math.floor((0.7 * machineBytes()) / 2 ** 20),
+		defaultText: "70 % of the machine's, or of the container's",
+		parse: wholeNumber(0, 2 ** 30),
+	},
+	maxHostMemoryMb: {
+		flag: 'max-host-memory-mb',
+		valueName: 'MB',
+		help: "memory at which a model's process is replaced by a fresh one, in MiB, without losing a request",
+		default: 0,
+		defaultText: 'twice what it took when loaded, and 1024',
+		parse: wholeNumber(0, 2 ** 30),
+	},
 	maxUploadMb: {
 		flag: 'max-upload-mb',
 		valueName: 'MB',
@@ -207,6 +237,27 @@ export const settings = {
 		help: 'longest recording accepted, in seconds',
 		default: 14_400,
 		parse: wholeNumber(1, 604_800),
+	},
+	maxUploadsMb: {
+		flag: 'max-uploads-mb',
+		valueName: 'MB',
+		help: 'uploads being worked on, all together in MiB; over it 429, but never for one alone',
+		default: 2048,
+		parse: wholeNumber(1, 1_048_576),
+	},
+	maxQueueSeconds: {
+		flag: 'max-queue-seconds',
+		valueName: 'S',
+		help: 'audio that a model may have to hear before a recording, in seconds; over it 429',
+		default: 3600,
+		parse: wholeNumber(1, 604_800),
+	},
+	maxRequestSeconds: {
+		flag: 'max-request-seconds',
+		valueName: 'S',
+		help: 'longest that a request to transcribe may take, in seconds; over it 504; 0 = no limit',
+		default: 0,
+		parse: wholeNumber(0, 604_800),
 	},
 	allowedHosts: {
 		flag: 'allowed-hosts',

@@ -44,7 +44,11 @@ export const errorCodes = {
 	/** What came is not what was asked for: size, digest, or an archive that would write elsewhere. */
 	download_corrupt: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
+	/** Its process died too often; carries `retryAfterSeconds`. */
+	model_on_hold: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
+	/** The request took longer than it, or the server, allows. */
+	deadline_exceeded: { status: 504, type: 'server_error' },
 	/** The server is going down, or the object was closed. */
 	closed: { status: 503, type: 'server_error' },
 	disk_full: { status: 507, type: 'server_error' },
@@ -56,7 +60,7 @@ export interface ErrorDetails {
 	/** The request field or setting at fault. */
 	readonly param?: string | undefined;
 	readonly cause?: unknown;
-	/** For `overloaded`: an honest estimate, whole seconds >= 1. */
+	/** For `overloaded`, `model_on_hold` and `out_of_memory`: an honest estimate, whole seconds >= 1. */
 	readonly retryAfterSeconds?: number | undefined;
 }
 

@@ -4,6 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { sileroPath } from './audio/voice-activity.js';
 import type { ModelEntry } from './catalog/model-entry.js';
 import { findInstalled, type Serving, whatToServe } from './catalog/serving.js';
+import { systemClock } from './clock.js';
 import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config.js';
 import type { ModelFacts } from './engines/engine.js';
 import { packageRoot } from './engines/native.js';
@@ -128,6 +129,8 @@ async function inHost(entry: ModelEntry, settings: HostSettings): Promise<OpenMo
 		settings,
 		script: hostScript(packageRoot),
 		env: hostEnvironment(settings.lanes),
+		clock: systemClock,
+		maxRssBytes: 0,
 	});
 	try {
 		await host.start();

@@ -26,6 +26,8 @@ export interface PoolMetrics {
 	refused(model: string, reason: RefusalReason): void;
 	/** Resident memory of the model's host, bytes; 0 where it has none. */
 	memory(model: string, bytes: number): void;
+	/** What the model's host has reported. */
+	scheduled(model: string, report: HostReport): void;
 }
 
 /** A batch that was run, however it ended. */
@@ -54,6 +56,16 @@ export interface HostReport {
 	readonly state: SchedulerState;
 	/** What was run since the last report. */
 	readonly batches: readonly BatchReport[];
+}
+
+/** What stands before a model. */
+export interface QueueReport {
+	/** Admitted and not through. */
+	readonly recordings: number;
+	/** Audio of those that has not been heard. */
+	readonly seconds: number;
+	/** Seconds of work for a second of audio, of late. */
+	readonly realTimeFactor: number;
 }
 
 /** A recording that was transcribed. */
@@ -101,6 +113,14 @@ export class Metrics implements PoolMetrics {
 	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips that wait for a lane', [
 		'model',
 	]);
+	readonly #recordings = this.#gauge('queue_recordings', 'Recordings admitted and not through', ['model']);
+	readonly #seconds = this.#gauge('queue_seconds', 'Audio of those that has not been heard', ['model']);
+	readonly #realTimeFactor = this.#gauge(
+		'real_time_factor',
+		'Seconds of work for a second of audio, of late; under 1 is faster than spoken',
+		['model'],
+	);
+	readonly #uploads = this.#gauge('uploads_bytes', 'Uploads being received or transcribed', []);
 	readonly #batchClips = this.#histogram('batch_clips', 'Clips of a batch', ['model'], clipBuckets);
 	readonly #batchRun = this.#histogram('batch_run_seconds', 'Time that a batch ran', ['model']);
 	readonly #batchAudio = this.#counter('batch_audio_seconds_total', 'Audio that was run', ['model']);
@@ -158,6 +178,17 @@ export class Metrics implements PoolMetrics {
 			this.#batchAudio.inc({ model }, seconds);
 			this.#batchPadding.inc({ model }, paddingSeconds);
 		}
+	}
+
+	queued(model: string, { recordings, seconds, realTimeFactor }: QueueReport): void {
+		this.#recordings.set({ model }, recordings);
+		this.#seconds.set({ model }, seconds);
+		this.#realTimeFactor.set({ model }, realTimeFactor);
+	}
+
+	/** Bytes of all uploads together. */
+	uploads(bytes: number): void {
+		this.#uploads.set(bytes);
 	}
 
 	transcribed(model: string, { audioSeconds, totalMs, decodeMs, queueMs, runMs }: RecordingReport): void {

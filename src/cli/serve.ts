@@ -50,8 +50,10 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		env: hostEnvironment(lanesOf(config)),
 		onLog: (line) => log.debug({}, line),
 		clock: systemClock,
-		keepAliveMs: config.keepAliveMs,
 		metrics,
+		keepAliveMs: config.keepAliveMs,
+		budgetBytes: config.memoryBudgetMb * 2 ** 20,
+		maxHostBytes: config.maxHostMemoryMb * 2 ** 20,
 		createdAt,
 	});
 	const server = await startServer({
@@ -62,6 +64,9 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		port: config.port,
 		apiKeys: config.apiKeys,
 		maxUploadBytes: config.maxUploadMb * 2 ** 20,
+		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
+		maxQueueSeconds: config.maxQueueSeconds,
+		maxRequestMs: config.maxRequestSeconds * 1000,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 		metrics,

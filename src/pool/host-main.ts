@@ -18,11 +18,13 @@ function send(message: FromHost): void {
 	if (process.connected) process.send?.(message);
 }
 
+const { rss: rssBytes } = process.memoryUsage;
+
 async function load({ entry, settings }: Extract<ToHost, { type: 'load' }>): Promise<void> {
 	try {
 		model = await loadModel(entry, settings);
 		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
-		send({ type: 'ready', facts: model.parts.facts });
+		send({ type: 'ready', facts: model.parts.facts, rssBytes: rssBytes() });
 	} catch (thrown) {
 		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
 	}
@@ -38,8 +40,8 @@ async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Pro
 			firstClip,
 			onRunning: (clip) => send({ type: 'running', request, clip }),
 		});
-		for await (const event of events) send({ type: 'event', request, event });
-		send({ type: 'finished', request });
+		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
+		send({ type: 'finished', request, rssBytes: rssBytes() });
 	} catch (thrown) {
 		send({ type: 'failed', request, error: toWire(asEarshotError(thrown)) });
 	} finally {

@@ -44,6 +44,8 @@ export class HostProcess {
 	#facts: ModelFacts | undefined;
 	#refusal: EarshotError | undefined;
 	#stderr = '';
+	#loadedBytes = 0;
+	#rssBytes = 0;
 	#hasEnded = false;
 	#ending: Promise<void> | undefined;
 
@@ -65,6 +67,8 @@ export class HostProcess {
 			child.on('message', (message: FromHost) => {
 				if (message.type === 'ready') {
 					this.#facts = message.facts;
+					this.#loadedBytes = message.rssBytes;
+					this.#rssBytes = message.rssBytes;
 					resolve(message.facts);
 				} else if (message.type === 'load-failed') {
 					this.#refusal = fromWire(message.error);
@@ -73,6 +77,7 @@ export class HostProcess {
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
 				} else {
+					if ('rssBytes' in message) this.#rssBytes = message.rssBytes;
 					listener.onAnswer(message);
 				}
 			});
@@ -108,8 +113,19 @@ export class HostProcess {
 		return this.#child.pid;
 	}
 
-	get hasEnded(): boolean {
-		return this.#hasEnded;
+	/** Resident memory when the model was loaded; 0 before. */
+	get loadedBytes(): number {
+		return this.#loadedBytes;
+	}
+
+	/** Resident memory as it said last; 0 before the model is loaded. */
+	get rssBytes(): number {
+		return this.#rssBytes;
+	}
+
+	/** Somebody here ends it: its end is no death. */
+	get isEnding(): boolean {
+		return this.#ending !== undefined;
 	}
 
 	/** It said itself why the model cannot be loaded: the next process would say the same. */

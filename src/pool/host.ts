@@ -1,27 +1,60 @@
 /**
- * The server's side of one host process: starts it, hands it recordings, and starts it again when it dies.
+ * The server's side of one model's host: starts its process, hands it recordings, starts another one when it dies,
+ * and puts another one in its place when it has grown too big.
  *
  * When a host dies, the clips it was running are suspects. Each recording with a suspect clip is tried once
  * more alone, one after another, until that clip is through; then everything else goes on. A clip whose host
  * dies twice fails with `engine_failed`. So one bad recording costs itself, and nobody else's work is lost.
+ *
+ * Whatever happens to a process, a recording goes on with the next one at the clip where it was.
  */
 
+import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
+import type { RestartReason } from '../metrics.js';
 import { finished, type PipelineEvent } from '../transcriber/pipeline.js';
 import type { Recording, TranscribeOptions, Transcriber } from '../transcriber/transcriber.js';
 import type { TranscriptEvent } from '../transcriber/transcript.js';
+import { CrashHold } from './crash-hold.js';
 import { EventQueue } from './event-queue.js';
 import { type Answer, HostProcess, type HostProcessOptions } from './host-process.js';
 import type { LoadState } from './model-pool.js';
 
-export type HostOptions = HostProcessOptions;
+export interface HostOptions extends HostProcessOptions {
+	readonly clock: Clock;
+	/** A process that takes more is replaced between clips; 0 = more than twice what it took once loaded, and 1 GiB. */
+	readonly maxRssBytes: number;
+	/** Whether another process may be started before the one it replaces has ended; always where absent. */
+	readonly hasRoomForTwo?: () => boolean;
+	/** Called when `memoryBytes` may have changed. */
+	readonly onMemory?: () => void;
+	/** Another process takes the place of one that is needed. */
+	readonly onRestart?: (reason: RestartReason) => void;
+}
 
 /** Deaths a clip may be part of before it is given up. */
 const maxStrikes = 2;
 
 /** A process that dies while it loads may have been killed by somebody: the model gets a second one. */
 const maxLoadTries = 2;
+
+/** What a process may grow by without being told a bound: recordings in flight, and whatever engines load late. */
+const usualGrowthBytes = 2 ** 30;
+
+/**
+ * Between two replacements of a process that grows. Each one costs the work in flight, so one that comes soon after
+ * the last doubles the time to the next: a bound below what a model needs slows it down and never stops it.
+ */
+const firstReplacePauseMs = 60_000;
+const longestReplacePauseMs = 60 * 60_000;
+
+/** A recording with a process, under a number that is a new one each time it is handed over, so that late answers
+ * to an earlier try find nobody. */
+interface Place {
+	readonly process: HostProcess;
+	readonly number: number;
+}
 
 interface Request {
 	readonly recording: Recording;
@@ -35,18 +68,31 @@ interface Request {
 	started: boolean;
 	/** Clips whose events have been passed on. */
 	delivered: number;
-	/** Its number with the present process; undefined while it waits here. A new one each time it is handed
-	 * over, so that late answers to an earlier try find nobody. */
-	number: number | undefined;
+	/** undefined while it waits here. */
+	place: Place | undefined;
 }
 
 export class Host implements Transcriber {
 	readonly #options: HostOptions;
+	readonly #hold = new CrashHold();
+	/** Those that have not ended: the present one, and before and after it others for a while. */
+	readonly #processes = new Set<HostProcess>();
+	/** The one that gets the work. */
 	#process: HostProcess | undefined;
 	#facts: ModelFacts | undefined;
 	#starting: Promise<ModelFacts> | undefined;
 	#unloading: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
+	/** Has grown too big, and goes when every recording in it is through its clip. */
+	#outgrown: HostProcess | undefined;
+	#vacating: Promise<void> | undefined;
+	#onVacated: (() => void) | undefined;
+	#isReplacing = false;
+	#replacePauseMs = firstReplacePauseMs;
+	#replacedAtMs = -Infinity;
+	/** Of a process when it was loaded; 0 = none has been. */
+	#loadedBytes = 0;
+	#lastDeath = '';
 	#nextRequest = 1;
 	/** Every request that is not settled, in the order they came. */
 	readonly #requests = new Set<Request>();
@@ -64,7 +110,8 @@ export class Host implements Transcriber {
 
 	get state(): LoadState {
 		if (this.#starting) return 'loading';
-		return this.#process?.facts && !this.#unloading ? 'loaded' : 'unloaded';
+		if (this.#process?.facts && !this.#unloading) return 'loaded';
+		return this.#hold.remainingMs(this.#options.clock.now()) > 0 ? 'on_hold' : 'unloaded';
 	}
 
 	/** Of the present process. */
@@ -72,7 +119,18 @@ export class Host implements Transcriber {
 		return this.#process?.pid;
 	}
 
-	/** Loads the model if it is not loaded; one load however many ask. Throws `model_load_failed`, `engine_missing`, `closed`. */
+	/** Resident memory of its processes, as they said last; one that has said nothing yet counts as the one before. */
+	get memoryBytes(): number {
+		return [...this.#processes].reduce((sum, { rssBytes }) => sum + (rssBytes || this.#loadedBytes), 0);
+	}
+
+	/** Of the present process when it was loaded; 0 = not known. */
+	get loadedBytes(): number {
+		return this.#loadedBytes;
+	}
+
+	/** Loads the model if it is not loaded; one load however many ask.
+	 * Throws `model_load_failed`, `engine_missing`, `model_on_hold`, `closed`. */
 	start(): Promise<ModelFacts> {
 		if (this.#closing) return Promise.reject(unloaded());
 		const facts = this.#unloading || this.#starting ? undefined : this.#process?.facts;
@@ -81,6 +139,11 @@ export class Host implements Transcriber {
 			this.#starting = undefined;
 		});
 		return this.#starting;
+	}
+
+	/** Forgets the deaths of its processes: the next recording may start one. */
+	lift(): void {
+		this.#hold.lift();
 	}
 
 	transcribe(
@@ -97,7 +160,7 @@ export class Host implements Transcriber {
 
 	/** Ends the process and gives its memory back; the next recording starts another. Not for a host at work. */
 	unload(): Promise<void> {
-		this.#unloading ??= (this.#process?.end() ?? Promise.resolve()).finally(() => {
+		this.#unloading ??= this.#end().finally(() => {
 			this.#unloading = undefined;
 		});
 		return this.#unloading;
@@ -105,8 +168,12 @@ export class Host implements Transcriber {
 
 	/** Ends the process for good, gently for a while. Safe to call twice. */
 	close(): Promise<void> {
-		this.#closing ??= this.#process?.end() ?? Promise.resolve();
+		this.#closing ??= this.#end();
 		return this.#closing;
+	}
+
+	async #end(): Promise<void> {
+		await Promise.all([...this.#processes].map((process) => process.end()));
 	}
 
 	async *#pipeline(
@@ -124,7 +191,7 @@ export class Host implements Transcriber {
 			strikes: new Map(),
 			started: false,
 			delivered: 0,
-			number: undefined,
+			place: undefined,
 		};
 		const cancel = () => this.#fail(request, new EarshotError('cancelled', 'the recording was cancelled'));
 		signal.addEventListener('abort', cancel, { once: true });
@@ -141,42 +208,43 @@ export class Host implements Transcriber {
 
 	/** Hands over what may run now: the next suspect alone, or everything. */
 	#submit(): void {
-		if (!this.#process || this.#starting) return;
+		const process = this.#process;
+		if (!process || this.#starting) return;
 		const [suspect] = this.#suspects;
 		for (const request of this.#requests) {
 			if (suspect && request !== suspect) this.#takeBack(request);
 		}
-		for (const request of suspect ? [suspect] : this.#requests) this.#handOver(request);
+		for (const request of suspect ? [suspect] : this.#requests) this.#handOver(request, process);
 	}
 
-	#handOver(request: Request): void {
-		if (request.number !== undefined) return;
-		request.number = this.#nextRequest++;
-		const { number, recording, options, delivered } = request;
-		this.#process?.send({ type: 'transcribe', request: number, recording, options, firstClip: delivered });
+	#handOver(request: Request, process: HostProcess): void {
+		if (request.place !== undefined) return;
+		const number = this.#nextRequest++;
+		request.place = { process, number };
+		const { recording, options, delivered } = request;
+		process.send({ type: 'transcribe', request: number, recording, options, firstClip: delivered });
 	}
 
 	/** It goes on later where it stopped. */
 	#takeBack(request: Request): void {
-		if (request.number === undefined) return;
-		this.#process?.send({ type: 'cancel', request: request.number });
-		request.number = undefined;
+		const { place } = request;
+		if (place === undefined) return;
+		place.process.send({ type: 'cancel', request: place.number });
+		request.place = undefined;
 		request.running.clear();
+		this.#lookVacated();
 	}
 
 	async #load(): Promise<ModelFacts> {
-		// Its memory has to be back before it is asked for again.
-		await this.#unloading;
+		// Their memory has to be back before it is asked for again.
+		await Promise.all([this.#unloading, this.#vacating]);
 		for (let tries = 1; ; tries++) {
 			if (this.#closing) throw unloaded();
-			const process: HostProcess = new HostProcess(this.#options, {
-				onAnswer: (answer) => this.#receive(answer),
-				onEnd: (how) => this.#ended(process, how),
-			});
+			this.#refuseOnHold();
+			const process = this.#spawn();
 			this.#process = process;
 			try {
-				this.#facts = await process.ready;
-				return this.#facts;
+				return await this.#loaded(process);
 			} catch (thrown) {
 				if (this.#closing || this.#unloading) throw unloaded();
 				if (process.refused || process.pid === undefined || tries === maxLoadTries) throw thrown;
@@ -184,8 +252,45 @@ export class Host implements Transcriber {
 		}
 	}
 
-	#receive(message: Answer): void {
-		const request = [...this.#requests].find(({ number }) => number === message.request);
+	#spawn(): HostProcess {
+		const process: HostProcess = new HostProcess(this.#options, {
+			onAnswer: (answer) => this.#receive(process, answer),
+			onEnd: (how) => this.#ended(process, how),
+		});
+		this.#processes.add(process);
+		return process;
+	}
+
+	async #loaded(process: HostProcess): Promise<ModelFacts> {
+		this.#facts = await process.ready;
+		this.#loadedBytes = process.loadedBytes;
+		this.#options.onMemory?.();
+		return this.#facts;
+	}
+
+	#refuseOnHold(): void {
+		const ms = this.#hold.remainingMs(this.#options.clock.now());
+		if (ms > 0) throw this.#onHold(ms);
+	}
+
+	#onHold(ms: number): EarshotError {
+		const retryAfterSeconds = Math.ceil(ms / 1000);
+		return new EarshotError(
+			'model_on_hold',
+			`The model \`${this.#options.entry.id}\` is on hold for ${retryAfterSeconds} s, since its process keeps dying: ${this.#lastDeath}`,
+			{ retryAfterSeconds },
+		);
+	}
+
+	#receive(process: HostProcess, message: Answer): void {
+		this.#take(process, message);
+		if ('rssBytes' in message) this.#measured(process);
+	}
+
+	#take(process: HostProcess, message: Answer): void {
+		const request = [...this.#requests].find(
+			({ place }) => place?.process === process && place.number === message.request,
+		);
 		// An answer to what was cancelled or taken back meanwhile.
 		if (!request) return;
 		switch (message.type) {
@@ -210,14 +315,22 @@ export class Host implements Transcriber {
 		if (event.type === 'started') {
 			request.running.delete(-1);
 			this.#clear(request, -1);
-			if (request.started) return;
+			if (!request.started) request.events.push(event);
 			request.started = true;
-		} else if (event.type === 'clip') {
+		} else {
+			request.events.push(event);
+		}
+		if (event.type === 'clip') {
 			request.running.delete(event.clip);
 			request.delivered = event.clip + 1;
+			this.#hold.lift();
 			this.#clear(request, event.clip);
 		}
-		request.events.push(event);
+		const isThrough = event.type === 'ended';
+		if (this.#outgrown && request.place?.process === this.#outgrown && !isThrough) {
+			this.#takeBack(request);
+			this.#submit();
+		}
 	}
 
 	/** A suspect whose struck clips are all through is none any more. */
@@ -234,7 +347,9 @@ export class Host implements Transcriber {
 
 	#settle(request: Request): void {
 		this.#requests.delete(request);
+		request.place = undefined;
 		this.#acquit(request);
+		this.#lookVacated();
 	}
 
 	#fail(request: Request, error: EarshotError): void {
@@ -245,18 +360,29 @@ export class Host implements Transcriber {
 	}
 
 	#ended(process: HostProcess, how: string): void {
-		if (this.#process !== process) return;
-		this.#process = undefined;
-		const lost = [...this.#requests].filter(({ number }) => number !== undefined);
-		for (const request of lost) request.number = undefined;
+		this.#processes.delete(process);
+		if (this.#process === process) this.#process = undefined;
+		this.#options.onMemory?.();
+		const lost = [...this.#requests].filter(({ place }) => place?.process === process);
+		for (const request of lost) request.place = undefined;
 		if (this.#closing) {
-			for (const request of [...this.#requests])
-				this.#fail(request, new EarshotError('closed', 'the server is shutting down'));
+			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
 			return;
 		}
-		if (!process.refused && !this.#unloading) this.#tellOfDeath(how, lost.length);
-		for (const request of lost) this.#strike(request, how, process.lastWords);
-		if (this.#requests.size > 0) this.#restart();
+		const guilty = lost.filter((request) => this.#strike(request, how, process.lastWords));
+		if (!process.refused && !process.isEnding) {
+			this.#tellOfDeath(how, lost.length);
+			this.#lastDeath = `${how}${process.lastWords}`;
+			// A clip that was given up explains the death: it tells of the recording and not of the model.
+			if (guilty.length === 0) this.#hold.died(this.#options.clock.now());
+		}
+		this.#lookVacated();
+		if (this.#process) this.#submit();
+		else if (this.#requests.size > 0) this.#restart('died');
+	}
+
+	#failAll(error: EarshotError): void {
+		for (const request of [...this.#requests]) this.#fail(request, error);
 	}
 
 	#tellOfDeath(how: string, inFlight: number): void {
@@ -264,27 +390,91 @@ export class Host implements Transcriber {
 		onLog?.(`the host of ${entry.id} died (${how}) with ${inFlight} recordings in flight`);
 	}
 
-	#strike(request: Request, how: string, lastWords: string): void {
-		if (request.running.size === 0) return;
+	/** Whether the recording has been given up. */
+	#strike(request: Request, how: string, lastWords: string): boolean {
+		if (request.running.size === 0) return false;
 		for (const clip of request.running) request.strikes.set(clip, (request.strikes.get(clip) ?? 0) + 1);
 		request.running.clear();
-		if (Math.max(...request.strikes.values()) >= maxStrikes) {
-			this.#fail(
-				request,
-				new EarshotError('engine_failed', `the engine died twice on this recording (${how})${lastWords}`),
-			);
-		} else if (!this.#suspects.includes(request)) {
-			this.#suspects.push(request);
+		if (Math.max(...request.strikes.values()) < maxStrikes) {
+			if (!this.#suspects.includes(request)) this.#suspects.push(request);
+			return false;
 		}
+		const message = `the engine died twice on this recording (${how})${lastWords}`;
+		this.#fail(request, new EarshotError('engine_failed', message));
+		return true;
 	}
 
-	#restart(): void {
+	/** What waits goes on with another process, or fails as that one did. */
+	#restart(reason: RestartReason): void {
+		// A death while it loads is no restart of its own.
+		const counts = !this.#starting;
 		this.start().then(
-			() => this.#submit(),
-			(thrown: unknown) => {
-				for (const request of [...this.#requests]) this.#fail(request, asEarshotError(thrown));
+			() => {
+				if (counts) this.#options.onRestart?.(reason);
+				this.#submit();
 			},
+			(thrown: unknown) => this.#failAll(asEarshotError(thrown)),
 		);
+	}
+
+	#measured(process: HostProcess): void {
+		this.#options.onMemory?.();
+		const { maxRssBytes } = this.#options;
+		const bound = maxRssBytes || 2 * process.loadedBytes + usualGrowthBytes;
+		if (process !== this.#process || process.rssBytes <= bound) return;
+		const sinceMs = this.#options.clock.now() - this.#replacedAtMs;
+		// Suspects are tried alone, in a process of which nothing else is asked meanwhile.
+		const busy = this.#isReplacing || this.#unloading || this.#closing || this.#suspects.length > 0;
+		if (busy || sinceMs < this.#replacePauseMs) return;
+		const soon = sinceMs < longestReplacePauseMs;
+		this.#replacePauseMs = soon
+			? Math.min(2 * this.#replacePauseMs, longestReplacePauseMs)
+			: firstReplacePauseMs;
+		this.#replacedAtMs = this.#options.clock.now();
+		this.#isReplacing = true;
+		void this.#replace(process).finally(() => {
+			this.#isReplacing = false;
+		});
+	}
+
+	/** Never rejects: where there is no other process to be had, the one that has grown goes on. */
+	async #replace(outgrown: HostProcess): Promise<void> {
+		const { entry, onLog, hasRoomForTwo } = this.#options;
+		onLog?.(`the host of ${entry.id} has grown to ${outgrown.rssBytes} bytes, and is replaced`);
+		let next: HostProcess | undefined;
+		if (hasRoomForTwo?.() ?? true) {
+			next = this.#spawn();
+			const failed = await this.#loaded(next).then(
+				() => false,
+				() => true,
+			);
+			if (failed) return;
+			// It has died, or was unloaded, meanwhile.
+			if (this.#process !== outgrown || this.#unloading || this.#closing) return await next.end();
+		}
+		this.#process = next;
+		this.#outgrown = outgrown;
+		this.#vacating = this.#vacate(outgrown);
+		if (next || this.#requests.size > 0) this.#restart('grew');
+		await this.#vacating;
+	}
+
+	/** What is in the middle of a clip finishes it there. */
+	async #vacate(outgrown: HostProcess): Promise<void> {
+		const vacated = new Promise<void>((resolve) => (this.#onVacated = resolve));
+		for (const request of this.#requests)
+			if (request.place?.process === outgrown && request.running.size === 0) this.#takeBack(request);
+		this.#lookVacated();
+		await vacated;
+		await outgrown.end();
+		this.#outgrown = undefined;
+		this.#vacating = undefined;
+	}
+
+	#lookVacated(): void {
+		const outgrown = this.#outgrown;
+		if (outgrown && ![...this.#requests].some(({ place }) => place?.process === outgrown))
+			this.#onVacated?.();
 	}
 }
 

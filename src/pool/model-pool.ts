@@ -3,7 +3,8 @@
 import type { ModelFacts } from '../engines/engine.js';
 import type { Transcriber } from '../transcriber/transcriber.js';
 
-export type LoadState = 'unloaded' | 'loading' | 'loaded';
+/** `on_hold`: its process died too often, and it is left alone for a while. */
+export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'on_hold';
 
 export interface ListedModel {
 	readonly id: string;
@@ -19,6 +20,8 @@ export interface ListedModel {
 	readonly demo: boolean;
 	/** null where it has no process. */
 	readonly pid: number | null;
+	/** Resident memory of its process, as it said last; 0 where it has none. */
+	readonly memoryBytes: number;
 	/** Requests that have it now. */
 	readonly requests: number;
 	/** Since its last request; null while it is used, or not loaded. */
@@ -38,10 +41,14 @@ export interface ModelPool {
 	/** Used where a request names no model. */
 	readonly defaultModel: string;
 	/** Resolves an id or alias and loads the model if need be; one load however many ask.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `cancelled`, `closed`. */
+	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_on_hold`, `out_of_memory` where there is
+	 * no room for it now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
-	/** Loads the model before a request asks; it stays as if one had. Throws as `lease`. */
+	/** Loads the model before a request asks; it stays as if one had. Also where it is on hold. Throws as `lease`. */
 	load(model: string, signal: AbortSignal): Promise<ModelFacts>;
+	/** Ends the model's process when the last request in it is through, and resolves when it is gone; at once where
+	 * it is not loaded. Throws `model_not_found`. */
+	unload(model: string): Promise<void>;
 	/** Cancels what runs and ends every host. */
 	close(): Promise<void>;
 }

@@ -1,14 +1,16 @@
-/** The hosts of this server: one per model in use, started when first asked for. */
+/** The hosts of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ServedModels } from '../catalog/live-serving.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
-import { EarshotError } from '../errors.js';
-import type { Metrics } from '../metrics.js';
-import { Host, type HostOptions } from './host.js';
+import { asEarshotError, EarshotError } from '../errors.js';
+import type { PoolMetrics, UnloadReason } from '../metrics.js';
+import { expectedBytes } from './expected-memory.js';
+import { Host } from './host.js';
 import type { HostSettings } from './host-settings.js';
+import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
 import { Resident } from './resident.js';
 
@@ -20,11 +22,14 @@ export interface PoolOptions {
 	/** Environment of the hosts. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly onLog?: (line: string) => void;
-	/** Told what happens to the hosts. */
-	readonly metrics?: Metrics;
 	readonly clock: Clock;
+	readonly metrics: PoolMetrics;
 	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
 	readonly keepAliveMs: number;
+	/** What all hosts together may take; 0 = no bound. */
+	readonly budgetBytes: number;
+	/** What one host may take before it is replaced; 0 = as `HostOptions.maxRssBytes` says. */
+	readonly maxHostBytes: number;
 	/** Unix seconds at which the model's files arrived. */
 	readonly createdAt: (entry: ModelEntry) => number;
 }
@@ -34,11 +39,19 @@ export class HostPool implements ModelPool {
 	readonly #residents = new Map<string, Resident>();
 	/** Their model has changed or gone; they go when what runs is through. */
 	readonly #outdated = new Set<Resident>();
+	readonly #budget: MemoryBudget<Resident>;
 	#closing: Promise<void> | undefined;
 
 	constructor(options: PoolOptions) {
 		this.#options = options;
-		options.models.onChange(() => this.#dropChanged());
+		const { budgetBytes, clock, models } = options;
+		this.#budget = new MemoryBudget({
+			budgetBytes,
+			clock,
+			tenants: () => [...this.#residents.values(), ...this.#outdated],
+			evict: (resident) => this.#unload(resident, 'memory'),
+		});
+		models.onChange(() => this.#dropChanged());
 	}
 
 	get defaultModel(): string {
@@ -57,6 +70,7 @@ export class HostPool implements ModelPool {
 				state: resident?.host.state ?? 'unloaded',
 				demo: entry.demo,
 				pid: resident?.host.pid ?? null,
+				memoryBytes: resident?.host.memoryBytes ?? 0,
 				requests: resident?.requests ?? 0,
 				idleMs: resident?.idleMs ?? null,
 				unloadsInMs: resident?.unloadsInMs ?? null,
@@ -78,13 +92,26 @@ export class HostPool implements ModelPool {
 	}
 
 	async load(model: string, signal: AbortSignal): Promise<ModelFacts> {
-		return await whileWanted(this.#load(await this.#find(model, signal)), signal);
+		const resident = await this.#find(model, signal);
+		const release = resident.lease('load');
+		try {
+			resident.host.lift();
+			return await whileWanted(this.#load(resident), signal);
+		} finally {
+			release();
+		}
+	}
+
+	async unload(model: string): Promise<void> {
+		const resident = this.#residents.get(this.#options.models.find(model).id);
+		resident?.host.lift();
+		await resident?.leave('asked');
 	}
 
 	close(): Promise<void> {
 		this.#closing ??= Promise.all(
 			[...this.#residents.values(), ...this.#outdated].map((resident) => {
-				resident.stop();
+				resident.stopTimer();
 				return resident.host.close();
 			}),
 		).then(() => {});
@@ -94,62 +121,120 @@ export class HostPool implements ModelPool {
 	async #find(model: string, signal: AbortSignal): Promise<Resident> {
 		const { models } = this.#options;
 		await models.ready(models.find(model), signal);
-		if (this.#closing) throw new EarshotError('closed', 'the server is shutting down');
+		if (this.#closing) throw closed();
 		// It may have changed while its files came.
 		return this.#residentOf(models.find(model));
 	}
 
 	/** Has a lease of its own: whoever asked may have gone before the model is there. */
 	async #load(resident: Resident): Promise<ModelFacts> {
-		const release = resident.lease('load');
+		const { host } = resident;
+		if (host.state === 'loaded') return await host.start();
+		const release = resident.lease('loading');
 		try {
-			return await resident.host.start();
+			resident.loading ??= this.#loadNow(resident).finally(() => {
+				resident.loading = undefined;
+			});
+			return await resident.loading;
+		} catch (thrown) {
+			const { code } = asEarshotError(thrown);
+			if (code === 'out_of_memory') this.#options.metrics.refused(resident.id, 'memory');
+			if (code === 'model_on_hold') this.#options.metrics.refused(resident.id, 'hold');
+			throw thrown;
 		} finally {
 			release();
 		}
 	}
 
-	#unload(resident: Resident): void {
-		const { entry, host } = resident;
-		if (this.#residents.get(entry.id) === resident) void host.unload();
-		else void host.close().finally(() => this.#outdated.delete(resident));
+	async #loadNow(resident: Resident): Promise<ModelFacts> {
+		const { clock, metrics } = this.#options;
+		const { id, host } = resident;
+		// A host that is starting again has its memory already.
+		if (host.state === 'loading') return await host.start();
+		const neededBytes = this.#neededBytes(resident);
+		try {
+			await this.#budget.admit(resident, neededBytes, {
+				isWanted: () => resident.isWanted,
+				onGranted: () => {
+					resident.grantedBytes = neededBytes;
+				},
+			});
+			if (this.#closing) throw closed();
+			const startedMs = clock.now();
+			const facts = await host.start();
+			metrics.loaded(id, (clock.now() - startedMs) / 1000);
+			return facts;
+		} catch (thrown) {
+			if (asEarshotError(thrown).code === 'model_load_failed') metrics.loadFailed(id);
+			throw thrown;
+		} finally {
+			resident.grantedBytes = 0;
+			this.#budget.review();
+		}
+	}
+
+	/** As it was the last time; what has fitted once is not refused for having been bigger than it looked. */
+	#neededBytes({ host, entry }: Resident): number {
+		const { budgetBytes } = this.#options;
+		if (host.loadedBytes === 0) return expectedBytes(entry);
+		return budgetBytes === 0 ? host.loadedBytes : Math.min(host.loadedBytes, budgetBytes);
+	}
+
+	async #unload(resident: Resident, reason: UnloadReason): Promise<void> {
+		const { id, host } = resident;
+		if (host.state === 'loaded') this.#options.metrics.unloaded(id, reason);
+		resident.stopTimer();
+		resident.isEnding = true;
+		await (this.#outdated.has(resident) ? host.close() : host.unload());
+		resident.isEnding = false;
+		this.#outdated.delete(resident);
+		this.#budget.review();
 	}
 
 	#residentOf(entry: ModelEntry): Resident {
 		const found = this.#residents.get(entry.id);
 		if (found) return found;
-		const { settings, script, env, onLog, metrics, clock, keepAliveMs } = this.#options;
-		const options: HostOptions = {
+		const { settings, script, env, onLog, clock, metrics, keepAliveMs, maxHostBytes } = this.#options;
+		const { id } = entry;
+		const host = new Host({
 			entry,
 			settings,
 			script,
 			env,
+			clock,
+			maxRssBytes: maxHostBytes,
+			hasRoomForTwo: () => this.#budget.hasRoomFor(host.loadedBytes),
+			onMemory: () => {
+				metrics.memory(id, host.memoryBytes);
+				this.#budget.review();
+			},
+			onRestart: (reason) => metrics.restarted(id, reason),
+			onReport: (report) => metrics.scheduled(id, report),
 			...(onLog ? { onLog } : {}),
-			...(metrics ? { onReport: (report) => metrics.scheduled(entry.id, report) } : {}),
-		};
-		const resident = new Resident({
+		});
+		const resident: Resident = new Resident({
 			entry,
-			host: new Host(options),
+			host,
 			clock,
 			keepAliveMs,
-			onExpired: (expired) => this.#unload(expired),
+			onExpired: (reason) => this.#unload(resident, reason),
+			onReleased: () => this.#budget.review(),
 		});
-		this.#residents.set(entry.id, resident);
+		this.#residents.set(id, resident);
 		return resident;
 	}
 
 	/** A model that is another one now, or gone, is loaded anew by the next request; what runs may finish. */
 	#dropChanged(): void {
 		for (const [id, resident] of this.#residents) {
-			const { entry } = resident;
 			const now = this.#options.models.entries.find((each) => each.id === id);
-			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(entry))) {
+			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(resident.entry))) {
 				resident.entry = now;
 				continue;
 			}
 			this.#residents.delete(id);
 			this.#outdated.add(resident);
-			resident.leave();
+			void resident.leave('changed');
 		}
 	}
 }
@@ -157,6 +242,10 @@ export class HostPool implements ModelPool {
 /** Names are no reason to load again. */
 function loadedOf({ type, files, options, languages }: ModelEntry): object {
 	return { type, files, options, languages };
+}
+
+function closed(): EarshotError {
+	return new EarshotError('closed', 'the server is shutting down');
 }
 
 /** Rejects with `cancelled` as soon as `signal` fires; the work itself goes on for others who asked. */

@@ -25,12 +25,18 @@ export type ToHost =
 	| { readonly type: 'close' };
 
 export type FromHost =
-	| { readonly type: 'ready'; readonly facts: ModelFacts }
+	| { readonly type: 'ready'; readonly facts: ModelFacts; readonly rssBytes: number }
 	| { readonly type: 'load-failed'; readonly error: WireError }
 	/** Sent before the work starts, so that after a crash the server knows what was in flight. */
 	| { readonly type: 'running'; readonly request: number; readonly clip: number }
-	| { readonly type: 'event'; readonly request: number; readonly event: PipelineEvent }
+	/** `rssBytes`: resident memory of the whole process by then. */
+	| {
+			readonly type: 'event';
+			readonly request: number;
+			readonly event: PipelineEvent;
+			readonly rssBytes: number;
+	  }
 	/** For the metrics, a few times a second while anything happens. */
 	| { readonly type: 'report'; readonly report: HostReport }
-	| { readonly type: 'finished'; readonly request: number }
+	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

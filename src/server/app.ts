@@ -9,6 +9,7 @@ import { EarshotError, errorCodes } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { ModelPool } from '../pool/model-pool.js';
+import type { Admission } from './admission.js';
 import type { InFlight, LoggedFields, RequestContext, RequestMiddleware, RequestState } from './context.js';
 import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
 import { type GuardOptions, guard } from './guard.js';
@@ -25,6 +26,9 @@ export interface AppOptions extends GuardOptions {
 	/** undefined: this server fetches and removes no models. */
 	readonly installer?: Installer | undefined;
 	readonly limits: UploadLimits;
+	readonly admission: Admission;
+	/** No request to transcribe takes longer, ms; 0 = as long as it takes. */
+	readonly maxRequestMs: number;
 	readonly metrics: Metrics;
 	readonly log: Log;
 	readonly clock: Clock;
@@ -42,7 +46,10 @@ export interface Route {
 }
 
 export function routes(
-	options: Pick<AppOptions, 'pool' | 'limits' | 'metrics' | 'clock' | 'version'> &
+	options: Pick<
+		AppOptions,
+		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'metrics' | 'clock' | 'version'
+	> &
 		Partial<Pick<AppOptions, 'installer' | 'apiKeys'>>,
 ): readonly Route[] {
 	const { pool, metrics, version } = options;
@@ -93,11 +100,13 @@ function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddl
 		const { signal } = controller;
 		const logged: LoggedFields = {};
 		const id = requestId(ctx.get('x-request-id'));
+		const end = (reason: EarshotError): void => controller.abort(reason);
+		const elapsedMs = (): number => clock.now() - startedMs;
 		const stamp = (): void => {
-			ctx.set('openai-processing-ms', String(Math.round(clock.now() - startedMs)));
+			ctx.set('openai-processing-ms', String(Math.round(elapsedMs())));
 			if (isDraining()) ctx.set('connection', 'close');
 		};
-		ctx.state = { id, signal, logged, stamp };
+		ctx.state = { id, signal, logged, end, elapsedMs, stamp };
 		const answered = new Promise<void>((resolve) => {
 			ctx.res.once('close', () => {
 				if (!ctx.res.writableFinished) controller.abort();
@@ -115,7 +124,7 @@ function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddl
 		} finally {
 			// Koa writes the answer after this function, and `close` comes after that.
 			void answered.then(() => inFlight.end(controller));
-			writeLine(log, ctx, clock.now() - startedMs);
+			writeLine(log, ctx, elapsedMs());
 		}
 	};
 }

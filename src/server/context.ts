@@ -21,6 +21,10 @@ export interface RequestState {
 	/** Fires when the client has gone or the server will wait no longer. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;
+	/** Ends the work for the request, which is then answered with `reason`. */
+	readonly end: (reason: EarshotError) => void;
+	/** Since the request came, ms. */
+	readonly elapsedMs: () => number;
 	/** Sets the headers that must wait until the answer begins. */
 	readonly stamp: () => void;
 }

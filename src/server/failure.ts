@@ -29,6 +29,7 @@ const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model
  * worth it when the server was busy, not when the same recording would fail the same way. */
 const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
+	model_on_hold: 10,
 	out_of_memory: 5,
 	closed: 2,
 };

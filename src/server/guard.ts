@@ -66,7 +66,13 @@ export function guard(options: GuardOptions): Middleware {
 	};
 }
 
-const exposedHeaders = ['x-request-id', 'openai-processing-ms', 'retry-after', 'x-should-retry'].join(', ');
+const exposedHeaders = [
+	'x-request-id',
+	'openai-processing-ms',
+	'server-timing',
+	'retry-after',
+	'x-should-retry',
+].join(', ');
 
 /** The header names that the page wants to send; OpenAI's client sends a dozen of its own. */
 function requestedHeaders(header: string): string {

@@ -1,6 +1,7 @@
 /** The API as an OpenAPI document. A test holds it to the routes and to the fields that requests may have. */
 
 import { formatNames } from '../formats/formats.js';
+import { timeoutHeader } from './transcriptions.js';
 
 const error = {
 	description: 'An error in the shape of the OpenAI API',
@@ -19,6 +20,20 @@ const errors = {
 } as const;
 
 const modelParameter = { name: 'model', in: 'path', required: true, schema: { type: 'string' } } as const;
+
+const timeoutParameter = {
+	name: timeoutHeader,
+	in: 'header',
+	description: 'Milliseconds after which the work ends with a 504; the server may have a shorter limit',
+	schema: { type: 'integer', minimum: 1 },
+} as const;
+
+const busy = {
+	...error,
+	headers: {
+		'Retry-After': { description: 'Seconds until there will be room', schema: { type: 'integer' } },
+	},
+} as const;
 
 const pullStatus = { schema: { $ref: '#/components/schemas/PullStatus' } } as const;
 
@@ -43,12 +58,15 @@ const answers = {
 		},
 	},
 	...errors,
+	'429': busy,
+	'504': error,
 } as const;
 
 function upload(operationId: string, summary: string) {
 	return {
 		operationId,
 		summary,
+		parameters: [timeoutParameter],
 		requestBody: {
 			required: true,
 			content: {
@@ -415,7 +433,10 @@ export const openapi = {
 					owned_by: { type: 'string' },
 					aliases: { type: 'array', items: { type: 'string' } },
 					type: { type: 'string' },
-					state: { enum: ['unloaded', 'loading', 'loaded'] },
+					state: {
+						enum: ['unloaded', 'loading', 'loaded', 'on_hold'],
+						description: '`on_hold`: its process died too often, and it is left alone for a while',
+					},
 					demo: { type: 'boolean' },
 				},
 			},

@@ -12,8 +12,10 @@ import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { ModelPool } from '../pool/model-pool.js';
+import { Admission } from './admission.js';
 import { createApp } from './app.js';
 import { InFlight } from './context.js';
+import { UploadsInFlight } from './uploads-in-flight.js';
 
 export interface ServerOptions {
 	/** Stays the caller's: closing the server does not close it. */
@@ -30,6 +32,12 @@ export interface ServerOptions {
 	readonly maxUploadBytes?: number;
 	/** Recordings up to this size never touch the disk; 8 MiB unless told otherwise. */
 	readonly memoryUploadBytes?: number;
+	/** All uploads at once, in bytes; 2 GiB unless told otherwise. A single one is never refused for it. */
+	readonly maxUploadsBytes?: number;
+	/** Audio that may be heard before a recording, seconds; an hour unless told otherwise. */
+	readonly maxQueueSeconds?: number;
+	/** Longest that a request to transcribe may take, ms; 0, as long as it takes, unless told otherwise. */
+	readonly maxRequestMs?: number;
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings wait here, in a private directory; the system's place for temporary files unless told otherwise. */
@@ -55,6 +63,8 @@ export interface RunningServer {
 
 export const defaultMaxUploadBytes = 1 << 30;
 export const defaultMemoryUploadBytes = 8 << 20;
+export const defaultMaxUploadsBytes = 2 ** 31;
+export const defaultMaxQueueSeconds = 3600;
 
 /** An upload over a slow line takes longer than the five minutes that Node allows by itself. */
 const requestTimeoutMs = 60 * 60_000;
@@ -65,6 +75,7 @@ const keepAliveTimeoutMs = 75_000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
 	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
 	const directory = await mkdtemp(join(options.tempDirectory ?? tmpdir(), 'earshot-'));
+	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
 	const app = createApp({
@@ -72,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		installer: options.installer,
 		version,
 		host,
-		metrics: options.metrics ?? new Metrics(),
+		metrics,
 		log,
 		clock,
 		inFlight,
@@ -84,7 +95,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			directory,
 			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
 			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
+			inFlight: new UploadsInFlight({
+				maxBytes: options.maxUploadsBytes ?? defaultMaxUploadsBytes,
+				metrics,
+				clock,
+			}),
 		},
+		admission: new Admission({
+			maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
+			metrics,
+			clock,
+		}),
+		maxRequestMs: options.maxRequestMs ?? 0,
 	});
 	const handle = app.callback();
 	const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs });

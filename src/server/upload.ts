@@ -13,9 +13,10 @@ import { Writable } from 'node:stream';
 import { multipart } from 'formidable';
 import type { Context } from 'koa';
 import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
-import { EarshotError, expected } from '../errors.js';
+import { asEarshotError, EarshotError, expected } from '../errors.js';
 import type { Recording } from '../transcriber/transcriber.js';
 import { type FormFields, fieldOf } from './request.js';
+import type { HeldBytes, UploadsInFlight } from './uploads-in-flight.js';
 
 export interface UploadLimits {
 	/** Private to this server. */
@@ -23,12 +24,15 @@ export interface UploadLimits {
 	readonly maxUploadBytes: number;
 	/** Recordings up to this size never touch the disk. */
 	readonly memoryUploadBytes: number;
+	readonly inFlight: UploadsInFlight;
 }
 
 export interface Upload {
 	readonly recording: Recording;
+	/** Size of the recording. */
+	readonly bytes: number;
 	readonly fields: FormFields;
-	/** Removes the file, if there is one. Safe to call twice. */
+	/** Removes the file, if there is one, and makes room for other uploads. Safe to call twice. */
 	discard(): Promise<void>;
 }
 
@@ -40,16 +44,37 @@ const maxParts = 1000;
 /** Read and thrown away after a refusal, so that clients which send everything before they listen get to hear it. */
 const maxDiscardedBytes = 256 << 20;
 
-export async function receiveUpload(ctx: Context, limits: UploadLimits): Promise<Upload> {
-	const form = new Form(limits);
+/** Ends with `cancelled` when `signal` fires: the client has gone, or no time is left. */
+export async function receiveUpload(
+	ctx: Context,
+	limits: UploadLimits,
+	signal: AbortSignal,
+): Promise<Upload> {
+	let form: Form | undefined;
 	try {
 		refuseUnread(ctx, limits);
-		await parse(ctx, form);
+		form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
+		await whileWanted(parse(ctx, form), signal);
 		return form.finish(ctx.request.body);
 	} catch (thrown) {
 		drain(ctx.req);
-		await form.discard();
-		throw form.explain(thrown);
+		await form?.discard();
+		throw form?.explain(thrown) ?? thrown;
+	}
+}
+
+/** What `work` still does after the signal finds the form closed. */
+async function whileWanted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+	let gone: (() => void) | undefined;
+	const cancelled = new Promise<never>((_, reject) => {
+		gone = () => reject(new EarshotError('cancelled', 'the upload was cancelled'));
+		signal.addEventListener('abort', gone);
+		if (signal.aborted) gone();
+	});
+	try {
+		await Promise.race([work, cancelled]);
+	} finally {
+		if (gone) signal.removeEventListener('abort', gone);
 	}
 }
 
@@ -84,6 +109,7 @@ type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
 
 class Form {
 	readonly #limits: UploadLimits;
+	readonly #held: HeldBytes;
 	readonly #sinks: RecordingSink[] = [];
 	#bytesRead = 0;
 	#closed = false;
@@ -91,8 +117,9 @@ class Form {
 	/** Recordings of speakers would not fit among the text fields; that they are there is enough to refuse them. */
 	readonly #unreadFields = new Map<string, readonly string[]>();
 
-	constructor(limits: UploadLimits) {
+	constructor(limits: UploadLimits, held: HeldBytes) {
 		this.#limits = limits;
+		this.#held = held;
 	}
 
 	formidableOptions(ctx: Context): ExtendedFormidableOptions {
@@ -142,6 +169,7 @@ class Form {
 		const sink = new RecordingSink(
 			join(this.#limits.directory, randomUUID()),
 			this.#limits.memoryUploadBytes,
+			this.#held,
 		);
 		this.#sinks.push(sink);
 		return sink;
@@ -160,12 +188,14 @@ class Form {
 		if (sink.errored !== null) throw sink.errored;
 		if (sink.size === 0) throw expected('file', 'a recording', 'an empty file');
 		const fields = new Map([...formFields(body), ...this.#unreadFields]);
-		return { recording: sink.recording(), fields, discard: () => this.discard() };
+		const { size } = sink;
+		return { recording: sink.recording(), bytes: size, fields, discard: () => this.discard() };
 	}
 
 	async discard(): Promise<void> {
 		this.#closed = true;
 		await Promise.all(this.#sinks.map((sink) => sink.discard()));
+		this.#held.giveBack();
 	}
 
 	explain(thrown: unknown): unknown {
@@ -255,6 +285,7 @@ class IgnoringSink extends Writable {
 class RecordingSink extends Writable {
 	readonly #path: string;
 	readonly #memoryBytes: number;
+	readonly #held: HeldBytes;
 	#chunks: Buffer[] = [];
 	#file: FileHandle | undefined;
 	/** The write to disk that may be under way. */
@@ -262,11 +293,12 @@ class RecordingSink extends Writable {
 	#discarded = false;
 	size = 0;
 
-	constructor(path: string, memoryBytes: number) {
+	constructor(path: string, memoryBytes: number, held: HeldBytes) {
 		// The recording outlives the stream that wrote it, so the stream must not clean up by itself.
 		super({ autoDestroy: false });
 		this.#path = path;
 		this.#memoryBytes = memoryBytes;
+		this.#held = held;
 	}
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
@@ -275,6 +307,13 @@ class RecordingSink extends Writable {
 			return;
 		}
 		this.size += chunk.length;
+		try {
+			// Where the size was not told before.
+			this.#held.growTo(this.size);
+		} catch (thrown) {
+			done(asEarshotError(thrown));
+			return;
+		}
 		this.#chunks.push(chunk);
 		if (this.size <= this.#memoryBytes) {
 			done();

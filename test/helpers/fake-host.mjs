@@ -3,9 +3,13 @@
 //   /crash/N     N clips, dies while running the last, every time
 //   /once/FILE   dies while running its only clip, unless FILE exists, which it makes
 //   /hold        runs its clip until it is cancelled
+//   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
+// Options of the model: while loading `fail`, `die`, `dieIf` a file is there, `dieOnce` unless a file is there, which
+// it makes; `mib` of memory once loaded.
 import { existsSync, writeFileSync } from 'node:fs';
 
-const send = (message) => process.send(message);
+let rssBytes = 1e6;
+const send = (message) => process.send({ ...message, rssBytes });
 const facts = {
 	id: 'fake',
 	engine: 'fake',
@@ -16,15 +20,18 @@ const facts = {
 
 process.on('message', (message) => {
 	if (message.type === 'load') {
-		const { fail, die } = message.entry.options;
-		if (die) {
+		const { fail, die, dieIf, dieOnce, mib } = message.entry.options;
+		const dies = die || (dieIf && existsSync(dieIf)) || (dieOnce && !existsSync(dieOnce));
+		if (dieOnce) writeFileSync(dieOnce, '');
+		if (mib) rssBytes = mib * 2 ** 20;
+		if (dies) {
 			process.stderr.write('the model is rotten\n', () => process.exit(9));
 			return;
 		}
 		if (fail) send({ type: 'load-failed', error: { code: 'model_load_failed', message: 'no such model' } });
 		else send({ type: 'ready', facts });
 	} else if (message.type === 'transcribe') {
-		transcribe(message);
+		void transcribe(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
 	} else if (message.type === 'close') {
@@ -32,21 +39,23 @@ process.on('message', (message) => {
 	}
 });
 
-function transcribe({ request, recording, firstClip }) {
+async function transcribe({ request, recording, firstClip }) {
 	const [, what, ...rest] = recording.path.split('/');
 	const argument = `/${rest.join('/')}`;
-	const clips = what === 'ok' || what === 'crash' ? Number(rest[0]) : 1;
+	const clips = ['ok', 'crash', 'grow'].includes(what) ? Number(rest[0]) : 1;
 	send({ type: 'running', request, clip: -1 });
 	send({ type: 'event', request, event: { type: 'started', duration: clips, clips } });
 	for (let clip = firstClip; clip < clips; clip++) {
 		send({ type: 'running', request, clip });
 		const last = clip === clips - 1;
 		if (what === 'hold') return;
+		if (what === 'grow' && clip === 1) await there(`/${rest.slice(1).join('/')}`);
 		if (what === 'crash' && last) return die();
 		if (what === 'once' && !existsSync(argument)) {
 			writeFileSync(argument, '');
 			return die();
 		}
+		if (what === 'grow' && clip === 0) rssBytes += 4 * 2 ** 30;
 		const segment = {
 			start: clip,
 			end: clip + 1,
@@ -62,6 +71,17 @@ function transcribe({ request, recording, firstClip }) {
 		});
 	}
 	send({ type: 'finished', request });
+}
+
+function there(file) {
+	return new Promise((resolve) => {
+		const look = setInterval(() => {
+			if (!existsSync(file)) return;
+			clearInterval(look);
+			resolve();
+		}, 2);
+		look.unref();
+	});
 }
 
 function die() {

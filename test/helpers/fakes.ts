@@ -132,6 +132,15 @@ export class FakePool implements ModelPool {
 		};
 	}
 
+	/** Models that were to be unloaded. */
+	readonly unloaded: string[] = [];
+
+	async unload(model: string): Promise<void> {
+		if (!this.models.some(({ id, aliases }) => id === model || aliases.includes(model)))
+			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
+		this.unloaded.push(model);
+	}
+
 	async close(): Promise<void> {}
 }
 
@@ -145,6 +154,7 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 		state: 'unloaded',
 		demo: false,
 		pid: null,
+		memoryBytes: 0,
 		requests: 0,
 		idleMs: null,
 		unloadsInMs: null,

@@ -8,6 +8,7 @@ import { createdAt, whatToServe } from '../../src/catalog/serving.js';
 import { systemClock } from '../../src/clock.js';
 import { hostEnvironment, lanesOf } from '../../src/config.js';
 import { hostSettings } from '../../src/library.js';
+import { Metrics } from '../../src/metrics.js';
 import { hostScript } from '../../src/pool/host-script.js';
 import { HostPool } from '../../src/pool/pool.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
@@ -75,7 +76,10 @@ async function serve(yaml: string): Promise<Served> {
 		script: hostScript(root),
 		env: hostEnvironment(lanesOf(serving.config)),
 		clock: systemClock,
+		metrics: new Metrics(),
 		keepAliveMs: Infinity,
+		budgetBytes: 0,
+		maxHostBytes: 0,
 		createdAt,
 	});
 	const server = await startServer({ pool, version: '0.0.0-test', port: 0 });

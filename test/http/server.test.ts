@@ -4,10 +4,12 @@ import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { Metrics } from '../../src/metrics.js';
+import { Admission } from '../../src/server/admission.js';
 import { routes } from '../../src/server/app.js';
 import { openapi } from '../../src/server/openapi.js';
 import { fieldNames } from '../../src/server/request.js';
 import { startServer } from '../../src/server/server.js';
+import { UploadsInFlight } from '../../src/server/uploads-in-flight.js';
 import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,
@@ -109,11 +111,18 @@ describe('the OpenAPI document', () => {
 		const documented = Object.entries(openapi.paths).flatMap(([path, operations]) =>
 			Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
 		);
+		const parts = { maxBytes: 0, maxQueueSeconds: 0, metrics: new Metrics(), clock: new FakeClock() };
 		const served = routes({
 			pool: new FakePool(new FakeTranscriber()),
-			limits: { directory: '', maxUploadBytes: 0, memoryUploadBytes: 0 },
-			metrics: new Metrics(),
-			clock: new FakeClock(),
+			limits: {
+				directory: '',
+				maxUploadBytes: 0,
+				memoryUploadBytes: 0,
+				inFlight: new UploadsInFlight(parts),
+			},
+			admission: new Admission(parts),
+			maxRequestMs: 0,
+			...parts,
 			version: '',
 		}).map(({ method, path }) => `${method} ${path}`);
 		expect(documented.sort()).toEqual(served.sort());

@@ -132,6 +132,13 @@ function inside(segments, seconds) {
 const same = (/** @type {Segment[]} */ a, /** @type {Segment[]} */ b) =>
 	JSON.stringify(a) === JSON.stringify(b);
 
+/** The text with every round of a loop but the first taken out: a cut can take away nothing else. */
+const onceEach = (/** @type {Segment[]} */ segments) =>
+	segments
+		.map(({ text }) => text)
+		.join('')
+		.replace(/(.{1,80}?)\1+/gsu, '$1');
+
 /** The fault that makes the difference, or nothing. */
 function explain(
 	/** @type {string} */ model,
@@ -152,7 +159,9 @@ function explain(
 			if (same(inside(again, seconds), segments)) return 'audio of less than a second';
 		}
 	}
-	if (cuts > 0) return 'repetition loops';
+	for (const options of cuts > 0 ? [[], ['-nfa']] : []) {
+		if (onceEach(plain(model, [path], options)[0]) === onceEach(segments)) return 'repetition loops';
+	}
 	return undefined;
 }
 

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
-import { Host } from '../../src/pool/host.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { ModelEntry } from '../../src/catalog/model-entry.js';
+import { Host, type HostOptions } from '../../src/pool/host.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
+import { FakeClock } from '../helpers/fakes.js';
+import { gone, patient } from '../helpers/processes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
 
@@ -28,8 +31,10 @@ afterEach(async () => {
 	for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function arrange(entryOptions: Record<string, boolean> = {}) {
+function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOptions> = {}) {
 	const log: string[] = [];
+	const clock = new FakeClock();
+	const restarts: string[] = [];
 	const host = new Host({
 		entry: {
 			id: 'fake',
@@ -54,11 +59,15 @@ function arrange(entryOptions: Record<string, boolean> = {}) {
 		script,
 		env: {},
 		onLog: (line) => log.push(line),
+		clock,
+		maxRssBytes: 0,
+		onRestart: (reason) => restarts.push(reason),
+		...given,
 	});
 	hosts.push(host);
 	const run = (what: string, signal = new AbortController().signal) =>
 		transcriptOf(host.transcribe({ path: what }, options, signal));
-	return { host, log, run };
+	return { host, log, run, clock, restarts };
 }
 
 async function transcriptOf(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
@@ -182,5 +191,129 @@ describe('a host', () => {
 		await host.close();
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'closed' });
 		expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+	});
+});
+
+describe('a model whose process keeps dying', () => {
+	it('is on hold after five deaths and nothing done, and says for how long and why', async () => {
+		const { host, run } = arrange({ die: true });
+		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+		for (const _ of [1, 2])
+			await expect(run('/ok/1')).rejects.toMatchObject({
+				code: 'model_on_hold',
+				retryAfterSeconds: 10,
+				message:
+					'The model `fake` is on hold for 10 s, since its process keeps dying: exit code 9; it last said: the model is rotten',
+			});
+		expect(host.state).toBe('on_hold');
+	});
+
+	it('is tried again after the hold, and waits longer after the next death', async () => {
+		const { run, clock } = arrange({ die: true });
+		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
+		clock.advance(10_000);
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_on_hold', retryAfterSeconds: 20 });
+	});
+
+	it('is tried again at once after somebody lifted the hold', async () => {
+		const { host, run } = arrange({ die: true });
+		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
+		host.lift();
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+	});
+
+	it('is not on hold while recordings get through', async () => {
+		const { run } = arrange();
+		for (const _ of [1, 2, 3, 4, 5, 6]) {
+			await expect(run('/crash/1')).rejects.toMatchObject({ code: 'engine_failed' });
+			await expect(run('/ok/1')).resolves.toBeDefined();
+		}
+	});
+
+	it('tells what waits for it when to come again', async () => {
+		const dieIf = path.join(folder(), 'die');
+		const { host, run } = arrange({ dieIf });
+		writeFileSync(dieIf, '');
+		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+		rmSync(dieIf);
+		const results = Promise.allSettled([run('/hold'), run('/hold')]);
+		await vi.waitUntil(() => host.state === 'loaded', patient);
+		process.kill(host.pid ?? 0, 'SIGKILL');
+		const onHold = { status: 'rejected', reason: { code: 'model_on_hold', retryAfterSeconds: 10 } };
+		expect(await results).toMatchObject([onHold, onHold]);
+	});
+
+	it('is loaded once more by itself where its process died while loading', async () => {
+		const { run, log } = arrange({ dieOnce: path.join(folder(), 'died') });
+		await expect(run('/ok/1')).resolves.toBeDefined();
+		expect(log.join('\n')).toContain('died (exit code 9)');
+	});
+});
+
+describe('a host that has grown too big', () => {
+	const textOf = async (transcript: Promise<Transcript>) => (await transcript).text.split(' ').map(Number);
+	it('goes on in a fresh process from the next clip, which is there before the old one goes', async () => {
+		const { host, run, restarts } = arrange();
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => host.pid !== first, patient);
+		expect(host.state).toBe('loaded');
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, first, host.pid]);
+		expect(restarts).toEqual(['grew']);
+		await gone(first);
+	});
+
+	it('goes on in a fresh process after the old one has gone where there is no room for two', async () => {
+		const { host, run, restarts } = arrange({}, { hasRoomForTwo: () => false });
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => restarts.length === 1, patient);
+		await gone(first);
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, host.pid, host.pid]);
+		expect(host.pid).not.toBe(first);
+	});
+
+	it('is replaced once a minute, then less and less: a bound that is too small stops no work', async () => {
+		const { host, run, clock } = arrange({}, { hasRoomForTwo: () => false, maxRssBytes: 1 });
+		await host.start();
+		const workers = [host.pid];
+		for (const ms of [0, 59_999, 1, 119_999, 1]) {
+			clock.advance(ms);
+			workers.push(...(await textOf(run('/ok/1'))));
+		}
+		const [a, b, , c, , d] = workers;
+		expect(workers).toEqual([a, b, b, c, c, d]);
+		expect(new Set([a, b, c, d]).size).toBe(4);
+	});
+
+	it('is kept where another process cannot be had', async () => {
+		const dieIf = path.join(folder(), 'die');
+		const go = path.join(folder(), 'go');
+		const { host, run, log } = arrange({ dieIf });
+		await host.start();
+		const first = host.pid;
+		writeFileSync(dieIf, '');
+		const pids = textOf(run(`/grow/2${go}`));
+		await vi.waitUntil(() => log.some((line) => line.includes('died')), patient);
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, first]);
+	});
+
+	it('loses nothing when it dies before it has been replaced', async () => {
+		const { host, run } = arrange();
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid ?? 0;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => host.pid !== first, patient);
+		process.kill(first, 'SIGKILL');
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, host.pid, host.pid]);
 	});
 });

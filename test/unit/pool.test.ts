@@ -3,10 +3,12 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ServedModels } from '../../src/catalog/live-serving.js';
 import { findIn, type ModelEntry } from '../../src/catalog/model-entry.js';
 import { EarshotError } from '../../src/errors.js';
-import { HostPool } from '../../src/pool/pool.js';
+import type { PoolMetrics } from '../../src/metrics.js';
+import { HostPool, type PoolOptions } from '../../src/pool/pool.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { FakeClock } from '../helpers/fakes.js';
+import { gone, isAlive, patient } from '../helpers/processes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
 const never = new AbortController().signal;
@@ -23,7 +25,7 @@ const options: TranscribeOptions = {
 
 function entry(
 	id: string,
-	given: Pick<Partial<ModelEntry>, 'aliases' | 'files' | 'keepAliveMs'> = {},
+	given: Pick<Partial<ModelEntry>, 'aliases' | 'files' | 'keepAliveMs' | 'options'> = {},
 ): ModelEntry {
 	return {
 		id,
@@ -73,7 +75,21 @@ class Served implements ServedModels {
 }
 
 function arrange(...entries: ModelEntry[]) {
+	return arrangeWith({}, ...entries);
+}
+
+function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 	const models = new Served(...entries);
+	const told: string[] = [];
+	const metrics: PoolMetrics = {
+		loaded: (model) => told.push(`${model} loaded`),
+		loadFailed: (model) => told.push(`${model} failed to load`),
+		unloaded: (model, reason) => told.push(`${model} unloaded: ${reason}`),
+		restarted: (model, reason) => told.push(`${model} restarted: ${reason}`),
+		refused: (model, reason) => told.push(`${model} refused: ${reason}`),
+		memory() {},
+		scheduled() {},
+	};
 	const clock = new FakeClock();
 	const pool = new HostPool({
 		models,
@@ -90,8 +106,12 @@ function arrange(...entries: ModelEntry[]) {
 		script,
 		env: {},
 		clock,
+		metrics,
 		keepAliveMs: 60_000,
+		budgetBytes: 0,
+		maxHostBytes: 0,
 		createdAt: () => 0,
+		...given,
 	});
 	onTestFinished(() => pool.close());
 	async function* run(model: string, recording = '/ok/1'): AsyncGenerator<TranscriptEvent> {
@@ -103,7 +123,7 @@ function arrange(...entries: ModelEntry[]) {
 		}
 	}
 	const shown = (id: string) => pool.models.find((model) => model.id === id);
-	return { models, pool, clock, run, shown };
+	return { models, pool, clock, run, shown, told };
 }
 
 /** The process that did it. */
@@ -169,17 +189,6 @@ describe('a model whose files are not here yet', () => {
 });
 
 describe('a model without work', () => {
-	/** Until its process is gone: the clock stands still meanwhile. */
-	const gone = (pid: number | null | undefined) =>
-		vi.waitUntil(() => {
-			try {
-				process.kill(pid ?? 0, 0);
-				return false;
-			} catch {
-				return true;
-			}
-		});
-
 	it('stays for the time that is set, and its process ends then', async () => {
 		const { clock, run, shown } = arrange(entry('a'));
 		const pid = Number(await workerOf(run('a')));
@@ -249,9 +258,136 @@ describe('a model without work', () => {
 		const lease = pool.lease('a', leaver.signal);
 		leaver.abort();
 		await expect(lease).rejects.toMatchObject({ code: 'cancelled' });
-		await vi.waitUntil(() => shown('a')?.state === 'loaded');
-		await vi.waitUntil(() => shown('a')?.unloadsInMs === 60_000);
+		await vi.waitUntil(() => shown('a')?.unloadsInMs === 60_000, patient);
 		clock.advance(60_000);
 		expect(shown('a')?.state).toBe('unloaded');
+	});
+});
+
+describe('an unloaded model', () => {
+	it('has given its process up, after what runs is through', async () => {
+		const { pool, shown, told } = arrange(entry('a'));
+		const lease = await pool.lease('a', never);
+		const pid = shown('a')?.pid;
+		const unloaded = pool.unload('a');
+		expect(shown('a')?.state).toBe('loaded');
+		lease.release();
+		await unloaded;
+		expect([shown('a')?.state, isAlive(pid), shown('a')?.memoryBytes]).toEqual(['unloaded', false, 0]);
+		expect(told).toEqual(['a loaded', 'a unloaded: asked']);
+	});
+
+	it('may be unloaded again, and is not found where it is not served', async () => {
+		const { pool } = arrange(entry('a'));
+		await pool.unload('a');
+		await pool.unload('a');
+		await expect(pool.unload('b')).rejects.toMatchObject({ code: 'model_not_found' });
+	});
+});
+
+describe('a model on hold', () => {
+	it('is refused, told as such, and tried again by whoever loads it', async () => {
+		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
+		for (const code of ['model_load_failed', 'model_load_failed', 'model_on_hold', 'model_on_hold'])
+			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
+		expect(shown('a')?.state).toBe('on_hold');
+		expect(told).toEqual(['a failed to load', 'a failed to load', 'a refused: hold', 'a refused: hold']);
+		await expect(pool.load('a', never)).rejects.toMatchObject({ code: 'model_load_failed' });
+		await pool.unload('a');
+		expect(shown('a')?.state).toBe('unloaded');
+	});
+});
+
+describe('the memory that models may take', () => {
+	const mib = 2 ** 20;
+	const big = (id: string, given: Partial<Pick<ModelEntry, 'keepAliveMs'>> = {}) =>
+		entry(id, { options: { mib: 300 }, ...given });
+	const two = { budgetBytes: 700 * mib };
+
+	it('is told as it is measured', async () => {
+		const { run, shown } = arrange(big('a'));
+		await workerOf(run('a'));
+		expect(shown('a')?.memoryBytes).toBe(300 * mib);
+	});
+
+	it('is made free by the end of the one that has not been used for longest', async () => {
+		const { run, clock, shown, told } = arrangeWith(two, big('a'), big('b'), big('c'));
+		for (const id of ['a', 'b', 'a', 'c']) {
+			await workerOf(run(id));
+			clock.advance(1);
+		}
+		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
+		expect(told).toContain('b unloaded: memory');
+	});
+
+	it('is taken last from a model that is to stay', async () => {
+		const { run, clock, shown } = arrangeWith(two, big('a', { keepAliveMs: Infinity }), big('b'), big('c'));
+		for (const id of ['a', 'b', 'c']) {
+			await workerOf(run(id));
+			clock.advance(1);
+		}
+		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
+	});
+
+	it('is never taken from a model at work: the request waits until it is through', async () => {
+		const { pool, run, shown } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		const lease = await pool.lease('a', never);
+		const pid = shown('a')?.pid;
+		const waiting = workerOf(run('b'));
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
+		lease.release();
+		await waiting;
+		await gone(pid);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
+	});
+
+	it('is refused after half a minute of waiting, with the time to come back', async () => {
+		const { pool, run, clock, shown, told } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		await pool.lease('a', never);
+		const waiting = expect(workerOf(run('b'))).rejects.toMatchObject({
+			code: 'out_of_memory',
+			retryAfterSeconds: 10,
+			message: expect.stringMatching(
+				/^There is no memory for the model `b` now: it needs about 172 MiB of the 400 MiB/,
+			),
+		});
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		clock.advance(30_000);
+		await waiting;
+		expect(told).toEqual(['a loaded', 'b refused: memory']);
+	});
+
+	it('is not waited for by those who have gone', async () => {
+		const { pool, clock, shown } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		const lease = await pool.lease('a', never);
+		const leaver = new AbortController();
+		const left = pool.lease('b', leaver.signal);
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		leaver.abort();
+		await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+		lease.release();
+		clock.advance(30_000);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
+	});
+
+	it('never suffices for a model that needs more than all of it, which is told at once', async () => {
+		const { run, told } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
+		await expect(workerOf(run('a'))).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message:
+				'The model `a` needs about 172 MiB of memory, and all models together may take 100 MiB: raise --memory-budget-mb',
+		});
+		expect(told).toEqual(['a failed to load']);
+	});
+
+	it('is kept to when models take more than was expected, by the end of the others', async () => {
+		// Both are expected to fit, and do not: 300 MiB each, where 172 were expected.
+		const { run, clock, shown, told } = arrangeWith({ budgetBytes: 500 * mib }, big('a'), big('b'));
+		await workerOf(run('a'));
+		clock.advance(1);
+		await workerOf(run('b'));
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
+		expect(told).toEqual(['a loaded', 'a unloaded: memory', 'b loaded']);
 	});
 });

@@ -1,0 +1,22 @@
+/** What a model will take in memory, told from its files before anything is loaded. */
+
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { ModelEntry } from '../catalog/model-entry.js';
+import { isGgmlType } from '../engines/families.js';
+
+/** Resident bytes of its process, with one lane. Lanes beyond it, and recordings in flight, show once it is measured. */
+export function expectedBytes({ type, files }: Pick<ModelEntry, 'type' | 'files'>): number {
+	const weights = Object.values(files).reduce((sum, file) => sum + bytesOf(file), 0);
+	// Fitted to whisper.cpp's own figures from tiny to large: what one state takes grows with the weights.
+	if (isGgmlType(type)) return 1.2 * weights + 180e6;
+	// ONNX Runtime keeps weights and, rearranged for the processor, a good part of them once more.
+	return 1.5 * weights + 100e6;
+}
+
+/** A tokenizer may be a folder. What is not there takes nothing: the load says what is missing. */
+function bytesOf(file: string): number {
+	const found = statSync(file, { throwIfNoEntry: false });
+	if (!found?.isDirectory()) return found?.size ?? 0;
+	return readdirSync(file).reduce((sum, name) => sum + bytesOf(path.join(file, name)), 0);
+}
