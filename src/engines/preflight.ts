@@ -387,6 +387,9 @@ function isObject(text: string): boolean {
 	}
 }
 
+/** OpenFst, fst.cc: kFstMagicNumber. */
+const fstMagic = 2125659606;
+
 /** Options that name files: the library ends the process where one is missing. */
 async function checkOptionFiles(family: Family, options: PreflightSettings['options']): Promise<void> {
 	for (const [name, value] of Object.entries(options)) {
@@ -396,6 +399,8 @@ async function checkOptionFiles(family: Family, options: PreflightSettings['opti
 				throw unreadable(name, file, thrown);
 			});
 			if (!found.isFile() || found.size === 0) throw refuse(name, file, 'it is empty', fetchAgain);
+			if (name === 'rule_fsts' && (await readHead(file, 4)).readInt32LE() !== fstMagic)
+				throw refuse(name, file, 'it is not a transducer of OpenFst', fetchAgain);
 		}
 	}
 }

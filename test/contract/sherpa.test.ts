@@ -173,6 +173,22 @@ describe('options of an entry', () => {
 		expect(result?.segments[0]?.words?.map(({ word }) => word)).toEqual(['a', 'b', 'c']);
 	});
 
+	it('rule_fsts rewrite the text and leave the words alone', async () => {
+		const rule_fsts = path.join(generated, 'rules', 'b.fst');
+		await using engine = await load(modelFixture('zipformer_ctc'), { rule_fsts });
+		const [result] = await run(engine, [clipOf('tones-abc')], { words: true });
+		expect(result?.segments[0]?.text.trim()).toBe('a B c');
+		expect(result?.segments[0]?.words?.map(({ word }) => word)).toEqual(['a', 'b', 'c']);
+	});
+
+	it('rule_fsts that hold no rules are refused', async () => {
+		const rule_fsts = path.join(generated, 'audio', 'tones-abc.wav');
+		await expect(load(modelFixture('zipformer_ctc'), { rule_fsts })).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: expect.stringMatching(/tones-abc.wav: it is not a transducer of OpenFst/),
+		});
+	});
+
 	it('use_itn shows in what SenseVoice says of the mood', async () => {
 		for (const [use_itn, emotion] of [
 			[true, 'HAPPY'],
