@@ -99,7 +99,7 @@ describe('only', () => {
 
 	test('cli writes to stdout or ends the process, but for a host, which is a process of its own', () => {
 		const found = files(/process\.stdout|console\.|process\.(exit|abort|kill)\b/);
-		expect(found.filter((path) => !path.startsWith('cli/') && path !== 'pool/host-main.ts')).toEqual([]);
+		expect(found.filter((path) => !path.startsWith('cli/') && path !== 'pool/run-host.ts')).toEqual([]);
 	});
 });
 

@@ -1,0 +1,91 @@
+/** What a host process does from its first message to its end. */
+
+import type { ModelEntry } from '../catalog/model-entry.js';
+import { asEarshotError, EarshotError, toWire } from '../errors.js';
+import { runPipeline } from '../transcriber/pipeline.js';
+import type { HostSettings } from './host-settings.js';
+import type { LoadedModel } from './load.js';
+import type { FromHost, ToHost } from './protocol.js';
+import { Reporter } from './reporter.js';
+
+export type LoadModel = (entry: ModelEntry, settings: HostSettings) => Promise<LoadedModel>;
+
+let model: LoadedModel | undefined;
+let reporter: Reporter | undefined;
+const requests = new Map<number, AbortController>();
+
+function send(message: FromHost): void {
+	// Without a channel the server has gone, and `disconnect` ends this process.
+	if (process.connected) process.send?.(message);
+}
+
+const { rss: rssBytes } = process.memoryUsage;
+
+async function load(
+	loadModel: LoadModel,
+	{ entry, settings }: Extract<ToHost, { type: 'load' }>,
+): Promise<void> {
+	try {
+		model = await loadModel(entry, settings);
+		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
+		send({ type: 'ready', facts: model.parts.facts, rssBytes: rssBytes() });
+	} catch (thrown) {
+		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
+	}
+}
+
+async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Promise<void> {
+	const { request, recording, options, firstClip } = message;
+	const control = new AbortController();
+	requests.set(request, control);
+	try {
+		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
+		const events = runPipeline(model.parts, recording, options, control.signal, {
+			firstClip,
+			onRunning: (clip) => send({ type: 'running', request, clip }),
+		});
+		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
+		send({ type: 'finished', request, rssBytes: rssBytes() });
+	} catch (thrown) {
+		send({ type: 'failed', request, error: toWire(asEarshotError(thrown)) });
+	} finally {
+		requests.delete(request);
+	}
+}
+
+async function close(): Promise<void> {
+	for (const control of requests.values()) control.abort();
+	try {
+		await model?.close();
+		reporter?.flush();
+	} finally {
+		process.disconnect?.();
+	}
+}
+
+/** Serves the model that `loadModel` makes of the first message. Once in a process. */
+export function runHost(loadModel: LoadModel): void {
+	process.on('message', (message: ToHost) => {
+		switch (message.type) {
+			case 'load':
+				void load(loadModel, message);
+				break;
+			case 'transcribe':
+				void transcribe(message);
+				break;
+			case 'cancel':
+				requests.get(message.request)?.abort();
+				break;
+			case 'close':
+				void close();
+				break;
+		}
+	});
+
+	// The server's end of the channel is its life line: nobody is left to work for.
+	process.on('disconnect', () => process.exit(0));
+
+	// The terminal's Ctrl-C reaches the whole process group; the server decides when hosts end.
+	process.on('SIGINT', () => {});
+	process.on('SIGTERM', () => {});
+}

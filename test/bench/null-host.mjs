@@ -1,0 +1,53 @@
+// A host whose engine hears nothing and takes no time: what is left is Earshot's own work. Decoding is real; the
+// search for speech, whose cost is the detector's, is left out.
+import { decoder } from '../../dist/audio/decode.js';
+import { everythingIsSpeech } from '../../dist/audio/voice-activity.js';
+import { runHost } from '../../dist/pool/run-host.js';
+import { Scheduler } from '../../dist/transcriber/scheduler.js';
+
+const heard = {
+	language: 'en',
+	segments: [
+		{ start: 0, end: 1, text: ' nothing', tokens: [1], temperature: 0, avgLogprob: -0.1, noSpeechProb: 0 },
+	],
+};
+
+runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
+	const limits = {
+		lanes,
+		expressLane: true,
+		maxClipThreads: numThreads,
+		maxBatchClips: 1,
+		maxBatchSeconds: 30,
+		padded: false,
+		maxClipSeconds: 30,
+		minClipSeconds: 0,
+		mergeGapSeconds: 1,
+	};
+	const capabilities = {
+		languages: null,
+		choosesLanguage: true,
+		choosesAmongLanguages: true,
+		detectsLanguage: true,
+		translates: true,
+		prompt: true,
+		keywords: true,
+		temperature: true,
+		words: false,
+		logprobs: false,
+		noSpeechProb: false,
+	};
+	const facts = { id, engine: 'null', type: 'whisper_cpp', device: 'none', capabilities };
+	const engine = {
+		facts,
+		limits,
+		run: async ({ clips }) => clips.map(() => heard),
+		close: async () => {},
+	};
+	const scheduler = new Scheduler(engine, numThreads);
+	const { findSpeech } = everythingIsSpeech;
+	return {
+		parts: { facts, limits, scheduler, decode: decoder({ maxAudioSeconds }), findSpeech },
+		close: () => scheduler.close(),
+	};
+});

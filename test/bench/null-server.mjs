@@ -1,0 +1,47 @@
+// The server as `earshot serve` makes it, with null-host.mjs in place of its hosts. Prints its URL and the pid of
+// its host; ends with SIGTERM.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execArgv, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { fixedServing } from '../../dist/catalog/live-serving.js';
+import { createdAt, whatToServe } from '../../dist/catalog/serving.js';
+import { systemClock } from '../../dist/clock.js';
+import { hostEnvironment, lanesOf } from '../../dist/config.js';
+import { hostSettings } from '../../dist/library.js';
+import { createLog } from '../../dist/log.js';
+import { Metrics } from '../../dist/metrics.js';
+import { HostPool } from '../../dist/pool/pool.js';
+import { startServer } from '../../dist/server/server.js';
+import { root } from './peers.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'earshot-bench-'));
+const config = join(folder, 'models.yaml');
+// Any file that is there: the null engine reads none.
+writeFileSync(config, `models: {nothing: {type: whisper_cpp, files: {model: ${JSON.stringify(config)}}}}\n`);
+const serving = whatToServe({ config }, root);
+const metrics = new Metrics();
+const pool = new HostPool({
+	models: fixedServing(serving),
+	settings: hostSettings(serving.config),
+	script: fileURLToPath(new URL('null-host.mjs', import.meta.url)),
+	env: {
+		...hostEnvironment(lanesOf(serving.config)),
+		...(execArgv.length > 0 && { NODE_OPTIONS: execArgv.join(' ') }),
+	},
+	clock: systemClock,
+	keepAliveMs: Number.POSITIVE_INFINITY,
+	budgetBytes: 0,
+	maxHostBytes: 0,
+	metrics,
+	createdAt,
+});
+const server = await startServer({ pool, version: '0', metrics, log: createLog({ level: 'info' }) });
+await pool.load('nothing', new AbortController().signal);
+stdout.write(`${JSON.stringify({ url: server.address.url, host: pool.models[0]?.pid })}\n`);
+process.once('SIGTERM', async () => {
+	await server.close({ graceMs: 0 });
+	await pool.close();
+	rmSync(folder, { recursive: true });
+});
