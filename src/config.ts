@@ -19,6 +19,8 @@ export interface Config {
 	/** '' = the file's `default_model`, else the first model of the file, else the demo. */
 	readonly defaultModel: string;
 	readonly apiKeys: readonly string[];
+	/** Ids of models that are loaded at the start; none = the default model, `none` = none at all. */
+	readonly preload: readonly string[];
 	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
 	readonly keepAliveMs: number;
 	/** Memory that all models together may take; 0 = no bound. */
@@ -198,6 +200,14 @@ export const settings = {
 		help: 'comma-separated keys, one of which every request must bear',
 		default: [],
 		defaultText: 'none: no key asked',
+		parse: list,
+	},
+	preload: {
+		flag: 'preload',
+		valueName: 'IDS',
+		help: 'comma-separated models to load at the start; none = none',
+		default: [],
+		defaultText: 'the default model',
 		parse: list,
 	},
 	keepAliveMs: {

@@ -20,7 +20,7 @@ export const errorCodes = {
 	invalid_api_key: { status: 401, type: 'invalid_request_error' },
 	host_refused: { status: 403, type: 'permission_error' },
 	origin_refused: { status: 403, type: 'permission_error' },
-	/** Fetching and removing models over HTTP, by somebody who is neither on this machine nor has a key. */
+	/** Fetching, removing, loading and unloading models over HTTP, by somebody who is neither on this machine nor has a key. */
 	key_needed: { status: 403, type: 'permission_error' },
 	/** The model's licence has to be accepted first; the message says how. */
 	licence_unaccepted: { status: 403, type: 'permission_error' },

@@ -122,6 +122,7 @@ function program(): Command {
 	});
 
 	addModelCommands(earshot);
+	addServerCommands(earshot);
 
 	settingOptions(
 		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
@@ -181,6 +182,30 @@ function addModelCommands(earshot: Command): void {
 	);
 	command('rm <model...>', 'remove models').action(async (ids: string[], options: Record<string, unknown>) =>
 		(await install()).removeModels(ids, flagsOf(options)),
+	);
+}
+
+/** What the running server has in memory. */
+function addServerCommands(earshot: Command): void {
+	const command = (usage: string, description: string) =>
+		settingOptions(
+			earshot
+				.command(usage)
+				.description(description)
+				.option('--addr <HOST:PORT>', 'where the server listens, address and port in one'),
+			['host', 'port', 'apiKeys', 'config'],
+		);
+	const residents = () => import('./ps.js');
+	command('ps', 'list what the running server has in memory').action(
+		async (options: Record<string, unknown>) => (await residents()).listResidents(flagsOf(options)),
+	);
+	command('load <model...>', 'let the running server load models before a request asks').action(
+		async (ids: string[], options: Record<string, unknown>) =>
+			(await residents()).loadModels(ids, flagsOf(options)),
+	);
+	command('unload <model...>', 'let the running server give the memory of models back').action(
+		async (ids: string[], options: Record<string, unknown>) =>
+			(await residents()).unloadModels(ids, flagsOf(options)),
 	);
 }
 

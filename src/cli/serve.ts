@@ -3,13 +3,13 @@
 import { demoNotice } from '../catalog/demo.js';
 import { Installer } from '../catalog/installer.js';
 import { LiveServing } from '../catalog/live-serving.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
+import { findIn, type ModelEntry } from '../catalog/model-entry.js';
 import { ensureRegistry } from '../catalog/registry-file.js';
 import { createdAt, isInstalled, whatToServe } from '../catalog/serving.js';
 import { systemClock } from '../clock.js';
-import { hostEnvironment, lanesOf, type SettingName } from '../config.js';
+import { type Config, hostEnvironment, lanesOf, type SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
-import { asEarshotError } from '../errors.js';
+import { asEarshotError, EarshotError } from '../errors.js';
 import { hostSettings } from '../library.js';
 import { createLog, type Log } from '../log.js';
 import { Metrics } from '../metrics.js';
@@ -40,6 +40,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		() => serving.now,
 		() => serving.reload(),
 	);
+	const preloaded = modelsToPreload(config, serving);
 	serving.watch();
 	const { defaultModel } = serving;
 	const metrics = new Metrics();
@@ -75,8 +76,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { url } = server.address;
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
 	if (serving.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
-	// What is to be fetched is fetched when it is asked for, and not before.
-	if (isInstalled(serving.find(defaultModel)) || !config.autoPull) preload(pool, defaultModel, log);
+	for (const id of preloaded) preload(pool, id, log);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
 	// A second signal is impatience: nobody is waited for.
@@ -86,6 +86,21 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await installer.close();
 	await Promise.race([server.close({ graceMs }), impatient]);
 	await pool.close();
+}
+
+/** A server does not start with a mistake: throws `config_invalid` for what it does not serve. */
+function modelsToPreload({ preload: ids, autoPull }: Config, serving: LiveServing): readonly string[] {
+	if (ids.length > 0) {
+		const unknown = ids.find((id) => id !== 'none' && !findIn(serving.entries, id));
+		if (unknown === undefined) return ids.filter((id) => id !== 'none');
+		const known = serving.entries.map(({ id }) => id).join(', ');
+		throw new EarshotError('config_invalid', `Expected \`preload\` to be of ${known}, got \`${unknown}\``, {
+			param: 'preload',
+		});
+	}
+	const { defaultModel } = serving;
+	// What is to be fetched is fetched when it is asked for, and not before.
+	return isInstalled(serving.find(defaultModel)) || !autoPull ? [defaultModel] : [];
 }
 
 /** Loaded before the first request asks; a failure shows here and again to whoever asks. */

@@ -17,6 +17,7 @@ import { showMetrics } from './metrics.js';
 import { listModels, retrieveModel } from './models.js';
 import { openapi } from './openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './pulls.js';
+import { listResidents, loadModel, unloadModel } from './residents.js';
 import { fixed, health } from './status.js';
 import { transcriptions } from './transcriptions.js';
 import type { UploadLimits } from './upload.js';
@@ -61,8 +62,11 @@ export function routes(
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },
 		{ method: 'GET', path: '/v1/models/{model}/pull', handle: pullStatus(options) },
 		{ method: 'DELETE', path: '/v1/models/{model}/pull', handle: cancelPull(options) },
+		{ method: 'POST', path: '/v1/models/{model}/load', handle: loadModel(options) },
+		{ method: 'POST', path: '/v1/models/{model}/unload', handle: unloadModel(options) },
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
+		{ method: 'GET', path: '/v1/ps', handle: listResidents(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{

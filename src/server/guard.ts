@@ -2,7 +2,7 @@
  * send requests to localhost, and with DNS rebinding under a name of its own. Hence Host and Origin. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { EarshotError } from '../errors.js';
 
 export interface GuardOptions {
@@ -64,6 +64,23 @@ export function guard(options: GuardOptions): Middleware {
 		}
 		await next();
 	};
+}
+
+/** For what changes this machine: it is for whoever is on it, or has a key. Throws `key_needed`. */
+export function refuseStrangers(ctx: Context, apiKeys: readonly string[], what: string): void {
+	// Where there are keys, whoever gets here has one.
+	if (apiKeys.length > 0 || isLocal(ctx)) return;
+	throw new EarshotError(
+		'key_needed',
+		`${what} is for this machine itself, or for those with an API key: start the server with --api-keys`,
+	);
+}
+
+/** A proxy on this machine speaks for somebody else. */
+function isLocal(ctx: Context): boolean {
+	const address = (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+	const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => ctx.get(name) !== '');
+	return isLoopback(address) && !forwarded;
 }
 
 const exposedHeaders = [

@@ -12,20 +12,30 @@ export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 
 export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
-		const asked = ctx.params.model ?? '';
-		const model =
-			pool.models.find(({ id }) => id === asked) ??
-			pool.models.find(({ aliases }) => aliases.includes(asked));
-		if (model === undefined) {
-			throw new EarshotError('model_not_found', `The model \`${asked}\` does not exist here`, {
-				param: 'model',
-			});
-		}
-		ctx.body = modelBody(model);
+		ctx.body = modelBody(findModel(pool, ctx.params.model ?? ''));
 	};
 }
 
+/** By id, else by alias. Throws `model_not_found`. */
+export function findModel({ models }: ModelPool, asked: string): ListedModel {
+	const model =
+		models.find(({ id }) => id === asked) ?? models.find(({ aliases }) => aliases.includes(asked));
+	if (model) return model;
+	throw new EarshotError('model_not_found', `The model \`${asked}\` does not exist here`, { param: 'model' });
+}
+
 /** OpenAI's four fields, then ours. */
-function modelBody({ id, created, ownedBy, aliases, type, state, demo }: ListedModel): object {
-	return { id, object: 'model', created, owned_by: ownedBy, aliases, type, state, ...(demo && { demo }) };
+export function modelBody(model: ListedModel): object {
+	const { id, created, ownedBy, aliases, type, state, memoryBytes, demo } = model;
+	return {
+		id,
+		object: 'model',
+		created,
+		owned_by: ownedBy,
+		aliases,
+		type,
+		state,
+		...(memoryBytes > 0 && { memory_bytes: memoryBytes }),
+		...(demo && { demo }),
+	};
 }

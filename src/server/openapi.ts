@@ -35,6 +35,8 @@ const busy = {
 	},
 } as const;
 
+const modelContent = { 'application/json': { schema: { $ref: '#/components/schemas/Model' } } } as const;
+
 const pullStatus = { schema: { $ref: '#/components/schemas/PullStatus' } } as const;
 
 const text = { schema: { type: 'string' } } as const;
@@ -126,7 +128,7 @@ export const openapi = {
 				responses: {
 					'200': {
 						description: 'The model',
-						content: { 'application/json': { schema: { $ref: '#/components/schemas/Model' } } },
+						content: modelContent,
 					},
 					...errors,
 				},
@@ -198,6 +200,54 @@ export const openapi = {
 				parameters: [modelParameter],
 				responses: {
 					'200': { description: 'The status', content: { 'application/json': pullStatus } },
+					...errors,
+				},
+			},
+		},
+		'/v1/models/{model}/load': {
+			post: {
+				operationId: 'loadModel',
+				summary:
+					'Loads a model before a request asks for it, also one that is on hold. From this machine, or with an API key.',
+				parameters: [modelParameter],
+				responses: { '200': { description: 'It is in memory', content: modelContent }, ...errors },
+			},
+		},
+		'/v1/models/{model}/unload': {
+			post: {
+				operationId: 'unloadModel',
+				summary:
+					'Unloads a model when the last recording in it is through; the next request loads it again. From this machine, or with an API key.',
+				parameters: [modelParameter],
+				responses: {
+					'200': {
+						description: 'Its process is gone; or a request has come and loaded it again',
+						content: modelContent,
+					},
+					...errors,
+				},
+			},
+		},
+		'/v1/ps': {
+			get: {
+				operationId: 'listResidents',
+				summary: 'The models that are in memory, on their way there, or on hold',
+				responses: {
+					'200': {
+						description: 'The models',
+						content: {
+							'application/json': {
+								schema: {
+									type: 'object',
+									required: ['object', 'data'],
+									properties: {
+										object: { const: 'list' },
+										data: { type: 'array', items: { $ref: '#/components/schemas/Resident' } },
+									},
+								},
+							},
+						},
+					},
 					...errors,
 				},
 			},
@@ -437,7 +487,37 @@ export const openapi = {
 						enum: ['unloaded', 'loading', 'loaded', 'on_hold'],
 						description: '`on_hold`: its process died too often, and it is left alone for a while',
 					},
+					memory_bytes: {
+						type: 'integer',
+						description: 'Resident memory of its process, while it has one',
+					},
 					demo: { type: 'boolean' },
+				},
+			},
+			Resident: {
+				type: 'object',
+				required: [
+					'id',
+					'object',
+					'state',
+					'pid',
+					'memory_bytes',
+					'requests',
+					'idle_seconds',
+					'unloads_in_seconds',
+				],
+				properties: {
+					id: { type: 'string' },
+					object: { const: 'model.resident' },
+					state: { enum: ['loading', 'loaded', 'on_hold'] },
+					pid: { type: ['integer', 'null'] },
+					memory_bytes: { type: 'integer', description: 'Resident memory of its process, as measured last' },
+					requests: { type: 'integer', description: 'Requests that have it now' },
+					idle_seconds: { type: ['integer', 'null'], description: 'null while it is used' },
+					unloads_in_seconds: {
+						type: ['integer', 'null'],
+						description: 'If nobody asks for it; null while that is not to happen',
+					},
 				},
 			},
 			PullRequest: {

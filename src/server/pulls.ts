@@ -7,7 +7,7 @@ import type { Clock } from '../clock.js';
 import { EarshotError, expected } from '../errors.js';
 import type { RequestContext } from './context.js';
 import { errorBody } from './failure.js';
-import { isLoopback } from './guard.js';
+import { refuseStrangers } from './guard.js';
 
 export interface PullsOptions {
 	/** undefined: this server fetches nothing. */
@@ -62,22 +62,9 @@ export function deleteModel(options: PullsOptions): Handler {
 }
 
 function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsOptions): Installer {
-	// Where there are keys, whoever gets here has one.
-	if (apiKeys.length === 0 && !isLocal(ctx)) {
-		throw new EarshotError(
-			'key_needed',
-			'Fetching and removing models is for this machine itself, or for those with an API key: start the server with --api-keys',
-		);
-	}
+	refuseStrangers(ctx, apiKeys, 'Fetching and removing models');
 	if (installer === undefined) throw new EarshotError('not_found', 'This server has no store of models');
 	return installer;
-}
-
-/** A proxy on this machine speaks for somebody else. */
-function isLocal(ctx: RequestContext): boolean {
-	const address = (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-	const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => ctx.get(name) !== '');
-	return isLoopback(address) && !forwarded;
 }
 
 function modelOf(ctx: RequestContext): string {

@@ -35,6 +35,20 @@ function earshot(...args: string[]): Promise<Outcome> {
 	return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
 }
 
+/** A server on any free port, once it listens. */
+async function listening(...args: string[]): Promise<{ child: ChildProcess; url: string }> {
+	const child = start(['serve', '--addr', '127.0.0.1:0', '--log-level', 'error', ...args]);
+	const url = await new Promise<string>((resolve) => {
+		let said = '';
+		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+			said += text;
+			const found = /listens on (http:\S+)\/v1/.exec(said)?.[1];
+			if (found !== undefined) resolve(found);
+		});
+	});
+	return { child, url };
+}
+
 const transcribe = (...args: string[]) => earshot('transcribe', '--config', config, ...args);
 
 describe('earshot transcribe', () => {
@@ -92,15 +106,7 @@ describe('earshot transcribe', () => {
 
 describe('earshot serve', () => {
 	it('says where it listens, serves, and ends quietly on SIGTERM with its hosts', async () => {
-		const child = start(['serve', '--addr', '127.0.0.1:0', '--config', config, '--log-level', 'error']);
-		const url = await new Promise<string>((resolve) => {
-			let said = '';
-			child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-				said += text;
-				const found = /listens on (http:\S+)\/v1/.exec(said)?.[1];
-				if (found !== undefined) resolve(found);
-			});
-		});
+		const { child, url } = await listening('--config', config);
 		const form = new FormData();
 		form.append('file', new Blob([readFileSync(audioPath('tones-abc'))]), 'a.wav');
 		const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form });
@@ -113,19 +119,62 @@ describe('earshot serve', () => {
 		for (const host of hosts) expect(existsSync(`/proc/${host}`)).toBe(false);
 	});
 
+	it('does not start where it is to load what it does not serve', async () => {
+		const { code, stderr } = await earshot('serve', '--config', config, '--preload', 'paraformer,nobody');
+		expect(code).toBe(1);
+		expect(stderr).toMatch(/^earshot: Expected `preload` to be of .*paraformer.*, got `nobody`\n$/);
+	});
+
 	it('refuses a port that is taken, with one line', async () => {
-		const first = start(['serve', '--port', '0', '--config', config, '--log-level', 'error']);
-		const port = await new Promise<string>((resolve) =>
-			first.stderr?.setEncoding('utf8').on('data', (text: string) => {
-				const found = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-				if (found !== undefined) resolve(found);
-			}),
-		);
+		const { child: first, url } = await listening('--config', config);
+		const { port } = new URL(url);
 		const { code, stderr } = await earshot('serve', '--port', port, '--config', config);
 		first.kill('SIGTERM');
 		await new Promise((resolve) => first.on('close', resolve));
 		expect([code, stderr.trim().split('\n').length]).toEqual([1, 1]);
 		expect(stderr).toContain(`127.0.0.1:${port}`);
+	});
+});
+
+describe('earshot ps, load and unload', () => {
+	it('tell and change what the running server has in memory, with its key', async () => {
+		const settings = ['--config', config, '--api-keys', 'secret'];
+		const { child, url } = await listening(...settings, '--preload', 'none');
+		const there = [...settings, '--addr', new URL(url).host];
+		const head = /^MODEL +STATE +PID +MEMORY +REQUESTS +IDLE +UNLOADS IN\n/;
+		expect(await earshot('ps', ...there)).toMatchObject({ code: 0, stdout: expect.stringMatching(head) });
+		expect(hostsOf(child.pid ?? 0)).toEqual([]);
+
+		const loaded = await earshot('load', 'paraformer', ...there);
+		expect(loaded).toEqual({
+			code: 0,
+			stderr: '',
+			stdout: expect.stringMatching(/^paraformer loaded, [\d.]+ MB\n$/),
+		});
+		const [host] = hostsOf(child.pid ?? 0);
+		const { stdout } = await earshot('ps', ...there);
+		expect(stdout).toMatch(new RegExp(`\nparaformer +loaded +${host} +[\\d.]+ MB +0 +\\d+ s +5 min\n$`));
+
+		expect((await earshot('unload', 'paraformer', ...there)).stdout).toBe('paraformer unloaded\n');
+		expect(existsSync(`/proc/${host}`)).toBe(false);
+		expect((await earshot('ps', ...there)).stdout).not.toContain('paraformer');
+
+		const keyless = await earshot('ps', '--config', config, '--addr', new URL(url).host);
+		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('wants an API key') });
+		expect(await earshot('load', 'nobody', ...there)).toMatchObject({
+			code: 1,
+			stderr: expect.stringContaining('`nobody` is not on this machine'),
+		});
+		child.kill('SIGTERM');
+		await new Promise((resolve) => child.on('close', resolve));
+	});
+
+	it('say so where no server answers', async () => {
+		expect(await earshot('ps', '--config', config, '--addr', '127.0.0.1:1')).toMatchObject({
+			code: 1,
+			stderr:
+				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; for one elsewhere: --addr HOST:PORT\n',
+		});
 	});
 });
 
@@ -150,6 +199,9 @@ describe('earshot', () => {
 			'add',
 			'verify',
 			'rm',
+			'ps',
+			'load',
+			'unload',
 			'doctor',
 		])
 			expect(stdout).toContain(`  ${command}`);
