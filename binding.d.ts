@@ -42,8 +42,7 @@ export interface DecodeOptions {
 	readonly maxSeconds: number;
 }
 
-export interface DecodedAudio {
-	readonly samples: Samples;
+export interface AudioInfo {
 	/** FFmpeg's short name of the container, e.g. `matroska,webm`. */
 	readonly container: string;
 	/** FFmpeg's name of the codec, e.g. `opus`. */
@@ -51,12 +50,24 @@ export interface DecodedAudio {
 	/** Of the source, before conversion. */
 	readonly sampleRate: number;
 	readonly channels: number;
-	/** Packets and frames that could not be decoded and were passed over. */
-	readonly skippedPackets: number;
+	/** As the container says or its size suggests, often wrong; NaN where neither tells. */
+	readonly declaredSeconds: number;
 }
 
-/** Decodes a whole recording from memory, or from a file by path. Every container FFmpeg knows. */
-export function decodeAudio(source: Uint8Array | string, options: DecodeOptions): Promise<DecodedAudio>;
+/** A recording that is decoded as it is read, from memory or from a file by path. One call at a time. */
+export interface AudioReader {
+	/** First and once. What is no recording is refused here; so is what declares to be longer than `maxSeconds`
+	 * and, being decoded once to see, is. */
+	open(): Promise<AudioInfo>;
+	/** Fills `into` with the next samples; `count` is less than its length only at the end of the recording.
+	 * `skippedPackets`: packets and frames since the start that could not be decoded and were passed over. */
+	read(into: Samples): Promise<{ readonly count: number; readonly skippedPackets: number }>;
+	/** Cancels what runs and closes the file. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** Does nothing yet. Every container FFmpeg knows. */
+export function openAudio(source: Uint8Array | string, options: DecodeOptions): AudioReader;
 
 // ---- voice activity ----------------------------------------------------------------------------
 
@@ -67,6 +78,8 @@ export interface VoiceActivityLoad {
 	readonly path: string;
 	/** The file is TEN VAD's. */
 	readonly ten: boolean;
+	/** Samples that each window of the network keeps of the one before: 64 for Silero v5 and v6, else 0. */
+	readonly overlap: number;
 	/** Speech probability above which a window (Silero's 32 ms, TEN's 16 ms) is speech, 0..1. */
 	readonly threshold: number;
 	readonly minSilenceSeconds: number;
@@ -75,11 +88,29 @@ export interface VoiceActivityLoad {
 	readonly maxSpeechSeconds: number;
 }
 
-export interface VoiceActivity {
-	/** Speech spans as sample offsets: start0, end0, start1, end1, … in order, not overlapping. Calls in
-	 * parallel are allowed: each uses a detector of its own, kept for the next call. */
-	detect(samples: Samples): Promise<Uint32Array>;
+/** In samples from the start of the recording. */
+export interface Heard {
+	/** Spans of speech that have ended since the last call: start0, end0, start1, end1, … in order, not overlapping. */
+	readonly spans: Uint32Array;
+	/** Start of the span that still goes on; -1 where nobody speaks. */
+	readonly open: number;
+	/** The open span ends after this; where none is open, the next one does not start before it. */
+	readonly settled: number;
+}
+
+/** A search through one recording, of whatever length, in stretches of whatever length. One call at a time. */
+export interface SpeechSearch {
+	/** The next samples; `last`: the recording ends with them. */
+	hear(samples: Samples, last: boolean): Promise<Heard>;
+	/** Cancels what runs. Safe to call twice. */
 	close(): Promise<void>;
+}
+
+export interface VoiceActivity {
+	/** Searches in parallel are allowed: each uses a detector of its own, kept for the next. Throws `closed`. */
+	search(): SpeechSearch;
+	/** Searches that are open go on. Safe to call twice. */
+	close(): void;
 }
 
 export function loadVoiceActivity(options: VoiceActivityLoad): Promise<VoiceActivity>;

@@ -312,21 +312,40 @@ Napi::Value LoadSherpa(const Info& info) {
 
 // ---- voice activity ----------------------------------------------------------------------------
 
-Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> engine) {
-	Napi::Object activity = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<VoiceActivity>>(std::move(engine), INT_MAX);
-	activity.Set("detect", Napi::Function::New(env, [handle, number = 0.0](const Info& info) mutable -> Napi::Value {
-		const Clip clip = ViewOf(info[0]);
-		return handle->Start<std::vector<uint32_t>>(info.Env(), number++, {info[0]},
-			[clip](VoiceActivity& running, const Cancel& cancel) { return running.Detect(clip, cancel); },
-			[](Napi::Env settled, std::vector<uint32_t>& spans) -> Napi::Value {
-				return TypedCopy<Napi::Uint32Array>(settled, spans.data(), spans.size());
-			});
-	}, "detect"));
-	activity.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+Napi::Object ToJs(Napi::Env env, const Heard& heard) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("spans", TypedCopy<Napi::Uint32Array>(env, heard.spans.data(), heard.spans.size()));
+	object.Set("open", static_cast<double>(heard.open));
+	object.Set("settled", static_cast<double>(heard.settled));
+	return object;
+}
+
+Napi::Object MakeSearch(Napi::Env env, std::shared_ptr<SpeechSearch> found) {
+	Napi::Object search = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<SpeechSearch>>(std::move(found), 1);
+	search.Set("hear", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+		const Clip samples = ViewOf(info[0]);
+		const bool last = info[1].As<Napi::Boolean>().Value();
+		return handle->Start<Heard>(info.Env(), 0, {info[0]},
+			[samples, last](SpeechSearch& running, const Cancel& cancel) { return running.Hear(samples, last, cancel); },
+			[](Napi::Env settled, Heard& heard) -> Napi::Value { return ToJs(settled, heard); });
+	}, "hear"));
+	search.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
 		return handle->Close(info.Env());
 	}, "close"));
-	return activity;
+	return search;
+}
+
+Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> activity) {
+	Napi::Object object = Napi::Object::New(env);
+	const auto held = std::make_shared<std::shared_ptr<VoiceActivity>>(std::move(activity));
+	object.Set("search", Napi::Function::New(env, [held](const Info& info) -> Napi::Value {
+		if (!*held) throw MakeError(info.Env(), {"closed", "it has been closed"});
+		return MakeSearch(info.Env(), (*held)->Search());
+	}, "search"));
+	// Searches that are open keep what they need.
+	object.Set("close", Napi::Function::New(env, [held](const Info&) { held->reset(); }, "close"));
+	return object;
 }
 
 Napi::Value LoadVoiceActivity(const Info& info) {
@@ -335,6 +354,7 @@ Napi::Value LoadVoiceActivity(const Info& info) {
 	load.library_dir = options.String("libraryDir");
 	load.path = options.String("path");
 	load.ten = options.Bool("ten");
+	load.overlap = options.Int("overlap");
 	load.threshold = options.Float("threshold");
 	load.min_silence_seconds = options.Float("minSilenceSeconds");
 	load.min_speech_seconds = options.Float("minSpeechSeconds");
@@ -346,43 +366,59 @@ Napi::Value LoadVoiceActivity(const Info& info) {
 
 // ---- audio -------------------------------------------------------------------------------------
 
-/** Hands the buffer over as it is; copies where the runtime allows no memory of others (Electron). */
-Napi::Value ToJs(Napi::Env env, SampleBuffer& samples) {
-	const size_t count = samples.size();
-	napi_value buffer = nullptr;
-	const napi_status status = napi_create_external_arraybuffer(env, samples.data(), count * sizeof(float),
-		[](napi_env, void* data, void*) { std::free(data); }, nullptr, &buffer);
-	if (status != napi_ok) return TypedCopy<Napi::Float32Array>(env, samples.data(), count);
-	(void)samples.Release();
-	return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
+Napi::Object ToJs(Napi::Env env, const AudioInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("container", info.container);
+	object.Set("codec", info.codec);
+	object.Set("sampleRate", info.sample_rate);
+	object.Set("channels", info.channels);
+	object.Set("declaredSeconds", info.declared_seconds);
+	return object;
 }
 
-Napi::Value DecodeAudioBinding(const Info& info) {
+Napi::Value OpenAudio(const Info& info) {
 	const Napi::Env env = info.Env();
 	AudioSource source;
+	// A recording in memory stays there while the reader may read it.
+	std::shared_ptr<Napi::Reference<Napi::Value>> bytes;
 	if (info[0].IsString()) {
 		source.path = info[0].As<Napi::String>().Utf8Value();
 	} else {
-		const auto bytes = info[0].As<Napi::Uint8Array>();
-		source.bytes = bytes.Data();
-		source.size = bytes.ByteLength();
+		const auto array = info[0].As<Napi::Uint8Array>();
+		source.bytes = array.Data();
+		source.size = array.ByteLength();
+		bytes = std::make_shared<Napi::Reference<Napi::Value>>(Napi::Persistent(info[0]));
 	}
-	const double max_seconds = Options(info[1]).Number("maxSeconds");
-	const auto cancel = std::make_shared<Cancel>(EnvState::Of(env).exiting);
-	auto task = std::make_unique<Task<DecodedAudio>>(
-		[source, max_seconds, cancel] { return DecodeAudio(source, max_seconds, *cancel); },
-		[](Napi::Env settled, DecodedAudio& decoded) -> Napi::Value {
-			Napi::Object result = Napi::Object::New(settled);
-			result.Set("samples", ToJs(settled, decoded.samples));
-			result.Set("container", decoded.container);
-			result.Set("codec", decoded.codec);
-			result.Set("sampleRate", decoded.sample_rate);
-			result.Set("channels", decoded.channels);
-			result.Set("skippedPackets", decoded.skipped_packets);
-			return result;
-		});
-	if (!info[0].IsString()) task->keep.push_back(Napi::Persistent(info[0]));
-	return AsyncTask::Start(env, std::move(task));
+	const auto handle = std::make_shared<Handle<AudioReader>>(
+		AudioReader::Make(std::move(source), Options(info[1]).Number("maxSeconds")), 1);
+	Napi::Object reader = Napi::Object::New(env);
+	const auto keep = [bytes](const Napi::Value& also) {
+		std::vector<Napi::Value> values = {also};
+		if (bytes) values.push_back(bytes->Value());
+		return values;
+	};
+	reader.Set("open", Napi::Function::New(env, [handle, keep](const Info& call) -> Napi::Value {
+		return handle->Start<AudioInfo>(call.Env(), 0, keep(call.This()),
+			[](AudioReader& running, const Cancel& cancel) { return running.Open(cancel); },
+			[](Napi::Env settled, AudioInfo& opened) -> Napi::Value { return ToJs(settled, opened); });
+	}, "open"));
+	reader.Set("read", Napi::Function::New(env, [handle, keep](const Info& call) -> Napi::Value {
+		auto into = call[0].As<Napi::Float32Array>();
+		return handle->Start<ReadAudio>(call.Env(), 0, keep(call[0]),
+			[samples = into.Data(), count = into.ElementLength()](AudioReader& running, const Cancel& cancel) {
+				return running.Read(samples, count, cancel);
+			},
+			[](Napi::Env settled, ReadAudio& read) -> Napi::Value {
+				Napi::Object result = Napi::Object::New(settled);
+				result.Set("count", static_cast<double>(read.count));
+				result.Set("skippedPackets", read.skipped_packets);
+				return result;
+			});
+	}, "read"));
+	reader.Set("close", Napi::Function::New(env, [handle](const Info& call) -> Napi::Value {
+		return handle->Close(call.Env());
+	}, "close"));
+	return reader;
 }
 
 // ---- the machine -------------------------------------------------------------------------------
@@ -453,7 +489,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	InitEnv(env);
 	InitAudio();
 	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
-	set("decodeAudio", DecodeAudioBinding);
+	set("openAudio", OpenAudio);
 	set("loadVoiceActivity", LoadVoiceActivity);
 	set("loadEncoder", LoadEncoder);
 	set("loadWhisper", LoadGgmlModel<WhisperEngine::Load>);

@@ -2,7 +2,8 @@
 //
 // The bytes are a stranger's. What keeps them in bounds: no protocol of FFmpeg's is reachable (own reader,
 // io_open refuses, no playlist demuxer), only audio decoders may open, and probing, streams, channels, rates,
-// useless packets and decoded seconds are all capped.
+// useless packets and decoded seconds are all capped. A recording is decoded as it is read: hours of it take no more
+// memory than minutes.
 #include "audio.h"
 
 #include <algorithm>
@@ -11,8 +12,7 @@
 #include <cstring>
 #include <mutex>
 #include <numbers>
-#include <optional>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,28 +31,6 @@ extern "C" {
 
 namespace earshot {
 
-float* SampleBuffer::Extend(size_t count) {
-	if (size_ + count > capacity_) {
-		// A minute at least, then half as much again: realloc moves pages of large blocks, not bytes.
-		const size_t capacity = std::max({size_ + count, capacity_ + capacity_ / 2, size_t{60} * kSampleRate});
-		auto* data = static_cast<float*>(std::realloc(data_.get(), capacity * sizeof(float)));
-		if (data == nullptr) return nullptr;
-		(void)data_.release();
-		data_.reset(data);
-		capacity_ = capacity;
-	}
-	return data_.get() + size_;
-}
-
-void SampleBuffer::Shrink() {
-	if (size_ == 0 || size_ == capacity_) return;
-	auto* data = static_cast<float*>(std::realloc(data_.get(), size_ * sizeof(float)));
-	if (data == nullptr) return;
-	(void)data_.release();
-	data_.reset(data);
-	capacity_ = size_;
-}
-
 namespace {
 
 Failure Unsupported(std::string text) { return {"audio_unsupported", std::move(text)}; }
@@ -61,7 +39,10 @@ Failure TooLong(double max_seconds) {
 	return {"audio_too_long", "the recording is longer than " + std::to_string(std::lround(max_seconds)) + " s"};
 }
 
-Failure OutOfMemory() { return {"out_of_memory", "no memory for the decoded recording"}; }
+Failure OutOfMemory() { return {"out_of_memory", "no memory for decoding the recording"}; }
+
+/** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
+constexpr double kForgivenSeconds = 0.05;
 
 /** Reads bytes from memory or from a regular file, by position. */
 class Reader {
@@ -113,6 +94,31 @@ private:
 	const uint8_t* bytes_ = nullptr;
 	int fd_ = -1;
 	int64_t size_ = 0;
+};
+
+/** Samples that are decoded and not read yet. */
+class Samples {
+public:
+	/** Room for `count` more at the end, until the next call of Extend. */
+	float* Extend(size_t count) {
+		if (begin_ == end_) begin_ = end_ = 0;
+		if (values_.size() < end_ + count) values_.resize(end_ + count);
+		return values_.data() + end_;
+	}
+	void Commit(size_t count) { end_ += count; }
+	size_t size() const { return end_ - begin_; }
+
+	/** Takes up to `count` off the front. */
+	size_t Take(float* into, size_t count) {
+		count = std::min(count, size());
+		std::copy_n(values_.data() + begin_, count, into);
+		begin_ += count;
+		return count;
+	}
+
+private:
+	std::vector<float> values_;
+	size_t begin_ = 0, end_ = 0;
 };
 
 /** Models take any value for a number: NaN and infinity become silence, and what is over full scale is clipped,
@@ -195,15 +201,16 @@ std::string ProbeName(const std::string& path) {
 	return extension ? "recording" + path.substr(dot) : "";
 }
 
-/** What FFmpeg reads through; position and thread belong to one decoding. */
+/** What FFmpeg reads through; belongs to one decoding. */
 struct Input {
 	const Reader& reader;
-	const Cancel& cancel;
+	/** Of the call at hand. */
+	const Cancel* cancel = nullptr;
 	int64_t position = 0;
 
 	static int Read(void* opaque, uint8_t* into, int count) {
 		auto& input = *static_cast<Input*>(opaque);
-		if (input.cancel.Requested()) return AVERROR_EXIT;
+		if (input.cancel->Requested()) return AVERROR_EXIT;
 		const int64_t got = input.reader.Read(input.position, into, count);
 		if (got < 0) return AVERROR(EIO);
 		if (got == 0) return AVERROR_EOF;
@@ -229,17 +236,13 @@ int RefuseOpen(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**
 class Resampler {
 public:
 	/** Appends what the frame yields (nullptr: what is left inside). False: the frame could not be used. */
-	bool Feed(const AVFrame* frame, SampleBuffer& out, bool& out_of_memory) {
-		if (frame != nullptr && !Prepare(*frame, out, out_of_memory)) return false;
+	bool Feed(const AVFrame* frame, Samples& out) {
+		if (frame != nullptr && !Prepare(*frame, out)) return false;
 		if (!swr_) return true;
 		const int in_count = frame == nullptr ? 0 : frame->nb_samples;
 		const int room = swr_get_out_samples(swr_.get(), in_count);
 		if (room < 0) return false;
 		float* into = out.Extend(static_cast<size_t>(room) + 64);
-		if (into == nullptr) {
-			out_of_memory = true;
-			return false;
-		}
 		auto* plane = reinterpret_cast<uint8_t*>(into);
 		const int got = swr_convert(swr_.get(), &plane, room + 64,
 			frame == nullptr ? nullptr : const_cast<const uint8_t**>(frame->extended_data), in_count);
@@ -250,14 +253,14 @@ public:
 	}
 
 private:
-	bool Prepare(const AVFrame& frame, SampleBuffer& out, bool& out_of_memory) {
+	bool Prepare(const AVFrame& frame, Samples& out) {
 		const int channels = frame.ch_layout.nb_channels;
 		if (channels < 1 || channels > kMaxChannels || frame.sample_rate < kMinRate || frame.sample_rate > kMaxRate ||
 			frame.nb_samples < 0 || frame.extended_data == nullptr) {
 			return false;
 		}
 		if (swr_ && frame.sample_rate == rate_ && frame.format == format_ && channels == channels_) return true;
-		if (swr_) Feed(nullptr, out, out_of_memory);
+		if (swr_) Feed(nullptr, out);
 		swr_ = Make(frame, false);
 		// A layout that swresample cannot mix down: every channel weighs the same.
 		if (!swr_) swr_ = Make(frame, true);
@@ -301,132 +304,197 @@ private:
 	int rate_ = 0, format_ = -1, channels_ = 0;
 };
 
-Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, const Cancel& cancel) {
-	auto opened = Reader::Open(source);
-	if (!opened) return opened.failure();
-	if ((*opened)->size() == 0) return Unsupported("the recording is empty");
-
-	// Declared before what points to it, hence freed after.
-	Input input{**opened, cancel};
-	constexpr int kIoBytes = 64 << 10;
-	auto* io_buffer = static_cast<uint8_t*>(av_malloc(kIoBytes));
-	if (io_buffer == nullptr) return OutOfMemory();
-	std::unique_ptr<AVIOContext, IoFree> io(
-		avio_alloc_context(io_buffer, kIoBytes, 0, &input, Input::Read, nullptr, Input::Seek));
-	if (!io) {
-		av_free(io_buffer);
-		return OutOfMemory();
+/** A recording being decoded from its start to its end. */
+class Decoding {
+public:
+	/** Decodes up to the first sample, so that what is no recording is refused here. */
+	static Expected<std::unique_ptr<Decoding>> Open(
+		const Reader& reader, const std::string& name, double max_seconds, const Cancel& cancel) {
+		std::unique_ptr<Decoding> decoding(new Decoding(reader, max_seconds));
+		decoding->input_.cancel = &cancel;
+		if (auto opened = decoding->OpenStream(name, cancel); !opened) return opened.failure();
+		while (!decoding->ended_ && decoding->samples_.size() == 0) {
+			if (auto stepped = decoding->Step(cancel); !stepped) return stepped.failure();
+		}
+		return decoding;
 	}
 
-	AVFormatContext* made = avformat_alloc_context();
-	if (made == nullptr) return OutOfMemory();
-	made->pb = io.get();
-	made->flags |= AVFMT_FLAG_CUSTOM_IO;
-	made->io_open = RefuseOpen;
-	made->max_streams = kMaxStreams;
-	made->probesize = kProbeBytes;
-	made->max_analyze_duration = kProbeMicroseconds;
-	made->skip_estimate_duration_from_pts = 1;
-	made->format_whitelist = av_strdup(kFormats);
-	made->codec_whitelist = av_strdup(AudioDecoders().c_str());
-	made->protocol_whitelist = av_strdup("");
-	AVDictionary* format_options = nullptr;
-	// mov's references to other files; off by default, and wanted off.
-	av_dict_set(&format_options, "enable_drefs", "0", 0);
-	int result = avformat_open_input(&made, ProbeName(source.path).c_str(), nullptr, &format_options);
-	av_dict_free(&format_options);
-	// On failure FFmpeg has freed the context already.
-	if (cancel.Requested() && result < 0) return Cancelled();
-	if (result < 0) return Unsupported("FFmpeg does not know this as a recording (" + ErrorText(result) + ")");
-	std::unique_ptr<AVFormatContext, FormatClose> format(made);
-
-	result = avformat_find_stream_info(format.get(), nullptr);
-	if (cancel.Requested()) return Cancelled();
-	if (result < 0) return Unsupported("no stream can be read (" + ErrorText(result) + ")");
-
-	const AVCodec* decoder = nullptr;
-	const int stream_index = av_find_best_stream(format.get(), AVMEDIA_TYPE_AUDIO, -1, -1, &decoder, 0);
-	if (stream_index == AVERROR_DECODER_NOT_FOUND) return Unsupported("FFmpeg has no decoder for its audio stream");
-	if (stream_index < 0 || decoder == nullptr) {
-		return Unsupported(std::string("it holds no audio stream (container ") + format->iformat->name + ")");
+	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) {
+		input_.cancel = &cancel;
+		size_t read = samples_.Take(into, count);
+		while (read < count && !ended_) {
+			if (auto stepped = Step(cancel); !stepped) return stepped.failure();
+			read += samples_.Take(into + read, count - read);
+		}
+		return ReadAudio{read, skipped_packets_};
 	}
-	for (unsigned i = 0; i < format->nb_streams; i++) {
-		if (static_cast<int>(i) != stream_index) format->streams[i]->discard = AVDISCARD_ALL;
+
+	AudioInfo Info() const {
+		AudioInfo info;
+		info.container = format_->iformat->name;
+		info.codec = avcodec_get_name(codec_->codec_id);
+		info.sample_rate = sample_rate_;
+		info.channels = channels_;
+		const AVStream& stream = *format_->streams[stream_index_];
+		if (stream.duration != AV_NOPTS_VALUE) {
+			info.declared_seconds = static_cast<double>(stream.duration) * av_q2d(stream.time_base);
+		} else if (format_->duration != AV_NOPTS_VALUE) {
+			info.declared_seconds = static_cast<double>(format_->duration) / AV_TIME_BASE;
+		}
+		return info;
 	}
-	const AVStream& stream = *format->streams[stream_index];
 
-	std::unique_ptr<AVCodecContext, CodecFree> codec(avcodec_alloc_context3(decoder));
-	if (!codec) return OutOfMemory();
-	if (avcodec_parameters_to_context(codec.get(), stream.codecpar) < 0) return Unsupported("bad codec parameters");
-	codec->pkt_timebase = stream.time_base;
-	codec->thread_count = 1;
-	codec->max_samples = kMaxRate * 10;
-	result = avcodec_open2(codec.get(), decoder, nullptr);
-	if (result < 0) return Unsupported(std::string(decoder->name) + " cannot be decoded (" + ErrorText(result) + ")");
+private:
+	Decoding(const Reader& reader, double max_seconds)
+		: max_seconds_(max_seconds), max_samples_((max_seconds + kForgivenSeconds) * kSampleRate), input_{reader} {}
 
-	std::unique_ptr<AVPacket, PacketFree> packet(av_packet_alloc());
-	std::unique_ptr<AVFrame, FrameFree> frame(av_frame_alloc());
-	if (!packet || !frame) return OutOfMemory();
+	Expected<Done> OpenStream(const std::string& name, const Cancel& cancel) {
+		constexpr int kIoBytes = 64 << 10;
+		auto* io_buffer = static_cast<uint8_t*>(av_malloc(kIoBytes));
+		if (io_buffer == nullptr) return OutOfMemory();
+		io_.reset(avio_alloc_context(io_buffer, kIoBytes, 0, &input_, Input::Read, nullptr, Input::Seek));
+		if (!io_) {
+			av_free(io_buffer);
+			return OutOfMemory();
+		}
 
-	DecodedAudio decoded;
-	decoded.container = format->iformat->name;
-	decoded.codec = avcodec_get_name(codec->codec_id);
-	Resampler resampler;
-	bool out_of_memory = false;
-	uint32_t barren = 0;
-	double source_seconds = 0;
-	// What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it.
-	const double max_samples = (max_seconds + 0.05) * kSampleRate;
+		AVFormatContext* made = avformat_alloc_context();
+		if (made == nullptr) return OutOfMemory();
+		made->pb = io_.get();
+		made->flags |= AVFMT_FLAG_CUSTOM_IO;
+		made->io_open = RefuseOpen;
+		made->max_streams = kMaxStreams;
+		made->probesize = kProbeBytes;
+		made->max_analyze_duration = kProbeMicroseconds;
+		made->skip_estimate_duration_from_pts = 1;
+		made->format_whitelist = av_strdup(kFormats);
+		made->codec_whitelist = av_strdup(AudioDecoders().c_str());
+		made->protocol_whitelist = av_strdup("");
+		AVDictionary* format_options = nullptr;
+		// mov's references to other files; off by default, and wanted off.
+		av_dict_set(&format_options, "enable_drefs", "0", 0);
+		int result = avformat_open_input(&made, name.c_str(), nullptr, &format_options);
+		av_dict_free(&format_options);
+		// On failure FFmpeg has freed the context already.
+		if (cancel.Requested() && result < 0) return Cancelled();
+		if (result < 0) return Unsupported("FFmpeg does not know this as a recording (" + ErrorText(result) + ")");
+		format_.reset(made);
 
-	for (bool at_end = false; !at_end;) {
+		result = avformat_find_stream_info(format_.get(), nullptr);
 		if (cancel.Requested()) return Cancelled();
-		at_end = av_read_frame(format.get(), packet.get()) < 0;
-		if (!at_end && packet->stream_index != stream_index) {
-			av_packet_unref(packet.get());
-			continue;
-		}
-		result = avcodec_send_packet(codec.get(), at_end ? nullptr : packet.get());
-		av_packet_unref(packet.get());
-		if (result < 0 && !at_end) decoded.skipped_packets++;
+		if (result < 0) return Unsupported("no stream can be read (" + ErrorText(result) + ")");
 
-		const size_t before = decoded.samples.size();
-		while ((result = avcodec_receive_frame(codec.get(), frame.get())) >= 0) {
-			if (decoded.sample_rate == 0) {
-				decoded.sample_rate = frame->sample_rate;
-				decoded.channels = frame->ch_layout.nb_channels;
-			}
-			if (resampler.Feed(frame.get(), decoded.samples, out_of_memory)) {
-				source_seconds += static_cast<double>(frame->nb_samples) / frame->sample_rate;
-			} else {
-				decoded.skipped_packets++;
-			}
-			av_frame_unref(frame.get());
-			if (out_of_memory) return OutOfMemory();
-			if (static_cast<double>(decoded.samples.size()) > max_samples) return TooLong(max_seconds);
+		const AVCodec* decoder = nullptr;
+		stream_index_ = av_find_best_stream(format_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, &decoder, 0);
+		if (stream_index_ == AVERROR_DECODER_NOT_FOUND) {
+			return Unsupported("FFmpeg has no decoder for its audio stream");
 		}
-		if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) decoded.skipped_packets++;
-		barren = decoded.samples.size() > before ? 0 : barren + 1;
-		if (barren > kMaxBarrenPackets) at_end = true;
+		if (stream_index_ < 0 || decoder == nullptr) {
+			return Unsupported(std::string("it holds no audio stream (container ") + format_->iformat->name + ")");
+		}
+		for (unsigned i = 0; i < format_->nb_streams; i++) {
+			if (static_cast<int>(i) != stream_index_) format_->streams[i]->discard = AVDISCARD_ALL;
+		}
+		const AVStream& stream = *format_->streams[stream_index_];
+
+		codec_.reset(avcodec_alloc_context3(decoder));
+		if (!codec_) return OutOfMemory();
+		if (avcodec_parameters_to_context(codec_.get(), stream.codecpar) < 0) {
+			return Unsupported("bad codec parameters");
+		}
+		codec_->pkt_timebase = stream.time_base;
+		codec_->thread_count = 1;
+		codec_->max_samples = kMaxRate * 10;
+		result = avcodec_open2(codec_.get(), decoder, nullptr);
+		if (result < 0) {
+			return Unsupported(std::string(decoder->name) + " cannot be decoded (" + ErrorText(result) + ")");
+		}
+
+		packet_.reset(av_packet_alloc());
+		frame_.reset(av_frame_alloc());
+		if (!packet_ || !frame_) return OutOfMemory();
+		return Done{};
 	}
-	if (cancel.Requested()) return Cancelled();
-	resampler.Feed(nullptr, decoded.samples, out_of_memory);
-	if (out_of_memory) return OutOfMemory();
-	if (static_cast<double>(decoded.samples.size()) > max_samples) return TooLong(max_seconds);
-	if (decoded.samples.size() == 0 && source_seconds > 0) {
-		// Less than the filter's length, a few milliseconds: swresample keeps it. As good as silence.
-		const auto count = static_cast<size_t>(std::ceil(std::min(source_seconds, 1.0) * kSampleRate));
-		float* into = decoded.samples.Extend(count);
-		if (into == nullptr) return OutOfMemory();
-		std::fill_n(into, count, 0.0F);
-		decoded.samples.Commit(count);
+
+	/** Decodes the next packet, or what is left after the last one. */
+	Expected<Done> Step(const Cancel& cancel) {
+		if (cancel.Requested()) return Cancelled();
+		bool at_end = av_read_frame(format_.get(), packet_.get()) < 0;
+		if (!at_end && packet_->stream_index != stream_index_) {
+			av_packet_unref(packet_.get());
+			return Done{};
+		}
+		int result = avcodec_send_packet(codec_.get(), at_end ? nullptr : packet_.get());
+		av_packet_unref(packet_.get());
+		if (result < 0 && !at_end) skipped_packets_++;
+
+		const uint64_t before = decoded_;
+		while ((result = avcodec_receive_frame(codec_.get(), frame_.get())) >= 0) {
+			if (sample_rate_ == 0) {
+				sample_rate_ = frame_->sample_rate;
+				channels_ = frame_->ch_layout.nb_channels;
+			}
+			if (Feed(frame_.get())) {
+				source_seconds_ += static_cast<double>(frame_->nb_samples) / frame_->sample_rate;
+			} else {
+				skipped_packets_++;
+			}
+			av_frame_unref(frame_.get());
+			if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
+		}
+		if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) skipped_packets_++;
+		barren_ = decoded_ > before ? 0 : barren_ + 1;
+		if (barren_ > kMaxBarrenPackets) at_end = true;
+		return at_end ? Finish(cancel) : Done{};
 	}
-	if (decoded.samples.size() == 0) {
-		return Unsupported("its " + decoded.codec + " stream decodes to no sample (" +
-			std::to_string(decoded.skipped_packets) + " packets could not be decoded)");
+
+	bool Feed(const AVFrame* frame) {
+		const size_t before = samples_.size();
+		const bool used = resampler_.Feed(frame, samples_);
+		decoded_ += samples_.size() - before;
+		return used;
 	}
-	decoded.samples.Shrink();
-	return decoded;
-}
+
+	Expected<Done> Finish(const Cancel& cancel) {
+		// A read that was cancelled looks like the end of the file.
+		if (cancel.Requested()) return Cancelled();
+		ended_ = true;
+		Feed(nullptr);
+		if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
+		if (decoded_ == 0 && source_seconds_ > 0) {
+			// Less than the filter's length, a few milliseconds: swresample keeps it. As good as silence.
+			decoded_ = static_cast<uint64_t>(std::ceil(std::min(source_seconds_, 1.0) * kSampleRate));
+			std::fill_n(samples_.Extend(decoded_), decoded_, 0.0F);
+			samples_.Commit(decoded_);
+		}
+		if (decoded_ == 0) {
+			return Unsupported(std::string("its ") + avcodec_get_name(codec_->codec_id) +
+				" stream decodes to no sample (" + std::to_string(skipped_packets_) + " packets could not be decoded)");
+		}
+		return Done{};
+	}
+
+	const double max_seconds_, max_samples_;
+	// Each is declared before what points to it, hence freed after.
+	Input input_;
+	std::unique_ptr<AVIOContext, IoFree> io_;
+	std::unique_ptr<AVFormatContext, FormatClose> format_;
+	std::unique_ptr<AVCodecContext, CodecFree> codec_;
+	std::unique_ptr<AVPacket, PacketFree> packet_;
+	std::unique_ptr<AVFrame, FrameFree> frame_;
+	Resampler resampler_;
+	Samples samples_;
+	int stream_index_ = -1;
+	int sample_rate_ = 0, channels_ = 0;
+	uint32_t skipped_packets_ = 0, barren_ = 0;
+	/** Samples at kSampleRate so far. */
+	uint64_t decoded_ = 0;
+	double source_seconds_ = 0;
+	bool ended_ = false;
+};
+
+/** The name that FFmpeg's probing is told. */
+std::string NameOf(const AudioSource& source) { return ProbeName(source.path); }
 
 void LogFfmpeg(void* context, int level, const char* form, va_list arguments) {
 	// A stranger's broken file is no error of this server: all of it is for the curious.
@@ -484,95 +552,135 @@ float WavSample(const uint8_t* bytes, const WavFormat& format) {
 	return static_cast<float>(static_cast<int32_t>(raw)) / 2147483648.0F;
 }
 
-/** Windowed sinc, 64 zero crossings, cut below the lower of both Nyquist frequencies. */
-void Resample(const std::vector<float>& in, int rate, float* out, size_t out_count) {
-	const double ratio = static_cast<double>(rate) / kSampleRate;
-	const double cutoff = std::min(1.0, 1.0 / ratio) * 0.95;
-	const double half = 32 / cutoff;
-	for (size_t i = 0; i < out_count; i++) {
-		const double centre = static_cast<double>(i) * ratio;
-		const auto first = std::max<int64_t>(0, std::llround(std::ceil(centre - half)));
-		const auto last = std::min<int64_t>(static_cast<int64_t>(in.size()) - 1, std::llround(std::floor(centre + half)));
+/** A WAV file being decoded from its start to its end. */
+class Decoding {
+public:
+	static Expected<std::unique_ptr<Decoding>> Open(
+		const Reader& reader, const std::string&, double max_seconds, const Cancel&) {
+		uint8_t head[40];
+		if (reader.Read(0, head, 12) != 12 || std::memcmp(head, "RIFF", 4) != 0 ||
+			std::memcmp(head + 8, "WAVE", 4) != 0) {
+			return Unsupported("this build decodes WAV only (EARSHOT_FFMPEG=off)");
+		}
+		WavFormat format;
+		int64_t at = 12, data = 0, data_size = 0;
+		while (data == 0 && reader.Read(at, head, 8) == 8) {
+			int64_t size = Little(head + 4, 4);
+			if (std::memcmp(head, "data", 4) == 0) {
+				data = at + 8;
+				data_size = std::min(size, reader.size() - data);
+			} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && reader.Read(at + 8, head, 40) >= 16) {
+				format = {static_cast<int>(Little(head, 2)), static_cast<int>(Little(head + 2, 2)),
+					static_cast<int>(Little(head + 4, 4)), static_cast<int>(Little(head + 14, 2)),
+					static_cast<int>(Little(head + 12, 2))};
+				if (format.tag == 0xFFFE && size >= 40) format.tag = static_cast<int>(Little(head + 24, 2));
+			}
+			at += 8 + size + (size & 1);
+		}
+		const bool known =
+			(format.tag == 1 && (format.bits == 8 || format.bits == 16 || format.bits == 24 || format.bits == 32)) ||
+			(format.tag == 3 && (format.bits == 32 || format.bits == 64));
+		if (!known || format.channels < 1 || format.channels > 64 || format.rate < 4000 || format.rate > 768000 ||
+			format.stride != format.channels * format.bits / 8) {
+			return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
+		}
+		std::unique_ptr<Decoding> decoding(new Decoding(reader, format, data, data_size / format.stride));
+		if (decoding->frames_ == 0 || decoding->count_ == 0) return Unsupported("the recording holds no sample");
+		const double seconds = static_cast<double>(decoding->frames_) / format.rate;
+		if (seconds > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
+		return decoding;
+	}
+
+	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) {
+		count = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(count), count_ - given_));
+		for (size_t i = 0; i < count; i++) {
+			const double centre = static_cast<double>(given_) * ratio_;
+			const auto last = std::min(frames_ - 1, std::llround(std::floor(centre + half_)));
+			while (mono_start_ + static_cast<int64_t>(mono_.size()) <= last) {
+				if (cancel.Requested()) return Cancelled();
+				if (auto more = ReadBlock(std::llround(std::ceil(centre - half_))); !more) return more.failure();
+			}
+			into[i] = At(centre, last);
+			given_++;
+		}
+		MakeSane(into, count);
+		return ReadAudio{count, 0};
+	}
+
+	AudioInfo Info() const {
+		AudioInfo info;
+		info.container = "wav";
+		info.codec = "pcm";
+		info.sample_rate = format_.rate;
+		info.channels = format_.channels;
+		info.declared_seconds = static_cast<double>(frames_) / format_.rate;
+		return info;
+	}
+
+private:
+	Decoding(const Reader& reader, const WavFormat& format, int64_t data, int64_t frames)
+		: reader_(reader),
+		  format_(format),
+		  data_(data),
+		  frames_(frames),
+		  count_(std::llround(static_cast<double>(frames) / format.rate * kSampleRate)),
+		  ratio_(static_cast<double>(format.rate) / kSampleRate),
+		  cutoff_(std::min(1.0, 1.0 / ratio_) * 0.95),
+		  half_(format.rate == kSampleRate ? 0 : 32 / cutoff_) {}
+
+	/** One sample: a windowed sinc with 64 zero crossings, cut below the lower of both Nyquist frequencies. */
+	float At(double centre, int64_t last) const {
+		if (format_.rate == kSampleRate) return mono_[static_cast<size_t>(given_ - mono_start_)];
 		double sum = 0;
-		for (int64_t k = first; k <= last; k++) {
+		for (int64_t k = std::max<int64_t>(0, std::llround(std::ceil(centre - half_))); k <= last; k++) {
 			const double distance = static_cast<double>(k) - centre;
-			const double x = std::numbers::pi * distance * cutoff;
+			const double x = std::numbers::pi * distance * cutoff_;
 			const double sinc = std::abs(x) < 1e-9 ? 1.0 : std::sin(x) / x;
-			const double window = 0.5 + 0.5 * std::cos(std::numbers::pi * distance / half);
-			sum += in[static_cast<size_t>(k)] * sinc * window;
+			const double window = 0.5 + 0.5 * std::cos(std::numbers::pi * distance / half_);
+			sum += mono_[static_cast<size_t>(k - mono_start_)] * sinc * window;
 		}
-		out[i] = static_cast<float>(sum * cutoff);
+		return static_cast<float>(sum * cutoff_);
 	}
-}
 
-Expected<DecodedAudio> Decode(const AudioSource& source, double max_seconds, const Cancel& cancel) {
-	auto opened = Reader::Open(source);
-	if (!opened) return opened.failure();
-	const Reader& reader = **opened;
-	uint8_t head[40];
-	if (reader.Read(0, head, 12) != 12 || std::memcmp(head, "RIFF", 4) != 0 || std::memcmp(head + 8, "WAVE", 4) != 0) {
-		return Unsupported("this build decodes WAV only (EARSHOT_FFMPEG=off)");
-	}
-	WavFormat format;
-	int64_t at = 12, data = 0, data_size = 0;
-	while (data == 0 && reader.Read(at, head, 8) == 8) {
-		int64_t size = Little(head + 4, 4);
-		if (std::memcmp(head, "data", 4) == 0) {
-			data = at + 8;
-			data_size = std::min(size, reader.size() - data);
-		} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && reader.Read(at + 8, head, 40) >= 16) {
-			format = {static_cast<int>(Little(head, 2)), static_cast<int>(Little(head + 2, 2)),
-				static_cast<int>(Little(head + 4, 4)), static_cast<int>(Little(head + 14, 2)),
-				static_cast<int>(Little(head + 12, 2))};
-			if (format.tag == 0xFFFE && size >= 40) format.tag = static_cast<int>(Little(head + 24, 2));
-		}
-		at += 8 + size + (size & 1);
-	}
-	const bool known = (format.tag == 1 && (format.bits == 8 || format.bits == 16 || format.bits == 24 || format.bits == 32)) ||
-		(format.tag == 3 && (format.bits == 32 || format.bits == 64));
-	if (!known || format.channels < 1 || format.channels > 64 || format.rate < 4000 || format.rate > 768000 ||
-		format.stride != format.channels * format.bits / 8) {
-		return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
-	}
-	const int64_t frames = data_size / format.stride;
-	if (frames == 0) return Unsupported("the recording holds no sample");
-	const double seconds = static_cast<double>(frames) / format.rate;
-	if (seconds > max_seconds + 0.05) return TooLong(max_seconds);
-
-	std::vector<float> mono(static_cast<size_t>(frames));
-	std::vector<uint8_t> block(static_cast<size_t>(format.stride) * 4096);
-	for (int64_t done = 0; done < frames;) {
-		if (cancel.Requested()) return Cancelled();
-		const int64_t wanted = std::min<int64_t>(4096, frames - done);
-		const int64_t got = reader.Read(data + done * format.stride, block.data(), wanted * format.stride) / format.stride;
+	/** Forgets what is before `needed`, a frame, and reads the next frames. */
+	Expected<Done> ReadBlock(int64_t needed) {
+		const auto stale = std::clamp<int64_t>(needed - mono_start_, 0, static_cast<int64_t>(mono_.size()));
+		mono_.erase(mono_.begin(), mono_.begin() + stale);
+		mono_start_ += stale;
+		const int64_t done = mono_start_ + static_cast<int64_t>(mono_.size());
+		const int64_t wanted = std::min<int64_t>(kBlockFrames, frames_ - done);
+		block_.resize(static_cast<size_t>(format_.stride) * kBlockFrames);
+		const int64_t got =
+			reader_.Read(data_ + done * format_.stride, block_.data(), wanted * format_.stride) / format_.stride;
 		if (got <= 0) return Unsupported("the file cannot be read");
 		for (int64_t i = 0; i < got; i++) {
 			float sum = 0;
-			for (int c = 0; c < format.channels; c++) {
-				sum += WavSample(block.data() + i * format.stride + c * format.bits / 8, format);
+			for (int c = 0; c < format_.channels; c++) {
+				sum += WavSample(block_.data() + i * format_.stride + c * format_.bits / 8, format_);
 			}
-			mono[static_cast<size_t>(done + i)] = sum / static_cast<float>(format.channels);
+			mono_.push_back(sum / static_cast<float>(format_.channels));
 		}
-		done += got;
+		MakeSane(mono_.data() + mono_.size() - got, static_cast<size_t>(got));
+		return Done{};
 	}
-	MakeSane(mono.data(), mono.size());
 
-	DecodedAudio decoded;
-	decoded.container = "wav";
-	decoded.codec = "pcm";
-	decoded.sample_rate = format.rate;
-	decoded.channels = format.channels;
-	const auto count = static_cast<size_t>(std::llround(seconds * kSampleRate));
-	float* into = decoded.samples.Extend(std::max<size_t>(count, 1));
-	if (into == nullptr) return OutOfMemory();
-	if (format.rate == kSampleRate) std::copy_n(mono.data(), count, into);
-	else Resample(mono, format.rate, into, count);
-	MakeSane(into, count);
-	decoded.samples.Commit(count);
-	decoded.samples.Shrink();
-	if (count == 0) return Unsupported("the recording holds no sample");
-	return decoded;
-}
+	static constexpr int64_t kBlockFrames = 4096;
+
+	const Reader& reader_;
+	const WavFormat format_;
+	/** Where the samples begin, and how many frames of them there are. */
+	const int64_t data_, frames_;
+	/** Samples to give, and given. */
+	const int64_t count_;
+	int64_t given_ = 0;
+	const double ratio_, cutoff_, half_;
+	/** Frames from `mono_start_` on, mixed down. */
+	std::vector<float> mono_;
+	int64_t mono_start_ = 0;
+	std::vector<uint8_t> block_;
+};
+
+std::string NameOf(const AudioSource&) { return ""; }
 
 }  // namespace
 
@@ -581,8 +689,57 @@ void InitAudio() {}
 
 #endif
 
-Expected<DecodedAudio> DecodeAudio(const AudioSource& source, double max_seconds, const Cancel& cancel) {
-	return Guarded("audio_unsupported", "decoding", [&] { return Decode(source, max_seconds, cancel); });
+namespace {
+
+class DecodingReader final : public AudioReader {
+public:
+	DecodingReader(AudioSource source, double max_seconds) : source_(std::move(source)), max_seconds_(max_seconds) {}
+
+	Expected<AudioInfo> Open(const Cancel& cancel) override {
+		return Guarded("audio_unsupported", "decoding", [&]() -> Expected<AudioInfo> {
+			auto opened = Reader::Open(source_);
+			if (!opened) return opened.failure();
+			file_ = std::move(*opened);
+			if (file_->size() == 0) return Unsupported("the recording is empty");
+			if (auto started = Start(cancel); !started) return started.failure();
+			const AudioInfo info = decoding_->Info();
+			if (!(info.declared_seconds > max_seconds_ + kForgivenSeconds)) return info;
+			// Refused now rather than hours later, but not on the word of a header, which may promise anything.
+			std::vector<float> dropped(kSampleRate);
+			for (size_t read = dropped.size(); read == dropped.size();) {
+				auto result = decoding_->Read(dropped.data(), dropped.size(), cancel);
+				if (!result) return result.failure();
+				read = result->count;
+			}
+			if (auto again = Start(cancel); !again) return again.failure();
+			return info;
+		});
+	}
+
+	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) override {
+		if (!decoding_) return Unsupported("the recording is not open");
+		return Guarded("audio_unsupported", "decoding", [&] { return decoding_->Read(into, count, cancel); });
+	}
+
+private:
+	Expected<Done> Start(const Cancel& cancel) {
+		decoding_.reset();
+		auto opened = Decoding::Open(*file_, NameOf(source_), max_seconds_, cancel);
+		if (!opened) return opened.failure();
+		decoding_ = std::move(*opened);
+		return Done{};
+	}
+
+	const AudioSource source_;
+	const double max_seconds_;
+	std::unique_ptr<Reader> file_;
+	std::unique_ptr<Decoding> decoding_;  // reads file_
+};
+
+}  // namespace
+
+std::shared_ptr<AudioReader> AudioReader::Make(AudioSource source, double max_seconds) {
+	return std::make_shared<DecodingReader>(std::move(source), max_seconds);
 }
 
 }  // namespace earshot

@@ -1,9 +1,9 @@
-// A recording in any container → mono f32 PCM at 16 kHz.
+// A recording in any container → mono f32 PCM at 16 kHz, a stretch at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -16,46 +16,37 @@ struct AudioVersions {
 	std::string avformat, avcodec, swresample, license;
 };
 
-/** Grows by realloc, so that hours of audio are never copied to grow, and is handed to JavaScript as it is. */
-class SampleBuffer {
-public:
-	/** Room for `count` more samples at the end, or nullptr when memory is short. */
-	float* Extend(size_t count);
-	void Commit(size_t count) { size_ += count; }
-	/** Gives back what is reserved beyond the size. */
-	void Shrink();
-
-	float* data() { return data_.get(); }
-	size_t size() const { return size_; }
-	/** The caller frees it with std::free. */
-	float* Release() { return data_.release(); }
-
-private:
-	struct Free {
-		void operator()(float* data) const { std::free(data); }
-	};
-	std::unique_ptr<float, Free> data_;
-	size_t size_ = 0;
-	size_t capacity_ = 0;
-};
-
-struct DecodedAudio {
-	SampleBuffer samples;
-	std::string container, codec;
-	int sample_rate = 0;
-	int channels = 0;
-	uint32_t skipped_packets = 0;
-};
-
-/** Bytes in memory, or else the file at `path`. Never both. The bytes outlive the decoding. */
+/** Bytes in memory, or else the file at `path`. Never both. The bytes outlive the reader. */
 struct AudioSource {
 	const uint8_t* bytes = nullptr;
 	size_t size = 0;
 	std::string path;
 };
 
-/** Any thread, as many at once as wanted. */
-Expected<DecodedAudio> DecodeAudio(const AudioSource& source, double max_seconds, const Cancel& cancel);
+struct AudioInfo {
+	std::string container, codec;
+	int sample_rate = 0;
+	int channels = 0;
+	/** As the container says or its size suggests; NaN where neither tells. Nothing may depend on it. */
+	double declared_seconds = std::numeric_limits<double>::quiet_NaN();
+};
+
+struct ReadAudio {
+	size_t count = 0;
+	/** Packets and frames passed over since the start. */
+	uint32_t skipped_packets = 0;
+};
+
+/** One recording, decoded as it is read. Any thread, one call at a time; of no more use after a failure. */
+class AudioReader {
+public:
+	static std::shared_ptr<AudioReader> Make(AudioSource source, double max_seconds);
+	virtual ~AudioReader() = default;
+	/** Once, before Read. Finds the first sample. */
+	virtual Expected<AudioInfo> Open(const Cancel& cancel) = 0;
+	/** Writes `count` samples; fewer only at the end of the recording. */
+	virtual Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) = 0;
+};
 
 AudioVersions GetAudioVersions();
 

@@ -325,6 +325,7 @@ struct Library {
 	const Detector* (*CreateVoiceActivityDetector)(const VadConfig*, float);
 	void (*DestroyVoiceActivityDetector)(const Detector*);
 	void (*VoiceActivityDetectorAcceptWaveform)(const Detector*, const float*, int32_t);
+	int32_t (*VoiceActivityDetectorDetected)(const Detector*);
 	int32_t (*VoiceActivityDetectorEmpty)(const Detector*);
 	void (*VoiceActivityDetectorPop)(const Detector*);
 	const SpeechSegment* (*VoiceActivityDetectorFront)(const Detector*);

@@ -122,6 +122,7 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(CreateVoiceActivityDetector);
 	EARSHOT_FIND(DestroyVoiceActivityDetector);
 	EARSHOT_FIND(VoiceActivityDetectorAcceptWaveform);
+	EARSHOT_FIND(VoiceActivityDetectorDetected);
 	EARSHOT_FIND(VoiceActivityDetectorEmpty);
 	EARSHOT_FIND(VoiceActivityDetectorPop);
 	EARSHOT_FIND(VoiceActivityDetectorFront);

@@ -25,27 +25,21 @@ constexpr float kBufferSeconds = 60;
 
 using Detector = std::unique_ptr<const sherpa::Detector, void (*)(const sherpa::Detector*)>;
 
-class NetworkActivity final : public VoiceActivity {
+/** When it has heard too much speech without a pause, the detector asks for pauses of this length only. */
+constexpr int32_t kHastySilence = kSampleRate / 10;
+
+class NetworkActivity final : public VoiceActivity, public std::enable_shared_from_this<NetworkActivity> {
 public:
 	NetworkActivity(std::shared_ptr<const sherpa::Library> library, VoiceActivityLoad load)
-		: library_(std::move(library)), load_(std::move(load)), window_(load_.ten ? kTenWindow : kSileroWindow) {}
+		: library_(std::move(library)), load_(std::move(load)) {}
 
-	Expected<std::vector<uint32_t>> Detect(Clip clip, const Cancel& cancel) override {
-		return Guarded("engine_failed", "voice activity", [&]() -> Expected<std::vector<uint32_t>> {
-			if (clip.size > INT32_MAX - 2 * kSileroWindow) {
-				return Failure{"engine_failed", "the recording is too long for voice activity"};
-			}
-			auto detector = Borrow();
-			if (!detector) return detector.failure();
-			auto spans = Run(detector->get(), clip, cancel);
-			library_->VoiceActivityDetectorReset(detector->get());
-			const std::lock_guard lock(mutex_);
-			free_.push_back(std::move(*detector));
-			return spans;
-		});
-	}
+	std::shared_ptr<SpeechSearch> Search() override;
 
-	/** A free detector or a new one: its session has one thread, so parallel calls each need their own. */
+	const sherpa::Library& library() const { return *library_; }
+	const VoiceActivityLoad& load() const { return load_; }
+	int32_t window() const { return load_.ten ? kTenWindow : kSileroWindow; }
+
+	/** A free detector or a new one: its session has one thread, so parallel searches each need their own. */
 	Expected<Detector> Borrow() {
 		{
 			const std::lock_guard lock(mutex_);
@@ -63,7 +57,7 @@ public:
 		network.min_silence_duration = load_.min_silence_seconds;
 		network.min_speech_duration = load_.min_speech_seconds;
 		network.max_speech_duration = load_.max_speech_seconds;
-		network.window_size = window_;
+		network.window_size = window();
 		config.sample_rate = kSampleRate;
 		config.num_threads = 1;
 		config.provider = "cpu";
@@ -74,50 +68,136 @@ public:
 	}
 
 	void Return(Detector detector) {
+		library_->VoiceActivityDetectorReset(detector.get());
 		const std::lock_guard lock(mutex_);
 		free_.push_back(std::move(detector));
 	}
 
 private:
-	Expected<std::vector<uint32_t>> Run(const sherpa::Detector* detector, Clip clip, const Cancel& cancel) {
-		std::vector<uint32_t> spans;
-		const auto size = static_cast<uint32_t>(clip.size);
-		const auto drain = [&] {
-			while (library_->VoiceActivityDetectorEmpty(detector) == 0) {
-				const std::unique_ptr<const sherpa::SpeechSegment, void (*)(const sherpa::SpeechSegment*)> segment(
-					library_->VoiceActivityDetectorFront(detector), library_->DestroySpeechSegment);
-				library_->VoiceActivityDetectorPop(detector);
-				if (!segment || segment->n <= 0) continue;
-				const uint32_t after = spans.empty() ? 0 : spans.back();
-				const auto start = std::max(after, static_cast<uint32_t>(std::max(segment->start, 0)));
-				const auto end = std::min(size, static_cast<uint32_t>(std::max(segment->start, 0) + segment->n));
-				if (start < end) spans.insert(spans.end(), {start, end});
-			}
-		};
-		for (size_t at = 0; at < clip.size; at += static_cast<size_t>(window_)) {
-			if (cancel.Requested()) return Cancelled();
-			const size_t left = clip.size - at;
-			if (left >= static_cast<size_t>(window_)) {
-				library_->VoiceActivityDetectorAcceptWaveform(detector, clip.samples + at, window_);
-			} else {
-				float last[kSileroWindow] = {};
-				std::copy_n(clip.samples + at, left, last);
-				library_->VoiceActivityDetectorAcceptWaveform(detector, last, window_);
-			}
-			// As it goes: each finished span is held with its samples until it is taken.
-			drain();
-		}
-		library_->VoiceActivityDetectorFlush(detector);
-		drain();
-		return spans;
-	}
-
 	const std::shared_ptr<const sherpa::Library> library_;
 	const VoiceActivityLoad load_;
-	const int32_t window_;
 	std::mutex mutex_;
 	std::vector<Detector> free_;  // guarded by mutex_
 };
+
+class NetworkSearch final : public SpeechSearch {
+public:
+	explicit NetworkSearch(std::shared_ptr<NetworkActivity> activity)
+		: activity_(std::move(activity)), library_(activity_->library()), window_(activity_->window()) {}
+
+	~NetworkSearch() override {
+		if (detector_) activity_->Return(std::move(detector_));
+	}
+
+	Expected<Heard> Hear(Clip samples, bool last, const Cancel& cancel) override {
+		return Guarded("engine_failed", "voice activity", [&]() -> Expected<Heard> {
+			if (samples.size > static_cast<size_t>(INT32_MAX - 2 * kSileroWindow) - total_) {
+				return Failure{"engine_failed", "the recording is too long for voice activity"};
+			}
+			if (!detector_) {
+				auto detector = activity_->Borrow();
+				if (!detector) return detector.failure();
+				detector_ = std::move(*detector);
+			}
+			total_ += static_cast<uint32_t>(samples.size);
+			Heard heard;
+			const float* at = samples.samples;
+			size_t left = samples.size;
+			while (rest_size_ + left >= static_cast<size_t>(window_)) {
+				if (cancel.Requested()) return Cancelled();
+				if (rest_size_ == 0) {
+					Accept(at, heard);
+					at += window_;
+					left -= static_cast<size_t>(window_);
+				} else {
+					const size_t missing = static_cast<size_t>(window_) - rest_size_;
+					std::copy_n(at, missing, rest_ + rest_size_);
+					Accept(rest_, heard);
+					rest_size_ = 0;
+					at += missing;
+					left -= missing;
+				}
+			}
+			std::copy_n(at, left, rest_ + rest_size_);
+			rest_size_ += left;
+			if (last) Finish(heard);
+			heard.open = open_;
+			heard.settled = last ? total_ : Settled();
+			return heard;
+		});
+	}
+
+private:
+	/** One window. */
+	void Accept(const float* samples, Heard& heard) {
+		library_.VoiceActivityDetectorAcceptWaveform(detector_.get(), samples, window_);
+		accepted_ += window_;
+		// As it goes: each finished span is held with its samples until it is taken.
+		Drain(heard);
+		if (library_.VoiceActivityDetectorDetected(detector_.get()) == 0) open_ = -1;
+		else if (open_ < 0) open_ = std::max<int64_t>(LookBack(), after_);
+	}
+
+	void Finish(Heard& heard) {
+		if (rest_size_ > 0) {
+			std::fill(rest_ + rest_size_, rest_ + window_, 0.0F);
+			Accept(rest_, heard);
+			rest_size_ = 0;
+		}
+		library_.VoiceActivityDetectorFlush(detector_.get());
+		Drain(heard);
+		open_ = -1;
+	}
+
+	void Drain(Heard& heard) {
+		while (library_.VoiceActivityDetectorEmpty(detector_.get()) == 0) {
+			const std::unique_ptr<const sherpa::SpeechSegment, void (*)(const sherpa::SpeechSegment*)> segment(
+				library_.VoiceActivityDetectorFront(detector_.get()), library_.DestroySpeechSegment);
+			library_.VoiceActivityDetectorPop(detector_.get());
+			if (!segment || segment->n <= 0) continue;
+			const auto began = static_cast<uint32_t>(std::max(segment->start, 0));
+			const uint32_t start = std::max(after_, began);
+			after_ = std::min(total_, began + static_cast<uint32_t>(segment->n));
+			if (start < after_) heard.spans.insert(heard.spans.end(), {start, after_});
+		}
+	}
+
+	/**
+	 * Where the detector has a span begin whose speech it notices in the window just accepted. It does not tell
+	 * before the span ends. A network that overlaps its windows waits for the next one.
+	 */
+	int64_t LookBack() const {
+		const int32_t overlap = activity_->load().overlap;
+		const int64_t tail = accepted_ - (overlap > 0 ? window_ : 0);
+		const auto speech = static_cast<int32_t>(kSampleRate * activity_->load().min_speech_seconds);
+		return std::max<int64_t>(0, tail - 2 * (window_ + overlap) - speech);
+	}
+
+	uint32_t Settled() const {
+		if (open_ < 0) return std::max(after_, static_cast<uint32_t>(LookBack()));
+		// The end is put that much before the window that the silence is noticed in.
+		const auto silence = static_cast<int32_t>(kSampleRate * activity_->load().min_silence_seconds);
+		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max(silence, kHastySilence)));
+	}
+
+	const std::shared_ptr<NetworkActivity> activity_;
+	const sherpa::Library& library_;
+	const int32_t window_;
+	Detector detector_{nullptr, nullptr};
+	/** Samples that do not fill a window yet. */
+	float rest_[kSileroWindow] = {};
+	size_t rest_size_ = 0;
+	/** Samples given, and handed to the detector. */
+	uint32_t total_ = 0;
+	int64_t accepted_ = 0;
+	/** End of the last span. */
+	uint32_t after_ = 0;
+	int64_t open_ = -1;
+};
+
+std::shared_ptr<SpeechSearch> NetworkActivity::Search() {
+	return std::make_shared<NetworkSearch>(shared_from_this());
+}
 
 }  // namespace
 

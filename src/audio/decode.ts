@@ -1,43 +1,73 @@
-/** Bytes in any container to 16 kHz mono PCM. */
+/** Bytes in any container to 16 kHz mono PCM, decoded as it is read. */
 
+import type * as Binding from '../../binding.js';
 import { addon, guarded } from '../engines/native.js';
 import { EarshotError } from '../errors.js';
 import type { Recording } from '../transcriber/transcriber.js';
-import { type Audio, minRecordingSeconds, sampleRate } from './audio.js';
+import { minRecordingSeconds, sampleRate } from './audio.js';
 
 export interface DecodeLimits {
 	/** Longer recordings are refused. */
 	readonly maxAudioSeconds: number;
 }
 
-export type Decode = (recording: Recording) => Promise<Audio>;
+/**
+ * A recording being decoded. One call at a time. Every call throws `audio_unsupported`, `audio_too_short` or
+ * `audio_too_long`, each naming `file`, and `cancelled` once it is being closed.
+ */
+export interface AudioReader {
+	/** First and once. Seconds as the container declares them, often wrong; null where it does not. */
+	open(): Promise<number | null>;
+	/** Fills `into` with the next samples and gives their count: less than its length only at the end. */
+	read(into: Float32Array): Promise<number>;
+	/** Cancels what runs. Safe to call twice. */
+	close(): Promise<void>;
+}
 
-/** Throws `audio_unsupported`, `audio_too_short` or `audio_too_long`, each naming `file`. */
-export function decoder({ maxAudioSeconds }: DecodeLimits): Decode {
-	return async (recording) => {
-		const source = 'bytes' in recording ? recording.bytes : recording.path;
-		const { samples } = await decodeAudio(source, maxAudioSeconds);
-		const duration = samples.length / sampleRate;
-		if (duration < minRecordingSeconds) {
-			throw new EarshotError(
-				'audio_too_short',
-				`Audio file is too short: ${duration.toFixed(3)} seconds. Minimum audio length is ${minRecordingSeconds} seconds.`,
-				{ param: 'file' },
-			);
-		}
-		return { samples, duration };
+export type OpenAudio = (recording: Recording) => AudioReader;
+
+export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {
+	return (recording) => {
+		let reader: Binding.AudioReader | undefined;
+		let total = 0;
+		return {
+			async open() {
+				const { declaredSeconds } = await decoding(async () => {
+					const source = 'bytes' in recording ? recording.bytes : recording.path;
+					reader = addon().openAudio(source, { maxSeconds: maxAudioSeconds });
+					return await reader.open();
+				});
+				// What declares to be longer than allowed would have been refused, were it true.
+				return declaredSeconds > 0 && declaredSeconds <= maxAudioSeconds ? declaredSeconds : null;
+			},
+			async read(into) {
+				const from = reader;
+				if (!from) throw new EarshotError('internal', 'the recording is read before it is open');
+				const { count } = await decoding(() => from.read(into));
+				total += count;
+				if (count < into.length) checkLength(total / sampleRate);
+				return count;
+			},
+			close: async () => await reader?.close(),
+		};
 	};
+}
+
+function checkLength(duration: number): void {
+	if (duration >= minRecordingSeconds) return;
+	throw new EarshotError(
+		'audio_too_short',
+		`Audio file is too short: ${duration.toFixed(3)} seconds. Minimum audio length is ${minRecordingSeconds} seconds.`,
+		{ param: 'file' },
+	);
 }
 
 /** What OpenAI's own message lists; FFmpeg reads many more. */
 const usualFormats = 'flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav, webm';
 
-async function decodeAudio(
-	source: Uint8Array | string,
-	maxSeconds: number,
-): Promise<{ samples: Float32Array }> {
+async function decoding<T>(work: () => Promise<T>): Promise<T> {
 	try {
-		return await guarded(() => addon().decodeAudio(source, { maxSeconds }));
+		return await guarded(work);
 	} catch (thrown) {
 		if (!(thrown instanceof EarshotError) || thrown.code !== 'audio_unsupported') throw thrown;
 		throw new EarshotError(

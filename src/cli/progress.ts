@@ -3,7 +3,8 @@
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {
-	start(name: string, seconds: number): void;
+	/** `seconds`: of the recording as its container declares them; null where nobody knows. */
+	start(name: string, seconds: number | null): void;
 	update(seconds: number): void;
 	stop(): void;
 }
@@ -12,17 +13,21 @@ const none: Progress = { start() {}, update() {}, stop() {} };
 
 export function progressOn(stream: NodeJS.WriteStream): Progress {
 	if (!stream.isTTY) return none;
-	const bar = new SingleBar({
-		stream,
-		format: '{name} [{bar}] {percentage}% {value}/{total} s',
-		clearOnComplete: true,
-		hideCursor: true,
-		barsize: 30,
-	});
+	const options = { stream, clearOnComplete: true, hideCursor: true, barsize: 30 };
+	let bar: SingleBar | undefined;
 	return {
-		start: (name, seconds) => bar.start(Math.ceil(seconds), 0, { name }),
-		update: (seconds) => bar.update(Math.round(seconds)),
-		stop: () => bar.stop(),
+		start(name, seconds) {
+			const format = seconds === null ? '{name} {value} s' : '{name} [{bar}] {percentage}% {value}/{total} s';
+			bar = new SingleBar({ ...options, format });
+			bar.start(Math.ceil(seconds ?? 0), 0, { name });
+		},
+		update(seconds) {
+			const done = Math.round(seconds);
+			// Containers are often wrong.
+			if (bar && done > bar.getTotal()) bar.setTotal(done);
+			bar?.update(done);
+		},
+		stop: () => bar?.stop(),
 	};
 }
 

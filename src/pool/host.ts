@@ -60,9 +60,9 @@ interface Request {
 	readonly recording: Recording;
 	readonly options: TranscribeOptions;
 	readonly events: EventQueue<PipelineEvent>;
-	/** What the host works on for it: -1 = decoding, else clip positions. */
+	/** What the host works on for it: positions of clips, and below 0 blocks being cut. */
 	readonly running: Set<number>;
-	/** Clip → deaths it was part of. */
+	/** Clip or block → deaths it was part of. */
 	readonly strikes: Map<number, number>;
 	/** `started` has been passed on; a second try must not repeat it. */
 	started: boolean;
@@ -295,7 +295,10 @@ export class Host implements Transcriber {
 		if (!request) return;
 		switch (message.type) {
 			case 'running':
-				request.running.add(message.clip);
+				request.running.add(message.step);
+				break;
+			case 'passed':
+				this.#pass(request, message.step);
 				break;
 			case 'event':
 				this.#deliver(request, message.event);
@@ -313,18 +316,15 @@ export class Host implements Transcriber {
 
 	#deliver(request: Request, event: PipelineEvent): void {
 		if (event.type === 'started') {
-			request.running.delete(-1);
-			this.#clear(request, -1);
 			if (!request.started) request.events.push(event);
 			request.started = true;
 		} else {
 			request.events.push(event);
 		}
 		if (event.type === 'clip') {
-			request.running.delete(event.clip);
 			request.delivered = event.clip + 1;
 			this.#hold.lift();
-			this.#clear(request, event.clip);
+			this.#pass(request, event.clip);
 		}
 		const isThrough = event.type === 'ended';
 		if (this.#outgrown && request.place?.process === this.#outgrown && !isThrough) {
@@ -333,9 +333,10 @@ export class Host implements Transcriber {
 		}
 	}
 
-	/** A suspect whose struck clips are all through is none any more. */
-	#clear(request: Request, clip: number): void {
-		request.strikes.delete(clip);
+	/** A suspect whose struck clips and blocks are all through is none any more. */
+	#pass(request: Request, step: number): void {
+		request.running.delete(step);
+		request.strikes.delete(step);
 		if (request.strikes.size === 0) this.#acquit(request);
 	}
 
@@ -393,7 +394,7 @@ export class Host implements Transcriber {
 	/** Whether the recording has been given up. */
 	#strike(request: Request, how: string, lastWords: string): boolean {
 		if (request.running.size === 0) return false;
-		for (const clip of request.running) request.strikes.set(clip, (request.strikes.get(clip) ?? 0) + 1);
+		for (const step of request.running) request.strikes.set(step, (request.strikes.get(step) ?? 0) + 1);
 		request.running.clear();
 		if (Math.max(...request.strikes.values()) < maxStrikes) {
 			if (!this.#suspects.includes(request)) this.#suspects.push(request);

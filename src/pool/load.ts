@@ -36,8 +36,8 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 			facts: engine.facts,
 			limits: engine.limits,
 			scheduler,
-			decode: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
-			findSpeech: finder.findSpeech,
+			open: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
+			search: finder.search,
 		},
 		async close() {
 			await scheduler.close();

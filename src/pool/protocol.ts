@@ -27,8 +27,11 @@ export type ToHost =
 export type FromHost =
 	| { readonly type: 'ready'; readonly facts: ModelFacts; readonly rssBytes: number }
 	| { readonly type: 'load-failed'; readonly error: WireError }
-	/** Sent before the work starts, so that after a crash the server knows what was in flight. */
-	| { readonly type: 'running'; readonly request: number; readonly clip: number }
+	/** Sent before the work starts, so that after a crash the server knows what was in flight: a clip's position, or
+	 * -1 for the first block being cut, -2 for the second … */
+	| { readonly type: 'running'; readonly request: number; readonly step: number }
+	/** A block is cut. Of clips their events tell. */
+	| { readonly type: 'passed'; readonly request: number; readonly step: number }
 	/** `rssBytes`: resident memory of the whole process by then. */
 	| {
 			readonly type: 'event';

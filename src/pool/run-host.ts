@@ -42,7 +42,8 @@ async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Pro
 		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
 		const events = runPipeline(model.parts, recording, options, control.signal, {
 			firstClip,
-			onRunning: (clip) => send({ type: 'running', request, clip }),
+			onRunning: (step) => send({ type: 'running', request, step }),
+			onPassed: (step) => send({ type: 'passed', request, step }),
 		});
 		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
 		send({ type: 'finished', request, rssBytes: rssBytes() });

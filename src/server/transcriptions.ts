@@ -101,12 +101,13 @@ async function* watched(
 ): AsyncGenerator<TranscriptEvent> {
 	for await (const event of events) {
 		if (event.type === 'started') {
-			state.logged.audioSeconds = event.duration;
-			place.lengthIs(event.duration);
+			if (event.duration !== null) place.lengthIs(event.duration);
 		} else if (event.type === 'segments') {
+			state.logged.audioSeconds = event.processed;
 			place.heardUpTo(event.processed);
 		} else {
 			const { model, duration } = event.transcript;
+			state.logged.audioSeconds = duration;
 			place.heardUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {

@@ -1,8 +1,10 @@
-/** A recording becomes clips, clips become segments: decode → find speech → split → schedule → place. */
+/** A recording becomes clips, clips become segments: cut → schedule → place, all at once. */
 
 import { deflateSync } from 'node:zlib';
-import { type Audio, sampleRate } from '../audio/audio.js';
-import { levelsOf, type Span, splitSpans } from '../audio/split.js';
+import { sampleRate } from '../audio/audio.js';
+import { Cutter } from '../audio/cutter.js';
+import type { OpenAudio } from '../audio/decode.js';
+import type { SearchSpeech } from '../audio/voice-activity.js';
 import type {
 	Clip,
 	ClipResult,
@@ -14,29 +16,33 @@ import type {
 import { EarshotError } from '../errors.js';
 import type { Scheduler } from './scheduler.js';
 import { Stopwatch, type Timing } from './timing.js';
-import type { ChunkingOptions, Recording, TranscribeOptions } from './transcriber.js';
+import type { Recording, TranscribeOptions } from './transcriber.js';
 import { joinText, type Segment, type Task, type TranscriptEvent } from './transcript.js';
 
 export interface PipelineParts {
 	readonly facts: ModelFacts;
 	readonly limits: Limits;
 	readonly scheduler: Scheduler;
-	readonly decode: (recording: Recording) => Promise<Audio>;
-	readonly findSpeech: (samples: Float32Array, options: ChunkingOptions) => Promise<Span[]>;
+	readonly open: OpenAudio;
+	readonly search: SearchSpeech;
 }
 
 export interface PipelineHooks {
 	/** Clips before this one were finished in an earlier try and are passed over. */
 	readonly firstClip?: number;
-	/** What is being worked on: -1 while the recording is decoded and searched, else the clip's position. */
-	readonly onRunning?: (clip: number) => void;
+	/** What is being worked on: the clip's position, or -1 for the first block being cut, -2 for the second … */
+	readonly onRunning?: (step: number) => void;
+	/** A block is cut. Of clips their events tell. */
+	readonly onPassed?: (step: number) => void;
 }
 
 /** Segments without the ids that only the whole transcript can give. */
 export type PlacedSegment = Omit<Segment, 'id'>;
 
 export type PipelineEvent =
-	| { readonly type: 'started'; readonly duration: number; readonly clips: number }
+	/** Something could be decoded. Seconds as the container declares them, exact for recordings of one block; null
+	 * where it does not. */
+	| { readonly type: 'started'; readonly duration: number | null }
 	| {
 			readonly type: 'clip';
 			readonly clip: number;
@@ -44,10 +50,10 @@ export type PipelineEvent =
 			readonly language: string | null;
 			readonly processed: number;
 	  }
-	/** The last one, once everything else has been taken. */
-	| { readonly type: 'ended'; readonly timing: Timing };
+	/** The last one, once everything else has been taken. Seconds of the recording. */
+	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };
 
-/** Yields `started`, then one `clip` each in the order of the recording, however they finish, then `ended`. */
+/** Yields `started`, one `clip` each in the order of the recording, however they finish, and `ended`. */
 export async function* runPipeline(
 	parts: PipelineParts,
 	recording: Recording,
@@ -55,50 +61,173 @@ export async function* runPipeline(
 	signal: AbortSignal,
 	hooks: PipelineHooks = {},
 ): AsyncGenerator<PipelineEvent> {
-	const { firstClip = 0, onRunning } = hooks;
+	throwIfGone(signal);
 	const stopwatch = new Stopwatch();
-	onRunning?.(-1);
-	const audio = await stopwatch.decoding(() => parts.decode(recording));
-	throwIfGone(signal);
-	const clips = await stopwatch.decoding(() => clipsOf(parts, audio, options.chunking));
-	throwIfGone(signal);
-	yield { type: 'started', duration: audio.duration, clips: clips.length };
-
-	// Ending the iteration early (the consumer's `return`) must cancel the rest like the signal does.
+	const cutter = new Cutter(parts, recording, options.chunking);
 	const rest = new AbortController();
-	const end = () => rest.abort();
+	let cutFailure: unknown;
+	// The consumer's `return`, the signal and a failure all end what is left: cutting, and clips that wait or run.
+	const end = () => {
+		rest.abort();
+		cutter.close().catch(() => {});
+	};
 	signal.addEventListener('abort', end, { once: true });
-	const line = {};
-	const recognize = recognizeOptionsOf(options);
 	try {
-		const results = clips.slice(firstClip).map((clip, index) =>
-			parts.scheduler.submit({
-				recording: line,
-				clip: lengthened(clip, parts.limits.minClipSeconds),
-				options: recognize,
-				signal: rest.signal,
-				stopwatch,
-				...(onRunning ? { onStart: () => onRunning(firstClip + index) } : {}),
-			}),
-		);
-		// Each is awaited below in order; one that fails meanwhile must not count as unhandled.
-		for (const result of results) result.catch(() => {});
-		for (const [index, result] of results.entries()) {
-			const clip = clips[firstClip + index];
-			if (!clip) continue;
+		const first = await cutBlock(cutter, stopwatch, hooks);
+		yield { type: 'started', duration: cutter.duration };
+		const line = new ClipLine(parts, recognizeOptionsOf(options), rest.signal, stopwatch, hooks);
+		const cutting = cutAhead(cutter, first, line, stopwatch, hooks);
+		cutting.catch((thrown: unknown) => {
+			cutFailure = thrown;
+			end();
+		});
+		for (let next = await line.next(); next; next = await line.next()) {
+			const { clip, position, result } = next;
 			const { segments, language } = await result;
 			yield {
 				type: 'clip',
-				clip: firstClip + index,
+				clip: position,
 				segments: placed({ segments, language }, clip),
 				language,
 				processed: clip.end,
 			};
 		}
-		yield { type: 'ended', timing: stopwatch.read() };
+		await cutting;
+		yield { type: 'ended', duration: cutter.decodedSeconds, timing: stopwatch.read() };
+	} catch (thrown) {
+		throwIfGone(signal);
+		// The clips were cancelled for it.
+		throw cutFailure ?? thrown;
 	} finally {
 		signal.removeEventListener('abort', end);
-		rest.abort();
+		end();
+	}
+}
+
+async function cutBlock(
+	cutter: Cutter,
+	stopwatch: Stopwatch,
+	{ onRunning, onPassed }: PipelineHooks,
+): Promise<Clip[]> {
+	const step = -1 - cutter.blocks;
+	onRunning?.(step);
+	const clips = await stopwatch.decoding(() => cutter.next());
+	onPassed?.(step);
+	return clips;
+}
+
+/** Cuts as far ahead of the engine as the line has room. */
+async function cutAhead(
+	cutter: Cutter,
+	first: readonly Clip[],
+	line: ClipLine,
+	stopwatch: Stopwatch,
+	hooks: PipelineHooks,
+): Promise<void> {
+	try {
+		for (const clip of first) line.submit(clip);
+		while (!cutter.ended) {
+			await line.room();
+			for (const clip of await cutBlock(cutter, stopwatch, hooks)) line.submit(clip);
+		}
+	} finally {
+		line.end();
+	}
+}
+
+interface Submitted {
+	readonly clip: Clip;
+	/** Of the clip in the recording, from 0. */
+	readonly position: number;
+	readonly result: Promise<ClipResult>;
+}
+
+/**
+ * For each lane, what it runs and as much again: when it is done, its next batch is cut already, and hours of
+ * audio do not wait in memory.
+ */
+const batchesAhead = 2;
+
+/** The clips of one recording between being cut and being told, in order. */
+class ClipLine {
+	readonly #parts: PipelineParts;
+	readonly #options: RecognizeOptions;
+	readonly #signal: AbortSignal;
+	readonly #stopwatch: Stopwatch;
+	readonly #hooks: PipelineHooks;
+	readonly #maxSeconds: number;
+	readonly #line: Submitted[] = [];
+	#count = 0;
+	/** Of clips that wait or run. */
+	#seconds = 0;
+	#ended = false;
+	/** Called at every change. */
+	readonly #watching: (() => void)[] = [];
+
+	constructor(
+		parts: PipelineParts,
+		options: RecognizeOptions,
+		signal: AbortSignal,
+		stopwatch: Stopwatch,
+		hooks: PipelineHooks,
+	) {
+		this.#parts = parts;
+		this.#options = options;
+		this.#signal = signal;
+		this.#stopwatch = stopwatch;
+		this.#hooks = hooks;
+		const { lanes, maxBatchSeconds, maxClipSeconds } = parts.limits;
+		this.#maxSeconds = batchesAhead * lanes * Math.max(maxBatchSeconds, maxClipSeconds);
+	}
+
+	submit(clip: Clip): void {
+		const { firstClip = 0, onRunning } = this.#hooks;
+		const position = this.#count++;
+		if (position < firstClip) return;
+		const seconds = clip.end - clip.start;
+		this.#seconds += seconds;
+		const result = this.#parts.scheduler.submit({
+			recording: this,
+			clip: lengthened(clip, this.#parts.limits.minClipSeconds),
+			options: this.#options,
+			signal: this.#signal,
+			stopwatch: this.#stopwatch,
+			...(onRunning ? { onStart: () => onRunning(position) } : {}),
+		});
+		const settled = () => {
+			this.#seconds -= seconds;
+			this.#changed();
+		};
+		// It is awaited in its turn; one that fails meanwhile must not count as unhandled.
+		result.then(settled, settled);
+		this.#line.push({ clip, position, result });
+		this.#changed();
+	}
+
+	/** No clip follows. */
+	end(): void {
+		this.#ended = true;
+		this.#changed();
+	}
+
+	/** Resolves when more may be submitted. Throws `cancelled`. */
+	async room(): Promise<void> {
+		while (this.#seconds >= this.#maxSeconds) await this.#change();
+		throwIfGone(this.#signal);
+	}
+
+	/** The first clip that was not taken yet; undefined after the last one. */
+	async next(): Promise<Submitted | undefined> {
+		while (this.#line.length === 0 && !this.#ended) await this.#change();
+		return this.#line.shift();
+	}
+
+	#change(): Promise<void> {
+		return new Promise((resolve) => this.#watching.push(resolve));
+	}
+
+	#changed(): void {
+		for (const resolve of this.#watching.splice(0)) resolve();
 	}
 }
 
@@ -113,12 +242,11 @@ export async function* finished(
 	let timing: Timing | undefined;
 	for await (const event of events) {
 		if (event.type === 'started') {
-			duration = event.duration;
 			yield event;
 			continue;
 		}
 		if (event.type === 'ended') {
-			timing = event.timing;
+			({ duration, timing } = event);
 			continue;
 		}
 		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
@@ -143,21 +271,6 @@ export async function* finished(
 			segments,
 		},
 	};
-}
-
-async function clipsOf(parts: PipelineParts, audio: Audio, chunking: ChunkingOptions): Promise<Clip[]> {
-	const spans = await parts.findSpeech(audio.samples, chunking);
-	const ranges = splitSpans(spans, levelsOf(audio.samples, sampleRate), {
-		maxClipSeconds: parts.limits.maxClipSeconds,
-		mergeGapSeconds: parts.limits.mergeGapSeconds,
-		paddingSeconds: chunking.prefixPaddingMs / 1000,
-		duration: audio.duration,
-	});
-	return ranges.map(({ start, end }) => ({
-		samples: audio.samples.subarray(Math.floor(start * sampleRate), Math.ceil(end * sampleRate)),
-		start,
-		end,
-	}));
 }
 
 /** Models are weak on, or refuse, clips under their minimum: silence makes up the rest. */

@@ -63,7 +63,9 @@ export interface Transcript {
 
 /** What `transcribe` yields, in this order: one `started`, any number of `segments`, one `done`. */
 export type TranscriptEvent =
-	| { readonly type: 'started'; readonly duration: number; readonly clips: number }
+	/** Something could be decoded. Seconds as the container declares them, often wrong but for short recordings; null
+	 * where it does not. */
+	| { readonly type: 'started'; readonly duration: number | null }
 	/** The next clip of the recording is finished; clips arrive in the order of the recording. */
 	| {
 			readonly type: 'segments';

@@ -68,6 +68,29 @@ function lengthened(samples, engine) {
 	return longer;
 }
 
+/** Samples of a whole file. */
+async function decode(file) {
+	const reader = decoder({ maxAudioSeconds: 14_400 })({ path: file });
+	const blocks = [];
+	try {
+		await reader.open();
+		for (let count = 60 * rate; count === 60 * rate; ) {
+			const block = new Float32Array(60 * rate);
+			count = await reader.read(block);
+			blocks.push(block.subarray(0, count));
+		}
+	} finally {
+		await reader.close();
+	}
+	const samples = new Float32Array(blocks.reduce((sum, { length }) => sum + length, 0));
+	let at = 0;
+	for (const block of blocks) {
+		samples.set(block, at);
+		at += block.length;
+	}
+	return samples;
+}
+
 /** `work` for every item, `lanes` at once. */
 async function inLanes(items, work) {
 	const rest = items[Symbol.iterator]();
@@ -80,14 +103,12 @@ async function inLanes(items, work) {
 /** Clips of 0.3 s up to what the family stands, singly and in batches: texts must stay, memory must not grow. */
 async function longRun(model, total) {
 	const engine = await load(model);
-	const minute = await decoder({ maxAudioSeconds: 100 })({
-		path: path.join(generated, 'audio', 'tones-minute.wav'),
-	});
+	const minute = await decode(path.join(generated, 'audio', 'tones-minute.wav'));
 	const longest = Math.min(engine.limits.maxClipSeconds, 20);
 	const clips = Array.from({ length: 16 }, (_, index) => {
 		const seconds = Math.max(0.3, (longest * (index + 1) ** 2) / 256);
 		const from = Math.floor(((60 - seconds) * index * rate) / 16);
-		return clipOf(lengthened(minute.samples.subarray(from, from + Math.floor(seconds * rate)), engine));
+		return clipOf(lengthened(minute.subarray(from, from + Math.floor(seconds * rate)), engine));
 	});
 	const texts = [];
 	for (const clip of clips) texts.push(textOf((await run(engine, [clip]))[0]));
@@ -125,15 +146,14 @@ async function speech(folder, every) {
 		.sort()
 		.filter((_, index) => index % every === 0);
 	const engines = await Promise.all(families.map(load));
-	const decode = decoder({ maxAudioSeconds: 14_400 });
 	const refused = new Map();
 	let [recordings, clips, heard] = [0, 0, 0];
 	const failures = [];
 	const started = hrtime.bigint();
 	await inLanes(files, async (file) => {
-		let audio;
+		let whole;
 		try {
-			audio = await decode({ path: file });
+			whole = await decode(file);
 		} catch (error) {
 			refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
 			return;
@@ -142,11 +162,8 @@ async function speech(folder, every) {
 		for (const engine of engines) {
 			// The first clip and the last, as long as the family stands.
 			const size = engine.limits.maxClipSeconds * rate;
-			const ends = [
-				audio.samples.subarray(0, size),
-				audio.samples.subarray(Math.max(0, audio.samples.length - size)),
-			];
-			for (const samples of audio.samples.length > size ? ends : ends.slice(0, 1)) {
+			const ends = [whole.subarray(0, size), whole.subarray(Math.max(0, whole.length - size))];
+			for (const samples of whole.length > size ? ends : ends.slice(0, 1)) {
 				clips++;
 				try {
 					if (textOf((await run(engine, [clipOf(lengthened(samples, engine))]))[0]) !== '') heard++;

@@ -240,16 +240,18 @@ describe('voice activity', () => {
 
 	it.each(['loudness', 'ten'])('is found by a network like %s', async (name) => {
 		const finder = speechFinder({ libraryDir, modelPath: path.join(generated, 'vad', `${name}.onnx`) });
-		const spans = await finder.findSpeech(samplesOf('tones-long-pauses'), chunking);
+		const search = await finder.search(chunking);
+		const { spans } = await search.hear(samplesOf('tones-long-pauses'), true);
 		expect(spans).toHaveLength(5);
 		for (const [index, { start }] of spans.entries()) expect(start).toBeCloseTo(1 + 3.6 * index, 0);
+		await search.close();
 		await finder.close();
 	});
 
 	it('refuses a file that finds no speech, where the library would end the process', async () => {
 		const modelPath = filesOf(modelFixture('zipformer_ctc')).model ?? '';
 		const finder = speechFinder({ libraryDir, modelPath });
-		await expect(finder.findSpeech(new Float32Array(16_000), chunking)).rejects.toMatchObject({
+		await expect(finder.search(chunking)).rejects.toMatchObject({
 			code: 'model_load_failed',
 			message: expect.stringContaining('neither Silero nor TEN'),
 		});

@@ -2,6 +2,7 @@
 //   /ok/N        N clips, each finished at once
 //   /crash/N     N clips, dies while running the last, every time
 //   /once/FILE   dies while running its only clip, unless FILE exists, which it makes
+//   /rotten/N    N clips, then dies while cutting the second block, every time
 //   /hold        runs its clip until it is cancelled
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
 // Options of the model: while loading `fail`, `die`, `dieIf` a file is there, `dieOnce` unless a file is there, which
@@ -42,11 +43,12 @@ process.on('message', (message) => {
 async function transcribe({ request, recording, firstClip }) {
 	const [, what, ...rest] = recording.path.split('/');
 	const argument = `/${rest.join('/')}`;
-	const clips = ['ok', 'crash', 'grow'].includes(what) ? Number(rest[0]) : 1;
-	send({ type: 'running', request, clip: -1 });
-	send({ type: 'event', request, event: { type: 'started', duration: clips, clips } });
+	const clips = ['ok', 'crash', 'grow', 'rotten'].includes(what) ? Number(rest[0]) : 1;
+	send({ type: 'running', request, step: -1 });
+	send({ type: 'passed', request, step: -1 });
+	send({ type: 'event', request, event: { type: 'started', duration: clips } });
 	for (let clip = firstClip; clip < clips; clip++) {
-		send({ type: 'running', request, clip });
+		send({ type: 'running', request, step: clip });
 		const last = clip === clips - 1;
 		if (what === 'hold') return;
 		if (what === 'grow' && clip === 1) await there(`/${rest.slice(1).join('/')}`);
@@ -70,6 +72,15 @@ async function transcribe({ request, recording, firstClip }) {
 			event: { type: 'clip', clip, segments: [segment], language: null, processed: clip + 1 },
 		});
 	}
+	if (what === 'rotten') {
+		send({ type: 'running', request, step: -2 });
+		return die();
+	}
+	send({
+		type: 'event',
+		request,
+		event: { type: 'ended', duration: clips, timing: { decode: 0, queue: 0, run: 0 } },
+	});
 	send({ type: 'finished', request });
 }
 

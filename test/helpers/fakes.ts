@@ -63,7 +63,7 @@ export interface HeardCall {
 /** One `started`, one `segments` for each segment, one `done`. */
 export async function* eventsOf(transcript: Transcript): AsyncGenerator<TranscriptEvent> {
 	const { segments, duration, language } = transcript;
-	yield { type: 'started', duration, clips: segments.length };
+	yield { type: 'started', duration };
 	for (const segment of segments) {
 		yield { type: 'segments', segments: [segment], language, processed: segment.end };
 	}

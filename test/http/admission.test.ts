@@ -22,7 +22,7 @@ function slowModel(duration: number, timing?: Timing) {
 	const rest = gate();
 	const model = new FakeTranscriber({
 		script: async function* (_call, signal) {
-			yield { type: 'started', duration, clips: 1 } as const;
+			yield { type: 'started', duration } as const;
 			started.open();
 			await Promise.race([rest.promise, aborted(signal)]);
 			yield { type: 'segments', segments: beach.segments, language: 'en', processed: duration } as const;

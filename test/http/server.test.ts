@@ -235,7 +235,7 @@ describe('going down', () => {
 		const rest = gate();
 		const model = new FakeTranscriber({
 			script: async function* () {
-				yield { type: 'started', duration: 1, clips: 1 } as const;
+				yield { type: 'started', duration: 1 } as const;
 				started.open();
 				await rest.promise;
 				yield* eventsOf(beach);
@@ -293,7 +293,7 @@ describe('going down', () => {
 		const started = gate();
 		const model = new FakeTranscriber({
 			script: async function* (_call, signal) {
-				yield { type: 'started', duration: 1, clips: 1 } as const;
+				yield { type: 'started', duration: 1 } as const;
 				started.open();
 				await aborted(signal);
 			},
@@ -319,7 +319,7 @@ describe('going down', () => {
 		const started = gate();
 		const model = new FakeTranscriber({
 			script: async function* (_call, signal) {
-				yield { type: 'started', duration: 1, clips: 1 } as const;
+				yield { type: 'started', duration: 1 } as const;
 				started.open();
 				await aborted(signal);
 			},

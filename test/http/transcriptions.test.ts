@@ -206,7 +206,7 @@ describe('a refusal', () => {
 	test('when the model ends without a transcript is a 500', async () => {
 		const model = new FakeTranscriber({
 			script: async function* () {
-				yield { type: 'started', duration: 1, clips: 1 } as const;
+				yield { type: 'started', duration: 1 } as const;
 			},
 		});
 		const server = await arrange({ model });
@@ -255,7 +255,7 @@ describe('a stream', () => {
 		const model = new FakeTranscriber({
 			script: async function* () {
 				const [first, last] = beach.segments;
-				yield { type: 'started', duration: 8, clips: 2 } as const;
+				yield { type: 'started', duration: 8 } as const;
 				yield { type: 'segments', segments: [first!], language: 'en', processed: 3 } as const;
 				await second.promise;
 				yield { type: 'segments', segments: [last!], language: 'en', processed: 8 } as const;
@@ -300,7 +300,7 @@ describe('a stream', () => {
 	test('that fails midway says so in an event and ends', async () => {
 		const model = new FakeTranscriber({
 			script: async function* () {
-				yield { type: 'started', duration: 8, clips: 2 } as const;
+				yield { type: 'started', duration: 8 } as const;
 				yield {
 					type: 'segments',
 					segments: beach.segments.slice(0, 1),
@@ -329,7 +329,7 @@ describe('a stream', () => {
 		const started = gate();
 		const model = new FakeTranscriber({
 			script: async function* () {
-				yield { type: 'started', duration: 8, clips: 2 } as const;
+				yield { type: 'started', duration: 8 } as const;
 				started.open();
 				await rest.promise;
 				yield { type: 'done', transcript: beach } as const;
@@ -354,7 +354,7 @@ describe('a client that goes away', () => {
 		const started = gate();
 		const model = new FakeTranscriber({
 			script: async function* (_call, signal) {
-				yield { type: 'started', duration: 8, clips: 1 } as const;
+				yield { type: 'started', duration: 8 } as const;
 				started.open();
 				await aborted(signal);
 			},
@@ -460,7 +460,7 @@ describe("OpenAI's own client", () => {
 	test('throws when the stream fails midway', async () => {
 		const model = new FakeTranscriber({
 			script: async function* () {
-				yield { type: 'started', duration: 8, clips: 2 } as const;
+				yield { type: 'started', duration: 8 } as const;
 				throw new EarshotError('engine_failed', 'the model crashed');
 			},
 		});

@@ -322,7 +322,7 @@ test('closing removes the private directory, even under a model that does not li
 	const started = gate();
 	const model = new FakeTranscriber({
 		script: async function* () {
-			yield { type: 'started', duration: 1, clips: 1 } as const;
+			yield { type: 'started', duration: 1 } as const;
 			started.open();
 			await new Promise(() => {});
 		},

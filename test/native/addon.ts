@@ -79,6 +79,51 @@ export const whisperClip: Binding.WhisperClipOptions = {
 	suppressNonSpeech: false,
 };
 
+export interface Decoded extends Binding.AudioInfo {
+	readonly samples: Float32Array;
+	readonly skippedPackets: number;
+}
+
+/** A whole recording, read in blocks of that many samples. */
+export async function decodeAudio(
+	source: Uint8Array | string,
+	{ maxSeconds, blockSamples = 160_000 }: { maxSeconds: number; blockSamples?: number },
+): Promise<Decoded> {
+	const reader = addon.openAudio(source, { maxSeconds });
+	try {
+		const info = await reader.open();
+		const blocks: Float32Array[] = [];
+		for (;;) {
+			const into = new Float32Array(blockSamples);
+			const { count, skippedPackets } = await reader.read(into);
+			blocks.push(into.subarray(0, count));
+			if (count < blockSamples) return { ...info, samples: joined(blocks), skippedPackets };
+		}
+	} finally {
+		await reader.close();
+	}
+}
+
+function joined(blocks: readonly Float32Array[]): Float32Array {
+	const whole = new Float32Array(blocks.reduce((sum, { length }) => sum + length, 0));
+	let at = 0;
+	for (const block of blocks) {
+		whole.set(block, at);
+		at += block.length;
+	}
+	return whole;
+}
+
+/** The spans of a whole recording, told in one go. */
+export async function detect(activity: Binding.VoiceActivity, samples: Float32Array): Promise<Uint32Array> {
+	const search = activity.search();
+	try {
+		return (await search.hear(samples, true)).spans;
+	} finally {
+		await search.close();
+	}
+}
+
 /** What a result says: the library's own text, or the tokens joined. */
 export function textOf(raw: Binding.RawResult): string {
 	return (raw.text || Buffer.from(raw.bytes).toString()).trim();

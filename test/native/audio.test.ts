@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { audioFixture, audioPath, manifest } from '../helpers/fixtures.js';
-import { addon } from './addon.js';
+import { audioFixture, audioPath, manifest, root } from '../helpers/fixtures.js';
+import { addon, decodeAudio } from './addon.js';
 import { rms, seeded, tone, wav } from './wav.js';
 
 const anyLength = { maxSeconds: 3600 };
+const recordings = readdirSync(path.join(root, 'fixtures', 'recordings'));
 const unsupported = { code: 'audio_unsupported' };
 
 let folder: string;
@@ -25,7 +26,7 @@ function write(name: string, content: string | Uint8Array): string {
 
 describe('a recording is decoded to 16 kHz mono', () => {
 	test.each(['u8', 's16', 's24', 's32', 'f32', 'f64'] as const)('from %s samples', async (format) => {
-		const { samples, container, sampleRate, channels, skippedPackets } = await addon.decodeAudio(
+		const { samples, container, sampleRate, channels, skippedPackets } = await decodeAudio(
 			wav({ format, rate: 44_100, channels: 2 }),
 			anyLength,
 		);
@@ -42,19 +43,19 @@ describe('a recording is decoded to 16 kHz mono', () => {
 	});
 
 	test.each([8000, 11_025, 16_000, 22_050, 48_000, 96_000])('from %i Hz', async (rate) => {
-		const { samples } = await addon.decodeAudio(wav({ rate, seconds: 2 }), anyLength);
+		const { samples } = await decodeAudio(wav({ rate, seconds: 2 }), anyLength);
 		expect(Math.abs(samples.length - 32_000)).toBeLessThan(50);
 		expect(rms(samples)).toBeCloseTo(0.5 / Math.SQRT2, 1);
 	});
 
 	test('without aliases of what is above 8 kHz', async () => {
-		const { samples } = await addon.decodeAudio(wav({ rate: 44_100, wave: tone(9500) }), anyLength);
+		const { samples } = await decodeAudio(wav({ rate: 44_100, wave: tone(9500) }), anyLength);
 		// In the middle: a tone that starts and stops at once is no pure tone.
 		expect(rms(samples.subarray(1000, -1000))).toBeLessThan(0.0001);
 	});
 
 	test('16 kHz 16-bit samples keep their values', async () => {
-		const { samples } = await addon.decodeAudio(wav({ wave: () => 0.25 }), anyLength);
+		const { samples } = await decodeAudio(wav({ wave: () => 0.25 }), anyLength);
 		expect(samples.length).toBe(16_000);
 		expect(samples.every((sample) => Math.abs(sample - 0.25) < 1e-4)).toBe(true);
 	});
@@ -62,44 +63,138 @@ describe('a recording is decoded to 16 kHz mono', () => {
 	test('every value is finite and in [-1, 1], whatever the file holds', async () => {
 		const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30, -7, 0.5];
 		const wave = (seconds: number) => values[Math.round(seconds * 16_000) % values.length] ?? 0;
-		const { samples } = await addon.decodeAudio(wav({ format: 'f32', wave }), anyLength);
+		const { samples } = await decodeAudio(wav({ format: 'f32', wave }), anyLength);
 		expect(samples.every((sample) => Math.abs(sample) <= 1)).toBe(true);
 		expect([...samples.subarray(0, 6)]).toEqual([0, 0, 0, 1, -1, 0.5]);
 	});
 
 	test('one sample is a recording', async () => {
-		const { samples } = await addon.decodeAudio(wav({ rate: 48_000, seconds: 1 / 48_000 }), anyLength);
+		const { samples } = await decodeAudio(wav({ rate: 48_000, seconds: 1 / 48_000 }), anyLength);
 		expect(samples.length).toBe(1);
 	});
 
 	test('from a file as from its bytes', async () => {
 		const bytes = wav({ rate: 22_050 });
-		const fromBytes = await addon.decodeAudio(bytes, anyLength);
-		const fromFile = await addon.decodeAudio(write('voice.wav', bytes), anyLength);
+		const fromBytes = await decodeAudio(bytes, anyLength);
+		const fromFile = await decodeAudio(write('voice.wav', bytes), anyLength);
 		expect(fromFile).toEqual(fromBytes);
 	});
 
 	test.each(manifest.audio.map(({ name }) => name))('fixture %s', async (name) => {
 		const { seconds, sampleRate, channels } = audioFixture(name);
-		const decoded = await addon.decodeAudio(audioPath(name), anyLength);
+		const decoded = await decodeAudio(audioPath(name), anyLength);
 		expect(decoded).toMatchObject({ sampleRate, channels });
 		expect(Math.abs(decoded.samples.length / 16_000 - seconds)).toBeLessThan(0.02);
 	});
 
+	test.each([1, 37, 16_000])('in pieces of %i samples as in one', async (blockSamples) => {
+		for (const bytes of [wav({ rate: 44_100, channels: 2, seconds: 0.3 }), wav({ seconds: 0.3 })]) {
+			const whole = await decodeAudio(bytes, anyLength);
+			expect(await decodeAudio(bytes, { ...anyLength, blockSamples })).toEqual(whole);
+		}
+	});
+
+	test.each(recordings)('%s in pieces as in one', async (name) => {
+		const file = path.join(root, 'fixtures', 'recordings', name);
+		const whole = await decodeAudio(file, anyLength);
+		expect(whole.samples.length).toBeGreaterThan(16_000);
+		expect(await decodeAudio(file, { ...anyLength, blockSamples: 1_111 })).toEqual(whole);
+	});
+
+	test('as far as it is read, and no further', async () => {
+		const file = write('growing.wav', wav({ seconds: 60, wave: () => 0.25 }));
+		const reader = addon.openAudio(file, anyLength);
+		await reader.open();
+		const block = new Float32Array(16_000);
+		await reader.read(block);
+		// What has not been read by now is another recording.
+		writeFileSync(file, wav({ seconds: 60, wave: () => -0.25 }));
+		await reader.read(block);
+		await reader.read(new Float32Array(16_000 * 30));
+		await reader.read(block);
+		expect(block.every((sample) => Math.abs(sample + 0.25) < 1e-4)).toBe(true);
+		await reader.close();
+	});
+
 	test('many at once', async () => {
 		const bytes = wav({ rate: 44_100, channels: 2 });
-		const all = await Promise.all(Array.from({ length: 32 }, () => addon.decodeAudio(bytes, anyLength)));
+		const all = await Promise.all(Array.from({ length: 32 }, () => decodeAudio(bytes, anyLength)));
 		for (const { samples } of all) expect(samples).toEqual(all[0]?.samples);
+	});
+});
+
+test('a container declares how long a recording is', async () => {
+	const { declaredSeconds } = await decodeAudio(wav({ seconds: 3 }), anyLength);
+	expect(declaredSeconds).toBeCloseTo(3);
+});
+
+describe('a reader', () => {
+	test('is closed while it reads, and after that refuses', async () => {
+		const reader = addon.openAudio(wav({ rate: 8000, seconds: 600, wave: () => 0 }), anyLength);
+		await reader.open();
+		const reading = reader.read(new Float32Array(16_000 * 600)).catch((error: Error) => error);
+		await Promise.all([reader.close(), reader.close()]);
+		expect(await reading).toMatchObject({ code: 'cancelled' });
+		await expect(reader.read(new Float32Array(1))).rejects.toMatchObject({ code: 'closed' });
+	});
+
+	test('takes one call at a time', async () => {
+		const reader = addon.openAudio(wav(), anyLength);
+		const opening = reader.open();
+		await expect(reader.read(new Float32Array(1))).rejects.toMatchObject({ code: 'engine_failed' });
+		await opening;
+		await reader.close();
+	});
+
+	test('reads nothing of what was refused', async () => {
+		const reader = addon.openAudio(Buffer.from('no recording'), anyLength);
+		await expect(reader.open()).rejects.toMatchObject(unsupported);
+		await expect(reader.read(new Float32Array(1))).rejects.toMatchObject(unsupported);
+		await reader.close();
+	});
+
+	test('keeps the bytes that it reads', async () => {
+		const reader = addon.openAudio(wav({ seconds: 30, wave: () => 0.25 }), anyLength);
+		await reader.open();
+		for (let round = 0; round < 20; round++) Buffer.alloc(10_000_000, 1);
+		(globalThis as { gc?: () => void }).gc?.();
+		const samples = new Float32Array(16_000 * 30);
+		await reader.read(samples);
+		expect(samples.every((sample) => Math.abs(sample - 0.25) < 1e-4)).toBe(true);
+		await reader.close();
 	});
 });
 
 describe('a recording is refused', () => {
 	test('when it is longer than allowed, without decoding the rest', async () => {
 		const long = wav({ rate: 8000, seconds: 30, wave: () => 0 });
-		await expect(addon.decodeAudio(long, { maxSeconds: 29 })).rejects.toMatchObject({
+		await expect(decodeAudio(long, { maxSeconds: 29 })).rejects.toMatchObject({
 			code: 'audio_too_long',
 		});
-		await expect(addon.decodeAudio(long, { maxSeconds: 30 })).resolves.toMatchObject({ sampleRate: 8000 });
+		await expect(decodeAudio(long, { maxSeconds: 30 })).resolves.toMatchObject({ sampleRate: 8000 });
+	});
+
+	test('when it declares to be longer than allowed and is, before anything of it is read', async () => {
+		const reader = addon.openAudio(wav({ rate: 8000, seconds: 30, wave: () => 0 }), { maxSeconds: 29 });
+		await expect(reader.open()).rejects.toMatchObject({
+			code: 'audio_too_long',
+			message: 'the recording is longer than 29 s',
+		});
+		await reader.close();
+	});
+
+	test('when it turns out to be longer than it declares', async () => {
+		// Nothing tells how long a bare stream of AAC is, but its size.
+		const frames = readFileSync(path.join(root, 'fixtures', 'recordings', 'digits.aac'));
+		const { samples, declaredSeconds } = await decodeAudio(frames, anyLength);
+		const seconds = samples.length / 16_000;
+		expect(declaredSeconds).toBeLessThan(seconds - 0.01);
+		// 50 ms are forgiven.
+		const reader = addon.openAudio(frames, { maxSeconds: (declaredSeconds + seconds) / 2 - 0.05 });
+		await reader.open();
+		const all = new Float32Array(samples.length);
+		await expect(reader.read(all)).rejects.toMatchObject({ code: 'audio_too_long' });
+		await reader.close();
 	});
 
 	test.each([
@@ -111,8 +206,8 @@ describe('a recording is refused', () => {
 		['a script of files to join', "ffconcat version 1.0\nfile '/etc/hostname'\n"],
 		['a description of a session', 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 5004 RTP/AVP 0\n'],
 	])('when it is %s', async (_, text) => {
-		await expect(addon.decodeAudio(Buffer.from(text), anyLength)).rejects.toMatchObject(unsupported);
-		await expect(addon.decodeAudio(write('voice.wav', text), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(Buffer.from(text), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(write('voice.wav', text), anyLength)).rejects.toMatchObject(unsupported);
 	});
 
 	test.each(['playlist.m3u8', 'joined.ffconcat', 'joined.txt', 'session.sdp'])(
@@ -122,7 +217,7 @@ describe('a recording is refused', () => {
 			const script = name.endsWith('m3u8')
 				? '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.wav\n#EXT-X-ENDLIST\n'
 				: "ffconcat version 1.0\nfile 'other.wav'\n";
-			await expect(addon.decodeAudio(write(name, script), anyLength)).rejects.toMatchObject(unsupported);
+			await expect(decodeAudio(write(name, script), anyLength)).rejects.toMatchObject(unsupported);
 		},
 	);
 
@@ -135,21 +230,19 @@ describe('a recording is refused', () => {
 		'pipe:0',
 		'-',
 	])('when its path is %s, which is the name of no file', async (name) => {
-		await expect(addon.decodeAudio(name, anyLength)).rejects.toMatchObject({
+		await expect(decodeAudio(name, anyLength)).rejects.toMatchObject({
 			...unsupported,
 			message: expect.stringContaining('cannot open'),
 		});
 	});
 
 	test('when there is no such file, or it is a folder', async () => {
-		await expect(addon.decodeAudio(path.join(folder, 'none.wav'), anyLength)).rejects.toMatchObject(
-			unsupported,
-		);
-		await expect(addon.decodeAudio(folder, anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(path.join(folder, 'none.wav'), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(folder, anyLength)).rejects.toMatchObject(unsupported);
 	});
 
 	test('when its header holds no sample', async () => {
-		await expect(addon.decodeAudio(wav({ seconds: 0 }), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(wav({ seconds: 0 }), anyLength)).rejects.toMatchObject(unsupported);
 	});
 
 	test.each([
@@ -162,12 +255,12 @@ describe('a recording is refused', () => {
 		{ bits: 0 },
 		{ tag: 0x7777 },
 	])('when its header says %o', async (lie) => {
-		await expect(addon.decodeAudio(wav({ lie }), anyLength)).rejects.toMatchObject(unsupported);
+		await expect(decodeAudio(wav({ lie }), anyLength)).rejects.toMatchObject(unsupported);
 	});
 });
 
 test('a header that promises more than there is costs only what is missing', async () => {
-	const { samples } = await addon.decodeAudio(wav({ lie: { dataBytes: 0xffffffff } }), anyLength);
+	const { samples } = await decodeAudio(wav({ lie: { dataBytes: 0xffffffff } }), anyLength);
 	expect(samples.length).toBe(16_000);
 });
 
@@ -190,7 +283,7 @@ test('no mutation of a recording does worse than be refused', async () => {
 			return random() < 0.2 ? mutant.subarray(0, Math.floor(random() * mutant.length)) : mutant;
 		});
 		for (const outcome of await Promise.allSettled(
-			mutants.map((mutant) => addon.decodeAudio(mutant, { maxSeconds: 60 })),
+			mutants.map((mutant) => decodeAudio(mutant, { maxSeconds: 60 })),
 		)) {
 			const kind =
 				outcome.status === 'fulfilled'

@@ -37,6 +37,19 @@ function writeWav(path, samples) {
 	writeFileSync(path, wav.toBuffer());
 }
 
+/** A whole recording. @param {Uint8Array} bytes @returns {Promise<Float32Array>} */
+async function decode(bytes) {
+	const reader = addon.openAudio(bytes, { maxSeconds: MAX_SECONDS });
+	try {
+		await reader.open();
+		const samples = new Float32Array((MAX_SECONDS + 1) * RATE);
+		const { count } = await reader.read(samples);
+		return samples.slice(0, count);
+	} finally {
+		await reader.close();
+	}
+}
+
 /** Every so many of the files there are, so that few stand for all. @returns {Promise<Recording[]>} */
 async function recordings(/** @type {string} */ from, /** @type {number} */ count) {
 	const files = readdirSync(from, { recursive: true, encoding: 'utf8' })
@@ -47,9 +60,7 @@ async function recordings(/** @type {string} */ from, /** @type {number} */ coun
 	for (let step = Math.max(1, Math.floor(files.length / count)), first = 0; first < step; first++) {
 		for (let at = first; at < files.length && taken.length < count; at += step) {
 			try {
-				const { samples } = await addon.decodeAudio(readFileSync(join(from, files[at])), {
-					maxSeconds: MAX_SECONDS,
-				});
+				const samples = await decode(readFileSync(join(from, files[at])));
 				const path = join(folder, `${taken.length}.wav`);
 				writeWav(path, samples);
 				taken.push({ file: files[at], path, samples });

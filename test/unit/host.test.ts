@@ -133,6 +133,17 @@ describe('a host', () => {
 		expect(seen.map(({ type }) => type)).toEqual(['started', 'segments', 'segments']);
 	});
 
+	it('gives a recording up when the process dies twice on decoding it, far behind its start', async () => {
+		const { host } = arrange();
+		const seen: TranscriptEvent[] = [];
+		const failed = (async () => {
+			for await (const event of host.transcribe({ path: '/rotten/2' }, options, new AbortController().signal))
+				seen.push(event);
+		})();
+		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });
+		expect(seen.map(({ type }) => type)).toEqual(['started', 'segments', 'segments']);
+	});
+
 	it('leaves every other recording untouched by one that kills the process', async () => {
 		const { run } = arrange();
 		const results = await Promise.allSettled([
@@ -140,12 +151,14 @@ describe('a host', () => {
 			run('/crash/2'),
 			run('/ok/3'),
 			run('/crash/1'),
+			run('/rotten/1'),
 			run('/ok/1'),
 		]);
 		expect(results.map(({ status }) => status)).toEqual([
 			'fulfilled',
 			'rejected',
 			'fulfilled',
+			'rejected',
 			'rejected',
 			'fulfilled',
 		]);

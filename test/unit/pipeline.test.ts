@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { blockSeconds } from '../../src/audio/cutter.js';
+import { EarshotError } from '../../src/errors.js';
 import { finished, type PipelineParts, runPipeline } from '../../src/transcriber/pipeline.js';
 import { Scheduler } from '../../src/transcriber/scheduler.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { facts, ScriptedEngine, settled } from '../helpers/scripted-engine.js';
+import { ScriptedRecording } from '../helpers/scripted-recording.js';
 
 const options: TranscribeOptions = {
 	task: 'transcribe',
@@ -16,16 +19,17 @@ const options: TranscribeOptions = {
 	chunking: { ...defaultChunking, prefixPaddingMs: 0 },
 };
 
-function arrange(spans: { start: number; end: number }[], lanes = 4) {
+function arrange(spans: { start: number; end: number }[], { lanes = 4, seconds = 10 } = {}) {
 	const engine = new ScriptedEngine({ lanes, mergeGapSeconds: 0.1, minClipSeconds: 1.5 });
+	const recording = new ScriptedRecording(seconds, spans);
 	const parts: PipelineParts = {
 		facts,
 		limits: engine.limits,
 		scheduler: new Scheduler(engine, 1),
-		decode: async () => ({ samples: new Float32Array(16_000 * 10), duration: 10 }),
-		findSpeech: async () => spans,
+		open: recording.reader,
+		search: recording.search,
 	};
-	return { engine, parts };
+	return { engine, parts, recording };
 }
 
 function events(
@@ -123,7 +127,10 @@ describe('a recording', () => {
 		await stream.next();
 		const next = stream.next();
 		gone.abort();
-		await expect(next).rejects.toMatchObject({ code: 'cancelled' });
+		await expect(next).rejects.toMatchObject({
+			code: 'cancelled',
+			message: 'the recording was cancelled',
+		});
 	});
 
 	it('passes over clips that an earlier try has finished', async () => {
@@ -133,8 +140,199 @@ describe('a recording', () => {
 		});
 		await pipeline.next();
 		const next = pipeline.next();
+		await settled();
 		await engine.finishCurrent();
 		expect((await next).value).toMatchObject({ clip: 2, segments: [{ start: 8 }] });
 		expect(engine.ran).toHaveLength(1);
 	});
 });
+
+/** Somebody says something of 8 s every 10 s. */
+function talk(seconds: number) {
+	const all = [];
+	for (let start = 1; start + 8 < seconds; start += 10) all.push({ start, end: start + 8 });
+	return all;
+}
+
+describe('a long recording', () => {
+	/** Seconds. */
+	const long = 1200;
+
+	it('is told from its first clip on, while the rest is still to be decoded', async () => {
+		const { engine, parts, recording } = arrange(talk(long), { seconds: long });
+		const stream = events(parts);
+		expect((await stream.next()).value).toEqual({ type: 'started', duration: null });
+		const first = stream.next();
+		await until(() => engine.running.length > 0);
+		await engine.finishCurrent();
+		expect((await first).value).toMatchObject({ type: 'segments', segments: [{ start: 1 }] });
+		expect(recording.read).toBeLessThan(600 * 16_000);
+		await stream.return(undefined);
+	});
+
+	it.each([1, 4])('is decoded only so far ahead of %i lanes as they can need', async (lanes) => {
+		const { engine, parts, recording } = arrange(talk(long), { seconds: long, lanes });
+		const stream = events(parts);
+		await stream.next();
+		const whole = (async () => {
+			for await (const _ of stream);
+		})();
+		let done = 0;
+		let furthest = 0;
+		while (recording.read < long * 16_000) {
+			await idle(recording);
+			furthest = Math.max(furthest, recording.read / 16_000 - 10 * done);
+			// Every lane is at work, and as much waits.
+			expect(engine.running).toHaveLength(lanes);
+			await engine.finishCurrent();
+			done++;
+		}
+		expect(furthest).toBeGreaterThan(lanes * 30);
+		// Twice 30 s of speech for each lane, which take 10 s of recording for 8 s of speech; the clip that made it
+		// full, the one being cut, and a block.
+		expect(furthest).toBeLessThanOrEqual((2 * lanes * 30 * 10) / 8 + 20 + blockSeconds);
+		while (engine.running.length > 0) await engine.finishCurrent();
+		await whole;
+	});
+
+	it('comes out as one that is known as a whole', async () => {
+		const { engine, parts } = arrange(talk(600), { seconds: 600, lanes: 2 });
+		const seen: TranscriptEvent[] = [];
+		const whole = (async () => {
+			for await (const event of events(parts)) seen.push(event);
+		})();
+		let over = false;
+		void whole.then(() => (over = true));
+		// The newest first: order is not the engine's to keep.
+		while (!over) {
+			engine.running.at(-1)?.finish();
+			await settled();
+		}
+		const done = seen.at(-1);
+		if (done?.type !== 'done') throw new Error('no transcript');
+		expect(done.transcript.duration).toBe(600);
+		expect(done.transcript.segments.map(({ id, start }) => [id, start])).toEqual(
+			talk(600).map(({ start }, id) => [id, start]),
+		);
+		for (const { clips } of engine.ran) {
+			for (const { samples, start } of clips) {
+				expect(samples[0]).toBe(ScriptedRecording.sample(start * 16_000));
+				expect(samples[100_000]).toBe(ScriptedRecording.sample(start * 16_000 + 100_000));
+			}
+		}
+	});
+
+	it('is cut the same way again when it is taken up where it stopped', async () => {
+		const cutsOf = async (firstClip: number, lanes: number) => {
+			const { engine, parts } = arrange(restless(300), { seconds: 300, lanes });
+			const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {
+				firstClip,
+			});
+			const positions: number[] = [];
+			const whole = (async () => {
+				for await (const event of pipeline) if (event.type === 'clip') positions.push(event.clip);
+			})();
+			let over = false;
+			void whole.then(() => (over = true));
+			while (!over) await engine.finishCurrent();
+			const clips = engine.ran.flatMap((batch) => batch.clips);
+			return { positions, cuts: clips.map(({ start, end, samples }) => [start, end, ...samples.slice(-3)]) };
+		};
+		const all = await cutsOf(0, 3);
+		const rest = await cutsOf(7, 1);
+		expect(all.cuts.length).toBeGreaterThan(12);
+		expect(rest.cuts).toEqual(all.cuts.slice(7));
+		expect(rest.positions).toEqual(all.positions.slice(7));
+	});
+
+	it('fails with what is wrong with it, once that is found, and ends the clips that run', async () => {
+		const { engine, parts, recording } = arrange(talk(long), { seconds: long });
+		recording.failure = { at: 45, error: new EarshotError('audio_too_long', 'longer than allowed') };
+		const stream = events(parts);
+		await stream.next();
+		await expect(stream.next()).rejects.toMatchObject({ code: 'audio_too_long' });
+		expect(engine.running).toEqual([]);
+		await settled();
+		expect(recording.open).toBe(0);
+	});
+
+	it('fails before it has started when it cannot be decoded at all', async () => {
+		const { parts, recording } = arrange([], { seconds: long });
+		recording.failure = { at: 0, error: new EarshotError('audio_unsupported', 'no recording') };
+		await expect(events(parts).next()).rejects.toMatchObject({ code: 'audio_unsupported' });
+		await settled();
+		expect(recording.open).toBe(0);
+	});
+
+	it('fails with the clip that fails, and is decoded no further', async () => {
+		const { engine, parts, recording } = arrange(talk(long), { seconds: long });
+		const stream = events(parts);
+		await stream.next();
+		const next = stream.next();
+		await idle(recording);
+		engine.running[0]?.fail(new EarshotError('engine_failed', 'it hurts'));
+		await expect(next).rejects.toMatchObject({ code: 'engine_failed' });
+		const read = recording.read;
+		await idle(recording);
+		expect(recording.read).toBe(read);
+		expect(recording.open).toBe(0);
+	});
+
+	it('is read no further when nobody listens any more', async () => {
+		const { parts, recording } = arrange(talk(long), { seconds: long });
+		const stream = events(parts);
+		await stream.next();
+		await stream.return(undefined);
+		const read = recording.read;
+		await idle(recording);
+		expect(recording.read).toBe(read);
+		expect(recording.open).toBe(0);
+	});
+
+	it('says what it works on: blocks by numbers below zero, clips by their position', async () => {
+		const { engine, parts } = arrange(talk(25), { seconds: 25, lanes: 1 });
+		const said: string[] = [];
+		const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {
+			onRunning: (step) => said.push(`running ${step}`),
+			onPassed: (step) => said.push(`passed ${step}`),
+		});
+		const whole = (async () => {
+			for await (const _ of pipeline);
+		})();
+		let over = false;
+		void whole.then(() => (over = true));
+		while (!over) await engine.finishCurrent();
+		expect(said.filter((line) => line.includes('-'))).toEqual([
+			'running -1',
+			'passed -1',
+			'running -2',
+			'passed -2',
+			'running -3',
+			'passed -3',
+		]);
+		expect(said.filter((line) => !line.includes('-'))).toEqual(['running 0', 'running 1']);
+	});
+});
+
+/** Stretches and pauses of all kinds, some longer than a clip may be. */
+function restless(seconds: number) {
+	const all = [];
+	for (let start = 0.5, step = 1; start < seconds - 50; step++) {
+		const end = start + ((step * 7.3) % 45) + 0.3;
+		all.push({ start, end });
+		start = end + 0.05 + ((step * 1.7) % 3);
+	}
+	return all;
+}
+
+/** Until the recording is not read any further by itself. */
+async function idle(recording: ScriptedRecording): Promise<void> {
+	for (let before = -1; recording.read > before; ) {
+		before = recording.read;
+		for (let turn = 0; turn < 5; turn++) await settled();
+	}
+}
+
+async function until(condition: () => boolean): Promise<void> {
+	while (!condition()) await settled();
+}

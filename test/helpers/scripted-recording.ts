@@ -1,0 +1,73 @@
+/** A recording of which a test says where somebody speaks, and that counts what is read of it. */
+
+import type { AudioReader } from '../../src/audio/decode.js';
+import type { Heard, Span } from '../../src/audio/split.js';
+import type { SpeechSearch } from '../../src/audio/voice-activity.js';
+import { EarshotError } from '../../src/errors.js';
+
+const rate = 16_000;
+
+export class ScriptedRecording {
+	readonly seconds: number;
+	/** Where somebody speaks. */
+	readonly spans: readonly Span[];
+	/** Readers and searches that were not closed. */
+	open = 0;
+	/** Samples read, by all readers together. */
+	read = 0;
+	/** Thrown by reads beyond this second. */
+	failure: { readonly at: number; readonly error: Error } | undefined;
+	/** As the container has it. */
+	declared: number | null = null;
+
+	constructor(seconds: number, spans: readonly Span[]) {
+		this.seconds = seconds;
+		this.spans = spans;
+	}
+
+	/** Of the sample at a position: different everywhere, so that none can be mistaken for another. */
+	static sample(at: number): number {
+		return Math.fround(((at * 7919) % 100_003) / 100_003);
+	}
+
+	reader = (): AudioReader => {
+		let at = 0;
+		let closed = false;
+		return {
+			open: async () => {
+				this.open++;
+				return this.declared;
+			},
+			read: async (into) => {
+				if (closed) throw new EarshotError('closed', 'it has been closed');
+				const end = Math.min(at + into.length, Math.round(this.seconds * rate));
+				if (this.failure && end > this.failure.at * rate) throw this.failure.error;
+				const count = end - at;
+				for (let index = 0; index < count; index++) into[index] = ScriptedRecording.sample(at + index);
+				at = end;
+				this.read += count;
+				return count;
+			},
+			close: async () => {
+				if (!closed) this.open--;
+				closed = true;
+			},
+		};
+	};
+
+	search = async (): Promise<SpeechSearch> => {
+		let before = 0;
+		let samples = 0;
+		return {
+			hear: async (block, last): Promise<Heard> => {
+				samples += block.length;
+				const now = last ? Number.POSITIVE_INFINITY : samples / rate;
+				const spans = this.spans.filter(({ end }) => end > before && end <= now);
+				const open = this.spans.find(({ start, end }) => start <= now && end > now);
+				before = now;
+				return { spans, openSince: open?.start ?? null, settled: samples / rate };
+			},
+			close: async () => {},
+		};
+	};
+}

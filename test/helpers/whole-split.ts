@@ -1,0 +1,75 @@
+/** Where a recording is cut into clips when all of it is known: what `Splitter` must come to piece by piece. */
+
+import { levelFrameSeconds, type Span, type SplitRules } from '../../src/audio/split.js';
+
+export interface WholeRules extends SplitRules {
+	/** Length of the recording. */
+	readonly duration: number;
+}
+
+/** Mean level of each `levelFrameSeconds` of the recording; any monotonic measure will do. */
+export type Levels = Float32Array;
+
+/** A span too long for one clip is cut at the quietest place of its last part, this share of the clip's length. */
+const cutWindowShare = 0.4;
+
+/**
+ * Speech spans (in order, not overlapping) to clip ranges: padded, merged across short gaps, none longer
+ * than `maxClipSeconds`, in order, not overlapping, and covering every span.
+ */
+export function splitSpans(spans: readonly Span[], levels: Levels, rules: WholeRules): Span[] {
+	return merged(padded(spans, rules), rules).flatMap((span) => cut(span, levels, rules));
+}
+
+/** Each span grown by the padding; where two would overlap they meet halfway. */
+function padded(spans: readonly Span[], { paddingSeconds, duration }: WholeRules): Span[] {
+	return spans.map((span, index) => {
+		const before = spans[index - 1];
+		const after = spans[index + 1];
+		const earliest = before ? (before.end + span.start) / 2 : 0;
+		const latest = after ? (span.end + after.start) / 2 : duration;
+		return {
+			start: Math.max(span.start - paddingSeconds, earliest, 0),
+			end: Math.min(span.end + paddingSeconds, latest, duration),
+		};
+	});
+}
+
+function merged(spans: readonly Span[], { mergeGapSeconds, maxClipSeconds }: WholeRules): Span[] {
+	const clips: Span[] = [];
+	for (const span of spans) {
+		const last = clips.at(-1);
+		if (last && span.start - last.end <= mergeGapSeconds && span.end - last.start <= maxClipSeconds) {
+			clips[clips.length - 1] = { start: last.start, end: span.end };
+		} else {
+			clips.push(span);
+		}
+	}
+	return clips;
+}
+
+function cut(span: Span, levels: Levels, rules: WholeRules): Span[] {
+	const pieces: Span[] = [];
+	let start = span.start;
+	while (span.end - start > rules.maxClipSeconds) {
+		const latest = start + rules.maxClipSeconds;
+		const at = quietest(levels, latest - rules.maxClipSeconds * cutWindowShare, latest);
+		pieces.push({ start, end: at });
+		start = at;
+	}
+	pieces.push({ start, end: span.end });
+	return pieces;
+}
+
+/** The quietest moment after `from` and not after `to`; the later one of equals, since longer clips carry more context. */
+function quietest(levels: Levels, from: number, to: number): number {
+	const first = Math.ceil(from / levelFrameSeconds);
+	const last = Math.floor(to / levelFrameSeconds) - 1;
+	let best = -1;
+	for (let frame = first; frame <= last; frame++) {
+		const level = levels[frame];
+		if (level === undefined) break;
+		if (best === -1 || level <= (levels[best] ?? 0)) best = frame;
+	}
+	return best === -1 ? to : (best + 0.5) * levelFrameSeconds;
+}
