@@ -1,0 +1,113 @@
+/** Hosts that are killed, unloaded and replaced under clients, with real engines over real HTTP. */
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { audioPath, modelFixture } from '../helpers/fixtures.js';
+import { gone, isAlive, patient } from '../helpers/processes.js';
+import { type Served, serveFixtures } from '../helpers/served.js';
+
+let served: Served;
+beforeAll(async () => {
+	served = await serveFixtures();
+});
+afterAll(() => served.close());
+
+function post(recording: string, fields: Record<string, string>): Promise<Response> {
+	const form = new FormData();
+	form.append('file', new Blob([readFileSync(audioPath(recording))]), `${recording}.wav`);
+	for (const [name, value] of Object.entries(fields)) form.append(name, value);
+	return fetch(`${served.url}/v1/audio/transcriptions`, { method: 'POST', body: form });
+}
+
+interface StreamEvent {
+	readonly type: string;
+	readonly delta?: string;
+	readonly text?: string;
+}
+
+/** The deltas of a streamed answer and its final text; `onDelta` is called as each comes. */
+async function streamed(
+	recording: string,
+	model: string,
+	onDelta: () => void,
+): Promise<{ deltas: string[]; text: string }> {
+	const response = await post(recording, { model, stream: 'true' });
+	const deltas: string[] = [];
+	let [text, rest] = ['', ''];
+	for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+		const frames = (rest + piece).split('\n\n');
+		rest = frames.pop() ?? '';
+		for (const frame of frames.filter((each) => each.startsWith('data: {'))) {
+			const event = JSON.parse(frame.slice('data: '.length)) as StreamEvent;
+			if (event.type === 'transcript.text.delta') {
+				deltas.push(event.delta ?? '');
+				onDelta();
+			}
+			if (event.type === 'transcript.text.done') text = event.text ?? '';
+		}
+	}
+	return { deltas, text };
+}
+
+const pidOf = (model: string) => served.pool.models.find(({ id }) => id === model)?.pid ?? null;
+
+describe('a host that is killed under eight clients', () => {
+	it('costs nobody a request, nor a word of a stream that had begun', async () => {
+		const model = 'zipformer_ctc';
+		const killed: { readonly pid: number | null; readonly answered: number }[] = [];
+		let answered = 0;
+		const kill = () => {
+			const pid = pidOf(model);
+			process.kill(pid ?? 0, 'SIGKILL');
+			killed.push({ pid, answered });
+		};
+		const client = async (): Promise<string[]> => {
+			const texts: string[] = [];
+			for (const recording of ['tones-a', 'tones-abc', 'tones-a', 'tones-abc', 'tones-a', 'tones-abc']) {
+				const { text } = (await (await post(recording, { model })).json()) as { text: string };
+				texts.push(text);
+				answered++;
+				// Again when what the first one hit has had its second try: more than that no clip gets.
+				if (killed.length === 1 && answered === (killed[0]?.answered ?? 0) + 10) kill();
+			}
+			return texts;
+		};
+		const onDelta = () => {
+			if (killed.length === 0) kill();
+		};
+		const [stream, texts] = await Promise.all([
+			streamed('tones-long-pauses', model, onDelta),
+			Promise.all([1, 2, 3, 4, 5, 6, 7].map(client)),
+		]);
+		expect(killed.length).toBeGreaterThan(0);
+		expect(killed.map(({ pid }) => isAlive(pid))).not.toContain(true);
+		expect(texts).toEqual(Array.from({ length: 7 }, () => ['a', 'a b c', 'a', 'a b c', 'a', 'a b c']));
+		expect(stream.text).toBe('a b c d e');
+		expect(stream.deltas).toHaveLength(5);
+		expect(stream.deltas.join('')).toBe(stream.text);
+	});
+});
+
+describe('an unloaded model', () => {
+	it('is a process less, and the next request loads it again', async () => {
+		const model = 'sense_voice';
+		await post('tones-abc', { model });
+		const pid = pidOf(model);
+		expect(isAlive(pid)).toBe(true);
+		const response = await fetch(`${served.url}/v1/models/${model}/unload`, { method: 'POST' });
+		expect(await response.json()).toMatchObject({ id: model, state: 'unloaded' });
+		expect(isAlive(pid)).toBe(false);
+		const again = (await (await post('tones-abc', { model })).json()) as { text: string };
+		expect(again.text).toBe(modelFixture(model).hears['tones-abc']);
+	});
+
+	it('finishes the recording that is in it first', async () => {
+		const model = 'slow';
+		const running = post('tones-abc', { model });
+		await vi.waitUntil(() => served.pool.models.find(({ id }) => id === model)?.requests === 1, patient);
+		const pid = pidOf(model);
+		await fetch(`${served.url}/v1/models/${model}/unload`, { method: 'POST' });
+		await gone(pid);
+		expect(((await (await running).json()) as { text: string }).text).toBe('a b c');
+	});
+});
