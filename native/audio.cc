@@ -142,6 +142,10 @@ constexpr int kMaxRate = 768000;
 constexpr int kMaxStreams = 100;
 constexpr int64_t kProbeBytes = 5 << 20;
 constexpr int64_t kProbeMicroseconds = 10'000'000;
+/** FFmpeg suspects another codec behind a WAV's PCM, as DTS hides there, and asks every demuxer about the first 32
+ * packets, all over again whenever they have doubled: of a short recording that costs many times what decoding it
+ * does. Four are 16 KB, in which DTS shows. */
+constexpr int kWavProbePackets = 4;
 /** Packets in a row that yield no sample before the rest is given up: a header may promise 2^32 of them. */
 constexpr uint32_t kMaxBarrenPackets = 20'000;
 
@@ -180,6 +184,12 @@ std::string ErrorText(int code) {
 }
 
 /** Every audio decoder's name: given to FFmpeg so that probing opens no decoder of video or subtitles. */
+bool IsWav(const Reader& reader) {
+	uint8_t head[12];
+	return reader.Read(0, head, sizeof(head)) == sizeof(head) && std::memcmp(head, "RIFF", 4) == 0 &&
+		std::memcmp(head + 8, "WAVE", 4) == 0;
+}
+
 const std::string& AudioDecoders() {
 	static const std::string names = [] {
 		std::string joined;
@@ -365,6 +375,7 @@ private:
 		made->io_open = RefuseOpen;
 		made->max_streams = kMaxStreams;
 		made->probesize = kProbeBytes;
+		if (IsWav(input_.reader)) made->max_probe_packets = kWavProbePackets;
 		made->max_analyze_duration = kProbeMicroseconds;
 		made->skip_estimate_duration_from_pts = 1;
 		made->format_whitelist = av_strdup(kFormats);

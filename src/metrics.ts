@@ -141,6 +141,8 @@ export class Metrics implements PoolMetrics {
 		'model',
 	]);
 
+	readonly #sources: (() => void)[] = [];
+
 	readonly contentType = this.#registry.contentType;
 
 	loaded(model: string, seconds: number): void {
@@ -199,8 +201,14 @@ export class Metrics implements PoolMetrics {
 		this.#run.observe({ model }, runMs / 1000);
 	}
 
+	/** Calls `tell` before each rendering, to set what changes too often to be told each time. */
+	askBefore(tell: () => void): void {
+		this.#sources.push(tell);
+	}
+
 	/** Everything, in Prometheus' text format. */
 	render(): Promise<string> {
+		for (const tell of this.#sources) tell();
 		return this.#registry.metrics();
 	}
 

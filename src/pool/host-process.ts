@@ -64,7 +64,7 @@ export class HostProcess {
 			for (const line of text.split('\n')) if (line.trim() !== '') onLog?.(line);
 		});
 		this.ready = new Promise((resolve, reject) => {
-			child.on('message', (message: FromHost) => {
+			const take = (message: FromHost): void => {
 				if (message.type === 'ready') {
 					this.#facts = message.facts;
 					this.#loadedBytes = message.rssBytes;
@@ -80,6 +80,9 @@ export class HostProcess {
 					if ('rssBytes' in message) this.#rssBytes = message.rssBytes;
 					listener.onAnswer(message);
 				}
+			};
+			child.on('message', (messages: readonly FromHost[]) => {
+				for (const message of messages) take(message);
 			});
 			const ended = (how: string, error: EarshotError): void => {
 				if (this.#hasEnded) return;

@@ -24,6 +24,7 @@ export type ToHost =
 	/** Finish what runs, free the model, end the process. */
 	| { readonly type: 'close' };
 
+/** The channel carries them in lists, in order. */
 export type FromHost =
 	| { readonly type: 'ready'; readonly facts: ModelFacts; readonly rssBytes: number }
 	| { readonly type: 'load-failed'; readonly error: WireError }

@@ -14,12 +14,32 @@ let model: LoadedModel | undefined;
 let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
 
+/** What happens at once is told at once: a message costs both sides more than what it says. */
+let outbox: FromHost[] = [];
+
 function send(message: FromHost): void {
-	// Without a channel the server has gone, and `disconnect` ends this process.
-	if (process.connected) process.send?.(message);
+	outbox.push(message);
+	// What is about to run must be known when it kills this process.
+	if (message.type === 'running') flush();
+	else if (outbox.length === 1) setImmediate(flush);
 }
 
-const { rss: rssBytes } = process.memoryUsage;
+function flush(): void {
+	const messages = outbox;
+	outbox = [];
+	// Without a channel the server has gone, and `disconnect` ends this process.
+	if (messages.length > 0 && process.connected) process.send?.(messages);
+}
+
+/** Reading it costs more than a short clip does. */
+const rssEveryMs = 100;
+let rss = { bytes: 0, readMs: Number.NEGATIVE_INFINITY };
+
+function rssBytes(): number {
+	const now = performance.now();
+	if (now - rss.readMs >= rssEveryMs) rss = { bytes: process.memoryUsage.rss(), readMs: now };
+	return rss.bytes;
+}
 
 async function load(
 	loadModel: LoadModel,
@@ -60,6 +80,7 @@ async function close(): Promise<void> {
 		await model?.close();
 		reporter?.flush();
 	} finally {
+		flush();
 		process.disconnect?.();
 	}
 }

@@ -52,6 +52,9 @@ export class Admission {
 
 	constructor(options: AdmissionOptions) {
 		this.#options = options;
+		options.metrics.askBefore(() => {
+			for (const queue of this.#queues.values()) queue.tell();
+		});
 	}
 
 	/** Throws `overloaded` with an estimate of when to come back. `model`: its id. */
@@ -95,21 +98,18 @@ class ModelQueue {
 		}
 		const place = new Place(this, seconds);
 		this.#places.add(place);
-		this.#tell();
 		return place;
 	}
 
-	/** So many more seconds of a recording have been heard, or its length is known. */
+	/** So many more seconds of a recording have been heard. */
 	heard(seconds: number): void {
 		this.#tick();
 		this.#pace.add(seconds, 0);
-		this.#tell();
 	}
 
 	leave(place: Place): void {
 		this.#tick();
 		this.#places.delete(place);
-		this.#tell();
 	}
 
 	positionOf(place: Place): Position {
@@ -122,6 +122,17 @@ class ModelQueue {
 		return { recordings: before.length, seconds: ahead === 0 ? 0 : this.#pace.secondsFor(ahead) };
 	}
 
+	/** For the metrics. */
+	tell(): void {
+		this.#tick();
+		const remaining = this.#remaining();
+		this.#options.metrics.queued(this.#model, {
+			recordings: remaining.length,
+			seconds: remaining.reduce((sum, each) => sum + each, 0),
+			realTimeFactor: 1 / this.#pace.perSecond,
+		});
+	}
+
 	#remaining(): number[] {
 		return Array.from(this.#places, ({ remaining }) => remaining);
 	}
@@ -131,15 +142,6 @@ class ModelQueue {
 		const now = this.#options.clock.now();
 		if (this.#places.size > 0) this.#pace.add(0, (now - this.#lastMs) / 1000);
 		this.#lastMs = now;
-	}
-
-	#tell(): void {
-		const remaining = this.#remaining();
-		this.#options.metrics.queued(this.#model, {
-			recordings: remaining.length,
-			seconds: remaining.reduce((sum, each) => sum + each, 0),
-			realTimeFactor: 1 / this.#pace.perSecond,
-		});
 	}
 }
 
@@ -167,7 +169,6 @@ export class Place {
 	/** What was guessed is known now. */
 	lengthIs(seconds: number): void {
 		this.#seconds = seconds;
-		this.#queue.heard(0);
 	}
 
 	/** The recording has been heard up to there. */

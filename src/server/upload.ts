@@ -124,6 +124,8 @@ class Form {
 
 	formidableOptions(ctx: Context): ExtendedFormidableOptions {
 		return {
+			// Unused, and looking the usual one up is not for nothing.
+			uploadDir: this.#limits.directory,
 			// Its other parsers would be chosen for a word in the boundary, and the one for JSON knows no limit.
 			enabledPlugins: [multipart],
 			maxFileSize: this.#limits.maxUploadBytes,

@@ -45,9 +45,9 @@ runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
 		close: async () => {},
 	};
 	const scheduler = new Scheduler(engine, numThreads);
-	const { findSpeech } = everythingIsSpeech;
+	const { search } = everythingIsSpeech;
 	return {
-		parts: { facts, limits, scheduler, decode: decoder({ maxAudioSeconds }), findSpeech },
+		parts: { facts, limits, scheduler, open: decoder({ maxAudioSeconds }), search },
 		close: () => scheduler.close(),
 	};
 });

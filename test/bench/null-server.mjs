@@ -1,9 +1,9 @@
 // The server as `earshot serve` makes it, with null-host.mjs in place of its hosts. Prints its URL and the pid of
-// its host; ends with SIGTERM.
+// its host; ends with SIGTERM. HOST_NODE_OPTIONS: Node's options for the host, `--import` of a profiler say.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execArgv, stdout } from 'node:process';
+import { env, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { fixedServing } from '../../dist/catalog/live-serving.js';
 import { createdAt, whatToServe } from '../../dist/catalog/serving.js';
@@ -26,10 +26,7 @@ const pool = new HostPool({
 	models: fixedServing(serving),
 	settings: hostSettings(serving.config),
 	script: fileURLToPath(new URL('null-host.mjs', import.meta.url)),
-	env: {
-		...hostEnvironment(lanesOf(serving.config)),
-		...(execArgv.length > 0 && { NODE_OPTIONS: execArgv.join(' ') }),
-	},
+	env: { ...hostEnvironment(lanesOf(serving.config)), NODE_OPTIONS: env.HOST_NODE_OPTIONS },
 	clock: systemClock,
 	keepAliveMs: Number.POSITIVE_INFINITY,
 	budgetBytes: 0,
@@ -40,8 +37,10 @@ const pool = new HostPool({
 const server = await startServer({ pool, version: '0', metrics, log: createLog({ level: 'info' }) });
 await pool.load('nothing', new AbortController().signal);
 stdout.write(`${JSON.stringify({ url: server.address.url, host: pool.models[0]?.pid })}\n`);
-process.once('SIGTERM', async () => {
+async function close() {
 	await server.close({ graceMs: 0 });
 	await pool.close();
 	rmSync(folder, { recursive: true });
-});
+}
+
+process.once('SIGTERM', () => void close());

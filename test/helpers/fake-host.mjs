@@ -10,7 +10,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
-const send = (message) => process.send({ ...message, rssBytes });
+const send = (message) => process.send([{ ...message, rssBytes }]);
 const facts = {
 	id: 'fake',
 	engine: 'fake',

@@ -72,7 +72,7 @@ export async function survival({ seconds, tell }) {
 		const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 		let kills = 0;
 		let ended = false;
-		asking.finally(() => {
+		void asking.finally(() => {
 			ended = true;
 		});
 		while (!ended && kills < 2) {
