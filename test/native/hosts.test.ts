@@ -53,39 +53,30 @@ const pidOf = (model: string) => served.pool.models.find(({ id }) => id === mode
 
 describe('a host that is killed under eight clients', () => {
 	it('costs nobody a request, nor a word of a stream that had begun', async () => {
-		const model = 'zipformer_ctc';
-		const killed: { readonly pid: number | null; readonly answered: number }[] = [];
-		let answered = 0;
+		// Slow enough for the signal to find clips at work, whatever else the machine does.
+		const model = 'slow';
+		let killed: number | null = null;
 		const kill = () => {
-			const pid = pidOf(model);
-			process.kill(pid ?? 0, 'SIGKILL');
-			killed.push({ pid, answered });
+			if (killed !== null) return;
+			killed = pidOf(model);
+			process.kill(killed ?? 0, 'SIGKILL');
 		};
-		const client = async (): Promise<string[]> => {
-			const texts: string[] = [];
-			for (const recording of ['tones-a', 'tones-abc', 'tones-a', 'tones-abc', 'tones-a', 'tones-abc']) {
-				const { text } = (await (await post(recording, { model })).json()) as { text: string };
-				texts.push(text);
-				answered++;
-				// Again when what the first one hit has had its second try: more than that no clip gets.
-				if (killed.length === 1 && answered === (killed[0]?.answered ?? 0) + 10) kill();
-			}
-			return texts;
+		const client = async (): Promise<string> => {
+			const { text } = (await (await post('tones-a', { model })).json()) as { text: string };
+			kill();
+			return text;
 		};
-		const onDelta = () => {
-			if (killed.length === 0) kill();
-		};
-		const [stream, texts] = await Promise.all([
-			streamed('tones-long-pauses', model, onDelta),
-			Promise.all([1, 2, 3, 4, 5, 6, 7].map(client)),
+		const [stream, ...texts] = await Promise.all([
+			streamed('tones-long-pauses', model, kill),
+			...Array.from({ length: 7 }, client),
 		]);
-		expect(killed.length).toBeGreaterThan(0);
-		expect(killed.map(({ pid }) => isAlive(pid))).not.toContain(true);
-		expect(texts).toEqual(Array.from({ length: 7 }, () => ['a', 'a b c', 'a', 'a b c', 'a', 'a b c']));
+		expect(killed).not.toBeNull();
+		expect(isAlive(killed)).toBe(false);
+		expect(texts).toEqual(['a', 'a', 'a', 'a', 'a', 'a', 'a']);
 		expect(stream.text).toBe('a b c d e');
 		expect(stream.deltas).toHaveLength(5);
 		expect(stream.deltas.join('')).toBe(stream.text);
-	});
+	}, 60_000);
 });
 
 describe('an unloaded model', () => {
