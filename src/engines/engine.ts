@@ -1,6 +1,6 @@
 /** What the scheduler and the edges must know of a loaded model, whichever library runs it. */
 
-import type { TokenLogprob, Word } from '../transcriber/transcript.js';
+import type { Cut, TokenLogprob, Word } from '../transcriber/transcript.js';
 
 /** Facts of the loaded model that bound how clips are cut and batched. */
 export interface Limits {
@@ -105,7 +105,7 @@ export interface ClipResult {
 	/** Empty where nothing was said. */
 	readonly segments: readonly ClipSegment[];
 	/** Where the model went round in circles and the repetition was cut out. */
-	readonly cuts?: readonly { readonly start: number; readonly end: number }[];
+	readonly cuts?: readonly Cut[];
 }
 
 export interface Batch {

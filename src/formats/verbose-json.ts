@@ -21,6 +21,9 @@ export function verboseJson(transcript: Transcript, shape: Shape): object {
 		...(shape.words && { words: segments.flatMap(verboseWords) }),
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
+		...(transcript.cuts && {
+			repetitions_cut: transcript.cuts.map(({ start, end }) => ({ start: round(start), end: round(end) })),
+		}),
 	};
 }
 

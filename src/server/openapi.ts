@@ -418,6 +418,16 @@ export const openapi = {
 						description:
 							'Fields that this model does not compute: they are `unknown`, `[]` or 0 because clients demand them',
 					},
+					repetitions_cut: {
+						type: 'array',
+						description:
+							'Where the model repeated itself over and over: all rounds but the first are cut out of the text. Absent where it did not',
+						items: {
+							type: 'object',
+							required: ['start', 'end'],
+							properties: { start: { type: 'number' }, end: { type: 'number' } },
+						},
+					},
 				},
 			},
 			Segment: {

@@ -17,7 +17,7 @@ import { EarshotError } from '../errors.js';
 import type { Scheduler } from './scheduler.js';
 import { Stopwatch, type Timing } from './timing.js';
 import type { Recording, TranscribeOptions } from './transcriber.js';
-import { joinText, type Segment, type Task, type TranscriptEvent } from './transcript.js';
+import { type Cut, joinText, type Segment, type Task, type TranscriptEvent } from './transcript.js';
 
 export interface PipelineParts {
 	readonly facts: ModelFacts;
@@ -49,6 +49,7 @@ export type PipelineEvent =
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;
+			readonly cuts?: readonly Cut[];
 	  }
 	/** The last one, once everything else has been taken. Seconds of the recording. */
 	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };
@@ -83,13 +84,16 @@ export async function* runPipeline(
 		});
 		for (let next = await line.next(); next; next = await line.next()) {
 			const { clip, position, result } = next;
-			const { segments, language } = await result;
+			const { segments, language, cuts } = await result;
 			yield {
 				type: 'clip',
 				clip: position,
 				segments: placed({ segments, language }, clip),
 				language,
 				processed: clip.end,
+				...(cuts && {
+					cuts: cuts.map(({ start, end }) => ({ start: clip.start + start, end: clip.start + end })),
+				}),
 			};
 		}
 		await cutting;
@@ -237,6 +241,7 @@ export async function* finished(
 	about: { readonly model: string; readonly task: Task; readonly language: string | null },
 ): AsyncGenerator<TranscriptEvent> {
 	const segments: Segment[] = [];
+	const cuts: Cut[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
@@ -251,6 +256,7 @@ export async function* finished(
 		}
 		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
 		segments.push(...numbered);
+		cuts.push(...(event.cuts ?? []));
 		if (event.language !== null && numbered.length > 0) {
 			const seconds = numbered.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
@@ -269,6 +275,7 @@ export async function* finished(
 			duration,
 			text: joinText(segments),
 			segments,
+			...(cuts.length > 0 && { cuts }),
 		},
 	};
 }

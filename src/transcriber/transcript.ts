@@ -46,6 +46,12 @@ export interface Segment {
 	readonly event?: string;
 }
 
+/** Where the model went round in circles: the first round is in the text, the rest was cut out. */
+export interface Cut {
+	readonly start: number;
+	readonly end: number;
+}
+
 export type Task = 'transcribe' | 'translate';
 
 export interface Transcript {
@@ -59,6 +65,8 @@ export interface Transcript {
 	/** All segments joined, trimmed. */
 	readonly text: string;
 	readonly segments: readonly Segment[];
+	/** In order; absent where there is none. */
+	readonly cuts?: readonly Cut[];
 }
 
 /** What `transcribe` yields, in this order: one `started`, any number of `segments`, one `done`. */

@@ -15,6 +15,7 @@ import { writeFileSync } from 'node:fs';
 import { argv, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { machine } from './machine.mjs';
+import { overhead } from './trials/overhead.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
 import { sherpa } from './trials/sherpa.mjs';
 import { memory, survival } from './trials/steadiness.mjs';
@@ -44,6 +45,7 @@ const trials = {
 	latency: { about: '3 s clips alone, and while a 10-minute recording runs', run: latency },
 	whisper: { about: 'one clip on one thread beside whisper-cli, and where its time goes', run: whisper },
 	sherpa: { about: 'a CTC transformer beside sherpa-onnx-node', run: sherpa },
+	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
 	survival: { about: 'requests lost when a host is killed', run: survival },
 };

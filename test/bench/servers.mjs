@@ -105,6 +105,18 @@ export async function earshot(models, flags = []) {
 	};
 }
 
+/** Earshot with an engine that does nothing. @returns {Promise<Server>} */
+export async function nullServer() {
+	const { pid, said, stop } = start(execPath, [join(root, 'test', 'bench', 'null-server.mjs')]);
+	for (let waited = 0; waited < 30_000; waited += 50) {
+		const base = /"url":"([^"]+)"/.exec(said())?.[1];
+		if (base) return { base, url: `${base}/v1/audio/transcriptions`, pid, stop };
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+	await stop();
+	throw new Error(`null-server.mjs did not start: ${said()}`);
+}
+
 /** @param {import('./client.mjs').Crowd} crowd @returns {Promise<import('./client.mjs').Seen>} */
 export function crowd(crowd) {
 	return inProcess('client.mjs', crowd);

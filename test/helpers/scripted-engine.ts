@@ -38,7 +38,8 @@ export const limits: Limits = {
 interface Run {
 	readonly batch: Batch;
 	readonly signal: AbortSignal;
-	finish(): void;
+	/** `extra` is told of every clip of the batch. */
+	finish(extra?: Partial<ClipResult>): void;
 	fail(error: Error): void;
 }
 
@@ -61,9 +62,15 @@ export class ScriptedEngine implements Engine {
 			const run: Run = {
 				batch,
 				signal,
-				finish: () => {
+				finish: (extra = {}) => {
 					leave();
-					resolve(batch.clips.map(({ start }) => ({ language: 'en', segments: [segment(` at ${start}`)] })));
+					resolve(
+						batch.clips.map(({ start }) => ({
+							language: 'en',
+							segments: [segment(` at ${start}`)],
+							...extra,
+						})),
+					);
 				},
 				fail: (error) => {
 					leave();

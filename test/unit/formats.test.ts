@@ -103,9 +103,17 @@ describe('verbose_json', () => {
 		});
 	});
 
+	test('says where the model went round in circles', () => {
+		const cuts = [{ start: 3.20000004, end: 9.5 }];
+		expect(rendered('verbose_json', transcript([segment({ text: 'la' })], { cuts }))).toMatchObject({
+			repetitions_cut: [{ start: 3.2, end: 9.5 }],
+		});
+	});
+
 	test('names no field that it does not show', () => {
 		const body = rendered('verbose_json', transcript([segment({ text: 'hello' })]), { segments: false });
 		expect(body).not.toHaveProperty('not_computed');
+		expect(body).not.toHaveProperty('repetitions_cut');
 	});
 
 	test('of a translation is in english', () => {

@@ -70,6 +70,23 @@ describe('a recording', () => {
 		});
 	});
 
+	it('tells where its clips went round in circles, in its own time', async () => {
+		const { engine, parts } = arrange(spans);
+		let last: TranscriptEvent | undefined;
+		const whole = (async () => {
+			for await (const event of events(parts)) last = event;
+		})();
+		await settled();
+		const [first, ...others] = [...engine.running];
+		first?.finish();
+		for (const run of others) run.finish({ cuts: [{ start: 0.25, end: 0.5 }] });
+		await whole;
+		expect(last?.type === 'done' && last.transcript.cuts).toEqual([
+			{ start: 4.25, end: 4.5 },
+			{ start: 8.25, end: 8.5 },
+		]);
+	});
+
 	it('gives its segments in order, however its clips finish', async () => {
 		const { engine, parts } = arrange(spans);
 		const seen: number[] = [];
