@@ -139,6 +139,8 @@ export interface RawResult {
 	readonly segments: Float64Array;
 	/** Start and end in seconds, in turn, of the segments out of which a repetition was cut. */
 	readonly cuts: Float64Array;
+	/** A decode failed its checks under `firstTryOnly`: there is no other result. */
+	readonly failed: boolean;
 	/** The library's own text where it differs from the joined tokens (inverse text normalisation), else ''. */
 	readonly text: string;
 	/** ISO 639-1 (or the model's own) code; '' where not known. */
@@ -181,6 +183,8 @@ export interface WhisperClipOptions extends ClipOptions {
 	/** Positions of 20 ms that the encoder hears of each window, 1..1500; 0 = all 1500. What the clip has beyond them
 	 * is not heard. */
 	readonly audioContext: number;
+	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */
+	readonly firstTryOnly: boolean;
 }
 
 export interface SherpaClipOptions extends ClipOptions {

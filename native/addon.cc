@@ -121,6 +121,7 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	result.Set("segments", TypedCopy<Napi::Float64Array>(
 		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
 	result.Set("cuts", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
+	result.Set("failed", raw.failed);
 	result.Set("text", raw.text);
 	result.Set("language", raw.language);
 	result.Set("emotion", raw.emotion);
@@ -166,6 +167,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize");
 	into.audio_context = options.Int("audioContext");
+	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
 	into.suppress = options.Ints("suppress");
 	into.suppress_non_speech = options.Bool("suppressNonSpeech");

@@ -117,6 +117,8 @@ struct RawResult {
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
 	std::vector<double> cuts;
+	/** Nothing else is told: see WhisperOptions. */
+	bool failed = false;
 	std::string text, language, emotion, event;
 
 	void AddToken(std::string_view token, int32_t id, float start, float end, float logprob);
@@ -177,6 +179,8 @@ struct WhisperOptions {
 	int beam_size = 1;
 	/** Positions of 20 ms that the encoder hears; 0 = all that the model has. */
 	int audio_context = 0;
+	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
+	bool first_try_only = false;
 };
 
 /** One set of weights, as many states as lanes. Any thread; at most `lanes` calls at once. */

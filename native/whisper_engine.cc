@@ -24,6 +24,8 @@ constexpr int kLeastMilliseconds = 200;
 constexpr int kMostDecoders = 8;  // WHISPER_MAX_DECODERS
 /** Candidates at temperatures above 0. Each costs a key-value cache for as long as the state lives. */
 constexpr int kBestOf = 2;
+/** OpenAI's step of the temperature. */
+constexpr float kUsualStep = 0.2F;
 /** A timestamp is believed between two words from this probability on: whisper.cpp's thold_pt. */
 constexpr float kLikely = 0.01F;
 /** Beyond this a sample is no sound: it would overflow in the power spectrum. */
@@ -141,7 +143,13 @@ struct Run {
 		return static_cast<double>(options.temperature) + Steps() * static_cast<double>(options.temperature_increment);
 	}
 
-	static bool Abort(void* data) { return static_cast<Run*>(data)->cancel.Requested(); }
+	/** The decode that comes next would be the second try. */
+	bool GaveUp() const { return options.first_try_only && Steps() > 0; }
+
+	static bool Abort(void* data) {
+		const auto& run = *static_cast<Run*>(data);
+		return run.cancel.Requested() || run.GaveUp();
+	}
 
 	static bool WindowBegins(whisper_context*, whisper_state* state, void* data) {
 		auto& run = *static_cast<Run*>(data);
@@ -463,7 +471,9 @@ private:
 			internals::Watch watch(state, whisper_token_sot(context_.get()), threads, cancel);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
 			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
+			run.failed_before = internals::FailedDecodes(state);
 			code = Full(run, clip, end_ms);
+			result.failed = run.GaveUp();
 			if (code == 0 && !cancel.Requested()) {
 				run.Align();
 				Collect(state, run, given, clip, result);
@@ -479,6 +489,7 @@ private:
 		if (cancel.Requested()) return Cancelled();
 		if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
 		if (encoder_failure) return *encoder_failure;
+		if (result.failed) return result;
 		if (code != 0) return Failure{"engine_failed", "whisper.cpp failed with " + std::to_string(code)};
 		return result;
 	}
@@ -520,7 +531,8 @@ private:
 		const std::string prompt = TailOf(options.prompt, kPromptBytes);
 		params.initial_prompt = prompt.empty() ? nullptr : prompt.c_str();
 		params.temperature = options.temperature;
-		params.temperature_inc = options.temperature_increment;
+		// Without a step whisper.cpp does not look whether the decode has failed.
+		params.temperature_inc = options.first_try_only ? kUsualStep : options.temperature_increment;
 		params.greedy.best_of = kBestOf;
 		params.beam_search.beam_size = std::clamp(options.beam_size, 1, kMostDecoders);
 		params.suppress_nst = options.suppress_non_speech;

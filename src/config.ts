@@ -43,6 +43,8 @@ export interface Config {
 	readonly gpuDevice: number;
 	/** What encodes for Whisper models. */
 	readonly encoder: EncoderName;
+	/** How much of its window Whisper's encoder hears. */
+	readonly audioContext: AudioContext;
 	readonly logLevel: LogLevel;
 	/** Whether a configured model is fetched when it is first asked for. */
 	readonly autoPull: boolean;
@@ -51,6 +53,9 @@ export interface Config {
 	/** '' = the built-in catalog alone. */
 	readonly catalog: string;
 }
+
+export const audioContexts = ['auto', 'full'] as const;
+export type AudioContext = (typeof audioContexts)[number];
 
 export const encoderNames = ['auto', 'onnx', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
@@ -316,6 +321,13 @@ export const settings = {
 		default: 'auto',
 		defaultText: 'auto: ONNX Runtime on a processor, ggml on a GPU',
 		parse: oneOf(encoderNames),
+	},
+	audioContext: {
+		flag: 'audio-context',
+		valueName: 'NAME',
+		help: "what Whisper's encoder hears: auto = the clip and some silence; full = 30 s, always",
+		default: 'auto',
+		parse: oneOf(audioContexts),
 	},
 	logLevel: {
 		flag: 'log-level',

@@ -1,8 +1,9 @@
 /** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
 
-import type { RawResult, WhisperInfo, WhisperModel } from '../../binding.js';
-import type { EncoderName } from '../config.js';
+import type { RawResult, WhisperClipOptions, WhisperInfo, WhisperModel } from '../../binding.js';
+import type { AudioContext, EncoderName } from '../config.js';
 import { EarshotError } from '../errors.js';
+import { contextFor, missesSound } from './audio-context.js';
 import type {
 	Batch,
 	Capabilities,
@@ -38,6 +39,8 @@ export interface WhisperSettings {
 	readonly alignmentHeads: readonly number[];
 	/** `auto`: ONNX Runtime on a processor, ggml on a GPU. */
 	readonly encoder: EncoderName;
+	/** `auto`: as much as the clip needs. */
+	readonly audioContext: AudioContext;
 	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
 	readonly libraryDir: string | undefined;
 }
@@ -74,6 +77,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		suppress: [],
 		alignmentHeads: [],
 		encoder: 'ggml',
+		audioContext: 'full',
 		libraryDir: undefined,
 	} as const;
 	const model = await guarded(() => addon().loadParakeet({ ...whole, lanes: settings.lanes + 1 }));
@@ -154,14 +158,30 @@ class WhisperEngine implements Engine {
 
 	async run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
 		const results: ClipResult[] = [];
-		for (const clip of batch.clips) {
-			const raw = await this.#transcribe(clip, batch, signal);
-			results.push(resultOf(raw, clip, batch.options));
-		}
+		for (const clip of batch.clips) results.push(await this.#hear(clip, batch, signal));
 		return results;
 	}
 
-	async #transcribe(clip: Clip, { options, threads }: Batch, signal: AbortSignal): Promise<RawResult> {
+	/** With as little context as the clip needs, and once more with all of it where that may have gone wrong. */
+	async #hear(clip: Clip, batch: Batch, signal: AbortSignal): Promise<ClipResult> {
+		const context =
+			this.#settings.audioContext === 'full' ? 0 : contextFor(clip.end - clip.start, this.#step);
+		if (context > 0) {
+			const raw = await this.#transcribe(clip, batch, signal, { audioContext: context, firstTryOnly: true });
+			const result = resultOf(raw, clip, batch.options);
+			const looped = result.cuts !== undefined;
+			if (!raw.failed && !looped && !missesSound(clip.samples, result.segments)) return result;
+		}
+		const raw = await this.#transcribe(clip, batch, signal, { audioContext: 0, firstTryOnly: false });
+		return resultOf(raw, clip, batch.options);
+	}
+
+	async #transcribe(
+		clip: Clip,
+		{ options, threads }: Batch,
+		signal: AbortSignal,
+		how: Pick<WhisperClipOptions, 'audioContext' | 'firstTryOnly'>,
+	): Promise<RawResult> {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
 		const number = this.#nextClip++;
 		const cancel = () => this.#model.cancel(number);
@@ -169,6 +189,7 @@ class WhisperEngine implements Engine {
 		try {
 			return await guarded(() =>
 				this.#model.transcribe(clip.samples, {
+					...how,
 					clip: number,
 					threads: Math.min(threads, this.#settings.maxThreads),
 					language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
@@ -179,7 +200,6 @@ class WhisperEngine implements Engine {
 					temperatureIncrement: this.#settings.temperatureIncrement,
 					tokenTimestamps: options.words,
 					beamSize: this.#settings.beamSize,
-					audioContext: 0,
 					suppress: this.#settings.suppress,
 					suppressNonSpeech: this.#settings.suppressNonSpeech,
 				}),
@@ -187,6 +207,11 @@ class WhisperEngine implements Engine {
 		} finally {
 			signal.removeEventListener('abort', cancel);
 		}
+	}
+
+	/** What contexts are multiples of: on a GPU whisper.cpp attends to the rows that it fills up to 256 with. */
+	get #step(): number {
+		return this.#model.info.device === 'CPU' ? 64 : 256;
 	}
 
 	close(): Promise<void> {

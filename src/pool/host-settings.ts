@@ -1,4 +1,4 @@
-import type { EncoderName } from '../config.js';
+import type { AudioContext, EncoderName } from '../config.js';
 
 /** What every host is told beside its model. */
 export interface HostSettings {
@@ -15,4 +15,6 @@ export interface HostSettings {
 	readonly gpuDevice: number;
 	/** What encodes for Whisper models that do not say it themselves. */
 	readonly encoder: EncoderName;
+	/** The same of what Whisper's encoder hears. */
+	readonly audioContext: AudioContext;
 }

@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
 import { everythingIsSpeech, speechFinder } from '../audio/voice-activity.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
-import { type EncoderName, encoderNames } from '../config.js';
+import { audioContexts, type EncoderName, encoderNames } from '../config.js';
 import type { Engine } from '../engines/engine.js';
 import { isSherpaType } from '../engines/families.js';
 import { loadSherpa } from '../engines/sherpa.js';
@@ -82,6 +82,7 @@ function loadEngine(
 			suppress: numbersOption(entry, 'suppress_tokens', 1),
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
 			encoder: encoderOption(entry, settings.encoder),
+			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
 			libraryDir,
 		});
 	}
@@ -107,13 +108,22 @@ function loadEngine(
 }
 
 /** What the entry says, else the setting. Throws `model_load_failed`. */
-export function encoderOption({ id, options }: ModelEntry, otherwise: EncoderName): EncoderName {
-	const { encoder = otherwise } = options;
-	const found = encoderNames.find((name) => name === encoder);
+export function encoderOption(entry: ModelEntry, otherwise: EncoderName): EncoderName {
+	return namedOption(entry, 'encoder', encoderNames, otherwise);
+}
+
+function namedOption<T extends string>(
+	{ id, options }: ModelEntry,
+	name: string,
+	names: readonly T[],
+	otherwise: T,
+): T {
+	const value = options[name] ?? otherwise;
+	const found = names.find((each) => each === value);
 	if (found !== undefined) return found;
 	throw new EarshotError(
 		'model_load_failed',
-		`Expected \`encoder\` of the model \`${id}\` to be one of ${encoderNames.join(', ')}, got \`${String(encoder)}\``,
+		`Expected \`${name}\` of the model \`${id}\` to be one of ${names.join(', ')}, got \`${String(value)}\``,
 	);
 }
 

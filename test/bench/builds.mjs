@@ -46,6 +46,7 @@ async function measure(file, path, seconds) {
 		tokenTimestamps: false,
 		beamSize: 1,
 		audioContext: 0,
+		firstTryOnly: false,
 	};
 	const { text } = await model.transcribe(samples.subarray(0, 16_000), options);
 	const before = process.cpuUsage();

@@ -44,6 +44,7 @@ const usual = {
 	tokenTimestamps: false,
 	beamSize: 1,
 	audioContext: 0,
+	firstTryOnly: false,
 	suppress: [],
 	suppressNonSpeech: false,
 };

@@ -35,6 +35,7 @@ function load(model: ModelFixture) {
 		suppress: [],
 		alignmentHeads: [],
 		encoder: 'auto',
+		audioContext: 'auto',
 		libraryDir: findSherpaLibrary(undefined),
 	});
 }

@@ -75,6 +75,7 @@ export const whisperClip: Binding.WhisperClipOptions = {
 	tokenTimestamps: false,
 	beamSize: 1,
 	audioContext: 0,
+	firstTryOnly: false,
 	suppress: [],
 	suppressNonSpeech: false,
 };

@@ -8,6 +8,7 @@ import type * as Binding from '../../binding.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
+import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
 import { loadEncoders } from '../../src/engines/whisper-encoder.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
 import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
@@ -202,6 +203,77 @@ describe('cancelling', () => {
 		);
 		expect({ code, signal }).toEqual({ code: 7, signal: null });
 	});
+});
+
+describe('a first try', () => {
+	const script = (name: string) => path.join(generated, 'whisper', `${name}.bin`);
+
+	test('that fails its checks says so, and nothing else', async () => {
+		const model = await load(script('stuck'), []);
+		const silence = new Float32Array(48_000);
+		const raw = await model.transcribe(silence, { ...whisperClip, firstTryOnly: true });
+		expect(raw.failed).toBe(true);
+		expect(raw.tokenIds).toHaveLength(0);
+		// The lane is as it was, and without `firstTryOnly` the ladder is gone up.
+		const laddered = await model.transcribe(silence, { ...whisperClip, temperatureIncrement: 0.2 });
+		expect(laddered.failed).toBe(false);
+		expect(laddered.tokenIds.length).toBeGreaterThan(0);
+		const again = await model.transcribe(silence, { ...whisperClip, firstTryOnly: true });
+		expect(again.failed).toBe(true);
+	});
+
+	test('that passes them is the result', async () => {
+		const model = await loadWith('onnx', tonesModel);
+		const raw = await model.transcribe(samplesOf('tones-abc'), {
+			...whisperClip,
+			firstTryOnly: true,
+			audioContext: 512,
+		});
+		expect(raw.failed).toBe(false);
+		expect(textOf(raw)).toBe('alpha bravo charlie');
+	});
+
+	test.each(['stuck', 'stuck-for-good', 'murmur'])(
+		'of %s that goes wrong gives what the whole context gives',
+		async (name) => {
+			const settings = {
+				id: name,
+				path: script(name),
+				lanes: 1,
+				maxThreads: 1,
+				useGpu: false,
+				gpuDevice: 0,
+				beamSize: 1,
+				temperatureIncrement: 0.2,
+				suppressNonSpeech: false,
+				suppress: [],
+				alignmentHeads: [],
+				encoder: 'auto',
+				libraryDir,
+			} as const;
+			const samples = hiss(4);
+			const batch = {
+				clips: [{ samples, start: 0, end: 4 }],
+				options: {
+					task: 'transcribe',
+					language: 'en',
+					prompt: '',
+					keywords: [],
+					temperature: 0,
+					words: false,
+					logprobs: false,
+				},
+				threads: 1,
+			} as const;
+			const results = [];
+			for (const audioContext of ['auto', 'full'] as const) {
+				const engine = await loadEngine({ ...settings, audioContext });
+				results.push(await engine.run(batch, new AbortController().signal));
+				await engine.close();
+			}
+			expect(results[0]).toEqual(results[1]);
+		},
+	);
 });
 
 describe('the choice of an encoder', () => {

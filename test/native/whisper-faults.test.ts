@@ -120,6 +120,8 @@ describe.each(['ggml', 'onnx'] as const)('the encoder of %s', (kind) => {
 			['suppressed tokens', { suppress: [256] }],
 			['suppressed symbols', { suppressNonSpeech: true }],
 			['two threads', { threads: 2 }],
+			['a context', { audioContext: 300 }],
+			['a first try', { firstTryOnly: true }],
 		];
 		test.each(options)('%s', async (_name, changes) => {
 			const model = await load(tonesModel);

@@ -38,6 +38,7 @@ function load(name: string, sherpaDir: string) {
 		useGpu: false,
 		gpuDevice: 0,
 		encoder: 'auto',
+		audioContext: 'auto',
 	});
 }
 

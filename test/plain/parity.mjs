@@ -106,6 +106,7 @@ async function ours(/** @type {any} */ model, /** @type {Float32Array} */ sample
 		tokenTimestamps: false,
 		beamSize: 1,
 		audioContext: 0,
+		firstTryOnly: false,
 		suppress: [],
 		suppressNonSpeech: false,
 	});

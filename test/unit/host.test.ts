@@ -55,6 +55,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 			useGpu: false,
 			gpuDevice: 0,
 			encoder: 'auto',
+			audioContext: 'auto',
 		},
 		script,
 		env: {},

@@ -102,6 +102,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 			useGpu: false,
 			gpuDevice: 0,
 			encoder: 'auto',
+			audioContext: 'auto',
 		},
 		script,
 		env: {},

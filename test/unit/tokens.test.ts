@@ -24,6 +24,7 @@ function raw(tokens: readonly Token[]): RawResult {
 		tokenLogprobs: Float32Array.from(tokens.map(({ logprob }) => logprob ?? Number.NaN)),
 		segments: new Float64Array(),
 		cuts: new Float64Array(),
+		failed: false,
 		text: '',
 		language: '',
 		emotion: '',
