@@ -375,7 +375,8 @@ private:
 		made->io_open = RefuseOpen;
 		made->max_streams = kMaxStreams;
 		made->probesize = kProbeBytes;
-		if (IsWav(input_.reader)) made->max_probe_packets = kWavProbePackets;
+		const bool is_wav = IsWav(input_.reader);
+		if (is_wav) made->max_probe_packets = kWavProbePackets;
 		made->max_analyze_duration = kProbeMicroseconds;
 		made->skip_estimate_duration_from_pts = 1;
 		made->format_whitelist = av_strdup(kFormats);
@@ -384,7 +385,9 @@ private:
 		AVDictionary* format_options = nullptr;
 		// mov's references to other files; off by default, and wanted off.
 		av_dict_set(&format_options, "enable_drefs", "0", 0);
-		int result = avformat_open_input(&made, name.c_str(), nullptr, &format_options);
+		// Every other demuxer need not be asked.
+		const AVInputFormat* known = is_wav ? av_find_input_format("wav") : nullptr;
+		int result = avformat_open_input(&made, name.c_str(), known, &format_options);
 		av_dict_free(&format_options);
 		// On failure FFmpeg has freed the context already.
 		if (cancel.Requested() && result < 0) return Cancelled();

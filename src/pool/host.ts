@@ -193,7 +193,10 @@ export class Host implements Transcriber {
 			delivered: 0,
 			place: undefined,
 		};
-		const cancel = () => this.#fail(request, new EarshotError('cancelled', 'the recording was cancelled'));
+		const cancel = () => {
+			if (!this.#requests.has(request)) return;
+			this.#fail(request, new EarshotError('cancelled', 'the recording was cancelled'));
+		};
 		signal.addEventListener('abort', cancel, { once: true });
 		this.#requests.add(request);
 		this.#submit();
