@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { ModelEntry } from '../catalog/model-entry.js';
+import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError, fromWire } from '../errors.js';
 import type { HostReport } from '../metrics.js';
@@ -15,6 +16,7 @@ export interface HostProcessOptions {
 	readonly script: string;
 	/** The child's whole environment. */
 	readonly env: NodeJS.ProcessEnv;
+	readonly clock: Clock;
 	/** A line for the log; the engines' own diagnostics come this way too. */
 	readonly onLog?: (line: string) => void;
 	/** How its scheduler is doing. */
@@ -41,6 +43,7 @@ export class HostProcess {
 	readonly ready: Promise<ModelFacts>;
 	readonly #child: ChildProcess;
 	readonly #id: string;
+	readonly #clock: Clock;
 	#facts: ModelFacts | undefined;
 	#refusal: EarshotError | undefined;
 	#stderr = '';
@@ -49,8 +52,12 @@ export class HostProcess {
 	#hasEnded = false;
 	#ending: Promise<void> | undefined;
 
-	constructor({ entry, settings, script, env, onLog, onReport }: HostProcessOptions, listener: Listener) {
+	constructor(
+		{ entry, settings, script, env, clock, onLog, onReport }: HostProcessOptions,
+		listener: Listener,
+	) {
 		this.#id = entry.id;
+		this.#clock = clock;
 		// execArgv: the server's own flags (inspectors, loaders) are not the host's.
 		const child = fork(script, [], {
 			env,
@@ -73,7 +80,7 @@ export class HostProcess {
 				} else if (message.type === 'load-failed') {
 					this.#refusal = fromWire(message.error);
 					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
-					this.send({ type: 'close' });
+					void this.end();
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
 				} else {
@@ -147,6 +154,12 @@ export class HostProcess {
 		if (this.#child.connected) this.#child.send(message, () => {});
 	}
 
+	/** Ends a process that does not come to an end with its loading. */
+	giveUp(why: string): void {
+		this.#refusal ??= new EarshotError('model_load_failed', why);
+		this.#child.kill('SIGKILL');
+	}
+
 	/** Resolves when the process is gone, which is asked gently for a while. Safe to call twice. */
 	end(): Promise<void> {
 		this.#ending ??= this.#end();
@@ -157,9 +170,9 @@ export class HostProcess {
 		if (this.#hasEnded) return;
 		const ended = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
 		this.send({ type: 'close' });
-		const kill = setTimeout(() => this.#child.kill('SIGKILL'), endGraceMs);
+		const stopTimer = this.#clock.after(endGraceMs, () => this.#child.kill('SIGKILL'));
 		await ended;
-		clearTimeout(kill);
+		stopTimer();
 	}
 
 	/** The libraries say why on stderr, if anywhere. */

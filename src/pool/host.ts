@@ -9,7 +9,6 @@
  * Whatever happens to a process, a recording goes on with the next one at the clip where it was.
  */
 
-import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
@@ -22,7 +21,6 @@ import { type Answer, HostProcess, type HostProcessOptions } from './host-proces
 import type { LoadState } from './model-pool.js';
 
 export interface HostOptions extends HostProcessOptions {
-	readonly clock: Clock;
 	/** A process that takes more is replaced between clips; 0 = more than twice what it took once loaded, and 1 GiB. */
 	readonly maxRssBytes: number;
 	/** Whether another process may be started before the one it replaces has ended; always where absent. */
@@ -38,6 +36,9 @@ const maxStrikes = 2;
 
 /** A process that dies while it loads may have been killed by somebody: the model gets a second one. */
 const maxLoadTries = 2;
+
+/** Gigabytes from a slow disk take a minute. What has not been loaded by then stands still, and all who wait for it. */
+const loadPatienceMs = 10 * 60_000;
 
 /** What a process may grow by without being told a bound: recordings in flight, and whatever engines load late. */
 const usualGrowthBytes = 2 ** 30;
@@ -265,7 +266,14 @@ export class Host implements Transcriber {
 	}
 
 	async #loaded(process: HostProcess): Promise<ModelFacts> {
-		this.#facts = await process.ready;
+		const stopTimer = this.#options.clock.after(loadPatienceMs, () =>
+			process.giveUp(`it was not in memory after ${loadPatienceMs / 60_000} minutes`),
+		);
+		try {
+			this.#facts = await process.ready;
+		} finally {
+			stopTimer();
+		}
 		this.#loadedBytes = process.loadedBytes;
 		this.#options.onMemory?.();
 		return this.#facts;

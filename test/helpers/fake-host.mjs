@@ -6,10 +6,11 @@
 //   /hold        runs its clip until it is cancelled
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
 // Options of the model: while loading `fail`, `die`, `dieIf` a file is there, `dieOnce` unless a file is there, which
-// it makes; `mib` of memory once loaded.
+// it makes, `mute`, which says nothing; `mib` of memory once loaded; `deaf`, which does not end when it is told to.
 import { existsSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
+let deaf = false;
 const send = (message) => process.send([{ ...message, rssBytes }]);
 const facts = {
 	id: 'fake',
@@ -21,7 +22,9 @@ const facts = {
 
 process.on('message', (message) => {
 	if (message.type === 'load') {
-		const { fail, die, dieIf, dieOnce, mib } = message.entry.options;
+		const { fail, die, dieIf, dieOnce, mute, mib } = message.entry.options;
+		if (mute) return;
+		deaf = message.entry.options.deaf;
 		const dies = die || (dieIf && existsSync(dieIf)) || (dieOnce && !existsSync(dieOnce));
 		if (dieOnce) writeFileSync(dieOnce, '');
 		if (mib) rssBytes = mib * 2 ** 20;
@@ -35,7 +38,7 @@ process.on('message', (message) => {
 		void transcribe(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
-	} else if (message.type === 'close') {
+	} else if (message.type === 'close' && !deaf) {
 		process.disconnect();
 	}
 });

@@ -8,7 +8,7 @@ import { Host, type HostOptions } from '../../src/pool/host.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { FakeClock } from '../helpers/fakes.js';
-import { gone, patient } from '../helpers/processes.js';
+import { gone, isAlive, patient } from '../helpers/processes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
 
@@ -197,6 +197,38 @@ describe('a host', () => {
 			code: 'model_load_failed',
 			message: expect.stringContaining('the model is rotten'),
 		});
+	});
+
+	it('kills a process that does not end when it is told to, after a while', async () => {
+		const { host, clock } = arrange({ deaf: true });
+		await host.start();
+		const { pid } = host;
+		const closed = host.close();
+		clock.advance(4_999);
+		expect(isAlive(pid)).toBe(true);
+		clock.advance(1);
+		await closed;
+		expect(isAlive(pid)).toBe(false);
+	});
+
+	it('tells why a model cannot be loaded even where the process will not end then', async () => {
+		const { run, clock } = arrange({ fail: true, deaf: true });
+		const result = expect(run('/ok/1')).rejects.toThrow('no such model');
+		await vi.waitUntil(() => clock.waiting === 2, patient);
+		clock.advance(5_000);
+		await result;
+	});
+
+	it('gives up on a load that does not come to an end, and does not try it again', async () => {
+		const { run, clock, log } = arrange({ mute: true });
+		const result = expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: 'The model `fake` could not be loaded: it was not in memory after 10 minutes',
+		});
+		await vi.waitUntil(() => clock.waiting === 1, patient);
+		clock.advance(600_000);
+		await result;
+		expect(log).toEqual([]);
 	});
 
 	it('refuses work after it was closed, and ends its process', async () => {
