@@ -5,7 +5,11 @@ import path from 'node:path';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import { isGgmlType } from '../engines/families.js';
 
-/** Resident bytes of its process, with one lane. Lanes beyond it, and recordings in flight, show once it is measured. */
+/**
+ * Resident bytes of its process, at the least: with one lane, and nothing in flight. A model is refused for what it
+ * is sure to need; what it takes beyond that (further lanes, an encoder that keeps its weights as f32) shows when the
+ * process is measured, and others make room for it then.
+ */
 export function expectedBytes({ type, files }: Pick<ModelEntry, 'type' | 'files'>): number {
 	const weights = Object.values(files).reduce((sum, file) => sum + bytesOf(file), 0);
 	// Fitted to whisper.cpp's own figures from tiny to large: what one state takes grows with the weights.

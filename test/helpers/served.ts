@@ -10,7 +10,7 @@ import { hostEnvironment, lanesOf } from '../../src/config.js';
 import { hostSettings } from '../../src/library.js';
 import { Metrics } from '../../src/metrics.js';
 import { hostScript } from '../../src/pool/host-script.js';
-import { HostPool } from '../../src/pool/pool.js';
+import { HostPool, type PoolOptions } from '../../src/pool/pool.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
 import { generated, loudnessDetector, type ModelFixture, manifest, root } from './fixtures.js';
 
@@ -58,8 +58,11 @@ export interface Served {
 	close(): Promise<void>;
 }
 
-export function serveFixtures(defaultModel = 'zipformer_ctc'): Promise<Served> {
-	return serve(modelsYaml(defaultModel));
+export function serveFixtures(
+	defaultModel = 'zipformer_ctc',
+	given: Partial<PoolOptions> = {},
+): Promise<Served> {
+	return serve(modelsYaml(defaultModel), given);
 }
 
 /** The first is the default. */
@@ -67,7 +70,7 @@ export function serveModels(models: readonly ServedModel[]): Promise<Served> {
 	return serve(modelsYaml(models[0]?.name ?? '', models));
 }
 
-async function serve(yaml: string): Promise<Served> {
+async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Served> {
 	const scratch = new Scratch();
 	const serving = whatToServe({ config: scratch.file('models.yaml', yaml) }, root);
 	const pool = new HostPool({
@@ -81,6 +84,7 @@ async function serve(yaml: string): Promise<Served> {
 		budgetBytes: 0,
 		maxHostBytes: 0,
 		createdAt,
+		...given,
 	});
 	const server = await startServer({ pool, version: '0.0.0-test', port: 0 });
 	return {

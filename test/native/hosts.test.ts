@@ -12,11 +12,15 @@ beforeAll(async () => {
 });
 afterAll(() => served.close());
 
-function post(recording: string, fields: Record<string, string>): Promise<Response> {
+function post(
+	recording: string,
+	fields: Record<string, string>,
+	{ url }: Served = served,
+): Promise<Response> {
 	const form = new FormData();
 	form.append('file', new Blob([readFileSync(audioPath(recording))]), `${recording}.wav`);
 	for (const [name, value] of Object.entries(fields)) form.append(name, value);
-	return fetch(`${served.url}/v1/audio/transcriptions`, { method: 'POST', body: form });
+	return fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form });
 }
 
 interface StreamEvent {
@@ -77,6 +81,36 @@ describe('a host that is killed under eight clients', () => {
 		expect(stream.deltas).toHaveLength(5);
 		expect(stream.deltas.join('')).toBe(stream.text);
 	}, 60_000);
+});
+
+describe('a host that has grown past its bound', () => {
+	it.each([
+		['beside the next one', 0],
+		['before the next one', 2 ** 20 * 200],
+	])(
+		'goes %s, and every recording goes on where it was',
+		async (_, budgetBytes) => {
+			// Every process takes more than this; and of the budget, one takes more than half.
+			const small = await serveFixtures('zipformer_ctc', { maxHostBytes: 1, budgetBytes });
+			try {
+				await small.pool.load('zipformer_ctc', new AbortController().signal);
+				const before = small.pool.models.find(({ id }) => id === 'zipformer_ctc')?.pid;
+				const recordings = ['tones-minute', 'tones-long-pauses', 'tones-abc'];
+				const texts = await Promise.all(
+					recordings.map(async (recording) => {
+						const response = await post(recording, { model: 'zipformer_ctc' }, small);
+						return ((await response.json()) as { text: string }).text;
+					}),
+				);
+				const { hears } = modelFixture('zipformer_ctc');
+				expect(texts).toEqual([hears['tones-minute'], 'a b c d e', 'a b c']);
+				await gone(before);
+			} finally {
+				await small.close();
+			}
+		},
+		60_000,
+	);
 });
 
 describe('an unloaded model', () => {
