@@ -323,7 +323,7 @@ struct Run {
 class Whisper final : public WhisperEngine {
 public:
 	Whisper(std::unique_ptr<whisper_context, ContextFree> context, const WhisperLoad& load)
-		: context_(std::move(context)), encoders_(load.encoders), max_threads_(load.max_threads) {
+		: context_(std::move(context)), filters_(internals::FiltersOf(context_.get())), encoders_(load.encoders), max_threads_(load.max_threads) {
 		info_.size = whisper_model_type_readable(context_.get());
 		const int languages = internals::LanguageCount(context_.get());
 		info_.multilingual = languages > 0;
@@ -382,15 +382,14 @@ public:
 			const int threads = std::clamp(options.threads, 1, max_threads_);
 			if (Expected<Done> ready = Prepare(lane, threads); !ready) return ready.failure();
 			whisper_state* state = lane.state.get();
-			internals::Watch watch(state, whisper_token_sot(context_.get()), threads, cancel);
+			internals::Watch watch(context_.get(), state, threads, cancel);
 			internals::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
 				const_cast<Cancel*>(&cancel));
 			internals::SetAudioContext(state, options.audio_context);
 			std::vector<float> copy, made;
 			const Clip heard = Bounded(clip, copy);
-			const int mel = whisper_pcm_to_mel_with_state(
-				context_.get(), state, heard.samples, static_cast<int>(heard.size), threads);
-			if (mel == 0) made = internals::Encoded(context_.get(), watch);
+			internals::SetMel(state, filters_.Spectrogram(heard.samples, heard.size), heard.size);
+			made = internals::Encoded(context_.get(), watch);
 			if (cancel.Requested()) return Cancelled();
 			if (watch.failure_) return *watch.failure_;
 			if (made.empty()) return Failure{"engine_failed", "whisper.cpp could not encode the clip"};
@@ -468,7 +467,7 @@ private:
 		int code = 0;
 		std::optional<Failure> encoder_failure;
 		try {
-			internals::Watch watch(state, whisper_token_sot(context_.get()), threads, cancel);
+			internals::Watch watch(context_.get(), state, threads, cancel);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
 			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
 			run.failed_before = internals::FailedDecodes(state);
@@ -501,9 +500,7 @@ private:
 		internals::SetAbort(state, Run::Abort, &run);
 		// Language detection goes by it; whisper_full sets it again.
 		internals::SetAudioContext(state, options.audio_context);
-		const int mel = whisper_pcm_to_mel_with_state(
-			context_.get(), state, clip.samples, static_cast<int>(clip.size), run.threads);
-		if (mel != 0) return -2;
+		internals::SetMel(state, filters_.Spectrogram(clip.samples, clip.size), clip.size);
 		std::string& language = run.language;
 		language = options.language.empty() ? "en" : options.language;
 		if (options.language.empty() && info_.multilingual) {
@@ -630,6 +627,7 @@ private:
 
 	// The states refer to the context, so they are declared after it.
 	std::unique_ptr<whisper_context, ContextFree> context_;
+	const MelFilters filters_;
 	const std::vector<std::shared_ptr<const ort::Session>> encoders_;  // none = ggml's own
 	const int max_threads_;
 	WhisperInfo info_;

@@ -66,6 +66,33 @@ private:
 	std::vector<bool> sounds_;
 };
 
+// ---- log-mel spectrogram (whisper_mel.cc) --------------------------------------------------------
+
+/** Silence that Whisper hears behind each clip, in samples. */
+constexpr size_t kWindowSamples = size_t{30} * kSampleRate;
+
+struct LogMel {
+	/** For each band as many values as there are frames of 10 ms. */
+	std::vector<float> values;
+	size_t frames = 0;
+};
+
+/** A model's filters. Any thread. */
+class MelFilters {
+public:
+	/** `weights`: for each band one for each of 201 bins of 40 Hz. */
+	MelFilters(const float* weights, size_t mels);
+	/** Of at least 201 finite samples. */
+	LogMel Spectrogram(const float* samples, size_t size) const;
+
+private:
+	struct Filter {
+		size_t first;
+		std::vector<float> weights;
+	};
+	std::vector<Filter> filters_;
+};
+
 // ---- repetition (whisper_times.cc) ---------------------------------------------------------------
 
 /** Whether the last tokens are one cycle over and over, more often than anybody says a thing. */
@@ -98,12 +125,13 @@ struct Capture {
  */
 class Watch {
 public:
-	Watch(whisper_state* state, int start_token, int threads, const Cancel& cancel);
+	Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel);
 	~Watch();
 	Watch(const Watch&) = delete;
 	Watch& operator=(const Watch&) = delete;
 
 	// Read by the hooks in whisper_unity.cc.
+	whisper_context* const context_;
 	whisper_state* const state_;
 	const int start_token_;
 	const int threads_;
@@ -113,6 +141,8 @@ public:
 	/** The next encoder pass is for what the cross-attention cache holds already. */
 	bool encoded_ = false;
 	Capture* capture_ = nullptr;
+	/** Of the graph built last, where it has only some of the rows. */
+	ggml_tensor* prompt_logits_ = nullptr;
 };
 
 /**
@@ -132,6 +162,11 @@ std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int th
 /** From now on the state's windows are encoded by the first session with as many threads as the clip has, or the
  * last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
+
+MelFilters FiltersOf(const whisper_context* context);
+
+/** What the state transcribes next, of a clip of `samples`. */
+void SetMel(whisper_state* state, LogMel mel, size_t samples);
 
 /** Positions of 20 ms that the state's encoder hears from now on; 0 = all. */
 void SetAudioContext(whisper_state* state, int positions);

@@ -17,20 +17,23 @@ static ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph);
 static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
 	ggml_tensor* mask, float scale, float max_bias, float softcap);
 static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
+static ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows);
 }  // namespace earshot::internals
 
 // Its door for an encoder that is not its own; ours is below.
 #define WHISPER_USE_OPENVINO
-// Four of its calls go through us; see below what for.
+// Five of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
 #define ggml_flash_attn_ext ::earshot::internals::FlashAttention
 #define ggml_build_forward_expand ::earshot::internals::Expand
+#define ggml_mul_mat ::earshot::internals::MultiplyMatrices
 #include <whisper.cpp>
 #undef ggml_backend_tensor_get
 #undef ggml_backend_sched_graph_compute
 #undef ggml_flash_attn_ext
 #undef ggml_build_forward_expand
+#undef ggml_mul_mat
 
 #include "ort.h"
 #include "whisper_internals.h"
@@ -48,31 +51,55 @@ namespace earshot::internals {
 /** The run that this thread is in, if any. */
 static thread_local Watch* watch = nullptr;
 
-Watch::Watch(whisper_state* state, int start_token, int threads, const Cancel& cancel)
-	: state_(state), start_token_(start_token), threads_(threads), cancel_(cancel) {
+Watch::Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel)
+	: context_(context), state_(state), start_token_(whisper_token_sot(context)), threads_(threads), cancel_(cancel) {
 	watch = this;
 }
 Watch::~Watch() { watch = nullptr; }
+
+/**
+ * Of a prompt whisper.cpp computes the logits of every row, each as much work as a token, and reads the last. Ours has
+ * that one, and before it the one at <|startoftranscript|>.
+ */
+ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
+	if (watch == nullptr || weights != watch->context_->model.d_te) return ggml_mul_mat(context, weights, rows);
+	watch->prompt_logits_ = nullptr;
+	const whisper_batch& batch = watch->state_->batch;
+	const int last = batch.n_tokens - 1;
+	const bool last_only = last > 0 && rows->ne[1] == batch.n_tokens && batch.logits[last] != 0 &&
+		std::all_of(batch.logits, batch.logits + last, [](int8_t wanted) { return wanted == 0; });
+	if (!last_only) return ggml_mul_mat(context, weights, rows);
+	const auto row = [&](int64_t index) {
+		return ggml_view_2d(context, rows, rows->ne[0], 1, rows->nb[1], rows->nb[1] * static_cast<size_t>(index));
+	};
+	const auto start = std::find(batch.token, batch.token + last, watch->start_token_) - batch.token;
+	ggml_tensor* wanted = start == last ? row(last) : ggml_concat(context, row(start), row(last), 1);
+	watch->prompt_logits_ = ggml_mul_mat(context, weights, wanted);
+	return watch->prompt_logits_;
+}
 
 /**
  * whisper.cpp takes the probability of no speech from the first row of the prompt's logits but fetches the last
  * row only: it reads whatever was there. OpenAI's is at <|startoftranscript|>, so that row is put there.
  */
 void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	ggml_backend_tensor_get(tensor, data, offset, size);
-	if (watch == nullptr) return;
-	const whisper_batch& batch = watch->state_->batch;
-	const bool last_of_prompt = batch.n_tokens > 1 && batch.logits[0] == 0 && tensor->ne[1] == batch.n_tokens &&
-		size == static_cast<size_t>(tensor->ne[0]) * sizeof(float) && offset == size * static_cast<size_t>(batch.n_tokens - 1);
-	if (!last_of_prompt) return;
-	const auto start = std::find(batch.token, batch.token + batch.n_tokens, watch->start_token_);
-	if (start == batch.token + batch.n_tokens) return;
+	if (watch == nullptr || tensor != watch->prompt_logits_) {
+		ggml_backend_tensor_get(tensor, data, offset, size);
+		return;
+	}
+	// Asked for is the last row of as many as the prompt has tokens.
+	const auto last = static_cast<size_t>(tensor->ne[1]) - 1;
+	ggml_backend_tensor_get(tensor, data, last * size, size);
+	if (last == 0) return;
 	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
 	auto* second_row = first_row + tensor->ne[0];
-	auto* end = second_row + (batch.n_tokens - 1) * tensor->ne[0];
-	ggml_backend_tensor_get(tensor, first_row, size * static_cast<size_t>(start - batch.token), size);
-	// Its softmax subtracts the greatest of all rows: far above the first row's own, that row would vanish in it.
-	const float shift = *std::max_element(second_row, end) - *std::max_element(first_row, second_row);
+	auto* last_row = static_cast<float*>(data);
+	auto* end = last_row + tensor->ne[0];
+	ggml_backend_tensor_get(tensor, first_row, 0, size);
+	// Its softmax subtracts the greatest of all rows: far above the first row's own, that row would vanish in it. The
+	// rows between are what an earlier prompt may have left there.
+	std::fill(second_row, last_row, -INFINITY);
+	const float shift = *std::max_element(last_row, end) - *std::max_element(first_row, second_row);
 	if (shift > 0 && std::isfinite(shift)) {
 		for (float* logit = first_row; logit < second_row; logit++) *logit += shift;
 	}
@@ -129,6 +156,19 @@ Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_p
 	}
 	state->ctx_openvino = context.release();  // whisper_free_state's
 	return Done{};
+}
+
+MelFilters FiltersOf(const whisper_context* context) {
+	const whisper_filters& filters = context->model.filters;
+	return MelFilters(filters.data.data(), static_cast<size_t>(filters.n_mel));
+}
+
+void SetMel(whisper_state* state, LogMel mel, size_t samples) {
+	state->mel.n_len = static_cast<int>(mel.frames);
+	state->mel.n_mel = static_cast<int>(mel.values.size() / mel.frames);
+	// As log_mel_spectrogram has it: what whisper_full takes for the clip's length.
+	state->mel.n_len_org = 1 + (static_cast<int>(samples) - WHISPER_N_FFT / 2) / WHISPER_HOP_LENGTH;
+	state->mel.data = std::move(mel.values);
 }
 
 void SetAudioContext(whisper_state* state, int positions) { state->exp_n_audio_ctx = positions; }

@@ -17,7 +17,9 @@ interface Ggml {
 		tokens: readonly Uint8Array[],
 		fill: (name: string, count: number) => ArrayLike<number>,
 	) => Iterable<Uint8Array>;
+	/** [mels, 201] */
+	readonly melFilters: (mels: number) => Float32Array;
 }
 
 const script = new URL('../../fixtures/lib/ggml.mjs', import.meta.url).href;
-export const { encodeHeader, encodeWhisper } = (await import(script)) as Ggml;
+export const { encodeHeader, encodeWhisper, melFilters } = (await import(script)) as Ggml;

@@ -7,10 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
+import { OnnxGraph } from '../../src/engines/onnx-graph.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
 import { loadEncoders } from '../../src/engines/whisper-encoder.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
+import { melFilters } from '../helpers/ggml.js';
 import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
 import {
 	addon,
@@ -102,6 +104,77 @@ describe('what the encoder makes', () => {
 	test('is told by name', async () => {
 		expect((await loadWith('onnx', tonesModel)).info.encoder).toMatch(/^onnxruntime 1\.\d+/);
 		expect((await loadWith('ggml', tonesModel)).info.encoder).toBe('ggml');
+	});
+});
+
+describe('the log-mel spectrogram', () => {
+	/** An encoder that gives back every other frame that it is given, filled up to the model's width. */
+	function window(width: number): Uint8Array {
+		const graph = new OnnxGraph();
+		const frames = graph.node('Transpose', [graph.input('in', [1, 80, null])], { perm: [0, 2, 1] });
+		const half = graph.node('Slice', [
+			frames,
+			graph.integers(0),
+			graph.integers(3000),
+			graph.integers(1),
+			graph.integers(2),
+		]);
+		graph.output(
+			'out',
+			[1, null, width],
+			graph.node('Pad', [half, graph.integers(0, 0, 0, 0, 0, width - 80)]),
+		);
+		return graph.encode();
+	}
+
+	/** By the definition of openai/whisper audio.py, in double precision. */
+	function reference(samples: Float32Array, frame: number): number[] {
+		const sampleAt = (at: number) => (at < 0 ? (samples[-at] ?? 0) : (samples[at] ?? 0));
+		const windowed = Array.from(
+			{ length: 400 },
+			(_, i) => sampleAt(160 * frame - 200 + i) * 0.5 * (1 - Math.cos((2 * Math.PI * i) / 400)),
+		);
+		const powers = Array.from({ length: 201 }, (_, bin) => {
+			let [re, im] = [0, 0];
+			for (const [i, value] of windowed.entries()) {
+				re += value * Math.cos((2 * Math.PI * bin * i) / 400);
+				im -= value * Math.sin((2 * Math.PI * bin * i) / 400);
+			}
+			return re * re + im * im;
+		});
+		const filters = melFilters(80);
+		return Array.from({ length: 80 }, (_, mel) =>
+			Math.log10(
+				Math.max(
+					1e-10,
+					powers.reduce((sum, power, bin) => sum + power * (filters[mel * 201 + bin] ?? 0), 0),
+				),
+			),
+		);
+	}
+
+	test('is that of OpenAI, with silence behind the clip', async () => {
+		const file = {
+			graph: window(128),
+			library: runtimeFile(libraryDir),
+			folder,
+			threads: 1,
+			widensInt8: false,
+		};
+		const model = await load(sharp, [await addon.loadEncoder(file)]);
+		const samples = hiss(2).map((value, at) => value * 0.01 + 0.5 * Math.sin(at / 7));
+		const made = await model.encode(samples, { clip: 1, threads: 1, audioContext: 0 });
+		const logs = Array.from({ length: 202 }, (_, frame) => reference(samples, frame));
+		const least = logs.flat().reduce((high, value) => Math.max(high, value), -Infinity) - 8;
+		let largest = 0;
+		for (let position = 0; position < 1500; position++) {
+			const expected = logs[2 * position] ?? new Array<number>(80).fill(-10);
+			for (const [mel, log] of expected.entries()) {
+				const wanted = (Math.max(log, least) + 4) / 4;
+				largest = Math.max(largest, Math.abs((made[position * 128 + mel] ?? Number.NaN) - wanted));
+			}
+		}
+		expect(largest).toBeLessThan(1e-3);
 	});
 });
 
