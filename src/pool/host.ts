@@ -25,7 +25,7 @@ export interface HostOptions extends HostProcessOptions {
 	readonly maxRssBytes: number;
 	/** Whether another process may be started before the one it replaces has ended; always where absent. */
 	readonly hasRoomForTwo?: () => boolean;
-	/** Called when `memoryBytes` may have changed. */
+	/** Called when `memoryBytes` has changed. */
 	readonly onMemory?: () => void;
 	/** Another process takes the place of one that is needed. */
 	readonly onRestart?: (reason: RestartReason) => void;
@@ -93,6 +93,8 @@ export class Host implements Transcriber {
 	#replacedAtMs = -Infinity;
 	/** Of a process when it was loaded; 0 = none has been. */
 	#loadedBytes = 0;
+	/** `memoryBytes` as `onMemory` knows it. */
+	#toldBytes = 0;
 	#lastDeath = '';
 	#nextRequest = 1;
 	/** Every request that is not settled, in the order they came. */
@@ -275,7 +277,7 @@ export class Host implements Transcriber {
 			stopTimer();
 		}
 		this.#loadedBytes = process.loadedBytes;
-		this.#options.onMemory?.();
+		this.#tellMemory();
 		return this.#facts;
 	}
 
@@ -374,7 +376,7 @@ export class Host implements Transcriber {
 	#ended(process: HostProcess, how: string): void {
 		this.#processes.delete(process);
 		if (this.#process === process) this.#process = undefined;
-		this.#options.onMemory?.();
+		this.#tellMemory();
 		const lost = [...this.#requests].filter(({ place }) => place?.process === process);
 		for (const request of lost) request.place = undefined;
 		if (this.#closing) {
@@ -430,7 +432,7 @@ export class Host implements Transcriber {
 	}
 
 	#measured(process: HostProcess): void {
-		this.#options.onMemory?.();
+		this.#tellMemory();
 		const { maxRssBytes } = this.#options;
 		const bound = maxRssBytes || 2 * process.loadedBytes + usualGrowthBytes;
 		if (process !== this.#process || process.rssBytes <= bound) return;
@@ -447,6 +449,13 @@ export class Host implements Transcriber {
 		void this.#replace(process).finally(() => {
 			this.#isReplacing = false;
 		});
+	}
+
+	#tellMemory(): void {
+		const bytes = this.memoryBytes;
+		if (bytes === this.#toldBytes) return;
+		this.#toldBytes = bytes;
+		this.#options.onMemory?.();
 	}
 
 	/** Never rejects: where there is no other process to be had, the one that has grown goes on. */

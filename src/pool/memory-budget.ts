@@ -109,9 +109,10 @@ export class MemoryBudget<T extends Tenant> {
 	 * the machine is for. */
 	#trim(): void {
 		const { budgetBytes, tenants } = this.#options;
+		if (budgetBytes === 0) return;
 		const all = [...tenants()];
 		const excess = all.reduce((sum, { bytes }) => sum + bytes, 0) - budgetBytes;
-		if (budgetBytes === 0 || excess <= 0) return;
+		if (excess <= 0) return;
 		const last = Math.max(...all.map(({ lastUsedMs }) => lastUsedMs));
 		const others = all.filter(({ lastUsedMs }) => lastUsedMs < last);
 		this.#evict(longestUnused(others, excess));

