@@ -145,7 +145,7 @@ describe('clips in one pass', () => {
 	it.each([...batching, ...alsoBatching])('of %s have the texts and times they have alone', async (name) => {
 		await using together = await load(modelFixture(name));
 		await using alone = await load(modelFixture(name), { batch: 1 });
-		expect([together.limits.maxBatchClips, alone.limits.maxBatchClips]).toEqual([4, 1]);
+		expect([together.limits.maxBatchClips, alone.limits.maxBatchClips]).toEqual([8, 1]);
 		const clips = ['tones-abcde', 'tones-a', 'tones-deadbead', 'silence', 'tones-edcba'].map(clipOf);
 		const one = await run(alone, clips, { words: true });
 		const all = await run(together, clips, { words: true });

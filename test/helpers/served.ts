@@ -73,20 +73,21 @@ export function serveModels(models: readonly ServedModel[]): Promise<Served> {
 async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Served> {
 	const scratch = new Scratch();
 	const serving = whatToServe({ config: scratch.file('models.yaml', yaml) }, root);
+	const metrics = new Metrics();
 	const pool = new HostPool({
 		models: fixedServing(serving),
 		settings: hostSettings(serving.config),
 		script: hostScript(root),
 		env: hostEnvironment(lanesOf(serving.config)),
 		clock: systemClock,
-		metrics: new Metrics(),
+		metrics,
 		keepAliveMs: Infinity,
 		budgetBytes: 0,
 		maxHostBytes: 0,
 		createdAt,
 		...given,
 	});
-	const server = await startServer({ pool, version: '0.0.0-test', port: 0 });
+	const server = await startServer({ pool, metrics, version: '0.0.0-test', port: 0 });
 	return {
 		url: server.address.url,
 		pool,
