@@ -28,11 +28,11 @@ function settingOptions(command: Command, names: readonly SettingName[]): Comman
 	return command;
 }
 
-/** Commander's names for the flags are the settings' own. */
 function flagsOf(options: Record<string, unknown>): Flags {
 	const flags: Flags = {};
 	for (const name of settingNames) {
-		const value = options[name];
+		// Commander goes by the flag, which may lack the unit that the setting's name has.
+		const value = options[new Option(`--${settings[name].flag}`).attributeName()];
 		if (typeof value === 'string') flags[name] = value;
 		else if (value === true) flags[name] = 'true';
 	}

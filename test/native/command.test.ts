@@ -125,6 +125,11 @@ describe('earshot serve', () => {
 		expect(stderr).toMatch(/^earshot: Expected `preload` to be of .*paraformer.*, got `nobody`\n$/);
 	});
 
+	it('takes a flag whose setting has another name', async () => {
+		const { code, stderr } = await earshot('serve', '--config', config, '--keep-alive', 'soon');
+		expect([code, stderr]).toEqual([1, expect.stringContaining('Expected `--keep-alive` to be seconds')]);
+	});
+
 	it('refuses a port that is taken, with one line', async () => {
 		const { child: first, url } = await listening('--config', config);
 		const { port } = new URL(url);
@@ -167,7 +172,7 @@ describe('earshot ps, load and unload', () => {
 		});
 		child.kill('SIGTERM');
 		await new Promise((resolve) => child.on('close', resolve));
-	});
+	}, 60_000);
 
 	it('say so where no server answers', async () => {
 		expect(await earshot('ps', '--config', config, '--addr', '127.0.0.1:1')).toMatchObject({
