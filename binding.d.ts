@@ -308,6 +308,38 @@ export interface SherpaInfo {
 
 export function loadSherpa(options: SherpaLoad): Promise<Model<SherpaClipOptions, SherpaInfo>>;
 
+export interface StreamingLoad {
+	readonly libraryDir: string;
+	readonly lanes: number;
+	/** Fields of SherpaOnnxOnlineRecognizerConfig by dotted path. Unknown paths throw model_load_failed. */
+	readonly config: Readonly<Record<string, string | number>>;
+	/** Silence put behind the last samples: a model decodes chunk by chunk, and waits for whole ones. */
+	readonly tailSeconds: number;
+}
+
+export interface PartialResult {
+	/** Since the last endpoint. Times are seconds from the start of the stream. */
+	readonly result: RawResult;
+	/** Somebody has stopped speaking: `result` is final, and the next one begins anew. */
+	readonly endpoint: boolean;
+}
+
+/** Somebody who speaks, for any time. One call at a time. */
+export interface SpeechStream {
+	/** Decodes what these samples complete. `last`: nothing follows, and the result is final. */
+	feed(samples: Samples, last: boolean): Promise<PartialResult>;
+	/** Cancels what runs. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** A model that hears while somebody speaks. Takes whole clips too; of SherpaClipOptions `clip` and `hotwords`. */
+export interface StreamingModel extends Model<SherpaClipOptions, SherpaInfo> {
+	/** Any number at once, whatever the lanes. Phrases as in `hotwords`. Throws `closed`. */
+	stream(hotwords: string): SpeechStream;
+}
+
+export function loadStreaming(options: StreamingLoad): Promise<StreamingModel>;
+
 // ---- the machine -------------------------------------------------------------------------------
 
 export interface Device {

@@ -312,6 +312,49 @@ Napi::Value LoadSherpa(const Info& info) {
 		[lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
 }
 
+Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made) {
+	Napi::Object stream = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<SpeechStream>>(std::move(made), 1);
+	stream.Set("feed", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+		const Clip samples = ViewOf(info[0]);
+		const bool last = info[1].As<Napi::Boolean>().Value();
+		return handle->Start<PartialResult>(info.Env(), 0, {info[0]},
+			[samples, last](SpeechStream& running, const Cancel& cancel) { return running.Feed(samples, last, cancel); },
+			[](Napi::Env settled, PartialResult& partial) -> Napi::Value {
+				Napi::Object object = Napi::Object::New(settled);
+				object.Set("result", ToJs(settled, partial.result));
+				object.Set("endpoint", partial.endpoint);
+				return object;
+			});
+	}, "feed"));
+	stream.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
+		return handle->Close(info.Env());
+	}, "close"));
+	return stream;
+}
+
+Napi::Value LoadStreaming(const Info& info) {
+	const Options options(info[0]);
+	StreamingLoad load;
+	load.library_dir = options.String("libraryDir");
+	load.config = ReadConfig(options.Object("config"));
+	load.tail_seconds = options.Number("tailSeconds");
+	const int lanes = std::max(1, options.Int("lanes"));
+	using Loaded = std::shared_ptr<StreamingEngine>;
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
+		[lanes](Napi::Env env, Loaded& engine) {
+			// Streams do without the model once it is closed; it makes no new ones.
+			const std::weak_ptr<StreamingEngine> streaming = engine;
+			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), lanes);
+			model.Set("stream", Napi::Function::New(env, [streaming](const Info& call) -> Napi::Value {
+				const auto alive = streaming.lock();
+				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});
+				return MakeStream(call.Env(), alive->Stream(call[0].As<Napi::String>().Utf8Value()));
+			}, "stream"));
+			return model;
+		}));
+}
+
 // ---- voice activity ----------------------------------------------------------------------------
 
 Napi::Object ToJs(Napi::Env env, const Heard& heard) {
@@ -497,6 +540,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("loadWhisper", LoadGgmlModel<WhisperEngine::Load>);
 	set("loadParakeet", LoadGgmlModel<LoadParakeet>);
 	set("loadSherpa", LoadSherpa);
+	set("loadStreaming", LoadStreaming);
 	set("devices", Devices);
 	set("cpuFeatures", CpuFeatures);
 	set("versions", Versions);

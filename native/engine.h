@@ -248,6 +248,35 @@ public:
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
 };
 
+struct StreamingLoad {
+	std::string library_dir;
+	SherpaConfig config;
+	/** Silence that the model needs behind the last word before it decodes it. */
+	double tail_seconds = 0;
+};
+
+struct PartialResult {
+	/** Since the last endpoint. Times are seconds from the start of the stream. */
+	RawResult result;
+	/** Somebody has stopped speaking: the result is final, and the next one begins anew. */
+	bool endpoint = false;
+};
+
+/** One speaker. Any thread, one call at a time; of no more use after a failure or the last samples. */
+class SpeechStream {
+public:
+	virtual ~SpeechStream() = default;
+	/** Decodes what these samples complete. `last`: nothing follows, and the result is final. */
+	virtual Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) = 0;
+};
+
+/** One recognizer for any number of streams and clips at once, on any threads. */
+class StreamingEngine : public SherpaEngine {
+public:
+	static Expected<std::shared_ptr<StreamingEngine>> Load(const StreamingLoad& load);
+	virtual std::shared_ptr<SpeechStream> Stream(const std::string& hotwords) = 0;
+};
+
 Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);
 
 // ---- voice activity ----------------------------------------------------------------------------

@@ -131,6 +131,52 @@ struct Result {
 	int32_t segment_count;
 };
 
+struct OnlineParaformer {
+	const char *encoder, *decoder;
+};
+
+struct OnlineModelConfig {
+	Transducer transducer;
+	OnlineParaformer paraformer;
+	ModelPath zipformer2_ctc;
+	const char* tokens;
+	int32_t num_threads;
+	const char* provider;
+	int32_t debug;
+	const char *model_type, *modeling_unit, *bpe_vocab, *tokens_buf;
+	int32_t tokens_buf_size;
+	ModelPath nemo_ctc, t_one_ctc;
+};
+
+struct CtcFstDecoder {
+	const char* graph;
+	int32_t max_active;
+};
+
+struct OnlineRecognizerConfig {
+	FeatureConfig feat_config;
+	OnlineModelConfig model_config;
+	const char* decoding_method;
+	int32_t max_active_paths, enable_endpoint;
+	float rule1_min_trailing_silence, rule2_min_trailing_silence, rule3_min_utterance_length;
+	const char* hotwords_file;
+	float hotwords_score;
+	CtcFstDecoder ctc_fst_decoder_config;
+	const char *rule_fsts, *rule_fars;
+	float blank_penalty;
+	const char* hotwords_buf;
+	int32_t hotwords_buf_size;
+	HomophoneReplacer hr;
+};
+
+struct OnlineResult {
+	const char *text, *tokens;
+	const char* const* tokens_arr;
+	float* timestamps;
+	int32_t count;
+	const char* json;
+};
+
 struct SileroVad {
 	const char* model;
 	float threshold, min_silence_duration, min_speech_duration;
@@ -265,6 +311,42 @@ EARSHOT_AT(Result, segment_durations, 96);
 EARSHOT_AT(Result, segment_texts, 104);
 EARSHOT_AT(Result, segment_texts_arr, 112);
 EARSHOT_AT(Result, segment_count, 120);
+static_assert(sizeof(OnlineModelConfig) == 136);
+EARSHOT_AT(OnlineModelConfig, paraformer, 24);
+EARSHOT_AT(OnlineModelConfig, zipformer2_ctc, 40);
+EARSHOT_AT(OnlineModelConfig, tokens, 48);
+EARSHOT_AT(OnlineModelConfig, num_threads, 56);
+EARSHOT_AT(OnlineModelConfig, provider, 64);
+EARSHOT_AT(OnlineModelConfig, debug, 72);
+EARSHOT_AT(OnlineModelConfig, model_type, 80);
+EARSHOT_AT(OnlineModelConfig, modeling_unit, 88);
+EARSHOT_AT(OnlineModelConfig, bpe_vocab, 96);
+EARSHOT_AT(OnlineModelConfig, tokens_buf, 104);
+EARSHOT_AT(OnlineModelConfig, tokens_buf_size, 112);
+EARSHOT_AT(OnlineModelConfig, nemo_ctc, 120);
+EARSHOT_AT(OnlineModelConfig, t_one_ctc, 128);
+static_assert(sizeof(OnlineRecognizerConfig) == 272);
+EARSHOT_AT(OnlineRecognizerConfig, model_config, 8);
+EARSHOT_AT(OnlineRecognizerConfig, decoding_method, 144);
+EARSHOT_AT(OnlineRecognizerConfig, max_active_paths, 152);
+EARSHOT_AT(OnlineRecognizerConfig, enable_endpoint, 156);
+EARSHOT_AT(OnlineRecognizerConfig, rule1_min_trailing_silence, 160);
+EARSHOT_AT(OnlineRecognizerConfig, rule2_min_trailing_silence, 164);
+EARSHOT_AT(OnlineRecognizerConfig, rule3_min_utterance_length, 168);
+EARSHOT_AT(OnlineRecognizerConfig, hotwords_file, 176);
+EARSHOT_AT(OnlineRecognizerConfig, hotwords_score, 184);
+EARSHOT_AT(OnlineRecognizerConfig, ctc_fst_decoder_config, 192);
+EARSHOT_AT(OnlineRecognizerConfig, rule_fsts, 208);
+EARSHOT_AT(OnlineRecognizerConfig, rule_fars, 216);
+EARSHOT_AT(OnlineRecognizerConfig, blank_penalty, 224);
+EARSHOT_AT(OnlineRecognizerConfig, hotwords_buf, 232);
+EARSHOT_AT(OnlineRecognizerConfig, hotwords_buf_size, 240);
+EARSHOT_AT(OnlineRecognizerConfig, hr, 248);
+static_assert(sizeof(OnlineResult) == 48);
+EARSHOT_AT(OnlineResult, tokens_arr, 16);
+EARSHOT_AT(OnlineResult, timestamps, 24);
+EARSHOT_AT(OnlineResult, count, 32);
+EARSHOT_AT(OnlineResult, json, 40);
 static_assert(sizeof(SileroVad) == 32);
 EARSHOT_AT(SileroVad, threshold, 8);
 EARSHOT_AT(SileroVad, min_silence_duration, 12);
@@ -286,6 +368,8 @@ EARSHOT_AT(SpeechSegment, n, 16);
 
 struct Recognizer;
 struct Stream;
+struct OnlineRecognizer;
+struct OnlineStream;
 struct Detector;
 struct Punctuation;
 
@@ -316,6 +400,20 @@ struct Library {
 	void (*DecodeMultipleOfflineStreams)(const Recognizer*, const Stream**, int32_t);
 	const Result* (*GetOfflineStreamResult)(const Stream*);
 	void (*DestroyOfflineRecognizerResult)(const Result*);
+
+	const OnlineRecognizer* (*CreateOnlineRecognizer)(const OnlineRecognizerConfig*);
+	void (*DestroyOnlineRecognizer)(const OnlineRecognizer*);
+	const OnlineStream* (*CreateOnlineStream)(const OnlineRecognizer*);
+	const OnlineStream* (*CreateOnlineStreamWithHotwords)(const OnlineRecognizer*, const char*);
+	void (*DestroyOnlineStream)(const OnlineStream*);
+	void (*OnlineStreamAcceptWaveform)(const OnlineStream*, int32_t, const float*, int32_t);
+	void (*OnlineStreamInputFinished)(const OnlineStream*);
+	int32_t (*IsOnlineStreamReady)(const OnlineRecognizer*, const OnlineStream*);
+	void (*DecodeMultipleOnlineStreams)(const OnlineRecognizer*, const OnlineStream**, int32_t);
+	const OnlineResult* (*GetOnlineStreamResult)(const OnlineRecognizer*, const OnlineStream*);
+	void (*DestroyOnlineRecognizerResult)(const OnlineResult*);
+	int32_t (*OnlineStreamIsEndpoint)(const OnlineRecognizer*, const OnlineStream*);
+	void (*OnlineStreamReset)(const OnlineRecognizer*, const OnlineStream*);
 
 	const Punctuation* (*CreateOfflinePunctuation)(const PunctuationConfig*);
 	void (*DestroyOfflinePunctuation)(const Punctuation*);

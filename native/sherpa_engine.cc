@@ -19,6 +19,7 @@
 
 #include "engine.h"
 #include "sherpa_api.h"
+#include "sherpa_config.h"
 
 namespace earshot {
 
@@ -114,6 +115,19 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(GetOfflineStreamResult);
 	EARSHOT_FIND(DestroyOfflineRecognizerResult);
 	EARSHOT_FIND(AcceptWaveformOffline);
+	EARSHOT_FIND(CreateOnlineRecognizer);
+	EARSHOT_FIND(DestroyOnlineRecognizer);
+	EARSHOT_FIND(CreateOnlineStream);
+	EARSHOT_FIND(CreateOnlineStreamWithHotwords);
+	EARSHOT_FIND(DestroyOnlineStream);
+	EARSHOT_FIND(OnlineStreamAcceptWaveform);
+	EARSHOT_FIND(OnlineStreamInputFinished);
+	EARSHOT_FIND(IsOnlineStreamReady);
+	EARSHOT_FIND(DecodeMultipleOnlineStreams);
+	EARSHOT_FIND(GetOnlineStreamResult);
+	EARSHOT_FIND(DestroyOnlineRecognizerResult);
+	EARSHOT_FIND(OnlineStreamIsEndpoint);
+	EARSHOT_FIND(OnlineStreamReset);
 	EARSHOT_FIND(CreateOfflinePunctuation);
 	EARSHOT_FIND(DestroyOfflinePunctuation);
 	// These two lack the prefix that all others have.
@@ -177,30 +191,13 @@ namespace {
 
 using sherpa::RecognizerConfig;
 
-enum class Kind { kString, kInt, kFloat };
-
-struct Field {
-	size_t offset;
-	Kind kind;
-};
-
-template <class T>
-constexpr Kind KindOf() {
-	if constexpr (std::is_same_v<T, const char*>) return Kind::kString;
-	else if constexpr (std::is_same_v<T, float>) return Kind::kFloat;
-	else {
-		static_assert(std::is_same_v<T, int32_t>);
-		return Kind::kInt;
-	}
-}
-
 /** Every field of the configuration that may be set, by its path. */
-const std::map<std::string_view, Field>& Fields() {
+const sherpa::Fields& AllFields() {
 #define EARSHOT_FIELD(path) \
 	{#path, {offsetof(RecognizerConfig, path), \
-		KindOf<std::remove_cvref_t<decltype(std::declval<RecognizerConfig>().path)>>()}}
+		sherpa::KindOf<std::remove_cvref_t<decltype(std::declval<RecognizerConfig>().path)>>()}}
 #define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
-	static const std::map<std::string_view, Field> fields = {
+	static const sherpa::Fields fields = {
 		EARSHOT_FIELD(feat_config.sample_rate),
 		EARSHOT_FIELD(feat_config.feature_dim),
 		EARSHOT_MODEL(transducer.encoder),
@@ -290,48 +287,11 @@ const std::map<std::string_view, Field>& Fields() {
 	return fields;
 }
 
-/** Strings stay where they are in `values`. */
-Expected<Done> Fill(RecognizerConfig& config, const SherpaConfig& values) {
-	for (const auto& [path, value] : values) {
-		const auto found = Fields().find(path);
-		if (found == Fields().end()) return Failure{"model_load_failed", "sherpa-onnx has no setting '" + path + "'"};
-		const Field field = found->second;
-		const bool is_string = std::holds_alternative<std::string>(value);
-		if (is_string != (field.kind == Kind::kString)) {
-			return Failure{"model_load_failed", "setting '" + path + "' wants a " + (is_string ? "number" : "string")};
-		}
-		auto* at = reinterpret_cast<char*>(&config) + field.offset;
-		if (is_string) {
-			const char* text = std::get<std::string>(value).c_str();
-			std::memcpy(at, &text, sizeof text);
-			continue;
-		}
-		const double number = std::get<double>(value);
-		if (field.kind == Kind::kFloat) {
-			const auto narrow = static_cast<float>(number);
-			std::memcpy(at, &narrow, sizeof narrow);
-		} else {
-			if (!(std::abs(number) <= INT32_MAX) || number != std::floor(number)) {
-				return Failure{"model_load_failed", "setting '" + path + "' wants an integer"};
-			}
-			const auto narrow = static_cast<int32_t>(number);
-			std::memcpy(at, &narrow, sizeof narrow);
-		}
-	}
-	return Done{};
-}
-
 /** `<|zh|>` → `zh` */
 std::string Unbracketed(const char* text) {
 	std::string_view view = text == nullptr ? "" : text;
 	if (view.starts_with("<|") && view.ends_with("|>") && view.size() >= 4) view = view.substr(2, view.size() - 4);
 	return std::string(view);
-}
-
-std::string_view Trimmed(std::string_view text) {
-	while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-	while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-	return text;
 }
 
 /** The library's features need a frame or two: what is shorter gets silence behind it. */
@@ -370,14 +330,6 @@ private:
 	int running_ = 0;
 	SherpaConfig applied_;
 };
-
-/** `<0xE4>`, as the library writes a byte of a byte-level vocabulary; -1 = something else. */
-int ByteOf(std::string_view token) {
-	if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
-	const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
-	const int high = digit(token[3]), low = digit(token[4]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
 
 class Sherpa final : public SherpaEngine {
 public:
@@ -419,7 +371,7 @@ private:
 	Expected<RecognizerHandle> CreateRecognizer() {
 		const sherpa::Words words;
 		sherpa::Padded<RecognizerConfig> padded;
-		if (Expected<Done> filled = Fill(padded.config, load_.config); !filled) return filled.failure();
+		if (Expected<Done> filled = sherpa::Fill(&padded.config, AllFields(), load_.config); !filled) return filled.failure();
 		RecognizerHandle recognizer(
 			library_->CreateOfflineRecognizer(&padded.config), library_->DestroyOfflineRecognizer);
 		if (!recognizer) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + words.Line()};
@@ -459,7 +411,7 @@ private:
 			SherpaConfig config = load_.config;
 			for (const auto& [path, value] : options.changes) config[path] = value;
 			sherpa::Padded<RecognizerConfig> padded;
-			applied = Fill(padded.config, config);
+			applied = sherpa::Fill(&padded.config, AllFields(), config);
 			if (applied) library_->OfflineRecognizerSetConfig(recognizer, &padded.config);
 		});
 		struct Leave {
@@ -545,7 +497,7 @@ private:
 	}
 
 	void Punctuate(RawResult& result) const {
-		const std::string_view text = Trimmed(result.text.empty() ? result.bytes : result.text);
+		const std::string_view text = sherpa::Trimmed(result.text.empty() ? result.bytes : result.text);
 		if (!punctuation_ || text.empty()) return;
 		const std::unique_ptr<const char, void (*)(const char*)> punctuated(
 			library_->OfflinePunctuationAddPunct(punctuation_.get(), std::string(text).c_str()),
@@ -583,12 +535,12 @@ private:
 			}
 			const float logprob = raw.ys_log_probs == nullptr ? kUnknown : raw.ys_log_probs[i];
 			logprobs += logprob;
-			const int byte = ByteOf(raw.tokens_arr[i]);
+			const int byte = sherpa::ByteOf(raw.tokens_arr[i]);
 			const auto character = static_cast<char>(byte);
 			result.AddToken(
 				byte < 0 ? std::string_view(raw.tokens_arr[i]) : std::string_view(&character, 1), -1, start, end, logprob);
 		}
-		if (Trimmed(text) != Trimmed(result.bytes)) result.text = text;
+		if (sherpa::Trimmed(text) != sherpa::Trimmed(result.bytes)) result.text = text;
 		if (!text.empty() || !result.bytes.empty()) {
 			const auto count = static_cast<double>(result.token_ends.size());
 			result.AddSegment(0, end_of_clip, count > 0 ? logprobs / count : kUnknown, kUnknown, kUnknown);

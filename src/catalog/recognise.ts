@@ -122,6 +122,8 @@ const kinds: readonly (readonly [type: string, roles: readonly string[]])[] = [
 	['canary', ['encoder', 'decoder', 'tokens']],
 	['fire_red_asr', ['encoder', 'decoder', 'tokens']],
 	['cohere_transcribe', ['encoder', 'decoder', 'tokens']],
+	['streaming_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
+	['streaming_paraformer', ['encoder', 'decoder', 'tokens']],
 ];
 
 function rolesFor(
@@ -152,7 +154,7 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 	const shape = has('encoder', 'decoder', 'joiner') ? 'three' : has('encoder', 'decoder') ? 'two' : 'one';
 	const type = typeByMetadata(metadata, shape) ?? typeByName(path.basename(folder), shape);
 	if (type === 'streaming')
-		throw cannot(folder, 'it is a streaming model, and Earshot does not serve those yet');
+		throw cannot(folder, 'it is a streaming model of a kind that Earshot does not serve');
 	if (type === undefined) throw cannot(folder, 'its type cannot be told from its files; name it with --type');
 	return type;
 }
@@ -162,7 +164,8 @@ type Shape = 'one' | 'two' | 'three';
 /** Pure. The keys are those that sherpa-onnx's own loaders look for. */
 export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Shape): string | undefined {
 	const kind = (metadata.get('model_type') ?? '').toLowerCase().replaceAll('-', '_');
-	if (metadata.has('decode_chunk_len') || metadata.has('left_context_len')) return 'streaming';
+	const streaming = ['decode_chunk_len', 'left_context_len', 'chunk_shift', 'decoder_num_blocks'];
+	if (streaming.some((key) => metadata.has(key))) return streamingType(metadata, kind, shape);
 	if (shape === 'three') {
 		if (metadata.has('pred_rnn_layers') || kind.startsWith('encdec')) return 'nemo_transducer';
 		return kind === '' ? undefined : 'transducer';
@@ -190,6 +193,14 @@ export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Sha
 	if (told !== undefined) return told;
 	if (metadata.has('normalize_type')) return 'nemo_ctc';
 	return metadata.has('lfr_window_size') ? 'paraformer' : undefined;
+}
+
+/** `streaming`: of another kind. */
+function streamingType(metadata: ReadonlyMap<string, string>, kind: string, shape: Shape): string {
+	if (shape === 'two') return metadata.has('decoder_num_blocks') ? 'streaming_paraformer' : 'streaming';
+	if (shape === 'three') return kind === 'zipformer2' ? 'streaming_transducer' : 'streaming';
+	if (metadata.has('cache_last_channel_dim1')) return 'streaming_nemo_ctc';
+	return metadata.has('cnn_module_kernels') ? 'streaming_zipformer_ctc' : 'streaming';
 }
 
 /** Pure. Where the files are silent, the folder's name as its publisher gave it. */

@@ -123,3 +123,28 @@ export interface Engine {
 	/** Waits for running batches, then frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }
+
+/** What was heard since the last endpoint. Times are seconds from the start of the stream. */
+export interface PartialResult {
+	readonly result: ClipResult;
+	/** Somebody has stopped speaking: `result` is final, and the next one begins anew. */
+	readonly endpoint: boolean;
+}
+
+/** Somebody who speaks, for any time. One call at a time. */
+export interface SpeechStream {
+	/** 16 kHz mono f32; `last`: nothing follows, and the result is final. Rejects with EarshotError only. */
+	feed(samples: Float32Array, last: boolean): Promise<PartialResult>;
+	/** Cancels what runs. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** A model that hears while somebody speaks. */
+export interface StreamingEngine extends Engine {
+	/** Any number at once, beside the clips in the lanes. */
+	stream(options: RecognizeOptions): SpeechStream;
+}
+
+export function isStreaming(engine: Engine): engine is StreamingEngine {
+	return 'stream' in engine;
+}

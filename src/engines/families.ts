@@ -4,7 +4,7 @@
  * and result code, and its issue tracker for the limits. Pure; imported by the registry and the engine.
  */
 
-/** A field of SherpaOnnxOfflineModelConfig, below `model_config.`. */
+/** A field of SherpaOnnxOfflineModelConfig, or of the streaming one, below `model_config.`. */
 type Field = string;
 
 export interface OptionRule {
@@ -58,6 +58,8 @@ export interface Family {
 	readonly keywordsOption?: string;
 	readonly maxClipSeconds: number;
 	readonly minClipSeconds?: number;
+	/** It hears while somebody speaks, chunk by chunk: frames of 10 ms in one, or the metadata that tells. */
+	readonly chunk?: number | { readonly role: string; readonly key: string };
 }
 
 const senseVoiceLanguages = ['zh', 'en', 'ja', 'ko', 'yue'] as const;
@@ -89,7 +91,7 @@ const beamSearch = {
 	blank_penalty: { field: 'blank_penalty', kind: 'number' },
 } as const satisfies Record<string, OptionRule>;
 
-/** Options of every family. */
+/** Options of every family, but for `punctuation` of the streaming ones. */
 const sharedOptions = {
 	rule_fsts: { field: 'rule_fsts', kind: 'files' },
 	rule_fars: { field: 'rule_fars', kind: 'files' },
@@ -276,6 +278,34 @@ export const families = {
 	fire_red_asr_ctc: ctc('fire_red_asr_ctc.model', { batches: true }),
 	omnilingual: ctc('omnilingual.model'),
 	medasr: ctc('medasr.model', { languages: ['en'], batches: true }),
+	streaming_transducer: {
+		files: transducerFiles,
+		modelType: 'zipformer2',
+		options: beamSearch,
+		hotwords: true,
+		batches: true,
+		times: true,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+		chunk: { role: 'encoder', key: 'T' },
+	},
+	streaming_zipformer_ctc: ctc('zipformer2_ctc.model', {
+		batches: true,
+		chunk: { role: 'model', key: 'T' },
+	}),
+	// The library counts its frames as half as long as they are.
+	streaming_nemo_ctc: ctc('nemo_ctc.model', {
+		batches: true,
+		times: false,
+		chunk: { role: 'model', key: 'window_size' },
+	}),
+	streaming_paraformer: {
+		files: { encoder: 'paraformer.encoder', decoder: 'paraformer.decoder', tokens: 'tokens' },
+		times: false,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+		chunk: 61,
+	},
 } as const satisfies Record<string, Family>;
 
 export type SherpaType = keyof typeof families;
@@ -286,7 +316,14 @@ export function isSherpaType(type: string): type is SherpaType {
 
 export function familyOf(type: SherpaType): Family {
 	const family: Family = families[type];
-	const options = { ...family.options, ...sharedOptions, ...(family.batches === true ? batchOptions : {}) };
+	const { punctuation, ...others } = sharedOptions;
+	const options = {
+		...family.options,
+		...others,
+		// What is punctuated are whole clips.
+		...(family.chunk === undefined ? { punctuation } : {}),
+		...(family.batches === true ? batchOptions : {}),
+	};
 	return { ...family, options };
 }
 

@@ -58,6 +58,22 @@ const promptFlags = [
 ];
 const promptStart = ['<|startofcontext|>', '<|startoftranscript|>', '<|emo:undefined|>'];
 
+const zipformerStates = {
+	integers: ['T', 'decode_chunk_len'],
+	lists: [
+		'encoder_dims',
+		'query_head_dims',
+		'value_head_dims',
+		'num_heads',
+		'num_encoder_layers',
+		'cnn_module_kernels',
+		'left_context_len',
+	],
+	// With the states of one layer at least.
+	inputs: ['f3', 'f3', 'f4', 'f3', 'f3', 'f3', 'f3'],
+	outputs: 9,
+} as const;
+
 export const needs: Readonly<Record<SherpaType, Needs>> = {
 	sense_voice: {
 		networks: {
@@ -214,15 +230,52 @@ export const needs: Readonly<Record<SherpaType, Needs>> = {
 	// Its blank is symbol 0, whatever it is called.
 	omnilingual: { ...ctcNeeds({ inputs: ['f2'] }), tokens: {} },
 	medasr: ctcNeeds({ integers: ['vocab_size'], texts: ['model_type'], inputs: ['f3', '*2'] }),
+	streaming_transducer: {
+		networks: {
+			encoder: { modelType: /^zipformer2$/, ...zipformerStates },
+			decoder: { integers: ['vocab_size', 'context_size'], inputs: ['i2'] },
+			joiner: { inputs: ['f2', 'f2'] },
+		},
+		tokens: {},
+	},
+	streaming_zipformer_ctc: ctcNeeds(zipformerStates),
+	streaming_nemo_ctc: ctcNeeds({
+		integers: [
+			'window_size',
+			'chunk_shift',
+			'subsampling_factor',
+			'vocab_size',
+			'cache_last_channel_dim1',
+			'cache_last_channel_dim2',
+			'cache_last_channel_dim3',
+			'cache_last_time_dim1',
+			'cache_last_time_dim2',
+			'cache_last_time_dim3',
+		],
+		inputs: ['f3', 'i1', 'f4', 'f4', 'i1'],
+		outputs: 5,
+	}),
+	streaming_paraformer: {
+		networks: {
+			encoder: {
+				integers: ['vocab_size', ...lfr, 'encoder_output_size', 'decoder_num_blocks', 'decoder_kernel_size'],
+				lists: ['neg_mean', 'inv_stddev'],
+				inputs: ['f3', 'i1'],
+				outputs: 3,
+			},
+			decoder: { inputs: ['f3', 'i1', 'f3', 'i1', 'f3'], outputs: 3 },
+		},
+		tokens: {},
+	},
 };
 
 /** Which types a `model_type` in the metadata belongs to, where an exporter writes it. */
 export const typesByModelType: readonly (readonly [RegExp, readonly SherpaType[]])[] = [
 	[/^sense_voice_ctc/, ['sense_voice']],
-	[/^paraformer/, ['paraformer']],
-	[/^(zipformer2?|conformer|lstm)$/, ['transducer']],
-	[/^EncDec(RNNT|Hybrid)/, ['nemo_transducer', 'nemo_ctc']],
-	[/^EncDecCTC/, ['nemo_ctc']],
+	[/^paraformer/, ['paraformer', 'streaming_paraformer']],
+	[/^(zipformer2?|conformer|lstm)$/, ['transducer', 'streaming_transducer', 'streaming_zipformer_ctc']],
+	[/^EncDec(RNNT|Hybrid)/, ['nemo_transducer', 'nemo_ctc', 'streaming_nemo_ctc']],
+	[/^EncDecCTC/, ['nemo_ctc', 'streaming_nemo_ctc']],
 	[/^EncDecMultiTask/, ['canary']],
 	[/^zipformer2_ctc$/, ['zipformer_ctc']],
 	[/^wenet_ctc$/, ['wenet_ctc']],

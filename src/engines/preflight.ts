@@ -184,6 +184,9 @@ function checkNetwork(
 		why: string,
 		cure = `export it again with that, or check \`type\` and \`files\` (type is \`${type}\`)`,
 	) => refuse(role, file, why, cure);
+	if (familyOf(type).chunk === undefined && streamingKeys.some((key) => metadata.has(key))) {
+		throw no('it is a streaming model', 'write the `type` of such: one that begins with `streaming_`');
+	}
 	if (otherType !== undefined) throw no(otherType, `write \`type: ${others?.[0]}\``);
 	if (network.modelType && !network.modelType.test(told ?? '')) {
 		throw no(`its metadata has ${told === undefined ? 'no `model_type`' : `\`model_type\` = \`${told}\``}`);
@@ -226,8 +229,11 @@ function checkNetwork(
 	}
 }
 
+/** Metadata of models that decode chunk by chunk: Zipformer's, NeMo's, Paraformer's. */
+const streamingKeys = ['decode_chunk_len', 'chunk_shift', 'decoder_num_blocks'];
+
 /** Metadata that sizes something. */
-const sizes = /size|factor|dim|layers?$|head$|hidden|max_len|max_total_len|^n_/;
+const sizes = /size|shift|factor|dim|layers?$|blocks$|head$|hidden|max_len|max_total_len|chunk|^T$|^n_/;
 
 function fits(inputs: readonly OnnxValue[], wanted: readonly string[]): boolean {
 	if (inputs.length < wanted.length) return false;
@@ -274,6 +280,7 @@ function checkTogether(
 ): void {
 	const encoder = networks.get('encoder');
 	const decoder = networks.get('decoder');
+	checkStates(type, files, networks);
 	if (type === 'canary' && encoder && decoder) {
 		const layers = Number(encoder.metadata.get('num_decoder_layers') ?? 6);
 		if (decoder.inputs.length !== layers + 3) {
@@ -299,6 +306,45 @@ function checkTogether(
 			);
 		}
 	}
+}
+
+/** A streaming model that hands back fewer states than it says kills the process. */
+function checkStates(
+	type: SherpaType,
+	files: Readonly<Record<string, string>>,
+	networks: ReadonlyMap<string, OnnxFile>,
+): void {
+	const role = type === 'streaming_transducer' ? 'encoder' : 'model';
+	const zipformer = networks.get(role);
+	if (zipformer && (type === 'streaming_transducer' || type === 'streaming_zipformer_ctc')) {
+		const layers = (zipformer.metadata.get('num_encoder_layers') ?? '').split(',').map(Number);
+		// Six of each layer, one of the frames' embedding, and a count; beside the frames, or what is heard in them.
+		const wanted = 6 * layers.reduce((sum, each) => sum + each, 0) + 3;
+		checkCounts(role, files[role] ?? '', zipformer, wanted, '`num_encoder_layers`');
+	}
+	const [encoder, decoder] = [networks.get('encoder'), networks.get('decoder')];
+	if (type === 'streaming_paraformer' && encoder && decoder) {
+		const blocks = Number(encoder.metadata.get('decoder_num_blocks'));
+		if (decoder.inputs.length !== blocks + 4 || decoder.outputs.length !== blocks + 2) {
+			throw refuse(
+				'decoder',
+				files.decoder ?? '',
+				`it has ${decoder.inputs.length - 4} states, and the encoder's \`decoder_num_blocks\` is ${blocks}`,
+				'the two are not of one model',
+			);
+		}
+	}
+}
+
+function checkCounts(role: string, file: string, found: OnnxFile, wanted: number, key: string): void {
+	if (found.inputs.length === wanted && found.outputs.length === wanted) return;
+	const { inputs, outputs } = found;
+	throw refuse(
+		role,
+		file,
+		`it takes ${inputs.length} inputs and gives ${outputs.length} outputs, and its ${key} asks for ${wanted} of each`,
+		'export it again',
+	);
 }
 
 function checkTokens(

@@ -1,7 +1,7 @@
 /** sherpa-onnx behind the Engine interface: one shared recognizer, one thread per lane. */
 
 import path from 'node:path';
-import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../binding.js';
+import type { Model, RawResult, SherpaClipOptions, SherpaInfo, StreamingModel } from '../../binding.js';
 import { EarshotError } from '../errors.js';
 import { languageName } from '../languages.js';
 import type {
@@ -13,10 +13,12 @@ import type {
 	Limits,
 	ModelFacts,
 	RecognizeOptions,
+	SpeechStream,
+	StreamingEngine,
 } from './engine.js';
 import { type Family, familyOf, type SherpaType } from './families.js';
-import { addon, guarded, packageRoot } from './native.js';
-import { isDynamicallyQuantised, languagesOf, preflight } from './preflight.js';
+import { addon, fromNative, guarded, packageRoot } from './native.js';
+import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './preflight.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from './tokens.js';
 
 export interface SherpaSettings {
@@ -31,6 +33,9 @@ export interface SherpaSettings {
 	readonly libraryDir: string;
 	readonly lanes: number;
 }
+
+/** Of every clip, Hz. */
+const sampleRate = 16_000;
 
 /** Stretches of speech this near to each other are one utterance. */
 const mergeGapSeconds = 0.5;
@@ -47,16 +52,22 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const family = familyOf(settings.type);
 	const checked = await preflight(settings);
 	const provider = providerOf(settings);
-	const model = await guarded(() =>
-		addon().loadSherpa({
-			libraryDir: settings.libraryDir,
-			// The express lane's too.
-			lanes: settings.lanes + 1,
-			config: configOf(family, settings),
-			changesApart: family.changes?.apart ?? false,
-			exclusive: family.exclusive ?? false,
-			punctuation: textOption(settings, 'punctuation') ?? '',
-		}),
+	const tailSeconds = tailSecondsOf(family, checked);
+	const common = {
+		libraryDir: settings.libraryDir,
+		// The express lane's too.
+		lanes: settings.lanes + 1,
+		config: configOf(family, settings),
+	};
+	const model = await guarded<Model<SherpaClipOptions, SherpaInfo> | StreamingModel>(() =>
+		tailSeconds !== undefined
+			? addon().loadStreaming({ ...common, tailSeconds })
+			: addon().loadSherpa({
+					...common,
+					changesApart: family.changes?.apart ?? false,
+					exclusive: family.exclusive ?? false,
+					punctuation: textOption(settings, 'punctuation') ?? '',
+				}),
 	);
 	if (model.info.fallback !== '') {
 		await model.close();
@@ -66,10 +77,20 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 				'leave it out, or give the folder of a build that has it with --sherpa-dir',
 		);
 	}
-	return new SherpaEngine(model, family, settings, {
+	const known = {
 		languages: settings.languages ?? languagesOf(checked, settings.type),
 		quantised: isDynamicallyQuantised(checked, settings.files),
-	});
+	};
+	if ('stream' in model) return new StreamingSherpaEngine(model, family, settings, known);
+	return new SherpaEngine(model, family, settings, known);
+}
+
+/** Silence that lets a streaming model hear the end of a clip: what is behind it, and the chunk that it is in. */
+function tailSecondsOf({ chunk }: Family, { networks }: Checked): number | undefined {
+	if (chunk === undefined) return undefined;
+	const frames =
+		typeof chunk === 'number' ? chunk : Number(networks.get(chunk.role)?.metadata.get(chunk.key));
+	return (2 * frames) / 100;
 }
 
 /** The recognizer's configuration, field by field. Pure. */
@@ -85,6 +106,8 @@ export function configOf(
 			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,
 		decoding_method: 'greedy_search',
 	};
+	// How long silence must be to end what was said, the library knows itself.
+	if (family.chunk !== undefined) config.enable_endpoint = 1;
 	if (family.modelType !== undefined) config['model_config.model_type'] = family.modelType;
 	for (const [role, field] of Object.entries(family.files)) {
 		const file = settings.files[role];
@@ -191,7 +214,7 @@ class SherpaEngine implements Engine {
 		return clips.map((clip, index) => {
 			const raw = raws[index];
 			if (raw === undefined) throw new EarshotError('engine_failed', 'the engine gave no result for a clip');
-			return resultOf(raw, clip, options, this.#family, this.#usualLanguage);
+			return this.resultOf(raw, clip, options);
 		});
 	}
 
@@ -207,7 +230,7 @@ class SherpaEngine implements Engine {
 		const clipOptions: SherpaClipOptions = {
 			clip: number,
 			stream: streamOptions(this.#family, options),
-			hotwords: this.#takesHotwords ? options.keywords.map(asHotword).join('/') : '',
+			hotwords: this.hotwordsOf(options),
 			changes: changesOf(this.#family, options, this.#usualLanguage),
 		};
 		try {
@@ -226,8 +249,53 @@ class SherpaEngine implements Engine {
 		}
 	}
 
+	/** As the library takes them. */
+	protected hotwordsOf({ keywords }: RecognizeOptions): string {
+		return this.#takesHotwords ? keywords.map(asHotword).join('/') : '';
+	}
+
+	protected resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipResult {
+		return resultOf(raw, clip, options, this.#family, this.#usualLanguage);
+	}
+
 	close(): Promise<void> {
 		return guarded(() => this.#model.close());
+	}
+}
+
+class StreamingSherpaEngine extends SherpaEngine implements StreamingEngine {
+	readonly #streaming: StreamingModel;
+
+	constructor(model: StreamingModel, family: Family, settings: SherpaSettings, known: Known) {
+		super(model, family, settings, known);
+		this.#streaming = model;
+	}
+
+	/** Throws `closed`. */
+	stream(options: RecognizeOptions): SpeechStream {
+		const stream = this.#openStream(options);
+		let heard = 0;
+		return {
+			feed: async (samples, last) => {
+				heard += samples.length / sampleRate;
+				try {
+					const { result, endpoint } = await guarded(() => stream.feed(samples, last));
+					const clip = { samples, start: 0, end: heard };
+					return { result: this.resultOf(result, clip, options), endpoint };
+				} catch (thrown) {
+					throw asRefusal(thrown);
+				}
+			},
+			close: () => guarded(() => stream.close()),
+		};
+	}
+
+	#openStream(options: RecognizeOptions) {
+		try {
+			return this.#streaming.stream(this.hotwordsOf(options));
+		} catch (thrown) {
+			throw fromNative(thrown);
+		}
 	}
 }
 

@@ -32,8 +32,15 @@ export function sherpaConfig(
 
 export const plainSherpa = { libraryDir, changesApart: false, exclusive: false, punctuation: '' } as const;
 
-export function loadSherpa(name: string, lanes = 2) {
-	return addon.loadSherpa({ ...plainSherpa, lanes, config: sherpaConfig(modelFixture(name)) });
+export function loadSherpa(
+	name: string,
+	lanes = 2,
+): Promise<Binding.Model<Binding.SherpaClipOptions, Binding.SherpaInfo>> {
+	const fixture = modelFixture(name);
+	const config = sherpaConfig(fixture);
+	return isSherpaType(fixture.type) && familyOf(fixture.type).chunk !== undefined
+		? addon.loadStreaming({ libraryDir, lanes, config, tailSeconds: 1.3 })
+		: addon.loadSherpa({ ...plainSherpa, lanes, config });
 }
 
 export type EncoderKind = 'ggml' | 'onnx';

@@ -194,8 +194,8 @@ describe('sherpa-onnx', () => {
 			const raw = await model.transcribe(samples, sherpaClip);
 			expectSound(raw, samples.length / 16_000);
 			expect(textOf(raw)).toBe(hears[recording]);
-			// Fun-ASR-Nano's are made up; the engine does not give them out.
-			if (name !== 'funasr_nano')
+			// Fun-ASR-Nano's are made up and streaming NeMo's too short; the engine gives neither out.
+			if (name !== 'funasr_nano' && name !== 'streaming_nemo_ctc')
 				expect(Number.isFinite(raw.tokenTimes[0])).toBe(timestamps && textOf(raw) !== '');
 			alone.push(raw);
 		}

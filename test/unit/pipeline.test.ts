@@ -253,6 +253,11 @@ describe('a long recording', () => {
 			void whole.then(() => (over = true));
 			while (!over) await engine.finishCurrent();
 			const clips = engine.ran.flatMap((batch) => batch.clips);
+			for (const { samples, start, end } of clips) {
+				expect(samples[0]).toBe(ScriptedRecording.sample(Math.floor(start * 16_000)));
+				const last = Math.ceil(end * 16_000) - Math.floor(start * 16_000) - 1;
+				expect(samples[last]).toBe(ScriptedRecording.sample(Math.floor(start * 16_000) + last));
+			}
 			return { positions, cuts: clips.map(({ start, end, samples }) => [start, end, ...samples.slice(-3)]) };
 		};
 		const all = await cutsOf(0, 3);

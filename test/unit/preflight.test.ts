@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isSherpaType } from '../../src/engines/families.js';
@@ -54,6 +54,28 @@ describe('before sherpa-onnx sees a model', () => {
 		);
 		await expect(check('whisper', filesOf({ files }), { language: 'auto' })).resolves.toBeDefined();
 	});
+
+	it.each([
+		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'asks for 15 of each'],
+		['streaming_zipformer_ctc', 'model', 'decode_chunk_len', '32', '00', 'its `decode_chunk_len` is 00'],
+		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'asks for 21 of each'],
+		['streaming_transducer', 'encoder', 'T', '45', '00', 'its `T` is 00'],
+		['streaming_nemo_ctc', 'model', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
+		['streaming_paraformer', 'encoder', 'decoder_num_blocks', '1', '4', 'the two are not of one model'],
+	])(
+		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
+		async (type, role, key, was, lie, why) => {
+			const good = filesOf(modelFixture(type));
+			const told = (value: string) => `${key}\x12${String.fromCharCode(value.length)}${value}`;
+			const bytes = readFileSync(good[role] ?? '').toString('latin1');
+			expect(bytes).toContain(told(was));
+			const file = scratch.file(
+				`${type}-${key}.onnx`,
+				Buffer.from(bytes.replace(told(was), told(lie)), 'latin1'),
+			);
+			await expect(check(type, { ...good, [role]: file })).rejects.toThrow(why);
+		},
+	);
 
 	it('weights that lie beside the model must be there', async () => {
 		const good = filesOf(modelFixture('zipformer_ctc'));

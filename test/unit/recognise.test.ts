@@ -141,7 +141,16 @@ describe('the metadata of a model', () => {
 	it.each([
 		['three', { model_type: 'zipformer2' }, 'transducer'],
 		['three', { model_type: 'EncDecRNNTBPEModel' }, 'nemo_transducer'],
-		['three', { model_type: 'zipformer2', decode_chunk_len: '32' }, 'streaming'],
+		['three', { model_type: 'zipformer2', decode_chunk_len: '32' }, 'streaming_transducer'],
+		['three', { model_type: 'lstm', decode_chunk_len: '4' }, 'streaming'],
+		['three', { model_type: 'EncDecRNNTBPEModel', chunk_shift: '56' }, 'streaming'],
+		['two', { model_type: 'paraformer', decoder_num_blocks: '16' }, 'streaming_paraformer'],
+		[
+			'one',
+			{ model_type: 'zipformer2', cnn_module_kernels: '31', T: '45', decode_chunk_len: '32' },
+			'streaming_zipformer_ctc',
+		],
+		['one', { chunk_shift: '56', cache_last_channel_dim1: '17' }, 'streaming_nemo_ctc'],
 		['two', { model_type: 'whisper-tiny' }, 'whisper'],
 		['one', { model_type: 'sense_voice_ctc' }, 'sense_voice'],
 		['one', { lang_auto: '0', lfr_window_size: '7' }, 'sense_voice'],
