@@ -39,8 +39,6 @@ Failure TooLong(double max_seconds) {
 	return {"audio_too_long", "the recording is longer than " + std::to_string(std::lround(max_seconds)) + " s"};
 }
 
-Failure OutOfMemory() { return {"out_of_memory", "no memory for decoding the recording"}; }
-
 /** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
 constexpr double kForgivenSeconds = 0.05;
 
@@ -135,6 +133,8 @@ void MakeSane(float* samples, size_t count) {
 #ifdef EARSHOT_FFMPEG
 
 namespace {
+
+Failure OutOfMemory() { return {"out_of_memory", "no memory for decoding the recording"}; }
 
 constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not check everywhere
 constexpr int kMinRate = 4000;
@@ -609,7 +609,7 @@ public:
 		count = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(count), count_ - given_));
 		for (size_t i = 0; i < count; i++) {
 			const double centre = static_cast<double>(given_) * ratio_;
-			const auto last = std::min(frames_ - 1, std::llround(std::floor(centre + half_)));
+			const auto last = std::min<int64_t>(frames_ - 1, std::llround(std::floor(centre + half_)));
 			while (mono_start_ + static_cast<int64_t>(mono_.size()) <= last) {
 				if (cancel.Requested()) return Cancelled();
 				if (auto more = ReadBlock(std::llround(std::ceil(centre - half_))); !more) return more.failure();
