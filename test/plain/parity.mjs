@@ -151,6 +151,15 @@ const onceEach = (/** @type {Segment[]} */ segments) =>
 		.join('')
 		.replace(/(.{1,80}?)\1+/gsu, '$1');
 
+/** ggml's, and ONNX Runtime's where it takes the file. */
+async function bothEncoders(/** @type {string} */ path) {
+	const { loadEncoders } = await import(join(root, 'dist', 'engines', 'whisper-encoder.js'));
+	const { sherpaLibraryIfAny } = await import(join(root, 'dist', 'engines', 'sherpa-library.js'));
+	const libraryDir = sherpaLibraryIfAny(undefined);
+	const { encoders } = await loadEncoders({ wanted: 'onnx', path, libraryDir, maxThreads: 1, useGpu: false });
+	return encoders.length > 0 ? [[], encoders] : [[]];
+}
+
 /** The fault that makes the difference, or nothing. */
 function explain(
 	/** @type {string} */ model,
@@ -192,40 +201,43 @@ try {
 			path,
 			heard.map((recording) => recording.path),
 		);
-		const model = await addon.loadWhisper({
-			path,
-			lanes: 1,
-			maxThreads: 1,
-			useGpu: false,
-			gpuDevice: 0,
-			alignmentHeads: [],
-		});
-		/** @type {Map<string, number>} */
-		const explained = new Map();
-		let equal = 0;
-		let segments = 0;
-		for (const [index, recording] of heard.entries()) {
-			const result = await ours(model, recording.samples);
-			segments += result.segments.length;
-			if (same(result.segments, theirs[index])) {
-				equal++;
-				continue;
+		for (const encoders of await bothEncoders(path)) {
+			const model = await addon.loadWhisper({
+				path,
+				lanes: 1,
+				maxThreads: 1,
+				useGpu: false,
+				gpuDevice: 0,
+				alignmentHeads: [],
+				encoders,
+			});
+			/** @type {Map<string, number>} */
+			const explained = new Map();
+			let equal = 0;
+			let segments = 0;
+			for (const [index, recording] of heard.entries()) {
+				const result = await ours(model, recording.samples);
+				segments += result.segments.length;
+				if (same(result.segments, theirs[index])) {
+					equal++;
+					continue;
+				}
+				const why = explain(path, recording, theirs[index], result);
+				if (why) explained.set(why, (explained.get(why) ?? 0) + 1);
+				else {
+					unexplained++;
+					stdout.write(
+						`  ${recording.file}: ${JSON.stringify({ theirs: theirs[index], ours: result.segments })}\n`,
+					);
+				}
 			}
-			const why = explain(path, recording, theirs[index], result);
-			if (why) explained.set(why, (explained.get(why) ?? 0) + 1);
-			else {
-				unexplained++;
-				stdout.write(
-					`  ${recording.file}: ${JSON.stringify({ theirs: theirs[index], ours: result.segments })}\n`,
-				);
-			}
+			await model.close();
+			const reasons = [...explained].map(([why, count]) => `${count} ${why}`).join(', ');
+			stdout.write(
+				`${basename(path)} (${model.info.encoder}): recordings ${heard.length} (${segments} segments), equal ${equal}, explained ` +
+					`${[...explained.values()].reduce((sum, count) => sum + count, 0)}${reasons ? ` (${reasons})` : ''}\n`,
+			);
 		}
-		await model.close();
-		const reasons = [...explained].map(([why, count]) => `${count} ${why}`).join(', ');
-		stdout.write(
-			`${basename(path)}: recordings ${heard.length} (${segments} segments), equal ${equal}, explained ` +
-				`${[...explained.values()].reduce((sum, count) => sum + count, 0)}${reasons ? ` (${reasons})` : ''}\n`,
-		);
 	}
 	stdout.write(`unexplained ${unexplained}\n`);
 	process.exitCode = unexplained === 0 ? 0 : 1;
