@@ -211,7 +211,7 @@ class WhisperEngine implements Engine {
 
 	/** What contexts are multiples of: on a GPU whisper.cpp attends to the rows that it fills up to 256 with. */
 	get #step(): number {
-		return this.#model.info.device === 'CPU' ? 64 : 256;
+		return this.#model.info.device === 'CPU' ? 16 : 256;
 	}
 
 	close(): Promise<void> {

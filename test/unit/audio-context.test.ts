@@ -3,22 +3,21 @@ import { contextFor, fullContext, missesSound } from '../../src/engines/audio-co
 
 describe('the context of a clip', () => {
 	test.each([
-		[0.1, 512],
-		[3, 512],
-		[7.6, 512],
-		[7.7, 576],
-		[11, 704],
-		[20, 1152],
+		[0.1, 384],
+		[5.1, 384],
+		[5.2, 400],
+		[11, 688],
+		[20, 1136],
 		[23, 1280],
 		[23.1, 0],
 		[30, 0],
 	])('of %d s is %i positions', (seconds, positions) => {
-		expect(contextFor(seconds, 64)).toBe(positions);
+		expect(contextFor(seconds, 16)).toBe(positions);
 	});
 
 	test('always holds the clip and silence behind it, and is a multiple of the step', () => {
 		for (let seconds = 0.05; seconds <= 30; seconds += 0.05) {
-			for (const step of [64, 256]) {
+			for (const step of [16, 256]) {
 				const positions = contextFor(seconds, step) || fullContext;
 				if (positions < fullContext) expect(positions % step).toBe(0);
 				expect(positions).toBeGreaterThanOrEqual(Math.min(fullContext, seconds * 50 + 128));
