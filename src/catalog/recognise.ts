@@ -123,6 +123,7 @@ const kinds: readonly (readonly [type: string, roles: readonly string[]])[] = [
 	['fire_red_asr', ['encoder', 'decoder', 'tokens']],
 	['cohere_transcribe', ['encoder', 'decoder', 'tokens']],
 	['streaming_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
+	['streaming_nemo_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
 	['streaming_paraformer', ['encoder', 'decoder', 'tokens']],
 ];
 
@@ -164,7 +165,13 @@ type Shape = 'one' | 'two' | 'three';
 /** Pure. The keys are those that sherpa-onnx's own loaders look for. */
 export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Shape): string | undefined {
 	const kind = (metadata.get('model_type') ?? '').toLowerCase().replaceAll('-', '_');
-	const streaming = ['decode_chunk_len', 'left_context_len', 'chunk_shift', 'decoder_num_blocks'];
+	const streaming = [
+		'decode_chunk_len',
+		'left_context_len',
+		'chunk_shift',
+		'decoder_num_blocks',
+		'streaming_model_type',
+	];
 	if (streaming.some((key) => metadata.has(key))) return streamingType(metadata, kind, shape);
 	if (shape === 'three') {
 		if (metadata.has('pred_rnn_layers') || kind.startsWith('encdec')) return 'nemo_transducer';
@@ -198,6 +205,8 @@ export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Sha
 /** `streaming`: of another kind. */
 function streamingType(metadata: ReadonlyMap<string, string>, kind: string, shape: Shape): string {
 	if (shape === 'two') return metadata.has('decoder_num_blocks') ? 'streaming_paraformer' : 'streaming';
+	if (metadata.has('streaming_model_type')) return 'streaming';
+	if (shape === 'three' && kind.startsWith('encdec')) return 'streaming_nemo_transducer';
 	if (shape === 'three') return kind === 'zipformer2' ? 'streaming_transducer' : 'streaming';
 	if (metadata.has('cache_last_channel_dim1')) return 'streaming_nemo_ctc';
 	return metadata.has('cnn_module_kernels') ? 'streaming_zipformer_ctc' : 'streaming';

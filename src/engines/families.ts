@@ -293,6 +293,16 @@ export const families = {
 		batches: true,
 		chunk: { role: 'model', key: 'T' },
 	}),
+	streaming_nemo_transducer: {
+		files: transducerFiles,
+		// For any other search than the greedy one the library ends the process.
+		options: { blank_penalty: beamSearch.blank_penalty },
+		batches: true,
+		times: true,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+		chunk: { role: 'encoder', key: 'window_size' },
+	},
 	// The library counts its frames as half as long as they are.
 	streaming_nemo_ctc: ctc('nemo_ctc.model', {
 		batches: true,

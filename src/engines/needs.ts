@@ -74,6 +74,23 @@ const zipformerStates = {
 	outputs: 9,
 } as const;
 
+const nemoStates = {
+	integers: [
+		'window_size',
+		'chunk_shift',
+		'subsampling_factor',
+		'vocab_size',
+		'cache_last_channel_dim1',
+		'cache_last_channel_dim2',
+		'cache_last_channel_dim3',
+		'cache_last_time_dim1',
+		'cache_last_time_dim2',
+		'cache_last_time_dim3',
+	],
+	inputs: ['f3', 'i1', 'f4', 'f4', 'i1'],
+	outputs: 5,
+} as const;
+
 export const needs: Readonly<Record<SherpaType, Needs>> = {
 	sense_voice: {
 		networks: {
@@ -239,22 +256,15 @@ export const needs: Readonly<Record<SherpaType, Needs>> = {
 		tokens: {},
 	},
 	streaming_zipformer_ctc: ctcNeeds(zipformerStates),
-	streaming_nemo_ctc: ctcNeeds({
-		integers: [
-			'window_size',
-			'chunk_shift',
-			'subsampling_factor',
-			'vocab_size',
-			'cache_last_channel_dim1',
-			'cache_last_channel_dim2',
-			'cache_last_channel_dim3',
-			'cache_last_time_dim1',
-			'cache_last_time_dim2',
-			'cache_last_time_dim3',
-		],
-		inputs: ['f3', 'i1', 'f4', 'f4', 'i1'],
-		outputs: 5,
-	}),
+	streaming_nemo_transducer: {
+		networks: {
+			encoder: { ...nemoStates, integers: [...nemoStates.integers, 'pred_rnn_layers', 'pred_hidden'] },
+			decoder: { inputs: ['i2', 'i1', 'f3', 'f3'], outputs: 4 },
+			joiner: { inputs: ['f3', 'f3'] },
+		},
+		tokens: { last: '<blk>', count: { role: 'encoder', key: 'vocab_size', more: 1 } },
+	},
+	streaming_nemo_ctc: ctcNeeds(nemoStates),
 	streaming_paraformer: {
 		networks: {
 			encoder: {
@@ -274,7 +284,10 @@ export const typesByModelType: readonly (readonly [RegExp, readonly SherpaType[]
 	[/^sense_voice_ctc/, ['sense_voice']],
 	[/^paraformer/, ['paraformer', 'streaming_paraformer']],
 	[/^(zipformer2?|conformer|lstm)$/, ['transducer', 'streaming_transducer', 'streaming_zipformer_ctc']],
-	[/^EncDec(RNNT|Hybrid)/, ['nemo_transducer', 'nemo_ctc', 'streaming_nemo_ctc']],
+	[
+		/^EncDec(RNNT|Hybrid)/,
+		['nemo_transducer', 'nemo_ctc', 'streaming_nemo_transducer', 'streaming_nemo_ctc'],
+	],
 	[/^EncDecCTC/, ['nemo_ctc', 'streaming_nemo_ctc']],
 	[/^EncDecMultiTask/, ['canary']],
 	[/^zipformer2_ctc$/, ['zipformer_ctc']],

@@ -230,7 +230,7 @@ function checkNetwork(
 }
 
 /** Metadata of models that decode chunk by chunk: Zipformer's, NeMo's, Paraformer's. */
-const streamingKeys = ['decode_chunk_len', 'chunk_shift', 'decoder_num_blocks'];
+const streamingKeys = ['decode_chunk_len', 'chunk_shift', 'decoder_num_blocks', 'streaming_model_type'];
 
 /** Metadata that sizes something. */
 const sizes = /size|shift|factor|dim|layers?$|blocks$|head$|hidden|max_len|max_total_len|chunk|^T$|^n_/;
@@ -281,6 +281,7 @@ function checkTogether(
 	const encoder = networks.get('encoder');
 	const decoder = networks.get('decoder');
 	checkStates(type, files, networks);
+	checkSizes(type, files, networks);
 	if (type === 'canary' && encoder && decoder) {
 		const layers = Number(encoder.metadata.get('num_decoder_layers') ?? 6);
 		if (decoder.inputs.length !== layers + 3) {
@@ -293,16 +294,18 @@ function checkTogether(
 		}
 	}
 	const joiner = networks.get('joiner');
-	if (type === 'nemo_transducer' && encoder && joiner) {
+	if ((type === 'nemo_transducer' || type === 'streaming_nemo_transducer') && encoder && joiner) {
 		const width = joiner.outputs[0]?.shape?.at(-1);
 		const symbols = Number(encoder.metadata.get('vocab_size')) + 1;
-		const isTdt = (encoder.metadata.get('url') ?? '').includes('tdt');
+		const isTdt = type === 'nemo_transducer' && (encoder.metadata.get('url') ?? '').includes('tdt');
 		if (typeof width === 'number' && width !== symbols && !(isTdt && width > symbols)) {
 			throw refuse(
 				'joiner',
 				files.joiner ?? '',
 				`it scores ${width} symbols, and the encoder's \`vocab_size\` is ${symbols - 1}`,
-				'the two are not of one model, or the metadata `url` lacks `tdt`',
+				type === 'nemo_transducer'
+					? 'the two are not of one model, or the metadata `url` lacks `tdt`'
+					: 'the two are not of one model',
 			);
 		}
 	}
@@ -333,6 +336,46 @@ function checkStates(
 				'the two are not of one model',
 			);
 		}
+	}
+}
+
+/** Where NeMo's metadata and inputs are of different sizes, every clip fails. */
+function checkSizes(
+	type: SherpaType,
+	files: Readonly<Record<string, string>>,
+	networks: ReadonlyMap<string, OnnxFile>,
+): void {
+	const role = type === 'streaming_nemo_ctc' ? 'model' : 'encoder';
+	const encoder = networks.get(role);
+	if (!encoder || (type !== 'streaming_nemo_ctc' && type !== 'streaming_nemo_transducer')) return;
+	const told = (prefix: string) => [1, 2, 3].map((axis) => `${prefix}_dim${axis}`);
+	const lists: [role: string, input: number, keys: readonly (string | null)[]][] = [
+		[role, 0, [null, null, 'window_size']],
+		[role, 2, [null, ...told('cache_last_channel')]],
+		[role, 3, [null, ...told('cache_last_time')]],
+		['decoder', 2, ['pred_rnn_layers', null, 'pred_hidden']],
+		['decoder', 3, ['pred_rnn_layers', null, 'pred_hidden']],
+	];
+	for (const [owner, index, keys] of lists) {
+		const input = networks.get(owner)?.inputs[index];
+		for (const [axis, key] of keys.entries()) {
+			const size = input?.shape?.[axis];
+			if (key === null || typeof size !== 'number' || size === Number(encoder.metadata.get(key))) continue;
+			throw refuse(
+				owner,
+				files[owner] ?? '',
+				`its input ${input?.name} takes ${size}, and the \`${key}\` of \`${role}\` is ${encoder.metadata.get(key)}`,
+				'export it again, or check that its files are of one model',
+			);
+		}
+	}
+	if (type === 'streaming_nemo_transducer' && typeof encoder.inputs[0]?.shape?.[1] !== 'number') {
+		throw refuse(
+			role,
+			files[role] ?? '',
+			`its input ${encoder.inputs[0]?.name} does not tell how many features a frame has`,
+			'export it again with that',
+		);
 	}
 }
 

@@ -61,6 +61,7 @@ async function utterances(stream: SpeechStream, samples: Float32Array, block = 1
 it('is every family that decodes in chunks', () => {
 	expect(streaming.map(({ type }) => type).sort()).toEqual([
 		'streaming_nemo_ctc',
+		'streaming_nemo_transducer',
 		'streaming_paraformer',
 		'streaming_transducer',
 		'streaming_zipformer_ctc',
@@ -134,7 +135,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 describe('times of what is heard', () => {
 	const recording = manifest.audio.find(({ name }) => name === 'tones-edcba');
 
-	it.each(['streaming_transducer', 'streaming_zipformer_ctc'])(
+	it.each(['streaming_transducer', 'streaming_nemo_transducer', 'streaming_zipformer_ctc'])(
 		'are those of the stream, behind an endpoint too: %s',
 		async (name) => {
 			await using engine = await load(modelFixture(name));

@@ -61,6 +61,21 @@ describe('before sherpa-onnx sees a model', () => {
 		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'asks for 21 of each'],
 		['streaming_transducer', 'encoder', 'T', '45', '00', 'its `T` is 00'],
 		['streaming_nemo_ctc', 'model', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
+		['streaming_nemo_ctc', 'model', 'cache_last_time_dim2', '3', '4', 'cache_last_time takes 3, and the'],
+		['streaming_nemo_transducer', 'encoder', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
+		['streaming_nemo_transducer', 'encoder', 'window_size', '45', '40', 'takes 45, and the `window_size`'],
+		[
+			'streaming_nemo_transducer',
+			'encoder',
+			'cache_last_channel_dim2',
+			'2',
+			'5',
+			'cache_last_channel takes 2',
+		],
+		['streaming_nemo_transducer', 'encoder', 'cache_last_time_dim3', '2', '7', 'cache_last_time takes 2'],
+		['streaming_nemo_transducer', 'encoder', 'pred_rnn_layers', '1', '2', 'states_in1 takes 1, and the'],
+		['streaming_nemo_transducer', 'encoder', 'pred_hidden', '2', '3', 'states_in1 takes 2, and the'],
+		['streaming_nemo_transducer', 'encoder', 'vocab_size', '5', '9', 'it scores 6 symbols'],
 		['streaming_paraformer', 'encoder', 'decoder_num_blocks', '1', '4', 'the two are not of one model'],
 	])(
 		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
@@ -76,6 +91,17 @@ describe('before sherpa-onnx sees a model', () => {
 			await expect(check(type, { ...good, [role]: file })).rejects.toThrow(why);
 		},
 	);
+
+	it('a streaming NeMo encoder that does not say how many features it hears is refused', async () => {
+		const good = filesOf(modelFixture('streaming_nemo_transducer'));
+		const bytes = readFileSync(good.encoder ?? '').toString('latin1');
+		const [eighty, any] = ['\x0a\x02\x08\x50', '\x0a\x02\x12\x00'];
+		expect(bytes).toContain(eighty);
+		const encoder = scratch.file('any-features.onnx', Buffer.from(bytes.replaceAll(eighty, any), 'latin1'));
+		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
+			'audio_signal does not tell how many features a frame has',
+		);
+	});
 
 	it('weights that lie beside the model must be there', async () => {
 		const good = filesOf(modelFixture('zipformer_ctc'));

@@ -143,7 +143,12 @@ describe('the metadata of a model', () => {
 		['three', { model_type: 'EncDecRNNTBPEModel' }, 'nemo_transducer'],
 		['three', { model_type: 'zipformer2', decode_chunk_len: '32' }, 'streaming_transducer'],
 		['three', { model_type: 'lstm', decode_chunk_len: '4' }, 'streaming'],
-		['three', { model_type: 'EncDecRNNTBPEModel', chunk_shift: '56' }, 'streaming'],
+		['three', { model_type: 'EncDecRNNTBPEModel', chunk_shift: '56' }, 'streaming_nemo_transducer'],
+		[
+			'three',
+			{ model_type: 'EncDecRNNTBPEModel', streaming_model_type: 'nemo_parakeet_unified_streaming' },
+			'streaming',
+		],
 		['two', { model_type: 'paraformer', decoder_num_blocks: '16' }, 'streaming_paraformer'],
 		[
 			'one',
