@@ -957,7 +957,7 @@ const zipformers: readonly CatalogModel[] = [
 	}),
 ];
 
-// For later: not served yet
+// Streaming
 
 const streaming = (
 	id: string,
@@ -968,11 +968,10 @@ const streaming = (
 	sherpa({
 		id: `streaming-${id}`,
 		title,
-		type: 'online_transducer',
+		type: 'streaming_transducer',
 		family: 'Zipformer (streaming)',
-		use: 'streaming',
 		languages,
-		features: ['timestamps', 'streaming'],
+		features: ['timestamps', 'words', 'streaming'],
 		licence: unstated(releasePage),
 		files: [],
 		speed: 'fast',
@@ -981,6 +980,10 @@ const streaming = (
 
 const streamings: readonly CatalogModel[] = [
 	streaming('zipformer-zh-en-2023-02-20', 'Streaming Zipformer, Chinese and English', ['zh', 'en'], {
+		// Of the first Zipformer, which is not served.
+		type: 'online_transducer',
+		use: 'streaming',
+		features: ['timestamps', 'streaming'],
 		...archiveOf('sherpa-onnx-streaming-zipformer-bilingual-zh-en-2023-02-20', null, null),
 	}),
 	streaming('zipformer-en-kroko', 'Streaming Zipformer, English (Kroko)', ['en'], {
@@ -1003,6 +1006,7 @@ const streamings: readonly CatalogModel[] = [
 		...archiveOf('sherpa-onnx-streaming-zipformer-en-2023-06-26', null, null),
 	}),
 	streaming('nemotron-en-0.6b', 'Nemotron Speech Streaming 0.6B, English, 560 ms', ['en'], {
+		type: 'streaming_nemo_transducer',
 		family: 'Nemotron',
 		licence: nvidiaOpen,
 		...archiveOf(
@@ -1012,6 +1016,7 @@ const streamings: readonly CatalogModel[] = [
 		),
 	}),
 	streaming('nemotron-3.5-0.6b', 'Nemotron 3.5 ASR Streaming 0.6B, 560 ms', ['mul'], {
+		type: 'streaming_nemo_transducer',
 		family: 'Nemotron',
 		languagesNote: 'many languages',
 		licence: unstated('https://huggingface.co/nvidia'),
@@ -1019,6 +1024,8 @@ const streamings: readonly CatalogModel[] = [
 		memoryBytes: sherpaMemory(650e6),
 	}),
 ];
+
+// For later: not served yet
 
 /** One file below a release tag of sherpa-onnx. */
 const helper = (

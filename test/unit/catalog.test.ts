@@ -57,6 +57,15 @@ describe('the built-in catalog', () => {
 		expect(later.filter(isServable)).toEqual([]);
 	});
 
+	it('serves streaming models of the types that are served, and no other', () => {
+		const streaming = builtIn.filter(({ features }) => features.includes('streaming'));
+		expect(streaming.filter((model) => !isServable(model)).map(({ id }) => id)).toEqual([
+			'streaming-zipformer-zh-en-2023-02-20',
+		]);
+		for (const model of streaming.filter(isServable))
+			expect(isSherpaType(model.type) && familyOf(model.type).chunk).toBeDefined();
+	});
+
 	it.each([
 		['whisper-large-v3-turbo-q5_0', 574_041_195, true],
 		['sensevoice-small', 239_549_735, true],
