@@ -236,8 +236,6 @@ export interface EncoderLoad {
 	readonly folder: string;
 	/** Threads of one pass. Passes of several clips may run at once, and then share them. */
 	readonly threads: number;
-	/** For 8-bit graphs on x86-64 without VNNI, where sums of products would be cut. */
-	readonly widensInt8: boolean;
 }
 
 declare const encoder: unique symbol;

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include <dlfcn.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace earshot::ort {
 
@@ -93,7 +96,7 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 		for (Status* status : {api.SetIntraOpNumThreads(raw, load.threads), api.SetInterOpNumThreads(raw, 1),
 				 api.SetSessionExecutionMode(raw, kSequential), api.SetSessionGraphOptimizationLevel(raw, kOptimizeAll),
 				 api.DisableMemPattern(raw), entry("session.intra_op.allow_spinning", "0"),
-				 entry("session.x64quantprecision", load.widens_int8 ? "1" : "0"),
+				 entry("session.use_device_allocator_for_initializers", "1"),
 				 entry("session.model_external_initializers_file_folder_path", load.folder.c_str())}) {
 			Expected<Done> set = runtime->Check("model_load_failed", status);
 			if (!set && so_far) so_far = set;
@@ -105,6 +108,10 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 			api.CreateSessionFromArray(runtime->env(), load.graph.data(), load.graph.size(), raw, &session));
 		if (!so_far) return so_far.failure();
 		Owned<SessionHandle> handle(session, {api.ReleaseSession});
+#if defined(__GLIBC__)
+		// Folding the weights leaves the heap twice as large as what is in it.
+		malloc_trim(0);
+#endif
 		MemoryInfo* info = nullptr;
 		so_far = runtime->Check("model_load_failed", api.CreateCpuMemoryInfo(kArenaAllocator, kDefaultMemory, &info));
 		if (!so_far) return so_far.failure();

@@ -49,8 +49,6 @@ struct SessionLoad {
 	std::vector<uint8_t> graph;
 	std::string folder;
 	int threads = 1;
-	/** 8-bit products one step wider: without VNNI they saturate. */
-	bool widens_int8 = false;
 };
 
 /** A model of one float input and one float output. Any number of threads run it at once. */

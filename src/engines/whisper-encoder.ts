@@ -97,7 +97,6 @@ export async function loadEncoders(settings: EncoderSettings): Promise<Encoders>
 				graph,
 				folder: path.dirname(place),
 				threads,
-				widensInt8: false,
 			};
 			encoders.push(await guarded(() => addon().loadEncoder(load)));
 		}

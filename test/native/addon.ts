@@ -53,7 +53,7 @@ export async function encodersOf(
 ): Promise<Binding.Encoder[]> {
 	if (kind === 'ggml') return [];
 	const graph = encoderGraph(readGgml(file), path.basename(file));
-	const load = { library: runtimeFile(libraryDir), graph, folder: path.dirname(file), widensInt8: false };
+	const load = { library: runtimeFile(libraryDir), graph, folder: path.dirname(file) };
 	return Promise.all(threads.map((each) => addon.loadEncoder({ ...load, threads: each })));
 }
 

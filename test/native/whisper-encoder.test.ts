@@ -159,7 +159,6 @@ describe('the log-mel spectrogram', () => {
 			library: runtimeFile(libraryDir),
 			folder,
 			threads: 1,
-			widensInt8: false,
 		};
 		const model = await load(sharp, [await addon.loadEncoder(file)]);
 		const samples = hiss(2).map((value, at) => value * 0.01 + 0.5 * Math.sin(at / 7));
@@ -218,7 +217,6 @@ describe('an encoder that fails', () => {
 			graph,
 			folder,
 			threads: 1,
-			widensInt8: false,
 		});
 		const model = await load(tonesModel, [wrong]);
 		for (const options of [whisperClip, { ...whisperClip, language: '' }]) {
@@ -244,7 +242,6 @@ describe('an encoder that fails', () => {
 			graph: encoderGraph(readGgml(tonesModel), path.basename(tonesModel)),
 			folder: path.dirname(tonesModel),
 			threads: 1,
-			widensInt8: false,
 		};
 		expect(await codeOf(addon.loadEncoder({ ...load, ...changes }))).toBe(code);
 	});
@@ -269,7 +266,7 @@ describe('cancelling', () => {
 			const model = await addon.loadWhisper({ ...values[2], encoders: [encoder] });
 			model.transcribe(new Float32Array(480_000), values[3]).catch(() => {});
 			setTimeout(() => process.exit(7), 20);`,
-			{ library: runtimeFile(libraryDir), folder: path.dirname(tonesModel), threads: 1, widensInt8: false },
+			{ library: runtimeFile(libraryDir), folder: path.dirname(tonesModel), threads: 1 },
 			Buffer.from(encoderGraph(readGgml(tonesModel), path.basename(tonesModel))).toString('base64'),
 			{ path: tonesModel, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] },
 			whisperClip,
