@@ -555,6 +555,7 @@ private:
 		result.language = run.language;
 		double at = 0, token_at = 0;
 		std::string before;
+		std::vector<int32_t> kept;  // of the segment before
 		int repeats = 0;
 		const int segments = whisper_full_n_segments_from_state(state);
 		for (int i = 0; i < segments; i++) {
@@ -584,10 +585,18 @@ private:
 				Log(LogLevel::kWarn, "whisper.cpp repeats itself: " + std::to_string(to - from) + " tokens cut");
 			}
 			if (unheard) continue;
+			std::vector<size_t> left;
 			auto loop = loops.begin();
 			for (size_t k = 0; k < ids.size(); k++) {
 				while (loop != loops.end() && k >= loop->second) loop++;
-				if (loop != loops.end() && k >= loop->first) continue;
+				if (loop == loops.end() || k < loop->first) left.push_back(k);
+			}
+			std::vector<int32_t> said;
+			for (const size_t k : left) said.push_back(ids[k]);
+			// The loop began in the segment before: its first round is no speech either.
+			if (!loops.empty() && end <= start && said == kept) continue;
+			kept = std::move(said);
+			for (const size_t k : left) {
 				const whisper_token_data token = whisper_full_get_token_data_from_state(state, i, positions[k]);
 				float from = kUnknown, to = kUnknown;
 				if (index < run.times.size()) {

@@ -379,6 +379,19 @@ describe.each(['ggml', 'onnx'] as const)('the encoder of %s', (kind) => {
 			addon.setLogSink(null);
 		});
 
+		test('of what was said before leave nothing behind that takes no time', async () => {
+			const stuck = await load(script('stuck-after-a-word'));
+			const raw = await say(stuck, hum(3));
+			// The script is said in each window: a word of a second, then the loop.
+			expect(segmentsOf(raw).map(({ start, end }) => [start, end])).toEqual([
+				[0, 1],
+				[1, 2],
+				[2, 3],
+			]);
+			expect(words(raw)).toEqual(['la', 'la', 'la']);
+			expect([...raw.cuts]).toEqual([1, 1, 2, 2]);
+		});
+
 		test('are seen long before the window is full', async () => {
 			const stuck = await load(script('stuck-for-good'));
 			const raw = await say(stuck, hum(3));

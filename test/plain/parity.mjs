@@ -2,7 +2,9 @@
  * Compares text and times of segments with those of whisper-cli, built from vendor/, for plain greedy settings.
  * usage: npm run parity [-- FOLDER [COUNT]]   recordings; else EARSHOT_PARITY_RECORDINGS, else the generated ones
  *
- * A difference is explained when undoing one listed fault in whisper-cli's run takes it away; `unexplained` is to be 0.
+ * A difference is explained when whisper-cli's segments are the same as ours, text and times, once listed faults are
+ * taken from its run by its own options, and from what it says by computation; the fewest such faults are its reason.
+ * `unexplained` is to be 0.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -92,7 +94,7 @@ function plain(model, paths, options = []) {
 	});
 }
 
-/** @returns {Promise<{ segments: Segment[], cuts: number }>} */
+/** @returns {Promise<{ segments: Segment[], cuts: ReadonlySet<string> }>} cuts as `from-to` in milliseconds */
 async function ours(/** @type {any} */ model, /** @type {Float32Array} */ samples) {
 	const raw = await model.transcribe(samples, {
 		clip: 1,
@@ -105,7 +107,7 @@ async function ours(/** @type {any} */ model, /** @type {Float32Array} */ sample
 		temperatureIncrement: 0,
 		tokenTimestamps: false,
 		beamSize: 1,
-		audioContext: 0,
+		audioContext: 0, // the whole window, as whisper-cli has it
 		firstTryOnly: false,
 		suppress: [],
 		suppressNonSpeech: false,
@@ -125,7 +127,11 @@ async function ours(/** @type {any} */ model, /** @type {Float32Array} */ sample
 			to: Math.round(end * 1000),
 		});
 	}
-	return { segments, cuts: raw.cuts.length / 2 };
+	const cuts = new Set();
+	for (let at = 0; at < raw.cuts.length; at += 2) {
+		cuts.add(`${Math.round(raw.cuts[at] * 1000)}-${Math.round(raw.cuts[at + 1] * 1000)}`);
+	}
+	return { segments, cuts };
 }
 
 /** Times inside the audio and in order. @param {Segment[]} segments @param {number} seconds */
@@ -144,12 +150,56 @@ function inside(segments, seconds) {
 const same = (/** @type {Segment[]} */ a, /** @type {Segment[]} */ b) =>
 	JSON.stringify(a) === JSON.stringify(b);
 
-/** The text with every round of a loop but the first taken out: a cut can take away nothing else. */
-const onceEach = (/** @type {Segment[]} */ segments) =>
-	segments
-		.map(({ text }) => text)
-		.join('')
-		.replace(/(.{1,80}?)\1+/gsu, '$1');
+/** Levels of 10 ms each. @param {Float32Array} samples */
+function levelsOf(samples) {
+	const size = RATE / 100;
+	return Float32Array.from({ length: Math.ceil(samples.length / size) }, (_, index) => {
+		const frame = samples.subarray(index * size, (index + 1) * size);
+		return Math.sqrt(frame.reduce((sum, sample) => sum + sample * sample, 0) / frame.length);
+	});
+}
+
+/**
+ * Without the segments that ours says it has cut, if each is one of four and more of the same text in a row, not the
+ * first of them, and lies where the recording is quiet.
+ * @param {Segment[]} segments @param {Recording} recording @param {ReadonlySet<string>} cuts
+ */
+function withoutUnheard(segments, { samples }, cuts) {
+	const levels = levelsOf(samples);
+	const loud = levels.toSorted()[Math.floor(levels.length * 0.95)] ?? 0;
+	const quiet = (/** @type {Segment} */ { from, to }) =>
+		levels
+			.subarray(Math.round(from / 10), Math.round(to / 10))
+			.every((level) => level < Math.max(loud / 2, 1e-4));
+	return segments.filter((segment, index) => {
+		let [first, last] = [index, index];
+		while (segments[first - 1]?.text === segment.text) first--;
+		while (segments[last + 1]?.text === segment.text) last++;
+		const repeated = index > first && last - first >= 3;
+		return !(repeated && cuts.has(`${segment.from}-${segment.to}`) && quiet(segment));
+	});
+}
+
+/** The first round of a text that goes round in circles five times and more. */
+const firstRound = (/** @type {string} */ text) =>
+	text.replace(/(.{1,80}?)\1{4,}(.{0,80}$)?/gsu, (_, round, rest = '') =>
+		round.startsWith(rest) ? round : round + rest,
+	);
+
+/**
+ * One round of each loop, and none where it lasts no time and says what was said before.
+ * @param {Segment[]} segments
+ */
+function withoutLoops(segments) {
+	/** @type {Segment[]} */
+	const kept = [];
+	for (const { text, from, to } of segments) {
+		const round = firstRound(text);
+		if (round !== text && from === to && round === kept.at(-1)?.text) continue;
+		kept.push({ text: round, from, to });
+	}
+	return kept;
+}
 
 /** ggml's, and ONNX Runtime's where it takes the file. */
 async function bothEncoders(/** @type {string} */ path) {
@@ -160,28 +210,64 @@ async function bothEncoders(/** @type {string} */ path) {
 	return encoders.length > 0 ? [[], encoders] : [[]];
 }
 
-/** The fault that makes the difference, or nothing. */
+/** Options of whisper-cli that take a fault away. A probability of no speech may come out infinite. */
+const REPAIRS = new Map([
+	['no_speech_prob', ['-nth', 'inf']],
+	['attention padding', ['-nfa']],
+]);
+
+/**
+ * What whisper-cli says with ever more of its faults taken away, fewest first.
+ * @param {string} model @param {Recording} recording @param {Segment[]} theirs
+ * @returns {Generator<{ faults: string[], segments: Segment[] }>}
+ */
+function* repaired(model, { path, samples }, theirs) {
+	yield { faults: [], segments: theirs };
+	// Alone, on a state that has heard nothing.
+	yield { faults: ['leak between requests'], segments: plain(model, [path])[0] };
+	const seconds = samples.length / RATE;
+	const sets = [[], ...[...REPAIRS.keys()].map((fault) => [fault]), [...REPAIRS.keys()]];
+	for (const faults of sets.slice(1)) {
+		const options = faults.flatMap((fault) => REPAIRS.get(fault) ?? []);
+		yield { faults, segments: plain(model, [path], options)[0] };
+	}
+	if (seconds >= LEAST_SECONDS) return;
+	const padded = new Float32Array(LEAST_SECONDS * RATE);
+	padded.set(samples);
+	const longer = join(folder, 'longer.wav');
+	writeWav(longer, padded);
+	const end = ['-d', String(Math.max(200, Math.ceil(seconds * 1000)))];
+	for (const faults of sets) {
+		const options = faults.flatMap((fault) => REPAIRS.get(fault) ?? []);
+		yield {
+			faults: ['audio of less than a second', ...faults],
+			segments: plain(model, [longer], [...end, ...options])[0],
+		};
+	}
+}
+
+/** The faults that make the difference, or nothing: without them the segments are the same to the millisecond. */
 function explain(
 	/** @type {string} */ model,
-	/** @type {Recording} */ { path, samples },
+	/** @type {Recording} */ recording,
 	/** @type {Segment[]} */ theirs,
-	/** @type {{ segments: Segment[], cuts: number }} */ { segments, cuts },
+	/** @type {{ segments: Segment[], cuts: ReadonlySet<string> }} */ { segments, cuts },
 ) {
-	const seconds = samples.length / RATE;
-	if (same(inside(theirs, seconds), segments)) return 'times beyond the audio';
-	if (same(inside(plain(model, [path], ['-nfa'])[0], seconds), segments)) return 'attention padding';
-	if (seconds < LEAST_SECONDS) {
-		const padded = new Float32Array(LEAST_SECONDS * RATE);
-		padded.set(samples);
-		writeWav(path, padded);
-		const end = String(Math.max(200, Math.ceil(seconds * 1000)));
-		for (const options of [[], ['-nfa']]) {
-			const [again] = plain(model, [path], ['-d', end, ...options]);
-			if (same(inside(again, seconds), segments)) return 'audio of less than a second';
+	/** @type {[fault: string, undo: (segments: Segment[]) => Segment[]][]} */
+	const undone = [
+		['times beyond the audio', (made) => inside(made, recording.samples.length / RATE)],
+		['repetition over silence', (made) => withoutUnheard(made, recording, cuts)],
+		['repetition loops', (made) => (cuts.size > 0 ? withoutLoops(made) : made)],
+	];
+	for (const { faults, segments: said } of repaired(model, recording, theirs)) {
+		let made = said;
+		const reasons = [...faults];
+		for (const [fault, undo] of undone) {
+			const before = made;
+			made = undo(before);
+			if (!same(made, before)) reasons.push(fault);
 		}
-	}
-	for (const options of cuts > 0 ? [[], ['-nfa']] : []) {
-		if (onceEach(plain(model, [path], options)[0]) === onceEach(segments)) return 'repetition loops';
+		if (same(made, segments)) return reasons.join(' + ');
 	}
 	return undefined;
 }
