@@ -330,10 +330,10 @@ export interface SpeechStream {
 	close(): Promise<void>;
 }
 
-/** A model that hears while somebody speaks. Takes whole clips too; of SherpaClipOptions `clip` and `hotwords`. */
+/** A model that hears while somebody speaks. Takes whole clips too; of SherpaClipOptions all but `changes`. */
 export interface StreamingModel extends Model<SherpaClipOptions, SherpaInfo> {
-	/** Any number at once, whatever the lanes. Phrases as in `hotwords`. Throws `closed`. */
-	stream(hotwords: string): SpeechStream;
+	/** Any number at once, whatever the lanes. Throws `closed`. */
+	stream(options: Pick<SherpaClipOptions, 'stream' | 'hotwords'>): SpeechStream;
 }
 
 export function loadStreaming(options: StreamingLoad): Promise<StreamingModel>;

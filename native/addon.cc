@@ -185,16 +185,20 @@ SherpaConfig ReadConfig(const Napi::Object& from) {
 	return config;
 }
 
-void Read(Napi::Value value, SherpaOptions& into) {
+void Read(Napi::Value value, HearingOptions& into) {
 	const Options options(value);
 	into.hotwords = options.String("hotwords");
-	into.changes = ReadConfig(options.Object("changes"));
 	const Napi::Object stream = options.Object("stream");
 	const Napi::Array names = stream.GetPropertyNames();
 	for (uint32_t i = 0; i < names.Length(); i++) {
 		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
 		into.stream[name] = stream.Get(name).As<Napi::String>().Utf8Value();
 	}
+}
+
+void Read(Napi::Value value, SherpaOptions& into) {
+	Read(value, static_cast<HearingOptions&>(into));
+	into.changes = ReadConfig(Options(value).Object("changes"));
 }
 
 template <class Engine>
@@ -348,7 +352,9 @@ Napi::Value LoadStreaming(const Info& info) {
 			model.Set("stream", Napi::Function::New(env, [streaming](const Info& call) -> Napi::Value {
 				const auto alive = streaming.lock();
 				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});
-				return MakeStream(call.Env(), alive->Stream(call[0].As<Napi::String>().Utf8Value()));
+				HearingOptions hearing;
+				Read(call[0], hearing);
+				return MakeStream(call.Env(), alive->Stream(hearing));
 			}, "stream"));
 			return model;
 		}));

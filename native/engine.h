@@ -230,9 +230,13 @@ struct SherpaLoad {
 	std::string punctuation;
 };
 
-struct SherpaOptions {
+/** Of a clip, or of somebody who speaks. */
+struct HearingOptions {
 	std::map<std::string, std::string> stream;
 	std::string hotwords;
+};
+
+struct SherpaOptions : HearingOptions {
 	/** What differs from the configuration loaded, for this clip. */
 	SherpaConfig changes;
 };
@@ -274,7 +278,7 @@ public:
 class StreamingEngine : public SherpaEngine {
 public:
 	static Expected<std::shared_ptr<StreamingEngine>> Load(const StreamingLoad& load);
-	virtual std::shared_ptr<SpeechStream> Stream(const std::string& hotwords) = 0;
+	virtual std::shared_ptr<SpeechStream> Stream(const HearingOptions& options) = 0;
 };
 
 Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);

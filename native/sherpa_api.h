@@ -406,6 +406,7 @@ struct Library {
 	const OnlineStream* (*CreateOnlineStream)(const OnlineRecognizer*);
 	const OnlineStream* (*CreateOnlineStreamWithHotwords)(const OnlineRecognizer*, const char*);
 	void (*DestroyOnlineStream)(const OnlineStream*);
+	void (*OnlineStreamSetOption)(const OnlineStream*, const char*, const char*);
 	void (*OnlineStreamAcceptWaveform)(const OnlineStream*, int32_t, const float*, int32_t);
 	void (*OnlineStreamInputFinished)(const OnlineStream*);
 	int32_t (*IsOnlineStreamReady)(const OnlineRecognizer*, const OnlineStream*);

@@ -120,6 +120,7 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(CreateOnlineStream);
 	EARSHOT_FIND(CreateOnlineStreamWithHotwords);
 	EARSHOT_FIND(DestroyOnlineStream);
+	EARSHOT_FIND(OnlineStreamSetOption);
 	EARSHOT_FIND(OnlineStreamAcceptWaveform);
 	EARSHOT_FIND(OnlineStreamInputFinished);
 	EARSHOT_FIND(IsOnlineStreamReady);

@@ -85,7 +85,7 @@ public:
 			std::vector<const sherpa::OnlineStream*> views;
 			for (const Clip& clip : clips) {
 				if (cancel.Requested()) return Cancelled();
-				auto stream = MakeStream(options.hotwords);
+				auto stream = MakeStream(options);
 				if (!stream) return stream.failure();
 				if (auto accepted = Accept(stream->get(), clip, true); !accepted) return accepted.failure();
 				views.push_back(stream->get());
@@ -102,9 +102,10 @@ public:
 		});
 	}
 
-	std::shared_ptr<SpeechStream> Stream(const std::string& hotwords) override;
+	std::shared_ptr<SpeechStream> Stream(const HearingOptions& options) override;
 
-	Expected<StreamHandle> MakeStream(const std::string& hotwords) const {
+	Expected<StreamHandle> MakeStream(const HearingOptions& options) const {
+		const std::string& hotwords = options.hotwords;
 		const sherpa::Words words;
 		// On other models the library ends the process.
 		if (!hotwords.empty() && !TakesHotwords()) {
@@ -117,6 +118,9 @@ public:
 		if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream: " + words.Line()};
 		if (!hotwords.empty() && (words.Has("Encode hotwords failed") || words.Has("Cannot find ID"))) {
 			return Failure{"engine_failed", "the hotwords cannot be written: " + words.Line()};
+		}
+		for (const auto& [key, value] : options.stream) {
+			library_->OnlineStreamSetOption(stream.get(), key.c_str(), value.c_str());
 		}
 		return stream;
 	}
@@ -205,13 +209,13 @@ private:
 
 class Speech final : public SpeechStream {
 public:
-	Speech(std::shared_ptr<const Streaming> engine, std::string hotwords)
-		: engine_(std::move(engine)), hotwords_(std::move(hotwords)) {}
+	Speech(std::shared_ptr<const Streaming> engine, HearingOptions options)
+		: engine_(std::move(engine)), options_(std::move(options)) {}
 
 	Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) override {
 		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<PartialResult> {
 			if (!stream_) {
-				auto made = engine_->MakeStream(hotwords_);
+				auto made = engine_->MakeStream(options_);
 				if (!made) return made.failure();
 				stream_ = std::move(*made);
 			}
@@ -229,13 +233,13 @@ public:
 
 private:
 	const std::shared_ptr<const Streaming> engine_;
-	const std::string hotwords_;
+	const HearingOptions options_;
 	StreamHandle stream_{nullptr, nullptr};
 	double seconds_ = 0;
 };
 
-std::shared_ptr<SpeechStream> Streaming::Stream(const std::string& hotwords) {
-	return std::make_shared<Speech>(shared_from_this(), hotwords);
+std::shared_ptr<SpeechStream> Streaming::Stream(const HearingOptions& options) {
+	return std::make_shared<Speech>(shared_from_this(), options);
 }
 
 }  // namespace

@@ -121,9 +121,10 @@ const codes = new Map([...names].map(([code, name]) => [name, code]));
 
 export const languageCodes: readonly string[] = [...names.keys()];
 
-/** The English name, as in OpenAI's verbose_json; a code without one stands for itself. */
+/** The English name, as in OpenAI's verbose_json, of a country's variety too; a code without one stands for itself. */
 export function languageName(code: string): string {
-	return names.get(code) ?? names.get(sameAs.get(code) ?? '') ?? code;
+	const [base = code] = code.split('-', 1);
+	return names.get(base) ?? names.get(sameAs.get(base) ?? '') ?? code;
 }
 
 /** The codes that `given` may mean, the most exact first: `zh-TW` is `zh-tw`, then `zh`; `German` is `de`.

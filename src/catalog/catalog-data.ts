@@ -1019,6 +1019,7 @@ const streamings: readonly CatalogModel[] = [
 		type: 'streaming_nemo_transducer',
 		family: 'Nemotron',
 		languagesNote: 'many languages',
+		features: ['timestamps', 'words', 'detects-language', 'streaming'],
 		licence: unstated('https://huggingface.co/nvidia'),
 		...archiveOf('sherpa-onnx-nemotron-3.5-asr-streaming-0.6b-560ms-int8-2026-06-11', null, null),
 		memoryBytes: sherpaMemory(650e6),

@@ -48,6 +48,8 @@ export interface Family {
 	/** The stream option that sets the language of one request, and how it is spelt. */
 	readonly languageOption?: { readonly name: string; readonly spelling: 'code' | 'english-name' };
 	readonly detectsLanguage?: boolean;
+	/** What makes a file multilingual: an input of that name; a file without it takes no language. */
+	readonly languageInput?: { readonly role: string; readonly name: string; readonly dictionary: string };
 	/** It hears nothing unless it is told the language. */
 	readonly needsLanguage?: boolean;
 	/** Tokens carry real start times. */
@@ -297,6 +299,9 @@ export const families = {
 		files: transducerFiles,
 		// For any other search than the greedy one the library ends the process.
 		options: { blank_penalty: beamSearch.blank_penalty },
+		languageInput: { role: 'encoder', name: 'prompt_index', dictionary: 'prompt_dictionary' },
+		languageOption: { name: 'language', spelling: 'code' },
+		detectsLanguage: true,
 		batches: true,
 		times: true,
 		logprobs: false,

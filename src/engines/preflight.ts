@@ -71,10 +71,32 @@ export function isDynamicallyQuantised(
 
 /** The codes that a model may be asked for: its file's own list, or its family's; null = not told. */
 export function languagesOf({ networks }: Checked, type: SherpaType): readonly string[] | null {
+	const { languageInput } = familyOf(type);
+	if (languageInput !== undefined) {
+		const { role, name, dictionary } = languageInput;
+		const network = networks.get(role);
+		if (!network?.inputs.some((input) => input.name === name)) return null;
+		return languagesIn(network.metadata.get(dictionary) ?? '');
+	}
 	const metadata = networks.get('encoder')?.metadata;
 	if (type !== 'whisper' || metadata === undefined) return familyOf(type).languages ?? null;
 	if (metadata.get('is_multilingual') !== '1') return ['en'];
 	return (metadata.get('all_language_codes') ?? '').split(',').map((code) => code.trim());
+}
+
+/**
+ * Codes in a dictionary of prompts as sherpa-onnx reads it, `{"en-US": 0, "auto": 101}` or `en-US=0;auto=101`, and
+ * their languages without the country; null = none.
+ */
+function languagesIn(dictionary: string): readonly string[] | null {
+	const entries = dictionary.replaceAll(/[{}[\]]/g, ' ').split(/[,;\n]/);
+	const codes = entries.flatMap((entry) => {
+		const [, code] = /^\s*["']?<?([\w-]+)>?["']?\s*[:=]\s*["']?\d+["']?\s*$/.exec(entry) ?? [];
+		return code === undefined ? [] : [code.toLowerCase().replaceAll('_', '-')];
+	});
+	const locales = codes.filter((code) => code !== 'auto');
+	const all = [...new Set([...locales.map((code) => code.split('-', 1)[0] ?? code), ...locales])];
+	return all.length === 0 ? null : all;
 }
 
 /** Whisper ends the process at the first clip; the others hear nothing, or another language. */
@@ -368,6 +390,15 @@ function checkSizes(
 				'export it again, or check that its files are of one model',
 			);
 		}
+	}
+	const prompted = encoder.inputs.findIndex(({ name }) => name === 'prompt_index');
+	if (type === 'streaming_nemo_transducer' && encoder.inputs.length > 5 && prompted !== 5) {
+		throw refuse(
+			role,
+			files[role] ?? '',
+			`it takes ${encoder.inputs.length} inputs, of which the sixth is not \`prompt_index\``,
+			'export it again',
+		);
 	}
 	if (type === 'streaming_nemo_transducer' && typeof encoder.inputs[0]?.shape?.[1] !== 'number') {
 		throw refuse(

@@ -77,12 +77,19 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 				'leave it out, or give the folder of a build that has it with --sherpa-dir',
 		);
 	}
+	const told = languagesOf(checked, settings.type);
 	const known = {
-		languages: settings.languages ?? languagesOf(checked, settings.type),
+		languages: settings.languages ?? told,
 		quantised: isDynamicallyQuantised(checked, settings.files),
 	};
-	if ('stream' in model) return new StreamingSherpaEngine(model, family, settings, known);
-	return new SherpaEngine(model, family, settings, known);
+	const fitted = family.languageInput !== undefined && told === null ? withoutLanguage(family) : family;
+	if ('stream' in model) return new StreamingSherpaEngine(model, fitted, settings, known);
+	return new SherpaEngine(model, fitted, settings, known);
+}
+
+/** A family of which some files take a language, for one that takes none. */
+function withoutLanguage({ languageOption: _, detectsLanguage: __, ...family }: Family): Family {
+	return family;
 }
 
 /** Silence that lets a streaming model hear the end of a clip: what is behind it, and the chunk that it is in. */
@@ -229,8 +236,7 @@ class SherpaEngine implements Engine {
 		signal.addEventListener('abort', cancel, { once: true });
 		const clipOptions: SherpaClipOptions = {
 			clip: number,
-			stream: streamOptions(this.#family, options),
-			hotwords: this.hotwordsOf(options),
+			...this.hearingOf(options),
 			changes: changesOf(this.#family, options, this.#usualLanguage),
 		};
 		try {
@@ -249,9 +255,11 @@ class SherpaEngine implements Engine {
 		}
 	}
 
-	/** As the library takes them. */
-	protected hotwordsOf({ keywords }: RecognizeOptions): string {
-		return this.#takesHotwords ? keywords.map(asHotword).join('/') : '';
+	protected hearingOf(options: RecognizeOptions): Pick<SherpaClipOptions, 'stream' | 'hotwords'> {
+		return {
+			stream: streamOptions(this.#family, options),
+			hotwords: this.#takesHotwords ? options.keywords.map(asHotword).join('/') : '',
+		};
 	}
 
 	protected resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipResult {
@@ -292,7 +300,7 @@ class StreamingSherpaEngine extends SherpaEngine implements StreamingEngine {
 
 	#openStream(options: RecognizeOptions) {
 		try {
-			return this.#streaming.stream(this.hotwordsOf(options));
+			return this.#streaming.stream(this.hearingOf(options));
 		} catch (thrown) {
 			throw fromNative(thrown);
 		}

@@ -59,7 +59,7 @@ async function utterances(stream: SpeechStream, samples: Float32Array, block = 1
 }
 
 it('is every family that decodes in chunks', () => {
-	expect(streaming.map(({ type }) => type).sort()).toEqual([
+	expect([...new Set(streaming.map(({ type }) => type))].sort()).toEqual([
 		'streaming_nemo_ctc',
 		'streaming_nemo_transducer',
 		'streaming_paraformer',
@@ -154,6 +154,47 @@ describe('times of what is heard', () => {
 			await stream.close();
 		},
 	);
+});
+
+describe('a language', () => {
+	it('is chosen for one stream and one clip, whatever the others speak, and else detected', async () => {
+		await using engine = await load(modelFixture('streaming_nemotron'));
+		expect(engine.facts.capabilities).toMatchObject({
+			languages: ['en', 'de', 'en-us', 'de-de'],
+			choosesLanguage: true,
+			detectsLanguage: true,
+		});
+		const asked = ['de', null, 'de-de', 'en', 'de', 'en-us'];
+		const [german, english] = ['b c d', 'a b c'];
+		const expected = asked.map((language) => (language?.startsWith('de') === true ? german : english));
+		const samples = samplesOf('tones-abc');
+		const said = asked.map((language) => utterances(engine.stream({ ...plain, language }), samples));
+		expect((await Promise.all(said)).flat()).toEqual(expected);
+		const clips = [{ samples, start: 0, end: samples.length / 16_000 }];
+		// As many as it has lanes.
+		const heard = asked.slice(0, 2).map(async (language) => {
+			const batch = { clips: [...clips, ...clips], options: { ...plain, language }, threads: 1 };
+			return (await engine.run(batch, new AbortController().signal)).map((result) => [
+				result.language,
+				result.segments[0]?.text.trim(),
+			]);
+		});
+		expect(await Promise.all(heard)).toEqual(
+			asked.slice(0, 2).map((language, index) => [
+				[language, expected[index]],
+				[language, expected[index]],
+			]),
+		);
+	});
+
+	it('is not taken by a model that hears one', async () => {
+		await using engine = await load(modelFixture('streaming_nemo_transducer'));
+		expect(engine.facts.capabilities).toMatchObject({
+			languages: null,
+			choosesLanguage: false,
+			detectsLanguage: false,
+		});
+	});
 });
 
 describe('words to listen for', () => {

@@ -26,6 +26,7 @@ export type Trouble =
 /** Metadata that 1.13.8 does without, seen by taking it away. */
 const dispensable = new Set([
 	...['model_type', 'comment', 'version', 'joiner_dim', 'normalize_type', 'feat_dim', 'url', 'hidden_size'],
+	...['prompt_dictionary', 'auto_prompt_id'],
 	...['decoder_hidden_size', 'num_layers'],
 ]);
 /** And that only some do without. */

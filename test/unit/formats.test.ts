@@ -302,7 +302,9 @@ describe('languages', () => {
 		['ht', 'haitian creole'],
 		['jv', 'javanese'],
 		['nb', 'norwegian'],
+		['de-at', 'german'],
 		['xx', 'xx'],
+		['xx-yy', 'xx-yy'],
 	])('%s is called %s', (code, name) => {
 		expect(languageName(code)).toBe(name);
 	});

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isSherpaType } from '../../src/engines/families.js';
 import { NotOnnx, onnxMetadata, readOnnx } from '../../src/engines/onnx-file.js';
-import { isDynamicallyQuantised, preflight } from '../../src/engines/preflight.js';
+import { isDynamicallyQuantised, languagesOf, preflight } from '../../src/engines/preflight.js';
 import { brokenModels, sherpaFixtures } from '../helpers/broken.js';
 import { filesOf, modelFixture } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
@@ -101,6 +101,28 @@ describe('before sherpa-onnx sees a model', () => {
 		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
 			'audio_signal does not tell how many features a frame has',
 		);
+	});
+
+	it('a sixth input that is not the language is refused', async () => {
+		const good = filesOf(modelFixture('streaming_nemotron'));
+		const bytes = readFileSync(good.encoder ?? '').toString('latin1');
+		const renamed = Buffer.from(bytes.replaceAll('prompt_index', 'prompt_other'), 'latin1');
+		const encoder = scratch.file('other-prompt.onnx', renamed);
+		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
+			'it takes 6 inputs, of which the sixth is not `prompt_index`',
+		);
+	});
+
+	it.each([
+		['{"auto": 0, "en-US": 1, "de-DE": 2}', ['en', 'de', 'en-us', 'de-de']],
+		['auto=9;en=0;zh_TW=12;fr', ['en', 'zh', 'zh-tw']],
+		['[]', null],
+	])('a dictionary of prompts %s tells the languages %j', async (dictionary, languages) => {
+		const input = { name: 'prompt_index', elementType: 7, shape: [null] };
+		const metadata = new Map([['prompt_dictionary', dictionary]]);
+		const nothing = { operators: new Set<string>(), externalData: new Set<string>(), outputs: [] };
+		const networks = new Map([['encoder', { metadata, inputs: [input], ...nothing }]]);
+		expect(languagesOf({ networks }, 'streaming_nemo_transducer')).toEqual(languages);
 	});
 
 	it('weights that lie beside the model must be there', async () => {
