@@ -437,9 +437,14 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
 /**
  * The environment of a host process: ours, without the keys, and with a libuv pool sized for the work that
  * runs there, so that decoding and voice activity never wait behind recognition on `lanes` and the express lane.
+ * glibc would give each of those threads a heap of its own, and each of them grows to the largest clip it has seen.
  */
 export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	return { ...childEnvironment(env), UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 5)) };
+	return {
+		MALLOC_ARENA_MAX: '2',
+		...childEnvironment(env),
+		UV_THREADPOOL_SIZE: String(Math.min(1024, lanes + 5)),
+	};
 }
 
 /** Clips at once: as set, else one per thread. */

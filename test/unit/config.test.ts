@@ -74,8 +74,12 @@ describe('the settings', () => {
 		expect(lanesOf({ lanes: 2, numThreads: 6 })).toBe(2);
 	});
 
+	it('leave a host the number of heaps that the environment asks for', () => {
+		expect(hostEnvironment(2, { MALLOC_ARENA_MAX: '8' }).MALLOC_ARENA_MAX).toBe('8');
+	});
+
 	it('never reach a host with the keys in them', () => {
 		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
-		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '7' });
+		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '7', MALLOC_ARENA_MAX: '2' });
 	});
 });
