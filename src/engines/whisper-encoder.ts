@@ -63,16 +63,18 @@ export function sessionThreads(maxThreads: number, weightBytes: number): readonl
 	return maxThreads === 1 || weightBytes > twoSessionsBytes ? [maxThreads] : [1, maxThreads];
 }
 
+type Wishes = Pick<EncoderSettings, 'wanted' | 'libraryDir' | 'useGpu'>;
+
 /** What would encode for a file, as far as can be told without loading it. */
-export function encoderFor(
-	settings: Pick<EncoderSettings, 'wanted' | 'path' | 'libraryDir' | 'useGpu'>,
-): Choice {
-	const { wanted, libraryDir } = settings;
-	const file = read(settings.path);
+export function encoderFor(settings: Pick<EncoderSettings, 'path' | keyof Wishes>): Choice {
+	return encoderOf(read(settings.path), settings);
+}
+
+function encoderOf(file: GgmlFile | undefined, { wanted, libraryDir, useGpu }: Wishes): Choice {
 	// The loader says what is wrong with it.
 	if (file === undefined) return { encoder: 'ggml', reason: '' };
 	const onGpu =
-		settings.useGpu &&
+		useGpu &&
 		addon()
 			.devices()
 			.some(({ kind }) => /gpu/.test(kind));
@@ -83,12 +85,12 @@ export function encoderFor(
 export async function loadEncoders(settings: EncoderSettings): Promise<Encoders> {
 	const ggml = (reason: string): Encoders => ({ encoders: [], reason });
 	const { libraryDir, maxThreads } = settings;
-	const { encoder, reason } = encoderFor(settings);
-	if (encoder === 'ggml' || libraryDir === undefined) return ggml(reason);
+	const file = read(settings.path);
+	const { encoder, reason } = encoderOf(file, settings);
+	if (encoder === 'ggml' || file === undefined || libraryDir === undefined) return ggml(reason);
 	// ONNX Runtime follows no link out of the folder.
 	const place = realpathSync(settings.path);
 	try {
-		const file = readGgml(place);
 		const graph = encoderGraph(file, path.basename(place));
 		const encoders: Encoder[] = [];
 		for (const threads of sessionThreads(maxThreads, encoderBytes(file))) {

@@ -68,14 +68,18 @@ function loadEngine(
 	settings: HostSettings,
 	libraryDir: string | undefined,
 ): Promise<Engine> {
+	const ggml = {
+		id: entry.id,
+		path: entry.files.model ?? '',
+		lanes: settings.lanes,
+		maxThreads: settings.numThreads,
+		useGpu: settings.useGpu,
+		gpuDevice: settings.gpuDevice,
+	};
+	if (entry.type === 'parakeet_cpp') return loadParakeet(ggml);
 	if (entry.type === 'whisper_cpp') {
 		return loadWhisper({
-			id: entry.id,
-			path: entry.files.model ?? '',
-			lanes: settings.lanes,
-			maxThreads: settings.numThreads,
-			useGpu: settings.useGpu,
-			gpuDevice: settings.gpuDevice,
+			...ggml,
 			beamSize: numberOption(entry, 'beam_size', 1),
 			temperatureIncrement: numberOption(entry, 'temperature_increment', 0.2),
 			suppressNonSpeech: entry.options.suppress_non_speech === true,
@@ -84,16 +88,6 @@ function loadEngine(
 			encoder: encoderOption(entry, settings.encoder),
 			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
 			libraryDir,
-		});
-	}
-	if (entry.type === 'parakeet_cpp') {
-		return loadParakeet({
-			id: entry.id,
-			path: entry.files.model ?? '',
-			lanes: settings.lanes,
-			maxThreads: settings.numThreads,
-			useGpu: settings.useGpu,
-			gpuDevice: settings.gpuDevice,
 		});
 	}
 	return loadSherpa({

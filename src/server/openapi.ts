@@ -37,6 +37,22 @@ const busy = {
 
 const modelContent = { 'application/json': { schema: { $ref: '#/components/schemas/Model' } } } as const;
 
+/** OpenAI's form of a list. */
+function listContent(schema: string): object {
+	return {
+		'application/json': {
+			schema: {
+				type: 'object',
+				required: ['object', 'data'],
+				properties: {
+					object: { const: 'list' },
+					data: { type: 'array', items: { $ref: `#/components/schemas/${schema}` } },
+				},
+			},
+		},
+	};
+}
+
 const pullStatus = { schema: { $ref: '#/components/schemas/PullStatus' } } as const;
 
 const text = { schema: { type: 'string' } } as const;
@@ -101,21 +117,7 @@ export const openapi = {
 				operationId: 'listModels',
 				summary: 'The models that this server serves',
 				responses: {
-					'200': {
-						description: 'The models',
-						content: {
-							'application/json': {
-								schema: {
-									type: 'object',
-									required: ['object', 'data'],
-									properties: {
-										object: { const: 'list' },
-										data: { type: 'array', items: { $ref: '#/components/schemas/Model' } },
-									},
-								},
-							},
-						},
-					},
+					'200': { description: 'The models', content: listContent('Model') },
 					...errors,
 				},
 			},
@@ -233,21 +235,7 @@ export const openapi = {
 				operationId: 'listResidents',
 				summary: 'The models that are in memory, on their way there, or on hold',
 				responses: {
-					'200': {
-						description: 'The models',
-						content: {
-							'application/json': {
-								schema: {
-									type: 'object',
-									required: ['object', 'data'],
-									properties: {
-										object: { const: 'list' },
-										data: { type: 'array', items: { $ref: '#/components/schemas/Resident' } },
-									},
-								},
-							},
-						},
-					},
+					'200': { description: 'The models', content: listContent('Resident') },
 					...errors,
 				},
 			},

@@ -1,8 +1,9 @@
 /** What every engine does, whichever library is behind it. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Batch, Clip, Engine, RecognizeOptions } from '../../src/engines/engine.js';
+import type { Batch, Clip, Engine } from '../../src/engines/engine.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
+import { plainRecognition } from '../helpers/options.js';
 
 export interface EngineSubject {
 	readonly name: string;
@@ -14,16 +15,6 @@ export interface EngineSubject {
 	/** Words are off by at most this, seconds. */
 	readonly timeTolerance: number;
 }
-
-const options: RecognizeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-};
 
 /** Recordings that are one clip, 16 kHz mono. */
 const recordings = [
@@ -52,7 +43,7 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			clips: readonly Clip[],
 			changes: Partial<Batch['options']> = {},
 			signal = new AbortController().signal,
-		) => engine.run({ clips, options: { ...options, ...changes }, threads: 1 }, signal);
+		) => engine.run({ clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
 		const textOf = async (clips: readonly Clip[]) =>
 			(await run(clips)).map(({ segments }) =>
 				segments
@@ -160,7 +151,7 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 		it('can be closed twice, and refuses clips afterwards', async () => {
 			const other = await load();
 			const running = other.run(
-				{ clips: [clipOf('tones-abc')], options, threads: 1 },
+				{ clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 },
 				new AbortController().signal,
 			);
 			running.catch(() => {});
@@ -168,7 +159,10 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			await other.close();
 			await Promise.allSettled([running]);
 			await expect(
-				other.run({ clips: [clipOf('tones-abc')], options, threads: 1 }, new AbortController().signal),
+				other.run(
+					{ clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 },
+					new AbortController().signal,
+				),
 			).rejects.toMatchObject({
 				code: 'closed',
 			});

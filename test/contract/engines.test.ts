@@ -1,26 +1,15 @@
 import { isSherpaType } from '../../src/engines/families.js';
-import { loadSherpa } from '../../src/engines/sherpa.js';
 import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
 import { loadParakeet, loadWhisper } from '../../src/engines/whisper.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
 import { engineContract } from './engine.contract.js';
+import { loadFixture } from './load-fixture.js';
 
 function load(model: ModelFixture) {
-	const files = filesOf(model);
-	if (isSherpaType(model.type)) {
-		return loadSherpa({
-			id: model.name,
-			type: model.type,
-			files,
-			options: model.options,
-			languages: null,
-			libraryDir: findSherpaLibrary(undefined),
-			lanes: 2,
-		});
-	}
+	if (isSherpaType(model.type)) return loadFixture(model, {}, 2);
 	const ggml = {
 		id: model.name,
-		path: files.model ?? '',
+		path: filesOf(model).model ?? '',
 		lanes: 2,
 		maxThreads: 2,
 		useGpu: false,

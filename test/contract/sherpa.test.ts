@@ -4,43 +4,13 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { speechFinder } from '../../src/audio/voice-activity.js';
 import type { Clip, Engine, RecognizeOptions } from '../../src/engines/engine.js';
-import { isSherpaType } from '../../src/engines/families.js';
-import { loadSherpa } from '../../src/engines/sherpa.js';
 import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
-import {
-	filesOf,
-	generated,
-	type ModelFixture,
-	manifest,
-	modelFixture,
-	samplesOf,
-} from '../helpers/fixtures.js';
+import { filesOf, generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
+import { plainRecognition } from '../helpers/options.js';
+import { disposable, loadFixture } from './load-fixture.js';
 
-const plain: RecognizeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-};
-
-async function load(
-	{ name, type, files, options }: Pick<ModelFixture, 'name' | 'type' | 'files' | 'options'>,
-	more: ModelFixture['options'] = {},
-): Promise<Engine & AsyncDisposable> {
-	if (!isSherpaType(type)) throw new Error(type);
-	const engine = await loadSherpa({
-		id: name,
-		type,
-		files: filesOf({ files }),
-		options: { ...options, ...more },
-		languages: null,
-		libraryDir: findSherpaLibrary(undefined),
-		lanes: 8,
-	});
-	return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
+async function load(...asked: Parameters<typeof loadFixture>): Promise<Engine & AsyncDisposable> {
+	return disposable(await loadFixture(...asked));
 }
 
 function clipOf(name: string): Clip {
@@ -49,7 +19,10 @@ function clipOf(name: string): Clip {
 }
 
 const run = (engine: Engine, clips: readonly Clip[], changes: Partial<RecognizeOptions> = {}) =>
-	engine.run({ clips, options: { ...plain, ...changes }, threads: 1 }, new AbortController().signal);
+	engine.run(
+		{ clips, options: { ...plainRecognition, ...changes }, threads: 1 },
+		new AbortController().signal,
+	);
 
 async function hear(engine: Engine, recording: string, changes: Partial<RecognizeOptions> = {}) {
 	const [result] = await run(engine, [clipOf(recording)], changes);

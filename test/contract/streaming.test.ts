@@ -4,41 +4,21 @@ import { describe, expect, it } from 'vitest';
 import {
 	isStreaming,
 	type PartialResult,
-	type RecognizeOptions,
 	type SpeechStream,
 	type StreamingEngine,
 } from '../../src/engines/engine.js';
 import { familyOf, isSherpaType } from '../../src/engines/families.js';
-import { loadSherpa } from '../../src/engines/sherpa.js';
-import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
-import { filesOf, type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
-
-const plain: RecognizeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-};
+import { type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
+import { plainRecognition } from '../helpers/options.js';
+import { disposable, loadFixture } from './load-fixture.js';
 
 async function load(
-	{ name, type, files, options }: ModelFixture,
-	more: ModelFixture['options'] = {},
+	model: ModelFixture,
+	more?: ModelFixture['options'],
 ): Promise<StreamingEngine & AsyncDisposable> {
-	if (!isSherpaType(type)) throw new Error(type);
-	const engine = await loadSherpa({
-		id: name,
-		type,
-		files: filesOf({ files }),
-		options: { ...options, ...more },
-		languages: null,
-		libraryDir: findSherpaLibrary(undefined),
-		lanes: 2,
-	});
-	if (!isStreaming(engine)) throw new Error(`${type} does not stream`);
-	return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
+	const engine = await loadFixture(model, more, 2);
+	if (!isStreaming(engine)) throw new Error(`${model.type} does not stream`);
+	return disposable(engine);
 }
 
 const streaming = manifest.models.filter(
@@ -75,7 +55,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 			await using engine = await load(model);
 			for (const recording of ['tones-abc', 'tones-deadbead', 'silence']) {
 				const expected = model.hears[recording];
-				const said = await utterances(engine.stream(plain), samplesOf(recording), block);
+				const said = await utterances(engine.stream(plainRecognition), samplesOf(recording), block);
 				expect(said.join(' ')).toBe(expected);
 			}
 		},
@@ -83,7 +63,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 
 	it('tells what was said so far, while more is said', async () => {
 		await using engine = await load(model);
-		const stream = engine.stream(plain);
+		const stream = engine.stream(plainRecognition);
 		const samples = samplesOf('tones-deadbead');
 		const told = new Set<string>();
 		for (let at = 0; at < samples.length; at += 1600) {
@@ -102,7 +82,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		const [first, second] = [samplesOf('tones-abc'), samplesOf('tones-edcba')];
 		const pause = silence(4);
 		const samples = Float32Array.from([...first, ...pause, ...second, ...pause]);
-		expect(await utterances(engine.stream(plain), samples)).toEqual([
+		expect(await utterances(engine.stream(plainRecognition), samples)).toEqual([
 			model.hears['tones-abc'],
 			model.hears['tones-edcba'],
 		]);
@@ -112,9 +92,14 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await using engine = await load(model);
 		const names = ['tones-abc', 'tones-edcba', 'tones-e', 'silence', 'tones-abcde', 'tones-deadbead'];
 		const clip = { samples: samplesOf('tones-abc'), start: 0, end: 2 };
-		const whole = engine.run({ clips: [clip], options: plain, threads: 1 }, new AbortController().signal);
+		const whole = engine.run(
+			{ clips: [clip], options: plainRecognition, threads: 1 },
+			new AbortController().signal,
+		);
 		const said = await Promise.all(
-			names.map(async (name) => (await utterances(engine.stream(plain), samplesOf(name))).join(' ')),
+			names.map(async (name) =>
+				(await utterances(engine.stream(plainRecognition), samplesOf(name))).join(' '),
+			),
 		);
 		expect(said).toEqual(names.map((name) => model.hears[name]));
 		expect((await whole)[0]?.segments[0]?.text.trim()).toBe(model.hears['tones-abc']);
@@ -122,13 +107,13 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 
 	it('is closed in the middle, and refuses after that', async () => {
 		const engine = await load(model);
-		const stream = engine.stream(plain);
+		const stream = engine.stream(plainRecognition);
 		const feeding = stream.feed(silence(600), true).catch((error: unknown) => error);
 		await Promise.all([stream.close(), stream.close()]);
 		expect(await feeding).toMatchObject({ code: 'cancelled' });
 		await expect(stream.feed(silence(1), true)).rejects.toMatchObject({ code: 'closed' });
 		await engine.close();
-		expect(() => engine.stream(plain)).toThrow(expect.objectContaining({ code: 'closed' }));
+		expect(() => engine.stream(plainRecognition)).toThrow(expect.objectContaining({ code: 'closed' }));
 	});
 });
 
@@ -139,7 +124,7 @@ describe('times of what is heard', () => {
 		'are those of the stream, behind an endpoint too: %s',
 		async (name) => {
 			await using engine = await load(modelFixture(name));
-			const stream = engine.stream({ ...plain, words: true });
+			const stream = engine.stream({ ...plainRecognition, words: true });
 			const before = Float32Array.from([...samplesOf('tones-abc'), ...silence(4)]);
 			for (let at = 0; at < before.length; at += 1600) {
 				await stream.feed(before.subarray(at, at + 1600), false);
@@ -168,12 +153,14 @@ describe('a language', () => {
 		const [german, english] = ['b c d', 'a b c'];
 		const expected = asked.map((language) => (language?.startsWith('de') === true ? german : english));
 		const samples = samplesOf('tones-abc');
-		const said = asked.map((language) => utterances(engine.stream({ ...plain, language }), samples));
+		const said = asked.map((language) =>
+			utterances(engine.stream({ ...plainRecognition, language }), samples),
+		);
 		expect((await Promise.all(said)).flat()).toEqual(expected);
 		const clips = [{ samples, start: 0, end: samples.length / 16_000 }];
 		// As many as it has lanes.
 		const heard = asked.slice(0, 2).map(async (language) => {
-			const batch = { clips: [...clips, ...clips], options: { ...plain, language }, threads: 1 };
+			const batch = { clips: [...clips, ...clips], options: { ...plainRecognition, language }, threads: 1 };
 			return (await engine.run(batch, new AbortController().signal)).map((result) => [
 				result.language,
 				result.segments[0]?.text.trim(),
@@ -203,7 +190,7 @@ describe('words to listen for', () => {
 	it('are taken by a transducer under beam search', async () => {
 		await using engine = await load(modelFixture('streaming_transducer'), beam);
 		expect(engine.facts.capabilities.keywords).toBe(true);
-		const stream = engine.stream({ ...plain, keywords: ['xylophone'] });
+		const stream = engine.stream({ ...plainRecognition, keywords: ['xylophone'] });
 		await expect(stream.feed(silence(1), true)).rejects.toMatchObject({
 			code: 'unsupported_value',
 			param: 'keywords',

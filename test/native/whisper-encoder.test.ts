@@ -13,6 +13,7 @@ import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
 import { loadEncoders } from '../../src/engines/whisper-encoder.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
 import { melFilters } from '../helpers/ggml.js';
+import { plainRecognition } from '../helpers/options.js';
 import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
 import {
 	addon,
@@ -324,17 +325,9 @@ describe('a first try', () => {
 			const samples = hiss(4);
 			const batch = {
 				clips: [{ samples, start: 0, end: 4 }],
-				options: {
-					task: 'transcribe',
-					language: 'en',
-					prompt: '',
-					keywords: [],
-					temperature: 0,
-					words: false,
-					logprobs: false,
-				},
+				options: { ...plainRecognition, language: 'en' },
 				threads: 1,
-			} as const;
+			};
 			const results = [];
 			for (const audioContext of ['auto', 'full'] as const) {
 				const engine = await loadEngine({ ...settings, audioContext });

@@ -2,20 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { ModelEntry } from '../../src/catalog/model-entry.js';
 import { loadModel } from '../../src/pool/load.js';
 import { finished, runPipeline } from '../../src/transcriber/pipeline.js';
-import { defaultChunking } from '../../src/transcriber/transcriber.js';
 import { audioPath, filesOf, loudnessDetector, modelFixture } from '../helpers/fixtures.js';
+import { plainTranscription } from '../helpers/options.js';
 import { Scratch } from '../helpers/served.js';
 
-const options = {
-	task: 'transcribe',
-	language: 'en',
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-	chunking: defaultChunking,
-} as const;
+const options = { ...plainTranscription, language: 'en' };
 
 function load(name: string, sherpaDir: string) {
 	const fixture = modelFixture(name);

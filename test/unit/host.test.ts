@@ -5,23 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ModelEntry } from '../../src/catalog/model-entry.js';
 import { Host, type HostOptions } from '../../src/pool/host.js';
-import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { FakeClock } from '../helpers/fakes.js';
+import { plainTranscription } from '../helpers/options.js';
 import { gone, isAlive, patient } from '../helpers/processes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
-
-const options: TranscribeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-	chunking: defaultChunking,
-};
 
 const hosts: Host[] = [];
 const folders: string[] = [];
@@ -67,7 +56,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 	});
 	hosts.push(host);
 	const run = (what: string, signal = new AbortController().signal) =>
-		transcriptOf(host.transcribe({ path: what }, options, signal));
+		transcriptOf(host.transcribe({ path: what }, plainTranscription, signal));
 	return { host, log, run, clock, restarts };
 }
 
@@ -127,7 +116,11 @@ describe('a host', () => {
 		const { host } = arrange();
 		const seen: TranscriptEvent[] = [];
 		const failed = (async () => {
-			for await (const event of host.transcribe({ path: '/crash/3' }, options, new AbortController().signal))
+			for await (const event of host.transcribe(
+				{ path: '/crash/3' },
+				plainTranscription,
+				new AbortController().signal,
+			))
 				seen.push(event);
 		})();
 		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });
@@ -138,7 +131,11 @@ describe('a host', () => {
 		const { host } = arrange();
 		const seen: TranscriptEvent[] = [];
 		const failed = (async () => {
-			for await (const event of host.transcribe({ path: '/rotten/2' }, options, new AbortController().signal))
+			for await (const event of host.transcribe(
+				{ path: '/rotten/2' },
+				plainTranscription,
+				new AbortController().signal,
+			))
 				seen.push(event);
 		})();
 		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });

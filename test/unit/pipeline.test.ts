@@ -5,17 +5,12 @@ import { finished, type PipelineParts, runPipeline } from '../../src/transcriber
 import { Scheduler } from '../../src/transcriber/scheduler.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
+import { plainTranscription } from '../helpers/options.js';
 import { facts, ScriptedEngine, settled } from '../helpers/scripted-engine.js';
 import { ScriptedRecording } from '../helpers/scripted-recording.js';
 
 const options: TranscribeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
+	...plainTranscription,
 	chunking: { ...defaultChunking, prefixPaddingMs: 0 },
 };
 

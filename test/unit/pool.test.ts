@@ -5,23 +5,13 @@ import { findIn, type ModelEntry } from '../../src/catalog/model-entry.js';
 import { EarshotError } from '../../src/errors.js';
 import type { PoolMetrics } from '../../src/metrics.js';
 import { HostPool, type PoolOptions } from '../../src/pool/pool.js';
-import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
 import { FakeClock } from '../helpers/fakes.js';
+import { plainTranscription } from '../helpers/options.js';
 import { gone, isAlive, patient } from '../helpers/processes.js';
 
 const script = fileURLToPath(new URL('../helpers/fake-host.mjs', import.meta.url));
 const never = new AbortController().signal;
-const options: TranscribeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-	chunking: defaultChunking,
-};
 
 function entry(
 	id: string,
@@ -118,7 +108,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 	async function* run(model: string, recording = '/ok/1'): AsyncGenerator<TranscriptEvent> {
 		const lease = await pool.lease(model, never);
 		try {
-			yield* lease.transcribe({ path: recording }, options, never);
+			yield* lease.transcribe({ path: recording }, plainTranscription, never);
 		} finally {
 			lease.release();
 		}

@@ -5,17 +5,8 @@ import type { BatchReport } from '../../src/metrics.js';
 import { pickBatch } from '../../src/transcriber/pick-batch.js';
 import { Scheduler, type Submission } from '../../src/transcriber/scheduler.js';
 import { Stopwatch } from '../../src/transcriber/timing.js';
+import { plainRecognition } from '../helpers/options.js';
 import { ScriptedEngine, settled } from '../helpers/scripted-engine.js';
-
-const options: RecognizeOptions = {
-	task: 'transcribe',
-	language: null,
-	prompt: '',
-	keywords: [],
-	temperature: 0,
-	words: false,
-	logprobs: false,
-};
 
 function clip(start: number, seconds = 1): Clip {
 	return { samples: new Float32Array(1), start, end: start + seconds };
@@ -28,7 +19,7 @@ function arrange(limits: Partial<Limits> = {}, maxThreads = 4) {
 		const result = scheduler.submit({
 			recording,
 			clip: clip(start, more.seconds),
-			options,
+			options: plainRecognition,
 			signal: new AbortController().signal,
 			...more,
 		});
@@ -256,7 +247,7 @@ describe('the scheduler', () => {
 describe('picking a batch', () => {
 	const waiting = (start: number, seconds: number, more: Partial<RecognizeOptions> = {}) => ({
 		clip: clip(start, seconds),
-		options: { ...options, ...more },
+		options: { ...plainRecognition, ...more },
 	});
 	const limits = { maxBatchClips: 4, maxBatchSeconds: 20, padded: true };
 

@@ -52,28 +52,14 @@ describe('a ggml file', () => {
 		});
 	});
 
+	const small = { vocabulary: 51_865, mels: 80, state: 64, heads: 1, audioLayers: 1, textLayers: 1 } as const;
+
 	test('that is quantised is told by its head', () => {
-		const shape = {
-			vocabulary: 51_865,
-			mels: 80,
-			state: 64,
-			heads: 1,
-			audioLayers: 1,
-			textLayers: 1,
-		} as const;
-		expect(readGgml(fileOf(encodeHeader({ ...shape, type: 'q8_0' }, []))).quantised).toBe(true);
+		expect(readGgml(fileOf(encodeHeader({ ...small, type: 'q8_0' }, []))).quantised).toBe(true);
 	});
 
 	test('that ends too early, or is none, is refused', () => {
-		const shape = {
-			vocabulary: 51_865,
-			mels: 80,
-			state: 64,
-			heads: 1,
-			audioLayers: 1,
-			textLayers: 1,
-		} as const;
-		const head = encodeHeader({ ...shape, type: 'f16' }, [Buffer.from(' ')]);
+		const head = encodeHeader({ ...small, type: 'f16' }, [Buffer.from(' ')]);
 		for (const bytes of [
 			Buffer.from('lmgg'),
 			head.subarray(0, 100),

@@ -1,0 +1,16 @@
+/** What a request asks for that asks for nothing special. */
+
+import type { RecognizeOptions } from '../../src/engines/engine.js';
+import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
+
+export const plainRecognition: RecognizeOptions = {
+	task: 'transcribe',
+	language: null,
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+};
+
+export const plainTranscription: TranscribeOptions = { ...plainRecognition, chunking: defaultChunking };
