@@ -7,7 +7,6 @@
 #include "audio.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -16,9 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "platform.h"
 
 #ifdef EARSHOT_FFMPEG
 extern "C" {
@@ -53,22 +50,11 @@ public:
 			return reader;
 		}
 		if (source.path.find('\0') != std::string::npos) return Unsupported("the file's path holds a NUL");
-		// O_NONBLOCK: a FIFO would otherwise hold this thread until somebody writes; it is refused below.
-		reader->fd_ = ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		struct stat stat {};
-		if (reader->fd_ < 0 || ::fstat(reader->fd_, &stat) != 0) {
-			return Unsupported("cannot open " + source.path + ": " + std::strerror(errno));
-		}
-		if (!S_ISREG(stat.st_mode)) return Unsupported(source.path + " is not a regular file");
-		reader->size_ = stat.st_size;
+		auto opened = File::Open(source.path, "audio_unsupported");
+		if (!opened) return opened.failure();
+		reader->file_ = std::move(*opened);
+		reader->size_ = reader->file_->size();
 		return reader;
-	}
-
-	Reader() = default;
-	Reader(const Reader&) = delete;
-	Reader& operator=(const Reader&) = delete;
-	~Reader() {
-		if (fd_ >= 0) ::close(fd_);
 	}
 
 	int64_t size() const { return size_; }
@@ -77,20 +63,14 @@ public:
 	int64_t Read(int64_t position, uint8_t* into, int64_t count) const {
 		count = std::min(count, size_ - position);
 		if (count <= 0) return 0;
-		if (fd_ < 0) {
-			std::memcpy(into, bytes_ + position, static_cast<size_t>(count));
-			return count;
-		}
-		ssize_t got;
-		do {
-			got = ::pread(fd_, into, static_cast<size_t>(count), position);
-		} while (got < 0 && errno == EINTR);
-		return got;
+		if (file_) return file_->Read(position, into, count);
+		std::memcpy(into, bytes_ + position, static_cast<size_t>(count));
+		return count;
 	}
 
 private:
 	const uint8_t* bytes_ = nullptr;
-	int fd_ = -1;
+	std::unique_ptr<File> file_;
 	int64_t size_ = 0;
 };
 

@@ -6,10 +6,7 @@
 #include <mutex>
 #include <utility>
 
-#include <dlfcn.h>
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
+#include "platform.h"
 
 namespace earshot::ort {
 
@@ -32,13 +29,9 @@ Expected<Done> Runtime::Check(const char* code, Status* status) const {
 
 Expected<std::shared_ptr<const Runtime>> Runtime::Open(const std::string& path) {
 	const auto refuse = [&](const std::string& why) { return Failure{"engine_missing", path + " " + why}; };
-	// Local: another ONNX Runtime in the process must not answer for this one.
-	void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-	if (handle == nullptr) {
-		const char* why = dlerror();
-		return refuse(std::string("cannot be loaded: ") + (why == nullptr ? "" : why));
-	}
-	void* symbol = dlsym(handle, "OrtGetApiBase");
+	const Expected<SharedLibrary> library = SharedLibrary::Open(path);
+	if (!library) return refuse("cannot be loaded: " + library.failure().text);
+	void* symbol = library->Find("OrtGetApiBase");
 	if (symbol == nullptr) return refuse("is no ONNX Runtime");
 	const ApiBase* (*base_of)() = nullptr;
 	std::memcpy(&base_of, &symbol, sizeof symbol);
@@ -108,10 +101,8 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 			api.CreateSessionFromArray(runtime->env(), load.graph.data(), load.graph.size(), raw, &session));
 		if (!so_far) return so_far.failure();
 		Owned<SessionHandle> handle(session, {api.ReleaseSession});
-#if defined(__GLIBC__)
 		// Folding the weights leaves the heap twice as large as what is in it.
-		malloc_trim(0);
-#endif
+		TrimHeap();
 		MemoryInfo* info = nullptr;
 		so_far = runtime->Check("model_load_failed", api.CreateCpuMemoryInfo(kArenaAllocator, kDefaultMemory, &info));
 		if (!so_far) return so_far.failure();

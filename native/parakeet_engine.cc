@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "model_file.h"
 
 namespace earshot {
 
@@ -184,8 +185,11 @@ Expected<std::shared_ptr<WhisperEngine>> LoadParakeet(const WhisperLoad& load) {
 		parakeet_context_params params = parakeet_context_default_params();
 		params.use_gpu = load.use_gpu;
 		params.gpu_device = load.gpu_device;
+		auto file = ModelFile::Open(load.path);
+		if (!file) return file.failure();
+		auto loader = file->For<parakeet_model_loader>();
 		std::unique_ptr<parakeet_context, FreeContext> context(
-			parakeet_init_from_file_with_params_no_state(load.path.c_str(), params));
+			parakeet_init_with_params_no_state(&loader, params));
 		if (!context) return Failure{"model_load_failed", "parakeet.cpp refused " + load.path};
 		auto engine = std::make_shared<Parakeet>(std::move(context), load);
 		for (int lane = 0; lane < load.lanes; lane++) {

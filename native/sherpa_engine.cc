@@ -14,10 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include "engine.h"
+#include "platform.h"
 #include "sherpa_api.h"
 #include "sherpa_config.h"
 
@@ -27,24 +25,14 @@ namespace sherpa {
 
 namespace {
 
-#ifdef __APPLE__
-constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.dylib";
-constexpr char kRuntimeFile[] = "/libonnxruntime.dylib";
-#else
-constexpr char kLibraryFile[] = "/libsherpa-onnx-c-api.so";
-constexpr char kRuntimeFile[] = "/libonnxruntime.so";
-#endif
-
 constexpr std::array kProviders = {"CPU", "CUDA", "CoreML", "Tensorrt", "ROCM", "DML"};
 
 /** A build exports one function for each provider it has. */
-std::vector<std::string> Providers(const std::string& folder) {
+std::vector<std::string> Providers(const SharedLibrary& runtime) {
 	std::vector<std::string> found;
-	void* runtime = dlopen((folder + kRuntimeFile).c_str(), RTLD_LAZY | RTLD_LOCAL);
-	if (runtime == nullptr) return found;
 	for (const char* name : kProviders) {
 		const std::string symbol = std::string("OrtSessionOptionsAppendExecutionProvider_") + name;
-		if (dlsym(runtime, symbol.c_str()) != nullptr) found.emplace_back(name);
+		if (runtime.Find(symbol.c_str()) != nullptr) found.emplace_back(name);
 	}
 	return found;
 }
@@ -52,44 +40,26 @@ std::vector<std::string> Providers(const std::string& folder) {
 /** Where this thread's words are kept. */
 thread_local std::string* heard = nullptr;
 
-#ifdef __GLIBC__
 /** Enough for the message of an exception; what a broken model repeats for ever is not kept. */
 constexpr size_t kMostWords = 16384;
 
-ssize_t Hear(void*, const char* bytes, size_t size) {
+void Hear(const char* bytes, size_t size) {
 	if (heard != nullptr && heard->size() < kMostWords) heard->append(bytes, size);
-	for (size_t written = 0; written < size;) {
-		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
-		if (count <= 0) break;
-		written += static_cast<size_t>(count);
-	}
-	return static_cast<ssize_t>(size);
 }
-
-/** The library reads the C library's variable `stderr` each time it prints; unbuffered, so it prints in one call. */
-void ListenToStderr() {
-	FILE* listening = fopencookie(nullptr, "w", {nullptr, Hear, nullptr, nullptr});
-	if (listening == nullptr) return;
-	setvbuf(listening, nullptr, _IONBF, 0);
-	stderr = listening;
-}
-#else
-void ListenToStderr() {}
-#endif
 
 Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
-	const std::string path = folder + kLibraryFile;
-	// Local: another ONNX Runtime in the process must not answer for this one.
-	void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-	if (handle == nullptr) {
-		const char* why = dlerror();
-		return Failure{"engine_missing", "sherpa-onnx " + std::string(kSherpaVersion) + " cannot be loaded: " +
-			(why == nullptr ? path : why)};
+	const std::string path = folder + '/' + SharedLibrary::FileName("sherpa-onnx-c-api");
+	// Before the library that asks for it by its name: Windows has an older one in System32. It may be linked in.
+	const Expected<SharedLibrary> runtime = SharedLibrary::Open(folder + '/' + SharedLibrary::FileName("onnxruntime"));
+	const Expected<SharedLibrary> handle = SharedLibrary::Open(path);
+	if (!handle) {
+		return Failure{"engine_missing",
+			"sherpa-onnx " + std::string(kSherpaVersion) + " cannot be loaded: " + handle.failure().text};
 	}
 	auto library = std::make_shared<Library>();
 	std::string missing;
 	const auto find = [&](auto& function, const char* name) {
-		void* symbol = dlsym(handle, name);
+		void* symbol = handle->Find(name);
 		if (symbol == nullptr) missing = name;
 		std::memcpy(&function, &symbol, sizeof symbol);
 	};
@@ -146,9 +116,9 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(VoiceActivityDetectorFlush);
 #undef EARSHOT_FIND
 	if (!missing.empty()) return Failure{"engine_missing", path + " has no " + missing};
-	library->providers = Providers(folder);
+	if (runtime) library->providers = Providers(*runtime);
 	static std::once_flag listening;
-	std::call_once(listening, ListenToStderr);
+	std::call_once(listening, [] { HearStderr(Hear); });
 	return std::shared_ptr<const Library>(std::move(library));
 }
 

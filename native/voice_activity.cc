@@ -1,15 +1,13 @@
 // Voice activity: Silero or TEN through sherpa-onnx's detector.
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include <sys/stat.h>
-
 #include "engine.h"
+#include "platform.h"
 #include "sherpa_api.h"
 
 namespace earshot {
@@ -205,10 +203,9 @@ Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(const VoiceActivity
 	auto library = sherpa::Library::Load(load.library_dir);
 	if (!library) return library.failure();
 	// The library ends the process where it finds no file.
-	struct stat stat {};
-	if (::stat(load.path.c_str(), &stat) != 0 || !S_ISREG(stat.st_mode) || stat.st_size == 0) {
-		return Failure{"model_load_failed", load.path + " is not a model file"};
-	}
+	const auto file = File::Open(load.path, "model_load_failed");
+	if (!file) return file.failure();
+	if ((*file)->size() == 0) return Failure{"model_load_failed", load.path + " is empty"};
 	return Guarded("model_load_failed", "voice activity", [&]() -> Expected<std::shared_ptr<VoiceActivity>> {
 		auto activity = std::make_shared<NetworkActivity>(*library, load);
 		// The first one now, so that a bad model is refused here.

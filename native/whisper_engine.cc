@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "model_file.h"
 #include "ort.h"
 #include "whisper_internals.h"
 
@@ -659,8 +660,11 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		params.use_gpu = load.use_gpu;
 		params.gpu_device = load.gpu_device;
 		params.flash_attn = true;
+		auto file = ModelFile::Open(load.path);
+		if (!file) return file.failure();
+		auto loader = file->For<whisper_model_loader>();
 		std::unique_ptr<whisper_context, ContextFree> context(
-			whisper_init_from_file_with_params_no_state(load.path.c_str(), params));
+			whisper_init_with_params_no_state(&loader, params));
 		if (!context) return Failure{"model_load_failed", "whisper.cpp refused " + load.path};
 		auto engine = std::make_shared<Whisper>(std::move(context), load);
 		if (std::string fault = engine->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};

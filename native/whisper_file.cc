@@ -1,50 +1,40 @@
 // The guard before whisper.cpp's loader, which believes what a model file says: counts become sizes, the number
 // of dimensions an index on its stack, and a file that ends early leaves weights as they were in memory.
 // Layout: magic, 11 hyperparameters, mel filters, vocabulary, then tensors until the end; little-endian.
-#include <cinttypes>
-#include <cstdio>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <ggml.h>
-#include <sys/stat.h>
-#include <sys/types.h>
 
 #include "engine.h"
 #include "failure.h"
+#include "model_file.h"
 
 namespace earshot {
 
 namespace {
 
-struct FileClose {
-	void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 /** Reads forward; once something is missing every read fails. */
 class Walk {
 public:
-	Walk(std::FILE* file, int64_t size) : file_(file), left_(size) {}
+	explicit Walk(ModelFile file) : file_(std::move(file)) {}
 
 	bool Bytes(void* into, size_t count) {
-		if (static_cast<int64_t>(count) > left_ || std::fread(into, 1, count, file_) != count) return false;
-		left_ -= static_cast<int64_t>(count);
-		return true;
+		return static_cast<int64_t>(count) <= left() && file_.Read(into, count) == count;
 	}
 	bool Int(int32_t& value) { return Bytes(&value, sizeof value); }
 	bool Skip(int64_t count) {
-		if (count < 0 || count > left_ || ::fseeko(file_, static_cast<off_t>(count), SEEK_CUR) != 0) return false;
-		left_ -= count;
+		if (count < 0 || count > left()) return false;
+		file_.Skip(count);
 		return true;
 	}
-	int64_t left() const { return left_; }
+	int64_t left() const { return file_.left(); }
 
 private:
-	std::FILE* file_;
-	int64_t left_;
+	ModelFile file_;
 };
 
 struct Parameters {
@@ -241,13 +231,10 @@ namespace {
 
 template <class Check>
 Expected<Done> CheckFile(const std::string& path, Check check) {
-	const auto refuse = [&](const std::string& why) { return Failure{"model_load_failed", path + ": " + why}; };
-	std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "rb"));
-	struct stat stat {};
-	if (!file || ::fstat(::fileno(file.get()), &stat) != 0) return refuse(std::strerror(errno));
-	if (!S_ISREG(stat.st_mode)) return refuse("not a regular file");
-	Walk walk(file.get(), stat.st_size);
-	if (std::string fault = check(walk); !fault.empty()) return refuse(fault);
+	auto file = ModelFile::Open(path);
+	if (!file) return file.failure();
+	Walk walk(std::move(*file));
+	if (std::string fault = check(walk); !fault.empty()) return Failure{"model_load_failed", path + ": " + fault};
 	return Done{};
 }
 

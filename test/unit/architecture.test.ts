@@ -135,3 +135,13 @@ test('leaves import nobody but leaves', () => {
 	);
 	expect(offenders(wrong)).toEqual([]);
 });
+
+test('native/ asks which operating system it is on in its platform files alone', () => {
+	const folder = fileURLToPath(new URL('../../native', import.meta.url));
+	const asks =
+		/#\s*if.*\b(_WIN32|__APPLE__|__linux__|__GLIBC__)\b|#include <(windows|dlfcn|fcntl|unistd|malloc|sys\/\w+)\.h>/;
+	const found = readdirSync(folder)
+		.filter((name) => /\.(cc|h)$/.test(name))
+		.filter((name) => asks.test(readFileSync(join(folder, name), 'utf8')));
+	expect(found.sort()).toEqual(['platform_posix.cc', 'platform_windows.cc']);
+});

@@ -1,0 +1,115 @@
+// Linux and macOS.
+#include "platform.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace earshot {
+
+namespace {
+
+class Descriptor final : public File {
+public:
+	explicit Descriptor(int fd) : fd_(fd) {}
+	Descriptor(const Descriptor&) = delete;
+	Descriptor& operator=(const Descriptor&) = delete;
+	~Descriptor() override { ::close(fd_); }
+
+	/** Why it cannot be read, or nothing. Finds its size. */
+	std::string Fault() {
+		struct stat stat {};
+		if (::fstat(fd_, &stat) != 0) return std::strerror(errno);
+		if (!S_ISREG(stat.st_mode)) return "it is not a regular file";
+		size_ = stat.st_size;
+		return "";
+	}
+
+	int64_t size() const override { return size_; }
+	int64_t Read(int64_t position, void* into, int64_t count) const override {
+		ssize_t got;
+		do {
+			got = ::pread(fd_, into, static_cast<size_t>(count), static_cast<off_t>(position));
+		} while (got < 0 && errno == EINTR);
+		return got;
+	}
+
+private:
+	const int fd_;
+	int64_t size_ = 0;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* code) {
+	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
+	// O_NONBLOCK: a FIFO would otherwise hold this thread until somebody writes; it is refused below.
+	const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) return refuse(std::strerror(errno));
+	auto file = std::make_unique<Descriptor>(fd);
+	if (const std::string fault = file->Fault(); !fault.empty()) return refuse(fault);
+	return std::unique_ptr<File>(std::move(file));
+}
+
+std::string SharedLibrary::FileName(const std::string& name) {
+#ifdef __APPLE__
+	return "lib" + name + ".dylib";
+#else
+	return "lib" + name + ".so";
+#endif
+}
+
+Expected<SharedLibrary> SharedLibrary::Open(const std::string& path) {
+	void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+	if (handle != nullptr) return SharedLibrary(handle);
+	const char* why = dlerror();
+	return Failure{"engine_missing", why == nullptr ? "" : why};
+}
+
+void* SharedLibrary::Find(const char* symbol) const { return dlsym(handle_, symbol); }
+
+#ifdef __GLIBC__
+
+namespace {
+
+void (*hearing)(const char* bytes, size_t size) = nullptr;
+
+ssize_t PassOn(void*, const char* bytes, size_t size) {
+	hearing(bytes, size);
+	for (size_t written = 0; written < size;) {
+		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
+		if (count <= 0) break;
+		written += static_cast<size_t>(count);
+	}
+	return static_cast<ssize_t>(size);
+}
+
+}  // namespace
+
+void HearStderr(void (*hear)(const char* bytes, size_t size)) {
+	hearing = hear;
+	// Libraries read the C library's variable `stderr` each time they print; unbuffered, so that they print in one call.
+	FILE* listening = fopencookie(nullptr, "w", {nullptr, PassOn, nullptr, nullptr});
+	if (listening == nullptr) return;
+	setvbuf(listening, nullptr, _IONBF, 0);
+	stderr = listening;
+}
+
+void TrimHeap() { malloc_trim(0); }
+
+#else
+
+void HearStderr(void (*)(const char*, size_t)) {}
+void TrimHeap() {}
+
+#endif
+
+}  // namespace earshot
