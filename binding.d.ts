@@ -225,6 +225,9 @@ export interface WhisperLoad {
 	/** By rising `threads`; each clip takes the first that has as many threads as the clip, else the last. The model
 	 * takes them over: an encoder serves one model. None = ggml's own encoder. */
 	readonly encoders?: readonly Encoder[];
+	/** The decoder's matrices become Q8_0 where the file has them as f16 or f32 and they are in the memory of the
+	 * processor. Parakeet's loader does not look at it. */
+	readonly quantiseDecoder?: boolean;
 }
 
 export interface EncoderLoad {
@@ -271,6 +274,8 @@ export interface WhisperInfo {
 	readonly device: string;
 	/** What encodes: `ggml`, or `onnxruntime` and its version. */
 	readonly encoder: string;
+	/** Type of the decoder's matrices: `f16`, `q8_0`, …; `` for Parakeet. */
+	readonly decoder: string;
 	/** Bytes of the weights in memory. */
 	readonly weightBytes: number;
 }

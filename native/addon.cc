@@ -139,6 +139,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	object.Set("languages", languages);
 	object.Set("device", info.device);
 	object.Set("encoder", info.encoder);
+	object.Set("decoder", info.decoder);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
 	return object;
 }
@@ -288,6 +289,7 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	load.use_gpu = options.Bool("useGpu");
 	load.gpu_device = options.Int("gpuDevice");
 	load.alignment_heads = options.Ints("alignmentHeads");
+	load.quantise_decoder = options.Value("quantiseDecoder").ToBoolean();
 	if (const Napi::Value encoders = options.Value("encoders"); encoders.IsArray()) {
 		const auto array = encoders.As<Napi::Array>();
 		for (uint32_t i = 0; i < array.Length(); i++) {

@@ -154,12 +154,16 @@ struct WhisperLoad {
 	std::vector<int> alignment_heads;
 	/** The encoder on ONNX Runtime, by rising numbers of threads; none = ggml's own. */
 	std::vector<std::shared_ptr<const ort::Session>> encoders;
+	/** The decoder's matrices become Q8_0 where they are f16 or f32, and on the CPU. */
+	bool quantise_decoder = false;
 };
 
 struct WhisperInfo {
 	std::string size, device;
 	/** `ggml`, or `onnxruntime` and its version. */
 	std::string encoder;
+	/** ggml's name of the type of the decoder's matrices. */
+	std::string decoder;
 	bool multilingual = false;
 	bool aligns_words = false;
 	std::vector<std::string> languages;

@@ -334,6 +334,11 @@ public:
 		if (!info_.multilingual) info_.languages.emplace_back("en");
 		info_.weight_bytes = internals::WeightBytes(context_.get());
 		info_.device = internals::WeightDevice(context_.get());
+		if (load.quantise_decoder && info_.device == "CPU") {
+			info_.weight_bytes -= internals::QuantiseDecoder(context_.get());
+		}
+		if (!encoders_.empty()) info_.weight_bytes -= internals::ForgetEncoder(context_.get());
+		info_.decoder = internals::DecoderType(context_.get());
 		info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
 		for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
 			heads_.push_back({load.alignment_heads[i], load.alignment_heads[i + 1]});

@@ -93,6 +93,18 @@ private:
 	std::vector<Filter> filters_;
 };
 
+// ---- weights (whisper_weights.cc) ----------------------------------------------------------------
+
+/** A matrix of f16 or f32 in memory that Q8_0 divides evenly. */
+bool CanQuantise(const ggml_tensor* tensor);
+
+/** To Q8_0, as whisper.cpp's own tool writes it, where the tensor lies. Returns the bytes given back to the system.
+ * Nobody else may read the tensor meanwhile. */
+size_t QuantiseInPlace(ggml_tensor* tensor);
+
+/** The tensor is never read again. Returns the bytes given back to the system. */
+size_t Forget(const ggml_tensor* tensor);
+
 // ---- repetition (whisper_times.cc) ---------------------------------------------------------------
 
 /** Whether the last tokens are one cycle over and over, more often than anybody says a thing. */
@@ -163,6 +175,13 @@ std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int th
  * last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
 
+/** The matrices that the decoder multiplies with, of f16 or f32, become Q8_0. Returns the bytes given back to the system;
+ * 0 = there was none. Before any state is made. */
+size_t QuantiseDecoder(whisper_context* context);
+
+/** Of a model whose states all have encoders of their own: ggml's weights for it. Returns the bytes given back. */
+size_t ForgetEncoder(whisper_context* context);
+
 MelFilters FiltersOf(const whisper_context* context);
 
 /** What the state transcribes next, of a clip of `samples`. */
@@ -209,6 +228,9 @@ void FailDecoder(whisper_state* state, int decoder);
 std::string_view TokenBytes(const whisper_context* context, int token);
 
 uint64_t WeightBytes(const whisper_context* context);
+
+/** ggml's name of the type of the token embedding, the largest of the decoder's matrices. */
+std::string DecoderType(const whisper_context* context);
 
 /** ggml's name of the device that most of the weights are on. */
 std::string WeightDevice(const whisper_context* context);

@@ -43,6 +43,8 @@ export interface Config {
 	readonly gpuDevice: number;
 	/** What encodes for Whisper models. */
 	readonly encoder: EncoderName;
+	/** How whisper.cpp's decoder keeps its weights. */
+	readonly decoderWeights: DecoderWeights;
 	/** How much of its window Whisper's encoder hears. */
 	readonly audioContext: AudioContext;
 	readonly logLevel: LogLevel;
@@ -59,6 +61,9 @@ export type AudioContext = (typeof audioContexts)[number];
 
 export const encoderNames = ['auto', 'onnx', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
+
+export const decoderWeights = ['as-is', 'q8_0'] as const;
+export type DecoderWeights = (typeof decoderWeights)[number];
 
 type Value = string | number | boolean | readonly string[];
 
@@ -321,6 +326,13 @@ export const settings = {
 		default: 'auto',
 		defaultText: 'auto: ONNX Runtime on a processor, ggml on a GPU',
 		parse: oneOf(encoderNames),
+	},
+	decoderWeights: {
+		flag: 'decoder-weights',
+		valueName: 'TYPE',
+		help: "a Whisper decoder's weights: as-is = those of the file; q8_0 = half of f16's memory, and faster, on a processor",
+		default: 'as-is',
+		parse: oneOf(decoderWeights),
 	},
 	audioContext: {
 		flag: 'audio-context',

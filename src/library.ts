@@ -104,6 +104,7 @@ export function hostSettings(config: Config): HostSettings {
 		useGpu: config.gpu,
 		gpuDevice: config.gpuDevice,
 		encoder: config.encoder,
+		decoderWeights: config.decoderWeights,
 		audioContext: config.audioContext,
 	};
 }

@@ -57,6 +57,7 @@ const whisperOptions: Readonly<Record<string, OptionRule>> = {
 	suppress_tokens: { field: '', kind: 'string' },
 	alignment_heads: { field: '', kind: 'string' },
 	encoder: { field: '', kind: 'string' },
+	decoder_weights: { field: '', kind: 'string' },
 	audio_context: { field: '', kind: 'string' },
 };
 

@@ -106,7 +106,8 @@ function modelsToPreload({ preload: ids, autoPull }: Config, serving: LiveServin
 /** Loaded before the first request asks; a failure shows here and again to whoever asks. */
 function preload(pool: HostPool, model: string, log: Log): void {
 	pool.load(model, new AbortController().signal).then(
-		({ engine, device, encoder }) => log.info({ model, engine, device, encoder }, 'model loaded'),
+		({ engine, device, encoder, decoder }) =>
+			log.info({ model, engine, device, encoder, decoder }, 'model loaded'),
 		(thrown: unknown) => {
 			const { code, message } = asEarshotError(thrown);
 			if (code !== 'closed') log.error({ model }, message);

@@ -54,6 +54,8 @@ export interface ModelFacts {
 	readonly device: string;
 	/** Of Whisper models: what encodes, and if need be why. */
 	readonly encoder?: string;
+	/** Of Whisper models: the type of the decoder's weights, e.g. `f16`. */
+	readonly decoder?: string;
 	readonly capabilities: Capabilities;
 }
 

@@ -1,7 +1,7 @@
 /** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
 
 import type { RawResult, WhisperClipOptions, WhisperInfo, WhisperModel } from '../../binding.js';
-import type { AudioContext, EncoderName } from '../config.js';
+import type { AudioContext, DecoderWeights, EncoderName } from '../config.js';
 import { EarshotError } from '../errors.js';
 import { contextFor, missesSound } from './audio-context.js';
 import type {
@@ -39,6 +39,8 @@ export interface WhisperSettings {
 	readonly alignmentHeads: readonly number[];
 	/** `auto`: ONNX Runtime on a processor, ggml on a GPU. */
 	readonly encoder: EncoderName;
+	/** `q8_0`: where they are f16 or f32, and not on a GPU. */
+	readonly decoderWeights: DecoderWeights;
 	/** `auto`: as much as the clip needs. */
 	readonly audioContext: AudioContext;
 	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
@@ -77,6 +79,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		suppress: [],
 		alignmentHeads: [],
 		encoder: 'ggml',
+		decoderWeights: 'as-is',
 		audioContext: 'full',
 		libraryDir: undefined,
 	} as const;
@@ -114,11 +117,13 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			gpuDevice: settings.gpuDevice,
 			alignmentHeads: settings.alignmentHeads,
 			encoders,
+			quantiseDecoder: settings.decoderWeights === 'q8_0',
 		}),
 	);
 	return new WhisperEngine(model, settings, {
 		type: 'whisper_cpp',
 		encoder: reason === '' ? model.info.encoder : `${model.info.encoder}: ${reason}`,
+		decoder: model.info.decoder,
 		limits,
 		capabilities: capabilitiesOf(model.info),
 	});
@@ -134,7 +139,7 @@ class WhisperEngine implements Engine {
 	constructor(
 		model: WhisperModel,
 		settings: WhisperSettings,
-		kind: Pick<ModelFacts, 'type' | 'encoder' | 'capabilities'> & {
+		kind: Pick<ModelFacts, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
 			readonly limits: typeof limits | typeof parakeetLimits;
 		},
 	) {
@@ -152,6 +157,7 @@ class WhisperEngine implements Engine {
 			type: kind.type,
 			device: model.info.device,
 			...(kind.encoder === undefined ? {} : { encoder: kind.encoder }),
+			...(kind.decoder === undefined ? {} : { decoder: kind.decoder }),
 			capabilities: kind.capabilities,
 		};
 	}

@@ -1,4 +1,4 @@
-import type { AudioContext, EncoderName } from '../config.js';
+import type { AudioContext, DecoderWeights, EncoderName } from '../config.js';
 
 /** What every host is told beside its model. */
 export interface HostSettings {
@@ -15,6 +15,8 @@ export interface HostSettings {
 	readonly gpuDevice: number;
 	/** What encodes for Whisper models that do not say it themselves. */
 	readonly encoder: EncoderName;
+	/** The same of how its decoder's weights are kept. */
+	readonly decoderWeights: DecoderWeights;
 	/** The same of what Whisper's encoder hears. */
 	readonly audioContext: AudioContext;
 }

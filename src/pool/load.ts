@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
 import { everythingIsSpeech, speechFinder } from '../audio/voice-activity.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
-import { audioContexts, type EncoderName, encoderNames } from '../config.js';
+import { audioContexts, decoderWeights, type EncoderName, encoderNames } from '../config.js';
 import type { Engine } from '../engines/engine.js';
 import { isSherpaType } from '../engines/families.js';
 import { loadSherpa } from '../engines/sherpa.js';
@@ -86,6 +86,7 @@ function loadEngine(
 			suppress: numbersOption(entry, 'suppress_tokens', 1),
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
 			encoder: encoderOption(entry, settings.encoder),
+			decoderWeights: namedOption(entry, 'decoder_weights', decoderWeights, settings.decoderWeights),
 			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
 			libraryDir,
 		});

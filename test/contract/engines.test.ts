@@ -24,6 +24,7 @@ function load(model: ModelFixture) {
 		suppress: [],
 		alignmentHeads: [],
 		encoder: 'auto',
+		decoderWeights: 'as-is',
 		audioContext: 'auto',
 		libraryDir: findSherpaLibrary(undefined),
 	});

@@ -320,6 +320,7 @@ describe('a first try', () => {
 				suppress: [],
 				alignmentHeads: [],
 				encoder: 'auto',
+				decoderWeights: 'as-is',
 				libraryDir,
 			} as const;
 			const samples = hiss(4);

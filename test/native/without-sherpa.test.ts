@@ -29,6 +29,7 @@ function load(name: string, sherpaDir: string) {
 		useGpu: false,
 		gpuDevice: 0,
 		encoder: 'auto',
+		decoderWeights: 'as-is',
 		audioContext: 'auto',
 	});
 }

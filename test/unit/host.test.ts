@@ -44,6 +44,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 			useGpu: false,
 			gpuDevice: 0,
 			encoder: 'auto',
+			decoderWeights: 'as-is',
 			audioContext: 'auto',
 		},
 		script,

@@ -92,6 +92,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 			useGpu: false,
 			gpuDevice: 0,
 			encoder: 'auto',
+			decoderWeights: 'as-is',
 			audioContext: 'auto',
 		},
 		script,

@@ -1,0 +1,73 @@
+// Weights of a loaded Whisper model: what the decoder reads for every token made smaller, and what nothing reads given
+// back to the system.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include <ggml-backend.h>
+#include <ggml.h>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#include "whisper_internals.h"
+
+namespace earshot {
+
+namespace {
+
+/** Resident pages that lie wholly in the range are let go; whoever reads them afterwards reads zeros. */
+size_t GiveBack([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+#ifdef __linux__
+	const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / page * page;
+	if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) return to - from;
+#endif
+	return 0;
+}
+
+bool InMemory(const ggml_tensor* tensor) {
+	return tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer);
+}
+
+}  // namespace
+
+bool CanQuantise(const ggml_tensor* tensor) {
+	return (tensor->type == GGML_TYPE_F16 || tensor->type == GGML_TYPE_F32) && ggml_n_dims(tensor) == 2 &&
+		tensor->ne[0] % ggml_blck_size(GGML_TYPE_Q8_0) == 0 && ggml_is_contiguous(tensor) && InMemory(tensor);
+}
+
+size_t QuantiseInPlace(ggml_tensor* tensor) {
+	const int64_t columns = tensor->ne[0], rows = tensor->ne[1];
+	const size_t row_before = tensor->nb[1], row_now = ggml_row_size(GGML_TYPE_Q8_0, columns);
+	auto* data = static_cast<char*>(tensor->data);
+	const auto count = static_cast<size_t>(columns);
+	std::vector<float> numbers(count);
+	std::vector<char> quantised(row_now);
+	const ggml_to_float_t to_float = ggml_get_type_traits(tensor->type)->to_float;
+	for (int64_t row = 0; row < rows; row++) {
+		// A row is smaller than it was, so it is written before the next one begins.
+		const char* from = data + row_before * static_cast<size_t>(row);
+		if (tensor->type == GGML_TYPE_F32) std::memcpy(numbers.data(), from, count * sizeof(float));
+		else to_float(from, numbers.data(), columns);
+		ggml_quantize_chunk(GGML_TYPE_Q8_0, numbers.data(), quantised.data(), 0, 1, columns, nullptr);
+		std::memcpy(data + row_now * static_cast<size_t>(row), quantised.data(), row_now);
+	}
+	const size_t before = ggml_nbytes(tensor);
+	tensor->type = GGML_TYPE_Q8_0;
+	tensor->nb[0] = ggml_type_size(GGML_TYPE_Q8_0);
+	tensor->nb[1] = row_now;
+	tensor->nb[2] = tensor->nb[3] = row_now * static_cast<size_t>(rows);
+	return GiveBack(data + ggml_nbytes(tensor), data + before);
+}
+
+size_t Forget(const ggml_tensor* tensor) {
+	if (!InMemory(tensor)) return 0;
+	auto* data = static_cast<char*>(tensor->data);
+	return GiveBack(data, data + ggml_nbytes(tensor));
+}
+
+}  // namespace earshot
