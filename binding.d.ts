@@ -370,6 +370,11 @@ export interface Versions {
 export function devices(): Device[];
 /** Names of the instruction sets that this build of ggml uses, e.g. `AVX2`. */
 export function cpuFeatures(): string[];
+/**
+ * Instruction sets that this processor has, in the words of Linux's /proc/cpuinfo, of those that prebuilt binaries
+ * differ by. None where nothing tells (Apple's processors).
+ */
+export function processorFlags(): string[];
 export function versions(): Versions;
 /** Loads the sherpa-onnx library and reads its version. Throws engine_missing. */
 export function sherpaVersion(libraryDir: string): SherpaInfo & { readonly gitSha: string };

@@ -16,6 +16,7 @@
 #include "bridge.h"
 #include "engine.h"
 #include "ort.h"
+#include "processor.h"
 #include "sherpa_api.h"
 
 namespace earshot {
@@ -515,6 +516,12 @@ Napi::Value CpuFeatures(const Info& info) {
 	return names;
 }
 
+Napi::Value ProcessorFlagsOf(const Info& info) {
+	Napi::Array names = Napi::Array::New(info.Env());
+	for (const std::string& flag : ProcessorFlags()) names.Set(names.Length(), Napi::String::New(info.Env(), flag));
+	return names;
+}
+
 Napi::Value Versions(const Info& info) {
 	const AudioVersions audio = GetAudioVersions();
 	Napi::Object versions = Napi::Object::New(info.Env());
@@ -550,6 +557,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("loadStreaming", LoadStreaming);
 	set("devices", Devices);
 	set("cpuFeatures", CpuFeatures);
+	set("processorFlags", ProcessorFlagsOf);
 	set("versions", Versions);
 	set("sherpaVersion", SherpaVersion);
 	set("setLogSink", [](const Info& info) { SetLogSink(info.Env(), info[0]); });

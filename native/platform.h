@@ -2,6 +2,7 @@
 // nothing else in native/ asks which system it is. Paths are UTF-8 on all of them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -50,5 +51,8 @@ void HearStderr(void (*hear)(const char* bytes, size_t size));
 
 /** Gives back to the system what the heap holds free, where it would keep it otherwise. */
 void TrimHeap();
+
+/** What Linux tells programs of the processor (AT_HWCAP and AT_HWCAP2); elsewhere nothing. */
+std::array<uint64_t, 2> HardwareCapabilities();
 
 }  // namespace earshot

@@ -12,6 +12,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#ifdef __linux__
+#include <sys/auxv.h>
+#endif
 
 namespace earshot {
 
@@ -111,5 +114,13 @@ void HearStderr(void (*)(const char*, size_t)) {}
 void TrimHeap() {}
 
 #endif
+
+std::array<uint64_t, 2> HardwareCapabilities() {
+#ifdef __linux__
+	return {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
+#else
+	return {};
+#endif
+}
 
 }  // namespace earshot

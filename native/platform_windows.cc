@@ -125,4 +125,6 @@ void HearStderr(void (*)(const char*, size_t)) {}
 // The heap of Windows gives large blocks back as they are freed.
 void TrimHeap() {}
 
+std::array<uint64_t, 2> HardwareCapabilities() { return {}; }
+
 }  // namespace earshot

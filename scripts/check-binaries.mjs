@@ -1,7 +1,7 @@
 // Holds the prebuilt binaries to what is promised of them. One sentence for each fault; none means they may ship.
 //
-//   node scripts/check-binaries.mjs                     those of this machine
-//   node scripts/check-binaries.mjs --only darwin-x64   those of another
+//   node scripts/check-binaries.mjs                     those of this machine, and whatever else is there
+//   node scripts/check-binaries.mjs --only darwin-x64   those of one platform
 //   node scripts/check-binaries.mjs --all               every platform of a release must be there, whole
 //   node scripts/check-binaries.mjs --glibc FILE…       only prints the newest glibc symbol version of each file
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { argv, exit, platform, stderr, stdout } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { root } from './download.mjs';
-import { hostLibc } from './ffmpeg.mjs';
+import { hostLibc } from './target.mjs';
 
 /** The oldest glibc promised: what the binaries of Node 20, 22 and 24 themselves ask for. */
 export const oldestGlibc = '2.28';
@@ -25,7 +25,14 @@ const allowedLibraries = [
 ];
 
 /** What a release must hold: for Linux once with each C library. */
-const released = ['linux-x64', 'linux-x64 musl', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'win32-x64'];
+export const released = [
+	'linux-x64',
+	'linux-x64 musl',
+	'linux-arm64',
+	'darwin-x64',
+	'darwin-arm64',
+	'win32-x64',
+];
 
 function tool(command, ...args) {
 	const { status, stdout: said, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
@@ -104,11 +111,12 @@ function filesUnder(folder) {
 /** Files that a platform's folder lacks, or has too many of. */
 async function faultsOfSet(name) {
 	const { levelsFor } = await import(pathToFileURL(join(root, 'dist', 'engines', 'processor.js')).href);
-	const [tuple, libc = name.startsWith('linux') ? 'glibc' : undefined] = name.split(' ');
-	const folder = join(root, 'prebuilds', tuple);
-	const file = libc === undefined ? 'earshot.node' : `earshot.${libc}.node`;
+	const lowest = lowestOf(name);
+	const folder = dirname(lowest);
+	const file = basename(lowest);
+	const tuple = basename(folder);
 	const library = {
-		linux: `libearshot-ffmpeg.${libc}.so`,
+		linux: `libearshot-ffmpeg.${name.endsWith(' musl') ? 'musl' : 'glibc'}.so`,
 		darwin: 'libearshot-ffmpeg.dylib',
 		win32: 'earshot-ffmpeg.dll',
 	};
@@ -121,6 +129,19 @@ async function faultsOfSet(name) {
 	return wanted
 		.filter((path) => !existsSync(join(folder, path)))
 		.map((path) => `prebuilds/${tuple}/${path} is not there; run: npm run prebuild`);
+}
+
+/** This machine's platform, and every other that has a binary here. */
+export function present() {
+	const here = `${platform}-${process.arch}${hostLibc() === 'musl' ? ' musl' : ''}`;
+	const there = released.filter((name) => existsSync(lowestOf(name)));
+	return [...new Set([here, ...there])];
+}
+
+/** The file of the lowest level. */
+function lowestOf(name) {
+	const [tuple, libc = name.startsWith('linux') ? 'glibc' : undefined] = name.split(' ');
+	return join(root, 'prebuilds', tuple, libc === undefined ? 'earshot.node' : `earshot.${libc}.node`);
 }
 
 /** Every fault of the binaries of some platforms, each `platform-arch` or `platform-arch musl`. */
@@ -144,12 +165,10 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
 			stdout.write(`${newestGlibc(file)}  ${file}\n`);
 		exit(0);
 	}
-	const libc = platform === 'linux' && hostLibc() === 'musl' ? ' musl' : '';
-	const here = argv.includes('--only')
-		? argv[argv.indexOf('--only') + 1]
-		: `${platform}-${process.arch}${libc}`;
-	const faults = await check(argv.includes('--all') ? released : [here]);
+	const asked = argv.includes('--only') ? [argv[argv.indexOf('--only') + 1]] : present();
+	const names = argv.includes('--all') ? released : asked;
+	const faults = await check(names);
 	for (const fault of faults) stderr.write(`${fault}\n`);
 	if (faults.length > 0) exit(1);
-	stderr.write(`prebuilds: whole, and nothing in them asks for more than glibc ${oldestGlibc}\n`);
+	stderr.write(`${names.join(', ')}: whole, and nothing in them asks for more than glibc ${oldestGlibc}\n`);
 }

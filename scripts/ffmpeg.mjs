@@ -3,7 +3,7 @@
 // vendor/pins.json names, with the configure line below, which NOTICE repeats.
 //
 //   node scripts/ffmpeg.mjs                 into build/ffmpeg/<platform>-<arch>; needs make, a C compiler, nasm (x64)
-//   node scripts/ffmpeg.mjs --arch arm64    cross-compiled with aarch64-linux-gnu-gcc
+//   node scripts/ffmpeg.mjs --arch arm64    for another target, as scripts/target.mjs knows them (--platform, --libc)
 //   node scripts/ffmpeg.mjs --configure     prints the configure line and does nothing
 //
 // On Windows, run it in an MSYS2 UCRT64 shell.
@@ -21,10 +21,11 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { argv, exit, platform, stderr, stdout } from 'node:process';
+import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { archives, download, root } from './download.mjs';
 import { sysrootFlags } from './sysroot.mjs';
+import { targetAsked, targetOf } from './target.mjs';
 
 const pcm = ['alaw', 'mulaw', 'u8', 's8', 's16le', 's16be', 's24le', 's24be', 's32le', 's32be'];
 
@@ -45,7 +46,8 @@ const parts = {
 	parser: ['aac,aac_latm,ac3,amr,dca,flac,gsm,mpegaudio,opus,vorbis'],
 };
 
-export const configureLine = [
+/** The same for every target, but for the kind of threads. */
+export const configureLine = ({ platform }) => [
 	'--disable-everything',
 	'--disable-autodetect',
 	'--disable-programs',
@@ -71,12 +73,10 @@ const publicNames = ['av_*', 'avcodec_*', 'avformat_*', 'avio_*', 'avutil_*', 's
 const libraries = ['avformat', 'avcodec', 'swresample', 'avutil'];
 
 /** File name of the library. The C library is in it, because one folder holds both builds for Linux. */
-export function libraryName(libc) {
+export function libraryName({ platform, libc }) {
 	if (platform === 'win32') return 'earshot-ffmpeg.dll';
 	return platform === 'darwin' ? 'libearshot-ffmpeg.dylib' : `libearshot-ffmpeg.${libc}.so`;
 }
-
-export const hostLibc = () => (process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl');
 
 function run(command, args, cwd) {
 	const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] });
@@ -84,28 +84,28 @@ function run(command, args, cwd) {
 	if (status !== 0) throw new Error(`${command} ${args[0] ?? ''} ended with ${status}`);
 }
 
-/** Options of configure, compiler and flags for a processor that may not be this machine's. */
-function target(arch, flags) {
+/** Options of configure, compiler and flags for a target. */
+function toolsFor({ platform, arch, isCross, tools }, flags) {
 	const options = [];
-	let compiler = process.env.CC ?? (platform === 'darwin' ? 'clang' : 'gcc');
-	if (arch !== process.arch) {
-		if (platform === 'linux' && arch === 'arm64') {
-			compiler = 'aarch64-linux-gnu-gcc';
-			options.push('--enable-cross-compile', '--cross-prefix=aarch64-linux-gnu-', '--target-os=linux');
-			options.push('--arch=aarch64');
-		} else if (platform === 'darwin') {
-			const machine = arch === 'x64' ? 'x86_64' : 'arm64';
-			flags = [...flags, '-arch', machine];
+	const machine = arch === 'x64' ? 'x86_64' : 'aarch64';
+	if (platform === 'darwin') {
+		flags = [...flags, '-mmacosx-version-min=11.0'];
+		if (isCross) {
+			flags.push('-arch', arch === 'x64' ? 'x86_64' : 'arm64');
 			options.push('--enable-cross-compile', '--target-os=darwin', `--arch=${machine}`);
-		} else throw new Error(`no way known to build FFmpeg for ${platform}-${arch} here`);
+		}
+	} else if (isCross) {
+		const system = platform === 'win32' ? 'mingw32' : platform;
+		options.push('--enable-cross-compile', `--target-os=${system}`, `--arch=${machine}`);
+		for (const name of ['ar', 'ranlib', 'nm', 'strip']) options.push(`--${name}=${tools[name]}`);
 	}
-	if (platform === 'darwin') flags = [...flags, '-mmacosx-version-min=11.0'];
-	return { options, compiler, flags };
+	return { options, compiler: tools.cc, nm: tools.nm, flags };
 }
 
 /** One library of the four: exports what is public, and knows where it lies only by its name. */
-function link(out, { compiler, flags }, libc) {
-	const name = libraryName(libc);
+function link(out, { compiler, nm, flags }, target) {
+	const { platform } = target;
+	const name = libraryName(target);
 	const statics = libraries.map((library) => join(out, 'lib', `lib${library}.a`));
 	const exported = join(out, 'exported');
 	const shim = platform === 'linux' && flags.length > 0 ? oldGlibcArgs : [];
@@ -127,7 +127,7 @@ function link(out, { compiler, flags }, libc) {
 	}
 	const whole = ['-Wl,--whole-archive', ...statics, '-Wl,--no-whole-archive'];
 	if (platform === 'win32') {
-		const symbols = spawnSync('nm', ['-g', '--defined-only', ...statics], {
+		const symbols = spawnSync(nm, ['-g', '--defined-only', ...statics], {
 			encoding: 'utf8',
 			maxBuffer: 1 << 26,
 		});
@@ -177,23 +177,26 @@ const oldGlibcArgs = [
 	...['exp', 'exp2', 'log', 'log2', 'pow'].map((name) => `-Wl,--wrap=${name}`),
 ];
 
-/** The folder with include/, lib/ and the library; built where the sources, the line or the flags are others. */
-export async function build({ arch = process.arch, oldGlibc = false, say = () => {} } = {}) {
-	const libc = platform === 'linux' ? hostLibc() : '';
-	const out = join(root, 'build', 'ffmpeg', `${platform}-${arch}${libc === 'musl' ? '-musl' : ''}`);
-	const made = target(arch, oldGlibc ? await sysrootFlags(arch, say) : []);
+/**
+ * The folder with include/, lib/ and the library; built where the sources, the line or the flags are others.
+ * Linux with glibc is linked against the old one of scripts/sysroot.mjs with `oldGlibc`.
+ */
+export async function build({ target = targetOf(), oldGlibc = false, say = () => {} } = {}) {
+	const out = join(root, 'build', 'ffmpeg', target.tuple);
+	const made = toolsFor(target, oldGlibc ? await sysrootFlags(target, say) : []);
+	const line = configureLine(target);
 	const facts = [
 		archives.ffmpeg.sha256,
-		configureLine,
+		line,
 		made,
 		oldGlibc && readFileSync(join(root, 'native', 'old_glibc.c'), 'utf8'),
 	];
 	const stamp = createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 	const stampFile = join(out, '.stamp');
-	if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return { folder: out, libc };
+	if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return out;
 
 	const file = await download(archives.ffmpeg, say);
-	const work = join(root, 'build', 'ffmpeg', `work-${arch}`);
+	const work = join(root, 'build', 'ffmpeg', `work-${target.tuple}`);
 	rmSync(work, { recursive: true, force: true });
 	rmSync(out, { recursive: true, force: true });
 	mkdirSync(work, { recursive: true });
@@ -206,19 +209,19 @@ export async function build({ arch = process.arch, oldGlibc = false, say = () =>
 		`#!/bin/sh\nexec ${launcher}${[made.compiler, ...made.flags].join(' ')} "$@"\n`,
 	);
 	chmodSync(join(work, 'cc'), 0o755);
-	say(`FFmpeg ${archives.ffmpeg.version}: ./configure ${[...configureLine, ...made.options].join(' ')}`);
-	run('sh', ['./configure', '--prefix=/', '--cc=./cc', ...configureLine, ...made.options], work);
+	say(`FFmpeg ${archives.ffmpeg.version}: ./configure ${[...line, ...made.options].join(' ')}`);
+	run('sh', ['./configure', '--prefix=/', '--cc=./cc', ...line, ...made.options], work);
 	assertLicence(readFileSync(join(work, 'config.h'), 'utf8'));
 	run('make', [`-j${availableParallelism()}`], work);
 	run('make', ['install', `DESTDIR=${out}`], work);
-	link(out, made, libc);
+	link(out, made, target);
 	const licences = join(out, 'licences');
 	mkdirSync(licences);
 	for (const name of readdirSync(work).filter((entry) => /^(COPYING\.LGPLv2|LICENSE|CREDITS)/.test(entry)))
 		cpSync(join(work, name), join(licences, name));
 	rmSync(work, { recursive: true, force: true });
 	writeFileSync(stampFile, stamp);
-	return { folder: out, libc };
+	return out;
 }
 
 /** A configuration under the GPL must never be shipped, and one without threads is unsafe. */
@@ -229,14 +232,13 @@ function assertLicence(config) {
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
-	const valueAfter = (flag) => (argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined);
 	if (argv.includes('--configure')) {
-		stdout.write(`./configure ${configureLine.join(' ')}\n`);
+		stdout.write(`./configure ${configureLine(targetAsked()).join(' ')}\n`);
 		exit(0);
 	}
 	try {
-		const { folder } = await build({
-			arch: valueAfter('--arch') ?? process.arch,
+		const folder = await build({
+			target: targetAsked(),
 			oldGlibc: argv.includes('--old-glibc'),
 			say: (line) => stderr.write(`${line}\n`),
 		});

@@ -10,8 +10,9 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { arch, argv, execPath, exit, platform, stderr } from 'node:process';
 import { root } from './download.mjs';
-import { build as buildFfmpeg, hostLibc, libraryName } from './ffmpeg.mjs';
+import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
+import { targetOf } from './target.mjs';
 import { fill } from './vendor.mjs';
 
 const say = (line) => stderr.write(`gpu-package: ${line}\n`);
@@ -28,15 +29,16 @@ async function make(backend) {
 	const name = `earshot-${backend}-${platform}-${arch}`;
 	const out = join(root, 'build', 'gpu', `work-${backend}`);
 	const folder = join(root, 'build', 'gpu', name);
-	const isGlibc = platform === 'linux' && hostLibc() === 'glibc';
+	const target = targetOf();
+	const isGlibc = target.libc === 'glibc';
 	fill(say);
-	const ffmpeg = await buildFfmpeg({ oldGlibc: isGlibc, say });
+	const ffmpeg = await buildFfmpeg({ target, oldGlibc: isGlibc, say });
 	run(execPath, [
 		join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js'),
 		'build',
 		`--out=${out}`,
 		'--CDEARSHOT_NATIVE=OFF',
-		`--CDEARSHOT_FFMPEG=${ffmpeg.folder}`,
+		`--CDEARSHOT_FFMPEG=${ffmpeg}`,
 		// CUDA's own host libraries are older than the promise; the toolkit's headers want the system's glibc.
 		...(isGlibc && backend !== 'cuda' ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
 		options[backend],
@@ -45,9 +47,9 @@ async function make(backend) {
 	mkdirSync(folder, { recursive: true });
 	cpSync(join(out, 'Release', 'earshot.node'), join(folder, 'earshot.node'));
 	if (platform === 'linux') run('strip', ['--strip-all', join(folder, 'earshot.node')]);
-	cpSync(join(ffmpeg.folder, libraryName(ffmpeg.libc)), join(folder, libraryName(ffmpeg.libc)));
+	cpSync(join(ffmpeg, libraryName(target)), join(folder, libraryName(target)));
 	for (const file of ['LICENSE', 'NOTICE']) cpSync(join(root, file), join(folder, file));
-	cpSync(join(ffmpeg.folder, 'licences'), join(folder, 'licences-ffmpeg'), { recursive: true });
+	cpSync(join(ffmpeg, 'licences'), join(folder, 'licences-ffmpeg'), { recursive: true });
 	const manifest = {
 		name,
 		version,

@@ -7,7 +7,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { argv, exit, platform, stderr, stdout } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { check, oldestGlibc } from './check-binaries.mjs';
+import { check, oldestGlibc, present } from './check-binaries.mjs';
 import { root } from './download.mjs';
 
 const megabyte = 1e6;
@@ -104,10 +104,7 @@ export async function pack({ out = root, all = false, say = () => {} } = {}) {
 	say(
 		`${'tarball'.padEnd(24)}${String(packed.files.length).padStart(4)} files  ${megabytes(size).padStart(9)} of ${megabytes(tarballBound)}`,
 	);
-	const faults = [
-		...faultsOf(packed.files, size),
-		...(await check(all ? undefined : [`${platform}-${process.arch}`])),
-	];
+	const faults = [...faultsOf(packed.files, size), ...(await check(all ? undefined : present()))];
 	if (faults.length > 0) throw new Error(faults.join('\n'));
 	return tarball;
 }

@@ -1,7 +1,8 @@
 // Makes prebuilds/<platform>-<arch>/: the binaries that travel in the npm package.
 //
 //   node scripts/prebuild.mjs                    for this machine
-//   node scripts/prebuild.mjs --arch arm64       for the other processor: from Linux x64, or on macOS
+//   node scripts/prebuild.mjs --arch arm64       for another target, as scripts/target.mjs knows them
+//   node scripts/prebuild.mjs --libc musl        (--platform, --arch, --libc)
 //   node scripts/prebuild.mjs --level x86-64-v3  this level alone, for trying out
 //
 //   prebuilds/linux-x64/earshot.glibc.node                  the lowest level, which node-gyp-build finds
@@ -13,11 +14,12 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { argv, exit, platform, stderr } from 'node:process';
+import { argv, exit, stderr } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { root } from './download.mjs';
-import { build as buildFfmpeg, hostLibc, libraryName } from './ffmpeg.mjs';
+import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
+import { targetAsked } from './target.mjs';
 import { fill } from './vendor.mjs';
 
 const say = (line) => stderr.write(`prebuild: ${line}\n`);
@@ -32,39 +34,21 @@ function run(command, args, options = {}) {
 	if (status !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} ended with ${status}`);
 }
 
-/** Options of cmake-js for a processor that is not this machine's. */
-function crossOptions(arch) {
-	if (platform === 'darwin') return [`--CDCMAKE_OSX_ARCHITECTURES=${arch === 'x64' ? 'x86_64' : 'arm64'}`];
-	if (arch === process.arch) return [];
-	if (platform === 'linux' && arch === 'arm64') {
-		return [
-			'--CDCMAKE_SYSTEM_NAME=Linux',
-			'--CDCMAKE_SYSTEM_PROCESSOR=aarch64',
-			'--CDCMAKE_C_COMPILER=aarch64-linux-gnu-gcc',
-			'--CDCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++',
-		];
-	}
-	throw new Error(`no way known to build for ${platform}-${arch} on ${platform}-${process.arch}`);
-}
-
-async function prebuild(arch, only) {
-	const libc = platform === 'linux' ? hostLibc() : undefined;
+async function prebuild(target, only) {
+	const { platform, arch, libc, tuple, platformAndArch, tools } = target;
 	const oldGlibc = libc === 'glibc';
-	const tuple = `${platform}-${arch}`;
 	const name = libc === undefined ? 'earshot.node' : `earshot.${libc}.node`;
-	const stripper = arch !== process.arch && platform === 'linux' ? 'aarch64-linux-gnu-strip' : 'strip';
 	fill(say);
-	const ffmpeg = await buildFfmpeg({ arch, oldGlibc, say });
+	const ffmpeg = await buildFfmpeg({ target, oldGlibc, say });
 	const common = [
-		'--CDEARSHOT_NATIVE=OFF',
-		`--CDEARSHOT_FFMPEG=${ffmpeg.folder}`,
-		...(oldGlibc ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
-		...(platform === 'darwin' ? ['--CDEARSHOT_METAL=ON', '--CDCMAKE_OSX_DEPLOYMENT_TARGET=11.0'] : []),
-		...crossOptions(arch),
-		'--arch',
-		arch,
-	];
-	const work = join(root, 'build', 'prebuild', libc === 'musl' ? `${tuple}-musl` : tuple);
+		'EARSHOT_NATIVE=OFF',
+		`EARSHOT_FFMPEG=${ffmpeg}`,
+		...(oldGlibc ? [`EARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
+		...(platform === 'darwin' ? ['EARSHOT_METAL=ON', 'CMAKE_OSX_DEPLOYMENT_TARGET=11.0'] : []),
+		...target.cmake,
+	].map((option) => `--CD${option}`);
+	common.push('--arch', arch);
+	const work = join(root, 'build', 'prebuild', tuple);
 	const artifacts = join(work, 'artifacts');
 	rmSync(artifacts, { recursive: true, force: true });
 	mkdirSync(artifacts, { recursive: true });
@@ -80,7 +64,7 @@ async function prebuild(arch, only) {
 	const levels = levelsFor(platform, arch).map(({ name: level }) => level);
 	const baseline = levels.at(-1);
 	const higher = levels.slice(0, -1);
-	const library = join(ffmpeg.folder, libraryName(ffmpeg.libc));
+	const library = join(ffmpeg, libraryName(target));
 	for (const level of higher.filter((each) => only === undefined || each === only)) {
 		say(`${tuple}: ${level}`);
 		const out = join(work, level);
@@ -89,12 +73,12 @@ async function prebuild(arch, only) {
 		mkdirSync(join(artifacts, level));
 		const made = join(artifacts, level, name);
 		cpSync(join(out, 'Release', 'earshot.node'), made);
-		if (platform === 'linux') run(stripper, ['--strip-all', made]);
-		if (platform === 'darwin') run('strip', ['-Sx', made]);
+		if (platform === 'linux') run(tools.strip, ['--strip-all', made]);
+		if (platform === 'darwin') run(tools.strip, ['-Sx', made]);
 		// Windows finds a library only in the folder of the addon that asks for it.
-		if (platform === 'win32') cpSync(library, join(artifacts, level, libraryName('')));
+		if (platform === 'win32') cpSync(library, join(artifacts, level, libraryName(target)));
 	}
-	cpSync(library, join(artifacts, libraryName(ffmpeg.libc)));
+	cpSync(library, join(artifacts, libraryName(target)));
 
 	if (only === undefined || only === baseline) {
 		say(`${tuple}: ${baseline}`);
@@ -109,7 +93,7 @@ async function prebuild(arch, only) {
 				'--name=earshot',
 				'--napi',
 				'--strip',
-				`--strip-bin=${stripper}`,
+				`--strip-bin=${tools.strip}`,
 				...(libc === undefined ? [] : ['--tag-libc', libc]),
 				`--platform=${platform}`,
 				`--arch=${arch}`,
@@ -119,11 +103,11 @@ async function prebuild(arch, only) {
 			{ env: { ...env, EARSHOT_CMAKE: JSON.stringify([`--CDEARSHOT_LEVEL=${baseline}`, ...common]) } },
 		);
 	} else {
-		cpSync(artifacts, join(root, 'prebuilds', tuple), { recursive: true });
+		cpSync(artifacts, join(root, 'prebuilds', platformAndArch), { recursive: true });
 	}
 	const licences = join(root, 'prebuilds', 'licences-ffmpeg');
-	cpSync(join(ffmpeg.folder, 'licences'), licences, { recursive: true });
-	list(join(root, 'prebuilds', tuple), '');
+	cpSync(join(ffmpeg, 'licences'), licences, { recursive: true });
+	list(join(root, 'prebuilds', platformAndArch), '');
 }
 
 function list(folder, prefix) {
@@ -136,7 +120,7 @@ function list(folder, prefix) {
 
 try {
 	if (!existsSync(join(root, 'node_modules', 'cmake-js'))) throw new Error('run npm ci first');
-	await prebuild(valueAfter('--arch') ?? process.arch, valueAfter('--level'));
+	await prebuild(targetAsked(), valueAfter('--level'));
 } catch (error) {
 	stderr.write(`prebuild: ${error.message}\n`);
 	exit(1);

@@ -59,11 +59,28 @@ export async function sysroot(arch = process.arch, say = () => {}) {
 	return folder;
 }
 
-/** What makes a compiler use it. Debian's own search paths come before those below --sysroot, so they are named. */
-export async function sysrootFlags(arch, say) {
+/**
+ * What makes a C compiler use it. Debian's own search paths come before those below --sysroot, so they are named;
+ * a cross compiler has headers of its own C library, which are newer, before those of any sysroot.
+ */
+export async function sysrootFlags({ arch, isCross, tools }, say) {
 	const folder = await sysroot(arch, say);
 	const places = [`usr/lib/${triples[arch]}`, `lib/${triples[arch]}`].map((place) => join(folder, place));
-	return [`--sysroot=${folder}`, `-B${places[0]}`, ...places.map((place) => `-L${place}`)];
+	const headers = isCross
+		? [headersOf(tools.cc), join(folder, 'usr/include', triples[arch]), join(folder, 'usr/include')]
+		: [];
+	return [
+		`--sysroot=${folder}`,
+		`-B${places[0]}`,
+		...places.map((place) => `-L${place}`),
+		...(isCross ? ['-nostdinc', ...headers.flatMap((place) => ['-isystem', place])] : []),
+	];
+}
+
+function headersOf(compiler) {
+	const { stdout: said, error } = spawnSync(compiler, ['-print-file-name=include'], { encoding: 'utf8' });
+	if (error) throw new Error(`${compiler} could not be started: ${error.message}`);
+	return said.trim();
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {

@@ -2,8 +2,10 @@
 // cache that was filled before, and from there a server transcribes, lists models and stops.
 //
 //   node scripts/verify-pack.mjs [TARBALL] [--only NAME] [--keep]
+//   node scripts/verify-pack.mjs --arch arm64      on an emulated processor, with Node for it from npm
 //
 // Needs prebuilds/ (npm run prebuild), the registry once for the cache, and ffmpeg for recordings in more containers.
+// Emulation needs qemu-user-static known to the kernel (binfmt_misc), and libstdc++6-arm64-cross.
 import { spawn, spawnSync } from 'node:child_process';
 import {
 	chmodSync,
@@ -28,6 +30,10 @@ const text = 'zero two zero seven nine four six zero nine five eight';
 const work = mkdtempSync(join(tmpdir(), 'earshot-pack-'));
 chmodSync(work, 0o755);
 const cache = join(work, 'npm-cache');
+const arch = valueAfter('--arch') ?? process.arch;
+const isEmulated = arch !== process.arch;
+/** What an emulated process takes for the root of its libraries. */
+const emulation = isEmulated ? { QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' } : {};
 const npmScript = realpathSync(
 	process.env.npm_execpath?.endsWith('.js')
 		? process.env.npm_execpath
@@ -35,6 +41,10 @@ const npmScript = realpathSync(
 );
 
 class Fault extends Error {}
+
+function valueAfter(flag) {
+	return argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined;
+}
 
 function expect(claim, what) {
 	if (!claim) throw new Fault(what);
@@ -73,7 +83,13 @@ function place(name, node, { user = {} } = {}) {
 		folder,
 		bin,
 		user,
-		env: { PATH: bin, HOME: home, npm_config_cache: cache, npm_config_update_notifier: 'false' },
+		env: {
+			...emulation,
+			PATH: bin,
+			HOME: home,
+			npm_config_cache: cache,
+			npm_config_update_notifier: 'false',
+		},
 	};
 }
 
@@ -153,15 +169,21 @@ async function serveAndUse(where, files) {
 	expect(code === 0, `the server ended with ${code} after SIGTERM:\n${said}`);
 }
 
-/** Everything a user does first. */
-async function use(where, files) {
+/** What `earshot doctor` says of the addon, and that the command hears. */
+function tryCommand(where, file) {
 	const doctor = earshot(where, 'doctor');
 	expect(doctor.status === 0, `earshot doctor ended with ${doctor.status}:\n${doctor.said}`);
 	const addon = /^ok +addon +(.*)$/m.exec(doctor.stdout)?.[1] ?? '';
 	expect(addon.startsWith('prebuilt'), `the addon is not the prebuilt one:\n${doctor.said}`);
 	expect(/LGPL/.test(doctor.stdout), `FFmpeg is not under the LGPL:\n${doctor.said}`);
-	const heard = earshot(where, 'transcribe', files[0]);
+	const heard = earshot(where, 'transcribe', file);
 	expect(heard.stdout.trim() === text, `earshot transcribe: ${heard.said}`);
+	return addon;
+}
+
+/** Everything a user does first. */
+async function use(where, files) {
+	const addon = tryCommand(where, files[0]);
 	const script = [
 		"import { createTranscriber } from 'earshot';",
 		"const earshot = await createTranscriber({ model: 'demo-digits' });",
@@ -176,9 +198,9 @@ async function use(where, files) {
 
 /** Binaries of other Node majors, from npm. */
 function nodeOf(major) {
-	if (process.versions.node.startsWith(`${major}.`)) return execPath;
-	const folder = join(root, 'build', 'nodes', String(major));
-	const name = `node-${process.platform}-${process.arch}`;
+	if (!isEmulated && process.versions.node.startsWith(`${major}.`)) return execPath;
+	const folder = join(root, 'build', 'nodes', isEmulated ? `${major}-${arch}` : String(major));
+	const name = `node-${process.platform}-${arch}`;
 	const node = join(folder, 'node_modules', name, 'bin', 'node');
 	if (existsSync(node)) return node;
 	mkdirSync(folder, { recursive: true });
@@ -191,9 +213,18 @@ function nodeOf(major) {
 		'--no-audit',
 		'--no-fund',
 		'--no-save',
+		...(isEmulated ? ['--force'] : []),
 	];
 	const { status, stderr: complaint } = spawnSync(execPath, args, { cwd: folder, encoding: 'utf8' });
 	expect(status === 0, `npm install ${name}@${major}: ${complaint}`);
+	return node;
+}
+
+function ownNode() {
+	if (!isEmulated) return execPath;
+	const node = nodeOf(22);
+	const { status } = spawnSync(node, ['--version'], { env: emulation });
+	expect(status === 0, `programs for ${arch} do not run here; the head of this file says what they need`);
 	return node;
 }
 
@@ -203,15 +234,39 @@ function assertNoScripts(where) {
 	expect(scripted.length === 0, `install scripts: ${scripted.map(([path]) => path).join(', ')}`);
 }
 
+/** The level in a doctor's line such as `prebuilt, x86-64-v3, prebuilds/…`. */
+const levelOf = (addon) => addon.split(', ')[1];
+
+/** Those that say nothing new about a processor, or take too long on an emulated one. */
+const emulatedToo = ['clean folder', 'processor levels'];
+
 /** Another user, to whom nothing in the install folder belongs; or, without rights to become one, mode bits. */
 const stranger = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
 const scenarios = {
-	'clean folder': async ({ tarball, files }) => {
-		const where = place('clean', execPath);
+	'clean folder': async ({ tarball, files, node }) => {
+		const where = place('clean', node);
 		install(where, tarball);
 		assertNoScripts(where);
 		return use(where, files);
+	},
+	'processor levels': async ({ tarball, files, node }) => {
+		const where = place('levels', node);
+		install(where, tarball);
+		const chosen = [];
+		// The emulator's processor with everything, then each level without those above it.
+		for (const model of isEmulated ? ['cortex-a72', 'neoverse-n1', 'max'] : []) {
+			const emulated = { ...where, env: { ...where.env, QEMU_CPU: model } };
+			chosen.push(`${model}: ${levelOf(tryCommand(emulated, files[0]))}`);
+		}
+		if (isEmulated) where.env.QEMU_CPU = 'max';
+		const folder = join(where.folder, 'node_modules', 'earshot', 'prebuilds', `${process.platform}-${arch}`);
+		for (;;) {
+			const level = levelOf(tryCommand(where, files[0]));
+			chosen.push(level);
+			if (!existsSync(join(folder, level))) return chosen.join(', ');
+			rmSync(join(folder, level), { recursive: true });
+		}
 	},
 	'--ignore-scripts': async ({ tarball, files }) => {
 		const where = place('ignore-scripts', execPath);
@@ -274,16 +329,13 @@ const scenarios = {
 	),
 };
 
-function valueAfter(flag) {
-	return argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined;
-}
-
 try {
 	const given = argv[2]?.endsWith('.tgz') ? realpathSync(argv[2]) : undefined;
 	const tarball = given ?? (await pack({ out: work, say }));
 	const files = recordings();
 	// What a machine has that installed Earshot before, or a mirror.
-	const filler = place('filler', execPath);
+	const node = ownNode();
+	const filler = place('filler', node);
 	const { status, said } = run(filler, 'npm', [
 		'install',
 		tarball,
@@ -297,10 +349,10 @@ try {
 	const only = valueAfter('--only');
 	let failed = 0;
 	for (const [name, scenario] of Object.entries(scenarios)) {
-		if (only !== undefined && name !== only) continue;
+		if (only === undefined ? isEmulated && !emulatedToo.includes(name) : name !== only) continue;
 		const start = Date.now();
 		try {
-			const outcome = await scenario({ tarball, files });
+			const outcome = await scenario({ tarball, files, node });
 			say(`ok    ${name.padEnd(20)} ${((Date.now() - start) / 1000).toFixed(1).padStart(5)} s  ${outcome}`);
 		} catch (error) {
 			if (!(error instanceof Fault)) throw error;

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Binding from '../../binding.js';
@@ -22,10 +23,16 @@ export interface Candidate {
 	readonly name: string;
 }
 
-/** What a trial in a child process found out: the instruction sets and GPUs in use, or why it will not do. */
-export type Trial =
-	| { readonly features: readonly string[]; readonly gpus: number }
-	| { readonly why: string };
+/** What a trial in a child process found out, or why it will not do. */
+export type Trial = Started | { readonly why: string };
+
+interface Started {
+	/** Instruction sets that the build uses, in ggml's words. */
+	readonly features: readonly string[];
+	/** Those that the processor has, in the words of /proc/cpuinfo; none where it does not tell. */
+	readonly processor: readonly string[];
+	readonly gpus: number;
+}
 
 export interface Search {
 	/** Folder of build/ and prebuilds/. */
@@ -92,10 +99,10 @@ export function chooseAddon(search: Search): Choice {
 
 function unfit(
 	{ kind }: Candidate,
-	{ features, gpus }: Exclude<Trial, { why: string }>,
+	{ features, processor, gpus }: Started,
 	flags: ReadonlySet<string> | undefined,
 ): string | undefined {
-	const lacking = lackingFor(features, flags);
+	const lacking = lackingFor(features, flags ?? (processor.length > 0 ? new Set(processor) : undefined));
 	if (lacking.length > 0) return `built for processors with ${lacking.join(', ')}, which this one lacks`;
 	if (kind === 'GPU package' && gpus === 0) return 'it finds no GPU here';
 	return undefined;
@@ -177,7 +184,8 @@ const trialScript = `
 const say = (outcome) => require('node:fs').writeSync(1, JSON.stringify(outcome));
 try {
 	const addon = require(process.argv[1]);
-	say({ features: addon.cpuFeatures(), gpus: addon.devices().filter(({ kind }) => kind !== 'cpu').length });
+	const gpus = addon.devices().filter(({ kind }) => kind !== 'cpu').length;
+	say({ features: addon.cpuFeatures(), processor: addon.processorFlags(), gpus });
 } catch (error) {
 	say({ why: String(error.message).split('\\n', 1)[0] });
 }`;
@@ -209,7 +217,8 @@ function remembered(
 ): (file: string) => Trial {
 	return (file) => {
 		const { size, mtimeMs } = statSync(file);
-		const facts = [file, size, mtimeMs, [...(flags ?? [])], process.versions.node, process.arch];
+		const processor = flags === undefined ? cpus()[0]?.model : [...flags];
+		const facts = [file, size, mtimeMs, processor, process.versions.node, process.arch];
 		const key = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32);
 		const memo = path.join(cacheFolder(), 'trials', `${key}.json`);
 		const known = attempt(() => JSON.parse(readFileSync(memo, 'utf8')) as Trial);

@@ -50,7 +50,7 @@ export function levelsFor(platform: string, arch: string): readonly Level[] {
 /** Platforms with prebuilt binaries, e.g. `linux-x64`. */
 export const prebuiltPlatforms: readonly string[] = Object.keys(levels);
 
-/** Where `flags` is undefined, the system does not tell: then a trial decides. */
+/** Where `flags` is undefined, the system does not tell: then each is tried, and the processor asked. */
 export function canRun({ needs }: Level, flags: ReadonlySet<string> | undefined): boolean {
 	return flags === undefined || needs.every((flag) => flags.has(flag));
 }
@@ -58,20 +58,24 @@ export function canRun({ needs }: Level, flags: ReadonlySet<string> | undefined)
 /** Instruction sets in the words of /proc/cpuinfo; undefined where the system does not tell. */
 export function processorFlags(): ReadonlySet<string> | undefined {
 	try {
-		if (process.platform === 'linux') return parseCpuInfo(readFileSync('/proc/cpuinfo', 'utf8'));
+		if (process.platform === 'linux')
+			return parseCpuInfo(readFileSync('/proc/cpuinfo', 'utf8'), process.arch);
 		if (process.platform === 'darwin' && process.arch === 'x64') {
 			const names = ['machdep.cpu.features', 'machdep.cpu.leaf7_features'];
 			return parseSysctl(execFileSync('/usr/sbin/sysctl', ['-n', ...names], { encoding: 'utf8' }));
 		}
 	} catch {
-		// A sandbox without /proc, say: the lowest level runs anywhere, and trials decide about the others.
+		// A sandbox without /proc, say: then the processor itself is asked, in a trial.
 	}
 	return undefined;
 }
 
-/** The kernel leaves out what it does not save across switches of context, so its word is enough. */
-export function parseCpuInfo(text: string): ReadonlySet<string> | undefined {
-	const line = /^(?:flags|Features)\s*:(.*)$/m.exec(text)?.[1];
+/**
+ * The kernel leaves out what it does not save across switches of context, so its word is enough. An emulator may
+ * show the file of the machine below it, whose lines have other names.
+ */
+export function parseCpuInfo(text: string, arch: string): ReadonlySet<string> | undefined {
+	const line = (arch === 'arm64' ? /^Features\s*:(.*)$/m : /^flags\s*:(.*)$/m).exec(text)?.[1];
 	return line === undefined ? undefined : new Set(line.trim().split(/\s+/));
 }
 
@@ -94,6 +98,7 @@ const ggmlNames: Readonly<Record<string, string>> = {
 	AVX512_VNNI: 'avx512_vnni',
 	AVX512_BF16: 'avx512_bf16',
 	DOTPROD: 'asimddp',
+	FP16_VA: 'asimdhp',
 	MATMUL_INT8: 'i8mm',
 	SVE: 'sve',
 };

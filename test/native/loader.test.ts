@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Candidate, chooseAddon, type Trial, tryOut } from '../../src/engines/native.js';
+import { levelsFor, processorFlags } from '../../src/engines/processor.js';
 import { root } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
 
@@ -28,13 +29,19 @@ function installed(...files: string[]): string {
 	return folder;
 }
 
-function choose(folder: string, trial: (file: string) => Trial = () => ({ features: [], gpus: 0 })) {
+const plain = { features: [], processor: [], gpus: 0 };
+
+function choose(
+	folder: string,
+	trial: (file: string) => Trial = () => plain,
+	{ flags }: { flags: ReadonlySet<string> | undefined } = { flags: skylake },
+) {
 	const tried: string[] = [];
 	const choice = chooseAddon({
 		root: folder,
 		platform: 'linux',
 		arch: 'x64',
-		flags: skylake,
+		flags,
 		tryOut(file) {
 			tried.push(path.relative(folder, file));
 			return trial(file);
@@ -62,7 +69,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 	it('what does not start is passed over for the next, down to the lowest', () => {
 		const folder = installed('build/Release/earshot.node', ...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
 		const { name, refused } = choose(folder, (file) =>
-			path.dirname(file).endsWith('linux-x64') ? { features: [], gpus: 0 } : { why: 'SIGILL' },
+			path.dirname(file).endsWith('linux-x64') ? plain : { why: 'SIGILL' },
 		);
 		expect(name).toBe('x86-64-v2');
 		expect(refused.map(({ candidate }) => candidate.name)).toEqual([
@@ -75,11 +82,26 @@ describe.runIf(isLinuxX64)('of several files', () => {
 	it('a local build that was made on another processor is passed over', () => {
 		const folder = installed('build/Release/earshot.node', ...prebuilt(''));
 		const { name, refused } = choose(folder, (file) => ({
+			...plain,
 			features: file.includes('Release') ? ['AVX2', 'AVX512_BF16'] : ['SSSE3'],
-			gpus: 0,
 		}));
 		expect(name).toBe('x86-64-v2');
 		expect(refused[0]?.why).toBe('built for processors with AVX512_BF16, which this one lacks');
+	});
+
+	it('where the system does not tell, the processor itself is asked in each trial', () => {
+		const folder = installed(...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
+		const has = (...processor: string[]) =>
+			choose(
+				folder,
+				(file) => ({
+					...plain,
+					features: file.includes('v4') ? ['AVX2', 'AVX512'] : file.includes('v3') ? ['AVX2'] : [],
+					processor,
+				}),
+				{ flags: undefined },
+			).name;
+		expect(has('avx', 'avx2')).toBe('x86-64-v3');
 	});
 
 	it('nothing is chosen where nothing is there, and nothing by the luck of its name', () => {
@@ -105,7 +127,7 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 
 	it('is taken where it finds a GPU', () => {
 		const { chosen } = choose(withPackage(own), (file) => ({
-			features: [],
+			...plain,
 			gpus: file.includes(name) ? 1 : 0,
 		}));
 		expect(isPackage(chosen)).toBe(true);
@@ -124,6 +146,14 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 describe('a trial', () => {
 	it('tells what the addon uses', () => {
 		expect(tryOut(addon)).toMatchObject({ features: expect.arrayContaining([expect.any(String)]) });
+	});
+
+	it.runIf(process.platform === 'linux')('has the processor say of itself what the system says of it', () => {
+		const trial = tryOut(addon);
+		const known = levelsFor(process.platform, process.arch).flatMap(({ needs }) => needs);
+		const said = known.filter((flag) => processorFlags()?.has(flag));
+		expect('processor' in trial && known.filter((flag) => trial.processor.includes(flag))).toEqual(said);
+		expect(said).not.toEqual([]);
 	});
 
 	it('tells why a file is no addon', () => {

@@ -1,10 +1,10 @@
 /** What the package's papers say of its binaries, and what its contents may be. */
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { prebuiltPlatforms } from '../../src/engines/processor.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -97,4 +97,48 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		expect.stringContaining('binaries, linux-x64: 1000.00 MB'),
 	]);
 	expect(faultsOf(whole, 26e6)).toEqual([expect.stringContaining('the tarball: 26.00 MB')]);
+});
+
+it('a release must hold the binaries of every platform that the loader looks for', async () => {
+	const { released } = (await import(path.join(root, 'scripts', 'check-binaries.mjs'))) as {
+		released: string[];
+	};
+	expect([...new Set(released.map((name) => name.split(' ')[0]))].sort()).toEqual(
+		[...prebuiltPlatforms].sort(),
+	);
+});
+
+interface Target {
+	tuple: string;
+	tools: { cc: string };
+	cmake: string[];
+}
+
+describe('what the binaries are built with', async () => {
+	const { targetOf } = (await import(path.join(root, 'scripts', 'target.mjs'))) as {
+		targetOf(asked?: { platform?: string; arch?: string; libc?: string }): Target;
+	};
+
+	it('for this machine, its own compiler and no option of CMake', () => {
+		expect(targetOf()).toMatchObject({ isCross: false, tools: { strip: 'strip' } });
+	});
+
+	it.runIf(process.platform === 'linux' && process.arch === 'x64')(
+		"for other targets, a cross compiler's tools and CMake's file for them",
+		() => {
+			for (const asked of [{ arch: 'arm64' }, { libc: 'musl' }, { platform: 'win32' }]) {
+				const { cmake } = targetOf(asked);
+				const file = /^CMAKE_TOOLCHAIN_FILE=(.*)$/.exec(cmake[0] ?? '')?.[1] ?? '';
+				expect(existsSync(file), file).toBe(true);
+			}
+			expect(targetOf({ arch: 'arm64' }).tools.cc).toBe('aarch64-linux-gnu-gcc');
+			expect(targetOf({ libc: 'musl' }).tuple).toBe('linux-x64-musl');
+		},
+	);
+
+	it('is refused where nothing here builds for it', () => {
+		expect(() => targetOf({ platform: 'freebsd', arch: 'x64' })).toThrow(
+			/^no way known to build for freebsd-x64 on /,
+		);
+	});
 });

@@ -45,13 +45,15 @@ it('every platform with prebuilt binaries has a lowest level, and others have no
 });
 
 it('reads /proc/cpuinfo of Intel, AMD and ARM, and says so where there is nothing to read', () => {
-	expect(parseCpuInfo('processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n')).toEqual(
+	expect(parseCpuInfo('processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n', 'x64')).toEqual(
 		new Set(['fpu', 'avx2', 'avx512_vnni']),
 	);
-	expect(parseCpuInfo('BogoMIPS\t: 50.00\nFeatures\t: fp asimd i8mm\n')).toEqual(
+	expect(parseCpuInfo('BogoMIPS\t: 50.00\nFeatures\t: fp asimd i8mm\n', 'arm64')).toEqual(
 		new Set(['fp', 'asimd', 'i8mm']),
 	);
-	expect(parseCpuInfo('')).toBeUndefined();
+	expect(parseCpuInfo('', 'x64')).toBeUndefined();
+	// An emulator of ARM on x64.
+	expect(parseCpuInfo('flags\t\t: fpu avx2\n', 'arm64')).toBeUndefined();
 });
 
 it('reads what sysctl says of a Mac', () => {
