@@ -51,7 +51,7 @@ export function newestGlibc(file) {
 	return versions.sort(byVersion).at(-1) ?? '0';
 }
 
-function faultsOfElf(file) {
+function faultsOfElf(file, driver) {
 	const faults = [];
 	const name = basename(file);
 	const isAddon = name.endsWith('.node');
@@ -74,13 +74,15 @@ function faultsOfElf(file) {
 		.filter((line) => line.includes('*UND*') && !/\(\w+[\d.]+\)/.test(line) && !/\sw\s/.test(line))
 		.map((line) => line.trim().split(/\s+/).at(-1));
 	const unknown = unversioned.filter(
-		(symbol) => !/^(napi|node_api)_|^(av|avcodec|avformat|avio|swr)\w*_/.test(symbol),
+		(symbol) =>
+			!/^(napi|node_api)_|^(av|avcodec|avformat|avio|swr)\w*_/.test(symbol) && !driver.symbol.test(symbol),
 	);
 	if (!name.includes('.musl.') && unknown.length > 0)
 		faults.push(`nobody has ${unknown.slice(0, 5).join(', ')}`);
 	const dynamic = tool('readelf', '-d', file);
 	for (const [, library] of dynamic.matchAll(/NEEDED.*\[(.+)\]/g)) {
-		if (!allowedLibraries.some((pattern) => pattern.test(library))) faults.push(`needs ${library}`);
+		if (![...allowedLibraries, driver.library].some((pattern) => pattern.test(library)))
+			faults.push(`needs ${library}`);
 	}
 	const runpath = /(?:RUNPATH|RPATH).*\[(.*)\]/.exec(dynamic)?.[1];
 	const expected = isAddon ? '$ORIGIN:$ORIGIN/..' : undefined;
@@ -89,8 +91,11 @@ function faultsOfElf(file) {
 	return faults;
 }
 
-function faultsOf(file) {
-	const faults = file.includes('/linux-') ? faultsOfElf(file) : [];
+const noDriver = { library: /^$/, symbol: /^$/ };
+
+/** What is wrong with one file. `driver` is what it may need, and ask for, besides what Node has anyway. */
+export function faultsOf(file, { platform: system, driver = noDriver }) {
+	const faults = system === 'linux' ? faultsOfElf(file, driver) : [];
 	const bytes = readFileSync(file, 'latin1');
 	const here = [root, dirname(root), process.env.HOME].filter(
 		(path) => path !== undefined && path.length > 4,
@@ -152,9 +157,10 @@ export async function check(names = released) {
 		faults.push(...missing);
 		const folder = join(root, 'prebuilds', name.split(' ')[0]);
 		if (missing.length > 0 && !existsSync(folder)) continue;
-		const canRead = !name.startsWith('linux') || platform === 'linux';
+		const [system] = name.split('-');
+		const canRead = system !== 'linux' || platform === 'linux';
 		for (const file of canRead ? filesUnder(folder) : [])
-			faults.push(...faultsOf(file).map((fault) => `${relative(root, file)} ${fault}`));
+			faults.push(...faultsOf(file, { platform: system }).map((fault) => `${relative(root, file)} ${fault}`));
 	}
 	return [...new Set(faults)];
 }

@@ -3,12 +3,13 @@
 // where it is installed, of the same version, and finds a GPU.
 //
 //   node scripts/gpu-package.mjs cuda         needs nvcc; takes an hour on few cores
-//   node scripts/gpu-package.mjs vulkan       needs glslc and Vulkan's headers
+//   node scripts/gpu-package.mjs vulkan       needs glslc, and the headers of Vulkan and SPIR-V
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { arch, argv, execPath, exit, platform, stderr } from 'node:process';
+import { faultsOf } from './check-binaries.mjs';
 import { root } from './download.mjs';
 import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
@@ -16,7 +17,32 @@ import { targetOf } from './target.mjs';
 import { fill } from './vendor.mjs';
 
 const say = (line) => stderr.write(`gpu-package: ${line}\n`);
-const options = { cuda: '--CDEARSHOT_CUDA=ON', vulkan: '--CDEARSHOT_VULKAN=ON' };
+
+/** How each is built, and what its users have with their driver. */
+const backends = {
+	cuda: {
+		options: () => ['--CDEARSHOT_CUDA=ON'],
+		driver: { library: /^lib(cuda|cudart|cublas|cublasLt)\.so\.\d+$/, symbol: /^(__)?cu/ },
+	},
+	vulkan: {
+		options: () => ['--CDEARSHOT_VULKAN=ON', `--CDVulkan_INCLUDE_DIR=${vulkanHeaders()}`],
+		driver: { library: /^libvulkan\.so\.1$/, symbol: /^vk/ },
+	},
+};
+
+/** A folder with these headers alone: the system's as a whole has those of a newer C library in it. */
+function vulkanHeaders() {
+	const system = join(process.env.VULKAN_SDK ?? '/usr', 'include');
+	const folder = join(root, 'build', 'gpu', 'include');
+	rmSync(folder, { recursive: true, force: true });
+	mkdirSync(folder, { recursive: true });
+	for (const name of ['vulkan', 'vk_video', 'spirv']) {
+		if (!existsSync(join(system, name)))
+			throw new Error(`no ${join(system, name)}; apt-get install libvulkan-dev spirv-headers glslc`);
+		symlinkSync(join(system, name), join(folder, name));
+	}
+	return folder;
+}
 
 function run(command, args) {
 	const env = { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()) };
@@ -41,13 +67,19 @@ async function make(backend) {
 		`--CDEARSHOT_FFMPEG=${ffmpeg}`,
 		// CUDA's own host libraries are older than the promise; the toolkit's headers want the system's glibc.
 		...(isGlibc && backend !== 'cuda' ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
-		options[backend],
+		...backends[backend].options(),
 	]);
 	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(folder, { recursive: true });
 	cpSync(join(out, 'Release', 'earshot.node'), join(folder, 'earshot.node'));
 	if (platform === 'linux') run('strip', ['--strip-all', join(folder, 'earshot.node')]);
 	cpSync(join(ffmpeg, libraryName(target)), join(folder, libraryName(target)));
+	// The toolkit of CUDA wants the C library of the machine that builds.
+	const faults = faultsOf(join(folder, 'earshot.node'), {
+		platform,
+		driver: backends[backend].driver,
+	}).filter((fault) => backend !== 'cuda' || !fault.startsWith('asks for glibc'));
+	if (faults.length > 0) throw new Error(`earshot.node ${faults.join('; ')}`);
 	for (const file of ['LICENSE', 'NOTICE']) cpSync(join(root, file), join(folder, file));
 	cpSync(join(ffmpeg, 'licences'), join(folder, 'licences-ffmpeg'), { recursive: true });
 	const manifest = {
@@ -67,7 +99,8 @@ async function make(backend) {
 }
 
 try {
-	if (!(argv[2] in options)) throw new Error(`expected ${Object.keys(options).join(' or ')}, got ${argv[2]}`);
+	if (!(argv[2] in backends))
+		throw new Error(`expected ${Object.keys(backends).join(' or ')}, got ${argv[2]}`);
 	await make(argv[2]);
 } catch (error) {
 	say(error.message);
