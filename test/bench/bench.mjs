@@ -44,7 +44,7 @@ const trials = {
 	long: { about: 'one 10-minute recording beside whisper-server', run: longFile },
 	latency: { about: '3 s clips alone, and while a 10-minute recording runs', run: latency },
 	whisper: { about: 'one clip on one thread beside whisper-cli, and where its time goes', run: whisper },
-	sherpa: { about: 'a CTC transformer beside sherpa-onnx-node', run: sherpa },
+	sherpa: { about: 'Zipformer, SenseVoice and CTC transformer shapes beside sherpa-onnx-node', run: sherpa },
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
 	survival: { about: 'requests lost when a host is killed', run: survival },

@@ -36,8 +36,19 @@ export function shortHash(file) {
 	return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 12);
 }
 
-/** A CTC transformer of 38 million weights. @returns {{ model: string, tokens: string }} */
-export function ctcShape() {
-	const folder = made(join(workplace, 'ctc-12-512'), 'make-ctc-shape.mjs', []);
-	return { model: join(folder, 'model.onnx'), tokens: join(folder, 'tokens.txt') };
+/**
+ * A sherpa-onnx model.
+ * @param {'transformer' | 'zipformer-small' | 'zipformer-medium' | 'sense-voice'} shape
+ * @param {{ int8?: boolean }} [options] 8-bit weights, as the published files have them
+ * @returns {{ model: string, tokens: string }}
+ */
+export function sherpaShape(shape, { int8 = false } = {}) {
+	const folder = made(join(workplace, `${shape}${int8 ? '-int8' : ''}`), 'make-sherpa-shape.mjs', [
+		...['--shape', shape],
+		...(int8 ? ['--int8'] : []),
+	]);
+	return {
+		model: join(folder, int8 ? 'model.int8.onnx' : 'model.onnx'),
+		tokens: join(folder, 'tokens.txt'),
+	};
 }

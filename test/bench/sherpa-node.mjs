@@ -1,5 +1,5 @@
 /**
- * sherpa-onnx-node as its examples use it: one recognizer with every core, clips awaited one by one.
+ * sherpa-onnx-node as its examples use it: one recognizer, clips awaited one by one.
  * Reads one JSON line from stdin, writes one to stdout.
  */
 
@@ -11,12 +11,13 @@ import { clips } from './speech.mjs';
 
 let line = '';
 for await (const chunk of stdin) line += chunk;
-/** @type {{ model: string, tokens: string, threads: number, seconds: number }} */
-const { model, tokens, threads, seconds } = JSON.parse(line);
+/** @type {{ type: 'zipformer_ctc' | 'sense_voice', model: string, tokens: string, threads: number, seconds: number }} */
+const { type, model, tokens, threads, seconds } = JSON.parse(line);
+const files = type === 'sense_voice' ? { senseVoice: { model } } : { zipformerCtc: { model } };
 const { OfflineRecognizer } = createRequire(join(packageFolder(), 'package.json'))('sherpa-onnx-node');
 const recognizer = new OfflineRecognizer({
 	featConfig: { sampleRate: 16_000, featureDim: 80 },
-	modelConfig: { zipformerCtc: { model }, tokens, numThreads: threads, provider: 'cpu', debug: 0 },
+	modelConfig: { ...files, tokens, numThreads: threads, provider: 'cpu', debug: 0 },
 });
 const kinds = clips(18).map(({ seconds: length, file }) => {
 	const samples = new Int16Array(file.buffer.slice(file.byteOffset + 44, file.byteOffset + file.length));

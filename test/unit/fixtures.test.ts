@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execPath } from 'node:process';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { modelTypes } from '../../src/engines/families.js';
+import { isDynamicallyQuantised, preflight } from '../../src/engines/preflight.js';
 import { generated, manifest, root } from '../helpers/fixtures.js';
 
 interface Maker {
@@ -171,5 +172,54 @@ describe('make-shape', () => {
 		expect(made / bytes).toBeGreaterThan(0.95);
 		expect(made / bytes).toBeLessThan(1.08);
 		expect(largest).toBeLessThan(4_000_000);
+	});
+});
+
+describe('make-sherpa-shape', () => {
+	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-shape-'));
+	const run = (...options: string[]) => {
+		const made = spawnSync(execPath, [path.join(root, 'fixtures', 'make-sherpa-shape.mjs'), ...options]);
+		return { status: made.status, said: String(made.stderr) };
+	};
+	const files = (model: string) => ({
+		model: path.join(folder, model),
+		tokens: path.join(folder, 'tokens.txt'),
+	});
+	afterAll(() => rmSync(folder, { recursive: true }));
+
+	it('refuses what it does not know, naming what it does', () => {
+		expect(run('--shape', 'huge', '--out', 'x')).toMatchObject({
+			status: 2,
+			said: expect.stringContaining(
+				"Expected --shape to be one of transformer, zipformer-small, zipformer-medium, sense-voice, got 'huge'",
+			),
+		});
+		expect(run('--shape', 'sense-voice').said).toContain('--out');
+	});
+
+	it('makes a Zipformer of as many weights as the published one, which passes for one', async () => {
+		expect(run('--shape', 'zipformer-small', '--out', folder).status).toBe(0);
+		const { networks } = await preflight({ type: 'zipformer_ctc', files: files('model.onnx'), options: {} });
+		expect(networks.get('model')?.operators).not.toContain('MatMulInteger');
+		// icefall's table of results gives 22.1 million.
+		const weights = statSync(files('model.onnx').model).size / 4;
+		expect(weights / 22.1e6).toBeGreaterThan(0.99);
+		expect(weights / 22.1e6).toBeLessThan(1.02);
+	});
+
+	it('quantises matrices and nothing else, as the published 8-bit files are', async () => {
+		expect(run('--shape', 'zipformer-small', '--int8', '--out', folder).status).toBe(0);
+		const checked = await preflight({
+			type: 'zipformer_ctc',
+			files: files('model.int8.onnx'),
+			options: {},
+		});
+		expect(isDynamicallyQuantised(checked, {})).toBe(true);
+		const operators = checked.networks.get('model')?.operators;
+		// What is a product of two activations stays one; so do convolutions.
+		expect(operators).toContain('MatMul');
+		expect(operators).toContain('Conv');
+		expect(operators).not.toContain('ConvInteger');
+		expect(statSync(files('model.int8.onnx').model).size).toBeLessThan(1.12 * 22.1e6);
 	});
 });
