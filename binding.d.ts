@@ -239,6 +239,8 @@ export interface EncoderLoad {
 	readonly folder: string;
 	/** Threads of one pass. Passes of several clips may run at once, and then share them. */
 	readonly threads: number;
+	/** Of 8-bit weights: compute without saturation, which costs time, on an x86 processor without VNNI. */
+	readonly exactInt8?: boolean;
 }
 
 declare const encoder: unique symbol;

@@ -269,6 +269,7 @@ Napi::Value LoadEncoder(const Info& info) {
 	load.graph.assign(graph.Data(), graph.Data() + graph.ByteLength());
 	load.folder = options.String("folder");
 	load.threads = std::max(1, options.Int("threads"));
+	load.exact_int8 = options.Value("exactInt8").ToBoolean();
 	return AsyncTask::Start(info.Env(),
 		std::make_unique<Task<Encoder>>([load = std::move(load)] { return ort::Session::Load(load); },
 			[](Napi::Env env, Encoder& session) -> Napi::Value {

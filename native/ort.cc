@@ -94,6 +94,9 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 			Expected<Done> set = runtime->Check("model_load_failed", status);
 			if (!set && so_far) so_far = set;
 		}
+		if (load.exact_int8 && so_far) {
+			so_far = runtime->Check("model_load_failed", entry("session.x64quantprecision", "1"));
+		}
 		if (!so_far) return so_far.failure();
 
 		SessionHandle* session = nullptr;

@@ -49,6 +49,8 @@ struct SessionLoad {
 	std::vector<uint8_t> graph;
 	std::string folder;
 	int threads = 1;
+	/** Products of 8-bit weights without saturation, on an x86 that lacks VNNI. */
+	bool exact_int8 = false;
 };
 
 /** A model of one float input and one float output. Any number of threads run it at once. */

@@ -59,7 +59,7 @@ export interface Config {
 export const audioContexts = ['auto', 'full'] as const;
 export type AudioContext = (typeof audioContexts)[number];
 
-export const encoderNames = ['auto', 'onnx', 'ggml'] as const;
+export const encoderNames = ['auto', 'onnx', 'onnx-int8', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
 
 export const decoderWeights = ['as-is', 'q8_0'] as const;

@@ -99,6 +99,7 @@ export function hostSettings(config: Config): HostSettings {
 		numThreads: config.numThreads,
 		lanes: lanesOf(config),
 		maxAudioSeconds: config.maxAudioSeconds,
+		modelDir: config.modelDir,
 		sherpaDir: config.sherpaDir === '' ? undefined : config.sherpaDir,
 		vadModel: config.vadModel === '' ? sileroPath : config.vadModel,
 		useGpu: config.gpu,

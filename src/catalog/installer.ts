@@ -8,6 +8,7 @@ import { EarshotError, expected } from '../errors.js';
 import type { Catalog, CatalogModel } from './catalog.js';
 import { demoId } from './demo.js';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from './hub-cache.js';
+import { Int8Store } from './int8-store.js';
 import { takeLock } from './lock.js';
 import type { ModelEntry } from './model-entry.js';
 import type { NetworkSettings } from './network.js';
@@ -121,11 +122,16 @@ export class Installer {
 			throw new EarshotError('conflict', `\`${id}\` comes with Earshot and cannot be removed`);
 		if (this.#pulls.job(id)?.isRunning)
 			throw new EarshotError('conflict', `\`${id}\` is being fetched; cancel that first`);
-		const entry = entries.some((each) => each.id === id);
+		const found = entries.find((each) => each.id === id);
+		const entry = found !== undefined;
 		if (!entry && !this.store.knows(id))
 			throw new EarshotError('model_not_found', `The model \`${id}\` is not on this machine`, {
 				param: 'model',
 			});
+		const int8 = new Int8Store(this.store.modelDir);
+		const manifest = this.store.manifest(id);
+		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
+		const made = [...Object.values(found?.files ?? {}), ...(stored ?? [])].map((file) => int8.nameOf(file));
 		// The entry first: nobody is to load what is going.
 		if (entry) {
 			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
@@ -134,7 +140,9 @@ export class Installer {
 		await mkdir(this.store.modelDir, { recursive: true });
 		const lock = await takeLock(await this.store.lockPath(id), signal);
 		try {
-			return { entry, files: await this.store.remove(id) };
+			const files = await this.store.remove(id);
+			await int8.remove(made);
+			return { entry, files };
 		} finally {
 			await lock.release();
 			this.#onChange();

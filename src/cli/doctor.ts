@@ -139,7 +139,10 @@ function encoderOf(entry: ModelEntry, config: Config): string {
 		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
 		useGpu: config.gpu,
 	});
-	return `, encoded by ${encoder === 'onnx' ? 'ONNX Runtime' : 'ggml'}${reason === '' ? '' : `: ${reason}`}`;
+	const name = { onnx: 'ONNX Runtime', 'onnx-int8': 'ONNX Runtime in 8 bits (onnx-int8)', ggml: 'ggml' }[
+		encoder
+	];
+	return `, encoded by ${name}${reason === '' ? '' : `: ${reason}`}`;
 }
 
 function attempt(what: string, find: () => Finding[]): Finding[] {

@@ -1,34 +1,72 @@
-/** Whisper's encoder as a graph for ONNX Runtime, whose weights stay where they are: in the ggml file. */
+/** Whisper's encoder as a graph for ONNX Runtime, whose weights stay in the file where they are. */
 
-import type { GgmlFile } from './ggml-file.js';
-import { OnnxGraph } from './onnx-graph.js';
+import type { WhisperShape } from './ggml-file.js';
+import type { TensorType } from './ggml-types.js';
+import { elementTypes, OnnxGraph } from './onnx-graph.js';
 
 /** Of whisper.cpp and of OpenAI's. */
 const epsilon = 1e-5;
+/** ONNX's number of the type. */
+const { float } = elementTypes;
+/** Bytes of an element of the types that ONNX Runtime reads in place. */
+const elementSizes: ReadonlyMap<string | undefined, number> = new Map([
+	['f32', 4],
+	['f16', 2],
+	['int8', 1],
+]);
+
+/** A ggml file, or the 8-bit weights made of one. */
+export interface EncoderWeights {
+	readonly shape: WhisperShape;
+	readonly tensors: ReadonlyMap<
+		string,
+		{
+			readonly type: TensorType | 'int8';
+			readonly offset: number;
+			readonly length: number;
+		}
+	>;
+}
+
+/** Name of the scales of a matrix in 8 bits, one for each output. */
+export const scalesOf = (weight: string): string => `${weight}_scale`;
 
 /**
- * `in` [1, mels, 2 × context] → `out` [1, context, state], for any context up to the model's. `name` is the ggml
- * file's, beside which the model is taken to lie. Throws where a tensor of Whisper's is not there. Pure.
+ * `in` [1, mels, 2 × context] → `out` [1, context, state], for any context up to the model's. `name` is that of the
+ * file with the weights, beside which the model is taken to lie. Matrices in 8 bits are [inputs, outputs]; what they
+ * multiply is rounded to 8 bits for each clip. Throws where a tensor of Whisper's is not there. Pure.
  */
-export function encoderGraph(file: GgmlFile, name: string): Uint8Array {
+export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 	const { audioState: state, audioHeads: heads, audioLayers: layers, audioContext, mels } = file.shape;
 	const graph = new OnnxGraph();
 	const tensor = (wanted: string, shape: readonly number[]): string => {
 		const found = file.tensors.get(`encoder.${wanted}`);
-		const size = shape.reduce((product, each) => product * each, found?.type === 'f16' ? 2 : 4);
-		if (found === undefined || found.length !== size) throw new Error(`encoder.${wanted} is not as expected`);
+		const size = elementSizes.get(found?.type);
+		const wrong = found?.length !== shape.reduce((product, each) => product * each, size ?? 0);
+		if (found === undefined || size === undefined || wrong)
+			throw new Error(`encoder.${wanted} is not as expected`);
 		const place = { location: name, offset: found.offset, length: found.length };
+		if (found.type === 'int8') return graph.external('int8', shape, place);
 		if (found.type === 'f32') return graph.external('float', shape, place);
 		// Computed once, when the session is made.
-		return graph.node('Cast', [graph.external('float16', shape, place)], { to: 1 });
+		return graph.node('Cast', [graph.external('float16', shape, place)], { to: float });
 	};
 	const biased = (value: string, bias: string, size = state) =>
 		graph.node('Add', [value, tensor(bias, [size])]);
-	const linear = (value: string, part: string, [from, to]: readonly [number, number]) =>
-		graph.node('MatMul', [
-			value,
-			graph.node('Transpose', [tensor(`${part}.weight`, [to, from])], { perm: [1, 0] }),
-		]);
+	// Queries, keys and values are made of the same rounded numbers.
+	const rounded = new Map<string, readonly [string, string, string]>();
+	const linear = (value: string, part: string, [from, to]: readonly [number, number]) => {
+		const weight = `${part}.weight`;
+		if (file.tensors.get(`encoder.${weight}`)?.type !== 'int8') {
+			const turned = graph.node('Transpose', [tensor(weight, [to, from])], { perm: [1, 0] });
+			return graph.node('MatMul', [value, turned]);
+		}
+		const [numbers, scale, zero] = rounded.get(value) ?? graph.quantised(value);
+		rounded.set(value, [numbers, scale, zero]);
+		const factors = [numbers, tensor(weight, [from, to]), zero, graph.zeros(to)];
+		const product = graph.node('Cast', [graph.node('MatMulInteger', factors)], { to: float });
+		return graph.node('Mul', [product, graph.node('Mul', [scale, tensor(scalesOf(weight), [to])])]);
+	};
 	const norm = (value: string, part: string) =>
 		graph.node(
 			'LayerNormalization',

@@ -1,6 +1,7 @@
 /** What a ggml file of whisper.cpp holds and where, read without its weights. */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { bytesOf, type TensorType, typesByNumber } from './ggml-types.js';
 
 export interface WhisperShape {
 	readonly audioContext: number;
@@ -11,7 +12,7 @@ export interface WhisperShape {
 }
 
 export interface GgmlTensor {
-	readonly type: 'f32' | 'f16';
+	readonly type: TensorType;
 	/** Slowest dimension first, as PyTorch prints it. */
 	readonly shape: readonly number[];
 	readonly offset: number;
@@ -20,8 +21,9 @@ export interface GgmlTensor {
 
 export interface GgmlFile {
 	readonly shape: WhisperShape;
-	/** Whether the matrices are of a type with blocks; their places are not told then. */
+	/** Whether the matrices are of a type with blocks. */
 	readonly quantised: boolean;
+	/** None where the blocks are of a type that is not known here. */
 	readonly tensors: ReadonlyMap<string, GgmlTensor>;
 }
 
@@ -31,13 +33,12 @@ export class NotGgml extends Error {
 }
 
 const magic = 0x67676d6c;
-/** Bytes of an element, by ggml's number of the type. */
-const types = [
-	{ type: 'f32', size: 4 },
-	{ type: 'f16', size: 2 },
-] as const;
-/** The whole-number types of ggml's `ftype`: F32 and F16. */
+/** ggml's `ftype` F32 and F16. */
 const plainTypes: readonly number[] = [0, 1];
+/** Q4_0, Q4_1, Q8_0, Q5_0 and Q5_1. */
+const blockTypes: readonly number[] = [2, 3, 7, 8, 9];
+/** In the thousands stands the version of the blocks, which whisper.cpp does not look at either. */
+const versionFactor = 1000;
 
 /** Throws NotGgml, or the error of the file system. */
 export function readGgml(path: string): GgmlFile {
@@ -56,9 +57,11 @@ function readWhisper(file: Walk): GgmlFile {
 		{ length: 11 },
 		() => file.integer(),
 	);
-	const [mels = 0, type = -1] = rest.slice(4);
+	const [mels = 0, versioned = -1] = rest.slice(4);
+	const type = versioned % versionFactor;
 	const shape = { audioContext, audioState, audioHeads, audioLayers, mels };
-	if (!plainTypes.includes(type)) return { shape, quantised: true, tensors: new Map() };
+	const quantised = !plainTypes.includes(type);
+	if (quantised && !blockTypes.includes(type)) return { shape, quantised, tensors: new Map() };
 	file.skip(4 * file.integer() * file.integer());
 	const tokens = file.integer();
 	for (let token = 0; token < tokens; token++) file.skip(file.integer());
@@ -69,13 +72,15 @@ function readWhisper(file: Walk): GgmlFile {
 		if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has no such dimensions');
 		const sizes = Array.from({ length: dimensions }, () => file.integer());
 		const name = file.text(nameLength);
-		const element = types[number];
-		if (element === undefined) throw new NotGgml(`${name} is of type ${number}`);
-		const length = sizes.reduce((product, size) => product * size, element.size);
-		tensors.set(name, { type: element.type, shape: sizes.toReversed(), offset: file.position, length });
+		const type = typesByNumber.get(number);
+		if (type === undefined) throw new NotGgml(`${name} is of type ${number}`);
+		const count = sizes.reduce((product, size) => product * size);
+		const length = bytesOf(type, count);
+		if (!Number.isInteger(length)) throw new NotGgml(`${name} does not fill its blocks`);
+		tensors.set(name, { type, shape: sizes.toReversed(), offset: file.position, length });
 		file.skip(length);
 	}
-	return { shape, quantised: false, tensors };
+	return { shape, quantised, tensors };
 }
 
 /** Forward through a file, a piece at a time. */

@@ -1,7 +1,7 @@
 /** Writes an ONNX model in memory: the protobuf messages that a graph over weights in other files needs. */
 
 /** ONNX's numbers of element types. */
-export const elementTypes = { float: 1, float16: 10 } as const;
+export const elementTypes = { float: 1, int8: 3, float16: 10 } as const;
 
 /** Where a constant's bytes lie in a file beside the model. */
 export interface ExternalData {
@@ -32,7 +32,7 @@ export class OnnxGraph {
 
 	/** Gives the value `source` out under `name`. */
 	output(name: string, shape: readonly (number | null)[], source: string): void {
-		this.#node('Identity', [source], name, {}, '');
+		this.#node('Identity', [source], [name], {}, '');
 		this.#fields.push(message(12, valueInfo(name, shape)));
 	}
 
@@ -41,6 +41,13 @@ export class OnnxGraph {
 		const raw = Buffer.alloc(8 * numbers.length);
 		for (const [index, value] of numbers.entries()) raw.writeBigInt64LE(BigInt(value), 8 * index);
 		this.#initializer(name, 7, [numbers.length], [message(9, raw)]);
+		return name;
+	}
+
+	/** 8-bit zeros. For one node only: ONNX Runtime replaces zero points, and stumbles over one that two nodes share. */
+	zeros(count: number): string {
+		const name = this.#newName();
+		this.#initializer(name, elementTypes.int8, [count], [message(9, Buffer.alloc(count))]);
 		return name;
 	}
 
@@ -63,7 +70,14 @@ export class OnnxGraph {
 		inputs: readonly string[],
 		attributes: Readonly<Record<string, Attribute>> = {},
 	): string {
-		return this.#node(operator, inputs, this.#newName(), attributes, '');
+		return this.#single(operator, inputs, attributes, '');
+	}
+
+	/** `DynamicQuantizeLinear` gives three: 8-bit numbers, their scale and their zero point. */
+	quantised(value: string): readonly [string, string, string] {
+		const outputs = [this.#newName(), this.#newName(), this.#newName()] as const;
+		this.#node('DynamicQuantizeLinear', [value], outputs, {}, '');
+		return outputs;
 	}
 
 	/** The only output of an operator of ONNX Runtime's own. */
@@ -72,7 +86,7 @@ export class OnnxGraph {
 		inputs: readonly string[],
 		attributes: Readonly<Record<string, Attribute>> = {},
 	): string {
-		return this.#node(operator, inputs, this.#newName(), attributes, microsoft);
+		return this.#single(operator, inputs, attributes, microsoft);
 	}
 
 	/** The whole model. */
@@ -96,22 +110,32 @@ export class OnnxGraph {
 		this.#fields.push(message(5, Buffer.concat([...sizes, integer(2, type), message(8, name), ...data])));
 	}
 
-	#node(
+	#single(
 		operator: string,
 		inputs: readonly string[],
-		output: string,
 		attributes: Readonly<Record<string, Attribute>>,
 		domain: string,
 	): string {
+		const output = this.#newName();
+		this.#node(operator, inputs, [output], attributes, domain);
+		return output;
+	}
+
+	#node(
+		operator: string,
+		inputs: readonly string[],
+		outputs: readonly string[],
+		attributes: Readonly<Record<string, Attribute>>,
+		domain: string,
+	): void {
 		const fields = [
 			...inputs.map((name) => message(1, name)),
-			message(2, output),
+			...outputs.map((name) => message(2, name)),
 			message(4, operator),
 			...Object.entries(attributes).map(([name, content]) => message(5, attribute(name, content))),
 			...(domain === '' ? [] : [message(7, domain)]),
 		];
 		this.#fields.push(message(1, Buffer.concat(fields)));
-		return output;
 	}
 }
 

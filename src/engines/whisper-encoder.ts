@@ -1,13 +1,14 @@
-/** What encodes for a Whisper model: ggml, or ONNX Runtime, which is faster on a processor and exact. */
+/** What encodes for a Whisper model: ggml, or ONNX Runtime, which is faster on a processor, exactly or in 8 bits. */
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Encoder } from '../../binding.js';
 import type { EncoderName } from '../config.js';
 import { asEarshotError } from '../errors.js';
-import { encoderGraph } from './encoder-graph.js';
+import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
 import { type GgmlFile, readGgml } from './ggml-file.js';
 import { addon, guarded } from './native.js';
+import { processorFlags, saturatesInt8 } from './processor.js';
 import { runtimeFile } from './sherpa-library.js';
 
 export interface EncoderSettings {
@@ -19,13 +20,18 @@ export interface EncoderSettings {
 	readonly maxThreads: number;
 	/** Whether a GPU of the machine may be used. */
 	readonly useGpu: boolean;
+	/** The file of the 8-bit weights of a ggml file, made where it is not there or `again`; throws why it cannot be. */
+	readonly int8Weights: (file: string, again?: boolean) => Promise<Int8File>;
 }
 
-export interface Encoders {
+export interface Int8File {
+	readonly path: string;
+	readonly layout: EncoderWeights;
+}
+
+export interface Encoders extends Choice {
 	/** For the addon; none = ggml's own. */
 	readonly encoders: readonly Encoder[];
-	/** As Choice has it. */
-	readonly reason: string;
 }
 
 /** A file whose encoder can be run, or not. */
@@ -34,23 +40,29 @@ interface Facts {
 	readonly onGpu: boolean;
 	readonly hasLibrary: boolean;
 	readonly quantised: boolean;
+	/** The tensors are of types that are known here. */
+	readonly readable: boolean;
 }
 
 export interface Choice {
-	readonly encoder: 'onnx' | 'ggml';
-	/** Why it is ggml though it might be ONNX Runtime; '' = nobody would wonder. */
+	readonly encoder: Exclude<EncoderName, 'auto'>;
+	/** Why it is not the one that is faster or was asked for; '' = nobody would wonder. */
 	readonly reason: string;
 }
 
 /** Pure. */
-export function chooseEncoder({ wanted, onGpu, hasLibrary, quantised }: Facts): Choice {
+export function chooseEncoder({ wanted, onGpu, hasLibrary, quantised, readable }: Facts): Choice {
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
 	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return ggml('');
+	const inInt8 = wanted === 'onnx-int8';
 	// What is quantised is to be small in memory, and f32 weights are not.
-	if (quantised) return ggml('the model is quantised');
+	if (quantised && !inInt8) return ggml(isQuantised);
+	if (!readable) return ggml(`${isQuantised}, in a way that cannot be read for another encoder`);
 	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not here');
-	return { encoder: 'onnx', reason: '' };
+	return { encoder: inInt8 ? 'onnx-int8' : 'onnx', reason: '' };
 }
+
+const isQuantised = 'the model is quantised';
 
 /** Two sessions cost the weights twice: those of the small model are within it, those of the medium one are not. */
 const twoSessionsBytes = 512 * 2 ** 20;
@@ -78,34 +90,69 @@ function encoderOf(file: GgmlFile | undefined, { wanted, libraryDir, useGpu }: W
 		addon()
 			.devices()
 			.some(({ kind }) => /gpu/.test(kind));
-	return chooseEncoder({ wanted, onGpu, hasLibrary: libraryDir !== undefined, quantised: file.quantised });
+	return chooseEncoder({
+		wanted,
+		onGpu,
+		hasLibrary: libraryDir !== undefined,
+		quantised: file.quantised,
+		readable: file.tensors.size > 0,
+	});
 }
 
-/** Never throws for want of an encoder: ggml's is always there. */
+/** Never throws for want of an encoder: where 8-bit weights cannot be had, the exact ones are, and ggml's always. */
 export async function loadEncoders(settings: EncoderSettings): Promise<Encoders> {
-	const ggml = (reason: string): Encoders => ({ encoders: [], reason });
-	const { libraryDir, maxThreads } = settings;
+	const ggml = (reason: string): Encoders => ({ encoder: 'ggml', encoders: [], reason });
 	const file = read(settings.path);
 	const { encoder, reason } = encoderOf(file, settings);
-	if (encoder === 'ggml' || file === undefined || libraryDir === undefined) return ggml(reason);
-	// ONNX Runtime follows no link out of the folder.
-	const place = realpathSync(settings.path);
-	try {
-		const graph = encoderGraph(file, path.basename(place));
-		const encoders: Encoder[] = [];
-		for (const threads of sessionThreads(maxThreads, encoderBytes(file))) {
-			const load = {
-				library: runtimeFile(libraryDir),
-				graph,
-				folder: path.dirname(place),
-				threads,
-			};
-			encoders.push(await guarded(() => addon().loadEncoder(load)));
+	if (encoder === 'ggml' || file === undefined || settings.libraryDir === undefined) return ggml(reason);
+	const load = { ...settings, libraryDir: settings.libraryDir };
+	let note = '';
+	if (encoder === 'onnx-int8') {
+		try {
+			return { encoder, encoders: await loadInt8(load), reason: '' };
+		} catch (thrown) {
+			note = `no 8-bit encoder: ${asEarshotError(thrown).message}`;
+			if (file.quantised) return ggml(note);
 		}
-		return { encoders, reason: '' };
+	}
+	try {
+		return { encoder: 'onnx', encoders: await loadSessions(settings.path, file, load), reason: note };
 	} catch (thrown) {
 		return ggml(asEarshotError(thrown).message);
 	}
+}
+
+type Load = EncoderSettings & { readonly libraryDir: string };
+
+async function loadInt8(load: Load): Promise<Encoder[]> {
+	const { path: made, layout } = await load.int8Weights(load.path);
+	try {
+		return await loadSessions(made, layout, load);
+	} catch (thrown) {
+		if (asEarshotError(thrown).code !== 'model_load_failed') throw thrown;
+		// The disk may have lost what was written.
+		const { path: again, layout: fresh } = await load.int8Weights(load.path, true);
+		return await loadSessions(again, fresh, load);
+	}
+}
+
+/** On the weights in `file`. */
+async function loadSessions(file: string, weights: EncoderWeights, load: Load): Promise<Encoder[]> {
+	// ONNX Runtime follows no link out of the folder.
+	const place = realpathSync(file);
+	const graph = encoderGraph(weights, path.basename(place));
+	const encoders: Encoder[] = [];
+	for (const threads of sessionThreads(load.maxThreads, loadedBytes(weights))) {
+		const session = {
+			library: runtimeFile(load.libraryDir),
+			graph,
+			folder: path.dirname(place),
+			threads,
+			exactInt8: saturatesInt8(process.arch, processorFlags()),
+		};
+		encoders.push(await guarded(() => addon().loadEncoder(session)));
+	}
+	return encoders;
 }
 
 function read(file: string): GgmlFile | undefined {
@@ -117,8 +164,8 @@ function read(file: string): GgmlFile | undefined {
 	}
 }
 
-/** Of the encoder's weights as f32. */
-function encoderBytes({ tensors }: GgmlFile): number {
+/** Of the encoder's weights in memory, where ONNX Runtime has no half floats. */
+function loadedBytes({ tensors }: EncoderWeights): number {
 	let bytes = 0;
 	for (const [name, { type, length }] of tensors) {
 		if (name.startsWith('encoder.')) bytes += type === 'f16' ? 2 * length : length;

@@ -17,7 +17,7 @@ import type {
 } from './engine.js';
 import { addon, guarded } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
-import { loadEncoders } from './whisper-encoder.js';
+import { type EncoderSettings, loadEncoders } from './whisper-encoder.js';
 
 export interface WhisperSettings {
 	readonly id: string;
@@ -41,6 +41,8 @@ export interface WhisperSettings {
 	readonly encoder: EncoderName;
 	/** `q8_0`: where they are f16 or f32, and not on a GPU. */
 	readonly decoderWeights: DecoderWeights;
+	/** For `onnx-int8`. */
+	readonly int8Weights: EncoderSettings['int8Weights'];
 	/** `auto`: as much as the clip needs. */
 	readonly audioContext: AudioContext;
 	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
@@ -106,7 +108,7 @@ const parakeetCapabilities: Capabilities = {
 };
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
-	const { encoders, reason } = await loadEncoders({ ...settings, wanted: settings.encoder });
+	const { encoder, encoders, reason } = await loadEncoders({ ...settings, wanted: settings.encoder });
 	const model = await guarded(() =>
 		addon().loadWhisper({
 			path: settings.path,
@@ -120,25 +122,29 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			quantiseDecoder: settings.decoderWeights === 'q8_0',
 		}),
 	);
+	const name = encoder === 'onnx-int8' ? `${model.info.encoder} (${encoder})` : model.info.encoder;
 	return new WhisperEngine(model, settings, {
 		type: 'whisper_cpp',
-		encoder: reason === '' ? model.info.encoder : `${model.info.encoder}: ${reason}`,
+		encoder: reason === '' ? name : `${name}: ${reason}`,
 		decoder: model.info.decoder,
 		limits,
 		capabilities: capabilitiesOf(model.info),
 	});
 }
 
+/** What is left to know once the model is loaded. */
+type EngineSettings = Omit<WhisperSettings, 'int8Weights'>;
+
 class WhisperEngine implements Engine {
 	readonly facts: ModelFacts;
 	readonly limits: Limits;
 	readonly #model: WhisperModel;
-	readonly #settings: WhisperSettings;
+	readonly #settings: EngineSettings;
 	#nextClip = 1;
 
 	constructor(
 		model: WhisperModel,
-		settings: WhisperSettings,
+		settings: EngineSettings,
 		kind: Pick<ModelFacts, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
 			readonly limits: typeof limits | typeof parakeetLimits;
 		},

@@ -9,6 +9,8 @@ export interface HostSettings {
 	readonly maxAudioSeconds: number;
 	/** Folder of the sherpa-onnx libraries; undefined = find them. */
 	readonly sherpaDir: string | undefined;
+	/** Where the store keeps what is made of models. */
+	readonly modelDir: string;
 	/** Silero-like ONNX file that finds speech. */
 	readonly vadModel: string;
 	readonly useGpu: boolean;

@@ -3,6 +3,7 @@
 import { access, constants } from 'node:fs/promises';
 import { decoder } from '../audio/decode.js';
 import { everythingIsSpeech, speechFinder } from '../audio/voice-activity.js';
+import { Int8Store } from '../catalog/int8-store.js';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import { audioContexts, decoderWeights, type EncoderName, encoderNames } from '../config.js';
 import type { Engine } from '../engines/engine.js';
@@ -87,6 +88,7 @@ function loadEngine(
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
 			encoder: encoderOption(entry, settings.encoder),
 			decoderWeights: namedOption(entry, 'decoder_weights', decoderWeights, settings.decoderWeights),
+			int8Weights: (file, again) => new Int8Store(settings.modelDir).weightsOf(file, again),
 			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
 			libraryDir,
 		});

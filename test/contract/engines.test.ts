@@ -2,6 +2,7 @@ import { isSherpaType } from '../../src/engines/families.js';
 import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
 import { loadParakeet, loadWhisper } from '../../src/engines/whisper.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
+import { noInt8 } from '../helpers/options.js';
 import { engineContract } from './engine.contract.js';
 import { loadFixture } from './load-fixture.js';
 
@@ -25,6 +26,7 @@ function load(model: ModelFixture) {
 		alignmentHeads: [],
 		encoder: 'auto',
 		decoderWeights: 'as-is',
+		int8Weights: noInt8,
 		audioContext: 'auto',
 		libraryDir: findSherpaLibrary(undefined),
 	});

@@ -13,4 +13,7 @@ export const plainRecognition: RecognizeOptions = {
 	logprobs: false,
 };
 
+/** For `int8Weights`, where nobody asks for them. */
+export const noInt8 = () => Promise.reject(new Error('nobody asked for 8-bit weights'));
+
 export const plainTranscription: TranscribeOptions = { ...plainRecognition, chunking: defaultChunking };

@@ -10,7 +10,6 @@ const shape = {
 	heads: 2,
 	audioLayers: 3,
 	textLayers: 1,
-	type: 'f16',
 } as const;
 
 /** From -1 to 1, the same on every run. */
@@ -22,7 +21,7 @@ function noise(seed: number): () => number {
 	};
 }
 
-export function writeSharpWhisper(file: string): void {
+export function writeSharpWhisper(file: string, type: 'f16' | 'q8_0' = 'f16'): void {
 	const next = noise(5);
 	const numbers = (name: string, count: number): Float32Array => {
 		if (name.startsWith('decoder')) return new Float32Array(count).fill(/ln\.weight$/.test(name) ? 1 : 0);
@@ -34,7 +33,7 @@ export function writeSharpWhisper(file: string): void {
 	const space = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
 	const handle = openSync(file, 'w');
 	try {
-		for (const piece of encodeWhisper(shape, space, numbers)) writeSync(handle, piece);
+		for (const piece of encodeWhisper({ ...shape, type }, space, numbers)) writeSync(handle, piece);
 	} finally {
 		closeSync(handle);
 	}

@@ -1,19 +1,22 @@
 /** The encoder on ONNX Runtime beside ggml's own, of the same file. */
 
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
+import { Int8Store } from '../../src/catalog/int8-store.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
 import { OnnxGraph } from '../../src/engines/onnx-graph.js';
+import { processorFlags, saturatesInt8 } from '../../src/engines/processor.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
 import { loadEncoders } from '../../src/engines/whisper-encoder.js';
+import { EarshotError } from '../../src/errors.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
 import { melFilters } from '../helpers/ggml.js';
-import { plainRecognition } from '../helpers/options.js';
+import { noInt8, plainRecognition } from '../helpers/options.js';
 import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
 import {
 	addon,
@@ -29,6 +32,7 @@ import {
 
 const folder = mkdtempSync(path.join(tmpdir(), 'earshot-encoder-'));
 const sharp = path.join(folder, 'sharp.bin');
+const int8 = new Int8Store(path.join(folder, 'models'));
 const open: Binding.WhisperModel[] = [];
 beforeAll(() => writeSharpWhisper(sharp));
 afterAll(async () => {
@@ -106,6 +110,71 @@ describe('what the encoder makes', () => {
 		expect((await loadWith('onnx', tonesModel)).info.encoder).toMatch(/^onnxruntime 1\.\d+/);
 		expect((await loadWith('ggml', tonesModel)).info.encoder).toBe('ggml');
 	});
+});
+
+describe('what the encoder makes in 8 bits', () => {
+	async function loadInt8(file: string, changes: Partial<Binding.EncoderLoad> = {}) {
+		const { path: made, layout } = await int8.weightsOf(file);
+		const graph = encoderGraph(layout, path.basename(made));
+		const place = { library: runtimeFile(libraryDir), graph, folder: path.dirname(made), threads: 1 };
+		return load(file, [await addon.loadEncoder({ ...place, ...changes })]);
+	}
+
+	/** The numbers themselves are 0.8 on average, without their sign. */
+	function meanDifference(a: Float32Array, b: Float32Array): number {
+		expect(a).toHaveLength(b.length);
+		return a.reduce((sum, value, at) => sum + Math.abs(value - (b[at] ?? Number.NaN)), 0) / a.length;
+	}
+
+	test.each([0, 64, 257, 600])(
+		'differs from what the exact one makes by a few hundredths on average, at context %i',
+		async (audioContext) => {
+			const [ours, exact] = [await loadInt8(sharp), await loadWith('onnx', sharp)];
+			const samples = hiss(8);
+			const options = { clip: 1, threads: 1, audioContext };
+			const made = await ours.encode(samples, options);
+			const wanted = await exact.encode(samples, options);
+			// Which step a number is rounded to differs between versions of ONNX Runtime, so there is room.
+			expect(meanDifference(made, wanted)).toBeLessThan(0.05);
+			expect(largestDifference(made, wanted)).toBeLessThan(0.3);
+			expect(largestDifference(made, wanted)).toBeGreaterThan(0.005);
+			// The comparison can fail: half a second later it is another sound.
+			expect(largestDifference(made, await ours.encode(samples.subarray(8000), options))).toBeGreaterThan(
+				0.5,
+			);
+		},
+	);
+
+	test('of a quantised model differs as little from what ggml makes of it', async () => {
+		const quantised = path.join(folder, 'sharp-q8_0.bin');
+		writeSharpWhisper(quantised, 'q8_0');
+		const [ours, ggmls] = [await loadInt8(quantised), await loadWith('ggml', quantised)];
+		const options = { clip: 1, threads: 1, audioContext: 600 };
+		const [a, b] = [await ours.encode(hiss(8), options), await ggmls.encode(hiss(8), options)];
+		expect(meanDifference(a, b)).toBeLessThan(0.05);
+	});
+
+	const saturates = saturatesInt8(process.arch, processorFlags());
+	test.skipIf(saturates)('is the same on a processor without saturation when that is shut out', async () => {
+		const [usual, exact] = [await loadInt8(sharp), await loadInt8(sharp, { exactInt8: true })];
+		const options = { clip: 1, threads: 1, audioContext: 300 };
+		expect(await exact.encode(hiss(5), options)).toEqual(await usual.encode(hiss(5), options));
+	});
+
+	test.each(['tones-abc', 'tones-long-pauses', 'tones-deadbead', 'noise', 'silence'])(
+		'says of %s what the exact one says',
+		async (name) => {
+			const [ours, exact] = [await loadInt8(tonesModel), await loadWith('onnx', tonesModel)];
+			const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
+			const [a, b] = [
+				await ours.transcribe(samplesOf(name), options),
+				await exact.transcribe(samplesOf(name), options),
+			];
+			expect(textOf(a)).toBe(textOf(b));
+			expect(a.tokenIds).toEqual(b.tokenIds);
+			expect(a.tokenTimes).toEqual(b.tokenTimes);
+		},
+	);
 });
 
 describe('the log-mel spectrogram', () => {
@@ -321,6 +390,7 @@ describe('a first try', () => {
 				alignmentHeads: [],
 				encoder: 'auto',
 				decoderWeights: 'as-is',
+				int8Weights: noInt8,
 				libraryDir,
 			} as const;
 			const samples = hiss(4);
@@ -347,7 +417,9 @@ describe('the choice of an encoder', () => {
 		libraryDir,
 		maxThreads: 2,
 		useGpu: false,
+		int8Weights: noInt8,
 	} as const;
+	const inInt8 = { ...settings, wanted: 'onnx-int8' } as const;
 
 	test('finds the weights through a link', async () => {
 		const link = path.join(folder, 'link.bin');
@@ -361,6 +433,7 @@ describe('the choice of an encoder', () => {
 
 	test('falls back to ggml, and says why, where ONNX Runtime is missing or refuses', async () => {
 		expect(await loadEncoders({ ...settings, libraryDir: undefined })).toEqual({
+			encoder: 'ggml',
 			encoders: [],
 			reason: 'ONNX Runtime, which comes with sherpa-onnx, is not here',
 		});
@@ -371,7 +444,72 @@ describe('the choice of an encoder', () => {
 
 	test('leaves a broken file to those who load it', async () => {
 		for (const file of [path.join(generated, 'manifest.json'), path.join(folder, 'none.bin')]) {
-			expect(await loadEncoders({ ...settings, path: file })).toEqual({ encoders: [], reason: '' });
+			expect(await loadEncoders({ ...settings, path: file })).toEqual({
+				encoder: 'ggml',
+				encoders: [],
+				reason: '',
+			});
 		}
+	});
+
+	test('makes 8-bit weights where they are asked for, and names them', async () => {
+		const engine = await loadEngine({
+			...inInt8,
+			id: 'tones',
+			lanes: 1,
+			gpuDevice: 0,
+			beamSize: 1,
+			temperatureIncrement: 0.2,
+			suppressNonSpeech: false,
+			suppress: [],
+			alignmentHeads: [],
+			encoder: 'onnx-int8',
+			decoderWeights: 'as-is',
+			audioContext: 'auto',
+			int8Weights: (file, again) => int8.weightsOf(file, again),
+		});
+		expect(engine.facts.encoder).toMatch(/^onnxruntime 1\.\d+\.\d+ \(onnx-int8\)$/);
+		await engine.close();
+	});
+
+	test('falls back to the exact encoder, and says why, where 8-bit weights cannot be had', async () => {
+		const int8Weights = () => Promise.reject(new EarshotError('disk_full', 'the disk is full'));
+		const { encoder, encoders, reason } = await loadEncoders({ ...inInt8, int8Weights });
+		expect([encoder, encoders.length, reason]).toEqual(['onnx', 2, 'no 8-bit encoder: the disk is full']);
+	});
+
+	test('falls back to ggml where those of a quantised model cannot be had', async () => {
+		const quantised = path.join(folder, 'quantised.bin');
+		writeSharpWhisper(quantised, 'q8_0');
+		const int8Weights = () => Promise.reject(new EarshotError('disk_full', 'the disk is full'));
+		expect(await loadEncoders({ ...inInt8, path: quantised, int8Weights })).toEqual({
+			encoder: 'ggml',
+			encoders: [],
+			reason: 'no 8-bit encoder: the disk is full',
+		});
+	});
+
+	test('has 8-bit weights that ONNX Runtime refuses made anew, once', async () => {
+		const asked: (boolean | undefined)[] = [];
+		const cut = path.join(folder, 'cut.safetensors');
+		writeFileSync(cut, 'cut');
+		const spoilt = async (file: string, again?: boolean) => {
+			asked.push(again);
+			const made = await int8.weightsOf(file, again);
+			return again ? made : { ...made, path: cut };
+		};
+		expect(await loadEncoders({ ...inInt8, int8Weights: spoilt })).toMatchObject({
+			encoder: 'onnx-int8',
+			reason: '',
+		});
+		const hopeless = async (file: string, again?: boolean) => {
+			asked.push(again);
+			return { ...(await int8.weightsOf(file)), path: cut };
+		};
+		expect(await loadEncoders({ ...inInt8, int8Weights: hopeless })).toMatchObject({
+			encoder: 'onnx',
+			reason: expect.stringContaining('no 8-bit encoder: onnxruntime'),
+		});
+		expect(asked).toEqual([undefined, true, undefined, true]);
 	});
 });

@@ -24,6 +24,7 @@ function load(name: string, sherpaDir: string) {
 		numThreads: 1,
 		lanes: 1,
 		maxAudioSeconds: 100,
+		modelDir: sherpaDir,
 		sherpaDir,
 		vadModel: loudnessDetector,
 		useGpu: false,

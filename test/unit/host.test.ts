@@ -39,6 +39,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 			numThreads: 1,
 			lanes: 1,
 			maxAudioSeconds: 1,
+			modelDir: '',
 			sherpaDir: undefined,
 			vadModel: '',
 			useGpu: false,

@@ -87,6 +87,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 			numThreads: 1,
 			lanes: 1,
 			maxAudioSeconds: 1,
+			modelDir: '',
 			sherpaDir: undefined,
 			vadModel: '',
 			useGpu: false,

@@ -3,8 +3,10 @@ import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { realDisk } from '../../src/catalog/disk.js';
 import type { Installer, PullOptions } from '../../src/catalog/installer.js';
+import { Int8Store } from '../../src/catalog/int8-store.js';
 import type { PullStatus } from '../../src/catalog/pulls.js';
 import { findInstalled, isInstalled } from '../../src/catalog/serving.js';
+import { writeInt8 } from '../../src/engines/int8-weights.js';
 import {
 	arrangeMachine,
 	catalogModel,
@@ -16,6 +18,7 @@ import {
 	usualModels,
 } from '../helpers/installed.js';
 import { type Fault, noise, sha256 } from '../helpers/mirror.js';
+import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
 import { hasBzip2, type TarEntry, tarbz2, targz } from '../helpers/tarball.js';
 
 const never = new AbortController().signal;
@@ -518,6 +521,20 @@ describe('what is removed', () => {
 		expect(machine.serving().entries.map(({ id }) => id)).toEqual(['demo-digits']);
 		expect(readdirSync(path.dirname(own))).toEqual(['notes.txt']);
 		await expect(machine.installer.remove('small', never)).rejects.toThrow('not on this machine');
+	});
+
+	it('takes along what was made of it', async () => {
+		const machine = await arrangeMachine();
+		const own = path.join(machine.folder, 'ggml-own.bin');
+		const other = path.join(machine.folder, 'other.bin');
+		for (const file of [own, other]) writeSharpWhisper(file);
+		const { id } = await machine.installer.add(own, {}, never);
+		const int8 = new Int8Store(machine.modelDir, {
+			make: (from, to) => writeInt8(from, to, never),
+		});
+		const files = [await int8.weightsOf(own), await int8.weightsOf(other)].map(({ path: file }) => file);
+		await machine.installer.remove(id, never);
+		expect(files.map((file) => existsSync(file))).toEqual([false, true]);
 	});
 
 	it('is only the entry where the files were added', async () => {

@@ -20,7 +20,13 @@ function fileOf(bytes: Uint8Array): string {
 }
 
 describe('the encoder that a model gets', () => {
-	const usual = { wanted: 'auto', onGpu: false, hasLibrary: true, quantised: false } as const;
+	const usual = {
+		wanted: 'auto',
+		onGpu: false,
+		hasLibrary: true,
+		quantised: false,
+		readable: true,
+	} as const;
 	test.each([
 		['auto on a processor', {}, 'onnx', ''],
 		['auto on a GPU', { onGpu: true }, 'ggml', ''],
@@ -29,6 +35,21 @@ describe('the encoder that a model gets', () => {
 		['ggml', { wanted: 'ggml' }, 'ggml', ''],
 		['onnx on a GPU', { wanted: 'onnx', onGpu: true }, 'onnx', ''],
 		['onnx for a quantised model', { wanted: 'onnx', quantised: true }, 'ggml', 'the model is quantised'],
+		['onnx-int8', { wanted: 'onnx-int8' }, 'onnx-int8', ''],
+		['onnx-int8 on a GPU', { wanted: 'onnx-int8', onGpu: true }, 'onnx-int8', ''],
+		['onnx-int8 for a quantised model', { wanted: 'onnx-int8', quantised: true }, 'onnx-int8', ''],
+		[
+			'onnx-int8 for blocks of another type',
+			{ wanted: 'onnx-int8', quantised: true, readable: false },
+			'ggml',
+			expect.stringContaining('cannot be read'),
+		],
+		[
+			'onnx-int8 without the library',
+			{ wanted: 'onnx-int8', hasLibrary: false },
+			'ggml',
+			expect.stringContaining('not here'),
+		],
 	] as const)('%s', (_case, changes, encoder, reason) => {
 		expect(chooseEncoder({ ...usual, ...changes })).toEqual({ encoder, reason });
 	});
@@ -56,6 +77,21 @@ describe('a ggml file', () => {
 
 	test('that is quantised is told by its head', () => {
 		expect(readGgml(fileOf(encodeHeader({ ...small, type: 'q8_0' }, []))).quantised).toBe(true);
+	});
+
+	test('with blocks of a type that is not known tells no tensors', () => {
+		const head = Buffer.from(encodeHeader({ ...small, type: 'q8_0' }, []));
+		// Q6_K, in version 2.
+		head.writeInt32LE(2014, 44);
+		expect(readGgml(fileOf(head))).toMatchObject({ quantised: true, tensors: new Map() });
+		head.writeInt32LE(2009, 44);
+		expect(readGgml(fileOf(head)).quantised).toBe(true);
+	});
+
+	test('whose tensor ends within a block is refused', () => {
+		const head = encodeHeader({ ...small, type: 'q8_0' }, []);
+		const tensor = Buffer.concat([Buffer.from(Int32Array.of(1, 1, 8, 33).buffer), Buffer.from('x')]);
+		expect(() => readGgml(fileOf(Buffer.concat([head, tensor, Buffer.alloc(68)])))).toThrow('its blocks');
 	});
 
 	test('that ends too early, or is none, is refused', () => {
