@@ -51,7 +51,9 @@ function run(command, args) {
 }
 
 async function make(backend) {
-	const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+	const { version, license, engines, repository } = JSON.parse(
+		readFileSync(join(root, 'package.json'), 'utf8'),
+	);
 	const name = `earshot-${backend}-${platform}-${arch}`;
 	const out = join(root, 'build', 'gpu', `work-${backend}`);
 	const folder = join(root, 'build', 'gpu', name);
@@ -88,6 +90,7 @@ async function make(backend) {
 		description: `Earshot's addon for GPUs, by ${backend === 'cuda' ? 'CUDA' : 'Vulkan'}`,
 		license,
 		engines,
+		...(repository && { repository }),
 		os: [platform],
 		cpu: [arch],
 		...(isGlibc && { libc: ['glibc'] }),

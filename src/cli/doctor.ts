@@ -81,12 +81,18 @@ function addonFindings(): Finding[] {
 
 /** No GPU is in use: the package for one that this machine shows. */
 function gpuFindings(): Finding[] {
-	const files: Readonly<Record<string, readonly string[]>> = {
-		cuda: ['/proc/driver/nvidia/version', 'C:\\Windows\\System32\\nvcuda.dll'],
-		vulkan: ['/dev/dri/renderD128', 'C:\\Windows\\System32\\vulkan-1.dll'],
+	const files: Readonly<Record<string, string>> = {
+		cuda: '/proc/driver/nvidia/version',
+		vulkan: '/dev/dri/renderD128',
 	};
-	for (const { backend, name, version, wanted } of gpuPackages()) {
-		if (!files[backend]?.some((file) => existsSync(file))) continue;
+	const packages = gpuPackages();
+	if (packages.length === 0) {
+		const platform = `${process.platform}-${process.arch}`;
+		return [{ ok: true, what: 'GPU', detail: `none is used: there is no package for GPUs on ${platform}` }];
+	}
+	for (const { backend, name, version, wanted } of packages) {
+		// One that is installed is meant to be used, whatever the machine shows.
+		if (version === undefined && !existsSync(files[backend] ?? '')) continue;
 		const command = `npm install ${name}@${wanted}`;
 		if (version === undefined)
 			return [{ ok: true, what: 'GPU', detail: `there is one, and it is not used; add it with: ${command}` }];

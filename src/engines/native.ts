@@ -141,10 +141,10 @@ function lowestPrebuilt(folder: string): string | undefined {
 	return fitting[0] && path.join(folder, fitting[0].name);
 }
 
+/** What a release builds: see `.github/workflows/prebuild.yml`. */
 const gpuBackends: Readonly<Record<string, readonly string[]>> = {
 	'linux-x64': ['cuda', 'vulkan'],
-	'linux-arm64': ['cuda', 'vulkan'],
-	'win32-x64': ['cuda', 'vulkan'],
+	'linux-arm64': ['vulkan'],
 };
 
 export interface GpuPackage {

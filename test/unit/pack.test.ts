@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { gpuPackages } from '../../src/engines/native.js';
 import { prebuiltPlatforms } from '../../src/engines/processor.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -106,6 +107,18 @@ it('a release must hold the binaries of every platform that the loader looks for
 	expect([...new Set(released.map((name) => name.split(' ')[0]))].sort()).toEqual(
 		[...prebuiltPlatforms].sort(),
 	);
+});
+
+it('a release builds the GPU packages that doctor names, and no others', () => {
+	const workflow = read('.github', 'workflows', 'prebuild.yml');
+	const built = [...workflow.matchAll(/\{ backend: (\w+), arch: (\w+),/g)].map(
+		([, backend, arch]) => `earshot-${backend}-linux-${arch}`,
+	);
+	const named = prebuiltPlatforms.flatMap((tuple) => {
+		const [platform, arch] = tuple.split('-');
+		return gpuPackages(platform, arch).map(({ name }) => name);
+	});
+	expect(built.sort()).toEqual(named.sort());
 });
 
 interface Target {
