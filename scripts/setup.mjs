@@ -75,6 +75,8 @@ function run(what, command, args, env = {}) {
 		cwd: root,
 		env: { ...process.env, ...env },
 		stdio: ['ignore', out, out],
+		// npm is a batch file there, which only a shell starts.
+		shell: platform === 'win32' && command === 'npm',
 	});
 	closeSync(out);
 	if (result.error === undefined && result.status === 0) return;
@@ -109,7 +111,7 @@ const dependencies = {
 		const npm = process.env.npm_execpath;
 		const args = ['ci', '--no-audit', '--no-fund'];
 		if (npm?.endsWith('.js')) run('npm ci', process.execPath, [npm, ...args]);
-		else run('npm ci', platform === 'win32' ? 'npm.cmd' : 'npm', args);
+		else run('npm ci', 'npm', args);
 	},
 };
 
@@ -135,6 +137,9 @@ const ffmpegLibraries = [
 
 /** What the native build wants of the system: how to see it, and what packages call it. */
 function systemNeeds() {
+	// cmake-js finds Microsoft's compiler, wherever it is, and says so where there is none.
+	if (platform === 'win32')
+		return [{ name: 'cmake', there: succeeds('cmake', '--version'), apt: [], dnf: [], brew: [] }];
 	const pkgConfig = succeeds('pkg-config', '--version');
 	const needs = [
 		{
@@ -198,6 +203,14 @@ function installSystemPackages() {
 		throw new SetupError(
 			`apt-get ran, and yet there is no ${still.map(({ name }) => name).join(', ')}. An older distribution? ` +
 				'Without FFmpeg, only WAV is decoded: npm run build:native -- --CDEARSHOT_FFMPEG=off',
+		);
+	}
+	if (platform === 'win32') {
+		const tools =
+			'Microsoft.VisualStudio.2022.BuildTools --override "--passive --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended"';
+		const advice = ['Kitware.CMake', tools].map((name) => `    winget install ${name}`).join('\n');
+		throw new SetupError(
+			`the native build needs ${names} and Microsoft's C++ compiler. Install with:\n${advice}`,
 		);
 	}
 	const commands = [

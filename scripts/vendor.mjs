@@ -26,12 +26,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const vendor = join(root, 'vendor');
 const stampName = '.stamp';
 
-/** The contents for this machine: `{platform}` and `{arch}` filled in, pin split into version and integrity. */
+/** The contents for this machine: `{platform}` and `{arch}` filled in, pin split into version and integrity. What has
+ * another name on one platform stands there by itself, as `only`. */
 function wanted() {
 	const { pins, contents } = JSON.parse(readFileSync(join(vendor, 'pins.json'), 'utf8'));
 	const fill = (text) => text.replace('{platform}', platform).replace('{arch}', process.arch);
 	const list = [];
 	for (const [place, content] of Object.entries(contents)) {
+		if (content.only !== undefined && content.only !== `${platform}-${process.arch}`) continue;
 		const name = fill(content.package);
 		const pin = pins[name];
 		// An engine without a package for this platform is left out; loading it then says engine_missing.
@@ -157,8 +159,8 @@ export function check() {
 		}
 		if (content.place.startsWith('sherpa-onnx/')) {
 			const folder = join(vendor, content.place);
-			const library = readdirSync(folder).find((name) => name.startsWith('libsherpa-onnx-c-api'));
-			const bytes = library === undefined ? '' : read(content.place, library);
+			const libraries = readdirSync(folder).filter((name) => /\.(so|dylib|dll)$/.test(name));
+			const bytes = libraries.map((name) => read(content.place, name)).join('');
 			for (const [what, version] of Object.entries(content.holds)) {
 				// The version is the end of a string constant in the library.
 				const found = new RegExp(`(?<![\\d.])${version.replaceAll('.', '\\.')}\0`).test(bytes);

@@ -147,12 +147,39 @@ function machineBytes(): number {
 	return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
 }
 
-function dataFolder(variable: string, ...fallback: string[]): string {
-	const set = process.env[variable];
-	return path.join(
-		set !== undefined && path.isAbsolute(set) ? set : path.join(homedir(), ...fallback),
-		'earshot',
-	);
+export interface Folders {
+	/** Models. */
+	readonly data: string;
+	/** models.yaml. */
+	readonly config: string;
+	/** What other runs of Earshot may use again and anybody may delete. */
+	readonly cache: string;
+}
+
+/** Where Earshot keeps its things: as the XDG variables say, else where the system has such. */
+export function ownFolders(
+	platform: string = process.platform,
+	env: NodeJS.ProcessEnv = process.env,
+	home: string = homedir(),
+): Folders {
+	const { isAbsolute, join } = platform === 'win32' ? path.win32 : path.posix;
+	const folder = (variable: string, ...otherwise: string[]): string => {
+		const set = env[variable];
+		return set !== undefined && isAbsolute(set) ? set : join(...otherwise);
+	};
+	if (platform === 'win32') {
+		const local = folder('LOCALAPPDATA', home, 'AppData', 'Local');
+		return {
+			data: join(folder('XDG_DATA_HOME', local), 'earshot'),
+			config: join(folder('XDG_CONFIG_HOME', folder('APPDATA', home, 'AppData', 'Roaming')), 'earshot'),
+			cache: join(folder('XDG_CACHE_HOME', local), 'earshot', 'cache'),
+		};
+	}
+	return {
+		data: join(folder('XDG_DATA_HOME', home, '.local', 'share'), 'earshot'),
+		config: join(folder('XDG_CONFIG_HOME', home, '.config'), 'earshot'),
+		cache: join(folder('XDG_CACHE_HOME', home, '.cache'), 'earshot'),
+	};
 }
 
 export const settings = {
@@ -183,16 +210,16 @@ export const settings = {
 		flag: 'model-dir',
 		valueName: 'DIR',
 		help: 'folder of the models',
-		default: path.join(dataFolder('XDG_DATA_HOME', '.local', 'share'), 'models'),
-		defaultText: '~/.local/share/earshot/models',
+		default: path.join(ownFolders().data, 'models'),
+		defaultText: '~/.local/share/earshot/models; on Windows %LOCALAPPDATA%\\earshot\\models',
 		parse: (text) => path.resolve(text),
 	},
 	config: {
 		flag: 'config',
 		valueName: 'FILE',
 		help: 'the models.yaml that says what this machine serves',
-		default: path.join(dataFolder('XDG_CONFIG_HOME', '.config'), 'models.yaml'),
-		defaultText: '~/.config/earshot/models.yaml',
+		default: path.join(ownFolders().config, 'models.yaml'),
+		defaultText: '~/.config/earshot/models.yaml; on Windows %APPDATA%\\earshot\\models.yaml',
 		parse: (text) => path.resolve(text),
 		notInFile: true,
 	},
@@ -435,10 +462,7 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Source
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 
-/** What other runs of Earshot may use again and anybody may delete. */
-export function cacheFolder(): string {
-	return dataFolder('XDG_CACHE_HOME', '.cache');
-}
+export const cacheFolder = (): string => ownFolders().cache;
 
 /** The environment of a child process: ours, without keys and without options meant for this process. */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {

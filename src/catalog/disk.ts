@@ -1,6 +1,7 @@
 /** The little of the file system that downloads write through, so that a test can make it full. */
 
-import { type FileHandle, open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
+import { setTimeout as after } from 'node:timers/promises';
 import { EarshotError } from '../errors.js';
 
 export interface DiskFile {
@@ -81,6 +82,38 @@ class RealFile implements DiskFile {
 	}
 }
 
+/** What Windows says of a file that somebody else has open. */
+const heldOpen = ['EPERM', 'EACCES', 'EBUSY'];
+/** Looks at what is new, of virus scanners and indexers, take milliseconds. */
+const pausesMs = [10, 20, 50, 100, 200, 400, 800];
+
+interface RenameMeans {
+	readonly platform?: string;
+	readonly move?: (from: string, to: string) => Promise<void>;
+	readonly pause?: (ms: number) => Promise<unknown>;
+}
+
+/**
+ * Renames over whatever is there. Windows refuses that while somebody has either open, so there it is tried again for
+ * a second and a half before it throws what the system says.
+ */
+export async function renameOver(
+	from: string,
+	to: string,
+	{ platform = process.platform, move = rename, pause = after }: RenameMeans = {},
+): Promise<void> {
+	for (const ms of platform === 'win32' ? pausesMs : []) {
+		try {
+			await move(from, to);
+			return;
+		} catch (thrown) {
+			if (!heldOpen.includes(codeOf(thrown))) throw thrown;
+		}
+		await pause(ms);
+	}
+	await move(from, to);
+}
+
 export function codeOf(thrown: unknown): string {
 	return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
@@ -96,6 +129,12 @@ export function diskFailure(
 		return new EarshotError(
 			'disk_full',
 			`the disk of ${folder} is full; free some space and pull again, it goes on where it stopped`,
+			{ cause: thrown },
+		);
+	if (code === 'EBUSY')
+		return new EarshotError(
+			'conflict',
+			`another program has a file in ${folder} open; stop it, or unload the model it belongs to, and try again`,
 			{ cause: thrown },
 		);
 	if (['EACCES', 'EPERM', 'EROFS'].includes(code))

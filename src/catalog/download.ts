@@ -3,11 +3,11 @@
  * digest taken on the way. It has its final name only when it is whole.
  */
 
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { EarshotError } from '../errors.js';
-import { codeOf, type Disk, diskFailure } from './disk.js';
+import { codeOf, type Disk, diskFailure, renameOver } from './disk.js';
 import { type Network, Refusal, type Reply } from './network.js';
 import { PartFile, type Segment } from './part-file.js';
 
@@ -117,7 +117,7 @@ class Download {
 			if (sha256 !== null && sha256 !== done.sha256)
 				throw corrupt(url, `has the SHA-256 ${done.sha256}, and not ${sha256}`);
 			await part.close();
-			await rename(part.path, to);
+			await renameOver(part.path, to);
 			await part.forget();
 			return done;
 		} catch (thrown) {

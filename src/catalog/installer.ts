@@ -7,6 +7,7 @@ import { modelTypes } from '../engines/families.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog, CatalogModel } from './catalog.js';
 import { demoId } from './demo.js';
+import { diskFailure } from './disk.js';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from './hub-cache.js';
 import { Int8Store } from './int8-store.js';
 import { takeLock } from './lock.js';
@@ -143,6 +144,8 @@ export class Installer {
 			const files = await this.store.remove(id);
 			await int8.remove(made);
 			return { entry, files };
+		} catch (thrown) {
+			throw diskFailure(thrown, this.store.modelDir) ?? thrown;
 		} finally {
 			await lock.release();
 			this.#onChange();

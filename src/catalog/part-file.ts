@@ -1,8 +1,8 @@
 /** A file that is still arriving, in one or several segments, with a note beside it that survives a crash. */
 
 import { createHash, type Hash } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import type { Disk, DiskFile } from './disk.js';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { type Disk, type DiskFile, renameOver } from './disk.js';
 
 export interface Segment {
 	readonly start: number;
@@ -202,7 +202,7 @@ export class PartFile {
 		await this.#file.flush();
 		const fresh = `${this.path}.json.new`;
 		await writeFile(fresh, JSON.stringify(note));
-		await rename(fresh, `${this.path}.json`);
+		await renameOver(fresh, `${this.path}.json`);
 	}
 
 	/** Hashes on to the first byte that is missing. */

@@ -1,11 +1,11 @@
 /** Brings one model onto this machine: into a folder aside, checked, then into its place in one step. */
 
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import { unpack } from './archive.js';
 import type { CatalogArchive, CatalogFile } from './catalog.js';
-import { type Disk, diskFailure, realDisk } from './disk.js';
+import { type Disk, diskFailure, realDisk, renameOver } from './disk.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import { type Lock, takeLock } from './lock.js';
@@ -207,7 +207,7 @@ class Pulling {
 		await rm(folder, { recursive: true, force: true });
 		await mkdir(unpacked, { recursive: true });
 		await unpack(packed, unpacked, signal);
-		await rename(await innerFolder(unpacked, archive), folder);
+		await renameOver(await innerFolder(unpacked, archive), folder);
 		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
 		const stored: StoredFile[] = [];
 		for (const file of await filesBelow(folder)) {

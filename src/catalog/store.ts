@@ -12,7 +12,6 @@ import {
 	link,
 	mkdir,
 	readdir,
-	rename,
 	rm,
 	rmdir,
 	stat,
@@ -21,6 +20,7 @@ import {
 import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import { isInnerPath } from './catalog-schema.js';
+import { renameOver } from './disk.js';
 
 export interface StoredFile {
 	/** Below the model's folder, with forward slashes. */
@@ -150,11 +150,11 @@ export class Store {
 		if (await exists(to)) {
 			for (const { path: name } of manifest.files) {
 				await mkdir(path.dirname(path.join(to, name)), { recursive: true });
-				await rename(path.join(from, name), path.join(to, name));
+				await renameOver(path.join(from, name), path.join(to, name));
 			}
 			await rm(from, { recursive: true, force: true });
 		} else {
-			await rename(from, to);
+			await renameOver(from, to);
 		}
 		await writeWhole(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, '\t'));
 	}
@@ -280,7 +280,7 @@ export async function writeWhole(file: string, text: string): Promise<void> {
 	await mkdir(path.dirname(file), { recursive: true });
 	const fresh = `${file}.${process.pid}.new`;
 	await writeFile(fresh, text);
-	await rename(fresh, file);
+	await renameOver(fresh, file);
 }
 
 function namesIn(folder: string): string[] {

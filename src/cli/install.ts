@@ -9,6 +9,7 @@ import type { Manifest } from '../catalog/store.js';
 import type { SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
 import { EarshotError } from '../errors.js';
+import { stopSignals } from '../signals.js';
 import { sizeText } from './models.js';
 import { transferOn } from './progress.js';
 
@@ -32,16 +33,14 @@ function installerFor(flags: Flags): Installer {
 async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
 	const stop = new AbortController();
 	const interrupt = () => stop.abort();
-	process.once('SIGINT', interrupt);
-	process.once('SIGTERM', interrupt);
+	for (const signal of stopSignals()) process.once(signal, interrupt);
 	try {
 		await work(stop.signal);
 	} catch (thrown) {
 		if (!stop.signal.aborted) throw thrown;
 		process.exitCode = 130;
 	} finally {
-		process.removeListener('SIGINT', interrupt);
-		process.removeListener('SIGTERM', interrupt);
+		for (const signal of stopSignals()) process.removeListener(signal, interrupt);
 	}
 }
 

@@ -16,6 +16,7 @@ import { Metrics } from '../metrics.js';
 import { hostScript } from '../pool/host-script.js';
 import { HostPool } from '../pool/pool.js';
 import { startServer } from '../server/server.js';
+import { stopSignals } from '../signals.js';
 
 /** Requests in flight get this long to finish after the first signal, ms. */
 const graceMs = 30_000;
@@ -117,7 +118,7 @@ function preload(pool: HostPool, model: string, log: Log): void {
 
 function nextSignal(): Promise<NodeJS.Signals> {
 	return new Promise((resolve) => {
-		const signals = ['SIGINT', 'SIGTERM'] as const;
+		const signals = stopSignals();
 		const handlers = signals.map((signal) => {
 			const handler = () => {
 				for (const [index, each] of signals.entries())

@@ -1,6 +1,6 @@
 /** One process of a host: started, told which model to load, spoken to and ended. Decides nothing. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
@@ -58,13 +58,16 @@ export class HostProcess {
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: the server's own flags (inspectors, loaders) are not the host's.
-		const child = fork(script, [], {
+		// execArgv: the server's own flags (inspectors, loaders) are not the host's. windowsHide, which fork() hands on:
+		// a server without a console would open a window for each host.
+		const options = {
 			env,
 			execArgv: [],
 			serialization: 'advanced',
 			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-		});
+			windowsHide: true,
+		} satisfies ForkOptions & { windowsHide: boolean };
+		const child = fork(script, [], options);
 		this.#child = child;
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			this.#stderr = (this.#stderr + text).slice(-keptStderr);

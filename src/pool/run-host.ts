@@ -2,6 +2,7 @@
 
 import type { ModelEntry } from '../catalog/model-entry.js';
 import { asEarshotError, EarshotError, toWire } from '../errors.js';
+import { stopSignals } from '../signals.js';
 import { runPipeline } from '../transcriber/pipeline.js';
 import type { HostSettings } from './host-settings.js';
 import type { LoadedModel } from './load.js';
@@ -108,6 +109,5 @@ export function runHost(loadModel: LoadModel): void {
 	process.on('disconnect', () => process.exit(0));
 
 	// The terminal's Ctrl-C reaches the whole process group; the server decides when hosts end.
-	process.on('SIGINT', () => {});
-	process.on('SIGTERM', () => {});
+	for (const signal of stopSignals()) process.on(signal, () => {});
 }

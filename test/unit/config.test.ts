@@ -5,6 +5,7 @@ import {
 	flagSource,
 	hostEnvironment,
 	lanesOf,
+	ownFolders,
 	resolveConfig,
 	settingNames,
 	variableOf,
@@ -81,5 +82,38 @@ describe('the settings', () => {
 	it('never reach a host with the keys in them', () => {
 		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
 		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '7', MALLOC_ARENA_MAX: '2' });
+	});
+});
+
+describe('the folders', () => {
+	it('are those of the XDG specification', () => {
+		expect(ownFolders('linux', { XDG_DATA_HOME: '/data', XDG_CACHE_HOME: 'relative' }, '/home/me')).toEqual({
+			data: '/data/earshot',
+			config: '/home/me/.config/earshot',
+			cache: '/home/me/.cache/earshot',
+		});
+	});
+
+	it('are below the profile on Windows: what the machine keeps, and what goes with the user', () => {
+		const env = { LOCALAPPDATA: 'D:\\Local', APPDATA: 'D:\\Roaming' };
+		expect(ownFolders('win32', env, 'C:\\Users\\me')).toEqual({
+			data: 'D:\\Local\\earshot',
+			config: 'D:\\Roaming\\earshot',
+			cache: 'D:\\Local\\earshot\\cache',
+		});
+	});
+
+	it('are found on Windows where the environment says nothing, as in a service', () => {
+		expect(ownFolders('win32', {}, 'C:\\Users\\me')).toEqual({
+			data: 'C:\\Users\\me\\AppData\\Local\\earshot',
+			config: 'C:\\Users\\me\\AppData\\Roaming\\earshot',
+			cache: 'C:\\Users\\me\\AppData\\Local\\earshot\\cache',
+		});
+	});
+
+	it('may be chosen on Windows too', () => {
+		expect(ownFolders('win32', { XDG_DATA_HOME: 'E:\\data' }, 'C:\\Users\\me').data).toBe(
+			'E:\\data\\earshot',
+		);
 	});
 });
