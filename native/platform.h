@@ -49,6 +49,12 @@ private:
  */
 void HearStderr(void (*hear)(const char* bytes, size_t size));
 
+/**
+ * Lets go of resident pages that lie wholly in the range, of memory that is nobody else's; whoever reads them afterwards
+ * reads zeros. Bytes let go: 0 where the system has no such thing for memory of the heap, as Windows and macOS.
+ */
+size_t ForgetPages(char* begin, char* end);
+
 /** Gives back to the system what the heap holds free, where it would keep it otherwise. */
 void TrimHeap();
 

@@ -14,6 +14,7 @@
 #endif
 #ifdef __linux__
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #endif
 
 namespace earshot {
@@ -114,6 +115,16 @@ void HearStderr(void (*)(const char*, size_t)) {}
 void TrimHeap() {}
 
 #endif
+
+size_t ForgetPages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+#ifdef __linux__
+	const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / page * page;
+	if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) return to - from;
+#endif
+	return 0;
+}
 
 std::array<uint64_t, 2> HardwareCapabilities() {
 #ifdef __linux__

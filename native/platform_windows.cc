@@ -125,6 +125,8 @@ void HearStderr(void (*)(const char*, size_t)) {}
 // The heap of Windows gives large blocks back as they are freed.
 void TrimHeap() {}
 
+size_t ForgetPages(char*, char*) { return 0; }
+
 std::array<uint64_t, 2> HardwareCapabilities() { return {}; }
 
 }  // namespace earshot

@@ -7,27 +7,12 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
-
+#include "platform.h"
 #include "whisper_internals.h"
 
 namespace earshot {
 
 namespace {
-
-/** Resident pages that lie wholly in the range are let go; whoever reads them afterwards reads zeros. */
-size_t GiveBack([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
-#ifdef __linux__
-	const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
-	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / page * page;
-	if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) return to - from;
-#endif
-	return 0;
-}
 
 bool InMemory(const ggml_tensor* tensor) {
 	return tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer);
@@ -61,13 +46,13 @@ size_t QuantiseInPlace(ggml_tensor* tensor) {
 	tensor->nb[0] = ggml_type_size(GGML_TYPE_Q8_0);
 	tensor->nb[1] = row_now;
 	tensor->nb[2] = tensor->nb[3] = row_now * static_cast<size_t>(rows);
-	return GiveBack(data + ggml_nbytes(tensor), data + before);
+	return ForgetPages(data + ggml_nbytes(tensor), data + before);
 }
 
 size_t Forget(const ggml_tensor* tensor) {
 	if (!InMemory(tensor)) return 0;
 	auto* data = static_cast<char*>(tensor->data);
-	return GiveBack(data, data + ggml_nbytes(tensor));
+	return ForgetPages(data, data + ggml_nbytes(tensor));
 }
 
 }  // namespace earshot

@@ -4,13 +4,13 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../config.js';
 import { type Int8Layout, int8Layout, isMade, sourceOf } from '../engines/int8-weights.js';
 import { EarshotError } from '../errors.js';
-import { codeOf, type Disk, diskFailure, realDisk } from './disk.js';
+import { codeOf, type Disk, diskFailure, realDisk, renameOver } from './disk.js';
 import { takeLock } from './lock.js';
 
 export interface Int8File {
@@ -74,7 +74,7 @@ export class Int8Store {
 				await this.#checkRoom(layout);
 				const fresh = `${target}.new`;
 				await this.#means.make(source, fresh);
-				await rename(fresh, target);
+				await renameOver(fresh, target);
 			});
 		} catch (thrown) {
 			throw failureOf(thrown, this.#folder);
