@@ -86,12 +86,9 @@ export function parseSysctl(text: string): ReadonlySet<string> | undefined {
 	return new Set(words.map((word) => (word === 'avx1.0' ? 'avx' : word.replace('.', '_'))));
 }
 
-/**
- * Whether products of 8-bit numbers are added up in 16 bits, which saturates: on x86 without VNNI. Where the system
- * does not tell, they might be. Pure.
- */
-export function saturatesInt8(arch: string, flags: ReadonlySet<string> | undefined): boolean {
-	return arch === 'x64' && !['avx512_vnni', 'avx_vnni'].some((flag) => flags?.has(flag));
+/** Whether products of 8-bit numbers are added up in 16 bits, which saturates: on x86 without VNNI. Pure. */
+export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
+	return arch === 'x64' && !flags.includes('avx512_vnni') && !flags.includes('avx_vnni');
 }
 
 const ggmlNames: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import { asEarshotError } from '../errors.js';
 import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
 import { type GgmlFile, readGgml } from './ggml-file.js';
 import { addon, guarded } from './native.js';
-import { processorFlags, saturatesInt8 } from './processor.js';
+import { saturatesInt8 } from './processor.js';
 import { runtimeFile } from './sherpa-library.js';
 
 export interface EncoderSettings {
@@ -148,7 +148,7 @@ async function loadSessions(file: string, weights: EncoderWeights, load: Load): 
 			graph,
 			folder: path.dirname(place),
 			threads,
-			exactInt8: saturatesInt8(process.arch, processorFlags()),
+			exactInt8: saturatesInt8(process.arch, addon().processorFlags()),
 		};
 		encoders.push(await guarded(() => addon().loadEncoder(session)));
 	}

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, stdin, stdout } from 'node:process';
 import { createTranscriber } from '../../dist/index.js';
-import { workplace } from './peers.mjs';
+import { modelDir, workplace } from './peers.mjs';
 import { speech } from './speech.mjs';
 
 /**
@@ -30,7 +30,8 @@ const folder = mkdtempSync(join(workplace, 'library-'));
 try {
 	const config = join(folder, 'models.yaml');
 	writeFileSync(config, JSON.stringify({ models: { measured: model } }));
-	const transcriber = await createTranscriber({ model: 'measured', config, numThreads: threads, isolated });
+	const measured = { model: 'measured', config, modelDir };
+	const transcriber = await createTranscriber({ ...measured, numThreads: threads, isolated });
 	const file = speech(seconds);
 	const { text } = await transcriber.transcribe(file, { language: 'en' });
 	const times = [];

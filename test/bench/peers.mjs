@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const workplace = join(root, 'build', 'bench');
+/** Earshot's model folder; what it makes of models is made once for all trials. */
+export const modelDir = join(workplace, 'models');
 
 /** Exact versions: a figure is of these. */
 const packages = { 'sherpa-onnx-node': '1.13.8', '@fugood/whisper.node': '1.1.3' };

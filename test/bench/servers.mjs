@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
-import { root, workplace } from './peers.mjs';
+import { modelDir, root, workplace } from './peers.mjs';
 
 /**
  * @typedef {object} Server
@@ -90,6 +90,8 @@ export async function earshot(models, flags = []) {
 		`${port}`,
 		'--config',
 		config,
+		'--model-dir',
+		modelDir,
 		...flags,
 	];
 	const { pid, stop } = start(execPath, args);

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { audioPath, root } from '../helpers/fixtures.js';
+import { audioPath, generated, loudnessDetector, root } from '../helpers/fixtures.js';
 import { modelsYaml, Scratch } from '../helpers/served.js';
 
 const scratch = new Scratch();
@@ -225,6 +225,28 @@ describe('earshot', () => {
 		for (const part of ['whisper.cpp', 'sherpa-onnx', 'FFmpeg', 'CPU', 'voice activity'])
 			expect(stdout).toContain(`ok       ${part}`);
 		expect(stdout).toMatch(/MISSING {2}model +no_file lacks/);
+	});
+
+	it('doctor, transcribe and rm know of the encoder in 8 bits', async () => {
+		const models = path.join(scratch.path, 'models');
+		const whisper = scratch.file(
+			'whisper.yaml',
+			`vad_model: ${loudnessDetector}
+encoder: onnx-int8
+models:
+  tones: {type: whisper_cpp, files: {model: ${path.join(generated, 'whisper', 'tones.bin')}}}
+`,
+		);
+		const settings = ['--config', whisper, '--model-dir', models];
+		const weights = () => readdirSync(path.join(models, '.earshot', 'int8'));
+		expect((await earshot('doctor', ...settings)).stdout).toMatch(/tones \(default\), .* \(onnx-int8\)\n/);
+		expect(await earshot('transcribe', ...settings, audioPath('tones-abc'))).toMatchObject({
+			code: 0,
+			stdout: 'alpha bravo charlie\n',
+		});
+		expect(weights()).toEqual([expect.stringMatching(/\.safetensors$/)]);
+		expect(await earshot('rm', ...settings, 'tones')).toMatchObject({ code: 0 });
+		expect(weights()).toEqual([]);
 	});
 
 	it('doctor is content on a machine that lacks nothing', async () => {

@@ -9,7 +9,7 @@ import { Int8Store } from '../../src/catalog/int8-store.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
 import { OnnxGraph } from '../../src/engines/onnx-graph.js';
-import { processorFlags, saturatesInt8 } from '../../src/engines/processor.js';
+import { saturatesInt8 } from '../../src/engines/processor.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
 import { loadEncoders } from '../../src/engines/whisper-encoder.js';
@@ -154,7 +154,7 @@ describe('what the encoder makes in 8 bits', () => {
 		expect(meanDifference(a, b)).toBeLessThan(0.05);
 	});
 
-	const saturates = saturatesInt8(process.arch, processorFlags());
+	const saturates = saturatesInt8(process.arch, addon.processorFlags());
 	test.skipIf(saturates)('is the same on a processor without saturation when that is shut out', async () => {
 		const [usual, exact] = [await loadInt8(sharp), await loadInt8(sharp, { exactInt8: true })];
 		const options = { clip: 1, threads: 1, audioContext: 300 };
