@@ -15,6 +15,8 @@ import { bytesOf, dequantise, type TensorType } from './ggml-types.js';
 const version = '1';
 /** Of each tensor, into the fingerprint: a model of the same shape has other weights. */
 const sampledBytes = 64;
+/** Far above that of the largest model. */
+const mostDescription = 1 << 20;
 const greatest = 127;
 const matrix = /^encoder\.blocks\.\d+\.(attn\.(query|key|value|out)|mlp\.[02])\.weight$/;
 /** Safetensors' names of the types; in this order nothing lies on an odd address. */
@@ -102,17 +104,10 @@ function headOf(
 /** The file that a file with 8-bit weights was made of; undefined where it is none. */
 export function sourceOf(path: string): string | undefined {
 	try {
-		const handle = openSync(path, 'r');
-		try {
-			const length = Buffer.alloc(8);
-			readSync(handle, length, 0, 8, 0);
-			const json = Buffer.alloc(Math.min(Number(length.readBigUInt64LE()), 1 << 20));
-			readSync(handle, json, 0, json.length, 8);
-			const { __metadata__: facts } = JSON.parse(json.toString()) as { __metadata__?: { source?: unknown } };
-			return typeof facts?.source === 'string' ? facts.source : undefined;
-		} finally {
-			closeSync(handle);
-		}
+		const length = Number(beginningOf(path, 8).readBigUInt64LE());
+		const json = beginningOf(path, 8 + Math.min(length, mostDescription)).toString('utf8', 8);
+		const { __metadata__: facts } = JSON.parse(json) as { __metadata__?: { source?: unknown } };
+		return typeof facts?.source === 'string' ? facts.source : undefined;
 	} catch {
 		// Broken, or not of ours.
 		return undefined;
@@ -122,17 +117,20 @@ export function sourceOf(path: string): string | undefined {
 /** Whether the file at `path` is whole and made of the source as it is now. */
 export function isMade(path: string, { head, bytes }: Int8Layout): boolean {
 	try {
-		const handle = openSync(path, 'r');
-		try {
-			const found = Buffer.alloc(head.length);
-			readSync(handle, found, 0, found.length, 0);
-			return found.equals(head) && statSync(path).size === bytes;
-		} finally {
-			closeSync(handle);
-		}
+		return statSync(path).size === bytes && beginningOf(path, head.length).equals(head);
 	} catch {
 		// Not there.
 		return false;
+	}
+}
+
+function beginningOf(path: string, length: number): Buffer {
+	const handle = openSync(path, 'r');
+	try {
+		const found = Buffer.alloc(length);
+		return found.subarray(0, readSync(handle, found, 0, length, 0));
+	} finally {
+		closeSync(handle);
 	}
 }
 
