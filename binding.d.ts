@@ -71,7 +71,30 @@ export function openAudio(source: Uint8Array | string, options: DecodeOptions): 
 
 // ---- voice activity ----------------------------------------------------------------------------
 
-export interface VoiceActivityLoad {
+export interface SpeechNetworkLoad {
+	/** File of the ONNX Runtime library, 1.28 or newer. */
+	readonly library: string;
+	/**
+	 * ONNX model of Silero's network for n windows in a row, all f32. `frames` [4n, 256]: of the 576 samples that
+	 * each window of 512 hears, 64 of them mirrored behind, every 128; `h`, `c` [1, 1, 128]: what it remembers →
+	 * `chances` [n, 1] of speech, 0..1; `next_h`, `next_c`. Copied.
+	 */
+	readonly graph: Uint8Array;
+	/** Where the files with its weights lie. */
+	readonly folder: string;
+}
+
+declare const speechNetwork: unique symbol;
+/** Opaque. Any number of detectors run it; it is freed when none does and nothing refers to it. */
+export interface SpeechNetwork {
+	readonly [speechNetwork]: true;
+}
+
+/** Silero's network on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
+export function loadSpeechNetwork(options: SpeechNetworkLoad): Promise<SpeechNetwork>;
+
+/** The detector of sherpa-onnx, which runs a file as it is. */
+export interface SherpaDetector {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
 	/** Silero ONNX file (v4, v5 or v6), or TEN's. */
@@ -80,6 +103,11 @@ export interface VoiceActivityLoad {
 	readonly ten: boolean;
 	/** Samples that each window of the network keeps of the one before: 64 for Silero v5 and v6, else 0. */
 	readonly overlap: number;
+}
+
+export interface VoiceActivityLoad {
+	/** Both find the same spans with the same network, the first in a seventh of the time. */
+	readonly detector: SpeechNetwork | SherpaDetector;
 	/** Speech probability above which a window (Silero's 32 ms, TEN's 16 ms) is speech, 0..1. */
 	readonly threshold: number;
 	readonly minSilenceSeconds: number;
@@ -107,7 +135,7 @@ export interface SpeechSearch {
 }
 
 export interface VoiceActivity {
-	/** Searches in parallel are allowed: each uses a detector of its own, kept for the next. Throws `closed`. */
+	/** Searches in parallel are allowed; sherpa-onnx's detectors are one for each, kept for the next. Throws `closed`. */
 	search(): SpeechSearch;
 	/** Searches that are open go on. Safe to call twice. */
 	close(): void;

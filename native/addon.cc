@@ -258,26 +258,32 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 	return model;
 }
 
-/** What `loadEncoder` hands out; empty once a model has taken it. */
-using Encoder = std::shared_ptr<const ort::Session>;
+/** What `loadEncoder` and `loadSpeechNetwork` hand out; an encoder is empty once a model has taken it. */
+using Session = std::shared_ptr<const ort::Session>;
+
+ort::SessionLoad ReadSession(const Options& options, int threads) {
+	const auto graph = options.Value("graph").As<Napi::Uint8Array>();
+	return {options.String("library"), {graph.Data(), graph.Data() + graph.ByteLength()}, options.String("folder"), threads};
+}
+
+Napi::Promise LoadSession(Napi::Env env, ort::SessionLoad load) {
+	return AsyncTask::Start(env,
+		std::make_unique<Task<Session>>([load = std::move(load)] { return ort::Session::Load(load); },
+			[](Napi::Env settled, Session& session) -> Napi::Value {
+				// Freed by Node-API's finalizer.
+				return Napi::External<Session>::New(settled, std::make_unique<Session>(std::move(session)).release(),
+					[](Napi::Env, Session* held) { const std::unique_ptr<Session> owned(held); });
+			}));
+}
 
 Napi::Value LoadEncoder(const Info& info) {
 	const Options options(info[0]);
-	const auto graph = options.Value("graph").As<Napi::Uint8Array>();
-	ort::SessionLoad load;
-	load.library = options.String("library");
-	load.graph.assign(graph.Data(), graph.Data() + graph.ByteLength());
-	load.folder = options.String("folder");
-	load.threads = std::max(1, options.Int("threads"));
+	ort::SessionLoad load = ReadSession(options, std::max(1, options.Int("threads")));
 	load.exact_int8 = options.Value("exactInt8").ToBoolean();
-	return AsyncTask::Start(info.Env(),
-		std::make_unique<Task<Encoder>>([load = std::move(load)] { return ort::Session::Load(load); },
-			[](Napi::Env env, Encoder& session) -> Napi::Value {
-				// Freed by Node-API's finalizer.
-				return Napi::External<Encoder>::New(env, std::make_unique<Encoder>(std::move(session)).release(),
-					[](Napi::Env, Encoder* encoder) { const std::unique_ptr<Encoder> owned(encoder); });
-			}));
+	return LoadSession(info.Env(), std::move(load));
 }
+
+Napi::Value LoadSpeechNetwork(const Info& info) { return LoadSession(info.Env(), ReadSession(Options(info[0]), 1)); }
 
 using LoadGgml = Expected<std::shared_ptr<WhisperEngine>> (*)(const WhisperLoad&);
 
@@ -295,7 +301,7 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	if (const Napi::Value encoders = options.Value("encoders"); encoders.IsArray()) {
 		const auto array = encoders.As<Napi::Array>();
 		for (uint32_t i = 0; i < array.Length(); i++) {
-			Encoder taken = std::exchange(*array.Get(i).As<Napi::External<Encoder>>().Data(), nullptr);
+			Session taken = std::exchange(*array.Get(i).As<Napi::External<Session>>().Data(), nullptr);
 			if (!taken) throw Napi::Error::New(info.Env(), "another model has taken this encoder");
 			load.encoders.push_back(std::move(taken));
 		}
@@ -404,17 +410,21 @@ Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> act
 
 Napi::Value LoadVoiceActivity(const Info& info) {
 	const Options options(info[0]);
-	VoiceActivityLoad load;
-	load.library_dir = options.String("libraryDir");
-	load.path = options.String("path");
-	load.ten = options.Bool("ten");
-	load.overlap = options.Int("overlap");
-	load.threshold = options.Float("threshold");
-	load.min_silence_seconds = options.Float("minSilenceSeconds");
-	load.min_speech_seconds = options.Float("minSpeechSeconds");
-	load.max_speech_seconds = options.Float("maxSpeechSeconds");
+	const SpeechRule rule = {options.Float("threshold"), options.Float("minSilenceSeconds"),
+		options.Float("minSpeechSeconds"), options.Float("maxSpeechSeconds")};
 	using Loaded = std::shared_ptr<VoiceActivity>;
-	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return VoiceActivity::Load(load); },
+	std::function<Expected<Loaded>()> load;
+	if (const Napi::Value detector = options.Value("detector"); detector.IsExternal()) {
+		load = [network = *detector.As<Napi::External<Session>>().Data(), rule]() -> Expected<Loaded> {
+			return VoiceActivity::Over(network, rule);
+		};
+	} else {
+		const Options sherpa(detector);
+		load = [from = SherpaDetectorLoad{sherpa.String("libraryDir"), sherpa.String("path"), sherpa.Bool("ten"),
+					sherpa.Int("overlap")},
+				   rule] { return VoiceActivity::Load(from, rule); };
+	}
+	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>(std::move(load),
 		[](Napi::Env env, Loaded& engine) { return MakeVoiceActivity(env, std::move(engine)); }));
 }
 
@@ -551,6 +561,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
 	set("openAudio", OpenAudio);
 	set("loadVoiceActivity", LoadVoiceActivity);
+	set("loadSpeechNetwork", LoadSpeechNetwork);
 	set("loadEncoder", LoadEncoder);
 	set("loadWhisper", LoadGgmlModel<WhisperEngine::Load>);
 	set("loadParakeet", LoadGgmlModel<LoadParakeet>);

@@ -289,12 +289,16 @@ Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);
 
 // ---- voice activity ----------------------------------------------------------------------------
 
-struct VoiceActivityLoad {
+struct SherpaDetectorLoad {
 	std::string library_dir, path;
 	/** A model in the shape of TEN VAD, otherwise of Silero. */
 	bool ten = false;
 	/** Samples that a window keeps of the one before: 64 for Silero from v5 on, else 0. */
 	int overlap = 0;
+};
+
+/** When windows are a span. VoiceActivityLoad of binding.d.ts says what each is. */
+struct SpeechRule {
 	float threshold = 0.5F;
 	float min_silence_seconds = 0;
 	float min_speech_seconds = 0;
@@ -319,10 +323,13 @@ public:
 	virtual Expected<Heard> Hear(Clip samples, bool last, const Cancel& cancel) = 0;
 };
 
-/** Detectors are single-owner; each search borrows one and leaves it behind for the next. Any thread. */
+/** Finds speech in any number of recordings at once. Any thread. */
 class VoiceActivity {
 public:
-	static Expected<std::shared_ptr<VoiceActivity>> Load(const VoiceActivityLoad& load);
+	/** sherpa-onnx's detectors are single-owner: each search borrows one and leaves it behind for the next. */
+	static Expected<std::shared_ptr<VoiceActivity>> Load(const SherpaDetectorLoad& load, const SpeechRule& rule);
+	/** Silero's network on ONNX Runtime, as SpeechNetworkLoad of binding.d.ts has it; searches share it. */
+	static std::shared_ptr<VoiceActivity> Over(std::shared_ptr<const ort::Session> network, const SpeechRule& rule);
 	virtual ~VoiceActivity() = default;
 	virtual std::shared_ptr<SpeechSearch> Search() = 0;
 };

@@ -114,15 +114,21 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 	});
 }
 
-Expected<Owned<Value>> Session::View(const Tensor& tensor) const {
+Expected<Session::Columns> Session::View(std::initializer_list<Tensor> tensors) const {
 	const Api& api = runtime_->api();
-	size_t bytes = sizeof(float);
-	for (const int64_t size : tensor.shape) bytes *= static_cast<size_t>(size);
-	Value* value = nullptr;
-	Status* status = api.CreateTensorWithDataAsOrtValue(
-		memory_.get(), tensor.data, bytes, tensor.shape.data(), tensor.shape.size(), kFloat, &value);
-	if (Expected<Done> made = runtime_->Check("engine_failed", status); !made) return made.failure();
-	return Owned<Value>(value, {api.ReleaseValue});
+	Columns columns;
+	for (const auto& [name, data, shape] : tensors) {
+		size_t bytes = sizeof(float);
+		for (const int64_t size : shape) bytes *= static_cast<size_t>(size);
+		Value* value = nullptr;
+		Status* status = api.CreateTensorWithDataAsOrtValue(
+			memory_.get(), data, bytes, shape.data(), shape.size(), kFloat, &value);
+		if (Expected<Done> made = runtime_->Check("engine_failed", status); !made) return made.failure();
+		columns.owned.emplace_back(value, Release<Value>{api.ReleaseValue});
+		columns.names.push_back(name);
+		columns.values.push_back(value);
+	}
+	return columns;
 }
 
 Expected<Session::Pass> Session::Pass::Make(std::shared_ptr<const Session> session) {
@@ -133,14 +139,15 @@ Expected<Session::Pass> Session::Pass::Make(std::shared_ptr<const Session> sessi
 	return Pass(std::move(session), Owned<RunOptions>(options, {api.ReleaseRunOptions}));
 }
 
-Expected<Done> Session::Pass::Run(const Tensor& in, const Tensor& out, const Cancel& cancel) {
+Expected<Done> Session::Pass::Run(
+	std::initializer_list<Tensor> ins, std::initializer_list<Tensor> outs, const Cancel& cancel) {
 	return Guarded("engine_failed", "onnxruntime", [&]() -> Expected<Done> {
 		const Runtime& runtime = *session_->runtime_;
 		const Api& api = runtime.api();
-		Expected<Owned<Value>> input = session_->View(in);
-		if (!input) return input.failure();
-		Expected<Owned<Value>> output = session_->View(out);
-		if (!output) return output.failure();
+		Expected<Columns> given = session_->View(ins);
+		if (!given) return given.failure();
+		Expected<Columns> made = session_->View(outs);
+		if (!made) return made.failure();
 		Expected<Done> ready = runtime.Check("engine_failed", api.RunOptionsUnsetTerminate(options_.get()));
 		if (!ready) return ready;
 		Expected<Done> ran = Done{};
@@ -148,11 +155,9 @@ Expected<Done> Session::Pass::Run(const Tensor& in, const Tensor& out, const Can
 			const Cancel::Listener listener(cancel, [&] {
 				(void)runtime.Check("engine_failed", api.RunOptionsSetTerminate(options_.get()));
 			});
-			static constexpr const char* kIn[] = {"in"};
-			static constexpr const char* kOut[] = {"out"};
-			const Value* given[] = {input->get()};
-			Value* made[] = {output->get()};
-			ran = runtime.Check("engine_failed", api.Run(session_->handle_.get(), options_.get(), kIn, given, 1, kOut, 1, made));
+			ran = runtime.Check("engine_failed",
+				api.Run(session_->handle_.get(), options_.get(), given->names.data(), given->values.data(), ins.size(),
+					made->names.data(), outs.size(), made->values.data()));
 		}
 		if (cancel.Requested()) return Cancelled();
 		return ran;

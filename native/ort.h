@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,7 +54,7 @@ struct SessionLoad {
 	bool exact_int8 = false;
 };
 
-/** A model of one float input and one float output. Any number of threads run it at once. */
+/** A model whose inputs and outputs are all floats. Any number of threads run it at once. */
 class Session {
 public:
 	static Expected<std::shared_ptr<const Session>> Load(const SessionLoad& load);
@@ -62,6 +63,7 @@ public:
 	int threads() const { return threads_; }
 
 	struct Tensor {
+		const char* name;
 		float* data;
 		std::vector<int64_t> shape;
 	};
@@ -70,8 +72,9 @@ public:
 	class Pass {
 	public:
 		static Expected<Pass> Make(std::shared_ptr<const Session> session);
-		/** Writes into `out`, whose shape must be the model's. Ends within a node once `cancel` is requested. */
-		Expected<Done> Run(const Tensor& in, const Tensor& out, const Cancel& cancel);
+		/** Writes into `outs`, whose shapes must be the model's. Ends within a node once `cancel` is requested. */
+		Expected<Done> Run(
+			std::initializer_list<Tensor> ins, std::initializer_list<Tensor> outs, const Cancel& cancel);
 		int threads() const { return session_->threads(); }
 
 	private:
@@ -86,7 +89,13 @@ public:
 		: runtime_(std::move(runtime)), handle_(std::move(handle)), memory_(std::move(memory)), threads_(threads) {}
 
 private:
-	Expected<Owned<Value>> View(const Tensor& tensor) const;
+	/** Views of tensors, in columns as the library wants them. */
+	struct Columns {
+		std::vector<Owned<Value>> owned;
+		std::vector<const char*> names;
+		std::vector<Value*> values;
+	};
+	Expected<Columns> View(std::initializer_list<Tensor> tensors) const;
 
 	std::shared_ptr<const Runtime> runtime_;
 	Owned<SessionHandle> handle_;

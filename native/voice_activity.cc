@@ -28,13 +28,14 @@ constexpr int32_t kHastySilence = kSampleRate / 10;
 
 class NetworkActivity final : public VoiceActivity, public std::enable_shared_from_this<NetworkActivity> {
 public:
-	NetworkActivity(std::shared_ptr<const sherpa::Library> library, VoiceActivityLoad load)
-		: library_(std::move(library)), load_(std::move(load)) {}
+	NetworkActivity(std::shared_ptr<const sherpa::Library> library, SherpaDetectorLoad load, const SpeechRule& rule)
+		: library_(std::move(library)), load_(std::move(load)), rule_(rule) {}
 
 	std::shared_ptr<SpeechSearch> Search() override;
 
 	const sherpa::Library& library() const { return *library_; }
-	const VoiceActivityLoad& load() const { return load_; }
+	int32_t overlap() const { return load_.overlap; }
+	const SpeechRule& rule() const { return rule_; }
 	int32_t window() const { return load_.ten ? kTenWindow : kSileroWindow; }
 
 	/** A free detector or a new one: its session has one thread, so parallel searches each need their own. */
@@ -51,10 +52,10 @@ public:
 		sherpa::VadConfig& config = padded.config;
 		sherpa::SileroVad& network = load_.ten ? config.ten_vad : config.silero_vad;
 		network.model = load_.path.c_str();
-		network.threshold = load_.threshold;
-		network.min_silence_duration = load_.min_silence_seconds;
-		network.min_speech_duration = load_.min_speech_seconds;
-		network.max_speech_duration = load_.max_speech_seconds;
+		network.threshold = rule_.threshold;
+		network.min_silence_duration = rule_.min_silence_seconds;
+		network.min_speech_duration = rule_.min_speech_seconds;
+		network.max_speech_duration = rule_.max_speech_seconds;
 		network.window_size = window();
 		config.sample_rate = kSampleRate;
 		config.num_threads = 1;
@@ -73,7 +74,8 @@ public:
 
 private:
 	const std::shared_ptr<const sherpa::Library> library_;
-	const VoiceActivityLoad load_;
+	const SherpaDetectorLoad load_;
+	const SpeechRule rule_;
 	std::mutex mutex_;
 	std::vector<Detector> free_;  // guarded by mutex_
 };
@@ -165,16 +167,16 @@ private:
 	 * before the span ends. A network that overlaps its windows waits for the next one.
 	 */
 	int64_t LookBack() const {
-		const int32_t overlap = activity_->load().overlap;
+		const int32_t overlap = activity_->overlap();
 		const int64_t tail = accepted_ - (overlap > 0 ? window_ : 0);
-		const auto speech = static_cast<int32_t>(kSampleRate * activity_->load().min_speech_seconds);
+		const auto speech = static_cast<int32_t>(kSampleRate * activity_->rule().min_speech_seconds);
 		return std::max<int64_t>(0, tail - 2 * (window_ + overlap) - speech);
 	}
 
 	uint32_t Settled() const {
 		if (open_ < 0) return std::max(after_, static_cast<uint32_t>(LookBack()));
 		// The end is put that much before the window that the silence is noticed in.
-		const auto silence = static_cast<int32_t>(kSampleRate * activity_->load().min_silence_seconds);
+		const auto silence = static_cast<int32_t>(kSampleRate * activity_->rule().min_silence_seconds);
 		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max(silence, kHastySilence)));
 	}
 
@@ -199,7 +201,8 @@ std::shared_ptr<SpeechSearch> NetworkActivity::Search() {
 
 }  // namespace
 
-Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(const VoiceActivityLoad& load) {
+Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(
+	const SherpaDetectorLoad& load, const SpeechRule& rule) {
 	auto library = sherpa::Library::Load(load.library_dir);
 	if (!library) return library.failure();
 	// The library ends the process where it finds no file.
@@ -207,7 +210,7 @@ Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(const VoiceActivity
 	if (!file) return file.failure();
 	if ((*file)->size() == 0) return Failure{"model_load_failed", load.path + " is empty"};
 	return Guarded("model_load_failed", "voice activity", [&]() -> Expected<std::shared_ptr<VoiceActivity>> {
-		auto activity = std::make_shared<NetworkActivity>(*library, load);
+		auto activity = std::make_shared<NetworkActivity>(*library, load, rule);
 		// The first one now, so that a bad model is refused here.
 		auto detector = activity->Borrow();
 		if (!detector) return detector.failure();

@@ -164,11 +164,12 @@ static void Encode(std::vector<ort::Session::Pass>& passes, ggml_tensor* mel, gg
 	const auto enough = std::find_if(passes.begin(), passes.end(),
 		[](const ort::Session::Pass& pass) { return pass.threads() >= watch->threads_; });
 	ort::Session::Pass& pass = enough == passes.end() ? passes.back() : *enough;
-	const auto shape = [](const ggml_tensor* tensor) { return std::vector<int64_t>{1, tensor->ne[1], tensor->ne[0]}; };
+	const auto view = [](const char* name, const ggml_tensor* tensor) {
+		return ort::Session::Tensor{name, static_cast<float*>(tensor->data), {1, tensor->ne[1], tensor->ne[0]}};
+	};
 	Expected<Done> encoded = Failure{"engine_failed", "whisper.cpp has put its encoder's input on another device"};
 	if (ggml_backend_buffer_is_host(mel->buffer) && ggml_backend_buffer_is_host(out->buffer)) {
-		encoded = pass.Run({static_cast<float*>(mel->data), shape(mel)}, {static_cast<float*>(out->data), shape(out)},
-			watch->cancel_);
+		encoded = pass.Run({view("in", mel)}, {view("out", out)}, watch->cancel_);
 	}
 	if (!encoded) watch->failure_ = encoded.failure();
 }

@@ -1,12 +1,17 @@
-/** Where in a recording somebody speaks: Silero or TEN through sherpa-onnx. */
+/** Where in a recording somebody speaks: Silero by itself, another network through sherpa-onnx. */
 
+import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
-import type { VoiceActivity, VoiceActivityLoad } from '../../binding.js';
+import type { SherpaDetector, SpeechNetwork, VoiceActivity } from '../../binding.js';
 import { addon, guarded, packageRoot } from '../engines/native.js';
-import { readOnnx } from '../engines/onnx-file.js';
+import { NotOnnx } from '../engines/onnx-fields.js';
+import { type OnnxFile, readOnnx } from '../engines/onnx-file.js';
+import { onnxNodes } from '../engines/onnx-nodes.js';
+import { runtimeFile } from '../engines/sherpa-library.js';
 import { EarshotError } from '../errors.js';
 import type { ChunkingOptions } from '../transcriber/transcriber.js';
 import { sampleRate } from './audio.js';
+import { sileroGraph } from './silero-graph.js';
 import type { Heard, Span } from './split.js';
 
 /** A search through one recording. One call at a time. */
@@ -33,7 +38,7 @@ const minSpeechSeconds = 0.1;
 /** Long stretches are cut by `Splitter`, which knows the model's limit; the detector only needs an end. */
 const maxSpeechSeconds = 600;
 
-/** Settings seen most lately keep their detectors; each costs a few megabytes. */
+/** Settings seen most lately keep their detectors; each of sherpa-onnx's costs a few megabytes. */
 const keptDetectors = 4;
 
 export interface SpeechFinderOptions {
@@ -45,6 +50,16 @@ export interface SpeechFinderOptions {
 
 export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): SpeechFinder {
 	const detectors = new Map<string, Promise<VoiceActivity>>();
+	let network: Promise<SpeechNetwork | SherpaDetector> | undefined;
+
+	function networkOnce(): Promise<SpeechNetwork | SherpaDetector> {
+		network ??= networkOf(libraryDir, modelPath).catch((thrown: unknown) => {
+			// A failed load is not kept: the next recording tries again.
+			network = undefined;
+			throw thrown;
+		});
+		return network;
+	}
 
 	function detectorFor({ threshold, silenceDurationMs }: ChunkingOptions): Promise<VoiceActivity> {
 		const key = `${threshold} ${silenceDurationMs}`;
@@ -54,9 +69,7 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 			found ??
 			guarded(async () =>
 				addon().loadVoiceActivity({
-					libraryDir,
-					path: modelPath,
-					...(await networkOf(modelPath)),
+					detector: await networkOnce(),
 					threshold,
 					minSilenceSeconds: silenceDurationMs / 1000,
 					minSpeechSeconds,
@@ -69,7 +82,6 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 			detectors.delete(oldest);
 			stale.then((gone) => gone.close()).catch(() => {});
 		}
-		// A failed load is not kept: the next recording tries again.
 		detector.catch(() => detectors.delete(key));
 		return detector;
 	}
@@ -93,6 +105,7 @@ export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): Sp
 		async close() {
 			const open = [...detectors.values()];
 			detectors.clear();
+			network = undefined;
 			await Promise.allSettled(open.map(async (detector) => (await detector).close()));
 		},
 	};
@@ -128,28 +141,47 @@ export const everythingIsSpeech: SpeechFinder = {
 /** What TEN VAD's loader wants of the metadata, and how many numbers of each. */
 const tenLists = { mean: 41, inv_stddev: 41, window: 768 } as const;
 
-/** Samples that each window of Silero keeps of the one before, from v5 on; v4 has an input more instead. */
+/** Samples that each window of Silero keeps of the one before, from v5 on; files of v4 have an output more. */
 const sileroOverlap = 64;
 
-/** The library ends the process on a detector that it does not know. Throws `model_load_failed`. */
-async function networkOf(file: string): Promise<Pick<VoiceActivityLoad, 'ten' | 'overlap'>> {
-	const refuse = (why: string, cause?: unknown) =>
-		new EarshotError(
+/** What finds speech with a file. Throws `model_load_failed`. */
+async function networkOf(libraryDir: string, file: string): Promise<SpeechNetwork | SherpaDetector> {
+	const { shape, place, graph } = await read(file).catch((thrown: unknown) => {
+		const why = thrown instanceof Error ? thrown.message : String(thrown);
+		throw new EarshotError(
 			'model_load_failed',
 			`the model that finds speech cannot be used: ${file}: ${why}; give another with --vad-model, or leave that out`,
-			{ cause },
+			{ cause: thrown },
 		);
-	const { metadata, inputs, outputs } = await readOnnx(file).catch((thrown: unknown) => {
-		throw refuse(thrown instanceof Error ? thrown.message : String(thrown), thrown);
 	});
+	const sherpa = { libraryDir, path: file, ...shape };
+	if (graph === undefined) return sherpa;
+	// Where ONNX Runtime is not in a file of its own, sherpa-onnx finds the same spans, only slower.
+	return addon()
+		.loadSpeechNetwork({ library: runtimeFile(libraryDir), graph, folder: path.dirname(place) })
+		.catch(() => sherpa);
+}
+
+/** Throws NotOnnx, or the error of the file system. */
+async function read(file: string) {
+	const shape = shapeOf(await readOnnx(file));
+	// ONNX Runtime follows no link out of the folder.
+	const place = await realpath(file);
+	const graph =
+		shape.overlap === 0 ? undefined : sileroGraph(onnxNodes(await readFile(place)), path.basename(place));
+	return { shape, place, graph };
+}
+
+/** sherpa-onnx ends the process on a network that it does not know. Throws NotOnnx. */
+function shapeOf({ metadata, inputs, outputs }: OnnxFile): Pick<SherpaDetector, 'ten' | 'overlap'> {
 	if (metadata.get('model_type') === 'ten-vad') {
 		for (const [key, count] of Object.entries(tenLists)) {
 			if (metadata.get(key)?.split(',').length !== count)
-				throw refuse(`its metadata should have ${count} numbers in \`${key}\``);
+				throw new NotOnnx(`its metadata should have ${count} numbers in \`${key}\``);
 		}
 		return { ten: true, overlap: 0 };
 	}
 	if (inputs[0]?.shape?.length !== 2 || inputs.length < 3 || outputs.length < 2)
-		throw refuse('it has the inputs and outputs of neither Silero nor TEN');
-	return { ten: false, overlap: inputs.length === 3 ? sileroOverlap : 0 };
+		throw new NotOnnx('it has the inputs and outputs of neither Silero nor TEN');
+	return { ten: false, overlap: outputs.length === 2 ? sileroOverlap : 0 };
 }

@@ -4,11 +4,7 @@
  */
 
 import { type FileHandle, open } from 'node:fs/promises';
-
-/** Why a file is not (or no longer) an ONNX model, as the end of a sentence. */
-export class NotOnnx extends Error {
-	override readonly name = 'NotOnnx';
-}
+import { type Field, fieldAt, longestHead, NotOnnx, type Span } from './onnx-fields.js';
 
 export interface OnnxValue {
 	readonly name: string;
@@ -134,48 +130,20 @@ async function readValue(file: Window, span: Span): Promise<OnnxValue> {
 
 // ---- protocol buffers --------------------------------------------------------------------------
 
-interface Span {
-	readonly from: number;
-	readonly to: number;
-}
-
-interface Field {
-	readonly number: number;
-	/** Of a number. */
-	readonly value: number;
-	/** Of a text, bytes or a message. */
-	readonly span: Span | undefined;
-}
-
 async function* fieldsOf(file: Window, { from, to }: Span): AsyncGenerator<Field> {
 	for (let at = from; at < to; ) {
-		const head = file.peek(at) ?? (await file.load(at));
-		const [tag, afterTag] = varint(head, 0);
-		const [wire, number] = [tag & 7, Math.floor(tag / 8)];
-		if (number === 0) throw new NotOnnx('it is not an ONNX model');
-		if (wire === 0) {
-			const [value, after] = varint(head, afterTag);
-			yield { number, value, span: undefined };
-			at += after;
-		} else if (wire === 1 || wire === 5) {
-			yield { number, value: 0, span: undefined };
-			at += afterTag + (wire === 1 ? 8 : 4);
-		} else if (wire === 2) {
-			const [length, after] = varint(head, afterTag);
-			const span = { from: at + after, to: at + after + length };
-			if (span.to > file.size) {
-				throw new NotOnnx(
-					number > 50
-						? 'it is not an ONNX model'
-						: `it is truncated: it should have at least ${span.to} bytes and has ${file.size}`,
-				);
-			}
-			if (span.to > to) throw new NotOnnx('it is not an ONNX model, or damaged');
-			yield { number, value: 0, span };
-			at = span.to;
-		} else {
-			throw new NotOnnx('it is not an ONNX model');
+		const field = fieldAt(at, file.peek(at) ?? (await file.load(at)));
+		const end = field.span?.to ?? 0;
+		if (end > file.size) {
+			throw new NotOnnx(
+				field.number > 50
+					? 'it is not an ONNX model'
+					: `it is truncated: it should have at least ${end} bytes and has ${file.size}`,
+			);
 		}
+		if (end > to) throw new NotOnnx('it is not an ONNX model, or damaged');
+		yield field;
+		at = field.next;
 	}
 }
 
@@ -200,18 +168,6 @@ async function textsOf(
 	return texts;
 }
 
-/** Value and the offset behind it. Above 2^53 nothing here makes sense, but a negative number takes ten bytes. */
-function varint(bytes: Buffer, from: number): [number, number] {
-	let value = 0;
-	for (let index = 0; index < 10; index++) {
-		const byte = bytes[from + index];
-		if (byte === undefined) break;
-		value += (byte & 0x7f) * 2 ** (7 * index);
-		if (byte < 0x80) return [value, from + index + 1];
-	}
-	throw new NotOnnx('it is not an ONNX model, or truncated');
-}
-
 /** Small reads served from one piece of the file. */
 class Window {
 	readonly size: number;
@@ -219,8 +175,6 @@ class Window {
 	#start = 0;
 	#piece = Buffer.alloc(0);
 	static readonly #length = 1 << 16;
-	/** Tag and length, at their longest. */
-	static readonly #head = 20;
 
 	constructor(file: FileHandle, size: number) {
 		this.#file = file;
@@ -230,9 +184,9 @@ class Window {
 	/** What stands at a position, if it is here already. */
 	peek(at: number): Buffer | undefined {
 		const offset = at - this.#start;
-		const needed = Math.min(at + Window.#head, this.size) - this.#start;
+		const needed = Math.min(at + longestHead, this.size) - this.#start;
 		if (offset < 0 || needed > this.#piece.length) return undefined;
-		return this.#piece.subarray(offset, offset + Window.#head);
+		return this.#piece.subarray(offset, offset + longestHead);
 	}
 
 	async load(at: number): Promise<Buffer> {
@@ -240,7 +194,7 @@ class Window {
 		const { bytesRead } = await this.#file.read(piece, 0, piece.length, at);
 		this.#start = at;
 		this.#piece = piece.subarray(0, bytesRead);
-		return this.#piece.subarray(0, Window.#head);
+		return this.#piece.subarray(0, longestHead);
 	}
 
 	async bytes(from: number, to: number): Promise<Buffer> {

@@ -64,7 +64,7 @@ export class OnnxGraph {
 		return name;
 	}
 
-	/** The only output of an operator of ONNX. */
+	/** The only output of an operator of ONNX. An input that is left out is ''. */
 	node(
 		operator: string,
 		inputs: readonly string[],
@@ -75,8 +75,17 @@ export class OnnxGraph {
 
 	/** `DynamicQuantizeLinear` gives three: 8-bit numbers, their scale and their zero point. */
 	quantised(value: string): readonly [string, string, string] {
+		return this.threeOf('DynamicQuantizeLinear', [value]);
+	}
+
+	/** The three outputs of an operator of ONNX. */
+	threeOf(
+		operator: string,
+		inputs: readonly string[],
+		attributes: Readonly<Record<string, Attribute>> = {},
+	): readonly [string, string, string] {
 		const outputs = [this.#newName(), this.#newName(), this.#newName()] as const;
-		this.#node('DynamicQuantizeLinear', [value], outputs, {}, '');
+		this.#node(operator, inputs, outputs, attributes, '');
 		return outputs;
 	}
 

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import { type Family, familyOf, type SherpaType } from './families.js';
 import { type Network, needs, type TokensRule, typesByModelType } from './needs.js';
-import { NotOnnx, type OnnxFile, type OnnxValue, readOnnx } from './onnx-file.js';
+import { NotOnnx } from './onnx-fields.js';
+import { type OnnxFile, type OnnxValue, readOnnx } from './onnx-file.js';
 
 export interface PreflightSettings {
 	readonly type: SherpaType;

@@ -1,12 +1,15 @@
 /** The addon as the tests load it, and its fixtures in the terms of binding.d.ts. */
 
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
+import { sileroGraph } from '../../src/audio/silero-graph.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { familyOf, isSherpaType } from '../../src/engines/families.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
+import { onnxNodes } from '../../src/engines/onnx-nodes.js';
 import { configOf } from '../../src/engines/sherpa.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { filesOf, generated, type ModelFixture, modelFixture, root } from '../helpers/fixtures.js';
@@ -21,6 +24,8 @@ export const addonFile = load.resolve(root);
 
 export const libraryDir = path.join(root, 'vendor', 'sherpa-onnx', `${process.platform}-${process.arch}`);
 export const silero = path.join(root, 'vendor', 'silero-vad', 'silero_vad_v6.onnx');
+/** Somebody who speaks. */
+export const digits = path.join(root, 'fixtures', 'demo-digits', 'digits-pause.wav');
 export const tonesModel = path.join(generated, 'whisper', 'tones.bin');
 
 export function sherpaConfig(
@@ -120,6 +125,21 @@ function joined(blocks: readonly Float32Array[]): Float32Array {
 		at += block.length;
 	}
 	return whole;
+}
+
+/** sherpa-onnx's, for a network of Silero's shape from v5 on. */
+export const sherpaDetector = (file: string): Binding.SherpaDetector => ({
+	libraryDir,
+	path: file,
+	ten: false,
+	overlap: 64,
+});
+
+/** Silero's own network, as the library runs it. */
+export async function sileroNetwork(file = silero): Promise<Binding.SpeechNetwork> {
+	const graph = sileroGraph(onnxNodes(readFileSync(file)), path.basename(file));
+	if (graph === undefined) throw new Error(`${file} is not Silero's`);
+	return addon.loadSpeechNetwork({ library: runtimeFile(libraryDir), graph, folder: path.dirname(file) });
 }
 
 /** The spans of a whole recording, told in one go. */

@@ -1,20 +1,8 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
-import {
-	audioPath,
-	generated,
-	loudnessDetector,
-	manifest,
-	modelFixture,
-	root,
-	samplesOf,
-} from '../helpers/fixtures.js';
+import { generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
 import {
 	addon,
-	decodeAudio,
-	detect,
 	inChild,
 	libraryDir,
 	loadSherpa,
@@ -22,15 +10,11 @@ import {
 	plainSherpa,
 	sherpaClip,
 	sherpaConfig,
-	silero,
 	textOf,
 	tonesModel,
 	whisperClip,
 } from './addon.js';
 
-const tenDetector = path.join(generated, 'vad', 'ten.onnx');
-/** Somebody who speaks. */
-const digits = path.join(root, 'fixtures', 'demo-digits', 'digits-pause.wav');
 const silence = (seconds: number) => new Float32Array(seconds * 16_000);
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const codeOf = (promise: Promise<unknown>) =>
@@ -61,123 +45,6 @@ function expectSound(raw: Binding.RawResult, seconds: number): void {
 	}
 	expect(tokenEnd).toBe(tokens);
 }
-
-describe('voice activity', () => {
-	const options = {
-		threshold: 0.5,
-		minSilenceSeconds: 0.25,
-		minSpeechSeconds: 0.1,
-		maxSpeechSeconds: 20,
-	};
-	const load = (path = silero) =>
-		addon.loadVoiceActivity({
-			libraryDir,
-			path,
-			...options,
-			ten: path === tenDetector,
-			overlap: overlapOf(path),
-		});
-	const overlapOf = (path: string) => (path === tenDetector ? 0 : 64);
-
-	test('Silero v6 hears no speech in silence, and none in tones', async () => {
-		const activity = await load();
-		expect(await detect(activity, silence(10))).toHaveLength(0);
-		expect(await detect(activity, new Float32Array(0))).toHaveLength(0);
-		expect(await detect(activity, new Float32Array(100))).toHaveLength(0);
-		activity.close();
-	});
-
-	test('spans are in order, apart, inside the recording, and the same in parallel', async () => {
-		const activity = await load(loudnessDetector);
-		const samples = samplesOf('tones-long-pauses');
-		const spans = await detect(activity, samples);
-		expect(spans).toHaveLength(10);
-		expect([...spans].every((at, i) => at > (spans[i - 1] ?? -1) && at <= samples.length)).toBe(true);
-		const parallel = await Promise.all(Array.from({ length: 6 }, () => detect(activity, samples)));
-		for (const other of parallel) expect(other).toEqual(spans);
-		activity.close();
-	});
-
-	test('a detector is as new for its next recording', async () => {
-		const activity = await load(loudnessDetector);
-		const alone = await detect(activity, samplesOf('tones-abc'));
-		await detect(activity, samplesOf('tones-minute'));
-		expect(await detect(activity, samplesOf('tones-abc'))).toEqual(alone);
-		activity.close();
-	});
-
-	describe.each([
-		['Silero v6', silero, readFileSync(digits)],
-		['a network like Silero', loudnessDetector, readFileSync(audioPath('tones-long-pauses'))],
-		['a network like TEN', tenDetector, readFileSync(audioPath('tones-long-pauses'))],
-	])('%s hears in pieces what it hears in one go', (_, path, recording) => {
-		test.each([160_000, 16_000, 5_000, 512, 333])('of %i samples', async (length) => {
-			const { samples } = await decodeAudio(recording, { maxSeconds: 60 });
-			const activity = await load(path);
-			const whole = await detect(activity, samples);
-			expect(whole.length).toBeGreaterThan(2);
-			const search = activity.search();
-			const spans: number[] = [];
-			let before = { open: -1, settled: 0 };
-			for (let at = 0; at < samples.length; at += length) {
-				const heard = await search.hear(samples.subarray(at, at + length), at + length >= samples.length);
-				const [start = heard.open, end = heard.settled] = heard.spans;
-				// Whoever cuts a recording while it comes in relies on these.
-				if (before.open >= 0) {
-					expect(start).toBe(before.open);
-					expect(end).toBeGreaterThanOrEqual(before.settled);
-				} else if (start >= 0) {
-					expect(start).toBeGreaterThanOrEqual(before.settled);
-				}
-				spans.push(...heard.spans);
-				before = heard;
-			}
-			expect(spans).toEqual([...whole]);
-			expect(before).toMatchObject({ open: -1, settled: samples.length });
-			await search.close();
-			activity.close();
-		});
-	});
-
-	test('tells where speech began before it ends', async () => {
-		const activity = await load(loudnessDetector);
-		const samples = samplesOf('tones-long-pauses');
-		const [start = 0, end = 0] = await detect(activity, samples);
-		const search = activity.search();
-		const heard = await search.hear(samples.subarray(0, end - 1600), false);
-		expect(heard).toMatchObject({ open: start, spans: new Uint32Array(0) });
-		expect(heard.settled).toBeGreaterThanOrEqual(start);
-		expect(heard.settled).toBeLessThan(end);
-		await search.close();
-	});
-
-	test('a search that is given up leaves a detector as new', async () => {
-		const activity = await load(loudnessDetector);
-		const whole = await detect(activity, samplesOf('tones-abc'));
-		const search = activity.search();
-		await search.hear(samplesOf('tones-minute').subarray(0, 20_000), false);
-		await search.close();
-		expect(await detect(activity, samplesOf('tones-abc'))).toEqual(whole);
-	});
-
-	test('refuses after close, and a search is closed while it runs', async () => {
-		const activity = await load();
-		const search = activity.search();
-		const running = codeOf(search.hear(silence(600), true));
-		await Promise.all([search.close(), search.close()]);
-		expect(await running).toBe('cancelled');
-		expect(await codeOf(search.hear(silence(1), true))).toBe('closed');
-		const open = activity.search();
-		activity.close();
-		activity.close();
-		expect((await open.hear(silence(1), true)).settled).toBe(16_000);
-		expect(await codeOf(detect(activity, silence(1)))).toBe('closed');
-	});
-
-	test('refuses a model that is not there', async () => {
-		expect(await codeOf(load(`${silero}.none`))).toBe('model_load_failed');
-	});
-});
 
 describe('sherpa-onnx', () => {
 	const models = manifest.models.filter(({ engine, name }) => engine === 'sherpa' && name !== 'slow');
