@@ -6,9 +6,8 @@ namespace earshot {
 
 namespace {
 
-/** When a span is longer than the rule allows, any pause of this length ends it in which the chance is no higher. */
+/** The threshold while a span is longer than the rule allows. */
 constexpr float kHastyThreshold = 0.9F;
-constexpr int64_t kHastySilence = kSampleRate / 10;
 
 /** As far below the threshold speech goes on, but not at less than this. */
 constexpr float kHysteresis = 0.15F, kLeastChance = 0.01F;

@@ -9,8 +9,8 @@
 namespace earshot {
 
 /**
- * The rule of sherpa-onnx's detector for Silero, to the sample: whoever changes the detector keeps the spans. Window n
- * begins at sample n × kWindow. Pure, and as new after nothing but construction.
+ * The rule of sherpa-onnx's detector for Silero, to the sample: whoever changes from one to the other keeps the spans.
+ * Window n begins at sample n × kWindow. Pure.
  */
 class SpeechSpans {
 public:
@@ -18,6 +18,9 @@ public:
 	static constexpr int kWindow = 512;
 	/** Samples of the next window that a window hears too. */
 	static constexpr int kOverlap = 64;
+
+	/** A pause of this many samples ends a span that is longer than the rule allows. */
+	static constexpr int64_t kHastySilence = kSampleRate / 10;
 
 	explicit SpeechSpans(const SpeechRule& rule);
 

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "platform.h"
 #include "sherpa_api.h"
+#include "speech_spans.h"
 
 namespace earshot {
 
@@ -16,15 +17,12 @@ namespace {
 
 /** A network's window: Silero's is 32 ms, TEN's 16 ms. The detector must be fed exactly these: larger blocks blur
  * the boundaries. */
-constexpr int32_t kSileroWindow = 512;
+constexpr int32_t kSileroWindow = SpeechSpans::kWindow;
 constexpr int32_t kTenWindow = 256;
 /** What the detector keeps at first; it grows when a span is longer. */
 constexpr float kBufferSeconds = 60;
 
 using Detector = std::unique_ptr<const sherpa::Detector, void (*)(const sherpa::Detector*)>;
-
-/** When it has heard too much speech without a pause, the detector asks for pauses of this length only. */
-constexpr int32_t kHastySilence = kSampleRate / 10;
 
 class NetworkActivity final : public VoiceActivity, public std::enable_shared_from_this<NetworkActivity> {
 public:
@@ -177,7 +175,7 @@ private:
 		if (open_ < 0) return std::max(after_, static_cast<uint32_t>(LookBack()));
 		// The end is put that much before the window that the silence is noticed in.
 		const auto silence = static_cast<int32_t>(kSampleRate * activity_->rule().min_silence_seconds);
-		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max(silence, kHastySilence)));
+		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max<int64_t>(silence, SpeechSpans::kHastySilence)));
 	}
 
 	const std::shared_ptr<NetworkActivity> activity_;
