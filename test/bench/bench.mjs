@@ -43,7 +43,10 @@ const trials = {
 	throughput: { about: 'Whisper base shape, 1, 8 and 32 clients beside whisper-server', run: throughput },
 	long: { about: 'one 10-minute recording beside whisper-server', run: longFile },
 	latency: { about: '3 s clips alone, and while a 10-minute recording runs', run: latency },
-	whisper: { about: 'one clip on one thread beside whisper-cli, and where its time goes', run: whisper },
+	whisper: {
+		about: 'one clip on one thread beside whisper-cli and whisper.node, and what a token costs',
+		run: whisper,
+	},
 	sherpa: { about: 'Zipformer, SenseVoice and CTC transformer shapes beside sherpa-onnx-node', run: sherpa },
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },

@@ -14,44 +14,22 @@ import { join, resolve } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function measure(file, path, seconds) {
 	const addon = createRequire(import.meta.url)(file);
-	const model = await addon.loadWhisper({
-		path,
-		lanes: 1,
-		maxThreads: 1,
-		useGpu: false,
-		gpuDevice: 0,
-		alignmentHeads: [],
-	});
+	const model = await addon.loadWhisper({ path, ...usualLoad });
 	let state = 1;
 	const samples = Float32Array.from({ length: seconds * 16_000 }, () => {
 		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
 		return (state / 2 ** 32 - 0.5) / 10;
 	});
-	const options = {
-		clip: 1,
-		threads: 1,
-		language: 'en',
-		languages: [],
-		translate: false,
-		prompt: '',
-		suppress: [],
-		suppressNonSpeech: false,
-		temperature: 0,
-		temperatureIncrement: 0,
-		tokenTimestamps: false,
-		beamSize: 1,
-		audioContext: 0,
-		firstTryOnly: false,
-	};
-	const { text } = await model.transcribe(samples.subarray(0, 16_000), options);
+	const { text } = await model.transcribe(samples.subarray(0, 16_000), usualClip);
 	const before = process.cpuUsage();
 	const start = performance.now();
-	await model.transcribe(samples, options);
+	await model.transcribe(samples, usualClip);
 	const clock = (performance.now() - start) / 1000;
 	const { user, system } = process.cpuUsage(before);
 	await model.close();

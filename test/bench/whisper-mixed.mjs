@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import process, { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
 
 const [requests = 2000, lanes = 4] = argv.slice(2).map(Number);
 process.env.UV_THREADPOOL_SIZE = String(lanes + 2);
@@ -33,21 +34,7 @@ clips.push(
 	new Float32Array(500),
 	clips[1].map((sample, i) => (i % 999 ? sample : Number.NaN)),
 );
-const usual = {
-	threads: 1,
-	language: 'en',
-	languages: [],
-	translate: false,
-	prompt: '',
-	temperature: 0,
-	temperatureIncrement: 0.2,
-	tokenTimestamps: false,
-	beamSize: 1,
-	audioContext: 0,
-	firstTryOnly: false,
-	suppress: [],
-	suppressNonSpeech: false,
-};
+const usual = { ...usualClip, temperatureIncrement: 0.2 };
 const kinds = [
 	{},
 	{ language: '' },
@@ -69,14 +56,7 @@ const told = (/** @type {any} */ { bytes, tokenIds, tokenTimes, tokenLogprobs, s
 		language,
 	]);
 const load = (/** @type {number} */ count) =>
-	addon.loadWhisper({
-		path: join(GENERATED, 'whisper', 'tones.bin'),
-		lanes: count,
-		maxThreads: 1,
-		useGpu: false,
-		gpuDevice: 0,
-		alignmentHeads: [],
-	});
+	addon.loadWhisper({ ...usualLoad, path: join(GENERATED, 'whisper', 'tones.bin'), lanes: count });
 const megabytes = () => Math.round(process.memoryUsage.rss() / 1e6);
 
 // Alone: each on a model that has run nothing before.
@@ -84,7 +64,7 @@ const expected = [];
 for (const samples of clips) {
 	for (const kind of kinds) {
 		const model = await load(1);
-		expected.push(told(await model.transcribe(samples, { clip: 1, ...usual, ...kind })));
+		expected.push(told(await model.transcribe(samples, { ...usual, ...kind })));
 		await model.close();
 	}
 }
@@ -107,9 +87,9 @@ const lane = async () => {
 		const clip = ++next;
 		const which = random(expected.length);
 		const running = model.transcribe(clips[Math.floor(which / kinds.length)], {
-			clip,
 			...usual,
 			...kinds[which % kinds.length],
+			clip,
 		});
 		// One in forty goes away in the middle.
 		const goes = random(40) === 0;

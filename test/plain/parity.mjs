@@ -16,6 +16,7 @@ import { basename, join } from 'node:path';
 import process, { argv, stdout } from 'node:process';
 import wavefile from 'wavefile';
 import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
 import { buildPlain, root } from './build.mjs';
 
 const RATE = 16_000;
@@ -99,22 +100,7 @@ function plain(model, paths, options = []) {
 
 /** @returns {Promise<{ segments: Segment[], cuts: ReadonlySet<string> }>} cuts as `from-to` in milliseconds */
 async function ours(/** @type {any} */ model, /** @type {Float32Array} */ samples) {
-	const raw = await model.transcribe(samples, {
-		clip: 1,
-		threads: 1,
-		language: 'en',
-		languages: [],
-		translate: false,
-		prompt: '',
-		temperature: 0,
-		temperatureIncrement: 0,
-		tokenTimestamps: false,
-		beamSize: 1,
-		audioContext: 0, // the whole window, as whisper-cli has it
-		firstTryOnly: false,
-		suppress: [],
-		suppressNonSpeech: false,
-	});
+	const raw = await model.transcribe(samples, usualClip);
 	const segments = [];
 	let from = 0;
 	for (let at = 0; at < raw.segments.length; at += addon.SEGMENT_FIELDS) {
@@ -312,17 +298,7 @@ try {
 		);
 		const models = [];
 		for (const encoders of await bothEncoders(path)) {
-			models.push(
-				await addon.loadWhisper({
-					path,
-					lanes: 1,
-					maxThreads: 1,
-					useGpu: false,
-					gpuDevice: 0,
-					alignmentHeads: [],
-					encoders,
-				}),
-			);
+			models.push(await addon.loadWhisper({ ...usualLoad, path, encoders }));
 		}
 		/** Recordings that are unexplained with ggml's encoder. */
 		const open = new Set();

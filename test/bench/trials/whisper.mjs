@@ -1,4 +1,4 @@
-/** One clip on one thread: Earshot as a library beside whisper-cli, and what a token costs. */
+/** One clip on one thread: Earshot as a library beside whisper-cli and whisper.node, and what a token costs. */
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -35,6 +35,7 @@ export async function whisper({ rounds, tell }) {
 			repeats: 2,
 			settings: { EARSHOT_ENCODER: encoder },
 		});
+	const tiny = whisperShape('tiny', 25);
 	/** @type {Record<string, number[]>} */
 	const times = {};
 	const note = (name, ms) => {
@@ -55,6 +56,11 @@ export async function whisper({ rounds, tell }) {
 					note(`earshot ${encoder}, ${name}`, median((await ours(file, seconds, encoder)).times));
 			}
 		}
+		// Its binary is built for any processor there is: a base shape would take minutes.
+		const { ms, text } = await inProcess('whisper-node.mjs', { model: tiny, seconds: 10, threads: 1 });
+		if (text.trim() === '') throw new Error('whisper.node heard nothing');
+		note('whisper.node, tiny', ms);
+		note('earshot auto, tiny', median((await ours(tiny, 10, 'auto')).times));
 	}
 	const of = (side, seconds, tokens) => median(times[`${side}, ${seconds} s, ${tokens} tokens`]);
 	const perToken = (side) => (of(side, 10, 75) - of(side, 10, 25)) / 50;
@@ -81,6 +87,13 @@ export async function whisper({ rounds, tell }) {
 			ratio: perToken('whisper-cli') / perToken('earshot auto'),
 			atLeast: 1.2,
 			model,
+		},
+		{
+			what: 'one 10 s clip, one thread, earshot auto against @fugood/whisper.node',
+			seen: `${median(times['earshot auto, tiny']).toFixed(0)} ms`,
+			beside: `${median(times['whisper.node, tiny']).toFixed(0)} ms`,
+			ratio: median(times['earshot auto, tiny']) / median(times['whisper.node, tiny']),
+			model: `tiny shape, 25 tokens a window, f16, ${shortHash(tiny)}`,
 		},
 	];
 }

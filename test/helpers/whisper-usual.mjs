@@ -1,0 +1,23 @@
+/** What scripts ask of the addon's Whisper models where they ask for nothing special: one clip in English, greedy. */
+
+/** @type {Omit<import('../../binding.js').WhisperLoad, 'path'>} */
+export const usualLoad = { lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] };
+
+/** @type {import('../../binding.js').WhisperClipOptions} */
+export const usualClip = {
+	clip: 1,
+	threads: 1,
+	language: 'en',
+	languages: [],
+	translate: false,
+	prompt: '',
+	temperature: 0,
+	temperatureIncrement: 0,
+	tokenTimestamps: false,
+	beamSize: 1,
+	// The whole window, as whisper.cpp's own programs have it.
+	audioContext: 0,
+	firstTryOnly: false,
+	suppress: [],
+	suppressNonSpeech: false,
+};
