@@ -28,7 +28,12 @@ const steps: readonly string[] = [
 	'ReduceMean axes=1 keepdims=0 (18)',
 ];
 const spectrumStep = 1;
-const convolutionSteps = [6, 8, 10, 12] as const;
+const convolutions = [
+	{ step: 6, stride: 1 },
+	{ step: 8, stride: 2 },
+	{ step: 10, stride: 2 },
+	{ step: 12, stride: 1 },
+] as const;
 const lstmStep = 14;
 const outputStep = 17;
 
@@ -68,7 +73,7 @@ function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], locat
 		graph.node('Reshape', [value, graph.integers(...shape)]);
 	const slice = (value: string, axis: number, from: number, to: number) =>
 		graph.node('Slice', [value, graph.integers(from), graph.integers(to), graph.integers(axis)]);
-	const concat = (values: readonly string[], axis = 0) => graph.node('Concat', values, { axis });
+	const concat = (values: readonly string[]) => graph.node('Concat', values, { axis: 0 });
 	const product = (rows: string, ...weightAndBias: readonly string[]) =>
 		graph.node('Gemm', [rows, ...weightAndBias], { transB: 1 });
 
@@ -97,10 +102,7 @@ function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], locat
 	const powers = graph.node('ReduceSum', [parts, graph.integers(1)], { keepdims: 0 });
 	let rows = reshape(graph.node('Sqrt', [powers]), -1, frames * magnitudes);
 	let count: number = frames;
-	for (const step of convolutionSteps) {
-		const stride = steps[step]?.includes('strides=2') ? 2 : 1;
-		[rows, count] = convolve(rows, step, count, stride);
-	}
+	for (const { step, stride } of convolutions) [rows, count] = convolve(rows, step, count, stride);
 
 	// PyTorch's order of the gates is input, forget, cell, output; ONNX's is input, output, forget, cell.
 	const gates = (tensor: OnnxTensor | undefined) => {
