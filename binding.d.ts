@@ -211,6 +211,8 @@ export interface WhisperClipOptions extends ClipOptions {
 	/** Positions of 20 ms that the encoder hears of each window, 1..1500; 0 = all 1500. What the clip has beyond them
 	 * is not heard. */
 	readonly audioContext: number;
+	/** The same of each clip of a batch; absent = `audioContext` for all. */
+	readonly audioContexts?: readonly number[];
 	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */
 	readonly firstTryOnly: boolean;
 }
@@ -308,6 +310,8 @@ export interface WhisperInfo {
 	readonly decoder: string;
 	/** Bytes of the weights in memory. */
 	readonly weightBytes: number;
+	/** Clips of a batch that gain by being decoded together; 1 = they come one after the other. */
+	readonly clipsTogether: number;
 }
 
 export function loadWhisper(options: WhisperLoad): Promise<WhisperModel>;

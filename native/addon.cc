@@ -142,6 +142,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	object.Set("encoder", info.encoder);
 	object.Set("decoder", info.decoder);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
+	object.Set("clipsTogether", info.clips_together);
 	return object;
 }
 
@@ -169,6 +170,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize");
 	into.audio_context = options.Int("audioContext");
+	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
 	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
 	into.suppress = options.Ints("suppress");

@@ -168,6 +168,8 @@ struct WhisperInfo {
 	bool aligns_words = false;
 	std::vector<std::string> languages;
 	uint64_t weight_bytes = 0;
+	/** Clips of a batch that are decoded together with gain; 1 = they come one after the other. */
+	int clips_together = 1;
 };
 
 struct WhisperOptions {
@@ -183,6 +185,8 @@ struct WhisperOptions {
 	int beam_size = 1;
 	/** Positions of 20 ms that the encoder hears; 0 = all that the model has. */
 	int audio_context = 0;
+	/** The same of each clip of a batch; empty = `audio_context` for all. */
+	std::vector<int> audio_contexts;
 	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
 	bool first_try_only = false;
 };

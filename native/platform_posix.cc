@@ -126,6 +126,20 @@ size_t ForgetPages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
 	return 0;
 }
 
+void PreferLargePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+#ifdef __linux__
+	constexpr uintptr_t kLarge = uintptr_t{2} << 20;
+	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + kLarge - 1) / kLarge * kLarge;
+	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / kLarge * kLarge;
+	if (from >= to || madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE) != 0) return;
+#ifndef MADV_COLLAPSE
+	constexpr int MADV_COLLAPSE = 25;  // Linux 6.1
+#endif
+	// At once. An older kernel says no, and does it by and by.
+	madvise(reinterpret_cast<void*>(from), to - from, MADV_COLLAPSE);
+#endif
+}
+
 std::array<uint64_t, 2> HardwareCapabilities() {
 #ifdef __linux__
 	return {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};

@@ -126,6 +126,8 @@ void HearStderr(void (*)(const char*, size_t)) {}
 void TrimHeap() {}
 
 size_t ForgetPages(char*, char*) { return 0; }
+// They would take a privilege.
+void PreferLargePages(char*, char*) {}
 
 std::array<uint64_t, 2> HardwareCapabilities() { return {}; }
 

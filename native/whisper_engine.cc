@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "matrix.h"
 #include "model_file.h"
 #include "ort.h"
 #include "whisper_internals.h"
@@ -31,6 +32,8 @@ constexpr float kUsualStep = 0.2F;
 constexpr float kLikely = 0.01F;
 /** Beyond this a sample is no sound: it would overflow in the power spectrum. */
 constexpr float kLoudest = 1e4F;
+/** For the caches of clips that are decoded together. */
+constexpr uint64_t kTogetherBytes = uint64_t{128} << 20;
 /** Segments of one text in a row, said of a sound that is not there. */
 constexpr int kSilentRepeats = 3;
 
@@ -60,6 +63,8 @@ struct PoolFree {
 struct Lane {
 	std::unique_ptr<ggml_threadpool, PoolFree> pool;
 	std::unique_ptr<whisper_state, StateFree> state;
+	/** For the further clips of a batch; made when they are first needed. */
+	std::vector<Lane> others;
 };
 
 /** Longer prompts cannot matter: whisper.cpp takes the last 223 tokens. Its tokeniser is a regular expression that
@@ -338,7 +343,9 @@ public:
 			info_.weight_bytes -= internals::QuantiseDecoder(context_.get());
 		}
 		if (!encoders_.empty()) info_.weight_bytes -= internals::ForgetEncoder(context_.get());
+		internals::SpeedUpDecoder(context_.get());
 		info_.decoder = internals::DecoderType(context_.get());
+		info_.clips_together = ClipsTogether();
 		info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
 		for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
 			heads_.push_back({load.alignment_heads[i], load.alignment_heads[i + 1]});
@@ -371,11 +378,14 @@ public:
 
 	Expected<std::vector<RawResult>> Transcribe(
 		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
-		// whisper.cpp decodes one clip at a time.
+		if (!options.audio_contexts.empty() && options.audio_contexts.size() != clips.size()) {
+			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
+		}
 		return InLane<std::vector<RawResult>>([&](Lane& lane) -> Expected<std::vector<RawResult>> {
+			if (clips.size() > 1 && InStep(lane, options)) return RunTogether(lane, clips, options, cancel);
 			std::vector<RawResult> made;
-			for (const Clip& clip : clips) {
-				Expected<RawResult> result = RunClip(lane, clip, options, cancel);
+			for (size_t i = 0; i < clips.size(); i++) {
+				Expected<RawResult> result = RunClip(lane, clips[i], Of(options, i), cancel);
 				if (!result) return result.failure();
 				made.push_back(std::move(*result));
 			}
@@ -414,14 +424,63 @@ private:
 			lanes_.pop_back();
 		}
 		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(lane); });
-		if (lane.state) {
-			internals::SetAbort(lane.state.get(), nullptr, nullptr);
-			// Puts the pool's threads to sleep: they spin while they belong to a backend.
-			internals::SetThreadPool(lane.state.get(), nullptr);
-		}
+		Rest(lane);
+		for (Lane& other : lane.others) Rest(other);
 		const std::lock_guard lock(mutex_);
 		lanes_.push_back(std::move(lane));
 		return result;
+	}
+
+	static void Rest(Lane& lane) {
+		if (!lane.state) return;
+		internals::SetAbort(lane.state.get(), nullptr, nullptr);
+		// Puts the pool's threads to sleep: they spin while they belong to a backend.
+		internals::SetThreadPool(lane.state.get(), nullptr);
+	}
+
+	/** The options of one clip of a batch. */
+	static Options Of(const Options& options, size_t clip) {
+		Options own = options;
+		if (!options.audio_contexts.empty()) own.audio_context = options.audio_contexts[clip];
+		return own;
+	}
+
+	/** As many as the kernels take, and as there is memory for: each keeps caches, in each lane. */
+	int ClipsTogether() const {
+		if (info_.device != "CPU" || info_.decoder != "f16") return 1;
+		if (!CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())))) return 1;
+		return std::clamp(static_cast<int>(kTogetherBytes / internals::StateBytes(context_.get())), 1,
+			static_cast<int>(kMostVectors));
+	}
+
+	/** Not where a token's work is spread over threads, nor where several candidates share a reading already. The
+	 * tokeniser of prompts wants the large stack of the thread that asks. */
+	bool InStep(const Lane& lane, const Options& options) const {
+		return info_.clips_together > 1 && options.threads == 1 && options.beam_size <= 1 && options.prompt.empty() &&
+			lane.state && internals::OnProcessor(lane.state.get());
+	}
+
+	Expected<std::vector<RawResult>> RunTogether(
+		Lane& lane, const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
+		while (lane.others.size() + 1 < clips.size()) {
+			Lane other;
+			if (Expected<Done> made = MakeState(other); !made) return made.failure();
+			lane.others.push_back(std::move(other));
+		}
+		std::vector<Expected<RawResult>> results(clips.size(), Failure{"engine_failed", "the clip was not heard"});
+		LockStep together(clips.size());
+		Expected<Done> ran = together.Run([&](size_t i) {
+			results[i] = Guarded("engine_failed", "whisper.cpp", [&] {
+				return RunClip(i == 0 ? lane : lane.others[i - 1], clips[i], Of(options, i), cancel, &together);
+			});
+		});
+		if (!ran) return ran.failure();
+		std::vector<RawResult> made;
+		for (Expected<RawResult>& result : results) {
+			if (!result) return result.failure();
+			made.push_back(std::move(*result));
+		}
+		return made;
 	}
 
 	Expected<Done> MakeState(Lane& lane) const {
@@ -445,7 +504,8 @@ private:
 		return Done{};
 	}
 
-	Expected<RawResult> RunClip(Lane& lane, const Clip& given, const Options& options, const Cancel& cancel) {
+	Expected<RawResult> RunClip(
+		Lane& lane, const Clip& given, const Options& options, const Cancel& cancel, LockStep* together = nullptr) {
 		if (cancel.Requested()) return Cancelled();
 		RawResult result;
 		if (given.size == 0) return result;
@@ -473,7 +533,7 @@ private:
 		int code = 0;
 		std::optional<Failure> encoder_failure;
 		try {
-			internals::Watch watch(context_.get(), state, threads, cancel);
+			internals::Watch watch(context_.get(), state, threads, cancel, together);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
 			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
 			run.failed_before = internals::FailedDecodes(state);

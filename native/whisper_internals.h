@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "failure.h"
+#include "lock_step.h"
 
 namespace earshot {
 
@@ -102,6 +103,9 @@ bool CanQuantise(const ggml_tensor* tensor);
  * Nobody else may read the tensor meanwhile. */
 size_t QuantiseInPlace(ggml_tensor* tensor);
 
+/** They are read often and whole: in large pages, where they lie beside each other. */
+void PreferLargePages(const std::vector<const ggml_tensor*>& tensors);
+
 /** The tensor is never read again. Returns the bytes given back to the system. */
 size_t Forget(const ggml_tensor* tensor);
 
@@ -137,7 +141,8 @@ struct Capture {
  */
 class Watch {
 public:
-	Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel);
+	/** `together`: who decodes beside it, or nullptr. */
+	Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel, LockStep* together = nullptr);
 	~Watch();
 	Watch(const Watch&) = delete;
 	Watch& operator=(const Watch&) = delete;
@@ -148,6 +153,7 @@ public:
 	const int start_token_;
 	const int threads_;
 	const Cancel& cancel_;
+	LockStep* const together_;
 	/** Why the encoder has made nothing. */
 	std::optional<Failure> failure_;
 	/** The next encoder pass is for what the cross-attention cache holds already. */
@@ -178,6 +184,9 @@ Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_p
 /** The matrices that the decoder multiplies with, of f16 or f32, become Q8_0. Returns the bytes given back to the system;
  * 0 = there was none. Before any state is made. */
 size_t QuantiseDecoder(whisper_context* context);
+
+/** Before any state is made. */
+void SpeedUpDecoder(whisper_context* context);
 
 /** Of a model whose states all have encoders of their own: ggml's weights for it. Returns the bytes given back. */
 size_t ForgetEncoder(whisper_context* context);
@@ -234,6 +243,12 @@ std::string DecoderType(const whisper_context* context);
 
 /** ggml's name of the device that most of the weights are on. */
 std::string WeightDevice(const whisper_context* context);
+
+/** Of the caches that a state holds. */
+uint64_t StateBytes(const whisper_context* context);
+
+/** Whether the state computes on the processor alone. */
+bool OnProcessor(const whisper_state* state);
 
 /** 0 for English-only models. */
 int LanguageCount(const whisper_context* context);

@@ -77,8 +77,9 @@ namespace earshot::internals {
 /** The run that this thread is in, if any. */
 static thread_local Watch* watch = nullptr;
 
-Watch::Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel)
-	: context_(context), state_(state), start_token_(whisper_token_sot(context)), threads_(threads), cancel_(cancel) {
+Watch::Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel, LockStep* together)
+	: context_(context), state_(state), start_token_(whisper_token_sot(context)), threads_(threads), cancel_(cancel),
+	  together_(together) {
 	watch = this;
 }
 Watch::~Watch() { watch = nullptr; }
@@ -144,6 +145,10 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
 		if (cross) watch->encoded_ = false;
 		return GGML_STATUS_SUCCESS;
+	}
+	// A prompt of several tokens reads the weights once for all of them as it is.
+	if (watch->together_ != nullptr && sched == state.sched_decode.sched && state.batch.n_tokens == 1) {
+		return watch->together_->Compute(state.backends.front(), graph);
 	}
 	const ggml_status status = ggml_backend_sched_graph_compute(sched, graph);
 	if (watch->capture_ == nullptr || status != GGML_STATUS_SUCCESS) return status;
@@ -356,6 +361,14 @@ size_t QuantiseDecoder(whisper_context* context) {
 	return saved;
 }
 
+void SpeedUpDecoder(whisper_context* context) {
+	std::vector<const ggml_tensor*> tensors;
+	for (const auto& [name, tensor] : context->model.tensors) {
+		if (name.starts_with("decoder.")) tensors.push_back(tensor);
+	}
+	PreferLargePages(tensors);
+}
+
 size_t ForgetEncoder(whisper_context* context) {
 	size_t saved = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
@@ -368,6 +381,17 @@ uint64_t WeightBytes(const whisper_context* context) {
 	uint64_t bytes = 0;
 	for (ggml_backend_buffer_t buffer : context->model.buffers) bytes += ggml_backend_buffer_get_size(buffer);
 	return bytes;
+}
+
+uint64_t StateBytes(const whisper_context* context) {
+	const whisper_hparams& shape = context->model.hparams;
+	const auto positions = static_cast<uint64_t>(shape.n_audio_ctx + shape.n_text_ctx);
+	// Keys and values.
+	return 2 * ggml_type_size(context->itype) * static_cast<uint64_t>(shape.n_text_state * shape.n_text_layer) * positions;
+}
+
+bool OnProcessor(const whisper_state* state) {
+	return state->backends.size() == 1 && ggml_backend_is_cpu(state->backends.front());
 }
 
 std::string DecoderType(const whisper_context* context) { return ggml_type_name(context->model.d_te->type); }

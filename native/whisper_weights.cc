@@ -2,6 +2,7 @@
 // back to the system.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <ggml-backend.h>
@@ -47,6 +48,23 @@ size_t QuantiseInPlace(ggml_tensor* tensor) {
 	tensor->nb[1] = row_now;
 	tensor->nb[2] = tensor->nb[3] = row_now * static_cast<size_t>(rows);
 	return ForgetPages(data + ggml_nbytes(tensor), data + before);
+}
+
+void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
+	std::vector<std::pair<char*, char*>> ranges;
+	for (const ggml_tensor* tensor : tensors) {
+		if (!InMemory(tensor)) continue;
+		auto* data = static_cast<char*>(tensor->data);
+		ranges.emplace_back(data, data + ggml_nbytes(tensor));
+	}
+	std::sort(ranges.begin(), ranges.end());
+	// Between two tensors there is nothing but what rounding leaves; more than that is not theirs.
+	constexpr ptrdiff_t kGap = 4096;
+	for (size_t i = 0; i < ranges.size();) {
+		auto [begin, end] = ranges[i];
+		for (i++; i < ranges.size() && ranges[i].first - end < kGap; i++) end = ranges[i].second;
+		PreferLargePages(begin, end);
+	}
 }
 
 size_t Forget(const ggml_tensor* tensor) {

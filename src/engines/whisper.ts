@@ -52,7 +52,8 @@ export interface WhisperSettings {
 /** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
 const limits = {
 	maxBatchClips: 1,
-	maxBatchSeconds: 30,
+	// A clip of a batch is told when all are done: long ones would keep short ones waiting.
+	maxBatchSeconds: 40,
 	padded: false,
 	maxClipSeconds: 30,
 	// Under a second Whisper is known to be weak; silence makes up the rest.
@@ -127,7 +128,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 		type: 'whisper_cpp',
 		encoder: reason === '' ? name : `${name}: ${reason}`,
 		decoder: model.info.decoder,
-		limits,
+		limits: { ...limits, maxBatchClips: model.info.clipsTogether },
 		capabilities: capabilitiesOf(model.info),
 	});
 }
@@ -146,7 +147,7 @@ class WhisperEngine implements Engine {
 		model: WhisperModel,
 		settings: EngineSettings,
 		kind: Pick<ModelFacts, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
-			readonly limits: typeof limits | typeof parakeetLimits;
+			readonly limits: Omit<Limits, 'lanes' | 'expressLane' | 'maxClipThreads'>;
 		},
 	) {
 		this.#model = model;
@@ -168,53 +169,60 @@ class WhisperEngine implements Engine {
 		};
 	}
 
+	/** With as little context as a clip needs, and once more with all of it where that may have gone wrong. */
 	async run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
-		const results: ClipResult[] = [];
-		for (const clip of batch.clips) results.push(await this.#hear(clip, batch, signal));
-		return results;
-	}
-
-	/** With as little context as the clip needs, and once more with all of it where that may have gone wrong. */
-	async #hear(clip: Clip, batch: Batch, signal: AbortSignal): Promise<ClipResult> {
-		const context =
+		const results = new Map<Clip, ClipResult>();
+		const hear = async (clips: readonly Clip[], contexts: readonly number[], firstTryOnly: boolean) => {
+			const raws = await this.#transcribe(clips, batch, signal, { audioContexts: contexts, firstTryOnly });
+			for (const [at, clip] of clips.entries()) {
+				const raw = raws[at];
+				if (!raw) throw new EarshotError('engine_failed', 'whisper.cpp gave no result for a clip');
+				const result = resultOf(raw, clip, batch.options);
+				const looped = result.cuts !== undefined;
+				const doubtful = raw.failed || looped || missesSound(clip.samples, result.segments);
+				if (!firstTryOnly || !doubtful) results.set(clip, result);
+			}
+		};
+		const contextOf = (clip: Clip) =>
 			this.#settings.audioContext === 'full' ? 0 : contextFor(clip.end - clip.start, this.#step);
-		if (context > 0) {
-			const raw = await this.#transcribe(clip, batch, signal, { audioContext: context, firstTryOnly: true });
-			const result = resultOf(raw, clip, batch.options);
-			const looped = result.cuts !== undefined;
-			if (!raw.failed && !looped && !missesSound(clip.samples, result.segments)) return result;
-		}
-		const raw = await this.#transcribe(clip, batch, signal, { audioContext: 0, firstTryOnly: false });
-		return resultOf(raw, clip, batch.options);
+		const short = batch.clips.filter((clip) => contextOf(clip) > 0);
+		if (short.length > 0) await hear(short, short.map(contextOf), true);
+		const rest = batch.clips.filter((clip) => !results.has(clip));
+		if (rest.length > 0) await hear(rest, [], false);
+		return batch.clips.flatMap((clip) => results.get(clip) ?? []);
 	}
 
 	async #transcribe(
-		clip: Clip,
+		clips: readonly Clip[],
 		{ options, threads }: Batch,
 		signal: AbortSignal,
-		how: Pick<WhisperClipOptions, 'audioContext' | 'firstTryOnly'>,
-	): Promise<RawResult> {
+		how: Pick<WhisperClipOptions, 'audioContexts' | 'firstTryOnly'>,
+	): Promise<RawResult[]> {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
 		const number = this.#nextClip++;
 		const cancel = () => this.#model.cancel(number);
 		signal.addEventListener('abort', cancel, { once: true });
 		try {
 			return await guarded(() =>
-				this.#model.transcribe(clip.samples, {
-					...how,
-					clip: number,
-					threads: Math.min(threads, this.#settings.maxThreads),
-					language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
-					languages: this.#model.info.multilingual ? (options.languages ?? []) : [],
-					translate: options.task === 'translate',
-					prompt: promptOf(options),
-					temperature: options.temperature,
-					temperatureIncrement: this.#settings.temperatureIncrement,
-					tokenTimestamps: options.words,
-					beamSize: this.#settings.beamSize,
-					suppress: this.#settings.suppress,
-					suppressNonSpeech: this.#settings.suppressNonSpeech,
-				}),
+				this.#model.transcribeBatch(
+					clips.map(({ samples }) => samples),
+					{
+						...how,
+						audioContext: 0,
+						clip: number,
+						threads: Math.min(threads, this.#settings.maxThreads),
+						language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
+						languages: this.#model.info.multilingual ? (options.languages ?? []) : [],
+						translate: options.task === 'translate',
+						prompt: promptOf(options),
+						temperature: options.temperature,
+						temperatureIncrement: this.#settings.temperatureIncrement,
+						tokenTimestamps: options.words,
+						beamSize: this.#settings.beamSize,
+						suppress: this.#settings.suppress,
+						suppressNonSpeech: this.#settings.suppressNonSpeech,
+					},
+				),
 			);
 		} finally {
 			signal.removeEventListener('abort', cancel);

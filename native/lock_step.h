@@ -1,0 +1,59 @@
+// Decoders in step: what several clips ask of the same weights is computed with one reading of them.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include <ggml-backend.h>
+
+#include "failure.h"
+
+namespace earshot {
+
+/**
+ * Runs one function for each of several clips, on a thread each, of which one runs at a time: together they take one
+ * core. Where they ask for graphs that read the same weights (one token of a decoder each), they wait until all that
+ * run have asked, and each matrix is then multiplied with all their vectors at once. A token is read from memory for
+ * the most part, so that four cost little more than one.
+ */
+class LockStep {
+public:
+	explicit LockStep(size_t members) : members_(members) {}
+
+	/** `work` gets the member's number and must not throw. Returns when all have returned; a failure when there were no
+	 * threads for all, and then not every member has run. */
+	Expected<Done> Run(const std::function<void(size_t)>& work);
+
+	/**
+	 * On the thread of a member, within Run: computes `graph`, whose tensors all have memory, on `backend`, which is a
+	 * CPU's and the member's own. Its own abort callback ends a member's graph and leaves the others alone.
+	 */
+	ggml_status Compute(ggml_backend_t backend, ggml_cgraph* graph);
+
+private:
+	enum class Step { kReady, kAsks, kDone };
+	struct Member {
+		Step step = Step::kReady;
+		ggml_backend_t backend = nullptr;
+		ggml_cgraph* graph = nullptr;
+		ggml_status status = GGML_STATUS_SUCCESS;
+		std::condition_variable turn;
+	};
+
+	/** The next after `member` that is at `step`; the number of members for none. */
+	size_t After(size_t member, Step step) const;
+	void Wait(std::unique_lock<std::mutex>& lock, size_t member);
+	void Leave(size_t member);
+	/** All that ask get their answer. */
+	void Answer();
+
+	std::mutex mutex_;
+	std::vector<Member> members_;  // guarded by mutex_, as is turn_
+	/** Who runs; the others wait for their turn. */
+	size_t turn_ = 0;
+};
+
+}  // namespace earshot
