@@ -15,10 +15,9 @@ const megabyte = 1e6;
 /** Parts of the package: what belongs to each, and how large it may grow, unpacked, in megabytes. */
 const parts = {
 	'compiled TypeScript': { pattern: /^dist\/[\w/.-]+\.(js|d\.ts)$/, bound: 1.5 },
-	'binaries, linux-x64': { pattern: /^prebuilds\/linux-x64\//, bound: 40 },
-	'binaries, linux-arm64': { pattern: /^prebuilds\/linux-arm64\//, bound: 15 },
-	'binaries, darwin': { pattern: /^prebuilds\/darwin-(x64|arm64)\//, bound: 20 },
-	'binaries, win32-x64': { pattern: /^prebuilds\/win32-x64\//, bound: 15 },
+	// Those of other platforms are in packages of their own: scripts/platform-packages.mjs.
+	'binaries, linux-x64': { pattern: /^prebuilds\/linux-x64\/[\w./-]+\.glibc\.\w+$/, bound: 30 },
+	'binaries, linux-arm64': { pattern: /^prebuilds\/linux-arm64\/[\w./-]+\.glibc\.\w+$/, bound: 15 },
 	"FFmpeg's licence": { pattern: /^prebuilds\/licences-ffmpeg\//, bound: 0.1 },
 	'voice activity': { pattern: /^vendor\/silero-vad\/[\w.]+\.onnx$/, bound: 3 },
 	'settings of an engine': { pattern: /^native\/onnxruntime-cpu\.conf$/, bound: 0.01 },
@@ -48,7 +47,8 @@ const needed = [
 	'NOTICE',
 ];
 
-function npm(...args) {
+/** What npm says; throws where it fails. */
+export function npm(...args) {
 	const script = process.env.npm_execpath;
 	const [command, first] = script?.endsWith('.js') ? [process.execPath, [script]] : ['npm', []];
 	const options = {
@@ -68,6 +68,8 @@ export function faultsOf(files, size) {
 	const faults = [];
 	const names = new Set(files.map(({ path }) => path));
 	for (const path of needed) if (!names.has(path)) faults.push(`${path} is missing`);
+	if (!files.some(({ path }) => /^prebuilds\/linux-x64\/.*\.node$/.test(path)))
+		faults.push('no binaries are in it');
 	for (const { path } of files) {
 		if (!Object.values(parts).some(({ pattern }) => pattern.test(path)))
 			faults.push(`${path} does not belong in it`);

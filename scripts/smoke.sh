@@ -1,13 +1,19 @@
 #!/bin/sh
-# Installs packed/*.tgz into an empty folder, as a user does, and transcribes: for clean containers and machines.
+# Installs the tarballs of packed/ into an empty folder, as a user does, and transcribes: for clean containers and machines.
 #
 #   sh scripts/smoke.sh [--no-sherpa]      where sherpa-onnx has no build, its absence must be told
 set -eu
 checkout=$(cd "$(dirname "$0")/.." && pwd)
-tarball=$(find "$checkout/packed" -name 'earshot-*.tgz' | head -n 1)
+tarball=$(find "$checkout/packed" -name 'earshot-[0-9]*.tgz' | head -n 1)
+# The binaries of most platforms are in a package of their own, which is not on the registry yet.
+platform=$(node -p '
+const { glibcVersionRuntime } = process.report.getReport().header;
+const musl = process.platform === "linux" && !glibcVersionRuntime;
+`${process.platform}-${process.arch}${musl ? "-musl" : ""}`')
+binaries=$(find "$checkout/packed" -name "earshot-$platform-[0-9]*.tgz" | head -n 1)
 folder=$(mktemp -d)
 cd "$folder"
-npm install --no-audit --no-fund "$tarball"
+npm install --no-audit --no-fund "$tarball" ${binaries:+"$binaries"}
 earshot="node node_modules/earshot/dist/cli/main.js"
 if [ "${1:-}" = --no-sherpa ]; then
 	$earshot doctor | tee doctor.txt || true

@@ -19,7 +19,7 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process, { argv, execPath, exit, stderr } from 'node:process';
 import { root } from './download.mjs';
@@ -32,8 +32,19 @@ chmodSync(work, 0o755);
 const cache = join(work, 'npm-cache');
 const arch = valueAfter('--arch') ?? process.arch;
 const isEmulated = arch !== process.arch;
-/** What an emulated process takes for the root of its libraries. */
-const emulation = isEmulated ? { QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' } : {};
+/** Processors that qemu knows by these names, and what Linux says of each in /proc/cpuinfo. */
+const processors = {
+	'cortex-a72': 'fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid',
+	'neoverse-n1':
+		'fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc asimddp',
+	max: 'fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc asimddp i8mm',
+};
+const emulation = isEmulated ? emulate('max') : {};
+/** npm itself runs on this machine, for the other processor: emulated it does not come to an end. */
+const npmNode = isEmulated ? `'${execPath}'` : 'node';
+const npmTarget = isEmulated
+	? { npm_config_cpu: arch, npm_config_os: 'linux', npm_config_libc: 'glibc' }
+	: {};
 const npmScript = realpathSync(
 	process.env.npm_execpath?.endsWith('.js')
 		? process.env.npm_execpath
@@ -50,13 +61,32 @@ function expect(claim, what) {
 	if (!claim) throw new Fault(what);
 }
 
+/**
+ * The environment of emulated processes: which processor, and a folder that they take for the root of their
+ * libraries. This machine's own /proc/cpuinfo would end ONNX Runtime, which reads it when loaded.
+ */
+function emulate(model) {
+	const folder = join(work, `root of ${model}`);
+	mkdirSync(join(folder, 'proc'), { recursive: true });
+	if (!existsSync(join(folder, 'lib'))) symlinkSync('/usr/aarch64-linux-gnu/lib', join(folder, 'lib'));
+	const core = (index) =>
+		`processor\t: ${index}\nFeatures\t: ${processors[model]}\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n`;
+	writeFileSync(
+		join(folder, 'proc', 'cpuinfo'),
+		cpus()
+			.map((_, index) => core(index))
+			.join(''),
+	);
+	return { QEMU_CPU: model, QEMU_LD_PREFIX: folder };
+}
+
 /** A folder for PATH with node, npm and sh. */
 function pathWith(node) {
 	const bin = mkdtempSync(join(work, 'bin-'));
 	chmodSync(bin, 0o755);
 	symlinkSync(node, join(bin, 'node'));
 	symlinkSync('/bin/sh', join(bin, 'sh'));
-	writeFileSync(join(bin, 'npm'), `#!/bin/sh\nexec node '${npmScript}' "$@"\n`, { mode: 0o755 });
+	writeFileSync(join(bin, 'npm'), `#!/bin/sh\nexec ${npmNode} '${npmScript}' "$@"\n`, { mode: 0o755 });
 	return bin;
 }
 
@@ -85,6 +115,7 @@ function place(name, node, { user = {} } = {}) {
 		user,
 		env: {
 			...emulation,
+			...npmTarget,
 			PATH: bin,
 			HOME: home,
 			npm_config_cache: cache,
@@ -255,11 +286,10 @@ const scenarios = {
 		install(where, tarball);
 		const chosen = [];
 		// The emulator's processor with everything, then each level without those above it.
-		for (const model of isEmulated ? ['cortex-a72', 'neoverse-n1', 'max'] : []) {
-			const emulated = { ...where, env: { ...where.env, QEMU_CPU: model } };
+		for (const model of isEmulated ? Object.keys(processors) : []) {
+			const emulated = { ...where, env: { ...where.env, ...emulate(model) } };
 			chosen.push(`${model}: ${levelOf(tryCommand(emulated, files[0]))}`);
 		}
-		if (isEmulated) where.env.QEMU_CPU = 'max';
 		const folder = join(where.folder, 'node_modules', 'earshot', 'prebuilds', `${process.platform}-${arch}`);
 		for (;;) {
 			const level = levelOf(tryCommand(where, files[0]));

@@ -112,8 +112,11 @@ function unfit(
 function candidates({ root, platform, arch, flags }: Search): Candidate[] {
 	const found = attempt(() => nodeGypBuild.resolve(root));
 	const local = found?.startsWith(path.join(root, 'build') + path.sep) ? found : undefined;
+	const prebuilds = path.join('prebuilds', `${platform}-${arch}`);
+	const elsewhere = platformPackage(platform, arch, libcOf(platform), root)?.folder;
 	const baseline =
-		local === undefined ? found : lowestPrebuilt(path.join(root, 'prebuilds', `${platform}-${arch}`));
+		(local === undefined ? found : lowestPrebuilt(path.join(root, prebuilds))) ??
+		(elsewhere && lowestPrebuilt(path.join(elsewhere, prebuilds)));
 	const list: Candidate[] = [];
 	if (local !== undefined) list.push({ file: local, kind: 'local build', name: 'build/Release' });
 	for (const { name, installed } of gpuPackages(platform, arch, root)) {
@@ -128,6 +131,36 @@ function candidates({ root, platform, arch, flags }: Search): Candidate[] {
 			list.push({ file, kind: 'prebuilt', name: level.name });
 	}
 	return list;
+}
+
+/**
+ * The package with the binaries of a platform that are not in Earshot's own, which would be too large with all of
+ * them; npm installs it as an optional dependency. Undefined for platforms that are: Linux with glibc.
+ */
+export function platformPackage(
+	platform: string,
+	arch: string,
+	libc: string | undefined,
+	from: string = packageRoot,
+): { readonly name: string; readonly folder: string | undefined } | undefined {
+	if (libc === 'glibc' || !prebuiltPlatforms.includes(`${platform}-${arch}`)) return undefined;
+	const name = `earshot-${platform}-${arch}${libc === 'musl' ? '-musl' : ''}`;
+	const manifest = attempt(() =>
+		createRequire(path.join(from, 'package.json')).resolve(`${name}/package.json`),
+	);
+	const fits = manifest !== undefined && versionIn(manifest) === packageVersion();
+	return { name, folder: fits ? path.dirname(manifest) : undefined };
+}
+
+/** `glibc` or `musl` on Linux, of the Node that runs this. */
+function libcOf(platform: string): string | undefined {
+	if (platform !== 'linux') return undefined;
+	return glibcVersion() === undefined ? 'musl' : 'glibc';
+}
+
+function glibcVersion(): string | undefined {
+	const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+	return report?.header?.glibcVersionRuntime;
 }
 
 /** What node-gyp-build would take where there is no local build; it does not say while there is one. */
@@ -174,9 +207,10 @@ export function gpuPackages(
 	});
 }
 
-function packageVersion(): string {
-	return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string })
-		.version;
+const packageVersion = (): string => versionIn(path.join(packageRoot, 'package.json'));
+
+function versionIn(manifest: string): string {
+	return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
 /** Run with `node -e`; its argument is the addon's path. Naming the devices starts ggml. */
@@ -237,20 +271,20 @@ function remembered(
 function missingMessage({ refused }: Choice): string {
 	const { platform, arch, versions } = process;
 	const tuple = `${platform}-${arch}`;
-	const header = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-	const glibc = header?.header?.glibcVersionRuntime;
+	const glibc = glibcVersion();
 	const libc = platform === 'linux' ? ` (${glibc === undefined ? 'musl' : `glibc ${glibc}`})` : '';
+	const own = platformPackage(platform, arch, libcOf(platform));
 	const there = attempt(() => readdirSync(path.join(packageRoot, 'prebuilds'))) ?? [];
 	const tuples = there.filter((name) => prebuiltPlatforms.includes(name));
 	const tried = refused.map(({ candidate, why }) => `${path.relative(packageRoot, candidate.file)}: ${why}`);
 	return [
 		`Earshot's native addon could not be loaded on ${tuple}${libc}, Node ${versions.node}.`,
-		`Looked for build/Release/earshot.node and prebuilds/${tuple}/*.node in ${packageRoot}:`,
+		`Looked for build/Release/earshot.node and prebuilds/${tuple}/*.node in ${packageRoot}${own === undefined ? '' : ` and in the package ${own.name}`}:`,
 		tried.length > 0
 			? `${tried.join('; ')}.`
 			: `neither is there (prebuilt binaries here: ${tuples.join(', ') || 'none'}).`,
 		prebuiltPlatforms.includes(tuple)
-			? 'Install again with: npm install earshot. From a checkout, build it with: npm run build:native'
+			? `Install again with: npm install ${own === undefined ? 'earshot' : `${own.name}@${packageVersion()}`}. From a checkout, build it with: npm run build:native`
 			: `There are prebuilt binaries for ${prebuiltPlatforms.join(', ')}; elsewhere, build it in a checkout with: npm run build:native`,
 	].join(' ');
 }

@@ -1,10 +1,10 @@
 /** Which of several addons is loaded, and what is said where none is. */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Candidate, chooseAddon, type Trial, tryOut } from '../../src/engines/native.js';
+import { type Candidate, chooseAddon, type Search, type Trial, tryOut } from '../../src/engines/native.js';
 import { levelsFor, processorFlags } from '../../src/engines/processor.js';
 import { root } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
@@ -34,14 +34,15 @@ const plain = { features: [], processor: [], gpus: 0 };
 function choose(
 	folder: string,
 	trial: (file: string) => Trial = () => plain,
-	{ flags }: { flags: ReadonlySet<string> | undefined } = { flags: skylake },
+	search: Partial<Search> = { flags: skylake },
 ) {
 	const tried: string[] = [];
 	const choice = chooseAddon({
 		root: folder,
 		platform: 'linux',
 		arch: 'x64',
-		flags,
+		flags: undefined,
+		...search,
 		tryOut(file) {
 			tried.push(path.relative(folder, file));
 			return trial(file);
@@ -111,6 +112,36 @@ describe.runIf(isLinuxX64)('of several files', () => {
 	});
 });
 
+const own = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string })
+	.version;
+
+describe('the package of a platform whose binaries are not in our own', () => {
+	const name = 'earshot-darwin-x64';
+	const prebuilds = path.join('node_modules', name, 'prebuilds', 'darwin-x64');
+	const darwin = { platform: 'darwin', arch: 'x64', flags: undefined };
+
+	function withPackage(version: string): string {
+		const levels = ['', 'x86-64-v3'].map((level) => path.join(prebuilds, level, 'earshot.node'));
+		const folder = installed(...levels);
+		writeFileSync(path.join(folder, 'node_modules', name, 'package.json'), JSON.stringify({ name, version }));
+		return folder;
+	}
+
+	it('has its levels tried as our own would be', () => {
+		const {
+			tried,
+			refused,
+			name: level,
+		} = choose(withPackage(own), (file) => (file.includes('v3') ? { why: 'SIGILL' } : plain), darwin);
+		expect(tried).toEqual(['x86-64-v3', ''].map((each) => path.join(prebuilds, each, 'earshot.node')));
+		expect([refused[0]?.why, level]).toEqual(['SIGILL', 'x86-64-v2']);
+	});
+
+	it('is not even tried where it is of another version', () => {
+		expect(choose(withPackage('0.0.9'), () => plain, darwin)).toMatchObject({ chosen: undefined, tried: [] });
+	});
+});
+
 describe.runIf(isLinuxX64)('a GPU package', () => {
 	const name = 'earshot-cuda-linux-x64';
 
@@ -120,9 +151,6 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 		writeFileSync(path.join(folder, 'node_modules', name, 'package.json'), JSON.stringify(manifest));
 		return folder;
 	}
-	const own = (JSON.parse(
-		spawnSync('npm', ['pkg', 'get', 'version'], { cwd: root, encoding: 'utf8' }).stdout,
-	) ?? '') as string;
 	const isPackage = (candidate: Candidate | undefined) => candidate?.kind === 'GPU package';
 
 	it('is taken where it finds a GPU', () => {

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { gpuPackages } from '../../src/engines/native.js';
+import { gpuPackages, platformPackage } from '../../src/engines/native.js';
 import { prebuiltPlatforms } from '../../src/engines/processor.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -87,14 +87,23 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 	].map((name) => ({ path: name, size: 1000 }));
 	expect(faultsOf(whole, 1e6)).toEqual([]);
 	expect(faultsOf(whole.slice(1), 1e6)).toEqual(['dist/cli/main.js is missing']);
+	expect(
+		faultsOf(
+			whole.filter((file) => !file.path.startsWith('prebuilds/')),
+			1e6,
+		),
+	).toEqual(['no binaries are in it']);
 	for (const stray of [
 		'native/addon.cc',
 		'test/a.test.ts',
 		'dist/cli/main.js.map',
 		'fixtures/recordings/a.wav',
+		'prebuilds/linux-x64/earshot.musl.node',
+		'prebuilds/darwin-x64/earshot.node',
 	])
 		expect(faultsOf([...whole, { path: stray, size: 1 }], 1e6)).toEqual([`${stray} does not belong in it`]);
-	expect(faultsOf([...whole, { path: 'prebuilds/linux-x64/x.node', size: 1e9 }], 1e6)).toEqual([
+	const large = { path: 'prebuilds/linux-x64/x86-64-v3/earshot.glibc.node', size: 1e9 };
+	expect(faultsOf([...whole, large], 1e6)).toEqual([
 		expect.stringContaining('binaries, linux-x64: 1000.00 MB'),
 	]);
 	expect(faultsOf(whole, 26e6)).toEqual([expect.stringContaining('the tarball: 26.00 MB')]);
@@ -107,6 +116,24 @@ it('a release must hold the binaries of every platform that the loader looks for
 	expect([...new Set(released.map((name) => name.split(' ')[0]))].sort()).toEqual(
 		[...prebuiltPlatforms].sort(),
 	);
+});
+
+it('every platform has its binaries in the package, or in one of its own that a release adds to the dependencies', () => {
+	const script = path.join(root, 'scripts', 'platform-packages.mjs');
+	const { stdout } = spawnSync(process.execPath, [script, '--dependencies'], { encoding: 'utf8' });
+	const names = prebuiltPlatforms.flatMap((tuple) => {
+		const [platform = '', arch = ''] = tuple.split('-');
+		return platform === 'linux' ? [] : [platformPackage(platform, arch, undefined)?.name];
+	});
+	const wanted = [...names, platformPackage('linux', 'x64', 'musl')?.name];
+	expect(
+		stdout
+			.trim()
+			.split(' ')
+			.map((each) => each.replace(/^optionalDependencies\.|=.*$/g, ''))
+			.sort(),
+	).toEqual(wanted.sort());
+	expect(platformPackage('linux', 'x64', 'glibc')).toBeUndefined();
 });
 
 it('a release builds the GPU packages that doctor names, and no others', () => {
