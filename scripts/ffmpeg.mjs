@@ -3,7 +3,7 @@
 // vendor/pins.json names, with the configure line below, which NOTICE repeats.
 //
 //   node scripts/ffmpeg.mjs                 into build/ffmpeg/<platform>-<arch>; needs make, a C compiler, nasm (x64)
-//   node scripts/ffmpeg.mjs --arch arm64    for another target, as scripts/target.mjs knows them (--platform, --libc)
+//   node scripts/ffmpeg.mjs --arch arm64    for another target, as scripts/target.mjs knows them (--platform)
 //   node scripts/ffmpeg.mjs --configure     prints the configure line and does nothing
 //
 // On Windows, run it in an MSYS2 UCRT64 shell.

@@ -2,7 +2,7 @@
 //
 //   node scripts/prebuild.mjs                    for this machine
 //   node scripts/prebuild.mjs --arch arm64       for another target, as scripts/target.mjs knows them
-//   node scripts/prebuild.mjs --libc musl        (--platform, --arch, --libc)
+//                                                (--platform, --arch)
 //   node scripts/prebuild.mjs --level x86-64-v3  this level alone, for trying out
 //
 //   prebuilds/linux-x64/earshot.glibc.node                  the lowest level, which node-gyp-build finds

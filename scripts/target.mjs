@@ -2,10 +2,8 @@
 //
 //   this machine's own          its compiler (CC and CXX as usual)
 //   linux-arm64, from Linux     Debian's g++-aarch64-linux-gnu
-//   linux-x64 musl, from glibc  zig, on PATH or as EARSHOT_ZIG says: it carries musl and a C++ library
 //   win32-x64, from Linux       Debian's g++-mingw-w64-x86-64-posix; what is released is Microsoft's compiler's
 //   darwin, from either Mac     clang makes both
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { root } from './download.mjs';
@@ -22,52 +20,25 @@ const gcc = (prefix) => ({
 	...Object.fromEntries(['ar', 'ranlib', 'nm', 'strip'].map((name) => [name, `${prefix}${name}`])),
 });
 
-/** zig's tools are words of one command, and those who use them expect one file each. */
-function zig({ tuple }, triple) {
-	const command = process.env.EARSHOT_ZIG ?? 'zig';
-	const folder = join(root, 'build', 'tools', tuple);
-	mkdirSync(folder, { recursive: true });
-	const tool = (name, ...words) => {
-		const file = join(folder, name);
-		writeFileSync(file, `#!/bin/sh\nexec '${command}' ${words.join(' ')} "$@"\n`);
-		chmodSync(file, 0o755);
-		return file;
-	};
-	tool('c++', 'c++', '-target', triple);
-	return {
-		cc: tool('cc', 'cc', '-target', triple),
-		ar: tool('ar', 'ar'),
-		ranlib: tool('ranlib', 'ranlib'),
-		nm: 'nm',
-		strip: 'strip',
-	};
-}
-
 /** How to build for what is not this machine: the tools, and CMake's file for them. */
 const cross = {
-	'linux-arm64': () => ({ tools: gcc('aarch64-linux-gnu-'), toolchain: 'aarch64-linux-gnu.cmake' }),
-	'linux-x64-musl': (target) => ({ tools: zig(target, 'x86_64-linux-musl'), toolchain: 'zig-musl.cmake' }),
-	'win32-x64': () => ({
+	'linux-arm64': { tools: gcc('aarch64-linux-gnu-'), toolchain: 'aarch64-linux-gnu.cmake' },
+	'win32-x64': {
 		tools: { ...gcc('x86_64-w64-mingw32-'), cc: 'x86_64-w64-mingw32-gcc-posix' },
 		toolchain: 'mingw-w64.cmake',
-	}),
+	},
 };
 
 /**
- * The target of a build: `tuple` names its folders, `name` it in lists (`linux-x64 musl`), `tools` are commands
- * and `cmake` options of CMake without `-D`. Throws where nothing here builds for it.
+ * The target of a build: `tuple` names its folders, `tools` are commands and `cmake` options of CMake without `-D`.
+ * On Linux it has the C library of this machine. Throws where nothing here builds for it.
  */
-export function targetOf({
-	platform = process.platform,
-	arch = process.arch,
-	libc = platform === process.platform ? hostLibc() : platform === 'linux' ? 'glibc' : undefined,
-} = {}) {
-	const isMusl = libc === 'musl';
+export function targetOf({ platform = process.platform, arch = process.arch } = {}) {
+	const libc = platform === process.platform ? hostLibc() : undefined;
 	const platformAndArch = `${platform}-${arch}`;
-	const tuple = isMusl ? `${platformAndArch}-musl` : platformAndArch;
-	const name = isMusl ? `${platformAndArch} musl` : platformAndArch;
-	const isCross = platform !== process.platform || arch !== process.arch || libc !== hostLibc();
-	const target = { platform, arch, libc, tuple, platformAndArch, name, isCross };
+	const tuple = libc === 'musl' ? `${platformAndArch}-musl` : platformAndArch;
+	const isCross = platform !== process.platform || arch !== process.arch;
+	const target = { platform, arch, libc, tuple, platformAndArch, isCross };
 	const own = { ...gcc(''), cc: process.env.CC ?? (platform === 'darwin' ? 'clang' : 'gcc') };
 	if (platform === 'darwin' && process.platform === 'darwin')
 		return {
@@ -78,16 +49,12 @@ export function targetOf({
 	if (!isCross) return { ...target, tools: own, cmake: [] };
 	if (cross[tuple] === undefined)
 		throw new Error(`no way known to build for ${tuple} on ${process.platform}-${process.arch}`);
-	const { tools, toolchain } = cross[tuple](target);
+	const { tools, toolchain } = cross[tuple];
 	return { ...target, tools, cmake: [`CMAKE_TOOLCHAIN_FILE=${join(root, 'scripts', toolchain)}`] };
 }
 
-/** What a command line asks for: `--platform`, `--arch` and `--libc`, each this machine's where absent. */
+/** What a command line asks for: `--platform` and `--arch`, each this machine's where absent. */
 export function targetAsked() {
 	const valueAfter = (flag) => (argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined);
-	return targetOf({
-		platform: valueAfter('--platform'),
-		arch: valueAfter('--arch'),
-		libc: valueAfter('--libc'),
-	});
+	return targetOf({ platform: valueAfter('--platform'), arch: valueAfter('--arch') });
 }
