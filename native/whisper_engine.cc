@@ -381,7 +381,7 @@ public:
 		if (!options.audio_contexts.empty() && options.audio_contexts.size() != clips.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		return InLane<std::vector<RawResult>>([&](Lane& lane) -> Expected<std::vector<RawResult>> {
+		return InLane<std::vector<RawResult>>(clips.size(), [&](Lane& lane) -> Expected<std::vector<RawResult>> {
 			if (clips.size() > 1 && InStep(lane, options)) return RunTogether(lane, clips, options, cancel);
 			std::vector<RawResult> made;
 			for (size_t i = 0; i < clips.size(); i++) {
@@ -394,7 +394,7 @@ public:
 	}
 
 	Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) override {
-		return InLane<std::vector<float>>([&](Lane& lane) -> Expected<std::vector<float>> {
+		return InLane<std::vector<float>>(1, [&](Lane& lane) -> Expected<std::vector<float>> {
 			const int threads = std::clamp(options.threads, 1, max_threads_);
 			if (Expected<Done> ready = Prepare(lane, threads); !ready) return ready.failure();
 			whisper_state* state = lane.state.get();
@@ -415,13 +415,17 @@ public:
 
 private:
 	template <class T, class Work>
-	Expected<T> InLane(Work work) {
+	Expected<T> InLane(size_t clips, Work work) {
 		Lane lane;
 		{
 			const std::lock_guard lock(mutex_);
 			if (lanes_.empty()) return Failure{"engine_failed", "every lane is taken"};
-			lane = std::move(lanes_.back());
-			lanes_.pop_back();
+			// Batches go where there are states for them, and single clips where there are none.
+			const auto fewer = [](const Lane& one, const Lane& other) { return one.others.size() < other.others.size(); };
+			const auto found = clips > 1 ? std::max_element(lanes_.begin(), lanes_.end(), fewer)
+										 : std::min_element(lanes_.begin(), lanes_.end(), fewer);
+			lane = std::move(*found);
+			lanes_.erase(found);
 		}
 		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(lane); });
 		Rest(lane);

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { stdin, stdout } from 'node:process';
 import { packageFolder } from './peers.mjs';
-import { clips } from './speech.mjs';
+import { clips, floatsOf } from './speech.mjs';
 
 let line = '';
 for await (const chunk of stdin) line += chunk;
@@ -19,10 +19,7 @@ const recognizer = new OfflineRecognizer({
 	featConfig: { sampleRate: 16_000, featureDim: 80 },
 	modelConfig: { ...files, tokens, numThreads: threads, provider: 'cpu', debug: 0 },
 });
-const kinds = clips(18).map(({ seconds: length, file }) => {
-	const samples = new Int16Array(file.buffer.slice(file.byteOffset + 44, file.byteOffset + file.length));
-	return { length, samples: Float32Array.from(samples, (sample) => sample / 32_768) };
-});
+const kinds = clips(18).map(({ seconds: length, file }) => ({ length, samples: floatsOf(file) }));
 
 const transcribe = async ({ samples }) => {
 	const stream = recognizer.createStream();

@@ -46,6 +46,14 @@ export function speech(seconds, from = 0) {
 	return wav(Int16Array.from({ length: seconds * sampleRate }, (_, i) => whole[(start + i) % round]));
 }
 
+/** @param {Buffer} file of `speech` @returns {Float32Array} its samples, -1 to 1 */
+export function floatsOf(file) {
+	const samples = new Int16Array(
+		file.buffer.slice(file.byteOffset + headerBytes, file.byteOffset + file.length),
+	);
+	return Float32Array.from(samples, (sample) => sample / 32_768);
+}
+
 /**
  * @param {number} count
  * @returns {{ seconds: number, file: Buffer }[]} clips of 3 to 11 s, each length equally often

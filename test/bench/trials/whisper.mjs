@@ -20,6 +20,22 @@ function whisperCli(program, model, wav) {
 }
 
 /**
+ * @param {number} total of a clip with 25 tokens
+ * @param {{ context: number, short: { ms: number, aroundMs: number } }} encoder
+ * @param {number} perToken
+ * @returns {[part: string, ms: number][]}
+ */
+function profile(total, { context, short }, perToken) {
+	const tokens = 25 * perToken;
+	return [
+		[`encoder, ${context} positions of 1500`, short.ms],
+		['spectrogram, and the decoder taking in what the encoder made', short.aroundMs],
+		['25 tokens', tokens],
+		['prompt, voice activity, decoding the file, and all else', total - short.ms - short.aroundMs - tokens],
+	];
+}
+
+/**
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
@@ -62,6 +78,7 @@ export async function whisper({ rounds, tell }) {
 		note('whisper.node, tiny', ms);
 		note('earshot auto, tiny', median((await ours(tiny, 10, 'auto')).times));
 	}
+	const encoder = await inProcess('encoder.mjs', { model: few, seconds: 10, repeats: 2 * rounds });
 	const of = (side, seconds, tokens) => median(times[`${side}, ${seconds} s, ${tokens} tokens`]);
 	const perToken = (side) => (of(side, 10, 75) - of(side, 10, 25)) / 50;
 	const model = `base shape, 25 and 75 tokens a window, f16, ${shortHash(few)}, ${shortHash(many)}`;
@@ -88,6 +105,19 @@ export async function whisper({ rounds, tell }) {
 			atLeast: 1.2,
 			model,
 		},
+		{
+			what: 'encoder, 30 s, one thread, share of what matrix products alone reach',
+			seen: `${encoder.fullGflops.toFixed(0)} GFLOP/s`,
+			beside: `${encoder.peakGflops.toFixed(0)} GFLOP/s`,
+			ratio: encoder.fullGflops / encoder.peakGflops,
+			atLeast: 0.75,
+			model,
+		},
+		...profile(of('earshot auto', 10, 25), encoder, perToken('earshot auto')).map(([part, ms]) => ({
+			what: `where a 10 s clip's time goes, one thread: ${part}`,
+			seen: `${ms.toFixed(0)} ms`,
+			model,
+		})),
 		{
 			what: 'one 10 s clip, one thread, earshot auto against @fugood/whisper.node',
 			seen: `${median(times['earshot auto, tiny']).toFixed(0)} ms`,
