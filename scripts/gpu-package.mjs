@@ -3,14 +3,14 @@
 // where it is installed, of the same version, and finds a GPU.
 //
 //   node scripts/gpu-package.mjs cuda         needs nvcc; takes an hour on few cores
-//   node scripts/gpu-package.mjs vulkan       needs glslc, and the headers of Vulkan and SPIR-V
+//   node scripts/gpu-package.mjs vulkan       needs glslc, libvulkan-dev and spirv-headers
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { arch, argv, execPath, exit, platform, stderr } from 'node:process';
 import { faultsOf } from './check-binaries.mjs';
-import { root } from './download.mjs';
+import { archives, download, root } from './download.mjs';
 import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
 import { targetOf } from './target.mjs';
@@ -25,22 +25,28 @@ const backends = {
 		driver: { library: /^lib(cuda|cudart|cublas|cublasLt)\.so\.\d+$/, symbol: /^(__)?cu/ },
 	},
 	vulkan: {
-		options: () => ['--CDEARSHOT_VULKAN=ON', `--CDVulkan_INCLUDE_DIR=${vulkanHeaders()}`],
+		options: async () => ['--CDEARSHOT_VULKAN=ON', `--CDVulkan_INCLUDE_DIR=${await vulkanHeaders()}`],
 		driver: { library: /^libvulkan\.so\.1$/, symbol: /^vk/ },
 	},
 };
 
-/** A folder with these headers alone: the system's as a whole has those of a newer C library in it. */
-function vulkanHeaders() {
-	const system = join(process.env.VULKAN_SDK ?? '/usr', 'include');
+/**
+ * A folder with these headers alone: the system's as a whole has those of a newer C library. ggml wants newer ones of
+ * Vulkan (1.3.272) than Debian 12 has.
+ */
+async function vulkanHeaders() {
 	const folder = join(root, 'build', 'gpu', 'include');
-	rmSync(folder, { recursive: true, force: true });
-	mkdirSync(folder, { recursive: true });
-	for (const name of ['vulkan', 'vk_video', 'spirv']) {
-		if (!existsSync(join(system, name)))
-			throw new Error(`no ${join(system, name)}; apt-get install libvulkan-dev spirv-headers glslc`);
-		symlinkSync(join(system, name), join(folder, name));
+	const unpacked = join(root, 'build', 'gpu', 'vulkan-headers');
+	for (const place of [folder, unpacked]) {
+		rmSync(place, { recursive: true, force: true });
+		mkdirSync(place, { recursive: true });
 	}
+	run('dpkg-deb', ['-x', await download(archives['vulkan-headers'], say), unpacked]);
+	const spirv = '/usr/include/spirv';
+	if (!existsSync(spirv)) throw new Error(`no ${spirv}; apt-get install libvulkan-dev spirv-headers glslc`);
+	symlinkSync(spirv, join(folder, 'spirv'));
+	for (const name of ['vulkan', 'vk_video'])
+		symlinkSync(join(unpacked, 'usr', 'include', name), join(folder, name));
 	return folder;
 }
 
@@ -69,7 +75,7 @@ async function make(backend) {
 		`--CDEARSHOT_FFMPEG=${ffmpeg}`,
 		// CUDA's own host libraries are older than the promise; the toolkit's headers want the system's glibc.
 		...(isGlibc && backend !== 'cuda' ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
-		...backends[backend].options(),
+		...(await backends[backend].options()),
 	]);
 	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(folder, { recursive: true });

@@ -80,7 +80,9 @@ export function addonChoice(): Choice {
 function load(): { addon: typeof Binding; choice: Choice } {
 	const flags = processorFlags();
 	const { platform, arch } = process;
-	const choice = chooseAddon({ root: packageRoot, platform, arch, flags, tryOut: remembered(tryOut, flags) });
+	const gpuFiles = gpuPackages().flatMap(({ installed }) => installed ?? []);
+	const trial = remembered(tryOut, flags, gpuFiles);
+	const choice = chooseAddon({ root: packageRoot, platform, arch, flags, tryOut: trial });
 	if (choice.chosen === undefined) throw new EarshotError('engine_missing', missingMessage(choice));
 	return { addon: require(choice.chosen.file) as typeof Binding, choice };
 }
@@ -244,10 +246,14 @@ export function tryOut(file: string): Trial {
 	}
 }
 
-/** The same, asking only once for a file on this processor under this Node. Only successes are kept. */
-function remembered(
+/**
+ * The same, asking only once for a file on this processor under this Node. Only successes are kept, and none of a GPU
+ * package that found no GPU: its driver may come later.
+ */
+export function remembered(
 	trial: (file: string) => Trial,
 	flags: ReadonlySet<string> | undefined,
+	gpuFiles: readonly string[],
 ): (file: string) => Trial {
 	return (file) => {
 		const { size, mtimeMs } = statSync(file);
@@ -258,7 +264,8 @@ function remembered(
 		const known = attempt(() => JSON.parse(readFileSync(memo, 'utf8')) as Trial);
 		if (known !== undefined && 'features' in known) return known;
 		const outcome = trial(file);
-		if ('features' in outcome && outcome.features.length > 0) {
+		const isSettled = 'features' in outcome && outcome.features.length > 0;
+		if (isSettled && (outcome.gpus > 0 || !gpuFiles.includes(file))) {
 			attempt(() => {
 				mkdirSync(path.dirname(memo), { recursive: true });
 				writeFileSync(memo, JSON.stringify(outcome));

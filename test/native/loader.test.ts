@@ -3,8 +3,15 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { type Candidate, chooseAddon, type Search, type Trial, tryOut } from '../../src/engines/native.js';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import {
+	type Candidate,
+	chooseAddon,
+	remembered,
+	type Search,
+	type Trial,
+	tryOut,
+} from '../../src/engines/native.js';
 import { levelsFor, processorFlags } from '../../src/engines/processor.js';
 import { root } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
@@ -182,6 +189,27 @@ describe('a trial', () => {
 		const said = known.filter((flag) => processorFlags()?.has(flag));
 		expect('processor' in trial && known.filter((flag) => trial.processor.includes(flag))).toEqual(said);
 		expect(said).not.toEqual([]);
+	});
+
+	it('is made once for a file, but again for a GPU package that found no GPU', () => {
+		vi.stubEnv('XDG_CACHE_HOME', path.join(scratch.path, 'cache'));
+		const [plainFile, gpuFile] = [scratch.file('plain.node', ''), scratch.file('gpu.node', '')];
+		const tried: string[] = [];
+		let gpus = 0;
+		const trial = remembered(
+			(file) => {
+				tried.push(path.basename(file));
+				return { features: ['AVX2'], processor: [], gpus };
+			},
+			skylake,
+			[gpuFile],
+		);
+		for (const file of [plainFile, plainFile, gpuFile, gpuFile]) trial(file);
+		expect(tried).toEqual(['plain.node', 'gpu.node', 'gpu.node']);
+		gpus = 1;
+		for (const file of [gpuFile, gpuFile]) trial(file);
+		expect(tried.slice(3)).toEqual(['gpu.node']);
+		vi.unstubAllEnvs();
 	});
 
 	it('tells why a file is no addon', () => {
