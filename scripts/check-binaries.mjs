@@ -10,6 +10,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { argv, exit, platform, stderr, stdout } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { root } from './download.mjs';
+import { readPe } from './pe.mjs';
 import { hostLibc } from './target.mjs';
 
 /** The oldest glibc promised: what the binaries of Node 20, 22 and 24 themselves ask for. */
@@ -51,6 +52,9 @@ export function newestGlibc(file) {
 	return versions.sort(byVersion).at(-1) ?? '0';
 }
 
+const addonExports = /^(napi_register_module_v1|node_api_module_get_api_version_v1)$/;
+const ffmpegExports = /^(av|avcodec|avformat|avio|avutil|swr|swresample)_/;
+
 function faultsOfElf(file, driver) {
 	const faults = [];
 	const name = basename(file);
@@ -63,9 +67,7 @@ function faultsOfElf(file, driver) {
 	const exported = symbols
 		.filter((line) => /^[0-9a-f]+ [gwu! ]/.test(line) && !line.includes('*UND*'))
 		.map((line) => line.trim().split(/\s+/).at(-1));
-	const wanted = isAddon
-		? /^(napi_register_module_v1|node_api_module_get_api_version_v1)$/
-		: /^(av|avcodec|avformat|avio|avutil|swr|swresample)_/;
+	const wanted = isAddon ? addonExports : ffmpegExports;
 	const stray = exported.filter((symbol) => !wanted.test(symbol));
 	if (stray.length > 0)
 		faults.push(`shows ${stray.length} symbols of its own: ${stray.slice(0, 5).join(', ')}`);
@@ -91,11 +93,28 @@ function faultsOfElf(file, driver) {
 	return faults;
 }
 
+/** Parts of every Windows, node.exe and what lies beside the addon: no C++ library that a user would have to install. */
+const allowedOnWindows =
+	/^(kernel32|advapi32|bcrypt|msvcrt|ole32|secur32|user32|earshot-ffmpeg|api-ms-win-crt-[\w-]+)\.dll$|^node\.exe$/i;
+
+function faultsOfPe(file) {
+	const { imports, delayed, exports } = readPe(file);
+	const wanted = file.endsWith('.node') ? addonExports : ffmpegExports;
+	const stray = exports.filter((symbol) => !wanted.test(symbol));
+	return [
+		...[...imports, ...delayed].filter((name) => !allowedOnWindows.test(name)).map((name) => `needs ${name}`),
+		...(stray.length > 0
+			? [`shows ${stray.length} symbols of its own: ${stray.slice(0, 5).join(', ')}`]
+			: []),
+		...(exports.length === 0 ? ['shows no symbols'] : []),
+	];
+}
+
 const noDriver = { library: /^$/, symbol: /^$/ };
 
 /** What is wrong with one file. `driver` is what it may need, and ask for, besides what Node has anyway. */
 export function faultsOf(file, { platform: system, driver = noDriver }) {
-	const faults = system === 'linux' ? faultsOfElf(file, driver) : [];
+	const faults = system === 'linux' ? faultsOfElf(file, driver) : system === 'win32' ? faultsOfPe(file) : [];
 	const bytes = readFileSync(file, 'latin1');
 	const here = [root, dirname(root), process.env.HOME].filter(
 		(path) => path !== undefined && path.length > 4,

@@ -20,7 +20,7 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { archives, download, root } from './download.mjs';
@@ -77,6 +77,9 @@ export function libraryName({ platform, libc }) {
 	if (platform === 'win32') return 'earshot-ffmpeg.dll';
 	return platform === 'darwin' ? 'libearshot-ffmpeg.dylib' : `libearshot-ffmpeg.${libc}.so`;
 }
+
+/** Backslashes are lost in a shell. */
+const forShell = (path) => path.replaceAll('\\', '/');
 
 function run(command, args, cwd) {
 	const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] });
@@ -201,7 +204,8 @@ export async function build({ target = targetOf(), oldGlibc = false, say = () =>
 	rmSync(out, { recursive: true, force: true });
 	mkdirSync(work, { recursive: true });
 	mkdirSync(out, { recursive: true });
-	run('tar', ['-xJf', file, '-C', work, '--strip-components=1']);
+	// By a relative path: to the tar of MSYS2 a drive's letter is another machine's name.
+	run('tar', ['-xJf', forShell(relative(work, file)), '--strip-components=1'], work);
 	// FFmpeg keeps its configure line in the binary: paths of this machine are told to the compiler instead.
 	const launcher = spawnSync('ccache', ['--version']).status === 0 ? 'ccache ' : '';
 	writeFileSync(
@@ -213,7 +217,7 @@ export async function build({ target = targetOf(), oldGlibc = false, say = () =>
 	run('sh', ['./configure', '--prefix=/', '--cc=./cc', ...line, ...made.options], work);
 	assertLicence(readFileSync(join(work, 'config.h'), 'utf8'));
 	run('make', [`-j${availableParallelism()}`], work);
-	run('make', ['install', `DESTDIR=${out}`], work);
+	run('make', ['install', `DESTDIR=${forShell(out)}`], work);
 	link(out, made, target);
 	const licences = join(out, 'licences');
 	mkdirSync(licences);

@@ -73,7 +73,8 @@ async function prebuild(target, only) {
 		mkdirSync(join(artifacts, level));
 		const made = join(artifacts, level, name);
 		cpSync(join(out, 'Release', 'earshot.node'), made);
-		if (platform === 'linux') run(tools.strip, ['--strip-all', made]);
+		if (platform === 'linux' || (platform === 'win32' && target.isCross))
+			run(tools.strip, ['--strip-all', made]);
 		if (platform === 'darwin') run(tools.strip, ['-Sx', made]);
 		// Windows finds a library only in the folder of the addon that asks for it.
 		if (platform === 'win32') cpSync(library, join(artifacts, level, libraryName(target)));
@@ -98,7 +99,7 @@ async function prebuild(target, only) {
 				`--platform=${platform}`,
 				`--arch=${arch}`,
 				`--artifacts=${artifacts}`,
-				`--node-gyp=${join(root, 'scripts', 'prebuildify-cmake.cjs')}`,
+				`--node-gyp=${join(root, 'scripts', process.platform === 'win32' ? 'prebuildify-cmake.cmd' : 'prebuildify-cmake.cjs')}`,
 			],
 			{ env: { ...env, EARSHOT_CMAKE: JSON.stringify([`--CDEARSHOT_LEVEL=${baseline}`, ...common]) } },
 		);

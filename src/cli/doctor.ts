@@ -59,7 +59,7 @@ function nativeFindings(): Finding[] {
 				what: 'FFmpeg',
 				detail:
 					versions.avcodec === ''
-						? 'not in this build: only WAV is read. Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native'
+						? `not in this build: only WAV is read. ${ffmpegAdvice(process.platform)}`
 						: `libavformat ${versions.avformat}, libavcodec ${versions.avcodec}, libswresample ${versions.swresample} (${versions.ffmpegLicense})`,
 			},
 		];
@@ -77,6 +77,13 @@ function addonFindings(): Finding[] {
 			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${passedOver}`,
 		},
 	];
+}
+
+/** There are no packages of FFmpeg's libraries for Windows. */
+function ffmpegAdvice(platform: string): string {
+	if (platform === 'win32')
+		return 'Run `node scripts/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
+	return 'Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native';
 }
 
 /** No GPU is in use: the package for one that this machine shows. */
