@@ -4,6 +4,12 @@ import type { Limits, RecognizeOptions } from '../engines/engine.js';
 import type { Line, WaitingClip } from './queue.js';
 import { secondsOf } from './turns.js';
 
+/**
+ * All clips of a batch are told when the last is done. Where the library does not pad, nothing else keeps a short clip
+ * from sharing one with a much longer clip, and then it would wait for that. Audio seconds.
+ */
+export const maxBatchSpreadSeconds = 10;
+
 type Waits<W extends WaitingClip> = Pick<Line<W>, 'waiting'>;
 
 /** Of what a padded batch computes, at most this share may be padding: more costs what batching gains. */
@@ -51,7 +57,11 @@ function fits(
 	{ padded, maxBatchSeconds }: Pick<Limits, 'maxBatchSeconds' | 'padded'>,
 ): boolean {
 	const { seconds, padding } = costOf(batch, padded);
-	return seconds + padding <= maxBatchSeconds && padding <= (seconds + padding) * maxPaddingShare;
+	if (seconds + padding > maxBatchSeconds) return false;
+	const lengths = batch.map(secondsOf);
+	return padded
+		? padding <= (seconds + padding) * maxPaddingShare
+		: Math.max(...lengths) - Math.min(...lengths) <= maxBatchSpreadSeconds;
 }
 
 /** Audio seconds of the batch, and the silence that fills it up to longest × count where the library pads. */

@@ -286,6 +286,18 @@ describe('picking a batch', () => {
 		expect(picked(lines, { maxBatchSeconds: 25, padded: false })).toEqual([0, 10, 20]);
 	});
 
+	it('lets no short clip wait for a much longer one where nothing is padded', () => {
+		const among = { maxBatchSeconds: 40, padded: false };
+		const lines = [
+			{ waiting: [waiting(0, 3)] },
+			{ waiting: [waiting(10, 28)] },
+			{ waiting: [waiting(40, 13)] },
+		];
+		expect(picked(lines, among)).toEqual([0, 40]);
+		expect(picked([...lines].reverse(), among)).toEqual([40, 0]);
+		expect(picked(lines.slice(1), { ...among, maxBatchSeconds: 60 })).toEqual([10]);
+	});
+
 	it('begins with the head of the first line, however ill it fits the others', () => {
 		const lines = [{ waiting: [waiting(0, 19)] }, { waiting: [waiting(10, 1), waiting(11, 1)] }];
 		expect(picked(lines)).toEqual([0]);
