@@ -213,6 +213,8 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly audioContext: number;
 	/** The same of each clip of a batch; absent = `audioContext` for all. */
 	readonly audioContexts?: readonly number[];
+	/** On one thread: where there are more threads than cores, others go before this one. Absent = as any other. */
+	readonly background?: boolean;
 	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */
 	readonly firstTryOnly: boolean;
 }
@@ -402,6 +404,9 @@ export interface Versions {
 }
 
 export function devices(): Device[];
+
+/** Gives back to the system what the heap holds free, where it would keep that. Takes milliseconds. */
+export function trimHeap(): void;
 /** Names of the instruction sets that this build of ggml uses, e.g. `AVX2`. */
 export function cpuFeatures(): string[];
 /**

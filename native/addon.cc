@@ -15,6 +15,7 @@
 #include "audio.h"
 #include "bridge.h"
 #include "engine.h"
+#include "platform.h"
 #include "ort.h"
 #include "processor.h"
 #include "sherpa_api.h"
@@ -171,6 +172,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.beam_size = options.Int("beamSize");
 	into.audio_context = options.Int("audioContext");
 	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
+	into.background = options.Value("background").ToBoolean();
 	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
 	into.suppress = options.Ints("suppress");
@@ -570,6 +572,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("loadSherpa", LoadSherpa);
 	set("loadStreaming", LoadStreaming);
 	set("devices", Devices);
+	set("trimHeap", [](const Info&) { TrimHeap(); });
 	set("cpuFeatures", CpuFeatures);
 	set("processorFlags", ProcessorFlagsOf);
 	set("versions", Versions);

@@ -189,6 +189,8 @@ struct WhisperOptions {
 	std::vector<int> audio_contexts;
 	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
 	bool first_try_only = false;
+	/** Where there are more threads than cores, others go before this one. */
+	bool background = false;
 };
 
 /** One set of weights, as many states as lanes. Any thread; at most `lanes` calls at once. */

@@ -59,6 +59,9 @@ size_t ForgetPages(char* begin, char* end);
  * small ones the processor spends half its time on finding where they are. Nothing happens where there are none. */
 void PreferLargePages(char* begin, char* end);
 
+/** For as long as it lives, this thread and those it makes let others go before them where there are more than cores. */
+void GoInBackground();
+
 /** Gives back to the system what the heap holds free, where it would keep it otherwise. */
 void TrimHeap();
 

@@ -124,6 +124,7 @@ void HearStderr(void (*)(const char*, size_t)) {}
 
 // The heap of Windows gives large blocks back as they are freed.
 void TrimHeap() {}
+void GoInBackground() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
 
 size_t ForgetPages(char*, char*) { return 0; }
 // They would take a privilege.

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "matrix.h"
 #include "model_file.h"
 #include "ort.h"
+#include "platform.h"
 #include "whisper_internals.h"
 
 namespace earshot {
@@ -381,15 +384,8 @@ public:
 		if (!options.audio_contexts.empty() && options.audio_contexts.size() != clips.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		return InLane<std::vector<RawResult>>(clips.size(), [&](Lane& lane) -> Expected<std::vector<RawResult>> {
-			if (clips.size() > 1 && InStep(lane, options)) return RunTogether(lane, clips, options, cancel);
-			std::vector<RawResult> made;
-			for (size_t i = 0; i < clips.size(); i++) {
-				Expected<RawResult> result = RunClip(lane, clips[i], Of(options, i), cancel);
-				if (!result) return result.failure();
-				made.push_back(std::move(*result));
-			}
-			return made;
+		return InLane<std::vector<RawResult>>(clips.size(), [&](Lane& lane) {
+			return InBackground(options, [&] { return Hear(lane, clips, options, cancel); });
 		});
 	}
 
@@ -433,6 +429,31 @@ private:
 		const std::lock_guard lock(mutex_);
 		lanes_.push_back(std::move(lane));
 		return result;
+	}
+
+	Expected<std::vector<RawResult>> Hear(
+		Lane& lane, const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
+		if (clips.size() > 1 && InStep(lane, options)) return RunTogether(lane, clips, options, cancel);
+		std::vector<RawResult> made;
+		for (size_t i = 0; i < clips.size(); i++) {
+			Expected<RawResult> result = RunClip(lane, clips[i], Of(options, i), cancel);
+			if (!result) return result.failure();
+			made.push_back(std::move(*result));
+		}
+		return made;
+	}
+
+	/** A thread cannot be brought back to what it was, so there is one for the clip alone. Not where a pool of further
+	 * threads is made and kept; and the tokeniser of prompts wants the large stack of the thread that asks. */
+	static Expected<std::vector<RawResult>> InBackground(
+		const Options& options, const std::function<Expected<std::vector<RawResult>>()>& hear) {
+		if (!options.background || options.threads > 1 || !options.prompt.empty()) return hear();
+		Expected<std::vector<RawResult>> heard = Failure{"engine_failed", "the clip was not heard"};
+		std::thread([&] {
+			GoInBackground();
+			heard = Guarded("engine_failed", "whisper.cpp", hear);
+		}).join();
+		return heard;
 	}
 
 	static void Rest(Lane& lane) {

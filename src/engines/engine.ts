@@ -115,6 +115,8 @@ export interface Batch {
 	readonly options: RecognizeOptions;
 	/** Threads each clip may use, >= 1. */
 	readonly threads: number;
+	/** Part of a long recording: where there are more threads than cores, others go before it. */
+	readonly background?: boolean;
 }
 
 export interface Engine {

@@ -194,7 +194,7 @@ class WhisperEngine implements Engine {
 
 	async #transcribe(
 		clips: readonly Clip[],
-		{ options, threads }: Batch,
+		{ options, threads, background = false }: Batch,
 		signal: AbortSignal,
 		how: Pick<WhisperClipOptions, 'audioContexts' | 'firstTryOnly'>,
 	): Promise<RawResult[]> {
@@ -209,6 +209,7 @@ class WhisperEngine implements Engine {
 					{
 						...how,
 						audioContext: 0,
+						background,
 						clip: number,
 						threads: Math.min(threads, this.#settings.maxThreads),
 						language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),

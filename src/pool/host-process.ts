@@ -58,11 +58,12 @@ export class HostProcess {
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: the server's own flags (inspectors, loaders) are not the host's. windowsHide, which fork() hands on:
+		// execArgv: the server's own flags (inspectors, loaders) are not the host's; run-host.ts says when garbage is
+		// collected. windowsHide, which fork() hands on:
 		// a server without a console would open a window for each host.
 		const options = {
 			env,
-			execArgv: [],
+			execArgv: ['--expose-gc'],
 			serialization: 'advanced',
 			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
 			windowsHide: true,

@@ -8,6 +8,7 @@ import type { ModelEntry } from '../catalog/model-entry.js';
 import { audioContexts, decoderWeights, type EncoderName, encoderNames } from '../config.js';
 import type { Engine } from '../engines/engine.js';
 import { isSherpaType } from '../engines/families.js';
+import { addon } from '../engines/native.js';
 import { loadSherpa } from '../engines/sherpa.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../engines/sherpa-library.js';
 import { loadParakeet, loadWhisper } from '../engines/whisper.js';
@@ -18,6 +19,8 @@ import type { HostSettings } from './host-settings.js';
 
 export interface LoadedModel {
 	readonly parts: PipelineParts;
+	/** Gives the memory of work that is done back to the system. Takes milliseconds. */
+	trim(): void;
 	/** Lets running clips finish, then frees everything. */
 	close(): Promise<void>;
 }
@@ -40,6 +43,7 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 			open: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
 			search: finder.search,
 		},
+		trim: () => addon().trimHeap(),
 		async close() {
 			await scheduler.close();
 			await finder.close();

@@ -3,7 +3,7 @@
  * One per loaded model.
  */
 
-import type { Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
+import type { Batch, Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { BatchReport, SchedulerState } from '../metrics.js';
 import { type Grant, grantFor, type RunningBatch } from './lanes.js';
@@ -34,6 +34,13 @@ export interface SchedulerWatcher {
 interface Waiting extends Submission {
 	settle(result: ClipResult): void;
 	fail(error: EarshotError): void;
+}
+
+/** What begins now. */
+interface Start {
+	readonly batch: readonly Waiting[];
+	readonly grant: Grant;
+	readonly background: boolean;
 }
 
 export class Scheduler {
@@ -120,18 +127,18 @@ export class Scheduler {
 	#dispatch(): void {
 		for (let next = this.#next(); next; next = this.#next()) {
 			this.#queue.take(next.batch);
-			void this.#run(next.batch, next.grant);
+			void this.#run(next);
 		}
 	}
 
 	/** The batch that may start now; undefined where nothing waits or may start. */
-	#next(): { readonly batch: readonly Waiting[]; readonly grant: Grant } | undefined {
+	#next(): Start | undefined {
 		const { lines } = this.#queue;
-		const inTurn = this.#grantFor(lines[0]);
-		if (inTurn) return { batch: pickBatch(lines, this.#batchLimits()), grant: inTurn };
-		for (const line of lines) {
+		for (const [index, line] of lines.entries()) {
 			const grant = this.#grantFor(line);
-			if (grant) return { batch: line.waiting.slice(0, 1), grant };
+			if (!grant) continue;
+			const batch = index === 0 ? pickBatch(lines, this.#batchLimits()) : line.waiting.slice(0, 1);
+			return { batch, grant, background: !isInteractive(line) };
 		}
 		return undefined;
 	}
@@ -154,10 +161,10 @@ export class Scheduler {
 	}
 
 	/** Settles the clip; never rejects. */
-	async #runAlone(waiting: Waiting, threads: number): Promise<void> {
+	async #runAlone(waiting: Waiting, how: Pick<Batch, 'threads' | 'background'>): Promise<void> {
 		try {
 			const { clip, options, signal } = waiting;
-			const [result] = await this.#engine.run({ clips: [clip], options, threads }, signal);
+			const [result] = await this.#engine.run({ clips: [clip], options, ...how }, signal);
 			if (result) waiting.settle(result);
 			else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
 		} catch (thrown) {
@@ -166,11 +173,11 @@ export class Scheduler {
 	}
 
 	/** Settles its own clips; never rejects. */
-	async #run(batch: readonly Waiting[], grant: Grant): Promise<void> {
+	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
 		const running: RunningBatch = { ...grant, seconds: Math.max(...batch.map(secondsOf)) };
-		const { threads } = grant;
+		const how = { threads: grant.threads, background };
 		this.#running.add(running);
 		const { signal, release } = whenAllGone(batch.map((waiting) => waiting.signal));
 		const startedMs = performance.now();
@@ -180,7 +187,7 @@ export class Scheduler {
 				waiting.onStart?.();
 			}
 			const results = await this.#engine.run(
-				{ clips: batch.map(({ clip }) => clip), options, threads },
+				{ clips: batch.map(({ clip }) => clip), options, ...how },
 				signal,
 			);
 			batch.forEach((waiting, index) => {
@@ -195,7 +202,7 @@ export class Scheduler {
 			const again = batch.length > 1 && error.code === 'engine_failed';
 			for (const waiting of batch) {
 				if (waiting.signal.aborted) waiting.fail(cancelled());
-				else if (again) await this.#runAlone(waiting, threads);
+				else if (again) await this.#runAlone(waiting, how);
 				else waiting.fail(error);
 			}
 		} finally {

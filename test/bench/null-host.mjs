@@ -48,6 +48,7 @@ runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
 	const { search } = everythingIsSpeech;
 	return {
 		parts: { facts, limits, scheduler, open: decoder({ maxAudioSeconds }), search },
+		trim() {},
 		close: () => scheduler.close(),
 	};
 });

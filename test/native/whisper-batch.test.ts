@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
-import { loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
+import { addon, loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
 
 const open: Binding.WhisperModel[] = [];
 afterAll(() => Promise.all(open.map((model) => model.close())));
@@ -81,6 +81,23 @@ describe('a batch of clips', () => {
 		await expect(running).rejects.toMatchObject({ code: 'cancelled' });
 		const [after] = await model.transcribeBatch([samplesOf('tones-abc')], whisperClip);
 		expect(after && textOf(after)).toBe('alpha bravo charlie');
+	});
+
+	test('is not disturbed by a heap that is trimmed meanwhile', async () => {
+		const model = await load();
+		const clips = ['tones-abc', 'tones-a', 'tones-abcde'].map(samplesOf);
+		const running = model.transcribeBatch(clips, whisperClip);
+		for (let time = 0; time < 20; time++) addon.trimHeap();
+		expect((await running).map(textOf).slice(0, 2)).toEqual(['alpha bravo charlie', 'alpha']);
+	});
+
+	test('says the same in the background', async () => {
+		const model = await load();
+		const clips = ['tones-abc', 'tones-a'].map(samplesOf);
+		for (const background of [true, false, true]) {
+			const made = await model.transcribeBatch(clips, { ...whisperClip, background });
+			expect(made.map(textOf)).toEqual(['alpha bravo charlie', 'alpha']);
+		}
 	});
 
 	test('comes one after the other where decoding together brings nothing', async () => {

@@ -63,6 +63,19 @@ describe('the scheduler', () => {
 		]);
 	});
 
+	it('tells the engine which clips are of a long recording, so that others may go before them', async () => {
+		const { engine, submit } = arrange();
+		const long = {};
+		for (const start of [0, 20, 40]) void submit(long, start, { seconds: 20 });
+		await settled();
+		void submit({}, 100);
+		for (let clips = 0; clips < 4; clips++) await engine.finishCurrent();
+		const background = engine.ran.map((batch) => [batch.clips[0]?.start, batch.background] as const);
+		expect(new Map(background)).toEqual(
+			new Map([...[0, 20, 100].map((start) => [start, false] as const), [40, true]]),
+		);
+	});
+
 	it('tries each clip of a failed batch alone, so that one costs only itself', async () => {
 		const { engine, submit } = arrange({ maxBatchClips: 3 });
 		void submit({}, 0);
