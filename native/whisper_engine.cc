@@ -443,11 +443,14 @@ private:
 		return made;
 	}
 
-	/** A thread cannot be brought back to what it was, so there is one for the clip alone. Not where a pool of further
-	 * threads is made and kept; and the tokeniser of prompts wants the large stack of the thread that asks. */
+	/** Whether clips may run on threads made for them: not where a pool of further threads is made and kept; and the
+	 * tokeniser of prompts wants the large stack of the thread that asks. */
+	static bool OnOwnThreads(const Options& options) { return options.threads == 1 && options.prompt.empty(); }
+
+	/** A thread cannot be brought back to what it was, so there is one for the clip alone. */
 	static Expected<std::vector<RawResult>> InBackground(
 		const Options& options, const std::function<Expected<std::vector<RawResult>>()>& hear) {
-		if (!options.background || options.threads > 1 || !options.prompt.empty()) return hear();
+		if (!options.background || !OnOwnThreads(options)) return hear();
 		Expected<std::vector<RawResult>> heard = Failure{"engine_failed", "the clip was not heard"};
 		std::thread([&] {
 			GoInBackground();
@@ -478,11 +481,10 @@ private:
 			static_cast<int>(kMostVectors));
 	}
 
-	/** Not where a token's work is spread over threads, nor where several candidates share a reading already. The
-	 * tokeniser of prompts wants the large stack of the thread that asks. */
+	/** Not where several candidates share a reading already. */
 	bool InStep(const Lane& lane, const Options& options) const {
-		return info_.clips_together > 1 && options.threads == 1 && options.beam_size <= 1 && options.prompt.empty() &&
-			lane.state && internals::OnProcessor(lane.state.get());
+		return info_.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1 && lane.state &&
+			internals::OnProcessor(lane.state.get());
 	}
 
 	Expected<std::vector<RawResult>> RunTogether(

@@ -13,6 +13,7 @@ import { onnxNodes } from '../../src/engines/onnx-nodes.js';
 import { configOf } from '../../src/engines/sherpa.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { filesOf, generated, type ModelFixture, modelFixture, root } from '../helpers/fixtures.js';
+import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
 
 interface NodeGypBuild {
 	(folder: string): typeof Binding;
@@ -64,33 +65,16 @@ export async function encodersOf(
 
 export function loadWhisper(lanes = 2, file = tonesModel) {
 	return addon.loadWhisper({
+		...usualLoad,
 		path: file,
 		lanes,
 		maxThreads: 2,
-		useGpu: false,
-		gpuDevice: 0,
-		alignmentHeads: [],
 	});
 }
 
 export const sherpaClip: Binding.SherpaClipOptions = { clip: 1, stream: {}, hotwords: '', changes: {} };
 
-export const whisperClip: Binding.WhisperClipOptions = {
-	clip: 1,
-	threads: 1,
-	language: 'en',
-	languages: [],
-	translate: false,
-	prompt: '',
-	temperature: 0,
-	temperatureIncrement: 0,
-	tokenTimestamps: false,
-	beamSize: 1,
-	audioContext: 0,
-	firstTryOnly: false,
-	suppress: [],
-	suppressNonSpeech: false,
-};
+export const whisperClip = usualClip;
 
 export interface Decoded extends Binding.AudioInfo {
 	readonly samples: Float32Array;

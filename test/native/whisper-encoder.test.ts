@@ -73,6 +73,21 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 	return a.reduce((largest, value, at) => Math.max(largest, Math.abs(value - (b[at] ?? Number.NaN))), 0);
 }
 
+/** The same text, tokens and times; returns what both made. */
+async function expectSameWords(
+	name: string,
+	ours: Binding.WhisperModel,
+	others: Binding.WhisperModel,
+): Promise<readonly [Binding.RawResult, Binding.RawResult]> {
+	const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
+	const a = await ours.transcribe(samplesOf(name), options);
+	const b = await others.transcribe(samplesOf(name), options);
+	expect(textOf(a)).toBe(textOf(b));
+	expect(a.tokenIds).toEqual(b.tokenIds);
+	expect(a.tokenTimes).toEqual(b.tokenTimes);
+	return [a, b];
+}
+
 const codeOf = (promise: Promise<unknown>) =>
 	promise.then(
 		() => 'fulfilled',
@@ -165,14 +180,7 @@ describe('what the encoder makes in 8 bits', () => {
 		'says of %s what the exact one says',
 		async (name) => {
 			const [ours, exact] = [await loadInt8(tonesModel), await loadWith('onnx', tonesModel)];
-			const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
-			const [a, b] = [
-				await ours.transcribe(samplesOf(name), options),
-				await exact.transcribe(samplesOf(name), options),
-			];
-			expect(textOf(a)).toBe(textOf(b));
-			expect(a.tokenIds).toEqual(b.tokenIds);
-			expect(a.tokenTimes).toEqual(b.tokenTimes);
+			await expectSameWords(name, ours, exact);
 		},
 	);
 });
@@ -252,14 +260,7 @@ describe('text and times', () => {
 		'of %s are those with ggml',
 		async (name) => {
 			const [ours, ggmls] = [await loadWith('onnx', tonesModel), await loadWith('ggml', tonesModel)];
-			const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
-			const [a, b] = [
-				await ours.transcribe(samplesOf(name), options),
-				await ggmls.transcribe(samplesOf(name), options),
-			];
-			expect(textOf(a)).toBe(textOf(b));
-			expect(a.tokenIds).toEqual(b.tokenIds);
-			expect(a.tokenTimes).toEqual(b.tokenTimes);
+			const [a, b] = await expectSameWords(name, ours, ggmls);
 			const timesOf = ({ segments }: Binding.RawResult) =>
 				segments.filter((_, at) => [0, 1, 2, 6].includes(at % addon.SEGMENT_FIELDS));
 			expect(timesOf(a)).toEqual(timesOf(b));

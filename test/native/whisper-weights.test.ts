@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { samplesOf } from '../helpers/fixtures.js';
 import { encodeWhisper } from '../helpers/ggml.js';
+import { usualLoad } from '../helpers/whisper-usual.mjs';
 import { addon, encodersOf, loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'earshot-weights-'));
@@ -56,8 +57,7 @@ afterAll(async () => {
 });
 
 async function load(file: string, more: Partial<Binding.WhisperLoad> = {}): Promise<Binding.WhisperModel> {
-	const plain = { lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] };
-	const model = await addon.loadWhisper({ path: file, ...plain, ...more });
+	const model = await addon.loadWhisper({ ...usualLoad, path: file, ...more });
 	open.push(model);
 	return model;
 }
