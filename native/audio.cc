@@ -11,6 +11,8 @@
 #include <cstring>
 #include <mutex>
 #include <numbers>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +37,10 @@ Failure Unsupported(std::string text) { return {"audio_unsupported", std::move(t
 Failure TooLong(double max_seconds) {
 	return {"audio_too_long", "the recording is longer than " + std::to_string(std::lround(max_seconds)) + " s"};
 }
+
+constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not check everywhere
+constexpr int kMinRate = 4000;
+constexpr int kMaxRate = 768000;
 
 /** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
 constexpr double kForgivenSeconds = 0.05;
@@ -86,6 +92,14 @@ public:
 	void Commit(size_t count) { end_ += count; }
 	size_t size() const { return end_ - begin_; }
 
+	/** For a recording shorter than a resampler's filter, a few milliseconds, which keeps it: as good as silence. */
+	size_t AppendSilence(double seconds) {
+		const auto count = static_cast<size_t>(std::ceil(std::min(seconds, 1.0) * kSampleRate));
+		std::fill_n(Extend(count), count, 0.0F);
+		Commit(count);
+		return count;
+	}
+
 	/** Takes up to `count` off the front. */
 	size_t Take(float* into, size_t count) {
 		count = std::min(count, size());
@@ -108,6 +122,212 @@ void MakeSane(float* samples, size_t count) {
 	}
 }
 
+/** A recording being decoded from its start to its end. */
+class Decoding {
+public:
+	virtual ~Decoding() = default;
+	virtual Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) = 0;
+	virtual AudioInfo Info() const = 0;
+};
+
+// ---- WAV ---------------------------------------------------------------------------------------
+
+bool IsWav(const Reader& reader) {
+	uint8_t head[12];
+	return reader.Read(0, head, sizeof(head)) == sizeof(head) && std::memcmp(head, "RIFF", 4) == 0 &&
+		std::memcmp(head + 8, "WAVE", 4) == 0;
+}
+
+uint32_t Little(const uint8_t* bytes, int count) {
+	uint32_t value = 0;
+	for (int i = count - 1; i >= 0; i--) value = value << 8 | bytes[i];
+	return value;
+}
+
+constexpr int kWavPcm = 1, kWavFloat = 3, kWavExtensible = 0xFFFE;
+
+struct WavFormat {
+	/** kWavPcm, kWavFloat, or what this file does not know. */
+	int tag = 0;
+	int channels = 0, rate = 0, bits = 0;
+	/** Bytes of a frame. */
+	int stride = 0;
+};
+
+struct WavFile {
+	WavFormat format;
+	/** Where the samples begin, and how many bytes of them the header promises. */
+	int64_t data = 0, promised = 0;
+};
+
+/** `chunk` has 40 bytes, of which the file has `size`. */
+WavFormat WavFormatOf(const uint8_t* chunk, int64_t size) {
+	/** What follows the tag in the 16 bytes that name a format. */
+	static constexpr uint8_t kTagged[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
+	const auto number = [chunk](int at, int count) { return static_cast<int>(Little(chunk + at, count)); };
+	WavFormat format = {number(0, 2), number(2, 2), number(4, 4), number(14, 2), number(12, 2)};
+	if (format.tag == kWavExtensible && size >= 40 && std::memcmp(chunk + 26, kTagged, sizeof kTagged) == 0) {
+		format.tag = number(24, 2);
+	}
+	return format;
+}
+
+/** A file has some ten; it may hold millions, of no bytes each. */
+constexpr int kMaxWavChunks = 100;
+
+/** What a WAV file says of itself, none of which need be true; none where it holds anything but PCM or floats. */
+std::optional<WavFile> ReadWav(const Reader& reader) {
+	if (!IsWav(reader)) return std::nullopt;
+	WavFile wav;
+	int64_t at = 12;
+	uint8_t head[8];
+	for (int chunk = 0; wav.data == 0; chunk++) {
+		if (chunk == kMaxWavChunks || reader.Read(at, head, sizeof head) != sizeof head) return std::nullopt;
+		const int64_t size = Little(head + 4, 4);
+		if (std::memcmp(head, "data", 4) == 0) {
+			wav.data = at + 8;
+			wav.promised = size;
+		} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && wav.format.tag == 0) {
+			uint8_t content[40] = {};
+			if (reader.Read(at + 8, content, sizeof content) < 16) return std::nullopt;
+			wav.format = WavFormatOf(content, size);
+		}
+		at += 8 + size + (size & 1);
+	}
+	const auto& [tag, channels, rate, bits, stride] = wav.format;
+	const bool known = (tag == kWavPcm && (bits == 8 || bits == 16 || bits == 24 || bits == 32)) ||
+		(tag == kWavFloat && (bits == 32 || bits == 64));
+	const bool usual = channels >= 1 && channels <= kMaxChannels && rate >= kMinRate && rate <= kMaxRate &&
+		stride == channels * bits / 8;
+	return known && usual ? std::optional(wav) : std::nullopt;
+}
+
+template <class Sample, class Convert>
+void ConvertAll(const uint8_t* bytes, size_t count, float* into, Convert convert) {
+	for (size_t i = 0; i < count; i++) {
+		Sample sample;
+		std::memcpy(&sample, bytes + i * sizeof sample, sizeof sample);
+		into[i] = convert(sample);
+	}
+}
+
+/** So many samples, of whichever channels, as numbers in [-1, 1]. */
+void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, float* into) {
+	if (format.tag == kWavFloat) {
+		if (format.bits == 32) ConvertAll<float>(bytes, count, into, [](float value) { return value; });
+		if (format.bits == 64) ConvertAll<double>(bytes, count, into, [](double value) { return static_cast<float>(value); });
+		MakeSane(into, count);
+	} else if (format.bits == 8) {
+		ConvertAll<uint8_t>(bytes, count, into, [](uint8_t value) { return (static_cast<float>(value) - 128) / 128; });
+	} else if (format.bits == 16) {
+		ConvertAll<int16_t>(bytes, count, into, [](int16_t value) { return static_cast<float>(value) / 32768; });
+	} else if (format.bits == 32) {
+		ConvertAll<int32_t>(bytes, count, into, [](int32_t value) { return static_cast<float>(value) / 2147483648.0F; });
+	} else {
+		for (size_t i = 0; i < count; i++) {
+			const auto value = static_cast<int32_t>(Little(bytes + 3 * i, 3) << 8);
+			into[i] = static_cast<float>(value) / 2147483648.0F;
+		}
+	}
+}
+
+/** One channel to kSampleRate, as it comes. */
+class MonoResampler {
+public:
+	/** `rate` is another than kSampleRate; `frames`: how many will come in all. */
+	static Expected<std::unique_ptr<MonoResampler>> Make(int rate, int64_t frames);
+	virtual ~MonoResampler() = default;
+	/** Appends what these yield; `last`: no others follow. */
+	virtual Expected<Done> Feed(const float* samples, size_t count, bool last, Samples& out) = 0;
+};
+
+/** PCM or floats of a WAV file, every channel as loud as the others. */
+class WavDecoding final : public Decoding {
+public:
+	static Expected<std::unique_ptr<Decoding>> Open(const Reader& reader, const WavFile& wav, double max_seconds) {
+		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav));
+		const int64_t frames = decoding->frames_;
+		if (frames <= 0) return Unsupported("the recording holds no sample");
+		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
+		if (wav.format.rate != kSampleRate) {
+			auto resampler = MonoResampler::Make(wav.format.rate, frames);
+			if (!resampler) return resampler.failure();
+			decoding->resampler_ = std::move(*resampler);
+		}
+		return std::unique_ptr<Decoding>(std::move(decoding));
+	}
+
+	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) override {
+		size_t read = samples_.Take(into, count);
+		while (read < count && next_ < frames_) {
+			if (cancel.Requested()) return Cancelled();
+			if (auto more = ReadBlock(); !more) return more.failure();
+			read += samples_.Take(into + read, count - read);
+		}
+		return ReadAudio{read, 0};
+	}
+
+	AudioInfo Info() const override {
+		const auto& [tag, channels, rate, bits, stride] = wav_.format;
+		AudioInfo info;
+		info.container = "wav";
+		// FFmpeg's names.
+		info.codec = tag == kWavFloat ? "pcm_f" : bits == 8 ? "pcm_u" : "pcm_s";
+		info.codec += std::to_string(bits) + (bits == 8 ? "" : "le");
+		info.sample_rate = rate;
+		info.channels = channels;
+		info.declared_seconds = static_cast<double>(frames_) / rate;
+		return info;
+	}
+
+private:
+	WavDecoding(const Reader& reader, const WavFile& wav)
+		: reader_(reader),
+		  wav_(wav),
+		  frames_(std::min(wav.promised, reader.size() - wav.data) / wav.format.stride),
+		  bytes_(static_cast<size_t>(kBlockFrames * wav.format.stride)) {}
+
+	/** Appends what the next frames yield. */
+	Expected<Done> ReadBlock() {
+		const auto& [tag, channels, rate, bits, stride] = wav_.format;
+		const int64_t wanted = std::min(kBlockFrames, frames_ - next_) * stride;
+		if (reader_.Read(wav_.data + next_ * stride, bytes_.data(), wanted) != wanted) {
+			return Unsupported("the file cannot be read");
+		}
+		const auto count = static_cast<size_t>(wanted / stride);
+		next_ += static_cast<int64_t>(count);
+		values_.resize(count * static_cast<size_t>(channels));
+		ConvertWav(bytes_.data(), values_.size(), wav_.format, values_.data());
+		const float* frame = values_.data();
+		for (size_t i = 0; channels > 1 && i < count; i++, frame += channels) {
+			values_[i] = std::accumulate(frame, frame + channels, 0.0F) / static_cast<float>(channels);
+		}
+		if (!resampler_) {
+			std::copy_n(values_.data(), count, samples_.Extend(count));
+			samples_.Commit(count);
+			return Done{};
+		}
+		if (auto fed = resampler_->Feed(values_.data(), count, next_ == frames_, samples_); !fed) return fed.failure();
+		given_ += samples_.size();
+		if (next_ == frames_ && given_ == 0) samples_.AppendSilence(static_cast<double>(frames_) / rate);
+		return Done{};
+	}
+
+	static constexpr int64_t kBlockFrames = 4096;
+
+	const Reader& reader_;
+	const WavFile wav_;
+	const int64_t frames_;
+	/** The first frame that was not read. */
+	int64_t next_ = 0;
+	/** None at kSampleRate. */
+	std::unique_ptr<MonoResampler> resampler_;
+	std::vector<uint8_t> bytes_;
+	std::vector<float> values_;
+	Samples samples_;
+	uint64_t given_ = 0;
+};
+
 }  // namespace
 
 #ifdef EARSHOT_FFMPEG
@@ -116,9 +336,6 @@ namespace {
 
 Failure OutOfMemory() { return {"out_of_memory", "no memory for decoding the recording"}; }
 
-constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not check everywhere
-constexpr int kMinRate = 4000;
-constexpr int kMaxRate = 768000;
 constexpr int kMaxStreams = 100;
 constexpr int64_t kProbeBytes = 5 << 20;
 constexpr int64_t kProbeMicroseconds = 10'000'000;
@@ -164,12 +381,6 @@ std::string ErrorText(int code) {
 }
 
 /** Every audio decoder's name: given to FFmpeg so that probing opens no decoder of video or subtitles. */
-bool IsWav(const Reader& reader) {
-	uint8_t head[12];
-	return reader.Read(0, head, sizeof(head)) == sizeof(head) && std::memcmp(head, "RIFF", 4) == 0 &&
-		std::memcmp(head + 8, "WAVE", 4) == 0;
-}
-
 const std::string& AudioDecoders() {
 	static const std::string names = [] {
 		std::string joined;
@@ -294,22 +505,51 @@ private:
 	int rate_ = 0, format_ = -1, channels_ = 0;
 };
 
-/** A recording being decoded from its start to its end. */
-class Decoding {
+class SwrMono final : public MonoResampler {
+public:
+	/** `frame` is empty. */
+	SwrMono(AVFrame* frame, int rate) : frame_(frame) {
+		frame_->format = AV_SAMPLE_FMT_FLT;
+		frame_->sample_rate = rate;
+		av_channel_layout_default(&frame_->ch_layout, 1);
+	}
+
+	Expected<Done> Feed(const float* samples, size_t count, bool last, Samples& out) override {
+		frame_->data[0] = reinterpret_cast<uint8_t*>(const_cast<float*>(samples));
+		frame_->nb_samples = static_cast<int>(count);
+		if (!resampler_.Feed(frame_.get(), out)) return OutOfMemory();
+		if (last) resampler_.Feed(nullptr, out);
+		return Done{};
+	}
+
+private:
+	Resampler resampler_;
+	/** Points to samples that are not its own. */
+	std::unique_ptr<AVFrame, FrameFree> frame_;
+};
+
+Expected<std::unique_ptr<MonoResampler>> MonoResampler::Make(int rate, int64_t) {
+	AVFrame* frame = av_frame_alloc();
+	if (frame == nullptr) return OutOfMemory();
+	return std::unique_ptr<MonoResampler>(std::make_unique<SwrMono>(frame, rate));
+}
+
+/** What FFmpeg knows, which is nearly everything. */
+class FfmpegDecoding final : public Decoding {
 public:
 	/** Decodes up to the first sample, so that what is no recording is refused here. */
 	static Expected<std::unique_ptr<Decoding>> Open(
 		const Reader& reader, const std::string& name, double max_seconds, const Cancel& cancel) {
-		std::unique_ptr<Decoding> decoding(new Decoding(reader, max_seconds));
+		std::unique_ptr<FfmpegDecoding> decoding(new FfmpegDecoding(reader, max_seconds));
 		decoding->input_.cancel = &cancel;
 		if (auto opened = decoding->OpenStream(name, cancel); !opened) return opened.failure();
 		while (!decoding->ended_ && decoding->samples_.size() == 0) {
 			if (auto stepped = decoding->Step(cancel); !stepped) return stepped.failure();
 		}
-		return decoding;
+		return std::unique_ptr<Decoding>(std::move(decoding));
 	}
 
-	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) {
+	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) override {
 		input_.cancel = &cancel;
 		size_t read = samples_.Take(into, count);
 		while (read < count && !ended_) {
@@ -319,7 +559,7 @@ public:
 		return ReadAudio{read, skipped_packets_};
 	}
 
-	AudioInfo Info() const {
+	AudioInfo Info() const override {
 		AudioInfo info;
 		info.container = format_->iformat->name;
 		info.codec = avcodec_get_name(codec_->codec_id);
@@ -335,7 +575,7 @@ public:
 	}
 
 private:
-	Decoding(const Reader& reader, double max_seconds)
+	FfmpegDecoding(const Reader& reader, double max_seconds)
 		: max_seconds_(max_seconds), max_samples_((max_seconds + kForgivenSeconds) * kSampleRate), input_{reader} {}
 
 	Expected<Done> OpenStream(const std::string& name, const Cancel& cancel) {
@@ -455,12 +695,7 @@ private:
 		ended_ = true;
 		Feed(nullptr);
 		if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
-		if (decoded_ == 0 && source_seconds_ > 0) {
-			// Less than the filter's length, a few milliseconds: swresample keeps it. As good as silence.
-			decoded_ = static_cast<uint64_t>(std::ceil(std::min(source_seconds_, 1.0) * kSampleRate));
-			std::fill_n(samples_.Extend(decoded_), decoded_, 0.0F);
-			samples_.Commit(decoded_);
-		}
+		if (decoded_ == 0 && source_seconds_ > 0) decoded_ = samples_.AppendSilence(source_seconds_);
 		if (decoded_ == 0) {
 			return Unsupported(std::string("its ") + avcodec_get_name(codec_->codec_id) +
 				" stream decodes to no sample (" + std::to_string(skipped_packets_) + " packets could not be decoded)");
@@ -487,8 +722,19 @@ private:
 	bool ended_ = false;
 };
 
-/** The name that FFmpeg's probing is told. */
-std::string NameOf(const AudioSource& source) { return ProbeName(source.path); }
+/** A WAV that holds one channel, and all the samples that its header promises. */
+bool IsPlain(const WavFile& wav, const Reader& reader) {
+	return wav.format.channels == 1 && wav.promised > 0 && wav.data + wav.promised <= reader.size();
+}
+
+/** FFmpeg looks for other codecs in what a WAV calls PCM, since DTS hides there, in two channels: that costs many
+ * times what reading a plain one does. */
+Expected<std::unique_ptr<Decoding>> OpenDecoding(
+	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel) {
+	const auto wav = ReadWav(reader);
+	if (wav && IsPlain(*wav, reader)) return WavDecoding::Open(reader, *wav, max_seconds);
+	return FfmpegDecoding::Open(reader, ProbeName(source.path), max_seconds, cancel);
+}
 
 void LogFfmpeg(void* context, int level, const char* form, va_list arguments) {
 	// A stranger's broken file is no error of this server: all of it is for the curious.
@@ -520,163 +766,70 @@ void InitAudio() {
 
 namespace {
 
-uint32_t Little(const uint8_t* bytes, int count) {
-	uint32_t value = 0;
-	for (int i = count - 1; i >= 0; i--) value = value << 8 | bytes[i];
-	return value;
-}
-
-struct WavFormat {
-	int tag = 0, channels = 0, rate = 0, bits = 0, stride = 0;
-};
-
-float WavSample(const uint8_t* bytes, const WavFormat& format) {
-	if (format.tag == 3 && format.bits == 32) {
-		float value;
-		std::memcpy(&value, bytes, sizeof value);
-		return value;
-	}
-	if (format.tag == 3) {
-		double value;
-		std::memcpy(&value, bytes, sizeof value);
-		return static_cast<float>(value);
-	}
-	if (format.bits == 8) return (static_cast<float>(bytes[0]) - 128) / 128;
-	const uint32_t raw = Little(bytes, format.bits / 8) << (32 - format.bits);
-	return static_cast<float>(static_cast<int32_t>(raw)) / 2147483648.0F;
-}
-
-/** A WAV file being decoded from its start to its end. */
-class Decoding {
+/** A windowed sinc with 64 zero crossings, cut below the lower of both Nyquist frequencies. */
+class SincResampler final : public MonoResampler {
 public:
-	static Expected<std::unique_ptr<Decoding>> Open(
-		const Reader& reader, const std::string&, double max_seconds, const Cancel&) {
-		uint8_t head[40];
-		if (reader.Read(0, head, 12) != 12 || std::memcmp(head, "RIFF", 4) != 0 ||
-			std::memcmp(head + 8, "WAVE", 4) != 0) {
-			return Unsupported("this build decodes WAV only (EARSHOT_FFMPEG=off)");
-		}
-		WavFormat format;
-		int64_t at = 12, data = 0, data_size = 0;
-		while (data == 0 && reader.Read(at, head, 8) == 8) {
-			int64_t size = Little(head + 4, 4);
-			if (std::memcmp(head, "data", 4) == 0) {
-				data = at + 8;
-				data_size = std::min(size, reader.size() - data);
-			} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && reader.Read(at + 8, head, 40) >= 16) {
-				format = {static_cast<int>(Little(head, 2)), static_cast<int>(Little(head + 2, 2)),
-					static_cast<int>(Little(head + 4, 4)), static_cast<int>(Little(head + 14, 2)),
-					static_cast<int>(Little(head + 12, 2))};
-				if (format.tag == 0xFFFE && size >= 40) format.tag = static_cast<int>(Little(head + 24, 2));
-			}
-			at += 8 + size + (size & 1);
-		}
-		const bool known =
-			(format.tag == 1 && (format.bits == 8 || format.bits == 16 || format.bits == 24 || format.bits == 32)) ||
-			(format.tag == 3 && (format.bits == 32 || format.bits == 64));
-		if (!known || format.channels < 1 || format.channels > 64 || format.rate < 4000 || format.rate > 768000 ||
-			format.stride != format.channels * format.bits / 8) {
-			return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
-		}
-		std::unique_ptr<Decoding> decoding(new Decoding(reader, format, data, data_size / format.stride));
-		if (decoding->frames_ == 0 || decoding->count_ == 0) return Unsupported("the recording holds no sample");
-		const double seconds = static_cast<double>(decoding->frames_) / format.rate;
-		if (seconds > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
-		return decoding;
-	}
+	SincResampler(int rate, int64_t frames)
+		: frames_(frames),
+		  count_(std::llround(static_cast<double>(frames) / rate * kSampleRate)),
+		  ratio_(static_cast<double>(rate) / kSampleRate),
+		  cutoff_(std::min(1.0, 1.0 / ratio_) * 0.95),
+		  half_(32 / cutoff_) {}
 
-	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) {
-		count = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(count), count_ - given_));
-		for (size_t i = 0; i < count; i++) {
+	Expected<Done> Feed(const float* samples, size_t count, bool, Samples& out) override {
+		const auto needed = std::llround(std::ceil(static_cast<double>(given_) * ratio_ - half_));
+		const auto stale = std::clamp<int64_t>(needed - start_, 0, static_cast<int64_t>(mono_.size()));
+		mono_.erase(mono_.begin(), mono_.begin() + stale);
+		start_ += stale;
+		mono_.insert(mono_.end(), samples, samples + count);
+		for (; given_ < count_; given_++) {
 			const double centre = static_cast<double>(given_) * ratio_;
 			const auto last = std::min<int64_t>(frames_ - 1, std::llround(std::floor(centre + half_)));
-			while (mono_start_ + static_cast<int64_t>(mono_.size()) <= last) {
-				if (cancel.Requested()) return Cancelled();
-				if (auto more = ReadBlock(std::llround(std::ceil(centre - half_))); !more) return more.failure();
-			}
-			into[i] = At(centre, last);
-			given_++;
+			if (last >= start_ + static_cast<int64_t>(mono_.size())) break;
+			float* into = out.Extend(1);
+			*into = At(centre, last);
+			MakeSane(into, 1);
+			out.Commit(1);
 		}
-		MakeSane(into, count);
-		return ReadAudio{count, 0};
-	}
-
-	AudioInfo Info() const {
-		AudioInfo info;
-		info.container = "wav";
-		info.codec = "pcm";
-		info.sample_rate = format_.rate;
-		info.channels = format_.channels;
-		info.declared_seconds = static_cast<double>(frames_) / format_.rate;
-		return info;
+		return Done{};
 	}
 
 private:
-	Decoding(const Reader& reader, const WavFormat& format, int64_t data, int64_t frames)
-		: reader_(reader),
-		  format_(format),
-		  data_(data),
-		  frames_(frames),
-		  count_(std::llround(static_cast<double>(frames) / format.rate * kSampleRate)),
-		  ratio_(static_cast<double>(format.rate) / kSampleRate),
-		  cutoff_(std::min(1.0, 1.0 / ratio_) * 0.95),
-		  half_(format.rate == kSampleRate ? 0 : 32 / cutoff_) {}
-
-	/** One sample: a windowed sinc with 64 zero crossings, cut below the lower of both Nyquist frequencies. */
 	float At(double centre, int64_t last) const {
-		if (format_.rate == kSampleRate) return mono_[static_cast<size_t>(given_ - mono_start_)];
 		double sum = 0;
 		for (int64_t k = std::max<int64_t>(0, std::llround(std::ceil(centre - half_))); k <= last; k++) {
 			const double distance = static_cast<double>(k) - centre;
 			const double x = std::numbers::pi * distance * cutoff_;
 			const double sinc = std::abs(x) < 1e-9 ? 1.0 : std::sin(x) / x;
 			const double window = 0.5 + 0.5 * std::cos(std::numbers::pi * distance / half_);
-			sum += mono_[static_cast<size_t>(k - mono_start_)] * sinc * window;
+			sum += mono_[static_cast<size_t>(k - start_)] * sinc * window;
 		}
 		return static_cast<float>(sum * cutoff_);
 	}
 
-	/** Forgets what is before `needed`, a frame, and reads the next frames. */
-	Expected<Done> ReadBlock(int64_t needed) {
-		const auto stale = std::clamp<int64_t>(needed - mono_start_, 0, static_cast<int64_t>(mono_.size()));
-		mono_.erase(mono_.begin(), mono_.begin() + stale);
-		mono_start_ += stale;
-		const int64_t done = mono_start_ + static_cast<int64_t>(mono_.size());
-		const int64_t wanted = std::min<int64_t>(kBlockFrames, frames_ - done);
-		block_.resize(static_cast<size_t>(format_.stride) * kBlockFrames);
-		const int64_t got =
-			reader_.Read(data_ + done * format_.stride, block_.data(), wanted * format_.stride) / format_.stride;
-		if (got <= 0) return Unsupported("the file cannot be read");
-		for (int64_t i = 0; i < got; i++) {
-			float sum = 0;
-			for (int c = 0; c < format_.channels; c++) {
-				sum += WavSample(block_.data() + i * format_.stride + c * format_.bits / 8, format_);
-			}
-			mono_.push_back(sum / static_cast<float>(format_.channels));
-		}
-		MakeSane(mono_.data() + mono_.size() - got, static_cast<size_t>(got));
-		return Done{};
-	}
-
-	static constexpr int64_t kBlockFrames = 4096;
-
-	const Reader& reader_;
-	const WavFormat format_;
-	/** Where the samples begin, and how many frames of them there are. */
-	const int64_t data_, frames_;
+	const int64_t frames_;
 	/** Samples to give, and given. */
 	const int64_t count_;
 	int64_t given_ = 0;
 	const double ratio_, cutoff_, half_;
-	/** Frames from `mono_start_` on, mixed down. */
+	/** Frames from `start_` on. */
 	std::vector<float> mono_;
-	int64_t mono_start_ = 0;
-	std::vector<uint8_t> block_;
+	int64_t start_ = 0;
 };
 
-std::string NameOf(const AudioSource&) { return ""; }
+Expected<std::unique_ptr<Decoding>> OpenDecoding(
+	const Reader& reader, const AudioSource&, double max_seconds, const Cancel&) {
+	if (!IsWav(reader)) return Unsupported("this build decodes WAV only (EARSHOT_FFMPEG=off)");
+	const auto wav = ReadWav(reader);
+	if (!wav) return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
+	return WavDecoding::Open(reader, *wav, max_seconds);
+}
 
 }  // namespace
+
+Expected<std::unique_ptr<MonoResampler>> MonoResampler::Make(int rate, int64_t frames) {
+	return std::unique_ptr<MonoResampler>(std::make_unique<SincResampler>(rate, frames));
+}
 
 AudioVersions GetAudioVersions() { return {"", "", "", ""}; }
 void InitAudio() {}
@@ -718,7 +871,7 @@ public:
 private:
 	Expected<Done> Start(const Cancel& cancel) {
 		decoding_.reset();
-		auto opened = Decoding::Open(*file_, NameOf(source_), max_seconds_, cancel);
+		auto opened = OpenDecoding(*file_, source_, max_seconds_, cancel);
 		if (!opened) return opened.failure();
 		decoding_ = std::move(*opened);
 		return Done{};

@@ -24,6 +24,13 @@ function write(name: string, content: string | Uint8Array): string {
 	return file;
 }
 
+function chunk(name: string, content: Buffer): Buffer {
+	const head = Buffer.alloc(8);
+	head.write(name, 'latin1');
+	head.writeUInt32LE(content.length, 4);
+	return Buffer.concat([head, content, Buffer.alloc(content.length % 2)]);
+}
+
 describe('a recording is decoded to 16 kHz mono', () => {
 	test.each(['u8', 's16', 's24', 's32', 'f32', 'f64'] as const)('from %s samples', async (format) => {
 		const { samples, container, sampleRate, channels, skippedPackets } = await decodeAudio(
@@ -46,6 +53,46 @@ describe('a recording is decoded to 16 kHz mono', () => {
 		const { samples } = await decodeAudio(wav({ rate, seconds: 2 }), anyLength);
 		expect(Math.abs(samples.length - 32_000)).toBeLessThan(50);
 		expect(rms(samples)).toBeCloseTo(0.5 / Math.SQRT2, 1);
+	});
+
+	test.each(['u8', 's16', 's24', 's32', 'f32', 'f64'] as const)(
+		'from one channel of %s as FFmpeg does where the header does not say how much follows',
+		async (format) => {
+			for (const rate of [8000, 16_000, 44_100]) {
+				const recording = { format, rate, seconds: 0.7, wave: tone(440, 0.9) };
+				const plain = await decodeAudio(wav(recording), anyLength);
+				const endless = await decodeAudio(wav({ ...recording, lie: { dataBytes: 0xffffffff } }), anyLength);
+				expect(plain).toMatchObject({
+					container: endless.container,
+					codec: endless.codec,
+					sampleRate: endless.sampleRate,
+					channels: endless.channels,
+				});
+				expect(plain.samples.length).toBe(endless.samples.length);
+				// In steps of 24 bits: FFmpeg resamples doubles as doubles.
+				const steps = (samples: Float32Array) =>
+					Math.max(...samples.map((each, at) => Math.abs(each - (endless.samples[at] ?? 0)))) * 2 ** 23;
+				expect(steps(plain.samples)).toBeLessThan(format === 'f64' && rate !== 16_000 ? 8 : 0.5);
+			}
+		},
+	);
+
+	test('from a WAV with other chunks before its samples and behind them', async () => {
+		const bytes = wav();
+		const odd = chunk('LIST', Buffer.alloc(7, 1));
+		const dressed = Buffer.concat([bytes.subarray(0, 36), odd, bytes.subarray(36), odd]);
+		const { samples } = await decodeAudio(bytes, anyLength);
+		expect((await decodeAudio(dressed, anyLength)).samples).toEqual(samples);
+	});
+
+	test('from a WAV that names its format in 16 bytes', async () => {
+		const bytes = wav({ format: 's24' });
+		const name = Buffer.from('0100000000001000800000aa00389b71', 'hex');
+		const format = Buffer.concat([bytes.subarray(20, 36), Buffer.from([22, 0, 24, 0, 4, 0, 0, 0]), name]);
+		format.writeUInt16LE(0xfffe, 0);
+		const extensible = Buffer.concat([bytes.subarray(0, 12), chunk('fmt ', format), bytes.subarray(36)]);
+		const { samples, codec } = await decodeAudio(bytes, anyLength);
+		expect(await decodeAudio(extensible, anyLength)).toMatchObject({ samples, codec });
 	});
 
 	test('without aliases of what is above 8 kHz', async () => {
