@@ -134,7 +134,9 @@ function filesUnder(folder) {
 
 /** Files that a platform's folder lacks, or has too many of. */
 async function faultsOfSet(name) {
-	const { levelsFor } = await import(pathToFileURL(join(root, 'dist', 'engines', 'processor.js')).href);
+	const compiled = join(root, 'dist', 'engines', 'processor.js');
+	if (!existsSync(compiled)) return [`${relative(root, compiled)} is not there; run: npm run build`];
+	const { levelsFor } = await import(pathToFileURL(compiled).href);
 	const lowest = lowestOf(name);
 	const folder = dirname(lowest);
 	const file = basename(lowest);
@@ -152,7 +154,23 @@ async function faultsOfSet(name) {
 	];
 	return wanted
 		.filter((path) => !existsSync(join(folder, path)))
-		.map((path) => `prebuilds/${tuple}/${path} is not there; run: npm run prebuild`);
+		.map((path) => `prebuilds/${tuple}/${path} is not there; ${makerOf(name)}`);
+}
+
+/** How the binaries of a platform come about, seen from this one. */
+function makerOf(name) {
+	const [tuple, libc] = name.split(' ');
+	const [system, arch] = tuple.split('-');
+	if (libc === 'musl' && hostLibc() !== 'musl') return 'run, where the C library is musl: npm run prebuild';
+	const isHere = system === platform && arch === process.arch;
+	return `run: npm run prebuild${isHere ? '' : ` -- --platform ${system} --arch ${arch}`}`;
+}
+
+/** The platforms that a command line asks for; undefined where it asks for what there is not. */
+function asked([flag, value, ...more]) {
+	if (flag === undefined) return present();
+	if (flag === '--all' && value === undefined) return released;
+	return flag === '--only' && released.includes(value) && more.length === 0 ? [value] : undefined;
 }
 
 /** This machine's platform, and every other that has a binary here. */
@@ -185,13 +203,18 @@ export async function check(names = released) {
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
-	if (argv.includes('--glibc')) {
-		for (const file of argv.slice(argv.indexOf('--glibc') + 1))
-			stdout.write(`${newestGlibc(file)}  ${file}\n`);
+	const given = argv.slice(2);
+	if (given[0] === '--glibc') {
+		for (const file of given.slice(1)) stdout.write(`${newestGlibc(file)}  ${file}\n`);
 		exit(0);
 	}
-	const asked = argv.includes('--only') ? [argv[argv.indexOf('--only') + 1]] : present();
-	const names = argv.includes('--all') ? released : asked;
+	const names = asked(given);
+	if (names === undefined) {
+		stderr.write(
+			`check-binaries: expected nothing, --all, --only with one of ${released.join(', ')}, or --glibc with files, got ${given.join(' ')}\n`,
+		);
+		exit(2);
+	}
 	const faults = await check(names);
 	for (const fault of faults) stderr.write(`${fault}\n`);
 	if (faults.length > 0) exit(1);

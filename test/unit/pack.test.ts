@@ -1,12 +1,13 @@
 /** What the package's papers say of its binaries, and what its contents may be. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { gpuPackages, platformPackage } from '../../src/engines/native.js';
 import { prebuiltPlatforms } from '../../src/engines/processor.js';
+import { Scratch } from '../helpers/served.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (...names: string[]): string => readFileSync(path.join(root, ...names), 'utf8');
@@ -107,6 +108,26 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		expect.stringContaining('binaries, linux-x64: 1000.00 MB'),
 	]);
 	expect(faultsOf(whole, 26e6)).toEqual([expect.stringContaining('the tarball: 26.00 MB')]);
+});
+
+it('what checks the binaries refuses a platform that there is not, and asks for what it needs itself', () => {
+	const check = (folder: string, ...args: string[]) =>
+		spawnSync(process.execPath, [path.join(folder, 'scripts', 'check-binaries.mjs'), ...args], {
+			encoding: 'utf8',
+		});
+	for (const args of [['--only', 'win32-arm'], ['--only'], ['--help']])
+		expect(check(root, ...args)).toMatchObject({
+			status: 2,
+			stderr: expect.stringMatching(/^check-binaries: expected .* win32-x64, .* got --/),
+		});
+	using scratch = new Scratch();
+	mkdirSync(path.join(scratch.path, 'vendor'));
+	for (const place of ['scripts', 'vendor/pins.json'])
+		cpSync(path.join(root, place), path.join(scratch.path, place), { recursive: true });
+	expect(check(scratch.path, '--only', 'win32-x64')).toMatchObject({
+		status: 1,
+		stderr: 'dist/engines/processor.js is not there; run: npm run build\n',
+	});
 });
 
 it('a release must hold the binaries of every platform that the loader looks for', async () => {
