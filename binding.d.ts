@@ -404,6 +404,11 @@ export interface Versions {
 }
 
 export function devices(): Device[];
+/**
+ * Whether the device of that place in `devices()` adds two numbers. One whose driver or whose kind does not fit this build
+ * may end the process instead.
+ */
+export function calculates(device: number): boolean;
 
 /** Gives back to the system what the heap holds free, where it would keep that. Takes milliseconds. */
 export function trimHeap(): void;

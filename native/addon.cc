@@ -14,6 +14,7 @@
 
 #include "audio.h"
 #include "bridge.h"
+#include "device.h"
 #include "engine.h"
 #include "platform.h"
 #include "ort.h"
@@ -516,6 +517,11 @@ Napi::Value Devices(const Info& info) {
 	return devices;
 }
 
+Napi::Value Calculates(const Info& info) {
+	const auto index = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+	return Napi::Boolean::New(info.Env(), index < ggml_backend_dev_count() && CanCalculate(ggml_backend_dev_get(index)));
+}
+
 Napi::Value CpuFeatures(const Info& info) {
 	const Napi::Env env = info.Env();
 	Napi::Array names = Napi::Array::New(env);
@@ -572,6 +578,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("loadSherpa", LoadSherpa);
 	set("loadStreaming", LoadStreaming);
 	set("devices", Devices);
+	set("calculates", Calculates);
 	set("trimHeap", [](const Info&) { TrimHeap(); });
 	set("cpuFeatures", CpuFeatures);
 	set("processorFlags", ProcessorFlagsOf);

@@ -12,12 +12,7 @@ import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../engines
 import { encoderFor } from '../engines/whisper-encoder.js';
 import { asEarshotError } from '../errors.js';
 import { encoderOption } from '../pool/load.js';
-
-interface Finding {
-	readonly ok: boolean;
-	readonly what: string;
-	readonly detail: string;
-}
+import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
 	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
@@ -53,7 +48,9 @@ function nativeFindings(): Finding[] {
 				what: 'device',
 				detail: `${name} (${kind}): ${description}${memoryBytes > 0 ? `, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB` : ''}`,
 			})),
-			...(devices.some(({ kind }) => kind !== 'cpu') ? [] : gpuFindings()),
+			...(devices.some(({ kind }) => kind !== 'cpu')
+				? []
+				: [gpuFinding(gpuPackages(), addonChoice(), (backend) => existsSync(gpuSigns[backend] ?? ''))]),
 			{
 				ok: versions.avcodec !== '',
 				what: 'FFmpeg',
@@ -84,30 +81,6 @@ function ffmpegAdvice(platform: string): string {
 	if (platform === 'win32')
 		return 'Run `node scripts/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
 	return 'Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native';
-}
-
-/** No GPU is in use: the package for one that this machine shows. */
-function gpuFindings(): Finding[] {
-	const files: Readonly<Record<string, string>> = {
-		cuda: '/proc/driver/nvidia/version',
-		vulkan: '/dev/dri/renderD128',
-	};
-	const packages = gpuPackages();
-	if (packages.length === 0) {
-		const platform = `${process.platform}-${process.arch}`;
-		return [{ ok: true, what: 'GPU', detail: `none is used: there is no package for GPUs on ${platform}` }];
-	}
-	for (const { backend, name, version, wanted } of packages) {
-		// One that is installed is meant to be used, whatever the machine shows.
-		if (version === undefined && !existsSync(files[backend] ?? '')) continue;
-		const command = `npm install ${name}@${wanted}`;
-		if (version === undefined)
-			return [{ ok: true, what: 'GPU', detail: `there is one, and it is not used; add it with: ${command}` }];
-		const why =
-			version === wanted ? 'finds no GPU' : `is ${version}, and Earshot is ${wanted}; run: ${command}`;
-		return [{ ok: false, what: 'GPU', detail: `${name} ${why}` }];
-	}
-	return [{ ok: true, what: 'GPU', detail: 'none here' }];
 }
 
 function sherpaFinding(dir: string): Finding {

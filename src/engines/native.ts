@@ -40,7 +40,7 @@ export interface Search {
 	readonly platform: string;
 	readonly arch: string;
 	readonly flags: ReadonlySet<string> | undefined;
-	readonly tryOut: (file: string) => Trial;
+	readonly tryOut: (file: string, kind: Candidate['kind']) => Trial;
 }
 
 export interface Choice {
@@ -62,7 +62,7 @@ const nodeGypBuild = require('node-gyp-build') as NodeGypBuild;
 let loaded: { readonly addon: typeof Binding; readonly choice: Choice } | undefined;
 
 /**
- * The addon, loaded on first use: a local build, else an installed GPU package that finds a GPU, else the
+ * The addon, loaded on first use: a local build, else an installed GPU package whose GPU calculates, else the
  * prebuilt binary of the highest level that this processor runs. Each is tried in a child process first.
  * Throws `engine_missing` naming what was looked for, what was found and the commands that help.
  */
@@ -80,8 +80,7 @@ export function addonChoice(): Choice {
 function load(): { addon: typeof Binding; choice: Choice } {
 	const flags = processorFlags();
 	const { platform, arch } = process;
-	const gpuFiles = gpuPackages().flatMap(({ installed }) => installed ?? []);
-	const trial = remembered(tryOut, flags, gpuFiles);
+	const trial = remembered(tryOut, flags);
 	const choice = chooseAddon({ root: packageRoot, platform, arch, flags, tryOut: trial });
 	if (choice.chosen === undefined) throw new EarshotError('engine_missing', missingMessage(choice));
 	return { addon: require(choice.chosen.file) as typeof Binding, choice };
@@ -91,7 +90,7 @@ function load(): { addon: typeof Binding; choice: Choice } {
 export function chooseAddon(search: Search): Choice {
 	const refused: { candidate: Candidate; why: string }[] = [];
 	for (const candidate of candidates(search)) {
-		const trial = search.tryOut(candidate.file);
+		const trial = search.tryOut(candidate.file, candidate.kind);
 		const why = 'why' in trial ? trial.why : unfit(candidate, trial, search.flags);
 		if (why === undefined) return { chosen: candidate, refused };
 		refused.push({ candidate, why });
@@ -191,6 +190,8 @@ export interface GpuPackage {
 	readonly version: string | undefined;
 	/** Its addon, where the version fits. */
 	readonly installed: string | undefined;
+	/** The CUDA whose libraries it wants, e.g. `12.8`. */
+	readonly cuda: string | undefined;
 }
 
 /** The GPU packages that exist for a platform, found by their names and versions, never by their files' names. */
@@ -203,9 +204,9 @@ export function gpuPackages(
 	const installed = createRequire(path.join(from, 'package.json'));
 	return (gpuBackends[`${platform}-${arch}`] ?? []).map((backend) => {
 		const name = `earshot-${backend}-${platform}-${arch}`;
-		const version = attempt(() => (installed(`${name}/package.json`) as { version: string }).version);
-		const file = version === wanted ? attempt(() => installed.resolve(name)) : undefined;
-		return { backend, name, wanted, version, installed: file };
+		const manifest = attempt(() => installed(`${name}/package.json`) as { version: string; cuda?: string });
+		const file = manifest?.version === wanted ? attempt(() => installed.resolve(name)) : undefined;
+		return { backend, name, wanted, version: manifest?.version, installed: file, cuda: manifest?.cuda };
 	});
 }
 
@@ -215,12 +216,17 @@ function versionIn(manifest: string): string {
 	return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
-/** Run with `node -e`; its argument is the addon's path. Naming the devices starts ggml. */
+/**
+ * Run with `node -e`; its arguments are the addon's path and kind. Naming the devices starts ggml. A GPU package must not
+ * only find a GPU, but calculate on it: a driver may be too old, or the GPU of a kind that the package has no code for.
+ */
 const trialScript = `
 const say = (outcome) => require('node:fs').writeSync(1, JSON.stringify(outcome));
 try {
-	const addon = require(process.argv[1]);
-	const gpus = addon.devices().filter(({ kind }) => kind !== 'cpu').length;
+	const [, file, kindOfFile] = process.argv;
+	const addon = require(file);
+	const isUsable = ({ kind }, device) => kind !== 'cpu' && (kindOfFile !== 'GPU package' || addon.calculates(device));
+	const gpus = addon.devices().filter(isUsable).length;
 	say({ features: addon.cpuFeatures(), processor: addon.processorFlags(), gpus });
 } catch (error) {
 	say({ why: String(error.message).split('\\n', 1)[0] });
@@ -228,10 +234,12 @@ try {
 
 const trialTimeoutMs = 30_000;
 
-/** Loads a file in a child process, where an instruction that this processor lacks ends nothing else. */
-export function tryOut(file: string): Trial {
+/**
+ * Loads a file in a child process, where an instruction that this processor lacks ends nothing else, nor a GPU that fails.
+ */
+export function tryOut(file: string, kind: Candidate['kind']): Trial {
 	try {
-		const said = execFileSync(process.execPath, ['-e', trialScript, file], {
+		const said = execFileSync(process.execPath, ['-e', trialScript, file, kind], {
 			encoding: 'utf8',
 			env: childEnvironment(),
 			stdio: ['ignore', 'pipe', 'ignore'],
@@ -242,20 +250,21 @@ export function tryOut(file: string): Trial {
 	} catch (thrown) {
 		const { signal, status } = thrown as { signal?: string | null; status?: number | null };
 		const end = signal ?? (typeof status === 'number' ? `exit code ${status}` : firstLine(thrown));
-		return { why: `it does not start on this processor (${end} in a trial)` };
+		const place = kind === 'GPU package' ? 'this GPU' : 'this processor';
+		return { why: `it does not start on ${place} (${end} in a trial)` };
 	}
 }
 
 /**
- * The same, asking only once for a file on this processor under this Node. Only successes are kept, and none of a GPU
- * package that found no GPU: its driver may come later.
+ * The same, asking only once for a file on this processor under this Node. Only successes are kept, and none of GPU
+ * packages: drivers, their libraries and the GPUs that a container sees come and go.
  */
 export function remembered(
-	trial: (file: string) => Trial,
+	trial: Search['tryOut'],
 	flags: ReadonlySet<string> | undefined,
-	gpuFiles: readonly string[],
-): (file: string) => Trial {
-	return (file) => {
+): Search['tryOut'] {
+	return (file, kind) => {
+		if (kind === 'GPU package') return trial(file, kind);
 		const { size, mtimeMs } = statSync(file);
 		const processor = flags === undefined ? cpus()[0]?.model : [...flags];
 		const facts = [file, size, mtimeMs, processor, process.versions.node, process.arch];
@@ -263,9 +272,8 @@ export function remembered(
 		const memo = path.join(cacheFolder(), 'trials', `${key}.json`);
 		const known = attempt(() => JSON.parse(readFileSync(memo, 'utf8')) as Trial);
 		if (known !== undefined && 'features' in known) return known;
-		const outcome = trial(file);
-		const isSettled = 'features' in outcome && outcome.features.length > 0;
-		if (isSettled && (outcome.gpus > 0 || !gpuFiles.includes(file))) {
+		const outcome = trial(file, kind);
+		if ('features' in outcome && outcome.features.length > 0) {
 			attempt(() => {
 				mkdirSync(path.dirname(memo), { recursive: true });
 				writeFileSync(memo, JSON.stringify(outcome));

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import {
 	type Candidate,
 	chooseAddon,
+	addon as loadedAddon,
 	remembered,
 	type Search,
 	type Trial,
@@ -180,40 +181,55 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 
 describe('a trial', () => {
 	it('tells what the addon uses', () => {
-		expect(tryOut(addon)).toMatchObject({ features: expect.arrayContaining([expect.any(String)]) });
+		expect(tryOut(addon, 'local build')).toMatchObject({
+			features: expect.arrayContaining([expect.any(String)]),
+		});
 	});
 
 	it.runIf(process.platform === 'linux')('has the processor say of itself what the system says of it', () => {
-		const trial = tryOut(addon);
+		const trial = tryOut(addon, 'prebuilt');
 		const known = levelsFor(process.platform, process.arch).flatMap(({ needs }) => needs);
 		const said = known.filter((flag) => processorFlags()?.has(flag));
 		expect('processor' in trial && known.filter((flag) => trial.processor.includes(flag))).toEqual(said);
 		expect(said).not.toEqual([]);
 	});
 
-	it('is made once for a file, but again for a GPU package that found no GPU', () => {
+	it('is made once for a file, but at each start for a GPU package, whose driver comes and goes', () => {
 		vi.stubEnv('XDG_CACHE_HOME', path.join(scratch.path, 'cache'));
 		const [plainFile, gpuFile] = [scratch.file('plain.node', ''), scratch.file('gpu.node', '')];
 		const tried: string[] = [];
-		let gpus = 0;
-		const trial = remembered(
-			(file) => {
-				tried.push(path.basename(file));
-				return { features: ['AVX2'], processor: [], gpus };
-			},
-			skylake,
-			[gpuFile],
-		);
-		for (const file of [plainFile, plainFile, gpuFile, gpuFile]) trial(file);
+		const trial = remembered((file) => {
+			tried.push(path.basename(file));
+			return { features: ['AVX2'], processor: [], gpus: 1 };
+		}, skylake);
+		for (const file of [plainFile, plainFile]) trial(file, 'prebuilt');
+		for (const file of [gpuFile, gpuFile]) trial(file, 'GPU package');
 		expect(tried).toEqual(['plain.node', 'gpu.node', 'gpu.node']);
-		gpus = 1;
-		for (const file of [gpuFile, gpuFile]) trial(file);
-		expect(tried.slice(3)).toEqual(['gpu.node']);
 		vi.unstubAllEnvs();
 	});
 
+	it('counts the GPUs of a GPU package that calculate, and of other files those that are there', () => {
+		const file = scratch.file(
+			'gpu.cjs',
+			`exports.devices = () => ['cpu', 'gpu', 'igpu'].map((kind) => ({ kind }));
+exports.calculates = (device) => device === 2;
+exports.cpuFeatures = exports.processorFlags = () => [];`,
+		);
+		expect(tryOut(file, 'GPU package')).toMatchObject({ gpus: 1 });
+		expect(tryOut(file, 'prebuilt')).toMatchObject({ gpus: 2 });
+	});
+
+	it('can have every device here calculate, and none that is not here', () => {
+		const devices = loadedAddon().devices();
+		expect(devices.map((_, device) => loadedAddon().calculates(device))).toEqual(devices.map(() => true));
+		expect(loadedAddon().calculates(devices.length)).toBe(false);
+		expect(loadedAddon().calculates(-1)).toBe(false);
+	});
+
 	it('tells why a file is no addon', () => {
-		expect(tryOut(scratch.file('text.node', 'text'))).toEqual({ why: expect.stringMatching(/text\.node/) });
+		expect(tryOut(scratch.file('text.node', 'text'), 'prebuilt')).toEqual({
+			why: expect.stringMatching(/text\.node/),
+		});
 	});
 
 	it.runIf(process.platform === 'linux')('survives an addon that ends the process', () => {
@@ -221,37 +237,73 @@ describe('a trial', () => {
 		const file = path.join(scratch.path, 'trap.node');
 		const made = spawnSync('cc', ['-shared', '-fPIC', '-o', file, scratch.file('trap.c', source)]);
 		expect(made.status).toBe(0);
-		expect(tryOut(file)).toEqual({ why: 'it does not start on this processor (SIGILL in a trial)' });
+		expect(tryOut(file, 'prebuilt')).toEqual({
+			why: 'it does not start on this processor (SIGILL in a trial)',
+		});
+		expect(tryOut(file, 'GPU package')).toEqual({
+			why: 'it does not start on this GPU (SIGILL in a trial)',
+		});
 	});
 });
 
-describe('where nothing can be loaded', () => {
-	/** A copy of the compiled package without an addon. */
-	function bare(): string {
-		const folder = installed();
-		copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
-		for (const name of ['dist', 'node_modules', 'vendor', 'fixtures'])
-			symlinkSync(path.join(root, name), path.join(folder, name));
-		return folder;
-	}
+/** A copy of the compiled package without an addon. */
+function bare(): string {
+	const folder = installed();
+	copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
+	for (const name of ['dist', 'node_modules', 'vendor', 'fixtures'])
+		symlinkSync(path.join(root, name), path.join(folder, name));
+	return folder;
+}
 
+function doctorIn(folder: string, env: Readonly<Record<string, string>> = {}) {
+	const main = path.join(folder, 'dist', 'cli', 'main.js');
+	return spawnSync(process.execPath, ['--preserve-symlinks', '--preserve-symlinks-main', main, 'doctor'], {
+		encoding: 'utf8',
+		env: { PATH: process.env.PATH, HOME: scratch.path, ...env },
+	});
+}
+
+describe('where nothing can be loaded', () => {
 	it('doctor says what it looked for, what it found, and the command that helps', () => {
 		const folder = bare();
-		const { status, stdout } = spawnSync(
-			process.execPath,
-			[
-				'--preserve-symlinks',
-				'--preserve-symlinks-main',
-				path.join(folder, 'dist', 'cli', 'main.js'),
-				'doctor',
-			],
-			{ encoding: 'utf8', env: { PATH: process.env.PATH, HOME: scratch.path } },
-		);
+		const { status, stdout } = doctorIn(folder);
 		expect(status).toBe(1);
 		const line = stdout.split('\n').find((each) => each.startsWith('MISSING  addon')) ?? '';
 		expect(line).toContain(`${process.platform}-${process.arch}`);
 		expect(line).toContain(`Node ${process.versions.node}`);
 		expect(line).toContain(folder);
 		expect(line).toMatch(/neither is there .*npm install earshot.*npm run build:native/);
+	});
+});
+
+describe.runIf(isLinuxX64)('where a GPU package lacks a library', () => {
+	/** A folder of modules with a package for CUDA 99.0, whose libraries are on no machine. */
+	function modulesWithPackage(): string {
+		const modules = path.join(scratch.path, 'modules');
+		const folder = path.join(modules, 'earshot-cuda-linux-x64');
+		mkdirSync(folder, { recursive: true });
+		const manifest = { name: path.basename(folder), version: own, main: './earshot.node', cuda: '99.0' };
+		writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest));
+		const source = scratch.file('empty.c', '');
+		const library = path.join(scratch.path, 'libcudart.so');
+		const link = (file: string, ...args: string[]) =>
+			expect(spawnSync('cc', ['-shared', '-fPIC', '-o', file, source, ...args]).status).toBe(0);
+		link(library, '-Wl,-soname,libcudart.so.99');
+		link(path.join(folder, 'earshot.node'), '-Wl,--no-as-needed', library);
+		return modules;
+	}
+
+	it('the next addon is taken, and doctor names the library and the command that adds it', () => {
+		const folder = bare();
+		const prebuilds = path.join(folder, 'prebuilds', 'linux-x64');
+		mkdirSync(prebuilds, { recursive: true });
+		symlinkSync(addon, path.join(prebuilds, 'earshot.glibc.node'));
+		const { status, stdout } = doctorIn(folder, { NODE_PATH: modulesWithPackage() });
+		expect(status).toBe(1);
+		expect(stdout).toMatch(/^ok {7}addon +prebuilt, /m);
+		expect(stdout).toMatch(/^ok {7}device +CPU /m);
+		expect(stdout).toMatch(
+			/^MISSING {2}GPU +earshot-cuda-linux-x64 is passed over: libcudart\.so\.99: .*apt-get install cuda-cudart-99-0 libcublas-99-0$/m,
+		);
 	});
 });
