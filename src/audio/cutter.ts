@@ -20,6 +20,11 @@ export interface CutterParts {
  */
 export const blockSeconds = 10;
 
+const blockSamples = blockSeconds * sampleRate;
+
+/** Resamplers round, and so do headers. */
+const declaredSlackSeconds = 0.1;
+
 /** Cuts a recording the same way every time, whatever happens between the calls. */
 export class Cutter {
 	readonly #parts: CutterParts;
@@ -66,23 +71,16 @@ export class Cutter {
 		return this.#window.end / sampleRate;
 	}
 
-	/** Decoded and not given out, in seconds. */
-	get heldSeconds(): number {
-		return this.#window.length / sampleRate;
-	}
-
 	/** Decodes the next block and gives the clips that are final by it, maybe none. Throws EarshotError. */
 	async next(): Promise<Clip[]> {
 		this.#search ??= await this.#open();
-		const room = this.#window.room(blockSeconds * sampleRate);
-		const count = await this.#reader.read(room);
-		this.#window.grow(count);
-		const last = count < room.length;
-		const heard = await this.#search.hear(room.subarray(0, count), last);
+		const block = await this.#read();
+		const last = block.length < blockSamples;
+		const heard = await this.#search.hear(block, last);
 		const ranges = this.#splitter.hear(heard);
 		if (last) ranges.push(...this.#splitter.finish(this.decodedSeconds));
-		const clips = ranges.map((range) => this.#clipOf(range));
-		this.#window.forget(Math.floor(this.#splitter.needed * sampleRate));
+		const clips = ranges.map((range) => this.#clipOf(range, last));
+		if (!last) this.#window.forget(Math.floor(this.#splitter.needed * sampleRate));
 		this.#blocks++;
 		this.#ended = last;
 		return clips;
@@ -101,8 +99,30 @@ export class Cutter {
 		return search;
 	}
 
-	#clipOf({ start, end }: Span): Clip {
-		const samples = this.#window.slice(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
-		return { samples, start, end };
+	/** The next block; shorter only at the end of the recording. */
+	async #read(): Promise<Float32Array> {
+		let size = this.#blocks === 0 ? this.#declaredSamples : blockSamples;
+		let count = 0;
+		for (let isFull = true; isFull && count < blockSamples; size = blockSamples) {
+			const room = this.#window.room(size - count);
+			const got = await this.#reader.read(room);
+			this.#window.grow(got);
+			count += got;
+			isFull = got === room.length;
+		}
+		const { end } = this.#window;
+		return this.#window.view(end - count, end);
+	}
+
+	/** Room for a recording that is as long as it declares: nothing is to be found out but that it ends there. */
+	get #declaredSamples(): number {
+		const seconds = (this.#declared ?? blockSeconds) + declaredSlackSeconds;
+		return Math.min(Math.ceil(seconds * sampleRate), blockSamples);
+	}
+
+	/** `last`: nothing is written to the window any more, and what is there needs no copy. */
+	#clipOf({ start, end }: Span, last: boolean): Clip {
+		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
+		return { samples: last ? samples : samples.slice(), start, end };
 	}
 }

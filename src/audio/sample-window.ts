@@ -46,9 +46,9 @@ export class SampleWindow {
 		this.#length -= stale;
 	}
 
-	/** A copy. Both positions are held. */
-	slice(from: number, to: number): Float32Array {
-		return this.#samples.slice(from - this.#start, Math.min(to - this.#start, this.#length));
+	/** Where they are until `room` or `forget` is called. Both positions are held. */
+	view(from: number, to: number): Float32Array {
+		return this.#samples.subarray(from - this.#start, Math.min(to - this.#start, this.#length));
 	}
 
 	/** Root mean square of the frame of `levelFrameSeconds` of that number. */

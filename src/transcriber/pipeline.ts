@@ -67,10 +67,14 @@ export async function* runPipeline(
 	const cutter = new Cutter(parts, recording, options.chunking);
 	const rest = new AbortController();
 	let cutFailure: unknown;
+	let isThrough = false;
+	const close = () => {
+		cutter.close().catch(() => {});
+	};
 	// The consumer's `return`, the signal and a failure all end what is left: cutting, and clips that wait or run.
 	const end = () => {
 		rest.abort();
-		cutter.close().catch(() => {});
+		close();
 	};
 	signal.addEventListener('abort', end, { once: true });
 	try {
@@ -97,6 +101,7 @@ export async function* runPipeline(
 			};
 		}
 		await cutting;
+		isThrough = true;
 		yield { type: 'ended', duration: cutter.decodedSeconds, timing: stopwatch.read() };
 	} catch (thrown) {
 		throwIfGone(signal);
@@ -104,7 +109,8 @@ export async function* runPipeline(
 		throw cutFailure ?? thrown;
 	} finally {
 		signal.removeEventListener('abort', end);
-		end();
+		if (isThrough) close();
+		else end();
 	}
 }
 

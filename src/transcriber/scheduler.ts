@@ -224,6 +224,8 @@ function cancelled(): EarshotError {
 
 /** Aborts once every one of `signals` has: a batch runs on while anybody waits for it. */
 function whenAllGone(signals: readonly AbortSignal[]): { signal: AbortSignal; release: () => void } {
+	const [only] = signals;
+	if (only && signals.length === 1) return { signal: only, release: () => {} };
 	const all = new AbortController();
 	const check = () => {
 		if (signals.every((signal) => signal.aborted)) all.abort();

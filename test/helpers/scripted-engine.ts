@@ -58,7 +58,11 @@ export class ScriptedEngine implements Engine {
 	run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
 		this.ran.push(batch);
 		return new Promise((resolve, reject) => {
-			const leave = () => this.running.splice(this.running.indexOf(run), 1);
+			const cancel = () => run.fail(new EarshotError('cancelled', 'cancelled'));
+			const leave = () => {
+				this.running.splice(this.running.indexOf(run), 1);
+				signal.removeEventListener('abort', cancel);
+			};
 			const run: Run = {
 				batch,
 				signal,
@@ -78,9 +82,7 @@ export class ScriptedEngine implements Engine {
 				},
 			};
 			this.running.push(run);
-			signal.addEventListener('abort', () => run.fail(new EarshotError('cancelled', 'cancelled')), {
-				once: true,
-			});
+			signal.addEventListener('abort', cancel);
 		});
 	}
 

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { blockSeconds } from '../../src/audio/cutter.js';
 import { EarshotError } from '../../src/errors.js';
-import { finished, type PipelineParts, runPipeline } from '../../src/transcriber/pipeline.js';
+import {
+	finished,
+	type PipelineEvent,
+	type PipelineParts,
+	runPipeline,
+} from '../../src/transcriber/pipeline.js';
 import { Scheduler } from '../../src/transcriber/scheduler.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
 import type { TranscriptEvent } from '../../src/transcriber/transcript.js';
@@ -107,6 +112,44 @@ describe('a recording', () => {
 			transcript: { text: '', segments: [], language: null },
 		});
 		expect(engine.ran).toEqual([]);
+	});
+
+	it.each([null, 0, 0.5, 2.99, 3, 7, 9.95, 3600])(
+		'is heard whole and in one block, though its container says %s s',
+		async (declared) => {
+			const { engine, parts, recording } = arrange([{ start: 0, end: 3 }], { seconds: 3 });
+			recording.declared = declared;
+			const steps: number[] = [];
+			const events: PipelineEvent[] = [];
+			const none = new AbortController().signal;
+			const hooks = { onRunning: (step: number) => steps.push(step) };
+			const whole = (async () => {
+				for await (const event of runPipeline(parts, { path: 'a.wav' }, options, none, hooks))
+					events.push(event);
+			})();
+			await settled();
+			const [run] = [...engine.running];
+			const [clip] = run?.batch.clips ?? [];
+			expect(clip?.samples.length).toBe(48_000);
+			expect(clip?.samples.every((sample, at) => sample === ScriptedRecording.sample(at))).toBe(true);
+			run?.finish();
+			await whole;
+			expect(events[0]).toEqual({ type: 'started', duration: 3 });
+			expect(steps).toEqual([-1, 0]);
+		},
+	);
+
+	it('is given no more room than it declares to need', async () => {
+		const { engine, parts, recording } = arrange([{ start: 0, end: 3 }], { seconds: 3 });
+		recording.declared = 3;
+		const whole = (async () => {
+			for await (const _ of events(parts));
+		})();
+		await settled();
+		const [run] = [...engine.running];
+		expect(run?.batch.clips[0]?.samples.buffer.byteLength).toBeLessThan(4 * 16_000 * 4);
+		run?.finish();
+		await whole;
 	});
 
 	it('lengthens clips that the model is too weak for with silence', async () => {

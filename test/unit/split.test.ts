@@ -207,7 +207,7 @@ describe('the window on a recording', () => {
 		}
 		expect(window.end).toBe(1_600_000);
 		expect(window.levelOf(98 * 50)).toBeCloseTo(0.98);
-		expect([...window.slice(1_583_999, 1_584_001)]).toEqual([Math.fround(0.98), Math.fround(0.99)]);
+		expect([...window.view(1_583_999, 1_584_001)]).toEqual([Math.fround(0.98), Math.fround(0.99)]);
 		expect(window.room(16_000).buffer.byteLength).toBeLessThanOrEqual(4 * 48_000);
 	});
 });
