@@ -234,10 +234,12 @@ export interface Model<O extends ClipOptions, I> {
 	readonly info: I;
 	/** One clip. Rejects with engine_failed when every lane is taken. */
 	transcribe(samples: Samples, options: O): Promise<RawResult>;
-	/** Clips decoded together where the library can; results in order. Takes one lane. `clip` names the batch. */
-	transcribeBatch(clips: readonly Samples[], options: O): Promise<RawResult[]>;
-	/** Ends that clip soon with `cancelled`; nothing happens when it is not running. */
-	cancel(clip: number): void;
+	/** Clips decoded together where the library can: a promise for each, which settles when that clip is done. Takes one
+	 * lane, which is free again when all have settled. `clip` names the batch. */
+	transcribeBatch(clips: readonly Samples[], options: O): Promise<RawResult>[];
+	/** Ends that clip soon with `cancelled`; of a batch the clip at that position, while the others go on, or without one
+	 * all. Nothing happens when it is not running. */
+	cancel(clip: number, position?: number): void;
 	/** Cancels what runs, waits for it, frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }

@@ -1,8 +1,10 @@
 // The exports of earshot.node, as binding.d.ts declares them.
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -26,91 +28,6 @@ namespace earshot {
 namespace {
 
 using Info = Napi::CallbackInfo;
-
-// ---- what is open ------------------------------------------------------------------------------
-
-/**
- * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
- * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
- */
-template <class Engine>
-class Handle : public std::enable_shared_from_this<Handle<Engine>> {
-public:
-	Handle(std::shared_ptr<Engine> engine, int lanes) : engine_(std::move(engine)), lanes_(lanes) {}
-
-	/**
-	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
-	 */
-	template <class T>
-	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
-		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
-		if (closed_) return Rejected(env, {"closed", "it has been closed"});
-		if (static_cast<int>(running_.size()) >= lanes_) {
-			return Rejected(env, {"engine_failed", "all " + std::to_string(lanes_) + " lanes are taken"});
-		}
-		auto cancel = std::make_shared<Cancel>(EnvState::Of(env).exiting);
-		if (!running_.emplace(clip, cancel).second) {
-			return Rejected(env, {"engine_failed", "a clip of that number is running already"});
-		}
-		auto task = std::make_unique<Task<T>>(
-			[engine = engine_, cancel, work = std::move(work)] { return work(*engine, *cancel); }, std::move(convert));
-		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
-		task->finished = [self = this->shared_from_this(), clip](Napi::Env finished_env) {
-			self->running_.erase(clip);
-			if (self->closed_ && self->running_.empty()) self->Free(finished_env);
-		};
-		return AsyncTask::Start(env, std::move(task));
-	}
-
-	void CancelClip(double clip) {
-		if (const auto found = running_.find(clip); found != running_.end()) found->second->Request();
-	}
-
-	Napi::Promise Close(Napi::Env env) {
-		const auto deferred = Napi::Promise::Deferred::New(env);
-		closers_.push_back(deferred);
-		if (!closed_) {
-			closed_ = true;
-			for (const auto& [clip, cancel] : running_) cancel->Request();
-			if (running_.empty()) Free(env);
-		} else if (freed_) {
-			Closed(env);
-		}
-		return deferred.Promise();
-	}
-
-private:
-	/** On the pool: giving gigabytes back takes its time. */
-	void Free(Napi::Env env) {
-		auto task = std::make_unique<Task<Done>>(
-			[engine = std::make_shared<std::shared_ptr<Engine>>(std::move(engine_))]() -> Expected<Done> {
-				engine->reset();
-				return Done{};
-			},
-			[](Napi::Env settled_env, Done&) { return settled_env.Undefined(); });
-		task->finished = [self = this->shared_from_this()](Napi::Env freed_env) {
-			self->freed_ = true;
-			self->Closed(freed_env);
-		};
-		AsyncTask::Start(env, std::move(task));
-	}
-
-	void Closed(Napi::Env env) {
-		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
-	}
-
-	std::shared_ptr<Engine> engine_;
-	const int lanes_;
-	std::unordered_map<double, std::shared_ptr<Cancel>> running_;
-	std::vector<Napi::Promise::Deferred> closers_;
-	bool closed_ = false;
-	bool freed_ = false;
-};
-
-Clip ViewOf(Napi::Value value) {
-	auto samples = value.As<Napi::Float32Array>();
-	return {samples.Data(), samples.ElementLength()};
-}
 
 // ---- results -----------------------------------------------------------------------------------
 
@@ -158,6 +75,210 @@ Napi::Object ToJs(Napi::Env env, const SherpaInfo& info) {
 	object.Set("fallback", info.fallback);
 	return object;
 }
+
+// ---- batches -----------------------------------------------------------------------------------
+
+using Cancels = std::vector<std::shared_ptr<Cancel>>;
+
+/**
+ * The clips of a batch on the pool, with a promise for each. One that is done before the last settles at once; the last,
+ * and what nothing was told of, when the task has ended: then there is a lane for whoever waits for it.
+ */
+class ClipsTask final : public AsyncTask {
+public:
+	using Work = std::function<Expected<Done>(const Tell&)>;
+
+	/** Runs `work` on clips which are `arrays`, and calls `finished` before the last promises settle. */
+	static std::vector<Napi::Promise> Start(Napi::Env env, const std::vector<Napi::Value>& arrays, Work work,
+		std::function<void(Napi::Env)> finished) {
+		auto answers = std::make_shared<Answers>(env, arrays.size());
+		std::vector<Napi::Promise> promises;
+		for (const Answer& answer : answers->all) promises.push_back(answer.deferred.Promise());
+		std::unique_ptr<ClipsTask> task(new ClipsTask(std::move(answers), std::move(work), std::move(finished)));
+		for (const Napi::Value& array : arrays) task->keep_.push_back(Napi::Persistent(array));
+		AsyncTask::Start(env, std::move(task));
+		return promises;
+	}
+
+protected:
+	void Run() noexcept override {
+		ended_ = Guarded("engine_failed", "earshot", [this] {
+			return work_([&answers = answers_](size_t clip, Expected<RawResult> result) {
+				answers->all[clip].result = std::move(result);
+				if (--answers->untold == 0) return;
+				answers->mailbox->Post([answers, clip](Napi::Env env) { Settle(env, answers->all[clip]); });
+			});
+		});
+	}
+	void Finish(Napi::Env env) override {
+		finished_(env);
+		const Failure untold = ended_ ? Failure{"engine_failed", "the engine gave no result for the clip"} : ended_.failure();
+		for (Answer& answer : answers_->all) {
+			if (!answer.result) answer.result = untold;
+			Settle(env, answer);
+		}
+	}
+	Napi::Value Settle(Napi::Env env) override { return env.Undefined(); }
+
+private:
+	struct Answer {
+		Napi::Promise::Deferred deferred;
+		/** Written once, on the thread that ran the clip, before anybody is told. */
+		std::optional<Expected<RawResult>> result;
+		bool settled = false;
+	};
+	/** Outlives the task while a letter about it is on its way. */
+	struct Answers {
+		Answers(Napi::Env env, size_t clips) : mailbox(EnvState::Of(env).mailbox), untold(clips) {
+			for (size_t i = 0; i < clips; i++) all.push_back({Napi::Promise::Deferred::New(env), std::nullopt});
+		}
+		const std::shared_ptr<Mailbox> mailbox;
+		std::vector<Answer> all;
+		std::atomic<size_t> untold;
+	};
+
+	ClipsTask(std::shared_ptr<Answers> answers, Work work, std::function<void(Napi::Env)> finished)
+		: answers_(std::move(answers)), work_(std::move(work)), finished_(std::move(finished)) {}
+
+	static void Settle(Napi::Env env, Answer& answer) {
+		if (std::exchange(answer.settled, true)) return;
+		try {
+			if (!*answer.result) throw MakeError(env, answer.result->failure());
+			answer.deferred.Resolve(ToJs(env, **answer.result));
+		} catch (const Napi::Error& error) {
+			answer.deferred.Reject(error.Value());
+		}
+		answer.result.reset();
+	}
+
+	const std::shared_ptr<Answers> answers_;
+	const Work work_;
+	const std::function<void(Napi::Env)> finished_;
+	/** The samples. */
+	std::vector<Napi::Reference<Napi::Value>> keep_;
+	Expected<Done> ended_ = Cancelled();
+};
+
+Clip ViewOf(Napi::Value value) {
+	auto samples = value.As<Napi::Float32Array>();
+	return {samples.Data(), samples.ElementLength()};
+}
+
+// ---- what is open ------------------------------------------------------------------------------
+
+/**
+ * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
+ * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
+ */
+template <class Engine>
+class Handle : public std::enable_shared_from_this<Handle<Engine>> {
+public:
+	Handle(std::shared_ptr<Engine> engine, int lanes) : engine_(std::move(engine)), lanes_(lanes) {}
+
+	/**
+	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
+	 */
+	template <class T>
+	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
+		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
+		Expected<Cancels> cancels = Enter(env, clip, 1);
+		if (!cancels) return Rejected(env, cancels.failure());
+		auto task = std::make_unique<Task<T>>(
+			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
+			std::move(convert));
+		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
+		task->finished = Leaver(clip);
+		return AsyncTask::Start(env, std::move(task));
+	}
+
+	/** The same for several clips in one lane, each with a promise and a Cancel of its own. */
+	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
+		std::function<Expected<Done>(Engine&, const std::vector<Job>&, const Tell&)> work) {
+		std::vector<Napi::Promise> refused;
+		if (arrays.empty()) return refused;
+		Expected<Cancels> cancels = Enter(env, batch, arrays.size());
+		if (!cancels) {
+			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
+			return refused;
+		}
+		std::vector<Job> jobs;
+		for (size_t i = 0; i < arrays.size(); i++) jobs.push_back({ViewOf(arrays[i]), (*cancels)[i]});
+		return ClipsTask::Start(env, arrays,
+			[engine = engine_, jobs = std::move(jobs), work = std::move(work)](const Tell& tell) {
+				return work(*engine, jobs, tell);
+			},
+			Leaver(batch));
+	}
+
+	/** Of a batch the clip at `position`, or all. */
+	void CancelClip(double clip, std::optional<size_t> position = std::nullopt) {
+		const auto found = running_.find(clip);
+		if (found == running_.end()) return;
+		for (size_t i = 0; i < found->second.size(); i++) {
+			if (position.value_or(i) == i) found->second[i]->Request();
+		}
+	}
+
+	Napi::Promise Close(Napi::Env env) {
+		const auto deferred = Napi::Promise::Deferred::New(env);
+		closers_.push_back(deferred);
+		if (!closed_) {
+			closed_ = true;
+			for (const auto& [clip, cancels] : running_) CancelClip(clip);
+			if (running_.empty()) Free(env);
+		} else if (freed_) {
+			Closed(env);
+		}
+		return deferred.Promise();
+	}
+
+private:
+	/** A lane for something under that name, until Leaver's function is called. */
+	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
+		if (closed_) return Failure{"closed", "it has been closed"};
+		if (static_cast<int>(running_.size()) >= lanes_) {
+			return Failure{"engine_failed", "all " + std::to_string(lanes_) + " lanes are taken"};
+		}
+		if (running_.contains(clip)) return Failure{"engine_failed", "a clip of that number is running already"};
+		Cancels cancels;
+		for (size_t i = 0; i < count; i++) cancels.push_back(std::make_shared<Cancel>(EnvState::Of(env).exiting));
+		running_.emplace(clip, cancels);
+		return cancels;
+	}
+
+	std::function<void(Napi::Env)> Leaver(double clip) {
+		return [self = this->shared_from_this(), clip](Napi::Env env) {
+			self->running_.erase(clip);
+			if (self->closed_ && self->running_.empty()) self->Free(env);
+		};
+	}
+
+	/** On the pool: giving gigabytes back takes its time. */
+	void Free(Napi::Env env) {
+		auto task = std::make_unique<Task<Done>>(
+			[engine = std::make_shared<std::shared_ptr<Engine>>(std::move(engine_))]() -> Expected<Done> {
+				engine->reset();
+				return Done{};
+			},
+			[](Napi::Env settled_env, Done&) { return settled_env.Undefined(); });
+		task->finished = [self = this->shared_from_this()](Napi::Env freed_env) {
+			self->freed_ = true;
+			self->Closed(freed_env);
+		};
+		AsyncTask::Start(env, std::move(task));
+	}
+
+	void Closed(Napi::Env env) {
+		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
+	}
+
+	std::shared_ptr<Engine> engine_;
+	const int lanes_;
+	std::unordered_map<double, Cancels> running_;
+	std::vector<Napi::Promise::Deferred> closers_;
+	bool closed_ = false;
+	bool freed_ = false;
+};
 
 // ---- models ------------------------------------------------------------------------------------
 
@@ -213,32 +334,25 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
 	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), lanes);
-	const auto run = [handle](const Info& info, std::vector<Napi::Value> arrays,
-						 std::function<Napi::Value(Napi::Env, std::vector<RawResult>&)> convert) -> Napi::Value {
+	const auto run = [handle](const Info& info, const std::vector<Napi::Value>& arrays) {
 		typename Engine::Options options;
 		Read(info[1], options);
-		std::vector<Clip> clips;
-		for (const Napi::Value& array : arrays) clips.push_back(ViewOf(array));
-		return handle->template Start<std::vector<RawResult>>(info.Env(), Options(info[1]).Number("clip"), std::move(arrays),
-			[clips = std::move(clips), options = std::move(options)](Engine& running, const Cancel& cancel) {
-				return running.Transcribe(clips, options, cancel);
-			},
-			std::move(convert));
+		return handle->StartClips(info.Env(), Options(info[1]).Number("clip"), arrays,
+			[options = std::move(options)](Engine& running, const std::vector<Job>& jobs, const Tell& tell) {
+				return running.Transcribe(jobs, options, tell);
+			});
 	};
-	model.Set("transcribe", Napi::Function::New(env, [run](const Info& info) {
-		return run(info, {info[0]}, [](Napi::Env settled, std::vector<RawResult>& results) -> Napi::Value {
-			return ToJs(settled, results.front());
-		});
+	model.Set("transcribe", Napi::Function::New(env, [run](const Info& info) -> Napi::Value {
+		return run(info, {info[0]}).front();
 	}, "transcribe"));
-	model.Set("transcribeBatch", Napi::Function::New(env, [run](const Info& info) {
+	model.Set("transcribeBatch", Napi::Function::New(env, [run](const Info& info) -> Napi::Value {
 		const auto clips = info[0].As<Napi::Array>();
 		std::vector<Napi::Value> arrays;
 		for (uint32_t i = 0; i < clips.Length(); i++) arrays.push_back(clips.Get(i));
-		return run(info, std::move(arrays), [](Napi::Env settled, std::vector<RawResult>& results) -> Napi::Value {
-			Napi::Array array = Napi::Array::New(settled, results.size());
-			for (uint32_t i = 0; i < results.size(); i++) array.Set(i, ToJs(settled, results[i]));
-			return array;
-		});
+		const std::vector<Napi::Promise> promises = run(info, arrays);
+		Napi::Array array = Napi::Array::New(info.Env(), promises.size());
+		for (uint32_t i = 0; i < promises.size(); i++) array.Set(i, promises[i]);
+		return array;
 	}, "transcribeBatch"));
 	if constexpr (std::is_same_v<Engine, WhisperEngine>) {
 		model.Set("encode", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
@@ -255,7 +369,9 @@ Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes)
 		}, "encode"));
 	}
 	model.Set("cancel", Napi::Function::New(env, [handle](const Info& info) {
-		handle->CancelClip(info[0].As<Napi::Number>().DoubleValue());
+		std::optional<size_t> position;
+		if (info[1].IsNumber()) position = info[1].As<Napi::Number>().Uint32Value();
+		handle->CancelClip(info[0].As<Napi::Number>().DoubleValue(), position);
 	}, "cancel"));
 	model.Set("close", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
 		return handle->Close(info.Env());

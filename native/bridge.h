@@ -1,8 +1,10 @@
 // Between Node-API and the engines: promises, errors, options. All on the JavaScript thread unless said otherwise.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,10 +16,31 @@
 
 namespace earshot {
 
+/** To the JavaScript thread of an environment. Any thread. */
+class Mailbox {
+public:
+	using Letter = std::function<void(Napi::Env)>;
+
+	/** On the JavaScript thread. It keeps no event loop alive. */
+	static std::shared_ptr<Mailbox> Make(Napi::Env env);
+
+	/** Has `letter` called there soon, in order; drops it where the environment is going away. Never waits or throws. */
+	void Post(Letter letter) noexcept;
+
+private:
+	static void Open(Napi::Env env, Napi::Function, std::nullptr_t*, Letter* letter);
+	using Function = Napi::TypedThreadSafeFunction<std::nullptr_t, Letter, Open>;
+
+	std::mutex mutex_;
+	Function function_;    // guarded by mutex_
+	bool closed_ = false;  // guarded by mutex_
+};
+
 /** One for each environment: the main thread, and every worker thread that loads the addon. */
 struct EnvState {
 	/** Raised when the environment goes away; every Cancel of it asks. */
 	std::shared_ptr<Signal> exiting = std::make_shared<Signal>();
+	std::shared_ptr<Mailbox> mailbox;
 	/** Number of its log sink, 0 for none. */
 	uint64_t sink = 0;
 

@@ -142,6 +142,15 @@ inline void RawResult::AddSegment(double start, double end, double logprob, doub
 		begin_token, end_token});
 }
 
+/** One clip of a batch, and whether anybody waits for it still. */
+struct Job {
+	Clip clip;
+	std::shared_ptr<const Cancel> cancel;
+};
+
+/** Takes the result of the batch's n-th clip, each once. Any thread; never waits, never throws. */
+using Tell = std::function<void(size_t, Expected<RawResult>)>;
+
 // ---- whisper.cpp -------------------------------------------------------------------------------
 
 struct WhisperLoad {
@@ -200,8 +209,8 @@ public:
 	static Expected<std::shared_ptr<WhisperEngine>> Load(const WhisperLoad& load);
 	virtual ~WhisperEngine() = default;
 	virtual const WhisperInfo& info() const = 0;
-	virtual Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
+	/** Tells of each clip when it is done. A failure is that of all which it has not told of. */
+	virtual Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) = 0;
 	/** What the encoder makes of the clip's first window, position by position. Of the options it takes threads and
 	 * audio context. */
 	virtual Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) = 0;
@@ -258,8 +267,8 @@ public:
 	static Expected<std::shared_ptr<SherpaEngine>> Load(const SherpaLoad& load);
 	virtual ~SherpaEngine() = default;
 	virtual const SherpaInfo& info() const = 0;
-	virtual Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) = 0;
+	/** As WhisperEngine's. */
+	virtual Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) = 0;
 };
 
 struct StreamingLoad {

@@ -81,8 +81,7 @@ public:
 		return Failure{"engine_failed", "parakeet.cpp does not show its encoder's output"};
 	}
 
-	Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
+	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
 		State state;
 		{
 			const std::lock_guard lock(mutex_);
@@ -90,21 +89,16 @@ public:
 			state = std::move(states_.back());
 			states_.pop_back();
 		}
-		Expected<std::vector<RawResult>> results =
-			Guarded("engine_failed", "parakeet.cpp", [&]() -> Expected<std::vector<RawResult>> {
-				std::vector<RawResult> made;
-				for (const Clip& clip : clips) {
-					if (!state) state.reset(parakeet_init_state(context_.get()));
-					if (!state) return Failure{"out_of_memory", "parakeet.cpp could not make a state"};
-					Expected<RawResult> result = RunClip(state, clip, options, cancel);
-					if (!result) return result.failure();
-					made.push_back(std::move(*result));
-				}
-				return made;
-			});
+		for (size_t i = 0; i < jobs.size(); i++) {
+			tell(i, Guarded("engine_failed", "parakeet.cpp", [&]() -> Expected<RawResult> {
+				if (!state) state.reset(parakeet_init_state(context_.get()));
+				if (!state) return Failure{"out_of_memory", "parakeet.cpp could not make a state"};
+				return RunClip(state, jobs[i].clip, options, *jobs[i].cancel);
+			}));
+		}
 		const std::lock_guard lock(mutex_);
 		states_.push_back(std::move(state));
-		return results;
+		return Done{};
 	}
 
 private:

@@ -330,9 +330,8 @@ public:
 
 	const SherpaInfo& info() const override { return info_; }
 
-	Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
-		return Guarded("engine_failed", "sherpa-onnx", [&] { return Run(clips, options, cancel); });
+	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&] { return Run(jobs, options, tell); });
 	}
 
 private:
@@ -393,8 +392,7 @@ private:
 		return applied;
 	}
 
-	Expected<std::vector<RawResult>> Run(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
+	Expected<Done> Run(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
 		// On other models the library ends the process.
 		if (!options.hotwords.empty() && !TakesHotwords()) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
@@ -402,10 +400,14 @@ private:
 		const sherpa::Words words;
 		std::vector<StreamHandle> streams;
 		std::vector<const sherpa::Stream*> views;
+		std::vector<size_t> heard;  // which job each of the streams is of
 		std::vector<float> padded;
-		for (const Clip& clip : clips) {
-			if (cancel.Requested()) return Cancelled();
-			if (clip.size == 0) continue;
+		for (size_t i = 0; i < jobs.size(); i++) {
+			const Clip& clip = jobs[i].clip;
+			if (jobs[i].cancel->Requested() || clip.size == 0) {
+				tell(i, jobs[i].cancel->Requested() ? Expected<RawResult>(Cancelled()) : RawResult{});
+				continue;
+			}
 			if (clip.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
 			StreamHandle stream(options.hotwords.empty()
 					? library_->CreateOfflineStream(recognizer_.get())
@@ -429,28 +431,28 @@ private:
 			library_->AcceptWaveformOffline(stream.get(), kSampleRate, samples, static_cast<int32_t>(size));
 			views.push_back(stream.get());
 			streams.push_back(std::move(stream));
+			heard.push_back(i);
 		}
-		if (cancel.Requested()) return Cancelled();
+		if (std::all_of(heard.begin(), heard.end(), [&](size_t job) { return jobs[job].cancel->Requested(); })) {
+			return Cancelled();
+		}
 		if (Expected<Done> decoded = Decode(views, options); !decoded) return decoded.failure();
-		// The library cannot be stopped in the middle; what nobody waits for is at least not collected.
-		if (cancel.Requested()) return Cancelled();
-
-		std::vector<RawResult> results;
-		size_t next = 0;
-		for (const Clip& clip : clips) {
-			if (clip.size == 0) {
-				results.emplace_back();
-				continue;
-			}
-			const std::unique_ptr<const sherpa::Result, void (*)(const sherpa::Result*)> raw(
-				library_->GetOfflineStreamResult(views[next++]), library_->DestroyOfflineRecognizerResult);
-			if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
-			if (Failed(*raw, words)) return Failure{"engine_failed", "sherpa-onnx failed on the clip: " + words.Line()};
-			RawResult result = Collect(*raw, clip);
-			Punctuate(result);
-			results.push_back(std::move(result));
+		for (size_t i = 0; i < heard.size(); i++) {
+			const Job& job = jobs[heard[i]];
+			// The library cannot be stopped in the middle; what nobody waits for is at least not collected.
+			tell(heard[i], job.cancel->Requested() ? Expected<RawResult>(Cancelled()) : Result(views[i], job.clip, words));
 		}
-		return results;
+		return Done{};
+	}
+
+	Expected<RawResult> Result(const sherpa::Stream* stream, const Clip& clip, const sherpa::Words& words) {
+		const std::unique_ptr<const sherpa::Result, void (*)(const sherpa::Result*)> raw(
+			library_->GetOfflineStreamResult(stream), library_->DestroyOfflineRecognizerResult);
+		if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
+		if (Failed(*raw, words)) return Failure{"engine_failed", "sherpa-onnx failed on the clip: " + words.Line()};
+		RawResult result = Collect(*raw, clip);
+		Punctuate(result);
+		return result;
 	}
 
 	/**

@@ -78,27 +78,30 @@ public:
 
 	const SherpaInfo& info() const override { return info_; }
 
-	Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
-		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<std::vector<RawResult>> {
-			std::vector<StreamHandle> streams;
-			std::vector<const sherpa::OnlineStream*> views;
-			for (const Clip& clip : clips) {
-				if (cancel.Requested()) return Cancelled();
+	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<Done> {
+			std::vector<std::pair<size_t, StreamHandle>> running;
+			for (size_t i = 0; i < jobs.size(); i++) {
 				auto stream = MakeStream(options);
 				if (!stream) return stream.failure();
-				if (auto accepted = Accept(stream->get(), clip, true); !accepted) return accepted.failure();
-				views.push_back(stream->get());
-				streams.push_back(std::move(*stream));
+				if (auto accepted = Accept(stream->get(), jobs[i].clip, true); !accepted) return accepted.failure();
+				running.emplace_back(i, std::move(*stream));
 			}
-			if (auto decoded = Decode(views, cancel); !decoded) return decoded.failure();
-			std::vector<RawResult> results;
-			for (size_t i = 0; i < clips.size(); i++) {
-				auto result = Result(views[i], clips[i].Seconds());
-				if (!result) return result.failure();
-				results.push_back(std::move(*result));
+			while (!running.empty()) {
+				std::vector<const sherpa::OnlineStream*> ready;
+				std::erase_if(running, [&](const auto& each) {
+					const auto& [job, stream] = each;
+					const bool gone = jobs[job].cancel->Requested();
+					if (!gone && IsReady(stream.get())) {
+						ready.push_back(stream.get());
+						return false;
+					}
+					tell(job, gone ? Expected<RawResult>(Cancelled()) : Result(stream.get(), jobs[job].clip.Seconds()));
+					return true;
+				});
+				if (!ready.empty()) Decode(ready);
 			}
-			return results;
+			return Done{};
 		});
 	}
 
@@ -139,17 +142,14 @@ public:
 		return Done{};
 	}
 
-	/** Until each of them waits for more. Cancelled between two chunks. */
-	Expected<Done> Decode(const std::vector<const sherpa::OnlineStream*>& streams, const Cancel& cancel) const {
-		for (;;) {
-			if (cancel.Requested()) return Cancelled();
-			std::vector<const sherpa::OnlineStream*> ready;
-			for (const auto* stream : streams) {
-				if (library_->IsOnlineStreamReady(recognizer_.get(), stream) != 0) ready.push_back(stream);
-			}
-			if (ready.empty()) return Done{};
-			library_->DecodeMultipleOnlineStreams(recognizer_.get(), ready.data(), static_cast<int32_t>(ready.size()));
-		}
+	/** Whether it has a chunk that can be decoded. */
+	bool IsReady(const sherpa::OnlineStream* stream) const {
+		return library_->IsOnlineStreamReady(recognizer_.get(), stream) != 0;
+	}
+
+	/** A chunk of each. */
+	void Decode(std::vector<const sherpa::OnlineStream*>& ready) const {
+		library_->DecodeMultipleOnlineStreams(recognizer_.get(), ready.data(), static_cast<int32_t>(ready.size()));
 	}
 
 	/** Times from the start of the stream, none after `seconds`. */
@@ -221,7 +221,11 @@ public:
 			}
 			seconds_ += samples.Seconds();
 			if (auto accepted = engine_->Accept(stream_.get(), samples, last); !accepted) return accepted.failure();
-			if (auto decoded = engine_->Decode({stream_.get()}, cancel); !decoded) return decoded.failure();
+			while (engine_->IsReady(stream_.get())) {
+				if (cancel.Requested()) return Cancelled();
+				std::vector<const sherpa::OnlineStream*> ready{stream_.get()};
+				engine_->Decode(ready);
+			}
 			auto result = engine_->Result(stream_.get(), seconds_);
 			if (!result) return result.failure();
 			PartialResult partial{std::move(*result), last || engine_->IsEndpoint(stream_.get())};

@@ -379,13 +379,12 @@ public:
 
 	const WhisperInfo& info() const override { return info_; }
 
-	Expected<std::vector<RawResult>> Transcribe(
-		const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) override {
-		if (!options.audio_contexts.empty() && options.audio_contexts.size() != clips.size()) {
+	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+		if (!options.audio_contexts.empty() && options.audio_contexts.size() != jobs.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		return InLane<std::vector<RawResult>>(clips.size(), [&](Lane& lane) {
-			return InBackground(options, [&] { return Hear(lane, clips, options, cancel); });
+		return InLane<Done>(jobs.size(), [&](Lane& lane) {
+			return InBackground(options, [&] { return Hear(lane, jobs, options, tell); });
 		});
 	}
 
@@ -431,16 +430,12 @@ private:
 		return result;
 	}
 
-	Expected<std::vector<RawResult>> Hear(
-		Lane& lane, const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
-		if (clips.size() > 1 && InStep(lane, options)) return RunTogether(lane, clips, options, cancel);
-		std::vector<RawResult> made;
-		for (size_t i = 0; i < clips.size(); i++) {
-			Expected<RawResult> result = RunClip(lane, clips[i], Of(options, i), cancel);
-			if (!result) return result.failure();
-			made.push_back(std::move(*result));
+	Expected<Done> Hear(Lane& lane, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+		if (jobs.size() > 1 && InStep(lane, options)) return RunTogether(lane, jobs, options, tell);
+		for (size_t i = 0; i < jobs.size(); i++) {
+			tell(i, Guarded("engine_failed", "whisper.cpp", [&] { return RunClip(lane, jobs[i], Of(options, i)); }));
 		}
-		return made;
+		return Done{};
 	}
 
 	/** Whether clips may run on threads made for them: not where a pool of further threads is made and kept; and the
@@ -448,10 +443,9 @@ private:
 	static bool OnOwnThreads(const Options& options) { return options.threads == 1 && options.prompt.empty(); }
 
 	/** A thread cannot be brought back to what it was, so there is one for the clip alone. */
-	static Expected<std::vector<RawResult>> InBackground(
-		const Options& options, const std::function<Expected<std::vector<RawResult>>()>& hear) {
+	static Expected<Done> InBackground(const Options& options, const std::function<Expected<Done>()>& hear) {
 		if (!options.background || !OnOwnThreads(options)) return hear();
-		Expected<std::vector<RawResult>> heard = Failure{"engine_failed", "the clip was not heard"};
+		Expected<Done> heard = Failure{"engine_failed", "the clip was not heard"};
 		std::thread([&] {
 			GoInBackground();
 			heard = Guarded("engine_failed", "whisper.cpp", hear);
@@ -487,27 +481,18 @@ private:
 			internals::OnProcessor(lane.state.get());
 	}
 
-	Expected<std::vector<RawResult>> RunTogether(
-		Lane& lane, const std::vector<Clip>& clips, const Options& options, const Cancel& cancel) {
-		while (lane.others.size() + 1 < clips.size()) {
+	Expected<Done> RunTogether(Lane& lane, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+		while (lane.others.size() + 1 < jobs.size()) {
 			Lane other;
 			if (Expected<Done> made = MakeState(other); !made) return made.failure();
 			lane.others.push_back(std::move(other));
 		}
-		std::vector<Expected<RawResult>> results(clips.size(), Failure{"engine_failed", "the clip was not heard"});
-		LockStep together(clips.size());
-		Expected<Done> ran = together.Run([&](size_t i) {
-			results[i] = Guarded("engine_failed", "whisper.cpp", [&] {
-				return RunClip(i == 0 ? lane : lane.others[i - 1], clips[i], Of(options, i), cancel, &together);
-			});
+		LockStep together(jobs.size());
+		return together.Run([&](size_t i) {
+			tell(i, Guarded("engine_failed", "whisper.cpp", [&] {
+				return RunClip(i == 0 ? lane : lane.others[i - 1], jobs[i], Of(options, i), &together);
+			}));
 		});
-		if (!ran) return ran.failure();
-		std::vector<RawResult> made;
-		for (Expected<RawResult>& result : results) {
-			if (!result) return result.failure();
-			made.push_back(std::move(*result));
-		}
-		return made;
 	}
 
 	Expected<Done> MakeState(Lane& lane) const {
@@ -531,8 +516,9 @@ private:
 		return Done{};
 	}
 
-	Expected<RawResult> RunClip(
-		Lane& lane, const Clip& given, const Options& options, const Cancel& cancel, LockStep* together = nullptr) {
+	Expected<RawResult> RunClip(Lane& lane, const Job& job, const Options& options, LockStep* together = nullptr) {
+		const Clip& given = job.clip;
+		const Cancel& cancel = *job.cancel;
 		if (cancel.Requested()) return Cancelled();
 		RawResult result;
 		if (given.size == 0) return result;

@@ -111,6 +111,7 @@ export interface ClipResult {
 }
 
 export interface Batch {
+	/** At most `maxBatchClips`. */
 	readonly clips: readonly Clip[];
 	readonly options: RecognizeOptions;
 	/** Threads each clip may use, >= 1. */
@@ -122,8 +123,11 @@ export interface Batch {
 export interface Engine {
 	readonly facts: ModelFacts;
 	readonly limits: Limits;
-	/** One result per clip, in order. Rejects with EarshotError only: `cancelled` when `signal` fires. */
-	run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]>;
+	/**
+	 * A promise for each clip, in order, which settles when that clip is done; the lane is free when all have settled.
+	 * They reject with EarshotError only: `cancelled` soon after the clip's own of `signals` fires, while the others go on.
+	 */
+	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
 	/** Waits for running batches, then frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }

@@ -323,6 +323,31 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 	}
 }
 
+/** Runs a batch, each clip until its own signal fires. */
+export function transcribeBatch<O extends Binding.ClipOptions, I>(
+	model: Binding.Model<O, I>,
+	clips: readonly Binding.Samples[],
+	options: O,
+	signals: readonly (AbortSignal | undefined)[],
+): Promise<Binding.RawResult>[] {
+	return model.transcribeBatch(clips, options).map((result, position) =>
+		guarded(async () => {
+			const signal = signals[position];
+			const cancel = () => model.cancel(options.clip, position);
+			if (signal?.aborted === true) cancel();
+			signal?.addEventListener('abort', cancel, { once: true });
+			try {
+				const raw = await result;
+				// It was done before the addon could be told.
+				if (signal?.aborted === true) throw new EarshotError('cancelled', 'the clip was cancelled');
+				return raw;
+			} finally {
+				signal?.removeEventListener('abort', cancel);
+			}
+		}),
+	);
+}
+
 /** Native failures carry a code of ours; anything else is a fault in Earshot. */
 export function fromNative(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;

@@ -17,7 +17,7 @@ import type {
 	StreamingEngine,
 } from './engine.js';
 import { type Family, familyOf, type SherpaType } from './families.js';
-import { addon, fromNative, guarded, packageRoot } from './native.js';
+import { addon, fromNative, guarded, packageRoot, transcribeBatch } from './native.js';
 import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './preflight.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from './tokens.js';
 
@@ -205,54 +205,37 @@ class SherpaEngine implements Engine {
 		};
 	}
 
-	async run({ clips, options }: Batch, signal: AbortSignal): Promise<ClipResult[]> {
-		if (this.#family.needsLanguage === true && options.language === null && this.#usualLanguage === null) {
-			const { languages } = this.facts.capabilities;
-			throw new EarshotError(
-				'invalid_request',
-				`Expected \`language\` to be one of ${languages?.join(', ')}, got nothing: the model \`${this.facts.id}\` cannot detect it`,
-				{ param: 'language' },
-			);
-		}
-		const together = this.limits.maxBatchClips > 1 && clips.length > 1;
-		const raws: RawResult[] = [];
-		for (const batch of together ? [clips] : clips.map((clip) => [clip]))
-			raws.push(...(await this.#transcribe(batch, options, signal)));
-		return clips.map((clip, index) => {
-			const raw = raws[index];
+	run({ clips, options }: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
+		const missing = this.#missingLanguage(options);
+		if (missing) return clips.map(() => Promise.reject(missing));
+		const raws = transcribeBatch(
+			this.#model,
+			clips.map(({ samples }) => samples),
+			{
+				clip: this.#nextClip++,
+				...this.hearingOf(options),
+				changes: changesOf(this.#family, options, this.#usualLanguage),
+			},
+			signals,
+		);
+		return clips.map(async (clip, at) => {
+			const raw = await raws[at]?.catch((thrown: unknown) => {
+				throw asRefusal(thrown);
+			});
 			if (raw === undefined) throw new EarshotError('engine_failed', 'the engine gave no result for a clip');
 			return this.resultOf(raw, clip, options);
 		});
 	}
 
-	async #transcribe(
-		clips: readonly Clip[],
-		options: RecognizeOptions,
-		signal: AbortSignal,
-	): Promise<RawResult[]> {
-		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
-		const number = this.#nextClip++;
-		const cancel = () => this.#model.cancel(number);
-		signal.addEventListener('abort', cancel, { once: true });
-		const clipOptions: SherpaClipOptions = {
-			clip: number,
-			...this.hearingOf(options),
-			changes: changesOf(this.#family, options, this.#usualLanguage),
-		};
-		try {
-			return await guarded(async () => {
-				const [first] = clips;
-				if (clips.length === 1 && first) return [await this.#model.transcribe(first.samples, clipOptions)];
-				return await this.#model.transcribeBatch(
-					clips.map(({ samples }) => samples),
-					clipOptions,
-				);
-			});
-		} catch (thrown) {
-			throw asRefusal(thrown);
-		} finally {
-			signal.removeEventListener('abort', cancel);
-		}
+	#missingLanguage({ language }: RecognizeOptions): EarshotError | undefined {
+		if (this.#family.needsLanguage !== true || language !== null || this.#usualLanguage !== null)
+			return undefined;
+		const { languages } = this.facts.capabilities;
+		return new EarshotError(
+			'invalid_request',
+			`Expected \`language\` to be one of ${languages?.join(', ')}, got nothing: the model \`${this.facts.id}\` cannot detect it`,
+			{ param: 'language' },
+		);
 	}
 
 	protected hearingOf(options: RecognizeOptions): Pick<SherpaClipOptions, 'stream' | 'hotwords'> {

@@ -1,6 +1,6 @@
 /** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
 
-import type { RawResult, WhisperClipOptions, WhisperInfo, WhisperModel } from '../../binding.js';
+import type { RawResult, WhisperInfo, WhisperModel } from '../../binding.js';
 import type { AudioContext, DecoderWeights, EncoderName } from '../config.js';
 import { EarshotError } from '../errors.js';
 import { contextFor, missesSound } from './audio-context.js';
@@ -15,7 +15,7 @@ import type {
 	ModelFacts,
 	RecognizeOptions,
 } from './engine.js';
-import { addon, guarded } from './native.js';
+import { addon, guarded, transcribeBatch } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
 import { type EncoderSettings, loadEncoders } from './whisper-encoder.js';
 
@@ -52,7 +52,7 @@ export interface WhisperSettings {
 /** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
 const limits = {
 	maxBatchClips: 1,
-	// A clip of a batch is told when all are done: long ones would keep short ones waiting.
+	// No clip of a batch says its first word before all are encoded: long ones would keep short ones waiting.
 	maxBatchSeconds: 40,
 	padded: false,
 	maxClipSeconds: 30,
@@ -136,6 +136,14 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 /** What is left to know once the model is loaded. */
 type EngineSettings = Omit<WhisperSettings, 'int8Weights'>;
 
+/** A clip of a batch. */
+interface Part {
+	readonly clip: Clip;
+	readonly signal: AbortSignal | undefined;
+	/** Positions of 20 ms that are enough for it; 0 = none but all. */
+	readonly context: number;
+}
+
 class WhisperEngine implements Engine {
 	readonly facts: ModelFacts;
 	readonly limits: Limits;
@@ -170,64 +178,60 @@ class WhisperEngine implements Engine {
 	}
 
 	/** With as little context as a clip needs, and once more with all of it where that may have gone wrong. */
-	async run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
-		const results = new Map<Clip, ClipResult>();
-		const hear = async (clips: readonly Clip[], contexts: readonly number[], firstTryOnly: boolean) => {
-			const raws = await this.#transcribe(clips, batch, signal, { audioContexts: contexts, firstTryOnly });
-			for (const [at, clip] of clips.entries()) {
-				const raw = raws[at];
-				if (!raw) throw new EarshotError('engine_failed', 'whisper.cpp gave no result for a clip');
-				const result = resultOf(raw, clip, batch.options);
-				const looped = result.cuts !== undefined;
-				const doubtful = raw.failed || looped || missesSound(clip.samples, result.segments);
-				if (!firstTryOnly || !doubtful) results.set(clip, result);
-			}
-		};
-		const contextOf = (clip: Clip) =>
-			this.#settings.audioContext === 'full' ? 0 : contextFor(clip.end - clip.start, this.#step);
-		const short = batch.clips.filter((clip) => contextOf(clip) > 0);
-		if (short.length > 0) await hear(short, short.map(contextOf), true);
-		const rest = batch.clips.filter((clip) => !results.has(clip));
-		if (rest.length > 0) await hear(rest, [], false);
-		return batch.clips.flatMap((clip) => results.get(clip) ?? []);
+	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
+		const parts = batch.clips.map((clip, at) => ({
+			clip,
+			signal: signals[at],
+			context: this.#settings.audioContext === 'full' ? 0 : contextFor(clip.end - clip.start, this.#step),
+		}));
+		const short = parts.filter(({ context }) => context > 0);
+		const rest = parts.filter(({ context }) => context === 0);
+		const raws = this.#transcribe(short, batch, true);
+		const tried = short.map(async (part, at) => {
+			const { failed, result } = resultOf(await raws[at], part.clip, batch.options);
+			const doubtful = failed || result.cuts !== undefined || missesSound(part.clip.samples, result.segments);
+			if (doubtful) rest.push(part);
+			return doubtful ? undefined : result;
+		});
+		// In the same lane, and so after the others.
+		const whole = Promise.allSettled(tried).then(() => this.#transcribe(rest, batch, false));
+		return parts.map(async (part) => {
+			const result = await tried[short.indexOf(part)];
+			return result ?? resultOf(await (await whole)[rest.indexOf(part)], part.clip, batch.options).result;
+		});
 	}
 
-	async #transcribe(
-		clips: readonly Clip[],
+	/** `firstTryOnly`: with the contexts of the parts, else with all there is. */
+	#transcribe(
+		parts: readonly Part[],
 		{ options, threads, background = false }: Batch,
-		signal: AbortSignal,
-		how: Pick<WhisperClipOptions, 'audioContexts' | 'firstTryOnly'>,
-	): Promise<RawResult[]> {
-		if (signal.aborted) throw new EarshotError('cancelled', 'the clip was cancelled');
-		const number = this.#nextClip++;
-		const cancel = () => this.#model.cancel(number);
-		signal.addEventListener('abort', cancel, { once: true });
-		try {
-			return await guarded(() =>
-				this.#model.transcribeBatch(
-					clips.map(({ samples }) => samples),
-					{
-						...how,
-						audioContext: 0,
-						background,
-						clip: number,
-						threads: Math.min(threads, this.#settings.maxThreads),
-						language: options.language ?? (this.#model.info.multilingual ? '' : 'en'),
-						languages: this.#model.info.multilingual ? (options.languages ?? []) : [],
-						translate: options.task === 'translate',
-						prompt: promptOf(options),
-						temperature: options.temperature,
-						temperatureIncrement: this.#settings.temperatureIncrement,
-						tokenTimestamps: options.words,
-						beamSize: this.#settings.beamSize,
-						suppress: this.#settings.suppress,
-						suppressNonSpeech: this.#settings.suppressNonSpeech,
-					},
-				),
-			);
-		} finally {
-			signal.removeEventListener('abort', cancel);
-		}
+		firstTryOnly: boolean,
+	): Promise<RawResult>[] {
+		if (parts.length === 0) return [];
+		const { multilingual } = this.#model.info;
+		return transcribeBatch(
+			this.#model,
+			parts.map(({ clip }) => clip.samples),
+			{
+				firstTryOnly,
+				audioContexts: parts.map(({ context }) => (firstTryOnly ? context : 0)),
+				audioContext: 0,
+				background,
+				clip: this.#nextClip++,
+				threads: Math.min(threads, this.#settings.maxThreads),
+				language: options.language ?? (multilingual ? '' : 'en'),
+				languages: multilingual ? (options.languages ?? []) : [],
+				translate: options.task === 'translate',
+				prompt: promptOf(options),
+				temperature: options.temperature,
+				temperatureIncrement: this.#settings.temperatureIncrement,
+				tokenTimestamps: options.words,
+				beamSize: this.#settings.beamSize,
+				suppress: this.#settings.suppress,
+				suppressNonSpeech: this.#settings.suppressNonSpeech,
+			},
+			parts.map(({ signal }) => signal),
+		);
 	}
 
 	/** What contexts are multiples of: on a GPU whisper.cpp attends to the rows that it fills up to 256 with. */
@@ -263,7 +267,12 @@ function promptOf({ prompt, keywords }: RecognizeOptions): string {
 	return prompt === '' ? list : `${list}. ${prompt}`;
 }
 
-function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipResult {
+function resultOf(
+	raw: RawResult | undefined,
+	clip: Clip,
+	options: RecognizeOptions,
+): { readonly failed: boolean; readonly result: ClipResult } {
+	if (raw === undefined) throw new EarshotError('engine_failed', 'whisper.cpp gave no result for a clip');
 	const clipSeconds = clip.end - clip.start;
 	const segments: ClipSegment[] = [];
 	let from = 0;
@@ -291,11 +300,8 @@ function resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipRe
 		start: raw.cuts[2 * index] ?? 0,
 		end: raw.cuts[2 * index + 1] ?? 0,
 	}));
-	return {
-		language: raw.language === '' ? options.language : raw.language,
-		segments,
-		...(cuts.length > 0 ? { cuts } : {}),
-	};
+	const language = raw.language === '' ? options.language : raw.language;
+	return { failed: raw.failed, result: { language, segments, ...(cuts.length > 0 ? { cuts } : {}) } };
 }
 
 function isKnown(value: number | undefined): value is number {

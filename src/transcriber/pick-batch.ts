@@ -5,8 +5,8 @@ import type { Line, WaitingClip } from './queue.js';
 import { secondsOf } from './turns.js';
 
 /**
- * All clips of a batch are told when the last is done. Where the library does not pad, nothing else keeps a short clip
- * from sharing one with a much longer clip, and then it would wait for that. Audio seconds.
+ * A short clip that shares a batch with a much longer one waits until that is encoded, at least. Where the library does
+ * not pad, nothing else keeps it from sharing one. Audio seconds.
  */
 export const maxBatchSpreadSeconds = 10;
 

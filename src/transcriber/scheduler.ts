@@ -32,8 +32,19 @@ export interface SchedulerWatcher {
 }
 
 interface Waiting extends Submission {
+	/** Nobody waits for the clip any more. Of its own, since every batch of a long recording listens. */
+	readonly left: AbortController;
 	settle(result: ClipResult): void;
 	fail(error: EarshotError): void;
+}
+
+interface Running extends RunningBatch {
+	readonly batch: readonly Waiting[];
+}
+
+interface Failed {
+	readonly waiting: Waiting;
+	readonly error: EarshotError;
 }
 
 /** What begins now. */
@@ -48,7 +59,7 @@ export class Scheduler {
 	readonly #maxThreads: number;
 	readonly #queue = new Queue<Waiting>();
 	readonly #watched = new WeakSet<object>();
-	readonly #running = new Set<RunningBatch>();
+	readonly #running = new Set<Running>();
 	/** One at most. */
 	watcher: SchedulerWatcher | undefined;
 	#dispatching = false;
@@ -81,7 +92,7 @@ export class Scheduler {
 				resolve(result);
 			};
 			this.#watch(recording, signal);
-			this.#queue.push(recording, { ...submission, settle, fail: reject });
+			this.#queue.push(recording, { ...submission, left: new AbortController(), settle, fail: reject });
 			stopwatch?.queued();
 			this.watcher?.changed();
 			this.#dispatchSoon();
@@ -100,14 +111,19 @@ export class Scheduler {
 		await this.#engine.close();
 	}
 
-	/** Clips of a recording that nobody waits for any more vanish from the queue at once. */
+	/** Clips of a recording that nobody waits for any more vanish from the queue and leave their batches at once. */
 	#watch(recording: object, signal: AbortSignal): void {
 		if (this.#watched.has(recording)) return;
 		this.#watched.add(recording);
 		signal.addEventListener(
 			'abort',
 			() => {
-				for (const waiting of this.#queue.drop(recording)) waiting.fail(cancelled());
+				const running = [...this.#running].flatMap(({ batch }) => batch);
+				const left = running.filter((waiting) => waiting.recording === recording);
+				for (const waiting of [...this.#queue.drop(recording), ...left]) {
+					waiting.left.abort();
+					waiting.fail(cancelled());
+				}
 				this.watcher?.changed();
 			},
 			{ once: true },
@@ -160,53 +176,38 @@ export class Scheduler {
 		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
-	/** Settles the clip; never rejects. */
-	async #runAlone(waiting: Waiting, how: Pick<Batch, 'threads' | 'background'>): Promise<void> {
-		try {
-			const { clip, options, signal } = waiting;
-			const [result] = await this.#engine.run({ clips: [clip], options, ...how }, signal);
-			if (result) waiting.settle(result);
-			else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
-		} catch (thrown) {
-			waiting.fail(waiting.signal.aborted ? cancelled() : asEarshotError(thrown));
-		}
+	/** Settles each clip as the engine does. Resolves when all are done, with those that failed, which are left to the
+	 * caller. */
+	async #hear(batch: readonly Waiting[], how: Omit<Batch, 'clips'>): Promise<readonly Failed[]> {
+		const clips = batch.map(({ clip }) => clip);
+		const signals = batch.map(({ left }) => left.signal);
+		const results = this.#engine.run({ clips, ...how }, signals);
+		const ends = await Promise.all(batch.map((waiting, at) => settledAs(waiting, results[at])));
+		return ends.filter((failed) => failed !== undefined);
 	}
 
 	/** Settles its own clips; never rejects. */
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
-		const running: RunningBatch = { ...grant, seconds: Math.max(...batch.map(secondsOf)) };
-		const how = { threads: grant.threads, background };
+		const running = { ...grant, batch, seconds: Math.max(...batch.map(secondsOf)) };
+		const how = { options, threads: grant.threads, background };
 		this.#running.add(running);
-		const { signal, release } = whenAllGone(batch.map((waiting) => waiting.signal));
 		const startedMs = performance.now();
 		try {
 			for (const waiting of batch) {
 				waiting.stopwatch?.started();
 				waiting.onStart?.();
 			}
-			const results = await this.#engine.run(
-				{ clips: batch.map(({ clip }) => clip), options, ...how },
-				signal,
-			);
-			batch.forEach((waiting, index) => {
-				const result = results[index];
-				if (waiting.signal.aborted) waiting.fail(cancelled());
-				else if (result) waiting.settle(result);
-				else waiting.fail(new EarshotError('engine_failed', 'the engine gave no result for a clip'));
-			});
-		} catch (thrown) {
-			const error = asEarshotError(thrown);
-			// One of them failed, and which is not known: each has its own try, and its own end.
-			const again = batch.length > 1 && error.code === 'engine_failed';
-			for (const waiting of batch) {
-				if (waiting.signal.aborted) waiting.fail(cancelled());
-				else if (again) await this.#runAlone(waiting, how);
-				else waiting.fail(error);
+			for (const failed of await this.#hear(batch, how)) {
+				// A library may fail all clips for one of them: each has its own try, and its own end.
+				const again = batch.length > 1 && failed.error.code === 'engine_failed';
+				const ends = again ? await this.#hear([failed.waiting], how) : [failed];
+				for (const { waiting, error } of ends) waiting.fail(error);
 			}
+		} catch (thrown) {
+			for (const waiting of batch) waiting.fail(asEarshotError(thrown));
 		} finally {
-			release();
 			this.#running.delete(running);
 			const { seconds, padding } = costOf(batch, this.#engine.limits.padded);
 			const runMs = performance.now() - startedMs;
@@ -218,23 +219,20 @@ export class Scheduler {
 	}
 }
 
-function cancelled(): EarshotError {
-	return new EarshotError('cancelled', 'the recording was cancelled');
+/** Settles the clip as `result` does, but for a failure. */
+async function settledAs(
+	waiting: Waiting,
+	result: Promise<ClipResult> | undefined,
+): Promise<Failed | undefined> {
+	try {
+		if (!result) throw new EarshotError('engine_failed', 'the engine gave no result for a clip');
+		waiting.settle(await result);
+		return undefined;
+	} catch (thrown) {
+		return { waiting, error: waiting.left.signal.aborted ? cancelled() : asEarshotError(thrown) };
+	}
 }
 
-/** Aborts once every one of `signals` has: a batch runs on while anybody waits for it. */
-function whenAllGone(signals: readonly AbortSignal[]): { signal: AbortSignal; release: () => void } {
-	const [only] = signals;
-	if (only && signals.length === 1) return { signal: only, release: () => {} };
-	const all = new AbortController();
-	const check = () => {
-		if (signals.every((signal) => signal.aborted)) all.abort();
-	};
-	for (const signal of signals) signal.addEventListener('abort', check);
-	return {
-		signal: all.signal,
-		release: () => {
-			for (const signal of signals) signal.removeEventListener('abort', check);
-		},
-	};
+function cancelled(): EarshotError {
+	return new EarshotError('cancelled', 'the recording was cancelled');
 }

@@ -54,8 +54,7 @@ function load({ name, type, files, options }) {
 	return loadSherpa({ id: name, type, files: placed, options, languages: null, libraryDir, lanes });
 }
 
-const run = (engine, clips, options = plain) =>
-	engine.run({ clips, options, threads: 1 }, new AbortController().signal);
+const run = (engine, clips, options = plain) => Promise.all(engine.run({ clips, options, threads: 1 }, []));
 const textOf = ({ segments }) => segments.map(({ text }) => text.trim()).join(' ');
 const clipOf = (samples) => ({ samples, start: 0, end: samples.length / rate });
 const megabytes = () => Math.round(memoryUsage.rss() / 2 ** 20);

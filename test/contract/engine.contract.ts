@@ -1,8 +1,9 @@
 /** What every engine does, whichever library is behind it. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Batch, Clip, Engine } from '../../src/engines/engine.js';
+import type { Batch, Clip, ClipResult, Engine } from '../../src/engines/engine.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
+import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
 
 export interface EngineSubject {
@@ -31,6 +32,12 @@ function clipOf(name: string): Clip {
 	return { samples, start: 0, end: samples.length / 16_000 };
 }
 
+const textIn = ({ segments }: ClipResult) =>
+	segments
+		.map(({ text }) => text)
+		.join('')
+		.trim();
+
 export function engineContract({ name, load, hears, times, timeTolerance }: EngineSubject): void {
 	describe(`the engine of ${name}`, () => {
 		let engine: Engine;
@@ -43,14 +50,8 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			clips: readonly Clip[],
 			changes: Partial<Batch['options']> = {},
 			signal = new AbortController().signal,
-		) => engine.run({ clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
-		const textOf = async (clips: readonly Clip[]) =>
-			(await run(clips)).map(({ segments }) =>
-				segments
-					.map(({ text }) => text)
-					.join('')
-					.trim(),
-			);
+		) => heardBy(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
+		const textOf = async (clips: readonly Clip[]) => (await run(clips)).map(textIn);
 
 		for (const recording of recordings) {
 			const expected = hears[recording];
@@ -61,11 +62,27 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 		}
 
 		it('gives the same for clips run together, in their order, as for each alone', async () => {
-			const names = ['tones-abcde', 'tones-a', 'tones-abc'];
+			const names = ['tones-abcde', 'tones-a', 'tones-abc'].slice(0, engine.limits.maxBatchClips);
 			const alone = [];
 			for (const each of names) alone.push(...(await textOf([clipOf(each)])));
 			expect(await textOf(names.map(clipOf))).toEqual(alone);
 			expect(await textOf([...names].reverse().map(clipOf))).toEqual(alone.reverse());
+		});
+
+		it('ends the clip of a batch that is cancelled, and gives of the others what they are alone', async () => {
+			const names = ['tones-abcde', 'tones-a', 'tones-abc'].slice(0, engine.limits.maxBatchClips);
+			const alone: unknown[] = [];
+			for (const each of names) alone.push(...(await run([clipOf(each)])).map(textIn));
+			const controls = names.map(() => new AbortController());
+			const results = engine.run(
+				{ clips: names.map(clipOf), options: plainRecognition, threads: 1 },
+				controls.map(({ signal }) => signal),
+			);
+			controls[0]?.abort();
+			const ends = await Promise.allSettled(results);
+			expect(ends[0]).toMatchObject({ status: 'rejected', reason: { code: 'cancelled' } });
+			const others = ends.slice(1).map((end) => end.status === 'fulfilled' && textIn(end.value));
+			expect(others).toEqual(alone.slice(1));
 		});
 
 		it('gives the same whatever ran before', async () => {
@@ -150,22 +167,13 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 
 		it('can be closed twice, and refuses clips afterwards', async () => {
 			const other = await load();
-			const running = other.run(
-				{ clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 },
-				new AbortController().signal,
-			);
+			const batch = { clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 };
+			const running = heardBy(other, batch);
 			running.catch(() => {});
 			await other.close();
 			await other.close();
 			await Promise.allSettled([running]);
-			await expect(
-				other.run(
-					{ clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 },
-					new AbortController().signal,
-				),
-			).rejects.toMatchObject({
-				code: 'closed',
-			});
+			await expect(heardBy(other, batch)).rejects.toMatchObject({ code: 'closed' });
 		});
 	});
 }

@@ -6,6 +6,7 @@ import { speechFinder } from '../../src/audio/voice-activity.js';
 import type { Clip, Engine, RecognizeOptions } from '../../src/engines/engine.js';
 import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
 import { filesOf, generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
+import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
@@ -19,10 +20,7 @@ function clipOf(name: string): Clip {
 }
 
 const run = (engine: Engine, clips: readonly Clip[], changes: Partial<RecognizeOptions> = {}) =>
-	engine.run(
-		{ clips, options: { ...plainRecognition, ...changes }, threads: 1 },
-		new AbortController().signal,
-	);
+	heardBy(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 });
 
 async function hear(engine: Engine, recording: string, changes: Partial<RecognizeOptions> = {}) {
 	const [result] = await run(engine, [clipOf(recording)], changes);

@@ -9,6 +9,7 @@ import {
 } from '../../src/engines/engine.js';
 import { familyOf, isSherpaType } from '../../src/engines/families.js';
 import { type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
+import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
@@ -92,10 +93,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await using engine = await load(model);
 		const names = ['tones-abc', 'tones-edcba', 'tones-e', 'silence', 'tones-abcde', 'tones-deadbead'];
 		const clip = { samples: samplesOf('tones-abc'), start: 0, end: 2 };
-		const whole = engine.run(
-			{ clips: [clip], options: plainRecognition, threads: 1 },
-			new AbortController().signal,
-		);
+		const whole = heardBy(engine, { clips: [clip], options: plainRecognition, threads: 1 });
 		const said = await Promise.all(
 			names.map(async (name) =>
 				(await utterances(engine.stream(plainRecognition), samplesOf(name))).join(' '),
@@ -161,7 +159,7 @@ describe('a language', () => {
 		// As many as it has lanes.
 		const heard = asked.slice(0, 2).map(async (language) => {
 			const batch = { clips: [...clips, ...clips], options: { ...plainRecognition, language }, threads: 1 };
-			return (await engine.run(batch, new AbortController().signal)).map((result) => [
+			return (await heardBy(engine, batch)).map((result) => [
 				result.language,
 				result.segments[0]?.text.trim(),
 			]);

@@ -37,10 +37,20 @@ export const limits: Limits = {
 
 interface Run {
 	readonly batch: Batch;
-	readonly signal: AbortSignal;
-	/** `extra` is told of every clip of the batch. */
+	readonly signals: readonly AbortSignal[];
+	/** `extra` is told of every clip of the batch that is left. */
 	finish(extra?: Partial<ClipResult>): void;
+	/** One clip of the batch. */
+	finishClip(position: number, extra?: Partial<ClipResult>): void;
+	/** Whatever is left of the batch. */
 	fail(error: Error): void;
+}
+
+interface Ends {
+	resolve(result: ClipResult): void;
+	reject(error: Error): void;
+	/** Listens to the clip's signal. */
+	cancel(): void;
 }
 
 export class ScriptedEngine implements Engine {
@@ -48,42 +58,50 @@ export class ScriptedEngine implements Engine {
 	readonly limits: Limits;
 	/** Batches in the order they were run. */
 	readonly ran: Batch[] = [];
+	/** Those of which any clip is left. */
 	readonly running: Run[] = [];
 	closed = false;
+	/** Takes no notice of signals. */
+	isDeaf = false;
 
 	constructor(changes: Partial<Limits> = {}) {
 		this.limits = { ...limits, ...changes };
 	}
 
-	run(batch: Batch, signal: AbortSignal): Promise<ClipResult[]> {
+	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		this.ran.push(batch);
-		return new Promise((resolve, reject) => {
-			const cancel = () => run.fail(new EarshotError('cancelled', 'cancelled'));
-			const leave = () => {
-				this.running.splice(this.running.indexOf(run), 1);
-				signal.removeEventListener('abort', cancel);
-			};
-			const run: Run = {
-				batch,
-				signal,
-				finish: (extra = {}) => {
-					leave();
-					resolve(
-						batch.clips.map(({ start }) => ({
-							language: 'en',
-							segments: [segment(` at ${start}`)],
-							...extra,
-						})),
-					);
-				},
-				fail: (error) => {
-					leave();
-					reject(error);
-				},
-			};
-			this.running.push(run);
-			signal.addEventListener('abort', cancel);
-		});
+		const left = new Map<number, Ends>();
+		const leave = (position: number) => {
+			const ends = left.get(position);
+			if (ends) signals[position]?.removeEventListener('abort', ends.cancel);
+			if (left.delete(position) && left.size === 0) this.running.splice(this.running.indexOf(run), 1);
+			return ends;
+		};
+		const run: Run = {
+			batch,
+			signals,
+			finish: (extra) => {
+				for (const position of [...left.keys()]) run.finishClip(position, extra);
+			},
+			finishClip: (position, extra = {}) => {
+				const segments = [segment(` at ${batch.clips[position]?.start}`)];
+				leave(position)?.resolve({ language: 'en', segments, ...extra });
+			},
+			fail: (error) => {
+				for (const position of [...left.keys()]) leave(position)?.reject(error);
+			},
+		};
+		this.running.push(run);
+		return batch.clips.map(
+			(_, position) =>
+				new Promise((resolve, reject) => {
+					const cancel = () => {
+						if (!this.isDeaf) leave(position)?.reject(new EarshotError('cancelled', 'cancelled'));
+					};
+					left.set(position, { resolve, reject, cancel });
+					signals[position]?.addEventListener('abort', cancel);
+				}),
+		);
 	}
 
 	/** Finishes the oldest running batch, and lets everything that follows from it happen. */

@@ -66,7 +66,7 @@ describe('sherpa-onnx', () => {
 				expect(Number.isFinite(raw.tokenTimes[0])).toBe(timestamps && textOf(raw) !== '');
 			alone.push(raw);
 		}
-		const batch = await model.transcribeBatch(names.map(samplesOf), sherpaClip);
+		const batch = await Promise.all(model.transcribeBatch(names.map(samplesOf), sherpaClip));
 		expect(batch.map(textOf)).toEqual(alone.map(textOf));
 		await model.close();
 	});
@@ -92,9 +92,11 @@ describe('sherpa-onnx', () => {
 		for (const length of [0, 1, 100, 1599]) {
 			expect(textOf(await model.transcribe(new Float32Array(length), sherpaClip))).toBe('');
 		}
-		const batch = await model.transcribeBatch([new Float32Array(0), samplesOf('tones-a')], sherpaClip);
+		const batch = await Promise.all(
+			model.transcribeBatch([new Float32Array(0), samplesOf('tones-a')], sherpaClip),
+		);
 		expect(batch.map(textOf)).toEqual(['', 'a']);
-		expect(await model.transcribeBatch([], sherpaClip)).toEqual([]);
+		expect(model.transcribeBatch([], sherpaClip)).toEqual([]);
 		await model.close();
 	});
 
@@ -133,7 +135,7 @@ describe('sherpa-onnx', () => {
 		expect(order).toEqual(['cancelled', 'closed', 'closed']);
 		await model.close();
 		expect(await codeOf(model.transcribe(silence(1), sherpaClip))).toBe('closed');
-		expect(await codeOf(model.transcribeBatch([silence(1)], sherpaClip))).toBe('closed');
+		expect(await codeOf(Promise.all(model.transcribeBatch([silence(1)], sherpaClip)))).toBe('closed');
 	});
 
 	test('a failure inside the library fails the clip, not the model', async () => {
@@ -281,7 +283,7 @@ describe('whisper.cpp', () => {
 
 	test('a batch is its clips one after another', async () => {
 		const names = ['tones-a', 'silence', 'tones-abc'];
-		const batch = await model.transcribeBatch(names.map(samplesOf), whisperClip);
+		const batch = await Promise.all(model.transcribeBatch(names.map(samplesOf), whisperClip));
 		expect(batch.map(textOf)).toEqual(names.map((name) => hears[name]));
 	});
 

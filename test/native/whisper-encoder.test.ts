@@ -16,6 +16,7 @@ import { loadEncoders } from '../../src/engines/whisper-encoder.js';
 import { EarshotError } from '../../src/errors.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
 import { melFilters } from '../helpers/ggml.js';
+import { heardBy } from '../helpers/heard.js';
 import { noInt8, plainRecognition } from '../helpers/options.js';
 import { writeSharpWhisper } from '../helpers/sharp-whisper.js';
 import {
@@ -403,7 +404,7 @@ describe('a first try', () => {
 			const results = [];
 			for (const audioContext of ['auto', 'full'] as const) {
 				const engine = await loadEngine({ ...settings, audioContext });
-				results.push(await engine.run(batch, new AbortController().signal));
+				results.push(await heardBy(engine, batch));
 				await engine.close();
 			}
 			expect(results[0]).toEqual(results[1]);

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Clip, Limits, RecognizeOptions } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
@@ -214,7 +215,7 @@ describe('the scheduler', () => {
 		await expect(next).resolves.toMatchObject({ segments: [{ text: ' at 1' }] });
 	});
 
-	it('goes on with a batch while anybody waits for it', async () => {
+	it('ends the clip of a batch whose client has gone, and goes on with the others', async () => {
 		const { engine, submit } = arrange({ maxBatchClips: 2 });
 		void submit({}, 0);
 		await settled();
@@ -223,10 +224,64 @@ describe('the scheduler', () => {
 		const stays = submit({}, 2);
 		await engine.finishCurrent();
 		gone.abort();
-		expect(engine.running[0]?.signal.aborted).toBe(false);
-		await engine.finishCurrent();
 		await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+		expect(engine.running[0]?.signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+		await engine.finishCurrent();
 		await expect(stays).resolves.toMatchObject({ segments: [{ text: ' at 2' }] });
+	});
+
+	it('frees the lane at once when everybody of a batch has gone', async () => {
+		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
+		const gone = new AbortController();
+		void submit({}, 0, { signal: gone.signal });
+		void submit({}, 1, { signal: gone.signal });
+		await settled();
+		void submit({}, 2);
+		expect(starts(engine)).toEqual([[0, 1]]);
+		gone.abort();
+		await settled();
+		expect(starts(engine)).toEqual([[0, 1], [2]]);
+		expect(scheduler.state.busyLanes).toBe(1);
+	});
+
+	it('tells of a cancelled clip before the engine has let go of it', async () => {
+		const { engine, scheduler, submit } = arrange();
+		engine.isDeaf = true;
+		const gone = new AbortController();
+		const left = submit({}, 0, { signal: gone.signal });
+		await settled();
+		gone.abort();
+		await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+		expect(scheduler.state.busyLanes).toBe(1);
+		await engine.finishCurrent();
+		expect(scheduler.state.busyLanes).toBe(0);
+	});
+
+	it('listens once to a recording, however many of its clips run', async () => {
+		const { engine, submit } = arrange({ lanes: 12 }, 12);
+		const { signal } = new AbortController();
+		const recording = {};
+		for (let start = 0; start < 12; start++) void submit(recording, start, { signal });
+		await settled();
+		expect(engine.running).toHaveLength(12);
+		expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+	});
+
+	it('tells of each clip of a batch when it is done, and has its lane free when all are', async () => {
+		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
+		const recording = {};
+		const slow = submit(recording, 0);
+		const quick = submit(recording, 1);
+		const next = submit(recording, 2);
+		await settled();
+		engine.running[0]?.finishClip(1);
+		await expect(quick).resolves.toMatchObject({ segments: [{ text: ' at 1' }] });
+		expect(starts(engine)).toEqual([[0, 1]]);
+		expect(scheduler.state.busyLanes).toBe(1);
+		await engine.finishCurrent();
+		await expect(slow).resolves.toMatchObject({ segments: [{ text: ' at 0' }] });
+		await engine.finishCurrent();
+		await expect(next).resolves.toMatchObject({ segments: [{ text: ' at 2' }] });
 	});
 
 	it('fails only the clips of the batch that failed', async () => {
