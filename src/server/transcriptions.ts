@@ -13,7 +13,7 @@ import { type Admission, guessedSeconds, type Place } from './admission.js';
 import type { RequestContext } from './context.js';
 import { asFailure, errorBody, noteFailure } from './failure.js';
 import { fitToModel, parseRequest, type TranscriptionRequest } from './request.js';
-import { receiveUpload, type Upload, type UploadLimits } from './upload.js';
+import { type Upload, type UploadLimits, uploadReceiver } from './upload.js';
 
 export interface TranscriptionsOptions {
 	readonly pool: ModelPool;
@@ -39,6 +39,7 @@ export function transcriptions(
 	options: TranscriptionsOptions,
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
+	const receiveUpload = uploadReceiver(limits);
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
@@ -46,7 +47,7 @@ export function transcriptions(
 		let place: Place | undefined;
 		const stopDeadline = startDeadline(ctx, options, () => lease?.facts.id ?? '');
 		try {
-			upload = await receiveUpload(ctx, limits, signal);
+			upload = await receiveUpload(ctx, signal);
 			const request = parseRequest(upload.fields, task);
 			const model = request.model ?? pool.defaultModel;
 			logged.model = model;

@@ -10,7 +10,7 @@ import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
-import { multipart } from 'formidable';
+import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { Context } from 'koa';
 import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
 import { asEarshotError, EarshotError, expected } from '../errors.js';
@@ -44,23 +44,36 @@ const maxParts = 1000;
 /** Read and thrown away after a refusal, so that clients which send everything before they listen get to hear it. */
 const maxDiscardedBytes = 256 << 20;
 
-/** Ends with `cancelled` when `signal` fires: the client has gone, or no time is left. */
-export async function receiveUpload(
-	ctx: Context,
-	limits: UploadLimits,
-	signal: AbortSignal,
-): Promise<Upload> {
-	let form: Form | undefined;
-	try {
-		refuseUnread(ctx, limits);
-		form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
-		await whileWanted(parse(ctx, form), signal);
-		return form.finish(ctx.request.body);
-	} catch (thrown) {
-		drain(ctx.req);
-		await form?.discard();
-		throw form?.explain(thrown) ?? thrown;
-	}
+export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
+
+/** Receives uploads, each of which ends with `cancelled` when its signal fires: the client has gone, or no time is left. */
+export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
+	// koa-body takes longer to check its options than to read a short recording: it is told them once.
+	const forms = new WeakMap<IncomingMessage, Form>();
+	const read = koaBody({
+		multipart: true,
+		json: false,
+		text: false,
+		urlencoded: false,
+		formidable: formidableOptions(limits, forms),
+	});
+	return async (ctx, signal) => {
+		let form: Form | undefined;
+		try {
+			refuseUnread(ctx, limits);
+			form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
+			forms.set(ctx.req, form);
+			await whileWanted(
+				read(ctx, async () => {}),
+				signal,
+			);
+			return form.finish(ctx.request.body);
+		} catch (thrown) {
+			drain(ctx.req);
+			await form?.discard();
+			throw form?.explain(thrown) ?? thrown;
+		}
+	};
 }
 
 /** What `work` still does after the signal finds the form closed. */
@@ -91,21 +104,46 @@ function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
 }
 
-async function parse(ctx: Context, form: Form): Promise<void> {
-	const read = koaBody({
-		multipart: true,
-		json: false,
-		text: false,
-		urlencoded: false,
-		formidable: form.formidableOptions(ctx),
-	});
-	await read(ctx, async () => {});
-}
-
 type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
 	/** Missing in the types. */
 	transferEncoding?: string;
 };
+
+/** What formidable makes of a request; all this is missing in its types. */
+interface IncomingForm {
+	readonly req: IncomingMessage;
+	/** Its own. */
+	readonly options: FormidableOptions;
+	onPart: (part: Part) => void;
+	_handlePart: (part: Part) => Promise<void>;
+}
+
+function formidableOptions(
+	{ directory, maxUploadBytes }: UploadLimits,
+	forms: WeakMap<IncomingMessage, Form>,
+): FormidableOptions {
+	return {
+		// Unused both; what formidable would do instead costs as much as reading a short recording.
+		uploadDir: directory,
+		filename: () => '',
+		// Its other parsers would be chosen for a word in the boundary, and the one for JSON knows no limit.
+		enabledPlugins: [
+			(formidable, options) => {
+				const incoming = formidable as unknown as IncomingForm;
+				forms.get(incoming.req)?.takePartsOf(incoming);
+				return multipart(formidable, options);
+			},
+		],
+		maxFileSize: maxUploadBytes,
+		maxTotalFileSize: maxUploadBytes,
+		maxFieldsSize: maxFieldsBytes,
+		maxFields: maxParts,
+		maxFiles: maxParts,
+		// Refused below, in words that name the field.
+		allowEmptyFiles: true,
+		minFileSize: 0,
+	};
+}
 
 class Form {
 	readonly #limits: UploadLimits;
@@ -122,32 +160,17 @@ class Form {
 		this.#held = held;
 	}
 
-	formidableOptions(ctx: Context): ExtendedFormidableOptions {
-		return {
-			// Unused both; what formidable would do instead costs as much as reading a short recording.
-			uploadDir: this.#limits.directory,
-			filename: () => '',
-			// Its other parsers would be chosen for a word in the boundary, and the one for JSON knows no limit.
-			enabledPlugins: [multipart],
-			maxFileSize: this.#limits.maxUploadBytes,
-			maxTotalFileSize: this.#limits.maxUploadBytes,
-			maxFieldsSize: maxFieldsBytes,
-			maxFields: maxParts,
-			maxFiles: maxParts,
-			// Refused below, in words that name the field.
-			allowEmptyFiles: true,
-			minFileSize: 0,
-			onPart: (part: Part, handle) => {
-				if (this.#closed) return;
-				part.on('data', (bytes: Buffer) => {
-					this.#bytesRead += bytes.length;
-				});
-				this.#sort(part);
-				// The types hide that it is async; koa-body drops the promise, and with it what it rejects with.
-				Promise.resolve<unknown>(handle(part)).catch((error: Error) => ctx.req.destroy(error));
-			},
-			fileWriteStreamHandler: (file?: object) => this.#sinkFor(file),
+	takePartsOf(incoming: IncomingForm): void {
+		const { req } = incoming;
+		incoming.onPart = (part) => {
+			if (this.#closed) return;
+			part.on('data', (bytes: Buffer) => {
+				this.#bytesRead += bytes.length;
+			});
+			this.#sort(part);
+			incoming._handlePart(part).catch((error: Error) => req.destroy(error));
 		};
+		incoming.options.fileWriteStreamHandler = (file?: object) => this.#sinkFor(file);
 	}
 
 	/** Decides what a part is, by setting what formidable decides by: the media type. */
