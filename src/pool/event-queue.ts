@@ -1,7 +1,7 @@
 /** Events pushed on one side and iterated on the other, by one consumer, once. */
 
-export class EventQueue<T> implements AsyncIterable<T> {
-	#events: T[] = [];
+export class EventQueue<T extends object> implements AsyncIterable<T> {
+	readonly #events: T[] = [];
 	#end: { readonly error?: Error } | undefined;
 	#wake: (() => void) | undefined;
 
@@ -22,14 +22,16 @@ export class EventQueue<T> implements AsyncIterable<T> {
 		this.#wake?.();
 	}
 
-	async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+	[Symbol.asyncIterator](): AsyncIterator<T> {
+		return { next: () => this.#next() };
+	}
+
+	async #next(): Promise<IteratorResult<T>> {
 		for (;;) {
-			const events = this.#events;
-			this.#events = [];
-			yield* events;
-			if (this.#events.length > 0) continue;
+			const [event] = this.#events.splice(0, 1);
+			if (event !== undefined) return { done: false, value: event };
 			if (this.#end?.error) throw this.#end.error;
-			if (this.#end) return;
+			if (this.#end) return { done: true, value: undefined };
 			await new Promise<void>((resolve) => (this.#wake = resolve));
 			this.#wake = undefined;
 		}

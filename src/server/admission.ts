@@ -35,7 +35,9 @@ export function guessedSeconds(bytes: number): number {
 /** Audio seconds heard of the others before a recording of `seconds` is through. Pure. */
 export function secondsAhead(others: readonly number[], seconds: number): number {
 	const turns = Math.max(seconds, turnSeconds);
-	return others.reduce((sum, remaining) => sum + Math.min(remaining, turns), 0);
+	let ahead = 0;
+	for (const remaining of others) ahead += Math.min(remaining, turns);
+	return ahead;
 }
 
 /** Where a recording stands among those that came before. */
@@ -134,7 +136,9 @@ class ModelQueue {
 	}
 
 	#remaining(): number[] {
-		return Array.from(this.#places, ({ remaining }) => remaining);
+		const seconds: number[] = [];
+		for (const { remaining } of this.#places) seconds.push(remaining);
+		return seconds;
 	}
 
 	/** Time counts while there is work. */

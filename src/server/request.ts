@@ -187,18 +187,22 @@ interface Range {
 
 /** Reads one field in the ways that clients write it, or refuses. */
 class Fields {
-	readonly #form: FormFields;
+	/** What the form has of each, under whichever spellings. */
+	readonly #given = new Map<FieldName, (readonly [formName: string, values: readonly string[]])[]>();
 
 	constructor(form: FormFields) {
-		this.#form = form;
+		for (const part of form) {
+			const name = fieldOf(part[0]);
+			if (name === undefined) continue;
+			const given = this.#given.get(name);
+			if (given) given.push(part);
+			else this.#given.set(name, [part]);
+		}
 	}
 
 	/** Every value of the field, under whichever spelling; empty ones say nothing. */
 	list(name: FieldName): string[] {
-		return [...this.#form]
-			.filter(([formName]) => fieldOf(formName) === name)
-			.flatMap(([, values]) => values)
-			.filter((value) => value.trim() !== '');
+		return this.#of(name).flatMap(([, values]) => values.filter((value) => value.trim() !== ''));
 	}
 
 	text(name: FieldName): string | undefined {
@@ -229,8 +233,8 @@ class Fields {
 
 	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
 	object(name: FieldName): Readonly<Record<string, unknown>> | null {
-		const pairs = [...this.#form].flatMap(([formName, values]) => {
-			const key = fieldOf(formName) === name ? /\[(\w+)\]$/.exec(formName)?.[1] : undefined;
+		const pairs = this.#of(name).flatMap(([formName, values]) => {
+			const key = /\[(\w+)\]$/.exec(formName)?.[1];
 			return key === undefined ? [] : [[key, values[0]] as const];
 		});
 		if (pairs.length > 0) return Object.fromEntries(pairs);
@@ -240,6 +244,10 @@ class Fields {
 		if (value === 'auto') return null;
 		if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
 		throw expected(name, '`auto` or an object', given);
+	}
+
+	#of(name: FieldName) {
+		return this.#given.get(name) ?? [];
 	}
 }
 

@@ -56,9 +56,10 @@ export function transcriptions(
 			logged.model = lease.facts.id;
 			const fitted = fitToModel(request, lease.facts);
 			place = admission.admit(lease.facts.id, guessedSeconds(upload.bytes));
-			const events = watched(lease.transcribe(upload.recording, fitted, signal), ctx, place, options.metrics);
-			if (request.stream) await answerStream(ctx, request, events, place, clock);
-			else await answerWhole(ctx, request, events);
+			const events = lease.transcribe(upload.recording, fitted, signal);
+			const watch = watcher(ctx, place, options.metrics);
+			if (request.stream) await answerStream(ctx, request, events, watch, place, clock);
+			else await answerWhole(ctx, request, events, watch);
 		} finally {
 			stopDeadline();
 			place?.leave();
@@ -93,14 +94,11 @@ function startDeadline(
 /** Node's timers hold 31 bits; 24 days. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** Passes the events on, and tells who wants to know how far the recording is. */
-async function* watched(
-	events: AsyncIterable<TranscriptEvent>,
-	{ state }: RequestContext,
-	place: Place,
-	metrics: Metrics,
-): AsyncGenerator<TranscriptEvent> {
-	for await (const event of events) {
+type Watch = (event: TranscriptEvent) => void;
+
+/** Tells who wants to know how far the recording is. */
+function watcher({ state }: RequestContext, place: Place, metrics: Metrics): Watch {
+	return (event) => {
 		if (event.type === 'started') {
 			if (event.duration !== null) place.lengthIs(event.duration);
 		} else if (event.type === 'segments') {
@@ -119,8 +117,7 @@ async function* watched(
 				runMs: run,
 			});
 		}
-		yield event;
-	}
+	};
 }
 
 const noTime: Timing = { decode: 0, queue: 0, run: 0 };
@@ -129,9 +126,11 @@ async function answerWhole(
 	ctx: RequestContext,
 	request: TranscriptionRequest,
 	events: AsyncIterable<TranscriptEvent>,
+	watch: Watch,
 ): Promise<void> {
 	let transcript: Transcript | undefined;
 	for await (const event of events) {
+		watch(event);
 		if (event.type !== 'done') continue;
 		transcript = event.transcript;
 		if (event.timing) ctx.set('server-timing', serverTiming(event.timing, ctx.state.elapsedMs()));
@@ -147,6 +146,7 @@ async function answerStream(
 	ctx: RequestContext,
 	request: TranscriptionRequest,
 	events: AsyncIterable<TranscriptEvent>,
+	watch: Watch,
 	place: Place,
 	clock: Clock,
 ): Promise<void> {
@@ -166,6 +166,7 @@ async function answerStream(
 	let done = false;
 	try {
 		for await (const event of events) {
+			watch(event);
 			if (stopKeepAlive === undefined) {
 				openStream(ctx);
 				stopKeepAlive = clock.every(keepAliveMs, () => res.write(': keep-alive\n\n'));

@@ -24,6 +24,7 @@ export class UploadsInFlight {
 	constructor(options: UploadsInFlightOptions) {
 		this.#options = options;
 		this.#lastMs = options.clock.now();
+		options.metrics.askBefore(() => options.metrics.uploads(this.#bytes));
 	}
 
 	/** Throws `overloaded`. `bytes`: what is known to come. */
@@ -48,14 +49,12 @@ export class UploadsInFlight {
 			);
 		}
 		this.#bytes += bytes;
-		metrics.uploads(this.#bytes);
 	}
 
 	give(bytes: number): void {
 		this.#tick();
 		this.#bytes -= bytes;
 		this.#pace.add(bytes, 0);
-		this.#options.metrics.uploads(this.#bytes);
 	}
 
 	/** Time counts while there is work. */
