@@ -259,6 +259,9 @@ export interface WhisperLoad {
 	/** By rising `threads`; each clip takes the first that has as many threads as the clip, else the last. The model
 	 * takes them over: an encoder serves one model. None = ggml's own encoder. */
 	readonly encoders?: readonly Encoder[];
+	/** An encoder in integers of so many bits instead, made of the weights that are loaded. Rejects with engine_missing
+	 * where the processor does not have AVX-512 VNNI: see integerEncoders. */
+	readonly encoderBits?: 8 | 16;
 	/** The decoder's matrices become Q8_0 where the file has them as f16 or f32 and they are in the memory of the
 	 * processor. Parakeet's loader does not look at it. */
 	readonly quantiseDecoder?: boolean;
@@ -282,6 +285,9 @@ declare const encoder: unique symbol;
 export interface Encoder {
 	readonly [encoder]: true;
 }
+
+/** Whether Whisper's encoder can be had in integers: this build and this processor have AVX-512 VNNI. */
+export function integerEncoders(): boolean;
 
 /** A Whisper encoder on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
 export function loadEncoder(options: EncoderLoad): Promise<Encoder>;
@@ -308,7 +314,7 @@ export interface WhisperInfo {
 	readonly languages: readonly string[];
 	/** ggml's name of the device the weights are on, e.g. `CPU`. */
 	readonly device: string;
-	/** What encodes: `ggml`, or `onnxruntime` and its version. */
+	/** What encodes: `ggml`, `onnxruntime` and its version, `int16` or `int8`. */
 	readonly encoder: string;
 	/** Type of the decoder's matrices: `f16`, `q8_0`, …; `` for Parakeet. */
 	readonly decoder: string;

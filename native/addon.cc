@@ -419,6 +419,9 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	load.gpu_device = options.Int("gpuDevice");
 	load.alignment_heads = options.Ints("alignmentHeads");
 	load.quantise_decoder = options.Value("quantiseDecoder").ToBoolean();
+	if (const Napi::Value bits = options.Value("encoderBits"); bits.IsNumber()) {
+		load.integers = options.Int("encoderBits") == 8 ? Integers::k8 : Integers::k16;
+	}
 	if (const Napi::Value encoders = options.Value("encoders"); encoders.IsArray()) {
 		const auto array = encoders.As<Napi::Array>();
 		for (uint32_t i = 0; i < array.Length(); i++) {
@@ -698,6 +701,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("trimHeap", [](const Info&) { TrimHeap(); });
 	set("cpuFeatures", CpuFeatures);
 	set("processorFlags", ProcessorFlagsOf);
+	set("integerEncoders", [](const Info& info) -> Napi::Value { return Napi::Boolean::New(info.Env(), HasIntegers()); });
 	set("versions", Versions);
 	set("sherpaVersion", SherpaVersion);
 	set("setLogSink", [](const Info& info) { SetLogSink(info.Env(), info[0]); });

@@ -10,12 +10,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "failure.h"
+#include "int_matrix.h"
 
 namespace earshot {
 
@@ -163,13 +165,15 @@ struct WhisperLoad {
 	std::vector<int> alignment_heads;
 	/** The encoder on ONNX Runtime, by rising numbers of threads; none = ggml's own. */
 	std::vector<std::shared_ptr<const ort::Session>> encoders;
+	/** The encoder in integers instead. */
+	std::optional<Integers> integers;
 	/** The decoder's matrices become Q8_0 where they are f16 or f32, and on the CPU. */
 	bool quantise_decoder = false;
 };
 
 struct WhisperInfo {
 	std::string size, device;
-	/** `ggml`, or `onnxruntime` and its version. */
+	/** `ggml`, `onnxruntime` and its version, `int16` or `int8`. */
 	std::string encoder;
 	/** ggml's name of the type of the decoder's matrices. */
 	std::string decoder;

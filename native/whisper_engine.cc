@@ -331,8 +331,10 @@ struct Run {
 
 class Whisper final : public WhisperEngine {
 public:
-	Whisper(std::unique_ptr<whisper_context, ContextFree> context, const WhisperLoad& load)
-		: context_(std::move(context)), filters_(internals::FiltersOf(context_.get())), encoders_(load.encoders), max_threads_(load.max_threads) {
+	Whisper(std::unique_ptr<whisper_context, ContextFree> context, const WhisperLoad& load,
+		std::shared_ptr<const IntEncoder> integers)
+		: context_(std::move(context)), filters_(internals::FiltersOf(context_.get())), encoders_(load.encoders),
+		  integers_(std::move(integers)), max_threads_(load.max_threads) {
 		info_.size = whisper_model_type_readable(context_.get());
 		const int languages = internals::LanguageCount(context_.get());
 		info_.multilingual = languages > 0;
@@ -345,11 +347,15 @@ public:
 		if (load.quantise_decoder && info_.device == "CPU") {
 			info_.weight_bytes -= internals::QuantiseDecoder(context_.get());
 		}
-		if (!encoders_.empty()) info_.weight_bytes -= internals::ForgetEncoder(context_.get());
+		if (integers_) info_.weight_bytes += integers_->bytes();
+		if (integers_ || !encoders_.empty()) {
+			info_.weight_bytes -= internals::ForgetEncoder(context_.get(), integers_ != nullptr);
+		}
 		internals::SpeedUpDecoder(context_.get());
 		info_.decoder = internals::DecoderType(context_.get());
 		info_.clips_together = ClipsTogether();
-		info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
+		if (integers_) info_.encoder = integers_->integers() == Integers::k16 ? "int16" : "int8";
+		else info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
 		for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
 			heads_.push_back({load.alignment_heads[i], load.alignment_heads[i + 1]});
 		}
@@ -498,7 +504,9 @@ private:
 	Expected<Done> MakeState(Lane& lane) const {
 		lane.state.reset(whisper_init_state(context_.get()));
 		if (!lane.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
-		return encoders_.empty() ? Expected<Done>(Done{}) : internals::SetEncoders(lane.state.get(), encoders_);
+		if (integers_) internals::SetEncoder(lane.state.get(), integers_);
+		else if (!encoders_.empty()) return internals::SetEncoders(lane.state.get(), encoders_);
+		return Done{};
 	}
 
 	Expected<Done> Prepare(Lane& lane, int threads) {
@@ -716,7 +724,8 @@ private:
 	// The states refer to the context, so they are declared after it.
 	std::unique_ptr<whisper_context, ContextFree> context_;
 	const MelFilters filters_;
-	const std::vector<std::shared_ptr<const ort::Session>> encoders_;  // none = ggml's own
+	const std::vector<std::shared_ptr<const ort::Session>> encoders_;
+	const std::shared_ptr<const IntEncoder> integers_;  // neither = ggml's own
 	const int max_threads_;
 	WhisperInfo info_;
 	std::vector<internals::Head> heads_;
@@ -744,7 +753,13 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		std::unique_ptr<whisper_context, ContextFree> context(
 			whisper_init_with_params_no_state(&loader, params));
 		if (!context) return Failure{"model_load_failed", "whisper.cpp refused " + load.path};
-		auto engine = std::make_shared<Whisper>(std::move(context), load);
+		std::shared_ptr<const IntEncoder> integers;
+		if (load.integers) {
+			auto made = internals::MakeIntEncoder(context.get(), *load.integers);
+			if (!made) return made.failure();
+			integers = std::move(*made);
+		}
+		auto engine = std::make_shared<Whisper>(std::move(context), load, std::move(integers));
 		if (std::string fault = engine->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};
 		for (int lane = 0; lane < load.lanes; lane++) {
 			if (Expected<Done> added = engine->AddLane(); !added) return added.failure();

@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "failure.h"
+#include "int_encoder.h"
 #include "lock_step.h"
 
 namespace earshot {
@@ -158,6 +159,8 @@ public:
 	std::optional<Failure> failure_;
 	/** The next encoder pass is for what the cross-attention cache holds already. */
 	bool encoded_ = false;
+	/** The encoder has filled the cross-attention cache already. */
+	bool crossed_ = false;
 	Capture* capture_ = nullptr;
 	/** Of the graph built last, where it has only some of the rows. */
 	ggml_tensor* prompt_logits_ = nullptr;
@@ -181,6 +184,11 @@ std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int th
  * last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
 
+/** Of the weights in the memory of the processor. */
+Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(const whisper_context* context, Integers integers);
+/** From now on the state's windows are encoded by this one. */
+void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder);
+
 /** The matrices that the decoder multiplies with, of f16 or f32, become Q8_0. Returns the bytes given back to the system;
  * 0 = there was none. Before any state is made. */
 size_t QuantiseDecoder(whisper_context* context);
@@ -188,8 +196,9 @@ size_t QuantiseDecoder(whisper_context* context);
 /** Before any state is made. */
 void SpeedUpDecoder(whisper_context* context);
 
-/** Of a model whose states all have encoders of their own: ggml's weights for it. Returns the bytes given back. */
-size_t ForgetEncoder(whisper_context* context);
+/** Of a model whose states all have encoders of their own: ggml's weights for it, and where the encoder makes them those
+ * for what cross-attention reads. Returns the bytes given back. */
+size_t ForgetEncoder(whisper_context* context, bool cross);
 
 MelFilters FiltersOf(const whisper_context* context);
 

@@ -50,8 +50,9 @@ static void whisper_compute_probs(
 
 /** Belongs to one state. */
 struct whisper_openvino_context {
-	/** At least one, by rising numbers of threads. */
+	/** By rising numbers of threads; none where there is the other. */
 	std::vector<earshot::ort::Session::Pass> passes;
+	std::shared_ptr<const earshot::IntEncoder> integers;
 };
 
 extern "C" double ggml_vec_soft_max_f32(int count, float* exponentials, const float* numbers, float greatest);
@@ -142,6 +143,7 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	const bool cross = sched == state.sched_cross.sched;
 	// Else the decoder would read what the window before has left.
 	if (cross && watch->failure_) return GGML_STATUS_FAILED;
+	if (cross && std::exchange(watch->crossed_, false)) return GGML_STATUS_SUCCESS;
 	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
 		if (cross) watch->encoded_ = false;
 		return GGML_STATUS_SUCCESS;
@@ -162,21 +164,63 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	return status;
 }
 
-/** Only ever within a Watch. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
-static void Encode(std::vector<ort::Session::Pass>& passes, ggml_tensor* mel, ggml_tensor* out) {
-	// What it would make is in the cross-attention cache; Compute sees to the rest.
-	if (watch->encoded_) return;
+static Expected<Done> EncodeInIntegers(const IntEncoder& encoder, const ggml_tensor* mel, ggml_tensor* out) {
+	const whisper_kv_cache& cross = watch->state_->kv_cross;
+	// As whisper_build_graph_cross has it.
+	const auto stride = static_cast<size_t>(GGML_PAD(out->ne[1], 256) * out->ne[0]);
+	const CrossAttention made{static_cast<uint16_t*>(cross.k->data), static_cast<uint16_t*>(cross.v->data), stride};
+	Expected<Done> encoded = encoder.Run(static_cast<const float*>(mel->data), static_cast<size_t>(out->ne[1]),
+		static_cast<float*>(out->data), made, watch->threads_, watch->cancel_);
+	watch->crossed_ = static_cast<bool>(encoded);
+	return encoded;
+}
+
+static Expected<Done> EncodeBySession(
+	std::vector<ort::Session::Pass>& passes, const ggml_tensor* mel, ggml_tensor* out) {
 	const auto enough = std::find_if(passes.begin(), passes.end(),
 		[](const ort::Session::Pass& pass) { return pass.threads() >= watch->threads_; });
 	ort::Session::Pass& pass = enough == passes.end() ? passes.back() : *enough;
 	const auto view = [](const char* name, const ggml_tensor* tensor) {
 		return ort::Session::Tensor{name, static_cast<float*>(tensor->data), {1, tensor->ne[1], tensor->ne[0]}};
 	};
-	Expected<Done> encoded = Failure{"engine_failed", "whisper.cpp has put its encoder's input on another device"};
-	if (ggml_backend_buffer_is_host(mel->buffer) && ggml_backend_buffer_is_host(out->buffer)) {
-		encoded = pass.Run({view("in", mel)}, {view("out", out)}, watch->cancel_);
+	return pass.Run({view("in", mel)}, {view("out", out)}, watch->cancel_);
+}
+
+/** Only ever within a Watch. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
+static void Encode(whisper_openvino_context& encoder, ggml_tensor* mel, ggml_tensor* out) {
+	// What it would make is in the cross-attention cache; Compute sees to the rest.
+	if (watch->encoded_) return;
+	const ggml_tensor* cross = watch->state_->kv_cross.k;
+	if (!ggml_backend_buffer_is_host(mel->buffer) || !ggml_backend_buffer_is_host(out->buffer) ||
+		(encoder.integers && !ggml_backend_buffer_is_host(cross->buffer))) {
+		watch->failure_ = {"engine_failed", "whisper.cpp has put its encoder's input on another device"};
+		return;
 	}
+	const Expected<Done> encoded =
+		encoder.integers ? EncodeInIntegers(*encoder.integers, mel, out) : EncodeBySession(encoder.passes, mel, out);
 	if (!encoded) watch->failure_ = encoded.failure();
+}
+
+Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(const whisper_context* context, Integers integers) {
+	const whisper_hparams& shape = context->model.hparams;
+	// Where it is to write what the decoder reads.
+	if (!context->params.flash_attn || context->itype != GGML_TYPE_F16 || shape.n_text_state != shape.n_audio_state) {
+		return Failure{"model_load_failed", "the decoder's cross-attention is not as expected"};
+	}
+	const auto size = [](int32_t value) { return static_cast<size_t>(value); };
+	return IntEncoder::Make(integers,
+		{size(shape.n_mels), size(shape.n_audio_ctx), size(shape.n_audio_state), size(shape.n_audio_head),
+			size(shape.n_audio_layer), size(shape.n_text_layer)},
+		[&](const std::string& name) -> const ggml_tensor* {
+			const auto found = context->model.tensors.find(name);
+			return found == context->model.tensors.end() ? nullptr : found->second;
+		});
+}
+
+void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder) {
+	auto context = std::make_unique<whisper_openvino_context>();
+	context->integers = std::move(encoder);
+	state->ctx_openvino = context.release();  // whisper_free_state's
 }
 
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions) {
@@ -369,10 +413,12 @@ void SpeedUpDecoder(whisper_context* context) {
 	PreferLargePages(tensors);
 }
 
-size_t ForgetEncoder(whisper_context* context) {
+size_t ForgetEncoder(whisper_context* context, bool cross) {
 	size_t saved = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		if (name.starts_with("encoder.")) saved += Forget(tensor);
+		const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
+		const bool made = cross && (is(".cross_attn.key.") || is(".cross_attn.value."));
+		if (made || name.starts_with("encoder.")) saved += Forget(tensor);
 	}
 	return saved;
 }
@@ -422,6 +468,6 @@ void whisper_openvino_free(whisper_openvino_context* context) {
 }
 
 int whisper_openvino_encode(whisper_openvino_context* context, ggml_tensor* mel, ggml_tensor* out) {
-	earshot::internals::Encode(context->passes, mel, out);
+	earshot::internals::Encode(*context, mel, out);
 	return 0;
 }

@@ -59,7 +59,7 @@ export interface Config {
 export const audioContexts = ['auto', 'full'] as const;
 export type AudioContext = (typeof audioContexts)[number];
 
-export const encoderNames = ['auto', 'onnx', 'onnx-int8', 'ggml'] as const;
+export const encoderNames = ['auto', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
 
 export const decoderWeights = ['as-is', 'q8_0'] as const;
@@ -351,7 +351,7 @@ export const settings = {
 		valueName: 'NAME',
 		help: `what encodes for Whisper models: ${encoderNames.join(', ')}`,
 		default: 'auto',
-		defaultText: 'auto: ONNX Runtime on a processor, ggml on a GPU',
+		defaultText: 'auto: int16 on a processor with AVX-512 VNNI, onnx on others, ggml on a GPU',
 		parse: oneOf(encoderNames),
 	},
 	decoderWeights: {

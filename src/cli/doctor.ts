@@ -9,7 +9,7 @@ import { whatToServe } from '../catalog/serving.js';
 import type { Config, SettingName } from '../config.js';
 import { addon, addonChoice, gpuPackages, packageRoot } from '../engines/native.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../engines/sherpa-library.js';
-import { encoderFor } from '../engines/whisper-encoder.js';
+import { type Choice, encoderFor } from '../engines/whisper-encoder.js';
 import { asEarshotError } from '../errors.js';
 import { encoderOption } from '../pool/load.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
@@ -116,6 +116,14 @@ function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Fi
 	};
 }
 
+const encoderTitles: Record<Choice['encoder'], string> = {
+	int16: 'AVX-512 VNNI in 16 bits (int16)',
+	int8: 'AVX-512 VNNI in 8 bits (int8)',
+	onnx: 'ONNX Runtime',
+	'onnx-int8': 'ONNX Runtime in 8 bits (onnx-int8)',
+	ggml: 'ggml',
+};
+
 /** Of a Whisper model: what would encode. */
 function encoderOf(entry: ModelEntry, config: Config): string {
 	if (entry.type !== 'whisper_cpp') return '';
@@ -125,9 +133,7 @@ function encoderOf(entry: ModelEntry, config: Config): string {
 		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
 		useGpu: config.gpu,
 	});
-	const name = { onnx: 'ONNX Runtime', 'onnx-int8': 'ONNX Runtime in 8 bits (onnx-int8)', ggml: 'ggml' }[
-		encoder
-	];
+	const name = encoderTitles[encoder];
 	return `, encoded by ${name}${reason === '' ? '' : `: ${reason}`}`;
 }
 

@@ -1,4 +1,4 @@
-/** What encodes for a Whisper model: ggml, or ONNX Runtime, which is faster on a processor, exactly or in 8 bits. */
+/** What encodes for a Whisper model: our own encoder in integers, ONNX Runtime exactly or in 8 bits, or ggml. */
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -30,8 +30,10 @@ export interface Int8File {
 }
 
 export interface Encoders extends Choice {
-	/** For the addon; none = ggml's own. */
+	/** For the addon. */
 	readonly encoders: readonly Encoder[];
+	/** Of integers, for the addon; with neither, ggml encodes. */
+	readonly encoderBits?: 8 | 16;
 }
 
 /** A file whose encoder can be run, or not. */
@@ -39,6 +41,8 @@ interface Facts {
 	readonly wanted: EncoderName;
 	readonly onGpu: boolean;
 	readonly hasLibrary: boolean;
+	/** The processor has the instructions for int16 and int8. */
+	readonly hasIntegers: boolean;
 	readonly quantised: boolean;
 	/** The tensors are of types that are known here. */
 	readonly readable: boolean;
@@ -51,18 +55,34 @@ export interface Choice {
 }
 
 /** Pure. */
-export function chooseEncoder({ wanted, onGpu, hasLibrary, quantised, readable }: Facts): Choice {
+export function chooseEncoder(facts: Facts): Choice {
+	const { wanted, onGpu, hasIntegers, quantised } = facts;
+	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return { encoder: 'ggml', reason: '' };
+	const inIntegers = wanted === 'int16' || wanted === 'int8';
+	if (inIntegers && onGpu)
+		return { encoder: 'ggml', reason: `the model is on a GPU, and ${wanted} is for processors` };
+	if (inIntegers && hasIntegers) return { encoder: wanted, reason: '' };
+	// What is quantised is to be small in memory, and the weights of int16 are not.
+	if (wanted === 'auto' && hasIntegers && !quantised) return { encoder: 'int16', reason: '' };
+	const { encoder, reason } = chooseSession(facts);
+	if (!inIntegers) return { encoder, reason };
+	return {
+		encoder,
+		reason: [`no ${wanted} without AVX-512 VNNI`, reason].filter((each) => each !== '').join('; '),
+	};
+}
+
+const isQuantised = 'the model is quantised';
+
+function chooseSession({ wanted, hasLibrary, quantised, readable }: Facts): Choice {
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
-	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return ggml('');
-	const inInt8 = wanted === 'onnx-int8';
+	const inInt8 = wanted === 'onnx-int8' || wanted === 'int8';
 	// What is quantised is to be small in memory, and f32 weights are not.
 	if (quantised && !inInt8) return ggml(isQuantised);
 	if (!readable) return ggml(`${isQuantised}, in a way that cannot be read for another encoder`);
 	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not here');
 	return { encoder: inInt8 ? 'onnx-int8' : 'onnx', reason: '' };
 }
-
-const isQuantised = 'the model is quantised';
 
 /** Two sessions cost the weights twice: those of the small model are within it, those of the medium one are not. */
 const twoSessionsBytes = 512 * 2 ** 20;
@@ -94,6 +114,7 @@ function encoderOf(file: GgmlFile | undefined, { wanted, libraryDir, useGpu }: W
 		wanted,
 		onGpu,
 		hasLibrary: libraryDir !== undefined,
+		hasIntegers: addon().integerEncoders(),
 		quantised: file.quantised,
 		readable: file.tensors.size > 0,
 	});
@@ -104,12 +125,14 @@ export async function loadEncoders(settings: EncoderSettings): Promise<Encoders>
 	const ggml = (reason: string): Encoders => ({ encoder: 'ggml', encoders: [], reason });
 	const file = read(settings.path);
 	const { encoder, reason } = encoderOf(file, settings);
+	const bits = encoderBits(encoder);
+	if (bits !== undefined) return { encoder, encoders: [], encoderBits: bits, reason };
 	if (encoder === 'ggml' || file === undefined || settings.libraryDir === undefined) return ggml(reason);
 	const load = { ...settings, libraryDir: settings.libraryDir };
-	let note = '';
+	let note = reason;
 	if (encoder === 'onnx-int8') {
 		try {
-			return { encoder, encoders: await loadInt8(load), reason: '' };
+			return { encoder, encoders: await loadInt8(load), reason };
 		} catch (thrown) {
 			note = `no 8-bit encoder: ${asEarshotError(thrown).message}`;
 			if (file.quantised) return ggml(note);
@@ -120,6 +143,10 @@ export async function loadEncoders(settings: EncoderSettings): Promise<Encoders>
 	} catch (thrown) {
 		return ggml(asEarshotError(thrown).message);
 	}
+}
+
+function encoderBits(encoder: Choice['encoder']): 8 | 16 | undefined {
+	return encoder === 'int16' ? 16 : encoder === 'int8' ? 8 : undefined;
 }
 
 type Load = EncoderSettings & { readonly libraryDir: string };

@@ -109,7 +109,7 @@ const parakeetCapabilities: Capabilities = {
 };
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
-	const { encoder, encoders, reason } = await loadEncoders({ ...settings, wanted: settings.encoder });
+	const { encoder, reason, ...encoders } = await loadEncoders({ ...settings, wanted: settings.encoder });
 	const model = await guarded(() =>
 		addon().loadWhisper({
 			path: settings.path,
@@ -119,7 +119,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 			useGpu: settings.useGpu,
 			gpuDevice: settings.gpuDevice,
 			alignmentHeads: settings.alignmentHeads,
-			encoders,
+			...encoders,
 			quantiseDecoder: settings.decoderWeights === 'q8_0',
 		}),
 	);

@@ -19,6 +19,7 @@ import { median } from './statistics.mjs';
 const addon = createRequire(import.meta.url)('node-gyp-build')(root);
 const WIDTH = 2048;
 const FULL = 1500;
+const SHORT = 16;
 
 let line = '';
 for await (const chunk of stdin) line += chunk;
@@ -26,7 +27,7 @@ for await (const chunk of stdin) line += chunk;
 const { model: path, seconds, repeats } = JSON.parse(line);
 const libraryDir = sherpaLibraryIfAny(undefined);
 if (libraryDir === undefined) throw new Error('the sherpa-onnx libraries are not here');
-const { shape } = readGgml(path);
+const { shape, tensors } = readGgml(path);
 
 mkdirSync(workplace, { recursive: true });
 const folder = mkdtempSync(join(workplace, 'encoder-'));
@@ -52,18 +53,20 @@ function products(/** @type {number} */ count, /** @type {number} */ context) {
 	return addon.loadEncoder({ library: runtimeFile(libraryDir), graph: graph.encode(), folder, threads: 1 });
 }
 
-/** Of the encoder alone, multiplications and additions. */
+/** Of the encoder and of what the decoder takes in, multiplications and additions. */
 function operations(/** @type {number} */ context) {
 	const { audioState: width, audioLayers: layers, mels } = shape;
+	const textLayers = [...tensors.keys()].filter((name) => name.endsWith('.cross_attn.key.weight')).length;
 	const convolutions = 2 * 3 * width * context * (2 * mels + width);
 	const products = layers * 2 * context * 12 * width ** 2;
 	const attention = layers * 4 * context ** 2 * width;
-	return convolutions + products + attention;
+	const cross = textLayers * 2 * 2 * context * width ** 2;
+	return convolutions + products + attention + cross;
 }
 
-/** ms of a window with what surrounds the encoder: spectrogram, and the decoder's view of the result. */
+/** ms of a window, from the samples to what the decoder's cross-attention reads. */
 async function time(
-	/** @type {object[]} */ encoders,
+	/** @type {{ encoders: readonly object[], encoderBits?: number }} */ encoder,
 	/** @type {number} */ audioContext,
 	/** @type {number} */ length,
 ) {
@@ -74,7 +77,7 @@ async function time(
 		useGpu: false,
 		gpuDevice: 0,
 		alignmentHeads: [],
-		encoders,
+		...encoder,
 	});
 	const samples = floatsOf(speech(length));
 	const times = [];
@@ -87,31 +90,48 @@ async function time(
 	return median(times);
 }
 
-async function real() {
-	const settings = { wanted: 'onnx', path, libraryDir, maxThreads: 1, useGpu: false };
-	const { encoders, reason } = await loadEncoders(settings);
-	if (encoders.length === 0) throw new Error(`no encoder: ${reason}`);
-	return encoders;
-}
+/** One that works on nearly nothing: what is left is the spectrogram of the clip. */
+const idle = async () => ({ encoders: [await products(0, SHORT)] });
 
-/** Of the encoder alone. */
-async function encoderTime(/** @type {number} */ context, /** @type {number} */ length) {
-	const around = await time([await products(0, context)], context, length);
-	return { ms: (await time(await real(), context, length)) - around, aroundMs: around };
+/** Without the spectrogram. */
+async function encoderTime(
+	/** @type {string} */ wanted,
+	/** @type {number} */ context,
+	/** @type {number} */ length,
+) {
+	const { encoder, encoders, encoderBits } = await loadEncoders({
+		wanted,
+		path,
+		libraryDir,
+		maxThreads: 1,
+		useGpu: false,
+	});
+	const aroundMs = await time(await idle(), SHORT, length);
+	const whole = await time(
+		{ encoders, ...(encoderBits === undefined ? {} : { encoderBits }) },
+		context,
+		length,
+	);
+	return { encoder, ms: whole - aroundMs, aroundMs };
 }
 
 try {
 	const [few, many] = [
-		await time([await products(1, FULL)], FULL, 30),
-		await time([await products(5, FULL)], FULL, 30),
+		await time({ encoders: [await products(1, FULL)] }, FULL, 30),
+		await time({ encoders: [await products(5, FULL)] }, FULL, 30),
 	];
 	const peak = (4 * 2 * FULL * WIDTH ** 2) / (many - few) / 1e6;
-	const full = await encoderTime(FULL, 30);
 	const context = contextFor(seconds, 16);
-	const short = await encoderTime(context, seconds);
-	stdout.write(
-		`${JSON.stringify({ peakGflops: peak, fullGflops: operations(FULL) / full.ms / 1e6, full, context, short })}\n`,
-	);
+	const gflops = async (/** @type {string} */ wanted) =>
+		operations(FULL) / (await encoderTime(wanted, FULL, 30)).ms / 1e6;
+	const result = {
+		peakGflops: peak,
+		onnxGflops: await gflops('onnx'),
+		autoGflops: await gflops('auto'),
+		context,
+		short: await encoderTime('auto', context, seconds),
+	};
+	stdout.write(`${JSON.stringify(result)}\n`);
 } finally {
 	rmSync(folder, { recursive: true, force: true });
 }

@@ -21,7 +21,11 @@ function noise(seed: number): () => number {
 	};
 }
 
-export function writeSharpWhisper(file: string, type: 'f16' | 'q8_0' = 'f16'): void {
+export function writeSharpWhisper(
+	file: string,
+	type: 'f16' | 'q8_0' = 'f16',
+	changes: { readonly state?: number; readonly heads?: number } = {},
+): void {
 	const next = noise(5);
 	const numbers = (name: string, count: number): Float32Array => {
 		if (name.startsWith('decoder')) return new Float32Array(count).fill(/ln\.weight$/.test(name) ? 1 : 0);
@@ -33,7 +37,8 @@ export function writeSharpWhisper(file: string, type: 'f16' | 'q8_0' = 'f16'): v
 	const space = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
 	const handle = openSync(file, 'w');
 	try {
-		for (const piece of encodeWhisper({ ...shape, type }, space, numbers)) writeSync(handle, piece);
+		for (const piece of encodeWhisper({ ...shape, ...changes, type }, space, numbers))
+			writeSync(handle, piece);
 	} finally {
 		closeSync(handle);
 	}

@@ -49,15 +49,26 @@ export function loadSherpa(
 		: addon.loadSherpa({ ...plainSherpa, lanes, config });
 }
 
-export type EncoderKind = 'ggml' | 'onnx';
+/** Of what gives text and times as ggml does, what this processor has. */
+export const exactEncoders = [
+	'ggml',
+	'onnx',
+	...(addon.integerEncoders() ? (['int16'] as const) : []),
+] as const;
 
-/** For `encoders` of loadWhisper, with the weights of `file`. */
-export async function encodersOf(
+export type EncoderKind = (typeof exactEncoders)[number];
+
+/** What loadWhisper takes for the encoder, which has the weights of `file`. */
+export async function encoderOf(
 	kind: EncoderKind,
 	file = tonesModel,
 	threads: readonly number[] = [1],
-): Promise<Binding.Encoder[]> {
-	if (kind === 'ggml') return [];
+): Promise<Pick<Binding.WhisperLoad, 'encoders' | 'encoderBits'>> {
+	if (kind === 'int16') return { encoderBits: 16 };
+	return { encoders: kind === 'ggml' ? [] : await sessionsOf(file, threads) };
+}
+
+async function sessionsOf(file: string, threads: readonly number[]): Promise<Binding.Encoder[]> {
 	const graph = encoderGraph(readGgml(file), path.basename(file));
 	const load = { library: runtimeFile(libraryDir), graph, folder: path.dirname(file) };
 	return Promise.all(threads.map((each) => addon.loadEncoder({ ...load, threads: each })));

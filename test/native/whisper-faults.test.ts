@@ -9,7 +9,16 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { audioFixture, generated, samplesOf } from '../helpers/fixtures.js';
-import { addon, encodersOf, inChild, type loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
+import {
+	addon,
+	encoderOf,
+	exactEncoders,
+	inChild,
+	type loadWhisper,
+	textOf,
+	tonesModel,
+	whisperClip,
+} from './addon.js';
 
 type WhisperModel = Awaited<ReturnType<typeof loadWhisper>>;
 type Options = Partial<Binding.WhisperClipOptions>;
@@ -23,7 +32,7 @@ const silence = (seconds: number) => new Float32Array(Math.round(seconds * 16_00
 /** Loud all through, so that nothing is trimmed; the same on every run. */
 const hum = (seconds: number) => silence(seconds).map((_, i) => 0.3 * Math.sin(i / 3) * Math.sin(i / 5));
 
-describe.each(['ggml', 'onnx'] as const)('the encoder of %s', (kind) => {
+describe.each(exactEncoders)('the encoder of %s', (kind) => {
 	const open: WhisperModel[] = [];
 	async function load(file: string, options: Partial<Binding.WhisperLoad> = {}): Promise<WhisperModel> {
 		const model = await addon.loadWhisper({
@@ -33,7 +42,7 @@ describe.each(['ggml', 'onnx'] as const)('the encoder of %s', (kind) => {
 			useGpu: false,
 			gpuDevice: 0,
 			alignmentHeads: [],
-			encoders: options.encoders ?? (await encodersOf(kind, file)),
+			...(options.encoders === undefined ? await encoderOf(kind, file) : {}),
 			...options,
 		});
 		open.push(model);

@@ -8,7 +8,7 @@ import type * as Binding from '../../binding.js';
 import { samplesOf } from '../helpers/fixtures.js';
 import { encodeWhisper } from '../helpers/ggml.js';
 import { usualLoad } from '../helpers/whisper-usual.mjs';
-import { addon, encodersOf, loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
+import { addon, encoderOf, loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'earshot-weights-'));
 const files = { f16: path.join(folder, 'f16.bin'), q8_0: path.join(folder, 'q8_0.bin') } as const;
@@ -92,10 +92,7 @@ describe('a decoder made Q8_0', () => {
 });
 
 test("ggml's weights of an encoder that ONNX Runtime runs are given back to the system", async () => {
-	const [ggmls, ours] = [
-		await loadWhisper(1),
-		await load(tonesModel, { encoders: await encodersOf('onnx') }),
-	];
+	const [ggmls, ours] = [await loadWhisper(1), await load(tonesModel, await encoderOf('onnx'))];
 	open.push(ggmls);
 	expect(ggmls.info.weightBytes - ours.info.weightBytes).toBeGreaterThan(500_000);
 	expect(textOf(await ours.transcribe(samplesOf('tones-abc'), whisperClip))).toBe('alpha bravo charlie');

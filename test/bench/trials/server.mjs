@@ -45,8 +45,8 @@ export async function throughput({ rounds, seconds, tell }) {
 	const careful = 'whisper-server, llamafile, audio_ctx by the client';
 	const sides = {
 		earshot: (clients) => turn(() => withModel(file), { fields: ours, clients, seconds }),
-		'earshot onnx-int8': (clients) =>
-			turn(() => withModel(file, { encoder: 'onnx-int8' }), { fields: ours, clients, seconds }),
+		'earshot int8': (clients) =>
+			turn(() => withModel(file, { encoder: 'int8' }), { fields: ours, clients, seconds }),
 		'whisper-server': (clients) =>
 			turn(() => whisperServer(usual, file), { fields: plain, clients, seconds }),
 		[careful]: (clients) =>
@@ -55,7 +55,7 @@ export async function throughput({ rounds, seconds, tell }) {
 	const targets = [
 		{ side: 'earshot', peer: 'whisper-server', atLeast: 8 },
 		{ side: 'earshot', peer: careful, atLeast: 1.2 },
-		{ side: 'earshot onnx-int8', peer: 'whisper-server', atLeast: 25 },
+		{ side: 'earshot int8', peer: 'whisper-server', atLeast: 25 },
 	];
 	const figures = [];
 	for (const clients of [1, 8, 32]) {

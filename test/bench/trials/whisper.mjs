@@ -21,15 +21,15 @@ function whisperCli(program, model, wav) {
 
 /**
  * @param {number} total of a clip with 25 tokens
- * @param {{ context: number, short: { ms: number, aroundMs: number } }} encoder
+ * @param {{ context: number, short: { encoder: string, ms: number, aroundMs: number } }} encoder
  * @param {number} perToken
  * @returns {[part: string, ms: number][]}
  */
 function profile(total, { context, short }, perToken) {
 	const tokens = 25 * perToken;
 	return [
-		[`encoder, ${context} positions of 1500`, short.ms],
-		['spectrogram, and the decoder taking in what the encoder made', short.aroundMs],
+		[`encoder (${short.encoder}), ${context} positions of 1500, and what the decoder takes in`, short.ms],
+		['spectrogram', short.aroundMs],
 		['25 tokens', tokens],
 		['prompt, voice activity, decoding the file, and all else', total - short.ms - short.aroundMs - tokens],
 	];
@@ -68,7 +68,7 @@ export async function whisper({ rounds, tell }) {
 			]) {
 				const name = `${seconds} s, ${tokens} tokens`;
 				note(`whisper-cli, ${name}`, whisperCli(cli, file, wav));
-				for (const encoder of ['auto', 'onnx-int8', 'ggml'])
+				for (const encoder of ['auto', 'int8', 'onnx', 'ggml'])
 					note(`earshot ${encoder}, ${name}`, median((await ours(file, seconds, encoder)).times));
 			}
 		}
@@ -92,10 +92,10 @@ export async function whisper({ rounds, tell }) {
 	});
 	return [
 		clip('earshot auto', 10, 25, 0.15),
-		clip('earshot onnx-int8', 10, 25, 0.11),
+		clip('earshot int8', 10, 25, 0.11),
 		clip('earshot ggml', 10, 25),
 		clip('earshot auto', 30, 75, 0.45),
-		clip('earshot onnx-int8', 30, 75),
+		clip('earshot int8', 30, 75),
 		clip('earshot ggml', 30, 75),
 		{
 			what: 'decoder, tokens per second, one thread, against whisper-cli',
@@ -105,14 +105,17 @@ export async function whisper({ rounds, tell }) {
 			atLeast: 1.2,
 			model,
 		},
-		{
-			what: 'encoder, 30 s, one thread, share of what matrix products alone reach',
-			seen: `${encoder.fullGflops.toFixed(0)} GFLOP/s`,
+		...[
+			['auto', encoder.autoGflops],
+			['onnx', encoder.onnxGflops],
+		].map(([side, gflops]) => ({
+			what: `encoder (${side}), 30 s, one thread, share of what products of f32 alone reach`,
+			seen: `${gflops.toFixed(0)} GFLOP/s`,
 			beside: `${encoder.peakGflops.toFixed(0)} GFLOP/s`,
-			ratio: encoder.fullGflops / encoder.peakGflops,
+			ratio: gflops / encoder.peakGflops,
 			atLeast: 0.75,
 			model,
-		},
+		})),
 		...profile(of('earshot auto', 10, 25), encoder, perToken('earshot auto')).map(([part, ms]) => ({
 			what: `where a 10 s clip's time goes, one thread: ${part}`,
 			seen: `${ms.toFixed(0)} ms`,

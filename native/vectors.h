@@ -1,0 +1,58 @@
+// Vectors of 16 floats, for functions that are only called where the processor has AVX-512 with VNNI.
+#pragma once
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define EARSHOT_VECTORS 1
+
+#include <immintrin.h>
+
+#include <cstddef>
+
+#define EARSHOT_WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
+#define EARSHOT_INLINE EARSHOT_WIDE __attribute__((always_inline)) inline
+
+namespace earshot {
+
+/** Of 16, the first `count`; all for more. */
+EARSHOT_INLINE __mmask16 FirstOf(size_t count) {
+	return count >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1U << count) - 1);
+}
+
+/** e^x to a relative 2e-7, for x up to 88; below -87 it goes to 0. Cephes' polynomial (expf.c). */
+EARSHOT_INLINE __m512 Exp(__m512 x) {
+	const __m512 least = _mm512_set1_ps(-87.3F);
+	const __mmask16 there = _mm512_cmp_ps_mask(x, least, _CMP_GE_OQ);
+	const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504F)), 0);
+	__m512 rest = _mm512_fnmadd_ps(whole, _mm512_set1_ps(0.693359375F), x);
+	rest = _mm512_fnmadd_ps(whole, _mm512_set1_ps(-2.12194440e-4F), rest);
+	__m512 sum = _mm512_set1_ps(1.9875691500e-4F);
+	sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.3981999507e-3F));
+	sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(8.3334519073e-3F));
+	sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(4.1665795894e-2F));
+	sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.6666665459e-1F));
+	sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(5.0000001201e-1F));
+	sum = _mm512_fmadd_ps(_mm512_mul_ps(rest, rest), sum, _mm512_add_ps(rest, _mm512_set1_ps(1.0F)));
+	return _mm512_maskz_scalef_ps(there, sum, whole);
+}
+
+/** x/2 · (1 + erf(x/√2)), as OpenAI's, to 2e-7 · |x|: erf by Abramowitz and Stegun 7.1.26. */
+EARSHOT_INLINE __m512 Gelu(__m512 x) {
+	const __m512 size = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.707106781F));
+	const __m512 t = _mm512_div_ps(
+		_mm512_set1_ps(1.0F), _mm512_fmadd_ps(size, _mm512_set1_ps(0.3275911F), _mm512_set1_ps(1.0F)));
+	__m512 sum = _mm512_set1_ps(1.061405429F);
+	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(-1.453152027F));
+	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(1.421413741F));
+	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(-0.284496736F));
+	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(0.254829592F));
+	// What is left of 1 beyond |x|: half of it, times |x|, is what x is short of at its own side.
+	const __m512 square = _mm512_mul_ps(size, size);
+	const __m512 rest =
+		_mm512_mul_ps(_mm512_mul_ps(sum, t), Exp(_mm512_sub_ps(_mm512_setzero_ps(), square)));
+	const __m512 short_of = _mm512_mul_ps(_mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.5F)), rest);
+	return _mm512_sub_ps(_mm512_max_ps(x, _mm512_setzero_ps()), short_of);
+}
+
+}  // namespace earshot
+
+#endif
