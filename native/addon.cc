@@ -166,6 +166,9 @@ Clip ViewOf(Napi::Value value) {
 
 // ---- what is open ------------------------------------------------------------------------------
 
+/** Giving gigabytes back takes its time, and is done on the pool; what is soon done does without the way there. */
+enum class Freed { kOnPool, kAtOnce };
+
 /**
  * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
  * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
@@ -173,7 +176,8 @@ Clip ViewOf(Napi::Value value) {
 template <class Engine>
 class Handle : public std::enable_shared_from_this<Handle<Engine>> {
 public:
-	Handle(std::shared_ptr<Engine> engine, int lanes) : engine_(std::move(engine)), lanes_(lanes) {}
+	Handle(std::shared_ptr<Engine> engine, int lanes, Freed freed_how)
+		: engine_(std::move(engine)), lanes_(lanes), freed_how_(freed_how) {}
 
 	/**
 	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
@@ -253,8 +257,13 @@ private:
 		};
 	}
 
-	/** On the pool: giving gigabytes back takes its time. */
 	void Free(Napi::Env env) {
+		if (freed_how_ == Freed::kAtOnce) {
+			engine_.reset();
+			freed_ = true;
+			Closed(env);
+			return;
+		}
 		auto task = std::make_unique<Task<Done>>(
 			[engine = std::make_shared<std::shared_ptr<Engine>>(std::move(engine_))]() -> Expected<Done> {
 				engine->reset();
@@ -274,6 +283,7 @@ private:
 
 	std::shared_ptr<Engine> engine_;
 	const int lanes_;
+	const Freed freed_how_;
 	std::unordered_map<double, Cancels> running_;
 	std::vector<Napi::Promise::Deferred> closers_;
 	bool closed_ = false;
@@ -333,7 +343,7 @@ template <class Engine>
 Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes) {
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
-	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), lanes);
+	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), lanes, Freed::kOnPool);
 	const auto run = [handle](const Info& info, const std::vector<Napi::Value>& arrays) {
 		typename Engine::Options options;
 		Read(info[1], options);
@@ -451,7 +461,7 @@ Napi::Value LoadSherpa(const Info& info) {
 
 Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made) {
 	Napi::Object stream = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<SpeechStream>>(std::move(made), 1);
+	const auto handle = std::make_shared<Handle<SpeechStream>>(std::move(made), 1, Freed::kOnPool);
 	stream.Set("feed", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
 		const Clip samples = ViewOf(info[0]);
 		const bool last = info[1].As<Napi::Boolean>().Value();
@@ -506,7 +516,7 @@ Napi::Object ToJs(Napi::Env env, const Heard& heard) {
 
 Napi::Object MakeSearch(Napi::Env env, std::shared_ptr<SpeechSearch> found) {
 	Napi::Object search = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<SpeechSearch>>(std::move(found), 1);
+	const auto handle = std::make_shared<Handle<SpeechSearch>>(std::move(found), 1, Freed::kAtOnce);
 	search.Set("hear", Napi::Function::New(env, [handle](const Info& info) -> Napi::Value {
 		const Clip samples = ViewOf(info[0]);
 		const bool last = info[1].As<Napi::Boolean>().Value();
@@ -578,7 +588,7 @@ Napi::Value OpenAudio(const Info& info) {
 		bytes = std::make_shared<Napi::Reference<Napi::Value>>(Napi::Persistent(info[0]));
 	}
 	const auto handle = std::make_shared<Handle<AudioReader>>(
-		AudioReader::Make(std::move(source), Options(info[1]).Number("maxSeconds")), 1);
+		AudioReader::Make(std::move(source), Options(info[1]).Number("maxSeconds")), 1, Freed::kAtOnce);
 	Napi::Object reader = Napi::Object::New(env);
 	const auto keep = [bytes](const Napi::Value& also) {
 		std::vector<Napi::Value> values = {also};

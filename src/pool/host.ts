@@ -228,7 +228,8 @@ export class Host implements Transcriber {
 		const number = this.#nextRequest++;
 		request.place = { process, number };
 		const { recording, options, delivered } = request;
-		process.send({ type: 'transcribe', request: number, recording, options, firstClip: delivered });
+		// The recording last: what is written behind it would have the message copied into a buffer of twice the size.
+		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
 	}
 
 	/** It goes on later where it stopped. */

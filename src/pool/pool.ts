@@ -120,7 +120,9 @@ export class HostPool implements ModelPool {
 
 	async #find(model: string, signal: AbortSignal): Promise<Resident> {
 		const { models } = this.#options;
-		await models.ready(models.find(model), signal);
+		const { id } = models.find(model);
+		// What is in memory needs no files.
+		if (this.#residents.get(id)?.host.state !== 'loaded') await models.ready(models.find(model), signal);
 		if (this.#closing) throw closed();
 		// It may have changed while its files came.
 		return this.#residentOf(models.find(model));

@@ -42,14 +42,14 @@ function multipart(file, fields) {
 	return Buffer.concat([Buffer.from(head), file, Buffer.from(`\r\n--${boundary}--\r\n`)]);
 }
 
-/** @param {Agent} agent @param {string} url @param {Buffer} body @returns {Promise<{ status: number, text: string }>} */
-function post(agent, url, body) {
+/** @param {Agent} agent @param {URL} url @param {Buffer} body @returns {Promise<{ status: number, text: string }>} */
+function post(agent, { hostname, port, pathname }, body) {
 	return new Promise((resolve, reject) => {
 		const headers = {
 			'content-type': `multipart/form-data; boundary=${boundary}`,
 			'content-length': body.length,
 		};
-		const sent = request(url, { method: 'POST', agent, headers }, (answer) => {
+		const sent = request({ hostname, port, path: pathname, method: 'POST', agent, headers }, (answer) => {
 			const chunks = [];
 			answer.on('data', (chunk) => chunks.push(chunk));
 			answer.on('end', () =>
@@ -80,6 +80,7 @@ export async function load(crowd) {
 			...(contextPerSecond ? { audio_ctx: `${Math.ceil(length * contextPerSecond) + contextMargin}` } : {}),
 		}),
 	);
+	const where = new URL(url);
 	const agent = new Agent({ keepAlive: true, maxSockets: clients });
 	const seen = {
 		audioSeconds: 0,
@@ -98,7 +99,7 @@ export async function load(crowd) {
 			const begun = performance.now();
 			let answer;
 			try {
-				answer = await post(agent, url, bodies[kind]);
+				answer = await post(agent, where, bodies[kind]);
 			} catch (error) {
 				answer = { status: 0, text: String(error) };
 			}

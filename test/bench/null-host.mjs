@@ -41,7 +41,7 @@ runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
 	const engine = {
 		facts,
 		limits,
-		run: async ({ clips }) => clips.map(() => heard),
+		run: ({ clips }) => clips.map(async () => heard),
 		close: async () => {},
 	};
 	const scheduler = new Scheduler(engine, numThreads);

@@ -171,6 +171,17 @@ describe('a model whose files are not here yet', () => {
 		expect(order).toEqual(['ready']);
 	});
 
+	it('is asked for them no more while it is in memory', async () => {
+		const { models, pool, run } = arrange(entry('a'));
+		await workerOf(run('a'));
+		models.ready = async () => {
+			throw new EarshotError('model_not_found', 'To fetch it: earshot pull a');
+		};
+		await workerOf(run('a'));
+		await pool.unload('a');
+		await expect(workerOf(run('a'))).rejects.toThrow('earshot pull a');
+	});
+
 	it('is refused as the registry says', async () => {
 		const { models, pool, run } = arrange(entry('a'));
 		models.ready = async () => {
