@@ -15,6 +15,7 @@ import { createLog, type Log } from '../log.js';
 import { Metrics } from '../metrics.js';
 import { hostScript } from '../pool/host-script.js';
 import { HostPool } from '../pool/pool.js';
+import { collectRarely } from '../server/garbage.js';
 import { startServer } from '../server/server.js';
 import { stopSignals } from '../signals.js';
 
@@ -58,6 +59,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		maxHostBytes: config.maxHostMemoryMb * 2 ** 20,
 		createdAt,
 	});
+	collectRarely();
 	const server = await startServer({
 		pool,
 		installer,

@@ -13,6 +13,7 @@ import { hostSettings } from '../../dist/library.js';
 import { createLog } from '../../dist/log.js';
 import { Metrics } from '../../dist/metrics.js';
 import { HostPool } from '../../dist/pool/pool.js';
+import { collectRarely } from '../../dist/server/garbage.js';
 import { startServer } from '../../dist/server/server.js';
 import { root } from './peers.mjs';
 
@@ -34,6 +35,7 @@ const pool = new HostPool({
 	metrics,
 	createdAt,
 });
+collectRarely();
 const server = await startServer({ pool, version: '0', metrics, log: createLog({ level: 'info' }) });
 await pool.load('nothing', new AbortController().signal);
 stdout.write(`${JSON.stringify({ url: server.address.url, host: pool.models[0]?.pid })}\n`);
