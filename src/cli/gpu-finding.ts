@@ -45,6 +45,9 @@ export function gpuFinding(
 
 /** As the dynamic loader of Linux says it. */
 const missingLibrary = /^(\S+?): cannot open shared object file/;
+/** Libraries of CUDA, not of the driver, that are not there, or are older than the package. */
+const unfitCuda =
+	/^lib(cudart|cublas|cublasLt)\.so|undefined symbol: (__)?(cuda|cublas)|version `lib(cudart|cublas)/;
 
 /** What helps a package that is passed over, as sentences to follow the reason. */
 function cureFor({ backend, cuda }: GpuPackage, why: string): string {
@@ -53,9 +56,9 @@ function cureFor({ backend, cuda }: GpuPackage, why: string): string {
 	if (backend !== 'cuda' || cuda === undefined) return '';
 	if (library.startsWith('libcuda.so'))
 		return ". It comes with NVIDIA's driver: install that (https://www.nvidia.com/drivers), or start the container with --gpus all";
-	if (/^lib(cudart|cublas|cublasLt)\.so/.test(library)) {
+	if (unfitCuda.test(why)) {
 		const release = cuda.replace('.', '-');
-		return `. It is a part of CUDA ${cuda}; with NVIDIA's package source (https://developer.nvidia.com/cuda-downloads), run: apt-get install cuda-cudart-${release} libcublas-${release}`;
+		return `. It wants libraries of CUDA ${cuda} or a later ${cuda.split('.')[0]}; with NVIDIA's package source (https://developer.nvidia.com/cuda-downloads), run: apt-get install cuda-cudart-${release} libcublas-${release}`;
 	}
 	// With what the package is made by, scripts/gpu-package.mjs: compressed code, which older drivers cannot read.
 	const driver = Number.parseInt(cuda, 10) < 13 ? 550 : 580;

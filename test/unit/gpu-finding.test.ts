@@ -78,12 +78,20 @@ it('a missing library is named with where it comes from', () => {
 	);
 	for (const library of ['libcudart.so.12', 'libcublas.so.12', 'libcublasLt.so.12'])
 		expect(detailFor(library)).toMatch(
-			/of CUDA 12\.8; .*run: apt-get install cuda-cudart-12-8 libcublas-12-8$/,
+			/of CUDA 12\.8 or a later 12; .*run: apt-get install cuda-cudart-12-8 libcublas-12-8$/,
 		);
 	expect(detailFor('libvulkan.so.1', { ...vulkan, version: '1.2.3', installed: file })).toMatch(
 		/libvulkan\.so\.1: .*\. Run: apt-get install libvulkan1$/,
 	);
 	expect(detailFor('libstrange.so.1')).toMatch(/libstrange\.so\.1: cannot open.*directory$/);
+});
+
+it('libraries that are older than the package are told like missing ones', () => {
+	for (const why of [
+		`${file}: undefined symbol: cudaGetDriverEntryPointByVersion, version libcudart.so.12`,
+		"/usr/lib/libcudart.so.12: version `libcudart.so.12.8' not found (required by earshot.node)",
+	])
+		expect(gpuFinding([installed], passedOver(why), nowhere).detail).toMatch(/libcublas-12-8$/);
 });
 
 it('one that the local build comes before is not said to find no GPU', () => {
