@@ -213,6 +213,9 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly audioContext: number;
 	/** The same of each clip of a batch; absent = `audioContext` for all. */
 	readonly audioContexts?: readonly number[];
+	/** 0 … lanes - 1; absent = 0. Greedy clips of one thread and without a prompt share a core with those of the same
+	 * lane, and are decoded together with those that are there when they come. */
+	readonly lane?: number;
 	/** On one thread: where there are more threads than cores, others go before this one. Absent = as any other. */
 	readonly background?: boolean;
 	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */

@@ -304,6 +304,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.beam_size = options.Int("beamSize");
 	into.audio_context = options.Int("audioContext");
 	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
+	if (const Napi::Value lane = options.Value("lane"); lane.IsNumber()) into.lane = options.Int("lane");
 	into.background = options.Value("background").ToBoolean();
 	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
@@ -442,7 +443,11 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
-		[lanes = load.lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
+		[lanes = load.lanes](Napi::Env env, Loaded& engine) {
+			// Those that go together may come one by one.
+			const int calls = lanes * engine->info().clips_together;
+			return MakeModel(env, std::move(engine), calls);
+		}));
 }
 
 Napi::Value LoadSherpa(const Info& info) {

@@ -202,6 +202,8 @@ struct WhisperOptions {
 	std::vector<int> audio_contexts;
 	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
 	bool first_try_only = false;
+	/** 0 … lanes - 1. Clips of one lane share a core, and go together if they come while others are there. */
+	int lane = 0;
 	/** Where there are more threads than cores, others go before this one. */
 	bool background = false;
 };

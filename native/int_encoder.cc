@@ -22,9 +22,12 @@ namespace earshot {
 
 namespace {
 
-/** Positions that go through the linear layers of a block of the encoder together: what is between stays in the
- * processor's cache. A multiple of kPanel. */
-constexpr size_t kRows = 64;
+/** Positions that go through the linear layers of a block of the encoder together, at most: fewer read the weights more
+ * often, of more what is between would not stay in the processor's cache. */
+constexpr size_t kRows = 128;
+/** The same where threads share the work out. */
+constexpr size_t kSharedRows = 64;
+static_assert(kRows % kPanel == 0 && kSharedRows % kPanel == 0);
 /** Positions whose attention is computed together. */
 constexpr size_t kQueries = 32;
 constexpr size_t kVector = 16;
@@ -156,9 +159,10 @@ struct RowStore {
 	size_t bytes = 0, blocks = 0;
 
 	RowStore() = default;
-	RowStore(Allotment& memory, Integers integers, const Blocks& cut, size_t rows)
-		: numbers(memory.Take<uint8_t>(rows * RowBytes(integers, cut))), scales(memory.Take<float>(rows * cut.count)),
-		  bytes(RowBytes(integers, cut)), blocks(cut.count) {}
+	/** `between`: bytes from the end of a row to the next one. */
+	RowStore(Allotment& memory, Integers integers, const Blocks& cut, size_t rows, size_t between = sizeof(Line))
+		: numbers(memory.Take<uint8_t>(rows * (RowBytes(integers, cut) + between))),
+		  scales(memory.Take<float>(rows * cut.count)), bytes(RowBytes(integers, cut) + between), blocks(cut.count) {}
 
 	uint8_t* NumbersOf(size_t row) const { return numbers + row * bytes; }
 	float* ScalesOf(size_t row) const { return scales + row * blocks; }
@@ -344,9 +348,10 @@ private:
 	/** One clip on its way through. Stages follow one another; their units are anybody's. */
 	struct Pass {
 		Pass(const Encoder& encoder, Allotment& memory, size_t positions, size_t threads)
-			: encoder(encoder), positions(positions), panels((positions + kPanel - 1) / kPanel),
-			  frames(memory, encoder.integers_, encoder.by_mel_, 2 * positions + 2),
-			  sounds(memory, encoder.integers_, encoder.by_state_, 2 * positions + 2),
+			: encoder(encoder), positions(positions), rows(threads > 1 ? kSharedRows : kRows),
+			  panels((positions + kPanel - 1) / kPanel),
+			  frames(memory, encoder.integers_, encoder.by_mel_, 2 * positions + 2, 0),
+			  sounds(memory, encoder.integers_, encoder.by_state_, 2 * positions + 2, 0),
 			  stream(memory.Take<float>(positions * encoder.shape_.state)),
 			  queries(memory, Integers::k16, encoder.by_head_, encoder.shape_.heads * positions),
 			  keys(memory.Take<Line>(encoder.shape_.heads * panels * encoder.KeyLines())),
@@ -381,19 +386,22 @@ private:
 				for (size_t at = next++; at < count && !cancel->Requested(); at = next++) unit(at);
 			};
 			const Encoder& all = encoder;
-			const size_t rows = (positions + kRows - 1) / kRows;
-			units(rows, [&](size_t unit) { all.RoundMel(*this, desk, unit); });
-			units(2 * rows, [&](size_t unit) { all.Hear(*this, desk, unit); });
-			units(rows, [&](size_t unit) { all.Think(*this, desk, unit, 0); });
+			const size_t units_of_rows = (positions + rows - 1) / rows;
+			units(units_of_rows, [&](size_t unit) { all.RoundMel(*this, desk, unit); });
+			units(2 * units_of_rows, [&](size_t unit) { all.Hear(*this, desk, unit); });
+			units(units_of_rows, [&](size_t unit) { all.Think(*this, desk, unit, 0); });
 			for (size_t layer = 0; layer < all.layers_.size(); layer++) {
 				units(all.shape_.heads * ((positions + kQueries - 1) / kQueries),
 					[&](size_t unit) { all.Attend(*this, desk, unit); });
-				units(rows, [&](size_t unit) { all.Think(*this, desk, unit, layer + 1); });
+				units(units_of_rows, [&](size_t unit) { all.Think(*this, desk, unit, layer + 1); });
 			}
 		}
 
 		const Encoder& encoder;
-		const size_t positions, panels;
+		const size_t positions;
+		/** Of a unit. */
+		const size_t rows;
+		const size_t panels;
 		const float* mel = nullptr;
 		float* out = nullptr;
 		CrossAttention cross{};
@@ -458,7 +466,7 @@ private:
 
 	void RoundMel(Pass& pass, Desk& desk, size_t unit) const {
 		const size_t count = 2 * pass.positions;
-		const auto [first, end] = Range(unit, 2 * kRows, count);
+		const auto [first, end] = Range(unit, 2 * pass.rows, count);
 		for (size_t frame = first; frame < end; frame++) {
 			for (size_t band = 0; band < shape_.mels; band++) desk.norm[band] = pass.mel[band * count + frame];
 			const size_t row = frame + 1;
@@ -472,7 +480,7 @@ private:
 	}
 
 	void Hear(Pass& pass, Desk& desk, size_t unit) const {
-		const auto [first, end] = Range(unit, kRows, 2 * pass.positions);
+		const auto [first, end] = Range(unit, pass.rows, 2 * pass.positions);
 		if (first >= end) return;
 		first_.Multiply(pass.frames.From(first), end - first, desk.numbers, shape_.state);
 		GeluAll(desk.numbers, (end - first) * shape_.state);
@@ -484,7 +492,7 @@ private:
 
 	/** All that positions do by themselves between the attention of the layer before and that of `layer`. */
 	void Think(Pass& pass, Desk& desk, size_t unit, size_t layer) const {
-		const auto [first, end] = Range(unit, kRows, pass.positions);
+		const auto [first, end] = Range(unit, pass.rows, pass.positions);
 		const size_t count = end - first, state = shape_.state;
 		float* stream = pass.stream + first * state;
 		if (layer == 0) {

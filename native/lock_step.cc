@@ -14,9 +14,6 @@ namespace earshot {
 
 namespace {
 
-/** Which of the members this thread is. */
-thread_local size_t self = 0;
-
 /** A member's part in one round. */
 struct Part {
 	ggml_backend_t backend;
@@ -88,24 +85,32 @@ void ComputeTogether(const std::vector<Part>& parts) {
 
 }  // namespace
 
-Expected<Done> LockStep::Run(const std::function<void(size_t)>& work) {
+thread_local LockStep::Member* LockStep::self = nullptr;
+
+Expected<Done> LockStep::Run(size_t count, const std::function<void(size_t)>& work) {
+	std::vector<Member> own(count);
+	{
+		const std::lock_guard lock(mutex_);
+		for (Member& member : own) members_.push_back(&member);
+		if (turn_ == nullptr) turn_ = &own.front();
+	}
 	std::vector<std::thread> threads;
-	threads.reserve(members_.size());
+	threads.reserve(count);
 	bool all = true;
-	for (size_t member = 0; member < members_.size(); member++) {
+	for (size_t i = 0; i < count; i++) {
 		try {
-			threads.emplace_back([this, &work, member] {
-				self = member;
+			threads.emplace_back([this, &work, &member = own[i], i] {
+				self = &member;
 				{
 					std::unique_lock lock(mutex_);
 					Wait(lock, member);
 				}
-				work(member);
+				work(i);
 				Leave(member);
 			});
 		} catch (const std::exception&) {
 			all = false;
-			Leave(member);
+			Leave(own[i]);
 		}
 	}
 	for (std::thread& thread : threads) thread.join();
@@ -114,52 +119,59 @@ Expected<Done> LockStep::Run(const std::function<void(size_t)>& work) {
 
 ggml_status LockStep::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
 	std::unique_lock lock(mutex_);
-	Member& member = members_[self];
+	Member& member = *self;
 	member.backend = backend;
 	member.graph = graph;
 	member.status = GGML_STATUS_SUCCESS;
 	member.step = Step::kAsks;
-	if (const size_t next = After(self, Step::kReady); next < members_.size()) {
-		turn_ = next;
-		members_[next].turn.notify_one();
-		Wait(lock, self);
+	if (Member* next = After(member, Step::kReady)) {
+		Pass(next);
+		Wait(lock, member);
 	}
 	// It is this member's turn, either because it has its answer or because nobody is left who could ask.
 	if (member.step == Step::kAsks) Answer();
 	return member.status;
 }
 
-size_t LockStep::After(size_t member, Step step) const {
-	for (size_t i = 1; i <= members_.size(); i++) {
-		const size_t next = (member + i) % members_.size();
-		if (members_[next].step == step) return next;
+LockStep::Member* LockStep::After(const Member& member, Step step) const {
+	const auto place = std::find(members_.begin(), members_.end(), &member);
+	const auto is = [step](const Member* each) { return each->step == step; };
+	auto found = std::find_if(place + 1, members_.end(), is);
+	if (found == members_.end()) {
+		found = std::find_if(members_.begin(), place + 1, is);
+		if (found == place + 1) return nullptr;
 	}
-	return members_.size();
+	return *found;
 }
 
-void LockStep::Wait(std::unique_lock<std::mutex>& lock, size_t member) {
-	members_[member].turn.wait(lock, [&] { return turn_ == member; });
+void LockStep::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
+	member.turn.wait(lock, [&] { return turn_ == &member; });
 }
 
-void LockStep::Leave(size_t member) {
-	const std::lock_guard lock(mutex_);
-	members_[member].step = Step::kDone;
-	if (turn_ != member) return;
-	size_t next = After(member, Step::kReady);
-	if (next == members_.size()) next = After(member, Step::kAsks);
-	if (next == members_.size()) return;
+void LockStep::Pass(Member* next) {
 	turn_ = next;
-	members_[next].turn.notify_one();
+	if (next != nullptr) next->turn.notify_one();
+}
+
+void LockStep::Leave(Member& member) {
+	const std::lock_guard lock(mutex_);
+	const bool turned = turn_ == &member;
+	// After whom the next one stands is only known while it is there.
+	Member* ready = After(member, Step::kReady);
+	if (ready == &member) ready = nullptr;
+	Member* asks = After(member, Step::kAsks);
+	std::erase(members_, &member);
+	if (turned) Pass(ready != nullptr ? ready : asks);
 }
 
 void LockStep::Answer() {
 	std::vector<Part> parts;
-	for (Member& member : members_) {
-		if (member.step == Step::kAsks) parts.push_back({member.backend, member.graph, &member.status});
+	for (Member* member : members_) {
+		if (member->step == Step::kAsks) parts.push_back({member->backend, member->graph, &member->status});
 	}
 	ComputeTogether(parts);
-	for (Member& member : members_) {
-		if (member.step == Step::kAsks) member.step = Step::kReady;
+	for (Member* member : members_) {
+		if (member->step == Step::kAsks) member->step = Step::kReady;
 	}
 }
 

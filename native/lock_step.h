@@ -14,18 +14,16 @@
 namespace earshot {
 
 /**
- * Runs one function for each of several clips, on a thread each, of which one runs at a time: together they take one
- * core. Where they ask for graphs that read the same weights (one token of a decoder each), they wait until all that
- * run have asked, and each matrix is then multiplied with all their vectors at once. A token is read from memory for
- * the most part, so that four cost little more than one.
+ * Runs a function for each of several clips, on a thread each, of which one runs at a time: together they take one core.
+ * Clips come and go as they like. Where they ask for graphs that read the same weights (one token of a decoder each),
+ * they wait until all that are there have asked, and each matrix is then multiplied with all their vectors at once. A
+ * token is read from memory for the most part, so that four cost little more than one.
  */
 class LockStep {
 public:
-	explicit LockStep(size_t members) : members_(members) {}
-
-	/** `work` gets the member's number and must not throw. Returns when all have returned; a failure when there were no
-	 * threads for all, and then not every member has run. */
-	Expected<Done> Run(const std::function<void(size_t)>& work);
+	/** For `count` members more: `work` gets the number of each among them and must not throw. Returns when these have
+	 * returned; a failure when there were no threads for all, and then not every one has run. Any thread. */
+	Expected<Done> Run(size_t count, const std::function<void(size_t)>& work);
 
 	/**
 	 * On the thread of a member, within Run: computes `graph`, whose tensors all have memory, on `backend`, which is a
@@ -34,7 +32,7 @@ public:
 	ggml_status Compute(ggml_backend_t backend, ggml_cgraph* graph);
 
 private:
-	enum class Step { kReady, kAsks, kDone };
+	enum class Step { kReady, kAsks };
 	struct Member {
 		Step step = Step::kReady;
 		ggml_backend_t backend = nullptr;
@@ -43,17 +41,20 @@ private:
 		std::condition_variable turn;
 	};
 
-	/** The next after `member` that is at `step`; the number of members for none. */
-	size_t After(size_t member, Step step) const;
-	void Wait(std::unique_lock<std::mutex>& lock, size_t member);
-	void Leave(size_t member);
+	/** The next after `member` that is at `step`, itself the last; nullptr for none. */
+	Member* After(const Member& member, Step step) const;
+	void Wait(std::unique_lock<std::mutex>& lock, Member& member);
+	void Pass(Member* next);
+	void Leave(Member& member);
 	/** All that ask get their answer. */
 	void Answer();
 
+	static thread_local Member* self;
+
 	std::mutex mutex_;
-	std::vector<Member> members_;  // guarded by mutex_, as is turn_
-	/** Who runs; the others wait for their turn. */
-	size_t turn_ = 0;
+	std::vector<Member*> members_;  // that have not left; guarded by mutex_, as are they and turn_
+	/** Who runs; the others wait for their turn. Null while nobody is here. */
+	Member* turn_ = nullptr;
 };
 
 }  // namespace earshot

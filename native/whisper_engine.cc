@@ -62,12 +62,11 @@ struct PoolFree {
 	void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
 };
 
-/** Order matters: the state goes before the pool that its backend may point to. */
-struct Lane {
+/** What one clip at a time runs on. Order matters: the state goes before the pool that its backend may point to. */
+struct Seat {
 	std::unique_ptr<ggml_threadpool, PoolFree> pool;
+	/** Made when it is first needed. */
 	std::unique_ptr<whisper_state, StateFree> state;
-	/** For the further clips of a batch; made when they are first needed. */
-	std::vector<Lane> others;
 };
 
 /** Longer prompts cannot matter: whisper.cpp takes the last 223 tokens. Its tokeniser is a regular expression that
@@ -374,12 +373,18 @@ public:
 		return "";
 	}
 
-	~Whisper() override { lanes_.clear(); }
+	~Whisper() override { seats_.clear(); }
 
-	Expected<Done> AddLane() {
-		Lane lane;
-		if (Expected<Done> made = MakeState(lane); !made) return made;
-		lanes_.push_back(std::move(lane));
+	/** A seat for each lane, and room for as many more as clips go together. */
+	Expected<Done> AddLanes(int count) {
+		for (int lane = 0; lane < count; lane++) {
+			Seat seat;
+			if (Expected<Done> made = MakeState(seat); !made) return made;
+			seats_.push_back(std::move(seat));
+		}
+		if (!internals::OnProcessor(seats_.front().state.get())) info_.clips_together = 1;
+		seats_to_make_ = count * (info_.clips_together - 1);
+		steps_ = std::vector<LockStep>(static_cast<size_t>(count));
 		return Done{};
 	}
 
@@ -389,16 +394,24 @@ public:
 		if (!options.audio_contexts.empty() && options.audio_contexts.size() != jobs.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		return InLane<Done>(jobs.size(), [&](Lane& lane) {
-			return InBackground(options, [&] { return Hear(lane, jobs, options, tell); });
+		if (options.lane < 0 || static_cast<size_t>(options.lane) >= steps_.size()) {
+			return Failure{"engine_failed", "there is no lane " + std::to_string(options.lane)};
+		}
+		const bool together = Together(options);
+		const auto most = static_cast<size_t>(info_.clips_together);
+		return Seated<Done>(together ? std::min(jobs.size(), most) : 1, [&](std::vector<Seat>& seats) {
+			return InBackground(options, [&] {
+				return together ? HearTogether(seats, jobs, options, tell) : Hear(seats.front(), jobs, options, tell);
+			});
 		});
 	}
 
 	Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) override {
-		return InLane<std::vector<float>>(1, [&](Lane& lane) -> Expected<std::vector<float>> {
+		return Seated<std::vector<float>>(1, [&](std::vector<Seat>& seats) -> Expected<std::vector<float>> {
+			Seat& seat = seats.front();
 			const int threads = std::clamp(options.threads, 1, max_threads_);
-			if (Expected<Done> ready = Prepare(lane, threads); !ready) return ready.failure();
-			whisper_state* state = lane.state.get();
+			if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
+			whisper_state* state = seat.state.get();
 			internals::Watch watch(context_.get(), state, threads, cancel);
 			internals::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
 				const_cast<Cancel*>(&cancel));
@@ -416,30 +429,34 @@ public:
 
 private:
 	template <class T, class Work>
-	Expected<T> InLane(size_t clips, Work work) {
-		Lane lane;
+	Expected<T> Seated(size_t count, Work work) {
+		std::vector<Seat> seats;
 		{
 			const std::lock_guard lock(mutex_);
-			if (lanes_.empty()) return Failure{"engine_failed", "every lane is taken"};
-			// Batches go where there are states for them, and single clips where there are none.
-			const auto fewer = [](const Lane& one, const Lane& other) { return one.others.size() < other.others.size(); };
-			const auto found = clips > 1 ? std::max_element(lanes_.begin(), lanes_.end(), fewer)
-										 : std::min_element(lanes_.begin(), lanes_.end(), fewer);
-			lane = std::move(*found);
-			lanes_.erase(found);
+			if (seats_.size() + static_cast<size_t>(seats_to_make_) < count) {
+				return Failure{"engine_failed", "every lane is taken"};
+			}
+			while (seats.size() < count) {
+				if (seats_.empty()) {
+					seats_to_make_--;
+					seats_.emplace_back();
+				}
+				seats.push_back(std::move(seats_.back()));
+				seats_.pop_back();
+			}
 		}
-		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(lane); });
-		Rest(lane);
-		for (Lane& other : lane.others) Rest(other);
+		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(seats); });
 		const std::lock_guard lock(mutex_);
-		lanes_.push_back(std::move(lane));
+		for (Seat& seat : seats) {
+			Rest(seat);
+			seats_.push_back(std::move(seat));
+		}
 		return result;
 	}
 
-	Expected<Done> Hear(Lane& lane, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		if (jobs.size() > 1 && InStep(lane, options)) return RunTogether(lane, jobs, options, tell);
+	Expected<Done> Hear(Seat& seat, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
 		for (size_t i = 0; i < jobs.size(); i++) {
-			tell(i, Guarded("engine_failed", "whisper.cpp", [&] { return RunClip(lane, jobs[i], Of(options, i)); }));
+			tell(i, Guarded("engine_failed", "whisper.cpp", [&] { return RunClip(seat, jobs[i], Of(options, i)); }));
 		}
 		return Done{};
 	}
@@ -459,11 +476,11 @@ private:
 		return heard;
 	}
 
-	static void Rest(Lane& lane) {
-		if (!lane.state) return;
-		internals::SetAbort(lane.state.get(), nullptr, nullptr);
+	static void Rest(Seat& seat) {
+		if (!seat.state) return;
+		internals::SetAbort(seat.state.get(), nullptr, nullptr);
 		// Puts the pool's threads to sleep: they spin while they belong to a backend.
-		internals::SetThreadPool(lane.state.get(), nullptr);
+		internals::SetThreadPool(seat.state.get(), nullptr);
 	}
 
 	/** The options of one clip of a batch. */
@@ -482,49 +499,49 @@ private:
 	}
 
 	/** Not where several candidates share a reading already. */
-	bool InStep(const Lane& lane, const Options& options) const {
-		return info_.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1 && lane.state &&
-			internals::OnProcessor(lane.state.get());
+	bool Together(const Options& options) const {
+		return info_.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1;
 	}
 
-	Expected<Done> RunTogether(Lane& lane, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		while (lane.others.size() + 1 < jobs.size()) {
-			Lane other;
-			if (Expected<Done> made = MakeState(other); !made) return made.failure();
-			lane.others.push_back(std::move(other));
+	Expected<Done> HearTogether(
+		std::vector<Seat>& seats, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+		LockStep& step = steps_[static_cast<size_t>(options.lane)];
+		Expected<Done> ran = Done{};
+		for (size_t from = 0; from < jobs.size() && ran; from += seats.size()) {
+			ran = step.Run(std::min(seats.size(), jobs.size() - from), [&](size_t seat) {
+				const size_t i = from + seat;
+				tell(i, Guarded("engine_failed", "whisper.cpp", [&] {
+					return RunClip(seats[seat], jobs[i], Of(options, i), &step);
+				}));
+			});
 		}
-		LockStep together(jobs.size());
-		return together.Run([&](size_t i) {
-			tell(i, Guarded("engine_failed", "whisper.cpp", [&] {
-				return RunClip(i == 0 ? lane : lane.others[i - 1], jobs[i], Of(options, i), &together);
-			}));
-		});
+		return ran;
 	}
 
-	Expected<Done> MakeState(Lane& lane) const {
-		lane.state.reset(whisper_init_state(context_.get()));
-		if (!lane.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
-		if (integers_) internals::SetEncoder(lane.state.get(), integers_);
-		else if (!encoders_.empty()) return internals::SetEncoders(lane.state.get(), encoders_);
+	Expected<Done> MakeState(Seat& seat) const {
+		seat.state.reset(whisper_init_state(context_.get()));
+		if (!seat.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
+		if (integers_) internals::SetEncoder(seat.state.get(), integers_);
+		else if (!encoders_.empty()) return internals::SetEncoders(seat.state.get(), encoders_);
 		return Done{};
 	}
 
-	Expected<Done> Prepare(Lane& lane, int threads) {
-		if (!lane.state) {
-			if (Expected<Done> made = MakeState(lane); !made) return made;
+	Expected<Done> Prepare(Seat& seat, int threads) {
+		if (!seat.state) {
+			if (Expected<Done> made = MakeState(seat); !made) return made;
 		}
 		// One thread needs no pool, and a pool's idle threads would wake for every graph.
-		if (threads > 1 && !lane.pool) {
+		if (threads > 1 && !seat.pool) {
 			ggml_threadpool_params params = ggml_threadpool_params_default(max_threads_);
-			lane.pool.reset(ggml_threadpool_new(&params));
-			if (!lane.pool) return Failure{"out_of_memory", "no thread pool could be made"};
+			seat.pool.reset(ggml_threadpool_new(&params));
+			if (!seat.pool) return Failure{"out_of_memory", "no thread pool could be made"};
 		}
-		internals::SetThreadPool(lane.state.get(), threads > 1 ? lane.pool.get() : nullptr);
-		internals::Reseed(lane.state.get());
+		internals::SetThreadPool(seat.state.get(), threads > 1 ? seat.pool.get() : nullptr);
+		internals::Reseed(seat.state.get());
 		return Done{};
 	}
 
-	Expected<RawResult> RunClip(Lane& lane, const Job& job, const Options& options, LockStep* together = nullptr) {
+	Expected<RawResult> RunClip(Seat& seat, const Job& job, const Options& options, LockStep* together = nullptr) {
 		const Clip& given = job.clip;
 		const Cancel& cancel = *job.cancel;
 		if (cancel.Requested()) return Cancelled();
@@ -542,8 +559,8 @@ private:
 				return Failure{"engine_failed", "the model has no text token " + std::to_string(token)};
 			}
 		}
-		if (Expected<Done> ready = Prepare(lane, threads); !ready) return ready.failure();
-		whisper_state* state = lane.state.get();
+		if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
+		whisper_state* state = seat.state.get();
 
 		std::vector<float> copy;
 		const Clip clip = Bounded(given, copy);
@@ -567,11 +584,11 @@ private:
 			encoder_failure = watch.failure_;
 		} catch (...) {
 			// Nobody knows what it left half done.
-			lane.state.reset();
+			seat.state.reset();
 			throw;
 		}
 		// This code alone says that whisper.cpp has freed the state itself.
-		if (code == -7) (void)lane.state.release();
+		if (code == -7) (void)seat.state.release();
 		if (cancel.Requested()) return Cancelled();
 		if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
 		if (encoder_failure) return *encoder_failure;
@@ -730,7 +747,9 @@ private:
 	WhisperInfo info_;
 	std::vector<internals::Head> heads_;
 	std::mutex mutex_;
-	std::vector<Lane> lanes_;  // free ones; guarded by mutex_
+	std::vector<Seat> seats_;  // free ones; guarded by mutex_
+	int seats_to_make_ = 0;  // guarded by mutex_
+	std::vector<LockStep> steps_;  // of each lane
 };
 
 }  // namespace
@@ -761,9 +780,7 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		}
 		auto engine = std::make_shared<Whisper>(std::move(context), load, std::move(integers));
 		if (std::string fault = engine->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};
-		for (int lane = 0; lane < load.lanes; lane++) {
-			if (Expected<Done> added = engine->AddLane(); !added) return added.failure();
-		}
+		if (Expected<Done> added = engine->AddLanes(load.lanes); !added) return added.failure();
 		return std::shared_ptr<WhisperEngine>(engine);
 	});
 }

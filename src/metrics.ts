@@ -121,7 +121,12 @@ export class Metrics implements PoolMetrics {
 		['model'],
 	);
 	readonly #uploads = this.#gauge('uploads_bytes', 'Uploads being received or transcribed', []);
-	readonly #batchClips = this.#histogram('batch_clips', 'Clips of a batch', ['model'], clipBuckets);
+	readonly #batchClips = this.#histogram(
+		'batch_clips',
+		'Clips that a lane is at work on when one begins',
+		['model'],
+		clipBuckets,
+	);
 	readonly #batchRun = this.#histogram('batch_run_seconds', 'Time that a batch ran', ['model']);
 	readonly #batchAudio = this.#counter('batch_audio_seconds_total', 'Audio that was run', ['model']);
 	readonly #batchPadding = this.#counter(

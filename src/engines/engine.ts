@@ -116,6 +116,8 @@ export interface Batch {
 	readonly options: RecognizeOptions;
 	/** Threads each clip may use, >= 1. */
 	readonly threads: number;
+	/** 0 … `lanes`, which is the express lane; absent = 0. */
+	readonly lane?: number;
 	/** Part of a long recording: where there are more threads than cores, others go before it. */
 	readonly background?: boolean;
 }
@@ -128,6 +130,9 @@ export interface Engine {
 	 * They reject with EarshotError only: `cancelled` soon after the clip's own of `signals` fires, while the others go on.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
+	/** Whether clips of one thread go together with those of the same options that their lane is at work on, and gain by
+	 * it; absent = no. */
+	joins?(options: RecognizeOptions): boolean;
 	/** Waits for running batches, then frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }

@@ -201,10 +201,14 @@ class WhisperEngine implements Engine {
 		});
 	}
 
+	joins(options: RecognizeOptions): boolean {
+		return this.limits.maxBatchClips > 1 && this.#settings.beamSize === 1 && promptOf(options) === '';
+	}
+
 	/** `firstTryOnly`: with the contexts of the parts, else with all there is. */
 	#transcribe(
 		parts: readonly Part[],
-		{ options, threads, background = false }: Batch,
+		{ options, threads, lane = 0, background = false }: Batch,
 		firstTryOnly: boolean,
 	): Promise<RawResult>[] {
 		if (parts.length === 0) return [];
@@ -216,6 +220,7 @@ class WhisperEngine implements Engine {
 				firstTryOnly,
 				audioContexts: parts.map(({ context }) => (firstTryOnly ? context : 0)),
 				audioContext: 0,
+				lane,
 				background,
 				clip: this.#nextClip++,
 				threads: Math.min(threads, this.#settings.maxThreads),

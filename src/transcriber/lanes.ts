@@ -16,6 +16,8 @@ export interface Grant {
 	readonly threads: number;
 	/** Beyond the lanes; one at a time. */
 	readonly express: boolean;
+	/** Which one, from 0; the express lane comes after the others. */
+	readonly lane: number;
 }
 
 export interface RunningBatch extends Grant {
@@ -44,16 +46,44 @@ export function grantFor(
 	{ lanes, hasExpress, maxThreads, maxClipThreads }: LaneRules,
 ): Grant | null {
 	const regular = running.filter(({ express }) => !express);
+	// Batches that share a lane share its thread.
+	const threadsOf = new Map(regular.map(({ lane, threads }) => [lane, threads]));
 	// More lanes than threads are somebody's explicit wish: one thread each.
-	const free = Math.max(maxThreads, lanes) - regular.reduce((sum, { threads }) => sum + threads, 0);
-	const freeLanes = lanes - regular.length;
+	const free =
+		Math.max(maxThreads, lanes) - [...threadsOf.values()].reduce((sum, threads) => sum + threads, 0);
+	const freeLanes = lanes - threadsOf.size;
 	if (freeLanes > 0 && free > 0) {
 		const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeLanes));
-		return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false };
+		const lane = Array.from({ length: lanes }, (_, at) => at).find((at) => !threadsOf.has(at)) ?? 0;
+		return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false, lane };
 	}
 	const passes = running.some(({ seconds }) => seconds >= expressRatio * next.seconds);
 	if (hasExpress && next.interactive && passes && regular.length === running.length) {
-		return { threads: 1, express: true };
+		return { threads: 1, express: true, lane: lanes };
 	}
 	return null;
+}
+
+/** A lane at work. */
+export interface LaneAtWork<W> extends Pick<Grant, 'threads' | 'express' | 'lane'> {
+	/** Of a long recording. */
+	readonly background: boolean;
+	/** What it is at work on. */
+	readonly clips: readonly W[];
+}
+
+/**
+ * The lane that `next` may join, of those that have the least to do: one of one thread, whose clips it `fits` to. Others
+ * may not go past it into a lane, or a lane that it could have for itself would never be free. undefined: none.
+ */
+export function laneToJoin<W>(
+	next: { readonly background: boolean },
+	lanes: readonly LaneAtWork<W>[],
+	fits: (clips: readonly W[]) => boolean,
+): number | undefined {
+	const open = lanes.filter(
+		({ threads, express, background, clips }) =>
+			threads === 1 && !express && background === next.background && fits(clips),
+	);
+	return open.toSorted((a, b) => a.clips.length - b.clips.length)[0]?.lane;
 }

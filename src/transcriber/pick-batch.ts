@@ -73,6 +73,19 @@ export function costOf(
 	return { seconds, padding: padded ? Math.max(...batch.map(secondsOf)) * batch.length - seconds : 0 };
 }
 
+/** Whether a clip may go together with those that a lane is at work on. */
+export function fitsBeside<W extends WaitingClip>(
+	next: W,
+	clips: readonly W[],
+	limits: Pick<Limits, 'maxBatchClips' | 'maxBatchSeconds' | 'padded'>,
+): boolean {
+	return (
+		clips.length < limits.maxBatchClips &&
+		clips.every(({ options }) => sameOptions(options, next.options)) &&
+		fits([...clips, next], limits)
+	);
+}
+
 function sameOptions(a: RecognizeOptions, b: RecognizeOptions): boolean {
 	return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -6,8 +6,8 @@
 import type { Batch, Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { BatchReport, SchedulerState } from '../metrics.js';
-import { type Grant, grantFor, type RunningBatch } from './lanes.js';
-import { costOf, pickBatch } from './pick-batch.js';
+import { type Grant, grantFor, type LaneAtWork, laneToJoin, type RunningBatch } from './lanes.js';
+import { costOf, fitsBeside, pickBatch } from './pick-batch.js';
 import { type Line, Queue } from './queue.js';
 import type { Stopwatch } from './timing.js';
 import { isInteractive, secondsOf } from './turns.js';
@@ -40,6 +40,9 @@ interface Waiting extends Submission {
 
 interface Running extends RunningBatch {
 	readonly batch: readonly Waiting[];
+	/** Clips that are not done. */
+	readonly left: Set<Waiting>;
+	readonly background: boolean;
 }
 
 interface Failed {
@@ -75,7 +78,7 @@ export class Scheduler {
 	get state(): SchedulerState {
 		return {
 			lanes: this.#engine.limits.lanes,
-			busyLanes: this.#running.size,
+			busyLanes: this.#lanes().length,
 			waitingClips: this.#queue.clips,
 			waitingSeconds: this.#queue.seconds,
 		};
@@ -151,10 +154,13 @@ export class Scheduler {
 	#next(): Start | undefined {
 		const { lines } = this.#queue;
 		for (const [index, line] of lines.entries()) {
+			const background = !isInteractive(line);
+			const alone = line.waiting.slice(0, 1);
 			const grant = this.#grantFor(line);
-			if (!grant) continue;
-			const batch = index === 0 ? pickBatch(lines, this.#batchLimits()) : line.waiting.slice(0, 1);
-			return { batch, grant, background: !isInteractive(line) };
+			if (grant)
+				return { batch: index === 0 ? pickBatch(lines, this.#batchLimits()) : alone, grant, background };
+			const place = index === 0 ? this.#joinFor(line) : null;
+			if (place) return { batch: alone, grant: place, background };
 		}
 		return undefined;
 	}
@@ -167,22 +173,52 @@ export class Scheduler {
 		return grantFor(head, this.#queue.clips, [...this.#running], rules);
 	}
 
+	/** For clips that gain by company, a place in a lane at work, which is free before the lane is. */
+	#joinFor(line: Line<Waiting>): Grant | null {
+		const next = line.waiting[0];
+		if (!next || this.#engine.joins?.(next.options) !== true) return null;
+		const { limits } = this.#engine;
+		const lane = laneToJoin({ background: !isInteractive(line) }, this.#lanes(), (clips) =>
+			fitsBeside(next, clips, limits),
+		);
+		return lane === undefined ? null : { threads: 1, express: false, lane };
+	}
+
+	#lanes(): LaneAtWork<Waiting>[] {
+		const lanes = new Map<number, LaneAtWork<Waiting>>();
+		for (const running of this.#running) {
+			const clips = [...(lanes.get(running.lane)?.clips ?? []), ...running.left];
+			lanes.set(running.lane, { ...running, clips });
+		}
+		return [...lanes.values()];
+	}
+
 	/** A batch takes no more than its share of what waits: lanes that stay empty would be worse than small batches. */
 	#batchLimits(): Limits {
 		const { limits } = this.#engine;
 		if (limits.maxBatchClips === 1) return limits;
-		const freeLanes = limits.lanes - [...this.#running].filter(({ express }) => !express).length;
+		const freeLanes = limits.lanes - this.#lanes().filter(({ express }) => !express).length;
 		const share = Math.ceil(this.#queue.clips / Math.max(1, freeLanes));
 		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
 	/** Settles each clip as the engine does. Resolves when all are done, with those that failed, which are left to the
 	 * caller. */
-	async #hear(batch: readonly Waiting[], how: Omit<Batch, 'clips'>): Promise<readonly Failed[]> {
+	async #hear(
+		batch: readonly Waiting[],
+		how: Omit<Batch, 'clips'>,
+		done: (waiting: Waiting) => void,
+	): Promise<readonly Failed[]> {
 		const clips = batch.map(({ clip }) => clip);
 		const signals = batch.map(({ left }) => left.signal);
 		const results = this.#engine.run({ clips, ...how }, signals);
-		const ends = await Promise.all(batch.map((waiting, at) => settledAs(waiting, results[at])));
+		const ends = await Promise.all(
+			batch.map(async (waiting, at) => {
+				const failed = await settledAs(waiting, results[at]);
+				if (!failed) done(waiting);
+				return failed;
+			}),
+		);
 		return ends.filter((failed) => failed !== undefined);
 	}
 
@@ -190,28 +226,36 @@ export class Scheduler {
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
-		const running = { ...grant, batch, seconds: Math.max(...batch.map(secondsOf)) };
-		const how = { options, threads: grant.threads, background };
+		const { threads, express, lane } = grant;
+		const seconds = Math.max(...batch.map(secondsOf));
+		const running = { threads, express, lane, seconds, background, batch, left: new Set(batch) };
+		const how = { options, threads, lane, background };
 		this.#running.add(running);
+		const together = this.#lanes().find((each) => each.lane === lane)?.clips.length ?? batch.length;
+		const done = (waiting: Waiting) => {
+			running.left.delete(waiting);
+			// Its place may be somebody's.
+			if (running.left.size > 0) this.#dispatchSoon();
+		};
 		const startedMs = performance.now();
 		try {
 			for (const waiting of batch) {
 				waiting.stopwatch?.started();
 				waiting.onStart?.();
 			}
-			for (const failed of await this.#hear(batch, how)) {
+			for (const failed of await this.#hear(batch, how, done)) {
 				// A library may fail all clips for one of them: each has its own try, and its own end.
 				const again = batch.length > 1 && failed.error.code === 'engine_failed';
-				const ends = again ? await this.#hear([failed.waiting], how) : [failed];
+				const ends = again ? await this.#hear([failed.waiting], how, done) : [failed];
 				for (const { waiting, error } of ends) waiting.fail(error);
 			}
 		} catch (thrown) {
 			for (const waiting of batch) waiting.fail(asEarshotError(thrown));
 		} finally {
 			this.#running.delete(running);
-			const { seconds, padding } = costOf(batch, this.#engine.limits.padded);
+			const { seconds: audio, padding } = costOf(batch, this.#engine.limits.padded);
 			const runMs = performance.now() - startedMs;
-			this.watcher?.ran({ clips: batch.length, seconds, paddingSeconds: padding, runMs });
+			this.watcher?.ran({ clips: together, seconds: audio, paddingSeconds: padding, runMs });
 			if (this.#running.size === 0) this.#idle?.();
 			this.#dispatch();
 			this.watcher?.changed();

@@ -63,6 +63,8 @@ export class ScriptedEngine implements Engine {
 	closed = false;
 	/** Takes no notice of signals. */
 	isDeaf = false;
+	/** Its clips gain by company. */
+	isSociable = false;
 
 	constructor(changes: Partial<Limits> = {}) {
 		this.limits = { ...limits, ...changes };
@@ -102,6 +104,10 @@ export class ScriptedEngine implements Engine {
 					signals[position]?.addEventListener('abort', cancel);
 				}),
 		);
+	}
+
+	joins(): boolean {
+		return this.isSociable;
 	}
 
 	/** Finishes the oldest running batch, and lets everything that follows from it happen. */

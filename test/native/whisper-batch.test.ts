@@ -86,6 +86,33 @@ describe('a batch of clips', () => {
 		});
 	});
 
+	test('is joined by clips of its lane that come later, and all say what they say alone', async () => {
+		const model = await load();
+		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
+		const alone: ReturnType<typeof seen>[] = [];
+		for (const name of names) alone.push(seen(await model.transcribe(samplesOf(name), options)));
+		const made: Promise<Binding.RawResult>[] = [];
+		const running = new Set<Promise<unknown>>();
+		for (const [clip, name] of names.entries()) {
+			if (running.size === model.info.clipsTogether) await Promise.race(running);
+			const hearing = model.transcribe(samplesOf(name), { ...options, clip, lane: 0 });
+			made.push(hearing);
+			running.add(hearing);
+			void hearing.finally(() => running.delete(hearing));
+			for (let turn = 0; turn < 5 * clip; turn++) await new Promise((resolve) => setImmediate(resolve));
+		}
+		expect((await Promise.all(made)).map(seen)).toEqual(alone);
+	});
+
+	test('on a lane that there is not is refused', async () => {
+		const model = await load();
+		for (const lane of [-1, 1]) {
+			expect(await codeOf(model.transcribe(samplesOf('tones-a'), { ...whisperClip, lane }))).toBe(
+				'engine_failed',
+			);
+		}
+	});
+
 	test('is not kept from its end by one that fails its checks', async () => {
 		const model = await load(script('stuck'));
 		const clip = new Float32Array(4 * 16_000).fill(0.1);

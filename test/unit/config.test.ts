@@ -81,7 +81,7 @@ describe('the settings', () => {
 
 	it('never reach a host with the keys in them', () => {
 		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
-		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '7', MALLOC_ARENA_MAX: '2' });
+		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2' });
 	});
 });
 

@@ -64,6 +64,114 @@ describe('the scheduler', () => {
 		]);
 	});
 
+	describe('of an engine whose clips gain by company', () => {
+		function sociable(limits: Partial<Limits>, maxThreads: number) {
+			const arranged = arrange({ maxBatchSeconds: 40, ...limits }, maxThreads);
+			arranged.engine.isSociable = true;
+			return arranged;
+		}
+		const places = (engine: ScriptedEngine) =>
+			engine.ran.map(({ lane, clips }) => [lane, ...clips.map(({ start }) => start)]);
+
+		it('lets a clip join a lane at work on others, where no lane is free', async () => {
+			const { engine, scheduler, submit } = sociable({ lanes: 2, maxBatchClips: 4 }, 2);
+			for (const start of [0, 1, 2, 3]) {
+				void submit({}, start);
+				void submit({}, start + 10);
+				await settled();
+			}
+			expect(places(engine)).toEqual([
+				[0, 0],
+				[1, 10],
+				[0, 1],
+				[1, 11],
+				[0, 2],
+				[1, 12],
+				[0, 3],
+				[1, 13],
+			]);
+			expect(engine.ran.map(({ threads }) => threads)).toEqual(engine.ran.map(() => 1));
+			expect(scheduler.state).toMatchObject({ busyLanes: 2, waitingClips: 0 });
+		});
+
+		it('holds no more clips in a lane than go together, and gives a place that is free to the next', async () => {
+			const { engine, submit } = sociable({ maxBatchClips: 2 }, 1);
+			for (const start of [0, 1, 2]) {
+				void submit({}, start);
+				await settled();
+			}
+			expect(starts(engine)).toEqual([[0], [1]]);
+			engine.running[1]?.finish();
+			await settled();
+			expect(starts(engine)).toEqual([[0], [1], [2]]);
+		});
+
+		it('gives the place of one clip of a batch away while the others go on', async () => {
+			const { engine, submit } = sociable({ maxBatchClips: 2 }, 1);
+			void submit({}, 0);
+			void submit({}, 1);
+			await settled();
+			expect(starts(engine)).toEqual([[0, 1]]);
+			void submit({}, 2);
+			engine.running[0]?.finishClip(0);
+			await settled();
+			expect(starts(engine)).toEqual([[0, 1], [2]]);
+		});
+
+		it.each([
+			['asks for something else', { options: { ...plainRecognition, language: 'de' } }],
+			['is too long for the seconds of a batch', { seconds: 39.5 }],
+			['is much longer than they are', { seconds: 12 }],
+		])('waits for a lane with a clip that %s, and nobody goes past it into one', async (_why, more) => {
+			const { engine, submit } = sociable({ maxBatchClips: 4 }, 1);
+			void submit({}, 0);
+			await settled();
+			void submit({}, 1, more);
+			void submit({}, 2);
+			await settled();
+			expect(starts(engine)).toEqual([[0]]);
+			await engine.finishCurrent();
+			expect(starts(engine).slice(0, 2)).toEqual([[0], [1]]);
+		});
+
+		it('lets nobody join a clip that has several threads', async () => {
+			const { engine, submit } = sociable({ maxBatchClips: 4 }, 2);
+			void submit({}, 0);
+			await settled();
+			void submit({}, 1);
+			await settled();
+			expect(places(engine)).toEqual([[0, 0]]);
+		});
+
+		it('keeps clips of long recordings, which run in the background, by themselves', async () => {
+			const { engine, submit } = sociable({ maxBatchClips: 4 }, 1);
+			const long = {};
+			for (const start of [0, 20, 40]) void submit(long, start, { seconds: 20 });
+			await settled();
+			await engine.finishCurrent();
+			expect(engine.running.map(({ batch }) => batch.background)).toEqual([true]);
+			void submit({}, 100, { seconds: 15 });
+			await settled();
+			expect(engine.running).toHaveLength(1);
+		});
+
+		it('tells how many clips a lane is at work on when one begins', async () => {
+			const { engine, scheduler, submit } = sociable({ maxBatchClips: 4 }, 1);
+			const reports: BatchReport[] = [];
+			scheduler.watcher = { changed: () => {}, ran: (report) => reports.push(report) };
+			for (const start of [0, 1]) {
+				void submit({}, start);
+				await settled();
+			}
+			await engine.finishCurrent();
+			await engine.finishCurrent();
+			expect(reports.map(({ clips, seconds }) => [clips, seconds])).toEqual([
+				[1, 1],
+				[2, 1],
+			]);
+		});
+	});
+
 	it('tells the engine which clips are of a long recording, so that others may go before them', async () => {
 		const { engine, submit } = arrange();
 		const long = {};
