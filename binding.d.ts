@@ -169,6 +169,9 @@ export interface RawResult {
 	readonly cuts: Float64Array;
 	/** A decode failed its checks under `firstTryOnly`: there is no other result. */
 	readonly failed: boolean;
+	/** Tokens that Whisper's decoder has computed, with those of prompts, of failed tries and of finding times: the work
+	 * that the clip was. 0 where the library does not tell. */
+	readonly decodedTokens: number;
 	/** The library's own text where it differs from the joined tokens (inverse text normalisation), else ''. */
 	readonly text: string;
 	/** ISO 639-1 (or the model's own) code; '' where not known. */

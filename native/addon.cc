@@ -42,6 +42,7 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
 	result.Set("cuts", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
 	result.Set("failed", raw.failed);
+	result.Set("decodedTokens", static_cast<double>(raw.decoded_tokens));
 	result.Set("text", raw.text);
 	result.Set("language", raw.language);
 	result.Set("emotion", raw.emotion);

@@ -119,8 +119,10 @@ struct RawResult {
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
 	std::vector<double> cuts;
-	/** Nothing else is told: see WhisperOptions. */
+	/** A decode failed its checks under `first_try_only`: of the rest `decoded_tokens` alone is told. */
 	bool failed = false;
+	/** Tokens that Whisper's decoder has computed; 0 where the library does not tell. */
+	size_t decoded_tokens = 0;
 	std::string text, language, emotion, event;
 
 	void AddToken(std::string_view token, int32_t id, float start, float end, float logprob);

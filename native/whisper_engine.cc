@@ -582,6 +582,7 @@ private:
 				Collect(state, run, given, clip, result);
 			}
 			encoder_failure = watch.failure_;
+			result.decoded_tokens = watch.decoded_;
 		} catch (...) {
 			// Nobody knows what it left half done.
 			seat.state.reset();

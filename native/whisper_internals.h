@@ -136,9 +136,25 @@ struct Capture {
 	std::vector<ggml_tensor*> tensors;
 };
 
+/** The prompt of a try, for further tries that begin with the same one. */
+struct Prompt {
+	/** What the first cells of the self-attention cache hold, computed for the present window; empty = something else. */
+	std::vector<whisper_token> tokens;
+	/** Of that cache, which is made anew for a try with more decoders. */
+	uint32_t cells = 0;
+	/** Logits as they were read, at the first token and at the last. */
+	std::vector<float> first, last;
+
+	/** Of the graph that was run last, where it is a prompt's. */
+	const ggml_tensor* logits = nullptr;
+	/** That graph was left out. */
+	bool again = false;
+};
+
 /**
- * Lives around all that one clip asks of a state, on its thread: repairs the probability of no speech, and after
- * language detection takes the encoder's output for the first window instead of encoding it again.
+ * Lives around all that one clip asks of a state, on its thread: repairs the probability of no speech, and computes
+ * once what whisper.cpp computes several times to the same result: the first window after language detection, and the
+ * prompt at each temperature.
  */
 class Watch {
 public:
@@ -164,6 +180,9 @@ public:
 	Capture* capture_ = nullptr;
 	/** Of the graph built last, where it has only some of the rows. */
 	ggml_tensor* prompt_logits_ = nullptr;
+	Prompt prompt_;
+	/** Tokens that the decoder has computed. */
+	size_t decoded_ = 0;
 };
 
 /**

@@ -17,6 +17,7 @@
 
 namespace earshot::internals {
 static void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size);
+static void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value);
 static ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph);
 static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
 	ggml_tensor* mask, float scale, float max_bias, float softcap);
@@ -32,14 +33,16 @@ static void whisper_compute_probs(
 
 // Its door for an encoder that is not its own; ours is below.
 #define WHISPER_USE_OPENVINO
-// Five of its calls go through us; see below what for.
+// Six of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
+#define ggml_backend_buffer_clear ::earshot::internals::ClearBuffer
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
 #define ggml_flash_attn_ext ::earshot::internals::FlashAttention
 #define ggml_build_forward_expand ::earshot::internals::Expand
 #define ggml_mul_mat ::earshot::internals::MultiplyMatrices
 #include <whisper.cpp>
 #undef ggml_backend_tensor_get
+#undef ggml_backend_buffer_clear
 #undef ggml_backend_sched_graph_compute
 #undef ggml_flash_attn_ext
 #undef ggml_build_forward_expand
@@ -110,15 +113,14 @@ ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_
  * whisper.cpp takes the probability of no speech from the first row of the prompt's logits but fetches the last
  * row only: it reads whatever was there. OpenAI's is at <|startoftranscript|>, so that row is put there.
  */
-void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	if (watch == nullptr || tensor != watch->prompt_logits_) {
+static void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
+	if (tensor != watch->prompt_logits_) {
 		ggml_backend_tensor_get(tensor, data, offset, size);
 		return;
 	}
 	// Asked for is the last row of as many as the prompt has tokens.
 	const auto last = static_cast<size_t>(tensor->ne[1]) - 1;
 	ggml_backend_tensor_get(tensor, data, last * size, size);
-	if (last == 0) return;
 	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
 	auto* second_row = first_row + tensor->ne[0];
 	auto* last_row = static_cast<float*>(data);
@@ -133,27 +135,58 @@ void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size
 	}
 }
 
-/**
- * Language detection encodes the first window, and the transcription encodes it again to the same result. What the
- * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
- */
-ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
-	if (watch == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
+/** Of a prompt that was left out, what was read when it was computed. */
+void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
+	if (watch == nullptr) return ggml_backend_tensor_get(tensor, data, offset, size);
+	Prompt& prompt = watch->prompt_;
+	if (tensor != prompt.logits) return ReadLogits(tensor, data, offset, size);
+	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
+	auto* last_row = static_cast<float*>(data);
+	const size_t count = size / sizeof(float);
+	if (prompt.again) {
+		std::fill(first_row, last_row, -INFINITY);
+		std::copy(prompt.first.begin(), prompt.first.end(), first_row);
+		std::copy(prompt.last.begin(), prompt.last.end(), last_row);
+	} else {
+		ReadLogits(tensor, data, offset, size);
+		prompt.first.assign(first_row, first_row + count);
+		prompt.last.assign(last_row, last_row + count);
+	}
+}
+
+/** whisper.cpp forgets which cells of the self-attention cache are taken, and zeroes them, before each try. Nobody reads
+ * a cell that is not taken, and what the prompt has left in the first ones may serve again. */
+void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value) {
+	const bool keeps = watch != nullptr && buffer == watch->state_->kv_self.buffer && !watch->prompt_.tokens.empty() &&
+		watch->prompt_.cells == watch->state_->kv_self.size;
+	if (!keeps) ggml_backend_buffer_clear(buffer, value);
+}
+
+/** Within a Watch. What a try begins with is left out where the try before began with the same. */
+static ggml_status Decode(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	const whisper_state& state = *watch->state_;
-	const bool cross = sched == state.sched_cross.sched;
-	// Else the decoder would read what the window before has left.
-	if (cross && watch->failure_) return GGML_STATUS_FAILED;
-	if (cross && std::exchange(watch->crossed_, false)) return GGML_STATUS_SUCCESS;
-	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
-		if (cross) watch->encoded_ = false;
-		return GGML_STATUS_SUCCESS;
-	}
+	const whisper_batch& batch = state.batch;
+	const auto count = static_cast<size_t>(batch.n_tokens);
+	Prompt& prompt = watch->prompt_;
+	// Elsewhere the cells that are not taken are read too.
+	const bool begins = batch.pos[0] == 0 && state.kv_self.head == 0 && watch->capture_ == nullptr && OnProcessor(&state);
+	prompt.again = begins && prompt.cells == state.kv_self.size &&
+		std::equal(prompt.tokens.begin(), prompt.tokens.end(), batch.token, batch.token + count);
+	prompt.logits = begins ? ggml_graph_node(graph, -1) : nullptr;
+	if (prompt.again) return GGML_STATUS_SUCCESS;
+	// Its cells are written anew.
+	if (state.kv_self.head < prompt.tokens.size()) prompt.tokens.clear();
+	watch->decoded_ += count;
 	// A prompt of several tokens reads the weights once for all of them as it is.
-	if (watch->together_ != nullptr && sched == state.sched_decode.sched && state.batch.n_tokens == 1) {
-		return watch->together_->Compute(state.backends.front(), graph);
+	const ggml_status status = watch->together_ != nullptr && count == 1
+		? watch->together_->Compute(state.backends.front(), graph)
+		: ggml_backend_sched_graph_compute(sched, graph);
+	if (status != GGML_STATUS_SUCCESS) return status;
+	if (begins) {
+		prompt.tokens.assign(batch.token, batch.token + count);
+		prompt.cells = state.kv_self.size;
 	}
-	const ggml_status status = ggml_backend_sched_graph_compute(sched, graph);
-	if (watch->capture_ == nullptr || status != GGML_STATUS_SUCCESS) return status;
+	if (watch->capture_ == nullptr) return status;
 	Attention& attention = watch->capture_->attention;
 	for (ggml_tensor* weights : watch->capture_->tensors) {
 		const size_t before = attention.weights.size();
@@ -162,6 +195,27 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 		attention.heads++;
 	}
 	return status;
+}
+
+/**
+ * Language detection encodes the first window, and the transcription encodes it again to the same result. What the
+ * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
+ */
+ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
+	if (watch == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
+	const whisper_state& state = *watch->state_;
+	const bool cross = sched == state.sched_cross.sched;
+	// What was decoded looks at the window before.
+	if (cross) watch->prompt_.tokens.clear();
+	// Else the decoder would read what the window before has left.
+	if (cross && watch->failure_) return GGML_STATUS_FAILED;
+	if (cross && std::exchange(watch->crossed_, false)) return GGML_STATUS_SUCCESS;
+	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
+		if (cross) watch->encoded_ = false;
+		return GGML_STATUS_SUCCESS;
+	}
+	if (sched == state.sched_decode.sched) return Decode(sched, graph);
+	return ggml_backend_sched_graph_compute(sched, graph);
 }
 
 static Expected<Done> EncodeInIntegers(const IntEncoder& encoder, const ggml_tensor* mel, ggml_tensor* out) {

@@ -25,6 +25,7 @@ function raw(tokens: readonly Token[]): RawResult {
 		segments: new Float64Array(),
 		cuts: new Float64Array(),
 		failed: false,
+		decodedTokens: 0,
 		text: '',
 		language: '',
 		emotion: '',
