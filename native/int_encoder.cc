@@ -30,7 +30,6 @@ constexpr size_t kSharedRows = 64;
 static_assert(kRows % kPanel == 0 && kSharedRows % kPanel == 0);
 /** Positions whose attention is computed together. */
 constexpr size_t kQueries = 32;
-constexpr size_t kVector = 16;
 /** Of whisper.cpp and of OpenAI's. */
 constexpr float kEpsilon = 1e-5F;
 /** The frame before, the frame and the one after. */
@@ -42,19 +41,19 @@ constexpr size_t RoundUp(size_t count, size_t step) { return (count + step - 1) 
 
 EARSHOT_WIDE void Normalise(const float* row, size_t width, const float* weight, const float* bias, float* out) {
 	__m512 sum = _mm512_setzero_ps();
-	for (size_t i = 0; i < width; i += kVector) {
+	for (size_t i = 0; i < width; i += kLanes) {
 		sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(FirstOf(width - i), row + i));
 	}
 	const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / static_cast<float>(width));
 	__m512 squares = _mm512_setzero_ps();
-	for (size_t i = 0; i < width; i += kVector) {
+	for (size_t i = 0; i < width; i += kLanes) {
 		const __mmask16 wanted = FirstOf(width - i);
 		const __m512 off = _mm512_maskz_sub_ps(wanted, _mm512_maskz_loadu_ps(wanted, row + i), mean);
 		squares = _mm512_fmadd_ps(off, off, squares);
 	}
 	const float variance = _mm512_reduce_add_ps(squares) / static_cast<float>(width);
 	const __m512 factor = _mm512_set1_ps(1.0F / std::sqrt(variance + kEpsilon));
-	for (size_t i = 0; i < width; i += kVector) {
+	for (size_t i = 0; i < width; i += kLanes) {
 		const __mmask16 wanted = FirstOf(width - i);
 		const __m512 off = _mm512_sub_ps(_mm512_maskz_loadu_ps(wanted, row + i), mean);
 		const __m512 scaled = _mm512_mul_ps(_mm512_mul_ps(off, factor), _mm512_maskz_loadu_ps(wanted, weight + i));
@@ -63,14 +62,14 @@ EARSHOT_WIDE void Normalise(const float* row, size_t width, const float* weight,
 }
 
 EARSHOT_WIDE void GeluAll(float* numbers, size_t count) {
-	for (size_t i = 0; i < count; i += kVector) {
+	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		_mm512_mask_storeu_ps(numbers + i, wanted, Gelu(_mm512_maskz_loadu_ps(wanted, numbers + i)));
 	}
 }
 
 EARSHOT_WIDE void ToHalf(const float* numbers, size_t count, float scale, uint16_t* halves) {
-	for (size_t i = 0; i < count; i += kVector) {
+	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		const __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(wanted, numbers + i), _mm512_set1_ps(scale));
 		_mm256_mask_storeu_epi16(halves + i, wanted, _mm512_cvtps_ph(scaled, _MM_FROUND_TO_NEAREST_INT));
@@ -78,29 +77,12 @@ EARSHOT_WIDE void ToHalf(const float* numbers, size_t count, float scale, uint16
 }
 
 EARSHOT_WIDE void AddTo(float* numbers, const float* more, size_t count) {
-	for (size_t i = 0; i < count; i += kVector) {
+	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		const __m512 sum =
 			_mm512_add_ps(_mm512_maskz_loadu_ps(wanted, numbers + i), _mm512_maskz_loadu_ps(wanted, more + i));
 		_mm512_mask_storeu_ps(numbers + i, wanted, sum);
 	}
-}
-
-/** Each becomes e to what it is above the greatest; returns the sum of all. */
-EARSHOT_WIDE float Exponentials(float* scores, size_t count) {
-	__m512 most = _mm512_set1_ps(-INFINITY);
-	for (size_t i = 0; i < count; i += kVector) {
-		most = _mm512_mask_max_ps(most, FirstOf(count - i), most, _mm512_loadu_ps(scores + i));
-	}
-	const __m512 greatest = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-	__m512 sum = _mm512_setzero_ps();
-	for (size_t i = 0; i < count; i += kVector) {
-		const __m512 each =
-			_mm512_maskz_mov_ps(FirstOf(count - i), Exp(_mm512_sub_ps(_mm512_loadu_ps(scores + i), greatest)));
-		sum = _mm512_add_ps(sum, each);
-		_mm512_storeu_ps(scores + i, each);
-	}
-	return _mm512_reduce_add_ps(sum);
 }
 
 /** out[r][c] = factors[r] · Σ weights[r][i] · values[i][c], for kPanel columns of which `columns` are stored. */
@@ -110,7 +92,7 @@ EARSHOT_WIDE void WeightedSum(const float* weights, size_t weight_stride, const 
 	__m512 sums[kCount][2];
 	for (auto& sum : sums) sum[0] = sum[1] = _mm512_setzero_ps();
 	for (size_t i = 0; i < count; i++, values += kPanel) {
-		const __m512 left = _mm512_load_ps(values), right = _mm512_load_ps(values + kVector);
+		const __m512 left = _mm512_load_ps(values), right = _mm512_load_ps(values + kLanes);
 #pragma GCC unroll 8
 		for (size_t row = 0; row < kCount; row++) {
 			const __m512 weight = _mm512_set1_ps(weights[row * weight_stride + i]);
@@ -120,8 +102,8 @@ EARSHOT_WIDE void WeightedSum(const float* weights, size_t weight_stride, const 
 	}
 	for (size_t row = 0; row < kCount; row++) {
 		const __m512 factor = _mm512_set1_ps(factors[row]);
-		for (size_t half = 0; half * kVector < columns; half++) {
-			_mm512_mask_storeu_ps(out + row * stride + half * kVector, FirstOf(columns - half * kVector),
+		for (size_t half = 0; half * kLanes < columns; half++) {
+			_mm512_mask_storeu_ps(out + row * stride + half * kLanes, FirstOf(columns - half * kLanes),
 				_mm512_mul_ps(sums[row][half], factor));
 		}
 	}

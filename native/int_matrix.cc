@@ -16,7 +16,6 @@ namespace {
 
 /** A number far above the others of its block costs them their precision; adding up blocks costs time. */
 constexpr size_t LongestBlock(Integers integers) { return integers == Integers::k16 ? 64 : 128; }
-constexpr size_t kVector = 16;
 /** Greatest number of a row in 16 bits, and of rows and weights in 8. More for rows would leave less for weights. */
 constexpr float kMost16 = 16383, kMost8 = 127;
 /** The products of a block with weights whose magnitudes add up to this stay below 2^31. */
@@ -30,7 +29,7 @@ constexpr size_t BytesOf(Integers integers) { return integers == Integers::k16 ?
 
 Blocks::Blocks(Integers integers, size_t width)
 	: width(width), count((width + LongestBlock(integers) - 1) / LongestBlock(integers)),
-	  length(((width + count - 1) / count + kVector - 1) / kVector * kVector) {}
+	  length(((width + count - 1) / count + kLanes - 1) / kLanes * kLanes) {}
 
 size_t RowBytes(Integers integers, const Blocks& blocks) { return blocks.Padded() * BytesOf(integers); }
 
@@ -74,16 +73,16 @@ namespace {
 
 /** Rows that are multiplied side by side: with kPanel columns their sums take half of the registers. */
 constexpr size_t kTile = 8;
-constexpr size_t kHalves = kPanel / kVector;
+constexpr size_t kHalves = kPanel / kLanes;
 
 template <Integers kIntegers>
-EARSHOT_INLINE __m512i Dot(__m512i sum, __m512i row, __m512i weights) {
+EARSHOT_VNNI __attribute__((always_inline)) inline __m512i Dot(__m512i sum, __m512i row, __m512i weights) {
 	if constexpr (kIntegers == Integers::k16) return _mm512_dpwssd_epi32(sum, row, weights);
 	else return _mm512_dpbusd_epi32(sum, row, weights);
 }
 
 template <Integers kIntegers, size_t kRows>
-EARSHOT_WIDE void MultiplyTile(size_t blocks, size_t length, const IntRows& rows, const IntPanel& panel, float* out,
+EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows, const IntPanel& panel, float* out,
 	size_t stride, size_t columns, bool add) {
 	alignas(64) float sums[kRows][kPanel];
 	const uint8_t* numbers = rows.numbers;
@@ -94,7 +93,7 @@ EARSHOT_WIDE void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 		for (size_t half = 0; half < kHalves; half++) {
 			const __m512i start = kIntegers == Integers::k16
 				? _mm512_setzero_si512()
-				: _mm512_loadu_si512(panel.excess + block * kPanel + half * kVector);
+				: _mm512_loadu_si512(panel.excess + block * kPanel + half * kLanes);
 			for (size_t row = 0; row < kRows; row++) whole[row][half] = start;
 		}
 		for (size_t at = 0; at < block_bytes; at += 4, weights += kHalves * sizeof(Line)) {
@@ -111,23 +110,23 @@ EARSHOT_WIDE void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 		for (size_t row = 0; row < kRows; row++) {
 			const __m512 scale = _mm512_set1_ps(rows.scales[row * rows.scale_stride + block]);
 			for (size_t half = 0; half < kHalves; half++) {
-				float* sum = sums[row] + half * kVector;
+				float* sum = sums[row] + half * kLanes;
 				const __m512 product = _mm512_cvtepi32_ps(whole[row][half]);
 				_mm512_store_ps(sum, block == 0 ? _mm512_mul_ps(product, scale)
 												: _mm512_fmadd_ps(product, scale, _mm512_load_ps(sum)));
 			}
 		}
 	}
-	for (size_t half = 0; half * kVector < columns; half++) {
-		const __mmask16 wanted = FirstOf(columns - half * kVector);
-		const __m512 scale = _mm512_loadu_ps(panel.scales + half * kVector);
+	for (size_t half = 0; half * kLanes < columns; half++) {
+		const __mmask16 wanted = FirstOf(columns - half * kLanes);
+		const __m512 scale = _mm512_loadu_ps(panel.scales + half * kLanes);
 		const __m512 bias =
-			panel.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(panel.bias + half * kVector);
+			panel.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(panel.bias + half * kLanes);
 		for (size_t row = 0; row < kRows; row++) {
-			float* to = out + row * stride + half * kVector;
+			float* to = out + row * stride + half * kLanes;
 			const __m512 before = add ? _mm512_add_ps(bias, _mm512_maskz_loadu_ps(wanted, to)) : bias;
 			_mm512_mask_storeu_ps(
-				to, wanted, _mm512_fmadd_ps(_mm512_load_ps(sums[row] + half * kVector), scale, before));
+				to, wanted, _mm512_fmadd_ps(_mm512_load_ps(sums[row] + half * kLanes), scale, before));
 		}
 	}
 }
@@ -164,7 +163,7 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 			const float* block = row + segment * blocks.width + start;
 			const size_t count = std::min(blocks.length, blocks.width - start);
 			__m512 sum = _mm512_setzero_ps();
-			for (size_t i = 0; i < count; i += kVector) {
+			for (size_t i = 0; i < count; i += kLanes) {
 				const __m512 size = _mm512_abs_ps(_mm512_maskz_loadu_ps(FirstOf(count - i), block + i));
 				sum = _mm512_add_ps(sum, size);
 				most = _mm512_max_ps(most, size);
@@ -186,18 +185,18 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 	for (size_t segment = 0; segment < segments; segment++) {
 		for (size_t block = 0; block < blocks.count; block++) {
 			__m512i sum = _mm512_setzero_si512();
-			for (size_t i = block * blocks.length; i < (block + 1) * blocks.length; i += kVector) {
+			for (size_t i = block * blocks.length; i < (block + 1) * blocks.length; i += kLanes) {
 				const __mmask16 there = i < blocks.width ? FirstOf(blocks.width - i) : __mmask16{0};
 				const __m512 value = _mm512_maskz_loadu_ps(there, row + segment * blocks.width + i);
 				const __m512i whole = _mm512_cvtps_epi32(_mm512_div_ps(value, step));
 				sum = _mm512_add_epi32(sum, whole);
-				alignas(32) uint8_t rounded[kVector * 2];
+				alignas(32) uint8_t rounded[kLanes * 2];
 				if (integers == Integers::k16) {
 					_mm256_store_si256(reinterpret_cast<__m256i*>(rounded), _mm512_cvtsepi32_epi16(whole));
 				} else {
 					_mm_store_si128(reinterpret_cast<__m128i*>(rounded), _mm512_cvtsepi32_epi8(whole));
 				}
-				for (size_t four = 0; four < kVector * BytesOf(integers); four += 4, to += 4 * kPanel) {
+				for (size_t four = 0; four < kLanes * BytesOf(integers); four += 4, to += 4 * kPanel) {
 					std::memcpy(to, rounded + four, 4);
 				}
 			}
@@ -214,7 +213,7 @@ EARSHOT_WIDE void RoundRow(Integers integers, const Blocks& blocks, const float*
 		const size_t start = block * blocks.length, end = std::min(start + blocks.length, blocks.width);
 		__m512 most = _mm512_setzero_ps();
 		__mmask16 none = 0;
-		for (size_t i = start; i < end; i += kVector) {
+		for (size_t i = start; i < end; i += kLanes) {
 			const __m512 value = _mm512_maskz_loadu_ps(FirstOf(end - i), row + i);
 			none |= _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
 			most = _mm512_max_ps(most, _mm512_abs_ps(value));
@@ -224,7 +223,7 @@ EARSHOT_WIDE void RoundRow(Integers integers, const Blocks& blocks, const float*
 		const float steps = integers == Integers::k16 ? kMost16 : kMost8;
 		scales[block] = greatest / steps;
 		const __m512 factor = _mm512_set1_ps(greatest > 0 ? steps / greatest : 0.0F);
-		for (size_t i = start; i < start + blocks.length; i += kVector) {
+		for (size_t i = start; i < start + blocks.length; i += kLanes) {
 			const __m512 value = i < end ? _mm512_maskz_loadu_ps(FirstOf(end - i), row + i) : _mm512_setzero_ps();
 			const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(value, factor));
 			if (integers == Integers::k16) {

@@ -8,6 +8,7 @@
 #include <ggml-impl.h>
 #include <ggml.h>
 
+#include "attention.h"
 #include "matrix.h"
 
 namespace earshot {
@@ -68,16 +69,27 @@ void MultiplyShared(const std::vector<Part>& parts, int node, std::vector<float>
 	multiply();
 }
 
+/** The first of them CanAttend. */
+void AttendEach(const std::vector<Part>& parts, int node) {
+	for (const Part& part : parts) {
+		ggml_tensor* each = ggml_graph_node(part.graph, node);
+		if (!CanAttend(each)) Compute(part, node, node + 1);
+		else if (*part.status == GGML_STATUS_SUCCESS) Attend(each);
+	}
+}
+
 void ComputeTogether(const std::vector<Part>& parts) {
 	const int nodes = ggml_graph_n_nodes(parts.front().graph);
 	const bool alike = std::all_of(parts.begin(), parts.end(),
 		[&](const Part& part) { return ggml_graph_n_nodes(part.graph) == nodes; });
 	int from = 0;
 	std::vector<float> rounded;
-	for (int node = 0; alike && parts.size() > 1 && node < nodes; node++) {
-		if (!SharesMatrix(parts, node)) continue;
+	for (int node = 0; alike && node < nodes; node++) {
+		const bool shared = parts.size() > 1 && SharesMatrix(parts, node);
+		if (!shared && !CanAttend(ggml_graph_node(parts.front().graph, node))) continue;
 		for (const Part& part : parts) Compute(part, from, node);
-		MultiplyShared(parts, node, rounded);
+		if (shared) MultiplyShared(parts, node, rounded);
+		else AttendEach(parts, node);
 		from = node + 1;
 	}
 	for (const Part& part : parts) Compute(part, from, ggml_graph_n_nodes(part.graph));

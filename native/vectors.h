@@ -1,14 +1,25 @@
-// Vectors of 16 floats, for functions that are only called where the processor has AVX-512 with VNNI.
+// Vectors of 16 floats, for functions that are only called where the processor has AVX-512.
 #pragma once
+
+#include <cstddef>
+
+namespace earshot {
+
+/** Numbers of a vector. */
+constexpr size_t kLanes = 16;
+
+}  // namespace earshot
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define EARSHOT_VECTORS 1
 
 #include <immintrin.h>
 
-#include <cstddef>
+#include <cmath>
 
-#define EARSHOT_WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
+#define EARSHOT_WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+/** VNNI, too. */
+#define EARSHOT_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
 #define EARSHOT_INLINE EARSHOT_WIDE __attribute__((always_inline)) inline
 
 namespace earshot {
@@ -51,6 +62,24 @@ EARSHOT_INLINE __m512 Gelu(__m512 x) {
 		_mm512_mul_ps(_mm512_mul_ps(sum, t), Exp(_mm512_sub_ps(_mm512_setzero_ps(), square)));
 	const __m512 short_of = _mm512_mul_ps(_mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.5F)), rest);
 	return _mm512_sub_ps(_mm512_max_ps(x, _mm512_setzero_ps()), short_of);
+}
+
+/** Each becomes e to what it is above the greatest; returns the sum of all. `scores` has room for a multiple
+ * of 16. */
+EARSHOT_WIDE inline float Exponentials(float* scores, size_t count) {
+	__m512 most = _mm512_set1_ps(-INFINITY);
+	for (size_t i = 0; i < count; i += kLanes) {
+		most = _mm512_mask_max_ps(most, FirstOf(count - i), most, _mm512_loadu_ps(scores + i));
+	}
+	const __m512 greatest = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+	__m512 sum = _mm512_setzero_ps();
+	for (size_t i = 0; i < count; i += kLanes) {
+		const __m512 each =
+			_mm512_maskz_mov_ps(FirstOf(count - i), Exp(_mm512_sub_ps(_mm512_loadu_ps(scores + i), greatest)));
+		sum = _mm512_add_ps(sum, each);
+		_mm512_storeu_ps(scores + i, each);
+	}
+	return _mm512_reduce_add_ps(sum);
 }
 
 }  // namespace earshot
