@@ -62,9 +62,10 @@ struct PoolFree {
 	void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
 };
 
-/** What one clip at a time runs on. Order matters: the state goes before the pool that its backend may point to. */
+/** What one clip at a time runs on. Order matters: the state goes before the pools that its backend may point to. */
 struct Seat {
-	std::unique_ptr<ggml_threadpool, PoolFree> pool;
+	/** Of as many threads as a clip may have, and of the one that it runs on. */
+	std::unique_ptr<ggml_threadpool, PoolFree> pool, pool_of_one;
 	/** Made when it is first needed. */
 	std::unique_ptr<whisper_state, StateFree> state;
 };
@@ -530,13 +531,14 @@ private:
 		if (!seat.state) {
 			if (Expected<Done> made = MakeState(seat); !made) return made;
 		}
-		// One thread needs no pool, and a pool's idle threads would wake for every graph.
-		if (threads > 1 && !seat.pool) {
-			ggml_threadpool_params params = ggml_threadpool_params_default(max_threads_);
-			seat.pool.reset(ggml_threadpool_new(&params));
-			if (!seat.pool) return Failure{"out_of_memory", "no thread pool could be made"};
+		// The idle threads of the larger one would wake for every graph; without one, each graph would make its own.
+		auto& pool = threads > 1 ? seat.pool : seat.pool_of_one;
+		if (!pool) {
+			ggml_threadpool_params params = ggml_threadpool_params_default(threads > 1 ? max_threads_ : 1);
+			pool.reset(ggml_threadpool_new(&params));
+			if (!pool) return Failure{"out_of_memory", "no thread pool could be made"};
 		}
-		internals::SetThreadPool(seat.state.get(), threads > 1 ? seat.pool.get() : nullptr);
+		internals::SetThreadPool(seat.state.get(), pool.get());
 		internals::Reseed(seat.state.get());
 		return Done{};
 	}

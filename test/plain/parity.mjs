@@ -4,8 +4,8 @@
  *
  * A difference is explained when whisper-cli's segments are the same as ours, text and times, once listed faults are
  * taken from its run by its own options, and from what it says by computation; the fewest such faults are its reason.
- * `unexplained` is to be 0. With ONNX Runtime's encoder a recording may differ by its rounding too, which whisper-cli has
- * not: that is so where the run with ggml's is equal or explained and both encoders make the same but for rounding.
+ * `unexplained` is to be 0. With another encoder than ggml's a recording may differ by its rounding too, which whisper-cli
+ * has not: that is so where the run with ggml's is equal or explained and both encoders make the same but for rounding.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -210,13 +210,17 @@ async function roundingOnly(one, other, samples) {
 	return true;
 }
 
-/** ggml's, and ONNX Runtime's where it takes the file. */
-async function bothEncoders(/** @type {string} */ path) {
+/** What loadWhisper takes for the encoder: ggml's first, ONNX Runtime's where it takes the file, and that in integers. */
+async function encodersOf(/** @type {string} */ path) {
 	const { loadEncoders } = await import(join(root, 'dist', 'engines', 'whisper-encoder.js'));
 	const { sherpaLibraryIfAny } = await import(join(root, 'dist', 'engines', 'sherpa-library.js'));
 	const libraryDir = sherpaLibraryIfAny(undefined);
 	const { encoders } = await loadEncoders({ wanted: 'onnx', path, libraryDir, maxThreads: 1, useGpu: false });
-	return encoders.length > 0 ? [[], encoders] : [[]];
+	return [
+		{},
+		...(encoders.length > 0 ? [{ encoders }] : []),
+		...(addon.integerEncoders() ? [{ encoderBits: 16 }] : []),
+	];
 }
 
 /** Options of whisper-cli that take a fault away. A probability of no speech may come out infinite. */
@@ -297,8 +301,8 @@ try {
 			heard.map((recording) => recording.path),
 		);
 		const models = [];
-		for (const encoders of await bothEncoders(path)) {
-			models.push(await addon.loadWhisper({ ...usualLoad, path, encoders }));
+		for (const encoder of await encodersOf(path)) {
+			models.push(await addon.loadWhisper({ ...usualLoad, path, ...encoder }));
 		}
 		/** Recordings that are unexplained with ggml's encoder. */
 		const open = new Set();
@@ -320,7 +324,7 @@ try {
 					(await roundingOnly(model, models[0], recording.samples));
 				const why =
 					explain(path, recording, theirs[index], result) ??
-					((await rounded()) ? "rounding of ONNX Runtime's encoder" : undefined);
+					((await rounded()) ? 'rounding of the encoder' : undefined);
 				if (why) explained.set(why, (explained.get(why) ?? 0) + 1);
 				else {
 					unexplained++;
