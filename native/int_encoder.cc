@@ -605,7 +605,7 @@ private:
 
 Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(
 	Integers integers, const EncoderShape& shape, const TensorOf& tensor) {
-	if (!HasIntegers()) return Failure{"engine_missing", "the processor has no AVX-512 VNNI"};
+	if (!HasIntegers()) return Failure{"engine_missing", "integers need AVX-512 VNNI, in the processor and in this build"};
 	return Guarded("model_load_failed", "the encoder", [&]() -> Expected<std::shared_ptr<const IntEncoder>> {
 		try {
 			return std::shared_ptr<const IntEncoder>(

@@ -10,7 +10,8 @@ constexpr size_t kLanes = 16;
 
 }  // namespace earshot
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+// Not by GCC for Windows, which keeps vectors of 64 bytes on a stack that it aligns to 16 (its bug 54412).
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(__MINGW32__)
 #define EARSHOT_VECTORS 1
 
 #include <immintrin.h>

@@ -68,7 +68,7 @@ export function chooseEncoder(facts: Facts): Choice {
 	if (!inIntegers) return { encoder, reason };
 	return {
 		encoder,
-		reason: [`no ${wanted} without AVX-512 VNNI`, reason].filter((each) => each !== '').join('; '),
+		reason: [`no ${wanted} by this build on this processor`, reason].filter((each) => each !== '').join('; '),
 	};
 }
 
