@@ -398,18 +398,13 @@ public:
 		if (options.lane < 0 || static_cast<size_t>(options.lane) >= steps_.size()) {
 			return Failure{"engine_failed", "there is no lane " + std::to_string(options.lane)};
 		}
-		const bool together = Together(options);
-		const auto most = static_cast<size_t>(info_.clips_together);
-		return Seated<Done>(together ? std::min(jobs.size(), most) : 1, [&](std::vector<Seat>& seats) {
-			return InBackground(options, [&] {
-				return together ? HearTogether(seats, jobs, options, tell) : Hear(seats.front(), jobs, options, tell);
-			});
+		return InBackground(options, [&] {
+			return Together(options) ? HearTogether(jobs, options, tell) : Hear(jobs, options, tell);
 		});
 	}
 
 	Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) override {
-		return Seated<std::vector<float>>(1, [&](std::vector<Seat>& seats) -> Expected<std::vector<float>> {
-			Seat& seat = seats.front();
+		return Seated<std::vector<float>>([&](Seat& seat) -> Expected<std::vector<float>> {
 			const int threads = std::clamp(options.threads, 1, max_threads_);
 			if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
 			whisper_state* state = seat.state.get();
@@ -430,35 +425,33 @@ public:
 
 private:
 	template <class T, class Work>
-	Expected<T> Seated(size_t count, Work work) {
-		std::vector<Seat> seats;
+	Expected<T> Seated(Work work) {
+		Seat seat;
 		{
 			const std::lock_guard lock(mutex_);
-			if (seats_.size() + static_cast<size_t>(seats_to_make_) < count) {
+			if (!seats_.empty()) {
+				seat = std::move(seats_.back());
+				seats_.pop_back();
+			} else if (seats_to_make_ > 0) {
+				seats_to_make_--;
+			} else {
 				return Failure{"engine_failed", "every lane is taken"};
 			}
-			while (seats.size() < count) {
-				if (seats_.empty()) {
-					seats_to_make_--;
-					seats_.emplace_back();
-				}
-				seats.push_back(std::move(seats_.back()));
-				seats_.pop_back();
-			}
 		}
-		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(seats); });
+		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(seat); });
+		Rest(seat);
 		const std::lock_guard lock(mutex_);
-		for (Seat& seat : seats) {
-			Rest(seat);
-			seats_.push_back(std::move(seat));
-		}
+		seats_.push_back(std::move(seat));
 		return result;
 	}
 
-	Expected<Done> Hear(Seat& seat, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		for (size_t i = 0; i < jobs.size(); i++) {
-			tell(i, Guarded("engine_failed", "whisper.cpp", [&] { return RunClip(seat, jobs[i], Of(options, i)); }));
-		}
+	/** The seat is free when the clip is told of: another one may come for it. */
+	void HearClip(const std::vector<Job>& jobs, size_t at, const Options& options, const Tell& tell, LockStep* step) {
+		tell(at, Seated<RawResult>([&](Seat& seat) { return RunClip(seat, jobs[at], Of(options, at), step); }));
+	}
+
+	Expected<Done> Hear(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+		for (size_t i = 0; i < jobs.size(); i++) HearClip(jobs, i, options, tell, nullptr);
 		return Done{};
 	}
 
@@ -504,17 +497,13 @@ private:
 		return info_.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1;
 	}
 
-	Expected<Done> HearTogether(
-		std::vector<Seat>& seats, const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+	Expected<Done> HearTogether(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
 		LockStep& step = steps_[static_cast<size_t>(options.lane)];
+		const auto most = static_cast<size_t>(info_.clips_together);
 		Expected<Done> ran = Done{};
-		for (size_t from = 0; from < jobs.size() && ran; from += seats.size()) {
-			ran = step.Run(std::min(seats.size(), jobs.size() - from), [&](size_t seat) {
-				const size_t i = from + seat;
-				tell(i, Guarded("engine_failed", "whisper.cpp", [&] {
-					return RunClip(seats[seat], jobs[i], Of(options, i), &step);
-				}));
-			});
+		for (size_t from = 0; from < jobs.size() && ran; from += most) {
+			ran = step.Run(std::min(most, jobs.size() - from),
+				[&](size_t member) { HearClip(jobs, from + member, options, tell, &step); });
 		}
 		return ran;
 	}
@@ -543,7 +532,7 @@ private:
 		return Done{};
 	}
 
-	Expected<RawResult> RunClip(Seat& seat, const Job& job, const Options& options, LockStep* together = nullptr) {
+	Expected<RawResult> RunClip(Seat& seat, const Job& job, const Options& options, LockStep* together) {
 		const Clip& given = job.clip;
 		const Cancel& cancel = *job.cancel;
 		if (cancel.Requested()) return Cancelled();

@@ -104,6 +104,24 @@ describe('a batch of clips', () => {
 		expect((await Promise.all(made)).map(seen)).toEqual(alone);
 	});
 
+	test('gives the places of clips that are done to others, though it goes on', async () => {
+		const model = await load();
+		const [endless, ...short] = model.transcribeBatch(
+			[repeated(samplesOf('tones-minute'), 8), ...['tones-a', 'tones-abc', 'tones-a'].map(samplesOf)],
+			{ ...whisperClip, clip: 1 },
+		);
+		await Promise.all(short);
+		for (const clip of [2, 3]) {
+			const others = [samplesOf('tones-a'), samplesOf('tones-abc'), samplesOf('tones-a')];
+			const said = others.map((samples, at) =>
+				model.transcribe(samples, { ...whisperClip, clip: 10 * clip + at }).then(textOf),
+			);
+			expect(await Promise.all(said)).toEqual(['alpha', 'alpha bravo charlie', 'alpha']);
+		}
+		model.cancel(1);
+		expect(await codeOf(Promise.resolve(endless))).toBe('cancelled');
+	});
+
 	test('on a lane that there is not is refused', async () => {
 		const model = await load();
 		for (const lane of [-1, 1]) {
