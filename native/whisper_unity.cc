@@ -459,10 +459,17 @@ size_t QuantiseDecoder(whisper_context* context) {
 	return saved;
 }
 
+/** A matrix that makes what cross-attention reads, once for each window. */
+static bool MakesCross(const std::string& name) {
+	const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
+	return is(".cross_attn.key.") || is(".cross_attn.value.");
+}
+
 void SpeedUpDecoder(whisper_context* context) {
 	std::vector<const ggml_tensor*> tensors;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		if (name.starts_with("decoder.")) tensors.push_back(tensor);
+		// No token reads the others, and pages that were given back would come again.
+		if (name.starts_with("decoder.") && !MakesCross(name)) tensors.push_back(tensor);
 	}
 	PreferLargePages(tensors);
 }
@@ -470,9 +477,7 @@ void SpeedUpDecoder(whisper_context* context) {
 size_t ForgetEncoder(whisper_context* context, bool cross) {
 	size_t saved = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
-		const bool made = cross && (is(".cross_attn.key.") || is(".cross_attn.value."));
-		if (made || name.starts_with("encoder.")) saved += Forget(tensor);
+		if (name.starts_with("encoder.") || (cross && MakesCross(name))) saved += Forget(tensor);
 	}
 	return saved;
 }
