@@ -96,6 +96,8 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 				: _mm512_loadu_si512(panel.excess + block * kPanel + half * kLanes);
 			for (size_t row = 0; row < kRows; row++) whole[row][half] = start;
 		}
+// Otherwise GCC copies the sums from register to register at each turn, as much work again as the products.
+#pragma GCC unroll 4
 		for (size_t at = 0; at < block_bytes; at += 4, weights += kHalves * sizeof(Line)) {
 			const __m512i left = _mm512_load_si512(weights), right = _mm512_load_si512(weights + sizeof(Line));
 #pragma GCC unroll 8
