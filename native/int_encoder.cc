@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -36,6 +37,10 @@ constexpr float kEpsilon = 1e-5F;
 constexpr size_t kKernel = 3;
 
 constexpr size_t RoundUp(size_t count, size_t step) { return (count + step - 1) / step * step; }
+
+/** Of a matrix of `rows`, how many are multiplied before their products are used, while those are in the processor's
+ * cache: whole panels, and whole pieces of `piece`. */
+constexpr size_t Strip(size_t piece, size_t rows) { return std::min(std::lcm(piece, kPanel), rows); }
 
 // ---- in f32 ---------------------------------------------------------------------------------------
 
@@ -315,7 +320,7 @@ private:
 	/** What a thread has for itself. */
 	struct Desk {
 		Desk(Allotment& memory, const Encoder& encoder, size_t positions)
-			: numbers(memory.Take<float>(kRows * 4 * encoder.shape_.state)),
+			: numbers(memory.Take<float>(kRows * encoder.WidestStrip())),
 			  norm(memory.Take<float>(std::max(encoder.shape_.state, encoder.shape_.mels))),
 			  by_state(memory, encoder.integers_, encoder.by_state_, kRows),
 			  by_hidden(memory, encoder.integers_, encoder.by_hidden_, kRows),
@@ -432,6 +437,38 @@ private:
 		std::unique_ptr<Room> room_;
 	};
 
+	size_t WidestStrip() const {
+		const size_t state = shape_.state;
+		return std::max(
+			{Strip(width_, state), Strip(by_state_.length, state), Strip(by_hidden_.length, 4 * state)});
+	}
+
+	/** each(first, columns) finds the products of `count` rows with the matrix's `columns` rows from `first` on in
+	 * desk.numbers. */
+	template <class Each>
+	static void InStrips(
+		const IntMatrix& matrix, size_t piece, const IntRows& rows, size_t count, Desk& desk, Each&& each) {
+		const size_t strip = Strip(piece, matrix.rows());
+		for (size_t first = 0; first < matrix.rows(); first += strip) {
+			const size_t end = std::min(first + strip, matrix.rows());
+			matrix.MultiplySome(first, end, rows, count, desk.numbers, end - first);
+			each(first, end - first);
+		}
+	}
+
+	/** The products' GELU, rounded, as the rows of `to` from `at` on. */
+	void Activate(const IntMatrix& matrix, const IntRows& rows, size_t count, const Blocks& blocks, const RowStore& to,
+		size_t at, Desk& desk) const {
+		InStrips(matrix, blocks.length, rows, count, desk, [&](size_t first, size_t columns) {
+			GeluAll(desk.numbers, count * columns);
+			const Blocks before = blocks.Part(first), some = blocks.Part(columns);
+			for (size_t row = 0; row < count; row++) {
+				RoundRow(integers_, some, desk.numbers + row * columns,
+					to.NumbersOf(at + row) + RowBytes(integers_, before), to.ScalesOf(at + row) + before.count);
+			}
+		});
+	}
+
 	size_t KeyLines() const { return PanelLines(Integers::k16, by_head_.count, by_head_.length); }
 	size_t ValueWidth() const { return RoundUp(width_, kPanel); }
 
@@ -464,12 +501,7 @@ private:
 	void Hear(Pass& pass, Desk& desk, size_t unit) const {
 		const auto [first, end] = Range(unit, pass.rows, 2 * pass.positions);
 		if (first >= end) return;
-		first_.Multiply(pass.frames.From(first), end - first, desk.numbers, shape_.state);
-		GeluAll(desk.numbers, (end - first) * shape_.state);
-		for (size_t frame = first; frame < end; frame++) {
-			RoundRow(integers_, by_state_, desk.numbers + (frame - first) * shape_.state,
-				pass.sounds.NumbersOf(frame + 1), pass.sounds.ScalesOf(frame + 1));
-		}
+		Activate(first_, pass.frames.From(first), end - first, by_state_, pass.sounds, first + 1, desk);
 	}
 
 	/** All that positions do by themselves between the attention of the layer before and that of `layer`. */
@@ -496,25 +528,27 @@ private:
 		const float scale = std::pow(static_cast<float>(width_), -0.25F);
 		for (size_t text_layer = 0; text_layer < crosses_.size(); text_layer++) {
 			const Cross& each = crosses_[text_layer];
-			const size_t place = text_layer * pass.cross.stride + first * state;
-			each.key.Multiply(desk.by_cross.From(0), count, desk.numbers, state);
-			ToHalf(desk.numbers, count * state, scale, pass.cross.keys + place);
-			each.value.Multiply(desk.by_cross.From(0), count, desk.numbers, state);
-			ToHalf(desk.numbers, count * state, 1, pass.cross.values + place);
+			const auto store = [&](const IntMatrix& matrix, float factor, uint16_t* to) {
+				to += text_layer * pass.cross.stride + first * state;
+				InStrips(matrix, width_, desk.by_cross.From(0), count, desk, [&](size_t column, size_t columns) {
+					for (size_t row = 0; row < count; row++) {
+						ToHalf(desk.numbers + row * columns, columns, factor, to + row * state + column);
+					}
+				});
+			};
+			store(each.key, scale, pass.cross.keys);
+			store(each.value, 1, pass.cross.values);
 		}
 	}
 
 	void Conclude(const Layer& layer, const float* attended, float* stream, size_t count, Desk& desk) const {
 		const size_t state = shape_.state;
-		const auto round = [&](const RowStore& rows, const Blocks& blocks, size_t row, const float* numbers) {
-			RoundRow(integers_, blocks, numbers, rows.NumbersOf(row), rows.ScalesOf(row));
-		};
-		for (size_t row = 0; row < count; row++) round(desk.by_state, by_state_, row, attended + row * state);
+		for (size_t row = 0; row < count; row++) {
+			RoundRow(integers_, by_state_, attended + row * state, desk.by_state.NumbersOf(row), desk.by_state.ScalesOf(row));
+		}
 		layer.attended.Multiply(desk.by_state.From(0), count, stream, state, true);
 		NormaliseRows(layer.thought_norm, stream, count, desk);
-		layer.up.Multiply(desk.by_state.From(0), count, desk.numbers, 4 * state);
-		GeluAll(desk.numbers, count * 4 * state);
-		for (size_t row = 0; row < count; row++) round(desk.by_hidden, by_hidden_, row, desk.numbers + row * 4 * state);
+		Activate(layer.up, desk.by_state.From(0), count, by_hidden_, desk.by_hidden, 0, desk);
 		layer.down.Multiply(desk.by_hidden.From(0), count, stream, state, true);
 	}
 
@@ -527,33 +561,33 @@ private:
 	}
 
 	void Prepare(const Layer& layer, Pass& pass, Desk& desk, size_t first, size_t count) const {
-		const size_t state = shape_.state;
-		NormaliseRows(layer.attention_norm, pass.stream + first * state, count, desk);
-		const auto by_head = [&](auto&& each) {
-			for (size_t head = 0; head < shape_.heads; head++) {
-				for (size_t row = 0; row < count; row++) each(head, first + row, desk.numbers + row * state + head * width_);
-			}
+		NormaliseRows(layer.attention_norm, pass.stream + first * shape_.state, count, desk);
+		const auto by_head = [&](const IntMatrix& matrix, auto&& each) {
+			InStrips(matrix, width_, desk.by_state.From(0), count, desk, [&](size_t column, size_t columns) {
+				for (size_t at = 0; at < columns; at += width_) {
+					for (size_t row = 0; row < count; row++) {
+						each((column + at) / width_, first + row, desk.numbers + row * columns + at);
+					}
+				}
+			});
 		};
 
-		layer.query.Multiply(desk.by_state.From(0), count, desk.numbers, state);
 		const float scale = 1.0F / std::sqrt(static_cast<float>(width_));
-		by_head([&](size_t head, size_t position, const float* numbers) {
+		by_head(layer.query, [&](size_t head, size_t position, const float* numbers) {
 			const size_t row = head * pass.positions + position;
 			float* scales = pass.queries.ScalesOf(row);
 			RoundRow(Integers::k16, by_head_, numbers, pass.queries.NumbersOf(row), scales);
 			for (size_t block = 0; block < by_head_.count; block++) scales[block] *= scale;
 		});
 
-		layer.key.Multiply(desk.by_state.From(0), count, desk.numbers, state);
 		// Whole panels, for units begin with one. Places behind the last position keep what was there; nobody looks.
-		by_head([&](size_t head, size_t position, const float* numbers) {
+		by_head(layer.key, [&](size_t head, size_t position, const float* numbers) {
 			const size_t place = head * pass.panels * kPanel + position;
 			pass.key_scales[place] = PackRow(Integers::k16, by_head_, 1, numbers, position % kPanel,
 				pass.keys + place / kPanel * KeyLines(), nullptr);
 		});
 
-		layer.value.Multiply(desk.by_state.From(0), count, desk.numbers, state);
-		by_head([&](size_t head, size_t position, const float* numbers) {
+		by_head(layer.value, [&](size_t head, size_t position, const float* numbers) {
 			for (size_t part = 0; part < width_; part += kPanel) {
 				float* to = pass.values + (head * ValueWidth() + part) * pass.positions + position * kPanel;
 				std::memcpy(to, numbers + part, std::min(kPanel, width_ - part) * sizeof(float));

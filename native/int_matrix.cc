@@ -31,6 +31,13 @@ Blocks::Blocks(Integers integers, size_t width)
 	: width(width), count((width + LongestBlock(integers) - 1) / LongestBlock(integers)),
 	  length(((width + count - 1) / count + kLanes - 1) / kLanes * kLanes) {}
 
+Blocks Blocks::Part(size_t some) const {
+	Blocks part = *this;
+	part.width = some;
+	part.count = (some + length - 1) / length;
+	return part;
+}
+
 size_t RowBytes(Integers integers, const Blocks& blocks) { return blocks.Padded() * BytesOf(integers); }
 
 size_t PanelLines(Integers integers, size_t blocks, size_t length) {
@@ -55,13 +62,14 @@ IntMatrix::IntMatrix(Integers integers, size_t rows, size_t segments, const Bloc
 	if (bias != nullptr) std::copy(bias, bias + rows, bias_.begin());
 }
 
-void IntMatrix::Multiply(const IntRows& rows, size_t count, float* out, size_t stride, bool add) const {
+void IntMatrix::MultiplySome(
+	size_t first, size_t end, const IntRows& rows, size_t count, float* out, size_t stride, bool add) const {
 	const size_t lines = PanelLines(integers_, blocks_, length_);
-	for (size_t n = 0; n < rows_; n += kPanel) {
+	for (size_t n = first; n < end; n += kPanel, out += kPanel) {
 		const size_t panel = n / kPanel;
 		const int32_t* excess = excess_.empty() ? nullptr : excess_.data() + panel * kPanel * blocks_;
 		const IntPanel view{numbers_.data() + panel * lines, scales_.data() + n, bias_.data() + n, excess};
-		MultiplyPanel(integers_, blocks_, length_, rows, count, view, out + n, stride, std::min(kPanel, rows_ - n), add);
+		MultiplyPanel(integers_, blocks_, length_, rows, count, view, out, stride, std::min(kPanel, end - n), add);
 	}
 }
 

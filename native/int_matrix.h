@@ -24,6 +24,8 @@ struct Blocks {
 
 	size_t width, count, length;
 	size_t Padded() const { return count * length; }
+	/** The blocks that `some` numbers take, cut alike. */
+	Blocks Part(size_t some) const;
 };
 
 /** A memory line, as vectors want to read it. */
@@ -83,7 +85,13 @@ public:
 		const std::function<void(size_t, float*)>& row, const float* bias);
 
 	/** As MultiplyPanel, with all of the matrix. */
-	void Multiply(const IntRows& rows, size_t count, float* out, size_t stride, bool add = false) const;
+	void Multiply(const IntRows& rows, size_t count, float* out, size_t stride, bool add = false) const {
+		MultiplySome(0, rows_, rows, count, out, stride, add);
+	}
+	/** With its rows from `first`, which begins a panel, to before `end`: the first of `out` is that of `first`. */
+	void MultiplySome(size_t first, size_t end, const IntRows& rows, size_t count, float* out, size_t stride,
+		bool add = false) const;
+	size_t rows() const { return rows_; }
 	size_t bytes() const { return numbers_.size() * sizeof(Line); }
 
 private:
