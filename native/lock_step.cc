@@ -1,7 +1,7 @@
 #include "lock_step.h"
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <exception>
 #include <thread>
 
@@ -15,92 +15,114 @@ namespace earshot {
 
 namespace {
 
+/** How often a member that waits looks whether it is gone: its signal is raised by a thread that cannot wait for a lock. */
+constexpr std::chrono::milliseconds kLook{20};
+
 /** A member's part in one round. */
 struct Part {
 	ggml_backend_t backend;
 	ggml_cgraph* graph;
 	ggml_status* status;
+	/** Nodes that multiply weights, and how many are computed. */
+	std::vector<int> products;
+	int done = 0;
+
+	ggml_tensor* Product(size_t at) const { return ggml_graph_node(graph, products[at]); }
 };
 
-void Compute(const Part& part, int from, int to) {
-	if (from == to || *part.status != GGML_STATUS_SUCCESS) return;
-	ggml_cgraph view = ggml_graph_view(part.graph, from, to);
-	*part.status = ggml_backend_graph_compute(part.backend, &view);
-}
-
-bool IsVector(const ggml_tensor* tensor) {
-	return tensor->type == GGML_TYPE_F32 && ggml_nrows(tensor) == 1 && ggml_is_contiguous(tensor);
-}
-
-/** Whether they all multiply the same matrix with one vector each, in the node of that number. */
-bool SharesMatrix(const std::vector<Part>& parts, int node) {
-	const ggml_tensor* matrix = ggml_graph_node(parts.front().graph, node)->src[0];
-	const bool shared = std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
-		const ggml_tensor* each = ggml_graph_node(part.graph, node);
-		return each->op == GGML_OP_MUL_MAT && each->src[0] == matrix && IsVector(each->src[1]) && IsVector(each);
-	});
-	return shared && matrix->type == GGML_TYPE_F16 && ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) &&
+/** Weights, and not what a member has of its own, times vectors that lie one after the other. */
+bool MultipliesWeights(const ggml_tensor* node) {
+	if (node->op != GGML_OP_MUL_MAT) return false;
+	const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
+	const auto plain = [](const ggml_tensor* tensor) {
+		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
+	};
+	return matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
+		ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
 		CanMultiply(static_cast<size_t>(matrix->ne[0]));
 }
 
-/** `node` is SharesMatrix's. */
-void MultiplyShared(const std::vector<Part>& parts, int node, std::vector<float>& rounded) {
-	const ggml_tensor* matrix = ggml_graph_node(parts.front().graph, node)->src[0];
-	const auto columns = static_cast<size_t>(matrix->ne[0]);
-	rounded.resize(columns * kMostVectors);
-	std::array<const float*, kMostVectors> vectors{};
-	std::array<float*, kMostVectors> products{};
-	size_t count = 0;
-	const auto multiply = [&] {
-		if (count == 0) return;
-		Multiply(static_cast<const uint16_t*>(matrix->data), static_cast<size_t>(matrix->ne[1]), columns, vectors.data(),
-			products.data(), count);
-		count = 0;
-	};
-	for (const Part& part : parts) {
-		if (*part.status != GGML_STATUS_SUCCESS) continue;
-		ggml_tensor* product = ggml_graph_node(part.graph, node);
-		float* vector = rounded.data() + columns * count;
-		RoundToHalf(static_cast<const float*>(product->src[1]->data), columns, vector);
-		vectors[count] = vector;
-		products[count] = static_cast<float*>(product->data);
-		if (++count == kMostVectors) multiply();
+void Compute(Part& part, int to) {
+	if (part.done < to && *part.status == GGML_STATUS_SUCCESS) {
+		ggml_cgraph view = ggml_graph_view(part.graph, part.done, to);
+		*part.status = ggml_backend_graph_compute(part.backend, &view);
 	}
-	multiply();
+	part.done = to;
 }
 
-/** The first of them CanAttend. */
-void AttendEach(const std::vector<Part>& parts, int node) {
-	for (const Part& part : parts) {
+/** Up to node `to`, what is this member's alone. */
+void Advance(Part& part, int to) {
+	for (int node = part.done; node < to; node++) {
 		ggml_tensor* each = ggml_graph_node(part.graph, node);
-		if (!CanAttend(each)) Compute(part, node, node + 1);
-		else if (*part.status == GGML_STATUS_SUCCESS) Attend(each);
+		if (!CanAttend(each)) continue;
+		Compute(part, node);
+		if (*part.status == GGML_STATUS_SUCCESS) Attend(each);
+		part.done = node + 1;
 	}
+	Compute(part, to);
 }
 
-void ComputeTogether(const std::vector<Part>& parts) {
-	const int nodes = ggml_graph_n_nodes(parts.front().graph);
-	const bool alike = std::all_of(parts.begin(), parts.end(),
-		[&](const Part& part) { return ggml_graph_n_nodes(part.graph) == nodes; });
-	int from = 0;
-	std::vector<float> rounded;
-	for (int node = 0; alike && node < nodes; node++) {
-		const bool shared = parts.size() > 1 && SharesMatrix(parts, node);
-		if (!shared && !CanAttend(ggml_graph_node(parts.front().graph, node))) continue;
-		for (const Part& part : parts) Compute(part, from, node);
-		if (shared) MultiplyShared(parts, node, rounded);
-		else AttendEach(parts, node);
-		from = node + 1;
+/** The products of that number, which are of one matrix. */
+void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
+	std::vector<const float*> vectors;
+	std::vector<float*> products;
+	const ggml_tensor* matrix = parts.front()->Product(at)->src[0];
+	const auto rows = static_cast<size_t>(matrix->ne[1]), columns = static_cast<size_t>(matrix->ne[0]);
+	for (const Part* part : parts) {
+		if (*part->status != GGML_STATUS_SUCCESS) continue;
+		ggml_tensor* product = part->Product(at);
+		for (size_t i = 0; i < static_cast<size_t>(product->ne[1]); i++) {
+			vectors.push_back(static_cast<const float*>(product->src[1]->data) + i * columns);
+			products.push_back(static_cast<float*>(product->data) + i * rows);
+		}
 	}
-	for (const Part& part : parts) Compute(part, from, ggml_graph_n_nodes(part.graph));
+	Multiply(static_cast<const uint16_t*>(matrix->data), rows, columns, vectors.data(), products.data(), vectors.size());
+	for (Part* part : parts) part->done = part->products[at] + 1;
+}
+
+/** Whose products are of the same matrices, one after the other. */
+void ComputeAlike(const std::vector<Part*>& parts) {
+	Part& first = *parts.front();
+	// One vector alone takes the time of reading the weights, whoever multiplies.
+	if (parts.size() == 1 && !first.products.empty() && first.Product(0)->ne[1] == 1) first.products.clear();
+	for (size_t at = 0; at < first.products.size(); at++) {
+		for (Part* part : parts) Advance(*part, part->products[at]);
+		MultiplyAll(parts, at);
+	}
+	for (Part* part : parts) Advance(*part, ggml_graph_n_nodes(part->graph));
+}
+
+bool Alike(const Part& one, const Part& other) {
+	return std::equal(one.products.begin(), one.products.end(), other.products.begin(), other.products.end(),
+		[&](int node, int same) {
+			return ggml_graph_node(one.graph, node)->src[0] == ggml_graph_node(other.graph, same)->src[0];
+		});
+}
+
+void ComputeTogether(std::vector<Part>& parts) {
+	std::vector<Part*> left;
+	for (Part& part : parts) {
+		for (int node = 0; node < ggml_graph_n_nodes(part.graph); node++) {
+			if (MultipliesWeights(ggml_graph_node(part.graph, node))) part.products.push_back(node);
+		}
+		left.push_back(&part);
+	}
+	while (!left.empty()) {
+		const auto others = std::stable_partition(
+			left.begin(), left.end(), [first = left.front()](const Part* part) { return Alike(*first, *part); });
+		ComputeAlike({left.begin(), others});
+		left.erase(left.begin(), others);
+	}
 }
 
 }  // namespace
 
 thread_local LockStep::Member* LockStep::self = nullptr;
 
-Expected<Done> LockStep::Run(size_t count, const std::function<void(size_t)>& work) {
+Expected<Done> LockStep::Run(
+	size_t count, const std::function<bool(size_t)>& gone, const std::function<void(size_t)>& work) {
 	std::vector<Member> own(count);
+	for (size_t i = 0; i < count; i++) own[i].gone = [&gone, i] { return gone(i); };
 	{
 		const std::lock_guard lock(mutex_);
 		for (Member& member : own) members_.push_back(&member);
@@ -118,10 +140,12 @@ Expected<Done> LockStep::Run(size_t count, const std::function<void(size_t)>& wo
 					Wait(lock, member);
 				}
 				work(i);
+				const std::lock_guard lock(mutex_);
 				Leave(member);
 			});
 		} catch (const std::exception&) {
 			all = false;
+			const std::lock_guard lock(mutex_);
 			Leave(own[i]);
 		}
 	}
@@ -132,6 +156,7 @@ Expected<Done> LockStep::Run(size_t count, const std::function<void(size_t)>& wo
 ggml_status LockStep::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
 	std::unique_lock lock(mutex_);
 	Member& member = *self;
+	if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
 	member.backend = backend;
 	member.graph = graph;
 	member.status = GGML_STATUS_SUCCESS;
@@ -139,6 +164,7 @@ ggml_status LockStep::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
 	if (Member* next = After(member, Step::kReady)) {
 		Pass(next);
 		Wait(lock, member);
+		if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
 	}
 	// It is this member's turn, either because it has its answer or because nobody is left who could ask.
 	if (member.step == Step::kAsks) Answer();
@@ -157,7 +183,9 @@ LockStep::Member* LockStep::After(const Member& member, Step step) const {
 }
 
 void LockStep::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
-	member.turn.wait(lock, [&] { return turn_ == &member; });
+	while (!member.turn.wait_for(lock, kLook, [&] { return turn_ == &member; })) {
+		if (member.gone()) return Leave(member);
+	}
 }
 
 void LockStep::Pass(Member* next) {
@@ -166,20 +194,21 @@ void LockStep::Pass(Member* next) {
 }
 
 void LockStep::Leave(Member& member) {
-	const std::lock_guard lock(mutex_);
+	if (member.step == Step::kLeft) return;
 	const bool turned = turn_ == &member;
 	// After whom the next one stands is only known while it is there.
 	Member* ready = After(member, Step::kReady);
 	if (ready == &member) ready = nullptr;
 	Member* asks = After(member, Step::kAsks);
 	std::erase(members_, &member);
+	member.step = Step::kLeft;
 	if (turned) Pass(ready != nullptr ? ready : asks);
 }
 
 void LockStep::Answer() {
 	std::vector<Part> parts;
 	for (Member* member : members_) {
-		if (member->step == Step::kAsks) parts.push_back({member->backend, member->graph, &member->status});
+		if (member->step == Step::kAsks) parts.push_back({member->backend, member->graph, &member->status, {}});
 	}
 	ComputeTogether(parts);
 	for (Member* member : members_) {

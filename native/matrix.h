@@ -1,4 +1,4 @@
-// A matrix of half floats times several vectors, each row of it read once.
+// A matrix of half floats times several vectors, read once for all of them.
 #pragma once
 
 #include <cstddef>
@@ -6,20 +6,15 @@
 
 namespace earshot {
 
-/** Most vectors at once. */
-constexpr size_t kMostVectors = 4;
-
 /** Whether the level that ggml is built for has a kernel for rows of that many numbers. */
 bool CanMultiply(size_t columns);
 
 /**
  * products[v][row] = the row times vectors[v], in f32. `matrix`: rows of `columns` half floats (IEEE's 16 bits), one
- * after the other. `count`: 1..kMostVectors. Only where CanMultiply says so.
+ * after the other. The numbers of the vectors become the nearest half floats first, as ggml has it. Only where
+ * CanMultiply says so.
  */
 void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* const* vectors, float* const* products,
 	size_t count);
-
-/** As ggml does before it multiplies with half floats: each number becomes the nearest of them. */
-void RoundToHalf(const float* numbers, size_t count, float* rounded);
 
 }  // namespace earshot

@@ -35,6 +35,8 @@ constexpr float kUsualStep = 0.2F;
 constexpr float kLikely = 0.01F;
 /** Beyond this a sample is no sound: it would overflow in the power spectrum. */
 constexpr float kLoudest = 1e4F;
+/** Of more, each would wait longer for the others than reading the weights once saves. */
+constexpr int kMostTogether = 4;
 /** For the caches of clips that are decoded together. */
 constexpr uint64_t kTogetherBytes = uint64_t{128} << 20;
 /** Segments of one text in a row, said of a sound that is not there. */
@@ -489,7 +491,7 @@ private:
 		if (info_.device != "CPU" || info_.decoder != "f16") return 1;
 		if (!CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())))) return 1;
 		return std::clamp(static_cast<int>(kTogetherBytes / internals::StateBytes(context_.get())), 1,
-			static_cast<int>(kMostVectors));
+			kMostTogether);
 	}
 
 	/** Not where several candidates share a reading already. */
@@ -502,7 +504,9 @@ private:
 		const auto most = static_cast<size_t>(info_.clips_together);
 		Expected<Done> ran = Done{};
 		for (size_t from = 0; from < jobs.size() && ran; from += most) {
-			ran = step.Run(std::min(most, jobs.size() - from),
+			ran = step.Run(
+				std::min(most, jobs.size() - from),
+				[&](size_t member) { return jobs[from + member].cancel->Requested(); },
 				[&](size_t member) { HearClip(jobs, from + member, options, tell, &step); });
 		}
 		return ran;

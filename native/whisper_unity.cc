@@ -177,8 +177,7 @@ static ggml_status Decode(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	// Its cells are written anew.
 	if (state.kv_self.head < prompt.tokens.size()) prompt.tokens.clear();
 	watch->decoded_ += count;
-	// A prompt of several tokens reads the weights once for all of them as it is.
-	const ggml_status status = watch->together_ != nullptr && count == 1
+	const ggml_status status = watch->together_ != nullptr
 		? watch->together_->Compute(state.backends.front(), graph)
 		: ggml_backend_sched_graph_compute(sched, graph);
 	if (status != GGML_STATUS_SUCCESS) return status;
