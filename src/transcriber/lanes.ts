@@ -3,8 +3,6 @@
 export interface LaneRules {
 	/** Batches at once. */
 	readonly lanes: number;
-	/** Whether the engine has one lane beyond those. */
-	readonly hasExpress: boolean;
 	/** Threads all lanes may use together. */
 	readonly maxThreads: number;
 	/** Threads that one clip can make use of. */
@@ -33,17 +31,12 @@ export const expressRatio = 2;
  * one each where many wait. Never more threads run than there are: engines spin while they wait for their
  * own threads. When all are out, a clip waits, and loses nothing by it, since every core is at work.
  *
- * With one exception: a short clip does not wait for a much longer one. It starts on the express lane with
- * one thread more than there are cores, and the kernel shares the cores out. Where the others have one thread
- * each, as they have under load, none of them spins.
- *
- * `waiting`: clips that wait, the next one among them. null: not now.
+ * `waiting`: clips that wait. null: not now.
  */
 export function grantFor(
-	next: { readonly seconds: number; readonly interactive: boolean },
 	waiting: number,
 	running: readonly RunningBatch[],
-	{ lanes, hasExpress, maxThreads, maxClipThreads }: LaneRules,
+	{ lanes, maxThreads, maxClipThreads }: LaneRules,
 ): Grant | null {
 	const regular = running.filter(({ express }) => !express);
 	// Batches that share a lane share its thread.
@@ -52,16 +45,22 @@ export function grantFor(
 	const free =
 		Math.max(maxThreads, lanes) - [...threadsOf.values()].reduce((sum, threads) => sum + threads, 0);
 	const freeLanes = lanes - threadsOf.size;
-	if (freeLanes > 0 && free > 0) {
-		const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeLanes));
-		const lane = Array.from({ length: lanes }, (_, at) => at).find((at) => !threadsOf.has(at)) ?? 0;
-		return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false, lane };
-	}
-	const passes = running.some(({ seconds }) => seconds >= expressRatio * next.seconds);
-	if (hasExpress && next.interactive && passes && regular.length === running.length) {
-		return { threads: 1, express: true, lane: lanes };
-	}
-	return null;
+	if (freeLanes <= 0 || free <= 0) return null;
+	const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeLanes));
+	const lane = Array.from({ length: lanes }, (_, at) => at).find((at) => !threadsOf.has(at)) ?? 0;
+	return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false, lane };
+}
+
+/**
+ * Whether a short clip goes past much longer ones instead of waiting for them: on the express lane, with one thread more
+ * than there are cores, and the kernel shares the cores out. Where the others have one thread each, as they have under
+ * load, none of them spins.
+ */
+export function takesExpress(
+	next: { readonly seconds: number; readonly interactive: boolean },
+	inTheWay: readonly Pick<RunningBatch, 'seconds'>[],
+): boolean {
+	return next.interactive && inTheWay.some(({ seconds }) => seconds >= expressRatio * next.seconds);
 }
 
 /** A lane at work. */

@@ -58,10 +58,12 @@ function fits(
 ): boolean {
 	const { seconds, padding } = costOf(batch, padded);
 	if (seconds + padding > maxBatchSeconds) return false;
-	const lengths = batch.map(secondsOf);
-	return padded
-		? padding <= (seconds + padding) * maxPaddingShare
-		: Math.max(...lengths) - Math.min(...lengths) <= maxBatchSpreadSeconds;
+	return padded ? padding <= (seconds + padding) * maxPaddingShare : alikeInLength(batch);
+}
+
+function alikeInLength(clips: readonly WaitingClip[]): boolean {
+	const lengths = clips.map(secondsOf);
+	return Math.max(...lengths) - Math.min(...lengths) <= maxBatchSpreadSeconds;
 }
 
 /** Audio seconds of the batch, and the silence that fills it up to longest × count where the library pads. */
@@ -84,6 +86,11 @@ export function fitsBeside<W extends WaitingClip>(
 		clips.every(({ options }) => sameOptions(options, next.options)) &&
 		fits([...clips, next], limits)
 	);
+}
+
+/** Whether it could, if there were room beside them. Where the library does not pad. */
+export function suits(next: WaitingClip, clips: readonly WaitingClip[]): boolean {
+	return clips.every(({ options }) => sameOptions(options, next.options)) && alikeInLength([...clips, next]);
 }
 
 function sameOptions(a: RecognizeOptions, b: RecognizeOptions): boolean {

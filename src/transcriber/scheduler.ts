@@ -6,8 +6,15 @@
 import type { Batch, Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { BatchReport, SchedulerState } from '../metrics.js';
-import { type Grant, grantFor, type LaneAtWork, laneToJoin, type RunningBatch } from './lanes.js';
-import { costOf, fitsBeside, pickBatch } from './pick-batch.js';
+import {
+	type Grant,
+	grantFor,
+	type LaneAtWork,
+	laneToJoin,
+	type RunningBatch,
+	takesExpress,
+} from './lanes.js';
+import { costOf, fitsBeside, pickBatch, suits } from './pick-batch.js';
 import { type Line, Queue } from './queue.js';
 import type { Stopwatch } from './timing.js';
 import { isInteractive, secondsOf } from './turns.js';
@@ -156,27 +163,45 @@ export class Scheduler {
 		for (const [index, line] of lines.entries()) {
 			const background = !isInteractive(line);
 			const alone = line.waiting.slice(0, 1);
-			const grant = this.#grantFor(line);
+			const grant = this.#laneFor();
 			if (grant)
 				return { batch: index === 0 ? pickBatch(lines, this.#batchLimits()) : alone, grant, background };
-			const place = index === 0 ? this.#joinFor(line) : null;
+			const place = (index === 0 ? this.#placeFor(line) : null) ?? this.#expressFor(line);
 			if (place) return { batch: alone, grant: place, background };
 		}
 		return undefined;
 	}
 
-	#grantFor(line: Line<Waiting> | undefined): Grant | null {
-		if (!line) return null;
-		const { lanes, expressLane, maxClipThreads } = this.#engine.limits;
-		const head = { seconds: secondsOf(line.waiting[0]), interactive: isInteractive(line) };
-		const rules = { lanes, hasExpress: expressLane, maxThreads: this.#maxThreads, maxClipThreads };
-		return grantFor(head, this.#queue.clips, [...this.#running], rules);
+	#laneFor(): Grant | null {
+		const { lanes, maxClipThreads } = this.#engine.limits;
+		const rules = { lanes, maxThreads: this.#maxThreads, maxClipThreads };
+		return grantFor(this.#queue.clips, [...this.#running], rules);
+	}
+
+	#expressFor(line: Line<Waiting>): Grant | null {
+		const next = line.waiting[0];
+		const { lanes, expressLane } = this.#engine.limits;
+		const running = [...this.#running];
+		if (!next || !expressLane || running.some(({ express }) => express)) return null;
+		const interactive = isInteractive(line);
+		const joins = this.#joins(next);
+		// Beside those that it suits a place will be free before their lane is.
+		const inTheWay = running.filter(
+			({ background, threads, batch }) =>
+				!joins || threads > 1 || background === interactive || !suits(next, batch),
+		);
+		if (!takesExpress({ seconds: secondsOf(next), interactive }, inTheWay)) return null;
+		return { threads: 1, express: true, lane: lanes };
+	}
+
+	#joins({ options }: Waiting): boolean {
+		return this.#engine.joins?.(options) === true;
 	}
 
 	/** For clips that gain by company, a place in a lane at work, which is free before the lane is. */
-	#joinFor(line: Line<Waiting>): Grant | null {
+	#placeFor(line: Line<Waiting>): Grant | null {
 		const next = line.waiting[0];
-		if (!next || this.#engine.joins?.(next.options) !== true) return null;
+		if (!next || !this.#joins(next)) return null;
 		const { limits } = this.#engine;
 		const lane = laneToJoin({ background: !isInteractive(line) }, this.#lanes(), (clips) =>
 			fitsBeside(next, clips, limits),

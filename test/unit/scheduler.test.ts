@@ -134,6 +134,33 @@ describe('the scheduler', () => {
 			expect(starts(engine).slice(0, 2)).toEqual([[0], [1]]);
 		});
 
+		it('keeps a short clip waiting for a place beside longer ones that it suits, not for the express lane', async () => {
+			const { engine, submit } = sociable({ lanes: 1, maxBatchClips: 2, expressLane: true }, 1);
+			for (const start of [0, 10]) void submit({}, start, { seconds: 9 });
+			await settled();
+			void submit({}, 20, { seconds: 2 });
+			await settled();
+			expect(places(engine)).toEqual([[0, 0, 10]]);
+			engine.running[0]?.finishClip(0);
+			await settled();
+			expect(places(engine).at(-1)).toEqual([0, 20]);
+		});
+
+		it.each([
+			['much longer ones', {}, { seconds: 20 }],
+			['longer ones that ask for something else', { options: { ...plainRecognition, language: 'de' } }, {}],
+		])('lets a short clip take the express lane past %s', async (_what, next, running) => {
+			const { engine, submit } = sociable({ lanes: 1, maxBatchClips: 2, expressLane: true }, 1);
+			void submit({}, 0, { seconds: 9, ...running });
+			await settled();
+			void submit({}, 20, { seconds: 2, ...next });
+			await settled();
+			expect(places(engine)).toEqual([
+				[0, 0],
+				[1, 20],
+			]);
+		});
+
 		it('lets nobody join a clip that has several threads', async () => {
 			const { engine, submit } = sociable({ maxBatchClips: 4 }, 2);
 			void submit({}, 0);
