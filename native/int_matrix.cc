@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -218,24 +219,31 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 	return scale;
 }
 
+namespace {
+
+/** Numbers of a row from `at` on, zeros where it has ended. */
+EARSHOT_INLINE __m512 Some(const float* row, size_t width, size_t at) {
+	if (at + kLanes <= width) return _mm512_loadu_ps(row + at);
+	return at < width ? _mm512_maskz_loadu_ps(FirstOf(width - at), row + at) : _mm512_setzero_ps();
+}
+
+}  // namespace
+
 EARSHOT_WIDE void RoundRow(Integers integers, const Blocks& blocks, const float* row, uint8_t* numbers, float* scales) {
+	const float steps = integers == Integers::k16 ? kMost16 : kMost8;
 	for (size_t block = 0; block < blocks.count; block++) {
-		const size_t start = block * blocks.length, end = std::min(start + blocks.length, blocks.width);
-		__m512 most = _mm512_setzero_ps();
-		__mmask16 none = 0;
+		const size_t start = block * blocks.length, end = start + blocks.length;
+		// As whole numbers sizes have the same order, and what is not a number is above them all: it stays none.
+		__m512i most = _mm512_setzero_si512();
 		for (size_t i = start; i < end; i += kLanes) {
-			const __m512 value = _mm512_maskz_loadu_ps(FirstOf(end - i), row + i);
-			none |= _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-			most = _mm512_max_ps(most, _mm512_abs_ps(value));
+			const __m512 size = _mm512_abs_ps(Some(row, blocks.width, i));
+			most = _mm512_max_epi32(most, _mm512_castps_si512(size));
 		}
-		// What is not a number stays none.
-		const float greatest = none != 0 ? NAN : _mm512_reduce_max_ps(most);
-		const float steps = integers == Integers::k16 ? kMost16 : kMost8;
-		scales[block] = greatest / steps;
+		const float greatest = std::bit_cast<float>(_mm512_reduce_max_epi32(most));
+		scales[block] = greatest * (1 / steps);
 		const __m512 factor = _mm512_set1_ps(greatest > 0 ? steps / greatest : 0.0F);
-		for (size_t i = start; i < start + blocks.length; i += kLanes) {
-			const __m512 value = i < end ? _mm512_maskz_loadu_ps(FirstOf(end - i), row + i) : _mm512_setzero_ps();
-			const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(value, factor));
+		for (size_t i = start; i < end; i += kLanes) {
+			const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(Some(row, blocks.width, i), factor));
 			if (integers == Integers::k16) {
 				_mm256_storeu_si256(reinterpret_cast<__m256i*>(numbers + 2 * i), _mm512_cvtsepi32_epi16(whole));
 			} else {

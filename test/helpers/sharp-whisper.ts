@@ -24,10 +24,17 @@ function noise(seed: number): () => number {
 export function writeSharpWhisper(
 	file: string,
 	type: 'f16' | 'q8_0' = 'f16',
-	changes: { readonly state?: number; readonly heads?: number } = {},
+	/** `broken`: the tensor whose first number is none. */
+	changes: { readonly state?: number; readonly heads?: number; readonly broken?: string } = {},
 ): void {
 	const next = noise(5);
+	const { broken, ...widths } = changes;
 	const numbers = (name: string, count: number): Float32Array => {
+		const made = soundNumbers(name, count);
+		if (name === broken) made[0] = Number.NaN;
+		return made;
+	};
+	const soundNumbers = (name: string, count: number): Float32Array => {
 		if (name.startsWith('decoder')) return new Float32Array(count).fill(/ln\.weight$/.test(name) ? 1 : 0);
 		const norm = /ln(_post)?\.weight$/.test(name);
 		// Queries and keys this large make a softmax that looks at few frames.
@@ -37,7 +44,7 @@ export function writeSharpWhisper(
 	const space = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
 	const handle = openSync(file, 'w');
 	try {
-		for (const piece of encodeWhisper({ ...shape, ...changes, type }, space, numbers))
+		for (const piece of encodeWhisper({ ...shape, ...widths, type }, space, numbers))
 			writeSync(handle, piece);
 	} finally {
 		closeSync(handle);

@@ -233,6 +233,23 @@ describe.skipIf(!addon.integerEncoders())('what the encoder makes in integers', 
 		expect(largestDifference(made, wanted)).toBeLessThan(0.005);
 	});
 
+	test.each(
+		[
+			'positional_embedding',
+			'blocks.1.attn.query.bias',
+			'blocks.2.attn.value.bias',
+			'blocks.2.mlp.0.bias',
+		].flatMap((tensor) => ([16, 8] as const).map((encoderBits) => ({ tensor, encoderBits }))),
+	)('is no number where one of $tensor is none, in $encoderBits bits', async ({ tensor, encoderBits }) => {
+		const file = path.join(folder, 'sharp-broken.bin');
+		writeSharpWhisper(file, 'f16', { broken: `encoder.${tensor}` });
+		const made = await (await load(file, { encoderBits })).encode(hiss(2), {
+			...wholeContext,
+			audioContext: 100,
+		});
+		expect(made.every((number) => Number.isNaN(number))).toBe(true);
+	});
+
 	test('of a quantised model is that of the numbers that it has', async () => {
 		const quantised = path.join(folder, 'sharp-integers-q8_0.bin');
 		writeSharpWhisper(quantised, 'q8_0');
