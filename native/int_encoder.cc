@@ -28,7 +28,10 @@ namespace {
 constexpr size_t kRows = 128;
 /** The same where threads share the work out. */
 constexpr size_t kSharedRows = 64;
+/** Positions of a block of the values of attention. */
+constexpr size_t kPositions = 64;
 static_assert(kRows % kPanel == 0 && kSharedRows % kPanel == 0);
+static_assert(kRows % kPositions == 0 && kSharedRows % kPositions == 0);
 /** Positions whose attention is computed together. */
 constexpr size_t kQueries = 32;
 /** Of whisper.cpp and of OpenAI's. */
@@ -89,35 +92,6 @@ EARSHOT_WIDE void AddTo(float* numbers, const float* more, size_t count) {
 		_mm512_mask_storeu_ps(numbers + i, wanted, sum);
 	}
 }
-
-/** out[r][c] = factors[r] · Σ weights[r][i] · values[i][c], for kPanel columns of which `columns` are stored. */
-template <size_t kCount>
-EARSHOT_WIDE void WeightedSum(const float* weights, size_t weight_stride, const float* values, size_t count,
-	const float* factors, float* out, size_t stride, size_t columns) {
-	__m512 sums[kCount][2];
-	for (auto& sum : sums) sum[0] = sum[1] = _mm512_setzero_ps();
-	for (size_t i = 0; i < count; i++, values += kPanel) {
-		const __m512 left = _mm512_load_ps(values), right = _mm512_load_ps(values + kLanes);
-#pragma GCC unroll 8
-		for (size_t row = 0; row < kCount; row++) {
-			const __m512 weight = _mm512_set1_ps(weights[row * weight_stride + i]);
-			sums[row][0] = _mm512_fmadd_ps(weight, left, sums[row][0]);
-			sums[row][1] = _mm512_fmadd_ps(weight, right, sums[row][1]);
-		}
-	}
-	for (size_t row = 0; row < kCount; row++) {
-		const __m512 factor = _mm512_set1_ps(factors[row]);
-		for (size_t half = 0; half * kLanes < columns; half++) {
-			_mm512_mask_storeu_ps(out + row * stride + half * kLanes, FirstOf(columns - half * kLanes),
-				_mm512_mul_ps(sums[row][half], factor));
-		}
-	}
-}
-
-constexpr size_t kTile = 8;
-using Sum = void (*)(const float*, size_t, const float*, size_t, const float*, float*, size_t, size_t);
-constexpr Sum kSums[kTile] = {WeightedSum<1>, WeightedSum<2>, WeightedSum<3>, WeightedSum<4>, WeightedSum<5>,
-	WeightedSum<6>, WeightedSum<7>, WeightedSum<8>};
 
 // ---- memory ----------------------------------------------------------------------------------------
 
@@ -325,25 +299,28 @@ private:
 			  by_state(memory, encoder.integers_, encoder.by_state_, kRows),
 			  by_hidden(memory, encoder.integers_, encoder.by_hidden_, kRows),
 			  by_cross(memory, Integers::k16, encoder.by_cross_, kRows),
-			  scores(memory.Take<float>(kQueries * RoundUp(positions, kPanel))) {}
+			  scores(memory.Take<float>(kQueries * RoundUp(positions, kPanel))),
+			  probabilities(memory, Integers::k16, Blocks(positions, kPositions), kQueries) {}
 
 		float *numbers, *norm;
 		RowStore by_state, by_hidden, by_cross;
 		float* scores;
+		RowStore probabilities;
 	};
 
 	/** One clip on its way through. Stages follow one another; their units are anybody's. */
 	struct Pass {
 		Pass(const Encoder& encoder, Allotment& memory, size_t positions, size_t threads)
 			: encoder(encoder), positions(positions), rows(threads > 1 ? kSharedRows : kRows),
-			  panels((positions + kPanel - 1) / kPanel),
+			  panels((positions + kPanel - 1) / kPanel), by_position(positions, kPositions),
 			  frames(memory, encoder.integers_, encoder.by_mel_, 2 * positions + 2, 0),
 			  sounds(memory, encoder.integers_, encoder.by_state_, 2 * positions + 2, 0),
 			  stream(memory.Take<float>(positions * encoder.shape_.state)),
 			  queries(memory, Integers::k16, encoder.by_head_, encoder.shape_.heads * positions),
 			  keys(memory.Take<Line>(encoder.shape_.heads * panels * encoder.KeyLines())),
 			  key_scales(memory.Take<float>(encoder.shape_.heads * panels * kPanel)),
-			  values(memory.Take<float>(encoder.shape_.heads * positions * encoder.ValueWidth())),
+			  values(memory.Take<Line>(encoder.shape_.heads * encoder.Parts() * ValueLines(by_position.count))),
+			  value_scales(memory.Take<float>(encoder.shape_.heads * encoder.Parts() * by_position.count * kPanel)),
 			  attended(memory.Take<float>(positions * encoder.shape_.state)),
 			  taken(1 + 2 * (encoder.shape_.layers + 1)) {
 			for (size_t thread = 0; thread < threads; thread++) desks.emplace_back(memory, encoder, positions);
@@ -389,6 +366,7 @@ private:
 		/** Of a unit. */
 		const size_t rows;
 		const size_t panels;
+		const Blocks by_position;
 		const float* mel = nullptr;
 		float* out = nullptr;
 		CrossAttention cross{};
@@ -402,8 +380,9 @@ private:
 		/** Panels of positions, by head. */
 		Line* keys;
 		float* key_scales;
-		/** By head, part of kPanel numbers, and position. */
-		float* values;
+		/** By head and part of kPanel numbers, blocks of positions. */
+		Line* values;
+		float* value_scales;
 		/** Positions × state. */
 		float* attended;
 		std::vector<std::atomic<size_t>> taken;
@@ -470,7 +449,9 @@ private:
 	}
 
 	size_t KeyLines() const { return PanelLines(Integers::k16, by_head_.count, by_head_.length); }
-	size_t ValueWidth() const { return RoundUp(width_, kPanel); }
+	static size_t ValueLines(size_t blocks) { return PanelLines(Integers::k16, blocks, kPositions); }
+	/** Panels that the numbers of a head take. */
+	size_t Parts() const { return (width_ + kPanel - 1) / kPanel; }
 
 	/** The first and the one behind the last of a unit's positions. */
 	static std::pair<size_t, size_t> Range(size_t unit, size_t length, size_t positions) {
@@ -562,42 +543,48 @@ private:
 
 	void Prepare(const Layer& layer, Pass& pass, Desk& desk, size_t first, size_t count) const {
 		NormaliseRows(layer.attention_norm, pass.stream + first * shape_.state, count, desk);
+		// each(head, numbers, stride): of the rows, what belongs to a head.
 		const auto by_head = [&](const IntMatrix& matrix, auto&& each) {
 			InStrips(matrix, width_, desk.by_state.From(0), count, desk, [&](size_t column, size_t columns) {
-				for (size_t at = 0; at < columns; at += width_) {
-					for (size_t row = 0; row < count; row++) {
-						each((column + at) / width_, first + row, desk.numbers + row * columns + at);
-					}
-				}
+				for (size_t at = 0; at < columns; at += width_) each((column + at) / width_, desk.numbers + at, columns);
 			});
 		};
 
 		const float scale = 1.0F / std::sqrt(static_cast<float>(width_));
-		by_head(layer.query, [&](size_t head, size_t position, const float* numbers) {
-			const size_t row = head * pass.positions + position;
-			float* scales = pass.queries.ScalesOf(row);
-			RoundRow(Integers::k16, by_head_, numbers, pass.queries.NumbersOf(row), scales);
-			for (size_t block = 0; block < by_head_.count; block++) scales[block] *= scale;
+		by_head(layer.query, [&](size_t head, const float* numbers, size_t stride) {
+			for (size_t row = 0; row < count; row++) {
+				const size_t place = head * pass.positions + first + row;
+				float* scales = pass.queries.ScalesOf(place);
+				RoundRow(Integers::k16, by_head_, numbers + row * stride, pass.queries.NumbersOf(place), scales);
+				for (size_t block = 0; block < by_head_.count; block++) scales[block] *= scale;
+			}
 		});
 
 		// Whole panels, for units begin with one. Places behind the last position keep what was there; nobody looks.
-		by_head(layer.key, [&](size_t head, size_t position, const float* numbers) {
-			const size_t place = head * pass.panels * kPanel + position;
-			pass.key_scales[place] = PackRow(Integers::k16, by_head_, 1, numbers, position % kPanel,
-				pass.keys + place / kPanel * KeyLines(), nullptr);
+		by_head(layer.key, [&](size_t head, const float* numbers, size_t stride) {
+			for (size_t row = 0; row < count; row++) {
+				const size_t place = head * pass.panels * kPanel + first + row;
+				pass.key_scales[place] = PackRow(Integers::k16, by_head_, 1, numbers + row * stride, place % kPanel,
+					pass.keys + place / kPanel * KeyLines(), nullptr);
+			}
 		});
 
-		by_head(layer.value, [&](size_t head, size_t position, const float* numbers) {
-			for (size_t part = 0; part < width_; part += kPanel) {
-				float* to = pass.values + (head * ValueWidth() + part) * pass.positions + position * kPanel;
-				std::memcpy(to, numbers + part, std::min(kPanel, width_ - part) * sizeof(float));
+		by_head(layer.value, [&](size_t head, const float* numbers, size_t stride) {
+			for (size_t part = 0; part < Parts(); part++) {
+				for (size_t row = 0; row < count; row += kPositions) {
+					const size_t place = (head * Parts() + part) * pass.by_position.count + (first + row) / kPositions;
+					PackColumns(kPositions, numbers + row * stride + part * kPanel, stride, std::min(kPositions, count - row),
+						std::min(kPanel, width_ - part * kPanel), pass.values + place * ValueLines(1),
+						pass.value_scales + place * kPanel);
+				}
 			}
 		});
 	}
 
 	void Attend(Pass& pass, Desk& desk, size_t unit) const {
-		const size_t head = unit % shape_.heads;
-		const auto [first, end] = Range(unit / shape_.heads, kQueries, pass.positions);
+		// One head after the other, whose keys and values stay in the processor's cache.
+		const size_t per_head = (pass.positions + kQueries - 1) / kQueries, head = unit / per_head;
+		const auto [first, end] = Range(unit % per_head, kQueries, pass.positions);
 		const size_t count = end - first, stride = pass.panels * kPanel;
 		const IntRows queries = pass.queries.From(head * pass.positions + first);
 		for (size_t panel = 0; panel < pass.panels; panel++) {
@@ -607,17 +594,20 @@ private:
 			MultiplyPanel(Integers::k16, by_head_.count, by_head_.length, queries, count, keys,
 				desk.scores + panel * kPanel, stride, std::min(kPanel, pass.positions - panel * kPanel), false);
 		}
-		float factors[kQueries];
 		for (size_t row = 0; row < count; row++) {
-			factors[row] = 1.0F / Exponentials(desk.scores + row * stride, pass.positions);
+			float* probabilities = desk.scores + row * stride;
+			const float factor = 1.0F / Exponentials(probabilities, pass.positions);
+			float* scales = desk.probabilities.ScalesOf(row);
+			RoundRow(Integers::k16, pass.by_position, probabilities, desk.probabilities.NumbersOf(row), scales);
+			for (size_t block = 0; block < pass.by_position.count; block++) scales[block] *= factor;
 		}
-		for (size_t part = 0; part < width_; part += kPanel) {
-			const float* values = pass.values + (head * ValueWidth() + part) * pass.positions;
-			float* out = pass.attended + first * shape_.state + head * width_ + part;
-			for (size_t row = 0; row < count; row += kTile) {
-				kSums[std::min(kTile, count - row) - 1](desk.scores + row * stride, stride, values, pass.positions,
-					factors + row, out + row * shape_.state, shape_.state, std::min(kPanel, width_ - part));
-			}
+		for (size_t part = 0; part < Parts(); part++) {
+			const size_t place = (head * Parts() + part) * pass.by_position.count;
+			const IntPanel values{
+				pass.values + place * ValueLines(1), pass.value_scales + place * kPanel, nullptr, nullptr, true};
+			MultiplyPanel(Integers::k16, pass.by_position.count, kPositions, desk.probabilities.From(0), count, values,
+				pass.attended + first * shape_.state + head * width_ + part * kPanel, shape_.state,
+				std::min(kPanel, width_ - part * kPanel), false);
 		}
 	}
 

@@ -33,8 +33,8 @@ struct CrossAttention {
 };
 
 /**
- * Linear layers and the scores of attention are multiplied in integers, everything else in f32. GELU is the exact one,
- * as OpenAI's. Any number of threads run it at once; the memory of a pass is kept for later ones.
+ * Linear layers and attention are multiplied in integers, everything else is done in f32. GELU is the exact one, as
+ * OpenAI's. Any number of threads run it at once; the memory of a pass is kept for later ones.
  */
 class IntEncoder {
 public:

@@ -32,13 +32,6 @@ Blocks::Blocks(Integers integers, size_t width)
 	: width(width), count((width + LongestBlock(integers) - 1) / LongestBlock(integers)),
 	  length(((width + count - 1) / count + kLanes - 1) / kLanes * kLanes) {}
 
-Blocks Blocks::Part(size_t some) const {
-	Blocks part = *this;
-	part.width = some;
-	part.count = (some + length - 1) / length;
-	return part;
-}
-
 size_t RowBytes(Integers integers, const Blocks& blocks) { return blocks.Padded() * BytesOf(integers); }
 
 size_t PanelLines(Integers integers, size_t blocks, size_t length) {
@@ -90,7 +83,7 @@ EARSHOT_VNNI __attribute__((always_inline)) inline __m512i Dot(__m512i sum, __m5
 	else return _mm512_dpbusd_epi32(sum, row, weights);
 }
 
-template <Integers kIntegers, size_t kRows>
+template <Integers kIntegers, bool kByBlock, size_t kRows>
 EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows, const IntPanel& panel, float* out,
 	size_t stride, size_t columns, bool add) {
 	alignas(64) float sums[kRows][kPanel];
@@ -122,7 +115,10 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 			const __m512 scale = _mm512_set1_ps(rows.scales[row * rows.scale_stride + block]);
 			for (size_t half = 0; half < kHalves; half++) {
 				float* sum = sums[row] + half * kLanes;
-				const __m512 product = _mm512_cvtepi32_ps(whole[row][half]);
+				__m512 product = _mm512_cvtepi32_ps(whole[row][half]);
+				if constexpr (kByBlock) {
+					product = _mm512_mul_ps(product, _mm512_loadu_ps(panel.scales + block * kPanel + half * kLanes));
+				}
 				_mm512_store_ps(sum, block == 0 ? _mm512_mul_ps(product, scale)
 												: _mm512_fmadd_ps(product, scale, _mm512_load_ps(sum)));
 			}
@@ -130,7 +126,7 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 	}
 	for (size_t half = 0; half * kLanes < columns; half++) {
 		const __mmask16 wanted = FirstOf(columns - half * kLanes);
-		const __m512 scale = _mm512_loadu_ps(panel.scales + half * kLanes);
+		const __m512 scale = kByBlock ? _mm512_set1_ps(1.0F) : _mm512_loadu_ps(panel.scales + half * kLanes);
 		const __m512 bias =
 			panel.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(panel.bias + half * kLanes);
 		for (size_t row = 0; row < kRows; row++) {
@@ -144,19 +140,20 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 
 using Tile = void (*)(size_t, size_t, const IntRows&, const IntPanel&, float*, size_t, size_t, bool);
 
-template <Integers kIntegers, size_t... kRows>
+template <Integers kIntegers, bool kByBlock, size_t... kRows>
 constexpr std::array<Tile, kTile> TilesOf(std::index_sequence<kRows...>) {
-	return {MultiplyTile<kIntegers, kRows + 1>...};
+	return {MultiplyTile<kIntegers, kByBlock, kRows + 1>...};
 }
 
-constexpr auto kTiles16 = TilesOf<Integers::k16>(std::make_index_sequence<kTile>());
-constexpr auto kTiles8 = TilesOf<Integers::k8>(std::make_index_sequence<kTile>());
+constexpr auto kTiles16 = TilesOf<Integers::k16, false>(std::make_index_sequence<kTile>());
+constexpr auto kTilesByBlock = TilesOf<Integers::k16, true>(std::make_index_sequence<kTile>());
+constexpr auto kTiles8 = TilesOf<Integers::k8, false>(std::make_index_sequence<kTile>());
 
 }  // namespace
 
 void MultiplyPanel(Integers integers, size_t blocks, size_t length, const IntRows& rows, size_t count,
 	const IntPanel& panel, float* out, size_t stride, size_t columns, bool add) {
-	const auto& tiles = integers == Integers::k16 ? kTiles16 : kTiles8;
+	const auto& tiles = integers == Integers::k8 ? kTiles8 : panel.scales_by_block ? kTilesByBlock : kTiles16;
 	for (size_t row = 0; row < count; row += kTile) {
 		const IntRows some{rows.numbers + row * rows.stride, rows.stride, rows.scales + row * rows.scale_stride,
 			rows.scale_stride};
@@ -219,6 +216,36 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 	return scale;
 }
 
+EARSHOT_WIDE void PackColumns(size_t length, const float* rows, size_t stride, size_t count, size_t columns,
+	Line* numbers, float* scales) {
+	// Rounding may add half a step to each.
+	const float most_weight = kMostWeight16 - static_cast<float>(length) / 2;
+	for (size_t half = 0; half < kHalves; half++, rows += kLanes, scales += kLanes) {
+		const __mmask16 wanted = columns > half * kLanes ? FirstOf(columns - half * kLanes) : __mmask16{0};
+		__m512 most = _mm512_setzero_ps(), weight = _mm512_setzero_ps();
+		for (size_t row = 0; row < count; row++) {
+			const __m512 size = _mm512_abs_ps(_mm512_maskz_loadu_ps(wanted, rows + row * stride));
+			weight = _mm512_add_ps(weight, size);
+			most = _mm512_max_ps(most, size);
+		}
+		const __m512 step = _mm512_max_ps(_mm512_div_ps(most, _mm512_set1_ps(32767.0F)),
+			_mm512_div_ps(weight, _mm512_set1_ps(most_weight)));
+		// What is not a number stays none.
+		const __mmask16 finite = _mm512_cmp_ps_mask(weight, _mm512_set1_ps(INFINITY), _CMP_LT_OQ);
+		_mm512_storeu_ps(scales, _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, step));
+		const __mmask16 some = finite & _mm512_cmp_ps_mask(step, _mm512_setzero_ps(), _CMP_GT_OQ);
+		const __m512 factor = _mm512_maskz_div_ps(some, _mm512_set1_ps(1.0F), step);
+		uint8_t* to = reinterpret_cast<uint8_t*>(numbers) + half * sizeof(Line);
+		for (size_t row = 0; row < length; row += 2, to += kHalves * sizeof(Line)) {
+			const __mmask16 one = row < count ? some : __mmask16{0}, two = row + 1 < count ? some : __mmask16{0};
+			const float* from = rows + row * stride;
+			const __m512i even = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(one, from), factor));
+			const __m512i odd = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(two, from + stride), factor));
+			_mm512_store_si512(to, _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16)));
+		}
+	}
+}
+
 namespace {
 
 /** Numbers of a row from `at` on, zeros where it has ended. */
@@ -259,6 +286,7 @@ EARSHOT_WIDE void RoundRow(Integers integers, const Blocks& blocks, const float*
 bool HasIntegers() { return false; }
 float PackRow(Integers, const Blocks&, size_t, const float*, size_t, Line*, int32_t*) { return 0; }
 void RoundRow(Integers, const Blocks&, const float*, uint8_t*, float*) {}
+void PackColumns(size_t, const float*, size_t, size_t, size_t, Line*, float*) {}
 void MultiplyPanel(Integers, size_t, size_t, const IntRows&, size_t, const IntPanel&, float*, size_t, size_t, bool) {}
 
 #endif

@@ -21,11 +21,13 @@ bool HasIntegers();
 /** How a row is cut: `count` blocks of `length` numbers, the last of them filled up with zeros. */
 struct Blocks {
 	Blocks(Integers integers, size_t width);
+	/** Of a `length` that kLanes divides. */
+	Blocks(size_t width, size_t length) : width(width), count((width + length - 1) / length), length(length) {}
 
 	size_t width, count, length;
 	size_t Padded() const { return count * length; }
 	/** The blocks that `some` numbers take, cut alike. */
-	Blocks Part(size_t some) const;
+	Blocks Part(size_t some) const { return {some, length}; }
 };
 
 /** A memory line, as vectors want to read it. */
@@ -58,10 +60,11 @@ constexpr size_t kPanel = 32;
 /** kPanel rows of `blocks` × `length` numbers, interleaved. */
 struct IntPanel {
 	const Line* numbers;
-	/** kPanel each. `bias` may be null. */
+	/** kPanel each, or `scales` kPanel for each block. `bias` may be null. */
 	const float *scales, *bias;
 	/** Of 8 bits, kPanel for each block: what the products have too much. */
 	const int32_t* excess;
+	bool scales_by_block = false;
 };
 
 size_t PanelLines(Integers integers, size_t blocks, size_t length);
@@ -70,6 +73,11 @@ size_t PanelLines(Integers integers, size_t blocks, size_t length);
  * `excess`, which is null for 16 bits. Returns its scale. */
 float PackRow(Integers integers, const Blocks& blocks, size_t segments, const float* row, size_t at, Line* numbers,
 	int32_t* excess);
+
+/** Puts `count` rows of `columns` numbers, at most `length` and kPanel, into a block of a panel of 16 bits: column n
+ * becomes what row n of the panel has there. Sets the block's scales. */
+void PackColumns(size_t length, const float* rows, size_t stride, size_t count, size_t columns, Line* numbers,
+	float* scales);
 
 /** out[r][n] = row r · row n of the panel + bias[n], or that much more where `add` is set, for n below `columns`. */
 void MultiplyPanel(Integers integers, size_t blocks, size_t length, const IntRows& rows, size_t count,
