@@ -10,6 +10,7 @@
 
 #include "attention.h"
 #include "matrix.h"
+#include "q8_matrix.h"
 
 namespace earshot {
 
@@ -30,16 +31,19 @@ struct Part {
 	ggml_tensor* Product(size_t at) const { return ggml_graph_node(graph, products[at]); }
 };
 
-/** Weights, and not what a member has of its own, times vectors that lie one after the other. */
-bool MultipliesWeights(const ggml_tensor* node) {
-	if (node->op != GGML_OP_MUL_MAT) return false;
+/** The weights that a node multiplies vectors with, which lie one after the other; nullptr where it does something else,
+ * or does it with what a member has of its own. */
+const void* WeightsOf(const ggml_tensor* node) {
+	if (const Q8Matrix* matrix = Q8MatrixOf(node)) return matrix;
+	if (node->op != GGML_OP_MUL_MAT) return nullptr;
 	const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
 	const auto plain = [](const ggml_tensor* tensor) {
 		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
 	};
-	return matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
+	const bool can = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
 		ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
 		CanMultiply(static_cast<size_t>(matrix->ne[0]));
+	return can ? matrix : nullptr;
 }
 
 void Compute(Part& part, int to) {
@@ -64,19 +68,26 @@ void Advance(Part& part, int to) {
 
 /** The products of that number, which are of one matrix. */
 void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
+	const ggml_tensor* first = parts.front()->Product(at);
+	const Q8Matrix* integers = Q8MatrixOf(first);
+	const auto vectors_of = [integers](const ggml_tensor* product) { return product->src[integers == nullptr ? 1 : 0]; };
+	const auto rows = static_cast<size_t>(first->ne[0]), columns = static_cast<size_t>(vectors_of(first)->ne[0]);
 	std::vector<const float*> vectors;
 	std::vector<float*> products;
-	const ggml_tensor* matrix = parts.front()->Product(at)->src[0];
-	const auto rows = static_cast<size_t>(matrix->ne[1]), columns = static_cast<size_t>(matrix->ne[0]);
 	for (const Part* part : parts) {
 		if (*part->status != GGML_STATUS_SUCCESS) continue;
 		ggml_tensor* product = part->Product(at);
 		for (size_t i = 0; i < static_cast<size_t>(product->ne[1]); i++) {
-			vectors.push_back(static_cast<const float*>(product->src[1]->data) + i * columns);
+			vectors.push_back(static_cast<const float*>(vectors_of(product)->data) + i * columns);
 			products.push_back(static_cast<float*>(product->data) + i * rows);
 		}
 	}
-	Multiply(static_cast<const uint16_t*>(matrix->data), rows, columns, vectors.data(), products.data(), vectors.size());
+	if (integers != nullptr) {
+		integers->Multiply(vectors.data(), products.data(), vectors.size());
+	} else {
+		Multiply(static_cast<const uint16_t*>(first->src[0]->data), rows, columns, vectors.data(), products.data(),
+			vectors.size());
+	}
 	for (Part* part : parts) part->done = part->products[at] + 1;
 }
 
@@ -95,7 +106,7 @@ void ComputeAlike(const std::vector<Part*>& parts) {
 bool Alike(const Part& one, const Part& other) {
 	return std::equal(one.products.begin(), one.products.end(), other.products.begin(), other.products.end(),
 		[&](int node, int same) {
-			return ggml_graph_node(one.graph, node)->src[0] == ggml_graph_node(other.graph, same)->src[0];
+			return WeightsOf(ggml_graph_node(one.graph, node)) == WeightsOf(ggml_graph_node(other.graph, same));
 		});
 }
 
@@ -103,7 +114,7 @@ void ComputeTogether(std::vector<Part>& parts) {
 	std::vector<Part*> left;
 	for (Part& part : parts) {
 		for (int node = 0; node < ggml_graph_n_nodes(part.graph); node++) {
-			if (MultipliesWeights(ggml_graph_node(part.graph, node))) part.products.push_back(node);
+			if (WeightsOf(ggml_graph_node(part.graph, node)) != nullptr) part.products.push_back(node);
 		}
 		left.push_back(&part);
 	}

@@ -347,13 +347,17 @@ public:
 		info_.weight_bytes = internals::WeightBytes(context_.get());
 		info_.device = internals::WeightDevice(context_.get());
 		if (load.quantise_decoder && info_.device == "CPU") {
-			info_.weight_bytes -= internals::QuantiseDecoder(context_.get());
+			info_.weight_bytes -= internals::QuantiseDecoder(context_.get(), integers_ == nullptr);
+		}
+		if (info_.device == "CPU") matrices_ = internals::Interleave(context_.get(), integers_ == nullptr);
+		if (matrices_) {
+			info_.weight_bytes += matrices_->bytes() - internals::ForgetInterleaved(context_.get(), *matrices_);
 		}
 		if (integers_) info_.weight_bytes += integers_->bytes();
 		if (integers_ || !encoders_.empty()) {
 			info_.weight_bytes -= internals::ForgetEncoder(context_.get(), integers_ != nullptr);
 		}
-		internals::SpeedUpDecoder(context_.get());
+		internals::SpeedUpDecoder(context_.get(), matrices_.get());
 		info_.decoder = internals::DecoderType(context_.get());
 		info_.clips_together = ClipsTogether();
 		if (integers_) info_.encoder = integers_->integers() == Integers::k16 ? "int16" : "int8";
@@ -410,7 +414,7 @@ public:
 			const int threads = std::clamp(options.threads, 1, max_threads_);
 			if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
 			whisper_state* state = seat.state.get();
-			internals::Watch watch(context_.get(), state, threads, cancel);
+			internals::Watch watch(context_.get(), state, matrices_.get(), threads, cancel);
 			internals::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
 				const_cast<Cancel*>(&cancel));
 			internals::SetAudioContext(state, options.audio_context);
@@ -488,8 +492,9 @@ private:
 
 	/** As many as the kernels take, and as there is memory for: each keeps caches, in each lane. */
 	int ClipsTogether() const {
-		if (info_.device != "CPU" || info_.decoder != "f16") return 1;
-		if (!CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())))) return 1;
+		const bool halves = info_.device == "CPU" && info_.decoder == "f16" &&
+			CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())));
+		if (!halves && !matrices_) return 1;
 		return std::clamp(static_cast<int>(kTogetherBytes / internals::StateBytes(context_.get())), 1,
 			kMostTogether);
 	}
@@ -566,7 +571,7 @@ private:
 		int code = 0;
 		std::optional<Failure> encoder_failure;
 		try {
-			internals::Watch watch(context_.get(), state, threads, cancel, together);
+			internals::Watch watch(context_.get(), state, matrices_.get(), threads, cancel, together);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
 			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
 			run.failed_before = internals::FailedDecodes(state);
@@ -739,6 +744,7 @@ private:
 	const MelFilters filters_;
 	const std::vector<std::shared_ptr<const ort::Session>> encoders_;
 	const std::shared_ptr<const IntEncoder> integers_;  // neither = ggml's own
+	std::unique_ptr<const Q8Matrices> matrices_;
 	const int max_threads_;
 	WhisperInfo info_;
 	std::vector<internals::Head> heads_;

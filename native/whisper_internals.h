@@ -19,6 +19,7 @@
 #include "failure.h"
 #include "int_encoder.h"
 #include "lock_step.h"
+#include "q8_matrix.h"
 
 namespace earshot {
 
@@ -158,8 +159,10 @@ struct Prompt {
  */
 class Watch {
 public:
-	/** `together`: who decodes beside it, or nullptr. */
-	Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel, LockStep* together = nullptr);
+	/** `matrices`: what stands for weights that are not there any more, or nullptr. `together`: who decodes beside it, or
+	 * nullptr. */
+	Watch(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads, const Cancel& cancel,
+		LockStep* together = nullptr);
 	~Watch();
 	Watch(const Watch&) = delete;
 	Watch& operator=(const Watch&) = delete;
@@ -167,6 +170,7 @@ public:
 	// Read by the hooks in whisper_unity.cc.
 	whisper_context* const context_;
 	whisper_state* const state_;
+	const Q8Matrices* const matrices_;
 	const int start_token_;
 	const int threads_;
 	const Cancel& cancel_;
@@ -209,11 +213,17 @@ Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(const whisper_context
 void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder);
 
 /** The matrices that the decoder multiplies with, of f16 or f32, become Q8_0. Returns the bytes given back to the system;
- * 0 = there was none. Before any state is made. */
-size_t QuantiseDecoder(whisper_context* context);
+ * 0 = there was none. Before any state is made. `cross`: those for what cross-attention reads, too. */
+size_t QuantiseDecoder(whisper_context* context, bool cross);
 
-/** Before any state is made. */
-void SpeedUpDecoder(whisper_context* context);
+/** Of the decoder's matrices of Q8_0; nullptr where there are none or the processor gains nothing. `cross`: as above. */
+std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross);
+
+/** Of a model whose clips all have Watches with those matrices: what they are made of. Returns the bytes given back. */
+size_t ForgetInterleaved(const whisper_context* context, const Q8Matrices& matrices);
+
+/** What a token reads. `matrices`: what stands for some of it, or nullptr. Before any state is made. */
+void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices);
 
 /** Of a model whose states all have encoders of their own: ggml's weights for it, and where the encoder makes them those
  * for what cross-attention reads. Returns the bytes given back. */

@@ -23,6 +23,7 @@ static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, 
 	ggml_tensor* mask, float scale, float max_bias, float softcap);
 static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
 static ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows);
+static ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numbers);
 }  // namespace earshot::internals
 
 // Called instead of whisper.cpp's own two, for the vectors it gives them are not const: theirs take 0.6 ms of each token,
@@ -33,13 +34,14 @@ static void whisper_compute_probs(
 
 // Its door for an encoder that is not its own; ours is below.
 #define WHISPER_USE_OPENVINO
-// Six of its calls go through us; see below what for.
+// Seven of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
 #define ggml_backend_buffer_clear ::earshot::internals::ClearBuffer
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
 #define ggml_flash_attn_ext ::earshot::internals::FlashAttention
 #define ggml_build_forward_expand ::earshot::internals::Expand
 #define ggml_mul_mat ::earshot::internals::MultiplyMatrices
+#define ggml_get_rows ::earshot::internals::LookUp
 #include <whisper.cpp>
 #undef ggml_backend_tensor_get
 #undef ggml_backend_buffer_clear
@@ -47,6 +49,7 @@ static void whisper_compute_probs(
 #undef ggml_flash_attn_ext
 #undef ggml_build_forward_expand
 #undef ggml_mul_mat
+#undef ggml_get_rows
 
 #include "ort.h"
 #include "whisper_internals.h"
@@ -81,31 +84,47 @@ namespace earshot::internals {
 /** The run that this thread is in, if any. */
 static thread_local Watch* watch = nullptr;
 
-Watch::Watch(whisper_context* context, whisper_state* state, int threads, const Cancel& cancel, LockStep* together)
-	: context_(context), state_(state), start_token_(whisper_token_sot(context)), threads_(threads), cancel_(cancel),
-	  together_(together) {
+Watch::Watch(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads,
+	const Cancel& cancel, LockStep* together)
+	: context_(context), state_(state), matrices_(matrices), start_token_(whisper_token_sot(context)), threads_(threads),
+	  cancel_(cancel), together_(together) {
 	watch = this;
 }
 Watch::~Watch() { watch = nullptr; }
+
+/** What stands for the weights; nullptr where they stand for themselves. */
+static const Q8Matrix* Interleaved(const ggml_tensor* weights) {
+	return watch == nullptr || watch->matrices_ == nullptr ? nullptr : watch->matrices_->Find(weights);
+}
+
+ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numbers) {
+	const Q8Matrix* matrix = Interleaved(table);
+	return matrix == nullptr ? ggml_get_rows(context, table, numbers) : LookUpRows(context, *matrix, numbers);
+}
+
+static ggml_tensor* Multiply(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
+	const Q8Matrix* matrix = Interleaved(weights);
+	return matrix == nullptr ? ggml_mul_mat(context, weights, rows) : MultiplyRows(context, *matrix, rows);
+}
 
 /**
  * Of a prompt whisper.cpp computes the logits of every row, each as much work as a token, and reads the last. Ours has
  * that one, and before it the one at <|startoftranscript|>.
  */
 ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
-	if (watch == nullptr || weights != watch->context_->model.d_te) return ggml_mul_mat(context, weights, rows);
+	if (watch == nullptr || weights != watch->context_->model.d_te) return Multiply(context, weights, rows);
 	watch->prompt_logits_ = nullptr;
 	const whisper_batch& batch = watch->state_->batch;
 	const int last = batch.n_tokens - 1;
 	const bool last_only = last > 0 && rows->ne[1] == batch.n_tokens && batch.logits[last] != 0 &&
 		std::all_of(batch.logits, batch.logits + last, [](int8_t wanted) { return wanted == 0; });
-	if (!last_only) return ggml_mul_mat(context, weights, rows);
+	if (!last_only) return Multiply(context, weights, rows);
 	const auto row = [&](int64_t index) {
 		return ggml_view_2d(context, rows, rows->ne[0], 1, rows->nb[1], rows->nb[1] * static_cast<size_t>(index));
 	};
 	const auto start = std::find(batch.token, batch.token + last, watch->start_token_) - batch.token;
 	ggml_tensor* wanted = start == last ? row(last) : ggml_concat(context, row(start), row(last), 1);
-	watch->prompt_logits_ = ggml_mul_mat(context, weights, wanted);
+	watch->prompt_logits_ = Multiply(context, weights, wanted);
 	return watch->prompt_logits_;
 }
 
@@ -335,7 +354,7 @@ ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_te
 
 /** The logits must stay the last node, so what is captured goes before them. */
 void Expand(ggml_cgraph* graph, ggml_tensor* tensor) {
-	if (watch != nullptr && watch->capture_ != nullptr && tensor->op == GGML_OP_MUL_MAT) {
+	if (watch != nullptr && watch->capture_ != nullptr && (tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr)) {
 		for (ggml_tensor* weights : watch->capture_->tensors) ggml_build_forward_expand(graph, weights);
 	}
 	ggml_build_forward_expand(graph, tensor);
@@ -449,26 +468,47 @@ std::string_view TokenBytes(const whisper_context* context, int token) {
 	return found == context->vocab.id_to_token.end() ? std::string_view() : std::string_view(found->second);
 }
 
-size_t QuantiseDecoder(whisper_context* context) {
-	size_t saved = 0;
-	for (const auto& [name, tensor] : context->model.tensors) {
-		// The positions are added, not multiplied with.
-		if (name.starts_with("decoder.") && name.ends_with(".weight") && CanQuantise(tensor)) saved += QuantiseInPlace(tensor);
-	}
-	return saved;
-}
-
 /** A matrix that makes what cross-attention reads, once for each window. */
 static bool MakesCross(const std::string& name) {
 	const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
 	return is(".cross_attn.key.") || is(".cross_attn.value.");
 }
 
-void SpeedUpDecoder(whisper_context* context) {
+/** The positions are added, not multiplied with. */
+static bool IsOfDecoder(const std::string& name, bool cross) {
+	return name.starts_with("decoder.") && name.ends_with(".weight") && (cross || !MakesCross(name));
+}
+
+size_t QuantiseDecoder(whisper_context* context, bool cross) {
+	size_t saved = 0;
+	for (const auto& [name, tensor] : context->model.tensors) {
+		if (IsOfDecoder(name, cross) && CanQuantise(tensor)) saved += QuantiseInPlace(tensor);
+	}
+	return saved;
+}
+
+std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross) {
+	std::vector<const ggml_tensor*> tensors;
+	for (const auto& [name, tensor] : context->model.tensors) {
+		if (IsOfDecoder(name, cross) && CanInterleave(tensor)) tensors.push_back(tensor);
+	}
+	return tensors.empty() ? nullptr : std::make_unique<const Q8Matrices>(tensors);
+}
+
+size_t ForgetInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
+	size_t saved = 0;
+	for (const auto& [name, tensor] : context->model.tensors) {
+		if (matrices.Find(tensor) != nullptr) saved += Forget(tensor);
+	}
+	return saved;
+}
+
+void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices) {
 	std::vector<const ggml_tensor*> tensors;
 	for (const auto& [name, tensor] : context->model.tensors) {
 		// No token reads the others, and pages that were given back would come again.
-		if (name.starts_with("decoder.") && !MakesCross(name)) tensors.push_back(tensor);
+		const bool stands = matrices == nullptr || matrices->Find(tensor) == nullptr;
+		if (name.starts_with("decoder.") && !MakesCross(name) && stands) tensors.push_back(tensor);
 	}
 	PreferLargePages(tensors);
 }
