@@ -144,8 +144,6 @@ namespace {
 /** Vectors that are multiplied side by side: with kPanel rows their sums take half of the registers. */
 constexpr size_t kTile = 4;
 constexpr size_t kHalves = kPanel / kLanes;
-/** Bytes ahead of what is multiplied that memory is asked for. */
-constexpr size_t kAhead = 2048;
 
 /** Vectors rounded to 8 bits, all blocks of one after those of the other. */
 struct Rounded {
@@ -179,6 +177,7 @@ EARSHOT_WIDE Rounded Round(const float* const* vectors, size_t count, size_t col
 	return made;
 }
 
+/** One stream in the order of memory, which the processor guesses well: asking ahead made it slower by half. */
 template <size_t kCount>
 EARSHOT_VNNI void MultiplyTile(const Line* panel, size_t blocks, const Rounded& rounded, size_t first,
 	float* const* products, size_t row, size_t rows) {
@@ -193,8 +192,6 @@ EARSHOT_VNNI void MultiplyTile(const Line* panel, size_t blocks, const Rounded& 
 		for (size_t v = 0; v < kCount; v++) whole[v][0] = whole[v][1] = _mm512_set1_epi32(starts[v * blocks + block]);
 #pragma GCC unroll 8
 		for (size_t i = 0; i < kBlock; i += 4, weights += kHalves * sizeof(Line)) {
-			_mm_prefetch(weights + kAhead, _MM_HINT_T1);
-			_mm_prefetch(weights + kAhead + sizeof(Line), _MM_HINT_T1);
 			const __m512i left = _mm512_loadu_si512(weights), right = _mm512_loadu_si512(weights + sizeof(Line));
 #pragma GCC unroll 4
 			for (size_t v = 0; v < kCount; v++) {
