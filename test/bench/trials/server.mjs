@@ -45,17 +45,21 @@ export async function throughput({ rounds, seconds, tell }) {
 	const careful = 'whisper-server, llamafile, audio_ctx by the client';
 	const sides = {
 		earshot: (clients) => turn(() => withModel(file), { fields: ours, clients, seconds }),
-		'earshot int8': (clients) =>
-			turn(() => withModel(file, { encoder: 'int8' }), { fields: ours, clients, seconds }),
+		'earshot in 8 bits': (clients) =>
+			turn(() => withModel(file, { encoder: 'int8', decoder_weights: 'q8_0' }), {
+				fields: ours,
+				clients,
+				seconds,
+			}),
 		'whisper-server': (clients) =>
 			turn(() => whisperServer(usual, file), { fields: plain, clients, seconds }),
 		[careful]: (clients) =>
 			turn(() => whisperServer(llamafile, file), { fields: plain, ...sized, clients, seconds }),
 	};
 	const targets = [
-		{ side: 'earshot', peer: 'whisper-server', atLeast: 8 },
-		{ side: 'earshot', peer: careful, atLeast: 1.2 },
-		{ side: 'earshot int8', peer: 'whisper-server', atLeast: 25 },
+		{ side: 'earshot', peer: 'whisper-server', atLeast: 15 },
+		{ side: 'earshot', peer: careful, atLeast: 3 },
+		{ side: 'earshot in 8 bits', peer: 'whisper-server', atLeast: 25 },
 	];
 	const figures = [];
 	for (const clients of [1, 8, 32]) {
