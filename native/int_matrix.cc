@@ -73,8 +73,9 @@ bool HasIntegers() { return ggml_cpu_has_avx512() != 0 && ggml_cpu_has_avx512_vn
 
 namespace {
 
-/** Rows that are multiplied side by side: with kPanel columns their sums take half of the registers. */
-constexpr size_t kTile = 8;
+/** Rows that are multiplied side by side: with kPanel columns the sums of a block and those of all blocks take three
+ * quarters of the registers. */
+constexpr size_t kTile = 6;
 constexpr size_t kHalves = kPanel / kLanes;
 
 template <Integers kIntegers>
@@ -86,7 +87,8 @@ EARSHOT_VNNI __attribute__((always_inline)) inline __m512i Dot(__m512i sum, __m5
 template <Integers kIntegers, bool kByBlock, size_t kRows>
 EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows, const IntPanel& panel, float* out,
 	size_t stride, size_t columns, bool add) {
-	alignas(64) float sums[kRows][kPanel];
+	__m512 sums[kRows][kHalves];
+	for (auto& row : sums) row[0] = row[1] = _mm512_setzero_ps();
 	const uint8_t* numbers = rows.numbers;
 	const auto* weights = reinterpret_cast<const uint8_t*>(panel.numbers);
 	const size_t block_bytes = length * BytesOf(kIntegers);
@@ -102,7 +104,7 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 #pragma GCC unroll 4
 		for (size_t at = 0; at < block_bytes; at += 4, weights += kHalves * sizeof(Line)) {
 			const __m512i left = _mm512_load_si512(weights), right = _mm512_load_si512(weights + sizeof(Line));
-#pragma GCC unroll 8
+#pragma GCC unroll 6
 			for (size_t row = 0; row < kRows; row++) {
 				int32_t four;
 				std::memcpy(&four, numbers + row * rows.stride + at, sizeof four);
@@ -114,26 +116,23 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 		for (size_t row = 0; row < kRows; row++) {
 			const __m512 scale = _mm512_set1_ps(rows.scales[row * rows.scale_stride + block]);
 			for (size_t half = 0; half < kHalves; half++) {
-				float* sum = sums[row] + half * kLanes;
 				__m512 product = _mm512_cvtepi32_ps(whole[row][half]);
 				if constexpr (kByBlock) {
 					product = _mm512_mul_ps(product, _mm512_loadu_ps(panel.scales + block * kPanel + half * kLanes));
 				}
-				_mm512_store_ps(sum, block == 0 ? _mm512_mul_ps(product, scale)
-												: _mm512_fmadd_ps(product, scale, _mm512_load_ps(sum)));
+				sums[row][half] = _mm512_fmadd_ps(product, scale, sums[row][half]);
 			}
 		}
 	}
-	for (size_t half = 0; half * kLanes < columns; half++) {
-		const __mmask16 wanted = FirstOf(columns - half * kLanes);
+	for (size_t half = 0; half < kHalves; half++) {
+		const __mmask16 wanted = half * kLanes < columns ? FirstOf(columns - half * kLanes) : __mmask16{0};
 		const __m512 scale = kByBlock ? _mm512_set1_ps(1.0F) : _mm512_loadu_ps(panel.scales + half * kLanes);
 		const __m512 bias =
 			panel.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(panel.bias + half * kLanes);
 		for (size_t row = 0; row < kRows; row++) {
 			float* to = out + row * stride + half * kLanes;
 			const __m512 before = add ? _mm512_add_ps(bias, _mm512_maskz_loadu_ps(wanted, to)) : bias;
-			_mm512_mask_storeu_ps(
-				to, wanted, _mm512_fmadd_ps(_mm512_load_ps(sums[row] + half * kLanes), scale, before));
+			_mm512_mask_storeu_ps(to, wanted, _mm512_fmadd_ps(sums[row][half], scale, before));
 		}
 	}
 }
