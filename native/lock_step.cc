@@ -9,6 +9,7 @@
 #include <ggml.h>
 
 #include "attention.h"
+#include "gelu.h"
 #include "matrix.h"
 #include "q8_matrix.h"
 
@@ -58,9 +59,10 @@ void Compute(Part& part, int to) {
 void Advance(Part& part, int to) {
 	for (int node = part.done; node < to; node++) {
 		ggml_tensor* each = ggml_graph_node(part.graph, node);
-		if (!CanAttend(each)) continue;
+		const auto ours = CanAttend(each) ? Attend : CanGelu(each) ? ComputeGelu : nullptr;
+		if (ours == nullptr) continue;
 		Compute(part, node);
-		if (*part.status == GGML_STATUS_SUCCESS) Attend(each);
+		if (*part.status == GGML_STATUS_SUCCESS) ours(each);
 		part.done = node + 1;
 	}
 	Compute(part, to);
