@@ -15,6 +15,7 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
+#include "gelu.h"
 #include "vectors.h"
 
 namespace earshot {
@@ -66,13 +67,6 @@ EARSHOT_WIDE void Normalise(const float* row, size_t width, const float* weight,
 		const __m512 off = _mm512_sub_ps(_mm512_maskz_loadu_ps(wanted, row + i), mean);
 		const __m512 scaled = _mm512_mul_ps(_mm512_mul_ps(off, factor), _mm512_maskz_loadu_ps(wanted, weight + i));
 		_mm512_mask_storeu_ps(out + i, wanted, _mm512_add_ps(scaled, _mm512_maskz_loadu_ps(wanted, bias + i)));
-	}
-}
-
-EARSHOT_WIDE void GeluAll(float* numbers, size_t count) {
-	for (size_t i = 0; i < count; i += kLanes) {
-		const __mmask16 wanted = FirstOf(count - i);
-		_mm512_mask_storeu_ps(numbers + i, wanted, Gelu(_mm512_maskz_loadu_ps(wanted, numbers + i)));
 	}
 }
 
@@ -221,10 +215,10 @@ private:
 
 class Encoder final : public IntEncoder {
 public:
-	Encoder(Integers integers, const EncoderShape& shape, const Weights& weights)
-		: integers_(integers), shape_(shape), width_(shape.state / shape.heads), by_mel_(integers, shape.mels),
+	Encoder(Integers integers, Integers cross, const EncoderShape& shape, const Weights& weights)
+		: integers_(integers), cross_(cross), shape_(shape), width_(shape.state / shape.heads), by_mel_(integers, shape.mels),
 		  by_state_(integers, shape.state), by_hidden_(integers, 4 * shape.state), by_head_(Integers::k16, width_),
-		  by_cross_(Integers::k16, shape.state),
+		  by_cross_(cross, shape.state),
 		  first_(weights.Convolution(integers, "encoder.conv1", shape.mels, shape.state)),
 		  second_(weights.Convolution(integers, "encoder.conv2", shape.state, shape.state)),
 		  places_(weights.Vector("encoder.positional_embedding", shape.positions * shape.state)),
@@ -246,9 +240,8 @@ public:
 		for (size_t layer = 0; layer < shape.text_layers; layer++) {
 			const std::string part = "decoder.blocks." + std::to_string(layer) + ".cross_attn";
 			crosses_.push_back(Cross{
-				// Read anew for each token, so that what is lost here is lost often.
-				.key = weights.Linear(Integers::k16, part + ".key", state, state, false),
-				.value = weights.Linear(Integers::k16, part + ".value", state, state),
+				.key = weights.Linear(cross, part + ".key", state, state, false),
+				.value = weights.Linear(cross, part + ".value", state, state),
 			});
 		}
 	}
@@ -298,7 +291,7 @@ private:
 			  norm(memory.Take<float>(std::max(encoder.shape_.state, encoder.shape_.mels))),
 			  by_state(memory, encoder.integers_, encoder.by_state_, kRows),
 			  by_hidden(memory, encoder.integers_, encoder.by_hidden_, kRows),
-			  by_cross(memory, Integers::k16, encoder.by_cross_, kRows),
+			  by_cross(memory, encoder.cross_, encoder.by_cross_, kRows),
 			  scores(memory.Take<float>(kQueries * RoundUp(positions, kPanel))),
 			  probabilities(memory, Integers::k16, Blocks(positions, kPositions), kQueries) {}
 
@@ -439,7 +432,7 @@ private:
 	void Activate(const IntMatrix& matrix, const IntRows& rows, size_t count, const Blocks& blocks, const RowStore& to,
 		size_t at, Desk& desk) const {
 		InStrips(matrix, blocks.length, rows, count, desk, [&](size_t first, size_t columns) {
-			GeluAll(desk.numbers, count * columns);
+			Gelu(desk.numbers, count * columns, desk.numbers);
 			const Blocks before = blocks.Part(first), some = blocks.Part(columns);
 			for (size_t row = 0; row < count; row++) {
 				RoundRow(integers_, some, desk.numbers + row * columns,
@@ -492,7 +485,7 @@ private:
 		float* stream = pass.stream + first * state;
 		if (layer == 0) {
 			second_.Multiply(pass.sounds.From(2 * first, 2), count, stream, state);
-			GeluAll(stream, count * state);
+			Gelu(stream, count * state, stream);
 			AddTo(stream, places_.data() + first * state, count * state);
 		} else {
 			Conclude(layers_[layer - 1], pass.attended + first * state, stream, count, desk);
@@ -504,7 +497,7 @@ private:
 		for (size_t row = 0; row < count; row++) {
 			float* out = pass.out + (first + row) * state;
 			last_norm_(stream + row * state, out);
-			RoundRow(Integers::k16, by_cross_, out, desk.by_cross.NumbersOf(row), desk.by_cross.ScalesOf(row));
+			RoundRow(cross_, by_cross_, out, desk.by_cross.NumbersOf(row), desk.by_cross.ScalesOf(row));
 		}
 		const float scale = std::pow(static_cast<float>(width_), -0.25F);
 		for (size_t text_layer = 0; text_layer < crosses_.size(); text_layer++) {
@@ -611,7 +604,7 @@ private:
 		}
 	}
 
-	const Integers integers_;
+	const Integers integers_, cross_;
 	const EncoderShape shape_;
 	/** Numbers of a head. */
 	const size_t width_;
@@ -628,12 +621,12 @@ private:
 }  // namespace
 
 Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(
-	Integers integers, const EncoderShape& shape, const TensorOf& tensor) {
+	Integers integers, Integers cross, const EncoderShape& shape, const TensorOf& tensor) {
 	if (!HasIntegers()) return Failure{"engine_missing", "integers need AVX-512 VNNI, in the processor and in this build"};
 	return Guarded("model_load_failed", "the encoder", [&]() -> Expected<std::shared_ptr<const IntEncoder>> {
 		try {
 			return std::shared_ptr<const IntEncoder>(
-				std::make_shared<const Encoder>(integers, shape, Weights(tensor)));
+				std::make_shared<const Encoder>(integers, cross, shape, Weights(tensor)));
 		} catch (const Unexpected& unexpected) {
 			return Failure{"model_load_failed", "tensor " + unexpected.name + " is not as expected"};
 		}
@@ -642,7 +635,8 @@ Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(
 
 #else
 
-Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(Integers, const EncoderShape&, const TensorOf&) {
+Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(
+	Integers, Integers, const EncoderShape&, const TensorOf&) {
 	return Failure{"engine_missing", "there is no encoder in integers for this processor"};
 }
 

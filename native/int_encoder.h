@@ -38,10 +38,10 @@ struct CrossAttention {
  */
 class IntEncoder {
 public:
-	/** Rounds the weights, those of the decoder's cross-attention included, and does not need their tensors after.
+	/** Rounds the weights, those of the decoder's cross-attention to `cross`, and does not need their tensors after.
 	 * `model_load_failed` where one is not as expected, `engine_missing` where the processor lacks the instructions. */
 	static Expected<std::shared_ptr<const IntEncoder>> Make(
-		Integers integers, const EncoderShape& shape, const TensorOf& tensor);
+		Integers integers, Integers cross, const EncoderShape& shape, const TensorOf& tensor);
 	virtual ~IntEncoder() = default;
 
 	/**

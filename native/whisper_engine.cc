@@ -776,7 +776,8 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		if (!context) return Failure{"model_load_failed", "whisper.cpp refused " + load.path};
 		std::shared_ptr<const IntEncoder> integers;
 		if (load.integers) {
-			auto made = internals::MakeIntEncoder(context.get(), *load.integers);
+			const bool bytes = load.quantise_decoder || internals::DecoderType(context.get()) == "q8_0";
+			auto made = internals::MakeIntEncoder(context.get(), *load.integers, bytes ? Integers::k8 : Integers::k16);
 			if (!made) return made.failure();
 			integers = std::move(*made);
 		}

@@ -207,8 +207,10 @@ std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int th
  * last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
 
-/** Of the weights in the memory of the processor. */
-Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(const whisper_context* context, Integers integers);
+/** Of the weights in the memory of the processor. What the decoder reads of it loses what 8 bits lose only where the
+ * `decoder`, too, is in 8 bits: it is read anew for each token. */
+Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
+	const whisper_context* context, Integers integers, Integers decoder);
 /** From now on the state's windows are encoded by this one. */
 void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder);
 

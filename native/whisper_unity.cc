@@ -273,14 +273,16 @@ static void Encode(whisper_openvino_context& encoder, ggml_tensor* mel, ggml_ten
 	if (!encoded) watch->failure_ = encoded.failure();
 }
 
-Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(const whisper_context* context, Integers integers) {
+Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
+	const whisper_context* context, Integers integers, Integers decoder) {
 	const whisper_hparams& shape = context->model.hparams;
 	// Where it is to write what the decoder reads.
 	if (!context->params.flash_attn || context->itype != GGML_TYPE_F16 || shape.n_text_state != shape.n_audio_state) {
 		return Failure{"model_load_failed", "the decoder's cross-attention is not as expected"};
 	}
 	const auto size = [](int32_t value) { return static_cast<size_t>(value); };
-	return IntEncoder::Make(integers,
+	const bool both = integers == Integers::k8 && decoder == Integers::k8;
+	return IntEncoder::Make(integers, both ? Integers::k8 : Integers::k16,
 		{size(shape.n_mels), size(shape.n_audio_ctx), size(shape.n_audio_state), size(shape.n_audio_head),
 			size(shape.n_audio_layer), size(shape.n_text_layer)},
 		[&](const std::string& name) -> const ggml_tensor* {
