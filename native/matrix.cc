@@ -8,14 +8,11 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define EARSHOT_X86 1
-#include <immintrin.h>
-#endif
+#include "vectors.h"
 
 namespace earshot {
 
-#ifdef EARSHOT_X86
+#ifdef EARSHOT_VECTORS
 
 namespace {
 
