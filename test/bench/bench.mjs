@@ -18,7 +18,7 @@ import { machine } from './machine.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
 import { sherpa } from './trials/sherpa.mjs';
-import { memory, survival } from './trials/steadiness.mjs';
+import { cancelling, memory, survival } from './trials/steadiness.mjs';
 import { whisper } from './trials/whisper.mjs';
 
 /**
@@ -51,6 +51,7 @@ const trials = {
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
 	survival: { about: 'requests lost when a host is killed', run: survival },
+	cancelling: { about: 'how soon a cancelled clip leaves its batch', run: cancelling },
 };
 
 const { values, positionals } = parseArgs({

@@ -1,10 +1,10 @@
-/** What a server is after a long day: its memory, and what is lost when an engine dies. */
+/** What a server is after a long day: its memory, what is lost when an engine dies, and who goes at once. */
 
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { shortHash, whisperShape } from '../models.mjs';
 import { root } from '../peers.mjs';
-import { crowd, earshot, processTree, residentMegabytes } from '../servers.mjs';
+import { crowd, earshot, inProcess, processTree, residentMegabytes } from '../servers.mjs';
 
 const digits = join(root, 'fixtures', 'demo-digits');
 
@@ -96,4 +96,28 @@ export async function survival({ seconds, tell }) {
 	} finally {
 		await server.stop();
 	}
+}
+
+/**
+ * @param {import('../bench.mjs').Settings} settings
+ * @returns {Promise<import('../bench.mjs').Figure[]>}
+ */
+export async function cancelling({ rounds, tell }) {
+	const path = whisperShape('base', 25);
+	const { times, wholeMs } = await inProcess('cancelled.mjs', {
+		path,
+		seconds: [7, 9, 11, 10],
+		tries: 12 * rounds,
+	});
+	const inOrder = times.toSorted((a, b) => a - b).map((time) => time.toFixed(0));
+	tell(`  a batch takes ${wholeMs.toFixed(0)} ms; gone after ${inOrder.join(', ')} ms`);
+	return [
+		{
+			what: `milliseconds until a cancelled clip has left its batch of four, the longest of ${times.length} tries`,
+			seen: `${inOrder.at(-1)} ms`,
+			value: Math.max(...times),
+			atMost: 200,
+			model: `base shape, 25 tokens a window, f16, ${shortHash(path)}`,
+		},
+	];
 }
