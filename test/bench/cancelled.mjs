@@ -13,18 +13,21 @@ import { floatsOf, speech } from './speech.mjs';
  * @typedef {object} Task
  * @property {string} path of a Whisper model
  * @property {readonly number[]} seconds of the clips of a batch
+ * @property {number} audioContext positions that its encoder hears
  * @property {number} tries each later than the one before, over all of a batch's time
  */
 
 let line = '';
 for await (const chunk of stdin) line += chunk;
 /** @type {Task} */
-const { path, seconds, tries } = JSON.parse(line);
+const { path, seconds, audioContext, tries } = JSON.parse(line);
 
-const model = await addon().loadWhisper({ ...usualLoad, path });
+// What the server takes where nobody asks for anything else.
+const encoder = addon().integerEncoders() ? { encoderBits: 16 } : {};
+const model = await addon().loadWhisper({ ...usualLoad, ...encoder, path });
 const clips = seconds.map((length) => floatsOf(speech(length)));
 const batch = (clip) =>
-	model.transcribeBatch(clips, { ...usualClip, clip }).map((end) => end.catch(() => {}));
+	model.transcribeBatch(clips, { ...usualClip, clip, audioContext }).map((end) => end.catch(() => {}));
 
 await Promise.all(batch(1));
 const start = performance.now();
