@@ -160,14 +160,14 @@ export class Scheduler {
 	/** The batch that may start now; undefined where nothing waits or may start. */
 	#next(): Start | undefined {
 		const { lines } = this.#queue;
-		for (const [index, line] of lines.entries()) {
-			const background = !isInteractive(line);
-			const alone = line.waiting.slice(0, 1);
-			const grant = this.#laneFor();
-			if (grant)
-				return { batch: index === 0 ? pickBatch(lines, this.#batchLimits()) : alone, grant, background };
-			const place = (index === 0 ? this.#placeFor(line) : null) ?? this.#expressFor(line);
-			if (place) return { batch: alone, grant: place, background };
+		const [first] = lines;
+		if (!first) return undefined;
+		const grant = this.#laneFor();
+		if (grant)
+			return { batch: pickBatch(lines, this.#batchLimits()), grant, background: !isInteractive(first) };
+		for (const line of lines) {
+			const place = (line === first ? this.#placeFor(line) : null) ?? this.#expressFor(line);
+			if (place) return { batch: line.waiting.slice(0, 1), grant: place, background: !isInteractive(line) };
 		}
 		return undefined;
 	}
