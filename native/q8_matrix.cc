@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include <ggml-backend.h>
 #include <ggml-impl.h>
 #include <ggml.h>
 
@@ -84,8 +83,7 @@ const Q8Matrix* Q8Matrices::Find(const ggml_tensor* tensor) const {
 }
 
 bool CanInterleave(const ggml_tensor* tensor) {
-	return HasIntegers() && tensor->type == GGML_TYPE_Q8_0 && ggml_n_dims(tensor) == 2 && ggml_is_contiguous(tensor) &&
-		tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer);
+	return HasIntegers() && tensor->type == GGML_TYPE_Q8_0 && ggml_n_dims(tensor) == 2 && ggml_is_contiguous(tensor);
 }
 
 namespace {

@@ -56,7 +56,7 @@ private:
 	std::unordered_map<const ggml_tensor*, Q8Matrix> matrices_;
 };
 
-/** Whether Q8Matrices can be made of it here. */
+/** Whether Q8Matrices can be made of it here, where it is in memory. */
 bool CanInterleave(const ggml_tensor* tensor);
 
 // Nodes of graphs, which the matrix must outlive.

@@ -98,6 +98,9 @@ private:
 
 // ---- weights (whisper_weights.cc) ----------------------------------------------------------------
 
+/** Whether the processor can read it where it lies. */
+bool InMemory(const ggml_tensor* tensor);
+
 /** A matrix of f16 or f32 in memory that Q8_0 divides evenly. */
 bool CanQuantise(const ggml_tensor* tensor);
 

@@ -492,17 +492,19 @@ size_t QuantiseDecoder(whisper_context* context, bool cross) {
 std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross) {
 	std::vector<const ggml_tensor*> tensors;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		if (IsOfDecoder(name, cross) && CanInterleave(tensor)) tensors.push_back(tensor);
+		if (IsOfDecoder(name, cross) && CanInterleave(tensor) && InMemory(tensor)) tensors.push_back(tensor);
 	}
 	return tensors.empty() ? nullptr : std::make_unique<const Q8Matrices>(tensors);
 }
 
 size_t ForgetInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
-	size_t saved = 0;
+	size_t size = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		if (matrices.Find(tensor) != nullptr) saved += Forget(tensor);
+		if (matrices.Find(tensor) == nullptr) continue;
+		(void)Forget(tensor);
+		size += ggml_nbytes(tensor);
 	}
-	return saved;
+	return size;
 }
 
 void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices) {

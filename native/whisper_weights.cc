@@ -13,13 +13,9 @@
 
 namespace earshot {
 
-namespace {
-
 bool InMemory(const ggml_tensor* tensor) {
 	return tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer);
 }
-
-}  // namespace
 
 bool CanQuantise(const ggml_tensor* tensor) {
 	return (tensor->type == GGML_TYPE_F16 || tensor->type == GGML_TYPE_F32) && ggml_n_dims(tensor) == 2 &&
