@@ -2,6 +2,7 @@
 // TypeScript. Each step is skipped while what it is made from is unchanged; a second run does nothing.
 //
 //   node scripts/setup.mjs             everything that running needs
+//   node scripts/setup.mjs --model     and a model that transcribes English, where there is none yet
 //   node scripts/setup.mjs --test      and the test models
 //   node scripts/setup.mjs --native    only what the addon needs
 //   node scripts/setup.mjs --compile   only the dependencies and the TypeScript
@@ -327,11 +328,16 @@ function setUp() {
 	}
 	if (argv.includes('--compile')) return;
 	fill(say);
-	const models = at('fixtures', 'make-models.mjs');
-	if (argv.includes('--test') && existsSync(models)) {
-		const result = spawnSync(process.execPath, [models, '--quiet'], { cwd: root, stdio: ['ignore', 2, 2] });
-		if (result.status !== 0) throw new SetupError(`fixtures/make-models.mjs ended with ${result.status}`);
-	}
+	if (argv.includes('--model')) runScript('scripts/model.mjs');
+	if (!argv.includes('--test')) return;
+	runScript('fixtures/make-models.mjs', '--quiet');
+	runScript('scripts/model.mjs', '--test');
+}
+
+/** In a process of its own, since it imports what the steps before have made. */
+function runScript(file, ...args) {
+	const { status } = spawnSync(process.execPath, [at(file), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
+	if (status !== 0) throw new SetupError(`${file} ended with ${status}`);
 }
 
 try {

@@ -1,0 +1,60 @@
+// Fetches Whisper tiny.en, so that a checkout transcribes English from its first minute. Run by scripts/setup.mjs.
+//
+//   node scripts/model.mjs           into the user's model folder and models.yaml, once for each checkout, and only
+//                                    where no model but the bundled digits is there
+//   node scripts/model.mjs --test    into build/models, for the tests
+//
+// Without a network it says so and ends well: digits are served, and the next run tries again.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { argv, execPath, stderr } from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const id = 'whisper-tiny.en';
+const say = (line) => stderr.write(`setup: ${line}\n`);
+const dist = (...path) => import(pathToFileURL(join(root, 'dist', ...path)).href);
+
+/** With a progress bar at a terminal. True where the model is there afterwards. */
+function pull(flags) {
+	const command = [join(root, 'dist', 'cli', 'main.js'), 'pull', id, ...flags];
+	return spawnSync(execPath, command, { stdio: ['ignore', 2, 2] }).status === 0;
+}
+
+function fetchForTests() {
+	const folder = join(root, 'build', 'models');
+	if (existsSync(join(folder, id, 'ggml-tiny.en.bin'))) return;
+	say(`fetching ${id} for the tests (75 MB)`);
+	if (!pull(['--model-dir', folder, '--config', join(folder, 'models.yaml')]))
+		say(`${id} could not be fetched: tests on real speech are skipped`);
+}
+
+async function fetchForUser() {
+	// One that its user has removed stays away.
+	const stamp = join(root, 'build', 'model.stamp');
+	if (existsSync(stamp)) return;
+	if (await servesDigitsOnly()) {
+		say(`fetching ${id} (75 MB), which transcribes English`);
+		if (!pull([])) {
+			say(`${id} could not be fetched: the bundled model is served, which knows the ten English digits only`);
+			return;
+		}
+	}
+	mkdirSync(dirname(stamp), { recursive: true });
+	writeFileSync(stamp, '');
+}
+
+async function servesDigitsOnly() {
+	const { whatToServe } = await dist('catalog', 'serving.js');
+	const { demoId } = await dist('catalog', 'demo.js');
+	try {
+		return whatToServe({}, root).defaultModel === demoId;
+	} catch {
+		// A mistake in models.yaml: the server says what it is.
+		return false;
+	}
+}
+
+if (argv.includes('--test')) fetchForTests();
+else await fetchForUser();
