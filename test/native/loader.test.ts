@@ -249,7 +249,8 @@ exports.cpuFeatures = exports.processorFlags = () => [];`,
 /** A copy of the compiled package without an addon. */
 function bare(): string {
 	const folder = installed();
-	copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
+	for (const name of ['package.json', 'levels.json'])
+		copyFileSync(path.join(root, name), path.join(folder, name));
 	for (const name of ['dist', 'node_modules', 'vendor', 'fixtures'])
 		symlinkSync(path.join(root, name), path.join(folder, name));
 	return folder;
