@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { EarshotError } from '../errors.js';
 
 /** One build of the addon among those for a platform. */
 export interface Level {
@@ -88,6 +89,18 @@ export function parseSysctl(text: string): ReadonlySet<string> | undefined {
 /** Whether products of 8-bit numbers are added up in 16 bits, which saturates: on x86 without VNNI. Pure. */
 export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
 	return arch === 'x64' && !flags.includes('avx512_vnni') && !flags.includes('avx_vnni');
+}
+
+/** What `addon().kernels()` may say, narrowest first. */
+export const kernelNames = ['none', 'avx2', 'avx512', 'vnni'] as const;
+
+/** The addon takes whatever it does not know for no bound. Throws `config_invalid`. */
+export function checkKernels(asked: string | undefined = process.env.EARSHOT_KERNELS): void {
+	if (asked === undefined || kernelNames.some((name) => name === asked)) return;
+	throw new EarshotError(
+		'config_invalid',
+		`Expected \`EARSHOT_KERNELS\` to be one of ${kernelNames.join(', ')}, got \`${asked}\``,
+	);
 }
 
 const ggmlNames: Readonly<Record<string, string>> = {

@@ -277,6 +277,17 @@ describe('where nothing can be loaded', () => {
 	});
 });
 
+it.runIf(process.arch === 'x64')(
+	'kernels are kept to those that EARSHOT_KERNELS names, which must be some',
+	() => {
+		const doctor = (kernels: string) => doctorIn(root, { EARSHOT_KERNELS: kernels }).stdout;
+		expect(doctor('none')).toMatch(/^ok {7}CPU .*; kernels: none$/m);
+		expect(doctor('sse')).toMatch(
+			/^MISSING {2}addon +Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, got `sse`$/m,
+		);
+	},
+);
+
 describe.runIf(isLinuxX64)('where a GPU package lacks a library', () => {
 	/** A folder of modules with a package for CUDA 99.0, whose libraries are on no machine. */
 	function modulesWithPackage(): string {
