@@ -8,7 +8,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Binding from '../../binding.js';
-import { cacheFolder, childEnvironment } from '../config.js';
+import { askedKernels, cacheFolder, childEnvironment } from '../config.js';
 import { EarshotError, type ErrorCode } from '../errors.js';
 import {
 	canRun,
@@ -85,7 +85,7 @@ export function addonChoice(): Choice {
 }
 
 function load(): { addon: typeof Binding; choice: Choice } {
-	checkKernels();
+	checkKernels(askedKernels());
 	const flags = processorFlags();
 	const { platform, arch } = process;
 	const trial = remembered(tryOut, flags);

@@ -95,7 +95,7 @@ export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
 export const kernelNames = ['none', 'avx2', 'avx512', 'vnni'] as const;
 
 /** The addon takes whatever it does not know for no bound. Throws `config_invalid`. */
-export function checkKernels(asked: string | undefined = process.env.EARSHOT_KERNELS): void {
+export function checkKernels(asked: string | undefined): void {
 	if (asked === undefined || kernelNames.some((name) => name === asked)) return;
 	throw new EarshotError(
 		'config_invalid',

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
+#include "attention.h"
 #include "check.h"
 #include "gelu.h"
 #include "int_matrix.h"
@@ -180,7 +182,64 @@ void TestQ8(size_t rows, size_t columns, size_t count, size_t parts) {
 	}
 }
 
+/** One token's attention to `positions` others, as ggml's node has it, of which some are hidden where `masked`. */
+void TestAttention(size_t heads, size_t positions, bool masked) {
+	constexpr size_t kWidth = 64;
+	Noise noise(static_cast<uint32_t>(heads * 1000 + positions));
+	const size_t state = heads * kWidth;
+	const std::unique_ptr<ggml_context, void (*)(ggml_context*)> context(
+		ggml_init({size_t{16} << 20, nullptr, false}), ggml_free);
+	ggml_context* in = context.get();
+	const auto count = [](size_t number) { return static_cast<int64_t>(number); };
+	const auto cache = [&] {
+		ggml_tensor* rows = ggml_new_tensor_2d(in, GGML_TYPE_F16, count(state), count(positions));
+		auto* numbers = static_cast<ggml_fp16_t*>(rows->data);
+		for (size_t i = 0; i < state * positions; i++) numbers[i] = ggml_fp32_to_fp16(3 * noise());
+		return ggml_view_3d(in, rows, kWidth, count(positions), count(heads), rows->nb[1], kWidth * sizeof(ggml_fp16_t), 0);
+	};
+	ggml_tensor *keys = cache(), *values = cache();
+	ggml_tensor* query = ggml_new_tensor_3d(in, GGML_TYPE_F32, kWidth, 1, count(heads));
+	auto* asked = static_cast<float*>(query->data);
+	for (size_t i = 0; i < state; i++) asked[i] = 3 * noise();
+	ggml_tensor* mask = masked ? ggml_new_tensor_2d(in, GGML_TYPE_F16, count(positions), 1) : nullptr;
+	const auto hidden = [&](size_t row) { return masked && row % 3 == 1; };
+	for (size_t row = 0; masked && row < positions; row++) {
+		static_cast<ggml_fp16_t*>(mask->data)[row] = ggml_fp32_to_fp16(hidden(row) ? -INFINITY : 0);
+	}
+	const float scale = 0.125F;
+	ggml_tensor* node = ggml_flash_attn_ext(in, query, keys, values, mask, scale, 0, 0);
+	EXPECT(CanAttend(node));
+	Attend(node);
+	const auto at = [&](const ggml_tensor* rows, size_t head, size_t row, size_t i) -> double {
+		return ggml_fp16_to_fp32(static_cast<const ggml_fp16_t*>(rows->data)[row * state + head * kWidth + i]);
+	};
+	for (size_t head = 0; head < heads; head++) {
+		std::vector<double> weights(positions);
+		double sum = 0;
+		for (size_t row = 0; row < positions; row++) {
+			double score = 0;
+			for (size_t i = 0; i < kWidth; i++) score += asked[head * kWidth + i] * at(keys, head, row, i);
+			sum += weights[row] = hidden(row) ? 0 : std::exp(scale * score);
+		}
+		for (size_t i = 0; i < kWidth; i++) {
+			double wanted = 0;
+			for (size_t row = 0; row < positions; row++) wanted += weights[row] / sum * at(values, head, row, i);
+			// e to a score that is off by 1e-6 of its parts.
+			ExpectNear(static_cast<float*>(node->data)[head * kWidth + i], wanted, 30, "head " + std::to_string(head));
+		}
+	}
+}
+
 }  // namespace
+
+TEST("a token's attention is what plain loops make") {
+	if (WidestKernels() < Kernels::kAvx512) return;
+	for (const size_t heads : {1, 6}) {
+		for (const size_t positions : {1, 15, 16, 33, 500}) {
+			for (const bool masked : {false, true}) TestAttention(heads, positions, masked);
+		}
+	}
+}
 
 TEST("half floats times vectors are what plain loops make, in every width of registers") {
 	for (const Kernels widest : {Kernels::kAvx2, Kernels::kAvx512}) {
