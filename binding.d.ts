@@ -292,7 +292,7 @@ export interface Encoder {
 	readonly [encoder]: true;
 }
 
-/** Whether Whisper's encoder can be had in integers: this build and this processor have AVX-512 VNNI. */
+/** Whether Whisper's encoder can be had in integers: this processor has AVX-512 VNNI. */
 export function integerEncoders(): boolean;
 
 /** A Whisper encoder on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
@@ -433,6 +433,11 @@ export function cpuFeatures(): string[];
  * differ by. None where nothing tells (Apple's processors).
  */
 export function processorFlags(): string[];
+/**
+ * The widest kernels of our own that are used here, whatever level the build is for: `none`, `avx2`, `avx512` or `vnni`.
+ * The environment variable EARSHOT_KERNELS, by the same names, has no more than that used.
+ */
+export function kernels(): 'none' | 'avx2' | 'avx512' | 'vnni';
 export function versions(): Versions;
 /** Loads the sherpa-onnx library and reads its version. Throws engine_missing. */
 export function sherpaVersion(libraryDir: string): SherpaInfo & { readonly gitSha: string };

@@ -717,6 +717,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("trimHeap", [](const Info&) { TrimHeap(); });
 	set("cpuFeatures", CpuFeatures);
 	set("processorFlags", ProcessorFlagsOf);
+	set("kernels", [](const Info& info) -> Napi::Value {
+		return Napi::String::New(info.Env(), kKernelNames[static_cast<size_t>(WidestKernels())]);
+	});
 	set("integerEncoders", [](const Info& info) -> Napi::Value { return Napi::Boolean::New(info.Env(), HasIntegers()); });
 	set("versions", Versions);
 	set("sherpaVersion", SherpaVersion);

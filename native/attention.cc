@@ -9,6 +9,7 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
+#include "processor.h"
 #include "vectors.h"
 
 namespace earshot {
@@ -92,7 +93,7 @@ float Parameter(const ggml_tensor* node, size_t at) {
 }  // namespace
 
 bool CanAttend(const ggml_tensor* node) {
-	if (node->op != GGML_OP_FLASH_ATTN_EXT || ggml_cpu_has_avx512() == 0) return false;
+	if (node->op != GGML_OP_FLASH_ATTN_EXT || WidestKernels() < Kernels::kAvx512) return false;
 	const ggml_tensor *query = node->src[0], *keys = node->src[1], *values = node->src[2], *mask = node->src[3];
 	const auto heads = static_cast<size_t>(query->ne[2]);
 	const bool plain = Parameter(node, 1) == 0 && Parameter(node, 2) == 0 && node->src[4] == nullptr;

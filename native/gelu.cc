@@ -1,8 +1,8 @@
 #include "gelu.h"
 
-#include <ggml-cpu.h>
 #include <ggml.h>
 
+#include "processor.h"
 #include "vectors.h"
 
 namespace earshot {
@@ -19,7 +19,7 @@ EARSHOT_WIDE void Gelu(const float* from, size_t count, float* to) {
 bool CanGelu(const ggml_tensor* node) {
 	return node->op == GGML_OP_UNARY && ggml_get_unary_op(node) == GGML_UNARY_OP_GELU && node->type == GGML_TYPE_F32 &&
 		node->src[0]->type == GGML_TYPE_F32 && ggml_is_contiguous(node) && ggml_is_contiguous(node->src[0]) &&
-		ggml_cpu_has_avx512() != 0;
+		WidestKernels() >= Kernels::kAvx512;
 }
 
 void ComputeGelu(ggml_tensor* node) {

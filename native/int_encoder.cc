@@ -148,9 +148,9 @@ struct Layer {
 	IntMatrix up, down;
 };
 
-/** A tensor that is not as the shape has it. */
+/** A tensor that is not as the shape has it, or not in memory. */
 struct Unexpected {
-	std::string name;
+	std::string name, why;
 };
 
 /** Reads tensors of any type; throws Unexpected. */
@@ -193,11 +193,17 @@ public:
 private:
 	const ggml_tensor* Find(const std::string& name, size_t count) const {
 		const ggml_tensor* tensor = tensor_(name);
-		const bool usable = tensor != nullptr && static_cast<size_t>(ggml_nelements(tensor)) == count &&
-			tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer) &&
-			ggml_is_contiguous(tensor) &&
-			(tensor->type == GGML_TYPE_F32 || ggml_get_type_traits(tensor->type)->to_float != nullptr);
-		if (!usable) throw Unexpected{name};
+		if (tensor == nullptr) throw Unexpected{name, "there is none"};
+		if (tensor->data == nullptr || tensor->buffer == nullptr) throw Unexpected{name, "it has no data"};
+		if (!ggml_backend_buffer_is_host(tensor->buffer)) {
+			throw Unexpected{name, std::string("it is on ") + ggml_backend_buffer_name(tensor->buffer)};
+		}
+		const bool readable =
+			tensor->type == GGML_TYPE_F32 || ggml_get_type_traits(tensor->type)->to_float != nullptr;
+		if (!readable) throw Unexpected{name, std::string("it is of ") + ggml_type_name(tensor->type)};
+		if (static_cast<size_t>(ggml_nelements(tensor)) != count || !ggml_is_contiguous(tensor)) {
+			throw Unexpected{name, "its shape is another"};
+		}
 		return tensor;
 	}
 
@@ -622,13 +628,13 @@ private:
 
 Expected<std::shared_ptr<const IntEncoder>> IntEncoder::Make(
 	Integers integers, Integers cross, const EncoderShape& shape, const TensorOf& tensor) {
-	if (!HasIntegers()) return Failure{"engine_missing", "integers need AVX-512 VNNI, in the processor and in this build"};
+	if (!HasIntegers()) return Failure{"engine_missing", "integers need a processor with AVX-512 VNNI"};
 	return Guarded("model_load_failed", "the encoder", [&]() -> Expected<std::shared_ptr<const IntEncoder>> {
 		try {
 			return std::shared_ptr<const IntEncoder>(
 				std::make_shared<const Encoder>(integers, cross, shape, Weights(tensor)));
 		} catch (const Unexpected& unexpected) {
-			return Failure{"model_load_failed", "tensor " + unexpected.name + " is not as expected"};
+			return Failure{"model_load_failed", "tensor " + unexpected.name + " is not as expected: " + unexpected.why};
 		}
 	});
 }

@@ -7,8 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include <ggml-cpu.h>
-
+#include "processor.h"
 #include "vectors.h"
 
 namespace earshot {
@@ -69,7 +68,7 @@ void IntMatrix::MultiplySome(
 
 #ifdef EARSHOT_VECTORS
 
-bool HasIntegers() { return ggml_cpu_has_avx512() != 0 && ggml_cpu_has_avx512_vnni() != 0; }
+bool HasIntegers() { return WidestKernels() >= Kernels::kVnni; }
 
 namespace {
 

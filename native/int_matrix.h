@@ -15,7 +15,7 @@ namespace earshot {
  */
 enum class Integers { k16, k8 };
 
-/** Whether the level that ggml is built for has those instructions. Nothing else below may be called without. */
+/** Whether the processor has those instructions. Nothing else below may be called without. */
 bool HasIntegers();
 
 /** How a row is cut: `count` blocks of `length` numbers, the last of them filled up with zeros. */

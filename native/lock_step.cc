@@ -5,6 +5,7 @@
 #include <exception>
 #include <thread>
 
+#include <ggml-backend.h>
 #include <ggml-impl.h>
 #include <ggml.h>
 
@@ -41,8 +42,9 @@ const void* WeightsOf(const ggml_tensor* node) {
 	const auto plain = [](const ggml_tensor* tensor) {
 		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
 	};
+	// ggml may have laid it out anew, in a buffer of another kind.
 	const bool can = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
-		ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
+		matrix->buffer != nullptr && ggml_backend_buffer_is_host(matrix->buffer) && ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
 		CanMultiply(static_cast<size_t>(matrix->ne[0]));
 	return can ? matrix : nullptr;
 }

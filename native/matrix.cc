@@ -120,26 +120,22 @@ __attribute__((target("avx2,fma,f16c"))) void Multiply256(const Piece& piece, co
 /** As many rows and vectors at once as there are registers for their sums. */
 constexpr size_t kMostRows = 4, kMostVectors = 6;
 
-struct Kernels {
+struct Tiles {
 	size_t rows;
 	/** By the number of vectors less one: of `rows` rows, and of one. */
 	std::array<Kernel, kMostVectors> many, one;
 };
 
 template <size_t... kCount>
-constexpr Kernels KernelsOf512(std::index_sequence<kCount...>) {
+constexpr Tiles TilesOf512(std::index_sequence<kCount...>) {
 	return {kMostRows, {Multiply512<kMostRows, kCount + 1>...}, {Multiply512<1, kCount + 1>...}};
 }
 template <size_t... kCount>
-constexpr Kernels KernelsOf256(std::index_sequence<kCount...>) {
+constexpr Tiles TilesOf256(std::index_sequence<kCount...>) {
 	return {2, {Multiply256<2, kCount + 1>...}, {Multiply256<1, kCount + 1>...}};
 }
-constexpr Kernels kOf512 = KernelsOf512(std::make_index_sequence<kMostVectors>());
-constexpr Kernels kOf256 = KernelsOf256(std::make_index_sequence<kMostVectors>());
-
-/** A forced level is kept to: these tell what ggml was compiled for. */
-bool Has512() { return ggml_cpu_has_avx512() != 0; }
-bool Has256() { return ggml_cpu_has_avx2() != 0 && ggml_cpu_has_fma() != 0 && ggml_cpu_has_f16c() != 0; }
+constexpr Tiles kOf512 = TilesOf512(std::make_index_sequence<kMostVectors>());
+constexpr Tiles kOf256 = TilesOf256(std::make_index_sequence<kMostVectors>());
 
 /** Vectors that go through a kernel together, as half floats and kStep numbers of each in turn. */
 struct Group {
@@ -168,7 +164,7 @@ std::vector<Group> Interleave(const float* const* vectors, size_t count, size_t 
 }
 
 /** Rows from `from` to `to`, with the lines at `ahead` asked for meanwhile. */
-void MultiplyStrip(const Kernels& kernels, const uint16_t* matrix, size_t columns, size_t from, size_t to,
+void MultiplyStrip(const Tiles& kernels, const uint16_t* matrix, size_t columns, size_t from, size_t to,
 	const char* ahead, const Group& group, float* const* products) {
 	std::array<float, kMostRows * kMostVectors> sums;
 	for (size_t column = 0; column < columns; column += kColumns) {
@@ -190,11 +186,11 @@ void MultiplyStrip(const Kernels& kernels, const uint16_t* matrix, size_t column
 
 }  // namespace
 
-bool CanMultiply(size_t columns) { return (Has512() || Has256()) && columns % kStep == 0; }
+bool CanMultiply(size_t columns) { return WidestKernels() >= Kernels::kAvx2 && columns % kStep == 0; }
 
 void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* const* vectors, float* const* products,
-	size_t count) {
-	const Kernels& kernels = Has512() ? kOf512 : kOf256;
+	size_t count, Kernels widest) {
+	const Tiles& kernels = widest >= Kernels::kAvx512 ? kOf512 : kOf256;
 	std::vector<float> numbers(columns * count);
 	const std::vector<Group> groups = Interleave(vectors, count, columns, numbers.data());
 	for (size_t row = 0; row < rows; row += kStrip) {
@@ -209,7 +205,7 @@ void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* 
 #else
 
 bool CanMultiply(size_t) { return false; }
-void Multiply(const uint16_t*, size_t, size_t, const float* const*, float* const*, size_t) {}
+void Multiply(const uint16_t*, size_t, size_t, const float* const*, float* const*, size_t, Kernels) {}
 
 #endif
 

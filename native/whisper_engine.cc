@@ -771,6 +771,8 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		auto file = ModelFile::Open(load.path);
 		if (!file) return file.failure();
 		auto loader = file->For<whisper_model_loader>();
+		std::optional<internals::PlainWeights> plain;
+		if (load.integers) plain.emplace();
 		std::unique_ptr<whisper_context, ContextFree> context(
 			whisper_init_with_params_no_state(&loader, params));
 		if (!context) return Failure{"model_load_failed", "whisper.cpp refused " + load.path};

@@ -210,6 +210,16 @@ std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int th
  * last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
 
+/** While it lives, models that this thread loads have their weights in plain memory, as the encoder in integers reads them,
+ * and not in the buffers that ggml lays them out anew in for its own products (CPU_REPACK, AMX). */
+class PlainWeights {
+public:
+	PlainWeights();
+	~PlainWeights();
+	PlainWeights(const PlainWeights&) = delete;
+	PlainWeights& operator=(const PlainWeights&) = delete;
+};
+
 /** Of the weights in the memory of the processor. What the decoder reads of it loses what 8 bits lose only where the
  * `decoder`, too, is in 8 bits: it is read anew for each token. */
 Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(

@@ -12,6 +12,8 @@
 #include <whisper.h>
 
 #include <cmath>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,7 @@ static ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, 
 static void Expand(ggml_cgraph* graph, ggml_tensor* tensor);
 static ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows);
 static ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numbers);
+static void* FindProcedure(ggml_backend_reg_t library, const char* name);
 }  // namespace earshot::internals
 
 // Called instead of whisper.cpp's own two, for the vectors it gives them are not const: theirs take 0.6 ms of each token,
@@ -34,7 +37,7 @@ static void whisper_compute_probs(
 
 // Its door for an encoder that is not its own; ours is below.
 #define WHISPER_USE_OPENVINO
-// Seven of its calls go through us; see below what for.
+// Eight of its calls go through us; see below what for.
 #define ggml_backend_tensor_get ::earshot::internals::GetTensor
 #define ggml_backend_buffer_clear ::earshot::internals::ClearBuffer
 #define ggml_backend_sched_graph_compute ::earshot::internals::Compute
@@ -42,6 +45,7 @@ static void whisper_compute_probs(
 #define ggml_build_forward_expand ::earshot::internals::Expand
 #define ggml_mul_mat ::earshot::internals::MultiplyMatrices
 #define ggml_get_rows ::earshot::internals::LookUp
+#define ggml_backend_reg_get_proc_address ::earshot::internals::FindProcedure
 #include <whisper.cpp>
 #undef ggml_backend_tensor_get
 #undef ggml_backend_buffer_clear
@@ -50,6 +54,7 @@ static void whisper_compute_probs(
 #undef ggml_build_forward_expand
 #undef ggml_mul_mat
 #undef ggml_get_rows
+#undef ggml_backend_reg_get_proc_address
 
 #include "ort.h"
 #include "whisper_internals.h"
@@ -91,6 +96,17 @@ Watch::Watch(whisper_context* context, whisper_state* state, const Q8Matrices* m
 	watch = this;
 }
 Watch::~Watch() { watch = nullptr; }
+
+static thread_local bool plain_weights = false;
+
+PlainWeights::PlainWeights() { plain_weights = true; }
+PlainWeights::~PlainWeights() { plain_weights = false; }
+
+/** By this one whisper.cpp asks for the further kinds of buffers of the processor. */
+void* FindProcedure(ggml_backend_reg_t library, const char* name) {
+	if (plain_weights && std::string_view(name) == "ggml_backend_dev_get_extra_bufts") return nullptr;
+	return ggml_backend_reg_get_proc_address(library, name);
+}
 
 /** What stands for the weights; nullptr where they stand for themselves. */
 static const Q8Matrix* Interleaved(const ggml_tensor* weights) {

@@ -79,7 +79,8 @@ async function make(backend, given) {
 	fill(say);
 	const ffmpeg = await buildFfmpeg({ target, oldGlibc: isGlibc, say });
 	const usual = [
-		'--CDEARSHOT_NATIVE=OFF',
+		// Beside a GPU the processor does little; these run wherever one may be.
+		`--CDEARSHOT_LEVEL=${arch === 'x64' ? 'x86-64-v3' : 'armv8.0'}`,
 		`--CDEARSHOT_FFMPEG=${ffmpeg}`,
 		...(isGlibc ? [`--CDEARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
 		...(await backends[backend].options()),

@@ -24,7 +24,8 @@ const parts = {
 	'demo model': { pattern: /^fixtures\/demo-digits\/[\w.-]+\.(onnx|txt|wav|md)$/, bound: 3 },
 	'units, compose file': { pattern: /^deploy\//, bound: 0.05 },
 	papers: {
-		pattern: /^(README\.md|CHANGELOG\.md|LICENSE|NOTICE|package\.json|binding\.d\.ts|sbom\.cdx\.json)$/,
+		pattern:
+			/^(README\.md|CHANGELOG\.md|LICENSE|NOTICE|package\.json|binding\.d\.ts|levels\.json|sbom\.cdx\.json)$/,
 		bound: 1,
 	},
 };
@@ -38,6 +39,7 @@ const needed = [
 	'dist/index.d.ts',
 	'dist/pool/host-main.js',
 	'binding.d.ts',
+	'levels.json',
 	'vendor/silero-vad/silero_vad_v6.onnx',
 	'native/onnxruntime-cpu.conf',
 	'fixtures/demo-digits/model.onnx',

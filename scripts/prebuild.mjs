@@ -41,7 +41,6 @@ async function prebuild(target, only) {
 	fill(say);
 	const ffmpeg = await buildFfmpeg({ target, oldGlibc, say });
 	const common = [
-		'EARSHOT_NATIVE=OFF',
 		`EARSHOT_FFMPEG=${ffmpeg}`,
 		...(oldGlibc ? [`EARSHOT_SYSROOT=${await sysroot(arch, say)}`] : []),
 		...(platform === 'darwin' ? ['EARSHOT_METAL=ON', 'CMAKE_OSX_DEPLOYMENT_TARGET=11.0'] : []),

@@ -4,7 +4,7 @@
 //   node scripts/setup.mjs             everything that running needs
 //   node scripts/setup.mjs --model     and a model that transcribes English, where there is none yet
 //   node scripts/setup.mjs --test      and the test models
-//   node scripts/setup.mjs --native    only what the addon needs
+//   node scripts/setup.mjs --native    the addon, built for the level of levels.json that this processor has
 //   node scripts/setup.mjs --compile   only the dependencies and the TypeScript
 //   … --quiet                          speak only of failures and of the long build
 //   … --CDEARSHOT_CUDA=ON              an option of CMakeLists.txt; kept for later runs
@@ -24,10 +24,10 @@ import {
 	statSync,
 	writeFileSync,
 } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import process, { argv, exit, platform, stderr } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fill } from './vendor.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -227,13 +227,42 @@ function installSystemPackages() {
 	throw new SetupError(`the native build needs ${names}. Install with:\n${advice.join('\n')}`);
 }
 
+/**
+ * CMake's options, with the level of levels.json that this processor has: on a lesser one, or a greater one, the addon is
+ * built anew. Where the system does not tell what the processor has, CMake asks it. Needs the compiled TypeScript.
+ */
+async function nativeOptions() {
+	const given = cmakeOptions();
+	const { canRun, levelsFor, levelToBuild, processorFlags } = await import(
+		pathToFileURL(at('dist', 'engines', 'processor.js')).href
+	);
+	const flags = processorFlags();
+	const level = levelToBuild(platform, process.arch, flags);
+	const option = '--CDEARSHOT_LEVEL=';
+	const asked = given.find((each) => each.startsWith(option));
+	if (asked === undefined) return level === undefined ? given : [...given, `${option}${level.name}`];
+	const wanted = levelsFor(platform, process.arch).find(({ name }) => `${option}${name}` === asked);
+	if (wanted !== undefined && !canRun(wanted, flags))
+		throw new SetupError(
+			`Expected EARSHOT_LEVEL to be a level that this processor has, got \`${wanted.name}\`; build with: ` +
+				`npm run build:native -- ${option}${level?.name ?? ''}`,
+		);
+	return given;
+}
+
 const native = {
 	product: at('build', 'Release', 'earshot.node'),
 	stamp: at('build', 'native.stamp'),
-	// The processor, because the build uses every instruction it has.
-	hash: () =>
-		hashOf(['CMakeLists.txt', 'native', 'vendor/pins.json'], cmakeOptions(), process.arch, cpus()[0]?.model),
-	make() {
+	// Windows alone does not tell without a program of its own; a processor's name stands for what it has.
+	hash: async () =>
+		hashOf(
+			['CMakeLists.txt', 'levels.json', 'native', 'vendor/pins.json'],
+			await nativeOptions(),
+			process.arch,
+			platform === 'win32' ? process.env.PROCESSOR_IDENTIFIER : undefined,
+		),
+	async make() {
+		const options = await nativeOptions();
 		installSystemPackages();
 		fill(say);
 		tell('setup: building the native addon (minutes at first)');
@@ -242,7 +271,7 @@ const native = {
 			run(
 				'the native build',
 				process.execPath,
-				[at('node_modules', 'cmake-js', 'bin', 'cmake-js'), step, ...cmakeOptions()],
+				[at('node_modules', 'cmake-js', 'bin', 'cmake-js'), step, ...options],
 				{
 					CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
 				},
@@ -271,8 +300,13 @@ const compiled = {
 	},
 };
 
-function isDone({ product, stamp, hash }) {
-	return existsSync(product) && readText(stamp) === hash();
+async function isDone({ product, stamp, hash }) {
+	return existsSync(product) && readText(stamp) === (await hash());
+}
+
+async function allDone(steps) {
+	for (const step of steps) if (!(await isDone(step))) return false;
+	return true;
 }
 
 // ---- one at a time -------------------------------------------------------------------------------
@@ -308,21 +342,21 @@ function acquireLock() {
 	}
 }
 
-function setUp() {
+async function setUp() {
 	const [major, minor] = process.versions.node.split('.').map(Number);
 	if (major < 20 || (major === 20 && minor < 19)) {
 		throw new SetupError(`Earshot needs Node 20.19 or newer; this is ${process.versions.node}`);
 	}
-	const steps = [dependencies];
+	// The native step asks the compiled TypeScript for its level.
+	const steps = [dependencies, compiled];
 	if (!argv.includes('--compile')) steps.push(native);
-	if (!argv.includes('--native')) steps.push(compiled);
-	if (steps.some((step) => !isDone(step)) || argv.some((argument) => argument.startsWith('--CD'))) {
+	if (!(await allDone(steps)) || argv.some((argument) => argument.startsWith('--CD'))) {
 		acquireLock();
 		for (const step of steps) {
-			if (isDone(step)) continue;
+			if (await isDone(step)) continue;
 			// Before: what is edited meanwhile is made the next time.
-			const hash = step.hash();
-			step.make();
+			const hash = await step.hash();
+			await step.make();
 			writeFileSync(step.stamp, hash);
 		}
 	}
@@ -341,7 +375,7 @@ function runScript(file, ...args) {
 }
 
 try {
-	setUp();
+	await setUp();
 } catch (error) {
 	if (!(error instanceof SetupError)) throw error;
 	tell(`setup: ${error.message}`);

@@ -484,6 +484,11 @@ export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.
 	};
 }
 
+/** The widest kernels that Earshot's own code may use; undefined = any that the processor has. */
+export function askedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
+	return env.EARSHOT_KERNELS;
+}
+
 /** Clips at once: as set, else one per thread. */
 export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
 	return lanes === 0 ? numThreads : lanes;

@@ -42,7 +42,7 @@ function nativeFindings(): Finding[] {
 		return [
 			...addonFindings(),
 			{ ok: true, what: 'whisper.cpp', detail: `${versions.whisper}, ggml ${versions.ggml}` },
-			{ ok: true, what: 'CPU', detail: native.cpuFeatures().join(' ') },
+			{ ok: true, what: 'CPU', detail: `${native.cpuFeatures().join(' ')}; kernels: ${native.kernels()}` },
 			...devices.map(({ name, kind, description, memoryBytes }) => ({
 				ok: true,
 				what: 'device',

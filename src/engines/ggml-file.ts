@@ -9,6 +9,8 @@ export interface WhisperShape {
 	readonly audioHeads: number;
 	readonly audioLayers: number;
 	readonly mels: number;
+	/** Width of the decoder. */
+	readonly textState: number;
 }
 
 export interface GgmlTensor {
@@ -57,9 +59,9 @@ function readWhisper(file: Walk): GgmlFile {
 		{ length: 11 },
 		() => file.integer(),
 	);
-	const [mels = 0, versioned = -1] = rest.slice(4);
+	const [, textState = 0, , , mels = 0, versioned = -1] = rest;
 	const type = versioned % versionFactor;
-	const shape = { audioContext, audioState, audioHeads, audioLayers, mels };
+	const shape = { audioContext, audioState, audioHeads, audioLayers, mels, textState };
 	const quantised = !plainTypes.includes(type);
 	if (quantised && !blockTypes.includes(type)) return { shape, quantised, tensors: new Map() };
 	file.skip(4 * file.integer() * file.integer());

@@ -8,9 +8,16 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Binding from '../../binding.js';
-import { cacheFolder, childEnvironment } from '../config.js';
+import { askedKernels, cacheFolder, childEnvironment } from '../config.js';
 import { EarshotError, type ErrorCode } from '../errors.js';
-import { canRun, lackingFor, levelsFor, prebuiltPlatforms, processorFlags } from './processor.js';
+import {
+	canRun,
+	checkKernels,
+	lackingFor,
+	levelsFor,
+	prebuiltPlatforms,
+	processorFlags,
+} from './processor.js';
 
 /** Folder that holds package.json, whether this file runs from src/ or dist/. */
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -78,6 +85,7 @@ export function addonChoice(): Choice {
 }
 
 function load(): { addon: typeof Binding; choice: Choice } {
+	checkKernels(askedKernels());
 	const flags = processorFlags();
 	const { platform, arch } = process;
 	const trial = remembered(tryOut, flags);

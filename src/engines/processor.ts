@@ -2,53 +2,53 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { EarshotError } from '../errors.js';
 
 /** One build of the addon among those for a platform. */
 export interface Level {
-	/** Its folder below `prebuilds/<platform>-<arch>/`; CMakeLists.txt knows it by the same name. */
+	/** Its folder below `prebuilds/<platform>-<arch>/`, and what CMake's `EARSHOT_LEVEL` calls it. */
 	readonly name: string;
 	/** Instruction sets, as Linux calls them in /proc/cpuinfo. */
 	readonly needs: readonly string[];
 }
 
-const v2 = ['sse4_2', 'popcnt', 'ssse3'];
-const v3 = [...v2, 'avx', 'avx2', 'bmi2', 'fma', 'f16c'];
-const v4 = [...v3, 'avx512f', 'avx512cd', 'avx512bw', 'avx512dq', 'avx512vl'];
-const armv82 = ['asimd', 'asimddp', 'asimdhp'];
+interface Levels {
+	/** `ggml` and `march` say what the build assumes, for native/levels.cmake. */
+	readonly levels: Readonly<Record<string, { readonly needs: readonly string[] }>>;
+	/** Best first. The last one is what node-gyp-build finds. */
+	readonly platforms: Readonly<Record<string, readonly string[]>>;
+}
 
-const levels: Readonly<Record<string, readonly Level[]>> = {
-	'linux-x64': [
-		{ name: 'x86-64-v4-vnni', needs: [...v4, 'avx512_vnni', 'avx512vbmi'] },
-		{ name: 'x86-64-v4', needs: v4 },
-		{ name: 'x86-64-v3-vnni', needs: [...v3, 'avx_vnni'] },
-		{ name: 'x86-64-v3', needs: v3 },
-		{ name: 'x86-64-v2', needs: v2 },
-	],
-	'linux-arm64': [
-		{ name: 'armv8.6', needs: [...armv82, 'i8mm'] },
-		{ name: 'armv8.2', needs: armv82 },
-		{ name: 'armv8.0', needs: ['asimd'] },
-	],
-	'darwin-x64': [
-		{ name: 'x86-64-v3', needs: v3 },
-		{ name: 'x86-64-v2', needs: v2 },
-	],
-	// Every Mac with Apple's own processor.
-	'darwin-arm64': [{ name: 'armv8.4', needs: [] }],
-	// Microsoft's compiler makes AVX-512 code that is slower than its AVX2 code.
-	'win32-x64': [
-		{ name: 'x86-64-v3', needs: v3 },
-		{ name: 'x86-64-v2', needs: v2 },
-	],
-};
+/**
+ * AVX-512 with BF16 is no level: no kernel for F16 or quantised weights uses it. AMX and AVX512-FP16 are none: they
+ * change what ggml makes. Every Mac with Apple's own processor has armv8.4. Microsoft's compiler makes AVX-512 code
+ * that is slower than its AVX2 code.
+ */
+const { levels, platforms } = JSON.parse(
+	readFileSync(new URL('../../levels.json', import.meta.url), 'utf8'),
+) as Levels;
 
 /** Best first; the last one is what node-gyp-build finds. None for a platform without prebuilt binaries. */
 export function levelsFor(platform: string, arch: string): readonly Level[] {
-	return levels[`${platform}-${arch}`] ?? [];
+	return (platforms[`${platform}-${arch}`] ?? []).map((name) => ({ name, needs: levels[name]?.needs ?? [] }));
 }
 
 /** Platforms with prebuilt binaries, e.g. `linux-x64`. */
-export const prebuiltPlatforms: readonly string[] = Object.keys(levels);
+export const prebuiltPlatforms: readonly string[] = Object.keys(platforms);
+
+/**
+ * The level that a build here is for. Undefined where the platform has none, and where more than one is possible and
+ * the system does not tell: then CMake asks the processor.
+ */
+export function levelToBuild(
+	platform: string,
+	arch: string,
+	flags: ReadonlySet<string> | undefined,
+): Level | undefined {
+	const possible = levelsFor(platform, arch);
+	if (flags === undefined) return possible.length === 1 ? possible[0] : undefined;
+	return possible.find((level) => canRun(level, flags));
+}
 
 /** Where `flags` is undefined, the system does not tell: then each is tried, and the processor asked. */
 export function canRun({ needs }: Level, flags: ReadonlySet<string> | undefined): boolean {
@@ -89,6 +89,18 @@ export function parseSysctl(text: string): ReadonlySet<string> | undefined {
 /** Whether products of 8-bit numbers are added up in 16 bits, which saturates: on x86 without VNNI. Pure. */
 export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
 	return arch === 'x64' && !flags.includes('avx512_vnni') && !flags.includes('avx_vnni');
+}
+
+/** What `addon().kernels()` may say, narrowest first. */
+export const kernelNames = ['none', 'avx2', 'avx512', 'vnni'] as const;
+
+/** The addon takes whatever it does not know for no bound. Throws `config_invalid`. */
+export function checkKernels(asked: string | undefined): void {
+	if (asked === undefined || kernelNames.some((name) => name === asked)) return;
+	throw new EarshotError(
+		'config_invalid',
+		`Expected \`EARSHOT_KERNELS\` to be one of ${kernelNames.join(', ')}, got \`${asked}\``,
+	);
 }
 
 const ggmlNames: Readonly<Record<string, string>> = {

@@ -4,10 +4,10 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Encoder } from '../../binding.js';
 import type { EncoderName } from '../config.js';
-import { asEarshotError } from '../errors.js';
+import { asEarshotError, type ErrorCode } from '../errors.js';
 import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
 import { type GgmlFile, readGgml } from './ggml-file.js';
-import { addon, guarded } from './native.js';
+import { addon, fromNative, guarded } from './native.js';
 import { saturatesInt8 } from './processor.js';
 import { runtimeFile } from './sherpa-library.js';
 
@@ -46,6 +46,13 @@ interface Facts {
 	readonly quantised: boolean;
 	/** The tensors are of types that are known here. */
 	readonly readable: boolean;
+	/** What has been found not to do for the file. */
+	readonly refused: readonly Refusal[];
+}
+
+export interface Refusal {
+	readonly encoder: Choice['encoder'];
+	readonly why: string;
 }
 
 export interface Choice {
@@ -54,34 +61,40 @@ export interface Choice {
 	readonly reason: string;
 }
 
-/** Pure. */
+/** Integers, else ONNX Runtime, else ggml: what the settings, the file and the machine allow. Pure. */
 export function chooseEncoder(facts: Facts): Choice {
 	const { wanted, onGpu, hasIntegers, quantised } = facts;
 	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return { encoder: 'ggml', reason: '' };
 	const inIntegers = wanted === 'int16' || wanted === 'int8';
 	if (inIntegers && onGpu)
 		return { encoder: 'ggml', reason: `the model is on a GPU, and ${wanted} is for processors` };
-	if (inIntegers && hasIntegers) return { encoder: wanted, reason: '' };
 	// What is quantised is to be small in memory, and the weights of int16 are not.
-	if (wanted === 'auto' && hasIntegers && !quantised) return { encoder: 'int16', reason: '' };
+	const integers = inIntegers ? wanted : wanted === 'auto' && hasIntegers && !quantised ? 'int16' : undefined;
+	if (integers === undefined) return chooseSession(facts);
+	const unfit = hasIntegers ? whyNot(integers, facts) : `no ${integers} by this build on this processor`;
+	if (unfit === undefined) return { encoder: integers, reason: '' };
 	const { encoder, reason } = chooseSession(facts);
-	if (!inIntegers) return { encoder, reason };
-	return {
-		encoder,
-		reason: [`no ${wanted} by this build on this processor`, reason].filter((each) => each !== '').join('; '),
-	};
+	return { encoder, reason: [unfit, reason].filter((each) => each !== '').join('; ') };
 }
 
 const isQuantised = 'the model is quantised';
 
-function chooseSession({ wanted, hasLibrary, quantised, readable }: Facts): Choice {
+function whyNot(encoder: Choice['encoder'], { refused }: Facts): string | undefined {
+	const refusal = refused.find((each) => each.encoder === encoder);
+	return refusal && `no ${encoder} for this model: ${refusal.why}`;
+}
+
+function chooseSession(facts: Facts): Choice {
+	const { wanted, hasLibrary, quantised, readable } = facts;
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
 	const inInt8 = wanted === 'onnx-int8' || wanted === 'int8';
 	// What is quantised is to be small in memory, and f32 weights are not.
 	if (quantised && !inInt8) return ggml(isQuantised);
 	if (!readable) return ggml(`${isQuantised}, in a way that cannot be read for another encoder`);
 	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not here');
-	return { encoder: inInt8 ? 'onnx-int8' : 'onnx', reason: '' };
+	const encoder = inInt8 ? 'onnx-int8' : 'onnx';
+	const unfit = whyNot(encoder, facts);
+	return unfit === undefined ? { encoder, reason: '' } : ggml(unfit);
 }
 
 /** Two sessions cost the weights twice: those of the small model are within it, those of the medium one are not. */
@@ -97,12 +110,23 @@ export function sessionThreads(maxThreads: number, weightBytes: number): readonl
 
 type Wishes = Pick<EncoderSettings, 'wanted' | 'libraryDir' | 'useGpu'>;
 
-/** What would encode for a file, as far as can be told without loading it. */
-export function encoderFor(settings: Pick<EncoderSettings, 'path' | keyof Wishes>): Choice {
-	return encoderOf(read(settings.path), settings);
+/** What encodes for a file, found out without loading its weights: as `loadWithEncoder` has it while there is memory. */
+export function encoderFor({ path: file, ...wishes }: Pick<EncoderSettings, 'path' | keyof Wishes>): Choice {
+	const choice = encoderOf(read(file), wishes, []);
+	if (wishes.libraryDir === undefined || !/^onnx/.test(choice.encoder)) return choice;
+	try {
+		addon().sherpaVersion(wishes.libraryDir);
+		return choice;
+	} catch (thrown) {
+		return { encoder: 'ggml', reason: asEarshotError(fromNative(thrown)).message };
+	}
 }
 
-function encoderOf(file: GgmlFile | undefined, { wanted, libraryDir, useGpu }: Wishes): Choice {
+function encoderOf(
+	file: GgmlFile | undefined,
+	{ wanted, libraryDir, useGpu }: Wishes,
+	refused: readonly Refusal[],
+): Choice {
 	// The loader says what is wrong with it.
 	if (file === undefined) return { encoder: 'ggml', reason: '' };
 	const onGpu =
@@ -117,31 +141,84 @@ function encoderOf(file: GgmlFile | undefined, { wanted, libraryDir, useGpu }: W
 		hasIntegers: addon().integerEncoders(),
 		quantised: file.quantised,
 		readable: file.tensors.size > 0,
+		refused: [...refusalsOf(file), ...refused],
 	});
 }
 
+/** What the file itself rules out. Pure. */
+export function refusalsOf(file: GgmlFile): readonly Refusal[] {
+	const { audioState, textState } = file.shape;
+	const refused: Refusal[] = [];
+	if (audioState !== textState) {
+		const why = `its encoder is ${audioState} wide and its decoder ${textState}`;
+		refused.push({ encoder: 'int16', why }, { encoder: 'int8', why });
+	}
+	if (!file.quantised) {
+		try {
+			encoderGraph(file, '');
+		} catch (thrown) {
+			const why = thrown instanceof Error ? thrown.message : String(thrown);
+			refused.push({ encoder: 'onnx', why });
+		}
+	}
+	return refused;
+}
+
+/** What may be wrong with an encoder for a model, and not with the model. */
+const unfitCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+	'model_load_failed',
+	'engine_missing',
+	'out_of_memory',
+]);
+
+/**
+ * Loads a model with the encoder that it gets, and where that one does not take the model with the next. Throws what
+ * `load` throws with ggml's, which takes every model.
+ */
+export async function loadWithEncoder<T>(
+	settings: EncoderSettings,
+	load: (encoders: Encoders) => Promise<T>,
+): Promise<Choice & { readonly model: T }> {
+	const refused: Refusal[] = [];
+	for (;;) {
+		const encoders = await loadEncoders(settings, refused);
+		const { encoder, reason } = encoders;
+		try {
+			return { model: await load(encoders), encoder, reason };
+		} catch (thrown) {
+			const { code, message } = asEarshotError(thrown);
+			if (encoder === 'ggml' || !unfitCodes.has(code)) throw thrown;
+			refused.push({ encoder, why: message });
+		}
+	}
+}
+
 /** Never throws for want of an encoder: where 8-bit weights cannot be had, the exact ones are, and ggml's always. */
-export async function loadEncoders(settings: EncoderSettings): Promise<Encoders> {
+export async function loadEncoders(
+	settings: EncoderSettings,
+	refused: readonly Refusal[] = [],
+): Promise<Encoders> {
 	const ggml = (reason: string): Encoders => ({ encoder: 'ggml', encoders: [], reason });
 	const file = read(settings.path);
-	const { encoder, reason } = encoderOf(file, settings);
+	const { encoder, reason } = encoderOf(file, settings, refused);
 	const bits = encoderBits(encoder);
 	if (bits !== undefined) return { encoder, encoders: [], encoderBits: bits, reason };
 	if (encoder === 'ggml' || file === undefined || settings.libraryDir === undefined) return ggml(reason);
 	const load = { ...settings, libraryDir: settings.libraryDir };
+	const because = (...reasons: readonly string[]) => reasons.filter((each) => each !== '').join('; ');
 	let note = reason;
 	if (encoder === 'onnx-int8') {
 		try {
 			return { encoder, encoders: await loadInt8(load), reason };
 		} catch (thrown) {
-			note = `no 8-bit encoder: ${asEarshotError(thrown).message}`;
-			if (file.quantised) return ggml(note);
+			note = because(reason, `no 8-bit encoder: ${asEarshotError(thrown).message}`);
+			if (file.quantised || refused.some((each) => each.encoder === 'onnx')) return ggml(note);
 		}
 	}
 	try {
 		return { encoder: 'onnx', encoders: await loadSessions(settings.path, file, load), reason: note };
 	} catch (thrown) {
-		return ggml(asEarshotError(thrown).message);
+		return ggml(because(note, asEarshotError(thrown).message));
 	}
 }
 

@@ -17,7 +17,7 @@ import type {
 } from './engine.js';
 import { addon, guarded, transcribeBatch } from './native.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from './tokens.js';
-import { type EncoderSettings, loadEncoders } from './whisper-encoder.js';
+import { type EncoderSettings, loadWithEncoder } from './whisper-encoder.js';
 
 export interface WhisperSettings {
 	readonly id: string;
@@ -109,19 +109,22 @@ const parakeetCapabilities: Capabilities = {
 };
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
-	const { encoder, reason, ...encoders } = await loadEncoders({ ...settings, wanted: settings.encoder });
-	const model = await guarded(() =>
-		addon().loadWhisper({
-			path: settings.path,
-			// The express lane's too.
-			lanes: settings.lanes + 1,
-			maxThreads: settings.maxThreads,
-			useGpu: settings.useGpu,
-			gpuDevice: settings.gpuDevice,
-			alignmentHeads: settings.alignmentHeads,
-			...encoders,
-			quantiseDecoder: settings.decoderWeights === 'q8_0',
-		}),
+	const wishes = { ...settings, wanted: settings.encoder };
+	const { model, encoder, reason } = await loadWithEncoder(wishes, ({ encoders, encoderBits }) =>
+		guarded(() =>
+			addon().loadWhisper({
+				path: settings.path,
+				// The express lane's too.
+				lanes: settings.lanes + 1,
+				maxThreads: settings.maxThreads,
+				useGpu: settings.useGpu,
+				gpuDevice: settings.gpuDevice,
+				alignmentHeads: settings.alignmentHeads,
+				encoders,
+				...(encoderBits === undefined ? {} : { encoderBits }),
+				quantiseDecoder: settings.decoderWeights === 'q8_0',
+			}),
+		),
 	);
 	const name = encoder === 'onnx-int8' ? `${model.info.encoder} (${encoder})` : model.info.encoder;
 	return new WhisperEngine(model, settings, {

@@ -7,7 +7,7 @@ export interface Hyperparameters {
 	readonly audioLayers: number;
 	readonly textLayers: number;
 	readonly mels: number;
-	readonly type: 'f16' | 'q8_0';
+	readonly type: 'f16' | 'q4_0' | 'q8_0';
 }
 
 interface Ggml {

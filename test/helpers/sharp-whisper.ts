@@ -23,7 +23,7 @@ function noise(seed: number): () => number {
 
 export function writeSharpWhisper(
 	file: string,
-	type: 'f16' | 'q8_0' = 'f16',
+	type: 'f16' | 'q4_0' | 'q8_0' = 'f16',
 	/** `broken`: the tensor whose first number is none. */
 	changes: { readonly state?: number; readonly heads?: number; readonly broken?: string } = {},
 ): void {

@@ -249,7 +249,8 @@ exports.cpuFeatures = exports.processorFlags = () => [];`,
 /** A copy of the compiled package without an addon. */
 function bare(): string {
 	const folder = installed();
-	copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
+	for (const name of ['package.json', 'levels.json'])
+		copyFileSync(path.join(root, name), path.join(folder, name));
 	for (const name of ['dist', 'node_modules', 'vendor', 'fixtures'])
 		symlinkSync(path.join(root, name), path.join(folder, name));
 	return folder;
@@ -275,6 +276,17 @@ describe('where nothing can be loaded', () => {
 		expect(line).toMatch(/neither is there .*npm install earshot.*npm run build:native/);
 	});
 });
+
+it.runIf(process.arch === 'x64')(
+	'kernels are kept to those that EARSHOT_KERNELS names, which must be some',
+	() => {
+		const doctor = (kernels: string) => doctorIn(root, { EARSHOT_KERNELS: kernels }).stdout;
+		expect(doctor('none')).toMatch(/^ok {7}CPU .*; kernels: none$/m);
+		expect(doctor('sse')).toMatch(
+			/^MISSING {2}addon +Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, got `sse`$/m,
+		);
+	},
+);
 
 describe.runIf(isLinuxX64)('where a GPU package lacks a library', () => {
 	/** A folder of modules with a package for CUDA 99.0, whose libraries are on no machine. */

@@ -7,6 +7,8 @@ import { generated, root, samplesOf } from '../helpers/fixtures.js';
 import { usualLoad } from '../helpers/whisper-usual.mjs';
 import { addon, inChild, loadWhisper, textOf, tonesModel, whisperClip } from './addon.js';
 
+/** Whether clips are decoded in step: one after the other they are right as well, but the endless one keeps the rest. */
+const inStep = addon.kernels() !== 'none';
 const open: Binding.WhisperModel[] = [];
 afterAll(() => Promise.all(open.map((model) => model.close())));
 
@@ -55,7 +57,7 @@ function seen(raw: Binding.RawResult) {
 describe('a batch of clips', () => {
 	test('says what they say alone, on a state that heard something else before', async () => {
 		const model = await load();
-		expect(model.info.clipsTogether).toBe(4);
+		expect(model.info.clipsTogether).toBe(inStep ? 4 : 1);
 		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
 		const clips = names.map(samplesOf);
 		const alone: ReturnType<typeof seen>[] = [];
@@ -104,7 +106,7 @@ describe('a batch of clips', () => {
 		expect((await Promise.all(made)).map(seen)).toEqual(alone);
 	});
 
-	test('gives the places of clips that are done to others, though it goes on', async () => {
+	test.runIf(inStep)('gives the places of clips that are done to others, though it goes on', async () => {
 		const model = await load();
 		const [endless, ...short] = model.transcribeBatch(
 			[repeated(samplesOf('tones-minute'), 8), ...['tones-a', 'tones-abc', 'tones-a'].map(samplesOf)],
@@ -151,19 +153,22 @@ describe('a batch of clips', () => {
 		expect(after && textOf(after)).toBe('alpha bravo charlie');
 	});
 
-	test('tells of each clip when it is done, and ends one in the middle while the others go on', async () => {
-		const model = await load();
-		const alone = seen(await model.transcribe(samplesOf('tones-deadbead'), whisperClip));
-		const [endless, other, short] = model.transcribeBatch(
-			[repeated(samplesOf('tones-minute'), 8), samplesOf('tones-deadbead'), samplesOf('tones-a')],
-			{ ...whisperClip, clip: 7 },
-		);
-		const ended = endless && codeOf(endless);
-		expect(await short?.then(textOf)).toBe('alpha');
-		model.cancel(7, 0);
-		expect(await ended).toBe('cancelled');
-		expect(await other?.then(seen)).toEqual(alone);
-	});
+	test.runIf(inStep)(
+		'tells of each clip when it is done, and ends one in the middle while the others go on',
+		async () => {
+			const model = await load();
+			const alone = seen(await model.transcribe(samplesOf('tones-deadbead'), whisperClip));
+			const [endless, other, short] = model.transcribeBatch(
+				[repeated(samplesOf('tones-minute'), 8), samplesOf('tones-deadbead'), samplesOf('tones-a')],
+				{ ...whisperClip, clip: 7 },
+			);
+			const ended = endless && codeOf(endless);
+			expect(await short?.then(textOf)).toBe('alpha');
+			model.cancel(7, 0);
+			expect(await ended).toBe('cancelled');
+			expect(await other?.then(seen)).toEqual(alone);
+		},
+	);
 
 	test('is not disturbed by one that is cancelled at whatever moment', async () => {
 		const model = await load();

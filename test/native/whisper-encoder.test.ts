@@ -6,13 +6,14 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { Int8Store } from '../../src/catalog/int8-store.js';
+import { encoderNames } from '../../src/config.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { readGgml } from '../../src/engines/ggml-file.js';
 import { OnnxGraph } from '../../src/engines/onnx-graph.js';
 import { saturatesInt8 } from '../../src/engines/processor.js';
 import { runtimeFile } from '../../src/engines/sherpa-library.js';
 import { loadWhisper as loadEngine } from '../../src/engines/whisper.js';
-import { loadEncoders } from '../../src/engines/whisper-encoder.js';
+import { encoderFor, loadEncoders } from '../../src/engines/whisper-encoder.js';
 import { EarshotError } from '../../src/errors.js';
 import { generated, samplesOf } from '../helpers/fixtures.js';
 import { melFilters } from '../helpers/ggml.js';
@@ -250,14 +251,18 @@ describe.skipIf(!addon.integerEncoders())('what the encoder makes in integers', 
 		expect(made.every((number) => Number.isNaN(number))).toBe(true);
 	});
 
-	test('of a quantised model is that of the numbers that it has', async () => {
-		const quantised = path.join(folder, 'sharp-integers-q8_0.bin');
-		writeSharpWhisper(quantised, 'q8_0');
-		const [ours, ggmls] = [await loadWith('int16', quantised), await loadWith('ggml', quantised)];
-		const [a, b] = [await ours.encode(hiss(8), wholeContext), await ggmls.encode(hiss(8), wholeContext)];
-		// ggml rounds what it multiplies to 8 bits as well.
-		expect(meanDifference(a, b)).toBeLessThan(0.02);
-	});
+	// ggml lays those of Q4_0 out anew, in buffers of its own kind.
+	test.each(['q4_0', 'q8_0'] as const)(
+		'of a model of %s is that of the numbers that it has',
+		async (type) => {
+			const quantised = path.join(folder, `sharp-integers-${type}.bin`);
+			writeSharpWhisper(quantised, type);
+			const [ours, ggmls] = [await loadWith('int16', quantised), await loadWith('ggml', quantised)];
+			const [a, b] = [await ours.encode(hiss(8), wholeContext), await ggmls.encode(hiss(8), wholeContext)];
+			// ggml rounds what it multiplies to 8 bits as well.
+			expect(meanDifference(a, b)).toBeLessThan(0.02);
+		},
+	);
 
 	test.each(['tones-abc', 'tones-long-pauses', 'tones-deadbead', 'noise', 'silence'])(
 		'of 8 bits says of %s what the exact one says',
@@ -516,6 +521,18 @@ describe('the choice of an encoder', () => {
 		useGpu: false,
 		int8Weights: noInt8,
 	} as const;
+	const usualEngine = {
+		id: 'tones',
+		lanes: 1,
+		gpuDevice: 0,
+		beamSize: 1,
+		temperatureIncrement: 0.2,
+		suppressNonSpeech: false,
+		suppress: [],
+		alignmentHeads: [],
+		decoderWeights: 'as-is',
+		audioContext: 'auto',
+	} as const;
 	const inInt8 = { ...settings, wanted: 'onnx-int8' } as const;
 
 	test('finds the weights through a link', async () => {
@@ -558,20 +575,32 @@ describe('the choice of an encoder', () => {
 		}
 	});
 
+	describe.each(['f16', 'q4_0', 'q8_0'] as const)('of a model of %s', (type) => {
+		const file = path.join(folder, `chosen-${type}.bin`);
+		beforeAll(() => writeSharpWhisper(file, type));
+
+		test.each(encoderNames)('is what is told without loading it, where %s is wanted', async (wanted) => {
+			const { encoder, reason } = encoderFor({ ...settings, wanted, path: file });
+			const engine = await loadEngine({
+				...settings,
+				...usualEngine,
+				path: file,
+				encoder: wanted,
+				int8Weights: (weights, again) => int8.weightsOf(weights, again),
+			});
+			const named = { onnx: /^onnxruntime [\d.]+$/, 'onnx-int8': /^onnxruntime [\d.]+ \(onnx-int8\)$/ };
+			const [made, ...why] = (engine.facts.encoder ?? '').split(': ');
+			expect(made).toMatch(encoder in named ? named[encoder as 'onnx'] : new RegExp(`^${encoder}$`));
+			expect(why.join(': ')).toBe(reason);
+			await engine.close();
+		});
+	});
+
 	test('makes 8-bit weights where they are asked for, and names them', async () => {
 		const engine = await loadEngine({
 			...inInt8,
-			id: 'tones',
-			lanes: 1,
-			gpuDevice: 0,
-			beamSize: 1,
-			temperatureIncrement: 0.2,
-			suppressNonSpeech: false,
-			suppress: [],
-			alignmentHeads: [],
+			...usualEngine,
 			encoder: 'onnx-int8',
-			decoderWeights: 'as-is',
-			audioContext: 'auto',
 			int8Weights: (file, again) => int8.weightsOf(file, again),
 		});
 		expect(engine.facts.encoder).toMatch(/^onnxruntime 1\.\d+\.\d+ \(onnx-int8\)$/);

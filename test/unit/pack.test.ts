@@ -76,6 +76,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		'dist/index.d.ts',
 		'dist/pool/host-main.js',
 		'binding.d.ts',
+		'levels.json',
 		'vendor/silero-vad/silero_vad_v6.onnx',
 		'native/onnxruntime-cpu.conf',
 		'fixtures/demo-digits/model.onnx',

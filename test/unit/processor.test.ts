@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {
 	canRun,
 	lackingFor,
 	levelsFor,
+	levelToBuild,
 	parseCpuInfo,
 	parseSysctl,
 	prebuiltPlatforms,
@@ -42,6 +44,29 @@ it('every platform with prebuilt binaries has a lowest level, and others have no
 		expect(levelsFor(platform, arch).length).toBeGreaterThan(0);
 	}
 	expect(levelsFor('freebsd', 'x64')).toEqual([]);
+});
+
+it('a build is for the highest level of the processor, never for more of it', () => {
+	const amx = `${v4} avx512_vnni avx512vbmi avx512_bf16 avx512_fp16 amx_tile amx_int8 amx_bf16`;
+	const forFlags = (platform: string, arch: string, flags?: string) =>
+		levelToBuild(platform, arch, flags === undefined ? undefined : new Set(flags.split(' ')))?.name;
+	expect(forFlags('linux', 'x64', amx)).toBe('x86-64-v4-vnni');
+	expect(forFlags('linux', 'x64', v3)).toBe('x86-64-v3');
+	expect(forFlags('darwin', 'arm64')).toBe('armv8.4');
+	// CMake asks the processor.
+	expect(forFlags('win32', 'x64')).toBeUndefined();
+	expect(forFlags('linux', 'riscv64', 'rv64imafdc')).toBeUndefined();
+});
+
+it('every level of a platform is described, and none that no platform has', () => {
+	const { levels, platforms } = JSON.parse(readFileSync('levels.json', 'utf8')) as {
+		levels: Record<string, { ggml?: string[]; march?: string }>;
+		platforms: Record<string, string[]>;
+	};
+	expect(new Set(Object.values(platforms).flat())).toEqual(new Set(Object.keys(levels)));
+	for (const [name, { ggml, march }] of Object.entries(levels))
+		expect(`${name} ${march ?? ggml?.join()}`).toMatch(/ armv8|SSE42/);
+	expect(JSON.stringify(levels)).not.toMatch(/AMX|avx512fp16|BF16/i);
 });
 
 it('reads /proc/cpuinfo of Intel, AMD and ARM, and says so where there is nothing to read', () => {

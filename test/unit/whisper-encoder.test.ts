@@ -2,16 +2,28 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { EncoderName } from '../../src/config.js';
 import { encoderGraph } from '../../src/engines/encoder-graph.js';
 import { NotGgml, readGgml } from '../../src/engines/ggml-file.js';
+import { addon } from '../../src/engines/native.js';
 import { readOnnx } from '../../src/engines/onnx-file.js';
-import { chooseEncoder, sessionThreads } from '../../src/engines/whisper-encoder.js';
+import {
+	chooseEncoder,
+	encoderFor,
+	loadWithEncoder,
+	refusalsOf,
+	sessionThreads,
+} from '../../src/engines/whisper-encoder.js';
+import { EarshotError, type ErrorCode } from '../../src/errors.js';
 import { generated } from '../helpers/fixtures.js';
 import { encodeHeader } from '../helpers/ggml.js';
+import { noInt8 } from '../helpers/options.js';
 
 const tones = path.join(generated, 'whisper', 'tones.bin');
 const folder = mkdtempSync(path.join(tmpdir(), 'earshot-ggml-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const small = { vocabulary: 51_865, mels: 80, state: 64, heads: 1, audioLayers: 1, textLayers: 1 } as const;
 
 function fileOf(bytes: Uint8Array): string {
 	const file = path.join(folder, 'model.bin');
@@ -27,6 +39,7 @@ describe('the encoder that a model gets', () => {
 		hasIntegers: false,
 		quantised: false,
 		readable: true,
+		refused: [],
 	} as const;
 	test.each([
 		['auto on a processor', {}, 'onnx', ''],
@@ -61,6 +74,30 @@ describe('the encoder that a model gets', () => {
 			'ggml',
 			expect.stringMatching(/^no int16 by this build on this processor; ONNX Runtime.* not here$/),
 		],
+		[
+			'auto where int16 does not take the model',
+			{ hasIntegers: true, refused: [{ encoder: 'int16', why: 'tensor x' }] },
+			'onnx',
+			'no int16 for this model: tensor x',
+		],
+		[
+			'auto where neither int16 nor ONNX Runtime take it',
+			{
+				hasIntegers: true,
+				refused: [
+					{ encoder: 'int16', why: 'tensor x' },
+					{ encoder: 'onnx', why: 'tensor y' },
+				],
+			},
+			'ggml',
+			'no int16 for this model: tensor x; no onnx for this model: tensor y',
+		],
+		[
+			'int8 where it does not take the model',
+			{ wanted: 'int8', hasIntegers: true, refused: [{ encoder: 'int8', why: 'tensor x' }] },
+			'onnx-int8',
+			'no int8 for this model: tensor x',
+		],
 		['onnx where there is VNNI', { wanted: 'onnx', hasIntegers: true }, 'onnx', ''],
 		['auto for a quantised model', { quantised: true }, 'ggml', 'the model is quantised'],
 		['auto without the library', { hasLibrary: false }, 'ggml', expect.stringContaining('not here')],
@@ -86,6 +123,69 @@ describe('the encoder that a model gets', () => {
 		expect(chooseEncoder({ ...usual, ...changes })).toEqual({ encoder, reason });
 	});
 
+	const wishes = { wanted: 'auto', path: tones, libraryDir: '/nowhere', useGpu: false } as const;
+
+	test('is ggml where the library of ONNX Runtime cannot be loaded, and says why', () => {
+		expect(encoderFor({ ...wishes, wanted: 'onnx' })).toEqual({
+			encoder: 'ggml',
+			reason: expect.stringContaining('/nowhere'),
+		});
+	});
+
+	test('is found by the file where its tensors or its decoder are not as that encoder has them', () => {
+		const head = (audioState: number) => {
+			const bytes = Buffer.from(encodeHeader({ ...small, type: 'f16' }, [Buffer.from(' ')]));
+			bytes.writeInt32LE(audioState, 12);
+			return readGgml(fileOf(bytes));
+		};
+		const noTensor = { encoder: 'onnx', why: 'encoder.conv1.weight is not as expected' };
+		expect(refusalsOf(readGgml(tones))).toEqual([]);
+		expect(refusalsOf(head(64))).toEqual([noTensor]);
+		const why = 'its encoder is 128 wide and its decoder 64';
+		expect(refusalsOf(head(128))).toEqual([{ encoder: 'int16', why }, { encoder: 'int8', why }, noTensor]);
+	});
+
+	describe('and that does not take the model', () => {
+		const settings = { ...wishes, libraryDir: undefined, maxThreads: 1, int8Weights: noInt8 };
+		/** Loads with whatever is not among these. */
+		async function load(
+			wanted: EncoderName,
+			refusing: readonly string[],
+			code: ErrorCode = 'model_load_failed',
+		) {
+			const tried: string[] = [];
+			const loading = loadWithEncoder({ ...settings, wanted }, async ({ encoder }) => {
+				tried.push(encoder);
+				if (refusing.includes(encoder)) throw new EarshotError(code, `not with ${encoder}`);
+				return encoder;
+			});
+			return { tried, loading };
+		}
+
+		test.runIf(addon().integerEncoders())('gives way to the next, with the reason', async () => {
+			for (const wanted of ['auto', 'int16'] as const) {
+				const { tried, loading } = await load(wanted, ['int16']);
+				expect(await loading).toEqual({
+					model: 'ggml',
+					encoder: 'ggml',
+					reason: expect.stringMatching(/^no int16 for this model: not with int16; ONNX Runtime/),
+				});
+				expect(tried).toEqual(['int16', 'ggml']);
+			}
+		});
+
+		test('is the end of it where ggml does not either', async () => {
+			const { loading } = await load('auto', ['int16', 'onnx', 'ggml']);
+			await expect(loading).rejects.toThrow('not with ggml');
+		});
+
+		test.runIf(addon().integerEncoders())('because it was closed is not tried again', async () => {
+			const { tried, loading } = await load('auto', ['int16'], 'closed');
+			await expect(loading).rejects.toMatchObject({ code: 'closed' });
+			expect(tried).toEqual(['int16']);
+		});
+	});
+
 	test('runs with one thread for clips beside each other and with all for one alone, while the weights are small', () => {
 		expect(sessionThreads(8, 80e6)).toEqual([1, 8]);
 		expect(sessionThreads(8, 1.2e9)).toEqual([8]);
@@ -104,8 +204,6 @@ describe('a ggml file', () => {
 			shape: [shape.audioState, shape.mels, 3],
 		});
 	});
-
-	const small = { vocabulary: 51_865, mels: 80, state: 64, heads: 1, audioLayers: 1, textLayers: 1 } as const;
 
 	test('that is quantised is told by its head', () => {
 		expect(readGgml(fileOf(encodeHeader({ ...small, type: 'q8_0' }, []))).quantised).toBe(true);

@@ -1,0 +1,46 @@
+/** Unit tests of native/ below the bindings: C++, built over the objects of the addon that is here. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { generated, root } from '../helpers/fixtures.js';
+import { addon } from './addon.js';
+
+const build = path.join(root, 'build');
+const isBuiltHere = existsSync(path.join(build, 'CMakeCache.txt')) && process.platform !== 'win32';
+
+describe.runIf(isBuiltHere)('the unit tests of native/', () => {
+	beforeAll(() => {
+		const args = ['--build', build, '--target', 'earshot-tests'];
+		const { status, stdout } = spawnSync('cmake', args, { encoding: 'utf8' });
+		expect(status === 0 ? '' : stdout).toBe('');
+	}, 300_000);
+
+	/** All of them, with kernels of ours no wider than that. */
+	function run(kernels: string) {
+		const { status, signal, stdout, stderr } = spawnSync(path.join(build, 'earshot-tests'), [generated], {
+			encoding: 'utf8',
+			env: { ...process.env, EARSHOT_KERNELS: kernels },
+		});
+		return { status, signal, said: `${stdout}${stderr}` };
+	}
+
+	const widths = ['none', 'avx2', 'avx512', 'vnni'] as const;
+	const here = widths.slice(0, widths.indexOf(addon.kernels()) + 1);
+	test.each(here)(
+		'pass with the kernels of a processor with %s',
+		(kernels) => {
+			const { status, signal, said } = run(kernels);
+			expect(status === 0 ? '' : `${signal ?? status}\n${said}`).toBe('');
+			const sources = ['foreign_buffers.cc', 'kernels.cc'].map((name) =>
+				readFileSync(path.join(root, 'test', 'native-unit', name), 'utf8'),
+			);
+			const tests = sources.flatMap((source) =>
+				[...source.matchAll(/^TEST\("(.+)"\)/gm)].map((each) => each[1]),
+			);
+			expect(said.trim().split('\n')).toEqual(expect.arrayContaining(tests));
+		},
+		120_000,
+	);
+});
