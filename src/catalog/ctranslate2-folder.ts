@@ -3,20 +3,12 @@
 import { open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { BadCtranslate2, readCtranslate2, specificationOf } from './ctranslate2-file.js';
+import { ctranslate2Model, vocabularyNames } from './ctranslate2-names.js';
 import { planWhisper, type WhisperSize } from './ctranslate2-whisper.js';
 import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-writer.js';
 import { melBins, melFilters } from './mel-filters.js';
 import { tokensOf } from './whisper-vocabulary.js';
 
-export const ctranslate2Model = 'model.bin';
-const vocabularyNames = ['vocabulary.json', 'vocabulary.txt', 'tokenizer.json'];
-/** What a folder is read for; a download needs no other files of it. */
-export const ctranslate2Names: readonly string[] = [
-	ctranslate2Model,
-	'config.json',
-	'preprocessor_config.json',
-	...vocabularyNames,
-];
 /** Hugging Face's tokenizers of Whisper have 2 to 4 MB. */
 const maxTextBytes = 64 * 2 ** 20;
 

@@ -68,14 +68,20 @@ export async function pullOne(
 	const bar = transferOn(process.stderr);
 	let last = job.status;
 	let told = '';
+	let warned: string | undefined;
 	try {
 		for await (const status of job.statuses(new AbortController().signal)) {
 			last = status;
-			if (status.state === 'downloading') bar.update(id, status.received, status.total);
-			else bar.stop();
 			const said = noteOf(status);
+			const { warning } = status;
+			const isNews = (said !== told && said !== '') || warning !== warned;
+			// Neither is to stand in the middle of the other.
+			if (isNews || !['downloading', 'converting'].includes(status.state)) bar.stop();
+			if (warning !== warned && warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 			if (said !== told && said !== '') process.stderr.write(`${said}\n`);
-			told = said;
+			[told, warned] = [said, warning];
+			if (status.state === 'downloading' || status.state === 'converting')
+				bar.update(id, status.received, status.total);
 		}
 	} finally {
 		bar.stop();
@@ -87,6 +93,7 @@ export async function pullOne(
 
 function noteOf({ id, state, file }: PullStatus): string {
 	if (state === 'unpacking') return `unpacking ${file} …`;
+	if (state === 'converting') return `turning it into ${file} …`;
 	return state === 'waiting' ? `another process is fetching ${id}; waiting for it` : '';
 }
 
