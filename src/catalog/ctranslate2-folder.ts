@@ -2,7 +2,7 @@
 
 import { open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { BadCtranslate2, readCtranslate2, specificationOf } from './ctranslate2-file.js';
+import { BadCtranslate2, readCtranslate2 } from './ctranslate2-file.js';
 import { ctranslate2Model, vocabularyNames } from './ctranslate2-names.js';
 import { planWhisper, type WhisperSize } from './ctranslate2-whisper.js';
 import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-writer.js';
@@ -48,17 +48,6 @@ export async function convertCtranslate2(
 	} catch (thrown) {
 		await rm(target, { force: true });
 		throw thrown;
-	}
-}
-
-/** The specification of the CTranslate2 model that a file is; undefined where it is none. */
-export async function specificationIn(file: string): Promise<string | undefined> {
-	const handle = await open(file, 'r');
-	try {
-		const { buffer, bytesRead } = await handle.read(Buffer.alloc(64), 0, 64, 0);
-		return specificationOf(buffer.subarray(0, bytesRead));
-	} finally {
-		await handle.close();
 	}
 }
 

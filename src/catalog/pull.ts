@@ -7,6 +7,7 @@ import { unpack } from './archive.js';
 import { Arrivals, hurriedMs } from './arrivals.js';
 import type { CatalogArchive, CatalogFile } from './catalog.js';
 import { type Disk, diskFailure, realDisk, renameOver } from './disk.js';
+import { checkRoom } from './disk-room.js';
 import type { Tuning } from './download.js';
 import { type Lock, takeLock } from './lock.js';
 import { checkEndpoint, type Network, type NetworkSettings, openNetwork } from './network.js';
@@ -40,8 +41,6 @@ export interface PullMeans {
 	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Kept free for everybody else. */
-const spareBytes = 64 * 2 ** 20;
 /** Of progress, ms. */
 const reportEveryMs = 100;
 
@@ -83,7 +82,7 @@ async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullPro
 	}
 	checkEndpoint(settings);
 	const incoming = await store.incoming(plan.id);
-	await checkRoom(plan, bytesOnDisk(plan), means, incoming);
+	await checkRoom(plan.id, bytesOnDisk(plan), store, means.disk ?? realDisk, incoming);
 	const patienceMs = plan.sources.length > 0 ? hurriedMs : undefined;
 	const network = await openNetwork(settings, means.tuning?.windowMs ?? patienceMs);
 	try {
@@ -99,27 +98,6 @@ async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullPro
 function doneWith(manifest: Manifest): PullProgress {
 	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
 	return { state: 'done', file: '', received: bytes, total: bytes, manifest };
-}
-
-/** `bytes`: with those that are here already. */
-async function checkRoom(
-	plan: PullPlan,
-	bytes: number,
-	{ store, disk = realDisk }: PullMeans,
-	incoming: string,
-): Promise<void> {
-	const free = await disk.freeBytes(store.modelDir);
-	if (free === null) return;
-	const sizes = await Promise.all(
-		(await filesBelow(incoming)).map(async (file) => (await stat(path.join(incoming, file))).blocks * 512),
-	);
-	const needed = bytes - sizes.reduce((sum, size) => sum + size, 0) + spareBytes;
-	if (needed <= free) return;
-	const [need, have] = [needed, free].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
-	throw new EarshotError(
-		'disk_full',
-		`${plan.id} needs ${need} on the disk of ${store.modelDir}, and ${have} are free; free some space, or choose another disk with --model-dir`,
-	);
 }
 
 export type Report = (progress: PullProgress, now?: boolean) => void;
@@ -171,7 +149,8 @@ class Pulling {
 
 	#sourceMeans(): SourceMeans {
 		const incoming = this.#incoming;
-		const checkOf = (bytes: number) => checkRoom(this.#plan, bytes, this.#means, incoming);
+		const { store, disk = realDisk } = this.#means;
+		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
 		return { ...this.#means, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
 	}
 
