@@ -53,12 +53,17 @@ export class Arrivals {
 
 	/** At once. `done` and `total` are of what has come where they are not given. */
 	report(state: PullProgress['state'], file: string, done = this.#received, total = this.#total()): void {
-		this.#tell({ state, file, received: done, total }, true);
+		this.tell({ state, file, received: done, total }, true);
 	}
 
 	/** With a step of something that takes a while. */
 	step(state: PullProgress['state'], file: string, received: number, total: number | null): void {
-		this.#tell({ state, file, received, total }, false);
+		this.tell({ state, file, received, total }, false);
+	}
+
+	/** With the warning, once there is one. `now`: not only if it has been quiet for a while. */
+	tell(progress: PullProgress, now: boolean): void {
+		this.#report(this.#warning === undefined ? progress : { ...progress, warning: this.#warning }, now);
 	}
 
 	/** From wherever it is already, else from the network. `network`: of its own for this part. */
@@ -140,9 +145,5 @@ export class Arrivals {
 			const size = each === part && told !== null ? told : (each.bytes ?? each.aboutBytes ?? null);
 			return sum === null || size === null ? null : sum + size;
 		}, 0);
-	}
-
-	#tell(progress: PullProgress, now: boolean): void {
-		this.#report(this.#warning === undefined ? progress : { ...progress, warning: this.#warning }, now);
 	}
 }

@@ -46,6 +46,8 @@ export class BadCtranslate2 extends Error {
 }
 
 const versions: readonly number[] = [4, 5, 6];
+/** Of anything that may be one. */
+const maxVersion = 100;
 const maxRank = 4;
 const maxNameBytes = 1024;
 /** Of variables and of aliases: Whisper large has 1,300. */
@@ -65,13 +67,14 @@ export function readCtranslate2(path: string): Ctranslate2File {
 export function specificationOf(head: Buffer): string | undefined {
 	if (head.length < 8) return undefined;
 	const [version, length] = [head.readUInt32LE(0), head.readUInt16LE(4)];
-	if (version < 1 || version > 100 || length < 2 || head.length < 6 + length) return undefined;
+	if (version < 1 || version > maxVersion || length < 2 || head.length < 6 + length) return undefined;
 	const name = head.toString('latin1', 6, 6 + length);
 	return /^\w+Spec\0$/.test(name) ? name.slice(0, -1) : undefined;
 }
 
 function readModel(file: Walk): Ctranslate2File {
 	const version = file.integer(4);
+	if (version < 1 || version > maxVersion) throw new BadCtranslate2('it is no CTranslate2 model');
 	const specification = file.name('its specification');
 	if (!versions.includes(version))
 		throw new BadCtranslate2(

@@ -23,9 +23,10 @@ export interface Ctranslate2Folder {
 
 /** Reads all but the weights. Throws `BadCtranslate2` naming what is missing or odd, or what the file system says. */
 export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder> {
+	const names = await readdir(folder);
+	if (!names.includes(ctranslate2Model)) throw new BadCtranslate2(`it lacks its ${ctranslate2Model}`);
 	const model = path.join(folder, ctranslate2Model);
 	const plan = planWhisper(readCtranslate2(model));
-	const names = await readdir(folder);
 	const vocabulary = vocabularyNames.find((name) => names.includes(name));
 	if (vocabulary === undefined)
 		throw new BadCtranslate2(`it lacks its vocabulary: one of ${vocabularyNames.join(', ')}`);

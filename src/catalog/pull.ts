@@ -108,14 +108,12 @@ class Pulling {
 	/** Holds what came over the line, and `model`, what becomes the model's folder. */
 	readonly #incoming: string;
 	readonly #arrivals: Arrivals;
-	readonly #report: Report;
 
 	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string, report: Report) {
 		this.#plan = plan;
 		this.#means = means;
 		this.#incoming = incoming;
 		this.#arrivals = new Arrivals(plan, means, network, report);
-		this.#report = report;
 	}
 
 	async run(): Promise<void> {
@@ -129,7 +127,7 @@ class Pulling {
 		await this.#pin();
 		await this.#means.store.arrive(manifest, folder);
 		await rm(this.#incoming, { recursive: true, force: true });
-		this.#report(doneWith(manifest), true);
+		this.#arrivals.tell(doneWith(manifest), true);
 	}
 
 	async #fromFiles(files: readonly CatalogFile[], folder: string): Promise<readonly StoredFile[]> {
