@@ -44,8 +44,11 @@ export interface Removed {
 	readonly entry: boolean;
 }
 
-/** For tests. */
-export type InstallerMeans = Pick<PullMeans, 'disk' | 'tuning' | 'wait'>;
+/** All but `onWarning` for tests. */
+export interface InstallerMeans extends Pick<PullMeans, 'disk' | 'tuning' | 'wait'> {
+	/** A source of a model was left for the next; once for each. */
+	readonly onWarning?: (id: string, warning: string) => void;
+}
 
 export class Installer {
 	readonly store: Store;
@@ -221,14 +224,19 @@ export class Installer {
 	}
 
 	async *#run(plan: PullPlan, options: PullOptions, signal: AbortSignal): AsyncGenerator<PullProgress> {
+		const { onWarning, ...given } = this.#means;
 		const means: PullMeans = {
-			...this.#means,
+			...given,
 			store: this.store,
 			settings: this.#network,
 			signal,
 			repin: options.repin ?? false,
 		};
+		let warned: string | undefined;
 		for await (const progress of pull(plan, means)) {
+			const { warning } = progress;
+			if (warning !== undefined && warning !== warned) onWarning?.(plan.id, warning);
+			warned = warning;
 			// Served before it is called done.
 			if (progress.manifest) await this.#register(plan, progress.manifest, options, signal);
 			yield progress;

@@ -102,8 +102,8 @@ async function bringFrom(
 	if (source.form === 'file') return await means.arrivals.bring(file.path, { ...file, url: source.url }, to);
 	await means.checkRoom(bytesOfSource(source, file));
 	const folder = path.join(means.incoming, 'ctranslate2');
-	await mkdir(folder, { recursive: true });
 	if (source.form === 'ctranslate2') {
+		await mkdir(folder, { recursive: true });
 		for (const part of source.files)
 			await means.arrivals.bring(part.path, part, path.join(folder, part.path));
 	} else {

@@ -10,6 +10,7 @@ import { realDisk } from '../../src/catalog/disk.js';
 import type { InstallerMeans } from '../../src/catalog/installer.js';
 import { indexOf, indexUrlIn } from '../../src/catalog/package-index.js';
 import type { PullStatus } from '../../src/catalog/pulls.js';
+import { statusBody } from '../../src/server/pulls.js';
 import { encodeCtranslate2, vocabularyOf, whisperVariables, writeFolder } from '../helpers/ctranslate2.js';
 import { arrangeMachine, catalogModel, type Machine, quick } from '../helpers/installed.js';
 import { type Mirror, noise, sha256 } from '../helpers/mirror.js';
@@ -172,6 +173,22 @@ describe('a model of several sources', () => {
 		expect((await pulled(machine)).warning).toContain('ECONNREFUSED');
 		isHere(machine);
 		expect(wait).not.toHaveBeenCalled();
+	});
+
+	it('does not wait for a host that does not answer either', async () => {
+		const machine = await arrange({ first: ggml });
+		machine.mirror.before = ({ path: at }) => (at === '/first/ggml.bin' ? new Promise(() => {}) : undefined);
+		expect((await pulled(machine)).warning).toMatch(/first\/ggml\.bin: .*; trying/);
+		isHere(machine);
+		expect(asked(machine).filter((at) => at === '/first/ggml.bin')).toHaveLength(1);
+	});
+
+	it('is logged once where a source was left', async () => {
+		const onWarning = vi.fn();
+		const machine = await arrange({ means: { ...quick, onWarning } });
+		const status = await pulled(machine);
+		expect(onWarning.mock.calls).toEqual([['tiny', status.warning]]);
+		expect(statusBody(status)).toMatchObject({ status: 'done', warning: status.warning });
 	});
 
 	it('asks a troubled server again once it has sent something', async () => {
