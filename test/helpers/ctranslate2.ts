@@ -1,8 +1,10 @@
 /** Folders with a small Whisper model as CTranslate2 writes them, byte by byte, so that they can say anything. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { halvesOf } from '../../src/catalog/half-floats.js';
+import { readGgml } from '../../src/engines/ggml-file.js';
+import { dequantise } from '../../src/engines/ggml-types.js';
 
 export type WeightType = 'f32' | 'f16' | 'bf16' | 'i8' | 'i16';
 
@@ -88,7 +90,11 @@ function scalar(value: number, type: 'i8' | 'i16'): TestVariable {
 }
 
 /** Every variable of a model in CTranslate2's names; matrices of `type`, the rest of floats. */
-export function whisperVariables(type: WeightType, size: TestSize = testSize): Map<string, TestVariable> {
+export function whisperVariables(
+	type: WeightType,
+	size: TestSize = testSize,
+	numbers: (name: string, count: number) => Float32Array = numbersOf,
+): Map<string, TestVariable> {
 	const { vocabulary, state, heads, audioLayers, textLayers, mels } = size;
 	const floats = type === 'i8' || type === 'i16' ? 'f32' : type;
 	const variables = new Map<string, TestVariable>();
@@ -96,17 +102,17 @@ export function whisperVariables(type: WeightType, size: TestSize = testSize): M
 		const all = new Float32Array(parts.length * count);
 		// No key has a bias.
 		for (const [index, part] of parts.entries())
-			if (!part.endsWith('key.bias')) all.set(numbersOf(part, count), index * count);
+			if (!part.endsWith('key.bias')) all.set(numbers(part, count), index * count);
 		return all;
 	};
 	const weight = (name: string, shape: number[], ...parts: readonly string[]): void => {
 		const count = shape.reduce((product, each) => product * each, 1) / parts.length;
-		const numbers = joined(parts, count);
+		const all = joined(parts, count);
 		if (type === 'i8' || type === 'i16') {
-			const made = quantised(shape, numbers, type);
+			const made = quantised(shape, all, type);
 			variables.set(name, made.weight);
 			variables.set(`${name}_scale`, made.scale);
-		} else variables.set(name, floatVariable(shape, numbers, type));
+		} else variables.set(name, floatVariable(shape, all, type));
 	};
 	const vector = (name: string, length: number, ...parts: readonly string[]): void => {
 		variables.set(name, floatVariable([length], joined(parts, length / parts.length), floats));
@@ -124,7 +130,7 @@ export function whisperVariables(type: WeightType, size: TestSize = testSize): M
 		['encoder', audioLayers],
 	] as const) {
 		const positions = [side === 'encoder' ? 1500 : 448, state];
-		const places = numbersOf(`${side}.positional_embedding`, (positions[0] ?? 0) * state);
+		const places = numbers(`${side}.positional_embedding`, (positions[0] ?? 0) * state);
 		variables.set(`${side}/position_encodings/encodings`, floatVariable(positions, places, floats));
 		variables.set(`${side}/num_heads`, scalar(heads, 'i16'));
 		norm(`${side}/layer_norm`, side === 'encoder' ? 'encoder.ln_post' : 'decoder.ln');
@@ -228,4 +234,44 @@ export function writeFolder(
 	for (const [name, content] of Object.entries({ ...usual, ...files }))
 		if (content !== '') writeFileSync(path.join(folder, name), content);
 	return folder;
+}
+
+/** The way back: a model that whisper.cpp serves, as the folder that it might have been made of. */
+export function writeFolderOf(ggml: string, folder: string, type: WeightType): string {
+	const file = readFileSync(ggml);
+	const { tensors } = readGgml(ggml);
+	const at = (index: number) => file.readInt32LE(4 * index);
+	const size = {
+		vocabulary: at(1),
+		state: at(3),
+		heads: at(4),
+		audioLayers: at(5),
+		textLayers: at(9),
+		mels: at(10),
+	};
+	const variables = whisperVariables(type, size, (name, count) => {
+		const { type: numberType, offset, length } = tensors.get(name)!;
+		const numbers = new Float32Array(count);
+		dequantise(numberType, file.subarray(offset, offset + length), numbers);
+		return numbers;
+	});
+	const tokens = vocabularyOf(size.vocabulary);
+	let position = 4 * 14 + 4 * size.mels * 201;
+	const count = file.readInt32LE(position);
+	position += 4;
+	for (let index = 0; index < count; index++) {
+		const length = file.readInt32LE(position);
+		tokens[index] = Array.from(file.subarray(position + 4, position + 4 + length), characterOf).join('');
+		position += 4 + length;
+	}
+	const files = { 'vocabulary.txt': '', 'vocabulary.json': JSON.stringify(tokens), 'config.json': '{}' };
+	return writeFolder(folder, encodeCtranslate2(variables), files);
+}
+
+const isPlain = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+
+/** As GPT-2's `bytes_to_unicode`. */
+function characterOf(byte: number): string {
+	const others = Array.from({ length: byte }, (_, index) => index).filter((each) => !isPlain(each));
+	return String.fromCharCode(isPlain(byte) ? byte : 256 + others.length);
 }
