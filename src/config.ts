@@ -4,7 +4,7 @@
  * over the default. The only reader of `process.env`.
  */
 
-import { availableParallelism, homedir, totalmem } from 'node:os';
+import { availableParallelism, devNull, homedir, totalmem } from 'node:os';
 import path from 'node:path';
 import { EarshotError } from './errors.js';
 import { type LogLevel, logLevels } from './log.js';
@@ -505,6 +505,15 @@ export interface NetworkEnvironment {
 	readonly httpProxy: string;
 	readonly httpsProxy: string;
 	readonly noProxy: string;
+	readonly pip: PipEnvironment;
+}
+
+/** Which package index pip is set to use. */
+export interface PipEnvironment {
+	/** '' = as its files say. */
+	readonly indexUrl: string;
+	/** Those that may be there; the later ones take precedence. */
+	readonly configFiles: readonly string[];
 }
 
 export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): NetworkEnvironment {
@@ -519,5 +528,26 @@ export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): Networ
 		httpProxy: either('http_proxy'),
 		httpsProxy: either('https_proxy'),
 		noProxy: either('no_proxy'),
+		pip: { indexUrl: env.PIP_INDEX_URL ?? '', configFiles: pipConfigFiles(env) },
 	};
+}
+
+/** As "Configuration files" in pip's manual lists them. */
+function pipConfigFiles(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string[] {
+	const home = homedir();
+	const named = env.PIP_CONFIG_FILE ?? '';
+	// pip takes this one for "none at all".
+	if (named === devNull) return [];
+	const more = named === '' ? [] : [named];
+	if (platform === 'win32') {
+		const roaming = env.APPDATA ?? path.join(home, 'AppData', 'Roaming');
+		const shared = path.join(env.ProgramData ?? 'C:\\ProgramData', 'pip', 'pip.ini');
+		return [shared, path.join(home, 'pip', 'pip.ini'), path.join(roaming, 'pip', 'pip.ini'), ...more];
+	}
+	const xdg = path.join(env.XDG_CONFIG_HOME ?? path.join(home, '.config'), 'pip', 'pip.conf');
+	const own = path.join(home, 'Library', 'Application Support', 'pip', 'pip.conf');
+	const users = platform === 'darwin' ? [xdg, own] : [xdg];
+	const all =
+		platform === 'darwin' ? ['/Library/Application Support/pip/pip.conf'] : ['/etc/xdg/pip/pip.conf'];
+	return [...all, '/etc/pip.conf', path.join(home, '.pip', 'pip.conf'), ...users, ...more];
 }

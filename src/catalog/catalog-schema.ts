@@ -1,6 +1,7 @@
 /** What a catalog entry must look like. Pure; tells every mistake as a sentence. */
 
-import type { CatalogModel } from './catalog.js';
+import type { CatalogModel, CatalogSource } from './catalog.js';
+import { ctranslate2Names } from './ctranslate2-names.js';
 
 export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
 /** What a model is for; only `transcription` can be served. */
@@ -73,6 +74,27 @@ const archiveRules: Rules<NonNullable<CatalogModel['archive']>> = {
 	aboutBytes: [orNothing(isBytes), 'a number of bytes'],
 };
 
+const isWheel: Check = (value) => typeof value === 'string' && /^[\w.!+-]+\.whl$/.test(value);
+const isName: Check = (value) => typeof value === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(value);
+const isModelBin: Check = (value) => isInnerPath(value) && String(value).endsWith('/model.bin');
+
+/** By form. */
+const sourceRules: Readonly<
+	Record<CatalogSource['form'], Readonly<Record<string, readonly [Check, string]>>>
+> = {
+	file: { form: [isText, 'a text'], url: [isUrl, 'an http URL'] },
+	ctranslate2: { form: [isText, 'a text'], files: [listOf(isRecord, 2), 'a list of files'] },
+	wheel: {
+		form: [isText, 'a text'],
+		project: [isName, 'the name of a Python package'],
+		version: [isText, 'a text'],
+		file: [isWheel, 'the name of a .whl file'],
+		bytes: [isBytes, 'a number of bytes'],
+		sha256: [isDigest, '64 hexadecimal digits'],
+		member: [isModelBin, 'the path of a model.bin in the wheel'],
+	},
+};
+
 const licenceRules: Rules<CatalogModel['licence']> = {
 	name: [isText, 'a text'],
 	url: [isUrl, 'an http URL'],
@@ -103,6 +125,7 @@ const modelRules: Rules<CatalogModel> = {
 	roles: [orNull(mapOf(isInnerPath)), 'a map of paths below the model’s folder, or null'],
 	files: [listOf(isRecord), 'a list of files'],
 	archive: [orNull(isRecord), 'an archive or null'],
+	sources: [orNothing(listOf(isRecord)), 'a list of sources'],
 	options: [mapOf(isOption), 'a map of texts, numbers and booleans'],
 	memoryBytes: [orNull(isBytes), 'a number of bytes or null'],
 	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
@@ -138,7 +161,7 @@ export function checkCatalog(models: readonly unknown[]): string[] {
 	return [...mistakes, ...twice.map((id) => `Expected \`id\` to be unique, got \`${String(id)}\` twice`)];
 }
 
-function deepMistakes({ files, archive, roles }: CatalogModel, prefix: string): string[] {
+function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, prefix: string): string[] {
 	const fileMistakes = files.flatMap((file, index) =>
 		mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`),
 	);
@@ -149,6 +172,7 @@ function deepMistakes({ files, archive, roles }: CatalogModel, prefix: string): 
 	return [
 		...fileMistakes,
 		...archiveMistakes,
+		...sourceMistakes(sources, files, prefix),
 		...(!archive && roles === null
 			? [`Expected \`${prefix}roles\` to be given where there is no archive`]
 			: []),
@@ -157,5 +181,48 @@ function deepMistakes({ files, archive, roles }: CatalogModel, prefix: string): 
 			.filter(({ url }) => (url === null) !== (archive !== null))
 			.map(({ path }) => `Expected \`${prefix}${path}\` to have a URL or an archive, and not both`),
 		...lost.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
+	];
+}
+
+function sourceMistakes(
+	sources: readonly CatalogSource[],
+	files: CatalogModel['files'],
+	prefix: string,
+): string[] {
+	if (sources.length === 0) return [];
+	// What several sources have in common is known beforehand, or anything could come of the second.
+	const pinned =
+		files.length === 1 && files[0]?.sha256 != null && files[0].bytes !== null && files[0].url !== null;
+	const mistakes = sources.flatMap((source, index) => {
+		const own = `${prefix}sources[${index}].`;
+		const rules = Object.hasOwn(sourceRules, source.form) ? sourceRules[source.form] : undefined;
+		if (rules === undefined)
+			return [
+				`Expected \`${own}form\` to be one of ${Object.keys(sourceRules).join(', ')}, got \`${JSON.stringify(source.form)}\``,
+			];
+		const shallow = mistakesIn({ ...source }, rules, own);
+		return shallow.length > 0 || source.form !== 'ctranslate2' ? shallow : folderMistakes(source.files, own);
+	});
+	return [
+		...(pinned
+			? []
+			: [`Expected \`${prefix}files\` to be one file with URL, bytes and sha256, since there are sources`]),
+		...mistakes,
+	];
+}
+
+function folderMistakes(files: CatalogModel['files'], prefix: string): string[] {
+	const known = (path: string) => ctranslate2Names.includes(path);
+	return [
+		...files.flatMap((file, index) => mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`)),
+		...files
+			.filter(({ path, url, sha256 }) => !known(path) || url === null || sha256 === null)
+			.map(
+				({ path }) =>
+					`Expected \`${prefix}files\` to be ${ctranslate2Names.join(', ')}, each with URL and sha256, got \`${path}\``,
+			),
+		...(files.some(({ path }) => path === 'model.bin')
+			? []
+			: [`Expected \`${prefix}files\` to have a model.bin`]),
 	];
 }

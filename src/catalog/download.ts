@@ -23,6 +23,8 @@ export interface DownloadRequest {
 export interface Tuning {
 	/** Attempts in a row that bring nothing. */
 	readonly attempts: number;
+	/** As long as nothing at all has come. */
+	readonly attemptsAtFirst: number;
 	readonly firstPauseMs: number;
 	readonly longestPauseMs: number;
 	/** A server that asks for more patience than this is not waited for. */
@@ -39,6 +41,7 @@ export interface Tuning {
 
 export const usualTuning: Tuning = {
 	attempts: 6,
+	attemptsAtFirst: 6,
 	firstPauseMs: 500,
 	longestPauseMs: 15_000,
 	longestRetryAfterMs: 120_000,
@@ -99,6 +102,8 @@ class Download {
 	readonly #request: DownloadRequest;
 	readonly #means: DownloadMeans;
 	readonly #tuning: Tuning;
+	/** Something has come since this began. */
+	#begun = false;
 
 	constructor(request: DownloadRequest, means: DownloadMeans) {
 		this.#request = request;
@@ -175,7 +180,8 @@ class Download {
 
 	/** Tries until it works, or nothing has come for several attempts. */
 	async #patiently(part: PartFile, attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
-		const { attempts, firstPauseMs, longestPauseMs, longestRetryAfterMs, windowBytes } = this.#tuning;
+		const { attempts, attemptsAtFirst, firstPauseMs, longestPauseMs, longestRetryAfterMs, windowBytes } =
+			this.#tuning;
 		const wait = this.#means.wait ?? pause;
 		for (let failed = 1; ; failed++) {
 			const before = part.received;
@@ -187,7 +193,8 @@ class Download {
 				if (hitch === undefined || hitch instanceof Changed || signal.aborted) throw thrown;
 				if (part.received - before >= windowBytes) failed = 1;
 				const { retryAfterMs = 0 } = hitch;
-				if (failed >= attempts || retryAfterMs > longestRetryAfterMs) throw hitch;
+				const most = this.#begun ? attempts : Math.min(attempts, attemptsAtFirst);
+				if (failed >= most || retryAfterMs > longestRetryAfterMs) throw hitch;
 				const backOffMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (failed - 1));
 				await wait(Math.max(retryAfterMs, backOffMs), signal);
 			}
@@ -238,6 +245,7 @@ class Download {
 			throw corrupt(this.#request.url, pageInstead);
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
 		await part.write(segment, chunk.subarray(0, room));
+		this.#begun = true;
 		this.#means.onProgress?.(part.received, part.total);
 		if (part.unsaved >= this.#tuning.saveEveryBytes) await part.save();
 	}

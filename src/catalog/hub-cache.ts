@@ -29,15 +29,26 @@ export async function findInHubCache(
 	return await realpath(path.join(snapshot, file)).catch(() => undefined);
 }
 
-/** The folder of that revision, or of the newest that is there. */
+/** The folder of the newest revision that is there. */
 export async function findRepoInHubCache(cache: string, repo: string): Promise<string | undefined> {
-	const folder = path.join(cache, `models--${repo.replace('/', '--')}`, 'snapshots');
+	return await newestSnapshot(path.join(cache, `models--${repo.replace('/', '--')}`));
+}
+
+/** Of a repository's folder in the cache (`models--org--name`); undefined where it is none. */
+export async function newestSnapshot(repoFolder: string): Promise<string | undefined> {
+	const folder = path.join(repoFolder, 'snapshots');
 	const names = await readdir(folder).catch(() => []);
 	const dated = await Promise.all(
 		names.map(async (name) => ({ name, at: (await stat(path.join(folder, name))).mtimeMs })),
 	);
 	const newest = dated.sort((a, b) => b.at - a.at)[0];
 	return newest && path.join(folder, newest.name);
+}
+
+/** The name of the repository that a folder of the cache, or a snapshot in it, is of; else the folder's own. Pure. */
+export function nameOfFolder(folder: string): string {
+	const repo = /(?:^|[/\\])models--[^/\\]*?--([^/\\]+)(?:[/\\]snapshots[/\\][^/\\]+)?$/.exec(folder)?.[1];
+	return repo ?? path.basename(folder);
 }
 
 async function snapshotOf(cache: string, repo: string, revision: string): Promise<string | undefined> {

@@ -6,9 +6,10 @@ import { networkEnvironment } from '../config.js';
 import { modelTypes } from '../engines/families.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog, CatalogModel } from './catalog.js';
+import { convertFolder } from './convert.js';
 import { demoId } from './demo.js';
 import { diskFailure } from './disk.js';
-import { findInHubCache, findRepoInHubCache, hubFileOf } from './hub-cache.js';
+import { findInHubCache, findRepoInHubCache, hubFileOf, nameOfFolder, newestSnapshot } from './hub-cache.js';
 import { Int8Store } from './int8-store.js';
 import { takeLock } from './lock.js';
 import type { ModelEntry } from './model-entry.js';
@@ -33,6 +34,8 @@ export interface AddOptions {
 	readonly id?: string | undefined;
 	readonly type?: string | undefined;
 	readonly aliases?: readonly string[];
+	/** Of a ggml file that has to be made. */
+	readonly onProgress?: (written: number, total: number) => void;
 }
 
 export interface Removed {
@@ -41,8 +44,11 @@ export interface Removed {
 	readonly entry: boolean;
 }
 
-/** For tests. */
-export type InstallerMeans = Pick<PullMeans, 'disk' | 'tuning' | 'wait'>;
+/** All but `onWarning` for tests. */
+export interface InstallerMeans extends Pick<PullMeans, 'disk' | 'tuning' | 'wait'> {
+	/** A source of a model was left for the next; once for each. */
+	readonly onWarning?: (id: string, warning: string) => void;
+}
 
 export class Installer {
 	readonly store: Store;
@@ -152,7 +158,8 @@ export class Installer {
 		}
 	}
 
-	/** Registers what is on this machine already, where it is. Throws `invalid_request`, `conflict`. */
+	/** Registers what is on this machine already, where it is; a CTranslate2 folder becomes a ggml file in the model
+	 * folder first. Throws `invalid_request`, `conflict`, and what writing that file does. */
 	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
 		const { config, entries } = this.#serving();
 		const found = await this.#locate(target, options.type ?? '');
@@ -167,15 +174,41 @@ export class Installer {
 					param: 'id',
 				},
 			);
+		const isMade = found.form === 'ctranslate2';
 		const entry: NewEntry = {
 			id,
 			type: found.type,
-			...placeOf(found, config.modelDir),
+			...(isMade ? await this.#made(found, id, options, signal) : placeOf(found, config.modelDir)),
 			...(options.aliases ? { aliases: options.aliases } : {}),
 		};
-		await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
+		try {
+			await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
+		} catch (thrown) {
+			if (isMade) await this.store.remove(id);
+			throw thrown;
+		}
 		this.#onChange();
 		return entry;
+	}
+
+	async #made(
+		{ folder }: Recognised,
+		id: string,
+		{ onProgress }: AddOptions,
+		signal: AbortSignal,
+	): Promise<Pick<NewEntry, 'dir' | 'files' | 'options'>> {
+		const { disk } = this.#means;
+		const { manifest, alignmentHeads } = await convertFolder(folder, id, {
+			store: this.store,
+			signal,
+			...(onProgress ? { onProgress } : {}),
+			...(disk ? { disk } : {}),
+		});
+		return {
+			dir: manifest.folder,
+			files: manifest.roles,
+			options: alignmentHeads === '' ? {} : { alignment_heads: alignmentHeads },
+		};
 	}
 
 	/** Ids of the catalog whose files other programs have fetched from the hub. */
@@ -191,14 +224,19 @@ export class Installer {
 	}
 
 	async *#run(plan: PullPlan, options: PullOptions, signal: AbortSignal): AsyncGenerator<PullProgress> {
+		const { onWarning, ...given } = this.#means;
 		const means: PullMeans = {
-			...this.#means,
+			...given,
 			store: this.store,
 			settings: this.#network,
 			signal,
 			repin: options.repin ?? false,
 		};
+		let warned: string | undefined;
 		for await (const progress of pull(plan, means)) {
+			const { warning } = progress;
+			if (warning !== undefined && warning !== warned) onWarning?.(plan.id, warning);
+			warned = warning;
 			// Served before it is called done.
 			if (progress.manifest) await this.#register(plan, progress.manifest, options, signal);
 			yield progress;
@@ -239,8 +277,14 @@ export class Installer {
 	/** A path, else an id of the catalog or a repository in the hub's cache. */
 	async #locate(target: string, type: string): Promise<Recognised & { readonly id: string }> {
 		const file = path.resolve(target);
-		if ((await stat(file).catch(() => undefined)) !== undefined)
-			return { ...(await recognise(file, type)), id: idOf(path.basename(file)) };
+		if ((await stat(file).catch(() => undefined)) !== undefined) {
+			const found = await recognise((await newestSnapshot(file)) ?? file, type);
+			// Every model of CTranslate2 has the same name, but for that of its folder.
+			return {
+				...found,
+				id: idOf(found.form === undefined ? nameOfFolder(file) : nameOfFolder(found.folder)),
+			};
+		}
 		const model = this.catalog.find(target);
 		const cached = model && (await this.#catalogInHubCache(model));
 		if (cached) return { ...cached, id: target };

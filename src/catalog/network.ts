@@ -7,9 +7,13 @@ import { EarshotError } from '../errors.js';
 export interface NetworkSettings extends NetworkEnvironment {
 	/** '' = none. */
 	readonly mirror: string;
+	/** Goes to its origin and nowhere else, and never to a mirror. */
+	readonly login?: { readonly url: string; readonly authorization: string };
 }
 
 export interface Reply {
+	/** What was asked for, or where that redirected to. */
+	readonly url: string;
 	readonly status: number;
 	header(name: string): string | undefined;
 	readonly body: AsyncIterable<Uint8Array>;
@@ -48,6 +52,15 @@ export function tokenFor(
 	return new URL(url).origin === new URL(hubEndpoint).origin ? hubToken : '';
 }
 
+/** The `authorization` of a request; '' = none. Pure. */
+function authorizationFor(url: string, settings: NetworkSettings): string {
+	const token = tokenFor(url, settings);
+	if (token !== '') return `Bearer ${token}`;
+	const { login, mirror } = settings;
+	if (login === undefined || mirror !== '') return '';
+	return new URL(url).origin === new URL(login.url).origin ? login.authorization : '';
+}
+
 /** `patienceMs`: for a connection, and for the head of an answer. */
 export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000): Promise<Network> {
 	const { EnvHttpProxyAgent, request } = await import('undici');
@@ -65,7 +78,7 @@ export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000
 		async get(url, headers, signal) {
 			let at = sourceOf(url, settings);
 			for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-				const token = tokenFor(at, settings);
+				const authorization = authorizationFor(at, settings);
 				const answer = await request(at, {
 					dispatcher: agent,
 					signal,
@@ -74,12 +87,12 @@ export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000
 						// The bytes themselves are asked for, since it is they that are counted and hashed.
 						'accept-encoding': 'identity',
 						...headers,
-						...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+						...(authorization === '' ? {} : { authorization }),
 					},
 				});
 				const { location } = answer.headers;
 				if (![301, 302, 303, 307, 308].includes(answer.statusCode) || location === undefined)
-					return replyOf(answer);
+					return replyOf(answer, redirects === 0 ? url : at);
 				drop(answer);
 				at = redirected(at, String(location));
 			}
@@ -97,8 +110,9 @@ function redirected(from: string, location: string): string {
 	return to.href;
 }
 
-function replyOf(answer: Dispatcher.ResponseData): Reply {
+function replyOf(answer: Dispatcher.ResponseData, url: string): Reply {
 	return {
+		url,
 		status: answer.statusCode,
 		header(name) {
 			const value = answer.headers[name];

@@ -6,6 +6,7 @@ import {
 	type CatalogArchive,
 	type CatalogFile,
 	type CatalogModel,
+	type CatalogSource,
 	isServable,
 	type Licence,
 } from './catalog.js';
@@ -19,6 +20,8 @@ export interface PullPlan {
 	readonly folder: string;
 	readonly files: readonly CatalogFile[];
 	readonly archive: CatalogArchive | null;
+	/** Where its one file can come from besides. */
+	readonly sources: readonly CatalogSource[];
 	/** Role → path below the folder; null = found by their names after unpacking. */
 	readonly roles: Readonly<Record<string, string>> | null;
 	/** null = the user wrote it into models.yaml. */
@@ -27,8 +30,19 @@ export interface PullPlan {
 }
 
 export function planOfCatalog(model: CatalogModel): PullPlan {
-	const { id, type, use, files, archive, roles, licence } = model;
-	return { id, type, use, folder: id, files, archive, roles, licence, isServable: isServable(model) };
+	const { id, type, use, files, archive, sources = [], roles, licence } = model;
+	return {
+		id,
+		type,
+		use,
+		folder: id,
+		files,
+		archive,
+		sources,
+		roles,
+		licence,
+		isServable: isServable(model),
+	};
 }
 
 /** Throws `config_invalid` where the entry does not say enough. */
@@ -55,6 +69,7 @@ export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | und
 		type,
 		use: 'transcription',
 		folder,
+		sources: [],
 		roles: Object.fromEntries(paths),
 		licence: null,
 		isServable: true,
@@ -122,4 +137,12 @@ export function bytesOnDisk({ files, archive }: Pick<PullPlan, 'files' | 'archiv
 	// The archive and what is in it, which is half as large again.
 	if (archive) return 2.5 * sizeOf(archive);
 	return files.reduce((sum, file) => sum + sizeOf(file), 0);
+}
+
+/** Besides the file itself: what comes, and what is taken out of it, which is about as large as the file. */
+export function bytesOfSource(source: CatalogSource, file: Pick<CatalogFile, 'bytes'>): number {
+	const made = file.bytes ?? 0;
+	if (source.form === 'file') return made;
+	if (source.form === 'wheel') return source.bytes + 2 * made;
+	return source.files.reduce((sum, { bytes, aboutBytes }) => sum + (bytes ?? aboutBytes ?? 0), made);
 }

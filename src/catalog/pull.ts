@@ -4,31 +4,27 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import { unpack } from './archive.js';
+import { Arrivals, hurriedMs } from './arrivals.js';
 import type { CatalogArchive, CatalogFile } from './catalog.js';
 import { type Disk, diskFailure, realDisk, renameOver } from './disk.js';
-import { type Downloaded, download, type Tuning } from './download.js';
-import { findInHubCache, hubFileOf } from './hub-cache.js';
+import { checkRoom } from './disk-room.js';
+import type { Tuning } from './download.js';
 import { type Lock, takeLock } from './lock.js';
 import { checkEndpoint, type Network, type NetworkSettings, openNetwork } from './network.js';
 import { bytesOnDisk, type PullPlan } from './pull-plan.js';
 import { rolesIn } from './recognise.js';
-import {
-	digestOf,
-	exists,
-	filesBelow,
-	linkOrCopy,
-	type Manifest,
-	type Store,
-	type StoredFile,
-} from './store.js';
+import { bringFromSources, type SourceMeans } from './sources.js';
+import { digestOf, exists, filesBelow, type Manifest, type Store, type StoredFile } from './store.js';
 
 export interface PullProgress {
-	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'done';
+	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'converting' | 'done';
 	/** What is arriving now. */
 	readonly file: string;
 	readonly received: number;
 	/** Of all files; null while it is not known. */
 	readonly total: number | null;
+	/** Why a source was left for the next; stays from then on. */
+	readonly warning?: string;
 	/** With `done`. */
 	readonly manifest?: Manifest;
 }
@@ -45,8 +41,6 @@ export interface PullMeans {
 	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Kept free for everybody else. */
-const spareBytes = 64 * 2 ** 20;
 /** Of progress, ms. */
 const reportEveryMs = 100;
 
@@ -88,12 +82,13 @@ async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullPro
 	}
 	checkEndpoint(settings);
 	const incoming = await store.incoming(plan.id);
-	await checkRoom(plan, means, incoming);
-	const network = await openNetwork(settings, means.tuning?.windowMs);
+	await checkRoom(plan.id, bytesOnDisk(plan), store, means.disk ?? realDisk, incoming);
+	const patienceMs = plan.sources.length > 0 ? hurriedMs : undefined;
+	const network = await openNetwork(settings, means.tuning?.windowMs ?? patienceMs);
 	try {
 		yield* during<PullProgress>((report, left) => {
 			const signal = AbortSignal.any([means.signal, left]);
-			return new Pulling(plan, { ...means, signal }, network, incoming).run(report);
+			return new Pulling(plan, { ...means, signal }, network, incoming, report).run();
 		});
 	} finally {
 		await network.close();
@@ -105,50 +100,26 @@ function doneWith(manifest: Manifest): PullProgress {
 	return { state: 'done', file: '', received: bytes, total: bytes, manifest };
 }
 
-async function checkRoom(
-	plan: PullPlan,
-	{ store, disk = realDisk }: PullMeans,
-	incoming: string,
-): Promise<void> {
-	const free = await disk.freeBytes(store.modelDir);
-	if (free === null) return;
-	const sizes = await Promise.all(
-		(await filesBelow(incoming)).map(async (file) => (await stat(path.join(incoming, file))).blocks * 512),
-	);
-	const needed = bytesOnDisk(plan) - sizes.reduce((sum, size) => sum + size, 0) + spareBytes;
-	if (needed <= free) return;
-	const [need, have] = [needed, free].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
-	throw new EarshotError(
-		'disk_full',
-		`${plan.id} needs ${need} on the disk of ${store.modelDir}, and ${have} are free; free some space, or choose another disk with --model-dir`,
-	);
-}
-
-type Report = (progress: PullProgress, now?: boolean) => void;
+export type Report = (progress: PullProgress, now?: boolean) => void;
 
 class Pulling {
 	readonly #plan: PullPlan;
 	readonly #means: PullMeans;
-	readonly #network: Network;
 	/** Holds what came over the line, and `model`, what becomes the model's folder. */
 	readonly #incoming: string;
-	/** What came of URLs whose digest nobody told: pinned once the model is found to be one. */
-	readonly #untold = new Map<string, Downloaded>();
-	#received = 0;
+	readonly #arrivals: Arrivals;
 
-	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string) {
+	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string, report: Report) {
 		this.#plan = plan;
 		this.#means = means;
-		this.#network = network;
 		this.#incoming = incoming;
+		this.#arrivals = new Arrivals(plan, means, network, report);
 	}
 
-	async run(report: Report): Promise<void> {
+	async run(): Promise<void> {
 		const { archive, files } = this.#plan;
 		const folder = path.join(this.#incoming, 'model');
-		const stored = archive
-			? await this.#fromArchive(archive, folder, report)
-			: await this.#fromFiles(files, folder, report);
+		const stored = archive ? await this.#fromArchive(archive, folder) : await this.#fromFiles(files, folder);
 		const manifest = await this.#discarding(() => this.#manifest(folder, stored));
 		// An earlier attempt may have had another plan.
 		const wanted = new Set(stored.map((file) => file.path));
@@ -156,33 +127,36 @@ class Pulling {
 		await this.#pin();
 		await this.#means.store.arrive(manifest, folder);
 		await rm(this.#incoming, { recursive: true, force: true });
-		report(doneWith(manifest), true);
+		this.#arrivals.tell(doneWith(manifest), true);
 	}
 
-	async #fromFiles(
-		files: readonly CatalogFile[],
-		folder: string,
-		report: Report,
-	): Promise<readonly StoredFile[]> {
+	async #fromFiles(files: readonly CatalogFile[], folder: string): Promise<readonly StoredFile[]> {
+		const { sources } = this.#plan;
 		const stored: StoredFile[] = [];
 		for (const file of files) {
 			const to = path.join(folder, file.path);
 			await mkdir(path.dirname(to), { recursive: true });
-			const { bytes, sha256 } = await this.#bring(file.path, file, to, report);
+			const { bytes, sha256 } =
+				sources.length > 0
+					? await bringFromSources(file, sources, to, this.#sourceMeans())
+					: await this.#arrivals.bring(file.path, file, to);
 			stored.push({ path: file.path, bytes, sha256, pinned: file.sha256 === null });
 		}
 		return stored;
 	}
 
-	async #fromArchive(
-		archive: CatalogArchive,
-		folder: string,
-		report: Report,
-	): Promise<readonly StoredFile[]> {
+	#sourceMeans(): SourceMeans {
+		const incoming = this.#incoming;
+		const { store, disk = realDisk } = this.#means;
+		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
+		return { ...this.#means, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
+	}
+
+	async #fromArchive(archive: CatalogArchive, folder: string): Promise<readonly StoredFile[]> {
 		const name = path.posix.basename(new URL(archive.url).pathname);
 		const packed = path.join(this.#incoming, 'archive');
-		await this.#bring(name, archive, packed, report);
-		report({ state: 'unpacking', file: name, received: this.#received, total: this.#received }, true);
+		const { bytes } = await this.#arrivals.bring(name, archive, packed);
+		this.#arrivals.report('unpacking', name, bytes, bytes);
 		const stored = await this.#discarding(() => this.#unpacked(archive, packed, folder));
 		await rm(packed, { force: true });
 		return stored;
@@ -227,105 +201,14 @@ class Pulling {
 
 	async #pin(): Promise<void> {
 		const { store, signal } = this.#means;
-		if (this.#untold.size === 0) return;
+		const { untold } = this.#arrivals;
+		if (untold.size === 0) return;
 		const lock = await takeLock(await store.lockPath('pins'), signal);
 		try {
-			for (const [url, found] of this.#untold) await store.pin(url, found);
+			for (const [url, found] of untold) await store.pin(url, found);
 		} finally {
 			await lock.release();
 		}
-	}
-
-	/** From wherever it is already, else from the network. */
-	async #bring(
-		name: string,
-		part: CatalogFile | CatalogArchive,
-		to: string,
-		report: Report,
-	): Promise<Downloaded> {
-		const { store, signal, repin = false } = this.#means;
-		const url = part.url ?? '';
-		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
-		const wanted = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
-		const before = this.#received;
-		const progress = (received: number, total: number | null): void => {
-			this.#received = before + received;
-			report({ state: 'downloading', file: name, received: this.#received, total: this.#total(part, total) });
-		};
-		const found =
-			(await this.#alreadyHere(part, wanted, to)) ??
-			(await this.#fetch(url, wanted, to, progress, pin !== undefined));
-		this.#received = before + found.bytes;
-		signal.throwIfAborted();
-		if (part.sha256 === null) this.#untold.set(url, found);
-		return found;
-	}
-
-	async #fetch(
-		url: string,
-		wanted: { readonly bytes: number | null; readonly sha256: string | null },
-		to: string,
-		onProgress: (received: number, total: number | null) => void,
-		pinned: boolean,
-	): Promise<Downloaded> {
-		const { disk = realDisk, signal, tuning, wait } = this.#means;
-		try {
-			return await download(
-				{ url, to, ...wanted },
-				{
-					network: this.#network,
-					disk,
-					signal,
-					onProgress,
-					...(tuning ? { tuning } : {}),
-					...(wait ? { wait } : {}),
-				},
-			);
-		} catch (thrown) {
-			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
-			throw new EarshotError(
-				'download_corrupt',
-				`${thrown.message}. It is not what came the first time; where its publisher has replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
-				{ cause: thrown },
-			);
-		}
-	}
-
-	/** Left by an interrupted pull, or whole in a damaged model, or in the cache of other programs. */
-	async #alreadyHere(
-		part: CatalogFile | CatalogArchive,
-		{ bytes, sha256 }: { readonly bytes: number | null; readonly sha256: string | null },
-		to: string,
-	): Promise<Downloaded | undefined> {
-		const { store, settings, signal } = this.#means;
-		if (await exists(to)) {
-			const here = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
-			if (sha256 === null || here.sha256 === sha256) return here;
-			await rm(to, { force: true });
-		}
-		if (sha256 === null) return undefined;
-		const hub = hubFileOf(part.url ?? '');
-		const places = [
-			'path' in part ? path.join(store.folderOf(this.#plan), part.path) : undefined,
-			hub && (await findInHubCache(settings.hubCache, hub)),
-		];
-		for (const place of places) {
-			if (place === undefined || !(await exists(place))) continue;
-			const { size } = await stat(place);
-			if ((bytes !== null && size !== bytes) || (await digestOf(place, signal)) !== sha256) continue;
-			await linkOrCopy(place, to);
-			return { bytes: size, sha256 };
-		}
-		return undefined;
-	}
-
-	/** Of everything, with what the server says of the part at hand. */
-	#total(part: CatalogFile | CatalogArchive, told: number | null): number | null {
-		const parts = this.#plan.archive ? [this.#plan.archive] : this.#plan.files;
-		return parts.reduce<number | null>((sum, each) => {
-			const size = each === part && told !== null ? told : (each.bytes ?? each.aboutBytes ?? null);
-			return sum === null || size === null ? null : sum + size;
-		}, 0);
 	}
 
 	async #manifest(folder: string, files: readonly StoredFile[]): Promise<Manifest> {

@@ -14,6 +14,8 @@ export interface PullStatus {
 	readonly file: string;
 	readonly received: number;
 	readonly total: number | null;
+	/** Why a source was left for the next; stays from then on. */
+	readonly warning?: string;
 	/** With `done`. */
 	readonly manifest?: Manifest;
 	/** With `failed`. */

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { parakeetType, whisperType } from '../engines/families.js';
 import { onnxMetadata } from '../engines/onnx-file.js';
 import { EarshotError } from '../errors.js';
+import { specificationOf } from './ctranslate2-file.js';
+import { ctranslate2Model } from './ctranslate2-names.js';
 
 export interface Recognised {
 	/** A `type` of models.yaml, or that of a model which cannot be served yet. */
@@ -13,6 +15,8 @@ export interface Recognised {
 	readonly folder: string;
 	/** Role → path below the folder. */
 	readonly files: Readonly<Record<string, string>>;
+	/** The folder has a model of that type in another form, which cannot be served as it is. */
+	readonly form?: 'ctranslate2';
 }
 
 /** `wantedType`: what the user says it is; '' = find out. Throws `invalid_request`. */
@@ -25,17 +29,38 @@ export async function recognise(target: string, wantedType = ''): Promise<Recogn
 
 async function recogniseFile(file: string, wantedType: string): Promise<Recognised> {
 	const [folder, name] = [path.dirname(file), path.basename(file)];
-	const head = await firstBytes(file, 32);
+	const head = await firstBytes(file, 64);
 	if (isGgml(head)) {
-		if (head.includes('silero')) throw cannot(file, 'it finds speech (Silero), it does not transcribe');
+		if (head.subarray(0, 32).includes('silero'))
+			throw cannot(file, 'it finds speech (Silero), it does not transcribe');
 		// The number after the magic: Whisper's vocabularies hold 51,864 tokens and more, Parakeet's 8192.
 		const type = head.readInt32LE(4) < 51_864 ? parakeetType : whisperType;
 		return { type, folder, files: { model: name } };
 	}
 	if (head.subarray(0, 4).toString('latin1') === 'GGUF')
 		throw cannot(file, 'it is a GGUF file, and whisper.cpp reads ggml files (ggml-….bin)');
+	const specification = specificationOf(head);
+	if (specification !== undefined) return recogniseCtranslate2(file, specification);
 	if (/\.(onnx|ort)$/.test(name)) return await recogniseFolder(folder, wantedType);
-	throw cannot(file, 'it is neither a ggml file of whisper.cpp nor part of a sherpa-onnx model');
+	throw cannot(
+		file,
+		'it is neither a ggml file of whisper.cpp, nor a Whisper model of CTranslate2, nor part of a sherpa-onnx model',
+	);
+}
+
+function recogniseCtranslate2(file: string, specification: string): Recognised {
+	if (specification !== 'WhisperSpec')
+		throw cannot(
+			file,
+			`it is a CTranslate2 model of another kind (${specification}), and only Whisper’s are served`,
+		);
+	const [folder, name] = [path.dirname(file), path.basename(file)];
+	if (name !== ctranslate2Model)
+		throw cannot(
+			file,
+			`it is a CTranslate2 model; give it the name ${ctranslate2Model}, in a folder with its vocabulary`,
+		);
+	return { type: whisperType, folder, files: { model: name }, form: 'ctranslate2' };
 }
 
 /** `ggml` as a little-endian number. */
@@ -149,7 +174,7 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 	if (telling === undefined || (!has('tokens') && !has('encoder')))
 		throw cannot(
 			folder,
-			'it holds neither a ggml file nor the .onnx files and tokens.txt of a sherpa-onnx model',
+			'it holds neither a ggml file, nor a model.bin of CTranslate2, nor the .onnx files and tokens.txt of a sherpa-onnx model',
 		);
 	const metadata = await onnxMetadata(path.join(folder, telling));
 	const shape = has('encoder', 'decoder', 'joiner') ? 'three' : has('encoder', 'decoder') ? 'two' : 'one';

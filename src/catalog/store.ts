@@ -43,6 +43,8 @@ export interface Manifest {
 	readonly licence: string;
 	/** ISO date. */
 	readonly pulledAt: string;
+	/** The user's own folder that it was made of, where it was not fetched. */
+	readonly madeOf?: string;
 }
 
 export type StoredState = 'whole' | 'damaged' | 'missing';

@@ -1,5 +1,6 @@
 /** `earshot pull`, `add`, `verify` and `rm`. */
 
+import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Installer, type PullOptions } from '../catalog/installer.js';
 import type { PullStatus } from '../catalog/pulls.js';
@@ -68,14 +69,20 @@ export async function pullOne(
 	const bar = transferOn(process.stderr);
 	let last = job.status;
 	let told = '';
+	let warned: string | undefined;
 	try {
 		for await (const status of job.statuses(new AbortController().signal)) {
 			last = status;
-			if (status.state === 'downloading') bar.update(id, status.received, status.total);
-			else bar.stop();
 			const said = noteOf(status);
+			const { warning } = status;
+			const isNews = (said !== told && said !== '') || warning !== warned;
+			// Neither is to stand in the middle of the other.
+			if (isNews || !['downloading', 'converting'].includes(status.state)) bar.stop();
+			if (warning !== warned && warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 			if (said !== told && said !== '') process.stderr.write(`${said}\n`);
-			told = said;
+			[told, warned] = [said, warning];
+			if (status.state === 'downloading' || status.state === 'converting')
+				bar.update(id, status.received, status.total);
 		}
 	} finally {
 		bar.stop();
@@ -87,14 +94,15 @@ export async function pullOne(
 
 function noteOf({ id, state, file }: PullStatus): string {
 	if (state === 'unpacking') return `unpacking ${file} …`;
+	if (state === 'converting') return `turning it into ${file} …`;
 	return state === 'waiting' ? `another process is fetching ${id}; waiting for it` : '';
 }
 
 function tell({ store }: Installer, manifest: Manifest): void {
 	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
 	process.stdout.write(`${manifest.id} is here: ${sizeText(bytes)} in ${store.folderOf(manifest)}\n`);
-	for (const { path, sha256 } of manifest.files.filter(({ pinned }) => pinned))
-		process.stdout.write(`  nobody told the digest of ${path} beforehand; from now on it is ${sha256}\n`);
+	for (const { path: name, sha256 } of manifest.files.filter(({ pinned }) => pinned))
+		process.stdout.write(`  nobody told the digest of ${name} beforehand; from now on it is ${sha256}\n`);
 	if (manifest.use !== 'transcription')
 		process.stdout.write(`  it is for ${manifest.use}: Earshot does not transcribe with it\n`);
 }
@@ -125,9 +133,22 @@ export interface AddCommand {
 export function addModel(target: string, { flags, ...options }: AddCommand): Promise<void> {
 	return interruptible(async (signal) => {
 		await ensureRegistry(flags);
-		const entry = await installerFor(flags).add(target, options, signal);
+		const installer = installerFor(flags);
+		const bar = transferOn(process.stderr);
+		let isMade = false;
+		const onProgress = (written: number, total: number): void => {
+			if (!isMade) process.stderr.write(`${target} is of CTranslate2: turning it into a ggml file …\n`);
+			isMade = true;
+			bar.update(path.basename(target), written, total);
+		};
+		const entry = await installer.add(target, { ...options, onProgress }, signal).finally(() => bar.stop());
 		const files = Object.entries(entry.files).map(([role, file]) => `  ${role}: ${file}\n`);
 		process.stdout.write(`${entry.id} is in models.yaml, of type ${entry.type}\n${files.join('')}`);
+		const manifest = isMade ? installer.store.manifest(entry.id) : undefined;
+		if (manifest)
+			process.stdout.write(
+				`  in ${installer.store.folderOf(manifest)}; ${manifest.madeOf} is no longer needed for it\n`,
+			);
 	});
 }
 
@@ -160,13 +181,19 @@ export function verifyModels(ids: readonly string[], flags: Flags): Promise<void
 				.finally(() => bar.stop());
 			const wrong = verified.filter(({ ok }) => !ok);
 			process.stdout.write(`${wrong.length === 0 ? 'ok     ' : 'DAMAGED'}  ${manifest.id}\n`);
-			for (const { path, detail } of wrong) process.stdout.write(`         ${path} ${detail}\n`);
-			if (wrong.length > 0) process.stdout.write(`         to mend it: earshot pull ${manifest.id}\n`);
+			for (const { path: name, detail } of wrong) process.stdout.write(`         ${name} ${detail}\n`);
+			if (wrong.length > 0) process.stdout.write(`         to mend it: ${mendingOf(manifest)}\n`);
 			bad += wrong.length;
 		}
 		if (manifests.length === 0) process.stdout.write('nothing has been pulled yet\n');
 		if (bad > 0) process.exitCode = 1;
 	});
+}
+
+function mendingOf({ id, madeOf }: Manifest): string {
+	return madeOf === undefined
+		? `earshot pull ${id}`
+		: `earshot rm ${id}, then earshot add ${madeOf} --id ${id}`;
 }
 
 function manifestOf(manifest: Manifest | undefined, id: string): Manifest {

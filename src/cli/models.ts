@@ -1,10 +1,17 @@
 /** `earshot search`, `list` and `show`: what there is to fetch, and what is here. Nothing is fetched. */
 
 import { statSync } from 'node:fs';
-import { type CatalogModel, downloadBytes, isPinned, isServable } from '../catalog/catalog.js';
+import {
+	type CatalogModel,
+	type CatalogSource,
+	downloadBytes,
+	isPinned,
+	isServable,
+} from '../catalog/catalog.js';
 import { demoNotice } from '../catalog/demo.js';
 import { Installer } from '../catalog/installer.js';
 import { isInstalled, type Serving, whatToServe } from '../catalog/serving.js';
+import { nameOfSource } from '../catalog/sources.js';
 import type { StoredState } from '../catalog/store.js';
 import type { SettingName } from '../config.js';
 import { packageRoot } from '../engines/native.js';
@@ -42,7 +49,9 @@ export function listModels(flags: Flags): void {
 		]);
 	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...served, ...others]));
 	const wanting = [...served, ...others].filter(([, , , state]) => /missing|damaged/.test(state ?? ''));
-	const ids = wanting.map(([id = '']) => id.replace(' (default)', ''));
+	const ids = wanting
+		.map(([id = '']) => id.replace(' (default)', ''))
+		.filter((id) => store.manifest(id)?.madeOf === undefined);
 	if (ids.length > 0) process.stderr.write(`\nTo mend: earshot pull ${ids.join(' ')}\n`);
 	if (entries.length === 1)
 		process.stderr.write(`\n${demoNotice}\nmodels.yaml is looked for at ${config.config}\n`);
@@ -126,7 +135,7 @@ function factsOf(model: CatalogModel): string[][] {
 	];
 }
 
-function filesTable({ archive, files }: CatalogModel): string {
+function filesTable({ archive, files, sources = [] }: CatalogModel): string {
 	const parts = [...(archive ? [{ path: '(archive)', ...archive }] : []), ...files];
 	return table([
 		['FILE', 'BYTES', 'SHA-256', 'FROM'],
@@ -136,6 +145,23 @@ function filesTable({ archive, files }: CatalogModel): string {
 			sha256 ?? 'not known',
 			url ?? 'the archive',
 		]),
+		...sources.flatMap(sourceRows),
+	]);
+}
+
+/** The same file by another way. */
+function sourceRows(source: CatalogSource): string[][] {
+	const from = nameOfSource(source);
+	if (source.form === 'file') return [['or the same', '', '', from]];
+	if (source.form === 'wheel')
+		return [
+			['or made of', String(source.bytes), source.sha256, `${from} (${source.project} ${source.version})`],
+		];
+	return source.files.map(({ path, bytes, sha256, url }) => [
+		`or made of ${path}`,
+		bytes === null ? 'not known' : String(bytes),
+		sha256 ?? 'not known',
+		url ?? '',
 	]);
 }
 

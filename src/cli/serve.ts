@@ -41,6 +41,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const installer = new Installer(
 		() => serving.now,
 		() => serving.reload(),
+		{ onWarning: (model, warning) => log.warn({ model }, warning) },
 	);
 	const preloaded = modelsToPreload(config, serving);
 	serving.watch();

@@ -540,12 +540,23 @@ export const openapi = {
 					object: { const: 'model.pull' },
 					id: { type: 'string' },
 					status: {
-						enum: ['starting', 'waiting', 'downloading', 'unpacking', 'done', 'failed', 'cancelled'],
-						description: '`waiting` is for another process that fetches the same model',
+						enum: [
+							'starting',
+							'waiting',
+							'downloading',
+							'unpacking',
+							'converting',
+							'done',
+							'failed',
+							'cancelled',
+						],
+						description:
+							'`waiting` is for another process that fetches the same model; `converting`: what came becomes a ggml file, and the bytes are those written',
 					},
 					file: { type: ['string', 'null'], description: 'What is arriving now' },
 					received_bytes: { type: 'integer' },
 					total_bytes: { type: ['integer', 'null'], description: 'null while it is not known' },
+					warning: { type: 'string', description: 'Why one source of the model was left for the next' },
 					files: {
 						type: 'array',
 						description: 'With `done`',

@@ -111,7 +111,16 @@ function truth(body: Record<string, unknown>, name: string): boolean {
 	throw expected(name, 'true or false', value);
 }
 
-export function statusBody({ id, state, file, received, total, manifest, error }: PullStatus): object {
+export function statusBody({
+	id,
+	state,
+	file,
+	received,
+	total,
+	warning,
+	manifest,
+	error,
+}: PullStatus): object {
 	return {
 		object: 'model.pull',
 		id,
@@ -119,6 +128,7 @@ export function statusBody({ id, state, file, received, total, manifest, error }
 		file: file === '' ? null : file,
 		received_bytes: received,
 		total_bytes: total,
+		...(warning === undefined ? {} : { warning }),
 		...(manifest ? { files: manifest.files } : {}),
 		...(error && state === 'failed' ? errorBody(error) : {}),
 	};

@@ -35,6 +35,8 @@ export interface Asked {
 
 export class Mirror {
 	readonly files = new Map<string, Buffer>();
+	/** Of files that are no plain bytes. */
+	readonly types = new Map<string, string>();
 	readonly asked: Asked[] = [];
 	url = '';
 	/** Called for each request; may wait. */
@@ -53,8 +55,9 @@ export class Mirror {
 	}
 
 	/** The URL of a file that it has from now on. */
-	has(path: string, bytes: Buffer): string {
+	has(path: string, bytes: Buffer, type = ''): string {
 		this.files.set(path, bytes);
+		if (type !== '') this.types.set(path, type);
 		return this.url + path;
 	}
 
@@ -120,7 +123,7 @@ export class Mirror {
 			return;
 		}
 		response.writeHead(ranged ? 206 : 200, {
-			'content-type': 'application/octet-stream',
+			'content-type': this.types.get(path) ?? 'application/octet-stream',
 			'content-length': end - start,
 			...named,
 			...(ranged ? { 'content-range': `bytes ${start}-${end - 1}/${whole.length}` } : {}),

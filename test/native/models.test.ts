@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CatalogModel } from '../../src/catalog/catalog.js';
+import { writeFolderOf } from '../helpers/ctranslate2.js';
 import { audioPath, generated, loudnessDetector, modelFixture, root } from '../helpers/fixtures.js';
 import { catalogModel, fileOn } from '../helpers/installed.js';
 import { Mirror, noise, sha256, startMirror } from '../helpers/mirror.js';
@@ -206,6 +207,27 @@ describe('from the command', () => {
 		);
 		expect((await machine.earshot('rm', 'mine')).stdout).toContain('stay where they are');
 		expect(existsSync(path.join(folder, 'model.onnx'))).toBe(true);
+	});
+
+	it('a folder of faster-whisper is added as a ggml file, hears the same, and goes with rm', async () => {
+		const { machine } = await arrange();
+		const { files, hears } = modelFixture('tones');
+		const source = path.join(generated, files.model ?? '');
+		const folder = writeFolderOf(source, path.join(machine.home, 'faster-tones'), 'f16');
+		const added = await machine.earshot('add', folder);
+		expect(added).toMatchObject({
+			code: 0,
+			stdout: expect.stringContaining('faster-tones is in models.yaml'),
+		});
+		expect(added.stderr).toContain('turning it into a ggml file');
+		expect((await machine.earshot('verify', 'faster-tones')).stdout).toContain('ok');
+		for (const recording of ['tones-abc', 'tones-abcde']) {
+			const { stdout } = await machine.earshot('transcribe', '-m', 'faster-tones', audioPath(recording));
+			expect(stdout).toBe(`${hears[recording]}\n`);
+		}
+		expect((await machine.earshot('rm', 'faster-tones')).stdout).toBe('faster-tones is gone\n');
+		expect(existsSync(path.join(machine.modelDir, 'faster-tones'))).toBe(false);
+		expect(existsSync(path.join(folder, 'model.bin'))).toBe(true);
 	});
 
 	it('a configured model is fetched when it is first used, where that is wanted', async () => {

@@ -22,6 +22,7 @@ const settings = {
 	httpProxy: '',
 	httpsProxy: '',
 	noProxy: '',
+	pip: { indexUrl: '', configFiles: [] },
 };
 
 /** Small numbers, so that small files go the ways of large ones. */

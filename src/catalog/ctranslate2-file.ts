@@ -1,0 +1,195 @@
+/**
+ * What a CTranslate2 `model.bin` holds and where, read without its weights. The layout (binary versions 4 to 6, as
+ * `model.cc` of CTranslate2 reads it), little-endian: `u32` version, name of the specification, `u32` revision,
+ * `u32` number of variables; of each its name, `u8` rank, `u32` dimensions, `u8` type, `u32` bytes, the bytes; then
+ * `u32` number of aliases, of each its name and that of a variable. A name is `u16` bytes and ends with a NUL.
+ */
+
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** By CTranslate2's number of the type. */
+const numberTypes = ['f32', 'i8', 'i16', 'i32', 'f16', 'bf16'] as const;
+export type NumberType = (typeof numberTypes)[number];
+
+export const bytesPerNumber: Readonly<Record<NumberType, number>> = {
+	f32: 4,
+	i8: 1,
+	i16: 2,
+	i32: 4,
+	f16: 2,
+	bf16: 2,
+};
+
+export interface Variable {
+	readonly name: string;
+	readonly type: NumberType;
+	/** Slowest dimension first; empty for a single number. */
+	readonly shape: readonly number[];
+	/** In the file. */
+	readonly offset: number;
+	readonly bytes: number;
+	/** Of a single whole number: its value. */
+	readonly value: number | undefined;
+}
+
+export interface Ctranslate2File {
+	/** `WhisperSpec`, `TransformerSpec`, … */
+	readonly specification: string;
+	readonly variables: ReadonlyMap<string, Variable>;
+	/** Further names of variables. */
+	readonly aliases: ReadonlyMap<string, string>;
+}
+
+/** The file is broken, or no CTranslate2 model, or one that cannot be used; the message is a clause that says why. */
+export class BadCtranslate2 extends Error {
+	override readonly name = 'BadCtranslate2';
+}
+
+const versions: readonly number[] = [4, 5, 6];
+/** Of anything that may be one. */
+const maxVersion = 100;
+const maxRank = 4;
+const maxNameBytes = 1024;
+/** Of variables and of aliases: Whisper large has 1,300. */
+const maxCount = 1 << 16;
+
+/** Throws `BadCtranslate2`, or the error of the file system. */
+export function readCtranslate2(path: string): Ctranslate2File {
+	const file = new Walk(path);
+	try {
+		return readModel(file);
+	} finally {
+		file.close();
+	}
+}
+
+/** The specification that a file's first bytes (64 suffice) name; undefined where they are none of a CTranslate2 model. Pure. */
+export function specificationOf(head: Buffer): string | undefined {
+	if (head.length < 8) return undefined;
+	const [version, length] = [head.readUInt32LE(0), head.readUInt16LE(4)];
+	if (version < 1 || version > maxVersion || length < 2 || head.length < 6 + length) return undefined;
+	const name = head.toString('latin1', 6, 6 + length);
+	return /^\w+Spec\0$/.test(name) ? name.slice(0, -1) : undefined;
+}
+
+function readModel(file: Walk): Ctranslate2File {
+	const version = file.integer(4);
+	if (version < 1 || version > maxVersion) throw new BadCtranslate2('it is no CTranslate2 model');
+	const specification = file.name('its specification');
+	if (!versions.includes(version))
+		throw new BadCtranslate2(
+			`its layout is of version ${version}, and versions ${versions.join(', ')} can be read; convert the model anew`,
+		);
+	// The revision of the specification: what it changed shows in the variables.
+	file.integer(4);
+	const variables = new Map<string, Variable>();
+	const count = file.count('variables');
+	for (let index = 0; index < count; index++) {
+		const variable = readVariable(file, index);
+		if (variables.has(variable.name)) throw new BadCtranslate2(`it has \`${variable.name}\` twice`);
+		variables.set(variable.name, variable);
+	}
+	const aliases = new Map<string, string>();
+	const aliasCount = file.count('aliases');
+	for (let index = 0; index < aliasCount; index++) {
+		const alias = file.name(`alias ${index}`);
+		const name = file.name(`what \`${alias}\` stands for`);
+		if (!variables.has(name))
+			throw new BadCtranslate2(`\`${alias}\` stands for \`${name}\`, which is not in it`);
+		aliases.set(alias, name);
+	}
+	if (file.left > 0) throw new BadCtranslate2(`${file.left} bytes follow its end`);
+	return { specification, variables, aliases };
+}
+
+function readVariable(file: Walk, index: number): Variable {
+	const name = file.name(`variable ${index}`);
+	const rank = file.integer(1);
+	if (rank > maxRank) throw new BadCtranslate2(`\`${name}\` has ${rank} dimensions`);
+	const shape = Array.from({ length: rank }, () => file.integer(4));
+	const number = file.integer(1);
+	const type = numberTypes[number];
+	if (type === undefined)
+		throw new BadCtranslate2(`\`${name}\` has numbers of type ${number}, which is not known`);
+	const bytes = file.integer(4);
+	const expected = shape.reduce((product, size) => product * size, bytesPerNumber[type]);
+	if (bytes !== expected)
+		throw new BadCtranslate2(
+			`\`${name}\` ([${shape.join(', ')}] of ${type}) has ${bytes} bytes and not ${expected}`,
+		);
+	const offset = file.position;
+	if (bytes > file.left)
+		throw new BadCtranslate2(`it ends within \`${name}\`, ${bytes - file.left} bytes too early`);
+	const isWhole = rank === 0 && (type === 'i8' || type === 'i16' || type === 'i32');
+	const value = isWhole ? file.signed(bytesPerNumber[type]) : undefined;
+	if (!isWhole) file.skip(bytes);
+	return { name, type, shape, offset, bytes, value };
+}
+
+/** Forward through a file, a small piece at a time: what is between the weights is little. */
+class Walk {
+	readonly #file: number;
+	readonly #size: number;
+	readonly #piece = Buffer.alloc(4096);
+	#start = 0;
+	#filled = 0;
+	#at = 0;
+
+	constructor(path: string) {
+		this.#file = openSync(path, 'r');
+		this.#size = fstatSync(this.#file).size;
+	}
+
+	get position(): number {
+		return this.#at;
+	}
+
+	get left(): number {
+		return this.#size - this.#at;
+	}
+
+	integer(bytes: 1 | 2 | 4): number {
+		return this.#take(bytes).readUIntLE(0, bytes);
+	}
+
+	signed(bytes: number): number {
+		return this.#take(bytes).readIntLE(0, bytes);
+	}
+
+	count(what: string): number {
+		const count = this.integer(4);
+		if (count > maxCount) throw new BadCtranslate2(`it says that it has ${count} ${what}`);
+		return count;
+	}
+
+	/** `what`: whose name it is. */
+	name(what: string): string {
+		const length = this.integer(2);
+		if (length < 2 || length > maxNameBytes)
+			throw new BadCtranslate2(`the name of ${what} has ${length} bytes`);
+		const text = this.#take(length).toString('latin1');
+		if (!/^[\x20-\x7e]+\0$/.test(text)) throw new BadCtranslate2(`the name of ${what} is no text`);
+		return text.slice(0, -1);
+	}
+
+	/** The caller has compared with `left`. */
+	skip(bytes: number): void {
+		this.#at += bytes;
+	}
+
+	close(): void {
+		closeSync(this.#file);
+	}
+
+	#take(bytes: number): Buffer {
+		if (bytes > this.left) throw new BadCtranslate2('it ends too early');
+		if (this.#at < this.#start || this.#at + bytes > this.#start + this.#filled) {
+			this.#filled = readSync(this.#file, this.#piece, 0, this.#piece.length, this.#at);
+			this.#start = this.#at;
+			if (this.#filled < bytes) throw new BadCtranslate2('it ends too early');
+		}
+		const from = this.#at - this.#start;
+		this.#at += bytes;
+		return this.#piece.subarray(from, from + bytes);
+	}
+}

@@ -1,0 +1,115 @@
+/** A folder as faster-whisper has it: `model.bin`, `config.json`, a vocabulary, perhaps `preprocessor_config.json`. */
+
+import { open, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { BadCtranslate2, readCtranslate2 } from './ctranslate2-file.js';
+import { ctranslate2Model, vocabularyNames } from './ctranslate2-names.js';
+import { planWhisper, type WhisperSize } from './ctranslate2-whisper.js';
+import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-writer.js';
+import { melBins, melFilters } from './mel-filters.js';
+import { tokensOf } from './whisper-vocabulary.js';
+
+/** Hugging Face's tokenizers of Whisper have 2 to 4 MB. */
+const maxTextBytes = 64 * 2 ** 20;
+
+export interface Ctranslate2Folder {
+	readonly model: string;
+	readonly content: GgmlContent;
+	/** Of the ggml file that is made of it. */
+	readonly bytes: number;
+	/** As the option `alignment_heads` of models.yaml; '' = the folder does not tell. */
+	readonly alignmentHeads: string;
+}
+
+/** Reads all but the weights. Throws `BadCtranslate2` naming what is missing or odd, or what the file system says. */
+export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder> {
+	const names = await readdir(folder);
+	if (!names.includes(ctranslate2Model)) throw new BadCtranslate2(`it lacks its ${ctranslate2Model}`);
+	const model = path.join(folder, ctranslate2Model);
+	const plan = planWhisper(readCtranslate2(model));
+	const vocabulary = vocabularyNames.find((name) => names.includes(name));
+	if (vocabulary === undefined)
+		throw new BadCtranslate2(`it lacks its vocabulary: one of ${vocabularyNames.join(', ')}`);
+	const tokens = tokensOf(vocabulary, await textOf(folder, vocabulary), plan.size.vocabulary);
+	const read = async (name: string) => (names.includes(name) ? await jsonOf(folder, name) : {});
+	const filters = filtersOf(await read('preprocessor_config.json'), plan.size.mels);
+	const alignmentHeads = headsOf(await read('config.json'), plan.size);
+	const content = { plan, filters, tokens };
+	return { model, content, bytes: ggmlBytes(content), alignmentHeads };
+}
+
+/** `target` has its bytes when this resolves, and is not there when it throws: as `openCtranslate2`, or the signal's reason. */
+export async function convertCtranslate2(
+	{ model, content }: Ctranslate2Folder,
+	target: string,
+	means: WriteMeans,
+): Promise<{ readonly bytes: number; readonly sha256: string }> {
+	try {
+		return await writeGgml(model, target, content, means);
+	} catch (thrown) {
+		await rm(target, { force: true });
+		throw thrown;
+	}
+}
+
+async function textOf(folder: string, name: string): Promise<string> {
+	const file = path.join(folder, name);
+	const handle = await open(file, 'r');
+	try {
+		const { size } = await handle.stat();
+		if (size > maxTextBytes)
+			throw new BadCtranslate2(`${name} has ${size} bytes, and at most ${maxTextBytes} are read`);
+		return await handle.readFile('utf8');
+	} finally {
+		await handle.close();
+	}
+}
+
+async function jsonOf(folder: string, name: string): Promise<Readonly<Record<string, unknown>>> {
+	let data: unknown;
+	try {
+		data = JSON.parse(await textOf(folder, name));
+	} catch (thrown) {
+		if (thrown instanceof SyntaxError) throw new BadCtranslate2(`${name} is no JSON: ${thrown.message}`);
+		throw thrown;
+	}
+	if (typeof data !== 'object' || data === null || Array.isArray(data))
+		throw new BadCtranslate2(`${name} is no JSON object`);
+	return data as Record<string, unknown>;
+}
+
+/** The file's own, where it has some: [bands][201], or [201][bands] as newer versions of transformers write them. */
+function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, bands: number): Float32Array {
+	if (given === undefined || given === null) return melFilters(bands);
+	const rows: readonly unknown[] = Array.isArray(given) ? given : [];
+	const [width, turned] = rows.length === bands ? [melBins, false] : [bands, true];
+	const isTable =
+		rows.length === (turned ? melBins : bands) &&
+		rows.every((row) => Array.isArray(row) && row.length === width && row.every(Number.isFinite));
+	if (!isTable)
+		throw new BadCtranslate2(
+			`\`mel_filters\` of preprocessor_config.json are not ${bands} times ${melBins} numbers`,
+		);
+	const table = rows as readonly (readonly number[])[];
+	const filters = new Float32Array(bands * melBins);
+	for (let band = 0; band < bands; band++)
+		for (let bin = 0; bin < melBins; bin++)
+			filters[band * melBins + bin] = (turned ? table[bin]?.[band] : table[band]?.[bin]) ?? 0;
+	return filters;
+}
+
+function headsOf(
+	{ alignment_heads: given }: Readonly<Record<string, unknown>>,
+	{ textLayers, textHeads }: WhisperSize,
+): string {
+	if (given === undefined || given === null) return '';
+	const isBelow = (value: unknown, limit: number) =>
+		Number.isInteger(value) && Number(value) >= 0 && Number(value) < limit;
+	const isHead = (pair: unknown): pair is readonly [number, number] =>
+		Array.isArray(pair) && pair.length === 2 && isBelow(pair[0], textLayers) && isBelow(pair[1], textHeads);
+	if (!Array.isArray(given) || !given.every(isHead))
+		throw new BadCtranslate2(
+			`\`alignment_heads\` of config.json are not pairs of a layer below ${textLayers} and a head below ${textHeads}`,
+		);
+	return given.map(([layer, head]) => `${layer}.${head}`).join(' ');
+}

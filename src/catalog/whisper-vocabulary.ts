@@ -1,0 +1,88 @@
+/** The tokens of a Whisper model as ggml files hold them: as bytes. */
+
+import { BadCtranslate2 } from './ctranslate2-file.js';
+
+/** How many of them a ggml file holds; whisper.cpp names the rest, which stand for no text, itself. */
+export const writtenTokens = 50_257;
+const endOfText = '<|endoftext|>';
+
+/**
+ * `text` is that of `vocabulary.json` (a list), `vocabulary.txt` (a token a line) or `tokenizer.json` (Hugging Face's),
+ * told apart by `file`. The first 50,257 tokens. Throws `BadCtranslate2`. Pure.
+ */
+export function tokensOf(file: string, text: string, vocabulary: number): readonly Buffer[] {
+	const tokens = file.endsWith('.txt')
+		? text.split('\n').map((line) => line.replace(/\r$/, ''))
+		: parsed(file, text);
+	// OpenAI's English models have one token less before the special ones.
+	const end = vocabulary < 51_865 ? writtenTokens - 1 : writtenTokens;
+	if (tokens[end] !== endOfText)
+		throw new BadCtranslate2(
+			`${file} has ${JSON.stringify(tokens[end] ?? null)} as token ${end}, where Whisper's vocabulary of ${vocabulary} tokens has ${endOfText}`,
+		);
+	return Array.from({ length: writtenTokens }, (_, index) =>
+		index === end ? Buffer.from(endOfText) : bytesOf(file, tokens[index], index),
+	);
+}
+
+function parsed(file: string, text: string): readonly (string | undefined)[] {
+	let data: unknown;
+	try {
+		data = JSON.parse(text);
+	} catch (cause) {
+		throw new BadCtranslate2(`${file} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+	}
+	if (Array.isArray(data)) return data.map((token) => (typeof token === 'string' ? token : undefined));
+	return ofTokenizer(file, data);
+}
+
+function ofTokenizer(file: string, data: unknown): readonly (string | undefined)[] {
+	const { model, added_tokens: added = [] } = isRecord(data) ? data : {};
+	const { vocab } = isRecord(model) ? model : {};
+	if (!isRecord(vocab) || !Array.isArray(added)) throw new BadCtranslate2(`${file} has no list of tokens`);
+	const tokens: (string | undefined)[] = [];
+	const put = (token: unknown, index: unknown): void => {
+		// A lying index would make the list as long as it likes.
+		if (
+			typeof token === 'string' &&
+			Number.isSafeInteger(index) &&
+			Number(index) >= 0 &&
+			Number(index) < 100_000
+		)
+			tokens[Number(index)] = token;
+	};
+	for (const [token, index] of Object.entries(vocab)) put(token, index);
+	for (const each of added) if (isRecord(each)) put(each.content, each.id);
+	return tokens;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPlain(byte: number): boolean {
+	return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+}
+
+/**
+ * GPT-2 writes bytes that are no printable Latin-1 as the characters from U+0100 on, in their order
+ * (`bytes_to_unicode` of its encoder).
+ */
+function byteLevel(): ReadonlyMap<string, number> {
+	const bytes = new Map<string, number>();
+	let others = 0;
+	for (let byte = 0; byte < 256; byte++)
+		bytes.set(String.fromCharCode(isPlain(byte) ? byte : 256 + others++), byte);
+	return bytes;
+}
+
+const byteOf = byteLevel();
+
+function bytesOf(file: string, token: string | undefined, index: number): Buffer {
+	const bytes = Array.from(token ?? '\0', (character) => byteOf.get(character));
+	if (bytes.some((byte) => byte === undefined))
+		throw new BadCtranslate2(
+			`${file} has ${JSON.stringify(token ?? null)} as token ${index}, which is none of a byte-level vocabulary`,
+		);
+	return Buffer.from(bytes as number[]);
+}
