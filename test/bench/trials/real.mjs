@@ -43,25 +43,38 @@ async function taken(sides, asks, rounds, tell) {
 /** @param {import('../client.mjs').Seen} seen */
 const speed = ({ audioSeconds, wallSeconds }) => audioSeconds / wallSeconds;
 
+/** @param {import('../client.mjs').Seen[]} turns @returns {string[]} of the turn that got furthest, in order */
+function textsOf(turns) {
+	const texts = turns.map(({ texts: answers }) => answers.filter((text) => text !== null).map(textOf));
+	return texts.reduce((best, some) => (some.length > best.length ? some : best));
+}
+
 /**
- * @param {string} side @param {import('../client.mjs').Seen[]} seen @param {import('../real-speech.mjs').Material} material
+ * Clips are asked in their order: those that were answered are the first.
+ * @param {Record<string, import('../client.mjs').Seen[]>} seen @param {import('../real-speech.mjs').Material} material
  * @param {string} model
- * @returns {import('../bench.mjs').Figure[]} none where there is no transcript
+ * @returns {import('../bench.mjs').Figure[]} over the files that all sides answered; none where there is no transcript
  */
-function accuracy(side, seen, material, model) {
-	// Clips are asked in their order: those that were answered are the first.
-	const texts = seen.map(({ texts: answers }) => answers.filter((text) => text !== null).map(textOf));
-	const most = texts.reduce((best, some) => (some.length > best.length ? some : best));
-	const reference = material.reference(most.length);
-	if (!reference) return [];
-	const share = wordErrors(reference, wordsOf(most.join(' '))) / reference.length;
-	if (share > maxErrorShare)
-		throw new Error(
-			`${side} got ${(100 * share).toFixed(0)} % of the words wrong: its speed is not to be counted`,
-		);
-	const where = material.files.length > 1 ? ' (words cut at the ends of clips count)' : '';
-	const seenShare = `${(100 * share).toFixed(1)} % of ${reference.length}`;
-	return [{ what: `words wrong, roughly${where}, ${side}`, seen: seenShare, model }];
+function accuracy(seen, material, model) {
+	const answered = Object.entries(seen).map(([side, turns]) => ({ side, texts: textsOf(turns) }));
+	const common = Math.min(...answered.map(({ texts }) => texts.length));
+	return answered.flatMap(({ side, texts }) => {
+		const errors = (count) => {
+			const reference = material.reference(count);
+			const words = wordsOf(texts.slice(0, count).join(' '));
+			return reference && { share: wordErrors(reference, words) / reference.length, of: reference.length };
+		};
+		const all = errors(texts.length);
+		const compared = errors(common);
+		if (!all || !compared) return [];
+		if (all.share > maxErrorShare)
+			throw new Error(
+				`${side} got ${(100 * all.share).toFixed(0)} % of the words wrong: its speed is not to be counted`,
+			);
+		const clips = common > 1 ? ` in the first ${common} clips, words cut at their ends included` : '';
+		const share = `${(100 * compared.share).toFixed(1)} % of ${compared.of}`;
+		return [{ what: `words wrong${clips}, roughly, ${side}`, seen: share, model }];
+	});
 }
 
 /**
@@ -119,8 +132,8 @@ export async function realThroughput({ rounds, seconds, tell }) {
 			return atLeast === undefined || clients !== 8 ? [] : own.map((side) => ({ side, peer: name, atLeast }));
 		});
 		figures.push(...ratios(seen, `${clients} clients, ${clipSeconds} s clips`, targets, model));
-		// The same clips to any number of clients: told once.
-		const wrong = Object.entries(seen).flatMap(([name, turns]) => accuracy(name, turns, clips, model));
+		// Looked at for any number of clients, and told once.
+		const wrong = accuracy(seen, clips, model);
 		if (clients === 8) figures.push(...wrong);
 	}
 	return [...figures, ...missing(peer, model)];
@@ -142,7 +155,7 @@ export async function realLong({ rounds, tell }) {
 	const targets = own.map((side) => ({ side, peer: usual, atLeast: 1.8 }));
 	return [
 		...ratios(seen, `one recording of ${(long.seconds / 60).toFixed(1)} minutes`, targets, model),
-		...Object.entries(seen).flatMap(([name, turns]) => accuracy(name, turns, long, model)),
+		...accuracy(seen, long, model),
 		...missing(peer, model),
 	];
 }
