@@ -33,7 +33,9 @@ function tried(command, args) {
 		encoding: 'utf8',
 		maxBuffer: 1 << 28,
 	});
-	const complaint = error?.message ?? stderr.trim().split('\n').at(-1) ?? '';
+	const lines = (stderr ?? '').trim().split('\n');
+	// pip says first what is wrong, then about what.
+	const complaint = error?.message ?? lines.find((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? '';
 	return { ok: status === 0, out: stdout ?? '', complaint };
 }
 

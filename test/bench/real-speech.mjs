@@ -1,6 +1,6 @@
 /** Recordings of people who read English, for trials with real weights: short clips and a long file, as WAVs. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sampleRate } from '../../dist/audio/audio.js';
 import { decoder } from '../../dist/audio/decode.js';
@@ -15,13 +15,13 @@ import { wordsOf } from './words.mjs';
  *
  * @typedef {object} Speech
  * @property {Int16Array} samples
- * @property {Said[] | null} said null where there is no transcript
+ * @property {Said[]} said
  *
  * @typedef {object} Material
  * @property {string[]} files WAVs, 16 kHz, mono, 16 bits
  * @property {number} seconds of each file
  * @property {string} name what it was made of
- * @property {(count: number) => string[] | null} reference words of the first `count` files; null where unknown
+ * @property {(count: number) => string[]} reference words of the first `count` files
  */
 
 const shared = join(root, '..', 'shared', 'speech', 'long');
@@ -61,26 +61,27 @@ function joinedSamples(parts) {
 	return whole;
 }
 
-/** @param {string} path rows of start, end and text @returns {Said[]} a row's words spread evenly over its time */
+/** @param {string} text @param {number} start @param {number} end seconds @returns {Said[]} spread evenly */
+function spoken(text, start, end) {
+	const words = wordsOf(text);
+	const each = (end - start) / words.length;
+	return words.map((word, index) => ({ word, at: start + (index + 0.5) * each }));
+}
+
+/** @param {string} path of rows of start, end and text @returns {Said[]} */
 function transcriptOf(path) {
 	const rows = readFileSync(path, 'utf8').trim().split('\n').slice(1);
 	return rows.flatMap((row) => {
 		const [start, end, text] = row.split('\t');
-		const words = wordsOf(text);
-		const each = (Number(end) - Number(start)) / words.length;
-		return words.map((word, index) => ({ word, at: Number(start) + (index + 0.5) * each }));
+		return spoken(text, Number(start), Number(end));
 	});
 }
 
 /** @returns {Promise<{ name: string, recordings: Speech[] }>} */
 async function recordings() {
-	const names = [
-		['libri_testother_dev', 'opus'],
-		['ljspeech_LJ001_dev', 'm4a'],
-	];
-	const paths = names.map(([name, ending]) => ({
-		audio: join(shared, `${name}.${ending}`),
-		transcript: join(shared, `${name}.segments.tsv`),
+	const paths = ['libri_testother_dev.opus', 'ljspeech_LJ001_dev.m4a'].map((name) => ({
+		audio: join(shared, name),
+		transcript: join(shared, name.replace(/\.\w+$/, '.segments.tsv')),
 	}));
 	if (paths.every(({ audio, transcript }) => existsSync(audio) && existsSync(transcript))) {
 		const read = paths.map(async ({ audio, transcript }) => ({
@@ -89,11 +90,16 @@ async function recordings() {
 		}));
 		return { name: 'LibriSpeech test-other and LJ Speech', recordings: await Promise.all(read) };
 	}
-	const files = existsSync(bundled) ? readdirSync(bundled).filter((name) => name.endsWith('.flac')) : [];
-	if (files.length === 0) throw new Error('Expected recordings of English in fixtures/accuracy, got none');
-	const read = files
-		.sort()
-		.map(async (name) => ({ samples: await samplesOf(join(bundled, name)), said: null }));
+	const manifest = join(bundled, 'manifest.json');
+	if (!existsSync(manifest)) throw new Error(`Expected recordings of English in ${bundled}, got none`);
+	/** @type {{ recordings: { file: string, kind: string, transcript: string }[] }} */
+	const { recordings: rows } = JSON.parse(readFileSync(manifest, 'utf8'));
+	const read = rows
+		.filter(({ kind }) => kind === 'speech')
+		.map(async ({ file, transcript }) => {
+			const samples = await samplesOf(join(bundled, file));
+			return { samples, said: spoken(transcript, 0, samples.length / sampleRate) };
+		});
 	return { name: 'fixtures/accuracy', recordings: await Promise.all(read) };
 }
 
@@ -104,15 +110,14 @@ async function recordings() {
 function joined(parts, seconds) {
 	/** @type {Int16Array[]} */
 	const samples = [];
-	/** @type {Said[] | null} */
-	let said = [];
+	/** @type {Said[]} */
+	const said = [];
 	let length = 0;
 	for (let next = 0; length < seconds * sampleRate; next++) {
 		const part = parts[next % parts.length];
 		const offset = length / sampleRate;
 		samples.push(part.samples);
-		if (said && part.said) said.push(...part.said.map(({ word, at }) => ({ word, at: at + offset })));
-		else said = null;
+		said.push(...part.said.map(({ word, at }) => ({ word, at: at + offset })));
 		length += part.samples.length;
 	}
 	return { samples: joinedSamples(samples), said };

@@ -53,7 +53,7 @@ function textsOf(turns) {
  * Clips are asked in their order: those that were answered are the first.
  * @param {Record<string, import('../client.mjs').Seen[]>} seen @param {import('../real-speech.mjs').Material} material
  * @param {string} model
- * @returns {import('../bench.mjs').Figure[]} over the files that all sides answered; none where there is no transcript
+ * @returns {import('../bench.mjs').Figure[]} over the files that all sides answered
  */
 function accuracy(seen, material, model) {
 	const answered = Object.entries(seen).map(([side, turns]) => ({ side, texts: textsOf(turns) }));
@@ -62,11 +62,10 @@ function accuracy(seen, material, model) {
 		const errors = (count) => {
 			const reference = material.reference(count);
 			const words = wordsOf(texts.slice(0, count).join(' '));
-			return reference && { share: wordErrors(reference, words) / reference.length, of: reference.length };
+			return { share: wordErrors(reference, words) / reference.length, of: reference.length };
 		};
 		const all = errors(texts.length);
 		const compared = errors(common);
-		if (!all || !compared) return [];
 		if (all.share > maxErrorShare)
 			throw new Error(
 				`${side} got ${(100 * all.share).toFixed(0)} % of the words wrong: its speed is not to be counted`,
