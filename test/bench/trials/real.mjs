@@ -21,23 +21,35 @@ const longSeconds = 300;
 const maxErrorShare = 0.4;
 
 /**
+ * A peer that fails is left out of what follows and told of; were Earshot to fail, the run would be of no use.
  * @param {Record<string, Side>} sides
  * @param {Asks} asks
  * @param {number} rounds
  * @param {(line: string) => void} tell
- * @returns {Promise<Record<string, import('../client.mjs').Seen[]>>} what each side did in each round
+ * @returns {Promise<{ seen: Record<string, import('../client.mjs').Seen[]>, failed: Record<string, string> }>} what
+ * each side did in each round; why a side did not
  */
 async function taken(sides, asks, rounds, tell) {
 	/** @type {Record<string, import('../client.mjs').Seen[]>} */
 	const seen = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+	/** @type {Record<string, string>} */
+	const failed = {};
 	for (let round = 0; round < rounds; round++) {
 		for (const [name, run] of Object.entries(sides)) {
-			const one = await run(asks);
-			seen[name].push(one);
-			tell(`  ${asks.clients} clients, ${name}: ${speed(one).toFixed(1)} audio s/s`);
+			if (name in failed) continue;
+			try {
+				const one = await run(asks);
+				seen[name].push(one);
+				tell(`  ${asks.clients} clients, ${name}: ${speed(one).toFixed(1)} audio s/s`);
+			} catch (error) {
+				if (own.includes(name)) throw error;
+				failed[name] = error.message;
+				delete seen[name];
+				tell(`  ${asks.clients} clients, ${name}: ${error.message}`);
+			}
 		}
 	}
-	return seen;
+	return { seen, failed };
 }
 
 /** @param {import('../client.mjs').Seen} seen */
@@ -108,6 +120,17 @@ function modelOf(file, peer, { name }) {
 	return `Whisper tiny.en, f16, ${shortHash(file)}${theirs}; speech: ${name}`;
 }
 
+/**
+ * @param {Record<string, string>} failed @param {string} what @param {string} model
+ * @returns {import('../bench.mjs').Figure[]}
+ */
+const leftOut = (failed, what, model) =>
+	Object.entries(failed).map(([side, reason]) => ({
+		what: `${what}, ${side} is left out`,
+		seen: reason,
+		model,
+	}));
+
 /** @param {ReturnType<typeof fasterWhisper>} peer @param {string} model @returns {import('../bench.mjs').Figure[]} */
 const missing = (peer, model) =>
 	'absent' in peer ? [{ what: 'one peer is missing', seen: peer.absent, model }] : [];
@@ -125,12 +148,13 @@ export async function realThroughput({ rounds, seconds, tell }) {
 	const figures = [];
 	for (const clients of [1, 8, 32]) {
 		const sides = { ...servers(file, material), ...peerSides(peer, material, clipWays(clients)) };
-		const seen = await taken(sides, { clients, seconds }, rounds, tell);
+		const { seen, failed } = await taken(sides, { clients, seconds }, rounds, tell);
 		const targets = Object.keys(seen).flatMap((name) => {
 			const atLeast = name === usual ? 12 : name.startsWith('faster-whisper') ? 5 : undefined;
 			return atLeast === undefined || clients !== 8 ? [] : own.map((side) => ({ side, peer: name, atLeast }));
 		});
-		figures.push(...ratios(seen, `${clients} clients, ${clipSeconds} s clips`, targets, model));
+		const what = `${clients} clients, ${clipSeconds} s clips`;
+		figures.push(...ratios(seen, what, targets, model), ...leftOut(failed, what, model));
 		// Looked at for any number of clients, and told once.
 		const wrong = accuracy(seen, clips, model);
 		if (clients === 8) figures.push(...wrong);
@@ -150,10 +174,12 @@ export async function realLong({ rounds, tell }) {
 	const material = { files: long.files, warmUp: (await realClips(clipSeconds, 1)).files[0] };
 	const { [careful]: _, ...overHttp } = servers(file, material);
 	const sides = { ...overHttp, ...peerSides(peer, material, longWays) };
-	const seen = await taken(sides, { clients: 1, requests: 1 }, Math.min(rounds, 2), tell);
+	const { seen, failed } = await taken(sides, { clients: 1, requests: 1 }, Math.min(rounds, 2), tell);
 	const targets = own.map((side) => ({ side, peer: usual, atLeast: 1.8 }));
+	const what = `one recording of ${(long.seconds / 60).toFixed(1)} minutes`;
 	return [
-		...ratios(seen, `one recording of ${(long.seconds / 60).toFixed(1)} minutes`, targets, model),
+		...ratios(seen, what, targets, model),
+		...leftOut(failed, what, model),
 		...accuracy(seen, long, model),
 		...missing(peer, model),
 	];
