@@ -4,6 +4,7 @@
  *   npm run bench                        all trials
  *   npm run bench -- throughput sherpa   some of them
  *   npm run bench -- --list              what there is
+ *   … --real                             Whisper tiny.en and recordings of people, faster-whisper beside them
  *   … --rounds 3                         how often the sides take turns; medians count
  *   … --seconds 20                       how long a crowd asks
  *   … --json FILE                        everything seen, beside the table
@@ -16,6 +17,7 @@ import { argv, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { machine } from './machine.mjs';
 import { overhead } from './trials/overhead.mjs';
+import { realLong, realThroughput } from './trials/real.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
 import { sherpa } from './trials/sherpa.mjs';
 import { cancelling, memory, survival } from './trials/steadiness.mjs';
@@ -38,8 +40,10 @@ import { whisper } from './trials/whisper.mjs';
  * @property {string} model file and hash
  */
 
-/** @type {Record<string, { about: string, run: (settings: Settings) => Promise<Figure[]> }>} */
-const trials = {
+/** @typedef {Record<string, { about: string, run: (settings: Settings) => Promise<Figure[]> }>} Trials */
+
+/** @type {Trials} */
+const madeUp = {
 	throughput: { about: 'Whisper base shape, 1, 8 and 32 clients beside whisper-server', run: throughput },
 	long: { about: 'one 10-minute recording beside whisper-server', run: longFile },
 	latency: { about: '3 s clips alone, and while a 10-minute recording runs', run: latency },
@@ -54,6 +58,20 @@ const trials = {
 	cancelling: { about: 'how soon a cancelled clip leaves its batch', run: cancelling },
 };
 
+/** @type {Trials} */
+const real = {
+	throughput: {
+		about:
+			'Whisper tiny.en, 80 clips of 7 s, 1, 8 and 32 clients; over HTTP: earshot, whisper-server; in process: faster-whisper',
+		run: realThroughput,
+	},
+	long: {
+		about:
+			'Whisper tiny.en, one long recording; over HTTP: earshot, whisper-server; in process: faster-whisper',
+		run: realLong,
+	},
+};
+
 const { values, positionals } = parseArgs({
 	args: argv.slice(2),
 	allowPositionals: true,
@@ -61,6 +79,7 @@ const { values, positionals } = parseArgs({
 		rounds: { type: 'string', default: '3' },
 		seconds: { type: 'string', default: '20' },
 		json: { type: 'string' },
+		real: { type: 'boolean', default: false },
 		list: { type: 'boolean', default: false },
 	},
 });
@@ -81,12 +100,17 @@ function line(figure) {
 	return [what, seen, beside ?? '', times, verdict(figure)].join(' | ');
 }
 
+const trials = values.real ? real : madeUp;
+
 if (values.list) {
 	for (const [name, { about }] of Object.entries(trials)) stdout.write(`${name.padEnd(11)} ${about}\n`);
 } else {
 	const names = positionals.length > 0 ? positionals : Object.keys(trials);
 	const unknown = names.find((name) => !(name in trials));
-	if (unknown) throw new Error(`Expected trials of ${Object.keys(trials).join(', ')}, got ${unknown}`);
+	if (unknown)
+		throw new Error(
+			`Expected trials${values.real ? ' with --real' : ''} of ${Object.keys(trials).join(', ')}, got ${unknown}`,
+		);
 	const about = machine();
 	const { processor, cores, memoryGiB, system, node, commit, loadBefore } = about;
 	stdout.write(

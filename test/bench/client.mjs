@@ -3,10 +3,11 @@
  * Reads one JSON line from stdin, writes one to stdout.
  */
 
+import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { stdin, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { clips, speech } from './speech.mjs';
+import { clips, secondsOf, speech } from './speech.mjs';
 
 /**
  * @typedef {object} Crowd
@@ -18,6 +19,7 @@ import { clips, speech } from './speech.mjs';
  * @property {number} [requests] in all; else as many as `seconds` allow
  * @property {number} [seconds] after which no client begins another
  * @property {number} [clipSeconds] length of every clip; 3 to 11 s by turns unless given
+ * @property {string[]} [clipFiles] WAVs to post by turns instead: 16 kHz, mono, 16 bits
  */
 
 /**
@@ -27,7 +29,7 @@ import { clips, speech } from './speech.mjs';
  * @property {number[]} latencies ms
  * @property {number} failed answered otherwise, or not at all
  * @property {string[]} failures what came instead, the first few
- * @property {string[]} texts one per kind of clip
+ * @property {(string | null)[]} texts one per kind of clip; null where its turn did not come
  * @property {string[]} odd texts of a clip that differ from its first
  */
 
@@ -40,6 +42,16 @@ function multipart(file, fields) {
 	);
 	const head = `${parts.join('')}--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n`;
 	return Buffer.concat([Buffer.from(head), file, Buffer.from(`\r\n--${boundary}--\r\n`)]);
+}
+
+/** @param {Crowd} crowd @returns {{ seconds: number, file: Buffer }[]} */
+function kindsOf({ clipFiles, clipSeconds }) {
+	if (clipFiles)
+		return clipFiles.map((path) => {
+			const file = readFileSync(path);
+			return { seconds: secondsOf(file), file };
+		});
+	return clipSeconds === undefined ? clips(18) : [{ seconds: clipSeconds, file: speech(clipSeconds) }];
 }
 
 /** @param {Agent} agent @param {URL} url @param {Buffer} body @returns {Promise<{ status: number, text: string }>} */
@@ -72,8 +84,8 @@ export async function load(crowd) {
 		clients,
 		requests = Number.POSITIVE_INFINITY,
 	} = crowd;
-	const { seconds = Number.POSITIVE_INFINITY, clipSeconds } = crowd;
-	const kinds = clipSeconds === undefined ? clips(18) : [{ seconds: clipSeconds, file: speech(clipSeconds) }];
+	const { seconds = Number.POSITIVE_INFINITY } = crowd;
+	const kinds = kindsOf(crowd);
 	const bodies = kinds.map(({ seconds: length, file }) =>
 		multipart(file, {
 			...fields,
@@ -88,7 +100,7 @@ export async function load(crowd) {
 		latencies: [],
 		failed: 0,
 		failures: [],
-		texts: [],
+		texts: Array(kinds.length).fill(null),
 		odd: [],
 	};
 	const start = performance.now();

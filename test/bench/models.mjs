@@ -1,4 +1,4 @@
-/** Models of real shapes with made-up weights, written once into build/bench. */
+/** Models: of real shapes with made-up weights, written once into build/bench, and one with real weights. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -29,6 +29,16 @@ function made(out, script, args) {
 export function whisperShape(size, tokens, type = 'f16') {
 	const out = join(workplace, `whisper-${size}-${tokens}-${type}.bin`);
 	return made(out, 'make-shape.mjs', ['--size', size, '--type', type, '--tokens', `${tokens}`]);
+}
+
+/** @returns {string} path of Whisper tiny.en, OpenAI's own weights in F16 */
+export function realWhisper() {
+	const folders = [join(root, 'build', 'models'), join(root, '..', 'shared', 'models')];
+	const paths = folders.map((folder) => join(folder, 'whisper-tiny.en', 'ggml-tiny.en.bin'));
+	const found = paths.find((path) => existsSync(path));
+	if (!found)
+		throw new Error(`Expected Whisper tiny.en at ${paths[0]}, got no file: \`npm start\` fetches it`);
+	return found;
 }
 
 /** @param {string} file @returns {string} the beginning of its SHA-256 */

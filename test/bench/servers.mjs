@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { env, execPath } from 'node:process';
 import { modelDir, root, workplace } from './peers.mjs';
 
@@ -129,11 +129,16 @@ export function crowd(crowd) {
  * @param {string} script @param {object} task @param {NodeJS.ProcessEnv} [environment]
  */
 export function inProcess(script, task, environment = env) {
+	return answerOf(execPath, [join(root, 'test', 'bench', script)], task, environment);
+}
+
+/**
+ * The same of any program: its last line counts.
+ * @param {string} command @param {string[]} args @param {object} task @param {NodeJS.ProcessEnv} environment
+ */
+export function answerOf(command, args, task, environment) {
 	return new Promise((resolve, reject) => {
-		const child = spawn(execPath, [join(root, 'test', 'bench', script)], {
-			stdio: ['pipe', 'pipe', 'inherit'],
-			env: environment,
-		});
+		const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: environment });
 		let out = '';
 		child.stdout.on('data', (chunk) => {
 			out += chunk;
@@ -142,8 +147,10 @@ export function inProcess(script, task, environment = env) {
 		child.once('close', (code) => {
 			const line = out.trim().split('\n').at(-1) ?? '';
 			if (code === 0) resolve(JSON.parse(line));
-			else reject(new Error(`${script} ended with ${code}: ${line}`));
+			else reject(new Error(`${basename(args[0])} ended with ${code}: ${line}`));
 		});
+		// A program that ends before it has read its task is told of by its exit status.
+		child.stdin.on('error', () => {});
 		child.stdin.end(JSON.stringify(task));
 	});
 }

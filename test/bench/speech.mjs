@@ -54,6 +54,11 @@ export function floatsOf(file) {
 	return Float32Array.from(samples, (sample) => sample / 32_768);
 }
 
+/** @param {Buffer} file of `wav` @returns {number} */
+export function secondsOf(file) {
+	return (file.length - headerBytes) / 2 / sampleRate;
+}
+
 /**
  * @param {number} count
  * @returns {{ seconds: number, file: Buffer }[]} clips of 3 to 11 s, each length equally often

@@ -4,34 +4,13 @@ import { shortHash, whisperShape } from '../models.mjs';
 import { whisperPrograms } from '../peers.mjs';
 import { crowd, earshot, whisperServer } from '../servers.mjs';
 import { median, percentile } from '../statistics.mjs';
+import { plain, sized, turn } from '../turn.mjs';
 
-/** Positions of the encoder per second, and what a careful client adds: as Earshot does for itself. */
-const sized = { contextPerSecond: 50, contextMargin: 64 };
-const plain = { response_format: 'json', temperature: '0' };
 const ours = { ...plain, model: 'base' };
 
 /** @param {string} model @param {Record<string, string | number>} [options] @param {string[]} [flags] */
 const withModel = (model, options = {}, flags = []) =>
 	earshot({ base: { type: 'whisper_cpp', files: { model }, options } }, flags);
-
-/**
- * Starts a side, warms it up, lets the crowd ask, and ends it.
- * @param {() => Promise<import('../servers.mjs').Server>} start
- * @param {Omit<import('../client.mjs').Crowd, 'url'>} asks
- */
-async function turn(start, asks) {
-	const server = await start();
-	try {
-		await crowd({ ...asks, url: server.url, clients: 1, requests: 2, clipSeconds: 3 });
-		const seen = await crowd({ ...asks, url: server.url });
-		if (seen.failed > 0) throw new Error(`${seen.failed} requests failed: ${seen.failures.join('; ')}`);
-		if (seen.texts.some((text) => text === '' || text === '{"text":""}'))
-			throw new Error('a recording of speech gave no text');
-		return seen;
-	} finally {
-		await server.stop();
-	}
-}
 
 /**
  * @param {import('../bench.mjs').Settings} settings
