@@ -134,7 +134,7 @@ function filesUnder(folder) {
 
 /** Files that a platform's folder lacks, or has too many of. */
 async function faultsOfSet(name) {
-	const compiled = join(root, 'dist', 'engines', 'processor.js');
+	const compiled = join(root, 'dist', 'addon', 'cpu.js');
 	if (!existsSync(compiled)) return [`${relative(root, compiled)} is not there; run: npm run build`];
 	const { levelsFor } = await import(pathToFileURL(compiled).href);
 	const lowest = lowestOf(name);

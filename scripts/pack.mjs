@@ -37,7 +37,7 @@ const needed = [
 	'dist/cli/main.js',
 	'dist/index.js',
 	'dist/index.d.ts',
-	'dist/pool/host-main.js',
+	'dist/runner/child/main.js',
 	'binding.d.ts',
 	'levels.json',
 	'vendor/silero-vad/silero_vad_v6.onnx',

@@ -1,5 +1,5 @@
 // Packs the binaries of the platforms that Earshot's own package has no room for: earshot-<platform>-<arch>, which npm
-// installs as an optional dependency where it fits. src/engines/native.ts finds them by name and version.
+// installs as an optional dependency where it fits. src/addon/addon.ts finds them by name and version.
 //
 //   node scripts/platform-packages.mjs [--out DIR]      those of prebuilds/; prints the tarballs
 //   node scripts/platform-packages.mjs --dependencies   prints what a release adds to package.json, for `npm pkg set`

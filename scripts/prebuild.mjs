@@ -9,7 +9,7 @@
 //   prebuilds/linux-x64/x86-64-v3/earshot.glibc.node …      higher levels, in folders where it does not look
 //   prebuilds/linux-x64/libearshot-ffmpeg.glibc.so          FFmpeg, for all of them
 //
-// src/engines/native.ts chooses among them when it runs.
+// src/addon/addon.ts chooses among them when it runs.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -59,7 +59,7 @@ async function prebuild(target, only) {
 		...(ccache && { CMAKE_C_COMPILER_LAUNCHER: ccache, CMAKE_CXX_COMPILER_LAUNCHER: ccache }),
 	};
 
-	const { levelsFor } = await import(pathToFileURL(join(root, 'dist', 'engines', 'processor.js')).href);
+	const { levelsFor } = await import(pathToFileURL(join(root, 'dist', 'addon', 'cpu.js')).href);
 	const levels = levelsFor(platform, arch).map(({ name: level }) => level);
 	const baseline = levels.at(-1);
 	const higher = levels.slice(0, -1);

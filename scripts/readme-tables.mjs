@@ -5,7 +5,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Catalog, downloadBytes, isPinned, isServable } from '../dist/catalog/catalog.js';
+import { Catalog, downloadBytes, isPinned, isServable } from '../dist/models/catalog/catalog.js';
 
 const readme = fileURLToPath(new URL('../README.md', import.meta.url));
 const { models } = new Catalog();

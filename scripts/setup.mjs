@@ -234,7 +234,7 @@ function installSystemPackages() {
 async function nativeOptions() {
 	const given = cmakeOptions();
 	const { canRun, levelsFor, levelToBuild, processorFlags } = await import(
-		pathToFileURL(at('dist', 'engines', 'processor.js')).href
+		pathToFileURL(at('dist', 'addon', 'cpu.js')).href
 	);
 	const flags = processorFlags();
 	const level = levelToBuild(platform, process.arch, flags);

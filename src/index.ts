@@ -11,4 +11,4 @@ export {
 	type RequestOptions,
 	type Source,
 } from './library.js';
-export type { Segment, Task, TokenLogprob, Transcript, Word } from './transcriber/transcript.js';
+export type { Segment, Task, TokenLogprob, Transcript, Word } from './speech/transcript.js';

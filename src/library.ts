@@ -1,28 +1,28 @@
 /** Earshot as a library: a model in this process, or in a host of its own. */
 
 import { access, constants } from 'node:fs/promises';
-import { sileroPath } from './audio/voice-activity.js';
-import type { ModelEntry } from './catalog/model-entry.js';
-import { findInstalled, type Serving, whatToServe } from './catalog/serving.js';
+import { packageRoot } from './addon/addon.js';
+import { sileroPath } from './audio/vad.js';
 import { systemClock } from './clock.js';
-import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config.js';
+import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config/settings.js';
 import type { ModelFacts } from './engines/engine.js';
-import { packageRoot } from './engines/native.js';
 import { EarshotError, expected } from './errors.js';
-import { Host } from './pool/host.js';
-import { hostScript } from './pool/host-script.js';
-import type { HostSettings } from './pool/host-settings.js';
-import { loadModel } from './pool/load.js';
-import { checkOptions } from './transcriber/options.js';
-import { finished, runPipeline } from './transcriber/pipeline.js';
+import type { ModelEntry } from './models/entry.js';
+import { findInstalled, type Serving, whatToServe } from './models/registry/registry.js';
+import { finished, runPipeline } from './pipeline/pipeline.js';
+import { loadModel } from './runner/child/load-model.js';
+import { Host } from './runner/runner.js';
+import { hostScript } from './runner/script.js';
+import type { HostSettings } from './runner/settings.js';
+import { checkOptions } from './speech/check-options.js';
 import {
 	type ChunkingOptions,
 	defaultChunking,
 	type Recording,
 	type TranscribeOptions,
 	type Transcriber,
-} from './transcriber/transcriber.js';
-import type { Segment, Task, Transcript } from './transcriber/transcript.js';
+} from './speech/transcriber.js';
+import type { Segment, Task, Transcript } from './speech/transcript.js';
 
 export interface CreateOptions {
 	/** Id or alias of a model in models.yaml; the default model where absent, `demo-digits` on a fresh machine. */

@@ -1,10 +1,10 @@
 /** Bytes in any container to 16 kHz mono PCM, decoded as it is read. */
 
 import type * as Binding from '../../binding.js';
-import { addon, guarded } from '../engines/native.js';
+import { addon, guarded } from '../addon/addon.js';
 import { EarshotError } from '../errors.js';
-import type { Recording } from '../transcriber/transcriber.js';
-import { minRecordingSeconds, sampleRate } from './audio.js';
+import { minRecordingSeconds, sampleRate } from '../speech/pcm.js';
+import type { Recording } from '../speech/transcriber.js';
 
 export interface DecodeLimits {
 	/** Longer recordings are refused. */

@@ -1,8 +1,8 @@
 /** Silero's network as a graph for ONNX Runtime that takes many windows at once; the weights stay in Silero's file. */
 
-import { OnnxGraph } from '../engines/onnx-graph.js';
-import type { OnnxBody, OnnxTensor } from '../engines/onnx-nodes.js';
-import { stepsOf } from '../engines/onnx-steps.js';
+import { OnnxGraph } from '../model-files/onnx-graph.js';
+import type { OnnxBody, OnnxTensor } from '../model-files/onnx-nodes.js';
+import { stepsOf } from '../model-files/onnx-steps.js';
 
 /** What Silero v5 and v6 compute of a window at 16 kHz. The second LSTM is for a state that is empty, and never runs. */
 const steps: readonly string[] = [

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { type SettingName, settingNames, settings, variableOf } from '../config.js';
-import { packageRoot } from '../engines/native.js';
+import { packageRoot } from '../addon/addon.js';
+import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 
@@ -86,7 +86,7 @@ function program(): Command {
 		settingNames,
 	).action(async (options: Record<string, unknown>) => {
 		// Each command loads what it needs when it is asked for: --help is quick.
-		const { serve } = await import('./serve.js');
+		const { serve } = await import('./commands/serve.js');
 		await serve(flagsOf(options), version);
 	});
 
@@ -107,7 +107,7 @@ function program(): Command {
 			.option('--words', 'with verbose_json: times of words too'),
 		modelSettings,
 	).action(async (files: string[], options: Record<string, unknown>) => {
-		const { transcribeFiles } = await import('./transcribe.js');
+		const { transcribeFiles } = await import('./commands/transcribe.js');
 		await transcribeFiles(files, {
 			flags: flagsOf(options),
 			model: text(options.model),
@@ -128,7 +128,7 @@ function program(): Command {
 		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
 		modelSettings,
 	).action(async (options: Record<string, unknown>) => {
-		const { doctor } = await import('./doctor.js');
+		const { doctor } = await import('./commands/doctor.js');
 		doctor(flagsOf(options), version);
 	});
 	return earshot;
@@ -138,8 +138,8 @@ const storeSettings = ['modelDir', 'config', 'catalog'] as const satisfies reado
 
 /** What there is to fetch, and what is here. */
 function addModelCommands(earshot: Command): void {
-	const browse = () => import('./models.js');
-	const install = () => import('./install.js');
+	const browse = () => import('./commands/models.js');
+	const install = () => import('./commands/install.js');
 	const command = (usage: string, description: string, names: readonly SettingName[] = storeSettings) =>
 		settingOptions(earshot.command(usage).description(description), names);
 	command('search [word...]', 'list models that can be fetched: by name, language, licence, …').action(
@@ -195,7 +195,7 @@ function addServerCommands(earshot: Command): void {
 				.option('--addr <HOST:PORT>', 'where the server listens, address and port in one'),
 			['host', 'port', 'apiKeys', 'config'],
 		);
-	const residents = () => import('./ps.js');
+	const residents = () => import('./commands/ps.js');
 	command('ps', 'list what the running server has in memory').action(
 		async (options: Record<string, unknown>) => (await residents()).listResidents(flagsOf(options)),
 	);

@@ -1,6 +1,6 @@
 /** What the scheduler and the edges must know of a loaded model, whichever library runs it. */
 
-import type { Cut, TokenLogprob, Word } from '../transcriber/transcript.js';
+import type { Cut, TokenLogprob, Word } from '../speech/transcript.js';
 
 /** Facts of the loaded model that bound how clips are cut and batched. */
 export interface Limits {

@@ -1,7 +1,7 @@
 /** Raw results of the addon into words, segments and log-probabilities. Pure. */
 
 import type { RawResult } from '../../binding.js';
-import type { TokenLogprob, Word } from '../transcriber/transcript.js';
+import type { TokenLogprob, Word } from '../speech/transcript.js';
 
 const decoder = new TextDecoder('utf-8');
 

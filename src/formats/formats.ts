@@ -1,6 +1,6 @@
 /** The only place where a transcript becomes a response body. */
 
-import type { Transcript } from '../transcriber/transcript.js';
+import type { Transcript } from '../speech/transcript.js';
 import { markdown } from './markdown.js';
 import { srt, vtt } from './subtitles.js';
 import { usage, verboseJson } from './verbose-json.js';

@@ -1,4 +1,4 @@
-import { joinText, type Segment, type Transcript } from '../transcriber/transcript.js';
+import { joinText, type Segment, type Transcript } from '../speech/transcript.js';
 
 /** A pause this long begins a new paragraph. */
 const paragraphPauseSeconds = 2;

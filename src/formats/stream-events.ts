@@ -1,6 +1,6 @@
 /** OpenAI's `transcript.text.*` events. The deltas, put together, are exactly the text of the last event. */
 
-import type { Segment, TokenLogprob, Transcript } from '../transcriber/transcript.js';
+import type { Segment, TokenLogprob, Transcript } from '../speech/transcript.js';
 import { round, usage } from './verbose-json.js';
 
 export class StreamEvents {

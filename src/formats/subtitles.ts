@@ -1,4 +1,4 @@
-import type { Segment, Transcript } from '../transcriber/transcript.js';
+import type { Segment, Transcript } from '../speech/transcript.js';
 
 export function srt(transcript: Transcript): string {
 	return cues(transcript.segments)

@@ -1,5 +1,5 @@
 import { languageName } from '../languages.js';
-import type { Segment, Transcript } from '../transcriber/transcript.js';
+import type { Segment, Transcript } from '../speech/transcript.js';
 import type { Shape } from './formats.js';
 
 /** OpenAI's verbose_json. Clients demand a number in every field, so what the model does not compute is

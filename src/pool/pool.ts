@@ -1,18 +1,18 @@
 /** The hosts of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
 
 import { isDeepStrictEqual } from 'node:util';
-import type { ServedModels } from '../catalog/live-serving.js';
-import type { ModelEntry } from '../catalog/model-entry.js';
 import type { Clock } from '../clock.js';
 import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { PoolMetrics, UnloadReason } from '../metrics.js';
-import { expectedBytes } from './expected-memory.js';
-import { Host } from './host.js';
-import type { HostSettings } from './host-settings.js';
+import type { ModelEntry } from '../models/entry.js';
+import { expectedBytes } from '../models/memory.js';
+import type { ServedModels } from '../models/registry/watch.js';
+import { Host } from '../runner/runner.js';
+import type { HostSettings } from '../runner/settings.js';
+import { Resident } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
-import { Resident } from './resident.js';
 
 export interface PoolOptions {
 	readonly models: ServedModels;

@@ -12,7 +12,7 @@
 import type { Clock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { Pace } from './pace.js';
+import { Pace } from './throughput.js';
 
 export interface AdmissionOptions {
 	/** Audio seconds that may be heard before a recording. */

@@ -3,24 +3,24 @@
 import { randomUUID } from 'node:crypto';
 import Router from '@koa/router';
 import Koa from 'koa';
-import type { Installer } from '../catalog/installer.js';
 import type { Clock } from '../clock.js';
 import { EarshotError, errorCodes } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
+import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { Admission } from './admission.js';
 import type { InFlight, LoggedFields, RequestContext, RequestMiddleware, RequestState } from './context.js';
 import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
 import { type GuardOptions, guard } from './guard.js';
-import { showMetrics } from './metrics.js';
-import { listModels, retrieveModel } from './models.js';
-import { openapi } from './openapi.js';
-import { cancelPull, deleteModel, pullStatus, startPull } from './pulls.js';
-import { listResidents, loadModel, unloadModel } from './residents.js';
-import { fixed, health } from './status.js';
-import { transcriptions } from './transcriptions.js';
-import type { UploadLimits } from './upload.js';
+import { listResidents, loadModel, unloadModel } from './routes/loaded-models.js';
+import { showMetrics } from './routes/metrics.js';
+import { listModels, retrieveModel } from './routes/models.js';
+import { openapi } from './routes/openapi.js';
+import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
+import { fixed, health } from './routes/status.js';
+import { transcriptions } from './routes/transcriptions.js';
+import type { UploadLimits } from './upload/upload.js';
 
 export interface AppOptions extends GuardOptions {
 	readonly pool: ModelPool;

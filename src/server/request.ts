@@ -4,9 +4,9 @@ import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError, expected } from '../errors.js';
 import { type FormatName, formatNames, formats, type Shape } from '../formats/formats.js';
 import { languageCandidates } from '../languages.js';
-import { checkOptions, chunkingRanges } from '../transcriber/options.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../transcriber/transcriber.js';
-import type { Task } from '../transcriber/transcript.js';
+import { checkOptions, chunkingRanges } from '../speech/check-options.js';
+import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../speech/transcriber.js';
+import type { Task } from '../speech/transcript.js';
 
 /** Every field of OpenAI's request but `file`. Others are ignored. */
 export const fieldNames = [

@@ -6,16 +6,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Installer } from '../catalog/installer.js';
 import { type Clock, systemClock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
+import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { Admission } from './admission.js';
 import { createApp } from './app.js';
 import { InFlight } from './context.js';
-import { UploadsInFlight } from './uploads-in-flight.js';
+import { UploadsInFlight } from './upload/budget.js';
 
 export interface ServerOptions {
 	/** Stays the caller's: closing the server does not close it. */

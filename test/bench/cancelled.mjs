@@ -5,7 +5,7 @@
 
 import { stdin, stdout } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { addon } from '../../dist/engines/native.js';
+import { addon } from '../../dist/addon/addon.js';
 import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
 import { floatsOf, speech } from './speech.mjs';
 

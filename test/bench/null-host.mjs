@@ -1,9 +1,9 @@
 // A host whose engine hears nothing and takes no time: what is left is Earshot's own work. Decoding is real; the
 // search for speech, whose cost is the detector's, is left out.
 import { decoder } from '../../dist/audio/decode.js';
-import { everythingIsSpeech } from '../../dist/audio/voice-activity.js';
-import { runHost } from '../../dist/pool/run-host.js';
-import { Scheduler } from '../../dist/transcriber/scheduler.js';
+import { everythingIsSpeech } from '../../dist/audio/vad.js';
+import { runHost } from '../../dist/runner/child/run.js';
+import { Scheduler } from '../../dist/scheduler/scheduler.js';
 
 const heard = {
 	language: 'en',

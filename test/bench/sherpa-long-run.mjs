@@ -29,8 +29,8 @@ env.UV_THREADPOOL_SIZE = String(lanes + 2);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const generated = path.join(root, 'fixtures', 'generated');
-const { loadSherpa } = await import('../../dist/engines/sherpa.js');
-const { findSherpaLibrary } = await import('../../dist/engines/sherpa-library.js');
+const { loadSherpa } = await import('../../dist/engines/sherpa/sherpa.js');
+const { findSherpaLibrary } = await import('../../dist/addon/libraries.js');
 const { decoder } = await import('../../dist/audio/decode.js');
 
 const manifest = JSON.parse(readFileSync(path.join(generated, 'manifest.json'), 'utf8'));

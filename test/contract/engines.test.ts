@@ -1,6 +1,6 @@
-import { isSherpaType } from '../../src/engines/families.js';
-import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
-import { loadParakeet, loadWhisper } from '../../src/engines/whisper.js';
+import { findSherpaLibrary } from '../../src/addon/libraries.js';
+import { loadParakeet, loadWhisper } from '../../src/engines/whisper/whisper.js';
+import { isSherpaType } from '../../src/models/types/types.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
 import { noInt8 } from '../helpers/options.js';
 import { engineContract } from './engine.contract.js';

@@ -1,9 +1,9 @@
 /** Models of the fixtures, loaded by sherpa-onnx. */
 
+import { findSherpaLibrary } from '../../src/addon/libraries.js';
 import type { Engine } from '../../src/engines/engine.js';
-import { isSherpaType } from '../../src/engines/families.js';
-import { loadSherpa } from '../../src/engines/sherpa.js';
-import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
+import { loadSherpa } from '../../src/engines/sherpa/sherpa.js';
+import { isSherpaType } from '../../src/models/types/types.js';
 import { filesOf, type ModelFixture } from '../helpers/fixtures.js';
 
 /** `more`: options over the fixture's own. */

@@ -2,9 +2,9 @@
 
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { speechFinder } from '../../src/audio/voice-activity.js';
+import { findSherpaLibrary } from '../../src/addon/libraries.js';
+import { speechFinder } from '../../src/audio/vad.js';
 import type { Clip, Engine, RecognizeOptions } from '../../src/engines/engine.js';
-import { findSherpaLibrary } from '../../src/engines/sherpa-library.js';
 import { filesOf, generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
 import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';

@@ -7,7 +7,7 @@ import {
 	type SpeechStream,
 	type StreamingEngine,
 } from '../../src/engines/engine.js';
-import { familyOf, isSherpaType } from '../../src/engines/families.js';
+import { familyOf, isSherpaType } from '../../src/models/types/types.js';
 import { type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
 import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';

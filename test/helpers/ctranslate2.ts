@@ -2,9 +2,9 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { halvesOf } from '../../src/catalog/half-floats.js';
-import { readGgml } from '../../src/engines/ggml-file.js';
-import { dequantise } from '../../src/engines/ggml-types.js';
+import { readGgml } from '../../src/model-files/ggml-file.js';
+import { dequantise } from '../../src/model-files/ggml-types.js';
+import { halvesOf } from '../../src/model-files/half-floats.js';
 
 export type WeightType = 'f32' | 'f16' | 'bf16' | 'i8' | 'i16';
 

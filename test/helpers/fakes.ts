@@ -6,8 +6,8 @@ import type { Capabilities, ModelFacts } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
-import type { Recording, TranscribeOptions, Transcriber } from '../../src/transcriber/transcriber.js';
-import type { Transcript, TranscriptEvent } from '../../src/transcriber/transcript.js';
+import type { Recording, TranscribeOptions, Transcriber } from '../../src/speech/transcriber.js';
+import type { Transcript, TranscriptEvent } from '../../src/speech/transcript.js';
 import { beach } from './transcripts.js';
 
 /** Can do everything, in any language. */

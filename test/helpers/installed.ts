@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { CatalogFile, CatalogModel } from '../../src/catalog/catalog.js';
-import { Installer, type InstallerMeans } from '../../src/catalog/installer.js';
-import { type Serving, whatToServe } from '../../src/catalog/serving.js';
-import type { SettingName } from '../../src/config.js';
+import type { SettingName } from '../../src/config/settings.js';
+import type { CatalogFile, CatalogModel } from '../../src/models/catalog/catalog.js';
+import { Installer, type InstallerMeans } from '../../src/models/installer.js';
+import { type Serving, whatToServe } from '../../src/models/registry/registry.js';
 import { root } from './fixtures.js';
 import { type Mirror, noise, sha256, startMirror } from './mirror.js';
 

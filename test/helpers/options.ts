@@ -1,7 +1,7 @@
 /** What a request asks for that asks for nothing special. */
 
 import type { RecognizeOptions } from '../../src/engines/engine.js';
-import { defaultChunking, type TranscribeOptions } from '../../src/transcriber/transcriber.js';
+import { defaultChunking, type TranscribeOptions } from '../../src/speech/transcriber.js';
 
 export const plainRecognition: RecognizeOptions = {
 	task: 'transcribe',

@@ -2,7 +2,7 @@
 
 import type { AudioReader } from '../../src/audio/decode.js';
 import type { Heard, Span } from '../../src/audio/split.js';
-import type { SpeechSearch } from '../../src/audio/voice-activity.js';
+import type { SpeechSearch } from '../../src/audio/vad.js';
 import { EarshotError } from '../../src/errors.js';
 
 const rate = 16_000;

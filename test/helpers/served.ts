@@ -3,14 +3,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fixedServing } from '../../src/catalog/live-serving.js';
-import { createdAt, whatToServe } from '../../src/catalog/serving.js';
 import { systemClock } from '../../src/clock.js';
-import { hostEnvironment, lanesOf } from '../../src/config.js';
+import { hostEnvironment, lanesOf } from '../../src/config/settings.js';
 import { hostSettings } from '../../src/library.js';
 import { Metrics } from '../../src/metrics.js';
-import { hostScript } from '../../src/pool/host-script.js';
+import { createdAt, whatToServe } from '../../src/models/registry/registry.js';
+import { fixedServing } from '../../src/models/registry/watch.js';
 import { HostPool, type PoolOptions } from '../../src/pool/pool.js';
+import { hostScript } from '../../src/runner/script.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
 import { generated, loudnessDetector, type ModelFixture, manifest, root } from './fixtures.js';
 

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { Metrics } from '../../src/metrics.js';
 import { Admission } from '../../src/server/admission.js';
 import { routes } from '../../src/server/app.js';
-import { openapi } from '../../src/server/openapi.js';
 import { fieldNames } from '../../src/server/request.js';
+import { openapi } from '../../src/server/routes/openapi.js';
 import { startServer } from '../../src/server/server.js';
-import { UploadsInFlight } from '../../src/server/uploads-in-flight.js';
+import { UploadsInFlight } from '../../src/server/upload/budget.js';
 import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,

@@ -12,8 +12,8 @@ import {
 	type Search,
 	type Trial,
 	tryOut,
-} from '../../src/engines/native.js';
-import { levelsFor, processorFlags } from '../../src/engines/processor.js';
+} from '../../src/addon/addon.js';
+import { levelsFor, processorFlags } from '../../src/addon/cpu.js';
 import { root } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
 

@@ -4,9 +4,9 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
-import { speechFinder } from '../../src/audio/voice-activity.js';
-import { OnnxGraph } from '../../src/engines/onnx-graph.js';
-import { runtimeFile } from '../../src/engines/sherpa-library.js';
+import { runtimeFile } from '../../src/addon/libraries.js';
+import { speechFinder } from '../../src/audio/vad.js';
+import { OnnxGraph } from '../../src/model-files/onnx-graph.js';
 import { audioPath, generated, loudnessDetector, root, samplesOf } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/served.js';
 import {

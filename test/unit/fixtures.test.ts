@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execPath } from 'node:process';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { modelTypes } from '../../src/engines/families.js';
-import { isDynamicallyQuantised, preflight } from '../../src/engines/preflight.js';
+import { isDynamicallyQuantised, preflight } from '../../src/engines/sherpa/validate.js';
+import { modelTypes } from '../../src/models/types/types.js';
 import { generated, manifest, root } from '../helpers/fixtures.js';
 
 interface Maker {

@@ -5,8 +5,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { gpuPackages, platformPackage } from '../../src/engines/native.js';
-import { prebuiltPlatforms } from '../../src/engines/processor.js';
+import { gpuPackages, platformPackage } from '../../src/addon/addon.js';
+import { prebuiltPlatforms } from '../../src/addon/cpu.js';
 import { Scratch } from '../helpers/served.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -74,7 +74,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		'dist/cli/main.js',
 		'dist/index.js',
 		'dist/index.d.ts',
-		'dist/pool/host-main.js',
+		'dist/runner/child/main.js',
 		'binding.d.ts',
 		'levels.json',
 		'vendor/silero-vad/silero_vad_v6.onnx',
@@ -127,7 +127,7 @@ it('what checks the binaries refuses a platform that there is not, and asks for 
 		cpSync(path.join(root, place), path.join(scratch.path, place), { recursive: true });
 	expect(check(scratch.path, '--only', 'win32-x64')).toMatchObject({
 		status: 1,
-		stderr: 'dist/engines/processor.js is not there; run: npm run build\n',
+		stderr: 'dist/addon/cpu.js is not there; run: npm run build\n',
 	});
 });
 

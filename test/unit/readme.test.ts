@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { settingNames, settings, variableOf } from '../../src/config.js';
-import { modelTypes } from '../../src/engines/families.js';
+import { settingNames, settings, variableOf } from '../../src/config/settings.js';
 import { formatNames } from '../../src/formats/formats.js';
+import { modelTypes } from '../../src/models/types/types.js';
 import { fieldNames } from '../../src/server/request.js';
 
 const readme = readFileSync(path.join(fileURLToPath(new URL('../..', import.meta.url)), 'README.md'), 'utf8');

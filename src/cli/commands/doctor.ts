@@ -1,0 +1,154 @@
+/** `earshot doctor`: what is here, what is missing, and the command that helps. */
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { addon, addonChoice, gpuPackages, packageRoot } from '../../addon/addon.js';
+import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
+import { sileroPath } from '../../audio/vad.js';
+import type { Config, SettingName } from '../../config/settings.js';
+import { type Choice, encoderFor } from '../../engines/whisper/encoder.js';
+import { asEarshotError } from '../../errors.js';
+import type { ModelEntry } from '../../models/entry.js';
+import { demoNotice } from '../../models/registry/demo.js';
+import { whatToServe } from '../../models/registry/registry.js';
+import { encoderOption } from '../../runner/child/load-model.js';
+import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
+
+export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
+	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
+	const findings: Finding[] = [
+		{
+			ok: true,
+			what: 'earshot',
+			detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}`,
+		},
+		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
+		...nativeFindings(),
+		sherpaFinding(config.sherpaDir),
+		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
+		...entries.map((entry) => modelFinding(entry, entry.id === defaultModel, config)),
+	];
+	for (const { ok, what, detail } of findings)
+		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
+	if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
+	if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+}
+
+function nativeFindings(): Finding[] {
+	return attempt('addon', () => {
+		const native = addon();
+		const versions = native.versions();
+		const devices = native.devices();
+		return [
+			...addonFindings(),
+			{ ok: true, what: 'whisper.cpp', detail: `${versions.whisper}, ggml ${versions.ggml}` },
+			{ ok: true, what: 'CPU', detail: `${native.cpuFeatures().join(' ')}; kernels: ${native.kernels()}` },
+			...devices.map(({ name, kind, description, memoryBytes }) => ({
+				ok: true,
+				what: 'device',
+				detail: `${name} (${kind}): ${description}${memoryBytes > 0 ? `, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB` : ''}`,
+			})),
+			...(devices.some(({ kind }) => kind !== 'cpu')
+				? []
+				: [gpuFinding(gpuPackages(), addonChoice(), (backend) => existsSync(gpuSigns[backend] ?? ''))]),
+			{
+				ok: versions.avcodec !== '',
+				what: 'FFmpeg',
+				detail:
+					versions.avcodec === ''
+						? `not in this build: only WAV is read. ${ffmpegAdvice(process.platform)}`
+						: `libavformat ${versions.avformat}, libavcodec ${versions.avcodec}, libswresample ${versions.swresample} (${versions.ffmpegLicense})`,
+			},
+		];
+	});
+}
+
+/** Which file the addon is, and why a better one was passed over. */
+function addonFindings(): Finding[] {
+	const { chosen, refused } = addonChoice();
+	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
+	return [
+		{
+			ok: true,
+			what: 'addon',
+			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${passedOver}`,
+		},
+	];
+}
+
+/** There are no packages of FFmpeg's libraries for Windows. */
+function ffmpegAdvice(platform: string): string {
+	if (platform === 'win32')
+		return 'Run `node scripts/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
+	return 'Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native';
+}
+
+function sherpaFinding(dir: string): Finding {
+	const [finding] = attempt('sherpa-onnx', () => {
+		const place = findSherpaLibrary(dir === '' ? undefined : dir);
+		const { version, onnxruntime, providers } = addon().sherpaVersion(place);
+		return [
+			{
+				ok: true,
+				what: 'sherpa-onnx',
+				detail: `${version} with onnxruntime ${onnxruntime} (providers: ${providers.join(', ') || 'unknown'}), from ${place}`,
+			},
+		];
+	});
+	return finding ?? { ok: false, what: 'sherpa-onnx', detail: `npm install ${sherpaPackage()}@1.13.8` };
+}
+
+function voiceActivityFinding(file: string): Finding {
+	return existsSync(file)
+		? { ok: true, what: 'voice activity', detail: file }
+		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
+}
+
+function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Finding {
+	const { id, files } = entry;
+	const missing = Object.values(files).filter((file) => !existsSync(file));
+	if (missing.length > 0) return { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
+	const [encoder] = attempt('model', () => [{ ok: true, what: 'model', detail: encoderOf(entry, config) }]);
+	return {
+		ok: encoder?.ok ?? true,
+		what: 'model',
+		detail: `${id}${isDefault ? ' (default)' : ''}${encoder?.detail ?? ''}`,
+	};
+}
+
+const encoderTitles: Record<Choice['encoder'], string> = {
+	int16: 'AVX-512 VNNI in 16 bits (int16)',
+	int8: 'AVX-512 VNNI in 8 bits (int8)',
+	onnx: 'ONNX Runtime',
+	'onnx-int8': 'ONNX Runtime in 8 bits (onnx-int8)',
+	ggml: 'ggml',
+};
+
+/** Of a Whisper model: what would encode. */
+function encoderOf(entry: ModelEntry, config: Config): string {
+	if (entry.type !== 'whisper_cpp') return '';
+	const { encoder, reason } = encoderFor({
+		wanted: encoderOption(entry, config.encoder),
+		path: entry.files.model ?? '',
+		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
+		useGpu: config.gpu,
+	});
+	const name = encoderTitles[encoder];
+	return `, encoded by ${name}${reason === '' ? '' : `: ${reason}`}`;
+}
+
+function attempt(what: string, find: () => Finding[]): Finding[] {
+	try {
+		return find();
+	} catch (thrown) {
+		const error = asEarshotError(thrown);
+		return [
+			{
+				ok: false,
+				what,
+				detail:
+					error.cause instanceof Error && error.code === 'internal' ? error.cause.message : error.message,
+			},
+		];
+	}
+}

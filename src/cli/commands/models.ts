@@ -1,0 +1,200 @@
+/** `earshot search`, `list` and `show`: what there is to fetch, and what is here. Nothing is fetched. */
+
+import { statSync } from 'node:fs';
+import { packageRoot } from '../../addon/addon.js';
+import type { SettingName } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import {
+	type CatalogModel,
+	type CatalogSource,
+	downloadBytes,
+	isPinned,
+	isServable,
+} from '../../models/catalog/catalog.js';
+import { Installer } from '../../models/installer.js';
+import { nameOfSource } from '../../models/pull/sources.js';
+import { demoNotice } from '../../models/registry/demo.js';
+import { isInstalled, type Serving, whatToServe } from '../../models/registry/registry.js';
+import type { StoredState } from '../../models/store.js';
+
+type Flags = Partial<Record<SettingName, string>>;
+
+/** What this machine serves, and what else was pulled. */
+export function listModels(flags: Flags): void {
+	const serving = whatToServe(flags, packageRoot);
+	const { entries, defaultModel, warnings, config } = serving;
+	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	const { store } = new Installer(() => serving);
+	const served = entries.map((entry) => {
+		const manifest = store.manifest(entry.id);
+		const damaged = manifest !== undefined && store.stateOf(manifest) === 'damaged';
+		const state = !isInstalled(entry) ? 'files missing' : damaged ? 'damaged' : 'ready';
+		return [
+			`${entry.id}${entry.id === defaultModel ? ' (default)' : ''}`,
+			entry.type,
+			sizeText(sizeOf(Object.values(entry.files))),
+			state,
+			entry.aliases.join(', '),
+		];
+	});
+	const others = store
+		.manifests()
+		.filter(({ id }) => entries.every((entry) => entry.id !== id))
+		.map((manifest) => [
+			manifest.id,
+			manifest.type,
+			sizeText(manifest.files.reduce((sum, { bytes }) => sum + bytes, 0)),
+			stateText(store.stateOf(manifest), manifest.use),
+			'',
+		]);
+	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...served, ...others]));
+	const wanting = [...served, ...others].filter(([, , , state]) => /missing|damaged/.test(state ?? ''));
+	const ids = wanting
+		.map(([id = '']) => id.replace(' (default)', ''))
+		.filter((id) => store.manifest(id)?.madeOf === undefined);
+	if (ids.length > 0) process.stderr.write(`\nTo mend: earshot pull ${ids.join(' ')}\n`);
+	if (entries.length === 1)
+		process.stderr.write(`\n${demoNotice}\nmodels.yaml is looked for at ${config.config}\n`);
+}
+
+function stateText(state: StoredState, use: string): string {
+	if (state !== 'whole') return state === 'damaged' ? 'damaged' : 'files missing';
+	return use === 'transcription' ? 'not in models.yaml' : `here, for ${use}`;
+}
+
+export async function searchModels(words: readonly string[], flags: Flags): Promise<void> {
+	const serving = whatToServe(flags, packageRoot);
+	const installer = new Installer(() => serving);
+	const cached = new Set(await installer.inHubCache());
+	const found = serving.catalog.search(words);
+	if (found.length === 0)
+		throw new EarshotError('model_not_found', `No model of the catalog has all of: ${words.join(', ')}`);
+	const rows = found.map((model) => [
+		model.id,
+		languagesText(model),
+		sizeText(downloadBytes(model)),
+		model.speed,
+		`${model.licence.name}${model.licence.osi ? '' : ' *'}`,
+		whereText(model, serving, installer, cached),
+	]);
+	process.stdout.write(table([['MODEL', 'LANGUAGES', 'SIZE', 'SPEED', 'LICENCE', ''], ...rows]));
+	process.stderr.write(
+		'\n* to be accepted with --accept-license. More of one: earshot show MODEL. To fetch one: earshot pull MODEL\n',
+	);
+}
+
+function whereText(
+	model: CatalogModel,
+	{ entries }: Serving,
+	{ store }: Installer,
+	cached: ReadonlySet<string>,
+): string {
+	const entry = entries.find(({ id }) => id === model.id);
+	if (entry ? isInstalled(entry) : store.manifest(model.id)) return 'here';
+	if (cached.has(model.id)) return 'in the Hugging Face cache';
+	return isServable(model) ? '' : 'for later';
+}
+
+export async function showModel(id: string, flags: Flags): Promise<void> {
+	const serving = whatToServe(flags, packageRoot);
+	const installer = new Installer(() => serving);
+	const model = serving.catalog.find(id);
+	const entry = serving.entries.find((each) => each.id === id);
+	if (model === undefined && entry === undefined)
+		throw new EarshotError('model_not_found', `Neither the catalog nor models.yaml has a model \`${id}\``);
+	const facts = model ? factsOf(model) : [];
+	const here = entry
+		? [
+				['served as', [entry.id, ...entry.aliases].join(', ')],
+				['state', isInstalled(entry) ? 'ready' : 'files missing'],
+				...Object.entries(entry.files).map(([role, file]) => [role, file]),
+			]
+		: [['state', installer.store.manifest(id) ? 'here' : 'not on this machine']];
+	process.stdout.write(table([...facts, ...(model ? [] : [['type', entry?.type ?? '']]), ...here]));
+	if (model) process.stdout.write(`\n${filesTable(model)}`);
+}
+
+function factsOf(model: CatalogModel): string[][] {
+	const { title, engine, type, family, features, licence, memoryBytes, speed } = model;
+	return [
+		['title', title],
+		['family', family],
+		['engine', engine],
+		['type', type],
+		['for', isServable(model) ? 'transcription' : `${model.use} (Earshot cannot serve it yet)`],
+		['languages', `${languagesText(model, 99)}`],
+		['can', features.join(', ') || 'transcribe'],
+		[
+			'licence',
+			`${licence.name}, ${licence.url}${licence.osi ? '' : ' (to be accepted with --accept-license)'}`,
+		],
+		['download', sizeText(downloadBytes(model))],
+		['memory', memoryBytes === null ? 'not known' : `about ${sizeText(memoryBytes)}`],
+		['speed', speed],
+		['digests', isPinned(model) ? 'known' : 'not all known: the first pull shows and pins what comes'],
+	];
+}
+
+function filesTable({ archive, files, sources = [] }: CatalogModel): string {
+	const parts = [...(archive ? [{ path: '(archive)', ...archive }] : []), ...files];
+	return table([
+		['FILE', 'BYTES', 'SHA-256', 'FROM'],
+		...parts.map(({ path, bytes, sha256, url }) => [
+			path,
+			bytes === null ? 'not known' : String(bytes),
+			sha256 ?? 'not known',
+			url ?? 'the archive',
+		]),
+		...sources.flatMap(sourceRows),
+	]);
+}
+
+/** The same file by another way. */
+function sourceRows(source: CatalogSource): string[][] {
+	const from = nameOfSource(source);
+	if (source.form === 'file') return [['or the same', '', '', from]];
+	if (source.form === 'wheel')
+		return [
+			['or made of', String(source.bytes), source.sha256, `${from} (${source.project} ${source.version})`],
+		];
+	return source.files.map(({ path, bytes, sha256, url }) => [
+		`or made of ${path}`,
+		bytes === null ? 'not known' : String(bytes),
+		sha256 ?? 'not known',
+		url ?? '',
+	]);
+}
+
+export function languagesText({ languages, languagesNote }: CatalogModel, most = 6): string {
+	if (languagesNote !== undefined) return languagesNote;
+	return languages.length > most ? `${languages.length} languages` : languages.join(' ');
+}
+
+function sizeOf(files: readonly string[]): number | null {
+	const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size);
+	return sizes.reduce<number | null>(
+		(sum, size) => (sum === null || size === undefined ? null : sum + size),
+		0,
+	);
+}
+
+export function sizeText(bytes: number | null): string {
+	if (bytes === null) return '?';
+	return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+export function table(rows: readonly (readonly string[])[]): string {
+	const columns = Math.max(...rows.map((row) => row.length));
+	const widths = Array.from({ length: columns }, (_, column) =>
+		Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+	);
+	return rows
+		.map(
+			(row) =>
+				`${row
+					.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+					.join('  ')
+					.trimEnd()}\n`,
+		)
+		.join('');
+}

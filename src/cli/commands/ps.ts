@@ -1,0 +1,96 @@
+/** `earshot ps`, `load` and `unload`: what the running server has in memory. Clients of its HTTP API. */
+
+import { request } from 'undici';
+import { packageRoot } from '../../addon/addon.js';
+import type { Config, SettingName } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import { whatToServe } from '../../models/registry/registry.js';
+import { sizeText, table } from './models.js';
+
+type Flags = Partial<Record<SettingName, string>>;
+
+interface ResidentBody {
+	readonly id: string;
+	readonly state: string;
+	readonly pid: number | null;
+	readonly memory_bytes: number;
+	readonly requests: number;
+	readonly idle_seconds: number | null;
+	readonly unloads_in_seconds: number | null;
+}
+
+interface ModelBody {
+	readonly id: string;
+	readonly state: string;
+	readonly memory_bytes?: number;
+}
+
+export async function listResidents(flags: Flags): Promise<void> {
+	const { data } = await ask<{ data: readonly ResidentBody[] }>(flags, 'GET', '/v1/ps');
+	const rows = data.map((resident) => [
+		resident.id,
+		resident.state.replace('_', ' '),
+		resident.pid === null ? '' : String(resident.pid),
+		sizeText(resident.memory_bytes),
+		String(resident.requests),
+		timeText(resident.idle_seconds),
+		timeText(resident.unloads_in_seconds),
+	]);
+	const head = ['MODEL', 'STATE', 'PID', 'MEMORY', 'REQUESTS', 'IDLE', 'UNLOADS IN'];
+	process.stdout.write(table([head, ...rows]));
+}
+
+export async function loadModels(ids: readonly string[], flags: Flags): Promise<void> {
+	for (const id of ids) {
+		const model = await ask<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
+		const memory = model.memory_bytes === undefined ? '' : `, ${sizeText(model.memory_bytes)}`;
+		process.stdout.write(`${model.id} ${model.state}${memory}\n`);
+	}
+}
+
+export async function unloadModels(ids: readonly string[], flags: Flags): Promise<void> {
+	for (const id of ids) {
+		const model = await ask<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
+		process.stdout.write(`${model.id} ${model.state}\n`);
+	}
+}
+
+async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promise<T> {
+	const { config } = whatToServe(flags, packageRoot);
+	const url = serverUrl(config);
+	const [key] = config.apiKeys;
+	let answer: Awaited<ReturnType<typeof request>>;
+	try {
+		answer = await request(`${url}${path}`, {
+			method,
+			...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+			// A model at work is unloaded when its recordings are through.
+			headersTimeout: 0,
+		});
+	} catch (cause) {
+		throw new EarshotError(
+			'not_found',
+			`No server answers at ${url}. To start one: earshot serve; for one elsewhere: --addr HOST:PORT`,
+			{ cause },
+		);
+	}
+	const body = (await answer.body.json()) as T & { readonly error?: { readonly message: string } };
+	if (answer.statusCode >= 400)
+		throw new EarshotError(
+			'invalid_request',
+			body.error?.message ?? `the server answered ${answer.statusCode}`,
+		);
+	return body;
+}
+
+/** As a client on this machine reaches what `earshot serve` listens on with the same settings. */
+function serverUrl({ host, port }: Pick<Config, 'host' | 'port'>): string {
+	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+	return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+function timeText(seconds: number | null): string {
+	if (seconds === null) return '-';
+	if (seconds < 120) return `${seconds} s`;
+	return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}

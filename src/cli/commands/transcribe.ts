@@ -1,0 +1,148 @@
+/** `earshot transcribe FILE…`: one model, one recording after another. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { packageRoot } from '../../addon/addon.js';
+import type { SettingName } from '../../config/settings.js';
+import { asEarshotError, EarshotError, expected } from '../../errors.js';
+import { type FormatName, formats } from '../../formats/formats.js';
+import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
+import { Installer } from '../../models/installer.js';
+import { demoNotice } from '../../models/registry/demo.js';
+import { canBePulled, findEntry, isInstalled, whatToServe } from '../../models/registry/registry.js';
+import type { Transcriber } from '../../speech/transcriber.js';
+import type { Transcript } from '../../speech/transcript.js';
+import { type Progress, progressOn } from '../progress.js';
+import { pullOne } from './install.js';
+
+export interface TranscribeCommand {
+	readonly flags: Partial<Record<SettingName, string>>;
+	readonly model: string | undefined;
+	readonly format: FormatName;
+	readonly outputDir: string | undefined;
+	readonly language: string | undefined;
+	readonly translate: boolean;
+	readonly prompt: string | undefined;
+	readonly temperature: string | undefined;
+	readonly words: boolean;
+}
+
+const extensions = {
+	text: '.txt',
+	json: '.json',
+	verbose_json: '.json',
+	srt: '.srt',
+	vtt: '.vtt',
+	markdown: '.md',
+} as const satisfies Record<FormatName, string>;
+
+/** A recording that fails is told on stderr and the others go on; the exit code is then 1. */
+export async function transcribeFiles(files: readonly string[], command: TranscribeCommand): Promise<void> {
+	const outputs = outputsOf(files, command);
+	const serving = whatToServe(command.flags, packageRoot);
+	const wanted = command.model ?? serving.defaultModel;
+	const entry = findEntry(serving, wanted);
+	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
+	const stop = new AbortController();
+	const interrupt = () => stop.abort();
+	process.once('SIGINT', interrupt);
+	if (serving.config.autoPull && !isInstalled(entry) && canBePulled(entry, serving.catalog))
+		await pullOne(new Installer(() => serving), entry.id, {}, stop.signal);
+	// In a host: a crash of an engine costs one recording, and the message comes from here.
+	const { transcriber, close } = await openModel(serving, wanted, true);
+	const progress = progressOn(process.stderr);
+	try {
+		for (const [index, file] of files.entries()) {
+			if (stop.signal.aborted) break;
+			await transcribeFile(file, outputs[index], transcriber, command, progress, stop.signal);
+		}
+	} finally {
+		process.removeListener('SIGINT', interrupt);
+		await close();
+	}
+	if (stop.signal.aborted) process.exitCode = 130;
+}
+
+async function transcribeFile(
+	file: string,
+	output: string | undefined,
+	transcriber: Transcriber,
+	command: TranscribeCommand,
+	progress: Progress,
+	signal: AbortSignal,
+): Promise<void> {
+	try {
+		const transcript = await run(file, transcriber, command, progress, signal);
+		// Before the text: both may go to the same terminal.
+		progress.stop();
+		const body = formats[command.format].render(transcript, {
+			words: command.words,
+			segments: true,
+			logprobs: false,
+		});
+		const text = body.endsWith('\n') ? body : `${body}\n`;
+		if (output === undefined) process.stdout.write(text);
+		else writeFileSync(output, text);
+	} catch (thrown) {
+		const error = asEarshotError(thrown);
+		if (error.code === 'cancelled') return;
+		process.stderr.write(
+			`earshot: ${file}: ${error.code === 'internal' ? String(error.cause) : error.message}\n`,
+		);
+		process.exitCode = 1;
+	} finally {
+		progress.stop();
+	}
+}
+
+async function run(
+	file: string,
+	transcriber: Transcriber,
+	command: TranscribeCommand,
+	progress: Progress,
+	signal: AbortSignal,
+): Promise<Transcript> {
+	const recording = await readable(path.resolve(file));
+	for await (const event of transcriber.transcribe(
+		recording,
+		fullOptions(requestOf(command), transcriber.facts),
+		signal,
+	)) {
+		if (event.type === 'started') progress.start(path.basename(file), event.duration);
+		else if (event.type === 'segments') progress.update(event.processed);
+		else return event.transcript;
+	}
+	throw new EarshotError('internal', 'the recording ended without a transcript');
+}
+
+function requestOf(command: TranscribeCommand): RequestOptions {
+	const { language, prompt, temperature, translate, words } = command;
+	if (temperature !== undefined && Number.isNaN(Number.parseFloat(temperature))) {
+		throw expected('--temperature', 'a number from 0 to 1', temperature);
+	}
+	return {
+		task: translate ? 'translate' : 'transcribe',
+		words,
+		...(language === undefined ? {} : { language }),
+		...(prompt === undefined ? {} : { prompt }),
+		...(temperature === undefined ? {} : { temperature: Number(temperature) }),
+	};
+}
+
+/** One path per recording, or nothing where all go to standard output. Two may not meet in one file. */
+function outputsOf(files: readonly string[], { outputDir, format }: TranscribeCommand): readonly string[] {
+	if (outputDir === undefined) return [];
+	mkdirSync(outputDir, { recursive: true });
+	const outputs = files.map((file) => path.join(outputDir, `${path.parse(file).name}${extensions[format]}`));
+	const twice = outputs.find((output, index) => outputs.indexOf(output) !== index);
+	if (twice !== undefined) {
+		throw new EarshotError(
+			'invalid_request',
+			`two of the recordings would be written to ${twice}; transcribe them to different folders`,
+		);
+	}
+	const overwritten = files.find((file, index) => path.resolve(file) === path.resolve(outputs[index] ?? ''));
+	if (overwritten !== undefined)
+		throw new EarshotError('invalid_request', `${overwritten} would be overwritten by its own transcript`);
+	return outputs;
+}

@@ -1,0 +1,321 @@
+/** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
+
+import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
+import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
+import type { AudioContext, DecoderWeights, EncoderName } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import type {
+	Batch,
+	Capabilities,
+	Clip,
+	ClipResult,
+	ClipSegment,
+	Engine,
+	Limits,
+	ModelFacts,
+	RecognizeOptions,
+} from '../engine.js';
+import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
+import { contextFor, missesSound } from './audio-context.js';
+import { type EncoderSettings, loadWithEncoder } from './encoder.js';
+
+export interface WhisperSettings {
+	readonly id: string;
+	readonly path: string;
+	readonly lanes: number;
+	/** Most threads a single clip may use. */
+	readonly maxThreads: number;
+	readonly useGpu: boolean;
+	readonly gpuDevice: number;
+	/** Candidates of beam search; 1 = greedy. */
+	readonly beamSize: number;
+	/** Step of the temperature ladder; 0 = no second try. */
+	readonly temperatureIncrement: number;
+	/** Never say brackets, notes and the like. */
+	readonly suppressNonSpeech: boolean;
+	/** Ids of text tokens that are never said. */
+	readonly suppress: readonly number[];
+	/** Layer and head in turn; empty = OpenAI's for the shapes of its own models. */
+	readonly alignmentHeads: readonly number[];
+	/** `auto`: ONNX Runtime on a processor, ggml on a GPU. */
+	readonly encoder: EncoderName;
+	/** `q8_0`: where they are f16 or f32, and not on a GPU. */
+	readonly decoderWeights: DecoderWeights;
+	/** For `onnx-int8`. */
+	readonly int8Weights: EncoderSettings['int8Weights'];
+	/** `auto`: as much as the clip needs. */
+	readonly audioContext: AudioContext;
+	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
+	readonly libraryDir: string | undefined;
+}
+
+/** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
+const limits = {
+	maxBatchClips: 1,
+	// No clip of a batch says its first word before all are encoded: long ones would keep short ones waiting.
+	maxBatchSeconds: 40,
+	padded: false,
+	maxClipSeconds: 30,
+	// Under a second Whisper is known to be weak; silence makes up the rest.
+	minClipSeconds: 1.1,
+	mergeGapSeconds: 2,
+} as const;
+
+/** `segments` of RawResult: fields per segment, in the order binding.d.ts gives. */
+const segmentFields = 9;
+
+/** Parakeet's encoder costs what it is given. */
+const parakeetLimits = { ...limits, minClipSeconds: 0.5, mergeGapSeconds: 0.5 } as const;
+
+type ParakeetSettings = Pick<
+	WhisperSettings,
+	'id' | 'path' | 'lanes' | 'maxThreads' | 'useGpu' | 'gpuDevice'
+>;
+
+/** whisper.cpp's own Parakeet: no options, and no language told. */
+export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> {
+	const whole = {
+		...settings,
+		beamSize: 1,
+		temperatureIncrement: 0,
+		suppressNonSpeech: false,
+		suppress: [],
+		alignmentHeads: [],
+		encoder: 'ggml',
+		decoderWeights: 'as-is',
+		audioContext: 'full',
+		libraryDir: undefined,
+	} as const;
+	const model = await guarded(() => addon().loadParakeet({ ...whole, lanes: settings.lanes + 1 }));
+	return new WhisperEngine(model, whole, {
+		type: 'parakeet_cpp',
+		limits: parakeetLimits,
+		capabilities: parakeetCapabilities,
+	});
+}
+
+const parakeetCapabilities: Capabilities = {
+	languages: null,
+	choosesLanguage: false,
+	choosesAmongLanguages: false,
+	detectsLanguage: false,
+	translates: false,
+	prompt: false,
+	keywords: false,
+	temperature: false,
+	words: true,
+	logprobs: true,
+	noSpeechProb: false,
+};
+
+export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
+	const wishes = { ...settings, wanted: settings.encoder };
+	const { model, encoder, reason } = await loadWithEncoder(wishes, ({ encoders, encoderBits }) =>
+		guarded(() =>
+			addon().loadWhisper({
+				path: settings.path,
+				// The express lane's too.
+				lanes: settings.lanes + 1,
+				maxThreads: settings.maxThreads,
+				useGpu: settings.useGpu,
+				gpuDevice: settings.gpuDevice,
+				alignmentHeads: settings.alignmentHeads,
+				encoders,
+				...(encoderBits === undefined ? {} : { encoderBits }),
+				quantiseDecoder: settings.decoderWeights === 'q8_0',
+			}),
+		),
+	);
+	const name = encoder === 'onnx-int8' ? `${model.info.encoder} (${encoder})` : model.info.encoder;
+	return new WhisperEngine(model, settings, {
+		type: 'whisper_cpp',
+		encoder: reason === '' ? name : `${name}: ${reason}`,
+		decoder: model.info.decoder,
+		limits: { ...limits, maxBatchClips: model.info.clipsTogether },
+		capabilities: capabilitiesOf(model.info),
+	});
+}
+
+/** What is left to know once the model is loaded. */
+type EngineSettings = Omit<WhisperSettings, 'int8Weights'>;
+
+/** A clip of a batch. */
+interface Part {
+	readonly clip: Clip;
+	readonly signal: AbortSignal | undefined;
+	/** Positions of 20 ms that are enough for it; 0 = none but all. */
+	readonly context: number;
+}
+
+class WhisperEngine implements Engine {
+	readonly facts: ModelFacts;
+	readonly limits: Limits;
+	readonly #model: WhisperModel;
+	readonly #settings: EngineSettings;
+	#nextClip = 1;
+
+	constructor(
+		model: WhisperModel,
+		settings: EngineSettings,
+		kind: Pick<ModelFacts, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
+			readonly limits: Omit<Limits, 'lanes' | 'expressLane' | 'maxClipThreads'>;
+		},
+	) {
+		this.#model = model;
+		this.#settings = settings;
+		this.limits = {
+			...kind.limits,
+			lanes: settings.lanes,
+			expressLane: true,
+			maxClipThreads: settings.maxThreads,
+		};
+		this.facts = {
+			id: settings.id,
+			engine: 'whisper.cpp',
+			type: kind.type,
+			device: model.info.device,
+			...(kind.encoder === undefined ? {} : { encoder: kind.encoder }),
+			...(kind.decoder === undefined ? {} : { decoder: kind.decoder }),
+			capabilities: kind.capabilities,
+		};
+	}
+
+	/** With as little context as a clip needs, and once more with all of it where that may have gone wrong. */
+	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
+		const parts = batch.clips.map((clip, at) => ({
+			clip,
+			signal: signals[at],
+			context: this.#settings.audioContext === 'full' ? 0 : contextFor(clip.end - clip.start, this.#step),
+		}));
+		const short = parts.filter(({ context }) => context > 0);
+		const rest = parts.filter(({ context }) => context === 0);
+		const raws = this.#transcribe(short, batch, true);
+		const tried = short.map(async (part, at) => {
+			const { failed, result } = resultOf(await raws[at], part.clip, batch.options);
+			const doubtful = failed || result.cuts !== undefined || missesSound(part.clip.samples, result.segments);
+			if (doubtful) rest.push(part);
+			return doubtful ? undefined : result;
+		});
+		// In the same lane, and so after the others.
+		const whole = Promise.allSettled(tried).then(() => this.#transcribe(rest, batch, false));
+		return parts.map(async (part) => {
+			const result = await tried[short.indexOf(part)];
+			return result ?? resultOf(await (await whole)[rest.indexOf(part)], part.clip, batch.options).result;
+		});
+	}
+
+	joins(options: RecognizeOptions): boolean {
+		return this.limits.maxBatchClips > 1 && this.#settings.beamSize === 1 && promptOf(options) === '';
+	}
+
+	/** `firstTryOnly`: with the contexts of the parts, else with all there is. */
+	#transcribe(
+		parts: readonly Part[],
+		{ options, threads, lane = 0, background = false }: Batch,
+		firstTryOnly: boolean,
+	): Promise<RawResult>[] {
+		if (parts.length === 0) return [];
+		const { multilingual } = this.#model.info;
+		return transcribeBatch(
+			this.#model,
+			parts.map(({ clip }) => clip.samples),
+			{
+				firstTryOnly,
+				audioContexts: parts.map(({ context }) => (firstTryOnly ? context : 0)),
+				audioContext: 0,
+				lane,
+				background,
+				clip: this.#nextClip++,
+				threads: Math.min(threads, this.#settings.maxThreads),
+				language: options.language ?? (multilingual ? '' : 'en'),
+				languages: multilingual ? (options.languages ?? []) : [],
+				translate: options.task === 'translate',
+				prompt: promptOf(options),
+				temperature: options.temperature,
+				temperatureIncrement: this.#settings.temperatureIncrement,
+				tokenTimestamps: options.words,
+				beamSize: this.#settings.beamSize,
+				suppress: this.#settings.suppress,
+				suppressNonSpeech: this.#settings.suppressNonSpeech,
+			},
+			parts.map(({ signal }) => signal),
+		);
+	}
+
+	/** What contexts are multiples of: on a GPU whisper.cpp attends to the rows that it fills up to 256 with. */
+	get #step(): number {
+		return this.#model.info.device === 'CPU' ? 16 : 256;
+	}
+
+	close(): Promise<void> {
+		return guarded(() => this.#model.close());
+	}
+}
+
+function capabilitiesOf(info: WhisperInfo): Capabilities {
+	return {
+		languages: info.languages,
+		choosesLanguage: info.multilingual,
+		choosesAmongLanguages: info.multilingual,
+		detectsLanguage: info.multilingual,
+		translates: info.multilingual,
+		prompt: true,
+		keywords: true,
+		temperature: true,
+		words: true,
+		logprobs: true,
+		noSpeechProb: true,
+	};
+}
+
+/** Whisper has no biasing of its own: keywords go into the text that precedes the clip. */
+function promptOf({ prompt, keywords }: RecognizeOptions): string {
+	if (keywords.length === 0) return prompt;
+	const list = keywords.join(', ');
+	return prompt === '' ? list : `${list}. ${prompt}`;
+}
+
+function resultOf(
+	raw: RawResult | undefined,
+	clip: Clip,
+	options: RecognizeOptions,
+): { readonly failed: boolean; readonly result: ClipResult } {
+	if (raw === undefined) throw new EarshotError('engine_failed', 'whisper.cpp gave no result for a clip');
+	const clipSeconds = clip.end - clip.start;
+	const segments: ClipSegment[] = [];
+	let from = 0;
+	for (let at = 0; at + segmentFields <= raw.segments.length; at += segmentFields) {
+		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature, seek = 0, begin, finish] =
+			raw.segments.subarray(at, at + segmentFields);
+		const range = { from, to };
+		from = to;
+		const text = textOf(raw, range);
+		if (text.trim() === '') continue;
+		segments.push({
+			start: Math.min(start, clipSeconds),
+			end: Math.min(Math.max(start, end), clipSeconds),
+			text,
+			seek,
+			tokens: [begin, ...raw.tokenIds.subarray(range.from, range.to), finish].filter(isKnown),
+			temperature: known(temperature) ?? options.temperature,
+			avgLogprob: known(avgLogprob),
+			noSpeechProb: known(noSpeechProb),
+			...(options.words && hasTimes(raw, range) ? { words: wordsOf(raw, range, clipSeconds) } : {}),
+			...(options.logprobs && hasLogprobs(raw, range) ? { logprobs: logprobsOf(raw, range) } : {}),
+		});
+	}
+	const cuts = Array.from({ length: raw.cuts.length / 2 }, (_, index) => ({
+		start: raw.cuts[2 * index] ?? 0,
+		end: raw.cuts[2 * index + 1] ?? 0,
+	}));
+	const language = raw.language === '' ? options.language : raw.language;
+	return { failed: raw.failed, result: { language, segments, ...(cuts.length > 0 ? { cuts } : {}) } };
+}
+
+function isKnown(value: number | undefined): value is number {
+	return value !== undefined && !Number.isNaN(value);
+}
+
+function known(value: number | undefined): number | null {
+	return isKnown(value) ? value : null;
+}

@@ -1,0 +1,228 @@
+/** What a catalog entry must look like. Pure; tells every mistake as a sentence. */
+
+import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
+import type { CatalogModel, CatalogSource } from './catalog.js';
+
+export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
+/** What a model is for; only `transcription` can be served. */
+export const uses = ['transcription', 'streaming', 'vad', 'segmentation', 'embedding'] as const;
+export const features = [
+	'timestamps',
+	'words',
+	'translate',
+	'prompt',
+	'hotwords',
+	'detects-language',
+	'punctuation',
+	'streaming',
+] as const;
+/** On a CPU, in comparison with each other. */
+export const speeds = ['very fast', 'fast', 'medium', 'slow'] as const;
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isBytes: Check = (value) => Number.isSafeInteger(value) && Number(value) > 0;
+const isDigest: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+const isUrl: Check = (value) => typeof value === 'string' && /^https?:\/\/[^\s]+$/.test(value);
+/** Below the folder it is joined to, whatever the platform. */
+export const isInnerPath: Check = (value) =>
+	typeof value === 'string' &&
+	/^[^\\:\0]+$/.test(value) &&
+	value.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+const isOption: Check = (value) => ['string', 'number', 'boolean'].includes(typeof value);
+const orNull =
+	(check: Check): Check =>
+	(value) =>
+		value === null || check(value);
+const orNothing =
+	(check: Check): Check =>
+	(value) =>
+		value === undefined || check(value);
+const oneOf =
+	(...values: readonly string[]): Check =>
+	(value) =>
+		typeof value === 'string' && values.includes(value);
+const listOf =
+	(check: Check, least = 0): Check =>
+	(value) =>
+		Array.isArray(value) && value.length >= least && value.every(check);
+const mapOf =
+	(check: Check): Check =>
+	(value) =>
+		isRecord(value) && Object.values(value).every(check);
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+type Rules<T> = { readonly [K in keyof Required<T>]: readonly [check: Check, expected: string] };
+
+const fileRules: Rules<CatalogModel['files'][number]> = {
+	path: [isInnerPath, 'a path below the model’s folder'],
+	url: [orNull(isUrl), 'an http URL or null'],
+	bytes: [orNull(isBytes), 'a number of bytes or null'],
+	sha256: [orNull(isDigest), '64 hexadecimal digits or null'],
+	aboutBytes: [orNothing(isBytes), 'a number of bytes'],
+};
+
+const archiveRules: Rules<NonNullable<CatalogModel['archive']>> = {
+	url: [isUrl, 'an http URL'],
+	subdir: [isInnerPath, 'a path in the archive'],
+	bytes: [orNull(isBytes), 'a number of bytes or null'],
+	sha256: [orNull(isDigest), '64 hexadecimal digits or null'],
+	aboutBytes: [orNothing(isBytes), 'a number of bytes'],
+};
+
+const isWheel: Check = (value) => typeof value === 'string' && /^[\w.!+-]+\.whl$/.test(value);
+const isName: Check = (value) => typeof value === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(value);
+const isModelBin: Check = (value) => isInnerPath(value) && String(value).endsWith('/model.bin');
+
+/** By form. */
+const sourceRules: Readonly<
+	Record<CatalogSource['form'], Readonly<Record<string, readonly [Check, string]>>>
+> = {
+	file: { form: [isText, 'a text'], url: [isUrl, 'an http URL'] },
+	ctranslate2: { form: [isText, 'a text'], files: [listOf(isRecord, 2), 'a list of files'] },
+	wheel: {
+		form: [isText, 'a text'],
+		project: [isName, 'the name of a Python package'],
+		version: [isText, 'a text'],
+		file: [isWheel, 'the name of a .whl file'],
+		bytes: [isBytes, 'a number of bytes'],
+		sha256: [isDigest, '64 hexadecimal digits'],
+		member: [isModelBin, 'the path of a model.bin in the wheel'],
+	},
+};
+
+const licenceRules: Rules<CatalogModel['licence']> = {
+	name: [isText, 'a text'],
+	url: [isUrl, 'an http URL'],
+	osi: [(value) => typeof value === 'boolean', 'true or false'],
+};
+
+const follows = (rules: Readonly<Record<string, readonly [Check, string]>>): Check => {
+	return (value) => isRecord(value) && mistakesIn(value, rules, '').length === 0;
+};
+
+const modelRules: Rules<CatalogModel> = {
+	id: [
+		(value) => typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,79}$/.test(value),
+		'lower-case letters, digits and . _ -',
+	],
+	title: [isText, 'a text'],
+	engine: [oneOf(...engines), engines.join(' or ')],
+	type: [isText, 'a text'],
+	family: [isText, 'a text'],
+	use: [oneOf(...uses), `one of ${uses.join(', ')}`],
+	languages: [
+		listOf((code) => typeof code === 'string' && /^[a-z]{2,3}$/.test(code)),
+		'a list of language codes',
+	],
+	languagesNote: [orNothing(isText), 'a text'],
+	features: [listOf(oneOf(...features)), `a list of ${features.join(', ')}`],
+	licence: [follows(licenceRules), 'a map of name, url and osi'],
+	roles: [orNull(mapOf(isInnerPath)), 'a map of paths below the model’s folder, or null'],
+	files: [listOf(isRecord), 'a list of files'],
+	archive: [orNull(isRecord), 'an archive or null'],
+	sources: [orNothing(listOf(isRecord)), 'a list of sources'],
+	options: [mapOf(isOption), 'a map of texts, numbers and booleans'],
+	memoryBytes: [orNull(isBytes), 'a number of bytes or null'],
+	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
+};
+
+function mistakesIn(
+	value: Readonly<Record<string, unknown>>,
+	rules: Readonly<Record<string, readonly [Check, string]>>,
+	prefix: string,
+): string[] {
+	const unknown = Object.keys(value).filter((key) => rules[key] === undefined);
+	return [
+		...unknown.map((key) => `Expected no \`${prefix}${key}\``),
+		...Object.entries(rules)
+			.filter(([key, [check]]) => !check(value[key]))
+			.map(
+				([key, [, expected]]) =>
+					`Expected \`${prefix}${key}\` to be ${expected}, got \`${JSON.stringify(value[key])}\``,
+			),
+	];
+}
+
+/** Empty where all is well. */
+export function checkCatalog(models: readonly unknown[]): string[] {
+	const mistakes = models.flatMap((model, index) => {
+		if (!isRecord(model)) return [`Expected \`models[${index}]\` to be a model`];
+		const prefix = `${typeof model.id === 'string' ? model.id : `models[${index}]`}.`;
+		const shallow = mistakesIn(model, modelRules, prefix);
+		return shallow.length > 0 ? shallow : deepMistakes(model as unknown as CatalogModel, prefix);
+	});
+	const ids = models.map((model) => (isRecord(model) ? model.id : undefined));
+	const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
+	return [...mistakes, ...twice.map((id) => `Expected \`id\` to be unique, got \`${String(id)}\` twice`)];
+}
+
+function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, prefix: string): string[] {
+	const fileMistakes = files.flatMap((file, index) =>
+		mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`),
+	);
+	const archiveMistakes = archive ? mistakesIn({ ...archive }, archiveRules, `${prefix}archive.`) : [];
+	const paths = files.map(({ path }) => path);
+	const inFiles = (path: string) => paths.includes(path) || paths.some((file) => file.startsWith(`${path}/`));
+	const lost = archive ? [] : Object.values(roles ?? {}).filter((path) => !inFiles(path));
+	return [
+		...fileMistakes,
+		...archiveMistakes,
+		...sourceMistakes(sources, files, prefix),
+		...(!archive && roles === null
+			? [`Expected \`${prefix}roles\` to be given where there is no archive`]
+			: []),
+		...(!archive && files.length === 0 ? [`Expected \`${prefix}files\` to name a file or an archive`] : []),
+		...files
+			.filter(({ url }) => (url === null) !== (archive !== null))
+			.map(({ path }) => `Expected \`${prefix}${path}\` to have a URL or an archive, and not both`),
+		...lost.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
+	];
+}
+
+function sourceMistakes(
+	sources: readonly CatalogSource[],
+	files: CatalogModel['files'],
+	prefix: string,
+): string[] {
+	if (sources.length === 0) return [];
+	// What several sources have in common is known beforehand, or anything could come of the second.
+	const pinned =
+		files.length === 1 && files[0]?.sha256 != null && files[0].bytes !== null && files[0].url !== null;
+	const mistakes = sources.flatMap((source, index) => {
+		const own = `${prefix}sources[${index}].`;
+		const rules = Object.hasOwn(sourceRules, source.form) ? sourceRules[source.form] : undefined;
+		if (rules === undefined)
+			return [
+				`Expected \`${own}form\` to be one of ${Object.keys(sourceRules).join(', ')}, got \`${JSON.stringify(source.form)}\``,
+			];
+		const shallow = mistakesIn({ ...source }, rules, own);
+		return shallow.length > 0 || source.form !== 'ctranslate2' ? shallow : folderMistakes(source.files, own);
+	});
+	return [
+		...(pinned
+			? []
+			: [`Expected \`${prefix}files\` to be one file with URL, bytes and sha256, since there are sources`]),
+		...mistakes,
+	];
+}
+
+function folderMistakes(files: CatalogModel['files'], prefix: string): string[] {
+	const known = (path: string) => ctranslate2Names.includes(path);
+	return [
+		...files.flatMap((file, index) => mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`)),
+		...files
+			.filter(({ path, url, sha256 }) => !known(path) || url === null || sha256 === null)
+			.map(
+				({ path }) =>
+					`Expected \`${prefix}files\` to be ${ctranslate2Names.join(', ')}, each with URL and sha256, got \`${path}\``,
+			),
+		...(files.some(({ path }) => path === 'model.bin')
+			? []
+			: [`Expected \`${prefix}files\` to have a model.bin`]),
+	];
+}

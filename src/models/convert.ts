@@ -1,0 +1,91 @@
+/** A CTranslate2 folder that the user has already, as a model of the store: whisper.cpp reads ggml files only. */
+
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { type Disk, diskFailure, realDisk } from '../disk/disk.js';
+import { takeLock } from '../disk/lock.js';
+import { EarshotError } from '../errors.js';
+import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
+import { convertCtranslate2, openCtranslate2 } from '../model-files/ctranslate2-folder.js';
+import { checkRoom } from './disk-room.js';
+import type { Manifest, Store } from './store.js';
+import { whisperType } from './types/types.js';
+
+export interface ConvertMeans {
+	readonly store: Store;
+	readonly signal: AbortSignal;
+	readonly onProgress?: (written: number, total: number) => void;
+	/** For tests. */
+	readonly disk?: Disk;
+}
+
+export interface Converted {
+	readonly manifest: Manifest;
+	/** As the option of models.yaml; '' = none. */
+	readonly alignmentHeads: string;
+}
+
+/** Whole or not at all; the folder stays as it is. Throws `invalid_request`, `conflict`, `disk_full`, `config_invalid`, `cancelled`. */
+export async function convertFolder(folder: string, id: string, means: ConvertMeans): Promise<Converted> {
+	const { store, signal } = means;
+	try {
+		const opened = await openCtranslate2(folder);
+		await mkdir(store.modelDir, { recursive: true });
+		const lock = await takeLock(await store.lockPath(id), signal);
+		try {
+			if (store.manifest(id) !== undefined)
+				throw new EarshotError(
+					'conflict',
+					`the model folder has a model \`${id}\` already; choose another name with --id, or remove it: earshot rm ${id}`,
+					{ param: 'id' },
+				);
+			const held = { ...means, signal: AbortSignal.any([signal, lock.lost]) };
+			return { manifest: await make(opened, folder, id, held), alignmentHeads: opened.alignmentHeads };
+		} finally {
+			await lock.release();
+		}
+	} catch (thrown) {
+		if (thrown instanceof EarshotError) throw thrown;
+		if (signal.aborted) throw new EarshotError('cancelled', 'it was cancelled', { cause: thrown });
+		if (thrown instanceof BadCtranslate2)
+			throw new EarshotError('invalid_request', `${folder} cannot be used as a model: ${thrown.message}`, {
+				cause: thrown,
+				param: 'path',
+			});
+		throw diskFailure(thrown, store.modelDir) ?? thrown;
+	}
+}
+
+async function make(
+	opened: Awaited<ReturnType<typeof openCtranslate2>>,
+	folder: string,
+	id: string,
+	{ store, signal, onProgress, disk = realDisk }: ConvertMeans,
+): Promise<Manifest> {
+	const incoming = await store.incoming(id);
+	try {
+		await checkRoom(id, opened.bytes, store, disk, incoming);
+		const model = path.join(incoming, 'model');
+		await rm(model, { recursive: true, force: true });
+		await mkdir(model);
+		const place = encodeURIComponent(id);
+		const name = `ggml-${place}.bin`;
+		const progress = onProgress ? { onProgress } : {};
+		const made = await convertCtranslate2(opened, path.join(model, name), { disk, signal, ...progress });
+		const manifest: Manifest = {
+			id,
+			folder: place,
+			files: [{ path: name, ...made, pinned: true }],
+			roles: { model: name },
+			type: whisperType,
+			use: 'transcription',
+			licence: '',
+			pulledAt: new Date().toISOString(),
+			madeOf: path.resolve(folder),
+		};
+		await store.arrive(manifest, model);
+		return manifest;
+	} finally {
+		await rm(incoming, { recursive: true, force: true });
+	}
+}

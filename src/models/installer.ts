@@ -1,0 +1,338 @@
+/** Fetching, adding and removing models: catalog, store and models.yaml together. For the command and the server. */
+
+import { mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { networkEnvironment } from '../config/settings.js';
+import { diskFailure } from '../disk/disk.js';
+import { takeLock } from '../disk/lock.js';
+import { Int8Store } from '../engines/whisper/int8-store.js';
+import { EarshotError, expected } from '../errors.js';
+import type { Catalog, CatalogModel } from './catalog/catalog.js';
+import { convertFolder } from './convert.js';
+import type { ModelEntry } from './entry.js';
+import { type Recognised, recognise } from './identify.js';
+import {
+	findInHubCache,
+	findRepoInHubCache,
+	hubFileOf,
+	nameOfFolder,
+	newestSnapshot,
+} from './pull/hub-cache.js';
+import type { NetworkSettings } from './pull/network.js';
+import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry } from './pull/plan.js';
+import { type PullMeans, type PullProgress, pull } from './pull/pull.js';
+import { type PullJob, Pulls } from './pull/tracker.js';
+import { demoId } from './registry/demo.js';
+import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';
+import { editRegistry } from './registry/file.js';
+import type { Serving } from './registry/registry.js';
+import { type Manifest, Store } from './store.js';
+import { modelTypes } from './types/types.js';
+
+export interface PullOptions {
+	readonly acceptLicence?: boolean;
+	/** Take what comes for files that came otherwise the first time. */
+	readonly repin?: boolean;
+	readonly aliases?: readonly string[];
+}
+
+export interface AddOptions {
+	readonly id?: string | undefined;
+	readonly type?: string | undefined;
+	readonly aliases?: readonly string[];
+	/** Of a ggml file that has to be made. */
+	readonly onProgress?: (written: number, total: number) => void;
+}
+
+export interface Removed {
+	/** False: the files are the user's own and stay. */
+	readonly files: boolean;
+	readonly entry: boolean;
+}
+
+/** All but `onWarning` for tests. */
+export interface InstallerMeans extends Pick<PullMeans, 'disk' | 'tuning' | 'wait'> {
+	/** A source of a model was left for the next; once for each. */
+	readonly onWarning?: (id: string, warning: string) => void;
+}
+
+export class Installer {
+	readonly store: Store;
+	readonly #serving: () => Serving;
+	readonly #onChange: () => void;
+	readonly #network: NetworkSettings;
+	readonly #means: InstallerMeans;
+	readonly #pulls = new Pulls();
+
+	/** `onChange`: models.yaml or the files of a model have changed. */
+	constructor(serving: () => Serving, onChange: () => void = () => {}, means: InstallerMeans = {}) {
+		this.#serving = serving;
+		this.#onChange = onChange;
+		this.#means = means;
+		const { modelDir, mirror } = serving().config;
+		this.store = new Store(modelDir);
+		this.#network = { ...networkEnvironment(), mirror };
+	}
+
+	get catalog(): Catalog {
+		return this.#serving().catalog;
+	}
+
+	/** What a pull would do. Throws `model_not_found`, `config_invalid`. */
+	plan(id: string): PullPlan {
+		const { entries, catalog, config } = this.#serving();
+		const entry = entries.find((each) => each.id === id);
+		if (entry?.demo)
+			throw new EarshotError('conflict', `\`${id}\` comes with Earshot, there is nothing to fetch`);
+		const own = entry && planOfEntry(entry, config.modelDir);
+		if (own) return own;
+		const model = catalog.find(id);
+		if (model && entry) return planOfCatalogFor(entry, model, config.modelDir);
+		if (model) return planOfCatalog(model);
+		throw new EarshotError(
+			'model_not_found',
+			entry
+				? `The model \`${id}\` has no \`download\` in models.yaml, and the catalog does not know it`
+				: `The catalog has no model \`${id}\`. What it has of the kind: earshot search ${id}`,
+			{ param: 'model' },
+		);
+	}
+
+	/** One job however many ask. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
+	pull(id: string, options: PullOptions = {}): PullJob {
+		const plan = this.plan(id);
+		const there = this.store.manifest(id);
+		if (plan.licence?.osi === false && options.acceptLicence !== true && there === undefined) {
+			const { name, url } = plan.licence;
+			throw new EarshotError(
+				'licence_unaccepted',
+				`The licence of \`${id}\` (${name}, ${url}) is not an open-source one. Read it, and if you accept it: earshot pull ${id} --accept-license; over HTTP {"accept_license": true}`,
+				{ param: 'accept_license' },
+			);
+		}
+		return this.#pulls.start(id, (signal) => this.#run(plan, options, signal));
+	}
+
+	/** The last pull of that model in this process. */
+	job(id: string): PullJob | undefined {
+		return this.#pulls.job(id);
+	}
+
+	/** Resolves when a configured model is here. Throws what the pull does. */
+	async fetch({ id }: Pick<ModelEntry, 'id'>, signal: AbortSignal): Promise<void> {
+		const job = this.pull(id);
+		for await (const { state, error } of job.statuses(signal)) {
+			if (state === 'failed' && error) throw error;
+			if (state === 'done') return;
+		}
+		throw new EarshotError('cancelled', `the download of \`${id}\` was cancelled`);
+	}
+
+	/** What was pulled and what models.yaml says of it. Throws `model_not_found`, `conflict`. */
+	async remove(id: string, signal: AbortSignal): Promise<Removed> {
+		const { config, entries } = this.#serving();
+		if (id === demoId)
+			throw new EarshotError('conflict', `\`${id}\` comes with Earshot and cannot be removed`);
+		if (this.#pulls.job(id)?.isRunning)
+			throw new EarshotError('conflict', `\`${id}\` is being fetched; cancel that first`);
+		const found = entries.find((each) => each.id === id);
+		const entry = found !== undefined;
+		if (!entry && !this.store.knows(id))
+			throw new EarshotError('model_not_found', `The model \`${id}\` is not on this machine`, {
+				param: 'model',
+			});
+		const int8 = new Int8Store(this.store.modelDir);
+		const manifest = this.store.manifest(id);
+		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
+		const made = [...Object.values(found?.files ?? {}), ...(stored ?? [])].map((file) => int8.nameOf(file));
+		// The entry first: nobody is to load what is going.
+		if (entry) {
+			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
+			this.#onChange();
+		}
+		await mkdir(this.store.modelDir, { recursive: true });
+		const lock = await takeLock(await this.store.lockPath(id), signal);
+		try {
+			const files = await this.store.remove(id);
+			await int8.remove(made);
+			return { entry, files };
+		} catch (thrown) {
+			throw diskFailure(thrown, this.store.modelDir) ?? thrown;
+		} finally {
+			await lock.release();
+			this.#onChange();
+		}
+	}
+
+	/** Registers what is on this machine already, where it is; a CTranslate2 folder becomes a ggml file in the model
+	 * folder first. Throws `invalid_request`, `conflict`, and what writing that file does. */
+	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
+		const { config, entries } = this.#serving();
+		const found = await this.#locate(target, options.type ?? '');
+		if (!modelTypes.includes(found.type))
+			throw expected('type', `one of ${modelTypes.join(', ')}, which can be served`, found.type);
+		const id = options.id ?? found.id;
+		if (entries.some((each) => each.id === id))
+			throw new EarshotError(
+				'conflict',
+				`models.yaml has a model \`${id}\` already; choose another name with --id`,
+				{
+					param: 'id',
+				},
+			);
+		const isMade = found.form === 'ctranslate2';
+		const entry: NewEntry = {
+			id,
+			type: found.type,
+			...(isMade ? await this.#made(found, id, options, signal) : placeOf(found, config.modelDir)),
+			...(options.aliases ? { aliases: options.aliases } : {}),
+		};
+		try {
+			await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
+		} catch (thrown) {
+			if (isMade) await this.store.remove(id);
+			throw thrown;
+		}
+		this.#onChange();
+		return entry;
+	}
+
+	async #made(
+		{ folder }: Recognised,
+		id: string,
+		{ onProgress }: AddOptions,
+		signal: AbortSignal,
+	): Promise<Pick<NewEntry, 'dir' | 'files' | 'options'>> {
+		const { disk } = this.#means;
+		const { manifest, alignmentHeads } = await convertFolder(folder, id, {
+			store: this.store,
+			signal,
+			...(onProgress ? { onProgress } : {}),
+			...(disk ? { disk } : {}),
+		});
+		return {
+			dir: manifest.folder,
+			files: manifest.roles,
+			options: alignmentHeads === '' ? {} : { alignment_heads: alignmentHeads },
+		};
+	}
+
+	/** Ids of the catalog whose files other programs have fetched from the hub. */
+	async inHubCache(): Promise<readonly string[]> {
+		const found = await Promise.all(
+			this.catalog.models.map(async (model) => ((await this.#catalogInHubCache(model)) ? [model.id] : [])),
+		);
+		return found.flat();
+	}
+
+	close(): Promise<void> {
+		return this.#pulls.close();
+	}
+
+	async *#run(plan: PullPlan, options: PullOptions, signal: AbortSignal): AsyncGenerator<PullProgress> {
+		const { onWarning, ...given } = this.#means;
+		const means: PullMeans = {
+			...given,
+			store: this.store,
+			settings: this.#network,
+			signal,
+			repin: options.repin ?? false,
+		};
+		let warned: string | undefined;
+		for await (const progress of pull(plan, means)) {
+			const { warning } = progress;
+			if (warning !== undefined && warning !== warned) onWarning?.(plan.id, warning);
+			warned = warning;
+			// Served before it is called done.
+			if (progress.manifest) await this.#register(plan, progress.manifest, options, signal);
+			yield progress;
+		}
+	}
+
+	async #register(
+		plan: PullPlan,
+		manifest: Manifest,
+		{ aliases }: PullOptions,
+		signal: AbortSignal,
+	): Promise<void> {
+		const { config, entries } = this.#serving();
+		if (plan.isServable && !entries.some(({ id }) => id === plan.id)) {
+			const entry = this.#entryOf(plan, manifest, aliases);
+			await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
+		}
+		this.#onChange();
+	}
+
+	#entryOf(plan: PullPlan, manifest: Manifest, aliases: readonly string[] = []): NewEntry {
+		const model = this.catalog.find(plan.id);
+		const languages = model?.languages ?? [];
+		return {
+			id: plan.id,
+			type: plan.type,
+			dir: manifest.folder,
+			files: manifest.roles,
+			options: model?.options ?? {},
+			// Whisper's own files know better.
+			...(languages.length > 0 && !languages.includes('mul') && !plan.type.startsWith('whisper')
+				? { languages }
+				: {}),
+			...(aliases.length > 0 ? { aliases } : {}),
+		};
+	}
+
+	/** A path, else an id of the catalog or a repository in the hub's cache. */
+	async #locate(target: string, type: string): Promise<Recognised & { readonly id: string }> {
+		const file = path.resolve(target);
+		if ((await stat(file).catch(() => undefined)) !== undefined) {
+			const found = await recognise((await newestSnapshot(file)) ?? file, type);
+			// Every model of CTranslate2 has the same name, but for that of its folder.
+			return {
+				...found,
+				id: idOf(found.form === undefined ? nameOfFolder(file) : nameOfFolder(found.folder)),
+			};
+		}
+		const model = this.catalog.find(target);
+		const cached = model && (await this.#catalogInHubCache(model));
+		if (cached) return { ...cached, id: target };
+		const [, repo, inner] = /^([\w.-]+\/[\w.-]+)(?:\/(.+))?$/.exec(target) ?? [];
+		const snapshot = repo === undefined ? undefined : await findRepoInHubCache(this.#network.hubCache, repo);
+		if (snapshot !== undefined) {
+			const within = inner === undefined ? snapshot : path.join(snapshot, inner);
+			return { ...(await recognise(within, type)), id: idOf(path.basename(inner ?? repo ?? '')) };
+		}
+		const hint = model ? `; to fetch it: earshot pull ${target}` : '';
+		throw expected('path', `a file or folder on this machine, or in the Hugging Face cache${hint}`, target);
+	}
+
+	async #catalogInHubCache({ type, files, archive, roles }: CatalogModel): Promise<Recognised | undefined> {
+		if (archive || roles === null) return undefined;
+		const places = new Map<string, string>();
+		for (const { url, path: name, bytes } of files) {
+			const hub = hubFileOf(url ?? '');
+			const place = hub && (await findInHubCache(this.#network.hubCache, hub));
+			if (place === undefined || (bytes !== null && (await stat(place)).size !== bytes)) return undefined;
+			places.set(name, place);
+		}
+		// A tokenizer is a folder, and the cache keeps its files elsewhere under other names.
+		const entries = Object.entries(roles).map(([role, name]) => [role, places.get(name)] as const);
+		if (entries.some(([, place]) => place === undefined)) return undefined;
+		return { type, folder: '', files: Object.fromEntries(entries) as Record<string, string> };
+	}
+}
+
+/** `dir` and `files` as they are to stand in models.yaml. */
+function placeOf({ folder, files }: Recognised, modelDir: string): Pick<NewEntry, 'dir' | 'files'> {
+	if (folder === '') return { files };
+	const inside = path.relative(modelDir, folder);
+	const dir = inside.startsWith('..') || path.isAbsolute(inside) ? folder : inside;
+	const [name, ...more] = Object.values(files);
+	if (more.length === 0 && name !== undefined)
+		return { files: { model: dir === folder ? path.join(folder, name) : path.posix.join(dir, name) } };
+	return { ...(dir === '' ? {} : { dir }), files };
+}
+
+/** A name that is fit for an id. */
+function idOf(name: string): string {
+	const plain = name.replace(/\.(bin|onnx|ort)$/, '').replace(/^ggml-/, 'whisper-');
+	return plain.replace(/[^\w.-]+/g, '-').replace(/^[^\w]+/, '') || 'model';
+}

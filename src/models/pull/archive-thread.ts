@@ -1,0 +1,19 @@
+/** The thread that unpacks one archive and answers with how it went. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { codeOf } from '../../disk/disk.js';
+import type { Unpacked } from './archive.js';
+import { BadArchive, type UnpackLimits, unpackHere } from './unpack.js';
+
+const { archive, into, limits } = workerData as { archive: string; into: string; limits: UnpackLimits };
+
+const answer = await unpackHere(archive, into, limits).then(
+	(): Unpacked => ({ ok: true }),
+	(thrown: unknown): Unpacked => ({
+		ok: false,
+		bad: thrown instanceof BadArchive,
+		code: codeOf(thrown),
+		message: thrown instanceof Error ? thrown.message : String(thrown),
+	}),
+);
+parentPort?.postMessage(answer);

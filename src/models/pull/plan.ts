@@ -1,0 +1,148 @@
+/** What has to come for a model to be there: from the catalog, or from `download` in models.yaml. Pure. */
+
+import path from 'node:path';
+import { EarshotError } from '../../errors.js';
+import {
+	type CatalogArchive,
+	type CatalogFile,
+	type CatalogModel,
+	type CatalogSource,
+	isServable,
+	type Licence,
+} from '../catalog/catalog.js';
+import type { ModelEntry } from '../entry.js';
+
+export interface PullPlan {
+	readonly id: string;
+	readonly type: string;
+	readonly use: string;
+	/** Where it goes, below the model folder. */
+	readonly folder: string;
+	readonly files: readonly CatalogFile[];
+	readonly archive: CatalogArchive | null;
+	/** Where its one file can come from besides. */
+	readonly sources: readonly CatalogSource[];
+	/** Role → path below the folder; null = found by their names after unpacking. */
+	readonly roles: Readonly<Record<string, string>> | null;
+	/** null = the user wrote it into models.yaml. */
+	readonly licence: Licence | null;
+	readonly isServable: boolean;
+}
+
+export function planOfCatalog(model: CatalogModel): PullPlan {
+	const { id, type, use, files, archive, sources = [], roles, licence } = model;
+	return {
+		id,
+		type,
+		use,
+		folder: id,
+		files,
+		archive,
+		sources,
+		roles,
+		licence,
+		isServable: isServable(model),
+	};
+}
+
+/** Throws `config_invalid` where the entry does not say enough. */
+export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | undefined {
+	const { id, type, download, files } = entry;
+	if (download === undefined) return undefined;
+	const { url, archiveSubdir, sha256, dir } = download;
+	const folder = path.relative(modelDir, dir).replaceAll(path.sep, '/');
+	const paths = Object.entries(files).map(
+		([role, file]) => [role, path.relative(dir, file).replaceAll(path.sep, '/')] as const,
+	);
+	if (folder === '' || folder.startsWith('../') || path.isAbsolute(folder))
+		throw refusal(
+			id,
+			'dir',
+			'a folder of its own below the model folder, since it is to be downloaded',
+			folder,
+		);
+	const outside = paths.find(([, file]) => file.startsWith('../') || path.isAbsolute(file));
+	if (outside)
+		throw refusal(id, `files.${outside[0]}`, 'a file below `dir`, since it is to be downloaded', outside[1]);
+	const shared = {
+		id,
+		type,
+		use: 'transcription',
+		folder,
+		sources: [],
+		roles: Object.fromEntries(paths),
+		licence: null,
+		isServable: true,
+	};
+	if (isArchive(url)) {
+		return { ...shared, files: [], archive: { url, subdir: archiveSubdir, bytes: null, sha256 } };
+	}
+	const [only, ...more] = paths;
+	if (only === undefined || more.length > 0)
+		throw refusal(
+			id,
+			'download.url',
+			'a .tar.bz2 or .tar.gz archive, since the model has several files',
+			url,
+		);
+	return { ...shared, archive: null, files: [{ path: only[1], url, bytes: null, sha256 }] };
+}
+
+/** For an entry that leaves it to the catalog where its files come from: into the folder that it names. Throws
+ * `config_invalid` where the entry means other files than the catalog's. */
+export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
+	const plan = planOfCatalog(model);
+	// What is in the archive is not known: the entry has to be right.
+	const roles = plan.roles ?? rolesBelow(commonFolder(entry), entry);
+	const folders = Object.entries(roles).map(([role, file]) => {
+		const given = path.relative(modelDir, entry.files[role] ?? '').replaceAll(path.sep, '/');
+		return given.endsWith(`/${file}`) ? given.slice(0, -file.length - 1) : undefined;
+	});
+	const [folder] = folders;
+	if (folder !== undefined && !folder.startsWith('..') && folders.every((each) => each === folder))
+		return { ...plan, folder, roles };
+	const files = Object.entries(roles).map(([role, file]) => `${role}: ${file}`);
+	throw refusal(
+		entry.id,
+		'files',
+		`{${files.join(', ')}} in a folder below the model folder, or to have a \`download\``,
+		Object.values(entry.files).join(', '),
+	);
+}
+
+function commonFolder({ files }: ModelEntry): string {
+	const folders = Object.values(files).map((file) => path.dirname(file));
+	return folders.reduce((shortest, folder) => (folder.length < shortest.length ? folder : shortest));
+}
+
+function rolesBelow(folder: string, { files }: ModelEntry): Readonly<Record<string, string>> {
+	const below = (file: string) => path.relative(folder, file).replaceAll(path.sep, '/');
+	return Object.fromEntries(Object.entries(files).map(([role, file]) => [role, below(file)]));
+}
+
+export function isArchive(url: string): boolean {
+	return URL.canParse(url) && /\.(tar|tar\.bz2|tbz2?|tar\.gz|tgz)$/i.test(new URL(url).pathname);
+}
+
+function refusal(id: string, field: string, expected: string, got: string): EarshotError {
+	const param = `models.${id}.${field}`;
+	return new EarshotError('config_invalid', `Expected \`${param}\` to be ${expected}, got \`${got}\``, {
+		param,
+	});
+}
+
+/** Room needed before anything starts; unknown sizes count nothing. */
+export function bytesOnDisk({ files, archive }: Pick<PullPlan, 'files' | 'archive'>): number {
+	const sizeOf = (part: CatalogArchive | CatalogFile) => part.bytes ?? part.aboutBytes ?? 0;
+	// The archive and what is in it, which is half as large again.
+	if (archive) return 2.5 * sizeOf(archive);
+	return files.reduce((sum, file) => sum + sizeOf(file), 0);
+}
+
+/** Besides the file itself: what comes, and what is taken out of it, which is about as large as the file. */
+export function bytesOfSource(source: CatalogSource, file: Pick<CatalogFile, 'bytes'>): number {
+	const made = file.bytes ?? 0;
+	if (source.form === 'file') return made;
+	if (source.form === 'wheel') return source.bytes + 2 * made;
+	return source.files.reduce((sum, { bytes, aboutBytes }) => sum + (bytes ?? aboutBytes ?? 0), made);
+}

@@ -1,0 +1,303 @@
+/** Brings one model onto this machine: into a folder aside, checked, then into its place in one step. */
+
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { type Lock, takeLock } from '../../disk/lock.js';
+import { EarshotError } from '../../errors.js';
+import type { CatalogArchive, CatalogFile } from '../catalog/catalog.js';
+import { checkRoom } from '../disk-room.js';
+import { rolesIn } from '../identify.js';
+import { digestOf, exists, filesBelow, type Manifest, type Store, type StoredFile } from '../store.js';
+import { unpack } from './archive.js';
+import { Arrivals, hurriedMs } from './arrivals.js';
+import type { Tuning } from './download.js';
+import { checkEndpoint, type Network, type NetworkSettings, openNetwork } from './network.js';
+import { bytesOnDisk, type PullPlan } from './plan.js';
+import { bringFromSources, type SourceMeans } from './sources.js';
+
+export interface PullProgress {
+	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'converting' | 'done';
+	/** What is arriving now. */
+	readonly file: string;
+	readonly received: number;
+	/** Of all files; null while it is not known. */
+	readonly total: number | null;
+	/** Why a source was left for the next; stays from then on. */
+	readonly warning?: string;
+	/** With `done`. */
+	readonly manifest?: Manifest;
+}
+
+export interface PullMeans {
+	readonly store: Store;
+	readonly settings: NetworkSettings;
+	readonly signal: AbortSignal;
+	/** Take what comes for files that came otherwise the first time. */
+	readonly repin?: boolean;
+	/** For tests. */
+	readonly disk?: Disk;
+	readonly tuning?: Partial<Tuning>;
+	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Of progress, ms. */
+const reportEveryMs = 100;
+
+/** The last progress is `done`. Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
+export async function* pull(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
+	const { store, signal } = means;
+	const there = store.manifest(plan.id);
+	if (there && store.stateOf(there) === 'whole') {
+		yield doneWith(there);
+		return;
+	}
+	try {
+		await mkdir(store.modelDir, { recursive: true });
+	} catch (thrown) {
+		throw diskFailure(thrown, store.modelDir) ?? thrown;
+	}
+	const lockPath = await store.lockPath(plan.id);
+	let lock: Lock | undefined;
+	yield* during<PullProgress>(async (report, left) => {
+		lock = await takeLock(lockPath, AbortSignal.any([signal, left]), () =>
+			report({ state: 'waiting', file: '', received: 0, total: null }, true),
+		);
+	});
+	if (lock === undefined) return;
+	try {
+		yield* locked(plan, { ...means, signal: AbortSignal.any([signal, lock.lost]) });
+	} finally {
+		await lock.release();
+	}
+}
+
+async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
+	const { store, settings } = means;
+	// Whoever was waited for may have brought it.
+	const there = store.manifest(plan.id);
+	if (there && store.stateOf(there) === 'whole') {
+		yield doneWith(there);
+		return;
+	}
+	checkEndpoint(settings);
+	const incoming = await store.incoming(plan.id);
+	await checkRoom(plan.id, bytesOnDisk(plan), store, means.disk ?? realDisk, incoming);
+	const patienceMs = plan.sources.length > 0 ? hurriedMs : undefined;
+	const network = await openNetwork(settings, means.tuning?.windowMs ?? patienceMs);
+	try {
+		yield* during<PullProgress>((report, left) => {
+			const signal = AbortSignal.any([means.signal, left]);
+			return new Pulling(plan, { ...means, signal }, network, incoming, report).run();
+		});
+	} finally {
+		await network.close();
+	}
+}
+
+function doneWith(manifest: Manifest): PullProgress {
+	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+	return { state: 'done', file: '', received: bytes, total: bytes, manifest };
+}
+
+export type Report = (progress: PullProgress, now?: boolean) => void;
+
+class Pulling {
+	readonly #plan: PullPlan;
+	readonly #means: PullMeans;
+	/** Holds what came over the line, and `model`, what becomes the model's folder. */
+	readonly #incoming: string;
+	readonly #arrivals: Arrivals;
+
+	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string, report: Report) {
+		this.#plan = plan;
+		this.#means = means;
+		this.#incoming = incoming;
+		this.#arrivals = new Arrivals(plan, means, network, report);
+	}
+
+	async run(): Promise<void> {
+		const { archive, files } = this.#plan;
+		const folder = path.join(this.#incoming, 'model');
+		const stored = archive ? await this.#fromArchive(archive, folder) : await this.#fromFiles(files, folder);
+		const manifest = await this.#discarding(() => this.#manifest(folder, stored));
+		// An earlier attempt may have had another plan.
+		const wanted = new Set(stored.map((file) => file.path));
+		for (const file of await filesBelow(folder)) if (!wanted.has(file)) await rm(path.join(folder, file));
+		await this.#pin();
+		await this.#means.store.arrive(manifest, folder);
+		await rm(this.#incoming, { recursive: true, force: true });
+		this.#arrivals.tell(doneWith(manifest), true);
+	}
+
+	async #fromFiles(files: readonly CatalogFile[], folder: string): Promise<readonly StoredFile[]> {
+		const { sources } = this.#plan;
+		const stored: StoredFile[] = [];
+		for (const file of files) {
+			const to = path.join(folder, file.path);
+			await mkdir(path.dirname(to), { recursive: true });
+			const { bytes, sha256 } =
+				sources.length > 0
+					? await bringFromSources(file, sources, to, this.#sourceMeans())
+					: await this.#arrivals.bring(file.path, file, to);
+			stored.push({ path: file.path, bytes, sha256, pinned: file.sha256 === null });
+		}
+		return stored;
+	}
+
+	#sourceMeans(): SourceMeans {
+		const incoming = this.#incoming;
+		const { store, disk = realDisk } = this.#means;
+		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
+		return { ...this.#means, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
+	}
+
+	async #fromArchive(archive: CatalogArchive, folder: string): Promise<readonly StoredFile[]> {
+		const name = path.posix.basename(new URL(archive.url).pathname);
+		const packed = path.join(this.#incoming, 'archive');
+		const { bytes } = await this.#arrivals.bring(name, archive, packed);
+		this.#arrivals.report('unpacking', name, bytes, bytes);
+		const stored = await this.#discarding(() => this.#unpacked(archive, packed, folder));
+		await rm(packed, { force: true });
+		return stored;
+	}
+
+	/** What turns out to be no model is fetched anew the next time. */
+	async #discarding<T>(work: () => Promise<T>): Promise<T> {
+		try {
+			return await work();
+		} catch (thrown) {
+			if (thrown instanceof EarshotError && thrown.code === 'download_corrupt')
+				await rm(this.#incoming, { recursive: true, force: true });
+			throw thrown;
+		}
+	}
+
+	async #unpacked(archive: CatalogArchive, packed: string, folder: string): Promise<readonly StoredFile[]> {
+		const { signal } = this.#means;
+		const unpacked = path.join(this.#incoming, 'unpacked');
+		// What an interrupted attempt has left is not to be trusted.
+		await rm(unpacked, { recursive: true, force: true });
+		await rm(folder, { recursive: true, force: true });
+		await mkdir(unpacked, { recursive: true });
+		await unpack(packed, unpacked, signal);
+		await renameOver(await innerFolder(unpacked, archive), folder);
+		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
+		const stored: StoredFile[] = [];
+		for (const file of await filesBelow(folder)) {
+			const sha256 = await digestOf(path.join(folder, file), signal);
+			const { size } = await stat(path.join(folder, file));
+			const wanted = known.get(file);
+			if (wanted && wanted.sha256 !== null && wanted.sha256 !== sha256) {
+				throw new EarshotError(
+					'download_corrupt',
+					`${file} in ${archive.url} has the SHA-256 ${sha256}, and not ${wanted.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
+				);
+			}
+			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !wanted?.sha256 });
+		}
+		return stored;
+	}
+
+	async #pin(): Promise<void> {
+		const { store, signal } = this.#means;
+		const { untold } = this.#arrivals;
+		if (untold.size === 0) return;
+		const lock = await takeLock(await store.lockPath('pins'), signal);
+		try {
+			for (const [url, found] of untold) await store.pin(url, found);
+		} finally {
+			await lock.release();
+		}
+	}
+
+	async #manifest(folder: string, files: readonly StoredFile[]): Promise<Manifest> {
+		const { id, type, use, licence } = this.#plan;
+		const roles = this.#plan.roles ?? (await this.#rolesIn(folder));
+		for (const [role, file] of Object.entries(roles)) {
+			if (await exists(path.join(folder, file))) continue;
+			throw new EarshotError(
+				'download_corrupt',
+				`what came for ${id} has no ${file}, which is its ${role}; the source is at fault, or \`files\` in models.yaml`,
+			);
+		}
+		return {
+			id,
+			folder: this.#plan.folder,
+			files,
+			roles,
+			type,
+			use,
+			licence: licence?.name ?? '',
+			pulledAt: new Date().toISOString(),
+		};
+	}
+
+	async #rolesIn(folder: string): Promise<Readonly<Record<string, string>>> {
+		const { type, use } = this.#plan;
+		// Nothing is served of it yet, so nothing has to fit.
+		if (use !== 'transcription') return {};
+		try {
+			return await rolesIn(folder, type);
+		} catch (cause) {
+			const why = cause instanceof Error ? cause.message : String(cause);
+			throw new EarshotError('download_corrupt', why, { cause });
+		}
+	}
+}
+
+/** The folder of the model in an unpacked archive. */
+async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): Promise<string> {
+	const names = await readdir(unpacked);
+	if (subdir !== '') {
+		const inner = path.join(unpacked, subdir);
+		if (await exists(inner)) return inner;
+		throw new EarshotError(
+			'download_corrupt',
+			`${url} holds no folder ${subdir}; it holds ${names.join(', ')}`,
+		);
+	}
+	const [only] = names;
+	const alone = only === undefined ? undefined : path.join(unpacked, only);
+	return names.length === 1 && alone !== undefined && (await stat(alone)).isDirectory() ? alone : unpacked;
+}
+
+/** Yields what `work` reports, the last of it always and the rest not too often, then ends or throws as it does.
+ * Whoever leaves the loop ends the work. */
+async function* during<T>(
+	work: (report: (item: T, now?: boolean) => void, left: AbortSignal) => Promise<void>,
+): AsyncGenerator<T> {
+	const left = new AbortController();
+	let waiting: T[] = [];
+	let latest: T | undefined;
+	let reportedAt = Number.NEGATIVE_INFINITY;
+	let ended = false;
+	let wake = (): void => {};
+	const report = (item: T, now = false): void => {
+		latest = item;
+		if (!now && performance.now() - reportedAt < reportEveryMs) return;
+		reportedAt = performance.now();
+		latest = undefined;
+		waiting.push(item);
+		wake();
+	};
+	const running = work(report, left.signal);
+	const settled = Promise.allSettled([running]).then(() => {
+		ended = true;
+	});
+	try {
+		while (!ended) {
+			const items = waiting;
+			waiting = [];
+			yield* items;
+			if (waiting.length === 0 && !ended)
+				await Promise.race([settled, new Promise<void>((resolve) => (wake = resolve))]);
+		}
+		yield* waiting;
+		if (latest !== undefined) yield latest;
+		await running;
+	} finally {
+		left.abort();
+		await settled;
+	}
+}

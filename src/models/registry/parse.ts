@@ -1,0 +1,309 @@
+/** models.yaml: what this machine serves. Text in, entries out; every mistake names its line and field. */
+
+import path from 'node:path';
+import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+	Expectation,
+	fileKeyOf,
+	keepAlive,
+	type SettingName,
+	type Source,
+	settingNames,
+	settings,
+} from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import { isInnerPath } from '../catalog/schema.js';
+import type { EntryDownload, ModelEntry } from '../entry.js';
+import {
+	type Family,
+	familyOf,
+	isGgmlType,
+	isSherpaType,
+	modelTypes,
+	type OptionRule,
+	parakeetType,
+	whisperType,
+} from '../types/types.js';
+
+export interface Registry {
+	readonly entries: readonly ModelEntry[];
+	/** Further names, of models here or of the bundled one. */
+	readonly aliases: readonly Alias[];
+	/** Settings the file holds beside its models. */
+	readonly source: Source;
+	/** Keys that mean nothing here; a file of another server may have some. */
+	readonly warnings: readonly string[];
+}
+
+export interface Alias {
+	readonly name: string;
+	readonly model: string;
+	/** Of what is wrong with it. */
+	readonly refuse: (expected: string) => EarshotError;
+}
+
+export const emptyRegistry: Registry = {
+	entries: [],
+	aliases: [],
+	source: { values: {}, nameOf: fileKeyOf },
+	warnings: [],
+};
+
+/** Options of whisper_cpp entries, in the form of a family's. */
+const whisperOptions: Readonly<Record<string, OptionRule>> = {
+	beam_size: { field: '', kind: 'integer' },
+	temperature_increment: { field: '', kind: 'number' },
+	suppress_non_speech: { field: '', kind: 'boolean' },
+	suppress_tokens: { field: '', kind: 'string' },
+	alignment_heads: { field: '', kind: 'string' },
+	encoder: { field: '', kind: 'string' },
+	decoder_weights: { field: '', kind: 'string' },
+	audio_context: { field: '', kind: 'string' },
+};
+
+/** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */
+export function parseRegistry(text: string, file: string, modelDir: string): Registry {
+	const lines = new LineCounter();
+	const document = parseDocument(text, { lineCounter: lines });
+	const [error] = document.errors;
+	if (error)
+		throw new EarshotError(
+			'config_invalid',
+			`${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split('\n', 1)[0]}`,
+		);
+	if (document.contents === null) return emptyRegistry;
+
+	const reader = new Reader(file, lines, modelDir);
+	const top = reader.map(document.contents, 'the file');
+	const values: Partial<Record<SettingName, string>> = {};
+	const warnings: string[] = [];
+	let entries: ModelEntry[] = [];
+	let aliases: Alias[] = [];
+	for (const { key, value, at } of reader.pairs(top, '')) {
+		const name = settingNames.find((candidate) => fileKeyOf(candidate) === key);
+		if (key === 'models') entries = reader.entries(value);
+		else if (key === 'aliases') aliases = reader.aliases(value);
+		else if (name === undefined || 'notInFile' in settings[name])
+			warnings.push(`${file}:${reader.line(at)}: \`${key}\` is not a setting of Earshot`);
+		else values[name] = reader.settingText(value, key);
+	}
+	return {
+		entries,
+		aliases,
+		source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` },
+		warnings,
+	};
+}
+
+interface Pair {
+	readonly key: string;
+	readonly value: Node | null;
+	readonly at: Node | null;
+	/** Dotted path, for messages. */
+	readonly field: string;
+}
+
+class Reader {
+	readonly #file: string;
+	readonly #lines: LineCounter;
+	readonly #modelDir: string;
+
+	constructor(file: string, lines: LineCounter, modelDir: string) {
+		this.#file = file;
+		this.#lines = lines;
+		this.#modelDir = modelDir;
+	}
+
+	line(node: Node | null): number {
+		return this.#lines.linePos(node?.range?.[0] ?? 0).line;
+	}
+
+	refuse(node: Node | null, field: string, expected: string): EarshotError {
+		const got = isScalar(node) ? `\`${String(node.value)}\`` : node === null ? 'nothing' : 'something else';
+		return new EarshotError(
+			'config_invalid',
+			`${this.#file}:${this.line(node)}: Expected \`${field}\` to be ${expected}, got ${got}`,
+			{
+				param: field,
+			},
+		);
+	}
+
+	map(node: Node | null, field: string): YAMLMap {
+		if (!isMap(node)) throw this.refuse(node, field, 'a map of keys and values');
+		return node;
+	}
+
+	pairs(map: YAMLMap, prefix: string): Pair[] {
+		return map.items.map((pair) => {
+			const at = pair.key as Node | null;
+			const key = isScalar(at) ? String(at.value) : '';
+			const field = prefix === '' ? key : `${prefix}.${key}`;
+			if (key === '') throw this.refuse(at, field, 'a name');
+			return { key, value: pair.value as Node | null, at, field };
+		});
+	}
+
+	/** A scalar or a list of scalars as the text a flag would have. */
+	settingText(node: Node | null, field: string): string {
+		const value: unknown = node?.toJSON();
+		if (Array.isArray(value)) return value.join(',');
+		if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+			return String(value);
+		throw this.refuse(node, field, 'a single value or a list');
+	}
+
+	entries(node: Node | null): ModelEntry[] {
+		if (node === null || (isScalar(node) && node.value === null)) return [];
+		return this.pairs(this.map(node, 'models'), 'models').map((pair) => this.entry(pair));
+	}
+
+	aliases(node: Node | null): Alias[] {
+		if (node === null || (isScalar(node) && node.value === null)) return [];
+		return this.pairs(this.map(node, 'aliases'), 'aliases').map(({ key, value, field }) => ({
+			name: key,
+			model: this.text(value, field),
+			refuse: (expected) => this.refuse(value, field, expected),
+		}));
+	}
+
+	entry({ key: id, value, field, at }: Pair): ModelEntry {
+		if (!/^[\w][\w.:/@-]{0,127}$/.test(id) || id.includes('..')) {
+			throw this.refuse(at, field, 'an id of letters, digits and . _ - : / @');
+		}
+		const fields = new Map(this.pairs(this.map(value, field), field).map((pair) => [pair.key, pair]));
+		const typeNode = fields.get('type')?.value ?? null;
+		const type = this.text(typeNode, `${field}.type`);
+		const family = this.#familyOf(type, typeNode, field);
+		const dir = path.resolve(
+			this.#modelDir,
+			fields.has('dir') ? this.text(fields.get('dir')?.value ?? null, `${field}.dir`) : '',
+		);
+		const download = fields.get('download');
+		const shared = {
+			id,
+			aliases: this.texts(fields.get('aliases')?.value ?? null, `${field}.aliases`) ?? [],
+			files: this.#files(fields.get('files'), `${field}.files`, family, dir, at),
+			options: this.#options(
+				fields.get('options')?.value ?? null,
+				`${field}.options`,
+				family.options ?? {},
+				path.resolve(this.#modelDir, dir),
+			),
+			languages: this.texts(fields.get('languages')?.value ?? null, `${field}.languages`),
+			ownedBy: 'local',
+			demo: false,
+			...this.#keepAlive(fields.get('keep_alive')),
+			...(download === undefined ? {} : { download: this.#download(download, dir) }),
+		};
+		return isSherpaType(type)
+			? { ...shared, type }
+			: { ...shared, type: isGgmlType(type) ? type : whisperType };
+	}
+
+	#keepAlive(pair: Pair | undefined): Pick<ModelEntry, 'keepAliveMs'> {
+		if (pair === undefined) return {};
+		try {
+			return { keepAliveMs: keepAlive(this.settingText(pair.value, pair.field)) };
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw this.refuse(pair.value, pair.field, thrown.message);
+		}
+	}
+
+	#download({ value, field }: Pair, dir: string): EntryDownload {
+		const fields = new Map(this.pairs(this.map(value, field), field).map((pair) => [pair.key, pair.value]));
+		const urlNode = fields.get('url') ?? null;
+		const url = this.text(urlNode, `${field}.url`);
+		if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+			throw this.refuse(urlNode, `${field}.url`, 'an http or https URL');
+		const subdirNode = fields.get('archive_subdir') ?? null;
+		const archiveSubdir = subdirNode === null ? '' : this.text(subdirNode, `${field}.archive_subdir`);
+		if (archiveSubdir !== '' && !isInnerPath(archiveSubdir))
+			throw this.refuse(subdirNode, `${field}.archive_subdir`, 'a folder in the archive');
+		const digestNode = fields.get('sha256') ?? null;
+		const sha256 = digestNode === null ? null : this.text(digestNode, `${field}.sha256`).toLowerCase();
+		if (sha256 !== null && !/^[0-9a-f]{64}$/.test(sha256))
+			throw this.refuse(digestNode, `${field}.sha256`, '64 hexadecimal digits');
+		return { url, archiveSubdir, sha256, dir };
+	}
+
+	#familyOf(
+		type: string,
+		node: Node | null,
+		field: string,
+	): Pick<Family, 'files' | 'optionalFiles' | 'options'> {
+		if (isSherpaType(type)) return familyOf(type);
+		if (type === parakeetType) return { files: { model: '' } };
+		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
+		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}`);
+	}
+
+	#files(
+		pair: Pair | undefined,
+		field: string,
+		family: Pick<Family, 'files' | 'optionalFiles'>,
+		dir: string,
+		entryNode: Node | null,
+	): Record<string, string> {
+		const files: Record<string, string> = {};
+		for (const each of pair ? this.pairs(this.map(pair.value, field), field) : []) {
+			if (!Object.hasOwn(family.files, each.key)) {
+				throw this.refuse(each.at, field, `a map with the keys ${Object.keys(family.files).join(', ')}`);
+			}
+			files[each.key] = path.resolve(dir, this.text(each.value, each.field));
+		}
+		const missing = Object.keys(family.files).find(
+			(role) => files[role] === undefined && !(family.optionalFiles ?? []).includes(role),
+		);
+		if (missing !== undefined)
+			throw this.refuse(pair?.at ?? entryNode, `${field}.${missing}`, 'the path of a file');
+		return files;
+	}
+
+	#options(
+		node: Node | null,
+		field: string,
+		rules: Readonly<Record<string, OptionRule>>,
+		dir: string,
+	): Record<string, string | number | boolean> {
+		const options: Record<string, string | number | boolean> = {};
+		if (node === null || (isScalar(node) && node.value === null)) return options;
+		for (const { key, value, at, field: path } of this.pairs(this.map(node, field), field)) {
+			const rule = rules[key];
+			if (!rule)
+				throw this.refuse(
+					at,
+					field,
+					`a map with the keys ${Object.keys(rules).join(', ') || '(none for this type)'}`,
+				);
+			options[key] = this.#option(value, path, rule, dir);
+		}
+		return options;
+	}
+
+	#option(node: Node | null, field: string, { kind }: OptionRule, dir: string): string | number | boolean {
+		if (kind === 'files') {
+			const files = isScalar(node) ? [this.text(node, field)] : (this.texts(node, field) ?? []);
+			return files.map((file) => path.resolve(dir, file)).join(',');
+		}
+		const value: unknown = isScalar(node) ? node.value : undefined;
+		if (kind === 'boolean' && typeof value === 'boolean') return value;
+		if (kind === 'integer' && Number.isInteger(value)) return value as number;
+		if (kind === 'number' && typeof value === 'number') return value;
+		if (kind === 'string' && typeof value === 'string') return value;
+		throw this.refuse(node, field, kind === 'integer' ? 'a whole number' : `a ${kind}`);
+	}
+
+	text(node: Node | null, field: string): string {
+		if (isScalar(node) && typeof node.value === 'string' && node.value !== '') return node.value;
+		throw this.refuse(node, field, 'a text');
+	}
+
+	texts(node: Node | null, field: string): string[] | null {
+		if (node === null) return null;
+		const value: unknown = node.toJSON();
+		if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+		throw this.refuse(node, field, 'a list of texts');
+	}
+}

@@ -1,9 +1,0 @@
-/**
- * The host process: loads the addon, serves one model to the server that forked it, and ends when the
- * server goes. Whatever kills it costs one model, never the server.
- */
-
-import { loadModel } from './load.js';
-import { runHost } from './run-host.js';
-
-runHost(loadModel);

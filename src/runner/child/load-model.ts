@@ -1,0 +1,149 @@
+/** A model entry becomes a running transcriber in this process: the composition of engine, scheduler and pipeline. */
+
+import { access, constants } from 'node:fs/promises';
+import { addon } from '../../addon/addon.js';
+import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
+import { decoder } from '../../audio/decode.js';
+import { everythingIsSpeech, speechFinder } from '../../audio/vad.js';
+import { audioContexts, decoderWeights, type EncoderName, encoderNames } from '../../config/settings.js';
+import type { Engine } from '../../engines/engine.js';
+import { loadSherpa } from '../../engines/sherpa/sherpa.js';
+import { Int8Store } from '../../engines/whisper/int8-store.js';
+import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
+import { EarshotError } from '../../errors.js';
+import type { ModelEntry } from '../../models/entry.js';
+import { isSherpaType } from '../../models/types/types.js';
+import type { PipelineParts } from '../../pipeline/pipeline.js';
+import { Scheduler } from '../../scheduler/scheduler.js';
+import type { HostSettings } from '../settings.js';
+
+export interface LoadedModel {
+	readonly parts: PipelineParts;
+	/** Gives the memory of work that is done back to the system. Takes milliseconds. */
+	trim(): void;
+	/** Lets running clips finish, then frees everything. */
+	close(): Promise<void>;
+}
+
+/** Throws `model_load_failed` or `engine_missing`. */
+export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
+	await checkFiles(entry);
+	const library = libraryFor(entry, settings);
+	const engine = await loadEngine(entry, settings, library);
+	const scheduler = new Scheduler(engine, settings.numThreads);
+	const finder =
+		library === undefined
+			? everythingIsSpeech
+			: speechFinder({ libraryDir: library, modelPath: settings.vadModel });
+	return {
+		parts: {
+			facts: engine.facts,
+			limits: engine.limits,
+			scheduler,
+			open: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
+			search: finder.search,
+		},
+		trim: () => addon().trimHeap(),
+		async close() {
+			await scheduler.close();
+			await finder.close();
+		},
+	};
+}
+
+/** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
+function libraryFor({ type }: ModelEntry, { sherpaDir }: HostSettings): string | undefined {
+	return isSherpaType(type) ? findSherpaLibrary(sherpaDir) : sherpaLibraryIfAny(sherpaDir);
+}
+
+/** Before the libraries look: they say it badly, or end the process. */
+async function checkFiles({ files }: ModelEntry): Promise<void> {
+	for (const [role, file] of Object.entries(files)) {
+		try {
+			await access(file, constants.R_OK);
+		} catch (cause) {
+			const why = cause instanceof Error ? cause.message : String(cause);
+			throw new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why}`, { cause });
+		}
+	}
+}
+
+function loadEngine(
+	entry: ModelEntry,
+	settings: HostSettings,
+	libraryDir: string | undefined,
+): Promise<Engine> {
+	const ggml = {
+		id: entry.id,
+		path: entry.files.model ?? '',
+		lanes: settings.lanes,
+		maxThreads: settings.numThreads,
+		useGpu: settings.useGpu,
+		gpuDevice: settings.gpuDevice,
+	};
+	if (entry.type === 'parakeet_cpp') return loadParakeet(ggml);
+	if (entry.type === 'whisper_cpp') {
+		return loadWhisper({
+			...ggml,
+			beamSize: numberOption(entry, 'beam_size', 1),
+			temperatureIncrement: numberOption(entry, 'temperature_increment', 0.2),
+			suppressNonSpeech: entry.options.suppress_non_speech === true,
+			suppress: numbersOption(entry, 'suppress_tokens', 1),
+			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
+			encoder: encoderOption(entry, settings.encoder),
+			decoderWeights: namedOption(entry, 'decoder_weights', decoderWeights, settings.decoderWeights),
+			int8Weights: (file, again) => new Int8Store(settings.modelDir).weightsOf(file, again),
+			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
+			libraryDir,
+		});
+	}
+	return loadSherpa({
+		id: entry.id,
+		type: entry.type,
+		files: entry.files,
+		options: entry.options,
+		languages: entry.languages,
+		libraryDir: libraryDir ?? '',
+		lanes: settings.lanes,
+	});
+}
+
+/** What the entry says, else the setting. Throws `model_load_failed`. */
+export function encoderOption(entry: ModelEntry, otherwise: EncoderName): EncoderName {
+	return namedOption(entry, 'encoder', encoderNames, otherwise);
+}
+
+function namedOption<T extends string>(
+	{ id, options }: ModelEntry,
+	name: string,
+	names: readonly T[],
+	otherwise: T,
+): T {
+	const value = options[name] ?? otherwise;
+	const found = names.find((each) => each === value);
+	if (found !== undefined) return found;
+	throw new EarshotError(
+		'model_load_failed',
+		`Expected \`${name}\` of the model \`${id}\` to be one of ${names.join(', ')}, got \`${String(value)}\``,
+	);
+}
+
+/** Numbers of a text like `2.2 3.0` (`size` 2: in pairs) or `11 13` (1). */
+function numbersOption({ id, options }: ModelEntry, name: string, size: 1 | 2): number[] {
+	const text = String(options[name] ?? '').trim();
+	const groups = text === '' ? [] : text.split(/[\s,]+/).map((group) => group.split('.').map(Number));
+	if (groups.some((group) => group.length !== size || !group.every((part) => Number.isInteger(part)))) {
+		const form = size === 1 ? 'whole numbers' : 'pairs such as `2.2 3.0`';
+		throw new EarshotError(
+			'model_load_failed',
+			`Expected \`${name}\` of the model \`${id}\` to be ${form}, got \`${text}\``,
+		);
+	}
+	return groups.flat();
+}
+
+/** The registry has checked the kinds already. */
+function numberOption(entry: ModelEntry, name: string, otherwise: number): number {
+	const value = entry.options[name];
+	return typeof value === 'number' ? value : otherwise;
+}

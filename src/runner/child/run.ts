@@ -1,0 +1,129 @@
+/** What a host process does from its first message to its end. */
+
+import { asEarshotError, EarshotError, toWire } from '../../errors.js';
+import type { ModelEntry } from '../../models/entry.js';
+import { runPipeline } from '../../pipeline/pipeline.js';
+import { stopSignals } from '../../signals.js';
+import type { FromHost, ToHost } from '../protocol.js';
+import type { HostSettings } from '../settings.js';
+import type { LoadedModel } from './load-model.js';
+import { Reporter } from './reporter.js';
+
+export type LoadModel = (entry: ModelEntry, settings: HostSettings) => Promise<LoadedModel>;
+
+let model: LoadedModel | undefined;
+let reporter: Reporter | undefined;
+const requests = new Map<number, AbortController>();
+
+/** What happens at once is told at once: a message costs both sides more than what it says. */
+let outbox: FromHost[] = [];
+
+function send(message: FromHost): void {
+	outbox.push(message);
+	// What is about to run must be known when it kills this process.
+	if (message.type === 'running') flush();
+	else if (outbox.length === 1) setImmediate(flush);
+}
+
+function flush(): void {
+	const messages = outbox;
+	outbox = [];
+	// Without a channel the server has gone, and `disconnect` ends this process.
+	if (messages.length > 0 && process.connected) process.send?.(messages);
+}
+
+/** Reading it costs more than a short clip does. */
+const rssEveryMs = 100;
+let rss = { bytes: 0, readMs: Number.NEGATIVE_INFINITY };
+
+function rssBytes(): number {
+	const now = performance.now();
+	if (now - rss.readMs >= rssEveryMs) rss = { bytes: process.memoryUsage.rss(), readMs: now };
+	return rss.bytes;
+}
+
+/**
+ * Samples lie outside of JavaScript's heap, so that it sees no reason to collect them, and what is free between others
+ * the C library keeps. Without this a host under load grows for some hundred recordings. It takes some milliseconds.
+ */
+const trimEveryMs = 5000;
+let trimmedMs = performance.now();
+
+function trim(): void {
+	const now = performance.now();
+	if (now - trimmedMs < trimEveryMs) return;
+	trimmedMs = now;
+	globalThis.gc?.();
+	model?.trim();
+}
+
+async function load(
+	loadModel: LoadModel,
+	{ entry, settings }: Extract<ToHost, { type: 'load' }>,
+): Promise<void> {
+	try {
+		model = await loadModel(entry, settings);
+		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
+		send({ type: 'ready', facts: model.parts.facts, rssBytes: rssBytes() });
+	} catch (thrown) {
+		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
+	}
+}
+
+async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Promise<void> {
+	const { request, recording, options, firstClip } = message;
+	const control = new AbortController();
+	requests.set(request, control);
+	try {
+		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
+		const events = runPipeline(model.parts, recording, options, control.signal, {
+			firstClip,
+			onRunning: (step) => send({ type: 'running', request, step }),
+			onPassed: (step) => send({ type: 'passed', request, step }),
+		});
+		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
+		send({ type: 'finished', request, rssBytes: rssBytes() });
+	} catch (thrown) {
+		send({ type: 'failed', request, error: toWire(asEarshotError(thrown)) });
+	} finally {
+		requests.delete(request);
+		trim();
+	}
+}
+
+async function close(): Promise<void> {
+	for (const control of requests.values()) control.abort();
+	try {
+		await model?.close();
+		reporter?.flush();
+	} finally {
+		flush();
+		process.disconnect?.();
+	}
+}
+
+/** Serves the model that `loadModel` makes of the first message. Once in a process. */
+export function runHost(loadModel: LoadModel): void {
+	process.on('message', (message: ToHost) => {
+		switch (message.type) {
+			case 'load':
+				void load(loadModel, message);
+				break;
+			case 'transcribe':
+				void transcribe(message);
+				break;
+			case 'cancel':
+				requests.get(message.request)?.abort();
+				break;
+			case 'close':
+				void close();
+				break;
+		}
+	});
+
+	// The server's end of the channel is its life line: nobody is left to work for.
+	process.on('disconnect', () => process.exit(0));
+
+	// The terminal's Ctrl-C reaches the whole process group; the server decides when hosts end.
+	for (const signal of stopSignals()) process.on(signal, () => {});
+}

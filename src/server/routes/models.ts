@@ -1,0 +1,41 @@
+/** GET /v1/models and /v1/models/{id}. */
+
+import { EarshotError } from '../../errors.js';
+import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
+import type { RequestContext } from '../context.js';
+
+export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
+	return (ctx) => {
+		ctx.body = { object: 'list', data: pool.models.map(modelBody) };
+	};
+}
+
+export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
+	return (ctx) => {
+		ctx.body = modelBody(findModel(pool, ctx.params.model ?? ''));
+	};
+}
+
+/** By id, else by alias. Throws `model_not_found`. */
+export function findModel({ models }: ModelPool, asked: string): ListedModel {
+	const model =
+		models.find(({ id }) => id === asked) ?? models.find(({ aliases }) => aliases.includes(asked));
+	if (model) return model;
+	throw new EarshotError('model_not_found', `The model \`${asked}\` does not exist here`, { param: 'model' });
+}
+
+/** OpenAI's four fields, then ours. */
+export function modelBody(model: ListedModel): object {
+	const { id, created, ownedBy, aliases, type, state, memoryBytes, demo } = model;
+	return {
+		id,
+		object: 'model',
+		created,
+		owned_by: ownedBy,
+		aliases,
+		type,
+		state,
+		...(memoryBytes > 0 && { memory_bytes: memoryBytes }),
+		...(demo && { demo }),
+	};
+}

@@ -1,0 +1,164 @@
+/** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: fetching and removing models. */
+
+import { once } from 'node:events';
+import type { Clock } from '../../clock.js';
+import { EarshotError, expected } from '../../errors.js';
+import type { Installer } from '../../models/installer.js';
+import type { PullJob, PullStatus } from '../../models/pull/tracker.js';
+import type { RequestContext } from '../context.js';
+import { errorBody } from '../failure.js';
+import { refuseStrangers } from '../guard.js';
+
+export interface PullsOptions {
+	/** undefined: this server fetches nothing. */
+	readonly installer?: Installer | undefined;
+	readonly apiKeys?: readonly string[];
+	readonly clock: Clock;
+}
+
+type Handler = (ctx: RequestContext) => Promise<void>;
+
+const maxBodyBytes = 4_096;
+/** Proxies give up on a silent answer after half a minute. */
+const repeatMs = 15_000;
+
+/** Starts a pull or joins the one that runs, and tells how it goes. Who leaves does not end it. */
+export function startPull(options: PullsOptions): Handler {
+	return async (ctx) => {
+		const installer = installerFor(ctx, options);
+		const id = modelOf(ctx);
+		const { acceptLicence, repin } = await bodyOf(ctx);
+		const job = installer.pull(id, { acceptLicence, repin });
+		const form = ctx.accepts('application/x-ndjson', 'text/event-stream', 'application/json');
+		if (form === 'application/json') {
+			ctx.status = 202;
+			ctx.body = statusBody(job.status);
+		} else {
+			await stream(ctx, job, form === 'text/event-stream', options.clock);
+		}
+	};
+}
+
+export function pullStatus(options: PullsOptions): Handler {
+	return async (ctx) => {
+		ctx.body = statusBody(jobOf(ctx, options).status);
+	};
+}
+
+/** What has come stays on the disk, and the next pull goes on from there. */
+export function cancelPull(options: PullsOptions): Handler {
+	return async (ctx) => {
+		ctx.body = statusBody(await jobOf(ctx, options).cancel());
+	};
+}
+
+export function deleteModel(options: PullsOptions): Handler {
+	return async (ctx) => {
+		const installer = installerFor(ctx, options);
+		const id = modelOf(ctx);
+		const { files } = await installer.remove(id, ctx.state.signal);
+		ctx.body = { id, object: 'model', deleted: true, files_deleted: files };
+	};
+}
+
+function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsOptions): Installer {
+	refuseStrangers(ctx, apiKeys, 'Fetching and removing models');
+	if (installer === undefined) throw new EarshotError('not_found', 'This server has no store of models');
+	return installer;
+}
+
+function modelOf(ctx: RequestContext): string {
+	const id = ctx.params.model ?? '';
+	ctx.state.logged.model = id;
+	return id;
+}
+
+function jobOf(ctx: RequestContext, options: PullsOptions): PullJob {
+	const installer = installerFor(ctx, options);
+	const id = modelOf(ctx);
+	const job = installer.job(id);
+	if (job) return job;
+	throw new EarshotError('not_found', `\`${id}\` has not been pulled since this server started`);
+}
+
+async function bodyOf(ctx: RequestContext): Promise<{ acceptLicence: boolean; repin: boolean }> {
+	const pieces: Buffer[] = [];
+	let bytes = 0;
+	for await (const piece of ctx.req as AsyncIterable<Buffer>) {
+		bytes += piece.length;
+		if (bytes > maxBodyBytes)
+			throw new EarshotError('upload_too_large', 'The body of this request is too large');
+		pieces.push(piece);
+	}
+	const text = Buffer.concat(pieces).toString('utf8').trim();
+	const body = text === '' ? {} : parsed(text);
+	return { acceptLicence: truth(body, 'accept_license'), repin: truth(body, 'repin') };
+}
+
+function parsed(text: string): Record<string, unknown> {
+	try {
+		const body: unknown = JSON.parse(text);
+		if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
+	} catch {
+		// Told below.
+	}
+	throw expected('body', 'a JSON object', text);
+}
+
+function truth(body: Record<string, unknown>, name: string): boolean {
+	const value = body[name] ?? false;
+	if (typeof value === 'boolean') return value;
+	throw expected(name, 'true or false', value);
+}
+
+export function statusBody({
+	id,
+	state,
+	file,
+	received,
+	total,
+	warning,
+	manifest,
+	error,
+}: PullStatus): object {
+	return {
+		object: 'model.pull',
+		id,
+		status: state,
+		file: file === '' ? null : file,
+		received_bytes: received,
+		total_bytes: total,
+		...(warning === undefined ? {} : { warning }),
+		...(manifest ? { files: manifest.files } : {}),
+		...(error && state === 'failed' ? errorBody(error) : {}),
+	};
+}
+
+async function stream(ctx: RequestContext, job: PullJob, events: boolean, clock: Clock): Promise<void> {
+	const { signal, stamp } = ctx.state;
+	const { res } = ctx;
+	stamp();
+	ctx.respond = false;
+	res.writeHead(200, {
+		'content-type': events ? 'text/event-stream; charset=utf-8' : 'application/x-ndjson; charset=utf-8',
+		'cache-control': 'no-cache',
+		'x-accel-buffering': 'no',
+	});
+	const send = (status: PullStatus): boolean => {
+		const line = JSON.stringify(statusBody(status));
+		return res.write(events ? `data: ${line}\n\n` : `${line}\n`);
+	};
+	const stop = clock.every(repeatMs, () => send(job.status));
+	try {
+		for await (const status of job.statuses(signal)) {
+			if (!send(status)) await once(res, 'drain', { signal });
+		}
+		if (events && !signal.aborted) res.write('data: [DONE]\n\n');
+	} catch (thrown) {
+		// Whoever has gone is told nothing; the pull goes on.
+		if (!signal.aborted) throw thrown;
+	} finally {
+		stop();
+		res.end();
+	}
+}

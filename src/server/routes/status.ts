@@ -1,0 +1,20 @@
+/** GET /health, GET / and GET /openapi.json. */
+
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { RequestContext } from '../context.js';
+
+/** `loading` while a model is on its way into memory and none is there yet; models that wait on the disk
+ * for their first request leave the server `ok`. */
+export function health(pool: ModelPool): (ctx: RequestContext) => void {
+	return (ctx) => {
+		const states = pool.models.map(({ state }) => state);
+		const loading = states.includes('loading') && !states.includes('loaded');
+		ctx.body = { status: loading ? 'loading' : 'ok' };
+	};
+}
+
+export function fixed(body: object): (ctx: RequestContext) => void {
+	return (ctx) => {
+		ctx.body = body;
+	};
+}

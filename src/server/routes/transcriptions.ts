@@ -1,0 +1,222 @@
+/** POST /v1/audio/transcriptions and /v1/audio/translations: upload, validate, transcribe, answer. */
+
+import { once } from 'node:events';
+import type { Clock } from '../../clock.js';
+import { EarshotError, expected } from '../../errors.js';
+import { formats } from '../../formats/formats.js';
+import { frame, StreamEvents } from '../../formats/stream-events.js';
+import type { Metrics } from '../../metrics.js';
+import type { Lease, ModelPool } from '../../pool/model-pool.js';
+import type { Timing } from '../../speech/timing.js';
+import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
+import { type Admission, guessedSeconds, type Place } from '../admission.js';
+import type { RequestContext } from '../context.js';
+import { asFailure, errorBody, noteFailure } from '../failure.js';
+import { fitToModel, parseRequest, type TranscriptionRequest } from '../request.js';
+import { type Upload, type UploadLimits, uploadReceiver } from '../upload/upload.js';
+
+export interface TranscriptionsOptions {
+	readonly pool: ModelPool;
+	readonly limits: UploadLimits;
+	readonly admission: Admission;
+	/** No request takes longer, ms; 0 = as long as it takes. */
+	readonly maxRequestMs: number;
+	readonly metrics: Metrics;
+	readonly clock: Clock;
+}
+
+/** Long enough to be rare, short enough for the proxies that give up on a silent answer after 30 s or a minute. */
+const keepAliveMs = 15_000;
+
+/** While others are before it, a stream is told how many, this often. */
+const positionEveryMs = 5_000;
+
+/** Longest that the client will wait; the server's own limit may be shorter. */
+export const timeoutHeader = 'x-earshot-timeout-ms';
+
+export function transcriptions(
+	task: Task,
+	options: TranscriptionsOptions,
+): (ctx: RequestContext) => Promise<void> {
+	const { pool, limits, admission, clock } = options;
+	const receiveUpload = uploadReceiver(limits);
+	return async (ctx) => {
+		const { signal, logged } = ctx.state;
+		let upload: Upload | undefined;
+		let lease: Lease | undefined;
+		let place: Place | undefined;
+		const stopDeadline = startDeadline(ctx, options, () => lease?.facts.id ?? '');
+		try {
+			upload = await receiveUpload(ctx, signal);
+			const request = parseRequest(upload.fields, task);
+			const model = request.model ?? pool.defaultModel;
+			logged.model = model;
+			logged.format = request.format;
+			lease = await pool.lease(model, signal);
+			logged.model = lease.facts.id;
+			const fitted = fitToModel(request, lease.facts);
+			place = admission.admit(lease.facts.id, guessedSeconds(upload.bytes));
+			const events = lease.transcribe(upload.recording, fitted, signal);
+			const watch = watcher(ctx, place, options.metrics);
+			if (request.stream) await answerStream(ctx, request, events, watch, place, clock);
+			else await answerWhole(ctx, request, events, watch);
+		} finally {
+			stopDeadline();
+			place?.leave();
+			lease?.release();
+			await upload?.discard();
+		}
+	};
+}
+
+/** Ends the request with `deadline_exceeded` when its time is over. Returns what stops the clock. */
+function startDeadline(
+	ctx: RequestContext,
+	{ maxRequestMs, metrics, clock }: TranscriptionsOptions,
+	model: () => string,
+): () => void {
+	const asked = ctx.get(timeoutHeader);
+	if (asked !== '' && !/^[1-9]\d{0,9}$/.test(asked)) {
+		throw expected(timeoutHeader, 'a whole number of milliseconds, 1 or more', asked);
+	}
+	const limitsMs = [maxRequestMs, Number(asked)].filter((ms) => ms > 0);
+	if (limitsMs.length === 0) return () => {};
+	const ms = Math.min(...limitsMs);
+	return clock.after(Math.min(ms, maxTimerMs), () => {
+		metrics.refused(model(), 'deadline');
+		const whose = ms === maxRequestMs ? 'this server allows' : `\`${timeoutHeader}\` allows`;
+		ctx.state.end(
+			new EarshotError('deadline_exceeded', `The request took longer than the ${ms} ms that ${whose}`),
+		);
+	});
+}
+
+/** Node's timers hold 31 bits; 24 days. */
+const maxTimerMs = 2 ** 31 - 1;
+
+type Watch = (event: TranscriptEvent) => void;
+
+/** Tells who wants to know how far the recording is. */
+function watcher({ state }: RequestContext, place: Place, metrics: Metrics): Watch {
+	return (event) => {
+		if (event.type === 'started') {
+			if (event.duration !== null) place.lengthIs(event.duration);
+		} else if (event.type === 'segments') {
+			state.logged.audioSeconds = event.processed;
+			place.heardUpTo(event.processed);
+		} else {
+			const { model, duration } = event.transcript;
+			state.logged.audioSeconds = duration;
+			place.heardUpTo(duration);
+			const { decode, queue, run } = event.timing ?? noTime;
+			metrics.transcribed(model, {
+				audioSeconds: duration,
+				totalMs: state.elapsedMs(),
+				decodeMs: decode,
+				queueMs: queue,
+				runMs: run,
+			});
+		}
+	};
+}
+
+const noTime: Timing = { decode: 0, queue: 0, run: 0 };
+
+async function answerWhole(
+	ctx: RequestContext,
+	request: TranscriptionRequest,
+	events: AsyncIterable<TranscriptEvent>,
+	watch: Watch,
+): Promise<void> {
+	let transcript: Transcript | undefined;
+	for await (const event of events) {
+		watch(event);
+		if (event.type !== 'done') continue;
+		transcript = event.transcript;
+		if (event.timing) ctx.set('server-timing', serverTiming(event.timing, ctx.state.elapsedMs()));
+	}
+	if (transcript === undefined) throw unfinished();
+	const format = formats[request.format];
+	ctx.type = format.contentType;
+	ctx.body = format.render(transcript, request.shape);
+}
+
+/** What goes wrong before the first event is an ordinary error answer; later it is an event of the stream. */
+async function answerStream(
+	ctx: RequestContext,
+	request: TranscriptionRequest,
+	events: AsyncIterable<TranscriptEvent>,
+	watch: Watch,
+	place: Place,
+	clock: Clock,
+): Promise<void> {
+	const { signal, logged } = ctx.state;
+	const { res } = ctx;
+	const rendered = new StreamEvents(request.shape);
+	const send = async (data: object | '[DONE]'): Promise<void> => {
+		// A client that reads slowly holds up its own answer, not our memory.
+		if (!res.write(frame(data))) await once(res, 'drain', { signal });
+	};
+	const tellPosition = (): void => {
+		const { recordings, seconds } = place.position;
+		if (recordings > 0) res.write(`: queued position=${recordings} seconds=${seconds}\n\n`);
+	};
+	let stopKeepAlive: (() => void) | undefined;
+	let stopPosition: (() => void) | undefined;
+	let done = false;
+	try {
+		for await (const event of events) {
+			watch(event);
+			if (stopKeepAlive === undefined) {
+				openStream(ctx);
+				stopKeepAlive = clock.every(keepAliveMs, () => res.write(': keep-alive\n\n'));
+				tellPosition();
+				stopPosition = clock.every(positionEveryMs, tellPosition);
+			}
+			if (event.type === 'segments') {
+				// Its turn has come.
+				stopPosition?.();
+				const delta = rendered.delta(event.segments);
+				if (delta !== undefined) await send(delta);
+			}
+			if (event.type === 'done') {
+				for (const last of rendered.done(event.transcript)) await send(last);
+				await send('[DONE]');
+				done = true;
+			}
+		}
+		if (!done) throw unfinished();
+	} catch (thrown) {
+		if (stopKeepAlive === undefined) throw thrown;
+		const failure = asFailure(thrown, signal);
+		noteFailure(logged, failure);
+		if (!res.destroyed) res.write(frame(errorBody(failure)));
+	} finally {
+		stopPosition?.();
+		stopKeepAlive?.();
+		if (stopKeepAlive !== undefined) res.end();
+	}
+}
+
+/** For the browser's inspector, and whoever asks where the time went. */
+function serverTiming({ decode, queue, run }: Timing, totalMs: number): string {
+	return Object.entries({ decode, queue, run, total: totalMs })
+		.map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
+		.join(', ');
+}
+
+function openStream(ctx: RequestContext): void {
+	ctx.state.stamp();
+	ctx.respond = false;
+	ctx.res.writeHead(200, {
+		'content-type': 'text/event-stream; charset=utf-8',
+		'cache-control': 'no-cache',
+		// nginx would hold the events back until it has a buffer full.
+		'x-accel-buffering': 'no',
+	});
+	ctx.res.flushHeaders();
+}
+
+function unfinished(): EarshotError {
+	return new EarshotError('internal', 'the model ended without a transcript');
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import {
+	environmentSource,
+	fileKeyOf,
+	flagSource,
+	hostEnvironment,
+	lanesOf,
+	ownFolders,
+	resolveConfig,
+	settingNames,
+	variableOf,
+} from '../../../src/config/settings.js';
+
+const file = (values: Record<string, string>) => ({ values, nameOf: fileKeyOf });
+
+describe('the settings', () => {
+	it('come from the flag, else the environment, else the file, else the default', () => {
+		const sources = (flag?: string, variable?: string, key?: string) => [
+			flagSource(flag === undefined ? {} : { port: flag }),
+			environmentSource(variable === undefined ? {} : { EARSHOT_PORT: variable }),
+			file(key === undefined ? {} : { port: key }),
+		];
+		expect(resolveConfig(sources('1', '2', '3')).port).toBe(1);
+		expect(resolveConfig(sources(undefined, '2', '3')).port).toBe(2);
+		expect(resolveConfig(sources(undefined, undefined, '3')).port).toBe(3);
+		expect(resolveConfig(sources()).port).toBe(8080);
+	});
+
+	it('listen on loopback unless told otherwise', () => {
+		expect(resolveConfig([]).host).toBe('127.0.0.1');
+	});
+
+	it('have one name in each place', () => {
+		expect(variableOf('maxUploadMb')).toBe('EARSHOT_MAX_UPLOAD_MB');
+		expect(fileKeyOf('maxUploadMb')).toBe('max_upload_mb');
+		expect(new Set(settingNames.map(variableOf)).size).toBe(settingNames.length);
+	});
+
+	it('take an empty variable for none', () => {
+		expect(resolveConfig([environmentSource({ EARSHOT_PORT: '' })]).port).toBe(8080);
+	});
+
+	it.each([
+		['--port', flagSource({ port: '70000' }), 'a whole number from 0 to 65535'],
+		['EARSHOT_PORT', environmentSource({ EARSHOT_PORT: 'http' }), 'a whole number from 0 to 65535'],
+		['num_threads', file({ numThreads: '0' }), 'a whole number from 1 to 1024'],
+		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
+		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a figure with s, m or h'],
+		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a figure with s, m or h'],
+		['--log-level', flagSource({ logLevel: 'loud' }), 'one of silent'],
+	])('refuse a bad %s by its name', (name, source, expected) => {
+		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);
+	});
+
+	it('split lists at commas', () => {
+		expect(resolveConfig([flagSource({ apiKeys: 'a, b,' })]).apiKeys).toEqual(['a', 'b']);
+	});
+
+	it.each([
+		['300', 300_000],
+		['90s', 90_000],
+		['10m', 600_000],
+		['1.5h', 5_400_000],
+		['250ms', 250],
+		['0', 0],
+		['-1', Infinity],
+		['-1s', Infinity],
+		['never', Infinity],
+	])('keep a model that is to stay %s for %s ms', (text, ms) => {
+		expect(resolveConfig([flagSource({ keepAliveMs: text })]).keepAliveMs).toBe(ms);
+	});
+
+	it('make one lane per thread unless told otherwise', () => {
+		expect(lanesOf({ lanes: 0, numThreads: 6 })).toBe(6);
+		expect(lanesOf({ lanes: 2, numThreads: 6 })).toBe(2);
+	});
+
+	it('leave a host the number of heaps that the environment asks for', () => {
+		expect(hostEnvironment(2, { MALLOC_ARENA_MAX: '8' }).MALLOC_ARENA_MAX).toBe('8');
+	});
+
+	it('never reach a host with the keys in them', () => {
+		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
+		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2' });
+	});
+});
+
+describe('the folders', () => {
+	it('are those of the XDG specification', () => {
+		expect(ownFolders('linux', { XDG_DATA_HOME: '/data', XDG_CACHE_HOME: 'relative' }, '/home/me')).toEqual({
+			data: '/data/earshot',
+			config: '/home/me/.config/earshot',
+			cache: '/home/me/.cache/earshot',
+		});
+	});
+
+	it('are below the profile on Windows: what the machine keeps, and what goes with the user', () => {
+		const env = { LOCALAPPDATA: 'D:\\Local', APPDATA: 'D:\\Roaming' };
+		expect(ownFolders('win32', env, 'C:\\Users\\me')).toEqual({
+			data: 'D:\\Local\\earshot',
+			config: 'D:\\Roaming\\earshot',
+			cache: 'D:\\Local\\earshot\\cache',
+		});
+	});
+
+	it('are found on Windows where the environment says nothing, as in a service', () => {
+		expect(ownFolders('win32', {}, 'C:\\Users\\me')).toEqual({
+			data: 'C:\\Users\\me\\AppData\\Local\\earshot',
+			config: 'C:\\Users\\me\\AppData\\Roaming\\earshot',
+			cache: 'C:\\Users\\me\\AppData\\Local\\earshot\\cache',
+		});
+	});
+
+	it('may be chosen on Windows too', () => {
+		expect(ownFolders('win32', { XDG_DATA_HOME: 'E:\\data' }, 'C:\\Users\\me').data).toBe(
+			'E:\\data\\earshot',
+		);
+	});
+});

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { diskFailure, renameOver } from '../../../src/disk/disk.js';
+
+const failure = (code: string) => Object.assign(new Error(code), { code });
+
+/** A file system that refuses so many times, and what was asked of it. */
+function refusing(times: number, code: string) {
+	const asked: string[] = [];
+	const paused: number[] = [];
+	return {
+		asked,
+		paused,
+		move: async (from: string, to: string) => {
+			asked.push(`${from} → ${to}`);
+			if (asked.length <= times) throw failure(code);
+		},
+		pause: async (ms: number) => paused.push(ms),
+	};
+}
+
+describe('a file that takes the place of another', () => {
+	it.each(['EPERM', 'EACCES', 'EBUSY'])(
+		'is tried again on Windows where somebody has it open (%s)',
+		async (code) => {
+			const disk = refusing(3, code);
+			await renameOver('new', 'old', { ...disk, platform: 'win32' });
+			expect(disk.asked).toEqual(Array(4).fill('new → old'));
+			expect(disk.paused).toEqual([10, 20, 50]);
+		},
+	);
+
+	it('is given up on after a second and a half', async () => {
+		const disk = refusing(100, 'EPERM');
+		await expect(renameOver('new', 'old', { ...disk, platform: 'win32' })).rejects.toThrow('EPERM');
+		expect(disk.paused.reduce((sum, ms) => sum + ms)).toBe(1580);
+	});
+
+	it('is not tried again where the disk is full', async () => {
+		const disk = refusing(1, 'ENOSPC');
+		await expect(renameOver('new', 'old', { ...disk, platform: 'win32' })).rejects.toThrow('ENOSPC');
+		expect(disk.asked).toHaveLength(1);
+	});
+
+	it('is not tried again on other systems, where a refusal is for good', async () => {
+		const disk = refusing(1, 'EPERM');
+		await expect(renameOver('new', 'old', { ...disk, platform: 'linux' })).rejects.toThrow('EPERM');
+		expect(disk.asked).toHaveLength(1);
+	});
+});
+
+it.each([
+	['EBUSY', 'conflict', 'has a file in /models open'],
+	['ENOSPC', 'disk_full', 'the disk of /models is full'],
+	['EPERM', 'config_invalid', 'that this user may write to'],
+])('a refusal of the file system (%s) is told as %s', (code, expected, words) => {
+	const told = diskFailure(failure(code), '/models');
+	expect(told?.code).toBe(expected);
+	expect(told?.message).toContain(words);
+});

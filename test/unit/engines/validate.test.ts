@@ -1,0 +1,180 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isDynamicallyQuantised, languagesOf, preflight } from '../../../src/engines/sherpa/validate.js';
+import { NotOnnx } from '../../../src/model-files/onnx-fields.js';
+import { onnxMetadata, readOnnx } from '../../../src/model-files/onnx-file.js';
+import { isSherpaType } from '../../../src/models/types/types.js';
+import { brokenModels, sherpaFixtures } from '../../helpers/broken.js';
+import { filesOf, modelFixture } from '../../helpers/fixtures.js';
+import { Scratch } from '../../helpers/served.js';
+
+const scratch = new Scratch();
+afterAll(() => scratch[Symbol.dispose]());
+
+const check = (type: string, files: Readonly<Record<string, string>>, options = {}) =>
+	isSherpaType(type) ? preflight({ type, files, options }) : Promise.reject(new Error(type));
+
+describe('before sherpa-onnx sees a model', () => {
+	it.each(sherpaFixtures.map((model) => [model.name, model] as const))(
+		'%s is found to be whole',
+		async (_, model) => {
+			await expect(check(model.type, filesOf(model), model.options)).resolves.toBeDefined();
+		},
+	);
+
+	it.each([...brokenModels(scratch.path)].map((broken) => [broken.name, broken] as const))(
+		'%s is refused, and the message says which file and what to do',
+		async (_, { type, files, names }) => {
+			const refusal = check(type, files);
+			await expect(refusal).rejects.toMatchObject({ code: 'model_load_failed' });
+			await expect(refusal).rejects.toThrow(new RegExp(`its file.*\`${names}`, 's'));
+			await expect(refusal).rejects.toThrow(/; .+|files are neither/);
+		},
+	);
+
+	it('a folder of a tokenizer that lacks a file is refused', async () => {
+		const folder = path.join(scratch.path, 'tokenizer');
+		mkdirSync(folder);
+		writeFileSync(path.join(folder, 'vocab.json'), '{}');
+		const files = { ...filesOf(modelFixture('qwen3_asr')), tokenizer: folder };
+		await expect(check('qwen3_asr', files)).rejects.toThrow(/has no merges\.txt; it should hold vocab\.json/);
+	});
+
+	it('a mixture of the two sets of files that Moonshine has is refused', async () => {
+		const { merged_decoder, ...rest } = filesOf(modelFixture('moonshine_v2'));
+		await expect(check('moonshine', rest)).rejects.toThrow(/neither Moonshine's first version/);
+		const mixed = { ...filesOf(modelFixture('moonshine')), merged_decoder: merged_decoder ?? '' };
+		await expect(check('moonshine', mixed)).rejects.toThrow(/neither Moonshine's first version/);
+	});
+
+	it('a language that the model does not have is refused, where the library would end the process', async () => {
+		const { files } = modelFixture('whisper');
+		await expect(check('whisper', filesOf({ files }), { language: 'fr' })).rejects.toThrow(
+			'its option `language` should be one of en, zh, de and is `fr`',
+		);
+		await expect(check('whisper', filesOf({ files }), { language: 'auto' })).resolves.toBeDefined();
+	});
+
+	it.each([
+		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'asks for 15 of each'],
+		['streaming_zipformer_ctc', 'model', 'decode_chunk_len', '32', '00', 'its `decode_chunk_len` is 00'],
+		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'asks for 21 of each'],
+		['streaming_transducer', 'encoder', 'T', '45', '00', 'its `T` is 00'],
+		['streaming_nemo_ctc', 'model', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
+		['streaming_nemo_ctc', 'model', 'cache_last_time_dim2', '3', '4', 'cache_last_time takes 3, and the'],
+		['streaming_nemo_transducer', 'encoder', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
+		['streaming_nemo_transducer', 'encoder', 'window_size', '45', '40', 'takes 45, and the `window_size`'],
+		[
+			'streaming_nemo_transducer',
+			'encoder',
+			'cache_last_channel_dim2',
+			'2',
+			'5',
+			'cache_last_channel takes 2',
+		],
+		['streaming_nemo_transducer', 'encoder', 'cache_last_time_dim3', '2', '7', 'cache_last_time takes 2'],
+		['streaming_nemo_transducer', 'encoder', 'pred_rnn_layers', '1', '2', 'states_in1 takes 1, and the'],
+		['streaming_nemo_transducer', 'encoder', 'pred_hidden', '2', '3', 'states_in1 takes 2, and the'],
+		['streaming_nemo_transducer', 'encoder', 'vocab_size', '5', '9', 'it scores 6 symbols'],
+		['streaming_paraformer', 'encoder', 'decoder_num_blocks', '1', '4', 'the two are not of one model'],
+	])(
+		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
+		async (type, role, key, was, lie, why) => {
+			const good = filesOf(modelFixture(type));
+			const told = (value: string) => `${key}\x12${String.fromCharCode(value.length)}${value}`;
+			const bytes = readFileSync(good[role] ?? '').toString('latin1');
+			expect(bytes).toContain(told(was));
+			const file = scratch.file(
+				`${type}-${key}.onnx`,
+				Buffer.from(bytes.replace(told(was), told(lie)), 'latin1'),
+			);
+			await expect(check(type, { ...good, [role]: file })).rejects.toThrow(why);
+		},
+	);
+
+	it('a streaming NeMo encoder that does not say how many features it hears is refused', async () => {
+		const good = filesOf(modelFixture('streaming_nemo_transducer'));
+		const bytes = readFileSync(good.encoder ?? '').toString('latin1');
+		const [eighty, any] = ['\x0a\x02\x08\x50', '\x0a\x02\x12\x00'];
+		expect(bytes).toContain(eighty);
+		const encoder = scratch.file('any-features.onnx', Buffer.from(bytes.replaceAll(eighty, any), 'latin1'));
+		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
+			'audio_signal does not tell how many features a frame has',
+		);
+	});
+
+	it('a sixth input that is not the language is refused', async () => {
+		const good = filesOf(modelFixture('streaming_nemotron'));
+		const bytes = readFileSync(good.encoder ?? '').toString('latin1');
+		const renamed = Buffer.from(bytes.replaceAll('prompt_index', 'prompt_other'), 'latin1');
+		const encoder = scratch.file('other-prompt.onnx', renamed);
+		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
+			'it takes 6 inputs, of which the sixth is not `prompt_index`',
+		);
+	});
+
+	it.each([
+		['{"auto": 0, "en-US": 1, "de-DE": 2}', ['en', 'de', 'en-us', 'de-de']],
+		['auto=9;en=0;zh_TW=12;fr', ['en', 'zh', 'zh-tw']],
+		['[]', null],
+	])('a dictionary of prompts %s tells the languages %j', async (dictionary, languages) => {
+		const input = { name: 'prompt_index', elementType: 7, shape: [null] };
+		const metadata = new Map([['prompt_dictionary', dictionary]]);
+		const nothing = { operators: new Set<string>(), externalData: new Set<string>(), outputs: [] };
+		const networks = new Map([['encoder', { metadata, inputs: [input], ...nothing }]]);
+		expect(languagesOf({ networks }, 'streaming_nemo_transducer')).toEqual(languages);
+	});
+
+	it('weights that lie beside the model must be there', async () => {
+		const good = filesOf(modelFixture('zipformer_ctc'));
+		const location = Buffer.from('\x0a\x08location\x12\x06w.data', 'latin1');
+		const tensor = Buffer.concat([Buffer.from([0x6a, location.length]), location]);
+		const graph = Buffer.concat([Buffer.from([0x2a, tensor.length]), tensor]);
+		const file = scratch.file(
+			'external.onnx',
+			Buffer.concat([Buffer.from([8, 8, 0x3a, graph.length]), graph]),
+		);
+		await expect(check('zipformer_ctc', { ...good, model: file })).rejects.toThrow(
+			/w\.data, which is not beside/,
+		);
+	});
+
+	it('tells a quantised model by its operators or its name', async () => {
+		const model = modelFixture('zipformer_ctc');
+		const checked = await check(model.type, filesOf(model));
+		expect(isDynamicallyQuantised(checked, filesOf(model))).toBe(false);
+		expect(isDynamicallyQuantised(checked, { model: 'folder/model.int8.onnx' })).toBe(true);
+		expect(isDynamicallyQuantised(checked, { model: 'encoder-quantized.onnx' })).toBe(true);
+		const operators = new Set(['DynamicQuantizeLinear']);
+		const network = {
+			...(checked.networks.get('model') ?? (await readOnnx(filesOf(model).model ?? ''))),
+			operators,
+		};
+		expect(isDynamicallyQuantised({ networks: new Map([['model', network]]) }, { model: 'a.onnx' })).toBe(
+			true,
+		);
+	});
+});
+
+describe('an ONNX file', () => {
+	it('tells its metadata, inputs, outputs and operators without its weights', async () => {
+		const file = await readOnnx(filesOf(modelFixture('sense_voice')).model ?? '');
+		expect(file.metadata.get('lfr_window_size')).toBe('7');
+		expect(file.inputs.map(({ elementType, shape }) => [elementType, shape?.length])).toEqual([
+			[1, 3],
+			[6, 1],
+			[6, 1],
+			[6, 1],
+		]);
+		expect(file.outputs).toHaveLength(1);
+		expect(file.operators).toContain('MatMul');
+	});
+
+	it('of which half is missing is no ONNX file', async () => {
+		const truncated = scratch.file('half.onnx', Buffer.from([8, 8, 0x3a, 0x7f, 1]));
+		await expect(readOnnx(truncated)).rejects.toThrow(NotOnnx);
+		await expect(readOnnx(truncated)).rejects.toThrow('it should have at least 131 bytes and has 5');
+		expect(await onnxMetadata(truncated)).toEqual(new Map());
+	});
+});

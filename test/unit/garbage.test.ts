@@ -1,9 +1,0 @@
-import { execFileSync } from 'node:child_process';
-import { execPath } from 'node:process';
-import { expect, it } from 'vitest';
-import { heapGrowth } from '../../src/server/garbage.js';
-
-it('V8 knows what it is told of its garbage', () => {
-	const [name = ''] = heapGrowth.split('=');
-	expect(execFileSync(execPath, ['--v8-options'], { encoding: 'utf8' })).toContain(`${name} (`);
-});

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import {
+	Catalog,
+	downloadBytes,
+	isPinned,
+	isServable,
+	parseCatalog,
+} from '../../../src/models/catalog/catalog.js';
+import { builtIn } from '../../../src/models/catalog/catalog-data.js';
+import { checkCatalog } from '../../../src/models/catalog/schema.js';
+import { familyOf, isSherpaType } from '../../../src/models/types/types.js';
+
+const catalog = new Catalog();
+
+describe('the built-in catalog', () => {
+	it('passes its schema check, with at least 60 models', () => {
+		expect(checkCatalog(builtIn)).toEqual([]);
+		expect(catalog.models.length).toBeGreaterThanOrEqual(60);
+	});
+
+	it('names every role of the families that are served', () => {
+		const wrong = builtIn.flatMap(({ id, type, roles }) => {
+			if (!isSherpaType(type) || roles === null) return [];
+			const family = familyOf(type);
+			const known = Object.keys(family.files);
+			const needed = known.filter((role) => !(family.optionalFiles ?? []).includes(role));
+			const fits =
+				Object.keys(roles).every((role) => known.includes(role)) && needed.every((role) => role in roles);
+			return fits ? [] : [id];
+		});
+		expect(wrong).toEqual([]);
+	});
+
+	it('gives options that the families take', () => {
+		const wrong = builtIn.flatMap(({ id, type, options }) => {
+			const known = isSherpaType(type) ? Object.keys(familyOf(type).options ?? {}) : [];
+			return Object.keys(options).every((name) => known.includes(name)) || !isSherpaType(type) ? [] : [id];
+		});
+		expect(wrong).toEqual([]);
+	});
+
+	it('fetches from the hub at a fixed revision, or else what has a digest', () => {
+		const loose = builtIn.flatMap(({ files }) =>
+			files.filter(
+				({ url, sha256 }) =>
+					url?.startsWith('https://huggingface.co/') === true &&
+					!/\/resolve\/[0-9a-f]{40}\//.test(url) &&
+					sha256 === null,
+			),
+		);
+		expect(loose).toEqual([]);
+	});
+
+	it('links to every licence', () => {
+		expect(builtIn.filter(({ licence }) => !licence.url.startsWith('https://'))).toEqual([]);
+	});
+
+	it('has models for later, which are not served', () => {
+		const later = builtIn.filter(({ use }) => use !== 'transcription');
+		expect(new Set(later.map(({ use }) => use))).toEqual(
+			new Set(['streaming', 'vad', 'segmentation', 'embedding']),
+		);
+		expect(later.filter(isServable)).toEqual([]);
+	});
+
+	it('serves streaming models of the types that are served, and no other', () => {
+		const streaming = builtIn.filter(({ features }) => features.includes('streaming'));
+		expect(streaming.filter((model) => !isServable(model)).map(({ id }) => id)).toEqual([
+			'streaming-zipformer-zh-en-2023-02-20',
+		]);
+		for (const model of streaming.filter(isServable))
+			expect(isSherpaType(model.type) && familyOf(model.type).chunk).toBeDefined();
+	});
+
+	it.each([
+		['whisper-large-v3-turbo-q5_0', 574_041_195, true],
+		['sensevoice-small', 239_549_735, true],
+		['whisper-tiny-q5_1', null, false],
+		['parakeet-tdt-0.6b-v2', 482_468_385, true],
+	])('knows of %s how much comes over the line', (id, bytes, pinned) => {
+		const model = catalog.find(id);
+		expect(model && downloadBytes(model)).toBe(bytes);
+		expect(model && isPinned(model)).toBe(pinned);
+	});
+});
+
+describe('a search', () => {
+	it('finds models with every word', () => {
+		const found = catalog.search(['parakeet', 'de']).map(({ id }) => id);
+		expect(found).toContain('parakeet-tdt-0.6b-v3');
+		expect(found).not.toContain('parakeet-tdt-0.6b-v2');
+		expect(catalog.search(['german']).map(({ id }) => id)).toEqual(
+			expect.arrayContaining(['parakeet-tdt-0.6b-v3', 'whisper-base', 'canary-180m-flash']),
+		);
+		expect(catalog.search(['cantonese', 'whisper']).map(({ id }) => id)).not.toContain('whisper-base');
+		expect(catalog.search(['MIT', 'turbo', 'whisper.cpp'])).not.toEqual([]);
+		expect(catalog.search(['nothing-like-it'])).toEqual([]);
+	});
+});
+
+describe('a catalog of the user', () => {
+	const tiny = {
+		...builtIn[0],
+		id: 'ours',
+		title: 'Ours',
+	};
+
+	it('adds models and replaces some', () => {
+		const more = parseCatalog(
+			JSON.stringify({ models: [tiny, { ...builtIn[0], title: 'Other' }] }),
+			'c.json',
+		);
+		const both = new Catalog(more);
+		expect(both.find('ours')?.title).toBe('Ours');
+		expect(both.find('whisper-tiny')?.title).toBe('Other');
+		expect(both.models.length).toBe(catalog.models.length + 1);
+	});
+
+	it.each([
+		['text that is not JSON', '{', 'c.json: '],
+		['no models', '{}', 'Expected `models` to be a list'],
+		['a path that leaves the folder', one({ files: [{ ...fileOf(), path: '../x' }] }), 'files[0].path'],
+		['a digest that is none', one({ files: [{ ...fileOf(), sha256: 'abc' }] }), 'files[0].sha256'],
+		['a URL of another kind', one({ files: [{ ...fileOf(), url: 'file:///x' }] }), 'files[0].url'],
+		['an unknown key', one({ colour: 'red' }), 'Expected no `ours.colour`'],
+		['an id that could be a path', one({ id: 'a/b' }), 'id'],
+		['a file that nothing brings', one({ files: [{ ...fileOf(), url: null }] }), 'a URL or an archive'],
+		['a role without a file', one({ roles: { model: 'other.bin' } }), 'roles'],
+		['two of one id', JSON.stringify({ models: [tiny, tiny] }), 'unique'],
+	])('is refused with %s', (_, text, message) => {
+		expect(() => parseCatalog(text, 'c.json')).toThrow(message);
+	});
+
+	function fileOf() {
+		return builtIn[0]?.files[0];
+	}
+	function one(changes: object): string {
+		return JSON.stringify({ models: [{ ...builtIn[0], id: 'ours', ...changes }] });
+	}
+});

@@ -1,0 +1,154 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { PullJob } from '../../../src/models/pull/tracker.js';
+import { LiveServing } from '../../../src/models/registry/watch.js';
+import { FakeLog } from '../../helpers/fakes.js';
+import { root } from '../../helpers/fixtures.js';
+import { arrangeMachine } from '../../helpers/installed.js';
+
+const never = new AbortController().signal;
+const entry = (id: string) => `  ${id}: {type: whisper_cpp, files: {model: ${id}.bin}}\n`;
+
+async function arrange(fetch?: (id: string) => void) {
+	const machine = await arrangeMachine({ yaml: () => `models:\n${entry('one')}` });
+	const log = new FakeLog();
+	const serving = new LiveServing({
+		flags: machine.flags,
+		packageRoot: root,
+		log,
+		...(fetch ? { fetch: async ({ id }) => fetch(id) } : {}),
+	});
+	onTestFinished(() => serving.close());
+	const changed = vi.fn<() => void>();
+	serving.onChange(changed);
+	const ids = () => serving.entries.map(({ id }) => id);
+	return { machine, serving, log, changed, ids };
+}
+
+describe('models.yaml of a running server', () => {
+	it('is served anew when it has changed', async () => {
+		const { machine, serving, changed, ids } = await arrange();
+		serving.watch();
+		writeFileSync(machine.config, `models:\n${entry('one')}${entry('two')}`);
+		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
+		expect(ids()).toEqual(['one', 'two', 'demo-digits']);
+	});
+
+	it('is served anew when an editor has put another file in its place', async () => {
+		const { machine, serving, changed, ids } = await arrange();
+		serving.watch();
+		writeFileSync(`${machine.config}~`, `models:\n${entry('other')}`);
+		renameSync(`${machine.config}~`, machine.config);
+		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
+		expect(ids()).toEqual(['other', 'demo-digits']);
+	});
+
+	it('is served as before when there is a mistake in it, which is told with line and field', async () => {
+		const { machine, serving, log, changed, ids } = await arrange();
+		serving.watch();
+		writeFileSync(machine.config, `models:\n${entry('one')}  two: {type: wisper}\n`);
+		const { level, message } = await log.next();
+		expect(level).toBe('error');
+		expect(message).toMatch(
+			/models\.yaml:3: Expected `models\.two\.type` .*what was served before is served on/,
+		);
+		expect(ids()).toEqual(['one', 'demo-digits']);
+		expect(changed).not.toHaveBeenCalled();
+		writeFileSync(machine.config, `models:\n${entry('two')}`);
+		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
+		expect(ids()).toEqual(['two', 'demo-digits']);
+	});
+
+	it('does not end the serving when it is deleted', async () => {
+		const { machine, serving, log, ids } = await arrange();
+		rmSync(machine.config);
+		serving.reload();
+		expect((await log.next()).level).toBe('error');
+		expect(ids()).toEqual(['one', 'demo-digits']);
+	});
+
+	it('keeps the settings of the start', async () => {
+		const { machine, serving } = await arrange();
+		const before = serving.now.config.numThreads;
+		writeFileSync(machine.config, `num_threads: ${before + 1}\nmodels:\n${entry('one')}`);
+		serving.reload();
+		expect(serving.now.config.numThreads).toBe(before);
+	});
+});
+
+describe('a configured model whose files are missing', () => {
+	it('is refused with the command that fetches it', async () => {
+		const machine = await arrangeMachine({
+			yaml: () => 'models:\n  small: {type: whisper_cpp, files: {model: x}}\n',
+		});
+		const serving = new LiveServing({ flags: machine.flags, packageRoot: root, log: new FakeLog() });
+		await expect(serving.ready(serving.find('small'), never)).rejects.toMatchObject({
+			code: 'model_not_found',
+			message: expect.stringContaining('earshot pull small'),
+		});
+		expect(machine.mirror.asked).toEqual([]);
+	});
+
+	it('is fetched where that is wanted', async () => {
+		const machine = await arrangeMachine({
+			yaml: () =>
+				'models:\n  small: {type: sense_voice, dir: small, files: {model: model.onnx, tokens: tokens.txt}}\n',
+		});
+		const serving = new LiveServing({
+			flags: machine.flags,
+			packageRoot: root,
+			log: new FakeLog(),
+			fetch: (wanted, signal) => machine.installer.fetch(wanted, signal),
+		});
+		await Promise.all([1, 2].map(() => serving.ready(serving.find('small'), never)));
+		expect(machine.mirror.starts('/small/model.onnx').length).toBe(1);
+	});
+
+	it('is left to the engine to complain of where nobody knows how to fetch it', async () => {
+		const { serving } = await arrange();
+		expect(await serving.ready(serving.find('one'), never)).toBeUndefined();
+	});
+});
+
+describe('aliases', () => {
+	const withAliases = (lines: string) =>
+		arrangeMachine({ yaml: () => `models:\n${entry('one')}${entry('two')}aliases:\n${lines}` });
+
+	it('of the user mean what they say, also the names of OpenAI’s models', async () => {
+		const machine = await withAliases('  whisper-1: two\n  digits: demo-digits\n');
+		const { entries } = machine.serving();
+		expect(entries.find(({ id }) => id === 'two')?.aliases).toEqual(['whisper-1']);
+		expect(entries.find(({ id }) => id === 'demo-digits')?.aliases).toContain('digits');
+	});
+
+	it('that are not mapped mean a model that is installed', async () => {
+		const machine = await withAliases('  mine: one\n');
+		expect(machine.serving()).toMatchObject({ defaultModel: 'demo-digits' });
+		expect(machine.serving().entries.at(-1)?.aliases).toContain('gpt-4o-transcribe');
+	});
+
+	it.each([
+		['a model that is none', '  a: three\n', 5, '`aliases.a`'],
+		['the name of a model', '  one: two\n', 5, '`aliases.one`'],
+	])('are refused for %s, with line and field', async (_, lines, line, field) => {
+		const work = withAliases(lines);
+		await expect(work).rejects.toThrow(new RegExp(`models\\.yaml:${line}: Expected ${field}`));
+	});
+});
+
+describe('a job', () => {
+	it('that ends without a word was cancelled', async () => {
+		const job = new PullJob('x', async function* () {});
+		expect((await job.finished).state).toBe('cancelled');
+	});
+
+	it('tells those who come late how it ended', async () => {
+		const job = new PullJob('x', async function* () {
+			yield { state: 'done', file: '', received: 1, total: 1 };
+		});
+		await job.finished;
+		const seen: string[] = [];
+		for await (const { state } of job.statuses(never)) seen.push(state);
+		expect(seen).toEqual(['done']);
+	});
+});

@@ -1,0 +1,404 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { EarshotError } from '../../../src/errors.js';
+import type { PoolMetrics } from '../../../src/metrics.js';
+import { findIn, type ModelEntry } from '../../../src/models/entry.js';
+import type { ServedModels } from '../../../src/models/registry/watch.js';
+import { HostPool, type PoolOptions } from '../../../src/pool/pool.js';
+import type { TranscriptEvent } from '../../../src/speech/transcript.js';
+import { FakeClock } from '../../helpers/fakes.js';
+import { plainTranscription } from '../../helpers/options.js';
+import { gone, isAlive, patient } from '../../helpers/processes.js';
+
+const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
+const never = new AbortController().signal;
+
+function entry(
+	id: string,
+	given: Pick<Partial<ModelEntry>, 'aliases' | 'files' | 'keepAliveMs' | 'options'> = {},
+): ModelEntry {
+	return {
+		id,
+		type: 'whisper_cpp',
+		aliases: [],
+		files: {},
+		options: {},
+		languages: null,
+		ownedBy: 'test',
+		demo: false,
+		...given,
+	};
+}
+
+/** A registry that a test changes by hand. */
+class Served implements ServedModels {
+	entries: readonly ModelEntry[];
+	ready: ServedModels['ready'] = async () => {};
+	readonly #listeners: (() => void)[] = [];
+
+	constructor(...entries: ModelEntry[]) {
+		this.entries = entries;
+	}
+
+	get listed(): readonly ModelEntry[] {
+		return this.entries;
+	}
+
+	get defaultModel(): string {
+		return this.entries[0]?.id ?? '';
+	}
+
+	find(wanted: string): ModelEntry {
+		const found = findIn(this.entries, wanted);
+		if (found) return found;
+		throw new EarshotError('model_not_found', wanted);
+	}
+
+	onChange(listener: () => void): void {
+		this.#listeners.push(listener);
+	}
+
+	become(...entries: ModelEntry[]): void {
+		this.entries = entries;
+		for (const listener of this.#listeners) listener();
+	}
+}
+
+function arrange(...entries: ModelEntry[]) {
+	return arrangeWith({}, ...entries);
+}
+
+function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
+	const models = new Served(...entries);
+	const told: string[] = [];
+	const metrics: PoolMetrics = {
+		loaded: (model) => told.push(`${model} loaded`),
+		loadFailed: (model) => told.push(`${model} failed to load`),
+		unloaded: (model, reason) => told.push(`${model} unloaded: ${reason}`),
+		restarted: (model, reason) => told.push(`${model} restarted: ${reason}`),
+		refused: (model, reason) => told.push(`${model} refused: ${reason}`),
+		memory() {},
+		scheduled: (model) => told.push(`${model} reported`),
+	};
+	const clock = new FakeClock();
+	const pool = new HostPool({
+		models,
+		settings: {
+			numThreads: 1,
+			lanes: 1,
+			maxAudioSeconds: 1,
+			modelDir: '',
+			sherpaDir: undefined,
+			vadModel: '',
+			useGpu: false,
+			gpuDevice: 0,
+			encoder: 'auto',
+			decoderWeights: 'as-is',
+			audioContext: 'auto',
+		},
+		script,
+		env: {},
+		clock,
+		metrics,
+		keepAliveMs: 60_000,
+		budgetBytes: 0,
+		maxHostBytes: 0,
+		createdAt: () => 0,
+		...given,
+	});
+	onTestFinished(() => pool.close());
+	async function* run(model: string, recording = '/ok/1'): AsyncGenerator<TranscriptEvent> {
+		const lease = await pool.lease(model, never);
+		try {
+			yield* lease.transcribe({ path: recording }, plainTranscription, never);
+		} finally {
+			lease.release();
+		}
+	}
+	const shown = (id: string) => pool.models.find((model) => model.id === id);
+	return { models, pool, clock, run, shown, told };
+}
+
+/** The process that did it. */
+async function workerOf(events: AsyncIterable<TranscriptEvent>): Promise<string> {
+	for await (const event of events) if (event.type === 'done') return event.transcript.text.trim();
+	throw new Error('no transcript');
+}
+
+describe('when models.yaml has changed', () => {
+	it('a model that is as it was keeps its process, whatever it is called now', async () => {
+		const { models, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		models.become(entry('a', { aliases: ['b'] }), entry('c'));
+		expect(await workerOf(run('b'))).toBe(before);
+	});
+
+	it('a model with other files is loaded anew', async () => {
+		const { models, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		models.become(entry('a', { files: { model: '/other' } }));
+		expect(await workerOf(run('a'))).not.toBe(before);
+	});
+
+	it('a model that has gone is unloaded and not found', async () => {
+		const { models, pool, run } = arrange(entry('a'), entry('b'));
+		await workerOf(run('a'));
+		models.become(entry('b'));
+		expect(pool.models.map(({ id }) => id)).toEqual(['b']);
+		expect(pool.defaultModel).toBe('b');
+		await expect(workerOf(run('a'))).rejects.toMatchObject({ code: 'model_not_found' });
+	});
+
+	it('a recording that is being worked on is finished by the process that has it', async () => {
+		const { models, run } = arrange(entry('a'));
+		const events = run('a', '/ok/2')[Symbol.asyncIterator]();
+		expect((await events.next()).value).toMatchObject({ type: 'started' });
+		models.become(entry('a', { files: { model: '/other' } }));
+		const rest: string[] = [];
+		for (let next = await events.next(); !next.done; next = await events.next()) rest.push(next.value.type);
+		expect(rest.at(-1)).toBe('done');
+	});
+});
+
+describe('a model whose files are not here yet', () => {
+	it('is not loaded before they are', async () => {
+		const { models, run } = arrange(entry('a'));
+		const order: string[] = [];
+		models.ready = async () => {
+			order.push('ready');
+		};
+		await workerOf(run('a'));
+		expect(order).toEqual(['ready']);
+	});
+
+	it('is asked for them no more while it is in memory', async () => {
+		const { models, pool, run } = arrange(entry('a'));
+		await workerOf(run('a'));
+		models.ready = async () => {
+			throw new EarshotError('model_not_found', 'To fetch it: earshot pull a');
+		};
+		await workerOf(run('a'));
+		await pool.unload('a');
+		await expect(workerOf(run('a'))).rejects.toThrow('earshot pull a');
+	});
+
+	it('is refused as the registry says', async () => {
+		const { models, pool, run } = arrange(entry('a'));
+		models.ready = async () => {
+			throw new EarshotError('model_not_found', 'To fetch it: earshot pull a');
+		};
+		await expect(workerOf(run('a'))).rejects.toThrow('earshot pull a');
+		expect(pool.models[0]?.state).toBe('unloaded');
+	});
+});
+
+describe('a model without work', () => {
+	it('stays for the time that is set, and its process ends then', async () => {
+		const { clock, run, shown } = arrange(entry('a'));
+		const pid = Number(await workerOf(run('a')));
+		clock.advance(59_999);
+		expect(shown('a')).toMatchObject({ state: 'loaded', pid, idleMs: 59_999, unloadsInMs: 1 });
+		clock.advance(1);
+		expect(shown('a')).toMatchObject({ state: 'unloaded', idleMs: null, unloadsInMs: null });
+		await gone(pid);
+	});
+
+	it('stays for as long again after each request', async () => {
+		const { clock, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		clock.advance(40_000);
+		await workerOf(run('a'));
+		clock.advance(40_000);
+		expect(await workerOf(run('a'))).toBe(before);
+	});
+
+	it('is loaded again by the next request, even while its process is still ending', async () => {
+		const { clock, run } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		clock.advance(60_000);
+		expect(await workerOf(run('a'))).not.toBe(before);
+	});
+
+	it('goes with its last request where it is to go at once, and waits for its first one', async () => {
+		const { pool, run, shown } = arrange(entry('a', { keepAliveMs: 0 }));
+		await pool.load('a', never);
+		const pid = shown('a')?.pid;
+		expect(shown('a')).toMatchObject({ state: 'loaded', unloadsInMs: null });
+		const [first, second] = await Promise.all([workerOf(run('a', '/ok/3')), workerOf(run('a'))]);
+		expect([first, second]).toEqual([[pid, pid, pid].join(' '), String(pid)]);
+		expect(shown('a')?.state).toBe('unloaded');
+		await gone(pid);
+	});
+
+	it('stays for ever where it is told to', async () => {
+		const { clock, run, shown } = arrange(entry('a', { keepAliveMs: Infinity }));
+		await workerOf(run('a'));
+		clock.advance(1e12);
+		expect(shown('a')).toMatchObject({ state: 'loaded', idleMs: 1e12, unloadsInMs: null });
+	});
+
+	it('goes by what models.yaml says now, without being loaded anew', async () => {
+		const { models, clock, run, shown } = arrange(entry('a'));
+		const before = await workerOf(run('a'));
+		models.become(entry('a', { keepAliveMs: 1000 }));
+		expect(await workerOf(run('a'))).toBe(before);
+		clock.advance(1000);
+		expect(shown('a')?.state).toBe('unloaded');
+	});
+
+	it('is not without work while a request has it, however long that takes', async () => {
+		const { pool, clock, shown } = arrange(entry('a'));
+		const lease = await pool.lease('a', never);
+		clock.advance(1e9);
+		expect(shown('a')).toMatchObject({ state: 'loaded', requests: 1, idleMs: null });
+		lease.release();
+		lease.release();
+		expect(shown('a')).toMatchObject({ requests: 0, idleMs: 0, unloadsInMs: 60_000 });
+	});
+
+	it('stays as if it had been used where all who asked left before it was loaded', async () => {
+		const { pool, clock, shown } = arrange(entry('a'));
+		const leaver = new AbortController();
+		const lease = pool.lease('a', leaver.signal);
+		leaver.abort();
+		await expect(lease).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => shown('a')?.unloadsInMs === 60_000, patient);
+		clock.advance(60_000);
+		expect(shown('a')?.state).toBe('unloaded');
+	});
+});
+
+describe('an unloaded model', () => {
+	it('has given its process up, after what runs is through', async () => {
+		const { pool, shown, told } = arrange(entry('a'));
+		const lease = await pool.lease('a', never);
+		const pid = shown('a')?.pid;
+		const unloaded = pool.unload('a');
+		expect(shown('a')?.state).toBe('loaded');
+		lease.release();
+		await unloaded;
+		expect([shown('a')?.state, isAlive(pid), shown('a')?.memoryBytes]).toEqual(['unloaded', false, 0]);
+		expect(told).toEqual(['a loaded', 'a unloaded: asked']);
+	});
+
+	it('is told to be gone when nothing more comes from its process', async () => {
+		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
+		await pool.load('a', never);
+		await pool.unload('a');
+		expect(told).toEqual(['a loaded', 'a reported', 'a unloaded: asked']);
+	});
+
+	it('may be unloaded again, and is not found where it is not served', async () => {
+		const { pool } = arrange(entry('a'));
+		await pool.unload('a');
+		await pool.unload('a');
+		await expect(pool.unload('b')).rejects.toMatchObject({ code: 'model_not_found' });
+	});
+});
+
+describe('a model on hold', () => {
+	it('is refused, told as such, and tried again by whoever loads it', async () => {
+		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
+		for (const code of ['model_load_failed', 'model_load_failed', 'model_on_hold', 'model_on_hold'])
+			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
+		expect(shown('a')?.state).toBe('on_hold');
+		expect(told).toEqual(['a failed to load', 'a failed to load', 'a refused: hold', 'a refused: hold']);
+		await expect(pool.load('a', never)).rejects.toMatchObject({ code: 'model_load_failed' });
+		await pool.unload('a');
+		expect(shown('a')?.state).toBe('unloaded');
+	});
+});
+
+describe('the memory that models may take', () => {
+	const mib = 2 ** 20;
+	const big = (id: string, given: Partial<Pick<ModelEntry, 'keepAliveMs'>> = {}) =>
+		entry(id, { options: { mib: 300 }, ...given });
+	const two = { budgetBytes: 700 * mib };
+
+	it('is told as it is measured', async () => {
+		const { run, shown } = arrange(big('a'));
+		await workerOf(run('a'));
+		expect(shown('a')?.memoryBytes).toBe(300 * mib);
+	});
+
+	it('is made free by the end of the one that has not been used for longest', async () => {
+		const { run, clock, shown, told } = arrangeWith(two, big('a'), big('b'), big('c'));
+		for (const id of ['a', 'b', 'a', 'c']) {
+			await workerOf(run(id));
+			clock.advance(1);
+		}
+		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
+		await vi.waitUntil(() => told.includes('b unloaded: memory'), patient);
+	});
+
+	it('is taken last from a model that is to stay', async () => {
+		const { run, clock, shown } = arrangeWith(two, big('a', { keepAliveMs: Infinity }), big('b'), big('c'));
+		for (const id of ['a', 'b', 'c']) {
+			await workerOf(run(id));
+			clock.advance(1);
+		}
+		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
+	});
+
+	it('is never taken from a model at work: the request waits until it is through', async () => {
+		const { pool, run, shown } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		const lease = await pool.lease('a', never);
+		const pid = shown('a')?.pid;
+		const waiting = workerOf(run('b'));
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
+		lease.release();
+		await waiting;
+		await gone(pid);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
+	});
+
+	it('is refused after half a minute of waiting, with the time to come back', async () => {
+		const { pool, run, clock, shown, told } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		await pool.lease('a', never);
+		const waiting = expect(workerOf(run('b'))).rejects.toMatchObject({
+			code: 'out_of_memory',
+			retryAfterSeconds: 10,
+			message: expect.stringMatching(
+				/^There is no memory for the model `b` now: it needs about 172 MiB of the 400 MiB/,
+			),
+		});
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		clock.advance(30_000);
+		await waiting;
+		expect(told).toEqual(['a loaded', 'b refused: memory']);
+	});
+
+	it('is not waited for by those who have gone', async () => {
+		const { pool, clock, shown } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		const lease = await pool.lease('a', never);
+		const leaver = new AbortController();
+		const left = pool.lease('b', leaver.signal);
+		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
+		leaver.abort();
+		await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+		lease.release();
+		clock.advance(30_000);
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
+	});
+
+	it('never suffices for a model that needs more than all of it, which is told at once', async () => {
+		const { run, told } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
+		await expect(workerOf(run('a'))).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message:
+				'The model `a` needs about 172 MiB of memory, and all models together may take 100 MiB: raise --memory-budget-mb',
+		});
+		expect(told).toEqual(['a failed to load']);
+	});
+
+	it('is kept to when models take more than was expected, by the end of the others', async () => {
+		// Both are expected to fit, and do not: 300 MiB each, where 172 were expected.
+		const { run, clock, shown, told } = arrangeWith({ budgetBytes: 500 * mib }, big('a'), big('b'));
+		await workerOf(run('a'));
+		clock.advance(1);
+		await workerOf(run('b'));
+		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
+		await vi.waitUntil(() => told.includes('a unloaded: memory'), patient);
+	});
+});

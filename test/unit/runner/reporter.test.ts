@@ -1,0 +1,45 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import type { HostReport } from '../../../src/metrics.js';
+import { Reporter } from '../../../src/runner/child/reporter.js';
+import { Scheduler } from '../../../src/scheduler/scheduler.js';
+import { ScriptedEngine } from '../../helpers/scripted-engine.js';
+
+afterEach(() => {
+	vi.useRealTimers();
+});
+
+const batch = { clips: 1, seconds: 5, paddingSeconds: 0, runMs: 1 };
+
+function arrange() {
+	vi.useFakeTimers();
+	const told: HostReport[] = [];
+	const reporter = new Reporter(new Scheduler(new ScriptedEngine(), 1), (report) => told.push(report));
+	return { reporter, told };
+}
+
+it('tells what happened once for many changes, and each batch once', () => {
+	const { reporter, told } = arrange();
+	for (let change = 0; change < 100; change++) reporter.changed();
+	reporter.ran(batch);
+	expect(told).toEqual([]);
+	vi.advanceTimersByTime(1000);
+	expect(told).toHaveLength(1);
+	reporter.changed();
+	vi.advanceTimersByTime(1000);
+	expect(told.map(({ batches }) => batches)).toEqual([[batch], []]);
+});
+
+it('tells nothing where nothing happens', () => {
+	const { told } = arrange();
+	vi.advanceTimersByTime(60_000);
+	expect(told).toEqual([]);
+});
+
+it('tells the rest when the host ends', () => {
+	const { reporter, told } = arrange();
+	reporter.ran(batch);
+	reporter.changed();
+	reporter.flush();
+	vi.advanceTimersByTime(1000);
+	expect(told.map(({ batches }) => batches)).toEqual([[batch]]);
+});

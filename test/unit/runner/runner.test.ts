@@ -1,0 +1,364 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { ModelEntry } from '../../../src/models/entry.js';
+import { Host, type HostOptions } from '../../../src/runner/runner.js';
+import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
+import { FakeClock } from '../../helpers/fakes.js';
+import { plainTranscription } from '../../helpers/options.js';
+import { gone, isAlive, patient } from '../../helpers/processes.js';
+
+const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
+
+const hosts: Host[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+	await Promise.all(hosts.splice(0).map((host) => host.close()));
+	for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOptions> = {}) {
+	const log: string[] = [];
+	const clock = new FakeClock();
+	const restarts: string[] = [];
+	const host = new Host({
+		entry: {
+			id: 'fake',
+			type: 'whisper_cpp',
+			aliases: [],
+			files: {},
+			options: entryOptions,
+			languages: null,
+			ownedBy: 'test',
+			demo: false,
+		},
+		settings: {
+			numThreads: 1,
+			lanes: 1,
+			maxAudioSeconds: 1,
+			modelDir: '',
+			sherpaDir: undefined,
+			vadModel: '',
+			useGpu: false,
+			gpuDevice: 0,
+			encoder: 'auto',
+			decoderWeights: 'as-is',
+			audioContext: 'auto',
+		},
+		script,
+		env: {},
+		onLog: (line) => log.push(line),
+		clock,
+		maxRssBytes: 0,
+		onRestart: (reason) => restarts.push(reason),
+		...given,
+	});
+	hosts.push(host);
+	const run = (what: string, signal = new AbortController().signal) =>
+		transcriptOf(host.transcribe({ path: what }, plainTranscription, signal));
+	return { host, log, run, clock, restarts };
+}
+
+async function transcriptOf(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
+	for await (const event of events) if (event.type === 'done') return event.transcript;
+	throw new Error('no transcript');
+}
+
+function folder(): string {
+	const made = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
+	folders.push(made);
+	return made;
+}
+
+describe('a host', () => {
+	it('starts its process when first asked and keeps it', async () => {
+		const { host, run } = arrange();
+		expect(host.state).toBe('unloaded');
+		const first = await run('/ok/2');
+		const second = await run('/ok/1');
+		expect(first.segments).toHaveLength(2);
+		expect(second.text).toBe(String(host.pid));
+	});
+
+	it('numbers the segments of a recording over all its clips', async () => {
+		const { run } = arrange();
+		expect((await run('/ok/3')).segments.map(({ id, start }) => [id, start])).toEqual([
+			[0, 0],
+			[1, 1],
+			[2, 2],
+		]);
+	});
+
+	it('loads once, however many ask', async () => {
+		const { run } = arrange();
+		const pids = await Promise.all(['/ok/1', '/ok/1', '/ok/1'].map(async (what) => (await run(what)).text));
+		expect(new Set(pids).size).toBe(1);
+	});
+
+	it('tries the clip in flight once more when the process dies', async () => {
+		const { run, log } = arrange();
+		const marker = path.join(folder(), 'died');
+		const transcript = await run(`/once${marker}`);
+		expect(transcript.segments).toHaveLength(1);
+		expect(log.join('\n')).toContain('died (signal SIGKILL) with 1 recordings in flight');
+	});
+
+	it('gives a clip up when the process dies on it twice, and says what the engine last said', async () => {
+		const { run } = arrange();
+		await expect(run('/crash/1')).rejects.toMatchObject({
+			code: 'engine_failed',
+			message: expect.stringContaining('assertion failed: it hurts'),
+		});
+	});
+
+	it('goes on where a recording stopped: finished clips are neither repeated nor lost', async () => {
+		const { host } = arrange();
+		const seen: TranscriptEvent[] = [];
+		const failed = (async () => {
+			for await (const event of host.transcribe(
+				{ path: '/crash/3' },
+				plainTranscription,
+				new AbortController().signal,
+			))
+				seen.push(event);
+		})();
+		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });
+		expect(seen.map(({ type }) => type)).toEqual(['started', 'segments', 'segments']);
+	});
+
+	it('gives a recording up when the process dies twice on decoding it, far behind its start', async () => {
+		const { host } = arrange();
+		const seen: TranscriptEvent[] = [];
+		const failed = (async () => {
+			for await (const event of host.transcribe(
+				{ path: '/rotten/2' },
+				plainTranscription,
+				new AbortController().signal,
+			))
+				seen.push(event);
+		})();
+		await expect(failed).rejects.toMatchObject({ code: 'engine_failed' });
+		expect(seen.map(({ type }) => type)).toEqual(['started', 'segments', 'segments']);
+	});
+
+	it('leaves every other recording untouched by one that kills the process', async () => {
+		const { run } = arrange();
+		const results = await Promise.allSettled([
+			run('/ok/2'),
+			run('/crash/2'),
+			run('/ok/3'),
+			run('/crash/1'),
+			run('/rotten/1'),
+			run('/ok/1'),
+		]);
+		expect(results.map(({ status }) => status)).toEqual([
+			'fulfilled',
+			'rejected',
+			'fulfilled',
+			'rejected',
+			'rejected',
+			'fulfilled',
+		]);
+	});
+
+	it('starts anew for the next recording after its process was killed while idle', async () => {
+		const { host, run } = arrange();
+		const before = (await run('/ok/1')).text;
+		process.kill(Number(before), 'SIGKILL');
+		const after = (await run('/ok/1')).text;
+		expect(after).not.toBe(before);
+		expect(after).toBe(String(host.pid));
+	});
+
+	it('ends what was cancelled at once', async () => {
+		const { run } = arrange();
+		const gone = new AbortController();
+		const result = run('/hold', gone.signal);
+		gone.abort();
+		await expect(result).rejects.toMatchObject({ code: 'cancelled' });
+		await expect(run('/ok/1')).resolves.toBeDefined();
+	});
+
+	it('passes on why a model could not be loaded', async () => {
+		const { run } = arrange({ fail: true });
+		await expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: expect.stringContaining('no such model'),
+		});
+	});
+
+	it('tells of a process that dies while loading, with its last words', async () => {
+		const { run } = arrange({ die: true });
+		await expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: expect.stringContaining('the model is rotten'),
+		});
+	});
+
+	it('kills a process that does not end when it is told to, after a while', async () => {
+		const { host, clock } = arrange({ deaf: true });
+		await host.start();
+		const { pid } = host;
+		const closed = host.close();
+		clock.advance(4_999);
+		expect(isAlive(pid)).toBe(true);
+		clock.advance(1);
+		await closed;
+		expect(isAlive(pid)).toBe(false);
+	});
+
+	it('tells why a model cannot be loaded even where the process will not end then', async () => {
+		const { run, clock } = arrange({ fail: true, deaf: true });
+		const result = expect(run('/ok/1')).rejects.toThrow('no such model');
+		await vi.waitUntil(() => clock.waiting === 2, patient);
+		clock.advance(5_000);
+		await result;
+	});
+
+	it('gives up on a load that does not come to an end, and does not try it again', async () => {
+		const { run, clock, log } = arrange({ mute: true });
+		const result = expect(run('/ok/1')).rejects.toMatchObject({
+			code: 'model_load_failed',
+			message: 'The model `fake` could not be loaded: it was not in memory after 10 minutes',
+		});
+		await vi.waitUntil(() => clock.waiting === 1, patient);
+		clock.advance(600_000);
+		await result;
+		expect(log).toEqual([]);
+	});
+
+	it('refuses work after it was closed, and ends its process', async () => {
+		const { host, run } = arrange();
+		const pid = Number((await run('/ok/1')).text);
+		await host.close();
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'closed' });
+		expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+	});
+});
+
+describe('a model whose process keeps dying', () => {
+	it('is on hold after five deaths and nothing done, and says for how long and why', async () => {
+		const { host, run } = arrange({ die: true });
+		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+		for (const _ of [1, 2])
+			await expect(run('/ok/1')).rejects.toMatchObject({
+				code: 'model_on_hold',
+				retryAfterSeconds: 10,
+				message:
+					'The model `fake` is on hold for 10 s, since its process keeps dying: exit code 9; it last said: the model is rotten',
+			});
+		expect(host.state).toBe('on_hold');
+	});
+
+	it('is tried again after the hold, and waits longer after the next death', async () => {
+		const { run, clock } = arrange({ die: true });
+		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
+		clock.advance(10_000);
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_on_hold', retryAfterSeconds: 20 });
+	});
+
+	it('is tried again at once after somebody lifted the hold', async () => {
+		const { host, run } = arrange({ die: true });
+		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
+		host.lift();
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+	});
+
+	it('is not on hold while recordings get through', async () => {
+		const { run } = arrange();
+		for (const _ of [1, 2, 3, 4, 5, 6]) {
+			await expect(run('/crash/1')).rejects.toMatchObject({ code: 'engine_failed' });
+			await expect(run('/ok/1')).resolves.toBeDefined();
+		}
+	});
+
+	it('tells what waits for it when to come again', async () => {
+		const dieIf = path.join(folder(), 'die');
+		const { host, run } = arrange({ dieIf });
+		writeFileSync(dieIf, '');
+		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
+		rmSync(dieIf);
+		const results = Promise.allSettled([run('/hold'), run('/hold')]);
+		await vi.waitUntil(() => host.state === 'loaded', patient);
+		process.kill(host.pid ?? 0, 'SIGKILL');
+		const onHold = { status: 'rejected', reason: { code: 'model_on_hold', retryAfterSeconds: 10 } };
+		expect(await results).toMatchObject([onHold, onHold]);
+	});
+
+	it('is loaded once more by itself where its process died while loading', async () => {
+		const { run, log } = arrange({ dieOnce: path.join(folder(), 'died') });
+		await expect(run('/ok/1')).resolves.toBeDefined();
+		expect(log.join('\n')).toContain('died (exit code 9)');
+	});
+});
+
+describe('a host that has grown too big', () => {
+	const textOf = async (transcript: Promise<Transcript>) => (await transcript).text.split(' ').map(Number);
+	it('goes on in a fresh process from the next clip, which is there before the old one goes', async () => {
+		const { host, run, restarts } = arrange();
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => host.pid !== first, patient);
+		expect(host.state).toBe('loaded');
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, first, host.pid]);
+		expect(restarts).toEqual(['grew']);
+		await gone(first);
+	});
+
+	it('goes on in a fresh process after the old one has gone where there is no room for two', async () => {
+		const { host, run, restarts } = arrange({}, { hasRoomForTwo: () => false });
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => restarts.length === 1, patient);
+		await gone(first);
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, host.pid, host.pid]);
+		expect(host.pid).not.toBe(first);
+	});
+
+	it('is replaced once a minute, then less and less: a bound that is too small stops no work', async () => {
+		const { host, run, clock } = arrange({}, { hasRoomForTwo: () => false, maxRssBytes: 1 });
+		await host.start();
+		const workers = [host.pid];
+		for (const ms of [0, 59_999, 1, 119_999, 1]) {
+			clock.advance(ms);
+			workers.push(...(await textOf(run('/ok/1'))));
+		}
+		const [a, b, , c, , d] = workers;
+		expect(workers).toEqual([a, b, b, c, c, d]);
+		expect(new Set([a, b, c, d]).size).toBe(4);
+	});
+
+	it('is kept where another process cannot be had', async () => {
+		const dieIf = path.join(folder(), 'die');
+		const go = path.join(folder(), 'go');
+		const { host, run, log } = arrange({ dieIf });
+		await host.start();
+		const first = host.pid;
+		writeFileSync(dieIf, '');
+		const pids = textOf(run(`/grow/2${go}`));
+		await vi.waitUntil(() => log.some((line) => line.includes('died')), patient);
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, first]);
+	});
+
+	it('loses nothing when it dies before it has been replaced', async () => {
+		const { host, run } = arrange();
+		const go = path.join(folder(), 'go');
+		await host.start();
+		const first = host.pid ?? 0;
+		const pids = textOf(run(`/grow/3${go}`));
+		await vi.waitUntil(() => host.pid !== first, patient);
+		process.kill(first, 'SIGKILL');
+		writeFileSync(go, '');
+		expect(await pids).toEqual([first, host.pid, host.pid]);
+	});
+});

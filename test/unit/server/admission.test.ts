@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { Metrics } from '../../../src/metrics.js';
+import { Admission, secondsAhead } from '../../../src/server/admission.js';
+import { Pace } from '../../../src/server/throughput.js';
+import { UploadsInFlight } from '../../../src/server/upload/budget.js';
+import { FakeClock } from '../../helpers/fakes.js';
+
+function arrange(maxQueueSeconds = 100) {
+	const clock = new FakeClock();
+	const metrics = new Metrics();
+	return { clock, metrics, admission: new Admission({ maxQueueSeconds, metrics, clock }) };
+}
+
+const refused = (act: () => unknown): unknown => {
+	try {
+		act();
+	} catch (thrown) {
+		return thrown;
+	}
+	throw new Error('it was not refused');
+};
+
+describe('what is heard before a recording', () => {
+	it('is as much of each other one as its own length, since they take turns', () => {
+		expect(secondsAhead([3600, 3600], 600)).toBe(1200);
+		expect(secondsAhead([3600, 60], 600)).toBe(660);
+		expect(secondsAhead([], 14_400)).toBe(0);
+	});
+
+	it('is a whole turn of each, however short it is itself', () => {
+		expect(secondsAhead([3600, 5], 2)).toBe(35);
+	});
+});
+
+describe('admission', () => {
+	it('never refuses a recording that is alone, however long', () => {
+		const { admission } = arrange();
+		expect(() => admission.admit('tiny', 14_400)).not.toThrow();
+	});
+
+	it('lets a dictation in beside a file of hours, and not a second such file', () => {
+		const { admission } = arrange();
+		admission.admit('tiny', 14_400);
+		admission.admit('tiny', 5);
+		expect(refused(() => admission.admit('tiny', 14_400))).toMatchObject({ code: 'overloaded' });
+	});
+
+	it('bounds each model by itself', () => {
+		const { admission } = arrange();
+		admission.admit('tiny', 1000);
+		expect(() => admission.admit('large', 1000)).not.toThrow();
+	});
+
+	it('says when to come back, by the pace of late', () => {
+		const { admission, clock } = arrange();
+		const place = admission.admit('tiny', 1000);
+		// Ten times as fast as spoken.
+		for (let second = 1; second <= 60; second++) {
+			clock.advance(1000);
+			place.heardUpTo(second * 10);
+		}
+		const error = refused(() => admission.admit('tiny', 1000));
+		// 400 s remain, of which 300 have to go, at nearly 10 s in a second.
+		expect(error).toMatchObject({ code: 'overloaded', retryAfterSeconds: 31 });
+	});
+
+	it('makes room as recordings are heard, and when their requests end', () => {
+		const { admission } = arrange();
+		const first = admission.admit('tiny', 150);
+		refused(() => admission.admit('tiny', 150));
+		first.heardUpTo(60);
+		const second = admission.admit('tiny', 150);
+		refused(() => admission.admit('tiny', 150));
+		first.leave();
+		first.leave();
+		second.leave();
+		expect(() => admission.admit('tiny', 150)).not.toThrow();
+	});
+
+	it('puts a guess right when the length is known', () => {
+		const { admission } = arrange();
+		const place = admission.admit('tiny', 10);
+		place.lengthIs(500);
+		expect(refused(() => admission.admit('tiny', 500))).toMatchObject({ code: 'overloaded' });
+	});
+
+	it('tells a recording how many are before it, and for how long', () => {
+		const { admission } = arrange();
+		const first = admission.admit('tiny', 20);
+		const second = admission.admit('tiny', 20);
+		const third = admission.admit('tiny', 20);
+		expect(first.position).toEqual({ recordings: 0, seconds: 0 });
+		expect(third.position).toEqual({ recordings: 2, seconds: 40 });
+		second.leave();
+		expect(third.position).toEqual({ recordings: 1, seconds: 20 });
+	});
+
+	it('counts what it refuses, and shows what waits', async () => {
+		const { admission, metrics } = arrange();
+		admission.admit('tiny', 150);
+		refused(() => admission.admit('tiny', 150));
+		const text = await metrics.render();
+		expect(text).toContain('earshot_refusals_total{model="tiny",reason="queue"} 1');
+		expect(text).toContain('earshot_queue_seconds{model="tiny"} 150');
+		expect(text).toContain('earshot_queue_recordings{model="tiny"} 1');
+		expect(text).toContain('earshot_real_time_factor{model="tiny"} 1');
+	});
+});
+
+describe('the bytes of uploads', () => {
+	function uploads(maxBytes = 100) {
+		return new UploadsInFlight({ maxBytes, metrics: new Metrics(), clock: new FakeClock() });
+	}
+
+	it('are bounded together, and free again when their request ends', () => {
+		const all = uploads();
+		const first = all.begin(60);
+		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
+		first.giveBack();
+		first.giveBack();
+		all.begin(60);
+		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded' });
+	});
+
+	it('never count against an upload that is alone', () => {
+		const all = uploads();
+		const alone = all.begin(1000);
+		expect(() => alone.growTo(5000)).not.toThrow();
+	});
+
+	it('are counted as they come where nobody told how many', () => {
+		const all = uploads();
+		all.begin(60);
+		const growing = all.begin(0);
+		growing.growTo(30);
+		growing.growTo(20);
+		expect(refused(() => growing.growTo(50))).toMatchObject({ code: 'overloaded' });
+		growing.giveBack();
+		expect(() => all.begin(40)).not.toThrow();
+	});
+});
+
+describe('a pace', () => {
+	it('is what was done lately, of the time there was work', () => {
+		const pace = new Pace(1);
+		for (let second = 0; second < 1000; second++) pace.add(10, 1);
+		expect(pace.perSecond).toBeCloseTo(10, 1);
+		for (let second = 0; second < 60; second++) pace.add(2, 1);
+		expect(pace.perSecond).toBeCloseTo(6, 0);
+	});
+
+	it('gives whole seconds, one at least, and no nonsense where nothing moves', () => {
+		const pace = new Pace(10);
+		expect(pace.secondsFor(1)).toBe(1);
+		expect(pace.secondsFor(101)).toBe(11);
+		pace.add(0, 1e6);
+		expect(pace.secondsFor(100)).toBe(86_400);
+	});
+});

@@ -1,0 +1,328 @@
+import { describe, expect, test } from 'vitest';
+import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request.js';
+import { defaultChunking } from '../../../src/speech/transcriber.js';
+import { able, facts, plain } from '../../helpers/fakes.js';
+
+type Given = Record<string, string | readonly string[]>;
+
+function parse(fields: Given = {}, task: 'transcribe' | 'translate' = 'transcribe') {
+	const form = Object.entries(fields).map(
+		([name, values]) => [name, typeof values === 'string' ? [values] : values] as const,
+	);
+	return parseRequest(new Map(form), task);
+}
+
+function fitted(fields: Given, capabilities = able, task: 'transcribe' | 'translate' = 'transcribe') {
+	return fitToModel(parse(fields, task), facts(capabilities));
+}
+
+test('a request that says nothing gets the defaults', () => {
+	expect(parse()).toEqual({
+		task: 'transcribe',
+		model: null,
+		language: null,
+		languages: [],
+		prompt: '',
+		keywords: [],
+		temperature: 0,
+		format: 'json',
+		shape: { words: false, segments: true, logprobs: false },
+		stream: false,
+		chunking: defaultChunking,
+	});
+});
+
+test('empty values say nothing', () => {
+	const empty = Object.fromEntries(fieldNames.map((name) => [name, '']));
+	expect(parse(empty)).toEqual(parse());
+});
+
+test('every field that says something arrives', () => {
+	expect(
+		parse({
+			model: ' tiny ',
+			language: 'en',
+			'languages[]': ['en', 'de'],
+			'keywords[]': ['Earshot', 'koa'],
+			prompt: 'Hello',
+			response_format: 'verbose_json',
+			temperature: '0.4',
+			'timestamp_granularities[]': ['word', 'segment'],
+			chunking_strategy: 'auto',
+		}),
+	).toMatchObject({
+		model: 'tiny',
+		language: ['en'],
+		languages: [['en'], ['de']],
+		keywords: ['Earshot', 'koa'],
+		prompt: 'Hello',
+		format: 'verbose_json',
+		temperature: 0.4,
+		shape: { words: true, segments: true, logprobs: false },
+	});
+});
+
+describe('the spelling of lists', () => {
+	test.each([
+		['timestamp_granularities[]', ['word', 'segment']],
+		['timestamp_granularities', ['word', 'segment']],
+	])('%s repeated is a list', (name, values) => {
+		const { shape } = parse({ [name]: values, response_format: 'verbose_json' });
+		expect(shape).toMatchObject({ words: true, segments: true });
+	});
+
+	test('numbered and mixed spellings add up', () => {
+		expect(parse({ 'keywords[0]': 'a', 'keywords[1]': 'b', 'keywords[]': 'c', keywords: 'd' })).toMatchObject(
+			{
+				keywords: ['a', 'b', 'c', 'd'],
+			},
+		);
+	});
+
+	test('a name that is no field is none', () => {
+		expect(['hotwords', '__proto__', 'model[][]', 'toString', ''].map(fieldOf)).toEqual(
+			Array(5).fill(undefined),
+		);
+	});
+});
+
+describe('timestamp_granularities', () => {
+	test('words alone leave the segments out', () => {
+		const { shape } = parse({ 'timestamp_granularities[]': 'word', response_format: 'verbose_json' });
+		expect(shape).toMatchObject({ words: true, segments: false });
+	});
+
+	test('segments are what there is without asking, so asking beside json is no mistake', () => {
+		expect(parse({ 'timestamp_granularities[]': 'segment' }).shape).toMatchObject({
+			words: false,
+			segments: true,
+		});
+	});
+});
+
+describe('chunking_strategy', () => {
+	const changed = { threshold: 0.7, prefixPaddingMs: 100, silenceDurationMs: 500 };
+
+	test('comes as pairs, the way the SDKs send it', () => {
+		expect(
+			parse({
+				'chunking_strategy[type]': 'server_vad',
+				'chunking_strategy[threshold]': '0.7',
+				'chunking_strategy[prefix_padding_ms]': '100',
+				'chunking_strategy[silence_duration_ms]': '500',
+			}).chunking,
+		).toEqual(changed);
+	});
+
+	test('comes as JSON', () => {
+		const chunking_strategy = JSON.stringify({
+			type: 'server_vad',
+			threshold: 0.7,
+			prefix_padding_ms: 100,
+			silence_duration_ms: 500,
+		});
+		expect(parse({ chunking_strategy }).chunking).toEqual(changed);
+	});
+
+	test.each(['auto', '"auto"', 'null', '{"type":"server_vad"}'])('%s is the default', (chunking_strategy) => {
+		expect(parse({ chunking_strategy }).chunking).toEqual(defaultChunking);
+	});
+});
+
+test.each([
+	['true', true],
+	['1', true],
+	['True', true],
+	['false', false],
+	['0', false],
+	['null', false],
+])('stream=%s is %s', (stream, expected) => {
+	expect(parse({ stream }).stream).toBe(expected);
+});
+
+test.each(['auto', 'Auto', ' '])('language %j lets the model detect', (language) => {
+	expect(parse({ language }).language).toBeNull();
+});
+
+describe('refused, naming the field:', () => {
+	test.each<[string, Given, string, string]>([
+		['a format that nobody knows', { response_format: 'xml' }, 'response_format', 'invalid_request'],
+		['diarized_json', { response_format: 'diarized_json' }, 'response_format', 'unsupported_value'],
+		['names of speakers', { 'known_speaker_names[]': 'Ann' }, 'known_speaker_names', 'unsupported_value'],
+		[
+			'recordings of speakers',
+			{ 'known_speaker_references[]': 'data:audio/wav;base64,AA==' },
+			'known_speaker_references',
+			'unsupported_value',
+		],
+		['a temperature above 1', { temperature: '1.7' }, 'temperature', 'invalid_request'],
+		['a temperature below 0', { temperature: '-0.1' }, 'temperature', 'invalid_request'],
+		['a temperature that is no number', { temperature: 'warm' }, 'temperature', 'invalid_request'],
+		['an include that nobody knows', { 'include[]': 'everything' }, 'include', 'invalid_request'],
+		[
+			'log-probabilities outside json',
+			{ 'include[]': 'logprobs', response_format: 'text' },
+			'include',
+			'unsupported_value',
+		],
+		[
+			'a granularity that nobody knows',
+			{ 'timestamp_granularities[]': 'letter' },
+			'timestamp_granularities',
+			'invalid_request',
+		],
+		[
+			'words outside verbose_json',
+			{ 'timestamp_granularities[]': 'word' },
+			'timestamp_granularities',
+			'unsupported_value',
+		],
+		['a stream that is neither yes nor no', { stream: 'maybe' }, 'stream', 'invalid_request'],
+		...['srt', 'vtt', 'markdown', 'verbose_json'].map((response_format): [string, Given, string, string] => [
+			`a stream of ${response_format}`,
+			{ stream: 'true', response_format },
+			'stream',
+			'unsupported_value',
+		]),
+		['a language that is none', { language: 'klingon' }, 'language', 'invalid_request'],
+		['a hint of a language that is none', { 'languages[]': ['en', '??'] }, 'languages', 'invalid_request'],
+		['two models', { model: ['a', 'b'] }, 'model', 'invalid_request'],
+		[
+			'a chunking strategy that is neither',
+			{ chunking_strategy: 'none' },
+			'chunking_strategy',
+			'invalid_request',
+		],
+		[
+			'a chunking strategy of an unknown type',
+			{ 'chunking_strategy[type]': 'semantic' },
+			'chunking_strategy',
+			'invalid_request',
+		],
+		[
+			'a chunking strategy without a type',
+			{ 'chunking_strategy[threshold]': '0.5' },
+			'chunking_strategy',
+			'invalid_request',
+		],
+		[
+			'a threshold above 1',
+			{ chunking_strategy: '{"type":"server_vad","threshold":2}' },
+			'chunking_strategy',
+			'invalid_request',
+		],
+		[
+			'a padding that is no number',
+			{ chunking_strategy: '{"type":"server_vad","prefix_padding_ms":{}}' },
+			'chunking_strategy',
+			'invalid_request',
+		],
+	])('%s', (_what, fields, param, code) => {
+		expect(() => parse(fields)).toThrow(expect.objectContaining({ code, param }));
+	});
+
+	test('the sentence says what was expected and what came', () => {
+		expect(() => parse({ temperature: '1.7' })).toThrow(
+			'Expected `temperature` to be a number from 0 to 1, got `1.7`',
+		);
+	});
+});
+
+describe('a model that can', () => {
+	test('gets everything', () => {
+		const options = fitted({
+			language: 'German',
+			prompt: 'Hello',
+			'keywords[]': 'koa',
+			temperature: '0.2',
+			'timestamp_granularities[]': 'word',
+			response_format: 'verbose_json',
+		});
+		expect(options).toEqual({
+			task: 'transcribe',
+			language: 'de',
+			prompt: 'Hello',
+			keywords: ['koa'],
+			temperature: 0.2,
+			words: true,
+			logprobs: false,
+			chunking: defaultChunking,
+		});
+	});
+});
+
+describe('a model that cannot', () => {
+	test('has nothing against fields that ask for nothing', () => {
+		expect(fitted({ prompt: '', temperature: '0' }, plain)).toMatchObject({ prompt: '', temperature: 0 });
+	});
+
+	test('takes the language as said where it knows no list', () => {
+		expect(fitted({ language: 'de' }, { ...able, languages: null, choosesLanguage: false }).language).toBe(
+			'de',
+		);
+	});
+
+	test.each<[string, Given, string]>([
+		[
+			'times for words',
+			{ 'timestamp_granularities[]': 'word', response_format: 'verbose_json' },
+			'timestamp_granularities',
+		],
+		['log-probabilities', { 'include[]': 'logprobs' }, 'include'],
+		['a language that it does not know', { language: 'fr' }, 'language'],
+		['a choice of languages', { 'languages[]': ['de', 'en'] }, 'languages'],
+		['a prompt', { prompt: 'Hello' }, 'prompt'],
+		['keywords', { 'keywords[]': 'koa' }, 'keywords'],
+		['a temperature', { temperature: '0.2' }, 'temperature'],
+	])('refuses %s, naming the field', (_what, fields, param) => {
+		expect(() => fitted(fields, plain)).toThrow(
+			expect.objectContaining({ code: 'unsupported_value', param }),
+		);
+	});
+
+	test('names the languages it knows', () => {
+		expect(() => fitted({ language: 'fr' }, plain)).toThrow(
+			'Expected `language` to be one of the languages of the model `tiny` (en, de, yue), got `fr`',
+		);
+	});
+
+	test('refuses to translate, naming the model', () => {
+		expect(() => fitted({}, plain, 'translate')).toThrow(
+			expect.objectContaining({ code: 'unsupported_value', param: 'model' }),
+		);
+	});
+});
+
+describe('languages', () => {
+	test('are several: the model chooses among them, in its own spelling', () => {
+		expect(fitted({ 'languages[]': ['German', 'en-US', 'de'] }, able)).toMatchObject({
+			language: null,
+			languages: ['de', 'en'],
+		});
+		expect(() => fitted({ 'languages[]': ['de', 'fr'] }, { ...able, languages: ['de', 'en'] })).toThrow(
+			expect.objectContaining({ code: 'unsupported_value', param: 'languages' }),
+		);
+	});
+
+	test.each([
+		['en-US', 'en'],
+		['EN', 'en'],
+		['english', 'en'],
+		['cantonese', 'yue'],
+	])('%s means %s to a model that lists it', (language, code) => {
+		expect(fitted({ language }, plain).language).toBe(code);
+	});
+
+	test('a code that the model lists with its region is kept whole', () => {
+		const regional = { ...able, languages: ['zh', 'zh-tw'] };
+		expect(fitted({ language: 'zh-TW' }, regional).language).toBe('zh-tw');
+	});
+
+	test('one hint is the language', () => {
+		expect(fitted({ 'languages[]': 'de' }, plain).language).toBe('de');
+	});
+
+	test('the language goes before the hints', () => {
+		expect(fitted({ language: 'en', 'languages[]': ['de', 'yue'] }, plain).language).toBe('en');
+	});
+});
