@@ -43,7 +43,6 @@ export async function bringFromSources(
 			return await bringFrom(source, file, to, means);
 		} catch (thrown) {
 			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
-			if (sources.length === 1) throw thrown;
 			failures.push({ source, error: thrown });
 		}
 	}
