@@ -507,6 +507,8 @@ export interface NetworkEnvironment {
 export interface PipEnvironment {
 	/** '' = as its files say. */
 	readonly indexUrl: string;
+	/** A file of certificates to trust; '' = as its files say. */
+	readonly cert: string;
 	/** Those that may be there; the later ones take precedence. */
 	readonly configFiles: readonly string[];
 }
@@ -523,7 +525,7 @@ export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): Networ
 		httpProxy: either('http_proxy'),
 		httpsProxy: either('https_proxy'),
 		noProxy: either('no_proxy'),
-		pip: { indexUrl: env.PIP_INDEX_URL ?? '', configFiles: pipConfigFiles(env) },
+		pip: { indexUrl: env.PIP_INDEX_URL ?? '', cert: env.PIP_CERT ?? '', configFiles: pipConfigFiles(env) },
 	};
 }
 

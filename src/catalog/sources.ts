@@ -122,7 +122,7 @@ async function bringWheel(
 	const wheel = path.join(means.incoming, 'wheel');
 	const index = await packageIndex(settings.pip);
 	const network = await openNetwork(
-		{ ...settings, login: index },
+		{ ...settings, login: index, certificates: index.certificates },
 		Math.min(tuning?.windowMs ?? hurriedMs, hurriedMs),
 	);
 	try {
