@@ -512,6 +512,8 @@ export interface NetworkEnvironment {
 export interface PipEnvironment {
 	/** '' = as its files say. */
 	readonly indexUrl: string;
+	/** A file of certificates to trust; '' = as its files say. */
+	readonly cert: string;
 	/** Those that may be there; the later ones take precedence. */
 	readonly configFiles: readonly string[];
 }
@@ -528,7 +530,7 @@ export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): Networ
 		httpProxy: either('http_proxy'),
 		httpsProxy: either('https_proxy'),
 		noProxy: either('no_proxy'),
-		pip: { indexUrl: env.PIP_INDEX_URL ?? '', configFiles: pipConfigFiles(env) },
+		pip: { indexUrl: env.PIP_INDEX_URL ?? '', cert: env.PIP_CERT ?? '', configFiles: pipConfigFiles(env) },
 	};
 }
 

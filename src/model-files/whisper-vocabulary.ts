@@ -5,6 +5,8 @@ import { BadCtranslate2 } from './ctranslate2-file.js';
 /** How many of them a ggml file holds; whisper.cpp names the rest, which stand for no text, itself. */
 export const writtenTokens = 50_257;
 const endOfText = '<|endoftext|>';
+/** Stands for no byte. */
+const unknownCharacter = '\0';
 
 /**
  * `text` is that of `vocabulary.json` (a list), `vocabulary.txt` (a token a line) or `tokenizer.json` (Hugging Face's),
@@ -79,7 +81,9 @@ function byteLevel(): ReadonlyMap<string, number> {
 const byteOf = byteLevel();
 
 function bytesOf(file: string, token: string | undefined, index: number): Buffer {
-	const bytes = Array.from(token ?? '\0', (character) => byteOf.get(character));
+	// OpenAI's multilingual vocabulary has an empty token before the special ones; some tokenizers leave it out.
+	const text = token ?? (index === writtenTokens - 1 ? '' : unknownCharacter);
+	const bytes = Array.from(text, (character) => byteOf.get(character));
 	if (bytes.some((byte) => byte === undefined))
 		throw new BadCtranslate2(
 			`${file} has ${JSON.stringify(token ?? null)} as token ${index}, which is none of a byte-level vocabulary`,

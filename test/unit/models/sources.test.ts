@@ -1,14 +1,17 @@
 /** Models that several sources have: which one is taken, and what is refused. */
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer as createTls } from 'node:https';
 import { createServer } from 'node:net';
+import { devNull } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { realDisk } from '../../../src/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
 import { type CatalogSource, parseCatalog } from '../../../src/models/catalog/catalog.js';
 import type { InstallerMeans } from '../../../src/models/installer.js';
-import { indexOf, indexUrlIn } from '../../../src/models/pull/package-index.js';
+import { indexOf, valueIn } from '../../../src/models/pull/package-index.js';
 import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { statusBody } from '../../../src/server/routes/pulls.js';
 import { encodeCtranslate2, vocabularyOf, whisperVariables, writeFolder } from '../../helpers/ctranslate2.js';
@@ -18,6 +21,7 @@ import { Scratch } from '../../helpers/served.js';
 import { type ZipEntry, zip } from '../../helpers/zip.js';
 
 const never = new AbortController().signal;
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 const scratch = new Scratch();
 const folder = path.join(scratch.path, 'folder');
 const wheelName = 'some_models-1.0-py3-none-any.whl';
@@ -76,6 +80,8 @@ async function arrange(given: Given = {}): Promise<Machine> {
 		...(means ? { means } : {}),
 		models: (mirror) => {
 			vi.stubEnv('PIP_INDEX_URL', `${mirror.url}/simple/`);
+			vi.stubEnv('PIP_CERT', '');
+			vi.stubEnv('PIP_CONFIG_FILE', devNull);
 			if (given.first) mirror.has('/first/ggml.bin', given.first);
 			const packed = given.wheel ?? wheel;
 			mirror.has(`/packages/${wheelName}`, packed);
@@ -395,7 +401,53 @@ describe('the package index', () => {
 		],
 		['', ''],
 	])('is read from %j', (text, url) => {
-		expect(indexUrlIn(text)).toBe(url);
+		expect(valueIn(text, 'index-url')).toBe(url);
+	});
+
+	it.runIf(hasOpenssl)('is trusted by the certificates that pip trusts', async () => {
+		const [key, cert] = [path.join(scratch.path, 'key.pem'), path.join(scratch.path, 'cert.pem')];
+		const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+		spawnSync('openssl', [
+			'req',
+			'-x509',
+			'-newkey',
+			'rsa:2048',
+			'-nodes',
+			'-days',
+			'2',
+			'-keyout',
+			key,
+			'-out',
+			cert,
+			...subject,
+		]);
+		const machine = await arrange();
+		const page = JSON.stringify({
+			files: [{ filename: wheelName, url: `${machine.mirror.url}/packages/${wheelName}` }],
+		});
+		const server = createTls({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => {
+			response.writeHead(200, { 'content-type': jsonType }).end(page);
+		});
+		await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+		onTestFinished(() => void server.close());
+		const { port } = server.address() as { port: number };
+		vi.stubEnv('PIP_INDEX_URL', `https://localhost:${port}/simple`);
+		vi.stubEnv('PIP_CERT', '');
+		vi.stubEnv('PIP_CONFIG_FILE', scratch.file('none.conf', ''));
+		expect((await machine.another().pull('tiny').finished).error?.message).toMatch(/self.signed/);
+		vi.stubEnv('PIP_CONFIG_FILE', scratch.file('cert.conf', `[global]\ncert = ${cert}\n`));
+		expect((await machine.another().pull('tiny').finished).error).toBeUndefined();
+		isHere(machine);
+	});
+
+	it('whose certificates are not there is told', async () => {
+		const machine = await arrange();
+		vi.stubEnv('PIP_CERT', '/nowhere.pem');
+		const { error } = await machine.another().pull('tiny').finished;
+		expect(error).toMatchObject({
+			code: 'config_invalid',
+			message: expect.stringContaining('`/nowhere.pem`'),
+		});
 	});
 
 	it('has to be a URL, and its login is not shown', () => {
