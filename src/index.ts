@@ -1,6 +1,5 @@
 /** What `import … from 'earshot'` gives. */
 
-export type { Capabilities, ModelFacts } from './engines/engine.js';
 export { EarshotError, type ErrorCode } from './errors.js';
 export { type FormatName, formatNames } from './formats/formats.js';
 export {
@@ -11,4 +10,5 @@ export {
 	type RequestOptions,
 	type Source,
 } from './library.js';
+export type { Capabilities, ModelFacts } from './speech/model-info.js';
 export type { Segment, Task, TokenLogprob, Transcript, Word } from './speech/transcript.js';

@@ -5,23 +5,20 @@ import { packageRoot } from './addon/addon.js';
 import { sileroPath } from './audio/vad.js';
 import { systemClock } from './clock.js';
 import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config/settings.js';
-import type { ModelFacts } from './engines/engine.js';
 import { EarshotError, expected } from './errors.js';
 import type { ModelEntry } from './models/entry.js';
 import { findInstalled, type Serving, whatToServe } from './models/registry/registry.js';
-import { finished, runPipeline } from './pipeline/pipeline.js';
+import { runPipeline } from './pipeline/pipeline.js';
 import { loadModel } from './runner/child/load-model.js';
 import { Host } from './runner/runner.js';
 import { hostScript } from './runner/script.js';
 import type { HostSettings } from './runner/settings.js';
+import { finished } from './speech/assemble.js';
 import { checkOptions } from './speech/check-options.js';
-import {
-	type ChunkingOptions,
-	defaultChunking,
-	type Recording,
-	type TranscribeOptions,
-	type Transcriber,
-} from './speech/transcriber.js';
+import type { ModelFacts } from './speech/model-info.js';
+import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from './speech/options.js';
+import type { Recording } from './speech/recording.js';
+import type { Transcriber } from './speech/transcriber.js';
 import type { Segment, Task, Transcript } from './speech/transcript.js';
 
 export interface CreateOptions {

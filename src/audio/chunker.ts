@@ -1,8 +1,9 @@
 /** A recording becomes clips, a block at a time: decode → find speech → split. */
 
-import type { Clip } from '../engines/engine.js';
+import type { Clip } from '../speech/clip.js';
+import type { ChunkingOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
-import type { ChunkingOptions, Recording } from '../speech/transcriber.js';
+import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { SampleWindow } from './sample-window.js';
 import { type Span, Splitter } from './split.js';

@@ -4,7 +4,7 @@ import type * as Binding from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
 import { EarshotError } from '../errors.js';
 import { minRecordingSeconds, sampleRate } from '../speech/pcm.js';
-import type { Recording } from '../speech/transcriber.js';
+import type { Recording } from '../speech/recording.js';
 
 export interface DecodeLimits {
 	/** Longer recordings are refused. */

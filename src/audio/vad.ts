@@ -9,8 +9,8 @@ import { EarshotError } from '../errors.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
 import { type OnnxFile, readOnnx } from '../model-files/onnx-file.js';
 import { onnxNodes } from '../model-files/onnx-nodes.js';
+import type { ChunkingOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
-import type { ChunkingOptions } from '../speech/transcriber.js';
 import { sileroGraph } from './silero-graph.js';
 import type { Heard, Span } from './split.js';
 

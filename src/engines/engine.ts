@@ -1,6 +1,8 @@
-/** What the scheduler and the edges must know of a loaded model, whichever library runs it. */
+/** The interface of an engine: what the scheduler may hand to a loaded model, and within which limits. */
 
-import type { Cut, TokenLogprob, Word } from '../speech/transcript.js';
+import type { Clip, ClipResult } from '../speech/clip.js';
+import type { ModelFacts } from '../speech/model-info.js';
+import type { RecognizeOptions } from '../speech/options.js';
 
 /** Facts of the loaded model that bound how clips are cut and batched. */
 export interface Limits {
@@ -21,93 +23,6 @@ export interface Limits {
 	readonly minClipSeconds: number;
 	/** Speech spans nearer to each other than this go into one clip. */
 	readonly mergeGapSeconds: number;
-}
-
-/** What the model can do. A request that asks for more is refused, naming the field. */
-export interface Capabilities {
-	/** Codes that `language` may have; null = any, the model takes no notice or knows no list. */
-	readonly languages: readonly string[] | null;
-	/** Whether `language` in the request makes a difference. */
-	readonly choosesLanguage: boolean;
-	/** Whether detection can be limited to several languages. */
-	readonly choosesAmongLanguages: boolean;
-	/** Whether the result tells the language. */
-	readonly detectsLanguage: boolean;
-	readonly translates: boolean;
-	readonly prompt: boolean;
-	readonly keywords: boolean;
-	/** Whether a temperature other than 0 means anything. */
-	readonly temperature: boolean;
-	/** Real times for words. */
-	readonly words: boolean;
-	readonly logprobs: boolean;
-	readonly noSpeechProb: boolean;
-}
-
-export interface ModelFacts {
-	readonly id: string;
-	/** The library: `whisper.cpp` or `sherpa-onnx`. */
-	readonly engine: string;
-	/** The `type` of models.yaml, e.g. `sense_voice`, `whisper_cpp`. */
-	readonly type: string;
-	/** What the weights run on, e.g. `CPU`. */
-	readonly device: string;
-	/** Of Whisper models: what encodes, and if need be why. */
-	readonly encoder?: string;
-	/** Of Whisper models: the type of the decoder's weights, e.g. `f16`. */
-	readonly decoder?: string;
-	readonly capabilities: Capabilities;
-}
-
-/** What one request asks of the model; the same for all its clips. Already checked against Capabilities. */
-export interface RecognizeOptions {
-	readonly task: 'transcribe' | 'translate';
-	/** null = let the model detect, or use its only one. */
-	readonly language: string | null;
-	/** What detection chooses among; absent = all. */
-	readonly languages?: readonly string[];
-	readonly prompt: string;
-	readonly keywords: readonly string[];
-	/** 0..1. */
-	readonly temperature: number;
-	readonly words: boolean;
-	readonly logprobs: boolean;
-}
-
-/** One stretch of a recording, the only thing ever scheduled. */
-export interface Clip {
-	/** 16 kHz mono f32, at most `maxClipSeconds`. */
-	readonly samples: Float32Array;
-	/** Position in the recording, in seconds. */
-	readonly start: number;
-	readonly end: number;
-}
-
-/** Times are seconds from the start of the clip. */
-export interface ClipSegment {
-	readonly start: number;
-	readonly end: number;
-	readonly text: string;
-	/** Start of the window that the model decoded it in; absent = the clip's start. */
-	readonly seek?: number;
-	/** As OpenAI's Whisper has them: with the timestamps around the text, where the model has any. */
-	readonly tokens: readonly number[];
-	readonly temperature: number;
-	readonly avgLogprob: number | null;
-	readonly noSpeechProb: number | null;
-	readonly words?: readonly Word[];
-	readonly logprobs?: readonly TokenLogprob[];
-	readonly emotion?: string;
-	readonly event?: string;
-}
-
-export interface ClipResult {
-	/** null where the model does not tell. */
-	readonly language: string | null;
-	/** Empty where nothing was said. */
-	readonly segments: readonly ClipSegment[];
-	/** Where the model went round in circles and the repetition was cut out. */
-	readonly cuts?: readonly Cut[];
 }
 
 export interface Batch {

@@ -1,10 +1,10 @@
 /** A model's place in memory: its host, who uses it, and since when nobody does. */
 
 import type { Clock } from '../clock.js';
-import type { ModelFacts } from '../engines/engine.js';
 import type { UnloadReason } from '../metrics.js';
 import type { ModelEntry } from '../models/entry.js';
 import type { Host } from '../runner/runner.js';
+import type { ModelFacts } from '../speech/model-info.js';
 import type { Tenant } from './memory-budget.js';
 
 export interface ResidentOptions {

@@ -1,6 +1,6 @@
 /** What the server and the command need of the pool; tests hand them a fake. */
 
-import type { ModelFacts } from '../engines/engine.js';
+import type { ModelFacts } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
 
 /** `on_hold`: its process died too often, and it is left alone for a while. */

@@ -2,7 +2,6 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.js';
-import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { PoolMetrics, UnloadReason } from '../metrics.js';
 import type { ModelEntry } from '../models/entry.js';
@@ -10,6 +9,7 @@ import { expectedBytes } from '../models/memory.js';
 import type { ServedModels } from '../models/registry/watch.js';
 import { Host } from '../runner/runner.js';
 import type { HostSettings } from '../runner/settings.js';
+import type { ModelFacts } from '../speech/model-info.js';
 import { Resident } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';

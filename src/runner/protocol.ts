@@ -1,11 +1,12 @@
 /** What server and host say to each other over the child's IPC channel (structured clone). */
 
-import type { ModelFacts } from '../engines/engine.js';
 import type { WireError } from '../errors.js';
 import type { HostReport } from '../metrics.js';
 import type { ModelEntry } from '../models/entry.js';
-import type { PipelineEvent } from '../pipeline/pipeline.js';
-import type { Recording, TranscribeOptions } from '../speech/transcriber.js';
+import type { PipelineEvent } from '../speech/events.js';
+import type { ModelFacts } from '../speech/model-info.js';
+import type { TranscribeOptions } from '../speech/options.js';
+import type { Recording } from '../speech/recording.js';
 import type { HostSettings } from './settings.js';
 
 export type ToHost =

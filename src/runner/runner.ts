@@ -9,12 +9,15 @@
  * Whatever happens to a process, a recording goes on with the next one at the clip where it was.
  */
 
-import type { ModelFacts } from '../engines/engine.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
-import { finished, type PipelineEvent } from '../pipeline/pipeline.js';
 import type { LoadState } from '../pool/model-pool.js';
-import type { Recording, TranscribeOptions, Transcriber } from '../speech/transcriber.js';
+import { finished } from '../speech/assemble.js';
+import type { PipelineEvent } from '../speech/events.js';
+import type { ModelFacts } from '../speech/model-info.js';
+import type { TranscribeOptions } from '../speech/options.js';
+import type { Recording } from '../speech/recording.js';
+import type { Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
 import { CrashHold } from './crash-backoff.js';
 import { EventQueue } from './event-queue.js';

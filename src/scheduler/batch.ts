@@ -1,6 +1,7 @@
 /** Which clips run together. Pure. */
 
-import type { Limits, RecognizeOptions } from '../engines/engine.js';
+import type { Limits } from '../engines/engine.js';
+import type { RecognizeOptions } from '../speech/options.js';
 import { secondsOf } from './fairness.js';
 import type { Line, WaitingClip } from './queue.js';
 

@@ -1,6 +1,7 @@
 /** Waiting clips: one line per recording, and recordings take turns. Whose turn it is says turns.ts. */
 
-import type { Clip, RecognizeOptions } from '../engines/engine.js';
+import type { Clip } from '../speech/clip.js';
+import type { RecognizeOptions } from '../speech/options.js';
 import { bulkCreditAfter, inTurn, secondsOf } from './fairness.js';
 
 export interface WaitingClip {

@@ -3,9 +3,11 @@
  * One per loaded model.
  */
 
-import type { Batch, Clip, ClipResult, Engine, Limits, RecognizeOptions } from '../engines/engine.js';
+import type { Batch, Engine, Limits } from '../engines/engine.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { BatchReport, SchedulerState } from '../metrics.js';
+import type { Clip, ClipResult } from '../speech/clip.js';
+import type { RecognizeOptions } from '../speech/options.js';
 import type { Stopwatch } from '../speech/timing.js';
 import { costOf, fitsBeside, pickBatch, suits } from './batch.js';
 import { isInteractive, secondsOf } from './fairness.js';

@@ -1,11 +1,11 @@
 /** Form fields → what to do. Every rule about a transcription request is here and nowhere else. */
 
-import type { ModelFacts } from '../engines/engine.js';
 import { EarshotError, expected } from '../errors.js';
 import { type FormatName, formatNames, formats, type Shape } from '../formats/formats.js';
 import { languageCandidates } from '../languages.js';
 import { checkOptions, chunkingRanges } from '../speech/check-options.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../speech/transcriber.js';
+import type { ModelFacts } from '../speech/model-info.js';
+import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../speech/options.js';
 import type { Task } from '../speech/transcript.js';
 
 /** Every field of OpenAI's request but `file`. Others are ignored. */

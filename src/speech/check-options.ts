@@ -1,8 +1,8 @@
 /** Whether a model can do what a request asks. One check for the server, the command and the library. Pure. */
 
-import type { Capabilities, ModelFacts } from '../engines/engine.js';
 import { EarshotError, expected } from '../errors.js';
-import type { ChunkingOptions, TranscribeOptions } from './transcriber.js';
+import type { Capabilities, ModelFacts } from './model-info.js';
+import type { ChunkingOptions, TranscribeOptions } from './options.js';
 
 /**
  * The options as they will be run. What would change the result and the model cannot do is refused, each

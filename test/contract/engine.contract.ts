@@ -1,7 +1,8 @@
 /** What every engine does, whichever library is behind it. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Batch, Clip, ClipResult, Engine } from '../../src/engines/engine.js';
+import type { Batch, Engine } from '../../src/engines/engine.js';
+import type { Clip, ClipResult } from '../../src/speech/clip.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
 import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';

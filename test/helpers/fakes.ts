@@ -2,11 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.js';
-import type { Capabilities, ModelFacts } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
-import type { Recording, TranscribeOptions, Transcriber } from '../../src/speech/transcriber.js';
+import type { Capabilities, ModelFacts } from '../../src/speech/model-info.js';
+import type { TranscribeOptions } from '../../src/speech/options.js';
+import type { Recording } from '../../src/speech/recording.js';
+import type { Transcriber } from '../../src/speech/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/speech/transcript.js';
 import { beach } from './transcripts.js';
 

@@ -1,6 +1,7 @@
 /** What an engine hears when nobody goes away. */
 
-import type { Batch, ClipResult, Engine } from '../../src/engines/engine.js';
+import type { Batch, Engine } from '../../src/engines/engine.js';
+import type { ClipResult } from '../../src/speech/clip.js';
 
 /** Every clip of the batch, all under one signal. */
 export function heardBy(

@@ -1,7 +1,7 @@
 /** What a request asks for that asks for nothing special. */
 
-import type { RecognizeOptions } from '../../src/engines/engine.js';
-import { defaultChunking, type TranscribeOptions } from '../../src/speech/transcriber.js';
+import type { RecognizeOptions } from '../../src/speech/options.js';
+import { defaultChunking, type TranscribeOptions } from '../../src/speech/options.js';
 
 export const plainRecognition: RecognizeOptions = {
 	task: 'transcribe',

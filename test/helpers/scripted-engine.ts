@@ -1,7 +1,9 @@
 /** An engine whose clips finish when the test says so. */
 
-import type { Batch, ClipResult, Engine, Limits, ModelFacts } from '../../src/engines/engine.js';
+import type { Batch, Engine, Limits } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
+import type { ClipResult } from '../../src/speech/clip.js';
+import type { ModelFacts } from '../../src/speech/model-info.js';
 
 export const facts: ModelFacts = {
 	id: 'scripted',

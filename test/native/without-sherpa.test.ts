@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelEntry } from '../../src/models/entry.js';
-import { finished, runPipeline } from '../../src/pipeline/pipeline.js';
+import { runPipeline } from '../../src/pipeline/pipeline.js';
 import { loadModel } from '../../src/runner/child/load-model.js';
+import { finished } from '../../src/speech/assemble.js';
 import { audioPath, filesOf, loudnessDetector, modelFixture } from '../helpers/fixtures.js';
 import { plainTranscription } from '../helpers/options.js';
 import { Scratch } from '../helpers/served.js';

@@ -6,18 +6,10 @@ import { addon, fromNative, guarded, packageRoot, transcribeBatch } from '../../
 import { EarshotError } from '../../errors.js';
 import { languageName } from '../../languages.js';
 import { type Family, familyOf, type SherpaType } from '../../models/types/types.js';
-import type {
-	Batch,
-	Clip,
-	ClipResult,
-	ClipSegment,
-	Engine,
-	Limits,
-	ModelFacts,
-	RecognizeOptions,
-	SpeechStream,
-	StreamingEngine,
-} from '../engine.js';
+import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
+import type { ModelFacts } from '../../speech/model-info.js';
+import type { RecognizeOptions } from '../../speech/options.js';
+import type { Batch, Engine, Limits, SpeechStream, StreamingEngine } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from '../tokens.js';
 import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './validate.js';
 

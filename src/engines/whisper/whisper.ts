@@ -4,17 +4,10 @@ import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { AudioContext, DecoderWeights, EncoderName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
-import type {
-	Batch,
-	Capabilities,
-	Clip,
-	ClipResult,
-	ClipSegment,
-	Engine,
-	Limits,
-	ModelFacts,
-	RecognizeOptions,
-} from '../engine.js';
+import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
+import type { Capabilities, ModelFacts } from '../../speech/model-info.js';
+import type { RecognizeOptions } from '../../speech/options.js';
+import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 import { contextFor, missesSound } from './audio-context.js';
 import { type EncoderSettings, loadWithEncoder } from './encoder.js';

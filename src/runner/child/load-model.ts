@@ -13,7 +13,7 @@ import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
 import { EarshotError } from '../../errors.js';
 import type { ModelEntry } from '../../models/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
-import type { PipelineParts } from '../../pipeline/pipeline.js';
+import type { PipelineParts } from '../../pipeline/parts.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import type { HostSettings } from '../settings.js';
 

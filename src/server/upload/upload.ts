@@ -14,7 +14,7 @@ import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { Context } from 'koa';
 import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
-import type { Recording } from '../../speech/transcriber.js';
+import type { Recording } from '../../speech/recording.js';
 import { type FormFields, fieldOf } from '../request.js';
 import type { HeldBytes, UploadsInFlight } from './budget.js';
 

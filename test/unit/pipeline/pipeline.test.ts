@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { blockSeconds } from '../../../src/audio/chunker.js';
 import { EarshotError } from '../../../src/errors.js';
-import {
-	finished,
-	type PipelineEvent,
-	type PipelineParts,
-	runPipeline,
-} from '../../../src/pipeline/pipeline.js';
+import type { PipelineParts } from '../../../src/pipeline/parts.js';
+import { runPipeline } from '../../../src/pipeline/pipeline.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';
-import { defaultChunking, type TranscribeOptions } from '../../../src/speech/transcriber.js';
+import { finished } from '../../../src/speech/assemble.js';
+import type { PipelineEvent } from '../../../src/speech/events.js';
+import { defaultChunking, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { facts, ScriptedEngine, settled } from '../../helpers/scripted-engine.js';

@@ -1,10 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { Clip, Limits, RecognizeOptions } from '../../../src/engines/engine.js';
+import type { Limits } from '../../../src/engines/engine.js';
 import { EarshotError } from '../../../src/errors.js';
 import type { BatchReport } from '../../../src/metrics.js';
 import { pickBatch } from '../../../src/scheduler/batch.js';
 import { Scheduler, type Submission } from '../../../src/scheduler/scheduler.js';
+import type { Clip } from '../../../src/speech/clip.js';
+import type { RecognizeOptions } from '../../../src/speech/options.js';
 import { Stopwatch } from '../../../src/speech/timing.js';
 import { plainRecognition } from '../../helpers/options.js';
 import { ScriptedEngine, settled } from '../../helpers/scripted-engine.js';

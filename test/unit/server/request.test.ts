@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request.js';
-import { defaultChunking } from '../../../src/speech/transcriber.js';
+import { defaultChunking } from '../../../src/speech/options.js';
 import { able, facts, plain } from '../../helpers/fakes.js';
 
 type Given = Record<string, string | readonly string[]>;

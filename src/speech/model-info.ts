@@ -1,0 +1,37 @@
+/** What is known of a loaded model, whichever library runs it. */
+
+/** What the model can do. A request that asks for more is refused, naming the field. */
+export interface Capabilities {
+	/** Codes that `language` may have; null = any, the model takes no notice or knows no list. */
+	readonly languages: readonly string[] | null;
+	/** Whether `language` in the request makes a difference. */
+	readonly choosesLanguage: boolean;
+	/** Whether detection can be limited to several languages. */
+	readonly choosesAmongLanguages: boolean;
+	/** Whether the result tells the language. */
+	readonly detectsLanguage: boolean;
+	readonly translates: boolean;
+	readonly prompt: boolean;
+	readonly keywords: boolean;
+	/** Whether a temperature other than 0 means anything. */
+	readonly temperature: boolean;
+	/** Real times for words. */
+	readonly words: boolean;
+	readonly logprobs: boolean;
+	readonly noSpeechProb: boolean;
+}
+
+export interface ModelFacts {
+	readonly id: string;
+	/** The library: `whisper.cpp` or `sherpa-onnx`. */
+	readonly engine: string;
+	/** The `type` of models.yaml, e.g. `sense_voice`, `whisper_cpp`. */
+	readonly type: string;
+	/** What the weights run on, e.g. `CPU`. */
+	readonly device: string;
+	/** Of Whisper models: what encodes, and if need be why. */
+	readonly encoder?: string;
+	/** Of Whisper models: the type of the decoder's weights, e.g. `f16`. */
+	readonly decoder?: string;
+	readonly capabilities: Capabilities;
+}
