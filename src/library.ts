@@ -1,18 +1,17 @@
 /** Earshot as a library: a model in this process, or in a host of its own. */
 
 import { access, constants } from 'node:fs/promises';
-import { packageRoot } from './addon/addon.js';
-import { sileroPath } from './audio/vad.js';
 import { systemClock } from './clock.js';
-import { type Config, hostEnvironment, lanesOf, type SettingName, settingNames } from './config/settings.js';
+import { hostEnvironment } from './config/environment.js';
+import { type SettingName, settingNames } from './config/settings.js';
 import { EarshotError, expected } from './errors.js';
 import type { ModelEntry } from './models/entry.js';
 import { findInstalled, type Serving, whatToServe } from './models/registry/registry.js';
+import { packageRoot, runnerScript } from './paths.js';
 import { runPipeline } from './pipeline/pipeline.js';
 import { loadModel } from './runner/child/load-model.js';
 import { Host } from './runner/runner.js';
-import { hostScript } from './runner/script.js';
-import type { HostSettings } from './runner/settings.js';
+import { type HostSettings, hostSettings } from './runner/settings.js';
 import { finished } from './speech/assemble.js';
 import { checkOptions } from './speech/check-options.js';
 import type { ModelFacts } from './speech/model-info.js';
@@ -91,22 +90,6 @@ export async function openModel(serving: Serving, wanted: string, isolated: bool
 	return isolated ? await inHost(entry, hostSettings(config)) : await inProcess(entry, hostSettings(config));
 }
 
-export function hostSettings(config: Config): HostSettings {
-	return {
-		numThreads: config.numThreads,
-		lanes: lanesOf(config),
-		maxAudioSeconds: config.maxAudioSeconds,
-		modelDir: config.modelDir,
-		sherpaDir: config.sherpaDir === '' ? undefined : config.sherpaDir,
-		vadModel: config.vadModel === '' ? sileroPath : config.vadModel,
-		useGpu: config.gpu,
-		gpuDevice: config.gpuDevice,
-		encoder: config.encoder,
-		decoderWeights: config.decoderWeights,
-		audioContext: config.audioContext,
-	};
-}
-
 async function inProcess(entry: ModelEntry, settings: HostSettings): Promise<OpenModel> {
 	const model = await loadModel(entry, settings);
 	return {
@@ -127,7 +110,7 @@ async function inHost(entry: ModelEntry, settings: HostSettings): Promise<OpenMo
 	const host = new Host({
 		entry,
 		settings,
-		script: hostScript(packageRoot),
+		script: runnerScript,
 		env: hostEnvironment(settings.lanes),
 		clock: systemClock,
 		maxRssBytes: 0,

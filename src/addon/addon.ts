@@ -6,14 +6,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type * as Binding from '../../binding.js';
-import { askedKernels, cacheFolder, childEnvironment } from '../config/settings.js';
+import { askedKernels, childEnvironment } from '../config/environment.js';
+import { cacheFolder } from '../config/folders.js';
 import { EarshotError, type ErrorCode } from '../errors.js';
+import { packageRoot } from '../paths.js';
 import { canRun, checkKernels, lackingFor, levelsFor, prebuiltPlatforms, processorFlags } from './cpu.js';
-
-/** Folder that holds package.json, whether this file runs from src/ or dist/. */
-export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A file that may hold the addon for this machine. */
 export interface Candidate {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { EarshotError } from '../errors.js';
-import { packageRoot } from './addon.js';
+import { packageRoot } from '../paths.js';
 
 /** npm's package of the libraries, e.g. `sherpa-onnx-linux-x64`. */
 export function sherpaPackage(platform: string = process.platform, arch: string = process.arch): string {

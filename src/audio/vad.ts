@@ -3,7 +3,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { SherpaDetector, SpeechNetwork, VoiceActivity } from '../../binding.js';
-import { addon, guarded, packageRoot } from '../addon/addon.js';
+import { addon, guarded } from '../addon/addon.js';
 import { runtimeFile } from '../addon/libraries.js';
 import { EarshotError } from '../errors.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
@@ -29,8 +29,6 @@ export interface SpeechFinder {
 	/** Searches that are open go on. */
 	close(): Promise<void>;
 }
-
-export const sileroPath = path.join(packageRoot, 'vendor', 'silero-vad', 'silero_vad_v6.onnx');
 
 /** A word can be this short ("no"); shorter bursts are clicks. */
 const minSpeechSeconds = 0.1;

@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { packageRoot } from '../addon/addon.js';
 import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
+import { packageRoot } from '../paths.js';
 
 /** Wrong use of the command, as in most Unix tools. */
 const usageError = 2;

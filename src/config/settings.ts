@@ -1,13 +1,14 @@
 /**
  * Every setting of Earshot, in one table. From it come the flags, the EARSHOT_* variables, the keys of
  * models.yaml, `--help` and the README's table. Flags win over the environment, that over the file, that
- * over the default. The only reader of `process.env`.
+ * over the default.
  */
 
-import { availableParallelism, devNull, homedir, totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
-import { EarshotError } from '../errors.js';
 import { type LogLevel, logLevels } from '../log.js';
+import { ownFolders } from './folders.js';
+import { httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word } from './values.js';
 
 export interface Config {
 	readonly host: string;
@@ -65,7 +66,7 @@ export type EncoderName = (typeof encoderNames)[number];
 export const decoderWeights = ['as-is', 'q8_0'] as const;
 export type DecoderWeights = (typeof decoderWeights)[number];
 
-type Value = string | number | boolean | readonly string[];
+export type Value = string | number | boolean | readonly string[];
 
 export interface Setting<T extends Value = Value> {
 	/** `--flag VALUE`; a boolean takes no value. */
@@ -83,103 +84,12 @@ export interface Setting<T extends Value = Value> {
 	readonly notInFile?: boolean;
 }
 
-/** What a value should have been; its message ends a sentence. */
-export class Expectation extends Error {}
-
-function wholeNumber(low: number, high: number): (text: string) => number {
-	return (text) => {
-		const value = Number(text);
-		if (text.trim() === '' || !Number.isInteger(value) || value < low || value > high) {
-			throw new Expectation(`a whole number from ${low} to ${high}`);
-		}
-		return value;
-	};
-}
-
-function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
-	return (text) => {
-		const found = values.find((value) => value === text);
-		if (found === undefined) throw new Expectation(`one of ${values.join(', ')}`);
-		return found;
-	};
-}
-
-function truth(text: string): boolean {
-	if (/^(1|true|yes|on)$/i.test(text)) return true;
-	if (/^(0|false|no|off)$/i.test(text)) return false;
-	throw new Expectation('true or false');
-}
-
-function httpUrl(text: string): string {
-	if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
-	throw new Expectation('an http or https URL');
-}
-
-const millisecondsOf: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** As Ollama and speaches have it: seconds or a figure with its unit, 0 = at once; `never`, or anything below 0,
- * is Infinity. Throws Expectation. */
-export function keepAlive(text: string): number {
-	if (text === 'never') return Infinity;
-	const [, sign, figure, unit = 's'] = /^(-?)(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? [];
-	const ms = Number(figure) * (millisecondsOf[unit] ?? Number.NaN);
-	if (sign === '-' && ms > 0) return Infinity;
-	// What a timer can count.
-	if (ms <= maxTimerMs) return ms;
-	throw new Expectation('seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never');
-}
-
-const list = (text: string): readonly string[] =>
-	text
-		.split(',')
-		.map((item) => item.trim())
-		.filter((item) => item !== '');
-const word = (text: string): string => text;
-
-/** Node's timers hold 31 bits; 24 days. */
-const maxTimerMs = 2 ** 31 - 1;
-
 const cores = availableParallelism();
 
 /** What this process and its children may use: a container's bound where there is one. */
 function machineBytes(): number {
 	const bound = process.constrainedMemory();
 	return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
-}
-
-export interface Folders {
-	/** Models. */
-	readonly data: string;
-	/** models.yaml. */
-	readonly config: string;
-	/** What other runs of Earshot may use again and anybody may delete. */
-	readonly cache: string;
-}
-
-/** Where Earshot keeps its things: as the XDG variables say, else where the system has such. */
-export function ownFolders(
-	platform: string = process.platform,
-	env: NodeJS.ProcessEnv = process.env,
-	home: string = homedir(),
-): Folders {
-	const { isAbsolute, join } = platform === 'win32' ? path.win32 : path.posix;
-	const folder = (variable: string, ...otherwise: string[]): string => {
-		const set = env[variable];
-		return set !== undefined && isAbsolute(set) ? set : join(...otherwise);
-	};
-	if (platform === 'win32') {
-		const local = folder('LOCALAPPDATA', home, 'AppData', 'Local');
-		return {
-			data: join(folder('XDG_DATA_HOME', local), 'earshot'),
-			config: join(folder('XDG_CONFIG_HOME', folder('APPDATA', home, 'AppData', 'Roaming')), 'earshot'),
-			cache: join(folder('XDG_CACHE_HOME', local), 'earshot', 'cache'),
-		};
-	}
-	return {
-		data: join(folder('XDG_DATA_HOME', home, '.local', 'share'), 'earshot'),
-		config: join(folder('XDG_CONFIG_HOME', home, '.config'), 'earshot'),
-		cache: join(folder('XDG_CACHE_HOME', home, '.cache'), 'earshot'),
-	};
 }
 
 export const settings = {
@@ -413,143 +323,4 @@ export function variableOf(name: SettingName): string {
 /** `numThreads` → `num_threads`, the key in models.yaml. */
 export function fileKeyOf(name: SettingName): string {
 	return settings[name].flag.replaceAll('-', '_');
-}
-
-export interface Source {
-	/** Value by setting, as text. */
-	readonly values: Partial<Record<SettingName, string>>;
-	/** For messages: how the user would name the setting there. */
-	readonly nameOf: (name: SettingName) => string;
-}
-
-/** First source that has a value wins. Throws `config_invalid` naming source and setting. Pure. */
-export function resolveConfig(sources: readonly Source[]): Config {
-	const resolved = Object.fromEntries(settingNames.map((name) => [name, resolve(name, sources)]));
-	return Object.freeze(resolved) as unknown as Config;
-}
-
-function resolve(name: SettingName, sources: readonly Source[]): Value {
-	for (const { values, nameOf } of sources) {
-		const text = values[name];
-		if (text === undefined) continue;
-		try {
-			return settings[name].parse(text);
-		} catch (thrown) {
-			if (!(thrown instanceof Expectation)) throw thrown;
-			throw new EarshotError(
-				'config_invalid',
-				`Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``,
-				{
-					param: nameOf(name),
-				},
-			);
-		}
-	}
-	return settings[name].default;
-}
-
-/** What EARSHOT_* variables say. An empty variable is as good as none. */
-export function environmentSource(env: NodeJS.ProcessEnv = process.env): Source {
-	const values: Partial<Record<SettingName, string>> = {};
-	for (const name of settingNames) {
-		const text = env[variableOf(name)];
-		if (text !== undefined && text !== '') values[name] = text;
-	}
-	return { values, nameOf: variableOf };
-}
-
-export function flagSource(values: Partial<Record<SettingName, string>>): Source {
-	return { values, nameOf: (name) => `--${settings[name].flag}` };
-}
-
-export const cacheFolder = (): string => ownFolders().cache;
-
-/** The environment of a child process: ours, without keys and without options meant for this process. */
-export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
-	return rest;
-}
-
-/**
- * The environment of a host process: ours, without the keys, and with a libuv pool sized for the work that
- * runs there, so that decoding and voice activity never wait behind recognition on `lanes` and the express lane, each of
- * which may be at work on four batches of one clip.
- * glibc would give each of those threads a heap of its own, and each of them grows to the largest clip it has seen.
- */
-export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	return {
-		MALLOC_ARENA_MAX: '2',
-		...childEnvironment(env),
-		UV_THREADPOOL_SIZE: String(Math.min(1024, 4 * (lanes + 1) + 4)),
-	};
-}
-
-/** The widest kernels that Earshot's own code may use; undefined = any that the processor has. */
-export function askedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
-	return env.EARSHOT_KERNELS;
-}
-
-/** Clips at once: as set, else one per thread. */
-export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
-	return lanes === 0 ? numThreads : lanes;
-}
-
-/** How models are fetched, as the variables say that other programs go by too. */
-export interface NetworkEnvironment {
-	/** The Hugging Face hub, or what stands in for it; without a slash at the end. */
-	readonly hubEndpoint: string;
-	/** '' = none. Never sent anywhere but to the hub. */
-	readonly hubToken: string;
-	/** Where other programs keep what they fetched from the hub. */
-	readonly hubCache: string;
-	readonly httpProxy: string;
-	readonly httpsProxy: string;
-	readonly noProxy: string;
-	readonly pip: PipEnvironment;
-}
-
-/** Which package index pip is set to use. */
-export interface PipEnvironment {
-	/** '' = as its files say. */
-	readonly indexUrl: string;
-	/** A file of certificates to trust; '' = as its files say. */
-	readonly cert: string;
-	/** Those that may be there; the later ones take precedence. */
-	readonly configFiles: readonly string[];
-}
-
-export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): NetworkEnvironment {
-	const either = (name: string) => env[name.toLowerCase()] ?? env[name.toUpperCase()] ?? '';
-	const hubHome =
-		env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface');
-	const endpoint = env.HF_ENDPOINT ?? '';
-	return {
-		hubEndpoint: (endpoint === '' ? 'https://huggingface.co' : endpoint).replace(/\/+$/, ''),
-		hubToken: env.HF_TOKEN ?? '',
-		hubCache: env.HF_HUB_CACHE ?? path.join(hubHome, 'hub'),
-		httpProxy: either('http_proxy'),
-		httpsProxy: either('https_proxy'),
-		noProxy: either('no_proxy'),
-		pip: { indexUrl: env.PIP_INDEX_URL ?? '', cert: env.PIP_CERT ?? '', configFiles: pipConfigFiles(env) },
-	};
-}
-
-/** As "Configuration files" in pip's manual lists them. */
-function pipConfigFiles(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string[] {
-	const home = homedir();
-	const named = env.PIP_CONFIG_FILE ?? '';
-	// pip takes this one for "none at all".
-	if (named === devNull) return [];
-	const more = named === '' ? [] : [named];
-	if (platform === 'win32') {
-		const roaming = env.APPDATA ?? path.join(home, 'AppData', 'Roaming');
-		const shared = path.join(env.ProgramData ?? 'C:\\ProgramData', 'pip', 'pip.ini');
-		return [shared, path.join(home, 'pip', 'pip.ini'), path.join(roaming, 'pip', 'pip.ini'), ...more];
-	}
-	const xdg = path.join(env.XDG_CONFIG_HOME ?? path.join(home, '.config'), 'pip', 'pip.conf');
-	const own = path.join(home, 'Library', 'Application Support', 'pip', 'pip.conf');
-	const users = platform === 'darwin' ? [xdg, own] : [xdg];
-	const all =
-		platform === 'darwin' ? ['/Library/Application Support/pip/pip.conf'] : ['/etc/xdg/pip/pip.conf'];
-	return [...all, '/etc/pip.conf', path.join(home, '.pip', 'pip.conf'), ...users, ...more];
 }

@@ -2,15 +2,15 @@
 
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { networkEnvironment } from '../config/settings.js';
+import { networkEnvironment } from '../config/environment.js';
 import { diskFailure } from '../disk/disk.js';
 import { takeLock } from '../disk/lock.js';
-import { Int8Store } from '../engines/whisper/int8-store.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog, CatalogModel } from './catalog/catalog.js';
 import { convertFolder } from './convert.js';
 import type { ModelEntry } from './entry.js';
 import { type Recognised, recognise } from './identify.js';
+import { Int8Files } from './int8-files.js';
 import {
 	findInHubCache,
 	findRepoInHubCache,
@@ -141,7 +141,7 @@ export class Installer {
 			throw new EarshotError('model_not_found', `The model \`${id}\` is not on this machine`, {
 				param: 'model',
 			});
-		const int8 = new Int8Store(this.store.modelDir);
+		const int8 = new Int8Files(this.store.modelDir);
 		const manifest = this.store.manifest(id);
 		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
 		const made = [...Object.values(found?.files ?? {}), ...(stored ?? [])].map((file) => int8.nameOf(file));

@@ -1,10 +1,7 @@
 /** What the server and the command need of the pool; tests hand them a fake. */
 
-import type { ModelFacts } from '../speech/model-info.js';
+import type { LoadState, ModelFacts } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
-
-/** `on_hold`: its process died too often, and it is left alone for a while. */
-export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'on_hold';
 
 export interface ListedModel {
 	readonly id: string;

@@ -11,10 +11,9 @@
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
-import type { LoadState } from '../pool/model-pool.js';
 import { finished } from '../speech/assemble.js';
 import type { PipelineEvent } from '../speech/events.js';
-import type { ModelFacts } from '../speech/model-info.js';
+import type { LoadState, ModelFacts } from '../speech/model-info.js';
 import type { TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import type { Transcriber } from '../speech/transcriber.js';

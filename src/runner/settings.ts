@@ -1,4 +1,6 @@
-import type { AudioContext, DecoderWeights, EncoderName } from '../config/settings.js';
+import { lanesOf } from '../config/resolve.js';
+import type { AudioContext, Config, DecoderWeights, EncoderName } from '../config/settings.js';
+import { sileroPath } from '../paths.js';
 
 /** What every host is told beside its model. */
 export interface HostSettings {
@@ -21,4 +23,20 @@ export interface HostSettings {
 	readonly decoderWeights: DecoderWeights;
 	/** The same of what Whisper's encoder hears. */
 	readonly audioContext: AudioContext;
+}
+
+export function hostSettings(config: Config): HostSettings {
+	return {
+		numThreads: config.numThreads,
+		lanes: lanesOf(config),
+		maxAudioSeconds: config.maxAudioSeconds,
+		modelDir: config.modelDir,
+		sherpaDir: config.sherpaDir === '' ? undefined : config.sherpaDir,
+		vadModel: config.vadModel === '' ? sileroPath : config.vadModel,
+		useGpu: config.gpu,
+		gpuDevice: config.gpuDevice,
+		encoder: config.encoder,
+		decoderWeights: config.decoderWeights,
+		audioContext: config.audioContext,
+	};
 }

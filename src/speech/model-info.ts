@@ -35,3 +35,6 @@ export interface ModelFacts {
 	readonly decoder?: string;
 	readonly capabilities: Capabilities;
 }
+
+/** `on_hold`: its process died too often, and it is left alone for a while. */
+export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'on_hold';

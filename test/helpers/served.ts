@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../../src/clock.js';
-import { hostEnvironment, lanesOf } from '../../src/config/settings.js';
-import { hostSettings } from '../../src/library.js';
+import { hostEnvironment } from '../../src/config/environment.js';
+import { lanesOf } from '../../src/config/resolve.js';
 import { Metrics } from '../../src/metrics.js';
 import { createdAt, whatToServe } from '../../src/models/registry/registry.js';
 import { fixedServing } from '../../src/models/registry/watch.js';
+import { runnerScript } from '../../src/paths.js';
 import { HostPool, type PoolOptions } from '../../src/pool/pool.js';
-import { hostScript } from '../../src/runner/script.js';
+import { hostSettings } from '../../src/runner/settings.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
 import { generated, loudnessDetector, type ModelFixture, manifest, root } from './fixtures.js';
 
@@ -77,7 +78,7 @@ async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Se
 	const pool = new HostPool({
 		models: fixedServing(serving),
 		settings: hostSettings(serving.config),
-		script: hostScript(root),
+		script: runnerScript,
 		env: hostEnvironment(lanesOf(serving.config)),
 		clock: systemClock,
 		metrics,

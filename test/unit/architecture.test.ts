@@ -93,8 +93,12 @@ describe('only', () => {
 		expect(offenders(koa)).toEqual([]);
 	});
 
-	test('config.ts reads the environment', () => {
-		expect(files(/process\s*\.\s*env\b|process\[/)).toEqual(['config.ts']);
+	test('config/ reads the environment', () => {
+		expect(files(/process\s*\.\s*env\b|process\[/)).toEqual([
+			'config/environment.ts',
+			'config/folders.ts',
+			'config/resolve.ts',
+		]);
 	});
 
 	test('cli writes to stdout or ends the process, but for a host, which is a process of its own', () => {

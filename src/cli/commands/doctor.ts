@@ -2,15 +2,15 @@
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { addon, addonChoice, gpuPackages, packageRoot } from '../../addon/addon.js';
+import { addon, addonChoice, gpuPackages } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
-import { sileroPath } from '../../audio/vad.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { type Choice, encoderFor } from '../../engines/whisper/encoder.js';
 import { asEarshotError } from '../../errors.js';
 import type { ModelEntry } from '../../models/entry.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { whatToServe } from '../../models/registry/registry.js';
+import { packageRoot, sileroPath } from '../../paths.js';
 import { encoderOption } from '../../runner/child/load-model.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 

@@ -2,7 +2,6 @@
 
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { packageRoot } from '../../addon/addon.js';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
@@ -10,6 +9,7 @@ import type { PullStatus } from '../../models/pull/tracker.js';
 import { ensureRegistry } from '../../models/registry/file.js';
 import { whatToServe } from '../../models/registry/registry.js';
 import type { Manifest } from '../../models/store.js';
+import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
 import { transferOn } from '../progress.js';
 import { sizeText } from './models.js';

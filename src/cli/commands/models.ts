@@ -1,7 +1,6 @@
 /** `earshot search`, `list` and `show`: what there is to fetch, and what is here. Nothing is fetched. */
 
 import { statSync } from 'node:fs';
-import { packageRoot } from '../../addon/addon.js';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import {
@@ -16,6 +15,7 @@ import { nameOfSource } from '../../models/pull/sources.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { isInstalled, type Serving, whatToServe } from '../../models/registry/registry.js';
 import type { StoredState } from '../../models/store.js';
+import { packageRoot } from '../../paths.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 

@@ -1,10 +1,10 @@
 /** `earshot ps`, `load` and `unload`: what the running server has in memory. Clients of its HTTP API. */
 
 import { request } from 'undici';
-import { packageRoot } from '../../addon/addon.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { whatToServe } from '../../models/registry/registry.js';
+import { packageRoot } from '../../paths.js';
 import { sizeText, table } from './models.js';
 
 type Flags = Partial<Record<SettingName, string>>;

@@ -1,10 +1,10 @@
 /** `earshot serve`: the pool, the server, and a quiet end. */
 
-import { packageRoot } from '../../addon/addon.js';
 import { systemClock } from '../../clock.js';
-import { type Config, hostEnvironment, lanesOf, type SettingName } from '../../config/settings.js';
+import { hostEnvironment } from '../../config/environment.js';
+import { lanesOf } from '../../config/resolve.js';
+import type { Config, SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError } from '../../errors.js';
-import { hostSettings } from '../../library.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { findIn, type ModelEntry } from '../../models/entry.js';
@@ -13,8 +13,9 @@ import { demoNotice } from '../../models/registry/demo.js';
 import { ensureRegistry } from '../../models/registry/file.js';
 import { createdAt, isInstalled, whatToServe } from '../../models/registry/registry.js';
 import { LiveServing } from '../../models/registry/watch.js';
+import { packageRoot, runnerScript } from '../../paths.js';
 import { HostPool } from '../../pool/pool.js';
-import { hostScript } from '../../runner/script.js';
+import { hostSettings } from '../../runner/settings.js';
 import { collectRarely } from '../../server/gc.js';
 import { startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
@@ -50,7 +51,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const pool = new HostPool({
 		models: serving,
 		settings: hostSettings(config),
-		script: hostScript(packageRoot),
+		script: runnerScript,
 		env: hostEnvironment(lanesOf(config)),
 		onLog: (line) => log.debug({}, line),
 		clock: systemClock,

@@ -2,7 +2,6 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { packageRoot } from '../../addon/addon.js';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import { type FormatName, formats } from '../../formats/formats.js';
@@ -10,6 +9,7 @@ import { fullOptions, openModel, type RequestOptions, readable } from '../../lib
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { canBePulled, findEntry, isInstalled, whatToServe } from '../../models/registry/registry.js';
+import { packageRoot } from '../../paths.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
 import { type Progress, progressOn } from '../progress.js';

@@ -2,10 +2,11 @@
 
 import path from 'node:path';
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo, StreamingModel } from '../../../binding.js';
-import { addon, fromNative, guarded, packageRoot, transcribeBatch } from '../../addon/addon.js';
+import { addon, fromNative, guarded, transcribeBatch } from '../../addon/addon.js';
 import { EarshotError } from '../../errors.js';
 import { languageName } from '../../languages.js';
 import { type Family, familyOf, type SherpaType } from '../../models/types/types.js';
+import { packageRoot } from '../../paths.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { ModelFacts } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';

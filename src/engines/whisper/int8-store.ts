@@ -2,15 +2,14 @@
  * model that they are made of is here and as it was. */
 
 import { fork } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment } from '../../config/settings.js';
+import { childEnvironment } from '../../config/environment.js';
 import { codeOf, type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
-import { takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
+import { Int8Files, int8Suffix } from '../../models/int8-files.js';
 import { type Int8Layout, int8Layout, isMade, sourceOf } from './int8-weights.js';
 
 export interface Int8File {
@@ -38,14 +37,13 @@ const script = fileURLToPath(new URL('../../../dist/engines/whisper/int8-process
 const spareBytes = 64 * 2 ** 20;
 /** A process of Node's. */
 const processBytes = 100 * 2 ** 20;
-const suffix = '.safetensors';
 
 export class Int8Store {
-	readonly #folder: string;
+	readonly #files: Int8Files;
 	readonly #means: Int8Means;
 
 	constructor(modelDir: string, means: Partial<Int8Means> = {}) {
-		this.#folder = path.join(modelDir, '.earshot', 'int8');
+		this.#files = new Int8Files(modelDir);
 		this.#means = {
 			disk: realDisk,
 			freeMemory: () => process.availableMemory(),
@@ -61,13 +59,13 @@ export class Int8Store {
 	 */
 	async weightsOf(file: string, again = false): Promise<Int8File> {
 		const source = realpathSync(file);
-		const target = this.#pathOf(source);
+		const target = this.#files.pathOf(source);
 		const layout = int8Layout(source);
 		if (!again && isMade(target, layout)) return { path: target, layout };
 		try {
-			await mkdir(this.#folder, { recursive: true });
+			await mkdir(this.#files.folder, { recursive: true });
 			// One at a time: they are large, and several lanes of hosts may ask at once.
-			await this.#alone(async () => {
+			await this.#files.alone(async () => {
 				// Somebody else may have made it meanwhile.
 				if (!again && isMade(target, layout)) return;
 				await this.#tidy();
@@ -77,41 +75,16 @@ export class Int8Store {
 				await renameOver(fresh, target);
 			});
 		} catch (thrown) {
-			throw failureOf(thrown, this.#folder);
+			throw failureOf(thrown, this.#files.folder);
 		}
 		return { path: target, layout };
 	}
 
-	/** `names` as `nameOf` gives them while the models are still here. Nothing happens to those that are not kept. */
-	async remove(names: readonly string[]): Promise<void> {
-		const kept = names.map((name) => path.join(this.#folder, name)).filter((file) => existsSync(file));
-		if (kept.length > 0) await this.#alone(() => Promise.all(kept.map((file) => rm(file, { force: true }))));
-	}
-
-	/** Of the weights of a ggml file: a hash of where it is. What it holds is told by the head of the weights. */
-	nameOf(file: string): string {
-		return path.basename(this.#pathOf(existsSync(file) ? realpathSync(file) : file));
-	}
-
-	#pathOf(source: string): string {
-		const hash = createHash('sha256').update(source).digest('hex').slice(0, 32);
-		return path.join(this.#folder, `${hash}${suffix}`);
-	}
-
-	async #alone(work: () => Promise<unknown>): Promise<void> {
-		const lock = await takeLock(path.join(this.#folder, 'making'), new AbortController().signal);
-		try {
-			await work();
-		} finally {
-			await lock.release();
-		}
-	}
-
 	/** What a process left that died, and weights whose source the user has deleted. */
 	async #tidy(): Promise<void> {
-		for (const name of await readdir(this.#folder)) {
-			const file = path.join(this.#folder, name);
-			const source = name.endsWith(suffix) ? sourceOf(file) : undefined;
+		for (const name of await readdir(this.#files.folder)) {
+			const file = path.join(this.#files.folder, name);
+			const source = name.endsWith(int8Suffix) ? sourceOf(file) : undefined;
 			if (name.endsWith('.new') || (source !== undefined && !existsSync(source)))
 				await rm(file, { force: true });
 		}
@@ -119,11 +92,11 @@ export class Int8Store {
 
 	async #checkRoom({ bytes, workingBytes }: Int8Layout): Promise<void> {
 		const inGb = (size: number) => `${(size / 1e9).toFixed(2)} GB`;
-		const disk = await this.#means.disk.freeBytes(this.#folder);
+		const disk = await this.#means.disk.freeBytes(this.#files.folder);
 		if (disk !== null && disk < bytes + spareBytes)
 			throw new EarshotError(
 				'disk_full',
-				`the 8-bit weights need ${inGb(bytes + spareBytes)} on the disk of ${this.#folder}, and ${inGb(disk)} are free`,
+				`the 8-bit weights need ${inGb(bytes + spareBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free`,
 			);
 		const memory = this.#means.freeMemory();
 		const needed = processBytes + workingBytes;

@@ -2,7 +2,7 @@
 
 import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import type { NetworkEnvironment } from '../../config/settings.js';
+import type { NetworkEnvironment } from '../../config/environment.js';
 import { EarshotError } from '../../errors.js';
 
 export interface NetworkSettings extends NetworkEnvironment {

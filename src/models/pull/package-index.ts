@@ -4,7 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import type { PipEnvironment } from '../../config/settings.js';
+import type { PipEnvironment } from '../../config/environment.js';
 import { EarshotError } from '../../errors.js';
 import { type Network, Refusal, type Reply } from './network.js';
 

@@ -2,7 +2,8 @@
 
 import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { environmentSource, flagSource, resolveConfig, type SettingName } from '../../config/settings.js';
+import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
+import type { SettingName } from '../../config/settings.js';
 import { codeOf, diskFailure } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
 import { writeWhole } from '../store.js';

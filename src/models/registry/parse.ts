@@ -2,15 +2,9 @@
 
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
-import {
-	Expectation,
-	fileKeyOf,
-	keepAlive,
-	type SettingName,
-	type Source,
-	settingNames,
-	settings,
-} from '../../config/settings.js';
+import type { Source } from '../../config/resolve.js';
+import { fileKeyOf, type SettingName, settingNames, settings } from '../../config/settings.js';
+import { Expectation, keepAlive } from '../../config/values.js';
 import { EarshotError } from '../../errors.js';
 import { isInnerPath } from '../catalog/schema.js';
 import type { EntryDownload, ModelEntry } from '../entry.js';

@@ -1,13 +1,8 @@
 /** What this machine serves: models.yaml, or the demo model where there is none. */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import {
-	type Config,
-	environmentSource,
-	flagSource,
-	resolveConfig,
-	type SettingName,
-} from '../../config/settings.js';
+import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
+import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { Catalog, isServable, parseCatalog } from '../catalog/catalog.js';
 import { findIn, type ModelEntry } from '../entry.js';

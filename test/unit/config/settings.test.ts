@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-	environmentSource,
-	fileKeyOf,
-	flagSource,
-	hostEnvironment,
-	lanesOf,
-	ownFolders,
-	resolveConfig,
-	settingNames,
-	variableOf,
-} from '../../../src/config/settings.js';
+import { hostEnvironment } from '../../../src/config/environment.js';
+import { ownFolders } from '../../../src/config/folders.js';
+import { environmentSource, flagSource, lanesOf, resolveConfig } from '../../../src/config/resolve.js';
+import { fileKeyOf, settingNames, variableOf } from '../../../src/config/settings.js';
 
 const file = (values: Record<string, string>) => ({ values, nameOf: fileKeyOf });
 

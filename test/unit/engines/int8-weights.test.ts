@@ -19,6 +19,7 @@ import { int8Layout, quantiseMatrix, writeInt8 } from '../../../src/engines/whis
 import { readGgml } from '../../../src/model-files/ggml-file.js';
 import { bytesOf, dequantise, type TensorType } from '../../../src/model-files/ggml-types.js';
 import { readOnnx } from '../../../src/model-files/onnx-file.js';
+import { Int8Files } from '../../../src/models/int8-files.js';
 import { Scratch } from '../../helpers/served.js';
 import { writeSharpWhisper } from '../../helpers/sharp-whisper.js';
 
@@ -305,10 +306,11 @@ describe('the store', () => {
 
 	test('drops them with their model', async () => {
 		const { store } = arrange();
+		const files = new Int8Files(path.join(scratch.path, 'models'));
 		const other = path.join(scratch.path, 'other.bin');
 		copyFileSync(sharp, other);
 		const [{ path: file }] = [await store.weightsOf(source), await store.weightsOf(other)];
-		await store.remove([store.nameOf(source), store.nameOf(path.join(scratch.path, 'unheard-of.bin'))]);
+		await files.remove([files.nameOf(source), files.nameOf(path.join(scratch.path, 'unheard-of.bin'))]);
 		expect(existsSync(file)).toBe(false);
 		expect(names()).toHaveLength(1);
 	});

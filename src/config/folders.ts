@@ -1,0 +1,41 @@
+/** Where Earshot keeps what it writes. */
+
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+export interface Folders {
+	/** Models. */
+	readonly data: string;
+	/** models.yaml. */
+	readonly config: string;
+	/** What other runs of Earshot may use again and anybody may delete. */
+	readonly cache: string;
+}
+
+/** Where Earshot keeps its things: as the XDG variables say, else where the system has such. */
+export function ownFolders(
+	platform: string = process.platform,
+	env: NodeJS.ProcessEnv = process.env,
+	home: string = homedir(),
+): Folders {
+	const { isAbsolute, join } = platform === 'win32' ? path.win32 : path.posix;
+	const folder = (variable: string, ...otherwise: string[]): string => {
+		const set = env[variable];
+		return set !== undefined && isAbsolute(set) ? set : join(...otherwise);
+	};
+	if (platform === 'win32') {
+		const local = folder('LOCALAPPDATA', home, 'AppData', 'Local');
+		return {
+			data: join(folder('XDG_DATA_HOME', local), 'earshot'),
+			config: join(folder('XDG_CONFIG_HOME', folder('APPDATA', home, 'AppData', 'Roaming')), 'earshot'),
+			cache: join(folder('XDG_CACHE_HOME', local), 'earshot', 'cache'),
+		};
+	}
+	return {
+		data: join(folder('XDG_DATA_HOME', home, '.local', 'share'), 'earshot'),
+		config: join(folder('XDG_CONFIG_HOME', home, '.config'), 'earshot'),
+		cache: join(folder('XDG_CACHE_HOME', home, '.cache'), 'earshot'),
+	};
+}
+
+export const cacheFolder = (): string => ownFolders().cache;

@@ -1,0 +1,57 @@
+/** Flags over the environment over models.yaml over defaults. */
+
+import { EarshotError } from '../errors.js';
+import { type Config, type SettingName, settingNames, settings, type Value, variableOf } from './settings.js';
+import { Expectation } from './values.js';
+
+export interface Source {
+	/** Value by setting, as text. */
+	readonly values: Partial<Record<SettingName, string>>;
+	/** For messages: how the user would name the setting there. */
+	readonly nameOf: (name: SettingName) => string;
+}
+
+/** First source that has a value wins. Throws `config_invalid` naming source and setting. Pure. */
+export function resolveConfig(sources: readonly Source[]): Config {
+	const resolved = Object.fromEntries(settingNames.map((name) => [name, resolve(name, sources)]));
+	return Object.freeze(resolved) as unknown as Config;
+}
+
+function resolve(name: SettingName, sources: readonly Source[]): Value {
+	for (const { values, nameOf } of sources) {
+		const text = values[name];
+		if (text === undefined) continue;
+		try {
+			return settings[name].parse(text);
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw new EarshotError(
+				'config_invalid',
+				`Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``,
+				{
+					param: nameOf(name),
+				},
+			);
+		}
+	}
+	return settings[name].default;
+}
+
+/** What EARSHOT_* variables say. An empty variable is as good as none. */
+export function environmentSource(env: NodeJS.ProcessEnv = process.env): Source {
+	const values: Partial<Record<SettingName, string>> = {};
+	for (const name of settingNames) {
+		const text = env[variableOf(name)];
+		if (text !== undefined && text !== '') values[name] = text;
+	}
+	return { values, nameOf: variableOf };
+}
+
+export function flagSource(values: Partial<Record<SettingName, string>>): Source {
+	return { values, nameOf: (name) => `--${settings[name].flag}` };
+}
+
+/** Clips at once: as set, else one per thread. */
+export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
+	return lanes === 0 ? numThreads : lanes;
+}

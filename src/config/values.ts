@@ -1,0 +1,57 @@
+/** What the value of a setting may be: parsers that throw what was expected. Pure. */
+
+/** What a value should have been; its message ends a sentence. */
+export class Expectation extends Error {}
+
+export function wholeNumber(low: number, high: number): (text: string) => number {
+	return (text) => {
+		const value = Number(text);
+		if (text.trim() === '' || !Number.isInteger(value) || value < low || value > high) {
+			throw new Expectation(`a whole number from ${low} to ${high}`);
+		}
+		return value;
+	};
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
+	return (text) => {
+		const found = values.find((value) => value === text);
+		if (found === undefined) throw new Expectation(`one of ${values.join(', ')}`);
+		return found;
+	};
+}
+
+export function truth(text: string): boolean {
+	if (/^(1|true|yes|on)$/i.test(text)) return true;
+	if (/^(0|false|no|off)$/i.test(text)) return false;
+	throw new Expectation('true or false');
+}
+
+export function httpUrl(text: string): string {
+	if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
+	throw new Expectation('an http or https URL');
+}
+
+const millisecondsOf: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** As Ollama and speaches have it: seconds or a figure with its unit, 0 = at once; `never`, or anything below 0,
+ * is Infinity. Throws Expectation. */
+export function keepAlive(text: string): number {
+	if (text === 'never') return Infinity;
+	const [, sign, figure, unit = 's'] = /^(-?)(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? [];
+	const ms = Number(figure) * (millisecondsOf[unit] ?? Number.NaN);
+	if (sign === '-' && ms > 0) return Infinity;
+	// What a timer can count.
+	if (ms <= maxTimerMs) return ms;
+	throw new Expectation('seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never');
+}
+
+export const list = (text: string): readonly string[] =>
+	text
+		.split(',')
+		.map((item) => item.trim())
+		.filter((item) => item !== '');
+export const word = (text: string): string => text;
+
+/** Node's timers hold 31 bits; 24 days. */
+export const maxTimerMs = 2 ** 31 - 1;
