@@ -3,6 +3,7 @@
 import { access, constants } from 'node:fs/promises';
 import { systemClock } from './clock.js';
 import { hostEnvironment } from './config/environment.js';
+import { lanesOf } from './config/resolve.js';
 import { type SettingName, settingNames } from './config/settings.js';
 import { EarshotError, expected } from './errors.js';
 import type { ModelEntry } from './models/entry.js';
@@ -111,7 +112,7 @@ async function inHost(entry: ModelEntry, settings: HostSettings): Promise<OpenMo
 		entry,
 		settings,
 		script: runnerScript,
-		env: hostEnvironment(settings.lanes),
+		env: hostEnvironment(lanesOf(settings)),
 		clock: systemClock,
 		maxRssBytes: 0,
 	});

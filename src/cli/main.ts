@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
+import { namesOf, type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { packageRoot } from '../paths.js';
@@ -54,20 +54,8 @@ function splitAddress(address: string): Flags {
 	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
-const modelSettings = [
-	'modelDir',
-	'config',
-	'numThreads',
-	'lanes',
-	'maxAudioSeconds',
-	'sherpaDir',
-	'vadModel',
-	'gpu',
-	'gpuDevice',
-	'autoPull',
-	'mirror',
-	'catalog',
-] as const satisfies readonly SettingName[];
+/** What a command that runs models takes, having none of its own to serve them. */
+const modelSettings = namesOf('store', 'fetch', 'model');
 
 function program(): Command {
 	const earshot = new Command('earshot')
@@ -105,7 +93,7 @@ function program(): Command {
 			.option('--prompt <TEXT>', 'text that precedes the recording, for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
 			.option('--words', 'with verbose_json: times of words too'),
-		modelSettings,
+		[...modelSettings, 'autoPull'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
 		const { transcribeFiles } = await import('./commands/transcribe.js');
 		await transcribeFiles(files, {
@@ -134,7 +122,7 @@ function program(): Command {
 	return earshot;
 }
 
-const storeSettings = ['modelDir', 'config', 'catalog'] as const satisfies readonly SettingName[];
+const storeSettings = namesOf('store');
 
 /** What there is to fetch, and what is here. */
 function addModelCommands(earshot: Command): void {
@@ -152,7 +140,7 @@ function addModelCommands(earshot: Command): void {
 	command('show <model>', 'tell everything about one model').action(
 		async (id: string, options: Record<string, unknown>) => (await browse()).showModel(id, flagsOf(options)),
 	);
-	command('pull <model...>', 'fetch models and serve them', [...storeSettings, 'mirror'])
+	command('pull <model...>', 'fetch models and serve them', namesOf('store', 'fetch'))
 		.option('--accept-license', 'accept the licence of the model, where it is not an open-source one')
 		.option('--repin', 'take files that are not what came the first time')
 		.option('--alias <NAMES>', 'comma-separated further names for it')

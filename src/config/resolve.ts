@@ -1,7 +1,17 @@
 /** Flags over the environment over models.yaml over defaults. */
 
 import { EarshotError } from '../errors.js';
-import { type Config, type SettingName, settingNames, settings, type Value, variableOf } from './settings.js';
+import {
+	type Config,
+	fileKeyOf,
+	type ModelOptionName,
+	modelOptionNames,
+	type SettingName,
+	settingNames,
+	settings,
+	type Value,
+	variableOf,
+} from './settings.js';
 import { Expectation } from './values.js';
 
 export interface Source {
@@ -54,4 +64,19 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Source
 /** Clips at once: as set, else one per thread. */
 export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
 	return lanes === 0 ? numThreads : lanes;
+}
+
+/** How one model is run: what its entry says, else the setting. */
+export type ModelOptions = Pick<Config, ModelOptionName>;
+
+/** `entry`: checked when models.yaml was read. Throws Expectation. Pure. */
+export function modelOptions(
+	entry: Readonly<Record<string, string | number | boolean>>,
+	config: ModelOptions,
+): ModelOptions {
+	const resolved = modelOptionNames.map((name) => {
+		const own = entry[fileKeyOf(name)];
+		return [name, own === undefined ? config[name] : settings[name].parse(String(own))];
+	});
+	return Object.fromEntries(resolved) as ModelOptions;
 }

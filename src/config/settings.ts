@@ -6,56 +6,9 @@
 
 import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
-import { type LogLevel, logLevels } from '../log.js';
+import { logLevels } from '../log.js';
 import { ownFolders } from './folders.js';
-import { httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word } from './values.js';
-
-export interface Config {
-	readonly host: string;
-	readonly port: number;
-	readonly numThreads: number;
-	readonly lanes: number;
-	readonly modelDir: string;
-	readonly config: string;
-	/** '' = the file's `default_model`, else the first model of the file, else the demo. */
-	readonly defaultModel: string;
-	readonly apiKeys: readonly string[];
-	/** Ids of models that are loaded at the start; none = the default model, `none` = none at all. */
-	readonly preload: readonly string[];
-	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
-	readonly keepAliveMs: number;
-	/** Memory that all models together may take; 0 = no bound. */
-	readonly memoryBudgetMb: number;
-	/** Memory that the process of one model may take before another one takes its place; 0 = a bound of its own. */
-	readonly maxHostMemoryMb: number;
-	readonly maxUploadMb: number;
-	readonly maxAudioSeconds: number;
-	readonly maxUploadsMb: number;
-	readonly maxQueueSeconds: number;
-	/** 0 = as long as it takes. */
-	readonly maxRequestSeconds: number;
-	readonly allowedHosts: readonly string[];
-	readonly allowedOrigins: readonly string[];
-	/** '' = the vendored or installed package. */
-	readonly sherpaDir: string;
-	/** '' = the bundled Silero. */
-	readonly vadModel: string;
-	readonly gpu: boolean;
-	readonly gpuDevice: number;
-	/** What encodes for Whisper models. */
-	readonly encoder: EncoderName;
-	/** How whisper.cpp's decoder keeps its weights. */
-	readonly decoderWeights: DecoderWeights;
-	/** How much of its window Whisper's encoder hears. */
-	readonly audioContext: AudioContext;
-	readonly logLevel: LogLevel;
-	/** Whether a configured model is fetched when it is first asked for. */
-	readonly autoPull: boolean;
-	/** '' = models come from where they are published. */
-	readonly mirror: string;
-	/** '' = the built-in catalog alone. */
-	readonly catalog: string;
-}
+import { httpUrl, keepAlive, list, numberFrom, oneOf, truth, wholeNumber, word } from './values.js';
 
 export const audioContexts = ['auto', 'full'] as const;
 export type AudioContext = (typeof audioContexts)[number];
@@ -68,7 +21,16 @@ export type DecoderWeights = (typeof decoderWeights)[number];
 
 export type Value = string | number | boolean | readonly string[];
 
+/**
+ * Who has a use for it, and so which commands take its flag. `server`: serving requests. `model`: running a model.
+ * `store`: what is on this machine. `fetch`: getting more.
+ */
+export type Scope = 'server' | 'model' | 'store' | 'fetch';
+
 export interface Setting<T extends Value = Value> {
+	readonly scope: Scope;
+	/** Of a Whisper model: an entry of models.yaml may say otherwise for itself, under the same key in its `options`. */
+	readonly perModel?: boolean;
 	/** `--flag VALUE`; a boolean takes no value. */
 	readonly flag: string;
 	readonly valueName: string;
@@ -93,8 +55,16 @@ function machineBytes(): number {
 }
 
 export const settings = {
-	host: { flag: 'host', valueName: 'HOST', help: 'address to listen on', default: '127.0.0.1', parse: word },
+	host: {
+		scope: 'server',
+		flag: 'host',
+		valueName: 'HOST',
+		help: 'address to listen on',
+		default: '127.0.0.1',
+		parse: word,
+	},
 	port: {
+		scope: 'server',
 		flag: 'port',
 		valueName: 'PORT',
 		help: 'port to listen on; 0 = any free one',
@@ -102,6 +72,7 @@ export const settings = {
 		parse: wholeNumber(0, 65_535),
 	},
 	numThreads: {
+		scope: 'model',
 		flag: 'num-threads',
 		valueName: 'N',
 		help: 'threads that recognition may use',
@@ -110,6 +81,7 @@ export const settings = {
 		parse: wholeNumber(1, 1024),
 	},
 	lanes: {
+		scope: 'model',
 		flag: 'lanes',
 		valueName: 'N',
 		help: 'clips recognised at once by each model; 0 = one per thread',
@@ -117,6 +89,7 @@ export const settings = {
 		parse: wholeNumber(0, 1024),
 	},
 	modelDir: {
+		scope: 'store',
 		flag: 'model-dir',
 		valueName: 'DIR',
 		help: 'folder of the models',
@@ -125,6 +98,7 @@ export const settings = {
 		parse: (text) => path.resolve(text),
 	},
 	config: {
+		scope: 'store',
 		flag: 'config',
 		valueName: 'FILE',
 		help: 'the models.yaml that says what this machine serves',
@@ -134,6 +108,7 @@ export const settings = {
 		notInFile: true,
 	},
 	defaultModel: {
+		scope: 'server',
 		flag: 'default-model',
 		valueName: 'ID',
 		help: 'model for requests that name none',
@@ -142,6 +117,7 @@ export const settings = {
 		parse: word,
 	},
 	apiKeys: {
+		scope: 'server',
 		flag: 'api-keys',
 		valueName: 'KEYS',
 		help: 'comma-separated keys, one of which every request must bear',
@@ -150,6 +126,7 @@ export const settings = {
 		parse: list,
 	},
 	preload: {
+		scope: 'server',
 		flag: 'preload',
 		valueName: 'IDS',
 		help: 'comma-separated models to load at the start; none = none',
@@ -158,6 +135,7 @@ export const settings = {
 		parse: list,
 	},
 	keepAliveMs: {
+		scope: 'server',
 		flag: 'keep-alive',
 		valueName: 'TIME',
 		help: 'how long a model stays in memory without work: seconds, or as in 10m; 0 = not at all, -1 = for ever',
@@ -166,6 +144,7 @@ export const settings = {
 		parse: keepAlive,
 	},
 	memoryBudgetMb: {
+		scope: 'server',
 		flag: 'memory-budget-mb',
 		valueName: 'MB',
 		help: 'memory that all loaded models together may take, in MiB; 0 = no bound',
@@ -174,6 +153,7 @@ export const settings = {
 		parse: wholeNumber(0, 2 ** 30),
 	},
 	maxHostMemoryMb: {
+		scope: 'server',
 		flag: 'max-host-memory-mb',
 		valueName: 'MB',
 		help: "memory at which a model's process is replaced by a fresh one, in MiB, without losing a request",
@@ -182,6 +162,7 @@ export const settings = {
 		parse: wholeNumber(0, 2 ** 30),
 	},
 	maxUploadMb: {
+		scope: 'server',
 		flag: 'max-upload-mb',
 		valueName: 'MB',
 		help: 'largest upload accepted, in MiB',
@@ -189,6 +170,7 @@ export const settings = {
 		parse: wholeNumber(1, 1_048_576),
 	},
 	maxAudioSeconds: {
+		scope: 'model',
 		flag: 'max-audio-seconds',
 		valueName: 'S',
 		help: 'longest recording accepted, in seconds',
@@ -196,6 +178,7 @@ export const settings = {
 		parse: wholeNumber(1, 604_800),
 	},
 	maxUploadsMb: {
+		scope: 'server',
 		flag: 'max-uploads-mb',
 		valueName: 'MB',
 		help: 'uploads being worked on, all together in MiB; over it 429, but never for one alone',
@@ -203,6 +186,7 @@ export const settings = {
 		parse: wholeNumber(1, 1_048_576),
 	},
 	maxQueueSeconds: {
+		scope: 'server',
 		flag: 'max-queue-seconds',
 		valueName: 'S',
 		help: 'audio that a model may have to hear before a recording, in seconds; over it 429',
@@ -210,6 +194,7 @@ export const settings = {
 		parse: wholeNumber(1, 604_800),
 	},
 	maxRequestSeconds: {
+		scope: 'server',
 		flag: 'max-request-seconds',
 		valueName: 'S',
 		help: 'longest that a request to transcribe may take, in seconds; over it 504; 0 = no limit',
@@ -217,6 +202,7 @@ export const settings = {
 		parse: wholeNumber(0, 604_800),
 	},
 	allowedHosts: {
+		scope: 'server',
 		flag: 'allowed-hosts',
 		valueName: 'NAMES',
 		help: 'further names that clients may reach the server by',
@@ -225,6 +211,7 @@ export const settings = {
 		parse: list,
 	},
 	allowedOrigins: {
+		scope: 'server',
 		flag: 'allowed-origins',
 		valueName: 'ORIGINS',
 		help: 'web origins whose pages may call the server; * = any',
@@ -233,6 +220,7 @@ export const settings = {
 		parse: list,
 	},
 	sherpaDir: {
+		scope: 'model',
 		flag: 'sherpa-dir',
 		valueName: 'DIR',
 		help: 'folder of a sherpa-onnx build of your own (1.13.8)',
@@ -241,6 +229,7 @@ export const settings = {
 		parse: (text) => path.resolve(text),
 	},
 	vadModel: {
+		scope: 'model',
 		flag: 'vad-model',
 		valueName: 'FILE',
 		help: 'ONNX file that finds speech, in the shape of Silero VAD',
@@ -249,14 +238,24 @@ export const settings = {
 		parse: (text) => path.resolve(text),
 	},
 	gpu: {
+		scope: 'model',
 		flag: 'gpu',
 		valueName: 'BOOL',
 		help: 'use a GPU where the build has one',
 		default: true,
 		parse: truth,
 	},
-	gpuDevice: { flag: 'gpu-device', valueName: 'N', help: 'which GPU', default: 0, parse: wholeNumber(0, 64) },
+	gpuDevice: {
+		scope: 'model',
+		flag: 'gpu-device',
+		valueName: 'N',
+		help: 'which GPU',
+		default: 0,
+		parse: wholeNumber(0, 64),
+	},
 	encoder: {
+		scope: 'model',
+		perModel: true,
 		flag: 'encoder',
 		valueName: 'NAME',
 		help: `what encodes for Whisper models: ${encoderNames.join(', ')}`,
@@ -265,6 +264,8 @@ export const settings = {
 		parse: oneOf(encoderNames),
 	},
 	decoderWeights: {
+		scope: 'model',
+		perModel: true,
 		flag: 'decoder-weights',
 		valueName: 'TYPE',
 		help: "a Whisper decoder's weights: as-is = those of the file; q8_0 = half of f16's memory, and faster, on a processor",
@@ -272,13 +273,45 @@ export const settings = {
 		parse: oneOf(decoderWeights),
 	},
 	audioContext: {
+		scope: 'model',
+		perModel: true,
 		flag: 'audio-context',
 		valueName: 'NAME',
 		help: "what Whisper's encoder hears: auto = the clip and some silence; full = 30 s, always",
 		default: 'auto',
 		parse: oneOf(audioContexts),
 	},
+	beamSize: {
+		scope: 'model',
+		perModel: true,
+		flag: 'beam-size',
+		valueName: 'N',
+		help: 'candidates of beam search in Whisper models; 1 = greedy',
+		default: 1,
+		parse: wholeNumber(1, 8),
+	},
+	temperatureIncrement: {
+		scope: 'model',
+		perModel: true,
+		flag: 'temperature-increment',
+		valueName: 'T',
+		help: 'step by which a Whisper model raises the temperature to try a clip again; 0 = no second try',
+		default: 0.2,
+		parse: numberFrom(0, 1),
+	},
+	suppressNonSpeech: {
+		scope: 'model',
+		perModel: true,
+		flag: 'suppress-non-speech',
+		valueName: 'BOOL',
+		help: 'whether Whisper models never write brackets, notes and the like',
+		default: false,
+		defaultText: 'no',
+		parse: truth,
+		isSwitch: true,
+	},
 	logLevel: {
+		scope: 'server',
 		flag: 'log-level',
 		valueName: 'LEVEL',
 		help: `one of ${logLevels.join(', ')}`,
@@ -286,6 +319,7 @@ export const settings = {
 		parse: oneOf(logLevels),
 	},
 	autoPull: {
+		scope: 'server',
 		flag: 'auto-pull',
 		valueName: 'BOOL',
 		help: 'fetch a model of models.yaml when it is first asked for',
@@ -295,6 +329,7 @@ export const settings = {
 		isSwitch: true,
 	},
 	mirror: {
+		scope: 'fetch',
 		flag: 'mirror',
 		valueName: 'URL',
 		help: 'fetch https://HOST/PATH from URL/HOST/PATH',
@@ -303,6 +338,7 @@ export const settings = {
 		parse: httpUrl,
 	},
 	catalog: {
+		scope: 'store',
 		flag: 'catalog',
 		valueName: 'FILE',
 		help: 'JSON file of further models that can be pulled',
@@ -310,9 +346,13 @@ export const settings = {
 		defaultText: 'the built-in catalog alone',
 		parse: (text) => path.resolve(text),
 	},
-} as const satisfies { [K in keyof Config]: Setting<Config[K]> };
+} as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof settings;
+
+/** The value of every setting. */
+export type Config = { readonly [K in SettingName]: ReturnType<(typeof settings)[K]['parse']> };
+
 export const settingNames = Object.keys(settings) as readonly SettingName[];
 
 /** `numThreads` → `EARSHOT_NUM_THREADS`. */
@@ -324,3 +364,24 @@ export function variableOf(name: SettingName): string {
 export function fileKeyOf(name: SettingName): string {
 	return settings[name].flag.replaceAll('-', '_');
 }
+
+/** Names of the settings of some scopes. */
+export type NamesOf<S extends Scope> = {
+	[K in SettingName]: (typeof settings)[K]['scope'] extends S ? K : never;
+}[SettingName];
+
+/** In the order of the table. */
+export function namesOf<S extends Scope>(...scopes: readonly S[]): readonly NamesOf<S>[] {
+	return settingNames.filter((name): name is NamesOf<S> =>
+		(scopes as readonly Scope[]).includes(settings[name].scope),
+	);
+}
+
+/** Settings that an entry of models.yaml may have as options of its own. */
+export type ModelOptionName = {
+	[K in SettingName]: (typeof settings)[K] extends { readonly perModel: true } ? K : never;
+}[SettingName];
+
+export const modelOptionNames: readonly ModelOptionName[] = settingNames.filter(
+	(name): name is ModelOptionName => 'perModel' in settings[name],
+);

@@ -6,6 +6,7 @@ import { finished } from '../../src/speech/assemble.js';
 import { audioPath, filesOf, loudnessDetector, modelFixture } from '../helpers/fixtures.js';
 import { plainTranscription } from '../helpers/options.js';
 import { Scratch } from '../helpers/served.js';
+import { runnerSettings } from '../helpers/settings.js';
 
 const options = { ...plainTranscription, language: 'en' };
 
@@ -21,19 +22,10 @@ function load(name: string, sherpaDir: string) {
 		ownedBy: 'test',
 		demo: false,
 	} as unknown as ModelEntry;
-	return loadModel(entry, {
-		numThreads: 1,
-		lanes: 1,
-		maxAudioSeconds: 100,
-		modelDir: sherpaDir,
-		sherpaDir,
-		vadModel: loudnessDetector,
-		useGpu: false,
-		gpuDevice: 0,
-		encoder: 'auto',
-		decoderWeights: 'as-is',
-		audioContext: 'auto',
-	});
+	return loadModel(
+		entry,
+		runnerSettings({ maxAudioSeconds: 100, modelDir: sherpaDir, sherpaDir, vadModel: loudnessDetector }),
+	);
 }
 
 describe('on a machine without sherpa-onnx', () => {

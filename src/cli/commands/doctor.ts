@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { addon, addonChoice, gpuPackages } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
+import { modelOptions } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { type Choice, encoderFor } from '../../engines/whisper/encoder.js';
 import { asEarshotError } from '../../errors.js';
@@ -11,7 +12,6 @@ import type { ModelEntry } from '../../models/entry.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { whatToServe } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
-import { encoderOption } from '../../runner/child/load-model.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
@@ -128,7 +128,7 @@ const encoderTitles: Record<Choice['encoder'], string> = {
 function encoderOf(entry: ModelEntry, config: Config): string {
 	if (entry.type !== 'whisper_cpp') return '';
 	const { encoder, reason } = encoderFor({
-		wanted: encoderOption(entry, config.encoder),
+		wanted: modelOptions(entry.options, config).encoder,
 		path: entry.files.model ?? '',
 		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
 		useGpu: config.gpu,

@@ -2,7 +2,7 @@
 
 import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
-import type { AudioContext, DecoderWeights, EncoderName } from '../../config/settings.js';
+import type { ModelOptions } from '../../config/resolve.js';
 import { EarshotError } from '../../errors.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { Capabilities, ModelFacts } from '../../speech/model-info.js';
@@ -12,7 +12,7 @@ import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js
 import { contextFor, missesSound } from './audio-context.js';
 import { type EncoderSettings, loadWithEncoder } from './encoder.js';
 
-export interface WhisperSettings {
+export interface WhisperSettings extends ModelOptions {
 	readonly id: string;
 	readonly path: string;
 	readonly lanes: number;
@@ -20,24 +20,12 @@ export interface WhisperSettings {
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
 	readonly gpuDevice: number;
-	/** Candidates of beam search; 1 = greedy. */
-	readonly beamSize: number;
-	/** Step of the temperature ladder; 0 = no second try. */
-	readonly temperatureIncrement: number;
-	/** Never say brackets, notes and the like. */
-	readonly suppressNonSpeech: boolean;
 	/** Ids of text tokens that are never said. */
 	readonly suppress: readonly number[];
 	/** Layer and head in turn; empty = OpenAI's for the shapes of its own models. */
 	readonly alignmentHeads: readonly number[];
-	/** `auto`: ONNX Runtime on a processor, ggml on a GPU. */
-	readonly encoder: EncoderName;
-	/** `q8_0`: where they are f16 or f32, and not on a GPU. */
-	readonly decoderWeights: DecoderWeights;
 	/** For `onnx-int8`. */
 	readonly int8Weights: EncoderSettings['int8Weights'];
-	/** `auto`: as much as the clip needs. */
-	readonly audioContext: AudioContext;
 	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
 	readonly libraryDir: string | undefined;
 }

@@ -3,7 +3,13 @@
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import type { Source } from '../../config/resolve.js';
-import { fileKeyOf, type SettingName, settingNames, settings } from '../../config/settings.js';
+import {
+	fileKeyOf,
+	modelOptionNames,
+	type SettingName,
+	settingNames,
+	settings,
+} from '../../config/settings.js';
 import { Expectation, keepAlive } from '../../config/values.js';
 import { EarshotError } from '../../errors.js';
 import { isInnerPath } from '../catalog/schema.js';
@@ -43,17 +49,15 @@ export const emptyRegistry: Registry = {
 	warnings: [],
 };
 
-/** Options of whisper_cpp entries, in the form of a family's. */
-const whisperOptions: Readonly<Record<string, OptionRule>> = {
-	beam_size: { field: '', kind: 'integer' },
-	temperature_increment: { field: '', kind: 'number' },
-	suppress_non_speech: { field: '', kind: 'boolean' },
+/** Options of whisper_cpp entries: settings that can be said of one model, and what is the model file's own. */
+const whisperOptions: Readonly<Record<string, EntryOption>> = {
+	...Object.fromEntries(modelOptionNames.map((name) => [fileKeyOf(name), { parse: settings[name].parse }])),
 	suppress_tokens: { field: '', kind: 'string' },
 	alignment_heads: { field: '', kind: 'string' },
-	encoder: { field: '', kind: 'string' },
-	decoder_weights: { field: '', kind: 'string' },
-	audio_context: { field: '', kind: 'string' },
 };
+
+/** A rule of the model's type, or the parser of the setting of the same name. */
+type EntryOption = OptionRule | { readonly parse: (text: string) => unknown };
 
 /** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */
 export function parseRegistry(text: string, file: string, modelDir: string): Registry {
@@ -197,12 +201,8 @@ class Reader {
 
 	#keepAlive(pair: Pair | undefined): Pick<ModelEntry, 'keepAliveMs'> {
 		if (pair === undefined) return {};
-		try {
-			return { keepAliveMs: keepAlive(this.settingText(pair.value, pair.field)) };
-		} catch (thrown) {
-			if (!(thrown instanceof Expectation)) throw thrown;
-			throw this.refuse(pair.value, pair.field, thrown.message);
-		}
+		const { value, field } = pair;
+		return { keepAliveMs: this.#expecting(value, field, () => keepAlive(this.settingText(value, field))) };
 	}
 
 	#download({ value, field }: Pair, dir: string): EntryDownload {
@@ -226,7 +226,7 @@ class Reader {
 		type: string,
 		node: Node | null,
 		field: string,
-	): Pick<Family, 'files' | 'optionalFiles' | 'options'> {
+	): Pick<Family, 'files' | 'optionalFiles'> & { readonly options?: Readonly<Record<string, EntryOption>> } {
 		if (isSherpaType(type)) return familyOf(type);
 		if (type === parakeetType) return { files: { model: '' } };
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
@@ -258,7 +258,7 @@ class Reader {
 	#options(
 		node: Node | null,
 		field: string,
-		rules: Readonly<Record<string, OptionRule>>,
+		rules: Readonly<Record<string, EntryOption>>,
 		dir: string,
 	): Record<string, string | number | boolean> {
 		const options: Record<string, string | number | boolean> = {};
@@ -276,7 +276,9 @@ class Reader {
 		return options;
 	}
 
-	#option(node: Node | null, field: string, { kind }: OptionRule, dir: string): string | number | boolean {
+	#option(node: Node | null, field: string, rule: EntryOption, dir: string): string | number | boolean {
+		if ('parse' in rule) return this.#setting(node, field, rule.parse);
+		const { kind } = rule;
 		if (kind === 'files') {
 			const files = isScalar(node) ? [this.text(node, field)] : (this.texts(node, field) ?? []);
 			return files.map((file) => path.resolve(dir, file)).join(',');
@@ -287,6 +289,25 @@ class Reader {
 		if (kind === 'number' && typeof value === 'number') return value;
 		if (kind === 'string' && typeof value === 'string') return value;
 		throw this.refuse(node, field, kind === 'integer' ? 'a whole number' : `a ${kind}`);
+	}
+
+	/** As it stands in the file, once it is known to be right. */
+	#setting(node: Node | null, field: string, parse: (text: string) => unknown): string | number | boolean {
+		const value: unknown = isScalar(node) ? node.value : undefined;
+		if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+			throw this.refuse(node, field, 'a single value');
+		this.#expecting(node, field, () => parse(String(value)));
+		return value;
+	}
+
+	/** A value that is not as expected is refused at its line. */
+	#expecting<T>(node: Node | null, field: string, parse: () => T): T {
+		try {
+			return parse();
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw this.refuse(node, field, thrown.message);
+		}
 	}
 
 	text(node: Node | null, field: string): string {

@@ -5,7 +5,7 @@ import { addon } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
 import { decoder } from '../../audio/decode.js';
 import { everythingIsSpeech, speechFinder } from '../../audio/vad.js';
-import { audioContexts, decoderWeights, type EncoderName, encoderNames } from '../../config/settings.js';
+import { lanesOf, modelOptions } from '../../config/resolve.js';
 import type { Engine } from '../../engines/engine.js';
 import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
@@ -13,6 +13,7 @@ import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
 import { EarshotError } from '../../errors.js';
 import type { ModelEntry } from '../../models/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
+import { sileroPath } from '../../paths.js';
 import type { PipelineParts } from '../../pipeline/parts.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import type { HostSettings } from '../settings.js';
@@ -34,7 +35,7 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 	const finder =
 		library === undefined
 			? everythingIsSpeech
-			: speechFinder({ libraryDir: library, modelPath: settings.vadModel });
+			: speechFinder({ libraryDir: library, modelPath: settings.vadModel || sileroPath });
 	return {
 		parts: {
 			facts: engine.facts,
@@ -53,7 +54,9 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 
 /** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
 function libraryFor({ type }: ModelEntry, { sherpaDir }: HostSettings): string | undefined {
-	return isSherpaType(type) ? findSherpaLibrary(sherpaDir) : sherpaLibraryIfAny(sherpaDir);
+	return isSherpaType(type)
+		? findSherpaLibrary(sherpaDir || undefined)
+		: sherpaLibraryIfAny(sherpaDir || undefined);
 }
 
 /** Before the libraries look: they say it badly, or end the process. */
@@ -76,24 +79,19 @@ function loadEngine(
 	const ggml = {
 		id: entry.id,
 		path: entry.files.model ?? '',
-		lanes: settings.lanes,
+		lanes: lanesOf(settings),
 		maxThreads: settings.numThreads,
-		useGpu: settings.useGpu,
+		useGpu: settings.gpu,
 		gpuDevice: settings.gpuDevice,
 	};
 	if (entry.type === 'parakeet_cpp') return loadParakeet(ggml);
 	if (entry.type === 'whisper_cpp') {
 		return loadWhisper({
 			...ggml,
-			beamSize: numberOption(entry, 'beam_size', 1),
-			temperatureIncrement: numberOption(entry, 'temperature_increment', 0.2),
-			suppressNonSpeech: entry.options.suppress_non_speech === true,
+			...modelOptions(entry.options, settings),
 			suppress: numbersOption(entry, 'suppress_tokens', 1),
 			alignmentHeads: numbersOption(entry, 'alignment_heads', 2),
-			encoder: encoderOption(entry, settings.encoder),
-			decoderWeights: namedOption(entry, 'decoder_weights', decoderWeights, settings.decoderWeights),
 			int8Weights: (file, again) => new Int8Store(settings.modelDir).weightsOf(file, again),
-			audioContext: namedOption(entry, 'audio_context', audioContexts, settings.audioContext),
 			libraryDir,
 		});
 	}
@@ -104,28 +102,8 @@ function loadEngine(
 		options: entry.options,
 		languages: entry.languages,
 		libraryDir: libraryDir ?? '',
-		lanes: settings.lanes,
+		lanes: lanesOf(settings),
 	});
-}
-
-/** What the entry says, else the setting. Throws `model_load_failed`. */
-export function encoderOption(entry: ModelEntry, otherwise: EncoderName): EncoderName {
-	return namedOption(entry, 'encoder', encoderNames, otherwise);
-}
-
-function namedOption<T extends string>(
-	{ id, options }: ModelEntry,
-	name: string,
-	names: readonly T[],
-	otherwise: T,
-): T {
-	const value = options[name] ?? otherwise;
-	const found = names.find((each) => each === value);
-	if (found !== undefined) return found;
-	throw new EarshotError(
-		'model_load_failed',
-		`Expected \`${name}\` of the model \`${id}\` to be one of ${names.join(', ')}, got \`${String(value)}\``,
-	);
 }
 
 /** Numbers of a text like `2.2 3.0` (`size` 2: in pairs) or `11 13` (1). */
@@ -140,10 +118,4 @@ function numbersOption({ id, options }: ModelEntry, name: string, size: 1 | 2): 
 		);
 	}
 	return groups.flat();
-}
-
-/** The registry has checked the kinds already. */
-function numberOption(entry: ModelEntry, name: string, otherwise: number): number {
-	const value = entry.options[name];
-	return typeof value === 'number' ? value : otherwise;
 }

@@ -9,6 +9,7 @@ import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { gone, isAlive, patient } from '../../helpers/processes.js';
+import { runnerSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
 const never = new AbortController().signal;
@@ -83,19 +84,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 	const clock = new FakeClock();
 	const pool = new HostPool({
 		models,
-		settings: {
-			numThreads: 1,
-			lanes: 1,
-			maxAudioSeconds: 1,
-			modelDir: '',
-			sherpaDir: undefined,
-			vadModel: '',
-			useGpu: false,
-			gpuDevice: 0,
-			encoder: 'auto',
-			decoderWeights: 'as-is',
-			audioContext: 'auto',
-		},
+		settings: runnerSettings({ maxAudioSeconds: 1, modelDir: '' }),
 		script,
 		env: {},
 		clock,

@@ -9,6 +9,7 @@ import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { gone, isAlive, patient } from '../../helpers/processes.js';
+import { runnerSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
 
@@ -35,19 +36,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 			ownedBy: 'test',
 			demo: false,
 		},
-		settings: {
-			numThreads: 1,
-			lanes: 1,
-			maxAudioSeconds: 1,
-			modelDir: '',
-			sherpaDir: undefined,
-			vadModel: '',
-			useGpu: false,
-			gpuDevice: 0,
-			encoder: 'auto',
-			decoderWeights: 'as-is',
-			audioContext: 'auto',
-		},
+		settings: runnerSettings({ maxAudioSeconds: 1, modelDir: '' }),
 		script,
 		env: {},
 		onLog: (line) => log.push(line),
