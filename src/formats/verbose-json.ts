@@ -1,24 +1,24 @@
 import { languageName } from '../languages.js';
 import type { Segment, Transcript } from '../speech/transcript.js';
-import type { Shape } from './formats.js';
+import type { Include } from './include.js';
 
 /** OpenAI's verbose_json. Clients demand a number in every field, so what the model does not compute is
  * 0 or [], and its name stands in `not_computed`. */
-export function verboseJson(transcript: Transcript, shape: Shape): object {
+export function verboseJson(transcript: Transcript, include: Include): object {
 	const { segments } = transcript;
 	const missing = [
 		transcript.language === null && 'language',
-		shape.segments && segments.some((segment) => segment.tokens.length === 0) && 'tokens',
-		shape.segments && segments.some((segment) => segment.avgLogprob === null) && 'avg_logprob',
-		shape.segments && segments.some((segment) => segment.noSpeechProb === null) && 'no_speech_prob',
+		include.segments && segments.some((segment) => segment.tokens.length === 0) && 'tokens',
+		include.segments && segments.some((segment) => segment.avgLogprob === null) && 'avg_logprob',
+		include.segments && segments.some((segment) => segment.noSpeechProb === null) && 'no_speech_prob',
 	].filter((name) => name !== false);
 	return {
 		task: transcript.task,
 		language: verboseLanguage(transcript),
 		duration: round(transcript.duration),
 		text: transcript.text,
-		...(shape.segments && { segments: segments.map(verboseSegment) }),
-		...(shape.words && { words: segments.flatMap(verboseWords) }),
+		...(include.segments && { segments: segments.map(verboseSegment) }),
+		...(include.words && { words: segments.flatMap(verboseWords) }),
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
 		...(transcript.cuts && {

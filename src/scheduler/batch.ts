@@ -3,7 +3,7 @@
 import type { Limits } from '../engines/engine.js';
 import type { RecognizeOptions } from '../speech/options.js';
 import { secondsOf } from './fairness.js';
-import type { Line, WaitingClip } from './queue.js';
+import type { Line, WaitingClip } from './waiting.js';
 
 /**
  * A short clip that shares a batch with a much longer one waits until that is encoded, at least. Where the library does

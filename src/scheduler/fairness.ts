@@ -1,6 +1,6 @@
 /** Whose turn it is among the recordings that wait. Pure. */
 
-import type { Line, WaitingClip } from './queue.js';
+import type { Line, WaitingClip } from './waiting.js';
 
 /**
  * A recording is interactive until so much of it has been handed out: a dictation is through by then, and

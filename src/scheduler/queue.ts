@@ -1,20 +1,7 @@
 /** Waiting clips: one line per recording, and recordings take turns. Whose turn it is says turns.ts. */
 
-import type { Clip } from '../speech/clip.js';
-import type { RecognizeOptions } from '../speech/options.js';
 import { bulkCreditAfter, inTurn, secondsOf } from './fairness.js';
-
-export interface WaitingClip {
-	readonly clip: Clip;
-	readonly options: RecognizeOptions;
-}
-
-/** The clips of one recording that wait, first to be run first. */
-export interface Line<W extends WaitingClip> {
-	readonly waiting: readonly W[];
-	/** Audio seconds of the recording that were handed out before. */
-	readonly given: number;
-}
+import type { Line, WaitingClip } from './waiting.js';
 
 export class Queue<W extends WaitingClip> {
 	/** In the order of their turns: the line served last is at the end. */

@@ -11,7 +11,7 @@ import type { RecognizeOptions } from '../speech/options.js';
 import type { Stopwatch } from '../speech/timing.js';
 import { costOf, fitsBeside, pickBatch, suits } from './batch.js';
 import { isInteractive, secondsOf } from './fairness.js';
-import { type Line, Queue } from './queue.js';
+import { Queue } from './queue.js';
 import {
 	type Grant,
 	grantFor,
@@ -20,6 +20,7 @@ import {
 	type RunningBatch,
 	takesExpress,
 } from './slots.js';
+import type { Line } from './waiting.js';
 
 export interface Submission {
 	/** Any object that stands for the recording; its clips share one line. */

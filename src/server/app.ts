@@ -16,7 +16,7 @@ import { type GuardOptions, guard } from './guard.js';
 import { listResidents, loadModel, unloadModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
-import { openapi } from './routes/openapi.js';
+import { readOpenApi } from './routes/openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
 import { fixed, health } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
@@ -54,6 +54,7 @@ export function routes(
 		Partial<Pick<AppOptions, 'installer' | 'apiKeys'>>,
 ): readonly Route[] {
 	const { pool, metrics, version } = options;
+	const openapi = readOpenApi();
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },

@@ -1,7 +1,8 @@
 /** Form fields → what to do. Every rule about a transcription request is here and nowhere else. */
 
 import { EarshotError, expected } from '../errors.js';
-import { type FormatName, formatNames, formats, type Shape } from '../formats/formats.js';
+import { type FormatName, formatNames, formats } from '../formats/formats.js';
+import type { Include } from '../formats/include.js';
 import { languageCandidates } from '../languages.js';
 import { checkOptions, chunkingRanges } from '../speech/check-options.js';
 import type { ModelFacts } from '../speech/model-info.js';
@@ -49,7 +50,7 @@ export interface TranscriptionRequest {
 	readonly keywords: readonly string[];
 	readonly temperature: number;
 	readonly format: FormatName;
-	readonly shape: Shape;
+	readonly include: Include;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
 }
@@ -88,7 +89,7 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 		keywords: fields.list('keywords').map((keyword) => keyword.trim()),
 		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
 		format,
-		shape: { words, segments: !words || granularities.includes('segment'), logprobs },
+		include: { words, segments: !words || granularities.includes('segment'), logprobs },
 		stream,
 		chunking: parseChunking(fields),
 	};
@@ -103,8 +104,8 @@ export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): Tr
 			prompt: request.prompt,
 			keywords: request.keywords,
 			temperature: request.temperature,
-			words: request.shape.words,
-			logprobs: request.shape.logprobs,
+			words: request.include.words,
+			logprobs: request.include.logprobs,
 			chunking: request.chunking,
 		},
 		facts,

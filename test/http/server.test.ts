@@ -3,11 +3,13 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { Admission } from '../../src/server/admission.js';
 import { routes } from '../../src/server/app.js';
 import { fieldNames } from '../../src/server/request.js';
-import { openapi } from '../../src/server/routes/openapi.js';
+import { readOpenApi } from '../../src/server/routes/openapi.js';
+import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
 import { UploadsInFlight } from '../../src/server/upload/budget.js';
 import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
@@ -102,6 +104,8 @@ test('/ tells what this is', async () => {
 });
 
 describe('the OpenAPI document', () => {
+	const openapi = readOpenApi();
+
 	test('is served with the version of the server', async () => {
 		const { json } = await get(await arrange(), '/openapi.json');
 		expect(json).toEqual({ ...openapi, info: { ...openapi.info, version: '1.2.3' } });
@@ -129,15 +133,21 @@ describe('the OpenAPI document', () => {
 	});
 
 	test('has every field of a request, and no other', () => {
-		const { properties } = openapi.components.schemas.TranscriptionRequest;
-		expect(Object.keys(properties).sort()).toEqual(['file', ...fieldNames].sort());
+		const properties = openapi.components.schemas.TranscriptionRequest?.properties;
+		expect(Object.keys(properties ?? {}).sort()).toEqual(['file', ...fieldNames].sort());
 	});
 
-	test('points nowhere that is not there', () => {
-		const names = [...JSON.stringify(openapi).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
-			([, name]) => name,
-		);
-		expect(Object.keys(openapi.components.schemas)).toEqual(expect.arrayContaining(names));
+	test('has every response format and the header of the time limit, and no other', () => {
+		const { schemas, parameters } = openapi.components;
+		expect(schemas.TranscriptionRequest?.properties?.response_format?.enum).toEqual(formatNames);
+		expect(parameters.timeout?.name).toBe(timeoutHeader);
+	});
+
+	test.each(['schemas', 'responses', 'parameters'] as const)('points to no %s that are not there', (kind) => {
+		const pointers = JSON.stringify(openapi).matchAll(new RegExp(`"#/components/${kind}/(\\w+)"`, 'g'));
+		const names = [...pointers].map(([, name]) => name);
+		expect(names.length).toBeGreaterThan(0);
+		expect(Object.keys(openapi.components[kind])).toEqual(expect.arrayContaining(names));
 	});
 });
 

@@ -138,7 +138,7 @@ async function answerWhole(
 	if (transcript === undefined) throw unfinished();
 	const format = formats[request.format];
 	ctx.type = format.contentType;
-	ctx.body = format.render(transcript, request.shape);
+	ctx.body = format.render(transcript, request.include);
 }
 
 /** What goes wrong before the first event is an ordinary error answer; later it is an event of the stream. */
@@ -152,7 +152,7 @@ async function answerStream(
 ): Promise<void> {
 	const { signal, logged } = ctx.state;
 	const { res } = ctx;
-	const rendered = new StreamEvents(request.shape);
+	const rendered = new StreamEvents(request.include);
 	const send = async (data: object | '[DONE]'): Promise<void> => {
 		// A client that reads slowly holds up its own answer, not our memory.
 		if (!res.write(frame(data))) await once(res, 'drain', { signal });

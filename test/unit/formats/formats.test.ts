@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { formats, type Shape } from '../../../src/formats/formats.js';
+import { formats } from '../../../src/formats/formats.js';
+import type { Include } from '../../../src/formats/include.js';
 import { frame, StreamEvents } from '../../../src/formats/stream-events.js';
 import { languageCandidates, languageCodes, languageName } from '../../../src/languages.js';
 import type { Segment, Transcript } from '../../../src/speech/transcript.js';
 import { beach, segment, transcript } from '../../helpers/transcripts.js';
 
-const plain: Shape = { words: false, segments: true, logprobs: false };
+const plain: Include = { words: false, segments: true, logprobs: false };
 const silence = transcript([], { language: null, duration: 2 });
 
-function rendered(format: 'json' | 'verbose_json', of: Transcript, shape: Partial<Shape> = {}): unknown {
-	return JSON.parse(formats[format].render(of, { ...plain, ...shape }));
+function rendered(format: 'json' | 'verbose_json', of: Transcript, include: Partial<Include> = {}): unknown {
+	return JSON.parse(formats[format].render(of, { ...plain, ...include }));
 }
 
 describe('json', () => {

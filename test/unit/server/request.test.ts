@@ -26,7 +26,7 @@ test('a request that says nothing gets the defaults', () => {
 		keywords: [],
 		temperature: 0,
 		format: 'json',
-		shape: { words: false, segments: true, logprobs: false },
+		include: { words: false, segments: true, logprobs: false },
 		stream: false,
 		chunking: defaultChunking,
 	});
@@ -58,7 +58,7 @@ test('every field that says something arrives', () => {
 		prompt: 'Hello',
 		format: 'verbose_json',
 		temperature: 0.4,
-		shape: { words: true, segments: true, logprobs: false },
+		include: { words: true, segments: true, logprobs: false },
 	});
 });
 
@@ -67,8 +67,8 @@ describe('the spelling of lists', () => {
 		['timestamp_granularities[]', ['word', 'segment']],
 		['timestamp_granularities', ['word', 'segment']],
 	])('%s repeated is a list', (name, values) => {
-		const { shape } = parse({ [name]: values, response_format: 'verbose_json' });
-		expect(shape).toMatchObject({ words: true, segments: true });
+		const { include } = parse({ [name]: values, response_format: 'verbose_json' });
+		expect(include).toMatchObject({ words: true, segments: true });
 	});
 
 	test('numbered and mixed spellings add up', () => {
@@ -88,12 +88,12 @@ describe('the spelling of lists', () => {
 
 describe('timestamp_granularities', () => {
 	test('words alone leave the segments out', () => {
-		const { shape } = parse({ 'timestamp_granularities[]': 'word', response_format: 'verbose_json' });
-		expect(shape).toMatchObject({ words: true, segments: false });
+		const { include } = parse({ 'timestamp_granularities[]': 'word', response_format: 'verbose_json' });
+		expect(include).toMatchObject({ words: true, segments: false });
 	});
 
 	test('segments are what there is without asking, so asking beside json is no mistake', () => {
-		expect(parse({ 'timestamp_granularities[]': 'segment' }).shape).toMatchObject({
+		expect(parse({ 'timestamp_granularities[]': 'segment' }).include).toMatchObject({
 			words: false,
 			segments: true,
 		});
