@@ -1,151 +1,212 @@
-/** The import rules of the house, read from the sources. */
+/** The rules of the house as tables, checked against the sources. docs/internals/architecture.md gives the reasons. */
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { closureOf, type Import, importsOf, readGraph } from '../helpers/import-graph.js';
 
-interface Import {
-	readonly from: string;
-	/** A path inside src, or the name of a package. */
-	readonly to: string;
-	readonly typeOnly: boolean;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { files, imports } = readGraph(path.join(root, 'src'));
+const paths = files.map((file) => file.path);
+
+/** A room is a folder of src/; imports of any kind, types too, go to rooms on lower floors only. */
+const floors: Readonly<Record<string, number>> = {
+	'cli/main.ts': 14,
+	'index.ts': 12,
+	'cli/commands': 12,
+	'library.ts': 11,
+	server: 11,
+	'server/routes': 10,
+	pool: 9,
+	'runner/child': 9,
+	runner: 8,
+	models: 7,
+	'models/pull': 6,
+	pipeline: 6,
+	'engines/whisper': 5,
+	'models/registry': 5,
+	scheduler: 5,
+	'server/upload': 5,
+	'engines/sherpa': 4,
+	'models/store': 4,
+	'server/request': 4,
+	audio: 3,
+	engines: 3,
+	'models/catalog': 3,
+	formats: 2,
+	addon: 2,
+	'models/types': 2,
+	disk: 1,
+	config: 1,
+	speech: 1,
+	'model-files': 1,
+	'cli/ui': 1,
+	ground: 0,
+};
+
+/** Packages and the only places that may import them, by any kind of import. */
+const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
+	[/^(@koa\/.*|koa|koa-body|formidable)$/, /^server\//],
+	[/^(commander|cli-progress)$/, /^cli\//],
+	[/^yaml$/, /^(models\/(registry|catalog)|server\/routes)\//],
+	[/^undici$/, /^(models\/pull|cli\/commands)\//],
+	[/^(tar|unbzip2-stream|yauzl)$/, /^models\/pull\//],
+	[/^proper-lockfile$/, /^disk\//],
+	[/^node-gyp-build$/, /^addon\//],
+	[/^prom-client$/, /^metrics\.ts$/],
+	[/^pino$/, /^log\.ts$/],
+];
+
+/** What no file of a room may contain, and the files that may. */
+const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegExp])[] = [
+	['loading the addon', /node-gyp-build|\.node['"`]|process\.dlopen/, /^addon\//],
+	['reading the environment', /process\s*\.\s*env\b|process\[/, /^config\//],
+	[
+		'writing to standard output or ending the process',
+		/process\.stdout|console\.|process\.(exit|abort|kill)\b/,
+		/^(cli\/|runner\/child\/run\.ts$)/,
+	],
+];
+
+/** What a process never loads. */
+const closures: readonly (readonly [process: string, start: string, never: RegExp])[] = [
+	['the server', 'cli/commands/serve.ts', /^(addon|audio|engines|pipeline|scheduler|runner\/child)\//],
+	['a runner', 'runner/child/main.ts', /^(cli|pool|server)\//],
+];
+
+/** Lines of a function: see max-lines-per-function in .oxlintrc.json. */
+const maxFilesInFolder = 15;
+const maxLinesOfFile = 350;
+
+function roomOf(file: string): string {
+	if (floors[file] !== undefined) return file;
+	const folder = path.posix.dirname(file);
+	return folder === '.' ? 'ground' : folder;
 }
 
-interface Source {
-	/** Relative to src, with `/`. */
-	readonly path: string;
-	/** Without comments. */
-	readonly code: string;
-}
+const arrow = ({ from, to }: Import): string => `${from} → ${to}`;
 
-const src = fileURLToPath(new URL('../../src', import.meta.url));
-
-const sources: Source[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
-	.filter((name) => name.endsWith('.ts'))
-	.map((name) => ({
-		path: name.replaceAll('\\', '/'),
-		code: withoutComments(readFileSync(join(src, name), 'utf8')),
-	}));
-
-const imports = sources.flatMap(importsOf);
-
-function withoutComments(code: string): string {
-	return code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
-}
-
-function importsOf({ path, code }: Source): Import[] {
-	const statements = code.matchAll(/^(?:import|export)\s+(type\s)?([^;'"]*?from\s+)?['"]([^'"]+)['"]/gm);
-	const calls = code.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]/g);
-	return [
-		...[...statements].map(([, type, names = '', to]) => ({
-			from: path,
-			to: resolved(path, to ?? ''),
-			typeOnly: type !== undefined || namesTypesOnly(names),
-		})),
-		...[...calls].map(([, to]) => ({ from: path, to: resolved(path, to ?? ''), typeOnly: false })),
-	];
-}
-
-/** `{ type A, type B }` */
-function namesTypesOnly(names: string): boolean {
-	const list = /^\{([\s\S]*)\}/.exec(names.trim())?.[1];
-	return list?.split(',').every((name) => /^\s*(type\s.*)?$/.test(name)) ?? false;
-}
-
-function resolved(from: string, to: string): string {
-	if (!to.startsWith('.')) return to;
-	return relative(src, join(src, dirname(from), to))
-		.replaceAll('\\', '/')
-		.replace(/\.js$/, '.ts');
-}
-
-const offenders = (found: readonly Import[]): string[] => found.map(({ from, to }) => `${from} → ${to}`);
-
-const files = (pattern: RegExp): string[] =>
-	sources.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
-
-test('the sources were found', () => {
-	expect(sources.length).toBeGreaterThan(20);
+test('the sources were found, and their imports', () => {
+	expect(files.length).toBeGreaterThan(100);
 	expect(imports).toContainEqual({ from: 'server/app.ts', to: 'koa', typeOnly: false });
-	expect(imports).toContainEqual({ from: 'server/guard.ts', to: 'koa', typeOnly: true });
-	expect(imports).toContainEqual({ from: 'server/app.ts', to: 'errors.ts', typeOnly: false });
+	expect(imports).toContainEqual({ from: 'cli/main.ts', to: 'cli/commands/serve.ts', typeOnly: false });
 });
 
-describe('only', () => {
-	test('engines/native.ts loads the addon', () => {
-		expect(files(/node-gyp-build|\.node['"`]|process\.dlopen/)).toEqual(['engines/native.ts']);
-		const binding = imports.filter(({ to, typeOnly }) => /binding/.test(to) && !typeOnly);
-		expect(offenders(binding)).toEqual([]);
+test('what is read of an import: its kind and its target', () => {
+	const code =
+		"import type { A } from './a.js';\nimport { type B } from '../b.js';\nawait import('./c/d.js');\n";
+	expect(importsOf({ path: 'x/y.ts', code })).toEqual([
+		{ from: 'x/y.ts', to: 'x/a.ts', typeOnly: true },
+		{ from: 'x/y.ts', to: 'b.ts', typeOnly: true },
+		{ from: 'x/y.ts', to: 'x/c/d.ts', typeOnly: false },
+	]);
+});
+
+describe('rooms', () => {
+	test('have a floor each', () => {
+		expect([...new Set(paths.map(roomOf))].sort()).toEqual(Object.keys(floors).sort());
 	});
 
-	test('those who run models import engines/native.ts', () => {
-		const users = imports.filter(
-			({ from, to }) => to === 'engines/native.ts' && /^(server|formats|catalog|transcriber)\//.test(from),
+	test('import from lower floors only, types too', () => {
+		const upwards = imports.filter(({ from, to }) => {
+			const [above, below] = [roomOf(from), roomOf(to)];
+			return paths.includes(to) && above !== below && (floors[above] ?? 0) <= (floors[below] ?? 0);
+		});
+		expect(upwards.map(arrow)).toEqual([]);
+	});
+
+	test('have no circles of files inside', () => {
+		const circles = paths.filter((file) => {
+			const reached = new Set(imports.filter(({ from }) => from === file).map(({ to }) => to));
+			for (const next of reached) for (const { from, to } of imports) if (from === next) reached.add(to);
+			return reached.has(file);
+		});
+		expect(circles).toEqual([]);
+	});
+});
+
+test.each(packages)(
+	'packages that match %s are imported by files that match %s alone',
+	(pattern, allowed) => {
+		const found = imports.filter(({ to }) => pattern.test(to));
+		expect(found.length).toBeGreaterThan(0);
+		expect(found.filter(({ from }) => !allowed.test(from)).map(arrow)).toEqual([]);
+	},
+);
+
+test.each(reserved)('%s is for some files alone', (_, pattern, allowed) => {
+	const found = files.filter(({ code }) => pattern.test(code)).map((file) => file.path);
+	expect(found.length).toBeGreaterThan(0);
+	expect(found.filter((file) => !allowed.test(file))).toEqual([]);
+});
+
+test('the binding is imported for its types alone', () => {
+	const found = imports.filter(({ to }) => /binding/.test(to));
+	expect(found.length).toBeGreaterThan(0);
+	expect(found.filter(({ typeOnly }) => !typeOnly).map(arrow)).toEqual([]);
+});
+
+test.each(closures)('%s (%s) never loads files that match %s', (_, start, never) => {
+	const loaded = [...closureOf({ imports }, start)];
+	expect(loaded.length).toBeGreaterThan(20);
+	expect(loaded.filter((file) => never.test(file))).toEqual([]);
+});
+
+describe('sizes', () => {
+	test(`a folder has at most ${maxFilesInFolder} files`, () => {
+		const crowded = foldersOf(['src', 'native', 'test', 'scripts', 'fixtures/lib']).filter(
+			({ count }) => count > maxFilesInFolder,
 		);
-		expect(offenders(users)).toEqual([]);
+		expect(crowded).toEqual([]);
 	});
 
-	test('server imports koa, and what belongs to it', () => {
-		const koa = imports.filter(
-			({ from, to }) => /^(@?koa|formidable)/.test(to) && !from.startsWith('server/'),
+	test(`a file has at most ${maxLinesOfFile} lines`, () => {
+		const long = files.filter(({ text }) => text.split('\n').length - 1 > maxLinesOfFile);
+		expect(long.map((file) => file.path)).toEqual([]);
+	});
+});
+
+test('no exported name stands in two files', () => {
+	const places = new Map<string, string[]>();
+	for (const { path: file, code } of files) {
+		const names = code.matchAll(
+			/^export (?:declare |abstract |async )*(?:class|interface|type|function\*?|const|let|enum) (\w+)/gm,
 		);
-		expect(offenders(koa)).toEqual([]);
+		for (const [, name = ''] of names) places.set(name, [...(places.get(name) ?? []), file]);
+	}
+	const twice = [...places].filter(([, found]) => new Set(found).size > 1);
+	expect(twice.map(([name, found]) => `${name}: ${found.join(', ')}`)).toEqual([]);
+});
+
+function foldersOf(names: readonly string[]): { folder: string; count: number }[] {
+	return names.flatMap((name) => {
+		const folder = path.join(root, name);
+		const inner = readdirSync(folder, { recursive: true, withFileTypes: true });
+		const folders = [
+			name,
+			...inner
+				.filter((entry) => entry.isDirectory())
+				.map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/')),
+		];
+		return folders.map((each) => ({
+			folder: each,
+			count: readdirSync(path.join(root, each), { withFileTypes: true }).filter((entry) => entry.isFile())
+				.length,
+		}));
 	});
+}
 
-	test('config/ reads the environment', () => {
-		expect(files(/process\s*\.\s*env\b|process\[/)).toEqual([
-			'config/environment.ts',
-			'config/folders.ts',
-			'config/resolve.ts',
-		]);
+describe('native/', () => {
+	const native = path.join(root, 'native');
+
+	test('asks which operating system it is on in platform/ alone', () => {
+		const asks =
+			/#\s*if.*\b(_WIN32|__APPLE__|__linux__|__GLIBC__)\b|#include <(windows|dlfcn|fcntl|unistd|malloc|sys\/\w+)\.h>/;
+		const found = readdirSync(native, { recursive: true, encoding: 'utf8' })
+			.filter((name) => /\.(cc|h)$/.test(name))
+			.filter((name) => asks.test(readFileSync(path.join(native, name), 'utf8')));
+		expect(found.length).toBeGreaterThan(0);
+		expect(found.filter((name) => !/^platform[/_\\]/.test(name))).toEqual([]);
 	});
-
-	test('cli writes to stdout or ends the process, but for a host, which is a process of its own', () => {
-		const found = files(/process\.stdout|console\.|process\.(exit|abort|kill)\b/);
-		expect(found.filter((path) => !path.startsWith('cli/') && path !== 'pool/run-host.ts')).toEqual([]);
-	});
-});
-
-test('transcriber never imports a concrete engine, not even its types', () => {
-	const concrete = imports.filter(
-		({ from, to }) =>
-			from.startsWith('transcriber/') && to.startsWith('engines/') && to !== 'engines/engine.ts',
-	);
-	expect(offenders(concrete)).toEqual([]);
-});
-
-test('nobody imports upwards: cli → server → pool → transcriber → engines', () => {
-	const floors = ['engines/', 'transcriber/', 'pool/', 'server/', 'cli/'];
-	const floorOf = (path: string): number => floors.findIndex((floor) => path.startsWith(floor));
-	const upwards = imports.filter(
-		({ from, to, typeOnly }) => !typeOnly && floorOf(from) >= 0 && floorOf(to) > floorOf(from),
-	);
-	expect(offenders(upwards)).toEqual([]);
-});
-
-test('formats, audio and catalog know nothing of server and cli', () => {
-	const wrong = imports.filter(
-		({ from, to }) => /^(formats|audio|catalog)\//.test(from) && /^(server|cli|pool)\//.test(to),
-	);
-	expect(offenders(wrong)).toEqual([]);
-});
-
-test('leaves import nobody but leaves', () => {
-	const leaves = ['clock.ts', 'config.ts', 'errors.ts', 'log.ts', 'metrics.ts', 'signals.ts'];
-	const local = new Set(sources.map(({ path }) => path));
-	const wrong = imports.filter(
-		({ from, to }) => leaves.includes(from) && local.has(to) && !leaves.includes(to),
-	);
-	expect(offenders(wrong)).toEqual([]);
-});
-
-test('native/ asks which operating system it is on in its platform files alone', () => {
-	const folder = fileURLToPath(new URL('../../native', import.meta.url));
-	const asks =
-		/#\s*if.*\b(_WIN32|__APPLE__|__linux__|__GLIBC__)\b|#include <(windows|dlfcn|fcntl|unistd|malloc|sys\/\w+)\.h>/;
-	const found = readdirSync(folder)
-		.filter((name) => /\.(cc|h)$/.test(name))
-		.filter((name) => asks.test(readFileSync(join(folder, name), 'utf8')));
-	expect(found.sort()).toEqual(['platform_posix.cc', 'platform_windows.cc']);
 });

@@ -39,6 +39,47 @@ export const scalesOf = (weight: string): string => `${weight}_scale`;
 export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 	const { audioState: state, audioHeads: heads, audioLayers: layers, audioContext, mels } = file.shape;
 	const graph = new OnnxGraph();
+	const { tensor, biased, linear, norm, gelu, convolution } = operations(graph, file, name);
+	const sound = convolution(
+		convolution(graph.input('in', [1, mels, null]), 'conv1', mels, 1),
+		'conv2',
+		state,
+		2,
+	);
+	const frames = graph.node('Transpose', [sound], { perm: [0, 2, 1] });
+	const context = graph.node('Shape', [frames], { start: 1, end: 2 });
+	const positions = graph.node('Slice', [
+		tensor('positional_embedding', [audioContext, state]),
+		graph.integers(0),
+		context,
+	]);
+	let stream = graph.node('Add', [frames, positions]);
+	for (let layer = 0; layer < layers; layer++) {
+		const block = `blocks.${layer}`;
+		const square = [state, state] as const;
+		const heard = norm(stream, `${block}.attn_ln`);
+		const query = biased(linear(heard, `${block}.attn.query`, square), `${block}.attn.query.bias`);
+		const key = linear(heard, `${block}.attn.key`, square);
+		const value = biased(linear(heard, `${block}.attn.value`, square), `${block}.attn.value.bias`);
+		// In one operator it works block by block, without a matrix of all pairs of frames.
+		const attention = graph.microsoft('MultiHeadAttention', [query, key, value], { num_heads: heads });
+		const attended = biased(linear(attention, `${block}.attn.out`, square), `${block}.attn.out.bias`);
+		stream = graph.node('Add', [stream, attended]);
+		const hidden = biased(
+			linear(norm(stream, `${block}.mlp_ln`), `${block}.mlp.0`, [state, 4 * state]),
+			`${block}.mlp.0.bias`,
+			4 * state,
+		);
+		const thought = biased(linear(gelu(hidden), `${block}.mlp.2`, [4 * state, state]), `${block}.mlp.2.bias`);
+		stream = graph.node('Add', [stream, thought]);
+	}
+	graph.output('out', [1, null, state], norm(stream, 'ln_post'));
+	return graph.encode();
+}
+
+/** What the layers are made of, each with its weights from the file. They return the name of their value. */
+function operations(graph: OnnxGraph, file: EncoderWeights, name: string) {
+	const state = file.shape.audioState;
 	const tensor = (wanted: string, shape: readonly number[]): string => {
 		const found = file.tensors.get(`encoder.${wanted}`);
 		const size = elementSizes.get(found?.type);
@@ -90,39 +131,5 @@ export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 			),
 		);
 
-	const sound = convolution(
-		convolution(graph.input('in', [1, mels, null]), 'conv1', mels, 1),
-		'conv2',
-		state,
-		2,
-	);
-	const frames = graph.node('Transpose', [sound], { perm: [0, 2, 1] });
-	const context = graph.node('Shape', [frames], { start: 1, end: 2 });
-	const positions = graph.node('Slice', [
-		tensor('positional_embedding', [audioContext, state]),
-		graph.integers(0),
-		context,
-	]);
-	let stream = graph.node('Add', [frames, positions]);
-	for (let layer = 0; layer < layers; layer++) {
-		const block = `blocks.${layer}`;
-		const square = [state, state] as const;
-		const heard = norm(stream, `${block}.attn_ln`);
-		const query = biased(linear(heard, `${block}.attn.query`, square), `${block}.attn.query.bias`);
-		const key = linear(heard, `${block}.attn.key`, square);
-		const value = biased(linear(heard, `${block}.attn.value`, square), `${block}.attn.value.bias`);
-		// In one operator it works block by block, without a matrix of all pairs of frames.
-		const attention = graph.microsoft('MultiHeadAttention', [query, key, value], { num_heads: heads });
-		const attended = biased(linear(attention, `${block}.attn.out`, square), `${block}.attn.out.bias`);
-		stream = graph.node('Add', [stream, attended]);
-		const hidden = biased(
-			linear(norm(stream, `${block}.mlp_ln`), `${block}.mlp.0`, [state, 4 * state]),
-			`${block}.mlp.0.bias`,
-			4 * state,
-		);
-		const thought = biased(linear(gelu(hidden), `${block}.mlp.2`, [4 * state, state]), `${block}.mlp.2.bias`);
-		stream = graph.node('Add', [stream, thought]);
-	}
-	graph.output('out', [1, null, state], norm(stream, 'ln_post'));
-	return graph.encode();
+	return { tensor, biased, linear, norm, gelu, convolution };
 }
