@@ -1,0 +1,21 @@
+// Every generated part by its name: a function that returns Markdown.
+import { catalog, models } from './catalog.mjs';
+import { commands } from './commands.mjs';
+import { fields, routes, schemas } from './http.mjs';
+import { modelOptions, modelTypes } from './model-types.mjs';
+import { errors, metrics, perModelSettings, settingsTable } from './tables.mjs';
+
+export const parts = {
+	catalog,
+	commands,
+	errors,
+	fields,
+	metrics,
+	'model-options': modelOptions,
+	'model-types': modelTypes,
+	models,
+	'per-model-settings': perModelSettings,
+	routes,
+	schemas,
+	settings: settingsTable,
+};
