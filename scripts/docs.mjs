@@ -16,25 +16,27 @@ import { pages, root } from './docs/pages.mjs';
 import { parts } from './docs/parts.mjs';
 
 const used = new Set();
+const marker = /<!-- generated: ([\w-]+) -->\n/g;
 
 /** The page with every generated part renewed. Throws where a part is unknown or its end is missing. */
-function renewed(file, text) {
-	return text.replace(
-		/<!-- generated: ([\w-]+) -->\n([\s\S]*?)(?=<!-- (?:end of|generated: ))/g,
-		(_, name) => {
-			const make = parts[name];
-			if (make === undefined) throw new Error(`${file}: there is no generated part \`${name}\``);
-			if (!text.includes(`<!-- end of ${name} -->`)) throw new Error(`${file}: \`${name}\` has no end`);
-			used.add(name);
-			return `<!-- generated: ${name} -->\n${make()}\n`;
-		},
-	);
+async function renewed(file, text) {
+	let fresh = text;
+	for (const [open, name] of text.matchAll(marker)) {
+		const make = parts[name];
+		if (make === undefined) throw new Error(`${file}: there is no generated part \`${name}\``);
+		const from = fresh.indexOf(open) + open.length;
+		const to = fresh.indexOf(`<!-- end of ${name} -->`, from);
+		if (to < 0) throw new Error(`${file}: \`${name}\` has no end`);
+		used.add(name);
+		fresh = `${fresh.slice(0, from)}${await make()}\n${fresh.slice(to)}`;
+	}
+	return fresh;
 }
 
 const stale = [];
 for (const file of pages()) {
 	const text = readFileSync(file, 'utf8');
-	const fresh = renewed(relative(root, file), text);
+	const fresh = await renewed(relative(root, file), text);
 	if (fresh === text) continue;
 	stale.push(relative(root, file));
 	if (!argv.includes('--check')) writeFileSync(file, fresh);

@@ -26,7 +26,7 @@ const about = {
 	fire_red_asr: ['FireRedASR (attention)', {}],
 	cohere_transcribe: [
 		'Cohere Transcribe',
-		{ language: 'ar de el en es fr it ja ko nl pl pt vi zh, chosen: required' },
+		{ language: 'ar de el en es fr it ja ko nl pl pt vi zh, chosen by request or option: required' },
 	],
 	funasr_nano: ['Fun-ASR-Nano', {}],
 	nemo_ctc: ['NeMo CTC models', {}],

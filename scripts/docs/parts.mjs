@@ -1,4 +1,4 @@
-// Every generated part by its name: a function that returns Markdown.
+// Every generated part by its name: a function that returns Markdown, or a promise of it.
 import { catalog, models } from './catalog.mjs';
 import { commands } from './commands.mjs';
 import { fields, routes, schemas } from './http.mjs';

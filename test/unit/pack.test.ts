@@ -170,10 +170,10 @@ it('a release builds the GPU packages that doctor names, and no others', () => {
 	expect(built.sort()).toEqual(named.sort());
 });
 
-it('the CUDA that a release builds with is the one whose libraries the README has its users install', () => {
+it('the CUDA that a release builds with is the one whose libraries the docs have users install', () => {
 	const [, release] = /cuda-nvcc-(\d+-\d+)/.exec(read('.github', 'workflows', 'prebuild.yml')) ?? [];
 	expect(release).toBeDefined();
-	expect(read('README.md')).toContain(`apt-get install cuda-cudart-${release} libcublas-${release}`);
+	expect(read('docs/guides/gpu.md')).toContain(`apt-get install cuda-cudart-${release} libcublas-${release}`);
 });
 
 interface Target {
