@@ -1,4 +1,4 @@
-/* For prebuilt binaries, which are linked against an old glibc (scripts/sysroot.mjs): what the compiler's
+/* For prebuilt binaries, which are linked against an old glibc (scripts/build/sysroot.mjs): what the compiler's
    libstdc++.a expects of a newer one, and versions of functions that an even older one has. With them the
    binaries ask for glibc 2.28, as Node itself does. Linked with --wrap for each function wrapped here. */
 #define _GNU_SOURCE

@@ -46,8 +46,8 @@ async function fetchForUser() {
 }
 
 async function servesDigitsOnly() {
-	const { whatToServe } = await dist('catalog', 'serving.js');
-	const { demoId } = await dist('catalog', 'demo.js');
+	const { whatToServe } = await dist('models', 'registry', 'registry.js');
+	const { demoId } = await dist('models', 'registry', 'demo.js');
 	try {
 		return whatToServe({}, root).defaultModel === demoId;
 	} catch {

@@ -15,8 +15,8 @@ import process, { argv, execPath, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import wavefile from 'wavefile';
-import { usualClip, usualLoad } from '../test/helpers/whisper-usual.mjs';
-import { root } from './download.mjs';
+import { usualClip, usualLoad } from '../test/helpers/whisper-defaults.mjs';
+import { root } from './build/download.mjs';
 
 const dist = (name) => import(pathToFileURL(join(root, 'dist', 'engines', `${name}.js`)).href);
 const { canRun, kernelNames, levelsFor, processorFlags } = await dist('processor');

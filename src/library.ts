@@ -6,7 +6,7 @@ import { hostEnvironment } from './config/environment.js';
 import { lanesOf } from './config/resolve.js';
 import { type SettingName, settingNames } from './config/settings.js';
 import { EarshotError, expected } from './errors.js';
-import type { ModelEntry } from './models/entry.js';
+import type { ModelEntry } from './models/registry/entry.js';
 import { findInstalled, type Serving, whatToServe } from './models/registry/registry.js';
 import { packageRoot, runnerScript } from './paths.js';
 import { runPipeline } from './pipeline/pipeline.js';

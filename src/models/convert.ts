@@ -7,8 +7,8 @@ import { takeLock } from '../disk/lock.js';
 import { EarshotError } from '../errors.js';
 import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../model-files/ctranslate2-folder.js';
-import { checkRoom } from './disk-room.js';
-import type { Manifest, Store } from './store.js';
+import { checkRoom } from './store/disk-room.js';
+import type { Manifest, Store } from './store/store.js';
 import { whisperType } from './types/types.js';
 
 export interface ConvertMeans {

@@ -8,9 +8,6 @@ import { takeLock } from '../disk/lock.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog, CatalogModel } from './catalog/catalog.js';
 import { convertFolder } from './convert.js';
-import type { ModelEntry } from './entry.js';
-import { type Recognised, recognise } from './identify.js';
-import { Int8Files } from './int8-files.js';
 import {
 	findInHubCache,
 	findRepoInHubCache,
@@ -24,9 +21,12 @@ import { type PullMeans, type PullProgress, pull } from './pull/pull.js';
 import { type PullJob, Pulls } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';
+import type { ModelEntry } from './registry/entry.js';
 import { editRegistry } from './registry/file.js';
 import type { Serving } from './registry/registry.js';
-import { type Manifest, Store } from './store.js';
+import { Int8Files } from './store/int8-files.js';
+import { type Manifest, Store } from './store/store.js';
+import { type Recognised, recognise } from './types/identify.js';
 import { modelTypes } from './types/types.js';
 
 export interface PullOptions {

@@ -2,7 +2,7 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { ModelEntry } from './entry.js';
+import type { ModelEntry } from './registry/entry.js';
 import { isGgmlType } from './types/types.js';
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock.js';
 import type { UnloadReason } from '../metrics.js';
-import type { ModelEntry } from '../models/entry.js';
+import type { ModelEntry } from '../models/registry/entry.js';
 import type { Host } from '../runner/runner.js';
 import type { ModelFacts } from '../speech/model-info.js';
 import type { Tenant } from './memory-budget.js';

@@ -4,7 +4,7 @@ import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Clock } from '../clock.js';
 import { EarshotError, fromWire } from '../errors.js';
 import type { HostReport } from '../metrics.js';
-import type { ModelEntry } from '../models/entry.js';
+import type { ModelEntry } from '../models/registry/entry.js';
 import type { ModelFacts } from '../speech/model-info.js';
 import type { FromHost, ToHost } from './protocol.js';
 import type { HostSettings } from './settings.js';

@@ -2,7 +2,7 @@
 
 import type { WireError } from '../errors.js';
 import type { HostReport } from '../metrics.js';
-import type { ModelEntry } from '../models/entry.js';
+import type { ModelEntry } from '../models/registry/entry.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { ModelFacts } from '../speech/model-info.js';
 import type { TranscribeOptions } from '../speech/options.js';

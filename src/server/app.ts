@@ -9,10 +9,16 @@ import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
-import type { Admission } from './admission.js';
-import type { InFlight, LoggedFields, RequestContext, RequestMiddleware, RequestState } from './context.js';
-import { asFailure, errorBody, noteFailure, retryHeaders } from './failure.js';
-import { type GuardOptions, guard } from './guard.js';
+import type { Admission } from './request/admission.js';
+import type {
+	InFlight,
+	LoggedFields,
+	RequestContext,
+	RequestMiddleware,
+	RequestState,
+} from './request/context.js';
+import { asFailure, errorBody, noteFailure, retryHeaders } from './request/failure.js';
+import { type GuardOptions, guard } from './request/guard.js';
 import { listResidents, loadModel, unloadModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';

@@ -12,9 +12,9 @@ import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
-import { Admission } from './admission.js';
 import { createApp } from './app.js';
-import { InFlight } from './context.js';
+import { Admission } from './request/admission.js';
+import { InFlight } from './request/context.js';
 import { UploadsInFlight } from './upload/budget.js';
 
 export interface ServerOptions {

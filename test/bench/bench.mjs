@@ -15,7 +15,7 @@
 import { writeFileSync } from 'node:fs';
 import { argv, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
-import { machine } from './machine.mjs';
+import { machine } from './lib/machine.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { realLong, realThroughput } from './trials/real.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';

@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

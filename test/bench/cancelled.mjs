@@ -6,8 +6,8 @@
 import { stdin, stdout } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { addon } from '../../dist/addon/addon.js';
-import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
-import { floatsOf, speech } from './speech.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
+import { floatsOf, speech } from './lib/speech.mjs';
 
 /**
  * @typedef {object} Task

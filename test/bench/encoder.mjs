@@ -12,9 +12,9 @@ import { contextFor } from '../../dist/engines/whisper/audio-context.js';
 import { loadEncoders } from '../../dist/engines/whisper/encoder.js';
 import { readGgml } from '../../dist/model-files/ggml-file.js';
 import { OnnxGraph } from '../../dist/model-files/onnx-graph.js';
-import { root, workplace } from './peers.mjs';
-import { floatsOf, speech } from './speech.mjs';
-import { median } from './statistics.mjs';
+import { root, workplace } from './lib/peers.mjs';
+import { floatsOf, speech } from './lib/speech.mjs';
+import { median } from './lib/statistics.mjs';
 
 const addon = createRequire(import.meta.url)('node-gyp-build')(root);
 const WIDTH = 2048;

@@ -16,7 +16,7 @@ import { HostPool } from '../../dist/pool/pool.js';
 import { hostSettings } from '../../dist/runner/settings.js';
 import { collectRarely } from '../../dist/server/gc.js';
 import { startServer } from '../../dist/server/server.js';
-import { root } from './peers.mjs';
+import { root } from './lib/peers.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'earshot-bench-'));
 const config = join(folder, 'models.yaml');

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process, { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
-import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
 
 const [requests = 2000, lanes = 4] = argv.slice(2).map(Number);
 process.env.UV_THREADPOOL_SIZE = String(lanes + 2);

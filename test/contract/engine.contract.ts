@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Batch, Engine } from '../../src/engines/engine.js';
 import type { Clip, ClipResult } from '../../src/speech/clip.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
-import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
+import { heardBy } from '../helpers/run-batch.js';
 
 export interface EngineSubject {
 	readonly name: string;

@@ -8,8 +8,8 @@ import type { Engine } from '../../src/engines/engine.js';
 import type { Clip } from '../../src/speech/clip.js';
 import type { RecognizeOptions } from '../../src/speech/options.js';
 import { filesOf, generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
-import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
+import { heardBy } from '../helpers/run-batch.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
 async function load(...asked: Parameters<typeof loadFixture>): Promise<Engine & AsyncDisposable> {

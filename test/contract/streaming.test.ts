@@ -9,8 +9,8 @@ import {
 } from '../../src/engines/engine.js';
 import { familyOf, isSherpaType } from '../../src/models/types/types.js';
 import { type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
-import { heardBy } from '../helpers/heard.js';
 import { plainRecognition } from '../helpers/options.js';
+import { heardBy } from '../helpers/run-batch.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
 async function load(

@@ -13,7 +13,7 @@ import {
 	sendRaw,
 	transcribe,
 	wav,
-} from '../helpers/server.js';
+} from '../helpers/net/server.js';
 import { beach } from '../helpers/transcripts.js';
 
 /** A model whose recordings are told to be `duration` seconds long and wait for `rest`. */

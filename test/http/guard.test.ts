@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Arranged, arrange, filePart, multipart, send, sendRaw } from '../helpers/server.js';
+import { type Arranged, arrange, filePart, multipart, send, sendRaw } from '../helpers/net/server.js';
 
 const get = (server: Arranged, headers: Record<string, string>, path = '/v1/models') =>
 	sendRaw(server, { method: 'GET', path, headers });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import { listed } from '../helpers/fakes.js';
-import { type Arranged, arrange, send } from '../helpers/server.js';
+import { type Arranged, arrange, send } from '../helpers/net/server.js';
 
 const post = (server: Arranged, path: string, headers: Record<string, string> = {}) =>
 	send(server.url + path, { method: 'POST', headers });

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, test, vi } from 'vitest';
-import { arrangeMachine, type Machine } from '../helpers/installed.js';
-import { type Answer, type Arranged, arrange, send } from '../helpers/server.js';
+import { type Answer, type Arranged, arrange, send } from '../helpers/net/server.js';
+import { arrangeMachine, type Machine } from '../helpers/temp-install.js';
 
 async function both(
 	options: Parameters<typeof arrange>[0] = {},

@@ -5,9 +5,9 @@ import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
-import { Admission } from '../../src/server/admission.js';
 import { routes } from '../../src/server/app.js';
-import { fieldNames } from '../../src/server/request.js';
+import { Admission } from '../../src/server/request/admission.js';
+import { fieldNames } from '../../src/server/request/parse.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
@@ -22,7 +22,7 @@ import {
 	send,
 	sendRaw,
 	transcribe,
-} from '../helpers/server.js';
+} from '../helpers/net/server.js';
 import { beach } from '../helpers/transcripts.js';
 
 const get = (server: Arranged, path: string, init?: RequestInit) => send(server.url + path, init);

@@ -12,7 +12,7 @@ import {
 	sendRaw,
 	transcribe,
 	wav,
-} from '../helpers/server.js';
+} from '../helpers/net/server.js';
 import { beach, segment, transcript } from '../helpers/transcripts.js';
 
 describe('a transcription', () => {

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import { eventsOf, FakeTranscriber, gate } from '../helpers/fakes.js';
-import { arrange, filePart, multipart, type Part, sendRaw, wav } from '../helpers/server.js';
+import { arrange, filePart, multipart, type Part, sendRaw, wav } from '../helpers/net/server.js';
 import { beach } from '../helpers/transcripts.js';
 
 const refused = (param: string | null, message: RegExp) => ({

@@ -13,7 +13,7 @@ import { readGgml } from '../../src/model-files/ggml-file.js';
 import { onnxNodes } from '../../src/model-files/onnx-nodes.js';
 import { familyOf, isSherpaType } from '../../src/models/types/types.js';
 import { filesOf, generated, type ModelFixture, modelFixture, root } from '../helpers/fixtures.js';
-import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
 
 interface NodeGypBuild {
 	(folder: string): typeof Binding;

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { audioPath } from '../helpers/fixtures.js';
-import { type Served, serveFixtures } from '../helpers/served.js';
+import { type Served, serveFixtures } from '../helpers/net/real-server.js';
 
 let served: Served;
 beforeAll(async () => {

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { brokenModels } from '../helpers/broken.js';
+import { brokenModels } from '../helpers/files/corrupt-models.js';
 import { audioPath } from '../helpers/fixtures.js';
-import { Scratch, type Served, serveModels } from '../helpers/served.js';
+import { Scratch, type Served, serveModels } from '../helpers/net/real-server.js';
 
 const scratch = new Scratch();
 const all = [...brokenModels(scratch.path)];

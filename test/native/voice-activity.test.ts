@@ -8,7 +8,7 @@ import { runtimeFile } from '../../src/addon/libraries.js';
 import { speechFinder } from '../../src/audio/vad.js';
 import { OnnxGraph } from '../../src/model-files/onnx-graph.js';
 import { audioPath, generated, loudnessDetector, root, samplesOf } from '../helpers/fixtures.js';
-import { Scratch } from '../helpers/served.js';
+import { Scratch } from '../helpers/net/real-server.js';
 import {
 	addon,
 	decodeAudio,

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { closureOf, type Import, importsOf, readGraph } from '../helpers/import-graph.js';
+import { closureOf, type Import, importsOf, readGraph } from '../helpers/checks/import-graph.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { files, imports } = readGraph(path.join(root, 'src'));

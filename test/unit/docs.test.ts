@@ -14,7 +14,7 @@ import {
 import { formatNames } from '../../src/formats/formats.js';
 import { parseRegistry } from '../../src/models/registry/parse.js';
 import { modelTypes } from '../../src/models/types/types.js';
-import { fieldNames } from '../../src/server/request.js';
+import { fieldNames } from '../../src/server/request/parse.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import {
 	anchorsIn,
@@ -25,10 +25,10 @@ import {
 	readPages,
 	root,
 	shellCommands,
-} from '../helpers/docs.js';
-import { commandMistake, earshotFlags, earshotMistake } from '../helpers/docs-commands.js';
+} from '../helpers/checks/docs.js';
+import { commandMistake, earshotFlags, earshotMistake } from '../helpers/checks/docs-commands.js';
 import { listed } from '../helpers/fakes.js';
-import { type Arranged, arrange } from '../helpers/server.js';
+import { type Arranged, arrange } from '../helpers/net/server.js';
 
 const run = promisify(execFile);
 const pages = readPages();
@@ -151,7 +151,7 @@ describe('commands', () => {
 		['npm run earshot -- sing', 'there is no `earshot sing`'],
 		['npm run nothing', 'there is no `npm run nothing`'],
 		['node scripts/nothing.mjs', 'there is no scripts/nothing.mjs'],
-		['node scripts/pack.mjs --nothing', 'scripts/pack.mjs does not know --nothing'],
+		['node scripts/release/pack.mjs --nothing', 'scripts/release/pack.mjs does not know --nothing'],
 		['rm -rf /', 'rm is not a known program'],
 	])('such as %s are found to be wrong', (command, mistake) => {
 		expect(shellCommands(command).map(commandMistake)).toEqual([mistake]);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { gpuPackages, platformPackage } from '../../src/addon/addon.js';
 import { prebuiltPlatforms } from '../../src/addon/cpu.js';
-import { Scratch } from '../helpers/served.js';
+import { Scratch } from '../helpers/net/real-server.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (...names: string[]): string => readFileSync(path.join(root, ...names), 'utf8');
@@ -56,7 +56,7 @@ it('NOTICE has FFmpeg as it is built: version, sources, digest and configure lin
 	const notice = read('NOTICE');
 	const { version, urls, sha256 } = pins.archives.ffmpeg;
 	for (const fact of [`FFmpeg ${version}`, urls[0] ?? '', sha256]) expect(notice).toContain(fact);
-	const script = path.join(root, 'scripts', 'ffmpeg.mjs');
+	const script = path.join(root, 'scripts', 'build', 'ffmpeg.mjs');
 	const { stdout } = spawnSync(process.execPath, [script, '--configure'], { encoding: 'utf8' });
 	const line = stdout.trim().replace('--enable-w32threads', '--enable-pthreads');
 	expect(notice.replace(/\s+/g, ' ')).toContain(line);
@@ -68,7 +68,7 @@ interface Packed {
 }
 
 it('a tarball with sources, tests or too much in it is refused', async () => {
-	const script = path.join(root, 'scripts', 'pack.mjs');
+	const script = path.join(root, 'scripts', 'release', 'pack.mjs');
 	const { faultsOf } = (await import(script)) as Packed;
 	const whole = [
 		'dist/cli/main.js',
@@ -113,7 +113,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 
 it('what checks the binaries refuses a platform that there is not, and asks for what it needs itself', () => {
 	const check = (folder: string, ...args: string[]) =>
-		spawnSync(process.execPath, [path.join(folder, 'scripts', 'check-binaries.mjs'), ...args], {
+		spawnSync(process.execPath, [path.join(folder, 'scripts', 'release', 'check-binaries.mjs'), ...args], {
 			encoding: 'utf8',
 		});
 	for (const args of [['--only', 'win32-arm'], ['--only'], ['--help']])
@@ -132,7 +132,7 @@ it('what checks the binaries refuses a platform that there is not, and asks for 
 });
 
 it('a release must hold the binaries of every platform that the loader looks for', async () => {
-	const { released } = (await import(path.join(root, 'scripts', 'check-binaries.mjs'))) as {
+	const { released } = (await import(path.join(root, 'scripts', 'release', 'check-binaries.mjs'))) as {
 		released: string[];
 	};
 	expect([...new Set(released.map((name) => name.split(' ')[0]))].sort()).toEqual(
@@ -141,7 +141,7 @@ it('a release must hold the binaries of every platform that the loader looks for
 });
 
 it('every platform has its binaries in the package, or in one of its own that a release adds to the dependencies', () => {
-	const script = path.join(root, 'scripts', 'platform-packages.mjs');
+	const script = path.join(root, 'scripts', 'release', 'platform-packages.mjs');
 	const { stdout } = spawnSync(process.execPath, [script, '--dependencies'], { encoding: 'utf8' });
 	const names = prebuiltPlatforms.flatMap((tuple) => {
 		const [platform = '', arch = ''] = tuple.split('-');
@@ -183,7 +183,7 @@ interface Target {
 }
 
 describe('what the binaries are built with', async () => {
-	const { targetOf } = (await import(path.join(root, 'scripts', 'target.mjs'))) as {
+	const { targetOf } = (await import(path.join(root, 'scripts', 'build', 'target.mjs'))) as {
 		targetOf(asked?: { platform?: string; arch?: string }): Target;
 	};
 

@@ -1,5 +1,5 @@
 /**
- * Shows the faults of whisper.cpp on the library as it is: what test/native/whisper-faults.test.ts says of ours.
+ * Shows the faults of whisper.cpp on the library as it is: what test/native/whisper/faults.test.ts says of ours.
  * usage: npm run faults
  */
 

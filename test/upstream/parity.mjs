@@ -16,7 +16,7 @@ import { basename, join } from 'node:path';
 import process, { argv, stdout } from 'node:process';
 import wavefile from 'wavefile';
 import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
-import { usualClip, usualLoad } from '../helpers/whisper-usual.mjs';
+import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
 import { buildPlain, root } from './build.mjs';
 
 const RATE = 16_000;

@@ -8,8 +8,8 @@ import { modelOptions } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { type Choice, encoderFor } from '../../engines/whisper/encoder.js';
 import { asEarshotError } from '../../errors.js';
-import type { ModelEntry } from '../../models/entry.js';
 import { demoNotice } from '../../models/registry/demo.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
 import { whatToServe } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
@@ -79,7 +79,7 @@ function addonFindings(): Finding[] {
 /** There are no packages of FFmpeg's libraries for Windows. */
 function ffmpegAdvice(platform: string): string {
 	if (platform === 'win32')
-		return 'Run `node scripts/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
+		return 'Run `node scripts/build/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
 	return 'Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native';
 }
 

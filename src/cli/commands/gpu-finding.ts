@@ -60,7 +60,7 @@ function cureFor({ backend, cuda }: GpuPackage, why: string): string {
 		const release = cuda.replace('.', '-');
 		return `. It wants libraries of CUDA ${cuda} or a later ${cuda.split('.')[0]}; with NVIDIA's package source (https://developer.nvidia.com/cuda-downloads), run: apt-get install cuda-cudart-${release} libcublas-${release}`;
 	}
-	// With what the package is made by, scripts/gpu-package.mjs: compressed code, which older drivers cannot read.
+	// With what the package is made by, scripts/release/gpu-package.mjs: compressed code, which older drivers cannot read.
 	const driver = Number.parseInt(cuda, 10) < 13 ? 550 : 580;
 	return library === ''
 		? `. It wants NVIDIA's driver ${driver} or newer and a GPU of compute capability 7.5 or higher; both are told by: nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv`

@@ -8,10 +8,10 @@ import { Installer, type PullOptions } from '../../models/installer.js';
 import type { PullStatus } from '../../models/pull/tracker.js';
 import { ensureRegistry } from '../../models/registry/file.js';
 import { whatToServe } from '../../models/registry/registry.js';
-import type { Manifest } from '../../models/store.js';
+import type { Manifest } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
-import { transferOn } from '../progress.js';
+import { transferOn } from '../ui/progress.js';
 import { sizeText } from './models.js';
 
 type Flags = Partial<Record<SettingName, string>>;

@@ -14,7 +14,7 @@ import { Installer } from '../../models/installer.js';
 import { nameOfSource } from '../../models/pull/sources.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { isInstalled, type Serving, whatToServe } from '../../models/registry/registry.js';
-import type { StoredState } from '../../models/store.js';
+import type { StoredState } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
 
 type Flags = Partial<Record<SettingName, string>>;

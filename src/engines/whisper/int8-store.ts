@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../config/environment.js';
 import { codeOf, type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
-import { Int8Files, int8Suffix } from '../../models/int8-files.js';
+import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
 import { type Int8Layout, int8Layout, isMade, sourceOf } from './int8-weights.js';
 
 export interface Int8File {

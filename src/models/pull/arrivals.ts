@@ -5,7 +5,7 @@ import path from 'node:path';
 import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/catalog.js';
-import { digestOf, exists, linkOrCopy } from '../store.js';
+import { digestOf, exists, linkOrCopy } from '../store/store.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';

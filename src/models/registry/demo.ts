@@ -1,7 +1,7 @@
 /** The bundled demo model: spoken English digits, so that a fresh machine transcribes without a download. */
 
 import path from 'node:path';
-import type { ModelEntry } from '../entry.js';
+import type { ModelEntry } from './entry.js';
 
 export const demoId = 'demo-digits';
 

@@ -6,7 +6,7 @@ import { environmentSource, flagSource, resolveConfig } from '../../config/resol
 import type { SettingName } from '../../config/settings.js';
 import { codeOf, diskFailure } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
-import { writeWhole } from '../store.js';
+import { writeWhole } from '../store/store.js';
 import { freshRegistry } from './edit.js';
 import { parseRegistry } from './parse.js';
 

@@ -13,7 +13,6 @@ import {
 import { Expectation, keepAlive } from '../../config/values.js';
 import { EarshotError } from '../../errors.js';
 import { isInnerPath } from '../catalog/schema.js';
-import type { EntryDownload, ModelEntry } from '../entry.js';
 import {
 	type Family,
 	familyOf,
@@ -24,6 +23,7 @@ import {
 	parakeetType,
 	whisperType,
 } from '../types/types.js';
+import type { EntryDownload, ModelEntry } from './entry.js';
 
 export interface Registry {
 	readonly entries: readonly ModelEntry[];

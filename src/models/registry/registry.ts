@@ -5,8 +5,8 @@ import { environmentSource, flagSource, resolveConfig } from '../../config/resol
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { Catalog, isServable, parseCatalog } from '../catalog/catalog.js';
-import { findIn, type ModelEntry } from '../entry.js';
 import { demoEntry } from './demo.js';
+import { findIn, type ModelEntry } from './entry.js';
 import { type Alias, emptyRegistry, parseRegistry, type Registry } from './parse.js';
 
 export interface Serving {

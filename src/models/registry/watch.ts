@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError } from '../../errors.js';
 import type { Log } from '../../log.js';
-import type { ModelEntry } from '../entry.js';
+import type { ModelEntry } from './entry.js';
 import { canBePulled, findEntry, isInstalled, missing, type Serving, whatToServe } from './registry.js';
 
 /** What the pool needs of it; tests and the library hand it a fixed one. */

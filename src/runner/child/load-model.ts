@@ -11,7 +11,7 @@ import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
 import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
 import { EarshotError } from '../../errors.js';
-import type { ModelEntry } from '../../models/entry.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
 import type { PipelineParts } from '../../pipeline/parts.js';

@@ -1,7 +1,7 @@
 /** What a host process does from its first message to its end. */
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
-import type { ModelEntry } from '../../models/entry.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
 import type { FromHost, ToHost } from '../protocol.js';

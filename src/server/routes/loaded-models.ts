@@ -1,8 +1,8 @@
 /** GET /v1/ps, POST /v1/models/{id}/load and /unload: what is in memory, and what is to be. */
 
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import type { RequestContext } from '../context.js';
-import { refuseStrangers } from '../guard.js';
+import type { RequestContext } from '../request/context.js';
+import { refuseStrangers } from '../request/guard.js';
 import { findModel, modelBody } from './models.js';
 
 export interface ResidentsOptions {

@@ -2,7 +2,7 @@
 
 import { EarshotError } from '../../errors.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import type { RequestContext } from '../context.js';
+import type { RequestContext } from '../request/context.js';
 
 export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {

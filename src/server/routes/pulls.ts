@@ -5,9 +5,9 @@ import type { Clock } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import type { Installer } from '../../models/installer.js';
 import type { PullJob, PullStatus } from '../../models/pull/tracker.js';
-import type { RequestContext } from '../context.js';
-import { errorBody } from '../failure.js';
-import { refuseStrangers } from '../guard.js';
+import type { RequestContext } from '../request/context.js';
+import { errorBody } from '../request/failure.js';
+import { refuseStrangers } from '../request/guard.js';
 
 export interface PullsOptions {
 	/** undefined: this server fetches nothing. */

@@ -1,7 +1,7 @@
 /** GET /health, GET / and GET /openapi.json. */
 
 import type { ModelPool } from '../../pool/model-pool.js';
-import type { RequestContext } from '../context.js';
+import type { RequestContext } from '../request/context.js';
 
 /** `loading` while a model is on its way into memory and none is there yet; models that wait on the disk
  * for their first request leave the server `ok`. */

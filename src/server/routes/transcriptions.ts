@@ -9,10 +9,10 @@ import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
-import { type Admission, guessedSeconds, type Place } from '../admission.js';
-import type { RequestContext } from '../context.js';
-import { asFailure, errorBody, noteFailure } from '../failure.js';
-import { fitToModel, parseRequest, type TranscriptionRequest } from '../request.js';
+import { type Admission, guessedSeconds, type Place } from '../request/admission.js';
+import type { RequestContext } from '../request/context.js';
+import { asFailure, errorBody, noteFailure } from '../request/failure.js';
+import { fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import { type Upload, type UploadLimits, uploadReceiver } from '../upload/upload.js';
 
 export interface TranscriptionsOptions {

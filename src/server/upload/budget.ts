@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
 import type { Metrics } from '../../metrics.js';
-import { Pace } from '../throughput.js';
+import { Pace } from '../request/throughput.js';
 
 export interface UploadsInFlightOptions {
 	/** All together. A single one is never refused for it. */

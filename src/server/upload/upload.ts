@@ -15,7 +15,7 @@ import type { Context } from 'koa';
 import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import { type FormFields, fieldOf } from '../request.js';
+import { type FormFields, fieldOf } from '../request/parse.js';
 import type { HeldBytes, UploadsInFlight } from './budget.js';
 
 export interface UploadLimits {

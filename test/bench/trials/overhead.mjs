@@ -1,9 +1,9 @@
 /** What Earshot itself costs: HTTP, upload, the way to the host and back, decoding; with an engine that does nothing. */
 
 import { join } from 'node:path';
-import { root } from '../peers.mjs';
-import { crowd, inProcess, nullServer } from '../servers.mjs';
-import { median, percentile } from '../statistics.mjs';
+import { root } from '../lib/peers.mjs';
+import { crowd, inProcess, nullServer } from '../lib/servers.mjs';
+import { median, percentile } from '../lib/statistics.mjs';
 
 /** 2 s of 16 kHz and 16 bits: 64 KB. */
 const clipSeconds = 2;

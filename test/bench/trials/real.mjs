@@ -1,16 +1,16 @@
 /** Real weights and real speech: Earshot and whisper-server over HTTP, faster-whisper in process. */
 
-import { fasterWhisper } from '../faster-whisper.mjs';
-import { realWhisper, shortHash } from '../models.mjs';
-import { careful, clipWays, longWays, own, peerSides, servers, usual } from '../real-sides.mjs';
-import { realClips, realLongFile } from '../real-speech.mjs';
-import { median } from '../statistics.mjs';
-import { textOf } from '../turn.mjs';
-import { wordErrors, wordsOf } from '../words.mjs';
+import { fasterWhisper } from '../lib/faster-whisper.mjs';
+import { realWhisper, shortHash } from '../lib/models.mjs';
+import { careful, clipWays, longWays, own, peerSides, servers, usual } from '../lib/real-sides.mjs';
+import { realClips, realLongFile } from '../lib/real-speech.mjs';
+import { median } from '../lib/statistics.mjs';
+import { textOf } from '../lib/turn.mjs';
+import { wordErrors, wordsOf } from '../lib/words.mjs';
 
 /**
- * @typedef {import('../real-sides.mjs').Asks} Asks
- * @typedef {import('../real-sides.mjs').Side} Side
+ * @typedef {import('../lib/real-sides.mjs').Asks} Asks
+ * @typedef {import('../lib/real-sides.mjs').Side} Side
  * @typedef {{ side: string, peer: string, atLeast: number }} Target
  */
 
@@ -26,11 +26,11 @@ const maxErrorShare = 0.4;
  * @param {Asks} asks
  * @param {number} rounds
  * @param {(line: string) => void} tell
- * @returns {Promise<{ seen: Record<string, import('../client.mjs').Seen[]>, failed: Record<string, string> }>} what
+ * @returns {Promise<{ seen: Record<string, import('../lib/client.mjs').Seen[]>, failed: Record<string, string> }>} what
  * each side did in each round; why a side did not
  */
 async function taken(sides, asks, rounds, tell) {
-	/** @type {Record<string, import('../client.mjs').Seen[]>} */
+	/** @type {Record<string, import('../lib/client.mjs').Seen[]>} */
 	const seen = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
 	/** @type {Record<string, string>} */
 	const failed = {};
@@ -52,10 +52,10 @@ async function taken(sides, asks, rounds, tell) {
 	return { seen, failed };
 }
 
-/** @param {import('../client.mjs').Seen} seen */
+/** @param {import('../lib/client.mjs').Seen} seen */
 const speed = ({ audioSeconds, wallSeconds }) => audioSeconds / wallSeconds;
 
-/** @param {import('../client.mjs').Seen[]} turns @returns {string[]} of the turn that got furthest, in order */
+/** @param {import('../lib/client.mjs').Seen[]} turns @returns {string[]} of the turn that got furthest, in order */
 function textsOf(turns) {
 	const texts = turns.map(({ texts: answers }) => answers.filter((text) => text !== null).map(textOf));
 	return texts.reduce((best, some) => (some.length > best.length ? some : best));
@@ -63,7 +63,7 @@ function textsOf(turns) {
 
 /**
  * Clips are asked in their order: those that were answered are the first.
- * @param {Record<string, import('../client.mjs').Seen[]>} seen @param {import('../real-speech.mjs').Material} material
+ * @param {Record<string, import('../lib/client.mjs').Seen[]>} seen @param {import('../lib/real-speech.mjs').Material} material
  * @param {string} model
  * @returns {import('../bench.mjs').Figure[]} over the files that all sides answered
  */
@@ -89,7 +89,7 @@ function accuracy(seen, material, model) {
 }
 
 /**
- * @param {Record<string, import('../client.mjs').Seen[]>} seen
+ * @param {Record<string, import('../lib/client.mjs').Seen[]>} seen
  * @param {string} what
  * @param {Target[]} targets with a bound; all other pairs are told without
  * @param {string} model
@@ -114,7 +114,7 @@ function ratios(seen, what, targets, model) {
 	);
 }
 
-/** @param {string} file @param {ReturnType<typeof fasterWhisper>} peer @param {import('../real-speech.mjs').Material} material */
+/** @param {string} file @param {ReturnType<typeof fasterWhisper>} peer @param {import('../lib/real-speech.mjs').Material} material */
 function modelOf(file, peer, { name }) {
 	const theirs = 'absent' in peer ? '' : `; ${peer.about}`;
 	return `Whisper tiny.en, f16, ${shortHash(file)}${theirs}; speech: ${name}`;

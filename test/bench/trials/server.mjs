@@ -1,10 +1,10 @@
 /** Whole servers beside each other: throughput, a long recording, latency. */
 
-import { shortHash, whisperShape } from '../models.mjs';
-import { whisperPrograms } from '../peers.mjs';
-import { crowd, earshot, whisperServer } from '../servers.mjs';
-import { median, percentile } from '../statistics.mjs';
-import { plain, sized, turn } from '../turn.mjs';
+import { shortHash, whisperShape } from '../lib/models.mjs';
+import { whisperPrograms } from '../lib/peers.mjs';
+import { crowd, earshot, whisperServer } from '../lib/servers.mjs';
+import { median, percentile } from '../lib/statistics.mjs';
+import { plain, sized, turn } from '../lib/turn.mjs';
 
 const ours = { ...plain, model: 'base' };
 

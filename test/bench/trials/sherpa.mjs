@@ -1,9 +1,9 @@
 /** sherpa-onnx models of real shapes: Earshot over HTTP beside sherpa-onnx-node in process. */
 
 import { availableParallelism } from 'node:os';
-import { sherpaShape, shortHash } from '../models.mjs';
-import { crowd, earshot, inProcess } from '../servers.mjs';
-import { median } from '../statistics.mjs';
+import { sherpaShape, shortHash } from '../lib/models.mjs';
+import { crowd, earshot, inProcess } from '../lib/servers.mjs';
+import { median } from '../lib/statistics.mjs';
 
 /** @type {{ name: string, type: 'zipformer_ctc' | 'sense_voice', shape: Parameters<typeof sherpaShape>[0], int8: boolean }[]} */
 const models = [

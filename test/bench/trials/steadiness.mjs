@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { kill } from 'node:process';
-import { shortHash, whisperShape } from '../models.mjs';
-import { root } from '../peers.mjs';
-import { crowd, earshot, inProcess, processTree, residentMegabytes } from '../servers.mjs';
+import { shortHash, whisperShape } from '../lib/models.mjs';
+import { root } from '../lib/peers.mjs';
+import { crowd, earshot, inProcess, processTree, residentMegabytes } from '../lib/servers.mjs';
 
 const digits = join(root, 'fixtures', 'demo-digits');
 

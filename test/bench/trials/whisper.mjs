@@ -3,11 +3,11 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { shortHash, whisperShape } from '../models.mjs';
-import { whisperPrograms, workplace } from '../peers.mjs';
-import { inProcess } from '../servers.mjs';
-import { speech } from '../speech.mjs';
-import { median } from '../statistics.mjs';
+import { shortHash, whisperShape } from '../lib/models.mjs';
+import { whisperPrograms, workplace } from '../lib/peers.mjs';
+import { inProcess } from '../lib/servers.mjs';
+import { speech } from '../lib/speech.mjs';
+import { median } from '../lib/statistics.mjs';
 
 /** @param {string} program @param {string} model @param {string} wav @returns {number} ms, loading left out */
 function whisperCli(program, model, wav) {

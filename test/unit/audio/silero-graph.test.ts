@@ -7,7 +7,7 @@ import { readOnnx } from '../../../src/model-files/onnx-file.js';
 import { onnxNodes } from '../../../src/model-files/onnx-nodes.js';
 import { stepsOf } from '../../../src/model-files/onnx-steps.js';
 import { generated, root } from '../../helpers/fixtures.js';
-import { Scratch } from '../../helpers/served.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const silero = readFileSync(path.join(root, 'vendor', 'silero-vad', 'silero_vad_v6.onnx'));
 const fixture = (name: string) => readFileSync(path.join(generated, 'vad', name));

@@ -7,7 +7,7 @@ import {
 	type SplitRules,
 	Splitter,
 } from '../../../src/audio/split.js';
-import { splitSpans as splitWhole } from '../../helpers/whole-split.js';
+import { splitSpans as splitWhole } from '../../helpers/reference-splitter.js';
 
 interface Rules extends SplitRules {
 	readonly duration: number;

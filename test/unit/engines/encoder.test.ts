@@ -15,8 +15,8 @@ import { encoderGraph } from '../../../src/engines/whisper/encoder-graph.js';
 import { EarshotError, type ErrorCode } from '../../../src/errors.js';
 import { NotGgml, readGgml } from '../../../src/model-files/ggml-file.js';
 import { readOnnx } from '../../../src/model-files/onnx-file.js';
+import { encodeHeader } from '../../helpers/files/ggml.js';
 import { generated } from '../../helpers/fixtures.js';
-import { encodeHeader } from '../../helpers/ggml.js';
 import { noInt8 } from '../../helpers/options.js';
 
 const tones = path.join(generated, 'whisper', 'tones.bin');

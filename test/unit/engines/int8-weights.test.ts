@@ -19,9 +19,9 @@ import { int8Layout, quantiseMatrix, writeInt8 } from '../../../src/engines/whis
 import { readGgml } from '../../../src/model-files/ggml-file.js';
 import { bytesOf, dequantise, type TensorType } from '../../../src/model-files/ggml-types.js';
 import { readOnnx } from '../../../src/model-files/onnx-file.js';
-import { Int8Files } from '../../../src/models/int8-files.js';
-import { Scratch } from '../../helpers/served.js';
-import { writeSharpWhisper } from '../../helpers/sharp-whisper.js';
+import { Int8Files } from '../../../src/models/store/int8-files.js';
+import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const never = new AbortController().signal;
 

@@ -5,9 +5,9 @@ import { isDynamicallyQuantised, languagesOf, preflight } from '../../../src/eng
 import { NotOnnx } from '../../../src/model-files/onnx-fields.js';
 import { onnxMetadata, readOnnx } from '../../../src/model-files/onnx-file.js';
 import { isSherpaType } from '../../../src/models/types/types.js';
-import { brokenModels, sherpaFixtures } from '../../helpers/broken.js';
+import { brokenModels, sherpaFixtures } from '../../helpers/files/corrupt-models.js';
 import { filesOf, modelFixture } from '../../helpers/fixtures.js';
-import { Scratch } from '../../helpers/served.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());

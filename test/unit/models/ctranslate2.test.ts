@@ -36,8 +36,8 @@ import {
 	type WeightType,
 	whisperVariables,
 	writeFolder,
-} from '../../helpers/ctranslate2.js';
-import { Scratch } from '../../helpers/served.js';
+} from '../../helpers/files/ctranslate2.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const never = new AbortController().signal;
 const means = { disk: realDisk, signal: never };

@@ -12,7 +12,7 @@ import {
 } from '../../../src/models/pull/download.js';
 import { openNetwork, sourceOf, tokenFor } from '../../../src/models/pull/network.js';
 import { gate } from '../../helpers/fakes.js';
-import { type Mirror, noise, sha256, startMirror } from '../../helpers/mirror.js';
+import { type Mirror, noise, sha256, startMirror } from '../../helpers/net/mirror.js';
 
 const settings = {
 	mirror: '',

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { recognise, rolesOf, typeByMetadata, typeByName } from '../../../src/models/identify.js';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from '../../../src/models/pull/hub-cache.js';
+import { recognise, rolesOf, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
 import { filesOf, manifest } from '../../helpers/fixtures.js';
 
 function folder(name: string, files: Record<string, string | Buffer>): string {

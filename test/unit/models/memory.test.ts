@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { expectedBytes } from '../../../src/models/memory.js';
-import { Scratch } from '../../helpers/served.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const megabytes = (count: number) => new Uint8Array(count * 1e6);
 

@@ -7,6 +7,9 @@ import { writeInt8 } from '../../../src/engines/whisper/int8-weights.js';
 import type { Installer, PullOptions } from '../../../src/models/installer.js';
 import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { findInstalled, isInstalled } from '../../../src/models/registry/registry.js';
+import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
+import { hasBzip2, type TarEntry, tarbz2, targz } from '../../helpers/files/tarball.js';
+import { type Fault, noise, sha256 } from '../../helpers/net/mirror.js';
 import {
 	arrangeMachine,
 	catalogModel,
@@ -16,10 +19,7 @@ import {
 	quick,
 	tokenBytes,
 	usualModels,
-} from '../../helpers/installed.js';
-import { type Fault, noise, sha256 } from '../../helpers/mirror.js';
-import { writeSharpWhisper } from '../../helpers/sharp-whisper.js';
-import { hasBzip2, type TarEntry, tarbz2, targz } from '../../helpers/tarball.js';
+} from '../../helpers/temp-install.js';
 
 const never = new AbortController().signal;
 

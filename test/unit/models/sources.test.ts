@@ -14,11 +14,16 @@ import type { InstallerMeans } from '../../../src/models/installer.js';
 import { indexOf, valueIn } from '../../../src/models/pull/package-index.js';
 import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { statusBody } from '../../../src/server/routes/pulls.js';
-import { encodeCtranslate2, vocabularyOf, whisperVariables, writeFolder } from '../../helpers/ctranslate2.js';
-import { arrangeMachine, catalogModel, type Machine, quick } from '../../helpers/installed.js';
-import { type Mirror, noise, sha256 } from '../../helpers/mirror.js';
-import { Scratch } from '../../helpers/served.js';
-import { type ZipEntry, zip } from '../../helpers/zip.js';
+import {
+	encodeCtranslate2,
+	vocabularyOf,
+	whisperVariables,
+	writeFolder,
+} from '../../helpers/files/ctranslate2.js';
+import { type ZipEntry, zip } from '../../helpers/files/zip.js';
+import { type Mirror, noise, sha256 } from '../../helpers/net/mirror.js';
+import { Scratch } from '../../helpers/net/real-server.js';
+import { arrangeMachine, catalogModel, type Machine, quick } from '../../helpers/temp-install.js';
 
 const never = new AbortController().signal;
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;

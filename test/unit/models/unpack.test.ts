@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { leavesItsFolder, unpackHere, usualLimits } from '../../../src/models/pull/unpack.js';
-import { noise } from '../../helpers/mirror.js';
-import { hasBzip2, type TarEntry, tar, tarbz2, targz } from '../../helpers/tarball.js';
+import { leavesItsFolder, unpackHere, usualLimits } from '../../../src/models/archive/unpack.js';
+import { hasBzip2, type TarEntry, tar, tarbz2, targz } from '../../helpers/files/tarball.js';
+import { noise } from '../../helpers/net/mirror.js';
 
 function arrange(bytes: Buffer) {
 	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));

@@ -4,7 +4,7 @@ import { PullJob } from '../../../src/models/pull/tracker.js';
 import { LiveServing } from '../../../src/models/registry/watch.js';
 import { FakeLog } from '../../helpers/fakes.js';
 import { root } from '../../helpers/fixtures.js';
-import { arrangeMachine } from '../../helpers/installed.js';
+import { arrangeMachine } from '../../helpers/temp-install.js';
 
 const never = new AbortController().signal;
 const entry = (id: string) => `  ${id}: {type: whisper_cpp, files: {model: ${id}.bin}}\n`;

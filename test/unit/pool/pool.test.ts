@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EarshotError } from '../../../src/errors.js';
 import type { PoolMetrics } from '../../../src/metrics.js';
-import { findIn, type ModelEntry } from '../../../src/models/entry.js';
+import { findIn, type ModelEntry } from '../../../src/models/registry/entry.js';
 import type { ServedModels } from '../../../src/models/registry/watch.js';
 import { HostPool, type PoolOptions } from '../../../src/pool/pool.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';

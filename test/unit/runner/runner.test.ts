@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ModelEntry } from '../../../src/models/entry.js';
+import type { ModelEntry } from '../../../src/models/registry/entry.js';
 import { Host, type HostOptions } from '../../../src/runner/runner.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';

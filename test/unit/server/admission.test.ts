@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../src/metrics.js';
-import { Admission, secondsAhead } from '../../../src/server/admission.js';
-import { Pace } from '../../../src/server/throughput.js';
+import { Admission, secondsAhead } from '../../../src/server/request/admission.js';
+import { Pace } from '../../../src/server/request/throughput.js';
 import { UploadsInFlight } from '../../../src/server/upload/budget.js';
 import { FakeClock } from '../../helpers/fakes.js';
 

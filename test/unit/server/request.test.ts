@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request.js';
+import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request/parse.js';
 import { defaultChunking } from '../../../src/speech/options.js';
 import { able, facts, plain } from '../../helpers/fakes.js';
 

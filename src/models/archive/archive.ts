@@ -1,0 +1,66 @@
+/** Unpacks in a thread of its own: decoding would hold up every request for seconds. */
+
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { diskFailure } from '../../disk/disk.js';
+import { EarshotError } from '../../errors.js';
+import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
+
+/** What the thread answers. */
+export type Unpacked =
+	| { readonly ok: true }
+	| { readonly ok: false; readonly bad: boolean; readonly code: string; readonly message: string };
+
+/** The compiled one, wherever this file runs from. */
+const script = fileURLToPath(new URL('../../../dist/models/archive/archive-thread.js', import.meta.url));
+
+/** Into an empty folder. Throws `download_corrupt`, `disk_full`, `cancelled`. */
+export async function unpack(
+	archive: string,
+	into: string,
+	signal: AbortSignal,
+	limits: UnpackLimits = usualLimits(archive),
+): Promise<void> {
+	const answer = await inThread({ archive, into, limits }, signal);
+	if (answer.ok) return;
+	const cause = answer.bad
+		? new BadArchive(answer.message)
+		: Object.assign(new Error(answer.message), { code: answer.code });
+	throw archiveFailure(cause, into);
+}
+
+export function archiveFailure(thrown: unknown, into: string): EarshotError {
+	if (thrown instanceof BadArchive)
+		return new EarshotError(
+			'download_corrupt',
+			`the archive is refused: ${thrown.message}. Nothing of it is kept; pull again, and if it stays so, the source or the mirror is at fault`,
+			{ cause: thrown },
+		);
+	const why = thrown instanceof Error ? thrown.message : String(thrown);
+	return (
+		diskFailure(thrown, into) ??
+		new EarshotError('internal', `the archive could not be unpacked: ${why}`, { cause: thrown })
+	);
+}
+
+function inThread(workerData: object, signal: AbortSignal): Promise<Unpacked> {
+	return new Promise((resolve, reject) => {
+		const worker = new Worker(script, {
+			workerData,
+			execArgv: [],
+			resourceLimits: { maxOldGenerationSizeMb: 512 },
+		});
+		const cancel = (): void => {
+			reject(new EarshotError('cancelled', 'the download was cancelled'));
+			void worker.terminate();
+		};
+		signal.addEventListener('abort', cancel, { once: true });
+		worker.once('message', (answer: Unpacked) => resolve(answer));
+		worker.once('error', reject);
+		worker.once('exit', () => {
+			signal.removeEventListener('abort', cancel);
+			reject(new EarshotError('internal', 'the thread that unpacks has ended without an answer'));
+		});
+		if (signal.aborted) cancel();
+	});
+}

@@ -1,0 +1,32 @@
+/** Whether there is room for what is to come, before anything starts. */
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Disk } from '../../disk/disk.js';
+import { EarshotError } from '../../errors.js';
+import { filesBelow, type Store } from './store.js';
+
+/** Kept free for everybody else. */
+const spareBytes = 64 * 2 ** 20;
+
+/** `bytes`: of everything, also of what is below `incoming` already. Throws `disk_full`. */
+export async function checkRoom(
+	id: string,
+	bytes: number,
+	store: Store,
+	disk: Pick<Disk, 'freeBytes'>,
+	incoming: string,
+): Promise<void> {
+	const free = await disk.freeBytes(store.modelDir);
+	if (free === null) return;
+	const sizes = await Promise.all(
+		(await filesBelow(incoming)).map(async (file) => (await stat(path.join(incoming, file))).blocks * 512),
+	);
+	const needed = bytes - sizes.reduce((sum, size) => sum + size, 0) + spareBytes;
+	if (needed <= free) return;
+	const [need, have] = [needed, free].map((size) => `${(size / 1e9).toFixed(2)} GB`);
+	throw new EarshotError(
+		'disk_full',
+		`${id} needs ${need} on the disk of ${store.modelDir}, and ${have} are free; free some space, or choose another disk with --model-dir`,
+	);
+}

@@ -1,0 +1,304 @@
+/**
+ * What is on the disk: a folder per model below the model folder, and for each a manifest of what arrived.
+ * A manifest is written last and taken away first, so that no half model is ever listed.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+	access,
+	constants,
+	copyFile,
+	link,
+	mkdir,
+	readdir,
+	rm,
+	rmdir,
+	stat,
+	writeFile,
+} from 'node:fs/promises';
+import path from 'node:path';
+import { renameOver } from '../../disk/disk.js';
+import { EarshotError } from '../../errors.js';
+import { isInnerPath } from '../catalog/schema.js';
+
+export interface StoredFile {
+	/** Below the model's folder, with forward slashes. */
+	readonly path: string;
+	readonly bytes: number;
+	readonly sha256: string;
+	/** Its digest was not known beforehand: this is what came the first time. */
+	readonly pinned: boolean;
+}
+
+export interface Manifest {
+	readonly id: string;
+	/** Below the model folder. */
+	readonly folder: string;
+	readonly files: readonly StoredFile[];
+	/** Role → path below the folder. */
+	readonly roles: Readonly<Record<string, string>>;
+	readonly type: string;
+	readonly use: string;
+	readonly licence: string;
+	/** ISO date. */
+	readonly pulledAt: string;
+	/** The user's own folder that it was made of, where it was not fetched. */
+	readonly madeOf?: string;
+}
+
+export type StoredState = 'whole' | 'damaged' | 'missing';
+
+export interface Verified {
+	readonly path: string;
+	readonly ok: boolean;
+	/** What is wrong with it. */
+	readonly detail: string;
+}
+
+export interface Pin {
+	readonly bytes: number;
+	readonly sha256: string;
+}
+
+export class Store {
+	readonly modelDir: string;
+	readonly #own: string;
+
+	constructor(modelDir: string) {
+		this.modelDir = modelDir;
+		this.#own = path.join(modelDir, '.earshot');
+	}
+
+	/** What was pulled, whatever has become of it since. */
+	manifests(): readonly Manifest[] {
+		return namesIn(this.#manifests)
+			.filter((name) => name.endsWith('.json'))
+			.flatMap((name) => this.#read(path.join(this.#manifests, name)) ?? []);
+	}
+
+	manifest(id: string): Manifest | undefined {
+		return this.#read(this.#manifestPath(id));
+	}
+
+	/** Something of it is here, if only the beginning. */
+	knows(id: string): boolean {
+		return this.manifest(id) !== undefined || existsSync(this.#incoming(id));
+	}
+
+	folderOf({ folder }: Pick<Manifest, 'folder'>): string {
+		return path.join(this.modelDir, folder);
+	}
+
+	/** By names and sizes: cheap enough to ask before every load. */
+	stateOf(manifest: Manifest): StoredState {
+		const sizes = manifest.files.map(
+			(file) => statSync(path.join(this.folderOf(manifest), file.path), { throwIfNoEntry: false })?.size,
+		);
+		if (sizes.every((size) => size === undefined)) return 'missing';
+		return manifest.files.every(({ bytes }, index) => sizes[index] === bytes) ? 'whole' : 'damaged';
+	}
+
+	/** Reads every byte. */
+	async verify(
+		manifest: Manifest,
+		signal: AbortSignal,
+		onProgress?: (bytes: number) => void,
+	): Promise<readonly Verified[]> {
+		const verified: Verified[] = [];
+		let before = 0;
+		for (const { path: name, bytes, sha256 } of manifest.files) {
+			const file = path.join(this.folderOf(manifest), name);
+			const size = (await stat(file).catch(() => undefined))?.size;
+			const start = before;
+			const digest =
+				size === bytes ? await digestOf(file, signal, (read) => onProgress?.(start + read)) : undefined;
+			const detail =
+				size === undefined
+					? 'missing'
+					: size !== bytes
+						? `has ${size} bytes, and not ${bytes}`
+						: digest === sha256
+							? ''
+							: `has the SHA-256 ${digest}, and not ${sha256}`;
+			verified.push({ path: name, ok: detail === '', detail });
+			before += bytes;
+		}
+		return verified;
+	}
+
+	/** A folder for what is arriving; it stays until the model is whole, so that a pull can go on. */
+	async incoming(id: string): Promise<string> {
+		const folder = this.#incoming(id);
+		await mkdir(folder, { recursive: true });
+		return folder;
+	}
+
+	/** A path that locks of that name belong to. */
+	async lockPath(name: string): Promise<string> {
+		const folder = path.join(this.#own, 'locks');
+		await mkdir(folder, { recursive: true });
+		return path.join(folder, encodeURIComponent(name));
+	}
+
+	/** `from`: a folder on the same disk that holds the manifest's files and becomes the model's folder. */
+	async arrive(manifest: Manifest, from: string): Promise<void> {
+		const to = this.folderOf(manifest);
+		const earlier = this.manifest(manifest.id);
+		// While it changes it is nobody's.
+		await rm(this.#manifestPath(manifest.id), { force: true });
+		if (earlier) await this.#removeFiles(earlier);
+		await mkdir(path.dirname(to), { recursive: true });
+		if (await exists(to)) {
+			for (const { path: name } of manifest.files) {
+				await mkdir(path.dirname(path.join(to, name)), { recursive: true });
+				await renameOver(path.join(from, name), path.join(to, name));
+			}
+			await rm(from, { recursive: true, force: true });
+		} else {
+			await renameOver(from, to);
+		}
+		await writeWhole(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, '\t'));
+	}
+
+	/** The model's files, the folders that are empty then, and what an interrupted pull has left. False where there
+	 * was nothing. */
+	async remove(id: string): Promise<boolean> {
+		const manifest = this.manifest(id);
+		await rm(this.#manifestPath(id), { force: true });
+		const begun = await exists(this.#incoming(id));
+		await rm(this.#incoming(id), { recursive: true, force: true });
+		if (manifest) await this.#removeFiles(manifest);
+		return manifest !== undefined || begun;
+	}
+
+	pinOf(url: string): Pin | undefined {
+		return this.#pins()[url];
+	}
+
+	/** The caller holds the lock named `pins`. */
+	async pin(url: string, pin: Pin): Promise<void> {
+		await writeWhole(this.#pinsPath, JSON.stringify({ ...this.#pins(), [url]: pin }, null, '\t'));
+	}
+
+	get #manifests(): string {
+		return path.join(this.#own, 'models');
+	}
+
+	get #pinsPath(): string {
+		return path.join(this.#own, 'pins.json');
+	}
+
+	#incoming(id: string): string {
+		return path.join(this.#own, 'incoming', encodeURIComponent(id));
+	}
+
+	#manifestPath(id: string): string {
+		return path.join(this.#manifests, `${encodeURIComponent(id)}.json`);
+	}
+
+	#pins(): Record<string, Pin> {
+		return (readJson(this.#pinsPath) as Record<string, Pin> | undefined) ?? {};
+	}
+
+	#read(file: string): Manifest | undefined {
+		const manifest = readJson(file) as Manifest | undefined;
+		// It says what may be deleted: one that was tampered with is none.
+		const sound =
+			manifest !== undefined &&
+			isInnerPath(manifest.folder) &&
+			manifest.files.every(({ path: name }) => isInnerPath(name));
+		return sound ? manifest : undefined;
+	}
+
+	async #removeFiles(manifest: Manifest): Promise<void> {
+		const folder = this.folderOf(manifest);
+		for (const { path: name } of manifest.files) await rm(path.join(folder, name), { force: true });
+		const folders = new Set(manifest.files.map(({ path: name }) => path.dirname(path.join(folder, name))));
+		for (const each of [...folders].sort((a, b) => b.length - a.length)) await this.#prune(each);
+	}
+
+	/** Upwards as long as they are empty. */
+	async #prune(folder: string): Promise<void> {
+		for (let at = folder; at.startsWith(`${this.modelDir}${path.sep}`); at = path.dirname(at)) {
+			try {
+				await rmdir(at);
+			} catch {
+				// Something of the user's is in it, or it has gone already.
+				return;
+			}
+		}
+	}
+}
+
+export async function exists(file: string): Promise<boolean> {
+	return await access(file).then(
+		() => true,
+		() => false,
+	);
+}
+
+/** Every file below, with forward slashes. */
+export async function filesBelow(folder: string): Promise<string[]> {
+	const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+	return entries
+		.filter((entry) => entry.isFile())
+		.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
+		.sort();
+}
+
+export async function digestOf(
+	file: string,
+	signal: AbortSignal,
+	onProgress?: (bytes: number) => void,
+): Promise<string> {
+	const hash = createHash('sha256');
+	let bytes = 0;
+	try {
+		for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20, signal })) {
+			hash.update(chunk as Uint8Array);
+			bytes += (chunk as Uint8Array).length;
+			onProgress?.(bytes);
+		}
+	} catch (thrown) {
+		if (!signal.aborted) throw thrown;
+		throw new EarshotError('cancelled', 'the check was cancelled', { cause: thrown });
+	}
+	return hash.digest('hex');
+}
+
+/** The same bytes under a second name where the file system can, else a copy. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+	await rm(to, { force: true });
+	try {
+		await link(from, to);
+	} catch {
+		await copyFile(from, to, constants.COPYFILE_FICLONE);
+	}
+}
+
+/** Whoever reads it finds the old text or the new. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+	await mkdir(path.dirname(file), { recursive: true });
+	const fresh = `${file}.${process.pid}.new`;
+	await writeFile(fresh, text);
+	await renameOver(fresh, file);
+}
+
+function namesIn(folder: string): string[] {
+	try {
+		return readdirSync(folder);
+	} catch {
+		// Nothing has been pulled yet.
+		return [];
+	}
+}
+
+function readJson(file: string): unknown {
+	try {
+		return JSON.parse(readFileSync(file, 'utf8'));
+	} catch {
+		// Not there.
+		return undefined;
+	}
+}

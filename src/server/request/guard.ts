@@ -1,0 +1,157 @@
+/** Who may speak to the server. On a loopback address the enemy is a page in the user's own browser: it can
+ * send requests to localhost, and with DNS rebinding under a name of its own. Hence Host and Origin. */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Context, Middleware } from 'koa';
+import { EarshotError } from '../../errors.js';
+
+export interface GuardOptions {
+	/** The address that the server listens on. */
+	readonly host: string;
+	/** Host names that requests may use beside the loopback ones; `*` for any. */
+	readonly allowedHosts: readonly string[];
+	/** Origins whose pages may use the server beside loopback ones, e.g. `https://notes.example`; `*` for any. */
+	readonly allowedOrigins: readonly string[];
+	/** Empty: no key is asked for. */
+	readonly apiKeys: readonly string[];
+}
+
+export function guard(options: GuardOptions): Middleware {
+	const hostAllowed = hostRule(options);
+	const originAllowed = originRule(options.allowedOrigins);
+	const keyAllowed = keyRule(options.apiKeys);
+
+	return async (ctx, next) => {
+		const host = ctx.get('host');
+		if (!hostAllowed(host)) {
+			throw new EarshotError(
+				'host_refused',
+				`This server does not answer to the host name \`${host}\`; add it to the allowed hosts, or use localhost`,
+			);
+		}
+
+		const origin = ctx.get('origin');
+		if (origin !== '') {
+			ctx.vary('Origin');
+			if (!originAllowed(origin, host)) {
+				throw new EarshotError(
+					'origin_refused',
+					`Pages from \`${origin}\` may not use this server; add it to the allowed origins`,
+				);
+			}
+			ctx.set('access-control-allow-origin', origin);
+			ctx.set('access-control-expose-headers', exposedHeaders);
+			if (ctx.method === 'OPTIONS' && ctx.get('access-control-request-method') !== '') {
+				ctx.set('access-control-allow-methods', 'GET, HEAD, POST, DELETE, OPTIONS');
+				ctx.set('access-control-allow-headers', requestedHeaders(ctx.get('access-control-request-headers')));
+				ctx.set('access-control-max-age', '600');
+				if (ctx.get('access-control-request-private-network') === 'true') {
+					ctx.set('access-control-allow-private-network', 'true');
+				}
+				ctx.status = 204;
+				return;
+			}
+		}
+
+		if (ctx.path !== '/health' && !keyAllowed(ctx.get('authorization'))) {
+			ctx.set('www-authenticate', 'Bearer');
+			throw new EarshotError(
+				'invalid_api_key',
+				ctx.get('authorization') === ''
+					? 'This server wants an API key: send it as `Authorization: Bearer KEY`'
+					: 'Incorrect API key provided',
+			);
+		}
+		await next();
+	};
+}
+
+/** For what changes this machine: it is for whoever is on it, or has a key. Throws `key_needed`. */
+export function refuseStrangers(ctx: Context, apiKeys: readonly string[], what: string): void {
+	// Where there are keys, whoever gets here has one.
+	if (apiKeys.length > 0 || isLocal(ctx)) return;
+	throw new EarshotError(
+		'key_needed',
+		`${what} is for this machine itself, or for those with an API key: start the server with --api-keys`,
+	);
+}
+
+/** A proxy on this machine speaks for somebody else. */
+function isLocal(ctx: Context): boolean {
+	const address = (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+	const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => ctx.get(name) !== '');
+	return isLoopback(address) && !forwarded;
+}
+
+const exposedHeaders = [
+	'x-request-id',
+	'openai-processing-ms',
+	'server-timing',
+	'retry-after',
+	'x-should-retry',
+].join(', ');
+
+/** The header names that the page wants to send; OpenAI's client sends a dozen of its own. */
+function requestedHeaders(header: string): string {
+	const names = header.split(',').map((name) => name.trim().toLowerCase());
+	return names.filter((name) => /^[a-z0-9-]+$/.test(name)).join(', ') || 'authorization, content-type';
+}
+
+function hostRule({ host, allowedHosts }: GuardOptions): (header: string) => boolean {
+	// Whoever opens the server to the network reaches it under names that we cannot know.
+	if (allowedHosts.includes('*') || (!isLoopback(host) && allowedHosts.length === 0)) return () => true;
+	const names = new Set(
+		[...allowedHosts, host, dockerHost].map((name) => hostnameOf(`http://${bracketed(name)}`)),
+	);
+	return (header) => {
+		const name = /[\s@/\\?#]/.test(header) ? undefined : hostnameOf(`http://${header}`);
+		return name !== undefined && (isLoopback(name) || names.has(name));
+	};
+}
+
+/** How a container calls the machine it runs on; Docker Desktop hands it to the loopback address. */
+const dockerHost = 'host.docker.internal';
+
+function originRule(allowed: readonly string[]): (origin: string, host: string) => boolean {
+	if (allowed.includes('*')) return () => true;
+	const named = new Set(allowed.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
+	return (origin, host) => {
+		if (named.has(origin.toLowerCase())) return true;
+		const name = hostnameOf(origin);
+		return (
+			name !== undefined && (isLoopback(name) || origin === `http://${host}` || origin === `https://${host}`)
+		);
+	};
+}
+
+/** Compares digests, all of them, so that the time taken tells nothing of the keys. */
+function keyRule(keys: readonly string[]): (authorization: string) => boolean {
+	if (keys.length === 0) return () => true;
+	const digests = keys.map(digest);
+	return (authorization) => {
+		const given = digest(/^bearer +(.+)$/i.exec(authorization)?.[1]?.trim() ?? '');
+		return digests.filter((known) => timingSafeEqual(known, given)).length > 0;
+	};
+}
+
+function digest(key: string): Buffer {
+	return createHash('sha256').update(key).digest();
+}
+
+export function isLoopback(hostname: string): boolean {
+	return (
+		hostname === 'localhost' ||
+		hostname.endsWith('.localhost') ||
+		/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname) ||
+		hostname === '::1' ||
+		hostname === '[::1]'
+	);
+}
+
+function hostnameOf(url: string): string | undefined {
+	return URL.canParse(url) ? new URL(url).hostname.toLowerCase().replace(/\.$/, '') : undefined;
+}
+
+function bracketed(name: string): string {
+	return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
+}

@@ -1,0 +1,102 @@
+/** The real server over the real addon, with the tone models. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { systemClock } from '../../../src/clock.js';
+import { hostEnvironment } from '../../../src/config/environment.js';
+import { lanesOf } from '../../../src/config/resolve.js';
+import { Metrics } from '../../../src/metrics.js';
+import { createdAt, whatToServe } from '../../../src/models/registry/registry.js';
+import { fixedServing } from '../../../src/models/registry/watch.js';
+import { runnerScript } from '../../../src/paths.js';
+import { HostPool, type PoolOptions } from '../../../src/pool/pool.js';
+import { hostSettings } from '../../../src/runner/settings.js';
+import { type RunningServer, startServer } from '../../../src/server/server.js';
+import { generated, loudnessDetector, type ModelFixture, manifest, root } from '../fixtures.js';
+
+/** A folder that goes with the test. */
+export class Scratch implements Disposable {
+	readonly path = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
+
+	file(name: string, content: string | Uint8Array): string {
+		const file = path.join(this.path, name);
+		writeFileSync(file, content);
+		return file;
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.path, { recursive: true, force: true });
+	}
+}
+
+type ServedModel = Pick<ModelFixture, 'name' | 'type' | 'files' | 'options'>;
+
+/** A models.yaml that serves model fixtures under their names, with speech found by loudness. */
+export function modelsYaml(
+	defaultModel: string,
+	fixtures: readonly ServedModel[] = [...manifest.models, ...manifest.troubled],
+): string {
+	const models = fixtures.map(
+		({ name, type, files, options }) =>
+			`  ${name}: {type: ${type}, files: ${JSON.stringify(files)}, options: ${JSON.stringify(options)}}`,
+	);
+	return [
+		`default_model: ${defaultModel}`,
+		`model_dir: ${JSON.stringify(generated)}`,
+		`vad_model: ${JSON.stringify(loudnessDetector)}`,
+		'num_threads: 2',
+		'models:',
+		...models,
+		'',
+	].join('\n');
+}
+
+export interface Served {
+	readonly url: string;
+	readonly pool: HostPool;
+	readonly server: RunningServer;
+	close(): Promise<void>;
+}
+
+export function serveFixtures(
+	defaultModel = 'zipformer_ctc',
+	given: Partial<PoolOptions> = {},
+): Promise<Served> {
+	return serve(modelsYaml(defaultModel), given);
+}
+
+/** The first is the default. */
+export function serveModels(models: readonly ServedModel[]): Promise<Served> {
+	return serve(modelsYaml(models[0]?.name ?? '', models));
+}
+
+async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Served> {
+	const scratch = new Scratch();
+	const serving = whatToServe({ config: scratch.file('models.yaml', yaml) }, root);
+	const metrics = new Metrics();
+	const pool = new HostPool({
+		models: fixedServing(serving),
+		settings: hostSettings(serving.config),
+		script: runnerScript,
+		env: hostEnvironment(lanesOf(serving.config)),
+		clock: systemClock,
+		metrics,
+		keepAliveMs: Infinity,
+		budgetBytes: 0,
+		maxHostBytes: 0,
+		createdAt,
+		...given,
+	});
+	const server = await startServer({ pool, metrics, version: '0.0.0-test', port: 0 });
+	return {
+		url: server.address.url,
+		pool,
+		server,
+		async close() {
+			await server.close({ graceMs: 0 });
+			await pool.close();
+			scratch[Symbol.dispose]();
+		},
+	};
+}
