@@ -6,8 +6,10 @@ import { networkEnvironment } from '../config/environment.js';
 import { diskFailure } from '../disk/disk.js';
 import { takeLock } from '../disk/lock.js';
 import { EarshotError, expected } from '../errors.js';
-import type { Catalog, CatalogModel } from './catalog/catalog.js';
+import type { Catalog } from './catalog/catalog.js';
+import type { CatalogModel } from './catalog/types.js';
 import { convertFolder } from './convert.js';
+import type { PullMeans, PullProgress } from './pull/deps.js';
 import {
 	findInHubCache,
 	findRepoInHubCache,
@@ -17,7 +19,7 @@ import {
 } from './pull/hub-cache.js';
 import type { NetworkSettings } from './pull/network.js';
 import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry } from './pull/plan.js';
-import { type PullMeans, type PullProgress, pull } from './pull/pull.js';
+import { pull } from './pull/pull.js';
 import { type PullJob, Pulls } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { SettingName } from '../../src/config/settings.js';
-import type { CatalogFile, CatalogModel } from '../../src/models/catalog/catalog.js';
+import type { CatalogFile, CatalogModel } from '../../src/models/catalog/types.js';
 import { Installer, type InstallerMeans } from '../../src/models/installer.js';
 import { type Serving, whatToServe } from '../../src/models/registry/registry.js';
 import { root } from './fixtures.js';

@@ -1,23 +1,8 @@
 /** What a catalog entry must look like. Pure; tells every mistake as a sentence. */
 
+import { isInnerPath } from '../../disk/inner-path.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
-import type { CatalogModel, CatalogSource } from './catalog.js';
-
-export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
-/** What a model is for; only `transcription` can be served. */
-export const uses = ['transcription', 'streaming', 'vad', 'segmentation', 'embedding'] as const;
-export const features = [
-	'timestamps',
-	'words',
-	'translate',
-	'prompt',
-	'hotwords',
-	'detects-language',
-	'punctuation',
-	'streaming',
-] as const;
-/** On a CPU, in comparison with each other. */
-export const speeds = ['very fast', 'fast', 'medium', 'slow'] as const;
+import { type CatalogModel, type CatalogSource, engines, features, speeds, uses } from './types.js';
 
 type Check = (value: unknown) => boolean;
 
@@ -25,11 +10,6 @@ const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isBytes: Check = (value) => Number.isSafeInteger(value) && Number(value) > 0;
 const isDigest: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 const isUrl: Check = (value) => typeof value === 'string' && /^https?:\/\/[^\s]+$/.test(value);
-/** Below the folder it is joined to, whatever the platform. */
-export const isInnerPath: Check = (value) =>
-	typeof value === 'string' &&
-	/^[^\\:\0]+$/.test(value) &&
-	value.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 const isOption: Check = (value) => ['string', 'number', 'boolean'].includes(typeof value);
 const orNull =
 	(check: Check): Check =>

@@ -4,13 +4,13 @@ import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
-import type { CatalogArchive, CatalogFile } from '../catalog/catalog.js';
+import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';
+import type { PullMeans, PullProgress, Report } from './deps.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';
 import type { PullPlan } from './plan.js';
-import type { PullMeans, PullProgress, Report } from './pull.js';
 
 export type Part = CatalogFile | CatalogArchive;
 

@@ -2,14 +2,8 @@
 
 import path from 'node:path';
 import { EarshotError } from '../../errors.js';
-import {
-	type CatalogArchive,
-	type CatalogFile,
-	type CatalogModel,
-	type CatalogSource,
-	isServable,
-	type Licence,
-} from '../catalog/catalog.js';
+import { isServable } from '../catalog/catalog.js';
+import type { CatalogArchive, CatalogFile, CatalogModel, CatalogSource, Licence } from '../catalog/types.js';
 import type { ModelEntry } from '../registry/entry.js';
 
 export interface PullPlan {

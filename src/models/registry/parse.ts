@@ -11,8 +11,8 @@ import {
 	settings,
 } from '../../config/settings.js';
 import { Expectation, keepAlive } from '../../config/values.js';
+import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
-import { isInnerPath } from '../catalog/schema.js';
 import {
 	type Family,
 	familyOf,

@@ -19,8 +19,8 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { renameOver } from '../../disk/disk.js';
+import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
-import { isInnerPath } from '../catalog/schema.js';
 
 export interface StoredFile {
 	/** Below the model's folder, with forward slashes. */

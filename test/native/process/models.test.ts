@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { CatalogModel } from '../../../src/models/catalog/catalog.js';
+import type { CatalogModel } from '../../../src/models/catalog/types.js';
 import { writeFolderOf } from '../../helpers/files/ctranslate2.js';
 import { hasBzip2, tarbz2 } from '../../helpers/files/tarball.js';
 import { audioPath, generated, loudnessDetector, modelFixture, root } from '../../helpers/fixtures.js';
