@@ -98,7 +98,7 @@ async function prebuild(target, only) {
 				`--platform=${platform}`,
 				`--arch=${arch}`,
 				`--artifacts=${artifacts}`,
-				`--node-gyp=${join(root, 'scripts', process.platform === 'win32' ? 'prebuildify-cmake.cmd' : 'prebuildify-cmake.cjs')}`,
+				`--node-gyp=${join(root, 'scripts', 'build', process.platform === 'win32' ? 'prebuildify-cmake.cmd' : 'prebuildify-cmake.cjs')}`,
 			],
 			{ env: { ...env, EARSHOT_CMAKE: JSON.stringify([`--CDEARSHOT_LEVEL=${baseline}`, ...common]) } },
 		);

@@ -50,7 +50,7 @@ export function targetOf({ platform = process.platform, arch = process.arch } = 
 	if (cross[tuple] === undefined)
 		throw new Error(`no way known to build for ${tuple} on ${process.platform}-${process.arch}`);
 	const { tools, toolchain } = cross[tuple];
-	return { ...target, tools, cmake: [`CMAKE_TOOLCHAIN_FILE=${join(root, 'scripts', toolchain)}`] };
+	return { ...target, tools, cmake: [`CMAKE_TOOLCHAIN_FILE=${join(root, 'scripts', 'build', toolchain)}`] };
 }
 
 /** What a command line asks for: `--platform` and `--arch`, each this machine's where absent. */
