@@ -36,7 +36,7 @@ function(earshot_platform out)
 	set(${out} "${system}-${arch}" PARENT_SCOPE)
 endfunction()
 
-# Instruction sets of the processor that builds, which it is asked by native/processor.cc; none where nothing tells.
+# Instruction sets of the processor that builds, which it is asked by native/platform/cpu.cc; none where nothing tells.
 function(earshot_processor_flags out)
 	set(${out} "" PARENT_SCOPE)
 	if(CMAKE_CROSSCOMPILING)
@@ -44,7 +44,7 @@ function(earshot_processor_flags out)
 	endif()
 	set(folder "${CMAKE_CURRENT_BINARY_DIR}/processor-flags")
 	file(WRITE "${folder}/main.cc" "#include <cstdio>
-#include \"${CMAKE_CURRENT_SOURCE_DIR}/native/processor.h\"
+#include \"platform/cpu.h\"
 int main() { for (const auto& flag : earshot::ProcessorFlags()) std::printf(\"%s;\", flag.c_str()); }
 ")
 	set(half posix)
@@ -52,8 +52,9 @@ int main() { for (const auto& flag : earshot::ProcessorFlags()) std::printf(\"%s
 		set(half windows)
 	endif()
 	try_compile(compiled "${folder}"
-		SOURCES "${folder}/main.cc" "${CMAKE_CURRENT_SOURCE_DIR}/native/processor.cc"
-			"${CMAKE_CURRENT_SOURCE_DIR}/native/platform_${half}.cc"
+		SOURCES "${folder}/main.cc" "${CMAKE_CURRENT_SOURCE_DIR}/native/platform/cpu.cc"
+			"${CMAKE_CURRENT_SOURCE_DIR}/native/platform/${half}.cc"
+		CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${CMAKE_CURRENT_SOURCE_DIR}/native"
 		LINK_LIBRARIES ${CMAKE_DL_LIBS} COPY_FILE "${folder}/flags.exe" CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON)
 	if(compiled)
 		execute_process(COMMAND "${folder}/flags.exe" OUTPUT_VARIABLE flags RESULT_VARIABLE ended)

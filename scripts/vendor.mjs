@@ -166,9 +166,9 @@ export function check() {
 				const found = new RegExp(`(?<![\\d.])${version.replaceAll('.', '\\.')}\0`).test(bytes);
 				expect(what, found ? version : 'another version', version);
 			}
-			const declared = readFileSync(join(root, 'native', 'sherpa_api.h'), 'utf8');
+			const declared = readFileSync(join(root, 'native', 'sherpa', 'api.h'), 'utf8');
 			const version = /kSherpaVersion\[\] = "([^"]+)"/.exec(declared)?.[1];
-			expect('the version declared in native/sherpa_api.h', version, content.holds['sherpa-onnx']);
+			expect('the version declared in native/sherpa/api.h', version, content.holds['sherpa-onnx']);
 			expect(content.package, content.version, content.holds['sherpa-onnx']);
 		}
 	}

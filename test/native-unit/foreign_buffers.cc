@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "audio.h"
+#include "audio/decoder.h"
 #include "check.h"
-#include "engine.h"
+#include "core/engine.h"
 #include "fake_ggml.h"
-#include "int_matrix.h"
+#include "kernels/int_matrix.h"
 
 namespace earshot::tests {
 

@@ -12,13 +12,13 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
-#include "attention.h"
+#include "kernels/attention.h"
 #include "check.h"
-#include "gelu.h"
-#include "int_matrix.h"
-#include "matrix.h"
-#include "processor.h"
-#include "q8_matrix.h"
+#include "kernels/gelu.h"
+#include "kernels/int_matrix.h"
+#include "kernels/f16_matrix.h"
+#include "platform/cpu.h"
+#include "kernels/q8_matrix.h"
 
 namespace earshot::tests {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "check.h"
-#include "engine.h"
+#include "core/engine.h"
 #include "fake_ggml.h"
 
 namespace earshot {

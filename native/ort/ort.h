@@ -1,0 +1,106 @@
+// ONNX Runtime: the library that ships with sherpa-onnx, and sessions on it.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/engine.h"
+#include "core/failure.h"
+#include "ort/abi.h"
+
+namespace earshot::ort {
+
+/** The library, loaded once for each path and never unloaded, with its environment, which is never released: both
+ * may be in use by sherpa-onnx, and the order in which they end at exit is nobody's. */
+class Runtime {
+public:
+	/** `engine_missing` where the file is not there, is none of ONNX Runtime, or is too old. */
+	static Expected<std::shared_ptr<const Runtime>> Load(const std::string& path);
+
+	const Api& api() const { return api_; }
+	const Env* env() const { return env_; }
+	const std::string& version() const { return version_; }
+	/** What the status says, or nothing for success. Takes it over. */
+	Expected<Done> Check(const char* code, Status* status) const;
+
+private:
+	static Expected<std::shared_ptr<const Runtime>> Open(const std::string& path);
+
+	Api api_;
+	Env* env_ = nullptr;
+	std::string version_;
+};
+
+/** Pointers of the library that release themselves. */
+template <class T>
+struct Release {
+	void (*release)(T*);
+	void operator()(T* pointer) const { release(pointer); }
+};
+template <class T>
+using Owned = std::unique_ptr<T, Release<T>>;
+
+struct SessionLoad {
+	/** The library's file. */
+	std::string library;
+	/** The model, whose external data lie in `folder`. */
+	std::vector<uint8_t> graph;
+	std::string folder;
+	int threads = 1;
+	/** Products of 8-bit weights without saturation, on an x86 that lacks VNNI. */
+	bool exact_int8 = false;
+};
+
+/** A model whose inputs and outputs are all floats. Any number of threads run it at once. */
+class Session {
+public:
+	static Expected<std::shared_ptr<const Session>> Load(const SessionLoad& load);
+	const Runtime& runtime() const { return *runtime_; }
+	/** That one run is spread over. */
+	int threads() const { return threads_; }
+
+	struct Tensor {
+		const char* name;
+		float* data;
+		std::vector<int64_t> shape;
+	};
+
+	/** One at a time runs through this; it may be used again after. */
+	class Pass {
+	public:
+		static Expected<Pass> Make(std::shared_ptr<const Session> session);
+		/** Writes into `outs`, whose shapes must be the model's. Ends within a node once `cancel` is requested. */
+		Expected<Done> Run(
+			std::initializer_list<Tensor> ins, std::initializer_list<Tensor> outs, const Cancel& cancel);
+		int threads() const { return session_->threads(); }
+
+	private:
+		Pass(std::shared_ptr<const Session> session, Owned<RunOptions> options)
+			: session_(std::move(session)), options_(std::move(options)) {}
+
+		std::shared_ptr<const Session> session_;
+		Owned<RunOptions> options_;
+	};
+
+	Session(std::shared_ptr<const Runtime> runtime, Owned<SessionHandle> handle, Owned<MemoryInfo> memory, int threads)
+		: runtime_(std::move(runtime)), handle_(std::move(handle)), memory_(std::move(memory)), threads_(threads) {}
+
+private:
+	/** Views of tensors, in columns as the library wants them. */
+	struct Columns {
+		std::vector<Owned<Value>> owned;
+		std::vector<const char*> names;
+		std::vector<Value*> values;
+	};
+	Expected<Columns> View(std::initializer_list<Tensor> tensors) const;
+
+	std::shared_ptr<const Runtime> runtime_;
+	Owned<SessionHandle> handle_;
+	Owned<MemoryInfo> memory_;
+	const int threads_;
+};
+
+}  // namespace earshot::ort

@@ -1,0 +1,169 @@
+// Linux and macOS.
+#include "platform/platform.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#ifdef __linux__
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#ifdef __linux__
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#elif defined(__APPLE__)
+#include <pthread.h>
+#endif
+#endif
+
+namespace earshot {
+
+namespace {
+
+class Descriptor final : public File {
+public:
+	explicit Descriptor(int fd) : fd_(fd) {}
+	Descriptor(const Descriptor&) = delete;
+	Descriptor& operator=(const Descriptor&) = delete;
+	~Descriptor() override { ::close(fd_); }
+
+	/** Why it cannot be read, or nothing. Finds its size. */
+	std::string Fault() {
+		struct stat stat {};
+		if (::fstat(fd_, &stat) != 0) return std::strerror(errno);
+		if (!S_ISREG(stat.st_mode)) return "it is not a regular file";
+		size_ = stat.st_size;
+		return "";
+	}
+
+	int64_t size() const override { return size_; }
+	int64_t Read(int64_t position, void* into, int64_t count) const override {
+		ssize_t got;
+		do {
+			got = ::pread(fd_, into, static_cast<size_t>(count), static_cast<off_t>(position));
+		} while (got < 0 && errno == EINTR);
+		return got;
+	}
+
+private:
+	const int fd_;
+	int64_t size_ = 0;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* code) {
+	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
+	// O_NONBLOCK: a FIFO would otherwise hold this thread until somebody writes; it is refused below.
+	const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) return refuse(std::strerror(errno));
+	auto file = std::make_unique<Descriptor>(fd);
+	if (const std::string fault = file->Fault(); !fault.empty()) return refuse(fault);
+	return std::unique_ptr<File>(std::move(file));
+}
+
+std::string SharedLibrary::FileName(const std::string& name) {
+#ifdef __APPLE__
+	return "lib" + name + ".dylib";
+#else
+	return "lib" + name + ".so";
+#endif
+}
+
+Expected<SharedLibrary> SharedLibrary::Open(const std::string& path) {
+	void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+	if (handle != nullptr) return SharedLibrary(handle);
+	const char* why = dlerror();
+	return Failure{"engine_missing", why == nullptr ? "" : why};
+}
+
+void* SharedLibrary::Find(const char* symbol) const { return dlsym(handle_, symbol); }
+
+#ifdef __GLIBC__
+
+namespace {
+
+void (*hearing)(const char* bytes, size_t size) = nullptr;
+
+ssize_t PassOn(void*, const char* bytes, size_t size) {
+	hearing(bytes, size);
+	for (size_t written = 0; written < size;) {
+		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
+		if (count <= 0) break;
+		written += static_cast<size_t>(count);
+	}
+	return static_cast<ssize_t>(size);
+}
+
+}  // namespace
+
+void HearStderr(void (*hear)(const char* bytes, size_t size)) {
+	hearing = hear;
+	// Libraries read the C library's variable `stderr` each time they print; unbuffered, so that they print in one call.
+	FILE* listening = fopencookie(nullptr, "w", {nullptr, PassOn, nullptr, nullptr});
+	if (listening == nullptr) return;
+	setvbuf(listening, nullptr, _IONBF, 0);
+	stderr = listening;
+}
+
+void TrimHeap() { malloc_trim(0); }
+
+#else
+
+void HearStderr(void (*)(const char*, size_t)) {}
+void TrimHeap() {}
+
+#endif
+
+size_t ForgetPages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+#ifdef __linux__
+	const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / page * page;
+	if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) return to - from;
+#endif
+	return 0;
+}
+
+void GoInBackground() {
+#ifdef __linux__
+	// Of a thread, in spite of its name; there is no way back without a privilege. A step of nice is a quarter, so that
+	// four of them make 0.4 of the share.
+	constexpr int kNicer = 4;
+	const auto self = static_cast<id_t>(syscall(SYS_gettid));
+	setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
+#elif defined(__APPLE__)
+	pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#endif
+}
+
+void PreferLargePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+#ifdef __linux__
+	constexpr uintptr_t kLarge = uintptr_t{2} << 20;
+	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + kLarge - 1) / kLarge * kLarge;
+	const uintptr_t to = reinterpret_cast<uintptr_t>(end) / kLarge * kLarge;
+	if (from >= to || madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE) != 0) return;
+#ifndef MADV_COLLAPSE
+	constexpr int MADV_COLLAPSE = 25;  // Linux 6.1
+#endif
+	// At once. An older kernel says no, and does it by and by.
+	madvise(reinterpret_cast<void*>(from), to - from, MADV_COLLAPSE);
+#endif
+}
+
+std::array<uint64_t, 2> HardwareCapabilities() {
+#ifdef __linux__
+	return {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
+#else
+	return {};
+#endif
+}
+
+}  // namespace earshot

@@ -1,0 +1,84 @@
+// What recognizers of whole clips and of streams have in common: configurations by path, and tokens.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include "core/engine.h"
+#include "core/failure.h"
+
+namespace earshot::sherpa {
+
+enum class Kind { kString, kInt, kFloat };
+
+struct Field {
+	size_t offset;
+	Kind kind;
+};
+
+template <class T>
+constexpr Kind KindOf() {
+	if constexpr (std::is_same_v<T, const char*>) return Kind::kString;
+	else if constexpr (std::is_same_v<T, float>) return Kind::kFloat;
+	else {
+		static_assert(std::is_same_v<T, int32_t>);
+		return Kind::kInt;
+	}
+}
+
+/** Fields of a configuration by their dotted path. */
+using Fields = std::map<std::string_view, Field>;
+
+/** Writes `values` into the structure at `config`. Strings stay where they are in `values`. */
+inline Expected<Done> Fill(void* config, const Fields& fields, const SherpaConfig& values) {
+	for (const auto& [path, value] : values) {
+		const auto found = fields.find(path);
+		if (found == fields.end()) return Failure{"model_load_failed", "sherpa-onnx has no setting '" + path + "'"};
+		const Field field = found->second;
+		const bool is_string = std::holds_alternative<std::string>(value);
+		if (is_string != (field.kind == Kind::kString)) {
+			return Failure{"model_load_failed", "setting '" + path + "' wants a " + (is_string ? "number" : "string")};
+		}
+		auto* at = static_cast<char*>(config) + field.offset;
+		if (is_string) {
+			const char* text = std::get<std::string>(value).c_str();
+			std::memcpy(at, &text, sizeof text);
+			continue;
+		}
+		const double number = std::get<double>(value);
+		if (field.kind == Kind::kFloat) {
+			const auto narrow = static_cast<float>(number);
+			std::memcpy(at, &narrow, sizeof narrow);
+		} else {
+			if (!(std::abs(number) <= INT32_MAX) || number != std::floor(number)) {
+				return Failure{"model_load_failed", "setting '" + path + "' wants an integer"};
+			}
+			const auto narrow = static_cast<int32_t>(number);
+			std::memcpy(at, &narrow, sizeof narrow);
+		}
+	}
+	return Done{};
+}
+
+inline std::string_view Trimmed(std::string_view text) {
+	while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+	while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+	return text;
+}
+
+/** `<0xE4>`, as the library writes a byte of a byte-level vocabulary; -1 = something else. */
+inline int ByteOf(std::string_view token) {
+	if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+	const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+	const int high = digit(token[3]), low = digit(token[4]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+}  // namespace earshot::sherpa

@@ -1,0 +1,261 @@
+// sherpa-onnx's streaming recognizers: results while somebody speaks, and whole clips like any other model's.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/engine.h"
+#include "sherpa/api.h"
+#include "sherpa/config.h"
+
+namespace earshot {
+
+namespace {
+
+using sherpa::OnlineRecognizerConfig;
+
+/** Every field of the configuration that may be set, by its path. */
+const sherpa::Fields& AllFields() {
+#define EARSHOT_FIELD(path) \
+	{#path, {offsetof(OnlineRecognizerConfig, path), \
+		sherpa::KindOf<std::remove_cvref_t<decltype(std::declval<OnlineRecognizerConfig>().path)>>()}}
+#define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
+	static const sherpa::Fields fields = {
+		EARSHOT_MODEL(transducer.encoder),
+		EARSHOT_MODEL(transducer.decoder),
+		EARSHOT_MODEL(transducer.joiner),
+		EARSHOT_MODEL(paraformer.encoder),
+		EARSHOT_MODEL(paraformer.decoder),
+		EARSHOT_MODEL(zipformer2_ctc.model),
+		EARSHOT_MODEL(nemo_ctc.model),
+		EARSHOT_MODEL(tokens),
+		EARSHOT_MODEL(num_threads),
+		EARSHOT_MODEL(provider),
+		EARSHOT_MODEL(model_type),
+		EARSHOT_MODEL(modeling_unit),
+		EARSHOT_MODEL(bpe_vocab),
+		EARSHOT_FIELD(decoding_method),
+		EARSHOT_FIELD(max_active_paths),
+		EARSHOT_FIELD(enable_endpoint),
+		EARSHOT_FIELD(rule1_min_trailing_silence),
+		EARSHOT_FIELD(rule2_min_trailing_silence),
+		EARSHOT_FIELD(rule3_min_utterance_length),
+		EARSHOT_FIELD(hotwords_score),
+		EARSHOT_FIELD(rule_fsts),
+		EARSHOT_FIELD(rule_fars),
+		EARSHOT_FIELD(blank_penalty),
+	};
+#undef EARSHOT_FIELD
+#undef EARSHOT_MODEL
+	return fields;
+}
+
+using RecognizerHandle = std::unique_ptr<const sherpa::OnlineRecognizer, void (*)(const sherpa::OnlineRecognizer*)>;
+using StreamHandle = std::unique_ptr<const sherpa::OnlineStream, void (*)(const sherpa::OnlineStream*)>;
+
+class Streaming final : public StreamingEngine, public std::enable_shared_from_this<Streaming> {
+public:
+	Streaming(std::shared_ptr<const sherpa::Library> library, StreamingLoad load)
+		: library_(std::move(library)), load_(std::move(load)), recognizer_(nullptr, library_->DestroyOnlineRecognizer) {}
+
+	Expected<Done> Create() {
+		const sherpa::Words words;
+		sherpa::Padded<OnlineRecognizerConfig> padded;
+		if (Expected<Done> filled = sherpa::Fill(&padded.config, AllFields(), load_.config); !filled) {
+			return filled.failure();
+		}
+		padded.config.feat_config = {kSampleRate, kFeatureBins};
+		recognizer_.reset(library_->CreateOnlineRecognizer(&padded.config));
+		if (!recognizer_) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + words.Line()};
+		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1(),
+			library_->providers, words.Has("allback to cpu") ? words.Line() : ""};
+		return Done{};
+	}
+
+	const SherpaInfo& info() const override { return info_; }
+
+	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<Done> {
+			std::vector<std::pair<size_t, StreamHandle>> running;
+			for (size_t i = 0; i < jobs.size(); i++) {
+				auto stream = MakeStream(options);
+				if (!stream) return stream.failure();
+				if (auto accepted = Accept(stream->get(), jobs[i].clip, true); !accepted) return accepted.failure();
+				running.emplace_back(i, std::move(*stream));
+			}
+			while (!running.empty()) {
+				std::vector<const sherpa::OnlineStream*> ready;
+				std::erase_if(running, [&](const auto& each) {
+					const auto& [job, stream] = each;
+					const bool gone = jobs[job].cancel->Requested();
+					if (!gone && IsReady(stream.get())) {
+						ready.push_back(stream.get());
+						return false;
+					}
+					tell(job, gone ? Expected<RawResult>(Cancelled()) : Result(stream.get(), jobs[job].clip.Seconds()));
+					return true;
+				});
+				if (!ready.empty()) Decode(ready);
+			}
+			return Done{};
+		});
+	}
+
+	std::shared_ptr<SpeechStream> Stream(const HearingOptions& options) override;
+
+	Expected<StreamHandle> MakeStream(const HearingOptions& options) const {
+		const std::string& hotwords = options.hotwords;
+		const sherpa::Words words;
+		// On other models the library ends the process.
+		if (!hotwords.empty() && !TakesHotwords()) {
+			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
+		}
+		StreamHandle stream(hotwords.empty()
+				? library_->CreateOnlineStream(recognizer_.get())
+				: library_->CreateOnlineStreamWithHotwords(recognizer_.get(), hotwords.c_str()),
+			library_->DestroyOnlineStream);
+		if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream: " + words.Line()};
+		if (!hotwords.empty() && (words.Has("Encode hotwords failed") || words.Has("Cannot find ID"))) {
+			return Failure{"engine_failed", "the hotwords cannot be written: " + words.Line()};
+		}
+		for (const auto& [key, value] : options.stream) {
+			library_->OnlineStreamSetOption(stream.get(), key.c_str(), value.c_str());
+		}
+		return stream;
+	}
+
+	/** `last`: silence follows, enough for the model to hear what it would wait for more to decode, and then nothing. */
+	Expected<Done> Accept(const sherpa::OnlineStream* stream, Clip samples, bool last) const {
+		if (samples.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
+		if (samples.size > 0) {
+			library_->OnlineStreamAcceptWaveform(
+				stream, kSampleRate, samples.samples, static_cast<int32_t>(samples.size));
+		}
+		if (!last) return Done{};
+		const std::vector<float> tail(static_cast<size_t>(load_.tail_seconds * kSampleRate));
+		library_->OnlineStreamAcceptWaveform(stream, kSampleRate, tail.data(), static_cast<int32_t>(tail.size()));
+		library_->OnlineStreamInputFinished(stream);
+		return Done{};
+	}
+
+	/** Whether it has a chunk that can be decoded. */
+	bool IsReady(const sherpa::OnlineStream* stream) const {
+		return library_->IsOnlineStreamReady(recognizer_.get(), stream) != 0;
+	}
+
+	/** A chunk of each. */
+	void Decode(std::vector<const sherpa::OnlineStream*>& ready) const {
+		library_->DecodeMultipleOnlineStreams(recognizer_.get(), ready.data(), static_cast<int32_t>(ready.size()));
+	}
+
+	/** Times from the start of the stream, none after `seconds`. */
+	Expected<RawResult> Result(const sherpa::OnlineStream* stream, double seconds) const {
+		const sherpa::Words words;
+		const std::unique_ptr<const sherpa::OnlineResult, void (*)(const sherpa::OnlineResult*)> raw(
+			library_->GetOnlineStreamResult(recognizer_.get(), stream), library_->DestroyOnlineRecognizerResult);
+		if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
+		RawResult result;
+		const double since_reset = StartTime(raw->json);
+		for (int32_t i = 0; raw->tokens_arr != nullptr && i < raw->count; i++) {
+			if (raw->tokens_arr[i] == nullptr) continue;
+			const float start = raw->timestamps == nullptr
+				? kUnknown
+				: static_cast<float>(std::clamp(since_reset + raw->timestamps[i], 0.0, seconds));
+			const int byte = sherpa::ByteOf(raw->tokens_arr[i]);
+			const auto character = static_cast<char>(byte);
+			result.AddToken(byte < 0 ? std::string_view(raw->tokens_arr[i]) : std::string_view(&character, 1), -1, start,
+				kUnknown, kUnknown);
+		}
+		const std::string_view text = raw->text == nullptr ? "" : raw->text;
+		if (sherpa::Trimmed(text) != sherpa::Trimmed(result.bytes)) result.text = text;
+		if (!text.empty() || !result.bytes.empty()) {
+			result.AddSegment(std::min(since_reset, seconds), seconds, kUnknown, kUnknown, kUnknown);
+		}
+		return result;
+	}
+
+	bool IsEndpoint(const sherpa::OnlineStream* stream) const {
+		return library_->OnlineStreamIsEndpoint(recognizer_.get(), stream) != 0;
+	}
+
+	void Reset(const sherpa::OnlineStream* stream) const { library_->OnlineStreamReset(recognizer_.get(), stream); }
+
+private:
+	/** Every streaming model's but T-One's. */
+	static constexpr int32_t kFeatureBins = 80;
+
+	/** Where the library began to count anew; it tells in its JSON alone. */
+	static double StartTime(const char* json) {
+		constexpr char kKey[] = "\"start_time\":";
+		const char* found = json == nullptr ? nullptr : std::strstr(json, kKey);
+		return found == nullptr ? 0 : std::max(0.0, std::strtod(found + sizeof kKey - 1, nullptr));
+	}
+
+	bool TakesHotwords() const {
+		const auto method = load_.config.find("decoding_method");
+		return load_.config.contains("model_config.transducer.encoder") && method != load_.config.end() &&
+			method->second == decltype(method->second)("modified_beam_search");
+	}
+
+	const std::shared_ptr<const sherpa::Library> library_;
+	const StreamingLoad load_;
+	RecognizerHandle recognizer_;
+	SherpaInfo info_;
+};
+
+class Speech final : public SpeechStream {
+public:
+	Speech(std::shared_ptr<const Streaming> engine, HearingOptions options)
+		: engine_(std::move(engine)), options_(std::move(options)) {}
+
+	Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<PartialResult> {
+			if (!stream_) {
+				auto made = engine_->MakeStream(options_);
+				if (!made) return made.failure();
+				stream_ = std::move(*made);
+			}
+			seconds_ += samples.Seconds();
+			if (auto accepted = engine_->Accept(stream_.get(), samples, last); !accepted) return accepted.failure();
+			while (engine_->IsReady(stream_.get())) {
+				if (cancel.Requested()) return Cancelled();
+				std::vector<const sherpa::OnlineStream*> ready{stream_.get()};
+				engine_->Decode(ready);
+			}
+			auto result = engine_->Result(stream_.get(), seconds_);
+			if (!result) return result.failure();
+			PartialResult partial{std::move(*result), last || engine_->IsEndpoint(stream_.get())};
+			// The next words begin anew: what has been said is not kept, nor told again.
+			if (partial.endpoint) engine_->Reset(stream_.get());
+			return partial;
+		});
+	}
+
+private:
+	const std::shared_ptr<const Streaming> engine_;
+	const HearingOptions options_;
+	StreamHandle stream_{nullptr, nullptr};
+	double seconds_ = 0;
+};
+
+std::shared_ptr<SpeechStream> Streaming::Stream(const HearingOptions& options) {
+	return std::make_shared<Speech>(shared_from_this(), options);
+}
+
+}  // namespace
+
+Expected<std::shared_ptr<StreamingEngine>> StreamingEngine::Load(const StreamingLoad& load) {
+	auto library = sherpa::Library::Load(load.library_dir);
+	if (!library) return library.failure();
+	return Guarded("model_load_failed", "sherpa-onnx", [&]() -> Expected<std::shared_ptr<StreamingEngine>> {
+		auto engine = std::make_shared<Streaming>(*library, load);
+		if (Expected<Done> created = engine->Create(); !created) return created.failure();
+		return std::shared_ptr<StreamingEngine>(std::move(engine));
+	});
+}
+
+}  // namespace earshot

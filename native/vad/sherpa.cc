@@ -1,0 +1,220 @@
+// Voice activity: Silero or TEN through sherpa-onnx's detector.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/engine.h"
+#include "platform/platform.h"
+#include "sherpa/api.h"
+#include "vad/spans.h"
+
+namespace earshot {
+
+namespace {
+
+/** A network's window: Silero's is 32 ms, TEN's 16 ms. The detector must be fed exactly these: larger blocks blur
+ * the boundaries. */
+constexpr int32_t kSileroWindow = SpeechSpans::kWindow;
+constexpr int32_t kTenWindow = 256;
+/** What the detector keeps at first; it grows when a span is longer. */
+constexpr float kBufferSeconds = 60;
+
+using Detector = std::unique_ptr<const sherpa::Detector, void (*)(const sherpa::Detector*)>;
+
+class NetworkActivity final : public VoiceActivity, public std::enable_shared_from_this<NetworkActivity> {
+public:
+	NetworkActivity(std::shared_ptr<const sherpa::Library> library, SherpaDetectorLoad load, const SpeechRule& rule)
+		: library_(std::move(library)), load_(std::move(load)), rule_(rule) {}
+
+	std::shared_ptr<SpeechSearch> Search() override;
+
+	const sherpa::Library& library() const { return *library_; }
+	int32_t overlap() const { return load_.overlap; }
+	const SpeechRule& rule() const { return rule_; }
+	int32_t window() const { return load_.ten ? kTenWindow : kSileroWindow; }
+
+	/** A free detector or a new one: its session has one thread, so parallel searches each need their own. */
+	Expected<Detector> Borrow() {
+		{
+			const std::lock_guard lock(mutex_);
+			if (!free_.empty()) {
+				Detector detector = std::move(free_.back());
+				free_.pop_back();
+				return detector;
+			}
+		}
+		sherpa::Padded<sherpa::VadConfig> padded;
+		sherpa::VadConfig& config = padded.config;
+		sherpa::SileroVad& network = load_.ten ? config.ten_vad : config.silero_vad;
+		network.model = load_.path.c_str();
+		network.threshold = rule_.threshold;
+		network.min_silence_duration = rule_.min_silence_seconds;
+		network.min_speech_duration = rule_.min_speech_seconds;
+		network.max_speech_duration = rule_.max_speech_seconds;
+		network.window_size = window();
+		config.sample_rate = kSampleRate;
+		config.num_threads = 1;
+		config.provider = "cpu";
+		Detector detector(library_->CreateVoiceActivityDetector(&config, kBufferSeconds),
+			library_->DestroyVoiceActivityDetector);
+		if (!detector) return Failure{"model_load_failed", "sherpa-onnx refused " + load_.path};
+		return detector;
+	}
+
+	void Return(Detector detector) {
+		library_->VoiceActivityDetectorReset(detector.get());
+		const std::lock_guard lock(mutex_);
+		free_.push_back(std::move(detector));
+	}
+
+private:
+	const std::shared_ptr<const sherpa::Library> library_;
+	const SherpaDetectorLoad load_;
+	const SpeechRule rule_;
+	std::mutex mutex_;
+	std::vector<Detector> free_;  // guarded by mutex_
+};
+
+class NetworkSearch final : public SpeechSearch {
+public:
+	explicit NetworkSearch(std::shared_ptr<NetworkActivity> activity)
+		: activity_(std::move(activity)), library_(activity_->library()), window_(activity_->window()) {}
+
+	~NetworkSearch() override {
+		if (detector_) activity_->Return(std::move(detector_));
+	}
+
+	Expected<Heard> Hear(Clip samples, bool last, const Cancel& cancel) override {
+		return Guarded("engine_failed", "voice activity", [&]() -> Expected<Heard> {
+			if (samples.size > static_cast<size_t>(INT32_MAX - 2 * kSileroWindow) - total_) {
+				return Failure{"engine_failed", "the recording is too long for voice activity"};
+			}
+			if (!detector_) {
+				auto detector = activity_->Borrow();
+				if (!detector) return detector.failure();
+				detector_ = std::move(*detector);
+			}
+			total_ += static_cast<uint32_t>(samples.size);
+			Heard heard;
+			const float* at = samples.samples;
+			size_t left = samples.size;
+			while (rest_size_ + left >= static_cast<size_t>(window_)) {
+				if (cancel.Requested()) return Cancelled();
+				if (rest_size_ == 0) {
+					Accept(at, heard);
+					at += window_;
+					left -= static_cast<size_t>(window_);
+				} else {
+					const size_t missing = static_cast<size_t>(window_) - rest_size_;
+					std::copy_n(at, missing, rest_ + rest_size_);
+					Accept(rest_, heard);
+					rest_size_ = 0;
+					at += missing;
+					left -= missing;
+				}
+			}
+			std::copy_n(at, left, rest_ + rest_size_);
+			rest_size_ += left;
+			if (last) Finish(heard);
+			heard.open = open_;
+			heard.settled = last ? total_ : Settled();
+			return heard;
+		});
+	}
+
+private:
+	/** One window. */
+	void Accept(const float* samples, Heard& heard) {
+		library_.VoiceActivityDetectorAcceptWaveform(detector_.get(), samples, window_);
+		accepted_ += window_;
+		// As it goes: each finished span is held with its samples until it is taken.
+		Drain(heard);
+		if (library_.VoiceActivityDetectorDetected(detector_.get()) == 0) open_ = -1;
+		else if (open_ < 0) open_ = std::max<int64_t>(LookBack(), after_);
+	}
+
+	void Finish(Heard& heard) {
+		if (rest_size_ > 0) {
+			std::fill(rest_ + rest_size_, rest_ + window_, 0.0F);
+			Accept(rest_, heard);
+			rest_size_ = 0;
+		}
+		library_.VoiceActivityDetectorFlush(detector_.get());
+		Drain(heard);
+		open_ = -1;
+	}
+
+	void Drain(Heard& heard) {
+		while (library_.VoiceActivityDetectorEmpty(detector_.get()) == 0) {
+			const std::unique_ptr<const sherpa::SpeechSegment, void (*)(const sherpa::SpeechSegment*)> segment(
+				library_.VoiceActivityDetectorFront(detector_.get()), library_.DestroySpeechSegment);
+			library_.VoiceActivityDetectorPop(detector_.get());
+			if (!segment || segment->n <= 0) continue;
+			const auto began = static_cast<uint32_t>(std::max(segment->start, 0));
+			const uint32_t start = std::max(after_, began);
+			after_ = std::min(total_, began + static_cast<uint32_t>(segment->n));
+			if (start < after_) heard.spans.insert(heard.spans.end(), {start, after_});
+		}
+	}
+
+	/**
+	 * Where the detector has a span begin whose speech it notices in the window just accepted. It does not tell
+	 * before the span ends. A network that overlaps its windows waits for the next one.
+	 */
+	int64_t LookBack() const {
+		const int32_t overlap = activity_->overlap();
+		const int64_t tail = accepted_ - (overlap > 0 ? window_ : 0);
+		const auto speech = static_cast<int32_t>(kSampleRate * activity_->rule().min_speech_seconds);
+		return std::max<int64_t>(0, tail - 2 * (window_ + overlap) - speech);
+	}
+
+	uint32_t Settled() const {
+		if (open_ < 0) return std::max(after_, static_cast<uint32_t>(LookBack()));
+		// The end is put that much before the window that the silence is noticed in.
+		const auto silence = static_cast<int32_t>(kSampleRate * activity_->rule().min_silence_seconds);
+		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max<int64_t>(silence, SpeechSpans::kHastySilence)));
+	}
+
+	const std::shared_ptr<NetworkActivity> activity_;
+	const sherpa::Library& library_;
+	const int32_t window_;
+	Detector detector_{nullptr, nullptr};
+	/** Samples that do not fill a window yet. */
+	float rest_[kSileroWindow] = {};
+	size_t rest_size_ = 0;
+	/** Samples given, and handed to the detector. */
+	uint32_t total_ = 0;
+	int64_t accepted_ = 0;
+	/** End of the last span. */
+	uint32_t after_ = 0;
+	int64_t open_ = -1;
+};
+
+std::shared_ptr<SpeechSearch> NetworkActivity::Search() {
+	return std::make_shared<NetworkSearch>(shared_from_this());
+}
+
+}  // namespace
+
+Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(
+	const SherpaDetectorLoad& load, const SpeechRule& rule) {
+	auto library = sherpa::Library::Load(load.library_dir);
+	if (!library) return library.failure();
+	// The library ends the process where it finds no file.
+	const auto file = File::Open(load.path, "model_load_failed");
+	if (!file) return file.failure();
+	if ((*file)->size() == 0) return Failure{"model_load_failed", load.path + " is empty"};
+	return Guarded("model_load_failed", "voice activity", [&]() -> Expected<std::shared_ptr<VoiceActivity>> {
+		auto activity = std::make_shared<NetworkActivity>(*library, load, rule);
+		// The first one now, so that a bad model is refused here.
+		auto detector = activity->Borrow();
+		if (!detector) return detector.failure();
+		activity->Return(std::move(*detector));
+		return std::shared_ptr<VoiceActivity>(std::move(activity));
+	});
+}
+
+}  // namespace earshot

@@ -1,0 +1,236 @@
+#include "whisper/batcher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <thread>
+
+#include <ggml-backend.h>
+#include <ggml-impl.h>
+#include <ggml.h>
+
+#include "kernels/attention.h"
+#include "kernels/gelu.h"
+#include "kernels/f16_matrix.h"
+#include "kernels/q8_matrix.h"
+
+namespace earshot {
+
+namespace {
+
+/** How often a member that waits looks whether it is gone: its signal is raised by a thread that cannot wait for a lock. */
+constexpr std::chrono::milliseconds kLook{20};
+
+/** A member's part in one round. */
+struct Part {
+	ggml_backend_t backend;
+	ggml_cgraph* graph;
+	ggml_status* status;
+	/** Nodes that multiply weights, and how many are computed. */
+	std::vector<int> products;
+	int done = 0;
+
+	ggml_tensor* Product(size_t at) const { return ggml_graph_node(graph, products[at]); }
+};
+
+/** The weights that a node multiplies vectors with, which lie one after the other; nullptr where it does something else,
+ * or does it with what a member has of its own. */
+const void* WeightsOf(const ggml_tensor* node) {
+	if (const Q8Matrix* matrix = Q8MatrixOf(node)) return matrix;
+	if (node->op != GGML_OP_MUL_MAT) return nullptr;
+	const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
+	const auto plain = [](const ggml_tensor* tensor) {
+		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
+	};
+	// ggml may have laid it out anew, in a buffer of another kind.
+	const bool can = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
+		matrix->buffer != nullptr && ggml_backend_buffer_is_host(matrix->buffer) && ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
+		CanMultiply(static_cast<size_t>(matrix->ne[0]));
+	return can ? matrix : nullptr;
+}
+
+void Compute(Part& part, int to) {
+	if (part.done < to && *part.status == GGML_STATUS_SUCCESS) {
+		ggml_cgraph view = ggml_graph_view(part.graph, part.done, to);
+		*part.status = ggml_backend_graph_compute(part.backend, &view);
+	}
+	part.done = to;
+}
+
+/** Up to node `to`, what is this member's alone. */
+void Advance(Part& part, int to) {
+	for (int node = part.done; node < to; node++) {
+		ggml_tensor* each = ggml_graph_node(part.graph, node);
+		const auto ours = CanAttend(each) ? Attend : CanGelu(each) ? ComputeGelu : nullptr;
+		if (ours == nullptr) continue;
+		Compute(part, node);
+		if (*part.status == GGML_STATUS_SUCCESS) ours(each);
+		part.done = node + 1;
+	}
+	Compute(part, to);
+}
+
+/** The products of that number, which are of one matrix. */
+void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
+	const ggml_tensor* first = parts.front()->Product(at);
+	const Q8Matrix* integers = Q8MatrixOf(first);
+	const auto vectors_of = [integers](const ggml_tensor* product) { return product->src[integers == nullptr ? 1 : 0]; };
+	const auto rows = static_cast<size_t>(first->ne[0]), columns = static_cast<size_t>(vectors_of(first)->ne[0]);
+	std::vector<const float*> vectors;
+	std::vector<float*> products;
+	for (const Part* part : parts) {
+		if (*part->status != GGML_STATUS_SUCCESS) continue;
+		ggml_tensor* product = part->Product(at);
+		for (size_t i = 0; i < static_cast<size_t>(product->ne[1]); i++) {
+			vectors.push_back(static_cast<const float*>(vectors_of(product)->data) + i * columns);
+			products.push_back(static_cast<float*>(product->data) + i * rows);
+		}
+	}
+	if (integers != nullptr) {
+		integers->Multiply(vectors.data(), products.data(), vectors.size());
+	} else {
+		Multiply(static_cast<const uint16_t*>(first->src[0]->data), rows, columns, vectors.data(), products.data(),
+			vectors.size());
+	}
+	for (Part* part : parts) part->done = part->products[at] + 1;
+}
+
+/** Whose products are of the same matrices, one after the other. */
+void ComputeAlike(const std::vector<Part*>& parts) {
+	Part& first = *parts.front();
+	// One vector alone takes the time of reading the weights, whoever multiplies.
+	if (parts.size() == 1 && !first.products.empty() && first.Product(0)->ne[1] == 1) first.products.clear();
+	for (size_t at = 0; at < first.products.size(); at++) {
+		for (Part* part : parts) Advance(*part, part->products[at]);
+		MultiplyAll(parts, at);
+	}
+	for (Part* part : parts) Advance(*part, ggml_graph_n_nodes(part->graph));
+}
+
+bool Alike(const Part& one, const Part& other) {
+	return std::equal(one.products.begin(), one.products.end(), other.products.begin(), other.products.end(),
+		[&](int node, int same) {
+			return WeightsOf(ggml_graph_node(one.graph, node)) == WeightsOf(ggml_graph_node(other.graph, same));
+		});
+}
+
+void ComputeTogether(std::vector<Part>& parts) {
+	std::vector<Part*> left;
+	for (Part& part : parts) {
+		for (int node = 0; node < ggml_graph_n_nodes(part.graph); node++) {
+			if (WeightsOf(ggml_graph_node(part.graph, node)) != nullptr) part.products.push_back(node);
+		}
+		left.push_back(&part);
+	}
+	while (!left.empty()) {
+		const auto others = std::stable_partition(
+			left.begin(), left.end(), [first = left.front()](const Part* part) { return Alike(*first, *part); });
+		ComputeAlike({left.begin(), others});
+		left.erase(left.begin(), others);
+	}
+}
+
+}  // namespace
+
+thread_local LockStep::Member* LockStep::self = nullptr;
+
+Expected<Done> LockStep::Run(
+	size_t count, const std::function<bool(size_t)>& gone, const std::function<void(size_t)>& work) {
+	std::vector<Member> own(count);
+	for (size_t i = 0; i < count; i++) own[i].gone = [&gone, i] { return gone(i); };
+	{
+		const std::lock_guard lock(mutex_);
+		for (Member& member : own) members_.push_back(&member);
+		if (turn_ == nullptr) turn_ = &own.front();
+	}
+	std::vector<std::thread> threads;
+	threads.reserve(count);
+	bool all = true;
+	for (size_t i = 0; i < count; i++) {
+		try {
+			threads.emplace_back([this, &work, &member = own[i], i] {
+				self = &member;
+				{
+					std::unique_lock lock(mutex_);
+					Wait(lock, member);
+				}
+				work(i);
+				const std::lock_guard lock(mutex_);
+				Leave(member);
+			});
+		} catch (const std::exception&) {
+			all = false;
+			const std::lock_guard lock(mutex_);
+			Leave(own[i]);
+		}
+	}
+	for (std::thread& thread : threads) thread.join();
+	return all ? Expected<Done>(Done{}) : Failure{"out_of_memory", "the system has no thread left"};
+}
+
+ggml_status LockStep::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
+	std::unique_lock lock(mutex_);
+	Member& member = *self;
+	if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
+	member.backend = backend;
+	member.graph = graph;
+	member.status = GGML_STATUS_SUCCESS;
+	member.step = Step::kAsks;
+	if (Member* next = After(member, Step::kReady)) {
+		Pass(next);
+		Wait(lock, member);
+		if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
+	}
+	// It is this member's turn, either because it has its answer or because nobody is left who could ask.
+	if (member.step == Step::kAsks) Answer();
+	return member.status;
+}
+
+LockStep::Member* LockStep::After(const Member& member, Step step) const {
+	const auto place = std::find(members_.begin(), members_.end(), &member);
+	const auto is = [step](const Member* each) { return each->step == step; };
+	auto found = std::find_if(place + 1, members_.end(), is);
+	if (found == members_.end()) {
+		found = std::find_if(members_.begin(), place + 1, is);
+		if (found == place + 1) return nullptr;
+	}
+	return *found;
+}
+
+void LockStep::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
+	const auto is_turn = [&] { return turn_ == &member; };
+	// By the wall clock: to wait by the steady one takes a glibc of 2.30.
+	while (!member.turn.wait_until(lock, std::chrono::system_clock::now() + kLook, is_turn)) {
+		if (member.gone()) return Leave(member);
+	}
+}
+
+void LockStep::Pass(Member* next) {
+	turn_ = next;
+	if (next != nullptr) next->turn.notify_one();
+}
+
+void LockStep::Leave(Member& member) {
+	if (member.step == Step::kLeft) return;
+	const bool turned = turn_ == &member;
+	// After whom the next one stands is only known while it is there.
+	Member* ready = After(member, Step::kReady);
+	if (ready == &member) ready = nullptr;
+	Member* asks = After(member, Step::kAsks);
+	std::erase(members_, &member);
+	member.step = Step::kLeft;
+	if (turned) Pass(ready != nullptr ? ready : asks);
+}
+
+void LockStep::Answer() {
+	std::vector<Part> parts;
+	for (Member* member : members_) {
+		if (member->step == Step::kAsks) parts.push_back({member->backend, member->graph, &member->status, {}});
+	}
+	ComputeTogether(parts);
+	for (Member* member : members_) {
+		if (member->step == Step::kAsks) member->step = Step::kReady;
+	}
+}
+
+}  // namespace earshot

@@ -1,0 +1,72 @@
+// Weights of a loaded Whisper model: what the decoder reads for every token made smaller, and what nothing reads given
+// back to the system.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <ggml-backend.h>
+#include <ggml.h>
+
+#include "platform/platform.h"
+#include "whisper/internals.h"
+
+namespace earshot {
+
+bool InMemory(const ggml_tensor* tensor) {
+	return tensor->data != nullptr && tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer);
+}
+
+bool CanQuantise(const ggml_tensor* tensor) {
+	return (tensor->type == GGML_TYPE_F16 || tensor->type == GGML_TYPE_F32) && ggml_n_dims(tensor) == 2 &&
+		tensor->ne[0] % ggml_blck_size(GGML_TYPE_Q8_0) == 0 && ggml_is_contiguous(tensor) && InMemory(tensor);
+}
+
+size_t QuantiseInPlace(ggml_tensor* tensor) {
+	const int64_t columns = tensor->ne[0], rows = tensor->ne[1];
+	const size_t row_before = tensor->nb[1], row_now = ggml_row_size(GGML_TYPE_Q8_0, columns);
+	auto* data = static_cast<char*>(tensor->data);
+	const auto count = static_cast<size_t>(columns);
+	std::vector<float> numbers(count);
+	std::vector<char> quantised(row_now);
+	const ggml_to_float_t to_float = ggml_get_type_traits(tensor->type)->to_float;
+	for (int64_t row = 0; row < rows; row++) {
+		// A row is smaller than it was, so it is written before the next one begins.
+		const char* from = data + row_before * static_cast<size_t>(row);
+		if (tensor->type == GGML_TYPE_F32) std::memcpy(numbers.data(), from, count * sizeof(float));
+		else to_float(from, numbers.data(), columns);
+		ggml_quantize_chunk(GGML_TYPE_Q8_0, numbers.data(), quantised.data(), 0, 1, columns, nullptr);
+		std::memcpy(data + row_now * static_cast<size_t>(row), quantised.data(), row_now);
+	}
+	const size_t before = ggml_nbytes(tensor);
+	tensor->type = GGML_TYPE_Q8_0;
+	tensor->nb[0] = ggml_type_size(GGML_TYPE_Q8_0);
+	tensor->nb[1] = row_now;
+	tensor->nb[2] = tensor->nb[3] = row_now * static_cast<size_t>(rows);
+	return ForgetPages(data + ggml_nbytes(tensor), data + before);
+}
+
+void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
+	std::vector<std::pair<char*, char*>> ranges;
+	for (const ggml_tensor* tensor : tensors) {
+		if (!InMemory(tensor)) continue;
+		auto* data = static_cast<char*>(tensor->data);
+		ranges.emplace_back(data, data + ggml_nbytes(tensor));
+	}
+	std::sort(ranges.begin(), ranges.end());
+	// Between two tensors there is nothing but what rounding leaves; more than that is not theirs.
+	constexpr ptrdiff_t kGap = 4096;
+	for (size_t i = 0; i < ranges.size();) {
+		auto [begin, end] = ranges[i];
+		for (i++; i < ranges.size() && ranges[i].first - end < kGap; i++) end = ranges[i].second;
+		PreferLargePages(begin, end);
+	}
+}
+
+size_t Forget(const ggml_tensor* tensor) {
+	if (!InMemory(tensor)) return 0;
+	auto* data = static_cast<char*>(tensor->data);
+	return ForgetPages(data, data + ggml_nbytes(tensor));
+}
+
+}  // namespace earshot
