@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execPath } from 'node:process';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { isDynamicallyQuantised, preflight } from '../../src/engines/sherpa/validate.js';
+import { isDynamicallyQuantised, preflight } from '../../src/engines/sherpa/validate/validate.js';
 import { modelTypes } from '../../src/models/types/types.js';
 import { generated, manifest, root } from '../helpers/fixtures.js';
 

@@ -5,14 +5,15 @@ import type { Model, RawResult, SherpaClipOptions, SherpaInfo, StreamingModel } 
 import { addon, fromNative, guarded, transcribeBatch } from '../../addon/addon.js';
 import { EarshotError } from '../../errors.js';
 import { languageName } from '../../languages.js';
-import { type Family, familyOf, type SherpaType } from '../../models/types/types.js';
+import type { Family } from '../../models/types/family.js';
+import { familyOf, type SherpaType } from '../../models/types/types.js';
 import { packageRoot } from '../../paths.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { ModelFacts } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import type { Batch, Engine, Limits, SpeechStream, StreamingEngine } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from '../tokens.js';
-import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './validate.js';
+import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './validate/validate.js';
 
 export interface SherpaSettings {
 	readonly id: string;

@@ -13,16 +13,8 @@ import {
 import { Expectation, keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
-import {
-	type Family,
-	familyOf,
-	isGgmlType,
-	isSherpaType,
-	modelTypes,
-	type OptionRule,
-	parakeetType,
-	whisperType,
-} from '../types/types.js';
+import type { Family, OptionRule } from '../types/family.js';
+import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import type { EntryDownload, ModelEntry } from './entry.js';
 
 export interface Registry {

@@ -6,7 +6,8 @@ import { EarshotError } from '../../errors.js';
 import { specificationOf } from '../../model-files/ctranslate2-file.js';
 import { ctranslate2Model } from '../../model-files/ctranslate2-names.js';
 import { onnxMetadata } from '../../model-files/onnx-file.js';
-import { parakeetType, whisperType } from './types.js';
+import { type Family, streamingKeys } from './family.js';
+import { familyOf, isSherpaType, parakeetType, type SherpaType, sherpaTypes, whisperType } from './types.js';
 
 export interface Recognised {
 	/** A `type` of models.yaml, or that of a model which cannot be served yet. */
@@ -135,41 +136,26 @@ export function rolesOf(names: readonly string[]): Readonly<Record<string, strin
 	return roles;
 }
 
-/** The roles that each kind of model needs, the most telling first. */
-const kinds: readonly (readonly [type: string, roles: readonly string[]])[] = [
-	['qwen3_asr', ['conv_frontend', 'encoder', 'decoder', 'tokenizer']],
-	['funasr_nano', ['encoder_adaptor', 'llm', 'embedding', 'tokenizer']],
-	['moonshine', ['preprocessor', 'encoder', 'uncached_decoder', 'cached_decoder', 'tokens']],
-	['moonshine', ['encoder', 'merged_decoder', 'tokens']],
-	['transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
-	['nemo_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
-	['whisper', ['encoder', 'decoder', 'tokens']],
-	['canary', ['encoder', 'decoder', 'tokens']],
-	['fire_red_asr', ['encoder', 'decoder', 'tokens']],
-	['cohere_transcribe', ['encoder', 'decoder', 'tokens']],
-	['streaming_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
-	['streaming_nemo_transducer', ['encoder', 'decoder', 'joiner', 'tokens']],
-	['streaming_paraformer', ['encoder', 'decoder', 'tokens']],
-];
-
 function rolesFor(
 	type: string,
 	roles: Readonly<Record<string, string>>,
 	folder: string,
 ): Readonly<Record<string, string>> {
-	const sets = kinds.filter(([kind]) => kind === type).map(([, needed]) => needed);
-	const wanted = sets.length > 0 ? sets : [['model', 'tokens']];
+	const wanted = isSherpaType(type) ? roleSetsOf(familyOf(type)) : [['model', 'tokens']];
 	const fitting = wanted.find((needed) => needed.every((role) => roles[role] !== undefined));
 	if (fitting) return Object.fromEntries(fitting.map((role) => [role, roles[role] ?? '']));
 	const missing = (wanted[0] ?? []).filter((role) => roles[role] === undefined);
 	throw cannot(folder, `of a model of type ${type} it lacks: ${missing.join(', ')}`);
 }
 
+function roleSetsOf({ files, fileSets }: Family): readonly (readonly string[])[] {
+	return fileSets?.map(({ roles }) => roles) ?? [Object.keys(files)];
+}
+
 async function typeOf(folder: string, roles: Readonly<Record<string, string>>): Promise<string> {
 	const has = (...names: string[]) => names.every((name) => roles[name] !== undefined);
-	if (has('conv_frontend', 'encoder', 'decoder')) return 'qwen3_asr';
-	if (has('llm', 'embedding')) return 'funasr_nano';
-	if (has('uncached_decoder') || has('merged_decoder')) return 'moonshine';
+	const byRoles = sherpaTypes.find((type) => familyOf(type).identify.roles?.some((needed) => has(...needed)));
+	if (byRoles !== undefined) return byRoles;
 	const telling = roles.encoder ?? roles.model;
 	if (telling === undefined || (!has('tokens') && !has('encoder')))
 		throw cannot(
@@ -177,7 +163,7 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 			'it holds neither a ggml file, nor a model.bin of CTranslate2, nor the .onnx files and tokens.txt of a sherpa-onnx model',
 		);
 	const metadata = await onnxMetadata(path.join(folder, telling));
-	const shape = has('encoder', 'decoder', 'joiner') ? 'three' : has('encoder', 'decoder') ? 'two' : 'one';
+	const shape = shapeOf(Object.keys(roles));
 	const type = typeByMetadata(metadata, shape) ?? typeByName(path.basename(folder), shape);
 	if (type === 'streaming')
 		throw cannot(folder, 'it is a streaming model of a kind that Earshot does not serve');
@@ -185,82 +171,35 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 	return type;
 }
 
+/** How many networks a model is made of. */
 type Shape = 'one' | 'two' | 'three';
 
-/** Pure. The keys are those that sherpa-onnx's own loaders look for. */
-export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Shape): string | undefined {
-	const kind = (metadata.get('model_type') ?? '').toLowerCase().replaceAll('-', '_');
-	const streaming = [
-		'decode_chunk_len',
-		'left_context_len',
-		'chunk_shift',
-		'decoder_num_blocks',
-		'streaming_model_type',
-	];
-	if (streaming.some((key) => metadata.has(key))) return streamingType(metadata, kind, shape);
-	if (shape === 'three') {
-		if (metadata.has('pred_rnn_layers') || kind.startsWith('encdec')) return 'nemo_transducer';
-		return kind === '' ? undefined : 'transducer';
-	}
-	if (shape === 'two') {
-		if (kind.startsWith('whisper') || metadata.has('n_text_layer')) return 'whisper';
-		if (kind.includes('multitask') || kind.includes('canary')) return 'canary';
-		if (kind.includes('fire_red')) return 'fire_red_asr';
-		return kind.includes('cohere') ? 'cohere_transcribe' : undefined;
-	}
-	if (kind.startsWith('sense_voice') || metadata.has('lang_auto')) return 'sense_voice';
-	const known: readonly (readonly [RegExp, string])[] = [
-		[/omnilingual/, 'omnilingual'],
-		[/medasr/, 'medasr'],
-		[/fire_red/, 'fire_red_asr_ctc'],
-		[/dolphin/, 'dolphin'],
-		[/telespeech/, 'telespeech_ctc'],
-		[/wenet/, 'wenet_ctc'],
-		[/zipformer/, 'zipformer_ctc'],
-		[/tdnn/, 'tdnn'],
-		[/encdec.*ctc|nemo/, 'nemo_ctc'],
-		[/paraformer/, 'paraformer'],
-	];
-	const told = known.find(([pattern]) => pattern.test(kind))?.[1];
-	if (told !== undefined) return told;
-	if (metadata.has('normalize_type')) return 'nemo_ctc';
-	return metadata.has('lfr_window_size') ? 'paraformer' : undefined;
+function shapeOf(roles: readonly string[]): Shape {
+	if (!roles.includes('encoder') || !roles.includes('decoder')) return 'one';
+	return roles.includes('joiner') ? 'three' : 'two';
 }
 
-/** `streaming`: of another kind. */
-function streamingType(metadata: ReadonlyMap<string, string>, kind: string, shape: Shape): string {
-	if (shape === 'two') return metadata.has('decoder_num_blocks') ? 'streaming_paraformer' : 'streaming';
-	if (metadata.has('streaming_model_type')) return 'streaming';
-	if (shape === 'three' && kind.startsWith('encdec')) return 'streaming_nemo_transducer';
-	if (shape === 'three') return kind === 'zipformer2' ? 'streaming_transducer' : 'streaming';
-	if (metadata.has('cache_last_channel_dim1')) return 'streaming_nemo_ctc';
-	return metadata.has('cnn_module_kernels') ? 'streaming_zipformer_ctc' : 'streaming';
+/** Pure. `streaming`: a streaming model of no type that can be served. */
+export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Shape): string | undefined {
+	const kind = (metadata.get('model_type') ?? '').toLowerCase().replaceAll('-', '_');
+	const has = (key: string) => metadata.has(key);
+	const streams = streamingKeys.some(has) || has('left_context_len');
+	const found = typesOfShape(shape).find((type) => {
+		const { chunk, identify } = familyOf(type);
+		return (chunk !== undefined) === streams && identify.metadata?.(kind, has) === true;
+	});
+	return found ?? (streams ? 'streaming' : undefined);
 }
 
 /** Pure. Where the files are silent, the folder's name as its publisher gave it. */
 export function typeByName(name: string, shape: Shape): string | undefined {
 	const text = name.toLowerCase().replaceAll('_', '-');
 	if (/streaming/.test(text) && !/non-streaming/.test(text)) return 'streaming';
-	if (shape === 'three') return /nemo|parakeet/.test(text) ? 'nemo_transducer' : 'transducer';
-	if (shape === 'two') {
-		if (/canary/.test(text)) return 'canary';
-		if (/fire-red/.test(text)) return 'fire_red_asr';
-		return /cohere/.test(text) ? 'cohere_transcribe' : /whisper/.test(text) ? 'whisper' : undefined;
-	}
-	const hints: readonly (readonly [RegExp, string])[] = [
-		[/sense-?voice/, 'sense_voice'],
-		[/paraformer/, 'paraformer'],
-		[/omnilingual/, 'omnilingual'],
-		[/medasr/, 'medasr'],
-		[/fire-red/, 'fire_red_asr_ctc'],
-		[/dolphin/, 'dolphin'],
-		[/telespeech/, 'telespeech_ctc'],
-		[/wenet|u2pp/, 'wenet_ctc'],
-		[/zipformer/, 'zipformer_ctc'],
-		[/tdnn/, 'tdnn'],
-		[/nemo|parakeet/, 'nemo_ctc'],
-	];
-	return hints.find(([pattern]) => pattern.test(text))?.[1];
+	return typesOfShape(shape).find((type) => familyOf(type).identify.name?.test(text) === true);
+}
+
+function typesOfShape(shape: Shape): readonly SherpaType[] {
+	return sherpaTypes.filter((type) => shapeOf(Object.keys(familyOf(type).files)) === shape);
 }
 
 function cannot(target: string, why: string): EarshotError {

@@ -1,7 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { isDynamicallyQuantised, languagesOf, preflight } from '../../../src/engines/sherpa/validate.js';
+import {
+	isDynamicallyQuantised,
+	languagesOf,
+	preflight,
+} from '../../../src/engines/sherpa/validate/validate.js';
 import { NotOnnx } from '../../../src/model-files/onnx-fields.js';
 import { onnxMetadata, readOnnx } from '../../../src/model-files/onnx-file.js';
 import { isSherpaType } from '../../../src/models/types/types.js';

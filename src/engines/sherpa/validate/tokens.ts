@@ -1,0 +1,75 @@
+/** Validates a tokens.txt against its type's rule and the networks that choose from it. */
+
+import type { EarshotError } from '../../../errors.js';
+import type { Networks, TokensRule } from '../../../models/types/family.js';
+import { readText, refuse, shown } from './files.js';
+
+/** Throws `model_load_failed`. What the model has no role `tokens` for is not looked at. */
+export async function checkTokens(
+	files: Readonly<Record<string, string>>,
+	rule: TokensRule,
+	networks: Networks,
+	type: string,
+): Promise<void> {
+	const file = files.tokens;
+	if (file === undefined) return;
+	const { base64: when = false } = rule;
+	const isBase64 = typeof when === 'boolean' ? when : files[when.with] !== undefined;
+	const text = await readText('tokens', file);
+	const no = (why: string, cure = `take the tokens.txt that came with the model (type is \`${type}\`)`) =>
+		refuse('tokens', file, why, cure);
+	const symbols = symbolsIn(text, no);
+	const known = new Set(symbols.values());
+	if (rule.blank && !rule.blank.some((name) => known.has(name)))
+		throw no(`it has no blank: one of ${rule.blank.join(', ')}`);
+	for (const name of rule.all ?? []) {
+		if (!known.has(name)) throw no(`it has no ${name}`);
+	}
+	if (isBase64) {
+		const plain = [...symbols].find(([, symbol]) => !/^[A-Za-z0-9+/]*={0,2}$/.test(symbol));
+		if (plain) throw no(`its symbol ${plain[0]} is not base64, as all should be`);
+	}
+	const highest = Math.max(...symbols.keys());
+	const gap = isBase64 ? undefined : [...Array(highest + 1).keys()].find((id) => !symbols.has(id));
+	if (gap !== undefined) throw no(`the number ${gap} is missing`);
+	if (rule.last !== undefined && symbols.get(highest) !== rule.last)
+		throw no(`its last symbol should be ${rule.last} and is ${symbols.get(highest)}`);
+	if (rule.count !== undefined) {
+		const { role, key, more } = rule.count;
+		const wanted = Number(networks.get(role)?.metadata.get(key)) + more;
+		if (symbols.size !== wanted)
+			throw no(`it has ${symbols.size} symbols, and the \`${key}\` of \`${role}\` asks for ${wanted}`);
+	}
+	const scored = rule.count !== undefined ? undefined : scoredSymbols(networks);
+	if (scored !== undefined && highest + 1 < scored)
+		throw no(`it has ${highest + 1} symbols, and the model speaks ${scored}`);
+}
+
+/** Number → symbol. */
+function symbolsIn(text: string, no: (why: string) => EarshotError): ReadonlyMap<number, string> {
+	const symbols = new Map<number, string>();
+	for (const [index, line] of text.split('\n').entries()) {
+		if (line.trim() === '') continue;
+		const parts = /^(.*?)[ \t]+(\d+)\s*$/.exec(line) ?? /^()\s*(\d+)\s*$/.exec(line);
+		if (parts === null)
+			throw no(`line ${index + 1} should be a symbol and its number and is \`${shown(line)}\``);
+		const id = Number(parts[2]);
+		if (symbols.has(id)) throw no(`line ${index + 1} gives the number ${id} a second time`);
+		symbols.set(id, parts[1] ?? '');
+	}
+	return symbols;
+}
+
+/** How many symbols the network that speaks chooses from, where its file tells. */
+function scoredSymbols(networks: Networks): number | undefined {
+	const speaking = ['joiner', 'decoder', 'uncached_decoder', 'merged_decoder', 'model'];
+	const speaker = speaking.map((role) => networks.get(role)).find((network) => network !== undefined);
+	// Whisper's text ends where its special tokens begin; a vocabulary may leave the rarest out.
+	const firstSpecial = networks.get('encoder')?.metadata.get('eot');
+	const told = (networks.get('model') ?? networks.get('decoder'))?.metadata.get('vocab_size');
+	if (firstSpecial !== undefined && networks.get('encoder')?.metadata.has('sot_sequence') === true)
+		return Math.floor(Number(firstSpecial) / 2);
+	if (told !== undefined && /^\d+$/.test(told)) return Number(told);
+	const width = speaker?.outputs[0]?.shape?.at(-1);
+	return typeof width === 'number' ? width : undefined;
+}

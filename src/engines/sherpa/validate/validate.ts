@@ -1,0 +1,149 @@
+/**
+ * Reads a model's files before sherpa-onnx does, which ends the process on most of what can be wrong with them.
+ * What it looks for stands in the records of models/types/.
+ */
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { EarshotError } from '../../../errors.js';
+import type { OnnxFile } from '../../../model-files/onnx-file.js';
+import type { Family, Networks } from '../../../models/types/family.js';
+import { familyOf, type SherpaType } from '../../../models/types/types.js';
+import { fetchAgain, readHead, refuse, unreadable } from './files.js';
+import { checkNetwork, readNetwork } from './networks.js';
+import { checkTokenizer } from './tokenizer.js';
+import { checkTokens } from './tokens.js';
+
+export interface PreflightSettings {
+	readonly type: SherpaType;
+	/** Role → absolute path. */
+	readonly files: Readonly<Record<string, string>>;
+	readonly options: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface Checked {
+	/** Role → what its file says of itself; without those that are not ONNX (`.ort`). */
+	readonly networks: Networks;
+}
+
+/** Throws `model_load_failed` naming the file, what is wrong with it, and what would cure it. */
+export async function preflight({ type, files, options }: PreflightSettings): Promise<Checked> {
+	const family = familyOf(type);
+	const { networks: wanted, tokens, tokenizer, mismatch } = family.requirements;
+	checkSet(family, files);
+	const networks = new Map<string, OnnxFile>();
+	for (const [role, rule] of Object.entries(wanted)) {
+		const file = files[role];
+		if (file === undefined) continue;
+		const found = await readNetwork(role, file);
+		if (found === undefined) continue;
+		checkNetwork(role, file, rule, found, type);
+		networks.set(role, found);
+	}
+	const wrong = mismatch?.(networks);
+	if (wrong !== undefined) throw refuse(wrong.role, files[wrong.role] ?? '', wrong.why, wrong.cure);
+	if (tokens !== undefined) await checkTokens(files, tokens, networks, type);
+	if (tokenizer !== undefined && files.tokenizer !== undefined)
+		await checkTokenizer(files.tokenizer, tokenizer);
+	await checkOptionFiles(family, options);
+	checkLanguage(options.language, type, languagesOf({ networks }, type));
+	return { networks };
+}
+
+/** Operators that quantise activations as they come, with one scale for all that is in the tensor. */
+const dynamicOperators = [
+	'DynamicQuantizeLinear',
+	'DynamicQuantizeMatMul',
+	'MatMulIntegerToFloat',
+	'DynamicQuantizeLSTM',
+];
+
+/** Whether a clip's result depends on the clips it is batched with. A name says so where the file cannot. */
+export function isDynamicallyQuantised(
+	{ networks }: Checked,
+	files: Readonly<Record<string, string>>,
+): boolean {
+	for (const { operators } of networks.values()) {
+		if (dynamicOperators.some((operator) => operators.has(operator))) return true;
+	}
+	return Object.values(files).some((file) =>
+		/(^|[-_.])(int8|uint8|quantized|q8)([-_.]|$)/i.test(path.basename(file)),
+	);
+}
+
+/** The codes that a model may be asked for: its file's own list, or its family's; null = not told. */
+export function languagesOf({ networks }: Checked, type: SherpaType): readonly string[] | null {
+	const { languageInput, languageKeys, languages } = familyOf(type);
+	if (languageInput !== undefined) {
+		const { role, name, dictionary } = languageInput;
+		const network = networks.get(role);
+		if (!network?.inputs.some((input) => input.name === name)) return null;
+		return languagesIn(network.metadata.get(dictionary) ?? '');
+	}
+	const metadata = languageKeys && networks.get(languageKeys.role)?.metadata;
+	if (languageKeys === undefined || metadata === undefined) return languages ?? null;
+	if (metadata.get(languageKeys.multilingual) !== '1') return ['en'];
+	return (metadata.get(languageKeys.codes) ?? '').split(',').map((code) => code.trim());
+}
+
+/**
+ * Codes in a dictionary of prompts as sherpa-onnx reads it, `{"en-US": 0, "auto": 101}` or `en-US=0;auto=101`, and
+ * their languages without the country; null = none.
+ */
+function languagesIn(dictionary: string): readonly string[] | null {
+	const entries = dictionary.replaceAll(/[{}[\]]/g, ' ').split(/[,;\n]/);
+	const codes = entries.flatMap((entry) => {
+		const [, code] = /^\s*["']?<?([\w-]+)>?["']?\s*[:=]\s*["']?\d+["']?\s*$/.exec(entry) ?? [];
+		return code === undefined ? [] : [code.toLowerCase().replaceAll('_', '-')];
+	});
+	const locales = codes.filter((code) => code !== 'auto');
+	const all = [...new Set([...locales.map((code) => code.split('-', 1)[0] ?? code), ...locales])];
+	return all.length === 0 ? null : all;
+}
+
+/** Whisper ends the process at the first clip; the others hear nothing, or another language. */
+function checkLanguage(
+	language: string | number | boolean | undefined,
+	type: SherpaType,
+	known: readonly string[] | null,
+): void {
+	if (typeof language !== 'string' || language === '' || known === null || known.includes(language)) return;
+	if (language === 'auto' && familyOf(type).detectsLanguage === true) return;
+	throw new EarshotError(
+		'model_load_failed',
+		`its option \`language\` should be one of ${known.join(', ')} and is \`${language}\``,
+	);
+}
+
+/** Where a type comes in several sets of files, they must be those of one. */
+function checkSet({ fileSets }: Family, files: PreflightSettings['files']): void {
+	if (fileSets === undefined) return;
+	const given = Object.keys(files).filter((role) => files[role] !== undefined);
+	const isWhole = fileSets.some(
+		({ roles }) => roles.length === given.length && roles.every((role) => given.includes(role)),
+	);
+	if (isWhole) return;
+	const sets = fileSets.map(({ name, roles }) => `${name} (${roles.join(', ')})`);
+	throw new EarshotError(
+		'model_load_failed',
+		`its files are neither ${sets.join(' nor ')}; it has ${given.join(', ')}`,
+	);
+}
+
+/** OpenFst, fst.cc: kFstMagicNumber. */
+const fstMagic = 2125659606;
+
+/** Options that name files: the library ends the process where one is missing. */
+async function checkOptionFiles(family: Family, options: PreflightSettings['options']): Promise<void> {
+	for (const [name, value] of Object.entries(options)) {
+		if (family.options?.[name]?.kind !== 'files' || typeof value !== 'string') continue;
+		for (const file of value.split(',')) {
+			const found = await stat(file).catch((thrown: unknown) => {
+				throw unreadable(name, file, thrown);
+			});
+			if (!found.isFile() || found.size === 0) throw refuse(name, file, 'it is empty', fetchAgain);
+			if (name === 'rule_fsts' && (await readHead(file, 4)).readInt32LE() !== fstMagic)
+				throw refuse(name, file, 'it is not a transducer of OpenFst', fetchAgain);
+		}
+	}
+}

@@ -1,0 +1,30 @@
+/** Paraformer: one network that emits all tokens in a single step. */
+
+import { type Family, lfr, usualClipSeconds } from './family.js';
+
+export const paraformerTypes = {
+	paraformer: {
+		files: { model: 'paraformer.model', tokens: 'tokens' },
+		modelType: 'paraformer',
+		batches: true,
+		times: true,
+		logprobs: false,
+		maxClipSeconds: usualClipSeconds,
+		requirements: {
+			networks: {
+				model: {
+					integers: ['vocab_size', ...lfr],
+					lists: ['neg_mean', 'inv_stddev'],
+					inputs: ['f3', 'i1'],
+					outputs: 2,
+				},
+			},
+			tokens: { all: ['</s>'] },
+		},
+		identify: {
+			exportedAs: /^paraformer/,
+			metadata: (kind, has) => kind.includes('paraformer') || has('lfr_window_size'),
+			name: /paraformer/,
+		},
+	},
+} as const satisfies Record<string, Family>;
