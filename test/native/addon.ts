@@ -7,7 +7,7 @@ import path from 'node:path';
 import type * as Binding from '../../binding.js';
 import { runtimeFile } from '../../src/addon/libraries.js';
 import { sileroGraph } from '../../src/audio/silero-graph.js';
-import { configOf } from '../../src/engines/sherpa/sherpa.js';
+import { configOf } from '../../src/engines/sherpa/config.js';
 import { encoderGraph } from '../../src/engines/whisper/encoder-graph.js';
 import { readGgml } from '../../src/model-files/ggml-file.js';
 import { onnxNodes } from '../../src/model-files/onnx-nodes.js';

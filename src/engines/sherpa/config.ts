@@ -1,0 +1,59 @@
+/** The configuration of sherpa-onnx's recognizer, from a model's entry. */
+
+import path from 'node:path';
+import type { Family } from '../../models/types/family.js';
+import type { SherpaType } from '../../models/types/types.js';
+import { packageRoot } from '../../paths.js';
+
+export interface SherpaSettings {
+	readonly id: string;
+	readonly type: SherpaType;
+	/** Role → absolute path. */
+	readonly files: Readonly<Record<string, string>>;
+	/** As in models.yaml, already checked against the family. */
+	readonly options: Readonly<Record<string, string | number | boolean>>;
+	/** What the model hears where the family's table cannot know; null = not told. */
+	readonly languages: readonly string[] | null;
+	readonly libraryDir: string;
+	readonly lanes: number;
+}
+
+/** The recognizer's configuration, field by field. Pure. */
+export function configOf(
+	family: Family,
+	settings: Pick<SherpaSettings, 'files' | 'options'>,
+): Record<string, string | number> {
+	const provider = providerOf(settings);
+	const config: Record<string, string | number> = {
+		// One thread per lane: the lanes are the parallelism, and threads of one session would contend.
+		'model_config.num_threads': 1,
+		'model_config.provider':
+			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,
+		decoding_method: 'greedy_search',
+	};
+	// How long silence must be to end what was said, the library knows itself.
+	if (family.chunk !== undefined) config.enable_endpoint = 1;
+	if (family.modelType !== undefined) config['model_config.model_type'] = family.modelType;
+	for (const [role, field] of Object.entries(family.files)) {
+		const file = settings.files[role];
+		if (file !== undefined) config[`model_config.${field}`] = file;
+	}
+	for (const [name, value] of Object.entries({ ...family.defaults, ...settings.options })) {
+		const rule = family.options?.[name];
+		if (rule === undefined || rule.field === '') continue;
+		config[rule.field] = typeof value === 'boolean' ? Number(value) : value;
+	}
+	const { changes } = family;
+	if (changes?.target !== undefined) config[changes.target] = config[changes.language] ?? '';
+	return config;
+}
+
+/** `cpu`, `cuda` or `coreml`. */
+export function providerOf(settings: Pick<SherpaSettings, 'options'>): string {
+	return textOption(settings, 'provider') ?? 'cpu';
+}
+
+export function textOption({ options }: Pick<SherpaSettings, 'options'>, name: string): string | undefined {
+	const value = options[name];
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}

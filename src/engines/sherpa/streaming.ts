@@ -1,0 +1,47 @@
+/** A sherpa-onnx model that takes speech piece by piece, beside whole clips. */
+
+import type { StreamingModel } from '../../../binding.js';
+import { fromNative, guarded } from '../../addon/addon.js';
+import type { Family } from '../../models/types/family.js';
+import type { RecognizeOptions } from '../../speech/options.js';
+import { sampleRate } from '../../speech/pcm.js';
+import type { SpeechStream, StreamingEngine } from '../engine.js';
+import type { SherpaSettings } from './config.js';
+import { type Known, SherpaEngine } from './recognizer.js';
+import { asRefusal } from './result.js';
+
+export class StreamingSherpaEngine extends SherpaEngine implements StreamingEngine {
+	readonly #streaming: StreamingModel;
+
+	constructor(model: StreamingModel, family: Family, settings: SherpaSettings, known: Known) {
+		super(model, family, settings, known);
+		this.#streaming = model;
+	}
+
+	/** Throws `closed`. */
+	stream(options: RecognizeOptions): SpeechStream {
+		const stream = this.#openStream(options);
+		let heard = 0;
+		return {
+			feed: async (samples, last) => {
+				heard += samples.length / sampleRate;
+				try {
+					const { result, endpoint } = await guarded(() => stream.feed(samples, last));
+					const clip = { samples, start: 0, end: heard };
+					return { result: this.resultOf(result, clip, options), endpoint };
+				} catch (thrown) {
+					throw asRefusal(thrown);
+				}
+			},
+			close: () => guarded(() => stream.close()),
+		};
+	}
+
+	#openStream(options: RecognizeOptions) {
+		try {
+			return this.#streaming.stream(this.hearingOf(options));
+		} catch (thrown) {
+			throw fromNative(thrown);
+		}
+	}
+}
