@@ -45,6 +45,12 @@ describe('before sherpa-onnx sees a model', () => {
 		await expect(check('qwen3_asr', files)).rejects.toThrow(/has no merges\.txt; it should hold vocab\.json/);
 	});
 
+	it('a symbol with a number of any size costs no more than a line', async () => {
+		const tokens = scratch.file('far.txt', '<blk> 0\na 4000000000\n');
+		const files = { ...filesOf(modelFixture('zipformer_ctc')), tokens };
+		await expect(check('zipformer_ctc', files)).rejects.toThrow('the number 1 is missing');
+	});
+
 	it('a mixture of the two sets of files that Moonshine has is refused', async () => {
 		const { merged_decoder, ...rest } = filesOf(modelFixture('moonshine_v2'));
 		await expect(check('moonshine', rest)).rejects.toThrow(/neither Moonshine's first version/);

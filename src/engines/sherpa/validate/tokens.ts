@@ -29,9 +29,10 @@ export async function checkTokens(
 		const plain = [...symbols].find(([, symbol]) => !/^[A-Za-z0-9+/]*={0,2}$/.test(symbol));
 		if (plain) throw no(`its symbol ${plain[0]} is not base64, as all should be`);
 	}
-	const highest = Math.max(...symbols.keys());
-	const gap = isBase64 ? undefined : [...Array(highest + 1).keys()].find((id) => !symbols.has(id));
+	// Numbers are distinct, so without a gap they are those below the count; a hostile one may be of any size.
+	const gap = isBase64 ? undefined : firstMissing(symbols);
 	if (gap !== undefined) throw no(`the number ${gap} is missing`);
+	const highest = [...symbols.keys()].reduce((most, id) => Math.max(most, id), -1);
 	if (rule.last !== undefined && symbols.get(highest) !== rule.last)
 		throw no(`its last symbol should be ${rule.last} and is ${symbols.get(highest)}`);
 	if (rule.count !== undefined) {
@@ -58,6 +59,13 @@ function symbolsIn(text: string, no: (why: string) => EarshotError): ReadonlyMap
 		symbols.set(id, parts[1] ?? '');
 	}
 	return symbols;
+}
+
+function firstMissing(symbols: ReadonlyMap<number, string>): number | undefined {
+	for (let id = 0; id < symbols.size; id++) {
+		if (!symbols.has(id)) return id;
+	}
+	return undefined;
 }
 
 /** How many symbols the network that speaks chooses from, where its file tells. */
