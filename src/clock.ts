@@ -8,6 +8,9 @@ export interface Clock {
 	after(ms: number, act: () => void): () => void;
 }
 
+/** Node's timers hold 31 bits; 24 days. */
+export const maxTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
 	now: () => performance.now(),
 	every: (ms, act) => {

@@ -1,5 +1,7 @@
 /** What the value of a setting may be: parsers that throw what was expected. Pure. */
 
+import { maxTimerMs } from '../clock.js';
+
 /** What a value should have been; its message ends a sentence. */
 export class Expectation extends Error {}
 
@@ -60,6 +62,3 @@ export const list = (text: string): readonly string[] =>
 		.map((item) => item.trim())
 		.filter((item) => item !== '');
 export const word = (text: string): string => text;
-
-/** Node's timers hold 31 bits; 24 days. */
-export const maxTimerMs = 2 ** 31 - 1;

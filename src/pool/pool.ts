@@ -1,6 +1,7 @@
 /** The hosts of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { whileWanted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { PoolMetrics, UnloadReason } from '../metrics.js';
@@ -82,7 +83,7 @@ export class HostPool implements ModelPool {
 		const resident = await this.#find(model, signal);
 		const release = resident.lease('work');
 		try {
-			const facts = await whileWanted(this.#load(resident), signal);
+			const facts = await whileWanted(this.#load(resident), signal, 'request');
 			const { host } = resident;
 			return { facts, release, transcribe: (...call) => host.transcribe(...call) };
 		} catch (thrown) {
@@ -96,7 +97,7 @@ export class HostPool implements ModelPool {
 		const release = resident.lease('load');
 		try {
 			resident.host.lift();
-			return await whileWanted(this.#load(resident), signal);
+			return await whileWanted(this.#load(resident), signal, 'request');
 		} finally {
 			release();
 		}
@@ -250,14 +251,4 @@ function loadedOf({ type, files, options, languages }: ModelEntry): object {
 
 function closed(): EarshotError {
 	return new EarshotError('closed', 'the server is shutting down');
-}
-
-/** Rejects with `cancelled` as soon as `signal` fires; the work itself goes on for others who asked. */
-function whileWanted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-	return new Promise((resolve, reject) => {
-		const gone = () => reject(new EarshotError('cancelled', 'the request was cancelled'));
-		if (signal.aborted) gone();
-		signal.addEventListener('abort', gone, { once: true });
-		work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone));
-	});
 }

@@ -26,7 +26,7 @@ import { readOpenApi } from './routes/openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
 import { fixed, health } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
-import type { UploadLimits } from './upload/upload.js';
+import type { UploadLimits } from './upload/limits.js';
 
 export interface AppOptions extends GuardOptions {
 	readonly pool: ModelPool;

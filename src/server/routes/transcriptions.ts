@@ -1,7 +1,7 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations: upload, validate, transcribe, answer. */
 
 import { once } from 'node:events';
-import type { Clock } from '../../clock.js';
+import { type Clock, maxTimerMs } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
@@ -13,7 +13,9 @@ import { type Admission, guessedSeconds, type Place } from '../request/admission
 import type { RequestContext } from '../request/context.js';
 import { asFailure, errorBody, noteFailure } from '../request/failure.js';
 import { fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
-import { type Upload, type UploadLimits, uploadReceiver } from '../upload/upload.js';
+import type { Upload } from '../upload/form.js';
+import type { UploadLimits } from '../upload/limits.js';
+import { uploadReceiver } from '../upload/receive.js';
 
 export interface TranscriptionsOptions {
 	readonly pool: ModelPool;
@@ -90,9 +92,6 @@ function startDeadline(
 		);
 	});
 }
-
-/** Node's timers hold 31 bits; 24 days. */
-const maxTimerMs = 2 ** 31 - 1;
 
 type Watch = (event: TranscriptEvent) => void;
 

@@ -1,31 +1,21 @@
-/** A multipart body → the recording and the form's fields. Small recordings stay in memory, larger ones go to a
- * file of ours in a private directory; both are gone when the request ends. Names from the client are never paths.
+/** One multipart form as formidable parses it: sorts its parts, and words what goes wrong.
  *
  * koa-body hands multipart to formidable, which needs watching: its errors carry `httpCode` where koa reads
  * `status`; it takes every part with a Content-Type for a file and every part without for text; it keeps opening
  * files after it has failed; and it rejects into nowhere when a text part names a transfer encoding. */
 
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { dirname, join } from 'node:path';
-import { Writable } from 'node:stream';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { type Options as FormidableOptions, multipart } from 'formidable';
-import type { Context } from 'koa';
-import { type ExtendedFormidableOptions, koaBody } from 'koa-body';
-import { asEarshotError, EarshotError, expected } from '../../errors.js';
+import type { ExtendedFormidableOptions } from 'koa-body';
+import { EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
 import { type FormFields, fieldOf } from '../request/parse.js';
-import type { HeldBytes, UploadsInFlight } from './budget.js';
-
-export interface UploadLimits {
-	/** Private to this server. */
-	readonly directory: string;
-	readonly maxUploadBytes: number;
-	/** Recordings up to this size never touch the disk. */
-	readonly memoryUploadBytes: number;
-	readonly inFlight: UploadsInFlight;
-}
+import type { HeldBytes } from './budget.js';
+import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
+import { IgnoringSink, RecordingSink } from './sink.js';
 
 export interface Upload {
 	readonly recording: Recording;
@@ -34,74 +24,6 @@ export interface Upload {
 	readonly fields: FormFields;
 	/** Removes the file, if there is one, and makes room for other uploads. Safe to call twice. */
 	discard(): Promise<void>;
-}
-
-/** All text fields together; the longest honest one is a prompt. */
-const maxFieldsBytes = 1 << 20;
-/** What surrounds the recording in the body: the fields, and a line or two for each part. */
-const maxFormBytes = maxFieldsBytes + (64 << 10);
-const maxParts = 1000;
-/** Read and thrown away after a refusal, so that clients which send everything before they listen get to hear it. */
-const maxDiscardedBytes = 256 << 20;
-
-export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
-
-/** Receives uploads, each of which ends with `cancelled` when its signal fires: the client has gone, or no time is left. */
-export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
-	// koa-body takes longer to check its options than to read a short recording: it is told them once.
-	const forms = new WeakMap<IncomingMessage, Form>();
-	const read = koaBody({
-		multipart: true,
-		json: false,
-		text: false,
-		urlencoded: false,
-		formidable: formidableOptions(limits, forms),
-	});
-	return async (ctx, signal) => {
-		let form: Form | undefined;
-		try {
-			refuseUnread(ctx, limits);
-			form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
-			forms.set(ctx.req, form);
-			await whileWanted(
-				read(ctx, async () => {}),
-				signal,
-			);
-			return form.finish(ctx.request.body);
-		} catch (thrown) {
-			drain(ctx.req);
-			await form?.discard();
-			throw form?.explain(thrown) ?? thrown;
-		}
-	};
-}
-
-/** What `work` still does after the signal finds the form closed. */
-async function whileWanted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-	let gone: (() => void) | undefined;
-	const cancelled = new Promise<never>((_, reject) => {
-		gone = () => reject(new EarshotError('cancelled', 'the upload was cancelled'));
-		signal.addEventListener('abort', gone);
-		if (signal.aborted) gone();
-	});
-	try {
-		await Promise.race([work, cancelled]);
-	} finally {
-		if (gone) signal.removeEventListener('abort', gone);
-	}
-}
-
-/** What can be known from the headers alone. */
-function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
-	const type = ctx.get('content-type');
-	if (!/^multipart\/form-data *;/i.test(type)) {
-		throw new EarshotError(
-			'invalid_request',
-			`Expected the body to be \`multipart/form-data\` with the recording in a part named \`file\`, got ${type === '' ? 'no content type' : `\`${type.slice(0, 80)}\``}`,
-		);
-	}
-	const declared = ctx.request.length ?? 0;
-	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
 }
 
 type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
@@ -118,7 +40,7 @@ interface IncomingForm {
 	_handlePart: (part: Part) => Promise<void>;
 }
 
-function formidableOptions(
+export function formidableOptions(
 	{ directory, maxUploadBytes }: UploadLimits,
 	forms: WeakMap<IncomingMessage, Form>,
 ): FormidableOptions {
@@ -145,7 +67,7 @@ function formidableOptions(
 	};
 }
 
-class Form {
+export class Form {
 	readonly #limits: UploadLimits;
 	readonly #held: HeldBytes;
 	readonly #sinks: RecordingSink[] = [];
@@ -280,119 +202,4 @@ function formFields(body: unknown): FormFields {
 			(Array.isArray(value) ? value : [value]).map(String),
 		]),
 	);
-}
-
-function tooLarge(maxUploadBytes: number, bytesRead: number): EarshotError {
-	return new EarshotError(
-		'upload_too_large',
-		`Maximum content size limit (${maxUploadBytes}) exceeded (${bytesRead} bytes read)`,
-		{ param: 'file' },
-	);
-}
-
-/** Reads on without keeping anything. A connection that was closed with bytes unread would be reset, and the
- * client might never see the refusal. */
-function drain(req: IncomingMessage): void {
-	let left = maxDiscardedBytes;
-	req.on('data', (bytes: Buffer) => {
-		left -= bytes.length;
-		if (left < 0) req.destroy();
-	});
-	req.resume();
-}
-
-class IgnoringSink extends Writable {
-	override _write(_chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-		done();
-	}
-}
-
-/** Holds a recording in memory until it grows past `memoryBytes`, then in the file at `path`. */
-class RecordingSink extends Writable {
-	readonly #path: string;
-	readonly #memoryBytes: number;
-	readonly #held: HeldBytes;
-	#chunks: Buffer[] = [];
-	#file: FileHandle | undefined;
-	/** The write to disk that may be under way. */
-	#writing: Promise<void> = Promise.resolve();
-	#discarded = false;
-	size = 0;
-
-	constructor(path: string, memoryBytes: number, held: HeldBytes) {
-		// The recording outlives the stream that wrote it, so the stream must not clean up by itself.
-		super({ autoDestroy: false });
-		this.#path = path;
-		this.#memoryBytes = memoryBytes;
-		this.#held = held;
-	}
-
-	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
-		if (this.#discarded) {
-			done();
-			return;
-		}
-		this.size += chunk.length;
-		try {
-			// Where the size was not told before.
-			this.#held.growTo(this.size);
-		} catch (thrown) {
-			done(asEarshotError(thrown));
-			return;
-		}
-		this.#chunks.push(chunk);
-		if (this.size <= this.#memoryBytes) {
-			done();
-			return;
-		}
-		this.#writing = this.#spill();
-		this.#writing.then(() => done(), done);
-	}
-
-	override _final(done: (error?: Error | null) => void): void {
-		this.#closeFile().then(() => done(), done);
-	}
-
-	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-		this.discard().then(() => done(error), done);
-	}
-
-	/** To be called once: the pieces are let go. */
-	recording(): Recording {
-		if (this.size > this.#memoryBytes) return { path: this.#path };
-		const bytes = Buffer.concat(this.#chunks);
-		this.#chunks = [];
-		return { bytes };
-	}
-
-	async discard(): Promise<void> {
-		// Formidable writes on after it has failed.
-		this.#discarded = true;
-		this.#chunks = [];
-		if (this.size <= this.#memoryBytes) return;
-		await this.#writing.catch(() => {
-			// Whoever wrote has been told; here it only matters that the write is over.
-		});
-		await this.#closeFile();
-		await unlink(this.#path).catch((error: NodeJS.ErrnoException) => {
-			if (error.code !== 'ENOENT') throw error;
-		});
-	}
-
-	async #spill(): Promise<void> {
-		if (this.#file === undefined) {
-			// A cleaner of temporary files may have removed the directory of a server that runs for weeks.
-			await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-			this.#file = await open(this.#path, 'wx', 0o600);
-		}
-		const chunks = this.#chunks;
-		this.#chunks = [];
-		await this.#file.appendFile(Buffer.concat(chunks));
-	}
-
-	async #closeFile(): Promise<void> {
-		const file = this.#file;
-		this.#file = undefined;
-		await file?.close();
-	}
 }
