@@ -4,6 +4,7 @@
  */
 
 import { languageCodes } from '../../languages.js';
+import { memoryOf } from '../memory.js';
 import type { CatalogFile, CatalogModel, CatalogSource, Feature, Licence } from './types.js';
 
 const mit: Licence = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };
@@ -63,8 +64,8 @@ function archiveOf(name: string, bytes: number | null, sha256: string | null, ab
 	};
 }
 
-/** Onnxruntime copies the weights and keeps an arena: fitted to what users report of SenseVoice, Parakeet and Qwen3. */
-const sherpaMemory = (weights: number): number => Math.round(1.5 * weights + 100e6);
+/** Any of its types: all take alike. */
+const sherpaMemory = (weights: number): number => memoryOf('transducer', weights);
 
 function weightsOf({ files, archive }: Pick<CatalogModel, 'files' | 'archive'>): number | null {
 	if (archive) return archive.bytes ?? archive.aboutBytes ?? null;
@@ -107,15 +108,6 @@ const threePartInt8 = {
 // whisper.cpp
 
 const ggmlRevision = '5359861c739e955e79d9a303bcbc70fb988958b1';
-/** Besides the weights, per lane: caches, encoder and decoder buffers. */
-const whisperStateBytes: Readonly<Record<string, number>> = {
-	tiny: 195e6,
-	base: 240e6,
-	small: 365e6,
-	medium: 560e6,
-	large: 800e6,
-	turbo: 406e6,
-};
 const whisperSpeeds: Readonly<Record<string, CatalogModel['speed']>> = {
 	tiny: 'very fast',
 	base: 'fast',
@@ -188,7 +180,7 @@ function ggml(name: string, bytes: number | null, sha256: string | null, aboutBy
 		archive: null,
 		...(sources ? { sources } : {}),
 		options: {},
-		memoryBytes: weights === null ? null : Math.round(weights + (whisperStateBytes[size] ?? 800e6)),
+		memoryBytes: weights === null ? null : memoryOf('whisper_cpp', weights),
 		speed: whisperSpeeds[size] ?? 'slow',
 	};
 }
