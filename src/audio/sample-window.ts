@@ -1,6 +1,6 @@
 /** The stretch of a recording that is still of use. Samples are counted from the start of the recording. */
 
-import { levelFrameSeconds } from './split.js';
+import { levelFrameSeconds, rmsOf } from '../speech/pcm.js';
 
 export class SampleWindow {
 	readonly #sampleRate: number;
@@ -55,9 +55,6 @@ export class SampleWindow {
 	levelOf(frame: number): number {
 		const size = Math.round(levelFrameSeconds * this.#sampleRate);
 		const at = frame * size - this.#start;
-		const part = this.#samples.subarray(at, at + size);
-		let sum = 0;
-		for (const sample of part) sum += sample * sample;
-		return Math.fround(Math.sqrt(sum / part.length));
+		return Math.fround(rmsOf(this.#samples.subarray(at, at + size)));
 	}
 }

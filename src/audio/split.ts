@@ -1,5 +1,7 @@
 /** Where a recording is cut into clips, as it comes in. Pure: what was heard goes in, final ranges come out. */
 
+import { levelFrameSeconds } from '../speech/pcm.js';
+
 /** A stretch of the recording, seconds. */
 export interface Span {
 	readonly start: number;
@@ -23,8 +25,6 @@ export interface SplitRules {
 	/** Kept before and after the speech of a clip. */
 	readonly paddingSeconds: number;
 }
-
-export const levelFrameSeconds = 0.02;
 
 /**
  * Level of a frame of `levelFrameSeconds`, counted from the start of the recording; any monotonic measure will

@@ -1,6 +1,7 @@
 /** Where a recording is cut into clips when all of it is known: what `Splitter` must come to piece by piece. */
 
-import { levelFrameSeconds, type Span, type SplitRules } from '../../src/audio/split.js';
+import type { Span, SplitRules } from '../../src/audio/split.js';
+import { levelFrameSeconds } from '../../src/speech/pcm.js';
 
 export interface WholeRules extends SplitRules {
 	/** Length of the recording. */

@@ -4,6 +4,8 @@
  * Pure.
  */
 
+import { levelFrameSeconds, rmsOf, sampleRate } from '../../speech/pcm.js';
+
 /** Positions of 20 ms. */
 export const positionsPerSecond = 50;
 export const fullContext = 1500;
@@ -33,27 +35,23 @@ interface Span {
 
 /** Sound that no segment covers, in seconds, from which on something seems to be missing. */
 const missedSeconds = 2;
-const frameSeconds = 0.02;
-const frameSamples = 320;
+const frameSamples = levelFrameSeconds * sampleRate;
 /** Of the loudest frame: 20 dB below it is a pause. */
 const quiet = 0.1;
 
 /** Whether much that sounds is covered by no segment, or nothing was heard at all. 16 kHz. */
 export function missesSound(samples: Float32Array, segments: readonly Span[]): boolean {
 	const levels: number[] = [];
-	for (let from = 0; from + frameSamples <= samples.length; from += frameSamples) {
-		let squares = 0;
-		for (let at = from; at < from + frameSamples; at++) squares += (samples[at] ?? 0) ** 2;
-		levels.push(Math.sqrt(squares / frameSamples));
-	}
+	for (let from = 0; from + frameSamples <= samples.length; from += frameSamples)
+		levels.push(rmsOf(samples.subarray(from, from + frameSamples)));
 	const loudest = levels.reduce((high, level) => Math.max(high, level), 0);
 	if (loudest === 0) return false;
 	if (segments.length === 0) return true;
 	let missed = 0;
 	for (const [index, level] of levels.entries()) {
-		const at = (index + 0.5) * frameSeconds;
+		const at = (index + 0.5) * levelFrameSeconds;
 		const covered = segments.some(({ start, end }) => at >= start && at < end);
-		if (level > quiet * loudest && !covered) missed += frameSeconds;
+		if (level > quiet * loudest && !covered) missed += levelFrameSeconds;
 	}
 	return missed >= missedSeconds;
 }

@@ -10,6 +10,7 @@ import type { EncoderName } from '../../config/settings.js';
 import { asEarshotError, type ErrorCode } from '../../errors.js';
 import { type GgmlFile, readGgml } from '../../model-files/ggml-file.js';
 import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
+import type { Int8File } from './int8-store.js';
 
 export interface EncoderSettings {
 	readonly wanted: EncoderName;
@@ -22,11 +23,6 @@ export interface EncoderSettings {
 	readonly useGpu: boolean;
 	/** The file of the 8-bit weights of a ggml file, made where it is not there or `again`; throws why it cannot be. */
 	readonly int8Weights: (file: string, again?: boolean) => Promise<Int8File>;
-}
-
-export interface Int8File {
-	readonly path: string;
-	readonly layout: EncoderWeights;
 }
 
 export interface Encoders extends Choice {

@@ -42,9 +42,6 @@ const limits = {
 	mergeGapSeconds: 2,
 } as const;
 
-/** `segments` of RawResult: fields per segment, in the order binding.d.ts gives. */
-const segmentFields = 9;
-
 /** Parakeet's encoder costs what it is given. */
 const parakeetLimits = { ...limits, minClipSeconds: 0.5, mergeGapSeconds: 0.5 } as const;
 
@@ -264,6 +261,7 @@ function resultOf(
 	if (raw === undefined) throw new EarshotError('engine_failed', 'whisper.cpp gave no result for a clip');
 	const clipSeconds = clip.end - clip.start;
 	const segments: ClipSegment[] = [];
+	const { SEGMENT_FIELDS: segmentFields } = addon();
 	let from = 0;
 	for (let at = 0; at + segmentFields <= raw.segments.length; at += segmentFields) {
 		const [to = from, start = 0, end = 0, avgLogprob, noSpeechProb, temperature, seek = 0, begin, finish] =

@@ -3,7 +3,6 @@
  * digest taken on the way. It has its final name only when it is whole.
  */
 
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { codeOf, type Disk, diskFailure, renameOver } from '../../disk/disk.js';
@@ -367,10 +366,4 @@ function asFailure(thrown: unknown, { url, to }: DownloadRequest, signal: AbortS
 	return new EarshotError('download_failed', `${url} could not be fetched: ${why}${advice}`, {
 		cause: thrown,
 	});
-}
-
-/** What an interrupted download leaves beside `to`. */
-export async function forgetDownload(to: string): Promise<void> {
-	await rm(`${to}.part`, { force: true });
-	await rm(`${to}.part.json`, { force: true });
 }

@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SampleWindow } from '../../../src/audio/sample-window.js';
-import {
-	type Heard,
-	levelFrameSeconds,
-	type Span,
-	type SplitRules,
-	Splitter,
-} from '../../../src/audio/split.js';
+import { type Heard, type Span, type SplitRules, Splitter } from '../../../src/audio/split.js';
+import { levelFrameSeconds } from '../../../src/speech/pcm.js';
 import { splitSpans as splitWhole } from '../../helpers/reference-splitter.js';
 
 interface Rules extends SplitRules {
