@@ -10,7 +10,7 @@ import { ensureRegistry } from '../../models/registry/file.js';
 import { whatToServe } from '../../models/registry/registry.js';
 import type { Manifest } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
-import { stopSignals } from '../../signals.js';
+import { interruptible } from '../interruptible.js';
 import { transferOn } from '../ui/progress.js';
 import { sizeText } from './models.js';
 
@@ -28,21 +28,6 @@ function installerFor(flags: Flags): Installer {
 			serving = whatToServe(flags, packageRoot);
 		},
 	);
-}
-
-/** Runs `work` until it ends or the user presses Ctrl-C. */
-async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-	const stop = new AbortController();
-	const interrupt = () => stop.abort();
-	for (const signal of stopSignals()) process.once(signal, interrupt);
-	try {
-		await work(stop.signal);
-	} catch (thrown) {
-		if (!stop.signal.aborted) throw thrown;
-		process.exitCode = 130;
-	} finally {
-		for (const signal of stopSignals()) process.removeListener(signal, interrupt);
-	}
 }
 
 export function pullModels(ids: readonly string[], command: PullCommand): Promise<void> {

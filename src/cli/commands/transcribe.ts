@@ -12,6 +12,7 @@ import { canBePulled, findEntry, isInstalled, whatToServe } from '../../models/r
 import { packageRoot } from '../../paths.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
+import { interruptible } from '../interruptible.js';
 import { type Progress, progressOn } from '../ui/progress.js';
 import { pullOne } from './install.js';
 
@@ -43,24 +44,21 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 	const wanted = command.model ?? serving.defaultModel;
 	const entry = findEntry(serving, wanted);
 	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
-	const stop = new AbortController();
-	const interrupt = () => stop.abort();
-	process.once('SIGINT', interrupt);
-	if (serving.config.autoPull && !isInstalled(entry) && canBePulled(entry, serving.catalog))
-		await pullOne(new Installer(() => serving), entry.id, {}, stop.signal);
-	// In a host: a crash of an engine costs one recording, and the message comes from here.
-	const { transcriber, close } = await openModel(serving, wanted, true);
-	const progress = progressOn(process.stderr);
-	try {
-		for (const [index, file] of files.entries()) {
-			if (stop.signal.aborted) break;
-			await transcribeFile(file, outputs[index], transcriber, command, progress, stop.signal);
+	await interruptible(async (signal) => {
+		if (serving.config.autoPull && !isInstalled(entry) && canBePulled(entry, serving.catalog))
+			await pullOne(new Installer(() => serving), entry.id, {}, signal);
+		// In a runner: a crash of an engine costs one recording, and the message comes from here.
+		const { transcriber, close } = await openModel(serving, wanted, true);
+		const progress = progressOn(process.stderr);
+		try {
+			for (const [index, file] of files.entries()) {
+				if (signal.aborted) break;
+				await transcribeFile(file, outputs[index], transcriber, command, progress, signal);
+			}
+		} finally {
+			await close();
 		}
-	} finally {
-		process.removeListener('SIGINT', interrupt);
-		await close();
-	}
-	if (stop.signal.aborted) process.exitCode = 130;
+	});
 }
 
 async function transcribeFile(

@@ -102,6 +102,20 @@ describe('earshot transcribe', () => {
 		expect(outcome.stderr).toContain(message);
 		expect([outcome.code, outcome.stdout]).toEqual([code, '']);
 	});
+
+	it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s before the next recording', async (signal) => {
+		const recordings = Array.from({ length: 500 }, () => audioPath('tones-abc'));
+		const child = start(['transcribe', '--config', config, ...recordings]);
+		let stdout = '';
+		child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+			if (stdout === '') child.kill(signal);
+			stdout += text;
+		});
+		const ended = await new Promise((resolve) => child.on('close', (...outcome) => resolve(outcome)));
+		expect(ended).toEqual([130, null]);
+		expect(stdout).toMatch(/^(a b c\n)+$/);
+		expect(stdout.split('\n').length).toBeLessThan(recordings.length);
+	});
 });
 
 describe('earshot serve', () => {

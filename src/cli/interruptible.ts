@@ -1,0 +1,18 @@
+/** How a command ends before its work is done. */
+
+import { stopSignals } from '../signals.js';
+
+/** Runs `work` until it ends or the user stops it with Ctrl-C or the system's signal; the exit code is then 130. */
+export async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+	const stop = new AbortController();
+	const interrupt = () => stop.abort();
+	for (const signal of stopSignals()) process.once(signal, interrupt);
+	try {
+		await work(stop.signal);
+	} catch (thrown) {
+		if (!stop.signal.aborted) throw thrown;
+	} finally {
+		for (const signal of stopSignals()) process.removeListener(signal, interrupt);
+	}
+	if (stop.signal.aborted) process.exitCode = 130;
+}
