@@ -136,7 +136,7 @@ function addModelCommands(earshot: Command): void {
 	);
 	command('list', 'list the models of this machine', [...storeSettings, 'defaultModel'])
 		.alias('models')
-		.action(async (options: Record<string, unknown>) => (await browse()).listModels(flagsOf(options)));
+		.action(async (options: Record<string, unknown>) => (await browse()).printModels(flagsOf(options)));
 	command('show <model>', 'tell everything about one model').action(
 		async (id: string, options: Record<string, unknown>) => (await browse()).showModel(id, flagsOf(options)),
 	);
@@ -185,7 +185,7 @@ function addServerCommands(earshot: Command): void {
 		);
 	const residents = () => import('./commands/ps.js');
 	command('ps', 'list what the running server has in memory').action(
-		async (options: Record<string, unknown>) => (await residents()).listResidents(flagsOf(options)),
+		async (options: Record<string, unknown>) => (await residents()).printLoadedModels(flagsOf(options)),
 	);
 	command('load <model...>', 'let the running server load models before a request asks').action(
 		async (ids: string[], options: Record<string, unknown>) =>

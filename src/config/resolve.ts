@@ -14,7 +14,7 @@ import {
 } from './settings.js';
 import { Expectation } from './values.js';
 
-export interface Source {
+export interface SettingSource {
 	/** Value by setting, as text. */
 	readonly values: Partial<Record<SettingName, string>>;
 	/** For messages: how the user would name the setting there. */
@@ -22,12 +22,12 @@ export interface Source {
 }
 
 /** First source that has a value wins. Throws `config_invalid` naming source and setting. Pure. */
-export function resolveConfig(sources: readonly Source[]): Config {
+export function resolveConfig(sources: readonly SettingSource[]): Config {
 	const resolved = Object.fromEntries(settingNames.map((name) => [name, resolve(name, sources)]));
 	return Object.freeze(resolved) as unknown as Config;
 }
 
-function resolve(name: SettingName, sources: readonly Source[]): Value {
+function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 	for (const { values, nameOf } of sources) {
 		const text = values[name];
 		if (text === undefined) continue;
@@ -48,7 +48,7 @@ function resolve(name: SettingName, sources: readonly Source[]): Value {
 }
 
 /** What EARSHOT_* variables say. An empty variable is as good as none. */
-export function environmentSource(env: NodeJS.ProcessEnv = process.env): Source {
+export function environmentSource(env: NodeJS.ProcessEnv = process.env): SettingSource {
 	const values: Partial<Record<SettingName, string>> = {};
 	for (const name of settingNames) {
 		const text = env[variableOf(name)];
@@ -57,7 +57,7 @@ export function environmentSource(env: NodeJS.ProcessEnv = process.env): Source 
 	return { values, nameOf: variableOf };
 }
 
-export function flagSource(values: Partial<Record<SettingName, string>>): Source {
+export function flagSource(values: Partial<Record<SettingName, string>>): SettingSource {
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 

@@ -6,7 +6,7 @@ export class NotOnnx extends Error {
 }
 
 /** Bytes of the file. */
-export interface Span {
+export interface ByteRange {
 	readonly from: number;
 	readonly to: number;
 }
@@ -16,7 +16,7 @@ export interface Field {
 	/** Of a number. */
 	readonly value: number;
 	/** Of a text, bytes or a message. */
-	readonly span: Span | undefined;
+	readonly span: ByteRange | undefined;
 	/** Where the next field stands. */
 	readonly next: number;
 }

@@ -4,7 +4,7 @@
  */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Field, fieldAt, longestHead, NotOnnx, type Span } from './onnx-fields.js';
+import { type ByteRange, type Field, fieldAt, longestHead, NotOnnx } from './onnx-fields.js';
 
 export interface OnnxValue {
 	readonly name: string;
@@ -84,7 +84,7 @@ interface GraphParts {
 	readonly externalData: Set<string>;
 }
 
-async function readGraph(file: Window, span: Span, parts: GraphParts): Promise<void> {
+async function readGraph(file: Window, span: ByteRange, parts: GraphParts): Promise<void> {
 	for await (const { number, span: at } of fieldsOf(file, span)) {
 		if (at === undefined) continue;
 		if (number === graph.node) {
@@ -96,7 +96,7 @@ async function readGraph(file: Window, span: Span, parts: GraphParts): Promise<v
 	}
 }
 
-async function readInitializer(file: Window, span: Span, externalData: Set<string>): Promise<void> {
+async function readInitializer(file: Window, span: ByteRange, externalData: Set<string>): Promise<void> {
 	for await (const { number, span: at } of fieldsOf(file, span)) {
 		if (number !== tensor.externalData || at === undefined) continue;
 		const [key, value] = await textsOf(file, at, [1, 2]);
@@ -105,7 +105,7 @@ async function readInitializer(file: Window, span: Span, externalData: Set<strin
 }
 
 /** ValueInfoProto: 1 = name, 2 = type › 1 = tensor › 1 = element type, 2 = shape › 1 = dimension › 1 = size. */
-async function readValue(file: Window, span: Span): Promise<OnnxValue> {
+async function readValue(file: Window, span: ByteRange): Promise<OnnxValue> {
 	const [name = ''] = await textsOf(file, span, [1]);
 	let elementType = 0;
 	let shape: (number | null)[] | undefined;
@@ -130,7 +130,7 @@ async function readValue(file: Window, span: Span): Promise<OnnxValue> {
 
 // ---- protocol buffers --------------------------------------------------------------------------
 
-async function* fieldsOf(file: Window, { from, to }: Span): AsyncGenerator<Field> {
+async function* fieldsOf(file: Window, { from, to }: ByteRange): AsyncGenerator<Field> {
 	for (let at = from; at < to; ) {
 		const field = fieldAt(at, file.peek(at) ?? (await file.load(at)));
 		const end = field.span?.to ?? 0;
@@ -147,7 +147,7 @@ async function* fieldsOf(file: Window, { from, to }: Span): AsyncGenerator<Field
 	}
 }
 
-async function* spansOf(file: Window, span: Span, number: number): AsyncGenerator<Span> {
+async function* spansOf(file: Window, span: ByteRange, number: number): AsyncGenerator<ByteRange> {
 	for await (const field of fieldsOf(file, span)) {
 		if (field.number === number && field.span !== undefined) yield field.span;
 	}
@@ -155,7 +155,7 @@ async function* spansOf(file: Window, span: Span, number: number): AsyncGenerato
 
 async function textsOf(
 	file: Window,
-	span: Span,
+	span: ByteRange,
 	numbers: readonly number[],
 ): Promise<(string | undefined)[]> {
 	const texts: (string | undefined)[] = numbers.map(() => undefined);

@@ -1,6 +1,6 @@
 /** The nodes of an ONNX file, those inside its branches too, and where the bytes of its constants lie. */
 
-import { type Field, fieldAt, longestHead, NotOnnx, type Span, varint } from './onnx-fields.js';
+import { type ByteRange, type Field, fieldAt, longestHead, NotOnnx, varint } from './onnx-fields.js';
 
 export interface OnnxTensor {
 	/** ONNX's number of the element type; 1 = float32, 7 = int64. */
@@ -39,7 +39,7 @@ export function onnxNodes(file: Buffer): OnnxBody {
 }
 
 /** GraphProto: 1 = node, 5 = initializer, 12 = output. */
-function bodyOf(file: Buffer, span: Span): OnnxBody {
+function bodyOf(file: Buffer, span: ByteRange): OnnxBody {
 	const nodes: OnnxNode[] = [];
 	const initializers = new Map<string, OnnxTensor>();
 	const outputs: string[] = [];
@@ -53,7 +53,7 @@ function bodyOf(file: Buffer, span: Span): OnnxBody {
 }
 
 /** NodeProto: 1 = input, 2 = output, 4 = operator, 5 = attribute. */
-function nodeOf(file: Buffer, span: Span): OnnxNode {
+function nodeOf(file: Buffer, span: ByteRange): OnnxNode {
 	const inputs: string[] = [];
 	const outputs: string[] = [];
 	const attributes = new Map<string, OnnxAttribute>();
@@ -69,7 +69,7 @@ function nodeOf(file: Buffer, span: Span): OnnxNode {
 }
 
 /** AttributeProto: 3 = an integer, 4 = a text, 5 = a tensor, 6 = a graph, 8 = integers. */
-function contentOf(file: Buffer, span: Span): OnnxAttribute {
+function contentOf(file: Buffer, span: ByteRange): OnnxAttribute {
 	const integers: number[] = [];
 	for (const field of fieldsOf(file, span)) {
 		if (field.number === 3 || field.number === 8) integers.push(...integersOf(file, field));
@@ -82,7 +82,7 @@ function contentOf(file: Buffer, span: Span): OnnxAttribute {
 }
 
 /** TensorProto: 1 = a size, 2 = the element type, 9 = the elements as bytes. */
-function tensorOf(file: Buffer, span: Span): OnnxTensor {
+function tensorOf(file: Buffer, span: ByteRange): OnnxTensor {
 	const shape: number[] = [];
 	let elementType = 0;
 	let place: OnnxTensor['place'];
@@ -98,7 +98,7 @@ function tensorOf(file: Buffer, span: Span): OnnxTensor {
 
 // ---- protocol buffers --------------------------------------------------------------------------
 
-function* fieldsOf(file: Buffer, { from, to }: Span): Generator<Field> {
+function* fieldsOf(file: Buffer, { from, to }: ByteRange): Generator<Field> {
 	for (let at = from; at < to; ) {
 		const field = fieldAt(at, file.subarray(at, at + longestHead));
 		if (field.next > to) throw new NotOnnx('it is not an ONNX model, or truncated');
@@ -107,9 +107,9 @@ function* fieldsOf(file: Buffer, { from, to }: Span): Generator<Field> {
 	}
 }
 
-const textOf = (file: Buffer, { from, to }: Span): string => file.toString('utf8', from, to);
+const textOf = (file: Buffer, { from, to }: ByteRange): string => file.toString('utf8', from, to);
 
-function nameIn(file: Buffer, span: Span, number: number): string {
+function nameIn(file: Buffer, span: ByteRange, number: number): string {
 	for (const field of fieldsOf(file, span)) {
 		if (field.number === number && field.span !== undefined) return textOf(file, field.span);
 	}

@@ -19,7 +19,7 @@ import type {
 } from './request/context.js';
 import { asFailure, errorBody, noteFailure, retryHeaders } from './request/failure.js';
 import { type GuardOptions, guard } from './request/guard.js';
-import { listResidents, loadModel, unloadModel } from './routes/loaded-models.js';
+import { listResidents, loadServedModel, unloadServedModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
 import { readOpenApi } from './routes/openapi.js';
@@ -69,8 +69,8 @@ export function routes(
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },
 		{ method: 'GET', path: '/v1/models/{model}/pull', handle: pullStatus(options) },
 		{ method: 'DELETE', path: '/v1/models/{model}/pull', handle: cancelPull(options) },
-		{ method: 'POST', path: '/v1/models/{model}/load', handle: loadModel(options) },
-		{ method: 'POST', path: '/v1/models/{model}/unload', handle: unloadModel(options) },
+		{ method: 'POST', path: '/v1/models/{model}/load', handle: loadServedModel(options) },
+		{ method: 'POST', path: '/v1/models/{model}/unload', handle: unloadServedModel(options) },
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/v1/ps', handle: listResidents(options) },

@@ -6,7 +6,7 @@ import { addon, addonChoice, gpuPackages } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
 import { modelOptions } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { type Choice, encoderFor } from '../../engines/whisper/encoder.js';
+import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js';
 import { asEarshotError } from '../../errors.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
@@ -116,7 +116,7 @@ function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Fi
 	};
 }
 
-const encoderTitles: Record<Choice['encoder'], string> = {
+const encoderTitles: Record<EncoderChoice['encoder'], string> = {
 	int16: 'AVX-512 VNNI in 16 bits (int16)',
 	int8: 'AVX-512 VNNI in 8 bits (int8)',
 	onnx: 'ONNX Runtime',

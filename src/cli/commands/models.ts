@@ -15,7 +15,7 @@ import { packageRoot } from '../../paths.js';
 type Flags = Partial<Record<SettingName, string>>;
 
 /** What this machine serves, and what else was pulled. */
-export function listModels(flags: Flags): void {
+export function printModels(flags: Flags): void {
 	const serving = whatToServe(flags, packageRoot);
 	const { entries, defaultModel, warnings, config } = serving;
 	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);

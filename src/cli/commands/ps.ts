@@ -25,7 +25,7 @@ interface ModelBody {
 	readonly memory_bytes?: number;
 }
 
-export async function listResidents(flags: Flags): Promise<void> {
+export async function printLoadedModels(flags: Flags): Promise<void> {
 	const { data } = await ask<{ data: readonly ResidentBody[] }>(flags, 'GET', '/v1/ps');
 	const rows = data.map((resident) => [
 		resident.id,

@@ -25,7 +25,7 @@ export interface EncoderSettings {
 	readonly int8Weights: (file: string, again?: boolean) => Promise<Int8File>;
 }
 
-export interface Encoders extends Choice {
+export interface Encoders extends EncoderChoice {
 	/** For the addon. */
 	readonly encoders: readonly Encoder[];
 	/** Of integers, for the addon; with neither, ggml encodes. */
@@ -43,22 +43,22 @@ interface Facts {
 	/** The tensors are of types that are known here. */
 	readonly readable: boolean;
 	/** What has been found not to do for the file. */
-	readonly refused: readonly Refusal[];
+	readonly refused: readonly EncoderRefusal[];
 }
 
-export interface Refusal {
-	readonly encoder: Choice['encoder'];
+export interface EncoderRefusal {
+	readonly encoder: EncoderChoice['encoder'];
 	readonly why: string;
 }
 
-export interface Choice {
+export interface EncoderChoice {
 	readonly encoder: Exclude<EncoderName, 'auto'>;
 	/** Why it is not the one that is faster or was asked for; '' = nobody would wonder. */
 	readonly reason: string;
 }
 
 /** Integers, else ONNX Runtime, else ggml: what the settings, the file and the machine allow. Pure. */
-export function chooseEncoder(facts: Facts): Choice {
+export function chooseEncoder(facts: Facts): EncoderChoice {
 	const { wanted, onGpu, hasIntegers, quantised } = facts;
 	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return { encoder: 'ggml', reason: '' };
 	const inIntegers = wanted === 'int16' || wanted === 'int8';
@@ -75,12 +75,12 @@ export function chooseEncoder(facts: Facts): Choice {
 
 const isQuantised = 'the model is quantised';
 
-function whyNot(encoder: Choice['encoder'], { refused }: Facts): string | undefined {
+function whyNot(encoder: EncoderChoice['encoder'], { refused }: Facts): string | undefined {
 	const refusal = refused.find((each) => each.encoder === encoder);
 	return refusal && `no ${encoder} for this model: ${refusal.why}`;
 }
 
-function chooseSession(facts: Facts): Choice {
+function chooseSession(facts: Facts): EncoderChoice {
 	const { wanted, hasLibrary, quantised, readable } = facts;
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
 	const inInt8 = wanted === 'onnx-int8' || wanted === 'int8';
@@ -107,7 +107,7 @@ export function sessionThreads(maxThreads: number, weightBytes: number): readonl
 type Wishes = Pick<EncoderSettings, 'wanted' | 'libraryDir' | 'useGpu'>;
 
 /** What encodes for a file, found out without loading its weights: as `loadWithEncoder` has it while there is memory. */
-export function encoderFor({ path: file, ...wishes }: Pick<EncoderSettings, 'path' | keyof Wishes>): Choice {
+export function encoderFor({ path: file, ...wishes }: Pick<EncoderSettings, 'path' | keyof Wishes>): EncoderChoice {
 	const choice = encoderOf(read(file), wishes, []);
 	if (wishes.libraryDir === undefined || !/^onnx/.test(choice.encoder)) return choice;
 	try {
@@ -121,8 +121,8 @@ export function encoderFor({ path: file, ...wishes }: Pick<EncoderSettings, 'pat
 function encoderOf(
 	file: GgmlFile | undefined,
 	{ wanted, libraryDir, useGpu }: Wishes,
-	refused: readonly Refusal[],
-): Choice {
+	refused: readonly EncoderRefusal[],
+): EncoderChoice {
 	// The loader says what is wrong with it.
 	if (file === undefined) return { encoder: 'ggml', reason: '' };
 	const onGpu =
@@ -142,9 +142,9 @@ function encoderOf(
 }
 
 /** What the file itself rules out. Pure. */
-export function refusalsOf(file: GgmlFile): readonly Refusal[] {
+export function refusalsOf(file: GgmlFile): readonly EncoderRefusal[] {
 	const { audioState, textState } = file.shape;
-	const refused: Refusal[] = [];
+	const refused: EncoderRefusal[] = [];
 	if (audioState !== textState) {
 		const why = `its encoder is ${audioState} wide and its decoder ${textState}`;
 		refused.push({ encoder: 'int16', why }, { encoder: 'int8', why });
@@ -174,8 +174,8 @@ const unfitCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export async function loadWithEncoder<T>(
 	settings: EncoderSettings,
 	load: (encoders: Encoders) => Promise<T>,
-): Promise<Choice & { readonly model: T }> {
-	const refused: Refusal[] = [];
+): Promise<EncoderChoice & { readonly model: T }> {
+	const refused: EncoderRefusal[] = [];
 	for (;;) {
 		const encoders = await loadEncoders(settings, refused);
 		const { encoder, reason } = encoders;
@@ -192,7 +192,7 @@ export async function loadWithEncoder<T>(
 /** Never throws for want of an encoder: where 8-bit weights cannot be had, the exact ones are, and ggml's always. */
 export async function loadEncoders(
 	settings: EncoderSettings,
-	refused: readonly Refusal[] = [],
+	refused: readonly EncoderRefusal[] = [],
 ): Promise<Encoders> {
 	const ggml = (reason: string): Encoders => ({ encoder: 'ggml', encoders: [], reason });
 	const file = read(settings.path);
@@ -218,7 +218,7 @@ export async function loadEncoders(
 	}
 }
 
-function encoderBits(encoder: Choice['encoder']): 8 | 16 | undefined {
+function encoderBits(encoder: EncoderChoice['encoder']): 8 | 16 | undefined {
 	return encoder === 'int16' ? 16 : encoder === 'int8' ? 8 : undefined;
 }
 

@@ -10,7 +10,7 @@ import { childEnvironment } from '../../config/environment.js';
 import { codeOf, type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
-import { type Int8Layout, int8Layout, isMade, sourceOf } from './int8-weights.js';
+import { type Int8Layout, int8Layout, int8SourceOf, isMade } from './int8-weights.js';
 
 export interface Int8File {
 	readonly path: string;
@@ -84,7 +84,7 @@ export class Int8Store {
 	async #tidy(): Promise<void> {
 		for (const name of await readdir(this.#files.folder)) {
 			const file = path.join(this.#files.folder, name);
-			const source = name.endsWith(int8Suffix) ? sourceOf(file) : undefined;
+			const source = name.endsWith(int8Suffix) ? int8SourceOf(file) : undefined;
 			if (name.endsWith('.new') || (source !== undefined && !existsSync(source)))
 				await rm(file, { force: true });
 		}

@@ -102,7 +102,7 @@ function headOf(
 }
 
 /** The file that a file with 8-bit weights was made of; undefined where it is none. */
-export function sourceOf(path: string): string | undefined {
+export function int8SourceOf(path: string): string | undefined {
 	try {
 		const length = Number(beginningOf(path, 8).readBigUInt64LE());
 		const json = beginningOf(path, 8 + Math.min(length, mostDescription)).toString('utf8', 8);

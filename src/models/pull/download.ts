@@ -8,7 +8,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { codeOf, type Disk, diskFailure, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { type Network, Refusal, type Reply } from './network.js';
-import { PartFile, type Segment } from './part-file.js';
+import { type DownloadRange, PartFile } from './part-file.js';
 
 export interface DownloadRequest {
 	readonly url: string;
@@ -203,7 +203,7 @@ class Download {
 	/** `given`: undefined while nothing is known of the file. */
 	async #segment(
 		part: PartFile,
-		given: Segment | undefined,
+		given: DownloadRange | undefined,
 		ended: AbortSignal,
 		onStart?: () => void,
 	): Promise<void> {
@@ -239,7 +239,7 @@ class Download {
 		}
 	}
 
-	async #take(part: PartFile, segment: Segment, chunk: Uint8Array): Promise<void> {
+	async #take(part: PartFile, segment: DownloadRange, chunk: Uint8Array): Promise<void> {
 		if (segment.at === 0 && this.#request.sha256 === null && beginsLikePage(chunk))
 			throw corrupt(this.#request.url, pageInstead);
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
@@ -250,7 +250,7 @@ class Download {
 	}
 
 	/** Judges the head of an answer; the segment that its body belongs to. */
-	async #begin(part: PartFile, given: Segment | undefined, reply: Reply): Promise<Segment> {
+	async #begin(part: PartFile, given: DownloadRange | undefined, reply: Reply): Promise<DownloadRange> {
 		const { url, bytes } = this.#request;
 		checkStatus(reply);
 		const range = reply.status === 206 ? contentRange(reply) : undefined;
@@ -276,7 +276,7 @@ class Download {
 	}
 }
 
-function rangeOf(part: PartFile, segment: Segment | undefined): Record<string, string> {
+function rangeOf(part: PartFile, segment: DownloadRange | undefined): Record<string, string> {
 	const from = segment?.at ?? 0;
 	const to = segment?.end == null ? '' : String(segment.end - 1);
 	const condition: Record<string, string> = part.validator === '' ? {} : { 'if-range': part.validator };

@@ -4,7 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { type Disk, type DiskFile, renameOver } from '../../disk/disk.js';
 
-export interface Segment {
+export interface DownloadRange {
 	readonly start: number;
 	/** First byte that is missing. */
 	at: number;
@@ -28,9 +28,9 @@ export class PartFile {
 	readonly #file: DiskFile;
 	#validator = '';
 	#total: number | null = null;
-	#segments: Segment[] = [];
+	#segments: DownloadRange[] = [];
 	/** Not taken by any connection. */
-	#waiting: Segment[] = [];
+	#waiting: DownloadRange[] = [];
 	#hash: Hash = createHash('sha256');
 	#hashed = 0;
 	#hashing: Promise<void> = Promise.resolve();
@@ -87,17 +87,17 @@ export class PartFile {
 	}
 
 	/** A segment for one connection to fill; undefined where none is left. */
-	next(): Segment | undefined {
+	next(): DownloadRange | undefined {
 		return this.#waiting.shift();
 	}
 
-	giveBack(segment: Segment): void {
+	giveBack(segment: DownloadRange): void {
 		if (this.#segments.includes(segment) && isOpen(segment) && !this.#waiting.includes(segment))
 			this.#waiting.unshift(segment);
 	}
 
 	/** Divides the file into segments; the first one is the caller's. */
-	async plan(total: number, validator: string, pieces: number): Promise<Segment> {
+	async plan(total: number, validator: string, pieces: number): Promise<DownloadRange> {
 		await this.restart();
 		this.#total = total;
 		this.#validator = validator;
@@ -113,7 +113,7 @@ export class PartFile {
 	}
 
 	/** One segment from the start, of a server that knows no ranges. `total`: null = until it ends. */
-	async startWhole(total: number | null): Promise<Segment> {
+	async startWhole(total: number | null): Promise<DownloadRange> {
 		await this.restart();
 		const segment = { start: 0, at: 0, end: total };
 		this.#total = total;
@@ -121,7 +121,7 @@ export class PartFile {
 		return segment;
 	}
 
-	async write(segment: Segment, bytes: Uint8Array): Promise<void> {
+	async write(segment: DownloadRange, bytes: Uint8Array): Promise<void> {
 		const position = segment.at;
 		await this.#file.write(bytes, position);
 		// The foremost segment is hashed as it comes, the others when it is their turn.
@@ -133,7 +133,7 @@ export class PartFile {
 		this.#unsaved += bytes.length;
 	}
 
-	async complete(segment: Segment): Promise<void> {
+	async complete(segment: DownloadRange): Promise<void> {
 		segment.end ??= segment.at;
 		this.#total ??= segment.at;
 		this.#hashing = this.#hashing.then(() => this.#catchUp());
@@ -223,7 +223,7 @@ export class PartFile {
 	}
 }
 
-function isOpen({ at, end }: Segment): boolean {
+function isOpen({ at, end }: DownloadRange): boolean {
 	return end === null || at < end;
 }
 

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
-import type { Source } from '../../config/resolve.js';
+import type { SettingSource } from '../../config/resolve.js';
 import {
 	fileKeyOf,
 	modelOptionNames,
@@ -22,7 +22,7 @@ export interface Registry {
 	/** Further names, of models here or of the bundled one. */
 	readonly aliases: readonly Alias[];
 	/** Settings the file holds beside its models. */
-	readonly source: Source;
+	readonly source: SettingSource;
 	/** Keys that mean nothing here; a file of another server may have some. */
 	readonly warnings: readonly string[];
 }

@@ -19,7 +19,7 @@ export function listResidents({ pool }: ResidentsOptions): (ctx: RequestContext)
 }
 
 /** Answers when the model is in memory. Whoever leaves before does not end the loading. */
-export function loadModel({ pool, apiKeys }: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
+export function loadServedModel({ pool, apiKeys }: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx, apiKeys);
 		await pool.load(id, ctx.state.signal);
@@ -28,7 +28,10 @@ export function loadModel({ pool, apiKeys }: ResidentsOptions): (ctx: RequestCon
 }
 
 /** Answers when the model's process is gone, which may be after the last recording in it. */
-export function unloadModel({ pool, apiKeys }: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
+export function unloadServedModel({
+	pool,
+	apiKeys,
+}: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx, apiKeys);
 		await pool.unload(id);
