@@ -1,7 +1,8 @@
 /** What `import … from 'earshot'` gives. */
 
-export { EarshotError, type ErrorCode } from './errors.js';
-export { type FormatName, formatNames } from './formats/formats.js';
+export { EarshotError, type ErrorCode, type ErrorDetails } from './errors.js';
+export { type FormatName, formatNames, render } from './formats/formats.js';
+export type { Include } from './formats/include.js';
 export {
 	type CallOptions,
 	type CreateOptions,
@@ -11,4 +12,5 @@ export {
 	type Source,
 } from './library.js';
 export type { Capabilities, ModelFacts } from './speech/model-info.js';
-export type { Segment, Task, TokenLogprob, Transcript, Word } from './speech/transcript.js';
+export type { ChunkingOptions } from './speech/options.js';
+export type { Cut, Segment, Task, TokenLogprob, Transcript, Word } from './speech/transcript.js';

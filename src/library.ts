@@ -24,51 +24,79 @@ import type { Segment, Task, Transcript } from './speech/transcript.js';
 export interface CreateOptions {
 	/** Id or alias of a model in models.yaml; the default model where absent, `demo-digits` on a fresh machine. */
 	readonly model?: string;
-	/** models.yaml; ~/.config/earshot/models.yaml where absent. */
+	/** Path of models.yaml; ~/.config/earshot/models.yaml where absent. */
 	readonly config?: string;
-	/** Folder of the models. */
+	/** Folder of the models; where absent as models.yaml and the environment say. */
 	readonly modelDir?: string;
-	/** Threads that recognition may use; all cores where absent. */
+	/** Threads that recognition may use, 1 or more; all cores where absent. */
 	readonly numThreads?: number;
-	/** Load the model in a child process: a crash in an engine then costs one recording, not your process. */
+	/**
+	 * Load the model in a child process: a crash in an engine then costs one recording, not your process. Costs a
+	 * second Node process; default false.
+	 */
 	readonly isolated?: boolean;
 }
 
+/**
+ * What is asked of one recording. What the model cannot do is refused with EarshotError `unsupported_value` or
+ * `invalid_request`, whose `param` names the field; `facts.capabilities` says beforehand.
+ */
 export interface RequestOptions {
+	/** `translate`: into English; models with `translates` alone. Default `transcribe`. */
 	readonly task?: Task;
 	/** ISO 639-1 code; detected where absent and the model can. */
 	readonly language?: string;
-	/** Without `language`: what the model chooses among. */
+	/** Without `language`: ISO 639-1 codes that the model chooses among; models with `choosesAmongLanguages` alone. */
 	readonly languages?: readonly string[];
+	/** Text that is taken to precede the recording: its spelling and style are followed. Models with `prompt` alone. */
 	readonly prompt?: string;
+	/** Words or phrases that are likely to occur. Models with `keywords` alone. */
 	readonly keywords?: readonly string[];
-	/** 0 to 1. */
+	/** 0 to 1; default 0, always the likeliest token. Models with `temperature` alone take another. */
 	readonly temperature?: number;
-	/** Ask for the times of words. */
+	/** Ask for the times of words: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
 	readonly words?: boolean;
-	/** Ask for the log-probabilities of tokens. */
+	/** Ask for the log-probabilities of tokens: `Segment.logprobs`. Default false. */
 	readonly logprobs?: boolean;
+	/** How speech is found in the recording; each field that is absent has its default. */
 	readonly chunking?: Partial<ChunkingOptions>;
 }
 
 export interface CallOptions {
+	/** Cancels the call, which then fails with EarshotError `cancelled`. */
 	readonly signal?: AbortSignal;
 }
 
-/** A file's bytes in any container, or its path. */
+/**
+ * A file's bytes in any container (WAV, MP3, FLAC, Ogg, M4A, WebM …), or the path of one. Neither may change before
+ * the call ends.
+ */
 export type Source = Uint8Array | ArrayBuffer | string;
 
+/** A loaded model. Calls may overlap: the clips of several recordings share its threads. */
 export interface EarshotTranscriber extends AsyncDisposable {
+	/** What is known of the model: its library, its device, and what it can do. */
 	readonly facts: ModelFacts;
-	/** The whole transcript. Throws EarshotError. */
+	/**
+	 * The whole transcript, once it is complete. Throws EarshotError: `invalid_request` and `unsupported_value` as
+	 * RequestOptions says, `audio_unsupported` (no audio, or a path that cannot be read), `audio_too_short` (under
+	 * 0.1 s), `engine_failed`, `cancelled`, `closed`.
+	 */
 	transcribe(source: Source, options?: RequestOptions, call?: CallOptions): Promise<Transcript>;
-	/** Segments as they are finished, in order. Leaving the loop cancels the rest. */
+	/**
+	 * Segments in the order of the recording, as soon as the clip that they are of is through; for a long recording
+	 * the first come while the rest is still decoded. Leaving the loop cancels what is left. Throws as `transcribe`.
+	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
-	/** Frees the model. Safe to call twice. */
+	/** Cancels what is under way and frees the model; resolves when its memory is free. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** Loads a model. Throws EarshotError: `model_not_found`, `model_load_failed`, `engine_missing`, `config_invalid`. */
+/**
+ * Loads a model, which takes from a tenth of a second to many seconds and at least the size of its files in memory,
+ * until `close`. Fetches nothing: `earshot pull` does. Throws EarshotError: `model_not_found`, `model_load_failed`,
+ * `engine_missing` (the library of its engine is not here), `config_invalid`.
+ */
 export async function createTranscriber(options: CreateOptions = {}): Promise<EarshotTranscriber> {
 	const serving = whatToServe(flagsOf(options), packageRoot);
 	const { transcriber, close } = await openModel(

@@ -1,5 +1,6 @@
 /** The only place where a transcript becomes a response body. */
 
+import { expected } from '../errors.js';
 import type { Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 import { markdown } from './markdown.js';
@@ -13,6 +14,7 @@ export interface Format {
 	readonly render: (transcript: Transcript, include: Include) => string;
 }
 
+/** Names that `response_format`, `--format` and `render` take. */
 export const formatNames = ['json', 'text', 'srt', 'vtt', 'verbose_json', 'markdown'] as const;
 
 export type FormatName = (typeof formatNames)[number];
@@ -37,6 +39,18 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 	},
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
 };
+
+/**
+ * A transcript as text in the given format, as the server and the command write it. Pure, in one pass. What a format
+ * has no place for is left out: `srt` and `vtt` carry segments alone, `json` and `text` the text. `verbose_json` holds
+ * 0 or [] for what the model does not compute, named in `not_computed`. `include`: of `verbose_json` the `segments`
+ * (default true) and the `words` (default false; transcribe with `words: true` to have any), of `json` the `logprobs`
+ * (default false; likewise). Throws EarshotError `invalid_request` for a format that there is not.
+ */
+export function render(transcript: Transcript, format: FormatName, include: Partial<Include> = {}): string {
+	if (!Object.hasOwn(formats, format)) throw expected('format', `one of ${formatNames.join(', ')}`, format);
+	return formats[format].render(transcript, { words: false, segments: true, logprobs: false, ...include });
+}
 
 function json(transcript: Transcript, include: Include): object {
 	return {

@@ -10,18 +10,24 @@ export interface Capabilities {
 	readonly choosesAmongLanguages: boolean;
 	/** Whether the result tells the language. */
 	readonly detectsLanguage: boolean;
+	/** Into English. */
 	readonly translates: boolean;
+	/** Whether `prompt` is taken. */
 	readonly prompt: boolean;
+	/** Whether `keywords` are taken. */
 	readonly keywords: boolean;
 	/** Whether a temperature other than 0 means anything. */
 	readonly temperature: boolean;
 	/** Real times for words. */
 	readonly words: boolean;
+	/** Log-probabilities of tokens. */
 	readonly logprobs: boolean;
+	/** `Segment.noSpeechProb`. */
 	readonly noSpeechProb: boolean;
 }
 
 export interface ModelFacts {
+	/** As models.yaml has it. */
 	readonly id: string;
 	/** The library: `whisper.cpp` or `sherpa-onnx`. */
 	readonly engine: string;

@@ -15,13 +15,13 @@ export interface RecognizeOptions {
 	readonly logprobs: boolean;
 }
 
-/** How a recording is searched for speech and cut; the defaults are OpenAI's `server_vad` names with our values. */
+/** How speech is detected in a recording, which is split between its stretches: OpenAI's `server_vad` names. */
 export interface ChunkingOptions {
-	/** Speech probability above which a window counts as speech, 0..1. */
+	/** Speech probability above which a window counts as speech, 0..1; default 0.5. */
 	readonly threshold: number;
-	/** Kept before and after each stretch of speech. */
+	/** Kept before and after each stretch of speech, milliseconds, 0 or more; default 300. */
 	readonly prefixPaddingMs: number;
-	/** Silence that ends a stretch of speech. */
+	/** Silence that ends a stretch of speech, milliseconds, 0 or more; default 200. */
 	readonly silenceDurationMs: number;
 }
 

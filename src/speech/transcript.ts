@@ -5,15 +5,18 @@ import type { Timing } from './timing.js';
 export interface Word {
 	/** Without surrounding white space. */
 	readonly word: string;
+	/** Seconds of the recording. */
 	readonly start: number;
+	/** Seconds of the recording, `start` or later. */
 	readonly end: number;
 	/** 0..1; absent where the model gives none. */
 	readonly probability?: number;
 }
 
 export interface TokenLogprob {
+	/** The token's text, which may be part of a character: see `bytes`. */
 	readonly token: string;
-	/** Natural logarithm. */
+	/** Natural logarithm of its probability, 0 or less. */
 	readonly logprob: number;
 	/** The token's UTF-8 bytes. */
 	readonly bytes: readonly number[];
@@ -22,36 +25,43 @@ export interface TokenLogprob {
 export interface Segment {
 	/** Position in the transcript, from 0. */
 	readonly id: number;
+	/** Seconds of the recording. */
 	readonly start: number;
+	/** Seconds of the recording, `start` or later. */
 	readonly end: number;
 	/** As the model writes it, with the leading space that joins it to the segment before. */
 	readonly text: string;
 	/** Start of the clip that the segment is from, in units of 10 ms: OpenAI's `seek`. */
 	readonly seek: number;
+	/** Ids in the model's vocabulary; empty where it gives none. */
 	readonly tokens: readonly number[];
+	/** 0..1: at which it was decoded, which may be higher than asked for where that failed. */
 	readonly temperature: number;
-	/** null where the model gives no log-probabilities. */
+	/** Mean natural logarithm of the tokens' probabilities, 0 or less; null where the model gives none. */
 	readonly avgLogprob: number | null;
 	/** Length of the text's UTF-8 over its zlib-compressed length, as in OpenAI's Whisper. */
 	readonly compressionRatio: number;
-	/** null where the model does not estimate it. */
+	/** Probability that there is no speech, 0..1; null where the model does not estimate it. */
 	readonly noSpeechProb: number | null;
 	/** Only where the model gives real times and the request asked for words. */
 	readonly words?: readonly Word[];
 	/** Only where the model gives them and the request asked. */
 	readonly logprobs?: readonly TokenLogprob[];
+	/** Absent where speakers are not told apart. */
 	readonly speaker?: string;
 	/** SenseVoice's tags, e.g. `NEUTRAL` and `Speech`. */
 	readonly emotion?: string;
+	/** Likewise. */
 	readonly event?: string;
 }
 
-/** Where the model went round in circles: the first round is in the text, the rest was cut out. */
+/** Where the model repeated itself without end: the first round is in the text, the rest was removed. Seconds. */
 export interface Cut {
 	readonly start: number;
 	readonly end: number;
 }
 
+/** `translate`: into English. */
 export type Task = 'transcribe' | 'translate';
 
 export interface Transcript {
@@ -65,7 +75,7 @@ export interface Transcript {
 	/** All segments joined, trimmed. */
 	readonly text: string;
 	readonly segments: readonly Segment[];
-	/** In order; absent where there is none. */
+	/** Removed repetitions, in order; absent where there is none. */
 	readonly cuts?: readonly Cut[];
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
-import { type FormatName, formats } from '../../formats/formats.js';
+import { type FormatName, render } from '../../formats/formats.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
@@ -73,11 +73,7 @@ async function transcribeFile(
 		const transcript = await run(file, transcriber, command, progress, signal);
 		// Before the text: both may go to the same terminal.
 		progress.stop();
-		const body = formats[command.format].render(transcript, {
-			words: command.words,
-			segments: true,
-			logprobs: false,
-		});
+		const body = render(transcript, command.format, { words: command.words });
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output === undefined) process.stdout.write(text);
 		else writeFileSync(output, text);

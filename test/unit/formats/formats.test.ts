@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formats } from '../../../src/formats/formats.js';
+import { type FormatName, formatNames, formats, render } from '../../../src/formats/formats.js';
 import type { Include } from '../../../src/formats/include.js';
 import { frame, StreamEvents } from '../../../src/formats/stream-events.js';
 import { languageCandidates, languageCodes, languageName } from '../../../src/languages.js';
@@ -12,6 +12,23 @@ const silence = transcript([], { language: null, duration: 2 });
 function rendered(format: 'json' | 'verbose_json', of: Transcript, include: Partial<Include> = {}): unknown {
 	return JSON.parse(formats[format].render(of, { ...plain, ...include }));
 }
+
+describe('render', () => {
+	test.each(formatNames)('gives %s as the server sends it, with segments and without words', (format) => {
+		expect(render(beach, format)).toBe(formats[format].render(beach, plain));
+	});
+
+	test('gives words where they are asked for', () => {
+		const all = { words: true, segments: true, logprobs: true };
+		expect(render(beach, 'verbose_json', { words: true })).toBe(formats.verbose_json.render(beach, all));
+	});
+
+	test('refuses a format that there is not, with those that there are', () => {
+		expect(() => render(beach, 'toString' as FormatName)).toThrow(
+			'Expected `format` to be one of json, text, srt, vtt, verbose_json, markdown, got `toString`',
+		);
+	});
+});
 
 describe('json', () => {
 	test('is the text, the language and what was billed', () => {

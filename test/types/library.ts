@@ -1,0 +1,75 @@
+/**
+ * What a program in TypeScript sees of the package: compiled by `npm run check`, never run. It comes through `exports`
+ * of package.json, so from the declarations in dist/ as the last compilation made them.
+ */
+
+import {
+	type CallOptions,
+	type Capabilities,
+	type ChunkingOptions,
+	type CreateOptions,
+	type Cut,
+	createTranscriber,
+	EarshotError,
+	type EarshotTranscriber,
+	type ErrorCode,
+	type ErrorDetails,
+	type FormatName,
+	type formatNames,
+	type Include,
+	type ModelFacts,
+	type RequestOptions,
+	render,
+	type Segment,
+	type Source,
+	type Task,
+	type TokenLogprob,
+	type Transcript,
+	type Word,
+} from 'earshot';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(is: Same<A, B>): unknown => is;
+
+/** Every option has the type that it is exported under. */
+same<RequestOptions['task'], Task | undefined>(true);
+same<RequestOptions['chunking'], Partial<ChunkingOptions> | undefined>(true);
+same<CallOptions['signal'], AbortSignal | undefined>(true);
+same<ModelFacts['capabilities'], Capabilities>(true);
+same<Segment['words'], readonly Word[] | undefined>(true);
+same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
+same<Transcript['segments'], readonly Segment[]>(true);
+same<Transcript['cuts'], readonly Cut[] | undefined>(true);
+same<(typeof formatNames)[number], FormatName>(true);
+same<EarshotError['code'], ErrorCode>(true);
+same<ConstructorParameters<typeof EarshotError>[2], ErrorDetails | undefined>(true);
+same<Parameters<typeof createTranscriber>[0], CreateOptions | undefined>(true);
+same<Parameters<typeof render>[1], FormatName>(true);
+same<Parameters<typeof render>[2], Partial<Include> | undefined>(true);
+same<Parameters<EarshotTranscriber['transcribe']>[0], Source>(true);
+same<Source, Uint8Array | ArrayBuffer | string>(true);
+
+export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
+	await using earshot: EarshotTranscriber = await createTranscriber({ model: 'demo-digits', isolated: true });
+	const { language }: Transcript = await earshot.transcribe('talk.mp3', { words: true });
+	same<typeof language, string | null>(true);
+	for await (const segment of earshot.segments(bytes, {}, { signal: AbortSignal.timeout(1000) }))
+		same<typeof segment, Segment>(true);
+	const transcript = await earshot.transcribe(bytes.buffer as ArrayBuffer, { chunking: { threshold: 0.6 } });
+	return render(transcript, 'srt') + render(transcript, 'verbose_json', { words: true });
+}
+
+export async function whatIsRefused(earshot: EarshotTranscriber, transcript: Transcript): Promise<void> {
+	// @ts-expect-error: the fields of a model are known
+	await createTranscriber({ modle: 'demo-digits' });
+	// @ts-expect-error: a source is bytes or a path
+	await earshot.transcribe(42);
+	// @ts-expect-error: so are the tasks
+	await earshot.transcribe('talk.mp3', { task: 'summarize' });
+	// @ts-expect-error: so are the formats
+	render(transcript, 'docx');
+	// @ts-expect-error: a transcript is not to be changed
+	transcript.text = '';
+	// @ts-expect-error: so are the codes
+	new EarshotError('broken', 'it is broken');
+}
