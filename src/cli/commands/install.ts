@@ -10,7 +10,7 @@ import { ensureRegistry } from '../../models/registry/file.js';
 import { whatToServe } from '../../models/registry/registry.js';
 import type { Manifest } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
-import { interruptible } from '../interruptible.js';
+import { interruptible } from '../ui/interruptible.js';
 import { transferOn } from '../ui/progress.js';
 import { sizeText } from './models.js';
 

@@ -12,7 +12,7 @@ import { canBePulled, findEntry, isInstalled, whatToServe } from '../../models/r
 import { packageRoot } from '../../paths.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
-import { interruptible } from '../interruptible.js';
+import { interruptible } from '../ui/interruptible.js';
 import { type Progress, progressOn } from '../ui/progress.js';
 import { pullOne } from './install.js';
 

@@ -4,7 +4,7 @@
  */
 
 import { languageCodes } from '../../languages.js';
-import { memoryOf } from '../memory.js';
+import { memoryOf } from '../types/memory.js';
 import type { CatalogFile, CatalogModel, CatalogSource, Feature, Licence } from './types.js';
 
 const mit: Licence = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };

@@ -1,6 +1,6 @@
 /** How a command ends before its work is done. */
 
-import { stopSignals } from '../signals.js';
+import { stopSignals } from '../../signals.js';
 
 /** Runs `work` until it ends or the user stops it with Ctrl-C or the system's signal; the exit code is then 130. */
 export async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
