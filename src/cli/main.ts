@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { namesOf, type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
+import { namesOf } from '../config/scopes.js';
+import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { packageRoot } from '../paths.js';

@@ -1,17 +1,9 @@
 /** Flags over the environment over models.yaml over defaults. */
 
 import { EarshotError } from '../errors.js';
-import {
-	type Config,
-	fileKeyOf,
-	type ModelOptionName,
-	modelOptionNames,
-	type SettingName,
-	settingNames,
-	settings,
-	type Value,
-	variableOf,
-} from './settings.js';
+import { type ModelOptionName, modelOptionNames } from './scopes.js';
+import type { Value } from './setting.js';
+import { type Config, fileKeyOf, type SettingName, settingNames, settings, variableOf } from './settings.js';
 import { Expectation } from './values.js';
 
 export interface SettingSource {

@@ -8,6 +8,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { logLevels } from '../log.js';
 import { ownFolders } from './folders.js';
+import type { Setting } from './setting.js';
 import { httpUrl, keepAlive, list, numberFrom, oneOf, truth, wholeNumber, word } from './values.js';
 
 export const audioContexts = ['auto', 'full'] as const;
@@ -18,33 +19,6 @@ export type EncoderName = (typeof encoderNames)[number];
 
 export const decoderWeights = ['as-is', 'q8_0'] as const;
 export type DecoderWeights = (typeof decoderWeights)[number];
-
-export type Value = string | number | boolean | readonly string[];
-
-/**
- * Who has a use for it, and so which commands take its flag. `server`: serving requests. `model`: running a model.
- * `store`: what is on this machine. `fetch`: getting more.
- */
-export type Scope = 'server' | 'model' | 'store' | 'fetch';
-
-export interface Setting<T extends Value = Value> {
-	readonly scope: Scope;
-	/** Of a Whisper model: an entry of models.yaml may say otherwise for itself, under the same key in its `options`. */
-	readonly perModel?: boolean;
-	/** `--flag VALUE`; a boolean takes no value. */
-	readonly flag: string;
-	readonly valueName: string;
-	readonly help: string;
-	readonly default: T;
-	/** Shown in --help where the default depends on the machine. */
-	readonly defaultText?: string;
-	/** Throws a sentence of what was expected. */
-	readonly parse: (text: string) => T;
-	/** `--flag` alone says yes. */
-	readonly isSwitch?: boolean;
-	/** Not a key of the file: it says where the file is. */
-	readonly notInFile?: boolean;
-}
 
 const cores = availableParallelism();
 
@@ -364,24 +338,3 @@ export function variableOf(name: SettingName): string {
 export function fileKeyOf(name: SettingName): string {
 	return settings[name].flag.replaceAll('-', '_');
 }
-
-/** Names of the settings of some scopes. */
-export type NamesOf<S extends Scope> = {
-	[K in SettingName]: (typeof settings)[K]['scope'] extends S ? K : never;
-}[SettingName];
-
-/** In the order of the table. */
-export function namesOf<S extends Scope>(...scopes: readonly S[]): readonly NamesOf<S>[] {
-	return settingNames.filter((name): name is NamesOf<S> =>
-		(scopes as readonly Scope[]).includes(settings[name].scope),
-	);
-}
-
-/** Settings that an entry of models.yaml may have as options of its own. */
-export type ModelOptionName = {
-	[K in SettingName]: (typeof settings)[K] extends { readonly perModel: true } ? K : never;
-}[SettingName];
-
-export const modelOptionNames: readonly ModelOptionName[] = settingNames.filter(
-	(name): name is ModelOptionName => 'perModel' in settings[name],
-);

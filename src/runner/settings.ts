@@ -1,6 +1,7 @@
 /** What the process of a model is told beside its entry. */
 
-import { type Config, type NamesOf, namesOf } from '../config/settings.js';
+import { type NamesOf, namesOf } from '../config/scopes.js';
+import type { Config } from '../config/settings.js';
 
 /** Every setting of the scope `model`, and the folder of the store. */
 export type HostSettings = Pick<Config, NamesOf<'model'> | 'modelDir'>;

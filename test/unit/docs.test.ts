@@ -4,13 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-	fileKeyOf,
-	modelOptionNames,
-	settingNames,
-	settings,
-	variableOf,
-} from '../../src/config/settings.js';
+import { fileKeyOf, settingNames, settings, variableOf } from '../../src/config/settings.js';
+import { modelOptionNames } from '../../src/config/scopes.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { parseRegistry } from '../../src/models/registry/parse.js';
 import { modelTypes } from '../../src/models/types/types.js';

@@ -2,8 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { addon, addonChoice, gpuPackages } from '../../addon/addon.js';
+import { addon, addonChoice } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
+import { gpuPackages } from '../../addon/packages.js';
 import { modelOptions } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js';

@@ -1,6 +1,7 @@
 /** What `earshot doctor` says where no GPU is in use. */
 
-import type { Choice, GpuPackage } from '../../addon/addon.js';
+import type { Choice } from '../../addon/candidates.js';
+import type { GpuPackage } from '../../addon/packages.js';
 
 export interface Finding {
 	readonly ok: boolean;

@@ -107,7 +107,10 @@ export function sessionThreads(maxThreads: number, weightBytes: number): readonl
 type Wishes = Pick<EncoderSettings, 'wanted' | 'libraryDir' | 'useGpu'>;
 
 /** What encodes for a file, found out without loading its weights: as `loadWithEncoder` has it while there is memory. */
-export function encoderFor({ path: file, ...wishes }: Pick<EncoderSettings, 'path' | keyof Wishes>): EncoderChoice {
+export function encoderFor({
+	path: file,
+	...wishes
+}: Pick<EncoderSettings, 'path' | keyof Wishes>): EncoderChoice {
 	const choice = encoderOf(read(file), wishes, []);
 	if (wishes.libraryDir === undefined || !/^onnx/.test(choice.encoder)) return choice;
 	try {

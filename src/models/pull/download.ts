@@ -9,6 +9,19 @@ import { codeOf, type Disk, diskFailure, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { type Network, Refusal, type Reply } from './network.js';
 import { type DownloadRange, PartFile } from './part-file.js';
+import {
+	beginsLikePage,
+	Changed,
+	checkStatus,
+	contentRange,
+	corrupt,
+	Hitch,
+	isPage,
+	pageInstead,
+	rangeOf,
+	validatorOf,
+	wholeLength,
+} from './reply.js';
 
 export interface DownloadRequest {
 	readonly url: string;
@@ -65,20 +78,6 @@ export interface Downloaded {
 	readonly bytes: number;
 	readonly sha256: string;
 }
-
-/** May succeed when tried again. */
-class Hitch extends Error {
-	/** What the server asked for. */
-	readonly retryAfterMs: number | undefined;
-
-	constructor(message: string, retryAfterMs?: number) {
-		super(message);
-		this.retryAfterMs = retryAfterMs;
-	}
-}
-
-/** The file has changed at its source since the first part of it came. */
-class Changed extends Hitch {}
 
 /** Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
 export async function download(request: DownloadRequest, means: DownloadMeans): Promise<Downloaded> {
@@ -274,74 +273,6 @@ class Download {
 		const { parallelFromBytes, connections } = this.#tuning;
 		return await part.plan(range.total, validator, range.total < parallelFromBytes ? 1 : 2 * connections);
 	}
-}
-
-function rangeOf(part: PartFile, segment: DownloadRange | undefined): Record<string, string> {
-	const from = segment?.at ?? 0;
-	const to = segment?.end == null ? '' : String(segment.end - 1);
-	const condition: Record<string, string> = part.validator === '' ? {} : { 'if-range': part.validator };
-	return { range: `bytes=${from}-${to}`, ...condition };
-}
-
-function contentRange(reply: Reply): { start: number; total: number } | undefined {
-	const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(reply.header('content-range') ?? '') ?? [];
-	return start === undefined || total === undefined
-		? undefined
-		: { start: Number(start), total: Number(total) };
-}
-
-function wholeLength(reply: Reply): number | null {
-	const length = reply.header('content-length');
-	return length === undefined ? null : Number(length);
-}
-
-/** Weak ones do not promise equal bytes. */
-function validatorOf(reply: Reply): string {
-	const tag = reply.header('etag');
-	if (tag?.startsWith('"') === true) return tag;
-	return tag === undefined ? (reply.header('last-modified') ?? '') : '';
-}
-
-function isPage(reply: Reply): boolean {
-	return /^(text\/html|application\/xhtml)/i.test(reply.header('content-type') ?? '');
-}
-
-const pageInstead = 'is a web page instead of the file; is a login page or a proxy in between?';
-
-function beginsLikePage(chunk: Uint8Array): boolean {
-	return /^\s*<(!doctype html|html)/i.test(Buffer.from(chunk.subarray(0, 64)).toString('latin1'));
-}
-
-function checkStatus(reply: Reply): void {
-	const { status } = reply;
-	if (status === 200 || status === 206) return;
-	if (status === 416) throw new Changed('the file is shorter at the server than it was');
-	if (status === 408 || status === 425 || status === 429 || status >= 500) {
-		const asked = retryAfterMs(reply.header('retry-after'));
-		const when = asked === undefined ? '' : ` and asks to come back in ${Math.ceil(asked / 1000)} s`;
-		throw new Hitch(`the server answers ${status}${when}`, asked);
-	}
-	if (status === 401 || status === 403)
-		throw new Refusal(
-			`the server answers ${status}: it wants a login; for the Hugging Face hub put a token into HF_TOKEN`,
-		);
-	if (status === 404 || status === 410)
-		throw new Refusal(`the server answers ${status}: it does not have this file; is the mirror complete?`);
-	throw new Refusal(`the server answers ${status}`);
-}
-
-function retryAfterMs(header: string | undefined): number | undefined {
-	if (header === undefined) return undefined;
-	if (/^\d+$/.test(header)) return Number(header) * 1000;
-	const at = Date.parse(header);
-	return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
-}
-
-function corrupt(url: string, what: string): EarshotError {
-	return new EarshotError(
-		'download_corrupt',
-		`${url} ${what}. Nothing of it is kept; pull again, and if it stays so, the source or the mirror is at fault`,
-	);
 }
 
 /** Undefined where trying again would end the same way. */

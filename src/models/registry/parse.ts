@@ -3,13 +3,8 @@
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import type { SettingSource } from '../../config/resolve.js';
-import {
-	fileKeyOf,
-	modelOptionNames,
-	type SettingName,
-	settingNames,
-	settings,
-} from '../../config/settings.js';
+import { modelOptionNames } from '../../config/scopes.js';
+import { fileKeyOf, type SettingName, settingNames, settings } from '../../config/settings.js';
 import { Expectation, keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';

@@ -1,7 +1,8 @@
 /** What doctor says where no GPU is in use. */
 
 import { expect, it } from 'vitest';
-import type { Choice, GpuPackage } from '../../../src/addon/addon.js';
+import type { Choice } from '../../../src/addon/candidates.js';
+import type { GpuPackage } from '../../../src/addon/packages.js';
 import { gpuFinding } from '../../../src/cli/commands/gpu-finding.js';
 
 const file = '/app/node_modules/earshot-cuda-linux-x64/earshot.node';

@@ -1,0 +1,79 @@
+/** The npm packages that bring binaries: of a platform, and of GPUs. */
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { packageRoot } from '../paths.js';
+import { attempt } from './attempt.js';
+import { prebuiltPlatforms } from './cpu.js';
+
+/**
+ * The package with the binaries of a platform that are not in Earshot's own, which would be too large with all of
+ * them; npm installs it as an optional dependency. Undefined for platforms that are: Linux with glibc.
+ */
+export function platformPackage(
+	platform: string,
+	arch: string,
+	libc: string | undefined,
+	from: string = packageRoot,
+): { readonly name: string; readonly folder: string | undefined } | undefined {
+	if (libc === 'glibc' || !prebuiltPlatforms.includes(`${platform}-${arch}`)) return undefined;
+	const name = `earshot-${platform}-${arch}${libc === 'musl' ? '-musl' : ''}`;
+	const manifest = attempt(() =>
+		createRequire(path.join(from, 'package.json')).resolve(`${name}/package.json`),
+	);
+	const fits = manifest !== undefined && versionIn(manifest) === packageVersion();
+	return { name, folder: fits ? path.dirname(manifest) : undefined };
+}
+
+/** `glibc` or `musl` on Linux, of the Node that runs this. */
+export function libcOf(platform: string): string | undefined {
+	if (platform !== 'linux') return undefined;
+	return glibcVersion() === undefined ? 'musl' : 'glibc';
+}
+
+export function glibcVersion(): string | undefined {
+	const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+	return report?.header?.glibcVersionRuntime;
+}
+
+/** What a release builds: see `.github/workflows/prebuild.yml`. */
+const gpuBackends: Readonly<Record<string, readonly string[]>> = {
+	'linux-x64': ['cuda', 'vulkan'],
+	'linux-arm64': ['vulkan'],
+};
+
+export interface GpuPackage {
+	readonly backend: string;
+	readonly name: string;
+	/** The only version that fits: Earshot's own. */
+	readonly wanted: string;
+	/** The one that is installed. */
+	readonly version: string | undefined;
+	/** Its addon, where the version fits. */
+	readonly installed: string | undefined;
+	/** The CUDA whose libraries it wants, e.g. `12.8`. */
+	readonly cuda: string | undefined;
+}
+
+/** The GPU packages that exist for a platform, found by their names and versions, never by their files' names. */
+export function gpuPackages(
+	platform: string = process.platform,
+	arch: string = process.arch,
+	from: string = packageRoot,
+): GpuPackage[] {
+	const wanted = packageVersion();
+	const installed = createRequire(path.join(from, 'package.json'));
+	return (gpuBackends[`${platform}-${arch}`] ?? []).map((backend) => {
+		const name = `earshot-${backend}-${platform}-${arch}`;
+		const manifest = attempt(() => installed(`${name}/package.json`) as { version: string; cuda?: string });
+		const file = manifest?.version === wanted ? attempt(() => installed.resolve(name)) : undefined;
+		return { backend, name, wanted, version: manifest?.version, installed: file, cuda: manifest?.cuda };
+	});
+}
+
+export const packageVersion = (): string => versionIn(path.join(packageRoot, 'package.json'));
+
+function versionIn(manifest: string): string {
+	return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}

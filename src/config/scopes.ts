@@ -1,0 +1,25 @@
+/** Which settings a command, a runner and one model have a use for. */
+
+import type { Scope } from './setting.js';
+import { type SettingName, settingNames, settings } from './settings.js';
+
+/** Names of the settings of some scopes. */
+export type NamesOf<S extends Scope> = {
+	[K in SettingName]: (typeof settings)[K]['scope'] extends S ? K : never;
+}[SettingName];
+
+/** In the order of the table. */
+export function namesOf<S extends Scope>(...scopes: readonly S[]): readonly NamesOf<S>[] {
+	return settingNames.filter((name): name is NamesOf<S> =>
+		(scopes as readonly Scope[]).includes(settings[name].scope),
+	);
+}
+
+/** Settings that an entry of models.yaml may have as options of its own. */
+export type ModelOptionName = {
+	[K in SettingName]: (typeof settings)[K] extends { readonly perModel: true } ? K : never;
+}[SettingName];
+
+export const modelOptionNames: readonly ModelOptionName[] = settingNames.filter(
+	(name): name is ModelOptionName => 'perModel' in settings[name],
+);
