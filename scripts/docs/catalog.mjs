@@ -1,5 +1,6 @@
 // The models of the built-in catalog: the few to start with, and all.
-import { Catalog, downloadBytes, isPinned, isServable } from '../../dist/models/catalog/catalog.js';
+import { Catalog, isPinned, isServable } from '../../dist/models/catalog/catalog.js';
+import { downloadBytes } from '../../dist/models/catalog/size.js';
 import { code, table } from './pages.mjs';
 
 const all = new Catalog().models;

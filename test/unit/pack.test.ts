@@ -5,8 +5,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { gpuPackages, platformPackage } from '../../src/addon/packages.js';
 import { prebuiltPlatforms } from '../../src/addon/cpu.js';
+import { gpuPackages, platformPackage } from '../../src/addon/packages.js';
 import { Scratch } from '../helpers/net/real-server.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -3,7 +3,8 @@
 import { statSync } from 'node:fs';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
-import { downloadBytes, isPinned, isServable } from '../../models/catalog/catalog.js';
+import { isPinned, isServable } from '../../models/catalog/catalog.js';
+import { downloadBytes } from '../../models/catalog/size.js';
 import type { CatalogModel, CatalogSource } from '../../models/catalog/types.js';
 import { Installer } from '../../models/installer.js';
 import { nameOfSource } from '../../models/pull/sources.js';

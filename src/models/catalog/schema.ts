@@ -107,7 +107,7 @@ const modelRules: Rules<CatalogModel> = {
 	archive: [orNull(isRecord), 'an archive or null'],
 	sources: [orNothing(listOf(isRecord)), 'a list of sources'],
 	options: [mapOf(isOption), 'a map of texts, numbers and booleans'],
-	memoryBytes: [orNull(isBytes), 'a number of bytes or null'],
+	memoryBytes: [orNothing(orNull(isBytes)), 'a number of bytes or null'],
 	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
 };
 

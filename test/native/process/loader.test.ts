@@ -4,11 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { type Candidate, chooseAddon, type Search } from '../../../src/addon/candidates.js';
 import { addon as loadedAddon } from '../../../src/addon/addon.js';
-import { remembered, tryOut } from '../../../src/addon/trial.js';
-import { type Trial } from '../../../src/addon/candidates.js';
+import { type Candidate, chooseAddon, type Search, type Trial } from '../../../src/addon/candidates.js';
 import { levelsFor, processorFlags } from '../../../src/addon/cpu.js';
+import { remembered, tryOut } from '../../../src/addon/trial.js';
 import { root } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 

@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import {
-	Catalog,
-	downloadBytes,
-	isPinned,
-	isServable,
-	parseCatalog,
-} from '../../../src/models/catalog/catalog.js';
-import { builtIn } from '../../../src/models/catalog/catalog-data.js';
+import { Catalog, isPinned, isServable } from '../../../src/models/catalog/catalog.js';
+import { builtInModels, parseCatalog } from '../../../src/models/catalog/parse.js';
 import { checkCatalog } from '../../../src/models/catalog/schema.js';
+import { downloadBytes } from '../../../src/models/catalog/size.js';
 import { familyOf, isSherpaType } from '../../../src/models/types/types.js';
+
+const builtIn = builtInModels();
 
 const catalog = new Catalog();
 

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { realDisk } from '../../../src/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
-import { parseCatalog } from '../../../src/models/catalog/catalog.js';
+import { parseCatalog } from '../../../src/models/catalog/parse.js';
 import type { CatalogSource } from '../../../src/models/catalog/types.js';
 import type { InstallerMeans } from '../../../src/models/installer.js';
 import { indexOf, valueIn } from '../../../src/models/pull/package-index.js';
