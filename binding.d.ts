@@ -21,7 +21,7 @@ export type NativeCode =
 	| 'model_load_failed'
 	/** The engine's library is not there, or is of another version than the one declared here. */
 	| 'engine_missing'
-	/** A loaded engine failed on a clip, or was asked for more lanes than it has. */
+	/** A loaded engine failed on a clip, or was asked for more slots than it has. */
 	| 'engine_failed'
 	| 'out_of_memory'
 	| 'cancelled'
@@ -117,7 +117,7 @@ export interface VoiceActivityLoad {
 }
 
 /** In samples from the start of the recording. */
-export interface Heard {
+export interface VadSegments {
 	/** Spans of speech that have ended since the last call: start0, end0, start1, end1, … in order, not overlapping. */
 	readonly spans: Uint32Array;
 	/** Start of the span that still goes on; -1 where nobody speaks. */
@@ -127,16 +127,16 @@ export interface Heard {
 }
 
 /** A search through one recording, of whatever length, in stretches of whatever length. One call at a time. */
-export interface SpeechSearch {
+export interface VadSession {
 	/** The next samples; `last`: the recording ends with them. */
-	hear(samples: Samples, last: boolean): Promise<Heard>;
+	hear(samples: Samples, last: boolean): Promise<VadSegments>;
 	/** Cancels what runs. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 export interface VoiceActivity {
 	/** Searches in parallel are allowed; sherpa-onnx's detectors are one for each, kept for the next. Throws `closed`. */
-	search(): SpeechSearch;
+	search(): VadSession;
 	/** Searches that are open go on. Safe to call twice. */
 	close(): void;
 }
@@ -166,7 +166,7 @@ export interface RawResult {
 	 * the timestamp tokens before and after it; NaN where not known. */
 	readonly segments: Float64Array;
 	/** Start and end in seconds, in turn, of the segments out of which a repetition was cut. */
-	readonly cuts: Float64Array;
+	readonly removedRepetitions: Float64Array;
 	/** A decode failed its checks under `firstTryOnly`: there is no other result. */
 	readonly failed: boolean;
 	/** Tokens that Whisper's decoder has computed, with those of prompts, of failed tries and of finding times: the work
@@ -216,9 +216,9 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly audioContext: number;
 	/** The same of each clip of a batch; absent = `audioContext` for all. */
 	readonly audioContexts?: readonly number[];
-	/** 0 … lanes - 1; absent = 0. Greedy clips of one thread and without a prompt share a core with those of the same
-	 * lane, and are decoded together with those that are there when they come. */
-	readonly lane?: number;
+	/** 0 … slots - 1; absent = 0. Greedy clips of one thread and without a prompt share a core with those of the same
+	 * slot, and are decoded together with those that are there when they come. */
+	readonly slot?: number;
 	/** On one thread: where there are more threads than cores, others go before this one. Absent = as any other. */
 	readonly background?: boolean;
 	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */
@@ -235,13 +235,13 @@ export interface SherpaClipOptions extends ClipOptions {
 	readonly changes: Readonly<Record<string, string | number>>;
 }
 
-/** A loaded model. One weight copy; as many clips at once as it has lanes. */
+/** A loaded model. One weight copy; as many clips at once as it has slots. */
 export interface Model<O extends ClipOptions, I> {
 	readonly info: I;
-	/** One clip. Rejects with engine_failed when every lane is taken. */
+	/** One clip. Rejects with engine_failed when every slot is taken. */
 	transcribe(samples: Samples, options: O): Promise<RawResult>;
 	/** Clips decoded together where the library can: a promise for each, which settles when that clip is done. Takes one
-	 * lane, which is free again when all have settled. `clip` names the batch. */
+	 * slot, which is free again when all have settled. `clip` names the batch. */
 	transcribeBatch(clips: readonly Samples[], options: O): Promise<RawResult>[];
 	/** Ends that clip soon with `cancelled`; of a batch the clip at that position, while the others go on, or without one
 	 * all. Nothing happens when it is not running. */
@@ -253,7 +253,7 @@ export interface Model<O extends ClipOptions, I> {
 export interface WhisperLoad {
 	readonly path: string;
 	/** States made, i.e. clips at once, >= 1. */
-	readonly lanes: number;
+	readonly slots: number;
 	/** Most threads that a clip will ask for; the state's thread pool is this large. */
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
@@ -337,7 +337,7 @@ export function loadParakeet(options: WhisperLoad): Promise<WhisperModel>;
 
 export interface SherpaLoad {
 	readonly libraryDir: string;
-	readonly lanes: number;
+	readonly slots: number;
 	/** Fields of SherpaOnnxOfflineRecognizerConfig by dotted path, e.g.
 	 * `model_config.sense_voice.model`. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
@@ -363,7 +363,7 @@ export function loadSherpa(options: SherpaLoad): Promise<Model<SherpaClipOptions
 
 export interface StreamingLoad {
 	readonly libraryDir: string;
-	readonly lanes: number;
+	readonly slots: number;
 	/** Fields of SherpaOnnxOnlineRecognizerConfig by dotted path. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
 	/** Silence put behind the last samples: a model decodes chunk by chunk, and waits for whole ones. */
@@ -387,7 +387,7 @@ export interface SpeechStream {
 
 /** A model that hears while somebody speaks. Takes whole clips too; of SherpaClipOptions all but `changes`. */
 export interface StreamingModel extends Model<SherpaClipOptions, SherpaInfo> {
-	/** Any number at once, whatever the lanes. Throws `closed`. */
+	/** Any number at once, whatever the slots. Throws `closed`. */
 	stream(options: Pick<SherpaClipOptions, 'stream' | 'hotwords'>): SpeechStream;
 }
 

@@ -46,10 +46,10 @@ async function fetchForUser() {
 }
 
 async function servesDigitsOnly() {
-	const { whatToServe } = await dist('models', 'registry', 'registry.js');
+	const { loadRegistry } = await dist('models', 'registry', 'registry.js');
 	const { demoId } = await dist('models', 'registry', 'demo.js');
 	try {
-		return whatToServe({}, root).defaultModel === demoId;
+		return loadRegistry({}, root).defaultModel === demoId;
 	} catch {
 		// A mistake in models.yaml: the server says what it is.
 		return false;

@@ -45,7 +45,7 @@ export const errorCodes = {
 	download_corrupt: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
 	/** Its process died too often; carries `retryAfterSeconds`. */
-	model_on_hold: { status: 503, type: 'server_error' },
+	model_backoff: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
 	/** The request took longer than it, or the server, allows. */
 	deadline_exceeded: { status: 504, type: 'server_error' },
@@ -60,7 +60,7 @@ export interface ErrorDetails {
 	/** The request field or setting at fault. */
 	readonly param?: string | undefined;
 	readonly cause?: unknown;
-	/** For `overloaded`, `model_on_hold` and `out_of_memory`: an honest estimate, whole seconds >= 1. */
+	/** For `overloaded`, `model_backoff` and `out_of_memory`: an honest estimate, whole seconds >= 1. */
 	readonly retryAfterSeconds?: number | undefined;
 }
 

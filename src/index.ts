@@ -11,6 +11,13 @@ export {
 	type RequestOptions,
 	type Source,
 } from './library.js';
-export type { Capabilities, ModelFacts } from './speech/model-info.js';
+export type { Capabilities, ModelInfo } from './speech/model-info.js';
 export type { ChunkingOptions } from './speech/options.js';
-export type { Cut, Segment, Task, TokenLogprob, Transcript, Word } from './speech/transcript.js';
+export type {
+	RemovedRepetition,
+	Segment,
+	Task,
+	TokenLogprob,
+	Transcript,
+	Word,
+} from './speech/transcript.js';

@@ -2,20 +2,20 @@
 
 import { access, constants } from 'node:fs/promises';
 import { systemClock } from './clock.js';
-import { hostEnvironment } from './config/environment.js';
-import { lanesOf } from './config/resolve.js';
+import { runnerEnvironment } from './config/environment.js';
+import { slotsOf } from './config/resolve.js';
 import { type SettingName, settingNames } from './config/settings.js';
 import { EarshotError, expected } from './errors.js';
 import type { ModelEntry } from './models/registry/entry.js';
-import { findInstalled, type Serving, whatToServe } from './models/registry/registry.js';
+import { findInstalled, loadRegistry, type ModelRegistry } from './models/registry/registry.js';
 import { packageRoot, runnerScript } from './paths.js';
 import { runPipeline } from './pipeline/pipeline.js';
 import { loadModel } from './runner/child/load-model.js';
-import { Host } from './runner/runner.js';
-import { type HostSettings, hostSettings } from './runner/settings.js';
+import { Runner } from './runner/runner.js';
+import { type RunnerSettings, runnerSettings } from './runner/settings.js';
 import { finished } from './speech/assemble.js';
 import { checkOptions } from './speech/check-options.js';
-import type { ModelFacts } from './speech/model-info.js';
+import type { ModelInfo } from './speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from './speech/options.js';
 import type { Recording } from './speech/recording.js';
 import type { Transcriber } from './speech/transcriber.js';
@@ -39,7 +39,7 @@ export interface CreateOptions {
 
 /**
  * What is asked of one recording. What the model cannot do is refused with EarshotError `unsupported_value` or
- * `invalid_request`, whose `param` names the field; `facts.capabilities` says beforehand.
+ * `invalid_request`, whose `param` names the field; `info.capabilities` says beforehand.
  */
 export interface RequestOptions {
 	/** `translate`: into English; models with `translates` alone. Default `transcribe`. */
@@ -76,7 +76,7 @@ export type Source = Uint8Array | ArrayBuffer | string;
 /** A loaded model. Calls may overlap: the clips of several recordings share its threads. */
 export interface EarshotTranscriber extends AsyncDisposable {
 	/** What is known of the model: its library, its device, and what it can do. */
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	/**
 	 * The whole transcript, once it is complete. Throws EarshotError: `invalid_request` and `unsupported_value` as
 	 * RequestOptions says, `audio_unsupported` (no audio, or a path that cannot be read), `audio_too_short` (under
@@ -98,10 +98,10 @@ export interface EarshotTranscriber extends AsyncDisposable {
  * `engine_missing` (the library of its engine is not here), `config_invalid`.
  */
 export async function createTranscriber(options: CreateOptions = {}): Promise<EarshotTranscriber> {
-	const serving = whatToServe(flagsOf(options), packageRoot);
+	const registry = loadRegistry(flagsOf(options), packageRoot);
 	const { transcriber, close } = await openModel(
-		serving,
-		options.model ?? serving.defaultModel,
+		registry,
+		options.model ?? registry.defaultModel,
 		options.isolated ?? false,
 	);
 	return facade(transcriber, close);
@@ -113,17 +113,23 @@ export interface OpenModel {
 }
 
 /** The model of that id or alias, loaded here or in a host. */
-export async function openModel(serving: Serving, wanted: string, isolated: boolean): Promise<OpenModel> {
-	const entry = findInstalled(serving, wanted);
-	const { config } = serving;
-	return isolated ? await inHost(entry, hostSettings(config)) : await inProcess(entry, hostSettings(config));
+export async function openModel(
+	registry: ModelRegistry,
+	wanted: string,
+	isolated: boolean,
+): Promise<OpenModel> {
+	const entry = findInstalled(registry, wanted);
+	const { config } = registry;
+	return isolated
+		? await inRunner(entry, runnerSettings(config))
+		: await inProcess(entry, runnerSettings(config));
 }
 
-async function inProcess(entry: ModelEntry, settings: HostSettings): Promise<OpenModel> {
+async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<OpenModel> {
 	const model = await loadModel(entry, settings);
 	return {
 		transcriber: {
-			facts: model.parts.facts,
+			info: model.parts.info,
 			transcribe: (recording, options, signal) =>
 				finished(runPipeline(model.parts, recording, options, signal), {
 					model: entry.id,
@@ -135,12 +141,12 @@ async function inProcess(entry: ModelEntry, settings: HostSettings): Promise<Ope
 	};
 }
 
-async function inHost(entry: ModelEntry, settings: HostSettings): Promise<OpenModel> {
-	const host = new Host({
+async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<OpenModel> {
+	const host = new Runner({
 		entry,
 		settings,
 		script: runnerScript,
-		env: hostEnvironment(lanesOf(settings)),
+		env: runnerEnvironment(slotsOf(settings)),
 		clock: systemClock,
 		maxRssBytes: 0,
 	});
@@ -159,13 +165,13 @@ function facade(transcriber: Transcriber, close: () => Promise<void>): EarshotTr
 
 	async function* events(source: Source, options: RequestOptions, { signal }: CallOptions) {
 		if (closing) throw new EarshotError('closed', 'the transcriber is closed');
-		const full = fullOptions(options, transcriber.facts);
+		const full = fullOptions(options, transcriber.info);
 		const either = signal ? AbortSignal.any([signal, running.signal]) : running.signal;
 		yield* transcriber.transcribe(await readable(source), full, either);
 	}
 
 	const whole: EarshotTranscriber = {
-		facts: transcriber.facts,
+		info: transcriber.info,
 		async transcribe(source, options = {}, call = {}) {
 			for await (const event of events(source, options, call)) {
 				if (event.type === 'done') return event.transcript;
@@ -207,7 +213,7 @@ export async function readable(source: Source): Promise<Recording> {
 }
 
 /** Defaults filled in, checked against what the model can do. */
-export function fullOptions(options: RequestOptions, facts: ModelFacts): TranscribeOptions {
+export function fullOptions(options: RequestOptions, info: ModelInfo): TranscribeOptions {
 	return checkOptions(
 		{
 			task: options.task ?? 'transcribe',
@@ -220,7 +226,7 @@ export function fullOptions(options: RequestOptions, facts: ModelFacts): Transcr
 			logprobs: options.logprobs ?? false,
 			chunking: { ...defaultChunking, ...options.chunking },
 		},
-		facts,
+		info,
 	);
 }
 

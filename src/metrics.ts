@@ -15,7 +15,7 @@ export type RestartReason = 'died' | 'grew';
 /** Why a request was turned away that was right in itself. */
 export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'hold' | 'deadline';
 
-/** What the pool tells of its hosts. Each call is one event. */
+/** What the pool tells of its runners. Each call is one event. */
 export interface PoolMetrics {
 	/** A host is ready, `seconds` after its process was started. */
 	loaded(model: string, seconds: number): void;
@@ -27,7 +27,7 @@ export interface PoolMetrics {
 	/** Resident memory of the model's host, bytes; 0 where it has none. */
 	memory(model: string, bytes: number): void;
 	/** What the model's host has reported. */
-	scheduled(model: string, report: HostReport): void;
+	scheduled(model: string, report: RunnerReport): void;
 }
 
 /** A batch that was run, however it ended. */
@@ -42,16 +42,16 @@ export interface BatchReport {
 
 /** What a model's scheduler is at. */
 export interface SchedulerState {
-	readonly lanes: number;
-	/** Of the lanes and the express lane. */
-	readonly busyLanes: number;
+	readonly slots: number;
+	/** Of the slots and the priority slot. */
+	readonly busySlots: number;
 	readonly waitingClips: number;
 	/** Audio of those. */
 	readonly waitingSeconds: number;
 }
 
 /** What a host tells a few times a second while anything happens. */
-export interface HostReport {
+export interface RunnerReport {
 	/** As it is now. */
 	readonly state: SchedulerState;
 	/** What was run since the last report. */
@@ -85,7 +85,7 @@ const timeBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 const clipBuckets = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 
 /** Of a model without a host. */
-const idle: SchedulerState = { lanes: 0, busyLanes: 0, waitingClips: 0, waitingSeconds: 0 };
+const idle: SchedulerState = { slots: 0, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
 
 export class Metrics implements PoolMetrics {
 	readonly #registry = new Registry();
@@ -105,12 +105,12 @@ export class Metrics implements PoolMetrics {
 	readonly #refusals = this.#counter('refusals_total', 'Requests turned away', ['model', 'reason']);
 	readonly #memory = this.#gauge('host_memory_bytes', 'Resident memory of the host', ['model']);
 
-	readonly #lanes = this.#gauge('lanes', 'Batches that the model may run at once', ['model']);
-	readonly #busyLanes = this.#gauge('lanes_busy', 'Batches that run; one more than `lanes` at most', [
+	readonly #slots = this.#gauge('slots', 'Batches that the model may run at once', ['model']);
+	readonly #busySlots = this.#gauge('slots_busy', 'Batches that run; one more than `slots` at most', [
 		'model',
 	]);
-	readonly #waitingClips = this.#gauge('queue_clips', 'Clips that wait for a lane', ['model']);
-	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips that wait for a lane', [
+	readonly #waitingClips = this.#gauge('queue_clips', 'Clips that wait for a slot', ['model']);
+	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips that wait for a slot', [
 		'model',
 	]);
 	readonly #recordings = this.#gauge('queue_recordings', 'Recordings admitted and not through', ['model']);
@@ -123,7 +123,7 @@ export class Metrics implements PoolMetrics {
 	readonly #uploads = this.#gauge('uploads_bytes', 'Uploads being received or transcribed', []);
 	readonly #batchClips = this.#histogram(
 		'batch_clips',
-		'Clips that a lane is at work on when one begins',
+		'Clips that a slot is at work on when one begins',
 		['model'],
 		clipBuckets,
 	);
@@ -177,7 +177,7 @@ export class Metrics implements PoolMetrics {
 		this.#memory.set({ model }, bytes);
 	}
 
-	scheduled(model: string, { state, batches }: HostReport): void {
+	scheduled(model: string, { state, batches }: RunnerReport): void {
 		this.#scheduler(model, state);
 		for (const { clips, seconds, paddingSeconds, runMs } of batches) {
 			this.#batchClips.observe({ model }, clips);
@@ -217,9 +217,9 @@ export class Metrics implements PoolMetrics {
 		return this.#registry.metrics();
 	}
 
-	#scheduler(model: string, { lanes, busyLanes, waitingClips, waitingSeconds }: SchedulerState): void {
-		this.#lanes.set({ model }, lanes);
-		this.#busyLanes.set({ model }, busyLanes);
+	#scheduler(model: string, { slots, busySlots, waitingClips, waitingSeconds }: SchedulerState): void {
+		this.#slots.set({ model }, slots);
+		this.#busySlots.set({ model }, busySlots);
 		this.#waitingClips.set({ model }, waitingClips);
 		this.#waitingSeconds.set({ model }, waitingSeconds);
 	}

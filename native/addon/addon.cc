@@ -40,7 +40,7 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	result.Set("tokenLogprobs", TypedCopy<Napi::Float32Array>(env, raw.token_logprobs.data(), raw.token_logprobs.size()));
 	result.Set("segments", TypedCopy<Napi::Float64Array>(
 		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
-	result.Set("cuts", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
+	result.Set("removedRepetitions", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
 	result.Set("failed", raw.failed);
 	result.Set("decodedTokens", static_cast<double>(raw.decoded_tokens));
 	result.Set("text", raw.text);
@@ -83,7 +83,7 @@ using Cancels = std::vector<std::shared_ptr<Cancel>>;
 
 /**
  * The clips of a batch on the pool, with a promise for each. One that is done before the last settles at once; the last,
- * and what nothing was told of, when the task has ended: then there is a lane for whoever waits for it.
+ * and what nothing was told of, when the task has ended: then there is a slot for whoever waits for it.
  */
 class ClipsTask final : public AsyncTask {
 public:
@@ -177,8 +177,8 @@ enum class Freed { kOnPool, kAtOnce };
 template <class Engine>
 class Handle : public std::enable_shared_from_this<Handle<Engine>> {
 public:
-	Handle(std::shared_ptr<Engine> engine, int lanes, Freed freed_how)
-		: engine_(std::move(engine)), lanes_(lanes), freed_how_(freed_how) {}
+	Handle(std::shared_ptr<Engine> engine, int slots, Freed freed_how)
+		: engine_(std::move(engine)), slots_(slots), freed_how_(freed_how) {}
 
 	/**
 	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
@@ -196,7 +196,7 @@ public:
 		return AsyncTask::Start(env, std::move(task));
 	}
 
-	/** The same for several clips in one lane, each with a promise and a Cancel of its own. */
+	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
 	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
 		std::function<Expected<Done>(Engine&, const std::vector<Job>&, const Tell&)> work) {
 		std::vector<Napi::Promise> refused;
@@ -238,11 +238,11 @@ public:
 	}
 
 private:
-	/** A lane for something under that name, until Leaver's function is called. */
+	/** A slot for something under that name, until Leaver's function is called. */
 	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
 		if (closed_) return Failure{"closed", "it has been closed"};
-		if (static_cast<int>(running_.size()) >= lanes_) {
-			return Failure{"engine_failed", "all " + std::to_string(lanes_) + " lanes are taken"};
+		if (static_cast<int>(running_.size()) >= slots_) {
+			return Failure{"engine_failed", "all " + std::to_string(slots_) + " slots are taken"};
 		}
 		if (running_.contains(clip)) return Failure{"engine_failed", "a clip of that number is running already"};
 		Cancels cancels;
@@ -283,7 +283,7 @@ private:
 	}
 
 	std::shared_ptr<Engine> engine_;
-	const int lanes_;
+	const int slots_;
 	const Freed freed_how_;
 	std::unordered_map<double, Cancels> running_;
 	std::vector<Napi::Promise::Deferred> closers_;
@@ -305,7 +305,7 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	into.beam_size = options.Int("beamSize");
 	into.audio_context = options.Int("audioContext");
 	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
-	if (const Napi::Value lane = options.Value("lane"); lane.IsNumber()) into.lane = options.Int("lane");
+	if (const Napi::Value slot = options.Value("slot"); slot.IsNumber()) into.slot = options.Int("slot");
 	into.background = options.Value("background").ToBoolean();
 	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
@@ -342,10 +342,10 @@ void Read(Napi::Value value, SherpaOptions& into) {
 }
 
 template <class Engine>
-Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int lanes) {
+Napi::Object MakeModel(Napi::Env env, std::shared_ptr<Engine> engine, int slots) {
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
-	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), lanes, Freed::kOnPool);
+	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, Freed::kOnPool);
 	const auto run = [handle](const Info& info, const std::vector<Napi::Value>& arrays) {
 		typename Engine::Options options;
 		Read(info[1], options);
@@ -425,7 +425,7 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
 	load.path = options.String("path");
-	load.lanes = std::max(1, options.Int("lanes"));
+	load.slots = std::max(1, options.Int("slots"));
 	load.max_threads = std::max(1, options.Int("maxThreads"));
 	load.use_gpu = options.Bool("useGpu");
 	load.gpu_device = options.Int("gpuDevice");
@@ -444,9 +444,9 @@ Napi::Value LoadGgmlModel(const Info& info) {
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
-		[lanes = load.lanes](Napi::Env env, Loaded& engine) {
+		[slots = load.slots](Napi::Env env, Loaded& engine) {
 			// Those that go together may come one by one.
-			const int calls = lanes * engine->info().clips_together;
+			const int calls = slots * engine->info().clips_together;
 			return MakeModel(env, std::move(engine), calls);
 		}));
 }
@@ -455,14 +455,14 @@ Napi::Value LoadSherpa(const Info& info) {
 	const Options options(info[0]);
 	SherpaLoad load;
 	load.library_dir = options.String("libraryDir");
-	const int lanes = std::max(1, options.Int("lanes"));
+	const int slots = std::max(1, options.Int("slots"));
 	load.config = ReadConfig(options.Object("config"));
 	load.changes_apart = options.Bool("changesApart");
 	load.exclusive = options.Bool("exclusive");
 	load.punctuation = options.String("punctuation");
 	using Loaded = std::shared_ptr<SherpaEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return SherpaEngine::Load(load); },
-		[lanes](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), lanes); }));
+		[slots](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), slots); }));
 }
 
 Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made) {
@@ -492,13 +492,13 @@ Napi::Value LoadStreaming(const Info& info) {
 	load.library_dir = options.String("libraryDir");
 	load.config = ReadConfig(options.Object("config"));
 	load.tail_seconds = options.Number("tailSeconds");
-	const int lanes = std::max(1, options.Int("lanes"));
+	const int slots = std::max(1, options.Int("slots"));
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
-		[lanes](Napi::Env env, Loaded& engine) {
+		[slots](Napi::Env env, Loaded& engine) {
 			// Streams do without the model once it is closed; it makes no new ones.
 			const std::weak_ptr<StreamingEngine> streaming = engine;
-			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), lanes);
+			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots);
 			model.Set("stream", Napi::Function::New(env, [streaming](const Info& call) -> Napi::Value {
 				const auto alive = streaming.lock();
 				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});

@@ -159,7 +159,7 @@ using Tell = std::function<void(size_t, Expected<RawResult>)>;
 
 struct WhisperLoad {
 	std::string path;
-	int lanes = 1;
+	int slots = 1;
 	int max_threads = 1;
 	bool use_gpu = false;
 	int gpu_device = 0;
@@ -204,13 +204,13 @@ struct WhisperOptions {
 	std::vector<int> audio_contexts;
 	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
 	bool first_try_only = false;
-	/** 0 … lanes - 1. Clips of one lane share a core, and go together if they come while others are there. */
-	int lane = 0;
+	/** 0 … slots - 1. Clips of one slot share a core, and go together if they come while others are there. */
+	int slot = 0;
 	/** Where there are more threads than cores, others go before this one. */
 	bool background = false;
 };
 
-/** One set of weights, as many states as lanes. Any thread; at most `lanes` calls at once. */
+/** One set of weights, as many states as slots. Any thread; at most `slots` calls at once. */
 class WhisperEngine {
 public:
 	using Options = WhisperOptions;

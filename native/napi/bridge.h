@@ -74,7 +74,7 @@ public:
 protected:
 	AsyncTask() = default;
 	virtual void Run() noexcept = 0;
-	/** Called once after Run, or without Run when the environment has gone. Frees lanes and the like. */
+	/** Called once after Run, or without Run when the environment has gone. Frees slots and the like. */
 	virtual void Finish(Napi::Env) {}
 	/** The promise's value; a Napi::Error thrown rejects it. */
 	virtual Napi::Value Settle(Napi::Env env) = 0;

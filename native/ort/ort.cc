@@ -85,7 +85,7 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 		const auto entry = [&](const char* key, const char* value) {
 			return api.AddSessionConfigEntry(options.get(), key, value);
 		};
-		// Spinning threads take the processor from other lanes. Shapes vary, and a pattern is kept for each.
+		// Spinning threads take the processor from other slots. Shapes vary, and a pattern is kept for each.
 		for (Status* status : {api.SetIntraOpNumThreads(raw, load.threads), api.SetInterOpNumThreads(raw, 1),
 				 api.SetSessionExecutionMode(raw, kSequential), api.SetSessionGraphOptimizationLevel(raw, kOptimizeAll),
 				 api.DisableMemPattern(raw), entry("session.intra_op.allow_spinning", "0"),

@@ -1,4 +1,4 @@
-// whisper.cpp: one read-only context, one state for each lane.
+// whisper.cpp: one read-only context, one state for each slot.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -382,9 +382,9 @@ public:
 
 	~Whisper() override { seats_.clear(); }
 
-	/** A seat for each lane, and room for as many more as clips go together. */
+	/** A seat for each slot, and room for as many more as clips go together. */
 	Expected<Done> AddLanes(int count) {
-		for (int lane = 0; lane < count; lane++) {
+		for (int slot = 0; slot < count; slot++) {
 			Seat seat;
 			if (Expected<Done> made = MakeState(seat); !made) return made;
 			seats_.push_back(std::move(seat));
@@ -401,8 +401,8 @@ public:
 		if (!options.audio_contexts.empty() && options.audio_contexts.size() != jobs.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		if (options.lane < 0 || static_cast<size_t>(options.lane) >= steps_.size()) {
-			return Failure{"engine_failed", "there is no lane " + std::to_string(options.lane)};
+		if (options.slot < 0 || static_cast<size_t>(options.slot) >= steps_.size()) {
+			return Failure{"engine_failed", "there is no slot " + std::to_string(options.slot)};
 		}
 		return InBackground(options, [&] {
 			return Together(options) ? HearTogether(jobs, options, tell) : Hear(jobs, options, tell);
@@ -441,7 +441,7 @@ private:
 			} else if (seats_to_make_ > 0) {
 				seats_to_make_--;
 			} else {
-				return Failure{"engine_failed", "every lane is taken"};
+				return Failure{"engine_failed", "every slot is taken"};
 			}
 		}
 		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(seat); });
@@ -490,7 +490,7 @@ private:
 		return own;
 	}
 
-	/** As many as the kernels take, and as there is memory for: each keeps caches, in each lane. */
+	/** As many as the kernels take, and as there is memory for: each keeps caches, in each slot. */
 	int ClipsTogether() const {
 		const bool halves = info_.device == "CPU" && info_.decoder == "f16" &&
 			CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())));
@@ -505,7 +505,7 @@ private:
 	}
 
 	Expected<Done> HearTogether(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		LockStep& step = steps_[static_cast<size_t>(options.lane)];
+		LockStep& step = steps_[static_cast<size_t>(options.slot)];
 		const auto most = static_cast<size_t>(info_.clips_together);
 		Expected<Done> ran = Done{};
 		for (size_t from = 0; from < jobs.size() && ran; from += most) {
@@ -751,7 +751,7 @@ private:
 	std::mutex mutex_;
 	std::vector<Seat> seats_;  // free ones; guarded by mutex_
 	int seats_to_make_ = 0;  // guarded by mutex_
-	std::vector<LockStep> steps_;  // of each lane
+	std::vector<LockStep> steps_;  // of each slot
 };
 
 }  // namespace
@@ -785,7 +785,7 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		}
 		auto engine = std::make_shared<Whisper>(std::move(context), load, std::move(integers));
 		if (std::string fault = engine->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};
-		if (Expected<Done> added = engine->AddLanes(load.lanes); !added) return added.failure();
+		if (Expected<Done> added = engine->AddLanes(load.slots); !added) return added.failure();
 		return std::shared_ptr<WhisperEngine>(engine);
 	});
 }

@@ -22,12 +22,12 @@ constexpr size_t kHalf = kFrame / 2;
 constexpr size_t kLanes = 16;
 constexpr float kLeastPower = 1e-10F;
 
-struct alignas(64) Lanes {
+struct alignas(64) Slots {
 	std::array<float, kLanes> value;
 };
 
 struct Complex {
-	Lanes re, im;
+	Slots re, im;
 };
 
 struct Turn {
@@ -74,16 +74,16 @@ void Pass(const Complex* from, Complex* to, size_t count, size_t stride, const T
 					// The turn within the radix and, common to all, the one to the next pass.
 					const Turn turn = tables.half[(in * out * (kHalf / radix)) % kHalf];
 					const Complex& term = from[at + stride * (part + parts * in)];
-					for (size_t lane = 0; lane < kLanes; lane++) {
-						sum.re.value[lane] += term.re.value[lane] * turn.re - term.im.value[lane] * turn.im;
-						sum.im.value[lane] += term.re.value[lane] * turn.im + term.im.value[lane] * turn.re;
+					for (size_t slot = 0; slot < kLanes; slot++) {
+						sum.re.value[slot] += term.re.value[slot] * turn.re - term.im.value[slot] * turn.im;
+						sum.im.value[slot] += term.re.value[slot] * turn.im + term.im.value[slot] * turn.re;
 					}
 				}
 				const Turn turn = tables.half[(part * out * (kHalf / count)) % kHalf];
 				Complex& made = to[at + stride * (radix * part + out)];
-				for (size_t lane = 0; lane < kLanes; lane++) {
-					made.re.value[lane] = sum.re.value[lane] * turn.re - sum.im.value[lane] * turn.im;
-					made.im.value[lane] = sum.re.value[lane] * turn.im + sum.im.value[lane] * turn.re;
+				for (size_t slot = 0; slot < kLanes; slot++) {
+					made.re.value[slot] = sum.re.value[slot] * turn.re - sum.im.value[slot] * turn.im;
+					made.im.value[slot] = sum.re.value[slot] * turn.im + sum.im.value[slot] * turn.re;
 				}
 			}
 		}
@@ -91,7 +91,7 @@ void Pass(const Complex* from, Complex* to, size_t count, size_t stride, const T
 }
 
 /** Powers of the bins of sixteen frames. `frames` holds pairs of samples as complex numbers, and is spoilt. */
-void Powers(std::array<Complex, kHalf>& frames, std::array<Complex, kHalf>& room, std::array<Lanes, kBins>& powers) {
+void Powers(std::array<Complex, kHalf>& frames, std::array<Complex, kHalf>& room, std::array<Slots, kBins>& powers) {
 	const Tables& tables = TablesOnce();
 	Pass<4>(frames.data(), room.data(), 200, 1, tables);
 	Pass<5>(room.data(), frames.data(), 50, 4, tables);
@@ -101,15 +101,15 @@ void Powers(std::array<Complex, kHalf>& frames, std::array<Complex, kHalf>& room
 		const Complex& one = frames[bin % kHalf];
 		const Complex& other = frames[(kHalf - bin) % kHalf];
 		const Turn turn = tables.whole[bin];
-		for (size_t lane = 0; lane < kLanes; lane++) {
+		for (size_t slot = 0; slot < kLanes; slot++) {
 			// Even and odd samples' transforms, out of that of their pairs.
-			const float even_re = (one.re.value[lane] + other.re.value[lane]) / 2;
-			const float even_im = (one.im.value[lane] - other.im.value[lane]) / 2;
-			const float odd_re = (one.im.value[lane] + other.im.value[lane]) / 2;
-			const float odd_im = (other.re.value[lane] - one.re.value[lane]) / 2;
+			const float even_re = (one.re.value[slot] + other.re.value[slot]) / 2;
+			const float even_im = (one.im.value[slot] - other.im.value[slot]) / 2;
+			const float odd_re = (one.im.value[slot] + other.im.value[slot]) / 2;
+			const float odd_im = (other.re.value[slot] - one.re.value[slot]) / 2;
 			const float re = even_re + odd_re * turn.re - odd_im * turn.im;
 			const float im = even_im + odd_re * turn.im + odd_im * turn.re;
-			powers[bin].value[lane] = re * re + im * im;
+			powers[bin].value[slot] = re * re + im * im;
 		}
 	}
 }
@@ -139,30 +139,30 @@ LogMel MelFilters::Spectrogram(const float* samples, size_t size) const {
 	const Tables& tables = TablesOnce();
 	auto frames = std::make_unique<std::array<Complex, kHalf>>();
 	auto room = std::make_unique<std::array<Complex, kHalf>>();
-	auto powers = std::make_unique<std::array<Lanes, kBins>>();
+	auto powers = std::make_unique<std::array<Slots, kBins>>();
 	const size_t sounding = std::min((size + kHalf) / kStep + 1, mel.frames);
 	float loudest = -10.0F;
 	for (size_t first = 0; first < sounding; first += kLanes) {
-		const size_t lanes = std::min(kLanes, sounding - first);
-		for (size_t lane = 0; lane < kLanes; lane++) {
-			const size_t from = (first + std::min(lane, lanes - 1)) * kStep;
+		const size_t slots = std::min(kLanes, sounding - first);
+		for (size_t slot = 0; slot < kLanes; slot++) {
+			const size_t from = (first + std::min(slot, slots - 1)) * kStep;
 			for (size_t pair = 0; pair < kHalf; pair++) {
-				(*frames)[pair].re.value[lane] = sample(from + 2 * pair) * tables.hann[2 * pair];
-				(*frames)[pair].im.value[lane] = sample(from + 2 * pair + 1) * tables.hann[2 * pair + 1];
+				(*frames)[pair].re.value[slot] = sample(from + 2 * pair) * tables.hann[2 * pair];
+				(*frames)[pair].im.value[slot] = sample(from + 2 * pair + 1) * tables.hann[2 * pair + 1];
 			}
 		}
 		Powers(*frames, *room, *powers);
 		for (size_t row = 0; row < mels; row++) {
 			const auto& [bin, weights] = filters_[row];
-			Lanes sum{};
+			Slots sum{};
 			for (size_t k = 0; k < weights.size(); k++) {
-				const Lanes& power = (*powers)[bin + k];
-				for (size_t lane = 0; lane < kLanes; lane++) sum.value[lane] += weights[k] * power.value[lane];
+				const Slots& power = (*powers)[bin + k];
+				for (size_t slot = 0; slot < kLanes; slot++) sum.value[slot] += weights[k] * power.value[slot];
 			}
 			float* out = mel.values.data() + row * mel.frames + first;
-			for (size_t lane = 0; lane < lanes; lane++) {
-				out[lane] = std::log10(std::max(sum.value[lane], kLeastPower));
-				loudest = std::max(loudest, out[lane]);
+			for (size_t slot = 0; slot < slots; slot++) {
+				out[slot] = std::log10(std::max(sum.value[slot], kLeastPower));
+				loudest = std::max(loudest, out[slot]);
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// whisper.cpp's own Parakeet (TDT): one read-only context, one state for each lane. A translation unit with the
+// whisper.cpp's own Parakeet (TDT): one read-only context, one state for each slot. A translation unit with the
 // upstream file, which is not edited: only from in here can a graph be aborted between two nodes.
 #ifndef PARAKEET_VERSION
 #define PARAKEET_VERSION WHISPER_VERSION  // both come from one release
@@ -85,7 +85,7 @@ public:
 		State state;
 		{
 			const std::lock_guard lock(mutex_);
-			if (states_.empty()) return Failure{"engine_failed", "every lane is taken"};
+			if (states_.empty()) return Failure{"engine_failed", "every slot is taken"};
 			state = std::move(states_.back());
 			states_.pop_back();
 		}
@@ -186,8 +186,8 @@ Expected<std::shared_ptr<WhisperEngine>> LoadParakeet(const WhisperLoad& load) {
 			parakeet_init_with_params_no_state(&loader, params));
 		if (!context) return Failure{"model_load_failed", "parakeet.cpp refused " + load.path};
 		auto engine = std::make_shared<Parakeet>(std::move(context), load);
-		for (int lane = 0; lane < load.lanes; lane++) {
-			if (!engine->AddLane()) return Failure{"model_load_failed", "parakeet.cpp could not make a state for each lane"};
+		for (int slot = 0; slot < load.slots; slot++) {
+			if (!engine->AddLane()) return Failure{"model_load_failed", "parakeet.cpp could not make a state for each slot"};
 		}
 		return std::shared_ptr<WhisperEngine>(engine);
 	});

@@ -54,7 +54,7 @@ const causes = {
 };
 
 /** Codes that are being renamed: the name in the code → the name in `causes`. */
-const renamed = { model_on_hold: 'model_backoff' };
+const renamed = { model_backoff: 'model_backoff' };
 
 /** Every error code. Throws where one has no description, or a description no code. */
 export function errors() {

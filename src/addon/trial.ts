@@ -61,8 +61,8 @@ export function remembered(
 		if (kind === 'GPU package') return trial(file, kind);
 		const { size, mtimeMs } = statSync(file);
 		const processor = flags === undefined ? cpus()[0]?.model : [...flags];
-		const facts = [file, size, mtimeMs, processor, process.versions.node, process.arch];
-		const key = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32);
+		const info = [file, size, mtimeMs, processor, process.versions.node, process.arch];
+		const key = createHash('sha256').update(JSON.stringify(info)).digest('hex').slice(0, 32);
 		const memo = path.join(cacheFolder(), 'trials', `${key}.json`);
 		const known = attempt(() => JSON.parse(readFileSync(memo, 'utf8')) as Trial);
 		if (known !== undefined && 'features' in known) return known;

@@ -6,12 +6,12 @@ import { sampleRate } from '../speech/pcm.js';
 import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { SampleWindow } from './sample-window.js';
-import { type Span, Splitter } from './split.js';
-import type { SearchSpeech, SpeechSearch } from './vad.js';
+import { ClipSplitter, type Span } from './split.js';
+import type { OpenVad, VadSession } from './vad.js';
 
 export interface CutterParts {
 	readonly open: OpenAudio;
-	readonly search: SearchSpeech;
+	readonly search: OpenVad;
 	readonly limits: { readonly maxClipSeconds: number; readonly mergeGapSeconds: number };
 }
 
@@ -27,13 +27,13 @@ const blockSamples = blockSeconds * sampleRate;
 const declaredSlackSeconds = 0.1;
 
 /** Cuts a recording the same way every time, whatever happens between the calls. */
-export class Cutter {
+export class Chunker {
 	readonly #parts: CutterParts;
 	readonly #chunking: ChunkingOptions;
 	readonly #reader: AudioReader;
 	readonly #window = new SampleWindow(sampleRate);
-	readonly #splitter: Splitter;
-	#search: SpeechSearch | undefined;
+	readonly #splitter: ClipSplitter;
+	#search: VadSession | undefined;
 	#declared: number | null = null;
 	#blocks = 0;
 	#ended = false;
@@ -43,7 +43,7 @@ export class Cutter {
 		this.#parts = parts;
 		this.#chunking = chunking;
 		this.#reader = parts.open(recording);
-		this.#splitter = new Splitter(
+		this.#splitter = new ClipSplitter(
 			{
 				maxClipSeconds: parts.limits.maxClipSeconds,
 				mergeGapSeconds: parts.limits.mergeGapSeconds,
@@ -93,7 +93,7 @@ export class Cutter {
 		return this.#closing;
 	}
 
-	async #open(): Promise<SpeechSearch> {
+	async #open(): Promise<VadSession> {
 		this.#declared = await this.#reader.open();
 		const search = await this.#parts.search(this.#chunking);
 		if (this.#closing) await search.close();

@@ -9,7 +9,7 @@ export interface Span {
 }
 
 /** What the search for speech has come to know. Times are seconds of the recording. */
-export interface Heard {
+export interface VadSegments {
 	/** Stretches of speech that have ended since it was last told, in order, not overlapping. */
 	readonly spans: readonly Span[];
 	/** Where the stretch began that still goes on. */
@@ -51,7 +51,7 @@ interface Latest {
  * than `maxClipSeconds`, in order, not overlapping, and covering every span. A range comes out as soon as nothing
  * that may follow can change it, and depends on the recording alone, not on the pieces it was told in.
  */
-export class Splitter {
+export class ClipSplitter {
 	readonly #rules: SplitRules;
 	readonly #levelOf: LevelOf;
 	readonly #ready: Span[] = [];
@@ -74,7 +74,7 @@ export class Splitter {
 	}
 
 	/** The ranges that are final now. */
-	hear({ spans, openSince, settled }: Heard): Span[] {
+	hear({ spans, openSince, settled }: VadSegments): Span[] {
 		for (const { start, end } of spans) this.#begin(start, end);
 		if (openSince !== null) this.#begin(openSince, null);
 		this.#settled = settled;

@@ -12,20 +12,20 @@ import { onnxNodes } from '../model-files/onnx-nodes.js';
 import type { ChunkingOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
 import { sileroGraph } from './silero-graph.js';
-import type { Heard, Span } from './split.js';
+import type { Span, VadSegments } from './split.js';
 
 /** A search through one recording. One call at a time. */
-export interface SpeechSearch {
+export interface VadSession {
 	/** The next samples, as many as there are at hand; `last`: the recording ends with them. */
-	hear(samples: Float32Array, last: boolean): Promise<Heard>;
+	hear(samples: Float32Array, last: boolean): Promise<VadSegments>;
 	/** Cancels what runs. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-export type SearchSpeech = (options: ChunkingOptions) => Promise<SpeechSearch>;
+export type OpenVad = (options: ChunkingOptions) => Promise<VadSession>;
 
-export interface SpeechFinder {
-	readonly search: SearchSpeech;
+export interface Vad {
+	readonly search: OpenVad;
 	/** Searches that are open go on. */
 	close(): Promise<void>;
 }
@@ -33,20 +33,20 @@ export interface SpeechFinder {
 /** A word can be this short ("no"); shorter bursts are clicks. */
 const minSpeechSeconds = 0.1;
 
-/** Long stretches are cut by `Splitter`, which knows the model's limit; the detector only needs an end. */
+/** Long stretches are cut by `ClipSplitter`, which knows the model's limit; the detector only needs an end. */
 const maxSpeechSeconds = 600;
 
 /** Settings seen most lately keep their detectors; each of sherpa-onnx's costs a few megabytes. */
 const keptDetectors = 4;
 
-export interface SpeechFinderOptions {
+export interface VadOptions {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
 	/** ONNX file in the shape of Silero's or TEN's. */
 	readonly modelPath: string;
 }
 
-export function speechFinder({ libraryDir, modelPath }: SpeechFinderOptions): SpeechFinder {
+export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 	const detectors = new Map<string, Promise<VoiceActivity>>();
 	let network: Promise<SpeechNetwork | SherpaDetector> | undefined;
 
@@ -121,7 +121,7 @@ function spansOf(offsets: Uint32Array): Span[] {
  * Where there is no detector: the whole recording is one stretch of speech, cut at its quietest places.
  * What is silence is then the model's to tell.
  */
-export const everythingIsSpeech: SpeechFinder = {
+export const noVad: Vad = {
 	async search() {
 		let total = 0;
 		return {

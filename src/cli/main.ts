@@ -184,17 +184,17 @@ function addServerCommands(earshot: Command): void {
 				.option('--addr <HOST:PORT>', 'where the server listens, address and port in one'),
 			['host', 'port', 'apiKeys', 'config'],
 		);
-	const residents = () => import('./commands/ps.js');
+	const loadedModels = () => import('./commands/ps.js');
 	command('ps', 'list what the running server has in memory').action(
-		async (options: Record<string, unknown>) => (await residents()).printLoadedModels(flagsOf(options)),
+		async (options: Record<string, unknown>) => (await loadedModels()).printLoadedModels(flagsOf(options)),
 	);
 	command('load <model...>', 'let the running server load models before a request asks').action(
 		async (ids: string[], options: Record<string, unknown>) =>
-			(await residents()).loadModels(ids, flagsOf(options)),
+			(await loadedModels()).loadModels(ids, flagsOf(options)),
 	);
 	command('unload <model...>', 'let the running server give the memory of models back').action(
 		async (ids: string[], options: Record<string, unknown>) =>
-			(await residents()).unloadModels(ids, flagsOf(options)),
+			(await loadedModels()).unloadModels(ids, flagsOf(options)),
 	);
 }
 

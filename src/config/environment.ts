@@ -10,16 +10,16 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
 }
 
 /**
- * The environment of a host process: ours, without the keys, and with a libuv pool sized for the work that
- * runs there, so that decoding and voice activity never wait behind recognition on `lanes` and the express lane, each of
+ * The environment of a runner: ours, without the keys, and with a libuv pool sized for the work that
+ * runs there, so that decoding and voice activity never wait behind recognition on `slots` and the priority slot, each of
  * which may be at work on four batches of one clip.
  * glibc would give each of those threads a heap of its own, and each of them grows to the largest clip it has seen.
  */
-export function hostEnvironment(lanes: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+export function runnerEnvironment(slots: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
 	return {
 		MALLOC_ARENA_MAX: '2',
 		...childEnvironment(env),
-		UV_THREADPOOL_SIZE: String(Math.min(1024, 4 * (lanes + 1) + 4)),
+		UV_THREADPOOL_SIZE: String(Math.min(1024, 4 * (slots + 1) + 4)),
 	};
 }
 

@@ -54,8 +54,8 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Settin
 }
 
 /** Clips at once: as set, else one per thread. */
-export function lanesOf({ lanes, numThreads }: Pick<Config, 'lanes' | 'numThreads'>): number {
-	return lanes === 0 ? numThreads : lanes;
+export function slotsOf({ parallel, numThreads }: Pick<Config, 'parallel' | 'numThreads'>): number {
+	return parallel === 0 ? numThreads : parallel;
 }
 
 /** How one model is run: what its entry says, else the setting. */

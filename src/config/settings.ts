@@ -54,9 +54,9 @@ export const settings = {
 		defaultText: 'all cores',
 		parse: wholeNumber(1, 1024),
 	},
-	lanes: {
+	parallel: {
 		scope: 'model',
-		flag: 'lanes',
+		flag: 'parallel',
 		valueName: 'N',
 		help: 'clips recognised at once by each model; 0 = one per thread',
 		default: 0,
@@ -126,9 +126,9 @@ export const settings = {
 		defaultText: "70 % of the machine's, or of the container's",
 		parse: wholeNumber(0, 2 ** 30),
 	},
-	maxHostMemoryMb: {
+	maxRunnerMemoryMb: {
 		scope: 'server',
-		flag: 'max-host-memory-mb',
+		flag: 'max-runner-memory-mb',
 		valueName: 'MB',
 		help: "memory at which a model's process is replaced by a fresh one, in MiB, without losing a request",
 		default: 0,

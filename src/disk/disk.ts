@@ -87,7 +87,7 @@ const heldOpen = ['EPERM', 'EACCES', 'EBUSY'];
 /** Looks at what is new, of virus scanners and indexers, take milliseconds. */
 const pausesMs = [10, 20, 50, 100, 200, 400, 800];
 
-interface RenameMeans {
+interface RenameDeps {
 	readonly platform?: string;
 	readonly move?: (from: string, to: string) => Promise<void>;
 	readonly pause?: (ms: number) => Promise<unknown>;
@@ -100,7 +100,7 @@ interface RenameMeans {
 export async function renameOver(
 	from: string,
 	to: string,
-	{ platform = process.platform, move = rename, pause = after }: RenameMeans = {},
+	{ platform = process.platform, move = rename, pause = after }: RenameDeps = {},
 ): Promise<void> {
 	for (const ms of platform === 'win32' ? pausesMs : []) {
 		try {

@@ -1,15 +1,15 @@
 /** The interface of an engine: what the scheduler may hand to a loaded model, and within which limits. */
 
 import type { Clip, ClipResult } from '../speech/clip.js';
-import type { ModelFacts } from '../speech/model-info.js';
+import type { ModelInfo } from '../speech/model-info.js';
 import type { RecognizeOptions } from '../speech/options.js';
 
 /** Facts of the loaded model that bound how clips are cut and batched. */
 export interface Limits {
 	/** Batches that may run at once. */
-	readonly lanes: number;
+	readonly slots: number;
 	/** Whether one more may run beside them, for a short clip that would wait behind long ones. */
-	readonly expressLane: boolean;
+	readonly prioritySlot: boolean;
 	/** Threads that one clip can make use of; 1 where the library's are fixed when it is loaded. */
 	readonly maxClipThreads: number;
 	/** 1 where the library would only loop over the clips. */
@@ -31,21 +31,21 @@ export interface Batch {
 	readonly options: RecognizeOptions;
 	/** Threads each clip may use, >= 1. */
 	readonly threads: number;
-	/** 0 … `lanes`, which is the express lane; absent = 0. */
-	readonly lane?: number;
+	/** 0 … `slots`, which is the priority slot; absent = 0. */
+	readonly slot?: number;
 	/** Part of a long recording: where there are more threads than cores, others go before it. */
 	readonly background?: boolean;
 }
 
 export interface Engine {
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	readonly limits: Limits;
 	/**
-	 * A promise for each clip, in order, which settles when that clip is done; the lane is free when all have settled.
+	 * A promise for each clip, in order, which settles when that clip is done; the slot is free when all have settled.
 	 * They reject with EarshotError only: `cancelled` soon after the clip's own of `signals` fires, while the others go on.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
-	/** Whether clips of one thread go together with those of the same options that their lane is at work on, and gain by
+	/** Whether clips of one thread go together with those of the same options that their slot is at work on, and gain by
 	 * it; absent = no. */
 	joins?(options: RecognizeOptions): boolean;
 	/** Waits for running batches, then frees the model. Safe to call twice. */
@@ -69,7 +69,7 @@ export interface SpeechStream {
 
 /** A model that hears while somebody speaks. */
 export interface StreamingEngine extends Engine {
-	/** Any number at once, beside the clips in the lanes. */
+	/** Any number at once, beside the clips in the slots. */
 	stream(options: RecognizeOptions): SpeechStream;
 }
 

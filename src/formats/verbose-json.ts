@@ -21,8 +21,11 @@ export function verboseJson(transcript: Transcript, include: Include): object {
 		...(include.words && { words: segments.flatMap(verboseWords) }),
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
-		...(transcript.cuts && {
-			repetitions_cut: transcript.cuts.map(({ start, end }) => ({ start: round(start), end: round(end) })),
+		...(transcript.removedRepetitions && {
+			repetitions_cut: transcript.removedRepetitions.map(({ start, end }) => ({
+				start: round(start),
+				end: round(end),
+			})),
 		}),
 	};
 }

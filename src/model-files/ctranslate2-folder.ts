@@ -42,10 +42,10 @@ export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder
 export async function convertCtranslate2(
 	{ model, content }: Ctranslate2Folder,
 	target: string,
-	means: WriteMeans,
+	deps: WriteMeans,
 ): Promise<{ readonly bytes: number; readonly sha256: string }> {
 	try {
-		return await writeGgml(model, target, content, means);
+		return await writeGgml(model, target, content, deps);
 	} catch (thrown) {
 		await rm(target, { force: true });
 		throw thrown;

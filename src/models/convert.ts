@@ -26,8 +26,8 @@ export interface Converted {
 }
 
 /** Whole or not at all; the folder stays as it is. Throws `invalid_request`, `conflict`, `disk_full`, `config_invalid`, `cancelled`. */
-export async function convertFolder(folder: string, id: string, means: ConvertMeans): Promise<Converted> {
-	const { store, signal } = means;
+export async function convertFolder(folder: string, id: string, deps: ConvertMeans): Promise<Converted> {
+	const { store, signal } = deps;
 	try {
 		const opened = await openCtranslate2(folder);
 		await mkdir(store.modelDir, { recursive: true });
@@ -39,7 +39,7 @@ export async function convertFolder(folder: string, id: string, means: ConvertMe
 					`the model folder has a model \`${id}\` already; choose another name with --id, or remove it: earshot rm ${id}`,
 					{ param: 'id' },
 				);
-			const held = { ...means, signal: AbortSignal.any([signal, lock.lost]) };
+			const held = { ...deps, signal: AbortSignal.any([signal, lock.lost]) };
 			return { manifest: await make(opened, folder, id, held), alignmentHeads: opened.alignmentHeads };
 		} finally {
 			await lock.release();

@@ -9,7 +9,7 @@ import { EarshotError, expected } from '../errors.js';
 import type { Catalog } from './catalog/catalog.js';
 import type { CatalogModel } from './catalog/types.js';
 import { convertFolder } from './convert.js';
-import type { PullMeans, PullProgress } from './pull/deps.js';
+import type { PullDeps, PullProgress } from './pull/deps.js';
 import {
 	findInHubCache,
 	findRepoInHubCache,
@@ -20,15 +20,15 @@ import {
 import type { NetworkSettings } from './pull/network.js';
 import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry } from './pull/plan.js';
 import { pull } from './pull/pull.js';
-import { type PullJob, Pulls } from './pull/tracker.js';
+import { type Pull, PullTracker } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';
 import type { ModelEntry } from './registry/entry.js';
 import { editRegistry } from './registry/file.js';
-import type { Serving } from './registry/registry.js';
+import type { ModelRegistry } from './registry/registry.js';
 import { Int8Files } from './store/int8-files.js';
 import { type Manifest, Store } from './store/store.js';
-import { type Recognised, recognise } from './types/identify.js';
+import { type IdentifiedModel, identify } from './types/identify.js';
 import { modelTypes } from './types/types.js';
 
 export interface PullOptions {
@@ -53,36 +53,36 @@ export interface Removed {
 }
 
 /** All but `onWarning` for tests. */
-export interface InstallerMeans extends Pick<PullMeans, 'disk' | 'tuning' | 'wait'> {
+export interface InstallerDeps extends Pick<PullDeps, 'disk' | 'tuning' | 'wait'> {
 	/** A source of a model was left for the next; once for each. */
 	readonly onWarning?: (id: string, warning: string) => void;
 }
 
 export class Installer {
 	readonly store: Store;
-	readonly #serving: () => Serving;
+	readonly #registry: () => ModelRegistry;
 	readonly #onChange: () => void;
 	readonly #network: NetworkSettings;
-	readonly #means: InstallerMeans;
-	readonly #pulls = new Pulls();
+	readonly #deps: InstallerDeps;
+	readonly #pulls = new PullTracker();
 
 	/** `onChange`: models.yaml or the files of a model have changed. */
-	constructor(serving: () => Serving, onChange: () => void = () => {}, means: InstallerMeans = {}) {
-		this.#serving = serving;
+	constructor(registry: () => ModelRegistry, onChange: () => void = () => {}, deps: InstallerDeps = {}) {
+		this.#registry = registry;
 		this.#onChange = onChange;
-		this.#means = means;
-		const { modelDir, mirror } = serving().config;
+		this.#deps = deps;
+		const { modelDir, mirror } = registry().config;
 		this.store = new Store(modelDir);
 		this.#network = { ...networkEnvironment(), mirror };
 	}
 
 	get catalog(): Catalog {
-		return this.#serving().catalog;
+		return this.#registry().catalog;
 	}
 
 	/** What a pull would do. Throws `model_not_found`, `config_invalid`. */
 	plan(id: string): PullPlan {
-		const { entries, catalog, config } = this.#serving();
+		const { entries, catalog, config } = this.#registry();
 		const entry = entries.find((each) => each.id === id);
 		if (entry?.demo)
 			throw new EarshotError('conflict', `\`${id}\` comes with Earshot, there is nothing to fetch`);
@@ -101,7 +101,7 @@ export class Installer {
 	}
 
 	/** One job however many ask. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
-	pull(id: string, options: PullOptions = {}): PullJob {
+	pull(id: string, options: PullOptions = {}): Pull {
 		const plan = this.plan(id);
 		const there = this.store.manifest(id);
 		if (plan.licence?.osi === false && options.acceptLicence !== true && there === undefined) {
@@ -116,7 +116,7 @@ export class Installer {
 	}
 
 	/** The last pull of that model in this process. */
-	job(id: string): PullJob | undefined {
+	job(id: string): Pull | undefined {
 		return this.#pulls.job(id);
 	}
 
@@ -132,7 +132,7 @@ export class Installer {
 
 	/** What was pulled and what models.yaml says of it. Throws `model_not_found`, `conflict`. */
 	async remove(id: string, signal: AbortSignal): Promise<Removed> {
-		const { config, entries } = this.#serving();
+		const { config, entries } = this.#registry();
 		if (id === demoId)
 			throw new EarshotError('conflict', `\`${id}\` comes with Earshot and cannot be removed`);
 		if (this.#pulls.job(id)?.isRunning)
@@ -169,7 +169,7 @@ export class Installer {
 	/** Registers what is on this machine already, where it is; a CTranslate2 folder becomes a ggml file in the model
 	 * folder first. Throws `invalid_request`, `conflict`, and what writing that file does. */
 	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
-		const { config, entries } = this.#serving();
+		const { config, entries } = this.#registry();
 		const found = await this.#locate(target, options.type ?? '');
 		if (!modelTypes.includes(found.type))
 			throw expected('type', `one of ${modelTypes.join(', ')}, which can be served`, found.type);
@@ -200,12 +200,12 @@ export class Installer {
 	}
 
 	async #made(
-		{ folder }: Recognised,
+		{ folder }: IdentifiedModel,
 		id: string,
 		{ onProgress }: AddOptions,
 		signal: AbortSignal,
 	): Promise<Pick<NewEntry, 'dir' | 'files' | 'options'>> {
-		const { disk } = this.#means;
+		const { disk } = this.#deps;
 		const { manifest, alignmentHeads } = await convertFolder(folder, id, {
 			store: this.store,
 			signal,
@@ -232,8 +232,8 @@ export class Installer {
 	}
 
 	async *#run(plan: PullPlan, options: PullOptions, signal: AbortSignal): AsyncGenerator<PullProgress> {
-		const { onWarning, ...given } = this.#means;
-		const means: PullMeans = {
+		const { onWarning, ...given } = this.#deps;
+		const deps: PullDeps = {
 			...given,
 			store: this.store,
 			settings: this.#network,
@@ -241,7 +241,7 @@ export class Installer {
 			repin: options.repin ?? false,
 		};
 		let warned: string | undefined;
-		for await (const progress of pull(plan, means)) {
+		for await (const progress of pull(plan, deps)) {
 			const { warning } = progress;
 			if (warning !== undefined && warning !== warned) onWarning?.(plan.id, warning);
 			warned = warning;
@@ -257,7 +257,7 @@ export class Installer {
 		{ aliases }: PullOptions,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { config, entries } = this.#serving();
+		const { config, entries } = this.#registry();
 		if (plan.isServable && !entries.some(({ id }) => id === plan.id)) {
 			const entry = this.#entryOf(plan, manifest, aliases);
 			await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
@@ -283,10 +283,10 @@ export class Installer {
 	}
 
 	/** A path, else an id of the catalog or a repository in the hub's cache. */
-	async #locate(target: string, type: string): Promise<Recognised & { readonly id: string }> {
+	async #locate(target: string, type: string): Promise<IdentifiedModel & { readonly id: string }> {
 		const file = path.resolve(target);
 		if ((await stat(file).catch(() => undefined)) !== undefined) {
-			const found = await recognise((await newestSnapshot(file)) ?? file, type);
+			const found = await identify((await newestSnapshot(file)) ?? file, type);
 			// Every model of CTranslate2 has the same name, but for that of its folder.
 			return {
 				...found,
@@ -300,13 +300,18 @@ export class Installer {
 		const snapshot = repo === undefined ? undefined : await findRepoInHubCache(this.#network.hubCache, repo);
 		if (snapshot !== undefined) {
 			const within = inner === undefined ? snapshot : path.join(snapshot, inner);
-			return { ...(await recognise(within, type)), id: idOf(path.basename(inner ?? repo ?? '')) };
+			return { ...(await identify(within, type)), id: idOf(path.basename(inner ?? repo ?? '')) };
 		}
 		const hint = model ? `; to fetch it: earshot pull ${target}` : '';
 		throw expected('path', `a file or folder on this machine, or in the Hugging Face cache${hint}`, target);
 	}
 
-	async #catalogInHubCache({ type, files, archive, roles }: CatalogModel): Promise<Recognised | undefined> {
+	async #catalogInHubCache({
+		type,
+		files,
+		archive,
+		roles,
+	}: CatalogModel): Promise<IdentifiedModel | undefined> {
 		if (archive || roles === null) return undefined;
 		const places = new Map<string, string>();
 		for (const { url, path: name, bytes } of files) {
@@ -323,7 +328,7 @@ export class Installer {
 }
 
 /** `dir` and `files` as they are to stand in models.yaml. */
-function placeOf({ folder, files }: Recognised, modelDir: string): Pick<NewEntry, 'dir' | 'files'> {
+function placeOf({ folder, files }: IdentifiedModel, modelDir: string): Pick<NewEntry, 'dir' | 'files'> {
 	if (folder === '') return { files };
 	const inside = path.relative(modelDir, folder);
 	const dir = inside.startsWith('..') || path.isAbsolute(inside) ? folder : inside;

@@ -15,20 +15,20 @@ interface Submitted {
 }
 
 /**
- * For each lane, what it runs and as much again: when it is done, its next batch is cut already, and hours of
+ * For each slot, what it runs and as much again: when it is done, its next batch is cut already, and hours of
  * audio do not wait in memory.
  */
 const batchesAhead = 2;
 
 /** The clips of one recording between being cut and being told, in order. */
-export class ClipLine {
+export class ClipQueue {
 	readonly #parts: PipelineParts;
 	readonly #options: RecognizeOptions;
 	readonly #signal: AbortSignal;
 	readonly #stopwatch: Stopwatch;
 	readonly #hooks: PipelineHooks;
 	readonly #maxSeconds: number;
-	readonly #line: Submitted[] = [];
+	readonly #queue: Submitted[] = [];
 	#count = 0;
 	/** Of clips that wait or run. */
 	#seconds = 0;
@@ -48,8 +48,8 @@ export class ClipLine {
 		this.#signal = signal;
 		this.#stopwatch = stopwatch;
 		this.#hooks = hooks;
-		const { lanes, maxBatchSeconds, maxClipSeconds } = parts.limits;
-		this.#maxSeconds = batchesAhead * lanes * Math.max(maxBatchSeconds, maxClipSeconds);
+		const { slots, maxBatchSeconds, maxClipSeconds } = parts.limits;
+		this.#maxSeconds = batchesAhead * slots * Math.max(maxBatchSeconds, maxClipSeconds);
 	}
 
 	submit(clip: Clip): void {
@@ -72,7 +72,7 @@ export class ClipLine {
 		};
 		// It is awaited in its turn; one that fails meanwhile must not count as unhandled.
 		result.then(settled, settled);
-		this.#line.push({ clip, position, result });
+		this.#queue.push({ clip, position, result });
 		this.#changed();
 	}
 
@@ -83,15 +83,15 @@ export class ClipLine {
 	}
 
 	/** Resolves when more may be submitted. Throws `cancelled`. */
-	async room(): Promise<void> {
+	async waitForCapacity(): Promise<void> {
 		while (this.#seconds >= this.#maxSeconds) await this.#change();
 		throwIfCancelled(this.#signal);
 	}
 
 	/** The first clip that was not taken yet; undefined after the last one. */
 	async next(): Promise<Submitted | undefined> {
-		while (this.#line.length === 0 && !this.#ended) await this.#change();
-		return this.#line.shift();
+		while (this.#queue.length === 0 && !this.#ended) await this.#change();
+		return this.#queue.shift();
 	}
 
 	#change(): Promise<void> {

@@ -1,17 +1,17 @@
 /** What the pipeline of a loaded model is made of. */
 
 import type { OpenAudio } from '../audio/decode.js';
-import type { SearchSpeech } from '../audio/vad.js';
+import type { OpenVad } from '../audio/vad.js';
 import type { Limits } from '../engines/engine.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
-import type { ModelFacts } from '../speech/model-info.js';
+import type { ModelInfo } from '../speech/model-info.js';
 
 export interface PipelineParts {
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	readonly limits: Limits;
 	readonly scheduler: Scheduler;
 	readonly open: OpenAudio;
-	readonly search: SearchSpeech;
+	readonly search: OpenVad;
 }
 
 export interface PipelineHooks {

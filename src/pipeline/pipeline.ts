@@ -1,12 +1,12 @@
 /** A recording becomes clips, clips become segments: cut → schedule → place, all at once. */
 
-import { Cutter } from '../audio/chunker.js';
+import { Chunker } from '../audio/chunker.js';
 import type { Clip } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import { Stopwatch } from '../speech/timing.js';
-import { ClipLine, throwIfCancelled } from './clip-queue.js';
+import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 
@@ -20,49 +20,52 @@ export async function* runPipeline(
 ): AsyncGenerator<PipelineEvent> {
 	throwIfCancelled(signal);
 	const stopwatch = new Stopwatch();
-	const cutter = new Cutter(parts, recording, options.chunking);
+	const chunker = new Chunker(parts, recording, options.chunking);
 	const rest = new AbortController();
-	let cutFailure: unknown;
+	let decodeFailure: unknown;
 	let isThrough = false;
 	const close = () => {
-		cutter.close().catch(() => {});
+		chunker.close().catch(() => {});
 	};
-	// The consumer's `return`, the signal and a failure all end what is left: cutting, and clips that wait or run.
+	// The consumer's `return`, the signal and a failure all end what is left: chunking, and clips that wait or run.
 	const end = () => {
 		rest.abort();
 		close();
 	};
 	signal.addEventListener('abort', end, { once: true });
 	try {
-		const first = await cutBlock(cutter, stopwatch, hooks);
-		yield { type: 'started', duration: cutter.duration };
-		const line = new ClipLine(parts, recognizeOptionsOf(options), rest.signal, stopwatch, hooks);
-		const cutting = cutAhead(cutter, first, line, stopwatch, hooks);
-		cutting.catch((thrown: unknown) => {
-			cutFailure = thrown;
+		const first = await decodeBlock(chunker, stopwatch, hooks);
+		yield { type: 'started', duration: chunker.duration };
+		const queue = new ClipQueue(parts, recognizeOptionsOf(options), rest.signal, stopwatch, hooks);
+		const chunking = decodeAhead(chunker, first, queue, stopwatch, hooks);
+		chunking.catch((thrown: unknown) => {
+			decodeFailure = thrown;
 			end();
 		});
-		for (let next = await line.next(); next; next = await line.next()) {
+		for (let next = await queue.next(); next; next = await queue.next()) {
 			const { clip, position, result } = next;
-			const { segments, language, cuts } = await result;
+			const { segments, language, removedRepetitions } = await result;
 			yield {
 				type: 'clip',
 				clip: position,
 				segments: placed({ segments, language }, clip),
 				language,
 				processed: clip.end,
-				...(cuts && {
-					cuts: cuts.map(({ start, end }) => ({ start: clip.start + start, end: clip.start + end })),
+				...(removedRepetitions && {
+					removedRepetitions: removedRepetitions.map(({ start, end }) => ({
+						start: clip.start + start,
+						end: clip.start + end,
+					})),
 				}),
 			};
 		}
-		await cutting;
+		await chunking;
 		isThrough = true;
-		yield { type: 'ended', duration: cutter.decodedSeconds, timing: stopwatch.read() };
+		yield { type: 'ended', duration: chunker.decodedSeconds, timing: stopwatch.read() };
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// The clips were cancelled for it.
-		throw cutFailure ?? thrown;
+		throw decodeFailure ?? thrown;
 	} finally {
 		signal.removeEventListener('abort', end);
 		if (isThrough) close();
@@ -70,34 +73,34 @@ export async function* runPipeline(
 	}
 }
 
-async function cutBlock(
-	cutter: Cutter,
+async function decodeBlock(
+	chunker: Chunker,
 	stopwatch: Stopwatch,
 	{ onRunning, onPassed }: PipelineHooks,
 ): Promise<Clip[]> {
-	const step = -1 - cutter.blocks;
+	const step = -1 - chunker.blocks;
 	onRunning?.(step);
-	const clips = await stopwatch.decoding(() => cutter.next());
+	const clips = await stopwatch.decoding(() => chunker.next());
 	onPassed?.(step);
 	return clips;
 }
 
-/** Cuts as far ahead of the engine as the line has room. */
-async function cutAhead(
-	cutter: Cutter,
+/** Cuts as far ahead of the engine as the queue has room. */
+async function decodeAhead(
+	chunker: Chunker,
 	first: readonly Clip[],
-	line: ClipLine,
+	queue: ClipQueue,
 	stopwatch: Stopwatch,
 	hooks: PipelineHooks,
 ): Promise<void> {
 	try {
-		for (const clip of first) line.submit(clip);
-		while (!cutter.ended) {
-			await line.room();
-			for (const clip of await cutBlock(cutter, stopwatch, hooks)) line.submit(clip);
+		for (const clip of first) queue.submit(clip);
+		while (!chunker.ended) {
+			await queue.waitForCapacity();
+			for (const clip of await decodeBlock(chunker, stopwatch, hooks)) queue.submit(clip);
 		}
 	} finally {
-		line.end();
+		queue.end();
 	}
 }
 

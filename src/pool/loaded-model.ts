@@ -1,15 +1,15 @@
-/** A model's place in memory: its host, who uses it, and since when nobody does. */
+/** A model's place in memory: its runner, who uses it, and since when nobody does. */
 
 import type { Clock } from '../clock.js';
 import type { UnloadReason } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
-import type { Host } from '../runner/runner.js';
-import type { ModelFacts } from '../speech/model-info.js';
-import type { Tenant } from './memory-budget.js';
+import type { Runner } from '../runner/runner.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import type { Evictable } from './memory-budget.js';
 
-export interface ResidentOptions {
+export interface LoadedModelOptions {
 	readonly entry: ModelEntry;
-	readonly host: Host;
+	readonly runner: Runner;
 	readonly clock: Clock;
 	/** For an entry that does not say it itself. Infinity = never unload, 0 = at once. */
 	readonly keepAliveMs: number;
@@ -22,17 +22,17 @@ export interface ResidentOptions {
 /** `work` is a request, `load` is somebody who wants it in memory, `loading` is the load itself. */
 type Purpose = 'work' | 'load' | 'loading';
 
-export class Resident implements Tenant {
-	readonly host: Host;
+export class LoadedModel implements Evictable {
+	readonly runner: Runner;
 	/** Its names, and how long it stays, may change while it is in memory. */
 	entry: ModelEntry;
 	/** One load however many ask. */
-	loading: Promise<ModelFacts> | undefined;
+	loading: Promise<ModelInfo> | undefined;
 	/** Granted for a load that goes on. */
 	grantedBytes = 0;
 	/** Its process is being ended. */
 	isEnding = false;
-	readonly #options: ResidentOptions;
+	readonly #options: LoadedModelOptions;
 	readonly #leases: Record<Purpose, number> = { work: 0, load: 0, loading: 0 };
 	#idleSinceMs: number;
 	#stopTimer: (() => void) | undefined;
@@ -42,9 +42,9 @@ export class Resident implements Tenant {
 	/** A request has had it since it was last idle. */
 	#worked = false;
 
-	constructor(options: ResidentOptions) {
+	constructor(options: LoadedModelOptions) {
 		this.#options = options;
-		this.host = options.host;
+		this.runner = options.runner;
 		this.entry = options.entry;
 		this.#idleSinceMs = options.clock.now();
 	}
@@ -70,7 +70,7 @@ export class Resident implements Tenant {
 	}
 
 	get bytes(): number {
-		return Math.max(this.grantedBytes, this.host.memoryBytes);
+		return Math.max(this.grantedBytes, this.runner.memoryBytes);
 	}
 
 	get lastUsedMs(): number {
@@ -79,7 +79,9 @@ export class Resident implements Tenant {
 
 	/** null while it is used, or not in memory. */
 	get idleMs(): number | null {
-		return this.isBusy || this.host.state !== 'loaded' ? null : this.#options.clock.now() - this.#idleSinceMs;
+		return this.isBusy || this.runner.state !== 'loaded'
+			? null
+			: this.#options.clock.now() - this.#idleSinceMs;
 	}
 
 	/** Until it is unloaded if nobody asks for it; null = never, or while it is used or not in memory. */

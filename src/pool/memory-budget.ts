@@ -11,7 +11,7 @@
 import type { Clock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 
-export interface Tenant {
+export interface Evictable {
 	readonly id: string;
 	/** What it takes now, or has been granted; 0 = nothing. */
 	readonly bytes: number;
@@ -23,27 +23,27 @@ export interface Tenant {
 	readonly lastUsedMs: number;
 }
 
-export interface MemoryBudgetOptions<T extends Tenant> {
+export interface MemoryBudgetOptions<T extends Evictable> {
 	/** 0 = no bound. */
 	readonly budgetBytes: number;
 	readonly clock: Clock;
-	readonly tenants: () => Iterable<T>;
+	readonly models: () => Iterable<T>;
 	/** Resolves when its memory is back. Safe to call twice. */
-	readonly evict: (tenant: T) => Promise<void>;
+	readonly evict: (model: T) => Promise<void>;
 }
 
 interface Waiter<T> {
-	readonly tenant: T;
+	readonly model: T;
 	readonly neededBytes: number;
 	readonly isWanted: () => boolean;
 	readonly grant: () => void;
 	readonly refuse: (error: EarshotError) => void;
 }
 
-const patienceMs = 30_000;
+const waitTimeoutMs = 30_000;
 const retryAfterSeconds = 10;
 
-export class MemoryBudget<T extends Tenant> {
+export class MemoryBudget<T extends Evictable> {
 	readonly #options: MemoryBudgetOptions<T>;
 	/** In the order they came. */
 	#waiting: Waiter<T>[] = [];
@@ -52,15 +52,15 @@ export class MemoryBudget<T extends Tenant> {
 		this.#options = options;
 	}
 
-	/** Calls `onGranted` in the moment there is room, when `tenant` has to count as occupying it, and resolves.
+	/** Calls `onGranted` in the moment there is room, when `model` has to count as occupying it, and resolves.
 	 * Throws `model_load_failed` where there will never be, `out_of_memory` where there was none in time, and `cancelled`. */
 	async admit(
-		tenant: T,
+		model: T,
 		neededBytes: number,
 		{ isWanted, onGranted }: { readonly isWanted: () => boolean; readonly onGranted: () => void },
 	): Promise<void> {
 		const { budgetBytes, clock } = this.#options;
-		if (budgetBytes > 0 && neededBytes > budgetBytes) throw neverFits(tenant.id, neededBytes, budgetBytes);
+		if (budgetBytes > 0 && neededBytes > budgetBytes) throw neverFits(model.id, neededBytes, budgetBytes);
 		let stopTimer: (() => void) | undefined;
 		try {
 			await new Promise<void>((resolve, refuse) => {
@@ -68,35 +68,35 @@ export class MemoryBudget<T extends Tenant> {
 					onGranted();
 					resolve();
 				};
-				this.#waiting.push({ tenant, neededBytes, isWanted, grant, refuse });
-				stopTimer = clock.after(patienceMs, () => refuse(noRoom(tenant.id, neededBytes, budgetBytes)));
+				this.#waiting.push({ model, neededBytes, isWanted, grant, refuse });
+				stopTimer = clock.after(waitTimeoutMs, () => refuse(noRoom(model.id, neededBytes, budgetBytes)));
 				this.review();
 			});
 		} finally {
 			stopTimer?.();
-			this.#waiting = this.#waiting.filter((waiter) => waiter.tenant !== tenant);
+			this.#waiting = this.#waiting.filter((waiter) => waiter.model !== model);
 		}
 	}
 
 	/** Whether `bytes` more would fit without anybody's end. */
 	hasRoomFor(bytes: number): boolean {
-		const { budgetBytes, tenants } = this.#options;
-		return chooseEvictions([...tenants()], bytes, budgetBytes)?.length === 0;
+		const { budgetBytes, models } = this.#options;
+		return chooseEvictions([...models()], bytes, budgetBytes)?.length === 0;
 	}
 
-	/** To be called when a tenant has become idle, has gone, or takes another amount of memory than before. */
+	/** To be called when a model has become idle, has gone, or takes another amount of memory than before. */
 	review(): void {
-		const { budgetBytes, tenants } = this.#options;
-		for (const { tenant, neededBytes, isWanted, grant, refuse } of [...this.#waiting]) {
+		const { budgetBytes, models } = this.#options;
+		for (const { model, neededBytes, isWanted, grant, refuse } of [...this.#waiting]) {
 			if (!isWanted()) {
 				refuse(new EarshotError('cancelled', 'nobody waits for the model any more'));
 				continue;
 			}
-			const others = [...tenants()].filter((other) => other !== tenant);
+			const others = [...models()].filter((other) => other !== model);
 			const evictions = chooseEvictions(others, neededBytes, budgetBytes);
 			if (evictions?.length === 0) {
 				// Before the next one is looked at: it must not be promised the same memory.
-				this.#waiting = this.#waiting.filter((waiter) => waiter.tenant !== tenant);
+				this.#waiting = this.#waiting.filter((waiter) => waiter.model !== model);
 				grant();
 			} else if (evictions) {
 				this.#evict(evictions);
@@ -108,9 +108,9 @@ export class MemoryBudget<T extends Tenant> {
 	/** What is in memory may grow past what was expected of it. Whoever was used last stays: it alone is what
 	 * the machine is for. */
 	#trim(): void {
-		const { budgetBytes, tenants } = this.#options;
+		const { budgetBytes, models } = this.#options;
 		if (budgetBytes === 0) return;
-		const all = [...tenants()];
+		const all = [...models()];
 		const excess = all.reduce((sum, { bytes }) => sum + bytes, 0) - budgetBytes;
 		if (excess <= 0) return;
 		const last = Math.max(...all.map(({ lastUsedMs }) => lastUsedMs));
@@ -118,34 +118,34 @@ export class MemoryBudget<T extends Tenant> {
 		this.#evict(longestUnused(others, excess));
 	}
 
-	#evict(tenants: readonly T[]): void {
-		for (const tenant of tenants) void this.#options.evict(tenant).then(() => this.review());
+	#evict(models: readonly T[]): void {
+		for (const model of models) void this.#options.evict(model).then(() => this.review());
 	}
 }
 
 /** Those that must go so that `neededBytes` fit: none where they do already, undefined where too many are busy. Pure. */
-export function chooseEvictions<T extends Tenant>(
-	tenants: readonly T[],
+export function chooseEvictions<T extends Evictable>(
+	models: readonly T[],
 	neededBytes: number,
 	budgetBytes: number,
 ): readonly T[] | undefined {
 	if (budgetBytes === 0) return [];
-	const excess = tenants.reduce((sum, { bytes }) => sum + bytes, neededBytes) - budgetBytes;
-	const chosen = longestUnused(tenants, excess);
+	const excess = models.reduce((sum, { bytes }) => sum + bytes, neededBytes) - budgetBytes;
+	const chosen = longestUnused(models, excess);
 	return chosen.reduce((sum, { bytes }) => sum + bytes, 0) >= excess ? chosen : undefined;
 }
 
 /** Of those that nobody uses: as many as make up `bytes`, or all. */
-function longestUnused<T extends Tenant>(tenants: readonly T[], bytes: number): T[] {
+function longestUnused<T extends Evictable>(models: readonly T[], bytes: number): T[] {
 	const chosen: T[] = [];
-	const idle = tenants.filter((tenant) => !tenant.isBusy && tenant.bytes > 0);
-	const order = (tenant: T): number => (tenant.isEnding ? 0 : tenant.isToStay ? 2 : 1);
+	const idle = models.filter((model) => !model.isBusy && model.bytes > 0);
+	const order = (model: T): number => (model.isEnding ? 0 : model.isToStay ? 2 : 1);
 	idle.sort((a, b) => order(a) - order(b) || a.lastUsedMs - b.lastUsedMs);
 	let missing = bytes;
-	for (const tenant of idle) {
+	for (const model of idle) {
 		if (missing <= 0) break;
-		chosen.push(tenant);
-		missing -= tenant.bytes;
+		chosen.push(model);
+		missing -= model.bytes;
 	}
 	return chosen;
 }

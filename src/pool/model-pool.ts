@@ -1,6 +1,6 @@
 /** What the server and the command need of the pool; tests hand them a fake. */
 
-import type { LoadState, ModelFacts } from '../speech/model-info.js';
+import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
 
 export interface ListedModel {
@@ -38,14 +38,14 @@ export interface ModelPool {
 	/** Used where a request names no model. */
 	readonly defaultModel: string;
 	/** Resolves an id or alias and loads the model if need be; one load however many ask.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_on_hold`, `out_of_memory` where there is
+	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` where there is
 	 * no room for it now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
 	/** Loads the model before a request asks; it stays as if one had. Also where it is on hold. Throws as `lease`. */
-	load(model: string, signal: AbortSignal): Promise<ModelFacts>;
+	load(model: string, signal: AbortSignal): Promise<ModelInfo>;
 	/** Ends the model's process when the last request in it is through, and resolves when it is gone; at once where
 	 * it is not loaded. Throws `model_not_found`. */
 	unload(model: string): Promise<void>;
-	/** Cancels what runs and ends every host. */
+	/** Cancels what runs and ends every runner. */
 	close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The hosts of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
+/** The runners of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { whileWanted } from '../abort.js';
@@ -8,39 +8,39 @@ import type { PoolMetrics, UnloadReason } from '../metrics.js';
 import { expectedBytes } from '../models/memory.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ServedModels } from '../models/registry/watch.js';
-import { Host } from '../runner/runner.js';
-import type { HostSettings } from '../runner/settings.js';
-import type { ModelFacts } from '../speech/model-info.js';
-import { Resident } from './loaded-model.js';
+import { Runner } from '../runner/runner.js';
+import type { RunnerSettings } from '../runner/settings.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import { LoadedModel } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
 
 export interface PoolOptions {
 	readonly models: ServedModels;
-	readonly settings: HostSettings;
-	/** Compiled host-main.js. */
+	readonly settings: RunnerSettings;
+	/** Compiled runner/child/main.js. */
 	readonly script: string;
-	/** Environment of the hosts. */
+	/** Environment of the runners. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly onLog?: (line: string) => void;
 	readonly clock: Clock;
 	readonly metrics: PoolMetrics;
 	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
 	readonly keepAliveMs: number;
-	/** What all hosts together may take; 0 = no bound. */
+	/** What all runners together may take; 0 = no bound. */
 	readonly budgetBytes: number;
-	/** What one host may take before it is replaced; 0 = as `HostOptions.maxRssBytes` says. */
-	readonly maxHostBytes: number;
+	/** What one runner may take before it is replaced; 0 = as `RunnerOptions.maxRssBytes` says. */
+	readonly maxRunnerBytes: number;
 	/** Unix seconds at which the model's files arrived. */
 	readonly createdAt: (entry: ModelEntry) => number;
 }
 
-export class HostPool implements ModelPool {
+export class RunnerPool implements ModelPool {
 	readonly #options: PoolOptions;
-	readonly #residents = new Map<string, Resident>();
+	readonly #loadedModels = new Map<string, LoadedModel>();
 	/** Their model has changed or gone; they go when what runs is through. */
-	readonly #outdated = new Set<Resident>();
-	readonly #budget: MemoryBudget<Resident>;
+	readonly #outdated = new Set<LoadedModel>();
+	readonly #budget: MemoryBudget<LoadedModel>;
 	#closing: Promise<void> | undefined;
 
 	constructor(options: PoolOptions) {
@@ -49,8 +49,8 @@ export class HostPool implements ModelPool {
 		this.#budget = new MemoryBudget({
 			budgetBytes,
 			clock,
-			tenants: () => [...this.#residents.values(), ...this.#outdated],
-			evict: (resident) => this.#unload(resident, 'memory'),
+			models: () => [...this.#loadedModels.values(), ...this.#outdated],
+			evict: (loaded) => this.#unload(loaded, 'memory'),
 		});
 		models.onChange(() => this.#dropChanged());
 	}
@@ -61,185 +61,185 @@ export class HostPool implements ModelPool {
 
 	get models(): readonly ListedModel[] {
 		return this.#options.models.listed.map((entry) => {
-			const resident = this.#residents.get(entry.id);
+			const loaded = this.#loadedModels.get(entry.id);
 			return {
 				id: entry.id,
 				aliases: entry.aliases,
 				type: entry.type,
 				created: this.#options.createdAt(entry),
 				ownedBy: entry.ownedBy,
-				state: resident?.host.state ?? 'unloaded',
+				state: loaded?.runner.state ?? 'unloaded',
 				demo: entry.demo,
-				pid: resident?.host.pid ?? null,
-				memoryBytes: resident?.host.memoryBytes ?? 0,
-				requests: resident?.requests ?? 0,
-				idleMs: resident?.idleMs ?? null,
-				unloadsInMs: resident?.unloadsInMs ?? null,
+				pid: loaded?.runner.pid ?? null,
+				memoryBytes: loaded?.runner.memoryBytes ?? 0,
+				requests: loaded?.requests ?? 0,
+				idleMs: loaded?.idleMs ?? null,
+				unloadsInMs: loaded?.unloadsInMs ?? null,
 			};
 		});
 	}
 
 	async lease(model: string, signal: AbortSignal): Promise<Lease> {
-		const resident = await this.#find(model, signal);
-		const release = resident.lease('work');
+		const loaded = await this.#find(model, signal);
+		const release = loaded.lease('work');
 		try {
-			const facts = await whileWanted(this.#load(resident), signal, 'request');
-			const { host } = resident;
-			return { facts, release, transcribe: (...call) => host.transcribe(...call) };
+			const info = await whileWanted(this.#load(loaded), signal, 'request');
+			const { runner } = loaded;
+			return { info, release, transcribe: (...call) => runner.transcribe(...call) };
 		} catch (thrown) {
 			release();
 			throw thrown;
 		}
 	}
 
-	async load(model: string, signal: AbortSignal): Promise<ModelFacts> {
-		const resident = await this.#find(model, signal);
-		const release = resident.lease('load');
+	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
+		const loaded = await this.#find(model, signal);
+		const release = loaded.lease('load');
 		try {
-			resident.host.lift();
-			return await whileWanted(this.#load(resident), signal, 'request');
+			loaded.runner.reset();
+			return await whileWanted(this.#load(loaded), signal, 'request');
 		} finally {
 			release();
 		}
 	}
 
 	async unload(model: string): Promise<void> {
-		const resident = this.#residents.get(this.#options.models.find(model).id);
-		resident?.host.lift();
-		await resident?.leave('asked');
+		const loaded = this.#loadedModels.get(this.#options.models.find(model).id);
+		loaded?.runner.reset();
+		await loaded?.leave('asked');
 	}
 
 	close(): Promise<void> {
 		this.#closing ??= Promise.all(
-			[...this.#residents.values(), ...this.#outdated].map((resident) => {
-				resident.stopTimer();
-				return resident.host.close();
+			[...this.#loadedModels.values(), ...this.#outdated].map((loaded) => {
+				loaded.stopTimer();
+				return loaded.runner.close();
 			}),
 		).then(() => {});
 		return this.#closing;
 	}
 
-	async #find(model: string, signal: AbortSignal): Promise<Resident> {
+	async #find(model: string, signal: AbortSignal): Promise<LoadedModel> {
 		const { models } = this.#options;
 		const { id } = models.find(model);
 		// What is in memory needs no files.
-		if (this.#residents.get(id)?.host.state !== 'loaded') await models.ready(models.find(model), signal);
+		if (this.#loadedModels.get(id)?.runner.state !== 'loaded') await models.ready(models.find(model), signal);
 		if (this.#closing) throw closed();
 		// It may have changed while its files came.
-		return this.#residentOf(models.find(model));
+		return this.#loadedModelOf(models.find(model));
 	}
 
 	/** Has a lease of its own: whoever asked may have gone before the model is there. */
-	async #load(resident: Resident): Promise<ModelFacts> {
-		const { host } = resident;
-		if (host.state === 'loaded') return await host.start();
-		const release = resident.lease('loading');
+	async #load(loaded: LoadedModel): Promise<ModelInfo> {
+		const { runner } = loaded;
+		if (runner.state === 'loaded') return await runner.start();
+		const release = loaded.lease('loading');
 		try {
-			resident.loading ??= this.#loadNow(resident).finally(() => {
-				resident.loading = undefined;
+			loaded.loading ??= this.#loadNow(loaded).finally(() => {
+				loaded.loading = undefined;
 			});
-			return await resident.loading;
+			return await loaded.loading;
 		} catch (thrown) {
 			const { code } = asEarshotError(thrown);
-			if (code === 'out_of_memory') this.#options.metrics.refused(resident.id, 'memory');
-			if (code === 'model_on_hold') this.#options.metrics.refused(resident.id, 'hold');
+			if (code === 'out_of_memory') this.#options.metrics.refused(loaded.id, 'memory');
+			if (code === 'model_backoff') this.#options.metrics.refused(loaded.id, 'hold');
 			throw thrown;
 		} finally {
 			release();
 		}
 	}
 
-	async #loadNow(resident: Resident): Promise<ModelFacts> {
+	async #loadNow(loaded: LoadedModel): Promise<ModelInfo> {
 		const { clock, metrics } = this.#options;
-		const { id, host } = resident;
-		// A host that is starting again has its memory already.
-		if (host.state === 'loading') return await host.start();
-		const neededBytes = this.#neededBytes(resident);
+		const { id, runner } = loaded;
+		// A runner that is starting again has its memory already.
+		if (runner.state === 'loading') return await runner.start();
+		const neededBytes = this.#neededBytes(loaded);
 		try {
-			await this.#budget.admit(resident, neededBytes, {
-				isWanted: () => resident.isWanted,
+			await this.#budget.admit(loaded, neededBytes, {
+				isWanted: () => loaded.isWanted,
 				onGranted: () => {
-					resident.grantedBytes = neededBytes;
+					loaded.grantedBytes = neededBytes;
 				},
 			});
 			if (this.#closing) throw closed();
 			const startedMs = clock.now();
-			const facts = await host.start();
+			const info = await runner.start();
 			metrics.loaded(id, (clock.now() - startedMs) / 1000);
-			return facts;
+			return info;
 		} catch (thrown) {
 			if (asEarshotError(thrown).code === 'model_load_failed') metrics.loadFailed(id);
 			throw thrown;
 		} finally {
-			resident.grantedBytes = 0;
+			loaded.grantedBytes = 0;
 			this.#budget.review();
 		}
 	}
 
 	/** As it was the last time; what has fitted once is not refused for having been bigger than it looked. */
-	#neededBytes({ host, entry }: Resident): number {
+	#neededBytes({ runner, entry }: LoadedModel): number {
 		const { budgetBytes } = this.#options;
-		if (host.loadedBytes === 0) return expectedBytes(entry);
-		return budgetBytes === 0 ? host.loadedBytes : Math.min(host.loadedBytes, budgetBytes);
+		if (runner.loadedBytes === 0) return expectedBytes(entry);
+		return budgetBytes === 0 ? runner.loadedBytes : Math.min(runner.loadedBytes, budgetBytes);
 	}
 
-	async #unload(resident: Resident, reason: UnloadReason): Promise<void> {
-		const { id, host } = resident;
-		const wasLoaded = host.state === 'loaded';
-		resident.stopTimer();
-		resident.isEnding = true;
-		await (this.#outdated.has(resident) ? host.close() : host.unload());
-		resident.isEnding = false;
+	async #unload(loaded: LoadedModel, reason: UnloadReason): Promise<void> {
+		const { id, runner } = loaded;
+		const wasLoaded = runner.state === 'loaded';
+		loaded.stopTimer();
+		loaded.isEnding = true;
+		await (this.#outdated.has(loaded) ? runner.close() : runner.unload());
+		loaded.isEnding = false;
 		// Now: a process tells how it is doing until its end.
 		if (wasLoaded) this.#options.metrics.unloaded(id, reason);
-		this.#outdated.delete(resident);
+		this.#outdated.delete(loaded);
 		this.#budget.review();
 	}
 
-	#residentOf(entry: ModelEntry): Resident {
-		const found = this.#residents.get(entry.id);
+	#loadedModelOf(entry: ModelEntry): LoadedModel {
+		const found = this.#loadedModels.get(entry.id);
 		if (found) return found;
-		const { settings, script, env, onLog, clock, metrics, keepAliveMs, maxHostBytes } = this.#options;
+		const { settings, script, env, onLog, clock, metrics, keepAliveMs, maxRunnerBytes } = this.#options;
 		const { id } = entry;
-		const host = new Host({
+		const runner = new Runner({
 			entry,
 			settings,
 			script,
 			env,
 			clock,
-			maxRssBytes: maxHostBytes,
-			hasRoomForTwo: () => this.#budget.hasRoomFor(host.loadedBytes),
+			maxRssBytes: maxRunnerBytes,
+			hasRoomForTwo: () => this.#budget.hasRoomFor(runner.loadedBytes),
 			onMemory: () => {
-				metrics.memory(id, host.memoryBytes);
+				metrics.memory(id, runner.memoryBytes);
 				this.#budget.review();
 			},
 			onRestart: (reason) => metrics.restarted(id, reason),
 			onReport: (report) => metrics.scheduled(id, report),
 			...(onLog ? { onLog } : {}),
 		});
-		const resident: Resident = new Resident({
+		const loaded: LoadedModel = new LoadedModel({
 			entry,
-			host,
+			runner,
 			clock,
 			keepAliveMs,
-			onExpired: (reason) => this.#unload(resident, reason),
+			onExpired: (reason) => this.#unload(loaded, reason),
 			onReleased: () => this.#budget.review(),
 		});
-		this.#residents.set(id, resident);
-		return resident;
+		this.#loadedModels.set(id, loaded);
+		return loaded;
 	}
 
 	/** A model that is another one now, or gone, is loaded anew by the next request; what runs may finish. */
 	#dropChanged(): void {
-		for (const [id, resident] of this.#residents) {
+		for (const [id, loaded] of this.#loadedModels) {
 			const now = this.#options.models.entries.find((each) => each.id === id);
-			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(resident.entry))) {
-				resident.entry = now;
+			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(loaded.entry))) {
+				loaded.entry = now;
 				continue;
 			}
-			this.#residents.delete(id);
-			this.#outdated.add(resident);
-			void resident.leave('changed');
+			this.#loadedModels.delete(id);
+			this.#outdated.add(loaded);
+			void loaded.leave('changed');
 		}
 	}
 }

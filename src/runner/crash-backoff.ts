@@ -7,20 +7,20 @@
 
 const maxDeaths = 5;
 const windowMs = 5 * 60_000;
-const firstHoldMs = 10_000;
-const longestHoldMs = 10 * 60_000;
+const firstBackoffMs = 10_000;
+const longestBackoffMs = 10 * 60_000;
 
-export class CrashHold {
+export class CrashBackoff {
 	#deaths: number[] = [];
-	#holds = 0;
+	#backoffs = 0;
 	#untilMs = -Infinity;
 
 	/** Times are of one clock, in ms. */
 	died(nowMs: number): void {
 		this.#deaths = [...this.#deaths.filter((atMs) => atMs > nowMs - windowMs), nowMs];
-		if (this.#holds === 0 && this.#deaths.length < maxDeaths) return;
-		this.#untilMs = nowMs + Math.min(firstHoldMs * 2 ** this.#holds, longestHoldMs);
-		this.#holds++;
+		if (this.#backoffs === 0 && this.#deaths.length < maxDeaths) return;
+		this.#untilMs = nowMs + Math.min(firstBackoffMs * 2 ** this.#backoffs, longestBackoffMs);
+		this.#backoffs++;
 	}
 
 	/** 0 = it is not on hold. */
@@ -29,9 +29,9 @@ export class CrashHold {
 	}
 
 	/** As if nothing had happened: it has worked, or somebody looked after it. */
-	lift(): void {
+	reset(): void {
 		this.#deaths = [];
-		this.#holds = 0;
+		this.#backoffs = 0;
 		this.#untilMs = -Infinity;
 	}
 }

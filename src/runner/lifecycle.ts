@@ -5,11 +5,11 @@
 
 import { EarshotError } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
-import type { LoadState, ModelFacts } from '../speech/model-info.js';
-import { CrashHold } from './crash-backoff.js';
-import { type Answer, HostProcess, type HostProcessOptions } from './process.js';
+import type { LoadState, ModelInfo } from '../speech/model-info.js';
+import { CrashBackoff } from './crash-backoff.js';
+import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process.js';
 
-export interface LifecycleOptions extends HostProcessOptions {
+export interface LifecycleOptions extends RunnerProcessOptions {
 	/** A process that takes more is replaced between clips; 0 = more than twice what it took once loaded, and 1 GiB. */
 	readonly maxRssBytes: number;
 	/** Whether another process may be started before the one it replaces has ended; always where absent. */
@@ -22,11 +22,11 @@ export interface LifecycleOptions extends HostProcessOptions {
 
 /** What the requests are told of their processes. */
 export interface LifecycleListener {
-	readonly onAnswer: (process: HostProcess, answer: Answer) => void;
+	readonly onAnswer: (process: RunnerProcess, answer: Answer) => void;
 	/** `how`: exit code or signal, in words. Returns how many recordings were in flight, and whether one of them is known
 	 * to be the cause. */
 	readonly onDeath: (
-		process: HostProcess,
+		process: RunnerProcess,
 		how: string,
 	) => { readonly inFlight: number; readonly explained: boolean };
 	/** There is a process to give work to. */
@@ -38,16 +38,16 @@ export interface LifecycleListener {
 	/** Whether a process may not be replaced now. */
 	readonly isUnsettled: () => boolean;
 	/** Takes back what can be moved to another process. */
-	readonly onOutgrown: (process: HostProcess) => void;
+	readonly onOversized: (process: RunnerProcess) => void;
 	/** Whether nothing is in it any more. */
-	readonly isVacant: (process: HostProcess) => boolean;
+	readonly isDrained: (process: RunnerProcess) => boolean;
 }
 
 /** A process that dies while it loads may have been killed by somebody: the model gets a second one. */
 const maxLoadTries = 2;
 
 /** Gigabytes from a slow disk take a minute. What has not been loaded by then stands still, and all who wait for it. */
-const loadPatienceMs = 10 * 60_000;
+const loadTimeoutMs = 10 * 60_000;
 
 /** What a process may grow by without being told a bound: recordings in flight, and whatever engines load late. */
 const usualGrowthBytes = 2 ** 30;
@@ -62,46 +62,46 @@ const longestReplacePauseMs = 60 * 60_000;
 export class Lifecycle {
 	readonly #options: LifecycleOptions;
 	readonly #listener: LifecycleListener;
-	readonly #hold = new CrashHold();
+	readonly #backoff = new CrashBackoff();
 	/** Those that have not ended: the present one, and before and after it others for a while. */
-	readonly #processes = new Set<HostProcess>();
+	readonly #processes = new Set<RunnerProcess>();
 	/** The one that gets the work. */
-	#process: HostProcess | undefined;
-	#facts: ModelFacts | undefined;
-	#starting: Promise<ModelFacts> | undefined;
+	#process: RunnerProcess | undefined;
+	#info: ModelInfo | undefined;
+	#starting: Promise<ModelInfo> | undefined;
 	#unloading: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
 	/** Has grown too big, and goes when every recording in it is through its clip. */
-	#outgrown: HostProcess | undefined;
-	#vacating: Promise<void> | undefined;
-	#onVacated: (() => void) | undefined;
+	#oversized: RunnerProcess | undefined;
+	#draining: Promise<void> | undefined;
+	#onDrained: (() => void) | undefined;
 	#isReplacing = false;
 	#replacePauseMs = firstReplacePauseMs;
 	#replacedAtMs = -Infinity;
 	/** Of a process when it was loaded; 0 = none has been. */
 	#loadedBytes = 0;
 	/** `memoryBytes` as `onMemory` knows it. */
-	#toldBytes = 0;
-	#lastDeath = '';
+	#reportedBytes = 0;
+	#lastExit = '';
 
 	constructor(options: LifecycleOptions, listener: LifecycleListener) {
 		this.#options = options;
 		this.#listener = listener;
 	}
 
-	get facts(): ModelFacts {
-		if (!this.#facts) throw new EarshotError('internal', 'the host has not loaded its model yet');
-		return this.#facts;
+	get info(): ModelInfo {
+		if (!this.#info) throw new EarshotError('internal', 'the runner has not loaded its model yet');
+		return this.#info;
 	}
 
 	get state(): LoadState {
 		if (this.#starting) return 'loading';
-		if (this.#process?.facts && !this.#unloading) return 'loaded';
-		return this.#hold.remainingMs(this.#options.clock.now()) > 0 ? 'on_hold' : 'unloaded';
+		if (this.#process?.info && !this.#unloading) return 'loaded';
+		return this.#backoff.remainingMs(this.#options.clock.now()) > 0 ? 'backoff' : 'unloaded';
 	}
 
 	/** The process that gets the work now; undefined while there is none or it is still loading. */
-	get ready(): HostProcess | undefined {
+	get ready(): RunnerProcess | undefined {
 		return this.#starting ? undefined : this.#process;
 	}
 
@@ -121,11 +121,11 @@ export class Lifecycle {
 	}
 
 	/** Loads the model if it is not loaded; one load however many ask.
-	 * Throws `model_load_failed`, `engine_missing`, `model_on_hold`, `closed`. */
-	start(): Promise<ModelFacts> {
+	 * Throws `model_load_failed`, `engine_missing`, `model_backoff`, `closed`. */
+	start(): Promise<ModelInfo> {
 		if (this.#closing) return Promise.reject(unloaded());
-		const facts = this.#unloading || this.#starting ? undefined : this.#process?.facts;
-		if (facts) return Promise.resolve(facts);
+		const info = this.#unloading || this.#starting ? undefined : this.#process?.info;
+		if (info) return Promise.resolve(info);
 		this.#starting ??= this.#load().finally(() => {
 			this.#starting = undefined;
 		});
@@ -133,8 +133,8 @@ export class Lifecycle {
 	}
 
 	/** Forgets the deaths: a model that has worked, or that somebody asks for, may be started at once. */
-	lift(): void {
-		this.#hold.lift();
+	reset(): void {
+		this.#backoff.reset();
 	}
 
 	/** Ends the processes and gives their memory back; `start` starts another. Only while nothing runs. */
@@ -155,25 +155,25 @@ export class Lifecycle {
 		return this.#closing !== undefined;
 	}
 
-	isOutgrown(process: HostProcess | undefined): boolean {
-		return process !== undefined && process === this.#outgrown;
+	isOversized(process: RunnerProcess | undefined): boolean {
+		return process !== undefined && process === this.#oversized;
 	}
 
 	/** To be called when a recording has left a process. */
-	lookVacated(): void {
-		if (this.#outgrown && this.#listener.isVacant(this.#outgrown)) this.#onVacated?.();
+	checkDrained(): void {
+		if (this.#oversized && this.#listener.isDrained(this.#oversized)) this.#onDrained?.();
 	}
 
 	async #end(): Promise<void> {
 		await Promise.all([...this.#processes].map((process) => process.end()));
 	}
 
-	async #load(): Promise<ModelFacts> {
+	async #load(): Promise<ModelInfo> {
 		// Their memory has to be back before it is asked for again.
-		await Promise.all([this.#unloading, this.#vacating]);
+		await Promise.all([this.#unloading, this.#draining]);
 		for (let tries = 1; ; tries++) {
 			if (this.#closing) throw unloaded();
-			this.#refuseOnHold();
+			this.#refuseDuringBackoff();
 			const process = this.#spawn();
 			this.#process = process;
 			try {
@@ -185,8 +185,8 @@ export class Lifecycle {
 		}
 	}
 
-	#spawn(): HostProcess {
-		const process: HostProcess = new HostProcess(this.#options, {
+	#spawn(): RunnerProcess {
+		const process: RunnerProcess = new RunnerProcess(this.#options, {
 			onAnswer: (answer) => {
 				this.#listener.onAnswer(process, answer);
 				if ('rssBytes' in answer) this.#measured(process);
@@ -197,45 +197,45 @@ export class Lifecycle {
 		return process;
 	}
 
-	async #loaded(process: HostProcess): Promise<ModelFacts> {
-		const stopTimer = this.#options.clock.after(loadPatienceMs, () =>
-			process.giveUp(`it was not in memory after ${loadPatienceMs / 60_000} minutes`),
+	async #loaded(process: RunnerProcess): Promise<ModelInfo> {
+		const stopTimer = this.#options.clock.after(loadTimeoutMs, () =>
+			process.terminate(`it was not in memory after ${loadTimeoutMs / 60_000} minutes`),
 		);
 		try {
-			this.#facts = await process.ready;
+			this.#info = await process.ready;
 		} finally {
 			stopTimer();
 		}
 		this.#loadedBytes = process.loadedBytes;
-		this.#tellMemory();
-		return this.#facts;
+		this.#reportMemory();
+		return this.#info;
 	}
 
-	#refuseOnHold(): void {
-		const ms = this.#hold.remainingMs(this.#options.clock.now());
+	#refuseDuringBackoff(): void {
+		const ms = this.#backoff.remainingMs(this.#options.clock.now());
 		if (ms <= 0) return;
 		const retryAfterSeconds = Math.ceil(ms / 1000);
 		throw new EarshotError(
-			'model_on_hold',
-			`The model \`${this.#options.entry.id}\` is on hold for ${retryAfterSeconds} s, since its process keeps dying: ${this.#lastDeath}`,
+			'model_backoff',
+			`The model \`${this.#options.entry.id}\` is on hold for ${retryAfterSeconds} s, since its process keeps dying: ${this.#lastExit}`,
 			{ retryAfterSeconds },
 		);
 	}
 
-	#ended(process: HostProcess, how: string): void {
+	#ended(process: RunnerProcess, how: string): void {
 		this.#processes.delete(process);
 		if (this.#process === process) this.#process = undefined;
-		this.#tellMemory();
+		this.#reportMemory();
 		const { inFlight, explained } = this.#listener.onDeath(process, how);
 		if (this.#closing) return;
 		if (!process.refused && !process.isEnding) {
 			const { entry, onLog } = this.#options;
-			onLog?.(`the host of ${entry.id} died (${how}) with ${inFlight} recordings in flight`);
-			this.#lastDeath = `${how}${process.lastWords}`;
+			onLog?.(`the runner of ${entry.id} died (${how}) with ${inFlight} recordings in flight`);
+			this.#lastExit = `${how}${process.stderrTail}`;
 			// A clip that was given up explains the death: it tells of the recording and not of the model.
-			if (!explained) this.#hold.died(this.#options.clock.now());
+			if (!explained) this.#backoff.died(this.#options.clock.now());
 		}
-		this.lookVacated();
+		this.checkDrained();
 		if (this.#process) this.#listener.onReady();
 		else if (this.#listener.isNeeded()) this.#restart('died');
 	}
@@ -253,8 +253,8 @@ export class Lifecycle {
 		);
 	}
 
-	#measured(process: HostProcess): void {
-		this.#tellMemory();
+	#measured(process: RunnerProcess): void {
+		this.#reportMemory();
 		const { maxRssBytes } = this.#options;
 		const bound = maxRssBytes || 2 * process.loadedBytes + usualGrowthBytes;
 		if (process !== this.#process || process.rssBytes <= bound) return;
@@ -272,18 +272,18 @@ export class Lifecycle {
 		});
 	}
 
-	#tellMemory(): void {
+	#reportMemory(): void {
 		const bytes = this.memoryBytes;
-		if (bytes === this.#toldBytes) return;
-		this.#toldBytes = bytes;
+		if (bytes === this.#reportedBytes) return;
+		this.#reportedBytes = bytes;
 		this.#options.onMemory?.();
 	}
 
 	/** Never rejects: where there is no other process to be had, the one that has grown goes on. */
-	async #replace(outgrown: HostProcess): Promise<void> {
+	async #replace(oversized: RunnerProcess): Promise<void> {
 		const { entry, onLog, hasRoomForTwo } = this.#options;
-		onLog?.(`the host of ${entry.id} has grown to ${outgrown.rssBytes} bytes, and is replaced`);
-		let next: HostProcess | undefined;
+		onLog?.(`the runner of ${entry.id} has grown to ${oversized.rssBytes} bytes, and is replaced`);
+		let next: RunnerProcess | undefined;
 		if (hasRoomForTwo?.() ?? true) {
 			next = this.#spawn();
 			const failed = await this.#loaded(next).then(
@@ -292,24 +292,24 @@ export class Lifecycle {
 			);
 			if (failed) return;
 			// It has died, or was unloaded, meanwhile.
-			if (this.#process !== outgrown || this.#unloading || this.#closing) return await next.end();
+			if (this.#process !== oversized || this.#unloading || this.#closing) return await next.end();
 		}
 		this.#process = next;
-		this.#outgrown = outgrown;
-		this.#vacating = this.#vacate(outgrown);
+		this.#oversized = oversized;
+		this.#draining = this.#drain(oversized);
 		if (next || this.#listener.isNeeded()) this.#restart('grew');
-		await this.#vacating;
+		await this.#draining;
 	}
 
 	/** What is in the middle of a clip finishes it there. */
-	async #vacate(outgrown: HostProcess): Promise<void> {
-		const vacated = new Promise<void>((resolve) => (this.#onVacated = resolve));
-		this.#listener.onOutgrown(outgrown);
-		this.lookVacated();
-		await vacated;
-		await outgrown.end();
-		this.#outgrown = undefined;
-		this.#vacating = undefined;
+	async #drain(oversized: RunnerProcess): Promise<void> {
+		const drained = new Promise<void>((resolve) => (this.#onDrained = resolve));
+		this.#listener.onOversized(oversized);
+		this.checkDrained();
+		await drained;
+		await oversized.end();
+		this.#oversized = undefined;
+		this.#draining = undefined;
 	}
 }
 

@@ -1,18 +1,18 @@
-/** One process of a host: started, told which model to load, spoken to and ended. Decides nothing. */
+/** One process of a runner: started, told which model to load, spoken to and ended. Decides nothing. */
 
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Clock } from '../clock.js';
 import { EarshotError, fromWire } from '../errors.js';
-import type { HostReport } from '../metrics.js';
+import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
-import type { ModelFacts } from '../speech/model-info.js';
-import type { FromHost, ToHost } from './protocol.js';
-import type { HostSettings } from './settings.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import type { FromRunner, ToRunner } from './protocol.js';
+import type { RunnerSettings } from './settings.js';
 
-export interface HostProcessOptions {
+export interface RunnerProcessOptions {
 	readonly entry: ModelEntry;
-	readonly settings: HostSettings;
-	/** Compiled host-main.js. */
+	readonly settings: RunnerSettings;
+	/** Compiled runner/child/main.js. */
 	readonly script: string;
 	/** The child's whole environment. */
 	readonly env: NodeJS.ProcessEnv;
@@ -20,11 +20,11 @@ export interface HostProcessOptions {
 	/** A line for the log; the engines' own diagnostics come this way too. */
 	readonly onLog?: (line: string) => void;
 	/** How its scheduler is doing. */
-	readonly onReport?: (report: HostReport) => void;
+	readonly onReport?: (report: RunnerReport) => void;
 }
 
 /** What a process says once its model is loaded. */
-export type Answer = Exclude<FromHost, { type: 'ready' | 'load-failed' | 'report' }>;
+export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
@@ -38,13 +38,13 @@ const endGraceMs = 5_000;
 /** Of the process's stderr, kept for error messages. */
 const keptStderr = 4_096;
 
-export class HostProcess {
+export class RunnerProcess {
 	/** Rejects with `model_load_failed`, `engine_missing` or whatever else the process said, once it has ended. */
-	readonly ready: Promise<ModelFacts>;
+	readonly ready: Promise<ModelInfo>;
 	readonly #child: ChildProcess;
 	readonly #id: string;
 	readonly #clock: Clock;
-	#facts: ModelFacts | undefined;
+	#info: ModelInfo | undefined;
 	#refusal: EarshotError | undefined;
 	#stderr = '';
 	#loadedBytes = 0;
@@ -53,14 +53,14 @@ export class HostProcess {
 	#ending: Promise<void> | undefined;
 
 	constructor(
-		{ entry, settings, script, env, clock, onLog, onReport }: HostProcessOptions,
+		{ entry, settings, script, env, clock, onLog, onReport }: RunnerProcessOptions,
 		listener: Listener,
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: the server's own flags (inspectors, loaders) are not the host's; run-host.ts says when garbage is
+		// execArgv: the server's own flags (inspectors, loaders) are not the runner's; child/run.ts says when garbage is
 		// collected. windowsHide, which fork() hands on:
-		// a server without a console would open a window for each host.
+		// a server without a console would open a window for each runner.
 		const options = {
 			env,
 			execArgv: ['--expose-gc'],
@@ -75,12 +75,12 @@ export class HostProcess {
 			for (const line of text.split('\n')) if (line.trim() !== '') onLog?.(line);
 		});
 		this.ready = new Promise((resolve, reject) => {
-			const take = (message: FromHost): void => {
+			const take = (message: FromRunner): void => {
 				if (message.type === 'ready') {
-					this.#facts = message.facts;
+					this.#info = message.info;
 					this.#loadedBytes = message.rssBytes;
 					this.#rssBytes = message.rssBytes;
-					resolve(message.facts);
+					resolve(message.info);
 				} else if (message.type === 'load-failed') {
 					this.#refusal = fromWire(message.error);
 					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
@@ -92,7 +92,7 @@ export class HostProcess {
 					listener.onAnswer(message);
 				}
 			};
-			child.on('message', (messages: readonly FromHost[]) => {
+			child.on('message', (messages: readonly FromRunner[]) => {
 				for (const message of messages) take(message);
 			});
 			const ended = (how: string, error: EarshotError): void => {
@@ -104,7 +104,7 @@ export class HostProcess {
 			child.on('error', (cause) => {
 				// A message that could not be sent is no end; a process that was never there is.
 				if (child.pid !== undefined) return;
-				const message = `the host of \`${this.#id}\` could not be started: ${cause.message}`;
+				const message = `the runner of \`${this.#id}\` could not be started: ${cause.message}`;
 				ended('never started', new EarshotError('model_load_failed', message, { cause }));
 			});
 			// `close` rather than `exit`: stderr has been read to its end.
@@ -119,8 +119,8 @@ export class HostProcess {
 	}
 
 	/** What it said its model is, while it can be spoken to. */
-	get facts(): ModelFacts | undefined {
-		return this.#child.connected ? this.#facts : undefined;
+	get info(): ModelInfo | undefined {
+		return this.#child.connected ? this.#info : undefined;
 	}
 
 	get pid(): number | undefined {
@@ -148,18 +148,18 @@ export class HostProcess {
 	}
 
 	/** What the libraries said on stderr last, for the end of a message; '' = nothing. */
-	get lastWords(): string {
+	get stderrTail(): string {
 		const line = this.#stderr.trim().split('\n').at(-1) ?? '';
 		return line === '' ? '' : `; it last said: ${line.slice(0, 300)}`;
 	}
 
-	send(message: ToHost): void {
+	send(message: ToRunner): void {
 		// The callback takes the error of a process that ended meanwhile; `onEnd` tells of it.
 		if (this.#child.connected) this.#child.send(message, () => {});
 	}
 
 	/** Ends a process that does not come to an end with its loading. */
-	giveUp(why: string): void {
+	terminate(why: string): void {
 		this.#refusal ??= new EarshotError('model_load_failed', why);
 		this.#child.kill('SIGKILL');
 	}
@@ -183,7 +183,9 @@ export class HostProcess {
 	#loadFailure(how: string): EarshotError {
 		const refusal = this.#refusal;
 		if (refusal && refusal.code !== 'model_load_failed') return refusal;
-		const why = refusal ? `could not be loaded: ${refusal.message}` : `ended its host while loading (${how})`;
-		return new EarshotError('model_load_failed', `The model \`${this.#id}\` ${why}${this.lastWords}`);
+		const why = refusal
+			? `could not be loaded: ${refusal.message}`
+			: `ended its runner while loading (${how})`;
+		return new EarshotError('model_load_failed', `The model \`${this.#id}\` ${why}${this.stderrTail}`);
 	}
 }

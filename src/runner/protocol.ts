@@ -1,17 +1,17 @@
-/** What server and host say to each other over the child's IPC channel (structured clone). */
+/** What server and runner say to each other over the child's IPC channel (structured clone). */
 
 import type { WireError } from '../errors.js';
-import type { HostReport } from '../metrics.js';
+import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { PipelineEvent } from '../speech/events.js';
-import type { ModelFacts } from '../speech/model-info.js';
+import type { ModelInfo } from '../speech/model-info.js';
 import type { TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
-import type { HostSettings } from './settings.js';
+import type { RunnerSettings } from './settings.js';
 
-export type ToHost =
+export type ToRunner =
 	/** First and once. Answered by `ready` or `load-failed`. */
-	| { readonly type: 'load'; readonly entry: ModelEntry; readonly settings: HostSettings }
+	| { readonly type: 'load'; readonly entry: ModelEntry; readonly settings: RunnerSettings }
 	/** Answered by `running` and `event`s, then `finished` or `failed`. */
 	| {
 			readonly type: 'transcribe';
@@ -26,8 +26,8 @@ export type ToHost =
 	| { readonly type: 'close' };
 
 /** The channel carries them in lists, in order. */
-export type FromHost =
-	| { readonly type: 'ready'; readonly facts: ModelFacts; readonly rssBytes: number }
+export type FromRunner =
+	| { readonly type: 'ready'; readonly info: ModelInfo; readonly rssBytes: number }
 	| { readonly type: 'load-failed'; readonly error: WireError }
 	/** Sent before the work starts, so that after a crash the server knows what was in flight: a clip's position, or
 	 * -1 for the first block being cut, -2 for the second … */
@@ -42,6 +42,6 @@ export type FromHost =
 			readonly rssBytes: number;
 	  }
 	/** For the metrics, a few times a second while anything happens. */
-	| { readonly type: 'report'; readonly report: HostReport }
+	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

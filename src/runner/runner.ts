@@ -1,27 +1,27 @@
 /**
- * The server's side of one model's host: hands recordings to its process, and hands them to another one when it dies
+ * The server's side of one model's runner: hands recordings to its process, and hands them to another one when it dies
  * or has grown too big. Whatever happens to a process, a recording goes on with the next one at the clip where it was.
  */
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import { finished } from '../speech/assemble.js';
 import type { PipelineEvent } from '../speech/events.js';
-import type { LoadState, ModelFacts } from '../speech/model-info.js';
+import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import type { TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import type { Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
 import { EventQueue } from './event-queue.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
-import type { Answer, HostProcess } from './process.js';
+import type { Answer, RunnerProcess } from './process.js';
 import { Quarantine } from './quarantine.js';
 
-export type HostOptions = LifecycleOptions;
+export type RunnerOptions = LifecycleOptions;
 
 /** A recording with a process, under a number that is a new one each time it is handed over, so that late answers
  * to an earlier try find nobody. */
-interface Place {
-	readonly process: HostProcess;
+interface Assignment {
+	readonly process: RunnerProcess;
 	readonly number: number;
 }
 
@@ -29,25 +29,25 @@ interface Request {
 	readonly recording: Recording;
 	readonly options: TranscribeOptions;
 	readonly events: EventQueue<PipelineEvent>;
-	/** What the host works on for it: positions of clips, and below 0 blocks being cut. */
+	/** What the runner works on for it: positions of clips, and below 0 blocks being cut. */
 	readonly running: Set<number>;
 	/** `started` has been passed on; a second try must not repeat it. */
 	started: boolean;
 	/** Clips whose events have been passed on. */
 	delivered: number;
 	/** undefined while it waits here. */
-	place: Place | undefined;
+	assignment: Assignment | undefined;
 }
 
-export class Host implements Transcriber {
-	readonly #options: HostOptions;
+export class Runner implements Transcriber {
+	readonly #options: RunnerOptions;
 	readonly #lifecycle: Lifecycle;
 	readonly #quarantine = new Quarantine<Request>();
 	/** Every request that is not settled, in the order they came. */
 	readonly #requests = new Set<Request>();
 	#nextRequest = 1;
 
-	constructor(options: HostOptions) {
+	constructor(options: RunnerOptions) {
 		this.#options = options;
 		this.#lifecycle = new Lifecycle(options, {
 			onAnswer: (process, answer) => this.#take(process, answer),
@@ -57,13 +57,13 @@ export class Host implements Transcriber {
 			isNeeded: () => this.#requests.size > 0,
 			// Suspects are tried alone, in a process of which nothing else is asked meanwhile.
 			isUnsettled: () => this.#quarantine.current !== undefined,
-			onOutgrown: (process) => this.#takeBackIdle(process),
-			isVacant: (process) => this.#in(process).length === 0,
+			onOversized: (process) => this.#takeBackIdle(process),
+			isDrained: (process) => this.#in(process).length === 0,
 		});
 	}
 
-	get facts(): ModelFacts {
-		return this.#lifecycle.facts;
+	get info(): ModelInfo {
+		return this.#lifecycle.info;
 	}
 
 	get state(): LoadState {
@@ -86,14 +86,14 @@ export class Host implements Transcriber {
 	}
 
 	/** Loads the model if it is not loaded; one load however many ask.
-	 * Throws `model_load_failed`, `engine_missing`, `model_on_hold`, `closed`. */
-	start(): Promise<ModelFacts> {
+	 * Throws `model_load_failed`, `engine_missing`, `model_backoff`, `closed`. */
+	start(): Promise<ModelInfo> {
 		return this.#lifecycle.start();
 	}
 
 	/** Forgets the deaths of its processes: the next recording may start one. */
-	lift(): void {
-		this.#lifecycle.lift();
+	reset(): void {
+		this.#lifecycle.reset();
 	}
 
 	transcribe(
@@ -108,7 +108,7 @@ export class Host implements Transcriber {
 		});
 	}
 
-	/** Ends the process and gives its memory back; the next recording starts another. Not for a host at work. */
+	/** Ends the process and gives its memory back; the next recording starts another. Not for a runner at work. */
 	unload(): Promise<void> {
 		return this.#lifecycle.unload();
 	}
@@ -132,7 +132,7 @@ export class Host implements Transcriber {
 			running: new Set(),
 			started: false,
 			delivered: 0,
-			place: undefined,
+			assignment: undefined,
 		};
 		const cancel = () => {
 			if (!this.#requests.has(request)) return;
@@ -161,10 +161,10 @@ export class Host implements Transcriber {
 		for (const request of suspect ? [suspect] : this.#requests) this.#handOver(request, process);
 	}
 
-	#handOver(request: Request, process: HostProcess): void {
-		if (request.place !== undefined) return;
+	#handOver(request: Request, process: RunnerProcess): void {
+		if (request.assignment !== undefined) return;
 		const number = this.#nextRequest++;
-		request.place = { process, number };
+		request.assignment = { process, number };
 		const { recording, options, delivered } = request;
 		// The recording last: what is written behind it would have the message copied into a buffer of twice the size.
 		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
@@ -172,26 +172,26 @@ export class Host implements Transcriber {
 
 	/** It goes on later where it stopped. */
 	#takeBack(request: Request): void {
-		const { place } = request;
-		if (place === undefined) return;
-		place.process.send({ type: 'cancel', request: place.number });
-		request.place = undefined;
+		const { assignment } = request;
+		if (assignment === undefined) return;
+		assignment.process.send({ type: 'cancel', request: assignment.number });
+		request.assignment = undefined;
 		request.running.clear();
-		this.#lifecycle.lookVacated();
+		this.#lifecycle.checkDrained();
 	}
 
 	/** What is in the middle of a clip finishes it there. */
-	#takeBackIdle(process: HostProcess): void {
+	#takeBackIdle(process: RunnerProcess): void {
 		for (const request of this.#in(process)) if (request.running.size === 0) this.#takeBack(request);
 	}
 
-	#in(process: HostProcess): Request[] {
-		return [...this.#requests].filter(({ place }) => place?.process === process);
+	#in(process: RunnerProcess): Request[] {
+		return [...this.#requests].filter(({ assignment }) => assignment?.process === process);
 	}
 
-	#take(process: HostProcess, message: Answer): void {
+	#take(process: RunnerProcess, message: Answer): void {
 		const request = [...this.#requests].find(
-			({ place }) => place?.process === process && place.number === message.request,
+			({ assignment }) => assignment?.process === process && assignment.number === message.request,
 		);
 		// An answer to what was cancelled or taken back meanwhile.
 		if (!request) return;
@@ -225,11 +225,11 @@ export class Host implements Transcriber {
 		}
 		if (event.type === 'clip') {
 			request.delivered = event.clip + 1;
-			this.#lifecycle.lift();
+			this.#lifecycle.reset();
 			this.#pass(request, event.clip);
 		}
 		const isThrough = event.type === 'ended';
-		if (this.#lifecycle.isOutgrown(request.place?.process) && !isThrough) {
+		if (this.#lifecycle.isOversized(request.assignment?.process) && !isThrough) {
 			this.#takeBack(request);
 			this.#submit();
 		}
@@ -242,9 +242,9 @@ export class Host implements Transcriber {
 
 	#settle(request: Request): void {
 		this.#requests.delete(request);
-		request.place = undefined;
+		request.assignment = undefined;
 		if (this.#quarantine.release(request)) this.#submit();
-		this.#lifecycle.lookVacated();
+		this.#lifecycle.checkDrained();
 	}
 
 	#fail(request: Request, error: EarshotError): void {
@@ -259,9 +259,9 @@ export class Host implements Transcriber {
 	}
 
 	/** The recordings of a process that has ended wait again, become suspects, or fail. */
-	#lost(process: HostProcess, how: string): { inFlight: number; explained: boolean } {
+	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
-		for (const request of lost) request.place = undefined;
+		for (const request of lost) request.assignment = undefined;
 		if (this.#lifecycle.isClosing) {
 			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
 			return { inFlight: lost.length, explained: true };
@@ -272,7 +272,7 @@ export class Host implements Transcriber {
 			return this.#quarantine.noteDeath(request, steps);
 		});
 		for (const request of guilty) {
-			const message = `the engine died twice on this recording (${how})${process.lastWords}`;
+			const message = `the engine died twice on this recording (${how})${process.stderrTail}`;
 			this.#fail(request, new EarshotError('engine_failed', message));
 		}
 		return { inFlight: lost.length, explained: guilty.length > 0 };

@@ -3,7 +3,7 @@
 import type { Limits } from '../engines/engine.js';
 import type { RecognizeOptions } from '../speech/options.js';
 import { secondsOf } from './fairness.js';
-import type { Line, WaitingClip } from './waiting.js';
+import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 /**
  * A short clip that shares a batch with a much longer one waits until that is encoded, at least. Where the library does
@@ -11,25 +11,27 @@ import type { Line, WaitingClip } from './waiting.js';
  */
 export const maxBatchSpreadSeconds = 10;
 
-type Waits<W extends WaitingClip> = Pick<Line<W>, 'waiting'>;
+type Waits<W extends WaitingClip> = Pick<RecordingQueue<W>, 'waiting'>;
 
 /** Of what a padded batch computes, at most this share may be padding: more costs what batching gains. */
 export const maxPaddingShare = 0.2;
 
 /**
- * The head of the first line, whatever it is, so that nothing starves however often it was passed over; then
+ * The head of the first queue, whatever it is, so that nothing starves however often it was passed over; then
  * what asks for the same and fits: heads before followers, or where the library pads, the nearest in length
  * first. Empty only when nothing waits.
  */
 export function pickBatch<W extends WaitingClip>(
-	lines: readonly Waits<W>[],
+	queues: readonly Waits<W>[],
 	limits: Pick<Limits, 'maxBatchClips' | 'maxBatchSeconds' | 'padded'>,
 ): W[] {
-	const first = lines[0]?.waiting[0];
+	const first = queues[0]?.waiting[0];
 	if (!first) return [];
 	const batch = [first];
 	if (limits.maxBatchClips === 1) return batch;
-	const others = inRounds(lines).filter((each) => each !== first && sameOptions(each.options, first.options));
+	const others = inRounds(queues).filter(
+		(each) => each !== first && sameOptions(each.options, first.options),
+	);
 	const distance = (each: W) => Math.abs(secondsOf(each) - secondsOf(first));
 	if (limits.padded) others.sort((a, b) => distance(a) - distance(b));
 	for (const next of others) {
@@ -39,12 +41,12 @@ export function pickBatch<W extends WaitingClip>(
 	return batch;
 }
 
-/** Every line's first clip, then every line's second, and so on. */
-function inRounds<W extends WaitingClip>(lines: readonly Waits<W>[]): W[] {
+/** Every queue's first clip, then every queue's second, and so on. */
+function inRounds<W extends WaitingClip>(queues: readonly Waits<W>[]): W[] {
 	const clips: W[] = [];
-	const rounds = Math.max(...lines.map((line) => line.waiting.length));
+	const rounds = Math.max(...queues.map((queue) => queue.waiting.length));
 	for (let round = 0; round < rounds; round++) {
-		for (const { waiting } of lines) {
+		for (const { waiting } of queues) {
 			const next = waiting[round];
 			if (next) clips.push(next);
 		}
@@ -76,7 +78,7 @@ export function costOf(
 	return { seconds, padding: padded ? Math.max(...batch.map(secondsOf)) * batch.length - seconds : 0 };
 }
 
-/** Whether a clip may go together with those that a lane is at work on. */
+/** Whether a clip may go together with those that a slot is at work on. */
 export function fitsBeside<W extends WaitingClip>(
 	next: W,
 	clips: readonly W[],

@@ -1,5 +1,5 @@
 /**
- * Hands batches of clips to an engine the moment a lane is free. No timer: a free lane takes what waits.
+ * Hands batches of clips to an engine the moment a slot is free. No timer: a free slot takes what waits.
  * One per loaded model.
  */
 
@@ -13,17 +13,17 @@ import { costOf, fitsBeside, pickBatch, suits } from './batch.js';
 import { isInteractive, secondsOf } from './fairness.js';
 import { Queue } from './queue.js';
 import {
+	type BusySlot,
 	type Grant,
 	grantFor,
-	type LaneAtWork,
-	laneToJoin,
 	type RunningBatch,
-	takesExpress,
+	slotToJoin,
+	takesPrioritySlot,
 } from './slots.js';
-import type { Line } from './waiting.js';
+import type { RecordingQueue } from './waiting.js';
 
 export interface Submission {
-	/** Any object that stands for the recording; its clips share one line. */
+	/** Any object that stands for the recording; its clips share one queue. */
 	readonly recording: object;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
@@ -79,7 +79,7 @@ export class Scheduler {
 	#closed = false;
 	#idle: (() => void) | undefined;
 
-	/** `maxThreads`: threads all lanes may use together. */
+	/** `maxThreads`: threads all slots may use together. */
 	constructor(engine: Engine, maxThreads: number) {
 		this.#engine = engine;
 		this.#maxThreads = maxThreads;
@@ -87,8 +87,8 @@ export class Scheduler {
 
 	get state(): SchedulerState {
 		return {
-			lanes: this.#engine.limits.lanes,
-			busyLanes: this.#lanes().length,
+			slots: this.#engine.limits.slots,
+			busySlots: this.#slots().length,
 			waitingClips: this.#queue.clips,
 			waitingSeconds: this.#queue.seconds,
 		};
@@ -162,71 +162,71 @@ export class Scheduler {
 
 	/** The batch that may start now; undefined where nothing waits or may start. */
 	#next(): Start | undefined {
-		const { lines } = this.#queue;
-		const [first] = lines;
+		const { queues } = this.#queue;
+		const [first] = queues;
 		if (!first) return undefined;
-		const grant = this.#laneFor();
+		const grant = this.#slotFor();
 		if (grant)
-			return { batch: pickBatch(lines, this.#batchLimits()), grant, background: !isInteractive(first) };
-		for (const line of lines) {
-			const place = (line === first ? this.#placeFor(line) : null) ?? this.#expressFor(line);
-			if (place) return { batch: line.waiting.slice(0, 1), grant: place, background: !isInteractive(line) };
+			return { batch: pickBatch(queues, this.#batchLimits()), grant, background: !isInteractive(first) };
+		for (const queue of queues) {
+			const place = (queue === first ? this.#placeFor(queue) : null) ?? this.#expressFor(queue);
+			if (place) return { batch: queue.waiting.slice(0, 1), grant: place, background: !isInteractive(queue) };
 		}
 		return undefined;
 	}
 
-	#laneFor(): Grant | null {
-		const { lanes, maxClipThreads } = this.#engine.limits;
-		const rules = { lanes, maxThreads: this.#maxThreads, maxClipThreads };
+	#slotFor(): Grant | null {
+		const { slots, maxClipThreads } = this.#engine.limits;
+		const rules = { slots, maxThreads: this.#maxThreads, maxClipThreads };
 		return grantFor(this.#queue.clips, [...this.#running], rules);
 	}
 
-	#expressFor(line: Line<Waiting>): Grant | null {
-		const next = line.waiting[0];
-		const { lanes, expressLane } = this.#engine.limits;
+	#expressFor(queue: RecordingQueue<Waiting>): Grant | null {
+		const next = queue.waiting[0];
+		const { slots, prioritySlot } = this.#engine.limits;
 		const running = [...this.#running];
-		if (!next || !expressLane || running.some(({ express }) => express)) return null;
-		const interactive = isInteractive(line);
+		if (!next || !prioritySlot || running.some(({ express }) => express)) return null;
+		const interactive = isInteractive(queue);
 		const joins = this.#joins(next);
-		// Beside those that it suits a place will be free before their lane is.
+		// Beside those that it suits a place will be free before their slot is.
 		const inTheWay = running.filter(
 			({ background, threads, batch }) =>
 				!joins || threads > 1 || background === interactive || !suits(next, batch),
 		);
-		if (!takesExpress({ seconds: secondsOf(next), interactive }, inTheWay)) return null;
-		return { threads: 1, express: true, lane: lanes };
+		if (!takesPrioritySlot({ seconds: secondsOf(next), interactive }, inTheWay)) return null;
+		return { threads: 1, express: true, slot: slots };
 	}
 
 	#joins({ options }: Waiting): boolean {
 		return this.#engine.joins?.(options) === true;
 	}
 
-	/** For clips that gain by company, a place in a lane at work, which is free before the lane is. */
-	#placeFor(line: Line<Waiting>): Grant | null {
-		const next = line.waiting[0];
+	/** For clips that gain by company, a place in a slot at work, which is free before the slot is. */
+	#placeFor(queue: RecordingQueue<Waiting>): Grant | null {
+		const next = queue.waiting[0];
 		if (!next || !this.#joins(next)) return null;
 		const { limits } = this.#engine;
-		const lane = laneToJoin({ background: !isInteractive(line) }, this.#lanes(), (clips) =>
+		const slot = slotToJoin({ background: !isInteractive(queue) }, this.#slots(), (clips) =>
 			fitsBeside(next, clips, limits),
 		);
-		return lane === undefined ? null : { threads: 1, express: false, lane };
+		return slot === undefined ? null : { threads: 1, express: false, slot };
 	}
 
-	#lanes(): LaneAtWork<Waiting>[] {
-		const lanes = new Map<number, LaneAtWork<Waiting>>();
+	#slots(): BusySlot<Waiting>[] {
+		const slots = new Map<number, BusySlot<Waiting>>();
 		for (const running of this.#running) {
-			const clips = [...(lanes.get(running.lane)?.clips ?? []), ...running.left];
-			lanes.set(running.lane, { ...running, clips });
+			const clips = [...(slots.get(running.slot)?.clips ?? []), ...running.left];
+			slots.set(running.slot, { ...running, clips });
 		}
-		return [...lanes.values()];
+		return [...slots.values()];
 	}
 
-	/** A batch takes no more than its share of what waits: lanes that stay empty would be worse than small batches. */
+	/** A batch takes no more than its share of what waits: slots that stay empty would be worse than small batches. */
 	#batchLimits(): Limits {
 		const { limits } = this.#engine;
 		if (limits.maxBatchClips === 1) return limits;
-		const freeLanes = limits.lanes - this.#lanes().filter(({ express }) => !express).length;
-		const share = Math.ceil(this.#queue.clips / Math.max(1, freeLanes));
+		const freeSlots = limits.slots - this.#slots().filter(({ express }) => !express).length;
+		const share = Math.ceil(this.#queue.clips / Math.max(1, freeSlots));
 		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
@@ -254,12 +254,12 @@ export class Scheduler {
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
-		const { threads, express, lane } = grant;
+		const { threads, express, slot } = grant;
 		const seconds = Math.max(...batch.map(secondsOf));
-		const running = { threads, express, lane, seconds, background, batch, left: new Set(batch) };
-		const how = { options, threads, lane, background };
+		const running = { threads, express, slot, seconds, background, batch, left: new Set(batch) };
+		const how = { options, threads, slot, background };
 		this.#running.add(running);
-		const together = this.#lanes().find((each) => each.lane === lane)?.clips.length ?? batch.length;
+		const together = this.#slots().find((each) => each.slot === slot)?.clips.length ?? batch.length;
 		const done = (waiting: Waiting) => {
 			running.left.delete(waiting);
 			// Its place may be somebody's.

@@ -1,9 +1,9 @@
 /** Whether the next batch may start, and with how many threads. Pure. */
 
-export interface LaneRules {
+export interface SlotRules {
 	/** Batches at once. */
-	readonly lanes: number;
-	/** Threads all lanes may use together. */
+	readonly slots: number;
+	/** Threads all slots may use together. */
 	readonly maxThreads: number;
 	/** Threads that one clip can make use of. */
 	readonly maxClipThreads: number;
@@ -12,10 +12,10 @@ export interface LaneRules {
 /** What a batch was given, for as long as it runs. */
 export interface Grant {
 	readonly threads: number;
-	/** Beyond the lanes; one at a time. */
+	/** Beyond the slots; one at a time. */
 	readonly express: boolean;
-	/** Which one, from 0; the express lane comes after the others. */
-	readonly lane: number;
+	/** Which one, from 0; the priority slot comes after the others. */
+	readonly slot: number;
 }
 
 export interface RunningBatch extends Grant {
@@ -23,7 +23,7 @@ export interface RunningBatch extends Grant {
 	readonly seconds: number;
 }
 
-/** A clip takes the express lane past one that is this many times longer. */
+/** A clip takes the priority slot past one that is this many times longer. */
 export const expressRatio = 2;
 
 /**
@@ -36,35 +36,35 @@ export const expressRatio = 2;
 export function grantFor(
 	waiting: number,
 	running: readonly RunningBatch[],
-	{ lanes, maxThreads, maxClipThreads }: LaneRules,
+	{ slots, maxThreads, maxClipThreads }: SlotRules,
 ): Grant | null {
 	const regular = running.filter(({ express }) => !express);
-	// Batches that share a lane share its thread.
-	const threadsOf = new Map(regular.map(({ lane, threads }) => [lane, threads]));
-	// More lanes than threads are somebody's explicit wish: one thread each.
+	// Batches that share a slot share its thread.
+	const threadsOf = new Map(regular.map(({ slot, threads }) => [slot, threads]));
+	// More slots than threads are somebody's explicit wish: one thread each.
 	const free =
-		Math.max(maxThreads, lanes) - [...threadsOf.values()].reduce((sum, threads) => sum + threads, 0);
-	const freeLanes = lanes - threadsOf.size;
-	if (freeLanes <= 0 || free <= 0) return null;
-	const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeLanes));
-	const lane = Array.from({ length: lanes }, (_, at) => at).find((at) => !threadsOf.has(at)) ?? 0;
-	return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false, lane };
+		Math.max(maxThreads, slots) - [...threadsOf.values()].reduce((sum, threads) => sum + threads, 0);
+	const freeSlots = slots - threadsOf.size;
+	if (freeSlots <= 0 || free <= 0) return null;
+	const share = Math.floor(Math.min(free, maxThreads) / Math.min(waiting, freeSlots));
+	const slot = Array.from({ length: slots }, (_, at) => at).find((at) => !threadsOf.has(at)) ?? 0;
+	return { threads: Math.max(1, Math.min(share, maxClipThreads)), express: false, slot };
 }
 
 /**
- * Whether a short clip goes past much longer ones instead of waiting for them: on the express lane, with one thread more
+ * Whether a short clip goes past much longer ones instead of waiting for them: on the priority slot, with one thread more
  * than there are cores, and the kernel shares the cores out. Where the others have one thread each, as they have under
  * load, none of them spins.
  */
-export function takesExpress(
+export function takesPrioritySlot(
 	next: { readonly seconds: number; readonly interactive: boolean },
 	inTheWay: readonly Pick<RunningBatch, 'seconds'>[],
 ): boolean {
 	return next.interactive && inTheWay.some(({ seconds }) => seconds >= expressRatio * next.seconds);
 }
 
-/** A lane at work. */
-export interface LaneAtWork<W> extends Pick<Grant, 'threads' | 'express' | 'lane'> {
+/** A slot at work. */
+export interface BusySlot<W> extends Pick<Grant, 'threads' | 'express' | 'slot'> {
 	/** Of a long recording. */
 	readonly background: boolean;
 	/** What it is at work on. */
@@ -72,17 +72,17 @@ export interface LaneAtWork<W> extends Pick<Grant, 'threads' | 'express' | 'lane
 }
 
 /**
- * The lane that `next` may join, of those that have the least to do: one of one thread, whose clips it `fits` to. Others
- * may not go past it into a lane, or a lane that it could have for itself would never be free. undefined: none.
+ * The slot that `next` may join, of those that have the least to do: one of one thread, whose clips it `fits` to. Others
+ * may not go past it into a slot, or a slot that it could have for itself would never be free. undefined: none.
  */
-export function laneToJoin<W>(
+export function slotToJoin<W>(
 	next: { readonly background: boolean },
-	lanes: readonly LaneAtWork<W>[],
+	slots: readonly BusySlot<W>[],
 	fits: (clips: readonly W[]) => boolean,
 ): number | undefined {
-	const open = lanes.filter(
+	const open = slots.filter(
 		({ threads, express, background, clips }) =>
 			threads === 1 && !express && background === next.background && fits(clips),
 	);
-	return open.toSorted((a, b) => a.clips.length - b.clips.length)[0]?.lane;
+	return open.toSorted((a, b) => a.clips.length - b.clips.length)[0]?.slot;
 }

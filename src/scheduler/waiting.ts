@@ -9,7 +9,7 @@ export interface WaitingClip {
 }
 
 /** The clips of one recording that wait, first to be run first. */
-export interface Line<W extends WaitingClip> {
+export interface RecordingQueue<W extends WaitingClip> {
 	readonly waiting: readonly W[];
 	/** Audio seconds of the recording that were handed out before. */
 	readonly given: number;

@@ -17,9 +17,9 @@ import type {
 	RequestMiddleware,
 	RequestState,
 } from './request/context.js';
-import { asFailure, errorBody, noteFailure, retryHeaders } from './request/failure.js';
+import { errorBody, logFailure, retryHeaders, toHttpError } from './request/failure.js';
 import { type GuardOptions, guard } from './request/guard.js';
-import { listResidents, loadServedModel, unloadServedModel } from './routes/loaded-models.js';
+import { listLoadedModels, loadServedModel, unloadServedModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
 import { readOpenApi } from './routes/openapi.js';
@@ -73,7 +73,7 @@ export function routes(
 		{ method: 'POST', path: '/v1/models/{model}/unload', handle: unloadServedModel(options) },
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
-		{ method: 'GET', path: '/v1/ps', handle: listResidents(options) },
+		{ method: 'GET', path: '/v1/ps', handle: listLoadedModels(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{
@@ -142,8 +142,8 @@ function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddl
 
 function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): void {
 	const { logged, signal, stamp } = ctx.state;
-	const failure = asFailure(thrown, signal);
-	noteFailure(logged, failure);
+	const failure = toHttpError(thrown, signal);
+	logFailure(logged, failure);
 	if (failure.code === 'cancelled') {
 		ctx.respond = false;
 		return;

@@ -10,6 +10,6 @@ export const heapGrowth = '--heap-growing-percent=300';
  * V8 that is a heap that grows. On a busy machine it then collects all of it every few dozen requests, which takes a
  * third of the server's processor time; this keeps it to what it does on a quiet one. V8 reads it at each collection.
  */
-export function collectRarely(): void {
+export function tuneGc(): void {
 	setFlagsFromString(heapGrowth);
 }

@@ -15,7 +15,7 @@ import type { ModelPool } from '../pool/model-pool.js';
 import { createApp } from './app.js';
 import { Admission } from './request/admission.js';
 import { InFlight } from './request/context.js';
-import { UploadsInFlight } from './upload/budget.js';
+import { UploadBudget } from './upload/budget.js';
 
 export interface ServerOptions {
 	/** Stays the caller's: closing the server does not close it. */
@@ -95,7 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			directory,
 			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
 			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
-			inFlight: new UploadsInFlight({
+			inFlight: new UploadBudget({
 				maxBytes: options.maxUploadsBytes ?? defaultMaxUploadsBytes,
 				metrics,
 				clock,

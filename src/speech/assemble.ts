@@ -2,7 +2,13 @@
 
 import type { PipelineEvent } from './events.js';
 import type { Timing } from './timing.js';
-import { type Cut, joinText, type Segment, type Task, type TranscriptEvent } from './transcript.js';
+import {
+	joinText,
+	type RemovedRepetition,
+	type Segment,
+	type Task,
+	type TranscriptEvent,
+} from './transcript.js';
 
 /** Numbers the segments and adds the finished transcript. */
 export async function* finished(
@@ -10,7 +16,7 @@ export async function* finished(
 	about: { readonly model: string; readonly task: Task; readonly language: string | null },
 ): AsyncGenerator<TranscriptEvent> {
 	const segments: Segment[] = [];
-	const cuts: Cut[] = [];
+	const removedRepetitions: RemovedRepetition[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
@@ -25,7 +31,7 @@ export async function* finished(
 		}
 		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
 		segments.push(...numbered);
-		cuts.push(...(event.cuts ?? []));
+		removedRepetitions.push(...(event.removedRepetitions ?? []));
 		if (event.language !== null && numbered.length > 0) {
 			const seconds = numbered.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
@@ -44,7 +50,7 @@ export async function* finished(
 			duration,
 			text: joinText(segments),
 			segments,
-			...(cuts.length > 0 && { cuts }),
+			...(removedRepetitions.length > 0 && { removedRepetitions }),
 		},
 	};
 }

@@ -1,17 +1,14 @@
 /** Whether a model can do what a request asks. One check for the server, the command and the library. Pure. */
 
 import { EarshotError, expected } from '../errors.js';
-import type { Capabilities, ModelFacts } from './model-info.js';
+import type { Capabilities, ModelInfo } from './model-info.js';
 import type { ChunkingOptions, TranscribeOptions } from './options.js';
 
 /**
  * The options as they will be run. What would change the result and the model cannot do is refused, each
  * naming its field: `unsupported_value` where another model could, `invalid_request` where none can.
  */
-export function checkOptions(
-	options: TranscribeOptions,
-	{ id, capabilities }: ModelFacts,
-): TranscribeOptions {
+export function checkOptions(options: TranscribeOptions, { id, capabilities }: ModelInfo): TranscribeOptions {
 	const refuse = (param: string, what: string) =>
 		new EarshotError(
 			'unsupported_value',

@@ -1,6 +1,6 @@
 /** A clip: one stretch of a recording, the unit of scheduling, and what a model makes of it. */
 
-import type { Cut, TokenLogprob, Word } from './transcript.js';
+import type { RemovedRepetition, TokenLogprob, Word } from './transcript.js';
 
 /** One stretch of a recording, the only thing ever scheduled. */
 export interface Clip {
@@ -35,5 +35,5 @@ export interface ClipResult {
 	/** Empty where nothing was said. */
 	readonly segments: readonly ClipSegment[];
 	/** Where the model went round in circles and the repetition was cut out. */
-	readonly cuts?: readonly Cut[];
+	readonly removedRepetitions?: readonly RemovedRepetition[];
 }

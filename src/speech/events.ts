@@ -1,7 +1,7 @@
 /** What the pipeline reports of one recording, from the process of its model. */
 
 import type { Timing } from './timing.js';
-import type { Cut, Segment } from './transcript.js';
+import type { RemovedRepetition, Segment } from './transcript.js';
 
 /** Segments without the ids that only the whole transcript can give. */
 export type PlacedSegment = Omit<Segment, 'id'>;
@@ -16,7 +16,7 @@ export type PipelineEvent =
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;
-			readonly cuts?: readonly Cut[];
+			readonly removedRepetitions?: readonly RemovedRepetition[];
 	  }
 	/** The last one, once everything else has been taken. Seconds of the recording. */
 	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };

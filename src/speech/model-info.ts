@@ -26,7 +26,7 @@ export interface Capabilities {
 	readonly noSpeechProb: boolean;
 }
 
-export interface ModelFacts {
+export interface ModelInfo {
 	/** As models.yaml has it. */
 	readonly id: string;
 	/** The library: `whisper.cpp` or `sherpa-onnx`. */
@@ -42,5 +42,5 @@ export interface ModelFacts {
 	readonly capabilities: Capabilities;
 }
 
-/** `on_hold`: its process died too often, and it is left alone for a while. */
-export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'on_hold';
+/** `backoff`: its process died too often, and it is left alone for a while. */
+export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'backoff';

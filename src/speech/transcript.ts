@@ -56,7 +56,7 @@ export interface Segment {
 }
 
 /** Where the model repeated itself without end: the first round is in the text, the rest was removed. Seconds. */
-export interface Cut {
+export interface RemovedRepetition {
 	readonly start: number;
 	readonly end: number;
 }
@@ -76,7 +76,7 @@ export interface Transcript {
 	readonly text: string;
 	readonly segments: readonly Segment[];
 	/** Removed repetitions, in order; absent where there is none. */
-	readonly cuts?: readonly Cut[];
+	readonly removedRepetitions?: readonly RemovedRepetition[];
 }
 
 /** What `transcribe` yields, in this order: one `started`, any number of `segments`, one `done`. */

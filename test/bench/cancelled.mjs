@@ -1,6 +1,6 @@
 /**
  * How soon a cancelled clip leaves its batch, in a process of its own: from the call to the clip's end, when its place in
- * the lane is free. Reads one JSON line from stdin, writes one to stdout.
+ * the slot is free. Reads one JSON line from stdin, writes one to stdout.
  */
 
 import { stdin, stdout } from 'node:process';

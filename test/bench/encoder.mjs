@@ -72,7 +72,7 @@ async function time(
 ) {
 	const model = await addon.loadWhisper({
 		path,
-		lanes: 1,
+		slots: 1,
 		maxThreads: 1,
 		useGpu: false,
 		gpuDevice: 0,

@@ -1,10 +1,10 @@
 /**
- * sherpa-onnx over a long time: many clips over several lanes with the memory they leave behind, and a folder of
+ * sherpa-onnx over a long time: many clips over several slots with the memory they leave behind, and a folder of
  * recordings through every family of the fixtures. Needs a built checkout; ends with 1 where a clip fails that
  * should not, where texts differ, or where memory grows.
  *
- * node test/bench/sherpa-long-run.mjs [--clips 10000] [--lanes 4] [--model NAME|all]
- * node test/bench/sherpa-long-run.mjs --speech FOLDER [--every 1] [--lanes 4]     (or EARSHOT_SPEECH)
+ * node test/bench/sherpa-long-run.mjs [--clips 10000] [--parallel 4] [--model NAME|all]
+ * node test/bench/sherpa-long-run.mjs --speech FOLDER [--every 1] [--parallel 4]     (or EARSHOT_SPEECH)
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -17,15 +17,15 @@ const { values } = parseArgs({
 	args: argv.slice(2),
 	options: {
 		clips: { type: 'string', default: '10000' },
-		lanes: { type: 'string', default: '4' },
+		slots: { type: 'string', default: '4' },
 		model: { type: 'string', default: 'zipformer_ctc' },
 		speech: { type: 'string', default: env.EARSHOT_SPEECH ?? '' },
 		every: { type: 'string', default: '1' },
 	},
 });
-const lanes = Number(values.lanes);
+const slots = Number(values.slots);
 // Before the first work on the pool.
-env.UV_THREADPOOL_SIZE = String(lanes + 2);
+env.UV_THREADPOOL_SIZE = String(slots + 2);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const generated = path.join(root, 'fixtures', 'generated');
@@ -51,7 +51,7 @@ function load({ name, type, files, options }) {
 		Object.entries(files).map(([role, file]) => [role, path.join(generated, file)]),
 	);
 	const libraryDir = findSherpaLibrary(undefined);
-	return loadSherpa({ id: name, type, files: placed, options, languages: null, libraryDir, lanes });
+	return loadSherpa({ id: name, type, files: placed, options, languages: null, libraryDir, slots });
 }
 
 const run = (engine, clips, options = plain) => Promise.all(engine.run({ clips, options, threads: 1 }, []));
@@ -90,13 +90,13 @@ async function decode(file) {
 	return samples;
 }
 
-/** `work` for every item, `lanes` at once. */
+/** `work` for every item, `slots` at once. */
 async function inLanes(items, work) {
 	const rest = items[Symbol.iterator]();
-	const lane = async () => {
+	const slot = async () => {
 		for (let next = rest.next(); !next.done; next = rest.next()) await work(next.value);
 	};
-	await Promise.all(Array.from({ length: lanes }, lane));
+	await Promise.all(Array.from({ length: slots }, slot));
 }
 
 /** Clips of 0.3 s up to what the family stands, singly and in batches: texts must stay, memory must not grow. */
@@ -131,7 +131,7 @@ async function longRun(model, total) {
 	await engine.close();
 	const grown = (rss.at(-1) ?? 0) - (rss[1] ?? 0);
 	console.log(
-		`${model.name}: ${done} clips over ${lanes} lanes in ${seconds.toFixed(1)} s, ${wrong} texts differ, ` +
+		`${model.name}: ${done} clips over ${slots} slots in ${seconds.toFixed(1)} s, ${wrong} texts differ, ` +
 			`RSS at each tenth ${rss.join(' ')} MiB, ${grown >= 0 ? '+' : ''}${grown} since the second`,
 	);
 	return wrong === 0 && grown < 24;
@@ -167,7 +167,7 @@ async function speech(folder, every) {
 				try {
 					if (textOf((await run(engine, [clipOf(lengthened(samples, engine))]))[0]) !== '') heard++;
 				} catch (error) {
-					failures.push(`${engine.facts.type} ${path.basename(file)}: ${error.code} ${error.message}`);
+					failures.push(`${engine.info.type} ${path.basename(file)}: ${error.code} ${error.message}`);
 				}
 			}
 		}

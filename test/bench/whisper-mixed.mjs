@@ -1,5 +1,5 @@
 /**
- * Requests of every kind over several lanes at once give what they give alone, and memory stays as it is.
+ * Requests of every kind over several slots at once give what they give alone, and memory stays as it is.
  * usage: node test/bench/whisper-mixed.mjs [REQUESTS [LANES]]   2000 and 4 unless said
  */
 
@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { GENERATED, makeFixtures } from '../../fixtures/make-models.mjs';
 import { usualClip, usualLoad } from '../helpers/whisper-defaults.mjs';
 
-const [requests = 2000, lanes = 4] = argv.slice(2).map(Number);
-process.env.UV_THREADPOOL_SIZE = String(lanes + 2);
+const [requests = 2000, slots = 4] = argv.slice(2).map(Number);
+process.env.UV_THREADPOOL_SIZE = String(slots + 2);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const addon = createRequire(import.meta.url)('node-gyp-build')(root);
 makeFixtures();
@@ -56,7 +56,7 @@ const told = (/** @type {any} */ { bytes, tokenIds, tokenTimes, tokenLogprobs, s
 		language,
 	]);
 const load = (/** @type {number} */ count) =>
-	addon.loadWhisper({ ...usualLoad, path: join(GENERATED, 'whisper', 'tones.bin'), lanes: count });
+	addon.loadWhisper({ ...usualLoad, path: join(GENERATED, 'whisper', 'tones.bin'), slots: count });
 const megabytes = () => Math.round(process.memoryUsage.rss() / 1e6);
 
 // Alone: each on a model that has run nothing before.
@@ -69,7 +69,7 @@ for (const samples of clips) {
 	}
 }
 
-const model = await load(lanes);
+const model = await load(slots);
 let state = 1;
 const random = (/** @type {number} */ below) => {
 	state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -82,7 +82,7 @@ let cancelled = 0;
 /** @type {number[]} */
 const memory = [];
 const started = performance.now();
-const lane = async () => {
+const slot = async () => {
 	while (next < requests) {
 		const clip = ++next;
 		const which = random(expected.length);
@@ -106,11 +106,11 @@ const lane = async () => {
 		}
 	}
 };
-await Promise.all(Array.from({ length: lanes }, lane));
+await Promise.all(Array.from({ length: slots }, slot));
 await model.close();
 const seconds = Math.round((performance.now() - started) / 1000);
 stdout.write(
-	`${done} requests over ${lanes} lanes in ${seconds} s: ${different} different from alone, ${cancelled} cancelled, ` +
+	`${done} requests over ${slots} slots in ${seconds} s: ${different} different from alone, ${cancelled} cancelled, ` +
 		`memory ${memory[1]} MB after a fifth, ${memory.at(-1)} MB at the end\n`,
 );
 process.exitCode = different === 0 ? 0 : 1;

@@ -93,9 +93,9 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			expect(await textOf([clipOf('tones-abc')])).toEqual([before]);
 		});
 
-		it('hears as many clips at once as it has lanes', async () => {
-			const lanes = Array.from({ length: engine.limits.lanes }, () => textOf([clipOf('tones-abc')]));
-			expect(new Set((await Promise.all(lanes)).flat()).size).toBe(1);
+		it('hears as many clips at once as it has slots', async () => {
+			const slots = Array.from({ length: engine.limits.slots }, () => textOf([clipOf('tones-abc')]));
+			expect(new Set((await Promise.all(slots)).flat()).size).toBe(1);
 		});
 
 		it('puts every segment inside the clip', async () => {
@@ -138,9 +138,9 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 		);
 
 		it('gives log-probabilities where it says so, and null where it does not', async () => {
-			const [result] = await run([clipOf('tones-abc')], { logprobs: engine.facts.capabilities.logprobs });
+			const [result] = await run([clipOf('tones-abc')], { logprobs: engine.info.capabilities.logprobs });
 			const [segment] = result?.segments ?? [];
-			if (!engine.facts.capabilities.logprobs) {
+			if (!engine.info.capabilities.logprobs) {
 				expect(segment?.avgLogprob).toBeNull();
 				return;
 			}

@@ -11,7 +11,7 @@ function load(model: ModelFixture) {
 	const ggml = {
 		id: model.name,
 		path: filesOf(model).model ?? '',
-		lanes: 2,
+		slots: 2,
 		maxThreads: 2,
 		useGpu: false,
 		gpuDevice: 0,

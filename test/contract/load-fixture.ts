@@ -10,7 +10,7 @@ import { filesOf, type ModelFixture } from '../helpers/fixtures.js';
 export async function loadFixture(
 	{ name, type, files, options }: Pick<ModelFixture, 'name' | 'type' | 'files' | 'options'>,
 	more: ModelFixture['options'] = {},
-	lanes = 8,
+	slots = 8,
 ): Promise<Engine> {
 	if (!isSherpaType(type)) throw new Error(`${type} is not of sherpa-onnx`);
 	return await loadSherpa({
@@ -20,7 +20,7 @@ export async function loadFixture(
 		options: { ...options, ...more },
 		languages: null,
 		libraryDir: findSherpaLibrary(undefined),
-		lanes,
+		slots,
 	});
 }
 

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findSherpaLibrary } from '../../src/addon/libraries.js';
-import { speechFinder } from '../../src/audio/vad.js';
+import { createVad } from '../../src/audio/vad.js';
 import type { Engine } from '../../src/engines/engine.js';
 import type { Clip } from '../../src/speech/clip.js';
 import type { RecognizeOptions } from '../../src/speech/options.js';
@@ -35,7 +35,7 @@ describe('a language for one request', () => {
 		const asked = ['zh', null, 'ja', null, 'zh', 'ko', null, 'yue'];
 		const heard = await Promise.all(asked.map((language) => hear(engine, 'tones-abc', { language })));
 		expect(heard).toEqual(asked.map((language) => ({ text: 'a b c', language: language ?? 'en' })));
-		expect(engine.facts.capabilities).toMatchObject({ choosesLanguage: true, detectsLanguage: true });
+		expect(engine.info.capabilities).toMatchObject({ choosesLanguage: true, detectsLanguage: true });
 	});
 
 	it('is what Canary writes in; translating it writes English', async () => {
@@ -70,7 +70,7 @@ describe('a language for one request', () => {
 
 	it('is known of Whisper from its own file, and many at once do no harm', async () => {
 		await using engine = await load(modelFixture('whisper'));
-		expect(engine.facts.capabilities.languages).toEqual(['en', 'zh', 'de']);
+		expect(engine.info.capabilities.languages).toEqual(['en', 'zh', 'de']);
 		const mixed = ['de', null, 'zh', 'en', null, 'de', 'de', 'en'];
 		const heard = await Promise.all(mixed.map((language) => hear(engine, 'tones-abc', { language })));
 		expect(heard.map(({ text }) => text)).toEqual(mixed.map(() => 'a b c'));
@@ -79,8 +79,8 @@ describe('a language for one request', () => {
 	it('must be one of the family', async () => {
 		for (const name of ['sense_voice', 'canary', 'cohere_transcribe', 'fire_red_asr']) {
 			await using engine = await load(modelFixture(name));
-			expect(engine.facts.capabilities.languages).toContain('en');
-			expect(engine.facts.capabilities.languages).not.toContain('sw');
+			expect(engine.info.capabilities.languages).toContain('en');
+			expect(engine.info.capabilities.languages).not.toContain('sw');
 		}
 	});
 });
@@ -177,10 +177,10 @@ describe('options of an entry', () => {
 		const bpe_vocab = path.join(generated, 'punctuation', 'bpe.vocab');
 		const beam = { decoding_method: 'modified_beam_search', modeling_unit: 'bpe', bpe_vocab };
 		await using engine = await load(modelFixture('transducer'), beam);
-		expect(engine.facts.capabilities.keywords).toBe(true);
+		expect(engine.info.capabilities.keywords).toBe(true);
 		expect(await hear(engine, 'tones-abc', { keywords: ['a b', 'c'] })).toMatchObject({ text: 'a b c' });
 		await using greedy = await load(modelFixture('transducer'));
-		expect(greedy.facts.capabilities.keywords).toBe(false);
+		expect(greedy.info.capabilities.keywords).toBe(false);
 	});
 
 	it('keywords that the tokens of the model cannot write are refused', async () => {
@@ -212,7 +212,7 @@ describe('voice activity', () => {
 	const libraryDir = findSherpaLibrary(undefined);
 
 	it.each(['loudness', 'ten'])('is found by a network like %s', async (name) => {
-		const finder = speechFinder({ libraryDir, modelPath: path.join(generated, 'vad', `${name}.onnx`) });
+		const finder = createVad({ libraryDir, modelPath: path.join(generated, 'vad', `${name}.onnx`) });
 		const search = await finder.search(chunking);
 		const { spans } = await search.hear(samplesOf('tones-long-pauses'), true);
 		expect(spans).toHaveLength(5);
@@ -223,7 +223,7 @@ describe('voice activity', () => {
 
 	it('refuses a file that finds no speech, where the library would end the process', async () => {
 		const modelPath = filesOf(modelFixture('zipformer_ctc')).model ?? '';
-		const finder = speechFinder({ libraryDir, modelPath });
+		const finder = createVad({ libraryDir, modelPath });
 		await expect(finder.search(chunking)).rejects.toMatchObject({
 			code: 'model_load_failed',
 			message: expect.stringContaining('neither Silero nor TEN'),

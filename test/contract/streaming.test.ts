@@ -142,7 +142,7 @@ describe('times of what is heard', () => {
 describe('a language', () => {
 	it('is chosen for one stream and one clip, whatever the others speak, and else detected', async () => {
 		await using engine = await load(modelFixture('streaming_nemotron'));
-		expect(engine.facts.capabilities).toMatchObject({
+		expect(engine.info.capabilities).toMatchObject({
 			languages: ['en', 'de', 'en-us', 'de-de'],
 			choosesLanguage: true,
 			detectsLanguage: true,
@@ -156,7 +156,7 @@ describe('a language', () => {
 		);
 		expect((await Promise.all(said)).flat()).toEqual(expected);
 		const clips = [{ samples, start: 0, end: samples.length / 16_000 }];
-		// As many as it has lanes.
+		// As many as it has slots.
 		const heard = asked.slice(0, 2).map(async (language) => {
 			const batch = { clips: [...clips, ...clips], options: { ...plainRecognition, language }, threads: 1 };
 			return (await heardBy(engine, batch)).map((result) => [
@@ -174,7 +174,7 @@ describe('a language', () => {
 
 	it('is not taken by a model that hears one', async () => {
 		await using engine = await load(modelFixture('streaming_nemo_transducer'));
-		expect(engine.facts.capabilities).toMatchObject({
+		expect(engine.info.capabilities).toMatchObject({
 			languages: null,
 			choosesLanguage: false,
 			detectsLanguage: false,
@@ -187,7 +187,7 @@ describe('words to listen for', () => {
 
 	it('are taken by a transducer under beam search', async () => {
 		await using engine = await load(modelFixture('streaming_transducer'), beam);
-		expect(engine.facts.capabilities.keywords).toBe(true);
+		expect(engine.info.capabilities.keywords).toBe(true);
 		const stream = engine.stream({ ...plainRecognition, keywords: ['xylophone'] });
 		await expect(stream.feed(silence(1), true)).rejects.toMatchObject({
 			code: 'unsupported_value',

@@ -5,7 +5,7 @@ import type { Clock } from '../../src/clock.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
-import type { Capabilities, ModelFacts } from '../../src/speech/model-info.js';
+import type { Capabilities, ModelInfo } from '../../src/speech/model-info.js';
 import type { TranscribeOptions } from '../../src/speech/options.js';
 import type { Recording } from '../../src/speech/recording.js';
 import type { Transcriber } from '../../src/speech/transcriber.js';
@@ -42,7 +42,7 @@ export const plain: Capabilities = {
 	noSpeechProb: false,
 };
 
-export function facts(capabilities: Partial<Capabilities> = {}, id = 'tiny'): ModelFacts {
+export function info(capabilities: Partial<Capabilities> = {}, id = 'tiny'): ModelInfo {
 	return {
 		id,
 		engine: 'fake',
@@ -73,12 +73,12 @@ export async function* eventsOf(transcript: Transcript): AsyncGenerator<Transcri
 }
 
 export class FakeTranscriber implements Transcriber {
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	readonly heard: HeardCall[] = [];
 	script: Script;
 
-	constructor(given: { facts?: ModelFacts; script?: Script } = {}) {
-		this.facts = given.facts ?? facts();
+	constructor(given: { info?: ModelInfo; script?: Script } = {}) {
+		this.info = given.info ?? info();
 		this.script = given.script ?? (() => eventsOf(beach));
 	}
 
@@ -110,10 +110,10 @@ export class FakePool implements ModelPool {
 	/** Leases that have not been released. */
 	leased = 0;
 
-	async load(model: string, signal: AbortSignal): Promise<ModelFacts> {
+	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
 		const lease = await this.lease(model, signal);
 		lease.release();
-		return lease.facts;
+		return lease.info;
 	}
 
 	async lease(model: string, signal: AbortSignal): Promise<Lease> {
@@ -126,7 +126,7 @@ export class FakePool implements ModelPool {
 		this.leased++;
 		const { tiny } = this;
 		return {
-			facts: tiny.facts,
+			info: tiny.info,
 			transcribe: (...call) => tiny.transcribe(...call),
 			release: () => {
 				this.leased--;

@@ -1,4 +1,4 @@
-/** Where a recording is cut into clips when all of it is known: what `Splitter` must come to piece by piece. */
+/** Where a recording is cut into clips when all of it is known: what `ClipSplitter` must come to piece by piece. */
 
 import type { Span, SplitRules } from '../../src/audio/split.js';
 import { levelFrameSeconds } from '../../src/speech/pcm.js';

@@ -3,9 +3,9 @@
 import type { Batch, Engine, Limits } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
 import type { ClipResult } from '../../src/speech/clip.js';
-import type { ModelFacts } from '../../src/speech/model-info.js';
+import type { ModelInfo } from '../../src/speech/model-info.js';
 
-export const facts: ModelFacts = {
+export const info: ModelInfo = {
 	id: 'scripted',
 	engine: 'script',
 	type: 'whisper_cpp',
@@ -26,8 +26,8 @@ export const facts: ModelFacts = {
 };
 
 export const limits: Limits = {
-	lanes: 1,
-	expressLane: false,
+	slots: 1,
+	prioritySlot: false,
 	maxClipThreads: 64,
 	maxBatchClips: 1,
 	maxBatchSeconds: 30,
@@ -56,7 +56,7 @@ interface Ends {
 }
 
 export class ScriptedEngine implements Engine {
-	readonly facts = facts;
+	readonly info = info;
 	readonly limits: Limits;
 	/** Batches in the order they were run. */
 	readonly ran: Batch[] = [];

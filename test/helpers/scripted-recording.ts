@@ -1,8 +1,8 @@
 /** A recording of which a test says where somebody speaks, and that counts what is read of it. */
 
 import type { AudioReader } from '../../src/audio/decode.js';
-import type { Heard, Span } from '../../src/audio/split.js';
-import type { SpeechSearch } from '../../src/audio/vad.js';
+import type { Span, VadSegments } from '../../src/audio/split.js';
+import type { VadSession } from '../../src/audio/vad.js';
 import { EarshotError } from '../../src/errors.js';
 
 const rate = 16_000;
@@ -55,11 +55,11 @@ export class ScriptedRecording {
 		};
 	};
 
-	search = async (): Promise<SpeechSearch> => {
+	search = async (): Promise<VadSession> => {
 		let before = 0;
 		let samples = 0;
 		return {
-			hear: async (block, last): Promise<Heard> => {
+			hear: async (block, last): Promise<VadSegments> => {
 				samples += block.length;
 				const now = last ? Number.POSITIVE_INFINITY : samples / rate;
 				const spans = this.spans.filter(({ end }) => end > before && end <= now);

@@ -1,8 +1,8 @@
 /** Settings for tests: the defaults, but for what a test says. */
 
 import { resolveConfig } from '../../src/config/resolve.js';
-import { type HostSettings, hostSettings } from '../../src/runner/settings.js';
+import { type RunnerSettings, runnerSettings } from '../../src/runner/settings.js';
 
-export function runnerSettings(given: Partial<HostSettings> = {}): HostSettings {
-	return { ...hostSettings(resolveConfig([])), numThreads: 1, lanes: 1, gpu: false, ...given };
+export function testSettings(given: Partial<RunnerSettings> = {}): RunnerSettings {
+	return { ...runnerSettings(resolveConfig([])), numThreads: 1, parallel: 1, gpu: false, ...given };
 }

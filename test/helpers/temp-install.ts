@@ -6,8 +6,8 @@ import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { SettingName } from '../../src/config/settings.js';
 import type { CatalogFile, CatalogModel } from '../../src/models/catalog/types.js';
-import { Installer, type InstallerMeans } from '../../src/models/installer.js';
-import { type Serving, whatToServe } from '../../src/models/registry/registry.js';
+import { Installer, type InstallerDeps } from '../../src/models/installer.js';
+import { loadRegistry, type ModelRegistry } from '../../src/models/registry/registry.js';
 import { root } from './fixtures.js';
 import { type Mirror, noise, sha256, startMirror } from './net/mirror.js';
 
@@ -18,9 +18,9 @@ export interface Machine {
 	readonly modelDir: string;
 	readonly config: string;
 	readonly installer: Installer;
-	serving(): Serving;
+	registry(): ModelRegistry;
 	/** Another process, as far as it can tell. */
-	another(means?: InstallerMeans): Installer;
+	another(deps?: InstallerDeps): Installer;
 }
 
 export const mit = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };
@@ -84,7 +84,7 @@ export function usualModels(mirror: Mirror): readonly CatalogModel[] {
 }
 
 /** Small numbers, so that small files go the ways of large ones; and nobody waits. */
-export const quick: InstallerMeans = {
+export const quick: InstallerDeps = {
 	tuning: { attempts: 3, windowMs: 400, windowBytes: 1000, saveEveryBytes: 10_000 },
 	wait: async () => {},
 };
@@ -93,7 +93,7 @@ export async function arrangeMachine(
 	given: {
 		readonly models?: (mirror: Mirror) => readonly CatalogModel[];
 		readonly yaml?: (mirror: Mirror) => string;
-		readonly means?: InstallerMeans;
+		readonly deps?: InstallerDeps;
 		readonly flags?: Partial<Record<SettingName, string>>;
 	} = {},
 ): Promise<Machine> {
@@ -106,14 +106,14 @@ export async function arrangeMachine(
 	writeFileSync(config, given.yaml?.(mirror) ?? '# mine\nmodels: {}\n');
 	const flags = { config, modelDir, catalog, ...given.flags };
 	const installers: Installer[] = [];
-	const another = (means: InstallerMeans = { ...quick, ...given.means }): Installer => {
-		let serving = whatToServe(flags, root);
+	const another = (deps: InstallerDeps = { ...quick, ...given.deps }): Installer => {
+		let registry = loadRegistry(flags, root);
 		const installer = new Installer(
-			() => serving,
+			() => registry,
 			() => {
-				serving = whatToServe(flags, root);
+				registry = loadRegistry(flags, root);
 			},
-			means,
+			deps,
 		);
 		installers.push(installer);
 		return installer;
@@ -129,7 +129,7 @@ export async function arrangeMachine(
 		modelDir,
 		config,
 		installer: another(),
-		serving: () => whatToServe(flags, root),
+		registry: () => loadRegistry(flags, root),
 		another,
 	};
 }

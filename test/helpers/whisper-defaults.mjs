@@ -1,7 +1,7 @@
 /** What scripts ask of the addon's Whisper models where they ask for nothing special: one clip in English, greedy. */
 
 /** @type {Omit<import('../../binding.js').WhisperLoad, 'path'>} */
-export const usualLoad = { lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] };
+export const usualLoad = { slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] };
 
 /** @type {import('../../binding.js').WhisperClipOptions} */
 export const usualClip = {

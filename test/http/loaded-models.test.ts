@@ -21,10 +21,10 @@ describe('GET /v1/ps', () => {
 				unloadsInMs: 287_600,
 			}),
 			listed('coming', { state: 'loading', pid: 4712, requests: 2 }),
-			listed('dying', { state: 'on_hold' }),
+			listed('dying', { state: 'backoff' }),
 		);
 		const others = {
-			object: 'model.resident',
+			object: 'model.loaded',
 			idle_seconds: null,
 			unloads_in_seconds: null,
 			memory_bytes: 0,
@@ -34,7 +34,7 @@ describe('GET /v1/ps', () => {
 			data: [
 				{
 					id: 'here',
-					object: 'model.resident',
+					object: 'model.loaded',
 					state: 'loaded',
 					pid: 4711,
 					memory_bytes: 123_000_000,
@@ -43,7 +43,7 @@ describe('GET /v1/ps', () => {
 					unloads_in_seconds: 288,
 				},
 				{ ...others, id: 'coming', state: 'loading', pid: 4712, requests: 2 },
-				{ ...others, id: 'dying', state: 'on_hold', pid: null, requests: 0 },
+				{ ...others, id: 'dying', state: 'backoff', pid: null, requests: 0 },
 			],
 		});
 	});
@@ -70,7 +70,7 @@ describe('loading and unloading over HTTP', () => {
 	});
 
 	test.each([
-		['model_on_hold', 503, '17'],
+		['model_backoff', 503, '17'],
 		['out_of_memory', 503, '17'],
 	] as const)('tells of %s with the time to come back', async (code, status, retryAfter) => {
 		const server = await arrange();

@@ -52,7 +52,7 @@ describe('a pull over HTTP', () => {
 				{ path: 'tokens.txt' },
 			],
 		});
-		expect(machine.serving().entries[0]?.id).toBe('small');
+		expect(machine.registry().entries[0]?.id).toBe('small');
 	});
 
 	test('tells it in events where those are asked for', async () => {
@@ -145,7 +145,7 @@ describe('DELETE /v1/models/{id}', () => {
 		await machine.installer.pull('small').finished;
 		const answer = await send(`${server.url}/v1/models/small`, { method: 'DELETE' });
 		expect(answer.json).toEqual({ id: 'small', object: 'model', deleted: true, files_deleted: true });
-		expect(machine.serving().entries.map(({ id }) => id)).toEqual(['demo-digits']);
+		expect(machine.registry().entries.map(({ id }) => id)).toEqual(['demo-digits']);
 		expect((await send(`${server.url}/v1/models/small`, { method: 'DELETE' })).status).toBe(404);
 	});
 

@@ -11,7 +11,7 @@ import { fieldNames } from '../../src/server/request/parse.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
-import { UploadsInFlight } from '../../src/server/upload/budget.js';
+import { UploadBudget } from '../../src/server/upload/budget.js';
 import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,
@@ -122,7 +122,7 @@ describe('the OpenAPI document', () => {
 				directory: '',
 				maxUploadBytes: 0,
 				memoryUploadBytes: 0,
-				inFlight: new UploadsInFlight(parts),
+				inFlight: new UploadBudget(parts),
 			},
 			admission: new Admission(parts),
 			maxRequestMs: 0,

@@ -1,7 +1,7 @@
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
-import { aborted, eventsOf, FakeTranscriber, facts, gate, plain } from '../helpers/fakes.js';
+import { aborted, eventsOf, FakeTranscriber, gate, info, plain } from '../helpers/fakes.js';
 import {
 	arrange,
 	filePart,
@@ -81,7 +81,7 @@ describe('a transcription', () => {
 	});
 
 	test('refuses what the model cannot honour, naming the field', async () => {
-		const server = await arrange({ model: new FakeTranscriber({ facts: facts(plain) }) });
+		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
 		const answer = await transcribe(server, { prompt: 'Hello' });
 		expect(answer).toMatchObject({
 			status: 400,
@@ -117,7 +117,7 @@ describe('a translation', () => {
 	});
 
 	test('by a model that cannot is refused, naming the model', async () => {
-		const server = await arrange({ model: new FakeTranscriber({ facts: facts(plain) }) });
+		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
 		const answer = await transcribe(server, {}, '/v1/audio/translations');
 		expect(answer).toMatchObject({
 			status: 400,
@@ -135,7 +135,7 @@ describe('a refusal', () => {
 		[{ stream: 'true', response_format: 'srt' }, 'stream', 'unsupported_value'],
 		[{ temperature: '7' }, 'temperature', 'invalid_request'],
 	])('of %j is a 400 that names the field', async (fields, param, code) => {
-		const server = await arrange({ model: new FakeTranscriber({ facts: facts(plain) }) });
+		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
 		const answer = await transcribe(server, fields);
 		expect(answer.status).toBe(400);
 		expect(answer.json).toEqual({

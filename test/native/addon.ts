@@ -40,13 +40,13 @@ export const plainSherpa = { libraryDir, changesApart: false, exclusive: false, 
 
 export function loadSherpa(
 	name: string,
-	lanes = 2,
+	slots = 2,
 ): Promise<Binding.Model<Binding.SherpaClipOptions, Binding.SherpaInfo>> {
 	const fixture = modelFixture(name);
 	const config = sherpaConfig(fixture);
 	return isSherpaType(fixture.type) && familyOf(fixture.type).chunk !== undefined
-		? addon.loadStreaming({ libraryDir, lanes, config, tailSeconds: 1.3 })
-		: addon.loadSherpa({ ...plainSherpa, lanes, config });
+		? addon.loadStreaming({ libraryDir, slots, config, tailSeconds: 1.3 })
+		: addon.loadSherpa({ ...plainSherpa, slots, config });
 }
 
 /** Of what gives text and times as ggml does, what this processor has. */
@@ -74,11 +74,11 @@ async function sessionsOf(file: string, threads: readonly number[]): Promise<Bin
 	return Promise.all(threads.map((each) => addon.loadEncoder({ ...load, threads: each })));
 }
 
-export function loadWhisper(lanes = 2, file = tonesModel) {
+export function loadWhisper(slots = 2, file = tonesModel) {
 	return addon.loadWhisper({
 		...usualLoad,
 		path: file,
-		lanes,
+		slots,
 		maxThreads: 2,
 	});
 }

@@ -1,4 +1,4 @@
-/** What waits for a lane is run together: real engines over real HTTP. */
+/** What waits for a slot is run together: real engines over real HTTP. */
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -100,7 +100,7 @@ describe('sherpa-onnx', () => {
 		await model.close();
 	});
 
-	test('as many clips at once as it has lanes, and no clip twice', async () => {
+	test('as many clips at once as it has slots, and no clip twice', async () => {
 		const model = await loadSherpa('slow', 2);
 		const samples = samplesOf('tones-a');
 		const codes = await Promise.all(
@@ -141,7 +141,7 @@ describe('sherpa-onnx', () => {
 	test('a failure inside the library fails the clip, not the model', async () => {
 		const fixture = manifest.troubled.find(({ name }) => name === 'fail_on_e');
 		if (!fixture) throw new Error('no fixture fail_on_e');
-		const model = await addon.loadSherpa({ ...plainSherpa, lanes: 1, config: sherpaConfig(fixture) });
+		const model = await addon.loadSherpa({ ...plainSherpa, slots: 1, config: sherpaConfig(fixture) });
 		expect(await codeOf(model.transcribe(samplesOf('tones-e'), sherpaClip))).toBe('engine_failed');
 		expect(textOf(await model.transcribe(samplesOf('tones-abc'), sherpaClip))).toBe('a b c');
 		await model.close();
@@ -162,12 +162,12 @@ describe('sherpa-onnx', () => {
 		[{}],
 	])('refuses settings %o', async (wrong) => {
 		const config = Object.keys(wrong).length === 0 ? {} : { ...sherpaConfig(modelFixture('tdnn')), ...wrong };
-		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, lanes: 1, config }))).toBe('model_load_failed');
+		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, slots: 1, config }))).toBe('model_load_failed');
 	});
 
 	test('a folder without the library is engine_missing', async () => {
 		const config = sherpaConfig(modelFixture('tdnn'));
-		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, libraryDir: generated, lanes: 1, config }))).toBe(
+		expect(await codeOf(addon.loadSherpa({ ...plainSherpa, libraryDir: generated, slots: 1, config }))).toBe(
 			'engine_missing',
 		);
 		expect(() => addon.sherpaVersion(generated)).toThrow(expect.objectContaining({ code: 'engine_missing' }));
@@ -185,7 +185,7 @@ describe('sherpa-onnx', () => {
 			await model.transcribe(Float32Array.from(values[1]), values[2]);
 			console.log('heard');
 			await model.close();`,
-			{ ...plainSherpa, lanes: 1, config: sherpaConfig(fixture) },
+			{ ...plainSherpa, slots: 1, config: sherpaConfig(fixture) },
 			[...samplesOf('tones-e')],
 			sherpaClip,
 		);
@@ -267,14 +267,14 @@ describe('whisper.cpp', () => {
 		expect(await codeOf(hear('tones-abc', { language: 'tlh' }))).toBe('engine_failed');
 	});
 
-	test('a clip is heard alike whatever its lane heard before', async () => {
+	test('a clip is heard alike whatever its slot heard before', async () => {
 		const first = await hear('tones-abc', { temperature: 0.7 });
 		await hear('tones-deadbead', { prompt: 'echo echo echo', beamSize: 3 });
 		await hear('tones-long-pauses', { temperature: 0.9 });
 		expect(await hear('tones-abc', { temperature: 0.7 })).toEqual(first);
 	});
 
-	test('lanes, threads and beams agree', async () => {
+	test('slots, threads and beams agree', async () => {
 		const [one, two] = await Promise.all([hear('tones-abcde'), hear('tones-edcba', { clip: 2, threads: 2 })]);
 		expect(textOf(one)).toBe(hears['tones-abcde']);
 		expect(textOf(two)).toBe(hears['tones-edcba']);
@@ -295,7 +295,7 @@ describe('whisper.cpp', () => {
 		}
 	});
 
-	test('a cancelled clip ends at once, and its lane serves the next', async () => {
+	test('a cancelled clip ends at once, and its slot serves the next', async () => {
 		const minutes = new Float32Array(16_000 * 120).map((_, i) => Math.sin(i / 5));
 		const running = codeOf(model.transcribe(minutes, whisperClip));
 		await pause(100);
@@ -311,7 +311,7 @@ describe('whisper.cpp', () => {
 		const running = Array.from({ length: other.info.clipsTogether }, (_, clip) =>
 			codeOf(other.transcribe(silence(60), { ...whisperClip, clip })),
 		);
-		// The lane holds no more.
+		// The slot holds no more.
 		expect(await codeOf(other.transcribe(silence(1), { ...whisperClip, clip: 99 }))).toBe('engine_failed');
 		await other.close();
 		await other.close();
@@ -358,13 +358,13 @@ describe('whisper.cpp', () => {
 					const tensor = first - 20;
 					eval(edit);
 					fs.writeFileSync(file, bytes);
-					await addon.loadWhisper({ path: file, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
+					await addon.loadWhisper({ path: file, slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
 						() => console.log(name + ': loaded'),
 						(error) => { if (error.code !== 'model_load_failed') console.log(name + ': ' + error.code); },
 					);
 				}
 				for (const path of [folder, file + '.none', '/dev/zero']) {
-					await addon.loadWhisper({ path, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
+					await addon.loadWhisper({ path, slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then(
 						() => console.log(path + ': loaded'),
 						(error) => { if (error.code !== 'model_load_failed') console.log(path + ': ' + error.code); },
 					);
@@ -409,7 +409,7 @@ describe('the machine', () => {
 });
 
 describe('a process ends', () => {
-	const load = `await addon.loadWhisper({ path: values[0], lanes: 2, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] })`;
+	const load = `await addon.loadWhisper({ path: values[0], slots: 2, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] })`;
 
 	test('by itself, with a model open and a log sink set, and nothing printed', async () => {
 		const { code, stdout, stderr } = await inChild(
@@ -442,7 +442,7 @@ describe('a process ends', () => {
 			`const model = await addon.loadSherpa(values[0]);
 			model.transcribe(new Float32Array(16_000 * 3), values[1]);
 			setTimeout(() => { throw new Error('on purpose'); }, 100);`,
-			{ ...plainSherpa, lanes: 1, config: sherpaConfig(modelFixture('slow')) },
+			{ ...plainSherpa, slots: 1, config: sherpaConfig(modelFixture('slow')) },
 			sherpaClip,
 		);
 		expect(code).toBe(1);
@@ -455,7 +455,7 @@ describe('a process ends', () => {
 				const { workerData, parentPort } = require('node:worker_threads');
 				const addon = require('node-gyp-build')(workerData.root);
 				addon.setLogSink(() => {});
-				addon.loadWhisper({ path: workerData.path, lanes: 1, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then((model) => {
+				addon.loadWhisper({ path: workerData.path, slots: 1, maxThreads: 2, useGpu: false, gpuDevice: 0, alignmentHeads: [] }).then((model) => {
 					model.transcribe(new Float32Array(16_000 * 20), workerData.clip);
 					for (let i = 0; i < 20; i++) addon.openAudio(Buffer.alloc(100_000, i), { maxSeconds: 10 }).open().catch(() => {});
 					parentPort.postMessage('running');
@@ -465,7 +465,7 @@ describe('a process ends', () => {
 				await new Promise((resolve) => worker.once('message', resolve));
 				await worker.terminate();
 			}
-			const model = await addon.loadWhisper({ path: values[1], lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] });
+			const model = await addon.loadWhisper({ path: values[1], slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] });
 			const raw = await model.transcribe(new Float32Array(16_000), values[2]);
 			console.log('then', raw.segments.length);`,
 			process.cwd(),

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type * as Binding from '../../binding.js';
 import { runtimeFile } from '../../src/addon/libraries.js';
-import { speechFinder } from '../../src/audio/vad.js';
+import { createVad } from '../../src/audio/vad.js';
 import { OnnxGraph } from '../../src/model-files/onnx-graph.js';
 import { audioPath, generated, loudnessDetector, root, samplesOf } from '../helpers/fixtures.js';
 import { Scratch } from '../helpers/net/real-server.js';
@@ -178,7 +178,7 @@ describe('Silero by itself', () => {
 	test('needs of the libraries ONNX Runtime alone', async () => {
 		using scratch = new Scratch();
 		symlinkSync(runtimeFile(libraryDir), runtimeFile(scratch.path));
-		const finder = speechFinder({ libraryDir: scratch.path, modelPath: silero });
+		const finder = createVad({ libraryDir: scratch.path, modelPath: silero });
 		const search = await finder.search({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
 		expect((await search.hear(samples, true)).spans).toHaveLength(2);
@@ -192,7 +192,7 @@ describe('Silero by itself', () => {
 		mkdirSync(folder);
 		const name = path.basename(runtimeFile(libraryDir)).replace('onnxruntime', 'sherpa-onnx-c-api');
 		symlinkSync(path.join(libraryDir, name), path.join(folder, name));
-		const finder = speechFinder({ libraryDir: folder, modelPath: silero });
+		const finder = createVad({ libraryDir: folder, modelPath: silero });
 		const search = await finder.search({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
 		expect((await search.hear(samples, true)).spans).toHaveLength(2);
@@ -254,7 +254,7 @@ describe('voice activity', () => {
 			for (let at = 0; at < samples.length; at += length) {
 				const heard = await search.hear(samples.subarray(at, at + length), at + length >= samples.length);
 				const [start = heard.open, end = heard.settled] = heard.spans;
-				// Whoever cuts a recording while it comes in relies on these.
+				// Whoever removedRepetitions a recording while it comes in relies on these.
 				if (before.open >= 0) {
 					expect(start).toBe(before.open);
 					expect(end).toBeGreaterThanOrEqual(before.settled);

@@ -8,7 +8,6 @@ import {
 	type Capabilities,
 	type ChunkingOptions,
 	type CreateOptions,
-	type Cut,
 	createTranscriber,
 	EarshotError,
 	type EarshotTranscriber,
@@ -17,7 +16,8 @@ import {
 	type FormatName,
 	type formatNames,
 	type Include,
-	type ModelFacts,
+	type ModelInfo,
+	type RemovedRepetition,
 	type RequestOptions,
 	render,
 	type Segment,
@@ -35,11 +35,11 @@ const same = <A, B>(is: Same<A, B>): unknown => is;
 same<RequestOptions['task'], Task | undefined>(true);
 same<RequestOptions['chunking'], Partial<ChunkingOptions> | undefined>(true);
 same<CallOptions['signal'], AbortSignal | undefined>(true);
-same<ModelFacts['capabilities'], Capabilities>(true);
+same<ModelInfo['capabilities'], Capabilities>(true);
 same<Segment['words'], readonly Word[] | undefined>(true);
 same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
 same<Transcript['segments'], readonly Segment[]>(true);
-same<Transcript['cuts'], readonly Cut[] | undefined>(true);
+same<Transcript['removedRepetitions'], readonly RemovedRepetition[] | undefined>(true);
 same<(typeof formatNames)[number], FormatName>(true);
 same<EarshotError['code'], ErrorCode>(true);
 same<ConstructorParameters<typeof EarshotError>[2], ErrorDetails | undefined>(true);

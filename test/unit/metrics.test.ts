@@ -34,18 +34,18 @@ describe('the metrics', () => {
 		});
 	});
 
-	it('tell what a scheduler is at, until its host ends', async () => {
+	it('tell what a scheduler is at, until its runner ends', async () => {
 		const metrics = new Metrics();
 		metrics.scheduled('tiny', {
-			state: { lanes: 2, busyLanes: 3, waitingClips: 4, waitingSeconds: 12.5 },
+			state: { slots: 2, busySlots: 3, waitingClips: 4, waitingSeconds: 12.5 },
 			batches: [
 				{ clips: 1, seconds: 5, paddingSeconds: 0, runMs: 100 },
 				{ clips: 4, seconds: 18, paddingSeconds: 2, runMs: 300 },
 			],
 		});
 		expect(Object.fromEntries(await samples(metrics))).toMatchObject({
-			'earshot_lanes{model="tiny"}': 2,
-			'earshot_lanes_busy{model="tiny"}': 3,
+			'earshot_slots{model="tiny"}': 2,
+			'earshot_slots_busy{model="tiny"}': 3,
 			'earshot_queue_clips{model="tiny"}': 4,
 			'earshot_queue_clip_seconds{model="tiny"}': 12.5,
 			'earshot_batch_clips_bucket{le="3",model="tiny"}': 1,
@@ -56,8 +56,8 @@ describe('the metrics', () => {
 		});
 		metrics.unloaded('tiny', 'idle');
 		expect(Object.fromEntries(await samples(metrics))).toMatchObject({
-			'earshot_lanes{model="tiny"}': 0,
-			'earshot_lanes_busy{model="tiny"}': 0,
+			'earshot_slots{model="tiny"}': 0,
+			'earshot_slots_busy{model="tiny"}': 0,
 			'earshot_queue_clips{model="tiny"}': 0,
 			'earshot_batch_clips_sum{model="tiny"}': 5,
 		});

@@ -98,7 +98,7 @@ function plain(model, paths, options = []) {
 	});
 }
 
-/** @returns {Promise<{ segments: Segment[], cuts: ReadonlySet<string> }>} cuts as `from-to` in milliseconds */
+/** @returns {Promise<{ segments: Segment[], removedRepetitions: ReadonlySet<string> }>} cuts as `from-to` in milliseconds */
 async function ours(/** @type {any} */ model, /** @type {Float32Array} */ samples) {
 	const raw = await model.transcribe(samples, usualClip);
 	const segments = [];
@@ -116,11 +116,13 @@ async function ours(/** @type {any} */ model, /** @type {Float32Array} */ sample
 			to: Math.round(end * 1000),
 		});
 	}
-	const cuts = new Set();
-	for (let at = 0; at < raw.cuts.length; at += 2) {
-		cuts.add(`${Math.round(raw.cuts[at] * 1000)}-${Math.round(raw.cuts[at + 1] * 1000)}`);
+	const removedRepetitions = new Set();
+	for (let at = 0; at < raw.removedRepetitions.length; at += 2) {
+		removedRepetitions.add(
+			`${Math.round(raw.removedRepetitions[at] * 1000)}-${Math.round(raw.removedRepetitions[at + 1] * 1000)}`,
+		);
 	}
-	return { segments, cuts };
+	return { segments, removedRepetitions };
 }
 
 /** Times inside the audio and in order. @param {Segment[]} segments @param {number} seconds */
@@ -153,7 +155,7 @@ function levelsOf(samples) {
  * first of them, and lies where the recording is quiet.
  * @param {Segment[]} segments @param {Recording} recording @param {ReadonlySet<string>} cuts
  */
-function withoutUnheard(segments, { samples }, cuts) {
+function withoutUnheard(segments, { samples }, removedRepetitions) {
 	const levels = levelsOf(samples);
 	const loud = levels.toSorted()[Math.floor(levels.length * 0.95)] ?? 0;
 	const quiet = (/** @type {Segment} */ { from, to }) =>
@@ -165,7 +167,7 @@ function withoutUnheard(segments, { samples }, cuts) {
 		while (segments[first - 1]?.text === segment.text) first--;
 		while (segments[last + 1]?.text === segment.text) last++;
 		const repeated = index > first && last - first >= 3;
-		return !(repeated && cuts.has(`${segment.from}-${segment.to}`) && quiet(segment));
+		return !(repeated && removedRepetitions.has(`${segment.from}-${segment.to}`) && quiet(segment));
 	});
 }
 
@@ -264,13 +266,16 @@ function explain(
 	/** @type {string} */ model,
 	/** @type {Recording} */ recording,
 	/** @type {Segment[]} */ theirs,
-	/** @type {{ segments: Segment[], cuts: ReadonlySet<string> }} */ { segments, cuts },
+	/** @type {{ segments: Segment[], removedRepetitions: ReadonlySet<string> }} */ {
+		segments,
+		removedRepetitions,
+	},
 ) {
 	/** @type {[fault: string, undo: (segments: Segment[]) => Segment[]][]} */
 	const undone = [
 		['times beyond the audio', (made) => inside(made, recording.samples.length / RATE)],
-		['repetition over silence', (made) => withoutUnheard(made, recording, cuts)],
-		['repetition loops', (made) => (cuts.size > 0 ? withoutLoops(made) : made)],
+		['repetition over silence', (made) => withoutUnheard(made, recording, removedRepetitions)],
+		['repetition loops', (made) => (removedRepetitions.size > 0 ? withoutLoops(made) : made)],
 	];
 	for (const { faults, segments: said } of repaired(model, recording, theirs)) {
 		let made = said;

@@ -11,12 +11,12 @@ import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js
 import { asEarshotError } from '../../errors.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
-import { whatToServe } from '../../models/registry/registry.js';
+import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
-	const { config, entries, defaultModel, warnings } = whatToServe(flags, packageRoot);
+	const { config, entries, defaultModel, warnings } = loadRegistry(flags, packageRoot);
 	const findings: Finding[] = [
 		{
 			ok: true,

@@ -7,7 +7,7 @@ import { EarshotError } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
 import type { PullStatus } from '../../models/pull/tracker.js';
 import { ensureRegistry } from '../../models/registry/file.js';
-import { whatToServe } from '../../models/registry/registry.js';
+import { loadRegistry } from '../../models/registry/registry.js';
 import type { Manifest } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
 import { interruptible } from '../ui/interruptible.js';
@@ -21,11 +21,11 @@ export interface PullCommand extends PullOptions {
 }
 
 function installerFor(flags: Flags): Installer {
-	let serving = whatToServe(flags, packageRoot);
+	let registry = loadRegistry(flags, packageRoot);
 	return new Installer(
-		() => serving,
+		() => registry,
 		() => {
-			serving = whatToServe(flags, packageRoot);
+			registry = loadRegistry(flags, packageRoot);
 		},
 	);
 }

@@ -9,7 +9,7 @@ import type { CatalogModel, CatalogSource } from '../../models/catalog/types.js'
 import { Installer } from '../../models/installer.js';
 import { nameOfSource } from '../../models/pull/sources.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { isInstalled, type Serving, whatToServe } from '../../models/registry/registry.js';
+import { isInstalled, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import type { StoredState } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
 
@@ -17,10 +17,10 @@ type Flags = Partial<Record<SettingName, string>>;
 
 /** What this machine serves, and what else was pulled. */
 export function printModels(flags: Flags): void {
-	const serving = whatToServe(flags, packageRoot);
-	const { entries, defaultModel, warnings, config } = serving;
+	const registry = loadRegistry(flags, packageRoot);
+	const { entries, defaultModel, warnings, config } = registry;
 	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-	const { store } = new Installer(() => serving);
+	const { store } = new Installer(() => registry);
 	const served = entries.map((entry) => {
 		const manifest = store.manifest(entry.id);
 		const damaged = manifest !== undefined && store.stateOf(manifest) === 'damaged';
@@ -59,10 +59,10 @@ function stateText(state: StoredState, use: string): string {
 }
 
 export async function searchModels(words: readonly string[], flags: Flags): Promise<void> {
-	const serving = whatToServe(flags, packageRoot);
-	const installer = new Installer(() => serving);
+	const registry = loadRegistry(flags, packageRoot);
+	const installer = new Installer(() => registry);
 	const cached = new Set(await installer.inHubCache());
-	const found = serving.catalog.search(words);
+	const found = registry.catalog.search(words);
 	if (found.length === 0)
 		throw new EarshotError('model_not_found', `No model of the catalog has all of: ${words.join(', ')}`);
 	const rows = found.map((model) => [
@@ -71,7 +71,7 @@ export async function searchModels(words: readonly string[], flags: Flags): Prom
 		sizeText(downloadBytes(model)),
 		model.speed,
 		`${model.licence.name}${model.licence.osi ? '' : ' *'}`,
-		whereText(model, serving, installer, cached),
+		whereText(model, registry, installer, cached),
 	]);
 	process.stdout.write(table([['MODEL', 'LANGUAGES', 'SIZE', 'SPEED', 'LICENCE', ''], ...rows]));
 	process.stderr.write(
@@ -81,7 +81,7 @@ export async function searchModels(words: readonly string[], flags: Flags): Prom
 
 function whereText(
 	model: CatalogModel,
-	{ entries }: Serving,
+	{ entries }: ModelRegistry,
 	{ store }: Installer,
 	cached: ReadonlySet<string>,
 ): string {
@@ -92,13 +92,13 @@ function whereText(
 }
 
 export async function showModel(id: string, flags: Flags): Promise<void> {
-	const serving = whatToServe(flags, packageRoot);
-	const installer = new Installer(() => serving);
-	const model = serving.catalog.find(id);
-	const entry = serving.entries.find((each) => each.id === id);
+	const registry = loadRegistry(flags, packageRoot);
+	const installer = new Installer(() => registry);
+	const model = registry.catalog.find(id);
+	const entry = registry.entries.find((each) => each.id === id);
 	if (model === undefined && entry === undefined)
 		throw new EarshotError('model_not_found', `Neither the catalog nor models.yaml has a model \`${id}\``);
-	const facts = model ? factsOf(model) : [];
+	const info = model ? infoOf(model) : [];
 	const here = entry
 		? [
 				['served as', [entry.id, ...entry.aliases].join(', ')],
@@ -106,11 +106,11 @@ export async function showModel(id: string, flags: Flags): Promise<void> {
 				...Object.entries(entry.files).map(([role, file]) => [role, file]),
 			]
 		: [['state', installer.store.manifest(id) ? 'here' : 'not on this machine']];
-	process.stdout.write(table([...facts, ...(model ? [] : [['type', entry?.type ?? '']]), ...here]));
+	process.stdout.write(table([...info, ...(model ? [] : [['type', entry?.type ?? '']]), ...here]));
 	if (model) process.stdout.write(`\n${filesTable(model)}`);
 }
 
-function factsOf(model: CatalogModel): string[][] {
+function infoOf(model: CatalogModel): string[][] {
 	const { title, engine, type, family, features, licence, memoryBytes, speed } = model;
 	return [
 		['title', title],

@@ -3,13 +3,13 @@
 import { request } from 'undici';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
-import { whatToServe } from '../../models/registry/registry.js';
+import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { sizeText, table } from './models.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 
-interface ResidentBody {
+interface LoadedModelBody {
 	readonly id: string;
 	readonly state: string;
 	readonly pid: number | null;
@@ -26,15 +26,15 @@ interface ModelBody {
 }
 
 export async function printLoadedModels(flags: Flags): Promise<void> {
-	const { data } = await ask<{ data: readonly ResidentBody[] }>(flags, 'GET', '/v1/ps');
-	const rows = data.map((resident) => [
-		resident.id,
-		resident.state.replace('_', ' '),
-		resident.pid === null ? '' : String(resident.pid),
-		sizeText(resident.memory_bytes),
-		String(resident.requests),
-		timeText(resident.idle_seconds),
-		timeText(resident.unloads_in_seconds),
+	const { data } = await ask<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
+	const rows = data.map((loaded) => [
+		loaded.id,
+		loaded.state.replace('_', ' '),
+		loaded.pid === null ? '' : String(loaded.pid),
+		sizeText(loaded.memory_bytes),
+		String(loaded.requests),
+		timeText(loaded.idle_seconds),
+		timeText(loaded.unloads_in_seconds),
 	]);
 	const head = ['MODEL', 'STATE', 'PID', 'MEMORY', 'REQUESTS', 'IDLE', 'UNLOADS IN'];
 	process.stdout.write(table([head, ...rows]));
@@ -56,7 +56,7 @@ export async function unloadModels(ids: readonly string[], flags: Flags): Promis
 }
 
 async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promise<T> {
-	const { config } = whatToServe(flags, packageRoot);
+	const { config } = loadRegistry(flags, packageRoot);
 	const url = serverUrl(config);
 	const [key] = config.apiKeys;
 	let answer: Awaited<ReturnType<typeof request>>;

@@ -8,7 +8,7 @@ import { type FormatName, render } from '../../formats/formats.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { canBePulled, findEntry, isInstalled, whatToServe } from '../../models/registry/registry.js';
+import { canBePulled, findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
@@ -40,15 +40,15 @@ const extensions = {
 /** A recording that fails is told on stderr and the others go on; the exit code is then 1. */
 export async function transcribeFiles(files: readonly string[], command: TranscribeCommand): Promise<void> {
 	const outputs = outputsOf(files, command);
-	const serving = whatToServe(command.flags, packageRoot);
-	const wanted = command.model ?? serving.defaultModel;
-	const entry = findEntry(serving, wanted);
+	const registry = loadRegistry(command.flags, packageRoot);
+	const wanted = command.model ?? registry.defaultModel;
+	const entry = findEntry(registry, wanted);
 	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
 	await interruptible(async (signal) => {
-		if (serving.config.autoPull && !isInstalled(entry) && canBePulled(entry, serving.catalog))
-			await pullOne(new Installer(() => serving), entry.id, {}, signal);
+		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry.catalog))
+			await pullOne(new Installer(() => registry), entry.id, {}, signal);
 		// In a runner: a crash of an engine costs one recording, and the message comes from here.
-		const { transcriber, close } = await openModel(serving, wanted, true);
+		const { transcriber, close } = await openModel(registry, wanted, true);
 		const progress = progressOn(process.stderr);
 		try {
 			for (const [index, file] of files.entries()) {
@@ -99,7 +99,7 @@ async function run(
 	const recording = await readable(path.resolve(file));
 	for await (const event of transcriber.transcribe(
 		recording,
-		fullOptions(requestOf(command), transcriber.facts),
+		fullOptions(requestOf(command), transcriber.info),
 		signal,
 	)) {
 		if (event.type === 'started') progress.start(path.basename(file), event.duration);

@@ -15,7 +15,7 @@ export interface SherpaSettings {
 	/** What the model hears where the family's table cannot know; null = not told. */
 	readonly languages: readonly string[] | null;
 	readonly libraryDir: string;
-	readonly lanes: number;
+	readonly slots: number;
 }
 
 /** The recognizer's configuration, field by field. Pure. */
@@ -25,7 +25,7 @@ export function configOf(
 ): Record<string, string | number> {
 	const provider = providerOf(settings);
 	const config: Record<string, string | number> = {
-		// One thread per lane: the lanes are the parallelism, and threads of one session would contend.
+		// One thread per slot: the slots are the parallelism, and threads of one session would contend.
 		'model_config.num_threads': 1,
 		'model_config.provider':
 			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,

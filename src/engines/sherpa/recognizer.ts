@@ -1,4 +1,4 @@
-/** sherpa-onnx behind the Engine interface: one shared recognizer, one thread per lane. */
+/** sherpa-onnx behind the Engine interface: one shared recognizer, one thread per slot. */
 
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../../binding.js';
 import { guarded, transcribeBatch } from '../../addon/addon.js';
@@ -6,7 +6,7 @@ import { EarshotError } from '../../errors.js';
 import { languageName } from '../../languages.js';
 import type { Family } from '../../models/types/family.js';
 import type { Clip, ClipResult } from '../../speech/clip.js';
-import type { ModelFacts } from '../../speech/model-info.js';
+import type { ModelInfo } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { providerOf, type SherpaSettings } from './config.js';
@@ -31,7 +31,7 @@ export interface Known {
 }
 
 export class SherpaEngine implements Engine {
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	readonly limits: Limits;
 	readonly #model: Model<SherpaClipOptions, SherpaInfo>;
 	readonly #family: Family;
@@ -54,9 +54,9 @@ export class SherpaEngine implements Engine {
 		const { batch } = settings.options;
 		const batchClips = typeof batch === 'number' ? Math.max(1, batch) : known.quantised ? 1 : usualBatchClips;
 		this.limits = {
-			lanes: settings.lanes,
+			slots: settings.slots,
 			// A family that runs one clip at a time would only wait inside the library.
-			expressLane: family.exclusive !== true,
+			prioritySlot: family.exclusive !== true,
 			maxClipThreads: 1,
 			maxBatchClips: family.batches === true ? batchClips : 1,
 			maxBatchSeconds: maxBatchSeconds[providerOf(settings) === 'cpu' ? 'cpu' : 'other'],
@@ -67,7 +67,7 @@ export class SherpaEngine implements Engine {
 		};
 		const chooses = family.languageOption !== undefined || family.changes !== undefined;
 		const translates = family.changes?.target !== undefined || family.changes?.task !== undefined;
-		this.facts = {
+		this.info = {
 			id: settings.id,
 			engine: 'sherpa-onnx',
 			type: settings.type,
@@ -113,10 +113,10 @@ export class SherpaEngine implements Engine {
 	#missingLanguage({ language }: RecognizeOptions): EarshotError | undefined {
 		if (this.#family.needsLanguage !== true || language !== null || this.#usualLanguage !== null)
 			return undefined;
-		const { languages } = this.facts.capabilities;
+		const { languages } = this.info.capabilities;
 		return new EarshotError(
 			'invalid_request',
-			`Expected \`language\` to be one of ${languages?.join(', ')}, got nothing: the model \`${this.facts.id}\` cannot detect it`,
+			`Expected \`language\` to be one of ${languages?.join(', ')}, got nothing: the model \`${this.info.id}\` cannot detect it`,
 			{ param: 'language' },
 		);
 	}

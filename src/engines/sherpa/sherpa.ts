@@ -19,8 +19,8 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const tailSeconds = tailSecondsOf(family, checked);
 	const common = {
 		libraryDir: settings.libraryDir,
-		// The express lane's too.
-		lanes: settings.lanes + 1,
+		// The priority slot's too.
+		slots: settings.slots + 1,
 		config: configOf(family, settings),
 	};
 	const model = await guarded<Model<SherpaClipOptions, SherpaInfo> | StreamingModel>(() =>

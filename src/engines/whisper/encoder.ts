@@ -58,18 +58,18 @@ export interface EncoderChoice {
 }
 
 /** Integers, else ONNX Runtime, else ggml: what the settings, the file and the machine allow. Pure. */
-export function chooseEncoder(facts: Facts): EncoderChoice {
-	const { wanted, onGpu, hasIntegers, quantised } = facts;
+export function chooseEncoder(info: Facts): EncoderChoice {
+	const { wanted, onGpu, hasIntegers, quantised } = info;
 	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return { encoder: 'ggml', reason: '' };
 	const inIntegers = wanted === 'int16' || wanted === 'int8';
 	if (inIntegers && onGpu)
 		return { encoder: 'ggml', reason: `the model is on a GPU, and ${wanted} is for processors` };
 	// What is quantised is to be small in memory, and the weights of int16 are not.
 	const integers = inIntegers ? wanted : wanted === 'auto' && hasIntegers && !quantised ? 'int16' : undefined;
-	if (integers === undefined) return chooseSession(facts);
-	const unfit = hasIntegers ? whyNot(integers, facts) : `no ${integers} by this build on this processor`;
+	if (integers === undefined) return chooseSession(info);
+	const unfit = hasIntegers ? whyNot(integers, info) : `no ${integers} by this build on this processor`;
 	if (unfit === undefined) return { encoder: integers, reason: '' };
-	const { encoder, reason } = chooseSession(facts);
+	const { encoder, reason } = chooseSession(info);
 	return { encoder, reason: [unfit, reason].filter((each) => each !== '').join('; ') };
 }
 
@@ -80,8 +80,8 @@ function whyNot(encoder: EncoderChoice['encoder'], { refused }: Facts): string |
 	return refusal && `no ${encoder} for this model: ${refusal.why}`;
 }
 
-function chooseSession(facts: Facts): EncoderChoice {
-	const { wanted, hasLibrary, quantised, readable } = facts;
+function chooseSession(info: Facts): EncoderChoice {
+	const { wanted, hasLibrary, quantised, readable } = info;
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
 	const inInt8 = wanted === 'onnx-int8' || wanted === 'int8';
 	// What is quantised is to be small in memory, and f32 weights are not.
@@ -89,7 +89,7 @@ function chooseSession(facts: Facts): EncoderChoice {
 	if (!readable) return ggml(`${isQuantised}, in a way that cannot be read for another encoder`);
 	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not here');
 	const encoder = inInt8 ? 'onnx-int8' : 'onnx';
-	const unfit = whyNot(encoder, facts);
+	const unfit = whyNot(encoder, info);
 	return unfit === undefined ? { encoder, reason: '' } : ggml(unfit);
 }
 

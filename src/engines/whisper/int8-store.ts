@@ -18,7 +18,7 @@ export interface Int8File {
 }
 
 /** For tests. */
-export interface Int8Means {
+export interface Int8Deps {
 	readonly disk: Pick<Disk, 'freeBytes'>;
 	/** Memory that may still be taken. */
 	readonly freeMemory: () => number;
@@ -40,15 +40,15 @@ const processBytes = 100 * 2 ** 20;
 
 export class Int8Store {
 	readonly #files: Int8Files;
-	readonly #means: Int8Means;
+	readonly #deps: Int8Deps;
 
-	constructor(modelDir: string, means: Partial<Int8Means> = {}) {
+	constructor(modelDir: string, deps: Partial<Int8Deps> = {}) {
 		this.#files = new Int8Files(modelDir);
-		this.#means = {
+		this.#deps = {
 			disk: realDisk,
 			freeMemory: () => process.availableMemory(),
 			make: makeInProcess,
-			...means,
+			...deps,
 		};
 	}
 
@@ -64,14 +64,14 @@ export class Int8Store {
 		if (!again && isMade(target, layout)) return { path: target, layout };
 		try {
 			await mkdir(this.#files.folder, { recursive: true });
-			// One at a time: they are large, and several lanes of hosts may ask at once.
+			// One at a time: they are large, and several slots of runners may ask at once.
 			await this.#files.alone(async () => {
 				// Somebody else may have made it meanwhile.
 				if (!again && isMade(target, layout)) return;
 				await this.#tidy();
 				await this.#checkRoom(layout);
 				const fresh = `${target}.new`;
-				await this.#means.make(source, fresh);
+				await this.#deps.make(source, fresh);
 				await renameOver(fresh, target);
 			});
 		} catch (thrown) {
@@ -92,13 +92,13 @@ export class Int8Store {
 
 	async #checkRoom({ bytes, workingBytes }: Int8Layout): Promise<void> {
 		const inGb = (size: number) => `${(size / 1e9).toFixed(2)} GB`;
-		const disk = await this.#means.disk.freeBytes(this.#files.folder);
+		const disk = await this.#deps.disk.freeBytes(this.#files.folder);
 		if (disk !== null && disk < bytes + spareBytes)
 			throw new EarshotError(
 				'disk_full',
 				`the 8-bit weights need ${inGb(bytes + spareBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free`,
 			);
-		const memory = this.#means.freeMemory();
+		const memory = this.#deps.freeMemory();
 		const needed = processBytes + workingBytes;
 		if (memory < needed)
 			throw new EarshotError(

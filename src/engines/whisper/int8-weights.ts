@@ -88,9 +88,9 @@ function countOf({ shape }: Pick<GgmlTensor, 'shape'>): number {
 /** Length of the description, the description, and spaces up to a multiple of eight. */
 function headOf(
 	placed: readonly (Int8Tensor & { name: string })[],
-	facts: Readonly<Record<string, string>>,
+	info: Readonly<Record<string, string>>,
 ): Buffer {
-	const described: Record<string, unknown> = { __metadata__: facts };
+	const described: Record<string, unknown> = { __metadata__: info };
 	for (const { name, type, shape, offset, length } of placed)
 		described[name] = { dtype: dtypes[type], shape, data_offsets: [offset, offset + length] };
 	const json = Buffer.from(JSON.stringify(described));
@@ -106,8 +106,8 @@ export function int8SourceOf(path: string): string | undefined {
 	try {
 		const length = Number(beginningOf(path, 8).readBigUInt64LE());
 		const json = beginningOf(path, 8 + Math.min(length, mostDescription)).toString('utf8', 8);
-		const { __metadata__: facts } = JSON.parse(json) as { __metadata__?: { source?: unknown } };
-		return typeof facts?.source === 'string' ? facts.source : undefined;
+		const { __metadata__: info } = JSON.parse(json) as { __metadata__?: { source?: unknown } };
+		return typeof info?.source === 'string' ? info.source : undefined;
 	} catch {
 		// Broken, or not of ours.
 		return undefined;

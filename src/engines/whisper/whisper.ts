@@ -1,11 +1,11 @@
-/** whisper.cpp behind the Engine interface: one read-only context, one state per lane. */
+/** whisper.cpp behind the Engine interface: one read-only context, one state per slot. */
 
 import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { ModelOptions } from '../../config/resolve.js';
 import { EarshotError } from '../../errors.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
-import type { Capabilities, ModelFacts } from '../../speech/model-info.js';
+import type { Capabilities, ModelInfo } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
@@ -15,7 +15,7 @@ import { type EncoderSettings, loadWithEncoder } from './encoder.js';
 export interface WhisperSettings extends ModelOptions {
 	readonly id: string;
 	readonly path: string;
-	readonly lanes: number;
+	readonly slots: number;
 	/** Most threads a single clip may use. */
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
@@ -47,7 +47,7 @@ const parakeetLimits = { ...limits, minClipSeconds: 0.5, mergeGapSeconds: 0.5 } 
 
 type ParakeetSettings = Pick<
 	WhisperSettings,
-	'id' | 'path' | 'lanes' | 'maxThreads' | 'useGpu' | 'gpuDevice'
+	'id' | 'path' | 'slots' | 'maxThreads' | 'useGpu' | 'gpuDevice'
 >;
 
 /** whisper.cpp's own Parakeet: no options, and no language told. */
@@ -64,7 +64,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		audioContext: 'full',
 		libraryDir: undefined,
 	} as const;
-	const model = await guarded(() => addon().loadParakeet({ ...whole, lanes: settings.lanes + 1 }));
+	const model = await guarded(() => addon().loadParakeet({ ...whole, slots: settings.slots + 1 }));
 	return new WhisperEngine(model, whole, {
 		type: 'parakeet_cpp',
 		limits: parakeetLimits,
@@ -92,8 +92,8 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 		guarded(() =>
 			addon().loadWhisper({
 				path: settings.path,
-				// The express lane's too.
-				lanes: settings.lanes + 1,
+				// The priority slot's too.
+				slots: settings.slots + 1,
 				maxThreads: settings.maxThreads,
 				useGpu: settings.useGpu,
 				gpuDevice: settings.gpuDevice,
@@ -126,7 +126,7 @@ interface Part {
 }
 
 class WhisperEngine implements Engine {
-	readonly facts: ModelFacts;
+	readonly info: ModelInfo;
 	readonly limits: Limits;
 	readonly #model: WhisperModel;
 	readonly #settings: EngineSettings;
@@ -135,19 +135,19 @@ class WhisperEngine implements Engine {
 	constructor(
 		model: WhisperModel,
 		settings: EngineSettings,
-		kind: Pick<ModelFacts, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
-			readonly limits: Omit<Limits, 'lanes' | 'expressLane' | 'maxClipThreads'>;
+		kind: Pick<ModelInfo, 'type' | 'encoder' | 'decoder' | 'capabilities'> & {
+			readonly limits: Omit<Limits, 'slots' | 'prioritySlot' | 'maxClipThreads'>;
 		},
 	) {
 		this.#model = model;
 		this.#settings = settings;
 		this.limits = {
 			...kind.limits,
-			lanes: settings.lanes,
-			expressLane: true,
+			slots: settings.slots,
+			prioritySlot: true,
 			maxClipThreads: settings.maxThreads,
 		};
-		this.facts = {
+		this.info = {
 			id: settings.id,
 			engine: 'whisper.cpp',
 			type: kind.type,
@@ -170,11 +170,12 @@ class WhisperEngine implements Engine {
 		const raws = this.#transcribe(short, batch, true);
 		const tried = short.map(async (part, at) => {
 			const { failed, result } = resultOf(await raws[at], part.clip, batch.options);
-			const doubtful = failed || result.cuts !== undefined || missesSound(part.clip.samples, result.segments);
+			const doubtful =
+				failed || result.removedRepetitions !== undefined || missesSound(part.clip.samples, result.segments);
 			if (doubtful) rest.push(part);
 			return doubtful ? undefined : result;
 		});
-		// In the same lane, and so after the others.
+		// In the same slot, and so after the others.
 		const whole = Promise.allSettled(tried).then(() => this.#transcribe(rest, batch, false));
 		return parts.map(async (part) => {
 			const result = await tried[short.indexOf(part)];
@@ -189,7 +190,7 @@ class WhisperEngine implements Engine {
 	/** `firstTryOnly`: with the contexts of the parts, else with all there is. */
 	#transcribe(
 		parts: readonly Part[],
-		{ options, threads, lane = 0, background = false }: Batch,
+		{ options, threads, slot = 0, background = false }: Batch,
 		firstTryOnly: boolean,
 	): Promise<RawResult>[] {
 		if (parts.length === 0) return [];
@@ -201,7 +202,7 @@ class WhisperEngine implements Engine {
 				firstTryOnly,
 				audioContexts: parts.map(({ context }) => (firstTryOnly ? context : 0)),
 				audioContext: 0,
-				lane,
+				slot,
 				background,
 				clip: this.#nextClip++,
 				threads: Math.min(threads, this.#settings.maxThreads),
@@ -283,12 +284,15 @@ function resultOf(
 			...(options.logprobs && hasLogprobs(raw, range) ? { logprobs: logprobsOf(raw, range) } : {}),
 		});
 	}
-	const cuts = Array.from({ length: raw.cuts.length / 2 }, (_, index) => ({
-		start: raw.cuts[2 * index] ?? 0,
-		end: raw.cuts[2 * index + 1] ?? 0,
+	const removedRepetitions = Array.from({ length: raw.removedRepetitions.length / 2 }, (_, index) => ({
+		start: raw.removedRepetitions[2 * index] ?? 0,
+		end: raw.removedRepetitions[2 * index + 1] ?? 0,
 	}));
 	const language = raw.language === '' ? options.language : raw.language;
-	return { failed: raw.failed, result: { language, segments, ...(cuts.length > 0 ? { cuts } : {}) } };
+	return {
+		failed: raw.failed,
+		result: { language, segments, ...(removedRepetitions.length > 0 ? { removedRepetitions } : {}) },
+	};
 }
 
 function isKnown(value: number | undefined): value is number {

@@ -89,7 +89,7 @@ export interface CatalogModel {
 	readonly sources?: readonly CatalogSource[];
 	/** `options` of the models.yaml entry. */
 	readonly options: Readonly<Record<string, string | number | boolean>>;
-	/** Once loaded, with one lane; null where the size is not known. */
+	/** Once loaded, with one slot; null where the size is not known. */
 	readonly memoryBytes: number | null;
 	readonly speed: (typeof speeds)[number];
 }

@@ -6,7 +6,7 @@ import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';
-import type { PullMeans, PullProgress, Report } from './deps.js';
+import type { PullDeps, PullProgress, Report } from './deps.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';
@@ -28,16 +28,16 @@ export class Arrivals {
 	/** Another source is left. */
 	isHurried = false;
 	readonly #plan: PullPlan;
-	readonly #means: PullMeans;
+	readonly #deps: PullDeps;
 	readonly #network: Network;
 	readonly #report: Report;
 	#parts: readonly Part[];
 	#received = 0;
 	#warning: string | undefined;
 
-	constructor(plan: PullPlan, means: PullMeans, network: Network, report: Report) {
+	constructor(plan: PullPlan, deps: PullDeps, network: Network, report: Report) {
 		this.#plan = plan;
-		this.#means = means;
+		this.#deps = deps;
 		this.#network = network;
 		this.#report = report;
 		this.#parts = plan.archive ? [plan.archive] : plan.files;
@@ -68,7 +68,7 @@ export class Arrivals {
 
 	/** From wherever it is already, else from the network. `network`: of its own for this part. */
 	async bring(name: string, part: Part, to: string, network = this.#network): Promise<Downloaded> {
-		const { store, signal, repin = false } = this.#means;
+		const { store, signal, repin = false } = this.#deps;
 		const url = part.url ?? '';
 		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
 		const wanted = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
@@ -94,10 +94,10 @@ export class Arrivals {
 		network: Network,
 		pinned: boolean,
 	): Promise<Downloaded> {
-		const { disk = realDisk, signal, wait } = this.#means;
-		const means = { network, disk, signal, onProgress, tuning: this.#tuning(), ...(wait ? { wait } : {}) };
+		const { disk = realDisk, signal, wait } = this.#deps;
+		const deps = { network, disk, signal, onProgress, tuning: this.#tuning(), ...(wait ? { wait } : {}) };
 		try {
-			return await download({ url, to, ...wanted }, means);
+			return await download({ url, to, ...wanted }, deps);
 		} catch (thrown) {
 			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
 			throw new EarshotError(
@@ -109,7 +109,7 @@ export class Arrivals {
 	}
 
 	#tuning(): Partial<Tuning> {
-		const { tuning = {} } = this.#means;
+		const { tuning = {} } = this.#deps;
 		if (!this.isHurried) return tuning;
 		const windowMs = Math.min(tuning.windowMs ?? hurriedMs, hurriedMs);
 		return { ...tuning, attempts: Math.min(tuning.attempts ?? 3, 3), attemptsAtFirst: 1, windowMs };
@@ -117,7 +117,7 @@ export class Arrivals {
 
 	/** Left by an interrupted pull, or whole in a damaged model, or in the cache of other programs. */
 	async #alreadyHere(part: Part, { bytes, sha256 }: Wanted, to: string): Promise<Downloaded | undefined> {
-		const { store, settings, signal } = this.#means;
+		const { store, settings, signal } = this.#deps;
 		if (await exists(to)) {
 			const here = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
 			if (sha256 === null || here.sha256 === sha256) return here;

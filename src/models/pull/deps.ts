@@ -18,7 +18,7 @@ export interface PullProgress {
 	readonly manifest?: Manifest;
 }
 
-export interface PullMeans {
+export interface PullDeps {
 	readonly store: Store;
 	readonly settings: NetworkSettings;
 	readonly signal: AbortSignal;

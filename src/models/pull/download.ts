@@ -64,7 +64,7 @@ export const usualTuning: Tuning = {
 	saveEveryBytes: 8 * 2 ** 20,
 };
 
-export interface DownloadMeans {
+export interface DownloadDeps {
 	readonly network: Network;
 	readonly disk: Disk;
 	readonly signal: AbortSignal;
@@ -80,12 +80,12 @@ export interface Downloaded {
 }
 
 /** Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
-export async function download(request: DownloadRequest, means: DownloadMeans): Promise<Downloaded> {
-	const run = new Download(request, means);
+export async function download(request: DownloadRequest, deps: DownloadDeps): Promise<Downloaded> {
+	const run = new Download(request, deps);
 	try {
 		return await run.finish();
 	} catch (thrown) {
-		throw asFailure(thrown, request, means.signal);
+		throw toHttpError(thrown, request, deps.signal);
 	}
 }
 
@@ -98,21 +98,21 @@ const maxChanges = 3;
 
 class Download {
 	readonly #request: DownloadRequest;
-	readonly #means: DownloadMeans;
+	readonly #deps: DownloadDeps;
 	readonly #tuning: Tuning;
 	/** Something has come since this began. */
 	#begun = false;
 
-	constructor(request: DownloadRequest, means: DownloadMeans) {
+	constructor(request: DownloadRequest, deps: DownloadDeps) {
 		this.#request = request;
-		this.#means = means;
-		this.#tuning = { ...usualTuning, ...means.tuning };
+		this.#deps = deps;
+		this.#tuning = { ...usualTuning, ...deps.tuning };
 	}
 
 	async finish(): Promise<Downloaded> {
 		const { url, to, bytes, sha256 } = this.#request;
-		this.#means.signal.throwIfAborted();
-		const part = await PartFile.open(this.#means.disk, `${to}.part`, url);
+		this.#deps.signal.throwIfAborted();
+		const part = await PartFile.open(this.#deps.disk, `${to}.part`, url);
 		try {
 			if (bytes !== null && part.total !== null && part.total !== bytes) await part.restart();
 			await this.#fetch(part);
@@ -146,7 +146,7 @@ class Download {
 	/** The first one finds out about size and ranges, then the others start. One that fails for good ends all. */
 	async #connections(part: PartFile): Promise<void> {
 		const ended = new AbortController();
-		const signal = AbortSignal.any([this.#means.signal, ended.signal]);
+		const signal = AbortSignal.any([this.#deps.signal, ended.signal]);
 		const guarded = (work: Promise<void>): Promise<void> => work.catch((thrown) => ended.abort(thrown));
 		const others: Promise<void>[] = [];
 		const startOthers = (): void => {
@@ -180,7 +180,7 @@ class Download {
 	async #patiently(part: PartFile, attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
 		const { attempts, attemptsAtFirst, firstPauseMs, longestPauseMs, longestRetryAfterMs, windowBytes } =
 			this.#tuning;
-		const wait = this.#means.wait ?? pause;
+		const wait = this.#deps.wait ?? pause;
 		for (let failed = 1; ; failed++) {
 			const before = part.received;
 			try {
@@ -215,7 +215,7 @@ class Download {
 			brought = 0;
 		}, this.#tuning.windowMs);
 		try {
-			const reply = await this.#means.network.get(this.#request.url, rangeOf(part, given), signal);
+			const reply = await this.#deps.network.get(this.#request.url, rangeOf(part, given), signal);
 			try {
 				segment = await this.#begin(part, given, reply);
 			} catch (thrown) {
@@ -244,7 +244,7 @@ class Download {
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
 		await part.write(segment, chunk.subarray(0, room));
 		this.#begun = true;
-		this.#means.onProgress?.(part.received, part.total);
+		this.#deps.onProgress?.(part.received, part.total);
 		if (part.unsaved >= this.#tuning.saveEveryBytes) await part.save();
 	}
 
@@ -286,7 +286,7 @@ function asHitch(thrown: unknown): Hitch | undefined {
 	return isNetwork ? new Hitch(thrown.message === '' ? code : thrown.message) : undefined;
 }
 
-function asFailure(thrown: unknown, { url, to }: DownloadRequest, signal: AbortSignal): EarshotError {
+function toHttpError(thrown: unknown, { url, to }: DownloadRequest, signal: AbortSignal): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (signal.aborted) return new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
 	const full = diskFailure(thrown, path.dirname(to));

@@ -64,8 +64,8 @@ function authorizationFor(url: string, settings: NetworkSettings): string {
 	return new URL(url).origin === new URL(login.url).origin ? login.authorization : '';
 }
 
-/** `patienceMs`: for a connection, and for the head of an answer. */
-export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000): Promise<Network> {
+/** `waitTimeoutMs`: for a connection, and for the head of an answer. */
+export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_000): Promise<Network> {
 	const { EnvHttpProxyAgent, request } = await import('undici');
 	const { certificates } = settings;
 	const trust = certificates === undefined ? {} : { ca: [...rootCertificates, certificates] };
@@ -73,9 +73,9 @@ export async function openNetwork(settings: NetworkSettings, patienceMs = 30_000
 		httpProxy: settings.httpProxy,
 		httpsProxy: settings.httpsProxy,
 		noProxy: settings.noProxy,
-		connect: { timeout: patienceMs, ...trust },
+		connect: { timeout: waitTimeoutMs, ...trust },
 		requestTls: trust,
-		headersTimeout: patienceMs,
+		headersTimeout: waitTimeoutMs,
 		// A stalled body is noticed by whoever writes it down.
 		bodyTimeout: 0,
 	});

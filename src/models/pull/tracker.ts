@@ -1,4 +1,4 @@
-/** Pulls under way in this process: one job for each model, however many ask. */
+/** PullTracker under way in this process: one job for each model, however many ask. */
 
 import { asEarshotError, type EarshotError } from '../../errors.js';
 import type { Manifest } from '../store/store.js';
@@ -22,7 +22,7 @@ export interface PullStatus {
 	readonly error?: EarshotError;
 }
 
-export class PullJob {
+export class Pull {
 	readonly id: string;
 	readonly #stop = new AbortController();
 	readonly #finished: Promise<PullStatus>;
@@ -98,19 +98,19 @@ export class PullJob {
 	}
 }
 
-export class Pulls {
-	readonly #jobs = new Map<string, PullJob>();
+export class PullTracker {
+	readonly #jobs = new Map<string, Pull>();
 
 	/** The last job of that model, running or over. */
-	job(id: string): PullJob | undefined {
+	job(id: string): Pull | undefined {
 		return this.#jobs.get(id);
 	}
 
 	/** Joins the job that runs, else starts one. */
-	start(id: string, work: (signal: AbortSignal) => AsyncIterable<PullProgress>): PullJob {
+	start(id: string, work: (signal: AbortSignal) => AsyncIterable<PullProgress>): Pull {
 		const running = this.#jobs.get(id);
 		if (running?.isRunning) return running;
-		const job = new PullJob(id, work);
+		const job = new Pull(id, work);
 		this.#jobs.set(id, job);
 		return job;
 	}

@@ -12,7 +12,7 @@ import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import type { EntryDownload, ModelEntry } from './entry.js';
 
-export interface Registry {
+export interface ParsedRegistry {
 	readonly entries: readonly ModelEntry[];
 	/** Further names, of models here or of the bundled one. */
 	readonly aliases: readonly Alias[];
@@ -29,7 +29,7 @@ export interface Alias {
 	readonly refuse: (expected: string) => EarshotError;
 }
 
-export const emptyRegistry: Registry = {
+export const emptyRegistry: ParsedRegistry = {
 	entries: [],
 	aliases: [],
 	source: { values: {}, nameOf: fileKeyOf },
@@ -47,7 +47,7 @@ const whisperOptions: Readonly<Record<string, EntryOption>> = {
 type EntryOption = OptionRule | { readonly parse: (text: string) => unknown };
 
 /** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */
-export function parseRegistry(text: string, file: string, modelDir: string): Registry {
+export function parseRegistry(text: string, file: string, modelDir: string): ParsedRegistry {
 	const lines = new LineCounter();
 	const document = parseDocument(text, { lineCounter: lines });
 	const [error] = document.errors;

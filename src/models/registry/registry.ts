@@ -8,9 +8,9 @@ import { Catalog, isServable } from '../catalog/catalog.js';
 import { parseCatalog } from '../catalog/parse.js';
 import { demoEntry } from './demo.js';
 import { findIn, type ModelEntry } from './entry.js';
-import { type Alias, emptyRegistry, parseRegistry, type Registry } from './parse.js';
+import { type Alias, emptyRegistry, type ParsedRegistry, parseRegistry } from './parse.js';
 
-export interface Serving {
+export interface ModelRegistry {
 	readonly config: Config;
 	readonly entries: readonly ModelEntry[];
 	readonly defaultModel: string;
@@ -28,26 +28,29 @@ const wellKnownNames = [
 ] as const;
 
 /** Flags over environment over models.yaml over defaults. Throws `config_invalid`. */
-export function whatToServe(flags: Partial<Record<SettingName, string>>, packageRoot: string): Serving {
+export function loadRegistry(
+	flags: Partial<Record<SettingName, string>>,
+	packageRoot: string,
+): ModelRegistry {
 	const outer = [flagSource(flags), environmentSource()];
 	const { config: file, modelDir } = resolveConfig(outer);
 	const asked = flags.config !== undefined || outer.some(({ values }) => values.config !== undefined);
 	// `model_dir` may stand in the file itself, and the entries' folders are relative to it.
 	const first = readRegistry(file, modelDir, asked);
 	const config = resolveConfig([...outer, first.source]);
-	const registry = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, asked);
-	const entries = withAliases([...registry.entries, demoEntry(packageRoot)], registry.aliases);
+	const parsed = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, asked);
+	const entries = withAliases([...parsed.entries, demoEntry(packageRoot)], parsed.aliases);
 	const defaultModel = pickDefault(entries, config.defaultModel);
 	return {
 		config,
 		entries: withWellKnownNames(entries, defaultModel),
 		defaultModel,
 		catalog: new Catalog(config.catalog === '' ? [] : readCatalog(config.catalog)),
-		warnings: registry.warnings,
+		warnings: parsed.warnings,
 	};
 }
 
-function readRegistry(file: string, modelDir: string, asked: boolean): Registry {
+function readRegistry(file: string, modelDir: string, asked: boolean): ParsedRegistry {
 	let text: string;
 	try {
 		text = readFileSync(file, 'utf8');
@@ -125,7 +128,7 @@ export function canBePulled(entry: Pick<ModelEntry, 'id' | 'download'>, catalog:
 
 /** The entry of that id, else of that alias. Throws `model_not_found` saying what to do. */
 export function findEntry(
-	{ entries, catalog }: Pick<Serving, 'entries' | 'catalog'>,
+	{ entries, catalog }: Pick<ModelRegistry, 'entries' | 'catalog'>,
 	wanted: string,
 ): ModelEntry {
 	const entry = findIn(entries, wanted);
@@ -134,9 +137,12 @@ export function findEntry(
 }
 
 /** As `findEntry`, for whoever does not fetch what is missing. Throws `model_not_found` with the command that does. */
-export function findInstalled(serving: Pick<Serving, 'entries' | 'catalog'>, wanted: string): ModelEntry {
-	const entry = findEntry(serving, wanted);
-	if (isInstalled(entry) || !canBePulled(entry, serving.catalog)) return entry;
+export function findInstalled(
+	registry: Pick<ModelRegistry, 'entries' | 'catalog'>,
+	wanted: string,
+): ModelEntry {
+	const entry = findEntry(registry, wanted);
+	if (isInstalled(entry) || !canBePulled(entry, registry.catalog)) return entry;
 	throw missing(entry.id);
 }
 

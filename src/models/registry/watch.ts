@@ -6,7 +6,14 @@ import type { SettingName } from '../../config/settings.js';
 import { asEarshotError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { ModelEntry } from './entry.js';
-import { canBePulled, findEntry, isInstalled, missing, type Serving, whatToServe } from './registry.js';
+import {
+	canBePulled,
+	findEntry,
+	isInstalled,
+	loadRegistry,
+	type ModelRegistry,
+	missing,
+} from './registry.js';
 
 /** What the pool needs of it; tests and the library hand it a fixed one. */
 export interface ServedModels {
@@ -23,7 +30,7 @@ export interface ServedModels {
 	onChange(listener: () => void): void;
 }
 
-export interface LiveServingOptions {
+export interface RegistryWatcherOptions {
 	readonly flags: Partial<Record<SettingName, string>>;
 	readonly packageRoot: string;
 	readonly log: Log;
@@ -34,25 +41,25 @@ export interface LiveServingOptions {
 /** Editors write a file in several steps. */
 const settleMs = 150;
 /** Where the system does not tell of changes, as in folders mounted from another one. */
-const lookMs = 5_000;
+const pollMs = 5_000;
 
-export class LiveServing implements ServedModels {
-	readonly #options: LiveServingOptions;
+export class RegistryWatcher implements ServedModels {
+	readonly #options: RegistryWatcherOptions;
 	readonly #listeners: (() => void)[] = [];
-	#now: Serving;
+	#now: ModelRegistry;
 	#text: string;
 	#watcher: FSWatcher | undefined;
 	#settling: NodeJS.Timeout | undefined;
 
 	/** Throws `config_invalid`: a server does not start with a mistake. */
-	constructor(options: LiveServingOptions) {
+	constructor(options: RegistryWatcherOptions) {
 		this.#options = options;
-		this.#now = whatToServe(options.flags, options.packageRoot);
+		this.#now = loadRegistry(options.flags, options.packageRoot);
 		this.#text = this.#read();
 	}
 
 	/** Its `config` stays as it was at the start. */
-	get now(): Serving {
+	get now(): ModelRegistry {
 		return this.#now;
 	}
 
@@ -87,7 +94,7 @@ export class LiveServing implements ServedModels {
 		const { flags, packageRoot, log } = this.#options;
 		this.#text = this.#read();
 		try {
-			const next = whatToServe(flags, packageRoot);
+			const next = loadRegistry(flags, packageRoot);
 			for (const warning of next.warnings) log.warn({}, warning);
 			const before = this.#now;
 			this.#now = { ...next, config: before.config };
@@ -118,7 +125,7 @@ export class LiveServing implements ServedModels {
 		} catch {
 			// No such folder yet; the slower way notices when there is.
 		}
-		watchFile(config, { persistent: false, interval: lookMs }, changed);
+		watchFile(config, { persistent: false, interval: pollMs }, changed);
 	}
 
 	close(): void {
@@ -138,22 +145,22 @@ export class LiveServing implements ServedModels {
 }
 
 /** For whoever reads models.yaml once. */
-export function fixedServing(serving: Serving): ServedModels {
+export function staticRegistry(registry: ModelRegistry): ServedModels {
 	return {
-		entries: serving.entries,
+		entries: registry.entries,
 		get listed() {
-			return listedOf(serving);
+			return listedOf(registry);
 		},
-		defaultModel: serving.defaultModel,
-		find: (wanted) => findEntry(serving, wanted),
+		defaultModel: registry.defaultModel,
+		find: (wanted) => findEntry(registry, wanted),
 		async ready(entry) {
-			if (!isInstalled(entry) && canBePulled(entry, serving.catalog)) throw missing(entry.id);
+			if (!isInstalled(entry) && canBePulled(entry, registry.catalog)) throw missing(entry.id);
 		},
 		onChange() {},
 	};
 }
 
-function listedOf({ entries, catalog }: Serving): readonly ModelEntry[] {
+function listedOf({ entries, catalog }: ModelRegistry): readonly ModelEntry[] {
 	// One that nobody can fetch is listed: whoever asks for it is told what it lacks.
 	return entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, catalog));
 }

@@ -9,7 +9,7 @@ import { onnxMetadata } from '../../model-files/onnx-file.js';
 import { type Family, streamingKeys } from './family.js';
 import { familyOf, isSherpaType, parakeetType, type SherpaType, sherpaTypes, whisperType } from './types.js';
 
-export interface Recognised {
+export interface IdentifiedModel {
 	/** A `type` of models.yaml, or that of a model which cannot be served yet. */
 	readonly type: string;
 	/** The folder that the files are below. */
@@ -21,14 +21,14 @@ export interface Recognised {
 }
 
 /** `wantedType`: what the user says it is; '' = find out. Throws `invalid_request`. */
-export async function recognise(target: string, wantedType = ''): Promise<Recognised> {
+export async function identify(target: string, wantedType = ''): Promise<IdentifiedModel> {
 	const found = await stat(target).catch(() => undefined);
 	if (found === undefined) throw cannot(target, 'there is no such file or folder');
-	if (found.isFile()) return await recogniseFile(target, wantedType);
-	return await recogniseFolder(target, wantedType);
+	if (found.isFile()) return await identifyFile(target, wantedType);
+	return await identifyFolder(target, wantedType);
 }
 
-async function recogniseFile(file: string, wantedType: string): Promise<Recognised> {
+async function identifyFile(file: string, wantedType: string): Promise<IdentifiedModel> {
 	const [folder, name] = [path.dirname(file), path.basename(file)];
 	const head = await firstBytes(file, 64);
 	if (isGgml(head)) {
@@ -42,14 +42,14 @@ async function recogniseFile(file: string, wantedType: string): Promise<Recognis
 		throw cannot(file, 'it is a GGUF file, and whisper.cpp reads ggml files (ggml-….bin)');
 	const specification = specificationOf(head);
 	if (specification !== undefined) return recogniseCtranslate2(file, specification);
-	if (/\.(onnx|ort)$/.test(name)) return await recogniseFolder(folder, wantedType);
+	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, wantedType);
 	throw cannot(
 		file,
 		'it is neither a ggml file of whisper.cpp, nor a Whisper model of CTranslate2, nor part of a sherpa-onnx model',
 	);
 }
 
-function recogniseCtranslate2(file: string, specification: string): Recognised {
+function recogniseCtranslate2(file: string, specification: string): IdentifiedModel {
 	if (specification !== 'WhisperSpec')
 		throw cannot(
 			file,
@@ -79,11 +79,11 @@ async function firstBytes(file: string, length: number): Promise<Buffer> {
 	}
 }
 
-async function recogniseFolder(folder: string, wantedType: string): Promise<Recognised> {
+async function identifyFolder(folder: string, wantedType: string): Promise<IdentifiedModel> {
 	const names = await namesIn(folder);
 	const roles = rolesOf(names);
 	if (roles.model?.endsWith('.bin') === true)
-		return await recogniseFile(path.join(folder, roles.model), wantedType);
+		return await identifyFile(path.join(folder, roles.model), wantedType);
 	const type = wantedType !== '' ? wantedType : await typeOf(folder, roles);
 	return { type, folder, files: rolesFor(type, roles, folder) };
 }

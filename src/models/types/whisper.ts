@@ -18,7 +18,7 @@ export const whisperTypes = {
 		detectsLanguage: true,
 		times: false,
 		logprobs: false,
-		// The library cuts at 29.5 s without a word.
+		// The library removedRepetitions at 29.5 s without a word.
 		maxClipSeconds: 29,
 		minClipSeconds: 1,
 		requirements: {

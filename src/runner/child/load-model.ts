@@ -4,8 +4,8 @@ import { access, constants } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
 import { decoder } from '../../audio/decode.js';
-import { everythingIsSpeech, speechFinder } from '../../audio/vad.js';
-import { lanesOf, modelOptions } from '../../config/resolve.js';
+import { createVad, noVad } from '../../audio/vad.js';
+import { modelOptions, slotsOf } from '../../config/resolve.js';
 import type { Engine } from '../../engines/engine.js';
 import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
@@ -16,9 +16,9 @@ import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
 import type { PipelineParts } from '../../pipeline/parts.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
-import type { HostSettings } from '../settings.js';
+import type { RunnerSettings } from '../settings.js';
 
-export interface LoadedModel {
+export interface OpenedModel {
 	readonly parts: PipelineParts;
 	/** Gives the memory of work that is done back to the system. Takes milliseconds. */
 	trim(): void;
@@ -27,18 +27,18 @@ export interface LoadedModel {
 }
 
 /** Throws `model_load_failed` or `engine_missing`. */
-export async function loadModel(entry: ModelEntry, settings: HostSettings): Promise<LoadedModel> {
+export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Promise<OpenedModel> {
 	await checkFiles(entry);
 	const library = libraryFor(entry, settings);
 	const engine = await loadEngine(entry, settings, library);
 	const scheduler = new Scheduler(engine, settings.numThreads);
 	const finder =
 		library === undefined
-			? everythingIsSpeech
-			: speechFinder({ libraryDir: library, modelPath: settings.vadModel || sileroPath });
+			? noVad
+			: createVad({ libraryDir: library, modelPath: settings.vadModel || sileroPath });
 	return {
 		parts: {
-			facts: engine.facts,
+			info: engine.info,
 			limits: engine.limits,
 			scheduler,
 			open: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
@@ -53,7 +53,7 @@ export async function loadModel(entry: ModelEntry, settings: HostSettings): Prom
 }
 
 /** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
-function libraryFor({ type }: ModelEntry, { sherpaDir }: HostSettings): string | undefined {
+function libraryFor({ type }: ModelEntry, { sherpaDir }: RunnerSettings): string | undefined {
 	return isSherpaType(type)
 		? findSherpaLibrary(sherpaDir || undefined)
 		: sherpaLibraryIfAny(sherpaDir || undefined);
@@ -73,13 +73,13 @@ async function checkFiles({ files }: ModelEntry): Promise<void> {
 
 function loadEngine(
 	entry: ModelEntry,
-	settings: HostSettings,
+	settings: RunnerSettings,
 	libraryDir: string | undefined,
 ): Promise<Engine> {
 	const ggml = {
 		id: entry.id,
 		path: entry.files.model ?? '',
-		lanes: lanesOf(settings),
+		slots: slotsOf(settings),
 		maxThreads: settings.numThreads,
 		useGpu: settings.gpu,
 		gpuDevice: settings.gpuDevice,
@@ -102,7 +102,7 @@ function loadEngine(
 		options: entry.options,
 		languages: entry.languages,
 		libraryDir: libraryDir ?? '',
-		lanes: lanesOf(settings),
+		slots: slotsOf(settings),
 	});
 }
 

@@ -1,9 +1,9 @@
 /**
- * The host process: loads the addon, serves one model to the server that forked it, and ends when the
+ * The runner process: loads the addon, serves one model to the server that forked it, and ends when the
  * server goes. Whatever kills it costs one model, never the server.
  */
 
 import { loadModel } from './load-model.js';
-import { runHost } from './run.js';
+import { runChild } from './run.js';
 
-runHost(loadModel);
+runChild(loadModel);

@@ -1,6 +1,6 @@
-/** In the host: tells the server how the scheduler is doing, a few times a second while anything happens. */
+/** In the runner: tells the server how the scheduler is doing, a few times a second while anything happens. */
 
-import type { BatchReport, HostReport } from '../../metrics.js';
+import type { BatchReport, RunnerReport } from '../../metrics.js';
 import type { Scheduler, SchedulerWatcher } from '../../scheduler/scheduler.js';
 
 /** Rare enough to cost nothing, often enough for whoever watches. */
@@ -8,11 +8,11 @@ const everyMs = 200;
 
 export class Reporter implements SchedulerWatcher {
 	readonly #scheduler: Scheduler;
-	readonly #send: (report: HostReport) => void;
+	readonly #send: (report: RunnerReport) => void;
 	#batches: BatchReport[] = [];
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(scheduler: Scheduler, send: (report: HostReport) => void) {
+	constructor(scheduler: Scheduler, send: (report: RunnerReport) => void) {
 		this.#scheduler = scheduler;
 		this.#send = send;
 		scheduler.watcher = this;

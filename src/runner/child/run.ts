@@ -1,24 +1,24 @@
-/** What a host process does from its first message to its end. */
+/** What a runner process does from its first message to its end. */
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
-import type { FromHost, ToHost } from '../protocol.js';
-import type { HostSettings } from '../settings.js';
-import type { LoadedModel } from './load-model.js';
+import type { FromRunner, ToRunner } from '../protocol.js';
+import type { RunnerSettings } from '../settings.js';
+import type { OpenedModel } from './load-model.js';
 import { Reporter } from './reporter.js';
 
-export type LoadModel = (entry: ModelEntry, settings: HostSettings) => Promise<LoadedModel>;
+export type LoadModel = (entry: ModelEntry, settings: RunnerSettings) => Promise<OpenedModel>;
 
-let model: LoadedModel | undefined;
+let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
 
 /** What happens at once is told at once: a message costs both sides more than what it says. */
-let outbox: FromHost[] = [];
+let outbox: FromRunner[] = [];
 
-function send(message: FromHost): void {
+function send(message: FromRunner): void {
 	outbox.push(message);
 	// What is about to run must be known when it kills this process.
 	if (message.type === 'running') flush();
@@ -44,7 +44,7 @@ function rssBytes(): number {
 
 /**
  * Samples lie outside of JavaScript's heap, so that it sees no reason to collect them, and what is free between others
- * the C library keeps. Without this a host under load grows for some hundred recordings. It takes some milliseconds.
+ * the C library keeps. Without this a runner under load grows for some hundred recordings. It takes some milliseconds.
  */
 const trimEveryMs = 5000;
 let trimmedMs = performance.now();
@@ -59,18 +59,18 @@ function trim(): void {
 
 async function load(
 	loadModel: LoadModel,
-	{ entry, settings }: Extract<ToHost, { type: 'load' }>,
+	{ entry, settings }: Extract<ToRunner, { type: 'load' }>,
 ): Promise<void> {
 	try {
 		model = await loadModel(entry, settings);
 		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
-		send({ type: 'ready', facts: model.parts.facts, rssBytes: rssBytes() });
+		send({ type: 'ready', info: model.parts.info, rssBytes: rssBytes() });
 	} catch (thrown) {
 		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
 	}
 }
 
-async function transcribe(message: Extract<ToHost, { type: 'transcribe' }>): Promise<void> {
+async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): Promise<void> {
 	const { request, recording, options, firstClip } = message;
 	const control = new AbortController();
 	requests.set(request, control);
@@ -103,8 +103,8 @@ async function close(): Promise<void> {
 }
 
 /** Serves the model that `loadModel` makes of the first message. Once in a process. */
-export function runHost(loadModel: LoadModel): void {
-	process.on('message', (message: ToHost) => {
+export function runChild(loadModel: LoadModel): void {
+	process.on('message', (message: ToRunner) => {
 		switch (message.type) {
 			case 'load':
 				void load(loadModel, message);
@@ -124,6 +124,6 @@ export function runHost(loadModel: LoadModel): void {
 	// The server's end of the channel is its life line: nobody is left to work for.
 	process.on('disconnect', () => process.exit(0));
 
-	// The terminal's Ctrl-C reaches the whole process group; the server decides when hosts end.
+	// The terminal's Ctrl-C reaches the whole process group; the server decides when runners end.
 	for (const signal of stopSignals()) process.on(signal, () => {});
 }

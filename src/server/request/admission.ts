@@ -12,7 +12,7 @@
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
 import type { Metrics } from '../../metrics.js';
-import { Pace } from './throughput.js';
+import { Throughput } from './throughput.js';
 
 export interface AdmissionOptions {
 	/** Audio seconds that may be heard before a recording. */
@@ -44,7 +44,7 @@ export function secondsAhead(others: readonly number[], seconds: number): number
 export interface Position {
 	/** Recordings that came before and are not through. */
 	readonly recordings: number;
-	/** Until they let this one through, by the pace of late: whole seconds. */
+	/** Until they let this one through, by the throughput of late: whole seconds. */
 	readonly seconds: number;
 }
 
@@ -60,7 +60,7 @@ export class Admission {
 	}
 
 	/** Throws `overloaded` with an estimate of when to come back. `model`: its id. */
-	admit(model: string, seconds: number): Place {
+	admit(model: string, seconds: number): QueueTicket {
 		let queue = this.#queues.get(model);
 		if (queue === undefined) {
 			queue = new ModelQueue(model, this.#options);
@@ -74,9 +74,9 @@ class ModelQueue {
 	readonly #model: string;
 	readonly #options: AdmissionOptions;
 	/** In the order they came. */
-	readonly #places = new Set<Place>();
+	readonly #places = new Set<QueueTicket>();
 	/** Until something has been heard: as fast as it was spoken. */
-	readonly #pace = new Pace(1);
+	readonly #throughput = new Throughput(1);
 	#lastMs: number;
 
 	constructor(model: string, options: AdmissionOptions) {
@@ -85,43 +85,43 @@ class ModelQueue {
 		this.#lastMs = options.clock.now();
 	}
 
-	admit(seconds: number): Place {
+	admit(seconds: number): QueueTicket {
 		this.#tick();
 		const { maxQueueSeconds, metrics } = this.#options;
 		const ahead = secondsAhead(this.#remaining(), seconds);
 		if (ahead > maxQueueSeconds) {
 			metrics.refused(this.#model, 'queue');
-			const retryAfterSeconds = this.#pace.secondsFor(ahead - maxQueueSeconds);
+			const retryAfterSeconds = this.#throughput.secondsFor(ahead - maxQueueSeconds);
 			throw new EarshotError(
 				'overloaded',
 				`The model \`${this.#model}\` has ${Math.round(ahead)} s of audio to hear first, and at most ${maxQueueSeconds} s may wait; try again in ${retryAfterSeconds} s`,
 				{ retryAfterSeconds },
 			);
 		}
-		const place = new Place(this, seconds);
-		this.#places.add(place);
-		return place;
+		const ticket = new QueueTicket(this, seconds);
+		this.#places.add(ticket);
+		return ticket;
 	}
 
 	/** So many more seconds of a recording have been heard. */
 	heard(seconds: number): void {
 		this.#tick();
-		this.#pace.add(seconds, 0);
+		this.#throughput.add(seconds, 0);
 	}
 
-	leave(place: Place): void {
+	leave(ticket: QueueTicket): void {
 		this.#tick();
-		this.#places.delete(place);
+		this.#places.delete(ticket);
 	}
 
-	positionOf(place: Place): Position {
+	positionOf(ticket: QueueTicket): Position {
 		const others = [...this.#places];
-		const before = others.slice(0, Math.max(0, others.indexOf(place)));
+		const before = others.slice(0, Math.max(0, others.indexOf(ticket)));
 		const ahead = secondsAhead(
 			before.map(({ remaining }) => remaining),
-			place.remaining,
+			ticket.remaining,
 		);
-		return { recordings: before.length, seconds: ahead === 0 ? 0 : this.#pace.secondsFor(ahead) };
+		return { recordings: before.length, seconds: ahead === 0 ? 0 : this.#throughput.secondsFor(ahead) };
 	}
 
 	/** For the metrics. */
@@ -131,7 +131,7 @@ class ModelQueue {
 		this.#options.metrics.queued(this.#model, {
 			recordings: remaining.length,
 			seconds: remaining.reduce((sum, each) => sum + each, 0),
-			realTimeFactor: 1 / this.#pace.perSecond,
+			realTimeFactor: 1 / this.#throughput.perSecond,
 		});
 	}
 
@@ -144,13 +144,13 @@ class ModelQueue {
 	/** Time counts while there is work. */
 	#tick(): void {
 		const now = this.#options.clock.now();
-		if (this.#places.size > 0) this.#pace.add(0, (now - this.#lastMs) / 1000);
+		if (this.#places.size > 0) this.#throughput.add(0, (now - this.#lastMs) / 1000);
 		this.#lastMs = now;
 	}
 }
 
 /** An admitted recording's. To be left when its request ends. */
-export class Place {
+export class QueueTicket {
 	readonly #queue: ModelQueue;
 	#seconds: number;
 	#heard = 0;

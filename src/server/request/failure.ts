@@ -29,7 +29,7 @@ const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model
  * worth it when the server was busy, not when the same recording would fail the same way. */
 const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
-	model_on_hold: 10,
+	model_backoff: 10,
 	out_of_memory: 5,
 	closed: 2,
 };
@@ -44,7 +44,7 @@ export function retryHeaders(error: EarshotError): Record<string, string> {
 
 /** Also knows the errors of koa and its router, which carry a status and say whether they may be shown.
  * `signal` is the request's: where the server itself ended the work, its reason is the failure. */
-export function asFailure(thrown: unknown, signal: AbortSignal): EarshotError {
+export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError {
 	if (thrown instanceof Error && !(thrown instanceof EarshotError)) {
 		const { status, expose } = thrown as { status?: unknown; expose?: unknown };
 		if (typeof status === 'number' && status >= 400 && status < 500 && expose === true) {
@@ -60,7 +60,7 @@ export function asFailure(thrown: unknown, signal: AbortSignal): EarshotError {
 }
 
 /** For the log line. What the client did wrong needs no stack, and its message may quote the client's words. */
-export function noteFailure(logged: LoggedFields, failure: EarshotError): void {
+export function logFailure(logged: LoggedFields, failure: EarshotError): void {
 	logged.code = failure.code;
 	if (failure.param !== undefined) logged.param = failure.param;
 	if (errorCodes[failure.code].status >= 500) logged.err = failure.cause ?? failure;

@@ -67,7 +67,7 @@ export function guard(options: GuardOptions): Middleware {
 }
 
 /** For what changes this machine: it is for whoever is on it, or has a key. Throws `key_needed`. */
-export function refuseStrangers(ctx: Context, apiKeys: readonly string[], what: string): void {
+export function requireLocalOrKey(ctx: Context, apiKeys: readonly string[], what: string): void {
 	// Where there are keys, whoever gets here has one.
 	if (apiKeys.length > 0 || isLocal(ctx)) return;
 	throw new EarshotError(

@@ -5,7 +5,7 @@ import { type FormatName, formatNames, formats } from '../../formats/formats.js'
 import type { Include } from '../../formats/include.js';
 import { languageCandidates } from '../../languages.js';
 import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
-import type { ModelFacts } from '../../speech/model-info.js';
+import type { ModelInfo } from '../../speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
 
@@ -96,11 +96,11 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 }
 
 /** What the model is asked to do. Refuses what this model cannot, naming the field. */
-export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): TranscribeOptions {
+export function fitToModel(request: TranscriptionRequest, info: ModelInfo): TranscribeOptions {
 	return checkOptions(
 		{
 			task: request.task,
-			...fitLanguages(request, facts),
+			...fitLanguages(request, info),
 			prompt: request.prompt,
 			keywords: request.keywords,
 			temperature: request.temperature,
@@ -108,14 +108,14 @@ export function fitToModel(request: TranscriptionRequest, facts: ModelFacts): Tr
 			logprobs: request.include.logprobs,
 			chunking: request.chunking,
 		},
-		facts,
+		info,
 	);
 }
 
 /** The language or the only hint; several hints are what the model chooses among. */
 function fitLanguages(
 	{ language, languages }: TranscriptionRequest,
-	{ capabilities: { languages: known } }: ModelFacts,
+	{ capabilities: { languages: known } }: ModelInfo,
 ): Pick<TranscribeOptions, 'language' | 'languages'> {
 	/** The spelling that the model lists. */
 	const spelt = (candidates: readonly string[]) =>

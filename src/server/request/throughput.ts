@@ -3,7 +3,7 @@
 /** Work of this long ago counts half, seconds. */
 const halfLifeSeconds = 60;
 
-export class Pace {
+export class Throughput {
 	#amount: number;
 	#seconds = 1;
 
@@ -25,7 +25,7 @@ export class Pace {
 
 	/** Whole seconds, one at least, until so much will have been done. */
 	secondsFor(amount: number): number {
-		// A pace of nearly nothing would give a figure that no header should have.
+		// A throughput of nearly nothing would give a figure that no header should have.
 		const seconds = Math.min(amount / this.perSecond, 24 * 3600);
 		return Math.max(1, Math.ceil(seconds));
 	}

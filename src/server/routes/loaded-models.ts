@@ -2,24 +2,27 @@
 
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
-import { refuseStrangers } from '../request/guard.js';
+import { requireLocalOrKey } from '../request/guard.js';
 import { findModel, modelBody } from './models.js';
 
-export interface ResidentsOptions {
+export interface LoadedModelsOptions {
 	readonly pool: ModelPool;
 	readonly apiKeys?: readonly string[];
 }
 
 /** The models that are in memory, on their way there, or on hold. */
-export function listResidents({ pool }: ResidentsOptions): (ctx: RequestContext) => void {
+export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestContext) => void {
 	return (ctx) => {
-		const residents = pool.models.filter(({ state }) => state !== 'unloaded');
-		ctx.body = { object: 'list', data: residents.map(residentBody) };
+		const loadedModels = pool.models.filter(({ state }) => state !== 'unloaded');
+		ctx.body = { object: 'list', data: loadedModels.map(loadedModelBody) };
 	};
 }
 
 /** Answers when the model is in memory. Whoever leaves before does not end the loading. */
-export function loadServedModel({ pool, apiKeys }: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
+export function loadServedModel({
+	pool,
+	apiKeys,
+}: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx, apiKeys);
 		await pool.load(id, ctx.state.signal);
@@ -31,7 +34,7 @@ export function loadServedModel({ pool, apiKeys }: ResidentsOptions): (ctx: Requ
 export function unloadServedModel({
 	pool,
 	apiKeys,
-}: ResidentsOptions): (ctx: RequestContext) => Promise<void> {
+}: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx, apiKeys);
 		await pool.unload(id);
@@ -40,16 +43,24 @@ export function unloadServedModel({
 }
 
 function modelOf(ctx: RequestContext, apiKeys: readonly string[] = []): string {
-	refuseStrangers(ctx, apiKeys, 'Loading and unloading models');
+	requireLocalOrKey(ctx, apiKeys, 'Loading and unloading models');
 	const id = ctx.params.model ?? '';
 	ctx.state.logged.model = id;
 	return id;
 }
 
-function residentBody({ id, state, pid, memoryBytes, requests, idleMs, unloadsInMs }: ListedModel): object {
+function loadedModelBody({
+	id,
+	state,
+	pid,
+	memoryBytes,
+	requests,
+	idleMs,
+	unloadsInMs,
+}: ListedModel): object {
 	return {
 		id,
-		object: 'model.resident',
+		object: 'model.loaded',
 		state,
 		pid,
 		memory_bytes: memoryBytes,

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import type { Clock } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import type { Installer } from '../../models/installer.js';
-import type { PullJob, PullStatus } from '../../models/pull/tracker.js';
+import type { Pull, PullStatus } from '../../models/pull/tracker.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody } from '../request/failure.js';
-import { refuseStrangers } from '../request/guard.js';
+import { requireLocalOrKey } from '../request/guard.js';
 
-export interface PullsOptions {
+export interface PullsRouteOptions {
 	/** undefined: this server fetches nothing. */
 	readonly installer?: Installer | undefined;
 	readonly apiKeys?: readonly string[];
@@ -23,7 +23,7 @@ const maxBodyBytes = 4_096;
 const repeatMs = 15_000;
 
 /** Starts a pull or joins the one that runs, and tells how it goes. Who leaves does not end it. */
-export function startPull(options: PullsOptions): Handler {
+export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
@@ -39,20 +39,20 @@ export function startPull(options: PullsOptions): Handler {
 	};
 }
 
-export function pullStatus(options: PullsOptions): Handler {
+export function pullStatus(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		ctx.body = statusBody(jobOf(ctx, options).status);
 	};
 }
 
 /** What has come stays on the disk, and the next pull goes on from there. */
-export function cancelPull(options: PullsOptions): Handler {
+export function cancelPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		ctx.body = statusBody(await jobOf(ctx, options).cancel());
 	};
 }
 
-export function deleteModel(options: PullsOptions): Handler {
+export function deleteModel(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
@@ -61,8 +61,8 @@ export function deleteModel(options: PullsOptions): Handler {
 	};
 }
 
-function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsOptions): Installer {
-	refuseStrangers(ctx, apiKeys, 'Fetching and removing models');
+function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsRouteOptions): Installer {
+	requireLocalOrKey(ctx, apiKeys, 'Fetching and removing models');
 	if (installer === undefined) throw new EarshotError('not_found', 'This server has no store of models');
 	return installer;
 }
@@ -73,7 +73,7 @@ function modelOf(ctx: RequestContext): string {
 	return id;
 }
 
-function jobOf(ctx: RequestContext, options: PullsOptions): PullJob {
+function jobOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 	const installer = installerFor(ctx, options);
 	const id = modelOf(ctx);
 	const job = installer.job(id);
@@ -134,7 +134,7 @@ export function statusBody({
 	};
 }
 
-async function stream(ctx: RequestContext, job: PullJob, events: boolean, clock: Clock): Promise<void> {
+async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Clock): Promise<void> {
 	const { signal, stamp } = ctx.state;
 	const { res } = ctx;
 	stamp();

@@ -9,9 +9,9 @@ import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
-import { type Admission, guessedSeconds, type Place } from '../request/admission.js';
+import { type Admission, guessedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
-import { asFailure, errorBody, noteFailure } from '../request/failure.js';
+import { errorBody, logFailure, toHttpError } from '../request/failure.js';
 import { fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
@@ -46,8 +46,8 @@ export function transcriptions(
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
 		let lease: Lease | undefined;
-		let place: Place | undefined;
-		const stopDeadline = startDeadline(ctx, options, () => lease?.facts.id ?? '');
+		let ticket: QueueTicket | undefined;
+		const stopDeadline = startDeadline(ctx, options, () => lease?.info.id ?? '');
 		try {
 			upload = await receiveUpload(ctx, signal);
 			const request = parseRequest(upload.fields, task);
@@ -55,16 +55,16 @@ export function transcriptions(
 			logged.model = model;
 			logged.format = request.format;
 			lease = await pool.lease(model, signal);
-			logged.model = lease.facts.id;
-			const fitted = fitToModel(request, lease.facts);
-			place = admission.admit(lease.facts.id, guessedSeconds(upload.bytes));
+			logged.model = lease.info.id;
+			const fitted = fitToModel(request, lease.info);
+			ticket = admission.admit(lease.info.id, guessedSeconds(upload.bytes));
 			const events = lease.transcribe(upload.recording, fitted, signal);
-			const watch = watcher(ctx, place, options.metrics);
-			if (request.stream) await answerStream(ctx, request, events, watch, place, clock);
+			const watch = watcher(ctx, ticket, options.metrics);
+			if (request.stream) await answerStream(ctx, request, events, watch, ticket, clock);
 			else await answerWhole(ctx, request, events, watch);
 		} finally {
 			stopDeadline();
-			place?.leave();
+			ticket?.leave();
 			lease?.release();
 			await upload?.discard();
 		}
@@ -96,17 +96,17 @@ function startDeadline(
 type Watch = (event: TranscriptEvent) => void;
 
 /** Tells who wants to know how far the recording is. */
-function watcher({ state }: RequestContext, place: Place, metrics: Metrics): Watch {
+function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metrics): Watch {
 	return (event) => {
 		if (event.type === 'started') {
-			if (event.duration !== null) place.lengthIs(event.duration);
+			if (event.duration !== null) ticket.lengthIs(event.duration);
 		} else if (event.type === 'segments') {
 			state.logged.audioSeconds = event.processed;
-			place.heardUpTo(event.processed);
+			ticket.heardUpTo(event.processed);
 		} else {
 			const { model, duration } = event.transcript;
 			state.logged.audioSeconds = duration;
-			place.heardUpTo(duration);
+			ticket.heardUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {
 				audioSeconds: duration,
@@ -146,7 +146,7 @@ async function answerStream(
 	request: TranscriptionRequest,
 	events: AsyncIterable<TranscriptEvent>,
 	watch: Watch,
-	place: Place,
+	ticket: QueueTicket,
 	clock: Clock,
 ): Promise<void> {
 	const { signal, logged } = ctx.state;
@@ -157,7 +157,7 @@ async function answerStream(
 		if (!res.write(frame(data))) await once(res, 'drain', { signal });
 	};
 	const tellPosition = (): void => {
-		const { recordings, seconds } = place.position;
+		const { recordings, seconds } = ticket.position;
 		if (recordings > 0) res.write(`: queued position=${recordings} seconds=${seconds}\n\n`);
 	};
 	let stopKeepAlive: (() => void) | undefined;
@@ -187,8 +187,8 @@ async function answerStream(
 		if (!done) throw unfinished();
 	} catch (thrown) {
 		if (stopKeepAlive === undefined) throw thrown;
-		const failure = asFailure(thrown, signal);
-		noteFailure(logged, failure);
+		const failure = toHttpError(thrown, signal);
+		logFailure(logged, failure);
 		if (!res.destroyed) res.write(frame(errorBody(failure)));
 	} finally {
 		stopPosition?.();

@@ -3,9 +3,9 @@
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
 import type { Metrics } from '../../metrics.js';
-import { Pace } from '../request/throughput.js';
+import { Throughput } from '../request/throughput.js';
 
-export interface UploadsInFlightOptions {
+export interface UploadBudgetOptions {
 	/** All together. A single one is never refused for it. */
 	readonly maxBytes: number;
 	readonly metrics: Metrics;
@@ -15,21 +15,21 @@ export interface UploadsInFlightOptions {
 /** Until an upload has been dealt with, bytes. */
 const usualBytesPerSecond = 1 << 20;
 
-export class UploadsInFlight {
-	readonly #options: UploadsInFlightOptions;
-	readonly #pace = new Pace(usualBytesPerSecond);
+export class UploadBudget {
+	readonly #options: UploadBudgetOptions;
+	readonly #throughput = new Throughput(usualBytesPerSecond);
 	#bytes = 0;
 	#lastMs: number;
 
-	constructor(options: UploadsInFlightOptions) {
+	constructor(options: UploadBudgetOptions) {
 		this.#options = options;
 		this.#lastMs = options.clock.now();
 		options.metrics.askBefore(() => options.metrics.uploads(this.#bytes));
 	}
 
 	/** Throws `overloaded`. `bytes`: what is known to come. */
-	begin(bytes: number): HeldBytes {
-		const held = new HeldBytes(this);
+	begin(bytes: number): Reservation {
+		const held = new Reservation(this);
 		held.growTo(bytes);
 		return held;
 	}
@@ -41,7 +41,7 @@ export class UploadsInFlight {
 		const others = this.#bytes - own;
 		if (others > 0 && this.#bytes + bytes > maxBytes) {
 			metrics.refused('', 'uploads');
-			const retryAfterSeconds = this.#pace.secondsFor(this.#bytes + bytes - maxBytes);
+			const retryAfterSeconds = this.#throughput.secondsFor(this.#bytes + bytes - maxBytes);
 			throw new EarshotError(
 				'overloaded',
 				`${this.#bytes} bytes of other uploads are being worked on, and at most ${maxBytes} may be; try again in ${retryAfterSeconds} s`,
@@ -54,23 +54,23 @@ export class UploadsInFlight {
 	give(bytes: number): void {
 		this.#tick();
 		this.#bytes -= bytes;
-		this.#pace.add(bytes, 0);
+		this.#throughput.add(bytes, 0);
 	}
 
 	/** Time counts while there is work. */
 	#tick(): void {
 		const now = this.#options.clock.now();
-		if (this.#bytes > 0) this.#pace.add(0, (now - this.#lastMs) / 1000);
+		if (this.#bytes > 0) this.#throughput.add(0, (now - this.#lastMs) / 1000);
 		this.#lastMs = now;
 	}
 }
 
 /** Of one upload. To be given back when its request ends. */
-export class HeldBytes {
-	readonly #all: UploadsInFlight;
+export class Reservation {
+	readonly #all: UploadBudget;
 	#bytes = 0;
 
-	constructor(all: UploadsInFlight) {
+	constructor(all: UploadBudget) {
 		this.#all = all;
 	}
 

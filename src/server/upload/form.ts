@@ -13,7 +13,7 @@ import type { ExtendedFormidableOptions } from 'koa-body';
 import { EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
 import { type FormFields, fieldOf } from '../request/parse.js';
-import type { HeldBytes } from './budget.js';
+import type { Reservation } from './budget.js';
 import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
 import { IgnoringSink, RecordingSink } from './sink.js';
 
@@ -69,7 +69,7 @@ export function formidableOptions(
 
 export class Form {
 	readonly #limits: UploadLimits;
-	readonly #held: HeldBytes;
+	readonly #held: Reservation;
 	readonly #sinks: RecordingSink[] = [];
 	#bytesRead = 0;
 	#closed = false;
@@ -77,7 +77,7 @@ export class Form {
 	/** Recordings of speakers would not fit among the text fields; that they are there is enough to refuse them. */
 	readonly #unreadFields = new Map<string, readonly string[]>();
 
-	constructor(limits: UploadLimits, held: HeldBytes) {
+	constructor(limits: UploadLimits, held: Reservation) {
 		this.#limits = limits;
 		this.#held = held;
 	}

@@ -1,7 +1,7 @@
 /** What an upload may be. */
 
 import { EarshotError } from '../../errors.js';
-import type { UploadsInFlight } from './budget.js';
+import type { UploadBudget } from './budget.js';
 
 export interface UploadLimits {
 	/** Private to this server. */
@@ -9,7 +9,7 @@ export interface UploadLimits {
 	readonly maxUploadBytes: number;
 	/** Recordings up to this size never touch the disk. */
 	readonly memoryUploadBytes: number;
-	readonly inFlight: UploadsInFlight;
+	readonly inFlight: UploadBudget;
 }
 
 /** All text fields together; the longest honest one is a prompt. */

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { asEarshotError } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import type { HeldBytes } from './budget.js';
+import type { Reservation } from './budget.js';
 
 export class IgnoringSink extends Writable {
 	override _write(_chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -17,7 +17,7 @@ export class IgnoringSink extends Writable {
 export class RecordingSink extends Writable {
 	readonly #path: string;
 	readonly #memoryBytes: number;
-	readonly #held: HeldBytes;
+	readonly #held: Reservation;
 	#chunks: Buffer[] = [];
 	#file: FileHandle | undefined;
 	/** The write to disk that may be under way. */
@@ -25,7 +25,7 @@ export class RecordingSink extends Writable {
 	#discarded = false;
 	size = 0;
 
-	constructor(path: string, memoryBytes: number, held: HeldBytes) {
+	constructor(path: string, memoryBytes: number, held: Reservation) {
 		// The recording outlives the stream that wrote it, so the stream must not clean up by itself.
 		super({ autoDestroy: false });
 		this.#path = path;

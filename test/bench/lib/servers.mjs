@@ -170,7 +170,7 @@ export function processTree(pid) {
 	return [pid, ...children.flatMap(processTree)];
 }
 
-/** @param {number} pid @returns {number} MiB resident, the processes below it included */
+/** @param {number} pid @returns {number} MiB loaded, the processes below it included */
 export function residentMegabytes(pid) {
 	let pages = 0;
 	for (const each of processTree(pid)) {

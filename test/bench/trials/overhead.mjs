@@ -43,7 +43,7 @@ export async function overhead({ rounds, seconds, tell }) {
 		repeats: 100,
 	};
 	const here = median((await inProcess('ours.mjs', clip)).times);
-	const inHost = median((await inProcess('ours.mjs', { ...clip, isolated: true })).times);
+	const inRunner = median((await inProcess('ours.mjs', { ...clip, isolated: true })).times);
 	const model = 'no engine';
 	return [
 		{
@@ -62,9 +62,9 @@ export async function overhead({ rounds, seconds, tell }) {
 		},
 		{
 			what: 'boundary: a 1 s clip by the library in a host against in this process',
-			seen: `${inHost.toFixed(2)} ms`,
+			seen: `${inRunner.toFixed(2)} ms`,
 			beside: `${here.toFixed(2)} ms`,
-			ratio: inHost / here,
+			ratio: inRunner / here,
 			model: 'demo digits',
 		},
 	];

@@ -44,8 +44,8 @@ const commands = readCommands();
 
 /** Flags that are being renamed in the code, and their names in the docs. */
 const renamed = [
-	['--lanes', '--parallel'],
-	['--max-host-memory-mb', '--max-runner-memory-mb'],
+	['--parallel', '--parallel'],
+	['--max-runner-memory-mb', '--max-runner-memory-mb'],
 ] as const;
 
 const docsName = (flag: string): string => renamed.find(([before]) => before === flag)?.[1] ?? flag;

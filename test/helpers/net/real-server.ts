@@ -4,14 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../../../src/clock.js';
-import { hostEnvironment } from '../../../src/config/environment.js';
-import { lanesOf } from '../../../src/config/resolve.js';
+import { runnerEnvironment } from '../../../src/config/environment.js';
+import { slotsOf } from '../../../src/config/resolve.js';
 import { Metrics } from '../../../src/metrics.js';
-import { createdAt, whatToServe } from '../../../src/models/registry/registry.js';
-import { fixedServing } from '../../../src/models/registry/watch.js';
+import { createdAt, loadRegistry } from '../../../src/models/registry/registry.js';
+import { staticRegistry } from '../../../src/models/registry/watch.js';
 import { runnerScript } from '../../../src/paths.js';
-import { HostPool, type PoolOptions } from '../../../src/pool/pool.js';
-import { hostSettings } from '../../../src/runner/settings.js';
+import { type PoolOptions, RunnerPool } from '../../../src/pool/pool.js';
+import { runnerSettings } from '../../../src/runner/settings.js';
 import { type RunningServer, startServer } from '../../../src/server/server.js';
 import { generated, loudnessDetector, type ModelFixture, manifest, root } from '../fixtures.js';
 
@@ -54,7 +54,7 @@ export function modelsYaml(
 
 export interface Served {
 	readonly url: string;
-	readonly pool: HostPool;
+	readonly pool: RunnerPool;
 	readonly server: RunningServer;
 	close(): Promise<void>;
 }
@@ -73,18 +73,18 @@ export function serveModels(models: readonly ServedModel[]): Promise<Served> {
 
 async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Served> {
 	const scratch = new Scratch();
-	const serving = whatToServe({ config: scratch.file('models.yaml', yaml) }, root);
+	const registry = loadRegistry({ config: scratch.file('models.yaml', yaml) }, root);
 	const metrics = new Metrics();
-	const pool = new HostPool({
-		models: fixedServing(serving),
-		settings: hostSettings(serving.config),
+	const pool = new RunnerPool({
+		models: staticRegistry(registry),
+		settings: runnerSettings(registry.config),
 		script: runnerScript,
-		env: hostEnvironment(lanesOf(serving.config)),
+		env: runnerEnvironment(slotsOf(registry.config)),
 		clock: systemClock,
 		metrics,
 		keepAliveMs: Infinity,
 		budgetBytes: 0,
-		maxHostBytes: 0,
+		maxRunnerBytes: 0,
 		createdAt,
 		...given,
 	});

@@ -91,7 +91,7 @@ describe('a host that has grown past its bound', () => {
 		'goes %s, and every recording goes on where it was',
 		async (_, budgetBytes) => {
 			// Every process takes more than this; and of the budget, one takes more than half.
-			const small = await serveFixtures('zipformer_ctc', { maxHostBytes: 1, budgetBytes });
+			const small = await serveFixtures('zipformer_ctc', { maxRunnerBytes: 1, budgetBytes });
 			try {
 				await small.pool.load('zipformer_ctc', new AbortController().signal);
 				const before = small.pool.models.find(({ id }) => id === 'zipformer_ctc')?.pid;

@@ -148,7 +148,7 @@ describe('the server with real engines', () => {
 		expect(texts).toEqual(['a b c', 'a b c', 'a b c', 'a b c']);
 	});
 
-	it('frees the lane of a client that goes away', async () => {
+	it('frees the slot of a client that goes away', async () => {
 		const gone = new AbortController();
 		const lost = post('tones-minute', { model: 'slow' }, gone.signal);
 		await started('slow');

@@ -6,7 +6,7 @@ import { finished } from '../../../src/speech/assemble.js';
 import { audioPath, filesOf, loudnessDetector, modelFixture } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { runnerSettings } from '../../helpers/settings.js';
+import { testSettings } from '../../helpers/settings.js';
 
 const options = { ...plainTranscription, language: 'en' };
 
@@ -24,7 +24,7 @@ function load(name: string, sherpaDir: string) {
 	} as unknown as ModelEntry;
 	return loadModel(
 		entry,
-		runnerSettings({ maxAudioSeconds: 100, modelDir: sherpaDir, sherpaDir, vadModel: loudnessDetector }),
+		testSettings({ maxAudioSeconds: 100, modelDir: sherpaDir, sherpaDir, vadModel: loudnessDetector }),
 	);
 }
 

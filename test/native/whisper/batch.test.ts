@@ -88,7 +88,7 @@ describe('a batch of clips', () => {
 		});
 	});
 
-	test('is joined by clips of its lane that come later, and all say what they say alone', async () => {
+	test('is joined by clips of its slot that come later, and all say what they say alone', async () => {
 		const model = await load();
 		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
 		const alone: ReturnType<typeof seen>[] = [];
@@ -97,7 +97,7 @@ describe('a batch of clips', () => {
 		const running = new Set<Promise<unknown>>();
 		for (const [clip, name] of names.entries()) {
 			if (running.size === model.info.clipsTogether) await Promise.race(running);
-			const hearing = model.transcribe(samplesOf(name), { ...options, clip, lane: 0 });
+			const hearing = model.transcribe(samplesOf(name), { ...options, clip, slot: 0 });
 			made.push(hearing);
 			running.add(hearing);
 			void hearing.finally(() => running.delete(hearing));
@@ -124,10 +124,10 @@ describe('a batch of clips', () => {
 		expect(await codeOf(Promise.resolve(endless))).toBe('cancelled');
 	});
 
-	test('on a lane that there is not is refused', async () => {
+	test('on a slot that there is not is refused', async () => {
 		const model = await load();
-		for (const lane of [-1, 1]) {
-			expect(await codeOf(model.transcribe(samplesOf('tones-a'), { ...whisperClip, lane }))).toBe(
+		for (const slot of [-1, 1]) {
+			expect(await codeOf(model.transcribe(samplesOf('tones-a'), { ...whisperClip, slot }))).toBe(
 				'engine_failed',
 			);
 		}
@@ -143,7 +143,7 @@ describe('a batch of clips', () => {
 		expect(made.map((raw) => raw.failed)).toEqual([true, false, true]);
 	});
 
-	test('ends as a whole when it is cancelled, and its lane hears the next one', async () => {
+	test('ends as a whole when it is cancelled, and its slot hears the next one', async () => {
 		const model = await load();
 		const clips = Array.from({ length: 4 }, () => samplesOf('tones-minute'));
 		const running = model.transcribeBatch(clips, { ...whisperClip, clip: 7 });

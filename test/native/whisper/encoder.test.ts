@@ -46,11 +46,11 @@ afterAll(async () => {
 async function load(
 	file: string,
 	encoder: Pick<Binding.WhisperLoad, 'encoders' | 'encoderBits'>,
-	lanes = 1,
+	slots = 1,
 ): Promise<Binding.WhisperModel> {
 	const model = await addon.loadWhisper({
 		path: file,
-		lanes,
+		slots,
 		maxThreads: 2,
 		useGpu: false,
 		gpuDevice: 0,
@@ -368,7 +368,7 @@ describe.each(ours)('text and times by %s', (kind) => {
 		},
 	);
 
-	test('of clips on several lanes at once are those of each alone', async () => {
+	test('of clips on several slots at once are those of each alone', async () => {
 		const model = await load(tonesModel, await encoderOf(kind), 3);
 		const names = ['tones-abc', 'tones-edcba', 'tones-deadbead'];
 		const hear = (name: string, clip: number) => model.transcribe(samplesOf(name), { ...whisperClip, clip });
@@ -420,7 +420,7 @@ describe('an encoder that fails', () => {
 });
 
 describe('cancelling', () => {
-	test.each(ours)('ends the encoder of %s in the middle, and the lane goes on as before', async (kind) => {
+	test.each(ours)('ends the encoder of %s in the middle, and the slot goes on as before', async (kind) => {
 		const model = await loadWith(kind, tonesModel);
 		const before = textOf(await model.transcribe(samplesOf('tones-abc'), whisperClip));
 		for (let round = 0; round < 5; round++) {
@@ -440,7 +440,7 @@ describe('cancelling', () => {
 			setTimeout(() => process.exit(7), 20);`,
 			{ library: runtimeFile(libraryDir), folder: path.dirname(tonesModel), threads: 1 },
 			Buffer.from(encoderGraph(readGgml(tonesModel), path.basename(tonesModel))).toString('base64'),
-			{ path: tonesModel, lanes: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] },
+			{ path: tonesModel, slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] },
 			whisperClip,
 		);
 		expect({ code, signal }).toEqual({ code: 7, signal: null });
@@ -456,7 +456,7 @@ describe('a first try', () => {
 		const raw = await model.transcribe(silence, { ...whisperClip, firstTryOnly: true });
 		expect(raw.failed).toBe(true);
 		expect(raw.tokenIds).toHaveLength(0);
-		// The lane is as it was, and without `firstTryOnly` the ladder is gone up.
+		// The slot is as it was, and without `firstTryOnly` the ladder is gone up.
 		const laddered = await model.transcribe(silence, { ...whisperClip, temperatureIncrement: 0.2 });
 		expect(laddered.failed).toBe(false);
 		expect(laddered.tokenIds.length).toBeGreaterThan(0);
@@ -481,7 +481,7 @@ describe('a first try', () => {
 			const settings = {
 				id: name,
 				path: script(name),
-				lanes: 1,
+				slots: 1,
 				maxThreads: 1,
 				useGpu: false,
 				gpuDevice: 0,
@@ -523,7 +523,7 @@ describe('the choice of an encoder', () => {
 	} as const;
 	const usualEngine = {
 		id: 'tones',
-		lanes: 1,
+		slots: 1,
 		gpuDevice: 0,
 		beamSize: 1,
 		temperatureIncrement: 0.2,
@@ -589,7 +589,7 @@ describe('the choice of an encoder', () => {
 				int8Weights: (weights, again) => int8.weightsOf(weights, again),
 			});
 			const named = { onnx: /^onnxruntime [\d.]+$/, 'onnx-int8': /^onnxruntime [\d.]+ \(onnx-int8\)$/ };
-			const [made, ...why] = (engine.facts.encoder ?? '').split(': ');
+			const [made, ...why] = (engine.info.encoder ?? '').split(': ');
 			expect(made).toMatch(encoder in named ? named[encoder as 'onnx'] : new RegExp(`^${encoder}$`));
 			expect(why.join(': ')).toBe(reason);
 			await engine.close();
@@ -603,7 +603,7 @@ describe('the choice of an encoder', () => {
 			encoder: 'onnx-int8',
 			int8Weights: (file, again) => int8.weightsOf(file, again),
 		});
-		expect(engine.facts.encoder).toMatch(/^onnxruntime 1\.\d+\.\d+ \(onnx-int8\)$/);
+		expect(engine.info.encoder).toMatch(/^onnxruntime 1\.\d+\.\d+ \(onnx-int8\)$/);
 		await engine.close();
 	});
 

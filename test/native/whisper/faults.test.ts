@@ -37,7 +37,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 	async function load(file: string, options: Partial<Binding.WhisperLoad> = {}): Promise<WhisperModel> {
 		const model = await addon.loadWhisper({
 			path: file,
-			lanes: 1,
+			slots: 1,
 			maxThreads: 2,
 			useGpu: false,
 			gpuDevice: 0,
@@ -50,7 +50,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 	}
 	let tones: WhisperModel;
 	beforeAll(async () => {
-		tones = await load(tonesModel, { lanes: 2 });
+		tones = await load(tonesModel, { slots: 2 });
 	});
 	afterAll(() => Promise.all(open.map((model) => model.close())));
 
@@ -372,7 +372,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			const raw = await say(stuck, hum(3), { temperatureIncrement: 0.2 });
 			expect(words(raw).length).toBeLessThanOrEqual(20);
 			expect(segmentsOf(raw)[0]?.temperature).toBeGreaterThan(0);
-			expect(raw.cuts).toHaveLength(0);
+			expect(raw.removedRepetitions).toHaveLength(0);
 		});
 
 		test('that no temperature leaves are cut and reported, not returned', async () => {
@@ -382,7 +382,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			for (const temperatureIncrement of [0, 0.2]) {
 				const raw = await say(stuck, hum(3), { temperatureIncrement });
 				expect(words(raw)).toEqual(['li', 'la']);
-				expect([...raw.cuts]).toEqual([0, 3]);
+				expect([...raw.removedRepetitions]).toEqual([0, 3]);
 			}
 			await vi.waitFor(() => expect(lines.filter((line) => line.includes('repeats itself'))).toHaveLength(2));
 			addon.setLogSink(null);
@@ -398,7 +398,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 				[2, 3],
 			]);
 			expect(words(raw)).toEqual(['la', 'la', 'la']);
-			expect([...raw.cuts]).toEqual([1, 1, 2, 2]);
+			expect([...raw.removedRepetitions]).toEqual([1, 1, 2, 2]);
 		});
 
 		test('are seen long before the window is full', async () => {
@@ -411,7 +411,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 		test('are not what is said twice, nor what is said all the time with a time of its own', async () => {
 			const raw = await say(tones, samplesOf('tones-minute').subarray(0, 29.5 * 16_000));
 			expect(words(raw).length).toBe(49);
-			expect(raw.cuts).toHaveLength(0);
+			expect(raw.removedRepetitions).toHaveLength(0);
 		});
 	});
 
@@ -501,7 +501,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			console.log('then heard');`,
 					{
 						path: script('aligned'),
-						lanes: 1,
+						slots: 1,
 						maxThreads: 1,
 						useGpu: false,
 						gpuDevice: 0,

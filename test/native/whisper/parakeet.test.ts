@@ -12,7 +12,7 @@ const file = filesOf(modelFixture('parakeet')).model ?? '';
 const load = (model = file) =>
 	addon.loadParakeet({
 		path: model,
-		lanes: 1,
+		slots: 1,
 		maxThreads: 2,
 		useGpu: false,
 		gpuDevice: 0,
@@ -55,7 +55,7 @@ test('clips of a frame, of a sample and of none are silence; what is no number i
 	expect(textOf(await hear(samples))).toBe('la la la');
 });
 
-test('a clip is heard alike whatever its lane heard before', async () => {
+test('a clip is heard alike whatever its slot heard before', async () => {
 	const alone = await hear(samplesOf('tones-abc'));
 	await hear(samplesOf('tones-deadbead'));
 	const again = await hear(samplesOf('tones-abc'));

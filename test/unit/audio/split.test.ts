@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SampleWindow } from '../../../src/audio/sample-window.js';
-import { type Heard, type Span, type SplitRules, Splitter } from '../../../src/audio/split.js';
+import { ClipSplitter, type Span, type SplitRules, type VadSegments } from '../../../src/audio/split.js';
 import { levelFrameSeconds } from '../../../src/speech/pcm.js';
 import { splitSpans as splitWhole } from '../../helpers/reference-splitter.js';
 
@@ -12,7 +12,7 @@ const rules: Rules = { maxClipSeconds: 10, mergeGapSeconds: 0.5, paddingSeconds:
 
 /** A recording all of which is told at once. */
 function splitSpans(spans: readonly Span[], levels: Float32Array, { duration, ...others }: Rules): Span[] {
-	const splitter = new Splitter(others, (frame) => levels[frame] ?? 0);
+	const splitter = new ClipSplitter(others, (frame) => levels[frame] ?? 0);
 	const ranges = splitter.hear({ spans, openSince: null, settled: duration });
 	return [...ranges, ...splitter.finish(duration)];
 }
@@ -76,7 +76,7 @@ describe('splitting a recording into clips', () => {
 		]);
 	});
 
-	it('cuts a stretch that is too long at its quietest moment', () => {
+	it('removedRepetitions a stretch that is too long at its quietest moment', () => {
 		const levels = loud(30);
 		levels.fill(0.1, Math.round(8 / 0.02), Math.round(8.2 / 0.02));
 		const [first, second] = splitSpans([{ start: 0.2, end: 15 }], levels, { ...rules, duration: 30 });
@@ -108,8 +108,8 @@ describe('splitting a recording into clips', () => {
 	});
 
 	it('gives a range out as soon as nothing can change it', () => {
-		const splitter = new Splitter({ ...rules, maxClipSeconds: 10 }, () => 1);
-		const hear = (heard: Partial<Heard>) =>
+		const splitter = new ClipSplitter({ ...rules, maxClipSeconds: 10 }, () => 1);
+		const hear = (heard: Partial<VadSegments>) =>
 			rounded(splitter.hear({ spans: [], openSince: null, settled: 0, ...heard }));
 		expect(hear({ openSince: 1, settled: 3 })).toEqual([]);
 		expect(hear({ spans: [{ start: 1, end: 4 }], settled: 4.1 })).toEqual([]);
@@ -118,17 +118,17 @@ describe('splitting a recording into clips', () => {
 		expect(hear({ settled: 5 })).toEqual([[0.8, 4.2]]);
 	});
 
-	it('cuts a stretch that goes on and on before it ends', () => {
+	it('removedRepetitions a stretch that goes on and on before it ends', () => {
 		const levels = loud(100);
 		levels[Math.round(9 / levelFrameSeconds)] = 0;
-		const splitter = new Splitter(rules, (frame) => levels[frame] ?? 0);
+		const splitter = new ClipSplitter(rules, (frame) => levels[frame] ?? 0);
 		expect(rounded(splitter.hear({ spans: [], openSince: 1, settled: 10.9 }))).toEqual([[0.8, 9.01]]);
 		expect(splitter.needed).toBeCloseTo(9.01);
 	});
 
 	it('comes to the same ranges, however the recording is told, and needs nothing twice', () => {
 		const random = mulberry(11);
-		let [cuts, merges] = [0, 0];
+		let [removedRepetitions, merges] = [0, 0];
 		for (let round = 0; round < 500; round++) {
 			const wild: Rules = {
 				maxClipSeconds: 5 + random() * 25,
@@ -140,11 +140,11 @@ describe('splitting a recording into clips', () => {
 			const levels = loud(wild.duration).map(() => Math.round(random() * 5));
 			const whole = splitWhole(spans, levels, wild);
 			const lengths = spans.map(({ start, end }) => end - start);
-			cuts += lengths.filter((length) => length > wild.maxClipSeconds).length;
+			removedRepetitions += lengths.filter((length) => length > wild.maxClipSeconds).length;
 			if (whole.length < spans.length) merges++;
 
 			let [needed, told, outside] = [0, 0, 0];
-			const splitter = new Splitter(wild, (frame) => {
+			const splitter = new ClipSplitter(wild, (frame) => {
 				const at = frame * levelFrameSeconds;
 				if (at < needed - 1e-9 || at + levelFrameSeconds > told + 1e-9) outside++;
 				return levels[frame] ?? 0;
@@ -164,13 +164,18 @@ describe('splitting a recording into clips', () => {
 			expect(pieces).toEqual(whole);
 			expect(outside).toBe(0);
 		}
-		expect(cuts).toBeGreaterThan(100);
+		expect(removedRepetitions).toBeGreaterThan(100);
 		expect(merges).toBeGreaterThan(100);
 	});
 });
 
 /** What a search for speech says that has come from one place to another. Starts and ends are noticed late. */
-function heardBetween(spans: readonly Span[], before: number, now: number, random: () => number): Heard {
+function heardBetween(
+	spans: readonly Span[],
+	before: number,
+	now: number,
+	random: () => number,
+): VadSegments {
 	const lateSeconds = 0.2;
 	const noticed = (at: number, until: number) => at + lateSeconds <= until;
 	const ended = spans.filter(({ end }) => noticed(end, now) && !noticed(end, before));

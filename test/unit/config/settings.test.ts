@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { hostEnvironment } from '../../../src/config/environment.js';
+import { runnerEnvironment } from '../../../src/config/environment.js';
 import { ownFolders } from '../../../src/config/folders.js';
-import { environmentSource, flagSource, lanesOf, resolveConfig } from '../../../src/config/resolve.js';
+import { environmentSource, flagSource, resolveConfig, slotsOf } from '../../../src/config/resolve.js';
 import { fileKeyOf, settingNames, variableOf } from '../../../src/config/settings.js';
 
 const file = (values: Record<string, string>) => ({ values, nameOf: fileKeyOf });
@@ -63,17 +63,21 @@ describe('the settings', () => {
 		expect(resolveConfig([flagSource({ keepAliveMs: text })]).keepAliveMs).toBe(ms);
 	});
 
-	it('make one lane per thread unless told otherwise', () => {
-		expect(lanesOf({ lanes: 0, numThreads: 6 })).toBe(6);
-		expect(lanesOf({ lanes: 2, numThreads: 6 })).toBe(2);
+	it('make one slot per thread unless told otherwise', () => {
+		expect(slotsOf({ parallel: 0, numThreads: 6 })).toBe(6);
+		expect(slotsOf({ parallel: 2, numThreads: 6 })).toBe(2);
 	});
 
 	it('leave a host the number of heaps that the environment asks for', () => {
-		expect(hostEnvironment(2, { MALLOC_ARENA_MAX: '8' }).MALLOC_ARENA_MAX).toBe('8');
+		expect(runnerEnvironment(2, { MALLOC_ARENA_MAX: '8' }).MALLOC_ARENA_MAX).toBe('8');
 	});
 
 	it('never reach a host with the keys in them', () => {
-		const env = hostEnvironment(2, { EARSHOT_API_KEYS: 'secret', NODE_OPTIONS: '--inspect', HOME: '/home' });
+		const env = runnerEnvironment(2, {
+			EARSHOT_API_KEYS: 'secret',
+			NODE_OPTIONS: '--inspect',
+			HOME: '/home',
+		});
 		expect(env).toEqual({ HOME: '/home', UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2' });
 	});
 });

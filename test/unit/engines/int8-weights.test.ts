@@ -14,7 +14,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { saturatesInt8 } from '../../../src/addon/cpu.js';
 import { encoderGraph, scalesOf } from '../../../src/engines/whisper/encoder-graph.js';
-import { type Int8Means, Int8Store } from '../../../src/engines/whisper/int8-store.js';
+import { type Int8Deps, Int8Store } from '../../../src/engines/whisper/int8-store.js';
 import { int8Layout, quantiseMatrix, writeInt8 } from '../../../src/engines/whisper/int8-weights.js';
 import { readGgml } from '../../../src/model-files/ggml-file.js';
 import { bytesOf, dequantise, type TensorType } from '../../../src/model-files/ggml-types.js';
@@ -159,11 +159,11 @@ describe('the file of the weights', () => {
 		await writeInt8(source, made, never);
 		const bytes = readFileSync(made);
 		const length = Number(bytes.readBigUInt64LE());
-		const { __metadata__: facts, ...tensors } = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<
+		const { __metadata__: info, ...tensors } = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<
 			string,
 			{ dtype: 'F32' | 'F16' | 'I8'; shape: number[]; data_offsets: [number, number] }
 		>;
-		expect(facts).toMatchObject({ source });
+		expect(info).toMatchObject({ source });
 		// One after another, without a hole, as many bytes as the shape has.
 		let end = 0;
 		for (const {
@@ -215,14 +215,14 @@ describe('the store', () => {
 			.filter((name) => name !== 'making.lock')
 			.sort();
 
-	function arrange(means: Partial<Int8Means> = {}) {
+	function arrange(deps: Partial<Int8Deps> = {}) {
 		const made: string[] = [];
 		const store = new Int8Store(path.join(scratch.path, 'models'), {
 			make: async (from, to) => {
 				made.push(path.basename(from));
 				await writeInt8(from, to, never);
 			},
-			...means,
+			...deps,
 		});
 		return { store, made };
 	}
@@ -289,11 +289,11 @@ describe('the store', () => {
 		expect(names()).toHaveLength(1);
 	});
 
-	test.each<[string, Partial<Int8Means>, string, RegExp]>([
+	test.each<[string, Partial<Int8Deps>, string, RegExp]>([
 		['disk', { disk: { freeBytes: async () => 1e6 } }, 'disk_full', /need 0\.07 GB .* 0\.00 GB are free/],
 		['memory', { freeMemory: () => 50e6 }, 'out_of_memory', /needs 0\.1\d GB of memory, and 0\.05 GB/],
-	])('makes none where there is too little %s', async (_what, means, code, message) => {
-		const { store, made } = arrange(means);
+	])('makes none where there is too little %s', async (_what, deps, code, message) => {
+		const { store, made } = arrange(deps);
 		await expect(store.weightsOf(source)).rejects.toMatchObject({ code, message });
 		expect(made).toEqual([]);
 		expect(names()).toEqual([]);

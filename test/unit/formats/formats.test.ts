@@ -122,8 +122,10 @@ describe('verbose_json', () => {
 	});
 
 	test('says where the model went round in circles', () => {
-		const cuts = [{ start: 3.20000004, end: 9.5 }];
-		expect(rendered('verbose_json', transcript([segment({ text: 'la' })], { cuts }))).toMatchObject({
+		const removedRepetitions = [{ start: 3.20000004, end: 9.5 }];
+		expect(
+			rendered('verbose_json', transcript([segment({ text: 'la' })], { removedRepetitions })),
+		).toMatchObject({
 			repetitions_cut: [{ start: 3.2, end: 9.5 }],
 		});
 	});

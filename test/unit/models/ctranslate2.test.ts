@@ -40,7 +40,7 @@ import {
 import { Scratch } from '../../helpers/net/real-server.js';
 
 const never = new AbortController().signal;
-const means = { disk: realDisk, signal: never };
+const deps = { disk: realDisk, signal: never };
 const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());
 
@@ -57,7 +57,7 @@ function modelWith(change: Change = () => {}, given: ModelText = {}, type: Weigh
 
 async function convert(folder: string): Promise<string> {
 	const target = path.join(folder, 'made.bin');
-	await convertCtranslate2(await openCtranslate2(folder), target, means);
+	await convertCtranslate2(await openCtranslate2(folder), target, deps);
 	return target;
 }
 
@@ -184,7 +184,7 @@ describe('a CTranslate2 model becomes a ggml file', () => {
 		const opened = await openCtranslate2(modelWith());
 		const seen: number[] = [];
 		const done = await convertCtranslate2(opened, path.join(scratch.path, 'sized.bin'), {
-			...means,
+			...deps,
 			onProgress: (written, total) => seen.push(written, total),
 		});
 		expect(done.bytes).toBe(opened.bytes);

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Disk, realDisk } from '../../../src/disk/disk.js';
 import type { EarshotError } from '../../../src/errors.js';
 import {
-	type DownloadMeans,
+	type DownloadDeps,
 	type DownloadRequest,
 	download,
 	type Tuning,
@@ -47,7 +47,7 @@ async function arrange(bytes = noise(100_000)) {
 	const waited: number[] = [];
 	const fetch = (
 		request: Partial<DownloadRequest> = {},
-		means: Partial<DownloadMeans> & { tuning?: Partial<Tuning> } = {},
+		deps: Partial<DownloadDeps> & { tuning?: Partial<Tuning> } = {},
 	) =>
 		download(
 			{ url, to, bytes: bytes.length, sha256: sha256(bytes), ...request },
@@ -56,8 +56,8 @@ async function arrange(bytes = noise(100_000)) {
 				disk: realDisk,
 				signal: AbortSignal.timeout(15_000),
 				wait: async (ms) => void waited.push(ms),
-				...means,
-				tuning: { ...small, ...means.tuning },
+				...deps,
+				tuning: { ...small, ...deps.tuning },
 			},
 		);
 	return { mirror, folder, to, url, bytes, fetch, waited, network };
@@ -102,7 +102,7 @@ describe('a download', () => {
 		expect(all.mirror.starts('/model.bin').length).toBe(6);
 	});
 
-	it('survives cuts of several connections at once', async () => {
+	it('survives removedRepetitions of several connections at once', async () => {
 		const all = await arrange(noise(400_000));
 		all.mirror.spoil('/model.bin', ...Array.from({ length: 7 }, (_, index) => ({ cutAfter: 3000 * index })));
 		await all.fetch({}, { tuning: { parallelFromBytes: 300_000, connections: 4 } });

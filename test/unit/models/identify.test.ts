@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from '../../../src/models/pull/hub-cache.js';
-import { recognise, rolesOf, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
+import { identify, rolesOf, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
 import { filesOf, manifest } from '../../helpers/fixtures.js';
 
 function folder(name: string, files: Record<string, string | Buffer>): string {
@@ -24,7 +24,7 @@ describe('a fixture model is recognised from its files:', () => {
 	it.each(sherpa.map((model) => [model.name, model] as const))('%s', async (_, model) => {
 		const files = filesOf(model);
 		const at = path.dirname(Object.values(files)[0] ?? '');
-		const found = await recognise(at);
+		const found = await identify(at);
 		expect(found.type).toBe(model.type);
 		const absolute = Object.entries(found.files).map(([role, file]) => [role, path.join(found.folder, file)]);
 		expect(Object.fromEntries(absolute)).toEqual(files);
@@ -39,7 +39,7 @@ describe('a file', () => {
 		const head = Buffer.from('lmgg\x00\x00\x00\x00rest');
 		head.writeInt32LE(vocabulary, 4);
 		const at = folder('x', { 'my-model.bin': head });
-		expect(await recognise(path.join(at, 'my-model.bin'))).toEqual({
+		expect(await identify(path.join(at, 'my-model.bin'))).toEqual({
 			type,
 			folder: at,
 			files: { model: 'my-model.bin' },
@@ -48,10 +48,10 @@ describe('a file', () => {
 
 	it('of a sherpa model stands for its folder', async () => {
 		const at = folder('sherpa-onnx-paraformer-zh', empty('model.int8.onnx', 'tokens.txt'));
-		expect(await recognise(path.join(at, 'tokens.txt')).catch((error: Error) => error.message)).toMatch(
+		expect(await identify(path.join(at, 'tokens.txt')).catch((error: Error) => error.message)).toMatch(
 			/neither a ggml file/,
 		);
-		expect((await recognise(path.join(at, 'model.int8.onnx'))).type).toBe('paraformer');
+		expect((await identify(path.join(at, 'model.int8.onnx'))).type).toBe('paraformer');
 	});
 
 	it.each([
@@ -60,11 +60,11 @@ describe('a file', () => {
 		['text', 'hello', 'neither'],
 	])('that is %s is refused', async (_, content, message) => {
 		const at = folder('x', { 'a.bin': content });
-		await expect(recognise(path.join(at, 'a.bin'))).rejects.toThrow(message);
+		await expect(identify(path.join(at, 'a.bin'))).rejects.toThrow(message);
 	});
 
 	it('that is not there is refused', async () => {
-		await expect(recognise('/nowhere/at/all')).rejects.toThrow('no such file or folder');
+		await expect(identify('/nowhere/at/all')).rejects.toThrow('no such file or folder');
 	});
 });
 
@@ -93,13 +93,13 @@ describe('a folder', () => {
 		['any', ['encoder_adaptor.onnx', 'llm.onnx', 'embedding.onnx', 'Qwen3-0.6B/vocab.json'], 'funasr_nano'],
 		['sherpa-onnx-sense-voice', ['model.onnx', 'tokens.txt'], 'sense_voice'],
 	])('%s with %s is of the type that its files say', async (name, files, type) => {
-		expect((await recognise(folder(name, empty(...files)))).type).toBe(type);
+		expect((await identify(folder(name, empty(...files)))).type).toBe(type);
 	});
 
 	it('may be of the type that the user says', async () => {
 		const at = folder('any', empty('model.onnx', 'tokens.txt'));
-		await expect(recognise(at)).rejects.toThrow('name it with --type');
-		expect((await recognise(at, 'dolphin')).type).toBe('dolphin');
+		await expect(identify(at)).rejects.toThrow('name it with --type');
+		expect((await identify(at, 'dolphin')).type).toBe('dolphin');
 	});
 
 	it.each([
@@ -113,7 +113,7 @@ describe('a folder', () => {
 		['no joiner', 'sherpa-onnx-whisper', ['encoder.onnx', 'tokens.txt'], 'cannot be told'],
 		['nothing', 'x', ['README.md'], 'neither'],
 	])('with %s is refused', async (_, name, files, message) => {
-		await expect(recognise(folder(name, empty(...files)))).rejects.toThrow(message);
+		await expect(identify(folder(name, empty(...files)))).rejects.toThrow(message);
 	});
 });
 

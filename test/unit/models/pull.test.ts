@@ -35,7 +35,7 @@ async function fails(machine: Machine, id: string, options?: PullOptions) {
 /** Nothing of it is listed, loaded or in the way. */
 function isNowhere(machine: Machine, id: string): void {
 	expect(machine.installer.store.manifests().map((manifest) => manifest.id)).not.toContain(id);
-	expect(machine.serving().entries.some((entry) => entry.id === id && isInstalled(entry))).toBe(false);
+	expect(machine.registry().entries.some((entry) => entry.id === id && isInstalled(entry))).toBe(false);
 	expect(existsSync(path.join(machine.modelDir, id))).toBe(false);
 }
 
@@ -43,7 +43,7 @@ async function isWhole(machine: Machine, id: string): Promise<void> {
 	const manifest = machine.installer.store.manifest(id)!;
 	const verified = await machine.installer.store.verify(manifest, never);
 	expect(verified.map(({ detail }) => detail)).toEqual(manifest.files.map(() => ''));
-	expect(findInstalled(machine.serving(), id).id).toBe(id);
+	expect(findInstalled(machine.registry(), id).id).toBe(id);
 	// Nothing is left of the way it came.
 	expect(readdirSync(path.join(machine.modelDir, '.earshot', 'incoming'))).toEqual([]);
 }
@@ -59,8 +59,8 @@ describe('a pull', () => {
 		]);
 		await isWhole(machine, 'small');
 		expect(readFileSync(machine.config, 'utf8')).toContain('# mine');
-		expect(machine.serving()).toMatchObject({ defaultModel: 'small' });
-		expect(machine.serving().entries[0]).toMatchObject({ aliases: expect.arrayContaining(['whisper-1']) });
+		expect(machine.registry()).toMatchObject({ defaultModel: 'small' });
+		expect(machine.registry().entries[0]).toMatchObject({ aliases: expect.arrayContaining(['whisper-1']) });
 	});
 
 	it('tells how it goes, the last time that it is done', async () => {
@@ -94,7 +94,7 @@ describe('a pull', () => {
 	it('gives the names that were asked for', async () => {
 		const machine = await arrangeMachine();
 		await pull(machine.installer, 'small', { aliases: ['dictation'] });
-		expect(findInstalled(machine.serving(), 'dictation').id).toBe('small');
+		expect(findInstalled(machine.registry(), 'dictation').id).toBe('small');
 	});
 
 	it('is one job however many ask', async () => {
@@ -139,7 +139,7 @@ describe('a pull', () => {
 		] as const) {
 			expect((await pull(machine.installer, id)).state).toBe('done');
 			expect(machine.installer.store.manifest(id)).toBeDefined();
-			expect(() => findInstalled(machine.serving(), id)).toThrow(message);
+			expect(() => findInstalled(machine.registry(), id)).toThrow(message);
 		}
 	});
 
@@ -246,7 +246,7 @@ describe('after', () => {
 	});
 
 	it('a look at a disk without room nothing is asked for', async () => {
-		const machine = await arrangeMachine({ means: { disk: { ...realDisk, freeBytes: async () => 1000 } } });
+		const machine = await arrangeMachine({ deps: { disk: { ...realDisk, freeBytes: async () => 1000 } } });
 		const error = await fails(machine, 'small');
 		expect(error.code).toBe('disk_full');
 		expect(error.message).toMatch(
@@ -275,7 +275,7 @@ describe('after', () => {
 				});
 			},
 		};
-		const machine = await arrangeMachine({ means: { disk } });
+		const machine = await arrangeMachine({ deps: { disk } });
 		expect((await fails(machine, 'small')).code).toBe('disk_full');
 		isNowhere(machine, 'small');
 		expect((await pull(machine.another(quick), 'small')).state).toBe('done');
@@ -414,7 +414,7 @@ models:
     download: {url: "${mirror.has('/p.tar.gz', targz(inArchive))}", archive_subdir: inner}
 `,
 		});
-		expect(() => findInstalled(machine.serving(), 'mine')).toThrow('earshot pull mine');
+		expect(() => findInstalled(machine.registry(), 'mine')).toThrow('earshot pull mine');
 		expect((await pull(machine.installer, 'mine')).state).toBe('done');
 		await isWhole(machine, 'mine');
 		expect(readFileSync(machine.config, 'utf8')).toContain('# a comment');
@@ -503,7 +503,7 @@ describe('the cache of the hub', () => {
 			expect(existsSync(path.join(snapshot, 'ggml.bin'))).toBe(true);
 			const added = await installer.add('cached', { id: 'by-reference' }, never);
 			expect(added.files).toEqual({ model: path.join(snapshot, 'ggml.bin') });
-			expect(isInstalled(findInstalled(machine.serving(), 'by-reference'))).toBe(true);
+			expect(isInstalled(findInstalled(machine.registry(), 'by-reference'))).toBe(true);
 			expect(machine.mirror.asked).toEqual([]);
 		} finally {
 			vi.unstubAllEnvs();
@@ -518,7 +518,7 @@ describe('what is removed', () => {
 		const own = path.join(machine.modelDir, 'small', 'notes.txt');
 		writeFileSync(own, 'mine');
 		expect(await machine.installer.remove('small', never)).toEqual({ entry: true, files: true });
-		expect(machine.serving().entries.map(({ id }) => id)).toEqual(['demo-digits']);
+		expect(machine.registry().entries.map(({ id }) => id)).toEqual(['demo-digits']);
 		expect(readdirSync(path.dirname(own))).toEqual(['notes.txt']);
 		await expect(machine.installer.remove('small', never)).rejects.toThrow('not on this machine');
 	});
@@ -543,7 +543,7 @@ describe('what is removed', () => {
 		writeFileSync(own, 'lmgg....');
 		const { id } = await machine.installer.add(own, {}, never);
 		expect(id).toBe('whisper-own');
-		expect(findInstalled(machine.serving(), id).files).toEqual({ model: own });
+		expect(findInstalled(machine.registry(), id).files).toEqual({ model: own });
 		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another name with --id');
 		expect(await machine.installer.remove(id, never)).toEqual({ entry: true, files: false });
 		expect(existsSync(own)).toBe(true);

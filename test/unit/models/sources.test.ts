@@ -11,7 +11,7 @@ import { realDisk } from '../../../src/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
 import { parseCatalog } from '../../../src/models/catalog/parse.js';
 import type { CatalogSource } from '../../../src/models/catalog/types.js';
-import type { InstallerMeans } from '../../../src/models/installer.js';
+import type { InstallerDeps } from '../../../src/models/installer.js';
 import { indexOf, valueIn } from '../../../src/models/pull/package-index.js';
 import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { statusBody } from '../../../src/server/routes/pulls.js';
@@ -74,16 +74,16 @@ interface Given {
 	readonly sources?: (mirror: Mirror) => readonly CatalogSource[];
 	readonly url?: string;
 	readonly digest?: string;
-	readonly means?: InstallerMeans;
+	readonly deps?: InstallerDeps;
 	/** What the index says of the wheel. */
 	readonly listed?: { readonly url?: string; readonly sha256?: string };
 }
 
 /** A machine whose catalog has `tiny`, a ggml file that a wheel can become, too. */
 async function arrange(given: Given = {}): Promise<Machine> {
-	const { listed = {}, means } = given;
+	const { listed = {}, deps } = given;
 	return await arrangeMachine({
-		...(means ? { means } : {}),
+		...(deps ? { deps } : {}),
 		models: (mirror) => {
 			vi.stubEnv('PIP_INDEX_URL', `${mirror.url}/simple/`);
 			vi.stubEnv('PIP_CERT', '');
@@ -128,7 +128,7 @@ async function refused(machine: Machine): Promise<PullStatus> {
 	const status = await machine.installer.pull('tiny').finished;
 	expect(status.state).toBe('failed');
 	expect(machine.installer.store.manifests()).toEqual([]);
-	expect(machine.serving().entries.some(({ id }) => id === 'tiny')).toBe(false);
+	expect(machine.registry().entries.some(({ id }) => id === 'tiny')).toBe(false);
 	expect(existsSync(path.join(machine.modelDir, 'tiny'))).toBe(false);
 	return status;
 }
@@ -140,7 +140,7 @@ function isHere(machine: Machine): void {
 	expect(machine.installer.store.manifest('tiny')?.files).toEqual([
 		{ path: 'ggml.bin', bytes: ggml.length, sha256: sha256(ggml), pinned: false },
 	]);
-	expect(machine.serving().entries.find(({ id }) => id === 'tiny')?.type).toBe('whisper_cpp');
+	expect(machine.registry().entries.find(({ id }) => id === 'tiny')?.type).toBe('whisper_cpp');
 }
 
 const asked = ({ mirror }: Machine): string[] => mirror.asked.map((each) => each.path);
@@ -181,7 +181,7 @@ describe('a model of several sources', () => {
 	it('does not wait for a host that cannot be reached while another source is left', async () => {
 		const wait = vi.fn(async () => {});
 		const url = `http://127.0.0.1:${await closedPort()}/ggml.bin`;
-		const machine = await arrange({ url, means: { ...quick, wait } });
+		const machine = await arrange({ url, deps: { ...quick, wait } });
 		expect((await pulled(machine)).warning).toContain('ECONNREFUSED');
 		isHere(machine);
 		expect(wait).not.toHaveBeenCalled();
@@ -197,7 +197,7 @@ describe('a model of several sources', () => {
 
 	it('is logged once where a source was left', async () => {
 		const onWarning = vi.fn();
-		const machine = await arrange({ means: { ...quick, onWarning } });
+		const machine = await arrange({ deps: { ...quick, onWarning } });
 		const status = await pulled(machine);
 		expect(onWarning.mock.calls).toEqual([['tiny', status.warning]]);
 		expect(statusBody(status)).toMatchObject({ status: 'done', warning: status.warning });
@@ -205,7 +205,7 @@ describe('a model of several sources', () => {
 
 	it('asks a troubled server again once it has sent something', async () => {
 		const wait = vi.fn(async () => {});
-		const machine = await arrange({ first: ggml, means: { ...quick, wait } });
+		const machine = await arrange({ first: ggml, deps: { ...quick, wait } });
 		machine.mirror.spoil('/first/ggml.bin', { cutAfter: 500_000 }, { status: 503 });
 		await pulled(machine);
 		isHere(machine);
@@ -362,7 +362,7 @@ describe('a model of several sources is refused', () => {
 
 	it('where there is no room for the wheel and what is in it', async () => {
 		const freeBytes = async () => 64 * 2 ** 20 + ggml.length + 1000;
-		const machine = await arrange({ means: { ...quick, disk: { ...realDisk, freeBytes } } });
+		const machine = await arrange({ deps: { ...quick, disk: { ...realDisk, freeBytes } } });
 		expect((await refused(machine)).error?.code).toBe('disk_full');
 		expect(asked(machine)).toEqual(['/first/ggml.bin']);
 	});
@@ -525,7 +525,7 @@ describe('a CTranslate2 folder of the user’s own', () => {
 			never,
 		);
 		expect(entry).toMatchObject({ type: 'whisper_cpp', options: { alignment_heads: '0.1' } });
-		const served = machine.serving().entries.find(({ id }) => id === 'mine')!;
+		const served = machine.registry().entries.find(({ id }) => id === 'mine')!;
 		const file = path.join(machine.modelDir, 'mine', 'ggml-mine.bin');
 		expect(served.files.model).toBe(file);
 		expect(readFileSync(file).equals(ggml)).toBe(true);
@@ -583,7 +583,7 @@ describe('a CTranslate2 folder of the user’s own', () => {
 
 	it('without room for the ggml file is refused', async () => {
 		const disk = { ...realDisk, freeBytes: async () => 64 * 2 ** 20 };
-		const machine = await arrangeMachine({ means: { ...quick, disk } });
+		const machine = await arrangeMachine({ deps: { ...quick, disk } });
 		await expect(add(machine, folder)).rejects.toMatchObject({ code: 'disk_full' });
 		isUntouched(machine);
 	});

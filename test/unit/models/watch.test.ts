@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { PullJob } from '../../../src/models/pull/tracker.js';
-import { LiveServing } from '../../../src/models/registry/watch.js';
+import { Pull } from '../../../src/models/pull/tracker.js';
+import { RegistryWatcher } from '../../../src/models/registry/watch.js';
 import { FakeLog } from '../../helpers/fakes.js';
 import { root } from '../../helpers/fixtures.js';
 import { arrangeMachine } from '../../helpers/temp-install.js';
@@ -12,31 +12,31 @@ const entry = (id: string) => `  ${id}: {type: whisper_cpp, files: {model: ${id}
 async function arrange(fetch?: (id: string) => void) {
 	const machine = await arrangeMachine({ yaml: () => `models:\n${entry('one')}` });
 	const log = new FakeLog();
-	const serving = new LiveServing({
+	const registry = new RegistryWatcher({
 		flags: machine.flags,
 		packageRoot: root,
 		log,
 		...(fetch ? { fetch: async ({ id }) => fetch(id) } : {}),
 	});
-	onTestFinished(() => serving.close());
+	onTestFinished(() => registry.close());
 	const changed = vi.fn<() => void>();
-	serving.onChange(changed);
-	const ids = () => serving.entries.map(({ id }) => id);
-	return { machine, serving, log, changed, ids };
+	registry.onChange(changed);
+	const ids = () => registry.entries.map(({ id }) => id);
+	return { machine, registry, log, changed, ids };
 }
 
 describe('models.yaml of a running server', () => {
 	it('is served anew when it has changed', async () => {
-		const { machine, serving, changed, ids } = await arrange();
-		serving.watch();
+		const { machine, registry, changed, ids } = await arrange();
+		registry.watch();
 		writeFileSync(machine.config, `models:\n${entry('one')}${entry('two')}`);
 		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
 		expect(ids()).toEqual(['one', 'two', 'demo-digits']);
 	});
 
 	it('is served anew when an editor has put another file in its place', async () => {
-		const { machine, serving, changed, ids } = await arrange();
-		serving.watch();
+		const { machine, registry, changed, ids } = await arrange();
+		registry.watch();
 		writeFileSync(`${machine.config}~`, `models:\n${entry('other')}`);
 		renameSync(`${machine.config}~`, machine.config);
 		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
@@ -44,8 +44,8 @@ describe('models.yaml of a running server', () => {
 	});
 
 	it('is served as before when there is a mistake in it, which is told with line and field', async () => {
-		const { machine, serving, log, changed, ids } = await arrange();
-		serving.watch();
+		const { machine, registry, log, changed, ids } = await arrange();
+		registry.watch();
 		writeFileSync(machine.config, `models:\n${entry('one')}  two: {type: wisper}\n`);
 		const { level, message } = await log.next();
 		expect(level).toBe('error');
@@ -60,19 +60,19 @@ describe('models.yaml of a running server', () => {
 	});
 
 	it('does not end the serving when it is deleted', async () => {
-		const { machine, serving, log, ids } = await arrange();
+		const { machine, registry, log, ids } = await arrange();
 		rmSync(machine.config);
-		serving.reload();
+		registry.reload();
 		expect((await log.next()).level).toBe('error');
 		expect(ids()).toEqual(['one', 'demo-digits']);
 	});
 
 	it('keeps the settings of the start', async () => {
-		const { machine, serving } = await arrange();
-		const before = serving.now.config.numThreads;
+		const { machine, registry } = await arrange();
+		const before = registry.now.config.numThreads;
 		writeFileSync(machine.config, `num_threads: ${before + 1}\nmodels:\n${entry('one')}`);
-		serving.reload();
-		expect(serving.now.config.numThreads).toBe(before);
+		registry.reload();
+		expect(registry.now.config.numThreads).toBe(before);
 	});
 });
 
@@ -81,8 +81,8 @@ describe('a configured model whose files are missing', () => {
 		const machine = await arrangeMachine({
 			yaml: () => 'models:\n  small: {type: whisper_cpp, files: {model: x}}\n',
 		});
-		const serving = new LiveServing({ flags: machine.flags, packageRoot: root, log: new FakeLog() });
-		await expect(serving.ready(serving.find('small'), never)).rejects.toMatchObject({
+		const registry = new RegistryWatcher({ flags: machine.flags, packageRoot: root, log: new FakeLog() });
+		await expect(registry.ready(registry.find('small'), never)).rejects.toMatchObject({
 			code: 'model_not_found',
 			message: expect.stringContaining('earshot pull small'),
 		});
@@ -94,19 +94,19 @@ describe('a configured model whose files are missing', () => {
 			yaml: () =>
 				'models:\n  small: {type: sense_voice, dir: small, files: {model: model.onnx, tokens: tokens.txt}}\n',
 		});
-		const serving = new LiveServing({
+		const registry = new RegistryWatcher({
 			flags: machine.flags,
 			packageRoot: root,
 			log: new FakeLog(),
 			fetch: (wanted, signal) => machine.installer.fetch(wanted, signal),
 		});
-		await Promise.all([1, 2].map(() => serving.ready(serving.find('small'), never)));
+		await Promise.all([1, 2].map(() => registry.ready(registry.find('small'), never)));
 		expect(machine.mirror.starts('/small/model.onnx').length).toBe(1);
 	});
 
 	it('is left to the engine to complain of where nobody knows how to fetch it', async () => {
-		const { serving } = await arrange();
-		expect(await serving.ready(serving.find('one'), never)).toBeUndefined();
+		const { registry } = await arrange();
+		expect(await registry.ready(registry.find('one'), never)).toBeUndefined();
 	});
 });
 
@@ -116,15 +116,15 @@ describe('aliases', () => {
 
 	it('of the user mean what they say, also the names of OpenAI’s models', async () => {
 		const machine = await withAliases('  whisper-1: two\n  digits: demo-digits\n');
-		const { entries } = machine.serving();
+		const { entries } = machine.registry();
 		expect(entries.find(({ id }) => id === 'two')?.aliases).toEqual(['whisper-1']);
 		expect(entries.find(({ id }) => id === 'demo-digits')?.aliases).toContain('digits');
 	});
 
 	it('that are not mapped mean a model that is installed', async () => {
 		const machine = await withAliases('  mine: one\n');
-		expect(machine.serving()).toMatchObject({ defaultModel: 'demo-digits' });
-		expect(machine.serving().entries.at(-1)?.aliases).toContain('gpt-4o-transcribe');
+		expect(machine.registry()).toMatchObject({ defaultModel: 'demo-digits' });
+		expect(machine.registry().entries.at(-1)?.aliases).toContain('gpt-4o-transcribe');
 	});
 
 	it.each([
@@ -138,12 +138,12 @@ describe('aliases', () => {
 
 describe('a job', () => {
 	it('that ends without a word was cancelled', async () => {
-		const job = new PullJob('x', async function* () {});
+		const job = new Pull('x', async function* () {});
 		expect((await job.finished).state).toBe('cancelled');
 	});
 
 	it('tells those who come late how it ended', async () => {
-		const job = new PullJob('x', async function* () {
+		const job = new Pull('x', async function* () {
 			yield { state: 'done', file: '', received: 1, total: 1 };
 		});
 		await job.finished;

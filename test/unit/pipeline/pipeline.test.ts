@@ -9,7 +9,7 @@ import type { PipelineEvent } from '../../../src/speech/events.js';
 import { defaultChunking, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { facts, ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
+import { info, ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
 import { ScriptedRecording } from '../../helpers/scripted-recording.js';
 
 const options: TranscribeOptions = {
@@ -17,11 +17,11 @@ const options: TranscribeOptions = {
 	chunking: { ...defaultChunking, prefixPaddingMs: 0 },
 };
 
-function arrange(spans: { start: number; end: number }[], { lanes = 4, seconds = 10 } = {}) {
-	const engine = new ScriptedEngine({ lanes, mergeGapSeconds: 0.1, minClipSeconds: 1.5 });
+function arrange(spans: { start: number; end: number }[], { slots = 4, seconds = 10 } = {}) {
+	const engine = new ScriptedEngine({ slots, mergeGapSeconds: 0.1, minClipSeconds: 1.5 });
 	const recording = new ScriptedRecording(seconds, spans);
 	const parts: PipelineParts = {
-		facts,
+		info,
 		limits: engine.limits,
 		scheduler: new Scheduler(engine, 1),
 		open: recording.reader,
@@ -77,9 +77,9 @@ describe('a recording', () => {
 		await settled();
 		const [first, ...others] = [...engine.running];
 		first?.finish();
-		for (const run of others) run.finish({ cuts: [{ start: 0.25, end: 0.5 }] });
+		for (const run of others) run.finish({ removedRepetitions: [{ start: 0.25, end: 0.5 }] });
 		await whole;
-		expect(last?.type === 'done' && last.transcript.cuts).toEqual([
+		expect(last?.type === 'done' && last.transcript.removedRepetitions).toEqual([
 			{ start: 4.25, end: 4.5 },
 			{ start: 8.25, end: 8.5 },
 		]);
@@ -161,7 +161,7 @@ describe('a recording', () => {
 		expect(engine.ran[0]?.clips[0]?.end).toBe(2);
 	});
 
-	it('frees its lanes when nobody listens any more', async () => {
+	it('frees its slots when nobody listens any more', async () => {
 		const { engine, parts } = arrange(spans);
 		const stream = events(parts);
 		await stream.next();
@@ -223,8 +223,8 @@ describe('a long recording', () => {
 		await stream.return(undefined);
 	});
 
-	it.each([1, 4])('is decoded only so far ahead of %i lanes as they can need', async (lanes) => {
-		const { engine, parts, recording } = arrange(talk(long), { seconds: long, lanes });
+	it.each([1, 4])('is decoded only so far ahead of %i slots as they can need', async (slots) => {
+		const { engine, parts, recording } = arrange(talk(long), { seconds: long, slots });
 		const stream = events(parts);
 		await stream.next();
 		const whole = (async () => {
@@ -235,21 +235,21 @@ describe('a long recording', () => {
 		while (recording.read < long * 16_000) {
 			await idle(recording);
 			furthest = Math.max(furthest, recording.read / 16_000 - 10 * done);
-			// Every lane is at work, and as much waits.
-			expect(engine.running).toHaveLength(lanes);
+			// Every slot is at work, and as much waits.
+			expect(engine.running).toHaveLength(slots);
 			await engine.finishCurrent();
 			done++;
 		}
-		expect(furthest).toBeGreaterThan(lanes * 30);
-		// Twice 30 s of speech for each lane, which take 10 s of recording for 8 s of speech; the clip that made it
+		expect(furthest).toBeGreaterThan(slots * 30);
+		// Twice 30 s of speech for each slot, which take 10 s of recording for 8 s of speech; the clip that made it
 		// full, the one being cut, and a block.
-		expect(furthest).toBeLessThanOrEqual((2 * lanes * 30 * 10) / 8 + 20 + blockSeconds);
+		expect(furthest).toBeLessThanOrEqual((2 * slots * 30 * 10) / 8 + 20 + blockSeconds);
 		while (engine.running.length > 0) await engine.finishCurrent();
 		await whole;
 	});
 
 	it('comes out as one that is known as a whole', async () => {
-		const { engine, parts } = arrange(talk(600), { seconds: 600, lanes: 2 });
+		const { engine, parts } = arrange(talk(600), { seconds: 600, slots: 2 });
 		const seen: TranscriptEvent[] = [];
 		const whole = (async () => {
 			for await (const event of events(parts)) seen.push(event);
@@ -276,8 +276,8 @@ describe('a long recording', () => {
 	});
 
 	it('is cut the same way again when it is taken up where it stopped', async () => {
-		const cutsOf = async (firstClip: number, lanes: number) => {
-			const { engine, parts } = arrange(restless(300), { seconds: 300, lanes });
+		const cutsOf = async (firstClip: number, slots: number) => {
+			const { engine, parts } = arrange(restless(300), { seconds: 300, slots });
 			const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {
 				firstClip,
 			});
@@ -294,12 +294,15 @@ describe('a long recording', () => {
 				const last = Math.ceil(end * 16_000) - Math.floor(start * 16_000) - 1;
 				expect(samples[last]).toBe(ScriptedRecording.sample(Math.floor(start * 16_000) + last));
 			}
-			return { positions, cuts: clips.map(({ start, end, samples }) => [start, end, ...samples.slice(-3)]) };
+			return {
+				positions,
+				removedRepetitions: clips.map(({ start, end, samples }) => [start, end, ...samples.slice(-3)]),
+			};
 		};
 		const all = await cutsOf(0, 3);
 		const rest = await cutsOf(7, 1);
-		expect(all.cuts.length).toBeGreaterThan(12);
-		expect(rest.cuts).toEqual(all.cuts.slice(7));
+		expect(all.removedRepetitions.length).toBeGreaterThan(12);
+		expect(rest.removedRepetitions).toEqual(all.removedRepetitions.slice(7));
 		expect(rest.positions).toEqual(all.positions.slice(7));
 	});
 
@@ -348,7 +351,7 @@ describe('a long recording', () => {
 	});
 
 	it('says what it works on: blocks by numbers below zero, clips by their position', async () => {
-		const { engine, parts } = arrange(talk(25), { seconds: 25, lanes: 1 });
+		const { engine, parts } = arrange(talk(25), { seconds: 25, slots: 1 });
 		const said: string[] = [];
 		const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {
 			onRunning: (step) => said.push(`running ${step}`),

@@ -4,14 +4,14 @@ import { EarshotError } from '../../../src/errors.js';
 import type { PoolMetrics } from '../../../src/metrics.js';
 import { findIn, type ModelEntry } from '../../../src/models/registry/entry.js';
 import type { ServedModels } from '../../../src/models/registry/watch.js';
-import { HostPool, type PoolOptions } from '../../../src/pool/pool.js';
+import { type PoolOptions, RunnerPool } from '../../../src/pool/pool.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { gone, isAlive, patient } from '../../helpers/processes.js';
-import { runnerSettings } from '../../helpers/settings.js';
+import { testSettings } from '../../helpers/settings.js';
 
-const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
+const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
 const never = new AbortController().signal;
 
 function entry(
@@ -82,16 +82,16 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 		scheduled: (model) => told.push(`${model} reported`),
 	};
 	const clock = new FakeClock();
-	const pool = new HostPool({
+	const pool = new RunnerPool({
 		models,
-		settings: runnerSettings({ maxAudioSeconds: 1, modelDir: '' }),
+		settings: testSettings({ maxAudioSeconds: 1, modelDir: '' }),
 		script,
 		env: {},
 		clock,
 		metrics,
 		keepAliveMs: 60_000,
 		budgetBytes: 0,
-		maxHostBytes: 0,
+		maxRunnerBytes: 0,
 		createdAt: () => 0,
 		...given,
 	});
@@ -288,9 +288,9 @@ describe('an unloaded model', () => {
 describe('a model on hold', () => {
 	it('is refused, told as such, and tried again by whoever loads it', async () => {
 		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
-		for (const code of ['model_load_failed', 'model_load_failed', 'model_on_hold', 'model_on_hold'])
+		for (const code of ['model_load_failed', 'model_load_failed', 'model_backoff', 'model_backoff'])
 			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
-		expect(shown('a')?.state).toBe('on_hold');
+		expect(shown('a')?.state).toBe('backoff');
 		expect(told).toEqual(['a failed to load', 'a failed to load', 'a refused: hold', 'a refused: hold']);
 		await expect(pool.load('a', never)).rejects.toMatchObject({ code: 'model_load_failed' });
 		await pool.unload('a');

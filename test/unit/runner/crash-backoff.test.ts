@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { CrashHold } from '../../../src/runner/crash-backoff.js';
+import { CrashBackoff } from '../../../src/runner/crash-backoff.js';
 
 const minute = 60_000;
 
-function dying(times: number, everyMs: number): CrashHold {
-	const hold = new CrashHold();
+function dying(times: number, everyMs: number): CrashBackoff {
+	const hold = new CrashBackoff();
 	for (let death = 0; death < times; death++) hold.died(death * everyMs);
 	return hold;
 }
@@ -31,7 +31,7 @@ it('each death after a hold makes one that is twice as long, up to ten minutes',
 
 it('what was forgotten counts no more', () => {
 	const hold = dying(5, 0);
-	hold.lift();
+	hold.reset();
 	expect(hold.remainingMs(0)).toBe(0);
 	hold.died(1);
 	expect(hold.remainingMs(1)).toBe(0);

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import type { HostReport } from '../../../src/metrics.js';
+import type { RunnerReport } from '../../../src/metrics.js';
 import { Reporter } from '../../../src/runner/child/reporter.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';
 import { ScriptedEngine } from '../../helpers/scripted-engine.js';
@@ -12,7 +12,7 @@ const batch = { clips: 1, seconds: 5, paddingSeconds: 0, runMs: 1 };
 
 function arrange() {
 	vi.useFakeTimers();
-	const told: HostReport[] = [];
+	const told: RunnerReport[] = [];
 	const reporter = new Reporter(new Scheduler(new ScriptedEngine(), 1), (report) => told.push(report));
 	return { reporter, told };
 }
@@ -35,7 +35,7 @@ it('tells nothing where nothing happens', () => {
 	expect(told).toEqual([]);
 });
 
-it('tells the rest when the host ends', () => {
+it('tells the rest when the runner ends', () => {
 	const { reporter, told } = arrange();
 	reporter.ran(batch);
 	reporter.changed();

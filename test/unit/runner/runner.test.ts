@@ -4,28 +4,28 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ModelEntry } from '../../../src/models/registry/entry.js';
-import { Host, type HostOptions } from '../../../src/runner/runner.js';
+import { Runner, type RunnerOptions } from '../../../src/runner/runner.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { gone, isAlive, patient } from '../../helpers/processes.js';
-import { runnerSettings } from '../../helpers/settings.js';
+import { testSettings } from '../../helpers/settings.js';
 
-const script = fileURLToPath(new URL('../../helpers/fake-host.mjs', import.meta.url));
+const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
 
-const hosts: Host[] = [];
+const runners: Runner[] = [];
 const folders: string[] = [];
 
 afterEach(async () => {
-	await Promise.all(hosts.splice(0).map((host) => host.close()));
+	await Promise.all(runners.splice(0).map((runner) => runner.close()));
 	for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOptions> = {}) {
+function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<RunnerOptions> = {}) {
 	const log: string[] = [];
 	const clock = new FakeClock();
 	const restarts: string[] = [];
-	const host = new Host({
+	const runner = new Runner({
 		entry: {
 			id: 'fake',
 			type: 'whisper_cpp',
@@ -36,7 +36,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 			ownedBy: 'test',
 			demo: false,
 		},
-		settings: runnerSettings({ maxAudioSeconds: 1, modelDir: '' }),
+		settings: testSettings({ maxAudioSeconds: 1, modelDir: '' }),
 		script,
 		env: {},
 		onLog: (line) => log.push(line),
@@ -45,10 +45,10 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<HostOp
 		onRestart: (reason) => restarts.push(reason),
 		...given,
 	});
-	hosts.push(host);
+	runners.push(runner);
 	const run = (what: string, signal = new AbortController().signal) =>
-		transcriptOf(host.transcribe({ path: what }, plainTranscription, signal));
-	return { host, log, run, clock, restarts };
+		transcriptOf(runner.transcribe({ path: what }, plainTranscription, signal));
+	return { runner, log, run, clock, restarts };
 }
 
 async function transcriptOf(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
@@ -62,14 +62,14 @@ function folder(): string {
 	return made;
 }
 
-describe('a host', () => {
+describe('a runner', () => {
 	it('starts its process when first asked and keeps it', async () => {
-		const { host, run } = arrange();
-		expect(host.state).toBe('unloaded');
+		const { runner, run } = arrange();
+		expect(runner.state).toBe('unloaded');
 		const first = await run('/ok/2');
 		const second = await run('/ok/1');
 		expect(first.segments).toHaveLength(2);
-		expect(second.text).toBe(String(host.pid));
+		expect(second.text).toBe(String(runner.pid));
 	});
 
 	it('numbers the segments of a recording over all its clips', async () => {
@@ -104,10 +104,10 @@ describe('a host', () => {
 	});
 
 	it('goes on where a recording stopped: finished clips are neither repeated nor lost', async () => {
-		const { host } = arrange();
+		const { runner } = arrange();
 		const seen: TranscriptEvent[] = [];
 		const failed = (async () => {
-			for await (const event of host.transcribe(
+			for await (const event of runner.transcribe(
 				{ path: '/crash/3' },
 				plainTranscription,
 				new AbortController().signal,
@@ -119,10 +119,10 @@ describe('a host', () => {
 	});
 
 	it('gives a recording up when the process dies twice on decoding it, far behind its start', async () => {
-		const { host } = arrange();
+		const { runner } = arrange();
 		const seen: TranscriptEvent[] = [];
 		const failed = (async () => {
-			for await (const event of host.transcribe(
+			for await (const event of runner.transcribe(
 				{ path: '/rotten/2' },
 				plainTranscription,
 				new AbortController().signal,
@@ -154,12 +154,12 @@ describe('a host', () => {
 	});
 
 	it('starts anew for the next recording after its process was killed while idle', async () => {
-		const { host, run } = arrange();
+		const { runner, run } = arrange();
 		const before = (await run('/ok/1')).text;
 		process.kill(Number(before), 'SIGKILL');
 		const after = (await run('/ok/1')).text;
 		expect(after).not.toBe(before);
-		expect(after).toBe(String(host.pid));
+		expect(after).toBe(String(runner.pid));
 	});
 
 	it('ends what was cancelled at once', async () => {
@@ -188,10 +188,10 @@ describe('a host', () => {
 	});
 
 	it('kills a process that does not end when it is told to, after a while', async () => {
-		const { host, clock } = arrange({ deaf: true });
-		await host.start();
-		const { pid } = host;
-		const closed = host.close();
+		const { runner, clock } = arrange({ deaf: true });
+		await runner.start();
+		const { pid } = runner;
+		const closed = runner.close();
 		clock.advance(4_999);
 		expect(isAlive(pid)).toBe(true);
 		clock.advance(1);
@@ -220,9 +220,9 @@ describe('a host', () => {
 	});
 
 	it('refuses work after it was closed, and ends its process', async () => {
-		const { host, run } = arrange();
+		const { runner, run } = arrange();
 		const pid = Number((await run('/ok/1')).text);
-		await host.close();
+		await runner.close();
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'closed' });
 		expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
 	});
@@ -230,29 +230,29 @@ describe('a host', () => {
 
 describe('a model whose process keeps dying', () => {
 	it('is on hold after five deaths and nothing done, and says for how long and why', async () => {
-		const { host, run } = arrange({ die: true });
+		const { runner, run } = arrange({ die: true });
 		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
 		for (const _ of [1, 2])
 			await expect(run('/ok/1')).rejects.toMatchObject({
-				code: 'model_on_hold',
+				code: 'model_backoff',
 				retryAfterSeconds: 10,
 				message:
 					'The model `fake` is on hold for 10 s, since its process keeps dying: exit code 9; it last said: the model is rotten',
 			});
-		expect(host.state).toBe('on_hold');
+		expect(runner.state).toBe('backoff');
 	});
 
 	it('is tried again after the hold, and waits longer after the next death', async () => {
 		const { run, clock } = arrange({ die: true });
 		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
 		clock.advance(10_000);
-		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_on_hold', retryAfterSeconds: 20 });
+		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_backoff', retryAfterSeconds: 20 });
 	});
 
 	it('is tried again at once after somebody lifted the hold', async () => {
-		const { host, run } = arrange({ die: true });
+		const { runner, run } = arrange({ die: true });
 		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
-		host.lift();
+		runner.reset();
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
 	});
 
@@ -266,14 +266,14 @@ describe('a model whose process keeps dying', () => {
 
 	it('tells what waits for it when to come again', async () => {
 		const dieIf = path.join(folder(), 'die');
-		const { host, run } = arrange({ dieIf });
+		const { runner, run } = arrange({ dieIf });
 		writeFileSync(dieIf, '');
 		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
 		rmSync(dieIf);
 		const results = Promise.allSettled([run('/hold'), run('/hold')]);
-		await vi.waitUntil(() => host.state === 'loaded', patient);
-		process.kill(host.pid ?? 0, 'SIGKILL');
-		const onHold = { status: 'rejected', reason: { code: 'model_on_hold', retryAfterSeconds: 10 } };
+		await vi.waitUntil(() => runner.state === 'loaded', patient);
+		process.kill(runner.pid ?? 0, 'SIGKILL');
+		const onHold = { status: 'rejected', reason: { code: 'model_backoff', retryAfterSeconds: 10 } };
 		expect(await results).toMatchObject([onHold, onHold]);
 	});
 
@@ -284,39 +284,39 @@ describe('a model whose process keeps dying', () => {
 	});
 });
 
-describe('a host that has grown too big', () => {
+describe('a runner that has grown too big', () => {
 	const textOf = async (transcript: Promise<Transcript>) => (await transcript).text.split(' ').map(Number);
 	it('goes on in a fresh process from the next clip, which is there before the old one goes', async () => {
-		const { host, run, restarts } = arrange();
+		const { runner, run, restarts } = arrange();
 		const go = path.join(folder(), 'go');
-		await host.start();
-		const first = host.pid;
+		await runner.start();
+		const first = runner.pid;
 		const pids = textOf(run(`/grow/3${go}`));
-		await vi.waitUntil(() => host.pid !== first, patient);
-		expect(host.state).toBe('loaded');
+		await vi.waitUntil(() => runner.pid !== first, patient);
+		expect(runner.state).toBe('loaded');
 		writeFileSync(go, '');
-		expect(await pids).toEqual([first, first, host.pid]);
+		expect(await pids).toEqual([first, first, runner.pid]);
 		expect(restarts).toEqual(['grew']);
 		await gone(first);
 	});
 
 	it('goes on in a fresh process after the old one has gone where there is no room for two', async () => {
-		const { host, run, restarts } = arrange({}, { hasRoomForTwo: () => false });
+		const { runner, run, restarts } = arrange({}, { hasRoomForTwo: () => false });
 		const go = path.join(folder(), 'go');
-		await host.start();
-		const first = host.pid;
+		await runner.start();
+		const first = runner.pid;
 		const pids = textOf(run(`/grow/3${go}`));
 		await vi.waitUntil(() => restarts.length === 1, patient);
 		await gone(first);
 		writeFileSync(go, '');
-		expect(await pids).toEqual([first, host.pid, host.pid]);
-		expect(host.pid).not.toBe(first);
+		expect(await pids).toEqual([first, runner.pid, runner.pid]);
+		expect(runner.pid).not.toBe(first);
 	});
 
 	it('is replaced once a minute, then less and less: a bound that is too small stops no work', async () => {
-		const { host, run, clock } = arrange({}, { hasRoomForTwo: () => false, maxRssBytes: 1 });
-		await host.start();
-		const workers = [host.pid];
+		const { runner, run, clock } = arrange({}, { hasRoomForTwo: () => false, maxRssBytes: 1 });
+		await runner.start();
+		const workers = [runner.pid];
 		for (const ms of [0, 59_999, 1, 119_999, 1]) {
 			clock.advance(ms);
 			workers.push(...(await textOf(run('/ok/1'))));
@@ -329,9 +329,9 @@ describe('a host that has grown too big', () => {
 	it('is kept where another process cannot be had', async () => {
 		const dieIf = path.join(folder(), 'die');
 		const go = path.join(folder(), 'go');
-		const { host, run, log } = arrange({ dieIf });
-		await host.start();
-		const first = host.pid;
+		const { runner, run, log } = arrange({ dieIf });
+		await runner.start();
+		const first = runner.pid;
 		writeFileSync(dieIf, '');
 		const pids = textOf(run(`/grow/2${go}`));
 		await vi.waitUntil(() => log.some((line) => line.includes('died')), patient);
@@ -340,14 +340,14 @@ describe('a host that has grown too big', () => {
 	});
 
 	it('loses nothing when it dies before it has been replaced', async () => {
-		const { host, run } = arrange();
+		const { runner, run } = arrange();
 		const go = path.join(folder(), 'go');
-		await host.start();
-		const first = host.pid ?? 0;
+		await runner.start();
+		const first = runner.pid ?? 0;
 		const pids = textOf(run(`/grow/3${go}`));
-		await vi.waitUntil(() => host.pid !== first, patient);
+		await vi.waitUntil(() => runner.pid !== first, patient);
 		process.kill(first, 'SIGKILL');
 		writeFileSync(go, '');
-		expect(await pids).toEqual([first, host.pid, host.pid]);
+		expect(await pids).toEqual([first, runner.pid, runner.pid]);
 	});
 });

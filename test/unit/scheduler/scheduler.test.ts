@@ -36,15 +36,15 @@ function arrange(limits: Partial<Limits> = {}, maxThreads = 4) {
 const starts = (engine: ScriptedEngine) => engine.ran.map((batch) => batch.clips.map(({ start }) => start));
 
 describe('the scheduler', () => {
-	it('runs as many clips at once as there are lanes', async () => {
-		const { engine, submit } = arrange({ lanes: 2 });
+	it('runs as many clips at once as there are slots', async () => {
+		const { engine, submit } = arrange({ slots: 2 });
 		const recording = {};
 		for (const start of [0, 1, 2]) void submit(recording, start);
 		await settled();
 		expect(engine.running).toHaveLength(2);
 	});
 
-	it('starts the next clip the moment a lane is free', async () => {
+	it('starts the next clip the moment a slot is free', async () => {
 		const { engine, submit } = arrange();
 		const recording = {};
 		void submit(recording, 0);
@@ -55,8 +55,8 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0], [1]]);
 	});
 
-	it('gives a batch no more than its share of what waits, so that no lane stays empty', async () => {
-		const { engine, submit } = arrange({ lanes: 2, maxBatchClips: 4, padded: true });
+	it('gives a batch no more than its share of what waits, so that no slot stays empty', async () => {
+		const { engine, submit } = arrange({ slots: 2, maxBatchClips: 4, padded: true });
 		const recording = {};
 		for (const start of [0, 1, 2, 3, 4, 5]) void submit(recording, start);
 		await settled();
@@ -73,10 +73,10 @@ describe('the scheduler', () => {
 			return arranged;
 		}
 		const places = (engine: ScriptedEngine) =>
-			engine.ran.map(({ lane, clips }) => [lane, ...clips.map(({ start }) => start)]);
+			engine.ran.map(({ slot, clips }) => [slot, ...clips.map(({ start }) => start)]);
 
-		it('lets a clip join a lane at work on others, where no lane is free', async () => {
-			const { engine, scheduler, submit } = sociable({ lanes: 2, maxBatchClips: 4 }, 2);
+		it('lets a clip join a slot at work on others, where no slot is free', async () => {
+			const { engine, scheduler, submit } = sociable({ slots: 2, maxBatchClips: 4 }, 2);
 			for (const start of [0, 1, 2, 3]) {
 				void submit({}, start);
 				void submit({}, start + 10);
@@ -93,10 +93,10 @@ describe('the scheduler', () => {
 				[1, 13],
 			]);
 			expect(engine.ran.map(({ threads }) => threads)).toEqual(engine.ran.map(() => 1));
-			expect(scheduler.state).toMatchObject({ busyLanes: 2, waitingClips: 0 });
+			expect(scheduler.state).toMatchObject({ busySlots: 2, waitingClips: 0 });
 		});
 
-		it('holds no more clips in a lane than go together, and gives a place that is free to the next', async () => {
+		it('holds no more clips in a slot than go together, and gives a place that is free to the next', async () => {
 			const { engine, submit } = sociable({ maxBatchClips: 2 }, 1);
 			for (const start of [0, 1, 2]) {
 				void submit({}, start);
@@ -124,7 +124,7 @@ describe('the scheduler', () => {
 			['asks for something else', { options: { ...plainRecognition, language: 'de' } }],
 			['is too long for the seconds of a batch', { seconds: 39.5 }],
 			['is much longer than they are', { seconds: 12 }],
-		])('waits for a lane with a clip that %s, and nobody goes past it into one', async (_why, more) => {
+		])('waits for a slot with a clip that %s, and nobody goes past it into one', async (_why, more) => {
 			const { engine, submit } = sociable({ maxBatchClips: 4 }, 1);
 			void submit({}, 0);
 			await settled();
@@ -136,8 +136,8 @@ describe('the scheduler', () => {
 			expect(starts(engine).slice(0, 2)).toEqual([[0], [1]]);
 		});
 
-		it('keeps a short clip waiting for a place beside longer ones that it suits, not for the express lane', async () => {
-			const { engine, submit } = sociable({ lanes: 1, maxBatchClips: 2, expressLane: true }, 1);
+		it('keeps a short clip waiting for a place beside longer ones that it suits, not for the priority slot', async () => {
+			const { engine, submit } = sociable({ slots: 1, maxBatchClips: 2, prioritySlot: true }, 1);
 			for (const start of [0, 10]) void submit({}, start, { seconds: 9 });
 			await settled();
 			void submit({}, 20, { seconds: 2 });
@@ -151,8 +151,8 @@ describe('the scheduler', () => {
 		it.each([
 			['much longer ones', {}, { seconds: 20 }],
 			['longer ones that ask for something else', { options: { ...plainRecognition, language: 'de' } }, {}],
-		])('lets a short clip take the express lane past %s', async (_what, next, running) => {
-			const { engine, submit } = sociable({ lanes: 1, maxBatchClips: 2, expressLane: true }, 1);
+		])('lets a short clip take the priority slot past %s', async (_what, next, running) => {
+			const { engine, submit } = sociable({ slots: 1, maxBatchClips: 2, prioritySlot: true }, 1);
 			void submit({}, 0, { seconds: 9, ...running });
 			await settled();
 			void submit({}, 20, { seconds: 2, ...next });
@@ -184,7 +184,7 @@ describe('the scheduler', () => {
 			expect(engine.running).toHaveLength(1);
 		});
 
-		it('tells how many clips a lane is at work on when one begins', async () => {
+		it('tells how many clips a slot is at work on when one begins', async () => {
 			const { engine, scheduler, submit } = sociable({ maxBatchClips: 4 }, 1);
 			const reports: BatchReport[] = [];
 			scheduler.watcher = { changed: () => {}, ran: (report) => reports.push(report) };
@@ -245,7 +245,7 @@ describe('the scheduler', () => {
 	});
 
 	it('gives all threads to a clip that is alone, and a share to each of those that come together', async () => {
-		const { engine, submit } = arrange({ lanes: 8 }, 8);
+		const { engine, submit } = arrange({ slots: 8 }, 8);
 		void submit({}, 0);
 		await settled();
 		await engine.finishCurrent();
@@ -255,7 +255,7 @@ describe('the scheduler', () => {
 	});
 
 	it('never hands out more threads than there are: who comes later waits, and loses nothing by it', async () => {
-		const { engine, submit } = arrange({ lanes: 4 }, 4);
+		const { engine, submit } = arrange({ slots: 4 }, 4);
 		void submit({}, 0);
 		await settled();
 		for (const start of [1, 2, 3, 4]) void submit({}, start);
@@ -265,8 +265,8 @@ describe('the scheduler', () => {
 		expect(engine.ran.map(({ threads }) => threads)).toEqual([4, 1, 1, 1, 1]);
 	});
 
-	it('runs a short clip beside much longer ones that hold every lane, but one such at a time', async () => {
-		const { engine, submit } = arrange({ lanes: 2, expressLane: true }, 2);
+	it('runs a short clip beside much longer ones that hold every slot, but one such at a time', async () => {
+		const { engine, submit } = arrange({ slots: 2, prioritySlot: true }, 2);
 		for (const start of [0, 30, 60]) void submit({}, start, { seconds: 20 });
 		await settled();
 		void submit({}, 100);
@@ -309,7 +309,7 @@ describe('the scheduler', () => {
 	});
 
 	it('tells its watcher what waits and what was run, padding apart', async () => {
-		const { engine, scheduler, submit } = arrange({ lanes: 1, maxBatchClips: 2, padded: true });
+		const { engine, scheduler, submit } = arrange({ slots: 1, maxBatchClips: 2, padded: true });
 		const ran: BatchReport[] = [];
 		let changes = 0;
 		scheduler.watcher = { changed: () => changes++, ran: (batch) => ran.push(batch) };
@@ -318,14 +318,14 @@ describe('the scheduler', () => {
 		const gone = new AbortController();
 		void submit({}, 40, { seconds: 3, signal: gone.signal });
 		await settled();
-		expect(scheduler.state).toEqual({ lanes: 1, busyLanes: 1, waitingClips: 1, waitingSeconds: 3 });
+		expect(scheduler.state).toEqual({ slots: 1, busySlots: 1, waitingClips: 1, waitingSeconds: 3 });
 		const before = changes;
 		gone.abort();
 		expect(scheduler.state).toMatchObject({ waitingClips: 0, waitingSeconds: 0 });
 		expect(changes).toBe(before + 1);
 		await engine.finishCurrent();
 		expect(ran).toEqual([{ clips: 2, seconds: 19, paddingSeconds: 1, runMs: expect.any(Number) }]);
-		expect(scheduler.state.busyLanes).toBe(0);
+		expect(scheduler.state.busySlots).toBe(0);
 	});
 
 	it('never runs a clip whose client has gone', async () => {
@@ -340,7 +340,7 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0]]);
 	});
 
-	it('ends a running clip whose client has gone, and frees its lane', async () => {
+	it('ends a running clip whose client has gone, and frees its slot', async () => {
 		const { engine, submit } = arrange();
 		const gone = new AbortController();
 		const result = submit({}, 0, { signal: gone.signal });
@@ -367,7 +367,7 @@ describe('the scheduler', () => {
 		await expect(stays).resolves.toMatchObject({ segments: [{ text: ' at 2' }] });
 	});
 
-	it('frees the lane at once when everybody of a batch has gone', async () => {
+	it('frees the slot at once when everybody of a batch has gone', async () => {
 		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
 		const gone = new AbortController();
 		void submit({}, 0, { signal: gone.signal });
@@ -378,7 +378,7 @@ describe('the scheduler', () => {
 		gone.abort();
 		await settled();
 		expect(starts(engine)).toEqual([[0, 1], [2]]);
-		expect(scheduler.state.busyLanes).toBe(1);
+		expect(scheduler.state.busySlots).toBe(1);
 	});
 
 	it('tells of a cancelled clip before the engine has let go of it', async () => {
@@ -389,13 +389,13 @@ describe('the scheduler', () => {
 		await settled();
 		gone.abort();
 		await expect(left).rejects.toMatchObject({ code: 'cancelled' });
-		expect(scheduler.state.busyLanes).toBe(1);
+		expect(scheduler.state.busySlots).toBe(1);
 		await engine.finishCurrent();
-		expect(scheduler.state.busyLanes).toBe(0);
+		expect(scheduler.state.busySlots).toBe(0);
 	});
 
 	it('listens once to a recording, however many of its clips run', async () => {
-		const { engine, submit } = arrange({ lanes: 12 }, 12);
+		const { engine, submit } = arrange({ slots: 12 }, 12);
 		const { signal } = new AbortController();
 		const recording = {};
 		for (let start = 0; start < 12; start++) void submit(recording, start, { signal });
@@ -404,7 +404,7 @@ describe('the scheduler', () => {
 		expect(getEventListeners(signal, 'abort')).toHaveLength(1);
 	});
 
-	it('tells of each clip of a batch when it is done, and has its lane free when all are', async () => {
+	it('tells of each clip of a batch when it is done, and has its slot free when all are', async () => {
 		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
 		const recording = {};
 		const slow = submit(recording, 0);
@@ -414,7 +414,7 @@ describe('the scheduler', () => {
 		engine.running[0]?.finishClip(1);
 		await expect(quick).resolves.toMatchObject({ segments: [{ text: ' at 1' }] });
 		expect(starts(engine)).toEqual([[0, 1]]);
-		expect(scheduler.state.busyLanes).toBe(1);
+		expect(scheduler.state.busySlots).toBe(1);
 		await engine.finishCurrent();
 		await expect(slow).resolves.toMatchObject({ segments: [{ text: ' at 0' }] });
 		await engine.finishCurrent();

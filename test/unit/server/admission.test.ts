@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../src/metrics.js';
 import { Admission, secondsAhead } from '../../../src/server/request/admission.js';
-import { Pace } from '../../../src/server/request/throughput.js';
-import { UploadsInFlight } from '../../../src/server/upload/budget.js';
+import { Throughput } from '../../../src/server/request/throughput.js';
+import { UploadBudget } from '../../../src/server/upload/budget.js';
 import { FakeClock } from '../../helpers/fakes.js';
 
 function arrange(maxQueueSeconds = 100) {
@@ -109,7 +109,7 @@ describe('admission', () => {
 
 describe('the bytes of uploads', () => {
 	function uploads(maxBytes = 100) {
-		return new UploadsInFlight({ maxBytes, metrics: new Metrics(), clock: new FakeClock() });
+		return new UploadBudget({ maxBytes, metrics: new Metrics(), clock: new FakeClock() });
 	}
 
 	it('are bounded together, and free again when their request ends', () => {
@@ -142,7 +142,7 @@ describe('the bytes of uploads', () => {
 
 describe('a pace', () => {
 	it('is what was done lately, of the time there was work', () => {
-		const pace = new Pace(1);
+		const pace = new Throughput(1);
 		for (let second = 0; second < 1000; second++) pace.add(10, 1);
 		expect(pace.perSecond).toBeCloseTo(10, 1);
 		for (let second = 0; second < 60; second++) pace.add(2, 1);
@@ -150,7 +150,7 @@ describe('a pace', () => {
 	});
 
 	it('gives whole seconds, one at least, and no nonsense where nothing moves', () => {
-		const pace = new Pace(10);
+		const pace = new Throughput(10);
 		expect(pace.secondsFor(1)).toBe(1);
 		expect(pace.secondsFor(101)).toBe(11);
 		pace.add(0, 1e6);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request/parse.js';
 import { defaultChunking } from '../../../src/speech/options.js';
-import { able, facts, plain } from '../../helpers/fakes.js';
+import { able, info, plain } from '../../helpers/fakes.js';
 
 type Given = Record<string, string | readonly string[]>;
 
@@ -13,7 +13,7 @@ function parse(fields: Given = {}, task: 'transcribe' | 'translate' = 'transcrib
 }
 
 function fitted(fields: Given, capabilities = able, task: 'transcribe' | 'translate' = 'transcribe') {
-	return fitToModel(parse(fields, task), facts(capabilities));
+	return fitToModel(parse(fields, task), info(capabilities));
 }
 
 test('a request that says nothing gets the defaults', () => {

@@ -1,4 +1,4 @@
-// A host process that speaks the protocol and does what the recording's path tells it:
+// A runner process that speaks the protocol and does what the recording's path tells it:
 //   /ok/N        N clips, each finished at once
 //   /crash/N     N clips, dies while running the last, every time
 //   /once/FILE   dies while running its only clip, unless FILE exists, which it makes
@@ -14,7 +14,7 @@ let rssBytes = 1e6;
 let deaf = false;
 let reports = false;
 const send = (message) => process.send([{ ...message, rssBytes }]);
-const facts = {
+const info = {
 	id: 'fake',
 	engine: 'fake',
 	type: 'whisper_cpp',
@@ -35,13 +35,13 @@ process.on('message', (message) => {
 			return;
 		}
 		if (fail) send({ type: 'load-failed', error: { code: 'model_load_failed', message: 'no such model' } });
-		else send({ type: 'ready', facts });
+		else send({ type: 'ready', info });
 	} else if (message.type === 'transcribe') {
 		void transcribe(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
 	} else if (message.type === 'close' && !deaf) {
-		const state = { lanes: 1, busyLanes: 0, waitingClips: 0, waitingSeconds: 0 };
+		const state = { slots: 1, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
 		if (reports) send({ type: 'report', report: { state, batches: [] } });
 		process.disconnect();
 	}

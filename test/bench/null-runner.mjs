@@ -1,8 +1,8 @@
-// A host whose engine hears nothing and takes no time: what is left is Earshot's own work. Decoding is real; the
+// A runner whose engine hears nothing and takes no time: what is left is Earshot's own work. Decoding is real; the
 // search for speech, whose cost is the detector's, is left out.
 import { decoder } from '../../dist/audio/decode.js';
-import { everythingIsSpeech } from '../../dist/audio/vad.js';
-import { runHost } from '../../dist/runner/child/run.js';
+import { noVad } from '../../dist/audio/vad.js';
+import { runChild } from '../../dist/runner/child/run.js';
 import { Scheduler } from '../../dist/scheduler/scheduler.js';
 
 const heard = {
@@ -12,10 +12,10 @@ const heard = {
 	],
 };
 
-runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
+runChild(async ({ id }, { slots, numThreads, maxAudioSeconds }) => {
 	const limits = {
-		lanes,
-		expressLane: true,
+		slots,
+		prioritySlot: true,
 		maxClipThreads: numThreads,
 		maxBatchClips: 1,
 		maxBatchSeconds: 30,
@@ -37,17 +37,17 @@ runHost(async ({ id }, { lanes, numThreads, maxAudioSeconds }) => {
 		logprobs: false,
 		noSpeechProb: false,
 	};
-	const facts = { id, engine: 'null', type: 'whisper_cpp', device: 'none', capabilities };
+	const info = { id, engine: 'null', type: 'whisper_cpp', device: 'none', capabilities };
 	const engine = {
-		facts,
+		info,
 		limits,
 		run: ({ clips }) => clips.map(async () => heard),
 		close: async () => {},
 	};
 	const scheduler = new Scheduler(engine, numThreads);
-	const { search } = everythingIsSpeech;
+	const { search } = noVad;
 	return {
-		parts: { facts, limits, scheduler, open: decoder({ maxAudioSeconds }), search },
+		parts: { info, limits, scheduler, open: decoder({ maxAudioSeconds }), search },
 		trim() {},
 		close: () => scheduler.close(),
 	};
