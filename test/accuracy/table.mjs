@@ -1,0 +1,88 @@
+// @ts-check
+/** Scores as text, at most 100 columns wide. */
+
+/**
+ * @typedef {object} Row
+ * @property {import('./score.mjs').Score} score
+ * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toFloat
+ * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toDefault
+ * @property {number | undefined} speed audio seconds a second
+ * @property {boolean} timed words have times
+ */
+
+const signed = (/** @type {number} */ points) => `${points < 0 ? '-' : '+'}${Math.abs(points).toFixed(2)}`;
+const interval = (/** @type {Row['toFloat']} */ { difference, low, high }) =>
+	`${signed(difference)} (${signed(low)} ${signed(high)})`;
+
+const columns = /** @type {const} */ ([
+	['system or encoder,', '  decoder, context, beam', 26],
+	[' WER', '   %', 6],
+	['sub/del/', '  ins', 11],
+	['points to float,', '    95 %', 20],
+	['points to default,', '    95 %', 20],
+	['no', 'one', 4],
+	['aft', 'er', 4],
+	['ze', 'ro', 4],
+	['hot', '', 4],
+]);
+
+/** @param {Row} row */
+function cells({ score, toFloat, toDefault, timed }) {
+	const { substituted, deleted, inserted } = score.errors;
+	const ifTimed = (/** @type {number} */ count) => (timed ? `${count}` : '-');
+	return [
+		score.name,
+		score.rate.toFixed(2).padStart(5),
+		`${substituted}/${deleted}/${inserted}`,
+		interval(toFloat),
+		interval(toDefault),
+		`${score.fromNothing.length}`,
+		ifTimed(score.afterEnd),
+		ifTimed(score.zeroWords),
+		`${score.fellBack}`,
+	];
+}
+
+const line = (/** @type {readonly string[]} */ texts) =>
+	texts
+		.map((text, at) => text.padEnd(columns[at]?.[2] ?? 0))
+		.join('')
+		.trimEnd();
+
+const legend = `
+float: ggml as-is full 1. no one: recordings without speech that got text. after: segments and words
+with times beyond the end. zero: words that end where they begin. hot: recordings with text of a
+higher temperature. Points of word error rate; intervals by the paired bootstrap over recordings.`;
+
+/** @param {readonly Row[]} rows @returns {string} */
+export function accuracyTable(rows) {
+	return [
+		line(columns.map(([first]) => first)),
+		line(columns.map(([, second]) => second)),
+		...rows.map((row) => line(cells(row))),
+		legend,
+	].join('\n');
+}
+
+/** @param {readonly Row[]} rows @param {Row} usual @returns {string} */
+export function speedTable(rows, usual) {
+	return [
+		'audio seconds a second, and over the default',
+		...rows.map(({ score: { name }, speed }) =>
+			speed === undefined || usual.speed === undefined
+				? `${name.padEnd(27)} -`
+				: `${name.padEnd(27)}${speed.toFixed(1).padStart(7)} ${(speed / usual.speed).toFixed(2).padStart(6)}x`,
+		),
+	].join('\n');
+}
+
+/** @param {readonly Row[]} rows @returns {string} */
+export function longTable(rows) {
+	const lines = rows.flatMap(({ score: { name, long }, timed }) =>
+		long.map(
+			({ id, rate, zeroWords }) =>
+				`${name.padEnd(27)}${rate.toFixed(2).padStart(6)} ${timed ? `${zeroWords}`.padStart(5) : '    -'}  ${id}`,
+		),
+	);
+	return lines.length === 0 ? '' : ['long files: word error rate, words of length zero', ...lines].join('\n');
+}
