@@ -13,7 +13,7 @@
  *   … --rounds 3                      every configuration so often in turn, without words' times: speeds are medians
  *   … --json FILE                     everything seen, beside the table
  *
- * Word errors are the same on a busy machine; speeds are not.
+ * Word errors are the same on a busy machine; speeds are not, and seconds of a core nearly.
  */
 
 import { spawn } from 'node:child_process';
@@ -86,7 +86,7 @@ async function readable(/** @type {import('./recordings.mjs').Recording[]} */ re
 	return read;
 }
 
-/** @param {object} task @returns {Promise<{ elapsed: number, encoder: string, decoder: string, results: import('./score.mjs').Outcome[] }>} */
+/** @param {object} task @returns {Promise<{ elapsed: number, processor: number, encoder: string, decoder: string, results: import('./score.mjs').Outcome[] }>} */
 function ours(task) {
 	const script = fileURLToPath(new URL('ours.mjs', import.meta.url));
 	return new Promise((resolve, reject) => {
@@ -132,6 +132,7 @@ const tasksOf = (/** @type {typeof recordings} */ all) => all.map(({ id, path })
  * @property {import('./configurations.mjs').Configuration} [configuration] of ours
  * @property {import('./score.mjs').Outcome[]} outcomes
  * @property {number[]} speeds audio seconds a second
+ * @property {number[]} thrift audio seconds a second of one core; busy neighbours change it little
  */
 
 /** @type {Run[]} */
@@ -140,12 +141,13 @@ const runs = [];
 async function runOurs() {
 	for (const configuration of chosen) {
 		const task = { model, configuration, recordings: tasksOf(short), words: true, atOnce };
-		const { elapsed, encoder, decoder, results } = await ours(task);
+		const { elapsed, processor, encoder, decoder, results } = await ours(task);
 		runs.push({
 			name: nameOf(configuration),
 			configuration,
 			outcomes: results,
 			speeds: [secondsOf(short) / elapsed],
+			thrift: [secondsOf(short) / processor],
 		});
 		tell(`${nameOf(configuration)}: ${elapsed.toFixed(0)} s, ${encoder} and ${decoder}`);
 		report();
@@ -176,11 +178,13 @@ async function runForSpeed() {
 		for (const run of measured) {
 			const { configuration } = run;
 			const task = { model, configuration, recordings: tasksOf(short), words: false, atOnce };
-			const { elapsed, results } = await ours(task);
+			const { elapsed, processor, results } = await ours(task);
 			const speed = secondsOf(short) / elapsed;
+			const thrift = secondsOf(short) / processor;
 			const [now, before] = [score(run.name, short, results), scoreOf(run)];
 			if (now.rate !== before.rate) tell(`${run.name}: ${now.rate.toFixed(2)} % without times of words`);
 			run.speeds = round === 0 ? [speed] : [...run.speeds, speed];
+			run.thrift = round === 0 ? [thrift] : [...run.thrift, thrift];
 			tell(`${run.name}: ${speed.toFixed(1)} audio seconds a second`);
 		}
 	}
@@ -191,7 +195,7 @@ function runPeers() {
 	for (const peer of peers(model, values.ctranslate2, availableParallelism(), tell)) {
 		try {
 			const { elapsed, results } = peer.transcribe(tasksOf(short));
-			runs.push({ name: peer.name, outcomes: results, speeds: [secondsOf(short) / elapsed] });
+			runs.push({ name: peer.name, outcomes: results, speeds: [secondsOf(short) / elapsed], thrift: [] });
 			tell(`${peer.name}: ${elapsed.toFixed(0)} s`);
 		} catch (thrown) {
 			tell(`without ${peer.name}: ${thrown instanceof Error ? thrown.message : thrown}`);
@@ -218,6 +222,7 @@ function rowsNow() {
 		toFloat: differenceOf(each, float),
 		toDefault: differenceOf(each, standard),
 		speed: median(runs[at].speeds),
+		thrift: median(runs[at].thrift),
 		timed: runs[at].configuration !== undefined,
 	}));
 }

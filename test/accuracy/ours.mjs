@@ -69,6 +69,7 @@ try {
 	});
 	const queue = [...recordings];
 	const results = [];
+	const before = process.cpuUsage();
 	const start = performance.now();
 	const client = async () => {
 		for (let next = queue.shift(); next; next = queue.shift()) {
@@ -78,9 +79,12 @@ try {
 	};
 	await Promise.all(Array.from({ length: atOnce }, client));
 	const elapsed = (performance.now() - start) / 1000;
+	const { user, system } = process.cpuUsage(before);
 	const { encoder: encodes, decoder } = transcriber.facts;
 	await transcriber.close();
-	stdout.write(`${JSON.stringify({ elapsed, encoder: encodes, decoder, results })}\n`);
+	stdout.write(
+		`${JSON.stringify({ elapsed, processor: (user + system) / 1e6, encoder: encodes, decoder, results })}\n`,
+	);
 } finally {
 	rmSync(folder, { recursive: true, force: true });
 }

@@ -6,7 +6,8 @@
  * @property {import('./score.mjs').Score} score
  * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toFloat
  * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toDefault
- * @property {number | undefined} speed audio seconds a second
+ * @property {number} speed audio seconds a second
+ * @property {number} thrift audio seconds a second of one core; NaN = not known
  * @property {boolean} timed words have times
  */
 
@@ -64,14 +65,18 @@ export function accuracyTable(rows) {
 	].join('\n');
 }
 
-/** @param {readonly Row[]} rows @param {Row} usual @returns {string} */
+/** @param {readonly Row[]} rows @param {Row} usual the default @returns {string} */
 export function speedTable(rows, usual) {
+	const column = (/** @type {number} */ value, /** @type {number} */ beside) =>
+		Number.isNaN(value)
+			? '       -        '
+			: `${value.toFixed(1).padStart(8)} ${(value / beside).toFixed(2).padStart(6)}x`;
 	return [
-		'audio seconds a second, and over the default',
-		...rows.map(({ score: { name }, speed }) =>
-			speed === undefined || usual.speed === undefined
-				? `${name.padEnd(27)} -`
-				: `${name.padEnd(27)}${speed.toFixed(1).padStart(7)} ${(speed / usual.speed).toFixed(2).padStart(6)}x`,
+		'audio seconds transcribed, and over the default',
+		`${''.padEnd(27)}${'in a second'.padEnd(16)}   in a second of one core`,
+		...rows.map(
+			({ score: { name }, speed, thrift }) =>
+				`${name.padEnd(27)}${column(speed, usual.speed)}   ${column(thrift, usual.thrift)}`,
 		),
 	].join('\n');
 }

@@ -150,7 +150,9 @@ describe('a score', () => {
 	it('fits a line of 100 columns', () => {
 		const one = score('faster-whisper int8 5 vad', recordings, outcomes('hello there', ''));
 		const toFloat = differenceOf(one, score('y', recordings, outcomes('', '')));
-		const table = accuracyTable([{ score: one, toFloat, toDefault: toFloat, speed: 1, timed: true }]);
+		const table = accuracyTable([
+			{ score: one, toFloat, toDefault: toFloat, speed: 1, thrift: 1, timed: true },
+		]);
 		expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
 	});
 });
