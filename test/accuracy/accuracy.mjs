@@ -29,12 +29,12 @@ import { machine } from '../bench/machine.mjs';
 import { shortHash } from '../bench/models.mjs';
 import { root } from '../bench/peers.mjs';
 import { median } from '../bench/statistics.mjs';
-import { configurationsOf, encoders, nameOf, reference } from './configurations.mjs';
+import { configurationsOf, encoders, floatsOf, nameOf, reference } from './configurations.mjs';
 import { peers } from './peers.mjs';
 import { bundledRecordings, manifestRecordings } from './recordings.mjs';
 import { sampled } from './samples.mjs';
 import { differenceOf, score } from './score.mjs';
-import { accuracyTable, longTable, speedTable } from './table.mjs';
+import { accuracyTable, arithmeticTable, longTable, speedTable } from './table.mjs';
 
 const { values } = parseArgs({
 	args: argv.slice(2),
@@ -213,6 +213,18 @@ const scoreOf = (/** @type {Run} */ { name, outcomes }) => {
 	);
 };
 
+/** @param {import('./score.mjs').Score[]} scores @param {number} at of `runs` */
+function beside(scores, at) {
+	const { configuration } = runs[at];
+	if (configuration === undefined) return undefined;
+	const names = floatsOf(configuration);
+	const float = names
+		.map((name) => scores.find((each) => each.name === name))
+		.find((each) => each !== undefined);
+	if (float === undefined || float === scores[at]) return undefined;
+	return { to: float.name, points: differenceOf(scores[at], float) };
+}
+
 function rowsNow() {
 	const scores = runs.map(scoreOf);
 	const [float] = scores;
@@ -221,6 +233,7 @@ function rowsNow() {
 		score: each,
 		toFloat: differenceOf(each, float),
 		toDefault: differenceOf(each, standard),
+		alone: beside(scores, at),
 		speed: median(runs[at].speeds),
 		thrift: median(runs[at].thrift),
 		timed: runs[at].configuration !== undefined,
@@ -252,6 +265,7 @@ stdout.write(
 			`model ${shortHash(model)}; ${speech} recordings, ${rows[0].score.errors.words} words; ` +
 			`default: ${nameOf(usual)}`,
 		accuracyTable(rows),
+		arithmeticTable(rows),
 		speedTable(rows, rows.find(({ score: { name } }) => name === nameOf(usual)) ?? rows[0]),
 		longTable(rows),
 		...rows.flatMap(({ score: { name, fromNothing } }) =>

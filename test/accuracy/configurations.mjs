@@ -19,6 +19,14 @@ export const nameOf = ({ encoder, decoderWeights, audioContext, beam }) =>
 export const reference = { encoder: 'ggml', decoderWeights: 'as-is', audioContext: 'full', beam: 1 };
 
 /**
+ * The same in floats: on ONNX Runtime, or else, with products of half floats, by ggml.
+ * @param {Configuration} configuration
+ * @returns {string[]} names, the best first
+ */
+export const floatsOf = (configuration) =>
+	['onnx', 'ggml'].map((encoder) => nameOf({ ...configuration, encoder, decoderWeights: 'as-is' }));
+
+/**
  * The reference, one change at a time from the default, and the combinations that are worth choosing.
  * @param {readonly string[]} available encoders of this build on this processor
  * @param {{ encoder: string, decoderWeights: string }} auto what `auto` chooses

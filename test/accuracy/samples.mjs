@@ -1,7 +1,17 @@
 /** Recordings as 16 kHz samples, decoded once, so that everybody is given the same. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+	closeSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	readSync,
+	renameSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { root } from '../bench/peers.mjs';
@@ -37,6 +47,28 @@ export async function decoded(file) {
 	}
 }
 
+/** @type {Map<string, string>} */
+const hashes = new Map();
+
+/** @param {string} file @returns {string} */
+function hashOf(file) {
+	const hash = hashes.get(file) ?? createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 24);
+	hashes.set(file, hash);
+	return hash;
+}
+
+/** @param {string} path of raw samples @param {{ start: number, end: number }} part in seconds */
+function cutOut(path, { start, end }) {
+	const from = Math.round(start * sampleRate);
+	const bytes = Buffer.alloc(4 * (Math.round(end * sampleRate) - from));
+	const file = openSync(path, 'r');
+	try {
+		return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 4 * from));
+	} finally {
+		closeSync(file);
+	}
+}
+
 /**
  * @param {import('./recordings.mjs').Recording} recording
  * @returns {Promise<{ path: string, seconds: number }>} of raw f32 samples in build/accuracy
@@ -44,19 +76,14 @@ export async function decoded(file) {
 export async function sampled({ file, part }) {
 	const folder = join(workplace, 'samples');
 	mkdirSync(folder, { recursive: true });
-	const content = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 24);
-	const name = part === undefined ? content : `${content}-${part.start}-${part.end}`;
+	const name = part === undefined ? hashOf(file) : `${hashOf(file)}-${part.start}-${part.end}`;
 	const path = join(folder, `${name}.f32`);
 	if (!existsSync(path)) {
-		const whole = part === undefined ? await decoded(file) : floatsIn((await sampled({ file })).path);
-		const samples =
-			part === undefined
-				? whole
-				: whole.slice(Math.round(part.start * sampleRate), Math.round(part.end * sampleRate));
+		const samples = part === undefined ? await decoded(file) : cutOut((await sampled({ file })).path, part);
 		writeFileSync(`${path}.part`, samples);
 		renameSync(`${path}.part`, path);
 	}
-	return { path, seconds: readFileSync(path).length / 4 / sampleRate };
+	return { path, seconds: statSync(path).size / 4 / sampleRate };
 }
 
 /** @param {string} path of raw f32 samples */

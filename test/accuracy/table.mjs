@@ -6,6 +6,8 @@
  * @property {import('./score.mjs').Score} score
  * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toFloat
  * @property {ReturnType<typeof import('./bootstrap.mjs').pairedDifference>} toDefault
+ * @property {{ to: string, points: ReturnType<typeof import('./bootstrap.mjs').pairedDifference> }} [alone] to floats with
+ *   the same context and beam
  * @property {number} speed audio seconds a second
  * @property {number} thrift audio seconds a second of one core; NaN = not known
  * @property {boolean} timed words have times
@@ -63,6 +65,24 @@ export function accuracyTable(rows) {
 		...rows.map((row) => line(cells(row))),
 		legend,
 	].join('\n');
+}
+
+/** A loss that is accepted of a default: what it may be at most, with 95 %, in points of word error rate. */
+const acceptedLoss = 0.3;
+
+/** What the arithmetic alone costs: beside floats that hear as much. @param {readonly Row[]} rows @returns {string} */
+export function arithmeticTable(rows) {
+	const lines = rows.flatMap(({ score: { name }, alone }) => {
+		if (alone === undefined) return [];
+		const verdict = alone.points.high < acceptedLoss ? 'under' : 'not under';
+		return [`${name.padEnd(27)}${interval(alone.points)}  ${verdict.padEnd(10)} ${alone.to}`];
+	});
+	return lines.length === 0
+		? ''
+		: [
+				`points to floats of the same context and beam (95 %), and whether under ${acceptedLoss}`,
+				...lines,
+			].join('\n');
 }
 
 /** @param {readonly Row[]} rows @param {Row} usual the default @returns {string} */

@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { pairedDifference } from '../accuracy/bootstrap.mjs';
-import { configurationsOf, nameOf } from '../accuracy/configurations.mjs';
+import { configurationsOf, floatsOf, nameOf } from '../accuracy/configurations.mjs';
 import { normaliseEnglish } from '../accuracy/normalise.mjs';
 import { chosenRows } from '../accuracy/recordings.mjs';
 import { differenceOf, score } from '../accuracy/score.mjs';
-import { accuracyTable } from '../accuracy/table.mjs';
+import { accuracyTable, arithmeticTable } from '../accuracy/table.mjs';
 import { errorRate, summed, wordErrors } from '../accuracy/word-errors.mjs';
 
 const words = (text: string) => text.split(' ').filter((word) => word !== '');
@@ -119,6 +119,11 @@ describe('the configurations', () => {
 		expect(names.filter((name) => name.startsWith('int'))).toEqual([]);
 	});
 
+	it('are judged beside floats of the same context and beam', () => {
+		const candidate = { encoder: 'int8', decoderWeights: 'q8_0', audioContext: 'auto', beam: 5 };
+		expect(floatsOf(candidate)).toEqual(['onnx as-is auto 5', 'ggml as-is auto 5']);
+	});
+
 	it('are all with --all', () => {
 		expect(configurationsOf(['ggml', 'onnx'], auto, true).configurations).toHaveLength(2 * 2 * 2 * 2);
 	});
@@ -154,5 +159,14 @@ describe('a score', () => {
 			{ score: one, toFloat, toDefault: toFloat, speed: 1, thrift: 1, timed: true },
 		]);
 		expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+	});
+	it('is accepted where the upper end of its interval is under 0.3 points', () => {
+		const one = score('int8 as-is auto 1', recordings, outcomes('hello there', ''));
+		const verdict = (high: number) => {
+			const points = { difference: 0, low: -1, high };
+			const row = { score: one, toFloat: points, toDefault: points, speed: 1, thrift: 1, timed: true };
+			return arithmeticTable([{ ...row, alone: { to: 'onnx as-is auto 1', points } }]).includes('not under');
+		};
+		expect([verdict(0.29), verdict(0.3)]).toEqual([false, true]);
 	});
 });
