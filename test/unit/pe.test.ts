@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-// @ts-expect-error a script, without types
 import { readPe } from '../../scripts/release/pe.mjs';
 
 /** A library of one section, that lies in the file at 0x200 and in memory at 0x1000. */
