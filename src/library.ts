@@ -1,5 +1,6 @@
 /** Earshot as a library: a model in this process, or in a host of its own. */
 
+import { setMaxListeners } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { systemClock } from './clock.js';
 import { runnerEnvironment } from './config/environment.js';
@@ -161,6 +162,8 @@ async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<Op
 
 function facade(transcriber: Transcriber, close: () => Promise<void>): EarshotTranscriber {
 	const running = new AbortController();
+	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
+	setMaxListeners(0, running.signal);
 	let closing: Promise<void> | undefined;
 
 	async function* events(source: Source, options: RequestOptions, { signal }: CallOptions) {

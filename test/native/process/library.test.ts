@@ -10,7 +10,7 @@ afterAll(() => scratch[Symbol.dispose]());
 
 describe.each([
 	['in this process', false],
-	['in a host', true],
+	['in a runner', true],
 ])('the library with the model %s', (_, isolated) => {
 	let earshot: EarshotTranscriber;
 	beforeAll(async () => {
@@ -21,6 +21,17 @@ describe.each([
 	it('transcribes a file by its path or its bytes', async () => {
 		expect((await earshot.transcribe(audioPath('tones-abc'))).text).toBe('a b c');
 		expect((await earshot.transcribe(readFileSync(audioPath('tones-edcba')))).text).toBe('e d c b a');
+	});
+
+	it('takes a dozen recordings at once without a warning of a leak', async () => {
+		const warnings: string[] = [];
+		const note = ({ name }: Error) => warnings.push(name);
+		process.on('warning', note);
+		await Promise.all(Array.from({ length: 12 }, () => earshot.transcribe(audioPath('tones-a'))));
+		// Warnings are emitted on a later turn.
+		await new Promise((resolve) => setImmediate(resolve));
+		process.removeListener('warning', note);
+		expect(warnings).toEqual([]);
 	});
 
 	it('gives segments as they are finished', async () => {
