@@ -42,17 +42,9 @@ function readCommands(): ReadonlyMap<string, Command> {
 
 const commands = readCommands();
 
-/** Flags that are being renamed in the code, and their names in the docs. */
-const renamed = [
-	['--parallel', '--parallel'],
-	['--max-runner-memory-mb', '--max-runner-memory-mb'],
-] as const;
-
-const docsName = (flag: string): string => renamed.find(([before]) => before === flag)?.[1] ?? flag;
-
-/** Every flag of every command, by the names that are being replaced too: generated parts have those. */
+/** Every flag of every command. */
 export const earshotFlags: ReadonlySet<string> = new Set(
-	[...commands.values()].flatMap(({ flags }) => [...flags.keys()].flatMap((flag) => [flag, docsName(flag)])),
+	[...commands.values()].flatMap(({ flags }) => [...flags.keys()]),
 );
 
 /** What is wrong with `earshot WORDS`; '' = nothing. */
@@ -61,7 +53,7 @@ export function earshotMistake(words: readonly string[]): string {
 	if (name === '--help' || name === '--version') return '';
 	const command = commands.get(name);
 	if (command === undefined) return `there is no \`earshot ${name}\``;
-	const flags = new Map([...command.flags].map(([flag, value]) => [docsName(flag), value]));
+	const { flags } = command;
 	let given = 0;
 	for (let at = 0; at < rest.length; at++) {
 		const word = rest[at] ?? '';
