@@ -3,6 +3,7 @@ import { catalog, models } from './catalog.mjs';
 import { commands } from './commands.mjs';
 import { fields, routes, schemas } from './http.mjs';
 import { modelOptions, modelTypes } from './model-types.mjs';
+import { rooms } from './rooms.mjs';
 import { errors, metrics, perModelSettings, settingsTable } from './tables.mjs';
 
 export const parts = {
@@ -15,6 +16,7 @@ export const parts = {
 	'model-types': modelTypes,
 	models,
 	'per-model-settings': perModelSettings,
+	rooms,
 	routes,
 	schemas,
 	settings: settingsTable,
