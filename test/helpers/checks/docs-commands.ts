@@ -79,8 +79,11 @@ function npmMistake([verb = '', ...rest]: readonly string[]): string {
 	if (['install', 'i'].includes(verb)) return '';
 	const script = verb === 'run' ? (rest[0] ?? '') : verb;
 	if (!Object.hasOwn(scripts, script)) return `there is no \`npm run ${script}\``;
-	const own = rest.slice(rest.indexOf('--') + 1);
-	return script === 'earshot' && rest.includes('--') ? earshotMistake(own) : '';
+	const own = rest.includes('--') ? rest.slice(rest.indexOf('--') + 1) : [];
+	if (script === 'earshot') return own.length > 0 ? earshotMistake(own) : '';
+	// CMake's options pass through.
+	const file = /node (\S+\.mjs)[^&]*$/.exec(scripts[script] ?? '')?.[1];
+	return file === undefined ? '' : nodeMistake([file, ...own.filter((word) => !/^--C[A-Z]/.test(word))]);
 }
 
 /** A script of the checkout, and that it knows the flags it is given. */
@@ -92,6 +95,13 @@ function nodeMistake([file = '', ...rest]: readonly string[]): string {
 	const unknown = rest.find((word) => word.startsWith('--') && !text.includes(word));
 	return unknown === undefined ? '' : `${file} does not know ${unknown}`;
 }
+
+/** Flags of the scripts that prose names without their command, as the heads of the scripts list them. */
+export const scriptFlags: ReadonlySet<string> = new Set(
+	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'scripts/docs.mjs'].flatMap(
+		(file) => readFileSync(path.join(root, file), 'utf8').match(/(?<=\s)--[a-z][\w-]*/g) ?? [],
+	),
+);
 
 /** Programs of others, which no test here runs. */
 const others = new Set(['apt-get', 'cd', 'cp', 'docker', 'git', 'launchctl', 'systemctl']);
