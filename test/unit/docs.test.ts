@@ -188,6 +188,22 @@ describe('paths', () => {
 		expect(paths.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
 	});
 
+	/** Relative to the page, as in the README of a folder, or to the checkout. */
+	it.each([
+		'SECURITY.md',
+		'CHANGELOG.md',
+		'fixtures/README.md',
+		'fixtures/train/README.md',
+		'vendor/README.md',
+	])('in %s are there', (name) => {
+		const found = inlineCode(readPage(name))
+			.flatMap((code) => code.split(' '))
+			.filter((word) => shown.test(word) || /^lib\/[\w./-]*$/.test(word));
+		const isThere = (file: string) =>
+			[path.dirname(name), '.'].some((folder) => existsSync(path.join(root, folder, file)));
+		expect(found.filter((file) => !isThere(file))).toEqual([]);
+	});
+
 	it('of the architecture are all rooms', () => {
 		const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true }).filter((entry) =>
 			entry.isDirectory(),
