@@ -18,8 +18,8 @@ import wavefile from 'wavefile';
 import { usualClip, usualLoad } from '../test/helpers/whisper-defaults.mjs';
 import { root } from './build/download.mjs';
 
-const dist = (...path) => import(pathToFileURL(join(root, 'dist', ...path)).href);
-const { canRun, kernelNames, levelsFor, processorFlags } = await dist('addon', 'cpu.js');
+const dist = (name) => import(pathToFileURL(join(root, 'dist', 'engines', `${name}.js`)).href);
+const { canRun, kernelNames, levelsFor, processorFlags } = await dist('processor');
 const generated = join(root, 'fixtures', 'generated');
 const model = join(generated, 'whisper', 'tones.bin');
 const recordings = ['tones-abc', 'tones-abcde', 'tones-long-pauses', 'tones-deadbead', 'noise', 'silence'];
@@ -28,9 +28,9 @@ const recordings = ['tones-abc', 'tones-abcde', 'tones-long-pauses', 'tones-dead
 
 /** What loadWhisper takes for each encoder that this build has on this processor. */
 async function encodersOf(addon) {
-	const { encoderGraph } = await dist('engines', 'whisper', 'encoder-graph.js');
-	const { readGgml } = await dist('model-files', 'ggml-file.js');
-	const { runtimeFile } = await dist('addon', 'libraries.js');
+	const { encoderGraph } = await dist('encoder-graph');
+	const { readGgml } = await dist('ggml-file');
+	const { runtimeFile } = await dist('sherpa-library');
 	const libraries = join(root, 'vendor', 'sherpa-onnx', `${process.platform}-${process.arch}`);
 	const session = {
 		library: runtimeFile(libraries),

@@ -75,6 +75,13 @@ const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 	scripts: Readonly<Record<string, string>>;
 };
 
+/** Flags of the scripts that prose names without their command, as the heads of the scripts list them. */
+export const scriptFlags: ReadonlySet<string> = new Set(
+	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'scripts/docs.mjs'].flatMap(
+		(file) => readFileSync(path.join(root, file), 'utf8').match(/(?<=\s)--[a-z][\w-]*/g) ?? [],
+	),
+);
+
 function npmMistake([verb = '', ...rest]: readonly string[]): string {
 	if (['install', 'i'].includes(verb)) return '';
 	const script = verb === 'run' ? (rest[0] ?? '') : verb;
@@ -95,13 +102,6 @@ function nodeMistake([file = '', ...rest]: readonly string[]): string {
 	const unknown = rest.find((word) => word.startsWith('--') && !text.includes(word));
 	return unknown === undefined ? '' : `${file} does not know ${unknown}`;
 }
-
-/** Flags of the scripts that prose names without their command, as the heads of the scripts list them. */
-export const scriptFlags: ReadonlySet<string> = new Set(
-	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'scripts/docs.mjs'].flatMap(
-		(file) => readFileSync(path.join(root, file), 'utf8').match(/(?<=\s)--[a-z][\w-]*/g) ?? [],
-	),
-);
 
 /** Programs of others, which no test here runs. */
 const others = new Set(['apt-get', 'cd', 'cp', 'docker', 'git', 'launchctl', 'systemctl']);
