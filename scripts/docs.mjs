@@ -1,4 +1,4 @@
-// Writes the generated parts of README.md, CONTRIBUTING.md and docs/ from the tables in the code.
+// Writes the generated parts of README.md, CONTRIBUTING.md and docs/ from the tables in the code and its imports.
 //
 //   node scripts/docs.mjs            writes them
 //   node scripts/docs.mjs --check    only says which pages are stale, and ends with 1 if any is

@@ -3,6 +3,8 @@ import { catalog, models } from './catalog.mjs';
 import { commands } from './commands.mjs';
 import { fields, routes, schemas } from './http.mjs';
 import { modelOptions, modelTypes } from './model-types.mjs';
+import { nativeFolders } from './native.mjs';
+import { rooms } from './rooms.mjs';
 import { errors, metrics, perModelSettings, settingsTable } from './tables.mjs';
 
 export const parts = {
@@ -14,7 +16,9 @@ export const parts = {
 	'model-options': modelOptions,
 	'model-types': modelTypes,
 	models,
+	'native-folders': nativeFolders,
 	'per-model-settings': perModelSettings,
+	rooms,
 	routes,
 	schemas,
 	settings: settingsTable,

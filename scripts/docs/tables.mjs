@@ -53,19 +53,15 @@ const causes = {
 	disk_full: 'the model does not fit on the disk',
 };
 
-/** Codes that are being renamed: the name in the code → the name in `causes`. */
-const renamed = { model_backoff: 'model_backoff' };
-
 /** Every error code. Throws where one has no description, or a description no code. */
 export function errors() {
 	const known = Object.keys(errorCodes);
-	const described = known.map((name) => renamed[name] ?? name);
-	const missing = described.filter((name) => causes[name] === undefined);
-	const left = Object.keys(causes).filter((name) => !described.includes(name));
+	const missing = known.filter((name) => causes[name] === undefined);
+	const left = Object.keys(causes).filter((name) => !known.includes(name));
 	if (missing.length + left.length > 0)
 		throw new Error(`scripts/docs/tables.mjs: no description of [${missing}], no code for [${left}]`);
 	const rows = known
-		.map((name) => ({ name: renamed[name] ?? name, ...errorCodes[name] }))
+		.map((name) => ({ name, ...errorCodes[name] }))
 		.sort((a, b) => a.status - b.status)
 		.map(({ name, status, type }) => [status, code(name), code(type), causes[name]]);
 	return table(['status', 'code', 'type', 'when'], rows);

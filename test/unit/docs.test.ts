@@ -21,7 +21,12 @@ import {
 	root,
 	shellCommands,
 } from '../helpers/checks/docs.js';
-import { commandMistake, earshotFlags, earshotMistake } from '../helpers/checks/docs-commands.js';
+import {
+	commandMistake,
+	earshotFlags,
+	earshotMistake,
+	scriptFlags,
+} from '../helpers/checks/docs-commands.js';
 import { listed } from '../helpers/fakes.js';
 import { type Arranged, arrange } from '../helpers/net/server.js';
 
@@ -145,6 +150,7 @@ describe('commands', () => {
 		['earshot serve --port', '`earshot serve --port` lacks a value'],
 		['npm run earshot -- sing', 'there is no `earshot sing`'],
 		['npm run nothing', 'there is no `npm run nothing`'],
+		['npm run bench -- throughput --nothing', 'test/bench/bench.mjs does not know --nothing'],
 		['node scripts/nothing.mjs', 'there is no scripts/nothing.mjs'],
 		['node scripts/release/pack.mjs --nothing', 'scripts/release/pack.mjs does not know --nothing'],
 		['rm -rf /', 'rm is not a known program'],
@@ -163,15 +169,14 @@ describe('commands', () => {
 	});
 
 	/** Flags of other programs, which the docs name in prose. */
-	const foreign =
-		/^--(ignore-scripts|omit|threads|convert|vad|suppress-nst|rounds|seconds|json|list|check|C.*)\b/;
+	const foreign = /^--(ignore-scripts|omit|threads|convert|vad|suppress-nst|C.*)\b/;
 
 	it.each(pages.map((page) => [page.path, page] as const))('of %s have flags that exist', (_, page) => {
 		const flags = inlineCode(page)
 			.filter((code) => !/^(npm|node|cmake) /.test(code))
 			.flatMap((code) => code.match(/(?<![\w-])--[a-z][\w-]*/g) ?? [])
 			.filter((flag) => !foreign.test(flag));
-		expect(flags.filter((flag) => !earshotFlags.has(flag))).toEqual([]);
+		expect(flags.filter((flag) => !earshotFlags.has(flag) && !scriptFlags.has(flag))).toEqual([]);
 	});
 });
 
@@ -181,6 +186,22 @@ describe('paths', () => {
 	it.each(pages.map((page) => [page.path, page] as const))('in %s are there', (_, page) => {
 		const paths = inlineCode(page).filter((code) => shown.test(code));
 		expect(paths.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+	});
+
+	/** Relative to the page, as in the README of a folder, or to the checkout. */
+	it.each([
+		'SECURITY.md',
+		'CHANGELOG.md',
+		'fixtures/README.md',
+		'fixtures/train/README.md',
+		'vendor/README.md',
+	])('in %s are there', (name) => {
+		const found = inlineCode(readPage(name))
+			.flatMap((code) => code.split(' '))
+			.filter((word) => shown.test(word) || /^lib\/[\w./-]*$/.test(word));
+		const isThere = (file: string) =>
+			[path.dirname(name), '.'].some((folder) => existsSync(path.join(root, folder, file)));
+		expect(found.filter((file) => !isThere(file))).toEqual([]);
 	});
 
 	it('of the architecture are all rooms', () => {

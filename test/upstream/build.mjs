@@ -21,7 +21,7 @@ function run(command, args) {
 /** @returns {{ cli: string, faults: string }} the programs */
 export function buildPlain() {
 	mkdirSync(build, { recursive: true });
-	run('cmake', ['-S', join(root, 'test', 'plain'), '-B', build, '-DCMAKE_BUILD_TYPE=Release']);
+	run('cmake', ['-S', join(root, 'test', 'upstream'), '-B', build, '-DCMAKE_BUILD_TYPE=Release']);
 	run('cmake', ['--build', build, '--parallel', '2']);
 	return { cli: join(build, 'whisper-cli'), faults: join(build, 'plain-faults') };
 }

@@ -42,17 +42,9 @@ function readCommands(): ReadonlyMap<string, Command> {
 
 const commands = readCommands();
 
-/** Flags that are being renamed in the code, and their names in the docs. */
-const renamed = [
-	['--parallel', '--parallel'],
-	['--max-runner-memory-mb', '--max-runner-memory-mb'],
-] as const;
-
-const docsName = (flag: string): string => renamed.find(([before]) => before === flag)?.[1] ?? flag;
-
-/** Every flag of every command, by the names that are being replaced too: generated parts have those. */
+/** Every flag of every command. */
 export const earshotFlags: ReadonlySet<string> = new Set(
-	[...commands.values()].flatMap(({ flags }) => [...flags.keys()].flatMap((flag) => [flag, docsName(flag)])),
+	[...commands.values()].flatMap(({ flags }) => [...flags.keys()]),
 );
 
 /** What is wrong with `earshot WORDS`; '' = nothing. */
@@ -61,7 +53,7 @@ export function earshotMistake(words: readonly string[]): string {
 	if (name === '--help' || name === '--version') return '';
 	const command = commands.get(name);
 	if (command === undefined) return `there is no \`earshot ${name}\``;
-	const flags = new Map([...command.flags].map(([flag, value]) => [docsName(flag), value]));
+	const { flags } = command;
 	let given = 0;
 	for (let at = 0; at < rest.length; at++) {
 		const word = rest[at] ?? '';
@@ -83,12 +75,22 @@ const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 	scripts: Readonly<Record<string, string>>;
 };
 
+/** Flags of the scripts that prose names without their command, as the heads of the scripts list them. */
+export const scriptFlags: ReadonlySet<string> = new Set(
+	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'scripts/docs.mjs'].flatMap(
+		(file) => readFileSync(path.join(root, file), 'utf8').match(/(?<=\s)--[a-z][\w-]*/g) ?? [],
+	),
+);
+
 function npmMistake([verb = '', ...rest]: readonly string[]): string {
 	if (['install', 'i'].includes(verb)) return '';
 	const script = verb === 'run' ? (rest[0] ?? '') : verb;
 	if (!Object.hasOwn(scripts, script)) return `there is no \`npm run ${script}\``;
-	const own = rest.slice(rest.indexOf('--') + 1);
-	return script === 'earshot' && rest.includes('--') ? earshotMistake(own) : '';
+	const own = rest.includes('--') ? rest.slice(rest.indexOf('--') + 1) : [];
+	if (script === 'earshot') return own.length > 0 ? earshotMistake(own) : '';
+	// CMake's options pass through.
+	const file = /node (\S+\.mjs)[^&]*$/.exec(scripts[script] ?? '')?.[1];
+	return file === undefined ? '' : nodeMistake([file, ...own.filter((word) => !/^--C[A-Z]/.test(word))]);
 }
 
 /** A script of the checkout, and that it knows the flags it is given. */
