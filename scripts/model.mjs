@@ -25,7 +25,7 @@ function pull(flags) {
 function fetchForTests() {
 	const folder = join(root, 'build', 'models');
 	if (existsSync(join(folder, id, 'ggml-tiny.en.bin'))) return;
-	say(`fetching ${id} for the tests (75 MB)`);
+	say(`fetching ${id} for the tests (78 MB)`);
 	if (!pull(['--model-dir', folder, '--config', join(folder, 'models.yaml')]))
 		say(`${id} could not be fetched: tests on real speech are skipped`);
 }
@@ -35,7 +35,7 @@ async function fetchForUser() {
 	const stamp = join(root, 'build', 'model.stamp');
 	if (existsSync(stamp)) return;
 	if (await servesDigitsOnly()) {
-		say(`fetching ${id} (75 MB), which transcribes English`);
+		say(`fetching ${id} (78 MB), which transcribes English`);
 		if (!pull([])) {
 			say(`${id} could not be fetched: the bundled model is served, which knows the ten English digits only`);
 			return;

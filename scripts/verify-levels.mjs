@@ -11,15 +11,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import process, { argv, execPath, exit, stderr, stdout } from 'node:process';
+import process, { execPath, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import wavefile from 'wavefile';
+import { flagsOf } from '../test/helpers/flags.mjs';
 import { usualClip, usualLoad } from '../test/helpers/whisper-defaults.mjs';
 import { root } from './build/download.mjs';
 
-const dist = (name) => import(pathToFileURL(join(root, 'dist', 'engines', `${name}.js`)).href);
-const { canRun, kernelNames, levelsFor, processorFlags } = await dist('processor');
+const dist = (...file) => import(pathToFileURL(join(root, 'dist', ...file)).href);
+const { canRun, kernelNames, levelsFor, processorFlags } = await dist('addon', 'cpu.js');
 const generated = join(root, 'fixtures', 'generated');
 const model = join(generated, 'whisper', 'tones.bin');
 const recordings = ['tones-abc', 'tones-abcde', 'tones-long-pauses', 'tones-deadbead', 'noise', 'silence'];
@@ -28,9 +28,9 @@ const recordings = ['tones-abc', 'tones-abcde', 'tones-long-pauses', 'tones-dead
 
 /** What loadWhisper takes for each encoder that this build has on this processor. */
 async function encodersOf(addon) {
-	const { encoderGraph } = await dist('encoder-graph');
-	const { readGgml } = await dist('ggml-file');
-	const { runtimeFile } = await dist('sherpa-library');
+	const { encoderGraph } = await dist('engines', 'whisper', 'encoder-graph.js');
+	const { readGgml } = await dist('model-files', 'ggml-file.js');
+	const { runtimeFile } = await dist('addon', 'libraries.js');
 	const libraries = join(root, 'vendor', 'sherpa-onnx', `${process.platform}-${process.arch}`);
 	const session = {
 		library: runtimeFile(libraries),
@@ -146,9 +146,8 @@ function verify(levels) {
 	return same;
 }
 
-const { values } = parseArgs({
+const { values } = flagsOf(import.meta.url, {
 	options: { child: { type: 'string' }, level: { type: 'string', multiple: true } },
-	args: argv.slice(2),
 });
 try {
 	if (values.child !== undefined) {

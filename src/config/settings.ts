@@ -14,7 +14,7 @@ import { httpUrl, keepAlive, list, numberFrom, oneOf, truth, wholeNumber, word }
 export const audioContexts = ['auto', 'full'] as const;
 export type AudioContext = (typeof audioContexts)[number];
 
-export const encoderNames = ['auto', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
+export const encoderNames = ['auto', 'exact', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
 
 export const decoderWeights = ['as-is', 'q8_0'] as const;
@@ -232,7 +232,7 @@ export const settings = {
 		perModel: true,
 		flag: 'encoder',
 		valueName: 'NAME',
-		help: `what encodes for Whisper models: ${encoderNames.join(', ')}`,
+		help: `what encodes for Whisper models: ${encoderNames.join(', ')}; exact = in floats: onnx, else ggml`,
 		default: 'auto',
 		defaultText: 'auto: int16 on a processor with AVX-512 VNNI, onnx on others, ggml on a GPU',
 		parse: oneOf(encoderNames),

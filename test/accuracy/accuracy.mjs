@@ -20,15 +20,15 @@ import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { argv, env, execPath, exit, stderr, stdout } from 'node:process';
+import { env, execPath, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { sherpaLibraryIfAny } from '../../dist/addon/libraries.js';
 import { encoderFor } from '../../dist/engines/whisper/encoder.js';
 import { machine } from '../bench/lib/machine.mjs';
 import { shortHash } from '../bench/lib/models.mjs';
 import { root } from '../bench/lib/peers.mjs';
 import { median } from '../bench/lib/statistics.mjs';
+import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { configurationsOf, encoders, floatsOf, nameOf, reference } from './configurations.mjs';
 import { peers } from './peers.mjs';
 import { bundledRecordings, manifestRecordings } from './recordings.mjs';
@@ -36,8 +36,7 @@ import { sampled } from './samples.mjs';
 import { differenceOf, score } from './score.mjs';
 import { accuracyTable, arithmeticTable, longTable, speedTable } from './table.mjs';
 
-const { values } = parseArgs({
-	args: argv.slice(2),
+const { values } = flagsOf(import.meta.url, {
 	options: {
 		all: { type: 'boolean', default: false },
 		only: { type: 'string', default: '' },
@@ -50,24 +49,29 @@ const { values } = parseArgs({
 		json: { type: 'string' },
 	},
 });
+const rounds = wholeFrom('rounds', values.rounds, 0);
 const atOnce = 8;
 const tell = (/** @type {string} */ line) => stderr.write(`${line}\n`);
 
 /** @returns {string} */
 function modelFile() {
-	if (values.model !== undefined) return values.model;
+	if (values.model !== undefined) {
+		if (existsSync(values.model)) return values.model;
+		refuse(`Expected \`--model\` to be a ggml file, got \`${values.model}\``);
+	}
 	const places = ['build/models', '../shared/models'].map((place) =>
 		join(root, place, 'whisper-tiny.en', 'ggml-tiny.en.bin'),
 	);
 	const found = places.find((place) => existsSync(place));
 	if (found !== undefined) return found;
-	tell(`no model: expected one of ${places.join(', ')}, or --model FILE`);
-	return exit(2);
+	return refuse(`no model: expected one of ${places.join(', ')}, or --model FILE`);
 }
 
 function wantedRecordings() {
 	const shared = join(root, '..', 'shared', 'speech');
 	const folder = values.speech ?? env.EARSHOT_SPEECH ?? (existsSync(shared) ? shared : 'bundled');
+	if (folder !== 'bundled' && !existsSync(join(folder, 'MANIFEST.tsv')))
+		refuse(`Expected \`--speech\` to be a folder with MANIFEST.tsv, or \`bundled\`, got \`${folder}\``);
 	return folder === 'bundled'
 		? bundledRecordings(join(root, 'fixtures', 'accuracy'))
 		: manifestRecordings(folder, { all: values['all-speech'] });
@@ -174,7 +178,7 @@ async function runLong() {
 /** In turn, so that what else the machine does meets all alike. */
 async function runForSpeed() {
 	const measured = runs.filter(({ configuration }) => configuration !== undefined);
-	for (let round = 0; round < Number(values.rounds); round++) {
+	for (let round = 0; round < rounds; round++) {
 		for (const run of measured) {
 			const { configuration } = run;
 			const task = { model, configuration, recordings: tasksOf(short), words: false, atOnce };

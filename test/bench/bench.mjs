@@ -13,8 +13,8 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import { argv, stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
+import { stderr, stdout } from 'node:process';
+import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { realLong, realThroughput } from './trials/real.mjs';
@@ -72,8 +72,7 @@ const real = {
 	},
 };
 
-const { values, positionals } = parseArgs({
-	args: argv.slice(2),
+const { values, positionals } = flagsOf(import.meta.url, {
 	allowPositionals: true,
 	options: {
 		rounds: { type: 'string', default: '3' },
@@ -108,17 +107,19 @@ if (values.list) {
 	const names = positionals.length > 0 ? positionals : Object.keys(trials);
 	const unknown = names.find((name) => !(name in trials));
 	if (unknown)
-		throw new Error(
-			`Expected trials${values.real ? ' with --real' : ''} of ${Object.keys(trials).join(', ')}, got ${unknown}`,
+		refuse(
+			`Expected trials${values.real ? ' with --real' : ''} of ${Object.keys(trials).join(', ')}, got \`${unknown}\``,
 		);
+	const rounds = wholeFrom('rounds', values.rounds, 1);
+	const seconds = wholeFrom('seconds', values.seconds, 1);
 	const about = machine();
 	const { processor, cores, memoryGiB, system, node, commit, loadBefore } = about;
 	stdout.write(
 		`${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, commit ${commit}, load ${loadBefore.toFixed(2)}\n`,
 	);
 	const settings = {
-		rounds: Number(values.rounds),
-		seconds: Number(values.seconds),
+		rounds,
+		seconds,
 		tell: (text) => stderr.write(`${text}\n`),
 	};
 	/** @type {Figure[]} */

@@ -27,7 +27,7 @@ export function doctor(flags: Partial<Record<SettingName, string>>, version: str
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
-		...entries.map((entry) => modelFinding(entry, entry.id === defaultModel, config)),
+		...entries.flatMap((entry) => modelFindings(entry, entry.id === defaultModel, config)),
 	];
 	for (const { ok, what, detail } of findings)
 		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
@@ -105,16 +105,14 @@ function voiceActivityFinding(file: string): Finding {
 		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
 }
 
-function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Finding {
+function modelFindings(entry: ModelEntry, isDefault: boolean, config: Config): Finding[] {
 	const { id, files } = entry;
 	const missing = Object.values(files).filter((file) => !existsSync(file));
-	if (missing.length > 0) return { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
-	const [encoder] = attempt('model', () => [{ ok: true, what: 'model', detail: encoderOf(entry, config) }]);
-	return {
-		ok: encoder?.ok ?? true,
-		what: 'model',
-		detail: `${id}${isDefault ? ' (default)' : ''}${encoder?.detail ?? ''}`,
-	};
+	if (missing.length > 0) return [{ ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` }];
+	const name = `${id}${isDefault ? ' (default)' : ''}`;
+	return attempt('model', () => [{ ok: true, what: 'model', detail: encoderOf(entry, config) }]).map(
+		({ ok, what, detail }) => ({ ok, what, detail: `${name}${ok ? '' : ': '}${detail}` }),
+	);
 }
 
 const encoderTitles: Record<EncoderChoice['encoder'], string> = {

@@ -52,15 +52,16 @@ export interface EncoderRefusal {
 }
 
 export interface EncoderChoice {
-	readonly encoder: Exclude<EncoderName, 'auto'>;
+	readonly encoder: Exclude<EncoderName, 'auto' | 'exact'>;
 	/** Why it is not the one that is faster or was asked for; '' = nobody would wonder. */
 	readonly reason: string;
 }
 
-/** Integers, else ONNX Runtime, else ggml: what the settings, the file and the machine allow. Pure. */
+/** Integers, else ONNX Runtime, else ggml, of which `exact` is without integers: what the settings, the file and the machine allow. Pure. */
 export function chooseEncoder(info: Facts): EncoderChoice {
 	const { wanted, onGpu, hasIntegers, quantised } = info;
-	if (wanted === 'ggml' || (wanted === 'auto' && onGpu)) return { encoder: 'ggml', reason: '' };
+	if (wanted === 'ggml' || ((wanted === 'auto' || wanted === 'exact') && onGpu))
+		return { encoder: 'ggml', reason: '' };
 	const inIntegers = wanted === 'int16' || wanted === 'int8';
 	if (inIntegers && onGpu)
 		return { encoder: 'ggml', reason: `the model is on a GPU, and ${wanted} is for processors` };

@@ -8,7 +8,7 @@ import { addon as loadedAddon } from '../../../src/addon/addon.js';
 import { type Candidate, chooseAddon, type Search, type Trial } from '../../../src/addon/candidates.js';
 import { levelsFor, processorFlags } from '../../../src/addon/cpu.js';
 import { remembered, tryOut } from '../../../src/addon/trial.js';
-import { root } from '../../helpers/fixtures.js';
+import { generated, root } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 
 const scratch = new Scratch();
@@ -274,11 +274,15 @@ describe('where nothing can be loaded', () => {
 it.runIf(process.arch === 'x64')(
 	'kernels are kept to those that EARSHOT_KERNELS names, which must be some',
 	() => {
-		const doctor = (kernels: string) => doctorIn(root, { EARSHOT_KERNELS: kernels }).stdout;
+		const model = path.join(generated, 'whisper', 'tones.bin');
+		const config = scratch.file('tones.yaml', `models: {t: {type: whisper_cpp, files: {model: ${model}}}}`);
+		const doctor = (kernels: string) =>
+			doctorIn(root, { EARSHOT_KERNELS: kernels, EARSHOT_CONFIG: config }).stdout;
 		expect(doctor('none')).toMatch(/^ok {7}CPU .*; kernels: none$/m);
 		expect(doctor('sse')).toMatch(
 			/^MISSING {2}addon +Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, got `sse`$/m,
 		);
+		expect(doctor('sse')).toMatch(/^MISSING {2}model +t \(default\): Expected `EARSHOT_KERNELS` to be/m);
 	},
 );
 

@@ -59,6 +59,26 @@ describe('the encoder that a model gets', () => {
 			'int16',
 			'',
 		],
+		['exact beside VNNI', { wanted: 'exact', hasIntegers: true }, 'onnx', ''],
+		['exact on a GPU', { wanted: 'exact', onGpu: true, hasIntegers: true }, 'ggml', ''],
+		[
+			'exact for a quantised model',
+			{ wanted: 'exact', quantised: true, hasIntegers: true },
+			'ggml',
+			'the model is quantised',
+		],
+		[
+			'exact without the library',
+			{ wanted: 'exact', hasIntegers: true, hasLibrary: false },
+			'ggml',
+			expect.stringContaining('not here'),
+		],
+		[
+			'exact where ONNX Runtime does not take the model',
+			{ wanted: 'exact', hasIntegers: true, refused: [{ encoder: 'onnx', why: 'tensor y' }] },
+			'ggml',
+			'no onnx for this model: tensor y',
+		],
 		['int8', { wanted: 'int8', hasIntegers: true }, 'int8', ''],
 		[
 			'int8 on a GPU',
