@@ -1,9 +1,9 @@
 /** A folder as faster-whisper has it: `model.bin`, `config.json`, a vocabulary, perhaps `preprocessor_config.json`. */
 
-import { open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BadCtranslate2, readCtranslate2 } from './ctranslate2-file.js';
-import { ctranslate2Model, vocabularyNames } from './ctranslate2-names.js';
+import { ctranslate2Model, ctranslate2Names, vocabularyNames } from './ctranslate2-names.js';
 import { planWhisper, type WhisperSize } from './ctranslate2-whisper.js';
 import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-writer.js';
 import { melBins, melFilters } from './mel-filters.js';
@@ -23,7 +23,10 @@ export interface Ctranslate2Folder {
 
 /** Reads all but the weights. Throws `BadCtranslate2` naming what is missing or odd, or what the file system says. */
 export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder> {
-	const names = await readdir(folder);
+	const names = (await readdir(folder)).filter((name) => ctranslate2Names.includes(name));
+	// A pipe or a device would be read for ever.
+	for (const name of names)
+		if (!(await stat(path.join(folder, name))).isFile()) throw new BadCtranslate2(`its ${name} is no file`);
 	if (!names.includes(ctranslate2Model)) throw new BadCtranslate2(`it lacks its ${ctranslate2Model}`);
 	const model = path.join(folder, ctranslate2Model);
 	const plan = planWhisper(readCtranslate2(model));

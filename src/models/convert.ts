@@ -8,7 +8,7 @@ import { EarshotError } from '../errors.js';
 import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../model-files/ctranslate2-folder.js';
 import { checkRoom } from './store/disk-room.js';
-import type { Manifest, Store } from './store/store.js';
+import { type Manifest, placeOf, type Store } from './store/store.js';
 import { whisperType } from './types/types.js';
 
 export interface ConvertMeans {
@@ -68,7 +68,7 @@ async function make(
 		const model = path.join(incoming, 'model');
 		await rm(model, { recursive: true, force: true });
 		await mkdir(model);
-		const place = encodeURIComponent(id);
+		const place = placeOf(id);
 		const name = `ggml-${place}.bin`;
 		const progress = onProgress ? { onProgress } : {};
 		const made = await convertCtranslate2(opened, path.join(model, name), { disk, signal, ...progress });

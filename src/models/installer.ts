@@ -23,7 +23,7 @@ import { pull } from './pull/pull.js';
 import { type Pull, PullTracker } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';
-import type { ModelEntry } from './registry/entry.js';
+import { isModelId, type ModelEntry, modelIdRule } from './registry/entry.js';
 import { editRegistry } from './registry/file.js';
 import type { ModelRegistry } from './registry/registry.js';
 import { Int8Files } from './store/int8-files.js';
@@ -174,6 +174,8 @@ export class Installer {
 		if (!modelTypes.includes(found.type))
 			throw expected('type', `one of ${modelTypes.join(', ')}, which can be served`, found.type);
 		const id = options.id ?? found.id;
+		// Before anything is written: folders of the store have its name.
+		if (!isModelId(id)) throw expected('id', modelIdRule, id);
 		if (entries.some((each) => each.id === id))
 			throw new EarshotError(
 				'conflict',

@@ -4,6 +4,9 @@ import { isInnerPath } from '../../disk/inner-path.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { type CatalogModel, type CatalogSource, engines, features, speeds, uses } from './types.js';
 
+/** Characters of a value, in messages. */
+const maxShown = 200;
+
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string' && value !== '';
@@ -111,19 +114,26 @@ const modelRules: Rules<CatalogModel> = {
 	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
 };
 
+/** In few words. YAML's anchors can make what holds itself. */
+function shown(value: unknown): string {
+	if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a map';
+	const text = String(JSON.stringify(value));
+	return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
+}
+
 function mistakesIn(
 	value: Readonly<Record<string, unknown>>,
 	rules: Readonly<Record<string, readonly [Check, string]>>,
 	prefix: string,
 ): string[] {
-	const unknown = Object.keys(value).filter((key) => rules[key] === undefined);
+	const unknown = Object.keys(value).filter((key) => !Object.hasOwn(rules, key));
 	return [
 		...unknown.map((key) => `Expected no \`${prefix}${key}\``),
 		...Object.entries(rules)
 			.filter(([key, [check]]) => !check(value[key]))
 			.map(
 				([key, [, expected]]) =>
-					`Expected \`${prefix}${key}\` to be ${expected}, got \`${JSON.stringify(value[key])}\``,
+					`Expected \`${prefix}${key}\` to be ${expected}, got \`${shown(value[key])}\``,
 			),
 	];
 }
@@ -136,8 +146,14 @@ export function checkCatalog(models: readonly unknown[]): string[] {
 		const shallow = mistakesIn(model, modelRules, prefix);
 		return shallow.length > 0 ? shallow : deepMistakes(model as unknown as CatalogModel, prefix);
 	});
-	const ids = models.map((model) => (isRecord(model) ? model.id : undefined));
-	const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
+	const seen = new Set<unknown>();
+	const twice = models.flatMap((model) => {
+		if (!isRecord(model) || !seen.has(model.id)) {
+			if (isRecord(model)) seen.add(model.id);
+			return [];
+		}
+		return [model.id];
+	});
 	return [...mistakes, ...twice.map((id) => `Expected \`id\` to be unique, got \`${String(id)}\` twice`)];
 }
 
@@ -178,7 +194,7 @@ function sourceMistakes(
 		const rules = Object.hasOwn(sourceRules, source.form) ? sourceRules[source.form] : undefined;
 		if (rules === undefined)
 			return [
-				`Expected \`${own}form\` to be one of ${Object.keys(sourceRules).join(', ')}, got \`${JSON.stringify(source.form)}\``,
+				`Expected \`${own}form\` to be one of ${Object.keys(sourceRules).join(', ')}, got \`${shown(source.form)}\``,
 			];
 		const shallow = mistakesIn({ ...source }, rules, own);
 		return shallow.length > 0 || source.form !== 'ctranslate2' ? shallow : folderMistakes(source.files, own);

@@ -282,6 +282,8 @@ function asHitch(thrown: unknown): Hitch | undefined {
 		return undefined;
 	const code = codeOf(thrown);
 	if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code) || diskFailure(thrown, '')) return undefined;
+	// A URL or a header that nobody can send.
+	if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(code)) return undefined;
 	const isNetwork = /^(UND_ERR|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|HPE_)/.test(code);
 	return isNetwork ? new Hitch(thrown.message === '' ? code : thrown.message) : undefined;
 }

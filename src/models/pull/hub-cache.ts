@@ -38,8 +38,12 @@ export async function findRepoInHubCache(cache: string, repo: string): Promise<s
 export async function newestSnapshot(repoFolder: string): Promise<string | undefined> {
 	const folder = path.join(repoFolder, 'snapshots');
 	const names = await readdir(folder).catch(() => []);
-	const dated = await Promise.all(
-		names.map(async (name) => ({ name, at: (await stat(path.join(folder, name))).mtimeMs })),
+	const found = await Promise.all(
+		names.map(async (name) => ({ name, info: await stat(path.join(folder, name)).catch(() => undefined) })),
+	);
+	// Other programs leave files of their own beside them.
+	const dated = found.flatMap(({ name, info }) =>
+		info?.isDirectory() === true ? { name, at: info.mtimeMs } : [],
 	);
 	const newest = dated.sort((a, b) => b.at - a.at)[0];
 	return newest && path.join(folder, newest.name);

@@ -29,6 +29,7 @@ const publicIndex = 'https://pypi.org/simple';
 const jsonType = 'application/vnd.pypi.simple.v1+json';
 /** The page of a project with 10,000 files has some 10 MB. */
 const maxPageBytes = 32 * 2 ** 20;
+const pageTimeoutMs = 30_000;
 const maxSettingsBytes = 1 << 20;
 
 /** Throws `config_invalid`. */
@@ -71,7 +72,7 @@ export function valueIn(text: string, key: string): string {
 /** Throws `config_invalid`. Pure. */
 export function indexOf(text: string): PackageIndex {
 	if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-		const shown = text.replace(/\/\/[^@/]*@/, '//…@');
+		const shown = text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');
 		throw new EarshotError(
 			'config_invalid',
 			`Expected pip’s \`index-url\` (\`PIP_INDEX_URL\`) to be an http or https URL, got \`${shown}\``,
@@ -79,7 +80,7 @@ export function indexOf(text: string): PackageIndex {
 		);
 	}
 	const url = new URL(text);
-	const login = [url.username, url.password].map((part) => decodeURIComponent(part)).join(':');
+	const login = [url.username, url.password].map(unquoted).join(':');
 	url.username = '';
 	url.password = '';
 	return {
@@ -88,18 +89,35 @@ export function indexOf(text: string): PackageIndex {
 	};
 }
 
-/** Throws a `Refusal` where the index does not have it, `download_corrupt` where it has another one of that name, or what
+/** As Python's `unquote`, which leaves alone what is no escape. */
+function unquoted(text: string): string {
+	return text.replace(/(?:%[\da-f]{2})+/gi, (run) =>
+		Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'),
+	);
+}
+
+/** Throws a `Refusal` where the index does not have it in that time, `download_corrupt` where it has another one of that name, or what
  * the socket says. */
 export async function findWheel(
 	{ url }: PackageIndex,
 	wheel: WheelName,
 	network: Network,
 	signal: AbortSignal,
+	timeoutMs: number = pageTimeoutMs,
 ): Promise<string> {
 	const page = `${url}/${normalised(wheel.project)}/`;
 	const accept = `${jsonType}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01`;
-	const reply = await network.get(page, { accept }, signal);
-	const text = await textOf(reply);
+	// However slowly it sends its page, and even if it stops.
+	const tooLate = AbortSignal.timeout(timeoutMs);
+	let reply: Reply;
+	let text: string;
+	try {
+		reply = await network.get(page, { accept }, AbortSignal.any([signal, tooLate]));
+		text = await textOf(reply);
+	} catch (thrown) {
+		if (signal.aborted || !tooLate.aborted) throw thrown;
+		throw new Refusal(`the index takes too long for ${page}`);
+	}
 	if (reply.status !== 200) throw new Refusal(`the index answers ${reply.status} for ${page}`);
 	const isJson = /\bjson\b/i.test(reply.header('content-type') ?? '');
 	const found = isJson ? inJson(text, wheel.file) : inHtml(text, wheel.file);
@@ -111,6 +129,8 @@ export async function findWheel(
 			`${wheel.file} of ${page} has the SHA-256 ${found.sha256}, and not ${wheel.sha256}`,
 		);
 	const at = new URL(found.url, reply.url);
+	if (!/^https?:$/.test(at.protocol))
+		throw new Refusal(`${page} has an address for ${wheel.file} that is no http or https URL`);
 	at.hash = '';
 	return at.href;
 }

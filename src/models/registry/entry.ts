@@ -36,3 +36,10 @@ export type ModelEntry =
 export function findIn(entries: readonly ModelEntry[], wanted: string): ModelEntry | undefined {
 	return entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
 }
+
+export const modelIdRule = 'an id of letters, digits and . _ - : / @';
+
+/** Names of files are made of it. Pure. */
+export function isModelId(id: string): boolean {
+	return /^\w[\w.:/@-]{0,127}$/.test(id) && !id.includes('..');
+}

@@ -10,7 +10,7 @@ import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
 import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
-import type { EntryDownload, ModelEntry } from './entry.js';
+import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './entry.js';
 
 export interface ParsedRegistry {
 	readonly entries: readonly ModelEntry[];
@@ -153,9 +153,7 @@ class Reader {
 	}
 
 	entry({ key: id, value, field, at }: Pair): ModelEntry {
-		if (!/^[\w][\w.:/@-]{0,127}$/.test(id) || id.includes('..')) {
-			throw this.refuse(at, field, 'an id of letters, digits and . _ - : / @');
-		}
+		if (!isModelId(id)) throw this.refuse(at, field, modelIdRule);
 		const fields = new Map(this.pairs(this.map(value, field), field).map((pair) => [pair.key, pair]));
 		const typeNode = fields.get('type')?.value ?? null;
 		const type = this.text(typeNode, `${field}.type`);

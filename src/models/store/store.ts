@@ -138,7 +138,7 @@ export class Store {
 	async lockPath(name: string): Promise<string> {
 		const folder = path.join(this.#own, 'locks');
 		await mkdir(folder, { recursive: true });
-		return path.join(folder, encodeURIComponent(name));
+		return path.join(folder, placeOf(name));
 	}
 
 	/** `from`: a folder on the same disk that holds the manifest's files and becomes the model's folder. */
@@ -190,11 +190,11 @@ export class Store {
 	}
 
 	#incoming(id: string): string {
-		return path.join(this.#own, 'incoming', encodeURIComponent(id));
+		return path.join(this.#own, 'incoming', placeOf(id));
 	}
 
 	#manifestPath(id: string): string {
-		return path.join(this.#manifests, `${encodeURIComponent(id)}.json`);
+		return path.join(this.#manifests, `${placeOf(id)}.json`);
 	}
 
 	#pins(): Record<string, Pin> {
@@ -229,6 +229,11 @@ export class Store {
 			}
 		}
 	}
+}
+
+/** The name of what belongs to `id`: one part of a path, which leads nowhere else whatever the id. Pure. */
+export function placeOf(id: string): string {
+	return encodeURIComponent(id).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length)) || '%';
 }
 
 export async function exists(file: string): Promise<boolean> {

@@ -95,11 +95,15 @@ export async function rolesIn(folder: string, type: string): Promise<Readonly<Re
 
 /** Files, and folders that hold a tokenizer, with a slash at the end. */
 async function namesIn(folder: string): Promise<string[]> {
-	const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-	const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-	const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+	const names = await readdir(folder).catch(() => []);
+	const infos = await Promise.all(names.map((name) => stat(path.join(folder, name)).catch(() => undefined)));
+	// A pipe or a device would be read for ever, and a link that dangles cannot be.
+	const files = names.filter((_, index) => infos[index]?.isFile() === true);
+	const folders = names.filter((_, index) => infos[index]?.isDirectory() === true);
 	const holding = await Promise.all(
-		folders.map(async (name) => (await readdir(path.join(folder, name))).includes('vocab.json')),
+		folders.map(async (name) =>
+			(await readdir(path.join(folder, name)).catch((): string[] => [])).includes('vocab.json'),
+		),
 	);
 	return [...files, ...folders.filter((_, index) => holding[index]).map((name) => `${name}/`)];
 }

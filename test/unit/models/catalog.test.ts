@@ -135,3 +135,33 @@ describe('a catalog of the user', () => {
 		return JSON.stringify({ models: [{ ...builtIn[0], id: 'ours', ...changes }] });
 	}
 });
+
+describe('a catalog of somebody who means no good', () => {
+	const [model] = builtIn;
+	const withKey = (key: string, value: string) =>
+		`models: [${JSON.stringify(model).slice(0, -1)}, ${key}: ${value}}]`;
+
+	it.each([
+		['options', '&a {x: *a}'],
+		['sources', '&a [*a]'],
+		['more', '&a [*a]'],
+	])('whose %s hold themselves is refused', (key, value) => {
+		const own = `models: [{id: a, ${key}: ${value}}]`;
+		expect(() => parseCatalog(own, 'mine.yaml')).toThrow(/^mine\.yaml: Expected /);
+	});
+
+	it.each(['__proto__', 'constructor', 'toString'])('with a key `%s` is refused', (key) => {
+		expect(() => parseCatalog(withKey(key, '1'), 'mine.yaml')).toThrow(`Expected no \`${model?.id}.${key}\``);
+	});
+
+	it('is refused in a few words, however long its own are', () => {
+		const long = JSON.stringify({ models: [{ ...model, speed: 'x'.repeat(1e6) }] });
+		expect(() => parseCatalog(long, 'mine.yaml')).toThrow(/^.{0,1000}$/s);
+	});
+
+	it('says which id stands twice', () => {
+		expect(checkCatalog([model, model])).toEqual([
+			`Expected \`id\` to be unique, got \`${model?.id}\` twice`,
+		]);
+	});
+});

@@ -1,7 +1,15 @@
 /** Models that several sources have: which one is taken, and what is refused. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { createServer as createTls } from 'node:https';
 import { createServer } from 'node:net';
 import { devNull } from 'node:os';
@@ -11,7 +19,7 @@ import { realDisk } from '../../../src/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
 import { parseCatalog } from '../../../src/models/catalog/parse.js';
 import type { CatalogSource } from '../../../src/models/catalog/types.js';
-import type { InstallerDeps } from '../../../src/models/installer.js';
+import type { Installer, InstallerDeps } from '../../../src/models/installer.js';
 import { indexOf, valueIn } from '../../../src/models/pull/package-index.js';
 import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { statusBody } from '../../../src/server/routes/pulls.js';
@@ -123,6 +131,8 @@ async function pulled(machine: Machine): Promise<PullStatus> {
 	if (status.error) throw status.error;
 	return status;
 }
+
+const pullOf = (installer: Installer): Promise<PullStatus> => installer.pull('tiny').finished;
 
 async function refused(machine: Machine): Promise<PullStatus> {
 	const status = await machine.installer.pull('tiny').finished;
@@ -315,6 +325,49 @@ describe('a model of several sources is refused', () => {
 		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*bytes at the server/);
 	});
 
+	it.each([
+		['stops in the middle of its page', { stallAfter: 20 }],
+		['sends its page without haste', { trickleMs: 60 }],
+	])('where the index %s', async (_, fault) => {
+		const machine = await arrange();
+		machine.mirror.spoilAll('/simple/some-models/', fault);
+		const { error } = await refused(machine);
+		expect(error?.code).toBe('download_failed');
+		expect(error?.message).toMatch(/\(2\) .*the index takes too long/);
+	});
+
+	it.each(['file:///etc/passwd', 'javascript:1', 'data:,x'])(
+		'where the index says that the wheel is at %s, which nobody tries twice',
+		async (url) => {
+			const wait = vi.fn(async () => {});
+			const machine = await arrange({ listed: { url }, deps: { ...quick, wait } });
+			expect((await refused(machine)).error?.message).toMatch(/\(2\) .*no http or https URL/);
+			expect(wait).not.toHaveBeenCalled();
+		},
+	);
+
+	it.each([
+		['a folder', 'file:///srv/wheels'],
+		['no URL', 'pypi'],
+	])('with what is wrong with each source where pip’s index is %s', async (_, url) => {
+		const machine = await arrange();
+		vi.stubEnv('PIP_INDEX_URL', url);
+		const { error } = await pullOf(machine.another());
+		expect(error?.message).toMatch(/\(1\) .*404.*\(2\) .*Expected pip’s `index-url`/);
+		machine.mirror.has('/first/ggml.bin', ggml);
+		expect((await pullOf(machine.another())).state).toBe('done');
+	});
+
+	it('without telling the login of an index that cannot be used', () => {
+		for (const url of ['ftp://me:se/cret@host/simple', 'me:secret@host'])
+			expect(() => indexOf(url)).toThrow(/^(?!.*(cret|me:)).*Expected pip/s);
+	});
+
+	it('never for a login with a percent sign of its own, which is sent as pip sends it', () => {
+		const { authorization } = indexOf('https://me:100%zz%C3%A9%40@host/simple');
+		expect(Buffer.from(authorization.replace('Basic ', ''), 'base64').toString()).toBe('me:100%zzé@');
+	});
+
 	it('where the index has another wheel of that name, before it is fetched', async () => {
 		const machine = await arrange({ listed: { sha256: 'a'.repeat(64) } });
 		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*aaaa, and not/);
@@ -451,7 +504,7 @@ describe('the package index', () => {
 		vi.stubEnv('PIP_CERT', '/nowhere.pem');
 		const { error } = await machine.another().pull('tiny').finished;
 		expect(error).toMatchObject({
-			code: 'config_invalid',
+			code: 'download_failed',
 			message: expect.stringContaining('`/nowhere.pem`'),
 		});
 	});
@@ -595,6 +648,54 @@ describe('a CTranslate2 folder of the user’s own', () => {
 		await expect(adding).rejects.toMatchObject({ code: 'cancelled' });
 		isUntouched(machine);
 	});
+
+	it.each(['.', '..', '', 'a/../b', '-x'])('gets no name like %j, which is a path', async (id) => {
+		const machine = await arrangeMachine();
+		await add(machine, folder, 'one');
+		await expect(add(machine, folder, id)).rejects.toMatchObject({ code: 'invalid_request', param: 'id' });
+		expect(machine.installer.store.manifests().map((each) => each.id)).toEqual(['one']);
+	});
+
+	it.each(['.', '..', ''])('stays when a model named %j is to be removed', async (id) => {
+		const machine = await arrangeMachine();
+		await add(machine, folder, 'one');
+		mkdirSync(path.join(machine.modelDir, '.earshot', 'incoming', 'begun'), { recursive: true });
+		await expect(machine.installer.remove(id, never)).rejects.toMatchObject({ code: 'model_not_found' });
+		expect(machine.installer.store.manifests().map((each) => each.id)).toEqual(['one']);
+		expect(machine.installer.store.knows('begun')).toBe(true);
+	});
+
+	it('is found in the Hugging Face cache beside files that are none', async () => {
+		const repo = path.join(scratch.path, 'stray', 'models--org--stray');
+		const snapshot = path.join(repo, 'snapshots', 'abc');
+		mkdirSync(path.dirname(snapshot), { recursive: true });
+		symlinkSync(folder, snapshot);
+		writeFileSync(path.join(repo, 'snapshots', '.DS_Store'), 'x');
+		symlinkSync('nowhere', path.join(repo, 'snapshots', 'dangling'));
+		expect((await add(await arrangeMachine(), repo)).id).toBe('stray');
+	});
+
+	it.skipIf(process.platform === 'win32').each(['model.bin', 'vocabulary.txt', 'config.json'])(
+		'whose %s is no file is refused and not waited for',
+		async (name) => {
+			const machine = await arrangeMachine();
+			const makers: readonly ((file: string) => void)[] = [
+				(file) => mkdirSync(file),
+				(file) => symlinkSync('/dev/zero', file),
+				(file) => spawnSync('mkfifo', [file]),
+			];
+			for (const [index, make] of makers.entries()) {
+				const odd = writeFolder(path.join(scratch.path, `no-file-${name}-${index}`), model);
+				rmSync(path.join(odd, name), { force: true });
+				make(path.join(odd, name));
+				await expect(add(machine, odd)).rejects.toMatchObject({
+					code: 'invalid_request',
+					message: expect.stringContaining('cannot be used as a model'),
+				});
+			}
+			isUntouched(machine);
+		},
+	);
 
 	it('gets no name that a model has', async () => {
 		const machine = await arrangeMachine();
