@@ -1,6 +1,7 @@
 /** The only file that loads the addon. Everything thrown through here is an EarshotError. */
 
 import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
 import { askedKernels } from '../config/environment.js';
@@ -11,6 +12,8 @@ import { type Choice, chooseAddon } from './candidates.js';
 import { checkKernels, prebuiltPlatforms, processorFlags } from './cpu.js';
 import { glibcVersion, libcOf, packageVersion, platformPackage } from './packages.js';
 import { remembered, tryOut } from './trial.js';
+
+const require = createRequire(import.meta.url);
 
 let loaded: { readonly addon: typeof Binding; readonly choice: Choice } | undefined;
 
