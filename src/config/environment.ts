@@ -25,7 +25,8 @@ export function runnerEnvironment(slots: number, env: NodeJS.ProcessEnv = proces
 
 /** The widest kernels that Earshot's own code may use; undefined = any that the processor has. */
 export function askedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
-	return env.EARSHOT_KERNELS;
+	// An empty variable is as good as none.
+	return env.EARSHOT_KERNELS || undefined;
 }
 
 /** How models are fetched, as the variables say that other programs go by too. */

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { logLevels } from '../log.js';
 import { ownFolders } from './folders.js';
 import type { Setting } from './setting.js';
-import { httpUrl, keepAlive, list, numberFrom, oneOf, truth, wholeNumber, word } from './values.js';
+import { httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word, zeroOrFrom } from './values.js';
 
 export const audioContexts = ['auto', 'full'] as const;
 export type AudioContext = (typeof audioContexts)[number];
@@ -271,7 +271,8 @@ export const settings = {
 		valueName: 'T',
 		help: 'step by which a Whisper model raises the temperature to try a clip again; 0 = no second try',
 		default: 0.2,
-		parse: numberFrom(0, 1),
+		// whisper.cpp lists every step up to 1: the smallest would fill the memory.
+		parse: zeroOrFrom(0.01, 1),
 	},
 	suppressNonSpeech: {
 		scope: 'model',

@@ -15,11 +15,11 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 	};
 }
 
-export function numberFrom(low: number, high: number): (text: string) => number {
+export function zeroOrFrom(low: number, high: number): (text: string) => number {
 	return (text) => {
 		const value = Number(text);
-		if (text.trim() !== '' && value >= low && value <= high) return value;
-		throw new Expectation(`a number from ${low} to ${high}`);
+		if (text.trim() !== '' && (value === 0 || (value >= low && value <= high))) return value;
+		throw new Expectation(`0, or a number from ${low} to ${high}`);
 	};
 }
 

@@ -9,8 +9,10 @@ import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-
 import { melBins, melFilters } from './mel-filters.js';
 import { tokensOf } from './whisper-vocabulary.js';
 
-/** Hugging Face's tokenizers of Whisper have 2 to 4 MB. */
-const maxTextBytes = 64 * 2 ** 20;
+/** Hugging Face's tokenizers of Whisper have 2 to 4 MB. JSON may take fifty times its bytes in memory. */
+const maxVocabularyBytes = 16 * 2 ** 20;
+/** Mel filters of 128 bands have 0.6 MB. */
+const maxConfigBytes = 4 * 2 ** 20;
 
 export interface Ctranslate2Folder {
 	readonly model: string;
@@ -33,7 +35,11 @@ export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder
 	const vocabulary = vocabularyNames.find((name) => names.includes(name));
 	if (vocabulary === undefined)
 		throw new BadCtranslate2(`it lacks its vocabulary: one of ${vocabularyNames.join(', ')}`);
-	const tokens = tokensOf(vocabulary, await textOf(folder, vocabulary), plan.size.vocabulary);
+	const tokens = tokensOf(
+		vocabulary,
+		await textOf(folder, vocabulary, maxVocabularyBytes),
+		plan.size.vocabulary,
+	);
 	const read = async (name: string) => (names.includes(name) ? await jsonOf(folder, name) : {});
 	const filters = filtersOf(await read('preprocessor_config.json'), plan.size.mels);
 	const alignmentHeads = headsOf(await read('config.json'), plan.size);
@@ -55,13 +61,13 @@ export async function convertCtranslate2(
 	}
 }
 
-async function textOf(folder: string, name: string): Promise<string> {
+async function textOf(folder: string, name: string, maxBytes: number): Promise<string> {
 	const file = path.join(folder, name);
 	const handle = await open(file, 'r');
 	try {
 		const { size } = await handle.stat();
-		if (size > maxTextBytes)
-			throw new BadCtranslate2(`${name} has ${size} bytes, and at most ${maxTextBytes} are read`);
+		if (size > maxBytes)
+			throw new BadCtranslate2(`${name} has ${size} bytes, and at most ${maxBytes} are read`);
 		return await handle.readFile('utf8');
 	} finally {
 		await handle.close();
@@ -71,7 +77,7 @@ async function textOf(folder: string, name: string): Promise<string> {
 async function jsonOf(folder: string, name: string): Promise<Readonly<Record<string, unknown>>> {
 	let data: unknown;
 	try {
-		data = JSON.parse(await textOf(folder, name));
+		data = JSON.parse(await textOf(folder, name, maxConfigBytes));
 	} catch (thrown) {
 		if (thrown instanceof SyntaxError) throw new BadCtranslate2(`${name} is no JSON: ${thrown.message}`);
 		throw thrown;
@@ -88,7 +94,7 @@ function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, ba
 	const [width, turned] = rows.length === bands ? [melBins, false] : [bands, true];
 	const isTable =
 		rows.length === (turned ? melBins : bands) &&
-		rows.every((row) => Array.isArray(row) && row.length === width && row.every(Number.isFinite));
+		rows.every((row) => Array.isArray(row) && row.length === width && row.every(isFloat));
 	if (!isTable)
 		throw new BadCtranslate2(
 			`\`mel_filters\` of preprocessor_config.json are not ${bands} times ${melBins} numbers`,
@@ -99,6 +105,11 @@ function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, ba
 		for (let bin = 0; bin < melBins; bin++)
 			filters[band * melBins + bin] = (turned ? table[bin]?.[band] : table[band]?.[bin]) ?? 0;
 	return filters;
+}
+
+/** Also as one of 32 bits. */
+function isFloat(value: unknown): boolean {
+	return typeof value === 'number' && Number.isFinite(Math.fround(value));
 }
 
 function headsOf(
@@ -114,5 +125,5 @@ function headsOf(
 		throw new BadCtranslate2(
 			`\`alignment_heads\` of config.json are not pairs of a layer below ${textLayers} and a head below ${textHeads}`,
 		);
-	return given.map(([layer, head]) => `${layer}.${head}`).join(' ');
+	return [...new Set(given.map(([layer, head]) => `${layer}.${head}`))].join(' ');
 }

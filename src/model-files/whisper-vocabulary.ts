@@ -20,11 +20,18 @@ export function tokensOf(file: string, text: string, vocabulary: number): readon
 	const end = vocabulary < 51_865 ? writtenTokens - 1 : writtenTokens;
 	if (tokens[end] !== endOfText)
 		throw new BadCtranslate2(
-			`${file} has ${JSON.stringify(tokens[end] ?? null)} as token ${end}, where Whisper's vocabulary of ${vocabulary} tokens has ${endOfText}`,
+			`${file} has ${shown(tokens[end])} as token ${end}, where Whisper's vocabulary of ${vocabulary} tokens has ${endOfText}`,
 		);
 	return Array.from({ length: writtenTokens }, (_, index) =>
 		index === end ? Buffer.from(endOfText) : bytesOf(file, tokens[index], index),
 	);
+}
+
+/** Whisper's longest token has 128 characters. */
+function shown(token: string | undefined): string {
+	return token !== undefined && token.length > 128
+		? `${JSON.stringify(token.slice(0, 128))}…`
+		: JSON.stringify(token ?? null);
 }
 
 function parsed(file: string, text: string): readonly (string | undefined)[] {
@@ -86,7 +93,7 @@ function bytesOf(file: string, token: string | undefined, index: number): Buffer
 	const bytes = Array.from(text, (character) => byteOf.get(character));
 	if (bytes.some((byte) => byte === undefined))
 		throw new BadCtranslate2(
-			`${file} has ${JSON.stringify(token ?? null)} as token ${index}, which is none of a byte-level vocabulary`,
+			`${file} has ${shown(token)} as token ${index}, which is none of a byte-level vocabulary`,
 		);
 	return Buffer.from(bytes as number[]);
 }

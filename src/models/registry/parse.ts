@@ -249,7 +249,7 @@ class Reader {
 		const options: Record<string, string | number | boolean> = {};
 		if (node === null || (isScalar(node) && node.value === null)) return options;
 		for (const { key, value, at, field: path } of this.pairs(this.map(node, field), field)) {
-			const rule = rules[key];
+			const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
 			if (!rule)
 				throw this.refuse(
 					at,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {
 	canRun,
+	checkKernels,
 	lackingFor,
 	levelsFor,
 	levelToBuild,
@@ -9,6 +10,7 @@ import {
 	parseSysctl,
 	prebuiltPlatforms,
 } from '../../../src/addon/cpu.js';
+import { askedKernels } from '../../../src/config/environment.js';
 
 const v3 = 'sse4_2 ssse3 popcnt avx avx2 bmi2 fma f16c';
 const v4 = `${v3} avx512f avx512cd avx512bw avx512dq avx512vl`;
@@ -94,4 +96,13 @@ it('names what a build uses and the processor lacks', () => {
 		'AVX512_BF16',
 	]);
 	expect(lackingFor(['AVX512'], undefined)).toEqual([]);
+});
+
+it('kernels are asked for by name, and an empty variable asks for none in particular', () => {
+	expect(() => checkKernels('sse9')).toThrow(
+		'Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni',
+	);
+	expect(askedKernels({ EARSHOT_KERNELS: 'avx2' })).toBe('avx2');
+	expect(askedKernels({ EARSHOT_KERNELS: '' })).toBeUndefined();
+	expect(askedKernels({})).toBeUndefined();
 });

@@ -40,9 +40,25 @@ describe('the settings', () => {
 		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
 		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a figure with s, m or h'],
 		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a figure with s, m or h'],
+		['--beam-size', flagSource({ beamSize: '9' }), 'a whole number from 1 to 8'],
+		['EARSHOT_BEAM_SIZE', environmentSource({ EARSHOT_BEAM_SIZE: '1.5' }), 'a whole number from 1 to 8'],
+		[
+			'--temperature-increment',
+			flagSource({ temperatureIncrement: '1e-9' }),
+			'0, or a number from 0.01 to 1',
+		],
+		['temperature_increment', file({ temperatureIncrement: '1e-320' }), '0, or a number from 0.01 to 1'],
+		['temperature_increment', file({ temperatureIncrement: 'NaN' }), '0, or a number from 0.01 to 1'],
+		['--temperature-increment', flagSource({ temperatureIncrement: '-0.2' }), '0, or a number from 0.01'],
 		['--log-level', flagSource({ logLevel: 'loud' }), 'one of silent'],
 	])('refuse a bad %s by its name', (name, source, expected) => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);
+	});
+
+	it.each(['0', '0.01', '0.2', '1'])('take %s for a step of the temperature', (text) => {
+		expect(resolveConfig([flagSource({ temperatureIncrement: text })]).temperatureIncrement).toBe(
+			Number(text),
+		);
 	});
 
 	it('split lists at commas', () => {

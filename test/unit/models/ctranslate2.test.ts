@@ -6,6 +6,7 @@ import {
 	existsSync,
 	openSync,
 	readFileSync,
+	rmSync,
 	truncateSync,
 	writeFileSync,
 	writeSync,
@@ -331,6 +332,35 @@ describe('a CTranslate2 folder is refused', () => {
 			{ aliases: [['decoder/projection/weight', 'encoder/conv1/weight']] },
 			/not the embeddings/,
 		],
+		[
+			'with an alias twice',
+			() => {},
+			{
+				aliases: [
+					['a', 'encoder/conv1/bias'],
+					['a', 'encoder/conv2/bias'],
+				],
+			},
+			/has the alias `a` twice/,
+		],
+		[
+			'with an alias in the place of a tensor',
+			() => {},
+			{ aliases: [[weights, 'encoder/layer_0/self_attention/linear_0/weight']] },
+			/has `.*layer_1\/self_attention\/linear_0\/weight` twice/,
+		],
+		[
+			'with a bias of two dimensions',
+			change('encoder/conv1/bias', () => ({ shape: [8, 1] })),
+			{},
+			/conv1\/bias` is \[8, 1\]/,
+		],
+		[
+			'with a tensor of nothing',
+			change('encoder/conv1/bias', () => ({ shape: [0], bytes: Buffer.alloc(0) })),
+			{},
+			/conv1\/bias` is \[0\]/,
+		],
 		['with bytes after its end', () => {}, { after: Buffer.alloc(3) }, /3 bytes follow its end/],
 	];
 	it.each(cases)('%s', async (_, what, given, message) => {
@@ -369,7 +399,50 @@ describe('a CTranslate2 folder is refused', () => {
 		}
 	});
 
+	it.each([Number.NaN, 0, -1, Infinity])('with a scale of %d, leaving nothing', async (scale) => {
+		const name = `${weights}_scale`;
+		const folder = modelWith(
+			(all) => all.set(name, floatVariable([24], new Float32Array(24).fill(1).fill(scale, 9, 10), 'f32')),
+			{},
+			'i8',
+		);
+		await expect(convert(folder)).rejects.toThrow(`\`${name}\` has a scale that is no number above 0`);
+		expect(existsSync(path.join(folder, 'made.bin'))).toBe(false);
+	});
+
+	it('in a few words, however long its own are', async () => {
+		const vocabulary = vocabularyOf(51_864).fill('x'.repeat(1e6), 50_256, 50_257).join('\n');
+		const folder = modelWith();
+		writeFileSync(path.join(folder, 'vocabulary.txt'), vocabulary);
+		await expect(openCtranslate2(folder)).rejects.toThrow(/^vocabulary.txt has "xxx.{0,300}$/);
+	});
+
+	it.each(['config.json', 'preprocessor_config.json', 'vocabulary.txt', 'tokenizer.json'])(
+		'with a %s as large as a model, which is not read',
+		async (name) => {
+			const folder = modelWith();
+			const file = path.join(folder, name);
+			if (name === 'tokenizer.json') rmSync(path.join(folder, 'vocabulary.txt'));
+			writeFileSync(file, '');
+			truncateSync(file, 2 ** 30);
+			await expect(openCtranslate2(folder)).rejects.toThrow(`${name} has 1073741824 bytes, and at most`);
+		},
+	);
+
+	it('with alignment heads that each count once, however often they are said', async () => {
+		const folder = modelWith();
+		const heads = Array.from({ length: 1000 }, (_, index) => [0, index % 2]);
+		writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ alignment_heads: heads }));
+		expect((await openCtranslate2(folder)).alignmentHeads).toBe('0.0 0.1');
+	});
+
 	it.each([
+		[
+			'with mel filters beyond floats',
+			{ 'preprocessor_config.json': JSON.stringify({ mel_filters: Array(80).fill(Array(201).fill(1e300)) }) },
+			/mel_filters/,
+		],
+		['with a config deep in itself', { 'config.json': '['.repeat(2e6) + ']'.repeat(2e6) }, /config.json/],
 		['without a vocabulary', { 'vocabulary.txt': '' }, /lacks its vocabulary/],
 		['with the vocabulary of another model', { 'vocabulary.txt': 'a\nb\n' }, /token 50256/],
 		['with a vocabulary that is no JSON', { 'vocabulary.json': '[' }, /vocabulary.json is no JSON/],

@@ -147,3 +147,13 @@ describe('models.yaml', () => {
 		expect(error.message).toContain(field);
 	});
 });
+
+it.each(['constructor', 'toString', '__proto__'])(
+	'an option named %s is refused as any unknown one',
+	(key) => {
+		const text = `models: {a: {type: whisper_cpp, files: {model: a.bin}, options: {${key}: 1}}}`;
+		expect(() => parseRegistry(text, 'models.yaml', '/m')).toThrow(
+			/Expected `models\.a\.options` to be a map with the keys encoder,/,
+		);
+	},
+);
