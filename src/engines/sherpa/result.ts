@@ -22,7 +22,7 @@ export function resultOf(
 	if (text === '') return { language, segments: [] };
 	if (options.words && !(family.times && hasTimes(raw, range))) {
 		// The family has times, this export of it (Paraformer's have two forms) does not; or they are made up.
-		throw new EarshotError('unsupported_value', 'This model file gives no times for words', {
+		throw new EarshotError('unsupported_value', 'This model file gives no word timestamps', {
 			param: 'timestamp_granularities',
 		});
 	}

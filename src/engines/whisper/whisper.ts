@@ -183,7 +183,7 @@ class WhisperEngine implements Engine {
 		});
 	}
 
-	joins(options: RecognizeOptions): boolean {
+	batchesContinuously(options: RecognizeOptions): boolean {
 		return this.limits.maxBatchClips > 1 && this.#settings.beamSize === 1 && promptOf(options) === '';
 	}
 

@@ -19,7 +19,7 @@ import { melFilters } from '../../helpers/files/ggml.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { generated, samplesOf } from '../../helpers/fixtures.js';
 import { noInt8, plainRecognition } from '../../helpers/options.js';
-import { heardBy } from '../../helpers/run-batch.js';
+import { runBatch } from '../../helpers/run-batch.js';
 import {
 	addon,
 	addonFile,
@@ -504,7 +504,7 @@ describe('a first try', () => {
 			const results = [];
 			for (const audioContext of ['auto', 'full'] as const) {
 				const engine = await loadEngine({ ...settings, audioContext });
-				results.push(await heardBy(engine, batch));
+				results.push(await runBatch(engine, batch));
 				await engine.close();
 			}
 			expect(results[0]).toEqual(results[1]);
