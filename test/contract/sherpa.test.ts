@@ -158,7 +158,7 @@ describe('options of an entry', () => {
 		const rule_fsts = path.join(generated, 'audio', 'tones-abc.wav');
 		await expect(load(modelFixture('zipformer_ctc'), { rule_fsts })).rejects.toMatchObject({
 			code: 'model_load_failed',
-			message: expect.stringMatching(/tones-abc.wav: it is not a transducer of OpenFst/),
+			message: expect.stringMatching(/tones-abc.wav: it is not an OpenFst transducer/),
 		});
 	});
 
