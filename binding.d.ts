@@ -1,27 +1,27 @@
 /**
- * Everything that `earshot.node` exports: the whole contract between TypeScript and C++.
+ * The exports of `earshot.node`: the contract between TypeScript and C++.
  *
  * Threads. Functions that return a promise do their work on the libuv thread pool and settle on the
- * thread that called them; everything else returns at once. A host sizes `UV_THREADPOOL_SIZE` for it.
+ * calling thread; all others return at once. A runner sets `UV_THREADPOOL_SIZE` accordingly.
  *
- * Ownership. Arrays handed in are read in place until the promise settles: do not write, transfer or
- * detach them before. Arrays handed out belong to the caller.
+ * Ownership. Array arguments are read in place until the promise settles: do not write, transfer or
+ * detach them before that. Returned arrays belong to the caller.
  *
- * Failures. Promises reject, and functions throw, only `NativeError`; nothing here prints, exits or
- * validates what TypeScript has validated already.
+ * Failures. Promises reject with, and functions throw, only `NativeError`. Nothing here prints, exits or
+ * repeats the validation done in TypeScript.
  */
 
 /** The codes a `NativeError` carries; a subset of the codes in `src/errors.ts`. */
 export type NativeCode =
-	/** The bytes are not audio that FFmpeg reads, hold no audio stream, or decode to no sample. */
+	/** FFmpeg cannot read the bytes, or they contain no audio stream or no samples. */
 	| 'audio_unsupported'
 	/** The recording is longer than `maxSeconds`. */
 	| 'audio_too_long'
-	/** The library refused the model or the file. */
+	/** The library rejected the model or the file. */
 	| 'model_load_failed'
-	/** The engine's library is not there, or is of another version than the one declared here. */
+	/** The engine's library is missing, or has another version than the one declared here. */
 	| 'engine_missing'
-	/** A loaded engine failed on a clip, or was asked for more slots than it has. */
+	/** A loaded engine failed on a clip, or all its slots were taken. */
 	| 'engine_failed'
 	| 'out_of_memory'
 	| 'cancelled'
@@ -38,35 +38,35 @@ export type Samples = Float32Array;
 // ---- audio -------------------------------------------------------------------------------------
 
 export interface DecodeOptions {
-	/** Refuse (audio_too_long) what decodes to more than this many seconds. */
+	/** Recordings that decode to more than this many seconds are refused (audio_too_long). */
 	readonly maxSeconds: number;
 }
 
 export interface AudioInfo {
-	/** FFmpeg's short name of the container, e.g. `matroska,webm`. */
+	/** FFmpeg's short name for the container, e.g. `matroska,webm`. */
 	readonly container: string;
-	/** FFmpeg's name of the codec, e.g. `opus`. */
+	/** FFmpeg's name for the codec, e.g. `opus`. */
 	readonly codec: string;
 	/** Of the source, before conversion. */
 	readonly sampleRate: number;
 	readonly channels: number;
-	/** As the container says or its size suggests, often wrong; NaN where neither tells. */
+	/** Declared by the container, or estimated from its size; often wrong. NaN if unknown. */
 	readonly declaredSeconds: number;
 }
 
-/** A recording that is decoded as it is read, from memory or from a file by path. One call at a time. */
+/** A recording in memory or in a file, decoded as it is read. One call at a time. */
 export interface AudioReader {
-	/** First and once. What is no recording is refused here; so is what declares to be longer than `maxSeconds`
-	 * and, being decoded once to see, is. */
+	/** Call it first, once. Refuses what is not a recording. A recording that declares to be longer than `maxSeconds` is
+	 * decoded once to check, and refused if it is. */
 	open(): Promise<AudioInfo>;
 	/** Fills `into` with the next samples; `count` is less than its length only at the end of the recording.
-	 * `skippedPackets`: packets and frames since the start that could not be decoded and were passed over. */
+	 * `skippedPackets`: packets and frames skipped since the start because they could not be decoded. */
 	read(into: Samples): Promise<{ readonly count: number; readonly skippedPackets: number }>;
-	/** Cancels what runs and closes the file. Safe to call twice. */
+	/** Cancels the running call and closes the file. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** Does nothing yet. Every container FFmpeg knows. */
+/** Creates a reader without reading anything yet. Supports every container that FFmpeg reads. */
 export function openAudio(source: Uint8Array | string, options: DecodeOptions): AudioReader;
 
 // ---- voice activity ----------------------------------------------------------------------------
@@ -75,17 +75,18 @@ export interface SpeechNetworkLoad {
 	/** File of the ONNX Runtime library, 1.28 or newer. */
 	readonly library: string;
 	/**
-	 * ONNX model of Silero's network for n windows in a row, all f32. `frames` [4n, 256]: of the 576 samples that
-	 * each window of 512 hears, 64 of them mirrored behind, every 128; `h`, `c` [1, 1, 128]: what it remembers →
-	 * `chances` [n, 1] of speech, 0..1; `next_h`, `next_c`. Copied.
+	 * ONNX model of Silero's network for n consecutive windows, all f32. Inputs: `frames` [4n, 256], four frames per
+	 * window, 128 samples apart, from its 576 samples (512 new ones after 64 of the window before) padded with 64
+	 * mirrored ones at the end; `h`, `c` [1, 1, 128], the LSTM's state. Outputs: `chances` [n, 1], the probability of
+	 * speech, 0..1; `next_h`, `next_c`. Copied.
 	 */
 	readonly graph: Uint8Array;
-	/** Where the files with its weights lie. */
+	/** Folder of the files with its weights. */
 	readonly folder: string;
 }
 
 declare const speechNetwork: unique symbol;
-/** Opaque. Any number of detectors run it; it is freed when none does and nothing refers to it. */
+/** Opaque. May be shared by any number of detectors; freed when none uses it and nothing refers to it. */
 export interface SpeechNetwork {
 	readonly [speechNetwork]: true;
 }
@@ -93,7 +94,7 @@ export interface SpeechNetwork {
 /** Silero's network on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
 export function loadSpeechNetwork(options: SpeechNetworkLoad): Promise<SpeechNetwork>;
 
-/** The detector of sherpa-onnx, which runs a file as it is. */
+/** sherpa-onnx's detector, which runs the file unchanged. */
 export interface SherpaDetector {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
@@ -101,43 +102,44 @@ export interface SherpaDetector {
 	readonly path: string;
 	/** The file is TEN VAD's. */
 	readonly ten: boolean;
-	/** Samples that each window of the network keeps of the one before: 64 for Silero v5 and v6, else 0. */
+	/** Samples that each window shares with the one before: 64 for Silero v5 and v6, else 0. */
 	readonly overlap: number;
 }
 
 export interface VoiceActivityLoad {
-	/** Both find the same spans with the same network, the first in a seventh of the time. */
+	/** With the same network both detect the same spans; SpeechNetwork is seven times as fast. */
 	readonly detector: SpeechNetwork | SherpaDetector;
 	/** Speech probability above which a window (Silero's 32 ms, TEN's 16 ms) is speech, 0..1. */
 	readonly threshold: number;
 	readonly minSilenceSeconds: number;
 	readonly minSpeechSeconds: number;
-	/** A span longer than this is cut by the detector itself. */
+	/** The detector ends a span that is longer than this. */
 	readonly maxSpeechSeconds: number;
 }
 
-/** In samples from the start of the recording. */
+/** Speech detected so far. Positions are samples from the start of the recording. */
 export interface VadSegments {
 	/** Spans of speech that have ended since the last call: start0, end0, start1, end1, … in order, not overlapping. */
 	readonly spans: Uint32Array;
-	/** Start of the span that still goes on; -1 where nobody speaks. */
+	/** Start of the span that has not ended yet; -1 if there is none. */
 	readonly open: number;
-	/** The open span ends after this; where none is open, the next one does not start before it. */
+	/** The open span ends after this position; if none is open, the next span does not start before it. */
 	readonly settled: number;
 }
 
-/** A search through one recording, of whatever length, in stretches of whatever length. One call at a time. */
+/** Voice activity detection on one recording of any length, in pieces of any length. One call at a time. */
 export interface VadSession {
-	/** The next samples; `last`: the recording ends with them. */
+	/** Takes the next samples; `last`: the recording ends with them. */
 	hear(samples: Samples, last: boolean): Promise<VadSegments>;
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 export interface VoiceActivity {
-	/** Searches in parallel are allowed; sherpa-onnx's detectors are one for each, kept for the next. Throws `closed`. */
+	/** Starts a session; any number may run in parallel. With sherpa-onnx each has its own detector, which is reused.
+	 * Throws `closed`. */
 	search(): VadSession;
-	/** Searches that are open go on. Safe to call twice. */
+	/** Open sessions go on. Safe to call twice. */
 	close(): void;
 }
 
@@ -146,45 +148,46 @@ export function loadVoiceActivity(options: VoiceActivityLoad): Promise<VoiceActi
 // ---- models ------------------------------------------------------------------------------------
 
 /**
- * The result of one clip, flat on purpose: one buffer of text and typed arrays cross the boundary,
- * not ten thousand objects. n = number of tokens, m = number of segments; special tokens are left out.
+ * The result of one clip, flat on purpose: one buffer of text and a few typed arrays cross the boundary instead of
+ * thousands of objects. n = number of tokens, m = number of segments; special tokens are omitted.
  */
 export interface RawResult {
-	/** UTF-8 of all tokens one after another. A token may end inside a character. */
+	/** UTF-8 of all tokens, concatenated. A token may end inside a character. */
 	readonly bytes: Uint8Array;
 	/** n: offset in `bytes` after token i. */
 	readonly tokenEnds: Uint32Array;
-	/** n: ids in the model's vocabulary; -1 where the library does not tell. */
+	/** n: ids in the model's vocabulary; -1 if unknown. */
 	readonly tokenIds: Int32Array;
-	/** 2n: start and end of token i in seconds from the clip's start; NaN where not known. */
+	/** 2n: start and end of token i in seconds from the clip's start; NaN if unknown. */
 	readonly tokenTimes: Float32Array;
-	/** n: natural-log probability of token i; NaN where not known. */
+	/** n: natural-log probability of token i; NaN if unknown. */
 	readonly tokenLogprobs: Float32Array;
 	/** m * SEGMENT_FIELDS numbers: tokenEnd (index after the segment's last token), start and end in
 	 * seconds from the clip's start, average log-probability of the decode it came from, no-speech
-	 * probability, temperature, start of that decode's window in seconds (0 where there are none), ids of
-	 * the timestamp tokens before and after it; NaN where not known. */
+	 * probability, temperature, start of that decode's window in seconds (0 without windows), ids of
+	 * the timestamp tokens before and after it; NaN if unknown. */
 	readonly segments: Float64Array;
-	/** Start and end in seconds, in turn, of the segments out of which a repetition was cut. */
+	/** Start and end in seconds, alternating, of the segments from which a repetition was removed. */
 	readonly removedRepetitions: Float64Array;
-	/** A decode failed its checks under `firstTryOnly`: there is no other result. */
+	/** With `firstTryOnly`: a decode failed its checks, and the clip has no result. */
 	readonly failed: boolean;
-	/** Tokens that Whisper's decoder has computed, with those of prompts, of failed tries and of finding times: the work
-	 * that the clip was. 0 where the library does not tell. */
+	/** Tokens computed by Whisper's decoder, including prompts, failed attempts and alignment: a measure of the clip's
+	 * work. 0 for other libraries. */
 	readonly decodedTokens: number;
-	/** The library's own text where it differs from the joined tokens (inverse text normalisation), else ''. */
+	/** The library's own text if it differs from the joined tokens (inverse text normalisation), else ''. */
 	readonly text: string;
-	/** ISO 639-1 (or the model's own) code; '' where not known. */
+	/** ISO 639-1 (or the model's own) code; '' if unknown. */
 	readonly language: string;
-	/** SenseVoice's tags without brackets, e.g. `NEUTRAL`, `Speech`; '' elsewhere. */
+	/** SenseVoice's emotion tag without brackets, e.g. `NEUTRAL`; '' for other models. */
 	readonly emotion: string;
+	/** SenseVoice's audio event tag without brackets, e.g. `Speech`; '' for other models. */
 	readonly event: string;
 }
 
 export const SEGMENT_FIELDS: 9;
 
-/** Names the clip for `cancel`. Unique among the clips a model has running. */
 export interface ClipOptions {
+	/** Identifies the clip or batch for `cancel`. Unique among the model's running ones. */
 	readonly clip: number;
 }
 
@@ -193,35 +196,35 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly threads: number;
 	/** A language code the model knows; '' = detect (multilingual models only). */
 	readonly language: string;
-	/** What detection chooses among; empty = all that the model knows. */
+	/** Candidates for language detection; empty = all languages of the model. */
 	readonly languages: readonly string[];
 	/** Translate to English instead of transcribing. */
 	readonly translate: boolean;
-	/** Text that precedes the clip; '' = none. The last 4096 bytes of it count, and of those 223 tokens. */
+	/** Text that precedes the clip; '' = none. Only its last 4096 bytes are used, and of those the last 223 tokens. */
 	readonly prompt: string;
-	/** Ids of text tokens that are never said. */
+	/** Ids of text tokens that are never generated. */
 	readonly suppress: readonly number[];
-	/** Never say brackets, notes and the like: OpenAI's list of symbols. */
+	/** Never generate brackets, music notes and similar symbols (OpenAI's list). */
 	readonly suppressNonSpeech: boolean;
-	/** Where the ladder starts, 0..1. */
+	/** Temperature of the first attempt, 0..1. */
 	readonly temperature: number;
-	/** Step of the ladder up to 1.0 when a decode fails its checks; 0 = no second try. */
+	/** Temperature fallback: added for each retry, up to 1.0, when a decode fails its checks; 0 = no retry. */
 	readonly temperatureIncrement: number;
 	/** Fill `tokenTimes`. */
 	readonly tokenTimestamps: boolean;
-	/** Candidates of beam search; 1 = greedy. */
+	/** Beams of beam search; 1 = greedy. */
 	readonly beamSize: number;
-	/** Positions of 20 ms that the encoder hears of each window, 1..1500; 0 = all 1500. What the clip has beyond them
-	 * is not heard. */
+	/** Audio context: positions of 20 ms of each window that the encoder processes, 1..1500; 0 = all 1500. Audio beyond
+	 * them is ignored. */
 	readonly audioContext: number;
-	/** The same of each clip of a batch; absent = `audioContext` for all. */
+	/** The audio context of each clip of a batch; absent = `audioContext` for all. */
 	readonly audioContexts?: readonly number[];
-	/** 0 … slots - 1; absent = 0. Greedy clips of one thread and without a prompt share a core with those of the same
-	 * slot, and are decoded together with those that are there when they come. */
+	/** 0 … slots - 1; absent = 0. Continuous batching: single-threaded greedy clips without a prompt are decoded together
+	 * with the clips already running in their slot, on the same core. */
 	readonly slot?: number;
-	/** On one thread: where there are more threads than cores, others go before this one. Absent = as any other. */
+	/** For single-threaded clips: run at lower OS priority. Absent = normal priority. */
 	readonly background?: boolean;
-	/** End with `failed` where a decode fails its checks, whatever `temperatureIncrement` is. */
+	/** If a decode fails its checks, stop with `failed` instead of retrying, whatever `temperatureIncrement` is. */
 	readonly firstTryOnly: boolean;
 }
 
@@ -230,46 +233,45 @@ export interface SherpaClipOptions extends ClipOptions {
 	readonly stream: Readonly<Record<string, string>>;
 	/** Phrases joined by '/', for transducers under beam search; '' = none. */
 	readonly hotwords: string;
-	/** Fields of the configuration that differ for this clip, by dotted path. Clips of one configuration run
-	 * together; another one waits until they are done. */
+	/** Configuration fields that differ for this clip, by dotted path. Clips with equal configuration run together;
+	 * clips with another one wait until they are done. */
 	readonly changes: Readonly<Record<string, string | number>>;
 }
 
-/** A loaded model. One weight copy; as many clips at once as it has slots. */
+/** A loaded model: one copy of the weights, and as many concurrent clips as it has slots. */
 export interface Model<O extends ClipOptions, I> {
 	readonly info: I;
-	/** One clip. Rejects with engine_failed when every slot is taken. */
+	/** Transcribes one clip. Rejects with engine_failed when every slot is taken. */
 	transcribe(samples: Samples, options: O): Promise<RawResult>;
-	/** Clips decoded together where the library can: a promise for each, which settles when that clip is done. Takes one
-	 * slot, which is free again when all have settled. `clip` names the batch. */
+	/** Transcribes clips, together if the library supports it. Returns one promise per clip, which settles when that clip
+	 * is done. Takes one slot, which is free again when all have settled. `clip` identifies the batch. */
 	transcribeBatch(clips: readonly Samples[], options: O): Promise<RawResult>[];
-	/** Ends that clip soon with `cancelled`; of a batch the clip at that position, while the others go on, or without one
-	 * all. Nothing happens when it is not running. */
+	/** The clip soon rejects with `cancelled`. For a batch: the clip at `position`, while the others go on, or all clips if
+	 * absent. Does nothing if it is not running. */
 	cancel(clip: number, position?: number): void;
-	/** Cancels what runs, waits for it, frees the model. Safe to call twice. */
+	/** Cancels running clips, waits for them, then frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 export interface WhisperLoad {
 	readonly path: string;
-	/** States made, i.e. clips at once, >= 1. */
+	/** Number of decoder states, i.e. concurrent clips or batches, >= 1. */
 	readonly slots: number;
-	/** Most threads that a clip will ask for; the state's thread pool is this large. */
+	/** Maximum of `threads` of a clip, and the size of each state's thread pool. */
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
-	/** n-th GPU device. */
+	/** Index of the GPU device. */
 	readonly gpuDevice: number;
-	/** Layer and head in turn, of the decoder's heads that look at the word being said; empty = OpenAI's for
-	 * the shapes of its own models, and none for others. */
+	/** Alignment heads of the decoder (whose attention follows the spoken word), layer and head alternating; empty =
+	 * OpenAI's for models of the shapes that it published, none for others. */
 	readonly alignmentHeads: readonly number[];
-	/** By rising `threads`; each clip takes the first that has as many threads as the clip, else the last. The model
-	 * takes them over: an encoder serves one model. None = ggml's own encoder. */
+	/** In ascending order of `threads`; each clip uses the first with at least as many threads as the clip, else the last.
+	 * The model takes ownership: an encoder serves one model. None = ggml's own encoder. */
 	readonly encoders?: readonly Encoder[];
-	/** An encoder in integers of so many bits instead, made of the weights that are loaded. Rejects with engine_missing
-	 * where the processor does not have AVX-512 VNNI: see integerEncoders. */
+	/** Use our integer encoder of this width instead, made from the loaded weights. Rejects with engine_missing if the
+	 * processor lacks AVX-512 VNNI: see integerEncoders. */
 	readonly encoderBits?: 8 | 16;
-	/** The decoder's matrices become Q8_0 where the file has them as f16 or f32 and they are in the memory of the
-	 * processor. Parakeet's loader does not look at it. */
+	/** Convert the decoder's matrices from f16 or f32 to Q8_0, if they are in CPU memory. Ignored by loadParakeet. */
 	readonly quantiseDecoder?: boolean;
 }
 
@@ -278,11 +280,11 @@ export interface EncoderLoad {
 	readonly library: string;
 	/** ONNX model: `in` [1, mels, 2 × context] → `out` [1, context, state], f32. Copied. */
 	readonly graph: Uint8Array;
-	/** Where the files with its weights lie. */
+	/** Folder of the files with its weights. */
 	readonly folder: string;
-	/** Threads of one pass. Passes of several clips may run at once, and then share them. */
+	/** Threads of the session, shared by clips that are encoded at the same time. */
 	readonly threads: number;
-	/** Of 8-bit weights: compute without saturation, which costs time, on an x86 processor without VNNI. */
+	/** For 8-bit weights: avoid saturation on x86 processors without VNNI, which is slower. */
 	readonly exactInt8?: boolean;
 }
 
@@ -292,7 +294,7 @@ export interface Encoder {
 	readonly [encoder]: true;
 }
 
-/** Whether Whisper's encoder can be had in integers: this processor has AVX-512 VNNI. */
+/** Whether the integer encoders can run on this processor: they need AVX-512 VNNI. */
 export function integerEncoders(): boolean;
 
 /** A Whisper encoder on ONNX Runtime. Rejects with engine_missing or model_load_failed. */
@@ -305,34 +307,34 @@ export interface EncodeOptions extends ClipOptions {
 }
 
 export interface WhisperModel extends Model<WhisperClipOptions, WhisperInfo> {
-	/** What the encoder makes of the first window, context × state numbers: for measuring it and comparing encoders.
-	 * Parakeet's rejects with engine_failed. */
+	/** The encoder's output for the first window, context × state numbers, for measuring and comparing encoders.
+	 * Rejects with engine_failed for Parakeet. */
 	encode(samples: Samples, options: EncodeOptions): Promise<Float32Array>;
 }
 
 export interface WhisperInfo {
-	/** `tiny`, `base`, … by the number of layers; `unknown` otherwise. */
+	/** `tiny`, `base`, …, derived from the number of layers; `unknown` otherwise. */
 	readonly size: string;
 	readonly multilingual: boolean;
-	/** Whether times of tokens come from attention; else from sound and the length of words. */
+	/** Whether token times come from attention; else from audio energy and the length of words. */
 	readonly alignsWords: boolean;
-	/** Codes the vocabulary holds; ['en'] for English-only models. */
+	/** Language codes in the vocabulary; ['en'] for English-only models. */
 	readonly languages: readonly string[];
-	/** ggml's name of the device the weights are on, e.g. `CPU`. */
+	/** ggml's name for the device that holds the weights, e.g. `CPU`. */
 	readonly device: string;
-	/** What encodes: `ggml`, `onnxruntime` and its version, `int16` or `int8`. */
+	/** The encoder in use: `ggml`, `onnxruntime` and its version, `int16` or `int8`. */
 	readonly encoder: string;
 	/** Type of the decoder's matrices: `f16`, `q8_0`, …; `` for Parakeet. */
 	readonly decoder: string;
 	/** Bytes of the weights in memory. */
 	readonly weightBytes: number;
-	/** Clips of a batch that gain by being decoded together; 1 = they come one after the other. */
+	/** Number of clips up to which decoding a batch together is faster; 1 = clips are decoded one after another. */
 	readonly clipsTogether: number;
 }
 
 export function loadWhisper(options: WhisperLoad): Promise<WhisperModel>;
 
-/** whisper.cpp's own Parakeet (TDT, ggml). Of WhisperClipOptions it takes `clip` and `threads`; tokens always have times. */
+/** whisper.cpp's own Parakeet (TDT, ggml). Uses only `clip` and `threads` of WhisperClipOptions; gives token times. */
 export function loadParakeet(options: WhisperLoad): Promise<WhisperModel>;
 
 export interface SherpaLoad {
@@ -341,21 +343,21 @@ export interface SherpaLoad {
 	/** Fields of SherpaOnnxOfflineRecognizerConfig by dotted path, e.g.
 	 * `model_config.sense_voice.model`. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
-	/** Clips with `changes` get a recognizer of their own, with weights of its own, made when first needed:
-	 * families whose features would be spoilt by changing the configuration. */
+	/** Clips with `changes` get a separate recognizer with its own weights, created on first use: for families whose
+	 * features would be corrupted by changing the configuration. */
 	readonly changesApart: boolean;
-	/** One clip at a time: families that the library cannot run in parallel. */
+	/** Run one clip at a time: for families that the library cannot run in parallel. */
 	readonly exclusive: boolean;
-	/** ONNX file of a CT-transformer that punctuates `text`; '' = none. */
+	/** ONNX file of a CT-transformer that adds punctuation to `text`; '' = none. */
 	readonly punctuation: string;
 }
 
 export interface SherpaInfo {
 	readonly version: string;
 	readonly onnxruntime: string;
-	/** What this build of ONNX Runtime has: `CPU`, `CUDA`, `CoreML`, … */
+	/** Execution providers of this build of ONNX Runtime: `CPU`, `CUDA`, `CoreML`, … */
 	readonly providers: readonly string[];
-	/** What the library said when it took the CPU instead of the provider it was asked for; '' = it did not. */
+	/** The library's message if it used the CPU instead of the requested provider; '' if it did not. */
 	readonly fallback: string;
 }
 
@@ -366,28 +368,28 @@ export interface StreamingLoad {
 	readonly slots: number;
 	/** Fields of SherpaOnnxOnlineRecognizerConfig by dotted path. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
-	/** Silence put behind the last samples: a model decodes chunk by chunk, and waits for whole ones. */
+	/** Silence appended to the last samples, since the model decodes only complete chunks. */
 	readonly tailSeconds: number;
 }
 
 export interface PartialResult {
-	/** Since the last endpoint. Times are seconds from the start of the stream. */
+	/** The text since the last endpoint. Times are seconds from the start of the stream. */
 	readonly result: RawResult;
-	/** Somebody has stopped speaking: `result` is final, and the next one begins anew. */
+	/** The utterance has ended: `result` is final, and the next result starts empty. */
 	readonly endpoint: boolean;
 }
 
-/** Somebody who speaks, for any time. One call at a time. */
+/** A live audio stream of any length. One call at a time. */
 export interface SpeechStream {
-	/** Decodes what these samples complete. `last`: nothing follows, and the result is final. */
+	/** Decodes the chunks that these samples complete. `last`: the stream ends here and the result is final. */
 	feed(samples: Samples, last: boolean): Promise<PartialResult>;
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** A model that hears while somebody speaks. Takes whole clips too; of SherpaClipOptions all but `changes`. */
+/** A model that transcribes live audio as it arrives, and whole clips too. Supports all SherpaClipOptions but `changes`. */
 export interface StreamingModel extends Model<SherpaClipOptions, SherpaInfo> {
-	/** Any number at once, whatever the slots. Throws `closed`. */
+	/** Opens a stream; any number may be open, regardless of the slots. Throws `closed`. */
 	stream(options: Pick<SherpaClipOptions, 'stream' | 'hotwords'>): SpeechStream;
 }
 
@@ -407,35 +409,35 @@ export interface Device {
 export interface Versions {
 	readonly whisper: string;
 	readonly ggml: string;
-	/** libavformat's, libavcodec's and libswresample's, e.g. `59.27.100`. */
+	/** Version of libavformat, e.g. `59.27.100`; likewise libavcodec and libswresample. */
 	readonly avformat: string;
 	readonly avcodec: string;
 	readonly swresample: string;
-	/** FFmpeg's licence string of the build linked. */
+	/** Licence string of the linked FFmpeg build. */
 	readonly ffmpegLicense: string;
-	/** The only sherpa-onnx version whose structures are declared here. */
+	/** The only supported sherpa-onnx version: its C structures are compiled in. */
 	readonly sherpaExpected: string;
 }
 
 export function devices(): Device[];
 /**
- * Whether the device of that place in `devices()` adds two numbers. One whose driver or whose kind does not fit this build
- * may end the process instead.
+ * Whether the device at this index of `devices()` can add two numbers. If its driver or kind does not fit this build, the
+ * process may crash instead.
  */
 export function calculates(device: number): boolean;
 
-/** Gives back to the system what the heap holds free, where it would keep that. Takes milliseconds. */
+/** Returns free heap memory to the operating system, if the C library would keep it. Takes milliseconds. */
 export function trimHeap(): void;
 /** Names of the instruction sets that this build of ggml uses, e.g. `AVX2`. */
 export function cpuFeatures(): string[];
 /**
- * Instruction sets that this processor has, in the words of Linux's /proc/cpuinfo, of those that prebuilt binaries
- * differ by. None where nothing tells (Apple's processors).
+ * Of the instruction sets by which prebuilt binaries differ, those that this processor has, by the names of Linux's
+ * /proc/cpuinfo. Empty if they cannot be detected (Apple's processors).
  */
 export function processorFlags(): string[];
 /**
- * The widest kernels of our own that are used here, whatever level the build is for: `none`, `avx2`, `avx512` or `vnni`.
- * The environment variable EARSHOT_KERNELS, by the same names, has no more than that used.
+ * The widest of our own kernels in use on this processor, independent of the build's level. The environment variable
+ * EARSHOT_KERNELS limits them, by the same names.
  */
 export function kernels(): 'none' | 'avx2' | 'avx512' | 'vnni';
 export function versions(): Versions;
@@ -443,5 +445,6 @@ export function versions(): Versions;
 export function sherpaVersion(libraryDir: string): SherpaInfo & { readonly gitSha: string };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-/** Where the engines' own log lines go, called on this thread; null = nowhere. Does not keep the process alive. */
+/** Sets the receiver of the engines' log lines, called on this thread; null = discard them. Does not keep the process
+ * alive. */
 export function setLogSink(sink: ((level: LogLevel, line: string) => void) | null): void;

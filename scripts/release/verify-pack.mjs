@@ -337,7 +337,7 @@ const scenarios = {
 		const heard = earshot(where, 'transcribe', files[0]);
 		expect(heard.status === 1, `earshot transcribe ended with ${heard.status}`);
 		expect(
-			/sherpa-onnx is not here.*npm install/.test(heard.said),
+			/sherpa-onnx was not found.*npm install/.test(heard.said),
 			`transcribe does not say so:\n${heard.said}`,
 		);
 		const models = earshot(where, 'models');

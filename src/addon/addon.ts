@@ -1,4 +1,4 @@
-/** The only file that loads the addon. Everything thrown through here is an EarshotError. */
+/** The only file that loads the native addon. Errors thrown here are EarshotErrors. */
 
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,8 +18,8 @@ const require = createRequire(import.meta.url);
 let loaded: { readonly addon: typeof Binding; readonly choice: Choice } | undefined;
 
 /**
- * The addon, loaded on first use: a local build, else an installed GPU package whose GPU calculates, else the
- * prebuilt binary of the highest level that this processor runs. Each is tried in a child process first.
+ * The addon, loaded on first use: a local build, else an installed GPU package whose GPU works, else the prebuilt
+ * binary of the highest level that this processor supports. Each is tried in a child process first.
  * Throws `engine_missing` naming what was looked for, what was found and the commands that help.
  */
 export function addon(): typeof Binding {
@@ -27,7 +27,7 @@ export function addon(): typeof Binding {
 	return loaded.addon;
 }
 
-/** Which file the addon came from, and which were passed over. Throws as `addon` does. */
+/** Which file the addon was loaded from, and which were rejected. Throws like `addon`. */
 export function addonChoice(): Choice {
 	loaded ??= load();
 	return loaded.choice;
@@ -64,7 +64,7 @@ function missingMessage({ refused }: Choice): string {
 	].join(' ');
 }
 
-/** Settles like `work`, with native failures turned into EarshotErrors. */
+/** Settles like `work`, with native errors converted to EarshotErrors. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 	try {
 		return await work();
@@ -73,7 +73,7 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 	}
 }
 
-/** Runs a batch, each clip until its own signal fires. */
+/** Runs a batch; each clip is cancelled by its own signal. */
 export function transcribeBatch<O extends Binding.ClipOptions, I>(
 	model: Binding.Model<O, I>,
 	clips: readonly Binding.Samples[],
@@ -88,7 +88,7 @@ export function transcribeBatch<O extends Binding.ClipOptions, I>(
 			signal?.addEventListener('abort', cancel, { once: true });
 			try {
 				const raw = await result;
-				// It was done before the addon could be told.
+				// It had finished before the cancellation reached the addon.
 				if (signal?.aborted === true) throw new EarshotError('cancelled', 'the clip was cancelled');
 				return raw;
 			} finally {
@@ -98,7 +98,7 @@ export function transcribeBatch<O extends Binding.ClipOptions, I>(
 	);
 }
 
-/** Native failures carry a code of ours; anything else is a fault in Earshot. */
+/** Converts a native error by its code; anything without one becomes `engine_failed`. */
 export function fromNative(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (thrown instanceof Error && isNativeError(thrown)) {

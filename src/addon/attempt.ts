@@ -1,11 +1,11 @@
-/** What may fail without anything being wrong. */
+/** Helpers for operations that may fail as a matter of course. */
 
-/** Undefined where it throws. */
+/** The result of `find`; undefined if it throws. */
 export function attempt<T>(find: () => T): T | undefined {
 	try {
 		return find();
 	} catch {
-		// The caller goes on without.
+		// The caller continues without a result.
 		return undefined;
 	}
 }

@@ -1,4 +1,4 @@
-/** Which binary of the addon this machine gets: a local build, a GPU package, or a prebuilt level. */
+/** Chooses the binary of the addon for this machine: a local build, a GPU package, or a prebuilt level. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,19 +15,19 @@ export interface Candidate {
 	readonly name: string;
 }
 
-/** What a trial in a child process found out, or why it will not do. */
+/** The outcome of a trial in a child process, or why the binary cannot be used. */
 export type Trial = Started | { readonly why: string };
 
 interface Started {
-	/** Instruction sets that the build uses, in ggml's words. */
+	/** Instruction sets that the build uses, by ggml's names. */
 	readonly features: readonly string[];
-	/** Those that the processor has, in the words of /proc/cpuinfo; none where it does not tell. */
+	/** Instruction sets of the processor, by the names of /proc/cpuinfo; empty if unknown. */
 	readonly processor: readonly string[];
 	readonly gpus: number;
 }
 
 export interface Search {
-	/** Folder of build/ and prebuilds/. */
+	/** Folder that contains build/ and prebuilds/. */
 	readonly root: string;
 	readonly platform: string;
 	readonly arch: string;
@@ -40,7 +40,7 @@ export interface Choice {
 	readonly refused: readonly { readonly candidate: Candidate; readonly why: string }[];
 }
 
-/** What node-gyp-build has besides finding: its reading of file names. */
+/** The functions of node-gyp-build that interpret file names. */
 interface NodeGypBuild {
 	resolve(root: string): string;
 	parseTags(file: string): object | undefined;
@@ -51,7 +51,7 @@ interface NodeGypBuild {
 const require = createRequire(import.meta.url);
 const nodeGypBuild = require('node-gyp-build') as NodeGypBuild;
 
-/** The first candidate that starts in a child process and asks nothing of the processor that it lacks. */
+/** The first candidate that starts in a child process and uses only instruction sets that the processor has. */
 export function chooseAddon(search: Search): Choice {
 	const refused: { candidate: Candidate; why: string }[] = [];
 	for (const candidate of candidates(search)) {
@@ -74,7 +74,7 @@ function unfit(
 	return undefined;
 }
 
-/** Files that exist, in the order they are tried. */
+/** Existing files, in the order in which they are tried. */
 function candidates({ root, platform, arch, flags }: Search): Candidate[] {
 	const found = attempt(() => nodeGypBuild.resolve(root));
 	const local = found?.startsWith(path.join(root, 'build') + path.sep) ? found : undefined;
@@ -99,7 +99,7 @@ function candidates({ root, platform, arch, flags }: Search): Candidate[] {
 	return list;
 }
 
-/** What node-gyp-build would take where there is no local build; it does not say while there is one. */
+/** The file that node-gyp-build would choose without a local build; with one, it returns only that. */
 function lowestPrebuilt(folder: string): string | undefined {
 	const names = attempt(() => readdirSync(folder)) ?? [];
 	const matches = nodeGypBuild.matchTags('node', process.versions.modules);

@@ -1,34 +1,34 @@
-/** What this processor can do, and which prebuilt binaries it can therefore run. */
+/** Detects the processor's instruction sets and the prebuilt binaries that it can run. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { EarshotError } from '../errors.js';
 
-/** One build of the addon among those for a platform. */
+/** One of the builds of the addon for a platform. */
 export interface Level {
-	/** Its folder below `prebuilds/<platform>-<arch>/`, and what CMake's `EARSHOT_LEVEL` calls it. */
+	/** Name of its folder below `prebuilds/<platform>-<arch>/`, and value of CMake's `EARSHOT_LEVEL`. */
 	readonly name: string;
-	/** Instruction sets, as Linux calls them in /proc/cpuinfo. */
+	/** Required instruction sets, by the names of Linux's /proc/cpuinfo. */
 	readonly needs: readonly string[];
 }
 
 interface Levels {
-	/** `ggml` and `march` say what the build assumes, for native/levels.cmake. */
+	/** `ggml` and `march` set the compiler's target, for native/levels.cmake. */
 	readonly levels: Readonly<Record<string, { readonly needs: readonly string[] }>>;
-	/** Best first. The last one is what node-gyp-build finds. */
+	/** Best first. The last one is the file that node-gyp-build finds. */
 	readonly platforms: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
- * AVX-512 with BF16 is no level: no kernel for F16 or quantised weights uses it. AMX and AVX512-FP16 are none: they
- * change what ggml makes. Every Mac with Apple's own processor has armv8.4. Microsoft's compiler makes AVX-512 code
- * that is slower than its AVX2 code.
+ * There is no level for AVX512-BF16, since no kernel for F16 or quantised weights uses it, and none for AMX and
+ * AVX512-FP16, since they change ggml's results. Every Mac with an Apple processor has armv8.4. There is no AVX-512
+ * level for Windows, since Microsoft's compiler makes it slower than AVX2.
  */
 const { levels, platforms } = JSON.parse(
 	readFileSync(new URL('../../levels.json', import.meta.url), 'utf8'),
 ) as Levels;
 
-/** Best first; the last one is what node-gyp-build finds. None for a platform without prebuilt binaries. */
+/** Best first; the last one is the file that node-gyp-build finds. Empty for platforms without prebuilt binaries. */
 export function levelsFor(platform: string, arch: string): readonly Level[] {
 	return (platforms[`${platform}-${arch}`] ?? []).map((name) => ({ name, needs: levels[name]?.needs ?? [] }));
 }
@@ -37,8 +37,8 @@ export function levelsFor(platform: string, arch: string): readonly Level[] {
 export const prebuiltPlatforms: readonly string[] = Object.keys(platforms);
 
 /**
- * The level that a build here is for. Undefined where the platform has none, and where more than one is possible and
- * the system does not tell: then CMake asks the processor.
+ * The level that a build on this machine is for. Undefined if the platform has none, or if several are possible and the
+ * system does not report the processor's instruction sets: CMake then detects them.
  */
 export function levelToBuild(
 	platform: string,
@@ -50,12 +50,12 @@ export function levelToBuild(
 	return possible.find((level) => canRun(level, flags));
 }
 
-/** Where `flags` is undefined, the system does not tell: then each is tried, and the processor asked. */
+/** `flags` undefined: the system does not report them, so each level counts as possible and is decided by a trial. */
 export function canRun({ needs }: Level, flags: ReadonlySet<string> | undefined): boolean {
 	return flags === undefined || needs.every((flag) => flags.has(flag));
 }
 
-/** Instruction sets in the words of /proc/cpuinfo; undefined where the system does not tell. */
+/** The processor's instruction sets by the names of /proc/cpuinfo; undefined if the system does not report them. */
 export function processorFlags(): ReadonlySet<string> | undefined {
 	try {
 		if (process.platform === 'linux')
@@ -65,14 +65,14 @@ export function processorFlags(): ReadonlySet<string> | undefined {
 			return parseSysctl(execFileSync('/usr/sbin/sysctl', ['-n', ...names], { encoding: 'utf8' }));
 		}
 	} catch {
-		// A sandbox without /proc, say: then the processor itself is asked, in a trial.
+		// For example a sandbox without /proc: a trial then asks the processor itself.
 	}
 	return undefined;
 }
 
 /**
- * The kernel leaves out what it does not save across switches of context, so its word is enough. An emulator may
- * show the file of the machine below it, whose lines have other names.
+ * Listed instruction sets are usable: the kernel omits those whose registers it does not save on context switches.
+ * Undefined under an emulator that shows the file of its host, whose line has another name.
  */
 export function parseCpuInfo(text: string, arch: string): ReadonlySet<string> | undefined {
 	const line = (arch === 'arm64' ? /^Features\s*:(.*)$/m : /^flags\s*:(.*)$/m).exec(text)?.[1];
@@ -86,15 +86,15 @@ export function parseSysctl(text: string): ReadonlySet<string> | undefined {
 	return new Set(words.map((word) => (word === 'avx1.0' ? 'avx' : word.replace('.', '_'))));
 }
 
-/** Whether products of 8-bit numbers are added up in 16 bits, which saturates: on x86 without VNNI. Pure. */
+/** Whether products of 8-bit integers are summed in 16 bits, which may saturate: on x86 without VNNI. Pure. */
 export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
 	return arch === 'x64' && !flags.includes('avx512_vnni') && !flags.includes('avx_vnni');
 }
 
-/** What `addon().kernels()` may say, narrowest first. */
+/** The values of `addon().kernels()`, narrowest first. */
 export const kernelNames = ['none', 'avx2', 'avx512', 'vnni'] as const;
 
-/** The addon takes whatever it does not know for no bound. Throws `config_invalid`. */
+/** Validates EARSHOT_KERNELS, since the addon ignores unknown values. Throws `config_invalid`. */
 export function checkKernels(asked: string | undefined): void {
 	if (asked === undefined || kernelNames.some((name) => name === asked)) return;
 	throw new EarshotError(
@@ -120,7 +120,7 @@ const ggmlNames: Readonly<Record<string, string>> = {
 	SVE: 'sve',
 };
 
-/** Instruction sets that a build of ggml uses, in its own words, and this processor lacks. */
+/** Of the instruction sets that a build of ggml uses (by ggml's names), those that this processor lacks. */
 export function lackingFor(features: readonly string[], flags: ReadonlySet<string> | undefined): string[] {
 	if (flags === undefined) return [];
 	return features.filter((feature) => {

@@ -1,4 +1,4 @@
-/** Where the sherpa-onnx libraries of this platform lie. */
+/** Finds the sherpa-onnx libraries of this platform. */
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,7 +6,7 @@ import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import { packageRoot } from '../paths.js';
 
-/** npm's package of the libraries, e.g. `sherpa-onnx-linux-x64`. */
+/** Name of the npm package with the libraries, e.g. `sherpa-onnx-linux-x64`. */
 export function sherpaPackage(platform: string = process.platform, arch: string = process.arch): string {
 	return `sherpa-onnx-${platform === 'win32' ? 'win' : platform}-${arch}`;
 }
@@ -16,15 +16,15 @@ function libraryFile(platform: string): string {
 	return platform === 'darwin' ? 'libsherpa-onnx-c-api.dylib' : 'libsherpa-onnx-c-api.so';
 }
 
-/** ONNX Runtime, in the folder of the sherpa-onnx libraries. */
+/** Path of the ONNX Runtime library in the folder of the sherpa-onnx libraries. */
 export function runtimeFile(folder: string, platform: string = process.platform): string {
 	if (platform === 'win32') return path.join(folder, 'onnxruntime.dll');
 	return path.join(folder, platform === 'darwin' ? 'libonnxruntime.dylib' : 'libonnxruntime.so');
 }
 
 /**
- * The folder given, else the vendored one, else the platform package.
- * Throws `engine_missing` naming the places looked in and the command that helps.
+ * The folder of the libraries: `given`, else vendor/, else the npm package of the platform.
+ * Throws `engine_missing` naming the places searched and the command that helps.
  */
 export function findSherpaLibrary(given: string | undefined): string {
 	const name = sherpaPackage();
@@ -38,17 +38,17 @@ export function findSherpaLibrary(given: string | undefined): string {
 	}
 	throw new EarshotError(
 		'engine_missing',
-		`sherpa-onnx is not here: no ${libraryFile(process.platform)} in ${looked.join(' or ') || 'any known place'}. ` +
+		`sherpa-onnx was not found: no ${libraryFile(process.platform)} in ${looked.join(' or ') || 'any known place'}. ` +
 			`Install it with: npm install ${name}@1.13.8`,
 	);
 }
 
-/** The same, for those who can do without. */
+/** Like `findSherpaLibrary`, but undefined if there is none. */
 export function sherpaLibraryIfAny(given: string | undefined): string | undefined {
 	try {
 		return findSherpaLibrary(given);
 	} catch {
-		// Whoever needs it says what is missing.
+		// A caller that needs it uses findSherpaLibrary, which says what is missing.
 		return undefined;
 	}
 }

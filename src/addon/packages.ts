@@ -1,4 +1,4 @@
-/** The npm packages that bring binaries: of a platform, and of GPUs. */
+/** The npm packages with binaries of the addon: for platforms and for GPUs. */
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,8 +8,8 @@ import { attempt } from './attempt.js';
 import { prebuiltPlatforms } from './cpu.js';
 
 /**
- * The package with the binaries of a platform that are not in Earshot's own, which would be too large with all of
- * them; npm installs it as an optional dependency. Undefined for platforms that are: Linux with glibc.
+ * The package with the binaries of a platform; npm installs it as an optional dependency, since Earshot's own package
+ * would be too large with all of them. Undefined for platforms whose binaries are in Earshot's own: Linux with glibc.
  */
 export function platformPackage(
 	platform: string,
@@ -26,7 +26,7 @@ export function platformPackage(
 	return { name, folder: fits ? path.dirname(manifest) : undefined };
 }
 
-/** `glibc` or `musl` on Linux, of the Node that runs this. */
+/** The C library of the running Node on Linux: `glibc` or `musl`. */
 export function libcOf(platform: string): string | undefined {
 	if (platform !== 'linux') return undefined;
 	return glibcVersion() === undefined ? 'musl' : 'glibc';
@@ -37,7 +37,7 @@ export function glibcVersion(): string | undefined {
 	return report?.header?.glibcVersionRuntime;
 }
 
-/** What a release builds: see `.github/workflows/prebuild.yml`. */
+/** GPU backends in a release: see `.github/workflows/prebuild.yml`. */
 const gpuBackends: Readonly<Record<string, readonly string[]>> = {
 	'linux-x64': ['cuda', 'vulkan'],
 	'linux-arm64': ['vulkan'],
@@ -46,29 +46,29 @@ const gpuBackends: Readonly<Record<string, readonly string[]>> = {
 export interface GpuPackage {
 	readonly backend: string;
 	readonly name: string;
-	/** The only version that fits: Earshot's own. */
-	readonly wanted: string;
-	/** The one that is installed. */
+	/** The version that it must have: Earshot's own. */
+	readonly expected: string;
+	/** The installed version. */
 	readonly version: string | undefined;
-	/** Its addon, where the version fits. */
+	/** Path of its addon, if the version matches. */
 	readonly installed: string | undefined;
-	/** The CUDA whose libraries it wants, e.g. `12.8`. */
+	/** The CUDA version that it needs, e.g. `12.8`. */
 	readonly cuda: string | undefined;
 }
 
-/** The GPU packages that exist for a platform, found by their names and versions, never by their files' names. */
+/** The GPU packages that exist for a platform, installed or not, identified by name and version. */
 export function gpuPackages(
 	platform: string = process.platform,
 	arch: string = process.arch,
 	from: string = packageRoot,
 ): GpuPackage[] {
-	const wanted = packageVersion();
+	const expected = packageVersion();
 	const installed = createRequire(path.join(from, 'package.json'));
 	return (gpuBackends[`${platform}-${arch}`] ?? []).map((backend) => {
 		const name = `earshot-${backend}-${platform}-${arch}`;
 		const manifest = attempt(() => installed(`${name}/package.json`) as { version: string; cuda?: string });
-		const file = manifest?.version === wanted ? attempt(() => installed.resolve(name)) : undefined;
-		return { backend, name, wanted, version: manifest?.version, installed: file, cuda: manifest?.cuda };
+		const file = manifest?.version === expected ? attempt(() => installed.resolve(name)) : undefined;
+		return { backend, name, expected, version: manifest?.version, installed: file, cuda: manifest?.cuda };
 	});
 }
 

@@ -1,4 +1,4 @@
-/** A binary is tried in a child process before this one loads it: a wrong one ends the process that does. */
+/** Tries a binary in a child process before this process loads it, since an unsuitable one may crash its process. */
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,8 +11,8 @@ import { attempt, firstLine } from './attempt.js';
 import type { Candidate, Search, Trial } from './candidates.js';
 
 /**
- * Run with `node -e`; its arguments are the addon's path and kind. Naming the devices starts ggml. A GPU package must not
- * only find a GPU, but calculate on it: a driver may be too old, or the GPU of a kind that the package has no code for.
+ * Run with `node -e`; its arguments are the addon's path and kind. Listing the devices initializes ggml. A GPU package
+ * must also compute on the GPU: the driver may be too old, or the package may lack code for this kind of GPU.
  */
 const trialScript = `
 const say = (outcome) => require('node:fs').writeSync(1, JSON.stringify(outcome));
@@ -29,18 +29,18 @@ try {
 const trialTimeoutMs = 30_000;
 
 /**
- * Loads a file in a child process, where an instruction that this processor lacks ends nothing else, nor a GPU that fails.
+ * Loads a file in a child process, where an unsupported instruction or a failing GPU crashes only that process.
  */
 export function tryOut(file: string, kind: Candidate['kind']): Trial {
 	try {
-		const said = execFileSync(process.execPath, ['-e', trialScript, file, kind], {
+		const output = execFileSync(process.execPath, ['-e', trialScript, file, kind], {
 			encoding: 'utf8',
 			env: childEnvironment(),
 			stdio: ['ignore', 'pipe', 'ignore'],
 			timeout: trialTimeoutMs,
 			windowsHide: true,
 		});
-		return JSON.parse(said) as Trial;
+		return JSON.parse(output) as Trial;
 	} catch (thrown) {
 		const { signal, status } = thrown as { signal?: string | null; status?: number | null };
 		const end = signal ?? (typeof status === 'number' ? `exit code ${status}` : firstLine(thrown));
@@ -50,8 +50,8 @@ export function tryOut(file: string, kind: Candidate['kind']): Trial {
 }
 
 /**
- * The same, asking only once for a file on this processor under this Node. Only successes are kept, and none of GPU
- * packages: drivers, their libraries and the GPUs that a container sees come and go.
+ * Caches the outcome of a trial per file, processor and Node version. Only successes are cached, and none of GPU
+ * packages, since drivers, their libraries and the GPUs visible in a container change.
  */
 export function remembered(
 	trial: Search['tryOut'],

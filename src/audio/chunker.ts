@@ -1,4 +1,4 @@
-/** A recording becomes clips, a block at a time: decode → find speech → split. */
+/** Splits a recording into clips, one block at a time: decode → detect speech → split. */
 
 import type { Clip } from '../speech/clip.js';
 import type { ChunkingOptions } from '../speech/options.js';
@@ -9,40 +9,40 @@ import { SampleWindow } from './sample-window.js';
 import { ClipSplitter, type Span } from './split.js';
 import type { OpenVad, VadSession } from './vad.js';
 
-export interface CutterParts {
-	readonly open: OpenAudio;
-	readonly search: OpenVad;
+export interface ChunkerParts {
+	readonly openAudio: OpenAudio;
+	readonly openVad: OpenVad;
 	readonly limits: { readonly maxClipSeconds: number; readonly mergeGapSeconds: number };
 }
 
 /**
- * Decoded and searched in one go. Most recordings are shorter and take one; of longer ones the first clip is
- * ready early, and what is decoded ahead stays within a block of what was asked for.
+ * Seconds decoded and searched for speech in one step. Most recordings fit into one block; for longer ones the first
+ * clip is ready early, and at most one block is decoded more than requested.
  */
 export const blockSeconds = 10;
 
 const blockSamples = blockSeconds * sampleRate;
 
-/** Resamplers round, and so do headers. */
+/** Tolerance for a declared duration, since headers and resamplers round. */
 const declaredSlackSeconds = 0.1;
 
-/** Cuts a recording the same way every time, whatever happens between the calls. */
+/** Splits a recording into the same clips every time, whatever the timing of the calls. */
 export class Chunker {
-	readonly #parts: CutterParts;
+	readonly #parts: ChunkerParts;
 	readonly #chunking: ChunkingOptions;
 	readonly #reader: AudioReader;
 	readonly #window = new SampleWindow(sampleRate);
 	readonly #splitter: ClipSplitter;
-	#search: VadSession | undefined;
+	#vad: VadSession | undefined;
 	#declared: number | null = null;
 	#blocks = 0;
 	#ended = false;
 	#closing: Promise<void> | undefined;
 
-	constructor(parts: CutterParts, recording: Recording, chunking: ChunkingOptions) {
+	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions) {
 		this.#parts = parts;
 		this.#chunking = chunking;
-		this.#reader = parts.open(recording);
+		this.#reader = parts.openAudio(recording);
 		this.#splitter = new ClipSplitter(
 			{
 				maxClipSeconds: parts.limits.maxClipSeconds,
@@ -53,17 +53,17 @@ export class Chunker {
 		);
 	}
 
-	/** Blocks that are through. */
+	/** Number of blocks processed. */
 	get blocks(): number {
 		return this.#blocks;
 	}
 
-	/** The recording was decoded to its end, and every clip of it given out. */
+	/** The recording was decoded to its end, and all its clips were returned. */
 	get ended(): boolean {
 		return this.#ended;
 	}
 
-	/** Seconds: of the whole recording once it has ended, else as its container declares, or null where it does not. */
+	/** Seconds: exact once the recording has ended, before that as declared by the container, null if it declares none. */
 	get duration(): number | null {
 		return this.#ended ? this.decodedSeconds : this.#declared;
 	}
@@ -72,13 +72,13 @@ export class Chunker {
 		return this.#window.end / sampleRate;
 	}
 
-	/** Decodes the next block and gives the clips that are final by it, maybe none. Throws EarshotError. */
+	/** Decodes the next block and returns the clips that are final now, possibly none. Throws EarshotError. */
 	async next(): Promise<Clip[]> {
-		this.#search ??= await this.#open();
+		this.#vad ??= await this.#open();
 		const block = await this.#read();
 		const last = block.length < blockSamples;
-		const heard = await this.#search.hear(block, last);
-		const ranges = this.#splitter.hear(heard);
+		const segments = await this.#vad.push(block, last);
+		const ranges = this.#splitter.push(segments);
 		if (last) ranges.push(...this.#splitter.finish(this.decodedSeconds));
 		const clips = ranges.map((range) => this.#clipOf(range, last));
 		if (!last) this.#window.forget(Math.floor(this.#splitter.needed * sampleRate));
@@ -87,20 +87,20 @@ export class Chunker {
 		return clips;
 	}
 
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void> {
-		this.#closing ??= Promise.all([this.#reader.close(), this.#search?.close()]).then(() => {});
+		this.#closing ??= Promise.all([this.#reader.close(), this.#vad?.close()]).then(() => {});
 		return this.#closing;
 	}
 
 	async #open(): Promise<VadSession> {
 		this.#declared = await this.#reader.open();
-		const search = await this.#parts.search(this.#chunking);
-		if (this.#closing) await search.close();
-		return search;
+		const vad = await this.#parts.openVad(this.#chunking);
+		if (this.#closing) await vad.close();
+		return vad;
 	}
 
-	/** The next block; shorter only at the end of the recording. */
+	/** The next block, which is shorter than `blockSamples` only at the end of the recording. */
 	async #read(): Promise<Float32Array> {
 		let size = this.#blocks === 0 ? this.#declaredSamples : blockSamples;
 		let count = 0;
@@ -115,13 +115,13 @@ export class Chunker {
 		return this.#window.view(end - count, end);
 	}
 
-	/** Room for a recording that is as long as it declares: nothing is to be found out but that it ends there. */
+	/** Size of the first read: the declared length, so a short recording is read to its end at once. */
 	get #declaredSamples(): number {
 		const seconds = (this.#declared ?? blockSeconds) + declaredSlackSeconds;
 		return Math.min(Math.ceil(seconds * sampleRate), blockSamples);
 	}
 
-	/** `last`: nothing is written to the window any more, and what is there needs no copy. */
+	/** `last`: the window is not written to any more, so the samples need no copy. */
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
 		return { samples: last ? samples : samples.slice(), start, end };

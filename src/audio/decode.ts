@@ -1,4 +1,4 @@
-/** Bytes in any container to 16 kHz mono PCM, decoded as it is read. */
+/** Decodes audio in any container to 16 kHz mono PCM, as it is read. */
 
 import type * as Binding from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
@@ -12,15 +12,15 @@ export interface DecodeLimits {
 }
 
 /**
- * A recording being decoded. One call at a time. Every call throws `audio_unsupported`, `audio_too_short` or
- * `audio_too_long`, each naming `file`, and `cancelled` once it is being closed.
+ * A recording being decoded. One call at a time. Calls throw `audio_unsupported`, `audio_too_short` or
+ * `audio_too_long`, each naming `file`, and `cancelled` after `close`.
  */
 export interface AudioReader {
-	/** First and once. Seconds as the container declares them, often wrong; null where it does not. */
+	/** Called first, once. Returns the duration declared by the container in seconds, often wrong; null if none. */
 	open(): Promise<number | null>;
-	/** Fills `into` with the next samples and gives their count: less than its length only at the end. */
+	/** Fills `into` with the next samples and returns their count, less than its length only at the end. */
 	read(into: Float32Array): Promise<number>;
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
@@ -37,12 +37,12 @@ export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {
 					reader = addon().openAudio(source, { maxSeconds: maxAudioSeconds });
 					return await reader.open();
 				});
-				// What declares to be longer than allowed would have been refused, were it true.
+				// A declared duration above the limit is wrong: the addon has checked it by decoding.
 				return declaredSeconds > 0 && declaredSeconds <= maxAudioSeconds ? declaredSeconds : null;
 			},
 			async read(into) {
 				const from = reader;
-				if (!from) throw new EarshotError('internal', 'the recording is read before it is open');
+				if (!from) throw new EarshotError('internal', 'the recording was read before it was opened');
 				const { count } = await decoding(() => from.read(into));
 				total += count;
 				if (count < into.length) checkLength(total / sampleRate);
@@ -62,8 +62,8 @@ function checkLength(duration: number): void {
 	);
 }
 
-/** What OpenAI's own message lists; FFmpeg reads many more. */
-const usualFormats = 'flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav, webm';
+/** The formats in OpenAI's own message; FFmpeg reads many more. */
+const commonFormats = 'flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav, webm';
 
 async function decoding<T>(work: () => Promise<T>): Promise<T> {
 	try {
@@ -72,7 +72,7 @@ async function decoding<T>(work: () => Promise<T>): Promise<T> {
 		if (!(thrown instanceof EarshotError) || thrown.code !== 'audio_unsupported') throw thrown;
 		throw new EarshotError(
 			'audio_unsupported',
-			`Invalid file format or broken file: ${thrown.message}. Supported formats: ${usualFormats} and whatever else FFmpeg reads.`,
+			`Invalid file format or broken file: ${thrown.message}. Supported formats: ${commonFormats} and any other that FFmpeg reads.`,
 			{ param: 'file', cause: thrown },
 		);
 	}

@@ -1,4 +1,4 @@
-/** The stretch of a recording that is still of use. Samples are counted from the start of the recording. */
+/** The samples of a recording that are still needed. Positions are in samples from the start of the recording. */
 
 import { levelFrameSeconds, rmsOf } from '../speech/pcm.js';
 
@@ -13,17 +13,17 @@ export class SampleWindow {
 		this.#sampleRate = sampleRate;
 	}
 
-	/** Where the recording ends as far as it is known. */
+	/** Position after the last sample so far. */
 	get end(): number {
 		return this.#start + this.#length;
 	}
 
-	/** Samples held. */
+	/** Number of samples held. */
 	get length(): number {
 		return this.#length;
 	}
 
-	/** Room for the next `count` samples, to be written before any other call but `grow`. */
+	/** A buffer for the next `count` samples. Write to it, then call `grow` before any other method. */
 	room(count: number): Float32Array {
 		if (this.#length + count > this.#samples.length) {
 			const larger = new Float32Array(this.#length + count);
@@ -33,12 +33,12 @@ export class SampleWindow {
 		return this.#samples.subarray(this.#length, this.#length + count);
 	}
 
-	/** So many were written. */
+	/** Adds the `count` samples written to `room`. */
 	grow(count: number): void {
 		this.#length += count;
 	}
 
-	/** Samples before this position are of no more use. */
+	/** Drops the samples before this position. */
 	forget(before: number): void {
 		const stale = Math.min(Math.max(before - this.#start, 0), this.#length);
 		this.#samples.copyWithin(0, stale, this.#length);
@@ -46,12 +46,12 @@ export class SampleWindow {
 		this.#length -= stale;
 	}
 
-	/** Where they are until `room` or `forget` is called. Both positions are held. */
+	/** A view without a copy, valid until `room` or `forget` is called. Both positions must be held. */
 	view(from: number, to: number): Float32Array {
 		return this.#samples.subarray(from - this.#start, Math.min(to - this.#start, this.#length));
 	}
 
-	/** Root mean square of the frame of `levelFrameSeconds` of that number. */
+	/** Root mean square of the frame with this index; frames are `levelFrameSeconds` long. */
 	levelOf(frame: number): number {
 		const size = Math.round(levelFrameSeconds * this.#sampleRate);
 		const at = frame * size - this.#start;

@@ -1,10 +1,10 @@
-/** Silero's network as a graph for ONNX Runtime that takes many windows at once; the weights stay in Silero's file. */
+/** Silero's network as an ONNX graph that processes many windows at once; the weights stay in Silero's file. */
 
 import { OnnxGraph } from '../model-files/onnx-graph.js';
 import type { OnnxBody, OnnxTensor } from '../model-files/onnx-nodes.js';
 import { stepsOf } from '../model-files/onnx-steps.js';
 
-/** What Silero v5 and v6 compute of a window at 16 kHz. The second LSTM is for a state that is empty, and never runs. */
+/** The operations of Silero v5 and v6 on a window at 16 kHz. The second LSTM is for an empty state and never runs. */
 const steps: readonly string[] = [
 	'Pad mode=reflect (input)',
 	'Conv dilations=1 group=1 kernel_shape=256 pads=0,0 strides=128 (0, 258×1×256)',
@@ -38,8 +38,8 @@ const lstmStep = 14;
 const outputStep = 17;
 
 /**
- * As SpeechNetworkLoad of the addon has it, or undefined where a file computes something else. `name` is the file's,
- * beside which the model is taken to lie. Pure.
+ * The graph that the addon's SpeechNetworkLoad takes; undefined if the file computes something else. `name`: file name
+ * of the weights, in the same folder as the model. Pure.
  */
 export function sileroGraph(file: OnnxBody, name: string): Uint8Array | undefined {
 	const branches = file.nodes
@@ -47,21 +47,21 @@ export function sileroGraph(file: OnnxBody, name: string): Uint8Array | undefine
 		.filter((content): content is OnnxBody => typeof content === 'object' && 'nodes' in content);
 	for (const body of [file, ...branches]) {
 		const found = stepsOf(body);
-		const alike = found.length === steps.length && found.every(({ line }, index) => line === steps[index]);
+		const isEqual = found.length === steps.length && found.every(({ line }, index) => line === steps[index]);
 		const weights = found.map((step) => step.weights);
-		const whole = weights.flat(2).every(({ shape, place }) => place?.length === bytesOf(shape));
-		if (alike && whole) return graphOf(weights, name);
+		const isComplete = weights.flat(2).every(({ shape, place }) => place?.length === bytesOf(shape));
+		if (isEqual && isComplete) return graphOf(weights, name);
 	}
 	return undefined;
 }
 
 const bytesOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 4);
 
-/** Frames of a window, and numbers of each: the magnitudes of a spectrum of 256 samples. */
+/** Frames per window, samples per frame, and magnitudes of a frame's spectrum. */
 const [frames, frameSize, magnitudes] = [4, 256, 129] as const;
 const state = 128;
 
-/** Rows are windows: what convolutions do to the few frames of one is a matrix product, the frames side by side. */
+/** Each row is one window, its frames side by side, so a convolution over the frames becomes a matrix product. */
 function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], location: string): Uint8Array {
 	const graph = new OnnxGraph();
 	const tensors = (step: number, input: number) => weights[step]?.[input] ?? [];
@@ -77,22 +77,22 @@ function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], locat
 	const product = (rows: string, ...weightAndBias: readonly string[]) =>
 		graph.node('Gemm', [rows, ...weightAndBias], { transB: 1 });
 
-	/** A convolution of width 3, padded by 1, over so many frames. */
+	/** A convolution of width 3, padded by 1, over `count` frames. */
 	const convolve = (rows: string, step: number, count: number, stride: number): [string, number] => {
 		const [weight] = tensors(step, 1);
 		const [to = 0, from = 0] = weight?.shape ?? [];
 		const taps = graph.node('Transpose', [external(weight)], { perm: [0, 2, 1] });
 		const bias = external(tensors(step, 2)[0]);
-		const made = Math.ceil(count / stride);
-		// For each frame made: the weights of the frames it hears, and zeros for the others.
-		const parts = Array.from({ length: made }, (_, index) => {
+		const outputs = Math.ceil(count / stride);
+		// Per output frame: the weights of the input frames it depends on, and zeros for the others.
+		const parts = Array.from({ length: outputs }, (_, index) => {
 			const first = index * stride - 1;
 			const [begin, end] = [Math.max(first, 0), Math.min(first + 3, count)];
-			const heard = reshape(slice(taps, 1, begin - first, end - first), to, (end - begin) * from);
-			return graph.node('Pad', [heard, graph.integers(0, begin * from, 0, (count - end) * from)]);
+			const kernel = reshape(slice(taps, 1, begin - first, end - first), to, (end - begin) * from);
+			return graph.node('Pad', [kernel, graph.integers(0, begin * from, 0, (count - end) * from)]);
 		});
 		const sums = product(rows, concat(parts), concat(parts.map(() => bias)));
-		return [graph.node('Relu', [sums]), made];
+		return [graph.node('Relu', [sums]), outputs];
 	};
 
 	const sound = graph.input('frames', [null, frameSize]);
@@ -104,7 +104,7 @@ function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], locat
 	let count: number = frames;
 	for (const { step, stride } of convolutions) [rows, count] = convolve(rows, step, count, stride);
 
-	// PyTorch's order of the gates is input, forget, cell, output; ONNX's is input, output, forget, cell.
+	// PyTorch orders the gates input, forget, cell, output; ONNX orders them input, output, forget, cell.
 	const gates = (tensor: OnnxTensor | undefined) => {
 		const value = external(tensor);
 		return concat([
@@ -127,12 +127,12 @@ function graphOf(weights: readonly (readonly (readonly OnnxTensor[])[])[], locat
 		],
 		{ hidden_size: state },
 	);
-	const heard = graph.node('Relu', [reshape(outputs, -1, state)]);
+	const activated = graph.node('Relu', [reshape(outputs, -1, state)]);
 	const [weight, bias] = [
 		external(tensors(outputStep, 1)[0], [1, state]),
 		external(tensors(outputStep, 2)[0]),
 	];
-	graph.output('chances', [null, 1], graph.node('Sigmoid', [product(heard, weight, bias)]));
+	graph.output('chances', [null, 1], graph.node('Sigmoid', [product(activated, weight, bias)]));
 	graph.output('next_h', [1, 1, state], hidden);
 	graph.output('next_c', [1, 1, state], cell);
 	return graph.encode();

@@ -1,4 +1,4 @@
-/** Where a recording is cut into clips, as it comes in. Pure: what was heard goes in, final ranges come out. */
+/** Splits a recording into clips as it arrives. Pure: takes VAD segments, returns the ranges that are final. */
 
 import { levelFrameSeconds } from '../speech/pcm.js';
 
@@ -8,57 +8,57 @@ export interface Span {
 	readonly end: number;
 }
 
-/** What the search for speech has come to know. Times are seconds of the recording. */
+/** What voice activity detection knows so far. Times are seconds of the recording. */
 export interface VadSegments {
-	/** Stretches of speech that have ended since it was last told, in order, not overlapping. */
+	/** Spans of speech that have ended since the last call, in order, not overlapping. */
 	readonly spans: readonly Span[];
-	/** Where the stretch began that still goes on. */
+	/** Start of the span that has not ended yet; null if there is none. */
 	readonly openSince: number | null;
-	/** The open stretch ends after this; where there is none, the next one does not start before it. */
+	/** The open span ends after this time; if there is none, the next span does not start before it. */
 	readonly settled: number;
 }
 
 export interface SplitRules {
 	readonly maxClipSeconds: number;
-	/** Spans nearer to each other than this go into one clip while it fits. */
+	/** Spans separated by at most this are merged into one clip while it fits. */
 	readonly mergeGapSeconds: number;
-	/** Kept before and after the speech of a clip. */
+	/** Audio kept before and after the speech of a clip. */
 	readonly paddingSeconds: number;
 }
 
 /**
  * Level of a frame of `levelFrameSeconds`, counted from the start of the recording; any monotonic measure will
- * do. Asked only for frames that were settled and are not before `needed`.
+ * do. Called only for frames before `settled` and not before `needed`.
  */
 export type LevelOf = (frame: number) => number;
 
-/** A span too long for one clip is cut at the quietest place of its last part, this share of the clip's length. */
+/** A span too long for one clip is cut at the quietest place in this last share of the clip's maximum length. */
 const cutWindowShare = 0.4;
 
-/** Far more than the rounding of the sums below. */
+/** Tolerance for rounding in the sums below. */
 const slackSeconds = 0.001;
 
-/** The last stretch of speech, of which not everything is known. */
+/** The last span of speech, which may still change. */
 interface Latest {
-	/** Padded. */
+	/** With padding. */
 	readonly start: number;
-	/** As heard; null while it goes on. */
+	/** Without padding; null while it has not ended. */
 	readonly end: number | null;
 }
 
 /**
- * Speech spans (in order, not overlapping) to clip ranges: padded, merged across short gaps, none longer
- * than `maxClipSeconds`, in order, not overlapping, and covering every span. A range comes out as soon as nothing
- * that may follow can change it, and depends on the recording alone, not on the pieces it was told in.
+ * Turns speech spans (in order, not overlapping) into clip ranges: padded, merged across short gaps, none longer
+ * than `maxClipSeconds`, in order, not overlapping, and covering every span. A range is returned as soon as later
+ * input cannot change it, and depends on the recording alone, not on how it was divided into calls.
  */
 export class ClipSplitter {
 	readonly #rules: SplitRules;
 	readonly #levelOf: LevelOf;
 	readonly #ready: Span[] = [];
-	/** What the next spans may still be merged into. */
+	/** The clip that the next spans may still be merged into. */
 	#clip: Span | undefined;
 	#latest: Latest | undefined;
-	/** Of the latest span, what is cut off already ends here. */
+	/** End of the clips already cut off from the latest span. */
 	#cutUntil: number | undefined;
 	#settled = 0;
 
@@ -67,14 +67,14 @@ export class ClipSplitter {
 		this.#levelOf = levelOf;
 	}
 
-	/** Nothing before this will be asked for any more, neither as part of a clip nor for its level. */
+	/** Samples before this time, in seconds, are no longer needed, neither for clips nor for levels. */
 	get needed(): number {
 		const next = Math.max(0, this.#settled - this.#rules.paddingSeconds);
 		return Math.min(this.#clip?.start ?? next, this.#cutUntil ?? this.#latest?.start ?? next);
 	}
 
-	/** The ranges that are final now. */
-	hear({ spans, openSince, settled }: VadSegments): Span[] {
+	/** Takes the next VAD segments and returns the ranges that are final now. */
+	push({ spans, openSince, settled }: VadSegments): Span[] {
 		for (const { start, end } of spans) this.#begin(start, end);
 		if (openSince !== null) this.#begin(openSince, null);
 		this.#settled = settled;
@@ -82,7 +82,7 @@ export class ClipSplitter {
 		return this.#ready.splice(0);
 	}
 
-	/** The ranges that are left, once the recording is known to end. */
+	/** Returns the remaining ranges when the recording has ended. */
 	finish(duration: number): Span[] {
 		if (this.#latest) {
 			const end = this.#latest.end ?? duration;
@@ -92,7 +92,7 @@ export class ClipSplitter {
 		return this.#ready.splice(0);
 	}
 
-	/** A span as far as it is known: a new one, or more of the one that was open. */
+	/** Takes a span as known so far: a new one, or more of the open one. */
 	#begin(start: number, end: number | null): void {
 		const { paddingSeconds } = this.#rules;
 		const before = this.#latest;
@@ -102,14 +102,14 @@ export class ClipSplitter {
 		}
 		let earliest = 0;
 		if (before) {
-			// Where the padding of two would overlap they meet halfway.
+			// Where the padding of two spans would overlap, they meet halfway.
 			earliest = (before.end + start) / 2;
 			this.#complete(before, Math.min(before.end + paddingSeconds, earliest));
 		}
 		this.#latest = { start: Math.max(start - paddingSeconds, earliest), end };
 	}
 
-	/** Nothing more will be known of the latest span, which ends here with its padding. */
+	/** The latest span is final. `end`: with padding. */
 	#complete({ start }: Latest, end: number): void {
 		const { mergeGapSeconds, maxClipSeconds } = this.#rules;
 		const from = this.#cutUntil;
@@ -126,7 +126,7 @@ export class ClipSplitter {
 		}
 	}
 
-	/** Draws every conclusion that what follows cannot change. */
+	/** Completes and releases everything that later input cannot change. */
 	#settle(): void {
 		const { paddingSeconds, mergeGapSeconds, maxClipSeconds } = this.#rules;
 		const { end } = this.#latest ?? {};
@@ -150,7 +150,7 @@ export class ClipSplitter {
 		if (clip) this.#ready.push({ start: this.#cut(clip.start, clip.end), end: clip.end });
 	}
 
-	/** Cuts off clips while what begins at `from` and reaches to `reach` is too long for one; where the rest begins. */
+	/** Cuts clips off the range `from` to `reach` until the rest fits into one clip; returns the start of the rest. */
 	#cut(from: number, reach: number): number {
 		const { maxClipSeconds } = this.#rules;
 		let start = from;
@@ -163,7 +163,7 @@ export class ClipSplitter {
 		return start;
 	}
 
-	/** The quietest moment after `from` and not after `to`; the later one of equals, since longer clips carry more context. */
+	/** The quietest moment after `from` and not after `to`; the latest of equals, since longer clips carry more context. */
 	#quietest(from: number, to: number): number {
 		let best = to;
 		let lowest = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** Where in a recording somebody speaks: Silero by itself, another network through sherpa-onnx. */
+/** Voice activity detection: Silero directly on ONNX Runtime, other networks through sherpa-onnx. */
 
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,35 +14,35 @@ import { sampleRate } from '../speech/pcm.js';
 import { sileroGraph } from './silero-graph.js';
 import type { Span, VadSegments } from './split.js';
 
-/** A search through one recording. One call at a time. */
+/** Voice activity detection on one recording. One call at a time. */
 export interface VadSession {
-	/** The next samples, as many as there are at hand; `last`: the recording ends with them. */
-	hear(samples: Float32Array, last: boolean): Promise<VadSegments>;
-	/** Cancels what runs. Safe to call twice. */
+	/** Takes the next samples, any number; `last`: the recording ends with them. */
+	push(samples: Float32Array, last: boolean): Promise<VadSegments>;
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 export type OpenVad = (options: ChunkingOptions) => Promise<VadSession>;
 
 export interface Vad {
-	readonly search: OpenVad;
-	/** Searches that are open go on. */
+	readonly open: OpenVad;
+	/** Open sessions go on. */
 	close(): Promise<void>;
 }
 
 /** A word can be this short ("no"); shorter bursts are clicks. */
 const minSpeechSeconds = 0.1;
 
-/** Long stretches are cut by `ClipSplitter`, which knows the model's limit; the detector only needs an end. */
+/** `ClipSplitter` cuts long spans by the model's limit; the detector only needs some upper bound. */
 const maxSpeechSeconds = 600;
 
-/** Settings seen most lately keep their detectors; each of sherpa-onnx's costs a few megabytes. */
-const keptDetectors = 4;
+/** Detectors cached, by settings, most recently used first; each of sherpa-onnx's takes a few megabytes. */
+const maxDetectors = 4;
 
 export interface VadOptions {
 	/** Folder of the sherpa-onnx libraries. */
 	readonly libraryDir: string;
-	/** ONNX file in the shape of Silero's or TEN's. */
+	/** ONNX file of Silero VAD or TEN VAD, or of a network with the same inputs and outputs. */
 	readonly modelPath: string;
 }
 
@@ -76,28 +76,28 @@ export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 			);
 		detectors.set(key, detector);
 		for (const [oldest, stale] of detectors) {
-			if (detectors.size <= keptDetectors) break;
+			if (detectors.size <= maxDetectors) break;
 			detectors.delete(oldest);
-			stale.then((gone) => gone.close()).catch(() => {});
+			stale.then((evicted) => evicted.close()).catch(() => {});
 		}
 		detector.catch(() => detectors.delete(key));
 		return detector;
 	}
 
 	return {
-		async search(options) {
+		async open(options) {
 			const detector = await detectorFor(options);
-			const search = await guarded(async () => detector.search());
+			const session = await guarded(async () => detector.search());
 			return {
-				async hear(samples, last) {
-					const { spans, open, settled } = await guarded(() => search.hear(samples, last));
+				async push(samples, last) {
+					const { spans, open, settled } = await guarded(() => session.hear(samples, last));
 					return {
 						spans: spansOf(spans),
 						openSince: open < 0 ? null : open / sampleRate,
 						settled: settled / sampleRate,
 					};
 				},
-				close: () => search.close(),
+				close: () => session.close(),
 			};
 		},
 		async close() {
@@ -118,14 +118,14 @@ function spansOf(offsets: Uint32Array): Span[] {
 }
 
 /**
- * Where there is no detector: the whole recording is one stretch of speech, cut at its quietest places.
- * What is silence is then the model's to tell.
+ * Without a detector: the whole recording is one span of speech, cut at its quietest places, and silence is left to
+ * the model.
  */
 export const noVad: Vad = {
-	async search() {
+	async open() {
 		let total = 0;
 		return {
-			async hear(samples, last) {
+			async push(samples, last) {
 				total += samples.length;
 				const settled = total / sampleRate;
 				return { spans: last ? [{ start: 0, end: settled }] : [], openSince: last ? null : 0, settled };
@@ -136,25 +136,25 @@ export const noVad: Vad = {
 	close: async () => {},
 };
 
-/** What TEN VAD's loader wants of the metadata, and how many numbers of each. */
+/** Metadata that TEN VAD's loader requires, and how many numbers each entry has. */
 const tenLists = { mean: 41, inv_stddev: 41, window: 768 } as const;
 
-/** Samples that each window of Silero keeps of the one before, from v5 on; files of v4 have an output more. */
+/** Samples that each window of Silero shares with the one before, from v5 on; v4 files have one more output. */
 const sileroOverlap = 64;
 
-/** What finds speech with a file. Throws `model_load_failed`. */
+/** Opens the VAD network of a file. Throws `model_load_failed`. */
 async function networkOf(libraryDir: string, file: string): Promise<SpeechNetwork | SherpaDetector> {
 	const { shape, place, graph } = await read(file).catch((thrown: unknown) => {
 		const why = thrown instanceof Error ? thrown.message : String(thrown);
 		throw new EarshotError(
 			'model_load_failed',
-			`the model that finds speech cannot be used: ${file}: ${why}; give another with --vad-model, or leave that out`,
+			`the voice activity detection model cannot be used: ${file}: ${why}; choose another with --vad-model, or leave it out to use the bundled one`,
 			{ cause: thrown },
 		);
 	});
 	const sherpa = { libraryDir, path: file, ...shape };
 	if (graph === undefined) return sherpa;
-	// Where ONNX Runtime is not in a file of its own, sherpa-onnx finds the same spans, only slower.
+	// If ONNX Runtime is not a separate file, sherpa-onnx detects the same spans, only slower.
 	return addon()
 		.loadSpeechNetwork({ library: runtimeFile(libraryDir), graph, folder: path.dirname(place) })
 		.catch(() => sherpa);
@@ -163,14 +163,14 @@ async function networkOf(libraryDir: string, file: string): Promise<SpeechNetwor
 /** Throws NotOnnx, or the error of the file system. */
 async function read(file: string) {
 	const shape = shapeOf(await readOnnx(file));
-	// ONNX Runtime follows no link out of the folder.
+	// ONNX Runtime does not follow links out of the folder.
 	const place = await realpath(file);
 	const graph =
 		shape.overlap === 0 ? undefined : sileroGraph(onnxNodes(await readFile(place)), path.basename(place));
 	return { shape, place, graph };
 }
 
-/** sherpa-onnx ends the process on a network that it does not know. Throws NotOnnx. */
+/** Checked here because sherpa-onnx ends the process on an unknown network. Throws NotOnnx. */
 function shapeOf({ metadata, inputs, outputs }: OnnxFile): Pick<SherpaDetector, 'ten' | 'overlap'> {
 	if (metadata.get('model_type') === 'ten-vad') {
 		for (const [key, count] of Object.entries(tenLists)) {

@@ -1,27 +1,28 @@
-/** The interface of an engine: what the scheduler may hand to a loaded model, and within which limits. */
+/** The interface between the scheduler and a loaded model. */
 
 import type { Clip, ClipResult } from '../speech/clip.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import type { RecognizeOptions } from '../speech/options.js';
 
-/** Facts of the loaded model that bound how clips are cut and batched. */
+/** Limits of the loaded model on the length and batching of clips. */
 export interface Limits {
 	/** Batches that may run at once. */
 	readonly slots: number;
-	/** Whether one more may run beside them, for a short clip that would wait behind long ones. */
+	/** Whether one more batch may run beside them, for a short clip that would otherwise wait for long ones. */
 	readonly prioritySlot: boolean;
-	/** Threads that one clip can make use of; 1 where the library's are fixed when it is loaded. */
+	/** Threads that one clip can use; 1 where the library fixes the number when it loads. */
 	readonly maxClipThreads: number;
-	/** 1 where the library would only loop over the clips. */
+	/** 1 where the library cannot decode clips together and would only loop over them. */
 	readonly maxBatchClips: number;
-	/** Ceiling on the cost of a batch in audio seconds: longest × count where `padded`, else the sum. */
+	/** Largest cost of a batch in audio seconds: longest × count where `padded`, else the sum. */
 	readonly maxBatchSeconds: number;
+	/** Whether the library pads the clips of a batch to the longest. */
 	readonly padded: boolean;
-	/** No clip is longer. */
+	/** Recordings are split into clips of at most this length. */
 	readonly maxClipSeconds: number;
-	/** Shorter clips are lengthened with silence before they reach the model. */
+	/** Shorter clips are padded with silence to this length. */
 	readonly minClipSeconds: number;
-	/** Speech spans nearer to each other than this go into one clip. */
+	/** Speech spans separated by less than this are merged into one clip. */
 	readonly mergeGapSeconds: number;
 }
 
@@ -29,11 +30,11 @@ export interface Batch {
 	/** At most `maxBatchClips`. */
 	readonly clips: readonly Clip[];
 	readonly options: RecognizeOptions;
-	/** Threads each clip may use, >= 1. */
+	/** Threads for each clip, >= 1. */
 	readonly threads: number;
-	/** 0 … `slots`, which is the priority slot; absent = 0. */
+	/** 0 … `slots`, where `slots` is the priority slot; absent = 0. */
 	readonly slot?: number;
-	/** Part of a long recording: where there are more threads than cores, others go before it. */
+	/** Part of a long recording: runs at lower OS priority, so other clips go first when cores are short. */
 	readonly background?: boolean;
 }
 
@@ -41,35 +42,36 @@ export interface Engine {
 	readonly info: ModelInfo;
 	readonly limits: Limits;
 	/**
-	 * A promise for each clip, in order, which settles when that clip is done; the slot is free when all have settled.
-	 * They reject with EarshotError only: `cancelled` soon after the clip's own of `signals` fires, while the others go on.
+	 * Returns one promise per clip, in order, which settles when that clip is done; the slot is free when all have
+	 * settled. They reject with EarshotError only. `signals`: one per clip; when it fires, that clip soon rejects with
+	 * `cancelled` and the others go on.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
-	/** Whether clips of one thread go together with those of the same options that their slot is at work on, and gain by
-	 * it; absent = no. */
-	joins?(options: RecognizeOptions): boolean;
+	/** Continuous batching: whether a single-threaded clip may join running clips of equal options in their slot;
+	 * absent = no. */
+	batchesContinuously?(options: RecognizeOptions): boolean;
 	/** Waits for running batches, then frees the model. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** What was heard since the last endpoint. Times are seconds from the start of the stream. */
+/** The text since the last endpoint. Times are seconds from the start of the stream. */
 export interface PartialResult {
 	readonly result: ClipResult;
-	/** Somebody has stopped speaking: `result` is final, and the next one begins anew. */
+	/** The utterance has ended: `result` is final, and the next result starts empty. */
 	readonly endpoint: boolean;
 }
 
-/** Somebody who speaks, for any time. One call at a time. */
+/** A live audio stream of any length. One call at a time. */
 export interface SpeechStream {
-	/** 16 kHz mono f32; `last`: nothing follows, and the result is final. Rejects with EarshotError only. */
+	/** `samples`: 16 kHz mono f32. `last`: the stream ends here and the result is final. Rejects with EarshotError only. */
 	feed(samples: Float32Array, last: boolean): Promise<PartialResult>;
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** A model that hears while somebody speaks. */
+/** A model that transcribes live audio as it arrives. */
 export interface StreamingEngine extends Engine {
-	/** Any number at once, beside the clips in the slots. */
+	/** Any number of streams may be open at once, in addition to the clips in the slots. */
 	stream(options: RecognizeOptions): SpeechStream;
 }
 

@@ -1,16 +1,16 @@
-/** Raw results of the addon into words, segments and log-probabilities. Pure. */
+/** Converts the addon's raw results into texts, words and log-probabilities. Pure. */
 
 import type { RawResult } from '../../binding.js';
 import type { TokenLogprob, Word } from '../speech/transcript.js';
 
 const decoder = new TextDecoder('utf-8');
 
-/** One or more tokens that together end on a character boundary. */
+/** One or more tokens that together form whole characters. */
 interface Unit {
 	text: string;
 	start: number;
 	end: number;
-	/** Sum and number of the tokens' log-probabilities; count 0 where none is known. */
+	/** Sum and count of the tokens' known log-probabilities. */
 	logprobSum: number;
 	logprobCount: number;
 }
@@ -21,8 +21,8 @@ export interface TokenRange {
 }
 
 /**
- * Where a family gives only the start of a token, its end is the next token's start, but no later than
- * this: a token does not last through the pause that follows it.
+ * If a model gives only the start of a token, the token ends at the start of the next, but at most this long after its
+ * own: a token does not include the pause that follows it.
  */
 const longestTokenSeconds = 0.4;
 
@@ -58,9 +58,8 @@ export function logprobsOf(raw: RawResult, { from, to }: TokenRange): TokenLogpr
 }
 
 /**
- * Tokens joined to words. A word begins at a space or at a character of a script that is written without
- * spaces; punctuation belongs to the word before it. Times are seconds from the clip's start, `clipSeconds`
- * bounds the last one.
+ * Joins tokens into words. A word begins at a space or at a character of a script written without spaces;
+ * punctuation belongs to the word before it. Times are seconds from the start of the clip, at most `clipSeconds`.
  */
 export function wordsOf(raw: RawResult, range: TokenRange, clipSeconds: number): Word[] {
 	const words: Unit[] = [];
@@ -129,7 +128,7 @@ function endsCharacter(bytes: Uint8Array): boolean {
 	return true;
 }
 
-/** Bytes of the UTF-8 sequence that begins with `byte`; what begins none stands alone. */
+/** Length in bytes of the UTF-8 sequence that begins with `byte`; 1 if it cannot begin one. */
 function sequenceLength(byte: number): number {
 	if (byte >= 0xf8) return 1;
 	if (byte >= 0xf0) return 4;

@@ -1,4 +1,4 @@
-/** The only place where a transcript becomes a response body. */
+/** Renders a transcript as a response body, in every format. */
 
 import { expected } from '../errors.js';
 import type { Transcript } from '../speech/transcript.js';
@@ -9,12 +9,12 @@ import { usage, verboseJson } from './verbose-json.js';
 
 export interface Format {
 	readonly contentType: string;
-	/** Whether `stream=true` makes sense with it: OpenAI's events carry text and nothing else. */
+	/** Whether it can be combined with `stream=true`: OpenAI's events carry only text. */
 	readonly streams: boolean;
 	readonly render: (transcript: Transcript, include: Include) => string;
 }
 
-/** Names that `response_format`, `--format` and `render` take. */
+/** Values of `response_format`, `--format` and the `format` of `render`. */
 export const formatNames = ['json', 'text', 'srt', 'vtt', 'verbose_json', 'markdown'] as const;
 
 export type FormatName = (typeof formatNames)[number];
@@ -41,11 +41,11 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 };
 
 /**
- * A transcript as text in the given format, as the server and the command write it. Pure, in one pass. What a format
- * has no place for is left out: `srt` and `vtt` carry segments alone, `json` and `text` the text. `verbose_json` holds
- * 0 or [] for what the model does not compute, named in `not_computed`. `include`: of `verbose_json` the `segments`
- * (default true) and the `words` (default false; transcribe with `words: true` to have any), of `json` the `logprobs`
- * (default false; likewise). Throws EarshotError `invalid_request` for a format that there is not.
+ * Renders a transcript as text in the given format, like the server and the command. Pure. `srt` and `vtt` contain only
+ * segments, `json` and `text` only the text. `verbose_json` has 0 or [] in fields that the model does not compute, and
+ * lists them in `not_computed`. `include`: for `verbose_json` the `segments` (default true) and the `words` (default
+ * false; needs a transcript made with `words: true`), for `json` the `logprobs` (default false; needs `logprobs: true`).
+ * Throws EarshotError `invalid_request` for an unknown format.
  */
 export function render(transcript: Transcript, format: FormatName, include: Partial<Include> = {}): string {
 	if (!Object.hasOwn(formats, format)) throw expected('format', `one of ${formatNames.join(', ')}`, format);

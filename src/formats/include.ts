@@ -1,10 +1,10 @@
-/** What a request asks to see in a response beside the text. */
+/** The parts of a response that a request can include in addition to the text. */
 
 export interface Include {
-	/** Times of words: `verbose_json`. */
+	/** Word timestamps; for `verbose_json`. */
 	readonly words: boolean;
-	/** Segments with their times and figures: `verbose_json`. */
+	/** Segments; for `verbose_json`. */
 	readonly segments: boolean;
-	/** Log-probabilities of tokens: `json`. */
+	/** Log-probabilities of tokens; for `json`. */
 	readonly logprobs: boolean;
 }

@@ -1,3 +1,5 @@
+/** A transcript as Markdown, in paragraphs. */
+
 import { joinText, type Segment, type Transcript } from '../speech/transcript.js';
 
 /** A pause this long begins a new paragraph. */
@@ -17,18 +19,18 @@ function paragraphs(segments: readonly Segment[]): Segment[][] {
 	let last: Segment | undefined;
 	for (const segment of segments) {
 		if (segment.text.trim() === '') continue;
-		const goesOn =
+		const continues =
 			last !== undefined &&
 			last.speaker === segment.speaker &&
 			segment.start - last.end < paragraphPauseSeconds;
-		if (goesOn) found.at(-1)?.push(segment);
+		if (continues) found.at(-1)?.push(segment);
 		else found.push([segment]);
 		last = segment;
 	}
 	return found;
 }
 
-/** What was said must not turn into markup. */
+/** Escapes characters of the transcript that Markdown would read as markup. */
 function escapeMarkdown(text: string): string {
 	return text
 		.replace(/\s*[\r\n]\s*/g, ' ')

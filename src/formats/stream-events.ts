@@ -1,4 +1,4 @@
-/** OpenAI's `transcript.text.*` events. The deltas, put together, are exactly the text of the last event. */
+/** OpenAI's `transcript.text.*` events. The deltas, concatenated, equal the text of the last event. */
 
 import type { Segment, TokenLogprob, Transcript } from '../speech/transcript.js';
 import { round, usage } from './verbose-json.js';
@@ -6,7 +6,7 @@ import { round, usage } from './verbose-json.js';
 export class StreamEvents {
 	readonly #withLogprobs: boolean;
 	#sent = '';
-	/** White space that ends the transcript so far; sent once words follow, since the final text is trimmed. */
+	/** Trailing white space, held back until more text follows, since the final text is trimmed. */
 	#heldSpace = '';
 	#heldLogprobs: TokenLogprob[] = [];
 
@@ -14,7 +14,7 @@ export class StreamEvents {
 		this.#withLogprobs = options.logprobs;
 	}
 
-	/** The delta for segments that have just finished; undefined where they add nothing to read. */
+	/** The delta for the segments that have just finished; undefined if they add no text. */
 	delta(segments: readonly Segment[]): object | undefined {
 		this.#heldLogprobs.push(...segments.flatMap((segment) => segment.logprobs ?? []));
 		const raw = this.#heldSpace + segments.map((segment) => segment.text).join('');
@@ -24,7 +24,7 @@ export class StreamEvents {
 		return delta === '' ? undefined : this.#send(delta);
 	}
 
-	/** What the transcript has beyond the deltas, if anything, then the closing event. */
+	/** A delta with the rest of the text, if any, then the final event. */
 	done(transcript: Transcript): object[] {
 		const rest = transcript.text.startsWith(this.#sent) ? transcript.text.slice(this.#sent.length) : '';
 		const done = {

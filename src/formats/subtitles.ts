@@ -1,3 +1,5 @@
+/** A transcript as SubRip (SRT) or WebVTT subtitles. */
+
 import type { Segment, Transcript } from '../speech/transcript.js';
 
 export function srt(transcript: Transcript): string {
@@ -19,7 +21,7 @@ export function vtt(transcript: Transcript): string {
 }
 
 interface Cue {
-	/** Whole milliseconds; no cue begins before the one ahead of it ends, and none is empty. */
+	/** Whole milliseconds; cues do not overlap, and none is empty. */
 	readonly start: number;
 	readonly end: number;
 	readonly text: string;
@@ -27,19 +29,19 @@ interface Cue {
 }
 
 function cues(segments: readonly Segment[]): Cue[] {
-	const made: Cue[] = [];
+	const list: Cue[] = [];
 	let shownUntil = 0;
 	for (const segment of segments) {
 		// An empty line would end the cue.
 		const text = segment.text.trim().replace(/\s*[\r\n]\s*/g, '\n');
 		if (text === '') continue;
 		const start = Math.max(Math.round(segment.start * 1000), shownUntil);
-		// WebVTT wants the end after the start.
+		// WebVTT requires the end to be after the start.
 		const end = Math.max(Math.round(segment.end * 1000), start + 1);
-		made.push({ start, end, text, speaker: segment.speaker });
+		list.push({ start, end, text, speaker: segment.speaker });
 		shownUntil = end;
 	}
-	return made;
+	return list;
 }
 
 function time(ms: number, point: ',' | '.'): string {

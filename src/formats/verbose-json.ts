@@ -2,8 +2,8 @@ import { languageName } from '../languages.js';
 import type { Segment, Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 
-/** OpenAI's verbose_json. Clients demand a number in every field, so what the model does not compute is
- * 0 or [], and its name stands in `not_computed`. */
+/** OpenAI's verbose_json. Clients require a value in every field, so fields that the model does not compute are 0 or
+ * [], and `not_computed` lists their names. */
 export function verboseJson(transcript: Transcript, include: Include): object {
 	const { segments } = transcript;
 	const missing = [
@@ -66,7 +66,7 @@ export function usage(durationSeconds: number): object {
 	return { type: 'duration', seconds: Math.ceil(round(durationSeconds)) };
 }
 
-/** To the millisecond unless told otherwise: floats of 32 bits come with a tail of digits that mean nothing. */
+/** Rounds to `digits` decimals, by default to the millisecond, since 32-bit floats print meaningless digits. */
 export function round(value: number, digits = 3): number {
 	return Number(value.toFixed(digits));
 }

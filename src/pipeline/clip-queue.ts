@@ -9,18 +9,18 @@ import type { PipelineHooks, PipelineParts } from './parts.js';
 
 interface Submitted {
 	readonly clip: Clip;
-	/** Of the clip in the recording, from 0. */
+	/** Index of the clip in the recording, from 0. */
 	readonly position: number;
 	readonly result: Promise<ClipResult>;
 }
 
 /**
- * For each slot, what it runs and as much again: when it is done, its next batch is cut already, and hours of
- * audio do not wait in memory.
+ * Batches kept decoded per slot: the running one and the next. A slot never waits for decoding, and memory stays
+ * bounded for recordings of hours.
  */
 const batchesAhead = 2;
 
-/** The clips of one recording between being cut and being told, in order. */
+/** Submits the clips of one recording to the scheduler and returns their results in order. */
 export class ClipQueue {
 	readonly #parts: PipelineParts;
 	readonly #options: RecognizeOptions;
@@ -30,11 +30,11 @@ export class ClipQueue {
 	readonly #maxSeconds: number;
 	readonly #queue: Submitted[] = [];
 	#count = 0;
-	/** Of clips that wait or run. */
+	/** Audio seconds of clips that wait or run. */
 	#seconds = 0;
 	#ended = false;
-	/** Called at every change. */
-	readonly #watching: (() => void)[] = [];
+	/** Called once at the next change. */
+	readonly #waiters: (() => void)[] = [];
 
 	constructor(
 		parts: PipelineParts,
@@ -60,7 +60,7 @@ export class ClipQueue {
 		this.#seconds += seconds;
 		const result = this.#parts.scheduler.submit({
 			recording: this,
-			clip: lengthened(clip, this.#parts.limits.minClipSeconds),
+			clip: padded(clip, this.#parts.limits.minClipSeconds),
 			options: this.#options,
 			signal: this.#signal,
 			stopwatch: this.#stopwatch,
@@ -70,44 +70,44 @@ export class ClipQueue {
 			this.#seconds -= seconds;
 			this.#changed();
 		};
-		// It is awaited in its turn; one that fails meanwhile must not count as unhandled.
+		// `next` hands it out later; a rejection before that must not count as unhandled.
 		result.then(settled, settled);
 		this.#queue.push({ clip, position, result });
 		this.#changed();
 	}
 
-	/** No clip follows. */
+	/** No more clips will be submitted. */
 	end(): void {
 		this.#ended = true;
 		this.#changed();
 	}
 
-	/** Resolves when more may be submitted. Throws `cancelled`. */
+	/** Resolves when another clip may be submitted. Throws `cancelled`. */
 	async waitForCapacity(): Promise<void> {
 		while (this.#seconds >= this.#maxSeconds) await this.#change();
 		throwIfCancelled(this.#signal);
 	}
 
-	/** The first clip that was not taken yet; undefined after the last one. */
+	/** The next clip in order; undefined after the last one. */
 	async next(): Promise<Submitted | undefined> {
 		while (this.#queue.length === 0 && !this.#ended) await this.#change();
 		return this.#queue.shift();
 	}
 
 	#change(): Promise<void> {
-		return new Promise((resolve) => this.#watching.push(resolve));
+		return new Promise((resolve) => this.#waiters.push(resolve));
 	}
 
 	#changed(): void {
-		for (const resolve of this.#watching.splice(0)) resolve();
+		for (const resolve of this.#waiters.splice(0)) resolve();
 	}
 }
 
-/** Models are weak on, or refuse, clips under their minimum: silence makes up the rest. */
-function lengthened(clip: Clip, minClipSeconds: number): Clip {
-	const wanted = Math.ceil(minClipSeconds * sampleRate);
-	if (clip.samples.length >= wanted) return clip;
-	const samples = new Float32Array(wanted);
+/** Appends silence up to the model's minimum: models refuse shorter clips, or transcribe them badly. */
+function padded(clip: Clip, minClipSeconds: number): Clip {
+	const minSamples = Math.ceil(minClipSeconds * sampleRate);
+	if (clip.samples.length >= minSamples) return clip;
+	const samples = new Float32Array(minSamples);
 	samples.set(clip.samples);
 	return { ...clip, samples };
 }

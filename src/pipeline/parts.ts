@@ -1,4 +1,4 @@
-/** What the pipeline of a loaded model is made of. */
+/** The parts of a loaded model's pipeline, and its hooks. */
 
 import type { OpenAudio } from '../audio/decode.js';
 import type { OpenVad } from '../audio/vad.js';
@@ -10,15 +10,15 @@ export interface PipelineParts {
 	readonly info: ModelInfo;
 	readonly limits: Limits;
 	readonly scheduler: Scheduler;
-	readonly open: OpenAudio;
-	readonly search: OpenVad;
+	readonly openAudio: OpenAudio;
+	readonly openVad: OpenVad;
 }
 
 export interface PipelineHooks {
-	/** Clips before this one were finished in an earlier try and are passed over. */
+	/** Clips before this one were finished in an earlier attempt and are skipped. */
 	readonly firstClip?: number;
-	/** What is being worked on: the clip's position, or -1 for the first block being cut, -2 for the second … */
+	/** A step has started: a clip's index (from 0), or -1 for decoding the first block, -2 for the second, … */
 	readonly onRunning?: (step: number) => void;
-	/** A block is cut. Of clips their events tell. */
+	/** A block has been decoded and split. Clips report their end by their events. */
 	readonly onPassed?: (step: number) => void;
 }

@@ -1,4 +1,4 @@
-/** A recording becomes clips, clips become segments: cut → schedule → place, all at once. */
+/** Transcribes one recording: splits it into clips, schedules them and places their segments, all concurrently. */
 
 import { Chunker } from '../audio/chunker.js';
 import type { Clip } from '../speech/clip.js';
@@ -10,7 +10,7 @@ import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 
-/** Yields `started`, one `clip` each in the order of the recording, however they finish, and `ended`. */
+/** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. */
 export async function* runPipeline(
 	parts: PipelineParts,
 	recording: Recording,
@@ -21,22 +21,22 @@ export async function* runPipeline(
 	throwIfCancelled(signal);
 	const stopwatch = new Stopwatch();
 	const chunker = new Chunker(parts, recording, options.chunking);
-	const rest = new AbortController();
+	const unfinished = new AbortController();
 	let decodeFailure: unknown;
-	let isThrough = false;
+	let isComplete = false;
 	const close = () => {
 		chunker.close().catch(() => {});
 	};
-	// The consumer's `return`, the signal and a failure all end what is left: chunking, and clips that wait or run.
+	// Stops decoding and cancels clips that wait or run: on the consumer's `return`, on the signal and on a failure.
 	const end = () => {
-		rest.abort();
+		unfinished.abort();
 		close();
 	};
 	signal.addEventListener('abort', end, { once: true });
 	try {
 		const first = await decodeBlock(chunker, stopwatch, hooks);
 		yield { type: 'started', duration: chunker.duration };
-		const queue = new ClipQueue(parts, recognizeOptionsOf(options), rest.signal, stopwatch, hooks);
+		const queue = new ClipQueue(parts, recognizeOptionsOf(options), unfinished.signal, stopwatch, hooks);
 		const chunking = decodeAhead(chunker, first, queue, stopwatch, hooks);
 		chunking.catch((thrown: unknown) => {
 			decodeFailure = thrown;
@@ -60,15 +60,15 @@ export async function* runPipeline(
 			};
 		}
 		await chunking;
-		isThrough = true;
+		isComplete = true;
 		yield { type: 'ended', duration: chunker.decodedSeconds, timing: stopwatch.read() };
 	} catch (thrown) {
 		throwIfCancelled(signal);
-		// The clips were cancelled for it.
+		// A decode failure cancels the clips, so it is the cause of whatever they threw.
 		throw decodeFailure ?? thrown;
 	} finally {
 		signal.removeEventListener('abort', end);
-		if (isThrough) close();
+		if (isComplete) close();
 		else end();
 	}
 }
@@ -85,7 +85,7 @@ async function decodeBlock(
 	return clips;
 }
 
-/** Cuts as far ahead of the engine as the queue has room. */
+/** Decodes as far ahead of the engine as the queue has capacity. */
 async function decodeAhead(
 	chunker: Chunker,
 	first: readonly Clip[],
@@ -104,7 +104,7 @@ async function decodeAhead(
 	}
 }
 
-/** One object for all clips of a recording, so that equal options are the same object. */
+/** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
 	const { chunking: _, ...recognize } = options;
 	return recognize;

@@ -1,10 +1,10 @@
-/** Puts the segments of a clip to their places in the recording. Pure. */
+/** Converts the times of a clip's segments to times of the recording. Pure. */
 
 import { deflateSync } from 'node:zlib';
 import type { Clip, ClipResult, ClipSegment } from '../speech/clip.js';
 import type { PlacedSegment } from '../speech/events.js';
 
-/** Times from the clip's start to the recording's, never past the clip, in order. */
+/** The segments with times relative to the recording: within the clip and in ascending order. */
 export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 	let earliest = clip.start;
 	const ratios = compressionRatios(segments);
@@ -32,7 +32,7 @@ export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 	});
 }
 
-/** By the window they were decoded in: like the log-probability, it is a figure of the whole decode. */
+/** Compression ratio per decode window (`seek`): like the log-probability, it describes the whole decode. */
 function compressionRatios(segments: readonly ClipSegment[]): Map<number | undefined, number> {
 	const texts = new Map<number | undefined, string>();
 	for (const { seek, text } of segments) texts.set(seek, (texts.get(seek) ?? '') + text);

@@ -1,4 +1,4 @@
-/** A model's place in memory: its runner, who uses it, and since when nobody does. */
+/** A model of the pool: its runner, its leases, and its keep-alive timer. */
 
 import type { Clock } from '../clock.js';
 import type { UnloadReason } from '../metrics.js';
@@ -11,24 +11,24 @@ export interface LoadedModelOptions {
 	readonly entry: ModelEntry;
 	readonly runner: Runner;
 	readonly clock: Clock;
-	/** For an entry that does not say it itself. Infinity = never unload, 0 = at once. */
+	/** For entries without a `keepAliveMs` of their own. Infinity = never unload, 0 = unload right after the last request. */
 	readonly keepAliveMs: number;
-	/** Its time in memory is over: nobody uses it, and `keepAliveMs` have passed or it was told to leave. */
+	/** Unloads it: it is idle, and `keepAliveMs` have passed or `leave` was called. */
 	readonly onExpired: (reason: UnloadReason) => Promise<void>;
-	/** Somebody uses it no longer. */
+	/** A lease was released. */
 	readonly onReleased: () => void;
 }
 
-/** `work` is a request, `load` is somebody who wants it in memory, `loading` is the load itself. */
+/** `work`: a transcription; `load`: a request to load it; `loading`: the load in progress. */
 type Purpose = 'work' | 'load' | 'loading';
 
 export class LoadedModel implements Evictable {
 	readonly runner: Runner;
-	/** Its names, and how long it stays, may change while it is in memory. */
+	/** Its aliases and `keepAliveMs` may change while it is loaded. */
 	entry: ModelEntry;
-	/** One load however many ask. */
+	/** The load in progress, shared by all callers. */
 	loading: Promise<ModelInfo> | undefined;
-	/** Granted for a load that goes on. */
+	/** Bytes of the memory budget granted to the load in progress. */
 	grantedBytes = 0;
 	/** Its process is being ended. */
 	isEnding = false;
@@ -36,10 +36,10 @@ export class LoadedModel implements Evictable {
 	readonly #leases: Record<Purpose, number> = { work: 0, load: 0, loading: 0 };
 	#idleSinceMs: number;
 	#stopTimer: (() => void) | undefined;
-	/** Why it is to go as soon as nobody uses it. */
+	/** Set when it is to be unloaded as soon as it is idle. */
 	#leaving: UnloadReason | undefined;
 	readonly #left: (() => void)[] = [];
-	/** A request has had it since it was last idle. */
+	/** Has had a transcription since it was last idle. */
 	#worked = false;
 
 	constructor(options: LoadedModelOptions) {
@@ -57,12 +57,12 @@ export class LoadedModel implements Evictable {
 		return this.#leases.work;
 	}
 
-	get isWanted(): boolean {
+	get isRequested(): boolean {
 		return this.#leases.work + this.#leases.load > 0;
 	}
 
 	get isBusy(): boolean {
-		return this.isWanted || this.#leases.loading > 0;
+		return this.isRequested || this.#leases.loading > 0;
 	}
 
 	get isToStay(): boolean {
@@ -77,21 +77,21 @@ export class LoadedModel implements Evictable {
 		return this.isBusy ? this.#options.clock.now() : this.#idleSinceMs;
 	}
 
-	/** null while it is used, or not in memory. */
+	/** null while it is in use or not loaded. */
 	get idleMs(): number | null {
 		return this.isBusy || this.runner.state !== 'loaded'
 			? null
 			: this.#options.clock.now() - this.#idleSinceMs;
 	}
 
-	/** Until it is unloaded if nobody asks for it; null = never, or while it is used or not in memory. */
+	/** Time until it is unloaded if no request comes; null = never, or while it is in use or not loaded. */
 	get unloadsInMs(): number | null {
 		const { idleMs } = this;
 		if (idleMs === null || this.#stopTimer === undefined) return null;
 		return Math.max(0, this.#keepAliveMs - idleMs);
 	}
 
-	/** It stays in memory until the returned function is called; safe to call twice. */
+	/** Keeps it loaded until the returned function is called, which is safe to call twice. */
 	lease(purpose: Purpose): () => void {
 		this.#leases[purpose]++;
 		this.#worked ||= purpose === 'work';
@@ -101,12 +101,12 @@ export class LoadedModel implements Evictable {
 			if (released) return;
 			released = true;
 			this.#leases[purpose]--;
-			if (!this.isBusy) this.#rest();
+			if (!this.isBusy) this.#becomeIdle();
 			this.#options.onReleased();
 		};
 	}
 
-	/** It is to go when the last request in it is through. Resolves when it has gone. */
+	/** Unloads it once its last request has finished. Resolves when it is unloaded. */
 	leave(reason: UnloadReason): Promise<void> {
 		const left = new Promise<void>((resolve) => this.#left.push(resolve));
 		if (this.isBusy) this.#leaving = reason;
@@ -123,11 +123,11 @@ export class LoadedModel implements Evictable {
 		return this.entry.keepAliveMs ?? this.#options.keepAliveMs;
 	}
 
-	#rest(): void {
+	#becomeIdle(): void {
 		const { clock } = this.#options;
 		this.#idleSinceMs = clock.now();
 		const keepAliveMs = this.#keepAliveMs;
-		// What was only loaded is not unloaded at once: it waits for its first request.
+		// A model that was only loaded, not used, stays for its first request.
 		const atOnce = keepAliveMs === 0 && this.#worked;
 		this.#worked = false;
 		if (this.#leaving) this.#expire(this.#leaving);

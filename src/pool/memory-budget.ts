@@ -1,11 +1,9 @@
 /**
- * Who may be in memory. A model that is to be loaded gets its share of the budget, if need be by the end of others
- * that nobody uses, those first that have not been used for longest; never of one that is at work.
+ * Keeps loaded models within the memory budget: evicts idle models, least recently used first, never busy ones.
  *
- * Where all others are at work the request waits: most work takes seconds, and a client that has sent its recording
- * would only send it again. It waits for half a minute and no longer, since a recording may run for an hour, and is
- * then refused with the time to come back. Nobody at work is held up for it: a model that is asked for once must not
- * stop one that is asked for all the time.
+ * When all others are busy, the load waits: most requests take seconds, and a client refused after its upload would
+ * only send it again. After 30 s it is refused with a retry time, since a recording may run for an hour. Busy models
+ * still accept requests meanwhile, so one request for a rare model cannot stop a model in constant use.
  */
 
 import type { Clock } from '../clock.js';
@@ -13,29 +11,29 @@ import { EarshotError } from '../errors.js';
 
 export interface Evictable {
 	readonly id: string;
-	/** What it takes now, or has been granted; 0 = nothing. */
+	/** Memory it takes or has been granted, whichever is larger; 0 = none. */
 	readonly bytes: number;
 	readonly isBusy: boolean;
-	/** On its way out: its memory comes back in any case. */
+	/** Its process is being ended: its memory is freed in any case. */
 	readonly isEnding: boolean;
-	/** Goes last: somebody wants it to stay. */
+	/** Has an infinite keep-alive: evicted last. */
 	readonly isToStay: boolean;
 	readonly lastUsedMs: number;
 }
 
 export interface MemoryBudgetOptions<T extends Evictable> {
-	/** 0 = no bound. */
+	/** 0 = unlimited. */
 	readonly budgetBytes: number;
 	readonly clock: Clock;
 	readonly models: () => Iterable<T>;
-	/** Resolves when its memory is back. Safe to call twice. */
+	/** Resolves when its memory is freed. Safe to call twice. */
 	readonly evict: (model: T) => Promise<void>;
 }
 
 interface Waiter<T> {
 	readonly model: T;
 	readonly neededBytes: number;
-	readonly isWanted: () => boolean;
+	readonly isRequested: () => boolean;
 	readonly grant: () => void;
 	readonly refuse: (error: EarshotError) => void;
 }
@@ -45,19 +43,20 @@ const retryAfterSeconds = 10;
 
 export class MemoryBudget<T extends Evictable> {
 	readonly #options: MemoryBudgetOptions<T>;
-	/** In the order they came. */
+	/** In order of arrival. */
 	#waiting: Waiter<T>[] = [];
 
 	constructor(options: MemoryBudgetOptions<T>) {
 		this.#options = options;
 	}
 
-	/** Calls `onGranted` in the moment there is room, when `model` has to count as occupying it, and resolves.
-	 * Throws `model_load_failed` where there will never be, `out_of_memory` where there was none in time, and `cancelled`. */
+	/** Waits until `neededBytes` fit, calls `onGranted` in the same moment (from then on `model.bytes` must include them)
+	 * and resolves. Throws `model_load_failed` when they exceed the whole budget, `out_of_memory` when they did not fit in
+	 * time, and `cancelled`. */
 	async admit(
 		model: T,
 		neededBytes: number,
-		{ isWanted, onGranted }: { readonly isWanted: () => boolean; readonly onGranted: () => void },
+		{ isRequested, onGranted }: { readonly isRequested: () => boolean; readonly onGranted: () => void },
 	): Promise<void> {
 		const { budgetBytes, clock } = this.#options;
 		if (budgetBytes > 0 && neededBytes > budgetBytes) throw neverFits(model.id, neededBytes, budgetBytes);
@@ -68,8 +67,8 @@ export class MemoryBudget<T extends Evictable> {
 					onGranted();
 					resolve();
 				};
-				this.#waiting.push({ model, neededBytes, isWanted, grant, refuse });
-				stopTimer = clock.after(waitTimeoutMs, () => refuse(noRoom(model.id, neededBytes, budgetBytes)));
+				this.#waiting.push({ model, neededBytes, isRequested, grant, refuse });
+				stopTimer = clock.after(waitTimeoutMs, () => refuse(outOfMemory(model.id, neededBytes, budgetBytes)));
 				this.review();
 			});
 		} finally {
@@ -78,24 +77,24 @@ export class MemoryBudget<T extends Evictable> {
 		}
 	}
 
-	/** Whether `bytes` more would fit without anybody's end. */
+	/** Whether `bytes` more fit without an eviction. */
 	hasRoomFor(bytes: number): boolean {
 		const { budgetBytes, models } = this.#options;
 		return chooseEvictions([...models()], bytes, budgetBytes)?.length === 0;
 	}
 
-	/** To be called when a model has become idle, has gone, or takes another amount of memory than before. */
+	/** Call this when a model has become idle, was unloaded, or its memory has changed. */
 	review(): void {
 		const { budgetBytes, models } = this.#options;
-		for (const { model, neededBytes, isWanted, grant, refuse } of [...this.#waiting]) {
-			if (!isWanted()) {
-				refuse(new EarshotError('cancelled', 'nobody waits for the model any more'));
+		for (const { model, neededBytes, isRequested, grant, refuse } of [...this.#waiting]) {
+			if (!isRequested()) {
+				refuse(new EarshotError('cancelled', 'all requests for the model were cancelled'));
 				continue;
 			}
 			const others = [...models()].filter((other) => other !== model);
 			const evictions = chooseEvictions(others, neededBytes, budgetBytes);
 			if (evictions?.length === 0) {
-				// Before the next one is looked at: it must not be promised the same memory.
+				// Before the next waiter is checked, which must not be granted the same memory.
 				this.#waiting = this.#waiting.filter((waiter) => waiter.model !== model);
 				grant();
 			} else if (evictions) {
@@ -105,8 +104,8 @@ export class MemoryBudget<T extends Evictable> {
 		this.#trim();
 	}
 
-	/** What is in memory may grow past what was expected of it. Whoever was used last stays: it alone is what
-	 * the machine is for. */
+	/** Evicts idle models when loaded ones have grown past the budget. The most recently used one stays, even if it
+	 * alone exceeds the budget. */
 	#trim(): void {
 		const { budgetBytes, models } = this.#options;
 		if (budgetBytes === 0) return;
@@ -115,7 +114,7 @@ export class MemoryBudget<T extends Evictable> {
 		if (excess <= 0) return;
 		const last = Math.max(...all.map(({ lastUsedMs }) => lastUsedMs));
 		const others = all.filter(({ lastUsedMs }) => lastUsedMs < last);
-		this.#evict(longestUnused(others, excess));
+		this.#evict(leastRecentlyUsed(others, excess));
 	}
 
 	#evict(models: readonly T[]): void {
@@ -123,7 +122,7 @@ export class MemoryBudget<T extends Evictable> {
 	}
 }
 
-/** Those that must go so that `neededBytes` fit: none where they do already, undefined where too many are busy. Pure. */
+/** The models to evict so that `neededBytes` fit: [] when they fit already, undefined when too many are busy. Pure. */
 export function chooseEvictions<T extends Evictable>(
 	models: readonly T[],
 	neededBytes: number,
@@ -131,12 +130,12 @@ export function chooseEvictions<T extends Evictable>(
 ): readonly T[] | undefined {
 	if (budgetBytes === 0) return [];
 	const excess = models.reduce((sum, { bytes }) => sum + bytes, neededBytes) - budgetBytes;
-	const chosen = longestUnused(models, excess);
+	const chosen = leastRecentlyUsed(models, excess);
 	return chosen.reduce((sum, { bytes }) => sum + bytes, 0) >= excess ? chosen : undefined;
 }
 
-/** Of those that nobody uses: as many as make up `bytes`, or all. */
-function longestUnused<T extends Evictable>(models: readonly T[], bytes: number): T[] {
+/** Idle models, least recently used first: as many as free `bytes`, or all. */
+function leastRecentlyUsed<T extends Evictable>(models: readonly T[], bytes: number): T[] {
 	const chosen: T[] = [];
 	const idle = models.filter((model) => !model.isBusy && model.bytes > 0);
 	const order = (model: T): number => (model.isEnding ? 0 : model.isToStay ? 2 : 1);
@@ -153,14 +152,14 @@ function longestUnused<T extends Evictable>(models: readonly T[], bytes: number)
 function neverFits(id: string, neededBytes: number, budgetBytes: number): EarshotError {
 	return new EarshotError(
 		'model_load_failed',
-		`The model \`${id}\` needs about ${megabytes(neededBytes)} of memory, and all models together may take ${megabytes(budgetBytes)}: raise --memory-budget-mb`,
+		`The model \`${id}\` needs about ${megabytes(neededBytes)} of memory, more than the budget of ${megabytes(budgetBytes)} for all models: raise --memory-budget-mb`,
 	);
 }
 
-function noRoom(id: string, neededBytes: number, budgetBytes: number): EarshotError {
+function outOfMemory(id: string, neededBytes: number, budgetBytes: number): EarshotError {
 	return new EarshotError(
 		'out_of_memory',
-		`There is no memory for the model \`${id}\` now: it needs about ${megabytes(neededBytes)} of the ${megabytes(budgetBytes)} that all models together may take, and those in memory are at work`,
+		`There is no memory for the model \`${id}\` now: it needs about ${megabytes(neededBytes)} of the budget of ${megabytes(budgetBytes)} for all models, and the loaded models are busy`,
 		{ retryAfterSeconds },
 	);
 }

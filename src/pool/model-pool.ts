@@ -1,4 +1,4 @@
-/** What the server and the command need of the pool; tests hand them a fake. */
+/** The pool's interface, as used by the server and the command; tests use a fake. */
 
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
@@ -9,25 +9,25 @@ export interface ListedModel {
 	readonly aliases: readonly string[];
 	/** The `type` of models.yaml. */
 	readonly type: string;
-	/** When the files arrived on this machine, Unix seconds. */
+	/** When the files were installed on this machine, Unix seconds. */
 	readonly created: number;
 	readonly ownedBy: string;
 	readonly state: LoadState;
-	/** The bundled model that hears digits only. */
+	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
-	/** null where it has no process. */
+	/** Process id of its runner; null when none is running. */
 	readonly pid: number | null;
-	/** Resident memory of its process, as it said last; 0 where it has none. */
+	/** Resident memory of its runner, as last reported; 0 when none is running. */
 	readonly memoryBytes: number;
-	/** Requests that have it now. */
+	/** Requests in progress. */
 	readonly requests: number;
-	/** Since its last request; null while it is used, or not loaded. */
+	/** Time since its last request; null while it is in use or not loaded. */
 	readonly idleMs: number | null;
-	/** Until it is unloaded if nobody asks for it; null while that is not to happen. */
+	/** Time until it is unloaded if no request comes; null = it will not be. */
 	readonly unloadsInMs: number | null;
 }
 
-/** A loaded model for one request: it stays in memory until it is released. */
+/** A loaded model for one request: it stays loaded until released. */
 export interface Lease extends Transcriber {
 	/** Safe to call twice. */
 	release(): void;
@@ -35,17 +35,18 @@ export interface Lease extends Transcriber {
 
 export interface ModelPool {
 	readonly models: readonly ListedModel[];
-	/** Used where a request names no model. */
+	/** Used when a request names no model. */
 	readonly defaultModel: string;
-	/** Resolves an id or alias and loads the model if need be; one load however many ask.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` where there is
-	 * no room for it now, `cancelled`, `closed`. */
+	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
+	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` when there is no
+	 * memory for it now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
-	/** Loads the model before a request asks; it stays as if one had. Also where it is on hold. Throws as `lease`. */
+	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive counts as after a request. Throws
+	 * like `lease`. */
 	load(model: string, signal: AbortSignal): Promise<ModelInfo>;
-	/** Ends the model's process when the last request in it is through, and resolves when it is gone; at once where
-	 * it is not loaded. Throws `model_not_found`. */
+	/** Ends the model's process once its last request has finished. Resolves when it has ended, at once if the model is
+	 * not loaded. Throws `model_not_found`. */
 	unload(model: string): Promise<void>;
-	/** Cancels what runs and ends every runner. */
+	/** Cancels running requests and ends every runner. */
 	close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The runners of this server: one per model in use, started when first asked for, ended when nobody asks any more. */
+/** The server's runners: one per model in use, started on the first request and ended when idle. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { whileWanted } from '../abort.js';
@@ -25,20 +25,20 @@ export interface PoolOptions {
 	readonly onLog?: (line: string) => void;
 	readonly clock: Clock;
 	readonly metrics: PoolMetrics;
-	/** How long a model stays in memory without work; Infinity = for ever, 0 = not at all. */
+	/** How long an idle model stays loaded; Infinity = forever, 0 = not at all. */
 	readonly keepAliveMs: number;
-	/** What all runners together may take; 0 = no bound. */
+	/** Memory that all runners together may take; 0 = unlimited. */
 	readonly budgetBytes: number;
-	/** What one runner may take before it is replaced; 0 = as `RunnerOptions.maxRssBytes` says. */
+	/** Memory of one runner above which it is replaced; 0 = the default of `RunnerOptions.maxRssBytes`. */
 	readonly maxRunnerBytes: number;
-	/** Unix seconds at which the model's files arrived. */
+	/** When the model's files were installed, Unix seconds. */
 	readonly createdAt: (entry: ModelEntry) => number;
 }
 
 export class RunnerPool implements ModelPool {
 	readonly #options: PoolOptions;
 	readonly #loadedModels = new Map<string, LoadedModel>();
-	/** Their model has changed or gone; they go when what runs is through. */
+	/** Models whose entry has changed or was removed; unloaded when their requests have finished. */
 	readonly #outdated = new Set<LoadedModel>();
 	readonly #budget: MemoryBudget<LoadedModel>;
 	#closing: Promise<void> | undefined;
@@ -122,14 +122,14 @@ export class RunnerPool implements ModelPool {
 	async #find(model: string, signal: AbortSignal): Promise<LoadedModel> {
 		const { models } = this.#options;
 		const { id } = models.find(model);
-		// What is in memory needs no files.
+		// A loaded model no longer needs its files.
 		if (this.#loadedModels.get(id)?.runner.state !== 'loaded') await models.ready(models.find(model), signal);
 		if (this.#closing) throw closed();
-		// It may have changed while its files came.
+		// The entry may have changed while its files were fetched.
 		return this.#loadedModelOf(models.find(model));
 	}
 
-	/** Has a lease of its own: whoever asked may have gone before the model is there. */
+	/** Holds a lease of its own, since the caller may cancel before the model is loaded. */
 	async #load(loaded: LoadedModel): Promise<ModelInfo> {
 		const { runner } = loaded;
 		if (runner.state === 'loaded') return await runner.start();
@@ -152,12 +152,12 @@ export class RunnerPool implements ModelPool {
 	async #loadNow(loaded: LoadedModel): Promise<ModelInfo> {
 		const { clock, metrics } = this.#options;
 		const { id, runner } = loaded;
-		// A runner that is starting again has its memory already.
+		// A runner that restarts has its memory granted already.
 		if (runner.state === 'loading') return await runner.start();
 		const neededBytes = this.#neededBytes(loaded);
 		try {
 			await this.#budget.admit(loaded, neededBytes, {
-				isWanted: () => loaded.isWanted,
+				isRequested: () => loaded.isRequested,
 				onGranted: () => {
 					loaded.grantedBytes = neededBytes;
 				},
@@ -176,7 +176,8 @@ export class RunnerPool implements ModelPool {
 		}
 	}
 
-	/** As it was the last time; what has fitted once is not refused for having been bigger than it looked. */
+	/** Measured at the last load, else estimated. Capped at the budget: a model that fitted once is never refused because
+	 * it turned out larger than estimated. */
 	#neededBytes({ runner, entry }: LoadedModel): number {
 		const { budgetBytes } = this.#options;
 		if (runner.loadedBytes === 0) return expectedBytes(entry);
@@ -190,7 +191,7 @@ export class RunnerPool implements ModelPool {
 		loaded.isEnding = true;
 		await (this.#outdated.has(loaded) ? runner.close() : runner.unload());
 		loaded.isEnding = false;
-		// Now: a process tells how it is doing until its end.
+		// Only now: the process reports its metrics until it ends.
 		if (wasLoaded) this.#options.metrics.unloaded(id, reason);
 		this.#outdated.delete(loaded);
 		this.#budget.review();
@@ -229,11 +230,11 @@ export class RunnerPool implements ModelPool {
 		return loaded;
 	}
 
-	/** A model that is another one now, or gone, is loaded anew by the next request; what runs may finish. */
+	/** Retires models whose entry has changed or was removed: running requests finish, and the next one loads anew. */
 	#dropChanged(): void {
 		for (const [id, loaded] of this.#loadedModels) {
 			const now = this.#options.models.entries.find((each) => each.id === id);
-			if (now && isDeepStrictEqual(loadedOf(now), loadedOf(loaded.entry))) {
+			if (now && isDeepStrictEqual(loadRelevant(now), loadRelevant(loaded.entry))) {
 				loaded.entry = now;
 				continue;
 			}
@@ -244,8 +245,8 @@ export class RunnerPool implements ModelPool {
 	}
 }
 
-/** Names are no reason to load again. */
-function loadedOf({ type, files, options, languages }: ModelEntry): object {
+/** The fields that require loading the model again when they change; names do not. */
+function loadRelevant({ type, files, options, languages }: ModelEntry): object {
 	return { type, files, options, languages };
 }
 

@@ -1,34 +1,34 @@
 /**
- * When a model whose process keeps dying is left alone for a while. Loading it again and again keeps the machine
- * busy for nothing, and whoever waits for it learns nothing. After `maxDeaths` within `windowMs`, and nothing done
- * in between, it is on hold; the first death after a hold puts it on hold again, for twice as long. Once a clip is
- * through, all is forgotten: a model that works for some must not be taken from them by others' recordings.
+ * Pauses loading of a model whose process keeps dying: restarting it in a loop would keep the machine busy and leave
+ * clients without an answer. The first backoff starts after `maxDeaths` within `windowMs` with no clip finished in
+ * between; each death after a backoff starts another one, twice as long. A finished clip resets everything, so a
+ * model that works for some clients is not blocked by the recordings of others.
  */
 
 const maxDeaths = 5;
 const windowMs = 5 * 60_000;
 const firstBackoffMs = 10_000;
-const longestBackoffMs = 10 * 60_000;
+const maxBackoffMs = 10 * 60_000;
 
 export class CrashBackoff {
 	#deaths: number[] = [];
 	#backoffs = 0;
 	#untilMs = -Infinity;
 
-	/** Times are of one clock, in ms. */
+	/** `nowMs`: from the same clock for every call. */
 	died(nowMs: number): void {
 		this.#deaths = [...this.#deaths.filter((atMs) => atMs > nowMs - windowMs), nowMs];
 		if (this.#backoffs === 0 && this.#deaths.length < maxDeaths) return;
-		this.#untilMs = nowMs + Math.min(firstBackoffMs * 2 ** this.#backoffs, longestBackoffMs);
+		this.#untilMs = nowMs + Math.min(firstBackoffMs * 2 ** this.#backoffs, maxBackoffMs);
 		this.#backoffs++;
 	}
 
-	/** 0 = it is not on hold. */
+	/** Milliseconds until the model may be loaded again; 0 = now. */
 	remainingMs(nowMs: number): number {
 		return Math.max(0, this.#untilMs - nowMs);
 	}
 
-	/** As if nothing had happened: it has worked, or somebody looked after it. */
+	/** Forgets all deaths: a clip has finished, or a user has asked for the model explicitly. */
 	reset(): void {
 		this.#deaths = [];
 		this.#backoffs = 0;

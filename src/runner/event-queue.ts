@@ -1,4 +1,4 @@
-/** Events pushed on one side and iterated on the other, by one consumer, once. */
+/** A queue of events with one producer, and one consumer that iterates it once. */
 
 export class EventQueue<T extends object> implements AsyncIterable<T> {
 	readonly #events: T[] = [];
@@ -16,7 +16,7 @@ export class EventQueue<T extends object> implements AsyncIterable<T> {
 		this.#wake?.();
 	}
 
-	/** The consumer gets what was pushed before, then the error. */
+	/** The consumer gets the events pushed before, then the error. */
 	fail(error: Error): void {
 		this.#end ??= { error };
 		this.#wake?.();

@@ -1,6 +1,6 @@
 /**
- * The processes of one model: started when needed, started again after a death (with a pause where they keep dying),
- * replaced when they have grown too big, ended for good. What runs in them is the business of runner.ts.
+ * Starts the process of one model when needed, restarts it after a crash (with backoff), replaces it when it has grown
+ * too large, and ends it. The requests it runs are the concern of runner.ts.
  */
 
 import { EarshotError } from '../errors.js';
@@ -10,17 +10,17 @@ import { CrashBackoff } from './crash-backoff.js';
 import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process.js';
 
 export interface LifecycleOptions extends RunnerProcessOptions {
-	/** A process that takes more is replaced between clips; 0 = more than twice what it took once loaded, and 1 GiB. */
+	/** Resident memory above which a process is replaced, between clips; 0 = twice that after loading, plus 1 GiB. */
 	readonly maxRssBytes: number;
-	/** Whether another process may be started before the one it replaces has ended; always where absent. */
+	/** Whether a replacement may be started before the old process has ended; absent = always. */
 	readonly hasRoomForTwo?: () => boolean;
 	/** Called when `memoryBytes` has changed. */
 	readonly onMemory?: () => void;
-	/** Another process takes the place of one that is needed. */
+	/** A process was replaced by another one. */
 	readonly onRestart?: (reason: RestartReason) => void;
 }
 
-/** What the requests are told of their processes. */
+/** Lifecycle events for runner.ts, and its answers about the requests. */
 export interface LifecycleListener {
 	readonly onAnswer: (process: RunnerProcess, answer: Answer) => void;
 	/** `how`: exit code or signal, in words. Returns how many recordings were in flight, and whether one of them is known
@@ -29,58 +29,58 @@ export interface LifecycleListener {
 		process: RunnerProcess,
 		how: string,
 	) => { readonly inFlight: number; readonly explained: boolean };
-	/** There is a process to give work to. */
+	/** A process is ready for requests. */
 	readonly onReady: () => void;
-	/** No other process could be started. */
+	/** The process could not be restarted. */
 	readonly onFailure: (error: unknown) => void;
-	/** Whether anything waits or runs. */
+	/** Whether any request waits or runs. */
 	readonly isNeeded: () => boolean;
-	/** Whether a process may not be replaced now. */
+	/** Whether the process must not be replaced now. */
 	readonly isUnsettled: () => boolean;
-	/** Takes back what can be moved to another process. */
+	/** Takes back the requests that can move to another process. */
 	readonly onOversized: (process: RunnerProcess) => void;
-	/** Whether nothing is in it any more. */
+	/** Whether the process has no requests left. */
 	readonly isDrained: (process: RunnerProcess) => boolean;
 }
 
-/** A process that dies while it loads may have been killed by somebody: the model gets a second one. */
-const maxLoadTries = 2;
+/** A process that dies while loading may have been killed from outside, so it is started once more. */
+const maxLoadAttempts = 2;
 
-/** Gigabytes from a slow disk take a minute. What has not been loaded by then stands still, and all who wait for it. */
+/** Gigabytes from a slow disk take a minute. A process still loading after this time hangs, with all its requests. */
 const loadTimeoutMs = 10 * 60_000;
 
-/** What a process may grow by without being told a bound: recordings in flight, and whatever engines load late. */
-const usualGrowthBytes = 2 ** 30;
+/** Growth allowed by default: recordings in flight, and what engines allocate lazily. */
+const defaultGrowthBytes = 2 ** 30;
 
 /**
- * Between two replacements of a process that grows. Each one costs the work in flight, so one that comes soon after
- * the last doubles the time to the next: a bound below what a model needs slows it down and never stops it.
+ * Pause between two replacements of growing processes. A replacement costs the work in flight, so one that follows
+ * soon after the last doubles the pause: a limit below what the model needs slows it down but never stops it.
  */
 const firstReplacePauseMs = 60_000;
-const longestReplacePauseMs = 60 * 60_000;
+const maxReplacePauseMs = 60 * 60_000;
 
 export class Lifecycle {
 	readonly #options: LifecycleOptions;
 	readonly #listener: LifecycleListener;
 	readonly #backoff = new CrashBackoff();
-	/** Those that have not ended: the present one, and before and after it others for a while. */
+	/** All processes that have not ended: the current one, and old or new ones during a replacement. */
 	readonly #processes = new Set<RunnerProcess>();
-	/** The one that gets the work. */
+	/** The current process, which gets new requests. */
 	#process: RunnerProcess | undefined;
 	#info: ModelInfo | undefined;
 	#starting: Promise<ModelInfo> | undefined;
 	#unloading: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
-	/** Has grown too big, and goes when every recording in it is through its clip. */
+	/** Being replaced because it grew too large; ends when each of its recordings has finished its current clip. */
 	#oversized: RunnerProcess | undefined;
 	#draining: Promise<void> | undefined;
 	#onDrained: (() => void) | undefined;
 	#isReplacing = false;
 	#replacePauseMs = firstReplacePauseMs;
 	#replacedAtMs = -Infinity;
-	/** Of a process when it was loaded; 0 = none has been. */
+	/** Resident memory of the last process right after loading; 0 = none was loaded yet. */
 	#loadedBytes = 0;
-	/** `memoryBytes` as `onMemory` knows it. */
+	/** `memoryBytes` at the last call of `onMemory`. */
 	#reportedBytes = 0;
 	#lastExit = '';
 
@@ -100,27 +100,27 @@ export class Lifecycle {
 		return this.#backoff.remainingMs(this.#options.clock.now()) > 0 ? 'backoff' : 'unloaded';
 	}
 
-	/** The process that gets the work now; undefined while there is none or it is still loading. */
+	/** The process for new requests; undefined while there is none or it is still loading. */
 	get ready(): RunnerProcess | undefined {
 		return this.#starting ? undefined : this.#process;
 	}
 
-	/** Of the present process. */
+	/** Of the current process. */
 	get pid(): number | undefined {
 		return this.#process?.pid;
 	}
 
-	/** Resident memory of its processes, as they said last; one that has said nothing yet counts as the one before. */
+	/** Resident memory of all its processes, as last reported; one without a report counts like the last loaded one. */
 	get memoryBytes(): number {
 		return [...this.#processes].reduce((sum, { rssBytes }) => sum + (rssBytes || this.#loadedBytes), 0);
 	}
 
-	/** Of the present process when it was loaded; 0 = not known. */
+	/** Resident memory of the process right after loading; 0 = unknown. */
 	get loadedBytes(): number {
 		return this.#loadedBytes;
 	}
 
-	/** Loads the model if it is not loaded; one load however many ask.
+	/** Loads the model if it is not loaded; concurrent callers share one load.
 	 * Throws `model_load_failed`, `engine_missing`, `model_backoff`, `closed`. */
 	start(): Promise<ModelInfo> {
 		if (this.#closing) return Promise.reject(unloaded());
@@ -132,12 +132,12 @@ export class Lifecycle {
 		return this.#starting;
 	}
 
-	/** Forgets the deaths: a model that has worked, or that somebody asks for, may be started at once. */
+	/** Ends the crash backoff: a clip has finished, or a user has asked for the model explicitly. */
 	reset(): void {
 		this.#backoff.reset();
 	}
 
-	/** Ends the processes and gives their memory back; `start` starts another. Only while nothing runs. */
+	/** Ends the processes and frees their memory; `start` starts a new one. Call it only while nothing runs. */
 	unload(): Promise<void> {
 		this.#unloading ??= this.#end().finally(() => {
 			this.#unloading = undefined;
@@ -159,7 +159,7 @@ export class Lifecycle {
 		return process !== undefined && process === this.#oversized;
 	}
 
-	/** To be called when a recording has left a process. */
+	/** Call this when a recording has left a process. */
 	checkDrained(): void {
 		if (this.#oversized && this.#listener.isDrained(this.#oversized)) this.#onDrained?.();
 	}
@@ -169,9 +169,9 @@ export class Lifecycle {
 	}
 
 	async #load(): Promise<ModelInfo> {
-		// Their memory has to be back before it is asked for again.
+		// Their memory must be free before the new process needs it.
 		await Promise.all([this.#unloading, this.#draining]);
-		for (let tries = 1; ; tries++) {
+		for (let attempt = 1; ; attempt++) {
 			if (this.#closing) throw unloaded();
 			this.#refuseDuringBackoff();
 			const process = this.#spawn();
@@ -180,7 +180,7 @@ export class Lifecycle {
 				return await this.#loaded(process);
 			} catch (thrown) {
 				if (this.#closing || this.#unloading) throw unloaded();
-				if (process.refused || process.pid === undefined || tries === maxLoadTries) throw thrown;
+				if (process.refused || process.pid === undefined || attempt === maxLoadAttempts) throw thrown;
 			}
 		}
 	}
@@ -199,7 +199,7 @@ export class Lifecycle {
 
 	async #loaded(process: RunnerProcess): Promise<ModelInfo> {
 		const stopTimer = this.#options.clock.after(loadTimeoutMs, () =>
-			process.terminate(`it was not in memory after ${loadTimeoutMs / 60_000} minutes`),
+			process.terminate(`loading took longer than ${loadTimeoutMs / 60_000} minutes`),
 		);
 		try {
 			this.#info = await process.ready;
@@ -217,7 +217,7 @@ export class Lifecycle {
 		const retryAfterSeconds = Math.ceil(ms / 1000);
 		throw new EarshotError(
 			'model_backoff',
-			`The model \`${this.#options.entry.id}\` is on hold for ${retryAfterSeconds} s, since its process keeps dying: ${this.#lastExit}`,
+			`The process of the model \`${this.#options.entry.id}\` keeps crashing (${this.#lastExit}). The model can be used again in ${retryAfterSeconds} s`,
 			{ retryAfterSeconds },
 		);
 	}
@@ -230,9 +230,9 @@ export class Lifecycle {
 		if (this.#closing) return;
 		if (!process.refused && !process.isEnding) {
 			const { entry, onLog } = this.#options;
-			onLog?.(`the runner of ${entry.id} died (${how}) with ${inFlight} recordings in flight`);
+			onLog?.(`the runner of ${entry.id} crashed (${how}) with ${inFlight} recordings in flight`);
 			this.#lastExit = `${how}${process.stderrTail}`;
-			// A clip that was given up explains the death: it tells of the recording and not of the model.
+			// A crash explained by one recording says nothing about the model, so it does not count.
 			if (!explained) this.#backoff.died(this.#options.clock.now());
 		}
 		this.checkDrained();
@@ -240,9 +240,9 @@ export class Lifecycle {
 		else if (this.#listener.isNeeded()) this.#restart('died');
 	}
 
-	/** What waits goes on with another process, or fails as that one did. */
+	/** Starts another process for the waiting requests; they fail if it cannot be started. */
 	#restart(reason: RestartReason): void {
-		// A death while it loads is no restart of its own.
+		// A crash while loading is part of the load, not a restart.
 		const counts = !this.#starting;
 		this.start().then(
 			() => {
@@ -256,15 +256,13 @@ export class Lifecycle {
 	#measured(process: RunnerProcess): void {
 		this.#reportMemory();
 		const { maxRssBytes } = this.#options;
-		const bound = maxRssBytes || 2 * process.loadedBytes + usualGrowthBytes;
-		if (process !== this.#process || process.rssBytes <= bound) return;
+		const limit = maxRssBytes || 2 * process.loadedBytes + defaultGrowthBytes;
+		if (process !== this.#process || process.rssBytes <= limit) return;
 		const sinceMs = this.#options.clock.now() - this.#replacedAtMs;
 		const busy = this.#isReplacing || this.#unloading || this.#closing || this.#listener.isUnsettled();
 		if (busy || sinceMs < this.#replacePauseMs) return;
-		const soon = sinceMs < longestReplacePauseMs;
-		this.#replacePauseMs = soon
-			? Math.min(2 * this.#replacePauseMs, longestReplacePauseMs)
-			: firstReplacePauseMs;
+		const soon = sinceMs < maxReplacePauseMs;
+		this.#replacePauseMs = soon ? Math.min(2 * this.#replacePauseMs, maxReplacePauseMs) : firstReplacePauseMs;
 		this.#replacedAtMs = this.#options.clock.now();
 		this.#isReplacing = true;
 		void this.#replace(process).finally(() => {
@@ -279,10 +277,10 @@ export class Lifecycle {
 		this.#options.onMemory?.();
 	}
 
-	/** Never rejects: where there is no other process to be had, the one that has grown goes on. */
+	/** Never rejects: if no replacement can be started, the oversized process goes on. */
 	async #replace(oversized: RunnerProcess): Promise<void> {
 		const { entry, onLog, hasRoomForTwo } = this.#options;
-		onLog?.(`the runner of ${entry.id} has grown to ${oversized.rssBytes} bytes, and is replaced`);
+		onLog?.(`the runner of ${entry.id} has grown to ${oversized.rssBytes} bytes and is being replaced`);
 		let next: RunnerProcess | undefined;
 		if (hasRoomForTwo?.() ?? true) {
 			next = this.#spawn();
@@ -291,7 +289,7 @@ export class Lifecycle {
 				() => true,
 			);
 			if (failed) return;
-			// It has died, or was unloaded, meanwhile.
+			// The old process has crashed, or the model was unloaded, in the meantime.
 			if (this.#process !== oversized || this.#unloading || this.#closing) return await next.end();
 		}
 		this.#process = next;
@@ -301,7 +299,7 @@ export class Lifecycle {
 		await this.#draining;
 	}
 
-	/** What is in the middle of a clip finishes it there. */
+	/** Waits until running clips have finished, then ends the process. */
 	async #drain(oversized: RunnerProcess): Promise<void> {
 		const drained = new Promise<void>((resolve) => (this.#onDrained = resolve));
 		this.#listener.onOversized(oversized);

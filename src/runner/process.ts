@@ -1,4 +1,4 @@
-/** One process of a runner: started, told which model to load, spoken to and ended. Decides nothing. */
+/** One runner process: forks it, exchanges messages with it and ends it. Makes no decisions. */
 
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Clock } from '../clock.js';
@@ -17,29 +17,30 @@ export interface RunnerProcessOptions {
 	/** The child's whole environment. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly clock: Clock;
-	/** A line for the log; the engines' own diagnostics come this way too. */
+	/** Called with each log line, including the engines' own output on stderr. */
 	readonly onLog?: (line: string) => void;
-	/** How its scheduler is doing. */
+	/** Called with the state of its scheduler. */
 	readonly onReport?: (report: RunnerReport) => void;
 }
 
-/** What a process says once its model is loaded. */
+/** A message about a request, from a process with a loaded model. */
 export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
-	/** The last that is heard of it. `how`: exit code or signal, in words. */
+	/** The process has ended; nothing follows. `how`: exit code or signal, in words. */
 	readonly onEnd: (how: string) => void;
 }
 
-/** After `end`, how long a process may take to finish before it is killed, ms. */
+/** How long a process may take to end after `end` before it is killed, ms. */
 const endGraceMs = 5_000;
 
-/** Of the process's stderr, kept for error messages. */
-const keptStderr = 4_096;
+/** Characters of the process's stderr kept for error messages. */
+const maxStderrChars = 4_096;
 
 export class RunnerProcess {
-	/** Rejects with `model_load_failed`, `engine_missing` or whatever else the process said, once it has ended. */
+	/** Resolves when the model is loaded. Rejects with `model_load_failed`, `engine_missing` or another error that the
+	 * process reported, once it has ended. */
 	readonly ready: Promise<ModelInfo>;
 	readonly #child: ChildProcess;
 	readonly #id: string;
@@ -58,9 +59,8 @@ export class RunnerProcess {
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: the server's own flags (inspectors, loaders) are not the runner's; child/run.ts says when garbage is
-		// collected. windowsHide, which fork() hands on:
-		// a server without a console would open a window for each runner.
+		// execArgv: without the server's own flags (inspectors, loaders); `gc` is called by child/run.ts.
+		// windowsHide, which fork() passes on: a server without a console would open a window for each runner.
 		const options = {
 			env,
 			execArgv: ['--expose-gc'],
@@ -71,7 +71,7 @@ export class RunnerProcess {
 		const child = fork(script, [], options);
 		this.#child = child;
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-			this.#stderr = (this.#stderr + text).slice(-keptStderr);
+			this.#stderr = (this.#stderr + text).slice(-maxStderrChars);
 			for (const line of text.split('\n')) if (line.trim() !== '') onLog?.(line);
 		});
 		this.ready = new Promise((resolve, reject) => {
@@ -102,23 +102,23 @@ export class RunnerProcess {
 				listener.onEnd(how);
 			};
 			child.on('error', (cause) => {
-				// A message that could not be sent is no end; a process that was never there is.
+				// A message that could not be sent does not end the process; a failed start does.
 				if (child.pid !== undefined) return;
-				const message = `the runner of \`${this.#id}\` could not be started: ${cause.message}`;
+				const message = `the runner process of \`${this.#id}\` could not be started: ${cause.message}`;
 				ended('never started', new EarshotError('model_load_failed', message, { cause }));
 			});
-			// `close` rather than `exit`: stderr has been read to its end.
+			// `close` rather than `exit`: by then stderr has been read completely.
 			child.on('close', (code, signal) => {
 				const how = signal ? `signal ${signal}` : `exit code ${code}`;
 				ended(how, this.#loadFailure(how));
 			});
 		});
-		// Whoever waits for it is told; an end that nobody waits for is told by `onEnd`.
+		// Without a caller awaiting it, a rejection must not count as unhandled: `onEnd` reports it.
 		this.ready.catch(() => {});
 		this.send({ type: 'load', entry, settings });
 	}
 
-	/** What it said its model is, while it can be spoken to. */
+	/** Its model's info, while the channel to the process is open. */
 	get info(): ModelInfo | undefined {
 		return this.#child.connected ? this.#info : undefined;
 	}
@@ -127,44 +127,44 @@ export class RunnerProcess {
 		return this.#child.pid;
 	}
 
-	/** Resident memory when the model was loaded; 0 before. */
+	/** Resident memory right after loading; 0 before. */
 	get loadedBytes(): number {
 		return this.#loadedBytes;
 	}
 
-	/** Resident memory as it said last; 0 before the model is loaded. */
+	/** Resident memory as last reported; 0 before the model is loaded. */
 	get rssBytes(): number {
 		return this.#rssBytes;
 	}
 
-	/** Somebody here ends it: its end is no death. */
+	/** `end` was called, so its exit is not a crash. */
 	get isEnding(): boolean {
 		return this.#ending !== undefined;
 	}
 
-	/** It said itself why the model cannot be loaded: the next process would say the same. */
+	/** It reported why the model cannot be loaded, so another process would fail the same way. */
 	get refused(): boolean {
 		return this.#refusal !== undefined;
 	}
 
-	/** What the libraries said on stderr last, for the end of a message; '' = nothing. */
+	/** The last line on stderr, to append to an error message; '' = none. */
 	get stderrTail(): string {
 		const line = this.#stderr.trim().split('\n').at(-1) ?? '';
-		return line === '' ? '' : `; it last said: ${line.slice(0, 300)}`;
+		return line === '' ? '' : `; its last output: ${line.slice(0, 300)}`;
 	}
 
 	send(message: ToRunner): void {
-		// The callback takes the error of a process that ended meanwhile; `onEnd` tells of it.
+		// The callback swallows the error of a process that has just ended, which `onEnd` reports.
 		if (this.#child.connected) this.#child.send(message, () => {});
 	}
 
-	/** Ends a process that does not come to an end with its loading. */
+	/** Kills a process whose load hangs; `ready` rejects with `why`. */
 	terminate(why: string): void {
 		this.#refusal ??= new EarshotError('model_load_failed', why);
 		this.#child.kill('SIGKILL');
 	}
 
-	/** Resolves when the process is gone, which is asked gently for a while. Safe to call twice. */
+	/** Asks the process to end, kills it after a grace period, and resolves when it has ended. Safe to call twice. */
 	end(): Promise<void> {
 		this.#ending ??= this.#end();
 		return this.#ending;
@@ -179,13 +179,13 @@ export class RunnerProcess {
 		stopTimer();
 	}
 
-	/** The libraries say why on stderr, if anywhere. */
+	/** Why the model is not loaded. A library that ends the process gives its reason on stderr, if anywhere. */
 	#loadFailure(how: string): EarshotError {
 		const refusal = this.#refusal;
 		if (refusal && refusal.code !== 'model_load_failed') return refusal;
 		const why = refusal
 			? `could not be loaded: ${refusal.message}`
-			: `ended its runner while loading (${how})`;
+			: `crashed its runner process while loading (${how})`;
 		return new EarshotError('model_load_failed', `The model \`${this.#id}\` ${why}${this.stderrTail}`);
 	}
 }

@@ -1,4 +1,4 @@
-/** What server and runner say to each other over the child's IPC channel (structured clone). */
+/** The messages between server and runner process, over the child's IPC channel (structured clone). */
 
 import type { WireError } from '../errors.js';
 import type { RunnerReport } from '../metrics.js';
@@ -10,7 +10,7 @@ import type { Recording } from '../speech/recording.js';
 import type { RunnerSettings } from './settings.js';
 
 export type ToRunner =
-	/** First and once. Answered by `ready` or `load-failed`. */
+	/** Sent first, once. Answered by `ready` or `load-failed`. */
 	| { readonly type: 'load'; readonly entry: ModelEntry; readonly settings: RunnerSettings }
 	/** Answered by `running` and `event`s, then `finished` or `failed`. */
 	| {
@@ -18,30 +18,30 @@ export type ToRunner =
 			readonly request: number;
 			readonly recording: Recording;
 			readonly options: TranscribeOptions;
-			/** Clips before this one are done already. */
+			/** Clips before this one are done and are skipped. */
 			readonly firstClip: number;
 	  }
 	| { readonly type: 'cancel'; readonly request: number }
-	/** Finish what runs, free the model, end the process. */
+	/** Cancel running requests, free the model, end the process. */
 	| { readonly type: 'close' };
 
-/** The channel carries them in lists, in order. */
+/** Sent in arrays, in order. */
 export type FromRunner =
 	| { readonly type: 'ready'; readonly info: ModelInfo; readonly rssBytes: number }
 	| { readonly type: 'load-failed'; readonly error: WireError }
-	/** Sent before the work starts, so that after a crash the server knows what was in flight: a clip's position, or
-	 * -1 for the first block being cut, -2 for the second … */
+	/** Sent before a step starts, so that after a crash the server knows what was in flight: a clip's index (from 0), or
+	 * -1 for decoding the first block, -2 for the second, … */
 	| { readonly type: 'running'; readonly request: number; readonly step: number }
-	/** A block is cut. Of clips their events tell. */
+	/** A block has been decoded and split. Clips report their end by their events. */
 	| { readonly type: 'passed'; readonly request: number; readonly step: number }
-	/** `rssBytes`: resident memory of the whole process by then. */
+	/** `rssBytes`: resident memory of the whole process at that time. */
 	| {
 			readonly type: 'event';
 			readonly request: number;
 			readonly event: PipelineEvent;
 			readonly rssBytes: number;
 	  }
-	/** For the metrics, a few times a second while anything happens. */
+	/** For the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

@@ -1,25 +1,25 @@
 /**
- * Which recordings are tried alone after the process of a model has died. Every recording with a clip (or block) in
- * work at that moment becomes a suspect. One suspect at a time is run, until that clip is through; a clip that is part
- * of a second death is given up. So one bad recording fails alone and no other is lost.
+ * Finds the recording that crashes a model's process. Every recording with a clip (or block) running at a crash becomes
+ * a suspect. Suspects run alone, one at a time, until the suspected clip has finished; a recording whose clip was
+ * running at a second crash fails. So one bad recording fails alone and no other is lost.
  */
 
-/** Deaths that a clip may be part of before it is given up. */
+/** Crashes during a clip after which its recording fails. */
 const maxDeaths = 2;
 
-/** `T`: a recording. Pure bookkeeping: runs nothing. */
+/** `T`: a recording. Only keeps records; the caller runs the recordings. */
 export class Quarantine<T extends object> {
-	/** In the order in which they are tried. */
+	/** In the order in which they run alone. */
 	#suspects: T[] = [];
-	/** Clip (from 0) or block (below 0) → deaths it was part of. */
+	/** Clip (from 0) or block (below 0) → crashes during which it was running. */
 	readonly #deaths = new Map<T, Map<number, number>>();
 
-	/** The one that runs alone; undefined = everything may run. */
+	/** The recording that must run alone; undefined = all may run. */
 	get current(): T | undefined {
 		return this.#suspects[0];
 	}
 
-	/** A process died while it worked on `steps` of the recording. True = one of them has now been part of too many. */
+	/** A process died while `steps` of the recording were running. True = one of them has reached `maxDeaths`. */
 	noteDeath(recording: T, steps: Iterable<number>): boolean {
 		const deaths = this.#deaths.get(recording) ?? new Map<number, number>();
 		this.#deaths.set(recording, deaths);
@@ -29,14 +29,14 @@ export class Quarantine<T extends object> {
 		return false;
 	}
 
-	/** A clip or block is through. True = the recording is released: nothing that it was suspected for is left. */
+	/** A clip or block has finished. True = the recording was a suspect and none of its suspected steps is left. */
 	notePassed(recording: T, step: number): boolean {
 		const deaths = this.#deaths.get(recording);
 		deaths?.delete(step);
 		return (deaths?.size ?? 0) === 0 && this.release(recording);
 	}
 
-	/** True where it was a suspect. */
+	/** Clears the recording. True = it was a suspect. */
 	release(recording: T): boolean {
 		this.#deaths.delete(recording);
 		const others = this.#suspects.filter((suspect) => suspect !== recording);

@@ -1,6 +1,6 @@
 /**
- * The server's side of one model's runner: hands recordings to its process, and hands them to another one when it dies
- * or has grown too big. Whatever happens to a process, a recording goes on with the next one at the clip where it was.
+ * The server's side of one model's runner: sends recordings to its process. When the process crashes or is replaced, a
+ * recording continues in the next one, at the clip that it had reached.
  */
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
@@ -18,8 +18,8 @@ import { Quarantine } from './quarantine.js';
 
 export type RunnerOptions = LifecycleOptions;
 
-/** A recording with a process, under a number that is a new one each time it is handed over, so that late answers
- * to an earlier try find nobody. */
+/** The process that runs a request. `number` is new for each assignment, so late answers to an earlier one are
+ * ignored. */
 interface Assignment {
 	readonly process: RunnerProcess;
 	readonly number: number;
@@ -29,13 +29,13 @@ interface Request {
 	readonly recording: Recording;
 	readonly options: TranscribeOptions;
 	readonly events: EventQueue<PipelineEvent>;
-	/** What the runner works on for it: positions of clips, and below 0 blocks being cut. */
+	/** Steps that the process is running for it: clips (from 0), and blocks being decoded (below 0). */
 	readonly running: Set<number>;
-	/** `started` has been passed on; a second try must not repeat it. */
+	/** `started` has been delivered; a later assignment must not repeat it. */
 	started: boolean;
-	/** Clips whose events have been passed on. */
+	/** Number of clips whose events have been delivered. */
 	delivered: number;
-	/** undefined while it waits here. */
+	/** undefined while it waits. */
 	assignment: Assignment | undefined;
 }
 
@@ -43,7 +43,7 @@ export class Runner implements Transcriber {
 	readonly #options: RunnerOptions;
 	readonly #lifecycle: Lifecycle;
 	readonly #quarantine = new Quarantine<Request>();
-	/** Every request that is not settled, in the order they came. */
+	/** Unsettled requests, in order of arrival. */
 	readonly #requests = new Set<Request>();
 	#nextRequest = 1;
 
@@ -55,7 +55,7 @@ export class Runner implements Transcriber {
 			onReady: () => this.#submit(),
 			onFailure: (thrown) => this.#failAll(asEarshotError(thrown)),
 			isNeeded: () => this.#requests.size > 0,
-			// Suspects are tried alone, in a process of which nothing else is asked meanwhile.
+			// A suspect must run alone in one process until it is released.
 			isUnsettled: () => this.#quarantine.current !== undefined,
 			onOversized: (process) => this.#takeBackIdle(process),
 			isDrained: (process) => this.#in(process).length === 0,
@@ -70,28 +70,28 @@ export class Runner implements Transcriber {
 		return this.#lifecycle.state;
 	}
 
-	/** Of the present process. */
+	/** Of the current process. */
 	get pid(): number | undefined {
 		return this.#lifecycle.pid;
 	}
 
-	/** Resident memory of its processes, as they said last. */
+	/** Resident memory of its processes, as last reported. */
 	get memoryBytes(): number {
 		return this.#lifecycle.memoryBytes;
 	}
 
-	/** Of the present process when it was loaded; 0 = not known. */
+	/** Resident memory of the process right after loading; 0 = unknown. */
 	get loadedBytes(): number {
 		return this.#lifecycle.loadedBytes;
 	}
 
-	/** Loads the model if it is not loaded; one load however many ask.
+	/** Loads the model if it is not loaded; concurrent callers share one load.
 	 * Throws `model_load_failed`, `engine_missing`, `model_backoff`, `closed`. */
 	start(): Promise<ModelInfo> {
 		return this.#lifecycle.start();
 	}
 
-	/** Forgets the deaths of its processes: the next recording may start one. */
+	/** Ends the crash backoff: the next recording may start a process. */
 	reset(): void {
 		this.#lifecycle.reset();
 	}
@@ -108,12 +108,12 @@ export class Runner implements Transcriber {
 		});
 	}
 
-	/** Ends the process and gives its memory back; the next recording starts another. Not for a runner at work. */
+	/** Ends the process and frees its memory; the next recording starts another. Call it only while nothing runs. */
 	unload(): Promise<void> {
 		return this.#lifecycle.unload();
 	}
 
-	/** Ends the process for good, gently for a while. Safe to call twice. */
+	/** Ends the process for good, killing it after a grace period. Safe to call twice. */
 	close(): Promise<void> {
 		return this.#lifecycle.close();
 	}
@@ -150,7 +150,7 @@ export class Runner implements Transcriber {
 		}
 	}
 
-	/** Hands over what may run now: the next suspect alone, or everything. */
+	/** Sends the requests that may run now: the current suspect alone, or all. */
 	#submit(): void {
 		const process = this.#lifecycle.ready;
 		if (!process) return;
@@ -166,11 +166,11 @@ export class Runner implements Transcriber {
 		const number = this.#nextRequest++;
 		request.assignment = { process, number };
 		const { recording, options, delivered } = request;
-		// The recording last: what is written behind it would have the message copied into a buffer of twice the size.
+		// The recording last: anything serialized after it would copy the message into a buffer of twice the size.
 		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
 	}
 
-	/** It goes on later where it stopped. */
+	/** Cancels the assignment; a later one continues where it stopped. */
 	#takeBack(request: Request): void {
 		const { assignment } = request;
 		if (assignment === undefined) return;
@@ -180,7 +180,7 @@ export class Runner implements Transcriber {
 		this.#lifecycle.checkDrained();
 	}
 
-	/** What is in the middle of a clip finishes it there. */
+	/** Takes back requests without a running step; the others finish their clips there first. */
 	#takeBackIdle(process: RunnerProcess): void {
 		for (const request of this.#in(process)) if (request.running.size === 0) this.#takeBack(request);
 	}
@@ -193,7 +193,7 @@ export class Runner implements Transcriber {
 		const request = [...this.#requests].find(
 			({ assignment }) => assignment?.process === process && assignment.number === message.request,
 		);
-		// An answer to what was cancelled or taken back meanwhile.
+		// An answer to a request that was cancelled or taken back.
 		if (!request) return;
 		switch (message.type) {
 			case 'running':
@@ -228,8 +228,8 @@ export class Runner implements Transcriber {
 			this.#lifecycle.reset();
 			this.#pass(request, event.clip);
 		}
-		const isThrough = event.type === 'ended';
-		if (this.#lifecycle.isOversized(request.assignment?.process) && !isThrough) {
+		const isLast = event.type === 'ended';
+		if (this.#lifecycle.isOversized(request.assignment?.process) && !isLast) {
 			this.#takeBack(request);
 			this.#submit();
 		}
@@ -258,7 +258,7 @@ export class Runner implements Transcriber {
 		for (const request of [...this.#requests]) this.#fail(request, error);
 	}
 
-	/** The recordings of a process that has ended wait again, become suspects, or fail. */
+	/** Handles the end of a process: its recordings wait again, become suspects, or fail. */
 	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
 		for (const request of lost) request.assignment = undefined;
@@ -266,15 +266,15 @@ export class Runner implements Transcriber {
 			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
 			return { inFlight: lost.length, explained: true };
 		}
-		const guilty = lost.filter((request) => {
+		const failed = lost.filter((request) => {
 			const steps = [...request.running];
 			request.running.clear();
 			return this.#quarantine.noteDeath(request, steps);
 		});
-		for (const request of guilty) {
-			const message = `the engine died twice on this recording (${how})${process.stderrTail}`;
+		for (const request of failed) {
+			const message = `the engine crashed twice on this recording (${how})${process.stderrTail}`;
 			this.#fail(request, new EarshotError('engine_failed', message));
 		}
-		return { inFlight: lost.length, explained: guilty.length > 0 };
+		return { inFlight: lost.length, explained: failed.length > 0 };
 	}
 }

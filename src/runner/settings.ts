@@ -1,9 +1,9 @@
-/** What the process of a model is told beside its entry. */
+/** The settings sent to a runner process along with its model entry. */
 
 import { type NamesOf, namesOf } from '../config/scopes.js';
 import type { Config } from '../config/settings.js';
 
-/** Every setting of the scope `model`, and the folder of the store. */
+/** All settings of scope `model`, and the model folder. */
 export type RunnerSettings = Pick<Config, NamesOf<'model'> | 'modelDir'>;
 
 export function runnerSettings(config: Config): RunnerSettings {

@@ -1,4 +1,4 @@
-/** Which clips run together. Pure. */
+/** Decides which clips run in one batch. Pure. */
 
 import type { Limits } from '../engines/engine.js';
 import type { RecognizeOptions } from '../speech/options.js';
@@ -6,20 +6,20 @@ import { secondsOf } from './fairness.js';
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 /**
- * A short clip that shares a batch with a much longer one waits until that is encoded, at least. Where the library does
- * not pad, nothing else keeps it from sharing one. Audio seconds.
+ * Largest difference in length, in audio seconds, within a batch that is not padded: a short clip gets no text before
+ * the longest clip of its batch is encoded. Padded batches are bounded by `maxPaddingShare` instead.
  */
 export const maxBatchSpreadSeconds = 10;
 
 type Waits<W extends WaitingClip> = Pick<RecordingQueue<W>, 'waiting'>;
 
-/** Of what a padded batch computes, at most this share may be padding: more costs what batching gains. */
+/** Largest share of a padded batch that may be padding: beyond it, padding costs more than batching gains. */
 export const maxPaddingShare = 0.2;
 
 /**
- * The head of the first queue, whatever it is, so that nothing starves however often it was passed over; then
- * what asks for the same and fits: heads before followers, or where the library pads, the nearest in length
- * first. Empty only when nothing waits.
+ * Always takes the head of the first queue, so no clip starves. Adds clips with equal options that fit: the heads of
+ * all queues first, then their second clips, and so on; where the library pads, clips nearest in length first. Empty
+ * only when no clip waits.
  */
 export function pickBatch<W extends WaitingClip>(
 	queues: readonly Waits<W>[],
@@ -54,7 +54,7 @@ function inRounds<W extends WaitingClip>(queues: readonly Waits<W>[]): W[] {
 	return clips;
 }
 
-/** Where the library pads, one 30 s clip would make its nine 2 s companions cost 30 s each. */
+/** With padding, a 30 s clip would raise the cost of each 2 s clip in its batch to 30 s. */
 function fits(
 	batch: readonly WaitingClip[],
 	{ padded, maxBatchSeconds }: Pick<Limits, 'maxBatchSeconds' | 'padded'>,
@@ -69,7 +69,7 @@ function alikeInLength(clips: readonly WaitingClip[]): boolean {
 	return Math.max(...lengths) - Math.min(...lengths) <= maxBatchSpreadSeconds;
 }
 
-/** Audio seconds of the batch, and the silence that fills it up to longest × count where the library pads. */
+/** Audio seconds of the batch, and seconds of silence that fill it up to longest × count where the library pads. */
 export function costOf(
 	batch: readonly WaitingClip[],
 	padded: boolean,
@@ -78,8 +78,8 @@ export function costOf(
 	return { seconds, padding: padded ? Math.max(...batch.map(secondsOf)) * batch.length - seconds : 0 };
 }
 
-/** Whether a clip may go together with those that a slot is at work on. */
-export function fitsBeside<W extends WaitingClip>(
+/** Whether `next` may join the clips that a slot is decoding now. */
+export function canJoin<W extends WaitingClip>(
 	next: W,
 	clips: readonly W[],
 	limits: Pick<Limits, 'maxBatchClips' | 'maxBatchSeconds' | 'padded'>,
@@ -91,8 +91,8 @@ export function fitsBeside<W extends WaitingClip>(
 	);
 }
 
-/** Whether it could, if there were room beside them. Where the library does not pad. */
-export function suits(next: WaitingClip, clips: readonly WaitingClip[]): boolean {
+/** Like `canJoin`, but ignores the batch limits. For libraries that do not pad. */
+export function isCompatible(next: WaitingClip, clips: readonly WaitingClip[]): boolean {
 	return clips.every(({ options }) => sameOptions(options, next.options)) && alikeInLength([...clips, next]);
 }
 

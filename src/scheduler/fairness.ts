@@ -1,23 +1,26 @@
-/** Whose turn it is among the recordings that wait. Pure. */
+/** Decides which waiting recording runs next. Pure. */
 
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 /**
- * A recording is interactive until so much of it has been handed out: a dictation is through by then, and
- * the first words of a long file come soon. Nobody has to know how long a recording is, which is told late.
+ * A recording counts as interactive until this many audio seconds of it have been started, and as background after
+ * that. A dictation ends within it, and the first words of a long file arrive early. Measured in started audio because
+ * the length of a recording is only known once it is decoded.
  */
 export const interactiveSeconds = 30;
 
-/** Of the audio handed out while both wait, this share goes to background: it ages by what goes before it. */
+/** Share of the started audio that background recordings get while both kinds wait, so they never starve. */
 export const backgroundShare = 0.25;
 
-export function isInteractive({ given }: Pick<RecordingQueue<WaitingClip>, 'given'>): boolean {
-	return given < interactiveSeconds;
+export function isInteractive({
+	startedSeconds,
+}: Pick<RecordingQueue<WaitingClip>, 'startedSeconds'>): boolean {
+	return startedSeconds < interactiveSeconds;
 }
 
 /**
- * Interactive recordings before background, or after it once background has earned its next clip; each kind in the order
- * of its turns. `queues` in the order of their turns; `backgroundCredit` in audio seconds.
+ * The queues in scheduling order: interactive recordings first, or background ones once their credit pays for the next
+ * clip. Within each kind the order of `queues` (round-robin) is kept. `backgroundCredit`: audio seconds.
  */
 export function inTurn<W extends WaitingClip>(
 	queues: readonly RecordingQueue<W>[],
@@ -30,7 +33,7 @@ export function inTurn<W extends WaitingClip>(
 	return earned ? [...background, ...interactive] : [...interactive, ...background];
 }
 
-/** What background has earned after `taken` were handed out of `queues`, as they were before. */
+/** The background credit after the clips `taken` were started. `queues`: as they were before that. */
 export function backgroundCreditAfter<W extends WaitingClip>(
 	queues: readonly RecordingQueue<W>[],
 	taken: ReadonlySet<W>,
@@ -40,8 +43,8 @@ export function backgroundCreditAfter<W extends WaitingClip>(
 	if (background.every(({ waiting }) => waiting.length === 0)) return 0;
 	let earned = credit;
 	for (const queue of queues) {
-		const handedOut = queue.waiting.reduce((sum, clip) => (taken.has(clip) ? sum + secondsOf(clip) : sum), 0);
-		earned += isInteractive(queue) ? (handedOut * backgroundShare) / (1 - backgroundShare) : -handedOut;
+		const seconds = queue.waiting.reduce((sum, clip) => (taken.has(clip) ? sum + secondsOf(clip) : sum), 0);
+		earned += isInteractive(queue) ? (seconds * backgroundShare) / (1 - backgroundShare) : -seconds;
 	}
 	return Math.max(0, earned);
 }

@@ -1,33 +1,33 @@
-/** Waiting clips: one queue per recording, and recordings take turns. fairness.ts decides the order. */
+/** Waiting clips: one queue per recording, served round-robin in the order that fairness.ts decides. */
 
 import { backgroundCreditAfter, inTurn, secondsOf } from './fairness.js';
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 export class Queue<W extends WaitingClip> {
-	/** In the order of their turns: the queue served last is at the end. */
+	/** In round-robin order: the queue served last is at the end. */
 	readonly #queues = new Map<object, W[]>();
-	/** Outlives the queue: a recording that is decoded while it is transcribed comes back with more. */
-	readonly #given = new WeakMap<object, number>();
+	/** Outlives the queue: a recording that is still being decoded submits more clips later. */
+	readonly #startedSeconds = new WeakMap<object, number>();
 	#backgroundCredit = 0;
 	#clips = 0;
 	#seconds = 0;
 
-	/** Clips that wait. */
+	/** Number of waiting clips. */
 	get clips(): number {
 		return this.#clips;
 	}
 
-	/** Audio seconds that wait. */
+	/** Audio seconds of the waiting clips. */
 	get seconds(): number {
 		return this.#seconds;
 	}
 
-	/** Lines, the one whose turn it is first. */
+	/** The queues in scheduling order. */
 	get queues(): readonly RecordingQueue<W>[] {
 		return inTurn(this.#inOrder(), this.#backgroundCredit);
 	}
 
-	/** `recording` is any object that stands for the recording. */
+	/** `recording`: any object that identifies the recording. */
 	push(recording: object, waiting: W): void {
 		const queue = this.#queues.get(recording);
 		if (queue) queue.push(waiting);
@@ -36,23 +36,23 @@ export class Queue<W extends WaitingClip> {
 		this.#seconds += secondsOf(waiting);
 	}
 
-	/** Takes the clips out to be run; the queues they came from go to the end of the turns. */
+	/** Removes the clips that are being started; their queues move to the end of the round. */
 	take(picked: readonly W[]): void {
 		const taken = new Set(picked);
 		this.#backgroundCredit = backgroundCreditAfter(this.#inOrder(), taken, this.#backgroundCredit);
 		for (const [recording, queue] of [...this.#queues]) {
-			const gone = queue.filter((waiting) => taken.has(waiting));
-			if (gone.length === 0) continue;
-			const seconds = gone.reduce((sum, waiting) => sum + secondsOf(waiting), 0);
-			this.#given.set(recording, (this.#given.get(recording) ?? 0) + seconds);
+			const started = queue.filter((waiting) => taken.has(waiting));
+			if (started.length === 0) continue;
+			const seconds = started.reduce((sum, waiting) => sum + secondsOf(waiting), 0);
+			this.#startedSeconds.set(recording, (this.#startedSeconds.get(recording) ?? 0) + seconds);
 			this.#queues.delete(recording);
-			this.#uncount(gone.length, seconds);
+			this.#uncount(started.length, seconds);
 			const rest = queue.filter((waiting) => !taken.has(waiting));
 			if (rest.length > 0) this.#queues.set(recording, rest);
 		}
 	}
 
-	/** Takes every clip of the recording out and returns them. */
+	/** Removes and returns every clip of the recording. */
 	drop(recording: object): readonly W[] {
 		const queue = this.#queues.get(recording) ?? [];
 		this.#queues.delete(recording);
@@ -63,7 +63,7 @@ export class Queue<W extends WaitingClip> {
 		return queue;
 	}
 
-	/** Takes everything out and returns it. */
+	/** Removes and returns every clip. */
 	clear(): readonly W[] {
 		return [...this.#queues.keys()].flatMap((recording) => this.drop(recording));
 	}
@@ -71,13 +71,13 @@ export class Queue<W extends WaitingClip> {
 	#inOrder(): RecordingQueue<W>[] {
 		return Array.from(this.#queues, ([recording, waiting]) => ({
 			waiting,
-			given: this.#given.get(recording) ?? 0,
+			startedSeconds: this.#startedSeconds.get(recording) ?? 0,
 		}));
 	}
 
 	#uncount(clips: number, seconds: number): void {
 		this.#clips -= clips;
-		// Sums of fractions leave crumbs behind.
+		// Rounding errors of the sum must not accumulate.
 		this.#seconds = this.#clips === 0 ? 0 : this.#seconds - seconds;
 	}
 }

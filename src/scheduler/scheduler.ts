@@ -1,5 +1,5 @@
 /**
- * Hands batches of clips to an engine the moment a slot is free. No timer: a free slot takes what waits.
+ * Starts batches of clips on an engine as soon as a slot is free, without waiting for a batch to fill up.
  * One per loaded model.
  */
 
@@ -9,7 +9,7 @@ import type { BatchReport, SchedulerState } from '../metrics.js';
 import type { Clip, ClipResult } from '../speech/clip.js';
 import type { RecognizeOptions } from '../speech/options.js';
 import type { Stopwatch } from '../speech/timing.js';
-import { costOf, fitsBeside, pickBatch, suits } from './batch.js';
+import { canJoin, costOf, isCompatible, pickBatch } from './batch.js';
 import { isInteractive, secondsOf } from './fairness.js';
 import { Queue } from './queue.js';
 import {
@@ -23,35 +23,35 @@ import {
 import type { RecordingQueue } from './waiting.js';
 
 export interface Submission {
-	/** Any object that stands for the recording; its clips share one queue. */
+	/** Any object that identifies the recording; its clips share one queue. */
 	readonly recording: object;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
-	/** The recording's. */
+	/** Measures the recording's time in queue and in the engine. */
 	readonly stopwatch?: Stopwatch;
 }
 
-/** Who wants to know how it goes. */
-export interface SchedulerWatcher {
-	/** What waits or runs is not what it was. */
+/** Receives the scheduler's events, for metrics. */
+export interface SchedulerObserver {
+	/** `Scheduler.state` has changed. */
 	changed(): void;
+	/** A batch has finished. */
 	ran(batch: BatchReport): void;
 }
 
 interface Waiting extends Submission {
-	/** Nobody waits for the clip any more. Of its own, since every batch of a long recording listens. */
-	readonly left: AbortController;
+	/** Aborts when the caller cancels this clip. One per clip: a shared signal would collect a listener per batch. */
+	readonly cancellation: AbortController;
 	settle(result: ClipResult): void;
 	fail(error: EarshotError): void;
 }
 
 interface Running extends RunningBatch {
 	readonly batch: readonly Waiting[];
-	/** Clips that are not done. */
-	readonly left: Set<Waiting>;
+	readonly unfinished: Set<Waiting>;
 	readonly background: boolean;
 }
 
@@ -60,7 +60,7 @@ interface Failed {
 	readonly error: EarshotError;
 }
 
-/** What begins now. */
+/** A batch to start now. */
 interface Start {
 	readonly batch: readonly Waiting[];
 	readonly grant: Grant;
@@ -71,10 +71,11 @@ export class Scheduler {
 	readonly #engine: Engine;
 	readonly #maxThreads: number;
 	readonly #queue = new Queue<Waiting>();
+	/** Recordings whose signal has a listener. */
 	readonly #watched = new WeakSet<object>();
 	readonly #running = new Set<Running>();
 	/** One at most. */
-	watcher: SchedulerWatcher | undefined;
+	observer: SchedulerObserver | undefined;
 	#dispatching = false;
 	#closed = false;
 	#idle: (() => void) | undefined;
@@ -105,14 +106,19 @@ export class Scheduler {
 				resolve(result);
 			};
 			this.#watch(recording, signal);
-			this.#queue.push(recording, { ...submission, left: new AbortController(), settle, fail: reject });
+			this.#queue.push(recording, {
+				...submission,
+				cancellation: new AbortController(),
+				settle,
+				fail: reject,
+			});
 			stopwatch?.queued();
-			this.watcher?.changed();
+			this.observer?.changed();
 			this.#dispatchSoon();
 		});
 	}
 
-	/** Refuses what waits, lets what runs finish, then closes the engine. */
+	/** Fails waiting clips with `closed`, lets running ones finish, then closes the engine. */
 	async close(): Promise<void> {
 		if (!this.#closed) {
 			this.#closed = true;
@@ -124,7 +130,7 @@ export class Scheduler {
 		await this.#engine.close();
 	}
 
-	/** Clips of a recording that nobody waits for any more vanish from the queue and leave their batches at once. */
+	/** Cancels the recording's clips, waiting and running, when its signal fires. */
 	#watch(recording: object, signal: AbortSignal): void {
 		if (this.#watched.has(recording)) return;
 		this.#watched.add(recording);
@@ -132,18 +138,18 @@ export class Scheduler {
 			'abort',
 			() => {
 				const running = [...this.#running].flatMap(({ batch }) => batch);
-				const left = running.filter((waiting) => waiting.recording === recording);
-				for (const waiting of [...this.#queue.drop(recording), ...left]) {
-					waiting.left.abort();
+				const cancelledClips = running.filter((waiting) => waiting.recording === recording);
+				for (const waiting of [...this.#queue.drop(recording), ...cancelledClips]) {
+					waiting.cancellation.abort();
 					waiting.fail(cancelled());
 				}
-				this.watcher?.changed();
+				this.observer?.changed();
 			},
 			{ once: true },
 		);
 	}
 
-	/** After the present turn: clips that come together are seen together, and share threads and batches. */
+	/** In a microtask, so clips submitted in the same turn are seen together and can share threads and batches. */
 	#dispatchSoon(): void {
 		if (this.#dispatching) return;
 		this.#dispatching = true;
@@ -160,85 +166,85 @@ export class Scheduler {
 		}
 	}
 
-	/** The batch that may start now; undefined where nothing waits or may start. */
+	/** The next batch to start; undefined when no clip waits or none may start now. */
 	#next(): Start | undefined {
 		const { queues } = this.#queue;
 		const [first] = queues;
 		if (!first) return undefined;
-		const grant = this.#slotFor();
+		const grant = this.#freeSlot();
 		if (grant)
 			return { batch: pickBatch(queues, this.#batchLimits()), grant, background: !isInteractive(first) };
 		for (const queue of queues) {
-			const place = (queue === first ? this.#placeFor(queue) : null) ?? this.#expressFor(queue);
-			if (place) return { batch: queue.waiting.slice(0, 1), grant: place, background: !isInteractive(queue) };
+			// Only the head of the queue may join a busy slot: otherwise a slot would never drain for it.
+			const found = (queue === first ? this.#busySlotFor(queue) : null) ?? this.#prioritySlotFor(queue);
+			if (found) return { batch: queue.waiting.slice(0, 1), grant: found, background: !isInteractive(queue) };
 		}
 		return undefined;
 	}
 
-	#slotFor(): Grant | null {
+	#freeSlot(): Grant | null {
 		const { slots, maxClipThreads } = this.#engine.limits;
 		const rules = { slots, maxThreads: this.#maxThreads, maxClipThreads };
 		return grantFor(this.#queue.clips, [...this.#running], rules);
 	}
 
-	#expressFor(queue: RecordingQueue<Waiting>): Grant | null {
+	#prioritySlotFor(queue: RecordingQueue<Waiting>): Grant | null {
 		const next = queue.waiting[0];
 		const { slots, prioritySlot } = this.#engine.limits;
 		const running = [...this.#running];
-		if (!next || !prioritySlot || running.some(({ express }) => express)) return null;
+		if (!next || !prioritySlot || running.some(({ isPriority }) => isPriority)) return null;
 		const interactive = isInteractive(queue);
 		const joins = this.#joins(next);
-		// Beside those that it suits a place will be free before their slot is.
+		// Compatible running clips are no obstacle: `next` can join them once one of them is done.
 		const inTheWay = running.filter(
 			({ background, threads, batch }) =>
-				!joins || threads > 1 || background === interactive || !suits(next, batch),
+				!joins || threads > 1 || background === interactive || !isCompatible(next, batch),
 		);
 		if (!takesPrioritySlot({ seconds: secondsOf(next), interactive }, inTheWay)) return null;
-		return { threads: 1, express: true, slot: slots };
+		return { threads: 1, isPriority: true, slot: slots };
 	}
 
 	#joins({ options }: Waiting): boolean {
-		return this.#engine.joins?.(options) === true;
+		return this.#engine.batchesContinuously?.(options) === true;
 	}
 
-	/** For clips that gain by company, a place in a slot at work, which is free before the slot is. */
-	#placeFor(queue: RecordingQueue<Waiting>): Grant | null {
+	/** Continuous batching: a place beside the clips that a busy slot is decoding. */
+	#busySlotFor(queue: RecordingQueue<Waiting>): Grant | null {
 		const next = queue.waiting[0];
 		if (!next || !this.#joins(next)) return null;
 		const { limits } = this.#engine;
 		const slot = slotToJoin({ background: !isInteractive(queue) }, this.#slots(), (clips) =>
-			fitsBeside(next, clips, limits),
+			canJoin(next, clips, limits),
 		);
-		return slot === undefined ? null : { threads: 1, express: false, slot };
+		return slot === undefined ? null : { threads: 1, isPriority: false, slot };
 	}
 
 	#slots(): BusySlot<Waiting>[] {
 		const slots = new Map<number, BusySlot<Waiting>>();
 		for (const running of this.#running) {
-			const clips = [...(slots.get(running.slot)?.clips ?? []), ...running.left];
+			const clips = [...(slots.get(running.slot)?.clips ?? []), ...running.unfinished];
 			slots.set(running.slot, { ...running, clips });
 		}
 		return [...slots.values()];
 	}
 
-	/** A batch takes no more than its share of what waits: slots that stay empty would be worse than small batches. */
+	/** Spreads waiting clips over the free slots: small batches are better than idle slots. */
 	#batchLimits(): Limits {
 		const { limits } = this.#engine;
 		if (limits.maxBatchClips === 1) return limits;
-		const freeSlots = limits.slots - this.#slots().filter(({ express }) => !express).length;
+		const freeSlots = limits.slots - this.#slots().filter(({ isPriority }) => !isPriority).length;
 		const share = Math.ceil(this.#queue.clips / Math.max(1, freeSlots));
 		return { ...limits, maxBatchClips: Math.min(limits.maxBatchClips, share) };
 	}
 
-	/** Settles each clip as the engine does. Resolves when all are done, with those that failed, which are left to the
-	 * caller. */
-	async #hear(
+	/** Runs the clips and settles each that succeeds. Resolves when all are done, with the failed ones unsettled. */
+	async #transcribe(
 		batch: readonly Waiting[],
 		how: Omit<Batch, 'clips'>,
 		done: (waiting: Waiting) => void,
 	): Promise<readonly Failed[]> {
 		const clips = batch.map(({ clip }) => clip);
-		const signals = batch.map(({ left }) => left.signal);
+		const signals = batch.map(({ cancellation }) => cancellation.signal);
 		const results = this.#engine.run({ clips, ...how }, signals);
 		const ends = await Promise.all(
 			batch.map(async (waiting, at) => {
@@ -254,16 +260,17 @@ export class Scheduler {
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
-		const { threads, express, slot } = grant;
+		const { threads, isPriority, slot } = grant;
 		const seconds = Math.max(...batch.map(secondsOf));
-		const running = { threads, express, slot, seconds, background, batch, left: new Set(batch) };
+		const unfinished = new Set(batch);
+		const running = { threads, isPriority, slot, seconds, background, batch, unfinished };
 		const how = { options, threads, slot, background };
 		this.#running.add(running);
-		const together = this.#slots().find((each) => each.slot === slot)?.clips.length ?? batch.length;
+		const clipsInSlot = this.#slots().find((each) => each.slot === slot)?.clips.length ?? batch.length;
 		const done = (waiting: Waiting) => {
-			running.left.delete(waiting);
-			// Its place may be somebody's.
-			if (running.left.size > 0) this.#dispatchSoon();
+			unfinished.delete(waiting);
+			// A waiting clip may take its place in the batch.
+			if (unfinished.size > 0) this.#dispatchSoon();
 		};
 		const startedMs = performance.now();
 		try {
@@ -271,10 +278,10 @@ export class Scheduler {
 				waiting.stopwatch?.started();
 				waiting.onStart?.();
 			}
-			for (const failed of await this.#hear(batch, how, done)) {
-				// A library may fail all clips for one of them: each has its own try, and its own end.
+			for (const failed of await this.#transcribe(batch, how, done)) {
+				// A library may fail a whole batch because of one clip: retry each on its own.
 				const again = batch.length > 1 && failed.error.code === 'engine_failed';
-				const ends = again ? await this.#hear([failed.waiting], how, done) : [failed];
+				const ends = again ? await this.#transcribe([failed.waiting], how, done) : [failed];
 				for (const { waiting, error } of ends) waiting.fail(error);
 			}
 		} catch (thrown) {
@@ -283,15 +290,15 @@ export class Scheduler {
 			this.#running.delete(running);
 			const { seconds: audio, padding } = costOf(batch, this.#engine.limits.padded);
 			const runMs = performance.now() - startedMs;
-			this.watcher?.ran({ clips: together, seconds: audio, paddingSeconds: padding, runMs });
+			this.observer?.ran({ clips: clipsInSlot, seconds: audio, paddingSeconds: padding, runMs });
 			if (this.#running.size === 0) this.#idle?.();
 			this.#dispatch();
-			this.watcher?.changed();
+			this.observer?.changed();
 		}
 	}
 }
 
-/** Settles the clip as `result` does, but for a failure. */
+/** Settles the clip when `result` resolves; returns the failure, without settling, when it rejects. */
 async function settledAs(
 	waiting: Waiting,
 	result: Promise<ClipResult> | undefined,
@@ -301,7 +308,7 @@ async function settledAs(
 		waiting.settle(await result);
 		return undefined;
 	} catch (thrown) {
-		return { waiting, error: waiting.left.signal.aborted ? cancelled() : asEarshotError(thrown) };
+		return { waiting, error: waiting.cancellation.signal.aborted ? cancelled() : asEarshotError(thrown) };
 	}
 }
 

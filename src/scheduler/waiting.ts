@@ -1,4 +1,4 @@
-/** Clips that wait for a place. */
+/** Clips that wait for a slot. */
 
 import type { Clip } from '../speech/clip.js';
 import type { RecognizeOptions } from '../speech/options.js';
@@ -8,9 +8,9 @@ export interface WaitingClip {
 	readonly options: RecognizeOptions;
 }
 
-/** The clips of one recording that wait, first to be run first. */
+/** The waiting clips of one recording, in the order in which they run. */
 export interface RecordingQueue<W extends WaitingClip> {
 	readonly waiting: readonly W[];
-	/** Audio seconds of the recording that were handed out before. */
-	readonly given: number;
+	/** Audio seconds of the recording that have been started before. */
+	readonly startedSeconds: number;
 }

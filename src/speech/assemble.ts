@@ -38,15 +38,15 @@ export async function* finished(
 		}
 		yield { type: 'segments', segments: numbered, language: event.language, processed: event.processed };
 	}
-	// The language spoken longest; a recording may hold several.
-	const [heard] = [...votes].sort(([, a], [, b]) => b - a)[0] ?? [null];
+	// The language spoken longest; a recording may contain several.
+	const [detected] = [...votes].sort(([, a], [, b]) => b - a)[0] ?? [null];
 	yield {
 		type: 'done',
 		...(timing && { timing }),
 		transcript: {
 			task: about.task,
 			model: about.model,
-			language: about.language ?? heard,
+			language: about.language ?? detected,
 			duration,
 			text: joinText(segments),
 			segments,

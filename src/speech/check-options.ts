@@ -5,8 +5,8 @@ import type { Capabilities, ModelInfo } from './model-info.js';
 import type { ChunkingOptions, TranscribeOptions } from './options.js';
 
 /**
- * The options as they will be run. What would change the result and the model cannot do is refused, each
- * naming its field: `unsupported_value` where another model could, `invalid_request` where none can.
+ * Returns the options unchanged. Throws if the model does not support one that would change the result, naming the
+ * field: `unsupported_value` where another model may support it, `invalid_request` where none can.
  */
 export function checkOptions(options: TranscribeOptions, { id, capabilities }: ModelInfo): TranscribeOptions {
 	const refuse = (param: string, what: string) =>
@@ -28,12 +28,13 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 		);
 	}
 	if (options.words && !capabilities.words)
-		throw refuse('timestamp_granularities', 'gives no times for words');
+		throw refuse('timestamp_granularities', 'gives no word timestamps');
 	if (options.logprobs && !capabilities.logprobs) throw refuse('include', 'gives no log-probabilities');
-	if (options.prompt !== '' && !capabilities.prompt) throw refuse('prompt', 'takes no prompt');
-	if (options.keywords.length > 0 && !capabilities.keywords) throw refuse('keywords', 'takes no keywords');
+	if (options.prompt !== '' && !capabilities.prompt) throw refuse('prompt', 'does not support a prompt');
+	if (options.keywords.length > 0 && !capabilities.keywords)
+		throw refuse('keywords', 'does not support keywords');
 	if (options.temperature !== 0 && !capabilities.temperature)
-		throw refuse('temperature', 'has no temperature');
+		throw refuse('temperature', 'does not support a temperature');
 	return options;
 }
 
@@ -61,7 +62,7 @@ function checkLanguages(
 	else for (const code of languages) check('languages', code);
 }
 
-/** What each part of the chunking may be. A threshold of 0 or 1 would make all or nothing speech. */
+/** Allowed range of each chunking option. A threshold of 0 or 1 would make everything or nothing speech. */
 export const chunkingRanges = {
 	threshold: { name: 'threshold', min: 0.01, max: 0.99 },
 	prefixPaddingMs: { name: 'prefix_padding_ms', min: 0, max: 5000 },

@@ -1,8 +1,8 @@
-/** A clip: one stretch of a recording, the unit of scheduling, and what a model makes of it. */
+/** A clip (one stretch of a recording, the unit of scheduling) and its result. */
 
 import type { RemovedRepetition, TokenLogprob, Word } from './transcript.js';
 
-/** One stretch of a recording, the only thing ever scheduled. */
+/** One stretch of a recording, the unit of scheduling. */
 export interface Clip {
 	/** 16 kHz mono f32, at most `maxClipSeconds`. */
 	readonly samples: Float32Array;
@@ -16,9 +16,9 @@ export interface ClipSegment {
 	readonly start: number;
 	readonly end: number;
 	readonly text: string;
-	/** Start of the window that the model decoded it in; absent = the clip's start. */
+	/** Start of the decode window it came from; absent = the clip's start. */
 	readonly seek?: number;
-	/** As OpenAI's Whisper has them: with the timestamps around the text, where the model has any. */
+	/** Token ids as OpenAI's Whisper returns them: with the timestamp tokens around the text, if the model has any. */
 	readonly tokens: readonly number[];
 	readonly temperature: number;
 	readonly avgLogprob: number | null;
@@ -30,10 +30,10 @@ export interface ClipSegment {
 }
 
 export interface ClipResult {
-	/** null where the model does not tell. */
+	/** null where the model does not report one. */
 	readonly language: string | null;
-	/** Empty where nothing was said. */
+	/** Empty where the clip contains no speech. */
 	readonly segments: readonly ClipSegment[];
-	/** Where the model went round in circles and the repetition was cut out. */
+	/** Where the model repeated itself in a loop and the repetition was removed. */
 	readonly removedRepetitions?: readonly RemovedRepetition[];
 }

@@ -1,14 +1,14 @@
-/** What the pipeline reports of one recording, from the process of its model. */
+/** The events of one recording, sent by the pipeline in the runner process. */
 
 import type { Timing } from './timing.js';
 import type { RemovedRepetition, Segment } from './transcript.js';
 
-/** Segments without the ids that only the whole transcript can give. */
+/** A segment without its id, which is assigned when the transcript is assembled. */
 export type PlacedSegment = Omit<Segment, 'id'>;
 
 export type PipelineEvent =
-	/** Something could be decoded. Seconds as the container declares them, exact for recordings of one block; null
-	 * where it does not. */
+	/** The first block was decoded. `duration`: seconds, as declared by the container (exact for recordings of one
+	 * block); null if it declares none. */
 	| { readonly type: 'started'; readonly duration: number | null }
 	| {
 			readonly type: 'clip';
@@ -18,5 +18,5 @@ export type PipelineEvent =
 			readonly processed: number;
 			readonly removedRepetitions?: readonly RemovedRepetition[];
 	  }
-	/** The last one, once everything else has been taken. Seconds of the recording. */
+	/** The last event. `duration`: exact, in seconds. */
 	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };

@@ -1,46 +1,46 @@
-/** What is known of a loaded model, whichever library runs it. */
+/** Information about a loaded model, independent of its library. */
 
-/** What the model can do. A request that asks for more is refused, naming the field. */
+/** What the model supports. A request that asks for more is refused with an error that names the field. */
 export interface Capabilities {
-	/** Codes that `language` may have; null = any, the model takes no notice or knows no list. */
+	/** Codes that `language` accepts; null = any, because the model ignores it or has no list. */
 	readonly languages: readonly string[] | null;
-	/** Whether `language` in the request makes a difference. */
+	/** Whether `language` in the request has an effect. */
 	readonly choosesLanguage: boolean;
-	/** Whether detection can be limited to several languages. */
+	/** Whether language detection can be limited to several languages. */
 	readonly choosesAmongLanguages: boolean;
-	/** Whether the result tells the language. */
+	/** Whether the result reports the detected language. */
 	readonly detectsLanguage: boolean;
-	/** Into English. */
+	/** Whether it can translate into English. */
 	readonly translates: boolean;
-	/** Whether `prompt` is taken. */
+	/** Whether `prompt` is supported. */
 	readonly prompt: boolean;
-	/** Whether `keywords` are taken. */
+	/** Whether `keywords` are supported. */
 	readonly keywords: boolean;
-	/** Whether a temperature other than 0 means anything. */
+	/** Whether a temperature other than 0 is supported. */
 	readonly temperature: boolean;
-	/** Real times for words. */
+	/** Whether word timestamps are supported. */
 	readonly words: boolean;
-	/** Log-probabilities of tokens. */
+	/** Whether log-probabilities of tokens are available. */
 	readonly logprobs: boolean;
-	/** `Segment.noSpeechProb`. */
+	/** Whether `Segment.noSpeechProb` is computed. */
 	readonly noSpeechProb: boolean;
 }
 
 export interface ModelInfo {
-	/** As models.yaml has it. */
+	/** The id in models.yaml. */
 	readonly id: string;
 	/** The library: `whisper.cpp` or `sherpa-onnx`. */
 	readonly engine: string;
-	/** The `type` of models.yaml, e.g. `sense_voice`, `whisper_cpp`. */
+	/** The `type` in models.yaml, e.g. `sense_voice`, `whisper_cpp`. */
 	readonly type: string;
-	/** What the weights run on, e.g. `CPU`. */
+	/** The device that the model runs on, e.g. `CPU`. */
 	readonly device: string;
-	/** Of Whisper models: what encodes, and if need be why. */
+	/** Whisper models: the encoder in use and, if it is not the requested or fastest one, why. */
 	readonly encoder?: string;
-	/** Of Whisper models: the type of the decoder's weights, e.g. `f16`. */
+	/** Whisper models: the type of the decoder's weights, e.g. `f16`. */
 	readonly decoder?: string;
 	readonly capabilities: Capabilities;
 }
 
-/** `backoff`: its process died too often, and it is left alone for a while. */
+/** `backoff`: its process crashed too often, and loading it is paused for a while. */
 export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'backoff';

@@ -1,11 +1,11 @@
-/** What a request asks for. */
+/** The options of a transcription request. */
 
-/** What one request asks of the model; the same for all its clips. Already checked against Capabilities. */
+/** Options for the model, the same for all clips of a request. Already checked against Capabilities. */
 export interface RecognizeOptions {
 	readonly task: 'transcribe' | 'translate';
-	/** null = let the model detect, or use its only one. */
+	/** null = the model detects it, or uses its only one. */
 	readonly language: string | null;
-	/** What detection chooses among; absent = all. */
+	/** Candidates for language detection; absent = all. */
 	readonly languages?: readonly string[];
 	readonly prompt: string;
 	readonly keywords: readonly string[];
@@ -15,11 +15,11 @@ export interface RecognizeOptions {
 	readonly logprobs: boolean;
 }
 
-/** How speech is detected in a recording, which is split between its stretches: OpenAI's `server_vad` names. */
+/** Voice activity detection, which decides where a recording is split. Named like OpenAI's `server_vad`. */
 export interface ChunkingOptions {
 	/** Speech probability above which a window counts as speech, 0..1; default 0.5. */
 	readonly threshold: number;
-	/** Kept before and after each stretch of speech, milliseconds, 0 or more; default 300. */
+	/** Audio kept before and after each stretch of speech, milliseconds, 0 or more; default 300. */
 	readonly prefixPaddingMs: number;
 	/** Silence that ends a stretch of speech, milliseconds, 0 or more; default 200. */
 	readonly silenceDurationMs: number;

@@ -1,4 +1,4 @@
-/** A recording: what is to be transcribed. */
+/** The audio input of a transcription. */
 
-/** Bytes in any container, or a file that stays in place until the call ends. */
+/** Bytes of an audio file in any container, or the path of one that must exist until the call ends. */
 export type Recording = { readonly bytes: Uint8Array } | { readonly path: string };

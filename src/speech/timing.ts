@@ -1,14 +1,14 @@
-/** Where the time of one recording went, in milliseconds. Parts may overlap. */
+/** Time spent on one recording, by phase, in milliseconds. Phases may overlap. */
 export interface Timing {
-	/** Decoding and the search for speech. */
+	/** Audio decoding and voice activity detection. */
 	readonly decode: number;
-	/** From the first clip that could have run until one ran. */
+	/** From the first clip queued until the first clip started. */
 	readonly queue: number;
-	/** From then until the last clip was through. */
+	/** From the first clip started until the last one finished. */
 	readonly run: number;
 }
 
-/** Marks the moments of one recording as they come. */
+/** Measures the phases of one recording. */
 export class Stopwatch {
 	readonly #now: () => number;
 	#decode = 0;
@@ -20,7 +20,7 @@ export class Stopwatch {
 		this.#now = now;
 	}
 
-	/** The part of `work` that is decoding. */
+	/** Counts the time of `work` as decoding. */
 	async decoding<T>(work: () => Promise<T>): Promise<T> {
 		const from = this.#now();
 		try {
@@ -30,7 +30,7 @@ export class Stopwatch {
 		}
 	}
 
-	/** A clip waits. */
+	/** A clip was queued. */
 	queued(): void {
 		this.#queued ??= this.#now();
 	}
@@ -40,7 +40,7 @@ export class Stopwatch {
 		this.#started ??= this.#now();
 	}
 
-	/** A clip is through. */
+	/** A clip has finished. */
 	ended(): void {
 		this.#ended = this.#now();
 	}

@@ -1,4 +1,4 @@
-/** What everyone above the engines speaks to: a loaded model that turns recordings into transcripts. */
+/** The interface of a loaded model that transcribes recordings; everything above the engines uses it. */
 
 import type { ModelInfo } from './model-info.js';
 import type { TranscribeOptions } from './options.js';
@@ -7,7 +7,7 @@ import type { TranscriptEvent } from './transcript.js';
 
 export interface Transcriber {
 	readonly info: ModelInfo;
-	/** Throws EarshotError. Ending the iteration, or `signal`, cancels what is left and frees its slots. */
+	/** Throws EarshotError. Ending the iteration early, or `signal`, cancels the remaining clips and frees their slots. */
 	transcribe(
 		recording: Recording,
 		options: TranscribeOptions,

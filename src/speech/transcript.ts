@@ -1,4 +1,4 @@
-/** What a recording turned into. Times are seconds from the start of the recording. */
+/** The transcript of a recording. Times are seconds from the start of the recording. */
 
 import type { Timing } from './timing.js';
 
@@ -29,33 +29,33 @@ export interface Segment {
 	readonly start: number;
 	/** Seconds of the recording, `start` or later. */
 	readonly end: number;
-	/** As the model writes it, with the leading space that joins it to the segment before. */
+	/** As the model writes it, with the leading space that separates it from the segment before. */
 	readonly text: string;
-	/** Start of the clip that the segment is from, in units of 10 ms: OpenAI's `seek`. */
+	/** Start of the decode window that the segment came from, in units of 10 ms: OpenAI's `seek`. */
 	readonly seek: number;
 	/** Ids in the model's vocabulary; empty where it gives none. */
 	readonly tokens: readonly number[];
-	/** 0..1: at which it was decoded, which may be higher than asked for where that failed. */
+	/** Temperature at which it was decoded, 0..1; higher than requested where decoding had to be retried. */
 	readonly temperature: number;
 	/** Mean natural logarithm of the tokens' probabilities, 0 or less; null where the model gives none. */
 	readonly avgLogprob: number | null;
-	/** Length of the text's UTF-8 over its zlib-compressed length, as in OpenAI's Whisper. */
+	/** Length of the text in UTF-8 divided by its zlib-compressed length, as in OpenAI's Whisper. */
 	readonly compressionRatio: number;
 	/** Probability that there is no speech, 0..1; null where the model does not estimate it. */
 	readonly noSpeechProb: number | null;
-	/** Only where the model gives real times and the request asked for words. */
+	/** Present if the request asked for words and the model has word timestamps. */
 	readonly words?: readonly Word[];
-	/** Only where the model gives them and the request asked. */
+	/** Present if the request asked for them and the model gives them. */
 	readonly logprobs?: readonly TokenLogprob[];
-	/** Absent where speakers are not told apart. */
+	/** Absent where speakers are not identified. */
 	readonly speaker?: string;
-	/** SenseVoice's tags, e.g. `NEUTRAL` and `Speech`. */
+	/** SenseVoice's emotion tag, e.g. `NEUTRAL`. */
 	readonly emotion?: string;
-	/** Likewise. */
+	/** SenseVoice's audio event tag, e.g. `Speech`. */
 	readonly event?: string;
 }
 
-/** Where the model repeated itself without end: the first round is in the text, the rest was removed. Seconds. */
+/** Where the model repeated itself in a loop: the first occurrence is kept, the rest was removed. Seconds. */
 export interface RemovedRepetition {
 	readonly start: number;
 	readonly end: number;
@@ -68,7 +68,7 @@ export interface Transcript {
 	readonly task: Task;
 	/** Id of the model that made it. */
 	readonly model: string;
-	/** ISO 639-1 code (or the model's own); null where nobody said and the model does not tell. */
+	/** ISO 639-1 code (or the model's own); null where none was requested and the model reports none. */
 	readonly language: string | null;
 	/** Seconds of the recording. */
 	readonly duration: number;
@@ -79,17 +79,17 @@ export interface Transcript {
 	readonly removedRepetitions?: readonly RemovedRepetition[];
 }
 
-/** What `transcribe` yields, in this order: one `started`, any number of `segments`, one `done`. */
+/** The events of `transcribe`, in this order: one `started`, any number of `segments`, one `done`. */
 export type TranscriptEvent =
-	/** Something could be decoded. Seconds as the container declares them, often wrong but for short recordings; null
-	 * where it does not. */
+	/** The first block was decoded. `duration`: seconds as declared by the container, often wrong except for short
+	 * recordings; null if it declares none. */
 	| { readonly type: 'started'; readonly duration: number | null }
-	/** The next clip of the recording is finished; clips arrive in the order of the recording. */
+	/** The next clip has finished; clips arrive in the order of the recording. */
 	| {
 			readonly type: 'segments';
 			readonly segments: readonly Segment[];
 			readonly language: string | null;
-			/** Seconds of the recording that are done. */
+			/** Seconds of the recording transcribed so far. */
 			readonly processed: number;
 	  }
 	| { readonly type: 'done'; readonly transcript: Transcript; readonly timing?: Timing };

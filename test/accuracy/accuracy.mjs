@@ -111,8 +111,8 @@ function ours(task) {
 }
 
 const model = modelFile();
-const choice = (/** @type {string} */ wanted) =>
-	encoderFor({ wanted, path: model, libraryDir: sherpaLibraryIfAny(undefined), useGpu: false });
+const choice = (/** @type {string} */ requested) =>
+	encoderFor({ requested, path: model, libraryDir: sherpaLibraryIfAny(undefined), useGpu: false });
 const available = encoders.filter((encoder) => {
 	const { encoder: chosen, reason } = choice(encoder);
 	if (chosen !== encoder) tell(`without ${encoder}: ${reason}`);

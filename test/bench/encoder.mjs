@@ -95,12 +95,12 @@ const idle = async () => ({ encoders: [await products(0, SHORT)] });
 
 /** Without the spectrogram. */
 async function encoderTime(
-	/** @type {string} */ wanted,
+	/** @type {string} */ requested,
 	/** @type {number} */ context,
 	/** @type {number} */ length,
 ) {
 	const { encoder, encoders, encoderBits } = await loadEncoders({
-		wanted,
+		requested,
 		path,
 		libraryDir,
 		maxThreads: 1,
@@ -122,8 +122,8 @@ try {
 	];
 	const peak = (4 * 2 * FULL * WIDTH ** 2) / (many - few) / 1e6;
 	const context = contextFor(seconds, 16);
-	const gflops = async (/** @type {string} */ wanted) =>
-		operations(FULL) / (await encoderTime(wanted, FULL, 30)).ms / 1e6;
+	const gflops = async (/** @type {string} */ requested) =>
+		operations(FULL) / (await encoderTime(requested, FULL, 30)).ms / 1e6;
 	const result = {
 		peakGflops: peak,
 		onnxGflops: await gflops('onnx'),

@@ -5,7 +5,7 @@ import type { Batch, Engine } from '../../src/engines/engine.js';
 import type { Clip, ClipResult } from '../../src/speech/clip.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
 import { plainRecognition } from '../helpers/options.js';
-import { heardBy } from '../helpers/run-batch.js';
+import { runBatch } from '../helpers/run-batch.js';
 
 export interface EngineSubject {
 	readonly name: string;
@@ -51,7 +51,7 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			clips: readonly Clip[],
 			changes: Partial<Batch['options']> = {},
 			signal = new AbortController().signal,
-		) => heardBy(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
+		) => runBatch(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
 		const textOf = async (clips: readonly Clip[]) => (await run(clips)).map(textIn);
 
 		for (const recording of recordings) {
@@ -169,12 +169,12 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 		it('can be closed twice, and refuses clips afterwards', async () => {
 			const other = await load();
 			const batch = { clips: [clipOf('tones-abc')], options: plainRecognition, threads: 1 };
-			const running = heardBy(other, batch);
+			const running = runBatch(other, batch);
 			running.catch(() => {});
 			await other.close();
 			await other.close();
 			await Promise.allSettled([running]);
-			await expect(heardBy(other, batch)).rejects.toMatchObject({ code: 'closed' });
+			await expect(runBatch(other, batch)).rejects.toMatchObject({ code: 'closed' });
 		});
 	});
 }

@@ -9,7 +9,7 @@ import type { Clip } from '../../src/speech/clip.js';
 import type { RecognizeOptions } from '../../src/speech/options.js';
 import { filesOf, generated, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
 import { plainRecognition } from '../helpers/options.js';
-import { heardBy } from '../helpers/run-batch.js';
+import { runBatch } from '../helpers/run-batch.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
 async function load(...asked: Parameters<typeof loadFixture>): Promise<Engine & AsyncDisposable> {
@@ -22,7 +22,7 @@ function clipOf(name: string): Clip {
 }
 
 const run = (engine: Engine, clips: readonly Clip[], changes: Partial<RecognizeOptions> = {}) =>
-	heardBy(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 });
+	runBatch(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 });
 
 async function hear(engine: Engine, recording: string, changes: Partial<RecognizeOptions> = {}) {
 	const [result] = await run(engine, [clipOf(recording)], changes);
@@ -158,7 +158,7 @@ describe('options of an entry', () => {
 		const rule_fsts = path.join(generated, 'audio', 'tones-abc.wav');
 		await expect(load(modelFixture('zipformer_ctc'), { rule_fsts })).rejects.toMatchObject({
 			code: 'model_load_failed',
-			message: expect.stringMatching(/tones-abc.wav: it is not a transducer of OpenFst/),
+			message: expect.stringMatching(/tones-abc.wav: it is not an OpenFst transducer/),
 		});
 	});
 
@@ -213,8 +213,8 @@ describe('voice activity', () => {
 
 	it.each(['loudness', 'ten'])('is found by a network like %s', async (name) => {
 		const finder = createVad({ libraryDir, modelPath: path.join(generated, 'vad', `${name}.onnx`) });
-		const search = await finder.search(chunking);
-		const { spans } = await search.hear(samplesOf('tones-long-pauses'), true);
+		const search = await finder.open(chunking);
+		const { spans } = await search.push(samplesOf('tones-long-pauses'), true);
 		expect(spans).toHaveLength(5);
 		for (const [index, { start }] of spans.entries()) expect(start).toBeCloseTo(1 + 3.6 * index, 0);
 		await search.close();
@@ -224,7 +224,7 @@ describe('voice activity', () => {
 	it('refuses a file that finds no speech, where the library would end the process', async () => {
 		const modelPath = filesOf(modelFixture('zipformer_ctc')).model ?? '';
 		const finder = createVad({ libraryDir, modelPath });
-		await expect(finder.search(chunking)).rejects.toMatchObject({
+		await expect(finder.open(chunking)).rejects.toMatchObject({
 			code: 'model_load_failed',
 			message: expect.stringContaining('neither Silero nor TEN'),
 		});

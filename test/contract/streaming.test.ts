@@ -10,7 +10,7 @@ import {
 import { familyOf, isSherpaType } from '../../src/models/types/types.js';
 import { type ModelFixture, manifest, modelFixture, samplesOf } from '../helpers/fixtures.js';
 import { plainRecognition } from '../helpers/options.js';
-import { heardBy } from '../helpers/run-batch.js';
+import { runBatch } from '../helpers/run-batch.js';
 import { disposable, loadFixture } from './load-fixture.js';
 
 async function load(
@@ -93,7 +93,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await using engine = await load(model);
 		const names = ['tones-abc', 'tones-edcba', 'tones-e', 'silence', 'tones-abcde', 'tones-deadbead'];
 		const clip = { samples: samplesOf('tones-abc'), start: 0, end: 2 };
-		const whole = heardBy(engine, { clips: [clip], options: plainRecognition, threads: 1 });
+		const whole = runBatch(engine, { clips: [clip], options: plainRecognition, threads: 1 });
 		const said = await Promise.all(
 			names.map(async (name) =>
 				(await utterances(engine.stream(plainRecognition), samplesOf(name))).join(' '),
@@ -159,7 +159,7 @@ describe('a language', () => {
 		// As many as it has slots.
 		const heard = asked.slice(0, 2).map(async (language) => {
 			const batch = { clips: [...clips, ...clips], options: { ...plainRecognition, language }, threads: 1 };
-			return (await heardBy(engine, batch)).map((result) => [
+			return (await runBatch(engine, batch)).map((result) => [
 				result.language,
 				result.segments[0]?.text.trim(),
 			]);

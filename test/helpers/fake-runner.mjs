@@ -1,13 +1,13 @@
-// A runner process that speaks the protocol and does what the recording's path tells it:
+// A runner process that follows the protocol and behaves as the recording's path says:
 //   /ok/N        N clips, each finished at once
 //   /crash/N     N clips, dies while running the last, every time
-//   /once/FILE   dies while running its only clip, unless FILE exists, which it makes
-//   /rotten/N    N clips, then dies while cutting the second block, every time
+//   /once/FILE   creates FILE and dies while running its only clip, unless FILE exists
+//   /rotten/N    N clips, then dies while decoding the second block, every time
 //   /hold        runs its clip until it is cancelled
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
-// Options of the model: while loading `fail`, `die`, `dieIf` a file is there, `dieOnce` unless a file is there, which
-// it makes, `mute`, which says nothing; `mib` of memory once loaded; when told to end `deaf`, which does not, and
-// `reports`, which tells how it is doing.
+// Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
+// dies, unless it exists), `mute` (never answers). Once loaded: `mib` of memory. On `close`: `deaf` (does not end),
+// `reports` (sends a report).
 import { existsSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
@@ -103,7 +103,7 @@ function there(file) {
 }
 
 function die() {
-	// The messages before must be out: a real crash comes long after them.
+	// Earlier messages must be flushed first: a real crash comes long after them.
 	process.stderr.write('assertion failed: it hurts\n', () =>
 		setImmediate(() => process.kill(process.pid, 'SIGKILL')),
 	);

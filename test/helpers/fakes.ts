@@ -1,4 +1,4 @@
-/** A pool, a model, a clock and a log that a test holds in its hands. */
+/** A pool, a model, a clock and a log that a test controls. */
 
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.js';
@@ -12,7 +12,7 @@ import type { Transcriber } from '../../src/speech/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/speech/transcript.js';
 import { beach } from './transcripts.js';
 
-/** Can do everything, in any language. */
+/** Capabilities: everything, in any language. */
 export const able: Capabilities = {
 	languages: null,
 	choosesLanguage: true,
@@ -27,7 +27,7 @@ export const able: Capabilities = {
 	noSpeechProb: true,
 };
 
-/** Recognizes a few languages, and nothing else. */
+/** Capabilities: a few languages, and nothing else. */
 export const plain: Capabilities = {
 	languages: ['en', 'de', 'yue'],
 	choosesLanguage: true,
@@ -52,12 +52,12 @@ export function info(capabilities: Partial<Capabilities> = {}, id = 'tiny'): Mod
 	};
 }
 
-/** What a call of the model does; `heard` is complete by then. */
-export type Script = (call: HeardCall, signal: AbortSignal) => AsyncIterable<TranscriptEvent>;
+/** Produces the events of a call; `calls` contains the call already. */
+export type Script = (call: TranscribeCall, signal: AbortSignal) => AsyncIterable<TranscriptEvent>;
 
-export interface HeardCall {
+export interface TranscribeCall {
 	readonly recording: Recording;
-	/** The recording's bytes, from wherever they were. */
+	/** The recording's bytes, read from its file if it has a path. */
 	readonly bytes: Buffer;
 	readonly options: TranscribeOptions;
 }
@@ -74,7 +74,7 @@ export async function* eventsOf(transcript: Transcript): AsyncGenerator<Transcri
 
 export class FakeTranscriber implements Transcriber {
 	readonly info: ModelInfo;
-	readonly heard: HeardCall[] = [];
+	readonly calls: TranscribeCall[] = [];
 	script: Script;
 
 	constructor(given: { info?: ModelInfo; script?: Script } = {}) {
@@ -89,7 +89,7 @@ export class FakeTranscriber implements Transcriber {
 	): AsyncGenerator<TranscriptEvent> {
 		const bytes = 'path' in recording ? await readFile(recording.path) : Buffer.from(recording.bytes);
 		const call = { recording, bytes, options };
-		this.heard.push(call);
+		this.calls.push(call);
 		yield* this.script(call, signal);
 	}
 }
@@ -98,7 +98,7 @@ export class FakePool implements ModelPool {
 	readonly models: ListedModel[];
 	readonly defaultModel = 'tiny';
 	readonly tiny: FakeTranscriber;
-	/** Called before a model is handed out; may wait or throw. */
+	/** Called before a lease is granted; may wait or throw. */
 	onLoad: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
 	readonly asked: string[] = [];
 
@@ -134,7 +134,7 @@ export class FakePool implements ModelPool {
 		};
 	}
 
-	/** Models that were to be unloaded. */
+	/** Models passed to `unload`. */
 	readonly unloaded: string[] = [];
 
 	async unload(model: string): Promise<void> {
@@ -164,7 +164,7 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 	};
 }
 
-/** Stands still until it is told otherwise. */
+/** A clock that moves only when a test advances it. */
 export class FakeClock implements Clock {
 	#now = 0;
 	#timers: { readonly due: number; readonly every: number | undefined; readonly act: () => void }[] = [];
@@ -201,7 +201,7 @@ export class FakeClock implements Clock {
 	#add(ms: number, every: number | undefined, act: () => void): () => void {
 		this.#timers.push({ due: this.#now + ms, every, act });
 		return () => {
-			// `every` replaces its entry each time, so the function is what stays the same.
+			// `every` replaces its entry each time, so entries are identified by their function.
 			this.#timers = this.#timers.filter((timer) => timer.act !== act);
 		};
 	}
@@ -213,7 +213,7 @@ export interface Line {
 	readonly message: string;
 }
 
-/** Keeps its lines, and lets a test wait for the next. */
+/** A log that keeps its lines and lets a test wait for the next one. */
 export class FakeLog implements Log {
 	readonly lines: Line[] = [];
 	#taken = 0;
@@ -243,7 +243,7 @@ export class FakeLog implements Log {
 	}
 }
 
-/** A promise with its two ends. */
+/** A promise with its `resolve` and `reject`. */
 export function gate<T = void>(): {
 	readonly promise: Promise<T>;
 	readonly open: (value: T) => void;
@@ -258,7 +258,7 @@ export function gate<T = void>(): {
 	return { promise, open, fail };
 }
 
-/** Rejects when the signal fires, as an engine that was cancelled. */
+/** Rejects when the signal fires, like a cancelled engine. */
 export function aborted(signal: AbortSignal): Promise<never> {
 	return new Promise((_, reject) => {
 		const cancel = (): void => reject(new EarshotError('cancelled', 'cancelled'));

@@ -1,4 +1,4 @@
-/** The generated fixtures: tiny models that hear tones, and the recordings they hear. */
+/** The generated fixtures: tiny models that recognize tones, and recordings of tones. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,15 +11,15 @@ export const generated = path.join(root, 'fixtures', 'generated');
 export interface ModelFixture {
 	readonly name: string;
 	readonly engine: 'sherpa' | 'whisper';
-	/** As in models.yaml. */
+	/** The `type` in models.yaml. */
 	readonly type: string;
 	readonly files: Readonly<Record<string, string>>;
 	readonly options: Readonly<Record<string, string | number | boolean>>;
-	/** Whether words have times. */
+	/** Whether it has word timestamps. */
 	readonly timestamps: boolean;
-	/** Recording → text. */
+	/** Recording → recognized text. */
 	readonly hears: Readonly<Record<string, string>>;
-	/** Recording → language, where the model tells. */
+	/** Recording → detected language, if the model reports one. */
 	readonly languages?: Readonly<Record<string, string>>;
 	readonly note?: string;
 }
@@ -42,7 +42,7 @@ interface Manifest {
 
 export const manifest = JSON.parse(readFileSync(path.join(generated, 'manifest.json'), 'utf8')) as Manifest;
 
-/** A detector that takes loud for speech: Silero rightly hears no speech in tones. */
+/** A detector that takes loud sound for speech, since Silero rightly finds no speech in tones. */
 export const loudnessDetector = path.join(generated, 'vad', 'loudness.onnx');
 
 export function modelFixture(name: string): ModelFixture {
@@ -65,7 +65,7 @@ export function audioFixture(name: string): AudioFixture {
 	return found;
 }
 
-/** Samples of a fixture that is 16 kHz mono 16-bit already. */
+/** Samples of a fixture that is 16 kHz mono 16-bit. */
 export function samplesOf(name: string): Float32Array {
 	const wav = new wavefile.WaveFile(readFileSync(audioPath(name)));
 	return Float32Array.from(

@@ -1,4 +1,4 @@
-/** What a request asks for that asks for nothing special. */
+/** The default options of a request. */
 
 import type { RecognizeOptions } from '../../src/speech/options.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/speech/options.js';
@@ -13,7 +13,7 @@ export const plainRecognition: RecognizeOptions = {
 	logprobs: false,
 };
 
-/** For `int8Weights`, where nobody asks for them. */
-export const noInt8 = () => Promise.reject(new Error('nobody asked for 8-bit weights'));
+/** An `int8Weights` for tests that must not need them. */
+export const noInt8 = () => Promise.reject(new Error('8-bit weights were not expected to be requested'));
 
 export const plainTranscription: TranscribeOptions = { ...plainRecognition, chunking: defaultChunking };

@@ -1,13 +1,13 @@
-/** Processes of hosts, seen from outside. */
+/** Observes runner processes from outside. */
 
 import { vi } from 'vitest';
 
-/** Processes start and end in their own time, on a busy machine too. */
+/** A timeout for processes to start and end, long enough for a busy machine. */
 export const patient = { timeout: 15_000, interval: 10 };
 
 export function isAlive(pid: number | null | undefined): boolean {
 	try {
-		// Nobody has the id 2^31; 0 would mean this process' own group.
+		// No process has the id 2^31; 0 would mean this process's own group.
 		process.kill(pid ?? 2 ** 31 - 1, 0);
 		return true;
 	} catch {
@@ -15,7 +15,7 @@ export function isAlive(pid: number | null | undefined): boolean {
 	}
 }
 
-/** Resolves when the process is no more. */
-export async function gone(pid: number | null | undefined): Promise<void> {
+/** Resolves when the process has ended. */
+export async function untilEnded(pid: number | null | undefined): Promise<void> {
 	await vi.waitUntil(() => !isAlive(pid), patient);
 }

@@ -1,4 +1,4 @@
-/** Where a recording is cut into clips when all of it is known: what `ClipSplitter` must come to piece by piece. */
+/** Splits a complete recording into clips at once; `ClipSplitter` must give the same result incrementally. */
 
 import type { Span, SplitRules } from '../../src/audio/split.js';
 import { levelFrameSeconds } from '../../src/speech/pcm.js';
@@ -11,18 +11,18 @@ export interface WholeRules extends SplitRules {
 /** Mean level of each `levelFrameSeconds` of the recording; any monotonic measure will do. */
 export type Levels = Float32Array;
 
-/** A span too long for one clip is cut at the quietest place of its last part, this share of the clip's length. */
+/** A span too long for one clip is cut at the quietest place in this last share of the clip's maximum length. */
 const cutWindowShare = 0.4;
 
 /**
- * Speech spans (in order, not overlapping) to clip ranges: padded, merged across short gaps, none longer
+ * Turns speech spans (in order, not overlapping) into clip ranges: padded, merged across short gaps, none longer
  * than `maxClipSeconds`, in order, not overlapping, and covering every span.
  */
 export function splitSpans(spans: readonly Span[], levels: Levels, rules: WholeRules): Span[] {
 	return merged(padded(spans, rules), rules).flatMap((span) => cut(span, levels, rules));
 }
 
-/** Each span grown by the padding; where two would overlap they meet halfway. */
+/** Each span extended by the padding; where two would overlap, they meet halfway. */
 function padded(spans: readonly Span[], { paddingSeconds, duration }: WholeRules): Span[] {
 	return spans.map((span, index) => {
 		const before = spans[index - 1];
@@ -62,7 +62,7 @@ function cut(span: Span, levels: Levels, rules: WholeRules): Span[] {
 	return pieces;
 }
 
-/** The quietest moment after `from` and not after `to`; the later one of equals, since longer clips carry more context. */
+/** The quietest moment after `from` and not after `to`; the latest of equals, since longer clips carry more context. */
 function quietest(levels: Levels, from: number, to: number): number {
 	const first = Math.ceil(from / levelFrameSeconds);
 	const last = Math.floor(to / levelFrameSeconds) - 1;

@@ -1,10 +1,10 @@
-/** What an engine hears when nobody goes away. */
+/** Runs a batch to its end. */
 
 import type { Batch, Engine } from '../../src/engines/engine.js';
 import type { ClipResult } from '../../src/speech/clip.js';
 
-/** Every clip of the batch, all under one signal. */
-export function heardBy(
+/** The results of all clips of the batch, which share one signal. */
+export function runBatch(
 	engine: Engine,
 	batch: Batch,
 	signal = new AbortController().signal,

@@ -1,4 +1,4 @@
-/** An engine whose clips finish when the test says so. */
+/** An engine whose clips finish when a test says so. */
 
 import type { Batch, Engine, Limits } from '../../src/engines/engine.js';
 import { EarshotError } from '../../src/errors.js';
@@ -40,33 +40,33 @@ export const limits: Limits = {
 interface Run {
 	readonly batch: Batch;
 	readonly signals: readonly AbortSignal[];
-	/** `extra` is told of every clip of the batch that is left. */
+	/** Finishes the remaining clips of the batch; `extra` is merged into each result. */
 	finish(extra?: Partial<ClipResult>): void;
-	/** One clip of the batch. */
+	/** Finishes one clip of the batch. */
 	finishClip(position: number, extra?: Partial<ClipResult>): void;
-	/** Whatever is left of the batch. */
+	/** Fails the remaining clips of the batch. */
 	fail(error: Error): void;
 }
 
 interface Ends {
 	resolve(result: ClipResult): void;
 	reject(error: Error): void;
-	/** Listens to the clip's signal. */
+	/** Listener of the clip's signal. */
 	cancel(): void;
 }
 
 export class ScriptedEngine implements Engine {
 	readonly info = info;
 	readonly limits: Limits;
-	/** Batches in the order they were run. */
+	/** Batches in the order in which they started. */
 	readonly ran: Batch[] = [];
-	/** Those of which any clip is left. */
+	/** Batches with unfinished clips. */
 	readonly running: Run[] = [];
 	closed = false;
-	/** Takes no notice of signals. */
-	isDeaf = false;
-	/** Its clips gain by company. */
-	isSociable = false;
+	/** Whether it never cancels clips. */
+	ignoresSignals = false;
+	/** Whether it does continuous batching. */
+	isContinuous = false;
 
 	constructor(changes: Partial<Limits> = {}) {
 		this.limits = { ...limits, ...changes };
@@ -74,25 +74,26 @@ export class ScriptedEngine implements Engine {
 
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		this.ran.push(batch);
-		const left = new Map<number, Ends>();
+		const unfinished = new Map<number, Ends>();
 		const leave = (position: number) => {
-			const ends = left.get(position);
+			const ends = unfinished.get(position);
 			if (ends) signals[position]?.removeEventListener('abort', ends.cancel);
-			if (left.delete(position) && left.size === 0) this.running.splice(this.running.indexOf(run), 1);
+			if (unfinished.delete(position) && unfinished.size === 0)
+				this.running.splice(this.running.indexOf(run), 1);
 			return ends;
 		};
 		const run: Run = {
 			batch,
 			signals,
 			finish: (extra) => {
-				for (const position of [...left.keys()]) run.finishClip(position, extra);
+				for (const position of [...unfinished.keys()]) run.finishClip(position, extra);
 			},
 			finishClip: (position, extra = {}) => {
 				const segments = [segment(` at ${batch.clips[position]?.start}`)];
 				leave(position)?.resolve({ language: 'en', segments, ...extra });
 			},
 			fail: (error) => {
-				for (const position of [...left.keys()]) leave(position)?.reject(error);
+				for (const position of [...unfinished.keys()]) leave(position)?.reject(error);
 			},
 		};
 		this.running.push(run);
@@ -100,21 +101,21 @@ export class ScriptedEngine implements Engine {
 			(_, position) =>
 				new Promise((resolve, reject) => {
 					const cancel = () => {
-						if (!this.isDeaf) leave(position)?.reject(new EarshotError('cancelled', 'cancelled'));
+						if (!this.ignoresSignals) leave(position)?.reject(new EarshotError('cancelled', 'cancelled'));
 					};
-					left.set(position, { resolve, reject, cancel });
+					unfinished.set(position, { resolve, reject, cancel });
 					signals[position]?.addEventListener('abort', cancel);
 				}),
 		);
 	}
 
-	joins(): boolean {
-		return this.isSociable;
+	batchesContinuously(): boolean {
+		return this.isContinuous;
 	}
 
-	/** Finishes the oldest running batch, and lets everything that follows from it happen. */
+	/** Finishes the oldest running batch and waits until its effects have settled. */
 	async finishCurrent(): Promise<void> {
-		// What was submitted just now starts after this turn.
+		// Clips submitted just now start after this turn.
 		await settled();
 		this.running[0]?.finish();
 		await settled();
@@ -129,7 +130,7 @@ function segment(text: string) {
 	return { start: 0, end: 1, text, tokens: [1], temperature: 0, avgLogprob: -0.1, noSpeechProb: 0 };
 }
 
-/** Lets promises that are already settled run their reactions. */
+/** Resolves after the reactions of promises that have already settled. */
 export function settled(): Promise<void> {
 	return new Promise((resolve) => setImmediate(resolve));
 }

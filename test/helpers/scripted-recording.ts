@@ -1,4 +1,4 @@
-/** A recording of which a test says where somebody speaks, and that counts what is read of it. */
+/** A recording whose speech spans a test sets, and that counts the samples read. */
 
 import type { AudioReader } from '../../src/audio/decode.js';
 import type { Span, VadSegments } from '../../src/audio/split.js';
@@ -9,15 +9,15 @@ const rate = 16_000;
 
 export class ScriptedRecording {
 	readonly seconds: number;
-	/** Where somebody speaks. */
+	/** Spans of speech, seconds. */
 	readonly spans: readonly Span[];
-	/** Readers and searches that were not closed. */
+	/** Number of readers that were not closed. */
 	open = 0;
-	/** Samples read, by all readers together. */
+	/** Samples read by all readers together. */
 	read = 0;
 	/** Thrown by reads beyond this second. */
 	failure: { readonly at: number; readonly error: Error } | undefined;
-	/** As the container has it. */
+	/** Duration declared by the container. */
 	declared: number | null = null;
 
 	constructor(seconds: number, spans: readonly Span[]) {
@@ -25,7 +25,7 @@ export class ScriptedRecording {
 		this.spans = spans;
 	}
 
-	/** Of the sample at a position: different everywhere, so that none can be mistaken for another. */
+	/** Value of the sample at a position: different everywhere, so that positions can be told apart. */
 	static sample(at: number): number {
 		return Math.fround(((at * 7919) % 100_003) / 100_003);
 	}
@@ -55,11 +55,11 @@ export class ScriptedRecording {
 		};
 	};
 
-	search = async (): Promise<VadSession> => {
+	vad = async (): Promise<VadSession> => {
 		let before = 0;
 		let samples = 0;
 		return {
-			hear: async (block, last): Promise<VadSegments> => {
+			push: async (block, last): Promise<VadSegments> => {
 				samples += block.length;
 				const now = last ? Number.POSITIVE_INFINITY : samples / rate;
 				const spans = this.spans.filter(({ end }) => end > before && end <= now);

@@ -1,4 +1,4 @@
-/** Settings for tests: the defaults, but for what a test says. */
+/** Settings for tests: the defaults, with the changes that a test gives. */
 
 import { resolveConfig } from '../../src/config/resolve.js';
 import { type RunnerSettings, runnerSettings } from '../../src/runner/settings.js';

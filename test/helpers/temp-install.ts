@@ -1,4 +1,4 @@
-/** A machine of its own for each test: folders, a models.yaml, a mirror, and models that can be pulled from it. */
+/** A separate installation for each test: folders, a models.yaml, a mirror, and models to pull from it. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,13 +19,13 @@ export interface Machine {
 	readonly config: string;
 	readonly installer: Installer;
 	registry(): ModelRegistry;
-	/** Another process, as far as it can tell. */
+	/** Behaves like an installer in another process. */
 	another(deps?: InstallerDeps): Installer;
 }
 
 export const mit = { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true };
 
-/** One more model for the catalog of a test; what is not given is plain. */
+/** A model for a test's catalog, with defaults for what is not given. */
 export function catalogModel(given: Partial<CatalogModel> & Pick<CatalogModel, 'id'>): CatalogModel {
 	return {
 		title: given.id,
@@ -46,7 +46,7 @@ export function catalogModel(given: Partial<CatalogModel> & Pick<CatalogModel, '
 	};
 }
 
-/** A file on the mirror, as the catalog knows it. */
+/** Puts a file on the mirror and returns its catalog entry. */
 export function fileOn(
 	mirror: Mirror,
 	url: string,
@@ -59,7 +59,7 @@ export function fileOn(
 export const modelBytes = noise(120_000);
 export const tokenBytes = Buffer.from('a 0\nb 1\n');
 
-/** `small`: a model of two files. `odd`: the same with a licence to accept. `silero`: nothing to transcribe with. */
+/** `small`: a model of two files. `odd`: the same, with a licence to accept. `silero`: not a transcription model. */
 export function usualModels(mirror: Mirror): readonly CatalogModel[] {
 	const files = [
 		fileOn(mirror, '/small/model.onnx', modelBytes),
@@ -69,7 +69,7 @@ export function usualModels(mirror: Mirror): readonly CatalogModel[] {
 		catalogModel({ id: 'small', files }),
 		catalogModel({ id: 'odd', files, licence: { name: 'Odd', url: 'https://odd.test/', osi: false } }),
 		catalogModel({
-			id: 'untold',
+			id: 'unpinned',
 			files: files.map((file) => ({ ...file, bytes: null, sha256: null })),
 		}),
 		catalogModel({
@@ -83,7 +83,7 @@ export function usualModels(mirror: Mirror): readonly CatalogModel[] {
 	];
 }
 
-/** Small numbers, so that small files go the ways of large ones; and nobody waits. */
+/** Small limits, so that small files are treated like large ones, and no waiting. */
 export const quick: InstallerDeps = {
 	tuning: { attempts: 3, windowMs: 400, windowBytes: 1000, saveEveryBytes: 10_000 },
 	wait: async () => {},

@@ -15,7 +15,7 @@ export function segment(given: Partial<Segment> & { readonly text: string }): Se
 	};
 }
 
-/** Segments get their ids here; the text is theirs, joined. */
+/** Numbers the segments and joins their texts. */
 export function transcript(segments: readonly Segment[], given: Partial<Transcript> = {}): Transcript {
 	return {
 		task: 'transcribe',
@@ -28,7 +28,7 @@ export function transcript(segments: readonly Segment[], given: Partial<Transcri
 	};
 }
 
-/** As Whisper would give it: every number computed, words with times. */
+/** Like a result of Whisper: every field computed, words with times. */
 export const beach = transcript(
 	[
 		segment({

@@ -1,4 +1,4 @@
-/** What scripts ask of the addon's Whisper models where they ask for nothing special: one clip in English, greedy. */
+/** Default options for the addon's Whisper models in scripts: one clip in English, greedy. */
 
 /** @type {Omit<import('../../binding.js').WhisperLoad, 'path'>} */
 export const usualLoad = { slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] };
@@ -15,7 +15,7 @@ export const usualClip = {
 	temperatureIncrement: 0,
 	tokenTimestamps: false,
 	beamSize: 1,
-	// The whole window, as whisper.cpp's own programs have it.
+	// The whole window, like whisper.cpp's own programs.
 	audioContext: 0,
 	firstTryOnly: false,
 	suppress: [],

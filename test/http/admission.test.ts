@@ -202,7 +202,7 @@ describe('a stream that waits for others', () => {
 			return types;
 		})();
 		const second = transcribe(server, { stream: 'true' });
-		while (server.model.heard.length < 3 || server.clock.waiting < 4) await new Promise(setImmediate);
+		while (server.model.calls.length < 3 || server.clock.waiting < 4) await new Promise(setImmediate);
 		server.clock.advance(5000);
 		rest.open();
 		const comments = framesOf((await second).text).filter((frame) => String(frame).startsWith(':'));

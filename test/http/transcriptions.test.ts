@@ -25,7 +25,7 @@ describe('a transcription', () => {
 			languages: [{ code: 'en' }],
 			usage: { type: 'duration', seconds: 9 },
 		});
-		expect(server.model.heard[0]?.bytes).toEqual(wav);
+		expect(server.model.calls[0]?.bytes).toEqual(wav);
 	});
 
 	test.each([
@@ -55,7 +55,7 @@ describe('a transcription', () => {
 			'chunking_strategy[threshold]': '0.6',
 			no_such_field: 'ignored',
 		});
-		expect(server.model.heard[0]?.options).toEqual({
+		expect(server.model.calls[0]?.options).toEqual({
 			task: 'transcribe',
 			language: 'en',
 			prompt: 'Hello',
@@ -113,7 +113,7 @@ describe('a translation', () => {
 		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(translated) }) });
 		const answer = await transcribe(server, { response_format: 'verbose_json' }, '/v1/audio/translations');
 		expect(answer.json).toMatchObject({ task: 'translate', language: 'english', text: 'Hi.' });
-		expect(server.model.heard[0]?.options.task).toBe('translate');
+		expect(server.model.calls[0]?.options.task).toBe('translate');
 	});
 
 	test('by a model that cannot is refused, naming the model', async () => {
@@ -141,7 +141,7 @@ describe('a refusal', () => {
 		expect(answer.json).toEqual({
 			error: { message: expect.any(String), type: 'invalid_request_error', param, code },
 		});
-		expect(server.model.heard).toEqual([]);
+		expect(server.model.calls).toEqual([]);
 	});
 
 	test('of speakers names them even where their recordings are larger than all other fields may be', async () => {
@@ -394,7 +394,7 @@ describe('a client that goes away', () => {
 		client.abort();
 		await expect(answer).rejects.toThrow('aborted');
 		expect((await server.log.next()).fields.code).toBe('cancelled');
-		expect(server.model.heard).toEqual([]);
+		expect(server.model.calls).toEqual([]);
 	});
 });
 
@@ -417,7 +417,7 @@ describe("OpenAI's own client", () => {
 		expect(answer.text).toBe(beach.text);
 		expect(answer.logprobs).toHaveLength(2);
 		expect(answer._request_id).toMatch(/^req_/);
-		expect(server.model.heard[0]?.options.chunking.threshold).toBe(0.25);
+		expect(server.model.calls[0]?.options.chunking.threshold).toBe(0.25);
 	});
 
 	test('gets verbose_json with words and segments', async () => {
@@ -549,8 +549,8 @@ test('what other clients send is understood: python-requests, .NET and curl', as
 		multipart([{ name: 'file', type: 'audio/wav', body: wav }]),
 	];
 	for (const body of bodies) expect(await sendRaw(server, { body })).toMatchObject({ status: 200 });
-	expect(server.model.heard.map(({ bytes }) => bytes.equals(wav))).toEqual([true, true, true, true]);
-	expect(server.model.heard[1]?.options.temperature).toBe(0.5);
+	expect(server.model.calls.map(({ bytes }) => bytes.equals(wav))).toEqual([true, true, true, true]);
+	expect(server.model.calls[1]?.options.temperature).toBe(0.5);
 });
 
 test('a path in a path: unknown ones are refused in the envelope', async () => {

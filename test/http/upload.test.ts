@@ -29,8 +29,8 @@ describe('a recording', () => {
 			const server = await arrange({ memoryUploadBytes });
 			const answer = await sendRaw(server, { body: multipart([{ ...filePart, body }]), chunked: true });
 			expect(answer.status).toBe(200);
-			expect(server.model.heard[0]?.bytes.equals(body)).toBe(true);
-			expect('path' in server.model.heard[0]!.recording).toBe(body.length > memoryUploadBytes);
+			expect(server.model.calls[0]?.bytes.equals(body)).toBe(true);
+			expect('path' in server.model.calls[0]!.recording).toBe(body.length > memoryUploadBytes);
 			expect(server.leftovers()).toEqual([]);
 		},
 	);
@@ -92,7 +92,7 @@ describe('a recording', () => {
 			body: wav.toString('base64'),
 		};
 		expect((await sendRaw(server, { body: multipart([encoded]) })).status).toBe(200);
-		expect(server.model.heard[0]?.bytes).toEqual(wav);
+		expect(server.model.calls[0]?.bytes).toEqual(wav);
 	});
 
 	test('may have a boundary with the name of another format in it', async () => {
@@ -104,7 +104,7 @@ describe('a recording', () => {
 		);
 		const headers = { 'content-type': `multipart/form-data; boundary=${boundary}` };
 		expect((await sendRaw(server, { body, headers })).status).toBe(200);
-		expect(server.model.heard[0]?.bytes).toEqual(wav);
+		expect(server.model.calls[0]?.bytes).toEqual(wav);
 	});
 });
 
@@ -129,7 +129,7 @@ describe('the size limit', () => {
 			code: 'upload_too_large',
 		});
 		expect(server.leftovers()).toEqual([]);
-		expect(server.model.heard).toEqual([]);
+		expect(server.model.calls).toEqual([]);
 	});
 
 	test('refuses a declared length without reading the body', async () => {
@@ -224,7 +224,7 @@ describe('refused with a sentence:', () => {
 		const server = await arrange({ memoryUploadBytes: 4 });
 		expect(await sendRaw(server, { body })).toMatchObject(refused(param, message));
 		expect(server.leftovers()).toEqual([]);
-		expect(server.model.heard).toEqual([]);
+		expect(server.model.calls).toEqual([]);
 	});
 
 	test.each([
@@ -272,7 +272,7 @@ describe('parts of a form', () => {
 				body: prompt,
 			};
 			expect((await sendRaw(server, { body: multipart([part, filePart]) })).status).toBe(200);
-			expect(server.model.heard[0]?.options.prompt).toBe('Grüße');
+			expect(server.model.calls[0]?.options.prompt).toBe('Grüße');
 		},
 	);
 
@@ -285,7 +285,7 @@ describe('parts of a form', () => {
 			filePart,
 		];
 		expect((await sendRaw(server, { body: multipart(parts) })).status).toBe(200);
-		expect(server.model.heard[0]?.bytes).toEqual(wav);
+		expect(server.model.calls[0]?.bytes).toEqual(wav);
 		expect(server.leftovers()).toEqual([]);
 	});
 
@@ -294,7 +294,7 @@ describe('parts of a form', () => {
 		const keyword = (body: string): Part => ({ name: 'keywords[]', body });
 		await sendRaw(server, { body: multipart([keyword('a'), filePart]) });
 		await sendRaw(server, { body: multipart([keyword('a'), filePart, keyword('b')]) });
-		expect(server.model.heard.map(({ options }) => options.keywords)).toEqual([['a'], ['a', 'b']]);
+		expect(server.model.calls.map(({ options }) => options.keywords)).toEqual([['a'], ['a', 'b']]);
 	});
 });
 

@@ -179,9 +179,9 @@ describe('Silero by itself', () => {
 		using scratch = new Scratch();
 		symlinkSync(runtimeFile(libraryDir), runtimeFile(scratch.path));
 		const finder = createVad({ libraryDir: scratch.path, modelPath: silero });
-		const search = await finder.search({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
+		const search = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
-		expect((await search.hear(samples, true)).spans).toHaveLength(2);
+		expect((await search.push(samples, true)).spans).toHaveLength(2);
 		await search.close();
 		await finder.close();
 	});
@@ -193,9 +193,9 @@ describe('Silero by itself', () => {
 		const name = path.basename(runtimeFile(libraryDir)).replace('onnxruntime', 'sherpa-onnx-c-api');
 		symlinkSync(path.join(libraryDir, name), path.join(folder, name));
 		const finder = createVad({ libraryDir: folder, modelPath: silero });
-		const search = await finder.search({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
+		const search = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
-		expect((await search.hear(samples, true)).spans).toHaveLength(2);
+		expect((await search.push(samples, true)).spans).toHaveLength(2);
 		await search.close();
 		await finder.close();
 	});

@@ -272,7 +272,7 @@ describe('clients', () => {
 				cwd: root,
 			});
 			expect(stdout).toContain('beach');
-			expect(server.model.heard.length).toBeGreaterThan(0);
+			expect(server.model.calls.length).toBeGreaterThan(0);
 		},
 	);
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execPath } from 'node:process';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { isDynamicallyQuantised, preflight } from '../../src/engines/sherpa/validate/validate.js';
+import { isDynamicallyQuantised, validateFiles } from '../../src/engines/sherpa/validate/validate.js';
 import { modelTypes } from '../../src/models/types/types.js';
 import { generated, manifest, root } from '../helpers/fixtures.js';
 
@@ -199,7 +199,11 @@ describe('make-sherpa-shape', () => {
 
 	it('makes a Zipformer of as many weights as the published one, which passes for one', async () => {
 		expect(run('--shape', 'zipformer-small', '--out', folder).status).toBe(0);
-		const { networks } = await preflight({ type: 'zipformer_ctc', files: files('model.onnx'), options: {} });
+		const { networks } = await validateFiles({
+			type: 'zipformer_ctc',
+			files: files('model.onnx'),
+			options: {},
+		});
 		expect(networks.get('model')?.operators).not.toContain('MatMulInteger');
 		// icefall's table of results gives 22.1 million.
 		const weights = statSync(files('model.onnx').model).size / 4;
@@ -209,7 +213,7 @@ describe('make-sherpa-shape', () => {
 
 	it('quantises matrices and nothing else, as the published 8-bit files are', async () => {
 		expect(run('--shape', 'zipformer-small', '--int8', '--out', folder).status).toBe(0);
-		const checked = await preflight({
+		const checked = await validateFiles({
 			type: 'zipformer_ctc',
 			files: files('model.int8.onnx'),
 			options: {},

@@ -127,7 +127,7 @@ const encoderTitles: Record<EncoderChoice['encoder'], string> = {
 function encoderOf(entry: ModelEntry, config: Config): string {
 	if (entry.type !== 'whisper_cpp') return '';
 	const { encoder, reason } = encoderFor({
-		wanted: modelOptions(entry.options, config).encoder,
+		requested: modelOptions(entry.options, config).encoder,
 		path: entry.files.model ?? '',
 		libraryDir: sherpaLibraryIfAny(config.sherpaDir === '' ? undefined : config.sherpaDir),
 		useGpu: config.gpu,

@@ -27,14 +27,14 @@ export function gpuFinding(
 	const fine = (detail: string): Finding => ({ ok: true, what: 'GPU', detail });
 	if (packages.length === 0) return fine('none is used: there is no package for GPUs on this platform');
 	for (const gpuPackage of packages) {
-		const { backend, name, version, wanted, installed } = gpuPackage;
-		const command = `npm install ${name}@${wanted}`;
+		const { backend, name, version, expected, installed } = gpuPackage;
+		const command = `npm install ${name}@${expected}`;
 		if (version === undefined) {
 			if (shows(backend)) return fine(`there is one, and it is not used; add it with: ${command}`);
 			continue;
 		}
 		const missing = (detail: string): Finding => ({ ok: false, what: 'GPU', detail: `${name} ${detail}` });
-		if (version !== wanted) return missing(`is ${version}, and Earshot is ${wanted}; run: ${command}`);
+		if (version !== expected) return missing(`is ${version}, and Earshot is ${expected}; run: ${command}`);
 		if (installed === undefined) return missing(`is not whole; run: ${command}`);
 		const why = refused.find(({ candidate }) => candidate.file === installed)?.why;
 		if (why !== undefined) return missing(`is passed over: ${why}${cureFor(gpuPackage, why)}`);

@@ -1,4 +1,4 @@
-/** The configuration of sherpa-onnx's recognizer, from a model's entry. */
+/** Builds the configuration of sherpa-onnx's recognizer from a model's entry. */
 
 import path from 'node:path';
 import type { Family } from '../../models/types/family.js';
@@ -10,28 +10,28 @@ export interface SherpaSettings {
 	readonly type: SherpaType;
 	/** Role → absolute path. */
 	readonly files: Readonly<Record<string, string>>;
-	/** As in models.yaml, already checked against the family. */
+	/** Options from models.yaml, already checked against the family. */
 	readonly options: Readonly<Record<string, string | number | boolean>>;
-	/** What the model hears where the family's table cannot know; null = not told. */
+	/** Languages of the model, from models.yaml or the catalog; null = not given. */
 	readonly languages: readonly string[] | null;
 	readonly libraryDir: string;
 	readonly slots: number;
 }
 
-/** The recognizer's configuration, field by field. Pure. */
+/** The recognizer's configuration, by dotted field path. Pure. */
 export function configOf(
 	family: Family,
 	settings: Pick<SherpaSettings, 'files' | 'options'>,
 ): Record<string, string | number> {
 	const provider = providerOf(settings);
 	const config: Record<string, string | number> = {
-		// One thread per slot: the slots are the parallelism, and threads of one session would contend.
+		// One thread per slot: slots provide the parallelism, and more threads would contend.
 		'model_config.num_threads': 1,
 		'model_config.provider':
 			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,
 		decoding_method: 'greedy_search',
 	};
-	// How long silence must be to end what was said, the library knows itself.
+	// The library's own defaults decide how much silence ends an utterance.
 	if (family.chunk !== undefined) config.enable_endpoint = 1;
 	if (family.modelType !== undefined) config['model_config.model_type'] = family.modelType;
 	for (const [role, field] of Object.entries(family.files)) {

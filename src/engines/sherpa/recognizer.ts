@@ -1,4 +1,4 @@
-/** sherpa-onnx behind the Engine interface: one shared recognizer, one thread per slot. */
+/** sherpa-onnx as an Engine: one shared recognizer, one thread per slot. */
 
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../../binding.js';
 import { guarded, transcribeBatch } from '../../addon/addon.js';
@@ -12,21 +12,22 @@ import type { Batch, Engine, Limits } from '../engine.js';
 import { providerOf, type SherpaSettings } from './config.js';
 import { asRefusal, resultOf } from './result.js';
 
-/** Stretches of speech this near to each other are one utterance. */
+/** Spans of speech separated by at most this are one utterance. */
 const mergeGapSeconds = 0.5;
 
-/** Clips decoded in one pass where nothing else is said. */
-const usualBatchClips = 8;
+/** Clips per batch unless the model's option `batch` sets it. */
+const defaultBatchClips = 8;
 /**
- * Longest × count. On a CPU short clips gain by sharing each reading of the weights: of a Zipformer in f32 a third at
- * one second, a fifth at three. At seven that is over, and far past 12 s in one pass they leave the caches.
+ * Longest × count, audio seconds. On a CPU short clips gain because the weights are read once per batch: with a
+ * Zipformer in f32, a third at 1 s per clip and a fifth at 3 s. At 7 s the gain is gone, and batches far above 12 s no
+ * longer fit into the caches.
  */
 const maxBatchSeconds = { cpu: 12, other: 30 } as const;
 
-export interface Known {
-	/** Codes the model may be asked for; null = not told. */
+export interface ModelTraits {
+	/** Codes that a request may ask for; null = unknown. */
 	readonly languages: readonly string[] | null;
-	/** Its results depend on what they are batched with. */
+	/** Dynamically quantised: a clip's result depends on the clips it is batched with. */
 	readonly quantised: boolean;
 }
 
@@ -35,8 +36,8 @@ export class SherpaEngine implements Engine {
 	readonly limits: Limits;
 	readonly #model: Model<SherpaClipOptions, SherpaInfo>;
 	readonly #family: Family;
-	/** What it hears when nobody says: the one it is configured for, or its only one. */
-	readonly #usualLanguage: string | null;
+	/** Language when a request gives none: the configured one, or the model's only one. */
+	readonly #defaultLanguage: string | null;
 	readonly #takesHotwords: boolean;
 	#nextClip = 1;
 
@@ -44,18 +45,19 @@ export class SherpaEngine implements Engine {
 		model: Model<SherpaClipOptions, SherpaInfo>,
 		family: Family,
 		settings: SherpaSettings,
-		known: Known,
+		traits: ModelTraits,
 	) {
 		this.#model = model;
 		this.#family = family;
-		this.#usualLanguage = usualLanguage(settings, family);
+		this.#defaultLanguage = defaultLanguage(settings, family);
 		this.#takesHotwords =
 			family.hotwords === true && settings.options.decoding_method === 'modified_beam_search';
 		const { batch } = settings.options;
-		const batchClips = typeof batch === 'number' ? Math.max(1, batch) : known.quantised ? 1 : usualBatchClips;
+		const batchClips =
+			typeof batch === 'number' ? Math.max(1, batch) : traits.quantised ? 1 : defaultBatchClips;
 		this.limits = {
 			slots: settings.slots,
-			// A family that runs one clip at a time would only wait inside the library.
+			// Clips of a family that runs one at a time would only wait inside the library.
 			prioritySlot: family.exclusive !== true,
 			maxClipThreads: 1,
 			maxBatchClips: family.batches === true ? batchClips : 1,
@@ -73,11 +75,11 @@ export class SherpaEngine implements Engine {
 			type: settings.type,
 			device: providerOf(settings).toUpperCase(),
 			capabilities: {
-				languages: chooses || this.#usualLanguage === null ? known.languages : [this.#usualLanguage],
+				languages: chooses || this.#defaultLanguage === null ? traits.languages : [this.#defaultLanguage],
 				choosesLanguage: chooses,
 				choosesAmongLanguages: false,
 				detectsLanguage: family.detectsLanguage ?? false,
-				translates: translates && (known.languages?.length ?? 2) > 1,
+				translates: translates && (traits.languages?.length ?? 2) > 1,
 				prompt: false,
 				keywords: family.keywordsOption !== undefined || this.#takesHotwords,
 				temperature: false,
@@ -96,8 +98,8 @@ export class SherpaEngine implements Engine {
 			clips.map(({ samples }) => samples),
 			{
 				clip: this.#nextClip++,
-				...this.hearingOf(options),
-				changes: changesOf(this.#family, options, this.#usualLanguage),
+				...this.streamOptionsOf(options),
+				changes: changesOf(this.#family, options, this.#defaultLanguage),
 			},
 			signals,
 		);
@@ -111,7 +113,7 @@ export class SherpaEngine implements Engine {
 	}
 
 	#missingLanguage({ language }: RecognizeOptions): EarshotError | undefined {
-		if (this.#family.needsLanguage !== true || language !== null || this.#usualLanguage !== null)
+		if (this.#family.needsLanguage !== true || language !== null || this.#defaultLanguage !== null)
 			return undefined;
 		const { languages } = this.info.capabilities;
 		return new EarshotError(
@@ -121,7 +123,7 @@ export class SherpaEngine implements Engine {
 		);
 	}
 
-	protected hearingOf(options: RecognizeOptions): Pick<SherpaClipOptions, 'stream' | 'hotwords'> {
+	protected streamOptionsOf(options: RecognizeOptions): Pick<SherpaClipOptions, 'stream' | 'hotwords'> {
 		return {
 			stream: streamOptions(this.#family, options),
 			hotwords: this.#takesHotwords ? options.keywords.map(asHotword).join('/') : '',
@@ -129,7 +131,7 @@ export class SherpaEngine implements Engine {
 	}
 
 	protected resultOf(raw: RawResult, clip: Clip, options: RecognizeOptions): ClipResult {
-		return resultOf(raw, clip, options, this.#family, this.#usualLanguage);
+		return resultOf(raw, clip, options, this.#family, this.#defaultLanguage);
 	}
 
 	close(): Promise<void> {
@@ -137,32 +139,32 @@ export class SherpaEngine implements Engine {
 	}
 }
 
-/** '/' stands between phrases, and ':' before a score. */
+/** Replaces characters with a meaning: '/' separates phrases, ':' precedes a score. */
 function asHotword(keyword: string): string {
 	return keyword.replaceAll(/[/:#@]/g, ' ').trim();
 }
 
-function usualLanguage({ options, languages }: SherpaSettings, { defaults }: Family): string | null {
+function defaultLanguage({ options, languages }: SherpaSettings, { defaults }: Family): string | null {
 	const language = options.language ?? defaults?.language;
 	if (typeof language === 'string' && language !== '' && language !== 'auto') return language;
 	return languages?.length === 1 ? (languages[0] ?? null) : null;
 }
 
-/** What this request changes of the configuration loaded; nothing where it asks for what is the usual. */
+/** The configuration fields that differ for this request; empty if it uses the defaults. */
 function changesOf(
 	{ changes }: Family,
 	{ language, task }: RecognizeOptions,
-	usual: string | null,
+	configured: string | null,
 ): Record<string, string | number> {
 	if (!changes) return {};
-	const wanted: Record<string, string | number> = {};
-	if (language !== null && language !== usual) {
-		wanted[changes.language] = language;
-		if (changes.target !== undefined) wanted[changes.target] = language;
+	const changed: Record<string, string | number> = {};
+	if (language !== null && language !== configured) {
+		changed[changes.language] = language;
+		if (changes.target !== undefined) changed[changes.target] = language;
 	}
-	if (task === 'translate' && changes.task !== undefined) wanted[changes.task] = 'translate';
-	if (task === 'translate' && changes.target !== undefined) wanted[changes.target] = 'en';
-	return wanted;
+	if (task === 'translate' && changes.task !== undefined) changed[changes.task] = 'translate';
+	if (task === 'translate' && changes.target !== undefined) changed[changes.target] = 'en';
+	return changed;
 }
 
 function streamOptions(family: Family, options: RecognizeOptions): Record<string, string> {

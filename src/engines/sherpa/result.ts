@@ -1,4 +1,4 @@
-/** Turns what the library returns for a clip into a result, and its failures into refusals of the request. */
+/** Converts the library's result for a clip, and failures that the request caused. */
 
 import type { RawResult } from '../../../binding.js';
 import { EarshotError } from '../../errors.js';
@@ -7,22 +7,22 @@ import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from '../tokens.js';
 
-/** `usual`: the language of a clip where neither the model nor the request gives one. */
+/** `fallback`: the language if neither the model nor the request gives one. */
 export function resultOf(
 	raw: RawResult,
 	clip: Clip,
 	options: RecognizeOptions,
 	family: Family,
-	usual: string | null,
+	fallback: string | null,
 ): ClipResult {
-	const asked = family.languageOption || family.changes ? options.language : null;
-	const language = raw.language !== '' ? raw.language : (asked ?? usual);
+	const requested = family.languageOption || family.changes ? options.language : null;
+	const language = raw.language !== '' ? raw.language : (requested ?? fallback);
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };
 	if (options.words && !(family.times && hasTimes(raw, range))) {
-		// The family has times, this export of it (Paraformer's have two forms) does not; or they are made up.
-		throw new EarshotError('unsupported_value', 'This model file gives no times for words', {
+		// The family has times, but this export does not (Paraformer has both kinds), or they are not real.
+		throw new EarshotError('unsupported_value', 'This model file gives no word timestamps', {
 			param: 'timestamp_granularities',
 		});
 	}
@@ -30,7 +30,7 @@ export function resultOf(
 	const withLogprobs = family.logprobs && hasLogprobs(raw, range);
 	const segment: ClipSegment = {
 		...boundsOf(raw, clipSeconds, family.times),
-		// The leading space joins it to the segment before, where the script has spaces at all.
+		// The leading space separates it from the segment before, in scripts that use spaces.
 		text: startsUnspaced(text) ? text : ` ${text}`,
 		tokens: [...raw.tokenIds].filter((id) => id >= 0),
 		temperature: 0,
@@ -44,7 +44,7 @@ export function resultOf(
 	return { language, segments: [segment] };
 }
 
-/** The stretch of the clip that was spoken, as far as the tokens tell; else the whole clip. */
+/** Start and end of the speech, from the times of the words if there are any; else the whole clip. */
 function boundsOf(raw: RawResult, clipSeconds: number, times: boolean): { start: number; end: number } {
 	const tokens = raw.tokenEnds.length;
 	if (!times || !hasTimes(raw, { from: 0, to: tokens })) return { start: 0, end: clipSeconds };
@@ -56,14 +56,14 @@ function mean(values: Float32Array): number {
 	return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Words that the model has no tokens for are the request's fault. */
+/** Keywords without tokens in the model's vocabulary are an error of the request. */
 export function asRefusal(thrown: unknown): unknown {
 	if (!(thrown instanceof EarshotError) || !thrown.message.includes('hotwords cannot be written'))
 		return thrown;
 	return new EarshotError(
 		'unsupported_value',
-		'Expected `keywords` to be words that the tokens of the model can write; if it is a BPE model, ' +
-			'its options `modeling_unit` and `bpe_vocab` must be set',
+		'Expected `keywords` to be words that the tokens of the model can spell; for a BPE model, ' +
+			'set its options `modeling_unit` and `bpe_vocab`',
 		{ param: 'keywords', cause: thrown },
 	);
 }

@@ -1,4 +1,4 @@
-/** Loads a sherpa-onnx model: validates its files, opens the recognizer, and picks the engine for it. */
+/** Loads a sherpa-onnx model: validates its files, opens the recognizer and chooses the engine. */
 
 import type { Model, SherpaClipOptions, SherpaInfo, StreamingModel } from '../../../binding.js';
 import { addon, guarded } from '../../addon/addon.js';
@@ -9,17 +9,17 @@ import type { Engine } from '../engine.js';
 import { configOf, providerOf, type SherpaSettings, textOption } from './config.js';
 import { SherpaEngine } from './recognizer.js';
 import { StreamingSherpaEngine } from './streaming.js';
-import { type Checked, isDynamicallyQuantised, languagesOf, preflight } from './validate/validate.js';
+import { type Checked, isDynamicallyQuantised, languagesOf, validateFiles } from './validate/validate.js';
 
 /** Throws `model_load_failed`. */
 export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 	const family = familyOf(settings.type);
-	const checked = await preflight(settings);
+	const checked = await validateFiles(settings);
 	const provider = providerOf(settings);
 	const tailSeconds = tailSecondsOf(family, checked);
 	const common = {
 		libraryDir: settings.libraryDir,
-		// The priority slot's too.
+		// One more for the priority slot.
 		slots: settings.slots + 1,
 		config: configOf(family, settings),
 	};
@@ -37,26 +37,26 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 		await model.close();
 		throw new EarshotError(
 			'model_load_failed',
-			`its option \`provider\` is \`${provider}\`, which this sherpa-onnx does not have (it has ${model.info.providers.join(', ')}); ` +
-				'leave it out, or give the folder of a build that has it with --sherpa-dir',
+			`its option \`provider\` is \`${provider}\`, which this build of sherpa-onnx does not support (it supports ${model.info.providers.join(', ')}); ` +
+				'leave it out, or give the folder of a build that supports it with --sherpa-dir',
 		);
 	}
-	const told = languagesOf(checked, settings.type);
-	const known = {
-		languages: settings.languages ?? told,
+	const declared = languagesOf(checked, settings.type);
+	const traits = {
+		languages: settings.languages ?? declared,
 		quantised: isDynamicallyQuantised(checked, settings.files),
 	};
-	const fitted = family.languageInput !== undefined && told === null ? withoutLanguage(family) : family;
-	if ('stream' in model) return new StreamingSherpaEngine(model, fitted, settings, known);
-	return new SherpaEngine(model, fitted, settings, known);
+	const adapted = family.languageInput !== undefined && declared === null ? withoutLanguage(family) : family;
+	if ('stream' in model) return new StreamingSherpaEngine(model, adapted, settings, traits);
+	return new SherpaEngine(model, adapted, settings, traits);
 }
 
-/** A family of which some files take a language, for one that takes none. */
+/** The family without its language input, for files that have none. */
 function withoutLanguage({ languageOption: _, detectsLanguage: __, ...family }: Family): Family {
 	return family;
 }
 
-/** Silence that lets a streaming model hear the end of a clip: what is behind it, and the chunk that it is in. */
+/** Seconds of silence after a clip, so a streaming model decodes its end: two chunks of 10 ms frames. undefined = offline. */
 function tailSecondsOf({ chunk }: Family, { networks }: Checked): number | undefined {
 	if (chunk === undefined) return undefined;
 	const frames =

@@ -1,4 +1,4 @@
-/** A sherpa-onnx model that takes speech piece by piece, beside whole clips. */
+/** A sherpa-onnx model that transcribes live streams as well as whole clips. */
 
 import type { StreamingModel } from '../../../binding.js';
 import { fromNative, guarded } from '../../addon/addon.js';
@@ -7,27 +7,27 @@ import type { RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
 import type { SpeechStream, StreamingEngine } from '../engine.js';
 import type { SherpaSettings } from './config.js';
-import { type Known, SherpaEngine } from './recognizer.js';
+import { type ModelTraits, SherpaEngine } from './recognizer.js';
 import { asRefusal } from './result.js';
 
 export class StreamingSherpaEngine extends SherpaEngine implements StreamingEngine {
 	readonly #streaming: StreamingModel;
 
-	constructor(model: StreamingModel, family: Family, settings: SherpaSettings, known: Known) {
-		super(model, family, settings, known);
+	constructor(model: StreamingModel, family: Family, settings: SherpaSettings, traits: ModelTraits) {
+		super(model, family, settings, traits);
 		this.#streaming = model;
 	}
 
 	/** Throws `closed`. */
 	stream(options: RecognizeOptions): SpeechStream {
 		const stream = this.#openStream(options);
-		let heard = 0;
+		let receivedSeconds = 0;
 		return {
 			feed: async (samples, last) => {
-				heard += samples.length / sampleRate;
+				receivedSeconds += samples.length / sampleRate;
 				try {
 					const { result, endpoint } = await guarded(() => stream.feed(samples, last));
-					const clip = { samples, start: 0, end: heard };
+					const clip = { samples, start: 0, end: receivedSeconds };
 					return { result: this.resultOf(result, clip, options), endpoint };
 				} catch (thrown) {
 					throw asRefusal(thrown);
@@ -39,7 +39,7 @@ export class StreamingSherpaEngine extends SherpaEngine implements StreamingEngi
 
 	#openStream(options: RecognizeOptions) {
 		try {
-			return this.#streaming.stream(this.hearingOf(options));
+			return this.#streaming.stream(this.streamOptionsOf(options));
 		} catch (thrown) {
 			throw fromNative(thrown);
 		}

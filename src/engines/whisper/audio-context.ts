@@ -1,30 +1,30 @@
 /**
- * How much of its 30 s window Whisper's encoder hears. Its work grows with that, and faster than in proportion, so a
- * short clip is heard with a little silence behind it; where the result looks wrong, once more with the whole window.
- * Pure.
+ * Chooses the audio context: how much of its 30 s window Whisper's encoder processes. Its cost grows faster than
+ * linearly, so a short clip is encoded with only a little silence after it. If the result looks wrong, the clip is
+ * transcribed again with the whole window. Pure.
  */
 
 import { levelFrameSeconds, rmsOf, sampleRate } from '../../speech/pcm.js';
 
-/** Positions of 20 ms. */
+/** Encoder positions per second: one per 20 ms. */
 export const positionsPerSecond = 50;
 export const fullContext = 1500;
 
-/** Silence behind the clip, as the model has learnt to expect it: 2.56 s. */
-const margin = 128;
+/** Positions of silence after the clip, which the model expects from its training: 2.56 s. */
+const marginPositions = 128;
 /**
- * Models that were trained on 30 s repeat themselves where they hear very little. With the margin above, clips from 5 s on
- * lost no words (ggml-org/whisper.cpp issue 1855); shorter ones are heard like those.
+ * Models trained on 30 s windows repeat themselves with a very short context. With the margin above, clips of 5 s and
+ * more lost no words (ggml-org/whisper.cpp issue 1855), so shorter clips get the context of 5 s.
  */
-const least = 384;
-/** Above this the rest of the window costs little. */
-const most = 1280;
+const minPositions = 384;
+/** Above this, the rest of the window adds little cost. */
+const maxPositions = 1280;
 
-/** Positions for a clip, a multiple of `step`; 0 = the whole window. */
+/** The audio context for a clip in positions, a multiple of `step`; 0 = the whole window. */
 export function contextFor(clipSeconds: number, step: number): number {
-	const wanted = Math.max(least, Math.ceil(clipSeconds * positionsPerSecond) + margin);
-	const positions = Math.ceil(wanted / step) * step;
-	return positions > most ? 0 : positions;
+	const needed = Math.max(minPositions, Math.ceil(clipSeconds * positionsPerSecond) + marginPositions);
+	const positions = Math.ceil(needed / step) * step;
+	return positions > maxPositions ? 0 : positions;
 }
 
 interface Span {
@@ -33,13 +33,13 @@ interface Span {
 	readonly end: number;
 }
 
-/** Sound that no segment covers, in seconds, from which on something seems to be missing. */
-const missedSeconds = 2;
+/** Seconds of sound outside all segments from which on speech seems to be missing. */
+const maxMissedSeconds = 2;
 const frameSamples = levelFrameSeconds * sampleRate;
-/** Of the loudest frame: 20 dB below it is a pause. */
-const quiet = 0.1;
+/** A frame below this share of the loudest one (20 dB less) is a pause. */
+const pauseLevel = 0.1;
 
-/** Whether much that sounds is covered by no segment, or nothing was heard at all. 16 kHz. */
+/** Whether much of the sound is outside all segments, or there are none at all. `samples`: 16 kHz. */
 export function missesSound(samples: Float32Array, segments: readonly Span[]): boolean {
 	const levels: number[] = [];
 	for (let from = 0; from + frameSamples <= samples.length; from += frameSamples)
@@ -51,7 +51,7 @@ export function missesSound(samples: Float32Array, segments: readonly Span[]): b
 	for (const [index, level] of levels.entries()) {
 		const at = (index + 0.5) * levelFrameSeconds;
 		const covered = segments.some(({ start, end }) => at >= start && at < end);
-		if (level > quiet * loudest && !covered) missed += levelFrameSeconds;
+		if (level > pauseLevel * loudest && !covered) missed += levelFrameSeconds;
 	}
-	return missed >= missedSeconds;
+	return missed >= maxMissedSeconds;
 }

@@ -1,21 +1,21 @@
-/** Whisper's encoder as a graph for ONNX Runtime, whose weights stay in the file where they are. */
+/** Whisper's encoder as an ONNX graph; the weights stay in their file. */
 
 import type { WhisperShape } from '../../model-files/ggml-file.js';
 import type { TensorType } from '../../model-files/ggml-types.js';
 import { elementTypes, OnnxGraph } from '../../model-files/onnx-graph.js';
 
-/** Of whisper.cpp and of OpenAI's. */
+/** Epsilon of the layer norms, as in whisper.cpp and OpenAI's implementation. */
 const epsilon = 1e-5;
-/** ONNX's number of the type. */
+/** ONNX's number for the type. */
 const { float } = elementTypes;
-/** Bytes of an element of the types that ONNX Runtime reads in place. */
+/** Bytes per element of the types that ONNX Runtime reads in place. */
 const elementSizes: ReadonlyMap<string | undefined, number> = new Map([
 	['f32', 4],
 	['f16', 2],
 	['int8', 1],
 ]);
 
-/** A ggml file, or the 8-bit weights made of one. */
+/** A ggml file, or the 8-bit weights converted from one. */
 export interface EncoderWeights {
 	readonly shape: WhisperShape;
 	readonly tensors: ReadonlyMap<
@@ -28,13 +28,13 @@ export interface EncoderWeights {
 	>;
 }
 
-/** Name of the scales of a matrix in 8 bits, one for each output. */
+/** Tensor name of the scales of an 8-bit matrix, one per output. */
 export const scalesOf = (weight: string): string => `${weight}_scale`;
 
 /**
- * `in` [1, mels, 2 × context] → `out` [1, context, state], for any context up to the model's. `name` is that of the
- * file with the weights, beside which the model is taken to lie. Matrices in 8 bits are [inputs, outputs]; what they
- * multiply is rounded to 8 bits for each clip. Throws where a tensor of Whisper's is not there. Pure.
+ * `in` [1, mels, 2 × context] → `out` [1, context, state], for any context up to the model's. `name`: file name of the
+ * weights, in the same folder as the model. 8-bit matrices are [inputs, outputs]; their inputs are quantised to 8 bits
+ * per clip. Throws if a tensor is missing or has another shape. Pure.
  */
 export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 	const { audioState: state, audioHeads: heads, audioLayers: layers, audioContext, mels } = file.shape;
@@ -57,11 +57,11 @@ export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 	for (let layer = 0; layer < layers; layer++) {
 		const block = `blocks.${layer}`;
 		const square = [state, state] as const;
-		const heard = norm(stream, `${block}.attn_ln`);
-		const query = biased(linear(heard, `${block}.attn.query`, square), `${block}.attn.query.bias`);
-		const key = linear(heard, `${block}.attn.key`, square);
-		const value = biased(linear(heard, `${block}.attn.value`, square), `${block}.attn.value.bias`);
-		// In one operator it works block by block, without a matrix of all pairs of frames.
+		const normed = norm(stream, `${block}.attn_ln`);
+		const query = biased(linear(normed, `${block}.attn.query`, square), `${block}.attn.query.bias`);
+		const key = linear(normed, `${block}.attn.key`, square);
+		const value = biased(linear(normed, `${block}.attn.value`, square), `${block}.attn.value.bias`);
+		// As one operator it runs block by block, without a matrix of all pairs of frames.
 		const attention = graph.microsoft('MultiHeadAttention', [query, key, value], { num_heads: heads });
 		const attended = biased(linear(attention, `${block}.attn.out`, square), `${block}.attn.out.bias`);
 		stream = graph.node('Add', [stream, attended]);
@@ -70,31 +70,34 @@ export function encoderGraph(file: EncoderWeights, name: string): Uint8Array {
 			`${block}.mlp.0.bias`,
 			4 * state,
 		);
-		const thought = biased(linear(gelu(hidden), `${block}.mlp.2`, [4 * state, state]), `${block}.mlp.2.bias`);
-		stream = graph.node('Add', [stream, thought]);
+		const projected = biased(
+			linear(gelu(hidden), `${block}.mlp.2`, [4 * state, state]),
+			`${block}.mlp.2.bias`,
+		);
+		stream = graph.node('Add', [stream, projected]);
 	}
 	graph.output('out', [1, null, state], norm(stream, 'ln_post'));
 	return graph.encode();
 }
 
-/** What the layers are made of, each with its weights from the file. They return the name of their value. */
+/** Builders of the layers' operations, with weights from the file. They return the name of the resulting value. */
 function operations(graph: OnnxGraph, file: EncoderWeights, name: string) {
 	const state = file.shape.audioState;
-	const tensor = (wanted: string, shape: readonly number[]): string => {
-		const found = file.tensors.get(`encoder.${wanted}`);
+	const tensor = (part: string, shape: readonly number[]): string => {
+		const found = file.tensors.get(`encoder.${part}`);
 		const size = elementSizes.get(found?.type);
 		const wrong = found?.length !== shape.reduce((product, each) => product * each, size ?? 0);
 		if (found === undefined || size === undefined || wrong)
-			throw new Error(`encoder.${wanted} is not as expected`);
+			throw new Error(`encoder.${part} is not as expected`);
 		const place = { location: name, offset: found.offset, length: found.length };
 		if (found.type === 'int8') return graph.external('int8', shape, place);
 		if (found.type === 'f32') return graph.external('float', shape, place);
-		// Computed once, when the session is made.
+		// Computed once, when the session is created.
 		return graph.node('Cast', [graph.external('float16', shape, place)], { to: float });
 	};
 	const biased = (value: string, bias: string, size = state) =>
 		graph.node('Add', [value, tensor(bias, [size])]);
-	// Queries, keys and values are made of the same rounded numbers.
+	// Queries, keys and values share one quantised input.
 	const rounded = new Map<string, readonly [string, string, string]>();
 	const linear = (value: string, part: string, [from, to]: readonly [number, number]) => {
 		const weight = `${part}.weight`;
@@ -117,7 +120,7 @@ function operations(graph: OnnxGraph, file: EncoderWeights, name: string) {
 				epsilon: { float: epsilon },
 			},
 		);
-	// The exact one, by erf, as OpenAI's; ggml's comes from a table of half floats.
+	// Exact, by erf, as in OpenAI's implementation; ggml's uses a table of half floats.
 	const gelu = (value: string) => graph.microsoft('Gelu', [value]);
 	const convolution = (value: string, part: string, from: number, stride: number) =>
 		gelu(

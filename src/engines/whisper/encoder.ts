@@ -1,4 +1,4 @@
-/** What encodes for a Whisper model: our own encoder in integers, ONNX Runtime exactly or in 8 bits, or ggml. */
+/** Chooses and loads the encoder of a Whisper model: our integer encoder, ONNX Runtime (exact or 8-bit), or ggml. */
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -13,36 +13,36 @@ import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
 import type { Int8File } from './int8-store.js';
 
 export interface EncoderSettings {
-	readonly wanted: EncoderName;
+	readonly requested: EncoderName;
 	/** The ggml file. */
 	readonly path: string;
-	/** Folder of the sherpa-onnx libraries, of which ONNX Runtime is one; undefined = they are not here. */
+	/** Folder of the sherpa-onnx libraries, which include ONNX Runtime; undefined = not installed. */
 	readonly libraryDir: string | undefined;
 	readonly maxThreads: number;
-	/** Whether a GPU of the machine may be used. */
+	/** Whether a GPU may be used. */
 	readonly useGpu: boolean;
-	/** The file of the 8-bit weights of a ggml file, made where it is not there or `again`; throws why it cannot be. */
+	/** Returns the file with the 8-bit weights of a ggml file. Creates it if there is none, or if `again`. */
 	readonly int8Weights: (file: string, again?: boolean) => Promise<Int8File>;
 }
 
 export interface Encoders extends EncoderChoice {
-	/** For the addon. */
+	/** ONNX Runtime sessions to pass to the addon. */
 	readonly encoders: readonly Encoder[];
-	/** Of integers, for the addon; with neither, ggml encodes. */
+	/** Width of the integer encoder, for the addon; with neither, ggml encodes. */
 	readonly encoderBits?: 8 | 16;
 }
 
-/** A file whose encoder can be run, or not. */
-interface Facts {
-	readonly wanted: EncoderName;
+/** What the choice of the encoder depends on. */
+interface EncoderConditions {
+	readonly requested: EncoderName;
 	readonly onGpu: boolean;
 	readonly hasLibrary: boolean;
-	/** The processor has the instructions for int16 and int8. */
+	/** The build and the processor support int16 and int8 (AVX-512 VNNI). */
 	readonly hasIntegers: boolean;
 	readonly quantised: boolean;
-	/** The tensors are of types that are known here. */
+	/** All tensors have types that can be converted. */
 	readonly readable: boolean;
-	/** What has been found not to do for the file. */
+	/** Encoders that do not work for the file. */
 	readonly refused: readonly EncoderRefusal[];
 }
 
@@ -53,22 +53,28 @@ export interface EncoderRefusal {
 
 export interface EncoderChoice {
 	readonly encoder: Exclude<EncoderName, 'auto' | 'exact'>;
-	/** Why it is not the one that is faster or was asked for; '' = nobody would wonder. */
+	/** Why it is not the requested or the fastest one; '' if it is. */
 	readonly reason: string;
 }
 
-/** Integers, else ONNX Runtime, else ggml, of which `exact` is without integers: what the settings, the file and the machine allow. Pure. */
-export function chooseEncoder(info: Facts): EncoderChoice {
-	const { wanted, onGpu, hasIntegers, quantised } = info;
-	if (wanted === 'ggml' || ((wanted === 'auto' || wanted === 'exact') && onGpu))
+/** Integers (never for `exact`), else ONNX Runtime, else ggml, as far as the settings, the file and the machine allow. Pure. */
+export function chooseEncoder(info: EncoderConditions): EncoderChoice {
+	const { requested, onGpu, hasIntegers, quantised } = info;
+	if (requested === 'ggml' || ((requested === 'auto' || requested === 'exact') && onGpu))
 		return { encoder: 'ggml', reason: '' };
-	const inIntegers = wanted === 'int16' || wanted === 'int8';
+	const inIntegers = requested === 'int16' || requested === 'int8';
 	if (inIntegers && onGpu)
-		return { encoder: 'ggml', reason: `the model is on a GPU, and ${wanted} is for processors` };
-	// What is quantised is to be small in memory, and the weights of int16 are not.
-	const integers = inIntegers ? wanted : wanted === 'auto' && hasIntegers && !quantised ? 'int16' : undefined;
+		return { encoder: 'ggml', reason: `the model runs on a GPU, and ${requested} runs only on a CPU` };
+	// A quantised model is meant to take little memory, and int16 weights take more.
+	const integers = inIntegers
+		? requested
+		: requested === 'auto' && hasIntegers && !quantised
+			? 'int16'
+			: undefined;
 	if (integers === undefined) return chooseSession(info);
-	const unfit = hasIntegers ? whyNot(integers, info) : `no ${integers} by this build on this processor`;
+	const unfit = hasIntegers
+		? whyNot(integers, info)
+		: `${integers} is not supported by this build on this processor`;
 	if (unfit === undefined) return { encoder: integers, reason: '' };
 	const { encoder, reason } = chooseSession(info);
 	return { encoder, reason: [unfit, reason].filter((each) => each !== '').join('; ') };
@@ -76,46 +82,46 @@ export function chooseEncoder(info: Facts): EncoderChoice {
 
 const isQuantised = 'the model is quantised';
 
-function whyNot(encoder: EncoderChoice['encoder'], { refused }: Facts): string | undefined {
+function whyNot(encoder: EncoderChoice['encoder'], { refused }: EncoderConditions): string | undefined {
 	const refusal = refused.find((each) => each.encoder === encoder);
-	return refusal && `no ${encoder} for this model: ${refusal.why}`;
+	return refusal && `${encoder} does not support this model: ${refusal.why}`;
 }
 
-function chooseSession(info: Facts): EncoderChoice {
-	const { wanted, hasLibrary, quantised, readable } = info;
+function chooseSession(info: EncoderConditions): EncoderChoice {
+	const { requested, hasLibrary, quantised, readable } = info;
 	const ggml = (reason: string) => ({ encoder: 'ggml', reason }) as const;
-	const inInt8 = wanted === 'onnx-int8' || wanted === 'int8';
-	// What is quantised is to be small in memory, and f32 weights are not.
+	const inInt8 = requested === 'onnx-int8' || requested === 'int8';
+	// A quantised model is meant to take little memory, and f32 weights take more.
 	if (quantised && !inInt8) return ggml(isQuantised);
-	if (!readable) return ggml(`${isQuantised}, in a way that cannot be read for another encoder`);
-	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not here');
+	if (!readable) return ggml(`${isQuantised} in a format that only ggml reads`);
+	if (!hasLibrary) return ggml('ONNX Runtime, which comes with sherpa-onnx, is not installed');
 	const encoder = inInt8 ? 'onnx-int8' : 'onnx';
 	const unfit = whyNot(encoder, info);
 	return unfit === undefined ? { encoder, reason: '' } : ggml(unfit);
 }
 
-/** Two sessions cost the weights twice: those of the small model are within it, those of the medium one are not. */
+/** Largest weights that are loaded twice, for two sessions: the small model is within it, the medium one is not. */
 const twoSessionsBytes = 512 * 2 ** 20;
 
 /**
- * Threads of each session. A clip alone gets all threads; of clips beside each other each gets one, and then a
- * session of one thread does the same work in less time than threads that wait for one another. Pure.
+ * Number of threads of each session. A lone clip gets all threads. Concurrent clips get one each, for which a
+ * single-threaded session is faster than threads that wait for one another. Pure.
  */
 export function sessionThreads(maxThreads: number, weightBytes: number): readonly number[] {
 	return maxThreads === 1 || weightBytes > twoSessionsBytes ? [maxThreads] : [1, maxThreads];
 }
 
-type Wishes = Pick<EncoderSettings, 'wanted' | 'libraryDir' | 'useGpu'>;
+type EncoderRequest = Pick<EncoderSettings, 'requested' | 'libraryDir' | 'useGpu'>;
 
-/** What encodes for a file, found out without loading its weights: as `loadWithEncoder` has it while there is memory. */
+/** The encoder that `loadWithEncoder` would choose, given enough memory, found without loading the weights. */
 export function encoderFor({
 	path: file,
-	...wishes
-}: Pick<EncoderSettings, 'path' | keyof Wishes>): EncoderChoice {
-	const choice = encoderOf(read(file), wishes, []);
-	if (wishes.libraryDir === undefined || !/^onnx/.test(choice.encoder)) return choice;
+	...request
+}: Pick<EncoderSettings, 'path' | keyof EncoderRequest>): EncoderChoice {
+	const choice = encoderOf(read(file), request, []);
+	if (request.libraryDir === undefined || !/^onnx/.test(choice.encoder)) return choice;
 	try {
-		addon().sherpaVersion(wishes.libraryDir);
+		addon().sherpaVersion(request.libraryDir);
 		return choice;
 	} catch (thrown) {
 		return { encoder: 'ggml', reason: asEarshotError(fromNative(thrown)).message };
@@ -124,10 +130,10 @@ export function encoderFor({
 
 function encoderOf(
 	file: GgmlFile | undefined,
-	{ wanted, libraryDir, useGpu }: Wishes,
+	{ requested, libraryDir, useGpu }: EncoderRequest,
 	refused: readonly EncoderRefusal[],
 ): EncoderChoice {
-	// The loader says what is wrong with it.
+	// Not readable: the loader reports what is wrong with it.
 	if (file === undefined) return { encoder: 'ggml', reason: '' };
 	const onGpu =
 		useGpu &&
@@ -135,7 +141,7 @@ function encoderOf(
 			.devices()
 			.some(({ kind }) => /gpu/.test(kind));
 	return chooseEncoder({
-		wanted,
+		requested,
 		onGpu,
 		hasLibrary: libraryDir !== undefined,
 		hasIntegers: addon().integerEncoders(),
@@ -145,7 +151,7 @@ function encoderOf(
 	});
 }
 
-/** What the file itself rules out. Pure. */
+/** Encoders that the file itself rules out. Pure. */
 export function refusalsOf(file: GgmlFile): readonly EncoderRefusal[] {
 	const { audioState, textState } = file.shape;
 	const refused: EncoderRefusal[] = [];
@@ -164,7 +170,7 @@ export function refusalsOf(file: GgmlFile): readonly EncoderRefusal[] {
 	return refused;
 }
 
-/** What may be wrong with an encoder for a model, and not with the model. */
+/** Errors that may be the encoder's rather than the model's, so another encoder is tried. */
 const unfitCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'model_load_failed',
 	'engine_missing',
@@ -172,8 +178,8 @@ const unfitCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Loads a model with the encoder that it gets, and where that one does not take the model with the next. Throws what
- * `load` throws with ggml's, which takes every model.
+ * Loads a model with the chosen encoder; if that one does not support the model, with the next. Throws what `load`
+ * throws with ggml's encoder, which supports every model.
  */
 export async function loadWithEncoder<T>(
 	settings: EncoderSettings,
@@ -193,7 +199,7 @@ export async function loadWithEncoder<T>(
 	}
 }
 
-/** Never throws for want of an encoder: where 8-bit weights cannot be had, the exact ones are, and ggml's always. */
+/** Never throws for lack of an encoder: falls back from 8-bit to exact weights, and then to ggml. */
 export async function loadEncoders(
 	settings: EncoderSettings,
 	refused: readonly EncoderRefusal[] = [],
@@ -211,7 +217,7 @@ export async function loadEncoders(
 		try {
 			return { encoder, encoders: await loadInt8(load), reason };
 		} catch (thrown) {
-			note = because(reason, `no 8-bit encoder: ${asEarshotError(thrown).message}`);
+			note = because(reason, `the 8-bit encoder is not available: ${asEarshotError(thrown).message}`);
 			if (file.quantised || refused.some((each) => each.encoder === 'onnx')) return ggml(note);
 		}
 	}
@@ -229,20 +235,20 @@ function encoderBits(encoder: EncoderChoice['encoder']): 8 | 16 | undefined {
 type Load = EncoderSettings & { readonly libraryDir: string };
 
 async function loadInt8(load: Load): Promise<Encoder[]> {
-	const { path: made, layout } = await load.int8Weights(load.path);
+	const { path: existing, layout } = await load.int8Weights(load.path);
 	try {
-		return await loadSessions(made, layout, load);
+		return await loadSessions(existing, layout, load);
 	} catch (thrown) {
 		if (asEarshotError(thrown).code !== 'model_load_failed') throw thrown;
-		// The disk may have lost what was written.
+		// The file may be damaged on disk: create it again.
 		const { path: again, layout: fresh } = await load.int8Weights(load.path, true);
 		return await loadSessions(again, fresh, load);
 	}
 }
 
-/** On the weights in `file`. */
+/** Opens the sessions on the weights in `file`. */
 async function loadSessions(file: string, weights: EncoderWeights, load: Load): Promise<Encoder[]> {
-	// ONNX Runtime follows no link out of the folder.
+	// ONNX Runtime does not follow links out of the folder.
 	const place = realpathSync(file);
 	const graph = encoderGraph(weights, path.basename(place));
 	const encoders: Encoder[] = [];
@@ -263,12 +269,12 @@ function read(file: string): GgmlFile | undefined {
 	try {
 		return readGgml(file);
 	} catch {
-		// Whoever loads it says so better.
+		// The loader reports the fault in more detail.
 		return undefined;
 	}
 }
 
-/** Of the encoder's weights in memory, where ONNX Runtime has no half floats. */
+/** Bytes of the encoder's weights in memory, where ONNX Runtime widens half floats. */
 function loadedBytes({ tensors }: EncoderWeights): number {
 	let bytes = 0;
 	for (const [name, { type, length }] of tensors) {

@@ -1,18 +1,18 @@
-/** The process that makes the 8-bit weights of one ggml file and answers with how it went. */
+/** Entry point of the process that converts one ggml file to 8-bit weights and reports the outcome. */
 
 import { codeOf } from '../../disk/disk.js';
-import type { Made } from './int8-store.js';
+import type { Int8Outcome } from './int8-store.js';
 import { writeInt8 } from './int8-weights.js';
 
 const [source = '', target = ''] = process.argv.slice(2);
 
-// Nobody is left to make them for.
+// The parent has ended, so nothing needs the weights.
 const orphaned = new AbortController();
 process.on('disconnect', () => orphaned.abort());
 
 const answer = await writeInt8(source, target, orphaned.signal).then(
-	(): Made => ({ ok: true }),
-	(thrown: unknown): Made => ({
+	(): Int8Outcome => ({ ok: true }),
+	(thrown: unknown): Int8Outcome => ({
 		ok: false,
 		code: codeOf(thrown),
 		message: thrown instanceof Error ? thrown.message : String(thrown),

@@ -1,5 +1,5 @@
-/** The 8-bit weights of Whisper encoders: made when first asked for, kept in the model folder for as long as the
- * model that they are made of is here and as it was. */
+/** Stores the 8-bit weights of Whisper encoders: converted on first use, kept in the model folder while the source
+ * model exists unchanged. */
 
 import { fork } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
@@ -10,32 +10,32 @@ import { childEnvironment } from '../../config/environment.js';
 import { codeOf, type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
-import { type Int8Layout, int8Layout, int8SourceOf, isMade } from './int8-weights.js';
+import { type Int8Layout, int8Layout, int8SourceOf, isUpToDate } from './int8-weights.js';
 
 export interface Int8File {
 	readonly path: string;
 	readonly layout: Int8Layout;
 }
 
-/** For tests. */
+/** Replaced in tests. */
 export interface Int8Deps {
 	readonly disk: Pick<Disk, 'freeBytes'>;
-	/** Memory that may still be taken. */
+	/** Available memory, bytes. */
 	readonly freeMemory: () => number;
-	/** Writes the weights of the ggml file `source` to `target`. */
+	/** Writes the 8-bit weights of the ggml file `source` to `target`. */
 	readonly make: (source: string, target: string) => Promise<void>;
 }
 
-/** What the process that makes one answers. */
-export type Made =
+/** The answer of the converting process. */
+export type Int8Outcome =
 	| { readonly ok: true }
 	| { readonly ok: false; readonly code: string; readonly message: string };
 
-/** The compiled one, wherever this file runs from. */
+/** The compiled script, also when this file runs from source. */
 const script = fileURLToPath(new URL('../../../dist/engines/whisper/int8-process.js', import.meta.url));
-/** What a disk keeps free. */
+/** Disk space to leave free. */
 const spareBytes = 64 * 2 ** 20;
-/** A process of Node's. */
+/** Memory of a Node process. */
 const processBytes = 100 * 2 ** 20;
 
 export class Int8Store {
@@ -53,21 +53,21 @@ export class Int8Store {
 	}
 
 	/**
-	 * Those of a ggml file, wherever it lies. `again`: what is here is of no use. Throws `disk_full`, `out_of_memory`,
-	 * `config_invalid` where the model folder cannot be written to, `model_load_failed` where the file is none of
-	 * whisper.cpp or a weight is no finite number.
+	 * The 8-bit weights of a ggml file, which may be in any folder. `again`: convert even if they exist. Throws
+	 * `disk_full`, `out_of_memory`, `config_invalid` if the model folder is not writable, `model_load_failed` if the file
+	 * is not a whisper.cpp model or a weight is not finite.
 	 */
 	async weightsOf(file: string, again = false): Promise<Int8File> {
 		const source = realpathSync(file);
 		const target = this.#files.pathOf(source);
 		const layout = int8Layout(source);
-		if (!again && isMade(target, layout)) return { path: target, layout };
+		if (!again && isUpToDate(target, layout)) return { path: target, layout };
 		try {
 			await mkdir(this.#files.folder, { recursive: true });
-			// One at a time: they are large, and several slots of runners may ask at once.
+			// One conversion at a time: it takes much memory, and several runners may ask at once.
 			await this.#files.alone(async () => {
-				// Somebody else may have made it meanwhile.
-				if (!again && isMade(target, layout)) return;
+				// Another process may have converted it in the meantime.
+				if (!again && isUpToDate(target, layout)) return;
 				await this.#tidy();
 				await this.#checkRoom(layout);
 				const fresh = `${target}.new`;
@@ -80,7 +80,7 @@ export class Int8Store {
 		return { path: target, layout };
 	}
 
-	/** What a process left that died, and weights whose source the user has deleted. */
+	/** Removes leftovers of crashed processes, and weights whose source was deleted. */
 	async #tidy(): Promise<void> {
 		for (const name of await readdir(this.#files.folder)) {
 			const file = path.join(this.#files.folder, name);
@@ -103,7 +103,7 @@ export class Int8Store {
 		if (memory < needed)
 			throw new EarshotError(
 				'out_of_memory',
-				`making the 8-bit weights needs ${inGb(needed)} of memory, and ${inGb(memory)} are free`,
+				`converting to 8-bit weights needs ${inGb(needed)} of memory, and ${inGb(memory)} are free`,
 			);
 	}
 }
@@ -114,13 +114,13 @@ function failureOf(thrown: unknown, folder: string): EarshotError {
 	const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(thrown));
 	return (
 		(isFull ? undefined : diskFailure(thrown, folder)) ??
-		new EarshotError(isFull ? 'disk_full' : 'internal', `the 8-bit weights could not be made: ${why}`, {
+		new EarshotError(isFull ? 'disk_full' : 'internal', `the 8-bit weights could not be created: ${why}`, {
 			cause: thrown,
 		})
 	);
 }
 
-/** In a process of its own: it takes seconds of a processor, and memory that a host would keep. */
+/** In a separate process: it takes seconds of CPU time, and memory that a runner would not give back. */
 function makeInProcess(source: string, target: string): Promise<void> {
 	return new Promise((resolve, reject) => {
 		const child = fork(script, [source, target], {
@@ -128,7 +128,7 @@ function makeInProcess(source: string, target: string): Promise<void> {
 			execArgv: [],
 			stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
 		});
-		child.once('message', (answer: Made) => {
+		child.once('message', (answer: Int8Outcome) => {
 			if (answer.ok) resolve();
 			else if (answer.code === '') reject(new EarshotError('model_load_failed', answer.message));
 			else reject(Object.assign(new Error(answer.message), { code: answer.code }));
@@ -139,7 +139,7 @@ function makeInProcess(source: string, target: string): Promise<void> {
 			reject(
 				new EarshotError(
 					'internal',
-					`the process that makes 8-bit weights has ended without an answer: ${how}`,
+					`the process that converts to 8-bit weights ended without an answer: ${how}`,
 				),
 			);
 		});

@@ -1,7 +1,6 @@
 /**
- * The weights of a Whisper encoder in 8 bits, in a file of the safetensors format that is made once of a ggml file:
- * matrices as whole numbers with a scale for each output, turned to [inputs, outputs] as they are multiplied; all
- * else as it was.
+ * Converts a Whisper encoder from a ggml file to 8-bit weights in a safetensors file: matrices become integers with a
+ * scale per output, transposed to [inputs, outputs] for the multiplication; other tensors stay as they are.
  */
 
 import { createHash } from 'node:crypto';
@@ -11,15 +10,15 @@ import { type GgmlFile, type GgmlTensor, readGgml } from '../../model-files/ggml
 import { bytesOf, dequantise, type TensorType } from '../../model-files/ggml-types.js';
 import { type EncoderWeights, scalesOf } from './encoder-graph.js';
 
-/** Rises with every change of what is written. */
+/** Increment it with every change of the file's contents. */
 const version = '1';
-/** Of each tensor, into the fingerprint: a model of the same shape has other weights. */
+/** Bytes of each tensor hashed into the fingerprint, so models of equal shape differ. */
 const sampledBytes = 64;
-/** Far above that of the largest model. */
-const mostDescription = 1 << 20;
-const greatest = 127;
+/** Upper bound on the header's length, far above that of the largest model. */
+const maxHeaderBytes = 1 << 20;
+const maxInt8 = 127;
 const matrix = /^encoder\.blocks\.\d+\.(attn\.(query|key|value|out)|mlp\.[02])\.weight$/;
-/** Safetensors' names of the types; in this order nothing lies on an odd address. */
+/** Safetensors' names of the types; in this order every tensor is aligned. */
 const dtypes = { f32: 'F32', f16: 'F16', int8: 'I8' } as const;
 
 interface Int8Tensor {
@@ -29,34 +28,34 @@ interface Int8Tensor {
 	readonly length: number;
 }
 
-/** What the file made of a ggml file looks like, before it is made. */
+/** The layout of the converted file, computed before it is written. */
 export interface Int8Layout extends EncoderWeights {
 	readonly tensors: ReadonlyMap<string, Int8Tensor>;
-	/** All that comes before the numbers. */
+	/** The header: everything before the data. */
 	readonly head: Buffer;
-	/** Of the whole file. */
+	/** Size of the whole file. */
 	readonly bytes: number;
-	/** What making it holds at once: a tensor as it was and as it becomes. */
+	/** Peak memory of the conversion: one tensor before and after. */
 	readonly workingBytes: number;
 	readonly from: GgmlFile;
 }
 
-/** Of the ggml file `source`. Throws NotGgml, or the error of the file system. */
+/** The layout for the ggml file `source`. Throws NotGgml, or the file system's error. */
 export function int8Layout(source: string): Int8Layout {
 	const from = readGgml(source);
-	const wanted: Pick<Int8Tensor & { name: string }, 'name' | 'type' | 'shape'>[] = [];
+	const list: Pick<Int8Tensor & { name: string }, 'name' | 'type' | 'shape'>[] = [];
 	for (const [name, { shape, type }] of encoderTensors(from)) {
 		const [outputs = 0, inputs = 0] = shape;
 		if (matrix.test(name)) {
-			wanted.push({ name, type: 'int8', shape: [inputs, outputs] });
-			wanted.push({ name: scalesOf(name), type: 'f32', shape: [outputs] });
-		} else wanted.push({ name, type: type === 'f16' ? 'f16' : 'f32', shape });
+			list.push({ name, type: 'int8', shape: [inputs, outputs] });
+			list.push({ name: scalesOf(name), type: 'f32', shape: [outputs] });
+		} else list.push({ name, type: type === 'f16' ? 'f16' : 'f32', shape });
 	}
 	const order = Object.keys(dtypes);
-	wanted.sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
+	list.sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
 
 	let end = 0;
-	const placed = wanted.map((tensor) => {
+	const placed = list.map((tensor) => {
 		const offset = end;
 		const length = tensor.type === 'int8' ? countOf(tensor) : bytesOf(tensor.type, countOf(tensor));
 		end += length;
@@ -85,7 +84,7 @@ function countOf({ shape }: Pick<GgmlTensor, 'shape'>): number {
 	return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Length of the description, the description, and spaces up to a multiple of eight. */
+/** Length of the JSON, the JSON, and spaces up to a multiple of eight. */
 function headOf(
 	placed: readonly (Int8Tensor & { name: string })[],
 	info: Readonly<Record<string, string>>,
@@ -101,25 +100,25 @@ function headOf(
 	return head;
 }
 
-/** The file that a file with 8-bit weights was made of; undefined where it is none. */
+/** The source of a file with 8-bit weights, from its header; undefined if it is not such a file. */
 export function int8SourceOf(path: string): string | undefined {
 	try {
 		const length = Number(beginningOf(path, 8).readBigUInt64LE());
-		const json = beginningOf(path, 8 + Math.min(length, mostDescription)).toString('utf8', 8);
+		const json = beginningOf(path, 8 + Math.min(length, maxHeaderBytes)).toString('utf8', 8);
 		const { __metadata__: info } = JSON.parse(json) as { __metadata__?: { source?: unknown } };
 		return typeof info?.source === 'string' ? info.source : undefined;
 	} catch {
-		// Broken, or not of ours.
+		// Damaged, or not written by us.
 		return undefined;
 	}
 }
 
-/** Whether the file at `path` is whole and made of the source as it is now. */
-export function isMade(path: string, { head, bytes }: Int8Layout): boolean {
+/** Whether the file at `path` is complete and was converted from the source in its current state. */
+export function isUpToDate(path: string, { head, bytes }: Int8Layout): boolean {
 	try {
 		return statSync(path).size === bytes && beginningOf(path, head.length).equals(head);
 	} catch {
-		// Not there.
+		// It does not exist.
 		return false;
 	}
 }
@@ -134,7 +133,7 @@ function beginningOf(path: string, length: number): Buffer {
 	}
 }
 
-/** Tells a file from the one that was there before, without reading it whole. */
+/** Identifies the source's state without reading it completely. */
 function fingerprintOf(source: string, file: GgmlFile): string {
 	const { size, mtimeMs } = statSync(source);
 	const hash = createHash('sha256').update(`${size} ${mtimeMs}`);
@@ -151,7 +150,7 @@ function fingerprintOf(source: string, file: GgmlFile): string {
 	return hash.digest('hex');
 }
 
-/** Writes the file of the weights of `source`, tensor by tensor. Throws where a weight is no finite number. */
+/** Converts `source` to `target`, tensor by tensor. Throws if a weight is not finite. */
 export async function writeInt8(source: string, target: string, signal: AbortSignal): Promise<void> {
 	const { head, tensors, from } = int8Layout(source);
 	const input = await open(source, 'r');
@@ -190,11 +189,11 @@ export async function writeInt8(source: string, target: string, signal: AbortSig
 export interface QuantisedMatrix {
 	/** [inputs, outputs], from -127 to 127. */
 	readonly numbers: Int8Array;
-	/** What the numbers of each output are multiplied by. */
+	/** Factor for the numbers of each output. */
 	readonly scales: Float32Array;
 }
 
-/** Of a matrix [outputs, inputs]: each output's largest number becomes ±127. Throws where one is not finite. Pure. */
+/** Quantises a matrix [outputs, inputs]: each output's largest magnitude becomes 127. Throws on a non-finite number. Pure. */
 export function quantiseMatrix(
 	type: TensorType,
 	bytes: Uint8Array,
@@ -209,9 +208,9 @@ export function quantiseMatrix(
 		dequantise(type, bytes.subarray(output * rowBytes, (output + 1) * rowBytes), row);
 		let largest = 0;
 		for (let i = 0; i < inputs; i++) largest = Math.max(largest, Math.abs(row[i] ?? 0));
-		if (!Number.isFinite(largest)) throw new Error('a weight is no finite number');
-		// Of nothing but zeros any scale is right.
-		const scale = Math.fround(largest / greatest) || 1;
+		if (!Number.isFinite(largest)) throw new Error('a weight is not a finite number');
+		// For a row of zeros any scale other than 0 works.
+		const scale = Math.fround(largest / maxInt8) || 1;
 		scales[output] = scale;
 		for (let i = 0; i < inputs; i++) numbers[i * outputs + output] = Math.round((row[i] ?? 0) / scale);
 	}

@@ -1,4 +1,4 @@
-/** whisper.cpp behind the Engine interface: one read-only context, one state per slot. */
+/** whisper.cpp as an Engine: one read-only context, one state per slot. */
 
 import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
@@ -16,33 +16,33 @@ export interface WhisperSettings extends ModelOptions {
 	readonly id: string;
 	readonly path: string;
 	readonly slots: number;
-	/** Most threads a single clip may use. */
+	/** Maximum number of threads for a single clip. */
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
 	readonly gpuDevice: number;
-	/** Ids of text tokens that are never said. */
+	/** Ids of text tokens that are never generated. */
 	readonly suppress: readonly number[];
-	/** Layer and head in turn; empty = OpenAI's for the shapes of its own models. */
+	/** Layer and head alternating; empty = OpenAI's heads, for models of the shapes that OpenAI published. */
 	readonly alignmentHeads: readonly number[];
-	/** For `onnx-int8`. */
+	/** See EncoderSettings; for the encoder `onnx-int8`. */
 	readonly int8Weights: EncoderSettings['int8Weights'];
-	/** Folder of the sherpa-onnx libraries, with ONNX Runtime; undefined = they are not here. */
+	/** Folder of the sherpa-onnx libraries, which include ONNX Runtime; undefined = not installed. */
 	readonly libraryDir: string | undefined;
 }
 
-/** Whisper's encoder hears 30 s windows whatever it is given, so short stretches share one. */
+/** Whisper always encodes windows of 30 s, so short spans of speech are merged into one clip. */
 const limits = {
 	maxBatchClips: 1,
-	// No clip of a batch says its first word before all are encoded: long ones would keep short ones waiting.
+	// No clip of a batch gets its first token before all are encoded: long clips would delay short ones.
 	maxBatchSeconds: 40,
 	padded: false,
 	maxClipSeconds: 30,
-	// Under a second Whisper is known to be weak; silence makes up the rest.
+	// Whisper is known to be weak on clips under a second, so they are padded with silence.
 	minClipSeconds: 1.1,
 	mergeGapSeconds: 2,
 } as const;
 
-/** Parakeet's encoder costs what it is given. */
+/** Parakeet's encoder costs in proportion to the clip's length, so there is less merging and padding. */
 const parakeetLimits = { ...limits, minClipSeconds: 0.5, mergeGapSeconds: 0.5 } as const;
 
 type ParakeetSettings = Pick<
@@ -50,7 +50,7 @@ type ParakeetSettings = Pick<
 	'id' | 'path' | 'slots' | 'maxThreads' | 'useGpu' | 'gpuDevice'
 >;
 
-/** whisper.cpp's own Parakeet: no options, and no language told. */
+/** whisper.cpp's own Parakeet: it has no options and reports no language. */
 export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> {
 	const whole = {
 		...settings,
@@ -87,12 +87,12 @@ const parakeetCapabilities: Capabilities = {
 };
 
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
-	const wishes = { ...settings, wanted: settings.encoder };
-	const { model, encoder, reason } = await loadWithEncoder(wishes, ({ encoders, encoderBits }) =>
+	const encoderSettings = { ...settings, requested: settings.encoder };
+	const { model, encoder, reason } = await loadWithEncoder(encoderSettings, ({ encoders, encoderBits }) =>
 		guarded(() =>
 			addon().loadWhisper({
 				path: settings.path,
-				// The priority slot's too.
+				// One more for the priority slot.
 				slots: settings.slots + 1,
 				maxThreads: settings.maxThreads,
 				useGpu: settings.useGpu,
@@ -114,14 +114,14 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 	});
 }
 
-/** What is left to know once the model is loaded. */
+/** The settings that are still needed once the model is loaded. */
 type EngineSettings = Omit<WhisperSettings, 'int8Weights'>;
 
 /** A clip of a batch. */
 interface Part {
 	readonly clip: Clip;
 	readonly signal: AbortSignal | undefined;
-	/** Positions of 20 ms that are enough for it; 0 = none but all. */
+	/** Audio context for it, in positions of 20 ms; 0 = the whole window. */
 	readonly context: number;
 }
 
@@ -158,7 +158,7 @@ class WhisperEngine implements Engine {
 		};
 	}
 
-	/** With as little context as a clip needs, and once more with all of it where that may have gone wrong. */
+	/** Uses the shortest audio context for each clip, and repeats a clip with the whole window if its result is doubtful. */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		const parts = batch.clips.map((clip, at) => ({
 			clip,
@@ -168,26 +168,26 @@ class WhisperEngine implements Engine {
 		const short = parts.filter(({ context }) => context > 0);
 		const rest = parts.filter(({ context }) => context === 0);
 		const raws = this.#transcribe(short, batch, true);
-		const tried = short.map(async (part, at) => {
+		const attempts = short.map(async (part, at) => {
 			const { failed, result } = resultOf(await raws[at], part.clip, batch.options);
 			const doubtful =
 				failed || result.removedRepetitions !== undefined || missesSound(part.clip.samples, result.segments);
 			if (doubtful) rest.push(part);
 			return doubtful ? undefined : result;
 		});
-		// In the same slot, and so after the others.
-		const whole = Promise.allSettled(tried).then(() => this.#transcribe(rest, batch, false));
+		// They use the same slot, so they start after the others have finished.
+		const whole = Promise.allSettled(attempts).then(() => this.#transcribe(rest, batch, false));
 		return parts.map(async (part) => {
-			const result = await tried[short.indexOf(part)];
+			const result = await attempts[short.indexOf(part)];
 			return result ?? resultOf(await (await whole)[rest.indexOf(part)], part.clip, batch.options).result;
 		});
 	}
 
-	joins(options: RecognizeOptions): boolean {
+	batchesContinuously(options: RecognizeOptions): boolean {
 		return this.limits.maxBatchClips > 1 && this.#settings.beamSize === 1 && promptOf(options) === '';
 	}
 
-	/** `firstTryOnly`: with the contexts of the parts, else with all there is. */
+	/** `firstTryOnly`: with the parts' audio contexts and without temperature fallback; else with the whole window. */
 	#transcribe(
 		parts: readonly Part[],
 		{ options, threads, slot = 0, background = false }: Batch,
@@ -221,7 +221,7 @@ class WhisperEngine implements Engine {
 		);
 	}
 
-	/** What contexts are multiples of: on a GPU whisper.cpp attends to the rows that it fills up to 256 with. */
+	/** Audio contexts are multiples of this: on a GPU whisper.cpp also attends to the rows that pad to a multiple of 256. */
 	get #step(): number {
 		return this.#model.info.device === 'CPU' ? 16 : 256;
 	}
@@ -247,7 +247,7 @@ function capabilitiesOf(info: WhisperInfo): Capabilities {
 	};
 }
 
-/** Whisper has no biasing of its own: keywords go into the text that precedes the clip. */
+/** Whisper has no keyword biasing, so keywords are added to the prompt. */
 function promptOf({ prompt, keywords }: RecognizeOptions): string {
 	if (keywords.length === 0) return prompt;
 	const list = keywords.join(', ');

@@ -1,4 +1,4 @@
-/** A model entry becomes a running transcriber in this process: the composition of engine, scheduler and pipeline. */
+/** Loads the model of an entry in this process and puts engine, scheduler and pipeline together. */
 
 import { access, constants } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
@@ -20,7 +20,7 @@ import type { RunnerSettings } from '../settings.js';
 
 export interface OpenedModel {
 	readonly parts: PipelineParts;
-	/** Gives the memory of work that is done back to the system. Takes milliseconds. */
+	/** Returns free heap memory to the operating system. Takes milliseconds. */
 	trim(): void;
 	/** Lets running clips finish, then frees everything. */
 	close(): Promise<void>;
@@ -32,7 +32,7 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 	const library = libraryFor(entry, settings);
 	const engine = await loadEngine(entry, settings, library);
 	const scheduler = new Scheduler(engine, settings.numThreads);
-	const finder =
+	const vad =
 		library === undefined
 			? noVad
 			: createVad({ libraryDir: library, modelPath: settings.vadModel || sileroPath });
@@ -41,25 +41,25 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			info: engine.info,
 			limits: engine.limits,
 			scheduler,
-			open: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
-			search: finder.search,
+			openAudio: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
+			openVad: vad.open,
 		},
 		trim: () => addon().trimHeap(),
 		async close() {
 			await scheduler.close();
-			await finder.close();
+			await vad.close();
 		},
 	};
 }
 
-/** whisper.cpp's models do without sherpa-onnx, and then without its voice activity detection. */
+/** The folder of the sherpa-onnx libraries. whisper.cpp models run without it, but then also without VAD. */
 function libraryFor({ type }: ModelEntry, { sherpaDir }: RunnerSettings): string | undefined {
 	return isSherpaType(type)
 		? findSherpaLibrary(sherpaDir || undefined)
 		: sherpaLibraryIfAny(sherpaDir || undefined);
 }
 
-/** Before the libraries look: they say it badly, or end the process. */
+/** Checked here because the libraries report a missing file unclearly, or end the process. */
 async function checkFiles({ files }: ModelEntry): Promise<void> {
 	for (const [role, file] of Object.entries(files)) {
 		try {
@@ -106,7 +106,7 @@ function loadEngine(
 	});
 }
 
-/** Numbers of a text like `2.2 3.0` (`size` 2: in pairs) or `11 13` (1). */
+/** Parses an option of numbers: `11 13` (`size` 1), or of pairs: `2.2 3.0` (`size` 2). Flat. Throws `model_load_failed`. */
 function numbersOption({ id, options }: ModelEntry, name: string, size: 1 | 2): number[] {
 	const text = String(options[name] ?? '').trim();
 	const groups = text === '' ? [] : text.split(/[\s,]+/).map((group) => group.split('.').map(Number));

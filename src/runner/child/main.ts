@@ -1,6 +1,6 @@
 /**
- * The runner process: loads the addon, serves one model to the server that forked it, and ends when the
- * server goes. Whatever kills it costs one model, never the server.
+ * Entry point of the runner process: loads the addon, serves one model to the server that forked it, and ends with
+ * the server. A crash here takes down one model, never the server.
  */
 
 import { loadModel } from './load-model.js';

@@ -1,12 +1,12 @@
-/** In the runner: tells the server how the scheduler is doing, a few times a second while anything happens. */
+/** Reports the scheduler's state to the server, a few times a second while it changes. */
 
 import type { BatchReport, RunnerReport } from '../../metrics.js';
-import type { Scheduler, SchedulerWatcher } from '../../scheduler/scheduler.js';
+import type { Scheduler, SchedulerObserver } from '../../scheduler/scheduler.js';
 
-/** Rare enough to cost nothing, often enough for whoever watches. */
+/** Rare enough to cost nothing, often enough for monitoring. */
 const everyMs = 200;
 
-export class Reporter implements SchedulerWatcher {
+export class Reporter implements SchedulerObserver {
 	readonly #scheduler: Scheduler;
 	readonly #send: (report: RunnerReport) => void;
 	#batches: BatchReport[] = [];
@@ -15,7 +15,7 @@ export class Reporter implements SchedulerWatcher {
 	constructor(scheduler: Scheduler, send: (report: RunnerReport) => void) {
 		this.#scheduler = scheduler;
 		this.#send = send;
-		scheduler.watcher = this;
+		scheduler.observer = this;
 	}
 
 	ran(batch: BatchReport): void {
@@ -26,7 +26,7 @@ export class Reporter implements SchedulerWatcher {
 		this.#timer ??= setTimeout(() => this.flush(), everyMs).unref();
 	}
 
-	/** What has not been told yet. */
+	/** Sends what has not been reported yet. */
 	flush(): void {
 		clearTimeout(this.#timer);
 		this.#timer = undefined;

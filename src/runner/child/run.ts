@@ -1,4 +1,4 @@
-/** What a runner process does from its first message to its end. */
+/** The message loop of a runner process. */
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
@@ -15,12 +15,12 @@ let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
 
-/** What happens at once is told at once: a message costs both sides more than what it says. */
+/** Messages of one event-loop turn are sent together: the cost is per message, not per byte. */
 let outbox: FromRunner[] = [];
 
 function send(message: FromRunner): void {
 	outbox.push(message);
-	// What is about to run must be known when it kills this process.
+	// The server must know what was running if it crashes this process.
 	if (message.type === 'running') flush();
 	else if (outbox.length === 1) setImmediate(flush);
 }
@@ -28,11 +28,11 @@ function send(message: FromRunner): void {
 function flush(): void {
 	const messages = outbox;
 	outbox = [];
-	// Without a channel the server has gone, and `disconnect` ends this process.
+	// Without a channel the server has ended, and `disconnect` ends this process.
 	if (messages.length > 0 && process.connected) process.send?.(messages);
 }
 
-/** Reading it costs more than a short clip does. */
+/** Reading the resident memory takes longer than a short clip, so it is cached for this time. */
 const rssEveryMs = 100;
 let rss = { bytes: 0, readMs: Number.NEGATIVE_INFINITY };
 
@@ -43,8 +43,9 @@ function rssBytes(): number {
 }
 
 /**
- * Samples lie outside of JavaScript's heap, so that it sees no reason to collect them, and what is free between others
- * the C library keeps. Without this a runner under load grows for some hundred recordings. It takes some milliseconds.
+ * Samples lie outside the JavaScript heap, so they do not trigger garbage collection, and the C library keeps free
+ * memory between live blocks. Without trimming, a runner under load grows for hundreds of recordings. Takes
+ * milliseconds.
  */
 const trimEveryMs = 5000;
 let trimmedMs = performance.now();
@@ -102,7 +103,7 @@ async function close(): Promise<void> {
 	}
 }
 
-/** Serves the model that `loadModel` makes of the first message. Once in a process. */
+/** Serves the model that `loadModel` loads for the first message. Called once per process. */
 export function runChild(loadModel: LoadModel): void {
 	process.on('message', (message: ToRunner) => {
 		switch (message.type) {
@@ -121,9 +122,9 @@ export function runChild(loadModel: LoadModel): void {
 		}
 	});
 
-	// The server's end of the channel is its life line: nobody is left to work for.
+	// The server has ended.
 	process.on('disconnect', () => process.exit(0));
 
-	// The terminal's Ctrl-C reaches the whole process group; the server decides when runners end.
+	// Ctrl-C in a terminal signals the whole process group, but the server decides when runners end.
 	for (const signal of stopSignals()) process.on(signal, () => {});
 }

@@ -17,7 +17,7 @@ const everywhere = [
 	['-h', false],
 ] as const;
 
-/** From docs/reference/cli.md, which another test holds to `earshot --help`. */
+/** From docs/reference/cli.md, which another test compares with `earshot --help`. */
 function readCommands(): ReadonlyMap<string, Command> {
 	const { blocks } = readPage('docs/reference/cli.md');
 	return new Map(
@@ -103,7 +103,7 @@ function nodeMistake([file = '', ...rest]: readonly string[]): string {
 	return unknown === undefined ? '' : `${file} does not know ${unknown}`;
 }
 
-/** Programs of others, which no test here runs. */
+/** Third-party programs, which no test here runs. */
 const others = new Set(['apt-get', 'cd', 'cp', 'docker', 'git', 'launchctl', 'systemctl']);
 
 /** What is wrong with a command of the docs; '' = nothing. `curl` is run by a test. */

@@ -1,4 +1,4 @@
-/** The pages of the documentation, taken apart: code blocks, inline code, links and headings. */
+/** Parses the pages of the documentation: code blocks, inline code, links and headings. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -50,7 +50,7 @@ export function linksIn({ prose }: Page): readonly string[] {
 	return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
 }
 
-/** As GitHub makes the anchor of a heading. */
+/** The anchor that GitHub generates for a heading. */
 export function anchorsIn({ prose }: Page): readonly string[] {
 	return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
 		heading
@@ -60,7 +60,7 @@ export function anchorsIn({ prose }: Page): readonly string[] {
 	);
 }
 
-/** Simple commands of a shell script, as words; quotes are gone, comments too. */
+/** The simple commands of a shell script, as words, without quotes and comments. */
 export function shellCommands(script: string): readonly (readonly string[])[] {
 	return script
 		.replaceAll(/\\\n\s*/g, ' ')

@@ -1,4 +1,4 @@
-/** Model fixtures spoilt in every way that files get spoilt. */
+/** Model fixtures corrupted in every way that files get corrupted. */
 
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ export interface Broken {
 	readonly model: ModelFixture;
 	readonly type: string;
 	readonly files: Readonly<Record<string, string>>;
-	/** What the message has to name: the file's role, or a key. */
+	/** What the error message must name: the file's role, or a key. */
 	readonly names: string;
 }
 
@@ -23,13 +23,13 @@ export type Trouble =
 	| 'zero bytes'
 	| 'random bytes';
 
-/** Metadata that 1.13.8 does without, seen by taking it away. */
+/** Metadata that sherpa-onnx 1.13.8 does not need, found by removing it. */
 const dispensable = new Set([
 	...['model_type', 'comment', 'version', 'joiner_dim', 'normalize_type', 'feat_dim', 'url', 'hidden_size'],
 	...['prompt_dictionary', 'auto_prompt_id'],
 	...['decoder_hidden_size', 'num_layers'],
 ]);
-/** And that only some do without. */
+/** Metadata that only some models do not need. */
 const dispensableIn: Readonly<Record<string, readonly string[]>> = {
 	fire_red_asr_ctc: ['subsampling_factor'],
 	medasr: ['subsampling_factor'],
@@ -50,7 +50,7 @@ export const sherpaFixtures = manifest.models.filter(
 	({ engine, name }) => engine === 'sherpa' && name !== 'slow' && name !== 'paraformer_plain',
 );
 
-/** Copies of the fixture below `folder`, one for each trouble and file. */
+/** Copies of the fixture below `folder`, one for each kind of corruption and file. */
 export function* brokenModels(folder: string): Generator<Broken> {
 	for (const model of sherpaFixtures) yield* brokenCopies(model, folder);
 }
@@ -79,7 +79,7 @@ function* brokenCopies(model: ModelFixture, folder: string): Generator<Broken> {
 		yield spoil('zero bytes', role, role, () => Buffer.alloc(0));
 		yield spoil('random bytes', role, role, ({ length }) => noise(Math.max(64, length)));
 		yield spoil('truncated', role, role, (bytes) =>
-			// A list of symbols that breaks off is one of fewer symbols.
+			// A truncated list of symbols is still a valid list of fewer symbols.
 			bytes.subarray(0, Math.floor(bytes.length / (role === 'tokens' ? 3 : 2))),
 		);
 	}
@@ -105,8 +105,8 @@ function* brokenCopies(model: ModelFixture, folder: string): Generator<Broken> {
 		};
 	}
 	if (good.tokens !== undefined) {
-		const letters = Buffer.from('a 0\nb 1\nc 2\n');
-		yield spoil('wrong tokens', 'tokens', 'tokens', () => letters, 'of another model');
+		const otherTokens = Buffer.from('a 0\nb 1\nc 2\n');
+		yield spoil('wrong tokens', 'tokens', 'tokens', () => otherTokens, 'of another model');
 		yield spoil(
 			'wrong tokens',
 			'tokens',
@@ -115,7 +115,7 @@ function* brokenCopies(model: ModelFixture, folder: string): Generator<Broken> {
 			'without numbers',
 		);
 	}
-	// The same roles under the name of every other family that has them.
+	// The same files under the type of every other family with the same roles.
 	for (const other of sherpaFixtures) {
 		const roles = Object.keys(other.files).sort().join();
 		if (other.type === model.type || roles !== Object.keys(good).sort().join()) continue;

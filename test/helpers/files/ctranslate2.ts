@@ -1,4 +1,4 @@
-/** Folders with a small Whisper model as CTranslate2 writes them, byte by byte, so that they can say anything. */
+/** Builds folders with a small Whisper model in CTranslate2's format, byte by byte, to create invalid ones too. */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ export type WeightType = 'f32' | 'f16' | 'bf16' | 'i8' | 'i16';
 
 export interface TestVariable {
 	shape: number[];
-	/** CTranslate2's number of the type. */
+	/** CTranslate2's number for the type. */
 	type: number;
 	bytes: Buffer;
 }
@@ -35,7 +35,7 @@ export const testSize: TestSize = {
 
 const typeNumbers = { f32: 0, i8: 1, i16: 2, i32: 3, f16: 4, bf16: 5 } as const;
 
-/** Of a tensor of the ggml file: other ones under each name, and such as every type of float holds exactly. */
+/** Values of a tensor of the ggml file: different for each name, and exact in every float type. */
 export function numbersOf(name: string, count: number): Float32Array {
 	let state = Array.from(name).reduce((sum, character) => Math.imul(sum, 31) + character.charCodeAt(0), 7);
 	return Float32Array.from({ length: count }, () => {
@@ -57,7 +57,7 @@ export function floatVariable(
 	return { shape, type: typeNumbers[type], bytes: Buffer.from(halves.buffer) };
 }
 
-/** As `model_spec.py` of CTranslate2 quantises: by the largest number of a row (8 bits) or of all (16 bits). */
+/** Quantises like CTranslate2's `model_spec.py`: by the largest number of a row (8 bits) or of all (16 bits). */
 export function quantised(
 	shape: number[],
 	numbers: Float32Array,
@@ -89,7 +89,7 @@ function scalar(value: number, type: 'i8' | 'i16'): TestVariable {
 	return { shape: [], type: typeNumbers[type], bytes };
 }
 
-/** Every variable of a model in CTranslate2's names; matrices of `type`, the rest of floats. */
+/** Every variable of a model, by CTranslate2's names; matrices of `type`, the rest floats. */
 export function whisperVariables(
 	type: WeightType,
 	size: TestSize = testSize,
@@ -100,7 +100,7 @@ export function whisperVariables(
 	const variables = new Map<string, TestVariable>();
 	const joined = (parts: readonly string[], count: number): Float32Array => {
 		const all = new Float32Array(parts.length * count);
-		// No key has a bias.
+		// Key projections have no bias.
 		for (const [index, part] of parts.entries())
 			if (!part.endsWith('key.bias')) all.set(numbers(part, count), index * count);
 		return all;
@@ -168,7 +168,7 @@ export function whisperVariables(
 export interface ModelText {
 	readonly version?: number;
 	readonly specification?: string;
-	/** Of what the head says, where that is to be no truth. */
+	/** Header fields to write incorrectly. */
 	readonly count?: number;
 	readonly aliases?: readonly (readonly [string, string])[];
 	readonly after?: Buffer;
@@ -209,7 +209,7 @@ export function encodeCtranslate2(
 	]);
 }
 
-/** Byte-level tokens: every byte as one, then made-up words, then the special ones. */
+/** Byte-level tokens: one for each byte, then made-up words, then the special ones. */
 export function vocabularyOf(vocabulary: number): string[] {
 	const end = vocabulary < 51_865 ? 50_256 : 50_257;
 	return Array.from({ length: vocabulary }, (_, index) => {
@@ -218,7 +218,7 @@ export function vocabularyOf(vocabulary: number): string[] {
 	});
 }
 
-/** A folder as faster-whisper has it, with `files` besides or instead. */
+/** A folder in faster-whisper's layout, with `files` added or replaced. */
 export function writeFolder(
 	folder: string,
 	model: Buffer,
@@ -236,7 +236,7 @@ export function writeFolder(
 	return folder;
 }
 
-/** The way back: a model that whisper.cpp serves, as the folder that it might have been made of. */
+/** Converts a ggml model back into a CTranslate2 folder. */
 export function writeFolderOf(ggml: string, folder: string, type: WeightType): string {
 	const file = readFileSync(ggml);
 	const { tensors } = readGgml(ggml);
@@ -270,7 +270,7 @@ export function writeFolderOf(ggml: string, folder: string, type: WeightType): s
 
 const isPlain = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
 
-/** As GPT-2's `bytes_to_unicode`. */
+/** Like GPT-2's `bytes_to_unicode`. */
 function characterOf(byte: number): string {
 	const others = Array.from({ length: byte }, (_, index) => index).filter((each) => !isPlain(each));
 	return String.fromCharCode(isPlain(byte) ? byte : 256 + others.length);

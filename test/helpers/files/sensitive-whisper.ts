@@ -1,4 +1,4 @@
-/** A small Whisper model whose encoder shows what differs: sharp attention, and biases that are not zero. */
+/** A small Whisper model whose encoder output is sensitive to errors: sharp attention, and biases other than zero. */
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { encodeWhisper } from './ggml.js';
@@ -24,7 +24,7 @@ function noise(seed: number): () => number {
 export function writeSharpWhisper(
 	file: string,
 	type: 'f16' | 'q4_0' | 'q8_0' = 'f16',
-	/** `broken`: the tensor whose first number is none. */
+	/** `broken`: the tensor whose first number is NaN. */
 	changes: { readonly state?: number; readonly heads?: number; readonly broken?: string } = {},
 ): void {
 	const next = noise(5);
@@ -37,7 +37,7 @@ export function writeSharpWhisper(
 	const soundNumbers = (name: string, count: number): Float32Array => {
 		if (name.startsWith('decoder')) return new Float32Array(count).fill(/ln\.weight$/.test(name) ? 1 : 0);
 		const norm = /ln(_post)?\.weight$/.test(name);
-		// Queries and keys this large make a softmax that looks at few frames.
+		// Queries and keys this large make a sharp softmax, over few frames.
 		const scale = /(query|key)\.weight$/.test(name) ? 0.2 : /\.weight$/.test(name) ? 0.12 : 0.3;
 		return Float32Array.from({ length: count }, () => (norm ? 1 + 0.2 * next() : scale * next()));
 	};

@@ -1,4 +1,4 @@
-/** Tar archives byte by byte, so that they can say what no archiver would. */
+/** Builds tar archives byte by byte, to create ones that no archiver would write. */
 
 import { spawnSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';

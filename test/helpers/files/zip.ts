@@ -1,11 +1,11 @@
-/** Zip archives byte by byte, so that they can say what no archiver would. */
+/** Builds zip archives byte by byte, to create ones that no archiver would write. */
 
 import { crc32, deflateRawSync } from 'node:zlib';
 
 export interface ZipEntry {
 	readonly name: string;
 	readonly body: Buffer;
-	/** What it says its sum and its size are; the truth where not given. */
+	/** The checksum and size to declare; the real ones by default. */
 	readonly crc?: number;
 	readonly size?: number;
 	readonly isEncrypted?: boolean;

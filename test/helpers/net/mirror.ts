@@ -1,4 +1,4 @@
-/** A mirror on this machine, whose answers a test can spoil one request at a time. */
+/** A local download mirror whose responses a test can make faulty, one request at a time. */
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,23 +7,23 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 export type Fault =
-	/** Ends the connection after so many bytes of the body: soon, or when that is settled. */
+	/** Closes the connection after this many bytes of the body: soon, or when the promise settles. */
 	| { readonly cutAfter: number; readonly when?: Promise<void> }
 	| { readonly status: number; readonly headers?: Record<string, string> }
-	/** Answers every range with the whole file. */
+	/** Answers range requests with the whole file. */
 	| { readonly ranges: 'refused' }
 	/** A login page instead of the file. */
 	| { readonly page: string }
 	| { readonly redirectTo: string }
-	/** Sends so many bytes and then nothing more. */
+	/** Sends this many bytes, then stalls. */
 	| { readonly stallAfter: number }
 	/** One byte every few milliseconds. */
 	| { readonly trickleMs: number }
-	/** Other bytes under the same name. */
+	/** Sends different bytes under the same name. */
 	| { readonly bytes: Buffer; readonly etag?: string }
-	/** The body in pieces of so many bytes, each when the last one is gone, with a pause between. */
+	/** Sends the body in chunks of this many bytes, each after the last was flushed, with a pause in between. */
 	| { readonly pieces: number; readonly everyMs: number }
-	/** No ETag and no date. */
+	/** Sends neither an ETag nor a date. */
 	| { readonly validators: 'none' };
 
 export interface Asked {
@@ -35,11 +35,11 @@ export interface Asked {
 
 export class Mirror {
 	readonly files = new Map<string, Buffer>();
-	/** Of files that are no plain bytes. */
+	/** Content types of files that are not plain bytes. */
 	readonly types = new Map<string, string>();
 	readonly asked: Asked[] = [];
 	url = '';
-	/** Called for each request; may wait. */
+	/** Called for each request; may be asynchronous. */
 	before: (asked: Asked) => Promise<void> | void = () => {};
 	readonly #once = new Map<string, Fault[]>();
 	readonly #always = new Map<string, Fault>();
@@ -54,25 +54,25 @@ export class Mirror {
 		return mirror;
 	}
 
-	/** The URL of a file that it has from now on. */
+	/** Adds a file and returns its URL. */
 	has(path: string, bytes: Buffer, type = ''): string {
 		this.files.set(path, bytes);
 		if (type !== '') this.types.set(path, type);
 		return this.url + path;
 	}
 
-	/** One request each, in order. */
+	/** Faults for the next requests, one each, in order. */
 	spoil(path: string, ...faults: readonly Fault[]): void {
 		this.#once.set(path, [...(this.#once.get(path) ?? []), ...faults]);
 	}
 
-	/** Every request, until told otherwise. */
+	/** The fault for every request until the next call. */
 	spoilAll(path: string, fault: Fault | undefined): void {
 		if (fault === undefined) this.#always.delete(path);
 		else this.#always.set(path, fault);
 	}
 
-	/** Ranges that were asked for, as their first bytes. */
+	/** First bytes of the requested ranges. */
 	starts(path: string): number[] {
 		return this.asked
 			.filter((each) => each.path === path)
@@ -163,7 +163,7 @@ export function sha256(bytes: Uint8Array): string {
 	return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Bytes that look random and are the same each time. */
+/** Pseudorandom bytes, the same on every call. */
 export function noise(bytes: number, seed = 1): Buffer {
 	const out = Buffer.alloc(bytes);
 	let state = seed;

@@ -1,4 +1,4 @@
-/* Preloaded into every process of a test: refuses connections to other machines and writes each attempt down. */
+/* Preloaded into every process of a test: refuses connections to other machines and logs each attempt. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/** Loaded into a process before anything else: refuses every outgoing connection and writes each attempt down. */
+/** Loaded into a process before anything else: refuses every outgoing connection and logs each attempt. */
 
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -13,7 +13,7 @@ function refuse(what) {
 const { connect } = net.Socket.prototype;
 net.Socket.prototype.connect = function (...args) {
 	const [first] = Array.isArray(args[0]) ? args[0] : args;
-	// Pipes and the channels between our own processes are no connections.
+	// Pipes and IPC channels between our own processes do not count as connections.
 	if (typeof first === 'object' && first !== null && typeof first.path === 'string')
 		return connect.apply(this, args);
 	return refuse(`connect ${JSON.stringify(first)}`);

@@ -15,7 +15,7 @@ import { runnerSettings } from '../../../src/runner/settings.js';
 import { type RunningServer, startServer } from '../../../src/server/server.js';
 import { generated, loudnessDetector, type ModelFixture, manifest, root } from '../fixtures.js';
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 export class Scratch implements Disposable {
 	readonly path = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
 
@@ -32,7 +32,7 @@ export class Scratch implements Disposable {
 
 type ServedModel = Pick<ModelFixture, 'name' | 'type' | 'files' | 'options'>;
 
-/** A models.yaml that serves model fixtures under their names, with speech found by loudness. */
+/** A models.yaml that serves model fixtures under their names, with speech detected by loudness. */
 export function modelsYaml(
 	defaultModel: string,
 	fixtures: readonly ServedModel[] = [...manifest.models, ...manifest.troubled],
@@ -66,7 +66,7 @@ export function serveFixtures(
 	return serve(modelsYaml(defaultModel), given);
 }
 
-/** The first is the default. */
+/** The first one is the default model. */
 export function serveModels(models: readonly ServedModel[]): Promise<Served> {
 	return serve(modelsYaml(models[0]?.name ?? '', models));
 }

@@ -16,9 +16,9 @@ export interface Arranged {
 	readonly pool: FakePool;
 	readonly clock: FakeClock;
 	readonly log: FakeLog;
-	/** Files of uploads that are on the disk now. */
+	/** Upload files that are on the disk now. */
 	leftovers(): string[];
-	/** Private directories of servers that are on the disk now. */
+	/** Private directories of servers that exist now. */
 	directories(): string[];
 	close(options?: { graceMs?: number }): Promise<void>;
 }
@@ -68,7 +68,7 @@ export interface Answer {
 	readonly status: number;
 	readonly headers: Headers;
 	readonly text: string;
-	/** The text as JSON, whatever it holds. */
+	/** The text parsed as JSON. */
 	// biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes
 	readonly json: any;
 }
@@ -97,7 +97,7 @@ export interface Part {
 	readonly body: string | Buffer;
 }
 
-/** A multipart body as bytes, for what no polite client would send. */
+/** A multipart body as bytes, for bodies that a well-behaved client would not send. */
 export function multipart(parts: readonly Part[], end = '\r\n--yy--\r\n'): Buffer {
 	const pieces = parts.flatMap(({ name, filename, type, headers = [], body }, index) => {
 		const disposition = [
@@ -128,7 +128,7 @@ export interface RawAnswer {
 	readonly json: any;
 }
 
-/** Sends exactly these headers and bytes, which `fetch` would not. */
+/** Sends exactly these headers and bytes, which `fetch` cannot. */
 export async function sendRaw(
 	server: Arranged,
 	given: Omit<RequestOptions, 'headers'> & {
@@ -166,7 +166,7 @@ export async function sendRaw(
 	return { status: response.statusCode, headers: response.headers, text, json };
 }
 
-/** The events of a stream, `[DONE]` and comments among them. */
+/** The events of a stream, including `[DONE]` and comments. */
 export function framesOf(text: string): unknown[] {
 	return text
 		.split('\n\n')

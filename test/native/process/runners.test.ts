@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { audioPath, modelFixture } from '../../helpers/fixtures.js';
 import { type Served, serveFixtures } from '../../helpers/net/real-server.js';
-import { gone, isAlive, patient } from '../../helpers/processes.js';
+import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
 
 let served: Served;
 beforeAll(async () => {
@@ -104,7 +104,7 @@ describe('a host that has grown past its bound', () => {
 				);
 				const { hears } = modelFixture('zipformer_ctc');
 				expect(texts).toEqual([hears['tones-minute'], 'a b c d e', 'a b c']);
-				await gone(before);
+				await untilEnded(before);
 			} finally {
 				await small.close();
 			}
@@ -132,7 +132,7 @@ describe('an unloaded model', () => {
 		await vi.waitUntil(() => served.pool.models.find(({ id }) => id === model)?.requests === 1, patient);
 		const pid = pidOf(model);
 		await fetch(`${served.url}/v1/models/${model}/unload`, { method: 'POST' });
-		await gone(pid);
+		await untilEnded(pid);
 		expect(((await (await running).json()) as { text: string }).text).toBe('a b c');
 	});
 });

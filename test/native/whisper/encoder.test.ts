@@ -19,7 +19,7 @@ import { melFilters } from '../../helpers/files/ggml.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { generated, samplesOf } from '../../helpers/fixtures.js';
 import { noInt8, plainRecognition } from '../../helpers/options.js';
-import { heardBy } from '../../helpers/run-batch.js';
+import { runBatch } from '../../helpers/run-batch.js';
 import {
 	addon,
 	addonFile,
@@ -504,7 +504,7 @@ describe('a first try', () => {
 			const results = [];
 			for (const audioContext of ['auto', 'full'] as const) {
 				const engine = await loadEngine({ ...settings, audioContext });
-				results.push(await heardBy(engine, batch));
+				results.push(await runBatch(engine, batch));
 				await engine.close();
 			}
 			expect(results[0]).toEqual(results[1]);
@@ -514,7 +514,7 @@ describe('a first try', () => {
 
 describe('the choice of an encoder', () => {
 	const settings = {
-		wanted: 'onnx',
+		requested: 'onnx',
 		path: tonesModel,
 		libraryDir,
 		maxThreads: 2,
@@ -533,7 +533,7 @@ describe('the choice of an encoder', () => {
 		decoderWeights: 'as-is',
 		audioContext: 'auto',
 	} as const;
-	const inInt8 = { ...settings, wanted: 'onnx-int8' } as const;
+	const inInt8 = { ...settings, requested: 'onnx-int8' } as const;
 
 	test('finds the weights through a link', async () => {
 		const link = path.join(folder, 'link.bin');
@@ -549,7 +549,7 @@ describe('the choice of an encoder', () => {
 		expect(await loadEncoders({ ...settings, libraryDir: undefined })).toEqual({
 			encoder: 'ggml',
 			encoders: [],
-			reason: 'ONNX Runtime, which comes with sherpa-onnx, is not here',
+			reason: 'ONNX Runtime, which comes with sherpa-onnx, is not installed',
 		});
 		const { encoders, reason } = await loadEncoders({ ...settings, libraryDir: folder });
 		expect(encoders).toEqual([]);
@@ -557,7 +557,7 @@ describe('the choice of an encoder', () => {
 	});
 
 	test('is that in integers where the processor has it, without another library', async () => {
-		const choice = await loadEncoders({ ...settings, wanted: 'auto', libraryDir: undefined });
+		const choice = await loadEncoders({ ...settings, requested: 'auto', libraryDir: undefined });
 		expect(choice).toEqual(
 			addon.integerEncoders()
 				? { encoder: 'int16', encoders: [], encoderBits: 16, reason: '' }
@@ -579,21 +579,24 @@ describe('the choice of an encoder', () => {
 		const file = path.join(folder, `chosen-${type}.bin`);
 		beforeAll(() => writeSharpWhisper(file, type));
 
-		test.each(encoderNames)('is what is told without loading it, where %s is wanted', async (wanted) => {
-			const { encoder, reason } = encoderFor({ ...settings, wanted, path: file });
-			const engine = await loadEngine({
-				...settings,
-				...usualEngine,
-				path: file,
-				encoder: wanted,
-				int8Weights: (weights, again) => int8.weightsOf(weights, again),
-			});
-			const named = { onnx: /^onnxruntime [\d.]+$/, 'onnx-int8': /^onnxruntime [\d.]+ \(onnx-int8\)$/ };
-			const [made, ...why] = (engine.info.encoder ?? '').split(': ');
-			expect(made).toMatch(encoder in named ? named[encoder as 'onnx'] : new RegExp(`^${encoder}$`));
-			expect(why.join(': ')).toBe(reason);
-			await engine.close();
-		});
+		test.each(encoderNames)(
+			'is what is told without loading it, where %s is requested',
+			async (requested) => {
+				const { encoder, reason } = encoderFor({ ...settings, requested, path: file });
+				const engine = await loadEngine({
+					...settings,
+					...usualEngine,
+					path: file,
+					encoder: requested,
+					int8Weights: (weights, again) => int8.weightsOf(weights, again),
+				});
+				const named = { onnx: /^onnxruntime [\d.]+$/, 'onnx-int8': /^onnxruntime [\d.]+ \(onnx-int8\)$/ };
+				const [made, ...why] = (engine.info.encoder ?? '').split(': ');
+				expect(made).toMatch(encoder in named ? named[encoder as 'onnx'] : new RegExp(`^${encoder}$`));
+				expect(why.join(': ')).toBe(reason);
+				await engine.close();
+			},
+		);
 	});
 
 	test('makes 8-bit weights where they are asked for, and names them', async () => {
@@ -610,7 +613,11 @@ describe('the choice of an encoder', () => {
 	test('falls back to the exact encoder, and says why, where 8-bit weights cannot be had', async () => {
 		const int8Weights = () => Promise.reject(new EarshotError('disk_full', 'the disk is full'));
 		const { encoder, encoders, reason } = await loadEncoders({ ...inInt8, int8Weights });
-		expect([encoder, encoders.length, reason]).toEqual(['onnx', 2, 'no 8-bit encoder: the disk is full']);
+		expect([encoder, encoders.length, reason]).toEqual([
+			'onnx',
+			2,
+			'the 8-bit encoder is not available: the disk is full',
+		]);
 	});
 
 	test('falls back to ggml where those of a quantised model cannot be had', async () => {
@@ -620,7 +627,7 @@ describe('the choice of an encoder', () => {
 		expect(await loadEncoders({ ...inInt8, path: quantised, int8Weights })).toEqual({
 			encoder: 'ggml',
 			encoders: [],
-			reason: 'no 8-bit encoder: the disk is full',
+			reason: 'the 8-bit encoder is not available: the disk is full',
 		});
 	});
 
@@ -643,7 +650,7 @@ describe('the choice of an encoder', () => {
 		};
 		expect(await loadEncoders({ ...inInt8, int8Weights: hopeless })).toMatchObject({
 			encoder: 'onnx',
-			reason: expect.stringContaining('no 8-bit encoder: onnxruntime'),
+			reason: expect.stringContaining('the 8-bit encoder is not available: onnxruntime'),
 		});
 		expect(asked).toEqual([undefined, true, undefined, true]);
 	});

@@ -13,7 +13,7 @@ const rules: Rules = { maxClipSeconds: 10, mergeGapSeconds: 0.5, paddingSeconds:
 /** A recording all of which is told at once. */
 function splitSpans(spans: readonly Span[], levels: Float32Array, { duration, ...others }: Rules): Span[] {
 	const splitter = new ClipSplitter(others, (frame) => levels[frame] ?? 0);
-	const ranges = splitter.hear({ spans, openSince: null, settled: duration });
+	const ranges = splitter.push({ spans, openSince: null, settled: duration });
 	return [...ranges, ...splitter.finish(duration)];
 }
 
@@ -109,20 +109,20 @@ describe('splitting a recording into clips', () => {
 
 	it('gives a range out as soon as nothing can change it', () => {
 		const splitter = new ClipSplitter({ ...rules, maxClipSeconds: 10 }, () => 1);
-		const hear = (heard: Partial<VadSegments>) =>
-			rounded(splitter.hear({ spans: [], openSince: null, settled: 0, ...heard }));
-		expect(hear({ openSince: 1, settled: 3 })).toEqual([]);
-		expect(hear({ spans: [{ start: 1, end: 4 }], settled: 4.1 })).toEqual([]);
+		const push = (segments: Partial<VadSegments>) =>
+			rounded(splitter.push({ spans: [], openSince: null, settled: 0, ...segments }));
+		expect(push({ openSince: 1, settled: 3 })).toEqual([]);
+		expect(push({ spans: [{ start: 1, end: 4 }], settled: 4.1 })).toEqual([]);
 		// Somebody may go on within the gap, before the padding of both is through.
-		expect(hear({ settled: 4.8 })).toEqual([]);
-		expect(hear({ settled: 5 })).toEqual([[0.8, 4.2]]);
+		expect(push({ settled: 4.8 })).toEqual([]);
+		expect(push({ settled: 5 })).toEqual([[0.8, 4.2]]);
 	});
 
 	it('removedRepetitions a stretch that goes on and on before it ends', () => {
 		const levels = loud(100);
 		levels[Math.round(9 / levelFrameSeconds)] = 0;
 		const splitter = new ClipSplitter(rules, (frame) => levels[frame] ?? 0);
-		expect(rounded(splitter.hear({ spans: [], openSince: 1, settled: 10.9 }))).toEqual([[0.8, 9.01]]);
+		expect(rounded(splitter.push({ spans: [], openSince: 1, settled: 10.9 }))).toEqual([[0.8, 9.01]]);
 		expect(splitter.needed).toBeCloseTo(9.01);
 	});
 
@@ -153,7 +153,7 @@ describe('splitting a recording into clips', () => {
 			while (told < wild.duration) {
 				const before = told;
 				told = Math.min(wild.duration, told + random() ** 2 * 15);
-				const clips = splitter.hear(heardBetween(spans, before, told, random));
+				const clips = splitter.push(heardBetween(spans, before, told, random));
 				for (const { start, end } of clips) if (start < needed || end > told) outside++;
 				pieces.push(...clips);
 				needed = splitter.needed;

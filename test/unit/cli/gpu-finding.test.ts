@@ -9,7 +9,7 @@ const file = '/app/node_modules/earshot-cuda-linux-x64/earshot.node';
 const absent: GpuPackage = {
 	backend: 'cuda',
 	name: 'earshot-cuda-linux-x64',
-	wanted: '1.2.3',
+	expected: '1.2.3',
 	version: undefined,
 	installed: undefined,
 	cuda: undefined,

@@ -33,7 +33,7 @@ function fileOf(bytes: Uint8Array): string {
 
 describe('the encoder that a model gets', () => {
 	const usual = {
-		wanted: 'auto',
+		requested: 'auto',
 		onGpu: false,
 		hasLibrary: true,
 		hasIntegers: false,
@@ -55,50 +55,62 @@ describe('the encoder that a model gets', () => {
 		],
 		[
 			'int16 for a quantised model',
-			{ wanted: 'int16', quantised: true, hasIntegers: true, readable: false },
+			{ requested: 'int16', quantised: true, hasIntegers: true, readable: false },
 			'int16',
 			'',
 		],
-		['exact beside VNNI', { wanted: 'exact', hasIntegers: true }, 'onnx', ''],
-		['exact on a GPU', { wanted: 'exact', onGpu: true, hasIntegers: true }, 'ggml', ''],
+		['exact beside VNNI', { requested: 'exact', hasIntegers: true }, 'onnx', ''],
+		['exact on a GPU', { requested: 'exact', onGpu: true, hasIntegers: true }, 'ggml', ''],
 		[
 			'exact for a quantised model',
-			{ wanted: 'exact', quantised: true, hasIntegers: true },
+			{ requested: 'exact', quantised: true, hasIntegers: true },
 			'ggml',
 			'the model is quantised',
 		],
 		[
 			'exact without the library',
-			{ wanted: 'exact', hasIntegers: true, hasLibrary: false },
+			{ requested: 'exact', hasIntegers: true, hasLibrary: false },
 			'ggml',
-			expect.stringContaining('not here'),
+			expect.stringContaining('not installed'),
 		],
 		[
 			'exact where ONNX Runtime does not take the model',
-			{ wanted: 'exact', hasIntegers: true, refused: [{ encoder: 'onnx', why: 'tensor y' }] },
+			{ requested: 'exact', hasIntegers: true, refused: [{ encoder: 'onnx', why: 'tensor y' }] },
 			'ggml',
-			'no onnx for this model: tensor y',
+			'onnx does not support this model: tensor y',
 		],
-		['int8', { wanted: 'int8', hasIntegers: true }, 'int8', ''],
+		['int8', { requested: 'int8', hasIntegers: true }, 'int8', ''],
 		[
 			'int8 on a GPU',
-			{ wanted: 'int8', onGpu: true, hasIntegers: true },
+			{ requested: 'int8', onGpu: true, hasIntegers: true },
 			'ggml',
-			'the model is on a GPU, and int8 is for processors',
+			'the model runs on a GPU, and int8 runs only on a CPU',
 		],
-		['int16 without VNNI', { wanted: 'int16' }, 'onnx', 'no int16 by this build on this processor'],
-		['int8 without VNNI', { wanted: 'int8' }, 'onnx-int8', 'no int8 by this build on this processor'],
+		[
+			'int16 without VNNI',
+			{ requested: 'int16' },
+			'onnx',
+			'int16 is not supported by this build on this processor',
+		],
+		[
+			'int8 without VNNI',
+			{ requested: 'int8' },
+			'onnx-int8',
+			'int8 is not supported by this build on this processor',
+		],
 		[
 			'int16 without VNNI and library',
-			{ wanted: 'int16', hasLibrary: false },
+			{ requested: 'int16', hasLibrary: false },
 			'ggml',
-			expect.stringMatching(/^no int16 by this build on this processor; ONNX Runtime.* not here$/),
+			expect.stringMatching(
+				/^int16 is not supported by this build on this processor; ONNX Runtime.* not installed$/,
+			),
 		],
 		[
 			'auto where int16 does not take the model',
 			{ hasIntegers: true, refused: [{ encoder: 'int16', why: 'tensor x' }] },
 			'onnx',
-			'no int16 for this model: tensor x',
+			'int16 does not support this model: tensor x',
 		],
 		[
 			'auto where neither int16 nor ONNX Runtime take it',
@@ -110,43 +122,43 @@ describe('the encoder that a model gets', () => {
 				],
 			},
 			'ggml',
-			'no int16 for this model: tensor x; no onnx for this model: tensor y',
+			'int16 does not support this model: tensor x; onnx does not support this model: tensor y',
 		],
 		[
 			'int8 where it does not take the model',
-			{ wanted: 'int8', hasIntegers: true, refused: [{ encoder: 'int8', why: 'tensor x' }] },
+			{ requested: 'int8', hasIntegers: true, refused: [{ encoder: 'int8', why: 'tensor x' }] },
 			'onnx-int8',
-			'no int8 for this model: tensor x',
+			'int8 does not support this model: tensor x',
 		],
-		['onnx where there is VNNI', { wanted: 'onnx', hasIntegers: true }, 'onnx', ''],
+		['onnx where there is VNNI', { requested: 'onnx', hasIntegers: true }, 'onnx', ''],
 		['auto for a quantised model', { quantised: true }, 'ggml', 'the model is quantised'],
-		['auto without the library', { hasLibrary: false }, 'ggml', expect.stringContaining('not here')],
-		['ggml', { wanted: 'ggml' }, 'ggml', ''],
-		['onnx on a GPU', { wanted: 'onnx', onGpu: true }, 'onnx', ''],
-		['onnx for a quantised model', { wanted: 'onnx', quantised: true }, 'ggml', 'the model is quantised'],
-		['onnx-int8', { wanted: 'onnx-int8' }, 'onnx-int8', ''],
-		['onnx-int8 on a GPU', { wanted: 'onnx-int8', onGpu: true }, 'onnx-int8', ''],
-		['onnx-int8 for a quantised model', { wanted: 'onnx-int8', quantised: true }, 'onnx-int8', ''],
+		['auto without the library', { hasLibrary: false }, 'ggml', expect.stringContaining('not installed')],
+		['ggml', { requested: 'ggml' }, 'ggml', ''],
+		['onnx on a GPU', { requested: 'onnx', onGpu: true }, 'onnx', ''],
+		['onnx for a quantised model', { requested: 'onnx', quantised: true }, 'ggml', 'the model is quantised'],
+		['onnx-int8', { requested: 'onnx-int8' }, 'onnx-int8', ''],
+		['onnx-int8 on a GPU', { requested: 'onnx-int8', onGpu: true }, 'onnx-int8', ''],
+		['onnx-int8 for a quantised model', { requested: 'onnx-int8', quantised: true }, 'onnx-int8', ''],
 		[
 			'onnx-int8 for blocks of another type',
-			{ wanted: 'onnx-int8', quantised: true, readable: false },
+			{ requested: 'onnx-int8', quantised: true, readable: false },
 			'ggml',
-			expect.stringContaining('cannot be read'),
+			expect.stringContaining('only ggml reads'),
 		],
 		[
 			'onnx-int8 without the library',
-			{ wanted: 'onnx-int8', hasLibrary: false },
+			{ requested: 'onnx-int8', hasLibrary: false },
 			'ggml',
-			expect.stringContaining('not here'),
+			expect.stringContaining('not installed'),
 		],
 	] as const)('%s', (_case, changes, encoder, reason) => {
 		expect(chooseEncoder({ ...usual, ...changes })).toEqual({ encoder, reason });
 	});
 
-	const wishes = { wanted: 'auto', path: tones, libraryDir: '/nowhere', useGpu: false } as const;
+	const request = { requested: 'auto', path: tones, libraryDir: '/nowhere', useGpu: false } as const;
 
 	test('is ggml where the library of ONNX Runtime cannot be loaded, and says why', () => {
-		expect(encoderFor({ ...wishes, wanted: 'onnx' })).toEqual({
+		expect(encoderFor({ ...request, requested: 'onnx' })).toEqual({
 			encoder: 'ggml',
 			reason: expect.stringContaining('/nowhere'),
 		});
@@ -166,15 +178,15 @@ describe('the encoder that a model gets', () => {
 	});
 
 	describe('and that does not take the model', () => {
-		const settings = { ...wishes, libraryDir: undefined, maxThreads: 1, int8Weights: noInt8 };
+		const settings = { ...request, libraryDir: undefined, maxThreads: 1, int8Weights: noInt8 };
 		/** Loads with whatever is not among these. */
 		async function load(
-			wanted: EncoderName,
+			requested: EncoderName,
 			refusing: readonly string[],
 			code: ErrorCode = 'model_load_failed',
 		) {
 			const tried: string[] = [];
-			const loading = loadWithEncoder({ ...settings, wanted }, async ({ encoder }) => {
+			const loading = loadWithEncoder({ ...settings, requested }, async ({ encoder }) => {
 				tried.push(encoder);
 				if (refusing.includes(encoder)) throw new EarshotError(code, `not with ${encoder}`);
 				return encoder;
@@ -183,12 +195,12 @@ describe('the encoder that a model gets', () => {
 		}
 
 		test.runIf(addon().integerEncoders())('gives way to the next, with the reason', async () => {
-			for (const wanted of ['auto', 'int16'] as const) {
-				const { tried, loading } = await load(wanted, ['int16']);
+			for (const requested of ['auto', 'int16'] as const) {
+				const { tried, loading } = await load(requested, ['int16']);
 				expect(await loading).toEqual({
 					model: 'ggml',
 					encoder: 'ggml',
-					reason: expect.stringMatching(/^no int16 for this model: not with int16; ONNX Runtime/),
+					reason: expect.stringMatching(/^int16 does not support this model: not with int16; ONNX Runtime/),
 				});
 				expect(tried).toEqual(['int16', 'ggml']);
 			}

@@ -341,7 +341,7 @@ describe('the store', () => {
 		const store = new Int8Store(path.join(scratch.path, 'models'));
 		await expect(store.weightsOf(source)).rejects.toMatchObject({
 			code: 'model_load_failed',
-			message: 'a weight is no finite number',
+			message: 'a weight is not a finite number',
 		});
 	});
 });

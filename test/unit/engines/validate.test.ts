@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
 	isDynamicallyQuantised,
 	languagesOf,
-	preflight,
+	validateFiles,
 } from '../../../src/engines/sherpa/validate/validate.js';
 import { NotOnnx } from '../../../src/model-files/onnx-fields.js';
 import { onnxMetadata, readOnnx } from '../../../src/model-files/onnx-file.js';
@@ -17,7 +17,7 @@ const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());
 
 const check = (type: string, files: Readonly<Record<string, string>>, options = {}) =>
-	isSherpaType(type) ? preflight({ type, files, options }) : Promise.reject(new Error(type));
+	isSherpaType(type) ? validateFiles({ type, files, options }) : Promise.reject(new Error(type));
 
 describe('before sherpa-onnx sees a model', () => {
 	it.each(sherpaFixtures.map((model) => [model.name, model] as const))(
@@ -42,7 +42,9 @@ describe('before sherpa-onnx sees a model', () => {
 		mkdirSync(folder);
 		writeFileSync(path.join(folder, 'vocab.json'), '{}');
 		const files = { ...filesOf(modelFixture('qwen3_asr')), tokenizer: folder };
-		await expect(check('qwen3_asr', files)).rejects.toThrow(/has no merges\.txt; it should hold vocab\.json/);
+		await expect(check('qwen3_asr', files)).rejects.toThrow(
+			/has no merges\.txt; it must contain vocab\.json/,
+		);
 	});
 
 	it('a symbol with a number of any size costs no more than a line', async () => {
@@ -61,7 +63,7 @@ describe('before sherpa-onnx sees a model', () => {
 	it('a language that the model does not have is refused, where the library would end the process', async () => {
 		const { files } = modelFixture('whisper');
 		await expect(check('whisper', filesOf({ files }), { language: 'fr' })).rejects.toThrow(
-			'its option `language` should be one of en, zh, de and is `fr`',
+			'its option `language` should be one of en, zh, de, but is `fr`',
 		);
 		await expect(check('whisper', filesOf({ files }), { language: 'auto' })).resolves.toBeDefined();
 	});

@@ -286,23 +286,23 @@ describe('after', () => {
 describe('a file whose digest nobody told', () => {
 	it('is pinned by the first pull, and another one is refused later', async () => {
 		const machine = await arrangeMachine();
-		const { manifest } = await pull(machine.installer, 'untold');
+		const { manifest } = await pull(machine.installer, 'unpinned');
 		expect(manifest?.files.map(({ pinned }) => pinned)).toEqual([true, true]);
-		await machine.installer.remove('untold', never);
+		await machine.installer.remove('unpinned', never);
 		machine.mirror.has('/small/tokens.txt', Buffer.from('c 0\nd 1\n'));
-		const error = await fails(machine, 'untold');
+		const error = await fails(machine, 'unpinned');
 		expect(error.code).toBe('download_corrupt');
-		expect(error.message).toContain('earshot pull untold --repin');
-		isNowhere(machine, 'untold');
-		expect((await pull(machine.installer, 'untold', { repin: true })).state).toBe('done');
-		await isWhole(machine, 'untold');
+		expect(error.message).toContain('earshot pull unpinned --repin');
+		isNowhere(machine, 'unpinned');
+		expect((await pull(machine.installer, 'unpinned', { repin: true })).state).toBe('done');
+		await isWhole(machine, 'unpinned');
 	});
 
 	it('is refused when it is a web page', async () => {
 		const machine = await arrangeMachine();
 		machine.mirror.spoil('/small/model.onnx', { page: '<!doctype html>' });
-		expect((await fails(machine, 'untold')).message).toContain('a web page instead');
-		expect((await pull(machine.installer, 'untold')).state).toBe('done');
+		expect((await fails(machine, 'unpinned')).message).toContain('a web page instead');
+		expect((await pull(machine.installer, 'unpinned')).state).toBe('done');
 	});
 });
 

@@ -24,8 +24,8 @@ function arrange(spans: { start: number; end: number }[], { slots = 4, seconds =
 		info,
 		limits: engine.limits,
 		scheduler: new Scheduler(engine, 1),
-		open: recording.reader,
-		search: recording.search,
+		openAudio: recording.reader,
+		openVad: recording.vad,
 	};
 	return { engine, parts, recording };
 }

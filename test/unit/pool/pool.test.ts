@@ -8,7 +8,7 @@ import { type PoolOptions, RunnerPool } from '../../../src/pool/pool.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { gone, isAlive, patient } from '../../helpers/processes.js';
+import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
 import { testSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
@@ -189,7 +189,7 @@ describe('a model without work', () => {
 		expect(shown('a')).toMatchObject({ state: 'loaded', pid, idleMs: 59_999, unloadsInMs: 1 });
 		clock.advance(1);
 		expect(shown('a')).toMatchObject({ state: 'unloaded', idleMs: null, unloadsInMs: null });
-		await gone(pid);
+		await untilEnded(pid);
 	});
 
 	it('stays for as long again after each request', async () => {
@@ -216,7 +216,7 @@ describe('a model without work', () => {
 		const [first, second] = await Promise.all([workerOf(run('a', '/ok/3')), workerOf(run('a'))]);
 		expect([first, second]).toEqual([[pid, pid, pid].join(' '), String(pid)]);
 		expect(shown('a')?.state).toBe('unloaded');
-		await gone(pid);
+		await untilEnded(pid);
 	});
 
 	it('stays for ever where it is told to', async () => {
@@ -338,7 +338,7 @@ describe('the memory that models may take', () => {
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
 		lease.release();
 		await waiting;
-		await gone(pid);
+		await untilEnded(pid);
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
 	});
 
@@ -349,7 +349,7 @@ describe('the memory that models may take', () => {
 			code: 'out_of_memory',
 			retryAfterSeconds: 10,
 			message: expect.stringMatching(
-				/^There is no memory for the model `b` now: it needs about 172 MiB of the 400 MiB/,
+				/^There is no memory for the model `b` now: it needs about 172 MiB of the budget of 400 MiB for all models/,
 			),
 		});
 		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
@@ -376,7 +376,7 @@ describe('the memory that models may take', () => {
 		await expect(workerOf(run('a'))).rejects.toMatchObject({
 			code: 'model_load_failed',
 			message:
-				'The model `a` needs about 172 MiB of memory, and all models together may take 100 MiB: raise --memory-budget-mb',
+				'The model `a` needs about 172 MiB of memory, more than the budget of 100 MiB for all models: raise --memory-budget-mb',
 		});
 		expect(told).toEqual(['a failed to load']);
 	});

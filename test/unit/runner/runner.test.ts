@@ -8,7 +8,7 @@ import { Runner, type RunnerOptions } from '../../../src/runner/runner.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { gone, isAlive, patient } from '../../helpers/processes.js';
+import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
 import { testSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
@@ -92,7 +92,7 @@ describe('a runner', () => {
 		const marker = path.join(folder(), 'died');
 		const transcript = await run(`/once${marker}`);
 		expect(transcript.segments).toHaveLength(1);
-		expect(log.join('\n')).toContain('died (signal SIGKILL) with 1 recordings in flight');
+		expect(log.join('\n')).toContain('crashed (signal SIGKILL) with 1 recordings in flight');
 	});
 
 	it('gives a clip up when the process dies on it twice, and says what the engine last said', async () => {
@@ -211,7 +211,7 @@ describe('a runner', () => {
 		const { run, clock, log } = arrange({ mute: true });
 		const result = expect(run('/ok/1')).rejects.toMatchObject({
 			code: 'model_load_failed',
-			message: 'The model `fake` could not be loaded: it was not in memory after 10 minutes',
+			message: 'The model `fake` could not be loaded: loading took longer than 10 minutes',
 		});
 		await vi.waitUntil(() => clock.waiting === 1, patient);
 		clock.advance(600_000);
@@ -237,7 +237,7 @@ describe('a model whose process keeps dying', () => {
 				code: 'model_backoff',
 				retryAfterSeconds: 10,
 				message:
-					'The model `fake` is on hold for 10 s, since its process keeps dying: exit code 9; it last said: the model is rotten',
+					'The process of the model `fake` keeps crashing (exit code 9; its last output: the model is rotten). The model can be used again in 10 s',
 			});
 		expect(runner.state).toBe('backoff');
 	});
@@ -280,7 +280,7 @@ describe('a model whose process keeps dying', () => {
 	it('is loaded once more by itself where its process died while loading', async () => {
 		const { run, log } = arrange({ dieOnce: path.join(folder(), 'died') });
 		await expect(run('/ok/1')).resolves.toBeDefined();
-		expect(log.join('\n')).toContain('died (exit code 9)');
+		expect(log.join('\n')).toContain('crashed (exit code 9)');
 	});
 });
 
@@ -297,7 +297,7 @@ describe('a runner that has grown too big', () => {
 		writeFileSync(go, '');
 		expect(await pids).toEqual([first, first, runner.pid]);
 		expect(restarts).toEqual(['grew']);
-		await gone(first);
+		await untilEnded(first);
 	});
 
 	it('goes on in a fresh process after the old one has gone where there is no room for two', async () => {
@@ -307,7 +307,7 @@ describe('a runner that has grown too big', () => {
 		const first = runner.pid;
 		const pids = textOf(run(`/grow/3${go}`));
 		await vi.waitUntil(() => restarts.length === 1, patient);
-		await gone(first);
+		await untilEnded(first);
 		writeFileSync(go, '');
 		expect(await pids).toEqual([first, runner.pid, runner.pid]);
 		expect(runner.pid).not.toBe(first);
@@ -334,7 +334,7 @@ describe('a runner that has grown too big', () => {
 		const first = runner.pid;
 		writeFileSync(dieIf, '');
 		const pids = textOf(run(`/grow/2${go}`));
-		await vi.waitUntil(() => log.some((line) => line.includes('died')), patient);
+		await vi.waitUntil(() => log.some((line) => line.includes('crashed')), patient);
 		writeFileSync(go, '');
 		expect(await pids).toEqual([first, first]);
 	});

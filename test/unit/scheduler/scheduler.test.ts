@@ -69,7 +69,7 @@ describe('the scheduler', () => {
 	describe('of an engine whose clips gain by company', () => {
 		function sociable(limits: Partial<Limits>, maxThreads: number) {
 			const arranged = arrange({ maxBatchSeconds: 40, ...limits }, maxThreads);
-			arranged.engine.isSociable = true;
+			arranged.engine.isContinuous = true;
 			return arranged;
 		}
 		const places = (engine: ScriptedEngine) =>
@@ -136,7 +136,7 @@ describe('the scheduler', () => {
 			expect(starts(engine).slice(0, 2)).toEqual([[0], [1]]);
 		});
 
-		it('keeps a short clip waiting for a place beside longer ones that it suits, not for the priority slot', async () => {
+		it('keeps a short clip waiting for a place beside longer ones that it can join, not for the priority slot', async () => {
 			const { engine, submit } = sociable({ slots: 1, maxBatchClips: 2, prioritySlot: true }, 1);
 			for (const start of [0, 10]) void submit({}, start, { seconds: 9 });
 			await settled();
@@ -187,7 +187,7 @@ describe('the scheduler', () => {
 		it('tells how many clips a slot is at work on when one begins', async () => {
 			const { engine, scheduler, submit } = sociable({ maxBatchClips: 4 }, 1);
 			const reports: BatchReport[] = [];
-			scheduler.watcher = { changed: () => {}, ran: (report) => reports.push(report) };
+			scheduler.observer = { changed: () => {}, ran: (report) => reports.push(report) };
 			for (const start of [0, 1]) {
 				void submit({}, start);
 				await settled();
@@ -308,11 +308,11 @@ describe('the scheduler', () => {
 		expect(stopwatch.read()).toEqual({ decode: 0, queue: 7, run: 3 });
 	});
 
-	it('tells its watcher what waits and what was run, padding apart', async () => {
+	it('tells its observer what waits and what was run, padding apart', async () => {
 		const { engine, scheduler, submit } = arrange({ slots: 1, maxBatchClips: 2, padded: true });
 		const ran: BatchReport[] = [];
 		let changes = 0;
-		scheduler.watcher = { changed: () => changes++, ran: (batch) => ran.push(batch) };
+		scheduler.observer = { changed: () => changes++, ran: (batch) => ran.push(batch) };
 		void submit({}, 0, { seconds: 10 });
 		void submit({}, 20, { seconds: 9 });
 		const gone = new AbortController();
@@ -383,7 +383,7 @@ describe('the scheduler', () => {
 
 	it('tells of a cancelled clip before the engine has let go of it', async () => {
 		const { engine, scheduler, submit } = arrange();
-		engine.isDeaf = true;
+		engine.ignoresSignals = true;
 		const gone = new AbortController();
 		const left = submit({}, 0, { signal: gone.signal });
 		await settled();

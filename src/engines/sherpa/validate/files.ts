@@ -1,10 +1,10 @@
-/** Reads a model's files for validation, and words what is wrong with one. */
+/** Reads a model's files for validation, and makes the errors about them. */
 
 import { open, readFile } from 'node:fs/promises';
 import { EarshotError } from '../../../errors.js';
 import { NotOnnx } from '../../../model-files/onnx-fields.js';
 
-export const fetchAgain = 'fetch it again, whole';
+export const fetchAgain = 'download it again';
 
 export function refuse(role: string, file: string, why: string, cure: string): EarshotError {
 	return new EarshotError(
@@ -40,7 +40,7 @@ export async function readText(role: string, file: string): Promise<string> {
 	}
 }
 
-/** Of text from a file, what fits into a message. */
+/** Shortens text from a file for a message. */
 export function shown(text: string): string {
 	return text.length > 40 ? `${text.slice(0, 37)}…` : text;
 }

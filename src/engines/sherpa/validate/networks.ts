@@ -8,7 +8,7 @@ import { type NetworkRule, streamingKeys } from '../../../models/types/family.js
 import { familyOf, type SherpaType, sherpaTypes } from '../../../models/types/types.js';
 import { fetchAgain, readHead, refuse, shown, unreadable } from './files.js';
 
-/** `undefined`: it is in ONNX Runtime's own format, which does not say what is in it. */
+/** undefined: the file is in ONNX Runtime's own format, whose contents are not validated. Throws `model_load_failed`. */
 export async function readNetwork(role: string, file: string): Promise<OnnxFile | undefined> {
 	try {
 		const { size } = await stat(file);
@@ -17,7 +17,7 @@ export async function readNetwork(role: string, file: string): Promise<OnnxFile 
 		for (const name of found.externalData) {
 			const beside = path.join(path.dirname(file), name);
 			if (!(await stat(beside).catch(() => undefined))?.isFile())
-				throw new NotOnnx(`its weights are in ${name}, which is not beside it`);
+				throw new NotOnnx(`its weights are in ${name}, which is not in the same folder`);
 		}
 		return found;
 	} catch (thrown) {
@@ -26,7 +26,7 @@ export async function readNetwork(role: string, file: string): Promise<OnnxFile 
 	}
 }
 
-/** ONNX Runtime's own format, a FlatBuffer that begins with an offset and `ORTM`. It is taken at its word. */
+/** Whether the file is in ONNX Runtime's own format: a FlatBuffer that begins with an offset and `ORTM`. */
 async function isOrt(file: string): Promise<boolean> {
 	if (!file.endsWith('.ort')) return false;
 	const head = await readHead(file, 8);
@@ -34,13 +34,13 @@ async function isOrt(file: string): Promise<boolean> {
 	throw new NotOnnx('it is not a model of ONNX Runtime');
 }
 
-/** What is wrong with a network. `cure` absent: to export it again, or to look at the entry. */
+/** What is wrong with a network. `cure` absent: export it again, or check the entry. */
 interface Fault {
 	readonly why: string;
 	readonly cure?: string;
 }
 
-/** Throws `model_load_failed` naming the first thing that is not as the rule has it. */
+/** Throws `model_load_failed` naming the first violation of the rule. */
 export function checkNetwork(
 	role: string,
 	file: string,
@@ -60,7 +60,7 @@ function typeFault(rule: NetworkRule, { metadata }: OnnxFile, type: SherpaType):
 	if (familyOf(type).chunk === undefined && streamingKeys.some((key) => metadata.has(key))) {
 		return {
 			why: 'it is a streaming model',
-			cure: 'write the `type` of such: one that begins with `streaming_`',
+			cure: 'use a `type` that begins with `streaming_`',
 		};
 	}
 	const given = metadata.get('model_type');
@@ -70,7 +70,7 @@ function typeFault(rule: NetworkRule, { metadata }: OnnxFile, type: SherpaType):
 			: sherpaTypes.filter((each) => familyOf(each).identify.exportedAs?.test(given) === true);
 	if (fitting.length > 0 && !fitting.includes(type)) {
 		return {
-			why: `its metadata says \`model_type\` = \`${given}\`, so its type is \`${fitting[0]}\` and not \`${type}\``,
+			why: `its metadata says \`model_type\` = \`${given}\`, so its type must be \`${fitting[0]}\`, not \`${type}\``,
 			cure: `write \`type: ${fitting[0]}\``,
 		};
 	}
@@ -110,27 +110,27 @@ function valuesFault(
 	{ inputs, outputs }: OnnxFile,
 	type: SherpaType,
 ): Fault | undefined {
-	const cure = 'files may be swapped, or of another model: check `files` and `type`';
+	const cure = 'the files may be swapped or belong to another model: check `files` and `type`';
 	if (!fits(inputs, rule.inputs)) {
 		return {
 			why: `it takes ${listOf(inputs)} where \`${role}\` of \`${type}\` takes ${rule.inputs.map(spelled).join(', ')}`,
 			cure,
 		};
 	}
-	const wanted = rule.outputs ?? 1;
-	if (outputs.length >= wanted) return undefined;
+	const expected = rule.outputs ?? 1;
+	if (outputs.length >= expected) return undefined;
 	return {
-		why: `it gives ${outputs.length} outputs where \`${role}\` of \`${type}\` gives ${wanted}`,
+		why: `it gives ${outputs.length} outputs where \`${role}\` of \`${type}\` gives ${expected}`,
 		cure,
 	};
 }
 
-/** Metadata that sizes something. */
+/** Metadata keys that hold a size or a count. */
 const sizes = /size|shift|factor|dim|layers?$|blocks$|head$|hidden|max_len|max_total_len|chunk|^T$|^n_/;
 
-function fits(inputs: readonly OnnxValue[], wanted: readonly string[]): boolean {
-	if (inputs.length < wanted.length) return false;
-	return wanted.every((want, index) => {
+function fits(inputs: readonly OnnxValue[], expected: readonly string[]): boolean {
+	if (inputs.length < expected.length) return false;
+	return expected.every((want, index) => {
 		const { elementType, shape } = inputs[index] ?? { elementType: 0, shape: undefined };
 		const types = elementTypes[want[0] ?? ''];
 		if (types !== undefined && elementType !== 0 && !types.includes(elementType)) return false;
@@ -146,7 +146,7 @@ const typeNames: Readonly<Record<number, string>> = {
 	7: 'int64',
 	9: 'bool',
 };
-const letterNames: Readonly<Record<string, string>> = { f: 'float', i: 'int', b: 'bool', '*': 'any' };
+const kindNames: Readonly<Record<string, string>> = { f: 'float', i: 'int', b: 'bool', '*': 'any' };
 
 function listOf(values: readonly OnnxValue[]): string {
 	const each = values.map(
@@ -157,5 +157,5 @@ function listOf(values: readonly OnnxValue[]): string {
 }
 
 function spelled(want: string): string {
-	return `${letterNames[want[0] ?? ''] ?? ''} of ${want[1] === '*' ? 'any number of' : want[1]} dimensions`;
+	return `${kindNames[want[0] ?? ''] ?? ''} of ${want[1] === '*' ? 'any number of' : want[1]} dimensions`;
 }

@@ -1,10 +1,10 @@
-/** Validates a tokens.txt against its type's rule and the networks that choose from it. */
+/** Validates a tokens.txt against its type's rule and the vocabulary size of the networks. */
 
 import type { EarshotError } from '../../../errors.js';
 import type { Networks, TokensRule } from '../../../models/types/family.js';
 import { readText, refuse, shown } from './files.js';
 
-/** Throws `model_load_failed`. What the model has no role `tokens` for is not looked at. */
+/** Throws `model_load_failed`. Does nothing for a model without the role `tokens`. */
 export async function checkTokens(
 	files: Readonly<Record<string, string>>,
 	rule: TokensRule,
@@ -29,31 +29,31 @@ export async function checkTokens(
 		const plain = [...symbols].find(([, symbol]) => !/^[A-Za-z0-9+/]*={0,2}$/.test(symbol));
 		if (plain) throw no(`its symbol ${plain[0]} is not base64, as all should be`);
 	}
-	// Numbers are distinct, so without a gap they are those below the count; a hostile one may be of any size.
+	// Numbers are distinct, so without a gap they are 0 to count - 1. Checked up to the count, as a hostile one may be huge.
 	const gap = isBase64 ? undefined : firstMissing(symbols);
 	if (gap !== undefined) throw no(`the number ${gap} is missing`);
 	const highest = [...symbols.keys()].reduce((most, id) => Math.max(most, id), -1);
 	if (rule.last !== undefined && symbols.get(highest) !== rule.last)
-		throw no(`its last symbol should be ${rule.last} and is ${symbols.get(highest)}`);
+		throw no(`its last symbol should be ${rule.last}, but is ${symbols.get(highest)}`);
 	if (rule.count !== undefined) {
 		const { role, key, more } = rule.count;
-		const wanted = Number(networks.get(role)?.metadata.get(key)) + more;
-		if (symbols.size !== wanted)
-			throw no(`it has ${symbols.size} symbols, and the \`${key}\` of \`${role}\` asks for ${wanted}`);
+		const expected = Number(networks.get(role)?.metadata.get(key)) + more;
+		if (symbols.size !== expected)
+			throw no(`it has ${symbols.size} symbols, but \`${key}\` of \`${role}\` requires ${expected}`);
 	}
 	const scored = rule.count !== undefined ? undefined : scoredSymbols(networks);
 	if (scored !== undefined && highest + 1 < scored)
-		throw no(`it has ${highest + 1} symbols, and the model speaks ${scored}`);
+		throw no(`it has ${highest + 1} symbols, but the model outputs ${scored}`);
 }
 
-/** Number → symbol. */
+/** Parses the text: number → symbol. */
 function symbolsIn(text: string, no: (why: string) => EarshotError): ReadonlyMap<number, string> {
 	const symbols = new Map<number, string>();
 	for (const [index, line] of text.split('\n').entries()) {
 		if (line.trim() === '') continue;
 		const parts = /^(.*?)[ \t]+(\d+)\s*$/.exec(line) ?? /^()\s*(\d+)\s*$/.exec(line);
 		if (parts === null)
-			throw no(`line ${index + 1} should be a symbol and its number and is \`${shown(line)}\``);
+			throw no(`line ${index + 1} should be a symbol and its number, but is \`${shown(line)}\``);
 		const id = Number(parts[2]);
 		if (symbols.has(id)) throw no(`line ${index + 1} gives the number ${id} a second time`);
 		symbols.set(id, parts[1] ?? '');
@@ -68,16 +68,16 @@ function firstMissing(symbols: ReadonlyMap<number, string>): number | undefined 
 	return undefined;
 }
 
-/** How many symbols the network that speaks chooses from, where its file tells. */
+/** Vocabulary size of the network that outputs symbols, if its file states it. */
 function scoredSymbols(networks: Networks): number | undefined {
-	const speaking = ['joiner', 'decoder', 'uncached_decoder', 'merged_decoder', 'model'];
-	const speaker = speaking.map((role) => networks.get(role)).find((network) => network !== undefined);
-	// Whisper's text ends where its special tokens begin; a vocabulary may leave the rarest out.
+	const outputRoles = ['joiner', 'decoder', 'uncached_decoder', 'merged_decoder', 'model'];
+	const network = outputRoles.map((role) => networks.get(role)).find((each) => each !== undefined);
+	// Whisper's text tokens end where its special tokens begin; a vocabulary may omit the rarest, so half must be there.
 	const firstSpecial = networks.get('encoder')?.metadata.get('eot');
-	const told = (networks.get('model') ?? networks.get('decoder'))?.metadata.get('vocab_size');
+	const declared = (networks.get('model') ?? networks.get('decoder'))?.metadata.get('vocab_size');
 	if (firstSpecial !== undefined && networks.get('encoder')?.metadata.has('sot_sequence') === true)
 		return Math.floor(Number(firstSpecial) / 2);
-	if (told !== undefined && /^\d+$/.test(told)) return Number(told);
-	const width = speaker?.outputs[0]?.shape?.at(-1);
+	if (declared !== undefined && /^\d+$/.test(declared)) return Number(declared);
+	const width = network?.outputs[0]?.shape?.at(-1);
 	return typeof width === 'number' ? width : undefined;
 }

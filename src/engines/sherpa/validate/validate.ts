@@ -1,6 +1,6 @@
 /**
- * Reads a model's files before sherpa-onnx does, which ends the process on most of what can be wrong with them.
- * What it looks for stands in the records of models/types/.
+ * Validates a model's files before sherpa-onnx reads them, since it ends the process on most faults.
+ * The rules are in models/types/.
  */
 
 import { stat } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { checkNetwork, readNetwork } from './networks.js';
 import { checkTokenizer } from './tokenizer.js';
 import { checkTokens } from './tokens.js';
 
-export interface PreflightSettings {
+export interface ValidateSettings {
 	readonly type: SherpaType;
 	/** Role → absolute path. */
 	readonly files: Readonly<Record<string, string>>;
@@ -22,17 +22,17 @@ export interface PreflightSettings {
 }
 
 export interface Checked {
-	/** Role → what its file says of itself; without those that are not ONNX (`.ort`). */
+	/** Role → the network's description; without files that are not ONNX (`.ort`). */
 	readonly networks: Networks;
 }
 
-/** Throws `model_load_failed` naming the file, what is wrong with it, and what would cure it. */
-export async function preflight({ type, files, options }: PreflightSettings): Promise<Checked> {
+/** Throws `model_load_failed` naming the file, what is wrong with it, and how to fix it. */
+export async function validateFiles({ type, files, options }: ValidateSettings): Promise<Checked> {
 	const family = familyOf(type);
-	const { networks: wanted, tokens, tokenizer, mismatch } = family.requirements;
+	const { networks: rules, tokens, tokenizer, mismatch } = family.requirements;
 	checkSet(family, files);
 	const networks = new Map<string, OnnxFile>();
-	for (const [role, rule] of Object.entries(wanted)) {
+	for (const [role, rule] of Object.entries(rules)) {
 		const file = files[role];
 		if (file === undefined) continue;
 		const found = await readNetwork(role, file);
@@ -50,7 +50,7 @@ export async function preflight({ type, files, options }: PreflightSettings): Pr
 	return { networks };
 }
 
-/** Operators that quantise activations as they come, with one scale for all that is in the tensor. */
+/** Operators that quantise activations dynamically, with one scale per tensor. */
 const dynamicOperators = [
 	'DynamicQuantizeLinear',
 	'DynamicQuantizeMatMul',
@@ -58,7 +58,7 @@ const dynamicOperators = [
 	'DynamicQuantizeLSTM',
 ];
 
-/** Whether a clip's result depends on the clips it is batched with. A name says so where the file cannot. */
+/** Whether a clip's result depends on the clips it is batched with. Judged by the operators, else by the file name. */
 export function isDynamicallyQuantised(
 	{ networks }: Checked,
 	files: Readonly<Record<string, string>>,
@@ -71,7 +71,7 @@ export function isDynamicallyQuantised(
 	);
 }
 
-/** The codes that a model may be asked for: its file's own list, or its family's; null = not told. */
+/** The language codes that a request may ask for: from the model's file, or its family; null = unknown. */
 export function languagesOf({ networks }: Checked, type: SherpaType): readonly string[] | null {
 	const { languageInput, languageKeys, languages } = familyOf(type);
 	if (languageInput !== undefined) {
@@ -87,7 +87,7 @@ export function languagesOf({ networks }: Checked, type: SherpaType): readonly s
 }
 
 /**
- * Codes in a dictionary of prompts as sherpa-onnx reads it, `{"en-US": 0, "auto": 101}` or `en-US=0;auto=101`, and
+ * Codes in a dictionary of prompts in sherpa-onnx's formats, `{"en-US": 0, "auto": 101}` or `en-US=0;auto=101`, and
  * their languages without the country; null = none.
  */
 function languagesIn(dictionary: string): readonly string[] | null {
@@ -101,7 +101,7 @@ function languagesIn(dictionary: string): readonly string[] | null {
 	return all.length === 0 ? null : all;
 }
 
-/** Whisper ends the process at the first clip; the others hear nothing, or another language. */
+/** With a wrong language, Whisper ends the process at the first clip; others return no text, or another language. */
 function checkLanguage(
 	language: string | number | boolean | undefined,
 	type: SherpaType,
@@ -111,12 +111,12 @@ function checkLanguage(
 	if (language === 'auto' && familyOf(type).detectsLanguage === true) return;
 	throw new EarshotError(
 		'model_load_failed',
-		`its option \`language\` should be one of ${known.join(', ')} and is \`${language}\``,
+		`its option \`language\` should be one of ${known.join(', ')}, but is \`${language}\``,
 	);
 }
 
-/** Where a type comes in several sets of files, they must be those of one. */
-function checkSet({ fileSets }: Family, files: PreflightSettings['files']): void {
+/** For a type with several sets of files, the files must form exactly one set. */
+function checkSet({ fileSets }: Family, files: ValidateSettings['files']): void {
 	if (fileSets === undefined) return;
 	const given = Object.keys(files).filter((role) => files[role] !== undefined);
 	const isWhole = fileSets.some(
@@ -133,8 +133,8 @@ function checkSet({ fileSets }: Family, files: PreflightSettings['files']): void
 /** OpenFst, fst.cc: kFstMagicNumber. */
 const fstMagic = 2125659606;
 
-/** Options that name files: the library ends the process where one is missing. */
-async function checkOptionFiles(family: Family, options: PreflightSettings['options']): Promise<void> {
+/** Checks options that name files, since the library ends the process if one is missing. */
+async function checkOptionFiles(family: Family, options: ValidateSettings['options']): Promise<void> {
 	for (const [name, value] of Object.entries(options)) {
 		if (family.options?.[name]?.kind !== 'files' || typeof value !== 'string') continue;
 		for (const file of value.split(',')) {
@@ -143,7 +143,7 @@ async function checkOptionFiles(family: Family, options: PreflightSettings['opti
 			});
 			if (!found.isFile() || found.size === 0) throw refuse(name, file, 'it is empty', fetchAgain);
 			if (name === 'rule_fsts' && (await readHead(file, 4)).readInt32LE() !== fstMagic)
-				throw refuse(name, file, 'it is not a transducer of OpenFst', fetchAgain);
+				throw refuse(name, file, 'it is not an OpenFst transducer', fetchAgain);
 		}
 	}
 }
