@@ -15,13 +15,20 @@
 #include <napi.h>
 
 #include "audio/decoder.h"
+#include "core/cancel.h"
+#include "core/clip.h"
+#include "core/result.h"
+#include "kernels/int_matrix.h"
+#include "kernels/width.h"
 #include "napi/bridge.h"
-#include "whisper/devices.h"
-#include "core/engine.h"
-#include "platform/platform.h"
 #include "ort/ort.h"
 #include "platform/cpu.h"
+#include "platform/platform.h"
 #include "sherpa/api.h"
+#include "sherpa/engine.h"
+#include "vad/vad.h"
+#include "whisper/devices.h"
+#include "whisper/engine.h"
 
 namespace earshot {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
 
 namespace earshot {

@@ -4,6 +4,8 @@
 #include <map>
 #include <mutex>
 
+#include "core/log.h"
+
 namespace earshot {
 
 // ---- log sinks ---------------------------------------------------------------------------------

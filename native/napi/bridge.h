@@ -11,7 +11,7 @@
 
 #include <napi.h>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
 
 namespace earshot {

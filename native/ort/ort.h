@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
 #include "ort/abi.h"
 

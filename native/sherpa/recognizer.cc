@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "platform/platform.h"
 #include "sherpa/api.h"
 #include "sherpa/config.h"
+#include "sherpa/engine.h"
 
 namespace earshot {
 

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "sherpa/api.h"
 #include "sherpa/config.h"
+#include "sherpa/engine.h"
 
 namespace earshot {
 

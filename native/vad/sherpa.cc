@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "platform/platform.h"
 #include "sherpa/api.h"
 #include "vad/spans.h"
+#include "vad/vad.h"
 
 namespace earshot {
 

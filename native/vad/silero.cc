@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "ort/ort.h"
 #include "vad/spans.h"
+#include "vad/vad.h"
 
 namespace earshot {
 

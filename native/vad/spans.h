@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/engine.h"
+#include "vad/vad.h"
 
 namespace earshot {
 

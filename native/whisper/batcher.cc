@@ -10,8 +10,8 @@
 #include <ggml.h>
 
 #include "kernels/attention.h"
-#include "kernels/gelu.h"
 #include "kernels/f16_matrix.h"
+#include "kernels/gelu.h"
 #include "kernels/q8_matrix.h"
 
 namespace earshot {

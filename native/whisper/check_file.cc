@@ -9,9 +9,9 @@
 
 #include <ggml.h>
 
-#include "core/engine.h"
 #include "core/failure.h"
-#include "core/model_file.h"
+#include "whisper/engine.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 

@@ -11,12 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/log.h"
 #include "kernels/f16_matrix.h"
-#include "core/model_file.h"
 #include "ort/ort.h"
 #include "platform/platform.h"
+#include "whisper/engine.h"
 #include "whisper/internals.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 

@@ -15,13 +15,19 @@
 #include <ggml-cpu.h>
 #include <whisper.h>
 
-#include "core/engine.h"
+#include "core/cancel.h"
+#include "core/clip.h"
 #include "core/failure.h"
+#include "core/integers.h"
 #include "kernels/int_encoder.h"
-#include "whisper/batcher.h"
 #include "kernels/q8_matrix.h"
+#include "whisper/batcher.h"
 
 namespace earshot {
+
+namespace ort {
+class Session;
+}
 
 // ---- when tokens were said (whisper_times.cc) ----------------------------------------------------
 

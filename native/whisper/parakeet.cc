@@ -13,8 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
-#include "core/model_file.h"
+#include "core/log.h"
+#include "whisper/engine.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/clip.h"
 #include "whisper/internals.h"
 
 namespace earshot {

@@ -6,9 +6,11 @@
 
 #include "audio/decoder.h"
 #include "check.h"
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "fake_ggml.h"
 #include "kernels/int_matrix.h"
+#include "vad/vad.h"
+#include "whisper/engine.h"
 
 namespace earshot::tests {
 
