@@ -16,7 +16,8 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	result.Set("tokenLogprobs", TypedCopy<Napi::Float32Array>(env, raw.token_logprobs.data(), raw.token_logprobs.size()));
 	result.Set("segments", TypedCopy<Napi::Float64Array>(
 		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
-	result.Set("removedRepetitions", TypedCopy<Napi::Float64Array>(env, raw.cuts.data(), raw.cuts.size()));
+	result.Set("removedRepetitions",
+		TypedCopy<Napi::Float64Array>(env, raw.removed_repetitions.data(), raw.removed_repetitions.size()));
 	result.Set("failed", raw.failed);
 	result.Set("decodedTokens", static_cast<double>(raw.decoded_tokens));
 	result.Set("text", raw.text);
@@ -53,11 +54,11 @@ Napi::Object ToJs(Napi::Env env, const SherpaInfo& info) {
 	return object;
 }
 
-Napi::Object ToJs(Napi::Env env, const Heard& heard) {
+Napi::Object ToJs(Napi::Env env, const VadSegments& found) {
 	Napi::Object object = Napi::Object::New(env);
-	object.Set("spans", TypedCopy<Napi::Uint32Array>(env, heard.spans.data(), heard.spans.size()));
-	object.Set("open", static_cast<double>(heard.open));
-	object.Set("settled", static_cast<double>(heard.settled));
+	object.Set("spans", TypedCopy<Napi::Uint32Array>(env, found.spans.data(), found.spans.size()));
+	object.Set("open", static_cast<double>(found.open));
+	object.Set("settled", static_cast<double>(found.settled));
 	return object;
 }
 
@@ -108,7 +109,7 @@ SherpaConfig ReadConfig(const Napi::Object& from) {
 	return config;
 }
 
-void Read(Napi::Value value, HearingOptions& into) {
+void Read(Napi::Value value, StreamOptions& into) {
 	const Options options(value);
 	into.hotwords = options.String("hotwords");
 	const Napi::Object stream = options.Object("stream");
@@ -120,7 +121,7 @@ void Read(Napi::Value value, HearingOptions& into) {
 }
 
 void Read(Napi::Value value, SherpaOptions& into) {
-	Read(value, static_cast<HearingOptions&>(into));
+	Read(value, static_cast<StreamOptions&>(into));
 	into.changes = ReadConfig(Options(value).Object("changes"));
 }
 

@@ -56,7 +56,7 @@ public:
 
 	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
 	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
-		std::function<Expected<Done>(Engine&, const std::vector<Job>&, const Tell&)> work) {
+		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
 		std::vector<Napi::Promise> refused;
 		if (arrays.empty()) return refused;
 		Expected<Cancels> cancels = Enter(env, batch, arrays.size());
@@ -64,11 +64,11 @@ public:
 			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
 			return refused;
 		}
-		std::vector<Job> jobs;
-		for (size_t i = 0; i < arrays.size(); i++) jobs.push_back({ViewOf(arrays[i]), (*cancels)[i]});
+		std::vector<ClipRequest> requests;
+		for (size_t i = 0; i < arrays.size(); i++) requests.push_back({ViewOf(arrays[i]), (*cancels)[i]});
 		return ClipsTask::Start(env, arrays,
-			[engine = engine_, jobs = std::move(jobs), work = std::move(work)](const Tell& tell) {
-				return work(*engine, jobs, tell);
+			[engine = engine_, requests = std::move(requests), work = std::move(work)](const OnResult& on_result) {
+				return work(*engine, requests, on_result);
 			},
 			Leaver(batch));
 	}

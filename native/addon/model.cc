@@ -30,8 +30,9 @@ Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slot
 		typename Engine::Options options;
 		Read(info[1], options);
 		return handle->StartClips(info.Env(), Options(info[1]).Number("clip"), arrays,
-			[options = std::move(options)](Engine& running, const std::vector<Job>& jobs, const Tell& tell) {
-				return running.Transcribe(jobs, options, tell);
+			[options = std::move(options)](
+				Engine& running, const std::vector<ClipRequest>& requests, const OnResult& on_result) {
+				return running.Transcribe(requests, options, on_result);
 			});
 	};
 	model.Set("transcribe", Napi::Function::New(env, [run](const Napi::CallbackInfo& info) -> Napi::Value {

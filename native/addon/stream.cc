@@ -1,4 +1,4 @@
-// Streams that transcribe while somebody speaks.
+// Streams that transcribe while speech goes on.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -57,9 +57,9 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 			model.Set("stream", Napi::Function::New(env, [streaming](const Napi::CallbackInfo& call) -> Napi::Value {
 				const auto alive = streaming.lock();
 				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});
-				HearingOptions hearing;
-				Read(call[0], hearing);
-				return MakeStream(call.Env(), alive->Stream(hearing));
+				StreamOptions options;
+				Read(call[0], options);
+				return MakeStream(call.Env(), alive->Stream(options));
 			}, "stream"));
 			return model;
 		}));

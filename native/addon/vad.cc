@@ -18,20 +18,20 @@ namespace earshot {
 
 namespace {
 
-Napi::Object MakeSearch(Napi::Env env, std::shared_ptr<SpeechSearch> found) {
-	Napi::Object search = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<SpeechSearch>>(std::move(found), 1, Freed::kAtOnce);
-	search.Set("hear", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+Napi::Object MakeVadSession(Napi::Env env, std::shared_ptr<VadSession> opened) {
+	Napi::Object session = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<VadSession>>(std::move(opened), 1, Freed::kAtOnce);
+	session.Set("hear", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		const Clip samples = ViewOf(info[0]);
 		const bool last = info[1].As<Napi::Boolean>().Value();
-		return handle->Start<Heard>(info.Env(), 0, {info[0]},
-			[samples, last](SpeechSearch& running, const Cancel& cancel) { return running.Hear(samples, last, cancel); },
-			[](Napi::Env settled, Heard& heard) -> Napi::Value { return ToJs(settled, heard); });
+		return handle->Start<VadSegments>(info.Env(), 0, {info[0]},
+			[samples, last](VadSession& running, const Cancel& cancel) { return running.Detect(samples, last, cancel); },
+			[](Napi::Env settled, VadSegments& found) -> Napi::Value { return ToJs(settled, found); });
 	}, "hear"));
-	search.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+	session.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		return handle->Close(info.Env());
 	}, "close"));
-	return search;
+	return session;
 }
 
 Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> activity) {
@@ -39,9 +39,9 @@ Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> act
 	const auto held = std::make_shared<std::shared_ptr<VoiceActivity>>(std::move(activity));
 	object.Set("search", Napi::Function::New(env, [held](const Napi::CallbackInfo& info) -> Napi::Value {
 		if (!*held) throw MakeError(info.Env(), {"closed", "it has been closed"});
-		return MakeSearch(info.Env(), (*held)->Search());
+		return MakeVadSession(info.Env(), (*held)->NewSession());
 	}, "search"));
-	// Searches that are open keep what they need.
+	// Sessions that are open keep what they need.
 	object.Set("close", Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->reset(); }, "close"));
 	return object;
 }

@@ -1,4 +1,4 @@
-// How work that runs on another thread is told to stop.
+// How work on another thread is asked to stop.
 #pragma once
 
 #include <atomic>

@@ -18,8 +18,8 @@ struct Clip {
 	double Seconds() const { return static_cast<double>(size) / kSampleRate; }
 };
 
-/** One clip of a batch, and whether anybody waits for it still. */
-struct Job {
+/** One clip of a batch, and its cancellation. */
+struct ClipRequest {
 	Clip clip;
 	std::shared_ptr<const Cancel> cancel;
 };

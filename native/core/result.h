@@ -29,10 +29,10 @@ struct RawResult {
 	std::vector<float> token_times;
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
-	std::vector<double> cuts;
-	/** A decode failed its checks under `first_try_only`: of the rest `decoded_tokens` alone is told. */
+	std::vector<double> removed_repetitions;
+	/** A decode failed its checks under `first_try_only`: only `decoded_tokens` is set besides. */
 	bool failed = false;
-	/** Tokens that Whisper's decoder has computed; 0 where the library does not tell. */
+	/** Tokens that Whisper's decoder has computed; 0 where the library does not say. */
 	size_t decoded_tokens = 0;
 	std::string text, language, emotion, event;
 
@@ -57,7 +57,7 @@ inline void RawResult::AddSegment(double start, double end, double logprob, doub
 		begin_token, end_token});
 }
 
-/** Takes the result of the batch's n-th clip, each once. Any thread; never waits, never throws. */
-using Tell = std::function<void(size_t, Expected<RawResult>)>;
+/** Receives the result of the batch's n-th clip, each once. Any thread; never waits, never throws. */
+using OnResult = std::function<void(size_t, Expected<RawResult>)>;
 
 }  // namespace earshot

@@ -11,19 +11,19 @@
 namespace earshot {
 
 /** To the JavaScript thread of an environment. Any thread. */
-class Mailbox {
+class CallbackQueue {
 public:
-	using Letter = std::function<void(Napi::Env)>;
+	using Callback = std::function<void(Napi::Env)>;
 
 	/** On the JavaScript thread. It keeps no event loop alive. */
-	static std::shared_ptr<Mailbox> Make(Napi::Env env);
+	static std::shared_ptr<CallbackQueue> Make(Napi::Env env);
 
-	/** Has `letter` called there soon, in order; drops it where the environment is going away. Never waits or throws. */
-	void Post(Letter letter) noexcept;
+	/** Has `callback` called there soon, in order; drops it where the environment is going away. Never waits or throws. */
+	void Post(Callback callback) noexcept;
 
 private:
-	static void Open(Napi::Env env, Napi::Function, std::nullptr_t*, Letter* letter);
-	using Function = Napi::TypedThreadSafeFunction<std::nullptr_t, Letter, Open>;
+	static void Invoke(Napi::Env env, Napi::Function, std::nullptr_t*, Callback* callback);
+	using Function = Napi::TypedThreadSafeFunction<std::nullptr_t, Callback, Invoke>;
 
 	std::mutex mutex_;
 	Function function_;    // guarded by mutex_

@@ -15,7 +15,7 @@ namespace earshot {
 struct EnvState {
 	/** Raised when the environment goes away; every Cancel of it asks. */
 	std::shared_ptr<Signal> exiting = std::make_shared<Signal>();
-	std::shared_ptr<Mailbox> mailbox;
+	std::shared_ptr<CallbackQueue> callbacks;
 	/** Number of its log sink, 0 for none. */
 	uint64_t sink = 0;
 

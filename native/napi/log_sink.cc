@@ -28,13 +28,13 @@ void CallSink(Napi::Env env, Napi::Function sink, std::nullptr_t*, LogLine* data
 	try {
 		sink.Call({Napi::String::New(env, kNames[static_cast<int>(line->level)]), Napi::String::New(env, line->text)});
 	} catch (const Napi::Error&) {
-		// A sink that throws has nobody to tell; its next line may fare better.
+		// A sink that throws is ignored: its next line may succeed.
 	}
 }
 
 using SinkFunction = Napi::TypedThreadSafeFunction<std::nullptr_t, LogLine, CallSink>;
 
-/** Lines beyond this wait for nobody: a flood from a broken file must not become memory. */
+/** More lines than this are dropped: a flood from a broken file must not become memory. */
 constexpr size_t kSinkQueue = 1024;
 
 struct Sinks {

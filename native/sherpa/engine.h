@@ -36,13 +36,13 @@ struct SherpaLoad {
 	std::string punctuation;
 };
 
-/** Of a clip, or of somebody who speaks. */
-struct HearingOptions {
+/** Of a clip or a live stream. */
+struct StreamOptions {
 	std::map<std::string, std::string> stream;
 	std::string hotwords;
 };
 
-struct SherpaOptions : HearingOptions {
+struct SherpaOptions : StreamOptions {
 	/** What differs from the configuration loaded, for this clip. */
 	SherpaConfig changes;
 };
@@ -55,7 +55,8 @@ public:
 	virtual ~SherpaEngine() = default;
 	virtual const SherpaInfo& info() const = 0;
 	/** As WhisperEngine's. */
-	virtual Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) = 0;
+	virtual Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) = 0;
 };
 
 struct StreamingLoad {
@@ -84,7 +85,7 @@ public:
 class StreamingEngine : public SherpaEngine {
 public:
 	static Expected<std::shared_ptr<StreamingEngine>> Load(const StreamingLoad& load);
-	virtual std::shared_ptr<SpeechStream> Stream(const HearingOptions& options) = 0;
+	virtual std::shared_ptr<SpeechStream> Stream(const StreamOptions& options) = 0;
 };
 
 Expected<SherpaInfo> ReadSherpaVersion(const std::string& library_dir);

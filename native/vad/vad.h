@@ -32,33 +32,33 @@ struct SpeechRule {
 	float max_speech_seconds = 0;
 };
 
-/** What a search has found, in samples from the start of the recording. */
-struct Heard {
+/** What a session has found, in samples from the start of the recording. */
+struct VadSegments {
 	/** Spans that have ended since the last call: start0, end0, start1, … in order, not overlapping. */
 	std::vector<uint32_t> spans;
-	/** Start of the span that still goes on; -1 where nobody speaks. */
+	/** Start of the span that still goes on; -1 without speech. */
 	int64_t open = -1;
 	/** The open span ends after this; where there is none, the next one does not start before it. */
 	uint32_t settled = 0;
 };
 
 /** One recording's. Any thread, one call at a time; of no more use after a failure or the last samples. */
-class SpeechSearch {
+class VadSession {
 public:
-	virtual ~SpeechSearch() = default;
+	virtual ~VadSession() = default;
 	/** `last`: the recording ends with these samples. */
-	virtual Expected<Heard> Hear(Clip samples, bool last, const Cancel& cancel) = 0;
+	virtual Expected<VadSegments> Detect(Clip samples, bool last, const Cancel& cancel) = 0;
 };
 
 /** Finds speech in any number of recordings at once. Any thread. */
 class VoiceActivity {
 public:
-	/** sherpa-onnx's detectors are single-owner: each search borrows one and leaves it behind for the next. */
+	/** sherpa-onnx's detectors are single-owner: each session borrows one and leaves it behind for the next. */
 	static Expected<std::shared_ptr<VoiceActivity>> Load(const SherpaDetectorLoad& load, const SpeechRule& rule);
-	/** Silero's network on ONNX Runtime, as SpeechNetworkLoad of binding.d.ts has it; searches share it. */
+	/** Silero's network on ONNX Runtime, as SpeechNetworkLoad of binding.d.ts has it; sessions share it. */
 	static std::shared_ptr<VoiceActivity> Over(std::shared_ptr<const ort::Session> network, const SpeechRule& rule);
 	virtual ~VoiceActivity() = default;
-	virtual std::shared_ptr<SpeechSearch> Search() = 0;
+	virtual std::shared_ptr<VadSession> NewSession() = 0;
 };
 
 }  // namespace earshot

@@ -45,7 +45,7 @@ struct WhisperInfo {
 	bool aligns_words = false;
 	std::vector<std::string> languages;
 	uint64_t weight_bytes = 0;
-	/** Clips of a batch that are decoded together with gain; 1 = they come one after the other. */
+	/** Clips that continuous batching decodes at once with gain; 1 = one after the other. */
 	int clips_together = 1;
 };
 
@@ -60,7 +60,7 @@ struct WhisperOptions {
 	float temperature = 0;
 	float temperature_increment = 0;
 	int beam_size = 1;
-	/** Positions of 20 ms that the encoder hears; 0 = all that the model has. */
+	/** Positions of 20 ms that the encoder reads; 0 = all that the model has. */
 	int audio_context = 0;
 	/** The same of each clip of a batch; empty = `audio_context` for all. */
 	std::vector<int> audio_contexts;
@@ -79,8 +79,9 @@ public:
 	static Expected<std::shared_ptr<WhisperEngine>> Load(const WhisperLoad& load);
 	virtual ~WhisperEngine() = default;
 	virtual const WhisperInfo& info() const = 0;
-	/** Tells of each clip when it is done. A failure is that of all which it has not told of. */
-	virtual Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) = 0;
+	/** Reports each clip when it is done. A failure is that of every clip not reported. */
+	virtual Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) = 0;
 	/** What the encoder makes of the clip's first window, position by position. Of the options it takes threads and
 	 * audio context. */
 	virtual Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) = 0;
