@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/clip.h"
+#include "core/log.h"
 #include "platform/platform.h"
 
 #ifdef EARSHOT_FFMPEG

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
 
 namespace earshot {
@@ -27,7 +27,7 @@ struct AudioInfo {
 	std::string container, codec;
 	int sample_rate = 0;
 	int channels = 0;
-	/** As the container says or its size suggests; NaN where neither tells. Nothing may depend on it. */
+	/** As the container says or its size suggests; NaN where neither says. Nothing may depend on it. */
 	double declared_seconds = std::numeric_limits<double>::quiet_NaN();
 };
 

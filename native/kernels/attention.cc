@@ -9,8 +9,8 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
-#include "platform/cpu.h"
 #include "kernels/vectors.h"
+#include "kernels/width.h"
 
 namespace earshot {
 

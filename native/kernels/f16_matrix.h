@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "platform/cpu.h"
+#include "kernels/width.h"
 
 namespace earshot {
 

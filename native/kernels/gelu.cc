@@ -2,8 +2,8 @@
 
 #include <ggml.h>
 
-#include "platform/cpu.h"
 #include "kernels/vectors.h"
+#include "kernels/width.h"
 
 namespace earshot {
 

@@ -136,7 +136,7 @@ struct Norm {
 	}
 };
 
-/** A layer of the decoder, of which the encoder makes what it hears. */
+/** A layer of the decoder, whose cross-attention input the encoder makes. */
 struct Cross {
 	IntMatrix key, value;
 };
@@ -351,7 +351,7 @@ private:
 			const Encoder& all = encoder;
 			const size_t units_of_rows = (positions + rows - 1) / rows;
 			units(units_of_rows, [&](size_t unit) { all.RoundMel(*this, desk, unit); });
-			units(2 * units_of_rows, [&](size_t unit) { all.Hear(*this, desk, unit); });
+			units(2 * units_of_rows, [&](size_t unit) { all.MakeCross(*this, desk, unit); });
 			units(units_of_rows, [&](size_t unit) { all.Think(*this, desk, unit, 0); });
 			for (size_t layer = 0; layer < all.layers_.size(); layer++) {
 				units(all.shape_.heads * ((positions + kQueries - 1) / kQueries),
@@ -390,7 +390,7 @@ private:
 
 	using Room = std::vector<Line>;
 
-	/** Of a room that nobody is in, until the end of the pass. */
+	/** Of an unused room, until the end of the pass. */
 	class Loan {
 	public:
 		explicit Loan(const Encoder& encoder) : encoder_(encoder) {
@@ -478,7 +478,7 @@ private:
 		}
 	}
 
-	void Hear(Pass& pass, Desk& desk, size_t unit) const {
+	void MakeCross(Pass& pass, Desk& desk, size_t unit) const {
 		const auto [first, end] = Range(unit, pass.rows, 2 * pass.positions);
 		if (first >= end) return;
 		Activate(first_, pass.frames.From(first), end - first, by_state_, pass.sounds, first + 1, desk);
@@ -559,7 +559,7 @@ private:
 			}
 		});
 
-		// Whole panels, for units begin with one. Places behind the last position keep what was there; nobody looks.
+		// Whole panels, for units begin with one. Places behind the last position keep what was there; they are not read.
 		by_head(layer.key, [&](size_t head, const float* numbers, size_t stride) {
 			for (size_t row = 0; row < count; row++) {
 				const size_t place = head * pass.panels * kPanel + first + row;

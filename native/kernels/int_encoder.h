@@ -6,8 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
+#include "core/integers.h"
 #include "kernels/int_matrix.h"
 
 struct ggml_tensor;

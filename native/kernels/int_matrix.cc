@@ -7,8 +7,8 @@
 #include <cstring>
 #include <utility>
 
-#include "platform/cpu.h"
 #include "kernels/vectors.h"
+#include "kernels/width.h"
 
 namespace earshot {
 

@@ -8,8 +8,8 @@
 #include <ggml-impl.h>
 #include <ggml.h>
 
-#include "platform/platform.h"
 #include "kernels/vectors.h"
+#include "platform/platform.h"
 
 namespace earshot {
 

@@ -44,7 +44,7 @@ private:
 /** By the tensors that they were made of. */
 class Q8Matrices {
 public:
-	/** Of tensors of Q8_0 in memory, which nobody has to keep. */
+	/** Of tensors of Q8_0 in memory, which need not be kept. */
 	explicit Q8Matrices(const std::vector<const ggml_tensor*>& tensors);
 
 	/** nullptr for none. */

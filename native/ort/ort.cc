@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/log.h"
 #include "platform/platform.h"
 
 namespace earshot::ort {

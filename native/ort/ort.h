@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "core/failure.h"
 #include "ort/abi.h"
 
 namespace earshot::ort {
 
 /** The library, loaded once for each path and never unloaded, with its environment, which is never released: both
- * may be in use by sherpa-onnx, and the order in which they end at exit is nobody's. */
+ * may be in use by sherpa-onnx, and the order in which they end at exit is undefined. */
 class Runtime {
 public:
 	/** `engine_missing` where the file is not there, is none of ONNX Runtime, or is too old. */

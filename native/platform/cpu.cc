@@ -1,12 +1,7 @@
 #include "platform/cpu.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <initializer_list>
-#include <iterator>
-#include <string_view>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #if defined(_MSC_VER)
@@ -18,7 +13,6 @@
 #endif
 
 #include "platform/platform.h"
-#include "kernels/vectors.h"
 
 namespace earshot {
 
@@ -125,36 +119,5 @@ std::vector<std::string> ProcessorFlags() {
 }
 
 #endif
-
-namespace {
-
-Kernels Asked() {
-	const char* asked = std::getenv("EARSHOT_KERNELS");
-	const auto* end = std::end(kKernelNames);
-	const auto* name = asked == nullptr ? end : std::find(std::begin(kKernelNames), end, std::string_view(asked));
-	return name == end ? Kernels::kVnni : static_cast<Kernels>(name - std::begin(kKernelNames));
-}
-
-Kernels Widest() {
-#ifdef EARSHOT_VECTORS
-	const std::vector<std::string> flags = ProcessorFlags();
-	const auto has = [&flags](std::initializer_list<const char*> wanted) {
-		return std::all_of(wanted.begin(), wanted.end(),
-			[&flags](const char* flag) { return std::find(flags.begin(), flags.end(), flag) != flags.end(); });
-	};
-	if (!has({"avx", "avx2", "fma", "f16c"})) return Kernels::kNone;
-	if (!has({"avx512f", "avx512bw", "avx512dq", "avx512vl"})) return Kernels::kAvx2;
-	return has({"avx512_vnni"}) ? Kernels::kVnni : Kernels::kAvx512;
-#else
-	return Kernels::kNone;
-#endif
-}
-
-}  // namespace
-
-Kernels WidestKernels() {
-	static const Kernels kernels = std::min(Widest(), Asked());
-	return kernels;
-}
 
 }  // namespace earshot

@@ -25,7 +25,7 @@ public:
 	virtual int64_t Read(int64_t position, void* into, int64_t count) const = 0;
 };
 
-/** A library that stays loaded. Its symbols answer for nobody else. */
+/** A library that stays loaded. Its symbols are visible to no other library. */
 class SharedLibrary {
 public:
 	/** File names of a library `name` here: `libname.so`, `libname.dylib`, `name.dll`. */
@@ -44,16 +44,16 @@ private:
 };
 
 /**
- * Has `hear` called with whatever C code of any library prints to `stderr`, on the thread that prints; it is printed
- * all the same. Only glibc lets that be: elsewhere nothing is heard.
+ * Has `on_text` called with whatever C code of any library prints to `stderr`, on the thread that prints; it is printed
+ * all the same. Only glibc lets that be: elsewhere it is never called.
  */
-void HearStderr(void (*hear)(const char* bytes, size_t size));
+void OnStderr(void (*on_text)(const char* bytes, size_t size));
 
 /**
- * Lets go of resident pages that lie wholly in the range, of memory that is nobody else's; whoever reads them afterwards
+ * Lets go of resident pages that lie wholly in the range, of memory that is not shared; a reader of them afterwards
  * reads zeros. Bytes let go: 0 where the system has no such thing for memory of the heap, as Windows and macOS.
  */
-size_t ForgetPages(char* begin, char* end);
+size_t ReleasePages(char* begin, char* end);
 
 /** Asks for large pages behind the range, which is of the heap and read again and again from one end to the other: with
  * small ones the processor spends half its time on finding where they are. Nothing happens where there are none. */

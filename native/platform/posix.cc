@@ -61,7 +61,7 @@ private:
 
 Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* code) {
 	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
-	// O_NONBLOCK: a FIFO would otherwise hold this thread until somebody writes; it is refused below.
+	// O_NONBLOCK: a FIFO would otherwise hold this thread until a writer opens it; it is refused below.
 	const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) return refuse(std::strerror(errno));
 	auto file = std::make_unique<Descriptor>(fd);
@@ -90,10 +90,10 @@ void* SharedLibrary::Find(const char* symbol) const { return dlsym(handle_, symb
 
 namespace {
 
-void (*hearing)(const char* bytes, size_t size) = nullptr;
+void (*stderr_listener)(const char* bytes, size_t size) = nullptr;
 
 ssize_t PassOn(void*, const char* bytes, size_t size) {
-	hearing(bytes, size);
+	stderr_listener(bytes, size);
 	for (size_t written = 0; written < size;) {
 		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
 		if (count <= 0) break;
@@ -104,8 +104,8 @@ ssize_t PassOn(void*, const char* bytes, size_t size) {
 
 }  // namespace
 
-void HearStderr(void (*hear)(const char* bytes, size_t size)) {
-	hearing = hear;
+void OnStderr(void (*on_text)(const char* bytes, size_t size)) {
+	stderr_listener = on_text;
 	// Libraries read the C library's variable `stderr` each time they print; unbuffered, so that they print in one call.
 	FILE* listening = fopencookie(nullptr, "w", {nullptr, PassOn, nullptr, nullptr});
 	if (listening == nullptr) return;
@@ -117,12 +117,12 @@ void TrimHeap() { malloc_trim(0); }
 
 #else
 
-void HearStderr(void (*)(const char*, size_t)) {}
+void OnStderr(void (*)(const char*, size_t)) {}
 void TrimHeap() {}
 
 #endif
 
-size_t ForgetPages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+size_t ReleasePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
 #ifdef __linux__
 	const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
 	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;

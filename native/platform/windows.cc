@@ -93,7 +93,7 @@ Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* 
 	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
 	const std::wstring full = FullPath(path);
 	if (full.empty()) return refuse("it is no path");
-	// Others may go on writing it, and even delete it: as on other systems, an open file is nobody's obstacle.
+	// Others may go on writing it, and even delete it: as on other systems, an open file blocks no one.
 	const HANDLE handle = CreateFileW(full.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
 		nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
 	if (handle == INVALID_HANDLE_VALUE) return refuse(LastError());
@@ -120,13 +120,13 @@ void* SharedLibrary::Find(const char* symbol) const {
 }
 
 // Each library has a C library of its own linked in, with a `stderr` of its own.
-void HearStderr(void (*)(const char*, size_t)) {}
+void OnStderr(void (*)(const char*, size_t)) {}
 
 // The heap of Windows gives large blocks back as they are freed.
 void TrimHeap() {}
 void GoInBackground() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
 
-size_t ForgetPages(char*, char*) { return 0; }
+size_t ReleasePages(char*, char*) { return 0; }
 // They would take a privilege.
 void PreferLargePages(char*, char*) {}
 

@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <variant>
 
-#include "core/engine.h"
 #include "core/failure.h"
+#include "sherpa/engine.h"
 
 namespace earshot::sherpa {
 

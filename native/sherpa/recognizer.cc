@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "platform/platform.h"
 #include "sherpa/api.h"
 #include "sherpa/config.h"
+#include "sherpa/engine.h"
 
 namespace earshot {
 
@@ -38,13 +38,13 @@ std::vector<std::string> Providers(const SharedLibrary& runtime) {
 }
 
 /** Where this thread's words are kept. */
-thread_local std::string* heard = nullptr;
+thread_local std::string* captured = nullptr;
 
 /** Enough for the message of an exception; what a broken model repeats for ever is not kept. */
 constexpr size_t kMostWords = 16384;
 
-void Hear(const char* bytes, size_t size) {
-	if (heard != nullptr && heard->size() < kMostWords) heard->append(bytes, size);
+void AppendCaptured(const char* bytes, size_t size) {
+	if (captured != nullptr && captured->size() < kMostWords) captured->append(bytes, size);
 }
 
 Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
@@ -118,16 +118,16 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	if (!missing.empty()) return Failure{"engine_missing", path + " has no " + missing};
 	if (runtime) library->providers = Providers(*runtime);
 	static std::once_flag listening;
-	std::call_once(listening, [] { HearStderr(Hear); });
+	std::call_once(listening, [] { OnStderr(AppendCaptured); });
 	return std::shared_ptr<const Library>(std::move(library));
 }
 
 }  // namespace
 
-Words::Words() : before_(std::exchange(heard, &text_)) {}
+Words::Words() : before_(std::exchange(captured, &text_)) {}
 Words::~Words() {
 	if (before_ != nullptr) before_->append(text_);
-	heard = before_;
+	captured = before_;
 }
 
 std::string Words::Line() const {
@@ -280,7 +280,7 @@ public:
 		serving_++;
 		turn_.notify_all();
 		if (applied_ != wanted) {
-			// Should it throw, nobody knows what is applied: the next one applies its own.
+			// Should it throw, what is applied is unknown: the next one applies its own.
 			applied_ = {{"", 0.0}};
 			apply();
 			applied_ = wanted;
@@ -330,8 +330,9 @@ public:
 
 	const SherpaInfo& info() const override { return info_; }
 
-	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
-		return Guarded("engine_failed", "sherpa-onnx", [&] { return Run(jobs, options, tell); });
+	Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) override {
+		return Guarded("engine_failed", "sherpa-onnx", [&] { return Run(requests, options, on_result); });
 	}
 
 private:
@@ -392,7 +393,7 @@ private:
 		return applied;
 	}
 
-	Expected<Done> Run(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
+	Expected<Done> Run(const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) {
 		// On other models the library ends the process.
 		if (!options.hotwords.empty() && !TakesHotwords()) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
@@ -400,12 +401,12 @@ private:
 		const sherpa::Words words;
 		std::vector<StreamHandle> streams;
 		std::vector<const sherpa::Stream*> views;
-		std::vector<size_t> heard;  // which job each of the streams is of
+		std::vector<size_t> decoded;  // which request each of the streams is of
 		std::vector<float> padded;
-		for (size_t i = 0; i < jobs.size(); i++) {
-			const Clip& clip = jobs[i].clip;
-			if (jobs[i].cancel->Requested() || clip.size == 0) {
-				tell(i, jobs[i].cancel->Requested() ? Expected<RawResult>(Cancelled()) : RawResult{});
+		for (size_t i = 0; i < requests.size(); i++) {
+			const Clip& clip = requests[i].clip;
+			if (requests[i].cancel->Requested() || clip.size == 0) {
+				on_result(i, requests[i].cancel->Requested() ? Expected<RawResult>(Cancelled()) : RawResult{});
 				continue;
 			}
 			if (clip.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
@@ -431,16 +432,17 @@ private:
 			library_->AcceptWaveformOffline(stream.get(), kSampleRate, samples, static_cast<int32_t>(size));
 			views.push_back(stream.get());
 			streams.push_back(std::move(stream));
-			heard.push_back(i);
+			decoded.push_back(i);
 		}
-		if (std::all_of(heard.begin(), heard.end(), [&](size_t job) { return jobs[job].cancel->Requested(); })) {
+		if (std::all_of(decoded.begin(), decoded.end(), [&](size_t request) { return requests[request].cancel->Requested(); })) {
 			return Cancelled();
 		}
 		if (Expected<Done> decoded = Decode(views, options); !decoded) return decoded.failure();
-		for (size_t i = 0; i < heard.size(); i++) {
-			const Job& job = jobs[heard[i]];
-			// The library cannot be stopped in the middle; what nobody waits for is at least not collected.
-			tell(heard[i], job.cancel->Requested() ? Expected<RawResult>(Cancelled()) : Result(views[i], job.clip, words));
+		for (size_t i = 0; i < decoded.size(); i++) {
+			const ClipRequest& request = requests[decoded[i]];
+			// The library cannot be stopped in the middle; what was cancelled is at least not collected.
+			on_result(decoded[i],
+				request.cancel->Requested() ? Expected<RawResult>(Cancelled()) : Result(views[i], request.clip, words));
 		}
 		return Done{};
 	}
@@ -457,7 +459,7 @@ private:
 
 	/**
 	 * Several families swallow their exceptions, say so on stderr and leave the result as it was made: empty.
-	 * Silence is empty too, but nothing was said about it, and SenseVoice tells a language.
+	 * Silence is empty too, but the library said nothing of it, and SenseVoice gives a language.
 	 */
 	bool Failed(const sherpa::Result& raw, const sherpa::Words& words) const {
 		const auto empty = [](const char* text) { return text == nullptr || *text == '\0'; };
@@ -488,7 +490,7 @@ private:
 		const auto inside = [&](float seconds) { return std::clamp(seconds, 0.0F, end_of_clip); };
 		if (raw.segment_count > 0 && raw.segment_texts_arr != nullptr && raw.segment_timestamps != nullptr &&
 			raw.segment_durations != nullptr) {
-			// Which token belongs to which segment is not told: each segment is one token.
+			// Which token belongs to which segment is unknown: each segment is one token.
 			for (int32_t i = 0; i < raw.segment_count; i++) {
 				if (raw.segment_texts_arr[i] == nullptr) continue;
 				const float start = inside(raw.segment_timestamps[i]);

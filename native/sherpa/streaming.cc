@@ -1,4 +1,4 @@
-// sherpa-onnx's streaming recognizers: results while somebody speaks, and whole clips like any other model's.
+// sherpa-onnx's streaming recognizers: results while speech goes on, and whole clips like any other model's.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "sherpa/api.h"
 #include "sherpa/config.h"
+#include "sherpa/engine.h"
 
 namespace earshot {
 
@@ -78,25 +78,26 @@ public:
 
 	const SherpaInfo& info() const override { return info_; }
 
-	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+	Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) override {
 		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<Done> {
 			std::vector<std::pair<size_t, StreamHandle>> running;
-			for (size_t i = 0; i < jobs.size(); i++) {
+			for (size_t i = 0; i < requests.size(); i++) {
 				auto stream = MakeStream(options);
 				if (!stream) return stream.failure();
-				if (auto accepted = Accept(stream->get(), jobs[i].clip, true); !accepted) return accepted.failure();
+				if (auto accepted = Accept(stream->get(), requests[i].clip, true); !accepted) return accepted.failure();
 				running.emplace_back(i, std::move(*stream));
 			}
 			while (!running.empty()) {
 				std::vector<const sherpa::OnlineStream*> ready;
 				std::erase_if(running, [&](const auto& each) {
-					const auto& [job, stream] = each;
-					const bool gone = jobs[job].cancel->Requested();
+					const auto& [request, stream] = each;
+					const bool gone = requests[request].cancel->Requested();
 					if (!gone && IsReady(stream.get())) {
 						ready.push_back(stream.get());
 						return false;
 					}
-					tell(job, gone ? Expected<RawResult>(Cancelled()) : Result(stream.get(), jobs[job].clip.Seconds()));
+					on_result(request, gone ? Expected<RawResult>(Cancelled()) : Result(stream.get(), requests[request].clip.Seconds()));
 					return true;
 				});
 				if (!ready.empty()) Decode(ready);
@@ -105,9 +106,9 @@ public:
 		});
 	}
 
-	std::shared_ptr<SpeechStream> Stream(const HearingOptions& options) override;
+	std::shared_ptr<SpeechStream> Stream(const StreamOptions& options) override;
 
-	Expected<StreamHandle> MakeStream(const HearingOptions& options) const {
+	Expected<StreamHandle> MakeStream(const StreamOptions& options) const {
 		const std::string& hotwords = options.hotwords;
 		const sherpa::Words words;
 		// On other models the library ends the process.
@@ -128,7 +129,7 @@ public:
 		return stream;
 	}
 
-	/** `last`: silence follows, enough for the model to hear what it would wait for more to decode, and then nothing. */
+	/** `last`: silence follows, enough for the model to decode what it would keep until more came, and then nothing. */
 	Expected<Done> Accept(const sherpa::OnlineStream* stream, Clip samples, bool last) const {
 		if (samples.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
 		if (samples.size > 0) {
@@ -188,7 +189,7 @@ private:
 	/** Every streaming model's but T-One's. */
 	static constexpr int32_t kFeatureBins = 80;
 
-	/** Where the library began to count anew; it tells in its JSON alone. */
+	/** Where the library began to count anew; only its JSON says so. */
 	static double StartTime(const char* json) {
 		constexpr char kKey[] = "\"start_time\":";
 		const char* found = json == nullptr ? nullptr : std::strstr(json, kKey);
@@ -209,7 +210,7 @@ private:
 
 class Speech final : public SpeechStream {
 public:
-	Speech(std::shared_ptr<const Streaming> engine, HearingOptions options)
+	Speech(std::shared_ptr<const Streaming> engine, StreamOptions options)
 		: engine_(std::move(engine)), options_(std::move(options)) {}
 
 	Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) override {
@@ -229,7 +230,7 @@ public:
 			auto result = engine_->Result(stream_.get(), seconds_);
 			if (!result) return result.failure();
 			PartialResult partial{std::move(*result), last || engine_->IsEndpoint(stream_.get())};
-			// The next words begin anew: what has been said is not kept, nor told again.
+			// The next words begin anew: what has been said is not kept, nor reported again.
 			if (partial.endpoint) engine_->Reset(stream_.get());
 			return partial;
 		});
@@ -237,12 +238,12 @@ public:
 
 private:
 	const std::shared_ptr<const Streaming> engine_;
-	const HearingOptions options_;
+	const StreamOptions options_;
 	StreamHandle stream_{nullptr, nullptr};
 	double seconds_ = 0;
 };
 
-std::shared_ptr<SpeechStream> Streaming::Stream(const HearingOptions& options) {
+std::shared_ptr<SpeechStream> Streaming::Stream(const StreamOptions& options) {
 	return std::make_shared<Speech>(shared_from_this(), options);
 }
 

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
 #include "platform/platform.h"
 #include "sherpa/api.h"
 #include "vad/spans.h"
+#include "vad/vad.h"
 
 namespace earshot {
 
@@ -29,14 +29,14 @@ public:
 	NetworkActivity(std::shared_ptr<const sherpa::Library> library, SherpaDetectorLoad load, const SpeechRule& rule)
 		: library_(std::move(library)), load_(std::move(load)), rule_(rule) {}
 
-	std::shared_ptr<SpeechSearch> Search() override;
+	std::shared_ptr<VadSession> NewSession() override;
 
 	const sherpa::Library& library() const { return *library_; }
 	int32_t overlap() const { return load_.overlap; }
 	const SpeechRule& rule() const { return rule_; }
 	int32_t window() const { return load_.ten ? kTenWindow : kSileroWindow; }
 
-	/** A free detector or a new one: its session has one thread, so parallel searches each need their own. */
+	/** A free detector or a new one: its session has one thread, so parallel sessions each need their own. */
 	Expected<Detector> Borrow() {
 		{
 			const std::lock_guard lock(mutex_);
@@ -78,17 +78,17 @@ private:
 	std::vector<Detector> free_;  // guarded by mutex_
 };
 
-class NetworkSearch final : public SpeechSearch {
+class SherpaVadSession final : public VadSession {
 public:
-	explicit NetworkSearch(std::shared_ptr<NetworkActivity> activity)
+	explicit SherpaVadSession(std::shared_ptr<NetworkActivity> activity)
 		: activity_(std::move(activity)), library_(activity_->library()), window_(activity_->window()) {}
 
-	~NetworkSearch() override {
+	~SherpaVadSession() override {
 		if (detector_) activity_->Return(std::move(detector_));
 	}
 
-	Expected<Heard> Hear(Clip samples, bool last, const Cancel& cancel) override {
-		return Guarded("engine_failed", "voice activity", [&]() -> Expected<Heard> {
+	Expected<VadSegments> Detect(Clip samples, bool last, const Cancel& cancel) override {
+		return Guarded("engine_failed", "voice activity", [&]() -> Expected<VadSegments> {
 			if (samples.size > static_cast<size_t>(INT32_MAX - 2 * kSileroWindow) - total_) {
 				return Failure{"engine_failed", "the recording is too long for voice activity"};
 			}
@@ -98,19 +98,19 @@ public:
 				detector_ = std::move(*detector);
 			}
 			total_ += static_cast<uint32_t>(samples.size);
-			Heard heard;
+			VadSegments found;
 			const float* at = samples.samples;
 			size_t left = samples.size;
 			while (rest_size_ + left >= static_cast<size_t>(window_)) {
 				if (cancel.Requested()) return Cancelled();
 				if (rest_size_ == 0) {
-					Accept(at, heard);
+					Accept(at, found);
 					at += window_;
 					left -= static_cast<size_t>(window_);
 				} else {
 					const size_t missing = static_cast<size_t>(window_) - rest_size_;
 					std::copy_n(at, missing, rest_ + rest_size_);
-					Accept(rest_, heard);
+					Accept(rest_, found);
 					rest_size_ = 0;
 					at += missing;
 					left -= missing;
@@ -118,36 +118,36 @@ public:
 			}
 			std::copy_n(at, left, rest_ + rest_size_);
 			rest_size_ += left;
-			if (last) Finish(heard);
-			heard.open = open_;
-			heard.settled = last ? total_ : Settled();
-			return heard;
+			if (last) Finish(found);
+			found.open = open_;
+			found.settled = last ? total_ : Settled();
+			return found;
 		});
 	}
 
 private:
 	/** One window. */
-	void Accept(const float* samples, Heard& heard) {
+	void Accept(const float* samples, VadSegments& found) {
 		library_.VoiceActivityDetectorAcceptWaveform(detector_.get(), samples, window_);
 		accepted_ += window_;
 		// As it goes: each finished span is held with its samples until it is taken.
-		Drain(heard);
+		Drain(found);
 		if (library_.VoiceActivityDetectorDetected(detector_.get()) == 0) open_ = -1;
 		else if (open_ < 0) open_ = std::max<int64_t>(LookBack(), after_);
 	}
 
-	void Finish(Heard& heard) {
+	void Finish(VadSegments& found) {
 		if (rest_size_ > 0) {
 			std::fill(rest_ + rest_size_, rest_ + window_, 0.0F);
-			Accept(rest_, heard);
+			Accept(rest_, found);
 			rest_size_ = 0;
 		}
 		library_.VoiceActivityDetectorFlush(detector_.get());
-		Drain(heard);
+		Drain(found);
 		open_ = -1;
 	}
 
-	void Drain(Heard& heard) {
+	void Drain(VadSegments& found) {
 		while (library_.VoiceActivityDetectorEmpty(detector_.get()) == 0) {
 			const std::unique_ptr<const sherpa::SpeechSegment, void (*)(const sherpa::SpeechSegment*)> segment(
 				library_.VoiceActivityDetectorFront(detector_.get()), library_.DestroySpeechSegment);
@@ -156,12 +156,12 @@ private:
 			const auto began = static_cast<uint32_t>(std::max(segment->start, 0));
 			const uint32_t start = std::max(after_, began);
 			after_ = std::min(total_, began + static_cast<uint32_t>(segment->n));
-			if (start < after_) heard.spans.insert(heard.spans.end(), {start, after_});
+			if (start < after_) found.spans.insert(found.spans.end(), {start, after_});
 		}
 	}
 
 	/**
-	 * Where the detector has a span begin whose speech it notices in the window just accepted. It does not tell
+	 * Where the detector has a span begin whose speech it notices in the window just accepted. It does not say
 	 * before the span ends. A network that overlaps its windows waits for the next one.
 	 */
 	int64_t LookBack() const {
@@ -193,8 +193,8 @@ private:
 	int64_t open_ = -1;
 };
 
-std::shared_ptr<SpeechSearch> NetworkActivity::Search() {
-	return std::make_shared<NetworkSearch>(shared_from_this());
+std::shared_ptr<VadSession> NetworkActivity::NewSession() {
+	return std::make_shared<SherpaVadSession>(shared_from_this());
 }
 
 }  // namespace

@@ -1,22 +1,22 @@
-// Where speech begins and ends, told from the chance of it in each window.
+// Where speech begins and ends, from the probability of it in each window.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/engine.h"
+#include "vad/vad.h"
 
 namespace earshot {
 
 /**
- * The rule of sherpa-onnx's detector for Silero, to the sample: whoever changes from one to the other keeps the spans.
+ * The rule of sherpa-onnx's detector for Silero, to the sample: both give the same spans.
  * Window n begins at sample n × kWindow. Pure.
  */
 class SpeechSpans {
 public:
 	/** Samples from one window to the next: 32 ms. */
 	static constexpr int kWindow = 512;
-	/** Samples of the next window that a window hears too. */
+	/** Samples of the next window that a window reads too. */
 	static constexpr int kOverlap = 64;
 
 	/** A pause of this many samples ends a span that is longer than the rule allows. */
@@ -29,9 +29,9 @@ public:
 	/** The recording is over: the span that is open ends with the last window. */
 	void Finish(std::vector<uint32_t>& ended);
 
-	/** As Heard has it. */
+	/** As VadSegments has it. */
 	int64_t open() const { return start_; }
-	/** As Heard has it, while the recording goes on. */
+	/** As VadSegments has it, while the recording goes on. */
 	uint32_t settled() const;
 
 private:

@@ -10,8 +10,8 @@
 #include <ggml.h>
 
 #include "kernels/attention.h"
-#include "kernels/gelu.h"
 #include "kernels/f16_matrix.h"
+#include "kernels/gelu.h"
 #include "kernels/q8_matrix.h"
 
 namespace earshot {
@@ -98,7 +98,7 @@ void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
 /** Whose products are of the same matrices, one after the other. */
 void ComputeAlike(const std::vector<Part*>& parts) {
 	Part& first = *parts.front();
-	// One vector alone takes the time of reading the weights, whoever multiplies.
+	// One vector alone takes the time of reading the weights, with any kernel.
 	if (parts.size() == 1 && !first.products.empty() && first.Product(0)->ne[1] == 1) first.products.clear();
 	for (size_t at = 0; at < first.products.size(); at++) {
 		for (Part* part : parts) Advance(*part, part->products[at]);
@@ -132,9 +132,9 @@ void ComputeTogether(std::vector<Part>& parts) {
 
 }  // namespace
 
-thread_local LockStep::Member* LockStep::self = nullptr;
+thread_local DecodeBatcher::Member* DecodeBatcher::self = nullptr;
 
-Expected<Done> LockStep::Run(
+Expected<Done> DecodeBatcher::Run(
 	size_t count, const std::function<bool(size_t)>& gone, const std::function<void(size_t)>& work) {
 	std::vector<Member> own(count);
 	for (size_t i = 0; i < count; i++) own[i].gone = [&gone, i] { return gone(i); };
@@ -168,25 +168,25 @@ Expected<Done> LockStep::Run(
 	return all ? Expected<Done>(Done{}) : Failure{"out_of_memory", "the system has no thread left"};
 }
 
-ggml_status LockStep::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
+ggml_status DecodeBatcher::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
 	std::unique_lock lock(mutex_);
 	Member& member = *self;
 	if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
 	member.backend = backend;
 	member.graph = graph;
 	member.status = GGML_STATUS_SUCCESS;
-	member.step = Step::kAsks;
+	member.step = Step::kWaiting;
 	if (Member* next = After(member, Step::kReady)) {
 		Pass(next);
 		Wait(lock, member);
 		if (member.step == Step::kLeft) return GGML_STATUS_ABORTED;
 	}
-	// It is this member's turn, either because it has its answer or because nobody is left who could ask.
-	if (member.step == Step::kAsks) Answer();
+	// It is this member's turn, either because its graph is computed or because no member is left that could submit one.
+	if (member.step == Step::kWaiting) ComputeRound();
 	return member.status;
 }
 
-LockStep::Member* LockStep::After(const Member& member, Step step) const {
+DecodeBatcher::Member* DecodeBatcher::After(const Member& member, Step step) const {
 	const auto place = std::find(members_.begin(), members_.end(), &member);
 	const auto is = [step](const Member* each) { return each->step == step; };
 	auto found = std::find_if(place + 1, members_.end(), is);
@@ -197,7 +197,7 @@ LockStep::Member* LockStep::After(const Member& member, Step step) const {
 	return *found;
 }
 
-void LockStep::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
+void DecodeBatcher::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
 	const auto is_turn = [&] { return turn_ == &member; };
 	// By the wall clock: to wait by the steady one takes a glibc of 2.30.
 	while (!member.turn.wait_until(lock, std::chrono::system_clock::now() + kLook, is_turn)) {
@@ -205,31 +205,31 @@ void LockStep::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
 	}
 }
 
-void LockStep::Pass(Member* next) {
+void DecodeBatcher::Pass(Member* next) {
 	turn_ = next;
 	if (next != nullptr) next->turn.notify_one();
 }
 
-void LockStep::Leave(Member& member) {
+void DecodeBatcher::Leave(Member& member) {
 	if (member.step == Step::kLeft) return;
 	const bool turned = turn_ == &member;
 	// After whom the next one stands is only known while it is there.
 	Member* ready = After(member, Step::kReady);
 	if (ready == &member) ready = nullptr;
-	Member* asks = After(member, Step::kAsks);
+	Member* waiting = After(member, Step::kWaiting);
 	std::erase(members_, &member);
 	member.step = Step::kLeft;
-	if (turned) Pass(ready != nullptr ? ready : asks);
+	if (turned) Pass(ready != nullptr ? ready : waiting);
 }
 
-void LockStep::Answer() {
+void DecodeBatcher::ComputeRound() {
 	std::vector<Part> parts;
 	for (Member* member : members_) {
-		if (member->step == Step::kAsks) parts.push_back({member->backend, member->graph, &member->status, {}});
+		if (member->step == Step::kWaiting) parts.push_back({member->backend, member->graph, &member->status, {}});
 	}
 	ComputeTogether(parts);
 	for (Member* member : members_) {
-		if (member->step == Step::kAsks) member->step = Step::kReady;
+		if (member->step == Step::kWaiting) member->step = Step::kReady;
 	}
 }
 

@@ -1,4 +1,4 @@
-// Decoders in step: what several clips ask of the same weights is computed with one reading of them.
+// Continuous batching: what several clips compute with the same weights is computed with one reading of them.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +19,7 @@ namespace earshot {
  * what they begin with), they wait until all that are there have asked, and each matrix is then multiplied with all
  * their vectors at once. A token is read from memory for the most part, so that four cost little more than one.
  */
-class LockStep {
+class DecodeBatcher {
 public:
 	/**
 	 * For `count` members more: `work` gets the number of each among them and must not throw. One that is `gone` does not
@@ -36,7 +36,7 @@ public:
 	ggml_status Compute(ggml_backend_t backend, ggml_cgraph* graph);
 
 private:
-	enum class Step { kReady, kAsks, kLeft };
+	enum class Step { kReady, kWaiting, kLeft };
 	struct Member {
 		std::function<bool()> gone;
 		Step step = Step::kReady;
@@ -53,14 +53,14 @@ private:
 	void Pass(Member* next);
 	/** With the lock held. For the second time it does nothing. */
 	void Leave(Member& member);
-	/** All that ask get their answer. */
-	void Answer();
+	/** Computes the graphs of all members that wait. */
+	void ComputeRound();
 
 	static thread_local Member* self;
 
 	std::mutex mutex_;
 	std::vector<Member*> members_;  // that have not left; guarded by mutex_, as are they and turn_
-	/** Who runs; the others wait for their turn. Null while nobody is here. */
+	/** The member that runs; the others wait for their turn. Null without members. */
 	Member* turn_ = nullptr;
 };
 

@@ -9,9 +9,9 @@
 
 #include <ggml.h>
 
-#include "core/engine.h"
 #include "core/failure.h"
-#include "core/model_file.h"
+#include "whisper/engine.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 
@@ -87,11 +87,11 @@ ggml_type WeightType(int32_t ftype) {
 
 /** Walks over the tensors until the file ends; the number of them, or what is wrong. */
 std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
-	const std::string cut = "it ends too early";
+	const std::string truncated = "it ends too early";
 	std::set<std::string> names;
 	while (walk.left() > 0) {
 		int32_t dimensions = 0, length = 0, type = 0;
-		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return cut;
+		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return truncated;
 		if (!Within(dimensions, 1, 4)) return "a tensor has " + std::to_string(dimensions) + " dimensions";
 		if (!Within(length, 1, 128)) return "a tensor's name is " + std::to_string(length) + " bytes long";
 		if (type != weights && type != GGML_TYPE_F32 && type != GGML_TYPE_F16 && type != GGML_TYPE_I32) {
@@ -101,18 +101,18 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 		int32_t first = 0;
 		for (int32_t i = 0; i < dimensions; i++) {
 			int32_t count = 0;
-			if (!walk.Int(count)) return cut;
+			if (!walk.Int(count)) return truncated;
 			if (count < 1) return "a tensor has an empty dimension";
 			if (i == 0) first = count;
 			elements *= count;
 			if (elements > INT32_MAX) return "a tensor is too large";
 		}
 		char name[129] = {};
-		if (!walk.Bytes(name, static_cast<size_t>(length))) return cut;
+		if (!walk.Bytes(name, static_cast<size_t>(length))) return truncated;
 		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name holds a NUL";
 		const auto of = static_cast<ggml_type>(type);
 		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
-		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return cut;
+		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return truncated;
 		if (!names.insert(name).second) return std::string(name) + " is there twice";
 	}
 	if (names.size() != expected) {
@@ -122,31 +122,31 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 }
 
 std::string CheckWalk(Walk& walk) {
-	const std::string cut = "it ends too early";
+	const std::string truncated = "it ends too early";
 	uint32_t magic = 0;
 	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of whisper.cpp";
 	Parameters p{};
-	if (!walk.Bytes(&p, sizeof p)) return cut;
+	if (!walk.Bytes(&p, sizeof p)) return truncated;
 	if (std::string fault = Fault(p); !fault.empty()) return fault;
 	const ggml_type weights = p.type < 0 ? GGML_TYPE_COUNT : WeightType(p.type);
 	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
 	if (p.audio_state % ggml_blck_size(weights) != 0) return "n_audio_state does not fit its quantisation";
 
 	int32_t filter_mels = 0, filter_bins = 0;
-	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return cut;
+	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return truncated;
 	if (filter_mels != p.mels || filter_bins != 201) return "its mel filters have a wrong shape";
-	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins)) return cut;
+	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins)) return truncated;
 
 	int32_t tokens = 0;
-	if (!walk.Int(tokens)) return cut;
+	if (!walk.Int(tokens)) return truncated;
 	if (!Within(tokens, 1, p.vocab)) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	bool space = false;
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;
-		if (!walk.Int(length)) return cut;
+		if (!walk.Int(length)) return truncated;
 		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
 		char token[1024];
-		if (!walk.Bytes(token, static_cast<size_t>(length))) return cut;
+		if (!walk.Bytes(token, static_cast<size_t>(length))) return truncated;
 		space = space || (length == 1 && token[0] == ' ');
 	}
 	// whisper.cpp looks it up in every clip and throws.
@@ -158,7 +158,7 @@ std::string CheckWalk(Walk& walk) {
 		int64_t{p.audio_state} * p.vocab;
 	if (static_cast<double>(matrices) * static_cast<double>(ggml_type_size(weights)) / ggml_blck_size(weights) >
 		static_cast<double>(walk.left())) {
-		return walk.left() == 0 ? "it holds no weights" : cut;
+		return walk.left() == 0 ? "it holds no weights" : truncated;
 	}
 
 	return CheckTensors(walk, weights,
@@ -172,11 +172,11 @@ struct ParakeetParameters {
 static_assert(sizeof(ParakeetParameters) == 15 * sizeof(int32_t));
 
 std::string CheckParakeetWalk(Walk& walk) {
-	const std::string cut = "it ends too early";
+	const std::string truncated = "it ends too early";
 	uint32_t magic = 0;
 	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of parakeet.cpp";
 	ParakeetParameters p{};
-	if (!walk.Bytes(&p, sizeof p)) return cut;
+	if (!walk.Bytes(&p, sizeof p)) return truncated;
 	struct Bound {
 		const char* name;
 		int32_t value, low, high;
@@ -197,29 +197,29 @@ std::string CheckParakeetWalk(Walk& walk) {
 	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
 
 	int32_t filter_mels = 0, filter_bins = 0, window = 0, tokens = 0;
-	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return cut;
+	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return truncated;
 	if (filter_mels != p.mels || filter_bins != p.fft / 2 + 1) return "its mel filters have a wrong shape";
-	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins) || !walk.Int(window)) return cut;
+	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins) || !walk.Int(window)) return truncated;
 	if (!Within(window, 1, p.fft)) return "its window has " + std::to_string(window) + " samples";
-	if (!walk.Skip(int64_t{4} * window)) return cut;
+	if (!walk.Skip(int64_t{4} * window)) return truncated;
 	for (int32_t i = 0; i < p.durations; i++) {
 		int32_t duration = 0;
-		if (!walk.Int(duration)) return cut;
+		if (!walk.Int(duration)) return truncated;
 		if (!Within(duration, 0, 64)) return "a duration is " + std::to_string(duration);
 	}
-	if (!walk.Int(tokens)) return cut;
+	if (!walk.Int(tokens)) return truncated;
 	// The token after the last is taken for the blank.
 	if (tokens != p.vocab) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;
-		if (!walk.Int(length)) return cut;
+		if (!walk.Int(length)) return truncated;
 		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
-		if (!walk.Skip(length)) return cut;
+		if (!walk.Skip(length)) return truncated;
 	}
 	const double matrices = static_cast<double>(p.audio_state) * p.audio_state * 24 * p.audio_layers;
 	if (matrices * static_cast<double>(ggml_type_size(weights)) / static_cast<double>(ggml_blck_size(weights)) >
 		static_cast<double>(walk.left())) {
-		return walk.left() == 0 ? "it holds no weights" : cut;
+		return walk.left() == 0 ? "it holds no weights" : truncated;
 	}
 	return CheckTensors(walk, weights, 12 + size_t{29} * static_cast<size_t>(p.audio_layers) +
 		(1 + size_t{3} * static_cast<size_t>(p.prediction_layers)) + 6);

@@ -11,18 +11,19 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/log.h"
 #include "kernels/f16_matrix.h"
-#include "core/model_file.h"
 #include "ort/ort.h"
 #include "platform/platform.h"
+#include "whisper/engine.h"
 #include "whisper/internals.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 
 namespace {
 
-/** whisper.cpp drops what is shorter than 0.1 s, reads past the end of less than 201 samples and hears badly
+/** whisper.cpp drops what is shorter than 0.1 s, reads past the end of less than 201 samples and recognizes badly
  * below a second: shorter clips get silence behind them. */
 constexpr size_t kLeastSamples = kSampleRate;
 constexpr int kLeastMilliseconds = 200;
@@ -35,10 +36,10 @@ constexpr float kUsualStep = 0.2F;
 constexpr float kLikely = 0.01F;
 /** Beyond this a sample is no sound: it would overflow in the power spectrum. */
 constexpr float kLoudest = 1e4F;
-/** Of more, each would wait longer for the others than reading the weights once saves. */
-constexpr int kMostTogether = 4;
-/** For the caches of clips that are decoded together. */
-constexpr uint64_t kTogetherBytes = uint64_t{128} << 20;
+/** With more clips in a batch, each waits longer for the others than one shared reading of the weights saves. */
+constexpr int kMostBatched = 4;
+/** For the caches of clips that are decoded in one batch. */
+constexpr uint64_t kBatchBytes = uint64_t{128} << 20;
 /** Segments of one text in a row, said of a sound that is not there. */
 constexpr int kSilentRepeats = 3;
 
@@ -65,7 +66,7 @@ struct PoolFree {
 };
 
 /** What one clip at a time runs on. Order matters: the state goes before the pools that its backend may point to. */
-struct Seat {
+struct StateSlot {
 	/** Of as many threads as a clip may have, and of the one that it runs on. */
 	std::unique_ptr<ggml_threadpool, PoolFree> pool, pool_of_one;
 	/** Made when it is first needed. */
@@ -119,20 +120,20 @@ double Unscaled(const std::vector<float>& logprobs, int id, double temperature) 
 }
 
 /** What the callbacks of one run share. All on the thread that runs the clip, but for Filter. */
-struct Run {
+struct DecodeRun {
 	/** What OpenAI's Whisper says of the decode that a segment came from. */
 	struct Decode {
 		double seek, logprob, temperature;
 	};
 	/** One decoder's part in the present try. */
-	struct Try {
+	struct Attempt {
 		size_t sampled = 0;
 		double sum = 0;
 		bool loops = false;
 	};
 
 	whisper_context* const context;
-	internals::Watch& watch;
+	internals::DecodeHooks& hooks;
 	const Cancel& cancel;
 	const WhisperOptions& options;
 	const std::vector<internals::Head>& heads;
@@ -142,13 +143,13 @@ struct Run {
 	std::string language;  // set before anything is decoded
 
 	int failed_before = 0;
-	std::array<Try, kMostDecoders> tries{};
+	std::array<Attempt, kMostDecoders> attempts{};
 	bool window_known = false;
 	Decode window{};
 	std::vector<Decode> decodes;                // of each segment
 	std::vector<std::vector<TokenSpan>> times;  // of each segment's tokens; empty unless asked for
 
-	int Steps() const { return internals::FailedDecodes(watch.state_) - failed_before; }
+	int Steps() const { return internals::FailedDecodes(hooks.state_) - failed_before; }
 	double Temperature() const {
 		// Each failed decode of the window is one step up the ladder.
 		return static_cast<double>(options.temperature) + Steps() * static_cast<double>(options.temperature_increment);
@@ -158,12 +159,12 @@ struct Run {
 	bool GaveUp() const { return options.first_try_only && Steps() > 0; }
 
 	static bool Abort(void* data) {
-		const auto& run = *static_cast<Run*>(data);
+		const auto& run = *static_cast<DecodeRun*>(data);
 		return run.cancel.Requested() || run.GaveUp();
 	}
 
 	static bool WindowBegins(whisper_context*, whisper_state* state, void* data) {
-		auto& run = *static_cast<Run*>(data);
+		auto& run = *static_cast<DecodeRun*>(data);
 		run.Align();
 		run.failed_before = internals::FailedDecodes(state);
 		run.window_known = false;
@@ -173,15 +174,15 @@ struct Run {
 	/** Before each token, on a thread for each decoder: keeps account, and ends what goes round in circles. */
 	static void Filter(whisper_context*, whisper_state* state, const whisper_token_data* tokens, int count, float* logits,
 		void* data) {
-		auto& run = *static_cast<Run*>(data);
+		auto& run = *static_cast<DecodeRun*>(data);
 		for (const int token : run.options.suppress) logits[token] = -INFINITY;
 		if (count == 0) {
-			run.tries = {};
+			run.attempts = {};
 			return;
 		}
 		const int decoder = internals::DecoderOf(state, tokens);
 		if (decoder < 0 || decoder >= kMostDecoders) return;
-		Try& present = run.tries[static_cast<size_t>(decoder)];
+		Attempt& present = run.attempts[static_cast<size_t>(decoder)];
 		present.sampled = static_cast<size_t>(count);
 		const double temperature = run.Temperature();
 		if (temperature > 0) {
@@ -199,7 +200,7 @@ struct Run {
 	}
 
 	static void SegmentMade(whisper_context*, whisper_state* state, int count, void* data) {
-		auto& run = *static_cast<Run*>(data);
+		auto& run = *static_cast<DecodeRun*>(data);
 		const int total = whisper_full_n_segments_from_state(state);
 		for (int i = total - count; i < total; i++) {
 			if (!run.window_known) run.ReadWindow(i);
@@ -209,7 +210,7 @@ struct Run {
 
 	/** From the first segment of a window, while its decoder still holds the tokens. */
 	void ReadWindow(int segment) {
-		whisper_state* state = watch.state_;
+		whisper_state* state = hooks.state_;
 		window_known = true;
 		window.temperature = Temperature();
 		window.logprob = kUnknown;
@@ -217,7 +218,7 @@ struct Run {
 		if (decoder < 0 || decoder >= kMostDecoders) return;
 
 		// openai/whisper decoding.py: over all sampled tokens and the end of text, by the unscaled logits.
-		const Try& made = tries[static_cast<size_t>(decoder)];
+		const Attempt& made = attempts[static_cast<size_t>(decoder)];
 		const auto& tokens = internals::TokensOf(state, decoder);
 		// The segment's start is the window's and the timestamp before its text, which may not be its own.
 		const int stamp = std::max(tokens[position > 0 ? position - 1 : 0].id, whisper_token_beg(context));
@@ -226,12 +227,12 @@ struct Run {
 		const int end = whisper_token_eot(context);
 		const size_t most = static_cast<size_t>(whisper_model_n_text_ctx(context) / 2 - 4);
 		const size_t sampled = made.loops ? made.sampled : made.sampled + 1;
-		const bool cut = tokens.size() < sampled;
-		const bool ended = !made.loops && sampled < most && (cut || tokens.back().id == end);
+		const bool truncated = tokens.size() < sampled;
+		const bool ended = !made.loops && sampled < most && (truncated || tokens.back().id == end);
 		double sum = internals::SumOfLogprobs(state, decoder);
 		if (window.temperature > 0 && options.beam_size <= 1) {
 			sum = made.sum;
-			const int last = cut ? end : tokens.back().id;
+			const int last = truncated ? end : tokens.back().id;
 			if (!made.loops) sum += Unscaled(internals::LastLogprobs(state, decoder), last, window.temperature);
 		}
 		window.logprob = sum / static_cast<double>(ended ? sampled : sampled + 1);
@@ -240,7 +241,7 @@ struct Run {
 	/** Gives times to the tokens of the segments that have none yet: those of one window. */
 	void Align() {
 		if (!options.token_timestamps || cancel.Requested()) return;
-		whisper_state* state = watch.state_;
+		whisper_state* state = hooks.state_;
 		const auto first = static_cast<int>(times.size());
 		const int total = whisper_full_n_segments_from_state(state);
 		if (first >= total || static_cast<size_t>(total) > decodes.size()) return;
@@ -285,14 +286,14 @@ struct Run {
 		const double seconds = std::clamp(clip.Seconds() - seek, 0.02, 30.0);
 		const auto frames = static_cast<size_t>(std::ceil(seconds * 50));
 		std::vector<TokenSpan> spans = AlignByAttention(
-			internals::AttendTo(context, watch, tokens, heads, frames, threads), first_row, text.size());
+			internals::AttendTo(context, hooks, tokens, heads, frames, threads), first_row, text.size());
 		for (TokenSpan& span : spans) span = {span.start + seek, span.end + seek};
 		return spans;
 	}
 
 	/** By the sound between the segment's ends, and by the timestamps that the model would have said between words. */
 	void Spread(int segment) {
-		whisper_state* state = watch.state_;
+		whisper_state* state = hooks.state_;
 		const int special = whisper_token_eot(context);
 		const int begin = whisper_token_beg(context);
 		const double limit = clip.Seconds();
@@ -351,15 +352,15 @@ public:
 		}
 		if (info_.device == "CPU") matrices_ = internals::Interleave(context_.get(), integers_ == nullptr);
 		if (matrices_) {
-			info_.weight_bytes += matrices_->bytes() - internals::ForgetInterleaved(context_.get(), *matrices_);
+			info_.weight_bytes += matrices_->bytes() - internals::ReleaseInterleaved(context_.get(), *matrices_);
 		}
 		if (integers_) info_.weight_bytes += integers_->bytes();
 		if (integers_ || !encoders_.empty()) {
-			info_.weight_bytes -= internals::ForgetEncoder(context_.get(), integers_ != nullptr);
+			info_.weight_bytes -= internals::ReleaseEncoderWeights(context_.get(), integers_ != nullptr);
 		}
 		internals::SpeedUpDecoder(context_.get(), matrices_.get());
 		info_.decoder = internals::DecoderType(context_.get());
-		info_.clips_together = ClipsTogether();
+		info_.clips_together = BatchSize();
 		if (integers_) info_.encoder = integers_->integers() == Integers::k16 ? "int16" : "int8";
 		else info_.encoder = encoders_.empty() ? "ggml" : "onnxruntime " + encoders_.front()->runtime().version();
 		for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
@@ -380,50 +381,51 @@ public:
 		return "";
 	}
 
-	~Whisper() override { seats_.clear(); }
+	~Whisper() override { state_slots_.clear(); }
 
-	/** A seat for each slot, and room for as many more as clips go together. */
-	Expected<Done> AddLanes(int count) {
+	/** A state for each slot, and room for as many more as a slot decodes at once. */
+	Expected<Done> MakeStateSlots(int count) {
 		for (int slot = 0; slot < count; slot++) {
-			Seat seat;
-			if (Expected<Done> made = MakeState(seat); !made) return made;
-			seats_.push_back(std::move(seat));
+			StateSlot state_slot;
+			if (Expected<Done> made = MakeState(state_slot); !made) return made;
+			state_slots_.push_back(std::move(state_slot));
 		}
-		if (!internals::OnProcessor(seats_.front().state.get())) info_.clips_together = 1;
-		seats_to_make_ = count * (info_.clips_together - 1);
-		steps_ = std::vector<LockStep>(static_cast<size_t>(count));
+		if (!internals::OnProcessor(state_slots_.front().state.get())) info_.clips_together = 1;
+		state_slots_to_make_ = count * (info_.clips_together - 1);
+		batchers_ = std::vector<DecodeBatcher>(static_cast<size_t>(count));
 		return Done{};
 	}
 
 	const WhisperInfo& info() const override { return info_; }
 
-	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
-		if (!options.audio_contexts.empty() && options.audio_contexts.size() != jobs.size()) {
+	Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) override {
+		if (!options.audio_contexts.empty() && options.audio_contexts.size() != requests.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
-		if (options.slot < 0 || static_cast<size_t>(options.slot) >= steps_.size()) {
+		if (options.slot < 0 || static_cast<size_t>(options.slot) >= batchers_.size()) {
 			return Failure{"engine_failed", "there is no slot " + std::to_string(options.slot)};
 		}
 		return InBackground(options, [&] {
-			return Together(options) ? HearTogether(jobs, options, tell) : Hear(jobs, options, tell);
+			return CanBatch(options) ? TranscribeBatch(requests, options, on_result) : TranscribeEach(requests, options, on_result);
 		});
 	}
 
 	Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) override {
-		return Seated<std::vector<float>>([&](Seat& seat) -> Expected<std::vector<float>> {
+		return WithState<std::vector<float>>([&](StateSlot& state_slot) -> Expected<std::vector<float>> {
 			const int threads = std::clamp(options.threads, 1, max_threads_);
-			if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
-			whisper_state* state = seat.state.get();
-			internals::Watch watch(context_.get(), state, matrices_.get(), threads, cancel);
+			if (Expected<Done> ready = Prepare(state_slot, threads); !ready) return ready.failure();
+			whisper_state* state = state_slot.state.get();
+			internals::DecodeHooks hooks(context_.get(), state, matrices_.get(), threads, cancel);
 			internals::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
 				const_cast<Cancel*>(&cancel));
 			internals::SetAudioContext(state, options.audio_context);
 			std::vector<float> copy, made;
-			const Clip heard = Bounded(clip, copy);
-			internals::SetMel(state, filters_.Spectrogram(heard.samples, heard.size), heard.size);
-			made = internals::Encoded(context_.get(), watch);
+			const Clip padded = Bounded(clip, copy);
+			internals::SetMel(state, filters_.Spectrogram(padded.samples, padded.size), padded.size);
+			made = internals::Encoded(context_.get(), hooks);
 			if (cancel.Requested()) return Cancelled();
-			if (watch.failure_) return *watch.failure_;
+			if (hooks.failure_) return *hooks.failure_;
 			if (made.empty()) return Failure{"engine_failed", "whisper.cpp could not encode the clip"};
 			return made;
 		});
@@ -431,33 +433,37 @@ public:
 
 private:
 	template <class T, class Work>
-	Expected<T> Seated(Work work) {
-		Seat seat;
+	Expected<T> WithState(Work work) {
+		StateSlot state_slot;
 		{
 			const std::lock_guard lock(mutex_);
-			if (!seats_.empty()) {
-				seat = std::move(seats_.back());
-				seats_.pop_back();
-			} else if (seats_to_make_ > 0) {
-				seats_to_make_--;
+			if (!state_slots_.empty()) {
+				state_slot = std::move(state_slots_.back());
+				state_slots_.pop_back();
+			} else if (state_slots_to_make_ > 0) {
+				state_slots_to_make_--;
 			} else {
 				return Failure{"engine_failed", "every slot is taken"};
 			}
 		}
-		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(seat); });
-		Rest(seat);
+		Expected<T> result = Guarded("engine_failed", "whisper.cpp", [&]() -> Expected<T> { return work(state_slot); });
+		ReleaseThreads(state_slot);
 		const std::lock_guard lock(mutex_);
-		seats_.push_back(std::move(seat));
+		state_slots_.push_back(std::move(state_slot));
 		return result;
 	}
 
-	/** The seat is free when the clip is told of: another one may come for it. */
-	void HearClip(const std::vector<Job>& jobs, size_t at, const Options& options, const Tell& tell, LockStep* step) {
-		tell(at, Seated<RawResult>([&](Seat& seat) { return RunClip(seat, jobs[at], Of(options, at), step); }));
+	/** The state is free again before the result is reported: the next request may take it. */
+	void TranscribeClip(const std::vector<ClipRequest>& requests, size_t at, const Options& options,
+		const OnResult& on_result, DecodeBatcher* batcher) {
+		on_result(at, WithState<RawResult>([&](StateSlot& state_slot) {
+			return RunClip(state_slot, requests[at], Of(options, at), batcher);
+		}));
 	}
 
-	Expected<Done> Hear(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		for (size_t i = 0; i < jobs.size(); i++) HearClip(jobs, i, options, tell, nullptr);
+	Expected<Done> TranscribeEach(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) {
+		for (size_t i = 0; i < requests.size(); i++) TranscribeClip(requests, i, options, on_result, nullptr);
 		return Done{};
 	}
 
@@ -466,21 +472,21 @@ private:
 	static bool OnOwnThreads(const Options& options) { return options.threads == 1 && options.prompt.empty(); }
 
 	/** A thread cannot be brought back to what it was, so there is one for the clip alone. */
-	static Expected<Done> InBackground(const Options& options, const std::function<Expected<Done>()>& hear) {
-		if (!options.background || !OnOwnThreads(options)) return hear();
-		Expected<Done> heard = Failure{"engine_failed", "the clip was not heard"};
+	static Expected<Done> InBackground(const Options& options, const std::function<Expected<Done>()>& work) {
+		if (!options.background || !OnOwnThreads(options)) return work();
+		Expected<Done> done = Failure{"engine_failed", "the clip was not transcribed"};
 		std::thread([&] {
 			GoInBackground();
-			heard = Guarded("engine_failed", "whisper.cpp", hear);
+			done = Guarded("engine_failed", "whisper.cpp", work);
 		}).join();
-		return heard;
+		return done;
 	}
 
-	static void Rest(Seat& seat) {
-		if (!seat.state) return;
-		internals::SetAbort(seat.state.get(), nullptr, nullptr);
+	static void ReleaseThreads(StateSlot& state_slot) {
+		if (!state_slot.state) return;
+		internals::SetAbort(state_slot.state.get(), nullptr, nullptr);
 		// Puts the pool's threads to sleep: they spin while they belong to a backend.
-		internals::SetThreadPool(seat.state.get(), nullptr);
+		internals::SetThreadPool(state_slot.state.get(), nullptr);
 	}
 
 	/** The options of one clip of a batch. */
@@ -490,60 +496,62 @@ private:
 		return own;
 	}
 
-	/** As many as the kernels take, and as there is memory for: each keeps caches, in each slot. */
-	int ClipsTogether() const {
+	/** Clips in a batch: as many as the kernels take, and as there is memory for: each keeps caches, in each slot. */
+	int BatchSize() const {
 		const bool halves = info_.device == "CPU" && info_.decoder == "f16" &&
 			CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context_.get())));
 		if (!halves && !matrices_) return 1;
-		return std::clamp(static_cast<int>(kTogetherBytes / internals::StateBytes(context_.get())), 1,
-			kMostTogether);
+		return std::clamp(static_cast<int>(kBatchBytes / internals::StateBytes(context_.get())), 1,
+			kMostBatched);
 	}
 
-	/** Not where several candidates share a reading already. */
-	bool Together(const Options& options) const {
+	/** Not with beam search, whose candidates share a reading of the weights already. */
+	bool CanBatch(const Options& options) const {
 		return info_.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1;
 	}
 
-	Expected<Done> HearTogether(const std::vector<Job>& jobs, const Options& options, const Tell& tell) {
-		LockStep& step = steps_[static_cast<size_t>(options.slot)];
+	Expected<Done> TranscribeBatch(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) {
+		DecodeBatcher& batcher = batchers_[static_cast<size_t>(options.slot)];
 		const auto most = static_cast<size_t>(info_.clips_together);
 		Expected<Done> ran = Done{};
-		for (size_t from = 0; from < jobs.size() && ran; from += most) {
-			ran = step.Run(
-				std::min(most, jobs.size() - from),
-				[&](size_t member) { return jobs[from + member].cancel->Requested(); },
-				[&](size_t member) { HearClip(jobs, from + member, options, tell, &step); });
+		for (size_t from = 0; from < requests.size() && ran; from += most) {
+			ran = batcher.Run(
+				std::min(most, requests.size() - from),
+				[&](size_t member) { return requests[from + member].cancel->Requested(); },
+				[&](size_t member) { TranscribeClip(requests, from + member, options, on_result, &batcher); });
 		}
 		return ran;
 	}
 
-	Expected<Done> MakeState(Seat& seat) const {
-		seat.state.reset(whisper_init_state(context_.get()));
-		if (!seat.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
-		if (integers_) internals::SetEncoder(seat.state.get(), integers_);
-		else if (!encoders_.empty()) return internals::SetEncoders(seat.state.get(), encoders_);
+	Expected<Done> MakeState(StateSlot& state_slot) const {
+		state_slot.state.reset(whisper_init_state(context_.get()));
+		if (!state_slot.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
+		if (integers_) internals::SetEncoder(state_slot.state.get(), integers_);
+		else if (!encoders_.empty()) return internals::SetEncoders(state_slot.state.get(), encoders_);
 		return Done{};
 	}
 
-	Expected<Done> Prepare(Seat& seat, int threads) {
-		if (!seat.state) {
-			if (Expected<Done> made = MakeState(seat); !made) return made;
+	Expected<Done> Prepare(StateSlot& state_slot, int threads) {
+		if (!state_slot.state) {
+			if (Expected<Done> made = MakeState(state_slot); !made) return made;
 		}
 		// The idle threads of the larger one would wake for every graph; without one, each graph would make its own.
-		auto& pool = threads > 1 ? seat.pool : seat.pool_of_one;
+		auto& pool = threads > 1 ? state_slot.pool : state_slot.pool_of_one;
 		if (!pool) {
 			ggml_threadpool_params params = ggml_threadpool_params_default(threads > 1 ? max_threads_ : 1);
 			pool.reset(ggml_threadpool_new(&params));
 			if (!pool) return Failure{"out_of_memory", "no thread pool could be made"};
 		}
-		internals::SetThreadPool(seat.state.get(), pool.get());
-		internals::Reseed(seat.state.get());
+		internals::SetThreadPool(state_slot.state.get(), pool.get());
+		internals::Reseed(state_slot.state.get());
 		return Done{};
 	}
 
-	Expected<RawResult> RunClip(Seat& seat, const Job& job, const Options& options, LockStep* together) {
-		const Clip& given = job.clip;
-		const Cancel& cancel = *job.cancel;
+	Expected<RawResult> RunClip(
+		StateSlot& state_slot, const ClipRequest& request, const Options& options, DecodeBatcher* together) {
+		const Clip& given = request.clip;
+		const Cancel& cancel = *request.cancel;
 		if (cancel.Requested()) return Cancelled();
 		RawResult result;
 		if (given.size == 0) return result;
@@ -559,8 +567,8 @@ private:
 				return Failure{"engine_failed", "the model has no text token " + std::to_string(token)};
 			}
 		}
-		if (Expected<Done> ready = Prepare(seat, threads); !ready) return ready.failure();
-		whisper_state* state = seat.state.get();
+		if (Expected<Done> ready = Prepare(state_slot, threads); !ready) return ready.failure();
+		whisper_state* state = state_slot.state.get();
 
 		std::vector<float> copy;
 		const Clip clip = Bounded(given, copy);
@@ -571,9 +579,9 @@ private:
 		int code = 0;
 		std::optional<Failure> encoder_failure;
 		try {
-			internals::Watch watch(context_.get(), state, matrices_.get(), threads, cancel, together);
+			internals::DecodeHooks hooks(context_.get(), state, matrices_.get(), threads, cancel, together);
 			const Sound loud = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
-			Run run{context_.get(), watch, cancel, options, heads_, loud, given, threads, {}};
+			DecodeRun run{context_.get(), hooks, cancel, options, heads_, loud, given, threads, {}};
 			run.failed_before = internals::FailedDecodes(state);
 			code = Full(run, clip, end_ms);
 			result.failed = run.GaveUp();
@@ -581,15 +589,15 @@ private:
 				run.Align();
 				Collect(state, run, given, clip, result);
 			}
-			encoder_failure = watch.failure_;
-			result.decoded_tokens = watch.decoded_;
+			encoder_failure = hooks.failure_;
+			result.decoded_tokens = hooks.decoded_;
 		} catch (...) {
-			// Nobody knows what it left half done.
-			seat.state.reset();
+			// What it left half done is unknown.
+			state_slot.state.reset();
 			throw;
 		}
 		// This code alone says that whisper.cpp has freed the state itself.
-		if (code == -7) (void)seat.state.release();
+		if (code == -7) (void)state_slot.state.release();
 		if (cancel.Requested()) return Cancelled();
 		if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
 		if (encoder_failure) return *encoder_failure;
@@ -599,17 +607,17 @@ private:
 	}
 
 	/** The code of whisper_full_with_state. `run.language` is set here, once, for what follows. */
-	int Full(Run& run, const Clip& clip, int end_ms) {
-		whisper_state* state = run.watch.state_;
+	int Full(DecodeRun& run, const Clip& clip, int end_ms) {
+		whisper_state* state = run.hooks.state_;
 		const Options& options = run.options;
-		internals::SetAbort(state, Run::Abort, &run);
+		internals::SetAbort(state, DecodeRun::Abort, &run);
 		// Language detection goes by it; whisper_full sets it again.
 		internals::SetAudioContext(state, options.audio_context);
 		internals::SetMel(state, filters_.Spectrogram(clip.samples, clip.size), clip.size);
 		std::string& language = run.language;
 		language = options.language.empty() ? "en" : options.language;
 		if (options.language.empty() && info_.multilingual) {
-			const std::vector<float> scores = internals::DetectLanguage(context_.get(), run.watch, run.threads);
+			const std::vector<float> scores = internals::DetectLanguage(context_.get(), run.hooks, run.threads);
 			if (scores.empty()) return -3;
 			const std::vector<std::string>& among = options.languages.empty() ? info_.languages : options.languages;
 			const auto score = [&](const std::string& code) {
@@ -626,9 +634,9 @@ private:
 		params.duration_ms = end_ms;
 		params.translate = options.translate;
 		params.audio_ctx = options.audio_context;
-		params.no_context = true;  // what a state heard before belongs to somebody else
+		params.no_context = true;  // what the state transcribed before is of another request
 		params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
-		params.token_timestamps = false;  // Run::Align knows better
+		params.token_timestamps = false;  // DecodeRun::Align computes them
 		params.language = language.c_str();
 		const std::string prompt = TailOf(options.prompt, kPromptBytes);
 		params.initial_prompt = prompt.empty() ? nullptr : prompt.c_str();
@@ -638,19 +646,19 @@ private:
 		params.greedy.best_of = kBestOf;
 		params.beam_search.beam_size = std::clamp(options.beam_size, 1, kMostDecoders);
 		params.suppress_nst = options.suppress_non_speech;
-		params.abort_callback = Run::Abort;
+		params.abort_callback = DecodeRun::Abort;
 		params.abort_callback_user_data = &run;
-		params.encoder_begin_callback = Run::WindowBegins;
+		params.encoder_begin_callback = DecodeRun::WindowBegins;
 		params.encoder_begin_callback_user_data = &run;
-		params.new_segment_callback = Run::SegmentMade;
+		params.new_segment_callback = DecodeRun::SegmentMade;
 		params.new_segment_callback_user_data = &run;
-		params.logits_filter_callback = Run::Filter;
+		params.logits_filter_callback = DecodeRun::Filter;
 		params.logits_filter_callback_user_data = &run;
 		// No samples: the spectrogram is there.
 		return whisper_full_with_state(context_.get(), state, params, nullptr, 0);
 	}
 
-	void Collect(whisper_state* state, const Run& run, const Clip& given, const Clip& heard, RawResult& result) {
+	void Collect(whisper_state* state, const DecodeRun& run, const Clip& given, const Clip& padded, RawResult& result) {
 		const int first_special = whisper_token_eot(context_.get());
 		const int begin_token = whisper_token_beg(context_.get());
 		const double end_of_clip = given.Seconds();
@@ -682,14 +690,14 @@ private:
 			const std::string text = whisper_full_get_segment_text_from_state(state, i);
 			repeats = text == before ? repeats + 1 : 0;
 			before = text;
-			const bool unheard = repeats > 0 && Repeats(state, i, repeats) >= kSilentRepeats &&
-				!Sound(heard.samples, given.size).Any(start, end);
-			const auto loops = unheard ? std::vector<std::pair<size_t, size_t>>{{0, ids.size()}} : FindLoops(ids);
+			const bool silent = repeats > 0 && Repeats(state, i, repeats) >= kSilentRepeats &&
+				!Sound(padded.samples, given.size).Any(start, end);
+			const auto loops = silent ? std::vector<std::pair<size_t, size_t>>{{0, ids.size()}} : FindLoops(ids);
 			for (const auto& [from, to] : loops) {
-				result.cuts.insert(result.cuts.end(), {start, end});
+				result.removed_repetitions.insert(result.removed_repetitions.end(), {start, end});
 				Log(LogLevel::kWarn, "whisper.cpp repeats itself: " + std::to_string(to - from) + " tokens cut");
 			}
-			if (unheard) continue;
+			if (silent) continue;
 			std::vector<size_t> left;
 			auto loop = loops.begin();
 			for (size_t k = 0; k < ids.size(); k++) {
@@ -711,8 +719,8 @@ private:
 				}
 				result.AddToken(internals::TokenBytes(context_.get(), token.id), token.id, from, to, token.plog);
 			}
-			const Run::Decode decode =
-				index < run.decodes.size() ? run.decodes[index] : Run::Decode{0, kUnknown, kUnknown};
+			const DecodeRun::Decode decode =
+				index < run.decodes.size() ? run.decodes[index] : DecodeRun::Decode{0, kUnknown, kUnknown};
 			const int last = whisper_full_get_token_id_from_state(state, i, count - 1);
 			result.AddSegment(start, end, decode.logprob, whisper_full_get_segment_no_speech_prob_from_state(state, i),
 				decode.temperature, decode.seek,
@@ -749,9 +757,9 @@ private:
 	WhisperInfo info_;
 	std::vector<internals::Head> heads_;
 	std::mutex mutex_;
-	std::vector<Seat> seats_;  // free ones; guarded by mutex_
-	int seats_to_make_ = 0;  // guarded by mutex_
-	std::vector<LockStep> steps_;  // of each slot
+	std::vector<StateSlot> state_slots_;  // free ones; guarded by mutex_
+	int state_slots_to_make_ = 0;  // guarded by mutex_
+	std::vector<DecodeBatcher> batchers_;  // of each slot
 };
 
 }  // namespace
@@ -785,7 +793,7 @@ Expected<std::shared_ptr<WhisperEngine>> WhisperEngine::Load(const WhisperLoad& 
 		}
 		auto engine = std::make_shared<Whisper>(std::move(context), load, std::move(integers));
 		if (std::string fault = engine->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};
-		if (Expected<Done> added = engine->AddLanes(load.slots); !added) return added.failure();
+		if (Expected<Done> added = engine->MakeStateSlots(load.slots); !added) return added.failure();
 		return std::shared_ptr<WhisperEngine>(engine);
 	});
 }

@@ -1,5 +1,5 @@
-// What whisper_engine.cc needs besides whisper.h: the private parts that whisper_unity.cc shows, and the arithmetic
-// of whisper_times.cc.
+// What engine.cc needs besides whisper.h: the private parts that upstream.cc shows, and the arithmetic
+// of word_times.cc.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,21 @@
 #include <ggml-cpu.h>
 #include <whisper.h>
 
-#include "core/engine.h"
+#include "core/cancel.h"
+#include "core/clip.h"
 #include "core/failure.h"
+#include "core/integers.h"
 #include "kernels/int_encoder.h"
-#include "whisper/batcher.h"
 #include "kernels/q8_matrix.h"
+#include "whisper/batcher.h"
 
 namespace earshot {
 
-// ---- when tokens were said (whisper_times.cc) ----------------------------------------------------
+namespace ort {
+class Session;
+}
+
+// ---- when tokens were said (word_times.cc) ----------------------------------------------------
 
 /** In seconds. */
 struct TokenSpan {
@@ -69,9 +75,9 @@ private:
 	std::vector<bool> sounds_;
 };
 
-// ---- log-mel spectrogram (whisper_mel.cc) --------------------------------------------------------
+// ---- log-mel spectrogram (mel.cc) --------------------------------------------------------
 
-/** Silence that Whisper hears behind each clip, in samples. */
+/** Silence that Whisper gets behind each clip, in samples. */
 constexpr size_t kWindowSamples = size_t{30} * kSampleRate;
 
 struct LogMel {
@@ -96,7 +102,7 @@ private:
 	std::vector<Filter> filters_;
 };
 
-// ---- weights (whisper_weights.cc) ----------------------------------------------------------------
+// ---- weights (weights.cc) ----------------------------------------------------------------
 
 /** Whether the processor can read it where it lies. */
 bool InMemory(const ggml_tensor* tensor);
@@ -105,21 +111,21 @@ bool InMemory(const ggml_tensor* tensor);
 bool CanQuantise(const ggml_tensor* tensor);
 
 /** To Q8_0, as whisper.cpp's own tool writes it, where the tensor lies. Returns the bytes given back to the system.
- * Nobody else may read the tensor meanwhile. */
+ * No other thread may read the tensor meanwhile. */
 size_t QuantiseInPlace(ggml_tensor* tensor);
 
 /** They are read often and whole: in large pages, where they lie beside each other. */
 void PreferLargePages(const std::vector<const ggml_tensor*>& tensors);
 
 /** The tensor is never read again. Returns the bytes given back to the system. */
-size_t Forget(const ggml_tensor* tensor);
+size_t ReleaseWeights(const ggml_tensor* tensor);
 
-// ---- repetition (whisper_times.cc) ---------------------------------------------------------------
+// ---- repetition (word_times.cc) ---------------------------------------------------------------
 
-/** Whether the last tokens are one cycle over and over, more often than anybody says a thing. */
+/** Whether the last tokens are one cycle over and over, more often than speech repeats. */
 bool EndsInLoop(const int32_t* tokens, size_t count);
 
-/** The ranges to be cut so that of each loop its first round is left. */
+/** The ranges to remove so that of each loop its first round is left. */
 std::vector<std::pair<size_t, size_t>> FindLoops(const std::vector<int32_t>& tokens);
 
 }  // namespace earshot
@@ -132,7 +138,7 @@ struct Head {
 };
 
 /** Cross-attention that a decode leaves behind; see AttendTo. */
-struct Capture {
+struct AttentionCapture {
 	const std::vector<Head>& heads;
 	size_t frames;
 	Attention attention;
@@ -140,11 +146,11 @@ struct Capture {
 	std::vector<ggml_tensor*> tensors;
 };
 
-/** The prompt of a try, for further tries that begin with the same one. */
+/** The prompt of an attempt, for further attempts that begin with the same one. */
 struct Prompt {
 	/** What the first cells of the self-attention cache hold, computed for the present window; empty = something else. */
 	std::vector<whisper_token> tokens;
-	/** Of that cache, which is made anew for a try with more decoders. */
+	/** Of that cache, which is made anew for an attempt with more decoders. */
 	uint32_t cells = 0;
 	/** Logits as they were read, at the first token and at the last. */
 	std::vector<float> first, last;
@@ -160,31 +166,31 @@ struct Prompt {
  * once what whisper.cpp computes several times to the same result: the first window after language detection, and the
  * prompt at each temperature.
  */
-class Watch {
+class DecodeHooks {
 public:
-	/** `matrices`: what stands for weights that are not there any more, or nullptr. `together`: who decodes beside it, or
-	 * nullptr. */
-	Watch(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads, const Cancel& cancel,
-		LockStep* together = nullptr);
-	~Watch();
-	Watch(const Watch&) = delete;
-	Watch& operator=(const Watch&) = delete;
+	/** `matrices`: what stands for weights that are not there any more, or nullptr. `together`: the batcher that it
+	 * decodes in, or nullptr. */
+	DecodeHooks(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads, const Cancel& cancel,
+		DecodeBatcher* together = nullptr);
+	~DecodeHooks();
+	DecodeHooks(const DecodeHooks&) = delete;
+	DecodeHooks& operator=(const DecodeHooks&) = delete;
 
-	// Read by the hooks in whisper_unity.cc.
+	// Read by the hooks in upstream.cc.
 	whisper_context* const context_;
 	whisper_state* const state_;
 	const Q8Matrices* const matrices_;
 	const int start_token_;
 	const int threads_;
 	const Cancel& cancel_;
-	LockStep* const together_;
+	DecodeBatcher* const together_;
 	/** Why the encoder has made nothing. */
 	std::optional<Failure> failure_;
 	/** The next encoder pass is for what the cross-attention cache holds already. */
 	bool encoded_ = false;
 	/** The encoder has filled the cross-attention cache already. */
 	bool crossed_ = false;
-	Capture* capture_ = nullptr;
+	AttentionCapture* capture_ = nullptr;
 	/** Of the graph built last, where it has only some of the rows. */
 	ggml_tensor* prompt_logits_ = nullptr;
 	Prompt prompt_;
@@ -193,10 +199,10 @@ public:
 };
 
 /**
- * Reads `tokens` again and tells where the heads look at each of them. Flash attention stays on: the weights that
+ * Reads `tokens` again and returns where the heads look for each of them. Flash attention stays on: the weights that
  * it never shows are computed beside it, for these heads alone. Empty on failure, e.g. when aborted.
  */
-Attention AttendTo(whisper_context* context, Watch& watch, const std::vector<whisper_token>& tokens,
+Attention AttendTo(whisper_context* context, DecodeHooks& hooks, const std::vector<whisper_token>& tokens,
 	const std::vector<Head>& heads, size_t frames, int threads);
 
 /** The heads that look at the word being said, as OpenAI publishes them for its models; empty for other shapes. */
@@ -204,7 +210,7 @@ std::vector<Head> AlignmentHeads(const whisper_context* context);
 
 /** Log-probabilities of the languages (by whisper.cpp's ids) at the start of the clip whose mel the state holds.
  * Empty on failure. Leaves the first window encoded. */
-std::vector<float> DetectLanguage(whisper_context* context, Watch& watch, int threads);
+std::vector<float> DetectLanguage(whisper_context* context, DecodeHooks& hooks, int threads);
 
 /** From now on the state's windows are encoded by the first session with as many threads as the clip has, or the
  * last. */
@@ -234,26 +240,26 @@ size_t QuantiseDecoder(whisper_context* context, bool cross);
 /** Of the decoder's matrices of Q8_0; nullptr where there are none or the processor gains nothing. `cross`: as above. */
 std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross);
 
-/** Of a model whose clips all have Watches with those matrices: what they are made of. Returns the bytes given back. */
-size_t ForgetInterleaved(const whisper_context* context, const Q8Matrices& matrices);
+/** Of a model whose clips all have DecodeHooks with those matrices: what they are made of. Returns the bytes given back. */
+size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices);
 
 /** What a token reads. `matrices`: what stands for some of it, or nullptr. Before any state is made. */
 void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices);
 
 /** Of a model whose states all have encoders of their own: ggml's weights for it, and where the encoder makes them those
  * for what cross-attention reads. Returns the bytes given back. */
-size_t ForgetEncoder(whisper_context* context, bool cross);
+size_t ReleaseEncoderWeights(whisper_context* context, bool cross);
 
 MelFilters FiltersOf(const whisper_context* context);
 
 /** What the state transcribes next, of a clip of `samples`. */
 void SetMel(whisper_state* state, LogMel mel, size_t samples);
 
-/** Positions of 20 ms that the state's encoder hears from now on; 0 = all. */
+/** Positions of 20 ms that the state's encoder reads from now on; 0 = all. */
 void SetAudioContext(whisper_state* state, int positions);
 
 /** Encodes the window at the start of the mel that the state holds; empty on failure. */
-std::vector<float> Encoded(whisper_context* context, Watch& watch);
+std::vector<float> Encoded(whisper_context* context, DecodeHooks& hooks);
 
 /** Threads of the CPU backend of this state: the pool's, or the calling one alone for nullptr. The pool stays
  * the caller's, and must outlive its use here. */
@@ -283,7 +289,7 @@ const std::vector<whisper_token_data>& TokensOf(const whisper_state* state, int 
 /** Log-probabilities after whisper's filters, scaled by the temperature, of the token it sampled last. */
 const std::vector<float>& LastLogprobs(const whisper_state* state, int decoder);
 
-/** Takes the decoder out of this try; the next temperature begins when none is left. */
+/** Takes the decoder out of this attempt; the next temperature begins when none is left. */
 void FailDecoder(whisper_state* state, int decoder);
 
 /** The token's bytes. Lives as long as the context. */

@@ -7,7 +7,6 @@
 #include <numbers>
 #include <vector>
 
-#include "core/engine.h"
 #include "whisper/internals.h"
 
 namespace earshot {

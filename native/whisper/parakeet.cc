@@ -13,8 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
-#include "core/model_file.h"
+#include "core/log.h"
+#include "whisper/engine.h"
+#include "whisper/model_file.h"
 
 namespace earshot {
 
@@ -40,10 +41,10 @@ struct FreeState {
 };
 using State = std::unique_ptr<parakeet_state, FreeState>;
 
-struct Heard {
+struct TokenLog {
 	const Cancel& cancel;
 	std::vector<float> logprobs;
-	static bool Abort(void* data) { return static_cast<Heard*>(data)->cancel.Requested(); }
+	static bool Abort(void* data) { return static_cast<TokenLog*>(data)->cancel.Requested(); }
 	/** Over tokens and blank: upstream's probability mixes the durations in and overflows on large logits. */
 	static void Token(parakeet_context* context, parakeet_state* state, const parakeet_token_data* token, void* data) {
 		const auto count = static_cast<size_t>(context->vocab.token_blank) + 1;
@@ -51,7 +52,7 @@ struct Heard {
 		double sum = 0;
 		for (size_t i = 0; i < count; i++) sum += std::exp(static_cast<double>(state->logits[i] - greatest));
 		const double own = state->logits[static_cast<size_t>(token->id)] - greatest;
-		static_cast<Heard*>(data)->logprobs.push_back(static_cast<float>(own - std::log(sum)));
+		static_cast<TokenLog*>(data)->logprobs.push_back(static_cast<float>(own - std::log(sum)));
 	}
 };
 
@@ -81,7 +82,8 @@ public:
 		return Failure{"engine_failed", "parakeet.cpp does not show its encoder's output"};
 	}
 
-	Expected<Done> Transcribe(const std::vector<Job>& jobs, const Options& options, const Tell& tell) override {
+	Expected<Done> Transcribe(
+		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) override {
 		State state;
 		{
 			const std::lock_guard lock(mutex_);
@@ -89,11 +91,11 @@ public:
 			state = std::move(states_.back());
 			states_.pop_back();
 		}
-		for (size_t i = 0; i < jobs.size(); i++) {
-			tell(i, Guarded("engine_failed", "parakeet.cpp", [&]() -> Expected<RawResult> {
+		for (size_t i = 0; i < requests.size(); i++) {
+			on_result(i, Guarded("engine_failed", "parakeet.cpp", [&]() -> Expected<RawResult> {
 				if (!state) state.reset(parakeet_init_state(context_.get()));
 				if (!state) return Failure{"out_of_memory", "parakeet.cpp could not make a state"};
-				return RunClip(state, jobs[i].clip, options, *jobs[i].cancel);
+				return RunClip(state, requests[i].clip, options, *requests[i].cancel);
 			}));
 		}
 		const std::lock_guard lock(mutex_);
@@ -111,36 +113,36 @@ private:
 		std::transform(given.samples, given.samples + given.size, samples.begin(),
 			[](float sample) { return std::isfinite(sample) ? std::clamp(sample, -kLoudestSample, kLoudestSample) : 0.0F; });
 
-		Heard heard{cancel, {}};
+		TokenLog log{cancel, {}};
 		parakeet_full_params params = parakeet_full_default_params(PARAKEET_SAMPLING_GREEDY);
 		params.n_threads = std::clamp(options.threads, 1, max_threads_);
-		params.no_context = true;  // what a state heard before belongs to somebody else
-		params.abort_callback = Heard::Abort;
-		params.abort_callback_user_data = &heard;
-		params.new_token_callback = Heard::Token;
-		params.new_token_callback_user_data = &heard;
+		params.no_context = true;  // what the state transcribed before is of another request
+		params.abort_callback = TokenLog::Abort;
+		params.abort_callback_user_data = &log;
+		params.new_token_callback = TokenLog::Token;
+		params.new_token_callback_user_data = &log;
 		ggml_backend_t cpu = state->backends.back();
-		if (ggml_backend_is_cpu(cpu)) ggml_backend_cpu_set_abort_callback(cpu, Heard::Abort, &heard);
+		if (ggml_backend_is_cpu(cpu)) ggml_backend_cpu_set_abort_callback(cpu, TokenLog::Abort, &log);
 		int code = 0;
 		try {
 			code = parakeet_full_with_state(
 				context_.get(), state.get(), params, samples.data(), static_cast<int>(samples.size()));
 		} catch (...) {
-			state.reset();  // nobody knows what it left half done
+			state.reset();  // what it left half done is unknown
 			throw;
 		}
 		if (ggml_backend_is_cpu(cpu)) ggml_backend_cpu_set_abort_callback(cpu, nullptr, nullptr);
 		if (cancel.Requested()) return Cancelled();
 		if (code != 0) return Failure{"engine_failed", "parakeet.cpp failed with " + std::to_string(code)};
-		Collect(*state, given.Seconds(), heard, result);
+		Collect(*state, given.Seconds(), log, result);
 		return result;
 	}
 
 	/** Upstream's one segment ends in frames and its tokens in frames of the spectrogram: times are made anew. */
-	void Collect(const parakeet_state& state, double end_of_clip, const Heard& heard, RawResult& result) {
+	void Collect(const parakeet_state& state, double end_of_clip, const TokenLog& log, RawResult& result) {
 		const double frame = 0.01 * context_->model.hparams.subsampling_factor;
 		double at = 0, first = 0, sum = 0;
-		const size_t count = std::min(state.decoded_token_data.size(), heard.logprobs.size());
+		const size_t count = std::min(state.decoded_token_data.size(), log.logprobs.size());
 		for (size_t i = 0; i < count; i++) {
 			const parakeet_token_data& token = state.decoded_token_data[i];
 			const double start = std::clamp(token.frame_index * frame, at, std::max(at, end_of_clip));
@@ -148,8 +150,8 @@ private:
 				std::clamp((token.frame_index + token.duration_value) * frame, start, std::max(start, end_of_clip));
 			at = start;
 			if (i == 0) first = start;
-			result.AddToken(Text(token.id), token.id, static_cast<float>(start), static_cast<float>(end), heard.logprobs[i]);
-			sum += heard.logprobs[i];
+			result.AddToken(Text(token.id), token.id, static_cast<float>(start), static_cast<float>(end), log.logprobs[i]);
+			sum += log.logprobs[i];
 		}
 		if (count == 0) return;
 		result.AddSegment(std::min(first, end_of_clip), std::min<double>(result.token_times.back(), end_of_clip),

@@ -87,15 +87,15 @@ namespace earshot::internals {
 // ---- repairs -----------------------------------------------------------------------------------
 
 /** The run that this thread is in, if any. */
-static thread_local Watch* watch = nullptr;
+static thread_local DecodeHooks* hooks = nullptr;
 
-Watch::Watch(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads,
-	const Cancel& cancel, LockStep* together)
+DecodeHooks::DecodeHooks(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads,
+	const Cancel& cancel, DecodeBatcher* together)
 	: context_(context), state_(state), matrices_(matrices), start_token_(whisper_token_sot(context)), threads_(threads),
 	  cancel_(cancel), together_(together) {
-	watch = this;
+	hooks = this;
 }
-Watch::~Watch() { watch = nullptr; }
+DecodeHooks::~DecodeHooks() { hooks = nullptr; }
 
 static thread_local bool plain_weights = false;
 
@@ -110,7 +110,7 @@ void* FindProcedure(ggml_backend_reg_t library, const char* name) {
 
 /** What stands for the weights; nullptr where they stand for themselves. */
 static const Q8Matrix* Interleaved(const ggml_tensor* weights) {
-	return watch == nullptr || watch->matrices_ == nullptr ? nullptr : watch->matrices_->Find(weights);
+	return hooks == nullptr || hooks->matrices_ == nullptr ? nullptr : hooks->matrices_->Find(weights);
 }
 
 ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numbers) {
@@ -128,9 +128,9 @@ static ggml_tensor* Multiply(ggml_context* context, ggml_tensor* weights, ggml_t
  * that one, and before it the one at <|startoftranscript|>.
  */
 ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
-	if (watch == nullptr || weights != watch->context_->model.d_te) return Multiply(context, weights, rows);
-	watch->prompt_logits_ = nullptr;
-	const whisper_batch& batch = watch->state_->batch;
+	if (hooks == nullptr || weights != hooks->context_->model.d_te) return Multiply(context, weights, rows);
+	hooks->prompt_logits_ = nullptr;
+	const whisper_batch& batch = hooks->state_->batch;
 	const int last = batch.n_tokens - 1;
 	const bool last_only = last > 0 && rows->ne[1] == batch.n_tokens && batch.logits[last] != 0 &&
 		std::all_of(batch.logits, batch.logits + last, [](int8_t wanted) { return wanted == 0; });
@@ -138,10 +138,10 @@ ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_
 	const auto row = [&](int64_t index) {
 		return ggml_view_2d(context, rows, rows->ne[0], 1, rows->nb[1], rows->nb[1] * static_cast<size_t>(index));
 	};
-	const auto start = std::find(batch.token, batch.token + last, watch->start_token_) - batch.token;
+	const auto start = std::find(batch.token, batch.token + last, hooks->start_token_) - batch.token;
 	ggml_tensor* wanted = start == last ? row(last) : ggml_concat(context, row(start), row(last), 1);
-	watch->prompt_logits_ = Multiply(context, weights, wanted);
-	return watch->prompt_logits_;
+	hooks->prompt_logits_ = Multiply(context, weights, wanted);
+	return hooks->prompt_logits_;
 }
 
 /**
@@ -149,7 +149,7 @@ ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_
  * row only: it reads whatever was there. OpenAI's is at <|startoftranscript|>, so that row is put there.
  */
 static void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	if (tensor != watch->prompt_logits_) {
+	if (tensor != hooks->prompt_logits_) {
 		ggml_backend_tensor_get(tensor, data, offset, size);
 		return;
 	}
@@ -172,8 +172,8 @@ static void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, siz
 
 /** Of a prompt that was left out, what was read when it was computed. */
 void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	if (watch == nullptr) return ggml_backend_tensor_get(tensor, data, offset, size);
-	Prompt& prompt = watch->prompt_;
+	if (hooks == nullptr) return ggml_backend_tensor_get(tensor, data, offset, size);
+	Prompt& prompt = hooks->prompt_;
 	if (tensor != prompt.logits) return ReadLogits(tensor, data, offset, size);
 	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
 	auto* last_row = static_cast<float*>(data);
@@ -189,40 +189,40 @@ void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size
 	}
 }
 
-/** whisper.cpp forgets which cells of the self-attention cache are taken, and zeroes them, before each try. Nobody reads
- * a cell that is not taken, and what the prompt has left in the first ones may serve again. */
+/** whisper.cpp forgets which cells of the self-attention cache are taken, and zeroes them, before each attempt. No
+ * graph reads a cell that is not taken, and what the prompt has left in the first ones may serve again. */
 void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value) {
-	const bool keeps = watch != nullptr && buffer == watch->state_->kv_self.buffer && !watch->prompt_.tokens.empty() &&
-		watch->prompt_.cells == watch->state_->kv_self.size;
+	const bool keeps = hooks != nullptr && buffer == hooks->state_->kv_self.buffer && !hooks->prompt_.tokens.empty() &&
+		hooks->prompt_.cells == hooks->state_->kv_self.size;
 	if (!keeps) ggml_backend_buffer_clear(buffer, value);
 }
 
-/** Within a Watch. What a try begins with is left out where the try before began with the same. */
+/** Within DecodeHooks. The prompt of an attempt is left out where the attempt before began with the same. */
 static ggml_status Decode(ggml_backend_sched_t sched, ggml_cgraph* graph) {
-	const whisper_state& state = *watch->state_;
+	const whisper_state& state = *hooks->state_;
 	const whisper_batch& batch = state.batch;
 	const auto count = static_cast<size_t>(batch.n_tokens);
-	Prompt& prompt = watch->prompt_;
+	Prompt& prompt = hooks->prompt_;
 	// Elsewhere the cells that are not taken are read too.
-	const bool begins = batch.pos[0] == 0 && state.kv_self.head == 0 && watch->capture_ == nullptr && OnProcessor(&state);
+	const bool begins = batch.pos[0] == 0 && state.kv_self.head == 0 && hooks->capture_ == nullptr && OnProcessor(&state);
 	prompt.again = begins && prompt.cells == state.kv_self.size &&
 		std::equal(prompt.tokens.begin(), prompt.tokens.end(), batch.token, batch.token + count);
 	prompt.logits = begins ? ggml_graph_node(graph, -1) : nullptr;
 	if (prompt.again) return GGML_STATUS_SUCCESS;
 	// Its cells are written anew.
 	if (state.kv_self.head < prompt.tokens.size()) prompt.tokens.clear();
-	watch->decoded_ += count;
-	const ggml_status status = watch->together_ != nullptr
-		? watch->together_->Compute(state.backends.front(), graph)
+	hooks->decoded_ += count;
+	const ggml_status status = hooks->together_ != nullptr
+		? hooks->together_->Compute(state.backends.front(), graph)
 		: ggml_backend_sched_graph_compute(sched, graph);
 	if (status != GGML_STATUS_SUCCESS) return status;
 	if (begins) {
 		prompt.tokens.assign(batch.token, batch.token + count);
 		prompt.cells = state.kv_self.size;
 	}
-	if (watch->capture_ == nullptr) return status;
-	Attention& attention = watch->capture_->attention;
-	for (ggml_tensor* weights : watch->capture_->tensors) {
+	if (hooks->capture_ == nullptr) return status;
+	Attention& attention = hooks->capture_->attention;
+	for (ggml_tensor* weights : hooks->capture_->tensors) {
 		const size_t before = attention.weights.size();
 		attention.weights.resize(before + static_cast<size_t>(ggml_nelements(weights)));
 		ggml_backend_tensor_get(weights, attention.weights.data() + before, 0, ggml_nbytes(weights));
@@ -236,16 +236,16 @@ static ggml_status Decode(ggml_backend_sched_t sched, ggml_cgraph* graph) {
  * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
  */
 ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
-	if (watch == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
-	const whisper_state& state = *watch->state_;
+	if (hooks == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
+	const whisper_state& state = *hooks->state_;
 	const bool cross = sched == state.sched_cross.sched;
 	// What was decoded looks at the window before.
-	if (cross) watch->prompt_.tokens.clear();
+	if (cross) hooks->prompt_.tokens.clear();
 	// Else the decoder would read what the window before has left.
-	if (cross && watch->failure_) return GGML_STATUS_FAILED;
-	if (cross && std::exchange(watch->crossed_, false)) return GGML_STATUS_SUCCESS;
-	if (watch->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
-		if (cross) watch->encoded_ = false;
+	if (cross && hooks->failure_) return GGML_STATUS_FAILED;
+	if (cross && std::exchange(hooks->crossed_, false)) return GGML_STATUS_SUCCESS;
+	if (hooks->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
+		if (cross) hooks->encoded_ = false;
 		return GGML_STATUS_SUCCESS;
 	}
 	if (sched == state.sched_decode.sched) return Decode(sched, graph);
@@ -253,40 +253,40 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 }
 
 static Expected<Done> EncodeInIntegers(const IntEncoder& encoder, const ggml_tensor* mel, ggml_tensor* out) {
-	const whisper_kv_cache& cross = watch->state_->kv_cross;
+	const whisper_kv_cache& cross = hooks->state_->kv_cross;
 	// As whisper_build_graph_cross has it.
 	const auto stride = static_cast<size_t>(GGML_PAD(out->ne[1], 256) * out->ne[0]);
 	const CrossAttention made{static_cast<uint16_t*>(cross.k->data), static_cast<uint16_t*>(cross.v->data), stride};
 	Expected<Done> encoded = encoder.Run(static_cast<const float*>(mel->data), static_cast<size_t>(out->ne[1]),
-		static_cast<float*>(out->data), made, watch->threads_, watch->cancel_);
-	watch->crossed_ = static_cast<bool>(encoded);
+		static_cast<float*>(out->data), made, hooks->threads_, hooks->cancel_);
+	hooks->crossed_ = static_cast<bool>(encoded);
 	return encoded;
 }
 
 static Expected<Done> EncodeBySession(
 	std::vector<ort::Session::Pass>& passes, const ggml_tensor* mel, ggml_tensor* out) {
 	const auto enough = std::find_if(passes.begin(), passes.end(),
-		[](const ort::Session::Pass& pass) { return pass.threads() >= watch->threads_; });
+		[](const ort::Session::Pass& pass) { return pass.threads() >= hooks->threads_; });
 	ort::Session::Pass& pass = enough == passes.end() ? passes.back() : *enough;
 	const auto view = [](const char* name, const ggml_tensor* tensor) {
 		return ort::Session::Tensor{name, static_cast<float*>(tensor->data), {1, tensor->ne[1], tensor->ne[0]}};
 	};
-	return pass.Run({view("in", mel)}, {view("out", out)}, watch->cancel_);
+	return pass.Run({view("in", mel)}, {view("out", out)}, hooks->cancel_);
 }
 
-/** Only ever within a Watch. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
+/** Only ever within DecodeHooks. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
 static void Encode(whisper_openvino_context& encoder, ggml_tensor* mel, ggml_tensor* out) {
 	// What it would make is in the cross-attention cache; Compute sees to the rest.
-	if (watch->encoded_) return;
-	const ggml_tensor* cross = watch->state_->kv_cross.k;
+	if (hooks->encoded_) return;
+	const ggml_tensor* cross = hooks->state_->kv_cross.k;
 	if (!ggml_backend_buffer_is_host(mel->buffer) || !ggml_backend_buffer_is_host(out->buffer) ||
 		(encoder.integers && !ggml_backend_buffer_is_host(cross->buffer))) {
-		watch->failure_ = {"engine_failed", "whisper.cpp has put its encoder's input on another device"};
+		hooks->failure_ = {"engine_failed", "whisper.cpp has put its encoder's input on another device"};
 		return;
 	}
 	const Expected<Done> encoded =
 		encoder.integers ? EncodeInIntegers(*encoder.integers, mel, out) : EncodeBySession(encoder.passes, mel, out);
-	if (!encoded) watch->failure_ = encoded.failure();
+	if (!encoded) hooks->failure_ = encoded.failure();
 }
 
 Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
@@ -339,18 +339,18 @@ void SetMel(whisper_state* state, LogMel mel, size_t samples) {
 
 void SetAudioContext(whisper_state* state, int positions) { state->exp_n_audio_ctx = positions; }
 
-std::vector<float> Encoded(whisper_context* context, Watch& by) {
+std::vector<float> Encoded(whisper_context* context, DecodeHooks& by) {
 	if (whisper_encode_with_state(context, by.state_, 0, by.threads_) != 0) return {};
 	std::vector<float> made(static_cast<size_t>(ggml_nelements(by.state_->embd_enc)));
 	ggml_backend_tensor_get(by.state_->embd_enc, made.data(), 0, made.size() * sizeof(float));
 	return made;
 }
 
-/** Beside flash attention, which keeps its weights to itself: those of the heads that Capture asks for. */
+/** Beside flash attention, which keeps its weights to itself: those of the heads that AttentionCapture selects. */
 ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
 	ggml_tensor* mask, float scale, float max_bias, float softcap) {
-	if (watch != nullptr && watch->capture_ != nullptr && keys->view_src == watch->state_->kv_cross.k) {
-		Capture& capture = *watch->capture_;
+	if (hooks != nullptr && hooks->capture_ != nullptr && keys->view_src == hooks->state_->kv_cross.k) {
+		AttentionCapture& capture = *hooks->capture_;
 		const int layer = capture.layer++;
 		for (const Head& head : capture.heads) {
 			if (head.layer != layer) continue;
@@ -372,16 +372,16 @@ ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_te
 
 /** The logits must stay the last node, so what is captured goes before them. */
 void Expand(ggml_cgraph* graph, ggml_tensor* tensor) {
-	if (watch != nullptr && watch->capture_ != nullptr && (tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr)) {
-		for (ggml_tensor* weights : watch->capture_->tensors) ggml_build_forward_expand(graph, weights);
+	if (hooks != nullptr && hooks->capture_ != nullptr && (tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr)) {
+		for (ggml_tensor* weights : hooks->capture_->tensors) ggml_build_forward_expand(graph, weights);
 	}
 	ggml_build_forward_expand(graph, tensor);
 }
 
-Attention AttendTo(whisper_context* context, Watch& by, const std::vector<whisper_token>& tokens,
+Attention AttendTo(whisper_context* context, DecodeHooks& by, const std::vector<whisper_token>& tokens,
 	const std::vector<Head>& heads, size_t frames, int threads) {
 	whisper_state& state = *by.state_;
-	Capture capture{heads, frames, {}, 0, {}};
+	AttentionCapture capture{heads, frames, {}, 0, {}};
 	by.capture_ = &capture;
 	whisper_kv_cache_clear(state.kv_self);
 	whisper_batch_prep_legacy(state.batch, tokens.data(), static_cast<int>(tokens.size()), 0, 0);
@@ -390,7 +390,7 @@ Attention AttendTo(whisper_context* context, Watch& by, const std::vector<whispe
 	return done && capture.attention.heads == heads.size() ? std::move(capture.attention) : Attention{};
 }
 
-std::vector<float> DetectLanguage(whisper_context* context, Watch& by, int threads) {
+std::vector<float> DetectLanguage(whisper_context* context, DecodeHooks& by, int threads) {
 	std::vector<float> probabilities(static_cast<size_t>(whisper_lang_max_id()) + 1, 0.0F);
 	if (whisper_lang_auto_detect_with_state(context, by.state_, 0, threads, probabilities.data()) < 0) return {};
 	by.encoded_ = true;
@@ -471,7 +471,7 @@ std::vector<Head> AlignmentHeads(const whisper_context* context) {
 	else if (is(6, 512)) preset = multilingual ? WHISPER_AHEADS_BASE : WHISPER_AHEADS_BASE_EN;
 	else if (is(12, 768)) preset = multilingual ? WHISPER_AHEADS_SMALL : WHISPER_AHEADS_SMALL_EN;
 	else if (is(24, 1024)) preset = multilingual ? WHISPER_AHEADS_MEDIUM : WHISPER_AHEADS_MEDIUM_EN;
-	// The first and the second large model differ in their weights alone; hardly anybody runs the first.
+	// The first and the second large model differ in their weights alone; the first is hardly used.
 	else if (is(32, 1280)) preset = third ? WHISPER_AHEADS_LARGE_V3 : WHISPER_AHEADS_LARGE_V2;
 	else if (is(4, 1280)) preset = WHISPER_AHEADS_LARGE_V3_TURBO;
 	std::vector<Head> heads;
@@ -513,11 +513,11 @@ std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, boo
 	return tensors.empty() ? nullptr : std::make_unique<const Q8Matrices>(tensors);
 }
 
-size_t ForgetInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
+size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
 	size_t size = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
 		if (matrices.Find(tensor) == nullptr) continue;
-		(void)Forget(tensor);
+		(void)ReleaseWeights(tensor);
 		size += ggml_nbytes(tensor);
 	}
 	return size;
@@ -533,10 +533,10 @@ void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices) {
 	PreferLargePages(tensors);
 }
 
-size_t ForgetEncoder(whisper_context* context, bool cross) {
+size_t ReleaseEncoderWeights(whisper_context* context, bool cross) {
 	size_t saved = 0;
 	for (const auto& [name, tensor] : context->model.tensors) {
-		if (name.starts_with("encoder.") || (cross && MakesCross(name))) saved += Forget(tensor);
+		if (name.starts_with("encoder.") || (cross && MakesCross(name))) saved += ReleaseWeights(tensor);
 	}
 	return saved;
 }

@@ -43,7 +43,7 @@ size_t QuantiseInPlace(ggml_tensor* tensor) {
 	tensor->nb[0] = ggml_type_size(GGML_TYPE_Q8_0);
 	tensor->nb[1] = row_now;
 	tensor->nb[2] = tensor->nb[3] = row_now * static_cast<size_t>(rows);
-	return ForgetPages(data + ggml_nbytes(tensor), data + before);
+	return ReleasePages(data + ggml_nbytes(tensor), data + before);
 }
 
 void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
@@ -63,10 +63,10 @@ void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
 	}
 }
 
-size_t Forget(const ggml_tensor* tensor) {
+size_t ReleaseWeights(const ggml_tensor* tensor) {
 	if (!InMemory(tensor)) return 0;
 	auto* data = static_cast<char*>(tensor->data);
-	return ForgetPages(data, data + ggml_nbytes(tensor));
+	return ReleasePages(data, data + ggml_nbytes(tensor));
 }
 
 }  // namespace earshot

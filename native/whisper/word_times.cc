@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/clip.h"
 #include "whisper/internals.h"
 
 namespace earshot {
@@ -202,7 +202,7 @@ size_t Sound::NearestPause(const std::vector<size_t>& frames, size_t border) {
 namespace {
 
 constexpr size_t kLongestCycle = 64;
-/** What somebody may well say again and again is shorter. */
+/** Speech that may well repeat is shorter. */
 constexpr size_t kLoopTokens = 20;
 constexpr size_t kLoopRounds = 4;
 

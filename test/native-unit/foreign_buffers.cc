@@ -6,9 +6,11 @@
 
 #include "audio/decoder.h"
 #include "check.h"
-#include "core/engine.h"
+#include "core/cancel.h"
 #include "fake_ggml.h"
 #include "kernels/int_matrix.h"
+#include "vad/vad.h"
+#include "whisper/engine.h"
 
 namespace earshot::tests {
 
@@ -29,19 +31,19 @@ std::vector<float> Samples(const std::string& name) {
 /** What each clip of a batch says; or why not. */
 std::vector<std::string> Texts(WhisperEngine& engine, const std::vector<std::string>& names) {
 	std::vector<std::vector<float>> samples;
-	std::vector<Job> jobs;
+	std::vector<ClipRequest> requests;
 	for (const std::string& name : names) samples.push_back(Samples(name));
 	for (const auto& each : samples) {
-		jobs.push_back({{each.data(), each.size()}, std::make_shared<const Cancel>(std::make_shared<Signal>())});
+		requests.push_back({{each.data(), each.size()}, std::make_shared<const Cancel>(std::make_shared<Signal>())});
 	}
 	WhisperOptions options;
 	options.language = "en";
 	options.token_timestamps = true;
 	std::vector<std::string> texts(names.size());
-	const auto tell = [&texts](size_t at, Expected<RawResult> result) {
+	const auto on_result = [&texts](size_t at, Expected<RawResult> result) {
 		texts[at] = result ? result->bytes : result.failure().text;
 	};
-	const Expected<Done> done = engine.Transcribe(jobs, options, tell);
+	const Expected<Done> done = engine.Transcribe(requests, options, on_result);
 	if (!done) return {done.failure().text};
 	return texts;
 }

@@ -12,13 +12,14 @@
 #include <ggml-cpu.h>
 #include <ggml.h>
 
-#include "kernels/attention.h"
 #include "check.h"
+#include "kernels/attention.h"
+#include "kernels/f16_matrix.h"
 #include "kernels/gelu.h"
 #include "kernels/int_matrix.h"
-#include "kernels/f16_matrix.h"
-#include "platform/cpu.h"
 #include "kernels/q8_matrix.h"
+#include "kernels/width.h"
+#include "platform/cpu.h"
 
 namespace earshot::tests {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "check.h"
-#include "core/engine.h"
+#include "core/log.h"
 #include "fake_ggml.h"
 
 namespace earshot {

@@ -1,7 +1,7 @@
 /** Unit tests of native/ below the bindings: C++, built over the objects of the addon that is here. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { generated, root } from '../helpers/fixtures.js';
@@ -33,9 +33,8 @@ describe.runIf(isBuiltHere)('the unit tests of native/', () => {
 		(kernels) => {
 			const { status, signal, said } = run(kernels);
 			expect(status === 0 ? '' : `${signal ?? status}\n${said}`).toBe('');
-			const sources = ['foreign_buffers.cc', 'kernels.cc'].map((name) =>
-				readFileSync(path.join(root, 'test', 'native-unit', name), 'utf8'),
-			);
+			const folder = path.join(root, 'test', 'native-unit');
+			const sources = readdirSync(folder).map((name) => readFileSync(path.join(folder, name), 'utf8'));
 			const tests = sources.flatMap((source) =>
 				[...source.matchAll(/^TEST\("(.+)"\)/gm)].map((each) => each[1]),
 			);

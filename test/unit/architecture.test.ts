@@ -199,16 +199,68 @@ function foldersOf(names: readonly string[]): { folder: string; count: number }[
 	});
 }
 
+/** Folders of native/; includes go to folders on lower floors only. */
+const nativeFloors: Readonly<Record<string, number>> = {
+	addon: 5,
+	napi: 1,
+	whisper: 4,
+	vad: 4,
+	sherpa: 3,
+	ort: 2,
+	audio: 2,
+	kernels: 2,
+	platform: 1,
+	core: 0,
+};
+
+/** Headers of libraries, and calls, and the only files of native/ that may have them. */
+const nativeReserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegExp])[] = [
+	['Node-API', /#include <(napi|node_api)\.h>/, /^(addon|napi)\//],
+	['the source of whisper.cpp', /#include <whisper\.cpp>/, /^whisper\/upstream\.cc$/],
+	['the source of parakeet.cpp', /#include <parakeet\.cpp>/, /^whisper\/parakeet\.cc$/],
+	['loading libraries', /\b(dlopen|LoadLibrary\w*)\(/, /^platform\//],
+	['FFmpeg', /#include <lib(av|sw)\w+\//, /^audio\//],
+];
+
 describe('native/', () => {
 	const native = path.join(root, 'native');
+	const sources = readdirSync(native, { recursive: true, encoding: 'utf8' })
+		.map((name) => name.replaceAll('\\', '/'))
+		.filter((name) => /\.(cc|h)$/.test(name))
+		.map((name) => ({ name, text: readFileSync(path.join(native, name), 'utf8') }));
+	const folderOf = (name: string) => name.split('/')[0] ?? '';
+
+	test('includes go down', () => {
+		const includes = sources.flatMap(({ name, text }) =>
+			[...text.matchAll(/^#include "(\w+\/\w+\.h)"/gm)].map(([, to = '']) => ({ from: name, to })),
+		);
+		expect(includes.length).toBeGreaterThan(100);
+		const upwards = includes.filter(({ from, to }) => {
+			const [above, below] = [folderOf(from), folderOf(to)];
+			return above !== below && (nativeFloors[above] ?? 0) <= (nativeFloors[below] ?? 99);
+		});
+		expect(upwards.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+	});
+
+	test.each(nativeReserved)('%s is for some files alone', (_, pattern, allowed) => {
+		const found = sources.filter(({ text }) => pattern.test(text)).map(({ name }) => name);
+		expect(found.length).toBeGreaterThan(0);
+		expect(found.filter((name) => !allowed.test(name))).toEqual([]);
+	});
 
 	test('asks which operating system it is on in platform/ alone', () => {
 		const asks =
 			/#\s*if.*\b(_WIN32|__APPLE__|__linux__|__GLIBC__)\b|#include <(windows|dlfcn|fcntl|unistd|malloc|sys\/\w+)\.h>/;
-		const found = readdirSync(native, { recursive: true, encoding: 'utf8' })
-			.filter((name) => /\.(cc|h)$/.test(name))
-			.filter((name) => asks.test(readFileSync(path.join(native, name), 'utf8')));
+		const found = sources.filter(({ text }) => asks.test(text)).map(({ name }) => name);
 		expect(found.length).toBeGreaterThan(0);
-		expect(found.filter((name) => !/^platform[/_\\]/.test(name))).toEqual([]);
+		expect(found.filter((name) => !/^platform\//.test(name))).toEqual([]);
+	});
+
+	test(`a header has at most ${maxLinesOfFile} lines, but for the interface of sherpa-onnx`, () => {
+		const long = sources.filter(
+			({ name, text }) =>
+				name.endsWith('.h') && name !== 'sherpa/api.h' && text.split('\n').length - 1 > maxLinesOfFile,
+		);
+		expect(long.map(({ name }) => name)).toEqual([]);
 	});
 });

@@ -96,7 +96,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		),
 	).toEqual(['no binaries are in it']);
 	for (const stray of [
-		'native/addon/addon.cc',
+		'native/addon/exports.cc',
 		'test/a.test.ts',
 		'dist/cli/main.js.map',
 		'fixtures/recordings/a.wav',

@@ -1,0 +1,128 @@
+#include "addon/convert.h"
+
+#include <cstdint>
+#include <string>
+
+#include "napi/options.h"
+
+namespace earshot {
+
+Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, reinterpret_cast<const uint8_t*>(raw.bytes.data()), raw.bytes.size()));
+	result.Set("tokenEnds", TypedCopy<Napi::Uint32Array>(env, raw.token_ends.data(), raw.token_ends.size()));
+	result.Set("tokenIds", TypedCopy<Napi::Int32Array>(env, raw.token_ids.data(), raw.token_ids.size()));
+	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
+	result.Set("tokenLogprobs", TypedCopy<Napi::Float32Array>(env, raw.token_logprobs.data(), raw.token_logprobs.size()));
+	result.Set("segments", TypedCopy<Napi::Float64Array>(
+		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
+	result.Set("removedRepetitions",
+		TypedCopy<Napi::Float64Array>(env, raw.removed_repetitions.data(), raw.removed_repetitions.size()));
+	result.Set("failed", raw.failed);
+	result.Set("decodedTokens", static_cast<double>(raw.decoded_tokens));
+	result.Set("text", raw.text);
+	result.Set("language", raw.language);
+	result.Set("emotion", raw.emotion);
+	result.Set("event", raw.event);
+	return result;
+}
+
+Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	Napi::Array languages = Napi::Array::New(env, info.languages.size());
+	for (uint32_t i = 0; i < info.languages.size(); i++) languages.Set(i, info.languages[i]);
+	object.Set("size", info.size);
+	object.Set("multilingual", info.multilingual);
+	object.Set("alignsWords", info.aligns_words);
+	object.Set("languages", languages);
+	object.Set("device", info.device);
+	object.Set("encoder", info.encoder);
+	object.Set("decoder", info.decoder);
+	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
+	object.Set("clipsTogether", info.clips_together);
+	return object;
+}
+
+Napi::Object ToJs(Napi::Env env, const SherpaInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("version", info.version);
+	object.Set("onnxruntime", info.onnxruntime);
+	Napi::Array providers = Napi::Array::New(env, info.providers.size());
+	for (uint32_t i = 0; i < info.providers.size(); i++) providers.Set(i, info.providers[i]);
+	object.Set("providers", providers);
+	object.Set("fallback", info.fallback);
+	return object;
+}
+
+Napi::Object ToJs(Napi::Env env, const VadSegments& found) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("spans", TypedCopy<Napi::Uint32Array>(env, found.spans.data(), found.spans.size()));
+	object.Set("open", static_cast<double>(found.open));
+	object.Set("settled", static_cast<double>(found.settled));
+	return object;
+}
+
+Napi::Object ToJs(Napi::Env env, const AudioInfo& info) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("container", info.container);
+	object.Set("codec", info.codec);
+	object.Set("sampleRate", info.sample_rate);
+	object.Set("channels", info.channels);
+	object.Set("declaredSeconds", info.declared_seconds);
+	return object;
+}
+
+Clip ViewOf(Napi::Value value) {
+	auto samples = value.As<Napi::Float32Array>();
+	return {samples.Data(), samples.ElementLength()};
+}
+
+void Read(Napi::Value value, WhisperOptions& into) {
+	const Options options(value);
+	into.threads = options.Int("threads");
+	into.language = options.String("language");
+	into.translate = options.Bool("translate");
+	into.prompt = options.String("prompt");
+	into.temperature = options.Float("temperature");
+	into.temperature_increment = options.Float("temperatureIncrement");
+	into.token_timestamps = options.Bool("tokenTimestamps");
+	into.beam_size = options.Int("beamSize");
+	into.audio_context = options.Int("audioContext");
+	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
+	if (const Napi::Value slot = options.Value("slot"); slot.IsNumber()) into.slot = options.Int("slot");
+	into.background = options.Value("background").ToBoolean();
+	into.first_try_only = options.Bool("firstTryOnly");
+	into.languages = options.Strings("languages");
+	into.suppress = options.Ints("suppress");
+	into.suppress_non_speech = options.Bool("suppressNonSpeech");
+}
+
+SherpaConfig ReadConfig(const Napi::Object& from) {
+	SherpaConfig config;
+	const Napi::Array names = from.GetPropertyNames();
+	for (uint32_t i = 0; i < names.Length(); i++) {
+		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+		const Napi::Value value = from.Get(name);
+		if (value.IsNumber()) config[name] = value.As<Napi::Number>().DoubleValue();
+		else config[name] = value.As<Napi::String>().Utf8Value();
+	}
+	return config;
+}
+
+void Read(Napi::Value value, StreamOptions& into) {
+	const Options options(value);
+	into.hotwords = options.String("hotwords");
+	const Napi::Object stream = options.Object("stream");
+	const Napi::Array names = stream.GetPropertyNames();
+	for (uint32_t i = 0; i < names.Length(); i++) {
+		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+		into.stream[name] = stream.Get(name).As<Napi::String>().Utf8Value();
+	}
+}
+
+void Read(Napi::Value value, SherpaOptions& into) {
+	Read(value, static_cast<StreamOptions&>(into));
+	into.changes = ReadConfig(Options(value).Object("changes"));
+}
+
+}  // namespace earshot

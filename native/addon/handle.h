@@ -1,0 +1,152 @@
+// Engines as JavaScript holds them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <napi.h>
+
+#include "addon/clips_task.h"
+#include "addon/convert.h"
+#include "core/cancel.h"
+#include "core/clip.h"
+#include "core/failure.h"
+#include "napi/async_task.h"
+#include "napi/env.h"
+#include "napi/errors.h"
+
+namespace earshot {
+
+using Cancels = std::vector<std::shared_ptr<Cancel>>;
+
+/** Giving gigabytes back takes its time, and is done on the pool; what is soon done does without the way there. */
+enum class Freed { kOnPool, kAtOnce };
+
+/**
+ * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
+ * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
+ */
+template <class Engine>
+class Handle : public std::enable_shared_from_this<Handle<Engine>> {
+public:
+	Handle(std::shared_ptr<Engine> engine, int slots, Freed freed_how)
+		: engine_(std::move(engine)), slots_(slots), freed_how_(freed_how) {}
+
+	/**
+	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
+	 */
+	template <class T>
+	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
+		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
+		Expected<Cancels> cancels = Enter(env, clip, 1);
+		if (!cancels) return Rejected(env, cancels.failure());
+		auto task = std::make_unique<Task<T>>(
+			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
+			std::move(convert));
+		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
+		task->finished = Leaver(clip);
+		return AsyncTask::Start(env, std::move(task));
+	}
+
+	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
+	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
+		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
+		std::vector<Napi::Promise> refused;
+		if (arrays.empty()) return refused;
+		Expected<Cancels> cancels = Enter(env, batch, arrays.size());
+		if (!cancels) {
+			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
+			return refused;
+		}
+		std::vector<ClipRequest> requests;
+		for (size_t i = 0; i < arrays.size(); i++) requests.push_back({ViewOf(arrays[i]), (*cancels)[i]});
+		return ClipsTask::Start(env, arrays,
+			[engine = engine_, requests = std::move(requests), work = std::move(work)](const OnResult& on_result) {
+				return work(*engine, requests, on_result);
+			},
+			Leaver(batch));
+	}
+
+	/** Of a batch the clip at `position`, or all. */
+	void CancelClip(double clip, std::optional<size_t> position = std::nullopt) {
+		const auto found = running_.find(clip);
+		if (found == running_.end()) return;
+		for (size_t i = 0; i < found->second.size(); i++) {
+			if (position.value_or(i) == i) found->second[i]->Request();
+		}
+	}
+
+	Napi::Promise Close(Napi::Env env) {
+		const auto deferred = Napi::Promise::Deferred::New(env);
+		closers_.push_back(deferred);
+		if (!closed_) {
+			closed_ = true;
+			for (const auto& [clip, cancels] : running_) CancelClip(clip);
+			if (running_.empty()) Free(env);
+		} else if (freed_) {
+			Closed(env);
+		}
+		return deferred.Promise();
+	}
+
+private:
+	/** A slot for something under that name, until Leaver's function is called. */
+	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
+		if (closed_) return Failure{"closed", "it has been closed"};
+		if (static_cast<int>(running_.size()) >= slots_) {
+			return Failure{"engine_failed", "all " + std::to_string(slots_) + " slots are taken"};
+		}
+		if (running_.contains(clip)) return Failure{"engine_failed", "a clip of that number is running already"};
+		Cancels cancels;
+		for (size_t i = 0; i < count; i++) cancels.push_back(std::make_shared<Cancel>(EnvState::Of(env).exiting));
+		running_.emplace(clip, cancels);
+		return cancels;
+	}
+
+	std::function<void(Napi::Env)> Leaver(double clip) {
+		return [self = this->shared_from_this(), clip](Napi::Env env) {
+			self->running_.erase(clip);
+			if (self->closed_ && self->running_.empty()) self->Free(env);
+		};
+	}
+
+	void Free(Napi::Env env) {
+		if (freed_how_ == Freed::kAtOnce) {
+			engine_.reset();
+			freed_ = true;
+			Closed(env);
+			return;
+		}
+		auto task = std::make_unique<Task<Done>>(
+			[engine = std::make_shared<std::shared_ptr<Engine>>(std::move(engine_))]() -> Expected<Done> {
+				engine->reset();
+				return Done{};
+			},
+			[](Napi::Env settled_env, Done&) { return settled_env.Undefined(); });
+		task->finished = [self = this->shared_from_this()](Napi::Env freed_env) {
+			self->freed_ = true;
+			self->Closed(freed_env);
+		};
+		AsyncTask::Start(env, std::move(task));
+	}
+
+	void Closed(Napi::Env env) {
+		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
+	}
+
+	std::shared_ptr<Engine> engine_;
+	const int slots_;
+	const Freed freed_how_;
+	std::unordered_map<double, Cancels> running_;
+	std::vector<Napi::Promise::Deferred> closers_;
+	bool closed_ = false;
+	bool freed_ = false;
+};
+
+}  // namespace earshot

@@ -1,0 +1,78 @@
+// How work on another thread is asked to stop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/failure.h"
+
+namespace earshot {
+
+/** Raised once, for good. Any thread. */
+class Signal {
+public:
+	/** Calls its function when the signal is raised, on the thread that raises it; at once if it has been. Once
+	 * destroyed it is not called any more, and no call is running. The function must not wait. */
+	class Listener {
+	public:
+		Listener(Signal& signal, std::function<void()> call) : signal_(signal), call_(std::move(call)) {
+			const std::lock_guard lock(signal_.mutex_);
+			if (signal_.Raised()) call_();
+			signal_.listeners_.push_back(this);
+		}
+		~Listener() {
+			const std::lock_guard lock(signal_.mutex_);
+			std::erase(signal_.listeners_, this);
+		}
+		Listener(const Listener&) = delete;
+		Listener& operator=(const Listener&) = delete;
+
+	private:
+		friend class Signal;
+		Signal& signal_;
+		const std::function<void()> call_;
+	};
+
+	void Raise() {
+		const std::lock_guard lock(mutex_);
+		if (raised_.exchange(true)) return;
+		for (const Listener* listener : listeners_) listener->call_();
+	}
+	bool Raised() const { return raised_.load(std::memory_order_relaxed); }
+
+private:
+	std::atomic<bool> raised_{false};
+	std::mutex mutex_;
+	std::vector<Listener*> listeners_;  // guarded by mutex_
+};
+
+/** Asked from the thread that works, set from the JavaScript thread. */
+class Cancel {
+public:
+	/** `exiting` is raised once, when the environment goes away. */
+	explicit Cancel(std::shared_ptr<Signal> exiting) : exiting_(std::move(exiting)) {}
+	void Request() { requested_.Raise(); }
+	bool Requested() const { return requested_.Raised() || exiting_->Raised(); }
+
+	/** For libraries that do not ask. Signal's Listener says when it is called. */
+	class Listener {
+	public:
+		Listener(const Cancel& cancel, const std::function<void()>& call)
+			: requested_(cancel.requested_, call), exiting_(*cancel.exiting_, call) {}
+
+	private:
+		Signal::Listener requested_, exiting_;
+	};
+
+private:
+	mutable Signal requested_;
+	std::shared_ptr<Signal> exiting_;
+};
+
+inline Failure Cancelled() { return {"cancelled", "the clip was cancelled"}; }
+
+}  // namespace earshot

@@ -1,0 +1,33 @@
+// Calls from any thread to the JavaScript thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include <napi.h>
+
+namespace earshot {
+
+/** To the JavaScript thread of an environment. Any thread. */
+class CallbackQueue {
+public:
+	using Callback = std::function<void(Napi::Env)>;
+
+	/** On the JavaScript thread. It keeps no event loop alive. */
+	static std::shared_ptr<CallbackQueue> Make(Napi::Env env);
+
+	/** Has `callback` called there soon, in order; drops it where the environment is going away. Never waits or throws. */
+	void Post(Callback callback) noexcept;
+
+private:
+	static void Invoke(Napi::Env env, Napi::Function, std::nullptr_t*, Callback* callback);
+	using Function = Napi::TypedThreadSafeFunction<std::nullptr_t, Callback, Invoke>;
+
+	std::mutex mutex_;
+	Function function_;    // guarded by mutex_
+	bool closed_ = false;  // guarded by mutex_
+};
+
+}  // namespace earshot
