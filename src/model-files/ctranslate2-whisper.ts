@@ -43,6 +43,8 @@ export interface WhisperPlan {
 
 const maxState = 8192;
 const maxLayers = 128;
+/** As native/whisper/check_file.cc has it. */
+const maxHeads = 256;
 /** English only, multilingual, and with Cantonese. */
 const vocabularies: readonly number[] = [51_864, 51_865, 51_866];
 const floatTypes: readonly NumberType[] = ['f32', 'f16', 'bf16'];
@@ -148,9 +150,9 @@ class Planning {
 
 	#heads(side: string, state: number): number {
 		const heads = this.#variable(`${side}/num_heads`).value ?? 0;
-		if (heads < 1 || state % heads !== 0)
+		if (heads < 1 || heads > maxHeads || state % heads !== 0)
 			throw new BadCtranslate2(
-				`\`${side}/num_heads\` is ${heads}, which does not divide the width of ${state}`,
+				`\`${side}/num_heads\` is ${heads}, and at most ${maxHeads} that divide the width of ${state} are expected`,
 			);
 		return heads;
 	}

@@ -305,6 +305,19 @@ describe('a CTranslate2 folder is refused', () => {
 			/`encoder\/num_heads` is 3/,
 		],
 		[
+			'with more heads than are served',
+			(all) => {
+				all.set('decoder/num_heads', { shape: [], type: 2, bytes: Buffer.of(0, 2) });
+				all.set('decoder/embeddings/weight', {
+					shape: [51_864, 512],
+					type: 4,
+					bytes: Buffer.alloc(51_864 * 1024),
+				});
+			},
+			{},
+			/`decoder\/num_heads` is 512/,
+		],
+		[
 			'with another activation',
 			change('decoder/activation', () => ({ bytes: Buffer.of(0) })),
 			{},
