@@ -123,7 +123,7 @@ describe('the encoder that a model gets', () => {
 			'onnx-int8 for blocks of another type',
 			{ requested: 'onnx-int8', quantised: true, readable: false },
 			'ggml',
-			expect.stringContaining('cannot be read'),
+			expect.stringContaining('in a format that only ggml reads'),
 		],
 		[
 			'onnx-int8 without the library',
