@@ -194,7 +194,7 @@ describe('options of an entry', () => {
 	it('a provider that the library lacks is refused, naming what it has', async () => {
 		await expect(load(modelFixture('zipformer_ctc'), { provider: 'cuda' })).rejects.toMatchObject({
 			code: 'model_load_failed',
-			message: expect.stringMatching(/`provider` is `cuda`.*it has CPU/),
+			message: expect.stringMatching(/`provider` is `cuda`.*it supports CPU/),
 		});
 	});
 

@@ -111,7 +111,7 @@ describe('a matrix in 8 bits', () => {
 	});
 
 	test.each([Number.NaN, Infinity, -Infinity])('cannot hold %d', (value) => {
-		expect(() => quantise([[1, value]])).toThrow('no finite number');
+		expect(() => quantise([[1, value]])).toThrow('not a finite number');
 	});
 });
 
@@ -301,7 +301,7 @@ describe('the store', () => {
 
 	test('says so where it cannot write', async () => {
 		scratch.file('models', 'no folder');
-		await expect(arrange().store.weightsOf(source)).rejects.toThrow('could not be made');
+		await expect(arrange().store.weightsOf(source)).rejects.toThrow('could not be created');
 	});
 
 	test('drops them with their model', async () => {

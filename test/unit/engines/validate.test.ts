@@ -148,7 +148,7 @@ describe('before sherpa-onnx sees a model', () => {
 			Buffer.concat([Buffer.from([8, 8, 0x3a, graph.length]), graph]),
 		);
 		await expect(check('zipformer_ctc', { ...good, model: file })).rejects.toThrow(
-			/w\.data, which is not beside/,
+			/w\.data, which is not in the same folder/,
 		);
 	});
 
