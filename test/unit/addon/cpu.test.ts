@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import {
 	canRun,
 	lackingFor,
+	levelOfBuild,
 	levelsFor,
 	levelToBuild,
 	parseCpuInfo,
@@ -94,4 +95,24 @@ it('names what a build uses and the processor lacks', () => {
 		'AVX512_BF16',
 	]);
 	expect(lackingFor(['AVX512'], undefined)).toEqual([]);
+});
+
+it.each([
+	[
+		'linux',
+		'x64',
+		'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512 AVX512_VBMI AVX512_VNNI REPACK',
+		'x86-64-v4-vnni',
+	],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512', 'x86-64-v4'],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX_VNNI AVX2 F16C FMA BMI2', 'x86-64-v3-vnni'],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2', 'x86-64-v3'],
+	['win32', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512 AVX512_VBMI AVX512_VNNI', 'x86-64-v3'],
+	['linux', 'x64', 'SSE3 SSSE3', 'x86-64-v2'],
+	['linux', 'arm64', 'NEON ARM_FMA FP16_VA MATMUL_INT8 DOTPROD', 'armv8.6'],
+	['linux', 'arm64', 'NEON ARM_FMA FP16_VA DOTPROD', 'armv8.2'],
+	['linux', 'arm64', 'NEON ARM_FMA', 'armv8.0'],
+	['freebsd', 'x64', 'SSE3 SSSE3', undefined],
+])('on %s-%s a build that uses %s is of level %s', (platform, arch, features, level) => {
+	expect(levelOfBuild(platform, arch, features.split(' '))).toBe(level);
 });
