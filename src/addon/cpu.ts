@@ -128,3 +128,19 @@ export function lackingFor(features: readonly string[], flags: ReadonlySet<strin
 		return flag !== undefined && !flags.has(flag);
 	});
 }
+
+/**
+ * The level that a build is for, by the instruction sets that it says it uses, in ggml's words: the highest of the
+ * platform of whose needs it uses all those that ggml has a word for. Undefined where the platform has no levels. Pure.
+ */
+export function levelOfBuild(
+	platform: string,
+	arch: string,
+	features: readonly string[],
+): string | undefined {
+	const used = new Set(features.map((feature) => ggmlNames[feature]));
+	const named = new Set(Object.values(ggmlNames));
+	return levelsFor(platform, arch).find(({ needs }) =>
+		needs.every((flag) => used.has(flag) || !named.has(flag)),
+	)?.name;
+}

@@ -316,7 +316,7 @@ export const settings = {
 		scope: 'store',
 		flag: 'catalog',
 		valueName: 'FILE',
-		help: 'JSON file of further models that can be pulled',
+		help: 'YAML or JSON file of further models that can be pulled',
 		default: '',
 		defaultText: 'the built-in catalog alone',
 		parse: (text) => path.resolve(text),

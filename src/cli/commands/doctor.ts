@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { addon, addonChoice } from '../../addon/addon.js';
+import { levelOfBuild } from '../../addon/cpu.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
 import { gpuPackages } from '../../addon/packages.js';
 import { modelOptions } from '../../config/resolve.js';
@@ -67,12 +68,15 @@ function nativeFindings(): Finding[] {
 /** Which file the addon is, and why a better one was passed over. */
 function addonFindings(): Finding[] {
 	const { chosen, refused } = addonChoice();
+	const level = levelOfBuild(process.platform, process.arch, addon().cpuFeatures());
+	// The name of a prebuilt binary is its level.
+	const builtFor = chosen?.kind === 'prebuilt' || level === undefined ? '' : `, for ${level}`;
 	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
 	return [
 		{
 			ok: true,
 			what: 'addon',
-			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${passedOver}`,
+			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${builtFor}${passedOver}`,
 		},
 	];
 }

@@ -238,6 +238,7 @@ describe('earshot', () => {
 		expect(code).toBe(1);
 		for (const part of ['whisper.cpp', 'sherpa-onnx', 'FFmpeg', 'CPU', 'voice activity'])
 			expect(stdout).toContain(`ok       ${part}`);
+		expect(stdout).toMatch(/^ok {7}addon .*, for (x86-64-v|armv)\d/m);
 		expect(stdout).toMatch(/MISSING {2}model +no_file lacks/);
 	});
 

@@ -4,6 +4,7 @@ import {
 	canRun,
 	checkKernels,
 	lackingFor,
+	levelOfBuild,
 	levelsFor,
 	levelToBuild,
 	parseCpuInfo,
@@ -105,4 +106,24 @@ it('kernels are asked for by name, and an empty variable asks for none in partic
 	expect(askedKernels({ EARSHOT_KERNELS: 'avx2' })).toBe('avx2');
 	expect(askedKernels({ EARSHOT_KERNELS: '' })).toBeUndefined();
 	expect(askedKernels({})).toBeUndefined();
+});
+
+it.each([
+	[
+		'linux',
+		'x64',
+		'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512 AVX512_VBMI AVX512_VNNI REPACK',
+		'x86-64-v4-vnni',
+	],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512', 'x86-64-v4'],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX_VNNI AVX2 F16C FMA BMI2', 'x86-64-v3-vnni'],
+	['linux', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2', 'x86-64-v3'],
+	['win32', 'x64', 'SSE3 SSSE3 AVX AVX2 F16C FMA BMI2 AVX512 AVX512_VBMI AVX512_VNNI', 'x86-64-v3'],
+	['linux', 'x64', 'SSE3 SSSE3', 'x86-64-v2'],
+	['linux', 'arm64', 'NEON ARM_FMA FP16_VA MATMUL_INT8 DOTPROD', 'armv8.6'],
+	['linux', 'arm64', 'NEON ARM_FMA FP16_VA DOTPROD', 'armv8.2'],
+	['linux', 'arm64', 'NEON ARM_FMA', 'armv8.0'],
+	['freebsd', 'x64', 'SSE3 SSSE3', undefined],
+])('on %s-%s a build that uses %s is of level %s', (platform, arch, features, level) => {
+	expect(levelOfBuild(platform, arch, features.split(' '))).toBe(level);
 });
