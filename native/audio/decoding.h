@@ -1,0 +1,53 @@
+// What decoders of single formats have in common.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "audio/decoder.h"
+#include "audio/reader.h"
+#include "audio/samples.h"
+#include "core/cancel.h"
+#include "core/failure.h"
+
+namespace earshot::audio {
+
+inline Failure TooLong(double max_seconds) {
+	return {"audio_too_long", "the recording is longer than " + std::to_string(std::lround(max_seconds)) + " s"};
+}
+
+inline Failure OutOfMemory() { return {"out_of_memory", "no memory for decoding the recording"}; }
+
+constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not check everywhere
+constexpr int kMinRate = 4000;
+constexpr int kMaxRate = 768000;
+
+/** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
+constexpr double kForgivenSeconds = 0.05;
+
+/** A recording being decoded from its start to its end. */
+class Decoding {
+public:
+	virtual ~Decoding() = default;
+	virtual Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) = 0;
+	virtual AudioInfo Info() const = 0;
+};
+
+/** One channel to kSampleRate, as it comes. */
+class MonoResampler {
+public:
+	/** `rate` is another than kSampleRate; `frames`: how many will come in all. */
+	static Expected<std::unique_ptr<MonoResampler>> Make(int rate, int64_t frames);
+	virtual ~MonoResampler() = default;
+	/** Appends what these yield; `last`: no others follow. */
+	virtual Expected<Done> Feed(const float* samples, size_t count, bool last, Samples& out) = 0;
+};
+
+/** Finds out what the recording is. The reader outlives the decoding. */
+Expected<std::unique_ptr<Decoding>> OpenDecoding(
+	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel);
+
+}  // namespace earshot::audio
