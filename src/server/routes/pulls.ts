@@ -1,4 +1,4 @@
-/** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: fetching and removing models. */
+/** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: pulls and removes models. */
 
 import { once } from 'node:events';
 import type { Clock } from '../../clock.js';
@@ -10,7 +10,7 @@ import { errorBody } from '../request/failure.js';
 import { requireLocalOrKey } from '../request/guard.js';
 
 export interface PullsRouteOptions {
-	/** undefined: this server fetches nothing. */
+	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
 	readonly apiKeys?: readonly string[];
 	readonly clock: Clock;
@@ -19,10 +19,10 @@ export interface PullsRouteOptions {
 type Handler = (ctx: RequestContext) => Promise<void>;
 
 const maxBodyBytes = 4_096;
-/** Proxies give up on a silent answer after half a minute. */
+/** The status is repeated this often, since proxies close a silent response after half a minute. */
 const repeatMs = 15_000;
 
-/** Starts a pull or joins the one that runs, and tells how it goes. Who leaves does not end it. */
+/** Starts a pull, or joins the running one, and reports its status. A client that disconnects does not end it. */
 export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
@@ -45,7 +45,7 @@ export function pullStatus(options: PullsRouteOptions): Handler {
 	};
 }
 
-/** What has come stays on the disk, and the next pull goes on from there. */
+/** What was downloaded stays on disk, and the next pull resumes from there. */
 export function cancelPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		ctx.body = statusBody(await jobOf(ctx, options).cancel());
@@ -62,8 +62,9 @@ export function deleteModel(options: PullsRouteOptions): Handler {
 }
 
 function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsRouteOptions): Installer {
-	requireLocalOrKey(ctx, apiKeys, 'Fetching and removing models');
-	if (installer === undefined) throw new EarshotError('not_found', 'This server has no store of models');
+	requireLocalOrKey(ctx, apiKeys, 'Pulling and removing models');
+	if (installer === undefined)
+		throw new EarshotError('not_found', 'This server cannot pull or remove models');
 	return installer;
 }
 
@@ -100,7 +101,7 @@ function parsed(text: string): Record<string, unknown> {
 		const body: unknown = JSON.parse(text);
 		if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
 	} catch {
-		// Told below.
+		// Refused below.
 	}
 	throw expected('body', 'a JSON object', text);
 }
@@ -155,7 +156,7 @@ async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Cl
 		}
 		if (events && !signal.aborted) res.write('data: [DONE]\n\n');
 	} catch (thrown) {
-		// Whoever has gone is told nothing; the pull goes on.
+		// The client disconnected; the pull continues.
 		if (!signal.aborted) throw thrown;
 	} finally {
 		stop();

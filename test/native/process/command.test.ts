@@ -179,7 +179,7 @@ describe('earshot ps, load and unload', () => {
 		expect((await earshot('ps', ...there)).stdout).not.toContain('paraformer');
 
 		const keyless = await earshot('ps', '--config', config, '--addr', new URL(url).host);
-		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('wants an API key') });
+		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('requires an API key') });
 		expect(await earshot('load', 'nobody', ...there)).toMatchObject({
 			code: 1,
 			stderr: expect.stringContaining('`nobody` is not on this machine'),
