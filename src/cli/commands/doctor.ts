@@ -1,4 +1,4 @@
-/** `earshot doctor`: what is here, what is missing, and the command that helps. */
+/** `earshot doctor`: what is installed, what is missing, and the command that fixes it. */
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -57,27 +57,27 @@ function nativeFindings(): Finding[] {
 				what: 'FFmpeg',
 				detail:
 					versions.avcodec === ''
-						? `not in this build: only WAV is read. ${ffmpegAdvice(process.platform)}`
+						? `not in this build: only WAV files can be read. ${ffmpegAdvice(process.platform)}`
 						: `libavformat ${versions.avformat}, libavcodec ${versions.avcodec}, libswresample ${versions.swresample} (${versions.ffmpegLicense})`,
 			},
 		];
 	});
 }
 
-/** Which file the addon is, and why a better one was passed over. */
+/** Which addon file is in use, and why better ones were not. */
 function addonFindings(): Finding[] {
 	const { chosen, refused } = addonChoice();
-	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
+	const unusable = refused.map(({ candidate, why }) => `; ${candidate.name} not usable: ${why}`).join('');
 	return [
 		{
 			ok: true,
 			what: 'addon',
-			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${passedOver}`,
+			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${unusable}`,
 		},
 	];
 }
 
-/** There are no packages of FFmpeg's libraries for Windows. */
+/** For Windows there are no packages of FFmpeg's libraries, so they have to be built. */
 function ffmpegAdvice(platform: string): string {
 	if (platform === 'win32')
 		return 'Run `node scripts/build/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
@@ -108,7 +108,7 @@ function voiceActivityFinding(file: string): Finding {
 function modelFinding(entry: ModelEntry, isDefault: boolean, config: Config): Finding {
 	const { id, files } = entry;
 	const missing = Object.values(files).filter((file) => !existsSync(file));
-	if (missing.length > 0) return { ok: false, what: 'model', detail: `${id} lacks ${missing.join(', ')}` };
+	if (missing.length > 0) return { ok: false, what: 'model', detail: `${id}: missing ${missing.join(', ')}` };
 	const [encoder] = attempt('model', () => [{ ok: true, what: 'model', detail: encoderOf(entry, config) }]);
 	return {
 		ok: encoder?.ok ?? true,
@@ -125,7 +125,7 @@ const encoderTitles: Record<EncoderChoice['encoder'], string> = {
 	ggml: 'ggml',
 };
 
-/** Of a Whisper model: what would encode. */
+/** The encoder that a Whisper model would use; '' for other types. */
 function encoderOf(entry: ModelEntry, config: Config): string {
 	if (entry.type !== 'whisper_cpp') return '';
 	const { encoder, reason } = encoderFor({

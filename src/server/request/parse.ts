@@ -129,7 +129,7 @@ function fitLanguages(
 function refuseSpeakers(fields: Fields): void {
 	for (const name of ['known_speaker_names', 'known_speaker_references'] as const) {
 		if (fields.list(name).length > 0) {
-			throw unsupported(name, `\`${name}\` cannot be used: this server does not tell speakers apart`);
+			throw unsupported(name, `\`${name}\` cannot be used: this server does not distinguish speakers`);
 		}
 	}
 }
@@ -139,7 +139,7 @@ function parseFormat(fields: Fields): FormatName {
 	if (given === 'diarized_json') {
 		throw unsupported(
 			'response_format',
-			'`response_format` cannot be `diarized_json`: this server does not tell speakers apart',
+			'`response_format` cannot be `diarized_json`: this server does not distinguish speakers',
 		);
 	}
 	const format = formatNames.find((name) => name === given);

@@ -28,27 +28,27 @@ export function startPull(options: PullsRouteOptions): Handler {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
 		const { acceptLicence, repin } = await bodyOf(ctx);
-		const job = installer.pull(id, { acceptLicence, repin });
+		const pull = installer.pull(id, { acceptLicence, repin });
 		const form = ctx.accepts('application/x-ndjson', 'text/event-stream', 'application/json');
 		if (form === 'application/json') {
 			ctx.status = 202;
-			ctx.body = statusBody(job.status);
+			ctx.body = statusBody(pull.status);
 		} else {
-			await stream(ctx, job, form === 'text/event-stream', options.clock);
+			await stream(ctx, pull, form === 'text/event-stream', options.clock);
 		}
 	};
 }
 
 export function pullStatus(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
-		ctx.body = statusBody(jobOf(ctx, options).status);
+		ctx.body = statusBody(pullOf(ctx, options).status);
 	};
 }
 
 /** What was downloaded stays on disk, and the next pull resumes from there. */
 export function cancelPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
-		ctx.body = statusBody(await jobOf(ctx, options).cancel());
+		ctx.body = statusBody(await pullOf(ctx, options).cancel());
 	};
 }
 
@@ -74,11 +74,11 @@ function modelOf(ctx: RequestContext): string {
 	return id;
 }
 
-function jobOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
+function pullOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 	const installer = installerFor(ctx, options);
 	const id = modelOf(ctx);
-	const job = installer.job(id);
-	if (job) return job;
+	const pull = installer.lastPull(id);
+	if (pull) return pull;
 	throw new EarshotError('not_found', `\`${id}\` has not been pulled since this server started`);
 }
 
@@ -135,7 +135,7 @@ export function statusBody({
 	};
 }
 
-async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Clock): Promise<void> {
+async function stream(ctx: RequestContext, pull: Pull, events: boolean, clock: Clock): Promise<void> {
 	const { signal, stamp } = ctx.state;
 	const { res } = ctx;
 	stamp();
@@ -149,9 +149,9 @@ async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Cl
 		const line = JSON.stringify(statusBody(status));
 		return res.write(events ? `data: ${line}\n\n` : `${line}\n`);
 	};
-	const stop = clock.every(repeatMs, () => send(job.status));
+	const stop = clock.every(repeatMs, () => send(pull.status));
 	try {
-		for await (const status of job.statuses(signal)) {
+		for await (const status of pull.statuses(signal)) {
 			if (!send(status)) await once(res, 'drain', { signal });
 		}
 		if (events && !signal.aborted) res.write('data: [DONE]\n\n');

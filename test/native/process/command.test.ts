@@ -136,7 +136,9 @@ describe('earshot serve', () => {
 	it('does not start where it is to load what it does not serve', async () => {
 		const { code, stderr } = await earshot('serve', '--config', config, '--preload', 'paraformer,nobody');
 		expect(code).toBe(1);
-		expect(stderr).toMatch(/^earshot: Expected `preload` to be of .*paraformer.*, got `nobody`\n$/);
+		expect(stderr).toMatch(
+			/^earshot: Expected `preload` to name models among .*paraformer.*, got `nobody`\n$/,
+		);
 	});
 
 	it('takes a flag whose setting has another name', async () => {
@@ -192,7 +194,7 @@ describe('earshot ps, load and unload', () => {
 		expect(await earshot('ps', '--config', config, '--addr', '127.0.0.1:1')).toMatchObject({
 			code: 1,
 			stderr:
-				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; for one elsewhere: --addr HOST:PORT\n',
+				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT\n',
 		});
 	});
 });
@@ -238,7 +240,7 @@ describe('earshot', () => {
 		expect(code).toBe(1);
 		for (const part of ['whisper.cpp', 'sherpa-onnx', 'FFmpeg', 'CPU', 'voice activity'])
 			expect(stdout).toContain(`ok       ${part}`);
-		expect(stdout).toMatch(/MISSING {2}model +no_file lacks/);
+		expect(stdout).toMatch(/MISSING {2}model +no_file: missing/);
 	});
 
 	it('doctor, transcribe and rm know of the encoder in 8 bits', async () => {

@@ -67,9 +67,9 @@ describe('before sherpa-onnx sees a model', () => {
 	});
 
 	it.each([
-		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'asks for 15 of each'],
+		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'requires 15 of each'],
 		['streaming_zipformer_ctc', 'model', 'decode_chunk_len', '32', '00', 'its `decode_chunk_len` is 00'],
-		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'asks for 21 of each'],
+		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'requires 21 of each'],
 		['streaming_transducer', 'encoder', 'T', '45', '00', 'its `T` is 00'],
 		['streaming_nemo_ctc', 'model', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
 		['streaming_nemo_ctc', 'model', 'cache_last_time_dim2', '3', '4', 'cache_last_time takes 3, and the'],
@@ -87,7 +87,14 @@ describe('before sherpa-onnx sees a model', () => {
 		['streaming_nemo_transducer', 'encoder', 'pred_rnn_layers', '1', '2', 'states_in1 takes 1, and the'],
 		['streaming_nemo_transducer', 'encoder', 'pred_hidden', '2', '3', 'states_in1 takes 2, and the'],
 		['streaming_nemo_transducer', 'encoder', 'vocab_size', '5', '9', 'it scores 6 symbols'],
-		['streaming_paraformer', 'encoder', 'decoder_num_blocks', '1', '4', 'the two are not of one model'],
+		[
+			'streaming_paraformer',
+			'encoder',
+			'decoder_num_blocks',
+			'1',
+			'4',
+			'the two files are not of the same model',
+		],
 	])(
 		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
 		async (type, role, key, was, lie, why) => {
@@ -110,7 +117,7 @@ describe('before sherpa-onnx sees a model', () => {
 		expect(bytes).toContain(eighty);
 		const encoder = scratch.file('any-features.onnx', Buffer.from(bytes.replaceAll(eighty, any), 'latin1'));
 		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
-			'audio_signal does not tell how many features a frame has',
+			'audio_signal does not declare the number of features of a frame',
 		);
 	});
 

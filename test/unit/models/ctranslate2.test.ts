@@ -283,7 +283,7 @@ describe('a CTranslate2 folder is refused', () => {
 			'with fewer bytes than its shape says',
 			change(weights, ({ bytes }) => ({ bytes: bytes.subarray(2) })),
 			{},
-			/linear_0\/weight` .* has 382 bytes and not 384/,
+			/linear_0\/weight` .* has 382 bytes instead of 384/,
 		],
 		[
 			'with a size beyond all memory',

