@@ -25,7 +25,7 @@ import {
 
 export interface DownloadRequest {
 	readonly url: string;
-	/** Target path; a `.part` file and its `.part.json` lie beside it meanwhile. */
+	/** Target path; a `.part` file and its `.part.json` are beside it during the download. */
 	readonly to: string;
 	/** null = unknown. */
 	readonly bytes: number | null;

@@ -70,7 +70,7 @@ function warningOf(failure: Failure | undefined, next: CatalogSource): string | 
 	return failure && `${inWords(failure)}; trying ${nameOfSource(next)}`;
 }
 
-/** The failure without the advice that applies to an only source. */
+/** The failure as a clause, without the advice that applies only where there is no other source. */
 function inWords({ source, error: { message, cause } }: Failure): string {
 	const why = cause instanceof Error ? cause.message : message;
 	const [first = why] = why.split(/\. (?=Nothing )/);

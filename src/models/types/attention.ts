@@ -67,7 +67,7 @@ export const attentionTypes = {
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
-		// The library limits it to six tokens per whole second of audio, so shorter clips get none.
+		// The library limits the output to six words per second of audio, in whole seconds.
 		minClipSeconds: 1.1,
 		requirements: {
 			networks: {

@@ -37,7 +37,7 @@ export const nemoTokens: TokensRule = {
 	count: { role: 'encoder', key: 'vocab_size', more: 1 },
 };
 
-/** A TDT joiner scores durations too; only the metadata `url` tells it from an RNN-T joiner. */
+/** A TDT joiner scores durations too; only the metadata `url` distinguishes it from an RNN-T joiner. */
 export function nemoJoinerMismatch(networks: Networks, mayBeTdt: boolean): Mismatch | undefined {
 	const [encoder, joiner] = [networks.get('encoder'), networks.get('joiner')];
 	if (!encoder || !joiner) return undefined;

@@ -75,7 +75,7 @@ export class Reservation {
 		this.#budget = budget;
 	}
 
-	/** Raises the reservation to `bytes`; does nothing if it is that large already. Throws `overloaded`, unchanged. */
+	/** Raises the reservation to `bytes`; does nothing if it is that large already. Throws `overloaded`, and is then unchanged. */
 	growTo(bytes: number): void {
 		if (bytes <= this.#bytes) return;
 		this.#budget.reserve(bytes - this.#bytes, this.#bytes);
