@@ -44,7 +44,7 @@ it('a package that is not installed is named only where the machine shows a GPU 
 it('no package is named where a platform has none', () => {
 	expect(gpuFinding([], prebuilt, everywhere)).toMatchObject({
 		ok: true,
-		detail: expect.stringContaining('there is no package'),
+		detail: expect.stringContaining('there is no GPU package'),
 	});
 });
 
@@ -75,7 +75,7 @@ it('a missing library is named with where it comes from', () => {
 	const detailFor = (library: string, gpuPackage = installed) =>
 		gpuFinding([gpuPackage], passedOver(lacks(library)), nowhere).detail;
 	expect(detailFor('libcuda.so.1')).toMatch(
-		/libcuda\.so\.1: cannot open.*NVIDIA's driver: install that .*--gpus all/,
+		/libcuda\.so\.1: cannot open.*Install NVIDIA's driver, which .*--gpus all/,
 	);
 	for (const library of ['libcudart.so.12', 'libcublas.so.12', 'libcublasLt.so.12'])
 		expect(detailFor(library)).toMatch(

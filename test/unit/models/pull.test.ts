@@ -213,7 +213,7 @@ describe('after', () => {
 			/429 and asks to retry in 1 s/,
 		],
 		['500', { status: 500 }, 'download_failed', /answers 500.*pull again later/],
-		['a redirect loop', { redirectTo: '/small/model.onnx' }, 'download_failed', /in a circle/],
+		['a redirect loop', { redirectTo: '/small/model.onnx' }, 'download_failed', /more than 10 times/],
 		[
 			'a server that stalls',
 			{ stallAfter: 100 },
@@ -544,7 +544,7 @@ describe('what is removed', () => {
 		const { id } = await machine.installer.add(own, {}, never);
 		expect(id).toBe('whisper-own');
 		expect(findInstalled(machine.registry(), id).files).toEqual({ model: own });
-		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another name with --id');
+		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another id with --id');
 		expect(await machine.installer.remove(id, never)).toEqual({ entry: true, files: false });
 		expect(existsSync(own)).toBe(true);
 	});
