@@ -1,6 +1,6 @@
 /**
- * The one error class and the one table of codes. The command prints `message`, the server sends
- * OpenAI's envelope made from the row, tests assert `code`.
+ * The only error class and the table of its codes. The command prints `message`; the server answers with
+ * OpenAI's error envelope, made from the code's row.
  */
 
 export interface ErrorRow {
@@ -12,7 +12,7 @@ export interface ErrorRow {
 
 export const errorCodes = {
 	invalid_request: { status: 400, type: 'invalid_request_error' },
-	/** The field is right, but this model or format cannot do what it asks. */
+	/** The field is valid, but this model or format does not support what it requests. */
 	unsupported_value: { status: 400, type: 'invalid_request_error' },
 	audio_unsupported: { status: 400, type: 'invalid_request_error' },
 	audio_too_short: { status: 400, type: 'invalid_request_error' },
@@ -20,36 +20,36 @@ export const errorCodes = {
 	invalid_api_key: { status: 401, type: 'invalid_request_error' },
 	host_refused: { status: 403, type: 'permission_error' },
 	origin_refused: { status: 403, type: 'permission_error' },
-	/** Fetching, removing, loading and unloading models over HTTP, by somebody who is neither on this machine nor has a key. */
+	/** Pulling, removing, loading or unloading a model over HTTP, from another machine and without an API key. */
 	key_needed: { status: 403, type: 'permission_error' },
-	/** The model's licence has to be accepted first; the message says how. */
+	/** The model's licence must be accepted first; the message says how. */
 	licence_unaccepted: { status: 403, type: 'permission_error' },
 	not_found: { status: 404, type: 'invalid_request_error' },
 	model_not_found: { status: 404, type: 'invalid_request_error' },
-	/** The store does not have it, or something else is at work on it. */
+	/** The model is in use by another operation or program, or is not in the store. */
 	conflict: { status: 409, type: 'invalid_request_error' },
 	method_not_allowed: { status: 405, type: 'invalid_request_error' },
 	upload_too_large: { status: 413, type: 'server_error' },
-	/** Too much work is waiting already; carries `retryAfterSeconds`. */
+	/** The queue is full; carries `retryAfterSeconds`. */
 	overloaded: { status: 429, type: 'rate_limit_error' },
-	/** The client has gone: logged, never sent. */
+	/** The client disconnected: logged, never sent. */
 	cancelled: { status: 499, type: 'cancelled' },
-	/** models.yaml, a flag or an environment variable; the message names line and field. */
+	/** A mistake in models.yaml, a flag or an environment variable; the message names line and field. */
 	config_invalid: { status: 500, type: 'server_error' },
 	engine_failed: { status: 500, type: 'server_error' },
 	model_load_failed: { status: 500, type: 'server_error' },
 	internal: { status: 500, type: 'server_error' },
-	/** The source could not be reached, or refused. */
+	/** The download's source could not be reached, or refused. */
 	download_failed: { status: 502, type: 'server_error' },
-	/** What came is not what was asked for: size, digest, or an archive that would write elsewhere. */
+	/** The download is not what was expected: wrong size or digest, or an archive with paths outside its folder. */
 	download_corrupt: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
-	/** Its process died too often; carries `retryAfterSeconds`. */
+	/** The model's process crashed repeatedly; carries `retryAfterSeconds`. */
 	model_backoff: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
-	/** The request took longer than it, or the server, allows. */
+	/** The request exceeded its own time limit or the server's. */
 	deadline_exceeded: { status: 504, type: 'server_error' },
-	/** The server is going down, or the object was closed. */
+	/** The server is shutting down, or the object was closed. */
 	closed: { status: 503, type: 'server_error' },
 	disk_full: { status: 507, type: 'server_error' },
 } as const satisfies Record<string, ErrorRow>;
@@ -60,7 +60,7 @@ export interface ErrorDetails {
 	/** The request field or setting at fault. */
 	readonly param?: string | undefined;
 	readonly cause?: unknown;
-	/** For `overloaded`, `model_backoff` and `out_of_memory`: an honest estimate, whole seconds >= 1. */
+	/** For `overloaded`, `model_backoff` and `out_of_memory`: an estimate, whole seconds, 1 or more. */
 	readonly retryAfterSeconds?: number | undefined;
 }
 
@@ -78,7 +78,7 @@ export class EarshotError extends Error {
 	}
 }
 
-/** The house's one sentence for refusals: "Expected `field` to be …, got `…`". */
+/** `invalid_request` in the form of every validation error: "Expected `field` to be …, got `…`". */
 export function expected(field: string, what: string, got: unknown): EarshotError {
 	return new EarshotError('invalid_request', `Expected \`${field}\` to be ${what}, got ${shown(got)}`, {
 		param: field,
@@ -91,7 +91,7 @@ function shown(value: unknown): string {
 	return `\`${text.length > 80 ? `${text.slice(0, 77)}…` : text}\``;
 }
 
-/** Anything thrown as an EarshotError; what is unknown becomes `internal` with the original as cause. */
+/** Anything thrown, as an EarshotError; unknown errors become `internal` with the original as cause. */
 export function asEarshotError(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (thrown instanceof Error && thrown.name === 'AbortError') {
@@ -100,7 +100,7 @@ export function asEarshotError(thrown: unknown): EarshotError {
 	return new EarshotError('internal', 'something went wrong inside Earshot', { cause: thrown });
 }
 
-/** An error as plain data, for the protocol between server and host. */
+/** An error as plain data, for the protocol between server and runner. */
 export interface WireError {
 	readonly code: ErrorCode;
 	readonly message: string;

@@ -1,4 +1,4 @@
-/** What `import … from 'earshot'` gives. */
+/** The public exports of the package `earshot`. */
 
 export { EarshotError, type ErrorCode, type ErrorDetails } from './errors.js';
 export { type FormatName, formatNames, render } from './formats/formats.js';

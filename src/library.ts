@@ -1,4 +1,4 @@
-/** Earshot as a library: a model in this process, or in a host of its own. */
+/** Earshot as a library: a model in this process, or in its own runner process. */
 
 import { setMaxListeners } from 'node:events';
 import { access, constants } from 'node:fs/promises';
@@ -27,39 +27,39 @@ export interface CreateOptions {
 	readonly model?: string;
 	/** Path of models.yaml; ~/.config/earshot/models.yaml where absent. */
 	readonly config?: string;
-	/** Folder of the models; where absent as models.yaml and the environment say. */
+	/** Folder that holds the models; where absent, as models.yaml and the environment say. */
 	readonly modelDir?: string;
-	/** Threads that recognition may use, 1 or more; all cores where absent. */
+	/** Threads used for recognition, 1 or more; all cores where absent. */
 	readonly numThreads?: number;
 	/**
-	 * Load the model in a child process: a crash in an engine then costs one recording, not your process. Costs a
-	 * second Node process; default false.
+	 * Load the model in a child process, so that a crash in an engine fails one recording and not your process. Costs
+	 * a second Node process; default false.
 	 */
 	readonly isolated?: boolean;
 }
 
 /**
- * What is asked of one recording. What the model cannot do is refused with EarshotError `unsupported_value` or
- * `invalid_request`, whose `param` names the field; `info.capabilities` says beforehand.
+ * Options of one transcription. What the model does not support is refused with EarshotError `unsupported_value` or
+ * `invalid_request`, whose `param` names the field; see `info.capabilities`.
  */
 export interface RequestOptions {
-	/** `translate`: into English; models with `translates` alone. Default `transcribe`. */
+	/** `translate`: into English; only models with `translates`. Default `transcribe`. */
 	readonly task?: Task;
-	/** ISO 639-1 code; detected where absent and the model can. */
+	/** ISO 639-1 code; where absent, detected by models that can. */
 	readonly language?: string;
-	/** Without `language`: ISO 639-1 codes that the model chooses among; models with `choosesAmongLanguages` alone. */
+	/** Without `language`: ISO 639-1 codes that the model chooses among; only models with `choosesAmongLanguages`. */
 	readonly languages?: readonly string[];
-	/** Text that is taken to precede the recording: its spelling and style are followed. Models with `prompt` alone. */
+	/** Text assumed to precede the recording; the model follows its spelling and style. Only models with `prompt`. */
 	readonly prompt?: string;
-	/** Words or phrases that are likely to occur. Models with `keywords` alone. */
+	/** Words or phrases that are likely to occur. Only models with `keywords`. */
 	readonly keywords?: readonly string[];
-	/** 0 to 1; default 0, always the likeliest token. Models with `temperature` alone take another. */
+	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
-	/** Ask for the times of words: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
+	/** Include word timestamps: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
 	readonly words?: boolean;
-	/** Ask for the log-probabilities of tokens: `Segment.logprobs`. Default false. */
+	/** Include the log-probabilities of tokens: `Segment.logprobs`. Default false. */
 	readonly logprobs?: boolean;
-	/** How speech is found in the recording; each field that is absent has its default. */
+	/** How speech is detected in the recording; an absent field has its default. */
 	readonly chunking?: Partial<ChunkingOptions>;
 }
 
@@ -69,34 +69,34 @@ export interface CallOptions {
 }
 
 /**
- * A file's bytes in any container (WAV, MP3, FLAC, Ogg, M4A, WebM …), or the path of one. Neither may change before
+ * The bytes of an audio file in any container (WAV, MP3, FLAC, Ogg, M4A, WebM …), or its path. Must not change before
  * the call ends.
  */
 export type Source = Uint8Array | ArrayBuffer | string;
 
-/** A loaded model. Calls may overlap: the clips of several recordings share its threads. */
+/** A loaded model. Calls may run concurrently: the clips of several recordings share its threads. */
 export interface EarshotTranscriber extends AsyncDisposable {
-	/** What is known of the model: its library, its device, and what it can do. */
+	/** The model's engine, device and capabilities. */
 	readonly info: ModelInfo;
 	/**
-	 * The whole transcript, once it is complete. Throws EarshotError: `invalid_request` and `unsupported_value` as
-	 * RequestOptions says, `audio_unsupported` (no audio, or a path that cannot be read), `audio_too_short` (under
-	 * 0.1 s), `engine_failed`, `cancelled`, `closed`.
+	 * The complete transcript. Throws EarshotError: `invalid_request` and `unsupported_value` (see RequestOptions),
+	 * `audio_unsupported` (no audio, or a path that cannot be read), `audio_too_short` (under 0.1 s), `engine_failed`,
+	 * `cancelled`, `closed`.
 	 */
 	transcribe(source: Source, options?: RequestOptions, call?: CallOptions): Promise<Transcript>;
 	/**
-	 * Segments in the order of the recording, as soon as the clip that they are of is through; for a long recording
-	 * the first come while the rest is still decoded. Leaving the loop cancels what is left. Throws as `transcribe`.
+	 * Segments in the order of the recording, each as soon as its clip is transcribed; the first segments of a long
+	 * recording come while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
 	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
-	/** Cancels what is under way and frees the model; resolves when its memory is free. Safe to call twice. */
+	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 /**
- * Loads a model, which takes from a tenth of a second to many seconds and at least the size of its files in memory,
- * until `close`. Fetches nothing: `earshot pull` does. Throws EarshotError: `model_not_found`, `model_load_failed`,
- * `engine_missing` (the library of its engine is not here), `config_invalid`.
+ * Loads a model, which stays in memory until `close`. Loading takes from a tenth of a second to many seconds, and at
+ * least the size of the model's files in memory. Downloads nothing: use `earshot pull`. Throws EarshotError:
+ * `model_not_found`, `model_load_failed`, `engine_missing` (the engine's library is not installed), `config_invalid`.
  */
 export async function createTranscriber(options: CreateOptions = {}): Promise<EarshotTranscriber> {
 	const registry = loadRegistry(flagsOf(options), packageRoot);
@@ -113,13 +113,13 @@ export interface OpenModel {
 	readonly close: () => Promise<void>;
 }
 
-/** The model of that id or alias, loaded here or in a host. */
+/** Loads the model of an id or alias, in this process or in a runner. */
 export async function openModel(
 	registry: ModelRegistry,
-	wanted: string,
+	idOrAlias: string,
 	isolated: boolean,
 ): Promise<OpenModel> {
-	const entry = findInstalled(registry, wanted);
+	const entry = findInstalled(registry, idOrAlias);
 	const { config } = registry;
 	return isolated
 		? await inRunner(entry, runnerSettings(config))
@@ -143,7 +143,7 @@ async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<O
 }
 
 async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<OpenModel> {
-	const host = new Runner({
+	const runner = new Runner({
 		entry,
 		settings,
 		script: runnerScript,
@@ -152,12 +152,12 @@ async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<Op
 		maxRssBytes: 0,
 	});
 	try {
-		await host.start();
+		await runner.start();
 	} catch (thrown) {
-		await host.close();
+		await runner.close();
 		throw thrown;
 	}
-	return { transcriber: host, close: () => host.close() };
+	return { transcriber: runner, close: () => runner.close() };
 }
 
 function facade(transcriber: Transcriber, close: () => Promise<void>): EarshotTranscriber {
@@ -198,7 +198,7 @@ function facade(transcriber: Transcriber, close: () => Promise<void>): EarshotTr
 	return whole;
 }
 
-/** A path that cannot be read is the caller's mistake, told as such rather than as broken audio. */
+/** Throws `audio_unsupported` naming `source` for a path that cannot be read, rather than blaming the audio. */
 export async function readable(source: Source): Promise<Recording> {
 	if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source) };
 	if (source instanceof Uint8Array) return { bytes: source };
@@ -215,7 +215,7 @@ export async function readable(source: Source): Promise<Recording> {
 	return { path: source };
 }
 
-/** Defaults filled in, checked against what the model can do. */
+/** Fills in defaults and checks the options against the model's capabilities. */
 export function fullOptions(options: RequestOptions, info: ModelInfo): TranscribeOptions {
 	return checkOptions(
 		{

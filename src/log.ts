@@ -1,4 +1,4 @@
-/** One JSON line per event, on stderr: stdout belongs to the command. Never the words of a recording, never a key. */
+/** One JSON line per event on stderr; stdout is the command's output. Never logs transcripts, prompts or keys. */
 
 import { type DestinationStream, destination, pino } from 'pino';
 
@@ -23,7 +23,7 @@ export interface LogOptions {
 }
 
 export function createLog({ level, stream }: LogOptions): Log {
-	// Synchronous: a line is out before the process can die, and a server writes one line per request.
+	// Synchronous, so that no line is lost when the process dies; a server writes only one line per request.
 	return pino({ level, base: null }, stream ?? destination({ fd: 2, sync: true }));
 }
 

@@ -1,152 +1,148 @@
 /**
- * What the server counts and measures, as Prometheus reads it. One object for each server; the pool and the
- * routes tell it what happened, and nobody asks it to decide anything. Labels are ids of models that are
- * served here and words of our own: a client cannot make new ones.
+ * Prometheus metrics of the server. One object per server; the pool and the routes report events to it, and no
+ * decision depends on it. Label values are ids of served models and fixed words, so clients cannot create new series.
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** Why a host was ended while nothing was wrong with it; `memory` is an eviction. */
+/** Why a healthy runner was ended; `memory` is an eviction. */
 export type UnloadReason = 'idle' | 'memory' | 'asked' | 'changed';
 
-/** Why a host was started again while it was needed. */
+/** Why a runner was restarted while in use. */
 export type RestartReason = 'died' | 'grew';
 
-/** Why a request was turned away that was right in itself. */
+/** Why a valid request was refused. */
 export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'hold' | 'deadline';
 
-/** What the pool tells of its runners. Each call is one event. */
+/** What the pool reports about its runners. Each call is one event. */
 export interface PoolMetrics {
-	/** A host is ready, `seconds` after its process was started. */
+	/** A runner is ready, `seconds` after its process was started. */
 	loaded(model: string, seconds: number): void;
 	loadFailed(model: string): void;
 	unloaded(model: string, reason: UnloadReason): void;
 	restarted(model: string, reason: RestartReason): void;
-	/** `model` is '' where the request had not come so far as to name one. */
+	/** `model` is '' where the request was refused before its model was known. */
 	refused(model: string, reason: RefusalReason): void;
-	/** Resident memory of the model's host, bytes; 0 where it has none. */
+	/** Resident memory of the model's runner, bytes; 0 where it has none. */
 	memory(model: string, bytes: number): void;
-	/** What the model's host has reported. */
+	/** A report from the model's runner. */
 	scheduled(model: string, report: RunnerReport): void;
 }
 
-/** A batch that was run, however it ended. */
+/** A batch that ended, whether it succeeded or not. */
 export interface BatchReport {
 	readonly clips: number;
-	/** Audio. */
+	/** Audio in the batch. */
 	readonly seconds: number;
-	/** Silence that filled the batch up to longest × count, where the library pads. */
+	/** Silence that pads every clip to the longest of the batch, where the engine pads. */
 	readonly paddingSeconds: number;
 	readonly runMs: number;
 }
 
-/** What a model's scheduler is at. */
+/** The current load of a model's scheduler. */
 export interface SchedulerState {
 	readonly slots: number;
-	/** Of the slots and the priority slot. */
+	/** Busy slots, the priority slot included. */
 	readonly busySlots: number;
 	readonly waitingClips: number;
-	/** Audio of those. */
+	/** Audio of the waiting clips. */
 	readonly waitingSeconds: number;
 }
 
-/** What a host tells a few times a second while anything happens. */
+/** Sent by a runner a few times a second while it is active. */
 export interface RunnerReport {
-	/** As it is now. */
+	/** At the time of the report. */
 	readonly state: SchedulerState;
-	/** What was run since the last report. */
+	/** Batches that ended since the last report. */
 	readonly batches: readonly BatchReport[];
 }
 
-/** What stands before a model. */
+/** The queue of a model. */
 export interface QueueReport {
-	/** Admitted and not through. */
+	/** Recordings admitted and not finished. */
 	readonly recordings: number;
-	/** Audio of those that has not been heard. */
+	/** Their audio that is not transcribed yet. */
 	readonly seconds: number;
-	/** Seconds of work for a second of audio, of late. */
+	/** Recent seconds of work per second of audio. */
 	readonly realTimeFactor: number;
 }
 
 /** A recording that was transcribed. */
 export interface RecordingReport {
-	/** Of the recording. */
+	/** Length of the recording. */
 	readonly audioSeconds: number;
-	/** From the request's first byte to the end of the answer. */
+	/** From the first byte of the request to the end of the response. */
 	readonly totalMs: number;
 	readonly decodeMs: number;
 	readonly queueMs: number;
 	readonly runMs: number;
 }
 
-/** Seconds: from a null engine to a recording of hours. */
+/** Seconds: from an engine that does nothing to a recording of hours. */
 const timeBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
 const clipBuckets = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 
-/** Of a model without a host. */
+/** The state of a model without a runner. */
 const idle: SchedulerState = { slots: 0, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
 
 export class Metrics implements PoolMetrics {
 	readonly #registry = new Registry();
 
-	readonly #loads = this.#counter('loads_total', 'Models loaded, by how it ended', ['model', 'result']);
-	readonly #loadSeconds = this.#histogram('load_seconds', 'From the start of a host until it is ready', [
+	readonly #loads = this.#counter('loads_total', 'Model loads, by result', ['model', 'result']);
+	readonly #loadSeconds = this.#histogram('load_seconds', 'Time from starting a runner until it is ready', [
 		'model',
 	]);
-	readonly #unloads = this.#counter('unloads_total', 'Hosts ended; `memory` are evictions', [
-		'model',
-		'reason',
-	]);
-	readonly #restarts = this.#counter('restarts_total', 'Hosts started again while they were needed', [
+	readonly #unloads = this.#counter('unloads_total', 'Healthy runners ended; `memory` counts evictions', [
 		'model',
 		'reason',
 	]);
-	readonly #refusals = this.#counter('refusals_total', 'Requests turned away', ['model', 'reason']);
-	readonly #memory = this.#gauge('host_memory_bytes', 'Resident memory of the host', ['model']);
+	readonly #restarts = this.#counter('restarts_total', 'Runners restarted while in use', ['model', 'reason']);
+	readonly #refusals = this.#counter('refusals_total', 'Valid requests refused', ['model', 'reason']);
+	readonly #memory = this.#gauge('host_memory_bytes', 'Resident memory of the runner', ['model']);
 
-	readonly #slots = this.#gauge('slots', 'Batches that the model may run at once', ['model']);
-	readonly #busySlots = this.#gauge('slots_busy', 'Batches that run; one more than `slots` at most', [
+	readonly #slots = this.#gauge('slots', 'Maximum batches that the model runs at once', ['model']);
+	readonly #busySlots = this.#gauge('slots_busy', 'Batches running; at most `slots` and the priority slot', [
 		'model',
 	]);
-	readonly #waitingClips = this.#gauge('queue_clips', 'Clips that wait for a slot', ['model']);
-	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips that wait for a slot', [
+	readonly #waitingClips = this.#gauge('queue_clips', 'Clips waiting for a slot', ['model']);
+	readonly #waitingSeconds = this.#gauge('queue_clip_seconds', 'Audio of the clips waiting for a slot', [
 		'model',
 	]);
-	readonly #recordings = this.#gauge('queue_recordings', 'Recordings admitted and not through', ['model']);
-	readonly #seconds = this.#gauge('queue_seconds', 'Audio of those that has not been heard', ['model']);
+	readonly #recordings = this.#gauge('queue_recordings', 'Recordings admitted and not finished', ['model']);
+	readonly #seconds = this.#gauge('queue_seconds', 'Audio of those recordings that is not transcribed yet', [
+		'model',
+	]);
 	readonly #realTimeFactor = this.#gauge(
 		'real_time_factor',
-		'Seconds of work for a second of audio, of late; under 1 is faster than spoken',
+		'Recent seconds of work per second of audio; below 1 is faster than real time',
 		['model'],
 	);
 	readonly #uploads = this.#gauge('uploads_bytes', 'Uploads being received or transcribed', []);
 	readonly #batchClips = this.#histogram(
 		'batch_clips',
-		'Clips that a slot is at work on when one begins',
+		'Clips in a slot when a batch starts there',
 		['model'],
 		clipBuckets,
 	);
-	readonly #batchRun = this.#histogram('batch_run_seconds', 'Time that a batch ran', ['model']);
-	readonly #batchAudio = this.#counter('batch_audio_seconds_total', 'Audio that was run', ['model']);
+	readonly #batchRun = this.#histogram('batch_run_seconds', 'Run time of a batch', ['model']);
+	readonly #batchAudio = this.#counter('batch_audio_seconds_total', 'Audio in the batches run', ['model']);
 	readonly #batchPadding = this.#counter(
 		'batch_padding_seconds_total',
-		'Silence that was run beside it, to make the clips of batches equally long',
+		'Silence added to make the clips of a batch equally long',
 		['model'],
 	);
 	readonly #audio = this.#counter('audio_seconds_total', 'Length of the recordings transcribed', ['model']);
-	readonly #decode = this.#histogram('decode_seconds', 'Decoding a recording and finding speech in it', [
+	readonly #decode = this.#histogram('decode_seconds', 'Time to decode a recording and detect speech in it', [
 		'model',
 	]);
-	readonly #wait = this.#histogram('wait_seconds', 'From the first clip of a recording until one ran', [
+	readonly #wait = this.#histogram('wait_seconds', 'Time from the first clip of a recording until one runs', [
 		'model',
 	]);
-	readonly #run = this.#histogram('run_seconds', 'From then until the last clip was through', ['model']);
-	readonly #total = this.#histogram('request_seconds', 'The whole of a request that was transcribed', [
-		'model',
-	]);
+	readonly #run = this.#histogram('run_seconds', 'Time from then until its last clip ends', ['model']);
+	readonly #total = this.#histogram('request_seconds', 'Total time of a transcription request', ['model']);
 
-	readonly #sources: (() => void)[] = [];
+	readonly #reporters: (() => void)[] = [];
 
 	readonly contentType = this.#registry.contentType;
 
@@ -206,14 +202,14 @@ export class Metrics implements PoolMetrics {
 		this.#run.observe({ model }, runMs / 1000);
 	}
 
-	/** Calls `tell` before each rendering, to set what changes too often to be told each time. */
-	askBefore(tell: () => void): void {
-		this.#sources.push(tell);
+	/** Calls `report` before each rendering, to set gauges that change too often to be updated every time. */
+	onScrape(report: () => void): void {
+		this.#reporters.push(report);
 	}
 
-	/** Everything, in Prometheus' text format. */
+	/** All metrics in Prometheus' text format. */
 	render(): Promise<string> {
-		for (const tell of this.#sources) tell();
+		for (const report of this.#reporters) report();
 		return this.#registry.metrics();
 	}
 

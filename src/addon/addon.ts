@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
-import { askedKernels } from '../config/environment.js';
+import { requestedKernels } from '../config/environment.js';
 import { EarshotError, type ErrorCode } from '../errors.js';
 import { packageRoot } from '../paths.js';
 import { attempt, firstLine } from './attempt.js';
@@ -34,7 +34,7 @@ export function addonChoice(): Choice {
 }
 
 function load(): { addon: typeof Binding; choice: Choice } {
-	checkKernels(askedKernels());
+	checkKernels(requestedKernels());
 	const flags = processorFlags();
 	const { platform, arch } = process;
 	const trial = remembered(tryOut, flags);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** argv to command. The only place that exits the process. */
+/** Parses argv and runs the command. The only place that exits the process. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { packageRoot } from '../paths.js';
 
-/** Wrong use of the command, as in most Unix tools. */
+/** Exit code for wrong usage, as in most Unix tools. */
 const usageError = 2;
 
 type Flags = Partial<Record<SettingName, string>>;
@@ -32,7 +32,7 @@ function settingOptions(command: Command, names: readonly SettingName[]): Comman
 function flagsOf(options: Record<string, unknown>): Flags {
 	const flags: Flags = {};
 	for (const name of settingNames) {
-		// Commander goes by the flag, which may lack the unit that the setting's name has.
+		// Commander names the value after the flag, which may lack the unit in the setting's name.
 		const value = options[new Option(`--${settings[name].flag}`).attributeName()];
 		if (typeof value === 'string') flags[name] = value;
 		else if (value === true) flags[name] = 'true';
@@ -55,7 +55,7 @@ function splitAddress(address: string): Flags {
 	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
-/** What a command that runs models takes, having none of its own to serve them. */
+/** Settings of commands that run models without a server. */
 const modelSettings = namesOf('store', 'fetch', 'model');
 
 function program(): Command {
@@ -64,7 +64,7 @@ function program(): Command {
 			'Local speech-to-text: the OpenAI transcription API on your own machine. Nothing leaves it, nothing is downloaded unasked.',
 		)
 		.version(version)
-		.showHelpAfterError('(earshot --help tells more)')
+		.showHelpAfterError('(for help: earshot --help)')
 		.exitOverride();
 
 	settingOptions(
@@ -74,7 +74,7 @@ function program(): Command {
 			.option('--addr <HOST:PORT>', 'address and port in one'),
 		settingNames,
 	).action(async (options: Record<string, unknown>) => {
-		// Each command loads what it needs when it is asked for: --help is quick.
+		// Commands are imported when they run, which keeps --help quick.
 		const { serve } = await import('./commands/serve.js');
 		await serve(flagsOf(options), version);
 	});
@@ -84,16 +84,14 @@ function program(): Command {
 			.command('transcribe')
 			.description('transcribe files, to standard output or to a folder')
 			.argument('<file...>', 'recordings in any container')
-			.option('-m, --model <ID>', 'model of models.yaml (default: the default model)')
-			.addOption(
-				new Option('-f, --format <FORMAT>', 'form of the output').choices(formatNames).default('text'),
-			)
-			.option('-o, --output-dir <DIR>', 'write one file per recording there')
-			.option('-l, --language <CODE>', 'language spoken, e.g. en (default: detected where the model can)')
+			.option('-m, --model <ID>', 'model in models.yaml (default: the default model)')
+			.addOption(new Option('-f, --format <FORMAT>', 'output format').choices(formatNames).default('text'))
+			.option('-o, --output-dir <DIR>', 'write one file per recording to this folder')
+			.option('-l, --language <CODE>', 'spoken language, e.g. en (default: detected, if the model can)')
 			.option('--translate', 'translate to English')
-			.option('--prompt <TEXT>', 'text that precedes the recording, for style and names')
+			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
-			.option('--words', 'with verbose_json: times of words too'),
+			.option('--words', 'with verbose_json: include word timestamps'),
 		[...modelSettings, 'autoPull'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
 		const { transcribeFiles } = await import('./commands/transcribe.js');
@@ -114,7 +112,7 @@ function program(): Command {
 	addServerCommands(earshot);
 
 	settingOptions(
-		earshot.command('doctor').description('tell what is here, what is missing and how to get it'),
+		earshot.command('doctor').description('show what is installed, what is missing and how to get it'),
 		modelSettings,
 	).action(async (options: Record<string, unknown>) => {
 		const { doctor } = await import('./commands/doctor.js');
@@ -125,26 +123,26 @@ function program(): Command {
 
 const storeSettings = namesOf('store');
 
-/** What there is to fetch, and what is here. */
+/** Commands for the catalog and the models on this machine. */
 function addModelCommands(earshot: Command): void {
 	const browse = () => import('./commands/models.js');
 	const install = () => import('./commands/install.js');
 	const command = (usage: string, description: string, names: readonly SettingName[] = storeSettings) =>
 		settingOptions(earshot.command(usage).description(description), names);
-	command('search [word...]', 'list models that can be fetched: by name, language, licence, …').action(
+	command('search [word...]', 'list models that can be pulled: by name, language, licence, …').action(
 		async (words: string[], options: Record<string, unknown>) =>
 			(await browse()).searchModels(words, flagsOf(options)),
 	);
-	command('list', 'list the models of this machine', [...storeSettings, 'defaultModel'])
+	command('list', 'list the models on this machine', [...storeSettings, 'defaultModel'])
 		.alias('models')
 		.action(async (options: Record<string, unknown>) => (await browse()).printModels(flagsOf(options)));
-	command('show <model>', 'tell everything about one model').action(
+	command('show <model>', 'show the details of one model').action(
 		async (id: string, options: Record<string, unknown>) => (await browse()).showModel(id, flagsOf(options)),
 	);
-	command('pull <model...>', 'fetch models and serve them', namesOf('store', 'fetch'))
-		.option('--accept-license', 'accept the licence of the model, where it is not an open-source one')
-		.option('--repin', 'take files that are not what came the first time')
-		.option('--alias <NAMES>', 'comma-separated further names for it')
+	command('pull <model...>', 'download models and add them to models.yaml', namesOf('store', 'fetch'))
+		.option('--accept-license', 'accept a licence that is not open source')
+		.option('--repin', 'accept files that differ from those of the first pull')
+		.option('--alias <NAMES>', 'comma-separated aliases for it')
 		.action(async (ids: string[], options: Record<string, unknown>) =>
 			(await install()).pullModels(ids, {
 				flags: flagsOf(options),
@@ -153,10 +151,10 @@ function addModelCommands(earshot: Command): void {
 				aliases: namesIn(options.alias),
 			}),
 		);
-	command('add <path>', 'serve a model that is on this machine already, where it is')
-		.option('--id <ID>', 'its name (default: that of the file or folder)')
-		.option('--type <TYPE>', 'its type, where it cannot be told from the files')
-		.option('--alias <NAMES>', 'comma-separated further names for it')
+	command('add <path>', 'add a model already on this machine to models.yaml; its files stay where they are')
+		.option('--id <ID>', 'its id (default: the name of the file or folder)')
+		.option('--type <TYPE>', 'its type, if it cannot be identified from the files')
+		.option('--alias <NAMES>', 'comma-separated aliases for it')
 		.action(async (target: string, options: Record<string, unknown>) =>
 			(await install()).addModel(target, {
 				flags: flagsOf(options),
@@ -165,7 +163,7 @@ function addModelCommands(earshot: Command): void {
 				aliases: namesIn(options.alias),
 			}),
 		);
-	command('verify [model...]', 'check every byte of the models that were fetched').action(
+	command('verify [model...]', 'check every byte of the models that were pulled').action(
 		async (ids: string[], options: Record<string, unknown>) =>
 			(await install()).verifyModels(ids, flagsOf(options)),
 	);
@@ -174,25 +172,25 @@ function addModelCommands(earshot: Command): void {
 	);
 }
 
-/** What the running server has in memory. */
+/** Commands for the models in a running server's memory. */
 function addServerCommands(earshot: Command): void {
 	const command = (usage: string, description: string) =>
 		settingOptions(
 			earshot
 				.command(usage)
 				.description(description)
-				.option('--addr <HOST:PORT>', 'where the server listens, address and port in one'),
+				.option('--addr <HOST:PORT>', 'address and port of the server'),
 			['host', 'port', 'apiKeys', 'config'],
 		);
 	const loadedModels = () => import('./commands/ps.js');
-	command('ps', 'list what the running server has in memory').action(
+	command('ps', 'list the models in memory of the running server').action(
 		async (options: Record<string, unknown>) => (await loadedModels()).printLoadedModels(flagsOf(options)),
 	);
-	command('load <model...>', 'let the running server load models before a request asks').action(
+	command('load <model...>', 'load models in the running server before a request needs them').action(
 		async (ids: string[], options: Record<string, unknown>) =>
 			(await loadedModels()).loadModels(ids, flagsOf(options)),
 	);
-	command('unload <model...>', 'let the running server give the memory of models back').action(
+	command('unload <model...>', 'unload models in the running server to free their memory').action(
 		async (ids: string[], options: Record<string, unknown>) =>
 			(await loadedModels()).unloadModels(ids, flagsOf(options)),
 	);
@@ -211,7 +209,7 @@ async function main(): Promise<number> {
 		await program().parseAsync(process.argv);
 		return Number(process.exitCode ?? 0);
 	} catch (thrown) {
-		// Commander has printed its own message already; help and version arrive here too, with code 0.
+		// Commander has already printed its message; help and version end here too, with exit code 0.
 		if (thrown instanceof CommanderError && thrown.code !== 'earshot.address')
 			return thrown.exitCode === 0 ? 0 : usageError;
 		const error = thrown instanceof CommanderError ? thrown : asEarshotError(thrown);

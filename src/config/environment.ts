@@ -1,19 +1,19 @@
-/** The environment: of child processes, and of what fetches models. With resolve.ts and folders.ts the only reader of `process.env`. */
+/** Environment variables of child processes and downloads. Only this file, resolve.ts and folders.ts read `process.env`. */
 
 import { devNull, homedir } from 'node:os';
 import path from 'node:path';
 
-/** The environment of a child process: ours, without keys and without options meant for this process. */
+/** The environment of a child process: this process's, without API keys, tokens and NODE_OPTIONS. */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
 	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
 	return rest;
 }
 
 /**
- * The environment of a runner: ours, without the keys, and with a libuv pool sized for the work that
- * runs there, so that decoding and voice activity never wait behind recognition on `slots` and the priority slot, each of
- * which may be at work on four batches of one clip.
- * glibc would give each of those threads a heap of its own, and each of them grows to the largest clip it has seen.
+ * The environment of a runner: that of a child process, with a libuv thread pool large enough that audio decoding and
+ * voice activity detection never wait behind recognition: `slots` and the priority slot may each run four batches of
+ * one clip.
+ * MALLOC_ARENA_MAX: glibc would give each of those threads its own heap, which grows to the largest clip it processed.
  */
 export function runnerEnvironment(slots: number, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
 	return {
@@ -24,18 +24,18 @@ export function runnerEnvironment(slots: number, env: NodeJS.ProcessEnv = proces
 }
 
 /** The widest kernels that Earshot's own code may use; undefined = any that the processor has. */
-export function askedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
+export function requestedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
 	// An empty variable is as good as none.
 	return env.EARSHOT_KERNELS || undefined;
 }
 
-/** How models are fetched, as the variables say that other programs go by too. */
+/** Download settings, from the variables that other programs (huggingface_hub, curl, pip) read too. */
 export interface NetworkEnvironment {
-	/** The Hugging Face hub, or what stands in for it; without a slash at the end. */
+	/** URL of the Hugging Face hub or of a mirror of it; without a trailing slash. */
 	readonly hubEndpoint: string;
-	/** '' = none. Never sent anywhere but to the hub. */
+	/** '' = none. Only ever sent to the hub. */
 	readonly hubToken: string;
-	/** Where other programs keep what they fetched from the hub. */
+	/** Folder of the cache that other programs share for downloads from the hub. */
 	readonly hubCache: string;
 	readonly httpProxy: string;
 	readonly httpsProxy: string;
@@ -43,13 +43,13 @@ export interface NetworkEnvironment {
 	readonly pip: PipEnvironment;
 }
 
-/** Which package index pip is set to use. */
+/** The package index that pip is configured to use. */
 export interface PipEnvironment {
-	/** '' = as its files say. */
+	/** '' = as the configuration files say. */
 	readonly indexUrl: string;
-	/** A file of certificates to trust; '' = as its files say. */
+	/** File of trusted certificates; '' = as the configuration files say. */
 	readonly cert: string;
-	/** Those that may be there; the later ones take precedence. */
+	/** Paths, which need not exist; later files take precedence. */
 	readonly configFiles: readonly string[];
 }
 
@@ -69,11 +69,11 @@ export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): Networ
 	};
 }
 
-/** As "Configuration files" in pip's manual lists them. */
+/** In the order of "Configuration files" in pip's manual. */
 function pipConfigFiles(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string[] {
 	const home = homedir();
 	const named = env.PIP_CONFIG_FILE ?? '';
-	// pip takes this one for "none at all".
+	// pip reads no configuration file at all when PIP_CONFIG_FILE is the null device.
 	if (named === devNull) return [];
 	const more = named === '' ? [] : [named];
 	if (platform === 'win32') {

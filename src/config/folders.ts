@@ -1,4 +1,4 @@
-/** Where Earshot keeps what it writes. */
+/** The folders that Earshot writes to. */
 
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -8,11 +8,11 @@ export interface Folders {
 	readonly data: string;
 	/** models.yaml. */
 	readonly config: string;
-	/** What other runs of Earshot may use again and anybody may delete. */
+	/** Reused by later runs; safe to delete at any time. */
 	readonly cache: string;
 }
 
-/** Where Earshot keeps its things: as the XDG variables say, else where the system has such. */
+/** Earshot's own folders: as the XDG variables say, else in the platform's usual places. */
 export function ownFolders(
 	platform: string = process.platform,
 	env: NodeJS.ProcessEnv = process.env,

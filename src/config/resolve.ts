@@ -1,4 +1,4 @@
-/** Flags over the environment over models.yaml over defaults. */
+/** Resolves each setting: flags win over the environment, that over models.yaml, that over defaults. */
 
 import { EarshotError } from '../errors.js';
 import { type ModelOptionName, modelOptionNames } from './scopes.js';
@@ -9,11 +9,11 @@ import { Expectation } from './values.js';
 export interface SettingSource {
 	/** Value by setting, as text. */
 	readonly values: Partial<Record<SettingName, string>>;
-	/** For messages: how the user would name the setting there. */
+	/** For error messages: the setting's name in this source, e.g. `--num-threads`. */
 	readonly nameOf: (name: SettingName) => string;
 }
 
-/** First source that has a value wins. Throws `config_invalid` naming source and setting. Pure. */
+/** The first source that has a value wins. Throws `config_invalid`, naming the setting as its source does. Pure. */
 export function resolveConfig(sources: readonly SettingSource[]): Config {
 	const resolved = Object.fromEntries(settingNames.map((name) => [name, resolve(name, sources)]));
 	return Object.freeze(resolved) as unknown as Config;
@@ -39,7 +39,7 @@ function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 	return settings[name].default;
 }
 
-/** What EARSHOT_* variables say. An empty variable is as good as none. */
+/** Settings from EARSHOT_* variables. An empty variable counts as unset. */
 export function environmentSource(env: NodeJS.ProcessEnv = process.env): SettingSource {
 	const values: Partial<Record<SettingName, string>> = {};
 	for (const name of settingNames) {
@@ -53,15 +53,15 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Settin
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 
-/** Clips at once: as set, else one per thread. */
+/** Clips recognised at once: `parallel`, or one per thread where that is 0. */
 export function slotsOf({ parallel, numThreads }: Pick<Config, 'parallel' | 'numThreads'>): number {
 	return parallel === 0 ? numThreads : parallel;
 }
 
-/** How one model is run: what its entry says, else the setting. */
+/** Settings that may differ by model: the model's entry wins over the global setting. */
 export type ModelOptions = Pick<Config, ModelOptionName>;
 
-/** `entry`: checked when models.yaml was read. Throws Expectation. Pure. */
+/** `entry`: the options of a models.yaml entry, validated when that was read. Throws Expectation. Pure. */
 export function modelOptions(
 	entry: Readonly<Record<string, string | number | boolean>>,
 	config: ModelOptions,

@@ -1,21 +1,21 @@
-/** Which settings a command, a runner and one model have a use for. */
+/** Selects the settings that a command, a runner or one model uses. */
 
 import type { Scope } from './setting.js';
 import { type SettingName, settingNames, settings } from './settings.js';
 
-/** Names of the settings of some scopes. */
+/** Names of the settings in the given scopes. */
 export type NamesOf<S extends Scope> = {
 	[K in SettingName]: (typeof settings)[K]['scope'] extends S ? K : never;
 }[SettingName];
 
-/** In the order of the table. */
+/** In the order of the settings table. */
 export function namesOf<S extends Scope>(...scopes: readonly S[]): readonly NamesOf<S>[] {
 	return settingNames.filter((name): name is NamesOf<S> =>
 		(scopes as readonly Scope[]).includes(settings[name].scope),
 	);
 }
 
-/** Settings that an entry of models.yaml may have as options of its own. */
+/** Settings that an entry of models.yaml may override in its `options`. */
 export type ModelOptionName = {
 	[K in SettingName]: (typeof settings)[K] extends { readonly perModel: true } ? K : never;
 }[SettingName];

@@ -1,16 +1,16 @@
-/** What a row of the table of settings says. */
+/** The shape of a row of the settings table. */
 
 export type Value = string | number | boolean | readonly string[];
 
 /**
- * Who has a use for it, and so which commands take its flag. `server`: serving requests. `model`: running a model.
- * `store`: what is on this machine. `fetch`: getting more.
+ * What uses the setting, and so which commands take its flag. `server`: serving requests. `model`: running a model.
+ * `store`: finding the models on this machine. `fetch`: downloading models.
  */
 export type Scope = 'server' | 'model' | 'store' | 'fetch';
 
 export interface Setting<T extends Value = Value> {
 	readonly scope: Scope;
-	/** Of a Whisper model: an entry of models.yaml may say otherwise for itself, under the same key in its `options`. */
+	/** Whisper models only: an entry of models.yaml may override it under the same key in its `options`. */
 	readonly perModel?: boolean;
 	/** `--flag VALUE`; a boolean takes no value. */
 	readonly flag: string;
@@ -19,10 +19,10 @@ export interface Setting<T extends Value = Value> {
 	readonly default: T;
 	/** Shown in --help where the default depends on the machine. */
 	readonly defaultText?: string;
-	/** Throws a sentence of what was expected. */
+	/** Throws Expectation, whose message says what was expected. */
 	readonly parse: (text: string) => T;
-	/** `--flag` alone says yes. */
+	/** `--flag` without a value means true. */
 	readonly isSwitch?: boolean;
-	/** Not a key of the file: it says where the file is. */
+	/** Not a key of models.yaml, since it says where that file is. */
 	readonly notInFile?: boolean;
 }

@@ -1,8 +1,8 @@
-/** What the value of a setting may be: parsers that throw what was expected. Pure. */
+/** Parsers of setting values; each throws Expectation on bad input. Pure. */
 
 import { maxTimerMs } from '../clock.js';
 
-/** What a value should have been; its message ends a sentence. */
+/** Says what a value should have been; the message completes "Expected `name` to be …". */
 export class Expectation extends Error {}
 
 export function wholeNumber(low: number, high: number): (text: string) => number {
@@ -44,16 +44,16 @@ export function httpUrl(text: string): string {
 
 const millisecondsOf: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** As Ollama and speaches have it: seconds or a figure with its unit, 0 = at once; `never`, or anything below 0,
- * is Infinity. Throws Expectation. */
+/** Milliseconds from the forms that Ollama and speaches accept: seconds, or a number with a unit; 0 = at once; `never`
+ * or anything below 0 is Infinity. Throws Expectation. */
 export function keepAlive(text: string): number {
 	if (text === 'never') return Infinity;
 	const [, sign, figure, unit = 's'] = /^(-?)(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? [];
 	const ms = Number(figure) * (millisecondsOf[unit] ?? Number.NaN);
 	if (sign === '-' && ms > 0) return Infinity;
-	// What a timer can count.
+	// The longest delay of a timer.
 	if (ms <= maxTimerMs) return ms;
-	throw new Expectation('seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never');
+	throw new Expectation('seconds, or a number with s, m or h such as `10m`; 0 = at once, -1 = never');
 }
 
 export const list = (text: string): readonly string[] =>

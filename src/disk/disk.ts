@@ -1,4 +1,4 @@
-/** The little of the file system that downloads write through, so that a test can make it full. */
+/** The file system operations that downloads use, as an interface, so that tests can simulate a full disk. */
 
 import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
 import { setTimeout as after } from 'node:timers/promises';
@@ -6,11 +6,11 @@ import { EarshotError } from '../errors.js';
 
 export interface DiskFile {
 	write(bytes: Uint8Array, position: number): Promise<void>;
-	/** Fewer bytes than asked for only at the end of the file. */
+	/** Returns the bytes read; fewer than the buffer holds only at the end of the file. */
 	read(buffer: Uint8Array, position: number): Promise<number>;
 	size(): Promise<number>;
 	truncate(size: number): Promise<void>;
-	/** The bytes have reached the disk. */
+	/** Resolves when the bytes have reached the disk. */
 	flush(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface DiskFile {
 export interface Disk {
 	/** Opens for reading and writing, creating it where it is missing. */
 	open(path: string): Promise<DiskFile>;
-	/** Bytes that this user may still write below `folder`; null where the system does not tell. */
+	/** Bytes that this user may still write below `folder`; null where the system does not report it. */
 	freeBytes(folder: string): Promise<number | null>;
 }
 
@@ -35,7 +35,7 @@ export const realDisk: Disk = {
 			const { bavail, bsize } = await statfs(folder);
 			return bavail * bsize;
 		} catch {
-			// Not every file system tells; the write itself will.
+			// Not every file system reports it; a full disk then shows at the write.
 			return null;
 		}
 	},
@@ -82,10 +82,10 @@ class RealFile implements DiskFile {
 	}
 }
 
-/** What Windows says of a file that somebody else has open. */
-const heldOpen = ['EPERM', 'EACCES', 'EBUSY'];
-/** Looks at what is new, of virus scanners and indexers, take milliseconds. */
-const pausesMs = [10, 20, 50, 100, 200, 400, 800];
+/** Windows' error codes for a file that another program has open. */
+const openElsewhere = ['EPERM', 'EACCES', 'EBUSY'];
+/** Virus scanners and indexers open new files for some milliseconds. */
+const retryDelaysMs = [10, 20, 50, 100, 200, 400, 800];
 
 interface RenameDeps {
 	readonly platform?: string;
@@ -94,20 +94,20 @@ interface RenameDeps {
 }
 
 /**
- * Renames over whatever is there. Windows refuses that while somebody has either open, so there it is tried again for
- * a second and a half before it throws what the system says.
+ * Renames, replacing what is at `to`. Windows refuses that while another program has either file open, so there it is
+ * retried for a second and a half. Throws the system's error.
  */
 export async function renameOver(
 	from: string,
 	to: string,
 	{ platform = process.platform, move = rename, pause = after }: RenameDeps = {},
 ): Promise<void> {
-	for (const ms of platform === 'win32' ? pausesMs : []) {
+	for (const ms of platform === 'win32' ? retryDelaysMs : []) {
 		try {
 			await move(from, to);
 			return;
 		} catch (thrown) {
-			if (!heldOpen.includes(codeOf(thrown))) throw thrown;
+			if (!openElsewhere.includes(codeOf(thrown))) throw thrown;
 		}
 		await pause(ms);
 	}
@@ -118,7 +118,7 @@ export function codeOf(thrown: unknown): string {
 	return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
 
-/** What a failed write means to the user; undefined where it was no failed write. */
+/** A failed write as an error for the user; undefined for other errors. */
 export function diskFailure(
 	thrown: unknown,
 	folder: string,
@@ -128,13 +128,13 @@ export function diskFailure(
 	if (code === 'ENOSPC' || code === 'EDQUOT')
 		return new EarshotError(
 			'disk_full',
-			`the disk of ${folder} is full; free some space and pull again, it goes on where it stopped`,
+			`the disk of ${folder} is full; free some space and pull again: the download resumes where it stopped`,
 			{ cause: thrown },
 		);
 	if (code === 'EBUSY')
 		return new EarshotError(
 			'conflict',
-			`another program has a file in ${folder} open; stop it, or unload the model it belongs to, and try again`,
+			`another program has a file in ${folder} open; stop it, or unload the model that the file belongs to, and try again`,
 			{ cause: thrown },
 		);
 	if (['EACCES', 'EPERM', 'EROFS'].includes(code))

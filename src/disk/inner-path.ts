@@ -1,6 +1,6 @@
-/** Paths that come from others. Pure. */
+/** Validates untrusted paths. Pure. */
 
-/** Below the folder it is joined to, whatever the platform. */
+/** Whether the path stays below the folder that it is joined to, on every platform. */
 export const isInnerPath = (value: unknown): value is string =>
 	typeof value === 'string' &&
 	/^[^\\:\0]+$/.test(value) &&

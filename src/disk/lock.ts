@@ -1,23 +1,23 @@
-/** One process at a time, also across machines that share the folder. A lock that its owner left by dying goes
- * stale by itself. */
+/** Locks between processes, also of machines that share the folder. The lock of a process that died goes stale by
+ * itself. */
 
 import { setTimeout as after } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import { EarshotError } from '../errors.js';
 import { codeOf } from './disk.js';
 
-/** Without a sign of life for so long, the owner is taken for dead. */
+/** An owner that has not updated its lock for this long counts as dead. */
 const staleMs = 10_000;
 const updateMs = 2_000;
-const lookAgainMs = 250;
+const pollMs = 250;
 
 export interface Lock {
-	/** Fires when somebody else took it for stale, as after a laptop's sleep. */
+	/** Aborts when another process took the lock over as stale, as after a laptop's sleep. */
 	readonly lost: AbortSignal;
 	release(): Promise<void>;
 }
 
-/** Waits for its turn; `onWait` is called once where there is one to wait for. */
+/** Waits until the lock is free; `onWait` is called once if it is taken. Throws `cancelled`. */
 export async function takeLock(path: string, signal: AbortSignal, onWait?: () => void): Promise<Lock> {
 	const lost = new AbortController();
 	let waited = false;
@@ -33,14 +33,14 @@ export async function takeLock(path: string, signal: AbortSignal, onWait?: () =>
 						new EarshotError('conflict', 'another process took over; try again when it has finished'),
 					),
 			});
-			// Releasing what was lost is no error of ours.
+			// Releasing a lock that was lost fails, and that is no error here.
 			return { lost: lost.signal, release: () => release().catch(() => {}) };
 		} catch (thrown) {
 			if (codeOf(thrown) !== 'ELOCKED') throw thrown;
 		}
 		if (!waited) onWait?.();
 		waited = true;
-		// Other processes cannot wake us.
-		await after(lookAgainMs, undefined, { signal }).catch(() => {});
+		// Polls, since other processes cannot signal a release.
+		await after(pollMs, undefined, { signal }).catch(() => {});
 	}
 }

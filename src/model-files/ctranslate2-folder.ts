@@ -1,11 +1,12 @@
-/** A folder as faster-whisper has it: `model.bin`, `config.json`, a vocabulary, perhaps `preprocessor_config.json`. */
+/** Reads a CTranslate2 folder as faster-whisper uses it (`model.bin`, `config.json`, a vocabulary, optionally
+ * `preprocessor_config.json`), and converts it to a ggml file. */
 
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BadCtranslate2, readCtranslate2 } from './ctranslate2-file.js';
 import { ctranslate2Model, ctranslate2Names, vocabularyNames } from './ctranslate2-names.js';
 import { planWhisper, type WhisperSize } from './ctranslate2-whisper.js';
-import { type GgmlContent, ggmlBytes, type WriteMeans, writeGgml } from './ggml-writer.js';
+import { type GgmlContent, ggmlBytes, type WriteDeps, writeGgml } from './ggml-writer.js';
 import { melBins, melFilters } from './mel-filters.js';
 import { tokensOf } from './whisper-vocabulary.js';
 
@@ -17,13 +18,13 @@ const maxConfigBytes = 4 * 2 ** 20;
 export interface Ctranslate2Folder {
 	readonly model: string;
 	readonly content: GgmlContent;
-	/** Of the ggml file that is made of it. */
+	/** Size of the resulting ggml file. */
 	readonly bytes: number;
-	/** As the option `alignment_heads` of models.yaml; '' = the folder does not tell. */
+	/** Value of the option `alignment_heads` in models.yaml; '' = not in the folder. */
 	readonly alignmentHeads: string;
 }
 
-/** Reads all but the weights. Throws `BadCtranslate2` naming what is missing or odd, or what the file system says. */
+/** Reads everything but the weights. Throws `BadCtranslate2` naming what is missing or invalid, or the file system's error. */
 export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder> {
 	const names = (await readdir(folder)).filter((name) => ctranslate2Names.includes(name));
 	// A pipe or a device would be read for ever.
@@ -47,11 +48,11 @@ export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder
 	return { model, content, bytes: ggmlBytes(content), alignmentHeads };
 }
 
-/** `target` has its bytes when this resolves, and is not there when it throws: as `openCtranslate2`, or the signal's reason. */
+/** Writes the ggml file to `target`, and removes it on failure. Throws as `openCtranslate2`, or the signal's reason. */
 export async function convertCtranslate2(
 	{ model, content }: Ctranslate2Folder,
 	target: string,
-	deps: WriteMeans,
+	deps: WriteDeps,
 ): Promise<{ readonly bytes: number; readonly sha256: string }> {
 	try {
 		return await writeGgml(model, target, content, deps);
@@ -79,21 +80,22 @@ async function jsonOf(folder: string, name: string): Promise<Readonly<Record<str
 	try {
 		data = JSON.parse(await textOf(folder, name, maxConfigBytes));
 	} catch (thrown) {
-		if (thrown instanceof SyntaxError) throw new BadCtranslate2(`${name} is no JSON: ${thrown.message}`);
+		if (thrown instanceof SyntaxError) throw new BadCtranslate2(`${name} is not JSON: ${thrown.message}`);
 		throw thrown;
 	}
 	if (typeof data !== 'object' || data === null || Array.isArray(data))
-		throw new BadCtranslate2(`${name} is no JSON object`);
+		throw new BadCtranslate2(`${name} is not a JSON object`);
 	return data as Record<string, unknown>;
 }
 
-/** The file's own, where it has some: [bands][201], or [201][bands] as newer versions of transformers write them. */
+/** Mel filters in the file, if any, as [bands][201], or [201][bands] as newer versions of transformers write them; else
+ * OpenAI's. */
 function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, bands: number): Float32Array {
 	if (given === undefined || given === null) return melFilters(bands);
 	const rows: readonly unknown[] = Array.isArray(given) ? given : [];
-	const [width, turned] = rows.length === bands ? [melBins, false] : [bands, true];
+	const [width, transposed] = rows.length === bands ? [melBins, false] : [bands, true];
 	const isTable =
-		rows.length === (turned ? melBins : bands) &&
+		rows.length === (transposed ? melBins : bands) &&
 		rows.every((row) => Array.isArray(row) && row.length === width && row.every(isFloat));
 	if (!isTable)
 		throw new BadCtranslate2(
@@ -103,7 +105,7 @@ function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, ba
 	const filters = new Float32Array(bands * melBins);
 	for (let band = 0; band < bands; band++)
 		for (let bin = 0; bin < melBins; bin++)
-			filters[band * melBins + bin] = (turned ? table[bin]?.[band] : table[band]?.[bin]) ?? 0;
+			filters[band * melBins + bin] = (transposed ? table[bin]?.[band] : table[band]?.[bin]) ?? 0;
 	return filters;
 }
 

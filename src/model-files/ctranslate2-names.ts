@@ -1,9 +1,9 @@
-/** The files of a folder as faster-whisper has it. */
+/** File names in a CTranslate2 folder, as faster-whisper uses them. */
 
 export const ctranslate2Model = 'model.bin';
-/** The first one that is there is read. */
+/** The first existing one is read. */
 export const vocabularyNames: readonly string[] = ['vocabulary.json', 'vocabulary.txt', 'tokenizer.json'];
-/** All that a folder is read for; a download needs no other files of it. */
+/** All files that are read from the folder; a download needs no others. */
 export const ctranslate2Names: readonly string[] = [
 	ctranslate2Model,
 	'config.json',

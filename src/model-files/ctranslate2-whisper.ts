@@ -1,9 +1,9 @@
 /**
- * Which numbers of a CTranslate2 model of Whisper make which tensor of a ggml file. Pure.
+ * Maps the variables of a CTranslate2 Whisper model to the tensors of a ggml file. Pure.
  *
- * CTranslate2 keeps query, key and value of self-attention as one matrix with the rows of each one after another, and
- * key and value of cross-attention as another. Their key biases are dropped: what a key bias adds to the scores of a
- * query is the same for every key, and the softmax takes it away again. (OpenAI's models have none.)
+ * CTranslate2 stacks the rows of query, key and value of self-attention in one matrix, and those of key and value of
+ * cross-attention in another. The key biases are dropped: a key bias adds the same to a query's score for every key,
+ * which the softmax cancels. (OpenAI's models have none.)
  */
 
 import { BadCtranslate2, type Ctranslate2File, type NumberType, type Variable } from './ctranslate2-file.js';
@@ -24,20 +24,20 @@ export const textContext = 448;
 
 export interface PlannedTensor {
 	readonly name: string;
-	/** Slowest dimension first, as it stands in the ggml file. */
+	/** Slowest dimension first. */
 	readonly shape: readonly number[];
 	readonly type: 'f32' | 'f16';
 	readonly source: Variable;
-	/** What the numbers are divided by: one of each row of the source, or one of all; null where they are floats. */
+	/** Divisor of the integers: one per row of the source, or one for all; null for floats. */
 	readonly scale: Variable | null;
-	/** Which of the source's rows, along its slowest dimension. */
+	/** The first of the source's rows, along its slowest dimension. */
 	readonly firstRow: number;
 	readonly rows: number;
 }
 
 export interface WhisperPlan {
 	readonly size: WhisperSize;
-	/** In the order of OpenAI's checkpoints, and so of the published ggml files. */
+	/** In the order of OpenAI's checkpoints, which the published ggml files have too. */
 	readonly tensors: readonly PlannedTensor[];
 }
 
@@ -49,7 +49,7 @@ const maxHeads = 256;
 const vocabularies: readonly number[] = [51_864, 51_865, 51_866];
 const floatTypes: readonly NumberType[] = ['f32', 'f16', 'bf16'];
 
-/** What the decoder of another model may do otherwise; its activation is GELU (3). */
+/** Properties of the decoder that other models have otherwise; activation 3 is GELU. */
 const switches: readonly (readonly [name: string, value: number])[] = [
 	['decoder/activation', 3],
 	['decoder/pre_norm', 1],
@@ -58,15 +58,15 @@ const switches: readonly (readonly [name: string, value: number])[] = [
 	['decoder/start_from_zero_embedding', 0],
 ];
 
-/** Throws `BadCtranslate2` naming what is missing or odd. */
+/** Throws `BadCtranslate2`, naming what is missing or unexpected. */
 export function planWhisper(file: Ctranslate2File): WhisperPlan {
 	if (file.specification !== 'WhisperSpec')
 		throw new BadCtranslate2(
-			`it is a CTranslate2 model of another kind (${file.specification}), and only Whisper's are served`,
+			`it is a CTranslate2 model of another kind (${file.specification}); only Whisper can be served`,
 		);
 	const planning = new Planning(file);
 	const tensors = planning.tensors();
-	planning.refuseOthers();
+	planning.refuseUnused();
 	return { size: planning.size, tensors };
 }
 
@@ -100,29 +100,29 @@ class Planning {
 		];
 	}
 
-	/** What would be lost: every variable but single numbers has to be part of a tensor. */
-	refuseOthers(): void {
-		const other = [...this.#file.variables.values()].find(
+	/** Throws for variables that the conversion would lose: all but scalars must be part of a tensor. */
+	refuseUnused(): void {
+		const unused = [...this.#file.variables.values()].find(
 			({ name, shape }) => shape.length > 0 && !this.#used.has(name) && !name.endsWith('/alignment_heads'),
 		);
-		if (other) throw new BadCtranslate2(`\`${other.name}\` is no part of Whisper`);
+		if (unused) throw new BadCtranslate2(`\`${unused.name}\` is not part of Whisper`);
 		const tied = this.#file.aliases.get('decoder/projection/weight');
 		if (tied !== undefined && tied !== 'decoder/embeddings/weight')
-			throw new BadCtranslate2(`\`decoder/projection/weight\` is \`${tied}\` and not the embeddings`);
+			throw new BadCtranslate2(`\`decoder/projection/weight\` is \`${tied}\` instead of the embeddings`);
 	}
 
 	#sizeOf(): WhisperSize {
 		const [vocabulary = 0, state = 0] = this.#shape('decoder/embeddings/weight', 2);
 		if (!vocabularies.includes(vocabulary))
 			throw new BadCtranslate2(
-				`\`decoder/embeddings/weight\` is for ${vocabulary} tokens, and Whisper has 51,864 to 51,866`,
+				`\`decoder/embeddings/weight\` is for ${vocabulary} tokens, but Whisper has 51,864 to 51,866`,
 			);
 		if (state < 1 || state > maxState)
 			throw new BadCtranslate2(`\`decoder/embeddings/weight\` is ${state} wide`);
 		const [, mels = 0] = this.#shape('encoder/conv1/weight', 3);
 		if (mels !== 80 && mels !== 128)
 			throw new BadCtranslate2(
-				`\`encoder/conv1/weight\` is for ${mels} mel bands, and Whisper has 80 or 128`,
+				`\`encoder/conv1/weight\` is for ${mels} mel bands, but Whisper has 80 or 128`,
 			);
 		return {
 			vocabulary,
@@ -138,7 +138,7 @@ class Planning {
 	#shape(name: string, rank: number): readonly number[] {
 		const { shape } = this.#variable(name);
 		if (shape.length !== rank)
-			throw new BadCtranslate2(`\`${name}\` has ${shape.length} dimensions, and ${rank} are expected`);
+			throw new BadCtranslate2(`\`${name}\` has ${shape.length} dimensions instead of ${rank}`);
 		return shape;
 	}
 
@@ -161,7 +161,7 @@ class Planning {
 		for (const [name, expected] of switches) {
 			const value = this.#file.variables.get(name)?.value;
 			if (value !== undefined && value !== expected)
-				throw new BadCtranslate2(`\`${name}\` is ${value}, and Whisper's is ${expected}`);
+				throw new BadCtranslate2(`\`${name}\` is ${value}, but Whisper's is ${expected}`);
 		}
 	}
 
@@ -198,7 +198,7 @@ class Planning {
 		];
 	}
 
-	/** `sources`: each with the matrices that it holds one after another. */
+	/** `sources`: each variable with the names of the matrices stacked in it. */
 	#attention(
 		to: string,
 		sources: readonly (readonly [from: string, parts: readonly string[]])[],
@@ -234,7 +234,7 @@ class Planning {
 		const bias = this.#tensor(`${to}.bias`, `${from}/bias`, [state], 'f32');
 		return [
 			this.#tensor(`${to}.weight`, `${from}/weight`, [state, channels, 3], 'f16'),
-			// whisper.cpp adds it to every frame.
+			// A column, since whisper.cpp adds it to every frame.
 			{ ...bias, shape: [state, 1] },
 		];
 	}
@@ -244,7 +244,7 @@ class Planning {
 		return this.#rows(name, from, shape, type, [0, rows, rows]);
 	}
 
-	/** `rows`: the first one and how many, of how many the source has to have. */
+	/** `rows`: first row and row count of the part, and the row count that the source must have. */
 	#rows(
 		name: string,
 		from: string,
@@ -256,7 +256,7 @@ class Planning {
 		const expected = [allRows, ...shape.slice(1)];
 		if (source.shape.join() !== expected.join())
 			throw new BadCtranslate2(
-				`\`${from}\` is [${source.shape.join(', ')}], and [${expected.join(', ')}] is expected`,
+				`\`${from}\` has the shape [${source.shape.join(', ')}] instead of [${expected.join(', ')}]`,
 			);
 		this.#used.add(source.name);
 		return { name, shape, type, source, scale: this.#scaleOf(source, from), firstRow, rows };
@@ -265,13 +265,13 @@ class Planning {
 	#scaleOf(source: Variable, from: string): Variable | null {
 		if (floatTypes.includes(source.type)) return null;
 		if (source.type === 'i32' || !from.endsWith('/weight'))
-			throw new BadCtranslate2(`\`${from}\` has numbers of type ${source.type}, which is not expected of it`);
+			throw new BadCtranslate2(`\`${from}\` has the unexpected number type ${source.type}`);
 		const scale = this.#variable(`${from}_scale`);
 		const count = scale.shape.reduce((product, size) => product * size, 1);
 		const expected = source.type === 'i8' ? (source.shape[0] ?? 0) : 1;
 		if (!floatTypes.includes(scale.type) || count !== expected || scale.shape.length > 1)
 			throw new BadCtranslate2(
-				`\`${scale.name}\` is [${scale.shape.join(', ')}] of ${scale.type}, and ${expected} floats are expected`,
+				`\`${scale.name}\` is [${scale.shape.join(', ')}] of ${scale.type} instead of ${expected} floats`,
 			);
 		this.#used.add(scale.name);
 		return scale;

@@ -1,4 +1,4 @@
-/** What a ggml file of whisper.cpp holds and where, read without its weights. */
+/** Reads the header and the tensor directory of whisper.cpp's ggml files, without the weights. */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { bytesOf, type TensorType, typesByNumber } from './ggml-types.js';
@@ -15,7 +15,7 @@ export interface WhisperShape {
 
 export interface GgmlTensor {
 	readonly type: TensorType;
-	/** Slowest dimension first, as PyTorch prints it. */
+	/** Slowest dimension first, as in PyTorch. */
 	readonly shape: readonly number[];
 	readonly offset: number;
 	readonly length: number;
@@ -23,13 +23,13 @@ export interface GgmlTensor {
 
 export interface GgmlFile {
 	readonly shape: WhisperShape;
-	/** Whether the matrices are of a type with blocks. */
+	/** Whether the matrices have a block type. */
 	readonly quantised: boolean;
-	/** None where the blocks are of a type that is not known here. */
+	/** By name; empty if the block type is unknown here. */
 	readonly tensors: ReadonlyMap<string, GgmlTensor>;
 }
 
-/** The file is not of whisper.cpp, or ends too early: its loader says so better. */
+/** The file is not of whisper.cpp, or truncated. whisper.cpp's own loader gives the better message. */
 export class NotGgml extends Error {
 	override readonly name = 'NotGgml';
 }
@@ -39,7 +39,7 @@ const magic = 0x67676d6c;
 const plainTypes: readonly number[] = [0, 1];
 /** Q4_0, Q4_1, Q8_0, Q5_0 and Q5_1. */
 const blockTypes: readonly number[] = [2, 3, 7, 8, 9];
-/** In the thousands stands the version of the blocks, which whisper.cpp does not look at either. */
+/** `ftype` / 1000 is the version of the block format, which whisper.cpp ignores too. */
 const versionFactor = 1000;
 
 /** Throws NotGgml, or the error of the file system. */
@@ -54,7 +54,7 @@ export function readGgml(path: string): GgmlFile {
 
 /** Magic, hyperparameters, mel filters, vocabulary, tensors; little-endian. */
 function readWhisper(file: Walk): GgmlFile {
-	if (file.integer() !== magic) throw new NotGgml('it is no ggml file of whisper.cpp');
+	if (file.integer() !== magic) throw new NotGgml('it is not a ggml file of whisper.cpp');
 	const [, audioContext = 0, audioState = 0, audioHeads = 0, audioLayers = 0, ...rest] = Array.from(
 		{ length: 11 },
 		() => file.integer(),
@@ -71,7 +71,7 @@ function readWhisper(file: Walk): GgmlFile {
 	const tensors = new Map<string, GgmlTensor>();
 	while (!file.ended) {
 		const [dimensions, nameLength, number] = [file.integer(), file.integer(), file.integer()];
-		if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has no such dimensions');
+		if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has an invalid number of dimensions');
 		const sizes = Array.from({ length: dimensions }, () => file.integer());
 		const name = file.text(nameLength);
 		const type = typesByNumber.get(number);
@@ -85,7 +85,7 @@ function readWhisper(file: Walk): GgmlFile {
 	return { shape, quantised, tensors };
 }
 
-/** Forward through a file, a piece at a time. */
+/** Reads forward through a file, a piece at a time. */
 class Walk {
 	readonly #file: number;
 	readonly #size: number;
@@ -112,12 +112,12 @@ class Walk {
 	}
 
 	text(length: number): string {
-		if (length < 0 || length > 1024) throw new NotGgml('a tensor has no such name');
+		if (length < 0 || length > 1024) throw new NotGgml('a tensor has an invalid name');
 		return this.#bytes(length).toString('latin1');
 	}
 
 	skip(count: number): void {
-		if (count < 0 || this.#at + count > this.#size) throw new NotGgml('it ends too early');
+		if (count < 0 || this.#at + count > this.#size) throw new NotGgml('it is truncated');
 		this.#at += count;
 	}
 
@@ -132,7 +132,7 @@ class Walk {
 			const piece = Buffer.allocUnsafe(Math.min(Walk.#length, this.#size - from));
 			this.#piece = piece.subarray(0, readSync(this.#file, piece, 0, piece.length, from));
 			this.#start = from;
-			if (this.#piece.length < count) throw new NotGgml('it ends too early');
+			if (this.#piece.length < count) throw new NotGgml('it is truncated');
 		}
 		return this.#piece.subarray(from - this.#start, this.#at - this.#start);
 	}

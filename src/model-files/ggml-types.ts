@@ -1,9 +1,9 @@
-/** The types of numbers in ggml files of Whisper, and what they mean. */
+/** The number types of Whisper's ggml files, and how to dequantise them. */
 
 /** `f32`, `f16`, and blocks of 32 numbers that share a scale. */
 export type TensorType = 'f32' | 'f16' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q8_0';
 
-/** Bytes of so many numbers, which lie together. */
+/** A block: its count of numbers and its size. */
 export interface BlockSize {
 	readonly numbers: number;
 	readonly bytes: number;
@@ -19,7 +19,7 @@ export const blockSizes: Readonly<Record<TensorType, BlockSize>> = {
 	q8_0: { numbers: 32, bytes: 34 },
 };
 
-/** By ggml's number of the type. */
+/** By ggml's type number. */
 export const typesByNumber: ReadonlyMap<number, TensorType> = new Map([
 	[0, 'f32'],
 	[1, 'f16'],
@@ -30,13 +30,13 @@ export const typesByNumber: ReadonlyMap<number, TensorType> = new Map([
 	[8, 'q8_0'],
 ]);
 
-/** Bytes of `count` numbers, a multiple of the type's block. */
+/** Size of `count` numbers, a multiple of the type's block. */
 export function bytesOf(type: TensorType, count: number): number {
 	const { numbers, bytes } = blockSizes[type];
 	return (count / numbers) * bytes;
 }
 
-/** Writes as many numbers as `into` holds, a multiple of the type's block, from the front of `bytes`. Pure. */
+/** Fills `into`, whose length is a multiple of the type's block, from the start of `bytes`. */
 export function dequantise(type: TensorType, bytes: Uint8Array, into: Float32Array): void {
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 	const { numbers, bytes: size } = blockSizes[type];
@@ -46,8 +46,8 @@ export function dequantise(type: TensorType, bytes: Uint8Array, into: Float32Arr
 
 type Read = (view: DataView, from: number, into: Float32Array, at: number) => void;
 
-/** As ggml lays them out: the scale, the least value, fifth bits, then numbers 0 to 15 in the lower halves of the
- * bytes and 16 to 31 in the upper ones. */
+/** ggml's block layout: the scale, the minimum (_1 types), the fifth bits (q5), then numbers 0 to 15 in the low nibbles
+ * and 16 to 31 in the high nibbles; one byte per number in q8_0. */
 const readers: Readonly<Record<TensorType, Read>> = {
 	f32: (view, from, into, at) => {
 		into[at] = view.getFloat32(from, true);
@@ -99,7 +99,7 @@ function fifth(bits: number, index: number): number {
 	return ((bits >>> index) & 1) << 4;
 }
 
-/** Every half float by its bits; made when first needed, since most processes never do. */
+/** Lookup table from f16 bits to values, built on first use, since most processes never need it. */
 let halves: Float32Array | undefined;
 
 function half(view: DataView, from: number): number {

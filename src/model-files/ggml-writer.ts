@@ -1,4 +1,4 @@
-/** Writes a Whisper model of CTranslate2 as a ggml file of whisper.cpp, as whisper.cpp's own converter would. */
+/** Writes a CTranslate2 Whisper model as a ggml file, in the layout of whisper.cpp's own converter. */
 
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -15,31 +15,31 @@ export interface GgmlContent {
 	readonly tokens: readonly Buffer[];
 }
 
-export interface WriteMeans {
+export interface WriteDeps {
 	readonly disk: Pick<Disk, 'open'>;
 	readonly signal: AbortSignal;
 	readonly onProgress?: (written: number, total: number) => void;
 }
 
 const magic = 0x67676d6c;
-/** ggml's numbers of the types, and its `ftype` of a file whose matrices are half floats. */
+/** ggml's type numbers, and its `ftype` for a file with f16 matrices. */
 const typeNumbers = { f32: 0, f16: 1 } as const;
 const halfFile = 1;
-/** Of one piece, which is read, turned and written before the next. */
+/** Numbers in one piece; each piece is read, converted and written before the next. */
 const numbersAtOnce = 1 << 18;
 
-/** Bytes of the file that `writeGgml` makes. Pure. */
+/** Size of the file that `writeGgml` writes. Pure. */
 export function ggmlBytes({ plan, filters, tokens }: GgmlContent): number {
 	const tensors = plan.tensors.reduce((sum, tensor) => sum + tensorHead(tensor).length + bytesIn(tensor), 0);
 	return headOf({ plan, filters, tokens }).length + tensors;
 }
 
-/** Throws `BadCtranslate2` where a number is not finite or the file ends, the signal's reason, or what the disk says. */
+/** Throws `BadCtranslate2` for a number that is not finite or a truncated file, the signal's reason, or the disk's error. */
 export async function writeGgml(
 	source: string,
 	target: string,
 	content: GgmlContent,
-	{ disk, signal, onProgress }: WriteMeans,
+	{ disk, signal, onProgress }: WriteDeps,
 ): Promise<{ readonly bytes: number; readonly sha256: string }> {
 	const total = ggmlBytes(content);
 	const from = await open(source, 'r');
@@ -159,7 +159,7 @@ function pieceOf(
 	return bytesOf(halves);
 }
 
-/** As CTranslate2 does it: a weight is the whole number by the scale of its row, or of all. */
+/** CTranslate2's formula: weight = integer / scale, with one scale per row or one for all. */
 function unscale(floats: Float32Array, scales: Float32Array, width: number): void {
 	const rows = floats.length / width;
 	for (let row = 0; row < rows; row++) {
@@ -174,16 +174,16 @@ async function bytesAt(
 	position: number,
 	length: number,
 ): Promise<Buffer> {
-	// A buffer of its own, so that numbers of any size lie in it as they should.
+	// An unpooled buffer, so that it is aligned for every number type.
 	const bytes = Buffer.allocUnsafeSlow(length);
 	for (let done = 0; done < length; ) {
 		const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-		if (bytesRead === 0) throw new BadCtranslate2(`it ends within \`${name}\``);
+		if (bytesRead === 0) throw new BadCtranslate2(`it is truncated within \`${name}\``);
 		done += bytesRead;
 	}
 	return bytes;
 }
 
 function notFinite({ name }: Variable): BadCtranslate2 {
-	return new BadCtranslate2(`\`${name}\` has a number that is not finite as a half float`);
+	return new BadCtranslate2(`\`${name}\` has a number that is not finite in f16`);
 }

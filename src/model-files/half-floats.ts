@@ -1,9 +1,9 @@
-/** Numbers of CTranslate2 models to those of ggml files. Pure. */
+/** Converts the number types of CTranslate2 models to those of ggml files. Pure. */
 
 import type { NumberType } from './ctranslate2-file.js';
 import { dequantise } from './ggml-types.js';
 
-/** All of `bytes` as floats, without any scale. `bytes` start at a multiple of the number's size in their buffer. */
+/** All of `bytes` as floats, unscaled. `bytes` must be aligned to the number's size in their buffer. */
 export function floatsOf(type: NumberType, bytes: Uint8Array): Float32Array {
 	const { buffer, byteOffset, length } = bytes;
 	switch (type) {
@@ -21,7 +21,7 @@ export function floatsOf(type: NumberType, bytes: Uint8Array): Float32Array {
 			return floats;
 		}
 		case 'bf16': {
-			// The upper half of a float.
+			// bf16 is the upper half of an f32.
 			const floats = new Float32Array(length / 2);
 			const bits = new Uint32Array(floats.buffer);
 			const halves = new Uint16Array(buffer, byteOffset, length / 2);
@@ -31,7 +31,7 @@ export function floatsOf(type: NumberType, bytes: Uint8Array): Float32Array {
 	}
 }
 
-/** The nearest half floats, of two as near the even one, as bits; infinite from 65,520 on. `floats` own their buffer's place. */
+/** Rounds to f16 bits, to nearest even; infinite from 65,520 on. */
 export function halvesOf(floats: Float32Array): Uint16Array {
 	const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
 	const halves = new Uint16Array(floats.length);
@@ -47,7 +47,7 @@ export function halvesOf(floats: Float32Array): Uint16Array {
 	return halves;
 }
 
-/** Below 2^-14 halves are the multiples of 2^-24. */
+/** Below 2^-14, f16 values are multiples of 2^-24. */
 function subnormal(size: number): number {
 	const scaled = size * 2 ** 24;
 	const floor = Math.floor(scaled);

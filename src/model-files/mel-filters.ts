@@ -1,7 +1,7 @@
-/** The filters between a spectrum and Whisper's mel bands. Pure. */
+/** Computes Whisper's mel filters. Pure. */
 
 const bins = 201;
-/** Between two bins: 16 kHz in a window of 400 samples. */
+/** Distance between two bins: 16 kHz over a window of 400 samples. */
 const binHz = 40;
 /** Slaney's scale is linear up to here, then logarithmic. */
 const breakHz = 1000;
@@ -10,12 +10,12 @@ const breakMel = breakHz / linearStep;
 const logStep = Math.log(6.4) / 27;
 const highestHz = 8000;
 
-/** Columns of `melFilters`. */
+/** Number of columns of `melFilters`. */
 export const melBins = bins;
 
 /**
  * Slaney's triangles of equal area, [bands, 201], bit for bit those of librosa's `filters.mel(sr=16000, n_fft=400,
- * n_mels=bands)`, which OpenAI ships: the heights are rounded to floats once before and once after they are scaled.
+ * n_mels=bands)`, which OpenAI ships: heights are rounded to float32 both before and after scaling.
  */
 export function melFilters(bands: number): Float32Array {
 	const step = melOf(highestHz) / (bands + 1);

@@ -1,11 +1,11 @@
-/** Fields of the protocol buffers that an ONNX file is made of. */
+/** Decodes the protobuf fields of an ONNX file. */
 
-/** Why a file is not (or no longer) an ONNX model, as the end of a sentence. */
+/** The file is not a valid ONNX model; the message is a clause that says why. */
 export class NotOnnx extends Error {
 	override readonly name = 'NotOnnx';
 }
 
-/** Bytes of the file. */
+/** A range of bytes in the file; `to` is exclusive. */
 export interface ByteRange {
 	readonly from: number;
 	readonly to: number;
@@ -13,18 +13,18 @@ export interface ByteRange {
 
 export interface Field {
 	readonly number: number;
-	/** Of a number. */
+	/** Of a varint field; else 0. */
 	readonly value: number;
-	/** Of a text, bytes or a message. */
+	/** Of a string, bytes or a message. */
 	readonly span: ByteRange | undefined;
-	/** Where the next field stands. */
+	/** Offset of the next field. */
 	readonly next: number;
 }
 
-/** Bytes of a field's head, at their most: tag and number, or length. */
+/** Maximum size of a field's head: its tag, and a number or a length. */
 export const longestHead = 20;
 
-/** The field that stands at `at`; `head` is what stands there. Throws NotOnnx. */
+/** Decodes the field at offset `at`; `head`: the bytes there, up to `longestHead`. Throws NotOnnx. */
 export function fieldAt(at: number, head: Buffer): Field {
 	const [tag, afterTag] = varint(head, 0);
 	const [wire, number] = [tag & 7, Math.floor(tag / 8)];
@@ -42,7 +42,7 @@ export function fieldAt(at: number, head: Buffer): Field {
 	return { number, value: 0, span, next: span.to };
 }
 
-/** Value and the offset behind it. Above 2^53 nothing here makes sense, but a negative number takes ten bytes. */
+/** The value, exact up to 2^53, and the offset after it. Takes up to ten bytes, as negative numbers do. */
 export function varint(bytes: Buffer, from: number): [number, number] {
 	let value = 0;
 	for (let index = 0; index < 10; index++) {

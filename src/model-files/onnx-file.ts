@@ -1,6 +1,6 @@
 /**
- * What an ONNX file says of itself, read without its weights: metadata, inputs, outputs, operators, and where
- * further data lie. An encoder of two gigabytes takes a few milliseconds.
+ * Reads an ONNX file without its weights: metadata, inputs, outputs, operators, and the names of external data files.
+ * A file of two gigabytes takes a few milliseconds.
  */
 
 import { type FileHandle, open } from 'node:fs/promises';
@@ -10,7 +10,7 @@ export interface OnnxValue {
 	readonly name: string;
 	/** ONNX's number of the element type; 1 = float32, 6 = int32, 7 = int64, 9 = bool, 10 = float16. */
 	readonly elementType: number;
-	/** null where a dimension has no fixed size; undefined where the rank is not told. */
+	/** null for a dimension without a fixed size; undefined if the rank is not declared. */
 	readonly shape: readonly (number | null)[] | undefined;
 }
 
@@ -20,11 +20,11 @@ export interface OnnxFile {
 	readonly outputs: readonly OnnxValue[];
 	/** Types of the main graph's nodes, e.g. `DynamicQuantizeLinear`. */
 	readonly operators: ReadonlySet<string>;
-	/** Files beside this one that hold weights. */
+	/** Names of further files, beside this one, that hold weights. */
 	readonly externalData: ReadonlySet<string>;
 }
 
-/** Key → value; empty where the file is not ONNX. */
+/** Key → value; empty if the file is not ONNX. */
 export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, string>> {
 	try {
 		return (await readOnnx(path)).metadata;
@@ -46,12 +46,12 @@ export async function readOnnx(path: string): Promise<OnnxFile> {
 	}
 }
 
-/** Fields of ONNX's messages. */
+/** Field numbers of ONNX's protobuf messages. */
 const model = { irVersion: 1, graph: 7, metadata: 14 } as const;
 const graph = { node: 1, initializer: 5, input: 11, output: 12 } as const;
 const node = { operator: 4 } as const;
 const tensor = { externalData: 13 } as const;
-/** Metadata of a speech model is names and a few thousand numbers; names of values are short. */
+/** Longer strings are skipped: metadata holds names and at most a few thousand numbers. */
 const longestText = 1 << 20;
 
 async function readModel(file: Window): Promise<OnnxFile> {
@@ -73,7 +73,7 @@ async function readModel(file: Window): Promise<OnnxFile> {
 			if (key !== undefined) metadata.set(key, value ?? '');
 		}
 	}
-	if (!hasVersion || !hasGraph) throw new NotOnnx('it is not an ONNX model: it holds no graph');
+	if (!hasVersion || !hasGraph) throw new NotOnnx('it is not an ONNX model: it has no graph');
 	return { metadata, ...parts };
 }
 
@@ -168,7 +168,7 @@ async function textsOf(
 	return texts;
 }
 
-/** Small reads served from one piece of the file. */
+/** Serves small reads from a buffered piece of the file. */
 class Window {
 	readonly size: number;
 	readonly #file: FileHandle;
@@ -181,7 +181,7 @@ class Window {
 		this.size = size;
 	}
 
-	/** What stands at a position, if it is here already. */
+	/** The bytes at a position, if they are buffered. */
 	peek(at: number): Buffer | undefined {
 		const offset = at - this.#start;
 		const needed = Math.min(at + longestHead, this.size) - this.#start;

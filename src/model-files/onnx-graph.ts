@@ -1,9 +1,9 @@
-/** Writes an ONNX model in memory: the protobuf messages that a graph over weights in other files needs. */
+/** Builds an ONNX model in memory, with its weights in external files. */
 
-/** ONNX's numbers of element types. */
+/** ONNX's element type numbers. */
 export const elementTypes = { float: 1, int8: 3, float16: 10 } as const;
 
-/** Where a constant's bytes lie in a file beside the model. */
+/** Where a constant's bytes are, in a file beside the model. */
 export interface ExternalData {
 	/** The file's name, without a folder. */
 	readonly location: string;
@@ -15,7 +15,7 @@ type Attribute = number | readonly number[] | { readonly float: number };
 
 const irVersion = 8;
 const opset = 17;
-/** Operators of ONNX Runtime's own. */
+/** Domain of ONNX Runtime's own operators. */
 const microsoft = 'com.microsoft';
 const attributeTypes = { float: 1, int: 2, ints: 7 } as const;
 
@@ -24,13 +24,13 @@ export class OnnxGraph {
 	readonly #fields: Buffer[] = [];
 	#values = 0;
 
-	/** A dimension of null has any size. */
+	/** A null dimension may have any size. */
 	input(name: string, shape: readonly (number | null)[]): string {
 		this.#fields.push(message(11, valueInfo(name, shape)));
 		return name;
 	}
 
-	/** Gives the value `source` out under `name`. */
+	/** Makes the value `source` an output named `name`. */
 	output(name: string, shape: readonly (number | null)[], source: string): void {
 		this.#node('Identity', [source], [name], {}, '');
 		this.#fields.push(message(12, valueInfo(name, shape)));
@@ -44,7 +44,7 @@ export class OnnxGraph {
 		return name;
 	}
 
-	/** 8-bit zeros. For one node only: ONNX Runtime replaces zero points, and stumbles over one that two nodes share. */
+	/** 8-bit zeros, for one node only: ONNX Runtime replaces zero points, and fails on one that two nodes share. */
 	zeros(count: number): string {
 		const name = this.#newName();
 		this.#initializer(name, elementTypes.int8, [count], [message(9, Buffer.alloc(count))]);
@@ -64,7 +64,7 @@ export class OnnxGraph {
 		return name;
 	}
 
-	/** The only output of an operator of ONNX. An input that is left out is ''. */
+	/** Adds a node with one output; '' is an omitted input. */
 	node(
 		operator: string,
 		inputs: readonly string[],
@@ -73,12 +73,12 @@ export class OnnxGraph {
 		return this.#single(operator, inputs, attributes, '');
 	}
 
-	/** `DynamicQuantizeLinear` gives three: 8-bit numbers, their scale and their zero point. */
+	/** The outputs of `DynamicQuantizeLinear`: 8-bit numbers, their scale and their zero point. */
 	quantised(value: string): readonly [string, string, string] {
 		return this.threeOf('DynamicQuantizeLinear', [value]);
 	}
 
-	/** The three outputs of an operator of ONNX. */
+	/** Adds a node with three outputs. */
 	threeOf(
 		operator: string,
 		inputs: readonly string[],
@@ -89,7 +89,7 @@ export class OnnxGraph {
 		return outputs;
 	}
 
-	/** The only output of an operator of ONNX Runtime's own. */
+	/** Adds a node of ONNX Runtime's own operators, with one output. */
 	microsoft(
 		operator: string,
 		inputs: readonly string[],
@@ -98,7 +98,7 @@ export class OnnxGraph {
 		return this.#single(operator, inputs, attributes, microsoft);
 	}
 
-	/** The whole model. */
+	/** The complete model file. */
 	encode(): Uint8Array {
 		return Buffer.concat([
 			integer(1, irVersion),

@@ -1,4 +1,4 @@
-/** The nodes of an ONNX file, those inside its branches too, and where the bytes of its constants lie. */
+/** Reads the nodes of an ONNX file, including those in branches, and where the bytes of its constants are. */
 
 import { type ByteRange, type Field, fieldAt, longestHead, NotOnnx, varint } from './onnx-fields.js';
 
@@ -6,24 +6,24 @@ export interface OnnxTensor {
 	/** ONNX's number of the element type; 1 = float32, 7 = int64. */
 	readonly elementType: number;
 	readonly shape: readonly number[];
-	/** Where its elements lie in the file, little-endian; undefined where they are stored in another way. */
+	/** Where its elements are in the file, little-endian; undefined if they are stored in another form. */
 	readonly place: { readonly offset: number; readonly length: number } | undefined;
 }
 
-/** Integers, a text, a constant or a branch; of everything else no integers. */
+/** Integers, a string, a constant or a branch; an empty list for every other attribute. */
 export type OnnxAttribute = readonly number[] | string | OnnxTensor | OnnxBody;
 
 export interface OnnxNode {
 	readonly operator: string;
-	/** Names of values; '' where an optional one is left out. */
+	/** Names of values; '' for an omitted optional input. */
 	readonly inputs: readonly string[];
 	readonly outputs: readonly string[];
 	readonly attributes: ReadonlyMap<string, OnnxAttribute>;
 }
 
-/** A graph, or a branch inside one, whose nodes take values of the graph around it too. */
+/** A graph, or a branch inside one; a branch's nodes may also use values of the enclosing graph. */
 export interface OnnxBody {
-	/** Each after those whose values it takes. */
+	/** In topological order. */
 	readonly nodes: readonly OnnxNode[];
 	readonly initializers: ReadonlyMap<string, OnnxTensor>;
 	readonly outputs: readonly string[];
@@ -35,7 +35,7 @@ export function onnxNodes(file: Buffer): OnnxBody {
 	for (const { number, span } of fieldsOf(file, { from: 0, to: file.length })) {
 		if (number === 7 && span !== undefined) return bodyOf(file, span);
 	}
-	throw new NotOnnx('it is not an ONNX model: it holds no graph');
+	throw new NotOnnx('it is not an ONNX model: it has no graph');
 }
 
 /** GraphProto: 1 = node, 5 = initializer, 12 = output. */
@@ -116,7 +116,7 @@ function nameIn(file: Buffer, span: ByteRange, number: number): string {
 	return '';
 }
 
-/** Of a field that is repeated: one number, or many packed into bytes. */
+/** The numbers of a repeated field: a single one, or several packed into bytes. */
 function integersOf(file: Buffer, { value, span }: Field): number[] {
 	if (span === undefined) return [value];
 	const bytes = file.subarray(span.from, span.to);

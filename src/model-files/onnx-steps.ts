@@ -1,16 +1,16 @@
-/** What an ONNX graph computes, without what only carries values about, so that two files can be compared. */
+/** Describes what an ONNX graph computes, ignoring shape and copy operators, so that two files can be compared. */
 
 import type { OnnxAttribute, OnnxBody, OnnxNode, OnnxTensor } from './onnx-nodes.js';
 
 export interface Step {
-	/** Operator, attributes and inputs, e.g. `Conv kernel_shape=3 pads=1,1 strides=2 (6, 64×128×3, 64)`: a number is an
-	 * earlier step, sizes are weights, names are the graph's own inputs. */
+	/** Operator, attributes and inputs, e.g. `Conv kernel_shape=3 pads=1,1 strides=2 (6, 64×128×3, 64)`: an input is the
+	 * number of an earlier step, the shape of a weight, or the name of an input of the graph. */
 	readonly line: string;
-	/** The weights that come in at each input, in order. */
+	/** The weights of each input, in order. */
 	readonly weights: readonly (readonly OnnxTensor[])[];
 }
 
-/** They compute nothing but shapes, or hand on what comes in. */
+/** Operators that only compute shapes or pass values on. */
 const carriers: ReadonlySet<string> = new Set([
 	'Cast',
 	'Concat',
@@ -35,7 +35,7 @@ const float32 = 1;
 /** A step by its number, an input of the graph by its name, or a weight. */
 type Source = number | string | OnnxTensor;
 
-/** The steps of a graph and of the branches in it, each after those it needs. Pure. */
+/** The steps of a graph and its branches, in topological order. Pure. */
 export function stepsOf(body: OnnxBody): Step[] {
 	const sources = new Map<string, readonly Source[]>();
 	const steps: Step[] = [];
@@ -88,7 +88,7 @@ function constantOf(node: OnnxNode): readonly Source[] {
 	return node.operator === 'Constant' && isTensor(value) ? weightIn(value) : [];
 }
 
-/** Integers and single numbers are settings of operators. */
+/** Integer tensors and scalars are parameters of operators, not weights. */
 const weightIn = (tensor: OnnxTensor): readonly OnnxTensor[] =>
 	tensor.elementType === float32 && tensor.shape.length > 0 ? [tensor] : [];
 

@@ -1,22 +1,22 @@
-/** The tokens of a Whisper model as ggml files hold them: as bytes. */
+/** Reads the tokens of a Whisper model as bytes, as ggml files hold them. */
 
 import { BadCtranslate2 } from './ctranslate2-file.js';
 
-/** How many of them a ggml file holds; whisper.cpp names the rest, which stand for no text, itself. */
+/** Tokens in a ggml file. The others are special tokens, which whisper.cpp names itself. */
 export const writtenTokens = 50_257;
 const endOfText = '<|endoftext|>';
-/** Stands for no byte. */
+/** Not a character of the byte-level alphabet. */
 const unknownCharacter = '\0';
 
 /**
- * `text` is that of `vocabulary.json` (a list), `vocabulary.txt` (a token a line) or `tokenizer.json` (Hugging Face's),
- * told apart by `file`. The first 50,257 tokens. Throws `BadCtranslate2`. Pure.
+ * Returns the first 50,257 tokens. `text`: the contents of `vocabulary.json` (a list), `vocabulary.txt` (a token per
+ * line) or `tokenizer.json` (Hugging Face's format); `file`: which of them. Throws `BadCtranslate2`. Pure.
  */
 export function tokensOf(file: string, text: string, vocabulary: number): readonly Buffer[] {
 	const tokens = file.endsWith('.txt')
 		? text.split('\n').map((line) => line.replace(/\r$/, ''))
 		: parsed(file, text);
-	// OpenAI's English models have one token less before the special ones.
+	// OpenAI's English models have one token fewer before the special ones.
 	const end = vocabulary < 51_865 ? writtenTokens - 1 : writtenTokens;
 	if (tokens[end] !== endOfText)
 		throw new BadCtranslate2(
@@ -39,7 +39,9 @@ function parsed(file: string, text: string): readonly (string | undefined)[] {
 	try {
 		data = JSON.parse(text);
 	} catch (cause) {
-		throw new BadCtranslate2(`${file} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+		throw new BadCtranslate2(
+			`${file} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+		);
 	}
 	if (Array.isArray(data)) return data.map((token) => (typeof token === 'string' ? token : undefined));
 	return ofTokenizer(file, data);
@@ -51,7 +53,7 @@ function ofTokenizer(file: string, data: unknown): readonly (string | undefined)
 	if (!isRecord(vocab) || !Array.isArray(added)) throw new BadCtranslate2(`${file} has no list of tokens`);
 	const tokens: (string | undefined)[] = [];
 	const put = (token: unknown, index: unknown): void => {
-		// A lying index would make the list as long as it likes.
+		// Limits the list: a hostile index could make it arbitrarily long.
 		if (
 			typeof token === 'string' &&
 			Number.isSafeInteger(index) &&
@@ -74,8 +76,8 @@ function isPlain(byte: number): boolean {
 }
 
 /**
- * GPT-2 writes bytes that are no printable Latin-1 as the characters from U+0100 on, in their order
- * (`bytes_to_unicode` of its encoder).
+ * GPT-2's byte-level alphabet: bytes that are not printable Latin-1 are written as the characters from U+0100 on, in
+ * order (`bytes_to_unicode` of its encoder).
  */
 function byteLevel(): ReadonlyMap<string, number> {
 	const bytes = new Map<string, number>();
@@ -88,7 +90,7 @@ function byteLevel(): ReadonlyMap<string, number> {
 const byteOf = byteLevel();
 
 function bytesOf(file: string, token: string | undefined, index: number): Buffer {
-	// OpenAI's multilingual vocabulary has an empty token before the special ones; some tokenizers leave it out.
+	// OpenAI's multilingual vocabulary has an empty token before the special ones; some tokenizers omit it.
 	const text = token ?? (index === writtenTokens - 1 ? '' : unknownCharacter);
 	const bytes = Array.from(text, (character) => byteOf.get(character));
 	if (bytes.some((byte) => byte === undefined))

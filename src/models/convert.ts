@@ -1,4 +1,4 @@
-/** A CTranslate2 folder that the user has already, as a model of the store: whisper.cpp reads ggml files only. */
+/** Converts a user's CTranslate2 folder to a model in the store, since whisper.cpp reads ggml files only. */
 
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { checkRoom } from './store/disk-room.js';
 import { type Manifest, placeOf, type Store } from './store/store.js';
 import { whisperType } from './types/types.js';
 
-export interface ConvertMeans {
+export interface ConvertDeps {
 	readonly store: Store;
 	readonly signal: AbortSignal;
 	readonly onProgress?: (written: number, total: number) => void;
@@ -21,12 +21,13 @@ export interface ConvertMeans {
 
 export interface Converted {
 	readonly manifest: Manifest;
-	/** As the option of models.yaml; '' = none. */
+	/** Value of the option `alignment_heads` in models.yaml; '' = none. */
 	readonly alignmentHeads: string;
 }
 
-/** Whole or not at all; the folder stays as it is. Throws `invalid_request`, `conflict`, `disk_full`, `config_invalid`, `cancelled`. */
-export async function convertFolder(folder: string, id: string, deps: ConvertMeans): Promise<Converted> {
+/** Leaves nothing behind on failure, and never changes the folder. Throws `invalid_request`, `conflict`, `disk_full`,
+ * `config_invalid`, `cancelled`. */
+export async function convertFolder(folder: string, id: string, deps: ConvertDeps): Promise<Converted> {
 	const { store, signal } = deps;
 	try {
 		const opened = await openCtranslate2(folder);
@@ -36,17 +37,18 @@ export async function convertFolder(folder: string, id: string, deps: ConvertMea
 			if (store.manifest(id) !== undefined)
 				throw new EarshotError(
 					'conflict',
-					`the model folder has a model \`${id}\` already; choose another name with --id, or remove it: earshot rm ${id}`,
+					`the model folder already has a model \`${id}\`; choose another id with --id, or remove it: earshot rm ${id}`,
 					{ param: 'id' },
 				);
-			const held = { ...deps, signal: AbortSignal.any([signal, lock.lost]) };
-			return { manifest: await make(opened, folder, id, held), alignmentHeads: opened.alignmentHeads };
+			const locked = { ...deps, signal: AbortSignal.any([signal, lock.lost]) };
+			return { manifest: await make(opened, folder, id, locked), alignmentHeads: opened.alignmentHeads };
 		} finally {
 			await lock.release();
 		}
 	} catch (thrown) {
 		if (thrown instanceof EarshotError) throw thrown;
-		if (signal.aborted) throw new EarshotError('cancelled', 'it was cancelled', { cause: thrown });
+		if (signal.aborted)
+			throw new EarshotError('cancelled', 'the conversion was cancelled', { cause: thrown });
 		if (thrown instanceof BadCtranslate2)
 			throw new EarshotError('invalid_request', `${folder} cannot be used as a model: ${thrown.message}`, {
 				cause: thrown,
@@ -60,7 +62,7 @@ async function make(
 	opened: Awaited<ReturnType<typeof openCtranslate2>>,
 	folder: string,
 	id: string,
-	{ store, signal, onProgress, disk = realDisk }: ConvertMeans,
+	{ store, signal, onProgress, disk = realDisk }: ConvertDeps,
 ): Promise<Manifest> {
 	const incoming = await store.incoming(id);
 	try {

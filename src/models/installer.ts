@@ -1,4 +1,4 @@
-/** Fetching, adding and removing models: catalog, store and models.yaml together. For the command and the server. */
+/** Pulls, adds and removes models, for the command and the server: keeps catalog, store and models.yaml in step. */
 
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -33,7 +33,7 @@ import { modelTypes } from './types/types.js';
 
 export interface PullOptions {
 	readonly acceptLicence?: boolean;
-	/** Take what comes for files that came otherwise the first time. */
+	/** Accept files that differ from those of the first pull. */
 	readonly repin?: boolean;
 	readonly aliases?: readonly string[];
 }
@@ -42,19 +42,19 @@ export interface AddOptions {
 	readonly id?: string | undefined;
 	readonly type?: string | undefined;
 	readonly aliases?: readonly string[];
-	/** Of a ggml file that has to be made. */
+	/** Progress of a conversion to ggml, in bytes. */
 	readonly onProgress?: (written: number, total: number) => void;
 }
 
 export interface Removed {
-	/** False: the files are the user's own and stay. */
+	/** Whether files were removed; false for files that Earshot did not pull. */
 	readonly files: boolean;
 	readonly entry: boolean;
 }
 
-/** All but `onWarning` for tests. */
+/** All except `onWarning` are for tests. */
 export interface InstallerDeps extends Pick<PullDeps, 'disk' | 'tuning' | 'wait'> {
-	/** A source of a model was left for the next; once for each. */
+	/** Called once for each source of a model that was abandoned for the next. */
 	readonly onWarning?: (id: string, warning: string) => void;
 }
 
@@ -66,7 +66,7 @@ export class Installer {
 	readonly #deps: InstallerDeps;
 	readonly #pulls = new PullTracker();
 
-	/** `onChange`: models.yaml or the files of a model have changed. */
+	/** `onChange` is called after models.yaml or the files of a model have changed. */
 	constructor(registry: () => ModelRegistry, onChange: () => void = () => {}, deps: InstallerDeps = {}) {
 		this.#registry = registry;
 		this.#onChange = onChange;
@@ -80,12 +80,12 @@ export class Installer {
 		return this.#registry().catalog;
 	}
 
-	/** What a pull would do. Throws `model_not_found`, `config_invalid`. */
+	/** What `pull` would download. Throws `model_not_found`, `conflict`, `config_invalid`. */
 	plan(id: string): PullPlan {
 		const { entries, catalog, config } = this.#registry();
 		const entry = entries.find((each) => each.id === id);
 		if (entry?.demo)
-			throw new EarshotError('conflict', `\`${id}\` comes with Earshot, there is nothing to fetch`);
+			throw new EarshotError('conflict', `\`${id}\` is part of Earshot, so there is nothing to pull`);
 		const own = entry && planOfEntry(entry, config.modelDir);
 		if (own) return own;
 		const model = catalog.find(id);
@@ -94,21 +94,21 @@ export class Installer {
 		throw new EarshotError(
 			'model_not_found',
 			entry
-				? `The model \`${id}\` has no \`download\` in models.yaml, and the catalog does not know it`
-				: `The catalog has no model \`${id}\`. What it has of the kind: earshot search ${id}`,
+				? `The model \`${id}\` has no \`download\` in models.yaml and is not in the catalog`
+				: `The catalog has no model \`${id}\`. To find similar ones: earshot search ${id}`,
 			{ param: 'model' },
 		);
 	}
 
-	/** One job however many ask. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
+	/** Starts a pull or joins the running one. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
 	pull(id: string, options: PullOptions = {}): Pull {
 		const plan = this.plan(id);
-		const there = this.store.manifest(id);
-		if (plan.licence?.osi === false && options.acceptLicence !== true && there === undefined) {
+		const installed = this.store.manifest(id);
+		if (plan.licence?.osi === false && options.acceptLicence !== true && installed === undefined) {
 			const { name, url } = plan.licence;
 			throw new EarshotError(
 				'licence_unaccepted',
-				`The licence of \`${id}\` (${name}, ${url}) is not an open-source one. Read it, and if you accept it: earshot pull ${id} --accept-license; over HTTP {"accept_license": true}`,
+				`The licence of \`${id}\` (${name}, ${url}) is not open source. Read it, and if you accept it: earshot pull ${id} --accept-license; over HTTP {"accept_license": true}`,
 				{ param: 'accept_license' },
 			);
 		}
@@ -116,27 +116,27 @@ export class Installer {
 	}
 
 	/** The last pull of that model in this process. */
-	job(id: string): Pull | undefined {
-		return this.#pulls.job(id);
+	lastPull(id: string): Pull | undefined {
+		return this.#pulls.find(id);
 	}
 
-	/** Resolves when a configured model is here. Throws what the pull does. */
+	/** Pulls a configured model and resolves when it is installed. Throws as the pull does. */
 	async fetch({ id }: Pick<ModelEntry, 'id'>, signal: AbortSignal): Promise<void> {
-		const job = this.pull(id);
-		for await (const { state, error } of job.statuses(signal)) {
+		const running = this.pull(id);
+		for await (const { state, error } of running.statuses(signal)) {
 			if (state === 'failed' && error) throw error;
 			if (state === 'done') return;
 		}
 		throw new EarshotError('cancelled', `the download of \`${id}\` was cancelled`);
 	}
 
-	/** What was pulled and what models.yaml says of it. Throws `model_not_found`, `conflict`. */
+	/** Removes the model's entry in models.yaml and the files that were pulled. Throws `model_not_found`, `conflict`. */
 	async remove(id: string, signal: AbortSignal): Promise<Removed> {
 		const { config, entries } = this.#registry();
 		if (id === demoId)
-			throw new EarshotError('conflict', `\`${id}\` comes with Earshot and cannot be removed`);
-		if (this.#pulls.job(id)?.isRunning)
-			throw new EarshotError('conflict', `\`${id}\` is being fetched; cancel that first`);
+			throw new EarshotError('conflict', `\`${id}\` is part of Earshot and cannot be removed`);
+		if (this.#pulls.find(id)?.isRunning)
+			throw new EarshotError('conflict', `\`${id}\` is being pulled; cancel that first`);
 		const found = entries.find((each) => each.id === id);
 		const entry = found !== undefined;
 		if (!entry && !this.store.knows(id))
@@ -147,7 +147,7 @@ export class Installer {
 		const manifest = this.store.manifest(id);
 		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
 		const made = [...Object.values(found?.files ?? {}), ...(stored ?? [])].map((file) => int8.nameOf(file));
-		// The entry first: nobody is to load what is going.
+		// The entry first, so that no request loads a model that is being removed.
 		if (entry) {
 			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
 			this.#onChange();
@@ -166,42 +166,42 @@ export class Installer {
 		}
 	}
 
-	/** Registers what is on this machine already, where it is; a CTranslate2 folder becomes a ggml file in the model
-	 * folder first. Throws `invalid_request`, `conflict`, and what writing that file does. */
+	/** Adds a model on this machine to models.yaml, without moving it; a CTranslate2 folder is first converted to a ggml
+	 * file in the model folder. Throws `invalid_request`, `conflict`, and as `convertFolder`. */
 	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
 		const { config, entries } = this.#registry();
 		const found = await this.#locate(target, options.type ?? '');
 		if (!modelTypes.includes(found.type))
-			throw expected('type', `one of ${modelTypes.join(', ')}, which can be served`, found.type);
+			throw expected('type', `a type that can be served (${modelTypes.join(', ')})`, found.type);
 		const id = options.id ?? found.id;
 		// Before anything is written: folders of the store have its name.
 		if (!isModelId(id)) throw expected('id', modelIdRule, id);
 		if (entries.some((each) => each.id === id))
 			throw new EarshotError(
 				'conflict',
-				`models.yaml has a model \`${id}\` already; choose another name with --id`,
+				`models.yaml already has a model \`${id}\`; choose another id with --id`,
 				{
 					param: 'id',
 				},
 			);
-		const isMade = found.form === 'ctranslate2';
+		const isConverted = found.form === 'ctranslate2';
 		const entry: NewEntry = {
 			id,
 			type: found.type,
-			...(isMade ? await this.#made(found, id, options, signal) : placeOf(found, config.modelDir)),
+			...(isConverted ? await this.#converted(found, id, options, signal) : placeOf(found, config.modelDir)),
 			...(options.aliases ? { aliases: options.aliases } : {}),
 		};
 		try {
 			await editRegistry(config.config, config.modelDir, (text) => withEntry(text, entry), signal);
 		} catch (thrown) {
-			if (isMade) await this.store.remove(id);
+			if (isConverted) await this.store.remove(id);
 			throw thrown;
 		}
 		this.#onChange();
 		return entry;
 	}
 
-	async #made(
+	async #converted(
 		{ folder }: IdentifiedModel,
 		id: string,
 		{ onProgress }: AddOptions,
@@ -221,7 +221,7 @@ export class Installer {
 		};
 	}
 
-	/** Ids of the catalog whose files other programs have fetched from the hub. */
+	/** Ids of catalog models whose files are in the Hugging Face cache. */
 	async inHubCache(): Promise<readonly string[]> {
 		const found = await Promise.all(
 			this.catalog.models.map(async (model) => ((await this.#catalogInHubCache(model)) ? [model.id] : [])),
@@ -247,7 +247,7 @@ export class Installer {
 			const { warning } = progress;
 			if (warning !== undefined && warning !== warned) onWarning?.(plan.id, warning);
 			warned = warning;
-			// Served before it is called done.
+			// Added to models.yaml before `done` is reported.
 			if (progress.manifest) await this.#register(plan, progress.manifest, options, signal);
 			yield progress;
 		}
@@ -276,7 +276,7 @@ export class Installer {
 			dir: manifest.folder,
 			files: manifest.roles,
 			options: model?.options ?? {},
-			// Whisper's own files know better.
+			// Whisper's files hold their languages themselves.
 			...(languages.length > 0 && !languages.includes('mul') && !plan.type.startsWith('whisper')
 				? { languages }
 				: {}),
@@ -284,12 +284,12 @@ export class Installer {
 		};
 	}
 
-	/** A path, else an id of the catalog or a repository in the hub's cache. */
+	/** `target`: a path, else a catalog id or a repository in the Hugging Face cache. */
 	async #locate(target: string, type: string): Promise<IdentifiedModel & { readonly id: string }> {
 		const file = path.resolve(target);
 		if ((await stat(file).catch(() => undefined)) !== undefined) {
 			const found = await identify((await newestSnapshot(file)) ?? file, type);
-			// Every model of CTranslate2 has the same name, but for that of its folder.
+			// The files of all CTranslate2 models have the same name; only the folder's name differs.
 			return {
 				...found,
 				id: idOf(found.form === undefined ? nameOfFolder(file) : nameOfFolder(found.folder)),
@@ -304,7 +304,7 @@ export class Installer {
 			const within = inner === undefined ? snapshot : path.join(snapshot, inner);
 			return { ...(await identify(within, type)), id: idOf(path.basename(inner ?? repo ?? '')) };
 		}
-		const hint = model ? `; to fetch it: earshot pull ${target}` : '';
+		const hint = model ? `; to download it: earshot pull ${target}` : '';
 		throw expected('path', `a file or folder on this machine, or in the Hugging Face cache${hint}`, target);
 	}
 
@@ -322,14 +322,14 @@ export class Installer {
 			if (place === undefined || (bytes !== null && (await stat(place)).size !== bytes)) return undefined;
 			places.set(name, place);
 		}
-		// A tokenizer is a folder, and the cache keeps its files elsewhere under other names.
+		// A tokenizer role is a folder, which the cache does not have as such.
 		const entries = Object.entries(roles).map(([role, name]) => [role, places.get(name)] as const);
 		if (entries.some(([, place]) => place === undefined)) return undefined;
 		return { type, folder: '', files: Object.fromEntries(entries) as Record<string, string> };
 	}
 }
 
-/** `dir` and `files` as they are to stand in models.yaml. */
+/** `dir` and `files` as written to models.yaml. */
 function placeOf({ folder, files }: IdentifiedModel, modelDir: string): Pick<NewEntry, 'dir' | 'files'> {
 	if (folder === '') return { files };
 	const inside = path.relative(modelDir, folder);
@@ -340,7 +340,7 @@ function placeOf({ folder, files }: IdentifiedModel, modelDir: string): Pick<New
 	return { ...(dir === '' ? {} : { dir }), files };
 }
 
-/** A name that is fit for an id. */
+/** Turns a file or folder name into a valid id. */
 function idOf(name: string): string {
 	const plain = name.replace(/\.(bin|onnx|ort)$/, '').replace(/^ggml-/, 'whisper-');
 	return plain.replace(/[^\w.-]+/g, '-').replace(/^[^\w]+/, '') || 'model';

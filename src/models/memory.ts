@@ -1,11 +1,11 @@
-/** What a model will take in memory, from the size of its files, before anything is loaded. */
+/** Estimates a model's memory from the size of its files, before it is loaded. */
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { ModelEntry } from './registry/entry.js';
 import { memoryOf } from './types/memory.js';
 
-/** As `memoryOf`, of the files of a model on this machine. */
+/** `memoryOf` for the files of a model on this machine. */
 export function expectedBytes({ type, files }: Pick<ModelEntry, 'type' | 'files'>): number {
 	return memoryOf(
 		type,
@@ -13,7 +13,7 @@ export function expectedBytes({ type, files }: Pick<ModelEntry, 'type' | 'files'
 	);
 }
 
-/** A tokenizer may be a folder. What is not there takes nothing: the load says what is missing. */
+/** A tokenizer may be a folder. A missing file counts as 0; loading the model reports it. */
 function bytesOf(file: string): number {
 	const found = statSync(file, { throwIfNoEntry: false });
 	if (!found?.isDirectory()) return found?.size ?? 0;

@@ -1,4 +1,4 @@
-/** The koa app: every request gets an id, a signal, a guard, a route or a refusal, and one line in the log. */
+/** The koa app: every request gets an id, an abort signal, access control, a route or an error, and one log line. */
 
 import { randomUUID } from 'node:crypto';
 import Router from '@koa/router';
@@ -30,24 +30,24 @@ import type { UploadLimits } from './upload/limits.js';
 
 export interface AppOptions extends GuardOptions {
 	readonly pool: ModelPool;
-	/** undefined: this server fetches and removes no models. */
+	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
 	readonly limits: UploadLimits;
 	readonly admission: Admission;
-	/** No request to transcribe takes longer, ms; 0 = as long as it takes. */
+	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly metrics: Metrics;
 	readonly log: Log;
 	readonly clock: Clock;
 	readonly inFlight: InFlight;
-	/** Whether the server is going down. */
+	/** Whether the server is shutting down. */
 	readonly isDraining: () => boolean;
 	readonly version: string;
 }
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'DELETE';
-	/** As in OpenAPI. What begins with `/v1` also answers without it, for programs whose base URL lacks it. */
+	/** As in OpenAPI. Paths under `/v1` also work without that prefix, for clients whose base URL lacks it. */
 	readonly path: `/${string}`;
 	readonly handle: (ctx: RequestContext) => void | Promise<void>;
 }
@@ -88,7 +88,7 @@ export function routes(
 
 export function createApp(options: AppOptions): Koa<RequestState> {
 	const app = new Koa<RequestState>();
-	// Whatever reaches koa's own handler has been answered and logged by `observe` already.
+	// `observe` has answered and logged every error before it could reach koa's own handler.
 	app.silent = true;
 	const router = new Router<RequestState>();
 	for (const { method, path, handle } of routes(options)) {
@@ -127,13 +127,13 @@ function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddl
 		ctx.set('x-request-id', id);
 		ctx.set('x-content-type-options', 'nosniff');
 		try {
-			if (isDraining()) throw new EarshotError('closed', 'the server is going down');
+			if (isDraining()) throw new EarshotError('closed', 'the server is shutting down');
 			await next();
 			if (ctx.respond !== false) stamp();
 		} catch (thrown) {
 			refuse(ctx, thrown);
 		} finally {
-			// Koa writes the answer after this function, and `close` comes after that.
+			// Koa writes the response after this function returns, and `close` follows that.
 			void answered.then(() => inFlight.end(controller));
 			writeLine(log, ctx, elapsedMs());
 		}
@@ -154,21 +154,21 @@ function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): v
 	stamp();
 }
 
-/** Asked every few seconds by programs that watch. */
+/** Polled every few seconds by monitoring, so logged at debug level. */
 const polledPaths = new Set(['/health', '/metrics']);
 
 function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
 	const { id, logged } = ctx.state;
-	const gone = logged.code === 'cancelled';
+	const disconnected = logged.code === 'cancelled';
 	const answered = ctx.respond === false ? ctx.res.statusCode : ctx.status;
-	const status = gone ? errorCodes.cancelled.status : answered;
+	const status = disconnected ? errorCodes.cancelled.status : answered;
 	const fields = { id, method: ctx.method, path: ctx.path, status, ms: Math.round(ms), ...logged };
 	if (logged.err !== undefined) log.error(fields, 'request failed');
 	else if (polledPaths.has(ctx.path)) log.debug(fields, 'request');
 	else log.info(fields, 'request');
 }
 
-/** The client's own, where it is fit for a header and a log line. */
+/** The client's own id, if it is safe in a header and a log line; else a new one. */
 function requestId(given: string): string {
 	return /^[\w.:-]{1,128}$/.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`;
 }

@@ -1,14 +1,15 @@
-/** How a process that serves deals with its garbage. */
+/** Garbage collector settings of a server process. */
 
 import { setFlagsFromString } from 'node:v8';
 
-/** V8's own, at most: garbage is collected once there is this much more than what is alive, in per cent. */
+/** V8's own maximum: collect once the heap has grown this many per cent over what was alive. */
 export const heapGrowth = '--heap-growing-percent=300';
 
 /**
- * For the process of a server, once. An upload lies outside of JavaScript's heap, twice until it is with a host, and to
- * V8 that is a heap that grows. On a busy machine it then collects all of it every few dozen requests, which takes a
- * third of the server's processor time; this keeps it to what it does on a quiet one. V8 reads it at each collection.
+ * Call once in a server process. Uploads are held outside the JavaScript heap, in two copies until the runner has
+ * them, and V8 counts them as heap growth. On a busy machine it then runs a full collection every few dozen requests,
+ * which takes a third of the server's CPU time; this restores the rate of a quiet machine. V8 reads the flag at each
+ * collection.
  */
 export function tuneGc(): void {
 	setFlagsFromString(heapGrowth);

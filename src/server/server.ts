@@ -1,4 +1,4 @@
-/** Starts the HTTP server and ends it without cutting anybody off. */
+/** Starts the HTTP server and shuts it down gracefully. */
 
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,31 +18,31 @@ import { InFlight } from './request/context.js';
 import { UploadBudget } from './upload/budget.js';
 
 export interface ServerOptions {
-	/** Stays the caller's: closing the server does not close it. */
+	/** Owned by the caller: closing the server does not close it. */
 	readonly pool: ModelPool;
-	/** Stays the caller's, too; without it no models are fetched or removed. */
+	/** Owned by the caller; without it, models cannot be pulled or removed. */
 	readonly installer?: Installer;
 	readonly version: string;
-	/** 127.0.0.1 unless told otherwise. */
+	/** Default 127.0.0.1. */
 	readonly host?: string;
-	/** 0 for any that is free. */
+	/** Default 0: any free port. */
 	readonly port?: number;
 	readonly apiKeys?: readonly string[];
-	/** Size of the largest recording, in bytes; 1 GiB unless told otherwise. */
+	/** Size of the largest recording; default 1 GiB. */
 	readonly maxUploadBytes?: number;
-	/** Recordings up to this size never touch the disk; 8 MiB unless told otherwise. */
+	/** Recordings up to this size stay in memory; default 8 MiB. */
 	readonly memoryUploadBytes?: number;
-	/** All uploads at once, in bytes; 2 GiB unless told otherwise. A single one is never refused for it. */
+	/** Size of all uploads in progress; default 2 GiB. A lone upload is always accepted. */
 	readonly maxUploadsBytes?: number;
-	/** Audio that may be heard before a recording, seconds; an hour unless told otherwise. */
+	/** Maximum queued audio ahead of a new recording, seconds; default one hour. */
 	readonly maxQueueSeconds?: number;
-	/** Longest that a request to transcribe may take, ms; 0, as long as it takes, unless told otherwise. */
+	/** Time limit of a transcription request; default 0: none. */
 	readonly maxRequestMs?: number;
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
-	/** Larger recordings wait here, in a private directory; the system's place for temporary files unless told otherwise. */
+	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
 	readonly tempDirectory?: string;
-	/** Told to the pool too, where its events are to be seen; the server's own unless given. */
+	/** Pass the pool's own, to have its events in /metrics; default a new object. */
 	readonly metrics?: Metrics;
 	readonly log?: Log;
 	readonly clock?: Clock;
@@ -51,13 +51,14 @@ export interface ServerOptions {
 export interface ServerAddress {
 	readonly host: string;
 	readonly port: number;
-	/** Without a slash at the end. */
+	/** Without a trailing slash. */
 	readonly url: string;
 }
 
 export interface RunningServer {
 	readonly address: ServerAddress;
-	/** Takes nothing new, lets requests finish for `graceMs`, then ends them. May be called again, with less patience. */
+	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
+	 * shorter `graceMs`. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -66,10 +67,10 @@ export const defaultMemoryUploadBytes = 8 << 20;
 export const defaultMaxUploadsBytes = 2 ** 31;
 export const defaultMaxQueueSeconds = 3600;
 
-/** An upload over a slow line takes longer than the five minutes that Node allows by itself. */
+/** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
-/** Longer than most clients keep an idle connection, so that they and not we close it: a request sent into
- * a closing connection fails. */
+/** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
+ * connection fails. */
 const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -119,7 +120,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		throw thrown;
 	}
 
-	// For example no file descriptor left for one more connection; those that are open go on.
+	// For example no file descriptor left for another connection; open connections are not affected.
 	server.on('error', (error) => log.error({ err: error }, 'server error'));
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
 	return {
@@ -128,7 +129,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			draining = true;
 			server.close();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
-			// Node would wait for connections that have been opened and never used.
+			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
 			await rm(directory, { recursive: true, force: true });

@@ -68,7 +68,7 @@ describe('a pull over HTTP', () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull', json);
 		expect([answer.status, answer.json.object]).toEqual([202, 'model.pull']);
-		await machine.installer.job('small')?.finished;
+		await machine.installer.lastPull('small')?.finished;
 		expect((await send(`${server.url}/v1/models/small/pull`)).json).toMatchObject({ status: 'done' });
 	});
 

@@ -1,4 +1,4 @@
-/** `earshot doctor`: what is here, what is missing, and the command that helps. */
+/** `earshot doctor`: what is installed, what is missing, and the command that fixes it. */
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -58,14 +58,14 @@ function nativeFindings(): Finding[] {
 				what: 'FFmpeg',
 				detail:
 					versions.avcodec === ''
-						? `not in this build: only WAV is read. ${ffmpegAdvice(process.platform)}`
+						? `not in this build: only WAV files can be read. ${ffmpegAdvice(process.platform)}`
 						: `libavformat ${versions.avformat}, libavcodec ${versions.avcodec}, libswresample ${versions.swresample} (${versions.ffmpegLicense})`,
 			},
 		];
 	});
 }
 
-/** Which file the addon is, and why a better one was passed over. */
+/** Which addon file is in use, and why better ones were not. */
 function addonFindings(): Finding[] {
 	const { chosen, refused } = addonChoice();
 	const level = levelOfBuild(process.platform, process.arch, addon().cpuFeatures());
@@ -81,7 +81,7 @@ function addonFindings(): Finding[] {
 	];
 }
 
-/** There are no packages of FFmpeg's libraries for Windows. */
+/** For Windows there are no packages of FFmpeg's libraries, so they have to be built. */
 function ffmpegAdvice(platform: string): string {
 	if (platform === 'win32')
 		return 'Run `node scripts/build/ffmpeg.mjs` in an MSYS2 UCRT64 shell and build again: npm run build:native -- --CDEARSHOT_FFMPEG=build/ffmpeg/win32-x64';
@@ -127,7 +127,7 @@ const encoderTitles: Record<EncoderChoice['encoder'], string> = {
 	ggml: 'ggml',
 };
 
-/** Of a Whisper model: what would encode. */
+/** The encoder that a Whisper model would use; '' for other types. */
 function encoderOf(entry: ModelEntry, config: Config): string {
 	if (entry.type !== 'whisper_cpp') return '';
 	const { encoder, reason } = encoderFor({

@@ -1,4 +1,4 @@
-/** `earshot pull`, `add`, `verify` and `rm`. */
+/** `earshot pull`, `add`, `verify` and `rm`: install, check and remove models. */
 
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -41,31 +41,31 @@ export function pullModels(ids: readonly string[], command: PullCommand): Promis
 	});
 }
 
-/** Fetches with a bar, and tells what came. */
+/** Pulls a model with a progress bar, then prints what was downloaded. */
 export async function pullOne(
 	installer: Installer,
 	id: string,
 	options: PullOptions,
 	signal: AbortSignal,
 ): Promise<void> {
-	const job = installer.pull(id, options);
-	const cancel = () => void job.cancel();
+	const pull = installer.pull(id, options);
+	const cancel = () => void pull.cancel();
 	signal.addEventListener('abort', cancel, { once: true });
 	const bar = transferOn(process.stderr);
-	let last = job.status;
-	let told = '';
-	let warned: string | undefined;
+	let last = pull.status;
+	let lastNote = '';
+	let lastWarning: string | undefined;
 	try {
-		for await (const status of job.statuses(new AbortController().signal)) {
+		for await (const status of pull.statuses(new AbortController().signal)) {
 			last = status;
-			const said = noteOf(status);
+			const note = noteOf(status);
 			const { warning } = status;
-			const isNews = (said !== told && said !== '') || warning !== warned;
-			// Neither is to stand in the middle of the other.
-			if (isNews || !['downloading', 'converting'].includes(status.state)) bar.stop();
-			if (warning !== warned && warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
-			if (said !== told && said !== '') process.stderr.write(`${said}\n`);
-			[told, warned] = [said, warning];
+			const isNew = (note !== lastNote && note !== '') || warning !== lastWarning;
+			// The bar is cleared before a line is printed.
+			if (isNew || !['downloading', 'converting'].includes(status.state)) bar.stop();
+			if (warning !== lastWarning && warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
+			if (note !== lastNote && note !== '') process.stderr.write(`${note}\n`);
+			[lastNote, lastWarning] = [note, warning];
 			if (status.state === 'downloading' || status.state === 'converting')
 				bar.update(id, status.received, status.total);
 		}
@@ -74,25 +74,25 @@ export async function pullOne(
 		signal.removeEventListener('abort', cancel);
 	}
 	if (last.error) throw last.error;
-	if (last.manifest) tell(installer, last.manifest);
+	if (last.manifest) printPulled(installer, last.manifest);
 }
 
 function noteOf({ id, state, file }: PullStatus): string {
 	if (state === 'unpacking') return `unpacking ${file} …`;
-	if (state === 'converting') return `turning it into ${file} …`;
-	return state === 'waiting' ? `another process is fetching ${id}; waiting for it` : '';
+	if (state === 'converting') return `converting it to ${file} …`;
+	return state === 'waiting' ? `another process is pulling ${id}; waiting for it` : '';
 }
 
-function tell({ store }: Installer, manifest: Manifest): void {
+function printPulled({ store }: Installer, manifest: Manifest): void {
 	const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
-	process.stdout.write(`${manifest.id} is here: ${sizeText(bytes)} in ${store.folderOf(manifest)}\n`);
+	process.stdout.write(`${manifest.id} is installed: ${sizeText(bytes)} in ${store.folderOf(manifest)}\n`);
 	for (const { path: name, sha256 } of manifest.files.filter(({ pinned }) => pinned))
-		process.stdout.write(`  nobody told the digest of ${name} beforehand; from now on it is ${sha256}\n`);
+		process.stdout.write(`  the digest of ${name} was not known; from now on it must be ${sha256}\n`);
 	if (manifest.use !== 'transcription')
-		process.stdout.write(`  it is for ${manifest.use}: Earshot does not transcribe with it\n`);
+		process.stdout.write(`  it is a model for ${manifest.use}, which Earshot cannot serve yet\n`);
 }
 
-/** Asks at a terminal; elsewhere the flag is needed. */
+/** Asks the user on a terminal; elsewhere --accept-license is required. */
 async function acceptsLicence(installer: Installer, id: string): Promise<boolean> {
 	const { licence } = installer.plan(id);
 	if (licence?.osi !== false || installer.store.manifest(id) !== undefined) return false;
@@ -100,7 +100,7 @@ async function acceptsLicence(installer: Installer, id: string): Promise<boolean
 	const lines = createInterface({ input: process.stdin, output: process.stderr });
 	try {
 		const answer = await lines.question(
-			`The licence of ${id} is not an open-source one: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
+			`The licence of ${id} is not open source: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
 		);
 		return /^y(es)?$/i.test(answer.trim());
 	} finally {
@@ -120,19 +120,20 @@ export function addModel(target: string, { flags, ...options }: AddCommand): Pro
 		await ensureRegistry(flags);
 		const installer = installerFor(flags);
 		const bar = transferOn(process.stderr);
-		let isMade = false;
+		let isConverted = false;
 		const onProgress = (written: number, total: number): void => {
-			if (!isMade) process.stderr.write(`${target} is of CTranslate2: turning it into a ggml file …\n`);
-			isMade = true;
+			if (!isConverted)
+				process.stderr.write(`${target} is a CTranslate2 model: converting it to a ggml file …\n`);
+			isConverted = true;
 			bar.update(path.basename(target), written, total);
 		};
 		const entry = await installer.add(target, { ...options, onProgress }, signal).finally(() => bar.stop());
 		const files = Object.entries(entry.files).map(([role, file]) => `  ${role}: ${file}\n`);
-		process.stdout.write(`${entry.id} is in models.yaml, of type ${entry.type}\n${files.join('')}`);
-		const manifest = isMade ? installer.store.manifest(entry.id) : undefined;
+		process.stdout.write(`${entry.id} was added to models.yaml with type ${entry.type}\n${files.join('')}`);
+		const manifest = isConverted ? installer.store.manifest(entry.id) : undefined;
 		if (manifest)
 			process.stdout.write(
-				`  in ${installer.store.folderOf(manifest)}; ${manifest.madeOf} is no longer needed for it\n`,
+				`  in ${installer.store.folderOf(manifest)}; ${manifest.madeOf} is no longer needed\n`,
 			);
 	});
 }
@@ -144,8 +145,8 @@ export function removeModels(ids: readonly string[], flags: Flags): Promise<void
 			const { files } = await installer.remove(id, signal);
 			process.stdout.write(
 				files
-					? `${id} is gone\n`
-					: `${id} is no longer in models.yaml; its files are your own and stay where they are\n`,
+					? `${id} was removed\n`
+					: `${id} was removed from models.yaml; its files were not pulled by Earshot and stay where they are\n`,
 			);
 		}
 	});
@@ -167,7 +168,7 @@ export function verifyModels(ids: readonly string[], flags: Flags): Promise<void
 			const wrong = verified.filter(({ ok }) => !ok);
 			process.stdout.write(`${wrong.length === 0 ? 'ok     ' : 'DAMAGED'}  ${manifest.id}\n`);
 			for (const { path: name, detail } of wrong) process.stdout.write(`         ${name} ${detail}\n`);
-			if (wrong.length > 0) process.stdout.write(`         to mend it: ${mendingOf(manifest)}\n`);
+			if (wrong.length > 0) process.stdout.write(`         to repair it: ${repairOf(manifest)}\n`);
 			bad += wrong.length;
 		}
 		if (manifests.length === 0) process.stdout.write('nothing has been pulled yet\n');
@@ -175,7 +176,7 @@ export function verifyModels(ids: readonly string[], flags: Flags): Promise<void
 	});
 }
 
-function mendingOf({ id, madeOf }: Manifest): string {
+function repairOf({ id, madeOf }: Manifest): string {
 	return madeOf === undefined
 		? `earshot pull ${id}`
 		: `earshot rm ${id}, then earshot add ${madeOf} --id ${id}`;
@@ -185,6 +186,6 @@ function manifestOf(manifest: Manifest | undefined, id: string): Manifest {
 	if (manifest) return manifest;
 	throw new EarshotError(
 		'model_not_found',
-		`\`${id}\` was not pulled by Earshot, so there is nothing to check it against`,
+		`\`${id}\` was not pulled by Earshot, so there are no digests to check it against`,
 	);
 }

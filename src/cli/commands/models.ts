@@ -1,4 +1,4 @@
-/** `earshot search`, `list` and `show`: what there is to fetch, and what is here. Nothing is fetched. */
+/** `earshot search`, `list` and `show`: the catalog, and the models on this machine. Downloads nothing. */
 
 import { statSync } from 'node:fs';
 import type { SettingName } from '../../config/settings.js';
@@ -15,7 +15,7 @@ import { packageRoot } from '../../paths.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 
-/** What this machine serves, and what else was pulled. */
+/** The models in models.yaml, then those that were pulled and are not in it. */
 export function printModels(flags: Flags): void {
 	const registry = loadRegistry(flags, packageRoot);
 	const { entries, defaultModel, warnings, config } = registry;
@@ -44,18 +44,18 @@ export function printModels(flags: Flags): void {
 			'',
 		]);
 	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...served, ...others]));
-	const wanting = [...served, ...others].filter(([, , , state]) => /missing|damaged/.test(state ?? ''));
-	const ids = wanting
+	const broken = [...served, ...others].filter(([, , , state]) => /missing|damaged/.test(state ?? ''));
+	const ids = broken
 		.map(([id = '']) => id.replace(' (default)', ''))
 		.filter((id) => store.manifest(id)?.madeOf === undefined);
-	if (ids.length > 0) process.stderr.write(`\nTo mend: earshot pull ${ids.join(' ')}\n`);
+	if (ids.length > 0) process.stderr.write(`\nTo repair: earshot pull ${ids.join(' ')}\n`);
 	if (entries.length === 1)
 		process.stderr.write(`\n${demoNotice}\nmodels.yaml is looked for at ${config.config}\n`);
 }
 
 function stateText(state: StoredState, use: string): string {
 	if (state !== 'whole') return state === 'damaged' ? 'damaged' : 'files missing';
-	return use === 'transcription' ? 'not in models.yaml' : `here, for ${use}`;
+	return use === 'transcription' ? 'not in models.yaml' : `installed, for ${use}`;
 }
 
 export async function searchModels(words: readonly string[], flags: Flags): Promise<void> {
@@ -64,7 +64,7 @@ export async function searchModels(words: readonly string[], flags: Flags): Prom
 	const cached = new Set(await installer.inHubCache());
 	const found = registry.catalog.search(words);
 	if (found.length === 0)
-		throw new EarshotError('model_not_found', `No model of the catalog has all of: ${words.join(', ')}`);
+		throw new EarshotError('model_not_found', `No model in the catalog matches all of: ${words.join(', ')}`);
 	const rows = found.map((model) => [
 		model.id,
 		languagesText(model),
@@ -75,7 +75,7 @@ export async function searchModels(words: readonly string[], flags: Flags): Prom
 	]);
 	process.stdout.write(table([['MODEL', 'LANGUAGES', 'SIZE', 'SPEED', 'LICENCE', ''], ...rows]));
 	process.stderr.write(
-		'\n* to be accepted with --accept-license. More of one: earshot show MODEL. To fetch one: earshot pull MODEL\n',
+		'\n* must be accepted with --accept-license. For details: earshot show MODEL. To download one: earshot pull MODEL\n',
 	);
 }
 
@@ -86,9 +86,9 @@ function whereText(
 	cached: ReadonlySet<string>,
 ): string {
 	const entry = entries.find(({ id }) => id === model.id);
-	if (entry ? isInstalled(entry) : store.manifest(model.id)) return 'here';
+	if (entry ? isInstalled(entry) : store.manifest(model.id)) return 'installed';
 	if (cached.has(model.id)) return 'in the Hugging Face cache';
-	return isServable(model) ? '' : 'for later';
+	return isServable(model) ? '' : 'not servable yet';
 }
 
 export async function showModel(id: string, flags: Flags): Promise<void> {
@@ -97,16 +97,19 @@ export async function showModel(id: string, flags: Flags): Promise<void> {
 	const model = registry.catalog.find(id);
 	const entry = registry.entries.find((each) => each.id === id);
 	if (model === undefined && entry === undefined)
-		throw new EarshotError('model_not_found', `Neither the catalog nor models.yaml has a model \`${id}\``);
+		throw new EarshotError(
+			'model_not_found',
+			`The model \`${id}\` is neither in the catalog nor in models.yaml`,
+		);
 	const info = model ? infoOf(model) : [];
-	const here = entry
+	const local = entry
 		? [
-				['served as', [entry.id, ...entry.aliases].join(', ')],
+				['names', [entry.id, ...entry.aliases].join(', ')],
 				['state', isInstalled(entry) ? 'ready' : 'files missing'],
 				...Object.entries(entry.files).map(([role, file]) => [role, file]),
 			]
-		: [['state', installer.store.manifest(id) ? 'here' : 'not on this machine']];
-	process.stdout.write(table([...info, ...(model ? [] : [['type', entry?.type ?? '']]), ...here]));
+		: [['state', installer.store.manifest(id) ? 'installed' : 'not on this machine']];
+	process.stdout.write(table([...info, ...(model ? [] : [['type', entry?.type ?? '']]), ...local]));
 	if (model) process.stdout.write(`\n${filesTable(model)}`);
 }
 
@@ -117,17 +120,17 @@ function infoOf(model: CatalogModel): string[][] {
 		['family', family],
 		['engine', engine],
 		['type', type],
-		['for', isServable(model) ? 'transcription' : `${model.use} (Earshot cannot serve it yet)`],
+		['use', isServable(model) ? 'transcription' : `${model.use} (Earshot cannot serve it yet)`],
 		['languages', `${languagesText(model, 99)}`],
-		['can', features.join(', ') || 'transcribe'],
+		['features', features.join(', ') || 'transcribe'],
 		[
 			'licence',
-			`${licence.name}, ${licence.url}${licence.osi ? '' : ' (to be accepted with --accept-license)'}`,
+			`${licence.name}, ${licence.url}${licence.osi ? '' : ' (must be accepted with --accept-license)'}`,
 		],
 		['download', sizeText(downloadBytes(model))],
-		['memory', memoryBytes === null ? 'not known' : `about ${sizeText(memoryBytes)}`],
+		['memory', memoryBytes === null ? 'unknown' : `about ${sizeText(memoryBytes)}`],
 		['speed', speed],
-		['digests', isPinned(model) ? 'known' : 'not all known: the first pull shows and pins what comes'],
+		['digests', isPinned(model) ? 'known' : 'not all known: the first pull shows and pins them'],
 	];
 }
 
@@ -137,26 +140,31 @@ function filesTable({ archive, files, sources = [] }: CatalogModel): string {
 		['FILE', 'BYTES', 'SHA-256', 'FROM'],
 		...parts.map(({ path, bytes, sha256, url }) => [
 			path,
-			bytes === null ? 'not known' : String(bytes),
-			sha256 ?? 'not known',
+			bytes === null ? 'unknown' : String(bytes),
+			sha256 ?? 'unknown',
 			url ?? 'the archive',
 		]),
 		...sources.flatMap(sourceRows),
 	]);
 }
 
-/** The same file by another way. */
+/** Rows for another source of the same file. */
 function sourceRows(source: CatalogSource): string[][] {
 	const from = nameOfSource(source);
-	if (source.form === 'file') return [['or the same', '', '', from]];
+	if (source.form === 'file') return [['same file', '', '', from]];
 	if (source.form === 'wheel')
 		return [
-			['or made of', String(source.bytes), source.sha256, `${from} (${source.project} ${source.version})`],
+			[
+				'or converted from',
+				String(source.bytes),
+				source.sha256,
+				`${from} (${source.project} ${source.version})`,
+			],
 		];
 	return source.files.map(({ path, bytes, sha256, url }) => [
-		`or made of ${path}`,
-		bytes === null ? 'not known' : String(bytes),
-		sha256 ?? 'not known',
+		`or converted from ${path}`,
+		bytes === null ? 'unknown' : String(bytes),
+		sha256 ?? 'unknown',
 		url ?? '',
 	]);
 }

@@ -1,4 +1,4 @@
-/** `earshot ps`, `load` and `unload`: what the running server has in memory. Clients of its HTTP API. */
+/** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
 import { request } from 'undici';
 import type { Config, SettingName } from '../../config/settings.js';
@@ -70,7 +70,7 @@ async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promi
 	} catch (cause) {
 		throw new EarshotError(
 			'not_found',
-			`No server answers at ${url}. To start one: earshot serve; for one elsewhere: --addr HOST:PORT`,
+			`No server answers at ${url}. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT`,
 			{ cause },
 		);
 	}
@@ -83,7 +83,7 @@ async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promi
 	return body;
 }
 
-/** As a client on this machine reaches what `earshot serve` listens on with the same settings. */
+/** The URL at which a client on this machine reaches `earshot serve` with the same settings. */
 function serverUrl({ host, port }: Pick<Config, 'host' | 'port'>): string {
 	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
 	return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;

@@ -1,4 +1,4 @@
-/** `earshot serve`: the pool, the server, and a quiet end. */
+/** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
 import { systemClock } from '../../clock.js';
 import { runnerEnvironment } from '../../config/environment.js';
@@ -20,17 +20,17 @@ import { tuneGc } from '../../server/gc.js';
 import { startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
 
-/** Requests in flight get this long to finish after the first signal, ms. */
+/** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
 
-/** Ends when the server has been told to end, by a signal. */
+/** Resolves after a signal has stopped the server. */
 export async function serve(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
 	await ensureRegistry(flags);
 	const { config, warnings } = loadRegistry(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
-		log.info({ model: entry.id }, 'fetching a model that was asked for');
+		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
 	};
 	const registry = new RegistryWatcher({
@@ -84,31 +84,35 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	for (const id of preloaded) preload(pool, id, log);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
-	// A second signal is impatience: nobody is waited for.
-	const impatient = nextSignal().then(() => server.close({ graceMs: 0 }));
+	// A second signal stops the server without waiting for running requests.
+	const stoppedAtOnce = nextSignal().then(() => server.close({ graceMs: 0 }));
 	registry.close();
-	// What has come stays, and the next pull goes on from there.
+	// Partial downloads stay on disk, and the next pull resumes them.
 	await installer.close();
-	await Promise.race([server.close({ graceMs }), impatient]);
+	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
 	await pool.close();
 }
 
-/** A server does not start with a mistake: throws `config_invalid` for what it does not serve. */
+/** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
 function modelsToPreload({ preload: ids, autoPull }: Config, registry: RegistryWatcher): readonly string[] {
 	if (ids.length > 0) {
 		const unknown = ids.find((id) => id !== 'none' && !findIn(registry.entries, id));
 		if (unknown === undefined) return ids.filter((id) => id !== 'none');
 		const known = registry.entries.map(({ id }) => id).join(', ');
-		throw new EarshotError('config_invalid', `Expected \`preload\` to be of ${known}, got \`${unknown}\``, {
-			param: 'preload',
-		});
+		throw new EarshotError(
+			'config_invalid',
+			`Expected \`preload\` to name models among ${known}, got \`${unknown}\``,
+			{
+				param: 'preload',
+			},
+		);
 	}
 	const { defaultModel } = registry;
-	// What is to be fetched is fetched when it is asked for, and not before.
+	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
 	return isInstalled(registry.find(defaultModel)) || !autoPull ? [defaultModel] : [];
 }
 
-/** Loaded before the first request asks; a failure shows here and again to whoever asks. */
+/** Loads a model before the first request. A failure is logged, and repeated to requests for the model. */
 function preload(pool: RunnerPool, model: string, log: Log): void {
 	pool.load(model, new AbortController().signal).then(
 		({ engine, device, encoder, decoder }) =>

@@ -1,4 +1,4 @@
-/** `earshot transcribe FILE…`: one model, one recording after another. */
+/** `earshot transcribe FILE…`: transcribes recordings one after another with one model. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -37,18 +37,18 @@ const extensions = {
 	markdown: '.md',
 } as const satisfies Record<FormatName, string>;
 
-/** A recording that fails is told on stderr and the others go on; the exit code is then 1. */
+/** A failed recording is reported on stderr and the next ones continue; the exit code is then 1. */
 export async function transcribeFiles(files: readonly string[], command: TranscribeCommand): Promise<void> {
 	const outputs = outputsOf(files, command);
 	const registry = loadRegistry(command.flags, packageRoot);
-	const wanted = command.model ?? registry.defaultModel;
-	const entry = findEntry(registry, wanted);
+	const idOrAlias = command.model ?? registry.defaultModel;
+	const entry = findEntry(registry, idOrAlias);
 	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
 	await interruptible(async (signal) => {
 		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry.catalog))
 			await pullOne(new Installer(() => registry), entry.id, {}, signal);
-		// In a runner: a crash of an engine costs one recording, and the message comes from here.
-		const { transcriber, close } = await openModel(registry, wanted, true);
+		// In a runner, so that a crash of an engine fails one recording with an error message.
+		const { transcriber, close } = await openModel(registry, idOrAlias, true);
 		const progress = progressOn(process.stderr);
 		try {
 			for (const [index, file] of files.entries()) {
@@ -71,7 +71,7 @@ async function transcribeFile(
 ): Promise<void> {
 	try {
 		const transcript = await run(file, transcriber, command, progress, signal);
-		// Before the text: both may go to the same terminal.
+		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
 		const body = render(transcript, command.format, { words: command.words });
 		const text = body.endsWith('\n') ? body : `${body}\n`;
@@ -123,7 +123,7 @@ function requestOf(command: TranscribeCommand): RequestOptions {
 	};
 }
 
-/** One path per recording, or nothing where all go to standard output. Two may not meet in one file. */
+/** One path per recording; empty where all go to standard output. Throws `invalid_request` for equal paths. */
 function outputsOf(files: readonly string[], { outputDir, format }: TranscribeCommand): readonly string[] {
 	if (outputDir === undefined) return [];
 	mkdirSync(outputDir, { recursive: true });

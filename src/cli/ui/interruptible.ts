@@ -1,8 +1,8 @@
-/** How a command ends before its work is done. */
+/** Lets the user stop a command before its work is done. */
 
 import { stopSignals } from '../../signals.js';
 
-/** Runs `work` until it ends or the user stops it with Ctrl-C or the system's signal; the exit code is then 130. */
+/** Runs `work` to its end, or until Ctrl-C or a termination signal aborts it; the exit code is then 130. */
 export async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
 	const stop = new AbortController();
 	const interrupt = () => stop.abort();

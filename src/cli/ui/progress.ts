@@ -1,9 +1,9 @@
-/** How far a recording is: a bar on a terminal, nothing elsewhere. On stderr, so that stdout stays the transcript. */
+/** Progress bars on a terminal; nothing elsewhere. On stderr, since stdout is the transcript. */
 
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {
-	/** `seconds`: of the recording as its container declares them; null where nobody knows. */
+	/** `seconds`: the duration that the container declares; null where unknown. */
 	start(name: string, seconds: number | null): void;
 	update(seconds: number): void;
 	stop(): void;
@@ -23,7 +23,7 @@ export function progressOn(stream: NodeJS.WriteStream): Progress {
 		},
 		update(seconds) {
 			const done = Math.round(seconds);
-			// Containers are often wrong.
+			// The declared duration is often too short.
 			if (bar && done > bar.getTotal()) bar.setTotal(done);
 			bar?.update(done);
 		},
@@ -37,7 +37,7 @@ export interface Transfer {
 	stop(): void;
 }
 
-/** A bar with rate and time left, on a terminal. */
+/** A download bar with rate and time left, on a terminal. */
 export function transferOn(stream: NodeJS.WriteStream): Transfer {
 	if (!stream.isTTY) return { update() {}, stop() {} };
 	let bar: SingleBar | undefined;
@@ -55,7 +55,7 @@ export function transferOn(stream: NodeJS.WriteStream): Transfer {
 				});
 				bar.start(Math.max(1, total ?? bytes), 0, { name, got: '', all: '?', rate: '', left: '' });
 			}
-			// What an earlier pull has brought says nothing of the rate.
+			// Bytes downloaded by an earlier pull do not count towards the rate.
 			const seconds = (performance.now() - started.at) / 1000;
 			const rate = seconds > 0 ? (bytes - started.bytes) / seconds : 0;
 			bar.setTotal(Math.max(1, total ?? bytes));

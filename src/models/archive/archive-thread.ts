@@ -1,4 +1,4 @@
-/** The thread that unpacks one archive and answers with how it went. */
+/** Worker thread that unpacks one archive and posts the result. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf } from '../../disk/disk.js';

@@ -1,4 +1,4 @@
-/** Unpacks in a thread of its own: decoding would hold up every request for seconds. */
+/** Unpacks archives in a worker thread, since decoding would block every request for seconds. */
 
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -6,15 +6,15 @@ import { diskFailure } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
 
-/** What the thread answers. */
+/** The message that the worker thread posts. */
 export type Unpacked =
 	| { readonly ok: true }
 	| { readonly ok: false; readonly bad: boolean; readonly code: string; readonly message: string };
 
-/** The compiled one, wherever this file runs from. */
+/** The compiled script, also when this file runs from src/. */
 const script = fileURLToPath(new URL('../../../dist/models/archive/archive-thread.js', import.meta.url));
 
-/** Into an empty folder. Throws `download_corrupt`, `disk_full`, `cancelled`. */
+/** Unpacks into an empty folder. Throws `download_corrupt`, `disk_full`, `cancelled`. */
 export async function unpack(
 	archive: string,
 	into: string,
@@ -33,7 +33,7 @@ export function archiveFailure(thrown: unknown, into: string): EarshotError {
 	if (thrown instanceof BadArchive)
 		return new EarshotError(
 			'download_corrupt',
-			`the archive is refused: ${thrown.message}. Nothing of it is kept; pull again, and if it stays so, the source or the mirror is at fault`,
+			`the archive is refused: ${thrown.message}. Nothing of it is kept; pull again, and if this repeats, the source or the mirror is at fault`,
 			{ cause: thrown },
 		);
 	const why = thrown instanceof Error ? thrown.message : String(thrown);
@@ -59,7 +59,7 @@ function inThread(workerData: object, signal: AbortSignal): Promise<Unpacked> {
 		worker.once('error', reject);
 		worker.once('exit', () => {
 			signal.removeEventListener('abort', cancel);
-			reject(new EarshotError('internal', 'the thread that unpacks has ended without an answer'));
+			reject(new EarshotError('internal', 'the unpacking thread ended without a result'));
 		});
 		if (signal.aborted) cancel();
 	});

@@ -1,4 +1,4 @@
-/** A `.tar.bz2` or `.tar.gz` into an empty folder. Whatever the archive says, nothing is written elsewhere. */
+/** Unpacks a `.tar.bz2` or `.tar.gz` into an empty folder, and never writes outside it. */
 
 import { spawn } from 'node:child_process';
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
@@ -10,49 +10,50 @@ import { createGunzip } from 'node:zlib';
 import type { ReadEntry, Unpack } from 'tar';
 
 export interface UnpackLimits {
-	/** Of everything that comes out. */
+	/** Total unpacked size. */
 	readonly maxBytes: number;
 	readonly maxEntries: number;
 }
 
-/** The archive is not fit to be used; the message says why. */
+/** The archive is damaged or unsafe; the message is a clause that says why. */
 export class BadArchive extends Error {}
 
-/** Weights shrink to two thirds at best; a hundred times is a bomb. */
+/** Weights compress to two thirds at best; a ratio above 50 is a decompression bomb. */
 export function usualLimits(archive: string): UnpackLimits {
 	return { maxBytes: 50 * statSync(archive).size + 2 ** 26, maxEntries: 10_000 };
 }
 
-/** Blocks for as long as decoding takes where the system has no bzip2: not for the main thread. Throws `BadArchive`
- * and errors of the file system. */
+/** Not for the main thread: it blocks while decoding if the system has no bzip2. Throws `BadArchive` and errors of the
+ * file system. */
 export async function unpackHere(archive: string, into: string, limits: UnpackLimits): Promise<void> {
 	await mkdir(into, { recursive: true });
-	const judge = new Judge(limits);
-	// Not before it is needed: a server that unpacks nothing starts without it.
+	const guard = new EntryGuard(limits);
+	// Imported here, since most servers never unpack anything.
 	const tar = await import('tar');
 	const sink = new tar.Unpack({
 		cwd: into,
 		strict: true,
 		preserveOwner: false,
 		noMtime: true,
-		// Links and devices are left out: a model needs none, and a file that is missing is noticed.
-		filter: (name, entry) => judge.admits(name, (entry as ReadEntry).type),
+		// Links and devices are skipped: a model needs none, and a missing file is detected later.
+		filter: (name, entry) => guard.admits(name, (entry as ReadEntry).type),
 	});
 	try {
-		await decompressed(archive, judge.counter(), sink);
+		await decompressed(archive, guard.counter(), sink);
 	} catch (thrown) {
-		if (judge.complaint !== undefined) throw new BadArchive(judge.complaint);
+		if (guard.violation !== undefined) throw new BadArchive(guard.violation);
 		if (thrown instanceof BadArchive || (thrown instanceof Error && isOfFileSystem(thrown))) throw thrown;
 		const why = thrown instanceof Error ? thrown.message : String(thrown);
 		throw new BadArchive(`it is damaged (${why})`);
 	}
-	if (judge.complaint !== undefined) throw new BadArchive(judge.complaint);
-	if (judge.entries === 0) throw new BadArchive('there is nothing in it');
+	if (guard.violation !== undefined) throw new BadArchive(guard.violation);
+	if (guard.entries === 0) throw new BadArchive('it is empty');
 }
 
-class Judge {
+/** Enforces the limits and rejects paths outside the folder. */
+class EntryGuard {
 	entries = 0;
-	complaint: string | undefined;
+	violation: string | undefined;
 	readonly #limits: UnpackLimits;
 	#bytes = 0;
 
@@ -61,30 +62,30 @@ class Judge {
 	}
 
 	admits(name: string, type: string): boolean {
-		if (this.complaint !== undefined) return false;
+		if (this.violation !== undefined) return false;
 		if (++this.entries > this.#limits.maxEntries) {
-			this.complaint = `it has more than ${this.#limits.maxEntries} entries`;
+			this.violation = `it has more than ${this.#limits.maxEntries} entries`;
 		} else if (leavesItsFolder(name)) {
-			this.complaint = `it would write outside its folder, to ${JSON.stringify(name)}`;
+			this.violation = `it would write outside its folder, to ${JSON.stringify(name)}`;
 		}
-		return this.complaint === undefined && ['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type);
+		return this.violation === undefined && ['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type);
 	}
 
-	/** Ends the stream as soon as there is something to complain of. */
+	/** Counts unpacked bytes, and fails the stream at the first violation. */
 	counter(): Transform {
 		return new Transform({
 			transform: (chunk: Uint8Array, _encoding, done) => {
 				this.#bytes += chunk.length;
 				if (this.#bytes > this.#limits.maxBytes)
-					this.complaint ??= `it unpacks to more than ${Math.round(this.#limits.maxBytes / 2 ** 20)} MiB`;
-				if (this.complaint === undefined) done(null, chunk);
-				else done(new BadArchive(this.complaint));
+					this.violation ??= `it unpacks to more than ${Math.round(this.#limits.maxBytes / 2 ** 20)} MiB`;
+				if (this.violation === undefined) done(null, chunk);
+				else done(new BadArchive(this.violation));
 			},
 		});
 	}
 }
 
-/** Also where only some systems would take it so. Pure. */
+/** Whether the path leaves its folder on any system. Pure. */
 export function leavesItsFolder(name: string): boolean {
 	return (
 		/^[/\\]/.test(name) ||
@@ -123,7 +124,7 @@ function firstBytes(file: string): Buffer {
 	}
 }
 
-/** The system's bzip2 is five times as fast as the one in JavaScript. */
+/** Uses the system's bzip2, which is five times as fast as the one in JavaScript. */
 async function unbzip2(archive: string, counter: Transform, sink: NodeJS.WritableStream): Promise<void> {
 	const child = spawn('bzip2', ['-dc', archive], { stdio: ['ignore', 'pipe', 'pipe'] });
 	const started = await new Promise<boolean>((resolve) => {
@@ -135,9 +136,9 @@ async function unbzip2(archive: string, counter: Transform, sink: NodeJS.Writabl
 		await pipeline(createReadStream(archive), unbzip2Stream(), counter, sink);
 		return;
 	}
-	let words = '';
+	let stderrTail = '';
 	child.stderr.setEncoding('utf8').on('data', (text: string) => {
-		words = (words + text).slice(-500);
+		stderrTail = (stderrTail + text).slice(-500);
 	});
 	const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
 	try {
@@ -145,5 +146,6 @@ async function unbzip2(archive: string, counter: Transform, sink: NodeJS.Writabl
 	} finally {
 		child.kill();
 	}
-	if ((await ended) !== 0) throw new BadArchive(`it is damaged (${words.trim().split('\n', 1)[0] ?? ''})`);
+	if ((await ended) !== 0)
+		throw new BadArchive(`it is damaged (${stderrTail.trim().split('\n', 1)[0] ?? ''})`);
 }

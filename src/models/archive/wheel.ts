@@ -1,4 +1,4 @@
-/** Some files out of a Python wheel, which is a zip archive. Whatever it says, nothing is written elsewhere. */
+/** Extracts given files from a Python wheel, which is a zip archive, and never writes elsewhere. */
 
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -12,8 +12,8 @@ import { archiveFailure } from './archive.js';
 import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
 
 /**
- * Those of `names` that lie in `folder` of the archive, into the empty folder `into`. Each is checked against its
- * CRC-32 and its size. Throws `download_corrupt`, `disk_full`, the signal's reason.
+ * Extracts those of `names` that are in `folder` of the archive into the empty folder `into`, and checks their CRC-32
+ * and size. Throws `download_corrupt`, `disk_full`, the signal's reason.
  */
 export async function extractFrom(
 	archive: string,
@@ -25,12 +25,12 @@ export async function extractFrom(
 ): Promise<void> {
 	await mkdir(into, { recursive: true });
 	try {
-		// Not before it is needed: most servers never see a wheel.
+		// Imported here, since most servers never read a wheel.
 		const { openPromise } = await import('yauzl');
 		const zip = await openPromise(archive, { autoClose: false, strictFileNames: true });
 		try {
-			const wanted = new Map(names.map((name) => [`${folder}/${name}`, path.join(into, name)]));
-			await extractAll(zip, wanted, signal, limits);
+			const targets = new Map(names.map((name) => [`${folder}/${name}`, path.join(into, name)]));
+			await extractAll(zip, targets, signal, limits);
 		} finally {
 			zip.close();
 		}
@@ -47,10 +47,10 @@ function isOfFileSystem(thrown: unknown): boolean {
 	return /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EBUSY)$/.test(codeOf(thrown));
 }
 
-/** `wanted`: name in the archive → path. */
+/** `targets`: name in the archive → path to write. */
 async function extractAll(
 	zip: ZipFile,
-	wanted: ReadonlyMap<string, string>,
+	targets: ReadonlyMap<string, string>,
 	signal: AbortSignal,
 	{ maxBytes, maxEntries }: UnpackLimits,
 ): Promise<void> {
@@ -58,7 +58,7 @@ async function extractAll(
 	const done = new Set<string>();
 	let bytes = 0;
 	for await (const entry of zip.eachEntry()) {
-		const to = wanted.get(entry.fileName);
+		const to = targets.get(entry.fileName);
 		if (to === undefined) continue;
 		if (done.has(to)) throw new BadArchive(`it has ${entry.fileName} twice`);
 		done.add(to);
@@ -70,7 +70,7 @@ async function extractAll(
 	}
 }
 
-/** yauzl ends the stream itself where there are more or fewer bytes than the entry says. */
+/** yauzl fails the stream itself if there are more or fewer bytes than the entry declares. */
 async function extract(zip: ZipFile, entry: Entry, to: string, signal: AbortSignal): Promise<void> {
 	let sum = 0;
 	const check = new Transform({
@@ -80,5 +80,5 @@ async function extract(zip: ZipFile, entry: Entry, to: string, signal: AbortSign
 		},
 	});
 	await pipeline(await zip.openReadStreamPromise(entry), check, createWriteStream(to), { signal });
-	if (sum !== entry.crc32) throw new BadArchive(`the CRC-32 of ${entry.fileName} is not what it says`);
+	if (sum !== entry.crc32) throw new BadArchive(`${entry.fileName} does not match its CRC-32`);
 }

@@ -1,4 +1,4 @@
-/** What exists: every model that Earshot knows how to fetch. */
+/** The catalog: every model that can be pulled. */
 
 import { languageCandidates } from '../../languages.js';
 import { isGgmlType, isSherpaType } from '../types/types.js';
@@ -9,7 +9,7 @@ export class Catalog {
 	readonly #more: readonly CatalogModel[];
 	#byId: ReadonlyMap<string, CatalogModel> | undefined;
 
-	/** `more`: models of the user's own file; one with a known id takes that one's place. */
+	/** `more`: models of the user's own file; one with the id of a built-in model replaces it. */
 	constructor(more: readonly CatalogModel[] = []) {
 		this.#more = more;
 	}
@@ -18,7 +18,7 @@ export class Catalog {
 		return [...this.#all.values()];
 	}
 
-	/** Read when it is first asked for: most commands and a server's start do without. */
+	/** Read on first use, since most commands and the start of a server do not need it. */
 	get #all(): ReadonlyMap<string, CatalogModel> {
 		this.#byId ??= new Map([...builtInModels(), ...this.#more].map((model) => [model.id, model]));
 		return this.#byId;
@@ -28,27 +28,29 @@ export class Catalog {
 		return this.#all.get(id);
 	}
 
-	/** Every word has to occur in the id, title, family, type, use, licence, a feature or a language: by code or English name. */
+	/** Models that match every word, in the id, title, family, type, engine, use, licence or a feature, or as a language
+	 * by code or English name. */
 	search(words: readonly string[]): readonly CatalogModel[] {
-		const wanted = words.map((word) => word.toLowerCase());
+		const lowered = words.map((word) => word.toLowerCase());
 		return this.models.filter((model) => {
 			const { id, title, family, type, engine, use, licence } = model;
 			const text = [id, title, family, type, engine, use, licence.name, model.languagesNote ?? '']
 				.concat(model.features)
 				.join(' ')
 				.toLowerCase();
-			const hears = (word: string) => languageCandidates(word).some((code) => model.languages.includes(code));
-			return wanted.every((word) => text.includes(word) || hears(word));
+			const supports = (word: string) =>
+				languageCandidates(word).some((code) => model.languages.includes(code));
+			return lowered.every((word) => text.includes(word) || supports(word));
 		});
 	}
 }
 
-/** Whether the engines of this version can serve it. */
+/** Whether this version can serve the model. */
 export function isServable({ use, type }: Pick<CatalogModel, 'use' | 'type'>): boolean {
 	return use === 'transcription' && (isGgmlType(type) || isSherpaType(type));
 }
 
-/** Whether every byte of it is known beforehand. */
+/** Whether the digests of all its downloads are known in advance. */
 export function isPinned({ archive, files }: Pick<CatalogModel, 'archive' | 'files'>): boolean {
 	return archive ? archive.sha256 !== null : files.every(({ sha256 }) => sha256 !== null);
 }

@@ -1,4 +1,4 @@
-/** Catalogs in YAML (or JSON, which is YAML too): Earshot's own, and those of users. */
+/** Reads catalogs in YAML (or JSON, which is YAML too): the built-in one and users' own. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,10 +13,10 @@ import type { CatalogModel } from './types.js';
 
 const builtInFile = path.join(packageRoot, 'src', 'models', 'catalog', 'catalog.yaml');
 
-/** Archives are compressed to about two thirds. */
+/** Unpacked size over archive size: archives are compressed to about two thirds. */
 const unpackedRatio = 1.4;
 
-/** Whisper's languages stand in many models of the built-in catalog; more than that is an attack. */
+/** Many models of the built-in catalog share Whisper's languages by a YAML alias; more aliases than this are an attack. */
 const maxAliasCount = 1000;
 
 let builtIn: readonly CatalogModel[] | undefined;
@@ -27,7 +27,7 @@ export function builtInModels(): readonly CatalogModel[] {
 	return builtIn;
 }
 
-/** `models`: a list of models, whose fields may be left out where `complete` knows them. Throws `config_invalid`. */
+/** `text` has a list `models`, whose fields may be absent where `complete` has a default. Throws `config_invalid`. */
 export function parseCatalog(text: string, file: string): readonly CatalogModel[] {
 	let data: unknown;
 	try {
@@ -46,7 +46,7 @@ export function parseCatalog(text: string, file: string): readonly CatalogModel[
 	);
 }
 
-/** What a model says by leaving it out. What is no map is refused by the check. */
+/** Fills in the defaults of absent fields. Values that are not maps are returned as they are, for `checkCatalog` to refuse. */
 function complete(model: unknown): unknown {
 	if (typeof model !== 'object' || model === null || Array.isArray(model)) return model;
 	const type = 'type' in model ? String(model.type) : '';
@@ -61,7 +61,7 @@ function complete(model: unknown): unknown {
 	};
 }
 
-/** null where the size is not known. */
+/** null where the size of a file is unknown. */
 function memoryBytesOf(model: CatalogModel): number | null {
 	const bytes = downloadBytes(model);
 	if (bytes === null) return null;

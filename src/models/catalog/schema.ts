@@ -1,4 +1,4 @@
-/** What a catalog entry must look like. Pure; tells every mistake as a sentence. */
+/** Validates catalog entries; every mistake is a sentence. Pure. */
 
 import { isInnerPath } from '../../disk/inner-path.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
@@ -61,7 +61,7 @@ const isWheel: Check = (value) => typeof value === 'string' && /^[\w.!+-]+\.whl$
 const isName: Check = (value) => typeof value === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(value);
 const isModelBin: Check = (value) => isInnerPath(value) && String(value).endsWith('/model.bin');
 
-/** By form. */
+/** Rules of a source, by its `form`. */
 const sourceRules: Readonly<
 	Record<CatalogSource['form'], Readonly<Record<string, readonly [Check, string]>>>
 > = {
@@ -138,7 +138,7 @@ function mistakesIn(
 	];
 }
 
-/** Empty where all is well. */
+/** The mistakes in a catalog; empty if it is valid. */
 export function checkCatalog(models: readonly unknown[]): string[] {
 	const mistakes = models.flatMap((model, index) => {
 		if (!isRecord(model)) return [`Expected \`models[${index}]\` to be a model`];
@@ -164,7 +164,7 @@ function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, pre
 	const archiveMistakes = archive ? mistakesIn({ ...archive }, archiveRules, `${prefix}archive.`) : [];
 	const paths = files.map(({ path }) => path);
 	const inFiles = (path: string) => paths.includes(path) || paths.some((file) => file.startsWith(`${path}/`));
-	const lost = archive ? [] : Object.values(roles ?? {}).filter((path) => !inFiles(path));
+	const unlisted = archive ? [] : Object.values(roles ?? {}).filter((path) => !inFiles(path));
 	return [
 		...fileMistakes,
 		...archiveMistakes,
@@ -176,7 +176,7 @@ function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, pre
 		...files
 			.filter(({ url }) => (url === null) !== (archive !== null))
 			.map(({ path }) => `Expected \`${prefix}${path}\` to have a URL or an archive, and not both`),
-		...lost.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
+		...unlisted.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
 	];
 }
 
@@ -186,7 +186,7 @@ function sourceMistakes(
 	prefix: string,
 ): string[] {
 	if (sources.length === 0) return [];
-	// What several sources have in common is known beforehand, or anything could come of the second.
+	// Without a pinned size and digest, a second source could deliver anything.
 	const pinned =
 		files.length === 1 && files[0]?.sha256 != null && files[0].bytes !== null && files[0].url !== null;
 	const mistakes = sources.flatMap((source, index) => {

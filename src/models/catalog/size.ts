@@ -1,8 +1,8 @@
-/** How large the download of a model is. Pure. */
+/** The download size of a model. Pure. */
 
 import type { CatalogModel } from './types.js';
 
-/** What comes over the line; null where any part of it is not known. */
+/** Bytes to download; null where the size of any part is unknown. */
 export function downloadBytes({ archive, files }: Pick<CatalogModel, 'archive' | 'files'>): number | null {
 	const parts = archive ? [archive] : files;
 	return sum(parts.map(({ bytes, aboutBytes }) => bytes ?? aboutBytes ?? null));

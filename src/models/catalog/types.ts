@@ -1,4 +1,4 @@
-/** What a catalog says of a model. */
+/** The types of the catalog's entries. */
 
 export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
 /** What a model is for; only `transcription` can be served. */
@@ -13,49 +13,48 @@ export const features = [
 	'punctuation',
 	'streaming',
 ] as const;
-/** On a CPU, in comparison with each other. */
+/** Speed on a CPU, relative to the other models. */
 export const speeds = ['very fast', 'fast', 'medium', 'slow'] as const;
 
 export type Use = (typeof uses)[number];
 export type Feature = (typeof features)[number];
 
 export interface Licence {
-	/** SPDX identifier where it has one. */
+	/** SPDX identifier, if there is one. */
 	readonly name: string;
 	readonly url: string;
-	/** Approved by the Open Source Initiative; another one has to be accepted by the user. */
+	/** Approved by the Open Source Initiative; any other licence must be accepted by the user. */
 	readonly osi: boolean;
 }
 
 export interface CatalogFile {
 	/** Below the model's folder, with forward slashes. */
 	readonly path: string;
-	/** null = it comes out of the archive. */
+	/** null = part of the archive. */
 	readonly url: string | null;
-	/** null = not known; the first pull pins it. */
+	/** null = unknown; the first pull pins it. */
 	readonly bytes: number | null;
 	readonly sha256: string | null;
-	/** For display where the exact size is not known. */
+	/** Approximate size for display, where the exact one is unknown. */
 	readonly aboutBytes?: number;
 }
 
 export interface CatalogArchive {
 	readonly url: string;
-	/** The folder in it that becomes the model's folder. */
+	/** The folder in the archive that becomes the model's folder. */
 	readonly subdir: string;
 	readonly bytes: number | null;
 	readonly sha256: string | null;
 	readonly aboutBytes?: number;
 }
 
-/** A further place that the one file of a model can come from. Whatever the way, what comes is the file that the
- * model's own digest says. */
+/** Another source of a model's only file. The result must always have the digest of the model's entry. */
 export type CatalogSource =
 	/** The file itself. */
 	| { readonly form: 'file'; readonly url: string }
-	/** A folder as faster-whisper has it, turned into a ggml file: `model.bin`, a vocabulary and what else there is. */
+	/** A CTranslate2 folder as faster-whisper uses, converted to a ggml file: `model.bin`, a vocabulary and optional files. */
 	| { readonly form: 'ctranslate2'; readonly files: readonly CatalogFile[] }
-	/** Such a folder in a Python wheel, which the package index that pip uses has. */
+	/** Such a folder in a Python wheel on the package index that pip is configured to use. */
 	| {
 			readonly form: 'wheel';
 			readonly project: string;
@@ -76,20 +75,20 @@ export interface CatalogModel {
 	readonly type: string;
 	readonly family: string;
 	readonly use: Use;
-	/** ISO 639 codes; `mul` alone where `languagesNote` says it in words. */
+	/** ISO 639 codes; only `mul` where `languagesNote` describes them. */
 	readonly languages: readonly string[];
 	readonly languagesNote?: string;
 	readonly features: readonly Feature[];
 	readonly licence: Licence;
-	/** Role → path below the model's folder; null = found by their names after unpacking. */
+	/** Role → path below the model's folder; null = identified by file name after unpacking. */
 	readonly roles: Readonly<Record<string, string>> | null;
 	readonly files: readonly CatalogFile[];
 	readonly archive: CatalogArchive | null;
-	/** Tried in order where its file cannot be fetched from its own URL. */
+	/** Tried in order if its file cannot be downloaded from its own URL. */
 	readonly sources?: readonly CatalogSource[];
 	/** `options` of the models.yaml entry. */
 	readonly options: Readonly<Record<string, string | number | boolean>>;
-	/** Once loaded, with one slot; null where the size is not known. */
+	/** Memory when loaded, with one slot; null where the file size is unknown. */
 	readonly memoryBytes: number | null;
 	readonly speed: (typeof speeds)[number];
 }

@@ -1,4 +1,4 @@
-/** The parts of one model as they come: from wherever they are already, else over the line, counted as one progress. */
+/** Obtains the parts of one model, locally if possible, else by download, and adds them up to one progress. */
 
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,19 +14,19 @@ import type { PullPlan } from './plan.js';
 
 export type Part = CatalogFile | CatalogArchive;
 
-/** While another source is left: one that cannot be reached, or does not answer, is given up soon. */
-export const hurriedMs = 8_000;
+/** Timeout for a source that cannot be reached or does not answer, while there is another source to try. */
+export const fallbackTimeoutMs = 8_000;
 
-interface Wanted {
+interface Expected {
 	readonly bytes: number | null;
 	readonly sha256: string | null;
 }
 
 export class Arrivals {
-	/** What came of URLs whose digest nobody told: to be pinned once the model is found to be one. */
-	readonly untold = new Map<string, Downloaded>();
-	/** Another source is left. */
-	isHurried = false;
+	/** Downloads whose digest was not known, by URL: pinned once the model has proved usable. */
+	readonly unpinned = new Map<string, Downloaded>();
+	/** Whether there is another source to try. */
+	hasFallback = false;
 	readonly #plan: PullPlan;
 	readonly #deps: PullDeps;
 	readonly #network: Network;
@@ -43,7 +43,7 @@ export class Arrivals {
 		this.#parts = plan.archive ? [plan.archive] : plan.files;
 	}
 
-	/** What is to come is something else from now on. `warning`: why. */
+	/** Replaces the parts to obtain, as for another source. `warning`: why the previous source was abandoned. */
 	expect(parts: readonly Part[], warning?: string): void {
 		this.#parts = parts;
 		this.#received = 0;
@@ -51,44 +51,44 @@ export class Arrivals {
 		if (warning !== undefined) this.report('downloading', '');
 	}
 
-	/** At once. `done` and `total` are of what has come where they are not given. */
+	/** Reports at once. `done` and `total` default to those of the downloads. */
 	report(state: PullProgress['state'], file: string, done = this.#received, total = this.#total()): void {
-		this.tell({ state, file, received: done, total }, true);
+		this.emit({ state, file, received: done, total }, true);
 	}
 
-	/** With a step of something that takes a while. */
+	/** Reports progress within a state, at a limited rate. */
 	step(state: PullProgress['state'], file: string, received: number, total: number | null): void {
-		this.tell({ state, file, received, total }, false);
+		this.emit({ state, file, received, total }, false);
 	}
 
-	/** With the warning, once there is one. `now`: not only if it has been quiet for a while. */
-	tell(progress: PullProgress, now: boolean): void {
+	/** Adds the warning, if any. `now`: bypass the rate limit. */
+	emit(progress: PullProgress, now: boolean): void {
 		this.#report(this.#warning === undefined ? progress : { ...progress, warning: this.#warning }, now);
 	}
 
-	/** From wherever it is already, else from the network. `network`: of its own for this part. */
+	/** Obtains one part, locally if possible, else by download over `network`. */
 	async bring(name: string, part: Part, to: string, network = this.#network): Promise<Downloaded> {
 		const { store, signal, repin = false } = this.#deps;
 		const url = part.url ?? '';
 		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
-		const wanted = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
+		const expected = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
 		const before = this.#received;
 		const progress = (received: number, total: number | null): void => {
 			this.#received = before + received;
 			this.step('downloading', name, this.#received, this.#total(part, total));
 		};
 		const found =
-			(await this.#alreadyHere(part, wanted, to)) ??
-			(await this.#fetch(url, wanted, to, progress, network, pin !== undefined));
+			(await this.#findLocally(part, expected, to)) ??
+			(await this.#fetch(url, expected, to, progress, network, pin !== undefined));
 		this.#received = before + found.bytes;
 		signal.throwIfAborted();
-		if (part.sha256 === null) this.untold.set(url, found);
+		if (part.sha256 === null) this.unpinned.set(url, found);
 		return found;
 	}
 
 	async #fetch(
 		url: string,
-		wanted: Wanted,
+		expected: Expected,
 		to: string,
 		onProgress: (received: number, total: number | null) => void,
 		network: Network,
@@ -97,12 +97,12 @@ export class Arrivals {
 		const { disk = realDisk, signal, wait } = this.#deps;
 		const deps = { network, disk, signal, onProgress, tuning: this.#tuning(), ...(wait ? { wait } : {}) };
 		try {
-			return await download({ url, to, ...wanted }, deps);
+			return await download({ url, to, ...expected }, deps);
 		} catch (thrown) {
 			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
 			throw new EarshotError(
 				'download_corrupt',
-				`${thrown.message}. It is not what came the first time; where its publisher has replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
+				`${thrown.message}. It differs from the first pull; if its publisher replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
 				{ cause: thrown },
 			);
 		}
@@ -110,13 +110,13 @@ export class Arrivals {
 
 	#tuning(): Partial<Tuning> {
 		const { tuning = {} } = this.#deps;
-		if (!this.isHurried) return tuning;
-		const windowMs = Math.min(tuning.windowMs ?? hurriedMs, hurriedMs);
+		if (!this.hasFallback) return tuning;
+		const windowMs = Math.min(tuning.windowMs ?? fallbackTimeoutMs, fallbackTimeoutMs);
 		return { ...tuning, attempts: Math.min(tuning.attempts ?? 3, 3), attemptsAtFirst: 1, windowMs };
 	}
 
-	/** Left by an interrupted pull, or whole in a damaged model, or in the cache of other programs. */
-	async #alreadyHere(part: Part, { bytes, sha256 }: Wanted, to: string): Promise<Downloaded | undefined> {
+	/** From an interrupted pull, an intact file of a damaged model, or the Hugging Face cache. */
+	async #findLocally(part: Part, { bytes, sha256 }: Expected, to: string): Promise<Downloaded | undefined> {
 		const { store, settings, signal } = this.#deps;
 		if (await exists(to)) {
 			const here = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
@@ -139,10 +139,10 @@ export class Arrivals {
 		return undefined;
 	}
 
-	/** Of everything, with what the server says of the part at hand. */
-	#total(part?: Part, told: number | null = null): number | null {
+	/** Bytes of all parts; `declared` is what the server says of `part`. */
+	#total(part?: Part, declared: number | null = null): number | null {
 		return this.#parts.reduce<number | null>((sum, each) => {
-			const size = each === part && told !== null ? told : (each.bytes ?? each.aboutBytes ?? null);
+			const size = each === part && declared !== null ? declared : (each.bytes ?? each.aboutBytes ?? null);
 			return sum === null || size === null ? null : sum + size;
 		}, 0);
 	}

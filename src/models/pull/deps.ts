@@ -1,4 +1,4 @@
-/** What a pull is given, and what it reports. */
+/** The dependencies of a pull, and the progress it reports. */
 
 import type { Disk } from '../../disk/disk.js';
 import type { Manifest, Store } from '../store/store.js';
@@ -7,12 +7,12 @@ import type { NetworkSettings } from './network.js';
 
 export interface PullProgress {
 	readonly state: 'waiting' | 'downloading' | 'unpacking' | 'converting' | 'done';
-	/** What is arriving now. */
+	/** The file being downloaded. */
 	readonly file: string;
 	readonly received: number;
-	/** Of all files; null while it is not known. */
+	/** Bytes of all files; null while unknown. */
 	readonly total: number | null;
-	/** Why a source was left for the next; stays from then on. */
+	/** Why a source was abandoned for the next one; kept in all later reports. */
 	readonly warning?: string;
 	/** With `done`. */
 	readonly manifest?: Manifest;
@@ -22,7 +22,7 @@ export interface PullDeps {
 	readonly store: Store;
 	readonly settings: NetworkSettings;
 	readonly signal: AbortSignal;
-	/** Take what comes for files that came otherwise the first time. */
+	/** Accept files that differ from those of the first pull. */
 	readonly repin?: boolean;
 	/** For tests. */
 	readonly disk?: Disk;

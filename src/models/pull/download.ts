@@ -1,6 +1,6 @@
 /**
- * One file from the network to the disk: goes on where it stopped, in parallel where that helps, with its
- * digest taken on the way. It has its final name only when it is whole.
+ * Downloads one file: resumes where it stopped, uses several connections for large files, and hashes on the way. The
+ * file gets its final name only when it is complete and verified.
  */
 
 import path from 'node:path';
@@ -11,43 +11,43 @@ import { type Network, Refusal, type Reply } from './network.js';
 import { type DownloadRange, PartFile } from './part-file.js';
 import {
 	beginsLikePage,
-	Changed,
 	checkStatus,
 	contentRange,
 	corrupt,
-	Hitch,
 	isPage,
 	pageInstead,
+	RetryableError,
 	rangeOf,
+	SourceChanged,
 	validatorOf,
 	wholeLength,
 } from './reply.js';
 
 export interface DownloadRequest {
 	readonly url: string;
-	/** Where it arrives; beside it a `.part` and what is known of it. */
+	/** Target path; a `.part` file and its `.part.json` are beside it during the download. */
 	readonly to: string;
-	/** null = not known beforehand. */
+	/** null = unknown. */
 	readonly bytes: number | null;
 	readonly sha256: string | null;
 }
 
 export interface Tuning {
-	/** Attempts in a row that bring nothing. */
+	/** Consecutive attempts without data before giving up. */
 	readonly attempts: number;
-	/** As long as nothing at all has come. */
+	/** The same, before any data has arrived. */
 	readonly attemptsAtFirst: number;
 	readonly firstPauseMs: number;
 	readonly longestPauseMs: number;
-	/** A server that asks for more patience than this is not waited for. */
+	/** A server that asks for a longer wait is not retried. */
 	readonly longestRetryAfterMs: number;
-	/** A connection that brings less than `windowBytes` in `windowMs` has stalled. */
+	/** A connection that delivers less than `windowBytes` in `windowMs` has stalled. */
 	readonly windowMs: number;
 	readonly windowBytes: number;
-	/** Files from this size on come over several connections. */
+	/** Files of this size or more are downloaded over several connections. */
 	readonly parallelFromBytes: number;
 	readonly connections: number;
-	/** At most so much is fetched twice after a crash, for each connection. */
+	/** Maximum bytes per connection that must be downloaded again after a crash. */
 	readonly saveEveryBytes: number;
 }
 
@@ -70,7 +70,7 @@ export interface DownloadDeps {
 	readonly signal: AbortSignal;
 	readonly tuning?: Partial<Tuning>;
 	readonly onProgress?: (received: number, total: number | null) => void;
-	/** Pauses between attempts; tests do not wait. */
+	/** Waits between attempts; replaced in tests. */
 	readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -85,7 +85,7 @@ export async function download(request: DownloadRequest, deps: DownloadDeps): Pr
 	try {
 		return await run.finish();
 	} catch (thrown) {
-		throw toHttpError(thrown, request, deps.signal);
+		throw asDownloadError(thrown, request, deps.signal);
 	}
 }
 
@@ -93,15 +93,15 @@ const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
 	await after(ms, undefined, { signal });
 };
 
-/** A file that is being replaced all the time is not waited for. */
+/** Restarts before giving up on a file that keeps changing at its source. */
 const maxChanges = 3;
 
 class Download {
 	readonly #request: DownloadRequest;
 	readonly #deps: DownloadDeps;
 	readonly #tuning: Tuning;
-	/** Something has come since this began. */
-	#begun = false;
+	/** Whether any data has arrived. */
+	#hasData = false;
 
 	constructor(request: DownloadRequest, deps: DownloadDeps) {
 		this.#request = request;
@@ -118,14 +118,14 @@ class Download {
 			await this.#fetch(part);
 			const done = await part.finish();
 			if (sha256 !== null && sha256 !== done.sha256)
-				throw corrupt(url, `has the SHA-256 ${done.sha256}, and not ${sha256}`);
+				throw corrupt(url, `has the SHA-256 ${done.sha256} instead of ${sha256}`);
 			await part.close();
 			await renameOver(part.path, to);
 			await part.forget();
 			return done;
 		} catch (thrown) {
 			await part.close();
-			// Nothing of it can be used again.
+			// A corrupt download cannot be resumed.
 			if (thrown instanceof EarshotError && thrown.code === 'download_corrupt') await part.remove();
 			throw thrown;
 		}
@@ -137,13 +137,14 @@ class Download {
 				await this.#connections(part);
 				return;
 			} catch (thrown) {
-				if (!(thrown instanceof Changed) || changes >= maxChanges) throw thrown;
+				if (!(thrown instanceof SourceChanged) || changes >= maxChanges) throw thrown;
 				await part.restart();
 			}
 		}
 	}
 
-	/** The first one finds out about size and ranges, then the others start. One that fails for good ends all. */
+	/** The first connection learns the size and whether ranges work, then the others start. A permanent failure of one
+	 * aborts all. */
 	async #connections(part: PartFile): Promise<void> {
 		const ended = new AbortController();
 		const signal = AbortSignal.any([this.#deps.signal, ended.signal]);
@@ -160,7 +161,7 @@ class Download {
 		};
 		await guarded(
 			(async () => {
-				await this.#patiently(part, first, signal);
+				await this.#withRetries(part, first, signal);
 				await this.#worker(part, signal);
 			})(),
 		);
@@ -173,11 +174,11 @@ class Download {
 			const segment = part.next();
 			if (segment !== undefined) await this.#segment(part, segment, signal);
 		};
-		while (part.waiting > 0) await this.#patiently(part, one, signal);
+		while (part.waiting > 0) await this.#withRetries(part, one, signal);
 	}
 
-	/** Tries until it works, or nothing has come for several attempts. */
-	async #patiently(part: PartFile, attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
+	/** Retries until `attempt` succeeds, or too many attempts in a row got no data. */
+	async #withRetries(part: PartFile, attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
 		const { attempts, attemptsAtFirst, firstPauseMs, longestPauseMs, longestRetryAfterMs, windowBytes } =
 			this.#tuning;
 		const wait = this.#deps.wait ?? pause;
@@ -187,19 +188,19 @@ class Download {
 				await attempt();
 				return;
 			} catch (thrown) {
-				const hitch = asHitch(thrown);
-				if (hitch === undefined || hitch instanceof Changed || signal.aborted) throw thrown;
+				const retryable = asRetryable(thrown);
+				if (retryable === undefined || retryable instanceof SourceChanged || signal.aborted) throw thrown;
 				if (part.received - before >= windowBytes) failed = 1;
-				const { retryAfterMs = 0 } = hitch;
-				const most = this.#begun ? attempts : Math.min(attempts, attemptsAtFirst);
-				if (failed >= most || retryAfterMs > longestRetryAfterMs) throw hitch;
+				const { retryAfterMs = 0 } = retryable;
+				const most = this.#hasData ? attempts : Math.min(attempts, attemptsAtFirst);
+				if (failed >= most || retryAfterMs > longestRetryAfterMs) throw retryable;
 				const backOffMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (failed - 1));
 				await wait(Math.max(retryAfterMs, backOffMs), signal);
 			}
 		}
 	}
 
-	/** `given`: undefined while nothing is known of the file. */
+	/** Downloads one segment. `given`: undefined before the first reply. */
 	async #segment(
 		part: PartFile,
 		given: DownloadRange | undefined,
@@ -209,10 +210,11 @@ class Download {
 		const stall = new AbortController();
 		const signal = AbortSignal.any([ended, stall.signal]);
 		let segment = given;
-		let brought = 0;
+		let windowed = 0;
 		const watch = setInterval(() => {
-			if (brought < this.#tuning.windowBytes) stall.abort(new Hitch('the server has stopped sending'));
-			brought = 0;
+			if (windowed < this.#tuning.windowBytes)
+				stall.abort(new RetryableError('the server has stopped sending'));
+			windowed = 0;
 		}, this.#tuning.windowMs);
 		try {
 			const reply = await this.#deps.network.get(this.#request.url, rangeOf(part, given), signal);
@@ -224,14 +226,15 @@ class Download {
 			}
 			onStart?.();
 			for await (const chunk of reply.body) {
-				brought += chunk.length;
+				windowed += chunk.length;
 				await this.#take(part, segment, chunk);
 				if (segment.at === segment.end) break;
 			}
-			if (segment.end !== null && segment.at < segment.end) throw new Hitch('the connection was cut');
+			if (segment.end !== null && segment.at < segment.end)
+				throw new RetryableError('the connection was cut');
 			await part.complete(segment);
 		} catch (thrown) {
-			if (segment) part.giveBack(segment);
+			if (segment) part.requeue(segment);
 			throw stall.signal.aborted && !ended.aborted ? stall.signal.reason : thrown;
 		} finally {
 			clearInterval(watch);
@@ -243,41 +246,41 @@ class Download {
 			throw corrupt(this.#request.url, pageInstead);
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
 		await part.write(segment, chunk.subarray(0, room));
-		this.#begun = true;
+		this.#hasData = true;
 		this.#deps.onProgress?.(part.received, part.total);
 		if (part.unsaved >= this.#tuning.saveEveryBytes) await part.save();
 	}
 
-	/** Judges the head of an answer; the segment that its body belongs to. */
+	/** Checks the head of a reply and returns the segment that its body belongs to. */
 	async #begin(part: PartFile, given: DownloadRange | undefined, reply: Reply): Promise<DownloadRange> {
 		const { url, bytes } = this.#request;
 		checkStatus(reply);
 		const range = reply.status === 206 ? contentRange(reply) : undefined;
 		if (reply.status === 206 && range === undefined)
-			throw new Hitch('the server sends a part it does not name');
+			throw new RetryableError('the server sends a range without a Content-Range');
 		const total = range?.total ?? wholeLength(reply);
 		if (isPage(reply) && total !== bytes) throw corrupt(url, pageInstead);
 		if (bytes !== null && total !== null && total !== bytes)
-			throw corrupt(url, `has ${total} bytes at the server, and not ${bytes}`);
+			throw corrupt(url, `has ${total} bytes on the server instead of ${bytes}`);
 		const validator = validatorOf(reply);
 		if (range === undefined) {
-			// All of it from the start: ranges are refused, or the file is another one by now.
-			if (part.isShared) throw new Changed('the file changed while it was fetched');
+			// The whole file: the server ignores ranges, or the file has changed.
+			if (part.isShared) throw new SourceChanged('the file changed during the download');
 			return await part.startWhole(total);
 		}
 		if (part.total !== null && (part.total !== range.total || part.validator !== validator))
-			throw new Changed('the file changed while it was fetched');
+			throw new SourceChanged('the file changed during the download');
 		if (given && range.start !== given.at)
-			throw new Hitch('the server sends another part than the one asked for');
+			throw new RetryableError('the server sends another range than requested');
 		if (given) return given;
 		const { parallelFromBytes, connections } = this.#tuning;
 		return await part.plan(range.total, validator, range.total < parallelFromBytes ? 1 : 2 * connections);
 	}
 }
 
-/** Undefined where trying again would end the same way. */
-function asHitch(thrown: unknown): Hitch | undefined {
-	if (thrown instanceof Hitch) return thrown;
+/** undefined for permanent failures. */
+function asRetryable(thrown: unknown): RetryableError | undefined {
+	if (thrown instanceof RetryableError) return thrown;
 	if (thrown instanceof EarshotError || thrown instanceof Refusal || !(thrown instanceof Error))
 		return undefined;
 	const code = codeOf(thrown);
@@ -285,18 +288,20 @@ function asHitch(thrown: unknown): Hitch | undefined {
 	// A URL or a header that nobody can send.
 	if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(code)) return undefined;
 	const isNetwork = /^(UND_ERR|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|HPE_)/.test(code);
-	return isNetwork ? new Hitch(thrown.message === '' ? code : thrown.message) : undefined;
+	return isNetwork ? new RetryableError(thrown.message === '' ? code : thrown.message) : undefined;
 }
 
-function toHttpError(thrown: unknown, { url, to }: DownloadRequest, signal: AbortSignal): EarshotError {
+function asDownloadError(thrown: unknown, { url, to }: DownloadRequest, signal: AbortSignal): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (signal.aborted) return new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
 	const full = diskFailure(thrown, path.dirname(to));
 	if (full) return full;
 	const why = thrown instanceof Error ? thrown.message : String(thrown);
 	const advice =
-		thrown instanceof Hitch || asHitch(thrown) ? '; pull again later, it goes on where it stopped' : '';
-	return new EarshotError('download_failed', `${url} could not be fetched: ${why}${advice}`, {
+		thrown instanceof RetryableError || asRetryable(thrown)
+			? '; pull again later: the download resumes where it stopped'
+			: '';
+	return new EarshotError('download_failed', `${url} could not be downloaded: ${why}${advice}`, {
 		cause: thrown,
 	});
 }

@@ -1,4 +1,4 @@
-/** What other programs on this machine have fetched from the Hugging Face hub already. Only ever read. */
+/** Finds files in the Hugging Face cache, which other programs on this machine fill. Read-only. */
 
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,23 +18,23 @@ export function hubFileOf(url: string): HubFile | undefined {
 	return { repo, revision, path: file };
 }
 
-/** Where the cache holds the file; undefined where it does not. */
+/** The file's path in the cache; undefined if it is not there. */
 export async function findInHubCache(
 	cache: string,
 	{ repo, revision, path: file }: HubFile,
 ): Promise<string | undefined> {
 	const snapshot = await snapshotOf(cache, repo, revision);
 	if (snapshot === undefined) return undefined;
-	// Snapshots are links to blobs; one that dangles was not fetched to its end.
+	// Snapshots are links to blobs; a dangling link means an incomplete download.
 	return await realpath(path.join(snapshot, file)).catch(() => undefined);
 }
 
-/** The folder of the newest revision that is there. */
+/** The folder of the newest revision in the cache. */
 export async function findRepoInHubCache(cache: string, repo: string): Promise<string | undefined> {
 	return await newestSnapshot(path.join(cache, `models--${repo.replace('/', '--')}`));
 }
 
-/** Of a repository's folder in the cache (`models--org--name`); undefined where it is none. */
+/** The newest snapshot in a repository's cache folder (`models--org--name`); undefined for other folders. */
 export async function newestSnapshot(repoFolder: string): Promise<string | undefined> {
 	const folder = path.join(repoFolder, 'snapshots');
 	const names = await readdir(folder).catch(() => []);
@@ -49,7 +49,7 @@ export async function newestSnapshot(repoFolder: string): Promise<string | undef
 	return newest && path.join(folder, newest.name);
 }
 
-/** The name of the repository that a folder of the cache, or a snapshot in it, is of; else the folder's own. Pure. */
+/** The repository's name for a cache folder or a snapshot in it; else the folder's own name. Pure. */
 export function nameOfFolder(folder: string): string {
 	const repo = /(?:^|[/\\])models--[^/\\]*?--([^/\\]+)(?:[/\\]snapshots[/\\][^/\\]+)?$/.exec(folder)?.[1];
 	return repo ?? path.basename(folder);

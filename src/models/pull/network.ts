@@ -1,4 +1,4 @@
-/** One GET at a time to wherever models are published. Loaded only when somebody asked for a download. */
+/** HTTP GET requests to the sources of models. Loads its HTTP client only for a download. */
 
 import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
@@ -8,35 +8,35 @@ import { EarshotError } from '../../errors.js';
 export interface NetworkSettings extends NetworkEnvironment {
 	/** '' = none. */
 	readonly mirror: string;
-	/** Goes to its origin and nowhere else, and never to a mirror. */
+	/** Sent only to the origin of `url`, and never to a mirror. */
 	readonly login?: { readonly url: string; readonly authorization: string };
-	/** In PEM, to be trusted besides those of Node. */
+	/** PEM certificates trusted in addition to Node's. */
 	readonly certificates?: string | undefined;
 }
 
 export interface Reply {
-	/** What was asked for, or where that redirected to. */
+	/** The requested URL, or the one it redirected to. */
 	readonly url: string;
 	readonly status: number;
 	header(name: string): string | undefined;
 	readonly body: AsyncIterable<Uint8Array>;
-	/** Ends the connection without reading on. */
+	/** Closes the connection without reading the rest. */
 	drop(): void;
 }
 
 export interface Network {
-	/** Follows redirects. Rejects with what the socket said, or a `Refusal`. */
+	/** Follows redirects. Rejects with the socket's error, or a `Refusal`. */
 	get(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Reply>;
 	close(): Promise<void>;
 }
 
-/** Trying again would end the same way. */
+/** A permanent failure: a retry would fail the same way. */
 export class Refusal extends Error {}
 
 const maxRedirects = 10;
 const hubHost = 'huggingface.co';
 
-/** Where a published URL is fetched from. Pure. */
+/** Applies the mirror or HF_ENDPOINT to a published URL. Pure. */
 export function sourceOf(
 	url: string,
 	{ mirror, hubEndpoint }: Pick<NetworkSettings, 'mirror' | 'hubEndpoint'>,
@@ -46,7 +46,7 @@ export function sourceOf(
 	return host === hubHost ? `${hubEndpoint}${pathname}${search}` : url;
 }
 
-/** The token goes to the hub itself and nobody else: its redirects lead to other hosts. Pure. */
+/** The token is sent only to the hub itself, whose redirects lead to other hosts. '' = none. Pure. */
 export function tokenFor(
 	url: string,
 	{ mirror, hubEndpoint, hubToken }: Pick<NetworkSettings, 'mirror' | 'hubEndpoint' | 'hubToken'>,
@@ -64,7 +64,7 @@ function authorizationFor(url: string, settings: NetworkSettings): string {
 	return new URL(url).origin === new URL(login.url).origin ? login.authorization : '';
 }
 
-/** `waitTimeoutMs`: for a connection, and for the head of an answer. */
+/** `waitTimeoutMs`: for connecting, and for the head of a reply. */
 export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_000): Promise<Network> {
 	const { EnvHttpProxyAgent, request } = await import('undici');
 	const { certificates } = settings;
@@ -76,7 +76,7 @@ export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_
 		connect: { timeout: waitTimeoutMs, ...trust },
 		requestTls: trust,
 		headersTimeout: waitTimeoutMs,
-		// A stalled body is noticed by whoever writes it down.
+		// The download itself detects a stalled body.
 		bodyTimeout: 0,
 	});
 	return {
@@ -90,7 +90,7 @@ export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_
 					signal,
 					headers: {
 						'user-agent': 'earshot',
-						// The bytes themselves are asked for, since it is they that are counted and hashed.
+						// Uncompressed, since the bytes are counted and hashed as they arrive.
 						'accept-encoding': 'identity',
 						...headers,
 						...(authorization === '' ? {} : { authorization }),
@@ -102,13 +102,13 @@ export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_
 				drop(answer);
 				at = redirected(at, String(location));
 			}
-			throw new Refusal(`the server redirects in a circle (more than ${maxRedirects} times)`);
+			throw new Refusal(`the server redirects more than ${maxRedirects} times`);
 		},
 	};
 }
 
 function redirected(from: string, location: string): string {
-	if (!URL.canParse(location, from)) throw new Refusal('the server redirects to something that is no URL');
+	if (!URL.canParse(location, from)) throw new Refusal('the server redirects to an invalid URL');
 	const to = new URL(location, from);
 	const secure = new URL(from).protocol === 'https:';
 	if (to.protocol !== 'https:' && (secure || to.protocol !== 'http:'))
@@ -130,11 +130,11 @@ function replyOf(answer: Dispatcher.ResponseData, url: string): Reply {
 }
 
 function drop({ body }: Dispatcher.ResponseData): void {
-	// An error after we have lost interest is nobody's.
+	// Errors of an abandoned body are ignored.
 	body.on('error', () => {}).destroy();
 }
 
-/** Settings are checked where they are used, since they are other programs' too. */
+/** Throws `config_invalid` for a bad HF_ENDPOINT. Checked only before a download, since the variable is other programs' too. */
 export function checkEndpoint({ hubEndpoint }: Pick<NetworkSettings, 'hubEndpoint'>): void {
 	if (URL.canParse(hubEndpoint) && /^https?:$/.test(new URL(hubEndpoint).protocol)) return;
 	throw new EarshotError(

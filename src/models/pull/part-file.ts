@@ -1,4 +1,4 @@
-/** A file that is still arriving, in one or several segments, with a note beside it that survives a crash. */
+/** A partial download in one or several segments, with a `.json` file beside it that lets it resume after a crash. */
 
 import { createHash, type Hash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,15 +6,15 @@ import { type Disk, type DiskFile, renameOver } from '../../disk/disk.js';
 
 export interface DownloadRange {
 	readonly start: number;
-	/** First byte that is missing. */
+	/** First missing byte. */
 	at: number;
-	/** One past the last; null = until the server ends it. */
+	/** One past the last byte; null = until the server ends the body. */
 	end: number | null;
 }
 
 interface Note {
 	readonly url: string;
-	/** ETag or date that the parts have in common; '' = the server gave none. */
+	/** ETag or Last-Modified shared by all segments; '' = the server gave none. */
 	readonly validator: string;
 	readonly total: number;
 	readonly segments: readonly { start: number; at: number; end: number }[];
@@ -29,7 +29,7 @@ export class PartFile {
 	#validator = '';
 	#total: number | null = null;
 	#segments: DownloadRange[] = [];
-	/** Not taken by any connection. */
+	/** Segments without a connection. */
 	#waiting: DownloadRange[] = [];
 	#hash: Hash = createHash('sha256');
 	#hashed = 0;
@@ -44,7 +44,7 @@ export class PartFile {
 		this.#file = file;
 	}
 
-	/** With what an earlier attempt left, where that was of the same URL. */
+	/** Resumes what an earlier attempt left, if that was of the same URL. */
 	static async open(disk: Disk, path: string, url: string): Promise<PartFile> {
 		const part = new PartFile(path, url, await disk.open(path));
 		const note = await readNote(`${path}.json`);
@@ -63,7 +63,7 @@ export class PartFile {
 		return this.#validator;
 	}
 
-	/** null until a server has told. */
+	/** null until a reply gives it. */
 	get total(): number | null {
 		return this.#total;
 	}
@@ -76,22 +76,23 @@ export class PartFile {
 		return this.#waiting.length;
 	}
 
-	/** Several connections write to it now. */
+	/** Whether several connections are writing to it. */
 	get isShared(): boolean {
 		return this.#segments.filter(isOpen).length - this.#waiting.length > 1;
 	}
 
-	/** Bytes that would be fetched again after a crash now. */
+	/** Bytes that a crash now would lose. */
 	get unsaved(): number {
 		return this.#unsaved;
 	}
 
-	/** A segment for one connection to fill; undefined where none is left. */
+	/** Takes a segment for one connection; undefined if none is waiting. */
 	next(): DownloadRange | undefined {
 		return this.#waiting.shift();
 	}
 
-	giveBack(segment: DownloadRange): void {
+	/** Makes an unfinished segment available to another connection. */
+	requeue(segment: DownloadRange): void {
 		if (this.#segments.includes(segment) && isOpen(segment) && !this.#waiting.includes(segment))
 			this.#waiting.unshift(segment);
 	}
@@ -112,7 +113,7 @@ export class PartFile {
 		return first;
 	}
 
-	/** One segment from the start, of a server that knows no ranges. `total`: null = until it ends. */
+	/** One segment for the whole file, for servers without ranges. `total`: null = until the body ends. */
 	async startWhole(total: number | null): Promise<DownloadRange> {
 		await this.restart();
 		const segment = { start: 0, at: 0, end: total };
@@ -124,7 +125,7 @@ export class PartFile {
 	async write(segment: DownloadRange, bytes: Uint8Array): Promise<void> {
 		const position = segment.at;
 		await this.#file.write(bytes, position);
-		// The foremost segment is hashed as it comes, the others when it is their turn.
+		// Bytes that follow the hashed part are hashed as they arrive, others later from the disk.
 		if (position === this.#hashed) {
 			this.#hash.update(bytes);
 			this.#hashed += bytes.length;
@@ -141,14 +142,14 @@ export class PartFile {
 		if (this.#segments.some(isOpen)) await this.save();
 	}
 
-	/** What has been written is still there after a crash. */
+	/** Records what has been written, so that it survives a crash. */
 	save(): Promise<void> {
 		this.#unsaved = 0;
 		this.#saving = this.#saving.then(() => this.#save());
 		return this.#saving;
 	}
 
-	/** Forgets everything that has come. */
+	/** Discards all data. */
 	async restart(): Promise<void> {
 		this.#validator = '';
 		this.#total = null;
@@ -161,7 +162,7 @@ export class PartFile {
 		await this.#file.truncate(0);
 	}
 
-	/** All is there: its size and digest. */
+	/** Call when all segments are complete. Returns size and digest. */
 	async finish(): Promise<{ bytes: number; sha256: string }> {
 		await this.#hashing;
 		await this.#catchUp();
@@ -169,19 +170,19 @@ export class PartFile {
 		return { bytes: this.#hashed, sha256: this.#hash.digest('hex') };
 	}
 
-	/** Keeps what there is for the next time. Safe to call twice. */
+	/** Keeps the data for a later attempt. Safe to call twice. */
 	async close(): Promise<void> {
 		if (this.#closed) return;
 		this.#closed = true;
 		try {
 			if (this.#unsaved > 0) await this.save();
 		} catch {
-			// On a full disk even the note may fail; then some is fetched again.
+			// On a full disk the note may not be written; the unsaved bytes are then downloaded again.
 		}
 		await this.#file.close();
 	}
 
-	/** The note, once the file itself has its final name. */
+	/** Removes the note, once the file has its final name. */
 	forget(): Promise<void> {
 		return rm(`${this.path}.json`, { force: true });
 	}
@@ -195,17 +196,17 @@ export class PartFile {
 		const segments = this.#segments.flatMap(({ start, at, end }) =>
 			end === null ? [] : [{ start, at, end }],
 		);
-		// Without ranges nothing can go on; without a validator the parts could be of two files.
+		// Without ranges a download cannot resume; without a validator the segments could be of two versions.
 		if (this.#total === null || this.#validator === '' || segments.length === 0) return;
 		const note: Note = { url: this.#url, validator: this.#validator, total: this.#total, segments };
-		// The bytes first, then the note that promises them.
+		// The bytes must be on disk before the note that lists them.
 		await this.#file.flush();
 		const fresh = `${this.path}.json.new`;
 		await writeFile(fresh, JSON.stringify(note));
 		await renameOver(fresh, `${this.path}.json`);
 	}
 
-	/** Hashes on to the first byte that is missing. */
+	/** Hashes from the disk up to the first missing byte. */
 	async #catchUp(): Promise<void> {
 		const buffer = new Uint8Array(readAtOnce);
 		for (;;) {
@@ -213,10 +214,10 @@ export class PartFile {
 				({ start, end }) => start <= this.#hashed && this.#hashed < (end ?? 0),
 			);
 			const until = segment === undefined || isOpen(segment) ? this.#hashed : (segment.end ?? this.#hashed);
-			const wanted = Math.min(buffer.length, until - this.#hashed);
-			if (wanted <= 0) return;
-			const got = await this.#file.read(buffer.subarray(0, wanted), this.#hashed);
-			if (got < wanted) throw new Error(`${this.path} is shorter than what was written to it`);
+			const length = Math.min(buffer.length, until - this.#hashed);
+			if (length <= 0) return;
+			const got = await this.#file.read(buffer.subarray(0, length), this.#hashed);
+			if (got < length) throw new Error(`${this.path} is shorter than what was written to it`);
 			this.#hash.update(buffer.subarray(0, got));
 			this.#hashed += got;
 		}
@@ -231,7 +232,7 @@ async function readNote(path: string): Promise<Note | undefined> {
 	try {
 		return JSON.parse(await readFile(path, 'utf8')) as Note;
 	} catch {
-		// None, or cut off by a crash: it is fetched from the start.
+		// Absent, or truncated by a crash: the download starts over.
 		return undefined;
 	}
 }

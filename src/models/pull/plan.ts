@@ -1,4 +1,4 @@
-/** What has to come for a model to be there: from the catalog, or from `download` in models.yaml. Pure. */
+/** Plans a pull: which files to download, from the catalog or from `download` in models.yaml. Pure. */
 
 import path from 'node:path';
 import { EarshotError } from '../../errors.js';
@@ -10,15 +10,15 @@ export interface PullPlan {
 	readonly id: string;
 	readonly type: string;
 	readonly use: string;
-	/** Where it goes, below the model folder. */
+	/** Target folder, below the model folder. */
 	readonly folder: string;
 	readonly files: readonly CatalogFile[];
 	readonly archive: CatalogArchive | null;
-	/** Where its one file can come from besides. */
+	/** Other sources of its only file. */
 	readonly sources: readonly CatalogSource[];
-	/** Role → path below the folder; null = found by their names after unpacking. */
+	/** Role → path below the folder; null = identified by file name after unpacking. */
 	readonly roles: Readonly<Record<string, string>> | null;
-	/** null = the user wrote it into models.yaml. */
+	/** null for models that the user configured in models.yaml. */
 	readonly licence: Licence | null;
 	readonly isServable: boolean;
 }
@@ -39,7 +39,7 @@ export function planOfCatalog(model: CatalogModel): PullPlan {
 	};
 }
 
-/** Throws `config_invalid` where the entry does not say enough. */
+/** undefined for an entry without `download`. Throws `config_invalid` for an incomplete one. */
 export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | undefined {
 	const { id, type, download, files } = entry;
 	if (download === undefined) return undefined;
@@ -82,11 +82,11 @@ export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | und
 	return { ...shared, archive: null, files: [{ path: only[1], url, bytes: null, sha256 }] };
 }
 
-/** For an entry that leaves it to the catalog where its files come from: into the folder that it names. Throws
- * `config_invalid` where the entry means other files than the catalog's. */
+/** For an entry without `download` whose id is in the catalog: the catalog's files, in the entry's folder. Throws
+ * `config_invalid` if the entry's files are not those of the catalog. */
 export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
 	const plan = planOfCatalog(model);
-	// What is in the archive is not known: the entry has to be right.
+	// The contents of an archive are unknown before it is unpacked, so the entry's files are assumed to be right.
 	const roles = plan.roles ?? rolesBelow(commonFolder(entry), entry);
 	const folders = Object.entries(roles).map(([role, file]) => {
 		const given = path.relative(modelDir, entry.files[role] ?? '').replaceAll(path.sep, '/');
@@ -125,15 +125,15 @@ function refusal(id: string, field: string, expected: string, got: string): Ears
 	});
 }
 
-/** Room needed before anything starts; unknown sizes count nothing. */
+/** Disk space needed for the pull; unknown sizes count as 0. */
 export function bytesOnDisk({ files, archive }: Pick<PullPlan, 'files' | 'archive'>): number {
 	const sizeOf = (part: CatalogArchive | CatalogFile) => part.bytes ?? part.aboutBytes ?? 0;
-	// The archive and what is in it, which is half as large again.
+	// The archive, and its contents, which are half as large again.
 	if (archive) return 2.5 * sizeOf(archive);
 	return files.reduce((sum, file) => sum + sizeOf(file), 0);
 }
 
-/** Besides the file itself: what comes, and what is taken out of it, which is about as large as the file. */
+/** Disk space for a source: the download, what is extracted from it (about as large as the file), and the file. */
 export function bytesOfSource(source: CatalogSource, file: Pick<CatalogFile, 'bytes'>): number {
 	const made = file.bytes ?? 0;
 	if (source.form === 'file') return made;

@@ -1,4 +1,4 @@
-/** Brings one model onto this machine: into a folder aside, checked, then into its place in one step. */
+/** Downloads one model into a temporary folder, verifies it, then moves it into place in one step. */
 
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,21 +10,21 @@ import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { checkRoom } from '../store/disk-room.js';
 import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
-import { Arrivals, hurriedMs } from './arrivals.js';
+import { Arrivals, fallbackTimeoutMs } from './arrivals.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { checkEndpoint, type Network, openNetwork } from './network.js';
 import { bytesOnDisk, type PullPlan } from './plan.js';
-import { bringFromSources, type SourceMeans } from './sources.js';
+import { bringFromSources, type SourceDeps } from './sources.js';
 
-/** Of progress, ms. */
+/** Minimum time between progress reports. */
 const reportEveryMs = 100;
 
-/** The last progress is `done`. Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
+/** Ends with the progress `done`. Throws `download_failed`, `download_corrupt`, `disk_full`, `config_invalid`, `cancelled`. */
 export async function* pull(plan: PullPlan, deps: PullDeps): AsyncGenerator<PullProgress> {
 	const { store, signal } = deps;
-	const there = store.manifest(plan.id);
-	if (there && store.stateOf(there) === 'whole') {
-		yield doneWith(there);
+	const installed = store.manifest(plan.id);
+	if (installed && store.stateOf(installed) === 'whole') {
+		yield doneWith(installed);
 		return;
 	}
 	try {
@@ -49,16 +49,16 @@ export async function* pull(plan: PullPlan, deps: PullDeps): AsyncGenerator<Pull
 
 async function* locked(plan: PullPlan, deps: PullDeps): AsyncGenerator<PullProgress> {
 	const { store, settings } = deps;
-	// Whoever was waited for may have brought it.
-	const there = store.manifest(plan.id);
-	if (there && store.stateOf(there) === 'whole') {
-		yield doneWith(there);
+	// The process that held the lock may have installed it.
+	const installed = store.manifest(plan.id);
+	if (installed && store.stateOf(installed) === 'whole') {
+		yield doneWith(installed);
 		return;
 	}
 	checkEndpoint(settings);
 	const incoming = await store.incoming(plan.id);
 	await checkRoom(plan.id, bytesOnDisk(plan), store, deps.disk ?? realDisk, incoming);
-	const waitTimeoutMs = plan.sources.length > 0 ? hurriedMs : undefined;
+	const waitTimeoutMs = plan.sources.length > 0 ? fallbackTimeoutMs : undefined;
 	const network = await openNetwork(settings, deps.tuning?.windowMs ?? waitTimeoutMs);
 	try {
 		yield* during<PullProgress>((report, left) => {
@@ -78,7 +78,7 @@ function doneWith(manifest: Manifest): PullProgress {
 class Pulling {
 	readonly #plan: PullPlan;
 	readonly #deps: PullDeps;
-	/** Holds what came over the line, and `model`, what becomes the model's folder. */
+	/** Holds the downloads, and `model`, which becomes the model's folder. */
 	readonly #incoming: string;
 	readonly #arrivals: Arrivals;
 
@@ -94,13 +94,13 @@ class Pulling {
 		const folder = path.join(this.#incoming, 'model');
 		const stored = archive ? await this.#fromArchive(archive, folder) : await this.#fromFiles(files, folder);
 		const manifest = await this.#discarding(() => this.#manifest(folder, stored));
-		// An earlier attempt may have had another plan.
-		const wanted = new Set(stored.map((file) => file.path));
-		for (const file of await filesBelow(folder)) if (!wanted.has(file)) await rm(path.join(folder, file));
+		// An earlier attempt with another plan may have left other files.
+		const kept = new Set(stored.map((file) => file.path));
+		for (const file of await filesBelow(folder)) if (!kept.has(file)) await rm(path.join(folder, file));
 		await this.#pin();
 		await this.#deps.store.arrive(manifest, folder);
 		await rm(this.#incoming, { recursive: true, force: true });
-		this.#arrivals.tell(doneWith(manifest), true);
+		this.#arrivals.emit(doneWith(manifest), true);
 	}
 
 	async #fromFiles(files: readonly CatalogFile[], folder: string): Promise<readonly StoredFile[]> {
@@ -111,14 +111,14 @@ class Pulling {
 			await mkdir(path.dirname(to), { recursive: true });
 			const { bytes, sha256 } =
 				sources.length > 0
-					? await bringFromSources(file, sources, to, this.#sourceMeans())
+					? await bringFromSources(file, sources, to, this.#sourceDeps())
 					: await this.#arrivals.bring(file.path, file, to);
 			stored.push({ path: file.path, bytes, sha256, pinned: file.sha256 === null });
 		}
 		return stored;
 	}
 
-	#sourceMeans(): SourceMeans {
+	#sourceDeps(): SourceDeps {
 		const incoming = this.#incoming;
 		const { store, disk = realDisk } = this.#deps;
 		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
@@ -135,7 +135,7 @@ class Pulling {
 		return stored;
 	}
 
-	/** What turns out to be no model is fetched anew the next time. */
+	/** Deletes the download if `work` finds it corrupt, so that the next pull starts afresh. */
 	async #discarding<T>(work: () => Promise<T>): Promise<T> {
 		try {
 			return await work();
@@ -149,7 +149,7 @@ class Pulling {
 	async #unpacked(archive: CatalogArchive, packed: string, folder: string): Promise<readonly StoredFile[]> {
 		const { signal } = this.#deps;
 		const unpacked = path.join(this.#incoming, 'unpacked');
-		// What an interrupted attempt has left is not to be trusted.
+		// Files left by an interrupted attempt cannot be trusted.
 		await rm(unpacked, { recursive: true, force: true });
 		await rm(folder, { recursive: true, force: true });
 		await mkdir(unpacked, { recursive: true });
@@ -160,25 +160,25 @@ class Pulling {
 		for (const file of await filesBelow(folder)) {
 			const sha256 = await digestOf(path.join(folder, file), signal);
 			const { size } = await stat(path.join(folder, file));
-			const wanted = known.get(file);
-			if (wanted && wanted.sha256 !== null && wanted.sha256 !== sha256) {
+			const listed = known.get(file);
+			if (listed && listed.sha256 !== null && listed.sha256 !== sha256) {
 				throw new EarshotError(
 					'download_corrupt',
-					`${file} in ${archive.url} has the SHA-256 ${sha256}, and not ${wanted.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
+					`${file} in ${archive.url} has the SHA-256 ${sha256} instead of ${listed.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
 				);
 			}
-			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !wanted?.sha256 });
+			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !listed?.sha256 });
 		}
 		return stored;
 	}
 
 	async #pin(): Promise<void> {
 		const { store, signal } = this.#deps;
-		const { untold } = this.#arrivals;
-		if (untold.size === 0) return;
+		const { unpinned } = this.#arrivals;
+		if (unpinned.size === 0) return;
 		const lock = await takeLock(await store.lockPath('pins'), signal);
 		try {
-			for (const [url, found] of untold) await store.pin(url, found);
+			for (const [url, found] of unpinned) await store.pin(url, found);
 		} finally {
 			await lock.release();
 		}
@@ -191,7 +191,7 @@ class Pulling {
 			if (await exists(path.join(folder, file))) continue;
 			throw new EarshotError(
 				'download_corrupt',
-				`what came for ${id} has no ${file}, which is its ${role}; the source is at fault, or \`files\` in models.yaml`,
+				`the download of ${id} has no ${file}, its ${role}; the source is at fault, or \`files\` in models.yaml`,
 			);
 		}
 		return {
@@ -208,7 +208,7 @@ class Pulling {
 
 	async #rolesIn(folder: string): Promise<Readonly<Record<string, string>>> {
 		const { type, use } = this.#plan;
-		// Nothing is served of it yet, so nothing has to fit.
+		// Models of other uses are not served yet, so their files need no roles.
 		if (use !== 'transcription') return {};
 		try {
 			return await rolesIn(folder, type);
@@ -227,7 +227,7 @@ async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): P
 		if (await exists(inner)) return inner;
 		throw new EarshotError(
 			'download_corrupt',
-			`${url} holds no folder ${subdir}; it holds ${names.join(', ')}`,
+			`${url} has no folder ${subdir}; it contains ${names.join(', ')}`,
 		);
 	}
 	const [only] = names;
@@ -235,8 +235,8 @@ async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): P
 	return names.length === 1 && alone !== undefined && (await stat(alone)).isDirectory() ? alone : unpacked;
 }
 
-/** Yields what `work` reports, the last of it always and the rest not too often, then ends or throws as it does.
- * Whoever leaves the loop ends the work. */
+/** Yields what `work` reports, at most every `reportEveryMs` but always the last report, then ends or throws as `work`
+ * does. Leaving the loop aborts the work. */
 async function* during<T>(
 	work: (report: (item: T, now?: boolean) => void, left: AbortSignal) => Promise<void>,
 ): AsyncGenerator<T> {

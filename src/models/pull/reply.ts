@@ -1,12 +1,12 @@
-/** What a server's answer to a download says: how much, from where, whether to try again. */
+/** Reads the head of a server's reply to a download: its size and range, and whether to retry. */
 
 import { EarshotError } from '../../errors.js';
 import { Refusal, type Reply } from './network.js';
 import type { DownloadRange, PartFile } from './part-file.js';
 
-/** May succeed when tried again. */
-export class Hitch extends Error {
-	/** What the server asked for. */
+/** A failure that may succeed when retried. */
+export class RetryableError extends Error {
+	/** From the server's Retry-After. */
 	readonly retryAfterMs: number | undefined;
 
 	constructor(message: string, retryAfterMs?: number) {
@@ -15,8 +15,8 @@ export class Hitch extends Error {
 	}
 }
 
-/** The file has changed at its source since the first part of it came. */
-export class Changed extends Hitch {}
+/** The file has changed at its source since its first part was downloaded. */
+export class SourceChanged extends RetryableError {}
 
 export function rangeOf(part: PartFile, segment: DownloadRange | undefined): Record<string, string> {
 	const from = segment?.at ?? 0;
@@ -37,7 +37,7 @@ export function wholeLength(reply: Reply): number | null {
 	return length === undefined ? null : Number(length);
 }
 
-/** Weak ones do not promise equal bytes. */
+/** Weak ETags do not guarantee equal bytes, so they are ignored. */
 export function validatorOf(reply: Reply): string {
 	const tag = reply.header('etag');
 	if (tag?.startsWith('"') === true) return tag;
@@ -48,7 +48,7 @@ export function isPage(reply: Reply): boolean {
 	return /^(text\/html|application\/xhtml)/i.test(reply.header('content-type') ?? '');
 }
 
-export const pageInstead = 'is a web page instead of the file; is a login page or a proxy in between?';
+export const pageInstead = 'is a web page instead of the file; perhaps a login page or a proxy is in between';
 
 export function beginsLikePage(chunk: Uint8Array): boolean {
 	return /^\s*<(!doctype html|html)/i.test(Buffer.from(chunk.subarray(0, 64)).toString('latin1'));
@@ -57,15 +57,15 @@ export function beginsLikePage(chunk: Uint8Array): boolean {
 export function checkStatus(reply: Reply): void {
 	const { status } = reply;
 	if (status === 200 || status === 206) return;
-	if (status === 416) throw new Changed('the file is shorter at the server than it was');
+	if (status === 416) throw new SourceChanged('the file on the server has become shorter');
 	if (status === 408 || status === 425 || status === 429 || status >= 500) {
-		const asked = retryAfterMs(reply.header('retry-after'));
-		const when = asked === undefined ? '' : ` and asks to come back in ${Math.ceil(asked / 1000)} s`;
-		throw new Hitch(`the server answers ${status}${when}`, asked);
+		const delayMs = retryAfterMs(reply.header('retry-after'));
+		const when = delayMs === undefined ? '' : ` and asks to retry in ${Math.ceil(delayMs / 1000)} s`;
+		throw new RetryableError(`the server answers ${status}${when}`, delayMs);
 	}
 	if (status === 401 || status === 403)
 		throw new Refusal(
-			`the server answers ${status}: it wants a login; for the Hugging Face hub put a token into HF_TOKEN`,
+			`the server answers ${status}: it requires a login; for the Hugging Face hub set HF_TOKEN to a token`,
 		);
 	if (status === 404 || status === 410)
 		throw new Refusal(`the server answers ${status}: it does not have this file; is the mirror complete?`);
@@ -82,6 +82,6 @@ export function retryAfterMs(header: string | undefined): number | undefined {
 export function corrupt(url: string, what: string): EarshotError {
 	return new EarshotError(
 		'download_corrupt',
-		`${url} ${what}. Nothing of it is kept; pull again, and if it stays so, the source or the mirror is at fault`,
+		`${url} ${what}. Nothing of it is kept; pull again, and if this repeats, the source or the mirror is at fault`,
 	);
 }

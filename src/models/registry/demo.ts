@@ -1,4 +1,4 @@
-/** The bundled demo model: spoken English digits, so that a fresh machine transcribes without a download. */
+/** The bundled demo model of spoken English digits, so that a fresh install can transcribe without a download. */
 
 import path from 'node:path';
 import type { ModelEntry } from './entry.js';
@@ -19,7 +19,7 @@ export function demoEntry(packageRoot: string): ModelEntry {
 	};
 }
 
-/** Said wherever the demo model is served. */
+/** Shown wherever the demo model is served. */
 export const demoNotice =
-	'demo-digits hears spoken English digits and nothing else. For real speech choose a model with `earshot search` and fetch it with ' +
-	'`earshot pull MODEL`, or put one you have into models.yaml: https://www.npmjs.com/package/earshot#models';
+	'demo-digits recognizes only spoken English digits. For real speech, find a model with `earshot search` and download it with ' +
+	'`earshot pull MODEL`, or add one you have with `earshot add PATH`: https://www.npmjs.com/package/earshot#models';

@@ -1,11 +1,11 @@
-/** Changes to the text of models.yaml that leave the user's comments where they are. Pure. */
+/** Edits the text of models.yaml, keeping the user's comments. Pure. */
 
 import { type Document, isMap, isScalar, type Pair, parseDocument, YAMLMap } from 'yaml';
 
 export interface NewEntry {
 	readonly id: string;
 	readonly type: string;
-	/** As it stands in the file; absent = the model folder itself. */
+	/** As written in the file; absent = the model folder itself. */
 	readonly dir?: string;
 	readonly files: Readonly<Record<string, string>>;
 	readonly options?: Readonly<Record<string, string | number | boolean>>;
@@ -13,17 +13,17 @@ export interface NewEntry {
 	readonly aliases?: readonly string[];
 }
 
-export const freshRegistry = `# What this machine serves. Earshot reads this file again whenever it changes.
-# \`earshot pull\`, \`add\` and \`rm\` write to it and keep your comments.
+export const freshRegistry = `# The models that this machine serves. Earshot reloads this file whenever it changes.
+# \`earshot pull\`, \`add\` and \`rm\` edit it and keep your comments.
 #
-# default_model: sensevoice-small     # for requests that name none, and for the names of OpenAI's models
-# num_threads: 4                      # every setting of \`earshot serve --help\` can stand here
+# default_model: sensevoice-small     # for requests that name no model, or one of OpenAI's
+# num_threads: 4                      # every setting of \`earshot serve --help\` can be set here
 #
-# aliases:                            # further names for models
+# aliases:                            # other names for models
 #   my-old-name: sensevoice-small
 #
 # \`type\` is whisper_cpp for ggml files of whisper.cpp; for sherpa-onnx it is sense_voice, paraformer,
-# transducer, nemo_transducer, whisper, moonshine, … Paths are below the model folder unless absolute.
+# transducer, nemo_transducer, whisper, moonshine, … Relative paths are below the model folder.
 #
 # models:
 #   sensevoice-small:
@@ -36,7 +36,7 @@ export const freshRegistry = `# What this machine serves. Earshot reads this fil
 models: {}
 `;
 
-/** Replaces an entry of that id. */
+/** Adds the entry, or replaces the one with its id. */
 export function withEntry(text: string, { id, ...entry }: NewEntry): string {
 	const document = parseDocument(text === '' ? freshRegistry : text);
 	const models = mapAt(document, 'models');
@@ -50,7 +50,7 @@ export function withEntry(text: string, { id, ...entry }: NewEntry): string {
 	return textOf(document);
 }
 
-/** Also the aliases and the default that mean it. */
+/** Removes the entry, its aliases, and a default model that names it. */
 export function withoutEntry(text: string, id: string): string {
 	const document = parseDocument(text);
 	const models = document.get('models', true);
@@ -72,13 +72,13 @@ export function withoutEntry(text: string, id: string): string {
 function mapAt(document: Document, key: string): YAMLMap {
 	const found = document.get(key, true);
 	if (isMap(found)) {
-		// `{}` cannot hold what follows.
+		// A block map, since `{}` cannot hold block entries.
 		found.flow = false;
 		return found;
 	}
 	const map = new YAMLMap();
 	if (isScalar(found)) {
-		// `models:` with nothing but comments below.
+		// Keeps the comments of a `models:` without entries.
 		if (found.comment != null) map.commentBefore = found.comment;
 		if (found.commentBefore != null) map.commentBefore = found.commentBefore;
 	}

@@ -1,4 +1,4 @@
-/** A model that this machine can serve, as the registry hands it to a host: plain data. */
+/** A model that this machine can serve, as plain data that is sent to a runner. */
 
 import type { GgmlType, SherpaType } from '../types/types.js';
 
@@ -8,20 +8,20 @@ interface EntryBase {
 	/** Role → absolute path. */
 	readonly files: Readonly<Record<string, string>>;
 	readonly options: Readonly<Record<string, string | number | boolean>>;
-	/** Languages the user or the catalog says it hears; null = not told. */
+	/** Languages that the user or the catalog lists for it; null = unknown. */
 	readonly languages: readonly string[] | null;
 	readonly ownedBy: string;
-	/** The bundled model that hears digits only. */
+	/** The bundled model, which recognizes only digits. */
 	readonly demo: boolean;
-	/** How long it stays in memory without work, as models.yaml says; Infinity = for ever, 0 = not at all. */
+	/** How long it stays in memory when idle, from models.yaml; Infinity = for ever, 0 = unload at once. */
 	readonly keepAliveMs?: number;
-	/** Where it can be fetched from, as models.yaml says. */
+	/** Where to download it, from models.yaml. */
 	readonly download?: EntryDownload;
 }
 
 export interface EntryDownload {
 	readonly url: string;
-	/** Folder in the archive; '' = the only one. */
+	/** Folder in the archive; '' = its only folder. */
 	readonly archiveSubdir: string;
 	readonly sha256: string | null;
 	/** Absolute: the entry's `dir`. */
@@ -32,9 +32,11 @@ export type ModelEntry =
 	| (EntryBase & { readonly type: GgmlType })
 	| (EntryBase & { readonly type: SherpaType });
 
-/** The entry of that id, else of that alias. */
-export function findIn(entries: readonly ModelEntry[], wanted: string): ModelEntry | undefined {
-	return entries.find(({ id }) => id === wanted) ?? entries.find(({ aliases }) => aliases.includes(wanted));
+/** The entry with that id, else with that alias. */
+export function findIn(entries: readonly ModelEntry[], idOrAlias: string): ModelEntry | undefined {
+	return (
+		entries.find(({ id }) => id === idOrAlias) ?? entries.find(({ aliases }) => aliases.includes(idOrAlias))
+	);
 }
 
 export const modelIdRule = 'an id of letters, digits and . _ - : / @';

@@ -1,4 +1,4 @@
-/** models.yaml on the disk: created with comments, changed by one process at a time. */
+/** Creates models.yaml, and edits it under a lock. */
 
 import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,18 +10,18 @@ import { writeWhole } from '../store/store.js';
 import { freshRegistry } from './edit.js';
 import { parseRegistry } from './parse.js';
 
-/** For commands that write to it or serve from it: made where it is missing, wherever it is to be. */
+/** Creates models.yaml if it is missing, for commands that edit or serve it. Ignores folders that cannot be written. */
 export async function ensureRegistry(flags: Partial<Record<SettingName, string>>): Promise<void> {
 	const { config } = resolveConfig([flagSource(flags), environmentSource()]);
 	try {
 		await createRegistry(config);
 	} catch (thrown) {
-		// A folder that is only read can still be served from; whoever writes to it is told then.
+		// Serving does not need to write; a later edit reports the error.
 		if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(codeOf(thrown))) throw thrown;
 	}
 }
 
-/** True where it was not there before. Throws what the file system says. */
+/** Returns whether the file was created. Throws the file system's error. */
 export async function createRegistry(file: string): Promise<boolean> {
 	await mkdir(path.dirname(file), { recursive: true });
 	try {
@@ -33,7 +33,7 @@ export async function createRegistry(file: string): Promise<boolean> {
 	}
 }
 
-/** Throws `config_invalid` where the file is not fit to be changed, or would not be afterwards. */
+/** Throws `config_invalid` if the file is invalid before or after the change. */
 export async function editRegistry(
 	file: string,
 	modelDir: string,
@@ -42,7 +42,7 @@ export async function editRegistry(
 ): Promise<void> {
 	try {
 		await createRegistry(file);
-		// A link in a folder of dot files stays one.
+		// Keeps a symbolic link, as into a folder of dot files.
 		const target = await realpath(file);
 		const lock = await takeLock(target, signal);
 		try {
@@ -63,7 +63,7 @@ async function replace(target: string, text: string): Promise<void> {
 	try {
 		await writeWhole(target, text);
 	} catch (thrown) {
-		// A file that is mounted by itself into a container cannot be renamed over.
+		// A file that is bind-mounted into a container cannot be replaced by a rename.
 		if (!['EBUSY', 'EXDEV'].includes(codeOf(thrown)) || !(await stat(target)).isFile()) throw thrown;
 		await writeFile(target, text);
 	}

@@ -1,4 +1,4 @@
-/** models.yaml: what this machine serves. Text in, entries out; every mistake names its line and field. */
+/** Parses models.yaml into entries and settings; every mistake names its line and field. */
 
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
@@ -14,18 +14,18 @@ import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './e
 
 export interface ParsedRegistry {
 	readonly entries: readonly ModelEntry[];
-	/** Further names, of models here or of the bundled one. */
+	/** The section `aliases`, whose targets may include the bundled model. */
 	readonly aliases: readonly Alias[];
-	/** Settings the file holds beside its models. */
+	/** Settings in the file. */
 	readonly source: SettingSource;
-	/** Keys that mean nothing here; a file of another server may have some. */
+	/** Unknown keys, for example of another server's file. */
 	readonly warnings: readonly string[];
 }
 
 export interface Alias {
 	readonly name: string;
 	readonly model: string;
-	/** Of what is wrong with it. */
+	/** Makes the error for this alias, with its line. */
 	readonly refuse: (expected: string) => EarshotError;
 }
 
@@ -36,17 +36,17 @@ export const emptyRegistry: ParsedRegistry = {
 	warnings: [],
 };
 
-/** Options of whisper_cpp entries: settings that can be said of one model, and what is the model file's own. */
+/** Options of whisper_cpp entries: settings that may differ by model, and properties of the model file. */
 const whisperOptions: Readonly<Record<string, EntryOption>> = {
 	...Object.fromEntries(modelOptionNames.map((name) => [fileKeyOf(name), { parse: settings[name].parse }])),
 	suppress_tokens: { field: '', kind: 'string' },
 	alignment_heads: { field: '', kind: 'string' },
 };
 
-/** A rule of the model's type, or the parser of the setting of the same name. */
+/** The rule of the model's type, or the parser of the setting of the same name. */
 type EntryOption = OptionRule | { readonly parse: (text: string) => unknown };
 
-/** `modelDir`: what `dir` is relative to. Throws `config_invalid`. Pure. */
+/** `modelDir`: base folder of relative `dir`s. Throws `config_invalid`. Pure. */
 export function parseRegistry(text: string, file: string, modelDir: string): ParsedRegistry {
 	const lines = new LineCounter();
 	const document = parseDocument(text, { lineCounter: lines });
@@ -129,7 +129,7 @@ class Reader {
 		});
 	}
 
-	/** A scalar or a list of scalars as the text a flag would have. */
+	/** A scalar or a list of scalars, in the form of a flag's value. */
 	settingText(node: Node | null, field: string): string {
 		const value: unknown = node?.toJSON();
 		if (Array.isArray(value)) return value.join(',');
@@ -276,7 +276,7 @@ class Reader {
 		throw this.refuse(node, field, kind === 'integer' ? 'a whole number' : `a ${kind}`);
 	}
 
-	/** As it stands in the file, once it is known to be right. */
+	/** The value as written in the file, after validation. */
 	#setting(node: Node | null, field: string, parse: (text: string) => unknown): string | number | boolean {
 		const value: unknown = isScalar(node) ? node.value : undefined;
 		if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
@@ -285,7 +285,7 @@ class Reader {
 		return value;
 	}
 
-	/** A value that is not as expected is refused at its line. */
+	/** Turns an Expectation into an error with the line of the value. */
 	#expecting<T>(node: Node | null, field: string, parse: () => T): T {
 		try {
 			return parse();

@@ -1,4 +1,4 @@
-/** What this machine serves: models.yaml, or the demo model where there is none. */
+/** Loads the registry: settings and models of models.yaml, and the demo model. */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
@@ -27,18 +27,18 @@ const wellKnownNames = [
 	'gpt-4o-mini-transcribe-2025-12-15',
 ] as const;
 
-/** Flags over environment over models.yaml over defaults. Throws `config_invalid`. */
+/** Settings come from flags, then the environment, models.yaml and defaults. Throws `config_invalid`. */
 export function loadRegistry(
 	flags: Partial<Record<SettingName, string>>,
 	packageRoot: string,
 ): ModelRegistry {
 	const outer = [flagSource(flags), environmentSource()];
 	const { config: file, modelDir } = resolveConfig(outer);
-	const asked = flags.config !== undefined || outer.some(({ values }) => values.config !== undefined);
-	// `model_dir` may stand in the file itself, and the entries' folders are relative to it.
-	const first = readRegistry(file, modelDir, asked);
+	const isExplicit = flags.config !== undefined || outer.some(({ values }) => values.config !== undefined);
+	// The file is parsed again if it sets `model_dir`, which the entries' folders are relative to.
+	const first = readRegistry(file, modelDir, isExplicit);
 	const config = resolveConfig([...outer, first.source]);
-	const parsed = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, asked);
+	const parsed = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, isExplicit);
 	const entries = withAliases([...parsed.entries, demoEntry(packageRoot)], parsed.aliases);
 	const defaultModel = pickDefault(entries, config.defaultModel);
 	return {
@@ -50,13 +50,14 @@ export function loadRegistry(
 	};
 }
 
-function readRegistry(file: string, modelDir: string, asked: boolean): ParsedRegistry {
+function readRegistry(file: string, modelDir: string, isExplicit: boolean): ParsedRegistry {
 	let text: string;
 	try {
 		text = readFileSync(file, 'utf8');
 	} catch (cause) {
-		// The default place may be empty; a file that was named must be there.
-		if (!asked && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return emptyRegistry;
+		// The default file may be absent; an explicitly named one must exist.
+		if (!isExplicit && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
+			return emptyRegistry;
 		throw unreadable('config', file, cause);
 	}
 	return parseRegistry(text, file, modelDir);
@@ -75,20 +76,20 @@ function readCatalog(file: string) {
 function unreadable(setting: string, file: string, cause: unknown): EarshotError {
 	return new EarshotError(
 		'config_invalid',
-		`Expected \`${setting}\` to be a file that can be read, got \`${file}\``,
+		`Expected \`${setting}\` to be a readable file, got \`${file}\``,
 		{ cause, param: setting },
 	);
 }
 
-/** What was asked for, else the first whose files are here: the demo model's always are. */
-function pickDefault(entries: readonly ModelEntry[], wanted: string): string {
-	if (wanted === '') return (entries.find(isInstalled) ?? entries[0])?.id ?? '';
-	const found = findIn(entries, wanted);
+/** The configured default model, else the first that is installed; the demo model always is. */
+function pickDefault(entries: readonly ModelEntry[], configured: string): string {
+	if (configured === '') return (entries.find(isInstalled) ?? entries[0])?.id ?? '';
+	const found = findIn(entries, configured);
 	if (found) return found.id;
 	const ids = entries.map(({ id }) => id).join(', ');
 	throw new EarshotError(
 		'config_invalid',
-		`Expected \`default_model\` to be one of ${ids}, got \`${wanted}\``,
+		`Expected \`default_model\` to be one of ${ids}, got \`${configured}\``,
 		{
 			param: 'default_model',
 		},
@@ -99,7 +100,7 @@ function withAliases(entries: readonly ModelEntry[], aliases: readonly Alias[]):
 	return aliases.reduce((sum, { name, model, refuse }) => {
 		const target = findIn(sum, model);
 		if (target === undefined) throw refuse(`one of ${entries.map(({ id }) => id).join(', ')}`);
-		if (sum.some(({ id }) => id === name)) throw refuse('left out, since a model has that name');
+		if (sum.some(({ id }) => id === name)) throw refuse('absent, since a model has that id');
 		return sum.map((entry) => {
 			const others = entry.aliases.filter((alias) => alias !== name);
 			return { ...entry, aliases: entry.id === target.id ? [...others, name] : others };
@@ -107,7 +108,7 @@ function withAliases(entries: readonly ModelEntry[], aliases: readonly Alias[]):
 	}, entries);
 }
 
-/** A name that the user gave to a model keeps meaning that model. */
+/** Adds OpenAI's model names as aliases of the default model, except those the user has taken. */
 function withWellKnownNames(entries: readonly ModelEntry[], defaultModel: string): ModelEntry[] {
 	const taken = new Set(entries.flatMap(({ id, aliases }) => [id, ...aliases]));
 	const free = wellKnownNames.filter((name) => !taken.has(name));
@@ -121,60 +122,61 @@ export function isInstalled(entry: Pick<ModelEntry, 'files'>): boolean {
 	return Object.values(entry.files).every((file) => existsSync(file));
 }
 
-/** Whether `earshot pull` knows where to get it. */
+/** Whether `earshot pull` knows where to download it. */
 export function canBePulled(entry: Pick<ModelEntry, 'id' | 'download'>, catalog: Catalog): boolean {
 	return entry.download !== undefined || catalog.find(entry.id) !== undefined;
 }
 
-/** The entry of that id, else of that alias. Throws `model_not_found` saying what to do. */
+/** The entry with that id, else with that alias. Throws `model_not_found`, whose message says what to do. */
 export function findEntry(
 	{ entries, catalog }: Pick<ModelRegistry, 'entries' | 'catalog'>,
-	wanted: string,
+	idOrAlias: string,
 ): ModelEntry {
-	const entry = findIn(entries, wanted);
+	const entry = findIn(entries, idOrAlias);
 	if (entry) return entry;
-	throw new EarshotError('model_not_found', notServed(wanted, entries, catalog), { param: 'model' });
+	throw new EarshotError('model_not_found', notServed(idOrAlias, entries, catalog), { param: 'model' });
 }
 
-/** As `findEntry`, for whoever does not fetch what is missing. Throws `model_not_found` with the command that does. */
+/** As `findEntry`, for callers that do not download. Throws `model_not_found` with the command to run, if files that
+ * can be pulled are missing. */
 export function findInstalled(
 	registry: Pick<ModelRegistry, 'entries' | 'catalog'>,
-	wanted: string,
+	idOrAlias: string,
 ): ModelEntry {
-	const entry = findEntry(registry, wanted);
+	const entry = findEntry(registry, idOrAlias);
 	if (isInstalled(entry) || !canBePulled(entry, registry.catalog)) return entry;
 	throw missing(entry.id);
 }
 
-/** In models.yaml, and its files are not here. */
+/** The error for a model that is in models.yaml but not installed. */
 export function missing(id: string): EarshotError {
 	return new EarshotError(
 		'model_not_found',
-		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To fetch them: earshot pull ${id}`,
+		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To download them: earshot pull ${id}`,
 		{ param: 'model' },
 	);
 }
 
-function notServed(wanted: string, entries: readonly ModelEntry[], catalog: Catalog): string {
-	const model = catalog.find(wanted);
-	const known = entries.map(({ id }) => id).join(', ');
+function notServed(id: string, entries: readonly ModelEntry[], catalog: Catalog): string {
+	const model = catalog.find(id);
+	const known = entries.map((entry) => entry.id).join(', ');
 	if (model === undefined)
-		return `The model \`${wanted}\` is not on this machine. It has: ${known}. What can be fetched: earshot search`;
+		return `The model \`${id}\` is not on this machine. Available: ${known}. To find models to download: earshot search`;
 	if (isServable(model))
-		return `The model \`${wanted}\` is not on this machine. To fetch it: earshot pull ${wanted}`;
+		return `The model \`${id}\` is not on this machine. To download it: earshot pull ${id}`;
 	if (model.use === 'transcription')
-		return `The model \`${wanted}\` is of the type ${model.type}, which this version of Earshot cannot serve yet`;
-	return `The model \`${wanted}\` is for ${uses[model.use]}, and Earshot does not transcribe with it. It has: ${known}`;
+		return `The model \`${id}\` has the type ${model.type}, which this version of Earshot cannot serve yet`;
+	return `The model \`${id}\` is for ${uses[model.use]} and cannot transcribe. Available: ${known}`;
 }
 
 const uses = {
 	streaming: 'streaming',
-	vad: 'finding speech',
-	segmentation: 'telling speakers apart',
-	embedding: 'telling speakers apart',
+	vad: 'voice activity detection',
+	segmentation: 'speaker diarization',
+	embedding: 'speaker diarization',
 } as const;
 
-/** Unix seconds at which the model's newest file arrived; 0 while it has not. */
+/** Modification time of the model's newest file, Unix seconds; 0 if there is none. */
 export function createdAt(entry: ModelEntry): number {
 	const times = Object.values(entry.files).map(
 		(file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,

@@ -1,4 +1,4 @@
-/** What is served, kept up to date with models.yaml while the server runs. */
+/** The served models, reloaded when models.yaml changes. */
 
 import { type FSWatcher, readFileSync, unwatchFile, watch, watchFile } from 'node:fs';
 import path from 'node:path';
@@ -15,18 +15,19 @@ import {
 	missing,
 } from './registry.js';
 
-/** What the pool needs of it; tests and the library hand it a fixed one. */
+/** The served models as the pool sees them. */
 export interface ServedModels {
 	readonly entries: readonly ModelEntry[];
-	/** Those that a client may choose from: what is configured and not here is not among them, unless it is fetched when asked for. */
+	/** Models shown to clients. A configured model that is not installed but can be pulled is left out, unless auto-pull
+	 * is on. */
 	readonly listed: readonly ModelEntry[];
-	/** Used where a request names no model. */
+	/** Used when a request names no model. */
 	readonly defaultModel: string;
-	/** Throws `model_not_found` saying what to do. */
-	find(wanted: string): ModelEntry;
-	/** Resolves when its files are on this machine, which may mean fetching them. Throws `model_not_found`. */
+	/** Throws `model_not_found`, whose message says what to do. */
+	find(idOrAlias: string): ModelEntry;
+	/** Resolves when the model's files are installed; may download them. Throws `model_not_found`. */
 	ready(entry: ModelEntry, signal: AbortSignal): Promise<void>;
-	/** Called after entries came, went or changed. */
+	/** `listener` is called after entries were added, removed or changed. */
 	onChange(listener: () => void): void;
 }
 
@@ -34,13 +35,13 @@ export interface RegistryWatcherOptions {
 	readonly flags: Partial<Record<SettingName, string>>;
 	readonly packageRoot: string;
 	readonly log: Log;
-	/** Fetches what is missing; absent = nothing is fetched unasked. */
+	/** Downloads a missing model (auto-pull); absent = off. */
 	readonly fetch?: (entry: ModelEntry, signal: AbortSignal) => Promise<void>;
 }
 
-/** Editors write a file in several steps. */
+/** Wait after a change, since editors write a file in several steps. */
 const settleMs = 150;
-/** Where the system does not tell of changes, as in folders mounted from another one. */
+/** Polling, for systems that do not report changes, as in mounted folders. */
 const pollMs = 5_000;
 
 export class RegistryWatcher implements ServedModels {
@@ -51,14 +52,14 @@ export class RegistryWatcher implements ServedModels {
 	#watcher: FSWatcher | undefined;
 	#settling: NodeJS.Timeout | undefined;
 
-	/** Throws `config_invalid`: a server does not start with a mistake. */
+	/** Throws `config_invalid`, so that a server does not start with a mistake. */
 	constructor(options: RegistryWatcherOptions) {
 		this.#options = options;
 		this.#now = loadRegistry(options.flags, options.packageRoot);
 		this.#text = this.#read();
 	}
 
-	/** Its `config` stays as it was at the start. */
+	/** The current registry; its `config` is still that of the start. */
 	get now(): ModelRegistry {
 		return this.#now;
 	}
@@ -75,8 +76,8 @@ export class RegistryWatcher implements ServedModels {
 		return this.#now.defaultModel;
 	}
 
-	find(wanted: string): ModelEntry {
-		return findEntry(this.#now, wanted);
+	find(idOrAlias: string): ModelEntry {
+		return findEntry(this.#now, idOrAlias);
 	}
 
 	async ready(entry: ModelEntry, signal: AbortSignal): Promise<void> {
@@ -89,7 +90,7 @@ export class RegistryWatcher implements ServedModels {
 		this.#listeners.push(listener);
 	}
 
-	/** A mistake is logged, and everything stays as it was. */
+	/** Reads models.yaml again. A mistake is logged, and the previous registry stays in use. */
 	reload(): void {
 		const { flags, packageRoot, log } = this.#options;
 		this.#text = this.#read();
@@ -99,16 +100,16 @@ export class RegistryWatcher implements ServedModels {
 			const before = this.#now;
 			this.#now = { ...next, config: before.config };
 			const ids = next.entries.map(({ id }) => id);
-			log.info({ models: ids, default: next.defaultModel }, 'models.yaml was read again');
+			log.info({ models: ids, default: next.defaultModel }, 'models.yaml reloaded');
 		} catch (thrown) {
 			const error = asEarshotError(thrown);
-			log.error({ code: error.code }, `${error.message}; what was served before is served on`);
+			log.error({ code: error.code }, `${error.message}; the previous models.yaml stays in use`);
 			return;
 		}
 		for (const listener of this.#listeners) listener();
 	}
 
-	/** Reloads by itself from now on. */
+	/** Starts reloading on changes. */
 	watch(): void {
 		const { config } = this.#now.config;
 		const changed = (): void => {
@@ -119,11 +120,11 @@ export class RegistryWatcher implements ServedModels {
 			this.#settling.unref();
 		};
 		try {
-			// The folder, since editors put a new file in the place of the old one.
+			// Watches the folder, since editors replace the file.
 			this.#watcher = watch(path.dirname(config), { persistent: false }, changed);
 			this.#watcher.on('error', () => this.#watcher?.close());
 		} catch {
-			// No such folder yet; the slower way notices when there is.
+			// The folder does not exist yet; polling notices when it does.
 		}
 		watchFile(config, { persistent: false, interval: pollMs }, changed);
 	}
@@ -138,13 +139,13 @@ export class RegistryWatcher implements ServedModels {
 		try {
 			return readFileSync(this.#now.config.config, 'utf8');
 		} catch {
-			// Gone, or not there yet.
+			// Removed, or not created yet.
 			return '';
 		}
 	}
 }
 
-/** For whoever reads models.yaml once. */
+/** A registry that does not change, for the library and tests. */
 export function staticRegistry(registry: ModelRegistry): ServedModels {
 	return {
 		entries: registry.entries,
@@ -152,7 +153,7 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 			return listedOf(registry);
 		},
 		defaultModel: registry.defaultModel,
-		find: (wanted) => findEntry(registry, wanted),
+		find: (idOrAlias) => findEntry(registry, idOrAlias),
 		async ready(entry) {
 			if (!isInstalled(entry) && canBePulled(entry, registry.catalog)) throw missing(entry.id);
 		},
@@ -161,6 +162,6 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 }
 
 function listedOf({ entries, catalog }: ModelRegistry): readonly ModelEntry[] {
-	// One that nobody can fetch is listed: whoever asks for it is told what it lacks.
+	// A model that cannot be pulled is listed even if files are missing, so that a request for it reports them.
 	return entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, catalog));
 }

@@ -1,4 +1,4 @@
-/** Whether there is room for what is to come, before anything starts. */
+/** Checks for enough disk space before a download starts. */
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -6,10 +6,10 @@ import type { Disk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { filesBelow, type Store } from './store.js';
 
-/** Kept free for everybody else. */
+/** Disk space left free for other programs. */
 const spareBytes = 64 * 2 ** 20;
 
-/** `bytes`: of everything, also of what is below `incoming` already. Throws `disk_full`. */
+/** `bytes`: the total, including what is already below `incoming`. Throws `disk_full`. */
 export async function checkRoom(
 	id: string,
 	bytes: number,
@@ -27,6 +27,6 @@ export async function checkRoom(
 	const [need, have] = [needed, free].map((size) => `${(size / 1e9).toFixed(2)} GB`);
 	throw new EarshotError(
 		'disk_full',
-		`${id} needs ${need} on the disk of ${store.modelDir}, and ${have} are free; free some space, or choose another disk with --model-dir`,
+		`${id} needs ${need} on the disk of ${store.modelDir}, but only ${have} are free; free some space, or choose another disk with --model-dir`,
 	);
 }

@@ -15,24 +15,26 @@ export class Int8Files {
 		this.folder = path.join(modelDir, '.earshot', 'int8');
 	}
 
-	/** Of the weights of a ggml file, by its real path: a hash of it. The head of the weights says what they were made of. */
+	/** Path of the 8-bit weights made from a ggml file: a hash of that file's real path. Their header says what they were
+	 * made from. */
 	pathOf(source: string): string {
 		const hash = createHash('sha256').update(source).digest('hex').slice(0, 32);
 		return path.join(this.folder, `${hash}${int8Suffix}`);
 	}
 
-	/** The file name in `folder`, to be asked while the ggml file is still there, for `remove`. */
+	/** The file name in `folder`, for `remove`. Call it while the ggml file still exists. */
 	nameOf(file: string): string {
 		return path.basename(this.pathOf(existsSync(file) ? realpathSync(file) : file));
 	}
 
-	/** `names` as `nameOf` gives them. Does nothing for those that do not exist. */
+	/** `names`: from `nameOf`. Ignores files that do not exist. */
 	async remove(names: readonly string[]): Promise<void> {
-		const kept = names.map((name) => path.join(this.folder, name)).filter((file) => existsSync(file));
-		if (kept.length > 0) await this.alone(() => Promise.all(kept.map((file) => rm(file, { force: true }))));
+		const present = names.map((name) => path.join(this.folder, name)).filter((file) => existsSync(file));
+		if (present.length > 0)
+			await this.alone(() => Promise.all(present.map((file) => rm(file, { force: true }))));
 	}
 
-	/** Runs `work` while no other process writes here: the files are large, and several runners may ask at once. */
+	/** Runs `work` under a lock between processes: the files are large, and several runners may need one at once. */
 	async alone(work: () => Promise<unknown>): Promise<void> {
 		const lock = await takeLock(path.join(this.folder, 'making'), new AbortController().signal);
 		try {

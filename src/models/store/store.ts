@@ -1,6 +1,6 @@
 /**
- * What is on the disk: a folder per model below the model folder, and for each a manifest of what arrived.
- * A manifest is written last and taken away first, so that no half model is ever listed.
+ * The pulled models on disk: a folder per model below the model folder, and a manifest of its files. A manifest is
+ * written last and removed first, so that an incomplete model is never listed.
  */
 
 import { createHash } from 'node:crypto';
@@ -27,7 +27,7 @@ export interface StoredFile {
 	readonly path: string;
 	readonly bytes: number;
 	readonly sha256: string;
-	/** Its digest was not known beforehand: this is what came the first time. */
+	/** Its digest was not known in advance; it is that of the first download. */
 	readonly pinned: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface Manifest {
 	readonly licence: string;
 	/** ISO date. */
 	readonly pulledAt: string;
-	/** The user's own folder that it was made of, where it was not fetched. */
+	/** The user's folder that it was converted from; absent if it was downloaded. */
 	readonly madeOf?: string;
 }
 
@@ -52,7 +52,7 @@ export type StoredState = 'whole' | 'damaged' | 'missing';
 export interface Verified {
 	readonly path: string;
 	readonly ok: boolean;
-	/** What is wrong with it. */
+	/** What is wrong; '' if nothing. */
 	readonly detail: string;
 }
 
@@ -70,7 +70,7 @@ export class Store {
 		this.#own = path.join(modelDir, '.earshot');
 	}
 
-	/** What was pulled, whatever has become of it since. */
+	/** All models that were pulled, even if their files have been damaged since. */
 	manifests(): readonly Manifest[] {
 		return namesIn(this.#manifests)
 			.filter((name) => name.endsWith('.json'))
@@ -81,7 +81,7 @@ export class Store {
 		return this.#read(this.#manifestPath(id));
 	}
 
-	/** Something of it is here, if only the beginning. */
+	/** Whether the model was pulled, or a pull of it has begun. */
 	knows(id: string): boolean {
 		return this.manifest(id) !== undefined || existsSync(this.#incoming(id));
 	}
@@ -90,7 +90,7 @@ export class Store {
 		return path.join(this.modelDir, folder);
 	}
 
-	/** By names and sizes: cheap enough to ask before every load. */
+	/** Compares names and sizes only, which is cheap enough before every load. */
 	stateOf(manifest: Manifest): StoredState {
 		const sizes = manifest.files.map(
 			(file) => statSync(path.join(this.folderOf(manifest), file.path), { throwIfNoEntry: false })?.size,
@@ -99,7 +99,7 @@ export class Store {
 		return manifest.files.every(({ bytes }, index) => sizes[index] === bytes) ? 'whole' : 'damaged';
 	}
 
-	/** Reads every byte. */
+	/** Compares sizes and digests, reading every byte. */
 	async verify(
 		manifest: Manifest,
 		signal: AbortSignal,
@@ -117,35 +117,35 @@ export class Store {
 				size === undefined
 					? 'missing'
 					: size !== bytes
-						? `has ${size} bytes, and not ${bytes}`
+						? `has ${size} bytes instead of ${bytes}`
 						: digest === sha256
 							? ''
-							: `has the SHA-256 ${digest}, and not ${sha256}`;
+							: `has the SHA-256 ${digest} instead of ${sha256}`;
 			verified.push({ path: name, ok: detail === '', detail });
 			before += bytes;
 		}
 		return verified;
 	}
 
-	/** A folder for what is arriving; it stays until the model is whole, so that a pull can go on. */
+	/** The folder for the model's downloads; kept until the model is complete, so that a pull can resume. */
 	async incoming(id: string): Promise<string> {
 		const folder = this.#incoming(id);
 		await mkdir(folder, { recursive: true });
 		return folder;
 	}
 
-	/** A path that locks of that name belong to. */
+	/** The path of the lock with that name. */
 	async lockPath(name: string): Promise<string> {
 		const folder = path.join(this.#own, 'locks');
 		await mkdir(folder, { recursive: true });
 		return path.join(folder, placeOf(name));
 	}
 
-	/** `from`: a folder on the same disk that holds the manifest's files and becomes the model's folder. */
+	/** Installs a model. `from`: a folder on the same disk with the manifest's files, which becomes the model's folder. */
 	async arrive(manifest: Manifest, from: string): Promise<void> {
 		const to = this.folderOf(manifest);
 		const earlier = this.manifest(manifest.id);
-		// While it changes it is nobody's.
+		// Not listed while its files change.
 		await rm(this.#manifestPath(manifest.id), { force: true });
 		if (earlier) await this.#removeFiles(earlier);
 		await mkdir(path.dirname(to), { recursive: true });
@@ -161,8 +161,8 @@ export class Store {
 		await writeWhole(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, '\t'));
 	}
 
-	/** The model's files, the folders that are empty then, and what an interrupted pull has left. False where there
-	 * was nothing. */
+	/** Removes the model's files, folders left empty, and the remains of an interrupted pull. Returns whether there was
+	 * anything to remove. */
 	async remove(id: string): Promise<boolean> {
 		const manifest = this.manifest(id);
 		await rm(this.#manifestPath(id), { force: true });
@@ -203,7 +203,7 @@ export class Store {
 
 	#read(file: string): Manifest | undefined {
 		const manifest = readJson(file) as Manifest | undefined;
-		// It says what may be deleted: one that was tampered with is none.
+		// A manifest decides which files are deleted, so one with paths outside the folder is ignored.
 		const sound =
 			manifest !== undefined &&
 			isInnerPath(manifest.folder) &&
@@ -218,13 +218,13 @@ export class Store {
 		for (const each of [...folders].sort((a, b) => b.length - a.length)) await this.#prune(each);
 	}
 
-	/** Upwards as long as they are empty. */
+	/** Removes the folder and its parents while they are empty. */
 	async #prune(folder: string): Promise<void> {
 		for (let at = folder; at.startsWith(`${this.modelDir}${path.sep}`); at = path.dirname(at)) {
 			try {
 				await rmdir(at);
 			} catch {
-				// Something of the user's is in it, or it has gone already.
+				// Not empty, or already removed.
 				return;
 			}
 		}
@@ -243,7 +243,7 @@ export async function exists(file: string): Promise<boolean> {
 	);
 }
 
-/** Every file below, with forward slashes. */
+/** Relative paths of all files below, with forward slashes. */
 export async function filesBelow(folder: string): Promise<string[]> {
 	const entries = await readdir(folder, { recursive: true, withFileTypes: true });
 	return entries
@@ -272,7 +272,7 @@ export async function digestOf(
 	return hash.digest('hex');
 }
 
-/** The same bytes under a second name where the file system can, else a copy. */
+/** A hard link where the file system supports it, else a copy. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
 	await rm(to, { force: true });
 	try {
@@ -282,7 +282,7 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
 	}
 }
 
-/** Whoever reads it finds the old text or the new. */
+/** Replaces the file atomically: readers see the old text or the new. */
 export async function writeWhole(file: string, text: string): Promise<void> {
 	await mkdir(path.dirname(file), { recursive: true });
 	const fresh = `${file}.${process.pid}.new`;
@@ -303,7 +303,7 @@ function readJson(file: string): unknown {
 	try {
 		return JSON.parse(readFileSync(file, 'utf8'));
 	} catch {
-		// Not there.
+		// Absent or invalid.
 		return undefined;
 	}
 }

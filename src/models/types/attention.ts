@@ -1,4 +1,4 @@
-/** Types with an encoder and a decoder that attends to it, prompted by tokens of language and task. */
+/** Attention encoder-decoder types, prompted by tokens for language and task. */
 
 import { type Family, type Mismatch, type Networks, usualClipSeconds } from './family.js';
 
@@ -12,7 +12,7 @@ const promptFlags = [
 ];
 const promptStart = ['<|startofcontext|>', '<|startoftranscript|>', '<|emo:undefined|>'];
 
-/** Beside its tokens and the encoder's two outputs, the decoder takes a state of each layer. */
+/** The decoder's inputs are its tokens, the encoder's two outputs, and a state per layer. */
 function canaryMismatch(networks: Networks): Mismatch | undefined {
 	const [encoder, decoder] = [networks.get('encoder'), networks.get('decoder')];
 	if (!encoder || !decoder) return undefined;
@@ -21,8 +21,8 @@ function canaryMismatch(networks: Networks): Mismatch | undefined {
 	if (states === layers) return undefined;
 	return {
 		role: 'decoder',
-		why: `it has ${states} states, and the encoder's \`num_decoder_layers\` is ${layers}`,
-		cure: 'the two are not of one model',
+		why: `it has ${states} states, but the encoder's \`num_decoder_layers\` is ${layers}`,
+		cure: 'the two files are not of the same model',
 	};
 }
 
@@ -67,7 +67,7 @@ export const attentionTypes = {
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,
-		// It may emit six words a second, counted in whole seconds.
+		// The library limits the output to six words per second of audio, in whole seconds.
 		minClipSeconds: 1.1,
 		requirements: {
 			networks: {

@@ -1,4 +1,4 @@
-/** Types with one network whose every frame scores the symbols (CTC), SenseVoice among them. */
+/** CTC types: one network that scores the symbols for each frame. Includes SenseVoice. */
 
 import {
 	type Family,
@@ -9,7 +9,7 @@ import {
 	usualClipSeconds,
 } from './family.js';
 
-/** `rule`: what it has beside the usual network of such a model. */
+/** `rule`: requirements besides those of every CTC network; `more`: other fields of the record. */
 export function ctc(
 	field: string,
 	identify: IdentifyRule,
@@ -34,7 +34,7 @@ export function ctcRequirements(rule: Partial<NetworkRule>): Requirements {
 	};
 }
 
-/** Its blank is symbol 0, whatever it is called. */
+/** The blank is always symbol 0, whatever its name. */
 const omnilingualRequirements: Requirements = { networks: { model: { inputs: ['f2'] } }, tokens: {} };
 
 export const ctcTypes = {
@@ -68,7 +68,7 @@ export const ctcTypes = {
 						'lang_yue',
 					],
 					lists: ['neg_mean', 'inv_stddev'],
-					// Fun-ASR-Nano's CTC half goes under SenseVoice's name, without its languages.
+					// The CTC half of Fun-ASR-Nano is exported under SenseVoice's name, without its languages.
 					fewerKeys: { comment: 'Nano', keys: /^(vocab_size|lfr_)/ },
 					inputs: ['f3', 'i1', 'i1', 'i1'],
 				},

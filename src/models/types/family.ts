@@ -1,159 +1,160 @@
-/** What a record of a sherpa-onnx model type says: one record per type holds all that Earshot knows of it. */
+/** The record of a sherpa-onnx model type: everything that Earshot knows about the type. */
 
 import type { OnnxFile } from '../../model-files/onnx-file.js';
 
-/** A field of SherpaOnnxOfflineModelConfig, or of the streaming one, below `model_config.`. */
+/** A field of SherpaOnnxOfflineModelConfig or SherpaOnnxOnlineModelConfig, below `model_config.`. */
 type Field = string;
 
-/** Role → what its file says of itself; without those that are not ONNX (`.ort`). */
+/** Role → metadata of its file; without files that are not ONNX (`.ort`). */
 export type Networks = ReadonlyMap<string, OnnxFile>;
 
 export interface OptionRule {
-	/** Of SherpaOnnxOfflineRecognizerConfig, by dotted path; '' = not the library's. */
+	/** Dotted path in SherpaOnnxOfflineRecognizerConfig; '' = handled by Earshot, not the library. */
 	readonly field: string;
-	/** `files` = paths with commas between them. */
+	/** `files` = comma-separated paths. */
 	readonly kind: 'boolean' | 'integer' | 'number' | 'string' | 'files';
 }
 
 export interface Family {
-	/** Role in `files` → field that takes its path. */
+	/** Role in `files` → field for its path. */
 	readonly files: Readonly<Record<string, Field>>;
-	/** Roles that may be left out. */
+	/** Roles that may be absent. */
 	readonly optionalFiles?: readonly string[];
-	/** Where the type has versions with other files: a model has exactly the roles of one of them. */
+	/** For types whose versions have different files: a model has exactly the roles of one set. */
 	readonly fileSets?: readonly FileSet[];
 	/** Roles that are folders. */
 	readonly folders?: readonly string[];
-	/** `model_type` given to the library, which otherwise loads the encoder once more to find out. */
+	/** `model_type` for the library, which without it loads the encoder twice to find out. */
 	readonly modelType?: string;
 	/** Name in `options` of models.yaml → field. */
 	readonly options?: Readonly<Record<string, OptionRule>>;
-	/** Codes of the languages that the type recognizes; absent = depends on the model file. */
+	/** Language codes that the type recognizes; absent = depends on the model file. */
 	readonly languages?: readonly string[];
-	/** Values of options that are not in models.yaml, where the library's own default will not do. */
+	/** Values for options absent from models.yaml, where the library's own default is unsuitable. */
 	readonly defaults?: Readonly<Record<string, string | number | boolean>>;
-	/** Fields that one request may change. */
+	/** Configuration fields that a request may change. */
 	readonly changes?: {
 		readonly language: string;
-		/** Of the text, where it may be another than that of the speech. */
+		/** Language of the text, where it may differ from that of the speech. */
 		readonly target?: string;
 		/** Takes `transcribe` or `translate`. */
 		readonly task?: string;
-		/** Changing them spoils how features are made, so a second recognizer decodes. */
+		/** Changing them breaks feature extraction, so a second recognizer decodes. */
 		readonly apart?: boolean;
 	};
-	/** The library decodes one clip at a time without a race. */
+	/** Decoding is not thread-safe: one clip at a time. */
 	readonly exclusive?: boolean;
 	/** The library decodes several clips in one pass, not one after another. */
 	readonly batches?: boolean;
-	/** Takes phrases to listen for, under beam search. */
+	/** Supports hotwords, with beam search. */
 	readonly hotwords?: boolean;
-	/** The stream option that sets the language of one request, and how it is spelt. */
+	/** The stream option that sets the language of one request, and its spelling. */
 	readonly languageOption?: { readonly name: string; readonly spelling: 'code' | 'english-name' };
 	readonly detectsLanguage?: boolean;
-	/** What makes a file multilingual: an input of that name; a file without it takes no language. */
+	/** The input that makes a file multilingual; a file without it takes no language. `dictionary`: metadata key. */
 	readonly languageInput?: { readonly role: string; readonly name: string; readonly dictionary: string };
-	/** Metadata with the languages of a file: `1` where there are several, and their codes with commas between. */
+	/** Metadata keys: `multilingual` is `1` for several languages, `codes` lists them comma-separated. */
 	readonly languageKeys?: { readonly role: string; readonly multilingual: string; readonly codes: string };
-	/** It recognizes nothing unless it is given the language. */
+	/** A request must give the language, or nothing is recognized. */
 	readonly needsLanguage?: boolean;
-	/** Tokens carry real start times. */
+	/** Tokens have real start times. */
 	readonly times: boolean;
-	/** Tokens carry log-probabilities. */
+	/** Tokens have log-probabilities. */
 	readonly logprobs: boolean;
 	/** The stream option that takes `keywords[]` joined by commas. */
 	readonly keywordsOption?: string;
 	readonly maxClipSeconds: number;
 	readonly minClipSeconds?: number;
-	/** It recognizes live speech, chunk by chunk: frames of 10 ms in one, or the metadata that says so. */
+	/** Streaming types only: 10 ms frames per chunk, or the metadata key that holds that number. */
 	readonly chunk?: number | { readonly role: string; readonly key: string };
-	/** What its files must say of themselves. */
+	/** What its files must contain. */
 	readonly requirements: Requirements;
-	/** What a model of this type is known by. */
+	/** How a model of this type is identified. */
 	readonly identify: IdentifyRule;
 }
 
 export interface FileSet {
-	/** As a refusal names it. */
+	/** As error messages call it. */
 	readonly name: string;
 	readonly roles: readonly string[];
 }
 
 /**
- * What each loader of sherpa-onnx 1.13.8 needs, found by taking it away: each key, missing, ends the process,
- * kills it, or makes every clip fail.
+ * What each loader of sherpa-onnx 1.13.8 requires, found by removing it: without any one of these keys the process
+ * exits or crashes, or every clip fails.
  */
 export interface Requirements {
 	readonly networks: Readonly<Record<string, NetworkRule>>;
 	readonly tokens?: TokensRule;
-	/** Files of the tokenizer's folder; JSON where the name says so. */
+	/** Files in the tokenizer's folder; those named .json must be JSON. */
 	readonly tokenizer?: readonly string[];
-	/** What is wrong between the files, each of which is right by itself. */
+	/** Finds files that are each valid but do not fit together. */
 	readonly mismatch?: (networks: Networks) => Mismatch | undefined;
 }
 
-/** What one network must say of itself. */
+/** What the metadata, inputs and outputs of one network must be. */
 export interface NetworkRule {
-	/** Metadata that must be a whole number. */
+	/** Metadata keys whose value must be a whole number. */
 	readonly integers?: readonly string[];
-	/** Metadata that must be numbers with commas between them. */
+	/** Metadata keys whose value must be comma-separated numbers. */
 	readonly lists?: readonly string[];
 	/** The first two lists need not be equally long. */
 	readonly unevenLists?: boolean;
-	/** Metadata that must be there. */
+	/** Metadata keys that must exist. */
 	readonly texts?: readonly string[];
-	/** Where the metadata `comment` contains this, only the keys that match are needed. */
+	/** If the metadata `comment` contains this, only the matching keys are required. */
 	readonly fewerKeys?: { readonly comment: string; readonly keys: RegExp };
-	/** What its `model_type` must contain. */
+	/** Pattern that its `model_type` must match. */
 	readonly modelType?: RegExp;
 	/** Its first inputs: f = float, i = integer, b = boolean, * = any; then the number of dimensions, or *. */
 	readonly inputs: readonly string[];
-	/** At least so many. */
+	/** Minimum number of outputs. */
 	readonly outputs?: number;
 }
 
 export interface TokensRule {
-	/** At least one of them. */
+	/** At least one of these tokens must exist. */
 	readonly blank?: readonly string[];
-	/** Every one of them. */
+	/** All of these tokens must exist. */
 	readonly all?: readonly string[];
-	/** Lines hold base64: always, or where the model has a file of that role. */
+	/** Tokens are base64: always, or if the model has a file of that role. */
 	readonly base64?: boolean | { readonly with: string };
-	/** Exactly as many as this key of this role's metadata says, and so many more. */
+	/** The exact number of tokens: the value of this metadata key of this role, plus `more`. */
 	readonly count?: { readonly role: string; readonly key: string; readonly more: number };
-	/** The last one. */
+	/** The last token. */
 	readonly last?: string;
 }
 
 export interface Mismatch {
-	/** Of the file to blame. */
+	/** Role of the faulty file. */
 	readonly role: string;
 	readonly why: string;
+	/** What to do about it. */
 	readonly cure: string;
 }
 
-/** Types are asked in the order of `families`; the first that claims the files has them. */
+/** How to identify a type. Types are tried in the order of `families`; the first match wins. */
 export interface IdentifyRule {
 	/** Sets of roles that no other type has. */
 	readonly roles?: readonly (readonly string[])[];
-	/** `model_type` in the metadata as exporters write it; where it fits other types alone, a file is refused. */
+	/** `model_type` in the metadata as exporters write it; a file whose value matches only other types is refused. */
 	readonly exportedAs?: RegExp;
 	/**
-	 * Whether the metadata of the encoder, or of the only network, is of this type. The keys are those that
-	 * sherpa-onnx's own loaders look for. `kind`: `model_type` in lower case with `_` for `-`; '' = none.
+	 * Whether the metadata of the encoder, or of the only network, is that of this type. The keys are those that
+	 * sherpa-onnx's own loaders read. `kind`: `model_type` in lower case with `_` for `-`; '' = none.
 	 */
 	readonly metadata?: (kind: string, has: (key: string) => boolean) => boolean;
-	/** What its publisher's name contains, in lower case with `-` for `_`: asked where the metadata says nothing. */
+	/** Matches the published folder name, in lower case with `-` for `_`; used where the metadata is not conclusive. */
 	readonly name?: RegExp;
 }
 
-/** Attention memory grows with the square of the length, and quality falls on long single passes. */
+/** Longer clips cost more: attention memory grows with the square of the length, and quality falls. */
 export const usualClipSeconds = 20;
 
-/** Metadata of low frame rate features: frames in one, and the step between them. */
+/** Metadata keys of low frame rate features: frames stacked into one, and the step between them. */
 export const lfr = ['lfr_window_size', 'lfr_window_shift'] as const;
 
-/** Metadata of models that decode chunk by chunk: Zipformer's, NeMo's, Paraformer's. */
+/** Metadata keys of streaming models: of Zipformer, NeMo and Paraformer. */
 export const streamingKeys: readonly string[] = [
 	'decode_chunk_len',
 	'chunk_shift',

@@ -1,4 +1,4 @@
-/** What a file or folder that the user already has is: its type, and which file plays which role. */
+/** Identifies a model file or folder on this machine: its type, and the role of each file. */
 
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,61 +10,61 @@ import { type Family, streamingKeys } from './family.js';
 import { familyOf, isSherpaType, parakeetType, type SherpaType, sherpaTypes, whisperType } from './types.js';
 
 export interface IdentifiedModel {
-	/** A `type` of models.yaml, or that of a model which cannot be served yet. */
+	/** A `type` of models.yaml, or the type of a model that cannot be served yet. */
 	readonly type: string;
-	/** The folder that the files are below. */
+	/** The folder that holds the files. */
 	readonly folder: string;
 	/** Role → path below the folder. */
 	readonly files: Readonly<Record<string, string>>;
-	/** The folder has a model of that type in another form, which cannot be served as it is. */
+	/** Set if the model must be converted before it can be served. */
 	readonly form?: 'ctranslate2';
 }
 
-/** `wantedType`: what the user says it is; '' = find out. Throws `invalid_request`. */
-export async function identify(target: string, wantedType = ''): Promise<IdentifiedModel> {
+/** `givenType`: the type given by the user; '' = identify it. Throws `invalid_request`. */
+export async function identify(target: string, givenType = ''): Promise<IdentifiedModel> {
 	const found = await stat(target).catch(() => undefined);
 	if (found === undefined) throw cannot(target, 'there is no such file or folder');
-	if (found.isFile()) return await identifyFile(target, wantedType);
-	return await identifyFolder(target, wantedType);
+	if (found.isFile()) return await identifyFile(target, givenType);
+	return await identifyFolder(target, givenType);
 }
 
-async function identifyFile(file: string, wantedType: string): Promise<IdentifiedModel> {
+async function identifyFile(file: string, givenType: string): Promise<IdentifiedModel> {
 	const [folder, name] = [path.dirname(file), path.basename(file)];
 	const head = await firstBytes(file, 64);
 	if (isGgml(head)) {
 		if (head.subarray(0, 32).includes('silero'))
-			throw cannot(file, 'it finds speech (Silero), it does not transcribe');
-		// The number after the magic: Whisper's vocabularies hold 51,864 tokens and more, Parakeet's 8192.
+			throw cannot(file, 'it detects speech (Silero) and does not transcribe');
+		// The vocabulary size follows the magic number: Whisper has 51,864 tokens or more, Parakeet 8192.
 		const type = head.readInt32LE(4) < 51_864 ? parakeetType : whisperType;
 		return { type, folder, files: { model: name } };
 	}
 	if (head.subarray(0, 4).toString('latin1') === 'GGUF')
-		throw cannot(file, 'it is a GGUF file, and whisper.cpp reads ggml files (ggml-….bin)');
+		throw cannot(file, 'it is a GGUF file, but whisper.cpp reads ggml files (ggml-….bin)');
 	const specification = specificationOf(head);
-	if (specification !== undefined) return recogniseCtranslate2(file, specification);
-	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, wantedType);
+	if (specification !== undefined) return identifyCtranslate2(file, specification);
+	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, givenType);
 	throw cannot(
 		file,
 		'it is neither a ggml file of whisper.cpp, nor a Whisper model of CTranslate2, nor part of a sherpa-onnx model',
 	);
 }
 
-function recogniseCtranslate2(file: string, specification: string): IdentifiedModel {
+function identifyCtranslate2(file: string, specification: string): IdentifiedModel {
 	if (specification !== 'WhisperSpec')
 		throw cannot(
 			file,
-			`it is a CTranslate2 model of another kind (${specification}), and only Whisper’s are served`,
+			`it is a CTranslate2 model of another kind (${specification}); only Whisper can be served`,
 		);
 	const [folder, name] = [path.dirname(file), path.basename(file)];
 	if (name !== ctranslate2Model)
 		throw cannot(
 			file,
-			`it is a CTranslate2 model; give it the name ${ctranslate2Model}, in a folder with its vocabulary`,
+			`it is a CTranslate2 model; rename it to ${ctranslate2Model}, in a folder with its vocabulary`,
 		);
 	return { type: whisperType, folder, files: { model: name }, form: 'ctranslate2' };
 }
 
-/** `ggml` as a little-endian number. */
+/** Files begin with `ggml` as a little-endian number. */
 function isGgml(head: Buffer): boolean {
 	return head.subarray(0, 4).toString('latin1') === 'lmgg';
 }
@@ -79,33 +79,33 @@ async function firstBytes(file: string, length: number): Promise<Buffer> {
 	}
 }
 
-async function identifyFolder(folder: string, wantedType: string): Promise<IdentifiedModel> {
+async function identifyFolder(folder: string, givenType: string): Promise<IdentifiedModel> {
 	const names = await namesIn(folder);
 	const roles = rolesOf(names);
 	if (roles.model?.endsWith('.bin') === true)
-		return await identifyFile(path.join(folder, roles.model), wantedType);
-	const type = wantedType !== '' ? wantedType : await typeOf(folder, roles);
+		return await identifyFile(path.join(folder, roles.model), givenType);
+	const type = givenType !== '' ? givenType : await typeOf(folder, roles);
 	return { type, folder, files: rolesFor(type, roles, folder) };
 }
 
-/** For an archive of a known type: which file plays which role. Throws `invalid_request`. */
+/** The role of each file in an unpacked archive of a known type. Throws `invalid_request`. */
 export async function rolesIn(folder: string, type: string): Promise<Readonly<Record<string, string>>> {
 	return rolesFor(type, rolesOf(await namesIn(folder)), folder);
 }
 
-/** Files, and folders that hold a tokenizer, with a slash at the end. */
+/** File names, and names of tokenizer folders with a trailing slash. */
 async function namesIn(folder: string): Promise<string[]> {
 	const names = await readdir(folder).catch(() => []);
 	const infos = await Promise.all(names.map((name) => stat(path.join(folder, name)).catch(() => undefined)));
 	// A pipe or a device would be read for ever, and a link that dangles cannot be.
 	const files = names.filter((_, index) => infos[index]?.isFile() === true);
 	const folders = names.filter((_, index) => infos[index]?.isDirectory() === true);
-	const holding = await Promise.all(
+	const isTokenizer = await Promise.all(
 		folders.map(async (name) =>
 			(await readdir(path.join(folder, name)).catch((): string[] => [])).includes('vocab.json'),
 		),
 	);
-	return [...files, ...folders.filter((_, index) => holding[index]).map((name) => `${name}/`)];
+	return [...files, ...folders.filter((_, index) => isTokenizer[index]).map((name) => `${name}/`)];
 }
 
 const onnx = String.raw`.*\.(onnx|ort)$`;
@@ -126,7 +126,7 @@ const rolePatterns: Readonly<Record<string, RegExp>> = {
 	model: /\.(onnx|ort|bin)$/,
 };
 
-/** Pure. A file plays the first role that its name fits; of several the 8-bit one, then the shorter name. */
+/** A file gets the first role that its name matches; of several files, an 8-bit one wins, then the shortest name. Pure. */
 export function rolesOf(names: readonly string[]): Readonly<Record<string, string>> {
 	const roles: Record<string, string> = {};
 	const preferred = [...names].sort(
@@ -145,11 +145,11 @@ function rolesFor(
 	roles: Readonly<Record<string, string>>,
 	folder: string,
 ): Readonly<Record<string, string>> {
-	const wanted = isSherpaType(type) ? roleSetsOf(familyOf(type)) : [['model', 'tokens']];
-	const fitting = wanted.find((needed) => needed.every((role) => roles[role] !== undefined));
-	if (fitting) return Object.fromEntries(fitting.map((role) => [role, roles[role] ?? '']));
-	const missing = (wanted[0] ?? []).filter((role) => roles[role] === undefined);
-	throw cannot(folder, `of a model of type ${type} it lacks: ${missing.join(', ')}`);
+	const roleSets = isSherpaType(type) ? roleSetsOf(familyOf(type)) : [['model', 'tokens']];
+	const complete = roleSets.find((required) => required.every((role) => roles[role] !== undefined));
+	if (complete) return Object.fromEntries(complete.map((role) => [role, roles[role] ?? '']));
+	const missing = (roleSets[0] ?? []).filter((role) => roles[role] === undefined);
+	throw cannot(folder, `for type ${type} it lacks: ${missing.join(', ')}`);
 }
 
 function roleSetsOf({ files, fileSets }: Family): readonly (readonly string[])[] {
@@ -158,24 +158,27 @@ function roleSetsOf({ files, fileSets }: Family): readonly (readonly string[])[]
 
 async function typeOf(folder: string, roles: Readonly<Record<string, string>>): Promise<string> {
 	const has = (...names: string[]) => names.every((name) => roles[name] !== undefined);
-	const byRoles = sherpaTypes.find((type) => familyOf(type).identify.roles?.some((needed) => has(...needed)));
+	const byRoles = sherpaTypes.find((type) =>
+		familyOf(type).identify.roles?.some((required) => has(...required)),
+	);
 	if (byRoles !== undefined) return byRoles;
-	const telling = roles.encoder ?? roles.model;
-	if (telling === undefined || (!has('tokens') && !has('encoder')))
+	const withMetadata = roles.encoder ?? roles.model;
+	if (withMetadata === undefined || (!has('tokens') && !has('encoder')))
 		throw cannot(
 			folder,
-			'it holds neither a ggml file, nor a model.bin of CTranslate2, nor the .onnx files and tokens.txt of a sherpa-onnx model',
+			'it contains no ggml file, no model.bin of CTranslate2, and no .onnx files with tokens.txt of a sherpa-onnx model',
 		);
-	const metadata = await onnxMetadata(path.join(folder, telling));
+	const metadata = await onnxMetadata(path.join(folder, withMetadata));
 	const shape = shapeOf(Object.keys(roles));
 	const type = typeByMetadata(metadata, shape) ?? typeByName(path.basename(folder), shape);
 	if (type === 'streaming')
-		throw cannot(folder, 'it is a streaming model of a kind that Earshot does not serve');
-	if (type === undefined) throw cannot(folder, 'its type cannot be told from its files; name it with --type');
+		throw cannot(folder, 'it is a streaming model of a type that Earshot cannot serve');
+	if (type === undefined)
+		throw cannot(folder, 'its type cannot be identified from its files; specify it with --type');
 	return type;
 }
 
-/** How many networks a model is made of. */
+/** How many networks a model consists of. */
 type Shape = 'one' | 'two' | 'three';
 
 function shapeOf(roles: readonly string[]): Shape {
@@ -183,7 +186,7 @@ function shapeOf(roles: readonly string[]): Shape {
 	return roles.includes('joiner') ? 'three' : 'two';
 }
 
-/** Pure. `streaming`: a streaming model of no type that can be served. */
+/** `streaming` = a streaming model of a type that cannot be served; undefined = unknown. Pure. */
 export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Shape): string | undefined {
 	const kind = (metadata.get('model_type') ?? '').toLowerCase().replaceAll('-', '_');
 	const has = (key: string) => metadata.has(key);
@@ -195,7 +198,7 @@ export function typeByMetadata(metadata: ReadonlyMap<string, string>, shape: Sha
 	return found ?? (streams ? 'streaming' : undefined);
 }
 
-/** Pure. Where the files are silent, the folder's name as its publisher gave it. */
+/** The type by the folder's name as its publisher gave it, for files without metadata. Pure. */
 export function typeByName(name: string, shape: Shape): string | undefined {
 	const text = name.toLowerCase().replaceAll('_', '-');
 	if (/streaming/.test(text) && !/non-streaming/.test(text)) return 'streaming';

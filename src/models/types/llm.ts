@@ -16,7 +16,7 @@ export const llmTypes = {
 			max_new_tokens: { field: 'model_config.qwen3_asr.max_new_tokens', kind: 'integer' },
 			hotwords: { field: 'model_config.qwen3_asr.hotwords', kind: 'string' },
 		},
-		// 20 s of speech are 260 tokens; with the prompt and these it stays below max_total_len's default, 512.
+		// 20 s of speech are 260 tokens; with the prompt and 200 new tokens the total stays below max_total_len's default, 512.
 		defaults: { max_new_tokens: 200 },
 		languageOption: { name: 'language', spelling: 'english-name' },
 		keywordsOption: 'hotwords',
@@ -49,9 +49,9 @@ export const llmTypes = {
 			user_prompt: { field: 'model_config.funasr_nano.user_prompt', kind: 'string' },
 			max_new_tokens: { field: 'model_config.funasr_nano.max_new_tokens', kind: 'integer' },
 		},
-		// Four clips at once gave 6 of 300 clips another text (test/bench/sherpa-long-run.mjs).
+		// With four clips at once, 6 of 300 clips got a different text (test/bench/sherpa-long-run.mjs).
 		exclusive: true,
-		// The library spreads made-up times evenly over the clip.
+		// The library invents times, spread evenly over the clip.
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,

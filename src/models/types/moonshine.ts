@@ -13,7 +13,7 @@ export const moonshineTypes = {
 			tokens: 'tokens',
 		},
 		optionalFiles: ['preprocessor', 'uncached_decoder', 'cached_decoder', 'merged_decoder'],
-		// The library takes a mixture for either.
+		// The library does not refuse a mixture of the two versions.
 		fileSets: [
 			{
 				name: "Moonshine's first version",
@@ -23,7 +23,7 @@ export const moonshineTypes = {
 		],
 		times: false,
 		logprobs: false,
-		// v2 is reported to fail without a word on longer clips.
+		// v2 is reported to fail silently on longer clips.
 		maxClipSeconds: 9,
 		minClipSeconds: 0.5,
 		requirements: {

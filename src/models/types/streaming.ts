@@ -1,4 +1,4 @@
-/** Types that recognize live speech, chunk by chunk, with states carried from one chunk to the next. */
+/** Streaming types: they recognize live speech chunk by chunk, and carry states from one chunk to the next. */
 
 import type { OnnxFile } from '../../model-files/onnx-file.js';
 import { ctc, ctcRequirements } from './ctc.js';
@@ -22,7 +22,7 @@ const zipformerStates = {
 		'cnn_module_kernels',
 		'left_context_len',
 	],
-	// With the states of one layer at least.
+	// The frames and the states of at least one layer.
 	inputs: ['f3', 'f3', 'f4', 'f3', 'f3', 'f3', 'f3'],
 	outputs: 9,
 } as const;
@@ -44,23 +44,23 @@ const nemoStates = {
 	outputs: 5,
 } as const;
 
-/** A Zipformer that returns fewer states than it says kills the process. */
+/** sherpa-onnx crashes on a Zipformer that returns fewer states than its metadata says. */
 function zipformerMismatch(networks: Networks, role: string): Mismatch | undefined {
 	const zipformer = networks.get(role);
 	if (!zipformer) return undefined;
 	const { metadata, inputs, outputs } = zipformer;
 	const layers = (metadata.get('num_encoder_layers') ?? '').split(',').map(Number);
-	// Six of each layer, one of the frames' embedding, and a count; beside the frames, or the encoder's output.
-	const wanted = 6 * layers.reduce((sum, each) => sum + each, 0) + 3;
-	if (inputs.length === wanted && outputs.length === wanted) return undefined;
+	// Six states per layer, one of the frame embedding and a counter; plus the frames in, or the encoder's output.
+	const expected = 6 * layers.reduce((sum, each) => sum + each, 0) + 3;
+	if (inputs.length === expected && outputs.length === expected) return undefined;
 	return {
 		role,
-		why: `it takes ${inputs.length} inputs and gives ${outputs.length} outputs, and its \`num_encoder_layers\` asks for ${wanted} of each`,
+		why: `it has ${inputs.length} inputs and ${outputs.length} outputs, but its \`num_encoder_layers\` requires ${expected} of each`,
 		cure: 'export it again',
 	};
 }
 
-/** A decoder that returns fewer states than the encoder says kills the process. */
+/** sherpa-onnx crashes on a decoder that returns fewer states than the encoder's metadata says. */
 function paraformerMismatch(networks: Networks): Mismatch | undefined {
 	const [encoder, decoder] = [networks.get('encoder'), networks.get('decoder')];
 	if (!encoder || !decoder) return undefined;
@@ -68,12 +68,12 @@ function paraformerMismatch(networks: Networks): Mismatch | undefined {
 	if (decoder.inputs.length === blocks + 4 && decoder.outputs.length === blocks + 2) return undefined;
 	return {
 		role: 'decoder',
-		why: `it has ${decoder.inputs.length - 4} states, and the encoder's \`decoder_num_blocks\` is ${blocks}`,
-		cure: 'the two are not of one model',
+		why: `it has ${decoder.inputs.length - 4} states, but the encoder's \`decoder_num_blocks\` is ${blocks}`,
+		cure: 'the two files are not of the same model',
 	};
 }
 
-/** Where NeMo's metadata and inputs are of different sizes, every clip fails. `role`: of the encoder. */
+/** Every clip fails if the sizes in NeMo's metadata differ from those of the inputs. `role`: of the encoder. */
 function nemoSizeMismatch(networks: Networks, role: string): Mismatch | undefined {
 	const encoder = networks.get(role);
 	if (!encoder) return undefined;
@@ -92,8 +92,8 @@ function nemoSizeMismatch(networks: Networks, role: string): Mismatch | undefine
 			if (key === null || typeof size !== 'number' || size === Number(encoder.metadata.get(key))) continue;
 			return {
 				role: owner,
-				why: `its input ${input?.name} takes ${size}, and the \`${key}\` of \`${role}\` is ${encoder.metadata.get(key)}`,
-				cure: 'export it again, or check that its files are of one model',
+				why: `its input ${input?.name} has size ${size}, but the \`${key}\` of \`${role}\` is ${encoder.metadata.get(key)}`,
+				cure: 'export it again, or check that its files are of the same model',
 			};
 		}
 	}
@@ -105,15 +105,15 @@ function nemoInputMismatch({ inputs }: OnnxFile): Mismatch | undefined {
 	if (inputs.length > 5 && prompted !== 5) {
 		return {
 			role: 'encoder',
-			why: `it takes ${inputs.length} inputs, of which the sixth is not \`prompt_index\``,
+			why: `it has ${inputs.length} inputs, but the sixth is not \`prompt_index\``,
 			cure: 'export it again',
 		};
 	}
 	if (typeof inputs[0]?.shape?.[1] === 'number') return undefined;
 	return {
 		role: 'encoder',
-		why: `its input ${inputs[0]?.name} does not tell how many features a frame has`,
-		cure: 'export it again with that',
+		why: `its input ${inputs[0]?.name} does not declare the number of features of a frame`,
+		cure: 'export it again with a fixed number of features',
 	};
 }
 
@@ -149,7 +149,7 @@ export const streamingTypes = {
 	},
 	streaming_nemo_transducer: {
 		files: transducerFiles,
-		// For any other search than the greedy one the library ends the process.
+		// The library exits the process for any decoding method but greedy search.
 		options: { blank_penalty: beamSearch.blank_penalty },
 		languageInput: { role: 'encoder', name: 'prompt_index', dictionary: 'prompt_dictionary' },
 		languageOption: { name: 'language', spelling: 'code' },
@@ -173,7 +173,7 @@ export const streamingTypes = {
 			metadata: (kind, has) => kind.startsWith('encdec') && !has('streaming_model_type'),
 		},
 	},
-	// The library counts its frames as half as long as they are.
+	// No times: the library takes its frames for half as long as they are.
 	streaming_nemo_ctc: ctc(
 		'nemo_ctc.model',
 		{

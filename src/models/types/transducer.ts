@@ -1,4 +1,4 @@
-/** Types with an encoder, a decoder and a joiner (RNN-T, TDT). */
+/** Transducer types (RNN-T, TDT): an encoder, a decoder and a joiner. */
 
 import {
 	type Family,
@@ -25,19 +25,19 @@ export const beamSearch = {
 	blank_penalty: { field: 'blank_penalty', kind: 'number' },
 } as const satisfies Record<string, OptionRule>;
 
-/** Of icefall's stateless decoder. */
+/** Requirements of icefall's stateless decoder and its joiner. */
 export const icefallNetworks = {
 	decoder: { integers: ['vocab_size', 'context_size'], inputs: ['i2'] },
 	joiner: { inputs: ['f2', 'f2'] },
 } as const;
 
-/** The blank comes behind the vocabulary. */
+/** The blank follows the vocabulary. */
 export const nemoTokens: TokensRule = {
 	last: '<blk>',
 	count: { role: 'encoder', key: 'vocab_size', more: 1 },
 };
 
-/** A TDT joiner scores durations as well, and only the metadata `url` says that it is one. */
+/** A TDT joiner scores durations too; only the metadata `url` distinguishes it from an RNN-T joiner. */
 export function nemoJoinerMismatch(networks: Networks, mayBeTdt: boolean): Mismatch | undefined {
 	const [encoder, joiner] = [networks.get('encoder'), networks.get('joiner')];
 	if (!encoder || !joiner) return undefined;
@@ -47,10 +47,10 @@ export function nemoJoinerMismatch(networks: Networks, mayBeTdt: boolean): Misma
 	if (typeof width !== 'number' || width === symbols || (isTdt && width > symbols)) return undefined;
 	return {
 		role: 'joiner',
-		why: `it scores ${width} symbols, and the encoder's \`vocab_size\` is ${symbols - 1}`,
+		why: `it scores ${width} symbols, but the encoder's \`vocab_size\` is ${symbols - 1}`,
 		cure: mayBeTdt
-			? 'the two are not of one model, or the metadata `url` lacks `tdt`'
-			: 'the two are not of one model',
+			? 'the two files are not of the same model, or the metadata `url` lacks `tdt`'
+			: 'the two files are not of the same model',
 	};
 }
 
@@ -99,7 +99,7 @@ export const transducerTypes = {
 		identify: {
 			exportedAs: /^(zipformer2?|conformer|lstm)$/,
 			metadata: (kind) => kind !== '',
-			// Whatever has three networks and no other type's name.
+			// Any model of three networks that no other type claims.
 			name: /(?:)/,
 		},
 	},

@@ -1,4 +1,4 @@
-/** The model types that Earshot can run: those of sherpa-onnx, one record each, and those of whisper.cpp. */
+/** All model types that Earshot can run: one record per type of sherpa-onnx, and those of whisper.cpp. */
 
 import { attentionTypes } from './attention.js';
 import { ctcTypes } from './ctc.js';
@@ -10,7 +10,7 @@ import { streamingTypes } from './streaming.js';
 import { transducerTypes } from './transducer.js';
 import { whisperTypes } from './whisper.js';
 
-/** In the order in which files are asked for their type. */
+/** In the order in which types are tried for identification. */
 const families = {
 	...llmTypes,
 	...moonshineTypes,
@@ -24,14 +24,14 @@ const families = {
 
 export type SherpaType = keyof typeof families;
 
-/** In the order in which files are asked for their type. */
+/** In the order in which types are tried for identification. */
 export const sherpaTypes = Object.keys(families) as readonly SherpaType[];
 
 export function isSherpaType(type: string): type is SherpaType {
 	return Object.hasOwn(families, type);
 }
 
-/** Options of every type, but for `punctuation` of the streaming ones. */
+/** Options of every type; streaming types have no `punctuation`. */
 const sharedOptions = {
 	rule_fsts: { field: 'rule_fsts', kind: 'files' },
 	rule_fars: { field: 'rule_fars', kind: 'files' },
@@ -44,14 +44,14 @@ const batchOptions = {
 	batch: { field: '', kind: 'integer' },
 } as const satisfies Record<string, OptionRule>;
 
-/** The record of a type, with the options that it shares with others. */
+/** The record of a type, with the shared options added. */
 export function familyOf(type: SherpaType): Family {
 	const family: Family = families[type];
 	const { punctuation, ...others } = sharedOptions;
 	const options = {
 		...family.options,
 		...others,
-		// What is punctuated are whole clips.
+		// Punctuation is added to whole clips, which streaming types do not have.
 		...(family.chunk === undefined ? { punctuation } : {}),
 		...(family.batches === true ? batchOptions : {}),
 	};
@@ -60,7 +60,7 @@ export function familyOf(type: SherpaType): Family {
 
 /** The `type` of models.yaml for ggml files of Whisper. */
 export const whisperType = 'whisper_cpp';
-/** And for those of Parakeet, which whisper.cpp runs as well. */
+/** The `type` of models.yaml for ggml files of Parakeet, which whisper.cpp runs too. */
 export const parakeetType = 'parakeet_cpp';
 
 export type GgmlType = typeof whisperType | typeof parakeetType;

@@ -1,4 +1,4 @@
-/** Whisper as ONNX files. Its ggml files are not sherpa-onnx's: `whisper_cpp`. */
+/** Whisper as ONNX files, run by sherpa-onnx. For ggml files see `whisper_cpp` in types.ts. */
 
 import type { Family } from './family.js';
 
@@ -13,12 +13,12 @@ export const whisperTypes = {
 		},
 		changes: { language: 'model_config.whisper.language', task: 'model_config.whisper.task' },
 		languageKeys: { role: 'encoder', multilingual: 'is_multilingual', codes: 'all_language_codes' },
-		// Each decode copies its configuration into the decoder that all share.
+		// Each decode copies its configuration into a decoder shared by all.
 		exclusive: true,
 		detectsLanguage: true,
 		times: false,
 		logprobs: false,
-		// The library removedRepetitions at 29.5 s without a word.
+		// The library silently truncates clips at 29.5 s.
 		maxClipSeconds: 29,
 		minClipSeconds: 1,
 		requirements: {

@@ -1,12 +1,11 @@
 /**
- * How much may wait for a model. What counts is the audio that would be heard before a recording's last clip:
- * of every other recording as much as its own length, since recordings take turns. So a dictation is welcome
- * beside a file of four hours, a second such file is not, and a recording alone is never refused, however
- * long it is.
+ * Limits the queue of each model. What counts is the audio that would be transcribed before a new recording's last
+ * clip: of every other recording at most the new one's length, since recordings take turns. So a dictation is admitted
+ * beside a file of four hours, a second such file is not, and a lone recording always is, however long.
  *
- * A recording is admitted as a whole or not at all, when it has arrived and its model is loaded. It has not
- * been decoded then, so its length is guessed from its bytes, and put right when it is known. The guess is of
- * little weight: it is not the recording's own length that is held against it.
+ * A recording is admitted as a whole or not at all, once it has been uploaded and its model is loaded. Before it is
+ * decoded, its length is estimated from its size; the estimate matters little, since a recording's own length does not
+ * count against it.
  */
 
 import type { Clock } from '../../clock.js';
@@ -15,24 +14,24 @@ import type { Metrics } from '../../metrics.js';
 import { Throughput } from './throughput.js';
 
 export interface AdmissionOptions {
-	/** Audio seconds that may be heard before a recording. */
+	/** Maximum queued audio ahead of a new recording, seconds. */
 	readonly maxQueueSeconds: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
 
-/** No turn is longer, seconds: a clip. */
+/** Longest turn of a recording, seconds: one clip. */
 export const turnSeconds = 30;
 
-/** Of the usual compressed recording; PCM has two to twenty times as many, Opus a quarter. */
+/** Of a typical compressed recording; PCM has two to twenty times as many, Opus a quarter. */
 const usualBytesPerSecond = 16_000;
 
-/** A guess for a recording that nobody has decoded yet. */
-export function guessedSeconds(bytes: number): number {
+/** Estimated length of a recording that has not been decoded yet. */
+export function estimatedSeconds(bytes: number): number {
 	return bytes / usualBytesPerSecond;
 }
 
-/** Audio seconds heard of the others before a recording of `seconds` is through. Pure. */
+/** Audio seconds of the other recordings transcribed before a recording of `seconds` is finished. Pure. */
 export function secondsAhead(others: readonly number[], seconds: number): number {
 	const turns = Math.max(seconds, turnSeconds);
 	let ahead = 0;
@@ -40,11 +39,11 @@ export function secondsAhead(others: readonly number[], seconds: number): number
 	return ahead;
 }
 
-/** Where a recording stands among those that came before. */
+/** A recording's position in the queue. */
 export interface Position {
-	/** Recordings that came before and are not through. */
+	/** Unfinished recordings that were admitted before. */
 	readonly recordings: number;
-	/** Until they let this one through, by the throughput of late: whole seconds. */
+	/** Estimated wait for them, by recent throughput: whole seconds. */
 	readonly seconds: number;
 }
 
@@ -54,12 +53,12 @@ export class Admission {
 
 	constructor(options: AdmissionOptions) {
 		this.#options = options;
-		options.metrics.askBefore(() => {
-			for (const queue of this.#queues.values()) queue.tell();
+		options.metrics.onScrape(() => {
+			for (const queue of this.#queues.values()) queue.report();
 		});
 	}
 
-	/** Throws `overloaded` with an estimate of when to come back. `model`: its id. */
+	/** Throws `overloaded` with an estimate of when to retry. `model`: its id; `seconds`: the recording's length. */
 	admit(model: string, seconds: number): QueueTicket {
 		let queue = this.#queues.get(model);
 		if (queue === undefined) {
@@ -73,9 +72,9 @@ export class Admission {
 class ModelQueue {
 	readonly #model: string;
 	readonly #options: AdmissionOptions;
-	/** In the order they came. */
-	readonly #places = new Set<QueueTicket>();
-	/** Until something has been heard: as fast as it was spoken. */
+	/** In the order of admission. */
+	readonly #tickets = new Set<QueueTicket>();
+	/** Audio seconds per second; real time until something is measured. */
 	readonly #throughput = new Throughput(1);
 	#lastMs: number;
 
@@ -94,28 +93,28 @@ class ModelQueue {
 			const retryAfterSeconds = this.#throughput.secondsFor(ahead - maxQueueSeconds);
 			throw new EarshotError(
 				'overloaded',
-				`The model \`${this.#model}\` has ${Math.round(ahead)} s of audio to hear first, and at most ${maxQueueSeconds} s may wait; try again in ${retryAfterSeconds} s`,
+				`The queue of the model \`${this.#model}\` is full: ${Math.round(ahead)} s of audio ahead, limit ${maxQueueSeconds} s; try again in ${retryAfterSeconds} s`,
 				{ retryAfterSeconds },
 			);
 		}
 		const ticket = new QueueTicket(this, seconds);
-		this.#places.add(ticket);
+		this.#tickets.add(ticket);
 		return ticket;
 	}
 
-	/** So many more seconds of a recording have been heard. */
-	heard(seconds: number): void {
+	/** `seconds` more of a recording's audio have been transcribed. */
+	progressed(seconds: number): void {
 		this.#tick();
 		this.#throughput.add(seconds, 0);
 	}
 
 	leave(ticket: QueueTicket): void {
 		this.#tick();
-		this.#places.delete(ticket);
+		this.#tickets.delete(ticket);
 	}
 
 	positionOf(ticket: QueueTicket): Position {
-		const others = [...this.#places];
+		const others = [...this.#tickets];
 		const before = others.slice(0, Math.max(0, others.indexOf(ticket)));
 		const ahead = secondsAhead(
 			before.map(({ remaining }) => remaining),
@@ -124,8 +123,8 @@ class ModelQueue {
 		return { recordings: before.length, seconds: ahead === 0 ? 0 : this.#throughput.secondsFor(ahead) };
 	}
 
-	/** For the metrics. */
-	tell(): void {
+	/** Updates the metrics. */
+	report(): void {
 		this.#tick();
 		const remaining = this.#remaining();
 		this.#options.metrics.queued(this.#model, {
@@ -137,23 +136,23 @@ class ModelQueue {
 
 	#remaining(): number[] {
 		const seconds: number[] = [];
-		for (const { remaining } of this.#places) seconds.push(remaining);
+		for (const { remaining } of this.#tickets) seconds.push(remaining);
 		return seconds;
 	}
 
-	/** Time counts while there is work. */
+	/** Counts time as work only while the queue is not empty. */
 	#tick(): void {
 		const now = this.#options.clock.now();
-		if (this.#places.size > 0) this.#throughput.add(0, (now - this.#lastMs) / 1000);
+		if (this.#tickets.size > 0) this.#throughput.add(0, (now - this.#lastMs) / 1000);
 		this.#lastMs = now;
 	}
 }
 
-/** An admitted recording's. To be left when its request ends. */
+/** The place of an admitted recording in the queue. Call `leave` when its request ends. */
 export class QueueTicket {
 	readonly #queue: ModelQueue;
 	#seconds: number;
-	#heard = 0;
+	#processed = 0;
 	#left = false;
 
 	constructor(queue: ModelQueue, seconds: number) {
@@ -161,26 +160,26 @@ export class QueueTicket {
 		this.#seconds = seconds;
 	}
 
-	/** Audio seconds not heard yet. */
+	/** Audio seconds not transcribed yet. */
 	get remaining(): number {
-		return Math.max(0, this.#seconds - this.#heard);
+		return Math.max(0, this.#seconds - this.#processed);
 	}
 
 	get position(): Position {
 		return this.#queue.positionOf(this);
 	}
 
-	/** What was guessed is known now. */
-	lengthIs(seconds: number): void {
+	/** Replaces the estimated length by the real one. */
+	setLength(seconds: number): void {
 		this.#seconds = seconds;
 	}
 
-	/** The recording has been heard up to there. */
-	heardUpTo(seconds: number): void {
-		const more = seconds - this.#heard;
+	/** The first `seconds` of the recording have been transcribed. */
+	processedUpTo(seconds: number): void {
+		const more = seconds - this.#processed;
 		if (more <= 0) return;
-		this.#heard = seconds;
-		this.#queue.heard(more);
+		this.#processed = seconds;
+		this.#queue.progressed(more);
 	}
 
 	/** Safe to call twice. */

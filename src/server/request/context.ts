@@ -1,16 +1,16 @@
-/** What a request carries from the door to its log line. */
+/** The state of a request, from its arrival to its log line, and the set of requests in flight. */
 
 import type { RouterContext } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
 
-/** Goes into the log line: never the words of a recording, a prompt or a key. */
+/** Fields of the log line: never a transcript, a prompt or a key. */
 export interface LoggedFields {
 	model?: string;
 	format?: string;
 	audioSeconds?: number;
-	/** Of an error that was answered. */
+	/** Code of the error that was sent. */
 	code?: string;
 	param?: string;
 	err?: unknown;
@@ -18,14 +18,14 @@ export interface LoggedFields {
 
 export interface RequestState {
 	readonly id: string;
-	/** Fires when the client has gone or the server will wait no longer. */
+	/** Aborts when the client disconnects or the server ends the request. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;
-	/** Ends the work for the request, which is then answered with `reason`. */
+	/** Aborts the request, which is then answered with `reason`. */
 	readonly end: (reason: EarshotError) => void;
-	/** Since the request came, ms. */
+	/** Since the request arrived, ms. */
 	readonly elapsedMs: () => number;
-	/** Sets the headers that must wait until the answer begins. */
+	/** Sets the headers whose values are known only when the response begins. */
 	readonly stamp: () => void;
 }
 
@@ -33,10 +33,10 @@ export type RequestContext = RouterContext<RequestState>;
 
 export type RequestMiddleware = Middleware<RequestState>;
 
-/** Between ending a request and giving up on it, so that its refusal still gets out. */
-const lastWordsMs = 500;
+/** Time that an aborted request has to send its error response. */
+const abortGraceMs = 500;
 
-/** The requests being answered, so that going down can wait for them, or end them. */
+/** The requests in flight, so that a shutdown can wait for them or end them. */
 export class InFlight {
 	readonly #controllers = new Set<AbortController>();
 	readonly #waiting: (() => void)[] = [];
@@ -53,15 +53,15 @@ export class InFlight {
 		for (const idle of this.#waiting.splice(0)) idle();
 	}
 
-	/** Resolves when the last request has ended; tells them to end after `graceMs`, and does not wait for
-	 * those that do not listen. */
+	/** Resolves when the last request has ended. Aborts the remaining ones after `graceMs`, and does not wait for those
+	 * that ignore it. */
 	endWithin(graceMs: number, clock: Clock): Promise<void> {
 		if (this.#controllers.size === 0) return Promise.resolve();
 		return new Promise((resolve) => {
 			let stop = clock.after(graceMs, () => {
-				const reason = new EarshotError('closed', 'the server is going down');
+				const reason = new EarshotError('closed', 'the server is shutting down');
 				for (const controller of this.#controllers) controller.abort(reason);
-				stop = clock.after(lastWordsMs, resolve);
+				stop = clock.after(abortGraceMs, resolve);
 			});
 			this.#waiting.push(() => {
 				stop();

@@ -1,4 +1,4 @@
-/** Anything thrown becomes OpenAI's error envelope. */
+/** Turns anything thrown into OpenAI's error envelope. */
 
 import { asEarshotError, EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
 import type { LoggedFields } from './context.js';
@@ -25,8 +25,8 @@ export function errorBody(error: EarshotError): ErrorBody {
 
 const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
 
-/** OpenAI's clients send a request again, upload and all, on 429 and every 5xx unless told otherwise:
- * worth it when the server was busy, not when the same recording would fail the same way. */
+/** OpenAI's clients repeat a request, upload included, on 429 and every 5xx unless `x-should-retry` is false:
+ * useful when the server was busy, not when the same recording would fail again. */
 const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
 	model_backoff: 10,
@@ -42,8 +42,8 @@ export function retryHeaders(error: EarshotError): Record<string, string> {
 	return errorCodes[error.code].status >= 500 ? { 'x-should-retry': 'false' } : {};
 }
 
-/** Also knows the errors of koa and its router, which carry a status and say whether they may be shown.
- * `signal` is the request's: where the server itself ended the work, its reason is the failure. */
+/** Includes the errors of koa and its router, which carry a status and whether their message may be shown.
+ * `signal` is the request's: where the server ended the request, the signal's reason is the failure. */
 export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError {
 	if (thrown instanceof Error && !(thrown instanceof EarshotError)) {
 		const { status, expose } = thrown as { status?: unknown; expose?: unknown };
@@ -55,11 +55,11 @@ export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError 
 	if (failure.code !== 'cancelled') return failure;
 	if (signal.reason instanceof EarshotError) return signal.reason;
 	if (signal.aborted) return failure;
-	// Someone else gave up, and the client is still waiting for an answer.
-	return new EarshotError('closed', 'the model was closed while it worked', { cause: thrown });
+	// Cancelled neither by the client, which still waits for a response, nor by the server.
+	return new EarshotError('closed', 'the model was closed during transcription', { cause: thrown });
 }
 
-/** For the log line. What the client did wrong needs no stack, and its message may quote the client's words. */
+/** Sets the log line's fields. Client errors get no stack and no message, which may quote the request. */
 export function logFailure(logged: LoggedFields, failure: EarshotError): void {
 	logged.code = failure.code;
 	if (failure.param !== undefined) logged.param = failure.param;

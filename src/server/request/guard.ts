@@ -1,5 +1,5 @@
-/** Who may speak to the server. On a loopback address the enemy is a page in the user's own browser: it can
- * send requests to localhost, and with DNS rebinding under a name of its own. Hence Host and Origin. */
+/** Access control: Host, Origin and API key. On a loopback address the threat is a page in the user's own browser,
+ * which can send requests to localhost, and through DNS rebinding under its own host name. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
@@ -8,11 +8,11 @@ import { EarshotError } from '../../errors.js';
 export interface GuardOptions {
 	/** The address that the server listens on. */
 	readonly host: string;
-	/** Host names that requests may use beside the loopback ones; `*` for any. */
+	/** Host names that requests may use besides the loopback ones; `*` for any. */
 	readonly allowedHosts: readonly string[];
-	/** Origins whose pages may use the server beside loopback ones, e.g. `https://notes.example`; `*` for any. */
+	/** Origins whose pages may use the server besides loopback ones, e.g. `https://notes.example`; `*` for any. */
 	readonly allowedOrigins: readonly string[];
-	/** Empty: no key is asked for. */
+	/** Empty: no key is required. */
 	readonly apiKeys: readonly string[];
 }
 
@@ -58,7 +58,7 @@ export function guard(options: GuardOptions): Middleware {
 			throw new EarshotError(
 				'invalid_api_key',
 				ctx.get('authorization') === ''
-					? 'This server wants an API key: send it as `Authorization: Bearer KEY`'
+					? 'This server requires an API key: send it as `Authorization: Bearer KEY`'
 					: 'Incorrect API key provided',
 			);
 		}
@@ -66,17 +66,17 @@ export function guard(options: GuardOptions): Middleware {
 	};
 }
 
-/** For what changes this machine: it is for whoever is on it, or has a key. Throws `key_needed`. */
+/** For routes that change this machine. Throws `key_needed` unless the client is local or has an API key. */
 export function requireLocalOrKey(ctx: Context, apiKeys: readonly string[], what: string): void {
-	// Where there are keys, whoever gets here has one.
+	// With keys set, `guard` has checked this request's key already.
 	if (apiKeys.length > 0 || isLocal(ctx)) return;
 	throw new EarshotError(
 		'key_needed',
-		`${what} is for this machine itself, or for those with an API key: start the server with --api-keys`,
+		`${what} is allowed only from this machine or with an API key: start the server with --api-keys`,
 	);
 }
 
-/** A proxy on this machine speaks for somebody else. */
+/** False behind a proxy on this machine, which forwards requests of other machines. */
 function isLocal(ctx: Context): boolean {
 	const address = (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
 	const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => ctx.get(name) !== '');
@@ -91,14 +91,14 @@ const exposedHeaders = [
 	'x-should-retry',
 ].join(', ');
 
-/** The header names that the page wants to send; OpenAI's client sends a dozen of its own. */
+/** The header names that the page asks to send; OpenAI's client sends a dozen of its own. */
 function requestedHeaders(header: string): string {
 	const names = header.split(',').map((name) => name.trim().toLowerCase());
 	return names.filter((name) => /^[a-z0-9-]+$/.test(name)).join(', ') || 'authorization, content-type';
 }
 
 function hostRule({ host, allowedHosts }: GuardOptions): (header: string) => boolean {
-	// Whoever opens the server to the network reaches it under names that we cannot know.
+	// A server open to the network is reached under names that are not known here.
 	if (allowedHosts.includes('*') || (!isLoopback(host) && allowedHosts.length === 0)) return () => true;
 	const names = new Set(
 		[...allowedHosts, host, dockerHost].map((name) => hostnameOf(`http://${bracketed(name)}`)),
@@ -109,7 +109,7 @@ function hostRule({ host, allowedHosts }: GuardOptions): (header: string) => boo
 	};
 }
 
-/** How a container calls the machine it runs on; Docker Desktop hands it to the loopback address. */
+/** A container's name for its host machine; Docker Desktop forwards it to the loopback address. */
 const dockerHost = 'host.docker.internal';
 
 function originRule(allowed: readonly string[]): (origin: string, host: string) => boolean {
@@ -124,7 +124,7 @@ function originRule(allowed: readonly string[]): (origin: string, host: string) 
 	};
 }
 
-/** Compares digests, all of them, so that the time taken tells nothing of the keys. */
+/** Compares digests, and always all of them, so that the time taken reveals nothing about the keys. */
 function keyRule(keys: readonly string[]): (authorization: string) => boolean {
 	if (keys.length === 0) return () => true;
 	const digests = keys.map(digest);

@@ -1,4 +1,4 @@
-/** Form fields → what to do. Every rule about a transcription request is here and nowhere else. */
+/** Form fields → a validated transcription request. All rules about the fields are here. */
 
 import { EarshotError, expected } from '../../errors.js';
 import { type FormatName, formatNames, formats } from '../../formats/formats.js';
@@ -9,7 +9,7 @@ import type { ModelInfo } from '../../speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
 
-/** Every field of OpenAI's request but `file`. Others are ignored. */
+/** Every field of OpenAI's request except `file`. Other fields are ignored. */
 export const fieldNames = [
 	'model',
 	'language',
@@ -35,14 +35,14 @@ export function fieldOf(formName: string): FieldName | undefined {
 	return fieldNames.find((name) => name === base);
 }
 
-/** Values by the name in the form, in the order of the form. */
+/** Values by form name, in the order of the form. */
 export type FormFields = ReadonlyMap<string, readonly string[]>;
 
 export interface TranscriptionRequest {
 	readonly task: Task;
-	/** null = the server's default. */
+	/** null = the server's default model. */
 	readonly model: string | null;
-	/** Codes that `language` may mean, the most exact first; null = let the model detect. */
+	/** Codes that `language` may mean, the most specific first; null = let the model detect. */
 	readonly language: readonly string[] | null;
 	/** The same for each of `languages[]`. */
 	readonly languages: readonly (readonly string[])[];
@@ -55,7 +55,7 @@ export interface TranscriptionRequest {
 	readonly chunking: ChunkingOptions;
 }
 
-/** Checks all that can be checked without knowing the model. */
+/** Validates everything that does not depend on the model. */
 export function parseRequest(form: FormFields, task: Task): TranscriptionRequest {
 	const fields = new Fields(form);
 	refuseSpeakers(fields);
@@ -66,7 +66,7 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 	}
 	const granularities = fields.choices('timestamp_granularities', ['word', 'segment']);
 	const words = granularities.includes('word');
-	// `segment` is the default, so saying so beside another format asks for nothing.
+	// `segment` is the default, so it is accepted with every format.
 	if (words && format !== 'verbose_json') {
 		throw unsupported(
 			'timestamp_granularities',
@@ -95,7 +95,7 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 	};
 }
 
-/** What the model is asked to do. Refuses what this model cannot, naming the field. */
+/** Options for this model. Throws `unsupported_value` or `invalid_request`, naming the field, for what it cannot do. */
 export function fitToModel(request: TranscriptionRequest, info: ModelInfo): TranscribeOptions {
 	return checkOptions(
 		{
@@ -112,12 +112,12 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Tran
 	);
 }
 
-/** The language or the only hint; several hints are what the model chooses among. */
+/** `language`, or the only entry of `languages`; of several, the model chooses. */
 function fitLanguages(
 	{ language, languages }: TranscriptionRequest,
 	{ capabilities: { languages: known } }: ModelInfo,
 ): Pick<TranscribeOptions, 'language' | 'languages'> {
-	/** The spelling that the model lists. */
+	/** The candidate code that the model lists. */
 	const spelt = (candidates: readonly string[]) =>
 		(known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code))) ?? candidates[0];
 	const fitted = [
@@ -129,7 +129,7 @@ function fitLanguages(
 function refuseSpeakers(fields: Fields): void {
 	for (const name of ['known_speaker_names', 'known_speaker_references'] as const) {
 		if (fields.list(name).length > 0) {
-			throw unsupported(name, `\`${name}\` cannot be used: this server does not tell speakers apart`);
+			throw unsupported(name, `\`${name}\` cannot be used: this server does not distinguish speakers`);
 		}
 	}
 }
@@ -139,7 +139,7 @@ function parseFormat(fields: Fields): FormatName {
 	if (given === 'diarized_json') {
 		throw unsupported(
 			'response_format',
-			'`response_format` cannot be `diarized_json`: this server does not tell speakers apart',
+			'`response_format` cannot be `diarized_json`: this server does not distinguish speakers',
 		);
 	}
 	const format = formatNames.find((name) => name === given);
@@ -149,7 +149,7 @@ function parseFormat(fields: Fields): FormatName {
 
 function parseLanguage(fields: Fields): readonly string[] | null {
 	const given = fields.text('language')?.trim() ?? '';
-	// Many local servers are told to detect with `auto`.
+	// Many local servers take `auto` for detection.
 	return given === '' || given.toLowerCase() === 'auto' ? null : knownLanguage('language', given);
 }
 
@@ -186,9 +186,9 @@ interface Range {
 	readonly max: number;
 }
 
-/** Reads one field in the ways that clients write it, or refuses. */
+/** Reads each field in the spellings that clients use, or throws `invalid_request`. */
 class Fields {
-	/** What the form has of each, under whichever spellings. */
+	/** The parts of the form for each field, under all spellings of its name. */
 	readonly #given = new Map<FieldName, (readonly [formName: string, values: readonly string[]])[]>();
 
 	constructor(form: FormFields) {
@@ -201,7 +201,7 @@ class Fields {
 		}
 	}
 
-	/** Every value of the field, under whichever spelling; empty ones say nothing. */
+	/** Every value of the field, under all spellings of its name; empty values are skipped. */
 	list(name: FieldName): string[] {
 		return this.#of(name).flatMap(([, values]) => values.filter((value) => value.trim() !== ''));
 	}

@@ -1,18 +1,18 @@
-/** How much gets done in a second of work, by what was lately done. */
+/** Measures recent throughput: amount done per second of work, older work counting less. */
 
-/** Work of this long ago counts half, seconds. */
+/** Work this long ago counts half. Seconds of work. */
 const halfLifeSeconds = 60;
 
 export class Throughput {
 	#amount: number;
 	#seconds = 1;
 
-	/** `usual`: what is supposed of a second until something has been done; it counts as one second of work. */
-	constructor(usual: number) {
-		this.#amount = usual;
+	/** `initial`: assumed throughput before anything is measured; weighs as much as one second of work. */
+	constructor(initial: number) {
+		this.#amount = initial;
 	}
 
-	/** So much more was done in so many more seconds of work. */
+	/** Records `amount` done and `seconds` of work, of which either may be 0. */
 	add(amount: number, seconds: number): void {
 		const kept = 0.5 ** (seconds / halfLifeSeconds);
 		this.#amount = this.#amount * kept + amount;
@@ -23,9 +23,9 @@ export class Throughput {
 		return this.#amount / this.#seconds;
 	}
 
-	/** Whole seconds, one at least, until so much will have been done. */
+	/** Estimated time for `amount`: whole seconds, from 1 to a day. */
 	secondsFor(amount: number): number {
-		// A throughput of nearly nothing would give a figure that no header should have.
+		// A throughput near zero would give an absurd Retry-After.
 		const seconds = Math.min(amount / this.perSecond, 24 * 3600);
 		return Math.max(1, Math.ceil(seconds));
 	}

@@ -1,4 +1,4 @@
-/** GET /v1/ps, POST /v1/models/{id}/load and /unload: what is in memory, and what is to be. */
+/** GET /v1/ps, POST /v1/models/{id}/load and /unload: lists, loads and unloads models in memory. */
 
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
@@ -10,7 +10,7 @@ export interface LoadedModelsOptions {
 	readonly apiKeys?: readonly string[];
 }
 
-/** The models that are in memory, on their way there, or on hold. */
+/** The models that are loaded, being loaded, or in crash backoff. */
 export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestContext) => void {
 	return (ctx) => {
 		const loadedModels = pool.models.filter(({ state }) => state !== 'unloaded');
@@ -18,7 +18,7 @@ export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestCo
 	};
 }
 
-/** Answers when the model is in memory. Whoever leaves before does not end the loading. */
+/** Answers when the model is loaded. A client that disconnects does not stop the loading. */
 export function loadServedModel({
 	pool,
 	apiKeys,
@@ -30,7 +30,7 @@ export function loadServedModel({
 	};
 }
 
-/** Answers when the model's process is gone, which may be after the last recording in it. */
+/** Answers when the model's process has ended, which waits for its running recordings. */
 export function unloadServedModel({
 	pool,
 	apiKeys,

@@ -1,4 +1,4 @@
-/** GET /metrics. Guarded as every route: with API keys set, whoever scrapes needs one. */
+/** GET /metrics. Like every route, it requires an API key where keys are set. */
 
 import type { Metrics } from '../../metrics.js';
 import type { RequestContext } from '../request/context.js';

@@ -17,14 +17,13 @@ export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
 }
 
 /** By id, else by alias. Throws `model_not_found`. */
-export function findModel({ models }: ModelPool, asked: string): ListedModel {
-	const model =
-		models.find(({ id }) => id === asked) ?? models.find(({ aliases }) => aliases.includes(asked));
+export function findModel({ models }: ModelPool, name: string): ListedModel {
+	const model = models.find(({ id }) => id === name) ?? models.find(({ aliases }) => aliases.includes(name));
 	if (model) return model;
-	throw new EarshotError('model_not_found', `The model \`${asked}\` does not exist here`, { param: 'model' });
+	throw new EarshotError('model_not_found', `The model \`${name}\` does not exist here`, { param: 'model' });
 }
 
-/** OpenAI's four fields, then ours. */
+/** OpenAI's four fields, then Earshot's. */
 export function modelBody(model: ListedModel): object {
 	const { id, created, ownedBy, aliases, type, state, memoryBytes, demo } = model;
 	return {

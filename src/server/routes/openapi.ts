@@ -1,11 +1,11 @@
-/** GET /openapi.json: the API as an OpenAPI document, which stands in src/server/openapi.yaml. */
+/** GET /openapi.json: the API as an OpenAPI document, read from src/server/openapi.yaml. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { packageRoot } from '../../paths.js';
 
-/** As far as Earshot itself looks into it. */
+/** The parts of the document that Earshot itself reads. */
 export interface OpenApi {
 	readonly info: object;
 	readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>;
@@ -21,7 +21,7 @@ export interface OpenApi {
 	};
 }
 
-/** Read from the package, since TypeScript copies no YAML into dist/. */
+/** Read from src/, since TypeScript copies no YAML into dist/. */
 export function readOpenApi(): OpenApi {
 	return parse(readFileSync(path.join(packageRoot, 'src', 'server', 'openapi.yaml'), 'utf8')) as OpenApi;
 }

@@ -1,4 +1,4 @@
-/** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: fetching and removing models. */
+/** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: pulls and removes models. */
 
 import { once } from 'node:events';
 import type { Clock } from '../../clock.js';
@@ -10,7 +10,7 @@ import { errorBody } from '../request/failure.js';
 import { requireLocalOrKey } from '../request/guard.js';
 
 export interface PullsRouteOptions {
-	/** undefined: this server fetches nothing. */
+	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
 	readonly apiKeys?: readonly string[];
 	readonly clock: Clock;
@@ -19,36 +19,36 @@ export interface PullsRouteOptions {
 type Handler = (ctx: RequestContext) => Promise<void>;
 
 const maxBodyBytes = 4_096;
-/** Proxies give up on a silent answer after half a minute. */
+/** The status is repeated this often, since proxies close a silent response after half a minute. */
 const repeatMs = 15_000;
 
-/** Starts a pull or joins the one that runs, and tells how it goes. Who leaves does not end it. */
+/** Starts a pull, or joins the running one, and reports its status. A client that disconnects does not end it. */
 export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
 		const { acceptLicence, repin } = await bodyOf(ctx);
-		const job = installer.pull(id, { acceptLicence, repin });
+		const pull = installer.pull(id, { acceptLicence, repin });
 		const form = ctx.accepts('application/x-ndjson', 'text/event-stream', 'application/json');
 		if (form === 'application/json') {
 			ctx.status = 202;
-			ctx.body = statusBody(job.status);
+			ctx.body = statusBody(pull.status);
 		} else {
-			await stream(ctx, job, form === 'text/event-stream', options.clock);
+			await stream(ctx, pull, form === 'text/event-stream', options.clock);
 		}
 	};
 }
 
 export function pullStatus(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
-		ctx.body = statusBody(jobOf(ctx, options).status);
+		ctx.body = statusBody(pullOf(ctx, options).status);
 	};
 }
 
-/** What has come stays on the disk, and the next pull goes on from there. */
+/** What was downloaded stays on disk, and the next pull resumes from there. */
 export function cancelPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
-		ctx.body = statusBody(await jobOf(ctx, options).cancel());
+		ctx.body = statusBody(await pullOf(ctx, options).cancel());
 	};
 }
 
@@ -62,8 +62,9 @@ export function deleteModel(options: PullsRouteOptions): Handler {
 }
 
 function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsRouteOptions): Installer {
-	requireLocalOrKey(ctx, apiKeys, 'Fetching and removing models');
-	if (installer === undefined) throw new EarshotError('not_found', 'This server has no store of models');
+	requireLocalOrKey(ctx, apiKeys, 'Pulling and removing models');
+	if (installer === undefined)
+		throw new EarshotError('not_found', 'This server cannot pull or remove models');
 	return installer;
 }
 
@@ -73,11 +74,11 @@ function modelOf(ctx: RequestContext): string {
 	return id;
 }
 
-function jobOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
+function pullOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 	const installer = installerFor(ctx, options);
 	const id = modelOf(ctx);
-	const job = installer.job(id);
-	if (job) return job;
+	const pull = installer.lastPull(id);
+	if (pull) return pull;
 	throw new EarshotError('not_found', `\`${id}\` has not been pulled since this server started`);
 }
 
@@ -100,7 +101,7 @@ function parsed(text: string): Record<string, unknown> {
 		const body: unknown = JSON.parse(text);
 		if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
 	} catch {
-		// Told below.
+		// Refused below.
 	}
 	throw expected('body', 'a JSON object', text);
 }
@@ -134,7 +135,7 @@ export function statusBody({
 	};
 }
 
-async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Clock): Promise<void> {
+async function stream(ctx: RequestContext, pull: Pull, events: boolean, clock: Clock): Promise<void> {
 	const { signal, stamp } = ctx.state;
 	const { res } = ctx;
 	stamp();
@@ -148,14 +149,14 @@ async function stream(ctx: RequestContext, job: Pull, events: boolean, clock: Cl
 		const line = JSON.stringify(statusBody(status));
 		return res.write(events ? `data: ${line}\n\n` : `${line}\n`);
 	};
-	const stop = clock.every(repeatMs, () => send(job.status));
+	const stop = clock.every(repeatMs, () => send(pull.status));
 	try {
-		for await (const status of job.statuses(signal)) {
+		for await (const status of pull.statuses(signal)) {
 			if (!send(status)) await once(res, 'drain', { signal });
 		}
 		if (events && !signal.aborted) res.write('data: [DONE]\n\n');
 	} catch (thrown) {
-		// Whoever has gone is told nothing; the pull goes on.
+		// The client disconnected; the pull continues.
 		if (!signal.aborted) throw thrown;
 	} finally {
 		stop();

@@ -3,8 +3,8 @@
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
 
-/** `loading` while a model is on its way into memory and none is there yet; models that wait on the disk
- * for their first request leave the server `ok`. */
+/** `loading` while a model is being loaded and none is loaded yet; `ok` otherwise, also where models are loaded only on
+ * their first request. */
 export function health(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
 		const states = pool.models.map(({ state }) => state);

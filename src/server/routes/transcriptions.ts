@@ -9,7 +9,7 @@ import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
-import { type Admission, guessedSeconds, type QueueTicket } from '../request/admission.js';
+import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
 import { fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
@@ -21,19 +21,19 @@ export interface TranscriptionsOptions {
 	readonly pool: ModelPool;
 	readonly limits: UploadLimits;
 	readonly admission: Admission;
-	/** No request takes longer, ms; 0 = as long as it takes. */
+	/** Time limit of a request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
 
-/** Long enough to be rare, short enough for the proxies that give up on a silent answer after 30 s or a minute. */
+/** Rare enough to cost little; often enough for proxies that close a silent response after 30 to 60 s. */
 const keepAliveMs = 15_000;
 
-/** While others are before it, a stream is told how many, this often. */
+/** How often a stream reports its position in the queue while other recordings are ahead. */
 const positionEveryMs = 5_000;
 
-/** Longest that the client will wait; the server's own limit may be shorter. */
+/** The client's time limit, ms; the server's own may be shorter. */
 export const timeoutHeader = 'x-earshot-timeout-ms';
 
 export function transcriptions(
@@ -57,7 +57,7 @@ export function transcriptions(
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
 			const fitted = fitToModel(request, lease.info);
-			ticket = admission.admit(lease.info.id, guessedSeconds(upload.bytes));
+			ticket = admission.admit(lease.info.id, estimatedSeconds(upload.bytes));
 			const events = lease.transcribe(upload.recording, fitted, signal);
 			const watch = watcher(ctx, ticket, options.metrics);
 			if (request.stream) await answerStream(ctx, request, events, watch, ticket, clock);
@@ -71,17 +71,17 @@ export function transcriptions(
 	};
 }
 
-/** Ends the request with `deadline_exceeded` when its time is over. Returns what stops the clock. */
+/** Ends the request with `deadline_exceeded` when its time limit is reached. Returns a function that stops the timer. */
 function startDeadline(
 	ctx: RequestContext,
 	{ maxRequestMs, metrics, clock }: TranscriptionsOptions,
 	model: () => string,
 ): () => void {
-	const asked = ctx.get(timeoutHeader);
-	if (asked !== '' && !/^[1-9]\d{0,9}$/.test(asked)) {
-		throw expected(timeoutHeader, 'a whole number of milliseconds, 1 or more', asked);
+	const requested = ctx.get(timeoutHeader);
+	if (requested !== '' && !/^[1-9]\d{0,9}$/.test(requested)) {
+		throw expected(timeoutHeader, 'a whole number of milliseconds, 1 or more', requested);
 	}
-	const limitsMs = [maxRequestMs, Number(asked)].filter((ms) => ms > 0);
+	const limitsMs = [maxRequestMs, Number(requested)].filter((ms) => ms > 0);
 	if (limitsMs.length === 0) return () => {};
 	const ms = Math.min(...limitsMs);
 	return clock.after(Math.min(ms, maxTimerMs), () => {
@@ -95,18 +95,18 @@ function startDeadline(
 
 type Watch = (event: TranscriptEvent) => void;
 
-/** Tells who wants to know how far the recording is. */
+/** Reports a recording's progress to its queue ticket, the log line and the metrics. */
 function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metrics): Watch {
 	return (event) => {
 		if (event.type === 'started') {
-			if (event.duration !== null) ticket.lengthIs(event.duration);
+			if (event.duration !== null) ticket.setLength(event.duration);
 		} else if (event.type === 'segments') {
 			state.logged.audioSeconds = event.processed;
-			ticket.heardUpTo(event.processed);
+			ticket.processedUpTo(event.processed);
 		} else {
 			const { model, duration } = event.transcript;
 			state.logged.audioSeconds = duration;
-			ticket.heardUpTo(duration);
+			ticket.processedUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {
 				audioSeconds: duration,
@@ -140,7 +140,7 @@ async function answerWhole(
 	ctx.body = format.render(transcript, request.include);
 }
 
-/** What goes wrong before the first event is an ordinary error answer; later it is an event of the stream. */
+/** An error before the first event is an ordinary error response; later it is an event of the stream. */
 async function answerStream(
 	ctx: RequestContext,
 	request: TranscriptionRequest,
@@ -153,10 +153,10 @@ async function answerStream(
 	const { res } = ctx;
 	const rendered = new StreamEvents(request.include);
 	const send = async (data: object | '[DONE]'): Promise<void> => {
-		// A client that reads slowly holds up its own answer, not our memory.
+		// Backpressure: a slow client delays its own response and does not fill the server's memory.
 		if (!res.write(frame(data))) await once(res, 'drain', { signal });
 	};
-	const tellPosition = (): void => {
+	const sendPosition = (): void => {
 		const { recordings, seconds } = ticket.position;
 		if (recordings > 0) res.write(`: queued position=${recordings} seconds=${seconds}\n\n`);
 	};
@@ -169,11 +169,11 @@ async function answerStream(
 			if (stopKeepAlive === undefined) {
 				openStream(ctx);
 				stopKeepAlive = clock.every(keepAliveMs, () => res.write(': keep-alive\n\n'));
-				tellPosition();
-				stopPosition = clock.every(positionEveryMs, tellPosition);
+				sendPosition();
+				stopPosition = clock.every(positionEveryMs, sendPosition);
 			}
 			if (event.type === 'segments') {
-				// Its turn has come.
+				// The recording is no longer waiting.
 				stopPosition?.();
 				const delta = rendered.delta(event.segments);
 				if (delta !== undefined) await send(delta);
@@ -197,7 +197,7 @@ async function answerStream(
 	}
 }
 
-/** For the browser's inspector, and whoever asks where the time went. */
+/** A `Server-Timing` header, as browsers' developer tools show it. */
 function serverTiming({ decode, queue, run }: Timing, totalMs: number): string {
 	return Object.entries({ decode, queue, run, total: totalMs })
 		.map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
@@ -210,7 +210,7 @@ function openStream(ctx: RequestContext): void {
 	ctx.res.writeHead(200, {
 		'content-type': 'text/event-stream; charset=utf-8',
 		'cache-control': 'no-cache',
-		// nginx would hold the events back until it has a buffer full.
+		// Keeps nginx from buffering the events.
 		'x-accel-buffering': 'no',
 	});
 	ctx.res.flushHeaders();

@@ -1,4 +1,4 @@
-/** The bytes of all uploads that are being received or transcribed, in memory and on the disk together. */
+/** Limits the bytes of all uploads being received or transcribed, in memory and on disk together. */
 
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
@@ -6,13 +6,13 @@ import type { Metrics } from '../../metrics.js';
 import { Throughput } from '../request/throughput.js';
 
 export interface UploadBudgetOptions {
-	/** All together. A single one is never refused for it. */
+	/** Of all uploads together; a lone upload is always accepted. */
 	readonly maxBytes: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
 
-/** Until an upload has been dealt with, bytes. */
+/** Assumed throughput until the first upload is finished. */
 const usualBytesPerSecond = 1 << 20;
 
 export class UploadBudget {
@@ -24,18 +24,19 @@ export class UploadBudget {
 	constructor(options: UploadBudgetOptions) {
 		this.#options = options;
 		this.#lastMs = options.clock.now();
-		options.metrics.askBefore(() => options.metrics.uploads(this.#bytes));
+		options.metrics.onScrape(() => options.metrics.uploads(this.#bytes));
 	}
 
-	/** Throws `overloaded`. `bytes`: what is known to come. */
+	/** Throws `overloaded`. `bytes`: the declared size, 0 where unknown. */
 	begin(bytes: number): Reservation {
-		const held = new Reservation(this);
-		held.growTo(bytes);
-		return held;
+		const reservation = new Reservation(this);
+		reservation.growTo(bytes);
+		return reservation;
 	}
 
-	/** Throws `overloaded` where others have room and this one has none. `own`: of the same upload, already. */
-	take(bytes: number, own: number): void {
+	/** Reserves `bytes` more. Throws `overloaded` if the total would exceed `maxBytes`; a lone upload is always accepted.
+	 * `own`: bytes this upload already holds. */
+	reserve(bytes: number, own: number): void {
 		this.#tick();
 		const { maxBytes, metrics } = this.#options;
 		const others = this.#bytes - own;
@@ -44,20 +45,20 @@ export class UploadBudget {
 			const retryAfterSeconds = this.#throughput.secondsFor(this.#bytes + bytes - maxBytes);
 			throw new EarshotError(
 				'overloaded',
-				`${this.#bytes} bytes of other uploads are being worked on, and at most ${maxBytes} may be; try again in ${retryAfterSeconds} s`,
+				`Too many uploads in progress: ${this.#bytes} bytes, limit ${maxBytes}; try again in ${retryAfterSeconds} s`,
 				{ retryAfterSeconds },
 			);
 		}
 		this.#bytes += bytes;
 	}
 
-	give(bytes: number): void {
+	release(bytes: number): void {
 		this.#tick();
 		this.#bytes -= bytes;
 		this.#throughput.add(bytes, 0);
 	}
 
-	/** Time counts while there is work. */
+	/** Counts time as work only while there are uploads. */
 	#tick(): void {
 		const now = this.#options.clock.now();
 		if (this.#bytes > 0) this.#throughput.add(0, (now - this.#lastMs) / 1000);
@@ -65,26 +66,26 @@ export class UploadBudget {
 	}
 }
 
-/** Of one upload. To be given back when its request ends. */
+/** The bytes reserved for one upload. Call `release` when its request ends. */
 export class Reservation {
-	readonly #all: UploadBudget;
+	readonly #budget: UploadBudget;
 	#bytes = 0;
 
-	constructor(all: UploadBudget) {
-		this.#all = all;
+	constructor(budget: UploadBudget) {
+		this.#budget = budget;
 	}
 
-	/** Throws `overloaded`, and holds what it held. Nothing happens where it holds as much already. */
+	/** Raises the reservation to `bytes`; does nothing if it is that large already. Throws `overloaded`, and is then unchanged. */
 	growTo(bytes: number): void {
 		if (bytes <= this.#bytes) return;
-		this.#all.take(bytes - this.#bytes, this.#bytes);
+		this.#budget.reserve(bytes - this.#bytes, this.#bytes);
 		this.#bytes = bytes;
 	}
 
 	/** Safe to call twice. */
-	giveBack(): void {
+	release(): void {
 		const bytes = this.#bytes;
 		this.#bytes = 0;
-		if (bytes > 0) this.#all.give(bytes);
+		if (bytes > 0) this.#budget.release(bytes);
 	}
 }

@@ -1,8 +1,8 @@
-/** One multipart form as formidable parses it: sorts its parts, and words what goes wrong.
+/** One multipart form as formidable parses it: decides what each part is, and translates formidable's errors.
  *
- * koa-body hands multipart to formidable, which needs watching: its errors carry `httpCode` where koa reads
- * `status`; it takes every part with a Content-Type for a file and every part without for text; it keeps opening
- * files after it has failed; and it rejects into nowhere when a text part names a transfer encoding. */
+ * koa-body passes multipart bodies to formidable, whose faults are worked around here: its errors carry `httpCode`
+ * where koa reads `status`; it takes every part with a Content-Type for a file and every part without for text; it
+ * keeps opening files after it has failed; and a text part with a transfer encoding causes an unhandled rejection. */
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -22,7 +22,7 @@ export interface Upload {
 	/** Size of the recording. */
 	readonly bytes: number;
 	readonly fields: FormFields;
-	/** Removes the file, if there is one, and makes room for other uploads. Safe to call twice. */
+	/** Removes the file, if there is one, and releases the upload's reservation. Safe to call twice. */
 	discard(): Promise<void>;
 }
 
@@ -31,10 +31,10 @@ type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
 	transferEncoding?: string;
 };
 
-/** What formidable makes of a request; all this is missing in its types. */
+/** Formidable's internal form object; none of this is in its types. */
 interface IncomingForm {
 	readonly req: IncomingMessage;
-	/** Its own. */
+	/** This form's own copy. */
 	readonly options: FormidableOptions;
 	onPart: (part: Part) => void;
 	_handlePart: (part: Part) => Promise<void>;
@@ -45,10 +45,10 @@ export function formidableOptions(
 	forms: WeakMap<IncomingMessage, Form>,
 ): FormidableOptions {
 	return {
-		// Unused both; what formidable would do instead costs as much as reading a short recording.
+		// Both unused; formidable's defaults cost as much as reading a short recording.
 		uploadDir: directory,
 		filename: () => '',
-		// Its other parsers would be chosen for a word in the boundary, and the one for JSON knows no limit.
+		// Formidable picks its other parsers by a word anywhere in the Content-Type, and the JSON one has no size limit.
 		enabledPlugins: [
 			(formidable, options) => {
 				const incoming = formidable as unknown as IncomingForm;
@@ -61,7 +61,7 @@ export function formidableOptions(
 		maxFieldsSize: maxFieldsBytes,
 		maxFields: maxParts,
 		maxFiles: maxParts,
-		// Refused below, in words that name the field.
+		// Refused below, with a message that names the field.
 		allowEmptyFiles: true,
 		minFileSize: 0,
 	};
@@ -69,17 +69,17 @@ export function formidableOptions(
 
 export class Form {
 	readonly #limits: UploadLimits;
-	readonly #held: Reservation;
+	readonly #reservation: Reservation;
 	readonly #sinks: RecordingSink[] = [];
 	#bytesRead = 0;
 	#closed = false;
 	#sawTextFile = false;
-	/** Recordings of speakers would not fit among the text fields; that they are there is enough to refuse them. */
+	/** Known-speaker recordings, which would exceed the limit of text fields; their presence is enough to refuse them. */
 	readonly #unreadFields = new Map<string, readonly string[]>();
 
-	constructor(limits: UploadLimits, held: Reservation) {
+	constructor(limits: UploadLimits, reservation: Reservation) {
 		this.#limits = limits;
-		this.#held = held;
+		this.#reservation = reservation;
 	}
 
 	takePartsOf(incoming: IncomingForm): void {
@@ -95,9 +95,9 @@ export class Form {
 		incoming.options.fileWriteStreamHandler = (file?: object) => this.#sinkFor(file);
 	}
 
-	/** Decides what a part is, by setting what formidable decides by: the media type. */
+	/** Decides what a part is, by setting the media type that formidable decides by. */
 	#sort(part: Part): void {
-		// Only read for text parts from here on, where formidable would throw on `7bit` and undo base64.
+		// From here on only read for text parts, where formidable would throw on `7bit` and decode base64.
 		part.transferEncoding = 'utf-8';
 		const name = part.name ?? '';
 		const field = part.originalFilename === null ? fieldOf(name) : undefined;
@@ -117,7 +117,7 @@ export class Form {
 		const sink = new RecordingSink(
 			join(this.#limits.directory, randomUUID()),
 			this.#limits.memoryUploadBytes,
-			this.#held,
+			this.#reservation,
 		);
 		this.#sinks.push(sink);
 		return sink;
@@ -143,7 +143,7 @@ export class Form {
 	async discard(): Promise<void> {
 		this.#closed = true;
 		await Promise.all(this.#sinks.map((sink) => sink.discard()));
-		this.#held.giveBack();
+		this.#reservation.release();
 	}
 
 	explain(thrown: unknown): unknown {
@@ -151,11 +151,13 @@ export class Form {
 		const { httpCode, code } = thrown as { httpCode?: unknown; code?: unknown };
 		if (typeof httpCode !== 'number') {
 			if (code !== 'ENOSPC') return thrown;
-			return new EarshotError('internal', 'there is no room on the disk for the upload', { cause: thrown });
+			return new EarshotError('internal', 'the disk is full: the upload could not be stored', {
+				cause: thrown,
+			});
 		}
 		switch (code) {
 			case formidableCodes.aborted:
-				return new EarshotError('cancelled', 'the client ended the upload', { cause: thrown });
+				return new EarshotError('cancelled', 'the client aborted the upload', { cause: thrown });
 			case formidableCodes.fieldsTooLarge:
 				return new EarshotError(
 					'upload_too_large',
@@ -193,7 +195,7 @@ const formidableCodes = {
 	fileTooLarge: 1016,
 };
 
-/** Copies what is a field of the request, and nothing that only looks like one. */
+/** Copies the own properties of the body: the fields of the form. */
 function formFields(body: unknown): FormFields {
 	const given = typeof body === 'object' && body !== null ? body : {};
 	return new Map(

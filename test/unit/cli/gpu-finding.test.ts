@@ -34,17 +34,17 @@ it('a package that is not installed is named only where the machine shows a GPU 
 	expect(gpuFinding([absent, vulkan], prebuilt, nowhere)).toEqual({
 		ok: true,
 		what: 'GPU',
-		detail: 'none here',
+		detail: 'none found',
 	});
 	expect(gpuFinding([absent, vulkan], prebuilt, (backend) => backend === 'vulkan').detail).toBe(
-		'there is one, and it is not used; add it with: npm install earshot-vulkan-linux-x64@1.2.3',
+		'found, but not used; to use it: npm install earshot-vulkan-linux-x64@1.2.3',
 	);
 });
 
 it('no package is named where a platform has none', () => {
 	expect(gpuFinding([], prebuilt, everywhere)).toMatchObject({
 		ok: true,
-		detail: expect.stringContaining('there is no package'),
+		detail: expect.stringContaining('there is no GPU package'),
 	});
 });
 
@@ -52,7 +52,7 @@ it('one that is installed and not used is a fault, whatever the machine shows, t
 	for (const why of ['it finds no GPU here', 'it does not start on this GPU (SIGABRT in a trial)']) {
 		const { ok, detail } = gpuFinding([installed], passedOver(why), nowhere);
 		expect(ok).toBe(false);
-		expect(detail).toContain(`earshot-cuda-linux-x64 is passed over: ${why}. `);
+		expect(detail).toContain(`earshot-cuda-linux-x64 could not be used: ${why}. `);
 		expect(detail).toMatch(
 			/driver 550 or newer .* 7\.5 or higher; .*: nvidia-smi --query-gpu=\S+ --format=csv$/,
 		);
@@ -64,10 +64,10 @@ it('one that is installed and not used is a fault, whatever the machine shows, t
 it('one of another version, or without its file, is told with the command that mends it', () => {
 	const other = { ...installed, version: '1.2.2', installed: undefined };
 	expect(gpuFinding([other], prebuilt, nowhere).detail).toBe(
-		'earshot-cuda-linux-x64 is 1.2.2, and Earshot is 1.2.3; run: npm install earshot-cuda-linux-x64@1.2.3',
+		'earshot-cuda-linux-x64 is version 1.2.2, but Earshot needs 1.2.3; run: npm install earshot-cuda-linux-x64@1.2.3',
 	);
 	expect(gpuFinding([{ ...installed, installed: undefined }], prebuilt, nowhere).detail).toBe(
-		'earshot-cuda-linux-x64 is not whole; run: npm install earshot-cuda-linux-x64@1.2.3',
+		'earshot-cuda-linux-x64 is incomplete; run: npm install earshot-cuda-linux-x64@1.2.3',
 	);
 });
 
@@ -75,7 +75,7 @@ it('a missing library is named with where it comes from', () => {
 	const detailFor = (library: string, gpuPackage = installed) =>
 		gpuFinding([gpuPackage], passedOver(lacks(library)), nowhere).detail;
 	expect(detailFor('libcuda.so.1')).toMatch(
-		/libcuda\.so\.1: cannot open.*NVIDIA's driver: install that .*--gpus all/,
+		/libcuda\.so\.1: cannot open.*Install NVIDIA's driver, which .*--gpus all/,
 	);
 	for (const library of ['libcudart.so.12', 'libcublas.so.12', 'libcublasLt.so.12'])
 		expect(detailFor(library)).toMatch(
@@ -102,6 +102,6 @@ it('one that the local build comes before is not said to find no GPU', () => {
 	};
 	expect(gpuFinding([installed], local, nowhere)).toMatchObject({
 		ok: false,
-		detail: 'earshot-cuda-linux-x64 is not used: build/Release comes before it; remove one of them',
+		detail: 'earshot-cuda-linux-x64 is not used: build/Release takes precedence; remove one of them',
 	});
 });

@@ -69,27 +69,34 @@ describe('before sherpa-onnx sees a model', () => {
 	});
 
 	it.each([
-		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'asks for 15 of each'],
+		['streaming_zipformer_ctc', 'model', 'num_encoder_layers', '1', '2', 'requires 15 of each'],
 		['streaming_zipformer_ctc', 'model', 'decode_chunk_len', '32', '00', 'its `decode_chunk_len` is 00'],
-		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'asks for 21 of each'],
+		['streaming_transducer', 'encoder', 'num_encoder_layers', '1', '3', 'requires 21 of each'],
 		['streaming_transducer', 'encoder', 'T', '45', '00', 'its `T` is 00'],
 		['streaming_nemo_ctc', 'model', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
-		['streaming_nemo_ctc', 'model', 'cache_last_time_dim2', '3', '4', 'cache_last_time takes 3, and the'],
+		['streaming_nemo_ctc', 'model', 'cache_last_time_dim2', '3', '4', 'cache_last_time has size 3, but the'],
 		['streaming_nemo_transducer', 'encoder', 'chunk_shift', '32', '00', 'its `chunk_shift` is 00'],
-		['streaming_nemo_transducer', 'encoder', 'window_size', '45', '40', 'takes 45, and the `window_size`'],
+		['streaming_nemo_transducer', 'encoder', 'window_size', '45', '40', 'has size 45, but the `window_size`'],
 		[
 			'streaming_nemo_transducer',
 			'encoder',
 			'cache_last_channel_dim2',
 			'2',
 			'5',
-			'cache_last_channel takes 2',
+			'cache_last_channel has size 2',
 		],
-		['streaming_nemo_transducer', 'encoder', 'cache_last_time_dim3', '2', '7', 'cache_last_time takes 2'],
-		['streaming_nemo_transducer', 'encoder', 'pred_rnn_layers', '1', '2', 'states_in1 takes 1, and the'],
-		['streaming_nemo_transducer', 'encoder', 'pred_hidden', '2', '3', 'states_in1 takes 2, and the'],
+		['streaming_nemo_transducer', 'encoder', 'cache_last_time_dim3', '2', '7', 'cache_last_time has size 2'],
+		['streaming_nemo_transducer', 'encoder', 'pred_rnn_layers', '1', '2', 'states_in1 has size 1, but the'],
+		['streaming_nemo_transducer', 'encoder', 'pred_hidden', '2', '3', 'states_in1 has size 2, but the'],
 		['streaming_nemo_transducer', 'encoder', 'vocab_size', '5', '9', 'it scores 6 symbols'],
-		['streaming_paraformer', 'encoder', 'decoder_num_blocks', '1', '4', 'the two are not of one model'],
+		[
+			'streaming_paraformer',
+			'encoder',
+			'decoder_num_blocks',
+			'1',
+			'4',
+			'the two files are not of the same model',
+		],
 	])(
 		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
 		async (type, role, key, was, lie, why) => {
@@ -112,7 +119,7 @@ describe('before sherpa-onnx sees a model', () => {
 		expect(bytes).toContain(eighty);
 		const encoder = scratch.file('any-features.onnx', Buffer.from(bytes.replaceAll(eighty, any), 'latin1'));
 		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
-			'audio_signal does not tell how many features a frame has',
+			'audio_signal does not declare the number of features of a frame',
 		);
 	});
 
@@ -122,7 +129,7 @@ describe('before sherpa-onnx sees a model', () => {
 		const renamed = Buffer.from(bytes.replaceAll('prompt_index', 'prompt_other'), 'latin1');
 		const encoder = scratch.file('other-prompt.onnx', renamed);
 		await expect(check('streaming_nemo_transducer', { ...good, encoder })).rejects.toThrow(
-			'it takes 6 inputs, of which the sixth is not `prompt_index`',
+			'it has 6 inputs, but the sixth is not `prompt_index`',
 		);
 	});
 

@@ -55,7 +55,7 @@ describe('a file', () => {
 	});
 
 	it.each([
-		['a voice detector', 'lmgg\x0a\x00\x00\x00silero-16k', 'finds speech'],
+		['a voice detector', 'lmgg\x0a\x00\x00\x00silero-16k', 'detects speech'],
 		['GGUF', 'GGUF\x03\x00\x00\x00', 'GGUF'],
 		['text', 'hello', 'neither'],
 	])('that is %s is refused', async (_, content, message) => {
@@ -98,7 +98,7 @@ describe('a folder', () => {
 
 	it('may be of the type that the user says', async () => {
 		const at = folder('any', empty('model.onnx', 'tokens.txt'));
-		await expect(identify(at)).rejects.toThrow('name it with --type');
+		await expect(identify(at)).rejects.toThrow('specify it with --type');
 		expect((await identify(at, 'dolphin')).type).toBe('dolphin');
 	});
 
@@ -109,9 +109,9 @@ describe('a folder', () => {
 			['encoder.onnx', 'decoder.onnx', 'joiner.onnx', 'tokens.txt'],
 			'streaming',
 		],
-		['no tokens', 'x', ['model.onnx'], 'neither'],
-		['no joiner', 'sherpa-onnx-whisper', ['encoder.onnx', 'tokens.txt'], 'cannot be told'],
-		['nothing', 'x', ['README.md'], 'neither'],
+		['no tokens', 'x', ['model.onnx'], 'contains no ggml file'],
+		['no joiner', 'sherpa-onnx-whisper', ['encoder.onnx', 'tokens.txt'], 'cannot be identified'],
+		['nothing', 'x', ['README.md'], 'contains no ggml file'],
 	])('with %s is refused', async (_, name, files, message) => {
 		await expect(identify(folder(name, empty(...files)))).rejects.toThrow(message);
 	});

@@ -134,7 +134,7 @@ describe('a pull', () => {
 	it('of a model that is not for transcribing keeps it out of models.yaml, and serving refuses it clearly', async () => {
 		const machine = await arrangeMachine();
 		for (const [id, message] of [
-			['silero', 'is for finding speech'],
+			['silero', 'is for voice activity detection'],
 			['unknown-type', 'this version of Earshot cannot serve yet'],
 		] as const) {
 			expect((await pull(machine.installer, id)).state).toBe('done');
@@ -154,7 +154,7 @@ describe('a pull', () => {
 
 	it.each([
 		['nobody knows', 'nobody', 'earshot search'],
-		['comes with Earshot', 'demo-digits', 'comes with Earshot'],
+		['is part of Earshot', 'demo-digits', 'is part of Earshot'],
 	])('of a model that %s is refused', async (_, id, message) => {
 		const machine = await arrangeMachine();
 		expect(() => machine.installer.pull(id)).toThrow(message);
@@ -190,13 +190,13 @@ describe('after', () => {
 			'cut connections',
 			{ cutAfter: 500 },
 			'download_failed',
-			/cut|closed|other side.*goes on where it stopped/,
+			/cut|closed|other side.*resumes where it stopped/,
 		],
 		[
 			'a wrong size',
 			{ bytes: noise(100) },
 			'download_corrupt',
-			/has 100 bytes at the server, and not 120000/,
+			/has 100 bytes on the server instead of 120000/,
 		],
 		[
 			'a wrong digest',
@@ -210,15 +210,15 @@ describe('after', () => {
 			'429',
 			{ status: 429, headers: { 'retry-after': '1' } },
 			'download_failed',
-			/429 and asks to come back in 1 s/,
+			/429 and asks to retry in 1 s/,
 		],
 		['500', { status: 500 }, 'download_failed', /answers 500.*pull again later/],
-		['a redirect loop', { redirectTo: '/small/model.onnx' }, 'download_failed', /in a circle/],
+		['a redirect loop', { redirectTo: '/small/model.onnx' }, 'download_failed', /more than 10 times/],
 		[
 			'a server that stalls',
 			{ stallAfter: 100 },
 			'download_failed',
-			/stopped sending.*goes on where it stopped/,
+			/stopped sending.*resumes where it stopped/,
 		],
 		['a server that trickles', { trickleMs: 10 }, 'download_failed', /stopped sending/],
 	];
@@ -365,7 +365,7 @@ describe('an archive', () => {
 		[
 			'without the folder it should have',
 			[{ name: 'other/a', body: tokenBytes }],
-			/holds no folder inner; it holds other/,
+			/has no folder inner; it contains other/,
 		],
 	];
 
@@ -544,7 +544,7 @@ describe('what is removed', () => {
 		const { id } = await machine.installer.add(own, {}, never);
 		expect(id).toBe('whisper-own');
 		expect(findInstalled(machine.registry(), id).files).toEqual({ model: own });
-		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another name with --id');
+		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another id with --id');
 		expect(await machine.installer.remove(id, never)).toEqual({ entry: true, files: false });
 		expect(existsSync(own)).toBe(true);
 	});
@@ -568,7 +568,7 @@ describe('what is removed', () => {
 
 	it('is never the demo model', async () => {
 		const machine = await arrangeMachine();
-		await expect(machine.installer.remove('demo-digits', never)).rejects.toThrow('comes with Earshot');
+		await expect(machine.installer.remove('demo-digits', never)).rejects.toThrow('is part of Earshot');
 	});
 });
 

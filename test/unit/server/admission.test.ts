@@ -57,7 +57,7 @@ describe('admission', () => {
 		// Ten times as fast as spoken.
 		for (let second = 1; second <= 60; second++) {
 			clock.advance(1000);
-			place.heardUpTo(second * 10);
+			place.processedUpTo(second * 10);
 		}
 		const error = refused(() => admission.admit('tiny', 1000));
 		// 400 s remain, of which 300 have to go, at nearly 10 s in a second.
@@ -68,7 +68,7 @@ describe('admission', () => {
 		const { admission } = arrange();
 		const first = admission.admit('tiny', 150);
 		refused(() => admission.admit('tiny', 150));
-		first.heardUpTo(60);
+		first.processedUpTo(60);
 		const second = admission.admit('tiny', 150);
 		refused(() => admission.admit('tiny', 150));
 		first.leave();
@@ -80,7 +80,7 @@ describe('admission', () => {
 	it('puts a guess right when the length is known', () => {
 		const { admission } = arrange();
 		const place = admission.admit('tiny', 10);
-		place.lengthIs(500);
+		place.setLength(500);
 		expect(refused(() => admission.admit('tiny', 500))).toMatchObject({ code: 'overloaded' });
 	});
 
@@ -116,8 +116,8 @@ describe('the bytes of uploads', () => {
 		const all = uploads();
 		const first = all.begin(60);
 		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
-		first.giveBack();
-		first.giveBack();
+		first.release();
+		first.release();
 		all.begin(60);
 		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded' });
 	});
@@ -135,7 +135,7 @@ describe('the bytes of uploads', () => {
 		growing.growTo(30);
 		growing.growTo(20);
 		expect(refused(() => growing.growTo(50))).toMatchObject({ code: 'overloaded' });
-		growing.giveBack();
+		growing.release();
 		expect(() => all.begin(40)).not.toThrow();
 	});
 });
