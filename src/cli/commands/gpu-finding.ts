@@ -34,8 +34,9 @@ export function gpuFinding(
 			continue;
 		}
 		const missing = (detail: string): Finding => ({ ok: false, what: 'GPU', detail: `${name} ${detail}` });
-		if (version !== expected) return missing(`is ${version}, and Earshot is ${expected}; run: ${command}`);
-		if (installed === undefined) return missing(`is not whole; run: ${command}`);
+		if (version !== expected)
+			return missing(`is version ${version}, but Earshot needs ${expected}; run: ${command}`);
+		if (installed === undefined) return missing(`is incomplete; run: ${command}`);
 		const why = refused.find(({ candidate }) => candidate.file === installed)?.why;
 		if (why !== undefined) return missing(`could not be used: ${why}${cureFor(gpuPackage, why)}`);
 		if (chosen?.kind === 'local build')

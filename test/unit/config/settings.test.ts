@@ -38,8 +38,8 @@ describe('the settings', () => {
 		['EARSHOT_PORT', environmentSource({ EARSHOT_PORT: 'http' }), 'a whole number from 0 to 65535'],
 		['num_threads', file({ numThreads: '0' }), 'a whole number from 1 to 1024'],
 		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
-		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a figure with s, m or h'],
-		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a figure with s, m or h'],
+		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a number with s, m or h'],
+		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a number with s, m or h'],
 		['--beam-size', flagSource({ beamSize: '9' }), 'a whole number from 1 to 8'],
 		['EARSHOT_BEAM_SIZE', environmentSource({ EARSHOT_BEAM_SIZE: '1.5' }), 'a whole number from 1 to 8'],
 		[

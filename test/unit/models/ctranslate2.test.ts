@@ -366,15 +366,15 @@ describe('a CTranslate2 folder is refused', () => {
 			'with a bias of two dimensions',
 			change('encoder/conv1/bias', () => ({ shape: [8, 1] })),
 			{},
-			/conv1\/bias` is \[8, 1\]/,
+			/conv1\/bias` has the shape \[8, 1\]/,
 		],
 		[
 			'with a tensor of nothing',
 			change('encoder/conv1/bias', () => ({ shape: [0], bytes: Buffer.alloc(0) })),
 			{},
-			/conv1\/bias` is \[0\]/,
+			/conv1\/bias` has the shape \[0\]/,
 		],
-		['with bytes after its end', () => {}, { after: Buffer.alloc(3) }, /3 bytes follow its end/],
+		['with bytes after its end', () => {}, { after: Buffer.alloc(3) }, /3 bytes after its end/],
 	];
 	it.each(cases)('%s', async (_, what, given, message) => {
 		const refusal = openCtranslate2(modelWith(what, given));
