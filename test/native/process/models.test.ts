@@ -47,7 +47,7 @@ class Machine {
 	cutOff(): void {
 		writeFileSync(this.attempts, '');
 		const shim = path.join(this.home, 'no-connect.so');
-		const helpers = path.join(root, 'test', 'helpers');
+		const helpers = path.join(root, 'test', 'helpers', 'net');
 		const built =
 			process.platform === 'linux' &&
 			spawnSync('cc', ['-shared', '-fPIC', '-o', shim, path.join(helpers, 'no-connect.c'), '-ldl']).status ===
@@ -167,7 +167,7 @@ describe('from the command', () => {
 		);
 		expect([pulled.code, pulled.stderr]).toEqual([0, '']);
 		expect(pulled.stdout).toMatch(/^tones-zipformer-ctc is installed: .*\ntones-transducer is installed: /);
-		expect(readFileSync(machine.config, 'utf8')).toMatch(/^# What this machine serves/);
+		expect(readFileSync(machine.config, 'utf8')).toMatch(/^# The models that this machine serves/);
 
 		const listed = await machine.earshot('list');
 		expect(listed.stdout).toMatch(/tones-zipformer-ctc \(default\) +zipformer_ctc +\S+ MB +ready/);
