@@ -121,7 +121,7 @@ export async function nullServer() {
 
 /** @param {import('./client.mjs').Crowd} crowd @returns {Promise<import('./client.mjs').Seen>} */
 export function crowd(crowd) {
-	return inProcess('client.mjs', crowd);
+	return inProcess('lib/client.mjs', crowd);
 }
 
 /**

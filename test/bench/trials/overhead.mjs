@@ -42,8 +42,8 @@ export async function overhead({ rounds, seconds, tell }) {
 		threads: 1,
 		repeats: 100,
 	};
-	const here = median((await inProcess('ours.mjs', clip)).times);
-	const inRunner = median((await inProcess('ours.mjs', { ...clip, isolated: true })).times);
+	const here = median((await inProcess('lib/ours.mjs', clip)).times);
+	const inRunner = median((await inProcess('lib/ours.mjs', { ...clip, isolated: true })).times);
 	const model = 'no engine';
 	return [
 		{

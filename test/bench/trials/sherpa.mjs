@@ -47,7 +47,7 @@ async function ours(type, files, seconds) {
 
 /** @param {object} task @returns {Promise<number>} audio seconds per second */
 async function peer(task) {
-	const { audioSeconds, wallSeconds, texts } = await inProcess('sherpa-node.mjs', task);
+	const { audioSeconds, wallSeconds, texts } = await inProcess('lib/sherpa-node.mjs', task);
 	if (texts.some((text) => text === '')) throw new Error('sherpa-onnx-node heard nothing');
 	return audioSeconds / wallSeconds;
 }

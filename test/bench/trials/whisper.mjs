@@ -44,7 +44,7 @@ export async function whisper({ rounds, tell }) {
 	const few = whisperShape('base', 25);
 	const many = whisperShape('base', 75);
 	const ours = (file, seconds, encoder) =>
-		inProcess('ours.mjs', {
+		inProcess('lib/ours.mjs', {
 			model: { type: 'whisper_cpp', files: { model: file } },
 			seconds,
 			threads: 1,
@@ -73,7 +73,7 @@ export async function whisper({ rounds, tell }) {
 			}
 		}
 		// Its binary is built for any processor there is: a base shape would take minutes.
-		const { ms, text } = await inProcess('whisper-node.mjs', { model: tiny, seconds: 10, threads: 1 });
+		const { ms, text } = await inProcess('lib/whisper-node.mjs', { model: tiny, seconds: 10, threads: 1 });
 		if (text.trim() === '') throw new Error('whisper.node heard nothing');
 		note('whisper.node, tiny', ms);
 		note('earshot auto, tiny', median((await ours(tiny, 10, 'auto')).times));
