@@ -12,7 +12,7 @@ export type UnloadReason = 'idle' | 'memory' | 'asked' | 'changed';
 export type RestartReason = 'died' | 'grew';
 
 /** Why a valid request was refused. */
-export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'hold' | 'deadline';
+export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'backoff' | 'deadline';
 
 /** What the pool reports about its runners. Each call is one event. */
 export interface PoolMetrics {
@@ -99,7 +99,7 @@ export class Metrics implements PoolMetrics {
 	]);
 	readonly #restarts = this.#counter('restarts_total', 'Runners restarted while in use', ['model', 'reason']);
 	readonly #refusals = this.#counter('refusals_total', 'Valid requests refused', ['model', 'reason']);
-	readonly #memory = this.#gauge('host_memory_bytes', 'Resident memory of the runner', ['model']);
+	readonly #memory = this.#gauge('runner_memory_bytes', 'Resident memory of the runner', ['model']);
 
 	readonly #slots = this.#gauge('slots', 'Maximum batches that the model runs at once', ['model']);
 	readonly #busySlots = this.#gauge('slots_busy', 'Batches running; at most `slots` and the priority slot', [

@@ -142,7 +142,7 @@ export class RunnerPool implements ModelPool {
 		} catch (thrown) {
 			const { code } = asEarshotError(thrown);
 			if (code === 'out_of_memory') this.#options.metrics.refused(loaded.id, 'memory');
-			if (code === 'model_backoff') this.#options.metrics.refused(loaded.id, 'hold');
+			if (code === 'model_backoff') this.#options.metrics.refused(loaded.id, 'backoff');
 			throw thrown;
 		} finally {
 			release();

@@ -7,7 +7,7 @@ const post = (server: Arranged, path: string, headers: Record<string, string> = 
 	send(server.url + path, { method: 'POST', headers });
 
 describe('GET /v1/ps', () => {
-	test('tells what is in memory, on its way there or on hold, and nothing else', async () => {
+	test('tells what is in memory, on its way there or in backoff, and nothing else', async () => {
 		const server = await arrange();
 		server.pool.models.splice(
 			0,

@@ -30,7 +30,7 @@ describe('the metrics', () => {
 			'earshot_unloads_total{model="tiny",reason="memory"}': 1,
 			'earshot_restarts_total{model="tiny",reason="died"}': 1,
 			'earshot_refusals_total{model="",reason="uploads"}': 1,
-			'earshot_host_memory_bytes{model="tiny"}': 12_345,
+			'earshot_runner_memory_bytes{model="tiny"}': 12_345,
 		});
 	});
 

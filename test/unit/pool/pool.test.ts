@@ -285,13 +285,18 @@ describe('an unloaded model', () => {
 	});
 });
 
-describe('a model on hold', () => {
+describe('a model in backoff', () => {
 	it('is refused, told as such, and tried again by whoever loads it', async () => {
 		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
 		for (const code of ['model_load_failed', 'model_load_failed', 'model_backoff', 'model_backoff'])
 			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
 		expect(shown('a')?.state).toBe('backoff');
-		expect(told).toEqual(['a failed to load', 'a failed to load', 'a refused: hold', 'a refused: hold']);
+		expect(told).toEqual([
+			'a failed to load',
+			'a failed to load',
+			'a refused: backoff',
+			'a refused: backoff',
+		]);
 		await expect(pool.load('a', never)).rejects.toMatchObject({ code: 'model_load_failed' });
 		await pool.unload('a');
 		expect(shown('a')?.state).toBe('unloaded');

@@ -9,7 +9,7 @@ function dying(times: number, everyMs: number): CrashBackoff {
 	return hold;
 }
 
-it('five deaths within five minutes put a model on hold, four do not', () => {
+it('five deaths within five minutes put a model into backoff, four do not', () => {
 	expect(dying(4, 1000).remainingMs(3000)).toBe(0);
 	expect(dying(5, 1000).remainingMs(4000)).toBe(10_000);
 	expect(dying(5, 1000).remainingMs(14_000)).toBe(0);

@@ -229,7 +229,7 @@ describe('a runner', () => {
 });
 
 describe('a model whose process keeps dying', () => {
-	it('is on hold after five deaths and nothing done, and says for how long and why', async () => {
+	it('is in backoff after five deaths and nothing done, and says for how long and why', async () => {
 		const { runner, run } = arrange({ die: true });
 		for (const _ of [1, 2]) await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
 		for (const _ of [1, 2])
@@ -256,7 +256,7 @@ describe('a model whose process keeps dying', () => {
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_load_failed' });
 	});
 
-	it('is not on hold while recordings get through', async () => {
+	it('is not in backoff while recordings get through', async () => {
 		const { run } = arrange();
 		for (const _ of [1, 2, 3, 4, 5, 6]) {
 			await expect(run('/crash/1')).rejects.toMatchObject({ code: 'engine_failed' });
