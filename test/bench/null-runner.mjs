@@ -1,20 +1,22 @@
-// A runner whose engine hears nothing and takes no time: what is left is Earshot's own work. Decoding is real; the
-// search for speech, whose cost is the detector's, is left out.
+// A runner whose engine returns a fixed result in no time: what is left is Earshot's own work. Decoding is real; voice
+// activity detection, whose cost is the network's, is left out.
 import { decoder } from '../../dist/audio/decode.js';
 import { noVad } from '../../dist/audio/vad.js';
+import { slotsOf } from '../../dist/config/resolve.js';
 import { runChild } from '../../dist/runner/child/run.js';
 import { Scheduler } from '../../dist/scheduler/scheduler.js';
 
-const heard = {
+const result = {
 	language: 'en',
 	segments: [
 		{ start: 0, end: 1, text: ' nothing', tokens: [1], temperature: 0, avgLogprob: -0.1, noSpeechProb: 0 },
 	],
 };
 
-runChild(async ({ id }, { slots, numThreads, maxAudioSeconds }) => {
+runChild(async ({ id }, settings) => {
+	const { numThreads, maxAudioSeconds } = settings;
 	const limits = {
-		slots,
+		slots: slotsOf(settings),
 		prioritySlot: true,
 		maxClipThreads: numThreads,
 		maxBatchClips: 1,
@@ -41,13 +43,12 @@ runChild(async ({ id }, { slots, numThreads, maxAudioSeconds }) => {
 	const engine = {
 		info,
 		limits,
-		run: ({ clips }) => clips.map(async () => heard),
+		run: ({ clips }) => clips.map(async () => result),
 		close: async () => {},
 	};
 	const scheduler = new Scheduler(engine, numThreads);
-	const { search } = noVad;
 	return {
-		parts: { info, limits, scheduler, open: decoder({ maxAudioSeconds }), search },
+		parts: { info, limits, scheduler, openAudio: decoder({ maxAudioSeconds }), openVad: noVad.open },
 		trim() {},
 		close: () => scheduler.close(),
 	};

@@ -1,5 +1,5 @@
 // The server as `earshot serve` makes it, with null-runner.mjs in place of its runners. Prints its URL and the pid of
-// its runner; ends with SIGTERM. HOST_NODE_OPTIONS: Node's options for the runner, `--import` of a profiler say.
+// its runner; ends with SIGTERM. RUNNER_NODE_OPTIONS: Node's options for the runner, `--import` of a profiler say.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const pool = new RunnerPool({
 	models: staticRegistry(registry),
 	settings: runnerSettings(registry.config),
 	script: fileURLToPath(new URL('null-runner.mjs', import.meta.url)),
-	env: { ...runnerEnvironment(slotsOf(registry.config)), NODE_OPTIONS: env.HOST_NODE_OPTIONS },
+	env: { ...runnerEnvironment(slotsOf(registry.config)), NODE_OPTIONS: env.RUNNER_NODE_OPTIONS },
 	clock: systemClock,
 	keepAliveMs: Number.POSITIVE_INFINITY,
 	budgetBytes: 0,
