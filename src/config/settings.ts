@@ -12,13 +12,11 @@ import type { Setting } from './setting.js';
 import { httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word, zeroOrFrom } from './values.js';
 
 export const audioContexts = ['auto', 'full'] as const;
-export type AudioContext = (typeof audioContexts)[number];
 
 export const encoderNames = ['auto', 'exact', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
 export type EncoderName = (typeof encoderNames)[number];
 
 export const decoderWeights = ['as-is', 'q8_0'] as const;
-export type DecoderWeights = (typeof decoderWeights)[number];
 
 const cores = availableParallelism();
 

@@ -8,7 +8,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { stdin, stdout } from 'node:process';
 import { createTranscriber } from '../../dist/index.js';
-import { floatsIn, floatWav, workplace } from './samples.mjs';
+import { wav } from '../bench/lib/speech.mjs';
+import { floatsIn, workplace } from './samples.mjs';
 
 /**
  * @typedef {object} Task
@@ -73,7 +74,7 @@ try {
 	const start = performance.now();
 	const client = async () => {
 		for (let next = queue.shift(); next; next = queue.shift()) {
-			const file = floatWav(floatsIn(next.path));
+			const file = wav(floatsIn(next.path));
 			results.push(outcomeOf(await transcriber.transcribe(file, { language: 'en', words }), next.id));
 		}
 	};

@@ -91,21 +91,3 @@ export function floatsIn(path) {
 	const bytes = readFileSync(path);
 	return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
-
-/** @param {Float32Array} samples @returns {Buffer} a WAV file of 32-bit floats */
-export function floatWav(samples) {
-	const header = Buffer.alloc(44);
-	header.write('RIFF', 0);
-	header.writeUInt32LE(36 + samples.byteLength, 4);
-	header.write('WAVEfmt ', 8);
-	header.writeUInt32LE(16, 16);
-	header.writeUInt16LE(3, 20);
-	header.writeUInt16LE(1, 22);
-	header.writeUInt32LE(sampleRate, 24);
-	header.writeUInt32LE(sampleRate * 4, 28);
-	header.writeUInt16LE(4, 32);
-	header.writeUInt16LE(32, 34);
-	header.write('data', 36);
-	header.writeUInt32LE(samples.byteLength, 40);
-	return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]);
-}

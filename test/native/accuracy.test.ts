@@ -6,8 +6,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTranscriber, type EarshotTranscriber } from '../../src/index.js';
 import { bundledRecordings } from '../accuracy/recordings.mjs';
-import { decoded, floatWav } from '../accuracy/samples.mjs';
+import { decoded } from '../accuracy/samples.mjs';
 import { score } from '../accuracy/score.mjs';
+import { wav } from '../bench/lib/speech.mjs';
 
 import { root } from '../helpers/fixtures.js';
 
@@ -79,7 +80,7 @@ describe.skipIf(!isHere)('Whisper tiny.en with default settings', () => {
 		const some = recordings.filter(({ id }) => id.startsWith('LJ'));
 		const outcomes = await outcomesOf(some, async (file) => {
 			const samples = await decoded(file);
-			return floatWav(samples.subarray(0, samples.length / 2));
+			return wav(samples.subarray(0, samples.length / 2));
 		});
 		expect(score('halved', some, outcomes).rate).toBeGreaterThan(3 * bound);
 	}, 240_000);

@@ -13,19 +13,20 @@ function samplesOf(name) {
 	return new Int16Array(file.buffer.slice(file.byteOffset + headerBytes, file.byteOffset + file.length));
 }
 
-/** @param {Int16Array} samples */
+/** @param {Int16Array | Float32Array} samples 16 kHz, mono @returns {Buffer} a WAV file of their type */
 export function wav(samples) {
+	const bytes = samples.BYTES_PER_ELEMENT;
 	const header = Buffer.alloc(headerBytes);
 	header.write('RIFF', 0);
 	header.writeUInt32LE(36 + samples.byteLength, 4);
 	header.write('WAVEfmt ', 8);
 	header.writeUInt32LE(16, 16);
-	header.writeUInt16LE(1, 20);
+	header.writeUInt16LE(samples instanceof Float32Array ? 3 : 1, 20);
 	header.writeUInt16LE(1, 22);
 	header.writeUInt32LE(sampleRate, 24);
-	header.writeUInt32LE(sampleRate * 2, 28);
-	header.writeUInt16LE(2, 32);
-	header.writeUInt16LE(16, 34);
+	header.writeUInt32LE(sampleRate * bytes, 28);
+	header.writeUInt16LE(bytes, 32);
+	header.writeUInt16LE(8 * bytes, 34);
 	header.write('data', 36);
 	header.writeUInt32LE(samples.byteLength, 40);
 	return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]);
