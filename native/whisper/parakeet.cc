@@ -15,7 +15,7 @@
 
 #include "core/log.h"
 #include "whisper/engine.h"
-#include "whisper/model_file.h"
+#include "whisper/model/model_file.h"
 
 namespace earshot {
 

@@ -43,7 +43,7 @@ export interface WhisperPlan {
 
 const maxState = 8192;
 const maxLayers = 128;
-/** As native/whisper/check_file.cc has it. */
+/** As native/whisper/model/check_file.cc has it. */
 const maxHeads = 256;
 /** English only, multilingual, and with Cantonese. */
 const vocabularies: readonly number[] = [51_864, 51_865, 51_866];

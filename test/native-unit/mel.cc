@@ -7,7 +7,7 @@
 
 #include "check.h"
 #include "core/clip.h"
-#include "whisper/internals.h"
+#include "whisper/math/mel.h"
 
 namespace earshot::tests {
 

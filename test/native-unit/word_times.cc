@@ -7,7 +7,9 @@
 
 #include "check.h"
 #include "core/clip.h"
-#include "whisper/internals.h"
+#include "whisper/math/repetition.h"
+#include "whisper/math/sound.h"
+#include "whisper/math/word_times.h"
 
 namespace earshot::tests {
 

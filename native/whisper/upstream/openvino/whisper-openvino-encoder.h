@@ -1,5 +1,5 @@
 // whisper.cpp, compiled with WHISPER_USE_OPENVINO, includes a header of this name for an encoder that is not its own.
-// Ours is defined in whisper_unity.cc.
+// Ours is defined in encoder.cc.
 #pragma once
 
 struct ggml_tensor;

@@ -11,7 +11,7 @@
 
 #include "core/failure.h"
 #include "whisper/engine.h"
-#include "whisper/model_file.h"
+#include "whisper/model/model_file.h"
 
 namespace earshot {
 

@@ -1,5 +1,5 @@
-// Weights of a loaded Whisper model: what the decoder reads for every token made smaller, and what nothing reads given
-// back to the system.
+#include "whisper/upstream/tensors.h"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -9,7 +9,6 @@
 #include <ggml.h>
 
 #include "platform/platform.h"
-#include "whisper/internals.h"
 
 namespace earshot {
 

@@ -7,7 +7,7 @@
 #include <numbers>
 #include <vector>
 
-#include "whisper/internals.h"
+#include "whisper/math/mel.h"
 
 namespace earshot {
 

@@ -1,0 +1,46 @@
+// Who may decode at once on a recognizer whose configuration can change.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "sherpa/engine.h"
+
+namespace earshot::sherpa {
+
+/** Lets decodes in: any number at once while they want the same configuration, in the order they came. */
+class Gate {
+public:
+	/** `apply` is called before a decode that wants another configuration than the last, and alone. */
+	template <class Apply>
+	void Enter(const SherpaConfig& wanted, bool alone, Apply apply) {
+		std::unique_lock lock(mutex_);
+		const uint64_t ticket = next_++;
+		turn_.wait(lock, [&] { return serving_ == ticket && (running_ == 0 || (!alone && applied_ == wanted)); });
+		serving_++;
+		turn_.notify_all();
+		if (applied_ != wanted) {
+			// Should it throw, what is applied is unknown: the next one applies its own.
+			applied_ = {{"", 0.0}};
+			apply();
+			applied_ = wanted;
+		}
+		running_++;
+	}
+	void Leave() {
+		const std::lock_guard lock(mutex_);
+		running_--;
+		turn_.notify_all();
+	}
+
+private:
+	std::mutex mutex_;
+	std::condition_variable turn_;
+	// All guarded by mutex_.
+	uint64_t next_ = 0, serving_ = 0;
+	int running_ = 0;
+	SherpaConfig applied_;
+};
+
+}  // namespace earshot::sherpa

@@ -1,0 +1,91 @@
+#include "whisper/upstream/weights.h"
+
+#include <vector>
+
+#include <ggml-backend.h>
+#include <ggml.h>
+
+#include "whisper/upstream/tensors.h"
+#include "whisper/upstream/upstream.h"
+
+namespace earshot::upstream {
+
+namespace {
+
+/** A matrix that makes what cross-attention reads, once for each window. */
+bool MakesCross(const std::string& name) {
+	const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
+	return is(".cross_attn.key.") || is(".cross_attn.value.");
+}
+
+/** The positions are added, not multiplied with. */
+bool IsOfDecoder(const std::string& name, bool cross) {
+	return name.starts_with("decoder.") && name.ends_with(".weight") && (cross || !MakesCross(name));
+}
+
+}  // namespace
+
+size_t QuantiseDecoder(whisper_context* context, bool cross) {
+	size_t saved = 0;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		if (IsOfDecoder(name, cross) && CanQuantise(tensor)) saved += QuantiseInPlace(tensor);
+	}
+	return saved;
+}
+
+std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross) {
+	std::vector<const ggml_tensor*> tensors;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		if (IsOfDecoder(name, cross) && CanInterleave(tensor) && InMemory(tensor)) tensors.push_back(tensor);
+	}
+	return tensors.empty() ? nullptr : std::make_unique<const Q8Matrices>(tensors);
+}
+
+size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
+	size_t size = 0;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		if (matrices.Find(tensor) == nullptr) continue;
+		(void)ReleaseWeights(tensor);
+		size += ggml_nbytes(tensor);
+	}
+	return size;
+}
+
+void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices) {
+	std::vector<const ggml_tensor*> tensors;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		// No token reads the others, and pages that were given back would come again.
+		const bool stands = matrices == nullptr || matrices->Find(tensor) == nullptr;
+		if (name.starts_with("decoder.") && !MakesCross(name) && stands) tensors.push_back(tensor);
+	}
+	PreferLargePages(tensors);
+}
+
+size_t ReleaseEncoderWeights(whisper_context* context, bool cross) {
+	size_t saved = 0;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		if (name.starts_with("encoder.") || (cross && MakesCross(name))) saved += ReleaseWeights(tensor);
+	}
+	return saved;
+}
+
+uint64_t WeightBytes(const whisper_context* context) {
+	uint64_t bytes = 0;
+	for (ggml_backend_buffer_t buffer : WeightBuffers(context)) bytes += ggml_backend_buffer_get_size(buffer);
+	return bytes;
+}
+
+std::string WeightDevice(const whisper_context* context) {
+	ggml_backend_buffer_t largest = nullptr;
+	for (ggml_backend_buffer_t buffer : WeightBuffers(context)) {
+		if (largest == nullptr || ggml_backend_buffer_get_size(buffer) > ggml_backend_buffer_get_size(largest)) {
+			largest = buffer;
+		}
+	}
+	if (largest == nullptr) return "";
+	ggml_backend_dev_t device = ggml_backend_buft_get_device(ggml_backend_buffer_get_type(largest));
+	// The plain CPU buffer type belongs to no device.
+	return device == nullptr ? "CPU" : ggml_backend_dev_name(device);
+}
+
+}  // namespace earshot::upstream
