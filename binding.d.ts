@@ -169,8 +169,6 @@ export interface RawResult {
 	readonly segments: Float64Array;
 	/** Start and end in seconds, alternating, of the segments from which a repetition was removed. */
 	readonly removedRepetitions: Float64Array;
-	/** With `firstTryOnly`: a decode failed its checks, and the clip has no result. */
-	readonly failed: boolean;
 	/** Tokens computed by Whisper's decoder, including prompts, failed attempts and alignment: a measure of the clip's
 	 * work. 0 for other libraries. */
 	readonly decodedTokens: number;
@@ -224,8 +222,6 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly slot?: number;
 	/** For single-threaded clips: run at lower OS priority. Absent = normal priority. */
 	readonly background?: boolean;
-	/** If a decode fails its checks, stop with `failed` instead of retrying, whatever `temperatureIncrement` is. */
-	readonly firstTryOnly: boolean;
 }
 
 export interface SherpaClipOptions extends ClipOptions {

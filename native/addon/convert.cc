@@ -18,7 +18,6 @@ Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 		env, reinterpret_cast<const double*>(raw.segments.data()), raw.segments.size() * RawResult::kSegmentFields));
 	result.Set("removedRepetitions",
 		TypedCopy<Napi::Float64Array>(env, raw.removed_repetitions.data(), raw.removed_repetitions.size()));
-	result.Set("failed", raw.failed);
 	result.Set("decodedTokens", static_cast<double>(raw.decoded_tokens));
 	result.Set("text", raw.text);
 	result.Set("language", raw.language);
@@ -91,7 +90,6 @@ void Read(Napi::Value value, WhisperOptions& into) {
 	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
 	if (const Napi::Value slot = options.Value("slot"); slot.IsNumber()) into.slot = options.Int("slot");
 	into.background = options.Value("background").ToBoolean();
-	into.first_try_only = options.Bool("firstTryOnly");
 	into.languages = options.Strings("languages");
 	into.suppress = options.Ints("suppress");
 	into.suppress_non_speech = options.Bool("suppressNonSpeech");

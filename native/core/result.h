@@ -30,8 +30,6 @@ struct RawResult {
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
 	std::vector<double> removed_repetitions;
-	/** A decode failed its checks under `first_try_only`: only `decoded_tokens` is set besides. */
-	bool failed = false;
 	/** Tokens that Whisper's decoder has computed; 0 where the library does not say. */
 	size_t decoded_tokens = 0;
 	std::string text, language, emotion, event;

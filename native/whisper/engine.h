@@ -64,8 +64,6 @@ struct WhisperOptions {
 	int audio_context = 0;
 	/** The same of each clip of a batch; empty = `audio_context` for all. */
 	std::vector<int> audio_contexts;
-	/** Ends where a decode fails its checks, instead of going up the temperature ladder. */
-	bool first_try_only = false;
 	/** 0 … slots - 1. Clips of one slot share a core, and go together if they come while others are there. */
 	int slot = 0;
 	/** Where there are more threads than cores, others go before this one. */

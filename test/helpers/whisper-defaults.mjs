@@ -17,7 +17,6 @@ export const usualClip = {
 	beamSize: 1,
 	// The whole window, like whisper.cpp's own programs.
 	audioContext: 0,
-	firstTryOnly: false,
 	suppress: [],
 	suppressNonSpeech: false,
 };

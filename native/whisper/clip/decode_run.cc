@@ -42,7 +42,7 @@ double Unscaled(const std::vector<float>& logprobs, int id, double temperature) 
 
 bool DecodeRun::Abort(void* data) {
 	const auto& run = *static_cast<DecodeRun*>(data);
-	return run.cancel.Requested() || run.GaveUp();
+	return run.cancel.Requested();
 }
 
 bool DecodeRun::WindowBegins(whisper_context*, whisper_state* state, void* data) {

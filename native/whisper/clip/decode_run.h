@@ -56,9 +56,6 @@ struct DecodeRun {
 		return static_cast<double>(options.temperature) + Steps() * static_cast<double>(options.temperature_increment);
 	}
 
-	/** The decode that comes next would be the second try. */
-	bool GaveUp() const { return options.first_try_only && Steps() > 0; }
-
 	static bool Abort(void* data);
 
 	static bool WindowBegins(whisper_context*, whisper_state* state, void* data);

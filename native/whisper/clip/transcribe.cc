@@ -21,8 +21,6 @@ constexpr size_t kLeastSamples = kSampleRate;
 constexpr int kLeastMilliseconds = 200;
 /** Candidates at temperatures above 0. Each costs a key-value cache for as long as the state lives. */
 constexpr int kBestOf = 2;
-/** OpenAI's step of the temperature. */
-constexpr float kUsualStep = 0.2F;
 /** Beyond this a sample is no sound: it would overflow in the power spectrum. */
 constexpr float kLoudest = 1e4F;
 
@@ -84,8 +82,7 @@ int Full(const WhisperModel& model, DecodeRun& run, const Clip& clip, int end_ms
 	const std::string prompt = TailOf(options.prompt, kPromptBytes);
 	params.initial_prompt = prompt.empty() ? nullptr : prompt.c_str();
 	params.temperature = options.temperature;
-	// Without a step whisper.cpp does not look whether the decode has failed.
-	params.temperature_inc = options.first_try_only ? kUsualStep : options.temperature_increment;
+	params.temperature_inc = options.temperature_increment;
 	params.greedy.best_of = kBestOf;
 	params.beam_search.beam_size = std::clamp(options.beam_size, 1, kMostDecoders);
 	params.suppress_nst = options.suppress_non_speech;
@@ -143,7 +140,6 @@ Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& stat
 		DecodeRun run{model.context(), hooks, cancel, options, model.heads, loud, given, threads, {}};
 		run.failed_before = upstream::FailedDecodes(state);
 		code = Full(model, run, clip, end_ms);
-		result.failed = run.GaveUp();
 		if (code == 0 && !cancel.Requested()) {
 			run.Align();
 			Collect(run, given, clip, result);
@@ -160,7 +156,6 @@ Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& stat
 	if (cancel.Requested()) return Cancelled();
 	if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
 	if (encoder_failure) return *encoder_failure;
-	if (result.failed) return result;
 	if (code != 0) return Failure{"engine_failed", "whisper.cpp failed with " + std::to_string(code)};
 	return result;
 }

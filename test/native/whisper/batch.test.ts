@@ -133,16 +133,6 @@ describe('a batch of clips', () => {
 		}
 	});
 
-	test('is not kept from its end by one that fails its checks', async () => {
-		const model = await load(script('stuck'));
-		const clip = new Float32Array(4 * 16_000).fill(0.1);
-		const options = { ...whisperClip, firstTryOnly: true };
-		const failed = await model.transcribe(clip, options);
-		expect(failed.failed).toBe(true);
-		const made = await together(model, [clip, new Float32Array(), clip], options);
-		expect(made.map((raw) => raw.failed)).toEqual([true, false, true]);
-	});
-
 	test('ends as a whole when it is cancelled, and its slot hears the next one', async () => {
 		const model = await load();
 		const clips = Array.from({ length: 4 }, () => samplesOf('tones-minute'));

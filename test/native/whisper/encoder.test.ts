@@ -447,36 +447,11 @@ describe('cancelling', () => {
 	});
 });
 
-describe('a first try', () => {
+describe('a short audio context', () => {
 	const script = (name: string) => path.join(generated, 'whisper', `${name}.bin`);
 
-	test('that fails its checks says so, and nothing else', async () => {
-		const model = await load(script('stuck'), {});
-		const silence = new Float32Array(48_000);
-		const raw = await model.transcribe(silence, { ...whisperClip, firstTryOnly: true });
-		expect(raw.failed).toBe(true);
-		expect(raw.tokenIds).toHaveLength(0);
-		// The slot is as it was, and without `firstTryOnly` the ladder is gone up.
-		const laddered = await model.transcribe(silence, { ...whisperClip, temperatureIncrement: 0.2 });
-		expect(laddered.failed).toBe(false);
-		expect(laddered.tokenIds.length).toBeGreaterThan(0);
-		const again = await model.transcribe(silence, { ...whisperClip, firstTryOnly: true });
-		expect(again.failed).toBe(true);
-	});
-
-	test('that passes them is the result', async () => {
-		const model = await loadWith('onnx', tonesModel);
-		const raw = await model.transcribe(samplesOf('tones-abc'), {
-			...whisperClip,
-			firstTryOnly: true,
-			audioContext: 512,
-		});
-		expect(raw.failed).toBe(false);
-		expect(textOf(raw)).toBe('alpha bravo charlie');
-	});
-
 	test.each(['stuck', 'stuck-for-good', 'murmur'])(
-		'of %s that goes wrong gives what the whole context gives',
+		'whose text of %s goes wrong gives what the whole context gives',
 		async (name) => {
 			const settings = {
 				id: name,

@@ -130,7 +130,6 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			['suppressed symbols', { suppressNonSpeech: true }],
 			['two threads', { threads: 2 }],
 			['a context', { audioContext: 300 }],
-			['a first try', { firstTryOnly: true }],
 		];
 		test.each(options)('%s', async (_name, changes) => {
 			const model = await load(tonesModel);
