@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels/int_tiles.h"
 #include "kernels/vectors.h"
 #include "kernels/width.h"
 
@@ -151,6 +152,9 @@ constexpr auto kTiles8 = TilesOf<Integers::k8, false>(std::make_index_sequence<k
 
 void MultiplyPanel(Integers integers, size_t blocks, size_t length, const IntRows& rows, size_t count,
 	const IntPanel& panel, float* out, size_t stride, size_t columns, bool add) {
+	if (FitTiles(integers, length)) {
+		return MultiplyPanelByTiles(blocks, length, rows, count, panel, out, stride, columns, add);
+	}
 	const auto& tiles = integers == Integers::k8 ? kTiles8 : panel.scales_by_block ? kTilesByBlock : kTiles16;
 	for (size_t row = 0; row < count; row += kTile) {
 		const IntRows some{rows.numbers + row * rows.stride, rows.stride, rows.scales + row * rows.scale_stride,

@@ -10,6 +10,7 @@
 
 #include "kernels/vectors.h"
 #include "platform/cpu.h"
+#include "platform/platform.h"
 
 namespace earshot {
 
@@ -19,7 +20,7 @@ Kernels Asked() {
 	const char* asked = std::getenv("EARSHOT_KERNELS");
 	const auto* end = std::end(kKernelNames);
 	const auto* name = asked == nullptr ? end : std::find(std::begin(kKernelNames), end, std::string_view(asked));
-	return name == end ? Kernels::kVnni : static_cast<Kernels>(name - std::begin(kKernelNames));
+	return name == end ? Kernels::kAmx : static_cast<Kernels>(name - std::begin(kKernelNames));
 }
 
 Kernels Widest() {
@@ -31,7 +32,8 @@ Kernels Widest() {
 	};
 	if (!has({"avx", "avx2", "fma", "f16c"})) return Kernels::kNone;
 	if (!has({"avx512f", "avx512bw", "avx512dq", "avx512vl"})) return Kernels::kAvx2;
-	return has({"avx512_vnni"}) ? Kernels::kVnni : Kernels::kAvx512;
+	if (!has({"avx512_vnni"})) return Kernels::kAvx512;
+	return has({"amx_tile", "amx_int8"}) && MayUseTiles() ? Kernels::kAmx : Kernels::kVnni;
 #else
 	return Kernels::kNone;
 #endif

@@ -60,6 +60,7 @@ struct Flag {
 
 constexpr uint64_t kYmm = 0x06;
 constexpr uint64_t kZmm = 0xe6;
+constexpr uint64_t kTiles = 0x60000;
 
 constexpr Flag kFlags[] = {
 	{"ssse3", 1, 0, 2, 9, 0},
@@ -77,6 +78,8 @@ constexpr Flag kFlags[] = {
 	{"avx512vl", 7, 0, 1, 31, kZmm},
 	{"avx512vbmi", 7, 0, 2, 1, kZmm},
 	{"avx512_vnni", 7, 0, 2, 11, kZmm},
+	{"amx_tile", 7, 0, 3, 24, kTiles},
+	{"amx_int8", 7, 0, 3, 25, kTiles},
 	{"avx_vnni", 7, 1, 0, 4, kYmm},
 	{"avx512_bf16", 7, 1, 0, 5, kZmm},
 };

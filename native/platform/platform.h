@@ -68,4 +68,8 @@ void TrimHeap();
 /** What Linux tells programs of the processor (AT_HWCAP and AT_HWCAP2); elsewhere nothing. */
 std::array<uint64_t, 2> HardwareCapabilities();
 
+/** Asks the system for the use of AMX's tiles, for this process and for good: Linux wants to be asked, since they are
+ * 8 KiB more to save for each thread. False where it does not give it, and on other systems. */
+bool MayUseTiles();
+
 }  // namespace earshot

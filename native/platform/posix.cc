@@ -158,6 +158,16 @@ void PreferLargePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) 
 #endif
 }
 
+bool MayUseTiles() {
+#if defined(__linux__) && defined(__x86_64__)
+	// Documentation/arch/x86/xstate.rst of the kernel; headers of an old C library have no names for them.
+	constexpr int kRequestPermission = 0x1023, kTileData = 18;
+	return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+	return false;
+#endif
+}
+
 std::array<uint64_t, 2> HardwareCapabilities() {
 #ifdef __linux__
 	return {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};

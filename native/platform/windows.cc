@@ -130,6 +130,8 @@ size_t ReleasePages(char*, char*) { return 0; }
 // They would take a privilege.
 void PreferLargePages(char*, char*) {}
 
+bool MayUseTiles() { return false; }
+
 std::array<uint64_t, 2> HardwareCapabilities() { return {}; }
 
 }  // namespace earshot

@@ -92,7 +92,7 @@ export function saturatesInt8(arch: string, flags: readonly string[]): boolean {
 }
 
 /** The values of `addon().kernels()`, narrowest first. */
-export const kernelNames = ['none', 'avx2', 'avx512', 'vnni'] as const;
+export const kernelNames = ['none', 'avx2', 'avx512', 'vnni', 'amx'] as const;
 
 /** Validates EARSHOT_KERNELS, since the addon ignores unknown values. Throws `config_invalid`. */
 export function checkKernels(asked: string | undefined): void {

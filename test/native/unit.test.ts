@@ -26,7 +26,7 @@ describe.runIf(isBuiltHere)('the unit tests of native/', () => {
 		return { status, signal, said: `${stdout}${stderr}` };
 	}
 
-	const widths = ['none', 'avx2', 'avx512', 'vnni'] as const;
+	const widths = ['none', 'avx2', 'avx512', 'vnni', 'amx'] as const;
 	const here = widths.slice(0, widths.indexOf(addon.kernels()) + 1);
 	test.each(here)(
 		'pass with the kernels of a processor with %s',

@@ -15,7 +15,7 @@ import { counted, plain, sized, turn } from './turn.mjs';
 export const usual = 'whisper-server';
 export const careful = 'whisper-server, llamafile, audio_ctx by the client';
 const exact = 'earshot';
-const eightBits = 'earshot, int8 and q8_0';
+export const eightBits = 'earshot, int8 and q8_0';
 export const own = [exact, eightBits];
 
 /**

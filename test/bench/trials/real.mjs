@@ -2,7 +2,16 @@
 
 import { fasterWhisper } from '../lib/faster-whisper.mjs';
 import { realWhisper, shortHash } from '../lib/models.mjs';
-import { careful, clipWays, longWays, own, peerSides, servers, usual } from '../lib/real-sides.mjs';
+import {
+	careful,
+	clipWays,
+	eightBits,
+	longWays,
+	own,
+	peerSides,
+	servers,
+	usual,
+} from '../lib/real-sides.mjs';
 import { realClips, realLongFile } from '../lib/real-speech.mjs';
 import { median } from '../lib/statistics.mjs';
 import { textOf } from '../lib/turn.mjs';
@@ -150,8 +159,10 @@ export async function realThroughput({ rounds, seconds, tell }) {
 		const sides = { ...servers(file, material), ...peerSides(peer, material, clipWays(clients)) };
 		const { seen, failed } = await taken(sides, { clients, seconds }, rounds, tell);
 		const targets = Object.keys(seen).flatMap((name) => {
-			const atLeast = name === usual ? 12 : name.startsWith('faster-whisper') ? 5 : undefined;
-			return atLeast === undefined || clients !== 8 ? [] : own.map((side) => ({ side, peer: name, atLeast }));
+			if (clients !== 8) return [];
+			if (name === usual) return own.map((side) => ({ side, peer: name, atLeast: 12 }));
+			// Its weights are of 8 bits, and so are ours beside it.
+			return name.startsWith('faster-whisper') ? [{ side: eightBits, peer: name, atLeast: 5 }] : [];
 		});
 		const what = `${clients} clients, ${clipSeconds} s clips`;
 		figures.push(...ratios(seen, what, targets, model), ...leftOut(failed, what, model));

@@ -280,7 +280,7 @@ it.runIf(process.arch === 'x64')(
 			doctorIn(root, { EARSHOT_KERNELS: kernels, EARSHOT_CONFIG: config }).stdout;
 		expect(doctor('none')).toMatch(/^ok {7}CPU .*; kernels: none$/m);
 		expect(doctor('sse')).toMatch(
-			/^MISSING {2}addon +Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, got `sse`$/m,
+			/^MISSING {2}addon +Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, amx, got `sse`$/m,
 		);
 		expect(doctor('sse')).toMatch(/^MISSING {2}model +t \(default\): Expected `EARSHOT_KERNELS` to be/m);
 	},

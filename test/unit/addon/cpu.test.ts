@@ -101,7 +101,7 @@ it('names what a build uses and the processor lacks', () => {
 
 it('kernels are asked for by name, and an empty variable asks for none in particular', () => {
 	expect(() => checkKernels('sse9')).toThrow(
-		'Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni',
+		'Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, amx',
 	);
 	expect(requestedKernels({ EARSHOT_KERNELS: 'avx2' })).toBe('avx2');
 	expect(requestedKernels({ EARSHOT_KERNELS: '' })).toBeUndefined();
