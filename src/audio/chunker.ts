@@ -5,6 +5,7 @@ import type { ChunkingOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
 import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
+import { Leveller, levelled } from './leveller.js';
 import { SampleWindow } from './sample-window.js';
 import { ClipSplitter, type Span } from './split.js';
 import type { OpenVad, VadSession } from './vad.js';
@@ -33,6 +34,7 @@ export class Chunker {
 	readonly #reader: AudioReader;
 	readonly #window = new SampleWindow(sampleRate);
 	readonly #splitter: ClipSplitter;
+	readonly #leveller = new Leveller();
 	#vad: VadSession | undefined;
 	#declared: number | null = null;
 	#blocks = 0;
@@ -77,7 +79,7 @@ export class Chunker {
 		this.#vad ??= await this.#open();
 		const block = await this.#read();
 		const last = block.length < blockSamples;
-		const segments = await this.#vad.push(block, last);
+		const segments = await this.#vad.push(this.#leveller.level(block), last);
 		const ranges = this.#splitter.push(segments);
 		if (last) ranges.push(...this.#splitter.finish(this.decodedSeconds));
 		const clips = ranges.map((range) => this.#clipOf(range, last));
@@ -124,6 +126,7 @@ export class Chunker {
 	/** `last`: the window is not written to any more, so the samples need no copy. */
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
-		return { samples: last ? samples : samples.slice(), start, end };
+		const heard = levelled(samples);
+		return { samples: last || heard !== samples ? heard : samples.slice(), start, end };
 	}
 }

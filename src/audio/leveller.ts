@@ -1,0 +1,66 @@
+/** Raises quiet speech to a usual loudness. Pure. */
+
+import { levelFrameSeconds, rmsOf, sampleRate } from '../speech/pcm.js';
+
+/** RMS of the loud frames of speech, from which on a detector hears as well as it can: 26 dB below full scale. */
+const targetLevel = 0.05;
+/** Speech is heard down to a peak of −60 dB, whose loud frames are about 15 dB below that. */
+const maxGain = 1000;
+/** In pauses of minutes only noise is left: it is raised by at most 20 dB more than the loudest speech so far. */
+const maxRise = 10;
+/** Speech comes and goes. Where loud frames are less than 6 dB above the quiet ones, it is noise, or nothing at all. */
+const minRange = 2;
+/** The digital silence of 16 bits. */
+const minLevel = 1 / 65_536;
+
+const loudShare = 0.95;
+const quietShare = 0.1;
+const frameSamples = Math.round(levelFrameSeconds * sampleRate);
+/** The gain changes over this long, so that the change itself is no sound. */
+const rampSamples = sampleRate / 4;
+
+/** A clip at a usual loudness: itself where it is loud enough, else a copy. */
+export function levelled(samples: Float32Array): Float32Array {
+	const gain = gainFor(samples) ?? 1;
+	return gain === 1 ? samples : samples.map((sample) => sample * gain);
+}
+
+/** For voice activity detection, which comes before there are clips. */
+export class Leveller {
+	#gain = 1;
+	/** Of the loudest speech so far; null before the first. */
+	#leastGain: number | null = null;
+
+	/** The block at a usual loudness: itself where it is loud enough, else a copy. Blocks of seconds, in order. */
+	level(block: Float32Array): Float32Array {
+		const before = this.#leastGain === null ? undefined : this.#gain;
+		this.#follow(block);
+		const from = before ?? this.#gain;
+		if (from === 1 && this.#gain === 1) return block;
+		return block.map((sample, at) => sample * between(from, this.#gain, at / rampSamples));
+	}
+
+	#follow(block: Float32Array): void {
+		const wanted = gainFor(block);
+		if (wanted === null) return;
+		this.#leastGain = Math.min(wanted, this.#leastGain ?? wanted);
+		this.#gain = Math.min(wanted, this.#leastGain * maxRise);
+	}
+}
+
+/** In decibels, evenly: from `from` at 0 to `to` at 1 and after. */
+function between(from: number, to: number, share: number): number {
+	return share >= 1 ? to : from * (to / from) ** share;
+}
+
+/** What brings the block's speech to the target, 1 or more; null where there seems to be none. */
+function gainFor(block: Float32Array): number | null {
+	const levels: number[] = [];
+	for (let from = 0; from + frameSamples <= block.length; from += frameSamples)
+		levels.push(rmsOf(block.subarray(from, from + frameSamples)));
+	levels.sort((a, b) => a - b);
+	const at = (share: number) => levels[Math.floor(share * (levels.length - 1))] ?? 0;
+	const loud = at(loudShare);
+	if (loud < minLevel || loud < minRange * at(quietShare)) return null;
+	return Math.min(Math.max(targetLevel / loud, 1), maxGain);
+}
