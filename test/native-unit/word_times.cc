@@ -30,6 +30,23 @@ std::vector<float> ToneBetweenSilence() {
 
 }  // namespace
 
+TEST("each token has a time of its own, within its window") {
+	std::vector<TokenSpan> spans = {{1, 1.5}, {1.5, 1.5}, {1.5, 1.5}, {1.5, 1.8}, {2, 2}};
+	std::vector<TokenSpan*> pointers;
+	for (TokenSpan& span : spans) pointers.push_back(&span);
+	KeepApart(pointers, 1, 2);
+	EXPECT(IsNear(spans[0], 1, 1.5));
+	for (size_t i = 0; i < spans.size(); i++) {
+		EXPECT(spans[i].end - spans[i].start > 0.0199);
+		if (i > 0) EXPECT(spans[i].start >= spans[i - 1].end - 1e-9);
+	}
+	EXPECT(spans.back().end <= 2);
+	// More tokens than there is time for share it.
+	KeepApart(pointers, 1, 1.05);
+	EXPECT(spans.front().start >= 1 && spans.back().end <= 1.05 + 1e-9);
+	for (const TokenSpan& span : spans) EXPECT(span.end > span.start);
+}
+
 TEST("tokens are where the heads look") {
 	Attention attention{1, 4, 30, std::vector<float>(4 * 30, 0.0F)};
 	// The first row says no token; each that follows looks at ten frames of 20 ms.

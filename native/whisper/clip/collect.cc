@@ -17,6 +17,9 @@ namespace {
 
 /** Segments of one text in a row, said of a sound that is not there. */
 constexpr int kSilentRepeats = 3;
+/** A shorter rest of a clip is no speech where the model says so: OpenAI's threshold, without its look at the text. */
+constexpr double kShortRest = 1;
+constexpr float kNoSpeech = 0.6F;
 
 /** Segments of the same text around this one, itself not counted, of which `before` come before. */
 int Repeats(whisper_state* state, int segment, int before) {
@@ -70,7 +73,9 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 			result.removed_repetitions.insert(result.removed_repetitions.end(), {start, end});
 			Log(LogLevel::kWarn, "whisper.cpp repeats itself: " + std::to_string(to - from) + " tokens cut");
 		}
-		if (silent) continue;
+		const double seek = index < run.decodes.size() ? run.decodes[index].seek : 0;
+		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRest;
+		if (silent || (is_rest && whisper_full_get_segment_no_speech_prob_from_state(state, i) > kNoSpeech)) continue;
 		std::vector<size_t> left;
 		auto loop = loops.begin();
 		for (size_t k = 0; k < ids.size(); k++) {

@@ -12,6 +12,9 @@ namespace earshot {
 
 namespace {
 
+/** Seconds by which a last word may go beyond the timestamp that Whisper ends its segment with. */
+constexpr double kEndSlack = 0.2;
+
 /** A timestamp is believed between two words from this probability on: whisper.cpp's thold_pt. */
 constexpr float kLikely = 0.01F;
 
@@ -47,7 +50,7 @@ bool DecodeRun::Abort(void* data) {
 
 bool DecodeRun::WindowBegins(whisper_context*, whisper_state* state, void* data) {
 	auto& run = *static_cast<DecodeRun*>(data);
-	run.Align();
+	run.Align(true);
 	run.failed_before = upstream::FailedDecodes(state);
 	run.window_known = false;
 	return !run.cancel.Requested();
@@ -118,7 +121,7 @@ void DecodeRun::ReadWindow(int segment) {
 	window.logprob = sum / static_cast<double>(ended ? sampled : sampled + 1);
 }
 
-void DecodeRun::Align() {
+void DecodeRun::Align(bool is_more) {
 	if (!options.token_timestamps || cancel.Requested()) return;
 	whisper_state* state = hooks.state_;
 	const auto first = static_cast<int>(times.size());
@@ -134,22 +137,25 @@ void DecodeRun::Align() {
 			if (id < special) text.push_back(id);
 		}
 	}
-	const std::vector<TokenSpan> aligned = Attend(text, decodes[static_cast<size_t>(first)].seek);
-	size_t at = 0;
+	const double seek = std::min(decodes[static_cast<size_t>(first)].seek, clip.Seconds());
+	// What follows belongs to the text of the next window.
+	const double ends = static_cast<double>(whisper_full_get_segment_t1_from_state(state, total - 1)) / 100;
+	const double until = is_more ? std::clamp(ends + kEndSlack, seek, clip.Seconds()) : clip.Seconds();
+	const std::vector<TokenSpan> aligned = Attend(text, seek, until);
+	std::vector<TokenSpan*> spans;
 	for (int i = first; i < total; i++) {
-		if (aligned.empty()) {
-			Spread(i);
-			continue;
-		}
-		auto& spans = times[static_cast<size_t>(i)];
-		for (size_t k = 0; k < spans.size(); k++) {
+		if (aligned.empty()) Spread(i);
+		auto& of_segment = times[static_cast<size_t>(i)];
+		for (size_t k = 0; k < of_segment.size(); k++) {
 			if (whisper_full_get_token_id_from_state(state, i, static_cast<int>(k)) >= special) continue;
-			spans[k] = sound.Trim(aligned[at++]);
+			if (!aligned.empty()) of_segment[k] = sound.Trim(aligned[spans.size()]);
+			spans.push_back(&of_segment[k]);
 		}
 	}
+	KeepApart(spans, seek, until);
 }
 
-std::vector<TokenSpan> DecodeRun::Attend(const std::vector<whisper_token>& text, double seek) {
+std::vector<TokenSpan> DecodeRun::Attend(const std::vector<whisper_token>& text, double seek, double until) {
 	if (heads.empty() || text.empty()) return {};
 	std::vector<whisper_token> tokens{whisper_token_sot(context)};
 	if (whisper_is_multilingual(context)) {
@@ -161,7 +167,7 @@ std::vector<TokenSpan> DecodeRun::Attend(const std::vector<whisper_token>& text,
 	tokens.insert(tokens.end(), text.begin(), text.end());
 	tokens.push_back(whisper_token_eot(context));
 	if (tokens.size() > static_cast<size_t>(whisper_model_n_text_ctx(context))) return {};
-	const double seconds = std::clamp(clip.Seconds() - seek, 0.02, 30.0);
+	const double seconds = std::clamp(until - seek, 0.02, 30.0);
 	const auto frames = static_cast<size_t>(std::ceil(seconds * 50));
 	std::vector<TokenSpan> spans = AlignByAttention(
 		upstream::AttendTo(context, hooks, tokens, heads, frames, threads), first_row, text.size());

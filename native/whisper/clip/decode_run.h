@@ -69,11 +69,12 @@ struct DecodeRun {
 	/** From the first segment of a window, while its decoder still holds the tokens. */
 	void ReadWindow(int segment);
 
-	/** Gives times to the tokens of the segments that have none yet: those of one window. */
-	void Align();
+	/** Gives times to the tokens of the segments that have none yet: those of one window. Whisper goes on from the end of
+	 * its last segment where there `is_more`. */
+	void Align(bool is_more);
 
-	/** By cross-attention, from the clip's start; empty where nothing is known of the heads. */
-	std::vector<TokenSpan> Attend(const std::vector<whisper_token>& text, double seek);
+	/** By cross-attention, from the clip's start and before `until`; empty where nothing is known of the heads. */
+	std::vector<TokenSpan> Attend(const std::vector<whisper_token>& text, double seek, double until);
 
 	/** By the sound between the segment's ends, and by the timestamps that the model would have said between words. */
 	void Spread(int segment);

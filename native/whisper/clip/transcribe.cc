@@ -141,7 +141,7 @@ Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& stat
 		run.failed_before = upstream::FailedDecodes(state);
 		code = Full(model, run, clip, end_ms);
 		if (code == 0 && !cancel.Requested()) {
-			run.Align();
+			run.Align(false);
 			Collect(run, given, clip, result);
 		}
 		encoder_failure = hooks.failure_;

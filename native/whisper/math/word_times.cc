@@ -107,4 +107,19 @@ std::vector<TokenSpan> AlignByAttention(Attention attention, size_t first_row, s
 	return spans;
 }
 
+void KeepApart(const std::vector<TokenSpan*>& spans, double start, double end) {
+	if (spans.empty()) return;
+	const double least = std::min(kAttentionFrame, std::max(0.0, end - start) / static_cast<double>(spans.size()));
+	double earliest = start;
+	for (TokenSpan* span : spans) {
+		span->start = std::max(span->start, earliest);
+		span->end = earliest = std::max(span->end, span->start + least);
+	}
+	double latest = end;
+	for (auto span = spans.rbegin(); span != spans.rend(); span++) {
+		(*span)->end = std::min((*span)->end, latest);
+		(*span)->start = latest = std::min((*span)->start, (*span)->end - least);
+	}
+}
+
 }  // namespace earshot

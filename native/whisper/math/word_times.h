@@ -26,4 +26,10 @@ struct Attention {
  */
 std::vector<TokenSpan> AlignByAttention(Attention attention, size_t first_row, size_t tokens);
 
+/**
+ * Makes spans, in their order, last 20 ms each, or what is there for each, without overlaps between `start` and `end`:
+ * warping gives tokens no time at all where a text repeats itself. Spans that have their time stay where they are.
+ */
+void KeepApart(const std::vector<TokenSpan*>& spans, double start, double end);
+
 }  // namespace earshot

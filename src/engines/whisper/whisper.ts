@@ -7,6 +7,7 @@ import { EarshotError } from '../../errors.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { Capabilities, ModelInfo } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
+import type { Word } from '../../speech/transcript.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 import { contextFor, missesSound } from './audio-context.js';
@@ -273,16 +274,19 @@ function resultOf(raw: RawResult | undefined, clip: Clip, options: RecognizeOpti
 		from = to;
 		const text = textOf(raw, range);
 		if (text.trim() === '') continue;
+		const words = options.words && hasTimes(raw, range) ? wordsOf(raw, range, clipSeconds) : undefined;
 		segments.push({
-			start: Math.min(start, clipSeconds),
-			end: Math.min(Math.max(start, end), clipSeconds),
+			...(extentOf(words) ?? {
+				start: Math.min(start, clipSeconds),
+				end: Math.min(Math.max(start, end), clipSeconds),
+			}),
 			text,
 			seek,
 			tokens: [begin, ...raw.tokenIds.subarray(range.from, range.to), finish].filter(isKnown),
 			temperature: known(temperature) ?? options.temperature,
 			avgLogprob: known(avgLogprob),
 			noSpeechProb: known(noSpeechProb),
-			...(options.words && hasTimes(raw, range) ? { words: wordsOf(raw, range, clipSeconds) } : {}),
+			...(words === undefined ? {} : { words }),
 			...(options.logprobs && hasLogprobs(raw, range) ? { logprobs: logprobsOf(raw, range) } : {}),
 		});
 	}
@@ -292,6 +296,12 @@ function resultOf(raw: RawResult | undefined, clip: Clip, options: RecognizeOpti
 	}));
 	const language = raw.language === '' ? options.language : raw.language;
 	return { language, segments, ...(removedRepetitions.length > 0 ? { removedRepetitions } : {}) };
+}
+
+/** Whisper's own times of a segment are up to a second off: those of its words are nearer, where there are any. */
+function extentOf(words: readonly Word[] | undefined): { start: number; end: number } | undefined {
+	const [first, last] = [words?.at(0), words?.at(-1)];
+	return first && last && { start: first.start, end: last.end };
 }
 
 function isKnown(value: number | undefined): value is number {
