@@ -6,6 +6,7 @@
 
 import path from 'node:path';
 import { logLevels } from '../log.js';
+import { hostSetting } from './addresses.js';
 import { ownFolders } from './folders.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
@@ -17,9 +18,9 @@ export const settings = {
 		scope: 'server',
 		flag: 'host',
 		valueName: 'HOST',
-		help: 'address to listen on',
+		help: 'address to listen on, or unix:/path of a socket',
 		default: '127.0.0.1',
-		parse: word,
+		parse: (text) => hostSetting(text),
 	},
 	port: {
 		scope: 'server',
@@ -144,6 +145,14 @@ export const settings = {
 		default: 2048,
 		parse: wholeNumber(1, 1_048_576),
 	},
+	minUploadBytesPerSecond: {
+		scope: 'server',
+		flag: 'min-upload-bytes-per-second',
+		valueName: 'BYTES',
+		help: 'least rate of an upload over 30 s, in bytes per second; below it 408; 0 = no limit',
+		default: 500,
+		parse: wholeNumber(0, 2 ** 30),
+	},
 	maxQueueSeconds: {
 		scope: 'server',
 		flag: 'max-queue-seconds',
@@ -166,7 +175,8 @@ export const settings = {
 		valueName: 'NAMES',
 		help: 'additional host names that requests may use',
 		default: [],
-		defaultText: 'loopback names and the listening address only',
+		defaultText:
+			'loopback names and the listening address only; where that is not loopback, IP addresses and names of this machine too',
 		parse: list,
 	},
 	allowedOrigins: {

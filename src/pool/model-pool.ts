@@ -38,8 +38,8 @@ export interface ModelPool {
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
 	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` when there is no
-	 * memory for it now, `cancelled`, `closed`. */
+	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory`
+	 * when there is no memory for it now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
 	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive counts as after a request. Throws
 	 * like `lease`. */

@@ -168,7 +168,8 @@ export class RunnerPool implements ModelPool {
 			metrics.loaded(id, (clock.now() - startedMs) / 1000);
 			return info;
 		} catch (thrown) {
-			if (asEarshotError(thrown).code === 'model_load_failed') metrics.loadFailed(id);
+			const { code } = asEarshotError(thrown);
+			if (code === 'model_load_failed' || code === 'model_too_large') metrics.loadFailed(id);
 			throw thrown;
 		} finally {
 			loaded.grantedBytes = 0;

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { errorCodes } from '../../src/errors.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
@@ -143,6 +144,14 @@ describe('the OpenAPI document', () => {
 		expect(parameters.timeout?.name).toBe(timeoutHeader);
 	});
 
+	test('has every error code, and no other', () => {
+		const { properties } = openapi.components.schemas.Error ?? {};
+		const error = properties?.error as { properties: { code: { enum: string[] } } };
+		expect(error.properties.code.enum).toEqual(
+			Object.keys(errorCodes).filter((code) => code !== 'cancelled'),
+		);
+	});
+
 	test.each(['schemas', 'responses', 'parameters'] as const)('points to no %s that are not there', (kind) => {
 		const pointers = JSON.stringify(openapi).matchAll(new RegExp(`"#/components/${kind}/(\\w+)"`, 'g'));
 		const names = [...pointers].map(([, name]) => name);
@@ -191,9 +200,23 @@ describe('what nobody serves', () => {
 		const server = await arrange();
 		const answer = await get(server, '/v1/audio/transcriptions');
 		expect(answer).toMatchObject({ status: 405, json: { error: { code: 'method_not_allowed' } } });
-		expect(answer.headers.get('allow')).toBe('POST');
-		expect((await get(server, '/v1/models', { method: 'DELETE' })).headers.get('allow')).toBe('HEAD, GET');
+		expect(answer.headers.get('allow')).toBe('POST, OPTIONS');
+		const models = await get(server, '/v1/models', { method: 'DELETE' });
+		expect(models.headers.get('allow')).toBe('HEAD, GET, OPTIONS');
 	});
+
+	test('OPTIONS names the methods of a path', async () => {
+		const answer = await get(await arrange(), '/v1/models/org/large:q5', { method: 'OPTIONS' });
+		expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'HEAD, GET, DELETE, OPTIONS']);
+		expect((await get(await arrange(), '/nope', { method: 'OPTIONS' })).status).toBe(404);
+	});
+
+	test.each(['//v1/models', '/v1//models', '//models', '/v1/models//tiny'])(
+		'%s is what a base URL with a slash at its end makes of a path, and works',
+		async (path) => {
+			expect((await sendRaw(await arrange(), { method: 'GET', path })).status).toBe(200);
+		},
+	);
 });
 
 describe('the log', () => {

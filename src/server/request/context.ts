@@ -13,11 +13,15 @@ export interface LoggedFields {
 	/** Code of the error that was sent. */
 	code?: string;
 	param?: string;
+	/** Fields of the request that had no effect. */
+	ignored?: readonly string[];
 	err?: unknown;
 }
 
 export interface RequestState {
 	readonly id: string;
+	/** Whether the request has shown an API key, or the server's own token. */
+	isTrusted: boolean;
 	/** Aborts when the client disconnects or the server ends the request. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;

@@ -189,7 +189,7 @@ async function answerStream(
 		if (stopKeepAlive === undefined) throw thrown;
 		const failure = toHttpError(thrown, signal);
 		logFailure(logged, failure);
-		if (!res.destroyed) res.write(frame(errorBody(failure)));
+		if (!res.destroyed) res.write(frame(errorBody(failure, ctx.state)));
 	} finally {
 		stopPosition?.();
 		stopKeepAlive?.();

@@ -9,9 +9,6 @@ import { EarshotError } from '../../errors.js';
 import { Form, formidableOptions, type Upload } from './form.js';
 import { maxFormBytes, tooLarge, type UploadLimits } from './limits.js';
 
-/** Read and discarded after a refusal, so that clients which send the whole body before reading receive it. */
-const maxDiscardedBytes = 256 << 20;
-
 export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
 
 /** Receives uploads. Throws `cancelled` when the signal aborts: the client disconnected, or its time limit was reached. */
@@ -38,7 +35,6 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 			);
 			return form.finish(ctx.request.body);
 		} catch (thrown) {
-			drain(ctx.req);
 			await form?.discard();
 			throw form?.explain(thrown) ?? thrown;
 		}
@@ -56,15 +52,4 @@ function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	}
 	const declared = ctx.request.length ?? 0;
 	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
-}
-
-/** Reads and discards the rest of the body. Closing a connection with unread bytes resets it, and the client might
- * never receive the error. */
-function drain(req: IncomingMessage): void {
-	let left = maxDiscardedBytes;
-	req.on('data', (bytes: Buffer) => {
-		left -= bytes.length;
-		if (left < 0) req.destroy();
-	});
-	req.resume();
 }
