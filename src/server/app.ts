@@ -46,13 +46,19 @@ export function routes(
 		AppOptions,
 		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'metrics' | 'clock' | 'version'
 	> &
-		Partial<Pick<AppOptions, 'installer'>>,
+		Partial<Pick<AppOptions, 'installer' | 'log'>>,
 ): readonly Route[] {
 	const { pool, metrics, version } = options;
 	const openapi = readOpenApi();
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
+		...(['transcriptions', 'translations'] as const).map((name) => ({
+			// As Azure has them: the deployment is the model.
+			method: 'POST' as const,
+			path: `/openai/deployments/{model}/audio/${name}` as const,
+			handle: transcriptions(name === 'translations' ? 'translate' : 'transcribe', options),
+		})),
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
 		// Before the route of one model, whose id may have slashes.
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },

@@ -26,7 +26,7 @@ export interface ServerOptions {
 	readonly port?: number;
 	readonly apiKeys?: readonly string[];
 	/** As good as an API key; for commands of the server's own user. */
-	readonly localToken?: string;
+	readonly localToken?: string | undefined;
 	/** Size of the largest recording; default 1 GiB. */
 	readonly maxUploadBytes?: number;
 	/** Recordings up to this size stay in memory; default 8 MiB. */

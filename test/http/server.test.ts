@@ -8,11 +8,13 @@ import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
 import { Admission } from '../../src/server/request/admission.js';
-import { fieldNames } from '../../src/server/request/parse.js';
+import { fieldNames } from '../../src/server/request/fields.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
+import { chunkingRanges } from '../../src/speech/check-options.js';
+import { defaultChunking } from '../../src/speech/options.js';
 import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,
@@ -142,6 +144,21 @@ describe('the OpenAPI document', () => {
 		const { schemas, parameters } = openapi.components;
 		expect(schemas.TranscriptionRequest?.properties?.response_format?.enum).toEqual(formatNames);
 		expect(parameters.timeout?.name).toBe(timeoutHeader);
+	});
+
+	test('has the bounds of server_vad', () => {
+		const { chunking_strategy: chunking } = openapi.components.schemas.TranscriptionRequest?.properties ?? {};
+		const [, vad] = (chunking as { anyOf: { properties: Record<string, object> }[] }).anyOf;
+		for (const [key, { name, min, max }] of Object.entries(chunkingRanges))
+			expect([name, vad?.properties[name]]).toEqual([
+				name,
+				{
+					type: 'number',
+					minimum: min,
+					maximum: max,
+					default: defaultChunking[key as keyof typeof defaultChunking],
+				},
+			]);
 	});
 
 	test('has every error code, and no other', () => {

@@ -9,7 +9,7 @@ import { fileKeyOf, settingNames, settings, variableOf } from '../../src/config/
 import { formatNames } from '../../src/formats/formats.js';
 import { parseRegistry } from '../../src/models/registry/parse.js';
 import { modelTypes } from '../../src/models/types/types.js';
-import { fieldNames } from '../../src/server/request/parse.js';
+import { fieldNames } from '../../src/server/request/fields.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import {
 	anchorsIn,
@@ -251,7 +251,7 @@ describe('clients', () => {
 		const url = words.find((word) => word.startsWith('http:')) ?? '';
 		const method = words.includes('-X')
 			? words[words.indexOf('-X') + 1]
-			: words.includes('-F')
+			: words.some((word) => word === '-F' || word === '--data-binary')
 				? 'POST'
 				: 'GET';
 		const route = new URL(url).pathname.replace(/^\/v1\/models\/[^/]+/, '/v1/models/{model}');

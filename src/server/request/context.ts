@@ -13,8 +13,6 @@ export interface LoggedFields {
 	/** Code of the error that was sent. */
 	code?: string;
 	param?: string;
-	/** Fields of the request that had no effect. */
-	ignored?: readonly string[];
 	err?: unknown;
 }
 

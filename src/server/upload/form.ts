@@ -12,7 +12,7 @@ import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { ExtendedFormidableOptions } from 'koa-body';
 import { EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import { type FormFields, fieldOf } from '../request/parse.js';
+import { type FormFields, fieldOf } from '../request/fields.js';
 import type { Reservation } from './budget.js';
 import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
 import { IgnoringSink, RecordingSink } from './sink.js';
