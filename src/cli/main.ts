@@ -116,11 +116,14 @@ function program(): Command {
 	addServerCommands(earshot);
 
 	settingOptions(
-		earshot.command('doctor').description('show what is installed, what is missing and how to get it'),
+		earshot
+			.command('doctor')
+			.description('show what is installed, what is missing and how to get it')
+			.option('--json', 'print JSON'),
 		modelSettings,
 	).action(async (options: Record<string, unknown>) => {
 		const { doctor } = await import('./commands/doctor.js');
-		doctor(flagsOf(options), version);
+		doctor({ flags: flagsOf(options), json: options.json === true }, version);
 	});
 	return earshot;
 }

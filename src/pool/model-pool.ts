@@ -1,6 +1,6 @@
 /** The pool's interface, as used by the server and the command; tests use a fake. */
 
-import type { LoadState, ModelInfo } from '../speech/model-info.js';
+import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
 
 export interface ListedModel {
@@ -13,6 +13,8 @@ export interface ListedModel {
 	readonly created: number;
 	readonly ownedBy: string;
 	readonly state: LoadState;
+	/** What it can do; null = not known before it is loaded. */
+	readonly capabilities: Capabilities | null;
 	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
 	/** Process id of its runner; null when none is running. */

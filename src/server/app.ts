@@ -12,6 +12,8 @@ import type { RequestContext, RequestMiddleware, RequestState } from './request/
 import { type GuardOptions, guard } from './request/guard.js';
 import { type LeastRateOptions, leastRate } from './request/least-rate.js';
 import { type ObserveOptions, observe } from './request/observe.js';
+import { listCatalog } from './routes/catalog.js';
+import { type DoctorOptions, showDoctor } from './routes/doctor.js';
 import { listLoadedModels, loadServedModel, unloadServedModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
@@ -21,7 +23,11 @@ import { fixed, health } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
 import type { UploadLimits } from './upload/limits.js';
 
-export interface AppOptions extends Omit<GuardOptions, 'methodsOf'>, ObserveOptions, LeastRateOptions {
+export interface AppOptions
+	extends Omit<GuardOptions, 'methodsOf'>,
+		ObserveOptions,
+		LeastRateOptions,
+		DoctorOptions {
 	readonly pool: ModelPool;
 	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
@@ -46,7 +52,7 @@ export function routes(
 		AppOptions,
 		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'metrics' | 'clock' | 'version'
 	> &
-		Partial<Pick<AppOptions, 'installer' | 'log'>>,
+		Partial<Pick<AppOptions, 'installer' | 'log' | 'examine'>>,
 ): readonly Route[] {
 	const { pool, metrics, version } = options;
 	const openapi = readOpenApi();
@@ -69,6 +75,8 @@ export function routes(
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/v1/ps', handle: listLoadedModels(options) },
+		{ method: 'GET', path: '/v1/catalog', handle: listCatalog(options) },
+		{ method: 'GET', path: '/v1/doctor', handle: showDoctor(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{

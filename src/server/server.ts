@@ -11,6 +11,7 @@ import { listen, type ServerAddress } from './listen.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
+import type { DoctorReport } from './routes/doctor.js';
 import { UploadBudget } from './upload/budget.js';
 import { createUploadDirectory } from './upload/directory.js';
 
@@ -20,6 +21,8 @@ export interface ServerOptions {
 	/** Owned by the caller; without it, models cannot be pulled or removed. */
 	readonly installer?: Installer;
 	readonly version: string;
+	/** Examines the machine for `GET /v1/doctor`; without it, the server cannot. */
+	readonly examine?: () => Promise<DoctorReport>;
 	/** An address, a host name, or `unix:` and the path of a socket; default 127.0.0.1. */
 	readonly host?: string;
 	/** Default 0: any free port. */
@@ -77,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const app = createApp({
 		pool,
 		installer: options.installer,
+		examine: options.examine,
 		version,
 		host,
 		metrics,

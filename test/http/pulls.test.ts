@@ -173,6 +173,53 @@ describe('DELETE /v1/models/{id}', () => {
 	});
 });
 
+describe('GET /v1/catalog', () => {
+	test('lists what can be pulled, and tells what is here', async () => {
+		const { server, machine } = await both();
+		await machine.installer.pull('small').finished;
+		const answer = await sendPlainly(`${server.url}/v1/catalog?q=test`);
+		expect(answer.json.object).toBe('list');
+		const small = answer.json.data.find(({ id }: { id: string }) => id === 'small');
+		expect(small).toEqual({
+			id: 'small',
+			object: 'catalog.model',
+			title: 'small',
+			family: 'Test',
+			engine: 'sherpa-onnx',
+			type: 'sense_voice',
+			use: 'transcription',
+			servable: true,
+			languages: ['en'],
+			features: [],
+			license: { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true },
+			download_bytes: 120_008,
+			memory_bytes: null,
+			speed: 'fast',
+			installed: true,
+		});
+		expect(answer.json.data.find(({ id }: { id: string }) => id === 'odd')).toMatchObject({
+			installed: false,
+			license: { osi: false },
+		});
+	});
+
+	test('is searched as the command searches it', async () => {
+		const { server } = await both();
+		const idsFor = async (words: string) => {
+			const { json: body } = await sendPlainly(`${server.url}/v1/catalog?q=${encodeURIComponent(words)}`);
+			return body.data.map(({ id }: { id: string }) => id);
+		};
+		const found = await idsFor('whisper tiny german');
+		expect(found).toContain('whisper-tiny');
+		expect(found).not.toContain('whisper-tiny.en');
+		expect(await idsFor('no such model anywhere')).toEqual([]);
+	});
+
+	test('is not to be had of a server without a store', async () => {
+		expect((await sendPlainly(`${(await arrange()).url}/v1/catalog`)).status).toBe(404);
+	});
+});
+
 describe('who may pull and remove models', () => {
 	const tries = (server: Arranged, headers: Record<string, string>) =>
 		Promise.all([

@@ -8,20 +8,32 @@ import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
 import { Admission } from '../../src/server/request/admission.js';
+import type { RequestContext } from '../../src/server/request/context.js';
 import { fieldNames } from '../../src/server/request/fields.js';
+import { showDoctor } from '../../src/server/routes/doctor.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
 import { chunkingRanges } from '../../src/speech/check-options.js';
 import { defaultChunking } from '../../src/speech/options.js';
-import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
+import {
+	aborted,
+	eventsOf,
+	FakeClock,
+	FakePool,
+	FakeTranscriber,
+	gate,
+	listed,
+	plain,
+} from '../helpers/fakes.js';
 import {
 	type Arranged,
 	arrange,
 	filePart,
 	framesOf,
 	multipart,
+	owner,
 	send,
 	sendRaw,
 	transcribe,
@@ -43,6 +55,8 @@ describe('models', () => {
 					aliases: ['whisper-1'],
 					type: 'fake',
 					state: 'unloaded',
+					languages: null,
+					capabilities: null,
 				},
 				expect.objectContaining({ id: 'org/large:q5', aliases: [] }),
 			],
@@ -58,6 +72,26 @@ describe('models', () => {
 		const server = await arrange();
 		expect((await get(server, `/v1/models/${asked}`)).json).toMatchObject({ id, object: 'model' });
 		expect((await get(server, `/models/${asked}`)).json.id).toBe(id);
+	});
+
+	test('tell their languages and what they can do', async () => {
+		const server = await arrange();
+		server.pool.models.push(listed('able', { capabilities: plain }));
+		expect((await get(server, '/v1/models/able')).json).toMatchObject({
+			languages: ['en', 'de', 'yue'],
+			capabilities: {
+				prompt: false,
+				keywords: false,
+				temperature: false,
+				words: false,
+				logprobs: false,
+				no_speech_prob: false,
+				translates: false,
+				detects_language: true,
+				chooses_language: true,
+				chooses_among_languages: false,
+			},
+		});
 	});
 
 	test('an id goes before an alias', async () => {
@@ -103,6 +137,39 @@ test('/ tells what this is', async () => {
 		name: 'earshot',
 		version: '1.2.3',
 		routes: expect.arrayContaining(['POST /v1/audio/transcriptions', 'GET /health', 'GET /']),
+	});
+});
+
+describe('GET /v1/doctor', () => {
+	const report = { ok: false, findings: [{ ok: false, what: 'FFmpeg', detail: 'not in /usr/lib' }] };
+
+	test('tells what the command would find, to those with a key alone', async () => {
+		const server = await arrange({ examine: async () => report });
+		const answer = await get(server, '/v1/doctor', { headers: owner });
+		expect([answer.status, answer.json]).toEqual([200, { object: 'doctor', ...report }]);
+		expect(await get(server, '/v1/doctor')).toMatchObject({
+			status: 403,
+			json: { error: { code: 'key_needed' } },
+		});
+	});
+
+	test('examines once for those who ask at the same time', async () => {
+		const examined = gate<typeof report>();
+		let times = 0;
+		const handle = showDoctor({
+			examine: () => {
+				times++;
+				return examined.promise;
+			},
+		});
+		const context = () => ({ state: { isTrusted: true } }) as unknown as RequestContext;
+		const asked = [context(), context(), context()];
+		const answers = asked.map((ctx) => handle(ctx));
+		examined.open(report);
+		await Promise.all(answers);
+		expect(asked.map(({ body }) => body)).toEqual(Array(3).fill({ object: 'doctor', ...report }));
+		await handle(context());
+		expect(times).toBe(2);
 	});
 });
 

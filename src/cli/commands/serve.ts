@@ -21,6 +21,7 @@ import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
+import { examine } from './examine.js';
 
 /** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
@@ -69,6 +70,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		pool,
 		installer,
 		version,
+		examine: () => examine(flags),
 		host: config.host,
 		port: config.port,
 		apiKeys: config.apiKeys,

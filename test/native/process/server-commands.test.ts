@@ -8,7 +8,8 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { newToken, tokenFileOf, writeToken } from '../../../src/server/local-token.js';
+import { newToken, readToken, tokenFileOf, writeToken } from '../../../src/server/local-token.js';
+import type { DoctorReport } from '../../../src/server/routes/doctor.js';
 import { root } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 
@@ -170,6 +171,21 @@ describe('a Unix socket', () => {
 		expect(readFileSync(file, 'utf8')).toBe('text');
 	});
 });
+
+test('GET /v1/doctor tells the server’s own user what earshot doctor finds', async () => {
+	const { home, address } = await serving('--addr', '127.0.0.1:0', '--vad-model', '/nonexistent/vad.onnx');
+	const token = await readToken(tokenFileOf({ host: '', port: Number(address.split(':')[1]) }, tokens(home)));
+	const answer = await fetch(`http://${address}/v1/doctor`, {
+		headers: { authorization: `Bearer ${token}` },
+	});
+	const { object, ok, findings } = (await answer.json()) as DoctorReport & { object: string };
+	expect([answer.status, object, ok]).toEqual([200, 'doctor', false]);
+	expect(findings).toContainEqual(expect.objectContaining({ ok: true, what: 'whisper.cpp' }));
+	// The settings of the server are those that are examined.
+	expect(findings).toContainEqual(
+		expect.objectContaining({ ok: false, detail: expect.stringContaining('/nonexistent/vad.onnx') }),
+	);
+}, 60_000);
 
 test('--addr takes a port alone', async () => {
 	const { home } = await serving('--addr', '0');
