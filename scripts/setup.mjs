@@ -28,6 +28,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import process, { argv, exit, platform, stderr } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { buildTools, installMissing, SetupError, succeeds } from './build/system-packages.mjs';
 import { fill } from './vendor.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -39,9 +40,6 @@ const tell = (line) => stderr.write(`${line}\n`);
 const say = (line) => {
 	if (!quiet) tell(line);
 };
-
-/** What went wrong, said once, without a stack. */
-class SetupError extends Error {}
 
 // ---- stamps ------------------------------------------------------------------------------------
 
@@ -85,8 +83,6 @@ function run(what, command, args, env = {}) {
 	const tail = readText(log).trimEnd().split('\n').slice(-30).join('\n');
 	throw new SetupError(`${tail}\n\n${what}: ${why}; the whole log is ${log}`);
 }
-
-const succeeds = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 // ---- steps ---------------------------------------------------------------------------------------
 // Each makes its product from what `hash` covers, and is done while the product is there and the stamp agrees.
@@ -142,23 +138,7 @@ function systemNeeds() {
 	if (platform === 'win32')
 		return [{ name: 'cmake', there: succeeds('cmake', '--version'), apt: [], dnf: [], brew: [] }];
 	const pkgConfig = succeeds('pkg-config', '--version');
-	const needs = [
-		{
-			name: 'a C++ compiler',
-			there: succeeds('c++', '--version'),
-			apt: ['g++'],
-			dnf: ['gcc-c++'],
-			brew: [],
-		},
-		{ name: 'cmake', there: succeeds('cmake', '--version'), apt: ['cmake'], dnf: ['cmake'], brew: ['cmake'] },
-		{
-			name: 'ninja or make',
-			there: succeeds('ninja', '--version') || succeeds('make', '--version'),
-			apt: ['ninja-build'],
-			dnf: ['ninja-build'],
-			brew: ['ninja'],
-		},
-	];
+	const needs = buildTools();
 	if (cmakeOptions().includes('--CDEARSHOT_FFMPEG=off')) return needs;
 	needs.push({
 		name: 'pkg-config',
@@ -177,54 +157,6 @@ function systemNeeds() {
 		});
 	}
 	return needs;
-}
-
-function installSystemPackages() {
-	const missing = systemNeeds().filter(({ there }) => !there);
-	if (missing.length === 0) return;
-	const packages = (manager) => [...new Set(missing.flatMap((need) => need[manager]))].join(' ');
-	const names = missing.map(({ name }) => name).join(', ');
-	const sudo = process.getuid?.() === 0 ? [] : succeeds('sudo', '-n', 'true') ? ['sudo', '-n'] : null;
-	if (succeeds('apt-get', '--version') && sudo !== null) {
-		tell(`setup: installing ${names} (apt-get)`);
-		const apt = (...args) => {
-			const [command, ...rest] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
-			run(`apt-get ${args[0]}`, command, rest);
-		};
-		const install = ['install', '-y', '--no-install-recommends', ...packages('apt').split(' ')];
-		try {
-			apt(...install);
-		} catch {
-			// A fresh image has no package lists, and old lists name packages that are gone.
-			apt('update');
-			apt(...install);
-		}
-		const still = systemNeeds().filter(({ there }) => !there);
-		if (still.length === 0) return;
-		throw new SetupError(
-			`apt-get ran, and yet there is no ${still.map(({ name }) => name).join(', ')}. An older distribution? ` +
-				'Without FFmpeg, only WAV is decoded: npm run build:native -- --CDEARSHOT_FFMPEG=off',
-		);
-	}
-	if (platform === 'win32') {
-		const tools =
-			'Microsoft.VisualStudio.2022.BuildTools --override "--passive --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended"';
-		const advice = ['Kitware.CMake', tools].map((name) => `    winget install ${name}`).join('\n');
-		throw new SetupError(
-			`the native build needs ${names} and Microsoft's C++ compiler. Install with:\n${advice}`,
-		);
-	}
-	const commands = [
-		['apt-get', `sudo apt-get install -y ${packages('apt')}`],
-		['dnf', `sudo dnf install -y ${packages('dnf')}`],
-		['brew', `brew install ${packages('brew')}`],
-	];
-	const fitting = commands.filter(([manager]) => succeeds(manager, '--version'));
-	const advice = (fitting.length > 0 ? fitting : commands).map(([, command]) => `    ${command}`);
-	if (platform === 'darwin' && missing.some(({ name }) => name === 'a C++ compiler')) {
-		advice.push('    xcode-select --install');
-	}
-	throw new SetupError(`the native build needs ${names}. Install with:\n${advice.join('\n')}`);
 }
 
 /**
@@ -263,7 +195,13 @@ const native = {
 		),
 	async make() {
 		const options = await nativeOptions();
-		installSystemPackages();
+		installMissing(systemNeeds, {
+			what: 'the native build',
+			tell: (line) => tell(`setup: ${line}`),
+			run: (command, ...args) => run(`${command} ${args[0]}`, command, args),
+			otherwise:
+				'An older distribution? Without FFmpeg, only WAV is decoded: npm run build:native -- --CDEARSHOT_FFMPEG=off',
+		});
 		fill(say);
 		tell('setup: building the native addon (minutes at first)');
 		rmSync(log, { force: true });

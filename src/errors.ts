@@ -20,16 +20,21 @@ export const errorCodes = {
 	invalid_api_key: { status: 401, type: 'invalid_request_error' },
 	host_refused: { status: 403, type: 'permission_error' },
 	origin_refused: { status: 403, type: 'permission_error' },
-	/** Pulling, removing, loading or unloading a model over HTTP, from another machine and without an API key. */
+	/** Pulling, removing, loading or unloading a model over HTTP without an API key or the server's own token. */
 	key_needed: { status: 403, type: 'permission_error' },
 	/** The model's licence must be accepted first; the message says how. */
 	licence_unaccepted: { status: 403, type: 'permission_error' },
 	not_found: { status: 404, type: 'invalid_request_error' },
 	model_not_found: { status: 404, type: 'invalid_request_error' },
+	/** The request did not come within the time limits. */
+	request_timeout: { status: 408, type: 'invalid_request_error' },
 	/** The model is in use by another operation or program, or is not in the store. */
 	conflict: { status: 409, type: 'invalid_request_error' },
 	method_not_allowed: { status: 405, type: 'invalid_request_error' },
 	upload_too_large: { status: 413, type: 'server_error' },
+	/** An `Expect` header other than `100-continue`. */
+	expectation_failed: { status: 417, type: 'invalid_request_error' },
+	headers_too_large: { status: 431, type: 'invalid_request_error' },
 	/** The queue is full; carries `retryAfterSeconds`. */
 	overloaded: { status: 429, type: 'rate_limit_error' },
 	/** The client disconnected: logged, never sent. */
@@ -47,11 +52,15 @@ export const errorCodes = {
 	/** The model's process crashed repeatedly; carries `retryAfterSeconds`. */
 	model_backoff: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
+	/** The system gives this process no more file descriptors now. */
+	too_many_open_files: { status: 503, type: 'server_error' },
 	/** The request exceeded its own time limit or the server's. */
 	deadline_exceeded: { status: 504, type: 'server_error' },
 	/** The server is shutting down, or the object was closed. */
 	closed: { status: 503, type: 'server_error' },
 	disk_full: { status: 507, type: 'server_error' },
+	/** The model needs more memory than the budget for all models, so it can never be loaded. */
+	model_too_large: { status: 507, type: 'server_error' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorCodes;
@@ -97,8 +106,25 @@ export function asEarshotError(thrown: unknown): EarshotError {
 	if (thrown instanceof Error && thrown.name === 'AbortError') {
 		return new EarshotError('cancelled', 'the request was cancelled', { cause: thrown });
 	}
+	const system =
+		thrown instanceof Error ? systemErrors[(thrown as NodeJS.ErrnoException).code ?? ''] : undefined;
+	if (system) return new EarshotError(system.code, system.message, { cause: thrown });
 	return new EarshotError('internal', 'something went wrong inside Earshot', { cause: thrown });
 }
+
+const diskFull = { code: 'disk_full', message: 'The disk of this machine is full: free some space' } as const;
+const tooManyFiles = {
+	code: 'too_many_open_files',
+	message: 'This machine has no file descriptors left: try again later, or raise the limit (ulimit -n)',
+} as const;
+
+/** Errors of the operating system that are no fault of Earshot, whatever it was doing. */
+const systemErrors: Readonly<Record<string, { readonly code: ErrorCode; readonly message: string }>> = {
+	ENOSPC: diskFull,
+	EDQUOT: diskFull,
+	EMFILE: tooManyFiles,
+	ENFILE: tooManyFiles,
+};
 
 /** An error as plain data, for the protocol between server and runner. */
 export interface WireError {

@@ -19,6 +19,7 @@ import { pathToFileURL } from 'node:url';
 import { root } from './download.mjs';
 import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
+import { buildTools, ffmpegTools, installMissing } from './system-packages.mjs';
 import { targetAsked } from './target.mjs';
 import { fill } from '../vendor.mjs';
 
@@ -120,7 +121,15 @@ function list(folder, prefix) {
 
 try {
 	if (!existsSync(join(root, 'node_modules', 'cmake-js'))) throw new Error('run npm ci first');
-	await prebuild(targetAsked(), valueAfter('--level'));
+	const target = targetAsked();
+	// On Windows, FFmpeg's tools are those of MSYS2.
+	if (process.platform !== 'win32')
+		installMissing(() => [...buildTools(), ...ffmpegTools(target)], {
+			what: 'the binaries of the package',
+			tell: say,
+			run: (command, ...args) => run(command, args),
+		});
+	await prebuild(target, valueAfter('--level'));
 } catch (error) {
 	stderr.write(`prebuild: ${error.message}\n`);
 	exit(1);

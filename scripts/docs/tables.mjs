@@ -29,14 +29,20 @@ const causes = {
 	invalid_api_key: 'the server has API keys and the request has none of them',
 	host_refused: 'the `Host` header is not a name of this server: `--allowed-hosts`',
 	origin_refused: 'a web page of another origin: `--allowed-origins`',
-	key_needed: 'pulling, removing, loading and unloading models needs an API key from another machine',
+	key_needed:
+		"what changes the machine (pulling, removing, loading and unloading models, `/v1/doctor`) needs an API key, or the server's own token, which the command sends",
 	licence_unaccepted:
 		'the licence of the model has to be accepted first: `--accept-license`, `accept_license`',
 	not_found: 'no such route, or no such pull',
 	model_not_found: 'the model is not on this machine; the message has the command that fetches it',
-	conflict: 'another process works on this model, or it came with Earshot and cannot be removed',
+	request_timeout:
+		'the request did not arrive in time, or its body came slower than `--min-upload-bytes-per-second`',
+	conflict:
+		'another process works on this model, it came with Earshot and cannot be removed, or it was added from files that cannot be pulled',
 	method_not_allowed: 'the route has other methods; the `Allow` header lists them',
 	upload_too_large: 'the upload is larger than `--max-upload-mb`',
+	expectation_failed: 'the request has an `Expect` header other than `100-continue`',
+	headers_too_large: "the request's headers are larger than 16 KiB",
 	overloaded: 'too much audio or too many uploads are waiting; try again after `Retry-After` seconds',
 	cancelled: 'the client closed the connection; it is only in the log',
 	config_invalid: 'a mistake in models.yaml, a flag or a variable; the message names line and field',
@@ -48,9 +54,12 @@ const causes = {
 	engine_missing: "an engine's library is not installed; the message has the command that adds it",
 	model_backoff: "the model's process keeps crashing; it is tried again after `Retry-After` seconds",
 	out_of_memory: 'no room for the model now; try again after `Retry-After` seconds',
+	too_many_open_files:
+		'the system gives the server no more file descriptors; try again after `Retry-After` seconds',
 	deadline_exceeded: 'the request took longer than `x-earshot-timeout-ms` or `--max-request-seconds` allows',
 	closed: 'the server is shutting down, or the transcriber was closed',
-	disk_full: 'the model does not fit on the disk',
+	disk_full: 'the model, or the upload, does not fit on the disk',
+	model_too_large: 'the model needs more memory than `--memory-budget-mb`, so it can never be loaded',
 };
 
 /** Every error code. Throws where one has no description, or a description no code. */

@@ -36,6 +36,12 @@ const minSpeechSeconds = 0.1;
 /** `ClipSplitter` cuts long spans by the model's limit; the detector only needs some upper bound. */
 const maxSpeechSeconds = 600;
 
+/** Networks never give 1, and their detectors take no threshold of 1. */
+const maxThreshold = 0.99;
+
+/** A shorter silence is no pause: two windows of Silero. */
+const minSilenceMs = 50;
+
 /** Detectors cached, by settings, most recently used first; each of sherpa-onnx's takes a few megabytes. */
 const maxDetectors = 4;
 
@@ -59,7 +65,9 @@ export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 		return network;
 	}
 
-	function detectorFor({ threshold, silenceDurationMs }: ChunkingOptions): Promise<VoiceActivity> {
+	function detectorFor(given: ChunkingOptions): Promise<VoiceActivity> {
+		const threshold = Math.min(given.threshold, maxThreshold);
+		const silenceDurationMs = Math.max(given.silenceDurationMs, minSilenceMs);
 		const key = `${threshold} ${silenceDurationMs}`;
 		const found = detectors.get(key);
 		detectors.delete(key);
@@ -86,6 +94,7 @@ export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 
 	return {
 		async open(options) {
+			if (options.threshold === 0) return await noVad.open(options);
 			const detector = await detectorFor(options);
 			const session = await guarded(async () => detector.search());
 			return {

@@ -13,6 +13,8 @@ import { packageRoot } from '../paths.js';
 /** Exit code for wrong usage, as in most Unix tools. */
 const usageError = 2;
 
+const issues = 'https://github.com/earshot/earshot/issues';
+
 type Flags = Partial<Record<SettingName, string>>;
 
 const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
@@ -42,15 +44,17 @@ function flagsOf(options: Record<string, unknown>): Flags {
 	return flags;
 }
 
-/** `HOST:PORT`, `[::1]:PORT`, `:PORT` or `HOST`. */
+/** `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`. */
 function splitAddress(address: string): Flags {
+	if (address.startsWith('unix:')) return { host: address };
+	if (/^\d+$/.test(address)) return { port: address };
 	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
 	const host = bracketed ?? plain;
 	if (host === undefined)
 		throw new CommanderError(
 			usageError,
 			'earshot.address',
-			`Expected \`--addr\` to be HOST:PORT, got \`${address}\``,
+			`Expected \`--addr\` to be HOST:PORT, PORT or unix:/path, got \`${address}\``,
 		);
 	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
@@ -71,7 +75,7 @@ function program(): Command {
 		earshot
 			.command('serve')
 			.description('serve the API, by default on http://127.0.0.1:8080/v1')
-			.option('--addr <HOST:PORT>', 'address and port in one'),
+			.option('--addr <HOST:PORT>', 'address and port in one; or a port alone, or unix:/path of a socket'),
 		settingNames,
 	).action(async (options: Record<string, unknown>) => {
 		// Commands are imported when they run, which keeps --help quick.
@@ -112,11 +116,14 @@ function program(): Command {
 	addServerCommands(earshot);
 
 	settingOptions(
-		earshot.command('doctor').description('show what is installed, what is missing and how to get it'),
+		earshot
+			.command('doctor')
+			.description('show what is installed, what is missing and how to get it')
+			.option('--json', 'print JSON'),
 		modelSettings,
 	).action(async (options: Record<string, unknown>) => {
 		const { doctor } = await import('./commands/doctor.js');
-		doctor(flagsOf(options), version);
+		doctor({ flags: flagsOf(options), json: options.json === true }, version);
 	});
 	return earshot;
 }
@@ -179,7 +186,10 @@ function addServerCommands(earshot: Command): void {
 			earshot
 				.command(usage)
 				.description(description)
-				.option('--addr <HOST:PORT>', 'address and port of the server'),
+				.option(
+					'--addr <HOST:PORT>',
+					'address and port of the server; or a port alone, or unix:/path of a socket',
+				),
 			['host', 'port', 'apiKeys', 'config'],
 		);
 	const loadedModels = () => import('./commands/ps.js');
@@ -213,11 +223,9 @@ async function main(): Promise<number> {
 		if (thrown instanceof CommanderError && thrown.code !== 'earshot.address')
 			return thrown.exitCode === 0 ? 0 : usageError;
 		const error = thrown instanceof CommanderError ? thrown : asEarshotError(thrown);
-		const cause =
-			error.cause instanceof Error && 'code' in error && error.code === 'internal'
-				? `: ${error.cause.stack}`
-				: '';
-		process.stderr.write(`earshot: ${error.message}${cause}\n`);
+		const isFault = 'code' in error && error.code === 'internal' && error.cause !== undefined;
+		const fault = isFault ? ` (${String(error.cause)}). Please report it: ${issues}` : '';
+		process.stderr.write(`earshot: ${error.message}${fault}\n`);
 		return thrown instanceof CommanderError ? usageError : 1;
 	}
 }

@@ -1,7 +1,8 @@
 /** Environment variables of child processes and downloads. Only this file, resolve.ts and folders.ts read `process.env`. */
 
-import { devNull, homedir } from 'node:os';
+import { devNull } from 'node:os';
 import path from 'node:path';
+import { homeFolder } from './folders.js';
 
 /** The environment of a child process: this process's, without API keys, tokens and NODE_OPTIONS. */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
@@ -56,7 +57,7 @@ export interface PipEnvironment {
 export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): NetworkEnvironment {
 	const either = (name: string) => env[name.toLowerCase()] ?? env[name.toUpperCase()] ?? '';
 	const hubHome =
-		env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface');
+		env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homeFolder(), '.cache'), 'huggingface');
 	const endpoint = env.HF_ENDPOINT ?? '';
 	return {
 		hubEndpoint: (endpoint === '' ? 'https://huggingface.co' : endpoint).replace(/\/+$/, ''),
@@ -71,7 +72,7 @@ export function networkEnvironment(env: NodeJS.ProcessEnv = process.env): Networ
 
 /** In the order of "Configuration files" in pip's manual. */
 function pipConfigFiles(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string[] {
-	const home = homedir();
+	const home = homeFolder();
 	const named = env.PIP_CONFIG_FILE ?? '';
 	// pip reads no configuration file at all when PIP_CONFIG_FILE is the null device.
 	if (named === devNull) return [];

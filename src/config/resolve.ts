@@ -39,12 +39,12 @@ function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 	return settings[name].default;
 }
 
-/** Settings from EARSHOT_* variables. An empty variable counts as unset. */
+/** Settings from EARSHOT_* variables. An empty variable counts as unset, but for settings that refuse it. */
 export function environmentSource(env: NodeJS.ProcessEnv = process.env): SettingSource {
 	const values: Partial<Record<SettingName, string>> = {};
 	for (const name of settingNames) {
 		const text = env[variableOf(name)];
-		if (text !== undefined && text !== '') values[name] = text;
+		if (text !== undefined && (text !== '' || 'refusesEmpty' in settings[name])) values[name] = text;
 	}
 	return { values, nameOf: variableOf };
 }

@@ -23,6 +23,8 @@ export interface Setting<T extends Value = Value> {
 	readonly parse: (text: string) => T;
 	/** `--flag` without a value means true. */
 	readonly isSwitch?: boolean;
+	/** An empty variable is a mistake, not an absent one: the failed command of `KEYS="$(…)"` must not open the server. */
+	readonly refusesEmpty?: boolean;
 	/** Not a key of models.yaml, since it says where that file is. */
 	readonly notInFile?: boolean;
 }

@@ -4,36 +4,23 @@
  * default.
  */
 
-import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { logLevels } from '../log.js';
+import { hostSetting } from './addresses.js';
 import { ownFolders } from './folders.js';
+import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
-import { httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word, zeroOrFrom } from './values.js';
-
-export const audioContexts = ['auto', 'full'] as const;
-
-export const encoderNames = ['auto', 'exact', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
-export type EncoderName = (typeof encoderNames)[number];
-
-export const decoderWeights = ['as-is', 'q8_0'] as const;
-
-const cores = availableParallelism();
-
-/** Memory available to this process and its children: the container's limit where there is one. */
-function machineBytes(): number {
-	const bound = process.constrainedMemory();
-	return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
-}
+import { filledList, httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word } from './values.js';
+import { whisperSettings } from './whisper-settings.js';
 
 export const settings = {
 	host: {
 		scope: 'server',
 		flag: 'host',
 		valueName: 'HOST',
-		help: 'address to listen on',
+		help: 'address to listen on, or unix:/path of a socket',
 		default: '127.0.0.1',
-		parse: word,
+		parse: (text) => hostSetting(text),
 	},
 	port: {
 		scope: 'server',
@@ -48,8 +35,8 @@ export const settings = {
 		flag: 'num-threads',
 		valueName: 'N',
 		help: 'threads used for recognition',
-		default: cores,
-		defaultText: 'all cores',
+		default: machineThreads,
+		defaultText: "all cores, or the container's CPU quota",
 		parse: wholeNumber(1, 1024),
 	},
 	parallel: {
@@ -95,7 +82,8 @@ export const settings = {
 		help: 'comma-separated API keys; every request must carry one of them',
 		default: [],
 		defaultText: 'none: no key required',
-		parse: list,
+		parse: filledList('one or more keys, separated by commas; without any, leave it out'),
+		refusesEmpty: true,
 	},
 	preload: {
 		scope: 'server',
@@ -157,6 +145,14 @@ export const settings = {
 		default: 2048,
 		parse: wholeNumber(1, 1_048_576),
 	},
+	minUploadBytesPerSecond: {
+		scope: 'server',
+		flag: 'min-upload-bytes-per-second',
+		valueName: 'BYTES',
+		help: 'least rate of an upload over 30 s, in bytes per second; below it 408; 0 = no limit',
+		default: 500,
+		parse: wholeNumber(0, 2 ** 30),
+	},
 	maxQueueSeconds: {
 		scope: 'server',
 		flag: 'max-queue-seconds',
@@ -179,7 +175,8 @@ export const settings = {
 		valueName: 'NAMES',
 		help: 'additional host names that requests may use',
 		default: [],
-		defaultText: 'loopback names and the listening address only',
+		defaultText:
+			'loopback names and the listening address only; where that is not loopback, IP addresses and names of this machine too',
 		parse: list,
 	},
 	allowedOrigins: {
@@ -225,64 +222,7 @@ export const settings = {
 		default: 0,
 		parse: wholeNumber(0, 64),
 	},
-	encoder: {
-		scope: 'model',
-		perModel: true,
-		flag: 'encoder',
-		valueName: 'NAME',
-		help: `what encodes for Whisper models: ${encoderNames.join(', ')}; exact = in floats: onnx, else ggml`,
-		default: 'auto',
-		defaultText: 'auto: ggml on a GPU, int16 on a CPU with AVX-512 VNNI, else onnx',
-		parse: oneOf(encoderNames),
-	},
-	decoderWeights: {
-		scope: 'model',
-		perModel: true,
-		flag: 'decoder-weights',
-		valueName: 'TYPE',
-		help: "decoder weights of Whisper models: as-is = as in the file; q8_0 = on a CPU, faster and half of f16's memory",
-		default: 'as-is',
-		parse: oneOf(decoderWeights),
-	},
-	audioContext: {
-		scope: 'model',
-		perModel: true,
-		flag: 'audio-context',
-		valueName: 'NAME',
-		help: "audio that Whisper's encoder processes: auto = the clip and some silence; full = always 30 s",
-		default: 'auto',
-		parse: oneOf(audioContexts),
-	},
-	beamSize: {
-		scope: 'model',
-		perModel: true,
-		flag: 'beam-size',
-		valueName: 'N',
-		help: 'beam size of Whisper models; 1 = greedy search',
-		default: 1,
-		parse: wholeNumber(1, 8),
-	},
-	temperatureIncrement: {
-		scope: 'model',
-		perModel: true,
-		flag: 'temperature-increment',
-		valueName: 'T',
-		help: 'temperature increase at each retry of a clip by a Whisper model; 0 = no retry',
-		default: 0.2,
-		// whisper.cpp lists every step up to 1: the smallest would fill the memory.
-		parse: zeroOrFrom(0.01, 1),
-	},
-	suppressNonSpeech: {
-		scope: 'model',
-		perModel: true,
-		flag: 'suppress-non-speech',
-		valueName: 'BOOL',
-		help: 'stop Whisper models from writing brackets, musical notes and similar symbols',
-		default: false,
-		defaultText: 'no',
-		parse: truth,
-		isSwitch: true,
-	},
+	...whisperSettings,
 	logLevel: {
 		scope: 'server',
 		flag: 'log-level',

@@ -61,4 +61,14 @@ export const list = (text: string): readonly string[] =>
 		.split(',')
 		.map((item) => item.trim())
 		.filter((item) => item !== '');
+
+/** A list with at least one item. `what`: what was expected, for the message. */
+export function filledList(what: string): (text: string) => readonly string[] {
+	return (text) => {
+		const items = list(text);
+		if (items.length === 0) throw new Expectation(what);
+		return items;
+	};
+}
+
 export const word = (text: string): string => text;

@@ -5,11 +5,11 @@ import type { Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 import { markdown } from './markdown.js';
 import { srt, vtt } from './subtitles.js';
-import { usage, verboseJson } from './verbose-json.js';
+import { spokenLanguages, usage, verboseJson } from './verbose-json.js';
 
 export interface Format {
 	readonly contentType: string;
-	/** Whether it can be combined with `stream=true`: OpenAI's events carry only text. */
+	/** Whether it can be combined with `stream=true`: the others are one document. */
 	readonly streams: boolean;
 	readonly render: (transcript: Transcript, include: Include) => string;
 }
@@ -34,7 +34,7 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 	vtt: { contentType: 'text/vtt; charset=utf-8', streams: false, render: vtt },
 	verbose_json: {
 		contentType: 'application/json; charset=utf-8',
-		streams: false,
+		streams: true,
 		render: (transcript, include) => JSON.stringify(verboseJson(transcript, include)),
 	},
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
@@ -55,7 +55,7 @@ export function render(transcript: Transcript, format: FormatName, include: Part
 function json(transcript: Transcript, include: Include): object {
 	return {
 		text: transcript.text,
-		...(transcript.language !== null && { languages: [{ code: transcript.language }] }),
+		...spokenLanguages(transcript),
 		...(include.logprobs && {
 			logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
 		}),

@@ -1,27 +1,44 @@
-/** OpenAI's `transcript.text.*` events. The deltas, concatenated, equal the text of the last event. */
+/**
+ * OpenAI's `transcript.text.*` events. The deltas, concatenated, equal the text of the last event. With `verbose_json`
+ * there is an event for each segment, too, and the last one has what that format says of the whole.
+ */
 
 import type { Segment, TokenLogprob, Transcript } from '../speech/transcript.js';
-import { round, usage } from './verbose-json.js';
+import type { FormatName } from './formats.js';
+import type { Include } from './include.js';
+import {
+	round,
+	spokenLanguages,
+	tokenUsage,
+	verboseJson,
+	verboseSegment,
+	verboseWords,
+} from './verbose-json.js';
 
 export class StreamEvents {
-	readonly #withLogprobs: boolean;
+	readonly #isVerbose: boolean;
+	readonly #include: Include;
 	#sent = '';
 	/** Trailing white space, held back until more text follows, since the final text is trimmed. */
 	#heldSpace = '';
 	#heldLogprobs: TokenLogprob[] = [];
 
-	constructor(options: { readonly logprobs: boolean }) {
-		this.#withLogprobs = options.logprobs;
+	constructor(format: FormatName, include: Include) {
+		this.#isVerbose = format === 'verbose_json';
+		this.#include = include;
 	}
 
-	/** The delta for the segments that have just finished; undefined if they add no text. */
-	delta(segments: readonly Segment[]): object | undefined {
+	/** The events for the segments that have just finished. */
+	next(segments: readonly Segment[]): object[] {
 		this.#heldLogprobs.push(...segments.flatMap((segment) => segment.logprobs ?? []));
 		const raw = this.#heldSpace + segments.map((segment) => segment.text).join('');
 		const text = this.#sent === '' ? raw.trimStart() : raw;
 		const delta = text.trimEnd();
 		this.#heldSpace = text.slice(delta.length);
-		return delta === '' ? undefined : this.#send(delta);
+		return [
+			...(delta === '' ? [] : [this.#delta(delta)]),
+			...(this.#isVerbose ? segments.map((segment) => this.#segment(segment)) : []),
+		];
 	}
 
 	/** A delta with the rest of the text, if any, then the final event. */
@@ -30,25 +47,45 @@ export class StreamEvents {
 		const done = {
 			type: 'transcript.text.done',
 			text: transcript.text,
-			...(transcript.language !== null && {
-				language: transcript.language,
-				languages: [{ code: transcript.language }],
-			}),
-			duration: round(transcript.duration),
-			...(this.#withLogprobs && {
+			...(this.#isVerbose ? this.#whole(transcript) : brief(transcript)),
+			...spokenLanguages(transcript),
+			...(this.#include.logprobs && {
 				logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
 			}),
-			usage: usage(transcript.duration),
+			usage: tokenUsage(transcript),
 		};
-		return rest === '' ? [done] : [this.#send(rest), done];
+		return rest === '' ? [done] : [this.#delta(rest), done];
 	}
 
-	#send(delta: string): object {
+	#delta(delta: string): object {
 		const logprobs = this.#heldLogprobs;
 		this.#sent += delta;
 		this.#heldLogprobs = [];
-		return { type: 'transcript.text.delta', delta, ...(this.#withLogprobs && { logprobs }) };
+		return { type: 'transcript.text.delta', delta, ...(this.#include.logprobs && { logprobs }) };
 	}
+
+	/** OpenAI's event has a text for the id and always a speaker. */
+	#segment(segment: Segment): object {
+		return {
+			type: 'transcript.text.segment',
+			speaker: '',
+			...verboseSegment(segment),
+			id: `seg_${String(segment.id).padStart(3, '0')}`,
+			...(this.#include.words && { words: verboseWords(segment) }),
+		};
+	}
+
+	/** What `verbose_json` says, but for the segments, which have been sent. */
+	#whole(transcript: Transcript): object {
+		const all = { ...this.#include, segments: true, words: false };
+		const { segments: _, not_computed: missing = [], ...whole } = verboseJson(transcript, all);
+		const hasSpeakers = transcript.segments.some(({ speaker }) => speaker !== undefined);
+		return { ...whole, not_computed: hasSpeakers ? missing : [...missing, 'speaker'] };
+	}
+}
+
+function brief({ language, duration }: Transcript): object {
+	return { ...(language !== null && { language }), duration: round(duration) };
 }
 
 /** One server-sent event. */

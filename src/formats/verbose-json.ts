@@ -2,9 +2,15 @@ import { languageName } from '../languages.js';
 import type { Segment, Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 
+interface VerboseJson {
+	readonly segments?: readonly object[];
+	readonly not_computed?: readonly string[];
+	readonly [field: string]: unknown;
+}
+
 /** OpenAI's verbose_json. Clients require a value in every field, so fields that the model does not compute are 0 or
  * [], and `not_computed` lists their names. */
-export function verboseJson(transcript: Transcript, include: Include): object {
+export function verboseJson(transcript: Transcript, include: Include): VerboseJson {
 	const { segments } = transcript;
 	const missing = [
 		transcript.language === null && 'language',
@@ -35,7 +41,13 @@ function verboseLanguage({ task, language }: Transcript): string {
 	return language === null ? 'unknown' : languageName(language);
 }
 
-function verboseSegment(segment: Segment): object {
+/** The languages that were spoken: none in silence; absent where the model reports none. */
+export function spokenLanguages({ text, language }: Transcript): { readonly languages?: readonly object[] } {
+	if (text === '') return { languages: [] };
+	return language === null ? {} : { languages: [{ code: language }] };
+}
+
+export function verboseSegment(segment: Segment): object {
 	return {
 		id: segment.id,
 		seek: segment.seek,
@@ -53,7 +65,7 @@ function verboseSegment(segment: Segment): object {
 	};
 }
 
-function verboseWords(segment: Segment): object[] {
+export function verboseWords(segment: Segment): object[] {
 	return (segment.words ?? []).map(({ word, start, end }) => ({
 		word,
 		start: round(start),
@@ -64,6 +76,23 @@ function verboseWords(segment: Segment): object[] {
 /** Whole seconds, rounded up, as OpenAI bills them. */
 export function usage(durationSeconds: number): object {
 	return { type: 'duration', seconds: Math.ceil(round(durationSeconds)) };
+}
+
+/** OpenAI counts a token for each tenth of a second of audio. */
+const audioTokensPerSecond = 10;
+
+/** The tokens of a recording and its text, as the events of a stream have to tell them. The model's own tokens are
+ * counted, 0 where it reports none; of a prompt they are not known. */
+export function tokenUsage({ duration, segments }: Transcript): object {
+	const audio = Math.ceil(round(duration) * audioTokensPerSecond);
+	const text = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
+	return {
+		type: 'tokens',
+		input_tokens: audio,
+		input_token_details: { text_tokens: 0, audio_tokens: audio },
+		output_tokens: text,
+		total_tokens: audio + text,
+	};
 }
 
 /** Rounds to `digits` decimals, by default to the millisecond, since 32-bit floats print meaningless digits. */

@@ -52,6 +52,17 @@ export function readGgml(path: string): GgmlFile {
 	}
 }
 
+/** Tokens in the vocabulary of the model, from the head of its file. Throws NotGgml, or the error of the file system. */
+export function readVocabularySize(path: string): number {
+	const file = new Walk(path);
+	try {
+		if (file.integer() !== magic) throw new NotGgml('it is not a ggml file of whisper.cpp');
+		return file.integer();
+	} finally {
+		file.close();
+	}
+}
+
 /** Magic, hyperparameters, mel filters, vocabulary, tensors; little-endian. */
 function readWhisper(file: Walk): GgmlFile {
 	if (file.integer() !== magic) throw new NotGgml('it is not a ggml file of whisper.cpp');

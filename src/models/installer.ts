@@ -18,7 +18,7 @@ import {
 	newestSnapshot,
 } from './pull/hub-cache.js';
 import type { NetworkSettings } from './pull/network.js';
-import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry } from './pull/plan.js';
+import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry, wasAdded } from './pull/plan.js';
 import { pull } from './pull/pull.js';
 import { type Pull, PullTracker } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
@@ -91,11 +91,10 @@ export class Installer {
 		const model = catalog.find(id);
 		if (model && entry) return planOfCatalogFor(entry, model, config.modelDir);
 		if (model) return planOfCatalog(model);
+		if (entry) throw wasAdded(id);
 		throw new EarshotError(
 			'model_not_found',
-			entry
-				? `The model \`${id}\` has no \`download\` in models.yaml and is not in the catalog`
-				: `The catalog has no model \`${id}\`. To find similar ones: earshot search ${id}`,
+			`The catalog has no model \`${id}\`. To find similar ones: earshot search ${id}`,
 			{ param: 'model' },
 		);
 	}

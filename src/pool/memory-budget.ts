@@ -51,7 +51,7 @@ export class MemoryBudget<T extends Evictable> {
 	}
 
 	/** Waits until `neededBytes` fit, calls `onGranted` in the same moment (from then on `model.bytes` must include them)
-	 * and resolves. Throws `model_load_failed` when they exceed the whole budget, `out_of_memory` when they did not fit in
+	 * and resolves. Throws `model_too_large` when they exceed the whole budget, `out_of_memory` when they did not fit in
 	 * time, and `cancelled`. */
 	async admit(
 		model: T,
@@ -151,7 +151,7 @@ function leastRecentlyUsed<T extends Evictable>(models: readonly T[], bytes: num
 
 function neverFits(id: string, neededBytes: number, budgetBytes: number): EarshotError {
 	return new EarshotError(
-		'model_load_failed',
+		'model_too_large',
 		`The model \`${id}\` needs about ${megabytes(neededBytes)} of memory, more than the budget of ${megabytes(budgetBytes)} for all models: raise --memory-budget-mb`,
 	);
 }

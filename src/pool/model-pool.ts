@@ -1,6 +1,6 @@
 /** The pool's interface, as used by the server and the command; tests use a fake. */
 
-import type { LoadState, ModelInfo } from '../speech/model-info.js';
+import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
 
 export interface ListedModel {
@@ -13,6 +13,8 @@ export interface ListedModel {
 	readonly created: number;
 	readonly ownedBy: string;
 	readonly state: LoadState;
+	/** What it can do; null = not known before it is loaded. */
+	readonly capabilities: Capabilities | null;
 	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
 	/** Process id of its runner; null when none is running. */
@@ -38,8 +40,8 @@ export interface ModelPool {
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
 	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` when there is no
-	 * memory for it now, `cancelled`, `closed`. */
+	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory`
+	 * when there is no memory for it now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
 	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive counts as after a request. Throws
 	 * like `lease`. */

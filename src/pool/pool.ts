@@ -5,6 +5,7 @@ import { whileWanted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { PoolMetrics, UnloadReason } from '../metrics.js';
+import { capabilitiesOf } from '../models/capabilities.js';
 import { expectedBytes } from '../models/memory.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ServedModels } from '../models/registry/watch.js';
@@ -69,6 +70,7 @@ export class RunnerPool implements ModelPool {
 				created: this.#options.createdAt(entry),
 				ownedBy: entry.ownedBy,
 				state: loaded?.runner.state ?? 'unloaded',
+				capabilities: loaded?.runner.lastInfo?.capabilities ?? capabilitiesOf(entry),
 				demo: entry.demo,
 				pid: loaded?.runner.pid ?? null,
 				memoryBytes: loaded?.runner.memoryBytes ?? 0,
@@ -168,7 +170,8 @@ export class RunnerPool implements ModelPool {
 			metrics.loaded(id, (clock.now() - startedMs) / 1000);
 			return info;
 		} catch (thrown) {
-			if (asEarshotError(thrown).code === 'model_load_failed') metrics.loadFailed(id);
+			const { code } = asEarshotError(thrown);
+			if (code === 'model_load_failed' || code === 'model_too_large') metrics.loadFailed(id);
 			throw thrown;
 		} finally {
 			loaded.grantedBytes = 0;

@@ -94,6 +94,11 @@ export class Lifecycle {
 		return this.#info;
 	}
 
+	/** What it was when it was last loaded; undefined before. */
+	get lastInfo(): ModelInfo | undefined {
+		return this.#info;
+	}
+
 	get state(): LoadState {
 		if (this.#starting) return 'loading';
 		if (this.#process?.info && !this.#unloading) return 'loaded';

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Clock } from '../clock.js';
-import { EarshotError, fromWire } from '../errors.js';
+import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ModelInfo } from '../speech/model-info.js';
@@ -104,8 +104,11 @@ export class RunnerProcess {
 			child.on('error', (cause) => {
 				// A message that could not be sent does not end the process; a failed start does.
 				if (child.pid !== undefined) return;
+				// The system may have no file descriptors left, which passes.
+				const system = asEarshotError(cause);
 				const message = `the runner process of \`${this.#id}\` could not be started: ${cause.message}`;
-				ended('never started', new EarshotError('model_load_failed', message, { cause }));
+				const failure = new EarshotError('model_load_failed', message, { cause });
+				ended('never started', system.code === 'internal' ? failure : system);
 			});
 			// `close` rather than `exit`: by then stderr has been read completely.
 			child.on('close', (code, signal) => {

@@ -66,6 +66,11 @@ export class Runner implements Transcriber {
 		return this.#lifecycle.info;
 	}
 
+	/** What the model was when it was last loaded; undefined before. */
+	get lastInfo(): ModelInfo | undefined {
+		return this.#lifecycle.lastInfo;
+	}
+
 	get state(): LoadState {
 		return this.#lifecycle.state;
 	}

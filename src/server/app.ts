@@ -1,24 +1,19 @@
 /** The koa app: every request gets an id, an abort signal, access control, a route or an error, and one log line. */
 
-import { randomUUID } from 'node:crypto';
 import Router from '@koa/router';
 import Koa from 'koa';
 import type { Clock } from '../clock.js';
-import { EarshotError, errorCodes } from '../errors.js';
-import type { Log } from '../log.js';
+import { EarshotError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { Admission } from './request/admission.js';
-import type {
-	InFlight,
-	LoggedFields,
-	RequestContext,
-	RequestMiddleware,
-	RequestState,
-} from './request/context.js';
-import { errorBody, logFailure, retryHeaders, toHttpError } from './request/failure.js';
+import type { RequestContext, RequestMiddleware, RequestState } from './request/context.js';
 import { type GuardOptions, guard } from './request/guard.js';
+import { type LeastRateOptions, leastRate } from './request/least-rate.js';
+import { type ObserveOptions, observe } from './request/observe.js';
+import { listCatalog } from './routes/catalog.js';
+import { type DoctorOptions, showDoctor } from './routes/doctor.js';
 import { listLoadedModels, loadServedModel, unloadServedModel } from './routes/loaded-models.js';
 import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
@@ -28,7 +23,11 @@ import { fixed, health } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
 import type { UploadLimits } from './upload/limits.js';
 
-export interface AppOptions extends GuardOptions {
+export interface AppOptions
+	extends Omit<GuardOptions, 'methodsOf'>,
+		ObserveOptions,
+		LeastRateOptions,
+		DoctorOptions {
 	readonly pool: ModelPool;
 	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
@@ -37,11 +36,7 @@ export interface AppOptions extends GuardOptions {
 	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly metrics: Metrics;
-	readonly log: Log;
 	readonly clock: Clock;
-	readonly inFlight: InFlight;
-	/** Whether the server is shutting down. */
-	readonly isDraining: () => boolean;
 	readonly version: string;
 }
 
@@ -57,13 +52,19 @@ export function routes(
 		AppOptions,
 		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'metrics' | 'clock' | 'version'
 	> &
-		Partial<Pick<AppOptions, 'installer' | 'apiKeys'>>,
+		Partial<Pick<AppOptions, 'installer' | 'log' | 'examine'>>,
 ): readonly Route[] {
 	const { pool, metrics, version } = options;
 	const openapi = readOpenApi();
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
+		...(['transcriptions', 'translations'] as const).map((name) => ({
+			// As Azure has them: the deployment is the model.
+			method: 'POST' as const,
+			path: `/openai/deployments/{model}/audio/${name}` as const,
+			handle: transcriptions(name === 'translations' ? 'translate' : 'transcribe', options),
+		})),
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
 		// Before the route of one model, whose id may have slashes.
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },
@@ -74,6 +75,8 @@ export function routes(
 		{ method: 'GET', path: '/v1/models/{model}', handle: retrieveModel(pool) },
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/v1/ps', handle: listLoadedModels(options) },
+		{ method: 'GET', path: '/v1/catalog', handle: listCatalog(options) },
+		{ method: 'GET', path: '/v1/doctor', handle: showDoctor(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{
@@ -97,87 +100,42 @@ export function createApp(options: AppOptions): Koa<RequestState> {
 		const patterns = [pattern, ...(pattern.startsWith('/v1/') ? [pattern.slice('/v1'.length)] : [])];
 		router.register(patterns, [method], [handle]);
 	}
+	const methods = methodsOf(router);
+	app.use(joinSlashes);
 	app.use(observe(options));
-	app.use(guard(options));
+	app.use(guard({ ...options, methodsOf: methods }));
+	app.use(leastRate(options));
+	app.use(checkMethod(methods));
 	app.use(router.routes());
-	app.use(refuseUnknown(router));
 	return app;
 }
 
-function observe({ log, clock, inFlight, isDraining }: AppOptions): RequestMiddleware {
+/** The methods of a path, `OPTIONS` among them; none where nothing is there. Of several patterns the first one counts:
+ * a model's id may have slashes, and `…/load` is no model. */
+function methodsOf(router: Router<RequestState>): (path: string) => readonly string[] {
+	return (path) => {
+		const layers = router.match(path, 'OPTIONS').path;
+		const methods = layers
+			.filter((layer) => layer.path === layers[0]?.path)
+			.flatMap((layer) => layer.methods);
+		return methods.length === 0 ? [] : [...new Set([...methods, 'OPTIONS'])];
+	};
+}
+
+function checkMethod(methods: (path: string) => readonly string[]): RequestMiddleware {
 	return async (ctx, next) => {
-		const startedMs = clock.now();
-		const controller = inFlight.begin();
-		const { signal } = controller;
-		const logged: LoggedFields = {};
-		const id = requestId(ctx.get('x-request-id'));
-		const end = (reason: EarshotError): void => controller.abort(reason);
-		const elapsedMs = (): number => clock.now() - startedMs;
-		const stamp = (): void => {
-			ctx.set('openai-processing-ms', String(Math.round(elapsedMs())));
-			if (isDraining()) ctx.set('connection', 'close');
-		};
-		ctx.state = { id, signal, logged, end, elapsedMs, stamp };
-		const answered = new Promise<void>((resolve) => {
-			ctx.res.once('close', () => {
-				if (!ctx.res.writableFinished) controller.abort();
-				resolve();
-			});
-		});
-		ctx.set('x-request-id', id);
-		ctx.set('x-content-type-options', 'nosniff');
-		try {
-			if (isDraining()) throw new EarshotError('closed', 'the server is shutting down');
-			await next();
-			if (ctx.respond !== false) stamp();
-		} catch (thrown) {
-			refuse(ctx, thrown);
-		} finally {
-			// Koa writes the response after this function returns, and `close` follows that.
-			void answered.then(() => inFlight.end(controller));
-			writeLine(log, ctx, elapsedMs());
-		}
+		const allowed = methods(ctx.path);
+		if (allowed.length === 0) throw new EarshotError('not_found', `Invalid URL (${ctx.method} ${ctx.path})`);
+		if (ctx.method !== 'OPTIONS' && allowed.includes(ctx.method)) return await next();
+		ctx.set('allow', allowed.join(', '));
+		if (ctx.method !== 'OPTIONS')
+			throw new EarshotError('method_not_allowed', `Not allowed: ${ctx.method} ${ctx.path}`);
+		ctx.status = 204;
 	};
 }
 
-function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): void {
-	const { logged, signal, stamp } = ctx.state;
-	const failure = toHttpError(thrown, signal);
-	logFailure(logged, failure);
-	if (failure.code === 'cancelled') {
-		ctx.respond = false;
-		return;
-	}
-	ctx.set(retryHeaders(failure));
-	ctx.status = errorCodes[failure.code].status;
-	ctx.body = errorBody(failure);
-	stamp();
-}
-
-/** Polled every few seconds by monitoring, so logged at debug level. */
-const polledPaths = new Set(['/health', '/metrics']);
-
-function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
-	const { id, logged } = ctx.state;
-	const disconnected = logged.code === 'cancelled';
-	const answered = ctx.respond === false ? ctx.res.statusCode : ctx.status;
-	const status = disconnected ? errorCodes.cancelled.status : answered;
-	const fields = { id, method: ctx.method, path: ctx.path, status, ms: Math.round(ms), ...logged };
-	if (logged.err !== undefined) log.error(fields, 'request failed');
-	else if (polledPaths.has(ctx.path)) log.debug(fields, 'request');
-	else log.info(fields, 'request');
-}
-
-/** The client's own id, if it is safe in a header and a log line; else a new one. */
-function requestId(given: string): string {
-	return /^[\w.:-]{1,128}$/.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`;
-}
-
-function refuseUnknown(router: Router<RequestState>): RequestMiddleware {
-	return (ctx) => {
-		const methods = new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods));
-		if (methods.size === 0) throw new EarshotError('not_found', `Invalid URL (${ctx.method} ${ctx.path})`);
-		ctx.set('allow', [...methods].join(', '));
-		throw new EarshotError('method_not_allowed', `Not allowed: ${ctx.method} ${ctx.path}`);
-	};
-}
+/** A base URL that ends with a slash makes `//v1/…` or `/v1//…` of a path. */
+const joinSlashes: RequestMiddleware = (ctx, next) => {
+	if (ctx.path.includes('//')) ctx.path = ctx.path.replace(/\/{2,}/g, '/');
+	return next();
+};

@@ -1,21 +1,19 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../clock.js';
-import { EarshotError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { createApp } from './app.js';
+import { listen, type ServerAddress } from './listen.js';
 import { Admission } from './request/admission.js';
+import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
+import type { DoctorReport } from './routes/doctor.js';
 import { UploadBudget } from './upload/budget.js';
+import { createUploadDirectory } from './upload/directory.js';
 
 export interface ServerOptions {
 	/** Owned by the caller: closing the server does not close it. */
@@ -23,17 +21,23 @@ export interface ServerOptions {
 	/** Owned by the caller; without it, models cannot be pulled or removed. */
 	readonly installer?: Installer;
 	readonly version: string;
-	/** Default 127.0.0.1. */
+	/** Examines the machine for `GET /v1/doctor`; without it, the server cannot. */
+	readonly examine?: () => Promise<DoctorReport>;
+	/** An address, a host name, or `unix:` and the path of a socket; default 127.0.0.1. */
 	readonly host?: string;
 	/** Default 0: any free port. */
 	readonly port?: number;
 	readonly apiKeys?: readonly string[];
+	/** As good as an API key; for commands of the server's own user. */
+	readonly localToken?: string | undefined;
 	/** Size of the largest recording; default 1 GiB. */
 	readonly maxUploadBytes?: number;
 	/** Recordings up to this size stay in memory; default 8 MiB. */
 	readonly memoryUploadBytes?: number;
 	/** Size of all uploads in progress; default 2 GiB. A lone upload is always accepted. */
 	readonly maxUploadsBytes?: number;
+	/** Least rate of an upload; default 500, 0 = none. */
+	readonly minUploadBytesPerSecond?: number;
 	/** Maximum queued audio ahead of a new recording, seconds; default one hour. */
 	readonly maxQueueSeconds?: number;
 	/** Time limit of a transcription request; default 0: none. */
@@ -48,13 +52,6 @@ export interface ServerOptions {
 	readonly clock?: Clock;
 }
 
-export interface ServerAddress {
-	readonly host: string;
-	readonly port: number;
-	/** Without a trailing slash. */
-	readonly url: string;
-}
-
 export interface RunningServer {
 	readonly address: ServerAddress;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
@@ -65,6 +62,7 @@ export interface RunningServer {
 export const defaultMaxUploadBytes = 1 << 30;
 export const defaultMemoryUploadBytes = 8 << 20;
 export const defaultMaxUploadsBytes = 2 ** 31;
+export const defaultMinUploadBytesPerSecond = 500;
 export const defaultMaxQueueSeconds = 3600;
 
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
@@ -75,13 +73,14 @@ const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
 	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
-	const directory = await mkdtemp(join(options.tempDirectory ?? tmpdir(), 'earshot-'));
+	const directory = await createUploadDirectory(options.tempDirectory);
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
 	const app = createApp({
 		pool,
 		installer: options.installer,
+		examine: options.examine,
 		version,
 		host,
 		metrics,
@@ -90,10 +89,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		inFlight,
 		isDraining: () => draining,
 		apiKeys: options.apiKeys ?? [],
+		localToken: options.localToken,
 		allowedHosts: options.allowedHosts ?? [],
 		allowedOrigins: options.allowedOrigins ?? [],
 		limits: {
-			directory,
+			directory: directory.path,
 			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
 			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
 			inFlight: new UploadBudget({
@@ -102,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 				clock,
 			}),
 		},
+		minUploadBytesPerSecond: options.minUploadBytesPerSecond ?? defaultMinUploadBytesPerSecond,
 		admission: new Admission({
 			maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
 			metrics,
@@ -109,14 +110,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		}),
 		maxRequestMs: options.maxRequestMs ?? 0,
 	});
-	const handle = app.callback();
-	const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs });
+	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
-	server.on('request', (req, res) => void handle(req, res));
+	const handle = (req: IncomingMessage, res: ServerResponse): void => void callback(req, res);
+	const server = createServer({
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: keepAliveTimeoutMs,
+		// The guard answers a request without the header.
+		requireHostHeader: false,
+	});
+	answerConnectionErrors(server, { log, clock, handle });
+	server.on('request', handle);
+	let address: ServerAddress;
 	try {
-		await listen(server, host, port);
+		address = await listen(server, host, port);
 	} catch (thrown) {
-		await rm(directory, { recursive: true, force: true });
+		await directory.remove();
 		throw thrown;
 	}
 
@@ -124,7 +133,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	server.on('error', (error) => log.error({ err: error }, 'server error'));
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
 	return {
-		address: addressOf(server),
+		address,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
@@ -132,31 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
-			await rm(directory, { recursive: true, force: true });
+			await directory.remove();
 		},
 	};
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-	try {
-		server.listen(port, host);
-		await once(server, 'listening');
-	} catch (cause) {
-		const { code, message } = cause as NodeJS.ErrnoException;
-		const where = `${host}:${port}`;
-		const reasons: Record<string, string> = {
-			EADDRINUSE: `another program already listens on ${where}`,
-			EACCES: `this user may not listen on ${where}`,
-			EADDRNOTAVAIL: `${where} is not an address of this machine`,
-		};
-		throw new EarshotError('config_invalid', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
-			cause,
-		});
-	}
-}
-
-function addressOf(server: Server): ServerAddress {
-	const { address, family, port } = server.address() as AddressInfo;
-	const name = family === 'IPv6' ? `[${address}]` : address;
-	return { host: address, port, url: `http://${name}:${port}` };
 }

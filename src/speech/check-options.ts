@@ -62,11 +62,11 @@ function checkLanguages(
 	else for (const code of languages) check('languages', code);
 }
 
-/** Allowed range of each chunking option. A threshold of 0 or 1 would make everything or nothing speech. */
+/** Allowed range of each chunking option. At a threshold of 0 everything is speech. */
 export const chunkingRanges = {
-	threshold: { name: 'threshold', min: 0.01, max: 0.99 },
+	threshold: { name: 'threshold', min: 0, max: 1 },
 	prefixPaddingMs: { name: 'prefix_padding_ms', min: 0, max: 5000 },
-	silenceDurationMs: { name: 'silence_duration_ms', min: 50, max: 10_000 },
+	silenceDurationMs: { name: 'silence_duration_ms', min: 0, max: 10_000 },
 } as const satisfies Record<keyof ChunkingOptions, { name: string; min: number; max: number }>;
 
 function checkChunking(chunking: ChunkingOptions): void {

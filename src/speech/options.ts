@@ -17,7 +17,7 @@ export interface RecognizeOptions {
 
 /** Voice activity detection, which decides where a recording is split. Named like OpenAI's `server_vad`. */
 export interface ChunkingOptions {
-	/** Speech probability above which a window counts as speech, 0..1; default 0.5. */
+	/** Speech probability above which a window counts as speech, 0..1; default 0.5; 0 = everything is speech. */
 	readonly threshold: number;
 	/** Audio kept before and after each stretch of speech, milliseconds, 0 or more; default 300. */
 	readonly prefixPaddingMs: number;

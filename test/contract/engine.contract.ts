@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Batch, Engine } from '../../src/engines/engine.js';
 import type { Clip, ClipResult } from '../../src/speech/clip.js';
+import type { Capabilities } from '../../src/speech/model-info.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
 import { plainRecognition } from '../helpers/options.js';
 import { runBatch } from '../helpers/run-batch.js';
@@ -16,6 +17,8 @@ export interface EngineSubject {
 	readonly times: boolean;
 	/** Words are off by at most this, seconds. */
 	readonly timeTolerance: number;
+	/** What is told of it before it is loaded; null = nothing. */
+	readonly foretold: () => Capabilities | null;
 }
 
 /** Recordings that are one clip, 16 kHz mono. */
@@ -39,7 +42,7 @@ const textIn = ({ segments }: ClipResult) =>
 		.join('')
 		.trim();
 
-export function engineContract({ name, load, hears, times, timeTolerance }: EngineSubject): void {
+export function engineContract({ name, load, hears, times, timeTolerance, foretold }: EngineSubject): void {
 	describe(`the engine of ${name}`, () => {
 		let engine: Engine;
 		beforeAll(async () => {
@@ -53,6 +56,16 @@ export function engineContract({ name, load, hears, times, timeTolerance }: Engi
 			signal = new AbortController().signal,
 		) => runBatch(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
 		const textOf = async (clips: readonly Clip[]) => (await run(clips)).map(textIn);
+
+		it('can do what was told of it before it was loaded', () => {
+			const told = foretold();
+			if (told === null) return;
+			const { languages, translates, ...can } = engine.info.capabilities;
+			expect(told).toMatchObject(can);
+			// What only its file says is not known before.
+			if (told.languages) expect([...told.languages].sort()).toEqual([...(languages ?? [])].sort());
+			if (told.languages) expect(told.translates).toBe(translates);
+		});
 
 		for (const recording of recordings) {
 			const expected = hears[recording];

@@ -1,5 +1,7 @@
 import { findSherpaLibrary } from '../../src/addon/libraries.js';
 import { loadParakeet, loadWhisper } from '../../src/engines/whisper/whisper.js';
+import { capabilitiesOf } from '../../src/models/capabilities.js';
+import type { ModelEntry } from '../../src/models/registry/entry.js';
 import { isSherpaType } from '../../src/models/types/types.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
 import { noInt8 } from '../helpers/options.js';
@@ -32,6 +34,13 @@ function load(model: ModelFixture) {
 	});
 }
 
+/** An entry as models.yaml would have it. */
+function entryOf(model: ModelFixture): ModelEntry {
+	const { name: id, type, options } = model;
+	const about = { id, aliases: [], languages: null, ownedBy: '', demo: false };
+	return { ...about, type, options, files: filesOf(model) } as unknown as ModelEntry;
+}
+
 // The slow one is a CTC model like another; it is for tests that need something in flight.
 for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
 	engineContract({
@@ -40,5 +49,6 @@ for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
 		hears: model.hears,
 		times: model.timestamps,
 		timeTolerance: model.engine === 'whisper' ? 0.1 : 0.2,
+		foretold: () => capabilitiesOf(entryOf(model)),
 	});
 }

@@ -154,6 +154,7 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 		created: 1_700_000_000,
 		ownedBy: 'earshot',
 		state: 'unloaded',
+		capabilities: null,
 		demo: false,
 		pid: null,
 		memoryBytes: 0,

@@ -1,3 +1,6 @@
+import { connect } from 'node:net';
+import { hostname } from 'node:os';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { type Arranged, arrange, filePart, multipart, send, sendRaw } from '../helpers/net/server.js';
 
@@ -21,6 +24,15 @@ describe('API keys', () => {
 		const server = await arrange({ apiKeys: ['sk-one', 'sk-two'] });
 		expect((await get(server, { authorization })).status).toBe(200);
 	});
+
+	test.each(['api-key', 'x-api-key', 'X-API-Key'])(
+		'the header %s opens too, as other clients send it',
+		async (name) => {
+			const server = await arrange({ apiKeys: ['sk-one'] });
+			expect((await get(server, { [name]: 'sk-one' })).status).toBe(200);
+			expect((await get(server, { [name]: 'sk-two' })).status).toBe(401);
+		},
+	);
 
 	test.each(['', 'Bearer ', 'Bearer sk-on', 'Bearer sk-one2', 'Basic sk-one', 'sk-one'])(
 		'%j is refused, and not repeated',
@@ -88,12 +100,37 @@ describe('the Host header', () => {
 		expect((await get(await arrange({ allowedHosts: ['*'] }), { host: 'evil.example' })).status).toBe(200);
 	});
 
-	test('may be any on an address that is open to the network, unless hosts were named', async () => {
-		const open = await arrange({ host: '0.0.0.0' });
-		expect((await get(open, { host: 'nas.lan' })).status).toBe(200);
+	test.each(['localhost:8080', '192.168.0.7', '[fe80::1]:8080', hostname(), `${hostname()}.`])(
+		'may be %s on an address that is open to the network',
+		async (host) => {
+			for (const open of ['0.0.0.0', '::'])
+				expect((await get(await arrange({ host: open }), { host })).status).toBe(200);
+		},
+	);
+
+	test.each(['evil.example', '7.evil.example', `${hostname()}.evil.example`])(
+		'is refused as %s on an address that is open to the network, against DNS rebinding',
+		async (host) => {
+			for (const open of ['0.0.0.0', '::'])
+				expect(await get(await arrange({ host: open }), { host })).toMatchObject({
+					status: 403,
+					json: { error: { code: 'host_refused' } },
+				});
+		},
+	);
+
+	test('is one of those that were named, where any were', async () => {
 		const named = await arrange({ host: '0.0.0.0', allowedHosts: ['nas.lan'] });
 		expect((await get(named, { host: 'nas.lan' })).status).toBe(200);
-		expect((await get(named, { host: 'evil.example' })).status).toBe(403);
+		expect((await get(named, { host: '192.168.0.7' })).status).toBe(403);
+	});
+
+	test('has to be there in HTTP/1.1', async () => {
+		const server = await arrange();
+		const socket = connect(server.port, '127.0.0.1');
+		socket.write('GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n');
+		const answer = await text(socket);
+		expect(answer).toMatch(/^HTTP\/1.1 400 .*x-request-id: req_.*"code":"invalid_request"/s);
 	});
 });
 
@@ -151,7 +188,7 @@ describe('the Origin header', () => {
 		expect(answer.status).toBe(204);
 		expect(answer.headers).toMatchObject({
 			'access-control-allow-origin': 'http://localhost:3000',
-			'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
+			'access-control-allow-methods': 'POST, OPTIONS',
 			'access-control-allow-headers': 'authorization, x-stainless-os',
 			'access-control-allow-private-network': 'true',
 			'access-control-max-age': '600',

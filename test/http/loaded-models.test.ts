@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import { listed } from '../helpers/fakes.js';
-import { type Arranged, arrange, send } from '../helpers/net/server.js';
+import { type Arranged, arrange, owner, send } from '../helpers/net/server.js';
 
-const post = (server: Arranged, path: string, headers: Record<string, string> = {}) =>
+const post = (server: Arranged, path: string, headers: Record<string, string> = owner) =>
 	send(server.url + path, { method: 'POST', headers });
 
 describe('GET /v1/ps', () => {
@@ -85,18 +85,33 @@ describe('loading and unloading over HTTP', () => {
 		]);
 	});
 
-	test.each(['load', 'unload'])('%s is for this machine, or for those with a key', async (verb) => {
-		const away = { 'x-forwarded-for': '203.0.113.7' };
-		const open = await arrange();
-		expect(await post(open, `/v1/models/tiny/${verb}`, away)).toMatchObject({
-			status: 403,
-			json: { error: { code: 'key_needed', message: expect.stringContaining('Loading and unloading') } },
-		});
-		expect([...open.pool.asked, ...open.pool.unloaded]).toEqual([]);
-		const locked = await arrange({ apiKeys: ['secret'] });
-		expect((await post(locked, `/v1/models/tiny/${verb}`)).status).toBe(401);
-		const answer = await post(locked, `/v1/models/tiny/${verb}`, { ...away, authorization: 'Bearer secret' });
-		expect(answer.status).toBe(200);
+	test.each(['load', 'unload'])(
+		'%s is for those with a key, or with the server’s own token',
+		async (verb) => {
+			const open = await arrange();
+			const path = `/v1/models/tiny/${verb}`;
+			for (const headers of [{}, { authorization: 'Bearer wrong' }, { 'x-forwarded-for': '127.0.0.1' }])
+				expect(await post(open, path, headers)).toMatchObject({
+					status: 403,
+					json: { error: { code: 'key_needed', message: expect.stringContaining('Loading and unloading') } },
+				});
+			expect([...open.pool.asked, ...open.pool.unloaded]).toEqual([]);
+			const locked = await arrange({ apiKeys: ['secret'] });
+			expect((await post(locked, path, {})).status).toBe(401);
+			expect((await post(locked, path, { 'x-api-key': 'secret' })).status).toBe(200);
+			expect((await post(locked, path, owner)).status).toBe(200);
+		},
+	);
+
+	test.each(['load', 'unload'])('OPTIONS of %s, and a 405, name the methods there are', async (verb) => {
+		const server = await arrange();
+		const url = `${server.url}/v1/models/org/large:q5/${verb}`;
+		const options = await send(url, { method: 'OPTIONS' });
+		expect([options.status, options.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
+		for (const method of ['GET', 'DELETE', 'PUT']) {
+			const refused = await send(url, { method });
+			expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+		}
 	});
 });
 

@@ -1,7 +1,5 @@
-import { request } from 'node:http';
-import { networkInterfaces } from 'node:os';
 import { describe, expect, test, vi } from 'vitest';
-import { type Answer, type Arranged, arrange, send } from '../helpers/net/server.js';
+import { type Answer, type Arranged, arrange, owner, send as sendPlainly } from '../helpers/net/server.js';
 import { arrangeMachine, type Machine } from '../helpers/temp-install.js';
 
 async function both(
@@ -10,6 +8,10 @@ async function both(
 	const machine = await arrangeMachine();
 	return { machine, server: await arrange({ installer: machine.installer, ...options }) };
 }
+
+/** As the server's own user, unless the headers say otherwise. */
+const send = (url: string, init: RequestInit = {}): Promise<Answer> =>
+	sendPlainly(url, { ...init, headers: { ...owner, ...init.headers } });
 
 const post = (
 	server: Arranged,
@@ -77,7 +79,11 @@ describe('a pull over HTTP', () => {
 		let letGo = (): void => {};
 		machine.mirror.before = () => new Promise<void>((resolve) => (letGo = resolve));
 		const leaver = new AbortController();
-		const left = fetch(`${server.url}/v1/models/small/pull`, { method: 'POST', signal: leaver.signal });
+		const left = fetch(`${server.url}/v1/models/small/pull`, {
+			method: 'POST',
+			headers: owner,
+			signal: leaver.signal,
+		});
 		await vi.waitUntil(() => machine.mirror.asked.length === 1);
 		const stays = post(server, '/v1/models/small/pull');
 		leaver.abort();
@@ -128,6 +134,15 @@ describe('a pull over HTTP', () => {
 		expect(machine.mirror.asked).toEqual([]);
 	});
 
+	test('of a model that was added from files of this machine is a conflict', async () => {
+		const machine = await arrangeMachine({
+			yaml: () => 'models:\n  mine: {type: sense_voice, files: {model: /a/m.onnx, tokens: /a/t.txt}}\n',
+		});
+		const server = await arrange({ installer: machine.installer });
+		const answer = await post(server, '/v1/models/mine/pull');
+		expect([answer.status, answer.json.error.code]).toEqual([409, 'conflict']);
+	});
+
 	test('that nobody started has no status', async () => {
 		const { server } = await both();
 		for (const method of ['GET', 'DELETE'])
@@ -158,60 +173,108 @@ describe('DELETE /v1/models/{id}', () => {
 	});
 });
 
-describe('who may fetch and remove models', () => {
+describe('GET /v1/catalog', () => {
+	test('lists what can be pulled, and tells what is here', async () => {
+		const { server, machine } = await both();
+		await machine.installer.pull('small').finished;
+		const answer = await sendPlainly(`${server.url}/v1/catalog?q=test`);
+		expect(answer.json.object).toBe('list');
+		const small = answer.json.data.find(({ id }: { id: string }) => id === 'small');
+		expect(small).toEqual({
+			id: 'small',
+			object: 'catalog.model',
+			title: 'small',
+			family: 'Test',
+			engine: 'sherpa-onnx',
+			type: 'sense_voice',
+			use: 'transcription',
+			servable: true,
+			languages: ['en'],
+			features: [],
+			license: { name: 'MIT', url: 'https://opensource.org/license/mit', osi: true },
+			download_bytes: 120_008,
+			memory_bytes: null,
+			speed: 'fast',
+			installed: true,
+		});
+		expect(answer.json.data.find(({ id }: { id: string }) => id === 'odd')).toMatchObject({
+			installed: false,
+			license: { osi: false },
+		});
+	});
+
+	test('is searched as the command searches it', async () => {
+		const { server } = await both();
+		const idsFor = async (words: string) => {
+			const { json: body } = await sendPlainly(`${server.url}/v1/catalog?q=${encodeURIComponent(words)}`);
+			return body.data.map(({ id }: { id: string }) => id);
+		};
+		const found = await idsFor('whisper tiny german');
+		expect(found).toContain('whisper-tiny');
+		expect(found).not.toContain('whisper-tiny.en');
+		expect(await idsFor('no such model anywhere')).toEqual([]);
+	});
+
+	test('is not to be had of a server without a store', async () => {
+		expect((await sendPlainly(`${(await arrange()).url}/v1/catalog`)).status).toBe(404);
+	});
+});
+
+describe('who may pull and remove models', () => {
 	const tries = (server: Arranged, headers: Record<string, string>) =>
 		Promise.all([
-			post(server, '/v1/models/small/pull', headers),
-			send(`${server.url}/v1/models/small/pull`, { headers }),
-			send(`${server.url}/v1/models/small`, { method: 'DELETE', headers }),
+			sendPlainly(`${server.url}/v1/models/small/pull`, { method: 'POST', headers }),
+			sendPlainly(`${server.url}/v1/models/small/pull`, { headers }),
+			sendPlainly(`${server.url}/v1/models/small/pull`, { method: 'DELETE', headers }),
+			sendPlainly(`${server.url}/v1/models/small`, { method: 'DELETE', headers }),
 		]);
 
-	test.each(['x-forwarded-for', 'forwarded', 'via'])(
-		'nobody behind a proxy that says so with %s',
-		async (name) => {
-			const { server, machine } = await both();
-			for (const { status, json: body } of await tries(server, { [name]: '203.0.113.7' }))
-				expect([status, body.error.code]).toEqual([403, 'key_needed']);
-			expect(machine.mirror.asked).toEqual([]);
-		},
-	);
+	test.each<[string, Record<string, string>]>([
+		['this machine', {}],
+		['this machine with another token', { authorization: 'Bearer something' }],
+		['a proxy on this machine', { 'x-forwarded-for': '203.0.113.7' }],
+		['a page of this machine', { origin: 'http://localhost:3000' }],
+	])('nobody who only comes from %s', async (_, headers) => {
+		const { server, machine } = await both();
+		for (const { status, json: body } of await tries(server, headers))
+			expect([status, body.error.code]).toEqual([403, 'key_needed']);
+		expect(machine.mirror.asked).toEqual([]);
+	});
 
-	test('somebody behind a proxy with a key', async () => {
+	test.each(['authorization', 'api-key', 'x-api-key'])('somebody with a key in %s', async (name) => {
 		const { server } = await both({ apiKeys: ['secret'] });
-		const headers = { 'x-forwarded-for': '203.0.113.7', authorization: 'Bearer secret' };
-		expect(lines((await post(server, '/v1/models/small/pull', headers)).text).at(-1)).toMatchObject({
-			status: 'done',
+		const key = name === 'authorization' ? 'Bearer secret' : 'secret';
+		const answer = await sendPlainly(`${server.url}/v1/models/small/pull`, {
+			method: 'POST',
+			headers: { [name]: key, 'x-forwarded-for': '203.0.113.7' },
 		});
+		expect(lines(answer.text).at(-1)).toMatchObject({ status: 'done' });
+	});
+
+	test('the server’s own user, also where there are keys', async () => {
+		const { server } = await both({ apiKeys: ['secret'] });
+		expect((await tries(server, owner)).map(({ status }) => status)).not.toContain(401);
 	});
 
 	test('nobody without the key where there is one', async () => {
 		const { server } = await both({ apiKeys: ['secret'] });
-		expect((await post(server, '/v1/models/small/pull')).status).toBe(401);
+		for (const { status } of await tries(server, {})) expect(status).toBe(401);
 	});
 
-	const address = Object.values(networkInterfaces())
-		.flat()
-		.find((each) => each !== undefined && each.family === 'IPv4' && !each.internal)?.address;
-
-	test.runIf(address !== undefined)('nobody of another machine without a key', async () => {
-		const { server, machine } = await both({ host: '0.0.0.0' });
-		const status = await new Promise<number | undefined>((resolve, reject) => {
-			request(
-				{ host: address, port: server.port, path: '/v1/models/small/pull', method: 'POST' },
-				(answer) => {
-					answer.resume();
-					resolve(answer.statusCode);
-				},
-			)
-				.on('error', reject)
-				.end();
-		});
-		expect(status).toBe(403);
-		expect(machine.mirror.asked).toEqual([]);
+	test('nobody at all where the server has neither key nor token', async () => {
+		const { server } = await both({ localToken: undefined });
+		for (const { status } of await tries(server, { authorization: 'Bearer undefined' }))
+			expect(status).toBe(403);
 	});
 
 	test('no page of another origin', async () => {
 		const { server } = await both();
 		expect((await post(server, '/v1/models/small/pull', { origin: 'https://evil.test' })).status).toBe(403);
 	});
+});
+
+test('a body that is too large is refused in the envelope, not by closing the connection', async () => {
+	const { server } = await both();
+	const answer = await post(server, '/v1/models/small/pull', {}, { more: 'x'.repeat(1_000_000) });
+	expect([answer.status, answer.json.error.code]).toEqual([413, 'upload_too_large']);
 });

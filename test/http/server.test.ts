@@ -3,22 +3,37 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { errorCodes } from '../../src/errors.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
 import { Admission } from '../../src/server/request/admission.js';
-import { fieldNames } from '../../src/server/request/parse.js';
+import type { RequestContext } from '../../src/server/request/context.js';
+import { fieldNames } from '../../src/server/request/fields.js';
+import { showDoctor } from '../../src/server/routes/doctor.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
-import { aborted, eventsOf, FakeClock, FakePool, FakeTranscriber, gate, listed } from '../helpers/fakes.js';
+import { chunkingRanges } from '../../src/speech/check-options.js';
+import { defaultChunking } from '../../src/speech/options.js';
+import {
+	aborted,
+	eventsOf,
+	FakeClock,
+	FakePool,
+	FakeTranscriber,
+	gate,
+	listed,
+	plain,
+} from '../helpers/fakes.js';
 import {
 	type Arranged,
 	arrange,
 	filePart,
 	framesOf,
 	multipart,
+	owner,
 	send,
 	sendRaw,
 	transcribe,
@@ -40,6 +55,8 @@ describe('models', () => {
 					aliases: ['whisper-1'],
 					type: 'fake',
 					state: 'unloaded',
+					languages: null,
+					capabilities: null,
 				},
 				expect.objectContaining({ id: 'org/large:q5', aliases: [] }),
 			],
@@ -55,6 +72,26 @@ describe('models', () => {
 		const server = await arrange();
 		expect((await get(server, `/v1/models/${asked}`)).json).toMatchObject({ id, object: 'model' });
 		expect((await get(server, `/models/${asked}`)).json.id).toBe(id);
+	});
+
+	test('tell their languages and what they can do', async () => {
+		const server = await arrange();
+		server.pool.models.push(listed('able', { capabilities: plain }));
+		expect((await get(server, '/v1/models/able')).json).toMatchObject({
+			languages: ['en', 'de', 'yue'],
+			capabilities: {
+				prompt: false,
+				keywords: false,
+				temperature: false,
+				words: false,
+				logprobs: false,
+				no_speech_prob: false,
+				translates: false,
+				detects_language: true,
+				chooses_language: true,
+				chooses_among_languages: false,
+			},
+		});
 	});
 
 	test('an id goes before an alias', async () => {
@@ -103,6 +140,39 @@ test('/ tells what this is', async () => {
 	});
 });
 
+describe('GET /v1/doctor', () => {
+	const report = { ok: false, findings: [{ ok: false, what: 'FFmpeg', detail: 'not in /usr/lib' }] };
+
+	test('tells what the command would find, to those with a key alone', async () => {
+		const server = await arrange({ examine: async () => report });
+		const answer = await get(server, '/v1/doctor', { headers: owner });
+		expect([answer.status, answer.json]).toEqual([200, { object: 'doctor', ...report }]);
+		expect(await get(server, '/v1/doctor')).toMatchObject({
+			status: 403,
+			json: { error: { code: 'key_needed' } },
+		});
+	});
+
+	test('examines once for those who ask at the same time', async () => {
+		const examined = gate<typeof report>();
+		let times = 0;
+		const handle = showDoctor({
+			examine: () => {
+				times++;
+				return examined.promise;
+			},
+		});
+		const context = () => ({ state: { isTrusted: true } }) as unknown as RequestContext;
+		const asked = [context(), context(), context()];
+		const answers = asked.map((ctx) => handle(ctx));
+		examined.open(report);
+		await Promise.all(answers);
+		expect(asked.map(({ body }) => body)).toEqual(Array(3).fill({ object: 'doctor', ...report }));
+		await handle(context());
+		expect(times).toBe(2);
+	});
+});
+
 describe('the OpenAPI document', () => {
 	const openapi = readOpenApi();
 
@@ -141,6 +211,29 @@ describe('the OpenAPI document', () => {
 		const { schemas, parameters } = openapi.components;
 		expect(schemas.TranscriptionRequest?.properties?.response_format?.enum).toEqual(formatNames);
 		expect(parameters.timeout?.name).toBe(timeoutHeader);
+	});
+
+	test('has the bounds of server_vad', () => {
+		const { chunking_strategy: chunking } = openapi.components.schemas.TranscriptionRequest?.properties ?? {};
+		const [, vad] = (chunking as { anyOf: { properties: Record<string, object> }[] }).anyOf;
+		for (const [key, { name, min, max }] of Object.entries(chunkingRanges))
+			expect([name, vad?.properties[name]]).toEqual([
+				name,
+				{
+					type: 'number',
+					minimum: min,
+					maximum: max,
+					default: defaultChunking[key as keyof typeof defaultChunking],
+				},
+			]);
+	});
+
+	test('has every error code, and no other', () => {
+		const { properties } = openapi.components.schemas.Error ?? {};
+		const error = properties?.error as { properties: { code: { enum: string[] } } };
+		expect(error.properties.code.enum).toEqual(
+			Object.keys(errorCodes).filter((code) => code !== 'cancelled'),
+		);
 	});
 
 	test.each(['schemas', 'responses', 'parameters'] as const)('points to no %s that are not there', (kind) => {
@@ -191,9 +284,23 @@ describe('what nobody serves', () => {
 		const server = await arrange();
 		const answer = await get(server, '/v1/audio/transcriptions');
 		expect(answer).toMatchObject({ status: 405, json: { error: { code: 'method_not_allowed' } } });
-		expect(answer.headers.get('allow')).toBe('POST');
-		expect((await get(server, '/v1/models', { method: 'DELETE' })).headers.get('allow')).toBe('HEAD, GET');
+		expect(answer.headers.get('allow')).toBe('POST, OPTIONS');
+		const models = await get(server, '/v1/models', { method: 'DELETE' });
+		expect(models.headers.get('allow')).toBe('HEAD, GET, OPTIONS');
 	});
+
+	test('OPTIONS names the methods of a path', async () => {
+		const answer = await get(await arrange(), '/v1/models/org/large:q5', { method: 'OPTIONS' });
+		expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'HEAD, GET, DELETE, OPTIONS']);
+		expect((await get(await arrange(), '/nope', { method: 'OPTIONS' })).status).toBe(404);
+	});
+
+	test.each(['//v1/models', '/v1//models', '//models', '/v1/models//tiny'])(
+		'%s is what a base URL with a slash at its end makes of a path, and works',
+		async (path) => {
+			expect((await sendRaw(await arrange(), { method: 'GET', path })).status).toBe(200);
+		},
+	);
 });
 
 describe('the log', () => {

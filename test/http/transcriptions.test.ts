@@ -82,12 +82,53 @@ describe('a transcription', () => {
 
 	test('refuses what the model cannot honour, naming the field', async () => {
 		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
-		const answer = await transcribe(server, { prompt: 'Hello' });
+		const answer = await transcribe(server, { 'keywords[]': 'Hello' });
 		expect(answer).toMatchObject({
 			status: 400,
-			json: { error: { param: 'prompt', code: 'unsupported_value' } },
+			json: { error: { param: 'keywords', code: 'unsupported_value' } },
 		});
 	});
+
+	test('ignores what programs send whatever the model: told in a header each time, in the log once', async () => {
+		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
+		for (const stream of ['false', 'true']) {
+			const answer = await transcribe(server, {
+				prompt: 'private',
+				temperature: '0.3',
+				beam_size: '5',
+				stream,
+			});
+			expect(answer.status).toBe(200);
+			expect(answer.headers.get('x-earshot-ignored')).toBe('beam_size, prompt, temperature');
+		}
+		expect((await transcribe(server)).headers.get('x-earshot-ignored')).toBeNull();
+		const told = server.log.lines.filter(({ message }) => message.includes('x-earshot-ignored'));
+		expect(told).toMatchObject([
+			{ level: 'info', fields: { model: 'tiny', fields: ['beam_size', 'prompt', 'temperature'] } },
+		]);
+		expect(JSON.stringify(server.log.lines)).not.toContain('private');
+	});
+
+	test.each(['/openai/deployments/org%2Flarge:q5/audio', '/openai/deployments/org/large:q5/audio'])(
+		'answers at Azure’s path, whose deployment is the model: %s',
+		async (path) => {
+			const server = await arrange({ apiKeys: ['secret'] });
+			const answer = await send(`${server.url}${path}/transcriptions?api-version=2024-10-21`, {
+				method: 'POST',
+				headers: { 'api-key': 'secret' },
+				body: form(),
+			});
+			expect(answer.status).toBe(200);
+			expect(server.pool.asked).toEqual(['org/large:q5']);
+			const translated = await send(`${server.url}${path}/translations`, {
+				method: 'POST',
+				headers: { 'api-key': 'secret' },
+				body: form(),
+			});
+			expect(translated.status).toBe(200);
+			expect(server.model.calls[1]?.options.task).toBe('translate');
+		},
+	);
 
 	test('answers without /v1 as well', async () => {
 		const server = await arrange();
@@ -132,7 +173,6 @@ describe('a refusal', () => {
 		[{ 'known_speaker_names[]': 'Ann' }, 'known_speaker_names', 'unsupported_value'],
 		[{ language: 'fr' }, 'language', 'unsupported_value'],
 		[{ 'include[]': 'logprobs' }, 'include', 'unsupported_value'],
-		[{ stream: 'true', response_format: 'srt' }, 'stream', 'unsupported_value'],
 		[{ temperature: '7' }, 'temperature', 'invalid_request'],
 	])('of %j is a 400 that names the field', async (fields, param, code) => {
 		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
@@ -244,10 +284,32 @@ describe('a stream', () => {
 				language: 'en',
 				languages: [{ code: 'en' }],
 				duration: 8.47,
-				usage: { type: 'duration', seconds: 9 },
+				usage: expect.objectContaining({ type: 'tokens', total_tokens: 89 }),
 			},
 			'data: [DONE]',
 		]);
+	});
+
+	test('of verbose_json has its segments as they come', async () => {
+		const answer = await transcribe(await arrange(), { stream: 'true', response_format: 'verbose_json' });
+		expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+		expect(framesOf(answer.text)).toMatchObject([
+			{ type: 'transcript.text.delta' },
+			{ type: 'transcript.text.segment', start: 0, end: 3.32 },
+			{ type: 'transcript.text.delta' },
+			{ type: 'transcript.text.segment', start: 3.32, end: 8.47 },
+			{ type: 'transcript.text.done', task: 'transcribe', language: 'english', duration: 8.47 },
+			'data: [DONE]',
+		]);
+	});
+
+	test.each([
+		[{ response_format: 'srt' }, /^1\n00:00:00,000 -->/],
+		[{ response_format: 'verbose_json', model: 'whisper-1' }, /^\{"task":"transcribe"/],
+	])('of %j is no stream, as with OpenAI’s whisper-1', async (fields, body) => {
+		const answer = await transcribe(await arrange(), { stream: 'true', ...fields });
+		expect(answer).toMatchObject({ status: 200, text: expect.stringMatching(body) });
+		expect(answer.headers.get('x-earshot-ignored')).toBe('stream');
 	});
 
 	test('sends a delta when its segment is finished, not at the end', async () => {

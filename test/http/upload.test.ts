@@ -4,10 +4,18 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import { eventsOf, FakeTranscriber, gate } from '../helpers/fakes.js';
-import { arrange, filePart, multipart, type Part, sendRaw, wav } from '../helpers/net/server.js';
+import {
+	type Arranged,
+	arrange,
+	filePart,
+	multipart,
+	type Part,
+	sendRaw,
+	wav,
+} from '../helpers/net/server.js';
 import { beach } from '../helpers/transcripts.js';
 
 const refused = (param: string | null, message: RegExp) => ({
@@ -230,7 +238,7 @@ describe('refused with a sentence:', () => {
 	test.each([
 		['application/json', '{"file":"a.wav"}'],
 		['application/x-www-form-urlencoded', 'file=a'],
-		['audio/wav', 'RIFF'],
+		['audio', 'RIFF'],
 		['multipart/form-data', '--yy'],
 		['multipart/mixed; boundary=yy', '--yy--'],
 		['', 'RIFF'],
@@ -244,6 +252,79 @@ describe('refused with a sentence:', () => {
 		const headers = { 'content-type': 'multipart/form-data; charset=utf-8' };
 		const answer = await sendRaw(await arrange(), { body: multipart([filePart]), headers });
 		expect(answer).toMatchObject(refused(null, /malformed/));
+	});
+});
+
+describe('a body that is the recording itself', () => {
+	const raw = (server: Arranged, query = '', given: Parameters<typeof sendRaw>[1] = {}) =>
+		sendRaw(server, {
+			path: `/v1/audio/transcriptions${query}`,
+			body: wav,
+			...given,
+			headers: { 'content-type': 'audio/wav', ...given.headers },
+		});
+
+	test.each([
+		'audio/wav',
+		'audio/webm;codecs=opus',
+		'video/mp4',
+		'application/octet-stream',
+		'Application/OGG',
+	])('as %s is transcribed, with the fields of the query', async (type) => {
+		const server = await arrange();
+		const query =
+			'?model=tiny&prompt=Gr%C3%BC%C3%9Fe&response_format=verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment';
+		const answer = await raw(server, query, { headers: { 'content-type': type } });
+		expect(answer).toMatchObject({ status: 200, json: { words: expect.any(Array) } });
+		expect(server.model.calls[0]).toMatchObject({ bytes: wav, options: { prompt: 'Grüße', words: true } });
+	});
+
+	test.each([true, false])(
+		'goes to the disk where it is large, and leaves nothing (chunked: %s)',
+		async (chunked) => {
+			const server = await arrange({ memoryUploadBytes: 1000 });
+			const body = randomBytes(300_000);
+			expect((await raw(server, '', { body, chunked })).status).toBe(200);
+			expect(server.model.calls[0]?.bytes.equals(body)).toBe(true);
+			expect('path' in server.model.calls[0]!.recording).toBe(true);
+			expect(server.leftovers()).toEqual([]);
+		},
+	);
+
+	test.each([true, false])('is bounded like any other (chunked: %s)', async (chunked) => {
+		const server = await arrange({ maxUploadBytes: 100_000, memoryUploadBytes: 10 });
+		const answer = await raw(server, '', { body: Buffer.alloc(2_000_000), chunked });
+		expect(answer).toMatchObject({ status: 413, json: { error: { code: 'upload_too_large' } } });
+		expect(server.leftovers()).toEqual([]);
+		expect((await raw(server)).status).toBe(200);
+	});
+
+	test.each([
+		['that is empty', '', { body: Buffer.alloc(0) }, 'file'],
+		['with a field that is wrong', '?temperature=7', {}, 'temperature'],
+	] as const)('%s is refused, naming the field', async (_, query, given, param) => {
+		const server = await arrange({ memoryUploadBytes: 4 });
+		expect(await raw(server, query, given)).toMatchObject({ status: 400, json: { error: { param } } });
+		expect(server.leftovers()).toEqual([]);
+	});
+
+	test('that breaks off leaves no file', async () => {
+		const server = await arrange({ memoryUploadBytes: 4 });
+		const outgoing = request({
+			port: server.port,
+			host: '127.0.0.1',
+			path: '/v1/audio/transcriptions',
+			method: 'POST',
+			headers: { 'content-type': 'audio/wav', 'content-length': '1000000' },
+		});
+		outgoing.on('error', () => {
+			// It is this test that breaks the connection.
+		});
+		outgoing.write(Buffer.alloc(100_000, 1));
+		await vi.waitUntil(() => server.leftovers().length === 1);
+		outgoing.destroy();
+		expect(await server.log.next()).toMatchObject({ fields: { code: 'cancelled', status: 499 } });
+		await vi.waitUntil(() => server.leftovers().length === 0);
 	});
 });
 

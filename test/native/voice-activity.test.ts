@@ -313,3 +313,26 @@ describe('voice activity', () => {
 		expect(await codeOf(load(sherpaDetector(`${silero}.none`)))).toBe('model_load_failed');
 	});
 });
+
+describe.each([
+	['Silero', silero],
+	['another network', loudnessDetector],
+])('the bounds of OpenAI’s server_vad with %s', (_, modelPath) => {
+	const spansAt = async (samples: Float32Array, threshold: number, silenceDurationMs = 200) => {
+		const finder = createVad({ libraryDir, modelPath });
+		const search = await finder.open({ threshold, prefixPaddingMs: 0, silenceDurationMs });
+		const { spans } = await search.push(samples, true);
+		await search.close();
+		await finder.close();
+		return spans;
+	};
+
+	test('at a threshold of 0 everything is speech, silence too', async () => {
+		expect(await spansAt(silence(3), 0)).toEqual([{ start: 0, end: 3 }]);
+	});
+
+	test('a threshold of 1 and a silence of 0 are no mistakes', async () => {
+		expect(await spansAt(silence(1), 1)).toEqual([]);
+		expect(await spansAt(samplesOf('tones-long-pauses'), 0.5, 0)).toBeInstanceOf(Array);
+	});
+});

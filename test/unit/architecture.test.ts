@@ -65,9 +65,9 @@ const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegE
 	['loading the addon', /node-gyp-build|\.node['"`]|process\.dlopen/, /^addon\//],
 	['reading the environment', /process\s*\.\s*env\b|process\[/, /^config\//],
 	[
-		'writing to standard output or ending the process',
+		'writing to standard output, or ending this process or another',
 		/process\.stdout|console\.|process\.(exit|abort|kill)\b/,
-		/^(cli\/|runner\/child\/run\.ts$)/,
+		/^(cli\/|runner\/child\/run\.ts$|disk\/process-alive\.ts$)/,
 	],
 ];
 

@@ -9,7 +9,7 @@ import { fileKeyOf, settingNames, settings, variableOf } from '../../src/config/
 import { formatNames } from '../../src/formats/formats.js';
 import { parseRegistry } from '../../src/models/registry/parse.js';
 import { modelTypes } from '../../src/models/types/types.js';
-import { fieldNames } from '../../src/server/request/parse.js';
+import { fieldNames } from '../../src/server/request/fields.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import {
 	anchorsIn,
@@ -224,16 +224,21 @@ it.each(blocks.filter(({ language }) => language === 'yaml').map(({ page, text }
 
 describe('clients', () => {
 	const address = 'http://127.0.0.1:8080';
+	const socket = '/run/user/1000/earshot.sock';
 
 	/** A server, and a folder with a recording for the client. */
-	async function arrangeClient(): Promise<{ server: Arranged; fill: (text: string) => string }> {
-		const server = await arrange();
-		server.pool.models.push(listed('whisper-tiny.en'), listed('demo-digits'));
+	async function arrangeClient(
+		throughSocket = false,
+	): Promise<{ server: Arranged; fill: (text: string) => string }> {
 		const folder = mkdtempSync(path.join(tmpdir(), 'earshot-docs-'));
 		onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+		const ownSocket = path.join(folder, 's');
+		const server = await arrange(throughSocket ? { host: `unix:${ownSocket}` } : {});
+		server.pool.models.push(listed('whisper-tiny.en'), listed('demo-digits'));
 		const recording = path.join(folder, 'talk.m4a');
 		writeFileSync(recording, 'RIFF');
-		const fill = (text: string) => text.replaceAll(address, server.url).replaceAll('talk.m4a', recording);
+		const fill = (text: string) =>
+			text.replaceAll(address, server.url).replaceAll('talk.m4a', recording).replaceAll(socket, ownSocket);
 		return { server, fill };
 	}
 
@@ -243,20 +248,22 @@ describe('clients', () => {
 		.filter(([, [program]]) => program === 'curl');
 
 	it.each(curls)('with curl in %s have a route: %j', (_, words) => {
-		const url = words.find((word) => word.startsWith(address)) ?? '';
+		const url = words.find((word) => word.startsWith('http:')) ?? '';
 		const method = words.includes('-X')
 			? words[words.indexOf('-X') + 1]
-			: words.includes('-F')
+			: words.some((word) => word === '-F' || word === '--data-binary')
 				? 'POST'
 				: 'GET';
-		const route = url.slice(address.length).replace(/^\/v1\/models\/[^/]+/, '/v1/models/{model}');
+		const route = new URL(url).pathname.replace(/^\/v1\/models\/[^/]+/, '/v1/models/{model}');
 		expect(readOpenApi().paths).toHaveProperty([route, method?.toLowerCase() ?? '']);
 	});
 
-	it.runIf(has('curl')).each(curls.filter(([, words]) => !words.some((word) => /\/models\/./.test(word))))(
+	it
+		.runIf(has('curl'))
+		.each(curls.filter(([, words]) => !words.some((word) => /\/models\/.|\/catalog/.test(word))))(
 		'with curl in %s get an answer: %j',
 		async (_, [, ...words]) => {
-			const { fill } = await arrangeClient();
+			const { fill } = await arrangeClient(words.includes(socket));
 			const { stdout } = await run('curl', ['-sS', '--fail', ...words.map(fill)], { cwd: root });
 			expect(stdout).toMatch(/beach|"object":"list"/);
 		},

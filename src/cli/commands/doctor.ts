@@ -12,13 +12,32 @@ import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js
 import { asEarshotError } from '../../errors.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
-import { loadRegistry } from '../../models/registry/registry.js';
+import { loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
+import type { DoctorReport } from '../../server/routes/doctor.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
-export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
-	const { config, entries, defaultModel, warnings } = loadRegistry(flags, packageRoot);
-	const findings: Finding[] = [
+export interface DoctorCommand {
+	readonly flags: Partial<Record<SettingName, string>>;
+	readonly json: boolean;
+}
+
+export function doctor({ flags, json }: DoctorCommand, version: string): void {
+	const registry = loadRegistry(flags, packageRoot);
+	const findings = findingsOf(registry, version);
+	const ok = findings.every((finding) => finding.ok);
+	if (!ok) process.exitCode = 1;
+	if (json) {
+		process.stdout.write(`${JSON.stringify({ ok, findings } satisfies DoctorReport)}\n`);
+		return;
+	}
+	for (const { ok: isThere, what, detail } of findings)
+		process.stdout.write(`${isThere ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
+	if (registry.entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
+}
+
+function findingsOf({ config, entries, defaultModel, warnings }: ModelRegistry, version: string): Finding[] {
+	return [
 		{
 			ok: true,
 			what: 'earshot',
@@ -30,10 +49,6 @@ export function doctor(flags: Partial<Record<SettingName, string>>, version: str
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
 		...entries.flatMap((entry) => modelFindings(entry, entry.id === defaultModel, config)),
 	];
-	for (const { ok, what, detail } of findings)
-		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
-	if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
-	if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
 }
 
 function nativeFindings(): Finding[] {

@@ -1,10 +1,7 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
-import { request } from 'undici';
-import type { Config, SettingName } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
-import { loadRegistry } from '../../models/registry/registry.js';
-import { packageRoot } from '../../paths.js';
+import type { SettingName } from '../../config/settings.js';
+import { askServer } from './ask-server.js';
 import { sizeText, table } from './models.js';
 
 type Flags = Partial<Record<SettingName, string>>;
@@ -26,7 +23,7 @@ interface ModelBody {
 }
 
 export async function printLoadedModels(flags: Flags): Promise<void> {
-	const { data } = await ask<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
+	const { data } = await askServer<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
 	const rows = data.map((loaded) => [
 		loaded.id,
 		loaded.state.replace('_', ' '),
@@ -42,7 +39,7 @@ export async function printLoadedModels(flags: Flags): Promise<void> {
 
 export async function loadModels(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
-		const model = await ask<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
+		const model = await askServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
 		const memory = model.memory_bytes === undefined ? '' : `, ${sizeText(model.memory_bytes)}`;
 		process.stdout.write(`${model.id} ${model.state}${memory}\n`);
 	}
@@ -50,43 +47,9 @@ export async function loadModels(ids: readonly string[], flags: Flags): Promise<
 
 export async function unloadModels(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
-		const model = await ask<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
+		const model = await askServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
 		process.stdout.write(`${model.id} ${model.state}\n`);
 	}
-}
-
-async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promise<T> {
-	const { config } = loadRegistry(flags, packageRoot);
-	const url = serverUrl(config);
-	const [key] = config.apiKeys;
-	let answer: Awaited<ReturnType<typeof request>>;
-	try {
-		answer = await request(`${url}${path}`, {
-			method,
-			...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
-			// A model at work is unloaded when its recordings are through.
-			headersTimeout: 0,
-		});
-	} catch (cause) {
-		throw new EarshotError(
-			'not_found',
-			`No server answers at ${url}. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT`,
-			{ cause },
-		);
-	}
-	const body = (await answer.body.json()) as T & { readonly error?: { readonly message: string } };
-	if (answer.statusCode >= 400)
-		throw new EarshotError(
-			'invalid_request',
-			body.error?.message ?? `the server answered ${answer.statusCode}`,
-		);
-	return body;
-}
-
-/** The URL at which a client on this machine reaches `earshot serve` with the same settings. */
-function serverUrl({ host, port }: Pick<Config, 'host' | 'port'>): string {
-	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-	return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 function timeText(seconds: number | null): string {

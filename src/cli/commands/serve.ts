@@ -1,6 +1,7 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
 import { systemClock } from '../../clock.js';
+import { isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
@@ -17,8 +18,10 @@ import { packageRoot, runnerScript } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
 import { runnerSettings } from '../../runner/settings.js';
 import { tuneGc } from '../../server/gc.js';
+import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
+import { examine } from './examine.js';
 
 /** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
@@ -62,15 +65,19 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		createdAt,
 	});
 	tuneGc();
+	const localToken = newToken();
 	const server = await startServer({
 		pool,
 		installer,
 		version,
+		examine: () => examine(flags),
 		host: config.host,
 		port: config.port,
 		apiKeys: config.apiKeys,
+		localToken,
 		maxUploadBytes: config.maxUploadMb * 2 ** 20,
 		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
+		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
 		maxQueueSeconds: config.maxQueueSeconds,
 		maxRequestMs: config.maxRequestSeconds * 1000,
 		allowedHosts: config.allowedHosts,
@@ -78,8 +85,12 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		metrics,
 		log,
 	});
-	const { url } = server.address;
-	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
+	const tokenFile = tokenFileOf(server.address);
+	await leaveToken(tokenFile, localToken, log);
+	warnOfOpenServer(config, log);
+	const { url, port } = server.address;
+	const where = port === 0 ? url : `${url}/v1`;
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
 	if (registry.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
 	for (const id of preloaded) preload(pool, id, log);
 	const signal = await nextSignal();
@@ -91,6 +102,24 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await installer.close();
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
 	await pool.close();
+	await removeToken(tokenFile, localToken);
+}
+
+async function leaveToken(file: string, token: string, log: Log): Promise<void> {
+	try {
+		await writeToken(file, token);
+	} catch (thrown) {
+		const why = thrown instanceof Error ? thrown.message : String(thrown);
+		log.warn(
+			{},
+			`the state folder cannot be written (${why}): models can be pulled, removed, loaded and unloaded over HTTP only with an API key`,
+		);
+	}
+}
+
+function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
+	if (apiKeys.length > 0 || isLoopback(host) || socketPathOf(host) !== undefined) return;
+	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }
 
 /** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */

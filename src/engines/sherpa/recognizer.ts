@@ -4,6 +4,7 @@ import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../../b
 import { guarded, transcribeBatch } from '../../addon/addon.js';
 import { EarshotError } from '../../errors.js';
 import { languageName } from '../../languages.js';
+import { defaultLanguage, sherpaCapabilities, takesHotwords } from '../../models/types/capabilities.js';
 import type { Family } from '../../models/types/family.js';
 import type { Clip, ClipResult } from '../../speech/clip.js';
 import type { ModelInfo } from '../../speech/model-info.js';
@@ -49,9 +50,8 @@ export class SherpaEngine implements Engine {
 	) {
 		this.#model = model;
 		this.#family = family;
-		this.#defaultLanguage = defaultLanguage(settings, family);
-		this.#takesHotwords =
-			family.hotwords === true && settings.options.decoding_method === 'modified_beam_search';
+		this.#defaultLanguage = defaultLanguage(family, settings.options, settings.languages);
+		this.#takesHotwords = takesHotwords(family, settings.options);
 		const { batch } = settings.options;
 		const batchClips =
 			typeof batch === 'number' ? Math.max(1, batch) : traits.quantised ? 1 : defaultBatchClips;
@@ -67,26 +67,16 @@ export class SherpaEngine implements Engine {
 			minClipSeconds: family.minClipSeconds ?? 0.2,
 			mergeGapSeconds,
 		};
-		const chooses = family.languageOption !== undefined || family.changes !== undefined;
-		const translates = family.changes?.target !== undefined || family.changes?.task !== undefined;
 		this.info = {
 			id: settings.id,
 			engine: 'sherpa-onnx',
 			type: settings.type,
 			device: providerOf(settings).toUpperCase(),
-			capabilities: {
-				languages: chooses || this.#defaultLanguage === null ? traits.languages : [this.#defaultLanguage],
-				choosesLanguage: chooses,
-				choosesAmongLanguages: false,
-				detectsLanguage: family.detectsLanguage ?? false,
-				translates: translates && (traits.languages?.length ?? 2) > 1,
-				prompt: false,
-				keywords: family.keywordsOption !== undefined || this.#takesHotwords,
-				temperature: false,
-				words: family.times,
-				logprobs: family.logprobs,
-				noSpeechProb: false,
-			},
+			capabilities: sherpaCapabilities(family, {
+				options: settings.options,
+				configured: settings.languages,
+				languages: traits.languages,
+			}),
 		};
 	}
 
@@ -142,12 +132,6 @@ export class SherpaEngine implements Engine {
 /** Replaces characters with a meaning: '/' separates phrases, ':' precedes a score. */
 function asHotword(keyword: string): string {
 	return keyword.replaceAll(/[/:#@]/g, ' ').trim();
-}
-
-function defaultLanguage({ options, languages }: SherpaSettings, { defaults }: Family): string | null {
-	const language = options.language ?? defaults?.language;
-	if (typeof language === 'string' && language !== '' && language !== 'auto') return language;
-	return languages?.length === 1 ? (languages[0] ?? null) : null;
 }
 
 /** The configuration fields that differ for this request; empty if it uses the defaults. */

@@ -6,7 +6,7 @@ import type { Encoder } from '../../../binding.js';
 import { addon, fromNative, guarded } from '../../addon/addon.js';
 import { saturatesInt8 } from '../../addon/cpu.js';
 import { runtimeFile } from '../../addon/libraries.js';
-import type { EncoderName } from '../../config/settings.js';
+import type { EncoderName } from '../../config/whisper-settings.js';
 import { asEarshotError, type ErrorCode } from '../../errors.js';
 import { type GgmlFile, readGgml } from '../../model-files/ggml-file.js';
 import { type EncoderWeights, encoderGraph } from './encoder-graph.js';

@@ -1,11 +1,12 @@
 /** whisper.cpp as an Engine: one read-only context, one state per slot. */
 
-import type { RawResult, WhisperInfo, WhisperModel } from '../../../binding.js';
+import type { RawResult, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { ModelOptions } from '../../config/resolve.js';
 import { EarshotError } from '../../errors.js';
+import { parakeetCapabilities, whisperCapabilities } from '../../models/types/capabilities.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
-import type { Capabilities, ModelInfo } from '../../speech/model-info.js';
+import type { ModelInfo } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import type { Word } from '../../speech/transcript.js';
 import type { Batch, Engine, Limits } from '../engine.js';
@@ -73,20 +74,6 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 	});
 }
 
-const parakeetCapabilities: Capabilities = {
-	languages: null,
-	choosesLanguage: false,
-	choosesAmongLanguages: false,
-	detectsLanguage: false,
-	translates: false,
-	prompt: false,
-	keywords: false,
-	temperature: false,
-	words: true,
-	logprobs: true,
-	noSpeechProb: false,
-};
-
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 	const encoderSettings = { ...settings, requested: settings.encoder };
 	const { model, encoder, reason } = await loadWithEncoder(encoderSettings, ({ encoders, encoderBits }) =>
@@ -111,7 +98,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 		encoder: reason === '' ? name : `${name}: ${reason}`,
 		decoder: model.info.decoder,
 		limits: { ...limits, maxBatchClips: model.info.clipsTogether },
-		capabilities: capabilitiesOf(model.info),
+		capabilities: whisperCapabilities(model.info.languages, model.info.multilingual),
 	});
 }
 
@@ -236,22 +223,6 @@ class WhisperEngine implements Engine {
 	close(): Promise<void> {
 		return guarded(() => this.#model.close());
 	}
-}
-
-function capabilitiesOf(info: WhisperInfo): Capabilities {
-	return {
-		languages: info.languages,
-		choosesLanguage: info.multilingual,
-		choosesAmongLanguages: info.multilingual,
-		detectsLanguage: info.multilingual,
-		translates: info.multilingual,
-		prompt: true,
-		keywords: true,
-		temperature: true,
-		words: true,
-		logprobs: true,
-		noSpeechProb: true,
-	};
 }
 
 /** Whisper has no keyword biasing, so keywords are added to the prompt. */

@@ -83,7 +83,7 @@ export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | und
 }
 
 /** For an entry without `download` whose id is in the catalog: the catalog's files, in the entry's folder. Throws
- * `config_invalid` if the entry's files are not those of the catalog. */
+ * `conflict` if the entry's files are not those of the catalog. */
 export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
 	const plan = planOfCatalog(model);
 	// The contents of an archive are unknown before it is unpacked, so the entry's files are assumed to be right.
@@ -96,11 +96,26 @@ export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDi
 	if (folder !== undefined && !folder.startsWith('..') && folders.every((each) => each === folder))
 		return { ...plan, folder, roles };
 	const files = Object.entries(roles).map(([role, file]) => `${role}: ${file}`);
-	throw refusal(
+	const { message, param } = refusal(
 		entry.id,
 		'files',
 		`{${files.join(', ')}} in a folder below the model folder, or to have a \`download\``,
 		Object.values(entry.files).join(', '),
+	);
+	throw new EarshotError(
+		'conflict',
+		`${message}. To pull it instead: earshot rm ${entry.id}, and pull again`,
+		{
+			param,
+		},
+	);
+}
+
+/** The error for a model of models.yaml that neither the file nor the catalog knows how to pull. */
+export function wasAdded(id: string): EarshotError {
+	return new EarshotError(
+		'conflict',
+		`\`${id}\` was added from files on this machine: it has no \`download\` in models.yaml and is not in the catalog, so there is nothing to pull`,
 	);
 }
 

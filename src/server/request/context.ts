@@ -18,6 +18,8 @@ export interface LoggedFields {
 
 export interface RequestState {
 	readonly id: string;
+	/** Whether the request has shown an API key, or the server's own token. */
+	isTrusted: boolean;
 	/** Aborts when the client disconnects or the server ends the request. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;

@@ -12,15 +12,38 @@ export interface ErrorBody {
 	};
 }
 
-export function errorBody(error: EarshotError): ErrorBody {
+/** `isTrusted`: the request has shown a key; others are not told where files of this machine lie. */
+export function errorBody(error: EarshotError, { isTrusted }: { readonly isTrusted: boolean }): ErrorBody {
 	return {
 		error: {
-			message: error.message,
+			message: isTrusted || quotesClient.has(error.code) ? error.message : withoutFolders(error.message),
 			type: errorCodes[error.code].type,
 			param: error.param ?? usualParam[error.code] ?? null,
 			code: error.code,
 		},
 	};
+}
+
+/** Codes whose messages quote the request, and no file. */
+const quotesClient: ReadonlySet<ErrorCode> = new Set([
+	'invalid_request',
+	'unsupported_value',
+	'not_found',
+	'model_not_found',
+	'method_not_allowed',
+	'host_refused',
+	'origin_refused',
+]);
+
+/** Absolute paths of POSIX and of Windows. A folder's name may have spaces in it; the last name ends at one. */
+const absolutePaths = [
+	/(?<![\w:/.])\/(?:[^/:'"`,;()<>\n]+\/)+([^\s/:'"`,;()<>]*)/g,
+	/(?<!\w)[A-Za-z]:\\(?:[^\\:'"`,;()<>\n]+\\)*([^\s\\:'"`,;()<>]*)/g,
+];
+
+/** The message with the names of files instead of their paths. Pure. */
+export function withoutFolders(message: string): string {
+	return absolutePaths.reduce((text, pattern) => text.replace(pattern, '$1'), message);
 }
 
 const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
@@ -31,6 +54,7 @@ const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
 	model_backoff: 10,
 	out_of_memory: 5,
+	too_many_open_files: 5,
 	closed: 2,
 };
 
@@ -59,9 +83,11 @@ export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError 
 	return new EarshotError('closed', 'the model was closed during transcription', { cause: thrown });
 }
 
-/** Sets the log line's fields. Client errors get no stack and no message, which may quote the request. */
+/** Sets the log line's fields. Client errors get no stack and no message, which may quote the request; nor does a time
+ * limit, which somebody set. */
 export function logFailure(logged: LoggedFields, failure: EarshotError): void {
-	logged.code = failure.code;
-	if (failure.param !== undefined) logged.param = failure.param;
-	if (errorCodes[failure.code].status >= 500) logged.err = failure.cause ?? failure;
+	const { code, param } = failure;
+	logged.code = code;
+	if (param !== undefined) logged.param = param;
+	if (errorCodes[code].status >= 500 && code !== 'deadline_exceeded') logged.err = failure.cause ?? failure;
 }

@@ -2,27 +2,38 @@
  * which can send requests to localhost, and through DNS rebinding under its own host name. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Context, Middleware } from 'koa';
+import type { Context } from 'koa';
+import { isLoopback } from '../../config/addresses.js';
 import { EarshotError } from '../../errors.js';
+import type { RequestContext, RequestMiddleware } from './context.js';
+import { type HostOptions, hostnameOf, hostRule } from './hosts.js';
 
-export interface GuardOptions {
-	/** The address that the server listens on. */
-	readonly host: string;
-	/** Host names that requests may use besides the loopback ones; `*` for any. */
-	readonly allowedHosts: readonly string[];
+export interface GuardOptions extends HostOptions {
 	/** Origins whose pages may use the server besides loopback ones, e.g. `https://notes.example`; `*` for any. */
 	readonly allowedOrigins: readonly string[];
 	/** Empty: no key is required. */
 	readonly apiKeys: readonly string[];
+	/** As good as a key. The command reads it from a file that only the server's own user can read. */
+	readonly localToken?: string | undefined;
+	/** The methods that a path has. */
+	readonly methodsOf: (path: string) => readonly string[];
 }
 
-export function guard(options: GuardOptions): Middleware {
+export function guard(options: GuardOptions): RequestMiddleware {
 	const hostAllowed = hostRule(options);
 	const originAllowed = originRule(options.allowedOrigins);
-	const keyAllowed = keyRule(options.apiKeys);
+	const isKey = keyRule([
+		...options.apiKeys,
+		...(options.localToken === undefined ? [] : [options.localToken]),
+	]);
 
 	return async (ctx, next) => {
 		const host = ctx.get('host');
+		if (host === '' && ctx.req.httpVersion === '1.1')
+			throw new EarshotError(
+				'invalid_request',
+				'Expected the header `Host` to be the name of this server, got nothing',
+			);
 		if (!hostAllowed(host)) {
 			throw new EarshotError(
 				'host_refused',
@@ -42,7 +53,7 @@ export function guard(options: GuardOptions): Middleware {
 			ctx.set('access-control-allow-origin', origin);
 			ctx.set('access-control-expose-headers', exposedHeaders);
 			if (ctx.method === 'OPTIONS' && ctx.get('access-control-request-method') !== '') {
-				ctx.set('access-control-allow-methods', 'GET, HEAD, POST, DELETE, OPTIONS');
+				ctx.set('access-control-allow-methods', options.methodsOf(ctx.path).join(', '));
 				ctx.set('access-control-allow-headers', requestedHeaders(ctx.get('access-control-request-headers')));
 				ctx.set('access-control-max-age', '600');
 				if (ctx.get('access-control-request-private-network') === 'true') {
@@ -53,11 +64,13 @@ export function guard(options: GuardOptions): Middleware {
 			}
 		}
 
-		if (ctx.path !== '/health' && !keyAllowed(ctx.get('authorization'))) {
+		const keys = keysOf(ctx);
+		ctx.state.isTrusted = keys.some(isKey);
+		if (options.apiKeys.length > 0 && !ctx.state.isTrusted && ctx.path !== '/health') {
 			ctx.set('www-authenticate', 'Bearer');
 			throw new EarshotError(
 				'invalid_api_key',
-				ctx.get('authorization') === ''
+				keys.length === 0 && ctx.get('authorization') === ''
 					? 'This server requires an API key: send it as `Authorization: Bearer KEY`'
 					: 'Incorrect API key provided',
 			);
@@ -66,21 +79,20 @@ export function guard(options: GuardOptions): Middleware {
 	};
 }
 
-/** For routes that change this machine. Throws `key_needed` unless the client is local or has an API key. */
-export function requireLocalOrKey(ctx: Context, apiKeys: readonly string[], what: string): void {
-	// With keys set, `guard` has checked this request's key already.
-	if (apiKeys.length > 0 || isLocal(ctx)) return;
+/** For routes that change this machine, or tell about it. Throws `key_needed` unless the request has shown a key or the
+ * local token: where it came from proves nothing, since behind a proxy everyone comes from this machine. */
+export function requireTrust({ state }: RequestContext, what: string): void {
+	if (state.isTrusted) return;
 	throw new EarshotError(
 		'key_needed',
-		`${what} is allowed only from this machine or with an API key: start the server with --api-keys`,
+		`${what} needs an API key (start the server with --api-keys), or the \`earshot\` command, run on the server's machine by the user who runs the server`,
 	);
 }
 
-/** False behind a proxy on this machine, which forwards requests of other machines. */
-function isLocal(ctx: Context): boolean {
-	const address = (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-	const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => ctx.get(name) !== '');
-	return isLoopback(address) && !forwarded;
+/** As OpenAI's clients send it, Azure's, and others. */
+function keysOf(ctx: Context): string[] {
+	const bearer = /^bearer +(.+)$/i.exec(ctx.get('authorization'))?.[1] ?? '';
+	return [bearer, ctx.get('api-key'), ctx.get('x-api-key')].flatMap((key) => key.trim() || []);
 }
 
 const exposedHeaders = [
@@ -89,6 +101,7 @@ const exposedHeaders = [
 	'server-timing',
 	'retry-after',
 	'x-should-retry',
+	'x-earshot-ignored',
 ].join(', ');
 
 /** The header names that the page asks to send; OpenAI's client sends a dozen of its own. */
@@ -96,21 +109,6 @@ function requestedHeaders(header: string): string {
 	const names = header.split(',').map((name) => name.trim().toLowerCase());
 	return names.filter((name) => /^[a-z0-9-]+$/.test(name)).join(', ') || 'authorization, content-type';
 }
-
-function hostRule({ host, allowedHosts }: GuardOptions): (header: string) => boolean {
-	// A server open to the network is reached under names that are not known here.
-	if (allowedHosts.includes('*') || (!isLoopback(host) && allowedHosts.length === 0)) return () => true;
-	const names = new Set(
-		[...allowedHosts, host, dockerHost].map((name) => hostnameOf(`http://${bracketed(name)}`)),
-	);
-	return (header) => {
-		const name = /[\s@/\\?#]/.test(header) ? undefined : hostnameOf(`http://${header}`);
-		return name !== undefined && (isLoopback(name) || names.has(name));
-	};
-}
-
-/** A container's name for its host machine; Docker Desktop forwards it to the loopback address. */
-const dockerHost = 'host.docker.internal';
 
 function originRule(allowed: readonly string[]): (origin: string, host: string) => boolean {
 	if (allowed.includes('*')) return () => true;
@@ -125,33 +123,14 @@ function originRule(allowed: readonly string[]): (origin: string, host: string) 
 }
 
 /** Compares digests, and always all of them, so that the time taken reveals nothing about the keys. */
-function keyRule(keys: readonly string[]): (authorization: string) => boolean {
-	if (keys.length === 0) return () => true;
+function keyRule(keys: readonly string[]): (key: string) => boolean {
 	const digests = keys.map(digest);
-	return (authorization) => {
-		const given = digest(/^bearer +(.+)$/i.exec(authorization)?.[1]?.trim() ?? '');
+	return (key) => {
+		const given = digest(key);
 		return digests.filter((known) => timingSafeEqual(known, given)).length > 0;
 	};
 }
 
 function digest(key: string): Buffer {
 	return createHash('sha256').update(key).digest();
-}
-
-export function isLoopback(hostname: string): boolean {
-	return (
-		hostname === 'localhost' ||
-		hostname.endsWith('.localhost') ||
-		/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname) ||
-		hostname === '::1' ||
-		hostname === '[::1]'
-	);
-}
-
-function hostnameOf(url: string): string | undefined {
-	return URL.canParse(url) ? new URL(url).hostname.toLowerCase().replace(/\.$/, '') : undefined;
-}
-
-function bracketed(name: string): string {
-	return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
 }

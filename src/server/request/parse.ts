@@ -8,35 +8,7 @@ import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
-
-/** Every field of OpenAI's request except `file`. Other fields are ignored. */
-export const fieldNames = [
-	'model',
-	'language',
-	'languages',
-	'keywords',
-	'prompt',
-	'response_format',
-	'temperature',
-	'include',
-	'timestamp_granularities',
-	'stream',
-	'chunking_strategy',
-	'known_speaker_names',
-	'known_speaker_references',
-] as const;
-
-export type FieldName = (typeof fieldNames)[number];
-
-/** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
- * `chunking_strategy[type]` is a part of `chunking_strategy`. */
-export function fieldOf(formName: string): FieldName | undefined {
-	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
-	return fieldNames.find((name) => name === base);
-}
-
-/** Values by form name, in the order of the form. */
-export type FormFields = ReadonlyMap<string, readonly string[]>;
+import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
 
 export interface TranscriptionRequest {
 	readonly task: Task;
@@ -47,19 +19,84 @@ export interface TranscriptionRequest {
 	/** The same for each of `languages[]`. */
 	readonly languages: readonly (readonly string[])[];
 	readonly prompt: string;
+	/** The field that the prompt came in. */
+	readonly promptField: FieldName;
 	readonly keywords: readonly string[];
+	/** As `keywords`, but ignored by models that cannot use them. */
+	readonly hotwords: readonly string[];
 	readonly temperature: number;
 	readonly format: FormatName;
 	readonly include: Include;
+	/** Words too, if the model has them: `word_timestamps`. */
+	readonly wordsIfPossible: boolean;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
+	/** Fields that have no effect, whatever the model. */
+	readonly ignored: readonly FieldName[];
 }
 
-/** Validates everything that does not depend on the model. */
-export function parseRequest(form: FormFields, task: Task): TranscriptionRequest {
+/** A request as one model can do it. */
+export interface FittedRequest {
+	readonly options: TranscribeOptions;
+	readonly include: Include;
+	/** Fields of the request that have no effect. */
+	readonly ignored: readonly FieldName[];
+}
+
+/** Validates everything that does not depend on the model. `deployment`: the model that the path names; it goes before
+ * the field. */
+export function parseRequest(form: FormFields, task: Task, deployment?: string): TranscriptionRequest {
 	const fields = new Fields(form);
 	refuseSpeakers(fields);
+	const model = deployment ?? (fields.text('model')?.trim() || null);
 	const format = parseFormat(fields);
+	const ignored: FieldName[] = [];
+	const ignore = (name: FieldName, isIgnored: boolean): void => {
+		if (isIgnored) ignored.push(name);
+	};
+	const include = parseInclude(fields, format);
+	const wordsIfPossible = fields.flag('word_timestamps') === true && !include.words;
+	ignore('word_timestamps', wordsIfPossible && format !== 'verbose_json');
+	const wantsStream = fields.flag('stream') === true;
+	const stream = wantsStream && canStream(format, model);
+	ignore('stream', wantsStream && !stream);
+	const prompt = fields.text('prompt')?.trim() ?? '';
+	const initialPrompt = fields.text('initial_prompt')?.trim() ?? '';
+	ignore('initial_prompt', prompt !== '' && initialPrompt !== '' && initialPrompt !== prompt);
+	ignore('beam_size', fields.number('beam_size', { min: 1, max: 100 }) !== undefined);
+	const vadFilter = fields.flag('vad_filter');
+	const chunking = parseChunking(fields);
+	ignore('vad_filter', vadFilter === false && chunking !== defaultChunking);
+	return {
+		task,
+		model,
+		language: parseLanguage(fields),
+		languages: fields.list('languages').map((given) => knownLanguage('languages', given)),
+		prompt: prompt === '' ? initialPrompt : prompt,
+		promptField: prompt === '' ? 'initial_prompt' : 'prompt',
+		keywords: fields.list('keywords').map((keyword) => keyword.trim()),
+		hotwords: fields
+			.list('hotwords')
+			.flatMap((words) => words.split(/[,\n]/).flatMap((word) => word.trim() || [])),
+		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
+		format,
+		include,
+		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
+		stream,
+		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
+		ignored,
+	};
+}
+
+/** Everything counts as speech. */
+const withoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
+
+/** Formats that are one document ignore `stream`, as OpenAI's `whisper-1` does; under that name it is one in JSON, too. */
+function canStream(format: FormatName, model: string | null): boolean {
+	return formats[format].streams && !(format === 'verbose_json' && model?.toLowerCase() === 'whisper-1');
+}
+
+function parseInclude(fields: Fields, format: FormatName): Include {
 	const logprobs = fields.choices('include', ['logprobs']).length > 0;
 	if (logprobs && format !== 'json') {
 		throw unsupported('include', '`include[]=logprobs` needs `response_format` to be `json`');
@@ -73,43 +110,42 @@ export function parseRequest(form: FormFields, task: Task): TranscriptionRequest
 			'`timestamp_granularities[]=word` needs `response_format` to be `verbose_json`',
 		);
 	}
-	const stream = fields.flag('stream');
-	if (stream && !formats[format].streams) {
-		throw unsupported(
-			'stream',
-			`\`stream\` needs \`response_format\` to be \`json\` or \`text\`, got \`${format}\``,
-		);
-	}
-	return {
-		task,
-		model: fields.text('model')?.trim() || null,
-		language: parseLanguage(fields),
-		languages: fields.list('languages').map((given) => knownLanguage('languages', given)),
-		prompt: fields.text('prompt')?.trim() ?? '',
-		keywords: fields.list('keywords').map((keyword) => keyword.trim()),
-		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
-		format,
-		include: { words, segments: !words || granularities.includes('segment'), logprobs },
-		stream,
-		chunking: parseChunking(fields),
-	};
+	return { words, segments: !words || granularities.includes('segment'), logprobs };
 }
 
-/** Options for this model. Throws `unsupported_value` or `invalid_request`, naming the field, for what it cannot do. */
-export function fitToModel(request: TranscriptionRequest, info: ModelInfo): TranscribeOptions {
-	return checkOptions(
+/**
+ * What this model can do of the request. Fields that programs send whatever the model (`prompt`, `temperature`) and those
+ * of other servers are ignored where it cannot use them; for others that it cannot do, throws `unsupported_value` or
+ * `invalid_request`, naming the field.
+ */
+export function fitToModel(request: TranscriptionRequest, info: ModelInfo): FittedRequest {
+	const { prompt, keywords, hotwords, temperature, wordsIfPossible, task, chunking } = request;
+	const can = info.capabilities;
+	const ignored = [...request.ignored];
+	const usable = <T>(name: FieldName, value: T, nothing: T, isPossible: boolean): T => {
+		if (isPossible || value === nothing) return value;
+		ignored.push(name);
+		return nothing;
+	};
+	const words = usable('word_timestamps', wordsIfPossible, false, can.words) || request.include.words;
+	const noWords: readonly string[] = [];
+	const options = checkOptions(
 		{
-			task: request.task,
+			task,
 			...fitLanguages(request, info),
-			prompt: request.prompt,
-			keywords: request.keywords,
-			temperature: request.temperature,
-			words: request.include.words,
+			prompt: usable(request.promptField, prompt, '', can.prompt),
+			keywords: [
+				...keywords,
+				...usable('hotwords', hotwords.length === 0 ? noWords : hotwords, noWords, can.keywords),
+			],
+			temperature: usable('temperature', temperature, 0, can.temperature),
+			words,
 			logprobs: request.include.logprobs,
-			chunking: request.chunking,
+			chunking,
 		},
 		info,
 	);
+	return { options, include: { ...request.include, words }, ignored };
 }
 
 /** `language`, or the only entry of `languages`; of several, the model chooses. */
@@ -179,109 +215,6 @@ function parseChunking(fields: Fields): ChunkingOptions {
 		prefixPaddingMs: part('prefixPaddingMs'),
 		silenceDurationMs: part('silenceDurationMs'),
 	};
-}
-
-interface Range {
-	readonly min: number;
-	readonly max: number;
-}
-
-/** Reads each field in the spellings that clients use, or throws `invalid_request`. */
-class Fields {
-	/** The parts of the form for each field, under all spellings of its name. */
-	readonly #given = new Map<FieldName, (readonly [formName: string, values: readonly string[]])[]>();
-
-	constructor(form: FormFields) {
-		for (const part of form) {
-			const name = fieldOf(part[0]);
-			if (name === undefined) continue;
-			const given = this.#given.get(name);
-			if (given) given.push(part);
-			else this.#given.set(name, [part]);
-		}
-	}
-
-	/** Every value of the field, under all spellings of its name; empty values are skipped. */
-	list(name: FieldName): string[] {
-		return this.#of(name).flatMap(([, values]) => values.filter((value) => value.trim() !== ''));
-	}
-
-	text(name: FieldName): string | undefined {
-		const values = [...new Set(this.list(name))];
-		if (values.length > 1) throw expected(name, 'given once', values.join(', '));
-		return values[0];
-	}
-
-	choices<T extends string>(name: FieldName, allowed: readonly T[]): T[] {
-		return this.list(name).map((given) => {
-			const choice = allowed.find((value) => value === given);
-			if (choice === undefined) throw expected(name, listed(allowed), given);
-			return choice;
-		});
-	}
-
-	number(name: FieldName, range: Range): number | undefined {
-		return inRange(name, name, this.text(name), range);
-	}
-
-	flag(name: FieldName): boolean {
-		const given = this.text(name);
-		if (given === undefined) return false;
-		const flag = flags.get(given.toLowerCase());
-		if (flag === undefined) throw expected(name, '`true` or `false`', given);
-		return flag;
-	}
-
-	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
-	object(name: FieldName): Readonly<Record<string, unknown>> | null {
-		const pairs = this.#of(name).flatMap(([formName, values]) => {
-			const key = /\[(\w+)\]$/.exec(formName)?.[1];
-			return key === undefined ? [] : [[key, values[0]] as const];
-		});
-		if (pairs.length > 0) return Object.fromEntries(pairs);
-		const given = this.text(name);
-		if (given === undefined || given === 'auto' || given === 'null') return null;
-		const value = parseJson(given);
-		if (value === 'auto') return null;
-		if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
-		throw expected(name, '`auto` or an object', given);
-	}
-
-	#of(name: FieldName) {
-		return this.#given.get(name) ?? [];
-	}
-}
-
-const flags = new Map([
-	['true', true],
-	['1', true],
-	['false', false],
-	['0', false],
-	['null', false],
-]);
-
-function inRange(param: FieldName, name: string, given: unknown, { min, max }: Range): number | undefined {
-	if (given === undefined || given === null || given === '') return undefined;
-	const value = typeof given === 'string' ? Number(given) : given;
-	if (typeof value !== 'number' || !(value >= min && value <= max)) {
-		const refusal = expected(name, `a number from ${min} to ${max}`, given);
-		throw new EarshotError(refusal.code, refusal.message, { param });
-	}
-	return value;
-}
-
-function parseJson(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		// The caller says what it expected instead.
-		return undefined;
-	}
-}
-
-function listed(values: readonly string[]): string {
-	const quoted = values.map((value) => `\`${value}\``);
-	return quoted.length === 1 ? `${quoted[0]}` : `one of ${quoted.join(', ')}`;
 }
 
 function unsupported(param: FieldName, message: string): EarshotError {

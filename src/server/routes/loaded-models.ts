@@ -2,12 +2,11 @@
 
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
-import { requireLocalOrKey } from '../request/guard.js';
+import { requireTrust } from '../request/guard.js';
 import { findModel, modelBody } from './models.js';
 
 export interface LoadedModelsOptions {
 	readonly pool: ModelPool;
-	readonly apiKeys?: readonly string[];
 }
 
 /** The models that are loaded, being loaded, or in crash backoff. */
@@ -19,31 +18,25 @@ export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestCo
 }
 
 /** Answers when the model is loaded. A client that disconnects does not stop the loading. */
-export function loadServedModel({
-	pool,
-	apiKeys,
-}: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
+export function loadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
-		const id = modelOf(ctx, apiKeys);
+		const id = modelOf(ctx);
 		await pool.load(id, ctx.state.signal);
 		ctx.body = modelBody(findModel(pool, id));
 	};
 }
 
 /** Answers when the model's process has ended, which waits for its running recordings. */
-export function unloadServedModel({
-	pool,
-	apiKeys,
-}: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
+export function unloadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
-		const id = modelOf(ctx, apiKeys);
+		const id = modelOf(ctx);
 		await pool.unload(id);
 		ctx.body = modelBody(findModel(pool, id));
 	};
 }
 
-function modelOf(ctx: RequestContext, apiKeys: readonly string[] = []): string {
-	requireLocalOrKey(ctx, apiKeys, 'Loading and unloading models');
+function modelOf(ctx: RequestContext): string {
+	requireTrust(ctx, 'Loading and unloading models');
 	const id = ctx.params.model ?? '';
 	ctx.state.logged.model = id;
 	return id;

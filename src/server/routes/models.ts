@@ -2,6 +2,7 @@
 
 import { EarshotError } from '../../errors.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
+import type { Capabilities } from '../../speech/model-info.js';
 import type { RequestContext } from '../request/context.js';
 
 export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
@@ -25,7 +26,7 @@ export function findModel({ models }: ModelPool, name: string): ListedModel {
 
 /** OpenAI's four fields, then Earshot's. */
 export function modelBody(model: ListedModel): object {
-	const { id, created, ownedBy, aliases, type, state, memoryBytes, demo } = model;
+	const { id, created, ownedBy, aliases, type, state, memoryBytes, demo, capabilities } = model;
 	return {
 		id,
 		object: 'model',
@@ -34,7 +35,24 @@ export function modelBody(model: ListedModel): object {
 		aliases,
 		type,
 		state,
+		languages: capabilities?.languages ?? null,
+		capabilities: capabilities && capabilitiesBody(capabilities),
 		...(memoryBytes > 0 && { memory_bytes: memoryBytes }),
 		...(demo && { demo }),
+	};
+}
+
+function capabilitiesBody(can: Capabilities): object {
+	return {
+		prompt: can.prompt,
+		keywords: can.keywords,
+		temperature: can.temperature,
+		words: can.words,
+		logprobs: can.logprobs,
+		no_speech_prob: can.noSpeechProb,
+		translates: can.translates,
+		detects_language: can.detectsLanguage,
+		chooses_language: can.choosesLanguage,
+		chooses_among_languages: can.choosesAmongLanguages,
 	};
 }

@@ -1,18 +1,18 @@
 /** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: pulls and removes models. */
 
 import { once } from 'node:events';
+import { whileWanted } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import type { Installer } from '../../models/installer.js';
 import type { Pull, PullStatus } from '../../models/pull/tracker.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody } from '../request/failure.js';
-import { requireLocalOrKey } from '../request/guard.js';
+import { requireTrust } from '../request/guard.js';
 
 export interface PullsRouteOptions {
 	/** undefined: models cannot be pulled or removed. */
 	readonly installer?: Installer | undefined;
-	readonly apiKeys?: readonly string[];
 	readonly clock: Clock;
 }
 
@@ -27,7 +27,7 @@ export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
-		const { acceptLicence, repin } = await bodyOf(ctx);
+		const { acceptLicence, repin } = await whileWanted(bodyOf(ctx), ctx.state.signal, 'request');
 		const pull = installer.pull(id, { acceptLicence, repin });
 		const form = ctx.accepts('application/x-ndjson', 'text/event-stream', 'application/json');
 		if (form === 'application/json') {
@@ -61,8 +61,8 @@ export function deleteModel(options: PullsRouteOptions): Handler {
 	};
 }
 
-function installerFor(ctx: RequestContext, { installer, apiKeys = [] }: PullsRouteOptions): Installer {
-	requireLocalOrKey(ctx, apiKeys, 'Pulling and removing models');
+function installerFor(ctx: RequestContext, { installer }: PullsRouteOptions): Installer {
+	requireTrust(ctx, 'Pulling and removing models');
 	if (installer === undefined)
 		throw new EarshotError('not_found', 'This server cannot pull or remove models');
 	return installer;
@@ -85,7 +85,8 @@ function pullOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 async function bodyOf(ctx: RequestContext): Promise<{ acceptLicence: boolean; repin: boolean }> {
 	const pieces: Buffer[] = [];
 	let bytes = 0;
-	for await (const piece of ctx.req as AsyncIterable<Buffer>) {
+	// Leaving the loop must not end the connection, on which the refusal is still to be sent.
+	for await (const piece of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
 		bytes += piece.length;
 		if (bytes > maxBodyBytes)
 			throw new EarshotError('upload_too_large', 'The body of this request is too large');
@@ -131,7 +132,7 @@ export function statusBody({
 		total_bytes: total,
 		...(warning === undefined ? {} : { warning }),
 		...(manifest ? { files: manifest.files } : {}),
-		...(error && state === 'failed' ? errorBody(error) : {}),
+		...(error && state === 'failed' ? errorBody(error, { isTrusted: true }) : {}),
 	};
 }
 

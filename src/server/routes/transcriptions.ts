@@ -5,6 +5,7 @@ import { type Clock, maxTimerMs } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
+import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
@@ -12,7 +13,7 @@ import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
-import { fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
+import { type FittedRequest, fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
 import { uploadReceiver } from '../upload/receive.js';
@@ -25,6 +26,7 @@ export interface TranscriptionsOptions {
 	readonly maxRequestMs: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
+	readonly log?: Log;
 }
 
 /** Rare enough to cost little; often enough for proxies that close a silent response after 30 to 60 s. */
@@ -36,12 +38,16 @@ const positionEveryMs = 5_000;
 /** The client's time limit, ms; the server's own may be shorter. */
 export const timeoutHeader = 'x-earshot-timeout-ms';
 
+/** Names the fields of a request that have no effect. */
+export const ignoredHeader = 'x-earshot-ignored';
+
 export function transcriptions(
 	task: Task,
 	options: TranscriptionsOptions,
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
 	const receiveUpload = uploadReceiver(limits);
+	const tellIgnored = ignoredTeller(options.log ?? silentLog);
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
@@ -50,24 +56,42 @@ export function transcriptions(
 		const stopDeadline = startDeadline(ctx, options, () => lease?.info.id ?? '');
 		try {
 			upload = await receiveUpload(ctx, signal);
-			const request = parseRequest(upload.fields, task);
+			const request = parseRequest(upload.fields, task, ctx.params.model);
 			const model = request.model ?? pool.defaultModel;
 			logged.model = model;
 			logged.format = request.format;
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
 			const fitted = fitToModel(request, lease.info);
+			tellIgnored(ctx, lease.info.id, fitted.ignored);
 			ticket = admission.admit(lease.info.id, estimatedSeconds(upload.bytes));
-			const events = lease.transcribe(upload.recording, fitted, signal);
+			const events = lease.transcribe(upload.recording, fitted.options, signal);
 			const watch = watcher(ctx, ticket, options.metrics);
-			if (request.stream) await answerStream(ctx, request, events, watch, ticket, clock);
-			else await answerWhole(ctx, request, events, watch);
+			const form = { format: request.format, include: fitted.include };
+			if (request.stream) await answerStream(ctx, form, events, watch, ticket, clock);
+			else await answerWhole(ctx, form, events, watch);
 		} finally {
 			stopDeadline();
 			ticket?.leave();
 			lease?.release();
 			await upload?.discard();
 		}
+	};
+}
+
+/** Tells each client in a header, and the log once for each model and field: programs send them with every request. */
+function ignoredTeller(log: Log): (ctx: RequestContext, model: string, ignored: readonly string[]) => void {
+	const told = new Set<string>();
+	return (ctx, model, ignored) => {
+		if (ignored.length === 0) return;
+		ctx.set(ignoredHeader, ignored.join(', '));
+		const fields = ignored.filter((field) => !told.has(`${model} ${field}`));
+		for (const field of fields) told.add(`${model} ${field}`);
+		if (fields.length > 0)
+			log.info(
+				{ model, fields },
+				`fields have no effect on this model; clients are told in ${ignoredHeader}`,
+			);
 	};
 }
 
@@ -121,9 +145,12 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 
 const noTime: Timing = { decode: 0, queue: 0, run: 0 };
 
+/** How a transcript is written. */
+type Form = Pick<FittedRequest & TranscriptionRequest, 'format' | 'include'>;
+
 async function answerWhole(
 	ctx: RequestContext,
-	request: TranscriptionRequest,
+	{ format: name, include }: Form,
 	events: AsyncIterable<TranscriptEvent>,
 	watch: Watch,
 ): Promise<void> {
@@ -135,15 +162,15 @@ async function answerWhole(
 		if (event.timing) ctx.set('server-timing', serverTiming(event.timing, ctx.state.elapsedMs()));
 	}
 	if (transcript === undefined) throw unfinished();
-	const format = formats[request.format];
+	const format = formats[name];
 	ctx.type = format.contentType;
-	ctx.body = format.render(transcript, request.include);
+	ctx.body = format.render(transcript, include);
 }
 
 /** An error before the first event is an ordinary error response; later it is an event of the stream. */
 async function answerStream(
 	ctx: RequestContext,
-	request: TranscriptionRequest,
+	{ format, include }: Form,
 	events: AsyncIterable<TranscriptEvent>,
 	watch: Watch,
 	ticket: QueueTicket,
@@ -151,7 +178,7 @@ async function answerStream(
 ): Promise<void> {
 	const { signal, logged } = ctx.state;
 	const { res } = ctx;
-	const rendered = new StreamEvents(request.include);
+	const rendered = new StreamEvents(format, include);
 	const send = async (data: object | '[DONE]'): Promise<void> => {
 		// Backpressure: a slow client delays its own response and does not fill the server's memory.
 		if (!res.write(frame(data))) await once(res, 'drain', { signal });
@@ -175,8 +202,7 @@ async function answerStream(
 			if (event.type === 'segments') {
 				// The recording is no longer waiting.
 				stopPosition?.();
-				const delta = rendered.delta(event.segments);
-				if (delta !== undefined) await send(delta);
+				for (const next of rendered.next(event.segments)) await send(next);
 			}
 			if (event.type === 'done') {
 				for (const last of rendered.done(event.transcript)) await send(last);
@@ -189,7 +215,7 @@ async function answerStream(
 		if (stopKeepAlive === undefined) throw thrown;
 		const failure = toHttpError(thrown, signal);
 		logFailure(logged, failure);
-		if (!res.destroyed) res.write(frame(errorBody(failure)));
+		if (!res.destroyed) res.write(frame(errorBody(failure, ctx.state)));
 	} finally {
 		stopPosition?.();
 		stopKeepAlive?.();

@@ -27,29 +27,34 @@ export class UploadBudget {
 		options.metrics.onScrape(() => options.metrics.uploads(this.#bytes));
 	}
 
-	/** Throws `overloaded`. `bytes`: the declared size, 0 where unknown. */
+	/** Throws `overloaded` where there is no room for the upload beside those in progress. `bytes`: the declared size, 0
+	 * where unknown. It reserves nothing: what a client says it will send takes no room, only what has come. */
 	begin(bytes: number): Reservation {
-		const reservation = new Reservation(this);
-		reservation.growTo(bytes);
-		return reservation;
+		this.#refuseAbove(bytes, 0);
+		return new Reservation(this);
 	}
 
-	/** Reserves `bytes` more. Throws `overloaded` if the total would exceed `maxBytes`; a lone upload is always accepted.
-	 * `own`: bytes this upload already holds. */
+	/** Reserves `bytes` that have come. Throws `overloaded` if the total would exceed `maxBytes`; a lone upload is always
+	 * accepted. `own`: bytes this upload already holds. */
 	reserve(bytes: number, own: number): void {
+		this.#refuseAbove(bytes, own);
+		this.#bytes += bytes;
+	}
+
+	#refuseAbove(bytes: number, own: number): void {
 		this.#tick();
 		const { maxBytes, metrics } = this.#options;
 		const others = this.#bytes - own;
-		if (others > 0 && this.#bytes + bytes > maxBytes) {
-			metrics.refused('', 'uploads');
-			const retryAfterSeconds = this.#throughput.secondsFor(this.#bytes + bytes - maxBytes);
-			throw new EarshotError(
-				'overloaded',
-				`Too many uploads in progress: ${this.#bytes} bytes, limit ${maxBytes}; try again in ${retryAfterSeconds} s`,
-				{ retryAfterSeconds },
-			);
-		}
-		this.#bytes += bytes;
+		if (others <= 0 || this.#bytes + bytes <= maxBytes) return;
+		metrics.refused('', 'uploads');
+		// An upload larger than the limit fits once the others are gone.
+		const excess = Math.min(others, this.#bytes + bytes - maxBytes);
+		const retryAfterSeconds = this.#throughput.secondsFor(excess);
+		throw new EarshotError(
+			'overloaded',
+			`Too many uploads in progress: ${this.#bytes} bytes, limit ${maxBytes}; try again in ${retryAfterSeconds} s`,
+			{ retryAfterSeconds },
+		);
 	}
 
 	release(bytes: number): void {
@@ -75,11 +80,10 @@ export class Reservation {
 		this.#budget = budget;
 	}
 
-	/** Raises the reservation to `bytes`; does nothing if it is that large already. Throws `overloaded`, and is then unchanged. */
-	growTo(bytes: number): void {
-		if (bytes <= this.#bytes) return;
-		this.#budget.reserve(bytes - this.#bytes, this.#bytes);
-		this.#bytes = bytes;
+	/** Reserves `bytes` more, which have come. Throws `overloaded`, and is then unchanged. */
+	add(bytes: number): void {
+		this.#budget.reserve(bytes, this.#bytes);
+		this.#bytes += bytes;
 	}
 
 	/** Safe to call twice. */

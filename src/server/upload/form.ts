@@ -12,7 +12,7 @@ import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { ExtendedFormidableOptions } from 'koa-body';
 import { EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import { type FormFields, fieldOf } from '../request/parse.js';
+import { type FormFields, fieldOf } from '../request/fields.js';
 import type { Reservation } from './budget.js';
 import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
 import { IgnoringSink, RecordingSink } from './sink.js';
@@ -149,12 +149,7 @@ export class Form {
 	explain(thrown: unknown): unknown {
 		if (!(thrown instanceof Error)) return thrown;
 		const { httpCode, code } = thrown as { httpCode?: unknown; code?: unknown };
-		if (typeof httpCode !== 'number') {
-			if (code !== 'ENOSPC') return thrown;
-			return new EarshotError('internal', 'the disk is full: the upload could not be stored', {
-				cause: thrown,
-			});
-		}
+		if (typeof httpCode !== 'number') return thrown;
 		switch (code) {
 			case formidableCodes.aborted:
 				return new EarshotError('cancelled', 'the client aborted the upload', { cause: thrown });

@@ -1,4 +1,4 @@
-/** A multipart body → the recording and the form's fields. Small recordings stay in memory, larger ones go to a
+/** A body → the recording and the request's fields. Small recordings stay in memory, larger ones go to a
  * file in a private directory; both are removed when the request ends. Client file names are never used as paths. */
 
 import type { IncomingMessage } from 'node:http';
@@ -8,9 +8,7 @@ import { whileWanted } from '../../abort.js';
 import { EarshotError } from '../../errors.js';
 import { Form, formidableOptions, type Upload } from './form.js';
 import { maxFormBytes, tooLarge, type UploadLimits } from './limits.js';
-
-/** Read and discarded after a refusal, so that clients which send the whole body before reading receive it. */
-const maxDiscardedBytes = 256 << 20;
+import { rawTypes, receiveRaw } from './raw.js';
 
 export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
 
@@ -29,6 +27,7 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 		let form: Form | undefined;
 		try {
 			refuseUnread(ctx, limits);
+			if (rawTypes.test(ctx.get('content-type'))) return await receiveRaw(ctx, limits, signal);
 			form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
 			forms.set(ctx.req, form);
 			await whileWanted(
@@ -38,7 +37,6 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 			);
 			return form.finish(ctx.request.body);
 		} catch (thrown) {
-			drain(ctx.req);
 			await form?.discard();
 			throw form?.explain(thrown) ?? thrown;
 		}
@@ -48,23 +46,12 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 /** Throws for what the headers alone rule out: another content type, or a declared size above the limit. */
 function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	const type = ctx.get('content-type');
-	if (!/^multipart\/form-data *;/i.test(type)) {
+	if (!/^multipart\/form-data *;/i.test(type) && !rawTypes.test(type)) {
 		throw new EarshotError(
 			'invalid_request',
-			`Expected the body to be \`multipart/form-data\` with the recording in a part named \`file\`, got ${type === '' ? 'no content type' : `\`${type.slice(0, 80)}\``}`,
+			`Expected the body to be \`multipart/form-data\` with the recording in a part named \`file\`, or the recording itself as \`audio/…\`, got ${type === '' ? 'no content type' : `\`${type.slice(0, 80)}\``}`,
 		);
 	}
 	const declared = ctx.request.length ?? 0;
 	if (declared > maxUploadBytes + maxFormBytes) throw tooLarge(maxUploadBytes, declared);
-}
-
-/** Reads and discards the rest of the body. Closing a connection with unread bytes resets it, and the client might
- * never receive the error. */
-function drain(req: IncomingMessage): void {
-	let left = maxDiscardedBytes;
-	req.on('data', (bytes: Buffer) => {
-		left -= bytes.length;
-		if (left < 0) req.destroy();
-	});
-	req.resume();
 }

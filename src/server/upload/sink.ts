@@ -38,14 +38,13 @@ export class RecordingSink extends Writable {
 			done();
 			return;
 		}
-		this.size += chunk.length;
 		try {
-			// For uploads whose size was not declared.
-			this.#reservation.growTo(this.size);
+			this.#reservation.add(chunk.length);
 		} catch (thrown) {
 			done(asEarshotError(thrown));
 			return;
 		}
+		this.size += chunk.length;
 		this.#chunks.push(chunk);
 		if (this.size <= this.#memoryBytes) {
 			done();

@@ -52,6 +52,11 @@ export function modelsYaml(
 	].join('\n');
 }
 
+const localToken = 'the-token-of-this-server';
+
+/** The headers of the server's own user, who may change the machine. */
+export const ownHeaders = { authorization: `Bearer ${localToken}` };
+
 export interface Served {
 	readonly url: string;
 	readonly pool: RunnerPool;
@@ -88,7 +93,7 @@ async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Se
 		createdAt,
 		...given,
 	});
-	const server = await startServer({ pool, metrics, version: '0.0.0-test', port: 0 });
+	const server = await startServer({ pool, metrics, localToken, version: '0.0.0-test', port: 0 });
 	return {
 		url: server.address.url,
 		pool,

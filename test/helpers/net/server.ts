@@ -23,6 +23,11 @@ export interface Arranged {
 	close(options?: { graceMs?: number }): Promise<void>;
 }
 
+const localToken = 'the-token-of-this-server';
+
+/** The headers of the server's own user, who may change the machine. */
+export const owner = { authorization: `Bearer ${localToken}` };
+
 export async function arrange(
 	options: Partial<ServerOptions> & { readonly model?: FakeTranscriber } = {},
 ): Promise<Arranged> {
@@ -31,7 +36,15 @@ export async function arrange(
 	const clock = new FakeClock();
 	const log = new FakeLog();
 	const tempDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
-	const server = await startServer({ pool, clock, log, tempDirectory, version: '1.2.3', ...given });
+	const server = await startServer({
+		pool,
+		clock,
+		log,
+		tempDirectory,
+		localToken,
+		version: '1.2.3',
+		...given,
+	});
 	const { port } = server.address;
 	onTestFinished(async () => {
 		const closed = server.close({ graceMs: 0 });

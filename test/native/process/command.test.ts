@@ -180,8 +180,13 @@ describe('earshot ps, load and unload', () => {
 		expect(existsSync(`/proc/${host}`)).toBe(false);
 		expect((await earshot('ps', ...there)).stdout).not.toContain('paraformer');
 
-		const keyless = await earshot('ps', '--config', config, '--addr', new URL(url).host);
-		expect(keyless).toMatchObject({ code: 1, stderr: expect.stringContaining('requires an API key') });
+		// The server's own user needs no key; others are asked for one.
+		expect(await earshot('ps', '--config', config, '--addr', new URL(url).host)).toMatchObject({ code: 0 });
+		const wrong = ['--config', config, '--api-keys', 'guess', '--addr', new URL(url).host];
+		expect(await earshot('ps', ...wrong)).toMatchObject({
+			code: 1,
+			stderr: expect.stringContaining('Incorrect API key provided'),
+		});
 		expect(await earshot('load', 'nobody', ...there)).toMatchObject({
 			code: 1,
 			stderr: expect.stringContaining('`nobody` is not on this machine'),

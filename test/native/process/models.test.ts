@@ -78,7 +78,13 @@ class Machine {
 		return outcomeOf(this.start(...args));
 	}
 
-	async serve(...args: string[]): Promise<{ url: string; said: () => string; end: () => Promise<unknown> }> {
+	/** `headers`: those of the server's own user. */
+	async serve(...args: string[]): Promise<{
+		url: string;
+		headers: Record<string, string>;
+		said: () => string;
+		end: () => Promise<unknown>;
+	}> {
 		const child = this.start('serve', '--port', '0', ...args);
 		let said = '';
 		const url = await new Promise<string>((resolve, reject) => {
@@ -90,8 +96,11 @@ class Machine {
 			});
 		});
 		const ended = new Promise((resolve) => child.once('close', resolve));
+		const state = path.join(this.home, '.local', 'state', 'earshot');
+		const token = readFileSync(path.join(state, `server-${new URL(url).port}.token`), 'utf8');
 		return {
 			url,
+			headers: { authorization: `Bearer ${token}` },
 			said: () => said,
 			end: () => {
 				child.kill('SIGTERM');
@@ -312,7 +321,8 @@ describe('over HTTP', () => {
 		expect(mirror.asked).toEqual([]);
 
 		const pull = `${server.url}/v1/models/tones-zipformer-ctc/pull`;
-		const lines = (await (await fetch(pull, { method: 'POST' })).text()).trim().split('\n');
+		const { headers } = server;
+		const lines = (await (await fetch(pull, { method: 'POST', headers })).text()).trim().split('\n');
 		expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ status: 'done' });
 		expect(await idsOf(server.url)).toEqual(['tones-zipformer-ctc', 'demo-digits']);
 		for (const model of ['tones-zipformer-ctc', 'whisper-1'])
@@ -336,7 +346,10 @@ describe('over HTTP', () => {
 		writeFileSync(machine.config, text);
 
 		await vi.waitUntil(async () => {
-			const answer = await fetch(`${server.url}/v1/models/tones-zipformer-ctc`, { method: 'DELETE' });
+			const answer = await fetch(`${server.url}/v1/models/tones-zipformer-ctc`, {
+				method: 'DELETE',
+				headers,
+			});
 			return answer.status === 200;
 		});
 		expect(await idsOf(server.url)).toEqual(['demo-digits']);

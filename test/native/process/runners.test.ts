@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { audioPath, modelFixture } from '../../helpers/fixtures.js';
-import { type Served, serveFixtures } from '../../helpers/net/real-server.js';
+import { ownHeaders, type Served, serveFixtures } from '../../helpers/net/real-server.js';
 import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
 
 let served: Served;
@@ -119,7 +119,10 @@ describe('an unloaded model', () => {
 		await post('tones-abc', { model });
 		const pid = pidOf(model);
 		expect(isAlive(pid)).toBe(true);
-		const response = await fetch(`${served.url}/v1/models/${model}/unload`, { method: 'POST' });
+		const response = await fetch(`${served.url}/v1/models/${model}/unload`, {
+			method: 'POST',
+			headers: ownHeaders,
+		});
 		expect(await response.json()).toMatchObject({ id: model, state: 'unloaded' });
 		expect(isAlive(pid)).toBe(false);
 		const again = (await (await post('tones-abc', { model })).json()) as { text: string };
@@ -131,7 +134,10 @@ describe('an unloaded model', () => {
 		const running = post('tones-abc', { model });
 		await vi.waitUntil(() => served.pool.models.find(({ id }) => id === model)?.requests === 1, patient);
 		const pid = pidOf(model);
-		await fetch(`${served.url}/v1/models/${model}/unload`, { method: 'POST' });
+		await fetch(`${served.url}/v1/models/${model}/unload`, {
+			method: 'POST',
+			headers: ownHeaders,
+		});
 		await untilEnded(pid);
 		expect(((await (await running).json()) as { text: string }).text).toBe('a b c');
 	});

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../../binding.js';
 import { saturatesInt8 } from '../../../src/addon/cpu.js';
 import { runtimeFile } from '../../../src/addon/libraries.js';
-import { encoderNames } from '../../../src/config/settings.js';
+import { encoderNames } from '../../../src/config/whisper-settings.js';
 import { encoderFor, loadEncoders } from '../../../src/engines/whisper/encoder.js';
 import { encoderGraph } from '../../../src/engines/whisper/encoder-graph.js';
 import { Int8Store } from '../../../src/engines/whisper/int8-store.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runnerEnvironment } from '../../../src/config/environment.js';
-import { ownFolders } from '../../../src/config/folders.js';
+import { homeFolder, ownFolders } from '../../../src/config/folders.js';
 import { environmentSource, flagSource, resolveConfig, slotsOf } from '../../../src/config/resolve.js';
 import { fileKeyOf, settingNames, variableOf } from '../../../src/config/settings.js';
 
@@ -61,6 +61,16 @@ describe('the settings', () => {
 		);
 	});
 
+	it.each([
+		['--api-keys', flagSource({ apiKeys: '' })],
+		['--api-keys', flagSource({ apiKeys: ' , ' })],
+		['EARSHOT_API_KEYS', environmentSource({ EARSHOT_API_KEYS: '' })],
+		['EARSHOT_API_KEYS', environmentSource({ EARSHOT_API_KEYS: '  ' })],
+		['api_keys', file({ apiKeys: '' })],
+	])('refuse %s without a key in it, which would open the server', (name, source) => {
+		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be one or more keys`);
+	});
+
 	it('split lists at commas', () => {
 		expect(resolveConfig([flagSource({ apiKeys: 'a, b,' })]).apiKeys).toEqual(['a', 'b']);
 	});
@@ -104,6 +114,7 @@ describe('the folders', () => {
 			data: '/data/earshot',
 			config: '/home/me/.config/earshot',
 			cache: '/home/me/.cache/earshot',
+			state: '/home/me/.local/state/earshot',
 		});
 	});
 
@@ -113,6 +124,7 @@ describe('the folders', () => {
 			data: 'D:\\Local\\earshot',
 			config: 'D:\\Roaming\\earshot',
 			cache: 'D:\\Local\\earshot\\cache',
+			state: 'D:\\Local\\earshot\\state',
 		});
 	});
 
@@ -121,7 +133,20 @@ describe('the folders', () => {
 			data: 'C:\\Users\\me\\AppData\\Local\\earshot',
 			config: 'C:\\Users\\me\\AppData\\Roaming\\earshot',
 			cache: 'C:\\Users\\me\\AppData\\Local\\earshot\\cache',
+			state: 'C:\\Users\\me\\AppData\\Local\\earshot\\state',
 		});
+	});
+
+	it.each([
+		[
+			'whom the system does not know',
+			() => {
+				throw new Error('ENOENT: no such file or directory, uv_os_homedir');
+			},
+		],
+		['with an empty HOME', () => ''],
+	])('of a user %s are where nobody writes', (_, find) => {
+		expect(homeFolder(find)).toBe('/nonexistent');
 	});
 
 	it('may be chosen on Windows too', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { addon } from '../../../src/addon/addon.js';
-import type { EncoderName } from '../../../src/config/settings.js';
+import type { EncoderName } from '../../../src/config/whisper-settings.js';
 import {
 	chooseEncoder,
 	encoderFor,

@@ -49,7 +49,9 @@ describe('json', () => {
 	});
 
 	test('of silence is an empty text', () => {
-		expect(rendered('json', silence)).toEqual({ text: '', usage: { type: 'duration', seconds: 2 } });
+		const empty = { text: '', languages: [], usage: { type: 'duration', seconds: 2 } };
+		expect(rendered('json', silence)).toEqual(empty);
+		expect(rendered('json', { ...silence, language: 'en' })).toEqual(empty);
 	});
 });
 
@@ -248,9 +250,17 @@ describe('markdown', () => {
 });
 
 describe('stream events', () => {
+	const usage = {
+		type: 'tokens',
+		input_tokens: 85,
+		input_token_details: { text_tokens: 0, audio_tokens: 85 },
+		output_tokens: 4,
+		total_tokens: 89,
+	};
+
 	function deltas(clips: readonly (readonly Segment[])[], logprobs = false): Record<string, unknown>[] {
-		const events = new StreamEvents({ logprobs });
-		const sent = clips.map((segments) => events.delta(segments)).filter((event) => event !== undefined);
+		const events = new StreamEvents('json', { ...plain, logprobs });
+		const sent = clips.flatMap((segments) => events.next(segments));
 		return [...sent, ...events.done(transcript(clips.flat()))] as Record<string, unknown>[];
 	}
 
@@ -275,9 +285,55 @@ describe('stream events', () => {
 				language: 'en',
 				languages: [{ code: 'en' }],
 				duration: 8.47,
-				usage: { type: 'duration', seconds: 9 },
+				usage,
 			},
 		]);
+	});
+
+	test('of verbose_json: each segment when it is finished, and the rest of that format at the end', () => {
+		const events = new StreamEvents('verbose_json', { ...plain, words: true });
+		const [first] = beach.segments;
+		expect(events.next([first!])).toEqual([
+			{ type: 'transcript.text.delta', delta: 'The beach was a popular spot.' },
+			{
+				type: 'transcript.text.segment',
+				id: 'seg_000',
+				speaker: '',
+				seek: 0,
+				start: 0,
+				end: 3.32,
+				text: ' The beach was a popular spot.',
+				tokens: [50_364, 440, 7534],
+				temperature: 0,
+				avg_logprob: -0.286093,
+				compression_ratio: 1.235294,
+				no_speech_prob: 0.008985,
+				words: [
+					{ word: 'The', start: 0, end: 0.24 },
+					{ word: 'beach', start: 0.24, end: 0.56 },
+				],
+			},
+		]);
+		events.next(beach.segments.slice(1));
+		expect(events.done(beach)).toEqual([
+			{
+				type: 'transcript.text.done',
+				task: 'transcribe',
+				language: 'english',
+				languages: [{ code: 'en' }],
+				duration: 8.47,
+				text: beach.text,
+				usage,
+				not_computed: ['speaker'],
+			},
+		]);
+	});
+
+	test('count a token for each tenth of a second, and those that the model wrote', () => {
+		const short = transcript([segment({ text: 'a', tokens: [1, 2], end: 0.25 })]);
+		expect(new StreamEvents('text', plain).done(short).at(-1)).toMatchObject({
+			usage: { type: 'tokens', input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+		});
 	});
 
 	test('every log-probability is in one delta, and all are in the last event', () => {
@@ -294,11 +350,11 @@ describe('stream events', () => {
 	});
 
 	test('silence streams the closing event alone', () => {
-		expect(deltas([[]])).toMatchObject([{ type: 'transcript.text.done', text: '' }]);
+		expect(deltas([[]])).toMatchObject([{ type: 'transcript.text.done', text: '', languages: [] }]);
 	});
 
 	test('a text that no segment has is sent before the end', () => {
-		const events = new StreamEvents({ logprobs: false });
+		const events = new StreamEvents('json', plain);
 		expect(events.done(transcript([], { text: 'late' }))).toMatchObject([
 			{ delta: 'late' },
 			{ type: 'transcript.text.done', text: 'late' },

@@ -437,6 +437,7 @@ describe('an entry of models.yaml without a `download`', () => {
 		expect(() => machine.installer.pull('small')).toThrow(
 			'Expected `models.small.files` to be {model: model.onnx, tokens: tokens.txt}',
 		);
+		expect(() => machine.installer.pull('small')).toThrow(expect.objectContaining({ code: 'conflict' }));
 	});
 });
 

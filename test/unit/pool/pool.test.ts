@@ -379,7 +379,7 @@ describe('the memory that models may take', () => {
 	it('never suffices for a model that needs more than all of it, which is told at once', async () => {
 		const { run, told } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
 		await expect(workerOf(run('a'))).rejects.toMatchObject({
-			code: 'model_load_failed',
+			code: 'model_too_large',
 			message:
 				'The model `a` needs about 172 MiB of memory, more than the budget of 100 MiB for all models: raise --memory-budget-mb',
 		});

@@ -115,28 +115,52 @@ describe('the bytes of uploads', () => {
 	it('are bounded together, and free again when their request ends', () => {
 		const all = uploads();
 		const first = all.begin(60);
+		first.add(60);
 		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
 		first.release();
 		first.release();
-		all.begin(60);
+		all.begin(60).add(60);
 		expect(refused(() => all.begin(60))).toMatchObject({ code: 'overloaded' });
 	});
 
 	it('never count against an upload that is alone', () => {
 		const all = uploads();
 		const alone = all.begin(1000);
-		expect(() => alone.growTo(5000)).not.toThrow();
+		alone.add(1000);
+		expect(() => alone.add(4000)).not.toThrow();
 	});
 
-	it('are counted as they come where nobody told how many', () => {
+	it('take no room before they have come, whatever was declared', () => {
 		const all = uploads();
-		all.begin(60);
+		all.begin(100);
+		all.begin(100);
+		expect(() => all.begin(60).add(60)).not.toThrow();
+	});
+
+	it('are counted as they come', () => {
+		const all = uploads();
+		all.begin(60).add(60);
 		const growing = all.begin(0);
-		growing.growTo(30);
-		growing.growTo(20);
-		expect(refused(() => growing.growTo(50))).toMatchObject({ code: 'overloaded' });
+		growing.add(30);
+		expect(refused(() => growing.add(11))).toMatchObject({ code: 'overloaded' });
+		growing.add(10);
 		growing.release();
 		expect(() => all.begin(40)).not.toThrow();
+	});
+
+	it('are free again about when they were said to be', () => {
+		const clock = new FakeClock();
+		const all = new UploadBudget({ maxBytes: 100_000_000, metrics: new Metrics(), clock });
+		// Ten minutes in which an upload of 20 MB ends every ten seconds.
+		for (let upload = 0; upload < 60; upload++) {
+			const reservation = all.begin(0);
+			reservation.add(20_000_000);
+			clock.advance(10_000);
+			reservation.release();
+		}
+		all.begin(0).add(90_000_000);
+		// 20 MB have to go, at 2 MB a second; a whole number that is not too early.
+		expect(refused(() => all.begin(30_000_000))).toMatchObject({ retryAfterSeconds: 11 });
 	});
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fieldNames, fieldOf, fitToModel, parseRequest } from '../../../src/server/request/parse.js';
+import { fieldNames, fieldOf } from '../../../src/server/request/fields.js';
+import { fitToModel, parseRequest } from '../../../src/server/request/parse.js';
 import { defaultChunking } from '../../../src/speech/options.js';
 import { able, info, plain } from '../../helpers/fakes.js';
 
@@ -13,8 +14,10 @@ function parse(fields: Given = {}, task: 'transcribe' | 'translate' = 'transcrib
 }
 
 function fitted(fields: Given, capabilities = able, task: 'transcribe' | 'translate' = 'transcribe') {
-	return fitToModel(parse(fields, task), info(capabilities));
+	return fitToModel(parse(fields, task), info(capabilities)).options;
 }
+
+const ignored = (fields: Given, capabilities = able) => fitToModel(parse(fields), info(capabilities)).ignored;
 
 test('a request that says nothing gets the defaults', () => {
 	expect(parse()).toEqual({
@@ -23,12 +26,16 @@ test('a request that says nothing gets the defaults', () => {
 		language: null,
 		languages: [],
 		prompt: '',
+		promptField: 'initial_prompt',
 		keywords: [],
+		hotwords: [],
 		temperature: 0,
 		format: 'json',
 		include: { words: false, segments: true, logprobs: false },
+		wordsIfPossible: false,
 		stream: false,
 		chunking: defaultChunking,
+		ignored: [],
 	});
 });
 
@@ -80,7 +87,7 @@ describe('the spelling of lists', () => {
 	});
 
 	test('a name that is no field is none', () => {
-		expect(['hotwords', '__proto__', 'model[][]', 'toString', ''].map(fieldOf)).toEqual(
+		expect(['no_such_field', '__proto__', 'model[][]', 'toString', ''].map(fieldOf)).toEqual(
 			Array(5).fill(undefined),
 		);
 	});
@@ -178,12 +185,6 @@ describe('refused, naming the field:', () => {
 			'unsupported_value',
 		],
 		['a stream that is neither yes nor no', { stream: 'maybe' }, 'stream', 'invalid_request'],
-		...['srt', 'vtt', 'markdown', 'verbose_json'].map((response_format): [string, Given, string, string] => [
-			`a stream of ${response_format}`,
-			{ stream: 'true', response_format },
-			'stream',
-			'unsupported_value',
-		]),
 		['a language that is none', { language: 'klingon' }, 'language', 'invalid_request'],
 		['a hint of a language that is none', { 'languages[]': ['en', '??'] }, 'languages', 'invalid_request'],
 		['two models', { model: ['a', 'b'] }, 'model', 'invalid_request'],
@@ -271,13 +272,20 @@ describe('a model that cannot', () => {
 		['log-probabilities', { 'include[]': 'logprobs' }, 'include'],
 		['a language that it does not know', { language: 'fr' }, 'language'],
 		['a choice of languages', { 'languages[]': ['de', 'en'] }, 'languages'],
-		['a prompt', { prompt: 'Hello' }, 'prompt'],
 		['keywords', { 'keywords[]': 'koa' }, 'keywords'],
-		['a temperature', { temperature: '0.2' }, 'temperature'],
 	])('refuses %s, naming the field', (_what, fields, param) => {
 		expect(() => fitted(fields, plain)).toThrow(
 			expect.objectContaining({ code: 'unsupported_value', param }),
 		);
+	});
+
+	test('ignores what programs send whatever the model, and names it', () => {
+		const fields = { prompt: 'Hello', temperature: '0.2' };
+		expect(fitted(fields, plain)).toMatchObject({ prompt: '', temperature: 0 });
+		expect(ignored(fields, plain)).toEqual(['prompt', 'temperature']);
+		expect(ignored(fields)).toEqual([]);
+		expect(ignored({ initial_prompt: 'Hello' }, plain)).toEqual(['initial_prompt']);
+		expect(ignored({ prompt: '', temperature: '0' }, plain)).toEqual([]);
 	});
 
 	test('names the languages it knows', () => {
@@ -290,6 +298,97 @@ describe('a model that cannot', () => {
 		expect(() => fitted({}, plain, 'translate')).toThrow(
 			expect.objectContaining({ code: 'unsupported_value', param: 'model' }),
 		);
+	});
+});
+
+describe('fields of other servers', () => {
+	test('do what they say under their names', () => {
+		const fields = {
+			initial_prompt: 'Hello',
+			hotwords: 'Earshot, koa\nNode',
+			word_timestamps: 'True',
+			vad_filter: 'false',
+			response_format: 'verbose_json',
+		};
+		expect(fitted(fields)).toMatchObject({
+			prompt: 'Hello',
+			keywords: ['Earshot', 'koa', 'Node'],
+			words: true,
+			chunking: { ...defaultChunking, threshold: 0 },
+		});
+		expect(ignored(fields)).toEqual([]);
+		expect(fitToModel(parse(fields), info(able)).include).toMatchObject({ words: true, segments: true });
+	});
+
+	test('that the model cannot use are ignored and named, never refused', () => {
+		const fields = {
+			hotwords: 'Earshot',
+			word_timestamps: 'true',
+			beam_size: '5',
+			response_format: 'verbose_json',
+		};
+		expect(ignored(fields, plain)).toEqual(['beam_size', 'word_timestamps', 'hotwords']);
+		expect(fitToModel(parse(fields), info(plain)).include.words).toBe(false);
+	});
+
+	test('that the format has no place for are ignored and named', () => {
+		expect(ignored({ word_timestamps: 'true' })).toEqual(['word_timestamps']);
+		expect(ignored({ word_timestamps: 'false', vad_filter: 'true', hotwords: '' })).toEqual([]);
+	});
+
+	test('give way to OpenAI’s', () => {
+		const fields = {
+			prompt: 'Hello',
+			initial_prompt: 'Bye',
+			vad_filter: 'false',
+			chunking_strategy: '{"type":"server_vad"}',
+		};
+		expect(fitted(fields)).toMatchObject({ prompt: 'Hello', chunking: defaultChunking });
+		expect(ignored(fields)).toEqual(['initial_prompt', 'vad_filter']);
+	});
+
+	test.each<[string, Given]>([
+		['vad_filter', { vad_filter: 'maybe' }],
+		['word_timestamps', { word_timestamps: '2' }],
+		['beam_size', { beam_size: 'wide' }],
+	])('are refused where they are no values: %s', (param, fields) => {
+		expect(() => parse(fields)).toThrow(expect.objectContaining({ code: 'invalid_request', param }));
+	});
+});
+
+describe('a stream', () => {
+	test.each([
+		['json', 'tiny', true],
+		['text', 'tiny', true],
+		['verbose_json', 'tiny', true],
+		['srt', 'tiny', false],
+		['vtt', 'tiny', false],
+		['markdown', 'tiny', false],
+		['json', 'whisper-1', true],
+		['verbose_json', 'Whisper-1', false],
+		['srt', 'whisper-1', false],
+	])('of %s by %s is one: %s', (response_format, model, expected) => {
+		const request = parse({ stream: 'true', response_format, model });
+		expect([request.stream, request.ignored]).toEqual([expected, expected ? [] : ['stream']]);
+	});
+});
+
+test('the model of an Azure path goes before the field', () => {
+	expect(parseRequest(new Map([['model', ['tiny']]]), 'transcribe', 'large').model).toBe('large');
+});
+
+describe('server_vad takes what OpenAI takes', () => {
+	test.each(['0', '1', '0.005'])('a threshold of %s', (threshold) => {
+		const fields = { 'chunking_strategy[type]': 'server_vad', 'chunking_strategy[threshold]': threshold };
+		expect(fitted(fields).chunking.threshold).toBe(Number(threshold));
+	});
+
+	test('a silence of 0', () => {
+		const fields = {
+			'chunking_strategy[type]': 'server_vad',
+			'chunking_strategy[silence_duration_ms]': '0',
+		};
+		expect(fitted(fields).chunking.silenceDurationMs).toBe(0);
 	});
 });
 

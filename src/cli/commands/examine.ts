@@ -1,0 +1,39 @@
+/** Runs `earshot doctor` in a process of its own, since it loads the addon, which a server never does. */
+
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { childEnvironment } from '../../config/environment.js';
+import { namesOf } from '../../config/scopes.js';
+import { type SettingName, settings } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
+import { packageRoot } from '../../paths.js';
+import type { DoctorReport } from '../../server/routes/doctor.js';
+
+/** A GPU's driver may hang. */
+const timeoutMs = 60_000;
+
+/** With the settings that the server was started with, as far as the command takes them. Throws `internal`. */
+export function examine(flags: Partial<Record<SettingName, string>>): Promise<DoctorReport> {
+	const args = namesOf('store', 'fetch', 'model').flatMap((name) => argumentsOf(name, flags[name]));
+	const script = path.join(packageRoot, 'dist', 'cli', 'main.js');
+	return new Promise((resolve, reject) => {
+		execFile(
+			process.execPath,
+			[script, 'doctor', '--json', ...args],
+			{ env: childEnvironment(), timeout: timeoutMs, windowsHide: true },
+			(error, stdout) => {
+				try {
+					// It ends with 1 where something is missing.
+					resolve(JSON.parse(stdout) as DoctorReport);
+				} catch (cause) {
+					reject(new EarshotError('internal', 'the doctor gave no report', { cause: error ?? cause }));
+				}
+			},
+		);
+	});
+}
+
+function argumentsOf(name: SettingName, value: string | undefined): string[] {
+	if (value === undefined) return [];
+	return 'isSwitch' in settings[name] ? [`--${settings[name].flag}`] : [`--${settings[name].flag}`, value];
+}

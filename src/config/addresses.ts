@@ -1,0 +1,42 @@
+/** The addresses that a server listens on: host names, IP addresses, and Unix sockets as `unix:/path`. */
+
+import path from 'node:path';
+import { Expectation } from './values.js';
+
+export function isLoopback(hostname: string): boolean {
+	return (
+		hostname === 'localhost' ||
+		hostname.endsWith('.localhost') ||
+		/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname) ||
+		hostname === '::1' ||
+		hostname === '[::1]'
+	);
+}
+
+const socketPrefix = 'unix:';
+
+/** The longest path of a Unix socket that every system takes, in bytes. */
+const maxSocketPathBytes = 103;
+
+/** The path of `unix:/path`; undefined for other hosts. */
+export function socketPathOf(host: string): string | undefined {
+	return host.startsWith(socketPrefix) ? host.slice(socketPrefix.length) : undefined;
+}
+
+/** A host setting; the path of a socket becomes absolute. Throws Expectation. */
+export function hostSetting(text: string, platform: string = process.platform): string {
+	const given = socketPathOf(text);
+	if (given === undefined) return text;
+	const file = path.resolve(given);
+	const fits = given !== '' && Buffer.byteLength(file) <= maxSocketPathBytes;
+	if (platform !== 'win32' && fits) return `${socketPrefix}${file}`;
+	throw new Expectation(
+		`an address, a host name, or \`unix:\` and a path of at most ${maxSocketPathBytes} bytes (not on Windows)`,
+	);
+}
+
+/** Where a server with these settings listens, in the form of `--addr`. */
+export function addressText(host: string, port: number): string {
+	if (socketPathOf(host) !== undefined) return host;
+	return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

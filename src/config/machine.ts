@@ -1,0 +1,13 @@
+/** What this machine has for Earshot: within a container's limits, where there are any. */
+
+import { availableParallelism, totalmem } from 'node:os';
+import { cpuQuota, usableThreads } from './cpu-quota.js';
+
+/** Threads that it can run at once. */
+export const machineThreads = usableThreads(availableParallelism(), cpuQuota());
+
+/** Memory available to this process and its children. */
+export function machineBytes(): number {
+	const bound = process.constrainedMemory();
+	return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
+}

@@ -1,0 +1,72 @@
+/** The settings of Whisper models; an entry of models.yaml may override each for itself. Part of the table in settings.ts. */
+
+import type { Setting } from './setting.js';
+import { oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
+
+const audioContexts = ['auto', 'full'] as const;
+
+export const encoderNames = ['auto', 'exact', 'int16', 'int8', 'onnx', 'onnx-int8', 'ggml'] as const;
+export type EncoderName = (typeof encoderNames)[number];
+
+const decoderWeights = ['as-is', 'q8_0'] as const;
+
+export const whisperSettings = {
+	encoder: {
+		scope: 'model',
+		perModel: true,
+		flag: 'encoder',
+		valueName: 'NAME',
+		help: `what encodes for Whisper models: ${encoderNames.join(', ')}; exact = in floats: onnx, else ggml`,
+		default: 'auto',
+		defaultText: 'auto: ggml on a GPU, int16 on a CPU with AVX-512 VNNI, else onnx',
+		parse: oneOf(encoderNames),
+	},
+	decoderWeights: {
+		scope: 'model',
+		perModel: true,
+		flag: 'decoder-weights',
+		valueName: 'TYPE',
+		help: "decoder weights of Whisper models: as-is = as in the file; q8_0 = on a CPU, faster and half of f16's memory",
+		default: 'as-is',
+		parse: oneOf(decoderWeights),
+	},
+	audioContext: {
+		scope: 'model',
+		perModel: true,
+		flag: 'audio-context',
+		valueName: 'NAME',
+		help: "audio that Whisper's encoder processes: auto = the clip and some silence; full = always 30 s",
+		default: 'auto',
+		parse: oneOf(audioContexts),
+	},
+	beamSize: {
+		scope: 'model',
+		perModel: true,
+		flag: 'beam-size',
+		valueName: 'N',
+		help: 'beam size of Whisper models; 1 = greedy search',
+		default: 1,
+		parse: wholeNumber(1, 8),
+	},
+	temperatureIncrement: {
+		scope: 'model',
+		perModel: true,
+		flag: 'temperature-increment',
+		valueName: 'T',
+		help: 'temperature increase at each retry of a clip by a Whisper model; 0 = no retry',
+		default: 0.2,
+		// whisper.cpp lists every step up to 1: the smallest would fill the memory.
+		parse: zeroOrFrom(0.01, 1),
+	},
+	suppressNonSpeech: {
+		scope: 'model',
+		perModel: true,
+		flag: 'suppress-non-speech',
+		valueName: 'BOOL',
+		help: 'stop Whisper models from writing brackets, musical notes and similar symbols',
+		default: false,
+		defaultText: 'no',
+		parse: truth,
+		isSwitch: true,
+	},
+} as const satisfies Readonly<Record<string, Setting>>;

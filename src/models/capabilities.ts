@@ -1,0 +1,51 @@
+/** What a model can do before it is loaded, as far as its type, its entry and the head of its file tell. */
+
+import { languageCodes } from '../languages.js';
+import { NotGgml, readVocabularySize } from '../model-files/ggml-file.js';
+import type { Capabilities } from '../speech/model-info.js';
+import type { ModelEntry } from './registry/entry.js';
+import { parakeetCapabilities, sherpaCapabilities, whisperCapabilities } from './types/capabilities.js';
+import { familyOf, parakeetType, whisperType } from './types/types.js';
+
+/** An entry is replaced by another object when models.yaml changes. */
+const known = new WeakMap<ModelEntry, Capabilities | null>();
+
+/** null = not known before it is loaded. The file is read once for each entry. */
+export function capabilitiesOf(entry: ModelEntry): Capabilities | null {
+	const found = known.get(entry);
+	if (found !== undefined) return found;
+	const capabilities = find(entry);
+	known.set(entry, capabilities);
+	return capabilities;
+}
+
+function find(entry: ModelEntry): Capabilities | null {
+	if (entry.type === parakeetType) return parakeetCapabilities;
+	if (entry.type === whisperType) return ofWhisper(entry.files.model ?? '');
+	const family = familyOf(entry.type);
+	// Whether such a file takes a language is only known from its inputs.
+	if (family.languageInput !== undefined) return null;
+	return sherpaCapabilities(family, {
+		options: entry.options,
+		configured: entry.languages,
+		languages: entry.languages ?? family.languages ?? null,
+	});
+}
+
+/** whisper.cpp tells models apart by the size of their vocabulary: a token for each language beyond English alone. */
+const englishVocabulary = 51_864;
+/** Cantonese came with large-v3, as the hundredth language. */
+const lastLanguage = 'yue';
+
+function ofWhisper(file: string): Capabilities | null {
+	let size: number;
+	try {
+		size = readVocabularySize(file);
+	} catch (thrown) {
+		if (thrown instanceof NotGgml || (thrown instanceof Error && 'code' in thrown)) return null;
+		throw thrown;
+	}
+	if (size <= englishVocabulary) return whisperCapabilities(['en'], false);
+	const languages = languageCodes.filter((code) => code !== lastLanguage || size > englishVocabulary + 1);
+	return whisperCapabilities(languages, true);
+}

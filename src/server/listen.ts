@@ -1,0 +1,58 @@
+/** Opens the address that a server listens on: a port, or a Unix socket. */
+
+import { once } from 'node:events';
+import { lstat, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { addressText, socketPathOf } from '../config/addresses.js';
+import { EarshotError } from '../errors.js';
+
+export interface ServerAddress {
+	/** An IP address, or `unix:` and the path of the socket. */
+	readonly host: string;
+	/** 0 for a socket. */
+	readonly port: number;
+	/** Without a trailing slash; for a socket `unix:` and its path. */
+	readonly url: string;
+}
+
+/** Throws `config_invalid`. */
+export async function listen(server: Server, host: string, port: number): Promise<ServerAddress> {
+	const socketPath = socketPathOf(host);
+	const where = addressText(host, port);
+	if (socketPath !== undefined) await removeLeftSocket(socketPath);
+	try {
+		if (socketPath === undefined) server.listen(port, host);
+		else server.listen(socketPath);
+		await once(server, 'listening');
+	} catch (cause) {
+		const { code, message } = cause as NodeJS.ErrnoException;
+		const reasons: Record<string, string> = {
+			EADDRINUSE: `another program already listens on ${where}`,
+			// For a socket, Node says so of a missing folder too.
+			EACCES: `this user may not listen on ${where}${socketPath === undefined ? '' : ', or its folder does not exist'}`,
+			EADDRNOTAVAIL: `${where} is not an address of this machine`,
+			ENOTFOUND: `${host} is not a name that this machine knows`,
+		};
+		throw new EarshotError('config_invalid', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
+			cause,
+		});
+	}
+	if (socketPath !== undefined) return { host, port: 0, url: where };
+	const found = server.address() as AddressInfo;
+	return { host: found.address, port: found.port, url: `http://${addressText(found.address, found.port)}` };
+}
+
+/** Removes the socket of a server that was killed; one that answers stays, and so does what is no socket. */
+async function removeLeftSocket(socketPath: string): Promise<void> {
+	const found = await lstat(socketPath).catch(() => undefined);
+	if (found?.isSocket() !== true) return;
+	const isServed = await new Promise<boolean>((resolve) => {
+		const probe = connect(socketPath);
+		probe.once('connect', () => resolve(true));
+		probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+		probe.once('connect', () => probe.destroy());
+	});
+	// Where it cannot be removed, listening says why.
+	if (!isServed) await unlink(socketPath).catch(() => {});
+}

@@ -1,0 +1,146 @@
+/** The fields of a form, in the spellings that clients use. */
+
+import { EarshotError, expected } from '../../errors.js';
+
+/** Every field of OpenAI's request except `file`, then those of faster-whisper and speaches. Others are ignored. */
+export const fieldNames = [
+	'model',
+	'language',
+	'languages',
+	'keywords',
+	'prompt',
+	'response_format',
+	'temperature',
+	'include',
+	'timestamp_granularities',
+	'stream',
+	'chunking_strategy',
+	'known_speaker_names',
+	'known_speaker_references',
+	'initial_prompt',
+	'hotwords',
+	'word_timestamps',
+	'vad_filter',
+	'beam_size',
+] as const;
+
+export type FieldName = (typeof fieldNames)[number];
+
+/** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
+ * `chunking_strategy[type]` is a part of `chunking_strategy`. */
+export function fieldOf(formName: string): FieldName | undefined {
+	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
+	return fieldNames.find((name) => name === base);
+}
+
+/** Values by form name, in the order of the form. */
+export type FormFields = ReadonlyMap<string, readonly string[]>;
+
+export interface Range {
+	readonly min: number;
+	readonly max: number;
+}
+
+/** Reads each field in the spellings that clients use, or throws `invalid_request`. */
+export class Fields {
+	/** The parts of the form for each field, under all spellings of its name. */
+	readonly #given = new Map<FieldName, (readonly [formName: string, values: readonly string[]])[]>();
+
+	constructor(form: FormFields) {
+		for (const part of form) {
+			const name = fieldOf(part[0]);
+			if (name === undefined) continue;
+			const given = this.#given.get(name);
+			if (given) given.push(part);
+			else this.#given.set(name, [part]);
+		}
+	}
+
+	/** Every value of the field, under all spellings of its name; empty values are skipped. */
+	list(name: FieldName): string[] {
+		return this.#of(name).flatMap(([, values]) => values.filter((value) => value.trim() !== ''));
+	}
+
+	text(name: FieldName): string | undefined {
+		const values = [...new Set(this.list(name))];
+		if (values.length > 1) throw expected(name, 'given once', values.join(', '));
+		return values[0];
+	}
+
+	choices<T extends string>(name: FieldName, allowed: readonly T[]): T[] {
+		return this.list(name).map((given) => {
+			const choice = allowed.find((value) => value === given);
+			if (choice === undefined) throw expected(name, listed(allowed), given);
+			return choice;
+		});
+	}
+
+	number(name: FieldName, range: Range): number | undefined {
+		return inRange(name, name, this.text(name), range);
+	}
+
+	/** undefined where absent. */
+	flag(name: FieldName): boolean | undefined {
+		const given = this.text(name);
+		if (given === undefined) return undefined;
+		const flag = flags.get(given.toLowerCase());
+		if (flag === undefined) throw expected(name, '`true` or `false`', given);
+		return flag;
+	}
+
+	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
+	object(name: FieldName): Readonly<Record<string, unknown>> | null {
+		const pairs = this.#of(name).flatMap(([formName, values]) => {
+			const key = /\[(\w+)\]$/.exec(formName)?.[1];
+			return key === undefined ? [] : [[key, values[0]] as const];
+		});
+		if (pairs.length > 0) return Object.fromEntries(pairs);
+		const given = this.text(name);
+		if (given === undefined || given === 'auto' || given === 'null') return null;
+		const value = parseJson(given);
+		if (value === 'auto') return null;
+		if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
+		throw expected(name, '`auto` or an object', given);
+	}
+
+	#of(name: FieldName) {
+		return this.#given.get(name) ?? [];
+	}
+}
+
+const flags = new Map([
+	['true', true],
+	['1', true],
+	['false', false],
+	['0', false],
+	['null', false],
+]);
+
+export function inRange(
+	param: FieldName,
+	name: string,
+	given: unknown,
+	{ min, max }: Range,
+): number | undefined {
+	if (given === undefined || given === null || given === '') return undefined;
+	const value = typeof given === 'string' ? Number(given) : given;
+	if (typeof value !== 'number' || !(value >= min && value <= max)) {
+		const refusal = expected(name, `a number from ${min} to ${max}`, given);
+		throw new EarshotError(refusal.code, refusal.message, { param });
+	}
+	return value;
+}
+
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		// The caller says what it expected instead.
+		return undefined;
+	}
+}
+
+export function listed(values: readonly string[]): string {
+	const quoted = values.map((value) => `\`${value}\``);
+	return quoted.length === 1 ? `${quoted[0]}` : `one of ${quoted.join(', ')}`;
+}

@@ -1,0 +1,52 @@
+/** Which host names a server answers to. A web page can send requests to any address under a host name of its own (DNS
+ * rebinding), but never under an address or under a name that only this machine has. */
+
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { isLoopback } from '../../config/addresses.js';
+
+export interface HostOptions {
+	/** What the server listens on: an address, a host name, or `unix:` and the path of a socket. */
+	readonly host: string;
+	/** Host names that requests may use besides; `*` for any. */
+	readonly allowedHosts: readonly string[];
+	/** This machine's own name. */
+	readonly machineName?: string;
+}
+
+/** A container's name for its host machine; Docker Desktop forwards it to the loopback address. */
+const dockerHost = 'host.docker.internal';
+
+/** Whether a `Host` header is one that the server answers to. */
+export function hostRule({
+	host,
+	allowedHosts,
+	machineName = hostname(),
+}: HostOptions): (header: string) => boolean {
+	if (allowedHosts.includes('*')) return () => true;
+	const isOpen = allowedHosts.length === 0 && !isLoopback(host);
+	const names = new Set(
+		[...allowedHosts, host, dockerHost, ...(isOpen ? namesOfMachine(machineName) : [])].map((name) =>
+			hostnameOf(`http://${bracketed(name)}`),
+		),
+	);
+	return (header) => {
+		const name = /[\s@/\\?#]/.test(header) ? undefined : hostnameOf(`http://${header}`);
+		if (name === undefined) return false;
+		return isLoopback(name) || names.has(name) || (isOpen && isIP(name.replace(/^\[(.*)\]$/, '$1')) > 0);
+	};
+}
+
+/** As others on the network may call it. */
+function namesOfMachine(name: string): string[] {
+	const [short = ''] = name.split('.');
+	return name === '' ? [] : [name, short, `${short}.local`];
+}
+
+export function hostnameOf(url: string): string | undefined {
+	return URL.canParse(url) ? new URL(url).hostname.toLowerCase().replace(/\.$/, '') : undefined;
+}
+
+function bracketed(name: string): string {
+	return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
+}

@@ -1,0 +1,50 @@
+/** The least rate of a request's body: a client that stops sending would keep its connection, and the room its upload
+ * has taken, for as long as it likes. */
+
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../../clock.js';
+import { EarshotError } from '../../errors.js';
+import type { RequestMiddleware } from './context.js';
+
+export interface LeastRateOptions {
+	/** Over `leastRateWindowMs`; 0 = none. */
+	readonly minUploadBytesPerSecond: number;
+	readonly clock: Clock;
+}
+
+/** A network may stall for some seconds without being gone. */
+export const leastRateWindowMs = 30_000;
+
+/** Ends a request with `request_timeout` when its body comes more slowly. */
+export function leastRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
+	const leastBytes = (minUploadBytesPerSecond * leastRateWindowMs) / 1000;
+	return async (ctx, next) => {
+		const { req, state } = ctx;
+		if (leastBytes === 0 || !hasBody(req)) return await next();
+		let before = req.socket.bytesRead;
+		const stop = clock.every(leastRateWindowMs, () => {
+			const came = req.socket.bytesRead - before;
+			before += came;
+			if (req.complete) stop();
+			// A paused body waits for this server's disk.
+			else if (came < leastBytes && !req.isPaused()) state.end(tooSlow(minUploadBytesPerSecond));
+		});
+		try {
+			await next();
+		} finally {
+			stop();
+		}
+	};
+}
+
+/** Whether its headers announce a body. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function tooSlow(minBytesPerSecond: number): EarshotError {
+	return new EarshotError(
+		'request_timeout',
+		`The body of the request came more slowly than ${minBytesPerSecond} bytes per second for ${leastRateWindowMs / 1000} s`,
+	);
+}

@@ -1,0 +1,36 @@
+/** GET /v1/doctor: what `earshot doctor` finds on the server's machine. */
+
+import { EarshotError } from '../../errors.js';
+import type { RequestContext } from '../request/context.js';
+import { requireTrust } from '../request/guard.js';
+
+export interface DoctorReport {
+	/** Nothing is missing. */
+	readonly ok: boolean;
+	readonly findings: readonly DoctorFinding[];
+}
+
+export interface DoctorFinding {
+	readonly ok: boolean;
+	readonly what: string;
+	readonly detail: string;
+}
+
+export interface DoctorOptions {
+	/** Examines the machine, in a process of its own; undefined: this server cannot. */
+	readonly examine?: (() => Promise<DoctorReport>) | undefined;
+}
+
+/** Requests that come while the machine is examined share one report. */
+export function showDoctor({ examine }: DoctorOptions): (ctx: RequestContext) => Promise<void> {
+	let running: Promise<DoctorReport> | undefined;
+	return async (ctx) => {
+		requireTrust(ctx, 'The report of the doctor');
+		if (examine === undefined) throw new EarshotError('not_found', 'This server cannot examine its machine');
+		running ??= examine().finally(() => {
+			running = undefined;
+		});
+		const { ok, findings } = await running;
+		ctx.body = { object: 'doctor', ok, findings };
+	};
+}
