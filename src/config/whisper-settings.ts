@@ -63,10 +63,9 @@ export const whisperSettings = {
 		perModel: true,
 		flag: 'suppress-non-speech',
 		valueName: 'BOOL',
-		help: 'stop Whisper models from writing brackets, musical notes and similar symbols',
-		default: false,
-		defaultText: 'no',
+		help: 'whether Whisper models are kept from writing brackets, musical notes and similar symbols, as OpenAI keeps them',
+		default: true,
+		defaultText: 'yes',
 		parse: truth,
-		isSwitch: true,
 	},
 } as const satisfies Readonly<Record<string, Setting>>;
