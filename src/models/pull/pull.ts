@@ -81,11 +81,13 @@ class Pulling {
 	/** Holds the downloads, and `model`, which becomes the model's folder. */
 	readonly #incoming: string;
 	readonly #arrivals: Arrivals;
+	readonly #network: Network;
 
 	constructor(plan: PullPlan, deps: PullDeps, network: Network, incoming: string, report: Report) {
 		this.#plan = plan;
 		this.#deps = deps;
 		this.#incoming = incoming;
+		this.#network = network;
 		this.#arrivals = new Arrivals(plan, deps, network, report);
 	}
 
@@ -130,9 +132,8 @@ class Pulling {
 		const packed = path.join(this.#incoming, 'archive');
 		const { bytes } = await this.#arrivals.bring(name, archive, packed);
 		this.#arrivals.report('unpacking', name, bytes, bytes);
-		const stored = await this.#discarding(() => this.#unpacked(archive, packed, folder));
-		await rm(packed, { force: true });
-		return stored;
+		// The archive stays until the model is in its place, so that an interrupted pull need not fetch it again.
+		return await this.#discarding(() => this.#unpacked(archive, packed, folder));
 	}
 
 	/** Deletes the download if `work` finds it corrupt, so that the next pull starts afresh. */
@@ -154,7 +155,8 @@ class Pulling {
 		await rm(folder, { recursive: true, force: true });
 		await mkdir(unpacked, { recursive: true });
 		await unpack(packed, unpacked, signal);
-		await renameOver(await innerFolder(unpacked, archive), folder);
+		const from = this.#network.locate(archive.url);
+		await renameOver(await innerFolder(unpacked, archive.subdir, from), folder);
 		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
 		const stored: StoredFile[] = [];
 		for (const file of await filesBelow(folder)) {
@@ -164,7 +166,7 @@ class Pulling {
 			if (listed && listed.sha256 !== null && listed.sha256 !== sha256) {
 				throw new EarshotError(
 					'download_corrupt',
-					`${file} in ${archive.url} has the SHA-256 ${sha256} instead of ${listed.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
+					`${file} in ${from} has the SHA-256 ${sha256} instead of ${listed.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
 				);
 			}
 			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !listed?.sha256 });
@@ -219,15 +221,15 @@ class Pulling {
 	}
 }
 
-/** The folder of the model in an unpacked archive. */
-async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): Promise<string> {
+/** The folder of the model in an unpacked archive. `from`: its URL, for messages. */
+async function innerFolder(unpacked: string, subdir: string, from: string): Promise<string> {
 	const names = await readdir(unpacked);
 	if (subdir !== '') {
 		const inner = path.join(unpacked, subdir);
 		if (await exists(inner)) return inner;
 		throw new EarshotError(
 			'download_corrupt',
-			`${url} has no folder ${subdir}; it contains ${names.join(', ')}`,
+			`${from} has no folder ${subdir}; it contains ${names.join(', ')}`,
 		);
 	}
 	const [only] = names;

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { realDisk } from '../../../src/disk/disk.js';
 import { Int8Store } from '../../../src/engines/whisper/int8-store.js';
 import { writeInt8 } from '../../../src/engines/whisper/int8-weights.js';
@@ -181,6 +181,35 @@ describe('a pull', () => {
 		Object.assign(machine.flags, { mirror: `${machine.mirror.url}/m` });
 		expect((await pull(machine.another(), 'small')).state).toBe('done');
 		await isWhole(machine, 'small');
+	});
+
+	it.each([
+		[
+			'the mirror',
+			(url: string) => ({ mirror: `${url.replace('//', '//me:secret@')}/m` }),
+			'/m/huggingface.co/o/m',
+		],
+		['HF_ENDPOINT', (url: string) => ({ hub: `${url.replace('//', '//me:secret@')}/hub` }), '/hub/o/m'],
+	])('that fails names %s, where it asked, and no password', async (_, given, place) => {
+		const url = 'https://huggingface.co/o/m/resolve/main/model.onnx';
+		const machine = await arrangeMachine({
+			models: () => [
+				catalogModel({
+					id: 'small',
+					files: [{ path: 'model.onnx', url, bytes: 1, sha256: null }],
+					roles: { model: 'model.onnx' },
+				}),
+			],
+		});
+		const { mirror, hub } = { mirror: '', hub: '', ...given(machine.mirror.url) };
+		vi.stubEnv('HF_ENDPOINT', hub);
+		onTestFinished(() => void vi.unstubAllEnvs());
+		if (mirror !== '') Object.assign(machine.flags, { mirror });
+		const { error } = await pull(machine.another(), 'small');
+		expect(error?.message).toContain(
+			`${machine.mirror.url}${place}/resolve/main/model.onnx could not be downloaded`,
+		);
+		expect(error?.message).not.toMatch(/https:\/\/huggingface|secret/);
 	});
 });
 
@@ -394,6 +423,15 @@ describe('an archive', () => {
 				}),
 			],
 		});
+
+	it('that was unpacked before the pull was interrupted is not fetched again', async () => {
+		const machine = await withArchive(targz(inArchive));
+		vi.spyOn(machine.installer.store, 'arrive').mockRejectedValueOnce(new Error('the power went off'));
+		expect((await pull(machine.installer, 'packed')).state).toBe('failed');
+		expect((await pull(machine.installer, 'packed')).state).toBe('done');
+		expect(machine.mirror.starts('/packed.tar.gz')).toEqual([0]);
+		await isWhole(machine, 'packed');
+	});
 
 	it('with a file that is another one than the catalog says is refused', async () => {
 		const machine = await withArchive(targz(inArchive), {
