@@ -1,5 +1,6 @@
 /** The file system operations that downloads use, as an interface, so that tests can simulate a full disk. */
 
+import { closeSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
 import { setTimeout as after } from 'node:timers/promises';
 import { EarshotError } from '../errors.js';
@@ -112,6 +113,26 @@ export async function renameOver(
 		await pause(ms);
 	}
 	await move(from, to);
+}
+
+/** The text of a file; undefined if it has more than `maxBytes`, of which the rest is not read: a device has no end.
+ * Throws the system's error. */
+export function readTextUpTo(file: string, maxBytes: number): string | undefined {
+	const pieces: Buffer[] = [];
+	let bytes = 0;
+	const handle = openSync(file, 'r');
+	try {
+		for (;;) {
+			const piece = Buffer.allocUnsafe(1 << 16);
+			const got = readSync(handle, piece);
+			if (got === 0) return Buffer.concat(pieces).toString('utf8');
+			pieces.push(piece.subarray(0, got));
+			bytes += got;
+			if (bytes > maxBytes) return undefined;
+		}
+	} finally {
+		closeSync(handle);
+	}
 }
 
 export function codeOf(thrown: unknown): string {

@@ -37,6 +37,9 @@ export interface ModelPool {
 	readonly models: readonly ListedModel[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
+	/** The id of the model that a name means. Throws `model_not_found`, whose message says what to do, and
+	 * `config_invalid` for an entry of models.yaml with a mistake. */
+	idOf(name: string): string;
 	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
 	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `out_of_memory` when there is no
 	 * memory for it now, `cancelled`, `closed`. */

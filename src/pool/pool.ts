@@ -59,6 +59,10 @@ export class RunnerPool implements ModelPool {
 		return this.#options.models.defaultModel;
 	}
 
+	idOf(name: string): string {
+		return this.#options.models.find(name).id;
+	}
+
 	get models(): readonly ListedModel[] {
 		return this.#options.models.listed.map((entry) => {
 			const loaded = this.#loadedModels.get(entry.id);

@@ -110,6 +110,13 @@ export class FakePool implements ModelPool {
 	/** Leases that have not been released. */
 	leased = 0;
 
+	idOf(name: string): string {
+		const known =
+			this.models.find(({ id }) => id === name) ?? this.models.find(({ aliases }) => aliases.includes(name));
+		if (known) return known.id;
+		throw new EarshotError('model_not_found', `The model \`${name}\` is not on this machine`);
+	}
+
 	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
 		const lease = await this.lease(model, signal);
 		lease.release();
@@ -119,10 +126,7 @@ export class FakePool implements ModelPool {
 	async lease(model: string, signal: AbortSignal): Promise<Lease> {
 		this.asked.push(model);
 		await this.onLoad(model, signal);
-		const known = this.models.find(({ id, aliases }) => id === model || aliases.includes(model));
-		if (known === undefined) {
-			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
-		}
+		this.idOf(model);
 		this.leased++;
 		const { tiny } = this;
 		return {
@@ -138,8 +142,7 @@ export class FakePool implements ModelPool {
 	readonly unloaded: string[] = [];
 
 	async unload(model: string): Promise<void> {
-		if (!this.models.some(({ id, aliases }) => id === model || aliases.includes(model)))
-			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
+		this.idOf(model);
 		this.unloaded.push(model);
 	}
 

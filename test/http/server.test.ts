@@ -63,6 +63,26 @@ describe('models', () => {
 		expect((await get(server, '/v1/models/whisper-1')).json).toMatchObject({ id: 'whisper-1', demo: true });
 	});
 
+	test('are listed under each of their names where that is asked', async () => {
+		const server = await arrange();
+		const ids = async (query: string) =>
+			(await get(server, `/v1/models${query}`)).json.data.map(({ id, alias_of }: Record<string, string>) => [
+				id,
+				alias_of,
+			]);
+		const own = [
+			['tiny', undefined],
+			['org/large:q5', undefined],
+		];
+		expect(await ids('')).toEqual(own);
+		expect(await ids('?aliases=false')).toEqual(own);
+		expect(await ids('?aliases=true')).toEqual([own[0], ['whisper-1', 'tiny'], own[1]]);
+		expect(await get(server, '/v1/models?aliases=perhaps')).toMatchObject({
+			status: 400,
+			json: { error: { code: 'invalid_request', param: 'aliases' } },
+		});
+	});
+
 	test('that are not here are a 404 that names the field', async () => {
 		expect(await get(await arrange(), '/v1/models/nope/nope')).toMatchObject({
 			status: 404,

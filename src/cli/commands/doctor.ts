@@ -17,7 +17,7 @@ import { packageRoot, sileroPath } from '../../paths.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
-	const { config, entries, defaultModel, warnings } = loadRegistry(flags, packageRoot);
+	const { config, entries, problems, defaultModel, warnings } = loadRegistry(flags, packageRoot);
 	const findings: Finding[] = [
 		{
 			ok: true,
@@ -25,6 +25,7 @@ export function doctor(flags: Partial<Record<SettingName, string>>, version: str
 			detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}`,
 		},
 		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
+		...problems.map(({ message }) => ({ ok: false, what: 'models.yaml', detail: message })),
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),

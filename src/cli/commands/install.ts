@@ -7,6 +7,7 @@ import { EarshotError } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
 import type { PullStatus } from '../../models/pull/tracker.js';
 import { ensureRegistry } from '../../models/registry/file.js';
+import type { PullPlan } from '../../models/registry/pull-plan.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import type { Manifest } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
@@ -30,12 +31,13 @@ function installerFor(flags: Flags): Installer {
 	);
 }
 
-export function pullModels(ids: readonly string[], command: PullCommand): Promise<void> {
+export function pullModels(names: readonly string[], command: PullCommand): Promise<void> {
 	return interruptible(async (signal) => {
 		await ensureRegistry(command.flags);
 		const installer = installerFor(command.flags);
-		for (const id of ids) {
-			const acceptLicence = command.acceptLicence === true || (await acceptsLicence(installer, id));
+		for (const name of names) {
+			const { id, licence } = installer.plan(name);
+			const acceptLicence = command.acceptLicence === true || (await acceptsLicence(installer, id, licence));
 			await pullOne(installer, id, { ...command, acceptLicence }, signal);
 		}
 	});
@@ -93,8 +95,11 @@ function printPulled({ store }: Installer, manifest: Manifest): void {
 }
 
 /** Asks the user on a terminal; elsewhere --accept-license is required. */
-async function acceptsLicence(installer: Installer, id: string): Promise<boolean> {
-	const { licence } = installer.plan(id);
+async function acceptsLicence(
+	installer: Installer,
+	id: string,
+	licence: PullPlan['licence'],
+): Promise<boolean> {
 	if (licence?.osi !== false || installer.store.manifest(id) !== undefined) return false;
 	if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
 	const lines = createInterface({ input: process.stdin, output: process.stderr });
@@ -138,11 +143,11 @@ export function addModel(target: string, { flags, ...options }: AddCommand): Pro
 	});
 }
 
-export function removeModels(ids: readonly string[], flags: Flags): Promise<void> {
+export function removeModels(names: readonly string[], flags: Flags): Promise<void> {
 	return interruptible(async (signal) => {
 		const installer = installerFor(flags);
-		for (const id of ids) {
-			const { files } = await installer.remove(id, signal);
+		for (const name of names) {
+			const { id, files } = await installer.remove(name, signal);
 			process.stdout.write(
 				files
 					? `${id} was removed\n`
@@ -155,9 +160,12 @@ export function removeModels(ids: readonly string[], flags: Flags): Promise<void
 /** Without ids: every model that was pulled. */
 export function verifyModels(ids: readonly string[], flags: Flags): Promise<void> {
 	return interruptible(async (signal) => {
-		const { store } = installerFor(flags);
+		const installer = installerFor(flags);
+		const { store } = installer;
 		const manifests =
-			ids.length === 0 ? store.manifests() : ids.map((id) => manifestOf(store.manifest(id), id));
+			ids.length === 0
+				? store.manifests()
+				: ids.map((name) => manifestOf(store.manifest(installer.idOf(name)), name));
 		let bad = 0;
 		for (const manifest of manifests) {
 			const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);

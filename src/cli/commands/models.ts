@@ -4,12 +4,20 @@ import { statSync } from 'node:fs';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { isPinned, isServable } from '../../models/catalog/catalog.js';
+import { isOpenAiName } from '../../models/catalog/names.js';
 import { downloadBytes } from '../../models/catalog/size.js';
 import type { CatalogModel, CatalogSource } from '../../models/catalog/types.js';
 import { Installer } from '../../models/installer.js';
+import { notKnown } from '../../models/messages.js';
 import { nameOfSource } from '../../models/pull/sources.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { isInstalled, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
+import {
+	findEntry,
+	isInstalled,
+	loadRegistry,
+	type ModelRegistry,
+	unservable,
+} from '../../models/registry/registry.js';
 import type { StoredState } from '../../models/store/store.js';
 import { packageRoot } from '../../paths.js';
 
@@ -18,8 +26,9 @@ type Flags = Partial<Record<SettingName, string>>;
 /** The models in models.yaml, then those that were pulled and are not in it. */
 export function printModels(flags: Flags): void {
 	const registry = loadRegistry(flags, packageRoot);
-	const { entries, defaultModel, warnings, config } = registry;
+	const { entries, problems, defaultModel, warnings, config } = registry;
 	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	for (const { message } of problems) process.stderr.write(`mistake: ${message}\n`);
 	const { store } = new Installer(() => registry);
 	const served = entries.map((entry) => {
 		const manifest = store.manifest(entry.id);
@@ -33,6 +42,7 @@ export function printModels(flags: Flags): void {
 			entry.aliases.join(', '),
 		];
 	});
+	const bad = problems.map(({ id }) => [id, '', '?', 'mistake in models.yaml', '']);
 	const others = store
 		.manifests()
 		.filter(({ id }) => entries.every((entry) => entry.id !== id))
@@ -43,7 +53,9 @@ export function printModels(flags: Flags): void {
 			stateText(store.stateOf(manifest), manifest.use),
 			'',
 		]);
-	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...served, ...others]));
+	process.stdout.write(
+		table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...served, ...bad, ...others]),
+	);
 	const broken = [...served, ...others].filter(([, , , state]) => /missing|damaged/.test(state ?? ''));
 	const ids = broken
 		.map(([id = '']) => id.replace(' (default)', ''))
@@ -91,16 +103,17 @@ function whereText(
 	return isServable(model) ? '' : 'not servable yet';
 }
 
-export async function showModel(id: string, flags: Flags): Promise<void> {
+export async function showModel(name: string, flags: Flags): Promise<void> {
 	const registry = loadRegistry(flags, packageRoot);
 	const installer = new Installer(() => registry);
+	const id = isOpenAiName(name) ? findEntry(registry, name).id : installer.idOf(name);
 	const model = registry.catalog.find(id);
 	const entry = registry.entries.find((each) => each.id === id);
-	if (model === undefined && entry === undefined)
-		throw new EarshotError(
-			'model_not_found',
-			`The model \`${id}\` is neither in the catalog nor in models.yaml`,
-		);
+	const problem = registry.problems.find((each) => each.id === id);
+	if (model === undefined && entry === undefined) {
+		if (problem) throw unservable(problem);
+		throw new EarshotError('model_not_found', notKnown(name, registry));
+	}
 	const info = model ? infoOf(model) : [];
 	const local = entry
 		? [

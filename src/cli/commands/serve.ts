@@ -9,7 +9,7 @@ import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { findIn, type ModelEntry } from '../../models/registry/entry.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
 import { ensureRegistry } from '../../models/registry/file.js';
 import { createdAt, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
@@ -26,9 +26,10 @@ const graceMs = 30_000;
 /** Resolves after a signal has stopped the server. */
 export async function serve(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
 	await ensureRegistry(flags);
-	const { config, warnings } = loadRegistry(flags, packageRoot);
+	const { config, warnings, problems } = loadRegistry(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
+	for (const { id, message } of problems) log.error({ model: id, code: 'config_invalid' }, message);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
@@ -80,7 +81,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	});
 	const { url } = server.address;
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
-	if (registry.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
+	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
+		process.stderr.write(`${demoNotice}\n`);
 	for (const id of preloaded) preload(pool, id, log);
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
@@ -94,11 +96,14 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 }
 
 /** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
-function modelsToPreload({ preload: ids, autoPull }: Config, registry: RegistryWatcher): readonly string[] {
+function modelsToPreload(
+	{ preload: ids, autoPull }: Config,
+	{ now: { names, entries, defaultModel } }: RegistryWatcher,
+): readonly string[] {
 	if (ids.length > 0) {
-		const unknown = ids.find((id) => id !== 'none' && !findIn(registry.entries, id));
+		const unknown = ids.find((id) => id !== 'none' && names.find(id) === undefined);
 		if (unknown === undefined) return ids.filter((id) => id !== 'none');
-		const known = registry.entries.map(({ id }) => id).join(', ');
+		const known = entries.map(({ id }) => id).join(', ');
 		throw new EarshotError(
 			'config_invalid',
 			`Expected \`preload\` to name models among ${known}, got \`${unknown}\``,
@@ -107,9 +112,9 @@ function modelsToPreload({ preload: ids, autoPull }: Config, registry: RegistryW
 			},
 		);
 	}
-	const { defaultModel } = registry;
+	const entry = entries.find(({ id }) => id === defaultModel);
 	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
-	return isInstalled(registry.find(defaultModel)) || !autoPull ? [defaultModel] : [];
+	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
 }
 
 /** Loads a model before the first request. A failure is logged, and repeated to requests for the model. */

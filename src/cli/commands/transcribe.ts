@@ -8,7 +8,8 @@ import { type FormatName, render } from '../../formats/formats.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { canBePulled, findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
+import { canBePulled } from '../../models/registry/pull-plan.js';
+import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
@@ -45,7 +46,7 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 	const entry = findEntry(registry, idOrAlias);
 	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
 	await interruptible(async (signal) => {
-		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry.catalog))
+		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry))
 			await pullOne(new Installer(() => registry), entry.id, {}, signal);
 		// In a runner, so that a crash of an engine fails one recording with an error message.
 		const { transcriber, close } = await openModel(registry, idOrAlias, true);

@@ -5,12 +5,12 @@ import path from 'node:path';
 import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
+import type { PullPlan } from '../registry/pull-plan.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';
-import type { PullPlan } from './plan.js';
 
 export type Part = CatalogFile | CatalogArchive;
 

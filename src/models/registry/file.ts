@@ -6,9 +6,11 @@ import { environmentSource, flagSource, resolveConfig } from '../../config/resol
 import type { SettingName } from '../../config/settings.js';
 import { codeOf, diskFailure } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
+import { EarshotError } from '../../errors.js';
 import { writeWhole } from '../store/store.js';
 import { freshRegistry } from './edit.js';
 import { parseRegistry } from './parse.js';
+import type { Problem } from './yaml-reader.js';
 
 /** Creates models.yaml if it is missing, for commands that edit or serve it. Ignores folders that cannot be written. */
 export async function ensureRegistry(flags: Partial<Record<SettingName, string>>): Promise<void> {
@@ -33,7 +35,7 @@ export async function createRegistry(file: string): Promise<boolean> {
 	}
 }
 
-/** Throws `config_invalid` if the file is invalid before or after the change. */
+/** Throws `config_invalid` if the file is invalid before the change, or the change brings in a mistake. */
 export async function editRegistry(
 	file: string,
 	modelDir: string,
@@ -47,9 +49,10 @@ export async function editRegistry(
 		const lock = await takeLock(target, signal);
 		try {
 			const text = await readFile(target, 'utf8');
-			parseRegistry(text, file, modelDir);
+			const known = parseRegistry(text, file, modelDir).problems.map(({ sentence }) => sentence);
 			const changed = change(text);
-			parseRegistry(changed, file, modelDir);
+			const added = newProblem(known, parseRegistry(changed, file, modelDir).problems);
+			if (added) throw new EarshotError('config_invalid', added.message);
 			if (changed !== text) await replace(target, changed);
 		} finally {
 			await lock.release();
@@ -57,6 +60,13 @@ export async function editRegistry(
 	} catch (thrown) {
 		throw diskFailure(thrown, path.dirname(file), 'config') ?? thrown;
 	}
+}
+
+/** A problem that was not there before, whichever its line is now. */
+function newProblem(known: readonly string[], problems: readonly Problem[]): Problem | undefined {
+	const withoutLine = (sentence: string) => sentence.replace(/^line \d+/, '');
+	const before = new Set(known.map(withoutLine));
+	return problems.find(({ sentence }) => !before.has(withoutLine(sentence)));
 }
 
 async function replace(target: string, text: string): Promise<void> {
