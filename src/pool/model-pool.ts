@@ -2,6 +2,7 @@
 
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
+import type { Readiness } from './readiness.js';
 
 export interface ListedModel {
 	readonly id: string;
@@ -37,6 +38,8 @@ export interface ModelPool {
 	readonly models: readonly ListedModel[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
+	/** Whether the default model can answer. While it cannot be loaded, asking tries again every half minute. */
+	checkReadiness(): Readiness;
 	/** The id of the model that a name means. Throws `model_not_found`, whose message says what to do, and
 	 * `config_invalid` for an entry of models.yaml with a mistake. */
 	idOf(name: string): string;

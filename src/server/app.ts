@@ -24,7 +24,7 @@ import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
 import { readOpenApi } from './routes/openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
-import { fixed, health } from './routes/status.js';
+import { fixed, health, ready } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
 import type { UploadLimits } from './upload/limits.js';
 
@@ -75,6 +75,7 @@ export function routes(
 		{ method: 'DELETE', path: '/v1/models/{model}', handle: deleteModel(options) },
 		{ method: 'GET', path: '/v1/ps', handle: listLoadedModels(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
+		{ method: 'GET', path: '/ready', handle: ready(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{
 			method: 'GET',
@@ -155,7 +156,7 @@ function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): v
 }
 
 /** Polled every few seconds by monitoring, so logged at debug level. */
-const polledPaths = new Set(['/health', '/metrics']);
+const polledPaths = new Set(['/health', '/ready', '/metrics']);
 
 function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
 	const { id, logged } = ctx.state;

@@ -5,6 +5,7 @@ import type { Clock } from '../../src/clock.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
+import type { Readiness } from '../../src/pool/readiness.js';
 import type { Capabilities, ModelInfo } from '../../src/speech/model-info.js';
 import type { TranscribeOptions } from '../../src/speech/options.js';
 import type { Recording } from '../../src/speech/recording.js';
@@ -109,6 +110,12 @@ export class FakePool implements ModelPool {
 
 	/** Leases that have not been released. */
 	leased = 0;
+
+	readiness: Readiness = { status: 'ok' };
+
+	checkReadiness(): Readiness {
+		return this.readiness;
+	}
 
 	idOf(name: string): string {
 		const known =

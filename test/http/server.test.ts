@@ -92,21 +92,17 @@ describe('models', () => {
 });
 
 describe('/health', () => {
-	test.each([
-		[['unloaded', 'unloaded'], 'ok'],
-		[['loading', 'unloaded'], 'loading'],
-		[['loading', 'loaded'], 'ok'],
-		[['loaded', 'unloaded'], 'ok'],
-	] as const)('of %j is %s', async (states, status) => {
-		const server = await arrange();
-		server.pool.models.splice(0, 2, ...states.map((state) => listed(state, { state })));
-		expect((await get(server, '/health')).text).toBe(JSON.stringify({ status }));
-	});
+	const degraded = { status: 'degraded', reason: 'The default model `tiny` could not be loaded' } as const;
 
-	test('without any model is ok', async () => {
-		const server = await arrange();
-		server.pool.models.length = 0;
-		expect((await get(server, '/health')).json).toEqual({ status: 'ok' });
+	test.each([
+		[{ status: 'ok' }, 200],
+		[{ status: 'loading' }, 503],
+		[degraded, 503],
+	] as const)('tells of %j, and /ready answers %i', async (readiness, status) => {
+		const server = await arrange({ apiKeys: ['secret'] });
+		server.pool.readiness = readiness;
+		expect(await get(server, '/health')).toMatchObject({ status: 200, json: readiness });
+		expect(await get(server, '/ready')).toMatchObject({ status, json: readiness });
 	});
 
 	test('answers HEAD', async () => {

@@ -4,8 +4,8 @@ import { systemClock } from '../../clock.js';
 import { runnerEnvironment } from '../../config/environment.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { asEarshotError, EarshotError } from '../../errors.js';
-import { createLog, type Log } from '../../log.js';
+import { EarshotError } from '../../errors.js';
+import { createLog } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
@@ -55,6 +55,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		script: runnerScript,
 		env: runnerEnvironment(slotsOf(config)),
 		onLog: (line) => log.debug({}, line),
+		log,
 		clock: systemClock,
 		metrics,
 		keepAliveMs: config.keepAliveMs,
@@ -83,7 +84,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
 	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice}\n`);
-	for (const id of preloaded) preload(pool, id, log);
+	// The pool logs a failure, and repeats it to requests for the model.
+	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
 	// A second signal stops the server without waiting for running requests.
@@ -115,18 +117,6 @@ function modelsToPreload(
 	const entry = entries.find(({ id }) => id === defaultModel);
 	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
 	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
-}
-
-/** Loads a model before the first request. A failure is logged, and repeated to requests for the model. */
-function preload(pool: RunnerPool, model: string, log: Log): void {
-	pool.load(model, new AbortController().signal).then(
-		({ engine, device, encoder, decoder }) =>
-			log.info({ model, engine, device, encoder, decoder }, 'model loaded'),
-		(thrown: unknown) => {
-			const { code, message } = asEarshotError(thrown);
-			if (code !== 'closed') log.error({ model }, message);
-		},
-	);
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

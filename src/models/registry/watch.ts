@@ -19,6 +19,8 @@ export interface ServedModels {
 	readonly defaultModel: string;
 	/** Throws `model_not_found`, whose message says what to do. */
 	find(idOrAlias: string): ModelEntry;
+	/** Why the model of that id cannot be loaded, whatever its engine would say; undefined if it can. */
+	absence(id: string): 'mistake' | 'missing' | undefined;
 	/** Resolves when the model's files are installed; may download them. Throws `model_not_found`. */
 	ready(entry: ModelEntry, signal: AbortSignal): Promise<void>;
 	/** `listener` is called after entries were added, removed or changed. */
@@ -72,6 +74,10 @@ export class RegistryWatcher implements ServedModels {
 
 	find(idOrAlias: string): ModelEntry {
 		return findEntry(this.#now, idOrAlias);
+	}
+
+	absence(id: string): 'mistake' | 'missing' | undefined {
+		return absenceIn(this.#now, id, this.#options.fetch !== undefined);
 	}
 
 	async ready(entry: ModelEntry, signal: AbortSignal): Promise<void> {
@@ -153,6 +159,7 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 		},
 		defaultModel: registry.defaultModel,
 		find: (idOrAlias) => findEntry(registry, idOrAlias),
+		absence: (id) => absenceIn(registry, id, false),
 		async ready(entry) {
 			if (!isInstalled(entry) && canBePulled(entry, registry)) throw missing(entry.id);
 		},
@@ -163,4 +170,11 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 function listedOf(registry: ModelRegistry): readonly ModelEntry[] {
 	// A model that cannot be pulled is listed even if files are missing, so that a request for it reports them.
 	return registry.entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, registry));
+}
+
+/** `fetches`: files that can be downloaded are not missing, since the first request brings them. */
+function absenceIn(registry: ModelRegistry, id: string, fetches: boolean): 'mistake' | 'missing' | undefined {
+	const entry = registry.entries.find((each) => each.id === id);
+	if (entry === undefined) return 'mistake';
+	return isInstalled(entry) || (fetches && canBePulled(entry, registry)) ? undefined : 'missing';
 }

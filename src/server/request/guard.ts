@@ -16,6 +16,9 @@ export interface GuardOptions {
 	readonly apiKeys: readonly string[];
 }
 
+/** Asked by orchestrators, which have no key. */
+const keylessPaths = new Set(['/health', '/ready']);
+
 export function guard(options: GuardOptions): Middleware {
 	const hostAllowed = hostRule(options);
 	const originAllowed = originRule(options.allowedOrigins);
@@ -53,7 +56,7 @@ export function guard(options: GuardOptions): Middleware {
 			}
 		}
 
-		if (ctx.path !== '/health' && !keyAllowed(ctx.get('authorization'))) {
+		if (!keylessPaths.has(ctx.path) && !keyAllowed(ctx.get('authorization'))) {
 			ctx.set('www-authenticate', 'Bearer');
 			throw new EarshotError(
 				'invalid_api_key',
