@@ -1,14 +1,15 @@
 /** Pulls, adds and removes models, for the command and the server: keeps catalog, store and models.yaml in step. */
 
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { earshot } from '../command-line.js';
 import { networkEnvironment } from '../config/environment.js';
-import { diskFailure } from '../disk/disk.js';
-import { takeLock } from '../disk/lock.js';
+import { diskFailure, makeFolder } from '../disk/disk.js';
+import { type Lock, takeLock } from '../disk/lock.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog } from './catalog/catalog.js';
+import { type CheckSherpa, checkContents } from './contents.js';
 import { convertFolder } from './convert.js';
-import { type LocalPlaces, locate, locateInHubCache, placesOf } from './locate.js';
+import { entryPlaceOf, type LocalPlaces, locate, locateInHubCache } from './locate.js';
 import { notHere, notInCatalog } from './messages.js';
 import type { PullDeps, PullProgress } from './pull/deps.js';
 import type { NetworkSettings } from './pull/network.js';
@@ -36,6 +37,10 @@ export interface AddOptions {
 	readonly id?: string | undefined;
 	readonly type?: string | undefined;
 	readonly aliases?: readonly string[];
+	/** Asks which of several models in a folder is meant; absent = an error names them. */
+	readonly choose?: LocalPlaces['choose'];
+	/** Checks the files of a model for sherpa-onnx; absent = they are checked when it is loaded. */
+	readonly checkSherpa?: CheckSherpa;
 	/** Progress of a conversion to ggml, in bytes. */
 	readonly onProgress?: (written: number, total: number) => void;
 }
@@ -75,10 +80,6 @@ export class Installer {
 		return this.#registry().catalog;
 	}
 
-	get #places(): LocalPlaces {
-		return { catalog: this.catalog, hubCache: this.#network.hubCache };
-	}
-
 	/** The id of the model that a name means here, in the catalog or in the store; of OpenAI's names only those that the
 	 * user has given. Other names are returned as they are. */
 	idOf(name: string): string {
@@ -112,6 +113,15 @@ export class Installer {
 		);
 	}
 
+	canPull(name: string): boolean {
+		try {
+			this.plan(name);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
 	/** Starts a pull or joins the running one. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
 	pull(name: string, options: PullOptions = {}): Pull {
 		const plan = this.plan(name);
@@ -120,7 +130,7 @@ export class Installer {
 		if (licence?.osi === false && options.acceptLicence !== true && installed === undefined) {
 			throw new EarshotError(
 				'licence_unaccepted',
-				`The licence of \`${id}\` (${licence.name}, ${licence.url}) is not open source. Read it, and if you accept it: earshot pull ${id} --accept-license; over HTTP {"accept_license": true}`,
+				`The licence of \`${id}\` (${licence.name}, ${licence.url}) is not open source. Read it, and if you accept it: ${earshot(`pull ${id} --accept-license`)}; over HTTP {"accept_license": true}`,
 				{ param: 'accept_license' },
 			);
 		}
@@ -164,16 +174,17 @@ export class Installer {
 			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
 			this.#onChange();
 		}
-		await mkdir(this.store.modelDir, { recursive: true });
-		const lock = await takeLock(await this.store.lockPath(id), signal);
+		let lock: Lock | undefined;
 		try {
+			await makeFolder(this.store.modelDir);
+			lock = await takeLock(await this.store.lockPath(id), signal);
 			const files = await this.store.remove(id);
 			await int8.remove(made);
 			return { id, entry, files };
 		} catch (thrown) {
 			throw diskFailure(thrown, this.store.modelDir) ?? thrown;
 		} finally {
-			await lock.release();
+			await lock?.release();
 			this.#onChange();
 		}
 	}
@@ -182,7 +193,11 @@ export class Installer {
 	 * file in the model folder. Throws `invalid_request`, `conflict`, and as `convertFolder`. */
 	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
 		const { config, entries, problems } = this.#registry();
-		const found = await locate(target, options.type ?? '', this.#places);
+		const found = await locate(target, options.type ?? '', {
+			catalog: this.catalog,
+			hubCache: this.#network.hubCache,
+			choose: options.choose,
+		});
 		if (!modelTypes.includes(found.type))
 			throw expected('type', `a type that can be served (${modelTypes.join(', ')})`, found.type);
 		const id = options.id ?? found.id;
@@ -196,11 +211,14 @@ export class Installer {
 					param: 'id',
 				},
 			);
+		await checkContents(found, options.checkSherpa);
 		const isConverted = found.form === 'ctranslate2';
 		const entry: NewEntry = {
 			id,
 			type: found.type,
-			...(isConverted ? await this.#converted(found, id, options, signal) : placesOf(found, config.modelDir)),
+			...(isConverted
+				? await this.#converted(found, id, options, signal)
+				: entryPlaceOf(found, config.modelDir)),
 			...(options.aliases ? { aliases: options.aliases } : {}),
 		};
 		try {

@@ -1,5 +1,6 @@
 /** Whether the default model can answer, for `GET /health` and `GET /ready`. Pure. */
 
+import { earshot } from '../command-line.js';
 import type { ErrorCode } from '../errors.js';
 import type { LoadState } from '../speech/model-info.js';
 
@@ -32,10 +33,10 @@ export function readinessOf({ id, absence, state, hasLoaded, failure }: DefaultM
 	});
 	if (state === 'loaded') return { status: 'ok' };
 	if (absence === 'mistake')
-		return degraded('has a mistake in models.yaml; the log and `earshot list` name line and field');
+		return degraded(`has a mistake in models.yaml; the log and \`${earshot('list')}\` name line and field`);
 	if (absence === 'missing')
 		return degraded(
-			'is in models.yaml, but its files are not on this machine; `earshot list` says what to do',
+			`is in models.yaml, but its files are not on this machine; \`${earshot('list')}\` says what to do`,
 		);
 	if (state === 'backoff') return degraded('is left alone for a while, since its process keeps crashing');
 	if (failure !== undefined) return degraded(`could not be loaded (${failure}); the log says why`);

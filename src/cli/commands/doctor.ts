@@ -14,9 +14,10 @@ import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
+import { jsonText } from '../ui/table.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
-export function doctor(flags: Partial<Record<SettingName, string>>, version: string): void {
+export function doctor(flags: Partial<Record<SettingName, string>>, version: string, asJson: boolean): void {
 	const { config, entries, problems, defaultModel, warnings } = loadRegistry(flags, packageRoot);
 	const findings: Finding[] = [
 		{
@@ -31,10 +32,15 @@ export function doctor(flags: Partial<Record<SettingName, string>>, version: str
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
 		...entries.flatMap((entry) => modelFindings(entry, entry.id === defaultModel, config)),
 	];
-	for (const { ok, what, detail } of findings)
-		process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
-	if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
-	if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+	const isWell = findings.every(({ ok }) => ok);
+	if (asJson) {
+		process.stdout.write(jsonText({ ok: isWell, findings }));
+	} else {
+		for (const { ok, what, detail } of findings)
+			process.stdout.write(`${ok ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
+		if (entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice()}\n`);
+	}
+	if (!isWell) process.exitCode = 1;
 }
 
 function nativeFindings(): Finding[] {

@@ -1,11 +1,12 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
 import { request } from 'undici';
+import { earshot } from '../../command-line.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
-import { sizeText, table } from './models.js';
+import { jsonText, sizeText, table } from '../ui/table.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 
@@ -25,8 +26,12 @@ interface ModelBody {
 	readonly memory_bytes?: number;
 }
 
-export async function printLoadedModels(flags: Flags): Promise<void> {
+export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<void> {
 	const { data } = await ask<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
+	if (asJson) {
+		process.stdout.write(jsonText(data));
+		return;
+	}
 	const rows = data.map((loaded) => [
 		loaded.id,
 		loaded.state.replace('_', ' '),
@@ -70,7 +75,7 @@ async function ask<T>(flags: Flags, method: 'GET' | 'POST', path: string): Promi
 	} catch (cause) {
 		throw new EarshotError(
 			'not_found',
-			`No server answers at ${url}. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT`,
+			`No server answers at ${url}. To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
 			{ cause },
 		);
 	}

@@ -83,7 +83,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { url } = server.address;
 	process.stderr.write(`Earshot ${version} listens on ${url}/v1 (default model: ${defaultModel})\n`);
 	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
-		process.stderr.write(`${demoNotice}\n`);
+		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
 	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
 	const signal = await nextSignal();

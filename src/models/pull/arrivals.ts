@@ -2,6 +2,7 @@
 
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { earshot } from '../../command-line.js';
 import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
@@ -102,7 +103,7 @@ export class Arrivals {
 			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
 			throw new EarshotError(
 				'download_corrupt',
-				`${thrown.message}. It differs from the first pull; if its publisher replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
+				`${thrown.message}. It differs from the first pull; if its publisher replaced it on purpose: ${earshot(`pull ${this.#plan.id} --repin`)}`,
 				{ cause: thrown },
 			);
 		}

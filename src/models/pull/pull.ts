@@ -1,8 +1,8 @@
 /** Downloads one model into a temporary folder, verifies it, then moves it into place in one step. */
 
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
 import { type Lock, takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
 import { unpack } from '../archive/archive.js';
@@ -28,7 +28,7 @@ export async function* pull(plan: PullPlan, deps: PullDeps): AsyncGenerator<Pull
 		return;
 	}
 	try {
-		await mkdir(store.modelDir, { recursive: true });
+		await makeFolder(store.modelDir);
 	} catch (thrown) {
 		throw diskFailure(thrown, store.modelDir) ?? thrown;
 	}
@@ -110,7 +110,7 @@ class Pulling {
 		const stored: StoredFile[] = [];
 		for (const file of files) {
 			const to = path.join(folder, file.path);
-			await mkdir(path.dirname(to), { recursive: true });
+			await makeFolder(path.dirname(to));
 			const { bytes, sha256 } =
 				sources.length > 0
 					? await bringFromSources(file, sources, to, this.#sourceDeps())
@@ -153,7 +153,7 @@ class Pulling {
 		// Files left by an interrupted attempt cannot be trusted.
 		await rm(unpacked, { recursive: true, force: true });
 		await rm(folder, { recursive: true, force: true });
-		await mkdir(unpacked, { recursive: true });
+		await makeFolder(unpacked);
 		await unpack(packed, unpacked, signal);
 		const from = this.#network.locate(archive.url);
 		await renameOver(await innerFolder(unpacked, archive.subdir, from), folder);

@@ -1,8 +1,8 @@
 /** Obtains a file from the first of several sources that has it. The result always has the digest in the catalog. */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
@@ -107,7 +107,7 @@ async function bringFrom(
 	await deps.checkRoom(bytesOfSource(source, file));
 	const folder = path.join(deps.incoming, 'ctranslate2');
 	if (source.form === 'ctranslate2') {
-		await mkdir(folder, { recursive: true });
+		await makeFolder(folder);
 		for (const part of source.files) await deps.arrivals.bring(part.path, part, path.join(folder, part.path));
 	} else {
 		await bringWheel(source, folder, deps);

@@ -1,10 +1,10 @@
 /** Creates models.yaml, and edits it under a lock. */
 
-import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { SettingName } from '../../config/settings.js';
-import { codeOf, diskFailure } from '../../disk/disk.js';
+import { codeOf, diskFailure, makeFolder } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
 import { writeWhole } from '../store/store.js';
@@ -19,13 +19,13 @@ export async function ensureRegistry(flags: Partial<Record<SettingName, string>>
 		await createRegistry(config);
 	} catch (thrown) {
 		// Serving does not need to write; a later edit reports the error.
-		if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(codeOf(thrown))) throw thrown;
+		if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTSUP', 'ENOTDIR'].includes(codeOf(thrown))) throw thrown;
 	}
 }
 
 /** Returns whether the file was created. Throws the file system's error. */
 export async function createRegistry(file: string): Promise<boolean> {
-	await mkdir(path.dirname(file), { recursive: true });
+	await makeFolder(path.dirname(file));
 	try {
 		await writeFile(file, freshRegistry, { flag: 'wx' });
 		return true;

@@ -1,6 +1,7 @@
 /** Loads the registry: settings and models of models.yaml, and the demo model. */
 
 import { existsSync, statSync } from 'node:fs';
+import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { readTextUpTo } from '../../disk/disk.js';
@@ -199,7 +200,7 @@ export function findInstalled(registry: Findable, name: string): ModelEntry {
 export function missing(id: string): EarshotError {
 	return new EarshotError(
 		'model_not_found',
-		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To download them: earshot pull ${id}`,
+		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To download them: ${earshot(`pull ${id}`)}`,
 		{ param: 'model' },
 	);
 }
@@ -210,7 +211,7 @@ function notServed(name: string, { entries, catalog, names }: Findable): string 
 	const { id } = model;
 	const known = entries.map((entry) => entry.id).join(', ');
 	if (isServable(model))
-		return `The model \`${id}\` is not on this machine. To download it: earshot pull ${id}`;
+		return `The model \`${id}\` is not on this machine. To download it: ${earshot(`pull ${id}`)}`;
 	if (model.use === 'transcription')
 		return `The model \`${id}\` has the type ${model.type}, which this version of Earshot cannot serve yet`;
 	return `The model \`${id}\` is for ${uses[model.use]} and cannot transcribe. Available: ${known}`;
@@ -225,9 +226,9 @@ function unknownModel(
 	const start = `The model \`${name}\` is not on this machine.`;
 	if (here.length > 0) return `${start} Did you mean ${alternatives(here)}?`;
 	const available = `Available: ${entries.map(({ id }) => id).join(', ')}.`;
-	if (elsewhere.length === 0) return `${start} ${available} To find models to download: earshot search`;
+	if (elsewhere.length === 0) return `${start} ${available} To find models to download: ${earshot('search')}`;
 	const [first] = elsewhere;
-	return `${start} Did you mean ${alternatives(elsewhere)}? To download it: earshot pull ${first}`;
+	return `${start} Did you mean ${alternatives(elsewhere)}? To download it: ${earshot(`pull ${first}`)}`;
 }
 
 /** `a`, `b` or `c`, each in backquotes. */

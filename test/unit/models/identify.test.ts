@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from '../../../src/models/pull/hub-cache.js';
-import { identify, rolesOf, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
+import { rolesOf } from '../../../src/models/types/folder.js';
+import { identify, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
 import { filesOf, manifest } from '../../helpers/fixtures.js';
 
 function folder(name: string, files: Record<string, string | Buffer>): string {

@@ -9,6 +9,7 @@ import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { findInstalled, isInstalled } from '../../../src/models/registry/registry.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { hasBzip2, type TarEntry, tarbz2, targz } from '../../helpers/files/tarball.js';
+import { generated } from '../../helpers/fixtures.js';
 import { type Fault, noise, sha256 } from '../../helpers/net/mirror.js';
 import {
 	arrangeMachine,
@@ -508,20 +509,23 @@ models:
 	});
 });
 
+/** A whole model, though a small one. */
+const ggml = readFileSync(path.join(generated, 'whisper', 'parakeet.bin'));
+
 describe('the cache of the hub', () => {
 	it('is taken from instead of the network', async () => {
 		const machine = await arrangeMachine({
 			models: () => [
 				catalogModel({
 					id: 'cached',
-					type: 'whisper_cpp',
+					type: 'parakeet_cpp',
 					roles: { model: 'ggml.bin' },
 					files: [
 						{
 							path: 'ggml.bin',
 							url: 'https://huggingface.co/org/name/resolve/abc/ggml.bin',
-							bytes: modelBytes.length,
-							sha256: sha256(modelBytes),
+							bytes: ggml.length,
+							sha256: sha256(ggml),
 						},
 					],
 				}),
@@ -530,7 +534,7 @@ describe('the cache of the hub', () => {
 		});
 		const snapshot = path.join(machine.folder, 'hub', 'models--org--name', 'snapshots', 'abc');
 		mkdirSync(snapshot, { recursive: true });
-		writeFileSync(path.join(snapshot, 'ggml.bin'), modelBytes);
+		writeFileSync(path.join(snapshot, 'ggml.bin'), ggml);
 		vi.stubEnv('HF_HUB_CACHE', path.join(machine.folder, 'hub'));
 		try {
 			const installer = machine.another();
@@ -578,7 +582,7 @@ describe('what is removed', () => {
 	it('is only the entry where the files were added', async () => {
 		const machine = await arrangeMachine();
 		const own = path.join(machine.folder, 'ggml-own.bin');
-		writeFileSync(own, 'lmgg....');
+		writeFileSync(own, ggml);
 		const { id } = await machine.installer.add(own, {}, never);
 		expect(id).toBe('whisper-own');
 		expect(findInstalled(machine.registry(), id).files).toEqual({ model: own });
