@@ -301,7 +301,9 @@ describe('the store', () => {
 
 	test('says so where it cannot write', async () => {
 		scratch.file('models', 'no folder');
-		await expect(arrange().store.weightsOf(source)).rejects.toThrow('could not be created');
+		await expect(arrange().store.weightsOf(source)).rejects.toThrow(
+			'to be in a folder that this user may write to',
+		);
 	});
 
 	test('drops them with their model', async () => {
