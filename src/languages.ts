@@ -137,3 +137,12 @@ export function languageCandidates(given: string): string[] {
 	const base = text.split('-', 1)[0] ?? text;
 	return [...new Set([text, base, sameAs.get(base) ?? base])];
 }
+
+/** Of the codes that a language may have, the one that a model knows; null = it knows any. undefined for no codes. */
+export function fittingLanguage(
+	candidates: readonly string[],
+	known: readonly string[] | null,
+): string | undefined {
+	const fitting = known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code));
+	return fitting ?? candidates[0];
+}

@@ -2,11 +2,12 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { childEnvironment } from '../config/environment.js';
 import { cacheFolder } from '../config/folders.js';
+import { makeFolderSync } from '../disk/disk.js';
 import { attempt, firstLine } from './attempt.js';
 import type { Candidate, Search, Trial } from './candidates.js';
 
@@ -69,7 +70,7 @@ export function remembered(
 		const outcome = trial(file, kind);
 		if ('features' in outcome && outcome.features.length > 0) {
 			attempt(() => {
-				mkdirSync(path.dirname(memo), { recursive: true });
+				makeFolderSync(path.dirname(memo));
 				writeFileSync(memo, JSON.stringify(outcome));
 			});
 		}

@@ -3,12 +3,16 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { folderOfCaller } from '../config/environment.js';
 import { namesOf } from '../config/scopes.js';
 import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
+import { codeOf } from '../disk/disk.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { packageRoot } from '../paths.js';
+import { type CompletedCommand, completionScript, shells, type Words } from './ui/completion.js';
+import type { ListForm } from './ui/table.js';
 
 /** Exit code for wrong usage, as in most Unix tools. */
 const usageError = 2;
@@ -87,11 +91,17 @@ function program(): Command {
 		earshot
 			.command('transcribe')
 			.description('transcribe files, to standard output or to a folder')
-			.argument('<file...>', 'recordings in any container')
+			.argument('<file...>', 'recordings in any container, folders with --recursive, or - for standard input')
 			.option('-m, --model <ID>', 'model in models.yaml (default: the default model)')
 			.addOption(new Option('-f, --format <FORMAT>', 'output format').choices(formatNames).default('text'))
 			.option('-o, --output-dir <DIR>', 'write one file per recording to this folder')
-			.option('-l, --language <CODE>', 'spoken language, e.g. en (default: detected, if the model can)')
+			.option('--force', 'overwrite transcripts that are in that folder')
+			.option('-r, --recursive', 'transcribe the recordings in folders and in those below')
+			.option('--no-names', 'print no names before the transcripts of several recordings')
+			.option(
+				'-l, --language <NAME>',
+				'spoken language: en, english, … (default: detected, if the model can)',
+			)
 			.option('--translate', 'translate to English')
 			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
@@ -104,6 +114,9 @@ function program(): Command {
 			model: text(options.model),
 			format: formatNames.find((name) => name === options.format) ?? 'text',
 			outputDir: text(options.outputDir),
+			force: options.force === true,
+			recursive: options.recursive === true,
+			names: options.names !== false,
 			language: text(options.language),
 			translate: options.translate === true,
 			prompt: text(options.prompt),
@@ -115,17 +128,65 @@ function program(): Command {
 	addModelCommands(earshot);
 	addServerCommands(earshot);
 
+	addOtherCommands(earshot);
+	return earshot;
+}
+
+/** Commands about this program itself. */
+function addOtherCommands(earshot: Command): void {
 	settingOptions(
 		earshot
 			.command('doctor')
 			.description('show what is installed, what is missing and how to get it')
-			.option('--json', 'print JSON'),
+			.option(...asJson),
 		modelSettings,
 	).action(async (options: Record<string, unknown>) => {
 		const { doctor } = await import('./commands/doctor.js');
 		doctor({ flags: flagsOf(options), json: options.json === true }, version);
 	});
-	return earshot;
+	earshot
+		.command('completion')
+		.description('print a script that completes commands, options and models in a shell')
+		.addArgument(new Argument('<shell>', 'the shell').choices(shells))
+		.action((given: string) => {
+			const shell = shells.find((each) => each === given) ?? 'bash';
+			process.stdout.write(completionScript(shell, earshot.commands.map(completedCommand)));
+		});
+}
+
+/** Every command that lists something has it. */
+const asJson = ['--json', 'print JSON'] as const;
+
+/** What a shell needs to know of a command. */
+function completedCommand(command: Command): CompletedCommand {
+	const name = command.name();
+	const [argument] = command.registeredArguments;
+	return {
+		name,
+		help: command.description(),
+		words: argument ? wordsOf(argument.name(), argument.argChoices, name) : { kind: 'any' },
+		options: command.options.map(({ long, short, flags, description, argChoices }) => {
+			const setting = settingNames.find((each) => `--${settings[each].flag}` === long);
+			const { parse } = setting === undefined ? { parse: undefined } : settings[setting];
+			const choices = argChoices ?? (parse && 'choices' in parse ? parse.choices : undefined);
+			const valueName = /<(.+)>/.exec(flags)?.[1];
+			return {
+				long: long ?? '',
+				short,
+				help: description.replace(/ \(default: .*$/, ''),
+				value: valueName === undefined ? undefined : wordsOf(valueName, choices, name),
+			};
+		}),
+	};
+}
+
+/** `name`: of an argument or of an option's value, as the help has it. */
+function wordsOf(name: string, choices: readonly string[] | undefined, command: string): Words {
+	if (choices !== undefined) return { kind: 'list', values: choices };
+	if (/^(file|path)$/i.test(name)) return { kind: 'files' };
+	if (name === 'DIR') return { kind: 'folders' };
+	if (name === 'model') return { kind: ['pull', 'show'].includes(command) ? 'catalog' : 'models' };
+	return { kind: /^IDS?$/.test(name) ? 'models' : 'any' };
 }
 
 const storeSettings = namesOf('store');
@@ -136,16 +197,24 @@ function addModelCommands(earshot: Command): void {
 	const install = () => import('./commands/install.js');
 	const command = (usage: string, description: string, names: readonly SettingName[] = storeSettings) =>
 		settingOptions(earshot.command(usage).description(description), names);
-	command('search [word...]', 'list models that can be pulled: by name, language, licence, …').action(
-		async (words: string[], options: Record<string, unknown>) =>
-			(await browse()).searchModels(words, flagsOf(options)),
-	);
+	command('search [word...]', 'list models that can be pulled: by name, language, licence, …')
+		.option(...asJson)
+		.option('-q, --quiet', 'print only their ids')
+		.action(async (words: string[], options: Record<string, unknown>) =>
+			(await browse()).searchModels(words, flagsOf(options), listForm(options)),
+		);
 	command('list', 'list the models on this machine', [...storeSettings, 'defaultModel'])
 		.alias('models')
-		.action(async (options: Record<string, unknown>) => (await browse()).printModels(flagsOf(options)));
-	command('show <model>', 'show the details of one model').action(
-		async (id: string, options: Record<string, unknown>) => (await browse()).showModel(id, flagsOf(options)),
-	);
+		.option(...asJson)
+		.option('-q, --quiet', 'print only their ids')
+		.action(async (options: Record<string, unknown>) =>
+			(await import('./commands/list.js')).printModels(flagsOf(options), listForm(options)),
+		);
+	command('show <model>', 'show the details of one model')
+		.option(...asJson)
+		.action(async (id: string, options: Record<string, unknown>) =>
+			(await browse()).showModel(id, flagsOf(options), options.json === true),
+		);
 	command('pull <model...>', 'download models and add them to models.yaml', namesOf('store', 'fetch'))
 		.option('--accept-license', 'accept a licence that is not open source')
 		.option('--repin', 'accept files that differ from those of the first pull')
@@ -170,10 +239,11 @@ function addModelCommands(earshot: Command): void {
 				aliases: namesIn(options.alias),
 			}),
 		);
-	command('verify [model...]', 'check every byte of the models that were pulled').action(
-		async (ids: string[], options: Record<string, unknown>) =>
-			(await install()).verifyModels(ids, flagsOf(options)),
-	);
+	command('verify [model...]', 'check every byte of the models that were pulled')
+		.option(...asJson)
+		.action(async (ids: string[], options: Record<string, unknown>) =>
+			(await install()).verifyModels(ids, flagsOf(options), options.json === true),
+		);
 	command('rm <model...>', 'remove models').action(async (ids: string[], options: Record<string, unknown>) =>
 		(await install()).removeModels(ids, flagsOf(options)),
 	);
@@ -193,9 +263,11 @@ function addServerCommands(earshot: Command): void {
 			['host', 'port', 'apiKeys', 'config'],
 		);
 	const loadedModels = () => import('./commands/ps.js');
-	command('ps', 'list the models in memory of the running server').action(
-		async (options: Record<string, unknown>) => (await loadedModels()).printLoadedModels(flagsOf(options)),
-	);
+	command('ps', 'list the models in memory of the running server')
+		.option(...asJson)
+		.action(async (options: Record<string, unknown>) =>
+			(await loadedModels()).printLoadedModels(flagsOf(options), options.json === true),
+		);
 	command('load <model...>', 'load models in the running server before a request needs them').action(
 		async (ids: string[], options: Record<string, unknown>) =>
 			(await loadedModels()).loadModels(ids, flagsOf(options)),
@@ -206,6 +278,10 @@ function addServerCommands(earshot: Command): void {
 	);
 }
 
+function listForm({ json, quiet }: Record<string, unknown>): ListForm {
+	return json === true ? 'json' : quiet === true ? 'ids' : 'table';
+}
+
 function namesIn(value: unknown): readonly string[] {
 	return (text(value) ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
 }
@@ -214,8 +290,20 @@ function text(value: unknown): string | undefined {
 	return typeof value === 'string' ? value : undefined;
 }
 
+/** `earshot list | head -1` closes standard output early, which is no failure. Other errors of it are: a full disk. */
+function endWithOutput(error: Error): void {
+	if (codeOf(error) === 'EPIPE') process.exit(0);
+	process.stderr.write(`earshot: standard output: ${error.message}\n`);
+	process.exit(1);
+}
+
 async function main(): Promise<number> {
+	process.stdout.on('error', endWithOutput);
+	// Nobody is left to tell.
+	process.stderr.on('error', () => {});
 	try {
+		const folder = folderOfCaller(packageRoot);
+		if (folder !== undefined) process.chdir(folder);
 		await program().parseAsync(process.argv);
 		return Number(process.exitCode ?? 0);
 	} catch (thrown) {

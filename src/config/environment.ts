@@ -30,6 +30,14 @@ export function requestedKernels(env: NodeJS.ProcessEnv = process.env): string |
 	return env.EARSHOT_KERNELS || undefined;
 }
 
+/** The folder in which the user typed `npm run …` of this package; undefined = npm has not changed it. `root`: this
+ * package's folder. npm runs scripts in the package, where the user's relative paths mean nothing. */
+export function folderOfCaller(root: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+	const { npm_package_json: manifest, INIT_CWD: folder } = env;
+	const isOwnScript = manifest !== undefined && path.dirname(manifest) === path.resolve(root);
+	return isOwnScript && folder !== undefined && folder !== '' ? folder : undefined;
+}
+
 /** Download settings, from the variables that other programs (huggingface_hub, curl, pip) read too. */
 export interface NetworkEnvironment {
 	/** URL of the Hugging Face hub or of a mirror of it; without a trailing slash. */

@@ -23,19 +23,30 @@ export function zeroOrFrom(low: number, high: number): (text: string) => number 
 	};
 }
 
-export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
-	return (text) => {
+/** A parser whose values are few. */
+export interface ChoiceParser<T> {
+	(text: string): T;
+	/** For completion. */
+	readonly choices: readonly string[];
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): ChoiceParser<T> {
+	const parse = (text: string): T => {
 		const found = values.find((value) => value === text);
 		if (found === undefined) throw new Expectation(`one of ${values.join(', ')}`);
 		return found;
 	};
+	return Object.assign(parse, { choices: values });
 }
 
-export function truth(text: string): boolean {
-	if (/^(1|true|yes|on)$/i.test(text)) return true;
-	if (/^(0|false|no|off)$/i.test(text)) return false;
-	throw new Expectation('true or false');
-}
+export const truth: ChoiceParser<boolean> = Object.assign(
+	(text: string): boolean => {
+		if (/^(1|true|yes|on)$/i.test(text)) return true;
+		if (/^(0|false|no|off)$/i.test(text)) return false;
+		throw new Expectation('true or false');
+	},
+	{ choices: ['true', 'false'] },
+);
 
 export function httpUrl(text: string): string {
 	if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');

@@ -1,6 +1,8 @@
 /** The file system operations that downloads use, as an interface, so that tests can simulate a full disk. */
 
-import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { EarshotError } from '../errors.js';
 
@@ -17,15 +19,15 @@ export interface DiskFile {
 
 export interface Disk {
 	/** Opens for reading and writing, creating it where it is missing. */
-	open(path: string): Promise<DiskFile>;
+	open(file: string): Promise<DiskFile>;
 	/** Bytes that this user may still write below `folder`; null where the system does not report it. */
 	freeBytes(folder: string): Promise<number | null>;
 }
 
 export const realDisk: Disk = {
-	async open(path) {
-		const handle = await open(path, 'r+').catch(async (thrown: unknown) => {
-			if (codeOf(thrown) === 'ENOENT') return await open(path, 'w+');
+	async open(file) {
+		const handle = await open(file, 'r+').catch(async (thrown: unknown) => {
+			if (codeOf(thrown) === 'ENOENT') return await open(file, 'w+');
 			throw thrown;
 		});
 		return new RealFile(handle);
@@ -82,6 +84,54 @@ class RealFile implements DiskFile {
 	}
 }
 
+/**
+ * Makes the folder and those above it. Not by `recursive: true`, with which Node tries for ever where the system makes no
+ * folders, as in /proc. Throws the system's error, ENOTSUP for such a place.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+	if (await isFolder(folder)) return;
+	const parent = path.dirname(folder);
+	if (parent === folder) throw noFolder(folder);
+	await makeFolder(parent);
+	try {
+		await mkdir(folder);
+	} catch (thrown) {
+		// Another process may have made it meanwhile.
+		if (codeOf(thrown) === 'EEXIST' && (await isFolder(folder))) return;
+		throw codeOf(thrown) === 'ENOENT' ? noFolder(folder, thrown) : thrown;
+	}
+}
+
+/** As `makeFolder`, for code that cannot wait. */
+export function makeFolderSync(folder: string): void {
+	if (isFolderSync(folder)) return;
+	const parent = path.dirname(folder);
+	if (parent === folder) throw noFolder(folder);
+	makeFolderSync(parent);
+	try {
+		mkdirSync(folder);
+	} catch (thrown) {
+		if (codeOf(thrown) === 'EEXIST' && isFolderSync(folder)) return;
+		throw codeOf(thrown) === 'ENOENT' ? noFolder(folder, thrown) : thrown;
+	}
+}
+
+function isFolderSync(file: string): boolean {
+	try {
+		return statSync(file).isDirectory();
+	} catch {
+		return false;
+	}
+}
+
+async function isFolder(file: string): Promise<boolean> {
+	return (await stat(file).catch(() => undefined))?.isDirectory() === true;
+}
+
+function noFolder(folder: string, cause?: unknown): Error {
+	return Object.assign(new Error(`no folder can be made at ${folder}`, { cause }), { code: 'ENOTSUP' });
+}
+
 /** Windows' error codes for a file that another program has open. */
 const openElsewhere = ['EPERM', 'EACCES', 'EBUSY'];
 /** Virus scanners and indexers open new files for some milliseconds. */
@@ -114,6 +164,26 @@ export async function renameOver(
 	await move(from, to);
 }
 
+/** The text of a file; undefined if it has more than `maxBytes`, of which the rest is not read: a device has no end.
+ * Throws the system's error. */
+export function readTextUpTo(file: string, maxBytes: number): string | undefined {
+	const pieces: Buffer[] = [];
+	let bytes = 0;
+	const handle = openSync(file, 'r');
+	try {
+		for (;;) {
+			const piece = Buffer.allocUnsafe(1 << 16);
+			const got = readSync(handle, piece);
+			if (got === 0) return Buffer.concat(pieces).toString('utf8');
+			pieces.push(piece.subarray(0, got));
+			bytes += got;
+			if (bytes > maxBytes) return undefined;
+		}
+	} finally {
+		closeSync(handle);
+	}
+}
+
 export function codeOf(thrown: unknown): string {
 	return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
@@ -137,7 +207,7 @@ export function diskFailure(
 			`another program has a file in ${folder} open; stop it, or unload the model that the file belongs to, and try again`,
 			{ cause: thrown },
 		);
-	if (['EACCES', 'EPERM', 'EROFS'].includes(code))
+	if (['EACCES', 'EPERM', 'EROFS', 'ENOTSUP', 'ENOTDIR', 'EEXIST'].includes(code))
 		return new EarshotError(
 			'config_invalid',
 			`Expected \`${setting}\` to be in a folder that this user may write to, got \`${folder}\``,

@@ -1,7 +1,7 @@
 /** Reads the header and the tensor directory of whisper.cpp's ggml files, without the weights. */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { bytesOf, type TensorType, typesByNumber } from './ggml-types.js';
+import { blocksByNumber, bytesOf, type TensorType, typesByNumber } from './ggml-types.js';
 
 export interface WhisperShape {
 	readonly audioContext: number;
@@ -29,7 +29,7 @@ export interface GgmlFile {
 	readonly tensors: ReadonlyMap<string, GgmlTensor>;
 }
 
-/** The file is not of whisper.cpp, or truncated. whisper.cpp's own loader gives the better message. */
+/** The file is not of whisper.cpp, or truncated; the message is a clause that says why. */
 export class NotGgml extends Error {
 	override readonly name = 'NotGgml';
 }
@@ -63,6 +63,74 @@ export function readVocabularySize(path: string): number {
 	}
 }
 
+/** Throws NotGgml for a file that was cut off or has no weights, and the error of the file system. */
+export function checkGgml(path: string, kind: 'whisper' | 'parakeet'): void {
+	const file = new Walk(path);
+	try {
+		const expected = kind === 'whisper' ? skipWhisperHead(file) : skipParakeetHead(file);
+		const found = countTensors(file);
+		if (found === 0) throw new NotGgml('it holds no weights');
+		if (expected !== undefined && found < expected)
+			throw new NotGgml(`it is truncated: it has ${found} of ${expected} tensors`);
+	} finally {
+		file.close();
+	}
+}
+
+/** Returns the number of tensors that follow. */
+function skipWhisperHead(file: Walk): number {
+	const numbers = Array.from({ length: 12 }, () => file.integer());
+	const [, , , , , audioLayers = 0, , , , textLayers = 0] = numbers;
+	file.skip(4 * file.integer() * file.integer());
+	skipTokens(file);
+	// Of the encoder 7 besides its layers, of the decoder 4; a layer of the decoder attends to the encoder, too.
+	return 11 + 15 * audioLayers + 24 * textLayers;
+}
+
+/** As parakeet.cpp reads it: 16 numbers, mel filters, window, durations, vocabulary. */
+function skipParakeetHead(file: Walk): undefined {
+	const numbers = Array.from({ length: 16 }, () => file.integer());
+	file.skip(4 * file.integer() * file.integer());
+	file.skip(4 * file.integer());
+	file.skip(4 * (numbers[14] ?? 0));
+	skipTokens(file);
+}
+
+function skipTokens(file: Walk): void {
+	const tokens = file.integer();
+	if (tokens < 0 || tokens > maxTokens) throw new NotGgml('its vocabulary has an impossible size');
+	for (let token = 0; token < tokens; token++) file.skip(file.integer());
+}
+
+function countTensors(file: Walk): number {
+	let count = 0;
+	for (; !file.ended; count++) {
+		const { numbers, name, number } = tensorHead(file);
+		const block = blocksByNumber.get(number);
+		if (block === undefined) throw new NotGgml(`${name} is of type ${number}`);
+		file.skip(Math.ceil(numbers / block.numbers) * block.bytes);
+	}
+	return count;
+}
+
+interface TensorHead {
+	readonly name: string;
+	/** ggml's number of its type. */
+	readonly number: number;
+	/** Fastest dimension first. */
+	readonly sizes: readonly number[];
+	/** Their product. */
+	readonly numbers: number;
+}
+
+function tensorHead(file: Walk): TensorHead {
+	const [dimensions, nameLength, number] = [file.integer(), file.integer(), file.integer()];
+	if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has an invalid number of dimensions');
+	const sizes = Array.from({ length: dimensions }, () => file.integer());
+	const name = file.text(nameLength);
+	return { name, number, sizes, numbers: sizes.reduce((product, size) => product * size) };
+}
+
 /** Magic, hyperparameters, mel filters, vocabulary, tensors; little-endian. */
 function readWhisper(file: Walk): GgmlFile {
 	if (file.integer() !== magic) throw new NotGgml('it is not a ggml file of whisper.cpp');
@@ -76,25 +144,23 @@ function readWhisper(file: Walk): GgmlFile {
 	const quantised = !plainTypes.includes(type);
 	if (quantised && !blockTypes.includes(type)) return { shape, quantised, tensors: new Map() };
 	file.skip(4 * file.integer() * file.integer());
-	const tokens = file.integer();
-	for (let token = 0; token < tokens; token++) file.skip(file.integer());
+	skipTokens(file);
 
 	const tensors = new Map<string, GgmlTensor>();
 	while (!file.ended) {
-		const [dimensions, nameLength, number] = [file.integer(), file.integer(), file.integer()];
-		if (dimensions < 1 || dimensions > 4) throw new NotGgml('a tensor has an invalid number of dimensions');
-		const sizes = Array.from({ length: dimensions }, () => file.integer());
-		const name = file.text(nameLength);
+		const { name, number, sizes, numbers } = tensorHead(file);
 		const type = typesByNumber.get(number);
 		if (type === undefined) throw new NotGgml(`${name} is of type ${number}`);
-		const count = sizes.reduce((product, size) => product * size);
-		const length = bytesOf(type, count);
+		const length = bytesOf(type, numbers);
 		if (!Number.isInteger(length)) throw new NotGgml(`${name} does not fill its blocks`);
 		tensors.set(name, { type, shape: sizes.toReversed(), offset: file.position, length });
 		file.skip(length);
 	}
 	return { shape, quantised, tensors };
 }
+
+/** Parakeet has 8192 tokens, Whisper 51,866. */
+const maxTokens = 1_000_000;
 
 /** Reads forward through a file, a piece at a time. */
 class Walk {

@@ -30,6 +30,19 @@ export const typesByNumber: ReadonlyMap<number, TensorType> = new Map([
 	[8, 'q8_0'],
 ]);
 
+/** Blocks of all types of weights that whisper.cpp reads, by ggml's type number: also those that cannot be dequantised
+ * here (i32, the K types, bf16). */
+export const blocksByNumber: ReadonlyMap<number, BlockSize> = new Map([
+	...[...typesByNumber].map(([number, type]) => [number, blockSizes[type]] as const),
+	[10, { numbers: 256, bytes: 84 }],
+	[11, { numbers: 256, bytes: 110 }],
+	[12, { numbers: 256, bytes: 144 }],
+	[13, { numbers: 256, bytes: 176 }],
+	[14, { numbers: 256, bytes: 210 }],
+	[26, { numbers: 1, bytes: 4 }],
+	[30, { numbers: 1, bytes: 2 }],
+]);
+
 /** Size of `count` numbers, a multiple of the type's block. */
 export function bytesOf(type: TensorType, count: number): number {
 	const { numbers, bytes } = blockSizes[type];

@@ -20,8 +20,8 @@ export interface OnnxFile {
 	readonly outputs: readonly OnnxValue[];
 	/** Types of the main graph's nodes, e.g. `DynamicQuantizeLinear`. */
 	readonly operators: ReadonlySet<string>;
-	/** Names of further files, beside this one, that hold weights. */
-	readonly externalData: ReadonlySet<string>;
+	/** Further files, beside this one, that hold weights: name → the bytes that each must have at least. */
+	readonly externalData: ReadonlyMap<string, number>;
 }
 
 /** Key → value; empty if the file is not ONNX. */
@@ -60,7 +60,7 @@ async function readModel(file: Window): Promise<OnnxFile> {
 		inputs: [] as OnnxValue[],
 		outputs: [] as OnnxValue[],
 		operators: new Set<string>(),
-		externalData: new Set<string>(),
+		externalData: new Map<string, number>(),
 	};
 	let [hasVersion, hasGraph] = [false, false];
 	for await (const field of fieldsOf(file, { from: 0, to: file.size })) {
@@ -81,7 +81,7 @@ interface GraphParts {
 	readonly inputs: OnnxValue[];
 	readonly outputs: OnnxValue[];
 	readonly operators: Set<string>;
-	readonly externalData: Set<string>;
+	readonly externalData: Map<string, number>;
 }
 
 async function readGraph(file: Window, span: ByteRange, parts: GraphParts): Promise<void> {
@@ -96,12 +96,21 @@ async function readGraph(file: Window, span: ByteRange, parts: GraphParts): Prom
 	}
 }
 
-async function readInitializer(file: Window, span: ByteRange, externalData: Set<string>): Promise<void> {
+async function readInitializer(
+	file: Window,
+	span: ByteRange,
+	externalData: Map<string, number>,
+): Promise<void> {
+	const place = new Map<string, string>();
 	for await (const { number, span: at } of fieldsOf(file, span)) {
 		if (number !== tensor.externalData || at === undefined) continue;
 		const [key, value] = await textsOf(file, at, [1, 2]);
-		if (key === 'location' && value !== undefined) externalData.add(value);
+		if (key !== undefined && value !== undefined) place.set(key, value);
 	}
+	const name = place.get('location');
+	if (name === undefined) return;
+	const end = Number(place.get('offset') ?? 0) + Number(place.get('length') ?? 0);
+	externalData.set(name, Math.max(externalData.get(name) ?? 0, Number.isSafeInteger(end) ? end : 0));
 }
 
 /** ValueInfoProto: 1 = name, 2 = type › 1 = tensor › 1 = element type, 2 = shape › 1 = dimension › 1 = size. */

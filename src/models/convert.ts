@@ -2,7 +2,8 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Disk, diskFailure, realDisk } from '../disk/disk.js';
+import { earshot } from '../command-line.js';
+import { type Disk, diskFailure, makeFolder, realDisk } from '../disk/disk.js';
 import { takeLock } from '../disk/lock.js';
 import { EarshotError } from '../errors.js';
 import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
@@ -31,13 +32,13 @@ export async function convertFolder(folder: string, id: string, deps: ConvertDep
 	const { store, signal } = deps;
 	try {
 		const opened = await openCtranslate2(folder);
-		await mkdir(store.modelDir, { recursive: true });
+		await makeFolder(store.modelDir);
 		const lock = await takeLock(await store.lockPath(id), signal);
 		try {
 			if (store.manifest(id) !== undefined)
 				throw new EarshotError(
 					'conflict',
-					`the model folder already has a model \`${id}\`; choose another id with --id, or remove it: earshot rm ${id}`,
+					`the model folder already has a model \`${id}\`; choose another id with --id, or remove it: ${earshot(`rm ${id}`)}`,
 					{ param: 'id' },
 				);
 			const locked = { ...deps, signal: AbortSignal.any([signal, lock.lost]) };

@@ -1,34 +1,29 @@
 /** Pulls, adds and removes models, for the command and the server: keeps catalog, store and models.yaml in step. */
 
-import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { earshot } from '../command-line.js';
 import { networkEnvironment } from '../config/environment.js';
-import { diskFailure } from '../disk/disk.js';
-import { takeLock } from '../disk/lock.js';
+import { diskFailure, makeFolder } from '../disk/disk.js';
+import { type Lock, takeLock } from '../disk/lock.js';
 import { EarshotError, expected } from '../errors.js';
 import type { Catalog } from './catalog/catalog.js';
-import type { CatalogModel } from './catalog/types.js';
+import { type CheckSherpa, checkContents } from './contents.js';
 import { convertFolder } from './convert.js';
+import { entryPlaceOf, type LocalPlaces, locate, locateInHubCache } from './locate.js';
+import { notHere, notInCatalog } from './messages.js';
 import type { PullDeps, PullProgress } from './pull/deps.js';
-import {
-	findInHubCache,
-	findRepoInHubCache,
-	hubFileOf,
-	nameOfFolder,
-	newestSnapshot,
-} from './pull/hub-cache.js';
 import type { NetworkSettings } from './pull/network.js';
-import { type PullPlan, planOfCatalog, planOfCatalogFor, planOfEntry, wasAdded } from './pull/plan.js';
 import { pull } from './pull/pull.js';
 import { type Pull, PullTracker } from './pull/tracker.js';
 import { demoId } from './registry/demo.js';
 import { type NewEntry, withEntry, withoutEntry } from './registry/edit.js';
 import { isModelId, type ModelEntry, modelIdRule } from './registry/entry.js';
 import { editRegistry } from './registry/file.js';
-import type { ModelRegistry } from './registry/registry.js';
+import { type PullPlan, planFor, planOfCatalog, wasAdded } from './registry/pull-plan.js';
+import { type ModelRegistry, unservable } from './registry/registry.js';
 import { Int8Files } from './store/int8-files.js';
 import { type Manifest, Store } from './store/store.js';
-import { type IdentifiedModel, identify } from './types/identify.js';
+import type { IdentifiedModel } from './types/identify.js';
 import { modelTypes } from './types/types.js';
 
 export interface PullOptions {
@@ -42,11 +37,16 @@ export interface AddOptions {
 	readonly id?: string | undefined;
 	readonly type?: string | undefined;
 	readonly aliases?: readonly string[];
+	/** Asks which of several models in a folder is meant; absent = an error names them. */
+	readonly choose?: LocalPlaces['choose'];
+	/** Checks the files of a model for sherpa-onnx; absent = they are checked when it is loaded. */
+	readonly checkSherpa?: CheckSherpa;
 	/** Progress of a conversion to ggml, in bytes. */
 	readonly onProgress?: (written: number, total: number) => void;
 }
 
 export interface Removed {
+	readonly id: string;
 	/** Whether files were removed; false for files that Earshot did not pull. */
 	readonly files: boolean;
 	readonly entry: boolean;
@@ -80,34 +80,55 @@ export class Installer {
 		return this.#registry().catalog;
 	}
 
+	/** The id of the model that a name means here, in the catalog or in the store; of OpenAI's names only those that the
+	 * user has given. Other names are returned as they are. */
+	idOf(name: string): string {
+		const { entries, problems, names, catalog } = this.#registry();
+		const isId = [...entries, ...problems].some(({ id }) => id === name);
+		if (isId || catalog.find(name) || this.store.knows(name)) return name;
+		const found = names.findOwn(name);
+		if (found) return 'entry' in found ? found.entry.id : found.problem.id;
+		return catalog.resolve(name)?.id ?? name;
+	}
+
 	/** What `pull` would download. Throws `model_not_found`, `conflict`, `config_invalid`. */
-	plan(id: string): PullPlan {
-		const { entries, catalog, config } = this.#registry();
+	plan(name: string): PullPlan {
+		const { entries, problems, catalog, config } = this.#registry();
+		const id = this.idOf(name);
 		const entry = entries.find((each) => each.id === id);
 		if (entry?.demo)
 			throw new EarshotError('conflict', `\`${id}\` is part of Earshot, so there is nothing to pull`);
-		const own = entry && planOfEntry(entry, config.modelDir);
-		if (own) return own;
+		const problem = entry ? undefined : problems.find((each) => each.id === id);
+		// A pull would replace the entry, and what its user meant by it.
+		if (problem) throw unservable(problem);
 		const model = catalog.find(id);
-		if (model && entry) return planOfCatalogFor(entry, model, config.modelDir);
+		if (entry) {
+			const plan = planFor(entry, catalog, config.modelDir);
+			if (plan) return plan;
+			throw wasAdded(id);
+		}
 		if (model) return planOfCatalog(model);
-		if (entry) throw wasAdded(id);
-		throw new EarshotError(
-			'model_not_found',
-			`The catalog has no model \`${id}\`. To find similar ones: earshot search ${id}`,
-			{ param: 'model' },
-		);
+		throw new EarshotError('model_not_found', notInCatalog(name, catalog), { param: 'model' });
+	}
+
+	canPull(name: string): boolean {
+		try {
+			this.plan(name);
+			return true;
+		} catch {
+			return false;
+		}
 	}
 
 	/** Starts a pull or joins the running one. Throws `model_not_found`, `licence_unaccepted`, `config_invalid`. */
-	pull(id: string, options: PullOptions = {}): Pull {
-		const plan = this.plan(id);
+	pull(name: string, options: PullOptions = {}): Pull {
+		const plan = this.plan(name);
+		const { id, licence } = plan;
 		const installed = this.store.manifest(id);
-		if (plan.licence?.osi === false && options.acceptLicence !== true && installed === undefined) {
-			const { name, url } = plan.licence;
+		if (licence?.osi === false && options.acceptLicence !== true && installed === undefined) {
 			throw new EarshotError(
 				'licence_unaccepted',
-				`The licence of \`${id}\` (${name}, ${url}) is not open source. Read it, and if you accept it: earshot pull ${id} --accept-license; over HTTP {"accept_license": true}`,
+				`The licence of \`${id}\` (${licence.name}, ${licence.url}) is not open source. Read it, and if you accept it: ${earshot(`pull ${id} --accept-license`)}; over HTTP {"accept_license": true}`,
 				{ param: 'accept_license' },
 			);
 		}
@@ -115,8 +136,8 @@ export class Installer {
 	}
 
 	/** The last pull of that model in this process. */
-	lastPull(id: string): Pull | undefined {
-		return this.#pulls.find(id);
+	lastPull(name: string): Pull | undefined {
+		return this.#pulls.find(this.idOf(name));
 	}
 
 	/** Pulls a configured model and resolves when it is installed. Throws as the pull does. */
@@ -130,18 +151,18 @@ export class Installer {
 	}
 
 	/** Removes the model's entry in models.yaml and the files that were pulled. Throws `model_not_found`, `conflict`. */
-	async remove(id: string, signal: AbortSignal): Promise<Removed> {
-		const { config, entries } = this.#registry();
+	async remove(name: string, signal: AbortSignal): Promise<Removed> {
+		const { config, entries, problems } = this.#registry();
+		const id = this.idOf(name);
 		if (id === demoId)
 			throw new EarshotError('conflict', `\`${id}\` is part of Earshot and cannot be removed`);
 		if (this.#pulls.find(id)?.isRunning)
 			throw new EarshotError('conflict', `\`${id}\` is being pulled; cancel that first`);
 		const found = entries.find((each) => each.id === id);
-		const entry = found !== undefined;
+		// Also one with a mistake, since removing it mends models.yaml.
+		const entry = found !== undefined || problems.some((each) => each.id === id);
 		if (!entry && !this.store.knows(id))
-			throw new EarshotError('model_not_found', `The model \`${id}\` is not on this machine`, {
-				param: 'model',
-			});
+			throw new EarshotError('model_not_found', notHere(name, this.#registry()), { param: 'model' });
 		const int8 = new Int8Files(this.store.modelDir);
 		const manifest = this.store.manifest(id);
 		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
@@ -151,16 +172,17 @@ export class Installer {
 			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
 			this.#onChange();
 		}
-		await mkdir(this.store.modelDir, { recursive: true });
-		const lock = await takeLock(await this.store.lockPath(id), signal);
+		let lock: Lock | undefined;
 		try {
+			await makeFolder(this.store.modelDir);
+			lock = await takeLock(await this.store.lockPath(id), signal);
 			const files = await this.store.remove(id);
 			await int8.remove(made);
-			return { entry, files };
+			return { id, entry, files };
 		} catch (thrown) {
 			throw diskFailure(thrown, this.store.modelDir) ?? thrown;
 		} finally {
-			await lock.release();
+			await lock?.release();
 			this.#onChange();
 		}
 	}
@@ -168,14 +190,18 @@ export class Installer {
 	/** Adds a model on this machine to models.yaml, without moving it; a CTranslate2 folder is first converted to a ggml
 	 * file in the model folder. Throws `invalid_request`, `conflict`, and as `convertFolder`. */
 	async add(target: string, options: AddOptions, signal: AbortSignal): Promise<NewEntry> {
-		const { config, entries } = this.#registry();
-		const found = await this.#locate(target, options.type ?? '');
+		const { config, entries, problems } = this.#registry();
+		const found = await locate(target, options.type ?? '', {
+			catalog: this.catalog,
+			hubCache: this.#network.hubCache,
+			choose: options.choose,
+		});
 		if (!modelTypes.includes(found.type))
 			throw expected('type', `a type that can be served (${modelTypes.join(', ')})`, found.type);
 		const id = options.id ?? found.id;
 		// Before anything is written: folders of the store have its name.
 		if (!isModelId(id)) throw expected('id', modelIdRule, id);
-		if (entries.some((each) => each.id === id))
+		if ([...entries, ...problems].some((each) => each.id === id))
 			throw new EarshotError(
 				'conflict',
 				`models.yaml already has a model \`${id}\`; choose another id with --id`,
@@ -183,11 +209,14 @@ export class Installer {
 					param: 'id',
 				},
 			);
+		await checkContents(found, options.checkSherpa);
 		const isConverted = found.form === 'ctranslate2';
 		const entry: NewEntry = {
 			id,
 			type: found.type,
-			...(isConverted ? await this.#converted(found, id, options, signal) : placeOf(found, config.modelDir)),
+			...(isConverted
+				? await this.#converted(found, id, options, signal)
+				: entryPlaceOf(found, config.modelDir)),
 			...(options.aliases ? { aliases: options.aliases } : {}),
 		};
 		try {
@@ -223,7 +252,9 @@ export class Installer {
 	/** Ids of catalog models whose files are in the Hugging Face cache. */
 	async inHubCache(): Promise<readonly string[]> {
 		const found = await Promise.all(
-			this.catalog.models.map(async (model) => ((await this.#catalogInHubCache(model)) ? [model.id] : [])),
+			this.catalog.models.map(async (model) =>
+				(await locateInHubCache(model, this.#network.hubCache)) ? [model.id] : [],
+			),
 		);
 		return found.flat();
 	}
@@ -282,65 +313,4 @@ export class Installer {
 			...(aliases.length > 0 ? { aliases } : {}),
 		};
 	}
-
-	/** `target`: a path, else a catalog id or a repository in the Hugging Face cache. */
-	async #locate(target: string, type: string): Promise<IdentifiedModel & { readonly id: string }> {
-		const file = path.resolve(target);
-		if ((await stat(file).catch(() => undefined)) !== undefined) {
-			const found = await identify((await newestSnapshot(file)) ?? file, type);
-			// The files of all CTranslate2 models have the same name; only the folder's name differs.
-			return {
-				...found,
-				id: idOf(found.form === undefined ? nameOfFolder(file) : nameOfFolder(found.folder)),
-			};
-		}
-		const model = this.catalog.find(target);
-		const cached = model && (await this.#catalogInHubCache(model));
-		if (cached) return { ...cached, id: target };
-		const [, repo, inner] = /^([\w.-]+\/[\w.-]+)(?:\/(.+))?$/.exec(target) ?? [];
-		const snapshot = repo === undefined ? undefined : await findRepoInHubCache(this.#network.hubCache, repo);
-		if (snapshot !== undefined) {
-			const within = inner === undefined ? snapshot : path.join(snapshot, inner);
-			return { ...(await identify(within, type)), id: idOf(path.basename(inner ?? repo ?? '')) };
-		}
-		const hint = model ? `; to download it: earshot pull ${target}` : '';
-		throw expected('path', `a file or folder on this machine, or in the Hugging Face cache${hint}`, target);
-	}
-
-	async #catalogInHubCache({
-		type,
-		files,
-		archive,
-		roles,
-	}: CatalogModel): Promise<IdentifiedModel | undefined> {
-		if (archive || roles === null) return undefined;
-		const places = new Map<string, string>();
-		for (const { url, path: name, bytes } of files) {
-			const hub = hubFileOf(url ?? '');
-			const place = hub && (await findInHubCache(this.#network.hubCache, hub));
-			if (place === undefined || (bytes !== null && (await stat(place)).size !== bytes)) return undefined;
-			places.set(name, place);
-		}
-		// A tokenizer role is a folder, which the cache does not have as such.
-		const entries = Object.entries(roles).map(([role, name]) => [role, places.get(name)] as const);
-		if (entries.some(([, place]) => place === undefined)) return undefined;
-		return { type, folder: '', files: Object.fromEntries(entries) as Record<string, string> };
-	}
-}
-
-/** `dir` and `files` as written to models.yaml. */
-function placeOf({ folder, files }: IdentifiedModel, modelDir: string): Pick<NewEntry, 'dir' | 'files'> {
-	if (folder === '') return { files };
-	const inside = path.relative(modelDir, folder);
-	const dir = inside.startsWith('..') || path.isAbsolute(inside) ? folder : inside;
-	const [name, ...more] = Object.values(files);
-	if (more.length === 0 && name !== undefined)
-		return { files: { model: dir === folder ? path.join(folder, name) : path.posix.join(dir, name) } };
-	return { ...(dir === '' ? {} : { dir }), files };
-}
-
-/** Turns a file or folder name into a valid id. */
-function idOf(name: string): string {
-	const plain = name.replace(/\.(bin|onnx|ort)$/, '').replace(/^ggml-/, 'whisper-');
-	return plain.replace(/[^\w.-]+/g, '-').replace(/^[^\w]+/, '') || 'model';
 }

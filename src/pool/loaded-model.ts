@@ -1,6 +1,7 @@
 /** A model of the pool: its runner, its leases, and its keep-alive timer. */
 
 import type { Clock } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import type { UnloadReason } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { Runner } from '../runner/runner.js';
@@ -19,6 +20,12 @@ export interface LoadedModelOptions {
 	readonly onReleased: () => void;
 }
 
+export interface LoadFailure {
+	readonly code: ErrorCode;
+	/** When it was last tried, by the pool's clock. */
+	atMs: number;
+}
+
 /** `work`: a transcription; `load`: a request to load it; `loading`: the load in progress. */
 type Purpose = 'work' | 'load' | 'loading';
 
@@ -32,6 +39,9 @@ export class LoadedModel implements Evictable {
 	grantedBytes = 0;
 	/** Its process is being ended. */
 	isEnding = false;
+	hasLoaded = false;
+	/** Of the last load, unless a later one succeeded. */
+	failure: LoadFailure | undefined;
 	readonly #options: LoadedModelOptions;
 	readonly #leases: Record<Purpose, number> = { work: 0, load: 0, loading: 0 };
 	#idleSinceMs: number;

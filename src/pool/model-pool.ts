@@ -2,6 +2,7 @@
 
 import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
+import type { Readiness } from './readiness.js';
 
 export interface ListedModel {
 	readonly id: string;
@@ -39,6 +40,11 @@ export interface ModelPool {
 	readonly models: readonly ListedModel[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
+	/** Whether the default model can answer. While it cannot be loaded, asking tries again every half minute. */
+	checkReadiness(): Readiness;
+	/** The id of the model that a name means. Throws `model_not_found`, whose message says what to do, and
+	 * `config_invalid` for an entry of models.yaml with a mistake. */
+	idOf(name: string): string;
 	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
 	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory`
 	 * when there is no memory for it now, `cancelled`, `closed`. */

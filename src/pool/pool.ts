@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { whileWanted } from '../abort.js';
 import type { Clock } from '../clock.js';
-import { asEarshotError, EarshotError } from '../errors.js';
+import { asEarshotError, EarshotError, type ErrorCode } from '../errors.js';
+import { type Log, silentLog } from '../log.js';
 import type { PoolMetrics, UnloadReason } from '../metrics.js';
 import { capabilitiesOf } from '../models/capabilities.js';
 import { expectedBytes } from '../models/memory.js';
@@ -12,9 +13,11 @@ import type { ServedModels } from '../models/registry/watch.js';
 import { Runner } from '../runner/runner.js';
 import type { RunnerSettings } from '../runner/settings.js';
 import type { ModelInfo } from '../speech/model-info.js';
-import { LoadedModel } from './loaded-model.js';
+import { LoadedModel, type LoadFailure } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
+import { type LoadReason, PoolLog } from './pool-log.js';
+import { type Readiness, readinessOf } from './readiness.js';
 
 export interface PoolOptions {
 	readonly models: ServedModels;
@@ -23,7 +26,10 @@ export interface PoolOptions {
 	readonly script: string;
 	/** Environment of the runners. */
 	readonly env: NodeJS.ProcessEnv;
+	/** Called with each line of the runners' own output. */
 	readonly onLog?: (line: string) => void;
+	/** Default: none. */
+	readonly log?: Log;
 	readonly clock: Clock;
 	readonly metrics: PoolMetrics;
 	/** How long an idle model stays loaded; Infinity = forever, 0 = not at all. */
@@ -36,17 +42,30 @@ export interface PoolOptions {
 	readonly createdAt: (entry: ModelEntry) => number;
 }
 
+/** Loads that failed so would fail again. */
+const lastingFailures: readonly ErrorCode[] = [
+	'model_load_failed',
+	'model_too_large',
+	'engine_missing',
+	'internal',
+];
+
+/** While the default model cannot be loaded, it is tried again at most this often. */
+const retryEveryMs = 30_000;
+
 export class RunnerPool implements ModelPool {
 	readonly #options: PoolOptions;
 	readonly #loadedModels = new Map<string, LoadedModel>();
 	/** Models whose entry has changed or was removed; unloaded when their requests have finished. */
 	readonly #outdated = new Set<LoadedModel>();
 	readonly #budget: MemoryBudget<LoadedModel>;
+	readonly #log: PoolLog;
 	#closing: Promise<void> | undefined;
 
 	constructor(options: PoolOptions) {
 		this.#options = options;
-		const { budgetBytes, clock, models } = options;
+		const { budgetBytes, clock, models, log = silentLog } = options;
+		this.#log = new PoolLog(log);
 		this.#budget = new MemoryBudget({
 			budgetBytes,
 			clock,
@@ -58,6 +77,36 @@ export class RunnerPool implements ModelPool {
 
 	get defaultModel(): string {
 		return this.#options.models.defaultModel;
+	}
+
+	idOf(name: string): string {
+		return this.#options.models.find(name).id;
+	}
+
+	checkReadiness(): Readiness {
+		const { models, clock } = this.#options;
+		const id = this.defaultModel;
+		const loaded = this.#loadedModels.get(id);
+		const { failure } = loaded ?? {};
+		// No request comes while an orchestrator holds them back, so the question itself is what tries again.
+		if (loaded && failure && clock.now() - failure.atMs >= retryEveryMs) this.#retry(loaded, failure);
+		return readinessOf({
+			id,
+			absence: models.absence(id),
+			state: loaded?.runner.state ?? 'unloaded',
+			hasLoaded: loaded?.hasLoaded ?? false,
+			failure: failure?.code,
+		});
+	}
+
+	#retry({ id }: LoadedModel, failure: LoadFailure): void {
+		failure.atMs = this.#options.clock.now();
+		this.lease(id, new AbortController().signal).then(
+			(lease) => lease.release(),
+			() => {
+				// Logged where the load failed.
+			},
+		);
 	}
 
 	get models(): readonly ListedModel[] {
@@ -85,7 +134,7 @@ export class RunnerPool implements ModelPool {
 		const loaded = await this.#find(model, signal);
 		const release = loaded.lease('work');
 		try {
-			const info = await whileWanted(this.#load(loaded), signal, 'request');
+			const info = await whileWanted(this.#load(loaded, 'request'), signal, 'request');
 			const { runner } = loaded;
 			return { info, release, transcribe: (...call) => runner.transcribe(...call) };
 		} catch (thrown) {
@@ -94,12 +143,16 @@ export class RunnerPool implements ModelPool {
 		}
 	}
 
-	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
-		const loaded = await this.#find(model, signal);
+	async load(model: string, signal: AbortSignal, reason: LoadReason = 'asked'): Promise<ModelInfo> {
+		const loaded = await this.#find(model, signal).catch((thrown: unknown) => {
+			// Nobody else would tell of it: no request has asked.
+			if (reason === 'start') this.#log.loadFailed(model, thrown);
+			throw thrown;
+		});
 		const release = loaded.lease('load');
 		try {
 			loaded.runner.reset();
-			return await whileWanted(this.#load(loaded), signal, 'request');
+			return await whileWanted(this.#load(loaded, reason), signal, 'request');
 		} finally {
 			release();
 		}
@@ -132,12 +185,12 @@ export class RunnerPool implements ModelPool {
 	}
 
 	/** Holds a lease of its own, since the caller may cancel before the model is loaded. */
-	async #load(loaded: LoadedModel): Promise<ModelInfo> {
+	async #load(loaded: LoadedModel, reason: LoadReason): Promise<ModelInfo> {
 		const { runner } = loaded;
 		if (runner.state === 'loaded') return await runner.start();
 		const release = loaded.lease('loading');
 		try {
-			loaded.loading ??= this.#loadNow(loaded).finally(() => {
+			loaded.loading ??= this.#loadNow(loaded, reason).finally(() => {
 				loaded.loading = undefined;
 			});
 			return await loaded.loading;
@@ -151,7 +204,7 @@ export class RunnerPool implements ModelPool {
 		}
 	}
 
-	async #loadNow(loaded: LoadedModel): Promise<ModelInfo> {
+	async #loadNow(loaded: LoadedModel, reason: LoadReason): Promise<ModelInfo> {
 		const { clock, metrics } = this.#options;
 		const { id, runner } = loaded;
 		// A runner that restarts has its memory granted already.
@@ -166,12 +219,20 @@ export class RunnerPool implements ModelPool {
 			});
 			if (this.#closing) throw closed();
 			const startedMs = clock.now();
+			this.#log.loading(id, reason);
 			const info = await runner.start();
-			metrics.loaded(id, (clock.now() - startedMs) / 1000);
+			const ms = clock.now() - startedMs;
+			metrics.loaded(id, ms / 1000);
+			loaded.hasLoaded = true;
+			loaded.failure = undefined;
+			this.#log.loaded(id, runner.pid, ms, runner.memoryBytes, info);
 			return info;
 		} catch (thrown) {
 			const { code } = asEarshotError(thrown);
 			if (code === 'model_load_failed' || code === 'model_too_large') metrics.loadFailed(id);
+			// Others pass by themselves: no memory for it now, or nobody wants it any more.
+			if (lastingFailures.includes(code)) loaded.failure = { code, atMs: clock.now() };
+			this.#log.loadFailed(id, thrown);
 			throw thrown;
 		} finally {
 			loaded.grantedBytes = 0;
@@ -190,6 +251,7 @@ export class RunnerPool implements ModelPool {
 	async #unload(loaded: LoadedModel, reason: UnloadReason): Promise<void> {
 		const { id, runner } = loaded;
 		const wasLoaded = runner.state === 'loaded';
+		if (wasLoaded && !loaded.isEnding) this.#log.unloaded(id, reason);
 		loaded.stopTimer();
 		loaded.isEnding = true;
 		await (this.#outdated.has(loaded) ? runner.close() : runner.unload());
@@ -217,7 +279,11 @@ export class RunnerPool implements ModelPool {
 				metrics.memory(id, runner.memoryBytes);
 				this.#budget.review();
 			},
-			onRestart: (reason) => metrics.restarted(id, reason),
+			onRestart: (reason) => {
+				metrics.restarted(id, reason);
+				this.#log.restarted(id, runner.pid, reason);
+			},
+			onDeath: (death) => this.#log.died(id, death),
 			onReport: (report) => metrics.scheduled(id, report),
 			...(onLog ? { onLog } : {}),
 		});
@@ -239,6 +305,8 @@ export class RunnerPool implements ModelPool {
 			const now = this.#options.models.entries.find((each) => each.id === id);
 			if (now && isDeepStrictEqual(loadRelevant(now), loadRelevant(loaded.entry))) {
 				loaded.entry = now;
+				// Its files may have been mended.
+				loaded.failure = undefined;
 				continue;
 			}
 			this.#loadedModels.delete(id);

@@ -18,6 +18,20 @@ export interface LifecycleOptions extends RunnerProcessOptions {
 	readonly onMemory?: () => void;
 	/** A process was replaced by another one. */
 	readonly onRestart?: (reason: RestartReason) => void;
+	/** A process has crashed. */
+	readonly onDeath?: (death: RunnerDeath) => void;
+}
+
+export interface RunnerDeath {
+	readonly pid: number | undefined;
+	/** Exit code or signal, in words. */
+	readonly how: string;
+	/** Recordings that it was working on; another process continues them. */
+	readonly inFlight: number;
+	/** The last line on its stderr; '' = none. */
+	readonly lastOutput: string;
+	/** Time for which the model is now left alone; 0 = it is not. */
+	readonly backoffMs: number;
 }
 
 /** Lifecycle events for runner.ts, and its answers about the requests. */
@@ -234,11 +248,12 @@ export class Lifecycle {
 		const { inFlight, explained } = this.#listener.onDeath(process, how);
 		if (this.#closing) return;
 		if (!process.refused && !process.isEnding) {
-			const { entry, onLog } = this.#options;
-			onLog?.(`the runner of ${entry.id} crashed (${how}) with ${inFlight} recordings in flight`);
+			const { clock, onDeath } = this.#options;
 			this.#lastExit = `${how}${process.stderrTail}`;
 			// A crash explained by one recording says nothing about the model, so it does not count.
-			if (!explained) this.#backoff.died(this.#options.clock.now());
+			if (!explained) this.#backoff.died(clock.now());
+			const backoffMs = this.#backoff.remainingMs(clock.now());
+			onDeath?.({ pid: process.pid, how, inFlight, lastOutput: process.lastOutput, backoffMs });
 		}
 		this.checkDrained();
 		if (this.#process) this.#listener.onReady();

@@ -152,8 +152,13 @@ export class RunnerProcess {
 
 	/** The last line on stderr, to append to an error message; '' = none. */
 	get stderrTail(): string {
-		const line = this.#stderr.trim().split('\n').at(-1) ?? '';
-		return line === '' ? '' : `; its last output: ${line.slice(0, 300)}`;
+		const line = this.lastOutput;
+		return line === '' ? '' : `; its last output: ${line}`;
+	}
+
+	/** The last line on stderr, at most 300 characters; '' = none. */
+	get lastOutput(): string {
+		return (this.#stderr.trim().split('\n').at(-1) ?? '').slice(0, 300);
 	}
 
 	send(message: ToRunner): void {

@@ -19,7 +19,7 @@ import { showMetrics } from './routes/metrics.js';
 import { listModels, retrieveModel } from './routes/models.js';
 import { readOpenApi } from './routes/openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
-import { fixed, health } from './routes/status.js';
+import { fixed, health, ready } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
 import type { UploadLimits } from './upload/limits.js';
 
@@ -78,6 +78,7 @@ export function routes(
 		{ method: 'GET', path: '/v1/catalog', handle: listCatalog(options) },
 		{ method: 'GET', path: '/v1/doctor', handle: showDoctor(options) },
 		{ method: 'GET', path: '/health', handle: health(pool) },
+		{ method: 'GET', path: '/ready', handle: ready(pool) },
 		{ method: 'GET', path: '/metrics', handle: showMetrics(metrics) },
 		{
 			method: 'GET',

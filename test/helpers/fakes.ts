@@ -5,6 +5,7 @@ import type { Clock } from '../../src/clock.js';
 import { EarshotError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
+import type { Readiness } from '../../src/pool/readiness.js';
 import type { Capabilities, ModelInfo } from '../../src/speech/model-info.js';
 import type { TranscribeOptions } from '../../src/speech/options.js';
 import type { Recording } from '../../src/speech/recording.js';
@@ -110,6 +111,19 @@ export class FakePool implements ModelPool {
 	/** Leases that have not been released. */
 	leased = 0;
 
+	readiness: Readiness = { status: 'ok' };
+
+	checkReadiness(): Readiness {
+		return this.readiness;
+	}
+
+	idOf(name: string): string {
+		const known =
+			this.models.find(({ id }) => id === name) ?? this.models.find(({ aliases }) => aliases.includes(name));
+		if (known) return known.id;
+		throw new EarshotError('model_not_found', `The model \`${name}\` is not on this machine`);
+	}
+
 	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
 		const lease = await this.lease(model, signal);
 		lease.release();
@@ -119,10 +133,7 @@ export class FakePool implements ModelPool {
 	async lease(model: string, signal: AbortSignal): Promise<Lease> {
 		this.asked.push(model);
 		await this.onLoad(model, signal);
-		const known = this.models.find(({ id, aliases }) => id === model || aliases.includes(model));
-		if (known === undefined) {
-			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
-		}
+		this.idOf(model);
 		this.leased++;
 		const { tiny } = this;
 		return {
@@ -138,8 +149,7 @@ export class FakePool implements ModelPool {
 	readonly unloaded: string[] = [];
 
 	async unload(model: string): Promise<void> {
-		if (!this.models.some(({ id, aliases }) => id === model || aliases.includes(model)))
-			throw new EarshotError('model_not_found', `The model \`${model}\` is not on this machine`);
+		this.idOf(model);
 		this.unloaded.push(model);
 	}
 

@@ -1,6 +1,9 @@
 /** Observes runner processes from outside. */
 
+import { existsSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
 import { vi } from 'vitest';
+import { root } from './fixtures.js';
 
 /** A timeout for processes to start and end, long enough for a busy machine. */
 export const patient = { timeout: 15_000, interval: 10 };
@@ -18,4 +21,11 @@ export function isAlive(pid: number | null | undefined): boolean {
 /** Resolves when the process has ended. */
 export async function untilEnded(pid: number | null | undefined): Promise<void> {
 	await vi.waitUntil(() => !isAlive(pid), patient);
+}
+
+/** The compiled command as npm installs it: a link called `earshot`, in `folder`. */
+export function commandIn(folder: string): string {
+	const link = path.join(folder, 'earshot');
+	if (!existsSync(link)) symlinkSync(path.join(root, 'dist', 'cli', 'main.js'), link);
+	return link;
 }

@@ -46,12 +46,13 @@ describe('API keys', () => {
 		},
 	);
 
-	test('guard every path but /health', async () => {
+	test('guard every path but /health and /ready', async () => {
 		const server = await arrange({ apiKeys: ['sk-one'] });
 		for (const path of ['/', '/openapi.json', '/models', '/v1/models/tiny', '/metrics', '/nope']) {
 			expect((await get(server, {}, path)).status).toBe(401);
 		}
 		expect((await get(server, {}, '/health')).status).toBe(200);
+		expect((await get(server, {}, '/ready')).status).toBe(200);
 		expect((await sendRaw(server, { body: multipart([filePart]) })).status).toBe(401);
 	});
 });

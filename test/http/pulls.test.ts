@@ -66,6 +66,22 @@ describe('a pull over HTTP', () => {
 		expect(JSON.parse(frames.at(-2)?.slice('data: '.length) ?? '')).toMatchObject({ status: 'done' });
 	});
 
+	test('takes the names that people type', async () => {
+		const { server, machine } = await both();
+		expect((await post(server, '/v1/models/SMALL/pull', json)).json).toMatchObject({ id: 'small' });
+		await machine.installer.lastPull('Small')?.finished;
+		expect((await send(`${server.url}/v1/models/Small/pull`)).json).toMatchObject({
+			id: 'small',
+			status: 'done',
+		});
+		const removed = await send(`${server.url}/v1/models/Small`, { method: 'DELETE' });
+		expect(removed.json).toMatchObject({ id: 'small', deleted: true });
+		expect(await post(server, '/v1/models/openai%2Fwhisper-1/pull')).toMatchObject({
+			status: 404,
+			json: { error: { message: expect.stringContaining('earshot pull whisper-large-v3-turbo-q5_0') } },
+		});
+	});
+
 	test('answers at once where JSON is asked for, and the status tells the rest', async () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull', json);

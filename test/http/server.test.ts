@@ -100,6 +100,26 @@ describe('models', () => {
 		expect((await get(server, '/v1/models/whisper-1')).json).toMatchObject({ id: 'whisper-1', demo: true });
 	});
 
+	test('are listed under each of their names where that is asked', async () => {
+		const server = await arrange();
+		const ids = async (query: string) =>
+			(await get(server, `/v1/models${query}`)).json.data.map(({ id, alias_of }: Record<string, string>) => [
+				id,
+				alias_of,
+			]);
+		const own = [
+			['tiny', undefined],
+			['org/large:q5', undefined],
+		];
+		expect(await ids('')).toEqual(own);
+		expect(await ids('?aliases=false')).toEqual(own);
+		expect(await ids('?aliases=true')).toEqual([own[0], ['whisper-1', 'tiny'], own[1]]);
+		expect(await get(server, '/v1/models?aliases=perhaps')).toMatchObject({
+			status: 400,
+			json: { error: { code: 'invalid_request', param: 'aliases' } },
+		});
+	});
+
 	test('that are not here are a 404 that names the field', async () => {
 		expect(await get(await arrange(), '/v1/models/nope/nope')).toMatchObject({
 			status: 404,
@@ -109,21 +129,17 @@ describe('models', () => {
 });
 
 describe('/health', () => {
-	test.each([
-		[['unloaded', 'unloaded'], 'ok'],
-		[['loading', 'unloaded'], 'loading'],
-		[['loading', 'loaded'], 'ok'],
-		[['loaded', 'unloaded'], 'ok'],
-	] as const)('of %j is %s', async (states, status) => {
-		const server = await arrange();
-		server.pool.models.splice(0, 2, ...states.map((state) => listed(state, { state })));
-		expect((await get(server, '/health')).text).toBe(JSON.stringify({ status }));
-	});
+	const degraded = { status: 'degraded', reason: 'The default model `tiny` could not be loaded' } as const;
 
-	test('without any model is ok', async () => {
-		const server = await arrange();
-		server.pool.models.length = 0;
-		expect((await get(server, '/health')).json).toEqual({ status: 'ok' });
+	test.each([
+		[{ status: 'ok' }, 200],
+		[{ status: 'loading' }, 503],
+		[degraded, 503],
+	] as const)('tells of %j, and /ready answers %i', async (readiness, status) => {
+		const server = await arrange({ apiKeys: ['secret'] });
+		server.pool.readiness = readiness;
+		expect(await get(server, '/health')).toMatchObject({ status: 200, json: readiness });
+		expect(await get(server, '/ready')).toMatchObject({ status, json: readiness });
 	});
 
 	test('answers HEAD', async () => {

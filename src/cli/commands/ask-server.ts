@@ -2,6 +2,7 @@
 
 import { networkInterfaces } from 'node:os';
 import { Agent, request } from 'undici';
+import { earshot } from '../../command-line.js';
 import { addressText, isLoopback, socketPathOf } from '../../config/addresses.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -32,7 +33,7 @@ export async function askServer<T>(
 	} catch (cause) {
 		throw new EarshotError(
 			'not_found',
-			`No server answers at ${place.socketPath === undefined ? place.url : config.host}. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT`,
+			`No server answers at ${place.socketPath === undefined ? place.url : config.host}. To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
 			{ cause },
 		);
 	}

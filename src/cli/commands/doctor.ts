@@ -15,6 +15,7 @@ import type { ModelEntry } from '../../models/registry/entry.js';
 import { loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import { packageRoot, sileroPath } from '../../paths.js';
 import type { DoctorReport } from '../../server/routes/doctor.js';
+import { jsonText } from '../ui/table.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export interface DoctorCommand {
@@ -28,15 +29,19 @@ export function doctor({ flags, json }: DoctorCommand, version: string): void {
 	const ok = findings.every((finding) => finding.ok);
 	if (!ok) process.exitCode = 1;
 	if (json) {
-		process.stdout.write(`${JSON.stringify({ ok, findings } satisfies DoctorReport)}\n`);
+		process.stdout.write(jsonText({ ok, findings } satisfies DoctorReport));
 		return;
 	}
 	for (const { ok: isThere, what, detail } of findings)
 		process.stdout.write(`${isThere ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
-	if (registry.entries.length === 1) process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice}\n`);
+	if (registry.entries.length === 1)
+		process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice()}\n`);
 }
 
-function findingsOf({ config, entries, defaultModel, warnings }: ModelRegistry, version: string): Finding[] {
+function findingsOf(
+	{ config, entries, problems, defaultModel, warnings }: ModelRegistry,
+	version: string,
+): Finding[] {
 	return [
 		{
 			ok: true,
@@ -44,6 +49,7 @@ function findingsOf({ config, entries, defaultModel, warnings }: ModelRegistry, 
 			detail: `${version} on Node ${process.versions.node}, ${process.platform}-${process.arch}`,
 		},
 		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
+		...problems.map(({ message }) => ({ ok: false, what: 'models.yaml', detail: message })),
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),

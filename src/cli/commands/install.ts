@@ -3,16 +3,20 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { SettingName } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
+import { validateFiles } from '../../engines/sherpa/validate/validate.js';
+import { EarshotError, expected } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
+import { repairCommand } from '../../models/messages.js';
 import type { PullStatus } from '../../models/pull/tracker.js';
 import { ensureRegistry } from '../../models/registry/file.js';
+import type { PullPlan } from '../../models/registry/pull-plan.js';
 import { loadRegistry } from '../../models/registry/registry.js';
-import type { Manifest } from '../../models/store/store.js';
+import type { Manifest, Verified } from '../../models/store/store.js';
+import { isSherpaType } from '../../models/types/types.js';
 import { packageRoot } from '../../paths.js';
 import { interruptible } from '../ui/interruptible.js';
 import { transferOn } from '../ui/progress.js';
-import { sizeText } from './models.js';
+import { jsonText, sizeText } from '../ui/table.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 
@@ -30,12 +34,13 @@ function installerFor(flags: Flags): Installer {
 	);
 }
 
-export function pullModels(ids: readonly string[], command: PullCommand): Promise<void> {
+export function pullModels(names: readonly string[], command: PullCommand): Promise<void> {
 	return interruptible(async (signal) => {
 		await ensureRegistry(command.flags);
 		const installer = installerFor(command.flags);
-		for (const id of ids) {
-			const acceptLicence = command.acceptLicence === true || (await acceptsLicence(installer, id));
+		for (const name of names) {
+			const { id, licence } = installer.plan(name);
+			const acceptLicence = command.acceptLicence === true || (await acceptsLicence(installer, id, licence));
 			await pullOne(installer, id, { ...command, acceptLicence }, signal);
 		}
 	});
@@ -93,19 +98,42 @@ function printPulled({ store }: Installer, manifest: Manifest): void {
 }
 
 /** Asks the user on a terminal; elsewhere --accept-license is required. */
-async function acceptsLicence(installer: Installer, id: string): Promise<boolean> {
-	const { licence } = installer.plan(id);
-	if (licence?.osi !== false || installer.store.manifest(id) !== undefined) return false;
-	if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
+async function acceptsLicence(
+	installer: Installer,
+	id: string,
+	licence: PullPlan['licence'],
+): Promise<boolean> {
+	if (licence?.osi !== false || installer.store.manifest(id) !== undefined || !isAtTerminal()) return false;
+	const answer = await ask(
+		`The licence of ${id} is not open source: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
+	);
+	return /^y(es)?$/i.test(answer);
+}
+
+function isAtTerminal(): boolean {
+	return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+async function ask(question: string): Promise<string> {
 	const lines = createInterface({ input: process.stdin, output: process.stderr });
 	try {
-		const answer = await lines.question(
-			`The licence of ${id} is not open source: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
-		);
-		return /^y(es)?$/i.test(answer.trim());
+		return (await lines.question(question)).trim();
 	} finally {
 		lines.close();
 	}
+}
+
+/** Asks which of several models in a folder is to be added. */
+async function choose(folder: string, names: readonly string[]): Promise<string> {
+	const list = names.map((name, index) => `  ${index + 1}  ${name}\n`).join('');
+	const answer = await ask(`${folder} holds ${names.length} models:\n${list}Which one? [1-${names.length}] `);
+	const chosen = names[Number(answer) - 1] ?? names.find((name) => name === answer);
+	if (chosen !== undefined) return chosen;
+	throw expected('answer', `a number from 1 to ${names.length}`, answer);
+}
+
+async function checkSherpa(type: string, files: Readonly<Record<string, string>>): Promise<void> {
+	if (isSherpaType(type)) await validateFiles({ type, files, options: {} });
 }
 
 export interface AddCommand {
@@ -127,7 +155,9 @@ export function addModel(target: string, { flags, ...options }: AddCommand): Pro
 			isConverted = true;
 			bar.update(path.basename(target), written, total);
 		};
-		const entry = await installer.add(target, { ...options, onProgress }, signal).finally(() => bar.stop());
+		const entry = await installer
+			.add(target, { ...options, onProgress, checkSherpa, ...(isAtTerminal() ? { choose } : {}) }, signal)
+			.finally(() => bar.stop());
 		const files = Object.entries(entry.files).map(([role, file]) => `  ${role}: ${file}\n`);
 		process.stdout.write(`${entry.id} was added to models.yaml with type ${entry.type}\n${files.join('')}`);
 		const manifest = isConverted ? installer.store.manifest(entry.id) : undefined;
@@ -138,11 +168,11 @@ export function addModel(target: string, { flags, ...options }: AddCommand): Pro
 	});
 }
 
-export function removeModels(ids: readonly string[], flags: Flags): Promise<void> {
+export function removeModels(names: readonly string[], flags: Flags): Promise<void> {
 	return interruptible(async (signal) => {
 		const installer = installerFor(flags);
-		for (const id of ids) {
-			const { files } = await installer.remove(id, signal);
+		for (const name of names) {
+			const { id, files } = await installer.remove(name, signal);
 			process.stdout.write(
 				files
 					? `${id} was removed\n`
@@ -153,33 +183,37 @@ export function removeModels(ids: readonly string[], flags: Flags): Promise<void
 }
 
 /** Without ids: every model that was pulled. */
-export function verifyModels(ids: readonly string[], flags: Flags): Promise<void> {
+export function verifyModels(ids: readonly string[], flags: Flags, asJson: boolean): Promise<void> {
 	return interruptible(async (signal) => {
-		const { store } = installerFor(flags);
+		const installer = installerFor(flags);
+		const { store } = installer;
 		const manifests =
-			ids.length === 0 ? store.manifests() : ids.map((id) => manifestOf(store.manifest(id), id));
-		let bad = 0;
+			ids.length === 0
+				? store.manifests()
+				: ids.map((name) => manifestOf(store.manifest(installer.idOf(name)), name));
+		const all: object[] = [];
 		for (const manifest of manifests) {
 			const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
 			const bar = transferOn(process.stderr);
 			const verified = await store
 				.verify(manifest, signal, (bytes) => bar.update(manifest.id, bytes, total))
 				.finally(() => bar.stop());
-			const wrong = verified.filter(({ ok }) => !ok);
-			process.stdout.write(`${wrong.length === 0 ? 'ok     ' : 'DAMAGED'}  ${manifest.id}\n`);
-			for (const { path: name, detail } of wrong) process.stdout.write(`         ${name} ${detail}\n`);
-			if (wrong.length > 0) process.stdout.write(`         to repair it: ${repairOf(manifest)}\n`);
-			bad += wrong.length;
+			const ok = verified.every((file) => file.ok);
+			if (!ok) process.exitCode = 1;
+			all.push({ id: manifest.id, ok, files: verified });
+			if (!asJson) printVerified(manifest, verified, installer);
 		}
-		if (manifests.length === 0) process.stdout.write('nothing has been pulled yet\n');
-		if (bad > 0) process.exitCode = 1;
+		if (asJson) process.stdout.write(jsonText(all));
+		else if (manifests.length === 0) process.stdout.write('nothing has been pulled yet\n');
 	});
 }
 
-function repairOf({ id, madeOf }: Manifest): string {
-	return madeOf === undefined
-		? `earshot pull ${id}`
-		: `earshot rm ${id}, then earshot add ${madeOf} --id ${id}`;
+function printVerified(manifest: Manifest, verified: readonly Verified[], installer: Installer): void {
+	const wrong = verified.filter(({ ok }) => !ok);
+	process.stdout.write(`${wrong.length === 0 ? 'ok     ' : 'DAMAGED'}  ${manifest.id}\n`);
+	for (const { path: name, detail } of wrong) process.stdout.write(`         ${name} ${detail}\n`);
+	const repair = repairCommand(manifest.id, manifest, installer.canPull(manifest.id));
+	if (wrong.length > 0 && repair !== '') process.stdout.write(`         to repair it: ${repair}\n`);
 }
 
 function manifestOf(manifest: Manifest | undefined, id: string): Manifest {

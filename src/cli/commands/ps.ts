@@ -1,8 +1,8 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
 import type { SettingName } from '../../config/settings.js';
+import { jsonText, sizeText, table } from '../ui/table.js';
 import { askServer } from './ask-server.js';
-import { sizeText, table } from './models.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 
@@ -22,8 +22,12 @@ interface ModelBody {
 	readonly memory_bytes?: number;
 }
 
-export async function printLoadedModels(flags: Flags): Promise<void> {
+export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<void> {
 	const { data } = await askServer<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
+	if (asJson) {
+		process.stdout.write(jsonText(data));
+		return;
+	}
 	const rows = data.map((loaded) => [
 		loaded.id,
 		loaded.state.replace('_', ' '),

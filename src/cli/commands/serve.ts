@@ -5,12 +5,12 @@ import { isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { asEarshotError, EarshotError } from '../../errors.js';
+import { EarshotError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { findIn, type ModelEntry } from '../../models/registry/entry.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
 import { ensureRegistry } from '../../models/registry/file.js';
 import { createdAt, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
@@ -29,9 +29,10 @@ const graceMs = 30_000;
 /** Resolves after a signal has stopped the server. */
 export async function serve(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
 	await ensureRegistry(flags);
-	const { config, warnings } = loadRegistry(flags, packageRoot);
+	const { config, warnings, problems } = loadRegistry(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
+	for (const { id, message } of problems) log.error({ model: id, code: 'config_invalid' }, message);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
@@ -57,6 +58,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		script: runnerScript,
 		env: runnerEnvironment(slotsOf(config)),
 		onLog: (line) => log.debug({}, line),
+		log,
 		clock: systemClock,
 		metrics,
 		keepAliveMs: config.keepAliveMs,
@@ -88,11 +90,12 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const tokenFile = tokenFileOf(server.address);
 	await leaveToken(tokenFile, localToken, log);
 	warnOfOpenServer(config, log);
-	const { url, port } = server.address;
-	const where = port === 0 ? url : `${url}/v1`;
+	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
 	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
-	if (registry.find(defaultModel).demo) process.stderr.write(`${demoNotice}\n`);
-	for (const id of preloaded) preload(pool, id, log);
+	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
+		process.stderr.write(`${demoNotice()}\n`);
+	// The pool logs a failure, and repeats it to requests for the model.
+	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
 	// A second signal stops the server without waiting for running requests.
@@ -123,11 +126,14 @@ function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
 }
 
 /** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
-function modelsToPreload({ preload: ids, autoPull }: Config, registry: RegistryWatcher): readonly string[] {
+function modelsToPreload(
+	{ preload: ids, autoPull }: Config,
+	{ now: { names, entries, defaultModel } }: RegistryWatcher,
+): readonly string[] {
 	if (ids.length > 0) {
-		const unknown = ids.find((id) => id !== 'none' && !findIn(registry.entries, id));
+		const unknown = ids.find((id) => id !== 'none' && names.find(id) === undefined);
 		if (unknown === undefined) return ids.filter((id) => id !== 'none');
-		const known = registry.entries.map(({ id }) => id).join(', ');
+		const known = entries.map(({ id }) => id).join(', ');
 		throw new EarshotError(
 			'config_invalid',
 			`Expected \`preload\` to name models among ${known}, got \`${unknown}\``,
@@ -136,21 +142,9 @@ function modelsToPreload({ preload: ids, autoPull }: Config, registry: RegistryW
 			},
 		);
 	}
-	const { defaultModel } = registry;
+	const entry = entries.find(({ id }) => id === defaultModel);
 	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
-	return isInstalled(registry.find(defaultModel)) || !autoPull ? [defaultModel] : [];
-}
-
-/** Loads a model before the first request. A failure is logged, and repeated to requests for the model. */
-function preload(pool: RunnerPool, model: string, log: Log): void {
-	pool.load(model, new AbortController().signal).then(
-		({ engine, device, encoder, decoder }) =>
-			log.info({ model, engine, device, encoder, decoder }, 'model loaded'),
-		(thrown: unknown) => {
-			const { code, message } = asEarshotError(thrown);
-			if (code !== 'closed') log.error({ model }, message);
-		},
-	);
+	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

@@ -1,26 +1,35 @@
 /** `earshot transcribe FILE…`: transcribes recordings one after another with one model. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import { type FormatName, render } from '../../formats/formats.js';
+import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
-import { canBePulled, findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
+import { canBePulled } from '../../models/registry/pull-plan.js';
+import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
 import { interruptible } from '../ui/interruptible.js';
 import { type Progress, progressOn } from '../ui/progress.js';
 import { pullOne } from './install.js';
+import { named, outputsOf, writeOutput } from './outputs.js';
+import { findRecordings, type RecordingFile } from './recordings.js';
+import { withReadable } from './spool.js';
 
 export interface TranscribeCommand {
 	readonly flags: Partial<Record<SettingName, string>>;
 	readonly model: string | undefined;
 	readonly format: FormatName;
 	readonly outputDir: string | undefined;
+	readonly force: boolean;
+	readonly recursive: boolean;
+	/** Print the names of recordings where several go to standard output. */
+	readonly names: boolean;
 	readonly language: string | undefined;
 	readonly translate: boolean;
 	readonly prompt: string | undefined;
@@ -28,32 +37,36 @@ export interface TranscribeCommand {
 	readonly words: boolean;
 }
 
-const extensions = {
-	text: '.txt',
-	json: '.json',
-	verbose_json: '.json',
-	srt: '.srt',
-	vtt: '.vtt',
-	markdown: '.md',
-} as const satisfies Record<FormatName, string>;
+/** What all recordings of a call share. */
+interface Call {
+	readonly command: TranscribeCommand;
+	readonly transcriber: Transcriber;
+	readonly options: TranscribeOptions;
+	readonly progress: Progress;
+	readonly isAlone: boolean;
+}
 
 /** A failed recording is reported on stderr and the next ones continue; the exit code is then 1. */
-export async function transcribeFiles(files: readonly string[], command: TranscribeCommand): Promise<void> {
-	const outputs = outputsOf(files, command);
+export async function transcribeFiles(given: readonly string[], command: TranscribeCommand): Promise<void> {
+	checkFlags(command);
+	const recordings = await findRecordings(given, command.recursive);
+	const outputs = await outputsOf(recordings, command);
 	const registry = loadRegistry(command.flags, packageRoot);
 	const idOrAlias = command.model ?? registry.defaultModel;
 	const entry = findEntry(registry, idOrAlias);
-	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice}\n`);
+	if (entry.demo && command.model === undefined) process.stderr.write(`${demoNotice()}\n`);
 	await interruptible(async (signal) => {
-		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry.catalog))
+		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry))
 			await pullOne(new Installer(() => registry), entry.id, {}, signal);
 		// In a runner, so that a crash of an engine fails one recording with an error message.
 		const { transcriber, close } = await openModel(registry, idOrAlias, true);
-		const progress = progressOn(process.stderr);
 		try {
-			for (const [index, file] of files.entries()) {
+			const options = fullOptions(requestOf(command, transcriber.info), transcriber.info);
+			const progress = progressOn(process.stderr);
+			const call = { command, transcriber, options, progress, isAlone: recordings.length === 1 };
+			for (const [index, recording] of recordings.entries()) {
 				if (signal.aborted) break;
-				await transcribeFile(file, outputs[index], transcriber, command, progress, signal);
+				await transcribeFile(recording, outputs[index], call, signal);
 			}
 		} finally {
 			await close();
@@ -61,27 +74,39 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 	});
 }
 
+function checkFlags({ words, format, temperature }: TranscribeCommand): void {
+	if (words && format !== 'verbose_json')
+		throw new EarshotError(
+			'invalid_request',
+			`\`--words\` needs \`--format verbose_json\`, since ${format} has no words with times`,
+		);
+	if (temperature !== undefined && Number.isNaN(Number(temperature === '' ? 'nothing' : temperature)))
+		throw expected('--temperature', 'a number from 0 to 1', temperature);
+}
+
 async function transcribeFile(
-	file: string,
+	recording: RecordingFile,
 	output: string | undefined,
-	transcriber: Transcriber,
-	command: TranscribeCommand,
-	progress: Progress,
+	call: Call,
 	signal: AbortSignal,
 ): Promise<void> {
+	const { command, progress, isAlone } = call;
 	try {
-		const transcript = await run(file, transcriber, command, progress, signal);
+		const transcript = await withReadable(recording.path, signal, (path) =>
+			run(recording, path, call, signal),
+		);
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
 		const body = render(transcript, command.format, { words: command.words });
 		const text = body.endsWith('\n') ? body : `${body}\n`;
-		if (output === undefined) process.stdout.write(text);
-		else writeFileSync(output, text);
+		if (output !== undefined) await writeOutput(output, text, command.force);
+		else process.stdout.write(isAlone || !command.names ? text : named(text, recording.name, command.format));
 	} catch (thrown) {
 		const error = asEarshotError(thrown);
 		if (error.code === 'cancelled') return;
+		progress.stop();
 		process.stderr.write(
-			`earshot: ${file}: ${error.code === 'internal' ? String(error.cause) : error.message}\n`,
+			`earshot: ${recording.name}: ${error.code === 'internal' ? String(error.cause) : error.message}\n`,
 		);
 		process.exitCode = 1;
 	} finally {
@@ -90,30 +115,23 @@ async function transcribeFile(
 }
 
 async function run(
-	file: string,
-	transcriber: Transcriber,
-	command: TranscribeCommand,
-	progress: Progress,
+	{ name }: RecordingFile,
+	path: string,
+	{ transcriber, options, progress }: Call,
 	signal: AbortSignal,
 ): Promise<Transcript> {
-	const recording = await readable(path.resolve(file));
-	for await (const event of transcriber.transcribe(
-		recording,
-		fullOptions(requestOf(command), transcriber.info),
-		signal,
-	)) {
-		if (event.type === 'started') progress.start(path.basename(file), event.duration);
+	const recording = await readable(path);
+	for await (const event of transcriber.transcribe(recording, options, signal)) {
+		if (event.type === 'started') progress.start(name, event.duration);
 		else if (event.type === 'segments') progress.update(event.processed);
 		else return event.transcript;
 	}
 	throw new EarshotError('internal', 'the recording ended without a transcript');
 }
 
-function requestOf(command: TranscribeCommand): RequestOptions {
-	const { language, prompt, temperature, translate, words } = command;
-	if (temperature !== undefined && Number.isNaN(Number.parseFloat(temperature))) {
-		throw expected('--temperature', 'a number from 0 to 1', temperature);
-	}
+function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions {
+	const { prompt, temperature, translate, words } = command;
+	const language = languageOf(command.language, info);
 	return {
 		task: translate ? 'translate' : 'transcribe',
 		words,
@@ -123,20 +141,10 @@ function requestOf(command: TranscribeCommand): RequestOptions {
 	};
 }
 
-/** One path per recording; empty where all go to standard output. Throws `invalid_request` for equal paths. */
-function outputsOf(files: readonly string[], { outputDir, format }: TranscribeCommand): readonly string[] {
-	if (outputDir === undefined) return [];
-	mkdirSync(outputDir, { recursive: true });
-	const outputs = files.map((file) => path.join(outputDir, `${path.parse(file).name}${extensions[format]}`));
-	const twice = outputs.find((output, index) => outputs.indexOf(output) !== index);
-	if (twice !== undefined) {
-		throw new EarshotError(
-			'invalid_request',
-			`two of the recordings would be written to ${twice}; transcribe them to different folders`,
-		);
-	}
-	const overwritten = files.find((file, index) => path.resolve(file) === path.resolve(outputs[index] ?? ''));
-	if (overwritten !== undefined)
-		throw new EarshotError('invalid_request', `${overwritten} would be overwritten by its own transcript`);
-	return outputs;
+/** The model's code for a code or an English name; undefined = let it detect. */
+function languageOf(given: string | undefined, { capabilities }: ModelInfo): string | undefined {
+	if (given === undefined || given === '' || given.toLowerCase() === 'auto') return undefined;
+	const code = fittingLanguage(languageCandidates(given), capabilities.languages);
+	if (code !== undefined) return code;
+	throw expected('--language', 'an ISO 639-1 code such as `en`, or the English name of a language', given);
 }

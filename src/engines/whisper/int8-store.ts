@@ -3,11 +3,11 @@
 
 import { fork } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../config/environment.js';
-import { codeOf, type Disk, diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { codeOf, type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
 import { type Int8Layout, int8Layout, int8SourceOf, isUpToDate } from './int8-weights.js';
@@ -63,7 +63,7 @@ export class Int8Store {
 		const layout = int8Layout(source);
 		if (!again && isUpToDate(target, layout)) return { path: target, layout };
 		try {
-			await mkdir(this.#files.folder, { recursive: true });
+			await makeFolder(this.#files.folder);
 			// One conversion at a time: it takes much memory, and several runners may ask at once.
 			await this.#files.alone(async () => {
 				// Another process may have converted it in the meantime.

@@ -2,12 +2,14 @@
 
 import { languageCandidates } from '../../languages.js';
 import { isGgmlType, isSherpaType } from '../types/types.js';
+import { keysOf, nameKey, similarNames } from './names.js';
 import { builtInModels } from './parse.js';
 import type { CatalogModel } from './types.js';
 
 export class Catalog {
 	readonly #more: readonly CatalogModel[];
 	#byId: ReadonlyMap<string, CatalogModel> | undefined;
+	#byKey: ReadonlyMap<string, CatalogModel> | undefined;
 
 	/** `more`: models of the user's own file; one with the id of a built-in model replaces it. */
 	constructor(more: readonly CatalogModel[] = []) {
@@ -26,6 +28,28 @@ export class Catalog {
 
 	find(id: string): CatalogModel | undefined {
 		return this.#all.get(id);
+	}
+
+	/** By id, or under any name that people know the model by: `tiny.en`, `openai/whisper-tiny.en`, `iic/SenseVoiceSmall`. */
+	resolve(name: string): CatalogModel | undefined {
+		return this.find(name) ?? this.#keys.get(nameKey(name));
+	}
+
+	/** Ids of at most three models that may have been meant. */
+	similar(name: string): readonly string[] {
+		return similarNames(
+			name,
+			this.models.map(({ id }) => id),
+		);
+	}
+
+	/** An id wins over other models' further names. */
+	get #keys(): ReadonlyMap<string, CatalogModel> {
+		this.#byKey ??= new Map([
+			...this.models.flatMap((model) => keysOf(model).map((key) => [key, model] as const)).toReversed(),
+			...this.models.map((model) => [nameKey(model.id), model] as const),
+		]);
+		return this.#byKey;
 	}
 
 	/** Models that match every word, in the id, title, family, type, engine, use, licence or a feature, or as a language

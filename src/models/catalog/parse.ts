@@ -16,6 +16,10 @@ const builtInFile = path.join(packageRoot, 'src', 'models', 'catalog', 'catalog.
 /** Unpacked size over archive size: archives are compressed to about two thirds. */
 const unpackedRatio = 1.4;
 
+/** A mebibyte of YAML takes a second to read; JSON is read a hundred times faster. */
+export const maxYamlBytes = 2 ** 20;
+export const maxCatalogBytes = 64 * 2 ** 20;
+
 /** Many models of the built-in catalog share Whisper's languages by a YAML alias; more aliases than this are an attack. */
 const maxAliasCount = 1000;
 
@@ -29,13 +33,7 @@ export function builtInModels(): readonly CatalogModel[] {
 
 /** `text` has a list `models`, whose fields may be absent where `complete` has a default. Throws `config_invalid`. */
 export function parseCatalog(text: string, file: string): readonly CatalogModel[] {
-	let data: unknown;
-	try {
-		data = parse(text, { maxAliasCount });
-	} catch (cause) {
-		const why = cause instanceof Error ? cause.message : String(cause);
-		throw new EarshotError('config_invalid', `${file}: ${why}`, { cause, param: 'catalog' });
-	}
+	const data = parseJson(text) ?? parseYaml(text, file);
 	const models = typeof data === 'object' && data !== null && 'models' in data ? data.models : undefined;
 	const completed = Array.isArray(models) ? models.map(complete) : [];
 	const mistakes = Array.isArray(models) ? checkCatalog(completed) : ['Expected `models` to be a list'];
@@ -44,6 +42,30 @@ export function parseCatalog(text: string, file: string): readonly CatalogModel[
 	return (completed as CatalogModel[]).map((model) =>
 		model.memoryBytes === undefined ? { ...model, memoryBytes: memoryBytesOf(model) } : model,
 	);
+}
+
+/** undefined if it is not JSON. */
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
+function parseYaml(text: string, file: string): unknown {
+	if (text.length > maxYamlBytes)
+		throw new EarshotError(
+			'config_invalid',
+			`Expected \`catalog\` to be JSON, or YAML of at most ${maxYamlBytes / 2 ** 20} MiB, got \`${file}\``,
+			{ param: 'catalog' },
+		);
+	try {
+		return parse(text, { maxAliasCount });
+	} catch (cause) {
+		const why = cause instanceof Error ? cause.message : String(cause);
+		throw new EarshotError('config_invalid', `${file}: ${why}`, { cause, param: 'catalog' });
+	}
 }
 
 /** Fills in the defaults of absent fields. Values that are not maps are returned as they are, for `checkCatalog` to refuse. */

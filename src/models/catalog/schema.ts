@@ -93,6 +93,7 @@ const modelRules: Rules<CatalogModel> = {
 		(value) => typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,79}$/.test(value),
 		'lower-case letters, digits and . _ -',
 	],
+	aliases: [orNothing(listOf(isText)), 'a list of texts'],
 	title: [isText, 'a text'],
 	engine: [oneOf(...engines), engines.join(' or ')],
 	type: [isText, 'a text'],
@@ -162,8 +163,8 @@ function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, pre
 		mistakesIn({ ...file }, fileRules, `${prefix}files[${index}].`),
 	);
 	const archiveMistakes = archive ? mistakesIn({ ...archive }, archiveRules, `${prefix}archive.`) : [];
-	const paths = files.map(({ path }) => path);
-	const inFiles = (path: string) => paths.includes(path) || paths.some((file) => file.startsWith(`${path}/`));
+	const paths = new Set(files.flatMap(({ path }) => [path, ...foldersOf(path)]));
+	const inFiles = (path: string) => paths.has(path);
 	const unlisted = archive ? [] : Object.values(roles ?? {}).filter((path) => !inFiles(path));
 	return [
 		...fileMistakes,
@@ -178,6 +179,12 @@ function deepMistakes({ files, archive, roles, sources = [] }: CatalogModel, pre
 			.map(({ path }) => `Expected \`${prefix}${path}\` to have a URL or an archive, and not both`),
 		...unlisted.map((path) => `Expected \`${prefix}roles\` to name files, got \`${path}\``),
 	];
+}
+
+/** `a/b/c.txt` → `a`, `a/b`. */
+function foldersOf(path: string): string[] {
+	const parts = path.split('/').slice(0, -1);
+	return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 function sourceMistakes(

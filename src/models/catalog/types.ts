@@ -69,6 +69,8 @@ export type CatalogSource =
 
 export interface CatalogModel {
 	readonly id: string;
+	/** Further names, besides those that follow from the id and the files. */
+	readonly aliases?: readonly string[];
 	readonly title: string;
 	readonly engine: (typeof engines)[number];
 	/** The `type` of models.yaml. */

@@ -2,15 +2,16 @@
 
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { earshot } from '../../command-line.js';
 import { realDisk } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
+import type { PullPlan } from '../registry/pull-plan.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { type Downloaded, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';
-import type { PullPlan } from './plan.js';
 
 export type Part = CatalogFile | CatalogArchive;
 
@@ -102,7 +103,7 @@ export class Arrivals {
 			if (!pinned || !(thrown instanceof EarshotError) || thrown.code !== 'download_corrupt') throw thrown;
 			throw new EarshotError(
 				'download_corrupt',
-				`${thrown.message}. It differs from the first pull; if its publisher replaced it on purpose: earshot pull ${this.#plan.id} --repin`,
+				`${thrown.message}. It differs from the first pull; if its publisher replaced it on purpose: ${earshot(`pull ${this.#plan.id} --repin`)}`,
 				{ cause: thrown },
 			);
 		}

@@ -47,8 +47,10 @@ export interface Tuning {
 	/** Files of this size or more are downloaded over several connections. */
 	readonly parallelFromBytes: number;
 	readonly connections: number;
-	/** Maximum bytes per connection that must be downloaded again after a crash. */
+	/** What a crash loses: at most this many bytes … */
 	readonly saveEveryBytes: number;
+	/** … or those of this time, whichever is less. */
+	readonly saveEveryMs: number;
 }
 
 export const usualTuning: Tuning = {
@@ -62,6 +64,7 @@ export const usualTuning: Tuning = {
 	parallelFromBytes: 64 * 2 ** 20,
 	connections: 4,
 	saveEveryBytes: 8 * 2 ** 20,
+	saveEveryMs: 5_000,
 };
 
 export interface DownloadDeps {
@@ -85,7 +88,7 @@ export async function download(request: DownloadRequest, deps: DownloadDeps): Pr
 	try {
 		return await run.finish();
 	} catch (thrown) {
-		throw asDownloadError(thrown, request, deps.signal);
+		throw asDownloadError(thrown, request, deps);
 	}
 }
 
@@ -102,6 +105,7 @@ class Download {
 	readonly #tuning: Tuning;
 	/** Whether any data has arrived. */
 	#hasData = false;
+	#savedAtMs = performance.now();
 
 	constructor(request: DownloadRequest, deps: DownloadDeps) {
 		this.#request = request;
@@ -109,16 +113,21 @@ class Download {
 		this.#tuning = { ...usualTuning, ...deps.tuning };
 	}
 
+	/** As messages name it: a mirror's fault is not the publisher's. */
+	get #from(): string {
+		return this.#deps.network.locate(this.#request.url);
+	}
+
 	async finish(): Promise<Downloaded> {
 		const { url, to, bytes, sha256 } = this.#request;
 		this.#deps.signal.throwIfAborted();
-		const part = await PartFile.open(this.#deps.disk, `${to}.part`, url);
+		const part = await PartFile.open(this.#deps.disk, `${to}.part`, url, sha256 !== null);
 		try {
 			if (bytes !== null && part.total !== null && part.total !== bytes) await part.restart();
 			await this.#fetch(part);
 			const done = await part.finish();
 			if (sha256 !== null && sha256 !== done.sha256)
-				throw corrupt(url, `has the SHA-256 ${done.sha256} instead of ${sha256}`);
+				throw corrupt(this.#from, `has the SHA-256 ${done.sha256} instead of ${sha256}`);
 			await part.close();
 			await renameOver(part.path, to);
 			await part.forget();
@@ -243,25 +252,29 @@ class Download {
 
 	async #take(part: PartFile, segment: DownloadRange, chunk: Uint8Array): Promise<void> {
 		if (segment.at === 0 && this.#request.sha256 === null && beginsLikePage(chunk))
-			throw corrupt(this.#request.url, pageInstead);
+			throw corrupt(this.#from, pageInstead);
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
 		await part.write(segment, chunk.subarray(0, room));
 		this.#hasData = true;
 		this.#deps.onProgress?.(part.received, part.total);
-		if (part.unsaved >= this.#tuning.saveEveryBytes) await part.save();
+		const { saveEveryBytes, saveEveryMs } = this.#tuning;
+		const nowMs = performance.now();
+		if (part.unsaved < saveEveryBytes && nowMs - this.#savedAtMs < saveEveryMs) return;
+		this.#savedAtMs = nowMs;
+		await part.save();
 	}
 
 	/** Checks the head of a reply and returns the segment that its body belongs to. */
 	async #begin(part: PartFile, given: DownloadRange | undefined, reply: Reply): Promise<DownloadRange> {
-		const { url, bytes } = this.#request;
+		const { bytes } = this.#request;
 		checkStatus(reply);
 		const range = reply.status === 206 ? contentRange(reply) : undefined;
 		if (reply.status === 206 && range === undefined)
 			throw new RetryableError('the server sends a range without a Content-Range');
 		const total = range?.total ?? wholeLength(reply);
-		if (isPage(reply) && total !== bytes) throw corrupt(url, pageInstead);
+		if (isPage(reply) && total !== bytes) throw corrupt(this.#from, pageInstead);
 		if (bytes !== null && total !== null && total !== bytes)
-			throw corrupt(url, `has ${total} bytes on the server instead of ${bytes}`);
+			throw corrupt(this.#from, `has ${total} bytes on the server instead of ${bytes}`);
 		const validator = validatorOf(reply);
 		if (range === undefined) {
 			// The whole file: the server ignores ranges, or the file has changed.
@@ -291,7 +304,11 @@ function asRetryable(thrown: unknown): RetryableError | undefined {
 	return isNetwork ? new RetryableError(thrown.message === '' ? code : thrown.message) : undefined;
 }
 
-function asDownloadError(thrown: unknown, { url, to }: DownloadRequest, signal: AbortSignal): EarshotError {
+function asDownloadError(
+	thrown: unknown,
+	{ url, to }: DownloadRequest,
+	{ signal, network }: DownloadDeps,
+): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (signal.aborted) return new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
 	const full = diskFailure(thrown, path.dirname(to));
@@ -301,7 +318,11 @@ function asDownloadError(thrown: unknown, { url, to }: DownloadRequest, signal: 
 		thrown instanceof RetryableError || asRetryable(thrown)
 			? '; pull again later: the download resumes where it stopped'
 			: '';
-	return new EarshotError('download_failed', `${url} could not be downloaded: ${why}${advice}`, {
-		cause: thrown,
-	});
+	return new EarshotError(
+		'download_failed',
+		`${network.locate(url)} could not be downloaded: ${why}${advice}`,
+		{
+			cause: thrown,
+		},
+	);
 }

@@ -25,6 +25,8 @@ export interface Reply {
 }
 
 export interface Network {
+	/** Where a published URL is fetched from: the mirror's or HF_ENDPOINT's address, for messages. */
+	locate(url: string): string;
 	/** Follows redirects. Rejects with the socket's error, or a `Refusal`. */
 	get(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Reply>;
 	close(): Promise<void>;
@@ -44,6 +46,15 @@ export function sourceOf(
 	const { host, pathname, search } = new URL(url);
 	if (mirror !== '') return `${mirror}/${host}${pathname}${search}`;
 	return host === hubHost ? `${hubEndpoint}${pathname}${search}` : url;
+}
+
+/** For messages, which others may read. Pure. */
+export function withoutLogin(url: string): string {
+	const shown = new URL(url);
+	if (shown.username === '' && shown.password === '') return url;
+	shown.username = '';
+	shown.password = '';
+	return shown.href;
 }
 
 /** The token is sent only to the hub itself, whose redirects lead to other hosts. '' = none. Pure. */
@@ -80,6 +91,7 @@ export async function openNetwork(settings: NetworkSettings, waitTimeoutMs = 30_
 		bodyTimeout: 0,
 	});
 	return {
+		locate: (url) => withoutLogin(sourceOf(url, settings)),
 		close: () => agent.destroy(),
 		async get(url, headers, signal) {
 			let at = sourceOf(url, settings);

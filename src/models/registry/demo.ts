@@ -1,6 +1,7 @@
 /** The bundled demo model of spoken English digits, so that a fresh install can transcribe without a download. */
 
 import path from 'node:path';
+import { earshot } from '../../command-line.js';
 import type { ModelEntry } from './entry.js';
 
 export const demoId = 'demo-digits';
@@ -20,6 +21,6 @@ export function demoEntry(packageRoot: string): ModelEntry {
 }
 
 /** Shown wherever the demo model is served. */
-export const demoNotice =
-	'demo-digits recognizes only spoken English digits. For real speech, find a model with `earshot search` and download it with ' +
-	'`earshot pull MODEL`, or add one you have with `earshot add PATH`: https://www.npmjs.com/package/earshot#models';
+export function demoNotice(): string {
+	return `demo-digits recognizes only spoken English digits. For real speech, find a model with \`${earshot('search')}\` and download it with \`${earshot('pull MODEL')}\`, or add one you have with \`${earshot('add PATH')}\`: https://www.npmjs.com/package/earshot#models`;
+}

@@ -36,9 +36,12 @@ export const freshRegistry = `# The models that this machine serves. Earshot rel
 models: {}
 `;
 
+/** A key given twice is a problem of its entry, and does not keep the others from being edited. */
+const parsing = { uniqueKeys: false } as const;
+
 /** Adds the entry, or replaces the one with its id. */
 export function withEntry(text: string, { id, ...entry }: NewEntry): string {
-	const document = parseDocument(text === '' ? freshRegistry : text);
+	const document = parseDocument(text === '' ? freshRegistry : text, parsing);
 	const models = mapAt(document, 'models');
 	const node = document.createNode(withoutEmpty(entry));
 	for (const pair of node.items) if (isMap(pair.value)) pair.value.flow = true;
@@ -52,7 +55,7 @@ export function withEntry(text: string, { id, ...entry }: NewEntry): string {
 
 /** Removes the entry, its aliases, and a default model that names it. */
 export function withoutEntry(text: string, id: string): string {
-	const document = parseDocument(text);
+	const document = parseDocument(text, parsing);
 	const models = document.get('models', true);
 	if (!isMap(models)) return text;
 	const entry = models.get(id, true) as unknown;

@@ -1,14 +1,16 @@
 /** Creates models.yaml, and edits it under a lock. */
 
-import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { SettingName } from '../../config/settings.js';
-import { codeOf, diskFailure } from '../../disk/disk.js';
+import { codeOf, diskFailure, makeFolder } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
+import { EarshotError } from '../../errors.js';
 import { writeWhole } from '../store/store.js';
 import { freshRegistry } from './edit.js';
 import { parseRegistry } from './parse.js';
+import type { Problem } from './yaml-reader.js';
 
 /** Creates models.yaml if it is missing, for commands that edit or serve it. Ignores folders that cannot be written. */
 export async function ensureRegistry(flags: Partial<Record<SettingName, string>>): Promise<void> {
@@ -17,13 +19,13 @@ export async function ensureRegistry(flags: Partial<Record<SettingName, string>>
 		await createRegistry(config);
 	} catch (thrown) {
 		// Serving does not need to write; a later edit reports the error.
-		if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(codeOf(thrown))) throw thrown;
+		if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTSUP', 'ENOTDIR'].includes(codeOf(thrown))) throw thrown;
 	}
 }
 
 /** Returns whether the file was created. Throws the file system's error. */
 export async function createRegistry(file: string): Promise<boolean> {
-	await mkdir(path.dirname(file), { recursive: true });
+	await makeFolder(path.dirname(file));
 	try {
 		await writeFile(file, freshRegistry, { flag: 'wx' });
 		return true;
@@ -33,7 +35,7 @@ export async function createRegistry(file: string): Promise<boolean> {
 	}
 }
 
-/** Throws `config_invalid` if the file is invalid before or after the change. */
+/** Throws `config_invalid` if the file is invalid before the change, or the change brings in a mistake. */
 export async function editRegistry(
 	file: string,
 	modelDir: string,
@@ -47,9 +49,10 @@ export async function editRegistry(
 		const lock = await takeLock(target, signal);
 		try {
 			const text = await readFile(target, 'utf8');
-			parseRegistry(text, file, modelDir);
+			const known = parseRegistry(text, file, modelDir).problems.map(({ sentence }) => sentence);
 			const changed = change(text);
-			parseRegistry(changed, file, modelDir);
+			const added = newProblem(known, parseRegistry(changed, file, modelDir).problems);
+			if (added) throw new EarshotError('config_invalid', added.message);
 			if (changed !== text) await replace(target, changed);
 		} finally {
 			await lock.release();
@@ -57,6 +60,13 @@ export async function editRegistry(
 	} catch (thrown) {
 		throw diskFailure(thrown, path.dirname(file), 'config') ?? thrown;
 	}
+}
+
+/** A problem that was not there before, whichever its line is now. */
+function newProblem(known: readonly string[], problems: readonly Problem[]): Problem | undefined {
+	const withoutLine = (sentence: string) => sentence.replace(/^line \d+/, '');
+	const before = new Set(known.map(withoutLine));
+	return problems.find(({ sentence }) => !before.has(withoutLine(sentence)));
 }
 
 async function replace(target: string, text: string): Promise<void> {

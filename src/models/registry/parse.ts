@@ -1,21 +1,25 @@
-/** Parses models.yaml into entries and settings; every mistake names its line and field. */
+/** Parses models.yaml into entries and settings; every mistake names its line and field. A mistake in one entry or alias
+ * is a problem of that one; the others are served. */
 
 import path from 'node:path';
-import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SettingSource } from '../../config/resolve.js';
 import { modelOptionNames } from '../../config/scopes.js';
 import { fileKeyOf, type SettingName, settingNames, settings } from '../../config/settings.js';
-import { Expectation, keepAlive } from '../../config/values.js';
+import { keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
 import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './entry.js';
+import { isNull, type Pair, type Problem, YamlReader } from './yaml-reader.js';
 
 export interface ParsedRegistry {
 	readonly entries: readonly ModelEntry[];
 	/** The section `aliases`, whose targets may include the bundled model. */
 	readonly aliases: readonly Alias[];
+	/** Entries and aliases that cannot be served. */
+	readonly problems: readonly Problem[];
 	/** Settings in the file. */
 	readonly source: SettingSource;
 	/** Unknown keys, for example of another server's file. */
@@ -25,13 +29,14 @@ export interface ParsedRegistry {
 export interface Alias {
 	readonly name: string;
 	readonly model: string;
-	/** Makes the error for this alias, with its line. */
-	readonly refuse: (expected: string) => EarshotError;
+	/** Makes the problem of this alias, with its line. */
+	readonly refuse: (expected: string) => Problem;
 }
 
 export const emptyRegistry: ParsedRegistry = {
 	entries: [],
 	aliases: [],
+	problems: [],
 	source: { values: {}, nameOf: fileKeyOf },
 	warnings: [],
 };
@@ -46,10 +51,11 @@ const whisperOptions: Readonly<Record<string, EntryOption>> = {
 /** The rule of the model's type, or the parser of the setting of the same name. */
 type EntryOption = OptionRule | { readonly parse: (text: string) => unknown };
 
-/** `modelDir`: base folder of relative `dir`s. Throws `config_invalid`. Pure. */
+/** `modelDir`: base folder of relative `dir`s. Throws `config_invalid` for mistakes outside of entries and aliases. Pure. */
 export function parseRegistry(text: string, file: string, modelDir: string): ParsedRegistry {
 	const lines = new LineCounter();
-	const document = parseDocument(text, { lineCounter: lines });
+	// The library would refuse the whole file for a key that one entry has twice.
+	const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
 	const [error] = document.errors;
 	if (error)
 		throw new EarshotError(
@@ -58,7 +64,7 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 		);
 	if (document.contents === null) return emptyRegistry;
 
-	const reader = new Reader(file, lines, modelDir);
+	const reader = new EntryReader(file, lines, modelDir);
 	const top = reader.map(document.contents, 'the file');
 	const values: Partial<Record<SettingName, string>> = {};
 	const warnings: string[] = [];
@@ -75,86 +81,39 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 	return {
 		entries,
 		aliases,
+		problems: reader.problems,
 		source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` },
 		warnings,
 	};
 }
 
-interface Pair {
-	readonly key: string;
-	readonly value: Node | null;
-	readonly at: Node | null;
-	/** Dotted path, for messages. */
-	readonly field: string;
-}
+type FileRules = Pick<Family, 'files' | 'optionalFiles' | 'otherKeys'>;
 
-class Reader {
-	readonly #file: string;
-	readonly #lines: LineCounter;
+class EntryReader extends YamlReader {
 	readonly #modelDir: string;
 
 	constructor(file: string, lines: LineCounter, modelDir: string) {
-		this.#file = file;
-		this.#lines = lines;
+		super(file, lines);
 		this.#modelDir = modelDir;
 	}
 
-	line(node: Node | null): number {
-		return this.#lines.linePos(node?.range?.[0] ?? 0).line;
-	}
-
-	refuse(node: Node | null, field: string, expected: string): EarshotError {
-		const got = isScalar(node) ? `\`${String(node.value)}\`` : node === null ? 'nothing' : 'something else';
-		return new EarshotError(
-			'config_invalid',
-			`${this.#file}:${this.line(node)}: Expected \`${field}\` to be ${expected}, got ${got}`,
-			{
-				param: field,
-			},
-		);
-	}
-
-	map(node: Node | null, field: string): YAMLMap {
-		if (!isMap(node)) throw this.refuse(node, field, 'a map of keys and values');
-		return node;
-	}
-
-	pairs(map: YAMLMap, prefix: string): Pair[] {
-		return map.items.map((pair) => {
-			const at = pair.key as Node | null;
-			const key = isScalar(at) ? String(at.value) : '';
-			const field = prefix === '' ? key : `${prefix}.${key}`;
-			if (key === '') throw this.refuse(at, field, 'a name');
-			return { key, value: pair.value as Node | null, at, field };
-		});
-	}
-
-	/** A scalar or a list of scalars, in the form of a flag's value. */
-	settingText(node: Node | null, field: string): string {
-		const value: unknown = node?.toJSON();
-		if (Array.isArray(value)) return value.join(',');
-		if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-			return String(value);
-		throw this.refuse(node, field, 'a single value or a list');
-	}
-
 	entries(node: Node | null): ModelEntry[] {
-		if (node === null || (isScalar(node) && node.value === null)) return [];
-		return this.pairs(this.map(node, 'models'), 'models').map((pair) => this.entry(pair));
+		return this.each(node, 'models', (pair) => this.entry(pair));
 	}
 
 	aliases(node: Node | null): Alias[] {
-		if (node === null || (isScalar(node) && node.value === null)) return [];
-		return this.pairs(this.map(node, 'aliases'), 'aliases').map(({ key, value, field }) => ({
+		return this.each(node, 'aliases', ({ key, value, field }) => ({
 			name: key,
 			model: this.text(value, field),
-			refuse: (expected) => this.refuse(value, field, expected),
+			refuse: (expected) => this.problem(key, this.refuse(value, field, expected)),
 		}));
 	}
 
 	entry({ key: id, value, field, at }: Pair): ModelEntry {
 		if (!isModelId(id)) throw this.refuse(at, field, modelIdRule);
-		const fields = new Map(this.pairs(this.map(value, field), field).map((pair) => [pair.key, pair]));
+		// `download:` without a value is as good as absent.
+		const given = this.pairs(this.map(value, field), field).filter((pair) => !isNull(pair.value));
+		const fields = new Map(given.map((pair) => [pair.key, pair]));
 		const typeNode = fields.get('type')?.value ?? null;
 		const type = this.text(typeNode, `${field}.type`);
 		const family = this.#familyOf(type, typeNode, field);
@@ -187,7 +146,7 @@ class Reader {
 	#keepAlive(pair: Pair | undefined): Pick<ModelEntry, 'keepAliveMs'> {
 		if (pair === undefined) return {};
 		const { value, field } = pair;
-		return { keepAliveMs: this.#expecting(value, field, () => keepAlive(this.settingText(value, field))) };
+		return { keepAliveMs: this.expecting(value, field, () => keepAlive(this.settingText(value, field))) };
 	}
 
 	#download({ value, field }: Pair, dir: string): EntryDownload {
@@ -211,7 +170,7 @@ class Reader {
 		type: string,
 		node: Node | null,
 		field: string,
-	): Pick<Family, 'files' | 'optionalFiles'> & { readonly options?: Readonly<Record<string, EntryOption>> } {
+	): FileRules & { readonly options?: Readonly<Record<string, EntryOption>> } {
 		if (isSherpaType(type)) return familyOf(type);
 		if (type === parakeetType) return { files: { model: '' } };
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
@@ -221,16 +180,18 @@ class Reader {
 	#files(
 		pair: Pair | undefined,
 		field: string,
-		family: Pick<Family, 'files' | 'optionalFiles'>,
+		family: FileRules,
 		dir: string,
 		entryNode: Node | null,
 	): Record<string, string> {
 		const files: Record<string, string> = {};
 		for (const each of pair ? this.pairs(this.map(pair.value, field), field) : []) {
-			if (!Object.hasOwn(family.files, each.key)) {
+			const role = family.otherKeys?.[each.key] ?? each.key;
+			if (!Object.hasOwn(family.files, role)) {
 				throw this.refuse(each.at, field, `a map with the keys ${Object.keys(family.files).join(', ')}`);
 			}
-			files[each.key] = path.resolve(dir, this.text(each.value, each.field));
+			if (files[role] !== undefined) throw this.refuse(each.at, each.field, `absent beside \`${role}\``);
+			files[role] = path.resolve(dir, this.text(each.value, each.field));
 		}
 		const missing = Object.keys(family.files).find(
 			(role) => files[role] === undefined && !(family.optionalFiles ?? []).includes(role),
@@ -247,7 +208,7 @@ class Reader {
 		dir: string,
 	): Record<string, string | number | boolean> {
 		const options: Record<string, string | number | boolean> = {};
-		if (node === null || (isScalar(node) && node.value === null)) return options;
+		if (isNull(node)) return options;
 		for (const { key, value, at, field: path } of this.pairs(this.map(node, field), field)) {
 			const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
 			if (!rule)
@@ -281,29 +242,7 @@ class Reader {
 		const value: unknown = isScalar(node) ? node.value : undefined;
 		if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
 			throw this.refuse(node, field, 'a single value');
-		this.#expecting(node, field, () => parse(String(value)));
+		this.expecting(node, field, () => parse(String(value)));
 		return value;
-	}
-
-	/** Turns an Expectation into an error with the line of the value. */
-	#expecting<T>(node: Node | null, field: string, parse: () => T): T {
-		try {
-			return parse();
-		} catch (thrown) {
-			if (!(thrown instanceof Expectation)) throw thrown;
-			throw this.refuse(node, field, thrown.message);
-		}
-	}
-
-	text(node: Node | null, field: string): string {
-		if (isScalar(node) && typeof node.value === 'string' && node.value !== '') return node.value;
-		throw this.refuse(node, field, 'a text');
-	}
-
-	texts(node: Node | null, field: string): string[] | null {
-		if (node === null) return null;
-		const value: unknown = node.toJSON();
-		if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
-		throw this.refuse(node, field, 'a list of texts');
 	}
 }

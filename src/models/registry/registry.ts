@@ -1,36 +1,52 @@
 /** Loads the registry: settings and models of models.yaml, and the demo model. */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
+import { readTextUpTo } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { Catalog, isServable } from '../catalog/catalog.js';
-import { parseCatalog } from '../catalog/parse.js';
+import { maxCatalogBytes, maxYamlBytes, parseCatalog } from '../catalog/parse.js';
 import { demoEntry } from './demo.js';
-import { findIn, type ModelEntry } from './entry.js';
-import { type Alias, emptyRegistry, type ParsedRegistry, parseRegistry } from './parse.js';
+import type { ModelEntry } from './entry.js';
+import { EntryNames } from './names.js';
+import { emptyRegistry, type ParsedRegistry, parseRegistry } from './parse.js';
+import { canBePulled } from './pull-plan.js';
+import type { Problem } from './yaml-reader.js';
 
 export interface ModelRegistry {
 	readonly config: Config;
 	readonly entries: readonly ModelEntry[];
+	/** Entries and aliases of models.yaml that cannot be served, and why. */
+	readonly problems: readonly Problem[];
+	/** The entries of models.yaml without further names; one with a mistake as it was before. */
+	readonly own: readonly ModelEntry[];
+	/** The id of an entry; of a problem where `default_model` names one. */
 	readonly defaultModel: string;
+	readonly names: EntryNames;
 	readonly catalog: Catalog;
 	readonly warnings: readonly string[];
 }
 
-/** Names that OpenAI's clients send; each means the default model here. */
+/** Names that OpenAI's clients send; each means the default model here, and so does any other that `isOpenAiName` takes
+ * for one. */
 const wellKnownNames = [
 	'whisper-1',
 	'gpt-transcribe',
 	'gpt-4o-transcribe',
 	'gpt-4o-mini-transcribe',
 	'gpt-4o-mini-transcribe-2025-12-15',
+	'gpt-4o-transcribe-diarize',
 ] as const;
 
-/** Settings come from flags, then the environment, models.yaml and defaults. Throws `config_invalid`. */
+/** Settings come from flags, then the environment, models.yaml and defaults. `earlier`: entries as they were before the
+ * file was changed; one with a mistake now stays as it was. Throws `config_invalid` for mistakes outside of the
+ * entries and aliases of models.yaml. */
 export function loadRegistry(
 	flags: Partial<Record<SettingName, string>>,
 	packageRoot: string,
+	earlier: readonly ModelEntry[] = [],
 ): ModelRegistry {
 	const outer = [flagSource(flags), environmentSource()];
 	const { config: file, modelDir } = resolveConfig(outer);
@@ -39,53 +55,73 @@ export function loadRegistry(
 	const first = readRegistry(file, modelDir, isExplicit);
 	const config = resolveConfig([...outer, first.source]);
 	const parsed = config.modelDir === modelDir ? first : readRegistry(file, config.modelDir, isExplicit);
-	const entries = withAliases([...parsed.entries, demoEntry(packageRoot)], parsed.aliases);
-	const defaultModel = pickDefault(entries, config.defaultModel);
+	const kept = earlier.filter(
+		({ id }) =>
+			parsed.problems.some((problem) => problem.id === id) && !parsed.entries.some((each) => each.id === id),
+	);
+	const own = [...parsed.entries, ...kept];
+	const catalog = new Catalog(config.catalog === '' ? [] : readCatalog(config.catalog));
+	const { entries, problems } = withAliases([...own, demoEntry(packageRoot)], parsed, catalog);
+	const defaultModel = pickDefault(entries, problems, config.defaultModel, catalog);
 	return {
 		config,
 		entries: withWellKnownNames(entries, defaultModel),
+		problems,
+		own,
 		defaultModel,
-		catalog: new Catalog(config.catalog === '' ? [] : readCatalog(config.catalog)),
+		names: new EntryNames({ entries, problems, defaultModel, catalog }),
+		catalog,
 		warnings: parsed.warnings,
 	};
 }
 
 function readRegistry(file: string, modelDir: string, isExplicit: boolean): ParsedRegistry {
-	let text: string;
+	let text: string | undefined;
 	try {
-		text = readFileSync(file, 'utf8');
+		text = readTextUpTo(file, maxYamlBytes);
 	} catch (cause) {
 		// The default file may be absent; an explicitly named one must exist.
 		if (!isExplicit && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
 			return emptyRegistry;
-		throw unreadable('config', file, cause);
+		throw unreadable('config', 'a readable file', file, cause);
 	}
+	if (text === undefined) throw unreadable('config', `a file of at most ${mebibytes(maxYamlBytes)}`, file);
 	return parseRegistry(text, file, modelDir);
 }
 
 function readCatalog(file: string) {
-	let text: string;
+	let text: string | undefined;
 	try {
-		text = readFileSync(file, 'utf8');
+		text = readTextUpTo(file, maxCatalogBytes);
 	} catch (cause) {
-		throw unreadable('catalog', file, cause);
+		throw unreadable('catalog', 'a readable file', file, cause);
 	}
+	if (text === undefined)
+		throw unreadable('catalog', `a file of at most ${mebibytes(maxCatalogBytes)}`, file);
 	return parseCatalog(text, file);
 }
 
-function unreadable(setting: string, file: string, cause: unknown): EarshotError {
-	return new EarshotError(
-		'config_invalid',
-		`Expected \`${setting}\` to be a readable file, got \`${file}\``,
-		{ cause, param: setting },
-	);
+function mebibytes(bytes: number): string {
+	return `${bytes / 2 ** 20} MiB`;
+}
+
+function unreadable(setting: string, expectation: string, file: string, cause?: unknown): EarshotError {
+	return new EarshotError('config_invalid', `Expected \`${setting}\` to be ${expectation}, got \`${file}\``, {
+		cause,
+		param: setting,
+	});
 }
 
 /** The configured default model, else the first that is installed; the demo model always is. */
-function pickDefault(entries: readonly ModelEntry[], configured: string): string {
+function pickDefault(
+	entries: readonly ModelEntry[],
+	problems: readonly Problem[],
+	configured: string,
+	catalog: Catalog,
+): string {
 	if (configured === '') return (entries.find(isInstalled) ?? entries[0])?.id ?? '';
-	const found = findIn(entries, configured);
-	if (found) return found.id;
+	const found = new EntryNames({ entries, problems, defaultModel: '', catalog }).findOwn(configured);
+	if (found) return 'entry' in found ? found.entry.id : found.problem.id;
 	const ids = entries.map(({ id }) => id).join(', ');
 	throw new EarshotError(
 		'config_invalid',
@@ -96,16 +132,26 @@ function pickDefault(entries: readonly ModelEntry[], configured: string): string
 	);
 }
 
-function withAliases(entries: readonly ModelEntry[], aliases: readonly Alias[]): readonly ModelEntry[] {
-	return aliases.reduce((sum, { name, model, refuse }) => {
-		const target = findIn(sum, model);
-		if (target === undefined) throw refuse(`one of ${entries.map(({ id }) => id).join(', ')}`);
-		if (sum.some(({ id }) => id === name)) throw refuse('absent, since a model has that id');
-		return sum.map((entry) => {
-			const others = entry.aliases.filter((alias) => alias !== name);
-			return { ...entry, aliases: entry.id === target.id ? [...others, name] : others };
-		});
-	}, entries);
+/** Adds the section `aliases`. A name in it that cannot be served becomes a problem. */
+function withAliases(
+	all: readonly ModelEntry[],
+	{ aliases, problems: found }: ParsedRegistry,
+	catalog: Catalog,
+): Pick<ModelRegistry, 'entries' | 'problems'> {
+	let entries = all;
+	const problems = [...found];
+	for (const { name, model, refuse } of aliases) {
+		const target = new EntryNames({ entries, problems, defaultModel: '', catalog }).findOwn(model);
+		if (entries.some(({ id }) => id === name)) problems.push(refuse('absent, since a model has that id'));
+		else if (target === undefined) problems.push(refuse(`one of ${all.map(({ id }) => id).join(', ')}`));
+		else if ('problem' in target) problems.push({ ...target.problem, id: name });
+		else
+			entries = entries.map((entry) => {
+				const others = entry.aliases.filter((alias) => alias !== name);
+				return { ...entry, aliases: entry.id === target.entry.id ? [...others, name] : others };
+			});
+	}
+	return { entries, problems };
 }
 
 /** Adds OpenAI's model names as aliases of the default model, except those the user has taken. */
@@ -122,29 +168,31 @@ export function isInstalled(entry: Pick<ModelEntry, 'files'>): boolean {
 	return Object.values(entry.files).every((file) => existsSync(file));
 }
 
-/** Whether `earshot pull` knows where to download it. */
-export function canBePulled(entry: Pick<ModelEntry, 'id' | 'download'>, catalog: Catalog): boolean {
-	return entry.download !== undefined || catalog.find(entry.id) !== undefined;
+/** What of a registry is needed to find an entry. */
+type Findable = Pick<ModelRegistry, 'entries' | 'catalog' | 'names' | 'config'>;
+
+/** The entry that the name means. Throws `model_not_found`, whose message says what to do, and `config_invalid` for one
+ * with a mistake. */
+export function findEntry(registry: Findable, name: string): ModelEntry {
+	const found = registry.names.find(name);
+	if (found === undefined)
+		throw new EarshotError('model_not_found', notServed(name, registry), { param: 'model' });
+	if ('entry' in found) return found.entry;
+	throw unservable(found.problem);
 }
 
-/** The entry with that id, else with that alias. Throws `model_not_found`, whose message says what to do. */
-export function findEntry(
-	{ entries, catalog }: Pick<ModelRegistry, 'entries' | 'catalog'>,
-	idOrAlias: string,
-): ModelEntry {
-	const entry = findIn(entries, idOrAlias);
-	if (entry) return entry;
-	throw new EarshotError('model_not_found', notServed(idOrAlias, entries, catalog), { param: 'model' });
+/** The error for an entry or an alias with a mistake. */
+export function unservable({ id, sentence }: Problem): EarshotError {
+	return new EarshotError('config_invalid', `The model \`${id}\` cannot be served: ${sentence}`, {
+		param: 'model',
+	});
 }
 
 /** As `findEntry`, for callers that do not download. Throws `model_not_found` with the command to run, if files that
  * can be pulled are missing. */
-export function findInstalled(
-	registry: Pick<ModelRegistry, 'entries' | 'catalog'>,
-	idOrAlias: string,
-): ModelEntry {
-	const entry = findEntry(registry, idOrAlias);
-	if (isInstalled(entry) || !canBePulled(entry, registry.catalog)) return entry;
+export function findInstalled(registry: Findable, name: string): ModelEntry {
+	const entry = findEntry(registry, name);
+	if (isInstalled(entry) || !canBePulled(entry, registry)) return entry;
 	throw missing(entry.id);
 }
 
@@ -152,21 +200,42 @@ export function findInstalled(
 export function missing(id: string): EarshotError {
 	return new EarshotError(
 		'model_not_found',
-		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To download them: earshot pull ${id}`,
+		`The model \`${id}\` is in models.yaml, but its files are not on this machine. To download them: ${earshot(`pull ${id}`)}`,
 		{ param: 'model' },
 	);
 }
 
-function notServed(id: string, entries: readonly ModelEntry[], catalog: Catalog): string {
-	const model = catalog.find(id);
+function notServed(name: string, { entries, catalog, names }: Findable): string {
+	const model = catalog.resolve(name);
+	if (model === undefined) return unknownModel(name, entries, names.similar(name), catalog.similar(name));
+	const { id } = model;
 	const known = entries.map((entry) => entry.id).join(', ');
-	if (model === undefined)
-		return `The model \`${id}\` is not on this machine. Available: ${known}. To find models to download: earshot search`;
 	if (isServable(model))
-		return `The model \`${id}\` is not on this machine. To download it: earshot pull ${id}`;
+		return `The model \`${id}\` is not on this machine. To download it: ${earshot(`pull ${id}`)}`;
 	if (model.use === 'transcription')
 		return `The model \`${id}\` has the type ${model.type}, which this version of Earshot cannot serve yet`;
 	return `The model \`${id}\` is for ${uses[model.use]} and cannot transcribe. Available: ${known}`;
+}
+
+function unknownModel(
+	name: string,
+	entries: readonly ModelEntry[],
+	here: readonly string[],
+	elsewhere: readonly string[],
+): string {
+	const start = `The model \`${name}\` is not on this machine.`;
+	if (here.length > 0) return `${start} Did you mean ${alternatives(here)}?`;
+	const available = `Available: ${entries.map(({ id }) => id).join(', ')}.`;
+	if (elsewhere.length === 0) return `${start} ${available} To find models to download: ${earshot('search')}`;
+	const [first] = elsewhere;
+	return `${start} Did you mean ${alternatives(elsewhere)}? To download it: ${earshot(`pull ${first}`)}`;
+}
+
+/** `a`, `b` or `c`, each in backquotes. */
+export function alternatives(names: readonly string[]): string {
+	const quoted = names.map((name) => `\`${name}\``);
+	const last = quoted.pop() ?? '';
+	return quoted.length === 0 ? last : `${quoted.join(', ')} or ${last}`;
 }
 
 const uses = {

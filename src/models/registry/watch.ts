@@ -6,14 +6,8 @@ import type { SettingName } from '../../config/settings.js';
 import { asEarshotError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { ModelEntry } from './entry.js';
-import {
-	canBePulled,
-	findEntry,
-	isInstalled,
-	loadRegistry,
-	type ModelRegistry,
-	missing,
-} from './registry.js';
+import { canBePulled } from './pull-plan.js';
+import { findEntry, isInstalled, loadRegistry, type ModelRegistry, missing } from './registry.js';
 
 /** The served models as the pool sees them. */
 export interface ServedModels {
@@ -25,6 +19,8 @@ export interface ServedModels {
 	readonly defaultModel: string;
 	/** Throws `model_not_found`, whose message says what to do. */
 	find(idOrAlias: string): ModelEntry;
+	/** Why the model of that id cannot be loaded, whatever its engine would say; undefined if it can. */
+	absence(id: string): 'mistake' | 'missing' | undefined;
 	/** Resolves when the model's files are installed; may download them. Throws `model_not_found`. */
 	ready(entry: ModelEntry, signal: AbortSignal): Promise<void>;
 	/** `listener` is called after entries were added, removed or changed. */
@@ -80,8 +76,12 @@ export class RegistryWatcher implements ServedModels {
 		return findEntry(this.#now, idOrAlias);
 	}
 
+	absence(id: string): 'mistake' | 'missing' | undefined {
+		return absenceIn(this.#now, id, this.#options.fetch !== undefined);
+	}
+
 	async ready(entry: ModelEntry, signal: AbortSignal): Promise<void> {
-		if (isInstalled(entry) || !canBePulled(entry, this.#now.catalog)) return;
+		if (isInstalled(entry) || !canBePulled(entry, this.#now)) return;
 		if (!this.#options.fetch) throw missing(entry.id);
 		await this.#options.fetch(entry, signal);
 	}
@@ -90,14 +90,19 @@ export class RegistryWatcher implements ServedModels {
 		this.#listeners.push(listener);
 	}
 
-	/** Reads models.yaml again. A mistake is logged, and the previous registry stays in use. */
+	/** Reads models.yaml again. A mistake in an entry is logged, and the entry stays as it was; another mistake is logged,
+	 * and the previous registry stays in use. */
 	reload(): void {
 		const { flags, packageRoot, log } = this.#options;
 		this.#text = this.#read();
 		try {
-			const next = loadRegistry(flags, packageRoot);
-			for (const warning of next.warnings) log.warn({}, warning);
 			const before = this.#now;
+			const next = loadRegistry(flags, packageRoot, before.own);
+			for (const warning of next.warnings) log.warn({}, warning);
+			for (const { id, message } of next.problems) {
+				const kept = next.own.some((entry) => entry.id === id) ? '; it is served as it was before' : '';
+				log.error({ model: id, code: 'config_invalid' }, `${message}${kept}`);
+			}
 			this.#now = { ...next, config: before.config };
 			const ids = next.entries.map(({ id }) => id);
 			log.info({ models: ids, default: next.defaultModel }, 'models.yaml reloaded');
@@ -154,14 +159,22 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 		},
 		defaultModel: registry.defaultModel,
 		find: (idOrAlias) => findEntry(registry, idOrAlias),
+		absence: (id) => absenceIn(registry, id, false),
 		async ready(entry) {
-			if (!isInstalled(entry) && canBePulled(entry, registry.catalog)) throw missing(entry.id);
+			if (!isInstalled(entry) && canBePulled(entry, registry)) throw missing(entry.id);
 		},
 		onChange() {},
 	};
 }
 
-function listedOf({ entries, catalog }: ModelRegistry): readonly ModelEntry[] {
+function listedOf(registry: ModelRegistry): readonly ModelEntry[] {
 	// A model that cannot be pulled is listed even if files are missing, so that a request for it reports them.
-	return entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, catalog));
+	return registry.entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, registry));
+}
+
+/** `fetches`: files that can be downloaded are not missing, since the first request brings them. */
+function absenceIn(registry: ModelRegistry, id: string, fetches: boolean): 'mistake' | 'missing' | undefined {
+	const entry = registry.entries.find((each) => each.id === id);
+	if (entry === undefined) return 'mistake';
+	return isInstalled(entry) || (fetches && canBePulled(entry, registry)) ? undefined : 'missing';
 }

@@ -5,20 +5,9 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import {
-	access,
-	constants,
-	copyFile,
-	link,
-	mkdir,
-	readdir,
-	rm,
-	rmdir,
-	stat,
-	writeFile,
-} from 'node:fs/promises';
+import { access, constants, copyFile, link, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { renameOver } from '../../disk/disk.js';
+import { makeFolder, renameOver } from '../../disk/disk.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
 
@@ -130,14 +119,14 @@ export class Store {
 	/** The folder for the model's downloads; kept until the model is complete, so that a pull can resume. */
 	async incoming(id: string): Promise<string> {
 		const folder = this.#incoming(id);
-		await mkdir(folder, { recursive: true });
+		await makeFolder(folder);
 		return folder;
 	}
 
 	/** The path of the lock with that name. */
 	async lockPath(name: string): Promise<string> {
 		const folder = path.join(this.#own, 'locks');
-		await mkdir(folder, { recursive: true });
+		await makeFolder(folder);
 		return path.join(folder, placeOf(name));
 	}
 
@@ -148,10 +137,10 @@ export class Store {
 		// Not listed while its files change.
 		await rm(this.#manifestPath(manifest.id), { force: true });
 		if (earlier) await this.#removeFiles(earlier);
-		await mkdir(path.dirname(to), { recursive: true });
+		await makeFolder(path.dirname(to));
 		if (await exists(to)) {
 			for (const { path: name } of manifest.files) {
-				await mkdir(path.dirname(path.join(to, name)), { recursive: true });
+				await makeFolder(path.dirname(path.join(to, name)));
 				await renameOver(path.join(from, name), path.join(to, name));
 			}
 			await rm(from, { recursive: true, force: true });
@@ -284,7 +273,7 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
 
 /** Replaces the file atomically: readers see the old text or the new. */
 export async function writeWhole(file: string, text: string): Promise<void> {
-	await mkdir(path.dirname(file), { recursive: true });
+	await makeFolder(path.dirname(file));
 	const fresh = `${file}.${process.pid}.new`;
 	await writeFile(fresh, text);
 	await renameOver(fresh, file);

@@ -18,6 +18,8 @@ export interface OptionRule {
 export interface Family {
 	/** Role in `files` → field for its path. */
 	readonly files: Readonly<Record<string, Field>>;
+	/** Keys of `files` in other programs' models.yaml → role. */
+	readonly otherKeys?: Readonly<Record<string, string>>;
 	/** Roles that may be absent. */
 	readonly optionalFiles?: readonly string[];
 	/** For types whose versions have different files: a model has exactly the roles of one set. */

@@ -1,12 +1,13 @@
 /** Identifies a model file or folder on this machine: its type, and the role of each file. */
 
-import { open, readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EarshotError } from '../../errors.js';
 import { specificationOf } from '../../model-files/ctranslate2-file.js';
 import { ctranslate2Model } from '../../model-files/ctranslate2-names.js';
 import { onnxMetadata } from '../../model-files/onnx-file.js';
 import { type Family, streamingKeys } from './family.js';
+import { firstBytes, isGgml, isLfsPointer, isSilero, isSpeechModel, namesIn, rolesOf } from './folder.js';
 import { familyOf, isSherpaType, parakeetType, type SherpaType, sherpaTypes, whisperType } from './types.js';
 
 export interface IdentifiedModel {
@@ -20,7 +21,8 @@ export interface IdentifiedModel {
 	readonly form?: 'ctranslate2';
 }
 
-/** `givenType`: the type given by the user; '' = identify it. Throws `invalid_request`. */
+/** `target`: a file, or a folder of one model. `givenType`: the type given by the user; '' = identify it. Throws
+ * `invalid_request`. */
 export async function identify(target: string, givenType = ''): Promise<IdentifiedModel> {
 	const found = await stat(target).catch(() => undefined);
 	if (found === undefined) throw cannot(target, 'there is no such file or folder');
@@ -31,9 +33,10 @@ export async function identify(target: string, givenType = ''): Promise<Identifi
 async function identifyFile(file: string, givenType: string): Promise<IdentifiedModel> {
 	const [folder, name] = [path.dirname(file), path.basename(file)];
 	const head = await firstBytes(file, 64);
+	if (isLfsPointer(head)) throw cannot(file, lfsPointer);
 	if (isGgml(head)) {
-		if (head.subarray(0, 32).includes('silero'))
-			throw cannot(file, 'it detects speech (Silero) and does not transcribe');
+		if (head.length < 8) throw cannot(file, 'it is truncated');
+		if (isSilero(head)) throw cannot(file, 'it detects speech (Silero) and does not transcribe');
 		// The vocabulary size follows the magic number: Whisper has 51,864 tokens or more, Parakeet 8192.
 		const type = head.readInt32LE(4) < 51_864 ? parakeetType : whisperType;
 		return { type, folder, files: { model: name } };
@@ -42,7 +45,7 @@ async function identifyFile(file: string, givenType: string): Promise<Identified
 		throw cannot(file, 'it is a GGUF file, but whisper.cpp reads ggml files (ggml-….bin)');
 	const specification = specificationOf(head);
 	if (specification !== undefined) return identifyCtranslate2(file, specification);
-	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, givenType);
+	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, givenType, name);
 	throw cannot(
 		file,
 		'it is neither a ggml file of whisper.cpp, nor a Whisper model of CTranslate2, nor part of a sherpa-onnx model',
@@ -64,80 +67,31 @@ function identifyCtranslate2(file: string, specification: string): IdentifiedMod
 	return { type: whisperType, folder, files: { model: name }, form: 'ctranslate2' };
 }
 
-/** Files begin with `ggml` as a little-endian number. */
-function isGgml(head: Buffer): boolean {
-	return head.subarray(0, 4).toString('latin1') === 'lmgg';
-}
-
-async function firstBytes(file: string, length: number): Promise<Buffer> {
-	const handle = await open(file, 'r');
-	try {
-		const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-		return buffer.subarray(0, bytesRead);
-	} finally {
-		await handle.close();
-	}
-}
-
-async function identifyFolder(folder: string, givenType: string): Promise<IdentifiedModel> {
+/** `chosen`: the name of a file in the folder that is of the model. */
+async function identifyFolder(folder: string, givenType: string, chosen?: string): Promise<IdentifiedModel> {
 	const names = await namesIn(folder);
-	const roles = rolesOf(names);
-	if (roles.model?.endsWith('.bin') === true)
-		return await identifyFile(path.join(folder, roles.model), givenType);
+	const networks = names.filter((name) => !name.endsWith('.bin'));
+	const roles = rolesOf(networks, chosen);
+	const bin = chosen === undefined ? await binIn(folder, names, roles) : undefined;
+	if (bin !== undefined) return await identifyFile(path.join(folder, bin), givenType);
 	const type = givenType !== '' ? givenType : await typeOf(folder, roles);
 	return { type, folder, files: rolesFor(type, roles, folder) };
+}
+
+/** The file for whisper.cpp in a folder; without any and without networks, one that is none, to say what it is instead. */
+async function binIn(
+	folder: string,
+	names: readonly string[],
+	roles: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+	const bins = names.filter((name) => name.endsWith('.bin')).sort((a, b) => a.length - b.length);
+	for (const name of bins) if (await isSpeechModel(path.join(folder, name))) return name;
+	return Object.keys(roles).length === 0 ? bins[0] : undefined;
 }
 
 /** The role of each file in an unpacked archive of a known type. Throws `invalid_request`. */
 export async function rolesIn(folder: string, type: string): Promise<Readonly<Record<string, string>>> {
 	return rolesFor(type, rolesOf(await namesIn(folder)), folder);
-}
-
-/** File names, and names of tokenizer folders with a trailing slash. */
-async function namesIn(folder: string): Promise<string[]> {
-	const names = await readdir(folder).catch(() => []);
-	const infos = await Promise.all(names.map((name) => stat(path.join(folder, name)).catch(() => undefined)));
-	// A pipe or a device would be read for ever, and a link that dangles cannot be.
-	const files = names.filter((_, index) => infos[index]?.isFile() === true);
-	const folders = names.filter((_, index) => infos[index]?.isDirectory() === true);
-	const isTokenizer = await Promise.all(
-		folders.map(async (name) =>
-			(await readdir(path.join(folder, name)).catch((): string[] => [])).includes('vocab.json'),
-		),
-	);
-	return [...files, ...folders.filter((_, index) => isTokenizer[index]).map((name) => `${name}/`)];
-}
-
-const onnx = String.raw`.*\.(onnx|ort)$`;
-const rolePatterns: Readonly<Record<string, RegExp>> = {
-	tokens: /(^|[-_.])tokens\.txt$/,
-	tokenizer: /\/$/,
-	preprocessor: new RegExp(`^preprocess${onnx}`),
-	conv_frontend: new RegExp(`^conv_frontend${onnx}`),
-	encoder_adaptor: new RegExp(`^encoder_adaptor${onnx}`),
-	llm: new RegExp(`^llm${onnx}`),
-	embedding: new RegExp(`^embedding${onnx}`),
-	uncached_decoder: new RegExp(`^uncached_decode${onnx}`),
-	cached_decoder: new RegExp(`^cached_decode${onnx}`),
-	merged_decoder: new RegExp(`^decoder_model_merged${onnx}`),
-	encoder: new RegExp(`^(.*[-_.])?encoder?(?!_adaptor)(?=[-_.])${onnx}`),
-	decoder: new RegExp(`^(.*[-_.])?decoder(?!_model_merged)(?=[-_.])${onnx}`),
-	joiner: new RegExp(`^(.*[-_.])?joiner(?=[-_.])${onnx}`),
-	model: /\.(onnx|ort|bin)$/,
-};
-
-/** A file gets the first role that its name matches; of several files, an 8-bit one wins, then the shortest name. Pure. */
-export function rolesOf(names: readonly string[]): Readonly<Record<string, string>> {
-	const roles: Record<string, string> = {};
-	const preferred = [...names].sort(
-		(a, b) =>
-			Number(b.includes('int8')) - Number(a.includes('int8')) || a.length - b.length || (a < b ? -1 : 1),
-	);
-	for (const name of preferred) {
-		const role = Object.keys(rolePatterns).find((each) => rolePatterns[each]?.test(name) === true);
-		if (role !== undefined) roles[role] ??= name.replace(/\/$/, '');
-	}
-	return roles;
 }
 
 function rolesFor(
@@ -209,7 +163,9 @@ function typesOfShape(shape: Shape): readonly SherpaType[] {
 	return sherpaTypes.filter((type) => shapeOf(Object.keys(familyOf(type).files)) === shape);
 }
 
-function cannot(target: string, why: string): EarshotError {
+export const lfsPointer = 'it is a pointer of Git LFS and not the file itself; to fetch that: git lfs pull';
+
+export function cannot(target: string, why: string): EarshotError {
 	return new EarshotError('invalid_request', `${target} cannot be used as a model: ${why}`, {
 		param: 'path',
 	});

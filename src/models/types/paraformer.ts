@@ -5,6 +5,8 @@ import { type Family, lfr, usualClipSeconds } from './family.js';
 export const paraformerTypes = {
 	paraformer: {
 		files: { model: 'paraformer.model', tokens: 'tokens' },
+		// As sherpa-onnx's Python API calls the file, and asr2clip after it.
+		otherKeys: { paraformer: 'model' },
 		modelType: 'paraformer',
 		batches: true,
 		times: true,

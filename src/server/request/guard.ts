@@ -19,6 +19,9 @@ export interface GuardOptions extends HostOptions {
 	readonly methodsOf: (path: string) => readonly string[];
 }
 
+/** Asked by orchestrators, which have no key. */
+const keylessPaths = new Set(['/health', '/ready']);
+
 export function guard(options: GuardOptions): RequestMiddleware {
 	const hostAllowed = hostRule(options);
 	const originAllowed = originRule(options.allowedOrigins);
@@ -66,7 +69,7 @@ export function guard(options: GuardOptions): RequestMiddleware {
 
 		const keys = keysOf(ctx);
 		ctx.state.isTrusted = keys.some(isKey);
-		if (options.apiKeys.length > 0 && !ctx.state.isTrusted && ctx.path !== '/health') {
+		if (options.apiKeys.length > 0 && !ctx.state.isTrusted && !keylessPaths.has(ctx.path)) {
 			ctx.set('www-authenticate', 'Bearer');
 			throw new EarshotError(
 				'invalid_api_key',

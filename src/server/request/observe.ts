@@ -79,7 +79,7 @@ function refuseExpectation(header: string): void {
 }
 
 /** Polled every few seconds by monitoring, so logged at debug level. */
-const polledPaths = new Set(['/health', '/metrics']);
+const polledPaths = new Set(['/health', '/ready', '/metrics']);
 
 function writeLine(log: Log, ctx: Koa.ParameterizedContext<RequestState>, ms: number): void {
 	const { id, logged } = ctx.state;

@@ -3,7 +3,7 @@
 import { EarshotError, expected } from '../../errors.js';
 import { type FormatName, formatNames, formats } from '../../formats/formats.js';
 import type { Include } from '../../formats/include.js';
-import { languageCandidates } from '../../languages.js';
+import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
@@ -153,12 +153,8 @@ function fitLanguages(
 	{ language, languages }: TranscriptionRequest,
 	{ capabilities: { languages: known } }: ModelInfo,
 ): Pick<TranscribeOptions, 'language' | 'languages'> {
-	/** The candidate code that the model lists. */
-	const spelt = (candidates: readonly string[]) =>
-		(known === null ? candidates.at(-1) : candidates.find((code) => known.includes(code))) ?? candidates[0];
-	const fitted = [
-		...new Set((language === null ? languages : [language]).flatMap((one) => spelt(one) ?? [])),
-	];
+	const given = language === null ? languages : [language];
+	const fitted = [...new Set(given.flatMap((one) => fittingLanguage(one, known) ?? []))];
 	return fitted.length > 1 ? { language: null, languages: fitted } : { language: fitted[0] ?? null };
 }
 

@@ -1,14 +1,31 @@
 /** GET /v1/models and /v1/models/{id}. */
 
-import { EarshotError } from '../../errors.js';
+import { expected } from '../../errors.js';
+import { missing } from '../../models/registry/registry.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { Capabilities } from '../../speech/model-info.js';
 import type { RequestContext } from '../request/context.js';
 
+/** With `?aliases=true` each further name of a model is listed as a model of its own, for clients that offer only ids. */
 export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
-		ctx.body = { object: 'list', data: pool.models.map(modelBody) };
+		const { aliases } = ctx.query;
+		const withAliases = truthOf(aliases);
+		const data = pool.models.flatMap((model) => [
+			modelBody(model),
+			...(withAliases
+				? model.aliases.map((alias) => ({ ...modelBody(model), id: alias, alias_of: model.id }))
+				: []),
+		]);
+		ctx.body = { object: 'list', data };
 	};
+}
+
+function truthOf(value: unknown): boolean {
+	if (value === undefined) return false;
+	if (value === 'true' || value === '' || value === '1') return true;
+	if (value === 'false' || value === '0') return false;
+	throw expected('aliases', 'true or false', value);
 }
 
 export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
@@ -17,11 +34,12 @@ export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
 	};
 }
 
-/** By id, else by alias. Throws `model_not_found`. */
-export function findModel({ models }: ModelPool, name: string): ListedModel {
-	const model = models.find(({ id }) => id === name) ?? models.find(({ aliases }) => aliases.includes(name));
+/** By any of its names. Throws `model_not_found`. */
+export function findModel(pool: ModelPool, name: string): ListedModel {
+	const id = pool.idOf(name);
+	const model = pool.models.find((each) => each.id === id);
 	if (model) return model;
-	throw new EarshotError('model_not_found', `The model \`${name}\` does not exist here`, { param: 'model' });
+	throw missing(id);
 }
 
 /** OpenAI's four fields, then Earshot's. */

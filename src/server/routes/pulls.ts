@@ -55,8 +55,8 @@ export function cancelPull(options: PullsRouteOptions): Handler {
 export function deleteModel(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
-		const id = modelOf(ctx);
-		const { files } = await installer.remove(id, ctx.state.signal);
+		const { id, files } = await installer.remove(modelOf(ctx), ctx.state.signal);
+		ctx.state.logged.model = id;
 		ctx.body = { id, object: 'model', deleted: true, files_deleted: files };
 	};
 }

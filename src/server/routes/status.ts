@@ -1,15 +1,21 @@
-/** GET /health, GET / and GET /openapi.json. */
+/** GET /health, /ready, / and /openapi.json. */
 
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
 
-/** `loading` while a model is being loaded and none is loaded yet; `ok` otherwise, also where models are loaded only on
- * their first request. */
+/** Always 200 while the server answers, for those who would restart it otherwise. */
 export function health(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
-		const states = pool.models.map(({ state }) => state);
-		const loading = states.includes('loading') && !states.includes('loaded');
-		ctx.body = { status: loading ? 'loading' : 'ok' };
+		ctx.body = pool.checkReadiness();
+	};
+}
+
+/** 503 until the default model can answer, for those who send requests only then. */
+export function ready(pool: ModelPool): (ctx: RequestContext) => void {
+	return (ctx) => {
+		const readiness = pool.checkReadiness();
+		ctx.status = readiness.status === 'ok' ? 200 : 503;
+		ctx.body = readiness;
 	};
 }
 

@@ -71,7 +71,9 @@ export function shellCommands(script: string): readonly (readonly string[])[] {
 
 function splitLine(line: string): string[][] {
 	const commands: string[][] = [[]];
-	for (const [, word = ''] of line.matchAll(/((?:"[^"]*"|'[^']*'|[^\s"'])+)/g)) {
+	// Where the output goes is the shell's.
+	const command = line.replaceAll(/ > [^\s#]+/g, '');
+	for (const [, word = ''] of command.matchAll(/((?:"[^"]*"|'[^']*'|[^\s"'])+)/g)) {
 		if (word.startsWith('#')) break;
 		if (['&&', '||', '|', ';'].includes(word)) commands.push([]);
 		else commands.at(-1)?.push(word.replaceAll(/"([^"]*)"|'([^']*)'/g, '$1$2'));

@@ -16,7 +16,7 @@ export type Fault =
 	| { readonly page: string }
 	| { readonly redirectTo: string }
 	/** Sends this many bytes, then stalls. */
-	| { readonly stallAfter: number }
+	| { readonly stallAfter: number; readonly validators?: 'none' }
 	/** One byte every few milliseconds. */
 	| { readonly trickleMs: number }
 	/** Sends different bytes under the same name. */

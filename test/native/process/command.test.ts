@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { audioPath, generated, loudnessDetector, root } from '../../helpers/fixtures.js';
 import { modelsYaml, Scratch } from '../../helpers/net/real-server.js';
+import { commandIn } from '../../helpers/processes.js';
 
 const scratch = new Scratch();
 const config = scratch.file('models.yaml', modelsYaml('zipformer_ctc'));
@@ -16,7 +17,7 @@ interface Outcome {
 }
 
 function start(args: readonly string[]): ChildProcess {
-	return spawn(process.execPath, [path.join(root, 'dist', 'cli', 'main.js'), ...args], {
+	return spawn(process.execPath, [commandIn(scratch.path), ...args], {
 		stdio: ['ignore', 'pipe', 'pipe'],
 		env: { PATH: process.env.PATH, HOME: scratch.path },
 	});
@@ -36,17 +37,19 @@ function earshot(...args: string[]): Promise<Outcome> {
 }
 
 /** A server on any free port, once it listens. */
-async function listening(...args: string[]): Promise<{ child: ChildProcess; url: string }> {
+async function listening(
+	...args: string[]
+): Promise<{ child: ChildProcess; url: string; said: () => string }> {
 	const child = start(['serve', '--addr', '127.0.0.1:0', '--log-level', 'error', ...args]);
+	let said = '';
 	const url = await new Promise<string>((resolve) => {
-		let said = '';
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			said += text;
 			const found = /listens on (http:\S+)\/v1/.exec(said)?.[1];
 			if (found !== undefined) resolve(found);
 		});
 	});
-	return { child, url };
+	return { child, url, said: () => said };
 }
 
 const transcribe = (...args: string[]) => earshot('transcribe', '--config', config, ...args);
@@ -80,7 +83,7 @@ describe('earshot transcribe', () => {
 	it('tells of a recording that fails, goes on with the others, and exits with 1', async () => {
 		const broken = scratch.file('broken.wav', 'no audio');
 		const { code, stdout, stderr } = await transcribe(broken, audioPath('tones-abc'));
-		expect([code, stdout]).toEqual([1, 'a b c\n']);
+		expect([code, stdout]).toEqual([1, `==> ${audioPath('tones-abc')} <==\na b c\n\n`]);
 		expect(stderr).toMatch(/^earshot: .*broken\.wav: /);
 	});
 
@@ -96,7 +99,27 @@ describe('earshot transcribe', () => {
 			1,
 			'Expected `--temperature` to be a number from 0 to 1',
 		],
-		['two outputs in one place', ['-o', scratch.path, 'a/x.wav', 'b/x.mp3'], 1, 'would be written to'],
+		['two outputs in one place', ['-o', scratch.path, 'a/x.wav', 'b/x.wav'], 1, 'would be written to'],
+		[
+			'a folder that no folder can be',
+			['-o', '/proc/x', audioPath('tones-a')],
+			1,
+			'no folder can be made at /proc/x',
+		],
+		[
+			'a folder of recordings',
+			[generated],
+			1,
+			'To transcribe the recordings in it: earshot transcribe --recursive',
+		],
+		['words without times', ['--words', 'a.wav'], 1, '`--words` needs `--format verbose_json`'],
+		[
+			'no language',
+			['-l', 'Klingon', audioPath('tones-a')],
+			1,
+			'Expected `--language` to be an ISO 639-1 code',
+		],
+		['a terminal for a recording', ['/dev/tty'], 1, '/dev/tty is a device'],
 	])('refuses %s', async (_, args, code, message) => {
 		const outcome = await transcribe(...args);
 		expect(outcome.stderr).toContain(message);
@@ -105,7 +128,7 @@ describe('earshot transcribe', () => {
 
 	it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s before the next recording', async (signal) => {
 		const recordings = Array.from({ length: 500 }, () => audioPath('tones-abc'));
-		const child = start(['transcribe', '--config', config, ...recordings]);
+		const child = start(['transcribe', '--config', config, '--no-names', ...recordings]);
 		let stdout = '';
 		child.stdout?.setEncoding('utf8').on('data', (text: string) => {
 			if (stdout === '') child.kill(signal);
@@ -118,7 +141,83 @@ describe('earshot transcribe', () => {
 	});
 });
 
+describe('recordings for earshot transcribe', () => {
+	const piped = (file: string, ...args: string[]) =>
+		spawnSync(process.execPath, [commandIn(scratch.path), 'transcribe', '--config', config, ...args], {
+			input: readFileSync(file),
+			encoding: 'utf8',
+			env: { PATH: process.env.PATH, HOME: scratch.path },
+		});
+
+	it.each(['-', '/dev/stdin'])('takes a recording on standard input as %s', (name) => {
+		const { status, stdout, stderr } = piped(audioPath('tones-abc'), name);
+		expect([status, stdout, stderr]).toEqual([0, 'a b c\n', '']);
+	});
+
+	it('takes what another program writes', () => {
+		const command = `"${process.execPath}" "${commandIn(scratch.path)}" transcribe --config "${config}"`;
+		const { stdout } = spawnSync('bash', ['-c', `${command} <(cat "${audioPath('tones-abc')}")`], {
+			encoding: 'utf8',
+		});
+		expect(stdout).toBe('a b c\n');
+	});
+
+	it('names several recordings, in JSON too, and takes a language by its name', async () => {
+		const files = [audioPath('tones-a'), audioPath('tones-abc')];
+		const { stdout } = await transcribe('--language', 'English', '--format', 'json', ...files);
+		const lines = stdout
+			.trim()
+			.split('\n')
+			.map((line) => JSON.parse(line) as { file: string; text: string });
+		expect(lines.map(({ file, text }) => [file, text])).toEqual([
+			[files[0], 'a'],
+			[files[1], 'a b c'],
+		]);
+	});
+
+	it('overwrites transcripts only with --force', async () => {
+		const out = path.join(scratch.path, 'once');
+		const args = ['-o', out, audioPath('tones-abc')];
+		expect(await transcribe(...args)).toMatchObject({ code: 0 });
+		expect(await transcribe(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining('--force') });
+		expect(await transcribe('--force', ...args)).toMatchObject({ code: 0 });
+	});
+});
+
 describe('earshot serve', () => {
+	it('serves the others where an entry has a mistake, and tells of it', async () => {
+		const bad = scratch.file(
+			'bad.yaml',
+			`${modelsYaml('nobody').replace('models:', 'models:\n  nobody: {type: wisper}')}`,
+		);
+		const { child, url, said } = await listening('--config', bad);
+		const health = async (where: string) => {
+			const response = await fetch(`${url}${where}`);
+			return [response.status, await response.json()];
+		};
+		const degraded = {
+			status: 'degraded',
+			reason: expect.stringContaining('`nobody` has a mistake in models.yaml'),
+		};
+		expect([await health('/health'), await health('/ready')]).toEqual([
+			[200, degraded],
+			[503, degraded],
+		]);
+		const ask = async (model: string) => {
+			const form = new FormData();
+			form.append('file', new Blob([readFileSync(audioPath('tones-abc'))]), 'a.wav');
+			form.append('model', model);
+			const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form });
+			return JSON.stringify(await response.json());
+		};
+		expect(await ask('PARAFORMER')).toContain('你好 world');
+		for (const name of ['nobody', 'whisper-1', 'gpt-4o-transcribe-2025-03-20'])
+			expect(await ask(name)).toMatch(/`nobody` cannot be served: line \d+ of bad\.yaml: Expected/);
+		expect(said()).toContain('Expected `models.nobody.type`');
+		child.kill('SIGTERM');
+		await new Promise((resolve) => child.on('close', resolve));
+	}, 60_000);
+
 	it('says where it listens, serves, and ends quietly on SIGTERM with its hosts', async () => {
 		const { child, url } = await listening('--config', config);
 		const form = new FormData();
@@ -229,6 +328,7 @@ describe('earshot', () => {
 			'load',
 			'unload',
 			'doctor',
+			'completion',
 		])
 			expect(stdout).toContain(`  ${command}`);
 	});
@@ -238,6 +338,82 @@ describe('earshot', () => {
 			code: 2,
 			stderr: expect.stringContaining('Did you mean serve?'),
 		});
+	});
+
+	it('names in a checkout the command that exists there', async () => {
+		const outside = spawnSync(
+			process.execPath,
+			[path.join(root, 'dist', 'cli', 'main.js'), 'show', 'tinny.en'],
+			{
+				cwd: scratch.path,
+				encoding: 'utf8',
+				env: { HOME: scratch.path },
+			},
+		);
+		expect(outside.stderr).toContain(
+			`Then: npm --prefix ${root.slice(0, -1)} run earshot -- show whisper-tiny.en`,
+		);
+	});
+
+	it('takes paths as they are where the user is when npm runs it', async () => {
+		scratch.file('here.yaml', 'models: {bad: {type: wisper}}\n');
+		const { stderr } = spawnSync(process.execPath, ['dist/cli/main.js', 'list', '--config', 'here.yaml'], {
+			cwd: root,
+			encoding: 'utf8',
+			env: { HOME: scratch.path, INIT_CWD: scratch.path, npm_package_json: path.join(root, 'package.json') },
+		});
+		expect(stderr).toContain(
+			`mistake: ${path.join(scratch.path, 'here.yaml')}:1: Expected \`models.bad.type\``,
+		);
+	});
+
+	it.each([
+		[
+			['list'],
+			{
+				default_model: 'zipformer_ctc',
+				models: expect.arrayContaining([expect.objectContaining({ id: 'paraformer', state: 'ready' })]),
+			},
+		],
+		[
+			['search', 'tiny.en'],
+			expect.arrayContaining([
+				expect.objectContaining({ id: 'whisper-tiny.en', download_bytes: 77_704_715 }),
+			]),
+		],
+		[['show', 'tiny.en'], expect.objectContaining({ id: 'whisper-tiny.en', installed: false })],
+		[
+			['show', 'paraformer'],
+			expect.objectContaining({ id: 'paraformer', type: 'paraformer', installed: true }),
+		],
+		[
+			['doctor'],
+			{ ok: false, findings: expect.arrayContaining([expect.objectContaining({ ok: true, what: 'CPU' })]) },
+		],
+		[['verify'], []],
+	])('%j prints JSON where that is asked', async (args, expected) => {
+		const { stdout } = await earshot(...args, '--json', '--config', config);
+		expect(JSON.parse(stdout)).toEqual(
+			typeof expected === 'object' && 'models' in expected ? expect.objectContaining(expected) : expected,
+		);
+	});
+
+	it('ends quietly when its reader has read enough', async () => {
+		const command = `"${process.execPath}" "${commandIn(scratch.path)}"`;
+		const { stdout, stderr } = spawnSync(
+			'bash',
+			['-c', `${command} search --json | head -1; echo "\${PIPESTATUS[0]}"`],
+			{ encoding: 'utf8' },
+		);
+		expect([stdout, stderr]).toEqual(['[\n0\n', '']);
+	});
+
+	it('prints completions of everything it can do', async () => {
+		const { code, stdout } = await earshot('completion', 'bash');
+		expect(code).toBe(0);
+		for (const word of ['serve', 'completion', '--keep-alive', 'onnx-int8', 'markdown'])
+			expect(stdout).toContain(word);
+		expect(await earshot('completion', 'cmd')).toMatchObject({ code: 2 });
 	});
 
 	it('doctor names every part and what is missing', async () => {

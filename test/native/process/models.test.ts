@@ -10,6 +10,7 @@ import { writeFolderOf } from '../../helpers/files/ctranslate2.js';
 import { hasBzip2, tarbz2 } from '../../helpers/files/tarball.js';
 import { audioPath, generated, loudnessDetector, modelFixture, root } from '../../helpers/fixtures.js';
 import { Mirror, noise, sha256, startMirror } from '../../helpers/net/mirror.js';
+import { commandIn } from '../../helpers/processes.js';
 import { catalogModel, fileOn } from '../../helpers/temp-install.js';
 
 // A dozen processes in one test, on machines that do other things too.
@@ -61,14 +62,10 @@ class Machine {
 	}
 
 	start(...args: string[]): ChildProcess {
-		const child = spawn(
-			process.execPath,
-			[...this.#nodeFlags, path.join(root, 'dist', 'cli', 'main.js'), ...args],
-			{
-				stdio: ['ignore', 'pipe', 'pipe'],
-				env: this.#env,
-			},
-		);
+		const child = spawn(process.execPath, [...this.#nodeFlags, commandIn(this.home), ...args], {
+			stdio: ['ignore', 'pipe', 'pipe'],
+			env: this.#env,
+		});
 		this.#children.add(child);
 		child.once('close', () => this.#children.delete(child));
 		return child;
@@ -255,6 +252,28 @@ describe('from the command', () => {
 		);
 		expect(mirror.asked).toEqual([]);
 		expect((await machine.earshot(...args, '--auto-pull')).stdout).toMatch(/a b c\n$/);
+	});
+});
+
+describe('what `earshot list` advises', () => {
+	it('is a pull where one can be, and else what to do instead', async () => {
+		const { machine, models } = await arrange();
+		const [{ id = '' } = {}] = models;
+		await machine.earshot('pull', id);
+		rmSync(path.join(machine.modelDir, id), { recursive: true });
+		const own = path.join(machine.home, 'own');
+		cpSync(path.join(generated, 'whisper'), own, { recursive: true });
+		await machine.earshot('add', path.join(own, 'tones.bin'), '--id', 'mine');
+		// In the catalog under that name, but added from elsewhere: a pull would put the files into another folder.
+		await machine.earshot('add', path.join(own, 'tones.bin'), '--id', 'whisper-base');
+		rmSync(own, { recursive: true });
+		const { stderr } = await machine.earshot('list');
+		expect(stderr).toContain(`\nTo repair: earshot pull ${id}\n`);
+		for (const name of ['mine', 'whisper-base'])
+			expect(stderr).toContain(
+				`\n${name}: ${path.join(own, 'tones.bin')} not found. Put them back, or: earshot rm ${name}\n`,
+			);
+		expect(stderr.match(/earshot pull (?!MODEL)/g)).toHaveLength(1);
 	});
 });
 

@@ -71,7 +71,7 @@ describe('Silero’s network', () => {
 		const file = path.join(scratch.path, 'graph.onnx');
 		writeFileSync(file, graph);
 		const { inputs, outputs, operators, externalData } = await readOnnx(file);
-		expect([...externalData]).toEqual(['silero.onnx']);
+		expect([...externalData.keys()]).toEqual(['silero.onnx']);
 		expect(inputs.map(({ name, shape }) => [name, shape])).toEqual([
 			['frames', [null, 256]],
 			['h', [1, 1, 128]],

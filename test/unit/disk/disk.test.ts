@@ -1,5 +1,8 @@
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { diskFailure, renameOver } from '../../../src/disk/disk.js';
+import { diskFailure, makeFolder, makeFolderSync, renameOver } from '../../../src/disk/disk.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 
 const failure = (code: string) => Object.assign(new Error(code), { code });
 
@@ -56,4 +59,27 @@ it.each([
 	const told = diskFailure(failure(code), '/models');
 	expect(told?.code).toBe(expected);
 	expect(told?.message).toContain(words);
+});
+
+describe.each([
+	['makeFolder', makeFolder],
+	['makeFolderSync', async (folder: string) => makeFolderSync(folder)],
+] as const)('%s', (_, make) => {
+	it('makes a folder and those above it, and is content with one that is there', async () => {
+		using scratch = new Scratch();
+		const folder = path.join(scratch.path, 'a', 'b', 'c');
+		await make(folder);
+		await make(folder);
+		expect(statSync(folder).isDirectory()).toBe(true);
+	});
+
+	it.runIf(existsSync('/proc/self')).each(['/proc/x', '/proc/x/y/z', '/dev/null/x'])(
+		'says that there can be none at %s, rather than trying for ever',
+		async (folder) => {
+			const thrown: unknown = await make(folder).catch((error: unknown) => error);
+			expect(diskFailure(thrown, folder)?.message).toBe(
+				`Expected \`model_dir\` to be in a folder that this user may write to, got \`${folder}\``,
+			);
+		},
+	);
 });

@@ -276,7 +276,7 @@ describe('the graph of an encoder', () => {
 		const graph = encoderGraph(file, 'tones.bin');
 		expect(graph.length).toBeLessThan(65_536);
 		const onnx = await readOnnx(fileOf(graph));
-		expect([...onnx.externalData]).toEqual(['tones.bin']);
+		expect([...onnx.externalData.keys()]).toEqual(['tones.bin']);
 		expect(onnx.inputs).toEqual([{ name: 'in', elementType: 1, shape: [1, file.shape.mels, null] }]);
 		expect(onnx.outputs).toEqual([{ name: 'out', elementType: 1, shape: [1, null, file.shape.audioState] }]);
 		expect(onnx.operators).toContain('MultiHeadAttention');

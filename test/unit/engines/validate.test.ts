@@ -140,7 +140,7 @@ describe('before sherpa-onnx sees a model', () => {
 	])('a dictionary of prompts %s tells the languages %j', async (dictionary, languages) => {
 		const input = { name: 'prompt_index', elementType: 7, shape: [null] };
 		const metadata = new Map([['prompt_dictionary', dictionary]]);
-		const nothing = { operators: new Set<string>(), externalData: new Set<string>(), outputs: [] };
+		const nothing = { operators: new Set<string>(), externalData: new Map<string, number>(), outputs: [] };
 		const networks = new Map([['encoder', { metadata, inputs: [input], ...nothing }]]);
 		expect(languagesOf({ networks }, 'streaming_nemo_transducer')).toEqual(languages);
 	});

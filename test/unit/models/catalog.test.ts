@@ -159,6 +159,27 @@ describe('a catalog of somebody who means no good', () => {
 		expect(() => parseCatalog(long, 'mine.yaml')).toThrow(/^.{0,1000}$/s);
 	});
 
+	it('is read in linear time as JSON, and refused in YAML of more than a mebibyte', () => {
+		const many = Array.from({ length: 8000 }, (_, index) => ({ ...model, id: `model-${index}` }));
+		const json = JSON.stringify({ models: many });
+		expect(json.length).toBeGreaterThan(9e6);
+		expect(parseCatalog(json, 'mine.json').length).toBe(8000);
+		expect(() => parseCatalog(`# YAML\n${json}`, 'mine.yaml')).toThrow(
+			'Expected `catalog` to be JSON, or YAML of at most 1 MiB, got `mine.yaml`',
+		);
+	});
+
+	it('is read in linear time however many files and roles a model has', () => {
+		const files = Array.from({ length: 20_000 }, (_, index) => ({ ...model?.files[0], path: `${index}/a` }));
+		const roles = Object.fromEntries(files.map((_, index) => [`role${index}`, `x${index}`]));
+		const json = JSON.stringify({ models: [{ ...model, files, roles }] });
+		expect(() => parseCatalog(json, 'mine.json')).toThrow('to name files, got `x0`');
+	});
+
+	it.each(['[', '{"models": ['])('of %s without end is refused', (deep) => {
+		expect(() => parseCatalog(deep.repeat(50_000), 'mine.json')).toThrow(/^mine\.json: /);
+	});
+
 	it('says which id stands twice', () => {
 		expect(checkCatalog([model, model])).toEqual([
 			`Expected \`id\` to be unique, got \`${model?.id}\` twice`,

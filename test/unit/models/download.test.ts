@@ -1,4 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -314,6 +324,157 @@ describe('a download', () => {
 		expect(error.code).toBe('disk_full');
 		expect(error.message).toContain('free some space and pull again');
 		expect(existsSync(all.to)).toBe(false);
+		await all.fetch();
+		isWhole(all);
+	});
+});
+
+/** Four pieces for each file of 300,000 bytes and more. */
+const inPieces: Partial<Tuning> = { parallelFromBytes: 300_000, connections: 2 };
+
+describe('a large download that was interrupted', () => {
+	const whole = { pieces: Infinity, everyMs: 0 };
+
+	it.each([
+		['in the first of two pieces', 1, [{ stallAfter: 30_000 }], 30_000],
+		['at the end of the first of two pieces', 1, [whole, { stallAfter: 0 }], 200_000],
+		['in the last of two pieces', 1, [whole, { stallAfter: 70_000 }], 270_000],
+		['with two of four pieces begun', 2, [{ stallAfter: 70_000 }, { stallAfter: 60_000 }], 130_000],
+	])('%s goes on with what is missing', async (_, connections, faults, stopAt) => {
+		const all = await arrange(noise(400_000));
+		const gone = new AbortController();
+		all.mirror.spoil('/model.bin', ...faults);
+		all.mirror.spoilAll('/model.bin', { stallAfter: 0 });
+		const onProgress = (received: number): void => {
+			if (received >= stopAt) gone.abort();
+		};
+		const tuning = { ...inPieces, connections, windowMs: 10_000 };
+		const half = all.fetch({}, { signal: gone.signal, tuning, onProgress });
+		expect((await refusal(half)).code).toBe('cancelled');
+		all.mirror.spoilAll('/model.bin', undefined);
+
+		const seen: number[] = [];
+		await all.fetch({}, { tuning: inPieces, onProgress: (received) => seen.push(received) });
+		expect(seen[0]).toBeGreaterThan(stopAt);
+		isWhole(all);
+	});
+
+	it('of which all pieces had begun but the last goes on, with one connection', async () => {
+		const all = await arrange(noise(400_000));
+		writeFileSync(`${all.to}.part`, all.bytes.subarray(0, 230_000));
+		const etag = `"${sha256(all.bytes)}"`;
+		writeFileSync(
+			`${all.to}.part.json`,
+			noteOf(all.url, etag, 400_000, [100_000, 200_000, 230_000, 300_000]),
+		);
+		await all.fetch({}, { tuning: { ...inPieces, connections: 1 } });
+		expect(all.mirror.starts('/model.bin')).toEqual([230_000, 300_000]);
+		isWhole(all);
+	});
+
+	it('goes on without versions from the server where its digest is known', async () => {
+		const all = await arrange();
+		all.mirror.spoil('/model.bin', { stallAfter: 60_000, validators: 'none' });
+		all.mirror.spoilAll('/model.bin', { validators: 'none' });
+		const gone = new AbortController();
+		const onProgress = (received: number): void => {
+			if (received >= 50_000) gone.abort();
+		};
+		await refusal(all.fetch({}, { signal: gone.signal, onProgress }));
+		await all.fetch();
+		expect(all.mirror.starts('/model.bin').at(-1)).toBeGreaterThanOrEqual(50_000);
+		isWhole(all);
+	});
+
+	it('is noted before it is large, where it is slow', async () => {
+		const all = await arrange();
+		all.mirror.spoil('/model.bin', { pieces: 10_000, everyMs: 1 });
+		let noted = 0;
+		await all.fetch(
+			{},
+			{
+				tuning: { saveEveryBytes: Infinity, saveEveryMs: 0 },
+				onProgress: () => {
+					if (existsSync(`${all.to}.part.json`)) noted++;
+				},
+			},
+		);
+		expect(noted).toBeGreaterThan(0);
+		isWhole(all);
+	});
+});
+
+/** The note beside a part file of equal pieces: `reached` is the first missing byte of each. */
+function noteOf(url: string, validator: string, total: number, reached: readonly number[]): string {
+	const size = total / reached.length;
+	const segments = reached.map((at, index) => ({ start: index * size, at, end: (index + 1) * size }));
+	return JSON.stringify({ url, validator, total, segments });
+}
+
+describe('a part file that Earshot cannot have written', () => {
+	const hostile: readonly (readonly [string, object | string])[] = [
+		['is cut off', '{"url": "'],
+		['is null', 'null'],
+		['has no pieces', { segments: undefined }],
+		['has an empty list of pieces', { segments: [] }],
+		['has a piece of text', { segments: ['0-100000'] }],
+		['leaves a hole', { segments: [piece(0, 40_000, 40_000), piece(60_000, 99_000, 100_000)] }],
+		['ends early', { segments: [piece(0, 60_000, 60_000)] }],
+		['ends late', { segments: [piece(0, 50_000, 200_000)] }],
+		['has overlapping pieces', { segments: [piece(0, 60_000, 60_000), piece(50_000, 50_000, 100_000)] }],
+		['has pieces in disorder', { segments: [piece(50_000, 50_000, 100_000), piece(0, 50_000, 50_000)] }],
+		['begins below zero', { segments: [piece(-10, 0, 100_000)] }],
+		[
+			'has got further than its end',
+			{ segments: [piece(0, 50_000, 40_000), piece(40_000, 40_000, 100_000)] },
+		],
+		['has got further than its file', { segments: [piece(0, 100_000, 100_000)] }],
+		['counts in fractions', { segments: [piece(0, 0.5, 100_000)] }],
+		['counts in texts', { segments: [{ start: '0', at: '50000', end: '100000' }] }],
+		['has no validator', { validator: 7 }],
+		['has no total', { total: null }],
+		['has a total that is no number', { total: 1e300 }],
+		['is huge', { padding: 'x'.repeat(2 ** 21) }],
+	];
+
+	function piece(start: number, at: number, end: number): object {
+		return { start, at, end };
+	}
+
+	it.each(hostile)('is left when its note %s', async (_, change) => {
+		const all = await arrange();
+		const usual = {
+			url: all.url,
+			validator: `"${sha256(all.bytes)}"`,
+			total: 100_000,
+			segments: [piece(0, 50_000, 100_000)],
+		};
+		writeFileSync(`${all.to}.part`, Buffer.alloc(99_999));
+		writeFileSync(
+			`${all.to}.part.json`,
+			typeof change === 'string' ? change : JSON.stringify({ ...usual, ...change }),
+		);
+		await all.fetch({ bytes: null, sha256: null });
+		isWhole(all);
+	});
+
+	it('is not followed where it is a link', async () => {
+		const all = await arrange();
+		const precious = path.join(all.folder, 'precious');
+		writeFileSync(precious, 'precious');
+		symlinkSync(precious, `${all.to}.part`);
+		symlinkSync(precious, `${all.to}.part.json.new`);
+		all.mirror.spoil('/model.bin', { pieces: 10_000, everyMs: 1 });
+		await all.fetch({}, { tuning: { saveEveryBytes: 1 } });
+		expect(readFileSync(precious, 'utf8')).toBe('precious');
+		rmSync(precious);
+		isWhole(all);
+	});
+
+	it.skipIf(process.platform === 'win32')('is removed where it is a pipe or a folder', async () => {
+		const all = await arrange();
+		mkdirSync(`${all.to}.part`);
+		execFileSync('mkfifo', [`${all.to}.part.json`]);
 		await all.fetch();
 		isWhole(all);
 	});

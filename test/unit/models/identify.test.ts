@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from '../../../src/models/pull/hub-cache.js';
-import { identify, rolesOf, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
+import { rolesOf } from '../../../src/models/types/folder.js';
+import { identify, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
 import { filesOf, manifest } from '../../helpers/fixtures.js';
 
 function folder(name: string, files: Record<string, string | Buffer>): string {
@@ -64,7 +65,7 @@ describe('a file', () => {
 	});
 
 	it('that is not there is refused', async () => {
-		await expect(identify('/nowhere/at/all')).rejects.toThrow('no such file or folder');
+		await expect(identify(path.join(folder('x', {}), 'nowhere'))).rejects.toThrow('no such file or folder');
 	});
 });
 

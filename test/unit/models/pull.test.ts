@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { realDisk } from '../../../src/disk/disk.js';
 import { Int8Store } from '../../../src/engines/whisper/int8-store.js';
 import { writeInt8 } from '../../../src/engines/whisper/int8-weights.js';
@@ -9,6 +9,7 @@ import type { PullStatus } from '../../../src/models/pull/tracker.js';
 import { findInstalled, isInstalled } from '../../../src/models/registry/registry.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { hasBzip2, type TarEntry, tarbz2, targz } from '../../helpers/files/tarball.js';
+import { generated } from '../../helpers/fixtures.js';
 import { type Fault, noise, sha256 } from '../../helpers/net/mirror.js';
 import {
 	arrangeMachine,
@@ -181,6 +182,35 @@ describe('a pull', () => {
 		Object.assign(machine.flags, { mirror: `${machine.mirror.url}/m` });
 		expect((await pull(machine.another(), 'small')).state).toBe('done');
 		await isWhole(machine, 'small');
+	});
+
+	it.each([
+		[
+			'the mirror',
+			(url: string) => ({ mirror: `${url.replace('//', '//me:secret@')}/m` }),
+			'/m/huggingface.co/o/m',
+		],
+		['HF_ENDPOINT', (url: string) => ({ hub: `${url.replace('//', '//me:secret@')}/hub` }), '/hub/o/m'],
+	])('that fails names %s, where it asked, and no password', async (_, given, place) => {
+		const url = 'https://huggingface.co/o/m/resolve/main/model.onnx';
+		const machine = await arrangeMachine({
+			models: () => [
+				catalogModel({
+					id: 'small',
+					files: [{ path: 'model.onnx', url, bytes: 1, sha256: null }],
+					roles: { model: 'model.onnx' },
+				}),
+			],
+		});
+		const { mirror, hub } = { mirror: '', hub: '', ...given(machine.mirror.url) };
+		vi.stubEnv('HF_ENDPOINT', hub);
+		onTestFinished(() => void vi.unstubAllEnvs());
+		if (mirror !== '') Object.assign(machine.flags, { mirror });
+		const { error } = await pull(machine.another(), 'small');
+		expect(error?.message).toContain(
+			`${machine.mirror.url}${place}/resolve/main/model.onnx could not be downloaded`,
+		);
+		expect(error?.message).not.toMatch(/https:\/\/huggingface|secret/);
 	});
 });
 
@@ -395,6 +425,15 @@ describe('an archive', () => {
 			],
 		});
 
+	it('that was unpacked before the pull was interrupted is not fetched again', async () => {
+		const machine = await withArchive(targz(inArchive));
+		vi.spyOn(machine.installer.store, 'arrive').mockRejectedValueOnce(new Error('the power went off'));
+		expect((await pull(machine.installer, 'packed')).state).toBe('failed');
+		expect((await pull(machine.installer, 'packed')).state).toBe('done');
+		expect(machine.mirror.starts('/packed.tar.gz')).toEqual([0]);
+		await isWhole(machine, 'packed');
+	});
+
 	it('with a file that is another one than the catalog says is refused', async () => {
 		const machine = await withArchive(targz(inArchive), {
 			files: [{ path: 'tokens.txt', url: null, bytes: null, sha256: sha256(Buffer.from('other')) }],
@@ -471,20 +510,23 @@ models:
 	});
 });
 
+/** A whole model, though a small one. */
+const ggml = readFileSync(path.join(generated, 'whisper', 'parakeet.bin'));
+
 describe('the cache of the hub', () => {
 	it('is taken from instead of the network', async () => {
 		const machine = await arrangeMachine({
 			models: () => [
 				catalogModel({
 					id: 'cached',
-					type: 'whisper_cpp',
+					type: 'parakeet_cpp',
 					roles: { model: 'ggml.bin' },
 					files: [
 						{
 							path: 'ggml.bin',
 							url: 'https://huggingface.co/org/name/resolve/abc/ggml.bin',
-							bytes: modelBytes.length,
-							sha256: sha256(modelBytes),
+							bytes: ggml.length,
+							sha256: sha256(ggml),
 						},
 					],
 				}),
@@ -493,7 +535,7 @@ describe('the cache of the hub', () => {
 		});
 		const snapshot = path.join(machine.folder, 'hub', 'models--org--name', 'snapshots', 'abc');
 		mkdirSync(snapshot, { recursive: true });
-		writeFileSync(path.join(snapshot, 'ggml.bin'), modelBytes);
+		writeFileSync(path.join(snapshot, 'ggml.bin'), ggml);
 		vi.stubEnv('HF_HUB_CACHE', path.join(machine.folder, 'hub'));
 		try {
 			const installer = machine.another();
@@ -518,7 +560,7 @@ describe('what is removed', () => {
 		await pull(machine.installer, 'small');
 		const own = path.join(machine.modelDir, 'small', 'notes.txt');
 		writeFileSync(own, 'mine');
-		expect(await machine.installer.remove('small', never)).toEqual({ entry: true, files: true });
+		expect(await machine.installer.remove('small', never)).toMatchObject({ entry: true, files: true });
 		expect(machine.registry().entries.map(({ id }) => id)).toEqual(['demo-digits']);
 		expect(readdirSync(path.dirname(own))).toEqual(['notes.txt']);
 		await expect(machine.installer.remove('small', never)).rejects.toThrow('not on this machine');
@@ -541,12 +583,12 @@ describe('what is removed', () => {
 	it('is only the entry where the files were added', async () => {
 		const machine = await arrangeMachine();
 		const own = path.join(machine.folder, 'ggml-own.bin');
-		writeFileSync(own, 'lmgg....');
+		writeFileSync(own, ggml);
 		const { id } = await machine.installer.add(own, {}, never);
 		expect(id).toBe('whisper-own');
 		expect(findInstalled(machine.registry(), id).files).toEqual({ model: own });
 		await expect(machine.installer.add(own, {}, never)).rejects.toThrow('another id with --id');
-		expect(await machine.installer.remove(id, never)).toEqual({ entry: true, files: false });
+		expect(await machine.installer.remove(id, never)).toMatchObject({ entry: true, files: false });
 		expect(existsSync(own)).toBe(true);
 	});
 
@@ -562,7 +604,7 @@ describe('what is removed', () => {
 		const machine = await arrangeMachine();
 		machine.mirror.spoilAll('/small/model.onnx', { status: 404 });
 		await fails(machine, 'small');
-		expect(await machine.installer.remove('small', never)).toEqual({ entry: false, files: true });
+		expect(await machine.installer.remove('small', never)).toMatchObject({ entry: false, files: true });
 		expect(readdirSync(path.join(machine.modelDir, '.earshot', 'incoming'))).toEqual([]);
 		await expect(machine.installer.remove('small', never)).rejects.toThrow('not on this machine');
 	});

@@ -14,6 +14,14 @@ function refusal(text: string): EarshotError {
 	throw new Error('it was accepted');
 }
 
+/** The only problem of the text, as `id: message`. */
+function problemOf(text: string): string {
+	const { entries, problems } = parse(text);
+	expect(entries).toEqual([]);
+	expect(problems.length).toBe(1);
+	return `${problems[0]?.id}: ${problems[0]?.message}`;
+}
+
 const good = `
 default_model: sensevoice-small
 num_threads: 4
@@ -59,10 +67,8 @@ describe('models.yaml', () => {
 			parse(`models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: ${value}}`).entries[0]
 				?.keepAliveMs;
 		expect(['10m', '-1', '0', 'never'].map(of)).toEqual([600_000, Infinity, 0, Infinity]);
-		expect(
-			refusal('models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: soon}').message,
-		).toBe(
-			'models.yaml:2: Expected `models.a.keep_alive` to be seconds, or a number with s, m or h such as `10m`; 0 = at once, -1 = never, got `soon`',
+		expect(problemOf('models:\n  a: {type: whisper_cpp, files: {model: a.bin}, keep_alive: soon}')).toBe(
+			'a: models.yaml:2: Expected `models.a.keep_alive` to be seconds, or a number with s, m or h such as `10m`; 0 = at once, -1 = never, got `soon`',
 		);
 	});
 
@@ -100,6 +106,15 @@ describe('models.yaml', () => {
 		['a text that is not YAML', 'models: [', 1, ''],
 		['a key given twice', 'num_threads: 1\nnum_threads: 2\n', 2, ''],
 		['a list where models belong', 'models: [a]\n', 1, '`models`'],
+		['aliases that are no map', 'aliases: [a]\n', 1, '`aliases`'],
+	])('refuses %s, naming line and field', (_, text, line, field) => {
+		const error = refusal(text);
+		expect(error.code).toBe('config_invalid');
+		expect(error.message).toMatch(new RegExp(`^models\\.yaml:${line}: `));
+		expect(error.message).toContain(field);
+	});
+
+	it.each([
 		['an unknown type', 'models:\n  a:\n    type: wisper\n', 3, '`models.a.type`'],
 		['no type', 'models:\n  a:\n    files: {model: x}\n', 1, '`models.a.type`'],
 		[
@@ -126,7 +141,6 @@ describe('models.yaml', () => {
 			5,
 			'`models.a.options.use_itn`',
 		],
-		['aliases that are no map', 'aliases: [a]\n', 1, '`aliases`'],
 		[
 			'a download from a place that is no URL',
 			'models:\n  a:\n    type: sense_voice\n    files: {model: m, tokens: t}\n    download:\n      url: here\n',
@@ -140,11 +154,50 @@ describe('models.yaml', () => {
 			'`models.a.download.archive_subdir`',
 		],
 		['an id that could be a path', 'models:\n  ../a:\n    type: sense_voice\n', 2, '`models.../a`'],
-	])('refuses %s, naming line and field', (_, text, line, field) => {
-		const error = refusal(text);
-		expect(error.code).toBe('config_invalid');
-		expect(error.message).toMatch(new RegExp(`^models\\.yaml:${line}: `));
-		expect(error.message).toContain(field);
+		['no value', 'models:\n  a:\n', 2, '`models.a`'],
+		[
+			'a key twice',
+			'models:\n  a:\n    type: whisper_cpp\n    files: {model: x}\n    type: paraformer\n',
+			5,
+			'`models.a.type`',
+		],
+		[
+			'an alias of YAML that names nothing',
+			'models:\n  a: {type: whisper_cpp, files: {model: x}, languages: [*b]}\n',
+			2,
+			'`models.a.languages`',
+		],
+	])('reports an entry with %s, naming line and field', (_, text, line, field) => {
+		const problem = problemOf(text);
+		expect(problem).toMatch(new RegExp(`^(\\.\\./)?a: models\\.yaml:${line}: Expected `));
+		expect(problem).toContain(field);
+	});
+
+	it('serves the other entries of a file with one bad entry', () => {
+		const { entries, problems, aliases } = parse(
+			`${good}  bad: {type: wisper}\n  base: {type: whisper_cpp, files: {model: other.bin}}\naliases: {x: [1], y: base}\n`,
+		);
+		expect(entries.map(({ id }) => id)).toEqual(['sensevoice-small', 'base']);
+		expect(entries[1]?.files).toEqual({ model: '/elsewhere/ggml-base.bin' });
+		expect(aliases.map(({ name }) => name)).toEqual(['y']);
+		expect(problems.map(({ id, sentence }) => `${id} ${sentence}`)).toEqual([
+			expect.stringMatching(
+				/^bad line 16 of models.yaml: Expected `models.bad.type` to be one of whisper_cpp, /,
+			),
+			'base line 17 of models.yaml: Expected `models.base` to be given once, got `base`',
+			'x line 18 of models.yaml: Expected `aliases.x` to be a text, got something else',
+		]);
+	});
+
+	it('takes the keys of asr2clip', () => {
+		const { entries, problems } = parse(
+			'models:\n  p:\n    type: paraformer\n    dir: d\n    files: {paraformer: model.int8.onnx, tokens: tokens.txt}\n    options: {}\n    download:\n',
+		);
+		expect(problems).toEqual([]);
+		expect(entries[0]?.files).toEqual({ model: '/models/d/model.int8.onnx', tokens: '/models/d/tokens.txt' });
+		expect(
+			problemOf('models:\n  p: {type: paraformer, files: {paraformer: a, model: b, tokens: t}}\n'),
+		).toContain('Expected `models.p.files.model` to be absent beside `model`');
 	});
 });
 
@@ -152,8 +205,6 @@ it.each(['constructor', 'toString', '__proto__'])(
 	'an option named %s is refused as any unknown one',
 	(key) => {
 		const text = `models: {a: {type: whisper_cpp, files: {model: a.bin}, options: {${key}: 1}}}`;
-		expect(() => parseRegistry(text, 'models.yaml', '/m')).toThrow(
-			/Expected `models\.a\.options` to be a map with the keys encoder,/,
-		);
+		expect(problemOf(text)).toMatch(/Expected `models\.a\.options` to be a map with the keys encoder,/);
 	},
 );

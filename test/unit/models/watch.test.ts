@@ -1,6 +1,7 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Pull } from '../../../src/models/pull/tracker.js';
+import { findEntry } from '../../../src/models/registry/registry.js';
 import { RegistryWatcher } from '../../../src/models/registry/watch.js';
 import { FakeLog } from '../../helpers/fakes.js';
 import { root } from '../../helpers/fixtures.js';
@@ -46,17 +47,43 @@ describe('models.yaml of a running server', () => {
 	it('is served as before when there is a mistake in it, which is told with line and field', async () => {
 		const { machine, registry, log, changed, ids } = await arrange();
 		registry.watch();
-		writeFileSync(machine.config, `models:\n${entry('one')}  two: {type: wisper}\n`);
+		writeFileSync(machine.config, `models:\n${entry('one')}${entry('two')}num_threads: many\n`);
 		const { level, message } = await log.next();
 		expect(level).toBe('error');
-		expect(message).toMatch(
-			/models\.yaml:3: Expected `models\.two\.type` .*the previous models.yaml stays in use/,
-		);
+		expect(message).toMatch(/`num_threads in .*`.*the previous models.yaml stays in use/);
 		expect(ids()).toEqual(['one', 'demo-digits']);
 		expect(changed).not.toHaveBeenCalled();
 		writeFileSync(machine.config, `models:\n${entry('two')}`);
 		await vi.waitUntil(() => changed.mock.calls.length > 0, { timeout: 10_000 });
 		expect(ids()).toEqual(['two', 'demo-digits']);
+	});
+
+	it('is served without an entry that has a mistake, which is told with line and field', async () => {
+		const { machine, registry, log, ids } = await arrange();
+		writeFileSync(machine.config, `models:\n${entry('one')}  two: {type: wisper}\n${entry('three')}`);
+		registry.reload();
+		expect(await log.next()).toEqual({
+			level: 'error',
+			fields: { model: 'two', code: 'config_invalid' },
+			message: expect.stringMatching(/models\.yaml:3: Expected `models\.two\.type` to be .*got `wisper`$/),
+		});
+		expect(ids()).toEqual(['one', 'three', 'demo-digits']);
+		expect(() => registry.find('two')).toThrow(
+			/^The model `two` cannot be served: line 3 of models\.yaml: Expected `models\.two\.type`/,
+		);
+		expect(() => registry.find('two')).not.toThrow(machine.folder);
+	});
+
+	it('serves an entry that gets a mistake as it was before', async () => {
+		const { machine, registry, log, ids } = await arrange();
+		writeFileSync(machine.config, 'models:\n  one: {type: wisper}\naliases: {uno: one}\n');
+		registry.reload();
+		expect((await log.next()).message).toMatch(/got `wisper`; it is served as it was before$/);
+		expect(ids()).toEqual(['one', 'demo-digits']);
+		expect(registry.find('uno')).toMatchObject({ id: 'one', type: 'whisper_cpp' });
+		writeFileSync(machine.config, 'models: {}\n');
+		registry.reload();
+		expect(ids()).toEqual(['demo-digits']);
 	});
 
 	it('does not end the serving when it is deleted', async () => {
@@ -79,7 +106,8 @@ describe('models.yaml of a running server', () => {
 describe('a configured model whose files are missing', () => {
 	it('is refused with the command that fetches it', async () => {
 		const machine = await arrangeMachine({
-			yaml: () => 'models:\n  small: {type: whisper_cpp, files: {model: x}}\n',
+			yaml: () =>
+				'models:\n  small: {type: sense_voice, dir: small, files: {model: model.onnx, tokens: tokens.txt}}\n',
 		});
 		const registry = new RegistryWatcher({ flags: machine.flags, packageRoot: root, log: new FakeLog() });
 		await expect(registry.ready(registry.find('small'), never)).rejects.toMatchObject({
@@ -128,11 +156,55 @@ describe('aliases', () => {
 	});
 
 	it.each([
-		['a model that is none', '  a: three\n', 5, '`aliases.a`'],
-		['the name of a model', '  one: two\n', 5, '`aliases.one`'],
-	])('are refused for %s, with line and field', async (_, lines, line, field) => {
-		const work = withAliases(lines);
-		await expect(work).rejects.toThrow(new RegExp(`models\\.yaml:${line}: Expected ${field}`));
+		[
+			'a model that is none',
+			'  a: three\n',
+			'a',
+			'line 5 of models.yaml: Expected `aliases.a` to be one of one, two',
+		],
+		[
+			'the name of a model',
+			'  one: two\n',
+			'one',
+			'line 5 of models.yaml: Expected `aliases.one` to be absent',
+		],
+		['a model with a mistake', '  a: bad\n', 'a', 'line 5 of models.yaml: Expected `models.bad`'],
+	])('are reported for %s, with line and field', async (_, lines, name, sentence) => {
+		const bad = lines.includes('bad')
+			? 'models:\n  bad: 1\n  one: {type: whisper_cpp, files: {model: x}}\naliases:\n'
+			: '';
+		const machine = bad === '' ? await withAliases(lines) : await arrangeMachine({ yaml: () => bad + lines });
+		const { problems, entries } = machine.registry();
+		expect(problems.find(({ id }) => id === name)?.sentence).toContain(
+			bad === '' ? sentence : sentence.replace('5', '2'),
+		);
+		expect(entries.map(({ id }) => id)).toContain('one');
+	});
+});
+
+describe('an entry with a mistake', () => {
+	const arrangeBad = () =>
+		arrangeMachine({
+			yaml: () =>
+				'default_model: small\nmodels:\n  small: {type: wisper}\n  one: {type: whisper_cpp, files: {model: x}}\n',
+		});
+
+	it('may be the default model, and each request for that is told what is wrong', async () => {
+		const registry = (await arrangeBad()).registry();
+		expect(registry.defaultModel).toBe('small');
+		for (const name of ['small', 'SMALL', 'whisper-1', 'gpt-4o-transcribe'])
+			expect(() => findEntry(registry, name)).toThrow('line 3 of models.yaml: Expected `models.small.type`');
+		expect(findEntry(registry, 'one').id).toBe('one');
+	});
+
+	it('is neither pulled over nor in the way of other pulls, and can be removed', async () => {
+		const machine = await arrangeBad();
+		expect(() => machine.installer.pull('small')).toThrow('line 3 of models.yaml');
+		expect((await machine.installer.pull('unpinned').finished).state).toBe('done');
+		expect(readFileSync(machine.config, 'utf8')).toContain('small: {type: wisper}');
+		await expect(machine.installer.add(machine.config, { id: 'small' }, never)).rejects.toThrow();
+		expect(await machine.installer.remove('small', never)).toMatchObject({ id: 'small', entry: true });
+		expect(readFileSync(machine.config, 'utf8')).not.toContain('wisper');
 	});
 });
 

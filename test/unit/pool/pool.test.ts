@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EarshotError } from '../../../src/errors.js';
@@ -6,7 +7,8 @@ import { findIn, type ModelEntry } from '../../../src/models/registry/entry.js';
 import type { ServedModels } from '../../../src/models/registry/watch.js';
 import { type PoolOptions, RunnerPool } from '../../../src/pool/pool.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
-import { FakeClock } from '../../helpers/fakes.js';
+import { FakeClock, FakeLog } from '../../helpers/fakes.js';
+import { Scratch } from '../../helpers/net/real-server.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
 import { testSettings } from '../../helpers/settings.js';
@@ -35,6 +37,7 @@ function entry(
 class Served implements ServedModels {
 	entries: readonly ModelEntry[];
 	ready: ServedModels['ready'] = async () => {};
+	absence: ServedModels['absence'] = () => undefined;
 	readonly #listeners: (() => void)[] = [];
 
 	constructor(...entries: ModelEntry[]) {
@@ -394,5 +397,197 @@ describe('the memory that models may take', () => {
 		await workerOf(run('b'));
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
 		await vi.waitUntil(() => told.includes('a unloaded: memory'), patient);
+	});
+});
+
+describe('the log', () => {
+	async function logged(
+		work: (given: ReturnType<typeof arrange>) => Promise<unknown>,
+		given: Partial<PoolOptions>,
+		...entries: ModelEntry[]
+	) {
+		const log = new FakeLog();
+		const arranged = arrangeWith({ log, ...given }, ...entries);
+		await work(arranged);
+		return log.lines.map(({ level, message, fields: { model, reason, code } }) =>
+			[level, message, model, reason ?? code].join(' '),
+		);
+	}
+
+	it('tells which model is loaded on request, and with what result', async () => {
+		const log = new FakeLog();
+		const { run, pool } = arrangeWith({ log }, entry('a'));
+		await workerOf(run('a'));
+		const pid = pool.models[0]?.pid;
+		expect(log.lines).toEqual([
+			{ level: 'info', fields: { model: 'a', reason: 'request' }, message: 'loading a model' },
+			{
+				level: 'info',
+				fields: {
+					model: 'a',
+					pid,
+					ms: 0,
+					memoryMb: 1,
+					engine: 'fake',
+					device: 'none',
+					encoder: undefined,
+					decoder: undefined,
+				},
+				message: 'model loaded',
+			},
+		]);
+	});
+
+	it('tells of an eviction, and for what a model was loaded', async () => {
+		const lines = await logged(
+			async ({ pool, run }) => {
+				await pool.load('a', never, 'start');
+				await pool.load('b', never);
+				await workerOf(run('a'));
+			},
+			{ budgetBytes: 400 * 2 ** 20 },
+			entry('a', { options: { mib: 300 } }),
+			entry('b', { options: { mib: 300 } }),
+		);
+		expect(lines.filter((line) => !line.includes('model loaded'))).toEqual([
+			'info loading a model a start',
+			'info model evicted: its memory is needed a memory',
+			'info loading a model b asked',
+			'info model evicted: its memory is needed b memory',
+			'info loading a model a request',
+		]);
+	});
+
+	it('tells of a process that dies, and of the one that takes its place', async () => {
+		const log = new FakeLog();
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const { run, pool } = arrangeWith({ log }, entry('a'));
+		await pool.load('a', never);
+		const first = pool.models[0]?.pid;
+		await workerOf(run('a', `/once${scratch.path}/died`));
+		expect(log.lines.slice(2)).toEqual([
+			{
+				level: 'warn',
+				fields: {
+					model: 'a',
+					pid: first,
+					how: 'signal SIGKILL',
+					recordings: 1,
+					lastOutput: 'assertion failed: it hurts',
+				},
+				message: 'the process of a model died',
+			},
+			{
+				level: 'info',
+				fields: { model: 'a', pid: pool.models[0]?.pid, reason: 'died' },
+				message: 'the process of a model was replaced after its death',
+			},
+		]);
+		expect(pool.models[0]?.pid).not.toBe(first);
+	});
+
+	it('tells of a model that cannot be loaded, once for all who wait', async () => {
+		const lines = await logged(
+			({ pool }) => Promise.allSettled([pool.lease('a', never), pool.lease('a', never)]),
+			{},
+			entry('a', { options: { fail: true } }),
+		);
+		expect(lines).toEqual([
+			'info loading a model a request',
+			'error The model `a` could not be loaded: no such model a model_load_failed',
+		]);
+	});
+
+	it('tells of a model that is left alone because it keeps crashing', async () => {
+		const log = new FakeLog();
+		const { pool } = arrangeWith({ log }, entry('a', { options: { die: true } }));
+		for (let attempt = 0; attempt < 3; attempt++) await pool.lease('a', never).catch(() => {});
+		expect(log.lines.filter(({ message }) => /backoff/.test(message))).toEqual([
+			{
+				level: 'error',
+				fields: { model: 'a', seconds: 10 },
+				message: 'a model is in crash backoff: its process keeps crashing',
+			},
+		]);
+	});
+});
+
+describe('readiness', () => {
+	it('is that of the default model', async () => {
+		const { pool, models } = arrange(entry('a'), entry('b', { options: { fail: true } }));
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+		await pool.lease('b', never).catch(() => {});
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+		models.absence = (id) => (id === 'a' ? 'missing' : undefined);
+		expect(pool.checkReadiness()).toEqual({
+			status: 'degraded',
+			reason:
+				'The default model `a` is in models.yaml, but its files are not on this machine; `earshot list` says what to do',
+		});
+		models.absence = () => 'mistake';
+		expect(pool.checkReadiness().reason).toContain('has a mistake in models.yaml');
+	});
+
+	it('is loading until the first load is done, and not for a later one', async () => {
+		const { pool } = arrange(entry('a'));
+		const loading = pool.load('a', never);
+		await vi.waitUntil(() => pool.models[0]?.state === 'loading', patient);
+		expect(pool.checkReadiness()).toEqual({ status: 'loading' });
+		await loading;
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+		await pool.unload('a');
+		const again = pool.load('a', never);
+		await vi.waitUntil(() => pool.models[0]?.state === 'loading', patient);
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+		await again;
+	});
+
+	it('is degraded while the model cannot be loaded, which is tried again each half minute it is asked', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const broken = scratch.file('broken', '');
+		const { pool, clock } = arrange(entry('a', { options: { dieIf: broken } }));
+		await pool.load('a', never).catch(() => {});
+		const degraded = {
+			status: 'degraded',
+			reason: 'The default model `a` could not be loaded (model_load_failed); the log says why',
+		};
+		expect(pool.checkReadiness()).toEqual(degraded);
+		rmSync(broken);
+		clock.advance(29_999);
+		expect(pool.checkReadiness()).toEqual(degraded);
+		expect(pool.models[0]?.state).toBe('unloaded');
+		clock.advance(1);
+		expect(pool.checkReadiness()).toEqual(degraded);
+		await vi.waitUntil(() => pool.models[0]?.state === 'loaded', patient);
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+	});
+
+	it('is degraded when the model needs more than all the memory that models may take', async () => {
+		const { pool } = arrangeWith({ budgetBytes: 100 * 2 ** 20 }, entry('a', { options: { mib: 300 } }));
+		await pool.load('a', never).catch(() => {});
+		expect(pool.checkReadiness()).toMatchObject({
+			status: 'degraded',
+			reason: expect.stringContaining('model_too_large'),
+		});
+	});
+
+	it('forgets a failure when models.yaml or the files have changed', async () => {
+		const { pool, models } = arrange(entry('a', { options: { fail: true } }));
+		await pool.load('a', never).catch(() => {});
+		expect(pool.checkReadiness().status).toBe('degraded');
+		models.become(...models.entries);
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+	});
+
+	it('does not count a load that was cancelled', async () => {
+		const { pool } = arrange(entry('a'));
+		const gone = new AbortController();
+		const load = pool.load('a', gone.signal);
+		gone.abort();
+		await load.catch(() => {});
+		await vi.waitUntil(() => pool.models[0]?.state === 'loaded', patient);
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
 	});
 });

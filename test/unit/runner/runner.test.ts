@@ -43,6 +43,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<Runner
 		clock,
 		maxRssBytes: 0,
 		onRestart: (reason) => restarts.push(reason),
+		onDeath: ({ how, inFlight }) => log.push(`crashed (${how}) with ${inFlight} recordings in flight`),
 		...given,
 	});
 	runners.push(runner);

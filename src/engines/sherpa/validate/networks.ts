@@ -14,10 +14,12 @@ export async function readNetwork(role: string, file: string): Promise<OnnxFile 
 		const { size } = await stat(file);
 		if (size > 8 && (await isOrt(file))) return undefined;
 		const found = await readOnnx(file);
-		for (const name of found.externalData) {
-			const beside = path.join(path.dirname(file), name);
-			if (!(await stat(beside).catch(() => undefined))?.isFile())
+		for (const [name, bytes] of found.externalData) {
+			const beside = await stat(path.join(path.dirname(file), name)).catch(() => undefined);
+			if (beside?.isFile() !== true)
 				throw new NotOnnx(`its weights are in ${name}, which is not in the same folder`);
+			if (beside.size < bytes)
+				throw new NotOnnx(`its weights are in ${name}, which has ${beside.size} bytes instead of ${bytes}`);
 		}
 		return found;
 	} catch (thrown) {

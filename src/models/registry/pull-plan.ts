@@ -1,10 +1,12 @@
 /** Plans a pull: which files to download, from the catalog or from `download` in models.yaml. Pure. */
 
 import path from 'node:path';
+import { earshot } from '../../command-line.js';
+import type { Config } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
-import { isServable } from '../catalog/catalog.js';
+import { type Catalog, isServable } from '../catalog/catalog.js';
 import type { CatalogArchive, CatalogFile, CatalogModel, CatalogSource, Licence } from '../catalog/types.js';
-import type { ModelEntry } from '../registry/entry.js';
+import type { ModelEntry } from './entry.js';
 
 export interface PullPlan {
 	readonly id: string;
@@ -39,8 +41,29 @@ export function planOfCatalog(model: CatalogModel): PullPlan {
 	};
 }
 
+/** From its `download`, else from the catalog; undefined if neither knows it. Throws `config_invalid`, `conflict`. */
+export function planFor(entry: ModelEntry, catalog: Catalog, modelDir: string): PullPlan | undefined {
+	const own = planOfEntry(entry, modelDir);
+	const model = own ? undefined : catalog.find(entry.id);
+	return model ? planOfCatalogFor(entry, model, modelDir) : own;
+}
+
+/** Whether `earshot pull` can bring its files to where the entry has them. */
+export function canBePulled(
+	entry: ModelEntry,
+	{ catalog, config }: { readonly catalog: Catalog; readonly config: Pick<Config, 'modelDir'> },
+): boolean {
+	if (entry.demo) return false;
+	try {
+		return planFor(entry, catalog, config.modelDir) !== undefined;
+	} catch {
+		// Its files are elsewhere than a download puts them.
+		return false;
+	}
+}
+
 /** undefined for an entry without `download`. Throws `config_invalid` for an incomplete one. */
-export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | undefined {
+function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | undefined {
 	const { id, type, download, files } = entry;
 	if (download === undefined) return undefined;
 	const { url, archiveSubdir, sha256, dir } = download;
@@ -84,7 +107,7 @@ export function planOfEntry(entry: ModelEntry, modelDir: string): PullPlan | und
 
 /** For an entry without `download` whose id is in the catalog: the catalog's files, in the entry's folder. Throws
  * `conflict` if the entry's files are not those of the catalog. */
-export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
+function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: string): PullPlan {
 	const plan = planOfCatalog(model);
 	// The contents of an archive are unknown before it is unpacked, so the entry's files are assumed to be right.
 	const roles = plan.roles ?? rolesBelow(commonFolder(entry), entry);
@@ -104,7 +127,7 @@ export function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDi
 	);
 	throw new EarshotError(
 		'conflict',
-		`${message}. To pull it instead: earshot rm ${entry.id}, and pull again`,
+		`${message}. To pull it instead: ${earshot(`rm ${entry.id}`)}, and pull again`,
 		{
 			param,
 		},
