@@ -8,6 +8,7 @@ import { namesOf } from '../config/scopes.js';
 import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
+import { subtitlePresets } from '../formats/subtitles/options.js';
 import { packageRoot } from '../paths.js';
 
 /** Exit code for wrong usage, as in most Unix tools. */
@@ -83,35 +84,7 @@ function program(): Command {
 		await serve(flagsOf(options), version);
 	});
 
-	settingOptions(
-		earshot
-			.command('transcribe')
-			.description('transcribe files, to standard output or to a folder')
-			.argument('<file...>', 'recordings in any container')
-			.option('-m, --model <ID>', 'model in models.yaml (default: the default model)')
-			.addOption(new Option('-f, --format <FORMAT>', 'output format').choices(formatNames).default('text'))
-			.option('-o, --output-dir <DIR>', 'write one file per recording to this folder')
-			.option('-l, --language <CODE>', 'spoken language, e.g. en (default: detected, if the model can)')
-			.option('--translate', 'translate to English')
-			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
-			.option('--temperature <T>', 'sampling temperature, 0 to 1')
-			.option('--words', 'with verbose_json: include word timestamps'),
-		[...modelSettings, 'autoPull'],
-	).action(async (files: string[], options: Record<string, unknown>) => {
-		const { transcribeFiles } = await import('./commands/transcribe.js');
-		await transcribeFiles(files, {
-			flags: flagsOf(options),
-			model: text(options.model),
-			format: formatNames.find((name) => name === options.format) ?? 'text',
-			outputDir: text(options.outputDir),
-			language: text(options.language),
-			translate: options.translate === true,
-			prompt: text(options.prompt),
-			temperature: text(options.temperature),
-			words: options.words === true,
-		});
-	});
-
+	addTranscribe(earshot);
 	addModelCommands(earshot);
 	addServerCommands(earshot);
 
@@ -126,6 +99,51 @@ function program(): Command {
 		doctor({ flags: flagsOf(options), json: options.json === true }, version);
 	});
 	return earshot;
+}
+
+function addTranscribe(earshot: Command): void {
+	settingOptions(
+		earshot
+			.command('transcribe')
+			.description('transcribe files, to standard output or to a folder')
+			.argument('<file...>', 'recordings in any container')
+			.option('-m, --model <ID>', 'model in models.yaml (default: the default model)')
+			.addOption(new Option('-f, --format <FORMAT>', 'output format').choices(formatNames).default('text'))
+			.option('-o, --output-dir <DIR>', 'write one file per recording to this folder')
+			.option('-l, --language <CODE>', 'spoken language, e.g. en (default: detected, if the model can)')
+			.option('--translate', 'translate to English')
+			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
+			.option('--temperature <T>', 'sampling temperature, 0 to 1')
+			.option('--words', 'with verbose_json: include word timestamps')
+			.addOption(
+				new Option(
+					'--subtitles <PRESET>',
+					'with srt and vtt: cut as television does, 2 lines of 42 columns, at most 7 s',
+				).choices(subtitlePresets),
+			)
+			.option('--max-line-width <N>', 'with srt and vtt: columns of a line')
+			.option(
+				'--max-line-count <N>',
+				'with srt and vtt: lines of a cue; needs --max-line-width, --max-words-per-line or --subtitles',
+			)
+			.option('--max-words-per-line <N>', 'with srt and vtt: words of a line')
+			.option('--highlight-words', 'with srt and vtt: underline each word as it is spoken'),
+		[...modelSettings, 'autoPull'],
+	).action(async (files: string[], options: Record<string, unknown>) => {
+		const { transcribeFiles } = await import('./commands/transcribe.js');
+		await transcribeFiles(files, {
+			flags: flagsOf(options),
+			model: text(options.model),
+			format: formatNames.find((name) => name === options.format) ?? 'text',
+			outputDir: text(options.outputDir),
+			language: text(options.language),
+			translate: options.translate === true,
+			prompt: text(options.prompt),
+			temperature: text(options.temperature),
+			words: options.words === true,
+			subtitles: options,
+		});
+	});
 }
 
 const storeSettings = namesOf('store');

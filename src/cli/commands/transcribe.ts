@@ -4,12 +4,21 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
-import { type FormatName, render } from '../../formats/formats.js';
+import { type FormatName, formats } from '../../formats/formats.js';
+import {
+	checkSubtitles,
+	type GivenSubtitleOptions,
+	type SubtitleOptions,
+	type SubtitleSpelling,
+	wantsWordTimes,
+} from '../../formats/subtitles/options.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { canBePulled, findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
 import { interruptible } from '../ui/interruptible.js';
@@ -26,7 +35,18 @@ export interface TranscribeCommand {
 	readonly prompt: string | undefined;
 	readonly temperature: string | undefined;
 	readonly words: boolean;
+	readonly subtitles: GivenSubtitleOptions;
 }
+
+interface CheckedCommand extends TranscribeCommand {
+	readonly subtitles: SubtitleOptions;
+}
+
+/** Flags are the names of the options, in kebab case. */
+const flagSpelling: SubtitleSpelling = {
+	format: '--format',
+	name: (option) => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+};
 
 const extensions = {
 	text: '.txt',
@@ -34,11 +54,14 @@ const extensions = {
 	verbose_json: '.json',
 	srt: '.srt',
 	vtt: '.vtt',
+	tsv: '.tsv',
+	lrc: '.lrc',
 	markdown: '.md',
 } as const satisfies Record<FormatName, string>;
 
 /** A failed recording is reported on stderr and the next ones continue; the exit code is then 1. */
 export async function transcribeFiles(files: readonly string[], command: TranscribeCommand): Promise<void> {
+	const checked = { ...command, subtitles: checkSubtitles(command.subtitles, command.format, flagSpelling) };
 	const outputs = outputsOf(files, command);
 	const registry = loadRegistry(command.flags, packageRoot);
 	const idOrAlias = command.model ?? registry.defaultModel;
@@ -53,7 +76,7 @@ export async function transcribeFiles(files: readonly string[], command: Transcr
 		try {
 			for (const [index, file] of files.entries()) {
 				if (signal.aborted) break;
-				await transcribeFile(file, outputs[index], transcriber, command, progress, signal);
+				await transcribeFile(file, outputs[index], transcriber, checked, progress, signal);
 			}
 		} finally {
 			await close();
@@ -65,7 +88,7 @@ async function transcribeFile(
 	file: string,
 	output: string | undefined,
 	transcriber: Transcriber,
-	command: TranscribeCommand,
+	command: CheckedCommand,
 	progress: Progress,
 	signal: AbortSignal,
 ): Promise<void> {
@@ -73,7 +96,8 @@ async function transcribeFile(
 		const transcript = await run(file, transcriber, command, progress, signal);
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
-		const body = render(transcript, command.format, { words: command.words });
+		const include = { words: command.words, segments: true, logprobs: false };
+		const body = formats[command.format].render(transcript, include, command.subtitles);
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output === undefined) process.stdout.write(text);
 		else writeFileSync(output, text);
@@ -92,21 +116,23 @@ async function transcribeFile(
 async function run(
 	file: string,
 	transcriber: Transcriber,
-	command: TranscribeCommand,
+	command: CheckedCommand,
 	progress: Progress,
 	signal: AbortSignal,
 ): Promise<Transcript> {
 	const recording = await readable(path.resolve(file));
-	for await (const event of transcriber.transcribe(
-		recording,
-		fullOptions(requestOf(command), transcriber.info),
-		signal,
-	)) {
+	for await (const event of transcriber.transcribe(recording, optionsOf(command, transcriber.info), signal)) {
 		if (event.type === 'started') progress.start(path.basename(file), event.duration);
 		else if (event.type === 'segments') progress.update(event.processed);
 		else return event.transcript;
 	}
 	throw new EarshotError('internal', 'the recording ended without a transcript');
+}
+
+function optionsOf(command: CheckedCommand, info: ModelInfo): TranscribeOptions {
+	const options = fullOptions(requestOf(command), info);
+	if (options.words || !wantsWordTimes(command.subtitles, info, flagSpelling)) return options;
+	return { ...options, words: true, wordsOptional: command.subtitles.highlightWords !== true };
 }
 
 function requestOf(command: TranscribeCommand): RequestOptions {
