@@ -19,22 +19,28 @@ interface Span {
 	readonly end: number;
 }
 
-/** The cues with their times; `duration` of the recording and all of `timing` in seconds. */
-export function timedCues(cues: readonly CueLines[], timing: CueTiming | null, duration: number): Cue[] {
-	const spans = cues.map((lines): Span => {
-		const start = lines[0]?.[0]?.start ?? 0;
-		return { start, end: lines.at(-1)?.at(-1)?.end ?? start };
-	});
+/** The cues, in order, with their times; `duration` of the recording and all of `timing` in seconds. */
+export function timedCues(
+	cues: readonly Pick<Cue, 'lines' | 'speaker'>[],
+	timing: CueTiming | null,
+	duration: number,
+): Cue[] {
+	const spans = cues.map(
+		({ lines }): Span => ({
+			start: startOf(lines),
+			end: lines.at(-1)?.at(-1)?.end ?? startOf(lines),
+		}),
+	);
 	const shown =
 		timing === null
 			? spans
-			: spans.map((span, index) => readable(span, columnsOf(cues[index]), spans[index + 1], timing));
+			: spans.map((span, index) => readable(span, columnsOf(cues[index]?.lines), spans[index + 1], timing));
 	const rounded = apart(shown, Math.round(duration * 1000));
-	return cues.map((lines, index) => ({
-		...(rounded[index] ?? { start: 0, end: 1 }),
-		lines,
-		speaker: lines[0]?.[0]?.segment.speaker,
-	}));
+	return cues.map((cue, index) => ({ ...(rounded[index] ?? { start: 0, end: 1 }), ...cue }));
+}
+
+export function startOf(lines: CueLines): number {
+	return lines[0]?.[0]?.start ?? 0;
 }
 
 /** Shown for as long as it takes to read, where the next cue leaves the time. */

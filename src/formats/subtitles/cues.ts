@@ -1,8 +1,8 @@
 /** Cuts the words of a transcript into the cues and lines of subtitles. Pure. */
 
-import type { Transcript } from '../../speech/transcript.js';
+import type { Segment, Transcript } from '../../speech/transcript.js';
 import { cutCost } from './clause-ends.js';
-import { type Cue, type CueLines, timedCues } from './cue-times.js';
+import { type Cue, type CueLines, startOf, timedCues } from './cue-times.js';
 import type { CueTiming, SubtitleLayout } from './options.js';
 import { cheapestParts } from './partition.js';
 import { type TimedWord, timedWords } from './timed-words.js';
@@ -17,16 +17,39 @@ export function cuesOf(
 	indentOf: (speaker: string | undefined) => number,
 ): Cue[] {
 	const writtenIn = task === 'translate' ? 'en' : language;
-	const words = timedWords(segments, layout.width);
-	const cues = runsOf(words, layout.keepsSegments).flatMap((run) => {
-		const measured = measure(run, layout, indentOf(run[0]?.segment.speaker), writtenIn);
-		return cutCues(measured, layout).map((part) => cutLines(measured, part));
-	});
-	return timedCues(cues, layout.timing, duration);
+	const spoken = segments.filter(({ text }) => text.trim() !== '');
+	const cues = bySpeaker(spoken).flatMap(([speaker, theirs]) =>
+		runsOf(timedWords(theirs, layout.width), spoken, layout.keepsSegments).flatMap((words) => {
+			const run = measure(words, layout, indentOf(speaker), writtenIn);
+			return cutCues(run, layout).map((part) => ({ lines: cutLines(run, part), speaker }));
+		}),
+	);
+	return timedCues(
+		cues.toSorted((a, b) => startOf(a.lines) - startOf(b.lines)),
+		layout.timing,
+		duration,
+	);
 }
 
-/** Words that may share a cue: of one segment; else of one speaker and without a long pause. */
-function runsOf(words: readonly TimedWord[], keepsSegments: boolean): TimedWord[][] {
+/** What each speaker says, which another may interrupt. */
+function bySpeaker(segments: readonly Segment[]): [speaker: string | undefined, segments: Segment[]][] {
+	const speakers = new Map<string | undefined, Segment[]>();
+	for (const segment of segments) {
+		const known = speakers.get(segment.speaker);
+		if (known) known.push(segment);
+		else speakers.set(segment.speaker, [segment]);
+	}
+	return [...speakers];
+}
+
+/** Words that may share a cue: of one segment; else of adjacent ones and without a long pause. */
+function runsOf(
+	words: readonly TimedWord[],
+	segments: readonly Segment[],
+	keepsSegments: boolean,
+): TimedWord[][] {
+	const positions = new Map(segments.map((segment, position) => [segment, position]));
+	const positionOf = ({ segment }: TimedWord): number => positions.get(segment) ?? 0;
 	const runs: TimedWord[][] = [];
 	let last: TimedWord | undefined;
 	for (const word of words) {
@@ -34,7 +57,7 @@ function runsOf(words: readonly TimedWord[], keepsSegments: boolean): TimedWord[
 			last !== undefined &&
 			(keepsSegments
 				? last.segment === word.segment
-				: last.segment.speaker === word.segment.speaker && word.start - last.end < longPause);
+				: positionOf(word) - positionOf(last) <= 1 && word.start - last.end < longPause);
 		if (continues) runs.at(-1)?.push(word);
 		else runs.push([word]);
 		last = word;
@@ -123,10 +146,10 @@ function cueCosts(
 	{ words, widthOf, cuts }: MeasuredRun,
 	{ width, lines, wordsPerLine, timing }: SubtitleLayout,
 ): (from: number, to: number) => number {
-	const startOf = (index: number): number => words[index]?.start ?? Number.POSITIVE_INFINITY;
+	const startAt = (index: number): number => words[index]?.start ?? Number.POSITIVE_INFINITY;
 	const pauses = sums(
 		words.map(({ end }, index) =>
-			index + 1 < words.length ? Math.max(startOf(index + 1) - end - shortPause, 0) : 0,
+			index + 1 < words.length ? Math.max(startAt(index + 1) - end - shortPause, 0) : 0,
 		),
 	);
 	return (from, to) => {
@@ -136,7 +159,7 @@ function cueCosts(
 			weights.cue +
 			weights.empty * (1 - Math.min(filled, 1)) ** 2 +
 			weights.pause * silence +
-			weights.fast * haste(startOf(to) - startOf(from), widthOf(from, to), timing) +
+			weights.fast * haste(startAt(to) - startAt(from), widthOf(from, to), timing) +
 			at(cuts, to - 1)
 		);
 	};
