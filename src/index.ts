@@ -1,8 +1,9 @@
 /** The public exports of the package `earshot`. */
 
 export { EarshotError, type ErrorCode, type ErrorDetails } from './errors.js';
-export { type FormatName, formatNames, render } from './formats/formats.js';
+export { type FormatName, formatNames, type RenderOptions, render } from './formats/formats.js';
 export type { Include } from './formats/include.js';
+export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/options.js';
 export {
 	type CallOptions,
 	type CreateOptions,

@@ -1,6 +1,7 @@
 /** Converts the addon's raw results into texts, words and log-probabilities. Pure. */
 
 import type { RawResult } from '../../binding.js';
+import { startsUnspaced, unspacedCharacter } from '../speech/scripts.js';
 import type { TokenLogprob, Word } from '../speech/transcript.js';
 
 const decoder = new TextDecoder('utf-8');
@@ -136,21 +137,13 @@ function sequenceLength(byte: number): number {
 	return byte >= 0xc0 ? 2 : 1;
 }
 
-const unspaced =
-	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
-const endsInUnspaced = new RegExp(`${unspaced.source}[\\s\\p{P}\\p{S}]*$`, 'u');
+const endsInUnspaced = new RegExp(`${unspacedCharacter.source}[\\s\\p{P}\\p{S}]*$`, 'u');
 const onlyPunctuation = /^[\s\p{P}\p{S}]*$/u;
 
 function beginsWord(text: string, before: string): boolean {
 	if (/^\s/u.test(text)) return true;
 	if (onlyPunctuation.test(text)) return false;
 	return startsUnspaced(text) || endsInUnspaced.test(before);
-}
-
-/** Whether the first character belongs to a script written without spaces between words. */
-export function startsUnspaced(text: string): boolean {
-	const [first] = text;
-	return first !== undefined && unspaced.test(first);
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -1,21 +1,25 @@
 /** Renders a transcript as a response body, in every format. */
 
-import { expected } from '../errors.js';
+import { EarshotError, expected } from '../errors.js';
 import type { Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
+import { lrc } from './lrc.js';
 import { markdown } from './markdown.js';
-import { srt, vtt } from './subtitles.js';
+import { checkSubtitles, type SubtitleOptions } from './subtitles/options.js';
+import { srt, vtt } from './subtitles/subtitles.js';
+import { tsv } from './tsv.js';
 import { spokenLanguages, usage, verboseJson } from './verbose-json.js';
 
 export interface Format {
 	readonly contentType: string;
 	/** Whether it can be combined with `stream=true`: the others are one document. */
 	readonly streams: boolean;
-	readonly render: (transcript: Transcript, include: Include) => string;
+	/** `subtitles`: checked for this format. */
+	readonly render: (transcript: Transcript, include: Include, subtitles?: SubtitleOptions) => string;
 }
 
 /** Values of `response_format`, `--format` and the `format` of `render`. */
-export const formatNames = ['json', 'text', 'srt', 'vtt', 'verbose_json', 'markdown'] as const;
+export const formatNames = ['json', 'text', 'srt', 'vtt', 'tsv', 'lrc', 'verbose_json', 'markdown'] as const;
 
 export type FormatName = (typeof formatNames)[number];
 
@@ -30,8 +34,18 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 		streams: true,
 		render: (transcript) => `${transcript.text}\n`,
 	},
-	srt: { contentType: 'text/plain; charset=utf-8', streams: false, render: srt },
-	vtt: { contentType: 'text/vtt; charset=utf-8', streams: false, render: vtt },
+	srt: {
+		contentType: 'text/plain; charset=utf-8',
+		streams: false,
+		render: (transcript, _, subtitles) => srt(transcript, subtitles),
+	},
+	vtt: {
+		contentType: 'text/vtt; charset=utf-8',
+		streams: false,
+		render: (transcript, _, subtitles) => vtt(transcript, subtitles),
+	},
+	tsv: { contentType: 'text/tab-separated-values; charset=utf-8', streams: false, render: tsv },
+	lrc: { contentType: 'text/plain; charset=utf-8', streams: false, render: lrc },
 	verbose_json: {
 		contentType: 'application/json; charset=utf-8',
 		streams: true,
@@ -40,16 +54,31 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
 };
 
+/** What `render` shows, and how it cuts subtitles. */
+export interface RenderOptions extends Partial<Include>, SubtitleOptions {}
+
 /**
- * Renders a transcript as text in the given format, like the server and the command. Pure. `srt` and `vtt` contain only
- * segments, `json` and `text` only the text. `verbose_json` has 0 or [] in fields that the model does not compute, and
- * lists them in `not_computed`. `include`: for `verbose_json` the `segments` (default true) and the `words` (default
- * false; needs a transcript made with `words: true`), for `json` the `logprobs` (default false; needs `logprobs: true`).
- * Throws EarshotError `invalid_request` for an unknown format.
+ * Renders a transcript as text in the given format, like the server and the command. Pure. `srt`, `vtt`, `tsv` and `lrc`
+ * contain only segments, `json` and `text` only the text. `verbose_json` has 0 or [] in fields that the model does not
+ * compute, and lists them in `not_computed`. `options`: for `verbose_json` the `segments` (default true) and the `words`
+ * (default false; needs a transcript made with `words: true`), for `json` the `logprobs` (default false; needs
+ * `logprobs: true`), for `srt` and `vtt` how they are cut into cues and lines: best from a transcript made with
+ * `words: true`, otherwise in proportion to the characters. Throws EarshotError `invalid_request` for an unknown format
+ * and an option out of its range, `unsupported_value` for options of subtitles that have no effect; `param` names them.
  */
-export function render(transcript: Transcript, format: FormatName, include: Partial<Include> = {}): string {
+export function render(transcript: Transcript, format: FormatName, options: RenderOptions = {}): string {
 	if (!Object.hasOwn(formats, format)) throw expected('format', `one of ${formatNames.join(', ')}`, format);
-	return formats[format].render(transcript, { words: false, segments: true, logprobs: false, ...include });
+	const { words = false, segments = true, logprobs = false } = options;
+	const subtitles = checkSubtitles(options, format, { format: 'format', name: (option) => option });
+	if (subtitles.highlightWords === true) checkHighlight(transcript);
+	return formats[format].render(transcript, { words, segments, logprobs }, subtitles);
+}
+
+function checkHighlight({ text, segments }: Transcript): void {
+	if (text === '' || segments.some(({ words = [] }) => words.length > 0)) return;
+	throw new EarshotError('unsupported_value', '`highlightWords` needs a transcript made with `words: true`', {
+		param: 'highlightWords',
+	});
 }
 
 function json(transcript: Transcript, include: Include): object {

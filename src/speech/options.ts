@@ -12,6 +12,8 @@ export interface RecognizeOptions {
 	/** 0..1. */
 	readonly temperature: number;
 	readonly words: boolean;
+	/** With `words`: a model file that gives none is no failure. */
+	readonly wordsOptional?: boolean;
 	readonly logprobs: boolean;
 }
 

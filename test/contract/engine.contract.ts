@@ -130,6 +130,9 @@ export function engineContract({ name, load, hears, times, timeTolerance, foreto
 						code: 'unsupported_value',
 						param: 'timestamp_granularities',
 					});
+					const optional = await run([clipOf('tones-abc')], { words: true, wordsOptional: true });
+					for (const { segments } of optional)
+						for (const segment of segments) expect(segment).not.toHaveProperty('words');
 					return;
 				}
 				const words = (await result).flatMap(({ segments }) =>

@@ -33,6 +33,8 @@ describe('a transcription', () => {
 		['text', 'text/plain; charset=utf-8'],
 		['srt', 'text/plain; charset=utf-8'],
 		['vtt', 'text/vtt; charset=utf-8'],
+		['tsv', 'text/tab-separated-values; charset=utf-8'],
+		['lrc', 'text/plain; charset=utf-8'],
 		['verbose_json', 'application/json; charset=utf-8'],
 		['markdown', 'text/markdown; charset=utf-8'],
 	])('as %s has its content type', async (response_format, contentType) => {
@@ -134,6 +136,19 @@ describe('a transcription', () => {
 		const server = await arrange();
 		expect((await transcribe(server, {}, '/audio/transcriptions')).status).toBe(200);
 		expect((await transcribe(server, {}, '/audio/translations')).status).toBe(200);
+	});
+
+	test('as subtitles is cut as the fields say, by the times of the words', async () => {
+		const server = await arrange();
+		const answer = await transcribe(server, {
+			response_format: 'srt',
+			max_line_width: '12',
+			max_line_count: '1',
+		});
+		expect(answer.text.split('\n')).toEqual(
+			expect.arrayContaining(['The beach', 'was', 'a popular', 'spot.', 'People swam', '& played.']),
+		);
+		expect(server.model.calls[0]?.options).toMatchObject({ words: true, wordsOptional: true });
 	});
 
 	test('in verbose_json has words only where they were asked for', async () => {

@@ -18,10 +18,13 @@ import {
 	type Include,
 	type ModelInfo,
 	type RemovedRepetition,
+	type RenderOptions,
 	type RequestOptions,
 	render,
 	type Segment,
 	type Source,
+	type SubtitleOptions,
+	type SubtitlePreset,
 	type Task,
 	type TokenLogprob,
 	type Transcript,
@@ -45,7 +48,11 @@ same<EarshotError['code'], ErrorCode>(true);
 same<ConstructorParameters<typeof EarshotError>[2], ErrorDetails | undefined>(true);
 same<Parameters<typeof createTranscriber>[0], CreateOptions | undefined>(true);
 same<Parameters<typeof render>[1], FormatName>(true);
-same<Parameters<typeof render>[2], Partial<Include> | undefined>(true);
+same<Parameters<typeof render>[2], RenderOptions | undefined>(true);
+same<Pick<RenderOptions, keyof Include>, Partial<Include>>(true);
+same<Pick<RenderOptions, keyof SubtitleOptions>, SubtitleOptions>(true);
+same<SubtitleOptions['subtitles'], SubtitlePreset | undefined>(true);
+same<SubtitleOptions['maxLineWidth'], number | undefined>(true);
 same<Parameters<EarshotTranscriber['transcribe']>[0], Source>(true);
 same<Source, Uint8Array | ArrayBuffer | string>(true);
 
@@ -56,7 +63,12 @@ export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
 	for await (const segment of earshot.segments(bytes, {}, { signal: AbortSignal.timeout(1000) }))
 		same<typeof segment, Segment>(true);
 	const transcript = await earshot.transcribe(bytes.buffer as ArrayBuffer, { chunking: { threshold: 0.6 } });
-	return render(transcript, 'srt') + render(transcript, 'verbose_json', { words: true });
+	const subtitles = render(transcript, 'vtt', {
+		subtitles: 'broadcast',
+		maxLineCount: 1,
+		highlightWords: true,
+	});
+	return subtitles + render(transcript, 'tsv') + render(transcript, 'verbose_json', { words: true });
 }
 
 export async function whatIsRefused(earshot: EarshotTranscriber, transcript: Transcript): Promise<void> {
@@ -68,6 +80,8 @@ export async function whatIsRefused(earshot: EarshotTranscriber, transcript: Tra
 	await earshot.transcribe('talk.mp3', { task: 'summarize' });
 	// @ts-expect-error: so are the formats
 	render(transcript, 'docx');
+	// @ts-expect-error: and the presets of subtitles
+	render(transcript, 'srt', { subtitles: 'cinema' });
 	// @ts-expect-error: a transcript is not to be changed
 	transcript.text = '';
 	// @ts-expect-error: so are the codes

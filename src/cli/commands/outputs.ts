@@ -14,6 +14,8 @@ const endings = {
 	verbose_json: '.json',
 	srt: '.srt',
 	vtt: '.vtt',
+	tsv: '.tsv',
+	lrc: '.lrc',
 	markdown: '.md',
 } as const satisfies Record<FormatName, string>;
 

@@ -2,7 +2,14 @@
 
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
-import { type FormatName, render } from '../../formats/formats.js';
+import { type FormatName, formats } from '../../formats/formats.js';
+import {
+	checkSubtitles,
+	type GivenSubtitleOptions,
+	type SubtitleOptions,
+	type SubtitleSpelling,
+	wantsWordTimes,
+} from '../../formats/subtitles/options.js';
 import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
 import { Installer } from '../../models/installer.js';
@@ -35,11 +42,19 @@ export interface TranscribeCommand {
 	readonly prompt: string | undefined;
 	readonly temperature: string | undefined;
 	readonly words: boolean;
+	readonly subtitles: GivenSubtitleOptions;
 }
+
+/** Flags are the names of the options, in kebab case. */
+const flagSpelling: SubtitleSpelling = {
+	format: '--format',
+	name: (option) => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+};
 
 /** What all recordings of a call share. */
 interface Call {
 	readonly command: TranscribeCommand;
+	readonly subtitles: SubtitleOptions;
 	readonly transcriber: Transcriber;
 	readonly options: TranscribeOptions;
 	readonly progress: Progress;
@@ -49,6 +64,7 @@ interface Call {
 /** A failed recording is reported on stderr and the next ones continue; the exit code is then 1. */
 export async function transcribeFiles(given: readonly string[], command: TranscribeCommand): Promise<void> {
 	checkFlags(command);
+	const subtitles = checkSubtitles(command.subtitles, command.format, flagSpelling);
 	const recordings = await findRecordings(given, command.recursive);
 	const outputs = await outputsOf(recordings, command);
 	const registry = loadRegistry(command.flags, packageRoot);
@@ -61,9 +77,9 @@ export async function transcribeFiles(given: readonly string[], command: Transcr
 		// In a runner, so that a crash of an engine fails one recording with an error message.
 		const { transcriber, close } = await openModel(registry, idOrAlias, true);
 		try {
-			const options = fullOptions(requestOf(command, transcriber.info), transcriber.info);
+			const options = optionsOf(command, subtitles, transcriber.info);
 			const progress = progressOn(process.stderr);
-			const call = { command, transcriber, options, progress, isAlone: recordings.length === 1 };
+			const call = { command, subtitles, transcriber, options, progress, isAlone: recordings.length === 1 };
 			for (const [index, recording] of recordings.entries()) {
 				if (signal.aborted) break;
 				await transcribeFile(recording, outputs[index], call, signal);
@@ -97,7 +113,8 @@ async function transcribeFile(
 		);
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
-		const body = render(transcript, command.format, { words: command.words });
+		const include = { words: command.words, segments: true, logprobs: false };
+		const body = formats[command.format].render(transcript, include, call.subtitles);
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output !== undefined) await writeOutput(output, text, command.force);
 		else process.stdout.write(isAlone || !command.names ? text : named(text, recording.name, command.format));
@@ -127,6 +144,16 @@ async function run(
 		else return event.transcript;
 	}
 	throw new EarshotError('internal', 'the recording ended without a transcript');
+}
+
+function optionsOf(
+	command: TranscribeCommand,
+	subtitles: SubtitleOptions,
+	info: ModelInfo,
+): TranscribeOptions {
+	const options = fullOptions(requestOf(command, info), info);
+	if (options.words || !wantsWordTimes(subtitles, info, flagSpelling)) return options;
+	return { ...options, words: true, wordsOptional: subtitles.highlightWords !== true };
 }
 
 function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions {

@@ -5,7 +5,8 @@ import { EarshotError } from '../../errors.js';
 import type { Family } from '../../models/types/family.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { RecognizeOptions } from '../../speech/options.js';
-import { hasLogprobs, hasTimes, logprobsOf, startsUnspaced, textOf, wordsOf } from '../tokens.js';
+import { startsUnspaced } from '../../speech/scripts.js';
+import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 
 /** `fallback`: the language if neither the model nor the request gives one. */
 export function resultOf(
@@ -20,7 +21,8 @@ export function resultOf(
 	const range = { from: 0, to: raw.tokenEnds.length };
 	const text = (raw.text !== '' ? raw.text : textOf(raw, range)).trim();
 	if (text === '') return { language, segments: [] };
-	if (options.words && !(family.times && hasTimes(raw, range))) {
+	const isTimed = family.times && hasTimes(raw, range);
+	if (options.words && !isTimed && !options.wordsOptional) {
 		// The family has times, but this export does not (Paraformer has both kinds), or they are not real.
 		throw new EarshotError('unsupported_value', 'This model file gives no word timestamps', {
 			param: 'timestamp_granularities',
@@ -36,7 +38,7 @@ export function resultOf(
 		temperature: 0,
 		avgLogprob: withLogprobs ? mean(raw.tokenLogprobs) : null,
 		noSpeechProb: null,
-		...(options.words ? { words: wordsOf(raw, range, clipSeconds) } : {}),
+		...(options.words && isTimed ? { words: wordsOf(raw, range, clipSeconds) } : {}),
 		...(options.logprobs && withLogprobs ? { logprobs: logprobsOf(raw, range) } : {}),
 		...(raw.emotion !== '' ? { emotion: raw.emotion } : {}),
 		...(raw.event !== '' ? { event: raw.event } : {}),

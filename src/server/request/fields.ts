@@ -1,8 +1,10 @@
 /** The fields of a form, in the spellings that clients use. */
 
 import { EarshotError, expected } from '../../errors.js';
+import { subtitleFields } from './subtitle-fields.js';
 
-/** Every field of OpenAI's request except `file`, then those of faster-whisper and speaches. Others are ignored. */
+/** Every field of OpenAI's request except `file`, then those of subtitles, then those of faster-whisper and speaches.
+ * Others are ignored. */
 export const fieldNames = [
 	'model',
 	'language',
@@ -17,6 +19,7 @@ export const fieldNames = [
 	'chunking_strategy',
 	'known_speaker_names',
 	'known_speaker_references',
+	...subtitleFields,
 	'initial_prompt',
 	'hotwords',
 	'word_timestamps',

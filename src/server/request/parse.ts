@@ -3,12 +3,14 @@
 import { EarshotError, expected } from '../../errors.js';
 import { type FormatName, formatNames, formats } from '../../formats/formats.js';
 import type { Include } from '../../formats/include.js';
+import { type SubtitleOptions, wantsWordTimes } from '../../formats/subtitles/options.js';
 import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
 import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
+import { parseSubtitles, subtitleSpelling } from './subtitle-fields.js';
 
 export interface TranscriptionRequest {
 	readonly task: Task;
@@ -29,6 +31,7 @@ export interface TranscriptionRequest {
 	readonly include: Include;
 	/** Words too, if the model has them: `word_timestamps`. */
 	readonly wordsIfPossible: boolean;
+	readonly subtitles: SubtitleOptions;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
 	/** Fields that have no effect, whatever the model. */
@@ -55,6 +58,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 		if (isIgnored) ignored.push(name);
 	};
 	const include = parseInclude(fields, format);
+	const subtitles = parseSubtitles(fields, format);
 	const wordsIfPossible = fields.flag('word_timestamps') === true && !include.words;
 	ignore('word_timestamps', wordsIfPossible && format !== 'verbose_json');
 	const wantsStream = fields.flag('stream') === true;
@@ -81,6 +85,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
 		format,
 		include,
+		subtitles,
 		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
 		stream,
 		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
@@ -119,7 +124,7 @@ function parseInclude(fields: Fields, format: FormatName): Include {
  * `invalid_request`, naming the field.
  */
 export function fitToModel(request: TranscriptionRequest, info: ModelInfo): FittedRequest {
-	const { prompt, keywords, hotwords, temperature, wordsIfPossible, task, chunking } = request;
+	const { prompt, keywords, hotwords, temperature, wordsIfPossible, task, chunking, subtitles } = request;
 	const can = info.capabilities;
 	const ignored = [...request.ignored];
 	const usable = <T>(name: FieldName, value: T, nothing: T, isPossible: boolean): T => {
@@ -128,6 +133,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 		return nothing;
 	};
 	const words = usable('word_timestamps', wordsIfPossible, false, can.words) || request.include.words;
+	const wordsForCues = wantsWordTimes(subtitles, info, subtitleSpelling);
 	const noWords: readonly string[] = [];
 	const options = checkOptions(
 		{
@@ -139,7 +145,8 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 				...usable('hotwords', hotwords.length === 0 ? noWords : hotwords, noWords, can.keywords),
 			],
 			temperature: usable('temperature', temperature, 0, can.temperature),
-			words,
+			words: words || wordsForCues,
+			...(wordsForCues && !subtitles.highlightWords && { wordsOptional: true }),
 			logprobs: request.include.logprobs,
 			chunking,
 		},

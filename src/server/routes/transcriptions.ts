@@ -67,7 +67,7 @@ export function transcriptions(
 			ticket = admission.admit(lease.info.id, estimatedSeconds(upload.bytes));
 			const events = lease.transcribe(upload.recording, fitted.options, signal);
 			const watch = watcher(ctx, ticket, options.metrics);
-			const form = { format: request.format, include: fitted.include };
+			const form = { format: request.format, include: fitted.include, subtitles: request.subtitles };
 			if (request.stream) await answerStream(ctx, form, events, watch, ticket, clock);
 			else await answerWhole(ctx, form, events, watch);
 		} finally {
@@ -146,11 +146,11 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 const noTime: Timing = { decode: 0, queue: 0, run: 0 };
 
 /** How a transcript is written. */
-type Form = Pick<FittedRequest & TranscriptionRequest, 'format' | 'include'>;
+type Form = Pick<FittedRequest & TranscriptionRequest, 'format' | 'include' | 'subtitles'>;
 
 async function answerWhole(
 	ctx: RequestContext,
-	{ format: name, include }: Form,
+	{ format: name, include, subtitles }: Form,
 	events: AsyncIterable<TranscriptEvent>,
 	watch: Watch,
 ): Promise<void> {
@@ -164,7 +164,7 @@ async function answerWhole(
 	if (transcript === undefined) throw unfinished();
 	const format = formats[name];
 	ctx.type = format.contentType;
-	ctx.body = format.render(transcript, include);
+	ctx.body = format.render(transcript, include, subtitles);
 }
 
 /** An error before the first event is an ordinary error response; later it is an event of the stream. */

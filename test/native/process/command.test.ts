@@ -76,6 +76,34 @@ describe('earshot transcribe', () => {
 		);
 	});
 
+	it('cuts subtitles as the flags say, by the times of the words', async () => {
+		const { code, stdout } = await transcribe(
+			...[
+				'--format',
+				'vtt',
+				'--subtitles',
+				'broadcast',
+				'--max-words-per-line',
+				'1',
+				'--max-line-count',
+				'1',
+			],
+			audioPath('tones-abc'),
+		);
+		expect(code).toBe(0);
+		expect(stdout.match(/^[abc]$/gm)).toEqual(['a', 'b', 'c']);
+		const times = (stdout.match(/^\S+ --> \S+$/gm) ?? []).map((line) => line.split(' --> '));
+		expect(times).toHaveLength(3);
+		expect(times.flat()).toEqual(times.flat().toSorted());
+	});
+
+	it.each([
+		['tsv', /^start\tend\ttext\n\d+\t\d+\ta b c\n$/],
+		['lrc', /^\[00:00\.\d\d\]a b c\n$/],
+	])('writes %s', async (format, content) => {
+		expect((await transcribe('--format', format, audioPath('tones-abc'))).stdout).toMatch(content);
+	});
+
 	it('uses the model that is asked for', async () => {
 		expect((await transcribe('--model', 'paraformer', audioPath('tones-abc'))).stdout).toBe('你好 world\n');
 	});
@@ -120,6 +148,19 @@ describe('earshot transcribe', () => {
 			'Expected `--language` to be an ISO 639-1 code',
 		],
 		['a terminal for a recording', ['/dev/tty'], 1, '/dev/tty is a device'],
+		['an unknown preset', ['--subtitles', 'cinema', 'a.wav'], 2, 'Allowed choices are broadcast'],
+		[
+			'a bad width of lines',
+			['-f', 'srt', '--max-line-width', 'wide', 'a.wav'],
+			1,
+			'Expected `--max-line-width` to be a whole number from 1 to 1000, got `wide`',
+		],
+		[
+			'highlighted words in a text',
+			['--highlight-words', 'a.wav'],
+			1,
+			'`--highlight-words` needs `--format` to be `srt` or `vtt`, got `text`',
+		],
 	])('refuses %s', async (_, args, code, message) => {
 		const outcome = await transcribe(...args);
 		expect(outcome.stderr).toContain(message);

@@ -25,7 +25,7 @@ describe('render', () => {
 
 	test('refuses a format that there is not, with those that there are', () => {
 		expect(() => render(beach, 'toString' as FormatName)).toThrow(
-			'Expected `format` to be one of json, text, srt, vtt, verbose_json, markdown, got `toString`',
+			'Expected `format` to be one of json, text, srt, vtt, tsv, lrc, verbose_json, markdown, got `toString`',
 		);
 	});
 });
@@ -209,6 +209,39 @@ describe('subtitles', () => {
 	test('of silence: srt is empty, vtt is its header', () => {
 		expect(formats.srt.render(silence, plain)).toBe('');
 		expect(formats.vtt.render(silence, plain)).toBe('WEBVTT\n\n');
+	});
+});
+
+describe('tsv', () => {
+	test('has a head and a row for each segment, times in milliseconds, as Whisper writes it', () => {
+		const talk = transcript([
+			segment({ text: ' Hello,\tworld.', start: 0.0004, end: 2.2496 }),
+			segment({ text: ' ', start: 2.5, end: 3 }),
+			segment({ text: ' Two\nlines', start: 3661, end: 3662.5 }),
+		]);
+		expect(render(talk, 'tsv')).toBe(
+			'start\tend\ttext\n0\t2250\tHello, world.\n3661000\t3662500\tTwo lines\n',
+		);
+	});
+
+	test('of silence is its head', () => {
+		expect(render(silence, 'tsv')).toBe('start\tend\ttext\n');
+	});
+});
+
+describe('lrc', () => {
+	test('has a line for each segment with minutes, seconds and hundredths, and no hours', () => {
+		const song = transcript([
+			segment({ text: ' Hello,\nworld.', start: 0, end: 2 }),
+			segment({ text: ' ', start: 2.5, end: 3 }),
+			segment({ text: ' La', start: 59.996, end: 61 }),
+			segment({ text: ' la', start: 6001.239, end: 6002 }),
+		]);
+		expect(render(song, 'lrc')).toBe('[00:00.00]Hello, world.\n[01:00.00]La\n[100:01.24]la\n');
+	});
+
+	test('of silence is empty', () => {
+		expect(render(silence, 'lrc')).toBe('');
 	});
 });
 

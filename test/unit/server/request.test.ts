@@ -33,6 +33,7 @@ test('a request that says nothing gets the defaults', () => {
 		format: 'json',
 		include: { words: false, segments: true, logprobs: false },
 		wordsIfPossible: false,
+		subtitles: {},
 		stream: false,
 		chunking: defaultChunking,
 		ignored: [],
@@ -136,6 +137,48 @@ describe('chunking_strategy', () => {
 	});
 });
 
+describe('subtitles', () => {
+	test('arrive as Whisper names their fields', () => {
+		expect(
+			parse({
+				response_format: 'vtt',
+				subtitles: 'broadcast',
+				max_line_width: '37',
+				max_line_count: ' 3 ',
+				max_words_per_line: '8',
+				highlight_words: 'true',
+			}).subtitles,
+		).toEqual({
+			subtitles: 'broadcast',
+			maxLineWidth: 37,
+			maxLineCount: 3,
+			maxWordsPerLine: 8,
+			highlightWords: true,
+		});
+	});
+
+	test('have the model asked for word times, if it has any', () => {
+		const cut = { response_format: 'srt', max_line_width: '42' };
+		expect(fitted(cut)).toMatchObject({ words: true, wordsOptional: true });
+		expect(fitted(cut, plain).words).toBe(false);
+		expect(fitted({ response_format: 'srt' })).not.toHaveProperty('wordsOptional');
+		expect(fitted({ response_format: 'srt' }).words).toBe(false);
+	});
+
+	test('with highlighted words need word times', () => {
+		const highlighted = { response_format: 'srt', highlight_words: 'true' };
+		expect(fitted(highlighted)).toMatchObject({ words: true });
+		expect(fitted(highlighted)).not.toHaveProperty('wordsOptional');
+		expect(() => fitted(highlighted, plain)).toThrow(
+			expect.objectContaining({ code: 'unsupported_value', param: 'highlight_words' }),
+		);
+	});
+
+	test('whose words are not to be highlighted say nothing', () => {
+		expect(parse({ highlight_words: 'false' }).subtitles).toEqual({});
+	});
+});
+
 test.each([
 	['true', true],
 	['1', true],
@@ -185,6 +228,42 @@ describe('refused, naming the field:', () => {
 			'unsupported_value',
 		],
 		['a stream that is neither yes nor no', { stream: 'maybe' }, 'stream', 'invalid_request'],
+		[
+			'subtitles that nobody knows',
+			{ subtitles: 'cinema', response_format: 'srt' },
+			'subtitles',
+			'invalid_request',
+		],
+		...['max_line_width', 'max_line_count', 'max_words_per_line'].flatMap((field) =>
+			['0', '-1', '1.5', '1001', 'wide', '1e2'].map((value): [string, Given, string, string] => [
+				`${field} of ${value}`,
+				{ [field]: value, response_format: 'srt', subtitles: 'broadcast' },
+				field,
+				'invalid_request',
+			]),
+		),
+		[
+			'a highlight that is neither yes nor no',
+			{ highlight_words: 'maybe', response_format: 'srt' },
+			'highlight_words',
+			'invalid_request',
+		],
+		[
+			'lines of a cue without what fills a line',
+			{ max_line_count: '2', response_format: 'srt' },
+			'max_line_count',
+			'unsupported_value',
+		],
+		...['json', 'text', 'tsv', 'lrc', 'verbose_json', 'markdown'].flatMap((response_format) =>
+			Object.entries({ subtitles: 'broadcast', max_line_width: '42', highlight_words: '1' }).map(
+				([field, value]): [string, Given, string, string] => [
+					`${field} beside ${response_format}`,
+					{ [field]: value, response_format },
+					field,
+					'unsupported_value',
+				],
+			),
+		),
 		['a language that is none', { language: 'klingon' }, 'language', 'invalid_request'],
 		['a hint of a language that is none', { 'languages[]': ['en', '??'] }, 'languages', 'invalid_request'],
 		['two models', { model: ['a', 'b'] }, 'model', 'invalid_request'],
@@ -225,6 +304,12 @@ describe('refused, naming the field:', () => {
 	test('the sentence says what was expected and what came', () => {
 		expect(() => parse({ temperature: '1.7' })).toThrow(
 			'Expected `temperature` to be a number from 0 to 1, got `1.7`',
+		);
+		expect(() => parse({ max_line_width: 'wide', response_format: 'srt' })).toThrow(
+			'Expected `max_line_width` to be a whole number from 1 to 1000, got `wide`',
+		);
+		expect(() => parse({ highlight_words: 'true' })).toThrow(
+			'`highlight_words` needs `response_format` to be `srt` or `vtt`, got `json`',
 		);
 	});
 });

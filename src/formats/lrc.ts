@@ -1,0 +1,19 @@
+/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins. */
+
+import type { Transcript } from '../speech/transcript.js';
+
+export function lrc({ segments }: Transcript): string {
+	return segments
+		.map(({ start, text }) => {
+			const line = text.trim().replace(/\s*[\r\n]\s*/g, ' ');
+			return line === '' ? '' : `[${time(start)}]${line}\n`;
+		})
+		.join('');
+}
+
+/** `mm:ss.xx`; the format has no hours. */
+function time(seconds: number): string {
+	const hundredths = Math.round(seconds * 100);
+	const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+	return `${two(hundredths / 6000)}:${two((hundredths / 100) % 60)}.${two(hundredths % 100)}`;
+}
