@@ -14,10 +14,12 @@ export {
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
 export type { ChunkingOptions } from './speech/options.js';
 export type {
-	RemovedRepetition,
 	Segment,
+	Stretch,
 	Task,
 	TokenLogprob,
 	Transcript,
+	Warning,
+	WarningCode,
 	Word,
 } from './speech/transcript.js';

@@ -70,6 +70,11 @@ export class Chunker {
 		return this.#ended ? this.decodedSeconds : this.#declared;
 	}
 
+	/** Once it has ended: whether the file ends before its recording does. */
+	get truncated(): boolean {
+		return this.#reader.truncated;
+	}
+
 	get decodedSeconds(): number {
 		return this.#window.end / sampleRate;
 	}

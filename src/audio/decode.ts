@@ -20,6 +20,8 @@ export interface AudioReader {
 	open(): Promise<number | null>;
 	/** Fills `into` with the next samples and returns their count, less than its length only at the end. */
 	read(into: Float32Array): Promise<number>;
+	/** Once the end was read: whether the file ends before its recording does. */
+	readonly truncated: boolean;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
@@ -30,6 +32,7 @@ export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {
 	return (recording) => {
 		let reader: Binding.AudioReader | undefined;
 		let total = 0;
+		let truncated = false;
 		return {
 			async open() {
 				const { declaredSeconds } = await decoding(async () => {
@@ -43,10 +46,14 @@ export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {
 			async read(into) {
 				const from = reader;
 				if (!from) throw new EarshotError('internal', 'the recording was read before it was opened');
-				const { count } = await decoding(() => from.read(into));
+				const { count, ...read } = await decoding(() => from.read(into));
 				total += count;
+				({ truncated } = read);
 				if (count < into.length) checkLength(total / sampleRate);
 				return count;
+			},
+			get truncated() {
+				return truncated;
 			},
 			close: async () => await reader?.close(),
 		};

@@ -5,7 +5,7 @@ import type { Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 import { markdown } from './markdown.js';
 import { srt, vtt } from './subtitles.js';
-import { spokenLanguages, usage, verboseJson } from './verbose-json.js';
+import { spokenLanguages, usage, verboseJson, warningsField } from './verbose-json.js';
 
 export interface Format {
 	readonly contentType: string;
@@ -60,5 +60,6 @@ function json(transcript: Transcript, include: Include): object {
 			logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
 		}),
 		usage: usage(transcript.duration),
+		...warningsField(transcript),
 	};
 }

@@ -11,7 +11,8 @@ export function markdown(transcript: Transcript): string {
 		const text = escapeMarkdown(joinText(segments));
 		return speaker === undefined ? `${text}\n` : `**${escapeMarkdown(speaker)}:** ${text}\n`;
 	});
-	return ['# Transcript\n', ...body].join('\n');
+	const warnings = (transcript.warnings ?? []).map(({ message }) => `> ${escapeMarkdown(message)}\n`);
+	return ['# Transcript\n', ...warnings, ...body].join('\n');
 }
 
 function paragraphs(segments: readonly Segment[]): Segment[][] {

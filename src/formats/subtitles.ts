@@ -17,7 +17,8 @@ export function vtt(transcript: Transcript): string {
 		const voice = speaker === undefined ? '' : `<v ${escapeVtt(speaker)}>`;
 		return `${time(start, '.')} --> ${time(end, '.')}\n${voice}${escapeVtt(text)}\n\n`;
 	});
-	return `WEBVTT\n\n${body.join('')}`;
+	const notes = (transcript.warnings ?? []).map(({ message }) => `NOTE ${message}\n\n`);
+	return `WEBVTT\n\n${notes.join('')}${body.join('')}`;
 }
 
 interface Cue {

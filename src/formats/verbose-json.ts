@@ -27,12 +27,20 @@ export function verboseJson(transcript: Transcript, include: Include): VerboseJs
 		...(include.words && { words: segments.flatMap(verboseWords) }),
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
-		...(transcript.removedRepetitions && {
-			repetitions_cut: transcript.removedRepetitions.map(({ start, end }) => ({
-				start: round(start),
-				end: round(end),
-			})),
-		}),
+		...warningsField(transcript),
+	};
+}
+
+/** The same in every JSON body; nothing where there are none. */
+export function warningsField({ warnings }: Transcript): object {
+	if (warnings === undefined) return {};
+	return {
+		warnings: warnings.map(({ code, message, start, end }) => ({
+			code,
+			message,
+			...(start !== undefined && { start: round(start) }),
+			...(end !== undefined && { end: round(end) }),
+		})),
 	};
 }
 

@@ -61,7 +61,8 @@ export async function* runPipeline(
 		}
 		await chunking;
 		isComplete = true;
-		yield { type: 'ended', duration: chunker.decodedSeconds, timing: stopwatch.read() };
+		const { decodedSeconds: duration, truncated } = chunker;
+		yield { type: 'ended', duration, ...(truncated && { truncated }), timing: stopwatch.read() };
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// A decode failure cancels the clips, so it is the cause of whatever they threw.

@@ -2,13 +2,8 @@
 
 import type { PipelineEvent } from './events.js';
 import type { Timing } from './timing.js';
-import {
-	joinText,
-	type RemovedRepetition,
-	type Segment,
-	type Task,
-	type TranscriptEvent,
-} from './transcript.js';
+import { joinText, type Segment, type Task, type TranscriptEvent, type Warning } from './transcript.js';
+import { removedRepetition, truncatedAudio } from './warnings.js';
 
 /** Numbers the segments and adds the finished transcript. */
 export async function* finished(
@@ -16,7 +11,7 @@ export async function* finished(
 	about: { readonly model: string; readonly task: Task; readonly language: string | null },
 ): AsyncGenerator<TranscriptEvent> {
 	const segments: Segment[] = [];
-	const removedRepetitions: RemovedRepetition[] = [];
+	const warnings: Warning[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
@@ -27,11 +22,12 @@ export async function* finished(
 		}
 		if (event.type === 'ended') {
 			({ duration, timing } = event);
+			if (event.truncated) warnings.push(truncatedAudio(duration));
 			continue;
 		}
 		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
 		segments.push(...numbered);
-		removedRepetitions.push(...(event.removedRepetitions ?? []));
+		warnings.push(...(event.removedRepetitions ?? []).map(removedRepetition));
 		if (event.language !== null && numbered.length > 0) {
 			const seconds = numbered.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
@@ -50,7 +46,7 @@ export async function* finished(
 			duration,
 			text: joinText(segments),
 			segments,
-			...(removedRepetitions.length > 0 && { removedRepetitions }),
+			...(warnings.length > 0 && { warnings }),
 		},
 	};
 }

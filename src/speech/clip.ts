@@ -1,6 +1,6 @@
 /** A clip (one stretch of a recording, the unit of scheduling) and its result. */
 
-import type { RemovedRepetition, TokenLogprob, Word } from './transcript.js';
+import type { Stretch, TokenLogprob, Word } from './transcript.js';
 
 /** One stretch of a recording, the unit of scheduling. */
 export interface Clip {
@@ -35,5 +35,5 @@ export interface ClipResult {
 	/** Empty where the clip contains no speech. */
 	readonly segments: readonly ClipSegment[];
 	/** Where the model repeated itself in a loop and the repetition was removed. */
-	readonly removedRepetitions?: readonly RemovedRepetition[];
+	readonly removedRepetitions?: readonly Stretch[];
 }

@@ -1,7 +1,7 @@
 /** The events of one recording, sent by the pipeline in the runner process. */
 
 import type { Timing } from './timing.js';
-import type { RemovedRepetition, Segment } from './transcript.js';
+import type { Segment, Stretch } from './transcript.js';
 
 /** A segment without its id, which is assigned when the transcript is assembled. */
 export type PlacedSegment = Omit<Segment, 'id'>;
@@ -16,7 +16,12 @@ export type PipelineEvent =
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;
-			readonly removedRepetitions?: readonly RemovedRepetition[];
+			readonly removedRepetitions?: readonly Stretch[];
 	  }
-	/** The last event. `duration`: exact, in seconds. */
-	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };
+	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
+	| {
+			readonly type: 'ended';
+			readonly duration: number;
+			readonly truncated?: boolean;
+			readonly timing: Timing;
+	  };

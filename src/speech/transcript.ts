@@ -55,10 +55,30 @@ export interface Segment {
 	readonly event?: string;
 }
 
-/** Where the model repeated itself in a loop: the first occurrence is kept, the rest was removed. Seconds. */
-export interface RemovedRepetition {
+/** A stretch of the recording, seconds. */
+export interface Stretch {
 	readonly start: number;
+	/** `start` or later. */
 	readonly end: number;
+}
+
+/**
+ * What a transcript may be warned of. `truncated_audio`: the file ends before its recording does, so that the rest of it
+ * is missing. `removed_repetition`: the model repeated itself in a loop; the first round is kept, the rest was removed.
+ */
+export const warningCodes = ['truncated_audio', 'removed_repetition'] as const;
+
+export type WarningCode = (typeof warningCodes)[number];
+
+/** Something that the text does not show: part of it may be missing or wrong. */
+export interface Warning {
+	readonly code: WarningCode;
+	/** A sentence for people. */
+	readonly message: string;
+	/** Where, seconds of the recording; absent where it is all of it. */
+	readonly start?: number;
+	/** Absent where it is the end of the recording. */
+	readonly end?: number;
 }
 
 /** `translate`: into English. */
@@ -75,8 +95,8 @@ export interface Transcript {
 	/** All segments joined, trimmed. */
 	readonly text: string;
 	readonly segments: readonly Segment[];
-	/** Removed repetitions, in order; absent where there is none. */
-	readonly removedRepetitions?: readonly RemovedRepetition[];
+	/** In order of time; absent where there is none. */
+	readonly warnings?: readonly Warning[];
 }
 
 /** The events of `transcribe`, in this order: one `started`, any number of `segments`, one `done`. */

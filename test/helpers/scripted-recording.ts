@@ -17,6 +17,8 @@ export class ScriptedRecording {
 	read = 0;
 	/** Thrown by reads beyond this second. */
 	failure: { readonly at: number; readonly error: Error } | undefined;
+	/** The file ends before its recording does. */
+	truncated = false;
 	/** Duration declared by the container. */
 	declared: number | null = null;
 
@@ -34,6 +36,7 @@ export class ScriptedRecording {
 		let at = 0;
 		let closed = false;
 		return {
+			truncated: this.truncated,
 			open: async () => {
 				this.open++;
 				return this.declared;

@@ -1,6 +1,7 @@
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
+import type { Transcript } from '../../src/speech/transcript.js';
 import { aborted, eventsOf, FakeTranscriber, gate, info, plain } from '../helpers/fakes.js';
 import {
 	arrange,
@@ -14,6 +15,8 @@ import {
 	wav,
 } from '../helpers/net/server.js';
 import { beach, segment, transcript } from '../helpers/transcripts.js';
+
+const warningsOf = ({ warnings }: Transcript) => ({ warnings });
 
 describe('a transcription', () => {
 	test('is answered as OpenAI answers it', async () => {
@@ -65,6 +68,33 @@ describe('a transcription', () => {
 			logprobs: true,
 			chunking: { threshold: 0.6, prefixPaddingMs: 300, silenceDurationMs: 200 },
 		});
+	});
+
+	test('that is to be doubted says so in a header, the body and the log', async () => {
+		const cut = transcript([segment({ text: ' Hello' })], {
+			warnings: [
+				{ code: 'removed_repetition', message: 'a', start: 1, end: 2 },
+				{ code: 'removed_repetition', message: 'b', start: 3, end: 4 },
+				{ code: 'truncated_audio', message: 'c', start: 9 },
+			],
+		});
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(cut) }) });
+		for (const response_format of ['json', 'verbose_json', 'text', 'srt']) {
+			const answer = await transcribe(server, { response_format });
+			expect(answer.headers.get('x-earshot-warnings')).toBe('removed_repetition, truncated_audio');
+			if (response_format.endsWith('json')) expect(answer.json).toMatchObject(warningsOf(cut));
+		}
+		const streamed = await transcribe(server, { stream: 'true' });
+		expect(framesOf(streamed.text).at(-2)).toMatchObject(warningsOf(cut));
+		expect(server.log.lines).toHaveLength(5);
+		for (const line of server.log.lines)
+			expect(line.fields).toMatchObject({ warnings: ['removed_repetition', 'truncated_audio'] });
+	});
+
+	test('that is whole has no header of warnings', async () => {
+		const server = await arrange();
+		expect((await transcribe(server)).headers.has('x-earshot-warnings')).toBe(false);
+		expect(server.log.lines[0]?.fields).not.toHaveProperty('warnings');
 	});
 
 	test('without a model uses the default one', async () => {

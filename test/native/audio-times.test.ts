@@ -16,7 +16,7 @@ const seconds = (samples: Float32Array) => samples.length / 16_000;
 const onset = (samples: Float32Array) => samples.findIndex((sample) => Math.abs(sample) > 0.003) / 16_000;
 
 describe('times are those that a player shows', () => {
-	test.each(['webm', 'mkv', 'mp4', 'ts'])('sound that starts 2 s after the picture, in %s', async (kind) => {
+	test.each(['webm', 'mkv', 'mp4', 'm2t'])('sound that starts 2 s after the picture, in %s', async (kind) => {
 		const plain = await decodeAudio(recording('digits.flac'), anyLength);
 		const late = await decodeAudio(recording(`digits-late.${kind}`), anyLength);
 		expect(onset(late.samples) - onset(plain.samples)).toBeCloseTo(2, 1);

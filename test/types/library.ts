@@ -17,14 +17,16 @@ import {
 	type formatNames,
 	type Include,
 	type ModelInfo,
-	type RemovedRepetition,
 	type RequestOptions,
 	render,
 	type Segment,
 	type Source,
+	type Stretch,
 	type Task,
 	type TokenLogprob,
 	type Transcript,
+	type Warning,
+	type WarningCode,
 	type Word,
 } from 'earshot';
 
@@ -39,7 +41,9 @@ same<ModelInfo['capabilities'], Capabilities>(true);
 same<Segment['words'], readonly Word[] | undefined>(true);
 same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
 same<Transcript['segments'], readonly Segment[]>(true);
-same<Transcript['removedRepetitions'], readonly RemovedRepetition[] | undefined>(true);
+same<Transcript['warnings'], readonly Warning[] | undefined>(true);
+same<Warning['code'], WarningCode>(true);
+same<keyof Stretch, 'start' | 'end'>(true);
 same<(typeof formatNames)[number], FormatName>(true);
 same<EarshotError['code'], ErrorCode>(true);
 same<ConstructorParameters<typeof EarshotError>[2], ErrorDetails | undefined>(true);

@@ -97,6 +97,8 @@ async function transcribeFile(
 		);
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
+		for (const { message } of transcript.warnings ?? [])
+			process.stderr.write(`earshot: ${file}: ${message}\n`);
 		const body = render(transcript, command.format, { words: command.words });
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output !== undefined) await writeOutput(output, text, command.force);

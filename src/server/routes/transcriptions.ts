@@ -9,7 +9,7 @@ import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
-import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
+import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
@@ -129,7 +129,9 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 			ticket.processedUpTo(event.processed);
 		} else {
 			const { model, duration } = event.transcript;
+			const warnings = warningCodesOf(event.transcript);
 			state.logged.audioSeconds = duration;
+			if (warnings.length > 0) state.logged.warnings = warnings;
 			ticket.processedUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {
@@ -162,6 +164,8 @@ async function answerWhole(
 		if (event.timing) ctx.set('server-timing', serverTiming(event.timing, ctx.state.elapsedMs()));
 	}
 	if (transcript === undefined) throw unfinished();
+	const warnings = warningCodesOf(transcript);
+	if (warnings.length > 0) ctx.set('x-earshot-warnings', warnings.join(', '));
 	const format = formats[name];
 	ctx.type = format.contentType;
 	ctx.body = format.render(transcript, include);
@@ -221,6 +225,11 @@ async function answerStream(
 		stopKeepAlive?.();
 		if (stopKeepAlive !== undefined) res.end();
 	}
+}
+
+/** Each once. */
+function warningCodesOf({ warnings = [] }: Transcript): WarningCode[] {
+	return [...new Set(warnings.map(({ code }) => code))];
 }
 
 /** A `Server-Timing` header, as browsers' developer tools show it. */

@@ -87,6 +87,15 @@ describe('earshot transcribe', () => {
 		expect(stderr).toMatch(/^earshot: .*broken\.wav: /);
 	});
 
+	it('tells of a recording that is cut off, and transcribes what is there', async () => {
+		const bytes = readFileSync(audioPath('tones-abc'));
+		const cut = scratch.file('cut.wav', bytes.subarray(0, 44 + (bytes.length * 2) / 3));
+		const { code, stdout, stderr } = await transcribe(cut);
+		expect(code).toBe(0);
+		expect(stdout).toMatch(/^a b/);
+		expect(stderr).toMatch(/^earshot: .*cut\.wav: The file ends before its recording does/);
+	});
+
 	it.each([
 		['no file', [], 2, 'missing required argument'],
 		['an unknown format', ['--format', 'docx', 'a.wav'], 2, 'Allowed choices are'],

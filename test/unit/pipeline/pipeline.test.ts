@@ -79,10 +79,23 @@ describe('a recording', () => {
 		first?.finish();
 		for (const run of others) run.finish({ removedRepetitions: [{ start: 0.25, end: 0.5 }] });
 		await whole;
-		expect(last?.type === 'done' && last.transcript.removedRepetitions).toEqual([
-			{ start: 4.25, end: 4.5 },
-			{ start: 8.25, end: 8.5 },
+		expect(last?.type === 'done' && last.transcript.warnings).toMatchObject([
+			{ code: 'removed_repetition', start: 4.25, end: 4.5 },
+			{ code: 'removed_repetition', start: 8.25, end: 8.5 },
 		]);
+	});
+
+	it.each([true, false])('warns where its file ends before it does: %s', async (truncated) => {
+		const { parts, recording } = arrange([]);
+		recording.truncated = truncated;
+		const seen = [];
+		for await (const event of events(parts)) seen.push(event);
+		const done = seen.at(-1);
+		expect(done?.type === 'done' && done.transcript.warnings).toEqual(
+			truncated
+				? [{ code: 'truncated_audio', start: 10, message: expect.stringContaining('after 10 s') }]
+				: undefined,
+		);
 	});
 
 	it('gives its segments in order, however its clips finish', async () => {
