@@ -12,7 +12,7 @@ export {
 	type Source,
 } from './library.js';
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
-export type { ChunkingOptions } from './speech/options.js';
+export type { ChannelMode, ChunkingOptions } from './speech/options.js';
 export type {
 	Segment,
 	Stretch,

@@ -31,6 +31,7 @@ const declaredSlackSeconds = 0.1;
 export class Chunker {
 	readonly #parts: ChunkerParts;
 	readonly #chunking: ChunkingOptions;
+	readonly #channel: number | undefined;
 	readonly #reader: AudioReader;
 	readonly #window = new SampleWindow(sampleRate);
 	readonly #splitter: ClipSplitter;
@@ -41,10 +42,12 @@ export class Chunker {
 	#ended = false;
 	#closing: Promise<void> | undefined;
 
-	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions) {
+	/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
+	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions, channel?: number) {
 		this.#parts = parts;
 		this.#chunking = chunking;
-		this.#reader = parts.openAudio(recording);
+		this.#channel = channel;
+		this.#reader = parts.openAudio(recording, channel);
 		this.#splitter = new ClipSplitter(
 			{
 				maxClipSeconds: parts.limits.maxClipSeconds,
@@ -68,6 +71,16 @@ export class Chunker {
 	/** Seconds: exact once the recording has ended, before that as declared by the container, null if it declares none. */
 	get duration(): number | null {
 		return this.#ended ? this.decodedSeconds : this.#declared;
+	}
+
+	/** Of the recording, once a block was processed. */
+	get channels(): number {
+		return this.#reader.channels;
+	}
+
+	/** Clips that are still to come do not start before this, in seconds. */
+	get earliest(): number {
+		return this.#ended ? Number.POSITIVE_INFINITY : this.#splitter.needed;
 	}
 
 	/** Once it has ended: whether the file ends before its recording does. */
@@ -132,6 +145,11 @@ export class Chunker {
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
 		const heard = levelled(samples);
-		return { samples: last || heard !== samples ? heard : samples.slice(), start, end };
+		return {
+			samples: last || heard !== samples ? heard : samples.slice(),
+			start,
+			end,
+			...(this.#channel !== undefined && { channel: this.#channel }),
+		};
 	}
 }

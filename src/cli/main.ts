@@ -11,6 +11,7 @@ import { codeOf } from '../disk/disk.js';
 import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { packageRoot } from '../paths.js';
+import { channelModes } from '../speech/options.js';
 import { type CompletedCommand, completionScript, shells, type Words } from './ui/completion.js';
 import type { ListForm } from './ui/table.js';
 
@@ -105,7 +106,12 @@ function program(): Command {
 			.option('--translate', 'translate to English')
 			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
-			.option('--words', 'with verbose_json: include word timestamps'),
+			.option('--words', 'with verbose_json: include word timestamps')
+			.addOption(
+				new Option('--channels <MODE>', 'transcribe all channels as one, or each by itself')
+					.choices(channelModes)
+					.default('mix'),
+			),
 		[...modelSettings, 'autoPull'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
 		const { transcribeFiles } = await import('./commands/transcribe.js');
@@ -122,6 +128,7 @@ function program(): Command {
 			prompt: text(options.prompt),
 			temperature: text(options.temperature),
 			words: options.words === true,
+			channels: channelModes.find((mode) => mode === options.channels) ?? 'mix',
 		});
 	});
 

@@ -1,6 +1,6 @@
 /** A transcript as SubRip (SRT) or WebVTT subtitles. */
 
-import type { Segment, Transcript } from '../speech/transcript.js';
+import { labelOf, type Segment, type Transcript } from '../speech/transcript.js';
 
 export function srt(transcript: Transcript): string {
 	return cues(transcript.segments)
@@ -39,7 +39,7 @@ function cues(segments: readonly Segment[]): Cue[] {
 		const start = Math.max(Math.round(segment.start * 1000), shownUntil);
 		// WebVTT requires the end to be after the start.
 		const end = Math.max(Math.round(segment.end * 1000), start + 1);
-		list.push({ start, end, text, speaker: segment.speaker });
+		list.push({ start, end, text, speaker: labelOf(segment) });
 		shownUntil = end;
 	}
 	return list;

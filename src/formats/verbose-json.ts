@@ -68,6 +68,7 @@ export function verboseSegment(segment: Segment): object {
 		compression_ratio: round(segment.compressionRatio, 6),
 		no_speech_prob: round(segment.noSpeechProb ?? 0, 6),
 		...(segment.speaker !== undefined && { speaker: segment.speaker }),
+		...(segment.channel !== undefined && { channel: segment.channel }),
 		...(segment.emotion !== undefined && { emotion: segment.emotion }),
 		...(segment.event !== undefined && { event: segment.event }),
 	};
@@ -78,6 +79,7 @@ export function verboseWords(segment: Segment): object[] {
 		word,
 		start: round(start),
 		end: round(end),
+		...(segment.channel !== undefined && { channel: segment.channel }),
 	}));
 }
 

@@ -1,5 +1,6 @@
 /** Transcribes one recording: splits it into clips, schedules them and places their segments, all concurrently. */
 
+import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
 import type { Clip } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
@@ -20,7 +21,8 @@ export async function* runPipeline(
 ): AsyncGenerator<PipelineEvent> {
 	throwIfCancelled(signal);
 	const stopwatch = new Stopwatch();
-	const chunker = new Chunker(parts, recording, options.chunking);
+	const Clips = options.channels === 'split' ? ChannelChunker : Chunker;
+	const chunker: ClipSource = new Clips(parts, recording, options.chunking);
 	const unfinished = new AbortController();
 	let decodeFailure: unknown;
 	let isComplete = false;
@@ -48,6 +50,7 @@ export async function* runPipeline(
 			yield {
 				type: 'clip',
 				clip: position,
+				start: clip.start,
 				segments: placed({ segments, language }, clip),
 				language,
 				processed: clip.end,
@@ -75,7 +78,7 @@ export async function* runPipeline(
 }
 
 async function decodeBlock(
-	chunker: Chunker,
+	chunker: ClipSource,
 	stopwatch: Stopwatch,
 	{ onRunning, onPassed }: PipelineHooks,
 ): Promise<Clip[]> {
@@ -88,7 +91,7 @@ async function decodeBlock(
 
 /** Decodes as far ahead of the engine as the queue has capacity. */
 async function decodeAhead(
-	chunker: Chunker,
+	chunker: ClipSource,
 	first: readonly Clip[],
 	queue: ClipQueue,
 	stopwatch: Stopwatch,
@@ -107,6 +110,6 @@ async function decodeAhead(
 
 /** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
-	const { chunking: _, ...recognize } = options;
+	const { chunking: _, channels: __, ...recognize } = options;
 	return recognize;
 }

@@ -9,6 +9,8 @@ export interface Clip {
 	/** Position in the recording, in seconds. */
 	readonly start: number;
 	readonly end: number;
+	/** The channel that it is of, from 0, where each is transcribed by itself. */
+	readonly channel?: number;
 }
 
 /** Times are seconds from the start of the clip. */

@@ -13,6 +13,8 @@ export type PipelineEvent =
 	| {
 			readonly type: 'clip';
 			readonly clip: number;
+			/** Clips and segments of later events do not start before this, seconds of the recording. */
+			readonly start: number;
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;

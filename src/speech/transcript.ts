@@ -49,6 +49,8 @@ export interface Segment {
 	readonly logprobs?: readonly TokenLogprob[];
 	/** Absent where speakers are not identified. */
 	readonly speaker?: string;
+	/** The channel that it was said in, from 0; present with `channels: 'split'`. */
+	readonly channel?: number;
 	/** SenseVoice's emotion tag, e.g. `NEUTRAL`. */
 	readonly emotion?: string;
 	/** SenseVoice's audio event tag, e.g. `Speech`. */
@@ -92,7 +94,7 @@ export interface Transcript {
 	readonly language: string | null;
 	/** Seconds of the recording. */
 	readonly duration: number;
-	/** All segments joined, trimmed. */
+	/** All segments joined, trimmed; with `channels: 'split'` a line for each turn, such as `Channel 0: Hello.` */
 	readonly text: string;
 	readonly segments: readonly Segment[];
 	/** In order of time; absent where there is none. */
@@ -119,4 +121,25 @@ export function joinText(segments: readonly Segment[]): string {
 		.map((segment) => segment.text)
 		.join('')
 		.trim();
+}
+
+/** Whose a segment is, for people to read; undefined where nobody is told from others. */
+export function labelOf({ speaker, channel }: Segment): string | undefined {
+	return speaker ?? (channel === undefined ? undefined : `Channel ${channel}`);
+}
+
+/** The text of a transcript: all segments joined, a line for each turn where channels are told apart. */
+export function textOfAll(segments: readonly Segment[]): string {
+	const turns: Segment[][] = [];
+	for (const segment of segments) {
+		const turn = turns.at(-1);
+		if (turn && turn[0]?.channel === segment.channel) turn.push(segment);
+		else turns.push([segment]);
+	}
+	const lines = turns.map((turn) => {
+		const text = joinText(turn);
+		const channel = turn[0]?.channel;
+		return channel === undefined || text === '' ? text : `Channel ${channel}: ${text}`;
+	});
+	return lines.filter((line) => line !== '').join('\n');
 }

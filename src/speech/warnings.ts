@@ -6,7 +6,7 @@ import type { Stretch, Warning } from './transcript.js';
 export function truncatedAudio(duration: number): Warning {
 	return {
 		code: 'truncated_audio',
-		message: `The file ends before its recording does: nothing is there after ${seconds(duration)}. It may be cut off.`,
+		message: `The file is cut off: nothing of its recording is there after ${seconds(duration)}.`,
 		start: duration,
 	};
 }

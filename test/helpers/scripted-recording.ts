@@ -19,6 +19,8 @@ export class ScriptedRecording {
 	failure: { readonly at: number; readonly error: Error } | undefined;
 	/** The file ends before its recording does. */
 	truncated = false;
+	/** Of the recording that this is one of, where each is scripted by itself. */
+	channels = 1;
 	/** Duration declared by the container. */
 	declared: number | null = null;
 
@@ -37,6 +39,7 @@ export class ScriptedRecording {
 		let closed = false;
 		return {
 			truncated: this.truncated,
+			channels: this.channels,
 			open: async () => {
 				this.open++;
 				return this.declared;

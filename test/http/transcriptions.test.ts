@@ -97,6 +97,38 @@ describe('a transcription', () => {
 		expect(server.log.lines[0]?.fields).not.toHaveProperty('warnings');
 	});
 
+	test('of each channel by itself marks its segments and words', async () => {
+		const both = transcript([
+			segment({ text: ' Hello.', channel: 0, words: [{ word: 'Hello.', start: 0, end: 1 }] }),
+			segment({ text: ' Hi.', channel: 1, start: 1, end: 2 }),
+		]);
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(both) }) });
+		const fields = { channels: 'split', response_format: 'verbose_json' };
+		const { json } = await transcribe(server, fields);
+		expect(json).toMatchObject({ segments: [{ channel: 0 }, { channel: 1 }] });
+		const words = [{ word: 'Hello.', channel: 0 }];
+		const granularity = { 'timestamp_granularities[]': 'word' };
+		expect((await transcribe(server, { ...fields, ...granularity })).json).toMatchObject({ words });
+		expect(server.model.calls[0]?.options.channels).toBe('split');
+		expect((await transcribe(server, { ...fields, response_format: 'vtt' })).text).toContain(
+			'<v Channel 1>Hi.',
+		);
+		expect((await transcribe(server, { ...fields, response_format: 'srt' })).text).toContain(
+			'Channel 0: Hello.',
+		);
+		expect((await transcribe(server, { ...fields, response_format: 'markdown' })).text).toContain(
+			'**Channel 1:** Hi.',
+		);
+	});
+
+	test.each([
+		[{ channels: 'both' }, 'channels', 'Expected `channels` to be one of `mix`, `split`, got `both`'],
+		[{ channels: 'split', stream: 'true' }, 'stream', '`stream` needs `channels` to be `mix`, got `split`'],
+	])('refuses %o', async (fields, param, message) => {
+		const answer = await transcribe(await arrange(), fields);
+		expect(answer).toMatchObject({ status: 400, json: { error: { param, message } } });
+	});
+
 	test('without a model uses the default one', async () => {
 		const server = await arrange();
 		expect((await transcribe(server)).status).toBe(200);

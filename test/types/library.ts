@@ -6,6 +6,7 @@
 import {
 	type CallOptions,
 	type Capabilities,
+	type ChannelMode,
 	type ChunkingOptions,
 	type CreateOptions,
 	createTranscriber,
@@ -38,6 +39,7 @@ same<RequestOptions['task'], Task | undefined>(true);
 same<RequestOptions['chunking'], Partial<ChunkingOptions> | undefined>(true);
 same<CallOptions['signal'], AbortSignal | undefined>(true);
 same<ModelInfo['capabilities'], Capabilities>(true);
+same<RequestOptions['channels'], ChannelMode | undefined>(true);
 same<Segment['words'], readonly Word[] | undefined>(true);
 same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
 same<Transcript['segments'], readonly Segment[]>(true);

@@ -11,7 +11,7 @@ import { canBePulled } from '../../models/registry/pull-plan.js';
 import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
+import type { ChannelMode, TranscribeOptions } from '../../speech/options.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
 import { interruptible } from '../ui/interruptible.js';
@@ -35,6 +35,7 @@ export interface TranscribeCommand {
 	readonly prompt: string | undefined;
 	readonly temperature: string | undefined;
 	readonly words: boolean;
+	readonly channels: ChannelMode;
 }
 
 /** What all recordings of a call share. */
@@ -98,7 +99,7 @@ async function transcribeFile(
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
 		for (const { message } of transcript.warnings ?? [])
-			process.stderr.write(`earshot: ${file}: ${message}\n`);
+			process.stderr.write(`earshot: ${recording.name}: ${message}\n`);
 		const body = render(transcript, command.format, { words: command.words });
 		const text = body.endsWith('\n') ? body : `${body}\n`;
 		if (output !== undefined) await writeOutput(output, text, command.force);
@@ -132,11 +133,12 @@ async function run(
 }
 
 function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions {
-	const { prompt, temperature, translate, words } = command;
+	const { prompt, temperature, translate, words, channels } = command;
 	const language = languageOf(command.language, info);
 	return {
 		task: translate ? 'translate' : 'transcribe',
 		words,
+		channels,
 		...(language === undefined ? {} : { language }),
 		...(prompt === undefined ? {} : { prompt }),
 		...(temperature === undefined ? {} : { temperature: Number(temperature) }),

@@ -6,7 +6,13 @@ import type { Include } from '../../formats/include.js';
 import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
+import {
+	type ChannelMode,
+	type ChunkingOptions,
+	channelModes,
+	defaultChunking,
+	type TranscribeOptions,
+} from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
 import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
 
@@ -31,6 +37,7 @@ export interface TranscriptionRequest {
 	readonly wordsIfPossible: boolean;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
+	readonly channels: ChannelMode;
 	/** Fields that have no effect, whatever the model. */
 	readonly ignored: readonly FieldName[];
 }
@@ -60,6 +67,10 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 	const wantsStream = fields.flag('stream') === true;
 	const stream = wantsStream && canStream(format, model);
 	ignore('stream', wantsStream && !stream);
+	const channels = fields.choices('channels', channelModes)[0] ?? 'mix';
+	if (stream && channels === 'split') {
+		throw unsupported('stream', '`stream` needs `channels` to be `mix`, got `split`');
+	}
 	const prompt = fields.text('prompt')?.trim() ?? '';
 	const initialPrompt = fields.text('initial_prompt')?.trim() ?? '';
 	ignore('initial_prompt', prompt !== '' && initialPrompt !== '' && initialPrompt !== prompt);
@@ -83,6 +94,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 		include,
 		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
 		stream,
+		channels,
 		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
 		ignored,
 	};
@@ -142,6 +154,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 			words,
 			logprobs: request.include.logprobs,
 			chunking,
+			...(request.channels === 'split' && { channels: request.channels }),
 		},
 		info,
 	);

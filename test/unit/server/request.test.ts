@@ -34,6 +34,7 @@ test('a request that says nothing gets the defaults', () => {
 		include: { words: false, segments: true, logprobs: false },
 		wordsIfPossible: false,
 		stream: false,
+		channels: 'mix',
 		chunking: defaultChunking,
 		ignored: [],
 	});
