@@ -19,6 +19,7 @@ export type {
 	Task,
 	TokenLogprob,
 	Transcript,
+	Untranscribed,
 	Warning,
 	WarningCode,
 	Word,

@@ -7,6 +7,7 @@ import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { Leveller, levelled } from './leveller.js';
 import { SampleWindow } from './sample-window.js';
+import { SpeechSpans } from './speech-spans.js';
 import { ClipSplitter, type Span } from './split.js';
 import type { OpenVad, VadSession } from './vad.js';
 
@@ -36,6 +37,7 @@ export class Chunker {
 	readonly #window = new SampleWindow(sampleRate);
 	readonly #splitter: ClipSplitter;
 	readonly #leveller = new Leveller();
+	readonly #speech = new SpeechSpans();
 	#vad: VadSession | undefined;
 	#declared: number | null = null;
 	#blocks = 0;
@@ -98,9 +100,11 @@ export class Chunker {
 		const block = await this.#read();
 		const last = block.length < blockSamples;
 		const segments = await this.#vad.push(this.#leveller.level(block), last);
+		this.#speech.push(segments);
 		const ranges = this.#splitter.push(segments);
 		if (last) ranges.push(...this.#splitter.finish(this.decodedSeconds));
 		const clips = ranges.map((range) => this.#clipOf(range, last));
+		this.#speech.forget(this.#splitter.needed);
 		if (!last) this.#window.forget(Math.floor(this.#splitter.needed * sampleRate));
 		this.#blocks++;
 		this.#ended = last;
@@ -149,6 +153,7 @@ export class Chunker {
 			samples: last || heard !== samples ? heard : samples.slice(),
 			start,
 			end,
+			...(!this.#vad?.assumesSpeech && { speech: this.#speech.within({ start, end }) }),
 			...(this.#channel !== undefined && { channel: this.#channel }),
 		};
 	}

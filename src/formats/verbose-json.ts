@@ -28,6 +28,13 @@ export function verboseJson(transcript: Transcript, include: Include): VerboseJs
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
 		...warningsField(transcript),
+		...(transcript.untranscribed && {
+			untranscribed: transcript.untranscribed.map(({ start, end, ...channel }) => ({
+				start: round(start),
+				end: round(end),
+				...channel,
+			})),
+		}),
 	};
 }
 

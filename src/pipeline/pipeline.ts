@@ -2,12 +2,13 @@
 
 import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
-import type { Clip } from '../speech/clip.js';
+import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import { Stopwatch } from '../speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
+import { uncovered } from './coverage.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 
@@ -46,21 +47,7 @@ export async function* runPipeline(
 		});
 		for (let next = await queue.next(); next; next = await queue.next()) {
 			const { clip, position, result } = next;
-			const { segments, language, removedRepetitions } = await result;
-			yield {
-				type: 'clip',
-				clip: position,
-				start: clip.start,
-				segments: placed({ segments, language }, clip),
-				language,
-				processed: clip.end,
-				...(removedRepetitions && {
-					removedRepetitions: removedRepetitions.map(({ start, end }) => ({
-						start: clip.start + start,
-						end: clip.start + end,
-					})),
-				}),
-			};
+			yield clipEvent(clip, position, await result);
 		}
 		await chunking;
 		isComplete = true;
@@ -75,6 +62,30 @@ export async function* runPipeline(
 		if (isComplete) close();
 		else end();
 	}
+}
+
+function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEvent {
+	const { language, removedRepetitions } = result;
+	const segments = placed(result, clip);
+	const missing = uncovered(clip.speech ?? [], segments);
+	const marked = missing.map((stretch) =>
+		clip.channel === undefined ? stretch : { ...stretch, channel: clip.channel },
+	);
+	return {
+		type: 'clip',
+		clip: position,
+		start: clip.start,
+		segments,
+		language,
+		processed: clip.end,
+		...(removedRepetitions && {
+			removedRepetitions: removedRepetitions.map(({ start, end }) => ({
+				start: clip.start + start,
+				end: clip.start + end,
+			})),
+		}),
+		...(marked.length > 0 && { untranscribed: marked }),
+	};
 }
 
 async function decodeBlock(

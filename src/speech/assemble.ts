@@ -2,7 +2,14 @@
 
 import type { PipelineEvent, PlacedSegment } from './events.js';
 import type { Timing } from './timing.js';
-import { type Segment, type Task, type TranscriptEvent, textOfAll, type Warning } from './transcript.js';
+import {
+	type Segment,
+	type Task,
+	type TranscriptEvent,
+	textOfAll,
+	type Untranscribed,
+	type Warning,
+} from './transcript.js';
 import { removedRepetition, truncatedAudio } from './warnings.js';
 
 /** Numbers the segments and adds the finished transcript. */
@@ -13,6 +20,7 @@ export async function* finished(
 	const segments: Segment[] = [];
 	const waiting = new WaitingSegments();
 	const warnings: Warning[] = [];
+	const untranscribed: Untranscribed[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
@@ -32,6 +40,7 @@ export async function* finished(
 			continue;
 		}
 		warnings.push(...(event.removedRepetitions ?? []).map(removedRepetition));
+		untranscribed.push(...(event.untranscribed ?? []));
 		if (event.language !== null && event.segments.length > 0) {
 			const seconds = event.segments.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
@@ -54,8 +63,24 @@ export async function* finished(
 			text: textOfAll(segments),
 			segments,
 			...(warnings.length > 0 && { warnings }),
+			...(untranscribed.length > 0 && { untranscribed: joined(untranscribed) }),
 		},
 	};
+}
+
+/** Clips that are cut out of one stretch of speech touch each other. */
+const touchSeconds = 0.05;
+
+/** Joins stretches that touch, of each channel. */
+function joined(stretches: readonly Untranscribed[]): Untranscribed[] {
+	const all: Untranscribed[] = [];
+	for (const stretch of stretches) {
+		const at = all.findLastIndex(({ channel }) => channel === stretch.channel);
+		const before = all[at];
+		if (before && stretch.start - before.end <= touchSeconds) all[at] = { ...before, end: stretch.end };
+		else all.push(stretch);
+	}
+	return all.sort((a, b) => a.start - b.start);
 }
 
 /** Segments of channels that are transcribed side by side, which wait until none comes that starts before them. */

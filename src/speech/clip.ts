@@ -11,6 +11,8 @@ export interface Clip {
 	readonly end: number;
 	/** The channel that it is of, from 0, where each is transcribed by itself. */
 	readonly channel?: number;
+	/** Where in it someone speaks, seconds of the recording, in order; absent where that was not detected. */
+	readonly speech?: readonly Stretch[];
 }
 
 /** Times are seconds from the start of the clip. */

@@ -1,7 +1,7 @@
 /** The events of one recording, sent by the pipeline in the runner process. */
 
 import type { Timing } from './timing.js';
-import type { Segment, Stretch } from './transcript.js';
+import type { Segment, Stretch, Untranscribed } from './transcript.js';
 
 /** A segment without its id, which is assigned when the transcript is assembled. */
 export type PlacedSegment = Omit<Segment, 'id'>;
@@ -19,6 +19,7 @@ export type PipelineEvent =
 			readonly language: string | null;
 			readonly processed: number;
 			readonly removedRepetitions?: readonly Stretch[];
+			readonly untranscribed?: readonly Untranscribed[];
 	  }
 	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
 	| {

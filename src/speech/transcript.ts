@@ -64,6 +64,12 @@ export interface Stretch {
 	readonly end: number;
 }
 
+/** Speech, by voice activity detection, of which no text came. */
+export interface Untranscribed extends Stretch {
+	/** Present with `channels: 'split'`. */
+	readonly channel?: number;
+}
+
 /**
  * What a transcript may be warned of. `truncated_audio`: the file ends before its recording does, so that the rest of it
  * is missing. `removed_repetition`: the model repeated itself in a loop; the first round is kept, the rest was removed.
@@ -99,6 +105,8 @@ export interface Transcript {
 	readonly segments: readonly Segment[];
 	/** In order of time; absent where there is none. */
 	readonly warnings?: readonly Warning[];
+	/** Half a second and more, in order of time; absent where there is none, or voice activity is not detected. */
+	readonly untranscribed?: readonly Untranscribed[];
 }
 
 /** The events of `transcribe`, in this order: one `started`, any number of `segments`, one `done`. */

@@ -97,6 +97,29 @@ describe('a transcription', () => {
 		expect(server.log.lines[0]?.fields).not.toHaveProperty('warnings');
 	});
 
+	test('without text where someone spoke says so in a header, the body and the log', async () => {
+		const untranscribed = [
+			{ start: 2, end: 3.5 },
+			{ start: 5.0000001, end: 5.75, channel: 1 },
+		];
+		const part = transcript([segment({ text: ' Hello' })], { untranscribed });
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(part) }) });
+		const verbose = await transcribe(server, { response_format: 'verbose_json' });
+		expect(verbose.json).toMatchObject({
+			untranscribed: [
+				{ start: 2, end: 3.5 },
+				{ start: 5, end: 5.75, channel: 1 },
+			],
+		});
+		const text = await transcribe(server, { response_format: 'text' });
+		for (const { headers } of [verbose, text])
+			expect(headers.get('x-earshot-untranscribed-seconds')).toBe('2.25');
+		expect(server.log.lines[0]?.fields).toMatchObject({ untranscribedSeconds: 2.25 });
+		const whole = await transcribe(await arrange(), { response_format: 'verbose_json' });
+		expect(whole.json).not.toHaveProperty('untranscribed');
+		expect(whole.headers.has('x-earshot-untranscribed-seconds')).toBe(false);
+	});
+
 	test('of each channel by itself marks its segments and words', async () => {
 		const both = transcript([
 			segment({ text: ' Hello.', channel: 0, words: [{ word: 'Hello.', start: 0, end: 1 }] }),

@@ -26,6 +26,7 @@ import {
 	type Task,
 	type TokenLogprob,
 	type Transcript,
+	type Untranscribed,
 	type Warning,
 	type WarningCode,
 	type Word,
@@ -44,6 +45,7 @@ same<Segment['words'], readonly Word[] | undefined>(true);
 same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
 same<Transcript['segments'], readonly Segment[]>(true);
 same<Transcript['warnings'], readonly Warning[] | undefined>(true);
+same<Transcript['untranscribed'], readonly Untranscribed[] | undefined>(true);
 same<Warning['code'], WarningCode>(true);
 same<keyof Stretch, 'start' | 'end'>(true);
 same<(typeof formatNames)[number], FormatName>(true);

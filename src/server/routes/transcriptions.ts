@@ -5,6 +5,7 @@ import { type Clock, maxTimerMs } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
+import { round } from '../../formats/verbose-json.js';
 import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
@@ -132,6 +133,8 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 			const warnings = warningCodesOf(event.transcript);
 			state.logged.audioSeconds = duration;
 			if (warnings.length > 0) state.logged.warnings = warnings;
+			const untranscribed = untranscribedSeconds(event.transcript);
+			if (untranscribed > 0) state.logged.untranscribedSeconds = untranscribed;
 			ticket.processedUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {
@@ -166,6 +169,8 @@ async function answerWhole(
 	if (transcript === undefined) throw unfinished();
 	const warnings = warningCodesOf(transcript);
 	if (warnings.length > 0) ctx.set('x-earshot-warnings', warnings.join(', '));
+	const untranscribed = untranscribedSeconds(transcript);
+	if (untranscribed > 0) ctx.set('x-earshot-untranscribed-seconds', String(untranscribed));
 	const format = formats[name];
 	ctx.type = format.contentType;
 	ctx.body = format.render(transcript, include);
@@ -230,6 +235,11 @@ async function answerStream(
 /** Each once. */
 function warningCodesOf({ warnings = [] }: Transcript): WarningCode[] {
 	return [...new Set(warnings.map(({ code }) => code))];
+}
+
+/** Of all channels together. */
+function untranscribedSeconds({ untranscribed = [] }: Transcript): number {
+	return round(untranscribed.reduce((sum, { start, end }) => sum + end - start, 0));
 }
 
 /** A `Server-Timing` header, as browsers' developer tools show it. */
