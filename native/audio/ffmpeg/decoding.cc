@@ -259,7 +259,8 @@ Expected<Done> FfmpegDecoding::SendPacket(const Cancel& cancel) {
 		barren_++;
 		if (avcodec_send_packet(codec_.get(), packet_.get()) < 0) {
 			skipped_packets_++;
-			last_is_broken_ = true;
+			// What follows the last frame of an MP3 is a tag more often than a part of a frame.
+			last_is_broken_ = last_is_broken_ || !is_mpeg;
 		}
 	}
 	av_packet_unref(packet_.get());
