@@ -13,12 +13,15 @@ export {
 	type Source,
 } from './library.js';
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
-export type { ChunkingOptions } from './speech/options.js';
+export type { ChannelMode, ChunkingOptions } from './speech/options.js';
 export type {
-	RemovedRepetition,
 	Segment,
+	Stretch,
 	Task,
 	TokenLogprob,
 	Transcript,
+	Untranscribed,
+	Warning,
+	WarningCode,
 	Word,
 } from './speech/transcript.js';

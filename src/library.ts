@@ -17,7 +17,12 @@ import { type RunnerSettings, runnerSettings } from './runner/settings.js';
 import { finished } from './speech/assemble.js';
 import { checkOptions } from './speech/check-options.js';
 import type { ModelInfo } from './speech/model-info.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from './speech/options.js';
+import {
+	type ChannelMode,
+	type ChunkingOptions,
+	defaultChunking,
+	type TranscribeOptions,
+} from './speech/options.js';
 import type { Recording } from './speech/recording.js';
 import type { Transcriber } from './speech/transcriber.js';
 import type { Segment, Task, Transcript } from './speech/transcript.js';
@@ -61,6 +66,8 @@ export interface RequestOptions {
 	readonly logprobs?: boolean;
 	/** How speech is detected in the recording; an absent field has its default. */
 	readonly chunking?: Partial<ChunkingOptions>;
+	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
+	readonly channels?: ChannelMode;
 }
 
 export interface CallOptions {
@@ -228,6 +235,7 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 			words: options.words ?? false,
 			logprobs: options.logprobs ?? false,
 			chunking: { ...defaultChunking, ...options.chunking },
+			...(options.channels === undefined ? {} : { channels: options.channels }),
 		},
 		info,
 	);

@@ -26,8 +26,10 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 		source.size = array.ByteLength();
 		bytes = std::make_shared<Napi::Reference<Napi::Value>>(Napi::Persistent(info[0]));
 	}
+	const Options options(info[1]);
+	if (options.Value("channel").IsNumber()) source.channel = options.Int("channel");
 	const auto handle = std::make_shared<Handle<AudioReader>>(
-		AudioReader::Make(std::move(source), Options(info[1]).Number("maxSeconds")), 1, Freed::kAtOnce);
+		AudioReader::Make(std::move(source), options.Number("maxSeconds")), 1, Freed::kAtOnce);
 	Napi::Object reader = Napi::Object::New(env);
 	const auto keep = [bytes](const Napi::Value& also) {
 		std::vector<Napi::Value> values = {also};
@@ -49,6 +51,7 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 				Napi::Object result = Napi::Object::New(settled);
 				result.Set("count", static_cast<double>(read.count));
 				result.Set("skippedPackets", read.skipped_packets);
+				result.Set("truncated", read.truncated);
 				return result;
 			});
 	}, "read"));
