@@ -9,7 +9,8 @@ namespace earshot {
 
 Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	Napi::Object result = Napi::Object::New(env);
-	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, reinterpret_cast<const uint8_t*>(raw.bytes.data()), raw.bytes.size()));
+	const auto* bytes = reinterpret_cast<const uint8_t*>(raw.bytes.data());
+	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, bytes, raw.bytes.size()));
 	result.Set("tokenEnds", TypedCopy<Napi::Uint32Array>(env, raw.token_ends.data(), raw.token_ends.size()));
 	result.Set("tokenIds", TypedCopy<Napi::Int32Array>(env, raw.token_ids.data(), raw.token_ids.size()));
 	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
@@ -38,7 +39,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	object.Set("encoder", info.encoder);
 	object.Set("decoder", info.decoder);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
-	object.Set("clipsTogether", info.clips_together);
+	object.Set("maxBatchedClips", info.max_batched_clips);
 	return object;
 }
 

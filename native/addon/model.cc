@@ -25,7 +25,7 @@ template <class Engine>
 Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slots) {
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
-	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, Freed::kOnPool);
+	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, FreeOn::kPool);
 	const auto run = [handle](const Napi::CallbackInfo& info, const std::vector<Napi::Value>& arrays) {
 		typename Engine::Options options;
 		Read(info[1], options);
@@ -92,15 +92,15 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 		const auto array = encoders.As<Napi::Array>();
 		for (uint32_t i = 0; i < array.Length(); i++) {
 			Session taken = std::exchange(*array.Get(i).As<Napi::External<Session>>().Data(), nullptr);
-			if (!taken) throw Napi::Error::New(info.Env(), "another model has taken this encoder");
+			if (!taken) throw Napi::Error::New(info.Env(), "this encoder belongs to another model");
 			load.encoders.push_back(std::move(taken));
 		}
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[slots = load.slots](Napi::Env env, Loaded& engine) {
-			// Those that go together may come one by one.
-			const int calls = slots * engine->info().clips_together;
+			// Clips that are batched may arrive one by one.
+			const int calls = slots * engine->info().max_batched_clips;
 			return MakeModelOf(env, std::move(engine), calls);
 		}));
 }

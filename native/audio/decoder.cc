@@ -27,8 +27,8 @@ public:
 			if (file_->size() == 0) return Unsupported("the recording is empty");
 			if (auto started = Start(cancel); !started) return started.failure();
 			const AudioInfo info = decoding_->Info();
-			if (!(info.declared_seconds > max_seconds_ + kForgivenSeconds)) return info;
-			// Refused now rather than hours later, but not on the word of a header, which may promise anything.
+			if (!(info.declared_seconds > max_seconds_ + kDurationToleranceSeconds)) return info;
+			// Decode it all once: refusing hours into the recording would waste the work, and headers cannot be trusted.
 			std::vector<float> dropped(kSampleRate);
 			for (size_t read = dropped.size(); read == dropped.size();) {
 				auto result = decoding_->Read(dropped.data(), dropped.size(), cancel);

@@ -1,4 +1,4 @@
-// What decoders of single formats have in common.
+// The interface of decoders, and what they share.
 #pragma once
 
 #include <cmath>
@@ -25,10 +25,10 @@ constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not c
 constexpr int kMinRate = 4000;
 constexpr int kMaxRate = 768000;
 
-/** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
-constexpr double kForgivenSeconds = 0.05;
+/** Tolerance of length limits: swresample buffers some milliseconds, and headers round. */
+constexpr double kDurationToleranceSeconds = 0.05;
 
-/** A recording being decoded from its start to its end. */
+/** Decodes one recording from start to end. */
 class Decoding {
 public:
 	virtual ~Decoding() = default;
@@ -36,17 +36,17 @@ public:
 	virtual AudioInfo Info() const = 0;
 };
 
-/** One channel to kSampleRate, as it comes. */
+/** Resamples one channel to kSampleRate, block by block. */
 class MonoResampler {
 public:
-	/** `rate` is another than kSampleRate; `frames`: how many will come in all. */
+	/** `rate` differs from kSampleRate; `frames`: the total number to come. */
 	static Expected<std::unique_ptr<MonoResampler>> Make(int rate, int64_t frames);
 	virtual ~MonoResampler() = default;
-	/** Appends what these yield; `last`: no others follow. */
+	/** Appends the samples that these complete; `last`: no more follow. */
 	virtual Expected<Done> Feed(const float* samples, size_t count, bool last, Samples& out) = 0;
 };
 
-/** Finds out what the recording is. The reader outlives the decoding. */
+/** Detects the format. The reader must outlive the decoding. */
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
 	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel);
 

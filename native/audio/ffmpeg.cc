@@ -16,22 +16,22 @@ namespace audio {
 
 namespace {
 
-/** A name for probing alone, nothing is opened by it: with junk before the first frame the extension decides. */
+/** A name used only for probing: if junk precedes the first frame, the extension decides the format. */
 std::string ProbeName(const std::string& path) {
 	const size_t dot = path.rfind('.');
 	const bool extension = dot != std::string::npos && path.size() - dot <= 8 && path.find('/', dot) == std::string::npos;
 	return extension ? "recording" + path.substr(dot) : "";
 }
 
-/** A WAV that holds one channel, and all the samples that its header promises. */
+/** A WAV of one channel that is as long as its header declares. */
 bool IsPlain(const WavFile& wav, const Reader& reader) {
-	return wav.format.channels == 1 && wav.promised > 0 && wav.data + wav.promised <= reader.size();
+	return wav.format.channels == 1 && wav.declared > 0 && wav.data + wav.declared <= reader.size();
 }
 
 }  // namespace
 
-/** FFmpeg looks for other codecs in what a WAV calls PCM, since DTS hides there, in two channels: that costs many
- * times what reading a plain one does. */
+/** Mono WAV does not go through FFmpeg, which searches PCM for hidden DTS (which has two channels or more): that takes
+ * many times as long as reading the samples. */
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
 	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel) {
 	const auto wav = ReadWav(reader);
@@ -44,7 +44,7 @@ Expected<std::unique_ptr<Decoding>> OpenDecoding(
 namespace {
 
 void LogFfmpeg(void* context, int level, const char* form, va_list arguments) {
-	// A stranger's broken file is no error of this server: all of it is for the curious.
+	// A user's broken file is no error of this server, so everything is logged at debug level.
 	if (level > AV_LOG_WARNING) return;
 	char line[1024];
 	int print_prefix = 1;

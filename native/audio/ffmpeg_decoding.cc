@@ -1,7 +1,6 @@
-// The bytes are a stranger's. What keeps them in bounds: no protocol of FFmpeg's is reachable (own reader,
-// io_open refuses, no playlist demuxer), only audio decoders may open, and probing, streams, channels, rates,
-// useless packets and decoded seconds are all capped. A recording is decoded as it is read: hours of it take no more
-// memory than minutes.
+// The bytes are untrusted. They cannot reach any of FFmpeg's protocols (own reader, io_open refuses, no playlist
+// demuxer), only audio decoders may open, and probing, streams, channels, rates, useless packets and decoded seconds are
+// all limited. A recording is decoded as it is read: hours of it take no more memory than minutes.
 #include "audio/ffmpeg_decoding.h"
 
 #include <utility>
@@ -15,14 +14,13 @@ namespace {
 constexpr int kMaxStreams = 100;
 constexpr int64_t kProbeBytes = 5 << 20;
 constexpr int64_t kProbeMicroseconds = 10'000'000;
-/** FFmpeg suspects another codec behind a WAV's PCM, as DTS hides there, and asks every demuxer about the first 32
- * packets, all over again whenever they have doubled: of a short recording that costs many times what decoding it
- * does. Four are 16 KB, in which DTS shows. */
+/** FFmpeg searches a WAV's PCM for hidden DTS: it probes the first 32 packets with every demuxer, again each time their
+ * number doubles, which takes many times as long as decoding a short recording. Four packets (16 KB) suffice for DTS. */
 constexpr int kWavProbePackets = 4;
-/** Packets in a row that yield no sample before the rest is given up: a header may promise 2^32 of them. */
+/** Consecutive packets without a sample after which decoding stops: a header may declare 2^32 of them. */
 constexpr uint32_t kMaxBarrenPackets = 20'000;
 
-/** Containers of audio, alone or beside video. No playlists, no scripts, no devices, nothing that names files. */
+/** Containers of audio, with or without video. No playlists, scripts or devices, nothing that refers to other files. */
 constexpr char kFormats[] =
 	"aac,ac3,adx,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,ircam,latm,loas,matroska,"
 	"mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,nut,ogg,oma,paf,rm,sox,tak,truehd,tta,voc,w64,wav,webm,wv,xwma";
@@ -33,7 +31,7 @@ std::string ErrorText(int code) {
 	return text;
 }
 
-/** Every audio decoder's name: given to FFmpeg so that probing opens no decoder of video or subtitles. */
+/** Names of all audio decoders: FFmpeg's whitelist, so that probing opens no video or subtitle decoder. */
 const std::string& AudioDecoders() {
 	static const std::string names = [] {
 		std::string joined;
@@ -114,9 +112,9 @@ Expected<Done> FfmpegDecoding::OpenContainer(const std::string& name, const Canc
 	made->codec_whitelist = av_strdup(AudioDecoders().c_str());
 	made->protocol_whitelist = av_strdup("");
 	AVDictionary* format_options = nullptr;
-	// mov's references to other files; off by default, and wanted off.
+	// References of mov to other files: off by default, and must stay off.
 	av_dict_set(&format_options, "enable_drefs", "0", 0);
-	// Every other demuxer need not be asked.
+	// Known: skip probing the other demuxers.
 	const AVInputFormat* known = is_wav ? av_find_input_format("wav") : nullptr;
 	int result = avformat_open_input(&made, name.c_str(), known, &format_options);
 	av_dict_free(&format_options);
@@ -205,7 +203,7 @@ bool FfmpegDecoding::Feed(const AVFrame* frame) {
 }
 
 Expected<Done> FfmpegDecoding::Finish(const Cancel& cancel) {
-	// A read that was cancelled looks like the end of the file.
+	// A cancelled read looks like the end of the file.
 	if (cancel.Requested()) return Cancelled();
 	ended_ = true;
 	Feed(nullptr);

@@ -1,4 +1,4 @@
-// A recording of any kind that FFmpeg knows, which is nearly every one.
+// Decodes every container that FFmpeg knows.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct CodecFree {
 };
 struct IoFree {
 	void operator()(AVIOContext* io) const {
-		// FFmpeg may have exchanged the buffer it was given.
+		// FFmpeg may have replaced the buffer.
 		av_freep(&io->buffer);
 		avio_context_free(&io);
 	}
@@ -37,10 +37,10 @@ struct PacketFree {
 	void operator()(AVPacket* packet) const { av_packet_free(&packet); }
 };
 
-/** What FFmpeg reads through; belongs to one decoding. */
+/** FFmpeg's read and seek callbacks over a Reader; used by one decoding. */
 struct Input {
 	const Reader& reader;
-	/** Of the call at hand. */
+	/** Of the current call. */
 	const Cancel* cancel = nullptr;
 	int64_t position = 0;
 
@@ -68,7 +68,7 @@ struct Input {
 
 class FfmpegDecoding final : public Decoding {
 public:
-	/** Decodes up to the first sample, so that what is no recording is refused here. */
+	/** Decodes up to the first sample, so that anything but a recording is refused here. */
 	static Expected<std::unique_ptr<Decoding>> Open(
 		const Reader& reader, const std::string& name, double max_seconds, const Cancel& cancel);
 
@@ -78,14 +78,14 @@ public:
 
 private:
 	FfmpegDecoding(const Reader& reader, double max_seconds)
-		: max_seconds_(max_seconds), max_samples_((max_seconds + kForgivenSeconds) * kSampleRate), input_{reader} {}
+		: max_seconds_(max_seconds), max_samples_((max_seconds + kDurationToleranceSeconds) * kSampleRate), input_{reader} {}
 
 	Expected<Done> OpenContainer(const std::string& name, const Cancel& cancel);
-	/** Chooses the stream that is decoded. */
+	/** Selects the audio stream. */
 	Expected<Done> OpenStream();
 	Expected<Done> OpenCodec(const AVStream& stream, const AVCodec& decoder);
 
-	/** Decodes the next packet, or what is left after the last one. */
+	/** Decodes the next packet; after the last one, flushes the decoder. */
 	Expected<Done> Step(const Cancel& cancel);
 
 	bool Feed(const AVFrame* frame);
@@ -93,7 +93,7 @@ private:
 	Expected<Done> Finish(const Cancel& cancel);
 
 	const double max_seconds_, max_samples_;
-	// Each is declared before what points to it, hence freed after.
+	// Declared before what points to them, so freed after it.
 	Input input_;
 	std::unique_ptr<AVIOContext, IoFree> io_;
 	std::unique_ptr<AVFormatContext, FormatClose> format_;

@@ -26,7 +26,7 @@ public:
 			reader->size_ = static_cast<int64_t>(source.size);
 			return reader;
 		}
-		if (source.path.find('\0') != std::string::npos) return Unsupported("the file's path holds a NUL");
+		if (source.path.find('\0') != std::string::npos) return Unsupported("the file's path contains a NUL");
 		auto opened = File::Open(source.path, "audio_unsupported");
 		if (!opened) return opened.failure();
 		reader->file_ = std::move(*opened);
@@ -36,7 +36,7 @@ public:
 
 	int64_t size() const { return size_; }
 
-	/** Bytes read at `position`, 0 at the end, negative on an error of the disk. */
+	/** Returns the bytes read at `position`; 0 at the end, negative on a disk error. */
 	int64_t Read(int64_t position, uint8_t* into, int64_t count) const {
 		count = std::min(count, size_ - position);
 		if (count <= 0) return 0;

@@ -19,11 +19,11 @@ bool Resampler::Feed(const AVFrame* frame, Samples& out) {
 	if (frame != nullptr && !Prepare(*frame, out)) return false;
 	if (!swr_) return true;
 	const int in_count = frame == nullptr ? 0 : frame->nb_samples;
-	const int room = swr_get_out_samples(swr_.get(), in_count);
-	if (room < 0) return false;
-	float* into = out.Extend(static_cast<size_t>(room) + 64);
+	const int capacity = swr_get_out_samples(swr_.get(), in_count);
+	if (capacity < 0) return false;
+	float* into = out.Extend(static_cast<size_t>(capacity) + 64);
 	auto* plane = reinterpret_cast<uint8_t*>(into);
-	const int got = swr_convert(swr_.get(), &plane, room + 64,
+	const int got = swr_convert(swr_.get(), &plane, capacity + 64,
 		frame == nullptr ? nullptr : const_cast<const uint8_t**>(frame->extended_data), in_count);
 	if (got < 0) return false;
 	MakeSane(into, static_cast<size_t>(got));
@@ -40,7 +40,7 @@ bool Resampler::Prepare(const AVFrame& frame, Samples& out) {
 	if (swr_ && frame.sample_rate == rate_ && frame.format == format_ && channels == channels_) return true;
 	if (swr_) Feed(nullptr, out);
 	swr_ = Make(frame, false);
-	// A layout that swresample cannot mix down: every channel weighs the same.
+	// swresample cannot mix this layout down: average the channels.
 	if (!swr_) swr_ = Make(frame, true);
 	rate_ = frame.sample_rate;
 	format_ = frame.format;
@@ -66,9 +66,9 @@ std::unique_ptr<SwrContext, SwrFree> Resampler::Make(const AVFrame& frame, bool 
 	av_channel_layout_uninit(&layout);
 	std::unique_ptr<SwrContext, SwrFree> swr(made);
 	if (result < 0 || !swr) return nullptr;
-	// 64 taps: the default 32 let 8.5 kHz through at -26 dB, into the band of speech.
+	// The default of 32 taps lets 8.5 kHz alias into the speech band at -26 dB.
 	av_opt_set_int(swr.get(), "filter_size", 64, 0);
-	// Weights that add up to 1. Otherwise a voice in both channels comes out 3 dB louder, and is clipped.
+	// Mixing weights sum to 1: otherwise a voice in both channels gets 3 dB louder and clips.
 	av_opt_set_double(swr.get(), "rematrix_maxval", 1.0, 0);
 	if (average) {
 		const std::vector<double> weights(static_cast<size_t>(channels), 1.0 / channels);
@@ -82,7 +82,7 @@ namespace {
 
 class SwrMono final : public MonoResampler {
 public:
-	/** `frame` is empty. */
+	/** Takes ownership of `frame`, which has no data. */
 	SwrMono(AVFrame* frame, int rate) : frame_(frame) {
 		frame_->format = AV_SAMPLE_FMT_FLT;
 		frame_->sample_rate = rate;
@@ -99,7 +99,7 @@ public:
 
 private:
 	Resampler resampler_;
-	/** Points to samples that are not its own. */
+	/** Refers to the caller's samples. */
 	std::unique_ptr<AVFrame, FrameFree> frame_;
 };
 

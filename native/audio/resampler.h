@@ -19,10 +19,10 @@ struct SwrFree {
 	void operator()(SwrContext* swr) const { swr_free(&swr); }
 };
 
-/** Converts frames to 16 kHz mono; makes itself anew when the format changes in the middle of a stream. */
+/** Converts frames to 16 kHz mono, also across format changes within a stream. */
 class Resampler {
 public:
-	/** Appends what the frame yields (nullptr: what is left inside). False: the frame could not be used. */
+	/** Appends the converted frame; nullptr flushes. False: the frame could not be used. */
 	bool Feed(const AVFrame* frame, Samples& out);
 
 private:

@@ -1,4 +1,4 @@
-// Samples between a decoder and its reader.
+// Queue of samples between a decoder and its reader.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,10 @@
 
 namespace earshot::audio {
 
-/** Samples that are decoded and not read yet. */
+/** Decoded samples that have not been read yet. */
 class Samples {
 public:
-	/** Room for `count` more at the end, until the next call of Extend. */
+	/** Returns space for `count` samples at the end, valid until the next call; Commit adds them. */
 	float* Extend(size_t count) {
 		if (begin_ == end_) begin_ = end_ = 0;
 		if (values_.size() < end_ + count) values_.resize(end_ + count);
@@ -22,7 +22,7 @@ public:
 	void Commit(size_t count) { end_ += count; }
 	size_t size() const { return end_ - begin_; }
 
-	/** For a recording shorter than a resampler's filter, a few milliseconds, which keeps it: as good as silence. */
+	/** For a recording of a few milliseconds, shorter than the resampler's filter, which returns none of it. */
 	size_t AppendSilence(double seconds) {
 		const auto count = static_cast<size_t>(std::ceil(std::min(seconds, 1.0) * kSampleRate));
 		std::fill_n(Extend(count), count, 0.0F);
@@ -30,7 +30,7 @@ public:
 		return count;
 	}
 
-	/** Takes up to `count` off the front. */
+	/** Removes up to `count` from the front. Returns how many. */
 	size_t Take(float* into, size_t count) {
 		count = std::min(count, size());
 		std::copy_n(values_.data() + begin_, count, into);
@@ -43,8 +43,8 @@ private:
 	size_t begin_ = 0, end_ = 0;
 };
 
-/** Models take any value for a number: NaN and infinity become silence, and what is over full scale is clipped,
- * as every player does with float files. */
+/** Replaces NaN and infinity by silence, which models do not expect, and clips to full scale, as players do with float
+ * files. */
 inline void MakeSane(float* samples, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		const float sample = samples[i];

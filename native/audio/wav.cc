@@ -22,9 +22,9 @@ uint32_t Little(const uint8_t* bytes, int count) {
 
 constexpr int kWavPcm = 1, kWavFloat = 3, kWavExtensible = 0xFFFE;
 
-/** `chunk` has 40 bytes, of which the file has `size`. */
+/** `chunk`: 40 bytes, of which the first `size` are from the file. */
 WavFormat WavFormatOf(const uint8_t* chunk, int64_t size) {
-	/** What follows the tag in the 16 bytes that name a format. */
+	/** The bytes after the tag in the subformat's GUID. */
 	static constexpr uint8_t kTagged[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
 	const auto number = [chunk](int at, int count) { return static_cast<int>(Little(chunk + at, count)); };
 	WavFormat format = {number(0, 2), number(2, 2), number(4, 4), number(14, 2), number(12, 2)};
@@ -34,7 +34,7 @@ WavFormat WavFormatOf(const uint8_t* chunk, int64_t size) {
 	return format;
 }
 
-/** A file has some ten; it may hold millions, of no bytes each. */
+/** Usual files have about ten; a hostile one may have millions of empty ones. */
 constexpr int kMaxWavChunks = 100;
 
 template <class Sample, class Convert>
@@ -46,7 +46,7 @@ void ConvertAll(const uint8_t* bytes, size_t count, float* into, Convert convert
 	}
 }
 
-/** So many samples, of whichever channels, as numbers in [-1, 1]. */
+/** Converts `count` samples to [-1, 1], regardless of channels. */
 void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, float* into) {
 	if (format.tag == kWavFloat) {
 		if (format.bits == 32) ConvertAll<float>(bytes, count, into, [](float value) { return value; });
@@ -66,14 +66,15 @@ void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, flo
 	}
 }
 
-/** PCM or floats of a WAV file, every channel as loud as the others. */
+/** Decodes PCM or floats, channels averaged. */
 class WavDecoding final : public Decoding {
 public:
 	static Expected<std::unique_ptr<Decoding>> Open(const Reader& reader, const WavFile& wav, double max_seconds) {
 		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav));
 		const int64_t frames = decoding->frames_;
 		if (frames <= 0) return Unsupported("the recording holds no sample");
-		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
+		const double seconds = static_cast<double>(frames) / wav.format.rate;
+		if (seconds > max_seconds + kDurationToleranceSeconds) return TooLong(max_seconds);
 		if (wav.format.rate != kSampleRate) {
 			auto resampler = MonoResampler::Make(wav.format.rate, frames);
 			if (!resampler) return resampler.failure();
@@ -96,7 +97,7 @@ public:
 		const auto& [tag, channels, rate, bits, stride] = wav_.format;
 		AudioInfo info;
 		info.container = "wav";
-		// FFmpeg's names.
+		// As FFmpeg names it.
 		info.codec = tag == kWavFloat ? "pcm_f" : bits == 8 ? "pcm_u" : "pcm_s";
 		info.codec += std::to_string(bits) + (bits == 8 ? "" : "le");
 		info.sample_rate = rate;
@@ -109,10 +110,10 @@ private:
 	WavDecoding(const Reader& reader, const WavFile& wav)
 		: reader_(reader),
 		  wav_(wav),
-		  frames_(std::min(wav.promised, reader.size() - wav.data) / wav.format.stride),
+		  frames_(std::min(wav.declared, reader.size() - wav.data) / wav.format.stride),
 		  bytes_(static_cast<size_t>(kBlockFrames * wav.format.stride)) {}
 
-	/** Appends what the next frames yield. */
+	/** Reads, converts and appends the next frames. */
 	Expected<Done> ReadBlock() {
 		const auto& [tag, channels, rate, bits, stride] = wav_.format;
 		const int64_t wanted = std::min(kBlockFrames, frames_ - next_) * stride;
@@ -143,9 +144,9 @@ private:
 	const Reader& reader_;
 	const WavFile wav_;
 	const int64_t frames_;
-	/** The first frame that was not read. */
+	/** Next frame to read. */
 	int64_t next_ = 0;
-	/** None at kSampleRate. */
+	/** Null at kSampleRate. */
 	std::unique_ptr<MonoResampler> resampler_;
 	std::vector<uint8_t> bytes_;
 	std::vector<float> values_;
@@ -171,7 +172,7 @@ std::optional<WavFile> ReadWav(const Reader& reader) {
 		const int64_t size = Little(head + 4, 4);
 		if (std::memcmp(head, "data", 4) == 0) {
 			wav.data = at + 8;
-			wav.promised = size;
+			wav.declared = size;
 		} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && wav.format.tag == 0) {
 			uint8_t content[40] = {};
 			if (reader.Read(at + 8, content, sizeof content) < 16) return std::nullopt;

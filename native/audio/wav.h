@@ -14,23 +14,23 @@ namespace earshot::audio {
 bool IsWav(const Reader& reader);
 
 struct WavFormat {
-	/** 1 for PCM, 3 for floats, or what ReadWav refuses. */
+	/** 1 = PCM, 3 = float; ReadWav refuses others. */
 	int tag = 0;
 	int channels = 0, rate = 0, bits = 0;
-	/** Bytes of a frame. */
+	/** Bytes per frame. */
 	int stride = 0;
 };
 
 struct WavFile {
 	WavFormat format;
-	/** Where the samples begin, and how many bytes of them the header promises. */
-	int64_t data = 0, promised = 0;
+	/** Offset of the samples, and their size in bytes as the header declares it. */
+	int64_t data = 0, declared = 0;
 };
 
-/** What a WAV file says of itself, none of which need be true; none where it holds anything but PCM or floats. */
+/** The file's header, which may be wrong; nullopt unless it holds PCM or floats. */
 std::optional<WavFile> ReadWav(const Reader& reader);
 
-/** PCM or floats, every channel as loud as the others. */
+/** Decodes PCM or floats, channels averaged. */
 Expected<std::unique_ptr<Decoding>> OpenWav(const Reader& reader, const WavFile& wav, double max_seconds);
 
 }  // namespace earshot::audio

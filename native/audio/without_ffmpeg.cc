@@ -1,4 +1,4 @@
-// A build without FFmpeg (EARSHOT_FFMPEG=off): WAV alone.
+// A build without FFmpeg (EARSHOT_FFMPEG=off): decodes WAV only.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace audio {
 
 namespace {
 
-/** A windowed sinc with 64 zero crossings, cut below the lower of both Nyquist frequencies. */
+/** Windowed sinc with 64 zero crossings; cutoff below the lower of the two Nyquist frequencies. */
 class SincResampler final : public MonoResampler {
 public:
 	SincResampler(int rate, int64_t frames)
@@ -63,11 +63,11 @@ private:
 	}
 
 	const int64_t frames_;
-	/** Samples to give, and given. */
+	/** Output samples in total, and so far. */
 	const int64_t count_;
 	int64_t given_ = 0;
 	const double ratio_, cutoff_, half_;
-	/** Frames from `start_` on. */
+	/** Input from frame `start_` on. */
 	std::vector<float> mono_;
 	int64_t start_ = 0;
 };

@@ -1,4 +1,4 @@
-// Reading options objects, and making typed arrays. On the JavaScript thread.
+// Reads options objects and creates typed arrays. JavaScript thread only.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace earshot {
 
-/** Fields of an options object. TypeScript has validated them: a wrong type is a bug, and throws a TypeError. */
+/** Fields of an options object. TypeScript has validated them: a wrong type is a bug and throws a TypeError. */
 class Options {
 public:
 	explicit Options(Napi::Value value) : object_(value.As<Napi::Object>()) {}

@@ -308,7 +308,7 @@ describe('whisper.cpp', () => {
 
 	test('close ends what runs; then everything is refused', async () => {
 		const other = await loadWhisper(1);
-		const running = Array.from({ length: other.info.clipsTogether }, (_, clip) =>
+		const running = Array.from({ length: other.info.maxBatchedClips }, (_, clip) =>
 			codeOf(other.transcribe(silence(60), { ...whisperClip, clip })),
 		);
 		// The slot holds no more.

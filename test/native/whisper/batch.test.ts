@@ -57,7 +57,7 @@ function seen(raw: Binding.RawResult) {
 describe('a batch of clips', () => {
 	test('says what they say alone, on a state that heard something else before', async () => {
 		const model = await load();
-		expect(model.info.clipsTogether).toBe(inStep ? 4 : 1);
+		expect(model.info.maxBatchedClips).toBe(inStep ? 4 : 1);
 		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
 		const clips = names.map(samplesOf);
 		const alone: ReturnType<typeof seen>[] = [];
@@ -96,7 +96,7 @@ describe('a batch of clips', () => {
 		const made: Promise<Binding.RawResult>[] = [];
 		const running = new Set<Promise<unknown>>();
 		for (const [clip, name] of names.entries()) {
-			if (running.size === model.info.clipsTogether) await Promise.race(running);
+			if (running.size === model.info.maxBatchedClips) await Promise.race(running);
 			const hearing = model.transcribe(samplesOf(name), { ...options, clip, slot: 0 });
 			made.push(hearing);
 			running.add(hearing);
