@@ -1,9 +1,8 @@
 /** Clips that whisper.cpp decodes together, beside the same clips alone. */
 
-import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type * as Binding from '../../../binding.js';
-import { generated, root, samplesOf } from '../../helpers/fixtures.js';
+import { root, samplesOf } from '../../helpers/fixtures.js';
 import { usualLoad } from '../../helpers/whisper-defaults.mjs';
 import { addon, inChild, loadWhisper, textOf, tonesModel, whisperClip } from '../addon.js';
 
@@ -37,8 +36,6 @@ function repeated(samples: Float32Array, times: number): Float32Array {
 	for (let time = 0; time < times; time++) all.set(samples, time * samples.length);
 	return all;
 }
-
-const script = (name: string) => path.join(generated, 'whisper', `${name}.bin`);
 
 /** Of different lengths, and so done at different times. */
 const names = ['tones-abcde', 'tones-a', 'tones-deadbead', 'silence', 'tones-edcba', 'tones-abc'];

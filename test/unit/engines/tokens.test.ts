@@ -24,7 +24,6 @@ function raw(tokens: readonly Token[]): RawResult {
 		tokenLogprobs: Float32Array.from(tokens.map(({ logprob }) => logprob ?? Number.NaN)),
 		segments: new Float64Array(),
 		removedRepetitions: new Float64Array(),
-		failed: false,
 		decodedTokens: 0,
 		text: '',
 		language: '',
