@@ -77,24 +77,7 @@ Clip ViewOf(Napi::Value value) {
 	return {samples.Data(), samples.ElementLength()};
 }
 
-void Read(Napi::Value value, WhisperOptions& into) {
-	const Options options(value);
-	into.threads = options.Int("threads");
-	into.language = options.String("language");
-	into.translate = options.Bool("translate");
-	into.prompt = options.String("prompt");
-	into.temperature = options.Float("temperature");
-	into.temperature_increment = options.Float("temperatureIncrement");
-	into.token_timestamps = options.Bool("tokenTimestamps");
-	into.beam_size = options.Int("beamSize");
-	into.audio_context = options.Int("audioContext");
-	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
-	if (const Napi::Value slot = options.Value("slot"); slot.IsNumber()) into.slot = options.Int("slot");
-	into.background = options.Value("background").ToBoolean();
-	into.languages = options.Strings("languages");
-	into.suppress = options.Ints("suppress");
-	into.suppress_non_speech = options.Bool("suppressNonSpeech");
-}
+void Read(Napi::Value value, WhisperOptions& into) { ReadFields(value, kWhisperOptionFields, into); }
 
 SherpaConfig ReadConfig(const Napi::Object& from) {
 	SherpaConfig config;

@@ -52,8 +52,7 @@ Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slot
 			const Clip clip = ViewOf(info[0]);
 			const Options given(info[1]);
 			WhisperOptions options;
-			options.threads = given.Int("threads");
-			options.audio_context = given.Int("audioContext");
+			Read(info[1], options);
 			return handle->template Start<std::vector<float>>(info.Env(), given.Number("clip"), {info[0]},
 				[clip, options](Engine& running, const Cancel& cancel) { return running.Encode(clip, options, cancel); },
 				[](Napi::Env settled, std::vector<float>& made) -> Napi::Value {
@@ -78,13 +77,9 @@ template <LoadGgml Load>
 Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
-	load.path = options.String("path");
-	load.slots = std::max(1, options.Int("slots"));
-	load.max_threads = std::max(1, options.Int("maxThreads"));
-	load.use_gpu = options.Bool("useGpu");
-	load.gpu_device = options.Int("gpuDevice");
-	load.alignment_heads = options.Ints("alignmentHeads");
-	load.quantise_decoder = options.Value("quantiseDecoder").ToBoolean();
+	ReadFields(info[0], kWhisperLoadFields, load);
+	load.slots = std::max(1, load.slots);
+	load.max_threads = std::max(1, load.max_threads);
 	if (const Napi::Value bits = options.Value("encoderBits"); bits.IsNumber()) {
 		load.integers = options.Int("encoderBits") == 8 ? Integers::k8 : Integers::k16;
 	}

@@ -18,7 +18,7 @@ import { OnnxGraph } from '../../../src/model-files/onnx-graph.js';
 import { melFilters } from '../../helpers/files/ggml.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { generated, samplesOf } from '../../helpers/fixtures.js';
-import { noInt8, plainRecognition } from '../../helpers/options.js';
+import { defaultModelOptions, noInt8, plainRecognition } from '../../helpers/options.js';
 import { runBatch } from '../../helpers/run-batch.js';
 import {
 	addon,
@@ -460,13 +460,9 @@ describe('a short audio context', () => {
 				maxThreads: 1,
 				useGpu: false,
 				gpuDevice: 0,
-				beamSize: 1,
-				temperatureIncrement: 0.2,
-				suppressNonSpeech: false,
+				...defaultModelOptions,
 				suppress: [],
 				alignmentHeads: [],
-				encoder: 'auto',
-				decoderWeights: 'as-is',
 				int8Weights: noInt8,
 				libraryDir,
 			} as const;
@@ -500,13 +496,9 @@ describe('the choice of an encoder', () => {
 		id: 'tones',
 		slots: 1,
 		gpuDevice: 0,
-		beamSize: 1,
-		temperatureIncrement: 0.2,
-		suppressNonSpeech: false,
+		...defaultModelOptions,
 		suppress: [],
 		alignmentHeads: [],
-		decoderWeights: 'as-is',
-		audioContext: 'auto',
 	} as const;
 	const inInt8 = { ...settings, requested: 'onnx-int8' } as const;
 
