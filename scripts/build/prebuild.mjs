@@ -16,12 +16,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, stderr } from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { fill } from '../vendor.mjs';
 import { root } from './download.mjs';
 import { build as buildFfmpeg, libraryName } from './ffmpeg.mjs';
 import { sysroot } from './sysroot.mjs';
 import { buildTools, ffmpegTools, installMissing } from './system-packages.mjs';
 import { targetAsked } from './target.mjs';
-import { fill } from '../vendor.mjs';
 
 const say = (line) => stderr.write(`prebuild: ${line}\n`);
 
