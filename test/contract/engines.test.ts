@@ -41,9 +41,9 @@ for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
 	engineContract({
 		name: model.name,
 		load: () => load(model),
-		hears: model.hears,
+		expectedTexts: model.expectedTexts,
 		times: model.timestamps,
 		timeTolerance: model.engine === 'whisper' ? 0.1 : 0.2,
-		foretold: () => capabilitiesOf(entryOf(model)),
+		declared: () => capabilitiesOf(entryOf(model)),
 	});
 }

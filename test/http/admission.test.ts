@@ -34,7 +34,7 @@ function slowModel(duration: number, timing?: Timing) {
 
 const metricsOf = async (server: Arranged): Promise<string> => (await send(`${server.url}/metrics`)).text;
 
-describe('a model with too much to hear', () => {
+describe('a model whose queue is full', () => {
 	test('turns a recording away with when to come back, until there is room', async () => {
 		const { model, started, rest } = slowModel(500);
 		const server = await arrange({ model, maxQueueSeconds: 20 });
@@ -45,7 +45,7 @@ describe('a model with too much to hear', () => {
 			status: 429,
 			json: { error: { code: 'overloaded', type: 'rate_limit_error' } },
 		});
-		// 30 s of the first are heard before it, and 20 may be; nothing has been heard yet to go by.
+		// 30 s of the first are ahead of it, and 20 are allowed; no throughput is known yet.
 		expect(refused.headers.get('retry-after')).toBe('10');
 		expect(refused.headers.get('x-should-retry')).toBe('true');
 		expect(await metricsOf(server)).toContain('earshot_refusals_total{model="tiny",reason="queue"} 1');
@@ -55,7 +55,7 @@ describe('a model with too much to hear', () => {
 		expect(await metricsOf(server)).toContain('earshot_queue_seconds{model="tiny"} 0');
 	});
 
-	test('hears a recording that is alone, however long', async () => {
+	test('accepts a recording that is alone, however long', async () => {
 		const { model, rest } = slowModel(14_400);
 		rest.open();
 		const server = await arrange({ model, maxQueueSeconds: 1 });

@@ -155,7 +155,7 @@ describe('the size limit', () => {
 		outgoing.destroy();
 	});
 
-	test('is heard by a client that sends everything before it listens', async () => {
+	test('reaches a client that sends everything before it reads', async () => {
 		const server = await arrange({ maxUploadBytes: 1000 });
 		const body = multipart([{ ...filePart, body: Buffer.alloc(20 << 20, 1) }]);
 		const head = [

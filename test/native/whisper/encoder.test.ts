@@ -371,10 +371,11 @@ describe.each(ours)('text and times by %s', (kind) => {
 	test('of clips on several slots at once are those of each alone', async () => {
 		const model = await load(tonesModel, await encoderOf(kind), 3);
 		const names = ['tones-abc', 'tones-edcba', 'tones-deadbead'];
-		const hear = (name: string, clip: number) => model.transcribe(samplesOf(name), { ...whisperClip, clip });
-		const together = (await Promise.all(names.map(hear))).map(textOf);
+		const transcribe = (name: string, clip: number) =>
+			model.transcribe(samplesOf(name), { ...whisperClip, clip });
+		const together = (await Promise.all(names.map(transcribe))).map(textOf);
 		const alone: string[] = [];
-		for (const [clip, name] of names.entries()) alone.push(textOf(await hear(name, clip)));
+		for (const [clip, name] of names.entries()) alone.push(textOf(await transcribe(name, clip)));
 		expect(together).toEqual(alone);
 	});
 });
@@ -392,8 +393,8 @@ describe('an encoder that fails', () => {
 		});
 		const model = await load(tonesModel, { encoders: [wrong] });
 		for (const options of [whisperClip, { ...whisperClip, language: '' }]) {
-			const heard = model.transcribe(samplesOf('tones-abc'), options);
-			await expect(heard).rejects.toMatchObject({ code: 'engine_failed', message: /onnxruntime/ });
+			const result = model.transcribe(samplesOf('tones-abc'), options);
+			await expect(result).rejects.toMatchObject({ code: 'engine_failed', message: /onnxruntime/ });
 		}
 	});
 
