@@ -17,7 +17,7 @@ export interface EngineSubject {
 	readonly times: boolean;
 	/** Words are off by at most this, seconds. */
 	readonly timeTolerance: number;
-	/** What is told of it before it is loaded; null = nothing. */
+	/** Capabilities that are known before it is loaded; null = none. */
 	readonly declared: () => Capabilities | null;
 }
 

@@ -30,7 +30,7 @@ async function transcribe(engine: Engine, recording: string, changes: Partial<Re
 }
 
 describe('a language for one request', () => {
-	it('changes what SenseVoice answers in, by a second recognizer, and nobody else is disturbed', async () => {
+	it('changes SenseVoice’s language in a second recognizer, without affecting other clips', async () => {
 		await using engine = await load(modelFixture('sense_voice'));
 		const asked = ['zh', null, 'ja', null, 'zh', 'ko', null, 'yue'];
 		const results = await Promise.all(asked.map((language) => transcribe(engine, 'tones-abc', { language })));
@@ -61,7 +61,7 @@ describe('a language for one request', () => {
 		expect(texts.map(({ text }) => text)).toEqual(['a a a', 'A A A', 'a a a', 'A A A']);
 	});
 
-	it('must be told to a model that cannot do without', async () => {
+	it('is required by models that need it', async () => {
 		const { options: _, ...model } = modelFixture('cohere_transcribe');
 		await using engine = await load({ ...model, options: {} });
 		await expect(run(engine, [clipOf('tones-abc')])).rejects.toMatchObject({
@@ -99,7 +99,7 @@ describe('a decode that the library reports as an empty text', () => {
 		});
 	});
 
-	it('is told from silence', async () => {
+	it('is distinguished from silence', async () => {
 		for (const { name } of swallowing) {
 			await using engine = await load(modelFixture(name.replace(/_fails$/, '')));
 			expect(await run(engine, [clipOf('silence')])).toMatchObject([{ segments: [] }]);

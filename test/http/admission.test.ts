@@ -188,7 +188,7 @@ describe('a deadline', () => {
 });
 
 describe('a stream that waits for others', () => {
-	test('is told its position in comments, which OpenAI’s client passes over', async () => {
+	test('gets its position in comments, which OpenAI’s client skips', async () => {
 		const { model, started, rest } = slowModel(20);
 		const server = await arrange({ model });
 		const first = transcribe(server);
@@ -212,7 +212,7 @@ describe('a stream that waits for others', () => {
 		expect((await first).status).toBe(200);
 	});
 
-	test('is told nothing of the kind where it is alone', async () => {
+	test('gets no such comments if it is alone', async () => {
 		const { model, started, rest } = slowModel(20);
 		const server = await arrange({ model });
 		const answer = transcribe(server, { stream: 'true' });

@@ -33,7 +33,7 @@ const lines = (text: string) =>
 		.map((line) => JSON.parse(line));
 
 describe('a pull over HTTP', () => {
-	test('tells how it goes in lines of JSON, the last one done with every digest', async () => {
+	test('reports progress in lines of JSON, the last one `done` with every digest', async () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull');
 		expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
@@ -57,7 +57,7 @@ describe('a pull over HTTP', () => {
 		expect(machine.registry().entries[0]?.id).toBe('small');
 	});
 
-	test('tells it in events where those are asked for', async () => {
+	test('reports it in events if requested', async () => {
 		const { server } = await both();
 		const answer = await post(server, '/models/small/pull', { accept: 'text/event-stream' });
 		expect(answer.headers.get('content-type')).toContain('text/event-stream');
@@ -66,7 +66,7 @@ describe('a pull over HTTP', () => {
 		expect(JSON.parse(frames.at(-2)?.slice('data: '.length) ?? '')).toMatchObject({ status: 'done' });
 	});
 
-	test('answers at once where JSON is asked for, and the status tells the rest', async () => {
+	test('answers at once if JSON is requested, with progress in the status', async () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull', json);
 		expect([answer.status, answer.json.object]).toEqual([202, 'model.pull']);
@@ -143,7 +143,7 @@ describe('a pull over HTTP', () => {
 		expect([answer.status, answer.json.error.code]).toEqual([409, 'conflict']);
 	});
 
-	test('that nobody started has no status', async () => {
+	test('that was not started has no status', async () => {
 		const { server } = await both();
 		for (const method of ['GET', 'DELETE'])
 			expect((await send(`${server.url}/v1/models/small/pull`, { method })).status).toBe(404);
@@ -174,7 +174,7 @@ describe('DELETE /v1/models/{id}', () => {
 });
 
 describe('GET /v1/catalog', () => {
-	test('lists what can be pulled, and tells what is here', async () => {
+	test('lists what can be pulled, and what is installed', async () => {
 		const { server, machine } = await both();
 		await machine.installer.pull('small').finished;
 		const answer = await sendPlainly(`${server.url}/v1/catalog?q=test`);
@@ -256,7 +256,7 @@ describe('who may pull and remove models', () => {
 		expect((await tries(server, owner)).map(({ status }) => status)).not.toContain(401);
 	});
 
-	test('nobody without the key where there is one', async () => {
+	test('not without the key if there is one', async () => {
 		const { server } = await both({ apiKeys: ['secret'] });
 		for (const { status } of await tries(server, {})) expect(status).toBe(401);
 	});

@@ -71,7 +71,7 @@ describe('sherpa-onnx', () => {
 		await model.close();
 	});
 
-	test('SenseVoice tells language, emotion and event without brackets', async () => {
+	test('SenseVoice gives language, emotion and event without brackets', async () => {
 		const model = await loadSherpa('sense_voice');
 		const raw = await model.transcribe(samplesOf('tones-abc'), sherpaClip);
 		expect(raw.language).toBe('en');
@@ -79,7 +79,7 @@ describe('sherpa-onnx', () => {
 		await model.close();
 	});
 
-	test('transducers tell the probability of each token', async () => {
+	test('transducers give the probability of each token', async () => {
 		const model = await loadSherpa('transducer');
 		const raw = await model.transcribe(samplesOf('tones-abc'), sherpaClip);
 		expect([...raw.tokenLogprobs].every((logprob) => Number.isFinite(logprob))).toBe(true);
@@ -216,7 +216,7 @@ describe('whisper.cpp', () => {
 	const transcribe = (name: string, options: Partial<Binding.WhisperClipOptions> = {}) =>
 		model.transcribe(samplesOf(name), { ...whisperClip, ...options });
 
-	test('tells what it is', () => {
+	test('has its info', () => {
 		expect(model.info).toMatchObject({ size: 'unknown', multilingual: true, device: 'CPU' });
 		expect(model.info.languages).toHaveLength(99);
 		expect(model.info.languages).toContain('de');
@@ -245,7 +245,7 @@ describe('whisper.cpp', () => {
 		expect(Buffer.from(raw.bytes).toString()).toContain('你');
 	});
 
-	test('tells probability, no-speech probability and temperature of each segment', async () => {
+	test('gives probability, no-speech probability and temperature of each segment', async () => {
 		const [, , , logprob = Number.NaN, noSpeech, temperature] = (await transcribe('tones-abc')).segments;
 		expect(logprob).toBeLessThanOrEqual(0);
 		expect(logprob).toBeGreaterThan(-1);

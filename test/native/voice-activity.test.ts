@@ -271,7 +271,7 @@ describe('voice activity', () => {
 		});
 	});
 
-	test('tells where speech began before it ends', async () => {
+	test('gives the start of speech before it ends', async () => {
 		const activity = await load(loudness);
 		const samples = samplesOf('tones-long-pauses');
 		const [start = 0, end = 0] = await detect(activity, samples);

@@ -67,7 +67,7 @@ describe('the fixtures', () => {
 		expect(uncertain.map(({ name }) => name)).toEqual(['telespeech_ctc', 'cohere_transcribe', 'parakeet']);
 	});
 
-	it('tell recordings apart by the tones in them, and by nothing else', () => {
+	it('distinguish recordings by the tones in them, and by nothing else', () => {
 		const distinguished = manifest.models.map(({ name, expectedTexts }) => ({
 			name,
 			byTones: expectedTexts['tones-abc'] !== expectedTexts['tones-abcde'],

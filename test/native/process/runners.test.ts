@@ -56,7 +56,7 @@ async function streamed(
 const pidOf = (model: string) => served.pool.models.find(({ id }) => id === model)?.pid ?? null;
 
 describe('a host that is killed under eight clients', () => {
-	it('costs nobody a request, nor a word of a stream that had begun', async () => {
+	it('costs no request, nor a word of a stream that had begun', async () => {
 		// Slow enough for the signal to find clips at work, whatever else the machine does.
 		const model = 'slow';
 		let killed: number | null = null;

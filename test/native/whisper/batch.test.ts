@@ -141,7 +141,7 @@ describe('a batch of clips', () => {
 	});
 
 	test.runIf(inStep)(
-		'tells of each clip when it is done, and ends one in the middle while the others go on',
+		'reports each clip when it is done, and cancels one while the others go on',
 		async () => {
 			const model = await load();
 			const alone = seen(await model.transcribe(samplesOf('tones-deadbead'), whisperClip));

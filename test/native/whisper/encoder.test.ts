@@ -136,7 +136,7 @@ describe('what the encoder makes', () => {
 		},
 	);
 
-	test('is told by name', async () => {
+	test('is reported by name', async () => {
 		expect((await loadWith('onnx', tonesModel)).info.encoder).toMatch(/^onnxruntime 1\.\d+/);
 		for (const kind of exactEncoders.filter((each) => each !== 'onnx'))
 			expect((await loadWith(kind, tonesModel)).info.encoder).toBe(kind);
@@ -548,7 +548,7 @@ describe('the choice of an encoder', () => {
 		beforeAll(() => writeSharpWhisper(file, type));
 
 		test.each(encoderNames)(
-			'is what is told without loading it, where %s is requested',
+			'is what is reported without loading it, where %s is requested',
 			async (requested) => {
 				const { encoder, reason } = encoderFor({ ...settings, requested, path: file });
 				const engine = await loadEngine({

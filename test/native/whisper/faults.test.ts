@@ -98,7 +98,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			expect(segment?.noSpeech).toBeGreaterThan(0.999);
 		});
 
-		test('drops what is said without certainty where nobody speaks', async () => {
+		test('drops uncertain text without speech', async () => {
 			const murmur = await load(script('murmur'));
 			for (const samples of [silence(3), hum(3)]) {
 				const raw = await say(murmur, samples, { temperatureIncrement: 0.2 });

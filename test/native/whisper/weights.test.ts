@@ -101,7 +101,7 @@ describe('a decoder made Q8_0', () => {
 		}
 	});
 
-	test('is told, and takes less memory', async () => {
+	test('is reported, and takes less memory', async () => {
 		const [plain, smaller] = [await load(files.f16), await load(files.f16, { quantiseDecoder: true })];
 		expect(plain.info.decoder).toBe('f16');
 		expect(smaller.info.decoder).toBe('q8_0');
