@@ -234,14 +234,14 @@ describe('who may pull and remove models', () => {
 		['this machine with another token', { authorization: 'Bearer something' }],
 		['a proxy on this machine', { 'x-forwarded-for': '203.0.113.7' }],
 		['a page of this machine', { origin: 'http://localhost:3000' }],
-	])('nobody who only comes from %s', async (_, headers) => {
+	])('not with %s alone', async (_, headers) => {
 		const { server, machine } = await both();
 		for (const { status, json: body } of await tries(server, headers))
 			expect([status, body.error.code]).toEqual([403, 'key_needed']);
 		expect(machine.mirror.asked).toEqual([]);
 	});
 
-	test.each(['authorization', 'api-key', 'x-api-key'])('somebody with a key in %s', async (name) => {
+	test.each(['authorization', 'api-key', 'x-api-key'])('with a key in %s', async (name) => {
 		const { server } = await both({ apiKeys: ['secret'] });
 		const key = name === 'authorization' ? 'Bearer secret' : 'secret';
 		const answer = await sendPlainly(`${server.url}/v1/models/small/pull`, {
@@ -261,7 +261,7 @@ describe('who may pull and remove models', () => {
 		for (const { status } of await tries(server, {})) expect(status).toBe(401);
 	});
 
-	test('nobody at all where the server has neither key nor token', async () => {
+	test('never if the server has neither key nor token', async () => {
 		const { server } = await both({ localToken: undefined });
 		for (const { status } of await tries(server, { authorization: 'Bearer undefined' }))
 			expect(status).toBe(403);

@@ -75,7 +75,8 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 		}
 		const double seek = index < run.decodes.size() ? run.decodes[index].seek : 0;
 		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRestSeconds;
-		if (silent || (is_rest && whisper_full_get_segment_no_speech_prob_from_state(state, i) > kNoSpeechThreshold)) continue;
+		const float no_speech = whisper_full_get_segment_no_speech_prob_from_state(state, i);
+		if (silent || (is_rest && no_speech > kNoSpeechThreshold)) continue;
 		std::vector<size_t> left;
 		auto loop = loops.begin();
 		for (size_t k = 0; k < ids.size(); k++) {

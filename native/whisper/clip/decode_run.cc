@@ -138,7 +138,7 @@ void DecodeRun::Align(bool is_more) {
 		}
 	}
 	const double seek = std::min(decodes[static_cast<size_t>(first)].seek, clip.Seconds());
-	// What follows belongs to the text of the next window.
+	// Later audio belongs to the next window.
 	const double ends = static_cast<double>(whisper_full_get_segment_t1_from_state(state, total - 1)) / 100;
 	const double until = is_more ? std::clamp(ends + kEndSlackSeconds, seek, clip.Seconds()) : clip.Seconds();
 	const std::vector<TokenSpan> aligned = Attend(text, seek, until);

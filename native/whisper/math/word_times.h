@@ -27,8 +27,8 @@ struct Attention {
 std::vector<TokenSpan> AlignByAttention(Attention attention, size_t first_row, size_t tokens);
 
 /**
- * Makes spans, in their order, last 20 ms each, or what is there for each, without overlaps between `start` and `end`:
- * warping gives tokens no time at all where a text repeats itself. Spans that have their time stay where they are.
+ * Gives each span, in order and without overlaps, at least 20 ms between `start` and `end`, or an equal share if there is
+ * less: time warping leaves tokens of repeated text without any time. Long enough spans stay where they are.
  */
 void KeepApart(const std::vector<TokenSpan*>& spans, double start, double end);
 
