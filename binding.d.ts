@@ -142,15 +142,15 @@ export interface VadSegments {
 /** Voice activity detection on one recording of any length, in pieces of any length. One call at a time. */
 export interface VadSession {
 	/** Takes the next samples; `last`: the recording ends with them. */
-	hear(samples: Samples, last: boolean): Promise<VadSegments>;
+	push(samples: Samples, last: boolean): Promise<VadSegments>;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
 export interface VoiceActivity {
-	/** Starts a session; any number may run in parallel. With sherpa-onnx each has its own detector, which is reused.
+	/** Opens a session; any number may run in parallel. With sherpa-onnx each has its own detector, which is reused.
 	 * Throws `closed`. */
-	search(): VadSession;
+	openSession(): VadSession;
 	/** Open sessions go on. Safe to call twice. */
 	close(): void;
 }
@@ -337,7 +337,7 @@ export interface WhisperInfo {
 	/** Bytes of the weights in memory. */
 	readonly weightBytes: number;
 	/** Number of clips up to which decoding a batch together is faster; 1 = clips are decoded one after another. */
-	readonly clipsTogether: number;
+	readonly maxBatchedClips: number;
 }
 
 export function loadWhisper(options: WhisperLoad): Promise<WhisperModel>;

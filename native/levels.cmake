@@ -1,11 +1,11 @@
-# What a build assumes of the processor: one of the levels of levels.json, never what -march=native finds. Under that
-# ggml keeps weights in buffers of its own kind (AMX) and adds up half floats in half floats (AVX512-FP16), so that what
-# it makes depends on the machine that built it.
+# The processor level that a build assumes: one of levels.json, never -march=native. With that, ggml keeps weights in its own
+# buffer types (AMX) and accumulates half floats in half precision (AVX512-FP16), so that results depend on the machine
+# that built it.
 
 file(READ "${CMAKE_CURRENT_SOURCE_DIR}/levels.json" LEVELS_JSON)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/levels.json")
 
-# The strings of an array at a path in levels.json; none where there is no such array.
+# The strings of the array at a path in levels.json; empty if there is none.
 function(earshot_strings out)
 	set(strings "")
 	string(JSON count ERROR_VARIABLE missing LENGTH "${LEVELS_JSON}" ${ARGN})
@@ -19,7 +19,7 @@ function(earshot_strings out)
 	set(${out} "${strings}" PARENT_SCOPE)
 endfunction()
 
-# What the build is for, e.g. linux-x64, as Node has it.
+# Platform of the build in Node's terms, e.g. linux-x64.
 function(earshot_platform out)
 	set(system "${CMAKE_SYSTEM_NAME}")
 	string(REPLACE "Windows" "win32" system "${system}")
@@ -36,7 +36,7 @@ function(earshot_platform out)
 	set(${out} "${system}-${arch}" PARENT_SCOPE)
 endfunction()
 
-# Instruction sets of the processor that builds, which it is asked by native/platform/cpu.cc; none where nothing tells.
+# Instruction sets of the building machine's processor, by native/platform/cpu.cc; empty if they cannot be detected.
 function(earshot_processor_flags out)
 	set(${out} "" PARENT_SCOPE)
 	if(CMAKE_CROSSCOMPILING)
@@ -47,13 +47,13 @@ function(earshot_processor_flags out)
 #include \"platform/cpu.h\"
 int main() { for (const auto& flag : earshot::ProcessorFlags()) std::printf(\"%s;\", flag.c_str()); }
 ")
-	set(half posix)
+	set(system posix)
 	if(WIN32)
-		set(half windows)
+		set(system windows)
 	endif()
 	try_compile(compiled "${folder}"
 		SOURCES "${folder}/main.cc" "${CMAKE_CURRENT_SOURCE_DIR}/native/platform/cpu.cc"
-			"${CMAKE_CURRENT_SOURCE_DIR}/native/platform/${half}.cc"
+			"${CMAKE_CURRENT_SOURCE_DIR}/native/platform/${system}.cc"
 		CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${CMAKE_CURRENT_SOURCE_DIR}/native"
 		LINK_LIBRARIES ${CMAKE_DL_LIBS} COPY_FILE "${folder}/flags.exe" CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON)
 	if(compiled)
@@ -64,8 +64,8 @@ int main() { for (const auto& flag : earshot::ProcessorFlags()) std::printf(\"%s
 	endif()
 endfunction()
 
-# The level to build for: the one that is `wanted`, else the highest that this processor has, else the lowest. Empty on a
-# platform without levels: what the compiler assumes.
+# The level to build for: `wanted` if given, else the highest that this processor supports, else the lowest. Empty on a
+# platform without levels: the compiler's default.
 function(earshot_choose_level out wanted)
 	earshot_platform(platform)
 	earshot_strings(names platforms ${platform})
@@ -90,7 +90,7 @@ function(earshot_choose_level out wanted)
 	endforeach()
 endfunction()
 
-# Sets ggml's options to those of a level; with none, to nothing but what the compiler assumes.
+# Sets ggml's options to those of a level; without one, to the compiler's default.
 function(earshot_use_level level)
 	set(GGML_NATIVE OFF CACHE BOOL "" FORCE)
 	earshot_strings(assumed levels "${level}" ggml)

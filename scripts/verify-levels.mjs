@@ -1,5 +1,5 @@
-// Proves that every level this processor has hears the same. Builds the addon for each level of levels.json that the
-// processor runs, in build/levels/<level>, has each hear the tones with each encoder there is, and compares text, tokens
+// Proves that every level this processor has gives the same text. Builds the addon for each level of levels.json that the
+// processor runs, in build/levels/<level>, has each transcribe the tones with each encoder there is, and compares text, tokens
 // and times. Each build runs twice: with the kernels of ours that the level's own processors have, and with the widest here.
 //
 //   npm run verify:levels
@@ -51,10 +51,10 @@ function samplesOf(name) {
 	return Float32Array.from(wav.getSamples(false));
 }
 
-/** Of each encoder and recording what is heard, alone and in a batch, with as much context as it needs and with all. */
-async function hear(file) {
+/** The result of each encoder and recording, alone and in a batch, with the least audio context and with all of it. */
+async function transcribeAll(file) {
 	const addon = createRequire(import.meta.url)(file);
-	const heard = {};
+	const results = {};
 	const tell = ({ bytes, tokenIds, tokenTimes }) =>
 		`${Buffer.from(bytes)} | ${tokenIds.join(' ')} | ${[...tokenTimes].map((time) => time.toFixed(3)).join(' ')}`;
 	for (const [encoder, how] of Object.entries(await encodersOf(addon))) {
@@ -65,13 +65,13 @@ async function hear(file) {
 			const batch = await Promise.all(loaded.transcribeBatch(clips, options));
 			for (const [at, name] of recordings.entries()) {
 				const place = `${encoder}, ${name}, context ${audioContext || 'whole'}`;
-				heard[place] = tell(await loaded.transcribe(clips[at], options));
-				heard[`${place}, in a batch`] = tell(batch[at]);
+				results[place] = tell(await loaded.transcribe(clips[at], options));
+				results[`${place}, in a batch`] = tell(batch[at]);
 			}
 		}
 		await loaded.close();
 	}
-	return { features: addon.cpuFeatures(), kernels: addon.kernels(), heard };
+	return { features: addon.cpuFeatures(), kernels: addon.kernels(), results };
 }
 
 // ---- all of them ---------------------------------------------------------------------------------
@@ -127,19 +127,19 @@ function verify(levels) {
 		const file = buildOf(level.name);
 		const done = new Set();
 		for (const wanted of [ownKernels(level), widest]) {
-			const { kernels, heard } = run(file, wanted);
+			const { kernels, results } = run(file, wanted);
 			if (done.has(kernels)) continue;
 			done.add(kernels);
-			const places = Object.keys(heard);
-			const others = places.filter((place) => (first.get(place) ?? heard[place]) !== heard[place]);
-			for (const place of places) if (!first.has(place)) first.set(place, heard[place]);
+			const places = Object.keys(results);
+			const others = places.filter((place) => (first.get(place) ?? results[place]) !== results[place]);
+			for (const place of places) if (!first.has(place)) first.set(place, results[place]);
 			const encoders = [...new Set(places.map((place) => place.split(',')[0]))].join(' ');
 			const outcome = others.length === 0 ? 'the same' : `${others.length} DIFFER`;
 			stdout.write(
 				`${level.name.padEnd(15)} kernels ${kernels.padEnd(7)} ${encoders.padEnd(21)} ${places.length} runs: ${outcome}\n`,
 			);
 			for (const place of others)
-				stdout.write(`  ${place}\n    first ${first.get(place)}\n    here  ${heard[place]}\n`);
+				stdout.write(`  ${place}\n    first ${first.get(place)}\n    here  ${results[place]}\n`);
 			same &&= others.length === 0;
 		}
 	}
@@ -151,7 +151,7 @@ const { values } = flagsOf(import.meta.url, {
 });
 try {
 	if (values.child !== undefined) {
-		stdout.write(JSON.stringify(await hear(values.child)));
+		stdout.write(JSON.stringify(await transcribeAll(values.child)));
 	} else {
 		const flags = processorFlags();
 		const here = levelsFor(process.platform, process.arch).filter((level) => canRun(level, flags));

@@ -16,7 +16,7 @@ namespace earshot {
 Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 	const Napi::Env env = info.Env();
 	AudioSource source;
-	// A recording in memory stays there while the reader may read it.
+	// Keeps a recording in memory alive while the reader may read it.
 	std::shared_ptr<Napi::Reference<Napi::Value>> bytes;
 	if (info[0].IsString()) {
 		source.path = info[0].As<Napi::String>().Utf8Value();
@@ -29,7 +29,7 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 	const Options options(info[1]);
 	if (options.Value("channel").IsNumber()) source.channel = options.Int("channel");
 	const auto handle = std::make_shared<Handle<AudioReader>>(
-		AudioReader::Make(std::move(source), options.Number("maxSeconds")), 1, Freed::kAtOnce);
+		AudioReader::Make(std::move(source), options.Number("maxSeconds")), 1, FreeOn::kCallingThread);
 	Napi::Object reader = Napi::Object::New(env);
 	const auto keep = [bytes](const Napi::Value& also) {
 		std::vector<Napi::Value> values = {also};

@@ -9,7 +9,8 @@ namespace earshot {
 
 Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	Napi::Object result = Napi::Object::New(env);
-	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, reinterpret_cast<const uint8_t*>(raw.bytes.data()), raw.bytes.size()));
+	const auto* bytes = reinterpret_cast<const uint8_t*>(raw.bytes.data());
+	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, bytes, raw.bytes.size()));
 	result.Set("tokenEnds", TypedCopy<Napi::Uint32Array>(env, raw.token_ends.data(), raw.token_ends.size()));
 	result.Set("tokenIds", TypedCopy<Napi::Int32Array>(env, raw.token_ids.data(), raw.token_ids.size()));
 	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
@@ -38,7 +39,7 @@ Napi::Object ToJs(Napi::Env env, const WhisperInfo& info) {
 	object.Set("encoder", info.encoder);
 	object.Set("decoder", info.decoder);
 	object.Set("weightBytes", static_cast<double>(info.weight_bytes));
-	object.Set("clipsTogether", info.clips_together);
+	object.Set("maxBatchedClips", info.max_batched_clips);
 	return object;
 }
 
@@ -76,24 +77,7 @@ Clip ViewOf(Napi::Value value) {
 	return {samples.Data(), samples.ElementLength()};
 }
 
-void Read(Napi::Value value, WhisperOptions& into) {
-	const Options options(value);
-	into.threads = options.Int("threads");
-	into.language = options.String("language");
-	into.translate = options.Bool("translate");
-	into.prompt = options.String("prompt");
-	into.temperature = options.Float("temperature");
-	into.temperature_increment = options.Float("temperatureIncrement");
-	into.token_timestamps = options.Bool("tokenTimestamps");
-	into.beam_size = options.Int("beamSize");
-	into.audio_context = options.Int("audioContext");
-	if (options.Value("audioContexts").IsArray()) into.audio_contexts = options.Ints("audioContexts");
-	if (const Napi::Value slot = options.Value("slot"); slot.IsNumber()) into.slot = options.Int("slot");
-	into.background = options.Value("background").ToBoolean();
-	into.languages = options.Strings("languages");
-	into.suppress = options.Ints("suppress");
-	into.suppress_non_speech = options.Bool("suppressNonSpeech");
-}
+void Read(Napi::Value value, WhisperOptions& into) { ReadFields(value, kWhisperOptionFields, into); }
 
 SherpaConfig ReadConfig(const Napi::Object& from) {
 	SherpaConfig config;

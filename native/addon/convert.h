@@ -1,4 +1,4 @@
-// Results to JavaScript, options from it, as binding.d.ts has them. On the JavaScript thread.
+// Converts results to and options from JavaScript, as declared in binding.d.ts. JavaScript thread only.
 #pragma once
 
 #include <napi.h>
@@ -18,7 +18,7 @@ Napi::Object ToJs(Napi::Env env, const SherpaInfo& info);
 Napi::Object ToJs(Napi::Env env, const VadSegments& found);
 Napi::Object ToJs(Napi::Env env, const AudioInfo& info);
 
-/** Of a Float32Array, which must be kept while the view is used. */
+/** View of a Float32Array, which must be kept alive while the view is used. */
 Clip ViewOf(Napi::Value value);
 
 void Read(Napi::Value value, WhisperOptions& into);

@@ -1,4 +1,4 @@
-// Functions that the addon exports; binding.d.ts says what they do.
+// Functions that the addon exports; documented in binding.d.ts.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-// Engines as JavaScript holds them.
+// Lifetime of an engine that a JavaScript object refers to.
 #pragma once
 
 #include <cstddef>
@@ -25,41 +25,39 @@ namespace earshot {
 
 using Cancels = std::vector<std::shared_ptr<Cancel>>;
 
-/** Giving gigabytes back takes its time, and is done on the pool; what is soon done does without the way there. */
-enum class Freed { kOnPool, kAtOnce };
+/** Where the engine is freed: large ones on the thread pool, since it takes long; small ones at once. */
+enum class FreeOn { kPool, kCallingThread };
 
 /**
- * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
- * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
+ * Counts running calls, cancels them, and frees the engine when it is closed and the last call has ended. JavaScript
+ * thread only. Shared by the functions of one JavaScript object and by running tasks.
  */
 template <class Engine>
 class Handle : public std::enable_shared_from_this<Handle<Engine>> {
 public:
-	Handle(std::shared_ptr<Engine> engine, int slots, Freed freed_how)
-		: engine_(std::move(engine)), slots_(slots), freed_how_(freed_how) {}
+	Handle(std::shared_ptr<Engine> engine, int slots, FreeOn free_on)
+		: engine_(std::move(engine)), slots_(slots), free_on_(free_on) {}
 
-	/**
-	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
-	 */
+	/** Runs `work(engine, cancel)` on the pool. `clip` identifies it for CancelClip. `keep`: arrays to keep alive. */
 	template <class T>
 	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
 		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
-		Expected<Cancels> cancels = Enter(env, clip, 1);
+		Expected<Cancels> cancels = AcquireSlot(env, clip, 1);
 		if (!cancels) return Rejected(env, cancels.failure());
 		auto task = std::make_unique<Task<T>>(
 			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
 			std::move(convert));
 		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
-		task->finished = Leaver(clip);
+		task->finished = Releaser(clip);
 		return AsyncTask::Start(env, std::move(task));
 	}
 
-	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
+	/** The same for several clips in one slot, each with its own promise and Cancel. */
 	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
 		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
 		std::vector<Napi::Promise> refused;
 		if (arrays.empty()) return refused;
-		Expected<Cancels> cancels = Enter(env, batch, arrays.size());
+		Expected<Cancels> cancels = AcquireSlot(env, batch, arrays.size());
 		if (!cancels) {
 			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
 			return refused;
@@ -70,10 +68,10 @@ public:
 			[engine = engine_, requests = std::move(requests), work = std::move(work)](const OnResult& on_result) {
 				return work(*engine, requests, on_result);
 			},
-			Leaver(batch));
+			Releaser(batch));
 	}
 
-	/** Of a batch the clip at `position`, or all. */
+	/** Cancels the clip at `position` of a batch, or all of it. */
 	void CancelClip(double clip, std::optional<size_t> position = std::nullopt) {
 		const auto found = running_.find(clip);
 		if (found == running_.end()) return;
@@ -84,7 +82,7 @@ public:
 
 	Napi::Promise Close(Napi::Env env) {
 		const auto deferred = Napi::Promise::Deferred::New(env);
-		closers_.push_back(deferred);
+		closing_.push_back(deferred);
 		if (!closed_) {
 			closed_ = true;
 			for (const auto& [clip, cancels] : running_) CancelClip(clip);
@@ -96,20 +94,20 @@ public:
 	}
 
 private:
-	/** A slot for something under that name, until Leaver's function is called. */
-	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
+	/** Takes a slot until the function of Releaser is called. */
+	Expected<Cancels> AcquireSlot(Napi::Env env, double clip, size_t count) {
 		if (closed_) return Failure{"closed", "it has been closed"};
 		if (static_cast<int>(running_.size()) >= slots_) {
 			return Failure{"engine_failed", "all " + std::to_string(slots_) + " slots are taken"};
 		}
-		if (running_.contains(clip)) return Failure{"engine_failed", "a clip of that number is running already"};
+		if (running_.contains(clip)) return Failure{"engine_failed", "a clip with this number is running already"};
 		Cancels cancels;
 		for (size_t i = 0; i < count; i++) cancels.push_back(std::make_shared<Cancel>(EnvState::Of(env).exiting));
 		running_.emplace(clip, cancels);
 		return cancels;
 	}
 
-	std::function<void(Napi::Env)> Leaver(double clip) {
+	std::function<void(Napi::Env)> Releaser(double clip) {
 		return [self = this->shared_from_this(), clip](Napi::Env env) {
 			self->running_.erase(clip);
 			if (self->closed_ && self->running_.empty()) self->Free(env);
@@ -117,7 +115,7 @@ private:
 	}
 
 	void Free(Napi::Env env) {
-		if (freed_how_ == Freed::kAtOnce) {
+		if (free_on_ == FreeOn::kCallingThread) {
 			engine_.reset();
 			freed_ = true;
 			Closed(env);
@@ -137,14 +135,14 @@ private:
 	}
 
 	void Closed(Napi::Env env) {
-		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
+		for (const auto& deferred : std::exchange(closing_, {})) deferred.Resolve(env.Undefined());
 	}
 
 	std::shared_ptr<Engine> engine_;
 	const int slots_;
-	const Freed freed_how_;
+	const FreeOn free_on_;
 	std::unordered_map<double, Cancels> running_;
-	std::vector<Napi::Promise::Deferred> closers_;
+	std::vector<Napi::Promise::Deferred> closing_;
 	bool closed_ = false;
 	bool freed_ = false;
 };

@@ -25,7 +25,7 @@ template <class Engine>
 Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slots) {
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
-	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, Freed::kOnPool);
+	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, FreeOn::kPool);
 	const auto run = [handle](const Napi::CallbackInfo& info, const std::vector<Napi::Value>& arrays) {
 		typename Engine::Options options;
 		Read(info[1], options);
@@ -52,8 +52,7 @@ Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slot
 			const Clip clip = ViewOf(info[0]);
 			const Options given(info[1]);
 			WhisperOptions options;
-			options.threads = given.Int("threads");
-			options.audio_context = given.Int("audioContext");
+			Read(info[1], options);
 			return handle->template Start<std::vector<float>>(info.Env(), given.Number("clip"), {info[0]},
 				[clip, options](Engine& running, const Cancel& cancel) { return running.Encode(clip, options, cancel); },
 				[](Napi::Env settled, std::vector<float>& made) -> Napi::Value {
@@ -78,13 +77,9 @@ template <LoadGgml Load>
 Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
-	load.path = options.String("path");
-	load.slots = std::max(1, options.Int("slots"));
-	load.max_threads = std::max(1, options.Int("maxThreads"));
-	load.use_gpu = options.Bool("useGpu");
-	load.gpu_device = options.Int("gpuDevice");
-	load.alignment_heads = options.Ints("alignmentHeads");
-	load.quantise_decoder = options.Value("quantiseDecoder").ToBoolean();
+	ReadFields(info[0], kWhisperLoadFields, load);
+	load.slots = std::max(1, load.slots);
+	load.max_threads = std::max(1, load.max_threads);
 	if (const Napi::Value bits = options.Value("encoderBits"); bits.IsNumber()) {
 		load.integers = options.Int("encoderBits") == 8 ? Integers::k8 : Integers::k16;
 	}
@@ -92,15 +87,15 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 		const auto array = encoders.As<Napi::Array>();
 		for (uint32_t i = 0; i < array.Length(); i++) {
 			Session taken = std::exchange(*array.Get(i).As<Napi::External<Session>>().Data(), nullptr);
-			if (!taken) throw Napi::Error::New(info.Env(), "another model has taken this encoder");
+			if (!taken) throw Napi::Error::New(info.Env(), "this encoder belongs to another model");
 			load.encoders.push_back(std::move(taken));
 		}
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[slots = load.slots](Napi::Env env, Loaded& engine) {
-			// Those that go together may come one by one.
-			const int calls = slots * engine->info().clips_together;
+			// Clips that are batched may arrive one by one.
+			const int calls = slots * engine->info().max_batched_clips;
 			return MakeModelOf(env, std::move(engine), calls);
 		}));
 }

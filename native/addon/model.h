@@ -1,4 +1,4 @@
-// Models as JavaScript holds them.
+// Models as JavaScript objects.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace earshot {
 
-/** LoadedModel of binding.d.ts, over an engine that takes `slots` clips at once. */
+/** A Model as declared in binding.d.ts, for an engine that runs `slots` calls at once. */
 Napi::Object MakeModel(Napi::Env env, std::shared_ptr<SherpaEngine> engine, int slots);
 
 }  // namespace earshot

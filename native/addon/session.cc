@@ -16,7 +16,8 @@ namespace {
 
 ort::SessionLoad ReadSession(const Options& options, int threads) {
 	const auto graph = options.Value("graph").As<Napi::Uint8Array>();
-	return {options.String("library"), {graph.Data(), graph.Data() + graph.ByteLength()}, options.String("folder"), threads};
+	return {options.String("library"), {graph.Data(), graph.Data() + graph.ByteLength()}, options.String("folder"),
+		threads};
 }
 
 Napi::Promise LoadSession(Napi::Env env, ort::SessionLoad load) {
@@ -38,6 +39,8 @@ Napi::Value LoadEncoder(const Napi::CallbackInfo& info) {
 	return LoadSession(info.Env(), std::move(load));
 }
 
-Napi::Value LoadSpeechNetwork(const Napi::CallbackInfo& info) { return LoadSession(info.Env(), ReadSession(Options(info[0]), 1)); }
+Napi::Value LoadSpeechNetwork(const Napi::CallbackInfo& info) {
+	return LoadSession(info.Env(), ReadSession(Options(info[0]), 1));
+}
 
 }  // namespace earshot

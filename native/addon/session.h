@@ -1,4 +1,4 @@
-// Networks on ONNX Runtime as JavaScript holds them.
+// Sessions of ONNX Runtime as JavaScript objects.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace earshot {
 
-/** What `loadEncoder` and `loadSpeechNetwork` hand out; an encoder is empty once a model has taken it. */
+/** What `loadEncoder` and `loadSpeechNetwork` return; null once a model has taken ownership. */
 using Session = std::shared_ptr<const ort::Session>;
 
 }  // namespace earshot

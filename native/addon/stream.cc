@@ -1,4 +1,4 @@
-// Streams that transcribe while speech goes on.
+// Live streams and the models that open them.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -20,7 +20,7 @@ namespace {
 
 Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made) {
 	Napi::Object stream = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<SpeechStream>>(std::move(made), 1, Freed::kOnPool);
+	const auto handle = std::make_shared<Handle<SpeechStream>>(std::move(made), 1, FreeOn::kPool);
 	stream.Set("feed", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		const Clip samples = ViewOf(info[0]);
 		const bool last = info[1].As<Napi::Boolean>().Value();
@@ -51,7 +51,7 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
 		[slots](Napi::Env env, Loaded& engine) {
-			// Streams do without the model once it is closed; it makes no new ones.
+			// A closed model opens no new streams; open ones keep their own reference to the engine.
 			const std::weak_ptr<StreamingEngine> streaming = engine;
 			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots);
 			model.Set("stream", Napi::Function::New(env, [streaming](const Napi::CallbackInfo& call) -> Napi::Value {

@@ -1,4 +1,4 @@
-// How work on another thread is asked to stop.
+// Cancellation of work on other threads.
 #pragma once
 
 #include <atomic>
@@ -12,11 +12,11 @@
 
 namespace earshot {
 
-/** Raised once, for good. Any thread. */
+/** A flag that can be raised once. Any thread. */
 class Signal {
 public:
-	/** Calls its function when the signal is raised, on the thread that raises it; at once if it has been. Once
-	 * destroyed it is not called any more, and no call is running. The function must not wait. */
+	/** Calls a function when the signal is raised, on the raising thread; immediately if it has been raised already. After
+	 * the destructor the function is neither called nor running. It must not block. */
 	class Listener {
 	public:
 		Listener(Signal& signal, std::function<void()> call) : signal_(signal), call_(std::move(call)) {
@@ -50,15 +50,15 @@ private:
 	std::vector<Listener*> listeners_;  // guarded by mutex_
 };
 
-/** Asked from the thread that works, set from the JavaScript thread. */
+/** Requested on the JavaScript thread, polled by the working thread. */
 class Cancel {
 public:
-	/** `exiting` is raised once, when the environment goes away. */
+	/** `exiting` is raised at environment teardown. */
 	explicit Cancel(std::shared_ptr<Signal> exiting) : exiting_(std::move(exiting)) {}
 	void Request() { requested_.Raise(); }
 	bool Requested() const { return requested_.Raised() || exiting_->Raised(); }
 
-	/** For libraries that do not ask. Signal's Listener says when it is called. */
+	/** For libraries that cannot poll; see Signal::Listener. */
 	class Listener {
 	public:
 		Listener(const Cancel& cancel, const std::function<void()>& call)

@@ -1,4 +1,4 @@
-// Failures as values. Nothing in native/ lets an exception leave the function that called a library.
+// Failures as values. Functions that call a library let no exception escape.
 #pragma once
 
 #include <exception>
@@ -34,10 +34,8 @@ private:
 
 struct Done {};
 
-/**
- * Calls into a library. What it throws becomes a Failure of `code`, memory shortage `out_of_memory`.
- * `work` returns an Expected.
- */
+/** Calls `work`, which calls into a library and returns an Expected. Exceptions become a Failure with `code`, or with
+ * `out_of_memory` for std::bad_alloc. */
 template <class Work>
 auto Guarded(const char* code, const char* library, Work&& work) noexcept -> decltype(work()) {
 	try {
@@ -47,7 +45,7 @@ auto Guarded(const char* code, const char* library, Work&& work) noexcept -> dec
 	} catch (const std::exception& error) {
 		return Failure{code, std::string(library) + ": " + error.what()};
 	} catch (...) {
-		return Failure{code, std::string(library) + " threw something that is no std::exception"};
+		return Failure{code, std::string(library) + " threw something other than a std::exception"};
 	}
 }
 

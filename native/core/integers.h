@@ -1,12 +1,12 @@
-// The widths of integers that an engine may multiply with in place of floats.
+// Integer widths for matrix products.
 #pragma once
 
 namespace earshot {
 
 /**
- * Processors with AVX-512 VNNI add up products of pairs of 16-bit integers (fours of 8-bit ones) in one instruction,
- * at twice (four times) the speed of f32. Numbers are rounded to steps of their own block of a row, weights to steps of
- * their row of the matrix: in 16 bits a product is off by about as much as one of half floats.
+ * AVX-512 VNNI multiplies and accumulates pairs of 16-bit integers (groups of four 8-bit ones) in one instruction, at
+ * twice (four times) the speed of f32. Activations are scaled per block of a row, weights per row of the matrix: the
+ * error of 16 bits is about that of half floats.
  */
 enum class Integers { k16, k8 };
 

@@ -1,4 +1,4 @@
-// Log lines, from any thread to JavaScript.
+// Log lines of the engines.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@ namespace earshot {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 
-/** Hands an engine's line to every sink that JavaScript has set, or drops it. Never waits. Any thread. */
+/** Passes the line to all sinks set by JavaScript. Never blocks. Any thread. */
 void Log(LogLevel level, std::string line);
 
 }  // namespace earshot

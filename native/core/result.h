@@ -1,4 +1,4 @@
-// What an engine makes of a clip.
+// The result of a clip.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace earshot {
 
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
-/** RawResult of binding.d.ts. Times are seconds from the clip's start. */
+/** As declared in binding.d.ts. Times are seconds from the clip's start. */
 struct RawResult {
 	struct Segment {
 		double token_end, start, end, logprob, no_speech, temperature, seek, begin_token, end_token;
@@ -30,7 +30,7 @@ struct RawResult {
 	std::vector<float> token_logprobs;
 	std::vector<Segment> segments;
 	std::vector<double> removed_repetitions;
-	/** Tokens that Whisper's decoder has computed; 0 where the library does not say. */
+	/** Tokens computed by Whisper's decoder; 0 for other libraries. */
 	size_t decoded_tokens = 0;
 	std::string text, language, emotion, event;
 
@@ -55,7 +55,7 @@ inline void RawResult::AddSegment(double start, double end, double logprob, doub
 		begin_token, end_token});
 }
 
-/** Receives the result of the batch's n-th clip, each once. Any thread; never waits, never throws. */
+/** Receives the result of the n-th clip of a batch, once for each. Any thread. Must not block or throw. */
 using OnResult = std::function<void(size_t, Expected<RawResult>)>;
 
 }  // namespace earshot

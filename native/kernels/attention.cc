@@ -18,19 +18,19 @@ namespace earshot {
 
 namespace {
 
-/** Numbers of a head, in all models of Whisper's. */
+/** Numbers per head, in all Whisper models. */
 constexpr size_t kWidth = 64;
 constexpr size_t kParts = kWidth / kLanes;
-/** Rows that are read for one head after the other: they stay in the processor's nearest cache meanwhile. */
+/** Rows processed head by head: they fit into the L1 cache. */
 constexpr size_t kRows = 16;
-/** How far ahead memory is asked. */
+/** Prefetch distance. */
 constexpr size_t kRowsAhead = 2 * kRows;
 
 EARSHOT_INLINE __m512 FromHalf(const uint16_t* numbers) {
 	return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers)));
 }
 
-/** What is asked of memory for each row that is read. Beyond the end it does nothing. */
+/** For each row that is read. Beyond the end it has no effect. */
 EARSHOT_INLINE void Prefetch(const uint16_t* ahead) {
 	_mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
 	_mm_prefetch(reinterpret_cast<const char*>(ahead) + 64, _MM_HINT_T1);
@@ -38,14 +38,14 @@ EARSHOT_INLINE void Prefetch(const uint16_t* ahead) {
 
 struct Rows {
 	const uint16_t* numbers;
-	/** Numbers from one to the next. */
+	/** Numbers from one row to the next. */
 	size_t stride;
-	/** kWidth numbers for each: what comes later, in the order in which it lies in memory. In the order in which it is read
-	 * here, head by head, it takes twice the time to come. */
+	/** Where to prefetch from, kWidth numbers per row: in memory order, since the order of access, head by head, takes twice
+	 * as long. */
 	const uint16_t* ahead;
 };
 
-EARSHOT_WIDE void Scores(const float* query, const Rows& keys, size_t count, float scale, float* scores) {
+EARSHOT_AVX512 void Scores(const float* query, const Rows& keys, size_t count, float scale, float* scores) {
 	__m512 wanted[kParts];
 	for (size_t part = 0; part < kParts; part++) wanted[part] = _mm512_loadu_ps(query + part * kLanes);
 	for (size_t row = 0; row < count; row++) {
@@ -59,7 +59,7 @@ EARSHOT_WIDE void Scores(const float* query, const Rows& keys, size_t count, flo
 	}
 }
 
-EARSHOT_WIDE void AddWeighted(const float* weights, const Rows& values, size_t count, float* sums) {
+EARSHOT_AVX512 void AddWeighted(const float* weights, const Rows& values, size_t count, float* sums) {
 	__m512 sum[kParts];
 	for (size_t part = 0; part < kParts; part++) sum[part] = _mm512_loadu_ps(sums + part * kLanes);
 	for (size_t row = 0; row < count; row++) {
@@ -73,7 +73,7 @@ EARSHOT_WIDE void AddWeighted(const float* weights, const Rows& values, size_t c
 	for (size_t part = 0; part < kParts; part++) _mm512_storeu_ps(sums + part * kLanes, sum[part]);
 }
 
-EARSHOT_WIDE void Scale(float* numbers, float factor) {
+EARSHOT_AVX512 void Scale(float* numbers, float factor) {
 	for (size_t i = 0; i < kWidth; i += kLanes) {
 		_mm512_storeu_ps(numbers + i, _mm512_mul_ps(_mm512_loadu_ps(numbers + i), _mm512_set1_ps(factor)));
 	}
@@ -96,8 +96,8 @@ bool CanAttend(const ggml_tensor* node) {
 	if (node->op != GGML_OP_FLASH_ATTN_EXT || WidestKernels() < Kernels::kAvx512) return false;
 	const ggml_tensor *query = node->src[0], *keys = node->src[1], *values = node->src[2], *mask = node->src[3];
 	const auto heads = static_cast<size_t>(query->ne[2]);
-	const bool plain = Parameter(node, 1) == 0 && Parameter(node, 2) == 0 && node->src[4] == nullptr;
-	return plain && query->type == GGML_TYPE_F32 && query->ne[0] == kWidth && query->ne[1] == 1 && query->ne[3] == 1 &&
+	const bool unbiased = Parameter(node, 1) == 0 && Parameter(node, 2) == 0 && node->src[4] == nullptr;
+	return unbiased && query->type == GGML_TYPE_F32 && query->ne[0] == kWidth && query->ne[1] == 1 && query->ne[3] == 1 &&
 		query->nb[0] == sizeof(float) && IsCache(keys, heads) && IsCache(values, heads) &&
 		(mask == nullptr || (mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && mask->ne[3] == 1)) &&
 		ggml_is_contiguous(node);

@@ -1,4 +1,4 @@
-// Attention of one token to keys and values in half floats.
+// Attention of a single token over keys and values in half floats.
 #pragma once
 
 struct ggml_tensor;
@@ -6,12 +6,12 @@ struct ggml_tensor;
 namespace earshot {
 
 /**
- * Whether `node` is a GGML_OP_FLASH_ATTN_EXT that Attend can compute: of one token, plain, over keys and values in half
- * floats whose heads lie side by side, at a level with AVX-512.
+ * Whether Attend can compute `node`: a GGML_OP_FLASH_ATTN_EXT of one token without bias or softcap, over keys and values in
+ * half floats with adjacent heads, on a processor with AVX-512.
  */
 bool CanAttend(const ggml_tensor* node);
 
-/** Computes it, in f32 where ggml adds up half floats, and each row of keys and values read once for all heads. */
+/** Accumulates in f32, unlike ggml, and reads each row of keys and values once for all heads. */
 void Attend(ggml_tensor* node);
 
 }  // namespace earshot

@@ -16,25 +16,25 @@ namespace earshot {
 
 namespace {
 
-/** Numbers of each vector that lie side by side, then come those of the next one. */
+/** Interleaving of the vectors: this many numbers of each in turn. */
 constexpr size_t kStep = 16;
-/** Columns that are multiplied at a time: so much of six vectors stays in the processor's nearest cache. */
+/** Columns per block: this much of six vectors fits into the L1 cache. */
 constexpr size_t kColumns = 512;
-/** Rows that are read from memory together, in the order in which they lie there, while those before are multiplied. The
- * processor's own guess comes too late, and reading four rows side by side from memory takes twice the time. */
+/** Rows that are prefetched, in memory order, while the previous ones are multiplied. The hardware prefetcher is too late,
+ * and reading four rows in parallel from memory takes twice as long. */
 constexpr size_t kStrip = 32;
 
-/** Some columns of a few rows next to each other. */
+/** Some columns of a few adjacent rows. */
 struct Piece {
 	const uint16_t* numbers;
-	/** From a row to the next one. */
+	/** Numbers from one row to the next. */
 	size_t stride;
 	size_t columns;
-	/** What memory is asked for meanwhile: as many bytes as the piece has. */
+	/** Address to prefetch from, as many bytes as the piece has. */
 	const char* ahead;
 };
 
-/** sums[v · rows + r] = row r times vector v. */
+/** sums[v · rows + r] = row r · vector v. */
 using Kernel = void (*)(const Piece& piece, const float* vectors, float* sums);
 
 __attribute__((target("avx2"), always_inline)) inline float Sum(__m256 numbers) {
@@ -43,7 +43,7 @@ __attribute__((target("avx2"), always_inline)) inline float Sum(__m256 numbers) 
 	return _mm_cvtss_f32(_mm_add_ss(four, _mm_shuffle_ps(four, four, 1)));
 }
 
-/** GCC 12 takes what its own reduction leaves undefined for a fault. */
+/** Instead of _mm512_reduce_add_ps, for which GCC 12 warns about uninitialised values. */
 __attribute__((target("avx512f,avx2"), always_inline)) inline float Sum(__m512 numbers) {
 	const __m512d pairs = _mm512_castps_pd(numbers);
 	const __m256 upper = _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, pairs, 1));
@@ -117,27 +117,27 @@ __attribute__((target("avx2,fma,f16c"))) void Multiply256(const Piece& piece, co
 	}
 }
 
-/** As many rows and vectors at once as there are registers for their sums. */
-constexpr size_t kMostRows = 4, kMostVectors = 6;
+/** Tile size: as many rows and vectors as there are registers for their sums. */
+constexpr size_t kMaxRows = 4, kMaxVectors = 6;
 
 struct Tiles {
 	size_t rows;
-	/** By the number of vectors less one: of `rows` rows, and of one. */
-	std::array<Kernel, kMostVectors> many, one;
+	/** Kernels for `rows` rows and for one, by the number of vectors minus one. */
+	std::array<Kernel, kMaxVectors> many, one;
 };
 
 template <size_t... kCount>
 constexpr Tiles TilesOf512(std::index_sequence<kCount...>) {
-	return {kMostRows, {Multiply512<kMostRows, kCount + 1>...}, {Multiply512<1, kCount + 1>...}};
+	return {kMaxRows, {Multiply512<kMaxRows, kCount + 1>...}, {Multiply512<1, kCount + 1>...}};
 }
 template <size_t... kCount>
 constexpr Tiles TilesOf256(std::index_sequence<kCount...>) {
 	return {2, {Multiply256<2, kCount + 1>...}, {Multiply256<1, kCount + 1>...}};
 }
-constexpr Tiles kOf512 = TilesOf512(std::make_index_sequence<kMostVectors>());
-constexpr Tiles kOf256 = TilesOf256(std::make_index_sequence<kMostVectors>());
+constexpr Tiles kOf512 = TilesOf512(std::make_index_sequence<kMaxVectors>());
+constexpr Tiles kOf256 = TilesOf256(std::make_index_sequence<kMaxVectors>());
 
-/** Vectors that go through a kernel together, as half floats and kStep numbers of each in turn. */
+/** Vectors of one kernel call, rounded to half floats and interleaved. */
 struct Group {
 	size_t first, count;
 	const float* numbers;
@@ -147,7 +147,7 @@ std::vector<Group> Interleave(const float* const* vectors, size_t count, size_t 
 	std::vector<ggml_fp16_t> halves(columns);
 	std::vector<float> rounded(columns);
 	std::vector<Group> groups;
-	const size_t parts = (count + kMostVectors - 1) / kMostVectors;
+	const size_t parts = (count + kMaxVectors - 1) / kMaxVectors;
 	for (size_t part = 0; part < parts; part++) {
 		const size_t first = part * count / parts, size = (part + 1) * count / parts - first;
 		groups.push_back({first, size, numbers});
@@ -163,10 +163,10 @@ std::vector<Group> Interleave(const float* const* vectors, size_t count, size_t 
 	return groups;
 }
 
-/** Rows from `from` to `to`, with the lines at `ahead` asked for meanwhile. */
+/** Multiplies rows `from` to `to`, and prefetches at `ahead`. */
 void MultiplyStrip(const Tiles& kernels, const uint16_t* matrix, size_t columns, size_t from, size_t to,
 	const char* ahead, const Group& group, float* const* products) {
-	std::array<float, kMostRows * kMostVectors> sums;
+	std::array<float, kMaxRows * kMaxVectors> sums;
 	for (size_t column = 0; column < columns; column += kColumns) {
 		const size_t some = std::min(kColumns, columns - column);
 		for (size_t row = from; row < to;) {

@@ -1,4 +1,4 @@
-// A matrix of half floats times several vectors, read once for all of them.
+// Multiplies a matrix of half floats with several vectors, reading it from memory once.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,12 @@
 
 namespace earshot {
 
-/** Whether there is a kernel for rows of that many numbers. */
+/** Whether there is a kernel for rows of `columns` numbers on this processor. */
 bool CanMultiply(size_t columns);
 
 /**
- * products[v][row] = the row times vectors[v], in f32. `matrix`: rows of `columns` half floats (IEEE's 16 bits), one
- * after the other. The numbers of the vectors become the nearest half floats first, as ggml has it. Only where
- * CanMultiply says so. `widest`: at least kAvx2, at most WidestKernels.
+ * products[v][row] = row · vectors[v], accumulated in f32. `matrix`: row-major IEEE half floats. The vectors are rounded to
+ * half floats first, as ggml does. Requires CanMultiply. `widest`: at least kAvx2, at most WidestKernels.
  */
 void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* const* vectors, float* const* products,
 	size_t count, Kernels widest = WidestKernels());

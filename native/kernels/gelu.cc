@@ -9,7 +9,7 @@ namespace earshot {
 
 #ifdef EARSHOT_VECTORS
 
-EARSHOT_WIDE void Gelu(const float* from, size_t count, float* to) {
+EARSHOT_AVX512 void Gelu(const float* from, size_t count, float* to) {
 	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		_mm512_mask_storeu_ps(to + i, wanted, Gelu(_mm512_maskz_loadu_ps(wanted, from + i)));

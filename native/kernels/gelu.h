@@ -1,4 +1,4 @@
-// GELU in vectors.
+// Vectorised GELU.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,13 @@ struct ggml_tensor;
 
 namespace earshot {
 
-/** x/2 · (1 + erf(x/√2)), as OpenAI's, to 2e-7 · |x|. `to` may be `from`. Only where CanGelu could say so. */
+/** x/2 · (1 + erf(x/√2)), as in OpenAI's Whisper, to 2e-7 · |x|. `to` may be `from`. Requires AVX-512. */
 void Gelu(const float* from, size_t count, float* to);
 
-/** Whether `node` is a GELU that ComputeGelu can compute: of f32, at a level with AVX-512. */
+/** Whether ComputeGelu can compute `node`: a GELU of f32, on a processor with AVX-512. */
 bool CanGelu(const ggml_tensor* node);
 
-/** Computes it, in f32 where ggml looks half floats up, one after the other. */
+/** In f32, where ggml uses a lookup table of half floats. */
 void ComputeGelu(ggml_tensor* node);
 
 }  // namespace earshot

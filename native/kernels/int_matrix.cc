@@ -15,13 +15,13 @@ namespace earshot {
 
 namespace {
 
-/** A number far above the others of its block costs them their precision; adding up blocks costs time. */
-constexpr size_t LongestBlock(Integers integers) { return integers == Integers::k16 ? 64 : 128; }
-/** Greatest number of a row in 16 bits, and of rows and weights in 8. More for rows would leave less for weights. */
-constexpr float kMost16 = 16383, kMost8 = 127;
-/** The products of a block with weights whose magnitudes add up to this stay below 2^31. */
-constexpr float kMostWeight16 = 2147483647.0F / kMost16 - 1;
-/** Rows of 8 bits are stored without a sign. */
+/** A trade-off: in long blocks an outlier costs the other numbers precision, and short ones cost time. */
+constexpr size_t MaxBlockLength(Integers integers) { return integers == Integers::k16 ? 64 : 128; }
+/** Largest magnitude in rows of 16 bits, and in rows and weights of 8. Larger rows would leave less range for weights. */
+constexpr float kMax16 = 16383, kMax8 = 127;
+/** If the magnitudes of a block's weights add up to at most this, sums of products stay below 2^31. */
+constexpr float kMaxWeight16 = 2147483647.0F / kMax16 - 1;
+/** Added to 8-bit rows, which are stored unsigned. */
 constexpr int kShift8 = 128;
 
 constexpr size_t BytesOf(Integers integers) { return integers == Integers::k16 ? 2 : 1; }
@@ -29,7 +29,7 @@ constexpr size_t BytesOf(Integers integers) { return integers == Integers::k16 ?
 }  // namespace
 
 Blocks::Blocks(Integers integers, size_t width)
-	: width(width), count((width + LongestBlock(integers) - 1) / LongestBlock(integers)),
+	: width(width), count((width + MaxBlockLength(integers) - 1) / MaxBlockLength(integers)),
 	  length(((width + count - 1) / count + kLanes - 1) / kLanes * kLanes) {}
 
 size_t RowBytes(Integers integers, const Blocks& blocks) { return blocks.Padded() * BytesOf(integers); }
@@ -50,8 +50,8 @@ IntMatrix::IntMatrix(Integers integers, size_t rows, size_t segments, const Bloc
 	for (size_t n = 0; n < rows; n++) {
 		row(n, one.data());
 		const size_t panel = n / kPanel;
-		int32_t* excess = excess_.empty() ? nullptr : excess_.data() + panel * kPanel * blocks_;
-		scales_[n] = PackRow(integers, blocks, segments, one.data(), n % kPanel, numbers_.data() + panel * lines, excess);
+		int32_t* offsets = excess_.empty() ? nullptr : excess_.data() + panel * kPanel * blocks_;
+		scales_[n] = PackRow(integers, blocks, segments, one.data(), n % kPanel, numbers_.data() + panel * lines, offsets);
 	}
 	if (bias != nullptr) std::copy(bias, bias + rows, bias_.begin());
 }
@@ -61,8 +61,8 @@ void IntMatrix::MultiplySome(
 	const size_t lines = PanelLines(integers_, blocks_, length_);
 	for (size_t n = first; n < end; n += kPanel, out += kPanel) {
 		const size_t panel = n / kPanel;
-		const int32_t* excess = excess_.empty() ? nullptr : excess_.data() + panel * kPanel * blocks_;
-		const IntPanel view{numbers_.data() + panel * lines, scales_.data() + n, bias_.data() + n, excess};
+		const int32_t* offsets = excess_.empty() ? nullptr : excess_.data() + panel * kPanel * blocks_;
+		const IntPanel view{numbers_.data() + panel * lines, scales_.data() + n, bias_.data() + n, offsets};
 		MultiplyPanel(integers_, blocks_, length_, rows, count, view, out, stride, std::min(kPanel, end - n), add);
 	}
 }
@@ -73,8 +73,7 @@ bool HasIntegers() { return WidestKernels() >= Kernels::kVnni; }
 
 namespace {
 
-/** Rows that are multiplied side by side: with kPanel columns the sums of a block and those of all blocks take three
- * quarters of the registers. */
+/** Rows per tile: with kPanel columns, the sums of a block and of all blocks take three quarters of the registers. */
 constexpr size_t kTile = 6;
 constexpr size_t kHalves = kPanel / kLanes;
 
@@ -97,10 +96,10 @@ EARSHOT_VNNI void MultiplyTile(size_t blocks, size_t length, const IntRows& rows
 		for (size_t half = 0; half < kHalves; half++) {
 			const __m512i start = kIntegers == Integers::k16
 				? _mm512_setzero_si512()
-				: _mm512_loadu_si512(panel.excess + block * kPanel + half * kLanes);
+				: _mm512_loadu_si512(panel.offsets + block * kPanel + half * kLanes);
 			for (size_t row = 0; row < kRows; row++) whole[row][half] = start;
 		}
-// Otherwise GCC copies the sums from register to register at each turn, as much work again as the products.
+// Otherwise GCC copies the sums between registers in each iteration, which takes as long as the products.
 #pragma GCC unroll 4
 		for (size_t at = 0; at < block_bytes; at += 4, weights += kHalves * sizeof(Line)) {
 			const __m512i left = _mm512_load_si512(weights), right = _mm512_load_si512(weights + sizeof(Line));
@@ -164,8 +163,8 @@ void MultiplyPanel(Integers integers, size_t blocks, size_t length, const IntRow
 	}
 }
 
-EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segments, const float* row, size_t at,
-	Line* numbers, int32_t* excess) {
+EARSHOT_AVX512 float PackRow(Integers integers, const Blocks& blocks, size_t segments, const float* row, size_t at,
+	Line* numbers, int32_t* offsets) {
 	__m512 most = _mm512_setzero_ps();
 	float heaviest = 0;
 	for (size_t segment = 0; segment < segments; segment++) {
@@ -179,16 +178,16 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 				most = _mm512_max_ps(most, size);
 			}
 			const float weight = _mm512_reduce_add_ps(sum);
-			// What is not a number stays none.
+			// NaN stays NaN.
 			if (!std::isfinite(weight)) return NAN;
 			heaviest = std::max(heaviest, weight);
 		}
 	}
 	const float greatest = _mm512_reduce_max_ps(most);
-	// Rounding may add half a step to each.
-	const float most_weight = kMostWeight16 - static_cast<float>(blocks.length) / 2;
+	// Rounding may add half a step to each number.
+	const float max_weight = kMaxWeight16 - static_cast<float>(blocks.length) / 2;
 	const float scale =
-		integers == Integers::k16 ? std::max(greatest / 32767.0F, heaviest / most_weight) : greatest / kMost8;
+		integers == Integers::k16 ? std::max(greatest / 32767.0F, heaviest / max_weight) : greatest / kMax8;
 	if (!(scale > 0)) return 0;
 	const __m512 step = _mm512_set1_ps(scale);
 	uint8_t* to = reinterpret_cast<uint8_t*>(numbers) + 4 * at;
@@ -210,18 +209,18 @@ EARSHOT_WIDE float PackRow(Integers integers, const Blocks& blocks, size_t segme
 					std::memcpy(to, rounded + four, 4);
 				}
 			}
-			if (excess != nullptr) {
-				excess[(segment * blocks.count + block) * kPanel + at] = -kShift8 * _mm512_reduce_add_epi32(sum);
+			if (offsets != nullptr) {
+				offsets[(segment * blocks.count + block) * kPanel + at] = -kShift8 * _mm512_reduce_add_epi32(sum);
 			}
 		}
 	}
 	return scale;
 }
 
-EARSHOT_WIDE void PackColumns(size_t length, const float* rows, size_t stride, size_t count, size_t columns,
+EARSHOT_AVX512 void PackColumns(size_t length, const float* rows, size_t stride, size_t count, size_t columns,
 	Line* numbers, float* scales) {
-	// Rounding may add half a step to each.
-	const float most_weight = kMostWeight16 - static_cast<float>(length) / 2;
+	// Rounding may add half a step to each number.
+	const float max_weight = kMaxWeight16 - static_cast<float>(length) / 2;
 	for (size_t half = 0; half < kHalves; half++, rows += kLanes, scales += kLanes) {
 		const __mmask16 wanted = columns > half * kLanes ? FirstOf(columns - half * kLanes) : __mmask16{0};
 		__m512 most = _mm512_setzero_ps(), weight = _mm512_setzero_ps();
@@ -231,8 +230,8 @@ EARSHOT_WIDE void PackColumns(size_t length, const float* rows, size_t stride, s
 			most = _mm512_max_ps(most, size);
 		}
 		const __m512 step = _mm512_max_ps(_mm512_div_ps(most, _mm512_set1_ps(32767.0F)),
-			_mm512_div_ps(weight, _mm512_set1_ps(most_weight)));
-		// What is not a number stays none.
+			_mm512_div_ps(weight, _mm512_set1_ps(max_weight)));
+		// NaN stays NaN.
 		const __mmask16 finite = _mm512_cmp_ps_mask(weight, _mm512_set1_ps(INFINITY), _CMP_LT_OQ);
 		_mm512_storeu_ps(scales, _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, step));
 		const __mmask16 some = finite & _mm512_cmp_ps_mask(step, _mm512_setzero_ps(), _CMP_GT_OQ);
@@ -250,7 +249,7 @@ EARSHOT_WIDE void PackColumns(size_t length, const float* rows, size_t stride, s
 
 namespace {
 
-/** Numbers of a row from `at` on, zeros where it has ended. */
+/** kLanes numbers of a row from `at` on, zeros beyond its end. */
 EARSHOT_INLINE __m512 Some(const float* row, size_t width, size_t at) {
 	if (at + kLanes <= width) return _mm512_loadu_ps(row + at);
 	return at < width ? _mm512_maskz_loadu_ps(FirstOf(width - at), row + at) : _mm512_setzero_ps();
@@ -258,11 +257,11 @@ EARSHOT_INLINE __m512 Some(const float* row, size_t width, size_t at) {
 
 }  // namespace
 
-EARSHOT_WIDE void RoundRow(Integers integers, const Blocks& blocks, const float* row, uint8_t* numbers, float* scales) {
-	const float steps = integers == Integers::k16 ? kMost16 : kMost8;
+EARSHOT_AVX512 void RoundRow(Integers integers, const Blocks& blocks, const float* row, uint8_t* numbers, float* scales) {
+	const float steps = integers == Integers::k16 ? kMax16 : kMax8;
 	for (size_t block = 0; block < blocks.count; block++) {
 		const size_t start = block * blocks.length, end = start + blocks.length;
-		// As whole numbers sizes have the same order, and what is not a number is above them all: it stays none.
+		// Compare magnitudes as integers: the order is the same, with NaN above all numbers, so NaN stays NaN.
 		__m512i most = _mm512_setzero_si512();
 		for (size_t i = start; i < end; i += kLanes) {
 			const __m512 size = _mm512_abs_ps(Some(row, blocks.width, i));

@@ -1,4 +1,4 @@
-// Matrices in integers of 16 or 8 bits, times rows of numbers that are rounded as they come.
+// Products of matrices in 16- or 8-bit integers with rows that are rounded on the fly.
 #pragma once
 
 #include <cstddef>
@@ -10,33 +10,33 @@
 
 namespace earshot {
 
-/** Whether the processor has the instructions. Nothing else below may be called without. */
+/** Whether the processor has AVX-512 VNNI, which everything else below requires. */
 bool HasIntegers();
 
-/** How a row is cut: `count` blocks of `length` numbers, the last of them filled up with zeros. */
+/** Division of a row into `count` blocks of `length` numbers, the last one padded with zeros. */
 struct Blocks {
 	Blocks(Integers integers, size_t width);
-	/** Of a `length` that kLanes divides. */
+	/** `length`: a multiple of kLanes. */
 	Blocks(size_t width, size_t length) : width(width), count((width + length - 1) / length), length(length) {}
 
 	size_t width, count, length;
 	size_t Padded() const { return count * length; }
-	/** The blocks that `some` numbers take, cut alike. */
+	/** Blocks of the same length for `some` numbers. */
 	Blocks Part(size_t some) const { return {some, length}; }
 };
 
-/** A memory line, as vectors want to read it. */
+/** A cache line. */
 struct alignas(64) Line {
 	uint8_t bytes[64];
 };
 
 // ---- rows ----------------------------------------------------------------------------------------
 
-/** Rounded rows. Each is `stride` bytes and `scale_stride` scales behind the one before, which it may overlap. */
+/** Rounded rows, `stride` bytes and `scale_stride` scales apart. They may overlap. */
 struct IntRows {
 	const uint8_t* numbers;
 	size_t stride;
-	/** Of each block. */
+	/** One per block. */
 	const float* scales;
 	size_t scale_stride;
 };
@@ -49,49 +49,49 @@ void RoundRow(Integers integers, const Blocks& blocks, const float* row, uint8_t
 
 // ---- panels --------------------------------------------------------------------------------------
 
-/** Rows of a matrix that are multiplied side by side. */
+/** Rows of a matrix that are interleaved. */
 constexpr size_t kPanel = 32;
 
 /** kPanel rows of `blocks` × `length` numbers, interleaved. */
 struct IntPanel {
 	const Line* numbers;
-	/** kPanel each, or `scales` kPanel for each block. `bias` may be null. */
+	/** kPanel of each; with `scales_by_block` kPanel scales per block. `bias` may be null. */
 	const float *scales, *bias;
-	/** Of 8 bits, kPanel for each block: what the products have too much. */
-	const int32_t* excess;
+	/** 8 bits only: kPanel per block, initial sums that compensate for the unsigned representation of the rows. */
+	const int32_t* offsets;
 	bool scales_by_block = false;
 };
 
 size_t PanelLines(Integers integers, size_t blocks, size_t length);
 
-/** Puts a row of `segments` times `blocks.width` numbers at place `at` of a panel, and what it has too much at that of
- * `excess`, which is null for 16 bits. Returns its scale. */
+/** Rounds a row of `segments` times `blocks.width` numbers into place `at` of a panel, and sets its `offsets`, which are
+ * null for 16 bits. Returns its scale. */
 float PackRow(Integers integers, const Blocks& blocks, size_t segments, const float* row, size_t at, Line* numbers,
-	int32_t* excess);
+	int32_t* offsets);
 
-/** Puts `count` rows of `columns` numbers, at most `length` and kPanel, into a block of a panel of 16 bits: column n
- * becomes what row n of the panel has there. Sets the block's scales. */
+/** Rounds and transposes `count` rows (at most `length`) of `columns` numbers (at most kPanel) into a block of a 16-bit
+ * panel: column n becomes row n of the panel. Sets the block's scales. */
 void PackColumns(size_t length, const float* rows, size_t stride, size_t count, size_t columns, Line* numbers,
 	float* scales);
 
-/** out[r][n] = row r · row n of the panel + bias[n], or that much more where `add` is set, for n below `columns`. */
+/** out[r][n] = row r · row n of the panel + bias[n] for n below `columns`; with `add`, adds that to out[r][n]. */
 void MultiplyPanel(Integers integers, size_t blocks, size_t length, const IntRows& rows, size_t count,
 	const IntPanel& panel, float* out, size_t stride, size_t columns, bool add);
 
 // ---- matrices ------------------------------------------------------------------------------------
 
-/** Weights in panels, with what is added to their products. */
+/** Weights in panels, and the bias. */
 class IntMatrix {
 public:
 	/** `row(n, numbers)` writes row n: `segments` times `blocks.width` numbers. `bias`: null for none. */
 	IntMatrix(Integers integers, size_t rows, size_t segments, const Blocks& blocks,
 		const std::function<void(size_t, float*)>& row, const float* bias);
 
-	/** As MultiplyPanel, with all of the matrix. */
+	/** As MultiplyPanel, for the whole matrix. */
 	void Multiply(const IntRows& rows, size_t count, float* out, size_t stride, bool add = false) const {
 		MultiplySome(0, rows_, rows, count, out, stride, add);
 	}
-	/** With its rows from `first`, which begins a panel, to before `end`: the first of `out` is that of `first`. */
+	/** The same for rows `first`, a multiple of kPanel, up to but not including `end`; `out` starts with row `first`. */
 	void MultiplySome(size_t first, size_t end, const IntRows& rows, size_t count, float* out, size_t stride,
 		bool add = false) const;
 	size_t rows() const { return rows_; }

@@ -6,7 +6,7 @@
 #include "kernels/vectors.h"
 #include "kernels/width.h"
 
-// The compiler knows the instructions (GCC 11, Clang 11).
+// Requires a compiler that has the instructions (GCC 11, Clang 11).
 #if defined(EARSHOT_VECTORS) && (__has_include(<amxint8intrin.h>) || __has_include(<amxintrin.h>))
 #define EARSHOT_TILES 1
 #endif
@@ -19,15 +19,15 @@ namespace {
 
 #define EARSHOT_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8")))
 
-/** Rows of a tile, and 32-bit sums of one. */
+/** Rows per tile. */
 constexpr size_t kTileRows = 16;
-/** Bytes of a tile's row. */
+/** Bytes per row of a tile. */
 constexpr size_t kTileBytes = 64;
 constexpr size_t kHalves = kPanel / kLanes;
-/** From four numbers of a panel's rows to the next four, in bytes. */
+/** Bytes from one group of four numbers of a panel's rows to the next. */
 constexpr size_t kStep = kPanel * 4;
 
-/** What `_tile_loadconfig` reads: Intel's manual, volume 1, table 18-1. */
+/** Argument of `_tile_loadconfig`: Intel's manual, volume 1, table 18-1. */
 struct alignas(64) TileConfig {
 	uint8_t palette = 1;
 	uint8_t start_row = 0;
@@ -41,12 +41,12 @@ struct alignas(64) TileConfig {
 	}
 };
 
-/** The sums of a tile, as they are stored. */
+/** The stored sums of a tile. */
 struct alignas(64) Sums {
 	int32_t of[kTileRows][kLanes];
 };
 
-// Numbers of tiles have to be constants. Four sums, since a product takes the time of three others to be ready.
+// Tile numbers must be constants. Four sums, since a product has the latency of four.
 #define EARSHOT_SUM_0 0
 #define EARSHOT_SUM_1 1
 #define EARSHOT_SUM_2 2
@@ -61,12 +61,12 @@ EARSHOT_AMX void Configure(size_t row_count) {
 	for (const size_t sum : {EARSHOT_SUM_0, EARSHOT_SUM_1, EARSHOT_SUM_2, EARSHOT_SUM_3}) config.Set(sum, row_count);
 	for (const size_t rows : {EARSHOT_ROWS_0, EARSHOT_ROWS_1}) config.Set(rows, row_count);
 	for (const size_t weights : {EARSHOT_WEIGHTS_0, EARSHOT_WEIGHTS_1}) config.Set(weights, kTileRows);
-	// GCC's intrinsic says that it reads eight bytes: without this it drops what is written to the others.
+	// GCC's intrinsic declares that it reads eight bytes: without this, writes to the others are optimised away.
 	__asm__ volatile("" : : "r"(&config) : "memory");
 	_tile_loadconfig(&config);
 }
 
-/** A block's products for a panel: two sums for each half of it. */
+/** Products of a block with a panel: two sums for each half of the panel. */
 struct Products {
 	Sums sums[4];
 
@@ -109,7 +109,7 @@ EARSHOT_AMX void MultiplyTile(size_t blocks, size_t length, const IntRows& rows,
 	__m512 sums[kTileRows][kHalves];
 	for (size_t row = 0; row < count; row++) std::fill_n(sums[row], kHalves, _mm512_setzero_ps());
 	const auto* weights = reinterpret_cast<const uint8_t*>(panel.numbers);
-	// While the tiles multiply one block, the vectors add up the one before.
+	// While the tiles multiply one block, the vectors add up the previous one.
 	Products products[2];
 	products[0].Multiply(rows.numbers, rows.stride, weights, length);
 	for (size_t block = 0; block < blocks; block++) {
@@ -118,10 +118,10 @@ EARSHOT_AMX void MultiplyTile(size_t blocks, size_t length, const IntRows& rows,
 		}
 		const Products& done = products[block % 2];
 		for (size_t half = 0; half < kHalves; half++) {
-			const __m512i excess = _mm512_loadu_si512(panel.excess + block * kPanel + half * kLanes);
+			const __m512i offsets = _mm512_loadu_si512(panel.offsets + block * kPanel + half * kLanes);
 			const float* scale = rows.scales + block;
 			for (size_t row = 0; row < count; row++, scale += rows.scale_stride) {
-				const __m512 product = _mm512_cvtepi32_ps(_mm512_add_epi32(done.Of(row, half), excess));
+				const __m512 product = _mm512_cvtepi32_ps(_mm512_add_epi32(done.Of(row, half), offsets));
 				sums[row][half] = _mm512_fmadd_ps(product, _mm512_set1_ps(*scale), sums[row][half]);
 			}
 		}
@@ -156,7 +156,7 @@ EARSHOT_AMX void MultiplyPanelByTiles(size_t blocks, size_t length, const IntRow
 			rows.scale_stride};
 		MultiplyTile(blocks, length, from, some, panel, out + first * stride, stride, columns, add);
 	}
-	// The system does not save tiles that are released when another thread gets the core.
+	// Released tiles need not be saved at context switches.
 	_tile_release();
 }
 

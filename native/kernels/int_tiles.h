@@ -1,4 +1,4 @@
-// Products of 8-bit integers by Intel's Advanced Matrix Extensions (AMX): 16 rows times 16 columns in one instruction.
+// 8-bit products by Intel's Advanced Matrix Extensions (AMX): 16 × 16 sums per instruction.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,12 @@
 namespace earshot {
 
 /**
- * Whether the processor has the instructions, the system lets this process use them, and they multiply blocks of that
- * length sooner than vectors do: not those of 16 bits, whose four products of bytes are stored at the end of each block.
+ * Whether processor and system support AMX, and it is faster than vectors for blocks of this length. Never for 16 bits,
+ * which would take four products of bytes, stored after each block.
  */
 bool FitTiles(Integers integers, size_t length);
 
-/** As MultiplyPanel with 8 bits, to the same last bit: sums of integers have no rounding. */
+/** As MultiplyPanel for 8 bits, with identical results, since sums of integers are exact. */
 void MultiplyPanelByTiles(size_t blocks, size_t length, const IntRows& rows, size_t count, const IntPanel& panel,
 	float* out, size_t stride, size_t columns, bool add);
 

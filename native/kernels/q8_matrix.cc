@@ -15,13 +15,13 @@ namespace earshot {
 
 namespace {
 
-/** Numbers that share a scale, as ggml's Q8_0 has it. */
+/** Numbers per scale, as in ggml's Q8_0. */
 constexpr size_t kBlock = 32;
-/** A row's block in ggml's form: the scale, a half float, and the numbers. */
+/** A block in ggml's format: the scale, a half float, then the numbers. */
 constexpr size_t kBlockBytes = 2 + kBlock;
-/** Of a panel, fours of numbers of each row in turn, then the scales. */
+/** Memory lines of a panel's block: groups of four numbers of each row in turn, then the scales. */
 constexpr size_t kBlockLines = (kBlock * kPanel + 2 * kPanel) / sizeof(Line);
-/** Weights are stored without a sign. */
+/** Added to weights, which are stored unsigned. */
 constexpr int kShift = 128;
 
 }  // namespace
@@ -74,7 +74,7 @@ Q8Matrices::Q8Matrices(const std::vector<const ggml_tensor*>& tensors) {
 		matrices_.emplace(tensor, matrix);
 		memory += Q8Matrix::Lines(rows, columns);
 	}
-	PreferLargePages(reinterpret_cast<char*>(memory_.data()), reinterpret_cast<char*>(memory));
+	UseHugePages(reinterpret_cast<char*>(memory_.data()), reinterpret_cast<char*>(memory));
 }
 
 const Q8Matrix* Q8Matrices::Find(const ggml_tensor* tensor) const {
@@ -88,7 +88,7 @@ bool CanInterleave(const ggml_tensor* tensor) {
 
 namespace {
 
-// On each of ggml's threads for the graph.
+// Called on each of ggml's threads.
 
 void LookUpNode(ggml_tensor* node, int thread, int threads, void* matrix) {
 	const auto* numbers = static_cast<const int32_t*>(node->src[0]->data);
@@ -139,19 +139,19 @@ const Q8Matrix* Q8MatrixOf(const ggml_tensor* node) {
 
 namespace {
 
-/** Vectors that are multiplied side by side: with kPanel rows their sums take half of the registers. */
+/** Vectors per tile: with kPanel rows, their sums take half of the registers. */
 constexpr size_t kTile = 4;
 constexpr size_t kHalves = kPanel / kLanes;
 
-/** Vectors rounded to 8 bits, all blocks of one after those of the other. */
+/** Vectors rounded to 8 bits, one after the other. */
 struct Rounded {
 	std::vector<int8_t> numbers;
 	std::vector<float> scales;
-	/** What the products with weights that are stored with kShift more begin with. */
+	/** Initial sums, which compensate for kShift in the weights. */
 	std::vector<int32_t> starts;
 };
 
-EARSHOT_WIDE Rounded Round(const float* const* vectors, size_t count, size_t columns) {
+EARSHOT_AVX512 Rounded Round(const float* const* vectors, size_t count, size_t columns) {
 	const size_t blocks = columns / kBlock;
 	Rounded made{std::vector<int8_t>(count * columns), std::vector<float>(count * blocks),
 		std::vector<int32_t>(count * blocks)};
@@ -167,15 +167,16 @@ EARSHOT_WIDE Rounded Round(const float* const* vectors, size_t count, size_t col
 			auto* to = reinterpret_cast<__m128i*>(made.numbers.data() + at * kBlock + half * kLanes);
 			_mm_storeu_si128(to, _mm512_cvtsepi32_epi8(whole));
 		}
-		// What is not a number stays none.
-		const bool sound = (_mm512_cmp_ps_mask(left, left, _CMP_UNORD_Q) | _mm512_cmp_ps_mask(right, right, _CMP_UNORD_Q)) == 0;
-		made.scales[at] = sound ? most / 127.0F : NAN;
+		// NaN stays NaN.
+		const __mmask16 nans =
+			_mm512_cmp_ps_mask(left, left, _CMP_UNORD_Q) | _mm512_cmp_ps_mask(right, right, _CMP_UNORD_Q);
+		made.scales[at] = nans == 0 ? most / 127.0F : NAN;
 		made.starts[at] = -kShift * _mm512_reduce_add_epi32(sum);
 	}
 	return made;
 }
 
-/** One stream in the order of memory, which the processor guesses well: asking ahead made it slower by half. */
+/** Reads the weights in memory order, which the hardware prefetcher handles: software prefetching was half as fast. */
 template <size_t kCount>
 EARSHOT_VNNI void MultiplyTile(const Line* panel, size_t blocks, const Rounded& rounded, size_t first,
 	float* const* products, size_t row, size_t rows) {

@@ -1,4 +1,4 @@
-// Matrices of ggml's Q8_0, laid out for the processor's integers.
+// ggml's Q8_0 matrices, in a layout for AVX-512 VNNI.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +14,22 @@ struct ggml_tensor;
 namespace earshot {
 
 /**
- * The same integers and scales as a tensor of Q8_0 (one scale for 32 numbers of a row), 32 rows interleaved. Vectors are
- * rounded as ggml rounds them, to 8 bits in blocks of 32, so that products are those of ggml but for the order in which
- * they are added up. Only where HasIntegers. Any thread.
+ * The integers and scales of a Q8_0 tensor (one scale per 32 numbers of a row), 32 rows interleaved. Vectors are rounded as
+ * ggml does, to 8 bits in blocks of 32, so products equal ggml's up to the order of summation. Requires HasIntegers. Any
+ * thread.
  */
 class Q8Matrix {
 public:
-	/** Rows in all, and numbers of a row, a multiple of 32. */
+	/** `columns` is a multiple of 32. */
 	Q8Matrix(size_t rows, size_t columns, Line* memory) : rows_(rows), columns_(columns), memory_(memory) {}
 
-	/** products[v][row] = the row times vectors[v], of the rows of one of so many `parts`. */
+	/** products[v][row] = row · vectors[v], for the rows of part `part` of `parts`. */
 	void Multiply(const float* const* vectors, float* const* products, size_t count, size_t part = 0,
 		size_t parts = 1) const;
 
-	/** `row`: as ggml has it. */
+	/** `row`: in ggml's format. */
 	void SetRow(size_t n, const void* row);
-	/** Its numbers. */
+	/** Dequantises row `n`. */
 	void ReadRow(size_t n, float* numbers) const;
 
 	static size_t Lines(size_t rows, size_t columns);
@@ -41,13 +41,13 @@ private:
 	Line* memory_;
 };
 
-/** By the tensors that they were made of. */
+/** Matrices by the tensors that they were made from. */
 class Q8Matrices {
 public:
-	/** Of tensors of Q8_0 in memory, which need not be kept. */
+	/** Copies Q8_0 tensors in memory, which may be freed afterwards. */
 	explicit Q8Matrices(const std::vector<const ggml_tensor*>& tensors);
 
-	/** nullptr for none. */
+	/** nullptr if there is none. */
 	const Q8Matrix* Find(const ggml_tensor* tensor) const;
 	size_t bytes() const { return memory_.size() * sizeof(Line); }
 
@@ -56,18 +56,18 @@ private:
 	std::unordered_map<const ggml_tensor*, Q8Matrix> matrices_;
 };
 
-/** Whether Q8Matrices can be made of it here, where it is in memory. */
+/** Whether Q8Matrices can copy the tensor, if it is in memory, and this processor can use it. */
 bool CanInterleave(const ggml_tensor* tensor);
 
-// Nodes of graphs, which the matrix must outlive.
+// Graph nodes. The matrix must outlive the graph.
 
-/** Those rows of it. `numbers`: of rows, of I32. */
+/** Rows of the matrix, as ggml_get_rows. `numbers`: I32. */
 ggml_tensor* LookUpRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* numbers);
 
-/** The matrix times each row of `rows`. */
+/** The matrix times each row of `rows`, as ggml_mul_mat. */
 ggml_tensor* MultiplyRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* rows);
 
-/** Of what MultiplyRows has made, whose rows are its first source; nullptr for others. */
+/** The matrix of a node made by MultiplyRows, whose first source are the rows; nullptr for other nodes. */
 const Q8Matrix* Q8MatrixOf(const ggml_tensor* node);
 
 }  // namespace earshot

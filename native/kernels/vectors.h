@@ -1,16 +1,16 @@
-// Vectors of 16 floats, for functions that are only called where the processor has AVX-512.
+// AVX-512 helpers, for functions that are called only on processors that have it.
 #pragma once
 
 #include <cstddef>
 
 namespace earshot {
 
-/** Numbers of a vector. */
+/** Floats per vector. */
 constexpr size_t kLanes = 16;
 
 }  // namespace earshot
 
-// Not by GCC for Windows, which keeps vectors of 64 bytes on a stack that it aligns to 16 (its bug 54412).
+// Not with GCC for Windows, which puts 64-byte vectors on a stack that is aligned to 16 bytes (GCC bug 54412).
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(__MINGW32__)
 #define EARSHOT_VECTORS 1
 
@@ -18,14 +18,14 @@ constexpr size_t kLanes = 16;
 
 #include <cmath>
 
-#define EARSHOT_WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
-/** VNNI, too. */
+#define EARSHOT_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+/** With VNNI. */
 #define EARSHOT_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
-#define EARSHOT_INLINE EARSHOT_WIDE __attribute__((always_inline)) inline
+#define EARSHOT_INLINE EARSHOT_AVX512 __attribute__((always_inline)) inline
 
 namespace earshot {
 
-/** Of 16, the first `count`; all for more. */
+/** Mask of the first `count` of 16 lanes; all for 16 and more. */
 EARSHOT_INLINE __mmask16 FirstOf(size_t count) {
 	return count >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1U << count) - 1);
 }
@@ -47,7 +47,7 @@ EARSHOT_INLINE __m512 Exp(__m512 x) {
 	return _mm512_maskz_scalef_ps(there, sum, whole);
 }
 
-/** x/2 · (1 + erf(x/√2)), as OpenAI's, to 2e-7 · |x|: erf by Abramowitz and Stegun 7.1.26. */
+/** x/2 · (1 + erf(x/√2)), as in OpenAI's Whisper, to 2e-7 · |x|; erf by Abramowitz and Stegun 7.1.26. */
 EARSHOT_INLINE __m512 Gelu(__m512 x) {
 	const __m512 size = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.707106781F));
 	const __m512 t = _mm512_div_ps(
@@ -57,7 +57,7 @@ EARSHOT_INLINE __m512 Gelu(__m512 x) {
 	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(1.421413741F));
 	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(-0.284496736F));
 	sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(0.254829592F));
-	// What is left of 1 beyond |x|: half of it, times |x|, is what x is short of at its own side.
+	// 1 - erf(|x|/√2). Half of it times |x| is the difference between max(x, 0) and GELU.
 	const __m512 square = _mm512_mul_ps(size, size);
 	const __m512 rest =
 		_mm512_mul_ps(_mm512_mul_ps(sum, t), Exp(_mm512_sub_ps(_mm512_setzero_ps(), square)));
@@ -65,9 +65,8 @@ EARSHOT_INLINE __m512 Gelu(__m512 x) {
 	return _mm512_sub_ps(_mm512_max_ps(x, _mm512_setzero_ps()), short_of);
 }
 
-/** Each becomes e to what it is above the greatest; returns the sum of all. `scores` has room for a multiple
- * of 16. */
-EARSHOT_WIDE inline float Exponentials(float* scores, size_t count) {
+/** Replaces each score by e^(score - maximum), and returns the sum. The array's size is a multiple of 16. */
+EARSHOT_AVX512 inline float Exponentials(float* scores, size_t count) {
 	__m512 most = _mm512_set1_ps(-INFINITY);
 	for (size_t i = 0; i < count; i += kLanes) {
 		most = _mm512_mask_max_ps(most, FirstOf(count - i), most, _mm512_loadu_ps(scores + i));

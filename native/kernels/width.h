@@ -1,12 +1,11 @@
-// Which of our kernels this processor can run.
+// Which of our kernels this processor can run, chosen at run time.
 #pragma once
 
 namespace earshot {
 
-/** What a kernel of ours needs of the processor; each has all before it. Whichever level ggml is built for, they are
- * chosen when the program runs. */
+/** Instruction sets that our kernels need; each includes the previous ones. Independent of the level ggml is built for. */
 enum class Kernels {
-	/** None of ours: ggml's alone. */
+	/** No kernels of ours, only ggml's. */
 	kNone,
 	/** AVX2, FMA and F16C. */
 	kAvx2,
@@ -14,15 +13,15 @@ enum class Kernels {
 	kAvx512,
 	/** AVX-512 VNNI. */
 	kVnni,
-	/** AMX with products of bytes, where the system lets the process use it. */
+	/** AMX-INT8, if the system permits its use. */
 	kAmx,
 };
 
-/** What the widest kernels are called, e.g. for EARSHOT_KERNELS; in their order. */
+/** Names of Kernels, in order, e.g. for EARSHOT_KERNELS. */
 constexpr const char* kKernelNames[] = {"none", "avx2", "avx512", "vnni", "amx"};
 
-/** The widest that this processor has, in a build that has kernels at all; no more than EARSHOT_KERNELS names where it
- * is set, so that any processor can do as a lesser one does. The same for the life of the process. */
+/** The widest that this processor and this build support, limited by the environment variable EARSHOT_KERNELS, with which
+ * lesser processors can be tested. Constant within a process. */
 Kernels WidestKernels();
 
 }  // namespace earshot

@@ -7,15 +7,15 @@ namespace earshot {
 Napi::Promise AsyncTask::Start(Napi::Env env, std::unique_ptr<AsyncTask> task) {
 	task->deferred_ = std::make_unique<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
 	const Napi::Promise promise = task->deferred_->Promise();
-	napi_status status =
-		napi_create_async_work(env, nullptr, Napi::String::New(env, "earshot"), Execute, Complete, task.get(), &task->work_);
+	const Napi::String name = Napi::String::New(env, "earshot");
+	napi_status status = napi_create_async_work(env, nullptr, name, Execute, Complete, task.get(), &task->work_);
 	if (status != napi_ok) throw Napi::Error::New(env);
 	status = napi_queue_async_work(env, task->work_);
 	if (status != napi_ok) {
 		napi_delete_async_work(env, task->work_);
 		throw Napi::Error::New(env);
 	}
-	(void)task.release();  // Complete takes it back
+	(void)task.release();  // Complete takes ownership back
 	return promise;
 }
 
@@ -24,7 +24,7 @@ void AsyncTask::Execute(napi_env, void* data) { static_cast<AsyncTask*>(data)->R
 void AsyncTask::Complete(napi_env raw, napi_status, void* data) {
 	const std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
 	const Napi::Env env(raw);
-	// Nothing may be thrown from here. In an environment that is going away every call fails, and so be it.
+	// Nothing may be thrown from here. During environment teardown every call fails, which is fine.
 	try {
 		const Napi::HandleScope scope(env);
 		napi_delete_async_work(raw, task->work_);

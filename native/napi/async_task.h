@@ -1,4 +1,4 @@
-// Work on the libuv pool that settles a promise.
+// Runs work on the libuv thread pool and settles a promise with its result.
 #pragma once
 
 #include <functional>
@@ -14,10 +14,7 @@
 
 namespace earshot {
 
-/**
- * Work on the libuv pool that settles one promise. Run on a pool thread; everything else, the destructor too, on
- * the JavaScript thread.
- */
+/** Run is called on a pool thread; everything else, including the destructor, on the JavaScript thread. */
 class AsyncTask {
 public:
 	virtual ~AsyncTask() = default;
@@ -29,9 +26,9 @@ public:
 protected:
 	AsyncTask() = default;
 	virtual void Run() noexcept = 0;
-	/** Called once after Run, or without Run when the environment has gone. Frees slots and the like. */
+	/** Called once after Run, or without Run if the environment has been torn down. Releases slots and the like. */
 	virtual void Finish(Napi::Env) {}
-	/** The promise's value; a Napi::Error thrown rejects it. */
+	/** Returns the promise's value; a thrown Napi::Error rejects the promise. */
 	virtual Napi::Value Settle(Napi::Env env) = 0;
 
 private:
@@ -42,7 +39,7 @@ private:
 	std::unique_ptr<Napi::Promise::Deferred> deferred_;
 };
 
-/** An AsyncTask out of functions. `keep` holds what Run reads of JavaScript's. */
+/** An AsyncTask made of functions. `keep`: JavaScript values that Run reads. */
 template <class T>
 class Task final : public AsyncTask {
 public:

@@ -7,7 +7,7 @@ namespace earshot {
 
 std::shared_ptr<CallbackQueue> CallbackQueue::Make(Napi::Env env) {
 	auto callbacks = std::make_shared<CallbackQueue>();
-	// The finalizer runs before Node frees the function when the environment ends: no callback may come after it.
+	// At teardown the finalizer runs before Node frees the function: nothing may be posted after it.
 	callbacks->function_ = Function::New(env, "earshot callbacks", 0, 1, nullptr,
 		[callbacks](Napi::Env, void*, std::nullptr_t*) {
 			const std::lock_guard lock(callbacks->mutex_);
@@ -26,7 +26,7 @@ void CallbackQueue::Post(Callback callback) noexcept {
 		if (status == napi_ok) (void)sent.release();
 		if (status == napi_closing) closed_ = true;
 	} catch (const std::exception&) {
-		// Without memory for the callback it is dropped.
+		// No memory: drop the callback.
 	}
 }
 
@@ -36,7 +36,7 @@ void CallbackQueue::Invoke(Napi::Env env, Napi::Function, std::nullptr_t*, Callb
 	try {
 		(*taken)(env);
 	} catch (const Napi::Error&) {
-		// In an environment that is going away every call fails, and so be it.
+		// During environment teardown every call fails, which is fine.
 	}
 }
 

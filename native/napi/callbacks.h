@@ -1,4 +1,4 @@
-// Calls from any thread to the JavaScript thread.
+// Posts callbacks from any thread to the JavaScript thread.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,15 @@
 
 namespace earshot {
 
-/** To the JavaScript thread of an environment. Any thread. */
+/** Queue of one environment. Any thread. */
 class CallbackQueue {
 public:
 	using Callback = std::function<void(Napi::Env)>;
 
-	/** On the JavaScript thread. It keeps no event loop alive. */
+	/** JavaScript thread only. Does not keep the event loop alive. */
 	static std::shared_ptr<CallbackQueue> Make(Napi::Env env);
 
-	/** Has `callback` called there soon, in order; drops it where the environment is going away. Never waits or throws. */
+	/** Queues `callback`, in order. Dropped during environment teardown or if memory is short. Never blocks or throws. */
 	void Post(Callback callback) noexcept;
 
 private:

@@ -3,12 +3,12 @@
 namespace earshot {
 
 void InitEnv(Napi::Env env) {
-	auto* state = new EnvState;  // freed by Node-API with the environment
+	auto* state = new EnvState;  // freed by Node-API at teardown
 	env.SetInstanceData(state);
 	state->callbacks = CallbackQueue::Make(env);
 	const auto exiting = state->exiting;
 	env.AddCleanupHook([exiting] { exiting->Raise(); });
-	// At process.exit() Node waits for the pool's threads and runs no other hook.
+	// process.exit() waits for the pool's threads and runs no cleanup hook before that: use the 'exit' event, too.
 	Napi::Object process = env.Global().Get("process").As<Napi::Object>();
 	process.Get("on").As<Napi::Function>().Call(process,
 		{Napi::String::New(env, "exit"),

@@ -1,4 +1,4 @@
-// What belongs to one environment of Node. On its JavaScript thread.
+// State of one Node environment. JavaScript thread only.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,18 @@
 
 namespace earshot {
 
-/** One for each environment: the main thread, and every worker thread that loads the addon. */
+/** One per environment: the main thread, and every worker thread that loads the addon. */
 struct EnvState {
-	/** Raised when the environment goes away; every Cancel of it asks. */
+	/** Raised at environment teardown; cancels everything that runs. */
 	std::shared_ptr<Signal> exiting = std::make_shared<Signal>();
 	std::shared_ptr<CallbackQueue> callbacks;
-	/** Number of its log sink, 0 for none. */
+	/** Number of its log sink; 0 = none. */
 	uint64_t sink = 0;
 
 	static EnvState& Of(Napi::Env env) { return *env.GetInstanceData<EnvState>(); }
 };
 
-/** Makes the EnvState and what lets it go: at process.exit() only the 'exit' event of JavaScript comes. */
+/** Creates the EnvState and the hooks that raise `exiting`. */
 void InitEnv(Napi::Env env);
 
 }  // namespace earshot

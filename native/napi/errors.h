@@ -1,4 +1,4 @@
-// Failures as JavaScript sees them. On the JavaScript thread.
+// Converts failures to JavaScript errors. JavaScript thread only.
 #pragma once
 
 #include <napi.h>
@@ -7,10 +7,10 @@
 
 namespace earshot {
 
-/** NativeError of binding.d.ts. */
+/** A NativeError, as declared in binding.d.ts. */
 Napi::Error MakeError(Napi::Env env, const Failure& failure);
 
-/** A promise that is rejected already. */
+/** A rejected promise. */
 Napi::Promise Rejected(Napi::Env env, const Failure& failure);
 
 }  // namespace earshot

@@ -20,7 +20,7 @@ struct LogLine {
 	std::string text;
 };
 
-/** Runs on the JavaScript thread of the sink. `env` is null when the environment is going away. */
+/** Runs on the JavaScript thread of the sink. `env` is null during environment teardown. */
 void CallSink(Napi::Env env, Napi::Function sink, std::nullptr_t*, LogLine* data) {
 	const std::unique_ptr<LogLine> line(data);
 	if (static_cast<napi_env>(env) == nullptr || !line) return;
@@ -28,13 +28,13 @@ void CallSink(Napi::Env env, Napi::Function sink, std::nullptr_t*, LogLine* data
 	try {
 		sink.Call({Napi::String::New(env, kNames[static_cast<int>(line->level)]), Napi::String::New(env, line->text)});
 	} catch (const Napi::Error&) {
-		// A sink that throws is ignored: its next line may succeed.
+		// Ignore a sink that throws: the next line may succeed.
 	}
 }
 
 using SinkFunction = Napi::TypedThreadSafeFunction<std::nullptr_t, LogLine, CallSink>;
 
-/** More lines than this are dropped: a flood from a broken file must not become memory. */
+/** Lines beyond this are dropped, so that a flood from a broken file does not fill memory. */
 constexpr size_t kSinkQueue = 1024;
 
 struct Sinks {
@@ -44,7 +44,7 @@ struct Sinks {
 	std::atomic<size_t> count{0};
 };
 
-/** Never destroyed: engines log from threads that may outlive the statics. */
+/** Never destroyed: engines log from threads that may outlive static objects. */
 Sinks& AllSinks() {
 	static auto* sinks = new Sinks;
 	return *sinks;
@@ -80,7 +80,7 @@ void SetLogSink(Napi::Env env, Napi::Value sink) {
 	Sinks& sinks = AllSinks();
 	const std::lock_guard lock(sinks.mutex);
 	const uint64_t number = sinks.next++;
-	// The finalizer runs before Node frees the function when the environment ends: no line may come after it.
+	// At teardown the finalizer runs before Node frees the function: no line may be sent after it.
 	SinkFunction function = SinkFunction::New(env, sink.As<Napi::Function>(), "earshot log", kSinkQueue, 1, nullptr,
 		[number](Napi::Env, void*, std::nullptr_t*) { RemoveSink(number, false); }, static_cast<void*>(nullptr));
 	function.Unref(env);

@@ -1,11 +1,11 @@
-// Log lines to JavaScript.
+// Passes log lines to JavaScript.
 #pragma once
 
 #include <napi.h>
 
 namespace earshot {
 
-/** `sink` is a function or null. */
+/** `sink`: a function, or null for none. */
 void SetLogSink(Napi::Env env, Napi::Value sink);
 
 }  // namespace earshot

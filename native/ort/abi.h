@@ -1,5 +1,5 @@
-// ONNX Runtime's C interface as far as it is used here, in declarations of our own. The functions stand in one table
-// whose positions never change: later versions append. Each position was called on 1.28.2 with its result checked.
+// The part of ONNX Runtime's C interface that is used here, declared by ourselves. Its functions are in one table whose
+// positions never change: later versions append. Each position was verified by calling it on 1.28.2.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ struct Value;
 struct RunOptions;
 struct SessionOptions;
 
-/** Older libraries are refused: the operators of our graphs are known to be right from here on. */
+/** Older libraries are refused: the operators of our graphs are known to be correct from this version on. */
 constexpr int kMajor = 1;
-constexpr int kLeastMinor = 28;
-/** Every version from this one on has all positions below. */
+constexpr int kMinMinor = 28;
+/** First version that has all positions below. */
 constexpr uint32_t kApiVersion = 12;
 
 constexpr int kFloat = 1;             // element type
@@ -31,9 +31,9 @@ constexpr int kArenaAllocator = 1, kDefaultMemory = 0;
 using LogFunction = void (*)(void* param, int severity, const char* category, const char* logid, const char* location,
 	const char* message);
 
-/** What the library's only export, OrtGetApiBase, points to. */
+/** Returned by the library's only export, OrtGetApiBase. */
 struct ApiBase {
-	/** Null where the library is older; then it also prints a line. */
+	/** Null if the library is older; then it also prints a line. */
 	const void* const* (*GetApi)(uint32_t version);
 	const char* (*GetVersionString)();
 };

@@ -13,7 +13,7 @@ namespace earshot::ort {
 
 namespace {
 
-/** From any thread. What goes wrong comes back as a status too, so the lines are for those who look closely. */
+/** Any thread. Debug level, since failures are returned as statuses too. */
 void LogLine(void*, int, const char*, const char*, const char*, const char* message) {
 	Log(LogLevel::kDebug, std::string("onnxruntime: ") + (message == nullptr ? "" : message));
 }
@@ -33,7 +33,7 @@ Expected<std::shared_ptr<const Runtime>> Runtime::Open(const std::string& path) 
 	const Expected<SharedLibrary> library = SharedLibrary::Open(path);
 	if (!library) return refuse("cannot be loaded: " + library.failure().text);
 	void* symbol = library->Find("OrtGetApiBase");
-	if (symbol == nullptr) return refuse("is no ONNX Runtime");
+	if (symbol == nullptr) return refuse("is not ONNX Runtime");
 	const ApiBase* (*base_of)() = nullptr;
 	std::memcpy(&base_of, &symbol, sizeof symbol);
 	const ApiBase* base = base_of();
@@ -41,9 +41,9 @@ Expected<std::shared_ptr<const Runtime>> Runtime::Open(const std::string& path) 
 	auto runtime = std::make_shared<Runtime>();
 	runtime->version_ = base->GetVersionString();
 	int major = 0, minor = 0;
-	if (std::sscanf(runtime->version_.c_str(), "%d.%d", &major, &minor) != 2 || major != kMajor || minor < kLeastMinor) {
+	if (std::sscanf(runtime->version_.c_str(), "%d.%d", &major, &minor) != 2 || major != kMajor || minor < kMinMinor) {
 		return refuse("is ONNX Runtime " + runtime->version_ + ", expected " + std::to_string(kMajor) + "." +
-			std::to_string(kLeastMinor) + " or newer");
+			std::to_string(kMinMinor) + " or newer");
 	}
 	const void* const* table = base->GetApi(kApiVersion);
 	if (table == nullptr) return refuse("has no interface of version " + std::to_string(kApiVersion));
@@ -51,11 +51,11 @@ Expected<std::shared_ptr<const Runtime>> Runtime::Open(const std::string& path) 
 #define EARSHOT_ORT_READ(position, result, name, parameters) std::memcpy(&api.name, &table[position], sizeof table[0]);
 	EARSHOT_ORT_FUNCTIONS(EARSHOT_ORT_READ)
 #undef EARSHOT_ORT_READ
-	// The first positions prove themselves before any other is trusted.
+	// Verify the first positions before trusting the others.
 	Status* probe = api.CreateStatus(kInvalidArgument, "probe");
 	const bool sound = probe != nullptr && api.GetErrorCode(probe) == kInvalidArgument &&
 		std::strcmp(api.GetErrorMessage(probe), "probe") == 0;
-	if (!sound) return refuse("does not answer as ONNX Runtime does");
+	if (!sound) return refuse("does not behave like ONNX Runtime");
 	api.ReleaseStatus(probe);
 
 	Status* status = api.CreateEnvWithCustomLogger(LogLine, nullptr, kLogWarning, "earshot", &runtime->env_);
@@ -86,7 +86,7 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 		const auto entry = [&](const char* key, const char* value) {
 			return api.AddSessionConfigEntry(options.get(), key, value);
 		};
-		// Spinning threads take the processor from other slots. Shapes vary, and a pattern is kept for each.
+		// No spinning: it takes CPU time from other slots. No memory patterns: shapes vary, and one is kept for each.
 		for (Status* status : {api.SetIntraOpNumThreads(raw, load.threads), api.SetInterOpNumThreads(raw, 1),
 				 api.SetSessionExecutionMode(raw, kSequential), api.SetSessionGraphOptimizationLevel(raw, kOptimizeAll),
 				 api.DisableMemPattern(raw), entry("session.intra_op.allow_spinning", "0"),
@@ -105,7 +105,7 @@ Expected<std::shared_ptr<const Session>> Session::Load(const SessionLoad& load) 
 			api.CreateSessionFromArray(runtime->env(), load.graph.data(), load.graph.size(), raw, &session));
 		if (!so_far) return so_far.failure();
 		Owned<SessionHandle> handle(session, {api.ReleaseSession});
-		// Folding the weights leaves the heap twice as large as what is in it.
+		// Constant folding leaves the heap at twice the size of its contents.
 		TrimHeap();
 		MemoryInfo* info = nullptr;
 		so_far = runtime->Check("model_load_failed", api.CreateCpuMemoryInfo(kArenaAllocator, kDefaultMemory, &info));

@@ -1,4 +1,4 @@
-// ONNX Runtime: the library that ships with sherpa-onnx, and sessions on it.
+// ONNX Runtime, the library that ships with sherpa-onnx, and its sessions.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@
 
 namespace earshot::ort {
 
-/** The library, loaded once for each path and never unloaded, with its environment, which is never released: both
- * may be in use by sherpa-onnx, and the order in which they end at exit is undefined. */
+/** The library and its environment. Loaded once per path and never released, since sherpa-onnx may be using both and the
+ * order of destruction at exit is undefined. */
 class Runtime {
 public:
-	/** `engine_missing` where the file is not there, is none of ONNX Runtime, or is too old. */
+	/** Fails with `engine_missing` if the file is missing, not ONNX Runtime, or too old. */
 	static Expected<std::shared_ptr<const Runtime>> Load(const std::string& path);
 
 	const Api& api() const { return api_; }
 	const Env* env() const { return env_; }
 	const std::string& version() const { return version_; }
-	/** What the status says, or nothing for success. Takes it over. */
+	/** Converts a status, and releases it. */
 	Expected<Done> Check(const char* code, Status* status) const;
 
 private:
@@ -34,7 +34,7 @@ private:
 	std::string version_;
 };
 
-/** Pointers of the library that release themselves. */
+/** Owning pointers to the library's objects. */
 template <class T>
 struct Release {
 	void (*release)(T*);
@@ -46,20 +46,20 @@ using Owned = std::unique_ptr<T, Release<T>>;
 struct SessionLoad {
 	/** The library's file. */
 	std::string library;
-	/** The model, whose external data lie in `folder`. */
+	/** The model, with its external data in `folder`. */
 	std::vector<uint8_t> graph;
 	std::string folder;
 	int threads = 1;
-	/** Products of 8-bit weights without saturation, on an x86 that lacks VNNI. */
+	/** Avoid saturation of products with 8-bit weights on x86 without VNNI. */
 	bool exact_int8 = false;
 };
 
-/** A model whose inputs and outputs are all floats. Any number of threads run it at once. */
+/** A model whose inputs and outputs are all f32. Any thread, in parallel. */
 class Session {
 public:
 	static Expected<std::shared_ptr<const Session>> Load(const SessionLoad& load);
 	const Runtime& runtime() const { return *runtime_; }
-	/** That one run is spread over. */
+	/** Threads of one run. */
 	int threads() const { return threads_; }
 
 	struct Tensor {
@@ -68,11 +68,11 @@ public:
 		std::vector<int64_t> shape;
 	};
 
-	/** One at a time runs through this; it may be used again after. */
+	/** Runs the session, one call at a time; reusable. */
 	class Pass {
 	public:
 		static Expected<Pass> Make(std::shared_ptr<const Session> session);
-		/** Writes into `outs`, whose shapes must be the model's. Ends within a node once `cancel` is requested. */
+		/** Writes into `outs`, whose shapes must be the model's. Cancelled at the next node. */
 		Expected<Done> Run(
 			std::initializer_list<Tensor> ins, std::initializer_list<Tensor> outs, const Cancel& cancel);
 		int threads() const { return session_->threads(); }
@@ -89,7 +89,7 @@ public:
 		: runtime_(std::move(runtime)), handle_(std::move(handle)), memory_(std::move(memory)), threads_(threads) {}
 
 private:
-	/** Views of tensors, in columns as the library wants them. */
+	/** Views of tensors, as parallel arrays for the library. */
 	struct Columns {
 		std::vector<Owned<Value>> owned;
 		std::vector<const char*> names;

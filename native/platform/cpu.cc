@@ -20,7 +20,7 @@ namespace earshot {
 
 namespace {
 
-/** EAX, EBX, ECX and EDX of a leaf; zeros for one that the processor does not have. */
+/** EAX, EBX, ECX and EDX of a CPUID leaf; zeros if the processor lacks it. */
 std::array<uint32_t, 4> Leaf(uint32_t leaf, uint32_t part) {
 	std::array<uint32_t, 4> registers{};
 #if defined(_MSC_VER)
@@ -35,12 +35,12 @@ std::array<uint32_t, 4> Leaf(uint32_t leaf, uint32_t part) {
 	return registers;
 }
 
-/** Which registers the operating system saves across switches of context. */
+/** XCR0: which registers the operating system saves on context switches. */
 uint64_t SavedRegisters() {
 #if defined(_MSC_VER)
 	return _xgetbv(0);
 #else
-	// The intrinsic is only there for builds that assume the instruction.
+	// The intrinsic exists only in builds that assume the instruction.
 	uint32_t low = 0;
 	uint32_t high = 0;
 	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -100,7 +100,7 @@ std::vector<std::string> ProcessorFlags() {
 #else
 
 std::vector<std::string> ProcessorFlags() {
-	// Linux on ARM: the kernel's interface, by number, since headers of an old C library do not have all of the names.
+	// Linux on ARM: bit numbers of the kernel's interface, since headers of an old C library lack some of the names.
 	struct Flag {
 		const char* name;
 		int word;

@@ -1,4 +1,4 @@
-// What the processor can do, asked of it and not of the system's files.
+// Instruction sets of the processor, read from the processor and not from system files.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 namespace earshot {
 
 /**
- * The instruction sets that processor and operating system both support, as Linux calls them in /proc/cpuinfo, of
- * those that prebuilt binaries differ by. None where nothing tells (Apple's processors).
+ * Of the instruction sets by which prebuilt binaries differ, those that both processor and operating system support, by
+ * their names in Linux's /proc/cpuinfo. Empty if they cannot be detected (Apple's processors).
  */
 std::vector<std::string> ProcessorFlags();
 

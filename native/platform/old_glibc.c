@@ -1,6 +1,6 @@
-/* For prebuilt binaries, which are linked against an old glibc (scripts/build/sysroot.mjs): what the compiler's
-   libstdc++.a expects of a newer one, and versions of functions that an even older one has. With them the
-   binaries ask for glibc 2.28, as Node itself does. Linked with --wrap for each function wrapped here. */
+/* For prebuilt binaries, which link against an old glibc (scripts/build/sysroot.mjs): symbols of newer versions that
+   the compiler's libstdc++.a needs, and the oldest versions of some functions. With them the binaries require glibc
+   2.28, as Node itself does. Linked with --wrap for each function wrapped here. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* 0: there may be other threads, so reference counts are always atomic. */
+/* 0: other threads may exist, so reference counts are always atomic. */
 char __libc_single_threaded = 0;
 
 /* std::random_device. */
@@ -18,7 +18,7 @@ uint32_t arc4random(void) {
 	return value;
 }
 
-/* A function only since 2.29. */
+/* glibc has it since 2.29. */
 int getcpu(unsigned *cpu, unsigned *node) { return (int)syscall(SYS_getcpu, cpu, node, NULL); }
 
 #ifdef __x86_64__

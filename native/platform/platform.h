@@ -1,5 +1,5 @@
-// What every operating system does in its own way. platform_posix.cc and platform_windows.cc hold one half each, and
-// nothing else in native/ asks which system it is. Paths are UTF-8 on all of them.
+// The operating system: posix.cc and windows.cc implement this header, and nothing else in native/ asks which system it
+// runs on. Paths are UTF-8 everywhere.
 #pragma once
 
 #include <array>
@@ -15,26 +15,26 @@ namespace earshot {
 /** A regular file, read by position. Any thread. */
 class File {
 public:
-	/** A failure of `code` names the path and says why: it is not there, or no regular file. Never waits for anybody. */
+	/** A failure has `code`, the path and the reason, e.g. that it is not a regular file. Never blocks. */
 	static Expected<std::unique_ptr<File>> Open(const std::string& path, const char* code);
 	virtual ~File() = default;
 
-	/** When it was opened. */
+	/** Bytes, when it was opened. */
 	virtual int64_t size() const = 0;
-	/** Bytes read at `position`, which may be fewer than asked for; 0 at the end, negative on an error of the disk. */
+	/** Returns the bytes read at `position`, possibly fewer than `count`; 0 at the end, negative on a disk error. */
 	virtual int64_t Read(int64_t position, void* into, int64_t count) const = 0;
 };
 
-/** A library that stays loaded. Its symbols are visible to no other library. */
+/** A library that is never unloaded, and whose symbols no other library sees (RTLD_LOCAL). */
 class SharedLibrary {
 public:
-	/** File names of a library `name` here: `libname.so`, `libname.dylib`, `name.dll`. */
+	/** File name of the library `name` on this system: `libname.so`, `libname.dylib`, `name.dll`. */
 	static std::string FileName(const std::string& name);
-	/** By its full path, so that no other of the same name is taken; what it needs is looked for beside it. A failure
-	 * (engine_missing) is the system's own words. */
+	/** `path` is absolute, so that no other library of the same name is found; dependencies are searched for beside it.
+	 * A failure (engine_missing) has the system's message. */
 	static Expected<SharedLibrary> Open(const std::string& path);
 
-	/** Null where it has none of that name. */
+	/** Null if there is no such symbol. */
 	void* Find(const char* symbol) const;
 
 private:
@@ -44,32 +44,32 @@ private:
 };
 
 /**
- * Has `on_text` called with whatever C code of any library prints to `stderr`, on the thread that prints; it is printed
- * all the same. Only glibc lets that be: elsewhere it is never called.
+ * From now on `on_text` gets everything that C code prints to `stderr`, on the thread that prints; it is still printed.
+ * Works with glibc only: elsewhere `on_text` is never called.
  */
-void OnStderr(void (*on_text)(const char* bytes, size_t size));
+void CaptureStderr(void (*on_text)(const char* bytes, size_t size));
 
 /**
- * Lets go of resident pages that lie wholly in the range, of memory that is not shared; a reader of them afterwards
- * reads zeros. Bytes let go: 0 where the system has no such thing for memory of the heap, as Windows and macOS.
+ * Gives the physical pages that lie entirely in the range of private memory back to the system; they read as zeros
+ * afterwards. Returns the bytes released: 0 where the system cannot do this with heap memory (Windows, macOS).
  */
 size_t ReleasePages(char* begin, char* end);
 
-/** Asks for large pages behind the range, which is of the heap and read again and again from one end to the other: with
- * small ones the processor spends half its time on finding where they are. Nothing happens where there are none. */
-void PreferLargePages(char* begin, char* end);
+/** Backs the range, heap memory that is read sequentially again and again, with huge pages: with small ones half of the
+ * time goes into TLB misses. Does nothing where the system has none. */
+void UseHugePages(char* begin, char* end);
 
-/** For as long as it lives, this thread and those it makes let others go before them where there are more than cores. */
-void GoInBackground();
+/** Runs this thread, and threads it creates, at lower OS priority from now on. It cannot be undone. */
+void LowerThreadPriority();
 
-/** Gives back to the system what the heap holds free, where it would keep it otherwise. */
+/** Returns free heap memory to the system, if the C library would keep it. */
 void TrimHeap();
 
-/** What Linux tells programs of the processor (AT_HWCAP and AT_HWCAP2); elsewhere nothing. */
+/** Linux's AT_HWCAP and AT_HWCAP2; zeros elsewhere. */
 std::array<uint64_t, 2> HardwareCapabilities();
 
-/** Asks the system for the use of AMX's tiles, for this process and for good: Linux wants to be asked, since they are
- * 8 KiB more to save for each thread. False where it does not give it, and on other systems. */
+/** Requests permission to use AMX tiles in this process, which Linux requires since they add 8 KiB of state per thread.
+ * False if refused, and on other systems. */
 bool MayUseTiles();
 
 }  // namespace earshot

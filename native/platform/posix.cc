@@ -15,12 +15,10 @@
 #ifdef __linux__
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#ifdef __linux__
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #elif defined(__APPLE__)
 #include <pthread.h>
-#endif
 #endif
 
 namespace earshot {
@@ -34,8 +32,8 @@ public:
 	Descriptor& operator=(const Descriptor&) = delete;
 	~Descriptor() override { ::close(fd_); }
 
-	/** Why it cannot be read, or nothing. Finds its size. */
-	std::string Fault() {
+	/** Reads its size. Returns why the file cannot be read, or an empty string. */
+	std::string Check() {
 		struct stat stat {};
 		if (::fstat(fd_, &stat) != 0) return std::strerror(errno);
 		if (!S_ISREG(stat.st_mode)) return "it is not a regular file";
@@ -61,11 +59,11 @@ private:
 
 Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* code) {
 	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
-	// O_NONBLOCK: a FIFO would otherwise hold this thread until a writer opens it; it is refused below.
+	// O_NONBLOCK: opening a FIFO would otherwise block until a writer opens it. Check refuses it.
 	const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) return refuse(std::strerror(errno));
 	auto file = std::make_unique<Descriptor>(fd);
-	if (const std::string fault = file->Fault(); !fault.empty()) return refuse(fault);
+	if (const std::string problem = file->Check(); !problem.empty()) return refuse(problem);
 	return std::unique_ptr<File>(std::move(file));
 }
 
@@ -90,10 +88,10 @@ void* SharedLibrary::Find(const char* symbol) const { return dlsym(handle_, symb
 
 namespace {
 
-void (*stderr_listener)(const char* bytes, size_t size) = nullptr;
+void (*stderr_capture)(const char* bytes, size_t size) = nullptr;
 
-ssize_t PassOn(void*, const char* bytes, size_t size) {
-	stderr_listener(bytes, size);
+ssize_t WriteThrough(void*, const char* bytes, size_t size) {
+	stderr_capture(bytes, size);
 	for (size_t written = 0; written < size;) {
 		const ssize_t count = write(STDERR_FILENO, bytes + written, size - written);
 		if (count <= 0) break;
@@ -104,20 +102,20 @@ ssize_t PassOn(void*, const char* bytes, size_t size) {
 
 }  // namespace
 
-void OnStderr(void (*on_text)(const char* bytes, size_t size)) {
-	stderr_listener = on_text;
-	// Libraries read the C library's variable `stderr` each time they print; unbuffered, so that they print in one call.
-	FILE* listening = fopencookie(nullptr, "w", {nullptr, PassOn, nullptr, nullptr});
-	if (listening == nullptr) return;
-	setvbuf(listening, nullptr, _IONBF, 0);
-	stderr = listening;
+void CaptureStderr(void (*on_text)(const char* bytes, size_t size)) {
+	stderr_capture = on_text;
+	// C code reads the variable `stderr` at every print. Unbuffered, so that each print is one call.
+	FILE* capture = fopencookie(nullptr, "w", {nullptr, WriteThrough, nullptr, nullptr});
+	if (capture == nullptr) return;
+	setvbuf(capture, nullptr, _IONBF, 0);
+	stderr = capture;
 }
 
 void TrimHeap() { malloc_trim(0); }
 
 #else
 
-void OnStderr(void (*)(const char*, size_t)) {}
+void CaptureStderr(void (*)(const char*, size_t)) {}
 void TrimHeap() {}
 
 #endif
@@ -132,19 +130,19 @@ size_t ReleasePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
 	return 0;
 }
 
-void GoInBackground() {
+void LowerThreadPriority() {
 #ifdef __linux__
-	// Of a thread, in spite of its name; there is no way back without a privilege. A step of nice is a quarter, so that
-	// four of them make 0.4 of the share.
-	constexpr int kNicer = 4;
+	// With a thread id it acts on that thread only. Raising priority again would need a privilege. Each step of nice
+	// divides the CPU share by 1.25: four steps leave 0.4 of it.
+	constexpr int kNiceIncrement = 4;
 	const auto self = static_cast<id_t>(syscall(SYS_gettid));
-	setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
+	setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNiceIncrement);
 #elif defined(__APPLE__)
 	pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
 #endif
 }
 
-void PreferLargePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
+void UseHugePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) {
 #ifdef __linux__
 	constexpr uintptr_t kLarge = uintptr_t{2} << 20;
 	const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + kLarge - 1) / kLarge * kLarge;
@@ -153,7 +151,7 @@ void PreferLargePages([[maybe_unused]] char* begin, [[maybe_unused]] char* end) 
 #ifndef MADV_COLLAPSE
 	constexpr int MADV_COLLAPSE = 25;  // Linux 6.1
 #endif
-	// At once. An older kernel says no, and does it by and by.
+	// Immediately. Older kernels refuse, and collapse pages in the background.
 	madvise(reinterpret_cast<void*>(from), to - from, MADV_COLLAPSE);
 #endif
 }

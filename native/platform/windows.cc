@@ -1,4 +1,4 @@
-// Windows. Node speaks UTF-8, the system UTF-16; its functions for narrow strings take the code page of the day.
+// Windows. Node uses UTF-8 and the system UTF-16; the narrow (ANSI) functions depend on the active code page.
 #include "platform/platform.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace earshot {
 
 namespace {
 
-/** Empty where it is no UTF-8. */
+/** Empty if the text is not UTF-8. */
 std::wstring Wide(const std::string& text) {
 	const int size = static_cast<int>(text.size());
 	const int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text.data(), size, nullptr, 0);
@@ -32,7 +32,7 @@ std::string Narrow(const wchar_t* text, int size) {
 	return narrow;
 }
 
-/** What this thread's last call failed of. */
+/** Why this thread's last system call failed. */
 std::string LastError() {
 	const DWORD error = GetLastError();
 	wchar_t text[512];
@@ -43,7 +43,7 @@ std::string LastError() {
 	return Narrow(text, static_cast<int>(length)) + " (error " + std::to_string(error) + ")";
 }
 
-/** Absolute, with backslashes; beyond 260 characters in the form that has no such bound. Empty on failure. */
+/** Absolute, with backslashes; paths beyond 260 characters in the `\\?\` form. Empty on failure. */
 std::wstring FullPath(const std::string& path) {
 	const std::wstring wide = Wide(path);
 	if (wide.empty()) return wide;
@@ -62,8 +62,8 @@ public:
 	HandleFile& operator=(const HandleFile&) = delete;
 	~HandleFile() override { CloseHandle(handle_); }
 
-	/** Why it cannot be read, or nothing. Finds its size. */
-	std::string Fault() {
+	/** Reads its size. Returns why the file cannot be read, or an empty string. */
+	std::string Check() {
 		if (GetFileType(handle_) != FILE_TYPE_DISK) return "it is not a regular file";
 		LARGE_INTEGER size{};
 		if (GetFileSizeEx(handle_, &size) == 0) return LastError();
@@ -92,13 +92,13 @@ private:
 Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* code) {
 	const auto refuse = [&](const std::string& why) { return Failure{code, "cannot open " + path + ": " + why}; };
 	const std::wstring full = FullPath(path);
-	if (full.empty()) return refuse("it is no path");
-	// Others may go on writing it, and even delete it: as on other systems, an open file blocks no one.
+	if (full.empty()) return refuse("it is not a valid path");
+	// As on other systems, others may write or delete the file while it is open.
 	const HANDLE handle = CreateFileW(full.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
 		nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
 	if (handle == INVALID_HANDLE_VALUE) return refuse(LastError());
 	auto file = std::make_unique<HandleFile>(handle);
-	if (const std::string fault = file->Fault(); !fault.empty()) return refuse(fault);
+	if (const std::string problem = file->Check(); !problem.empty()) return refuse(problem);
 	return std::unique_ptr<File>(std::move(file));
 }
 
@@ -106,9 +106,11 @@ std::string SharedLibrary::FileName(const std::string& name) { return name + ".d
 
 Expected<SharedLibrary> SharedLibrary::Open(const std::string& path) {
 	const std::wstring full = FullPath(path);
-	// The folder of the library comes first in the search for what it needs, before that of node.exe and System32.
+	// Searches for dependencies in the library's folder first, before that of node.exe and System32.
 	const HMODULE handle = full.empty() ? nullptr : LoadLibraryExW(full.c_str(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
-	if (handle == nullptr) return Failure{"engine_missing", path + ": " + (full.empty() ? "it is no path" : LastError())};
+	if (handle == nullptr) {
+		return Failure{"engine_missing", path + ": " + (full.empty() ? "it is not a valid path" : LastError())};
+	}
 	return SharedLibrary(handle);
 }
 
@@ -119,16 +121,16 @@ void* SharedLibrary::Find(const char* symbol) const {
 	return found;
 }
 
-// Each library has a C library of its own linked in, with a `stderr` of its own.
-void OnStderr(void (*)(const char*, size_t)) {}
+// Each library may link its own C runtime, with its own `stderr`.
+void CaptureStderr(void (*)(const char*, size_t)) {}
 
-// The heap of Windows gives large blocks back as they are freed.
+// The Windows heap returns large blocks as they are freed.
 void TrimHeap() {}
-void GoInBackground() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
+void LowerThreadPriority() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
 
 size_t ReleasePages(char*, char*) { return 0; }
-// They would take a privilege.
-void PreferLargePages(char*, char*) {}
+// Large pages need a privilege.
+void UseHugePages(char*, char*) {}
 
 bool MayUseTiles() { return false; }
 

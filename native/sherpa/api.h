@@ -1,6 +1,6 @@
-// sherpa-onnx's C interface, declared by ourselves for exactly one version, and found in the library at run time.
-// Its structures change within patch releases without a word, so the library's version string must be this one.
-// Every field and offset was compared with the library itself; the assertions keep them where they were.
+// sherpa-onnx's C interface, declared here for exactly one version and resolved in the library at run time. Its
+// structures change within patch releases without notice, so the library must report this version. All fields and offsets
+// were compared with the library; the assertions keep them.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace earshot::sherpa {
 
 inline constexpr char kSherpaVersion[] = "1.13.8";
 
-// Zero and nullptr mean the library's default, everywhere.
+// Zero and nullptr always mean the library's default.
 
 struct FeatureConfig {
 	int32_t sample_rate, feature_dim;
@@ -204,7 +204,7 @@ struct SpeechSegment {
 	int32_t n;
 };
 
-/** What the library reads a config from: room behind it, all zero, should a field have been added after all. */
+/** A config with zeros behind it, in case the library has a field that is not declared here. */
 template <class Config>
 struct Padded {
 	Config config{};
@@ -378,10 +378,10 @@ struct Punctuation;
  * and statics that outlive its sessions.
  */
 struct Library {
-	/** Refuses (engine_missing) unless the library is there and of exactly kSherpaVersion. Any thread. */
+	/** Fails with engine_missing unless the library is there and of exactly kSherpaVersion. Any thread. */
 	static Expected<std::shared_ptr<const Library>> Load(const std::string& folder);
 
-	/** What ONNX Runtime of this folder was built with: `CPU`, `CUDA`, `CoreML`, … */
+	/** Execution providers of the ONNX Runtime in this folder: `CPU`, `CUDA`, `CoreML`, … */
 	std::vector<std::string> providers;
 
 	const char* (*GetVersionStr)();
@@ -434,17 +434,17 @@ struct Library {
 };
 
 /**
- * What the library says on this thread while the object lives. It tells of failures on stderr only; the words go
- * there all the same. Where the C library has no streams of one's own, nothing is heard.
+ * What the library prints to stderr on this thread during the object's lifetime, which is how it reports failures. It is
+ * still printed. Empty except with glibc.
  */
-class Words {
+class CapturedStderr {
 public:
-	Words();
-	~Words();
-	Words(const Words&) = delete;
-	Words& operator=(const Words&) = delete;
-	/** On one line, without the places in the source. */
-	std::string Line() const;
+	CapturedStderr();
+	~CapturedStderr();
+	CapturedStderr(const CapturedStderr&) = delete;
+	CapturedStderr& operator=(const CapturedStderr&) = delete;
+	/** On one line, without source locations. */
+	std::string Message() const;
 	bool Has(std::string_view part) const { return text_.find(part) != std::string::npos; }
 
 private:

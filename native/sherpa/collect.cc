@@ -29,7 +29,7 @@ RawResult Collect(const Result& raw, const Clip& clip) {
 	const auto inside = [&](float seconds) { return std::clamp(seconds, 0.0F, end_of_clip); };
 	if (raw.segment_count > 0 && raw.segment_texts_arr != nullptr && raw.segment_timestamps != nullptr &&
 		raw.segment_durations != nullptr) {
-		// Which token belongs to which segment is unknown: each segment is one token.
+		// Tokens cannot be assigned to segments, so each segment becomes one token.
 		for (int32_t i = 0; i < raw.segment_count; i++) {
 			if (raw.segment_texts_arr[i] == nullptr) continue;
 			const float start = inside(raw.segment_timestamps[i]);

@@ -1,4 +1,4 @@
-// What sherpa-onnx has made of a whole clip, as a result.
+// Converts sherpa-onnx's result of a whole clip.
 #pragma once
 
 #include "core/clip.h"

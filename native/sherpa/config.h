@@ -1,4 +1,4 @@
-// What recognizers of whole clips and of streams have in common: configurations by path, and tokens.
+// Shared by offline and streaming recognizers: configuration fields by path, and token text.
 #pragma once
 
 #include <cmath>
@@ -33,10 +33,10 @@ constexpr Kind KindOf() {
 	}
 }
 
-/** Fields of a configuration by their dotted path. */
+/** Fields of a configuration by dotted path. */
 using Fields = std::map<std::string_view, Field>;
 
-/** Writes `values` into the structure at `config`. Strings stay where they are in `values`. */
+/** Writes `values` into the structure at `config`, which then points to strings in `values`. */
 inline Expected<Done> Fill(void* config, const Fields& fields, const SherpaConfig& values) {
 	for (const auto& [path, value] : values) {
 		const auto found = fields.find(path);
@@ -44,7 +44,7 @@ inline Expected<Done> Fill(void* config, const Fields& fields, const SherpaConfi
 		const Field field = found->second;
 		const bool is_string = std::holds_alternative<std::string>(value);
 		if (is_string != (field.kind == Kind::kString)) {
-			return Failure{"model_load_failed", "setting '" + path + "' wants a " + (is_string ? "number" : "string")};
+			return Failure{"model_load_failed", "setting '" + path + "' must be a " + (is_string ? "number" : "string")};
 		}
 		auto* at = static_cast<char*>(config) + field.offset;
 		if (is_string) {
@@ -58,7 +58,7 @@ inline Expected<Done> Fill(void* config, const Fields& fields, const SherpaConfi
 			std::memcpy(at, &narrow, sizeof narrow);
 		} else {
 			if (!(std::abs(number) <= INT32_MAX) || number != std::floor(number)) {
-				return Failure{"model_load_failed", "setting '" + path + "' wants an integer"};
+				return Failure{"model_load_failed", "setting '" + path + "' must be an integer"};
 			}
 			const auto narrow = static_cast<int32_t>(number);
 			std::memcpy(at, &narrow, sizeof narrow);
@@ -73,7 +73,7 @@ inline std::string_view Trimmed(std::string_view text) {
 	return text;
 }
 
-/** `<0xE4>`, as the library writes a byte of a byte-level vocabulary; -1 = something else. */
+/** The byte that a token like `<0xE4>` of a byte-level vocabulary stands for; -1 for other tokens. */
 inline int ByteOf(std::string_view token) {
 	if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
 	const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };

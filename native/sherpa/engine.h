@@ -1,4 +1,4 @@
-// sherpa-onnx as the bindings use it: recognizers of whole clips, and of streams.
+// sherpa-onnx: offline recognizers for whole clips, streaming ones for live audio.
 #pragma once
 
 #include <map>
@@ -16,45 +16,45 @@ namespace earshot {
 
 struct SherpaInfo {
 	std::string version, onnxruntime, git_sha;
-	/** Of the library: `CPU`, `CUDA`, `CoreML`, … */
+	/** Execution providers of the library: `CPU`, `CUDA`, `CoreML`, … */
 	std::vector<std::string> providers;
-	/** What the library said where it took another provider than it was asked for; else empty. */
+	/** The library's message if it used the CPU instead of the requested provider; else empty. */
 	std::string fallback;
 };
 
-/** Fields of the recognizer's configuration by dotted path. */
+/** Fields of a recognizer's configuration by dotted path. */
 using SherpaConfig = std::map<std::string, std::variant<std::string, double>>;
 
 struct SherpaLoad {
 	std::string library_dir;
 	SherpaConfig config;
-	/** A recognizer of its own for clips with changes, since changing this one would spoil its features. */
+	/** Use a second recognizer for clips with changes, since changing the first would corrupt its features. */
 	bool changes_apart = false;
-	/** The library decodes one clip at a time without a race. */
+	/** Decode one clip at a time: the library has a data race with more. */
 	bool exclusive = false;
-	/** ONNX file of a CT-transformer that punctuates the text; '' = none. */
+	/** ONNX file of a CT-transformer that adds punctuation; empty = none. */
 	std::string punctuation;
 };
 
-/** Of a clip or a live stream. */
+/** Options of a clip or a live stream. */
 struct StreamOptions {
 	std::map<std::string, std::string> stream;
 	std::string hotwords;
 };
 
 struct SherpaOptions : StreamOptions {
-	/** What differs from the configuration loaded, for this clip. */
+	/** Fields that differ from the loaded configuration for this clip. */
 	SherpaConfig changes;
 };
 
-/** One recognizer, which sherpa-onnx lets any number of threads use at once while its configuration stays. */
+/** One recognizer. Any thread; clips with equal configuration run in parallel. */
 class SherpaEngine {
 public:
 	using Options = SherpaOptions;
 	static Expected<std::shared_ptr<SherpaEngine>> Load(const SherpaLoad& load);
 	virtual ~SherpaEngine() = default;
 	virtual const SherpaInfo& info() const = 0;
-	/** As WhisperEngine's. */
+	/** Reports each clip when it is done. A failure applies to all clips not reported. */
 	virtual Expected<Done> Transcribe(
 		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) = 0;
 };
@@ -62,26 +62,26 @@ public:
 struct StreamingLoad {
 	std::string library_dir;
 	SherpaConfig config;
-	/** Silence that the model needs behind the last word before it decodes it. */
+	/** Silence appended at the end, since the model decodes only complete chunks. */
 	double tail_seconds = 0;
 };
 
 struct PartialResult {
-	/** Since the last endpoint. Times are seconds from the start of the stream. */
+	/** The text since the last endpoint. Times are seconds from the start of the stream. */
 	RawResult result;
-	/** Somebody has stopped speaking: the result is final, and the next one begins anew. */
+	/** The utterance has ended: the result is final, and the next one starts empty. */
 	bool endpoint = false;
 };
 
-/** One speaker. Any thread, one call at a time; of no more use after a failure or the last samples. */
+/** One live stream. Any thread, one call at a time. Cannot be used after a failure or the last samples. */
 class SpeechStream {
 public:
 	virtual ~SpeechStream() = default;
-	/** Decodes what these samples complete. `last`: nothing follows, and the result is final. */
+	/** Decodes the chunks that these samples complete. `last`: the stream ends here and the result is final. */
 	virtual Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) = 0;
 };
 
-/** One recognizer for any number of streams and clips at once, on any threads. */
+/** One recognizer for any number of streams and clips in parallel. Any thread. */
 class StreamingEngine : public SherpaEngine {
 public:
 	static Expected<std::shared_ptr<StreamingEngine>> Load(const StreamingLoad& load);

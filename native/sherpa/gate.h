@@ -1,4 +1,4 @@
-// Who may decode at once on a recognizer whose configuration can change.
+// Which clips may be decoded at once on a recognizer whose configuration can change.
 #pragma once
 
 #include <condition_variable>
@@ -9,10 +9,11 @@
 
 namespace earshot::sherpa {
 
-/** Lets decodes in: any number at once while they want the same configuration, in the order they came. */
+/** Admits decodes in order of arrival: in parallel if they need the same configuration. Any thread. */
 class Gate {
 public:
-	/** `apply` is called before a decode that wants another configuration than the last, and alone. */
+	/** Waits until admitted. Calls `apply`, while nothing else runs, if the last decode had another configuration. `alone`:
+	 * do not run in parallel with others. */
 	template <class Apply>
 	void Enter(const SherpaConfig& wanted, bool alone, Apply apply) {
 		std::unique_lock lock(mutex_);
@@ -21,7 +22,7 @@ public:
 		serving_++;
 		turn_.notify_all();
 		if (applied_ != wanted) {
-			// Should it throw, what is applied is unknown: the next one applies its own.
+			// If apply throws, the state is unknown, so the next decode must apply its own.
 			applied_ = {{"", 0.0}};
 			apply();
 			applied_ = wanted;

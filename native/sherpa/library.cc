@@ -1,4 +1,4 @@
-// sherpa-onnx's library: found, checked and opened; and what it says on standard error.
+// Loads sherpa-onnx's library, checks its version, and captures what it prints to stderr.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::array kProviders = {"CPU", "CUDA", "CoreML", "Tensorrt", "ROCM", "DML"};
 
-/** A build exports one function for each provider it has. */
+/** A build of ONNX Runtime exports one function per provider. */
 std::vector<std::string> Providers(const SharedLibrary& runtime) {
 	std::vector<std::string> found;
 	for (const char* name : kProviders) {
@@ -29,19 +29,20 @@ std::vector<std::string> Providers(const SharedLibrary& runtime) {
 	return found;
 }
 
-/** Where this thread's words are kept. */
+/** Where this thread's stderr output goes, if anywhere. */
 thread_local std::string* captured = nullptr;
 
-/** Enough for the message of an exception; what a broken model repeats for ever is not kept. */
-constexpr size_t kMostWords = 16384;
+/** Enough for the message of an exception; a broken model may repeat one endlessly. */
+constexpr size_t kMaxStderrBytes = 16384;
 
 void AppendCaptured(const char* bytes, size_t size) {
-	if (captured != nullptr && captured->size() < kMostWords) captured->append(bytes, size);
+	if (captured != nullptr && captured->size() < kMaxStderrBytes) captured->append(bytes, size);
 }
 
 Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	const std::string path = folder + '/' + SharedLibrary::FileName("sherpa-onnx-c-api");
-	// Before the library that asks for it by its name: Windows has an older one in System32. It may be linked in.
+	// Load it before the library that needs it by name: Windows has an older one in System32. Optional, since some builds
+	// link it statically.
 	const Expected<SharedLibrary> runtime = SharedLibrary::Open(folder + '/' + SharedLibrary::FileName("onnxruntime"));
 	const Expected<SharedLibrary> handle = SharedLibrary::Open(path);
 	if (!handle) {
@@ -57,7 +58,7 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	};
 #define EARSHOT_FIND(name) find(library->name, "SherpaOnnx" #name)
 	EARSHOT_FIND(GetVersionStr);
-	if (!missing.empty()) return Failure{"engine_missing", path + " is no sherpa-onnx: it has no " + missing};
+	if (!missing.empty()) return Failure{"engine_missing", path + " is not sherpa-onnx: it has no " + missing};
 	const char* version = library->GetVersionStr();
 	if (version == nullptr || std::strcmp(version, kSherpaVersion) != 0) {
 		return Failure{"engine_missing", path + " is sherpa-onnx " + (version == nullptr ? "?" : version) +
@@ -93,7 +94,7 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 	EARSHOT_FIND(OnlineStreamReset);
 	EARSHOT_FIND(CreateOfflinePunctuation);
 	EARSHOT_FIND(DestroyOfflinePunctuation);
-	// These two lack the prefix that all others have.
+	// These two lack the common prefix.
 	find(library->OfflinePunctuationAddPunct, "SherpaOfflinePunctuationAddPunct");
 	find(library->OfflinePunctuationFreeText, "SherpaOfflinePunctuationFreeText");
 	EARSHOT_FIND(CreateVoiceActivityDetector);
@@ -109,20 +110,20 @@ Expected<std::shared_ptr<const Library>> Open(const std::string& folder) {
 #undef EARSHOT_FIND
 	if (!missing.empty()) return Failure{"engine_missing", path + " has no " + missing};
 	if (runtime) library->providers = Providers(*runtime);
-	static std::once_flag listening;
-	std::call_once(listening, [] { OnStderr(AppendCaptured); });
+	static std::once_flag once;
+	std::call_once(once, [] { CaptureStderr(AppendCaptured); });
 	return std::shared_ptr<const Library>(std::move(library));
 }
 
 }  // namespace
 
-Words::Words() : before_(std::exchange(captured, &text_)) {}
-Words::~Words() {
+CapturedStderr::CapturedStderr() : before_(std::exchange(captured, &text_)) {}
+CapturedStderr::~CapturedStderr() {
 	if (before_ != nullptr) before_->append(text_);
 	captured = before_;
 }
 
-std::string Words::Line() const {
+std::string CapturedStderr::Message() const {
 	std::istringstream lines(text_);
 	std::string line, all;
 	while (std::getline(lines, line)) {

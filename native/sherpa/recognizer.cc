@@ -1,4 +1,4 @@
-// Recognizers of whole clips. One serves any number of threads at once.
+// Offline recognizers, which transcribe whole clips.
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -20,8 +20,8 @@ namespace {
 
 using sherpa::RecognizerConfig;
 
-/** The library's features need a frame or two: what is shorter gets silence behind it. */
-constexpr size_t kLeastSamples = kSampleRate / 10;
+/** Shorter clips are padded with silence: the library needs a frame or two. */
+constexpr size_t kMinSamples = kSampleRate / 10;
 
 class Sherpa final : public SherpaEngine {
 public:
@@ -33,19 +33,21 @@ public:
 		  punctuation_(nullptr, library_->DestroyOfflinePunctuation) {}
 
 	Expected<Done> Create() {
-		const sherpa::Words words;
+		const sherpa::CapturedStderr stderr_text;
 		auto recognizer = CreateRecognizer();
 		if (!recognizer) return recognizer.failure();
 		recognizer_ = std::move(*recognizer);
 		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1(),
-			library_->providers, words.Has("allback to cpu") ? words.Line() : ""};
+			library_->providers, stderr_text.Has("allback to cpu") ? stderr_text.Message() : ""};
 		if (load_.punctuation.empty()) return Done{};
 		sherpa::Padded<sherpa::PunctuationConfig> padded;
 		padded.config.ct_transformer = load_.punctuation.c_str();
 		padded.config.num_threads = 1;
 		padded.config.provider = "cpu";
 		punctuation_.reset(library_->CreateOfflinePunctuation(&padded.config));
-		if (!punctuation_) return Failure{"model_load_failed", "sherpa-onnx refused " + load_.punctuation + ": " + words.Line()};
+		if (!punctuation_) {
+			return Failure{"model_load_failed", "sherpa-onnx refused " + load_.punctuation + ": " + stderr_text.Message()};
+		}
 		return Done{};
 	}
 
@@ -61,12 +63,13 @@ private:
 	using RecognizerHandle = std::unique_ptr<const sherpa::Recognizer, void (*)(const sherpa::Recognizer*)>;
 
 	Expected<RecognizerHandle> CreateRecognizer() {
-		const sherpa::Words words;
+		const sherpa::CapturedStderr stderr_text;
 		sherpa::Padded<RecognizerConfig> padded;
-		if (Expected<Done> filled = sherpa::Fill(&padded.config, sherpa::RecognizerFields(), load_.config); !filled) return filled.failure();
+		Expected<Done> filled = sherpa::Fill(&padded.config, sherpa::RecognizerFields(), load_.config);
+		if (!filled) return filled.failure();
 		RecognizerHandle recognizer(
 			library_->CreateOfflineRecognizer(&padded.config), library_->DestroyOfflineRecognizer);
-		if (!recognizer) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + words.Line()};
+		if (!recognizer) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + stderr_text.Message()};
 		return recognizer;
 	}
 
@@ -76,7 +79,7 @@ private:
 			method->second == decltype(method->second)("modified_beam_search");
 	}
 
-	/** Decodes under the configuration that these clips want. */
+	/** Decodes with the configuration that these clips need. */
 	Expected<Done> Decode(std::vector<const sherpa::Stream*>& views, const Options& options) {
 		const bool apart = load_.changes_apart && !options.changes.empty();
 		const auto decode = [&](const sherpa::Recognizer* recognizer) {
@@ -115,14 +118,14 @@ private:
 	}
 
 	Expected<Done> Run(const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) {
-		// On other models the library ends the process.
+		// With other models the library ends the process.
 		if (!options.hotwords.empty() && !TakesHotwords()) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
 		}
-		const sherpa::Words words;
+		const sherpa::CapturedStderr stderr_text;
 		std::vector<StreamHandle> streams;
 		std::vector<const sherpa::Stream*> views;
-		std::vector<size_t> decoded;  // which request each of the streams is of
+		std::vector<size_t> decoded;  // index of each stream's request
 		std::vector<float> padded;
 		for (size_t i = 0; i < requests.size(); i++) {
 			const Clip& clip = requests[i].clip;
@@ -135,59 +138,64 @@ private:
 					? library_->CreateOfflineStream(recognizer_.get())
 					: library_->CreateOfflineStreamWithHotwords(recognizer_.get(), options.hotwords.c_str()),
 				library_->DestroyOfflineStream);
-			if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream: " + words.Line()};
-			if (!options.hotwords.empty() && (words.Has("Encode hotwords failed") || words.Has("Cannot find ID"))) {
-				return Failure{"engine_failed", "the hotwords cannot be written: " + words.Line()};
+			if (!stream) return Failure{"engine_failed", "sherpa-onnx created no stream: " + stderr_text.Message()};
+			if (!options.hotwords.empty() &&
+				(stderr_text.Has("Encode hotwords failed") || stderr_text.Has("Cannot find ID"))) {
+				return Failure{"engine_failed", "the hotwords cannot be encoded: " + stderr_text.Message()};
 			}
 			for (const auto& [key, value] : options.stream) {
 				library_->OfflineStreamSetOption(stream.get(), key.c_str(), value.c_str());
 			}
 			const float* samples = clip.samples;
 			size_t size = clip.size;
-			if (size < kLeastSamples) {
-				padded.assign(kLeastSamples, 0.0F);
+			if (size < kMinSamples) {
+				padded.assign(kMinSamples, 0.0F);
 				std::copy_n(clip.samples, clip.size, padded.begin());
 				samples = padded.data();
-				size = kLeastSamples;
+				size = kMinSamples;
 			}
 			library_->AcceptWaveformOffline(stream.get(), kSampleRate, samples, static_cast<int32_t>(size));
 			views.push_back(stream.get());
 			streams.push_back(std::move(stream));
 			decoded.push_back(i);
 		}
-		if (std::all_of(decoded.begin(), decoded.end(), [&](size_t request) { return requests[request].cancel->Requested(); })) {
+		const auto is_cancelled = [&](size_t request) { return requests[request].cancel->Requested(); };
+		if (std::all_of(decoded.begin(), decoded.end(), is_cancelled)) {
 			return Cancelled();
 		}
 		if (Expected<Done> decoded = Decode(views, options); !decoded) return decoded.failure();
 		for (size_t i = 0; i < decoded.size(); i++) {
 			const ClipRequest& request = requests[decoded[i]];
-			// The library cannot be stopped in the middle; what was cancelled is at least not collected.
-			on_result(decoded[i],
-				request.cancel->Requested() ? Expected<RawResult>(Cancelled()) : Result(views[i], request.clip, words));
+			// The library cannot be interrupted, but results of cancelled clips need not be collected.
+			if (request.cancel->Requested()) on_result(decoded[i], Cancelled());
+			else on_result(decoded[i], Result(views[i], request.clip, stderr_text));
 		}
 		return Done{};
 	}
 
-	Expected<RawResult> Result(const sherpa::Stream* stream, const Clip& clip, const sherpa::Words& words) {
+	Expected<RawResult> Result(
+		const sherpa::Stream* stream, const Clip& clip, const sherpa::CapturedStderr& stderr_text) {
 		const std::unique_ptr<const sherpa::Result, void (*)(const sherpa::Result*)> raw(
 			library_->GetOfflineStreamResult(stream), library_->DestroyOfflineRecognizerResult);
-		if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
-		if (Failed(*raw, words)) return Failure{"engine_failed", "sherpa-onnx failed on the clip: " + words.Line()};
+		if (!raw) return Failure{"engine_failed", "sherpa-onnx returned no result: " + stderr_text.Message()};
+		if (Failed(*raw, stderr_text)) {
+			return Failure{"engine_failed", "sherpa-onnx failed on the clip: " + stderr_text.Message()};
+		}
 		RawResult result = sherpa::Collect(*raw, clip);
 		Punctuate(result);
 		return result;
 	}
 
 	/**
-	 * Several families swallow their exceptions, say so on stderr and leave the result as it was made: empty.
-	 * Silence is empty too, but the library said nothing of it, and SenseVoice gives a language.
+	 * Several families catch their exceptions, print them to stderr and leave the result empty. For silence it is empty
+	 * too, but then nothing is printed, and SenseVoice reports a language.
 	 */
-	bool Failed(const sherpa::Result& raw, const sherpa::Words& words) const {
+	bool Failed(const sherpa::Result& raw, const sherpa::CapturedStderr& stderr_text) const {
 		const auto empty = [](const char* text) { return text == nullptr || *text == '\0'; };
 		if (!empty(raw.text)) return false;
 		if (load_.config.contains("model_config.sense_voice.model") && empty(raw.lang)) return true;
 		for (const char* sign : {"xception", "Invalid language", "Please specify", "mismatch", "not supported"}) {
-			if (words.Has(sign)) return true;
+			if (stderr_text.Has(sign)) return true;
 		}
 		return false;
 	}
@@ -203,10 +211,10 @@ private:
 
 	const std::shared_ptr<const sherpa::Library> library_;
 	const SherpaLoad load_;
-	/** Makes every stream: a configuration that was changed may have lost how features are made. */
+	/** Creates all streams: changing a configuration may corrupt how features are computed. */
 	RecognizerHandle recognizer_;
 	std::mutex apart_mutex_;
-	RecognizerHandle apart_;  // made under apart_mutex_ when first needed, then there for good
+	RecognizerHandle apart_;  // created on first use, guarded by apart_mutex_; never replaced
 	sherpa::Gate gate_;
 	std::unique_ptr<const sherpa::Punctuation, void (*)(const sherpa::Punctuation*)> punctuation_;
 	SherpaInfo info_;

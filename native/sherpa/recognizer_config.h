@@ -1,11 +1,11 @@
-// The configuration of a recognizer of whole clips.
+// The settable fields of an offline recognizer's configuration.
 #pragma once
 
 #include "sherpa/config.h"
 
 namespace earshot::sherpa {
 
-/** Every field of RecognizerConfig that may be set, by its path. */
+/** By dotted path. */
 const Fields& RecognizerFields();
 
 }  // namespace earshot::sherpa

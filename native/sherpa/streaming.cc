@@ -1,4 +1,4 @@
-// sherpa-onnx's streaming recognizers: results while speech goes on, and whole clips like any other model's.
+// Streaming recognizers: partial results of live audio, and whole clips.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -63,16 +63,16 @@ public:
 		: library_(std::move(library)), load_(std::move(load)), recognizer_(nullptr, library_->DestroyOnlineRecognizer) {}
 
 	Expected<Done> Create() {
-		const sherpa::Words words;
+		const sherpa::CapturedStderr stderr_text;
 		sherpa::Padded<OnlineRecognizerConfig> padded;
 		if (Expected<Done> filled = sherpa::Fill(&padded.config, AllFields(), load_.config); !filled) {
 			return filled.failure();
 		}
 		padded.config.feat_config = {kSampleRate, kFeatureBins};
 		recognizer_.reset(library_->CreateOnlineRecognizer(&padded.config));
-		if (!recognizer_) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + words.Line()};
+		if (!recognizer_) return Failure{"model_load_failed", "sherpa-onnx refused the model: " + stderr_text.Message()};
 		info_ = {library_->GetVersionStr(), library_->GetOnnxruntimeVersionStr(), library_->GetGitSha1(),
-			library_->providers, words.Has("allback to cpu") ? words.Line() : ""};
+			library_->providers, stderr_text.Has("allback to cpu") ? stderr_text.Message() : ""};
 		return Done{};
 	}
 
@@ -92,12 +92,13 @@ public:
 				std::vector<const sherpa::OnlineStream*> ready;
 				std::erase_if(running, [&](const auto& each) {
 					const auto& [request, stream] = each;
-					const bool gone = requests[request].cancel->Requested();
-					if (!gone && IsReady(stream.get())) {
+					const bool cancelled = requests[request].cancel->Requested();
+					if (!cancelled && IsReady(stream.get())) {
 						ready.push_back(stream.get());
 						return false;
 					}
-					on_result(request, gone ? Expected<RawResult>(Cancelled()) : Result(stream.get(), requests[request].clip.Seconds()));
+					if (cancelled) on_result(request, Cancelled());
+					else on_result(request, Result(stream.get(), requests[request].clip.Seconds()));
 					return true;
 				});
 				if (!ready.empty()) Decode(ready);
@@ -110,8 +111,8 @@ public:
 
 	Expected<StreamHandle> MakeStream(const StreamOptions& options) const {
 		const std::string& hotwords = options.hotwords;
-		const sherpa::Words words;
-		// On other models the library ends the process.
+		const sherpa::CapturedStderr stderr_text;
+		// With other models the library ends the process.
 		if (!hotwords.empty() && !TakesHotwords()) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
 		}
@@ -119,9 +120,9 @@ public:
 				? library_->CreateOnlineStream(recognizer_.get())
 				: library_->CreateOnlineStreamWithHotwords(recognizer_.get(), hotwords.c_str()),
 			library_->DestroyOnlineStream);
-		if (!stream) return Failure{"engine_failed", "sherpa-onnx made no stream: " + words.Line()};
-		if (!hotwords.empty() && (words.Has("Encode hotwords failed") || words.Has("Cannot find ID"))) {
-			return Failure{"engine_failed", "the hotwords cannot be written: " + words.Line()};
+		if (!stream) return Failure{"engine_failed", "sherpa-onnx created no stream: " + stderr_text.Message()};
+		if (!hotwords.empty() && (stderr_text.Has("Encode hotwords failed") || stderr_text.Has("Cannot find ID"))) {
+			return Failure{"engine_failed", "the hotwords cannot be encoded: " + stderr_text.Message()};
 		}
 		for (const auto& [key, value] : options.stream) {
 			library_->OnlineStreamSetOption(stream.get(), key.c_str(), value.c_str());
@@ -129,7 +130,7 @@ public:
 		return stream;
 	}
 
-	/** `last`: silence follows, enough for the model to decode what it would keep until more came, and then nothing. */
+	/** `last`: ends the stream, with silence appended so that the model decodes what it has buffered. */
 	Expected<Done> Accept(const sherpa::OnlineStream* stream, Clip samples, bool last) const {
 		if (samples.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
 		if (samples.size > 0) {
@@ -143,22 +144,22 @@ public:
 		return Done{};
 	}
 
-	/** Whether it has a chunk that can be decoded. */
+	/** Whether it has a complete chunk. */
 	bool IsReady(const sherpa::OnlineStream* stream) const {
 		return library_->IsOnlineStreamReady(recognizer_.get(), stream) != 0;
 	}
 
-	/** A chunk of each. */
+	/** Decodes one chunk of each stream. */
 	void Decode(std::vector<const sherpa::OnlineStream*>& ready) const {
 		library_->DecodeMultipleOnlineStreams(recognizer_.get(), ready.data(), static_cast<int32_t>(ready.size()));
 	}
 
-	/** Times from the start of the stream, none after `seconds`. */
+	/** Times are from the start of the stream, at most `seconds`. */
 	Expected<RawResult> Result(const sherpa::OnlineStream* stream, double seconds) const {
-		const sherpa::Words words;
+		const sherpa::CapturedStderr stderr_text;
 		const std::unique_ptr<const sherpa::OnlineResult, void (*)(const sherpa::OnlineResult*)> raw(
 			library_->GetOnlineStreamResult(recognizer_.get(), stream), library_->DestroyOnlineRecognizerResult);
-		if (!raw) return Failure{"engine_failed", "sherpa-onnx gave no result: " + words.Line()};
+		if (!raw) return Failure{"engine_failed", "sherpa-onnx returned no result: " + stderr_text.Message()};
 		RawResult result;
 		const double since_reset = StartTime(raw->json);
 		for (int32_t i = 0; raw->tokens_arr != nullptr && i < raw->count; i++) {
@@ -186,10 +187,10 @@ public:
 	void Reset(const sherpa::OnlineStream* stream) const { library_->OnlineStreamReset(recognizer_.get(), stream); }
 
 private:
-	/** Every streaming model's but T-One's. */
+	/** Of all streaming models but T-One. */
 	static constexpr int32_t kFeatureBins = 80;
 
-	/** Where the library began to count anew; only its JSON says so. */
+	/** Start of the current utterance, which the library reports only in its JSON. */
 	static double StartTime(const char* json) {
 		constexpr char kKey[] = "\"start_time\":";
 		const char* found = json == nullptr ? nullptr : std::strstr(json, kKey);
@@ -230,7 +231,7 @@ public:
 			auto result = engine_->Result(stream_.get(), seconds_);
 			if (!result) return result.failure();
 			PartialResult partial{std::move(*result), last || engine_->IsEndpoint(stream_.get())};
-			// The next words begin anew: what has been said is not kept, nor reported again.
+			// The next utterance starts empty.
 			if (partial.endpoint) engine_->Reset(stream_.get());
 			return partial;
 		});

@@ -1,4 +1,4 @@
-// Voice activity: Silero or TEN through sherpa-onnx's detector.
+// Voice activity detection by sherpa-onnx: Silero or TEN.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -15,28 +15,28 @@ namespace earshot {
 
 namespace {
 
-/** A network's window: Silero's is 32 ms, TEN's 16 ms. The detector must be fed exactly these: larger blocks blur
- * the boundaries. */
+/** Window sizes: 32 ms for Silero, 16 ms for TEN. The detector must get exactly one window per call: with larger blocks
+ * the boundaries of spans are less exact. */
 constexpr int32_t kSileroWindow = SpeechSpans::kWindow;
 constexpr int32_t kTenWindow = 256;
-/** What the detector keeps at first; it grows when a span is longer. */
+/** Initial size of the detector's buffer; it grows for longer spans. */
 constexpr float kBufferSeconds = 60;
 
 using Detector = std::unique_ptr<const sherpa::Detector, void (*)(const sherpa::Detector*)>;
 
-class NetworkActivity final : public VoiceActivity, public std::enable_shared_from_this<NetworkActivity> {
+class SherpaVad final : public VoiceActivity, public std::enable_shared_from_this<SherpaVad> {
 public:
-	NetworkActivity(std::shared_ptr<const sherpa::Library> library, SherpaDetectorLoad load, const SpeechRule& rule)
-		: library_(std::move(library)), load_(std::move(load)), rule_(rule) {}
+	SherpaVad(std::shared_ptr<const sherpa::Library> library, SherpaDetectorLoad load, const VadOptions& options)
+		: library_(std::move(library)), load_(std::move(load)), options_(options) {}
 
 	std::shared_ptr<VadSession> NewSession() override;
 
 	const sherpa::Library& library() const { return *library_; }
 	int32_t overlap() const { return load_.overlap; }
-	const SpeechRule& rule() const { return rule_; }
+	const VadOptions& options() const { return options_; }
 	int32_t window() const { return load_.ten ? kTenWindow : kSileroWindow; }
 
-	/** A free detector or a new one: its session has one thread, so parallel sessions each need their own. */
+	/** A free detector, or a new one: parallel sessions cannot share one. */
 	Expected<Detector> Borrow() {
 		{
 			const std::lock_guard lock(mutex_);
@@ -50,10 +50,10 @@ public:
 		sherpa::VadConfig& config = padded.config;
 		sherpa::SileroVad& network = load_.ten ? config.ten_vad : config.silero_vad;
 		network.model = load_.path.c_str();
-		network.threshold = rule_.threshold;
-		network.min_silence_duration = rule_.min_silence_seconds;
-		network.min_speech_duration = rule_.min_speech_seconds;
-		network.max_speech_duration = rule_.max_speech_seconds;
+		network.threshold = options_.threshold;
+		network.min_silence_duration = options_.min_silence_seconds;
+		network.min_speech_duration = options_.min_speech_seconds;
+		network.max_speech_duration = options_.max_speech_seconds;
 		network.window_size = window();
 		config.sample_rate = kSampleRate;
 		config.num_threads = 1;
@@ -73,21 +73,21 @@ public:
 private:
 	const std::shared_ptr<const sherpa::Library> library_;
 	const SherpaDetectorLoad load_;
-	const SpeechRule rule_;
+	const VadOptions options_;
 	std::mutex mutex_;
 	std::vector<Detector> free_;  // guarded by mutex_
 };
 
 class SherpaVadSession final : public VadSession {
 public:
-	explicit SherpaVadSession(std::shared_ptr<NetworkActivity> activity)
+	explicit SherpaVadSession(std::shared_ptr<SherpaVad> activity)
 		: activity_(std::move(activity)), library_(activity_->library()), window_(activity_->window()) {}
 
 	~SherpaVadSession() override {
 		if (detector_) activity_->Return(std::move(detector_));
 	}
 
-	Expected<VadSegments> Detect(Clip samples, bool last, const Cancel& cancel) override {
+	Expected<VadSegments> Push(Clip samples, bool last, const Cancel& cancel) override {
 		return Guarded("engine_failed", "voice activity", [&]() -> Expected<VadSegments> {
 			if (samples.size > static_cast<size_t>(INT32_MAX - 2 * kSileroWindow) - total_) {
 				return Failure{"engine_failed", "the recording is too long for voice activity"};
@@ -130,7 +130,7 @@ private:
 	void Accept(const float* samples, VadSegments& found) {
 		library_.VoiceActivityDetectorAcceptWaveform(detector_.get(), samples, window_);
 		accepted_ += window_;
-		// As it goes: each finished span is held with its samples until it is taken.
+		// After every window: the detector keeps the samples of finished spans until they are popped.
 		Drain(found);
 		if (library_.VoiceActivityDetectorDetected(detector_.get()) == 0) open_ = -1;
 		else if (open_ < 0) open_ = std::max<int64_t>(LookBack(), after_);
@@ -161,31 +161,32 @@ private:
 	}
 
 	/**
-	 * Where the detector has a span begin whose speech it notices in the window just accepted. It does not say
-	 * before the span ends. A network that overlaps its windows waits for the next one.
+	 * Start of a span whose speech the detector finds in the window just accepted; computed here because the detector
+	 * reports it only at the end of the span. With overlapping windows the detector lags one window behind.
 	 */
 	int64_t LookBack() const {
 		const int32_t overlap = activity_->overlap();
 		const int64_t tail = accepted_ - (overlap > 0 ? window_ : 0);
-		const auto speech = static_cast<int32_t>(kSampleRate * activity_->rule().min_speech_seconds);
+		const auto speech = static_cast<int32_t>(kSampleRate * activity_->options().min_speech_seconds);
 		return std::max<int64_t>(0, tail - 2 * (window_ + overlap) - speech);
 	}
 
 	uint32_t Settled() const {
 		if (open_ < 0) return std::max(after_, static_cast<uint32_t>(LookBack()));
-		// The end is put that much before the window that the silence is noticed in.
-		const auto silence = static_cast<int32_t>(kSampleRate * activity_->rule().min_silence_seconds);
-		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - std::max<int64_t>(silence, SpeechSpans::kHastySilence)));
+		// A span ends this far before the window in which silence is detected.
+		const auto min_silence = static_cast<int32_t>(kSampleRate * activity_->options().min_silence_seconds);
+		const int64_t silence = std::max<int64_t>(min_silence, SpeechSpans::kForcedSplitSilence);
+		return static_cast<uint32_t>(std::max(open_, accepted_ - window_ - silence));
 	}
 
-	const std::shared_ptr<NetworkActivity> activity_;
+	const std::shared_ptr<SherpaVad> activity_;
 	const sherpa::Library& library_;
 	const int32_t window_;
 	Detector detector_{nullptr, nullptr};
-	/** Samples that do not fill a window yet. */
+	/** Samples of an incomplete window. */
 	float rest_[kSileroWindow] = {};
 	size_t rest_size_ = 0;
-	/** Samples given, and handed to the detector. */
+	/** Samples received, and passed on to the detector. */
 	uint32_t total_ = 0;
 	int64_t accepted_ = 0;
 	/** End of the last span. */
@@ -193,23 +194,23 @@ private:
 	int64_t open_ = -1;
 };
 
-std::shared_ptr<VadSession> NetworkActivity::NewSession() {
+std::shared_ptr<VadSession> SherpaVad::NewSession() {
 	return std::make_shared<SherpaVadSession>(shared_from_this());
 }
 
 }  // namespace
 
 Expected<std::shared_ptr<VoiceActivity>> VoiceActivity::Load(
-	const SherpaDetectorLoad& load, const SpeechRule& rule) {
+	const SherpaDetectorLoad& load, const VadOptions& options) {
 	auto library = sherpa::Library::Load(load.library_dir);
 	if (!library) return library.failure();
-	// The library ends the process where it finds no file.
+	// sherpa-onnx ends the process if the file does not exist.
 	const auto file = File::Open(load.path, "model_load_failed");
 	if (!file) return file.failure();
 	if ((*file)->size() == 0) return Failure{"model_load_failed", load.path + " is empty"};
 	return Guarded("model_load_failed", "voice activity", [&]() -> Expected<std::shared_ptr<VoiceActivity>> {
-		auto activity = std::make_shared<NetworkActivity>(*library, load, rule);
-		// The first one now, so that a bad model is refused here.
+		auto activity = std::make_shared<SherpaVad>(*library, load, options);
+		// Create the first one now, to refuse a bad model here.
 		auto detector = activity->Borrow();
 		if (!detector) return detector.failure();
 		activity->Return(std::move(*detector));

@@ -1,4 +1,4 @@
-// Voice activity: Silero's network on ONNX Runtime, many windows at once.
+// Voice activity detection by Silero's network on ONNX Runtime, many windows per run.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -16,23 +16,23 @@ namespace earshot {
 namespace {
 
 constexpr size_t kWindow = SpeechSpans::kWindow;
-/** Samples that the network reads for each window. */
+/** Samples of one window with its overlap. */
 constexpr size_t kInput = SpeechSpans::kWindow + SpeechSpans::kOverlap;
-/** Of which it takes so many spectra; the last frame runs into the mirrored end. */
+/** STFT frames of a window; the last one extends into the mirrored padding. */
 constexpr size_t kFrames = 4, kFrameSize = 256, kHop = 128;
 constexpr size_t kPadding = (kFrames - 1) * kHop + kFrameSize - kInput;
 constexpr size_t kState = 128;
-/** Windows of one run, about a second. More are no faster and take more memory. */
+/** Windows per run, about a second. More are no faster and take more memory. */
 constexpr size_t kBatch = 32;
 
 using State = std::array<float, kState>;
 
 class SileroVadSession final : public VadSession {
 public:
-	SileroVadSession(std::shared_ptr<const ort::Session> network, const SpeechRule& rule)
-		: network_(std::move(network)), spans_(rule) {}
+	SileroVadSession(std::shared_ptr<const ort::Session> network, const VadOptions& options)
+		: network_(std::move(network)), spans_(options) {}
 
-	Expected<VadSegments> Detect(Clip samples, bool last, const Cancel& cancel) override {
+	Expected<VadSegments> Push(Clip samples, bool last, const Cancel& cancel) override {
 		return Guarded("engine_failed", "voice activity", [&]() -> Expected<VadSegments> {
 			if (samples.size > UINT32_MAX - 2 * kWindow - total_) {
 				return Failure{"engine_failed", "the recording is too long for voice activity"};
@@ -54,7 +54,7 @@ public:
 					std::copy_n(at, kInput - rest_size_, rest_.begin() + rest_size_);
 					Frame(rest_.data());
 				}
-				// What the next window reads too stays: where it is, for it is still there.
+				// Keep the overlap with the next window.
 				const size_t done = std::min(kWindow, rest_size_);
 				std::copy(rest_.begin() + done, rest_.begin() + rest_size_, rest_.begin());
 				rest_size_ -= done;
@@ -65,7 +65,7 @@ public:
 			}
 			std::copy_n(at, left, rest_.begin() + rest_size_);
 			rest_size_ += left;
-			// A window without samples that the one before has not read is none.
+			// The overlap alone is not a window.
 			if (last && rest_size_ > kWindow) {
 				std::fill(rest_.begin() + rest_size_, rest_.end(), 0.0F);
 				Frame(rest_.data());
@@ -81,14 +81,14 @@ public:
 	}
 
 private:
-	/** The frames of one window, for the next run. */
+	/** Adds the frames of one window to the next run. */
 	void Frame(const float* window) {
 		float* into = frames_.data() + waiting_ * kFrames * kFrameSize;
 		for (size_t frame = 0; frame + 1 < kFrames; frame++) {
 			into = std::copy_n(window + frame * kHop, kFrameSize, into);
 		}
 		into = std::copy(window + (kFrames - 1) * kHop, window + kInput, into);
-		// Mirrored around the last sample, which is not repeated.
+		// Mirrored around the last sample, without repeating it.
 		std::reverse_copy(window + kInput - 1 - kPadding, window + kInput - 1, into);
 		waiting_++;
 	}
@@ -113,35 +113,36 @@ private:
 	const std::shared_ptr<const ort::Session> network_;
 	std::optional<ort::Session::Pass> pass_;
 	SpeechSpans spans_;
-	/** The samples from the next window's start on, while they are not all there. */
+	/** Samples of the next, incomplete window. */
 	std::array<float, kInput> rest_;
 	size_t rest_size_ = 0;
-	/** Samples given. */
+	/** Samples received. */
 	uint32_t total_ = 0;
-	/** Windows framed and not run yet. */
+	/** Windows framed but not run yet. */
 	size_t waiting_ = 0;
 	std::vector<float> frames_;
 	std::array<float, kBatch> chances_;
-	/** What the network remembers of the windows before, and where it writes what it then does. */
+	/** The LSTM's state, and where a run writes the next one. */
 	State hidden_{}, cell_{}, next_hidden_{}, next_cell_{};
 };
 
-class SileroActivity final : public VoiceActivity {
+class SileroVad final : public VoiceActivity {
 public:
-	SileroActivity(std::shared_ptr<const ort::Session> network, const SpeechRule& rule)
-		: network_(std::move(network)), rule_(rule) {}
+	SileroVad(std::shared_ptr<const ort::Session> network, const VadOptions& options)
+		: network_(std::move(network)), options_(options) {}
 
-	std::shared_ptr<VadSession> NewSession() override { return std::make_shared<SileroVadSession>(network_, rule_); }
+	std::shared_ptr<VadSession> NewSession() override { return std::make_shared<SileroVadSession>(network_, options_); }
 
 private:
 	const std::shared_ptr<const ort::Session> network_;
-	const SpeechRule rule_;
+	const VadOptions options_;
 };
 
 }  // namespace
 
-std::shared_ptr<VoiceActivity> VoiceActivity::Over(std::shared_ptr<const ort::Session> network, const SpeechRule& rule) {
-	return std::make_shared<SileroActivity>(std::move(network), rule);
+std::shared_ptr<VoiceActivity> VoiceActivity::FromSession(
+	std::shared_ptr<const ort::Session> network, const VadOptions& options) {
+	return std::make_shared<SileroVad>(std::move(network), options);
 }
 
 }  // namespace earshot

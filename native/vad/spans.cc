@@ -6,28 +6,28 @@ namespace earshot {
 
 namespace {
 
-/** The threshold while a span is longer than the rule allows. */
-constexpr float kHastyThreshold = 0.9F;
+/** Threshold once a span exceeds max_speech_seconds. */
+constexpr float kForcedSplitThreshold = 0.9F;
 
-/** As far below the threshold speech goes on, but not at less than this. */
-constexpr float kHysteresis = 0.15F, kLeastChance = 0.01F;
+/** Speech continues until the probability is this far below the threshold, or below the minimum. */
+constexpr float kHysteresis = 0.15F, kMinThreshold = 0.01F;
 
-/** In single precision, as sherpa-onnx counts. */
+/** In single precision, to round as sherpa-onnx does. */
 int64_t SamplesOf(float seconds) { return static_cast<int32_t>(static_cast<float>(kSampleRate) * seconds); }
 
 }  // namespace
 
-SpeechSpans::SpeechSpans(const SpeechRule& rule)
-	: threshold_(rule.threshold),
-	  min_silence_(SamplesOf(rule.min_silence_seconds)),
-	  min_speech_(SamplesOf(rule.min_speech_seconds)),
-	  max_speech_(SamplesOf(rule.max_speech_seconds)) {}
+SpeechSpans::SpeechSpans(const VadOptions& options)
+	: threshold_(options.threshold),
+	  min_silence_(SamplesOf(options.min_silence_seconds)),
+	  min_speech_(SamplesOf(options.min_speech_seconds)),
+	  max_speech_(SamplesOf(options.max_speech_seconds)) {}
 
 void SpeechSpans::Push(float chance, std::vector<uint32_t>& ended) {
-	const bool hasty = tail_ - head_ > max_speech_;
-	const int64_t silence = hasty ? kHastySilence : min_silence_;
+	const bool too_long = tail_ - head_ > max_speech_;
+	const int64_t silence = too_long ? kForcedSplitSilence : min_silence_;
 	tail_ += kWindow;
-	if (IsSpeech(chance, hasty ? kHastyThreshold : threshold_, silence)) {
+	if (IsSpeech(chance, too_long ? kForcedSplitThreshold : threshold_, silence)) {
 		if (start_ < 0) start_ = std::max(LookBack(), head_);
 		return;
 	}
@@ -35,7 +35,7 @@ void SpeechSpans::Push(float chance, std::vector<uint32_t>& ended) {
 		head_ = std::max(head_, LookBack());
 		return;
 	}
-	// A pause longer than the span leaves nothing of it.
+	// If the pause is longer than the span, nothing is left of it.
 	const int64_t end = tail_ - silence;
 	if (end > start_) {
 		ended.insert(ended.end(), {static_cast<uint32_t>(start_), static_cast<uint32_t>(end)});
@@ -59,7 +59,7 @@ bool SpeechSpans::IsSpeech(float chance, float threshold, int64_t silence) {
 		else if (chance < threshold) rose_ = 0;
 		return speaking_;
 	}
-	if (chance > std::max(threshold - kHysteresis, kLeastChance)) return true;
+	if (chance > std::max(threshold - kHysteresis, kMinThreshold)) return true;
 	if (fell_ == 0) fell_ = tail_;
 	if (tail_ - fell_ < silence) return true;
 	rose_ = fell_ = 0;
@@ -73,8 +73,8 @@ int64_t SpeechSpans::LookBack() const {
 
 uint32_t SpeechSpans::settled() const {
 	if (start_ < 0) return static_cast<uint32_t>(std::max(after_, LookBack()));
-	// The end is put that much before the window that the silence is noticed in.
-	return static_cast<uint32_t>(std::max(start_, tail_ - std::max(min_silence_, kHastySilence)));
+	// A span ends this far before the window in which silence is detected.
+	return static_cast<uint32_t>(std::max(start_, tail_ - std::max(min_silence_, kForcedSplitSilence)));
 }
 
 }  // namespace earshot

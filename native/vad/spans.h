@@ -1,4 +1,4 @@
-// Where speech begins and ends, from the probability of it in each window.
+// Turns the speech probability of each window into spans of speech.
 #pragma once
 
 #include <cstdint>
@@ -10,45 +10,45 @@ namespace earshot {
 
 /**
  * The rule of sherpa-onnx's detector for Silero, to the sample: both give the same spans.
- * Window n begins at sample n × kWindow. Pure.
+ * Window n begins at sample n × kWindow. No I/O, no state outside the object.
  */
 class SpeechSpans {
 public:
 	/** Samples from one window to the next: 32 ms. */
 	static constexpr int kWindow = 512;
-	/** Samples of the next window that a window reads too. */
+	/** Samples shared by consecutive windows. */
 	static constexpr int kOverlap = 64;
 
-	/** A pause of this many samples ends a span that is longer than the rule allows. */
-	static constexpr int64_t kHastySilence = kSampleRate / 10;
+	/** Once a span exceeds max_speech_seconds, a pause of this many samples ends it. */
+	static constexpr int64_t kForcedSplitSilence = kSampleRate / 10;
 
-	explicit SpeechSpans(const SpeechRule& rule);
+	explicit SpeechSpans(const VadOptions& options);
 
-	/** The next window's chance of speech, 0..1. Spans that end by it are appended: start, end, in samples. */
+	/** Takes the speech probability of the next window, 0..1, and appends spans that end with it: start, end, in samples. */
 	void Push(float chance, std::vector<uint32_t>& ended);
-	/** The recording is over: the span that is open ends with the last window. */
+	/** Ends the open span at the end of the last window. */
 	void Finish(std::vector<uint32_t>& ended);
 
-	/** As VadSegments has it. */
+	/** VadSegments::open */
 	int64_t open() const { return start_; }
-	/** As VadSegments has it, while the recording goes on. */
+	/** VadSegments::settled, before the end of the recording. */
 	uint32_t settled() const;
 
 private:
 	bool IsSpeech(float chance, float threshold, int64_t silence);
-	/** Where a span begins whose speech is noticed in the last window, unless the one before ended later. */
+	/** Start of a span whose speech is detected in the last window, unless the previous span ended later. */
 	int64_t LookBack() const;
 
 	const float threshold_;
 	const int64_t min_silence_, min_speech_, max_speech_;
-	/** End of the last window; what comes before `head_` is in no span to come. */
+	/** `tail_`: end of the last window. No later span starts before `head_`. */
 	int64_t tail_ = 0, head_ = 0;
 	/** Start of the open span, or -1. */
 	int64_t start_ = -1;
 	/** End of the last span. */
 	int64_t after_ = 0;
 	bool speaking_ = false;
-	/** Ends of the windows where the chance rose above the threshold, and where it then fell below; 0 = it has not. */
+	/** Ends of the windows in which the probability rose above the threshold and then fell below it; 0 = not yet. */
 	int64_t rose_ = 0, fell_ = 0;
 };
 

@@ -18,34 +18,36 @@ namespace earshot {
 
 namespace {
 
-/** How often a member that waits looks whether it is gone: its signal is raised by a thread that cannot wait for a lock. */
-constexpr std::chrono::milliseconds kLook{20};
+/** How often a waiting member polls for cancellation, whose thread must not wait for a lock to notify it. */
+constexpr std::chrono::milliseconds kPollInterval{20};
 
-/** A member's part in one round. */
+/** A member's graph in one round. */
 struct Part {
 	ggml_backend_t backend;
 	ggml_cgraph* graph;
 	ggml_status* status;
-	/** Nodes that multiply weights, and how many are computed. */
+	/** Nodes that multiply with weights. */
 	std::vector<int> products;
+	/** Nodes computed so far. */
 	int done = 0;
 
 	ggml_tensor* Product(size_t at) const { return ggml_graph_node(graph, products[at]); }
 };
 
-/** The weights that a node multiplies vectors with, which lie one after the other; nullptr where it does something else,
- * or does it with what a member has of its own. */
+/** The weights that a node multiplies with contiguous vectors; nullptr for other nodes, and for products with tensors of
+ * the clip's own. */
 const void* WeightsOf(const ggml_tensor* node) {
 	if (const Q8Matrix* matrix = Q8MatrixOf(node)) return matrix;
 	if (node->op != GGML_OP_MUL_MAT) return nullptr;
 	const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
-	const auto plain = [](const ggml_tensor* tensor) {
+	const auto is_rows = [](const ggml_tensor* tensor) {
 		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
 	};
-	// ggml may have laid it out anew, in a buffer of another kind.
-	const bool can = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
-		matrix->buffer != nullptr && ggml_backend_buffer_is_host(matrix->buffer) && ggml_n_dims(matrix) <= 2 && ggml_is_contiguous(matrix) && plain(vectors) && plain(node) &&
-		CanMultiply(static_cast<size_t>(matrix->ne[0]));
+	// Not in a buffer in which ggml has repacked it.
+	const bool is_weights = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
+		matrix->buffer != nullptr && ggml_backend_buffer_is_host(matrix->buffer) && ggml_n_dims(matrix) <= 2 &&
+		ggml_is_contiguous(matrix);
+	const bool can = is_weights && is_rows(vectors) && is_rows(node) && CanMultiply(static_cast<size_t>(matrix->ne[0]));
 	return can ? matrix : nullptr;
 }
 
@@ -57,7 +59,7 @@ void Compute(Part& part, int to) {
 	part.done = to;
 }
 
-/** Up to node `to`, what is this member's alone. */
+/** Computes the nodes before `to`, which do not multiply with shared weights. */
 void Advance(Part& part, int to) {
 	for (int node = part.done; node < to; node++) {
 		ggml_tensor* each = ggml_graph_node(part.graph, node);
@@ -70,7 +72,7 @@ void Advance(Part& part, int to) {
 	Compute(part, to);
 }
 
-/** The products of that number, which are of one matrix. */
+/** Computes product number `at` of all parts, which have the same weights. */
 void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
 	const ggml_tensor* first = parts.front()->Product(at);
 	const Q8Matrix* integers = Q8MatrixOf(first);
@@ -95,10 +97,10 @@ void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
 	for (Part* part : parts) part->done = part->products[at] + 1;
 }
 
-/** Whose products are of the same matrices, one after the other. */
+/** For parts whose products have the same weights in the same order. */
 void ComputeAlike(const std::vector<Part*>& parts) {
 	Part& first = *parts.front();
-	// One vector alone takes the time of reading the weights, with any kernel.
+	// For a single vector ggml's kernels are as fast: reading the weights takes all the time.
 	if (parts.size() == 1 && !first.products.empty() && first.Product(0)->ne[1] == 1) first.products.clear();
 	for (size_t at = 0; at < first.products.size(); at++) {
 		for (Part* part : parts) Advance(*part, part->products[at]);
@@ -109,8 +111,8 @@ void ComputeAlike(const std::vector<Part*>& parts) {
 
 bool Alike(const Part& one, const Part& other) {
 	return std::equal(one.products.begin(), one.products.end(), other.products.begin(), other.products.end(),
-		[&](int node, int same) {
-			return WeightsOf(ggml_graph_node(one.graph, node)) == WeightsOf(ggml_graph_node(other.graph, same));
+		[&](int node, int its) {
+			return WeightsOf(ggml_graph_node(one.graph, node)) == WeightsOf(ggml_graph_node(other.graph, its));
 		});
 }
 
@@ -135,9 +137,9 @@ void ComputeTogether(std::vector<Part>& parts) {
 thread_local DecodeBatcher::Member* DecodeBatcher::self = nullptr;
 
 Expected<Done> DecodeBatcher::Run(
-	size_t count, const std::function<bool(size_t)>& gone, const std::function<void(size_t)>& work) {
+	size_t count, const std::function<bool(size_t)>& cancelled, const std::function<void(size_t)>& work) {
 	std::vector<Member> own(count);
-	for (size_t i = 0; i < count; i++) own[i].gone = [&gone, i] { return gone(i); };
+	for (size_t i = 0; i < count; i++) own[i].cancelled = [&cancelled, i] { return cancelled(i); };
 	{
 		const std::lock_guard lock(mutex_);
 		for (Member& member : own) members_.push_back(&member);
@@ -165,7 +167,7 @@ Expected<Done> DecodeBatcher::Run(
 		}
 	}
 	for (std::thread& thread : threads) thread.join();
-	return all ? Expected<Done>(Done{}) : Failure{"out_of_memory", "the system has no thread left"};
+	return all ? Expected<Done>(Done{}) : Failure{"out_of_memory", "the system has no more threads"};
 }
 
 ggml_status DecodeBatcher::Compute(ggml_backend_t backend, ggml_cgraph* graph) {
@@ -199,9 +201,9 @@ DecodeBatcher::Member* DecodeBatcher::After(const Member& member, Step step) con
 
 void DecodeBatcher::Wait(std::unique_lock<std::mutex>& lock, Member& member) {
 	const auto is_turn = [&] { return turn_ == &member; };
-	// By the wall clock: to wait by the steady one takes a glibc of 2.30.
-	while (!member.turn.wait_until(lock, std::chrono::system_clock::now() + kLook, is_turn)) {
-		if (member.gone()) return Leave(member);
+	// system_clock, since waiting on the steady clock needs glibc 2.30.
+	while (!member.turn.wait_until(lock, std::chrono::system_clock::now() + kPollInterval, is_turn)) {
+		if (member.cancelled()) return Leave(member);
 	}
 }
 
@@ -212,14 +214,14 @@ void DecodeBatcher::Pass(Member* next) {
 
 void DecodeBatcher::Leave(Member& member) {
 	if (member.step == Step::kLeft) return;
-	const bool turned = turn_ == &member;
-	// After whom the next one stands is only known while it is there.
+	const bool had_turn = turn_ == &member;
+	// Find its successor before it is removed.
 	Member* ready = After(member, Step::kReady);
 	if (ready == &member) ready = nullptr;
 	Member* waiting = After(member, Step::kWaiting);
 	std::erase(members_, &member);
 	member.step = Step::kLeft;
-	if (turned) Pass(ready != nullptr ? ready : waiting);
+	if (had_turn) Pass(ready != nullptr ? ready : waiting);
 }
 
 void DecodeBatcher::ComputeRound() {

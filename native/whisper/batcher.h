@@ -1,4 +1,4 @@
-// Continuous batching: what several clips compute with the same weights is computed with one reading of them.
+// Continuous batching: clips that multiply with the same weights do so together, reading the weights once.
 #pragma once
 
 #include <condition_variable>
@@ -14,31 +14,31 @@
 namespace earshot {
 
 /**
- * Runs a function for each of several clips, on a thread each, of which one runs at a time: together they take one core.
- * Clips come and go as they like. Where they ask for graphs that read the same weights (one token of a decoder each, or
- * what they begin with), they wait until all that are there have asked, and each matrix is then multiplied with all
- * their vectors at once. A token is read from memory for the most part, so that four cost little more than one.
+ * Runs each clip on a thread of its own, but only one of them at a time, so that together they use one core. Clips join and
+ * leave at any time. When a clip submits a graph, it waits until all members have submitted one; graphs with the same
+ * weights are then computed together, multiplying each matrix with the vectors of all of them. Decoding a token is bound by
+ * memory bandwidth, so four tokens take little longer than one.
  */
 class DecodeBatcher {
 public:
 	/**
-	 * For `count` members more: `work` gets the number of each among them and must not throw. One that is `gone` does not
-	 * wait for its turn any longer: its graphs are aborted, and it is to return at once. Returns when these have returned;
-	 * a failure when there were no threads for all, and then not every one has run. Any thread.
+	 * Adds `count` members and calls `work` with the index of each; it must not throw. A member for which `cancelled` is true
+	 * stops waiting for its turn: its graphs are aborted, and `work` must return soon. Returns when all of these members have
+	 * finished; a failure if there were no threads for some, which then have not run. Any thread.
 	 */
 	Expected<Done> Run(
-		size_t count, const std::function<bool(size_t)>& gone, const std::function<void(size_t)>& work);
+		size_t count, const std::function<bool(size_t)>& cancelled, const std::function<void(size_t)>& work);
 
 	/**
-	 * On the thread of a member, within Run: computes `graph`, whose tensors all have memory, on `backend`, which is a
-	 * CPU's and the member's own. Its own abort callback ends a member's graph and leaves the others alone.
+	 * Computes `graph`, whose tensors are allocated, on the member's own CPU `backend`. Called on a member's thread, within
+	 * Run. The abort callback of `backend` ends only this member's graph.
 	 */
 	ggml_status Compute(ggml_backend_t backend, ggml_cgraph* graph);
 
 private:
 	enum class Step { kReady, kWaiting, kLeft };
 	struct Member {
-		std::function<bool()> gone;
+		std::function<bool()> cancelled;
 		Step step = Step::kReady;
 		ggml_backend_t backend = nullptr;
 		ggml_cgraph* graph = nullptr;
@@ -46,21 +46,21 @@ private:
 		std::condition_variable turn;
 	};
 
-	/** The next after `member` that is at `step`, itself the last; nullptr for none. */
+	/** The next member at `step`, in circular order after `member`, which comes last; nullptr if there is none. */
 	Member* After(const Member& member, Step step) const;
-	/** Until it is the member's turn, or it is gone and has left. */
+	/** Until it is the member's turn, or it is cancelled and has left. */
 	void Wait(std::unique_lock<std::mutex>& lock, Member& member);
 	void Pass(Member* next);
-	/** With the lock held. For the second time it does nothing. */
+	/** With the lock held. Does nothing if it has left already. */
 	void Leave(Member& member);
-	/** Computes the graphs of all members that wait. */
+	/** Computes the graphs of all waiting members. */
 	void ComputeRound();
 
 	static thread_local Member* self;
 
 	std::mutex mutex_;
-	std::vector<Member*> members_;  // that have not left; guarded by mutex_, as are they and turn_
-	/** The member that runs; the others wait for their turn. Null without members. */
+	std::vector<Member*> members_;  // those that have not left; guarded by mutex_, as are they and turn_
+	/** The running member, while the others wait; null if there are none. */
 	Member* turn_ = nullptr;
 };
 

@@ -1,4 +1,4 @@
-// What ggml calls a device: the processor, or a GPU.
+// ggml's devices: the processor, or a GPU.
 #pragma once
 
 #include <ggml-backend.h>
@@ -6,8 +6,8 @@
 namespace earshot {
 
 /**
- * Whether the device adds two numbers. A driver too old for this build's code, or a GPU that it has no code for, may end
- * the process instead: for trials in a process of their own.
+ * Whether the device can add two numbers. If its driver or kind does not fit this build, the process may crash instead:
+ * call it in a process of its own.
  */
 bool CanCalculate(ggml_backend_dev_t device);
 

@@ -23,11 +23,11 @@ class Whisper final : public WhisperEngine {
 public:
 	explicit Whisper(std::unique_ptr<WhisperModel> model) : model_(std::move(model)), states_(*model_) {}
 
-	/** A state for each slot, and room for as many more as a slot decodes at once. */
+	/** A state for each slot; more are made when clips are batched. */
 	Expected<Done> MakeSlots(int count) {
 		if (Expected<Done> made = states_.Make(count); !made) return made;
-		if (!states_.OnProcessor()) model_->info.clips_together = 1;
-		states_.AllowMore(count * (model_->info.clips_together - 1));
+		if (!states_.OnProcessor()) model_->info.max_batched_clips = 1;
+		states_.AllowMore(count * (model_->info.max_batched_clips - 1));
 		batchers_ = std::vector<DecodeBatcher>(static_cast<size_t>(count));
 		return Done{};
 	}
@@ -42,8 +42,9 @@ public:
 		if (options.slot < 0 || static_cast<size_t>(options.slot) >= batchers_.size()) {
 			return Failure{"engine_failed", "there is no slot " + std::to_string(options.slot)};
 		}
-		return InBackground(options, [&] {
-			return CanBatch(options) ? TranscribeBatch(requests, options, on_result) : TranscribeEach(requests, options, on_result);
+		return AtLowPriority(options, [&] {
+			return CanBatch(options) ? TranscribeBatch(requests, options, on_result)
+									 : TranscribeEach(requests, options, on_result);
 		});
 	}
 
@@ -53,11 +54,11 @@ public:
 	}
 
 private:
-	/** The state is free again before the result is reported: the next request may take it. */
+	/** Frees the state before reporting the result, since the next request may need it. */
 	void TranscribeOne(const std::vector<ClipRequest>& requests, size_t at, const Options& options,
 		const OnResult& on_result, DecodeBatcher* batcher) {
 		on_result(at, states_.With<RawResult>([&](StateSlot& slot) {
-			return TranscribeClip(*model_, states_, slot, requests[at], Of(options, at), batcher);
+			return TranscribeClip(*model_, states_, slot, requests[at], OptionsFor(options, at), batcher);
 		}));
 	}
 
@@ -67,37 +68,37 @@ private:
 		return Done{};
 	}
 
-	/** Whether clips may run on threads made for them: not where a pool of further threads is made and kept; and the
-	 * tokeniser of prompts wants the large stack of the thread that asks. */
-	static bool OnOwnThreads(const Options& options) { return options.threads == 1 && options.prompt.empty(); }
+	/** Whether clips may run on temporary threads: not with a thread pool, which is kept, nor with a prompt, whose tokeniser
+	 * needs the large stack of the calling thread. */
+	static bool CanUseOwnThread(const Options& options) { return options.threads == 1 && options.prompt.empty(); }
 
-	/** A thread cannot be brought back to what it was, so there is one for the clip alone. */
-	static Expected<Done> InBackground(const Options& options, const std::function<Expected<Done>()>& work) {
-		if (!options.background || !OnOwnThreads(options)) return work();
+	/** On a temporary thread, since lowering a thread's priority cannot be undone. */
+	static Expected<Done> AtLowPriority(const Options& options, const std::function<Expected<Done>()>& work) {
+		if (!options.background || !CanUseOwnThread(options)) return work();
 		Expected<Done> done = Failure{"engine_failed", "the clip was not transcribed"};
 		std::thread([&] {
-			GoInBackground();
+			LowerThreadPriority();
 			done = Guarded("engine_failed", "whisper.cpp", work);
 		}).join();
 		return done;
 	}
 
-	/** The options of one clip of a batch. */
-	static Options Of(const Options& options, size_t clip) {
+	/** Options of one clip of a batch. */
+	static Options OptionsFor(const Options& options, size_t clip) {
 		Options own = options;
 		if (!options.audio_contexts.empty()) own.audio_context = options.audio_contexts[clip];
 		return own;
 	}
 
-	/** Not with beam search, whose candidates share a reading of the weights already. */
+	/** Not with beam search, whose beams share each read of the weights already. */
 	bool CanBatch(const Options& options) const {
-		return model_->info.clips_together > 1 && OnOwnThreads(options) && options.beam_size <= 1;
+		return model_->info.max_batched_clips > 1 && CanUseOwnThread(options) && options.beam_size <= 1;
 	}
 
 	Expected<Done> TranscribeBatch(
 		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) {
 		DecodeBatcher& batcher = batchers_[static_cast<size_t>(options.slot)];
-		const auto most = static_cast<size_t>(model_->info.clips_together);
+		const auto most = static_cast<size_t>(model_->info.max_batched_clips);
 		Expected<Done> ran = Done{};
 		for (size_t from = 0; from < requests.size() && ran; from += most) {
 			ran = batcher.Run(
@@ -108,10 +109,10 @@ private:
 		return ran;
 	}
 
-	// The states refer to the model, so they are declared after it.
+	// Declared before the states, which refer to it.
 	const std::unique_ptr<WhisperModel> model_;
 	States states_;
-	std::vector<DecodeBatcher> batchers_;  // of each slot
+	std::vector<DecodeBatcher> batchers_;  // one per slot
 };
 
 }  // namespace

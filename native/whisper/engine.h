@@ -1,15 +1,17 @@
-// whisper.cpp, and its Parakeet, as the bindings use them.
+// The engine of whisper.cpp, and of its Parakeet.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/cancel.h"
 #include "core/clip.h"
 #include "core/failure.h"
+#include "core/fields.h"
 #include "core/integers.h"
 #include "core/result.h"
 
@@ -25,28 +27,39 @@ struct WhisperLoad {
 	int max_threads = 1;
 	bool use_gpu = false;
 	int gpu_device = 0;
-	/** Layer and head in turn; empty = those known for the model's shape. */
+	/** Layer and head alternating; empty = the published ones for the model's shape. */
 	std::vector<int> alignment_heads;
-	/** The encoder on ONNX Runtime, by rising numbers of threads; none = ggml's own. */
+	/** The encoder on ONNX Runtime, in ascending order of threads; empty = ggml's own. */
 	std::vector<std::shared_ptr<const ort::Session>> encoders;
-	/** The encoder in integers instead. */
+	/** Use our integer encoder instead. */
 	std::optional<Integers> integers;
-	/** The decoder's matrices become Q8_0 where they are f16 or f32, and on the CPU. */
+	/** Convert the decoder's matrices from f16 or f32 to Q8_0, if they are in CPU memory. */
 	bool quantise_decoder = false;
+};
+
+/** Fields of WhisperLoad in binding.d.ts that are taken as they are. */
+inline constexpr std::tuple kWhisperLoadFields{
+	Field{"path", &WhisperLoad::path},
+	Field{"slots", &WhisperLoad::slots},
+	Field{"maxThreads", &WhisperLoad::max_threads},
+	Field{"useGpu", &WhisperLoad::use_gpu},
+	Field{"gpuDevice", &WhisperLoad::gpu_device},
+	Field{"alignmentHeads", &WhisperLoad::alignment_heads},
+	Field{"quantiseDecoder", &WhisperLoad::quantise_decoder},
 };
 
 struct WhisperInfo {
 	std::string size, device;
 	/** `ggml`, `onnxruntime` and its version, `int16` or `int8`. */
 	std::string encoder;
-	/** ggml's name of the type of the decoder's matrices. */
+	/** ggml's name for the type of the decoder's matrices. */
 	std::string decoder;
 	bool multilingual = false;
 	bool aligns_words = false;
 	std::vector<std::string> languages;
 	uint64_t weight_bytes = 0;
-	/** Clips that continuous batching decodes at once with gain; 1 = one after the other. */
-	int clips_together = 1;
+	/** Number of clips up to which continuous batching is faster; 1 = no batching. */
+	int max_batched_clips = 1;
 };
 
 struct WhisperOptions {
@@ -60,37 +73,55 @@ struct WhisperOptions {
 	float temperature = 0;
 	float temperature_increment = 0;
 	int beam_size = 1;
-	/** Positions of 20 ms that the encoder reads; 0 = all that the model has. */
+	/** Positions of 20 ms that the encoder processes; 0 = all. */
 	int audio_context = 0;
-	/** The same of each clip of a batch; empty = `audio_context` for all. */
+	/** The audio context of each clip of a batch; empty = `audio_context` for all. */
 	std::vector<int> audio_contexts;
-	/** 0 … slots - 1. Clips of one slot share a core, and go together if they come while others are there. */
+	/** 0 … slots - 1. Clips in the same slot share a core and are decoded together. */
 	int slot = 0;
-	/** Where there are more threads than cores, others go before this one. */
+	/** Run at lower OS priority, if the clip has one thread. */
 	bool background = false;
 };
 
-/** One set of weights, as many states as slots. Any thread; at most `slots` calls at once. */
+/** WhisperClipOptions in binding.d.ts. */
+inline constexpr std::tuple kWhisperOptionFields{
+	Field{"threads", &WhisperOptions::threads},
+	Field{"language", &WhisperOptions::language},
+	Field{"languages", &WhisperOptions::languages},
+	Field{"translate", &WhisperOptions::translate},
+	Field{"prompt", &WhisperOptions::prompt},
+	Field{"suppress", &WhisperOptions::suppress},
+	Field{"suppressNonSpeech", &WhisperOptions::suppress_non_speech},
+	Field{"temperature", &WhisperOptions::temperature},
+	Field{"temperatureIncrement", &WhisperOptions::temperature_increment},
+	Field{"tokenTimestamps", &WhisperOptions::token_timestamps},
+	Field{"beamSize", &WhisperOptions::beam_size},
+	Field{"audioContext", &WhisperOptions::audio_context},
+	Field{"audioContexts", &WhisperOptions::audio_contexts},
+	Field{"slot", &WhisperOptions::slot},
+	Field{"background", &WhisperOptions::background},
+};
+
+/** One set of weights, and a state for each slot. Any thread; at most `slots` calls at once. */
 class WhisperEngine {
 public:
 	using Options = WhisperOptions;
 	static Expected<std::shared_ptr<WhisperEngine>> Load(const WhisperLoad& load);
 	virtual ~WhisperEngine() = default;
 	virtual const WhisperInfo& info() const = 0;
-	/** Reports each clip when it is done. A failure is that of every clip not reported. */
+	/** Reports each clip when it is done. A failure applies to all clips not reported. */
 	virtual Expected<Done> Transcribe(
 		const std::vector<ClipRequest>& requests, const Options& options, const OnResult& on_result) = 0;
-	/** What the encoder makes of the clip's first window, position by position. Of the options it takes threads and
-	 * audio context. */
+	/** The encoder's output for the clip's first window, context × state. Uses only `threads` and `audio_context`. */
 	virtual Expected<std::vector<float>> Encode(const Clip& clip, const Options& options, const Cancel& cancel) = 0;
 };
 
-/** Refuses what would make whisper.cpp read, allocate or index out of bounds. Reads headers only. */
+/** Refuses files that would make whisper.cpp read, allocate or index out of bounds. Does not read weights. */
 Expected<Done> CheckWhisperFile(const std::string& path);
 
 std::string WhisperVersion();
 
-/** whisper.cpp's own Parakeet: of WhisperOptions it takes the threads alone. */
+/** whisper.cpp's own Parakeet. Uses only `threads` of WhisperOptions. */
 Expected<std::shared_ptr<WhisperEngine>> LoadParakeet(const WhisperLoad& load);
 Expected<Done> CheckParakeetFile(const std::string& path);
 

@@ -1,5 +1,5 @@
-// whisper.cpp's own Parakeet (TDT): one read-only context, one state for each slot. A translation unit with the
-// upstream file, which is not edited: only from in here can a graph be aborted between two nodes.
+// whisper.cpp's own Parakeet (TDT): one read-only context, one state per slot. Compiled together with the unmodified
+// upstream file, since only from here the abort callback of a state's backend can be set.
 #ifndef PARAKEET_VERSION
 #define PARAKEET_VERSION WHISPER_VERSION  // both come from one release
 #endif
@@ -21,9 +21,9 @@ namespace earshot {
 
 namespace {
 
-/** Normalisation divides by the frames less one; shorter clips get silence behind them. */
-constexpr size_t kLeastParakeetSamples = kSampleRate / 2;
-constexpr float kLoudestSample = 1e4F;
+/** Shorter clips are padded with silence: normalisation divides by the number of frames minus one. */
+constexpr size_t kMinParakeetSamples = kSampleRate / 2;
+constexpr float kMaxAmplitude = 1e4F;
 
 void LogParakeet(ggml_log_level level, const char* text, void*) {
 	std::string line(text);
@@ -45,7 +45,7 @@ struct TokenLog {
 	const Cancel& cancel;
 	std::vector<float> logprobs;
 	static bool Abort(void* data) { return static_cast<TokenLog*>(data)->cancel.Requested(); }
-	/** Over tokens and blank: upstream's probability mixes the durations in and overflows on large logits. */
+	/** log softmax over tokens and blank: upstream's probability includes the durations and overflows on large logits. */
 	static void Token(parakeet_context* context, parakeet_state* state, const parakeet_token_data* token, void* data) {
 		const auto count = static_cast<size_t>(context->vocab.token_blank) + 1;
 		const float greatest = *std::max_element(state->logits.begin(), state->logits.begin() + static_cast<int64_t>(count));
@@ -71,7 +71,7 @@ public:
 	}
 	~Parakeet() override { states_.clear(); }
 
-	bool AddLane() {
+	bool AddState() {
 		states_.emplace_back(parakeet_init_state(context_.get()));
 		return states_.back() != nullptr;
 	}
@@ -79,7 +79,7 @@ public:
 	const WhisperInfo& info() const override { return info_; }
 
 	Expected<std::vector<float>> Encode(const Clip&, const Options&, const Cancel&) override {
-		return Failure{"engine_failed", "parakeet.cpp does not show its encoder's output"};
+		return Failure{"engine_failed", "parakeet.cpp does not expose its encoder's output"};
 	}
 
 	Expected<Done> Transcribe(
@@ -94,7 +94,7 @@ public:
 		for (size_t i = 0; i < requests.size(); i++) {
 			on_result(i, Guarded("engine_failed", "parakeet.cpp", [&]() -> Expected<RawResult> {
 				if (!state) state.reset(parakeet_init_state(context_.get()));
-				if (!state) return Failure{"out_of_memory", "parakeet.cpp could not make a state"};
+				if (!state) return Failure{"out_of_memory", "parakeet.cpp could not create a state"};
 				return RunClip(state, requests[i].clip, options, *requests[i].cancel);
 			}));
 		}
@@ -109,14 +109,14 @@ private:
 		RawResult result;
 		if (given.size == 0) return result;
 		if (given.size > INT32_MAX / 2) return Failure{"engine_failed", "the clip is too long for parakeet.cpp"};
-		std::vector<float> samples(std::max(given.size, kLeastParakeetSamples), 0.0F);
+		std::vector<float> samples(std::max(given.size, kMinParakeetSamples), 0.0F);
 		std::transform(given.samples, given.samples + given.size, samples.begin(),
-			[](float sample) { return std::isfinite(sample) ? std::clamp(sample, -kLoudestSample, kLoudestSample) : 0.0F; });
+			[](float sample) { return std::isfinite(sample) ? std::clamp(sample, -kMaxAmplitude, kMaxAmplitude) : 0.0F; });
 
 		TokenLog log{cancel, {}};
 		parakeet_full_params params = parakeet_full_default_params(PARAKEET_SAMPLING_GREEDY);
 		params.n_threads = std::clamp(options.threads, 1, max_threads_);
-		params.no_context = true;  // what the state transcribed before is of another request
+		params.no_context = true;  // the state may have transcribed another request before
 		params.abort_callback = TokenLog::Abort;
 		params.abort_callback_user_data = &log;
 		params.new_token_callback = TokenLog::Token;
@@ -128,7 +128,7 @@ private:
 			code = parakeet_full_with_state(
 				context_.get(), state.get(), params, samples.data(), static_cast<int>(samples.size()));
 		} catch (...) {
-			state.reset();  // what it left half done is unknown
+			state.reset();  // its contents are undefined
 			throw;
 		}
 		if (ggml_backend_is_cpu(cpu)) ggml_backend_cpu_set_abort_callback(cpu, nullptr, nullptr);
@@ -138,7 +138,7 @@ private:
 		return result;
 	}
 
-	/** Upstream's one segment ends in frames and its tokens in frames of the spectrogram: times are made anew. */
+	/** Computes times anew: upstream mixes encoder frames with frames of the spectrogram. */
 	void Collect(const parakeet_state& state, double end_of_clip, const TokenLog& log, RawResult& result) {
 		const double frame = 0.01 * context_->model.hparams.subsampling_factor;
 		double at = 0, first = 0, sum = 0;
@@ -163,12 +163,12 @@ private:
 		return found == context_->vocab.id_to_token.end() ? "" : sentencepiece_piece_to_text(found->second, false);
 	}
 
-	// The states refer to the context, so they are declared after it.
+	// Declared before the states, which refer to it.
 	std::unique_ptr<parakeet_context, FreeContext> context_;
 	const int max_threads_;
 	WhisperInfo info_;
 	std::mutex mutex_;
-	std::vector<State> states_;  // free ones; guarded by mutex_
+	std::vector<State> states_;  // free states; guarded by mutex_
 };
 
 }  // namespace
@@ -189,7 +189,9 @@ Expected<std::shared_ptr<WhisperEngine>> LoadParakeet(const WhisperLoad& load) {
 		if (!context) return Failure{"model_load_failed", "parakeet.cpp refused " + load.path};
 		auto engine = std::make_shared<Parakeet>(std::move(context), load);
 		for (int slot = 0; slot < load.slots; slot++) {
-			if (!engine->AddLane()) return Failure{"model_load_failed", "parakeet.cpp could not make a state for each slot"};
+			if (!engine->AddState()) {
+				return Failure{"model_load_failed", "parakeet.cpp could not create a state for each slot"};
+			}
 		}
 		return std::shared_ptr<WhisperEngine>(engine);
 	});

@@ -176,7 +176,7 @@ function link(out, { compiler, nm, flags }, target) {
 
 /** The functions that an older glibc has under older names. */
 const oldGlibcArgs = [
-	join(root, 'native', 'old_glibc.c'),
+	join(root, 'native', 'platform', 'old_glibc.c'),
 	...['exp', 'exp2', 'log', 'log2', 'pow'].map((name) => `-Wl,--wrap=${name}`),
 ];
 
@@ -192,7 +192,7 @@ export async function build({ target = targetOf(), oldGlibc = false, say = () =>
 		archives.ffmpeg.sha256,
 		line,
 		made,
-		oldGlibc && readFileSync(join(root, 'native', 'old_glibc.c'), 'utf8'),
+		oldGlibc && readFileSync(join(root, 'native', 'platform', 'old_glibc.c'), 'utf8'),
 	];
 	const stamp = createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 	const stampFile = join(out, '.stamp');

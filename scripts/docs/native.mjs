@@ -8,14 +8,16 @@ const native = join(root, 'native');
 const about = {
 	addon: 'what the addon exports, as `binding.d.ts` declares it',
 	napi: 'promises, errors, options and callbacks between Node-API and the engines',
-	core: 'clip, result, failure, cancelling, model files: what all engines share',
+	core: 'clip, result, failure, cancelling: what all engines share',
 	platform: 'files, libraries, threads and processor features of each operating system',
-	kernels: 'matrices, attention and the integer encoder; chosen at run time for the processor',
+	kernels:
+		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder',
 	ort: 'ONNX Runtime, loaded at run time',
 	audio: "FFmpeg's libraries: any container → 16 kHz mono float PCM",
 	vad: "Silero on ONNX Runtime, sherpa-onnx's detector, and the spans of speech",
 	sherpa: "sherpa-onnx's C interface for one exact version; recognizers and streams",
-	whisper: 'whisper.cpp and its repairs, continuous batching, word times, Parakeet',
+	whisper:
+		'the engine, continuous batching, Parakeet; `model/` checks and loads files, `clip/` runs one clip, `upstream/` is whisper.cpp with its repairs and the access to its internals, `math/` has spectrogram, word times and repetition',
 };
 
 /** Other folders of native/ that the files of one include. */

@@ -189,8 +189,8 @@ async function serveAndUse(where, files) {
 			`models: ${JSON.stringify(models)}`,
 		);
 		for (const file of files) {
-			const heard = await form(url, file);
-			expect(heard === text, `${basename(file)}: heard "${heard}"\n${said}`);
+			const answer = await form(url, file);
+			expect(answer === text, `${basename(file)}: got "${answer}"\n${said}`);
 		}
 	} finally {
 		server.kill('SIGTERM');
@@ -200,15 +200,15 @@ async function serveAndUse(where, files) {
 	expect(code === 0, `the server ended with ${code} after SIGTERM:\n${said}`);
 }
 
-/** What `earshot doctor` says of the addon, and that the command hears. */
+/** What `earshot doctor` says of the addon, and that the command transcribes. */
 function tryCommand(where, file) {
 	const doctor = earshot(where, 'doctor');
 	expect(doctor.status === 0, `earshot doctor ended with ${doctor.status}:\n${doctor.said}`);
 	const addon = /^ok +addon +(.*)$/m.exec(doctor.stdout)?.[1] ?? '';
 	expect(addon.startsWith('prebuilt'), `the addon is not the prebuilt one:\n${doctor.said}`);
 	expect(/LGPL/.test(doctor.stdout), `FFmpeg is not under the LGPL:\n${doctor.said}`);
-	const heard = earshot(where, 'transcribe', file);
-	expect(heard.stdout.trim() === text, `earshot transcribe: ${heard.said}`);
+	const result = earshot(where, 'transcribe', file);
+	expect(result.stdout.trim() === text, `earshot transcribe: ${result.said}`);
 	return addon;
 }
 
@@ -334,11 +334,11 @@ const scenarios = {
 			`doctor does not say so:\n${doctor.said}`,
 		);
 		// What finds speech for every engine runs on ONNX Runtime too, which comes with sherpa-onnx.
-		const heard = earshot(where, 'transcribe', files[0]);
-		expect(heard.status === 1, `earshot transcribe ended with ${heard.status}`);
+		const result = earshot(where, 'transcribe', files[0]);
+		expect(result.status === 1, `earshot transcribe ended with ${result.status}`);
 		expect(
-			/sherpa-onnx was not found.*npm install/.test(heard.said),
-			`transcribe does not say so:\n${heard.said}`,
+			/sherpa-onnx was not found.*npm install/.test(result.said),
+			`transcribe does not say so:\n${result.said}`,
 		);
 		const models = earshot(where, 'models');
 		expect(models.status === 0, `earshot models: ${models.said}`);

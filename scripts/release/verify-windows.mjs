@@ -1,5 +1,5 @@
 // Runs the binaries for Windows under wine, on Linux: the packed files with Node for Windows, in a folder with spaces
-// and letters that no code page has all of. What they hear must be what this machine's own build hears.
+// and letters that no code page has all of. Their text must be that of this machine's own build.
 //
 //   node scripts/release/verify-windows.mjs [--keep]
 //
@@ -112,7 +112,7 @@ function own(args, env = {}) {
 	});
 }
 
-async function hears(what, file, flags = () => [], env = () => ({})) {
+async function compare(what, file, flags = () => [], env = () => ({})) {
 	const args = (path) => ['transcribe', path(file), ...flags(path)];
 	const expected = own(
 		args((path) => path),
@@ -120,7 +120,7 @@ async function hears(what, file, flags = () => [], env = () => ({})) {
 	);
 	const { status, stdout, stderr: words } = await earshot(args(windowsPath), env(windowsPath));
 	expect(status === 0, `${what}: ended with ${status}: ${words}`);
-	expect(expected.trim() !== '', `${what}: this machine hears nothing`);
+	expect(expected.trim() !== '', `${what}: this machine returns no text`);
 	expect(stdout === expected, `${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(stdout)}`);
 	say(
 		`ok  ${what}: ${stdout.trim().split('\n').length === 1 ? stdout.trim() : `${stdout.split('\n').length} lines`}`,
@@ -224,7 +224,7 @@ async function serve() {
 			'a model without work stays',
 			async () => (await (await fetch(`${url}/v1/ps`)).json()).data.length === 0,
 		);
-		expect((await ask('digits.mp3')) === texts[0], 'loaded again it hears something else');
+		expect((await ask('digits.mp3')) === texts[0], 'loaded again it returns another text');
 		say('ok  serve: three recordings at once, the model unloaded and loaded again');
 	} finally {
 		server.child.kill('SIGKILL');
@@ -245,7 +245,7 @@ try {
 	prepare();
 	await doctor();
 	for (const name of ['digits.mp3', 'digits.m4a', 'digits.wma', 'digits-video.webm'])
-		await hears(`sherpa-onnx, ${name}`, join(folder, 'Aufnähmen 録音', name));
+		await compare(`sherpa-onnx, ${name}`, join(folder, 'Aufnähmen 録音', name));
 	const models = {
 		'whisper.cpp, encoder of ONNX Runtime': ['tones', 'whisper_cpp', 'tones.bin'],
 		'whisper.cpp, encoder of ggml': ['ggml', 'whisper_cpp', 'tones.bin', '    encoder: ggml\n'],
@@ -257,7 +257,7 @@ try {
 	);
 	writeFileSync(registry, `models:\n${entries.join('')}`);
 	for (const [what, [id]] of Object.entries(models)) {
-		await hears(
+		await compare(
 			what,
 			join(folder, 'Mödelle', 'audio', 'tones-abc.wav'),
 			(path) => [
@@ -268,7 +268,7 @@ try {
 				'--model',
 				id,
 			],
-			// Silero rightly hears no speech in tones.
+			// Silero rightly finds no speech in tones.
 			(path) => ({ EARSHOT_VAD_MODEL: path(join(folder, 'Mödelle', 'vad', 'loudness.onnx')) }),
 		);
 	}

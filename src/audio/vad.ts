@@ -98,10 +98,10 @@ export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 		async open(options) {
 			if (options.threshold === 0) return await noVad.open(options);
 			const detector = await detectorFor(options);
-			const session = await guarded(async () => detector.search());
+			const session = await guarded(async () => detector.openSession());
 			return {
 				async push(samples, last) {
-					const { spans, open, settled } = await guarded(() => session.hear(samples, last));
+					const { spans, open, settled } = await guarded(() => session.push(samples, last));
 					return {
 						spans: spansOf(spans),
 						openSince: open < 0 ? null : open / sampleRate,

@@ -70,7 +70,7 @@ export function accuracyTable(rows) {
 /** A loss that is accepted of a default: what it may be at most, with 95 %, in points of word error rate. */
 const acceptedLoss = 0.3;
 
-/** What the arithmetic alone costs: beside floats that hear as much. @param {readonly Row[]} rows @returns {string} */
+/** The cost of the arithmetic alone: beside floats with the same audio context. @param {readonly Row[]} rows @returns {string} */
 export function arithmeticTable(rows) {
 	const lines = rows.flatMap(({ score: { name }, alone }) => {
 		if (alone === undefined) return [];

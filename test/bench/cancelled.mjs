@@ -13,7 +13,7 @@ import { floatsOf, speech } from './lib/speech.mjs';
  * @typedef {object} Task
  * @property {string} path of a Whisper model
  * @property {readonly number[]} seconds of the clips of a batch
- * @property {number} audioContext positions that its encoder hears
+ * @property {number} audioContext positions that its encoder processes
  * @property {number} tries each later than the one before, over all of a batch's time
  */
 

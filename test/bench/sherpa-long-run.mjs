@@ -137,7 +137,7 @@ async function longRun(model, total) {
 	return wrong === 0 && grown < 24;
 }
 
-/** Nobody knows what the fixtures hear in speech; that they end, and fail as values, is what counts. */
+/** The fixtures' text for speech is undefined; what counts is that they end, and fail as values. */
 async function speech(folder, every) {
 	const files = readdirSync(folder, { recursive: true, withFileTypes: true })
 		.filter((entry) => entry.isFile())
@@ -146,7 +146,7 @@ async function speech(folder, every) {
 		.filter((_, index) => index % every === 0);
 	const engines = await Promise.all(families.map(load));
 	const refused = new Map();
-	let [recordings, clips, heard] = [0, 0, 0];
+	let [recordings, clips, withText] = [0, 0, 0];
 	const failures = [];
 	const started = hrtime.bigint();
 	await inLanes(files, async (file) => {
@@ -165,7 +165,7 @@ async function speech(folder, every) {
 			for (const samples of whole.length > size ? ends : ends.slice(0, 1)) {
 				clips++;
 				try {
-					if (textOf((await run(engine, [clipOf(lengthened(samples, engine))]))[0]) !== '') heard++;
+					if (textOf((await run(engine, [clipOf(lengthened(samples, engine))]))[0]) !== '') withText++;
 				} catch (error) {
 					failures.push(`${engine.info.type} ${path.basename(file)}: ${error.code} ${error.message}`);
 				}
@@ -177,7 +177,7 @@ async function speech(folder, every) {
 	for (const engine of engines) await engine.close();
 	const seconds = Number(hrtime.bigint() - started) / 1e9;
 	console.log(
-		`${recordings} recordings through ${engines.length} families: ${clips} clips in ${seconds.toFixed(0)} s, ${heard} with text, ` +
+		`${recordings} recordings through ${engines.length} families: ${clips} clips in ${seconds.toFixed(0)} s, ${withText} with text, ` +
 			`${failures.length} failed; not audio: ${[...refused].map(([code, count]) => `${count} ${code}`).join(', ') || 'none'}; ${megabytes()} MiB`,
 	);
 	for (const failure of failures.slice(0, 20)) console.log(failure);

@@ -12,13 +12,13 @@ export interface EngineSubject {
 	readonly name: string;
 	readonly load: () => Promise<Engine>;
 	/** Recording → text; missing recordings are not tried. */
-	readonly hears: Readonly<Record<string, string>>;
+	readonly expectedTexts: Readonly<Record<string, string>>;
 	/** Whether words come with times. */
 	readonly times: boolean;
 	/** Words are off by at most this, seconds. */
 	readonly timeTolerance: number;
-	/** What is told of it before it is loaded; null = nothing. */
-	readonly foretold: () => Capabilities | null;
+	/** Capabilities that are known before it is loaded; null = none. */
+	readonly declared: () => Capabilities | null;
 }
 
 /** Recordings that are one clip, 16 kHz mono. */
@@ -42,7 +42,14 @@ const textIn = ({ segments }: ClipResult) =>
 		.join('')
 		.trim();
 
-export function engineContract({ name, load, hears, times, timeTolerance, foretold }: EngineSubject): void {
+export function engineContract({
+	name,
+	load,
+	expectedTexts,
+	times,
+	timeTolerance,
+	declared,
+}: EngineSubject): void {
 	describe(`the engine of ${name}`, () => {
 		let engine: Engine;
 		beforeAll(async () => {
@@ -57,20 +64,20 @@ export function engineContract({ name, load, hears, times, timeTolerance, foreto
 		) => runBatch(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 }, signal);
 		const textOf = async (clips: readonly Clip[]) => (await run(clips)).map(textIn);
 
-		it('can do what was told of it before it was loaded', () => {
-			const told = foretold();
-			if (told === null) return;
+		it('has the capabilities that were declared before it was loaded', () => {
+			const before = declared();
+			if (before === null) return;
 			const { languages, translates, ...can } = engine.info.capabilities;
-			expect(told).toMatchObject(can);
-			// What only its file says is not known before.
-			if (told.languages) expect([...told.languages].sort()).toEqual([...(languages ?? [])].sort());
-			if (told.languages) expect(told.translates).toBe(translates);
+			expect(before).toMatchObject(can);
+			// Unknown before, if only the file says so.
+			if (before.languages) expect([...before.languages].sort()).toEqual([...(languages ?? [])].sort());
+			if (before.languages) expect(before.translates).toBe(translates);
 		});
 
 		for (const recording of recordings) {
-			const expected = hears[recording];
+			const expected = expectedTexts[recording];
 			if (expected === undefined) continue;
-			it(`hears ${recording} as "${expected}"`, async () => {
+			it(`transcribes ${recording} as "${expected}"`, async () => {
 				expect(await textOf([clipOf(recording)])).toEqual([expected]);
 			});
 		}
@@ -106,7 +113,7 @@ export function engineContract({ name, load, hears, times, timeTolerance, foreto
 			expect(await textOf([clipOf('tones-abc')])).toEqual([before]);
 		});
 
-		it('hears as many clips at once as it has slots', async () => {
+		it('runs as many clips at once as it has slots', async () => {
 			const slots = Array.from({ length: engine.limits.slots }, () => textOf([clipOf('tones-abc')]));
 			expect(new Set((await Promise.all(slots)).flat()).size).toBe(1);
 		});
@@ -153,7 +160,7 @@ export function engineContract({ name, load, hears, times, timeTolerance, foreto
 			},
 		);
 
-		it('gives log-probabilities where it says so, and null where it does not', async () => {
+		it('gives log-probabilities if it declares them, else null', async () => {
 			const [result] = await run([clipOf('tones-abc')], { logprobs: engine.info.capabilities.logprobs });
 			const [segment] = result?.segments ?? [];
 			if (!engine.info.capabilities.logprobs) {
@@ -171,7 +178,7 @@ export function engineContract({ name, load, hears, times, timeTolerance, foreto
 			});
 		});
 
-		it('hears a clip of one sample without failing', async () => {
+		it('accepts a clip of one sample', async () => {
 			const [result] = await run([
 				{
 					samples: new Float32Array(Math.max(1, engine.limits.minClipSeconds * 16_000)),

@@ -4,7 +4,7 @@ import { capabilitiesOf } from '../../src/models/capabilities.js';
 import type { ModelEntry } from '../../src/models/registry/entry.js';
 import { isSherpaType } from '../../src/models/types/types.js';
 import { filesOf, type ModelFixture, manifest } from '../helpers/fixtures.js';
-import { noInt8 } from '../helpers/options.js';
+import { defaultModelOptions, noInt8 } from '../helpers/options.js';
 import { engineContract } from './engine.contract.js';
 import { loadFixture } from './load-fixture.js';
 
@@ -21,15 +21,10 @@ function load(model: ModelFixture) {
 	if (model.type === 'parakeet_cpp') return loadParakeet(ggml);
 	return loadWhisper({
 		...ggml,
-		beamSize: 1,
-		temperatureIncrement: 0.2,
-		suppressNonSpeech: false,
+		...defaultModelOptions,
 		suppress: [],
 		alignmentHeads: [],
-		encoder: 'auto',
-		decoderWeights: 'as-is',
 		int8Weights: noInt8,
-		audioContext: 'auto',
 		libraryDir: findSherpaLibrary(undefined),
 	});
 }
@@ -46,9 +41,9 @@ for (const model of manifest.models.filter(({ name }) => name !== 'slow')) {
 	engineContract({
 		name: model.name,
 		load: () => load(model),
-		hears: model.hears,
+		expectedTexts: model.expectedTexts,
 		times: model.timestamps,
 		timeTolerance: model.engine === 'whisper' ? 0.1 : 0.2,
-		foretold: () => capabilitiesOf(entryOf(model)),
+		declared: () => capabilitiesOf(entryOf(model)),
 	});
 }

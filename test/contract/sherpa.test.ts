@@ -1,4 +1,4 @@
-/** What sherpa-onnx's families do beside hearing: languages, batches, options, and failing honestly. */
+/** What sherpa-onnx's families do besides transcribing: languages, batches, options, failures. */
 
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -24,41 +24,44 @@ function clipOf(name: string): Clip {
 const run = (engine: Engine, clips: readonly Clip[], changes: Partial<RecognizeOptions> = {}) =>
 	runBatch(engine, { clips, options: { ...plainRecognition, ...changes }, threads: 1 });
 
-async function hear(engine: Engine, recording: string, changes: Partial<RecognizeOptions> = {}) {
+async function transcribe(engine: Engine, recording: string, changes: Partial<RecognizeOptions> = {}) {
 	const [result] = await run(engine, [clipOf(recording)], changes);
 	return { text: result?.segments.map(({ text }) => text.trim()).join(' '), language: result?.language };
 }
 
 describe('a language for one request', () => {
-	it('changes what SenseVoice answers in, by a second recognizer, and nobody else is disturbed', async () => {
+	it('changes SenseVoice’s language in a second recognizer, without affecting other clips', async () => {
 		await using engine = await load(modelFixture('sense_voice'));
 		const asked = ['zh', null, 'ja', null, 'zh', 'ko', null, 'yue'];
-		const heard = await Promise.all(asked.map((language) => hear(engine, 'tones-abc', { language })));
-		expect(heard).toEqual(asked.map((language) => ({ text: 'a b c', language: language ?? 'en' })));
+		const results = await Promise.all(asked.map((language) => transcribe(engine, 'tones-abc', { language })));
+		expect(results).toEqual(asked.map((language) => ({ text: 'a b c', language: language ?? 'en' })));
 		expect(engine.info.capabilities).toMatchObject({ choosesLanguage: true, detectsLanguage: true });
 	});
 
 	it('is what Canary writes in; translating it writes English', async () => {
 		await using engine = await load(modelFixture('canary'));
-		expect(await hear(engine, 'tones-abc')).toEqual({ text: 'a b c', language: 'en' });
-		expect(await hear(engine, 'tones-abc', { language: 'de' })).toEqual({ text: 'A B C', language: 'de' });
-		expect(await hear(engine, 'tones-abc', { language: 'de', task: 'translate' })).toEqual({
+		expect(await transcribe(engine, 'tones-abc')).toEqual({ text: 'a b c', language: 'en' });
+		expect(await transcribe(engine, 'tones-abc', { language: 'de' })).toEqual({
+			text: 'A B C',
+			language: 'de',
+		});
+		expect(await transcribe(engine, 'tones-abc', { language: 'de', task: 'translate' })).toEqual({
 			text: 'a b c',
 			language: 'de',
 		});
 		const mixed = ['de', 'en', 'fr', 'en', 'de', 'en'];
-		const texts = await Promise.all(mixed.map((language) => hear(engine, 'tones-abc', { language })));
+		const texts = await Promise.all(mixed.map((language) => transcribe(engine, 'tones-abc', { language })));
 		expect(texts.map(({ text }) => text)).toEqual(mixed.map((code) => (code === 'en' ? 'a b c' : 'A B C')));
 	});
 
 	it('goes to Cohere with the clip, over the one in its options', async () => {
 		await using engine = await load(modelFixture('cohere_transcribe'));
 		const mixed = ['en', 'de', null, 'zh'];
-		const texts = await Promise.all(mixed.map((language) => hear(engine, 'tones-abc', { language })));
+		const texts = await Promise.all(mixed.map((language) => transcribe(engine, 'tones-abc', { language })));
 		expect(texts.map(({ text }) => text)).toEqual(['a a a', 'A A A', 'a a a', 'A A A']);
 	});
 
-	it('must be told to a model that cannot do without', async () => {
+	it('is required by models that need it', async () => {
 		const { options: _, ...model } = modelFixture('cohere_transcribe');
 		await using engine = await load({ ...model, options: {} });
 		await expect(run(engine, [clipOf('tones-abc')])).rejects.toMatchObject({
@@ -72,8 +75,8 @@ describe('a language for one request', () => {
 		await using engine = await load(modelFixture('whisper'));
 		expect(engine.info.capabilities.languages).toEqual(['en', 'zh', 'de']);
 		const mixed = ['de', null, 'zh', 'en', null, 'de', 'de', 'en'];
-		const heard = await Promise.all(mixed.map((language) => hear(engine, 'tones-abc', { language })));
-		expect(heard.map(({ text }) => text)).toEqual(mixed.map(() => 'a b c'));
+		const results = await Promise.all(mixed.map((language) => transcribe(engine, 'tones-abc', { language })));
+		expect(results.map(({ text }) => text)).toEqual(mixed.map(() => 'a b c'));
 	});
 
 	it('must be one of the family', async () => {
@@ -96,7 +99,7 @@ describe('a decode that the library reports as an empty text', () => {
 		});
 	});
 
-	it('is told from silence', async () => {
+	it('is distinguished from silence', async () => {
 		for (const { name } of swallowing) {
 			await using engine = await load(modelFixture(name.replace(/_fails$/, '')));
 			expect(await run(engine, [clipOf('silence')])).toMatchObject([{ segments: [] }]);
@@ -178,7 +181,9 @@ describe('options of an entry', () => {
 		const beam = { decoding_method: 'modified_beam_search', modeling_unit: 'bpe', bpe_vocab };
 		await using engine = await load(modelFixture('transducer'), beam);
 		expect(engine.info.capabilities.keywords).toBe(true);
-		expect(await hear(engine, 'tones-abc', { keywords: ['a b', 'c'] })).toMatchObject({ text: 'a b c' });
+		expect(await transcribe(engine, 'tones-abc', { keywords: ['a b', 'c'] })).toMatchObject({
+			text: 'a b c',
+		});
 		await using greedy = await load(modelFixture('transducer'));
 		expect(greedy.info.capabilities.keywords).toBe(false);
 	});

@@ -32,8 +32,8 @@ const silence = (seconds: number) => new Float32Array(seconds * 16_000);
 async function utterances(stream: SpeechStream, samples: Float32Array, block = 1600): Promise<string[]> {
 	const said: string[] = [];
 	for (let at = 0; at < samples.length; at += block) {
-		const heard = await stream.feed(samples.subarray(at, at + block), at + block >= samples.length);
-		if (heard.endpoint) said.push(textOf(heard));
+		const partial = await stream.feed(samples.subarray(at, at + block), at + block >= samples.length);
+		if (partial.endpoint) said.push(textOf(partial));
 	}
 	await stream.close();
 	return said.filter((text) => text !== '');
@@ -51,18 +51,18 @@ it('is every family that decodes in chunks', () => {
 
 describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, model) => {
 	it.each([160, 1600, 16_000, 160_000])(
-		'hears in blocks of %i samples what it hears in one',
+		'gives the same text in blocks of %i samples as in one',
 		async (block) => {
 			await using engine = await load(model);
 			for (const recording of ['tones-abc', 'tones-deadbead', 'silence']) {
-				const expected = model.hears[recording];
+				const expected = model.expectedTexts[recording];
 				const said = await utterances(engine.stream(plainRecognition), samplesOf(recording), block);
 				expect(said.join(' ')).toBe(expected);
 			}
 		},
 	);
 
-	it('tells what was said so far, while more is said', async () => {
+	it('gives partial results', async () => {
 		await using engine = await load(model);
 		const stream = engine.stream(plainRecognition);
 		const samples = samplesOf('tones-deadbead');
@@ -74,22 +74,22 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		const texts = [...told];
 		expect(texts.length).toBeGreaterThan(4);
 		for (const [index, text] of texts.entries()) expect(text.startsWith(texts[index - 1] ?? '')).toBe(true);
-		expect(texts.at(-1)).toBe(model.hears['tones-deadbead']);
+		expect(texts.at(-1)).toBe(model.expectedTexts['tones-deadbead']);
 		await stream.close();
 	});
 
-	it('ends an utterance where somebody falls silent, and begins the next one anew', async () => {
+	it('ends an utterance at silence, and starts the next one empty', async () => {
 		await using engine = await load(model);
 		const [first, second] = [samplesOf('tones-abc'), samplesOf('tones-edcba')];
 		const pause = silence(4);
 		const samples = Float32Array.from([...first, ...pause, ...second, ...pause]);
 		expect(await utterances(engine.stream(plainRecognition), samples)).toEqual([
-			model.hears['tones-abc'],
-			model.hears['tones-edcba'],
+			model.expectedTexts['tones-abc'],
+			model.expectedTexts['tones-edcba'],
 		]);
 	});
 
-	it('hears many at once, beside clips, each for itself', async () => {
+	it('transcribes many in parallel with clips, each independently', async () => {
 		await using engine = await load(model);
 		const names = ['tones-abc', 'tones-edcba', 'tones-e', 'silence', 'tones-abcde', 'tones-deadbead'];
 		const clip = { samples: samplesOf('tones-abc'), start: 0, end: 2 };
@@ -99,8 +99,8 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 				(await utterances(engine.stream(plainRecognition), samplesOf(name))).join(' '),
 			),
 		);
-		expect(said).toEqual(names.map((name) => model.hears[name]));
-		expect((await whole)[0]?.segments[0]?.text.trim()).toBe(model.hears['tones-abc']);
+		expect(said).toEqual(names.map((name) => model.expectedTexts[name]));
+		expect((await whole)[0]?.segments[0]?.text.trim()).toBe(model.expectedTexts['tones-abc']);
 	});
 
 	it('is closed in the middle, and refuses after that', async () => {
@@ -115,7 +115,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 	});
 });
 
-describe('times of what is heard', () => {
+describe('times of live streams', () => {
 	const recording = manifest.audio.find(({ name }) => name === 'tones-edcba');
 
 	it.each(['streaming_transducer', 'streaming_nemo_transducer', 'streaming_zipformer_ctc'])(
@@ -157,14 +157,14 @@ describe('a language', () => {
 		expect((await Promise.all(said)).flat()).toEqual(expected);
 		const clips = [{ samples, start: 0, end: samples.length / 16_000 }];
 		// As many as it has slots.
-		const heard = asked.slice(0, 2).map(async (language) => {
+		const results = asked.slice(0, 2).map(async (language) => {
 			const batch = { clips: [...clips, ...clips], options: { ...plainRecognition, language }, threads: 1 };
 			return (await runBatch(engine, batch)).map((result) => [
 				result.language,
 				result.segments[0]?.text.trim(),
 			]);
 		});
-		expect(await Promise.all(heard)).toEqual(
+		expect(await Promise.all(results)).toEqual(
 			asked.slice(0, 2).map((language, index) => [
 				[language, expected[index]],
 				[language, expected[index]],
@@ -172,7 +172,7 @@ describe('a language', () => {
 		);
 	});
 
-	it('is not taken by a model that hears one', async () => {
+	it('is refused by a model of one language', async () => {
 		await using engine = await load(modelFixture('streaming_nemo_transducer'));
 		expect(engine.info.capabilities).toMatchObject({
 			languages: null,

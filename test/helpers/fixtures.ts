@@ -18,7 +18,7 @@ export interface ModelFixture {
 	/** Whether it has word timestamps. */
 	readonly timestamps: boolean;
 	/** Recording → recognized text. */
-	readonly hears: Readonly<Record<string, string>>;
+	readonly expectedTexts: Readonly<Record<string, string>>;
 	/** Recording → detected language, if the model reports one. */
 	readonly languages?: Readonly<Record<string, string>>;
 	readonly note?: string;
@@ -37,7 +37,7 @@ export interface AudioFixture {
 interface Manifest {
 	readonly audio: readonly AudioFixture[];
 	readonly models: readonly ModelFixture[];
-	readonly troubled: readonly (Omit<ModelFixture, 'hears'> & { readonly trouble?: string })[];
+	readonly troubled: readonly (Omit<ModelFixture, 'expectedTexts'> & { readonly trouble?: string })[];
 }
 
 export const manifest = JSON.parse(readFileSync(path.join(generated, 'manifest.json'), 'utf8')) as Manifest;

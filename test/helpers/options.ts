@@ -1,5 +1,6 @@
 /** The default options of a request. */
 
+import { type ModelOptions, modelOptions, resolveConfig } from '../../src/config/resolve.js';
 import type { RecognizeOptions } from '../../src/speech/options.js';
 import { defaultChunking, type TranscribeOptions } from '../../src/speech/options.js';
 
@@ -17,3 +18,6 @@ export const plainRecognition: RecognizeOptions = {
 export const noInt8 = () => Promise.reject(new Error('8-bit weights were not expected to be requested'));
 
 export const plainTranscription: TranscribeOptions = { ...plainRecognition, chunking: defaultChunking };
+
+/** Settings of a model that nobody has changed. */
+export const defaultModelOptions: ModelOptions = modelOptions({}, resolveConfig([]));

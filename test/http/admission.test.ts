@@ -34,7 +34,7 @@ function slowModel(duration: number, timing?: Timing) {
 
 const metricsOf = async (server: Arranged): Promise<string> => (await send(`${server.url}/metrics`)).text;
 
-describe('a model with too much to hear', () => {
+describe('a model whose queue is full', () => {
 	test('turns a recording away with when to come back, until there is room', async () => {
 		const { model, started, rest } = slowModel(500);
 		const server = await arrange({ model, maxQueueSeconds: 20 });
@@ -45,7 +45,7 @@ describe('a model with too much to hear', () => {
 			status: 429,
 			json: { error: { code: 'overloaded', type: 'rate_limit_error' } },
 		});
-		// 30 s of the first are heard before it, and 20 may be; nothing has been heard yet to go by.
+		// 30 s of the first are ahead of it, and 20 are allowed; no throughput is known yet.
 		expect(refused.headers.get('retry-after')).toBe('10');
 		expect(refused.headers.get('x-should-retry')).toBe('true');
 		expect(await metricsOf(server)).toContain('earshot_refusals_total{model="tiny",reason="queue"} 1');
@@ -55,7 +55,7 @@ describe('a model with too much to hear', () => {
 		expect(await metricsOf(server)).toContain('earshot_queue_seconds{model="tiny"} 0');
 	});
 
-	test('hears a recording that is alone, however long', async () => {
+	test('accepts a recording that is alone, however long', async () => {
 		const { model, rest } = slowModel(14_400);
 		rest.open();
 		const server = await arrange({ model, maxQueueSeconds: 1 });
@@ -188,7 +188,7 @@ describe('a deadline', () => {
 });
 
 describe('a stream that waits for others', () => {
-	test('is told its position in comments, which OpenAI’s client passes over', async () => {
+	test('gets its position in comments, which OpenAI’s client skips', async () => {
 		const { model, started, rest } = slowModel(20);
 		const server = await arrange({ model });
 		const first = transcribe(server);
@@ -212,7 +212,7 @@ describe('a stream that waits for others', () => {
 		expect((await first).status).toBe(200);
 	});
 
-	test('is told nothing of the kind where it is alone', async () => {
+	test('gets no such comments if it is alone', async () => {
 		const { model, started, rest } = slowModel(20);
 		const server = await arrange({ model });
 		const answer = transcribe(server, { stream: 'true' });

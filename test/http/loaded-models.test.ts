@@ -7,7 +7,7 @@ const post = (server: Arranged, path: string, headers: Record<string, string> = 
 	send(server.url + path, { method: 'POST', headers });
 
 describe('GET /v1/ps', () => {
-	test('tells what is in memory, on its way there or in backoff, and nothing else', async () => {
+	test('lists what is loaded, loading or in backoff, and nothing else', async () => {
 		const server = await arrange();
 		server.pool.models.splice(
 			0,
@@ -115,7 +115,7 @@ describe('loading and unloading over HTTP', () => {
 	});
 });
 
-test('GET /v1/models tells the memory of what is loaded', async () => {
+test('GET /v1/models lists the memory of loaded models', async () => {
 	const server = await arrange();
 	server.pool.models.splice(0, 2, listed('a', { state: 'loaded', memoryBytes: 5e8 }), listed('b'));
 	const { data } = (await send(`${server.url}/v1/models`)).json;

@@ -33,7 +33,7 @@ const lines = (text: string) =>
 		.map((line) => JSON.parse(line));
 
 describe('a pull over HTTP', () => {
-	test('tells how it goes in lines of JSON, the last one done with every digest', async () => {
+	test('reports progress in lines of JSON, the last one `done` with every digest', async () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull');
 		expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
@@ -57,7 +57,7 @@ describe('a pull over HTTP', () => {
 		expect(machine.registry().entries[0]?.id).toBe('small');
 	});
 
-	test('tells it in events where those are asked for', async () => {
+	test('reports it in events if requested', async () => {
 		const { server } = await both();
 		const answer = await post(server, '/models/small/pull', { accept: 'text/event-stream' });
 		expect(answer.headers.get('content-type')).toContain('text/event-stream');
@@ -82,7 +82,7 @@ describe('a pull over HTTP', () => {
 		});
 	});
 
-	test('answers at once where JSON is asked for, and the status tells the rest', async () => {
+	test('answers at once if JSON is requested, with progress in the status', async () => {
 		const { server, machine } = await both();
 		const answer = await post(server, '/v1/models/small/pull', json);
 		expect([answer.status, answer.json.object]).toEqual([202, 'model.pull']);
@@ -159,7 +159,7 @@ describe('a pull over HTTP', () => {
 		expect([answer.status, answer.json.error.code]).toEqual([409, 'conflict']);
 	});
 
-	test('that nobody started has no status', async () => {
+	test('that was not started has no status', async () => {
 		const { server } = await both();
 		for (const method of ['GET', 'DELETE'])
 			expect((await send(`${server.url}/v1/models/small/pull`, { method })).status).toBe(404);
@@ -190,7 +190,7 @@ describe('DELETE /v1/models/{id}', () => {
 });
 
 describe('GET /v1/catalog', () => {
-	test('lists what can be pulled, and tells what is here', async () => {
+	test('lists what can be pulled, and what is installed', async () => {
 		const { server, machine } = await both();
 		await machine.installer.pull('small').finished;
 		const answer = await sendPlainly(`${server.url}/v1/catalog?q=test`);
@@ -250,14 +250,14 @@ describe('who may pull and remove models', () => {
 		['this machine with another token', { authorization: 'Bearer something' }],
 		['a proxy on this machine', { 'x-forwarded-for': '203.0.113.7' }],
 		['a page of this machine', { origin: 'http://localhost:3000' }],
-	])('nobody who only comes from %s', async (_, headers) => {
+	])('not with %s alone', async (_, headers) => {
 		const { server, machine } = await both();
 		for (const { status, json: body } of await tries(server, headers))
 			expect([status, body.error.code]).toEqual([403, 'key_needed']);
 		expect(machine.mirror.asked).toEqual([]);
 	});
 
-	test.each(['authorization', 'api-key', 'x-api-key'])('somebody with a key in %s', async (name) => {
+	test.each(['authorization', 'api-key', 'x-api-key'])('with a key in %s', async (name) => {
 		const { server } = await both({ apiKeys: ['secret'] });
 		const key = name === 'authorization' ? 'Bearer secret' : 'secret';
 		const answer = await sendPlainly(`${server.url}/v1/models/small/pull`, {
@@ -272,12 +272,12 @@ describe('who may pull and remove models', () => {
 		expect((await tries(server, owner)).map(({ status }) => status)).not.toContain(401);
 	});
 
-	test('nobody without the key where there is one', async () => {
+	test('not without the key if there is one', async () => {
 		const { server } = await both({ apiKeys: ['secret'] });
 		for (const { status } of await tries(server, {})) expect(status).toBe(401);
 	});
 
-	test('nobody at all where the server has neither key nor token', async () => {
+	test('never if the server has neither key nor token', async () => {
 		const { server } = await both({ localToken: undefined });
 		for (const { status } of await tries(server, { authorization: 'Bearer undefined' }))
 			expect(status).toBe(403);

@@ -148,7 +148,7 @@ describe('/health', () => {
 	});
 });
 
-test('/ tells what this is', async () => {
+test('/ describes the server', async () => {
 	expect((await get(await arrange(), '/')).json).toEqual({
 		name: 'earshot',
 		version: '1.2.3',
@@ -289,7 +289,7 @@ describe('every answer', () => {
 	});
 });
 
-describe('what nobody serves', () => {
+describe('unknown paths', () => {
 	test.each(['/v1/nope', '/v1/', '/v2/models', '/v1/models/%zz/..%2f'])('%s is a 404', async (path) => {
 		const answer = await sendRaw(await arrange(), { method: 'GET', path });
 		expect(answer.status).toBe(404);
@@ -377,7 +377,7 @@ describe('going down', () => {
 		return { model, started: started.promise, finish: rest.open };
 	}
 
-	test('lets a request finish, and tells its connection to close', async () => {
+	test('lets a request finish, and closes its connection', async () => {
 		const { model, started, finish } = busyModel();
 		const server = await arrange({ model });
 		const answer = transcribe(server);

@@ -330,7 +330,7 @@ describe('a refusal', () => {
 		expect(answer.json.error.type).toBe('rate_limit_error');
 	});
 
-	test('for something nobody foresaw hides what it was, and logs it', async () => {
+	test('for an unexpected error hides its message, and logs it', async () => {
 		const model = new FakeTranscriber({
 			script: () => {
 				throw new TypeError('secret');
@@ -539,7 +539,7 @@ describe('a client that goes away', () => {
 		expect(server.leftovers()).toEqual([]);
 	});
 
-	test('while its model is being loaded is told to the pool', async () => {
+	test('while its model is being loaded reaches the pool', async () => {
 		const asked = gate();
 		const server = await arrange();
 		server.pool.onLoad = async (_model, signal) => {

@@ -155,7 +155,7 @@ describe('the size limit', () => {
 		outgoing.destroy();
 	});
 
-	test('is heard by a client that sends everything before it listens', async () => {
+	test('reaches a client that sends everything before it reads', async () => {
 		const server = await arrange({ maxUploadBytes: 1000 });
 		const body = multipart([{ ...filePart, body: Buffer.alloc(20 << 20, 1) }]);
 		const head = [
@@ -179,7 +179,7 @@ describe('the size limit', () => {
 		socket.destroy();
 	});
 
-	test('counts files that nobody asked for', async () => {
+	test('counts unexpected files', async () => {
 		const server = await arrange({ maxUploadBytes });
 		const extra: Part = { name: 'other', filename: 'b', body: Buffer.alloc(maxUploadBytes) };
 		expect((await sendRaw(server, { body: multipart([filePart, extra]) })).status).toBe(413);
@@ -211,7 +211,7 @@ describe('refused with a sentence:', () => {
 		['a body that ends early', multipart([filePart], ''), null, /malformed/],
 		['a body that is no form', Buffer.from('garbage'), null, /malformed/],
 		[
-			'a transfer encoding that nobody knows',
+			'an unknown transfer encoding',
 			multipart([{ ...filePart, headers: ['Content-Transfer-Encoding: rot13'] }]),
 			null,
 			/malformed/,
@@ -357,7 +357,7 @@ describe('parts of a form', () => {
 		},
 	);
 
-	test('without a name, or with a file that nobody asked for, are left out', async () => {
+	test('without a name, or with an unexpected file, are ignored', async () => {
 		const server = await arrange({ memoryUploadBytes: 4 });
 		const parts: Part[] = [
 			{ body: 'x' },

@@ -15,17 +15,17 @@ struct Test {
 
 std::vector<Test>& AllTests();
 
-/** Of the generated fixtures; ends with a slash. */
+/** Folder of the generated fixtures, with a trailing slash. */
 std::string& Fixtures();
 
-/** Notes a failure of the test that runs, and goes on. */
+/** Records a failure of the running test, and continues. */
 void Expect(bool holds, const char* file, int line, const std::string& what);
 
 struct Registration {
 	Registration(const char* sentence, void (*run)()) { AllTests().push_back({sentence, run}); }
 };
 
-/** From -1 to 1, the same on every run. */
+/** In [-1, 1], the same on every run. */
 class Noise {
 public:
 	explicit Noise(uint32_t seed) : state_(seed) {}

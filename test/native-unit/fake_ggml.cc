@@ -14,11 +14,11 @@ namespace earshot::tests {
 
 namespace {
 
-// ---- memory that is no host memory ---------------------------------------------------------------
+// ---- memory that is not host memory ---------------------------------------------------------------
 
 std::atomic<size_t> foreign_bytes{0};
-/** What lies in foreign buffers is turned about, so that whoever reads it as it is finds out. */
-constexpr uint8_t kTurned = 0xff;
+/** Bytes in foreign buffers are inverted, so that reading them as host memory gives wrong results. */
+constexpr uint8_t kInverted = 0xff;
 constexpr size_t kAlignment = 64;
 
 struct Memory {
@@ -71,7 +71,7 @@ size_t Alignment(ggml_backend_buffer_type_t) { return kAlignment; }
 
 ggml_backend_dev_t Processor() { return ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0); }
 
-// ---- buffers of the processor's own kind -----------------------------------------------------------
+// ---- buffers of the CPU's own type -----------------------------------------------------------
 
 class ForeignProducts final : public ggml::cpu::tensor_traits {
 public:
@@ -80,7 +80,7 @@ public:
 		return true;
 	}
 
-	/** Rows of the matrix by turns, by ggml's own product of half floats. */
+	/** Every n-th row of the matrix, by ggml's own dot product of half floats. */
 	bool compute_forward(ggml_compute_params* params, ggml_tensor* node) override {
 		const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
 		const auto columns = static_cast<size_t>(matrix->ne[0]);
@@ -94,7 +94,7 @@ public:
 		const auto dot = ggml_get_type_traits_cpu(GGML_TYPE_F16)->vec_dot;
 		for (auto n = static_cast<size_t>(params->ith); n < rows; n += static_cast<size_t>(params->nth)) {
 			const char* from = static_cast<const char*>(matrix->data) + n * matrix->nb[1];
-			Copy(from, row.data(), columns * sizeof(ggml_fp16_t), kTurned);
+			Copy(from, row.data(), columns * sizeof(ggml_fp16_t), kInverted);
 			for (size_t v = 0; v < count; v++) {
 				auto* to = static_cast<char*>(node->data) + v * node->nb[1] + n * sizeof(float);
 				dot(static_cast<int>(columns), reinterpret_cast<float*>(to), 0, row.data(), 0,
@@ -132,7 +132,7 @@ ggml_backend_buffer_type_t ForeignType() {
 		.iface = {
 			.get_name = [](ggml_backend_buffer_type_t) { return "FOREIGN"; },
 			.alloc_buffer =
-				[](ggml_backend_buffer_type_t self, size_t size) { return Allocate(self, size, kTurned); },
+				[](ggml_backend_buffer_type_t self, size_t size) { return Allocate(self, size, kInverted); },
 			.get_alignment = Alignment,
 			.get_max_size = nullptr,
 			.get_alloc_size = nullptr,
@@ -167,7 +167,7 @@ ggml_backend_buffer_type_t GpuMemory() {
 ggml_backend_t Start(ggml_backend_dev_t device, const char*) {
 	static ggml_guid guid = {0xea, 0x25, 0x07};
 	ggml_backend_t processor = ggml_backend_cpu_init();
-	// Threads that wait for one another take long where others are at work.
+	// With one thread: on busy machines threads wait long for each other.
 	ggml_backend_cpu_set_n_threads(processor, 1);
 	return new ggml_backend{
 		.guid = &guid,

@@ -1,4 +1,4 @@
-// What ggml may find on other machines, found on every one.
+// Simulates devices and buffer types that ggml finds only on other machines.
 #pragma once
 
 #include <cstddef>
@@ -6,14 +6,14 @@
 namespace earshot::tests {
 
 /**
- * From now on the processor has buffers of its own kind for F16 matrices that are multiplied, as it has with AMX: what lies
- * in them is no host memory and means nothing to whoever reads it there. Before anything else of ggml.
+ * Adds a buffer type of the CPU for F16 matrices, as with AMX: not host memory, and not in plain layout. Call it before
+ * anything else of ggml.
  */
 void AddForeignBuffers();
-/** Bytes in such buffers now. */
+/** Bytes in such buffers. */
 size_t ForeignBytes();
 
-/** From now on there is a GPU, `FAKE0`, which computes on the processor and whose memory is no host memory. */
+/** Adds a GPU `FAKE0`, which computes on the CPU and whose memory is not host memory. */
 void AddFakeGpu();
 
 }  // namespace earshot::tests

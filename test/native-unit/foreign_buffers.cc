@@ -1,4 +1,4 @@
-// Models whose weights are where our own code cannot read them.
+// Models whose weights are not in host memory.
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +28,7 @@ std::vector<float> Samples(const std::string& name) {
 	return samples;
 }
 
-/** What each clip of a batch says; or why not. */
+/** The text of each clip of a batch, or the failure. */
 std::vector<std::string> Texts(WhisperEngine& engine, const std::vector<std::string>& names) {
 	std::vector<std::vector<float>> samples;
 	std::vector<ClipRequest> requests;
@@ -71,10 +71,10 @@ void ExpectRight(const Wish& wish, const char* device, const char* encoder, bool
 	EXPECT_THAT((*engine)->info().device == device, "device " + (*engine)->info().device);
 	EXPECT_THAT((*engine)->info().encoder == encoder, "encoder " + (*engine)->info().encoder);
 	EXPECT((ForeignBytes() > 0) == foreign);
-	// In 8 bits the decoder of this model loses its thread after the second word.
+	// In 8 bits this model's decoder goes wrong after the second word.
 	const bool whole = (*engine)->info().decoder == "f16";
 	const std::vector<std::string> wanted{whole ? " alpha bravo charlie" : " alpha bravo", " alpha"};
-	// Alone, and as many in step as go together.
+	// One clip, and a full batch.
 	for (const size_t count : {1, 2}) {
 		const auto said = Texts(**engine, count == 1 ? std::vector<std::string>{"tones-abc"}
 			: std::vector<std::string>{"tones-abc", "tones-a"});
@@ -88,26 +88,26 @@ void ExpectRight(const Wish& wish, const char* device, const char* encoder, bool
 
 }  // namespace
 
-TEST("weights in buffers of the processor's own kind are ggml's to read, and the text is right") {
+TEST("weights in the CPU's own buffer type are left to ggml, and the text is right") {
 	ExpectRight({}, "CPU", "ggml", true);
 }
 
-TEST("a decoder whose weights are there stays as it is where it is asked for in 8 bits") {
+TEST("a decoder with such weights is not converted to 8 bits") {
 	ExpectRight({false, std::nullopt, true}, "CPU", "ggml", true);
 }
 
-TEST("an encoder in integers has the weights in plain memory instead") {
+TEST("with an integer encoder the weights are loaded into plain memory") {
 	if (!HasIntegers()) return;
 	for (const Integers integers : {Integers::k16, Integers::k8}) {
 		const char* name = integers == Integers::k16 ? "int16" : "int8";
 		ExpectRight({false, integers, false}, "CPU", name, false);
 		ExpectRight({false, integers, true}, "CPU", name, false);
 	}
-	// The next model's are where they were before.
+	// The next model's weights are in foreign buffers again.
 	ExpectRight({}, "CPU", "ggml", true);
 }
 
-TEST("an encoder in integers refuses a model on another device, naming the tensor") {
+TEST("the integer encoder refuses a model on another device, naming the tensor") {
 	for (const Integers integers : {Integers::k16, Integers::k8}) {
 		const auto engine = Load({true, integers, false});
 		EXPECT(!engine);
@@ -120,7 +120,7 @@ TEST("an encoder in integers refuses a model on another device, naming the tenso
 	}
 }
 
-TEST("a model on another device says the same, whatever is asked of its decoder") {
+TEST("a model on another device gives the same text, also with an 8-bit decoder") {
 	ExpectRight({true, std::nullopt, false}, "FAKE0", "ggml", false);
 	ExpectRight({true, std::nullopt, true}, "FAKE0", "ggml", false);
 }

@@ -1,4 +1,4 @@
-// Our kernels beside the same arithmetic in plain loops. Each in every width that this processor has.
+// Compares our kernels with the same arithmetic in plain loops, in every width that this processor has.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -25,7 +25,7 @@ namespace earshot::tests {
 
 namespace {
 
-/** To what the order of a sum in f32 costs, where `size` is the sum of the magnitudes, and `step` beyond it. */
+/** Tolerates the rounding error of an f32 sum, `size` being the sum of the magnitudes, and `step` more. */
 void ExpectNear(double made, double wanted, double size, const std::string& where, double step = 0) {
 	const double bound = 3e-6 * size + step;
 	EXPECT_THAT(std::abs(made - wanted) <= bound,
@@ -65,10 +65,10 @@ void TestHalves(Kernels widest, size_t rows, size_t columns, size_t count) {
 	}
 }
 
-/** What RoundRow and PackRow say that they do. */
+/** Reference of RoundRow and PackRow. */
 struct Rounded {
 	std::vector<int64_t> numbers;
-	/** Of each block. */
+	/** One per block. */
 	std::vector<float> scales;
 };
 
@@ -92,7 +92,7 @@ Rounded RoundedRow(Integers integers, const Blocks& blocks, const std::vector<fl
 	return made;
 }
 
-/** One scale for all of the row. */
+/** With one scale for the whole row. */
 Rounded RoundedWeights(Integers integers, const Blocks& blocks, const std::vector<float>& row) {
 	float heaviest = 0;
 	for (size_t start = 0; start < blocks.width; start += blocks.length) {
@@ -136,7 +136,7 @@ void TestIntegers(Integers integers, size_t rows, size_t columns, size_t count) 
 				size += std::abs(product);
 				exact += static_cast<double>(vectors[v][i]) * weights[row][i];
 			}
-			// That of 16 bits depends on the order of a sum as well, and a number halfway between two may go to either.
+			// The scale of 16 bits depends on the order of a sum too, and ties may be rounded either way.
 			const double step = integers == Integers::k8
 				? 0
 				: static_cast<double>(weight.scales[0]) * Greatest(vectors[v].data(), columns);
@@ -183,7 +183,7 @@ void TestQ8(size_t rows, size_t columns, size_t count, size_t parts) {
 	}
 }
 
-/** One token's attention to `positions` others, as ggml's node has it, of which some are hidden where `masked`. */
+/** A node of ggml: attention of one token over `positions`, some of them masked if `masked`. */
 void TestAttention(size_t heads, size_t positions, bool masked) {
 	constexpr size_t kWidth = 64;
 	Noise noise(static_cast<uint32_t>(heads * 1000 + positions));
@@ -225,7 +225,7 @@ void TestAttention(size_t heads, size_t positions, bool masked) {
 		for (size_t i = 0; i < kWidth; i++) {
 			double wanted = 0;
 			for (size_t row = 0; row < positions; row++) wanted += weights[row] / sum * at(values, head, row, i);
-			// e to a score that is off by 1e-6 of its parts.
+			// An error of 1e-6 in a score changes its exponential by as much.
 			ExpectNear(static_cast<float*>(node->data)[head * kWidth + i], wanted, 30, "head " + std::to_string(head));
 		}
 	}
@@ -233,7 +233,7 @@ void TestAttention(size_t heads, size_t positions, bool masked) {
 
 }  // namespace
 
-TEST("a token's attention is what plain loops make") {
+TEST("attention of a token matches plain loops") {
 	if (WidestKernels() < Kernels::kAvx512) return;
 	for (const size_t heads : {1, 6}) {
 		for (const size_t positions : {1, 15, 16, 33, 500}) {
@@ -242,7 +242,7 @@ TEST("a token's attention is what plain loops make") {
 	}
 }
 
-TEST("half floats times vectors are what plain loops make, in every width of registers") {
+TEST("half floats times vectors match plain loops, in every register width") {
 	for (const Kernels widest : {Kernels::kAvx2, Kernels::kAvx512}) {
 		if (widest > WidestKernels()) continue;
 		for (const size_t rows : {1, 5, 32, 67}) {
@@ -253,7 +253,7 @@ TEST("half floats times vectors are what plain loops make, in every width of reg
 	}
 }
 
-TEST("integers of 16 and 8 bits make what plain loops make of the same integers") {
+TEST("integer products of 16 and 8 bits match plain loops") {
 	if (!HasIntegers()) return;
 	for (const Integers integers : {Integers::k16, Integers::k8}) {
 		for (const size_t rows : {1, 32, 33, 80}) {
@@ -264,7 +264,7 @@ TEST("integers of 16 and 8 bits make what plain loops make of the same integers"
 	}
 }
 
-TEST("Q8_0 interleaved makes what plain loops make of ggml's numbers") {
+TEST("interleaved Q8_0 matches plain loops over ggml's numbers") {
 	if (!HasIntegers()) return;
 	for (const size_t rows : {1, 31, 32, 100}) {
 		for (const size_t columns : {32, 384}) {
@@ -275,7 +275,7 @@ TEST("Q8_0 interleaved makes what plain loops make of ggml's numbers") {
 	}
 }
 
-TEST("GELU is OpenAI's, by the error function") {
+TEST("GELU matches its definition by the error function") {
 	if (WidestKernels() < Kernels::kAvx512) return;
 	std::vector<float> numbers;
 	for (float x = -12; x <= 12; x += 0.0037F) numbers.push_back(x);
@@ -283,11 +283,12 @@ TEST("GELU is OpenAI's, by the error function") {
 	Gelu(numbers.data(), numbers.size(), made.data());
 	for (size_t i = 0; i < numbers.size(); i++) {
 		const double x = numbers[i], wanted = x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
-		EXPECT_THAT(std::abs(made[i] - wanted) <= 4e-7 * std::abs(x) + 1e-9, std::to_string(wanted) + " at " + std::to_string(x) + ", got " + std::to_string(made[i]));
+		EXPECT_THAT(std::abs(made[i] - wanted) <= 4e-7 * std::abs(x) + 1e-9,
+			std::to_string(wanted) + " at " + std::to_string(x) + ", got " + std::to_string(made[i]));
 	}
 }
 
-TEST("the widest kernels are those of the processor, and no wider than EARSHOT_KERNELS says") {
+TEST("the widest kernels are those of the processor, limited by EARSHOT_KERNELS") {
 	const std::vector<std::string> flags = ProcessorFlags();
 	const bool has = std::find(flags.begin(), flags.end(), "avx512_vnni") != flags.end();
 	EXPECT(HasIntegers() == (WidestKernels() >= Kernels::kVnni));

@@ -8,7 +8,7 @@
 
 namespace earshot {
 
-/** The bindings have their own. */
+/** The addon has its own definition. */
 void Log(LogLevel level, std::string line) {
 	if (level == LogLevel::kError) std::fprintf(stderr, "%s\n", line.c_str());
 }
@@ -45,7 +45,7 @@ int main(int count, char** arguments) {
 		return 2;
 	}
 	Fixtures() = std::string(arguments[1]) + "/";
-	// Before ggml is asked for anything: it looks once.
+	// Before any use of ggml, which enumerates devices once.
 	AddForeignBuffers();
 	AddFakeGpu();
 	for (const Test& test : AllTests()) {

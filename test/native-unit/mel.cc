@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kBins = 201;
 
-/** A band for each of the bins named. */
+/** One band per bin. */
 MelFilters FiltersAt(const std::vector<size_t>& bins) {
 	std::vector<float> weights(bins.size() * kBins, 0.0F);
 	for (size_t band = 0; band < bins.size(); band++) weights[band * kBins + bins[band]] = 1;
@@ -35,7 +35,7 @@ double LogPower(const std::vector<float>& samples, size_t frame, size_t bin) {
 
 }  // namespace
 
-TEST("the spectrogram of noise is that of the definition") {
+TEST("the spectrogram of noise matches the definition") {
 	const std::vector<size_t> bins{1, 7, 25, 100, 199};
 	const std::vector<float> samples = Noise(3).Some(kSampleRate, 0.5F);
 	const LogMel mel = FiltersAt(bins).Spectrogram(samples.data(), samples.size());
@@ -47,13 +47,13 @@ TEST("the spectrogram of noise is that of the definition") {
 	}
 }
 
-TEST("a tone of full scale fills its band, and 80 dB below it is the floor") {
+TEST("a full-scale tone fills its band, and the floor is 80 dB below") {
 	std::vector<float> samples(kSampleRate);
 	for (size_t i = 0; i < samples.size(); i++) {
 		samples[i] = static_cast<float>(std::sin(2 * std::numbers::pi * 1000 * static_cast<double>(i) / kSampleRate));
 	}
 	const LogMel mel = FiltersAt({25, 100}).Spectrogram(samples.data(), samples.size());
-	// The clip and 30 s of silence.
+	// The clip plus 30 s of silence.
 	EXPECT(mel.frames == 3100);
 	// |X| = 400 / 4 under a Hann window: (log10(100²) + 4) / 4.
 	EXPECT(std::abs(mel.values[50] - 2) < 1e-3);
@@ -61,7 +61,7 @@ TEST("a tone of full scale fills its band, and 80 dB below it is the floor") {
 	EXPECT(std::abs(mel.values[3000]) < 1e-2);
 }
 
-TEST("the spectrogram of silence is the same everywhere") {
+TEST("the spectrogram of silence is constant") {
 	const std::vector<float> samples(kSampleRate, 0.0F);
 	const LogMel mel = FiltersAt({10, 90}).Spectrogram(samples.data(), samples.size());
 	EXPECT(std::all_of(mel.values.begin(), mel.values.end(), [](float value) { return value == -1.5F; }));

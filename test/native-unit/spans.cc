@@ -12,7 +12,7 @@ namespace {
 using Numbers = std::vector<uint32_t>;
 
 /** 1600, 4000 and 320000 samples. */
-constexpr SpeechRule kRule{0.5F, 0.1F, 0.25F, 20};
+constexpr VadOptions kRule{0.5F, 0.1F, 0.25F, 20};
 
 void PushWindows(SpeechSpans& spans, int count, float probability, Numbers& ended) {
 	for (int i = 0; i < count; i++) spans.Push(probability, ended);
@@ -29,23 +29,23 @@ TEST("silence has no span") {
 	EXPECT(ended.empty());
 }
 
-TEST("a span begins before the window that its speech is noticed in, and ends where the silence begins") {
+TEST("a span begins before the window in which speech is detected, and ends where the silence begins") {
 	SpeechSpans spans(kRule);
 	Numbers ended;
 	PushWindows(spans, 10, 0, ended);
 	PushWindows(spans, 20, 0.9F, ended);
-	// Noticed in window 18, which ends at 19 · 512: two windows with their overlap, and the least speech, before that.
+	// Detected in window 18, which ends at 19 · 512; starts two windows with overlap plus the minimum speech before that.
 	const int64_t begins = 19 * 512 - 2 * (512 + 64) - 4000;
 	EXPECT(spans.open() == begins);
 	EXPECT(ended.empty());
 	PushWindows(spans, 20, 0, ended);
-	// Noticed in window 34, the first that ends 1600 samples or more after the first silent one.
+	// Detected in window 34, the first that ends at least 1600 samples after the first silent one.
 	EXPECT((ended == Numbers{static_cast<uint32_t>(begins), 35 * 512 - 1600}));
 	EXPECT(spans.open() == -1);
 	EXPECT(spans.settled() >= ended.back());
 }
 
-TEST("a sound shorter than the least speech is no span") {
+TEST("a sound shorter than the minimum speech is not a span") {
 	SpeechSpans spans(kRule);
 	Numbers ended;
 	PushWindows(spans, 10, 0, ended);
@@ -55,7 +55,7 @@ TEST("a sound shorter than the least speech is no span") {
 	EXPECT(ended.empty());
 }
 
-TEST("a pause shorter than the least silence does not end a span") {
+TEST("a pause shorter than the minimum silence does not end a span") {
 	SpeechSpans spans(kRule);
 	Numbers ended;
 	PushWindows(spans, 20, 0.9F, ended);
@@ -65,7 +65,7 @@ TEST("a pause shorter than the least silence does not end a span") {
 	EXPECT(spans.open() >= 0);
 }
 
-TEST("the span that is open ends with the recording") {
+TEST("an open span ends with the recording") {
 	SpeechSpans spans(kRule);
 	Numbers ended;
 	PushWindows(spans, 30, 0.9F, ended);

@@ -1,4 +1,4 @@
-// When tokens were said, and what repeats: arithmetic of the Whisper engine.
+// Token times and repetition loops.
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -30,7 +30,7 @@ std::vector<float> ToneBetweenSilence() {
 
 }  // namespace
 
-TEST("each token has a time of its own, within its window") {
+TEST("each token has its own time, within its window") {
 	std::vector<TokenSpan> spans = {{1, 1.5}, {1.5, 1.5}, {1.5, 1.5}, {1.5, 1.8}, {2, 2}};
 	std::vector<TokenSpan*> pointers;
 	for (TokenSpan& span : spans) pointers.push_back(&span);
@@ -41,15 +41,15 @@ TEST("each token has a time of its own, within its window") {
 		if (i > 0) EXPECT(spans[i].start >= spans[i - 1].end - 1e-9);
 	}
 	EXPECT(spans.back().end <= 2);
-	// More tokens than there is time for share it.
+	// With too little time, tokens share it.
 	KeepApart(pointers, 1, 1.05);
 	EXPECT(spans.front().start >= 1 && spans.back().end <= 1.05 + 1e-9);
 	for (const TokenSpan& span : spans) EXPECT(span.end > span.start);
 }
 
-TEST("tokens are where the heads look") {
+TEST("tokens are where the heads attend") {
 	Attention attention{1, 4, 30, std::vector<float>(4 * 30, 0.0F)};
-	// The first row says no token; each that follows looks at ten frames of 20 ms.
+	// The first row predicts no token; each following one attends to ten frames of 20 ms.
 	for (size_t row = 1; row < 4; row++) {
 		for (size_t frame = 0; frame < 10; frame++) attention.At(0, row, (row - 1) * 10 + frame) = 1;
 	}
@@ -75,7 +75,7 @@ TEST("silence at both ends of a span is trimmed") {
 	EXPECT(IsNear(sound.Trim({0.2, 0.8}), 0.2, 0.8));
 }
 
-TEST("tokens are laid over the sound by their lengths") {
+TEST("tokens are distributed over the loud frames by their lengths") {
 	const std::vector<float> samples = ToneBetweenSilence();
 	const Sound sound(samples.data(), samples.size());
 	const std::vector<TokenSpan> spans = sound.Spread({{1, true}, {3, true}}, 0, 3);
@@ -91,7 +91,7 @@ TEST("a token over and over is a loop from the twentieth repetition on") {
 	EXPECT(!EndsInLoop(tokens.data(), 20));
 }
 
-TEST("of a loop its first round stays") {
+TEST("the first round of a loop is kept") {
 	std::vector<int32_t> tokens{1, 2, 3};
 	for (int round = 0; round < 15; round++) tokens.insert(tokens.end(), {8, 9});
 	using Ranges = std::vector<std::pair<size_t, size_t>>;

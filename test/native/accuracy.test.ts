@@ -59,7 +59,7 @@ describe.skipIf(!isHere)('Whisper tiny.en with default settings', () => {
 		return outcomes;
 	}
 
-	it('writes three minutes of speech with few wrong words, and nothing where nobody speaks', async () => {
+	it('writes three minutes of speech with few wrong words, and nothing for silence', async () => {
 		const outcomes = await outcomesOf(recordings, async (file) => file);
 		const seen = score('default', recordings, outcomes);
 		expect(seen.errors.words).toBeGreaterThan(400);

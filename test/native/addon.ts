@@ -138,13 +138,13 @@ export async function sileroNetwork(file = silero): Promise<Binding.SpeechNetwor
 	return addon.loadSpeechNetwork({ library: runtimeFile(libraryDir), graph, folder: path.dirname(file) });
 }
 
-/** The spans of a whole recording, told in one go. */
+/** The spans of a whole recording, pushed at once. */
 export async function detect(activity: Binding.VoiceActivity, samples: Float32Array): Promise<Uint32Array> {
-	const search = activity.search();
+	const session = activity.openSession();
 	try {
-		return (await search.hear(samples, true)).spans;
+		return (await session.push(samples, true)).spans;
 	} finally {
-		await search.close();
+		await session.close();
 	}
 }
 

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => served.close());
 
-async function hear(): Promise<string> {
+async function transcribe(): Promise<string> {
 	const form = new FormData();
 	form.append('file', new Blob([readFileSync(audioPath('tones-a'))]), 'a.wav');
 	form.append('model', 'slow');
@@ -26,7 +26,7 @@ async function figure(name: string): Promise<number> {
 }
 
 it('sixteen clients of a busy model share its batches, and each gets its own text', async () => {
-	const texts = await Promise.all(Array.from({ length: 16 }, hear));
+	const texts = await Promise.all(Array.from({ length: 16 }, transcribe));
 	expect(texts).toEqual(Array.from({ length: 16 }, () => 'a'));
 	// A host tells of its last batch a moment later.
 	await expect.poll(() => figure('batch_clips_sum')).toBe(16);

@@ -39,18 +39,18 @@ const codeOf = (promise: Promise<unknown>) =>
 		(error: Binding.NativeError) => error.code,
 	);
 
-/** The spans of a recording that is heard in pieces. */
+/** The spans of a recording pushed in pieces. */
 async function detectIn(activity: Binding.VoiceActivity, samples: Float32Array, pieces: readonly number[]) {
-	const search = activity.search();
+	const session = activity.openSession();
 	const spans: number[] = [];
 	for (let at = 0, piece = 0; at <= samples.length; piece++) {
 		const length = pieces[piece % pieces.length] ?? samples.length;
 		const last = at + length >= samples.length;
-		spans.push(...(await search.hear(samples.subarray(at, at + length), last)).spans);
+		spans.push(...(await session.push(samples.subarray(at, at + length), last)).spans);
 		if (last) break;
 		at += length;
 	}
-	await search.close();
+	await session.close();
 	return spans;
 }
 
@@ -68,7 +68,7 @@ describe('Silero by itself', () => {
 		path.join(root, 'fixtures', 'demo-digits', name),
 	);
 
-	test('hears the spans that sherpa-onnx’s detector hears with it, to the sample', async () => {
+	test('finds the spans that sherpa-onnx’s detector finds with it, to the sample', async () => {
 		const network = await sileroNetwork();
 		const recorded = await Promise.all(recordings.map((file) => decodeAudio(file, { maxSeconds: 60 })));
 		let spans = 0;
@@ -88,7 +88,7 @@ describe('Silero by itself', () => {
 		expect(spans).toBeGreaterThan(24);
 	});
 
-	test('hears the same whatever the length of the recording', async () => {
+	test('finds the same whatever the length of the recording', async () => {
 		const [own, theirs] = [await load(await sileroNetwork()), await load(sherpaDetector(silero))];
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
 		for (const length of [0, 1, 511, 512, 513, 575, 576, 577, 1024, 1025, 1087, 1088, 1089, 17_000, 33_333]) {
@@ -179,10 +179,10 @@ describe('Silero by itself', () => {
 		using scratch = new Scratch();
 		symlinkSync(runtimeFile(libraryDir), runtimeFile(scratch.path));
 		const finder = createVad({ libraryDir: scratch.path, modelPath: silero });
-		const search = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
+		const session = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
-		expect((await search.push(samples, true)).spans).toHaveLength(2);
-		await search.close();
+		expect((await session.push(samples, true)).spans).toHaveLength(2);
+		await session.close();
 		await finder.close();
 	});
 
@@ -193,10 +193,10 @@ describe('Silero by itself', () => {
 		const name = path.basename(runtimeFile(libraryDir)).replace('onnxruntime', 'sherpa-onnx-c-api');
 		symlinkSync(path.join(libraryDir, name), path.join(folder, name));
 		const finder = createVad({ libraryDir: folder, modelPath: silero });
-		const search = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
+		const session = await finder.open({ threshold: 0.5, prefixPaddingMs: 0, silenceDurationMs: 200 });
 		const { samples } = await decodeAudio(digits, { maxSeconds: 60 });
-		expect((await search.push(samples, true)).spans).toHaveLength(2);
-		await search.close();
+		expect((await session.push(samples, true)).spans).toHaveLength(2);
+		await session.close();
 		await finder.close();
 	});
 });
@@ -210,7 +210,7 @@ describe('voice activity', () => {
 	};
 	const loadNamed = async (name: string) => load((await networks[name]?.()) ?? loudness);
 
-	test.each(['Silero by itself', 'Silero in sherpa-onnx'])('%s hears no speech in silence', async (name) => {
+	test.each(['Silero by itself', 'Silero in sherpa-onnx'])('%s finds no speech in silence', async (name) => {
 		const activity = await loadNamed(name);
 		expect(await detect(activity, silence(10))).toHaveLength(0);
 		expect(await detect(activity, new Float32Array(0))).toHaveLength(0);
@@ -242,18 +242,18 @@ describe('voice activity', () => {
 		['Silero in sherpa-onnx', readFileSync(digits)],
 		['a network like Silero', readFileSync(audioPath('tones-long-pauses'))],
 		['a network like TEN', readFileSync(audioPath('tones-long-pauses'))],
-	])('%s hears in pieces what it hears in one go', (name, recording) => {
+	])('%s finds in pieces what it finds in one go', (name, recording) => {
 		test.each([160_000, 16_000, 5_000, 512, 333])('of %i samples', async (length) => {
 			const { samples } = await decodeAudio(recording, { maxSeconds: 60 });
 			const activity = await loadNamed(name);
 			const whole = await detect(activity, samples);
 			expect(whole.length).toBeGreaterThan(2);
-			const search = activity.search();
+			const session = activity.openSession();
 			const spans: number[] = [];
 			let before = { open: -1, settled: 0 };
 			for (let at = 0; at < samples.length; at += length) {
-				const heard = await search.hear(samples.subarray(at, at + length), at + length >= samples.length);
-				const [start = heard.open, end = heard.settled] = heard.spans;
+				const found = await session.push(samples.subarray(at, at + length), at + length >= samples.length);
+				const [start = found.open, end = found.settled] = found.spans;
 				// Whoever removedRepetitions a recording while it comes in relies on these.
 				if (before.open >= 0) {
 					expect(start).toBe(before.open);
@@ -261,50 +261,50 @@ describe('voice activity', () => {
 				} else if (start >= 0) {
 					expect(start).toBeGreaterThanOrEqual(before.settled);
 				}
-				spans.push(...heard.spans);
-				before = heard;
+				spans.push(...found.spans);
+				before = found;
 			}
 			expect(spans).toEqual([...whole]);
 			expect(before).toMatchObject({ open: -1, settled: samples.length });
-			await search.close();
+			await session.close();
 			activity.close();
 		});
 	});
 
-	test('tells where speech began before it ends', async () => {
+	test('gives the start of speech before it ends', async () => {
 		const activity = await load(loudness);
 		const samples = samplesOf('tones-long-pauses');
 		const [start = 0, end = 0] = await detect(activity, samples);
-		const search = activity.search();
-		const heard = await search.hear(samples.subarray(0, end - 1600), false);
-		expect(heard).toMatchObject({ open: start, spans: new Uint32Array(0) });
-		expect(heard.settled).toBeGreaterThanOrEqual(start);
-		expect(heard.settled).toBeLessThan(end);
-		await search.close();
+		const session = activity.openSession();
+		const found = await session.push(samples.subarray(0, end - 1600), false);
+		expect(found).toMatchObject({ open: start, spans: new Uint32Array(0) });
+		expect(found.settled).toBeGreaterThanOrEqual(start);
+		expect(found.settled).toBeLessThan(end);
+		await session.close();
 	});
 
-	test('a search that is given up leaves a detector as new', async () => {
+	test('a session that is given up leaves a detector as new', async () => {
 		const activity = await load(loudness);
 		const whole = await detect(activity, samplesOf('tones-abc'));
-		const search = activity.search();
-		await search.hear(samplesOf('tones-minute').subarray(0, 20_000), false);
-		await search.close();
+		const session = activity.openSession();
+		await session.push(samplesOf('tones-minute').subarray(0, 20_000), false);
+		await session.close();
 		expect(await detect(activity, samplesOf('tones-abc'))).toEqual(whole);
 	});
 
 	test.each(Object.keys(networks))(
-		'%s refuses after close, and a search is closed while it runs',
+		'%s refuses after close, and a session is closed while it runs',
 		async (name) => {
 			const activity = await loadNamed(name);
-			const search = activity.search();
-			const running = codeOf(search.hear(silence(600), true));
-			await Promise.all([search.close(), search.close()]);
+			const session = activity.openSession();
+			const running = codeOf(session.push(silence(600), true));
+			await Promise.all([session.close(), session.close()]);
 			expect(await running).toBe('cancelled');
-			expect(await codeOf(search.hear(silence(1), true))).toBe('closed');
-			const open = activity.search();
+			expect(await codeOf(session.push(silence(1), true))).toBe('closed');
+			const open = activity.openSession();
 			activity.close();
 			activity.close();
-			expect((await open.hear(silence(1), true)).settled).toBe(16_000);
+			expect((await open.push(silence(1), true)).settled).toBe(16_000);
 			expect(await codeOf(detect(activity, silence(1)))).toBe('closed');
 		},
 	);

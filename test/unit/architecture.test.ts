@@ -242,6 +242,11 @@ describe('native/', () => {
 		.map((name) => ({ name, text: readFileSync(path.join(native, name), 'utf8') }));
 	const folderOf = (name: string) => name.split('/')[0] ?? '';
 
+	test('has a floor for each folder', () => {
+		const folders = new Set(sources.map(({ name }) => folderOf(name)));
+		expect([...folders].sort()).toEqual(Object.keys(nativeFloors).sort());
+	});
+
 	test('includes go down', () => {
 		const includes = sources.flatMap(({ name, text }) =>
 			[...text.matchAll(/^#include "((?:\w+\/)+[\w-]+\.h)"/gm)].map(([, to = '']) => ({ from: name, to })),

@@ -59,21 +59,23 @@ describe('the fixtures', () => {
 		expect(new Set(names).size).toBe(names.length);
 	});
 
-	it('say what each model hears in each recording', () => {
+	it('list the text of each model for each recording', () => {
 		const recordings = manifest.audio.map(({ name }) => name);
-		const uncertain = manifest.models.filter(({ hears }) => recordings.some((name) => !(name in hears)));
+		const uncertain = manifest.models.filter(({ expectedTexts }) =>
+			recordings.some((name) => !(name in expectedTexts)),
+		);
 		expect(uncertain.map(({ name }) => name)).toEqual(['telespeech_ctc', 'cohere_transcribe', 'parakeet']);
 	});
 
-	it('tell recordings apart by the tones in them, and by nothing else', () => {
-		const told = manifest.models.map(({ name, hears }) => ({
+	it('distinguish recordings by the tones in them, and by nothing else', () => {
+		const distinguished = manifest.models.map(({ name, expectedTexts }) => ({
 			name,
-			byTones: hears['tones-abc'] !== hears['tones-abcde'],
-			byFormat: hears['tones-abc'] !== hears['tones-abc-8000-mulaw'],
-			silence: hears.silence ?? '',
+			byTones: expectedTexts['tones-abc'] !== expectedTexts['tones-abcde'],
+			byFormat: expectedTexts['tones-abc'] !== expectedTexts['tones-abc-8000-mulaw'],
+			silence: expectedTexts.silence ?? '',
 		}));
 		const wanted = { byTones: true, byFormat: false, silence: '' };
-		expect(told).toEqual(manifest.models.map(({ name }) => ({ name, ...wanted })));
+		expect(distinguished).toEqual(manifest.models.map(({ name }) => ({ name, ...wanted })));
 	});
 });
 

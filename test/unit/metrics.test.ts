@@ -34,7 +34,7 @@ describe('the metrics', () => {
 		});
 	});
 
-	it('tell what a scheduler is at, until its runner ends', async () => {
+	it('show the state of a scheduler until its runner ends', async () => {
 		const metrics = new Metrics();
 		metrics.scheduled('tiny', {
 			state: { slots: 2, busySlots: 3, waitingClips: 4, waitingSeconds: 12.5 },
@@ -63,7 +63,7 @@ describe('the metrics', () => {
 		});
 	});
 
-	it('tell where the time of recordings went', async () => {
+	it('show where the time of recordings went', async () => {
 		const metrics = new Metrics();
 		metrics.transcribed('tiny', { audioSeconds: 60, totalMs: 2000, decodeMs: 3, queueMs: 400, runMs: 1500 });
 		expect(Object.fromEntries(await samples(metrics))).toMatchObject({

@@ -46,6 +46,31 @@ describe('what programs import of the compiled sources', () => {
 	});
 });
 
+/** Files of the repository, named as the words of a `join(root, …)`. */
+function sourcesIn(source: string): string[] {
+	const words = [...source.matchAll(/\bjoin\(\s*root, ((?:'[\w.@-]+',?\s*)+)\)/g)].map(([, list]) =>
+		[...(list ?? '').matchAll(/'([\w.@-]+)'/g)].map(([, word]) => word).join('/'),
+	);
+	return words.filter((file) => /^(src|native|scripts|test|vendor)\/.*\.\w+$/.test(file));
+}
+
+describe('what programs read of the sources', () => {
+	const named = ['scripts', 'test', 'fixtures']
+		.flatMap(programsIn)
+		.flatMap((program) =>
+			sourcesIn(readFileSync(program, 'utf8')).map((file) => [path.relative(root, program), file] as const),
+		);
+
+	test('is found', () => {
+		expect(sourcesIn("at(join(root, 'native', 'a', 'b.h'), join(root, 'build'))")).toEqual(['native/a/b.h']);
+		expect(named.length).toBeGreaterThan(5);
+	});
+
+	test('is there', () => {
+		expect(named.filter(([, file]) => !existsSync(path.join(root, file)))).toEqual([]);
+	});
+});
+
 describe('a program started by hand', () => {
 	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-program-'));
 	afterAll(() => rmSync(folder, { recursive: true }));

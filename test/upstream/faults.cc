@@ -353,7 +353,7 @@ static void Samples() {
 	const int code = Run(model, state, Greedy(), samples);
 	Tell("one sample that is no number", "code " + std::to_string(code) + ", '" + Text(state) + "' for ' alpha bravo charlie'");
 	const int brief = Run(model, state, Greedy(), Silence(0.09));
-	Tell("less than 0.1 s", "code " + std::to_string(brief) + " as if it had been heard");
+	Tell("less than 0.1 s", "code " + std::to_string(brief) + " as if it had been transcribed");
 }
 
 static void Times() {

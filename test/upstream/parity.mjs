@@ -238,7 +238,7 @@ const REPAIRS = new Map([
  */
 function* repaired(model, { path, samples }, theirs) {
 	yield { faults: [], segments: theirs };
-	// Alone, on a state that has heard nothing.
+	// Alone, on a new state.
 	yield { faults: ['leak between requests'], segments: plain(model, [path])[0] };
 	const seconds = samples.length / RATE;
 	const sets = [[], ...[...REPAIRS.keys()].map((fault) => [fault]), [...REPAIRS.keys()]];
@@ -292,7 +292,7 @@ function explain(
 
 try {
 	const from = argv[2] ?? process.env.EARSHOT_PARITY_RECORDINGS ?? join(GENERATED, 'audio');
-	const heard = await recordings(from, Number(argv[3] ?? 60));
+	const speech = await recordings(from, Number(argv[3] ?? 60));
 	const shape = join(folder, 'tiny.bin');
 	const made = spawnSync(process.execPath, [
 		join(root, 'fixtures', 'make-shape.mjs'),
@@ -303,7 +303,7 @@ try {
 	for (const path of [join(GENERATED, 'whisper', 'tones.bin'), shape]) {
 		const theirs = plain(
 			path,
-			heard.map((recording) => recording.path),
+			speech.map((recording) => recording.path),
 		);
 		const models = [];
 		for (const encoder of await encodersOf(path)) {
@@ -316,7 +316,7 @@ try {
 			const explained = new Map();
 			let equal = 0;
 			let segments = 0;
-			for (const [index, recording] of heard.entries()) {
+			for (const [index, recording] of speech.entries()) {
 				const result = await ours(model, recording.samples);
 				segments += result.segments.length;
 				if (same(result.segments, theirs[index])) {
@@ -341,7 +341,7 @@ try {
 			}
 			const reasons = [...explained].map(([why, count]) => `${count} ${why}`).join(', ');
 			stdout.write(
-				`${basename(path)} (${model.info.encoder}): recordings ${heard.length} (${segments} segments), equal ${equal}, explained ` +
+				`${basename(path)} (${model.info.encoder}): recordings ${speech.length} (${segments} segments), equal ${equal}, explained ` +
 					`${[...explained.values()].reduce((sum, count) => sum + count, 0)}${reasons ? ` (${reasons})` : ''}\n`,
 			);
 		}

@@ -1,4 +1,4 @@
-// Whisper's encoder, multiplied in integers.
+// Whisper's encoder with integer matrix products.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +15,18 @@ struct ggml_tensor;
 
 namespace earshot {
 
-/** A tensor of the model by its name in the file, e.g. `encoder.conv1.weight`; nullptr for none. */
+/** Finds a tensor of the model by its name in the file, e.g. `encoder.conv1.weight`; nullptr if there is none. */
 using TensorOf = std::function<const ggml_tensor*(const std::string&)>;
 
 struct EncoderShape {
 	size_t mels, positions, state, heads, layers;
-	/** Of the decoder. */
+	/** Layers of the decoder. */
 	size_t text_layers;
 };
 
-/** What the decoder's cross-attention reads, in half floats: for each of its layers positions × state. */
+/** The decoder's cross-attention cache: half floats, positions × state for each layer. */
 struct CrossAttention {
-	/** Times state_per_head^-¼, as whisper.cpp has them. */
+	/** Multiplied by state_per_head^-¼, as in whisper.cpp. */
 	uint16_t* keys;
 	uint16_t* values;
 	/** Numbers from one layer to the next. */
@@ -34,25 +34,25 @@ struct CrossAttention {
 };
 
 /**
- * Linear layers and attention are multiplied in integers, everything else is done in f32. GELU is the exact one, as
- * OpenAI's. Any number of threads run it at once; the memory of a pass is kept for later ones.
+ * Linear layers and attention use integer products, everything else f32. GELU is exact, as in OpenAI's Whisper. Any thread,
+ * in parallel; the memory of a pass is reused by later ones.
  */
 class IntEncoder {
 public:
-	/** Rounds the weights, those of the decoder's cross-attention to `cross`, and does not need their tensors after.
-	 * `model_load_failed` where one is not as expected, `engine_missing` where the processor lacks the instructions. */
+	/** Rounds the weights, those of the decoder's cross-attention to `cross`; the tensors are not needed afterwards. Fails
+	 * with `model_load_failed` if one is not as expected, `engine_missing` if the processor lacks the instructions. */
 	static Expected<std::shared_ptr<const IntEncoder>> Make(
 		Integers integers, Integers cross, const EncoderShape& shape, const TensorOf& tensor);
 	virtual ~IntEncoder() = default;
 
 	/**
-	 * `mel`: for each band 2 × `positions` frames. `out`: `positions` × state, from which `cross` is made. Of `threads`,
-	 * the calling one is one. Ends within some milliseconds once `cancel` is requested.
+	 * `mel`: 2 × `positions` frames for each band. `out`: `positions` × state, from which `cross` is computed. `threads`
+	 * includes the calling one. Ends within milliseconds once `cancel` is requested.
 	 */
 	virtual Expected<Done> Run(const float* mel, size_t positions, float* out, const CrossAttention& cross, int threads,
 		const Cancel& cancel) const = 0;
 	virtual Integers integers() const = 0;
-	/** Of the weights in memory. */
+	/** Size of the weights in memory. */
 	virtual size_t bytes() const = 0;
 };
 

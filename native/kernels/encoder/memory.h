@@ -1,4 +1,4 @@
-// Memory of an encoder's pass, and rounded rows in it.
+// Memory of the encoder's passes.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace earshot::encoder {
 
-/** Hands out pieces of an arena, each on lines of its own; the first time only adds them up. */
+/** Bump allocator over an arena, aligned to cache lines. Without memory it only counts the lines needed. */
 class Allocator {
 public:
 	explicit Allocator(Line* memory = nullptr) : memory_(memory) {}
@@ -31,32 +31,32 @@ private:
 	size_t lines_ = 0;
 };
 
-/** Rounded rows that are written one by one. */
+/** Storage for rounded rows. */
 struct RowStore {
 	uint8_t* numbers = nullptr;
 	float* scales = nullptr;
 	size_t bytes = 0, blocks = 0;
 
 	RowStore() = default;
-	/** `between`: bytes from the end of a row to the next one. */
+	/** `between`: bytes between rows. */
 	RowStore(Allocator& memory, Integers integers, const Blocks& cut, size_t rows, size_t between = sizeof(Line))
 		: numbers(memory.Take<uint8_t>(rows * (RowBytes(integers, cut) + between))),
 		  scales(memory.Take<float>(rows * cut.count)), bytes(RowBytes(integers, cut) + between), blocks(cut.count) {}
 
 	uint8_t* NumbersOf(size_t row) const { return numbers + row * bytes; }
 	float* ScalesOf(size_t row) const { return scales + row * blocks; }
-	/** From row `first` on, each `step` rows behind the one before. */
+	/** Every `step`-th row from `first` on. */
 	IntRows From(size_t first, size_t step = 1) const {
 		return {NumbersOf(first), step * bytes, ScalesOf(first), step * blocks};
 	}
 };
 
-/** Memory of passes, kept for later ones. Any thread. */
+/** Pool of arenas, one for each running pass. Any thread. */
 class Arenas {
 public:
 	using Arena = std::vector<Line>;
 
-	/** An unused arena, until the end of the pass. */
+	/** Borrows an arena. */
 	class Loan {
 	public:
 		explicit Loan(Arenas& arenas) : arenas_(arenas) {

@@ -10,12 +10,12 @@ namespace earshot::encoder {
 
 namespace {
 
-/** Of whisper.cpp and of OpenAI's. */
+/** As in whisper.cpp and OpenAI's Whisper. */
 constexpr float kEpsilon = 1e-5F;
 
 }  // namespace
 
-EARSHOT_WIDE void Normalise(const float* row, size_t width, const float* weight, const float* bias, float* out) {
+EARSHOT_AVX512 void Normalise(const float* row, size_t width, const float* weight, const float* bias, float* out) {
 	__m512 sum = _mm512_setzero_ps();
 	for (size_t i = 0; i < width; i += kLanes) {
 		sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(FirstOf(width - i), row + i));
@@ -37,7 +37,7 @@ EARSHOT_WIDE void Normalise(const float* row, size_t width, const float* weight,
 	}
 }
 
-EARSHOT_WIDE void ToHalf(const float* numbers, size_t count, float scale, uint16_t* halves) {
+EARSHOT_AVX512 void ToHalf(const float* numbers, size_t count, float scale, uint16_t* halves) {
 	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		const __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(wanted, numbers + i), _mm512_set1_ps(scale));
@@ -45,7 +45,7 @@ EARSHOT_WIDE void ToHalf(const float* numbers, size_t count, float scale, uint16
 	}
 }
 
-EARSHOT_WIDE void AddTo(float* numbers, const float* more, size_t count) {
+EARSHOT_AVX512 void AddTo(float* numbers, const float* more, size_t count) {
 	for (size_t i = 0; i < count; i += kLanes) {
 		const __mmask16 wanted = FirstOf(count - i);
 		const __m512 sum =

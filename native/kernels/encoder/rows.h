@@ -1,4 +1,4 @@
-// Rows of numbers in f32, as the encoder works on them between its matrices.
+// f32 operations on rows, between the encoder's matrix products.
 #pragma once
 
 #include <cstddef>
@@ -6,12 +6,13 @@
 
 namespace earshot::encoder {
 
-/** out = row, shifted and scaled to mean 0 and variance 1, times `weight` plus `bias`. */
+/** Layer normalisation: out = (row - mean) / standard deviation · weight + bias. */
 void Normalise(const float* row, size_t width, const float* weight, const float* bias, float* out);
 
-/** In half floats, times `scale`. */
+/** Converts numbers · scale to half floats. */
 void ToHalf(const float* numbers, size_t count, float scale, uint16_t* halves);
 
+/** numbers += more */
 void AddTo(float* numbers, const float* more, size_t count);
 
 }  // namespace earshot::encoder

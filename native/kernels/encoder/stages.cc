@@ -15,7 +15,7 @@ namespace earshot::encoder {
 
 namespace {
 
-/** each(first, columns) finds the products of `count` rows with the matrix's `columns` rows from `first` on in
+/** Calls each(first, columns) with the products of `count` rows and the matrix's `columns` rows from `first` on in
  * scratch.numbers. */
 template <class Each>
 void InStrips(
@@ -28,12 +28,12 @@ void InStrips(
 	}
 }
 
-/** The first and the one behind the last of a unit's positions. */
+/** First and end (exclusive) of a unit's positions. */
 std::pair<size_t, size_t> Range(size_t unit, size_t length, size_t positions) {
 	return {unit * length, std::min((unit + 1) * length, positions)};
 }
 
-/** Silence, as the convolutions have it, before the first row and behind the last. */
+/** Zero padding of the convolutions. */
 void Border(const RowStore& rows, size_t row, Integers integers) {
 	std::memset(rows.NumbersOf(row), integers == Integers::k16 ? 0 : 0x80, rows.bytes);
 	std::fill_n(rows.ScalesOf(row), rows.blocks, 0.0F);
@@ -116,7 +116,6 @@ void Pass::FinishLayer(const Layer& layer, const float* attended, float* stream,
 	layer.down.Multiply(scratch.by_hidden.From(0), count, stream, state, true);
 }
 
-/** Into scratch.by_state. */
 void Pass::NormaliseRows(const Norm& norm, const float* stream, size_t count, Scratch& scratch) const {
 	for (size_t row = 0; row < count; row++) {
 		norm(stream + row * weights_.shape.state, scratch.norm);
@@ -127,7 +126,7 @@ void Pass::NormaliseRows(const Norm& norm, const float* stream, size_t count, Sc
 
 void Pass::StartLayer(const Layer& layer, Scratch& scratch, size_t first, size_t count) {
 	NormaliseRows(layer.attention_norm, stream_ + first * weights_.shape.state, count, scratch);
-	// each(head, numbers, stride): of the rows, what belongs to a head.
+	// Calls each(head, numbers, stride) with the products of one head.
 	const size_t width = weights_.width;
 	const auto by_head = [&](const IntMatrix& matrix, auto&& each) {
 		InStrips(matrix, width, scratch.by_state.From(0), count, scratch, [&](size_t column, size_t columns) {
@@ -145,7 +144,7 @@ void Pass::StartLayer(const Layer& layer, Scratch& scratch, size_t first, size_t
 		}
 	});
 
-	// Whole panels, for units begin with one. Places behind the last position keep what was there; they are not read.
+	// Units start at a panel. Places beyond the last position stay uninitialised and are not read.
 	by_head(layer.key, [&](size_t head, const float* numbers, size_t stride) {
 		for (size_t row = 0; row < count; row++) {
 			const size_t place = head * panels_ * kPanel + first + row;
@@ -167,7 +166,7 @@ void Pass::StartLayer(const Layer& layer, Scratch& scratch, size_t first, size_t
 }
 
 void Pass::Attend(Scratch& scratch, size_t unit) {
-	// One head after the other, whose keys and values stay in the processor's cache.
+	// Head by head, so that its keys and values stay in the cache.
 	const size_t per_head = (positions_ + kQueries - 1) / kQueries, head = unit / per_head;
 	const auto [first, end] = Range(unit % per_head, kQueries, positions_);
 	const size_t count = end - first, stride = panels_ * kPanel;
@@ -196,7 +195,6 @@ void Pass::Attend(Scratch& scratch, size_t unit) {
 	}
 }
 
-/** The products' GELU, rounded, as the rows of `to` from `at` on. */
 void Pass::Activate(const IntMatrix& matrix, const IntRows& rows, size_t count, const Blocks& blocks, const RowStore& to,
 	size_t at, Scratch& scratch) const {
 	InStrips(matrix, blocks.length, rows, count, scratch, [&](size_t first, size_t columns) {

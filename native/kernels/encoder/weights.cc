@@ -13,7 +13,7 @@ namespace earshot::encoder {
 
 namespace {
 
-/** The frame before, the frame and the one after. */
+/** Frames per convolution. */
 constexpr size_t kKernel = 3;
 
 /** Reads tensors of any type; throws UnexpectedTensor. */
@@ -39,7 +39,7 @@ public:
 		return IntMatrix(integers, to, 1, Blocks(integers, from), row, biased ? bias.data() : nullptr);
 	}
 
-	/** Over three frames, one after the other, where the file has the three numbers of each band together. */
+	/** Reorders the weights from bands × frames, as in the file, to frames × bands. */
 	IntMatrix Convolution(Integers integers, const std::string& part, size_t from, size_t to) const {
 		const ggml_tensor* tensor = Find(part + ".weight", kKernel * from * to);
 		std::vector<float> stored(kKernel * from);
@@ -70,7 +70,7 @@ private:
 		return tensor;
 	}
 
-	/** Rows of quantised tensors are whole blocks, and nothing smaller than a row is asked of them. */
+	/** Dequantises; `first` and `count` are multiples of a quantisation block, since whole rows are read. */
 	static void Read(const ggml_tensor* tensor, size_t first, float* numbers, size_t count) {
 		const char* from = static_cast<const char*>(tensor->data) + ggml_row_size(tensor->type, static_cast<int64_t>(first));
 		if (tensor->type == GGML_TYPE_F32) std::memcpy(numbers, from, count * sizeof(float));

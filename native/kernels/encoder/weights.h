@@ -1,4 +1,4 @@
-// The weights of Whisper's encoder, rounded.
+// Weights of Whisper's encoder, rounded to integers.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Norm {
 	}
 };
 
-/** A layer of the decoder, whose cross-attention input the encoder makes. */
+/** Cross-attention of one decoder layer, whose input the encoder computes. */
 struct CrossLayer {
 	IntMatrix key, value;
 };
@@ -31,12 +31,12 @@ struct Layer {
 	IntMatrix up, down;
 };
 
-/** A tensor that is not as the shape has it, or not in memory. */
+/** Thrown for a tensor that is missing, not in memory or of another shape. */
 struct UnexpectedTensor {
 	std::string name, why;
 };
 
-/** Read by any number of passes at once. */
+/** Read by all passes in parallel. */
 struct EncoderWeights {
 	/** Throws UnexpectedTensor. */
 	EncoderWeights(Integers integers, Integers cross, const EncoderShape& shape, const TensorOf& tensor);
@@ -44,7 +44,7 @@ struct EncoderWeights {
 
 	const Integers integers, cross;
 	const EncoderShape shape;
-	/** Numbers of a head. */
+	/** Numbers per head. */
 	const size_t width;
 	const Blocks by_mel, by_state, by_hidden, by_head, by_cross;
 	/** Convolutions. */

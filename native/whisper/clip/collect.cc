@@ -15,13 +15,13 @@ namespace earshot {
 
 namespace {
 
-/** Segments of one text in a row, said of a sound that is not there. */
-constexpr int kSilentRepeats = 3;
-/** A shorter rest of a clip is no speech where the model says so: OpenAI's threshold, without its look at the text. */
-constexpr double kShortRest = 1;
-constexpr float kNoSpeech = 0.6F;
+/** In silence, more than this many consecutive segments of the same text are made up. */
+constexpr int kMaxSilentRepeats = 3;
+/** A shorter rest of a clip is no speech if the model says so: OpenAI's threshold, regardless of the text. */
+constexpr double kShortRestSeconds = 1;
+constexpr float kNoSpeechThreshold = 0.6F;
 
-/** Segments of the same text around this one, itself not counted, of which `before` come before. */
+/** Number of adjacent segments with the same text, of which `before` precede this one. */
 int Repeats(whisper_state* state, int segment, int before) {
 	const std::string text = whisper_full_get_segment_text_from_state(state, segment);
 	int repeats = before;
@@ -44,7 +44,7 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 	result.language = run.language;
 	double at = 0, token_at = 0;
 	std::string before;
-	std::vector<int32_t> kept;  // of the segment before
+	std::vector<int32_t> kept;  // of the previous segment
 	int repeats = 0;
 	const int segments = whisper_full_n_segments_from_state(state);
 	for (int i = 0; i < segments; i++) {
@@ -66,7 +66,7 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 		const std::string text = whisper_full_get_segment_text_from_state(state, i);
 		repeats = text == before ? repeats + 1 : 0;
 		before = text;
-		const bool silent = repeats > 0 && Repeats(state, i, repeats) >= kSilentRepeats &&
+		const bool silent = repeats > 0 && Repeats(state, i, repeats) >= kMaxSilentRepeats &&
 			!Sound(padded.samples, given.size).Any(start, end);
 		const auto loops = silent ? std::vector<std::pair<size_t, size_t>>{{0, ids.size()}} : FindLoops(ids);
 		for (const auto& [from, to] : loops) {
@@ -74,8 +74,9 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 			Log(LogLevel::kWarn, "whisper.cpp repeats itself: " + std::to_string(to - from) + " tokens cut");
 		}
 		const double seek = index < run.decodes.size() ? run.decodes[index].seek : 0;
-		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRest;
-		if (silent || (is_rest && whisper_full_get_segment_no_speech_prob_from_state(state, i) > kNoSpeech)) continue;
+		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRestSeconds;
+		const float no_speech = whisper_full_get_segment_no_speech_prob_from_state(state, i);
+		if (silent || (is_rest && no_speech > kNoSpeechThreshold)) continue;
 		std::vector<size_t> left;
 		auto loop = loops.begin();
 		for (size_t k = 0; k < ids.size(); k++) {
@@ -84,7 +85,7 @@ void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawRes
 		}
 		std::vector<int32_t> said;
 		for (const size_t k : left) said.push_back(ids[k]);
-		// The loop began in the segment before: its first round is no speech either.
+		// The loop began in the previous segment, so this one's first round is a repetition too.
 		if (!loops.empty() && end <= start && said == kept) continue;
 		kept = std::move(said);
 		for (const size_t k : left) {

@@ -1,4 +1,4 @@
-// What whisper.cpp has made of a clip, as a result.
+// Converts whisper.cpp's segments of a clip.
 #pragma once
 
 #include "core/clip.h"
@@ -7,8 +7,8 @@
 
 namespace earshot {
 
-/** Adds the run's segments and tokens to `result`, without what repeats itself. `padded`: what was transcribed, which is
- * `given` with silence behind it. */
+/** Adds the run's segments and tokens to `result`, without repetitions. `padded`: `given` with silence appended, which was
+ * transcribed. */
 void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawResult& result);
 
 }  // namespace earshot

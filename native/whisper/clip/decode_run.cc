@@ -12,17 +12,17 @@ namespace earshot {
 
 namespace {
 
-/** Seconds by which a last word may go beyond the timestamp that Whisper ends its segment with. */
-constexpr double kEndSlack = 0.2;
+/** Seconds by which the last word may exceed the timestamp that ends its segment. */
+constexpr double kEndSlackSeconds = 0.2;
 
-/** A timestamp is believed between two words from this probability on: whisper.cpp's thold_pt. */
-constexpr float kLikely = 0.01F;
+/** Minimum probability of a timestamp between two words: whisper.cpp's thold_pt. */
+constexpr float kMinTimestampProbability = 0.01F;
 
-/** How long text takes to say, in letters. */
+/** Estimated duration of spoken text, in letters. */
 double LengthOf(std::string_view text) {
 	double length = 0;
-	for (const char letter : text) {
-		const auto byte = static_cast<unsigned char>(letter);
+	for (const char character : text) {
+		const auto byte = static_cast<unsigned char>(character);
 		if ((byte & 0xC0) == 0x80 || byte == ' ') continue;
 		if (byte >= '0' && byte <= '9') length += 3;
 		else if (byte == '.' || byte == '!' || byte == '?' || byte == ',') length += 0.5;
@@ -31,8 +31,8 @@ double LengthOf(std::string_view text) {
 	return std::max(length, 0.1);
 }
 
-/** log softmax at `id`, of numbers that are log-probabilities divided by a temperature. */
-double Unscaled(const std::vector<float>& logprobs, int id, double temperature) {
+/** log softmax at `id` without the temperature by which the log-probabilities were divided. */
+double LogSoftmaxAt(const std::vector<float>& logprobs, int id, double temperature) {
 	double sum = 0;
 	const double greatest = *std::max_element(logprobs.begin(), logprobs.end());
 	for (const float logprob : logprobs) {
@@ -65,17 +65,17 @@ void DecodeRun::Filter(whisper_context*, whisper_state* state, const whisper_tok
 		return;
 	}
 	const int decoder = upstream::DecoderOf(state, tokens);
-	if (decoder < 0 || decoder >= kMostDecoders) return;
+	if (decoder < 0 || decoder >= kMaxDecoders) return;
 	Attempt& present = run.attempts[static_cast<size_t>(decoder)];
 	present.sampled = static_cast<size_t>(count);
 	const double temperature = run.Temperature();
 	if (temperature > 0) {
-		present.sum += Unscaled(upstream::LastLogprobs(state, decoder), tokens[count - 1].id, temperature);
+		present.sum += LogSoftmaxAt(upstream::LastLogprobs(state, decoder), tokens[count - 1].id, temperature);
 	}
 	const int begin = whisper_token_beg(run.context);
 	std::vector<int32_t> text;
 	for (int i = count - 1; i >= 0 && tokens[i].id < begin; i--) text.push_back(tokens[i].id);
-	// Backwards is as good: a cycle is one either way.
+	// Restore the order of the text.
 	std::reverse(text.begin(), text.end());
 	if (EndsInLoop(text.data(), text.size())) {
 		present.loops = true;
@@ -98,12 +98,12 @@ void DecodeRun::ReadWindow(int segment) {
 	window.temperature = Temperature();
 	window.logprob = kUnknown;
 	const auto [decoder, position] = upstream::OriginOf(state, segment);
-	if (decoder < 0 || decoder >= kMostDecoders) return;
+	if (decoder < 0 || decoder >= kMaxDecoders) return;
 
-	// openai/whisper decoding.py: over all sampled tokens and the end of text, by the unscaled logits.
+	// As openai/whisper decoding.py: over all sampled tokens and the end of text, by unscaled logits.
 	const Attempt& made = attempts[static_cast<size_t>(decoder)];
 	const auto& tokens = upstream::TokensOf(state, decoder);
-	// The segment's start is the window's and the timestamp before its text, which may not be its own.
+	// The window's start is the segment's minus the timestamp before its text, which may be another segment's.
 	const int stamp = std::max(tokens[position > 0 ? position - 1 : 0].id, whisper_token_beg(context));
 	const int64_t begins = whisper_full_get_segment_t0_from_state(state, segment);
 	window.seek = std::max(0.0, static_cast<double>(begins - 2 * (stamp - whisper_token_beg(context))) / 100);
@@ -116,7 +116,7 @@ void DecodeRun::ReadWindow(int segment) {
 	if (window.temperature > 0 && options.beam_size <= 1) {
 		sum = made.sum;
 		const int last = truncated ? end : tokens.back().id;
-		if (!made.loops) sum += Unscaled(upstream::LastLogprobs(state, decoder), last, window.temperature);
+		if (!made.loops) sum += LogSoftmaxAt(upstream::LastLogprobs(state, decoder), last, window.temperature);
 	}
 	window.logprob = sum / static_cast<double>(ended ? sampled : sampled + 1);
 }
@@ -138,9 +138,9 @@ void DecodeRun::Align(bool is_more) {
 		}
 	}
 	const double seek = std::min(decodes[static_cast<size_t>(first)].seek, clip.Seconds());
-	// What follows belongs to the text of the next window.
+	// Later audio belongs to the next window.
 	const double ends = static_cast<double>(whisper_full_get_segment_t1_from_state(state, total - 1)) / 100;
-	const double until = is_more ? std::clamp(ends + kEndSlack, seek, clip.Seconds()) : clip.Seconds();
+	const double until = is_more ? std::clamp(ends + kEndSlackSeconds, seek, clip.Seconds()) : clip.Seconds();
 	const std::vector<TokenSpan> aligned = Attend(text, seek, until);
 	std::vector<TokenSpan*> spans;
 	for (int i = first; i < total; i++) {
@@ -170,7 +170,7 @@ std::vector<TokenSpan> DecodeRun::Attend(const std::vector<whisper_token>& text,
 	const double seconds = std::clamp(until - seek, 0.02, 30.0);
 	const auto frames = static_cast<size_t>(std::ceil(seconds * 50));
 	std::vector<TokenSpan> spans = AlignByAttention(
-		upstream::AttendTo(context, hooks, tokens, heads, frames, threads), first_row, text.size());
+		upstream::ReadAttention(context, hooks, tokens, heads, frames, threads), first_row, text.size());
 	for (TokenSpan& span : spans) span = {span.start + seek, span.end + seek};
 	return spans;
 }
@@ -203,7 +203,8 @@ void DecodeRun::Spread(int segment) {
 		const std::string_view text = upstream::TokenBytes(context, token.id);
 		const bool begins = !text.empty() && text.front() == ' ';
 		const double at = seek + 0.02 * (token.tid - begin);
-		const bool likely = token.pt > kLikely && token.ptsum > kLikely && token.tid > begin;
+		const bool likely =
+			token.pt > kMinTimestampProbability && token.ptsum > kMinTimestampProbability && token.tid > begin;
 		if (begins && !members.empty() && likely && at > start && at < end && sound.Any(start, at) &&
 			sound.Any(at, end)) {
 			flush(at);

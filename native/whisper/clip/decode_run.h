@@ -1,4 +1,4 @@
-// One clip's run through whisper_full, of which it calls back.
+// One run of whisper_full, with its callbacks.
 #pragma once
 
 #include <array>
@@ -18,15 +18,15 @@
 
 namespace earshot {
 
-constexpr int kMostDecoders = 8;  // WHISPER_MAX_DECODERS
+constexpr int kMaxDecoders = 8;  // WHISPER_MAX_DECODERS
 
-/** What the callbacks of one run share. All on the thread that runs the clip, but for Filter. */
+/** State shared by the callbacks of one run. All are called on the clip's thread except Filter. */
 struct DecodeRun {
-	/** What OpenAI's Whisper says of the decode that a segment came from. */
+	/** What OpenAI's Whisper reports about the decode that a segment is from. */
 	struct Decode {
 		double seek, logprob, temperature;
 	};
-	/** One decoder's part in the present try. */
+	/** One decoder in the current attempt. */
 	struct Attempt {
 		size_t sampled = 0;
 		double sum = 0;
@@ -41,18 +41,18 @@ struct DecodeRun {
 	const Sound& sound;
 	const Clip& clip;
 	const int threads;
-	std::string language;  // set before anything is decoded
+	std::string language;  // set before decoding starts
 
 	int failed_before = 0;
-	std::array<Attempt, kMostDecoders> attempts{};
+	std::array<Attempt, kMaxDecoders> attempts{};
 	bool window_known = false;
 	Decode window{};
-	std::vector<Decode> decodes;                // of each segment
-	std::vector<std::vector<TokenSpan>> times;  // of each segment's tokens; empty unless asked for
+	std::vector<Decode> decodes;                // one per segment
+	std::vector<std::vector<TokenSpan>> times;  // of each segment's tokens; empty unless requested
 
 	int Steps() const { return upstream::FailedDecodes(hooks.state_) - failed_before; }
 	double Temperature() const {
-		// Each failed decode of the window is one step up the ladder.
+		// Temperature fallback: one step for each failed decode of the window.
 		return static_cast<double>(options.temperature) + Steps() * static_cast<double>(options.temperature_increment);
 	}
 
@@ -60,23 +60,24 @@ struct DecodeRun {
 
 	static bool WindowBegins(whisper_context*, whisper_state* state, void* data);
 
-	/** Before each token, on a thread for each decoder: keeps account, and ends what goes round in circles. */
+	/** Called before each token, on one thread per decoder: sums log-probabilities, and ends decoders that repeat
+	 * themselves. */
 	static void Filter(whisper_context*, whisper_state* state, const whisper_token_data* tokens, int count, float* logits,
 		void* data);
 
 	static void SegmentMade(whisper_context*, whisper_state* state, int count, void* data);
 
-	/** From the first segment of a window, while its decoder still holds the tokens. */
+	/** Sets `window` from its first segment, while the decoder still holds the tokens. */
 	void ReadWindow(int segment);
 
-	/** Gives times to the tokens of the segments that have none yet: those of one window. Whisper goes on from the end of
-	 * its last segment where there `is_more`. */
+	/** Computes token times of the segments that have none yet: those of one window. `is_more`: whisper.cpp continues at
+	 * the end of the last segment. */
 	void Align(bool is_more);
 
-	/** By cross-attention, from the clip's start and before `until`; empty where nothing is known of the heads. */
+	/** By cross-attention, from the clip's start and before `until`; empty if no alignment heads are known. */
 	std::vector<TokenSpan> Attend(const std::vector<whisper_token>& text, double seek, double until);
 
-	/** By the sound between the segment's ends, and by the timestamps that the model would have said between words. */
+	/** By audio energy within the segment, and by likely timestamp tokens between words. */
 	void Spread(int segment);
 };
 

@@ -31,7 +31,7 @@ Expected<StateSlot> States::Take() {
 void States::Return(StateSlot slot) {
 	if (slot.state) {
 		upstream::SetAbort(slot.state.get(), nullptr, nullptr);
-		// Puts the pool's threads to sleep: they spin while they belong to a backend.
+		// Lets the pool's threads sleep: they spin while a backend uses them.
 		upstream::SetThreadPool(slot.state.get(), nullptr);
 	}
 	const std::lock_guard lock(mutex_);
@@ -40,7 +40,7 @@ void States::Return(StateSlot slot) {
 
 Expected<Done> States::MakeState(StateSlot& slot) const {
 	slot.state.reset(whisper_init_state(model_.context()));
-	if (!slot.state) return Failure{"out_of_memory", "whisper.cpp could not make a state"};
+	if (!slot.state) return Failure{"out_of_memory", "whisper.cpp could not create a state"};
 	if (model_.integers) upstream::SetEncoder(slot.state.get(), model_.integers);
 	else if (!model_.sessions.empty()) return upstream::SetEncoders(slot.state.get(), model_.sessions);
 	return Done{};
@@ -50,12 +50,12 @@ Expected<Done> States::Prepare(StateSlot& slot, int threads) const {
 	if (!slot.state) {
 		if (Expected<Done> made = MakeState(slot); !made) return made;
 	}
-	// The idle threads of the larger one would wake for every graph; without one, each graph would make its own.
+	// The large pool's idle threads would wake up for every graph, and without a pool each graph would create one.
 	auto& pool = threads > 1 ? slot.pool : slot.pool_of_one;
 	if (!pool) {
 		ggml_threadpool_params params = ggml_threadpool_params_default(threads > 1 ? model_.max_threads : 1);
 		pool.reset(ggml_threadpool_new(&params));
-		if (!pool) return Failure{"out_of_memory", "no thread pool could be made"};
+		if (!pool) return Failure{"out_of_memory", "could not create a thread pool"};
 	}
 	upstream::SetThreadPool(slot.state.get(), pool.get());
 	upstream::Reseed(slot.state.get());

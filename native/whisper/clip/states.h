@@ -1,4 +1,4 @@
-// What clips run on: a state of whisper.cpp and its threads, lent to one clip at a time.
+// Pool of whisper.cpp's states, each used by one clip at a time.
 #pragma once
 
 #include <memory>
@@ -21,27 +21,27 @@ struct ThreadPoolFree {
 	void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
 };
 
-/** What one clip at a time runs on. Order matters: the state goes before the pools that its backend may point to. */
+/** A state and its threads. Order matters: the state is destroyed before the pools that its backend may refer to. */
 struct StateSlot {
-	/** Of as many threads as a clip may have, and of the one that it runs on. */
+	/** With the maximum number of threads, and with one. */
 	std::unique_ptr<ggml_threadpool, ThreadPoolFree> pool, pool_of_one;
-	/** Made when it is first needed. */
+	/** Created on first use. */
 	std::unique_ptr<whisper_state, StateFree> state;
 };
 
-/** Any thread. The model outlives it. */
+/** Any thread. The model must outlive it. */
 class States {
 public:
 	explicit States(const WhisperModel& model) : model_(model) {}
 
-	/** Makes `count`. Before any is used. */
+	/** Creates `count` states, before any is used. */
 	Expected<Done> Make(int count);
-	/** As many more are made when they are needed. Before any is used. */
+	/** Allows as many more, created on demand. Called before any is used. */
 	void AllowMore(int count) { to_make_ = count; }
-	/** Whether those that were made compute on the processor alone. */
+	/** Whether they compute on the CPU only. */
 	bool OnProcessor() const;
 
-	/** `work` gets one that is free, and returns an Expected<T>. It is free again before this returns. */
+	/** Calls `work`, which returns an Expected<T>, with a free state; fails if there is none. */
 	template <class T, class Work>
 	Expected<T> With(Work work) {
 		auto slot = Take();
@@ -50,7 +50,7 @@ public:
 		Return(std::move(*slot));
 		return result;
 	}
-	/** Within With: makes its state, where there is none, ready to run on `threads`. */
+	/** Within With: makes the slot ready to run on `threads` threads; creates its state if there is none. */
 	Expected<Done> Prepare(StateSlot& slot, int threads) const;
 
 private:

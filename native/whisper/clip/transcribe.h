@@ -1,4 +1,4 @@
-// One clip, from samples to text.
+// Transcribes one clip.
 #pragma once
 
 #include <vector>
@@ -13,11 +13,11 @@
 
 namespace earshot {
 
-/** `slot`: one of `states`. `together`: the batcher that the clip is a member of, or nullptr. May throw. */
+/** `slot`: one of `states`. `batcher`: the one that the clip is a member of, or nullptr. May throw. */
 Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& states, StateSlot& slot,
-	const ClipRequest& request, const WhisperOptions& options, DecodeBatcher* together);
+	const ClipRequest& request, const WhisperOptions& options, DecodeBatcher* batcher);
 
-/** What the encoder makes of the clip's first window. May throw. */
+/** The encoder's output for the clip's first window. May throw. */
 Expected<std::vector<float>> EncodeClip(const WhisperModel& model, const States& states, StateSlot& slot,
 	const Clip& clip, const WhisperOptions& options, const Cancel& cancel);
 

@@ -8,21 +8,21 @@
 
 namespace earshot {
 
-/** Silence that Whisper gets behind each clip, in samples. */
+/** Samples of silence appended to each clip. */
 constexpr size_t kWindowSamples = size_t{30} * kSampleRate;
 
 struct LogMel {
-	/** For each band as many values as there are frames of 10 ms. */
+	/** Bands × frames of 10 ms. */
 	std::vector<float> values;
 	size_t frames = 0;
 };
 
-/** A model's filters. Any thread. */
+/** A model's mel filters. Any thread. */
 class MelFilters {
 public:
-	/** `weights`: for each band one for each of 201 bins of 40 Hz. */
+	/** `weights`: bands × 201 bins of 40 Hz. */
 	MelFilters(const float* weights, size_t mels);
-	/** Of at least 201 finite samples. */
+	/** `samples`: at least 201, finite. */
 	LogMel Spectrogram(const float* samples, size_t size) const;
 
 private:

@@ -1,4 +1,4 @@
-// Text that goes round in circles.
+// Detection of repetition loops.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 
 namespace earshot {
 
-/** Whether the last tokens are one cycle over and over, more often than speech repeats. */
+/** Whether the text ends in a cycle of tokens that repeats more often than in speech. */
 bool EndsInLoop(const int32_t* tokens, size_t count);
 
-/** The ranges to remove so that of each loop its first round is left. */
+/** Ranges [from, to) to remove so that only the first round of each loop is left. */
 std::vector<std::pair<size_t, size_t>> FindLoops(const std::vector<int32_t>& tokens);
 
 }  // namespace earshot

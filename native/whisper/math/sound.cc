@@ -13,9 +13,9 @@ namespace {
 
 constexpr size_t kFrameSamples = kSampleRate / 100;
 constexpr double kFrame = 0.01;
-/** Silence of this many frames parts words; shorter ones are stops within a word. */
+/** A pause between words has at least this many frames; shorter ones occur within words. */
 constexpr size_t kPauseFrames = 6;
-/** A border between words moves to a pause this near, in sounding frames. */
+/** How far a border between words may move to a pause, in loud frames. */
 constexpr size_t kSnapFrames = 15;
 
 }  // namespace
@@ -33,7 +33,7 @@ Sound::Sound(const float* samples, size_t size) {
 	std::sort(sorted.begin(), sorted.end());
 	const float floor = sorted[sorted.size() / 10];
 	const float peak = sorted[sorted.size() - 1 - sorted.size() / 20];
-	// Above the noise and 26 dB below the loudest, but where all is loud all is sound.
+	// Above the noise floor and 26 dB below the peak; at most half the peak, for clips without silence.
 	const float threshold = std::min(std::max({2 * floor, peak / 20, 1e-4F}), std::max(peak / 2, 1e-4F));
 	for (const float level : levels) sounds_.push_back(level >= threshold);
 }
@@ -53,7 +53,8 @@ TokenSpan Sound::Trim(TokenSpan span) const {
 	while (first < last && !sounds_[first]) first++;
 	if (first == last) return span;
 	while (last > first && !sounds_[last - 1]) last--;
-	return {std::max(span.start, static_cast<double>(first) * kFrame), std::min(span.end, static_cast<double>(last) * kFrame)};
+	return {std::max(span.start, static_cast<double>(first) * kFrame),
+		std::min(span.end, static_cast<double>(last) * kFrame)};
 }
 
 std::vector<TokenSpan> Sound::Spread(const std::vector<TokenShape>& tokens, double start, double end) const {
@@ -69,7 +70,7 @@ std::vector<TokenSpan> Sound::Spread(const std::vector<TokenShape>& tokens, doub
 
 	double whole = 0;
 	for (const TokenShape& token : tokens) whole += token.length;
-	std::vector<size_t> borders{0};  // positions in `frames`
+	std::vector<size_t> borders{0};  // indices into `frames`
 	double before = 0;
 	for (size_t token = 1; token < tokens.size(); token++) {
 		before += tokens[token - 1].length;

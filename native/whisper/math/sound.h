@@ -1,4 +1,4 @@
-// Where a clip is loud enough to be speech, and tokens laid over it where attention does not say when they were said.
+// Token times from audio energy, for models without known alignment heads.
 #pragma once
 
 #include <cstddef>
@@ -9,24 +9,25 @@
 namespace earshot {
 
 struct TokenShape {
-	/** How long it takes to say, against the others. */
+	/** Relative duration. */
 	double length;
 	bool begins_word;
 };
 
-/** Where a clip is loud enough to be speech, by frames of 10 ms. */
+/** Which frames of 10 ms are loud enough to be speech. */
 class Sound {
 public:
 	Sound(const float* samples, size_t size);
+	/** Whether any frame between the two times is loud. */
 	bool Any(double start, double end) const;
-	/** Without the silence at both ends; as it is where all is silent. */
+	/** Removes silence at both ends; unchanged if all is silent. */
 	TokenSpan Trim(TokenSpan span) const;
-	/** Lays the tokens over the sound between `start` and `end` by their lengths, words apart at pauses. */
+	/** Distributes the tokens over the loud frames between `start` and `end` by their lengths; words part at pauses. */
 	std::vector<TokenSpan> Spread(const std::vector<TokenShape>& tokens, double start, double end) const;
 
 private:
 	size_t FrameOf(double seconds) const;
-	/** The position in `frames` after a pause that is nearest to `border`; 0 = none near. */
+	/** The position in `frames` after the pause nearest to `border`; 0 = none nearby. */
 	static size_t NearestPause(const std::vector<size_t>& frames, size_t border);
 
 	std::vector<bool> sounds_;

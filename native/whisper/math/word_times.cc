@@ -14,7 +14,7 @@ constexpr double kAttentionFrame = 0.02;
 /** openai/whisper timing.py: medfilt_width. */
 constexpr int kMedianWidth = 7;
 
-/** Over the rows of each head and frame: mean 0, deviation 1. */
+/** To mean 0 and deviation 1 over the rows, for each head and frame. */
 void Normalise(Attention& attention) {
 	for (size_t head = 0; head < attention.heads; head++) {
 		for (size_t frame = 0; frame < attention.frames; frame++) {
@@ -34,7 +34,7 @@ void Normalise(Attention& attention) {
 	}
 }
 
-/** Along the frames, the ends reflected. Left alone when there are too few, as OpenAI does. */
+/** Along the frames, with reflected ends. Unchanged if there are too few, as in timing.py. */
 void FilterMedian(float* row, size_t frames) {
 	constexpr auto half = static_cast<int64_t>(kMedianWidth / 2);
 	const auto count = static_cast<int64_t>(frames);
@@ -52,7 +52,7 @@ void FilterMedian(float* row, size_t frames) {
 	}
 }
 
-/** The first frame of each row on the cheapest way through `cost` (rows × frames), one step at a time. */
+/** Dynamic time warping: the first frame of each row on the cheapest path through `cost` (rows × frames). */
 std::vector<size_t> WarpInTime(const std::vector<float>& cost, size_t rows, size_t frames) {
 	const size_t width = frames + 1;
 	std::vector<float> total((rows + 1) * width, std::numeric_limits<float>::infinity());

@@ -1,4 +1,4 @@
-// When tokens were said, by where the decoder looked while it said them.
+// Token times from the decoder's cross-attention.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ struct TokenSpan {
 	double start, end;
 };
 
-/** Weights of cross-attention: for each head and decoder position (row) one for each 20 ms of audio (frame). */
+/** Cross-attention weights: heads × decoder positions (rows) × frames of 20 ms. */
 struct Attention {
 	size_t heads = 0, rows = 0, frames = 0;
 	std::vector<float> weights;
@@ -20,15 +20,15 @@ struct Attention {
 };
 
 /**
- * Times of `tokens` tokens by OpenAI's definition (timing.py): the weights normalised over the positions, smoothed,
- * averaged, and warped in time. Row `first_row` is the position that says the first of them; one row follows the
- * last. Empty when there is nothing to align.
+ * Times of `tokens` tokens as in OpenAI's timing.py: weights are normalised over the positions, median-filtered, averaged
+ * and aligned by dynamic time warping. `first_row`: the position that predicts the first token; one row follows the last.
+ * Empty if there is nothing to align.
  */
 std::vector<TokenSpan> AlignByAttention(Attention attention, size_t first_row, size_t tokens);
 
 /**
- * Makes spans, in their order, last 20 ms each, or what is there for each, without overlaps between `start` and `end`:
- * warping gives tokens no time at all where a text repeats itself. Spans that have their time stay where they are.
+ * Gives each span, in order and without overlaps, at least 20 ms between `start` and `end`, or an equal share if there is
+ * less: time warping leaves tokens of repeated text without any time. Long enough spans stay where they are.
  */
 void KeepApart(const std::vector<TokenSpan*>& spans, double start, double end);
 

@@ -1,5 +1,5 @@
-// The guard before whisper.cpp's loader, which believes what a model file says: counts become sizes, the number
-// of dimensions an index on its stack, and a file that ends early leaves weights as they were in memory.
+// Checks model files before whisper.cpp's loader, which trusts them: counts become sizes, the number of dimensions an index
+// on its stack, and with truncated files weights stay uninitialised.
 // Layout: magic, 11 hyperparameters, mel filters, vocabulary, then tensors until the end; little-endian.
 #include <cstdint>
 #include <cstring>
@@ -17,7 +17,7 @@ namespace earshot {
 
 namespace {
 
-/** Reads forward; once something is missing every read fails. */
+/** Reads forward; after the end every read fails. */
 class Walk {
 public:
 	explicit Walk(ModelFile file) : file_(std::move(file)) {}
@@ -45,14 +45,14 @@ static_assert(sizeof(Parameters) == 11 * sizeof(int32_t));
 
 bool Within(int32_t value, int32_t low, int32_t high) { return value >= low && value <= high; }
 
-/** Empty when the numbers can belong to a Whisper model, else what cannot. */
-std::string Fault(const Parameters& p) {
+/** What is wrong with the parameters; empty if they can be a Whisper model's. */
+std::string CheckParameters(const Parameters& p) {
 	const auto out = [](const char* name, int32_t value) {
 		return std::string(name) + " is " + std::to_string(value);
 	};
-	// Other sizes of vocabulary put the special tokens outside of it.
+	// With other sizes special tokens are outside the vocabulary.
 	if (!Within(p.vocab, 51864, 51866)) return out("n_vocab", p.vocab);
-	// 30 s windows are built into whisper.cpp's arithmetic.
+	// whisper.cpp hard-codes windows of 30 s.
 	if (p.audio_context != 1500) return out("n_audio_ctx", p.audio_context);
 	if (!Within(p.text_context, 64, 4096)) return out("n_text_ctx", p.text_context);
 	if (!Within(p.audio_state, 16, 8192)) return out("n_audio_state", p.audio_state);
@@ -65,7 +65,7 @@ std::string Fault(const Parameters& p) {
 	return "";
 }
 
-/** The type of the big matrices, or GGML_TYPE_COUNT. Thousands of `ftype` are the version of quantisation. */
+/** The type of the large matrices, or GGML_TYPE_COUNT. `ftype` / 1000 is the version of the quantisation. */
 ggml_type WeightType(int32_t ftype) {
 	switch (ftype % 1000) {
 		case 0: return GGML_TYPE_F32;
@@ -85,7 +85,7 @@ ggml_type WeightType(int32_t ftype) {
 	}
 }
 
-/** Walks over the tensors until the file ends; the number of them, or what is wrong. */
+/** Reads over the tensors until the end of the file. Returns what is wrong. */
 std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 	const std::string truncated = "it ends too early";
 	std::set<std::string> names;
@@ -109,7 +109,7 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 		}
 		char name[129] = {};
 		if (!walk.Bytes(name, static_cast<size_t>(length))) return truncated;
-		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name holds a NUL";
+		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name contains a NUL";
 		const auto of = static_cast<ggml_type>(type);
 		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
 		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return truncated;
@@ -127,7 +127,7 @@ std::string CheckWalk(Walk& walk) {
 	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of whisper.cpp";
 	Parameters p{};
 	if (!walk.Bytes(&p, sizeof p)) return truncated;
-	if (std::string fault = Fault(p); !fault.empty()) return fault;
+	if (std::string fault = CheckParameters(p); !fault.empty()) return fault;
 	const ggml_type weights = p.type < 0 ? GGML_TYPE_COUNT : WeightType(p.type);
 	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
 	if (p.audio_state % ggml_blck_size(weights) != 0) return "n_audio_state does not fit its quantisation";
@@ -149,10 +149,10 @@ std::string CheckWalk(Walk& walk) {
 		if (!walk.Bytes(token, static_cast<size_t>(length))) return truncated;
 		space = space || (length == 1 && token[0] == ' ');
 	}
-	// whisper.cpp looks it up in every clip and throws.
+	// whisper.cpp looks it up for every clip and throws if it is missing.
 	if (!space) return "its vocabulary has no space";
 
-	// The loader makes room for the weights before it reads any: they must be able to be in the file.
+	// The loader allocates weights before it reads any, so check that the file is large enough for them.
 	const int64_t square = int64_t{p.audio_state} * p.audio_state;
 	const int64_t matrices = square * (int64_t{12} * p.audio_layers + int64_t{16} * p.text_layers) +
 		int64_t{p.audio_state} * p.vocab;
@@ -181,7 +181,7 @@ std::string CheckParakeetWalk(Walk& walk) {
 		const char* name;
 		int32_t value, low, high;
 	};
-	// The published models' numbers are the most that later versions of the library allow.
+	// Bounds of later versions of the library, which the published models fit into.
 	for (const auto& [name, value, low, high] : {Bound{"n_vocab", p.vocab, 1, 65536},
 			 {"n_audio_ctx", p.audio_context, 64, 8192}, {"n_audio_state", p.audio_state, 8, 4096},
 			 {"n_audio_head", p.audio_heads, 1, 64}, {"n_audio_layer", p.audio_layers, 1, 64}, {"n_mels", p.mels, 8, 256},
@@ -208,7 +208,7 @@ std::string CheckParakeetWalk(Walk& walk) {
 		if (!Within(duration, 0, 64)) return "a duration is " + std::to_string(duration);
 	}
 	if (!walk.Int(tokens)) return truncated;
-	// The token after the last is taken for the blank.
+	// The blank's id is that after the last token.
 	if (tokens != p.vocab) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;
@@ -224,10 +224,6 @@ std::string CheckParakeetWalk(Walk& walk) {
 	return CheckTensors(walk, weights, 12 + size_t{29} * static_cast<size_t>(p.audio_layers) +
 		(1 + size_t{3} * static_cast<size_t>(p.prediction_layers)) + 6);
 }
-
-}  // namespace
-
-namespace {
 
 template <class Check>
 Expected<Done> CheckFile(const std::string& path, Check check) {

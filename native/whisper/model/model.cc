@@ -18,9 +18,9 @@ namespace earshot {
 
 namespace {
 
-/** With more clips in a batch, each waits longer for the others than one shared reading of the weights saves. */
-constexpr int kMostBatched = 4;
-/** For the caches of clips that are decoded in one batch. */
+/** With larger batches, clips wait longer for each other than they gain by sharing reads of the weights. */
+constexpr int kMaxBatch = 4;
+/** Bound of the caches of a batch. */
 constexpr uint64_t kBatchBytes = uint64_t{128} << 20;
 
 void LogLine(ggml_log_level level, const char* text, void*) {
@@ -62,7 +62,9 @@ Expected<std::unique_ptr<WhisperModel>> WhisperModel::Load(const WhisperLoad& lo
 		integers = std::move(*made);
 	}
 	std::unique_ptr<WhisperModel> model(new WhisperModel(std::move(context), load, std::move(integers)));
-	if (std::string fault = model->Fault(); !fault.empty()) return Failure{"model_load_failed", load.path + ": " + fault};
+	if (std::string problem = model->CheckHeads(); !problem.empty()) {
+		return Failure{"model_load_failed", load.path + ": " + problem};
+	}
 	return model;
 }
 
@@ -73,7 +75,7 @@ WhisperModel::WhisperModel(Context context, const WhisperLoad& load, std::shared
 	ReadLanguages();
 	PrepareWeights(load.quantise_decoder);
 	info.decoder = upstream::DecoderType(context_.get());
-	info.clips_together = BatchSize();
+	info.max_batched_clips = BatchSize();
 	if (integers) info.encoder = integers->integers() == Integers::k16 ? "int16" : "int8";
 	else info.encoder = sessions.empty() ? "ggml" : "onnxruntime " + sessions.front()->runtime().version();
 	for (size_t i = 0; i + 1 < load.alignment_heads.size(); i += 2) {
@@ -96,9 +98,9 @@ bool WhisperModel::Knows(const std::string& language) const {
 	return std::find(info.languages.begin(), info.languages.end(), language) != info.languages.end();
 }
 
-/** What the decoder reads becomes smaller, and what nothing reads is given back. */
+/** Shrinks what the decoder reads, and releases weights that nothing reads. */
 void WhisperModel::PrepareWeights(bool quantise_decoder) {
-	// An encoder in integers makes what cross-attention reads itself.
+	// The integer encoder has its own copy of the cross-attention weights.
 	const bool cross = integers == nullptr;
 	info.weight_bytes = upstream::WeightBytes(context_.get());
 	info.device = upstream::WeightDevice(context_.get());
@@ -113,19 +115,19 @@ void WhisperModel::PrepareWeights(bool quantise_decoder) {
 	if (integers || !sessions.empty()) {
 		info.weight_bytes -= upstream::ReleaseEncoderWeights(context_.get(), !cross);
 	}
-	upstream::SpeedUpDecoder(context_.get(), matrices.get());
+	upstream::UseHugePagesForDecoder(context_.get(), matrices.get());
 }
 
-/** Clips in a batch: as many as the kernels take, and as there is memory for: each keeps caches, in each slot. */
+/** Clips per batch: limited by the kernels, and by memory for the caches of each clip in each slot. */
 int WhisperModel::BatchSize() const {
 	const bool halves = info.device == "CPU" && info.decoder == "f16" &&
 		CanMultiply(static_cast<size_t>(whisper_model_n_text_state(context())));
 	if (!halves && !matrices) return 1;
-	return std::clamp(static_cast<int>(kBatchBytes / upstream::StateBytes(context())), 1, kMostBatched);
+	return std::clamp(static_cast<int>(kBatchBytes / upstream::StateBytes(context())), 1, kMaxBatch);
 }
 
-/** What of the options this model cannot have. */
-std::string WhisperModel::Fault() const {
+/** What is wrong with the alignment heads; empty if nothing is. */
+std::string WhisperModel::CheckHeads() const {
 	for (const upstream::Head& head : heads) {
 		if (head.layer < 0 || head.layer >= whisper_model_n_text_layer(context()) || head.head < 0 ||
 			head.head >= whisper_model_n_text_head(context())) {

@@ -1,4 +1,4 @@
-// A Whisper model in memory, read by all its clips at once.
+// A loaded Whisper model, shared by all its clips.
 #pragma once
 
 #include <memory>
@@ -22,21 +22,21 @@ struct ContextFree {
 
 class WhisperModel {
 public:
-	/** Reads the file, which was checked, and makes of its weights what the options want. May throw. */
+	/** Loads a checked file and converts its weights as `load` asks. May throw. */
 	static Expected<std::unique_ptr<WhisperModel>> Load(const WhisperLoad& load);
 
 	whisper_context* context() const { return context_.get(); }
 	bool Knows(const std::string& language) const;
 
 	const MelFilters filters;
-	/** The encoder on ONNX Runtime, by rising numbers of threads, or in integers; neither = ggml's own. */
+	/** The encoder on ONNX Runtime, in ascending order of threads, or in integers; if neither, ggml's own. */
 	const std::vector<std::shared_ptr<const ort::Session>> sessions;
 	const std::shared_ptr<const IntEncoder> integers;
-	/** What stands for weights that are not there any more, or nullptr. */
+	/** Replace weights that have been released; may be null. */
 	std::unique_ptr<const Q8Matrices> matrices;
 	const int max_threads;
 	WhisperInfo info;
-	/** Those that look at the word being said. */
+	/** Alignment heads: their cross-attention follows the spoken word. */
 	std::vector<upstream::Head> heads;
 
 private:
@@ -46,7 +46,7 @@ private:
 	void ReadLanguages();
 	void PrepareWeights(bool quantise_decoder);
 	int BatchSize() const;
-	std::string Fault() const;
+	std::string CheckHeads() const;
 
 	const Context context_;
 };

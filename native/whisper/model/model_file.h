@@ -1,5 +1,5 @@
-// A model's file, read from its start to its end by our own checks and by the loaders of whisper.cpp and parakeet.cpp,
-// which would open only paths that the system's narrow functions know.
+// Sequential reader of a model file, for our checks and for the loaders of whisper.cpp and parakeet.cpp, which cannot open
+// all paths on Windows themselves.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +19,14 @@ namespace earshot {
 /** One thread at a time. */
 class ModelFile {
 public:
-	/** `model_load_failed` where it cannot be read. */
+	/** Fails with `model_load_failed` if it cannot be read. */
 	static Expected<ModelFile> Open(const std::string& path) {
 		auto file = File::Open(path, "model_load_failed");
 		if (!file) return file.failure();
 		return ModelFile(std::move(*file));
 	}
 
-	/** Bytes read: fewer than `count` only at the end, and where the disk fails. */
+	/** Returns the bytes read: fewer than `count` only at the end or on a disk error. */
 	size_t Read(void* into, size_t count) {
 		auto* bytes = static_cast<uint8_t*>(into);
 		size_t read = 0;
@@ -51,12 +51,12 @@ public:
 	}
 
 	void Skip(int64_t count) { position_ += count; }
-	/** Bytes that follow; negative when too many were skipped. */
+	/** Remaining bytes; negative if too many were skipped. */
 	int64_t left() const { return file_->size() - position_; }
-	/** The last read came up short. */
+	/** Whether the last read returned fewer bytes than asked for. */
 	bool ended() const { return ended_; }
 
-	/** For `whisper_model_loader` and `parakeet_model_loader`, which are the same structure under two names. */
+	/** `Loader`: whisper_model_loader or parakeet_model_loader, which have the same fields. */
 	template <class Loader>
 	Loader For() {
 		Loader loader{};
@@ -70,7 +70,7 @@ public:
 	}
 
 private:
-	/** Most reads are of a number or a word. */
+	/** Most reads are a few bytes. */
 	static constexpr size_t kBuffer = 16 << 10;
 
 	explicit ModelFile(std::unique_ptr<File> file) : file_(std::move(file)), buffer_(kBuffer) {}
@@ -84,7 +84,7 @@ private:
 
 	std::unique_ptr<File> file_;
 	std::vector<uint8_t> buffer_;
-	/** Of the buffer's bytes in the file. */
+	/** Offset of the buffer in the file. */
 	int64_t start_ = 0;
 	size_t filled_ = 0;
 	int64_t position_ = 0;

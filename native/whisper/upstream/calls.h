@@ -1,4 +1,4 @@
-// Calls that whisper.cpp makes of ggml and that come here instead. Outside of DecodeHooks they do what ggml's do.
+// Called by whisper.cpp instead of ggml's functions. Outside of DecodeHooks they do the same as ggml's.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_
 ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numbers);
 void* FindProcedure(ggml_backend_reg_t library, const char* name);
 
-/** `weights` times `rows`, by what stands for the weights where they are not there any more. */
+/** ggml_mul_mat, also if the weights have been replaced by a Q8Matrix. */
 ggml_tensor* Multiply(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows);
 
 }  // namespace earshot::upstream

@@ -8,7 +8,7 @@
 
 namespace earshot::upstream {
 
-/** Beside flash attention, which keeps its weights to itself: those of the heads that AttentionCapture selects. */
+/** Adds the weights of the heads that AttentionCapture selects to the graph. */
 ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
 	ggml_tensor* mask, float scale, float max_bias, float softcap) {
 	DecodeHooks* hooks = DecodeHooks::Current();
@@ -33,20 +33,21 @@ ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_te
 	return ggml_flash_attn_ext(context, queries, keys, values, mask, scale, max_bias, softcap);
 }
 
-/** The logits must stay the last node, so what is captured goes before them. */
+/** The logits must stay the last node, so captured weights are added before them. */
 void Expand(ggml_cgraph* graph, ggml_tensor* tensor) {
 	DecodeHooks* hooks = DecodeHooks::Current();
-	if (hooks != nullptr && hooks->capture_ != nullptr && (tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr)) {
+	const bool is_product = tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr;
+	if (hooks != nullptr && hooks->capture_ != nullptr && is_product) {
 		for (ggml_tensor* weights : hooks->capture_->tensors) ggml_build_forward_expand(graph, weights);
 	}
 	ggml_build_forward_expand(graph, tensor);
 }
 
-Attention AttendTo(whisper_context* context, DecodeHooks& by, const std::vector<whisper_token>& tokens,
+Attention ReadAttention(whisper_context* context, DecodeHooks& by, const std::vector<whisper_token>& tokens,
 	const std::vector<Head>& heads, size_t frames, int threads) {
 	AttentionCapture capture{heads, frames, {}, 0, {}};
 	by.capture_ = &capture;
-	const bool done = DecodeAnew(context, by.state_, tokens, threads);
+	const bool done = DecodeFromStart(context, by.state_, tokens, threads);
 	by.capture_ = nullptr;
 	return done && capture.attention.heads == heads.size() ? std::move(capture.attention) : Attention{};
 }
@@ -60,7 +61,7 @@ std::vector<Head> AlignmentHeads(whisper_context* context) {
 	if (is(6, 512)) return HeadsOf(multilingual ? WHISPER_AHEADS_BASE : WHISPER_AHEADS_BASE_EN);
 	if (is(12, 768)) return HeadsOf(multilingual ? WHISPER_AHEADS_SMALL : WHISPER_AHEADS_SMALL_EN);
 	if (is(24, 1024)) return HeadsOf(multilingual ? WHISPER_AHEADS_MEDIUM : WHISPER_AHEADS_MEDIUM_EN);
-	// The first and the second large model differ in their weights alone; the first is hardly used.
+	// The first and second large models have the same shape; the first is hardly used.
 	if (is(32, 1280)) return HeadsOf(third ? WHISPER_AHEADS_LARGE_V3 : WHISPER_AHEADS_LARGE_V2);
 	if (is(4, 1280)) return HeadsOf(WHISPER_AHEADS_LARGE_V3_TURBO);
 	return {};

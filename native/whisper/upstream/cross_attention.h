@@ -1,4 +1,4 @@
-// Where the decoder looks in the audio while it says a token.
+// The decoder's cross-attention, for token times.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@
 namespace earshot::upstream {
 
 /**
- * Reads `tokens` again and returns where the heads look for each of them. Flash attention stays on: the weights that
- * it never shows are computed beside it, for these heads alone. Empty on failure, e.g. when aborted.
+ * Decodes `tokens` again and returns the attention weights of these heads. They are computed in addition to flash
+ * attention, which does not expose them. Empty on failure, e.g. if aborted.
  */
-Attention AttendTo(whisper_context* context, DecodeHooks& hooks, const std::vector<whisper_token>& tokens,
+Attention ReadAttention(whisper_context* context, DecodeHooks& hooks, const std::vector<whisper_token>& tokens,
 	const std::vector<Head>& heads, size_t frames, int threads);
 
-/** The heads that look at the word being said, as OpenAI publishes them for its models; empty for other shapes. */
+/** Alignment heads that OpenAI has published for models of this shape; empty if there are none. */
 std::vector<Head> AlignmentHeads(whisper_context* context);
 
 }  // namespace earshot::upstream

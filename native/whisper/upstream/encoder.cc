@@ -14,7 +14,7 @@
 
 /** Belongs to one state. */
 struct whisper_openvino_context {
-	/** By rising numbers of threads; none where there is the other. */
+	/** In ascending order of threads; empty with `integers`. */
 	std::vector<earshot::ort::Session::Pass> passes;
 	std::shared_ptr<const earshot::IntEncoder> integers;
 };
@@ -45,9 +45,9 @@ Expected<Done> EncodeBySession(
 	return pass.Run({view("in", mel)}, {view("out", out)}, hooks.cancel_);
 }
 
-/** Only ever within DecodeHooks. The tensors are inputs of a graph, which the scheduler puts on the CPU. */
+/** Called only within DecodeHooks. The tensors are graph inputs, which the scheduler puts on the CPU. */
 void Encode(DecodeHooks& hooks, whisper_openvino_context& encoder, ggml_tensor* mel, ggml_tensor* out) {
-	// What it would make is in the cross-attention cache; Compute sees to the rest.
+	// The result is in the cross-attention cache already; Compute skips the rest.
 	if (hooks.encoded_) return;
 	const ggml_tensor* cross = CrossOf(hooks.state_).keys;
 	if (!ggml_backend_buffer_is_host(mel->buffer) || !ggml_backend_buffer_is_host(out->buffer) ||
@@ -70,7 +70,7 @@ EncoderShape ShapeOf(whisper_context* context) {
 
 Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
 	whisper_context* context, Integers integers, Integers decoder) {
-	// Where it is to write what the decoder reads.
+	// It writes into this cache.
 	if (!CrossIsHalf(context)) {
 		return Failure{"model_load_failed", "the decoder's cross-attention is not as expected"};
 	}
@@ -85,7 +85,7 @@ Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
 void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder) {
 	auto context = std::make_unique<whisper_openvino_context>();
 	context->integers = std::move(encoder);
-	SetForeignEncoder(state, context.release());
+	SetExternalEncoder(state, context.release());
 }
 
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions) {
@@ -95,7 +95,7 @@ Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_p
 		if (!pass) return pass.failure();
 		context->passes.push_back(std::move(*pass));
 	}
-	SetForeignEncoder(state, context.release());
+	SetExternalEncoder(state, context.release());
 	return Done{};
 }
 

@@ -1,4 +1,4 @@
-// Encoders of ours in the place of whisper.cpp's own.
+// Encoders that replace whisper.cpp's own.
 #pragma once
 
 #include <memory>
@@ -16,15 +16,14 @@ class Session;
 
 namespace earshot::upstream {
 
-/** From now on the state's windows are encoded by the first session with as many threads as the clip has, or the
- * last. */
+/** Makes the state use the first session with at least as many threads as the clip, or else the last. */
 Expected<Done> SetEncoders(whisper_state* state, const std::vector<std::shared_ptr<const ort::Session>>& sessions);
 
-/** Of the weights in the memory of the processor. What the decoder reads of it loses what 8 bits lose only where the
- * `decoder`, too, is in 8 bits: it is read anew for each token. */
+/** From weights in CPU memory. `decoder`: width of the decoder's weights; the cross-attention cache is computed in 8 bits
+ * only if both are, since the decoder reads it for every token. */
 Expected<std::shared_ptr<const IntEncoder>> MakeIntEncoder(
 	whisper_context* context, Integers integers, Integers decoder);
-/** From now on the state's windows are encoded by this one. */
+/** Makes the state use this encoder. */
 void SetEncoder(whisper_state* state, std::shared_ptr<const IntEncoder> encoder);
 
 }  // namespace earshot::upstream

@@ -10,26 +10,26 @@ namespace earshot::upstream {
 
 namespace {
 
-/** The run that this thread is in, if any. */
+/** Of the clip that this thread runs, if any. */
 thread_local DecodeHooks* hooks = nullptr;
 
 thread_local bool plain_weights = false;
 
-/** What stands for the weights; nullptr where they stand for themselves. */
+/** Replacement of released weights, or nullptr. */
 const Q8Matrix* Interleaved(const ggml_tensor* weights) {
 	return hooks == nullptr || hooks->matrices_ == nullptr ? nullptr : hooks->matrices_->Find(weights);
 }
 
 /**
- * whisper.cpp takes the probability of no speech from the first row of the prompt's logits but fetches the last
- * row only: it reads whatever was there. OpenAI's is at <|startoftranscript|>, so that row is put there.
+ * whisper.cpp computes the no-speech probability from the first row of the prompt's logits but fetches only the last row, so
+ * the first one has stale contents. Puts the row at <|startoftranscript|> there, which OpenAI uses.
  */
 void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
 	if (tensor != hooks->prompt_logits_) {
 		ggml_backend_tensor_get(tensor, data, offset, size);
 		return;
 	}
-	// Asked for is the last row of as many as the prompt has tokens.
+	// whisper.cpp asks for the last of as many rows as the prompt has tokens.
 	const auto last = static_cast<size_t>(tensor->ne[1]) - 1;
 	ggml_backend_tensor_get(tensor, data, last * size, size);
 	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
@@ -37,8 +37,8 @@ void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t siz
 	auto* last_row = static_cast<float*>(data);
 	auto* end = last_row + tensor->ne[0];
 	ggml_backend_tensor_get(tensor, first_row, 0, size);
-	// Its softmax subtracts the greatest of all rows: far above the first row's own, that row would vanish in it. The
-	// rows between are what an earlier prompt may have left there.
+	// Its softmax subtracts the maximum of all rows. If that is far above the first row's, its probabilities underflow, so
+	// align the maxima, and exclude the rows in between, which hold data of an earlier prompt.
 	std::fill(second_row, last_row, -INFINITY);
 	const float shift = *std::max_element(last_row, end) - *std::max_element(first_row, second_row);
 	if (shift > 0 && std::isfinite(shift)) {
@@ -49,9 +49,9 @@ void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t siz
 }  // namespace
 
 DecodeHooks::DecodeHooks(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads,
-	const Cancel& cancel, DecodeBatcher* together)
+	const Cancel& cancel, DecodeBatcher* batcher)
 	: context_(context), state_(state), matrices_(matrices), start_token_(whisper_token_sot(context)), threads_(threads),
-	  cancel_(cancel), together_(together) {
+	  cancel_(cancel), batcher_(batcher) {
 	hooks = this;
 }
 DecodeHooks::~DecodeHooks() { hooks = nullptr; }
@@ -61,7 +61,7 @@ DecodeHooks* DecodeHooks::Current() { return hooks; }
 PlainWeights::PlainWeights() { plain_weights = true; }
 PlainWeights::~PlainWeights() { plain_weights = false; }
 
-/** By this one whisper.cpp asks for the further kinds of buffers of the processor. */
+/** whisper.cpp looks up ggml's repacked buffer types with it. */
 void* FindProcedure(ggml_backend_reg_t library, const char* name) {
 	if (plain_weights && std::string_view(name) == "ggml_backend_dev_get_extra_bufts") return nullptr;
 	return ggml_backend_reg_get_proc_address(library, name);
@@ -77,7 +77,7 @@ ggml_tensor* Multiply(ggml_context* context, ggml_tensor* weights, ggml_tensor* 
 	return matrix == nullptr ? ggml_mul_mat(context, weights, rows) : MultiplyRows(context, *matrix, rows);
 }
 
-/** Of a prompt that was left out, what was read when it was computed. */
+/** For a skipped prompt, returns the logits that were read when it was decoded. */
 void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
 	if (hooks == nullptr) return ggml_backend_tensor_get(tensor, data, offset, size);
 	Prompt& prompt = hooks->prompt_;

@@ -1,5 +1,4 @@
-// What is done differently while whisper.cpp works on a clip: the calls that it makes of ggml go through calls.h, and
-// find here what they need.
+// State of the calls in calls.h while whisper.cpp runs a clip.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +22,7 @@ struct Head {
 	int layer, head;
 };
 
-/** Cross-attention that a decode leaves behind; see AttendTo. */
+/** Cross-attention weights captured during a decode; see ReadAttention. */
 struct AttentionCapture {
 	const std::vector<Head>& heads;
 	size_t frames;
@@ -32,63 +31,61 @@ struct AttentionCapture {
 	std::vector<ggml_tensor*> tensors;
 };
 
-/** The prompt of an attempt, for further attempts that begin with the same one. */
+/** A decoded prompt, reused by later attempts with the same prompt. */
 struct Prompt {
-	/** What the first cells of the self-attention cache hold, computed for the present window; empty = something else. */
+	/** Tokens in the first cells of the self-attention cache, decoded for the current window; empty = none. */
 	std::vector<whisper_token> tokens;
-	/** Of that cache, which is made anew for an attempt with more decoders. */
+	/** Size of that cache, which is recreated for attempts with more decoders. */
 	uint32_t cells = 0;
-	/** Logits as they were read, at the first token and at the last. */
+	/** Logits at the first and the last token. */
 	std::vector<float> first, last;
 
-	/** Of the graph that was run last, where it is a prompt's. */
+	/** Output of the last graph, if it was a prompt's. */
 	const ggml_tensor* logits = nullptr;
-	/** That graph was left out. */
+	/** Whether that graph was skipped. */
 	bool again = false;
 };
 
 /**
- * Lives around all that one clip asks of a state, on its thread: repairs the probability of no speech, and computes
- * once what whisper.cpp computes several times to the same result: the first window after language detection, and the
- * prompt at each temperature.
+ * Installed on a thread while it runs one clip. Corrects the no-speech probability, and avoids repeated work: the encoder
+ * after language detection, and the prompt at each temperature.
  */
 class DecodeHooks {
 public:
-	/** `matrices`: what stands for weights that are not there any more, or nullptr. `together`: the batcher that it
-	 * decodes in, or nullptr. */
+	/** `matrices`: replace released weights; may be null. `batcher`: the one that the clip is a member of, or nullptr. */
 	DecodeHooks(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads, const Cancel& cancel,
-		DecodeBatcher* together = nullptr);
+		DecodeBatcher* batcher = nullptr);
 	~DecodeHooks();
 	DecodeHooks(const DecodeHooks&) = delete;
 	DecodeHooks& operator=(const DecodeHooks&) = delete;
 
-	/** Those that this thread is within, or nullptr. */
+	/** Those of this thread, or nullptr. */
 	static DecodeHooks* Current();
 
-	// Read by the calls of calls.h.
+	// Used by calls.h.
 	whisper_context* const context_;
 	whisper_state* const state_;
 	const Q8Matrices* const matrices_;
 	const int start_token_;
 	const int threads_;
 	const Cancel& cancel_;
-	DecodeBatcher* const together_;
-	/** Why the encoder has made nothing. */
+	DecodeBatcher* const batcher_;
+	/** Why the encoder has failed. */
 	std::optional<Failure> failure_;
-	/** The next encoder pass is for what the cross-attention cache holds already. */
+	/** Skip the next encoder run: its result is in the cross-attention cache. */
 	bool encoded_ = false;
-	/** The encoder has filled the cross-attention cache already. */
+	/** The encoder has written the cross-attention cache itself. */
 	bool crossed_ = false;
 	AttentionCapture* capture_ = nullptr;
-	/** Of the graph built last, where it has only some of the rows. */
+	/** Output of the last graph built, if it was reduced to some of the rows. */
 	ggml_tensor* prompt_logits_ = nullptr;
 	Prompt prompt_;
-	/** Tokens that the decoder has computed. */
+	/** Tokens decoded so far. */
 	size_t decoded_ = 0;
 };
 
-/** While it lives, models that this thread loads have their weights in plain memory, as the encoder in integers reads them,
- * and not in the buffers that ggml lays them out anew in for its own products (CPU_REPACK, AMX). */
+/** During its lifetime, models loaded on this thread have their weights in plain memory, which the integer encoder needs,
+ * instead of in ggml's repacked buffers (CPU_REPACK, AMX). */
 class PlainWeights {
 public:
 	PlainWeights();

@@ -30,7 +30,7 @@ size_t QuantiseInPlace(ggml_tensor* tensor) {
 	std::vector<char> quantised(row_now);
 	const ggml_to_float_t to_float = ggml_get_type_traits(tensor->type)->to_float;
 	for (int64_t row = 0; row < rows; row++) {
-		// A row is smaller than it was, so it is written before the next one begins.
+		// In place: a converted row ends before the next one starts.
 		const char* from = data + row_before * static_cast<size_t>(row);
 		if (tensor->type == GGML_TYPE_F32) std::memcpy(numbers.data(), from, count * sizeof(float));
 		else to_float(from, numbers.data(), columns);
@@ -45,7 +45,7 @@ size_t QuantiseInPlace(ggml_tensor* tensor) {
 	return ReleasePages(data + ggml_nbytes(tensor), data + before);
 }
 
-void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
+void UseHugePages(const std::vector<const ggml_tensor*>& tensors) {
 	std::vector<std::pair<char*, char*>> ranges;
 	for (const ggml_tensor* tensor : tensors) {
 		if (!InMemory(tensor)) continue;
@@ -53,12 +53,12 @@ void PreferLargePages(const std::vector<const ggml_tensor*>& tensors) {
 		ranges.emplace_back(data, data + ggml_nbytes(tensor));
 	}
 	std::sort(ranges.begin(), ranges.end());
-	// Between two tensors there is nothing but what rounding leaves; more than that is not theirs.
+	// Larger gaps than alignment padding belong to something else.
 	constexpr ptrdiff_t kGap = 4096;
 	for (size_t i = 0; i < ranges.size();) {
 		auto [begin, end] = ranges[i];
 		for (i++; i < ranges.size() && ranges[i].first - end < kGap; i++) end = ranges[i].second;
-		PreferLargePages(begin, end);
+		UseHugePages(begin, end);
 	}
 }
 

@@ -1,4 +1,4 @@
-// Weights where they lie in memory.
+// Weights in memory.
 #pragma once
 
 #include <cstddef>
@@ -8,20 +8,20 @@ struct ggml_tensor;
 
 namespace earshot {
 
-/** Whether the processor can read it where it lies. */
+/** Whether it is in CPU memory, in plain layout. */
 bool InMemory(const ggml_tensor* tensor);
 
-/** A matrix of f16 or f32 in memory that Q8_0 divides evenly. */
+/** Whether it is an f16 or f32 matrix in memory whose rows are a multiple of Q8_0's blocks. */
 bool CanQuantise(const ggml_tensor* tensor);
 
-/** To Q8_0, as whisper.cpp's own tool writes it, where the tensor lies. Returns the bytes given back to the system.
- * No other thread may read the tensor meanwhile. */
+/** Converts it to Q8_0, with the same result as whisper.cpp's tool. Returns the bytes released. No other thread may read
+ * the tensor meanwhile. */
 size_t QuantiseInPlace(ggml_tensor* tensor);
 
-/** They are read often and whole: in large pages, where they lie beside each other. */
-void PreferLargePages(const std::vector<const ggml_tensor*>& tensors);
+/** Backs adjacent tensors with huge pages. */
+void UseHugePages(const std::vector<const ggml_tensor*>& tensors);
 
-/** The tensor is never read again. Returns the bytes given back to the system. */
+/** Releases the memory of a tensor that is never read again. Returns the bytes released. */
 size_t ReleaseWeights(const ggml_tensor* tensor);
 
 }  // namespace earshot

@@ -1,11 +1,11 @@
-// whisper.cpp as one translation unit with the few functions that reach into it. The upstream file is not edited.
+// whisper.cpp, unmodified, in one translation unit with the functions that access its internals.
 #include <ggml.h>
 
 #ifndef EARSHOT_GPU
-// whisper.cpp rounds the rows of keys and values up to 256 under flash attention and attends to the padding as
-// well, which holds what the state ran before. The CPU's kernels take any number of rows, so nothing is padded.
+// With flash attention whisper.cpp pads keys and values to a multiple of 256 rows, and attends to the padding, which holds
+// data of earlier clips. The CPU's kernels take any number of rows, so turn padding off.
 #undef GGML_PAD
-#define GGML_PAD(x, n) ((x) + (n) - (n))  // the type that the macro had
+#define GGML_PAD(x, n) ((x) + (n) - (n))  // of the same type as the original
 #endif
 
 #include <ggml-backend.h>
@@ -18,15 +18,14 @@
 #include <utility>
 #include <vector>
 
-// Called instead of whisper.cpp's own two, for the vectors it gives them are not const: theirs take 0.6 ms of each token,
-// one number after the other.
+// These overloads win over whisper.cpp's scalar ones, since its arguments are not const: those take 0.6 ms per token.
 static void whisper_compute_logprobs(std::vector<float>& logits, int count, std::vector<float>& logprobs);
 static void whisper_compute_probs(
 	std::vector<float>& logits, int count, std::vector<float>& logprobs, std::vector<float>& probabilities);
 
-// Its door for an encoder that is not its own; ours is in encoder.cc.
+// Enables its interface for external encoders, which encoder.cc implements.
 #define WHISPER_USE_OPENVINO
-// Eight of its calls go through us: see calls.h.
+// Redirects eight of its calls: see calls.h.
 #define ggml_backend_tensor_get ::earshot::upstream::GetTensor
 #define ggml_backend_buffer_clear ::earshot::upstream::ClearBuffer
 #define ggml_backend_sched_graph_compute ::earshot::upstream::Compute
@@ -52,7 +51,7 @@ extern "C" double ggml_vec_soft_max_f32(int count, float* exponentials, const fl
 void whisper_compute_logprobs(std::vector<float>& logits, int count, std::vector<float>& logprobs) {
 	const float greatest = *std::max_element(logits.begin(), logits.end());
 	const double sum = ggml_vec_soft_max_f32(count, logprobs.data(), logits.data(), greatest);
-	// All is forbidden, or not a number.
+	// All logits are -infinity, or one is NaN.
 	if (!std::isfinite(sum)) return whisper_compute_logprobs(std::as_const(logits), count, logprobs);
 	const float log_sum = static_cast<float>(std::log(sum)) + greatest;
 	std::transform(logits.begin(), logits.begin() + count, logprobs.begin(), [&](float logit) { return logit - log_sum; });
@@ -68,8 +67,8 @@ namespace earshot::upstream {
 // ---- calls ------------------------------------------------------------------------------------
 
 /**
- * Of a prompt whisper.cpp computes the logits of every row, each as much work as a token, and reads the last. Ours has
- * that one, and before it the one at <|startoftranscript|>.
+ * For a prompt whisper.cpp computes the logits of every position, each as expensive as a token, but reads only the last
+ * ones. This computes the last ones and, before them, those at <|startoftranscript|>.
  */
 ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
 	DecodeHooks* const hooks = DecodeHooks::Current();
@@ -89,8 +88,8 @@ ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_
 	return hooks->prompt_logits_;
 }
 
-/** whisper.cpp forgets which cells of the self-attention cache are taken, and zeroes them, before each attempt. No
- * graph reads a cell that is not taken, and what the prompt has left in the first ones may serve again. */
+/** Before each attempt whisper.cpp clears the self-attention cache. Graphs do not read free cells, so keep the prompt's
+ * cells for the next attempt. */
 void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value) {
 	DecodeHooks* const hooks = DecodeHooks::Current();
 	const bool keeps = hooks != nullptr && buffer == hooks->state_->kv_self.buffer && !hooks->prompt_.tokens.empty() &&
@@ -98,23 +97,23 @@ void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value) {
 	if (!keeps) ggml_backend_buffer_clear(buffer, value);
 }
 
-/** Within DecodeHooks. The prompt of an attempt is left out where the attempt before began with the same. */
+/** Skips the prompt of an attempt if the previous attempt had the same. */
 static ggml_status Decode(DecodeHooks& hooks, ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	const whisper_state& state = *hooks.state_;
 	const whisper_batch& batch = state.batch;
 	const auto count = static_cast<size_t>(batch.n_tokens);
 	Prompt& prompt = hooks.prompt_;
-	// Elsewhere the cells that are not taken are read too.
+	// On other devices free cells are read, too.
 	const bool begins = batch.pos[0] == 0 && state.kv_self.head == 0 && hooks.capture_ == nullptr && OnProcessor(&state);
 	prompt.again = begins && prompt.cells == state.kv_self.size &&
 		std::equal(prompt.tokens.begin(), prompt.tokens.end(), batch.token, batch.token + count);
 	prompt.logits = begins ? ggml_graph_node(graph, -1) : nullptr;
 	if (prompt.again) return GGML_STATUS_SUCCESS;
-	// Its cells are written anew.
+	// Its cells are about to be overwritten.
 	if (state.kv_self.head < prompt.tokens.size()) prompt.tokens.clear();
 	hooks.decoded_ += count;
-	const ggml_status status = hooks.together_ != nullptr
-		? hooks.together_->Compute(state.backends.front(), graph)
+	const ggml_status status = hooks.batcher_ != nullptr
+		? hooks.batcher_->Compute(state.backends.front(), graph)
 		: ggml_backend_sched_graph_compute(sched, graph);
 	if (status != GGML_STATUS_SUCCESS) return status;
 	if (begins) {
@@ -133,17 +132,17 @@ static ggml_status Decode(DecodeHooks& hooks, ggml_backend_sched_t sched, ggml_c
 }
 
 /**
- * Language detection encodes the first window, and the transcription encodes it again to the same result. What the
- * decoder reads of it stays in the state's cross-attention cache, so the second time is left out.
+ * Language detection encodes the first window, and transcription would encode it again. The result stays in the
+ * cross-attention cache, so the second time is skipped.
  */
 ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	DecodeHooks* const hooks = DecodeHooks::Current();
 	if (hooks == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
 	const whisper_state& state = *hooks->state_;
 	const bool cross = sched == state.sched_cross.sched;
-	// What was decoded looks at the window before.
+	// Another window: the prompt in the cache attends to the previous one.
 	if (cross) hooks->prompt_.tokens.clear();
-	// Else the decoder would read what the window before has left.
+	// Otherwise the decoder would read the previous window.
 	if (cross && hooks->failure_) return GGML_STATUS_FAILED;
 	if (cross && std::exchange(hooks->crossed_, false)) return GGML_STATUS_SUCCESS;
 	if (hooks->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
@@ -154,12 +153,12 @@ ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	return ggml_backend_sched_graph_compute(sched, graph);
 }
 
-// ---- what upstream keeps to itself -----------------------------------------------------------------
+// ---- access -----------------------------------------------------------------------------------
 
 namespace {
 
 ggml_backend_t Cpu(whisper_state* state) {
-	// whisper_backend_init puts it last, always.
+	// whisper_backend_init always puts it last.
 	ggml_backend_t backend = state->backends.back();
 	return ggml_backend_is_cpu(backend) ? backend : nullptr;
 }
@@ -184,16 +183,16 @@ bool CrossIsHalf(const whisper_context* context) {
 	return context->params.flash_attn && context->itype == GGML_TYPE_F16 && shape.n_text_state == shape.n_audio_state;
 }
 
-void SetForeignEncoder(whisper_state* state, whisper_openvino_context* encoder) { state->ctx_openvino = encoder; }
+void SetExternalEncoder(whisper_state* state, whisper_openvino_context* encoder) { state->ctx_openvino = encoder; }
 
 CrossCache CrossOf(const whisper_state* state) { return {state->kv_cross.k, state->kv_cross.v}; }
 
 size_t CrossStride(const ggml_tensor* encoded) {
-	// As whisper_build_graph_cross has it.
+	// As in whisper_build_graph_cross.
 	return static_cast<size_t>(GGML_PAD(encoded->ne[1], 256) * encoded->ne[0]);
 }
 
-bool DecodeAnew(
+bool DecodeFromStart(
 	whisper_context* context, whisper_state* state, const std::vector<whisper_token>& tokens, int threads) {
 	whisper_kv_cache_clear(state->kv_self);
 	whisper_batch_prep_legacy(state->batch, tokens.data(), static_cast<int>(tokens.size()), 0, 0);
@@ -204,8 +203,7 @@ std::vector<float> DetectLanguage(whisper_context* context, DecodeHooks& by, int
 	std::vector<float> probabilities(static_cast<size_t>(whisper_lang_max_id()) + 1, 0.0F);
 	if (whisper_lang_auto_detect_with_state(context, by.state_, 0, threads, probabilities.data()) < 0) return {};
 	by.encoded_ = true;
-	// Its softmax runs over one language too many: in models without Cantonese that one is the token to translate.
-	// The logits are still there.
+	// Its softmax includes one language too many: in models without Cantonese that is the translate token. Use the logits.
 	for (size_t id = 0; id < probabilities.size(); id++) {
 		const auto token = static_cast<size_t>(whisper_token_lang(context, static_cast<int>(id)));
 		probabilities[id] = by.state_->logits[token];
@@ -221,7 +219,7 @@ MelFilters FiltersOf(const whisper_context* context) {
 void SetMel(whisper_state* state, LogMel mel, size_t samples) {
 	state->mel.n_len = static_cast<int>(mel.frames);
 	state->mel.n_mel = static_cast<int>(mel.values.size() / mel.frames);
-	// As log_mel_spectrogram has it: what whisper_full takes for the clip's length.
+	// As in log_mel_spectrogram: the clip's length for whisper_full.
 	state->mel.n_len_org = 1 + (static_cast<int>(samples) - WHISPER_N_FFT / 2) / WHISPER_HOP_LENGTH;
 	state->mel.data = std::move(mel.values);
 }

@@ -1,4 +1,4 @@
-// What whisper.cpp keeps to itself, of a model (context) and of what one clip at a time runs on (state).
+// Access to whisper.cpp's private structures: the model (context), and the state of one running clip.
 #pragma once
 
 #include <cstddef>
@@ -26,86 +26,85 @@ const std::map<std::string, ggml_tensor*>& Tensors(const whisper_context* contex
 
 const std::vector<ggml_backend_buffer_t>& WeightBuffers(const whisper_context* context);
 
-/** The heads of this preset as whisper.cpp lists them. */
+/** Alignment heads of a preset. */
 std::vector<Head> HeadsOf(whisper_alignment_heads_preset preset);
 
-/** Whether the decoder's cross-attention reads half floats, of as many numbers as the encoder makes. */
+/** Whether the cross-attention cache holds half floats, of the encoder's width. */
 bool CrossIsHalf(const whisper_context* context);
 
-// ---- a run of a state --------------------------------------------------------------------------
+// ---- the state ---------------------------------------------------------------------------------
 
-/** Puts `encoder` into the place of whisper.cpp's own; it is freed with the state. */
-void SetForeignEncoder(whisper_state* state, whisper_openvino_context* encoder);
+/** Replaces whisper.cpp's encoder; `encoder` is freed with the state. */
+void SetExternalEncoder(whisper_state* state, whisper_openvino_context* encoder);
 
-/** What the decoder's cross-attention reads of the window. */
+/** The decoder's cross-attention cache. */
 struct CrossCache {
 	ggml_tensor *keys, *values;
 };
 CrossCache CrossOf(const whisper_state* state);
 
-/** Numbers from one of its layers to the next, for as many positions as the encoder's output has. */
+/** Numbers from one of its layers to the next, for an encoder output of this shape. */
 size_t CrossStride(const ggml_tensor* encoded);
 
-/** Computes `tokens`, and nothing before them, within DecodeHooks; false on failure, e.g. when aborted. */
-bool DecodeAnew(
+/** Within DecodeHooks: decodes `tokens` from position 0. False on failure, e.g. if aborted. */
+bool DecodeFromStart(
 	whisper_context* context, whisper_state* state, const std::vector<whisper_token>& tokens, int threads);
 
-/** Log-probabilities of the languages (by whisper.cpp's ids) at the start of the clip whose mel the state holds.
- * Empty on failure. Leaves the first window encoded. */
+/** Logits of the languages, by whisper.cpp's ids, at the start of the clip whose spectrogram is set. Empty on failure. The
+ * first window stays encoded. */
 std::vector<float> DetectLanguage(whisper_context* context, DecodeHooks& hooks, int threads);
 
 MelFilters FiltersOf(const whisper_context* context);
 
-/** What the state transcribes next, of a clip of `samples`. */
+/** Sets the spectrogram of the next clip, which has `samples` samples. */
 void SetMel(whisper_state* state, LogMel mel, size_t samples);
 
-/** Positions of 20 ms that the state's encoder reads from now on; 0 = all. */
+/** Positions of 20 ms that the encoder processes; 0 = all. */
 void SetAudioContext(whisper_state* state, int positions);
 
-/** Encodes the window at the start of the mel that the state holds; empty on failure. */
+/** Encodes the first window of the spectrogram; empty on failure. */
 std::vector<float> Encoded(whisper_context* context, DecodeHooks& hooks);
 
-/** Threads of the CPU backend of this state: the pool's, or the calling one alone for nullptr. The pool stays
- * the caller's, and must outlive its use here. */
+/** Thread pool of the state's CPU backend, owned by the caller; nullptr = only the calling thread. */
 void SetThreadPool(whisper_state* state, ggml_threadpool* pool);
 
-/** Asked between any two nodes of a graph; true ends it. Without it a cancelled clip ends an encoder pass later. */
+/** Called between nodes of a graph; true aborts it. Without it, cancelling takes effect after the encoder has finished. */
 void SetAbort(whisper_state* state, ggml_abort_callback abort, void* data);
 
-/** Makes sampling at temperatures above 0 depend on the clip alone, not on what the state ran before. */
+/** Resets the random generator, so that sampling depends only on the clip. */
 void Reseed(whisper_state* state);
 
-/** How often decodes of this state have failed their checks and gone up the temperature ladder. */
+/** Number of decodes that have failed their checks and were retried at a higher temperature. */
 int FailedDecodes(const whisper_state* state);
 
-/** Which decoder's tokens these are; -1 for none's. */
+/** The decoder that owns `tokens`; -1 if none does. */
 int DecoderOf(const whisper_state* state, const whisper_token_data* tokens);
 
-/** Which decoder made the segment, -1 where it cannot be told, and where in its tokens. Only while whisper's
- * new-segment callback runs. */
+/** The decoder that produced the segment, and its position in that decoder's tokens; -1 if unknown. Only within
+ * whisper.cpp's new-segment callback. */
 std::pair<int, size_t> OriginOf(const whisper_state* state, int segment);
 
-/** Of the tokens it has sampled, whether they are in its sequence still or not. */
+/** Sum over all tokens sampled by the decoder, including those removed from its sequence. */
 double SumOfLogprobs(const whisper_state* state, int decoder);
 
 const std::vector<whisper_token_data>& TokensOf(const whisper_state* state, int decoder);
 
-/** Log-probabilities after whisper's filters, scaled by the temperature, of the token it sampled last. */
+/** Log-probabilities from which the last token was sampled, filtered and divided by the temperature. */
 const std::vector<float>& LastLogprobs(const whisper_state* state, int decoder);
 
-/** Takes the decoder out of this attempt; the next temperature begins when none is left. */
+/** Removes the decoder from the attempt; when none is left, the next temperature is tried. */
 void FailDecoder(whisper_state* state, int decoder);
 
-/** The token's bytes. Lives as long as the context. */
+/** The token's bytes, owned by the context. */
 std::string_view TokenBytes(const whisper_context* context, int token);
 
-/** ggml's name of the type of the token embedding, the largest of the decoder's matrices. */
+/** ggml's name for the type of the token embedding, the decoder's largest matrix. */
 std::string DecoderType(const whisper_context* context);
 
-/** Of the caches that a state holds. */
+/** Bytes of a state's caches. */
 uint64_t StateBytes(const whisper_context* context);
 
-/** Whether the state computes on the processor alone. */
+/** Whether the state computes on the CPU only. */
 bool OnProcessor(const whisper_state* state);
 
 /** 0 for English-only models. */

@@ -12,15 +12,15 @@ namespace earshot::upstream {
 
 namespace {
 
-/** A matrix that makes what cross-attention reads, once for each window. */
-bool MakesCross(const std::string& name) {
+/** A matrix of cross-attention keys or values, which is used once per window. */
+bool IsCrossAttention(const std::string& name) {
 	const auto is = [&name](const char* part) { return name.find(part) != std::string::npos; };
 	return is(".cross_attn.key.") || is(".cross_attn.value.");
 }
 
-/** The positions are added, not multiplied with. */
+/** A matrix of the decoder. Excludes the positional embedding, whose name has no such suffix. */
 bool IsOfDecoder(const std::string& name, bool cross) {
-	return name.starts_with("decoder.") && name.ends_with(".weight") && (cross || !MakesCross(name));
+	return name.starts_with("decoder.") && name.ends_with(".weight") && (cross || !IsCrossAttention(name));
 }
 
 }  // namespace
@@ -51,20 +51,20 @@ size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matr
 	return size;
 }
 
-void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices) {
+void UseHugePagesForDecoder(whisper_context* context, const Q8Matrices* matrices) {
 	std::vector<const ggml_tensor*> tensors;
 	for (const auto& [name, tensor] : Tensors(context)) {
-		// No token reads the others, and pages that were given back would come again.
-		const bool stands = matrices == nullptr || matrices->Find(tensor) == nullptr;
-		if (name.starts_with("decoder.") && !MakesCross(name) && stands) tensors.push_back(tensor);
+		// The others are not read for every token, and huge pages would allocate released ones again.
+		const bool is_read = matrices == nullptr || matrices->Find(tensor) == nullptr;
+		if (name.starts_with("decoder.") && !IsCrossAttention(name) && is_read) tensors.push_back(tensor);
 	}
-	PreferLargePages(tensors);
+	UseHugePages(tensors);
 }
 
 size_t ReleaseEncoderWeights(whisper_context* context, bool cross) {
 	size_t saved = 0;
 	for (const auto& [name, tensor] : Tensors(context)) {
-		if (name.starts_with("encoder.") || (cross && MakesCross(name))) saved += ReleaseWeights(tensor);
+		if (name.starts_with("encoder.") || (cross && IsCrossAttention(name))) saved += ReleaseWeights(tensor);
 	}
 	return saved;
 }
@@ -84,7 +84,7 @@ std::string WeightDevice(const whisper_context* context) {
 	}
 	if (largest == nullptr) return "";
 	ggml_backend_dev_t device = ggml_backend_buft_get_device(ggml_backend_buffer_get_type(largest));
-	// The plain CPU buffer type belongs to no device.
+	// The CPU buffer type has no device.
 	return device == nullptr ? "CPU" : ggml_backend_dev_name(device);
 }
 

@@ -1,5 +1,4 @@
-// Weights of a loaded Whisper model: what the decoder reads for every token made smaller, and what nothing reads given
-// back to the system.
+// Weights of a loaded Whisper model: shrinks those that the decoder reads for every token, and releases unused ones.
 #pragma once
 
 #include <cstddef>
@@ -13,26 +12,27 @@
 
 namespace earshot::upstream {
 
-/** The matrices that the decoder multiplies with, of f16 or f32, become Q8_0. Returns the bytes given back to the system;
- * 0 = there was none. Before any state is made. `cross`: those for what cross-attention reads, too. */
+/** Converts the decoder's f16 and f32 matrices to Q8_0. Returns the bytes released. Call it before states are created.
+ * `cross`: include the matrices of cross-attention keys and values. */
 size_t QuantiseDecoder(whisper_context* context, bool cross);
 
-/** Of the decoder's matrices of Q8_0; nullptr where there are none or the processor gains nothing. `cross`: as above. */
+/** Interleaved copies of the decoder's Q8_0 matrices; null if there are none, or none usable here. `cross`: as above. */
 std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross);
 
-/** Of a model whose clips all have DecodeHooks with those matrices: what they are made of. Returns the bytes given back. */
+/** Releases the tensors that `matrices` were made from; all clips need DecodeHooks with them. Returns the bytes released. */
 size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices);
 
-/** What a token reads. `matrices`: what stands for some of it, or nullptr. Before any state is made. */
-void SpeedUpDecoder(whisper_context* context, const Q8Matrices* matrices);
+/** Backs the weights read for every token, except those replaced by `matrices`, with huge pages. Call it before states are
+ * created. */
+void UseHugePagesForDecoder(whisper_context* context, const Q8Matrices* matrices);
 
-/** Of a model whose states all have encoders of their own: ggml's weights for it, and where the encoder makes them those
- * for what cross-attention reads. Returns the bytes given back. */
+/** Releases the weights of ggml's encoder, which no state uses. `cross`: also those of cross-attention keys and values.
+ * Returns the bytes released. */
 size_t ReleaseEncoderWeights(whisper_context* context, bool cross);
 
 uint64_t WeightBytes(const whisper_context* context);
 
-/** ggml's name of the device that most of the weights are on. */
+/** ggml's name for the device with most of the weights. */
 std::string WeightDevice(const whisper_context* context);
 
 }  // namespace earshot::upstream

@@ -60,7 +60,7 @@ function mean(values: Float32Array): number {
 
 /** Keywords without tokens in the model's vocabulary are an error of the request. */
 export function asRefusal(thrown: unknown): unknown {
-	if (!(thrown instanceof EarshotError) || !thrown.message.includes('hotwords cannot be written'))
+	if (!(thrown instanceof EarshotError) || !thrown.message.includes('hotwords cannot be encoded'))
 		return thrown;
 	return new EarshotError(
 		'unsupported_value',

@@ -97,7 +97,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 		type: 'whisper_cpp',
 		encoder: reason === '' ? name : `${name}: ${reason}`,
 		decoder: model.info.decoder,
-		limits: { ...limits, maxBatchClips: model.info.clipsTogether },
+		limits: { ...limits, maxBatchClips: model.info.maxBatchedClips },
 		capabilities: whisperCapabilities(model.info.languages, model.info.multilingual),
 	});
 }

@@ -48,7 +48,7 @@ async function ours(type, files, seconds) {
 /** @param {object} task @returns {Promise<number>} audio seconds per second */
 async function peer(task) {
 	const { audioSeconds, wallSeconds, texts } = await inProcess('lib/sherpa-node.mjs', task);
-	if (texts.some((text) => text === '')) throw new Error('sherpa-onnx-node heard nothing');
+	if (texts.some((text) => text === '')) throw new Error('sherpa-onnx-node returned no text');
 	return audioSeconds / wallSeconds;
 }
 

@@ -14,7 +14,7 @@ function whisperCli(program, model, wav) {
 	const args = ['-m', model, '-f', wav, '-t', '1', '-bs', '1', '-bo', '1', '-l', 'en'];
 	const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
 	if (status !== 0) throw new Error(`whisper-cli ended with ${status}: ${stderr}`);
-	if (stdout.trim() === '') throw new Error('whisper-cli heard nothing');
+	if (stdout.trim() === '') throw new Error('whisper-cli returned no text');
 	const time = (what) => Number(new RegExp(`${what} time =\\s*([\\d.]+) ms`).exec(stderr)?.[1]);
 	return time('total') - time('load');
 }
@@ -74,7 +74,7 @@ export async function whisper({ rounds, tell }) {
 		}
 		// Its binary is built for any processor there is: a base shape would take minutes.
 		const { ms, text } = await inProcess('lib/whisper-node.mjs', { model: tiny, seconds: 10, threads: 1 });
-		if (text.trim() === '') throw new Error('whisper.node heard nothing');
+		if (text.trim() === '') throw new Error('whisper.node returned no text');
 		note('whisper.node, tiny', ms);
 		note('earshot auto, tiny', median((await ours(tiny, 10, 'auto')).times));
 	}

@@ -109,7 +109,7 @@ describe('earshot transcribe', () => {
 		expect((await transcribe('--model', 'paraformer', audioPath('tones-abc'))).stdout).toBe('你好 world\n');
 	});
 
-	it('tells of a recording that fails, goes on with the others, and exits with 1', async () => {
+	it('reports a recording that fails, goes on with the others, and exits with 1', async () => {
 		const broken = scratch.file('broken.wav', 'no audio');
 		const { code, stdout, stderr } = await transcribe(broken, audioPath('tones-abc'));
 		expect([code, stdout]).toEqual([1, `==> ${audioPath('tones-abc')} <==\na b c\n\n`]);
@@ -330,7 +330,7 @@ describe('earshot serve', () => {
 });
 
 describe('earshot ps, load and unload', () => {
-	it('tell and change what the running server has in memory, with its key', async () => {
+	it('show and change what the running server has in memory, with its key', async () => {
 		const settings = ['--config', config, '--api-keys', 'secret'];
 		const { child, url } = await listening(...settings, '--preload', 'none');
 		const there = [...settings, '--addr', new URL(url).host];
@@ -377,7 +377,7 @@ describe('earshot ps, load and unload', () => {
 });
 
 describe('earshot', () => {
-	it('tells its version', async () => {
+	it('prints its version', async () => {
 		const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
 			version: string;
 		};

@@ -92,7 +92,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 		expect(refused[0]?.why).toBe('built for processors with AVX512_BF16, which this one lacks');
 	});
 
-	it('where the system does not tell, the processor itself is asked in each trial', () => {
+	it('without flags from the system, the processor itself is asked in each trial', () => {
 		const folder = installed(...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
 		const has = (...processor: string[]) =>
 			choose(
@@ -174,7 +174,7 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 });
 
 describe('a trial', () => {
-	it('tells what the addon uses', () => {
+	it('reports what the addon uses', () => {
 		expect(tryOut(addon, 'local build')).toMatchObject({
 			features: expect.arrayContaining([expect.any(String)]),
 		});
@@ -220,7 +220,7 @@ exports.cpuFeatures = exports.processorFlags = () => [];`,
 		expect(loadedAddon().calculates(-1)).toBe(false);
 	});
 
-	it('tells why a file is no addon', () => {
+	it('reports why a file is not an addon', () => {
 		expect(tryOut(scratch.file('text.node', 'text'), 'prebuilt')).toEqual({
 			why: expect.stringMatching(/text\.node/),
 		});

@@ -210,17 +210,17 @@ describe('from the command', () => {
 			code: 0,
 			stdout: expect.stringContaining('mine was added to models.yaml with type sense_voice'),
 		});
-		const { hears } = modelFixture('sense_voice');
+		const { expectedTexts } = modelFixture('sense_voice');
 		expect((await machine.earshot('transcribe', '-m', 'dictation', audioPath('tones-abc'))).stdout).toBe(
-			`${hears['tones-abc']}\n`,
+			`${expectedTexts['tones-abc']}\n`,
 		);
 		expect((await machine.earshot('rm', 'mine')).stdout).toContain('stay where they are');
 		expect(existsSync(path.join(folder, 'model.onnx'))).toBe(true);
 	});
 
-	it('a folder of faster-whisper is added as a ggml file, hears the same, and goes with rm', async () => {
+	it('a folder of faster-whisper is added as a ggml file, gives the same text, and is removed by rm', async () => {
 		const { machine } = await arrange();
-		const { files, hears } = modelFixture('tones');
+		const { files, expectedTexts } = modelFixture('tones');
 		const source = path.join(generated, files.model ?? '');
 		const folder = writeFolderOf(source, path.join(machine.home, 'faster-tones'), 'f16');
 		const added = await machine.earshot('add', folder);
@@ -232,7 +232,7 @@ describe('from the command', () => {
 		expect((await machine.earshot('verify', 'faster-tones')).stdout).toContain('ok');
 		for (const recording of ['tones-abc', 'tones-abcde']) {
 			const { stdout } = await machine.earshot('transcribe', '-m', 'faster-tones', audioPath(recording));
-			expect(stdout).toBe(`${hears[recording]}\n`);
+			expect(stdout).toBe(`${expectedTexts[recording]}\n`);
 		}
 		expect((await machine.earshot('rm', 'faster-tones')).stdout).toBe('faster-tones was removed\n');
 		expect(existsSync(path.join(machine.modelDir, 'faster-tones'))).toBe(false);
@@ -309,7 +309,7 @@ models:
 			expect.stringContaining('the digest of model.int8.onnx was not known'),
 		]);
 		const server = await machine.serve(...flags);
-		const { hears } = modelFixture('sense_voice');
+		const { expectedTexts } = modelFixture('sense_voice');
 		for (const model of [
 			'sensevoice-small',
 			'whisper-1',
@@ -319,7 +319,7 @@ models:
 		])
 			expect([model, await transcribe(server.url, model)]).toEqual([
 				model,
-				{ status: 200, body: hears['tones-abc'] },
+				{ status: 200, body: expectedTexts['tones-abc'] },
 			]);
 		await server.end();
 		expect(readFileSync(file, 'utf8')).toContain('# whisper, paraformer, transducer');

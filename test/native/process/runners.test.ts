@@ -56,7 +56,7 @@ async function streamed(
 const pidOf = (model: string) => served.pool.models.find(({ id }) => id === model)?.pid ?? null;
 
 describe('a host that is killed under eight clients', () => {
-	it('costs nobody a request, nor a word of a stream that had begun', async () => {
+	it('costs no request, nor a word of a stream that had begun', async () => {
 		// Slow enough for the signal to find clips at work, whatever else the machine does.
 		const model = 'slow';
 		let killed: number | null = null;
@@ -102,8 +102,8 @@ describe('a host that has grown past its bound', () => {
 						return ((await response.json()) as { text: string }).text;
 					}),
 				);
-				const { hears } = modelFixture('zipformer_ctc');
-				expect(texts).toEqual([hears['tones-minute'], 'a b c d e', 'a b c']);
+				const { expectedTexts } = modelFixture('zipformer_ctc');
+				expect(texts).toEqual([expectedTexts['tones-minute'], 'a b c d e', 'a b c']);
 				await untilEnded(before);
 			} finally {
 				await small.close();
@@ -126,7 +126,7 @@ describe('an unloaded model', () => {
 		expect(await response.json()).toMatchObject({ id: model, state: 'unloaded' });
 		expect(isAlive(pid)).toBe(false);
 		const again = (await (await post('tones-abc', { model })).json()) as { text: string };
-		expect(again.text).toBe(modelFixture(model).hears['tones-abc']);
+		expect(again.text).toBe(modelFixture(model).expectedTexts['tones-abc']);
 	});
 
 	it('finishes the recording that is in it first', async () => {

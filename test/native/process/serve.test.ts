@@ -35,7 +35,7 @@ async function codeOf(response: Response): Promise<[number, string | null]> {
 }
 
 describe('the server with real engines', () => {
-	it('hears a recording of any rate, depth and number of channels', async () => {
+	it('transcribes recordings of any rate, depth and number of channels', async () => {
 		for (const recording of [
 			'tones-abc',
 			'tones-abc-44100-stereo',
@@ -64,7 +64,7 @@ describe('the server with real engines', () => {
 
 	it('drops nothing of a recording that is cut into many clips', async () => {
 		expect(await textOf(await post('tones-minute'))).toBe(
-			modelFixture('zipformer_ctc').hears['tones-minute'],
+			modelFixture('zipformer_ctc').expectedTexts['tones-minute'],
 		);
 	});
 
@@ -75,10 +75,10 @@ describe('the server with real engines', () => {
 	it('serves several models at once, each request its own', async () => {
 		const names = ['sense_voice', 'paraformer', 'transducer', 'nemo_transducer', 'whisper', 'nemo_ctc'];
 		const texts = await Promise.all(names.map(async (model) => textOf(await post('tones-abc', { model }))));
-		expect(texts).toEqual(names.map((name) => modelFixture(name).hears['tones-abc']));
+		expect(texts).toEqual(names.map((name) => modelFixture(name).expectedTexts['tones-abc']));
 	});
 
-	it('tells the language that a model heard', async () => {
+	it('returns the language that a model detected', async () => {
 		const response = await post('tones-abc', { model: 'sense_voice', response_format: 'verbose_json' });
 		expect(await response.json()).toMatchObject({ language: 'english', segments: [{ text: ' a b c' }] });
 	});

@@ -43,7 +43,7 @@ describe('on a machine without sherpa-onnx', () => {
 			if (event.type === 'done') text = event.transcript.text;
 		}
 		await model.close();
-		expect(text).toBe(modelFixture('tones').hears['tones-abc']);
+		expect(text).toBe(modelFixture('tones').expectedTexts['tones-abc']);
 	});
 
 	it('models of sherpa-onnx are refused, with the command that brings it', async () => {

@@ -52,9 +52,9 @@ function seen(raw: Binding.RawResult) {
 }
 
 describe('a batch of clips', () => {
-	test('says what they say alone, on a state that heard something else before', async () => {
+	test('gives each the same text as alone, on a state that ran something else before', async () => {
 		const model = await load();
-		expect(model.info.clipsTogether).toBe(inStep ? 4 : 1);
+		expect(model.info.maxBatchedClips).toBe(inStep ? 4 : 1);
 		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };
 		const clips = names.map(samplesOf);
 		const alone: ReturnType<typeof seen>[] = [];
@@ -67,7 +67,7 @@ describe('a batch of clips', () => {
 		}
 	});
 
-	test('hears each with a context of its own', async () => {
+	test('uses each clip’s own audio context', async () => {
 		const model = await load();
 		const clips = ['tones-abcde', 'tones-a'].map(samplesOf);
 		const audioContexts = [512, 64];
@@ -93,11 +93,11 @@ describe('a batch of clips', () => {
 		const made: Promise<Binding.RawResult>[] = [];
 		const running = new Set<Promise<unknown>>();
 		for (const [clip, name] of names.entries()) {
-			if (running.size === model.info.clipsTogether) await Promise.race(running);
-			const hearing = model.transcribe(samplesOf(name), { ...options, clip, slot: 0 });
-			made.push(hearing);
-			running.add(hearing);
-			void hearing.finally(() => running.delete(hearing));
+			if (running.size === model.info.maxBatchedClips) await Promise.race(running);
+			const transcribing = model.transcribe(samplesOf(name), { ...options, clip, slot: 0 });
+			made.push(transcribing);
+			running.add(transcribing);
+			void transcribing.finally(() => running.delete(transcribing));
 			for (let turn = 0; turn < 5 * clip; turn++) await new Promise((resolve) => setImmediate(resolve));
 		}
 		expect((await Promise.all(made)).map(seen)).toEqual(alone);
@@ -130,7 +130,7 @@ describe('a batch of clips', () => {
 		}
 	});
 
-	test('ends as a whole when it is cancelled, and its slot hears the next one', async () => {
+	test('ends as a whole when it is cancelled, and its slot is free for the next one', async () => {
 		const model = await load();
 		const clips = Array.from({ length: 4 }, () => samplesOf('tones-minute'));
 		const running = model.transcribeBatch(clips, { ...whisperClip, clip: 7 });
@@ -141,7 +141,7 @@ describe('a batch of clips', () => {
 	});
 
 	test.runIf(inStep)(
-		'tells of each clip when it is done, and ends one in the middle while the others go on',
+		'reports each clip when it is done, and cancels one while the others go on',
 		async () => {
 			const model = await load();
 			const alone = seen(await model.transcribe(samplesOf('tones-deadbead'), whisperClip));

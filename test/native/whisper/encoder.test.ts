@@ -18,7 +18,7 @@ import { OnnxGraph } from '../../../src/model-files/onnx-graph.js';
 import { melFilters } from '../../helpers/files/ggml.js';
 import { writeSharpWhisper } from '../../helpers/files/sensitive-whisper.js';
 import { generated, samplesOf } from '../../helpers/fixtures.js';
-import { noInt8, plainRecognition } from '../../helpers/options.js';
+import { defaultModelOptions, noInt8, plainRecognition } from '../../helpers/options.js';
 import { runBatch } from '../../helpers/run-batch.js';
 import {
 	addon,
@@ -136,7 +136,7 @@ describe('what the encoder makes', () => {
 		},
 	);
 
-	test('is told by name', async () => {
+	test('is reported by name', async () => {
 		expect((await loadWith('onnx', tonesModel)).info.encoder).toMatch(/^onnxruntime 1\.\d+/);
 		for (const kind of exactEncoders.filter((each) => each !== 'onnx'))
 			expect((await loadWith(kind, tonesModel)).info.encoder).toBe(kind);
@@ -371,10 +371,11 @@ describe.each(ours)('text and times by %s', (kind) => {
 	test('of clips on several slots at once are those of each alone', async () => {
 		const model = await load(tonesModel, await encoderOf(kind), 3);
 		const names = ['tones-abc', 'tones-edcba', 'tones-deadbead'];
-		const hear = (name: string, clip: number) => model.transcribe(samplesOf(name), { ...whisperClip, clip });
-		const together = (await Promise.all(names.map(hear))).map(textOf);
+		const transcribe = (name: string, clip: number) =>
+			model.transcribe(samplesOf(name), { ...whisperClip, clip });
+		const together = (await Promise.all(names.map(transcribe))).map(textOf);
 		const alone: string[] = [];
-		for (const [clip, name] of names.entries()) alone.push(textOf(await hear(name, clip)));
+		for (const [clip, name] of names.entries()) alone.push(textOf(await transcribe(name, clip)));
 		expect(together).toEqual(alone);
 	});
 });
@@ -392,8 +393,8 @@ describe('an encoder that fails', () => {
 		});
 		const model = await load(tonesModel, { encoders: [wrong] });
 		for (const options of [whisperClip, { ...whisperClip, language: '' }]) {
-			const heard = model.transcribe(samplesOf('tones-abc'), options);
-			await expect(heard).rejects.toMatchObject({ code: 'engine_failed', message: /onnxruntime/ });
+			const result = model.transcribe(samplesOf('tones-abc'), options);
+			await expect(result).rejects.toMatchObject({ code: 'engine_failed', message: /onnxruntime/ });
 		}
 	});
 
@@ -460,13 +461,9 @@ describe('a short audio context', () => {
 				maxThreads: 1,
 				useGpu: false,
 				gpuDevice: 0,
-				beamSize: 1,
-				temperatureIncrement: 0.2,
-				suppressNonSpeech: false,
+				...defaultModelOptions,
 				suppress: [],
 				alignmentHeads: [],
-				encoder: 'auto',
-				decoderWeights: 'as-is',
 				int8Weights: noInt8,
 				libraryDir,
 			} as const;
@@ -500,13 +497,9 @@ describe('the choice of an encoder', () => {
 		id: 'tones',
 		slots: 1,
 		gpuDevice: 0,
-		beamSize: 1,
-		temperatureIncrement: 0.2,
-		suppressNonSpeech: false,
+		...defaultModelOptions,
 		suppress: [],
 		alignmentHeads: [],
-		decoderWeights: 'as-is',
-		audioContext: 'auto',
 	} as const;
 	const inInt8 = { ...settings, requested: 'onnx-int8' } as const;
 
@@ -555,7 +548,7 @@ describe('the choice of an encoder', () => {
 		beforeAll(() => writeSharpWhisper(file, type));
 
 		test.each(encoderNames)(
-			'is what is told without loading it, where %s is requested',
+			'is what is reported without loading it, where %s is requested',
 			async (requested) => {
 				const { encoder, reason } = encoderFor({ ...settings, requested, path: file });
 				const engine = await loadEngine({

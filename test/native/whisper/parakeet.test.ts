@@ -23,13 +23,13 @@ beforeAll(async () => {
 	model = await load();
 });
 afterAll(() => model.close());
-const hear = (samples: Float32Array) => model.transcribe(samples, whisperClip);
+const transcribe = (samples: Float32Array) => model.transcribe(samples, whisperClip);
 
 test.each(['tones-abc', 'tones-edcba', 'tones-deadbead'])(
 	'times of the words of %s are right to 0.1 s',
 	async (name) => {
 		const { tones } = audioFixture(name);
-		const raw = await hear(samplesOf(name));
+		const raw = await transcribe(samplesOf(name));
 		expect(raw.tokenIds).toHaveLength(tones.length);
 		for (const [index, { start, end }] of tones.entries()) {
 			expect(Math.abs((raw.tokenTimes[2 * index] ?? Number.NaN) - start)).toBeLessThan(0.1);
@@ -42,23 +42,23 @@ test.each(['tones-abc', 'tones-edcba', 'tones-deadbead'])(
 );
 
 test('log-probabilities are of tokens alone, and finite', async () => {
-	const { tokenLogprobs } = await hear(samplesOf('tones-abc'));
+	const { tokenLogprobs } = await transcribe(samplesOf('tones-abc'));
 	for (const logprob of tokenLogprobs) expect(logprob > -1 && logprob <= 0).toBe(true);
 });
 
 test('clips of a frame, of a sample and of none are silence; what is no number is passed over', async () => {
 	for (const length of [0, 1, 160, 161, 400, 8000])
-		expect(textOf(await hear(new Float32Array(length)))).toBe('');
+		expect(textOf(await transcribe(new Float32Array(length)))).toBe('');
 	const samples = samplesOf('tones-abc');
 	samples[50] = Number.NaN;
 	samples[60] = Number.POSITIVE_INFINITY;
-	expect(textOf(await hear(samples))).toBe('la la la');
+	expect(textOf(await transcribe(samples))).toBe('la la la');
 });
 
-test('a clip is heard alike whatever its slot heard before', async () => {
-	const alone = await hear(samplesOf('tones-abc'));
-	await hear(samplesOf('tones-deadbead'));
-	const again = await hear(samplesOf('tones-abc'));
+test('a clip gives the same text whatever its slot ran before', async () => {
+	const alone = await transcribe(samplesOf('tones-abc'));
+	await transcribe(samplesOf('tones-deadbead'));
+	const again = await transcribe(samplesOf('tones-abc'));
 	expect([...again.tokenLogprobs]).toEqual([...alone.tokenLogprobs]);
 	expect([...again.tokenTimes]).toEqual([...alone.tokenTimes]);
 });

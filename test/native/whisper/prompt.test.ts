@@ -108,7 +108,7 @@ describe('a prompt', () => {
 });
 
 describe('the probability of no speech', () => {
-	test('is the same whatever was heard before, where an English-only model has a prompt', async () => {
+	test('is the same whatever ran before, for an English-only model with a prompt', async () => {
 		const file = path.join(folder, 'english.bin');
 		writeFileSync(file, Buffer.concat([...englishWhisper()]));
 		const model = await load(file);

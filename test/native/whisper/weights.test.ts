@@ -13,7 +13,7 @@ import { addon, encoderOf, loadWhisper, textOf, tonesModel, whisperClip } from '
 const folder = mkdtempSync(path.join(tmpdir(), 'earshot-weights-'));
 const files = { f16: path.join(folder, 'f16.bin'), q8_0: path.join(folder, 'q8_0.bin') } as const;
 
-/** A decoder of noise behind an encoder that hears nothing. Both types hold its weights exactly: each block of 32 is
+/** A decoder of noise behind an encoder that ignores its input. Both types hold its weights exactly: each block of 32 is
  * multiples of 1/512 up to 127/512. */
 function writeBabbler(file: string, type: 'f16' | 'q8_0'): void {
 	let state = 11;
@@ -85,9 +85,9 @@ describe('a decoder made Q8_0', () => {
 	});
 
 	test.each([
-		['in company', 1],
+		['in a batch', 1],
 		['on several threads', 2],
-	])('says the same %s', async (_how, threads) => {
+	])('gives the same tokens %s', async (_how, threads) => {
 		const model = await load(files.q8_0, { maxThreads: 2 });
 		const alone = await babble(model);
 		const clips = Array.from({ length: 3 }, () => new Float32Array(32_000).fill(0.1));
@@ -101,7 +101,7 @@ describe('a decoder made Q8_0', () => {
 		}
 	});
 
-	test('is told, and takes less memory', async () => {
+	test('is reported, and takes less memory', async () => {
 		const [plain, smaller] = [await load(files.f16), await load(files.f16, { quantiseDecoder: true })];
 		expect(plain.info.decoder).toBe('f16');
 		expect(smaller.info.decoder).toBe('q8_0');

@@ -37,7 +37,7 @@ it.each([
 	expect(bestFor(tuple, flags)).toBe(level);
 });
 
-it('a processor whose flags nobody knows may try every level', () => {
+it('a processor with unknown flags may try every level', () => {
 	for (const level of levelsFor('win32', 'x64')) expect(canRun(level, undefined)).toBe(true);
 });
 

@@ -21,7 +21,7 @@ function changed(from: string, to: string): Buffer {
 }
 
 describe('the nodes of an ONNX file', () => {
-	test('are told with those inside its branches, and where its constants lie', () => {
+	test('include those inside its branches, and where its constants are', () => {
 		const { nodes } = onnxNodes(silero);
 		expect(nodes.map(({ operator }) => operator)).toEqual([
 			'Constant',
@@ -51,7 +51,7 @@ describe('the nodes of an ONNX file', () => {
 		}
 	});
 
-	test('are told apart into those that compute and those that carry', () => {
+	test('are divided into those that compute and those that carry', () => {
 		expect(stepsOf(onnxNodes(fixture('loudness.onnx'))).map(({ line }) => line)).toEqual([
 			'Mul (input, input)',
 			'ReduceMean axes=1 keepdims=1 (0)',

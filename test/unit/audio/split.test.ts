@@ -26,7 +26,7 @@ function rounded(spans: readonly Span[]): number[][] {
 }
 
 describe('splitting a recording into clips', () => {
-	it('gives no clip where nobody speaks', () => {
+	it('gives no clip without speech', () => {
 		expect(splitSpans([], loud(100), rules)).toEqual([]);
 	});
 
@@ -126,7 +126,7 @@ describe('splitting a recording into clips', () => {
 		expect(splitter.needed).toBeCloseTo(9.01);
 	});
 
-	it('comes to the same ranges, however the recording is told, and needs nothing twice', () => {
+	it('gives the same ranges however the recording is divided, and reads nothing twice', () => {
 		const random = mulberry(11);
 		let [removedRepetitions, merges] = [0, 0];
 		for (let round = 0; round < 500; round++) {

@@ -48,7 +48,7 @@ it('no package is named where a platform has none', () => {
 	});
 });
 
-it('one that is installed and not used is a fault, whatever the machine shows, told with what it wants', () => {
+it('one that is installed and not used is a fault, whatever the machine shows, with what it needs', () => {
 	for (const why of ['it finds no GPU here', 'it does not start on this GPU (SIGABRT in a trial)']) {
 		const { ok, detail } = gpuFinding([installed], passedOver(why), nowhere);
 		expect(ok).toBe(false);
@@ -61,7 +61,7 @@ it('one that is installed and not used is a fault, whatever the machine shows, t
 	expect(gpuFinding([later], passedOver('it finds no GPU here'), nowhere).detail).toContain('driver 580 or');
 });
 
-it('one of another version, or without its file, is told with the command that mends it', () => {
+it('one of another version, or without its file, is reported with the command that repairs it', () => {
 	const other = { ...installed, version: '1.2.2', installed: undefined };
 	expect(gpuFinding([other], prebuilt, nowhere).detail).toBe(
 		'earshot-cuda-linux-x64 is version 1.2.2, but Earshot needs 1.2.3; run: npm install earshot-cuda-linux-x64@1.2.3',
@@ -87,7 +87,7 @@ it('a missing library is named with where it comes from', () => {
 	expect(detailFor('libstrange.so.1')).toMatch(/libstrange\.so\.1: cannot open.*directory$/);
 });
 
-it('libraries that are older than the package are told like missing ones', () => {
+it('libraries that are older than the package are reported like missing ones', () => {
 	for (const why of [
 		`${file}: undefined symbol: cudaGetDriverEntryPointByVersion, version libcudart.so.12`,
 		"/usr/lib/libcudart.so.12: version `libcudart.so.12.8' not found (required by earshot.node)",

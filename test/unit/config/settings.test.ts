@@ -19,7 +19,7 @@ describe('the settings', () => {
 		expect(resolveConfig(sources()).port).toBe(8080);
 	});
 
-	it('listen on loopback unless told otherwise', () => {
+	it('listen on loopback by default', () => {
 		expect(resolveConfig([]).host).toBe('127.0.0.1');
 	});
 
@@ -89,7 +89,7 @@ describe('the settings', () => {
 		expect(resolveConfig([flagSource({ keepAliveMs: text })]).keepAliveMs).toBe(ms);
 	});
 
-	it('make one slot per thread unless told otherwise', () => {
+	it('make one slot per thread by default', () => {
 		expect(slotsOf({ parallel: 0, numThreads: 6 })).toBe(6);
 		expect(slotsOf({ parallel: 2, numThreads: 6 })).toBe(2);
 	});

@@ -23,7 +23,7 @@ function refusing(times: number, code: string) {
 
 describe('a file that takes the place of another', () => {
 	it.each(['EPERM', 'EACCES', 'EBUSY'])(
-		'is tried again on Windows where somebody has it open (%s)',
+		'is tried again on Windows if it is open elsewhere (%s)',
 		async (code) => {
 			const disk = refusing(3, code);
 			await renameOver('new', 'old', { ...disk, platform: 'win32' });

@@ -45,7 +45,7 @@ describe('sound that no segment covers', () => {
 			],
 			true,
 		],
-		['nothing heard', [], true],
+		['no text', [], true],
 	])('%s', (_case, segments, expected) => {
 		expect(
 			missesSound(

@@ -226,7 +226,7 @@ describe('the encoder that a model gets', () => {
 });
 
 describe('a ggml file', () => {
-	test('tells its shape and where its tensors are', () => {
+	test('gives its shape and where its tensors are', () => {
 		const { shape, quantised, tensors } = readGgml(tones);
 		expect(quantised).toBe(false);
 		expect(shape.audioContext).toBe(1500);
@@ -237,11 +237,11 @@ describe('a ggml file', () => {
 		});
 	});
 
-	test('that is quantised is told by its head', () => {
+	test('that is quantised is recognised by its header', () => {
 		expect(readGgml(fileOf(encodeHeader({ ...small, type: 'q8_0' }, []))).quantised).toBe(true);
 	});
 
-	test('with blocks of a type that is not known tells no tensors', () => {
+	test('with blocks of an unknown type gives no tensors', () => {
 		const head = Buffer.from(encodeHeader({ ...small, type: 'q8_0' }, []));
 		// Q6_K, in version 2.
 		head.writeInt32LE(2014, 44);

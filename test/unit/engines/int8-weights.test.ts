@@ -188,7 +188,7 @@ describe('the file of the weights', () => {
 		expect(onnx.operators).not.toContain('MatMul');
 	});
 
-	test('is left off when nobody waits for it', async () => {
+	test('stops when nobody waits for it', async () => {
 		const stop = new AbortController();
 		stop.abort();
 		await expect(writeInt8(source, path.join(scratch.path, 'made'), stop.signal)).rejects.toThrow('abort');
@@ -257,7 +257,7 @@ describe('the store', () => {
 		expect(made).toHaveLength(2);
 	});
 
-	test('tells a model from another one of the same size and time', async () => {
+	test('distinguishes a model from another one of the same size and time', async () => {
 		const { store, made } = arrange();
 		utimesSync(source, 1, 1);
 		await store.weightsOf(source);
@@ -335,7 +335,7 @@ describe('the store', () => {
 		expect(readFileSync(file).equals(readFileSync(here))).toBe(true);
 	});
 
-	test('tells what the process that makes them says', async () => {
+	test('reports the output of the process that makes them', async () => {
 		const bytes = readFileSync(source);
 		const { offset } = readGgml(source).tensors.get('encoder.blocks.2.mlp.0.weight')!;
 		bytes.writeUInt16LE(0x7c00, offset);

@@ -112,7 +112,7 @@ describe('before sherpa-onnx sees a model', () => {
 		},
 	);
 
-	it('a streaming NeMo encoder that does not say how many features it hears is refused', async () => {
+	it('a streaming NeMo encoder that does not declare its number of features is refused', async () => {
 		const good = filesOf(modelFixture('streaming_nemo_transducer'));
 		const bytes = readFileSync(good.encoder ?? '').toString('latin1');
 		const [eighty, any] = ['\x0a\x02\x08\x50', '\x0a\x02\x12\x00'];
@@ -159,7 +159,7 @@ describe('before sherpa-onnx sees a model', () => {
 		);
 	});
 
-	it('tells a quantised model by its operators or its name', async () => {
+	it('recognises a quantised model by its operators or its name', async () => {
 		const model = modelFixture('zipformer_ctc');
 		const checked = await check(model.type, filesOf(model));
 		expect(isDynamicallyQuantised(checked, filesOf(model))).toBe(false);
@@ -177,7 +177,7 @@ describe('before sherpa-onnx sees a model', () => {
 });
 
 describe('an ONNX file', () => {
-	it('tells its metadata, inputs, outputs and operators without its weights', async () => {
+	it('gives its metadata, inputs, outputs and operators without its weights', async () => {
 		const file = await readOnnx(filesOf(modelFixture('sense_voice')).model ?? '');
 		expect(file.metadata.get('lfr_window_size')).toBe('7');
 		expect(file.inputs.map(({ elementType, shape }) => [elementType, shape?.length])).toEqual([

@@ -134,7 +134,7 @@ describe('verbose_json', () => {
 		expect(body).toMatchObject({ task: 'translate', language: 'english' });
 	});
 
-	test('passes on what SenseVoice hears beside the words', () => {
+	test('includes SenseVoice’s emotion and event', () => {
 		const body = rendered(
 			'verbose_json',
 			transcript([segment({ text: 'ha', emotion: 'HAPPY', event: 'Laughter', speaker: 'A' })]),
@@ -257,7 +257,7 @@ describe('markdown', () => {
 		);
 	});
 
-	test('keeps what was said from turning into markup', () => {
+	test('escapes markup in the text', () => {
 		const talk = transcript([
 			segment({ text: ' # not a heading, *not* strong, <b>' }),
 			segment({ text: ' 1. no list', start: 9, end: 10 }),

@@ -136,7 +136,7 @@ describe('a catalog of the user', () => {
 	}
 });
 
-describe('a catalog of somebody who means no good', () => {
+describe('a hostile catalog', () => {
 	const [model] = builtIn;
 	const withKey = (key: string, value: string) =>
 		`models: [${JSON.stringify(model).slice(0, -1)}, ${key}: ${value}}]`;

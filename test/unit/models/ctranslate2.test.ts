@@ -517,7 +517,7 @@ describe('whatever a model file says', () => {
 		}
 	});
 
-	it('its kind is told by its first bytes', () => {
+	it('its kind is recognised by its first bytes', () => {
 		expect(specificationOf(sound.subarray(0, 64))).toBe('WhisperSpec');
 		expect(specificationOf(Buffer.from('lmgg'))).toBeUndefined();
 		expect(specificationOf(Buffer.alloc(64))).toBeUndefined();

@@ -97,7 +97,7 @@ describe('a download', () => {
 		expect(seen.at(-1)).toBe(100_000);
 	});
 
-	it('tells size and digest of a file that nothing was known of', async () => {
+	it('reports size and digest of an unknown file', async () => {
 		const all = await arrange();
 		expect(await all.fetch({ bytes: null, sha256: null })).toEqual({
 			bytes: 100_000,
@@ -284,13 +284,13 @@ describe('a download', () => {
 		expect(all.mirror.asked.length).toBe(2);
 	});
 
-	it('tells of a server that stalls each time', async () => {
+	it('reports a server that stalls each time', async () => {
 		const all = await arrange();
 		all.mirror.spoilAll('/model.bin', { stallAfter: 0 });
 		expect((await refusal(all.fetch())).message).toContain('stopped sending');
 	});
 
-	it('tells of a server that is not there', async () => {
+	it('reports a server that is not there', async () => {
 		const all = await arrange();
 		await all.mirror.close();
 		const error = await refusal(all.fetch());
@@ -318,7 +318,7 @@ describe('a download', () => {
 		expect(all.mirror.starts('/model.bin').at(-1)).toBeGreaterThan(0);
 	});
 
-	it('tells of a full disk, and goes on when there is room', async () => {
+	it('reports a full disk, and resumes when there is space', async () => {
 		const all = await arrange();
 		const error = await refusal(all.fetch({}, { disk: fullAfter(45_000) }));
 		expect(error.code).toBe('disk_full');
@@ -505,7 +505,7 @@ function fullAfter(room: number): Disk {
 describe('the source of a file', () => {
 	const published = 'https://huggingface.co/org/model/resolve/main/a.bin';
 
-	it('is where it is published, unless told otherwise', () => {
+	it('is where it is published by default', () => {
 		expect(sourceOf(published, settings)).toBe(published);
 		expect(sourceOf('https://example.org/a?b', settings)).toBe('https://example.org/a?b');
 	});
@@ -527,7 +527,7 @@ describe('the source of a file', () => {
 describe('the token of the hub', () => {
 	const withToken = { ...settings, hubToken: 'hf_secret' };
 
-	it('goes to the hub and to nobody else', () => {
+	it('goes to the hub and nowhere else', () => {
 		expect(tokenFor('https://huggingface.co/a', withToken)).toBe('hf_secret');
 		expect(tokenFor('https://cdn-lfs.huggingface.co/a', withToken)).toBe('');
 		expect(tokenFor('http://huggingface.co/a', withToken)).toBe('');

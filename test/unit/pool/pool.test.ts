@@ -222,7 +222,7 @@ describe('a model without work', () => {
 		await untilEnded(pid);
 	});
 
-	it('stays for ever where it is told to', async () => {
+	it('stays for ever if set so', async () => {
 		const { clock, run, shown } = arrange(entry('a', { keepAliveMs: Infinity }));
 		await workerOf(run('a'));
 		clock.advance(1e12);
@@ -273,7 +273,7 @@ describe('an unloaded model', () => {
 		expect(told).toEqual(['a loaded', 'a unloaded: asked']);
 	});
 
-	it('is told to be gone when nothing more comes from its process', async () => {
+	it('is reported as gone when nothing more comes from its process', async () => {
 		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
 		await pool.load('a', never);
 		await pool.unload('a');
@@ -289,7 +289,7 @@ describe('an unloaded model', () => {
 });
 
 describe('a model in backoff', () => {
-	it('is refused, told as such, and tried again by whoever loads it', async () => {
+	it('is refused, reported as such, and tried again when it is loaded', async () => {
 		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
 		for (const code of ['model_load_failed', 'model_load_failed', 'model_backoff', 'model_backoff'])
 			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
@@ -312,7 +312,7 @@ describe('the memory that models may take', () => {
 		entry(id, { options: { mib: 300 }, ...given });
 	const two = { budgetBytes: 700 * mib };
 
-	it('is told as it is measured', async () => {
+	it('is reported as measured', async () => {
 		const { run, shown } = arrange(big('a'));
 		await workerOf(run('a'));
 		expect(shown('a')?.memoryBytes).toBe(300 * mib);
@@ -379,7 +379,7 @@ describe('the memory that models may take', () => {
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['loaded', 'unloaded']);
 	});
 
-	it('never suffices for a model that needs more than all of it, which is told at once', async () => {
+	it('never suffices for a model that needs more than all of it, which is reported at once', async () => {
 		const { run, told } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
 		await expect(workerOf(run('a'))).rejects.toMatchObject({
 			code: 'model_too_large',

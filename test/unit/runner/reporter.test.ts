@@ -17,7 +17,7 @@ function arrange() {
 	return { reporter, told };
 }
 
-it('tells what happened once for many changes, and each batch once', () => {
+it('reports many changes at once, and each batch once', () => {
 	const { reporter, told } = arrange();
 	for (let change = 0; change < 100; change++) reporter.changed();
 	reporter.ran(batch);
@@ -29,13 +29,13 @@ it('tells what happened once for many changes, and each batch once', () => {
 	expect(told.map(({ batches }) => batches)).toEqual([[batch], []]);
 });
 
-it('tells nothing where nothing happens', () => {
+it('reports nothing if nothing changes', () => {
 	const { told } = arrange();
 	vi.advanceTimersByTime(60_000);
 	expect(told).toEqual([]);
 });
 
-it('tells the rest when the runner ends', () => {
+it('reports the rest when the runner ends', () => {
 	const { reporter, told } = arrange();
 	reporter.ran(batch);
 	reporter.changed();

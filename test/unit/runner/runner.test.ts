@@ -180,7 +180,7 @@ describe('a runner', () => {
 		});
 	});
 
-	it('tells of a process that dies while loading, with its last words', async () => {
+	it('reports a process that dies while loading, with its last output', async () => {
 		const { run } = arrange({ die: true });
 		await expect(run('/ok/1')).rejects.toMatchObject({
 			code: 'model_load_failed',
@@ -188,7 +188,7 @@ describe('a runner', () => {
 		});
 	});
 
-	it('kills a process that does not end when it is told to, after a while', async () => {
+	it('kills a process that does not end when asked to, after a while', async () => {
 		const { runner, clock } = arrange({ deaf: true });
 		await runner.start();
 		const { pid } = runner;
@@ -200,7 +200,7 @@ describe('a runner', () => {
 		expect(isAlive(pid)).toBe(false);
 	});
 
-	it('tells why a model cannot be loaded even where the process will not end then', async () => {
+	it('reports why a model cannot be loaded even if the process does not end then', async () => {
 		const { run, clock } = arrange({ fail: true, deaf: true });
 		const result = expect(run('/ok/1')).rejects.toThrow('no such model');
 		await vi.waitUntil(() => clock.waiting === 2, patient);
@@ -250,7 +250,7 @@ describe('a model whose process keeps dying', () => {
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'model_backoff', retryAfterSeconds: 20 });
 	});
 
-	it('is tried again at once after somebody lifted the hold', async () => {
+	it('is tried again at once after a reset', async () => {
 		const { runner, run } = arrange({ die: true });
 		for (const _ of [1, 2, 3]) await expect(run('/ok/1')).rejects.toThrow();
 		runner.reset();
@@ -265,7 +265,7 @@ describe('a model whose process keeps dying', () => {
 		}
 	});
 
-	it('tells what waits for it when to come again', async () => {
+	it('gives waiting requests the time to retry', async () => {
 		const dieIf = path.join(folder(), 'die');
 		const { runner, run } = arrange({ dieIf });
 		writeFileSync(dieIf, '');

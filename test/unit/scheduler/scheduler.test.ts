@@ -66,7 +66,7 @@ describe('the scheduler', () => {
 		]);
 	});
 
-	describe('of an engine whose clips gain by company', () => {
+	describe('of an engine that gains by batching', () => {
 		function sociable(limits: Partial<Limits>, maxThreads: number) {
 			const arranged = arrange({ maxBatchSeconds: 40, ...limits }, maxThreads);
 			arranged.engine.isContinuous = true;
@@ -163,7 +163,7 @@ describe('the scheduler', () => {
 			]);
 		});
 
-		it('lets nobody join a clip that has several threads', async () => {
+		it('lets no clip join one that has several threads', async () => {
 			const { engine, submit } = sociable({ maxBatchClips: 4 }, 2);
 			void submit({}, 0);
 			await settled();
@@ -184,7 +184,7 @@ describe('the scheduler', () => {
 			expect(engine.running).toHaveLength(1);
 		});
 
-		it('tells how many clips a slot is at work on when one begins', async () => {
+		it('reports how many clips a slot runs when one begins', async () => {
 			const { engine, scheduler, submit } = sociable({ maxBatchClips: 4 }, 1);
 			const reports: BatchReport[] = [];
 			scheduler.observer = { changed: () => {}, ran: (report) => reports.push(report) };
@@ -201,7 +201,7 @@ describe('the scheduler', () => {
 		});
 	});
 
-	it('tells the engine which clips are of a long recording, so that others may go before them', async () => {
+	it('marks clips of long recordings as background for the engine', async () => {
 		const { engine, submit } = arrange();
 		const long = {};
 		for (const start of [0, 20, 40]) void submit(long, start, { seconds: 20 });
@@ -291,7 +291,7 @@ describe('the scheduler', () => {
 		expect(order.join('')).toBe('LLLL' + 'sssLsssLsssLs' + 'LLL');
 	});
 
-	it('tells where the time of a recording went', async () => {
+	it('reports where the time of a recording went', async () => {
 		let now = 0;
 		const stopwatch = new Stopwatch(() => now);
 		const { engine, submit } = arrange();
@@ -308,7 +308,7 @@ describe('the scheduler', () => {
 		expect(stopwatch.read()).toEqual({ decode: 0, queue: 7, run: 3 });
 	});
 
-	it('tells its observer what waits and what was run, padding apart', async () => {
+	it('reports to its observer what waits and what was run, padding separately', async () => {
 		const { engine, scheduler, submit } = arrange({ slots: 1, maxBatchClips: 2, padded: true });
 		const ran: BatchReport[] = [];
 		let changes = 0;
@@ -367,7 +367,7 @@ describe('the scheduler', () => {
 		await expect(stays).resolves.toMatchObject({ segments: [{ text: ' at 2' }] });
 	});
 
-	it('frees the slot at once when everybody of a batch has gone', async () => {
+	it('frees the slot at once when all clips of a batch are cancelled', async () => {
 		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
 		const gone = new AbortController();
 		void submit({}, 0, { signal: gone.signal });
@@ -381,7 +381,7 @@ describe('the scheduler', () => {
 		expect(scheduler.state.busySlots).toBe(1);
 	});
 
-	it('tells of a cancelled clip before the engine has let go of it', async () => {
+	it('reports a cancelled clip before the engine has ended it', async () => {
 		const { engine, scheduler, submit } = arrange();
 		engine.ignoresSignals = true;
 		const gone = new AbortController();
@@ -404,7 +404,7 @@ describe('the scheduler', () => {
 		expect(getEventListeners(signal, 'abort')).toHaveLength(1);
 	});
 
-	it('tells of each clip of a batch when it is done, and has its slot free when all are', async () => {
+	it('reports each clip of a batch when it is done, and has its slot free when all are', async () => {
 		const { engine, scheduler, submit } = arrange({ maxBatchClips: 2 });
 		const recording = {};
 		const slow = submit(recording, 0);

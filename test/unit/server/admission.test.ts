@@ -20,7 +20,7 @@ const refused = (act: () => unknown): unknown => {
 	throw new Error('it was not refused');
 };
 
-describe('what is heard before a recording', () => {
+describe('the audio ahead of a recording', () => {
 	it('is as much of each other one as its own length, since they take turns', () => {
 		expect(secondsAhead([3600, 3600], 600)).toBe(1200);
 		expect(secondsAhead([3600, 60], 600)).toBe(660);
@@ -51,7 +51,7 @@ describe('admission', () => {
 		expect(() => admission.admit('large', 1000)).not.toThrow();
 	});
 
-	it('says when to come back, by the pace of late', () => {
+	it('says when to retry, by recent throughput', () => {
 		const { admission, clock } = arrange();
 		const place = admission.admit('tiny', 1000);
 		// Ten times as fast as spoken.
@@ -64,7 +64,7 @@ describe('admission', () => {
 		expect(error).toMatchObject({ code: 'overloaded', retryAfterSeconds: 31 });
 	});
 
-	it('makes room as recordings are heard, and when their requests end', () => {
+	it('shrinks as recordings are transcribed, and when their requests end', () => {
 		const { admission } = arrange();
 		const first = admission.admit('tiny', 150);
 		refused(() => admission.admit('tiny', 150));
@@ -84,7 +84,7 @@ describe('admission', () => {
 		expect(refused(() => admission.admit('tiny', 500))).toMatchObject({ code: 'overloaded' });
 	});
 
-	it('tells a recording how many are before it, and for how long', () => {
+	it('gives a recording its position, and the expected wait', () => {
 		const { admission } = arrange();
 		const first = admission.admit('tiny', 20);
 		const second = admission.admit('tiny', 20);
@@ -130,14 +130,14 @@ describe('the bytes of uploads', () => {
 		expect(() => alone.add(4000)).not.toThrow();
 	});
 
-	it('take no room before they have come, whatever was declared', () => {
+	it('take no space before they have arrived, whatever was declared', () => {
 		const all = uploads();
 		all.begin(100);
 		all.begin(100);
 		expect(() => all.begin(60).add(60)).not.toThrow();
 	});
 
-	it('are counted as they come', () => {
+	it('are counted as they arrive', () => {
 		const all = uploads();
 		all.begin(60).add(60);
 		const growing = all.begin(0);

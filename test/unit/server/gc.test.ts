@@ -3,7 +3,7 @@ import { execPath } from 'node:process';
 import { expect, it } from 'vitest';
 import { heapGrowth } from '../../../src/server/gc.js';
 
-it('V8 knows what it is told of its garbage', () => {
+it('V8 accepts the flags', () => {
 	const [name = ''] = heapGrowth.split('=');
 	expect(execFileSync(execPath, ['--v8-options'], { encoding: 'utf8' })).toContain(`${name} (`);
 });

@@ -217,7 +217,7 @@ describe('refused, naming the field:', () => {
 			'unsupported_value',
 		],
 		[
-			'a granularity that nobody knows',
+			'an unknown granularity',
 			{ 'timestamp_granularities[]': 'letter' },
 			'timestamp_granularities',
 			'invalid_request',

@@ -1,5 +1,5 @@
-// whisper.cpp, compiled with WHISPER_USE_OPENVINO, includes a header of this name for an encoder that is not its own.
-// Ours is defined in encoder.cc.
+// With WHISPER_USE_OPENVINO whisper.cpp includes a header of this name, its interface to an external encoder. encoder.cc
+// implements it.
 #pragma once
 
 struct ggml_tensor;
