@@ -8,6 +8,8 @@
 #include <napi.h>
 
 #include "addon/exports.h"
+#include "addon/limits.h"
+#include "napi/arguments.h"
 #include "platform/cpu.h"
 #include "whisper/devices.h"
 
@@ -39,7 +41,7 @@ Napi::Value Devices(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Calculates(const Napi::CallbackInfo& info) {
-	const auto index = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+	const auto index = static_cast<size_t>(IntOf(info[0], "device", 0, limits::kMostDevices));
 	return Napi::Boolean::New(info.Env(), index < ggml_backend_dev_count() && CanCalculate(ggml_backend_dev_get(index)));
 }
 
