@@ -1,6 +1,6 @@
 /** Loads the model of an entry in this process and puts engine, scheduler and pipeline together. */
 
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
 import { decoder } from '../../audio/decode.js';
@@ -64,6 +64,9 @@ async function checkFiles({ files }: ModelEntry): Promise<void> {
 	for (const [role, file] of Object.entries(files)) {
 		try {
 			await access(file, constants.R_OK);
+			const found = await stat(file);
+			// Reading a pipe or a device would wait for ever, or never end.
+			if (!found.isFile() && !found.isDirectory()) throw new Error(`${file} is neither a file nor a folder`);
 		} catch (cause) {
 			const why = cause instanceof Error ? cause.message : String(cause);
 			throw new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why}`, { cause });
