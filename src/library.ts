@@ -122,7 +122,7 @@ export async function openModel(
 	const entry = findInstalled(registry, idOrAlias);
 	const { config } = registry;
 	return isolated
-		? await inRunner(entry, runnerSettings(config))
+		? await inRunner(entry, runnerSettings(config), config.hangTimeoutSeconds * 1000)
 		: await inProcess(entry, runnerSettings(config));
 }
 
@@ -142,7 +142,11 @@ async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<O
 	};
 }
 
-async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<OpenModel> {
+async function inRunner(
+	entry: ModelEntry,
+	settings: RunnerSettings,
+	hangTimeoutMs: number,
+): Promise<OpenModel> {
 	const runner = new Runner({
 		entry,
 		settings,
@@ -150,6 +154,7 @@ async function inRunner(entry: ModelEntry, settings: RunnerSettings): Promise<Op
 		env: runnerEnvironment(slotsOf(settings)),
 		clock: systemClock,
 		maxRssBytes: 0,
+		hangTimeoutMs,
 	});
 	try {
 		await runner.start();

@@ -64,6 +64,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		keepAliveMs: config.keepAliveMs,
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
+		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
 		createdAt,
 	});
 	tuneGc();

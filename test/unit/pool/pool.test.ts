@@ -95,6 +95,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 		keepAliveMs: 60_000,
 		budgetBytes: 0,
 		maxRunnerBytes: 0,
+		hangTimeoutMs: 0,
 		createdAt: () => 0,
 		...given,
 	});
