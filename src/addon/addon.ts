@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
 import { requestedKernels } from '../config/environment.js';
-import { EarshotError, type ErrorCode } from '../errors.js';
+import { EarshotError, type ErrorCode, isError } from '../errors.js';
 import { packageRoot } from '../paths.js';
 import { attempt, firstLine } from './attempt.js';
 import { type Choice, chooseAddon } from './candidates.js';
@@ -102,7 +102,7 @@ export function transcribeBatch<O extends Binding.ClipOptions, I>(
  * is a mistake of Earshot's own and not of a request. */
 export function fromNative(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
-	if (thrown instanceof Error && isTranslated(thrown)) {
+	if (isError(thrown) && isTranslated(thrown)) {
 		const param = audioCodes.has(thrown.code) ? 'file' : undefined;
 		return new EarshotError(thrown.code, thrown.message, { cause: thrown, param });
 	}

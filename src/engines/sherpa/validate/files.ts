@@ -1,7 +1,7 @@
 /** Reads a model's files for validation, and makes the errors about them. */
 
 import { open, readFile, stat } from 'node:fs/promises';
-import { EarshotError } from '../../../errors.js';
+import { EarshotError, reasonOf } from '../../../errors.js';
 import { NotOnnx } from '../../../model-files/onnx-fields.js';
 
 export const fetchAgain = 'download it again';
@@ -14,7 +14,7 @@ export function refuse(role: string, file: string, why: string, cure: string): E
 }
 
 export function unreadable(role: string, file: string, thrown: unknown): EarshotError {
-	const why = thrown instanceof Error ? thrown.message : String(thrown);
+	const why = reasonOf(thrown);
 	return new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why || file}`, {
 		cause: thrown,
 	});
