@@ -67,16 +67,7 @@ export class RunnerProcess {
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: without the server's own flags (inspectors, loaders); `gc` is called by child/run.ts.
-		// windowsHide, which fork() passes on: a server without a console would open a window for each runner.
-		const options = {
-			env,
-			execArgv: ['--expose-gc'],
-			serialization: 'advanced',
-			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-			windowsHide: true,
-		} satisfies ForkOptions & { windowsHide: boolean };
-		const child = fork(script, [], options);
+		const child = forked(script, env);
 		this.#child = child;
 		this.#heartbeat = new Heartbeat({
 			clock,
@@ -132,11 +123,8 @@ export class RunnerProcess {
 			});
 			// `close` rather than `exit`: by then stderr has been read completely.
 			child.on('close', (code, signal) => {
-				const how = this.#isHung
-					? `no sign of life for ${hangTimeoutMs / 1000} s`
-					: signal
-						? `signal ${signal}`
-						: `exit code ${code}`;
+				const ending = signal ? `signal ${signal}` : `exit code ${code}`;
+				const how = this.#isHung ? `no sign of life for ${hangTimeoutMs / 1000} s` : ending;
 				ended(how, this.#loadFailure(how));
 			});
 		});
@@ -257,4 +245,17 @@ export class RunnerProcess {
 			: `crashed its runner process while loading (${how})`;
 		return new EarshotError('model_load_failed', `The model \`${this.#id}\` ${why}${this.stderrTail}`);
 	}
+}
+
+function forked(script: string, env: NodeJS.ProcessEnv): ChildProcess {
+	// execArgv: without the server's own flags (inspectors, loaders); `gc` is called by child/run.ts.
+	// windowsHide, which fork() passes on: a server without a console would open a window for each runner.
+	const options = {
+		env,
+		execArgv: ['--expose-gc'],
+		serialization: 'advanced',
+		stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+		windowsHide: true,
+	} satisfies ForkOptions & { windowsHide: boolean };
+	return fork(script, [], options);
 }

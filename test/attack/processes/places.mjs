@@ -46,9 +46,9 @@ export async function attack({ check }) {
 	const usual = mkdtempSync(path.join(tmpdir(), 'earshot-attack-'));
 	const places = [
 		['a home that cannot be written', { HOME: locked }],
-		['a home that is not there', { HOME: '/nowhere/at/all' }],
+		['a home that is not there', { HOME: `${locked}/nobody` }],
 		['no home', {}],
-		['a folder for temporary files that is not there', { HOME: usual, TMPDIR: '/nowhere' }],
+		['a folder for temporary files that is not there', { HOME: usual, TMPDIR: `${locked}/nobody` }],
 	];
 	for (const [place, given] of places) {
 		const env = { PATH: process.env.PATH, ...given };
