@@ -28,14 +28,13 @@ class ClipsTask final : public AsyncTask {
 public:
 	using Work = std::function<Expected<Done>(const OnResult&)>;
 
-	/** Runs `work` on clips which are `arrays`, and calls `finished` before the last promises settle. */
-	static std::vector<Napi::Promise> Start(Napi::Env env, const std::vector<Napi::Value>& arrays, Work work,
-		std::function<void(Napi::Env)> finished) {
-		auto pending = std::make_shared<PendingClips>(env, arrays.size());
+	/** Runs `work`, which has the samples of so many clips, and calls `finished` before the last promises settle. */
+	static std::vector<Napi::Promise> Start(
+		Napi::Env env, size_t clips, Work work, std::function<void(Napi::Env)> finished) {
+		auto pending = std::make_shared<PendingClips>(env, clips);
 		std::vector<Napi::Promise> promises;
 		for (const PendingClip& clip : pending->all) promises.push_back(clip.deferred.Promise());
 		std::unique_ptr<ClipsTask> task(new ClipsTask(std::move(pending), std::move(work), std::move(finished)));
-		for (const Napi::Value& array : arrays) task->keep_.push_back(Napi::Persistent(array));
 		AsyncTask::Start(env, std::move(task));
 		return promises;
 	}
@@ -94,8 +93,6 @@ private:
 	const std::shared_ptr<PendingClips> pending_;
 	const Work work_;
 	const std::function<void(Napi::Env)> finished_;
-	/** The samples. */
-	std::vector<Napi::Reference<Napi::Value>> keep_;
 	Expected<Done> ended_ = Cancelled();
 };
 

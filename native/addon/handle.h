@@ -13,7 +13,6 @@
 #include <napi.h>
 
 #include "addon/clips_task.h"
-#include "addon/convert.h"
 #include "core/cancel.h"
 #include "core/clip.h"
 #include "core/failure.h"
@@ -38,39 +37,41 @@ public:
 	Handle(std::shared_ptr<Engine> engine, int slots, Freed freed_how)
 		: engine_(std::move(engine)), slots_(slots), freed_how_(freed_how) {}
 
-	/**
-	 * Runs `work(engine, cancel)` on the pool under the name `clip`. `keep` are the arrays it reads.
-	 */
+	/** Runs `work(engine, cancel)`, which owns what it reads, on the pool under the name `clip`. */
 	template <class T>
-	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
-		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
+	Napi::Promise Start(Napi::Env env, double clip, std::function<Expected<T>(Engine&, const Cancel&)> work,
+		std::function<Napi::Value(Napi::Env, T&)> convert) {
 		Expected<Cancels> cancels = Enter(env, clip, 1);
 		if (!cancels) return Rejected(env, cancels.failure());
 		auto task = std::make_unique<Task<T>>(
 			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
 			std::move(convert));
-		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
 		task->finished = Leaver(clip);
-		return AsyncTask::Start(env, std::move(task));
+		return OrLeave(clip, [&] { return AsyncTask::Start(env, std::move(task)); });
 	}
 
 	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
-	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
+	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, std::vector<std::vector<float>> clips,
 		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
 		std::vector<Napi::Promise> refused;
-		if (arrays.empty()) return refused;
-		Expected<Cancels> cancels = Enter(env, batch, arrays.size());
+		if (clips.empty()) return refused;
+		Expected<Cancels> cancels = Enter(env, batch, clips.size());
 		if (!cancels) {
-			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
+			for (size_t i = 0; i < clips.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
 			return refused;
 		}
-		std::vector<ClipRequest> requests;
-		for (size_t i = 0; i < arrays.size(); i++) requests.push_back({ViewOf(arrays[i]), (*cancels)[i]});
-		return ClipsTask::Start(env, arrays,
-			[engine = engine_, requests = std::move(requests), work = std::move(work)](const OnResult& on_result) {
-				return work(*engine, requests, on_result);
-			},
-			Leaver(batch));
+		return OrLeave(batch, [&] {
+			const auto samples = std::make_shared<const std::vector<std::vector<float>>>(std::move(clips));
+			std::vector<ClipRequest> requests;
+			for (size_t i = 0; i < samples->size(); i++) {
+				const std::vector<float>& of_clip = (*samples)[i];
+				requests.push_back({{of_clip.data(), of_clip.size()}, (*cancels)[i]});
+			}
+			return ClipsTask::Start(env, samples->size(),
+				[engine = engine_, samples, requests = std::move(requests), work = std::move(work)](
+					const OnResult& on_result) { return work(*engine, requests, on_result); },
+				Leaver(batch));
+		});
 	}
 
 	/** Of a batch the clip at `position`, or all. */
@@ -107,6 +108,17 @@ private:
 		for (size_t i = 0; i < count; i++) cancels.push_back(std::make_shared<Cancel>(EnvState::Of(env).exiting));
 		running_.emplace(clip, cancels);
 		return cancels;
+	}
+
+	/** Gives the slot back where `start` throws. */
+	template <class Starter>
+	auto OrLeave(double clip, Starter&& start) {
+		try {
+			return start();
+		} catch (...) {
+			running_.erase(clip);
+			throw;
+		}
 	}
 
 	std::function<void(Napi::Env)> Leaver(double clip) {
@@ -148,5 +160,26 @@ private:
 	bool closed_ = false;
 	bool freed_ = false;
 };
+
+/** Something that is of no more use after a failure or its end: later calls fail instead of reaching it. One call at a time. */
+template <class Engine>
+struct OneWay {
+	const std::shared_ptr<Engine> engine;
+	bool ended = false;
+
+	/** `last`: the call ends it. `work` takes the engine and returns an Expected. */
+	template <class Work>
+	auto Call(bool last, Work&& work) -> decltype(work(*engine)) {
+		if (ended) return Failure{"closed", "it has ended"};
+		auto result = work(*engine);
+		ended = last || !result;
+		return result;
+	}
+};
+
+template <class Engine>
+std::shared_ptr<OneWay<Engine>> OneWayOf(std::shared_ptr<Engine> engine) {
+	return std::make_shared<OneWay<Engine>>(OneWay<Engine>{std::move(engine)});
+}
 
 }  // namespace earshot

@@ -10,7 +10,7 @@ namespace earshot {
 
 constexpr int kSampleRate = 16000;
 
-/** A view into an array of JavaScript's, which the bindings keep alive while the clip runs. */
+/** A view into samples that the bindings keep while the clip runs. */
 struct Clip {
 	const float* samples = nullptr;
 	size_t size = 0;

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include <napi.h>
 
@@ -42,7 +41,7 @@ private:
 	std::unique_ptr<Napi::Promise::Deferred> deferred_;
 };
 
-/** An AsyncTask out of functions. `keep` holds what Run reads of JavaScript's. */
+/** An AsyncTask out of functions, which own what they read: JavaScript may do with its memory what it likes meanwhile. */
 template <class T>
 class Task final : public AsyncTask {
 public:
@@ -51,7 +50,6 @@ public:
 
 	Task(Work work, Convert convert) : work_(std::move(work)), convert_(std::move(convert)) {}
 
-	std::vector<Napi::Reference<Napi::Value>> keep;
 	std::function<void(Napi::Env)> finished;
 
 protected:

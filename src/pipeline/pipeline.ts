@@ -5,6 +5,7 @@ import type { Clip } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
+import { toMilliseconds } from '../speech/seconds.js';
 import { Stopwatch } from '../speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
@@ -35,7 +36,8 @@ export async function* runPipeline(
 	signal.addEventListener('abort', end, { once: true });
 	try {
 		const first = await decodeBlock(chunker, stopwatch, hooks);
-		yield { type: 'started', duration: chunker.duration };
+		const { duration } = chunker;
+		yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
 		const queue = new ClipQueue(parts, recognizeOptionsOf(options), unfinished.signal, stopwatch, hooks);
 		const chunking = decodeAhead(chunker, first, queue, stopwatch, hooks);
 		chunking.catch((thrown: unknown) => {
@@ -50,18 +52,18 @@ export async function* runPipeline(
 				clip: position,
 				segments: placed({ segments, language }, clip),
 				language,
-				processed: clip.end,
+				processed: toMilliseconds(clip.end),
 				...(removedRepetitions && {
 					removedRepetitions: removedRepetitions.map(({ start, end }) => ({
-						start: clip.start + start,
-						end: clip.start + end,
+						start: toMilliseconds(clip.start + start),
+						end: toMilliseconds(clip.start + end),
 					})),
 				}),
 			};
 		}
 		await chunking;
 		isComplete = true;
-		yield { type: 'ended', duration: chunker.decodedSeconds, timing: stopwatch.read() };
+		yield { type: 'ended', duration: toMilliseconds(chunker.decodedSeconds), timing: stopwatch.read() };
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// A decode failure cancels the clips, so it is the cause of whatever they threw.
