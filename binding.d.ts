@@ -44,6 +44,8 @@ export type Samples = Float32Array;
 export interface DecodeOptions {
 	/** Recordings that decode to more than this many seconds are refused (audio_too_long); 0..1e9. */
 	readonly maxSeconds: number;
+	/** Hear this channel alone, from 0; absent = all, mixed so that none cancels another. */
+	readonly channel?: number;
 }
 
 export interface AudioInfo {
@@ -54,19 +56,28 @@ export interface AudioInfo {
 	/** Of the source, before conversion. */
 	readonly sampleRate: number;
 	readonly channels: number;
-	/** Declared by the container, or estimated from its size; often wrong. NaN if unknown. */
+	/** End of the recording as declared by the container, or estimated from its size; often wrong. NaN if unknown. */
 	readonly declaredSeconds: number;
 }
 
-/** A recording in memory or in a file, decoded as it is read. One call at a time. */
+export interface ReadAudio {
+	/** Less than asked for only at the end of the recording. */
+	readonly count: number;
+	/** Packets and frames skipped since the start because they could not be decoded. */
+	readonly skippedPackets: number;
+	/** At the end of the recording: whether the file ends before its recording does. False before. */
+	readonly truncated: boolean;
+}
+
+/**
+ * A recording in memory or in a file, decoded as it is read, on the time scale that a player shows: a stream that starts
+ * late and gaps in it are silence. One call at a time. */
 export interface AudioReader {
 	/** Call it first, once. Refuses what is not a recording. A recording that declares to be longer than `maxSeconds` is
 	 * decoded once to check, and refused if it is. */
 	open(): Promise<AudioInfo>;
-	/** Fills `into` with the next samples; `count` is less than its length only at the end of the recording. Rejects with
-	 * invalid_argument where `into` was detached or made shorter meanwhile.
-	 * `skippedPackets`: packets and frames skipped since the start because they could not be decoded. */
-	read(into: Samples): Promise<{ readonly count: number; readonly skippedPackets: number }>;
+	/** Fills `into` with the next samples. Rejects with invalid_argument where `into` was detached or made shorter meanwhile. */
+	read(into: Samples): Promise<ReadAudio>;
 	/** Cancels the running call and closes the file. Safe to call twice. */
 	close(): Promise<void>;
 }

@@ -11,12 +11,15 @@ export type { Stream } from './library/spool.js';
 export type { EarshotTranscriber } from './library/transcriber.js';
 export type { Pcm } from './library/wav.js';
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
-export type { ChunkingOptions } from './speech/options.js';
+export type { ChannelMode, ChunkingOptions } from './speech/options.js';
 export type {
-	RemovedRepetition,
 	Segment,
+	Stretch,
 	Task,
 	TokenLogprob,
 	Transcript,
+	Untranscribed,
+	Warning,
+	WarningCode,
 	Word,
 } from './speech/transcript.js';

@@ -1,5 +1,6 @@
 // Reading recordings.
 #include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,8 +24,9 @@ namespace {
 /** A reader, and the recording that it reads where that is in memory. */
 class OwnedReader {
 public:
-	OwnedReader(std::vector<uint8_t> bytes, std::string path, double max_seconds)
-		: bytes_(std::move(bytes)), reader_(AudioReader::Make({bytes_.data(), bytes_.size(), std::move(path)}, max_seconds)) {}
+	OwnedReader(std::vector<uint8_t> bytes, std::string path, int channel, double max_seconds)
+		: bytes_(std::move(bytes)),
+		  reader_(AudioReader::Make({bytes_.data(), bytes_.size(), std::move(path), channel}, max_seconds)) {}
 
 	Expected<AudioInfo> Open(const Cancel& cancel) {
 		if (std::exchange(opened_, true)) return Failure{"closed", "it has been opened"};
@@ -54,18 +56,23 @@ private:
 using Reading = OneWay<OwnedReader>;
 
 /** A path, or bytes, which are copied. */
-std::shared_ptr<OwnedReader> MakeReader(Napi::Value source, double max_seconds) {
-	if (source.IsString()) return std::make_shared<OwnedReader>(std::vector<uint8_t>(), TextOf(source, "source"), max_seconds);
+std::shared_ptr<OwnedReader> MakeReader(Napi::Value source, int channel, double max_seconds) {
+	if (source.IsString()) {
+		return std::make_shared<OwnedReader>(std::vector<uint8_t>(), TextOf(source, "source"), channel, max_seconds);
+	}
 	if (!source.IsTypedArray()) throw Refusal("source", "a Uint8Array or a path", source);
-	return std::make_shared<OwnedReader>(BytesOf(source, "source"), "", max_seconds);
+	return std::make_shared<OwnedReader>(BytesOf(source, "source"), "", channel, max_seconds);
 }
 
 }  // namespace
 
 Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 	const Napi::Env env = info.Env();
-	const double max_seconds = Options(info[1]).Number("maxSeconds", 0, limits::kMostSeconds);
-	const auto handle = std::make_shared<Handle<Reading>>(OneWayOf(MakeReader(info[0], max_seconds)), 1, Freed::kAtOnce);
+	const Options options(info[1]);
+	const double max_seconds = options.Number("maxSeconds", 0, limits::kMostSeconds);
+	const int channel = options.Value("channel").IsUndefined() ? -1 : options.Int("channel", 0, INT_MAX);
+	const auto handle =
+		std::make_shared<Handle<Reading>>(OneWayOf(MakeReader(info[0], channel, max_seconds)), 1, Freed::kAtOnce);
 	Napi::Object reader = Napi::Object::New(env);
 	reader.Set("open", AsyncFunction(env, "open", [handle](const Napi::CallbackInfo& call) -> Napi::Value {
 		return handle->Start<AudioInfo>(call.Env(), 0,
@@ -90,6 +97,7 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 				Napi::Object result = Napi::Object::New(settled);
 				result.Set("count", static_cast<double>(block.read.count));
 				result.Set("skippedPackets", block.read.skipped_packets);
+				result.Set("truncated", block.read.truncated);
 				return result;
 			});
 	}));

@@ -21,13 +21,15 @@ struct AudioSource {
 	const uint8_t* bytes = nullptr;
 	size_t size = 0;
 	std::string path;
+	/** The only channel that is heard; -1: all, mixed. */
+	int channel = -1;
 };
 
 struct AudioInfo {
 	std::string container, codec;
 	int sample_rate = 0;
 	int channels = 0;
-	/** As the container says or its size suggests; NaN where neither says. Nothing may depend on it. */
+	/** Its end, as the container says or its size suggests; NaN where neither says. Nothing may depend on it. */
 	double declared_seconds = std::numeric_limits<double>::quiet_NaN();
 };
 
@@ -35,6 +37,8 @@ struct ReadAudio {
 	size_t count = 0;
 	/** Packets and frames passed over since the start. */
 	uint32_t skipped_packets = 0;
+	/** At the end of the recording: the file ends before its recording does. */
+	bool truncated = false;
 };
 
 /** One recording, decoded as it is read. Any thread, one call at a time; of no more use after a failure. */

@@ -10,17 +10,48 @@
 
 namespace earshot::audio {
 
-/** Samples that are decoded and not read yet. */
+/** 100 dB over full scale: floats on the scale of 16-bit integers are within it, and what is beyond it is no sound. */
+constexpr float kLoudest = 1e5F;
+
+/** Models take any value for a number: NaN and infinity become silence. */
+inline void MakeSane(float* samples, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		samples[i] = std::isfinite(samples[i]) ? std::clamp(samples[i], -kLoudest, kLoudest) : 0.0F;
+	}
+}
+
+/**
+ * Samples that are decoded and not read yet, in [-1, 1]. What is over full scale, as floats may be, is turned down and
+ * not clipped: models hear a clipped voice worse than a quieter one. The gain falls within a block of 10 ms, before
+ * the loud one, and rises again by 6 dB a second; it is 1 for what never is over full scale.
+ */
 class Samples {
 public:
 	/** Room for `count` more at the end, until the next call of Extend. */
 	float* Extend(size_t count) {
-		if (begin_ == end_) begin_ = end_ = 0;
+		if (begin_ > 0 && begin_ == ready_) {
+			std::copy(values_.begin() + static_cast<ptrdiff_t>(begin_), values_.begin() + static_cast<ptrdiff_t>(end_),
+				values_.begin());
+			end_ -= begin_;
+			begin_ = ready_ = 0;
+		}
 		if (values_.size() < end_ + count) values_.resize(end_ + count);
 		return values_.data() + end_;
 	}
-	void Commit(size_t count) { end_ += count; }
-	size_t size() const { return end_ - begin_; }
+	void Commit(size_t count) {
+		MakeSane(values_.data() + end_, count);
+		end_ += count;
+		while (end_ - ready_ >= 2 * kBlock) Level(kBlock, kBlock);
+	}
+	/** No others follow. */
+	void End() {
+		while (ready_ < end_) {
+			const size_t count = std::min(kBlock, end_ - ready_);
+			Level(count, std::min(kBlock, end_ - ready_ - count));
+		}
+	}
+	/** Those that can be taken: all but the last few milliseconds, until the end. */
+	size_t size() const { return ready_ - begin_; }
 
 	/** For a recording shorter than a resampler's filter, a few milliseconds, which keeps it: as good as silence. */
 	size_t AppendSilence(double seconds) {
@@ -39,17 +70,41 @@ public:
 	}
 
 private:
-	std::vector<float> values_;
-	size_t begin_ = 0, end_ = 0;
-};
+	static constexpr size_t kBlock = kSampleRate / 100;
+	/** 6 dB a second, in each block. */
+	static constexpr float kRelease = 1.0069F;
 
-/** Models take any value for a number: NaN and infinity become silence, and what is over full scale is clipped,
- * as every player does with float files. */
-inline void MakeSane(float* samples, size_t count) {
-	for (size_t i = 0; i < count; i++) {
-		const float sample = samples[i];
-		samples[i] = std::isfinite(sample) ? std::clamp(sample, -1.0F, 1.0F) : 0.0F;
+	/** The gain at which none of these is over full scale. */
+	static float GainOf(const float* samples, size_t count) {
+		float peak = 1;
+		for (size_t i = 0; i < count; i++) peak = std::max(peak, std::abs(samples[i]));
+		return 1 / peak;
 	}
-}
+
+	/** The next block is ready; `after` more follow. The gain moves along a line between the blocks' borders. */
+	void Level(size_t count, size_t after) {
+		float* block = values_.data() + ready_;
+		if (!begun_) border_ = gain_ = GainOf(block, count);
+		begun_ = true;
+		const float next = std::min({1.0F, gain_ * kRelease, GainOf(block + count, after)});
+		const float to = std::min(gain_, next);
+		if (border_ < 1 || to < 1) {
+			const float step = (to - border_) / static_cast<float>(count);
+			for (size_t i = 0; i < count; i++) {
+				block[i] = std::clamp(block[i] * (border_ + step * static_cast<float>(i)), -1.0F, 1.0F);
+			}
+		}
+		border_ = to;
+		gain_ = next;
+		ready_ += count;
+	}
+
+	std::vector<float> values_;
+	/** Taken up to `begin_`, levelled up to `ready_`. */
+	size_t begin_ = 0, ready_ = 0, end_ = 0;
+	bool begun_ = false;
+	/** The gain of the block at `ready_`, and that at its start. */
+	float gain_ = 1, border_ = 1;
+};
 
 }  // namespace earshot::audio

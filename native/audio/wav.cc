@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "audio/downmix.h"
 #include "audio/samples.h"
 #include "core/clip.h"
 
@@ -14,20 +14,23 @@ namespace earshot::audio {
 
 namespace {
 
-uint32_t Little(const uint8_t* bytes, int count) {
+uint32_t Number(const uint8_t* bytes, int count, bool big_endian) {
 	uint32_t value = 0;
-	for (int i = count - 1; i >= 0; i--) value = value << 8 | bytes[i];
+	for (int i = 0; i < count; i++) value = value << 8 | bytes[big_endian ? i : count - 1 - i];
 	return value;
 }
+
+/** Programs that do not know the length write 0, 2^32 - 1, or a number of about 2^31. */
+constexpr int64_t kEndlessBytes = 0x7F000000;
 
 constexpr int kWavPcm = 1, kWavFloat = 3, kWavExtensible = 0xFFFE;
 
 /** `chunk` has 40 bytes, of which the file has `size`. */
-WavFormat WavFormatOf(const uint8_t* chunk, int64_t size) {
+WavFormat WavFormatOf(const uint8_t* chunk, int64_t size, bool big_endian) {
 	/** What follows the tag in the 16 bytes that name a format. */
 	static constexpr uint8_t kTagged[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
-	const auto number = [chunk](int at, int count) { return static_cast<int>(Little(chunk + at, count)); };
-	WavFormat format = {number(0, 2), number(2, 2), number(4, 4), number(14, 2), number(12, 2)};
+	const auto number = [&](int at, int count) { return static_cast<int>(Number(chunk + at, count, big_endian)); };
+	WavFormat format = {number(0, 2), number(2, 2), number(4, 4), number(14, 2), number(12, 2), number(8, 4)};
 	if (format.tag == kWavExtensible && size >= 40 && std::memcmp(chunk + 26, kTagged, sizeof kTagged) == 0) {
 		format.tag = number(24, 2);
 	}
@@ -36,6 +39,11 @@ WavFormat WavFormatOf(const uint8_t* chunk, int64_t size) {
 
 /** A file has some ten; it may hold millions, of no bytes each. */
 constexpr int kMaxWavChunks = 100;
+
+/** Turns each number's bytes round. */
+void SwapBytes(uint8_t* bytes, size_t count, size_t width) {
+	for (size_t i = 0; i < count; i++) std::reverse(bytes + i * width, bytes + (i + 1) * width);
+}
 
 template <class Sample, class Convert>
 void ConvertAll(const uint8_t* bytes, size_t count, float* into, Convert convert) {
@@ -60,17 +68,23 @@ void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, flo
 		ConvertAll<int32_t>(bytes, count, into, [](int32_t value) { return static_cast<float>(value) / 2147483648.0F; });
 	} else {
 		for (size_t i = 0; i < count; i++) {
-			const auto value = static_cast<int32_t>(Little(bytes + 3 * i, 3) << 8);
+			const auto value = static_cast<int32_t>(Number(bytes + 3 * i, 3, false) << 8);
 			into[i] = static_cast<float>(value) / 2147483648.0F;
 		}
 	}
 }
 
-/** PCM or floats of a WAV file, every channel as loud as the others. */
+std::vector<float> WeightsOf(int channels, int channel) {
+	std::vector<float> weights(static_cast<size_t>(channels), channel < 0 ? 1.0F / static_cast<float>(channels) : 0.0F);
+	if (channel >= 0 && channel < channels) weights[static_cast<size_t>(channel)] = 1;
+	return weights;
+}
+
 class WavDecoding final : public Decoding {
 public:
-	static Expected<std::unique_ptr<Decoding>> Open(const Reader& reader, const WavFile& wav, double max_seconds) {
-		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav));
+	static Expected<std::unique_ptr<Decoding>> Open(
+		const Reader& reader, const WavFile& wav, int channel, double max_seconds) {
+		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav, channel));
 		const int64_t frames = decoding->frames_;
 		if (frames <= 0) return Unsupported("the recording holds no sample");
 		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
@@ -89,16 +103,16 @@ public:
 			if (auto more = ReadBlock(); !more) return more.failure();
 			read += samples_.Take(into + read, count - read);
 		}
-		return ReadAudio{read, 0};
+		return ReadAudio{read, 0, next_ == frames_ && WavIsTruncated(wav_, reader_)};
 	}
 
 	AudioInfo Info() const override {
-		const auto& [tag, channels, rate, bits, stride] = wav_.format;
+		const auto& [tag, channels, rate, bits, stride, byte_rate] = wav_.format;
 		AudioInfo info;
 		info.container = "wav";
 		// FFmpeg's names.
 		info.codec = tag == kWavFloat ? "pcm_f" : bits == 8 ? "pcm_u" : "pcm_s";
-		info.codec += std::to_string(bits) + (bits == 8 ? "" : "le");
+		info.codec += std::to_string(bits) + (bits == 8 ? "" : wav_.big_endian ? "be" : "le");
 		info.sample_rate = rate;
 		info.channels = channels;
 		info.declared_seconds = static_cast<double>(frames_) / rate;
@@ -106,35 +120,50 @@ public:
 	}
 
 private:
-	WavDecoding(const Reader& reader, const WavFile& wav)
+	WavDecoding(const Reader& reader, const WavFile& wav, int channel)
 		: reader_(reader),
 		  wav_(wav),
-		  frames_(std::min(wav.promised, reader.size() - wav.data) / wav.format.stride),
+		  frames_((wav.is_endless ? reader.size() - wav.data : std::min(wav.promised, reader.size() - wav.data)) /
+			  wav.format.stride),
+		  mix_(wav.format.rate, WeightsOf(wav.format.channels, channel)),
 		  bytes_(static_cast<size_t>(kBlockFrames * wav.format.stride)) {}
 
 	/** Appends what the next frames yield. */
 	Expected<Done> ReadBlock() {
-		const auto& [tag, channels, rate, bits, stride] = wav_.format;
+		const auto channels = static_cast<size_t>(wav_.format.channels);
+		const int stride = wav_.format.stride;
 		const int64_t wanted = std::min(kBlockFrames, frames_ - next_) * stride;
 		if (reader_.Read(wav_.data + next_ * stride, bytes_.data(), wanted) != wanted) {
 			return Unsupported("the file cannot be read");
 		}
 		const auto count = static_cast<size_t>(wanted / stride);
 		next_ += static_cast<int64_t>(count);
-		values_.resize(count * static_cast<size_t>(channels));
+		const bool last = next_ == frames_;
+		values_.resize(count * channels);
+		if (wav_.big_endian) SwapBytes(bytes_.data(), values_.size(), static_cast<size_t>(stride) / channels);
 		ConvertWav(bytes_.data(), values_.size(), wav_.format, values_.data());
-		const float* frame = values_.data();
-		for (size_t i = 0; channels > 1 && i < count; i++, frame += channels) {
-			values_[i] = std::accumulate(frame, frame + channels, 0.0F) / static_cast<float>(channels);
-		}
+		std::vector<const float*> first(channels);
+		for (size_t c = 0; c < channels; c++) first[c] = values_.data() + c;
+		mixed_.clear();
+		mix_.Feed(first.data(), channels, count, mixed_);
+		if (last) mix_.Flush(mixed_);
+		if (auto taken = Take(last); !taken) return taken.failure();
+		if (last) samples_.End();
+		return Done{};
+	}
+
+	/** Appends what `mixed_` yields. */
+	Expected<Done> Take(bool last) {
 		if (!resampler_) {
-			std::copy_n(values_.data(), count, samples_.Extend(count));
-			samples_.Commit(count);
+			std::copy(mixed_.begin(), mixed_.end(), samples_.Extend(mixed_.size()));
+			samples_.Commit(mixed_.size());
 			return Done{};
 		}
-		if (auto fed = resampler_->Feed(values_.data(), count, next_ == frames_, samples_); !fed) return fed.failure();
+		if (auto fed = resampler_->Feed(mixed_.data(), mixed_.size(), last, samples_); !fed) return fed.failure();
 		given_ += samples_.size();
-		if (next_ == frames_ && given_ == 0) samples_.AppendSilence(static_cast<double>(frames_) / rate);
+		if (!last || given_ > 0) return Done{};
+		samples_.End();
+		if (samples_.size() == 0) samples_.AppendSilence(static_cast<double>(frames_) / wav_.format.rate);
 		return Done{};
 	}
 
@@ -147,8 +176,9 @@ private:
 	int64_t next_ = 0;
 	/** None at kSampleRate. */
 	std::unique_ptr<MonoResampler> resampler_;
+	Downmix mix_;
 	std::vector<uint8_t> bytes_;
-	std::vector<float> values_;
+	std::vector<float> values_, mixed_;
 	Samples samples_;
 	uint64_t given_ = 0;
 };
@@ -157,8 +187,8 @@ private:
 
 bool IsWav(const Reader& reader) {
 	uint8_t head[12];
-	return reader.Read(0, head, sizeof(head)) == sizeof(head) && std::memcmp(head, "RIFF", 4) == 0 &&
-		std::memcmp(head + 8, "WAVE", 4) == 0;
+	return reader.Read(0, head, sizeof(head)) == sizeof(head) && std::memcmp(head + 8, "WAVE", 4) == 0 &&
+		(std::memcmp(head, "RIFF", 4) == 0 || std::memcmp(head, "RIFX", 4) == 0);
 }
 
 std::optional<WavFile> ReadWav(const Reader& reader) {
@@ -166,29 +196,44 @@ std::optional<WavFile> ReadWav(const Reader& reader) {
 	WavFile wav;
 	int64_t at = 12;
 	uint8_t head[8];
+	reader.Read(0, head, sizeof head);
+	const bool big_endian = wav.big_endian = head[3] == 'X';
+	const auto is_endless = [](int64_t bytes) { return bytes == 0 || bytes >= kEndlessBytes; };
+	const bool riff_is_endless = is_endless(Number(head + 4, 4, big_endian));
 	for (int chunk = 0; wav.data == 0; chunk++) {
 		if (chunk == kMaxWavChunks || reader.Read(at, head, sizeof head) != sizeof head) return std::nullopt;
-		const int64_t size = Little(head + 4, 4);
+		const int64_t size = Number(head + 4, 4, big_endian);
 		if (std::memcmp(head, "data", 4) == 0) {
 			wav.data = at + 8;
 			wav.promised = size;
+			wav.is_endless = size >= kEndlessBytes || (size == 0 && riff_is_endless);
 		} else if (std::memcmp(head, "fmt ", 4) == 0 && size >= 16 && wav.format.tag == 0) {
 			uint8_t content[40] = {};
 			if (reader.Read(at + 8, content, sizeof content) < 16) return std::nullopt;
-			wav.format = WavFormatOf(content, size);
+			wav.format = WavFormatOf(content, size, big_endian);
 		}
 		at += 8 + size + (size & 1);
 	}
-	const auto& [tag, channels, rate, bits, stride] = wav.format;
-	const bool known = (tag == kWavPcm && (bits == 8 || bits == 16 || bits == 24 || bits == 32)) ||
-		(tag == kWavFloat && (bits == 32 || bits == 64));
-	const bool usual = channels >= 1 && channels <= kMaxChannels && rate >= kMinRate && rate <= kMaxRate &&
-		stride == channels * bits / 8;
-	return known && usual ? std::optional(wav) : std::nullopt;
+	return wav;
 }
 
-Expected<std::unique_ptr<Decoding>> OpenWav(const Reader& reader, const WavFile& wav, double max_seconds) {
-	return WavDecoding::Open(reader, wav, max_seconds);
+bool IsLinear(const WavFile& wav) {
+	const auto& [tag, channels, rate, bits, stride, byte_rate] = wav.format;
+	const bool known = (tag == kWavPcm && (bits == 8 || bits == 16 || bits == 24 || bits == 32)) ||
+		(tag == kWavFloat && (bits == 32 || bits == 64));
+	return known && channels >= 1 && channels <= kMaxChannels && rate >= kMinRate && rate <= kMaxRate &&
+		stride == channels * bits / 8;
+}
+
+bool WavIsTruncated(const WavFile& wav, const Reader& reader) {
+	if (wav.is_endless) return false;
+	const int64_t missing = wav.data + wav.promised - reader.size();
+	return static_cast<double>(missing) > kForgivenSeconds * std::max(0, wav.format.byte_rate);
+}
+
+Expected<std::unique_ptr<Decoding>> OpenWav(
+	const Reader& reader, const WavFile& wav, int channel, double max_seconds) {
+	return WavDecoding::Open(reader, wav, channel, max_seconds);
 }
 
 }  // namespace earshot::audio

@@ -43,7 +43,6 @@ public:
 			if (last >= start_ + static_cast<int64_t>(mono_.size())) break;
 			float* into = out.Extend(1);
 			*into = At(centre, last);
-			MakeSane(into, 1);
 			out.Commit(1);
 		}
 		return Done{};
@@ -75,11 +74,11 @@ private:
 }  // namespace
 
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
-	const Reader& reader, const AudioSource&, double max_seconds, const Cancel&) {
+	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel&) {
 	if (!IsWav(reader)) return Unsupported("this build decodes WAV only (EARSHOT_FFMPEG=off)");
 	const auto wav = ReadWav(reader);
-	if (!wav) return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
-	return OpenWav(reader, *wav, max_seconds);
+	if (!wav || !IsLinear(*wav)) return Unsupported("this build decodes WAV with PCM or float samples only (EARSHOT_FFMPEG=off)");
+	return OpenWav(reader, *wav, source.channel, max_seconds);
 }
 
 Expected<std::unique_ptr<MonoResampler>> MonoResampler::Make(int rate, int64_t frames) {

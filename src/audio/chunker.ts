@@ -7,6 +7,7 @@ import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { Leveller, levelled } from './leveller.js';
 import { SampleWindow } from './sample-window.js';
+import { SpeechSpans } from './speech-spans.js';
 import { ClipSplitter, type Span } from './split.js';
 import type { OpenVad, VadSession } from './vad.js';
 
@@ -31,20 +32,24 @@ const declaredSlackSeconds = 0.1;
 export class Chunker {
 	readonly #parts: ChunkerParts;
 	readonly #chunking: ChunkingOptions;
+	readonly #channel: number | undefined;
 	readonly #reader: AudioReader;
 	readonly #window = new SampleWindow(sampleRate);
 	readonly #splitter: ClipSplitter;
 	readonly #leveller = new Leveller();
+	readonly #speech = new SpeechSpans();
 	#vad: VadSession | undefined;
 	#declared: number | null = null;
 	#blocks = 0;
 	#ended = false;
 	#closing: Promise<void> | undefined;
 
-	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions) {
+	/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
+	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions, channel?: number) {
 		this.#parts = parts;
 		this.#chunking = chunking;
-		this.#reader = parts.openAudio(recording);
+		this.#channel = channel;
+		this.#reader = parts.openAudio(recording, channel);
 		this.#splitter = new ClipSplitter(
 			{
 				maxClipSeconds: parts.limits.maxClipSeconds,
@@ -70,6 +75,21 @@ export class Chunker {
 		return this.#ended ? this.decodedSeconds : this.#declared;
 	}
 
+	/** Of the recording, once a block was processed. */
+	get channels(): number {
+		return this.#reader.channels;
+	}
+
+	/** Clips that are still to come do not start before this, in seconds. */
+	get earliest(): number {
+		return this.#ended ? Number.POSITIVE_INFINITY : this.#splitter.needed;
+	}
+
+	/** Once it has ended: whether the file ends before its recording does. */
+	get truncated(): boolean {
+		return this.#reader.truncated;
+	}
+
 	get decodedSeconds(): number {
 		return this.#window.end / sampleRate;
 	}
@@ -80,9 +100,11 @@ export class Chunker {
 		const block = await this.#read();
 		const last = block.length < blockSamples;
 		const segments = await this.#vad.push(this.#leveller.level(block), last);
+		this.#speech.push(segments);
 		const ranges = this.#splitter.push(segments);
 		if (last) ranges.push(...this.#splitter.finish(this.decodedSeconds));
 		const clips = ranges.map((range) => this.#clipOf(range, last));
+		this.#speech.forget(this.#splitter.needed);
 		if (!last) this.#window.forget(Math.floor(this.#splitter.needed * sampleRate));
 		this.#blocks++;
 		this.#ended = last;
@@ -127,6 +149,12 @@ export class Chunker {
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
 		const heard = levelled(samples);
-		return { samples: last || heard !== samples ? heard : samples.slice(), start, end };
+		return {
+			samples: last || heard !== samples ? heard : samples.slice(),
+			start,
+			end,
+			...(!this.#vad?.assumesSpeech && { speech: this.#speech.within({ start, end }) }),
+			...(this.#channel !== undefined && { channel: this.#channel }),
+		};
 	}
 }

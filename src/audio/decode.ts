@@ -20,33 +20,50 @@ export interface AudioReader {
 	open(): Promise<number | null>;
 	/** Fills `into` with the next samples and returns their count, less than its length only at the end. */
 	read(into: Float32Array): Promise<number>;
+	/** Once the end was read: whether the file ends before its recording does. */
+	readonly truncated: boolean;
+	/** Of the recording, once it is open. */
+	readonly channels: number;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-export type OpenAudio = (recording: Recording) => AudioReader;
+/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
+export type OpenAudio = (recording: Recording, channel?: number) => AudioReader;
 
 export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {
-	return (recording) => {
+	return (recording, channel) => {
 		let reader: Binding.AudioReader | undefined;
 		let total = 0;
+		let truncated = false;
+		let channels = 0;
 		return {
 			async open() {
-				const { declaredSeconds } = await decoding(async () => {
+				const info = await decoding(async () => {
 					const source = 'bytes' in recording ? recording.bytes : recording.path;
-					reader = addon().openAudio(source, { maxSeconds: maxAudioSeconds });
+					const only = channel === undefined ? {} : { channel };
+					reader = addon().openAudio(source, { maxSeconds: maxAudioSeconds, ...only });
 					return await reader.open();
 				});
+				({ channels } = info);
+				const { declaredSeconds } = info;
 				// A declared duration above the limit is wrong: the addon has checked it by decoding.
 				return declaredSeconds > 0 && declaredSeconds <= maxAudioSeconds ? declaredSeconds : null;
 			},
 			async read(into) {
 				const from = reader;
 				if (!from) throw new EarshotError('internal', 'the recording was read before it was opened');
-				const { count } = await decoding(() => from.read(into));
+				const { count, ...read } = await decoding(() => from.read(into));
 				total += count;
+				({ truncated } = read);
 				if (count < into.length) checkLength(total / sampleRate);
 				return count;
+			},
+			get truncated() {
+				return truncated;
+			},
+			get channels() {
+				return channels;
 			},
 			close: async () => await reader?.close(),
 		};

@@ -18,6 +18,8 @@ import type { Span, VadSegments } from './split.js';
 export interface VadSession {
 	/** Takes the next samples, any number; `last`: the recording ends with them. */
 	push(samples: Float32Array, last: boolean): Promise<VadSegments>;
+	/** Nothing is detected: all is taken for speech. */
+	readonly assumesSpeech?: true;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
@@ -134,6 +136,7 @@ export const noVad: Vad = {
 	async open() {
 		let total = 0;
 		return {
+			assumesSpeech: true,
 			async push(samples, last) {
 				total += samples.length;
 				const settled = total / sampleRate;

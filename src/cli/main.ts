@@ -12,6 +12,7 @@ import { asEarshotError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { subtitlePresets } from '../formats/subtitles/options.js';
 import { packageRoot } from '../paths.js';
+import { channelModes } from '../speech/options.js';
 import { type CompletedCommand, completionScript, shells, type Words } from './ui/completion.js';
 import type { ListForm } from './ui/table.js';
 
@@ -185,7 +186,12 @@ function addTranscribe(earshot: Command): void {
 				'with srt and vtt: lines of a cue; needs --max-line-width, --max-words-per-line or --subtitles',
 			)
 			.option('--max-words-per-line <N>', 'with srt and vtt: words of a line')
-			.option('--highlight-words', 'with srt and vtt: underline each word as it is spoken'),
+			.option('--highlight-words', 'with srt and vtt: underline each word as it is spoken')
+			.addOption(
+				new Option('--channels <MODE>', 'transcribe all channels as one, or each by itself')
+					.choices(channelModes)
+					.default('mix'),
+			),
 		[...modelSettings, 'autoPull'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
 		const { transcribeFiles } = await import('./commands/transcribe.js');
@@ -203,6 +209,7 @@ function addTranscribe(earshot: Command): void {
 			temperature: text(options.temperature),
 			words: options.words === true,
 			subtitles: options,
+			channels: channelModes.find((mode) => mode === options.channels) ?? 'mix',
 		});
 	});
 }

@@ -8,7 +8,7 @@ import { markdown } from './markdown.js';
 import { checkSubtitles, type SubtitleOptions } from './subtitles/options.js';
 import { srt, vtt } from './subtitles/subtitles.js';
 import { tsv } from './tsv.js';
-import { spokenLanguages, usage, verboseJson } from './verbose-json.js';
+import { spokenLanguages, usage, verboseJson, warningsField } from './verbose-json.js';
 
 export interface Format {
 	readonly contentType: string;
@@ -89,5 +89,6 @@ function json(transcript: Transcript, include: Include): object {
 			logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
 		}),
 		usage: usage(transcript.duration),
+		...warningsField(transcript),
 	};
 }

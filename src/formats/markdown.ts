@@ -1,17 +1,18 @@
 /** A transcript as Markdown, in paragraphs. */
 
-import { joinText, type Segment, type Transcript } from '../speech/transcript.js';
+import { joinText, labelOf, type Segment, type Transcript } from '../speech/transcript.js';
 
 /** A pause this long begins a new paragraph. */
 const paragraphPauseSeconds = 2;
 
 export function markdown(transcript: Transcript): string {
 	const body = paragraphs(transcript.segments).map((segments) => {
-		const speaker = segments[0]?.speaker;
+		const speaker = segments[0] && labelOf(segments[0]);
 		const text = escapeMarkdown(joinText(segments));
 		return speaker === undefined ? `${text}\n` : `**${escapeMarkdown(speaker)}:** ${text}\n`;
 	});
-	return ['# Transcript\n', ...body].join('\n');
+	const warnings = (transcript.warnings ?? []).map(({ message }) => `> ${escapeMarkdown(message)}\n`);
+	return ['# Transcript\n', ...warnings, ...body].join('\n');
 }
 
 function paragraphs(segments: readonly Segment[]): Segment[][] {
@@ -21,7 +22,7 @@ function paragraphs(segments: readonly Segment[]): Segment[][] {
 		if (segment.text.trim() === '') continue;
 		const continues =
 			last !== undefined &&
-			last.speaker === segment.speaker &&
+			labelOf(last) === labelOf(segment) &&
 			segment.start - last.end < paragraphPauseSeconds;
 		if (continues) found.at(-1)?.push(segment);
 		else found.push([segment]);

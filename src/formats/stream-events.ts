@@ -13,6 +13,7 @@ import {
 	verboseJson,
 	verboseSegment,
 	verboseWords,
+	warningsField,
 } from './verbose-json.js';
 
 export class StreamEvents {
@@ -53,6 +54,7 @@ export class StreamEvents {
 				logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
 			}),
 			usage: tokenUsage(transcript),
+			...warningsField(transcript),
 		};
 		return rest === '' ? [done] : [this.#delta(rest), done];
 	}

@@ -27,12 +27,27 @@ export function verboseJson(transcript: Transcript, include: Include): VerboseJs
 		...(include.words && { words: segments.flatMap(verboseWords) }),
 		usage: usage(transcript.duration),
 		...(missing.length > 0 && { not_computed: missing }),
-		...(transcript.removedRepetitions && {
-			repetitions_cut: transcript.removedRepetitions.map(({ start, end }) => ({
+		...warningsField(transcript),
+		...(transcript.untranscribed && {
+			untranscribed: transcript.untranscribed.map(({ start, end, ...channel }) => ({
 				start: round(start),
 				end: round(end),
+				...channel,
 			})),
 		}),
+	};
+}
+
+/** The same in every JSON body; nothing where there are none. */
+export function warningsField({ warnings }: Transcript): object {
+	if (warnings === undefined) return {};
+	return {
+		warnings: warnings.map(({ code, message, start, end }) => ({
+			code,
+			message,
+			...(start !== undefined && { start: round(start) }),
+			...(end !== undefined && { end: round(end) }),
+		})),
 	};
 }
 
@@ -60,6 +75,7 @@ export function verboseSegment(segment: Segment): object {
 		compression_ratio: round(segment.compressionRatio, 6),
 		no_speech_prob: round(segment.noSpeechProb ?? 0, 6),
 		...(segment.speaker !== undefined && { speaker: segment.speaker }),
+		...(segment.channel !== undefined && { channel: segment.channel }),
 		...(segment.emotion !== undefined && { emotion: segment.emotion }),
 		...(segment.event !== undefined && { event: segment.event }),
 	};
@@ -70,6 +86,7 @@ export function verboseWords(segment: Segment): object[] {
 		word,
 		start: round(start),
 		end: round(end),
+		...(segment.channel !== undefined && { channel: segment.channel }),
 	}));
 }
 

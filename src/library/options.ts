@@ -3,7 +3,13 @@
 import { EarshotError, expected } from '../errors.js';
 import { checkOptions } from '../speech/check-options.js';
 import type { ModelInfo } from '../speech/model-info.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../speech/options.js';
+import {
+	type ChannelMode,
+	type ChunkingOptions,
+	channelModes,
+	defaultChunking,
+	type TranscribeOptions,
+} from '../speech/options.js';
 import type { Task } from '../speech/transcript.js';
 
 export interface CreateOptions {
@@ -45,6 +51,8 @@ export interface RequestOptions {
 	readonly logprobs?: boolean;
 	/** How speech is detected in the recording; an absent field has its default. */
 	readonly chunking?: Partial<ChunkingOptions>;
+	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
+	readonly channels?: ChannelMode;
 }
 
 /** How far a transcription is. */
@@ -96,6 +104,7 @@ const requestRules: Rules<RequestOptions> = {
 	words: boolean,
 	logprobs: boolean,
 	chunking: object,
+	channels: ['`mix` or `split`', (value) => channelModes.some((mode) => mode === value)],
 };
 
 const chunkingRules: Rules<ChunkingOptions> = {
@@ -139,6 +148,7 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 			words: given.words ?? false,
 			logprobs: given.logprobs ?? false,
 			chunking: { ...defaultChunking, ...checked(chunking ?? {}, chunkingRules, 'chunking') },
+			...(given.channels === undefined ? {} : { channels: given.channels }),
 		},
 		info,
 	);

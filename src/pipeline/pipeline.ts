@@ -1,13 +1,15 @@
 /** Transcribes one recording: splits it into clips, schedules them and places their segments, all concurrently. */
 
+import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
-import type { Clip } from '../speech/clip.js';
+import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import { toMilliseconds } from '../speech/seconds.js';
 import { Stopwatch } from '../speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
+import { uncovered } from './coverage.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 
@@ -21,7 +23,8 @@ export async function* runPipeline(
 ): AsyncGenerator<PipelineEvent> {
 	throwIfCancelled(signal);
 	const stopwatch = new Stopwatch();
-	const chunker = new Chunker(parts, recording, options.chunking);
+	const Clips = options.channels === 'split' ? ChannelChunker : Chunker;
+	const chunker: ClipSource = new Clips(parts, recording, options.chunking);
 	const unfinished = new AbortController();
 	let decodeFailure: unknown;
 	let isComplete = false;
@@ -46,24 +49,17 @@ export async function* runPipeline(
 		});
 		for (let next = await queue.next(); next; next = await queue.next()) {
 			const { clip, position, result } = next;
-			const { segments, language, removedRepetitions } = await result;
-			yield {
-				type: 'clip',
-				clip: position,
-				segments: placed({ segments, language }, clip),
-				language,
-				processed: toMilliseconds(clip.end),
-				...(removedRepetitions && {
-					removedRepetitions: removedRepetitions.map(({ start, end }) => ({
-						start: toMilliseconds(clip.start + start),
-						end: toMilliseconds(clip.start + end),
-					})),
-				}),
-			};
+			yield clipEvent(clip, position, await result);
 		}
 		await chunking;
 		isComplete = true;
-		yield { type: 'ended', duration: toMilliseconds(chunker.decodedSeconds), timing: stopwatch.read() };
+		const { decodedSeconds, truncated } = chunker;
+		yield {
+			type: 'ended',
+			duration: toMilliseconds(decodedSeconds),
+			...(truncated && { truncated }),
+			timing: stopwatch.read(),
+		};
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// A decode failure cancels the clips, so it is the cause of whatever they threw.
@@ -75,8 +71,34 @@ export async function* runPipeline(
 	}
 }
 
+function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEvent {
+	const { language, removedRepetitions } = result;
+	const segments = placed(result, clip);
+	const missing = uncovered(clip.speech ?? [], segments);
+	const marked = missing.map(({ start, end }) => ({
+		start: toMilliseconds(start),
+		end: toMilliseconds(end),
+		...(clip.channel !== undefined && { channel: clip.channel }),
+	}));
+	return {
+		type: 'clip',
+		clip: position,
+		start: toMilliseconds(clip.start),
+		segments,
+		language,
+		processed: toMilliseconds(clip.end),
+		...(removedRepetitions && {
+			removedRepetitions: removedRepetitions.map(({ start, end }) => ({
+				start: toMilliseconds(clip.start + start),
+				end: toMilliseconds(clip.start + end),
+			})),
+		}),
+		...(marked.length > 0 && { untranscribed: marked }),
+	};
+}
+
 async function decodeBlock(
-	chunker: Chunker,
+	chunker: ClipSource,
 	stopwatch: Stopwatch,
 	{ onRunning, onPassed }: PipelineHooks,
 ): Promise<Clip[]> {
@@ -89,7 +111,7 @@ async function decodeBlock(
 
 /** Decodes as far ahead of the engine as the queue has capacity. */
 async function decodeAhead(
-	chunker: Chunker,
+	chunker: ClipSource,
 	first: readonly Clip[],
 	queue: ClipQueue,
 	stopwatch: Stopwatch,
@@ -108,6 +130,6 @@ async function decodeAhead(
 
 /** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
-	const { chunking: _, ...recognize } = options;
+	const { chunking: _, channels: __, ...recognize } = options;
 	return recognize;
 }

@@ -16,6 +16,7 @@ export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 		const { words, ...rest } = segment;
 		return {
 			...rest,
+			...(clip.channel !== undefined && { channel: clip.channel }),
 			start: toMilliseconds(start),
 			end: toMilliseconds(end),
 			seek: Math.round((clip.start + (segment.seek ?? 0)) * 100),

@@ -1,14 +1,16 @@
 /** Joins the events of a recording into its transcript. */
 
-import type { PipelineEvent } from './events.js';
+import type { PipelineEvent, PlacedSegment } from './events.js';
 import type { Timing } from './timing.js';
 import {
-	joinText,
-	type RemovedRepetition,
 	type Segment,
 	type Task,
 	type TranscriptEvent,
+	textOfAll,
+	type Untranscribed,
+	type Warning,
 } from './transcript.js';
+import { removedRepetition, truncatedAudio } from './warnings.js';
 
 /** Numbers the segments and adds the finished transcript. */
 export async function* finished(
@@ -16,10 +18,17 @@ export async function* finished(
 	about: { readonly model: string; readonly task: Task; readonly language: string | null },
 ): AsyncGenerator<TranscriptEvent> {
 	const segments: Segment[] = [];
-	const removedRepetitions: RemovedRepetition[] = [];
+	const waiting = new WaitingSegments();
+	const warnings: Warning[] = [];
+	const untranscribed: Untranscribed[] = [];
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
+	const number = (placed: readonly PlacedSegment[]): Segment[] => {
+		const numbered = placed.map((segment, index) => ({ id: segments.length + index, ...segment }));
+		segments.push(...numbered);
+		return numbered;
+	};
 	for await (const event of events) {
 		if (event.type === 'started') {
 			yield event;
@@ -27,17 +36,20 @@ export async function* finished(
 		}
 		if (event.type === 'ended') {
 			({ duration, timing } = event);
+			if (event.truncated) warnings.push(truncatedAudio(duration));
 			continue;
 		}
-		const numbered = event.segments.map((segment, index) => ({ id: segments.length + index, ...segment }));
-		segments.push(...numbered);
-		removedRepetitions.push(...(event.removedRepetitions ?? []));
-		if (event.language !== null && numbered.length > 0) {
-			const seconds = numbered.reduce((sum, { start, end }) => sum + end - start, 0);
+		warnings.push(...(event.removedRepetitions ?? []).map(removedRepetition));
+		untranscribed.push(...(event.untranscribed ?? []));
+		if (event.language !== null && event.segments.length > 0) {
+			const seconds = event.segments.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
 		}
-		yield { type: 'segments', segments: numbered, language: event.language, processed: event.processed };
+		const ready = number(waiting.add(event.segments, event.start));
+		yield { type: 'segments', segments: ready, language: event.language, processed: event.processed };
 	}
+	const rest = number(waiting.rest());
+	if (rest.length > 0) yield { type: 'segments', segments: rest, language: null, processed: duration };
 	// The language spoken longest; a recording may contain several.
 	const [detected] = [...votes].sort(([, a], [, b]) => b - a)[0] ?? [null];
 	yield {
@@ -48,9 +60,44 @@ export async function* finished(
 			model: about.model,
 			language: about.language ?? detected,
 			duration,
-			text: joinText(segments),
+			text: textOfAll(segments),
 			segments,
-			...(removedRepetitions.length > 0 && { removedRepetitions }),
+			...(warnings.length > 0 && { warnings }),
+			...(untranscribed.length > 0 && { untranscribed: joined(untranscribed) }),
 		},
 	};
+}
+
+/** Clips that are cut out of one stretch of speech touch each other. */
+const touchSeconds = 0.05;
+
+/** Joins stretches that touch, of each channel. */
+function joined(stretches: readonly Untranscribed[]): Untranscribed[] {
+	const all: Untranscribed[] = [];
+	for (const stretch of stretches) {
+		const at = all.findLastIndex(({ channel }) => channel === stretch.channel);
+		const before = all[at];
+		if (before && stretch.start - before.end <= touchSeconds) all[at] = { ...before, end: stretch.end };
+		else all.push(stretch);
+	}
+	return all.sort((a, b) => a.start - b.start);
+}
+
+/** Segments of channels that are transcribed side by side, which wait until none comes that starts before them. */
+class WaitingSegments {
+	#held: PlacedSegment[] = [];
+
+	/** Those that are ready, in order of time. `start`: no later segment starts before it. */
+	add(segments: readonly PlacedSegment[], start: number): readonly PlacedSegment[] {
+		// Without channels clips do not overlap, and their segments are in order.
+		if (segments.every(({ channel }) => channel === undefined) && this.#held.length === 0) return segments;
+		this.#held.push(...segments);
+		this.#held.sort((a, b) => a.start - b.start || (a.channel ?? 0) - (b.channel ?? 0));
+		const count = this.#held.findIndex((segment) => segment.start > start);
+		return this.#held.splice(0, count === -1 ? this.#held.length : count);
+	}
+
+	rest(): readonly PlacedSegment[] {
+		return this.#held;
+	}
 }

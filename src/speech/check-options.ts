@@ -2,7 +2,7 @@
 
 import { EarshotError, expected } from '../errors.js';
 import type { Capabilities, ModelInfo } from './model-info.js';
-import type { ChunkingOptions, TranscribeOptions } from './options.js';
+import { type ChunkingOptions, channelModes, type TranscribeOptions } from './options.js';
 
 /**
  * Returns the options unchanged. Throws if the model does not support one that would change the result, naming the
@@ -19,6 +19,8 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 	if (!(options.temperature >= 0 && options.temperature <= 1))
 		throw expected('temperature', 'a number from 0 to 1', options.temperature);
 	checkChunking(options.chunking);
+	if (options.channels !== undefined && !channelModes.includes(options.channels))
+		throw expected('channels', '`mix` or `split`', options.channels);
 	checkLanguages(options, id, capabilities);
 	if (options.task === 'translate' && !capabilities.translates) {
 		throw new EarshotError(

@@ -1,6 +1,6 @@
 /** A clip (one stretch of a recording, the unit of scheduling) and its result. */
 
-import type { RemovedRepetition, TokenLogprob, Word } from './transcript.js';
+import type { Stretch, TokenLogprob, Word } from './transcript.js';
 
 /** One stretch of a recording, the unit of scheduling. */
 export interface Clip {
@@ -9,6 +9,10 @@ export interface Clip {
 	/** Position in the recording, in seconds. */
 	readonly start: number;
 	readonly end: number;
+	/** The channel that it is of, from 0, where each is transcribed by itself. */
+	readonly channel?: number;
+	/** Where in it someone speaks, seconds of the recording, in order; absent where that was not detected. */
+	readonly speech?: readonly Stretch[];
 }
 
 /** Times are seconds from the start of the clip. */
@@ -35,5 +39,5 @@ export interface ClipResult {
 	/** Empty where the clip contains no speech. */
 	readonly segments: readonly ClipSegment[];
 	/** Where the model repeated itself in a loop and the repetition was removed. */
-	readonly removedRepetitions?: readonly RemovedRepetition[];
+	readonly removedRepetitions?: readonly Stretch[];
 }

@@ -1,7 +1,7 @@
 /** The events of one recording, sent by the pipeline in the runner process. */
 
 import type { Timing } from './timing.js';
-import type { RemovedRepetition, Segment } from './transcript.js';
+import type { Segment, Stretch, Untranscribed } from './transcript.js';
 
 /** A segment without its id, which is assigned when the transcript is assembled. */
 export type PlacedSegment = Omit<Segment, 'id'>;
@@ -13,10 +13,18 @@ export type PipelineEvent =
 	| {
 			readonly type: 'clip';
 			readonly clip: number;
+			/** Clips and segments of later events do not start before this, seconds of the recording. */
+			readonly start: number;
 			readonly segments: readonly PlacedSegment[];
 			readonly language: string | null;
 			readonly processed: number;
-			readonly removedRepetitions?: readonly RemovedRepetition[];
+			readonly removedRepetitions?: readonly Stretch[];
+			readonly untranscribed?: readonly Untranscribed[];
 	  }
-	/** The last event. `duration`: exact, in seconds. */
-	| { readonly type: 'ended'; readonly duration: number; readonly timing: Timing };
+	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
+	| {
+			readonly type: 'ended';
+			readonly duration: number;
+			readonly truncated?: boolean;
+			readonly timing: Timing;
+	  };

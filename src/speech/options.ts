@@ -33,6 +33,16 @@ export const defaultChunking: ChunkingOptions = {
 	silenceDurationMs: 200,
 };
 
+/** `mix`: all channels as one; `split`: each by itself, with its segments marked. */
+export const channelModes = ['mix', 'split'] as const;
+
+export type ChannelMode = (typeof channelModes)[number];
+
+/** Recordings with more channels are refused where each is transcribed by itself. */
+export const maxSplitChannels = 8;
+
 export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
+	/** Absent = `mix`. */
+	readonly channels?: ChannelMode;
 }

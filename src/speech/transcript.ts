@@ -49,16 +49,44 @@ export interface Segment {
 	readonly logprobs?: readonly TokenLogprob[];
 	/** Absent where speakers are not identified. */
 	readonly speaker?: string;
+	/** The channel that it was said in, from 0; present with `channels: 'split'`. */
+	readonly channel?: number;
 	/** SenseVoice's emotion tag, e.g. `NEUTRAL`. */
 	readonly emotion?: string;
 	/** SenseVoice's audio event tag, e.g. `Speech`. */
 	readonly event?: string;
 }
 
-/** Where the model repeated itself in a loop: the first occurrence is kept, the rest was removed. Seconds. */
-export interface RemovedRepetition {
+/** A stretch of the recording, seconds. */
+export interface Stretch {
 	readonly start: number;
+	/** `start` or later. */
 	readonly end: number;
+}
+
+/** Speech, by voice activity detection, of which no text came. */
+export interface Untranscribed extends Stretch {
+	/** Present with `channels: 'split'`. */
+	readonly channel?: number;
+}
+
+/**
+ * What a transcript may be warned of. `truncated_audio`: the file ends before its recording does, so that the rest of it
+ * is missing. `removed_repetition`: the model repeated itself in a loop; the first round is kept, the rest was removed.
+ */
+export const warningCodes = ['truncated_audio', 'removed_repetition'] as const;
+
+export type WarningCode = (typeof warningCodes)[number];
+
+/** Something that the text does not show: part of it may be missing or wrong. */
+export interface Warning {
+	readonly code: WarningCode;
+	/** A sentence for people. */
+	readonly message: string;
+	/** Where, seconds of the recording; absent where it is all of it. */
+	readonly start?: number;
+	/** Absent where it is the end of the recording. */
+	readonly end?: number;
 }
 
 /** `translate`: into English. */
@@ -72,11 +100,13 @@ export interface Transcript {
 	readonly language: string | null;
 	/** Seconds of the recording. */
 	readonly duration: number;
-	/** All segments joined, trimmed. */
+	/** All segments joined, trimmed; with `channels: 'split'` a line for each turn, such as `Channel 0: Hello.` */
 	readonly text: string;
 	readonly segments: readonly Segment[];
-	/** Removed repetitions, in order; absent where there is none. */
-	readonly removedRepetitions?: readonly RemovedRepetition[];
+	/** In order of time; absent where there is none. */
+	readonly warnings?: readonly Warning[];
+	/** Half a second and more, in order of time; absent where there is none, or voice activity is not detected. */
+	readonly untranscribed?: readonly Untranscribed[];
 }
 
 /** The events of `transcribe`, in this order: one `started`, any number of `segments`, one `done`. */
@@ -99,4 +129,25 @@ export function joinText(segments: readonly Segment[]): string {
 		.map((segment) => segment.text)
 		.join('')
 		.trim();
+}
+
+/** Whose a segment is, for people to read; undefined where nobody is told from others. */
+export function labelOf({ speaker, channel }: Segment): string | undefined {
+	return speaker ?? (channel === undefined ? undefined : `Channel ${channel}`);
+}
+
+/** The text of a transcript: all segments joined, a line for each turn where channels are told apart. */
+export function textOfAll(segments: readonly Segment[]): string {
+	const turns: Segment[][] = [];
+	for (const segment of segments) {
+		const turn = turns.at(-1);
+		if (turn && turn[0]?.channel === segment.channel) turn.push(segment);
+		else turns.push([segment]);
+	}
+	const lines = turns.map((turn) => {
+		const text = joinText(turn);
+		const channel = turn[0]?.channel;
+		return channel === undefined || text === '' ? text : `Channel ${channel}: ${text}`;
+	});
+	return lines.filter((line) => line !== '').join('\n');
 }

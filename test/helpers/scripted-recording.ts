@@ -17,6 +17,10 @@ export class ScriptedRecording {
 	read = 0;
 	/** Thrown by reads beyond this second. */
 	failure: { readonly at: number; readonly error: Error } | undefined;
+	/** The file ends before its recording does. */
+	truncated = false;
+	/** Of the recording that this is one of, where each is scripted by itself. */
+	channels = 1;
 	/** Duration declared by the container. */
 	declared: number | null = null;
 
@@ -34,6 +38,8 @@ export class ScriptedRecording {
 		let at = 0;
 		let closed = false;
 		return {
+			truncated: this.truncated,
+			channels: this.channels,
 			open: async () => {
 				this.open++;
 				return this.declared;

@@ -1,6 +1,7 @@
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
+import type { Transcript } from '../../src/speech/transcript.js';
 import { aborted, eventsOf, FakeTranscriber, gate, info, plain } from '../helpers/fakes.js';
 import {
 	arrange,
@@ -14,6 +15,8 @@ import {
 	wav,
 } from '../helpers/net/server.js';
 import { beach, segment, transcript } from '../helpers/transcripts.js';
+
+const warningsOf = ({ warnings }: Transcript) => ({ warnings });
 
 describe('a transcription', () => {
 	test('is answered as OpenAI answers it', async () => {
@@ -67,6 +70,88 @@ describe('a transcription', () => {
 			logprobs: true,
 			chunking: { threshold: 0.6, prefixPaddingMs: 300, silenceDurationMs: 200 },
 		});
+	});
+
+	test('that is to be doubted says so in a header, the body and the log', async () => {
+		const cut = transcript([segment({ text: ' Hello' })], {
+			warnings: [
+				{ code: 'removed_repetition', message: 'a', start: 1, end: 2 },
+				{ code: 'removed_repetition', message: 'b', start: 3, end: 4 },
+				{ code: 'truncated_audio', message: 'c', start: 9 },
+			],
+		});
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(cut) }) });
+		for (const response_format of ['json', 'verbose_json', 'text', 'srt']) {
+			const answer = await transcribe(server, { response_format });
+			expect(answer.headers.get('x-earshot-warnings')).toBe('removed_repetition, truncated_audio');
+			if (response_format.endsWith('json')) expect(answer.json).toMatchObject(warningsOf(cut));
+		}
+		const streamed = await transcribe(server, { stream: 'true' });
+		expect(framesOf(streamed.text).at(-2)).toMatchObject(warningsOf(cut));
+		expect(server.log.lines).toHaveLength(5);
+		for (const line of server.log.lines)
+			expect(line.fields).toMatchObject({ warnings: ['removed_repetition', 'truncated_audio'] });
+	});
+
+	test('that is whole has no header of warnings', async () => {
+		const server = await arrange();
+		expect((await transcribe(server)).headers.has('x-earshot-warnings')).toBe(false);
+		expect(server.log.lines[0]?.fields).not.toHaveProperty('warnings');
+	});
+
+	test('without text where someone spoke says so in a header, the body and the log', async () => {
+		const untranscribed = [
+			{ start: 2, end: 3.5 },
+			{ start: 5.0000001, end: 5.75, channel: 1 },
+		];
+		const part = transcript([segment({ text: ' Hello' })], { untranscribed });
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(part) }) });
+		const verbose = await transcribe(server, { response_format: 'verbose_json' });
+		expect(verbose.json).toMatchObject({
+			untranscribed: [
+				{ start: 2, end: 3.5 },
+				{ start: 5, end: 5.75, channel: 1 },
+			],
+		});
+		const text = await transcribe(server, { response_format: 'text' });
+		for (const { headers } of [verbose, text])
+			expect(headers.get('x-earshot-untranscribed-seconds')).toBe('2.25');
+		expect(server.log.lines[0]?.fields).toMatchObject({ untranscribedSeconds: 2.25 });
+		const whole = await transcribe(await arrange(), { response_format: 'verbose_json' });
+		expect(whole.json).not.toHaveProperty('untranscribed');
+		expect(whole.headers.has('x-earshot-untranscribed-seconds')).toBe(false);
+	});
+
+	test('of each channel by itself marks its segments and words', async () => {
+		const both = transcript([
+			segment({ text: ' Hello.', channel: 0, words: [{ word: 'Hello.', start: 0, end: 1 }] }),
+			segment({ text: ' Hi.', channel: 1, start: 1, end: 2 }),
+		]);
+		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(both) }) });
+		const fields = { channels: 'split', response_format: 'verbose_json' };
+		const { json } = await transcribe(server, fields);
+		expect(json).toMatchObject({ segments: [{ channel: 0 }, { channel: 1 }] });
+		const words = [{ word: 'Hello.', channel: 0 }];
+		const granularity = { 'timestamp_granularities[]': 'word' };
+		expect((await transcribe(server, { ...fields, ...granularity })).json).toMatchObject({ words });
+		expect(server.model.calls[0]?.options.channels).toBe('split');
+		expect((await transcribe(server, { ...fields, response_format: 'vtt' })).text).toContain(
+			'<v Channel 1>Hi.',
+		);
+		expect((await transcribe(server, { ...fields, response_format: 'srt' })).text).toContain(
+			'Channel 0: Hello.',
+		);
+		expect((await transcribe(server, { ...fields, response_format: 'markdown' })).text).toContain(
+			'**Channel 1:** Hi.',
+		);
+	});
+
+	test.each([
+		[{ channels: 'both' }, 'channels', 'Expected `channels` to be one of `mix`, `split`, got `both`'],
+		[{ channels: 'split', stream: 'true' }, 'stream', '`stream` needs `channels` to be `mix`, got `split`'],
+	])('refuses %o', async (fields, param, message) => {
+		const answer = await transcribe(await arrange(), fields);
+		expect(answer).toMatchObject({ status: 400, json: { error: { param, message } } });
 	});
 
 	test('without a model uses the default one', async () => {

@@ -90,22 +90,23 @@ export const whisperClip = usualClip;
 export interface Decoded extends Binding.AudioInfo {
 	readonly samples: Float32Array;
 	readonly skippedPackets: number;
+	readonly truncated: boolean;
 }
 
 /** A whole recording, read in blocks of that many samples. */
 export async function decodeAudio(
 	source: Uint8Array | string,
-	{ maxSeconds, blockSamples = 160_000 }: { maxSeconds: number; blockSamples?: number },
+	{ blockSamples = 160_000, ...options }: Binding.DecodeOptions & { blockSamples?: number },
 ): Promise<Decoded> {
-	const reader = addon.openAudio(source, { maxSeconds });
+	const reader = addon.openAudio(source, options);
 	try {
 		const info = await reader.open();
 		const blocks: Float32Array[] = [];
 		for (;;) {
 			const into = new Float32Array(blockSamples);
-			const { count, skippedPackets } = await reader.read(into);
+			const { count, skippedPackets, truncated } = await reader.read(into);
 			blocks.push(into.subarray(0, count));
-			if (count < blockSamples) return { ...info, samples: joined(blocks), skippedPackets };
+			if (count < blockSamples) return { ...info, samples: joined(blocks), skippedPackets, truncated };
 		}
 	} finally {
 		await reader.close();

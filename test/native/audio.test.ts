@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { audioFixture, audioPath, manifest, root } from '../helpers/fixtures.js';
 import { addon, decodeAudio } from './addon.js';
-import { rms, seeded, tone, wav } from './wav.js';
+import { rifx, rms, seeded, tone, wav } from './wav.js';
 
 const anyLength = { maxSeconds: 3600 };
 const recordings = readdirSync(path.join(root, 'fixtures', 'recordings'));
@@ -108,11 +108,34 @@ describe('a recording is decoded to 16 kHz mono', () => {
 	});
 
 	test('every value is finite and in [-1, 1], whatever the file holds', async () => {
-		const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30, -7, 0.5];
+		const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e30, -5e4, 2.5e4];
 		const wave = (seconds: number) => values[Math.round(seconds * 16_000) % values.length] ?? 0;
+		for (const rate of [16_000, 44_100]) {
+			const { samples } = await decodeAudio(wav({ rate, format: 'f32', wave }), anyLength);
+			expect(samples.every((sample) => Math.abs(sample) <= 1)).toBe(true);
+		}
 		const { samples } = await decodeAudio(wav({ format: 'f32', wave }), anyLength);
-		expect(samples.every((sample) => Math.abs(sample) <= 1)).toBe(true);
-		expect([...samples.subarray(0, 6)]).toEqual([0, 0, 0, 1, -1, 0.5]);
+		expect([...samples.subarray(0, 6)]).toEqual([0, 0, 0, 1, -0.5, 0.25]);
+	});
+
+	test.each([1, 20, 90])(
+		'a float file %i dB over full scale is turned down, not clipped',
+		async (decibels) => {
+			const hot = wav({ format: 'f32', seconds: 2, wave: tone(440, 10 ** (decibels / 20)) });
+			const { samples } = await decodeAudio(hot, anyLength);
+			const { samples: plain } = await decodeAudio(
+				wav({ format: 'f32', seconds: 2, wave: tone(440, 1) }),
+				anyLength,
+			);
+			expect(Math.max(...samples.map((each, at) => Math.abs(each - (plain[at] ?? 0))))).toBeLessThan(0.01);
+		},
+	);
+
+	test('what is over full scale makes nothing quieter that comes some seconds later', async () => {
+		const wave = (seconds: number) => (seconds < 0.1 ? 4 : seconds < 3 ? 0 : 0.5);
+		const { samples } = await decodeAudio(wav({ format: 'f32', seconds: 4, wave }), anyLength);
+		expect(samples[800]).toBe(1);
+		expect(samples[50_000]).toBe(0.5);
 	});
 
 	test('one sample is a recording', async () => {
@@ -162,6 +185,21 @@ describe('a recording is decoded to 16 kHz mono', () => {
 		expect(block.every((sample) => Math.abs(sample + 0.25) < 1e-4)).toBe(true);
 		await reader.close();
 	});
+
+	test.each(['s16', 's24', 's32', 'f32', 'f64', 'u8'] as const)(
+		'from a big-endian WAV of %s',
+		async (format) => {
+			for (const options of [{ rate: 22_050 }, { channels: 2 }]) {
+				const little = await decodeAudio(wav({ format, ...options }), anyLength);
+				const big = await decodeAudio(rifx(wav({ format, ...options })), anyLength);
+				expect(
+					Math.max(...big.samples.map((each, at) => Math.abs(each - (little.samples[at] ?? 0)))),
+				).toBeLessThan(1e-6);
+				expect(big.samples.length).toBe(little.samples.length);
+				expect(big.truncated).toBe(false);
+			}
+		},
+	);
 
 	test('many at once', async () => {
 		const bytes = wav({ rate: 44_100, channels: 2 });
@@ -286,6 +324,14 @@ describe('a recording is refused', () => {
 	test('when there is no such file, or it is a folder', async () => {
 		await expect(decodeAudio(path.join(folder, 'none.wav'), anyLength)).rejects.toMatchObject(unsupported);
 		await expect(decodeAudio(folder, anyLength)).rejects.toMatchObject(unsupported);
+	});
+
+	test('when it is a big-endian WAV of another kind than PCM and floats', async () => {
+		const odd = rifx(wav({ lie: { tag: 7 } }));
+		await expect(decodeAudio(odd, anyLength)).rejects.toMatchObject({
+			...unsupported,
+			message: expect.stringContaining('RIFX'),
+		});
 	});
 
 	test('when its header holds no sample', async () => {

@@ -59,6 +59,18 @@ export function wav({
 	return Buffer.concat([header, data]);
 }
 
+/** The same recording as a big-endian WAV. */
+export function rifx(little: Buffer): Buffer {
+	const big = Buffer.from(little);
+	const swap = (from: number, width: number) => big.subarray(from, from + width).reverse();
+	big.write('RIFX', 0, 'latin1');
+	for (const at of [4, 16, 24, 28, 40]) swap(at, 4);
+	for (const at of [20, 22, 32, 34]) swap(at, 2);
+	const width = little.readUInt16LE(34) / 8;
+	for (let at = 44; at < big.length; at += width) swap(at, width);
+	return big;
+}
+
 /** Random numbers in [0, 1) that are the same in every run (mulberry32). */
 export function seeded(seed: number): () => number {
 	let state = seed;

@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import {
 	type CallOptions,
 	type Capabilities,
+	type ChannelMode,
 	type ChunkingOptions,
 	type CreateOptions,
 	createTranscriber,
@@ -19,19 +20,22 @@ import {
 	type Include,
 	type ModelInfo,
 	type Pcm,
-	type RemovedRepetition,
 	type RenderOptions,
 	type RequestOptions,
 	render,
 	type Segment,
 	type Source,
 	type Stream,
+	type Stretch,
 	type SubtitleOptions,
 	type SubtitlePreset,
 	type Task,
 	type TokenLogprob,
 	type Transcript,
 	type TranscriptionProgress,
+	type Untranscribed,
+	type Warning,
+	type WarningCode,
 	type Word,
 } from 'earshot';
 
@@ -44,10 +48,14 @@ same<RequestOptions['chunking'], Partial<ChunkingOptions> | undefined>(true);
 same<CallOptions['signal'], AbortSignal | undefined>(true);
 same<CallOptions['onProgress'], ((progress: TranscriptionProgress) => void) | undefined>(true);
 same<ModelInfo['capabilities'], Capabilities>(true);
+same<RequestOptions['channels'], ChannelMode | undefined>(true);
 same<Segment['words'], readonly Word[] | undefined>(true);
 same<Segment['logprobs'], readonly TokenLogprob[] | undefined>(true);
 same<Transcript['segments'], readonly Segment[]>(true);
-same<Transcript['removedRepetitions'], readonly RemovedRepetition[] | undefined>(true);
+same<Transcript['warnings'], readonly Warning[] | undefined>(true);
+same<Transcript['untranscribed'], readonly Untranscribed[] | undefined>(true);
+same<Warning['code'], WarningCode>(true);
+same<keyof Stretch, 'start' | 'end'>(true);
 same<(typeof formatNames)[number], FormatName>(true);
 same<EarshotError['code'], ErrorCode>(true);
 same<ConstructorParameters<typeof EarshotError>[2], ErrorDetails | undefined>(true);

@@ -20,7 +20,7 @@ import { canBePulled } from '../../models/registry/pull-plan.js';
 import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
+import type { ChannelMode, TranscribeOptions } from '../../speech/options.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
 import { interruptible } from '../ui/interruptible.js';
@@ -45,6 +45,7 @@ export interface TranscribeCommand {
 	readonly temperature: string | undefined;
 	readonly words: boolean;
 	readonly subtitles: GivenSubtitleOptions;
+	readonly channels: ChannelMode;
 }
 
 /** Flags are the names of the options, in kebab case. */
@@ -115,6 +116,8 @@ async function transcribeFile(
 		);
 		// Before the transcript is printed, since both may go to the same terminal.
 		progress.stop();
+		for (const { message } of transcript.warnings ?? [])
+			process.stderr.write(`earshot: ${recording.name}: ${message}\n`);
 		const include = { words: command.words, segments: true, logprobs: false };
 		const body = formats[command.format].render(transcript, include, call.subtitles);
 		const text = body.endsWith('\n') ? body : `${body}\n`;
@@ -159,11 +162,12 @@ function optionsOf(
 }
 
 function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions {
-	const { prompt, temperature, translate, words } = command;
+	const { prompt, temperature, translate, words, channels } = command;
 	const language = languageOf(command.language, info);
 	return {
 		task: translate ? 'translate' : 'transcribe',
 		words,
+		channels,
 		...(language === undefined ? {} : { language }),
 		...(prompt === undefined ? {} : { prompt }),
 		...(temperature === undefined ? {} : { temperature: Number(temperature) }),

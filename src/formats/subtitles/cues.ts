@@ -1,6 +1,6 @@
 /** Cuts the words of a transcript into the cues and lines of subtitles. Pure. */
 
-import type { Segment, Transcript } from '../../speech/transcript.js';
+import { labelOf, type Segment, type Transcript } from '../../speech/transcript.js';
 import { cutCost } from './clause-ends.js';
 import { type Cue, type CueLines, startOf, timedCues } from './cue-times.js';
 import type { CueTiming, SubtitleLayout } from './options.js';
@@ -35,9 +35,10 @@ export function cuesOf(
 function bySpeaker(segments: readonly Segment[]): [speaker: string | undefined, segments: Segment[]][] {
 	const speakers = new Map<string | undefined, Segment[]>();
 	for (const segment of segments) {
-		const known = speakers.get(segment.speaker);
+		const label = labelOf(segment);
+		const known = speakers.get(label);
 		if (known) known.push(segment);
-		else speakers.set(segment.speaker, [segment]);
+		else speakers.set(label, [segment]);
 	}
 	return [...speakers];
 }

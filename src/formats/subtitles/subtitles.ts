@@ -1,6 +1,6 @@
 /** A transcript as SubRip (SRT) or WebVTT subtitles. */
 
-import type { Segment, Transcript } from '../../speech/transcript.js';
+import { labelOf, type Segment, type Transcript } from '../../speech/transcript.js';
 import type { Cue } from './cue-times.js';
 import { cuesOf } from './cues.js';
 import { layoutOf, type SubtitleOptions } from './options.js';
@@ -27,7 +27,8 @@ export function vtt(transcript: Transcript, options: SubtitleOptions = {}): stri
 			return `${time(start, '.')} --> ${time(end, '.')}\n${voice}${text}\n\n`;
 		},
 	);
-	return `WEBVTT\n\n${body.join('')}`;
+	const notes = (transcript.warnings ?? []).map(({ message }) => `NOTE ${message}\n\n`);
+	return `WEBVTT\n\n${notes.join('')}${body.join('')}`;
 }
 
 /** How a format writes text. */
@@ -70,7 +71,7 @@ function segmentCues(segments: readonly Segment[], escapeText: Style['escapeText
 		const start = Math.max(Math.round(segment.start * 1000), shownUntil);
 		// WebVTT requires the end to be after the start.
 		const end = Math.max(Math.round(segment.end * 1000), start + 1);
-		list.push({ start, end, text: escapeText(text), speaker: segment.speaker });
+		list.push({ start, end, text: escapeText(text), speaker: labelOf(segment) });
 		shownUntil = end;
 	}
 	return list;

@@ -10,6 +10,10 @@ export interface LoggedFields {
 	model?: string;
 	format?: string;
 	audioSeconds?: number;
+	/** Speech of which no text came. */
+	untranscribedSeconds?: number;
+	/** Codes of the transcript's warnings. */
+	warnings?: readonly string[];
 	/** Code of the error that was sent. */
 	code?: string;
 	param?: string;

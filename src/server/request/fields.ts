@@ -3,8 +3,8 @@
 import { EarshotError, expected } from '../../errors.js';
 import { subtitleFields } from './subtitle-fields.js';
 
-/** Every field of OpenAI's request except `file`, then those of subtitles, then those of faster-whisper and speaches.
- * Others are ignored. */
+/** Every field of OpenAI's request except `file`, then those of subtitles, then those of faster-whisper and speaches,
+ * then our own. Others are ignored. */
 export const fieldNames = [
 	'model',
 	'language',
@@ -25,6 +25,7 @@ export const fieldNames = [
 	'word_timestamps',
 	'vad_filter',
 	'beam_size',
+	'channels',
 ] as const;
 
 export type FieldName = (typeof fieldNames)[number];

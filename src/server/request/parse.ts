@@ -7,7 +7,13 @@ import { type SubtitleOptions, wantsWordTimes } from '../../formats/subtitles/op
 import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
-import { type ChunkingOptions, defaultChunking, type TranscribeOptions } from '../../speech/options.js';
+import {
+	type ChannelMode,
+	type ChunkingOptions,
+	channelModes,
+	defaultChunking,
+	type TranscribeOptions,
+} from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
 import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
 import { parseSubtitles, subtitleSpelling } from './subtitle-fields.js';
@@ -34,6 +40,7 @@ export interface TranscriptionRequest {
 	readonly subtitles: SubtitleOptions;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
+	readonly channels: ChannelMode;
 	/** Fields that have no effect, whatever the model. */
 	readonly ignored: readonly FieldName[];
 }
@@ -64,6 +71,10 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 	const wantsStream = fields.flag('stream') === true;
 	const stream = wantsStream && canStream(format, model);
 	ignore('stream', wantsStream && !stream);
+	const channels = fields.choices('channels', channelModes)[0] ?? 'mix';
+	if (stream && channels === 'split') {
+		throw unsupported('stream', '`stream` needs `channels` to be `mix`, got `split`');
+	}
 	const prompt = fields.text('prompt')?.trim() ?? '';
 	const initialPrompt = fields.text('initial_prompt')?.trim() ?? '';
 	ignore('initial_prompt', prompt !== '' && initialPrompt !== '' && initialPrompt !== prompt);
@@ -88,6 +99,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 		subtitles,
 		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
 		stream,
+		channels,
 		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
 		ignored,
 	};
@@ -149,6 +161,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 			...(wordsForCues && !subtitles.highlightWords && { wordsOptional: true }),
 			logprobs: request.include.logprobs,
 			chunking,
+			...(request.channels === 'split' && { channels: request.channels }),
 		},
 		info,
 	);

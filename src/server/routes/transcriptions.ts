@@ -5,11 +5,12 @@ import { type Clock, maxTimerMs } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
+import { round } from '../../formats/verbose-json.js';
 import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { Timing } from '../../speech/timing.js';
-import type { Task, Transcript, TranscriptEvent } from '../../speech/transcript.js';
+import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
@@ -129,7 +130,11 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 			ticket.processedUpTo(event.processed);
 		} else {
 			const { model, duration } = event.transcript;
+			const warnings = warningCodesOf(event.transcript);
 			state.logged.audioSeconds = duration;
+			if (warnings.length > 0) state.logged.warnings = warnings;
+			const untranscribed = untranscribedSeconds(event.transcript);
+			if (untranscribed > 0) state.logged.untranscribedSeconds = untranscribed;
 			ticket.processedUpTo(duration);
 			const { decode, queue, run } = event.timing ?? noTime;
 			metrics.transcribed(model, {
@@ -162,6 +167,10 @@ async function answerWhole(
 		if (event.timing) ctx.set('server-timing', serverTiming(event.timing, ctx.state.elapsedMs()));
 	}
 	if (transcript === undefined) throw unfinished();
+	const warnings = warningCodesOf(transcript);
+	if (warnings.length > 0) ctx.set('x-earshot-warnings', warnings.join(', '));
+	const untranscribed = untranscribedSeconds(transcript);
+	if (untranscribed > 0) ctx.set('x-earshot-untranscribed-seconds', String(untranscribed));
 	const format = formats[name];
 	ctx.type = format.contentType;
 	ctx.body = format.render(transcript, include, subtitles);
@@ -221,6 +230,16 @@ async function answerStream(
 		stopKeepAlive?.();
 		if (stopKeepAlive !== undefined) res.end();
 	}
+}
+
+/** Each once. */
+function warningCodesOf({ warnings = [] }: Transcript): WarningCode[] {
+	return [...new Set(warnings.map(({ code }) => code))];
+}
+
+/** Of all channels together. */
+function untranscribedSeconds({ untranscribed = [] }: Transcript): number {
+	return round(untranscribed.reduce((sum, { start, end }) => sum + end - start, 0));
 }
 
 /** A `Server-Timing` header, as browsers' developer tools show it. */

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { audioPath, generated, loudnessDetector, root } from '../../helpers/fixtures.js';
 import { modelsYaml, Scratch } from '../../helpers/net/real-server.js';
 import { commandIn } from '../../helpers/processes.js';
+import { wav } from '../wav.js';
 
 const scratch = new Scratch();
 const config = scratch.file('models.yaml', modelsYaml('zipformer_ctc'));
@@ -115,9 +116,40 @@ describe('earshot transcribe', () => {
 		expect(stderr).toMatch(/^earshot: .*broken\.wav: /);
 	});
 
+	it('transcribes each channel by itself', async () => {
+		const [abc, edcba] = ['tones-abc', 'tones-edcba'].map((name) =>
+			readFileSync(audioPath(name)).subarray(44),
+		);
+		if (!abc || !edcba) throw new Error('no fixtures');
+		const frames = Math.max(abc.length, edcba.length) / 2;
+		const data = Buffer.alloc(frames * 4);
+		for (let at = 0; at < frames; at++) {
+			if (2 * at < abc.length) abc.copy(data, 4 * at, 2 * at, 2 * at + 2);
+			if (2 * at < edcba.length) edcba.copy(data, 4 * at + 2, 2 * at, 2 * at + 2);
+		}
+		const head = wav({ channels: 2, seconds: frames / 16_000 }).subarray(0, 44);
+		const both = scratch.file('both.wav', Buffer.concat([head, data]));
+		const split = await transcribe('--channels', 'split', both);
+		expect(split).toMatchObject({ code: 0, stdout: 'Channel 0: a b c\nChannel 1: e d c b a\n' });
+		const nine = scratch.file('nine.wav', wav({ channels: 9 }));
+		const refused = await transcribe('--channels', 'split', nine);
+		expect(refused.code).toBe(1);
+		expect(refused.stderr).toContain('at most 8 channels for `channels` `split`, got 9');
+	});
+
+	it('tells of a recording that is cut off, and transcribes what is there', async () => {
+		const bytes = readFileSync(audioPath('tones-abc'));
+		const cut = scratch.file('cut.wav', bytes.subarray(0, 44 + (bytes.length * 2) / 3));
+		const { code, stdout, stderr } = await transcribe(cut);
+		expect(code).toBe(0);
+		expect(stdout).toMatch(/^a b/);
+		expect(stderr).toMatch(/^earshot: .*cut\.wav: The file is cut off/);
+	});
+
 	it.each([
 		['no file', [], 2, 'missing required argument'],
 		['an unknown format', ['--format', 'docx', 'a.wav'], 2, 'Allowed choices are'],
+		['unknown channels', ['--channels', 'left', 'a.wav'], 2, 'Allowed choices are mix, split'],
 		['an unknown flag', ['--colour', 'a.wav'], 2, "unknown option '--colour'"],
 		['an unknown model', ['--model', 'nobody', 'a.wav'], 1, 'The model `nobody` is not on this machine'],
 		['a bad number', ['--num-threads', 'many', 'a.wav'], 1, 'Expected `--num-threads` to be a whole number'],

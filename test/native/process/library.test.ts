@@ -23,6 +23,16 @@ describe.each([
 		expect((await earshot.transcribe(readFileSync(audioPath('tones-edcba')))).text).toBe('e d c b a');
 	});
 
+	it('warns of a recording that is cut off', async () => {
+		const bytes = readFileSync(audioPath('tones-abc'));
+		const { text, duration, warnings } = await earshot.transcribe(bytes.subarray(0, 44 + 32_000));
+		expect(text).toMatch(/^a/);
+		expect(warnings).toEqual([
+			{ code: 'truncated_audio', start: duration, message: expect.stringContaining('after 1 s') },
+		]);
+		expect(await earshot.transcribe(bytes)).not.toHaveProperty('warnings');
+	});
+
 	it('takes a dozen recordings at once without a warning of a leak', async () => {
 		const warnings: string[] = [];
 		const note = ({ name }: Error) => warnings.push(name);

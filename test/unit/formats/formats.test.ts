@@ -123,19 +123,10 @@ describe('verbose_json', () => {
 		});
 	});
 
-	test('says where the model went round in circles', () => {
-		const removedRepetitions = [{ start: 3.20000004, end: 9.5 }];
-		expect(
-			rendered('verbose_json', transcript([segment({ text: 'la' })], { removedRepetitions })),
-		).toMatchObject({
-			repetitions_cut: [{ start: 3.2, end: 9.5 }],
-		});
-	});
-
 	test('names no field that it does not show', () => {
 		const body = rendered('verbose_json', transcript([segment({ text: 'hello' })]), { segments: false });
 		expect(body).not.toHaveProperty('not_computed');
-		expect(body).not.toHaveProperty('repetitions_cut');
+		expect(body).not.toHaveProperty('warnings');
 	});
 
 	test('of a translation is in english', () => {
@@ -434,5 +425,42 @@ describe('languages', () => {
 
 	test('a name that every object has is no language', () => {
 		expect(languageName('constructor')).toBe('constructor');
+	});
+});
+
+describe('a warning', () => {
+	const warned = transcript([segment({ text: 'la' })], {
+		warnings: [
+			{ code: 'removed_repetition', message: 'It went round in circles.', start: 3.20000004, end: 9.5 },
+			{ code: 'truncated_audio', message: 'It ends at 12 s.', start: 12 },
+		],
+	});
+
+	test.each(['json', 'verbose_json'] as const)('is a field of %s', (format) => {
+		expect(rendered(format, warned)).toMatchObject({
+			warnings: [
+				{ code: 'removed_repetition', message: 'It went round in circles.', start: 3.2, end: 9.5 },
+				{ code: 'truncated_audio', message: 'It ends at 12 s.', start: 12 },
+			],
+		});
+		expect(rendered(format, beach)).not.toHaveProperty('warnings');
+	});
+
+	test('is a field of the last event of a stream', () => {
+		const events = new StreamEvents('json', { words: false, segments: false, logprobs: false }).done(warned);
+		expect(events.at(-1)).toMatchObject({
+			warnings: [{ code: 'removed_repetition' }, { code: 'truncated_audio' }],
+		});
+	});
+
+	test('is a note in vtt and a quotation in markdown', () => {
+		expect(render(warned, 'vtt')).toMatch(
+			/^WEBVTT\n\nNOTE It went round in circles\.\n\nNOTE It ends at 12 s\.\n\n00:/,
+		);
+		expect(render(warned, 'markdown')).toMatch(/^# Transcript\n\n> It went round in circles\.\n\n> It ends/);
+	});
+
+	test.each(['text', 'srt'] as const)('has no place in %s', (format) => {
+		expect(render(warned, format)).not.toContain('circles');
 	});
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { blockSeconds } from '../../../src/audio/chunker.js';
+import { noVad } from '../../../src/audio/vad.js';
 import { EarshotError } from '../../../src/errors.js';
 import type { PipelineParts } from '../../../src/pipeline/parts.js';
 import { runPipeline } from '../../../src/pipeline/pipeline.js';
@@ -79,10 +80,69 @@ describe('a recording', () => {
 		first?.finish();
 		for (const run of others) run.finish({ removedRepetitions: [{ start: 0.25, end: 0.5 }] });
 		await whole;
-		expect(last?.type === 'done' && last.transcript.removedRepetitions).toEqual([
-			{ start: 4.25, end: 4.5 },
-			{ start: 8.25, end: 8.5 },
+		expect(last?.type === 'done' && last.transcript.warnings).toMatchObject([
+			{ code: 'removed_repetition', start: 4.25, end: 4.5 },
+			{ code: 'removed_repetition', start: 8.25, end: 8.5 },
 		]);
+	});
+
+	it.each([true, false])('warns where its file ends before it does: %s', async (truncated) => {
+		const { parts, recording } = arrange([]);
+		recording.truncated = truncated;
+		const seen = [];
+		for await (const event of events(parts)) seen.push(event);
+		const done = seen.at(-1);
+		expect(done?.type === 'done' && done.transcript.warnings).toEqual(
+			truncated
+				? [{ code: 'truncated_audio', start: 10, message: expect.stringContaining('after 10 s') }]
+				: undefined,
+		);
+	});
+
+	it('tells where someone spoke and no text came', async () => {
+		const { engine, parts } = arrange([...spans, { start: 9, end: 9.4 }]);
+		let last: TranscriptEvent | undefined;
+		const whole = (async () => {
+			for await (const event of events(parts)) last = event;
+		})();
+		await settled();
+		const [first, ...others] = [...engine.running];
+		first?.finish();
+		for (const run of others) run.finish({ segments: [] });
+		await whole;
+		expect(last?.type === 'done' && last.transcript.untranscribed).toEqual([
+			{ start: 4, end: 5 },
+			{ start: 8, end: 9 },
+		]);
+	});
+
+	it('tells it as one stretch where its clips are cut out of one', async () => {
+		const { engine, parts } = arrange([{ start: 2, end: 75 }], { seconds: 80 });
+		let last: TranscriptEvent | undefined;
+		const whole = (async () => {
+			for await (const event of events(parts)) last = event;
+		})();
+		for (let more = true; more; ) {
+			await settled();
+			more = engine.running.length > 0;
+			for (const run of [...engine.running]) run.finish({ segments: [] });
+		}
+		await whole;
+		expect(engine.ran.length).toBeGreaterThan(2);
+		expect(last?.type === 'done' && last.transcript.untranscribed).toEqual([{ start: 2, end: 75 }]);
+	});
+
+	it('does not tell it where nothing detects speech', async () => {
+		const { engine, parts } = arrange([]);
+		let last: TranscriptEvent | undefined;
+		const whole = (async () => {
+			for await (const event of events({ ...parts, openVad: noVad.open })) last = event;
+		})();
+		await settled();
+		for (const run of [...engine.running]) run.finish({ segments: [] });
+		await whole;
+		expect(engine.ran).toHaveLength(1);
+		expect(last?.type === 'done' && last.transcript).not.toHaveProperty('untranscribed');
 	});
 
 	it('gives its segments in order, however its clips finish', async () => {

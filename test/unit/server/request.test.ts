@@ -35,6 +35,7 @@ test('a request that says nothing gets the defaults', () => {
 		wordsIfPossible: false,
 		subtitles: {},
 		stream: false,
+		channels: 'mix',
 		chunking: defaultChunking,
 		ignored: [],
 	});

@@ -4,9 +4,13 @@
 #include <mutex>
 #include <string>
 
+extern "C" {
+#include <libswresample/swresample.h>
+}
+
 #include "audio/decoder.h"
 #include "audio/decoding.h"
-#include "audio/ffmpeg_decoding.h"
+#include "audio/ffmpeg/decoding.h"
 #include "audio/wav.h"
 #include "core/log.h"
 
@@ -16,15 +20,10 @@ namespace audio {
 
 namespace {
 
-/** A name for probing alone, nothing is opened by it: with junk before the first frame the extension decides. */
-std::string ProbeName(const std::string& path) {
-	const size_t dot = path.rfind('.');
-	const bool extension = dot != std::string::npos && path.size() - dot <= 8 && path.find('/', dot) == std::string::npos;
-	return extension ? "recording" + path.substr(dot) : "";
-}
-
-/** A WAV that holds one channel, and all the samples that its header promises. */
-bool IsPlain(const WavFile& wav, const Reader& reader) {
+/** A WAV that holds one channel, and all the samples that its header promises; or a big-endian one, whose samples
+ * FFmpeg takes for little-endian. */
+bool IsForUs(const WavFile& wav, const Reader& reader) {
+	if (wav.big_endian) return true;
 	return wav.format.channels == 1 && wav.promised > 0 && wav.data + wav.promised <= reader.size();
 }
 
@@ -35,8 +34,11 @@ bool IsPlain(const WavFile& wav, const Reader& reader) {
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
 	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel) {
 	const auto wav = ReadWav(reader);
-	if (wav && IsPlain(*wav, reader)) return OpenWav(reader, *wav, max_seconds);
-	return FfmpegDecoding::Open(reader, ProbeName(source.path), max_seconds, cancel);
+	if (wav && IsLinear(*wav) && IsForUs(*wav, reader)) return OpenWav(reader, *wav, source.channel, max_seconds);
+	if (wav && wav->big_endian) {
+		return Unsupported("it is a big-endian WAV (RIFX), of which only PCM and float samples are read");
+	}
+	return FfmpegDecoding::Open(reader, source, max_seconds, cancel);
 }
 
 }  // namespace audio

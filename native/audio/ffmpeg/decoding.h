@@ -11,8 +11,9 @@ extern "C" {
 }
 
 #include "audio/decoding.h"
+#include "audio/ffmpeg/frames.h"
+#include "audio/ffmpeg/timeline.h"
 #include "audio/reader.h"
-#include "audio/resampler.h"
 #include "audio/samples.h"
 #include "core/cancel.h"
 #include "core/clip.h"
@@ -35,6 +36,9 @@ struct IoFree {
 };
 struct PacketFree {
 	void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+};
+struct FrameFree {
+	void operator()(AVFrame* frame) const { av_frame_free(&frame); }
 };
 
 /** What FFmpeg reads through; belongs to one decoding. */
@@ -69,28 +73,42 @@ struct Input {
 class FfmpegDecoding final : public Decoding {
 public:
 	/** Decodes up to the first sample, so that what is no recording is refused here. */
-	static Expected<std::unique_ptr<Decoding>> Open(
-		const Reader& reader, const std::string& name, double max_seconds, const Cancel& cancel);
+	static Expected<std::unique_ptr<Decoding>> Open(const Reader& reader, const AudioSource& source, double max_seconds,
+		const Cancel& cancel);
 
 	Expected<ReadAudio> Read(float* into, size_t count, const Cancel& cancel) override;
 
 	AudioInfo Info() const override;
 
 private:
-	FfmpegDecoding(const Reader& reader, double max_seconds)
-		: max_seconds_(max_seconds), max_samples_((max_seconds + kForgivenSeconds) * kSampleRate), input_{reader} {}
+	FfmpegDecoding(const Reader& reader, int channel, double max_seconds)
+		: max_seconds_(max_seconds),
+		  max_samples_((max_seconds + kForgivenSeconds) * kSampleRate),
+		  input_{reader},
+		  mixer_(channel) {}
 
 	Expected<Done> OpenContainer(const std::string& name, const Cancel& cancel);
 	/** Chooses the stream that is decoded. */
 	Expected<Done> OpenStream();
 	Expected<Done> OpenCodec(const AVStream& stream, const AVCodec& decoder);
 
-	/** Decodes the next packet, or what is left after the last one. */
+	/** Does the next small part of the work: a packet to the decoder, a frame from it, a second of silence. */
 	Expected<Done> Step(const Cancel& cancel);
+	/** The next packet to the decoder, or none after the last one. */
+	Expected<Done> SendPacket(const Cancel& cancel);
+	/** Decides where the frame belongs, and takes it or holds it back for the silence before it. */
+	Expected<Done> PlaceFrame();
+	Expected<Done> TakeFrame();
+	Expected<Done> TakeSilence();
+	/** Counts what has come since there were `before`. */
+	Expected<Done> Count(size_t before);
+	Expected<Done> Finish();
 
-	bool Feed(const AVFrame* frame);
-
-	Expected<Done> Finish(const Cancel& cancel);
+	const AVStream& Stream() const { return *format_->streams[stream_index_]; }
+	/** When the sound ends, as the container says, on the time scale of the recording; NaN where it does not know. */
+	double DeclaredEnd() const;
+	/** Whether the file ends before its recording does. At its end. */
+	bool IsTruncated() const;
 
 	const double max_seconds_, max_samples_;
 	// Each is declared before what points to it, hence freed after.
@@ -100,15 +118,23 @@ private:
 	std::unique_ptr<AVCodecContext, CodecFree> codec_;
 	std::unique_ptr<AVPacket, PacketFree> packet_;
 	std::unique_ptr<AVFrame, FrameFree> frame_;
-	Resampler resampler_;
+	std::unique_ptr<Timeline> timeline_;
+	FrameMixer mixer_;
 	Samples samples_;
 	int stream_index_ = -1;
+	/** The times of packets are those of the file, and not counted up by FFmpeg. */
+	bool has_times_ = false;
 	int sample_rate_ = 0, channels_ = 0;
 	uint32_t skipped_packets_ = 0, barren_ = 0;
 	/** Samples at kSampleRate so far. */
 	uint64_t decoded_ = 0;
 	double source_seconds_ = 0;
-	bool ended_ = false;
+	/** Seconds of silence that come before the frame that is held back. */
+	double silence_ = 0;
+	bool holds_frame_ = false;
+	/** The last packet was incomplete. */
+	bool last_is_broken_ = false;
+	bool drained_ = false, ended_ = false, truncated_ = false;
 };
 
 }  // namespace earshot::audio

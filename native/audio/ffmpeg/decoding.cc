@@ -2,10 +2,18 @@
 // io_open refuses, no playlist demuxer), only audio decoders may open, and probing, streams, channels, rates,
 // useless packets and decoded seconds are all capped. A recording is decoded as it is read: hours of it take no more
 // memory than minutes.
-#include "audio/ffmpeg_decoding.h"
+#include "audio/ffmpeg/decoding.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 
+extern "C" {
+#include <libavutil/avstring.h>
+}
+
+#include "audio/ffmpeg/truncation.h"
 #include "audio/wav.h"
 
 namespace earshot::audio {
@@ -26,6 +34,33 @@ constexpr uint32_t kMaxBarrenPackets = 20'000;
 constexpr char kFormats[] =
 	"aac,ac3,adx,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,ircam,latm,loas,matroska,"
 	"mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,nut,ogg,oma,paf,rm,sox,tak,truehd,tta,voc,w64,wav,webm,wv,xwma";
+
+/** Containers whose packets have times of their own. Elsewhere FFmpeg counts them up, in part from sizes. */
+constexpr char kTimed[] = "asf,flv,matroska,mov,mpeg,mpegts,nut,ogg,webm";
+/** Of these FFmpeg finds out how long they are by reading them, which tells nothing of a file that is cut off. */
+constexpr char kMeasured[] = "asf,avi,caf,matroska,mpeg,mpegts,ogg,webm";
+/** A recording whose sound begins later than this is a piece of a longer one. */
+constexpr double kLatestStartSeconds = 600;
+/** Delays of encoders and the padding of the last frame. */
+constexpr double kPaddingSeconds = 0.3;
+
+/** A name for probing alone, nothing is opened by it: with junk before the first frame the extension decides. */
+std::string ProbeName(const std::string& path) {
+	const size_t dot = path.rfind('.');
+	const bool extension = dot != std::string::npos && path.size() - dot <= 8 && path.find('/', dot) == std::string::npos;
+	return extension ? "recording" + path.substr(dot) : "";
+}
+
+/** Whether one of a container's names, which are separated by commas, is among these. */
+bool IsAmong(const AVInputFormat& format, const char* names) {
+	const std::string own = format.name;
+	for (size_t at = 0; at < own.size();) {
+		const size_t comma = std::min(own.find(',', at), own.size());
+		if (av_match_name(own.substr(at, comma - at).c_str(), names) != 0) return true;
+		at = comma + 1;
+	}
+	return false;
+}
 
 std::string ErrorText(int code) {
 	char text[AV_ERROR_MAX_STRING_SIZE] = {};
@@ -53,10 +88,10 @@ int RefuseOpen(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**
 }  // namespace
 
 Expected<std::unique_ptr<Decoding>> FfmpegDecoding::Open(
-	const Reader& reader, const std::string& name, double max_seconds, const Cancel& cancel) {
-	std::unique_ptr<FfmpegDecoding> decoding(new FfmpegDecoding(reader, max_seconds));
+	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel) {
+	std::unique_ptr<FfmpegDecoding> decoding(new FfmpegDecoding(reader, source.channel, max_seconds));
 	decoding->input_.cancel = &cancel;
-	if (auto opened = decoding->OpenContainer(name, cancel); !opened) return opened.failure();
+	if (auto opened = decoding->OpenContainer(ProbeName(source.path), cancel); !opened) return opened.failure();
 	if (auto opened = decoding->OpenStream(); !opened) return opened.failure();
 	while (!decoding->ended_ && decoding->samples_.size() == 0) {
 		if (auto stepped = decoding->Step(cancel); !stepped) return stepped.failure();
@@ -71,7 +106,7 @@ Expected<ReadAudio> FfmpegDecoding::Read(float* into, size_t count, const Cancel
 		if (auto stepped = Step(cancel); !stepped) return stepped.failure();
 		read += samples_.Take(into + read, count - read);
 	}
-	return ReadAudio{read, skipped_packets_};
+	return ReadAudio{read, skipped_packets_, ended_ && truncated_};
 }
 
 AudioInfo FfmpegDecoding::Info() const {
@@ -80,13 +115,34 @@ AudioInfo FfmpegDecoding::Info() const {
 	info.codec = avcodec_get_name(codec_->codec_id);
 	info.sample_rate = sample_rate_;
 	info.channels = channels_;
-	const AVStream& stream = *format_->streams[stream_index_];
-	if (stream.duration != AV_NOPTS_VALUE) {
-		info.declared_seconds = static_cast<double>(stream.duration) * av_q2d(stream.time_base);
-	} else if (format_->duration != AV_NOPTS_VALUE) {
+	info.declared_seconds = DeclaredEnd();
+	if (std::isnan(info.declared_seconds) && format_->duration != AV_NOPTS_VALUE) {
 		info.declared_seconds = static_cast<double>(format_->duration) / AV_TIME_BASE;
 	}
 	return info;
+}
+
+double FfmpegDecoding::DeclaredEnd() const {
+	const AVStream& stream = Stream();
+	if (stream.duration == AV_NOPTS_VALUE) return std::numeric_limits<double>::quiet_NaN();
+	int64_t end = stream.duration;
+	double origin = 0;
+	if (has_times_ && stream.start_time != AV_NOPTS_VALUE && std::isfinite(timeline_->origin())) {
+		end += stream.start_time;
+		origin = timeline_->origin();
+	}
+	return static_cast<double>(end) * av_q2d(stream.time_base) - origin;
+}
+
+bool FfmpegDecoding::IsTruncated() const {
+	const AVInputFormat& container = *format_->iformat;
+	if (IsAmong(container, "matroska,webm")) return MatroskaIsTruncated(input_.reader);
+	if (IsAmong(container, "ogg")) return OggIsTruncated(input_.reader);
+	if (const auto wav = ReadWav(input_.reader)) return WavIsTruncated(*wav, input_.reader);
+	const bool declared = format_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM &&
+		!IsAmong(container, kMeasured) && std::isfinite(DeclaredEnd());
+	const double missing = declared ? DeclaredEnd() - timeline_->end() : 0;
+	return missing > kPaddingSeconds || (last_is_broken_ && !(declared && missing <= 0));
 }
 
 Expected<Done> FfmpegDecoding::OpenContainer(const std::string& name, const Cancel& cancel) {
@@ -143,7 +199,18 @@ Expected<Done> FfmpegDecoding::OpenStream() {
 	for (unsigned i = 0; i < format_->nb_streams; i++) {
 		if (static_cast<int>(i) != stream_index_) format_->streams[i]->discard = AVDISCARD_ALL;
 	}
-	return OpenCodec(*format_->streams[stream_index_], *decoder);
+	const AVInputFormat& container = *format_->iformat;
+	has_times_ = IsAmong(container, kTimed);
+	// Players show the start of a file, with all its streams, as 0.
+	double origin = format_->start_time == AV_NOPTS_VALUE
+		? std::numeric_limits<double>::quiet_NaN()
+		: static_cast<double>(format_->start_time) / AV_TIME_BASE;
+	// These begin at 0 themselves. What FFmpeg takes for the start is that of the sound alone, where a picture comes
+	// before it in a codec that is not decoded here; but a piece that was cut out of a live stream keeps its times.
+	if (IsAmong(container, "matroska,mov") && origin < kLatestStartSeconds) origin = 0;
+	const bool broadcast = IsAmong(container, "mpeg,mpegts");
+	timeline_ = std::make_unique<Timeline>(origin, broadcast, max_seconds_);
+	return OpenCodec(Stream(), *decoder);
 }
 
 Expected<Done> FfmpegDecoding::OpenCodec(const AVStream& stream, const AVCodec& decoder) {
@@ -168,53 +235,102 @@ Expected<Done> FfmpegDecoding::OpenCodec(const AVStream& stream, const AVCodec& 
 
 Expected<Done> FfmpegDecoding::Step(const Cancel& cancel) {
 	if (cancel.Requested()) return Cancelled();
-	bool at_end = av_read_frame(format_.get(), packet_.get()) < 0;
-	if (!at_end && packet_->stream_index != stream_index_) {
+	if (silence_ > 0) return TakeSilence();
+	if (holds_frame_) return TakeFrame();
+	const int result = avcodec_receive_frame(codec_.get(), frame_.get());
+	if (result >= 0) return PlaceFrame();
+	if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) skipped_packets_++;
+	return drained_ ? Finish() : SendPacket(cancel);
+}
+
+Expected<Done> FfmpegDecoding::SendPacket(const Cancel& cancel) {
+	if (av_read_frame(format_.get(), packet_.get()) < 0 || barren_ > kMaxBarrenPackets) {
+		// A read that was cancelled looks like the end of the file.
+		if (cancel.Requested()) return Cancelled();
 		av_packet_unref(packet_.get());
+		drained_ = true;
+		avcodec_send_packet(codec_.get(), nullptr);
 		return Done{};
 	}
-	int result = avcodec_send_packet(codec_.get(), at_end ? nullptr : packet_.get());
-	av_packet_unref(packet_.get());
-	if (result < 0 && !at_end) skipped_packets_++;
-
-	const uint64_t before = decoded_;
-	while ((result = avcodec_receive_frame(codec_.get(), frame_.get())) >= 0) {
-		if (sample_rate_ == 0) {
-			sample_rate_ = frame_->sample_rate;
-			channels_ = frame_->ch_layout.nb_channels;
-		}
-		if (Feed(frame_.get())) {
-			source_seconds_ += static_cast<double>(frame_->nb_samples) / frame_->sample_rate;
-		} else {
+	if (packet_->stream_index == stream_index_) {
+		const bool is_mpeg = codec_->codec_id == AV_CODEC_ID_MP3 || codec_->codec_id == AV_CODEC_ID_MP2;
+		last_is_broken_ = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 ||
+			(is_mpeg && IsShortMpegFrame(packet_->data, static_cast<size_t>(packet_->size)));
+		barren_++;
+		if (avcodec_send_packet(codec_.get(), packet_.get()) < 0) {
 			skipped_packets_++;
+			// What follows the last frame of an MP3 is a tag more often than a part of a frame.
+			last_is_broken_ = last_is_broken_ || !is_mpeg;
 		}
-		av_frame_unref(frame_.get());
-		if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
 	}
-	if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) skipped_packets_++;
-	barren_ = decoded_ > before ? 0 : barren_ + 1;
-	if (barren_ > kMaxBarrenPackets) at_end = true;
-	return at_end ? Finish(cancel) : Done{};
+	av_packet_unref(packet_.get());
+	return Done{};
 }
 
-bool FfmpegDecoding::Feed(const AVFrame* frame) {
+Expected<Done> FfmpegDecoding::PlaceFrame() {
+	if (sample_rate_ == 0) {
+		sample_rate_ = frame_->sample_rate;
+		channels_ = frame_->ch_layout.nb_channels;
+	}
+	if (!has_times_ || frame_->pts == AV_NOPTS_VALUE) return TakeFrame();
+	const double time = static_cast<double>(frame_->pts) * av_q2d(Stream().time_base);
+	const auto [silence, overlaps] = timeline_->Next(time);
+	// Nothing said is left out: the time is made up for where it is silent.
+	if (overlaps && IsSilent(*frame_)) {
+		av_frame_unref(frame_.get());
+		return Done{};
+	}
+	silence_ = silence;
+	holds_frame_ = true;
+	return Done{};
+}
+
+Expected<Done> FfmpegDecoding::TakeFrame() {
+	holds_frame_ = false;
 	const size_t before = samples_.size();
-	const bool used = resampler_.Feed(frame, samples_);
-	decoded_ += samples_.size() - before;
-	return used;
+	if (mixer_.Feed(*frame_, samples_)) {
+		const double seconds = static_cast<double>(frame_->nb_samples) / frame_->sample_rate;
+		source_seconds_ += seconds;
+		timeline_->Advance(seconds);
+	} else {
+		skipped_packets_++;
+	}
+	av_frame_unref(frame_.get());
+	return Count(before);
 }
 
-Expected<Done> FfmpegDecoding::Finish(const Cancel& cancel) {
-	// A read that was cancelled looks like the end of the file.
-	if (cancel.Requested()) return Cancelled();
-	ended_ = true;
-	Feed(nullptr);
+Expected<Done> FfmpegDecoding::TakeSilence() {
+	const double seconds = std::min(silence_, 1.0);
+	const size_t before = samples_.size();
+	if (!mixer_.FeedSilence(*frame_, seconds, samples_)) return OutOfMemory();
+	timeline_->Advance(seconds);
+	silence_ -= seconds;
+	return Count(before);
+}
+
+Expected<Done> FfmpegDecoding::Count(size_t before) {
+	const size_t more = samples_.size() - before;
+	decoded_ += more;
+	if (more > 0) barren_ = 0;
 	if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
-	if (decoded_ == 0 && source_seconds_ > 0) decoded_ = samples_.AppendSilence(source_seconds_);
+	return Done{};
+}
+
+Expected<Done> FfmpegDecoding::Finish() {
+	ended_ = true;
+	const size_t before = samples_.size();
+	mixer_.Flush(samples_);
+	samples_.End();
+	if (auto counted = Count(before); !counted) return counted;
+	if (decoded_ == 0 && source_seconds_ > 0) {
+		decoded_ = samples_.AppendSilence(source_seconds_);
+		samples_.End();
+	}
 	if (decoded_ == 0) {
 		return Unsupported(std::string("its ") + avcodec_get_name(codec_->codec_id) +
 			" stream decodes to no sample (" + std::to_string(skipped_packets_) + " packets could not be decoded)");
 	}
+	truncated_ = IsTruncated();
 	return Done{};
 }
 

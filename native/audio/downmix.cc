@@ -1,0 +1,75 @@
+#include "audio/downmix.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace earshot::audio {
+
+namespace {
+
+/** A channel is turned over where the sum's energy becomes this many times as large: a correlation below -0.78, which
+ * channels of music or of several microphones do not keep up. */
+constexpr double kTurn = 8;
+/** And turned back where it would become this many times as large: noise of its own in each channel does not. */
+constexpr double kTurnBack = 2;
+
+}  // namespace
+
+Downmix::Downmix(int rate, std::vector<float> weights)
+	: block_(static_cast<size_t>(rate) / 10), fade_(static_cast<size_t>(rate) / 100) {
+	for (size_t i = 0; i < weights.size(); i++) {
+		if (weights[i] != 0) heard_.push_back({i, weights[i], 1, {}});
+	}
+}
+
+void Downmix::Feed(const float* const* channels, size_t stride, size_t count, std::vector<float>& out) {
+	if (heard_.size() < 2) {
+		for (size_t i = 0; i < count; i++) {
+			out.push_back(heard_.empty() ? 0 : channels[heard_[0].index][i * stride] * heard_[0].weight);
+		}
+		return;
+	}
+	for (size_t at = 0; at < count;) {
+		const size_t some = std::min(count - at, block_ - heard_[0].held.size());
+		for (Channel& channel : heard_) {
+			const float* samples = channels[channel.index];
+			for (size_t i = at; i < at + some; i++) channel.held.push_back(samples[i * stride] * channel.weight);
+		}
+		at += some;
+		if (heard_[0].held.size() == block_) Mix(out);
+	}
+}
+
+void Downmix::Flush(std::vector<float>& out) {
+	if (heard_.size() > 1 && !heard_[0].held.empty()) Mix(out);
+}
+
+void Downmix::Mix(std::vector<float>& out) {
+	const size_t count = heard_[0].held.size();
+	std::vector<float> sum = heard_[0].held;
+	for (size_t c = 1; c < heard_.size(); c++) {
+		Channel& channel = heard_[c];
+		double energy = 0, common = 0;
+		for (size_t i = 0; i < count; i++) {
+			const double before = sum[i], more = channel.held[i];
+			energy += before * before + more * more;
+			common += 2 * before * more;
+		}
+		const double upright = energy + common, turned = energy - common;
+		const float was = channel.sign;
+		if (turned > kTurn * upright) channel.sign = -1;
+		else if (upright > kTurnBack * turned) channel.sign = 1;
+		const size_t fade = begun_ && channel.sign != was ? std::min(fade_, count) : 0;
+		for (size_t i = 0; i < fade; i++) {
+			const float share = static_cast<float>(i) / static_cast<float>(fade);
+			sum[i] += channel.held[i] * (was + (channel.sign - was) * share);
+		}
+		for (size_t i = fade; i < count; i++) sum[i] += channel.held[i] * channel.sign;
+		channel.held.clear();
+	}
+	heard_[0].held.clear();
+	begun_ = true;
+	out.insert(out.end(), sum.begin(), sum.end());
+}
+
+}  // namespace earshot::audio

@@ -1,0 +1,76 @@
+/** Splits each channel of a recording into clips by itself. */
+
+import { EarshotError } from '../errors.js';
+import type { Clip } from '../speech/clip.js';
+import { type ChunkingOptions, maxSplitChannels } from '../speech/options.js';
+import type { Recording } from '../speech/recording.js';
+import { Chunker, type ChunkerParts } from './chunker.js';
+
+/** What a pipeline takes its clips from. */
+export type ClipSource = Pick<
+	Chunker,
+	'blocks' | 'ended' | 'duration' | 'decodedSeconds' | 'truncated' | 'next' | 'close'
+>;
+
+/** The clips of all channels, by their start. Like a Chunker, gives the same clips every time, in the same order. */
+export class ChannelChunker implements ClipSource {
+	readonly #open: (channel: number) => Chunker;
+	/** One for each channel, once the first block has told how many there are. */
+	readonly #chunkers: Chunker[];
+	/** Clips that others may come before. */
+	#waiting: Clip[] = [];
+
+	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions) {
+		this.#open = (channel) => new Chunker(parts, recording, chunking, channel);
+		this.#chunkers = [this.#open(0)];
+	}
+
+	get blocks(): number {
+		return this.#chunkers.reduce((sum, { blocks }) => sum + blocks, 0);
+	}
+
+	get ended(): boolean {
+		return this.#chunkers.every(({ ended }) => ended);
+	}
+
+	get duration(): number | null {
+		return this.#chunkers[0]?.duration ?? null;
+	}
+
+	get decodedSeconds(): number {
+		return Math.max(...this.#chunkers.map(({ decodedSeconds }) => decodedSeconds));
+	}
+
+	get truncated(): boolean {
+		return this.#chunkers.some(({ truncated }) => truncated);
+	}
+
+	/** Decodes the next block of the channel that is behind the others. Throws EarshotError. */
+	async next(): Promise<Clip[]> {
+		const [behind] = this.#chunkers
+			.filter(({ ended }) => !ended)
+			.sort((a, b) => a.decodedSeconds - b.decodedSeconds);
+		if (behind === undefined) return [];
+		this.#waiting.push(...(await behind.next()));
+		if (this.blocks === 1) this.#openOthers(behind.channels);
+		this.#waiting.sort((a, b) => a.start - b.start || (a.channel ?? 0) - (b.channel ?? 0));
+		const earliest = Math.min(...this.#chunkers.map((chunker) => chunker.earliest));
+		const count = this.#waiting.findIndex(({ start }) => start >= earliest);
+		return this.#waiting.splice(0, count === -1 ? this.#waiting.length : count);
+	}
+
+	async close(): Promise<void> {
+		await Promise.all(this.#chunkers.map((chunker) => chunker.close()));
+	}
+
+	#openOthers(count: number): void {
+		if (count > maxSplitChannels) {
+			throw new EarshotError(
+				'unsupported_value',
+				`Expected a recording of at most ${maxSplitChannels} channels for \`channels\` \`split\`, got ${count}; leave \`channels\` out to transcribe them as one`,
+				{ param: 'channels' },
+			);
+		}
+		for (let channel = 1; channel < count; channel++) this.#chunkers.push(this.#open(channel));
+	}
+}
