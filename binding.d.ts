@@ -4,15 +4,19 @@
  * Threads. Functions that return a promise do their work on the libuv thread pool and settle on the
  * calling thread; all others return at once. A runner sets `UV_THREADPOOL_SIZE` accordingly.
  *
- * Ownership. Array arguments are read in place until the promise settles: do not write, transfer or
- * detach them before that. Returned arrays belong to the caller.
+ * Ownership. What threads read is copied during the call: arguments may be changed, transferred or detached as soon as it
+ * has returned. Returned arrays belong to the caller.
  *
- * Failures. Promises reject with, and functions throw, only `NativeError`. Nothing here prints, exits or
- * repeats the validation done in TypeScript.
+ * Failures. Promises reject with, and functions throw, only `NativeError`, and what a getter of an argument throws.
+ * Functions that return a promise throw nothing. Nothing here prints or exits.
+ *
+ * Arguments. Types and ranges are checked, whatever they are; what they mean together is checked in TypeScript.
  */
 
-/** The codes a `NativeError` carries; a subset of the codes in `src/errors.ts`. */
+/** The codes a `NativeError` carries: those of `src/errors.ts`, and `invalid_argument`. */
 export type NativeCode =
+	/** An argument has another type than declared here, or is out of its range; the message names it. */
+	| 'invalid_argument'
 	/** FFmpeg cannot read the bytes, or they contain no audio stream or no samples. */
 	| 'audio_unsupported'
 	/** The recording is longer than `maxSeconds`. */
@@ -25,7 +29,7 @@ export type NativeCode =
 	| 'engine_failed'
 	| 'out_of_memory'
 	| 'cancelled'
-	/** Called after `close()`. */
+	/** Called after `close()`; a recording, session or stream: also after its end or a failure. */
 	| 'closed';
 
 export interface NativeError extends Error {
@@ -38,7 +42,7 @@ export type Samples = Float32Array;
 // ---- audio -------------------------------------------------------------------------------------
 
 export interface DecodeOptions {
-	/** Recordings that decode to more than this many seconds are refused (audio_too_long). */
+	/** Recordings that decode to more than this many seconds are refused (audio_too_long); 0..1e9. */
 	readonly maxSeconds: number;
 	/** Hear this channel alone, from 0; absent = all, mixed so that none cancels another. */
 	readonly channel?: number;
@@ -72,13 +76,13 @@ export interface AudioReader {
 	/** Call it first, once. Refuses what is not a recording. A recording that declares to be longer than `maxSeconds` is
 	 * decoded once to check, and refused if it is. */
 	open(): Promise<AudioInfo>;
-	/** Fills `into` with the next samples. */
+	/** Fills `into` with the next samples. Rejects with invalid_argument where `into` was detached or made shorter meanwhile. */
 	read(into: Samples): Promise<ReadAudio>;
 	/** Cancels the running call and closes the file. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** Creates a reader without reading anything yet. Supports every container that FFmpeg reads. */
+/** Creates a reader without reading anything yet; bytes are copied. Supports every container that FFmpeg reads. */
 export function openAudio(source: Uint8Array | string, options: DecodeOptions): AudioReader;
 
 // ---- voice activity ----------------------------------------------------------------------------
@@ -90,7 +94,7 @@ export interface SpeechNetworkLoad {
 	 * ONNX model of Silero's network for n consecutive windows, all f32. Inputs: `frames` [4n, 256], four frames per
 	 * window, 128 samples apart, from its 576 samples (512 new ones after 64 of the window before) padded with 64
 	 * mirrored ones at the end; `h`, `c` [1, 1, 128], the LSTM's state. Outputs: `chances` [n, 1], the probability of
-	 * speech, 0..1; `next_h`, `next_c`. Copied.
+	 * speech, 0..1; `next_h`, `next_c`.
 	 */
 	readonly graph: Uint8Array;
 	/** Folder of the files with its weights. */
@@ -114,7 +118,7 @@ export interface SherpaDetector {
 	readonly path: string;
 	/** The file is TEN VAD's. */
 	readonly ten: boolean;
-	/** Samples that each window shares with the one before: 64 for Silero v5 and v6, else 0. */
+	/** Samples that each window shares with the one before: 64 for Silero v5 and v6, else 0; 0..512. */
 	readonly overlap: number;
 }
 
@@ -197,12 +201,12 @@ export interface RawResult {
 export const SEGMENT_FIELDS: 9;
 
 export interface ClipOptions {
-	/** Identifies the clip or batch for `cancel`. Unique among the model's running ones. */
+	/** Identifies the clip or batch for `cancel`: a whole number. Unique among the model's running ones. */
 	readonly clip: number;
 }
 
 export interface WhisperClipOptions extends ClipOptions {
-	/** Threads for this clip, >= 1. */
+	/** Threads for this clip, 1..1024; more than the model's `maxThreads` are as many. */
 	readonly threads: number;
 	/** A language code the model knows; '' = detect (multilingual models only). */
 	readonly language: string;
@@ -218,11 +222,12 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly suppressNonSpeech: boolean;
 	/** Temperature of the first attempt, 0..1. */
 	readonly temperature: number;
-	/** Temperature fallback: added for each retry, up to 1.0, when a decode fails its checks; 0 = no retry. */
+	/** Temperature fallback: added for each retry, up to 1.0, when a decode fails its checks: 0.01..1;
+	 * 0 = no retry. */
 	readonly temperatureIncrement: number;
 	/** Fill `tokenTimes`. */
 	readonly tokenTimestamps: boolean;
-	/** Beams of beam search; 1 = greedy. */
+	/** Beams of beam search, 1..64, of which whisper.cpp takes 8; 1 = greedy. */
 	readonly beamSize: number;
 	/** Audio context: positions of 20 ms of each window that the encoder processes, 1..1500; 0 = all 1500. Audio beyond
 	 * them is ignored. */
@@ -263,9 +268,9 @@ export interface Model<O extends ClipOptions, I> {
 
 export interface WhisperLoad {
 	readonly path: string;
-	/** Number of decoder states, i.e. concurrent clips or batches, >= 1. */
+	/** Number of decoder states, i.e. concurrent clips or batches, 1..1025. */
 	readonly slots: number;
-	/** Maximum of `threads` of a clip, and the size of each state's thread pool. */
+	/** Maximum of `threads` of a clip, and the size of each state's thread pool, 1..1024; ggml has 512 at most. */
 	readonly maxThreads: number;
 	readonly useGpu: boolean;
 	/** Index of the GPU device. */
@@ -286,7 +291,7 @@ export interface WhisperLoad {
 export interface EncoderLoad {
 	/** File of the ONNX Runtime library, 1.28 or newer. */
 	readonly library: string;
-	/** ONNX model: `in` [1, mels, 2 × context] → `out` [1, context, state], f32. Copied. */
+	/** ONNX model: `in` [1, mels, 2 × context] → `out` [1, context, state], f32. */
 	readonly graph: Uint8Array;
 	/** Folder of the files with its weights. */
 	readonly folder: string;
@@ -376,7 +381,7 @@ export interface StreamingLoad {
 	readonly slots: number;
 	/** Fields of SherpaOnnxOnlineRecognizerConfig by dotted path. Unknown paths throw model_load_failed. */
 	readonly config: Readonly<Record<string, string | number>>;
-	/** Silence appended to the last samples, since the model decodes only complete chunks. */
+	/** Silence appended to the last samples, 0..60, since the model decodes only complete chunks. */
 	readonly tailSeconds: number;
 }
 

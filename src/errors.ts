@@ -3,6 +3,8 @@
  * OpenAI's error envelope, made from the code's row.
  */
 
+import { isNativeError } from 'node:util/types';
+
 export interface ErrorRow {
 	/** HTTP status the server answers with. */
 	readonly status: number;
@@ -94,16 +96,57 @@ export function expected(field: string, what: string, got: unknown): EarshotErro
 	});
 }
 
+/** Never throws, and never writes out a large value. */
 function shown(value: unknown): string {
-	if (value === undefined) return 'nothing';
-	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value);
-	return `\`${text.length > 80 ? `${text.slice(0, 77)}…` : text}\``;
+	switch (typeof value) {
+		case 'undefined':
+			return 'nothing';
+		case 'string':
+			return `\`${shortened(value)}\``;
+		case 'symbol':
+		case 'function':
+			return `a ${typeof value}`;
+		case 'object':
+			return value === null ? '`null`' : shownObject(value);
+		case 'number':
+		case 'boolean':
+		case 'bigint':
+			return `\`${value}\``;
+	}
+}
+
+const maxShown = 80;
+
+function shortened(text: string): string {
+	return text.length > maxShown ? `${text.slice(0, maxShown - 3)}…` : text;
+}
+
+function shownObject(value: object): string {
+	try {
+		if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`;
+		if (Array.isArray(value) && value.length > maxShown) return `an array of ${value.length}`;
+		const text = JSON.stringify(value) ?? 'an object';
+		return `\`${shortened(text)}\``;
+	} catch {
+		// A value that cannot be looked into: circular, or a proxy.
+		return 'an object';
+	}
+}
+
+/** Not `instanceof`: in a realm of its own, as in Jest, Node's errors are of another class. */
+export function isError(thrown: unknown): thrown is Error {
+	return isNativeError(thrown) || thrown instanceof Error;
+}
+
+/** Why something failed, in the words of what was thrown. */
+export function reasonOf(thrown: unknown): string {
+	return isError(thrown) ? thrown.message : String(thrown);
 }
 
 /** Anything thrown, as an EarshotError; unknown errors become `internal` with the original as cause. */
 export function asEarshotError(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
-	if (thrown instanceof Error && thrown.name === 'AbortError') {
+	if (isError(thrown) && thrown.name === 'AbortError') {
 		return new EarshotError('cancelled', 'the request was cancelled', { cause: thrown });
 	}
 	const system =

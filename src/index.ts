@@ -4,14 +4,12 @@ export { EarshotError, type ErrorCode, type ErrorDetails } from './errors.js';
 export { type FormatName, formatNames, type RenderOptions, render } from './formats/formats.js';
 export type { Include } from './formats/include.js';
 export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/options.js';
-export {
-	type CallOptions,
-	type CreateOptions,
-	createTranscriber,
-	type EarshotTranscriber,
-	type RequestOptions,
-	type Source,
-} from './library.js';
+export { createTranscriber } from './library/create.js';
+export type { CallOptions, CreateOptions, RequestOptions, TranscriptionProgress } from './library/options.js';
+export type { Source } from './library/source.js';
+export type { Stream } from './library/spool.js';
+export type { EarshotTranscriber } from './library/transcriber.js';
+export type { Pcm } from './library/wav.js';
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
 export type { ChannelMode, ChunkingOptions } from './speech/options.js';
 export type {

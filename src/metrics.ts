@@ -9,7 +9,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export type UnloadReason = 'idle' | 'memory' | 'asked' | 'changed';
 
 /** Why a runner was restarted while in use. */
-export type RestartReason = 'died' | 'grew';
+export type RestartReason = 'died' | 'grew' | 'hung';
 
 /** Why a valid request was refused. */
 export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'backoff' | 'deadline';

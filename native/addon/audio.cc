@@ -1,4 +1,8 @@
 // Reading recordings.
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -8,56 +12,98 @@
 #include "addon/convert.h"
 #include "addon/exports.h"
 #include "addon/handle.h"
+#include "addon/limits.h"
 #include "audio/decoder.h"
-#include "napi/options.h"
+#include "napi/arguments.h"
+#include "napi/functions.h"
 
 namespace earshot {
 
+namespace {
+
+/** A reader, and the recording that it reads where that is in memory. */
+class OwnedReader {
+public:
+	OwnedReader(std::vector<uint8_t> bytes, std::string path, int channel, double max_seconds)
+		: bytes_(std::move(bytes)),
+		  reader_(AudioReader::Make({bytes_.data(), bytes_.size(), std::move(path), channel}, max_seconds)) {}
+
+	Expected<AudioInfo> Open(const Cancel& cancel) {
+		if (std::exchange(opened_, true)) return Failure{"closed", "it has been opened"};
+		return reader_->Open(cancel);
+	}
+
+	struct Block {
+		ReadAudio read;
+		std::vector<float> samples;
+	};
+	Expected<Block> Read(size_t count, const Cancel& cancel) {
+		return Guarded("audio_unsupported", "decoding", [&]() -> Expected<Block> {
+			Block block{{}, std::vector<float>(count)};
+			const Expected<ReadAudio> read = reader_->Read(block.samples.data(), count, cancel);
+			if (!read) return read.failure();
+			block.read = *read;
+			return block;
+		});
+	}
+
+private:
+	const std::vector<uint8_t> bytes_;
+	const std::shared_ptr<AudioReader> reader_;
+	bool opened_ = false;
+};
+
+using Reading = OneWay<OwnedReader>;
+
+/** A path, or bytes, which are copied. */
+std::shared_ptr<OwnedReader> MakeReader(Napi::Value source, int channel, double max_seconds) {
+	if (source.IsString()) {
+		return std::make_shared<OwnedReader>(std::vector<uint8_t>(), TextOf(source, "source"), channel, max_seconds);
+	}
+	if (!source.IsTypedArray()) throw Refusal("source", "a Uint8Array or a path", source);
+	return std::make_shared<OwnedReader>(BytesOf(source, "source"), "", channel, max_seconds);
+}
+
+}  // namespace
+
 Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 	const Napi::Env env = info.Env();
-	AudioSource source;
-	// Keeps a recording in memory alive while the reader may read it.
-	std::shared_ptr<Napi::Reference<Napi::Value>> bytes;
-	if (info[0].IsString()) {
-		source.path = info[0].As<Napi::String>().Utf8Value();
-	} else {
-		const auto array = info[0].As<Napi::Uint8Array>();
-		source.bytes = array.Data();
-		source.size = array.ByteLength();
-		bytes = std::make_shared<Napi::Reference<Napi::Value>>(Napi::Persistent(info[0]));
-	}
 	const Options options(info[1]);
-	if (options.Value("channel").IsNumber()) source.channel = options.Int("channel");
-	const auto handle = std::make_shared<Handle<AudioReader>>(
-		AudioReader::Make(std::move(source), options.Number("maxSeconds")), 1, FreeOn::kCallingThread);
+	const double max_seconds = options.Number("maxSeconds", 0, limits::kMostSeconds);
+	const int channel = options.Value("channel").IsUndefined() ? -1 : options.Int("channel", 0, INT_MAX);
+	const auto handle =
+		std::make_shared<Handle<Reading>>(OneWayOf(MakeReader(info[0], channel, max_seconds)), 1, FreeOn::kCallingThread);
 	Napi::Object reader = Napi::Object::New(env);
-	const auto keep = [bytes](const Napi::Value& also) {
-		std::vector<Napi::Value> values = {also};
-		if (bytes) values.push_back(bytes->Value());
-		return values;
-	};
-	reader.Set("open", Napi::Function::New(env, [handle, keep](const Napi::CallbackInfo& call) -> Napi::Value {
-		return handle->Start<AudioInfo>(call.Env(), 0, keep(call.This()),
-			[](AudioReader& running, const Cancel& cancel) { return running.Open(cancel); },
-			[](Napi::Env settled, AudioInfo& opened) -> Napi::Value { return ToJs(settled, opened); });
-	}, "open"));
-	reader.Set("read", Napi::Function::New(env, [handle, keep](const Napi::CallbackInfo& call) -> Napi::Value {
-		auto into = call[0].As<Napi::Float32Array>();
-		return handle->Start<ReadAudio>(call.Env(), 0, keep(call[0]),
-			[samples = into.Data(), count = into.ElementLength()](AudioReader& running, const Cancel& cancel) {
-				return running.Read(samples, count, cancel);
+	reader.Set("open", AsyncFunction(env, "open", [handle](const Napi::CallbackInfo& call) -> Napi::Value {
+		return handle->Start<AudioInfo>(call.Env(), 0,
+			[](Reading& running, const Cancel& cancel) {
+				return running.Call(false, [&](OwnedReader& opened) { return opened.Open(cancel); });
 			},
-			[](Napi::Env settled, ReadAudio& read) -> Napi::Value {
+			[](Napi::Env settled, AudioInfo& opened) -> Napi::Value { return ToJs(settled, opened); });
+	}));
+	reader.Set("read", AsyncFunction(env, "read", [handle](const Napi::CallbackInfo& call) -> Napi::Value {
+		const size_t count = FloatsOf(call[0], "into").size;
+		const auto into = std::make_shared<Napi::Reference<Napi::Value>>(Napi::Persistent(call[0]));
+		return handle->Start<OwnedReader::Block>(call.Env(), 0,
+			[count](Reading& running, const Cancel& cancel) {
+				return running.Call(false, [&](OwnedReader& opened) { return opened.Read(count, cancel); });
+			},
+			[into](Napi::Env settled, OwnedReader::Block& block) -> Napi::Value {
+				const FloatView view = FloatsOf(into->Value(), "into");
+				if (view.size < block.read.count) {
+					throw MakeError(settled, {"invalid_argument", "Expected `into` to keep its length while it is read into"});
+				}
+				std::copy_n(block.samples.data(), block.read.count, view.data);
 				Napi::Object result = Napi::Object::New(settled);
-				result.Set("count", static_cast<double>(read.count));
-				result.Set("skippedPackets", read.skipped_packets);
-				result.Set("truncated", read.truncated);
+				result.Set("count", static_cast<double>(block.read.count));
+				result.Set("skippedPackets", block.read.skipped_packets);
+				result.Set("truncated", block.read.truncated);
 				return result;
 			});
-	}, "read"));
-	reader.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& call) -> Napi::Value {
+	}));
+	reader.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& call) -> Napi::Value {
 		return handle->Close(call.Env());
-	}, "close"));
+	}));
 	return reader;
 }
 

@@ -1,4 +1,4 @@
-// Runs the clips of a batch on the libuv thread pool, with one promise per clip.
+// The clips of a batch on the libuv pool, a promise for each.
 #pragma once
 
 #include <atomic>
@@ -21,21 +21,20 @@
 namespace earshot {
 
 /**
- * Each promise settles as soon as its clip is done. The last one, and those of clips without a result, settle when the
- * task has ended, so that its slot is free when the caller is notified.
+ * The clips of a batch on the pool, with a promise for each. A clip that is done before the last settles at once. The last
+ * one, and clips without a result, settle when the task has ended, so that its slot is free when the caller is notified.
  */
 class ClipsTask final : public AsyncTask {
 public:
 	using Work = std::function<Expected<Done>(const OnResult&)>;
 
-	/** Runs `work` on the clips in `arrays`, and calls `finished` before the last promises settle. */
-	static std::vector<Napi::Promise> Start(Napi::Env env, const std::vector<Napi::Value>& arrays, Work work,
-		std::function<void(Napi::Env)> finished) {
-		auto pending = std::make_shared<PendingClips>(env, arrays.size());
+	/** Runs `work`, which has the samples of so many clips, and calls `finished` before the last promises settle. */
+	static std::vector<Napi::Promise> Start(
+		Napi::Env env, size_t clips, Work work, std::function<void(Napi::Env)> finished) {
+		auto pending = std::make_shared<PendingClips>(env, clips);
 		std::vector<Napi::Promise> promises;
 		for (const PendingClip& clip : pending->all) promises.push_back(clip.deferred.Promise());
 		std::unique_ptr<ClipsTask> task(new ClipsTask(std::move(pending), std::move(work), std::move(finished)));
-		for (const Napi::Value& array : arrays) task->keep_.push_back(Napi::Persistent(array));
 		AsyncTask::Start(env, std::move(task));
 		return promises;
 	}
@@ -52,8 +51,7 @@ protected:
 	}
 	void Finish(Napi::Env env) override {
 		finished_(env);
-		const Failure missing =
-			ended_ ? Failure{"engine_failed", "the engine returned no result for the clip"} : ended_.failure();
+		const Failure missing = ended_ ? Failure{"engine_failed", "the engine gave no result for the clip"} : ended_.failure();
 		for (PendingClip& clip : pending_->all) {
 			if (!clip.result) clip.result = missing;
 			Settle(env, clip);
@@ -95,8 +93,6 @@ private:
 	const std::shared_ptr<PendingClips> pending_;
 	const Work work_;
 	const std::function<void(Napi::Env)> finished_;
-	/** The arrays of samples. */
-	std::vector<Napi::Reference<Napi::Value>> keep_;
 	Expected<Done> ended_ = Cancelled();
 };
 

@@ -3,14 +3,14 @@
 #include <cstdint>
 #include <string>
 
-#include "napi/options.h"
+#include "addon/limits.h"
+#include "napi/arguments.h"
 
 namespace earshot {
 
 Napi::Object ToJs(Napi::Env env, const RawResult& raw) {
 	Napi::Object result = Napi::Object::New(env);
-	const auto* bytes = reinterpret_cast<const uint8_t*>(raw.bytes.data());
-	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, bytes, raw.bytes.size()));
+	result.Set("bytes", TypedCopy<Napi::Uint8Array>(env, reinterpret_cast<const uint8_t*>(raw.bytes.data()), raw.bytes.size()));
 	result.Set("tokenEnds", TypedCopy<Napi::Uint32Array>(env, raw.token_ends.data(), raw.token_ends.size()));
 	result.Set("tokenIds", TypedCopy<Napi::Int32Array>(env, raw.token_ids.data(), raw.token_ids.size()));
 	result.Set("tokenTimes", TypedCopy<Napi::Float32Array>(env, raw.token_times.data(), raw.token_times.size()));
@@ -72,39 +72,50 @@ Napi::Object ToJs(Napi::Env env, const AudioInfo& info) {
 	return object;
 }
 
-Clip ViewOf(Napi::Value value) {
-	auto samples = value.As<Napi::Float32Array>();
-	return {samples.Data(), samples.ElementLength()};
+void Read(const Options& options, WhisperOptions& into) {
+	into.threads = options.Int("threads", 1, limits::kMostThreads);
+	into.language = options.Text("language");
+	into.translate = options.Bool("translate");
+	into.prompt = options.Text("prompt");
+	into.temperature = options.Float("temperature", 0, 1);
+	into.temperature_increment = options.Float("temperatureIncrement", 0, 1);
+	if (into.temperature_increment > 0 && into.temperature_increment < limits::kLeastIncrement) {
+		throw Refusal("temperatureIncrement", "0, or a number from 0.01 to 1", options.Value("temperatureIncrement"));
+	}
+	into.token_timestamps = options.Bool("tokenTimestamps");
+	into.beam_size = options.Int("beamSize", 1, limits::kMostBeams);
+	into.audio_context = options.Int("audioContext", 0, limits::kMostContext);
+	if (!options.Value("audioContexts").IsUndefined()) {
+		into.audio_contexts = options.Ints("audioContexts", 0, limits::kMostContext, limits::kMostClips);
+	}
+	if (!options.Value("slot").IsUndefined()) into.slot = options.Int("slot", 0, limits::kMostSlots);
+	into.background = options.Switch("background");
+	into.languages = options.Texts("languages", limits::kMostLanguages);
+	into.suppress = options.Ints("suppress", 0, INT32_MAX, limits::kMostTokens);
+	into.suppress_non_speech = options.Bool("suppressNonSpeech");
 }
 
-void Read(Napi::Value value, WhisperOptions& into) { ReadFields(value, kWhisperOptionFields, into); }
-
-SherpaConfig ReadConfig(const Napi::Object& from) {
+SherpaConfig ReadConfig(const Options& options, const char* name) {
+	const Napi::Object from = options.Object(name);
 	SherpaConfig config;
-	const Napi::Array names = from.GetPropertyNames();
-	for (uint32_t i = 0; i < names.Length(); i++) {
-		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
-		const Napi::Value value = from.Get(name);
-		if (value.IsNumber()) config[name] = value.As<Napi::Number>().DoubleValue();
-		else config[name] = value.As<Napi::String>().Utf8Value();
+	for (const std::string& field : Options::NamesIn(from, name)) {
+		const Napi::Value value = from.Get(field);
+		if (value.IsString()) config[field] = TextOf(value, field);
+		else if (value.IsNumber()) config[field] = NumberOf(value, field, -limits::kMostOfConfig, limits::kMostOfConfig);
+		else throw Refusal(field, "a string or a number", value);
 	}
 	return config;
 }
 
-void Read(Napi::Value value, StreamOptions& into) {
-	const Options options(value);
-	into.hotwords = options.String("hotwords");
+void Read(const Options& options, StreamOptions& into) {
+	into.hotwords = options.Text("hotwords");
 	const Napi::Object stream = options.Object("stream");
-	const Napi::Array names = stream.GetPropertyNames();
-	for (uint32_t i = 0; i < names.Length(); i++) {
-		const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
-		into.stream[name] = stream.Get(name).As<Napi::String>().Utf8Value();
-	}
+	for (const std::string& name : Options::NamesIn(stream, "stream")) into.stream[name] = TextOf(stream.Get(name), name);
 }
 
-void Read(Napi::Value value, SherpaOptions& into) {
-	Read(value, static_cast<StreamOptions&>(into));
-	into.changes = ReadConfig(Options(value).Object("changes"));
+void Read(const Options& options, SherpaOptions& into) {
+	Read(options, static_cast<StreamOptions&>(into));
+	into.changes = ReadConfig(options, "changes");
 }
 
 }  // namespace earshot

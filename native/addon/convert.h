@@ -1,11 +1,14 @@
-// Converts results to and options from JavaScript, as declared in binding.d.ts. JavaScript thread only.
+// Results to JavaScript, options from it, as binding.d.ts has them. On the JavaScript thread.
 #pragma once
+
+#include <algorithm>
+#include <cstddef>
 
 #include <napi.h>
 
 #include "audio/decoder.h"
-#include "core/clip.h"
 #include "core/result.h"
+#include "napi/arguments.h"
 #include "sherpa/engine.h"
 #include "vad/vad.h"
 #include "whisper/engine.h"
@@ -18,12 +21,16 @@ Napi::Object ToJs(Napi::Env env, const SherpaInfo& info);
 Napi::Object ToJs(Napi::Env env, const VadSegments& found);
 Napi::Object ToJs(Napi::Env env, const AudioInfo& info);
 
-/** View of a Float32Array, which must be kept alive while the view is used. */
-Clip ViewOf(Napi::Value value);
+void Read(const Options& options, WhisperOptions& into);
+void Read(const Options& options, StreamOptions& into);
+void Read(const Options& options, SherpaOptions& into);
+SherpaConfig ReadConfig(const Options& options, const char* name);
 
-void Read(Napi::Value value, WhisperOptions& into);
-void Read(Napi::Value value, StreamOptions& into);
-void Read(Napi::Value value, SherpaOptions& into);
-SherpaConfig ReadConfig(const Napi::Object& from);
+template <class Array, class Element>
+Array TypedCopy(Napi::Env env, const Element* data, size_t count) {
+	Array array = Array::New(env, count);
+	std::copy_n(data, count, array.Data());
+	return array;
+}
 
 }  // namespace earshot

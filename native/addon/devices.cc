@@ -8,6 +8,7 @@
 #include <napi.h>
 
 #include "addon/exports.h"
+#include "napi/arguments.h"
 #include "platform/cpu.h"
 #include "whisper/devices.h"
 
@@ -39,8 +40,9 @@ Napi::Value Devices(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Calculates(const Napi::CallbackInfo& info) {
-	const auto index = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
-	return Napi::Boolean::New(info.Env(), index < ggml_backend_dev_count() && CanCalculate(ggml_backend_dev_get(index)));
+	const double index = IdOf(info[0], "device");
+	const bool is_there = index >= 0 && index < static_cast<double>(ggml_backend_dev_count());
+	return Napi::Boolean::New(info.Env(), is_there && CanCalculate(ggml_backend_dev_get(static_cast<size_t>(index))));
 }
 
 Napi::Value CpuFeatures(const Napi::CallbackInfo& info) {

@@ -11,8 +11,10 @@
 #include "core/result.h"
 #include "kernels/int_matrix.h"
 #include "kernels/width.h"
+#include "napi/arguments.h"
 #include "napi/env.h"
 #include "napi/errors.h"
+#include "napi/functions.h"
 #include "napi/log_sink.h"
 #include "platform/platform.h"
 #include "sherpa/api.h"
@@ -38,7 +40,7 @@ Napi::Value Versions(const Napi::CallbackInfo& info) {
 
 Napi::Value SherpaVersion(const Napi::CallbackInfo& info) {
 	const Napi::Env env = info.Env();
-	const Expected<SherpaInfo> version = ReadSherpaVersion(info[0].As<Napi::String>().Utf8Value());
+	const Expected<SherpaInfo> version = ReadSherpaVersion(TextOf(info[0], "libraryDir"));
 	if (!version) throw MakeError(env, version.failure());
 	Napi::Object object = ToJs(env, *version);
 	object.Set("gitSha", version->git_sha);
@@ -48,18 +50,22 @@ Napi::Value SherpaVersion(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	InitEnv(env);
 	InitAudio();
-	const auto set = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
+	const auto set = [&](const char* name, auto function) { exports.Set(name, Function(env, name, function)); };
+	const auto set_async = [&](const char* name, auto function) { exports.Set(name, AsyncFunction(env, name, function)); };
 	set("openAudio", OpenAudio);
-	set("loadVoiceActivity", LoadVoiceActivity);
-	set("loadSpeechNetwork", LoadSpeechNetwork);
-	set("loadEncoder", LoadEncoder);
-	set("loadWhisper", LoadWhisper);
-	set("loadParakeet", LoadParakeetModel);
-	set("loadSherpa", LoadSherpa);
-	set("loadStreaming", LoadStreaming);
+	set_async("loadVoiceActivity", LoadVoiceActivity);
+	set_async("loadSpeechNetwork", LoadSpeechNetwork);
+	set_async("loadEncoder", LoadEncoder);
+	set_async("loadWhisper", LoadWhisper);
+	set_async("loadParakeet", LoadParakeetModel);
+	set_async("loadSherpa", LoadSherpa);
+	set_async("loadStreaming", LoadStreaming);
 	set("devices", Devices);
 	set("calculates", Calculates);
-	set("trimHeap", [](const Napi::CallbackInfo&) { TrimHeap(); });
+	set("trimHeap", [](const Napi::CallbackInfo& info) -> Napi::Value {
+		TrimHeap();
+		return info.Env().Undefined();
+	});
 	set("cpuFeatures", CpuFeatures);
 	set("processorFlags", ProcessorFlagsOf);
 	set("kernels", [](const Napi::CallbackInfo& info) -> Napi::Value {
@@ -70,7 +76,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	});
 	set("versions", Versions);
 	set("sherpaVersion", SherpaVersion);
-	set("setLogSink", [](const Napi::CallbackInfo& info) { SetLogSink(info.Env(), info[0]); });
+	set("setLogSink", [](const Napi::CallbackInfo& info) -> Napi::Value {
+		SetLogSink(info.Env(), info[0]);
+		return info.Env().Undefined();
+	});
 	exports.Set("SEGMENT_FIELDS", static_cast<double>(RawResult::kSegmentFields));
 	return exports;
 }

@@ -1,4 +1,4 @@
-// Lifetime of an engine that a JavaScript object refers to.
+// Engines as JavaScript holds them.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,6 @@
 #include <napi.h>
 
 #include "addon/clips_task.h"
-#include "addon/convert.h"
 #include "core/cancel.h"
 #include "core/clip.h"
 #include "core/failure.h"
@@ -25,12 +24,12 @@ namespace earshot {
 
 using Cancels = std::vector<std::shared_ptr<Cancel>>;
 
-/** Where the engine is freed: large ones on the thread pool, since it takes long; small ones at once. */
+/** Giving gigabytes back takes its time, and is done on the pool; what is soon done does without the way there. */
 enum class FreeOn { kPool, kCallingThread };
 
 /**
- * Counts running calls, cancels them, and frees the engine when it is closed and the last call has ended. JavaScript
- * thread only. Shared by the functions of one JavaScript object and by running tasks.
+ * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
+ * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
  */
 template <class Engine>
 class Handle : public std::enable_shared_from_this<Handle<Engine>> {
@@ -38,40 +37,44 @@ public:
 	Handle(std::shared_ptr<Engine> engine, int slots, FreeOn free_on)
 		: engine_(std::move(engine)), slots_(slots), free_on_(free_on) {}
 
-	/** Runs `work(engine, cancel)` on the pool. `clip` identifies it for CancelClip. `keep`: arrays to keep alive. */
+	/** Runs `work(engine, cancel)`, which owns what it reads, on the pool under the name `clip`. */
 	template <class T>
-	Napi::Promise Start(Napi::Env env, double clip, std::vector<Napi::Value> keep,
-		std::function<Expected<T>(Engine&, const Cancel&)> work, std::function<Napi::Value(Napi::Env, T&)> convert) {
-		Expected<Cancels> cancels = AcquireSlot(env, clip, 1);
+	Napi::Promise Start(Napi::Env env, double clip, std::function<Expected<T>(Engine&, const Cancel&)> work,
+		std::function<Napi::Value(Napi::Env, T&)> convert) {
+		Expected<Cancels> cancels = Enter(env, clip, 1);
 		if (!cancels) return Rejected(env, cancels.failure());
 		auto task = std::make_unique<Task<T>>(
 			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
 			std::move(convert));
-		for (const Napi::Value& value : keep) task->keep.push_back(Napi::Persistent(value));
-		task->finished = Releaser(clip);
-		return AsyncTask::Start(env, std::move(task));
+		task->finished = Leaver(clip);
+		return OrLeave(clip, [&] { return AsyncTask::Start(env, std::move(task)); });
 	}
 
-	/** The same for several clips in one slot, each with its own promise and Cancel. */
-	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, const std::vector<Napi::Value>& arrays,
+	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
+	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, std::vector<std::vector<float>> clips,
 		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
 		std::vector<Napi::Promise> refused;
-		if (arrays.empty()) return refused;
-		Expected<Cancels> cancels = AcquireSlot(env, batch, arrays.size());
+		if (clips.empty()) return refused;
+		Expected<Cancels> cancels = Enter(env, batch, clips.size());
 		if (!cancels) {
-			for (size_t i = 0; i < arrays.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
+			for (size_t i = 0; i < clips.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
 			return refused;
 		}
-		std::vector<ClipRequest> requests;
-		for (size_t i = 0; i < arrays.size(); i++) requests.push_back({ViewOf(arrays[i]), (*cancels)[i]});
-		return ClipsTask::Start(env, arrays,
-			[engine = engine_, requests = std::move(requests), work = std::move(work)](const OnResult& on_result) {
-				return work(*engine, requests, on_result);
-			},
-			Releaser(batch));
+		return OrLeave(batch, [&] {
+			const auto samples = std::make_shared<const std::vector<std::vector<float>>>(std::move(clips));
+			std::vector<ClipRequest> requests;
+			for (size_t i = 0; i < samples->size(); i++) {
+				const std::vector<float>& of_clip = (*samples)[i];
+				requests.push_back({{of_clip.data(), of_clip.size()}, (*cancels)[i]});
+			}
+			return ClipsTask::Start(env, samples->size(),
+				[engine = engine_, samples, requests = std::move(requests), work = std::move(work)](
+					const OnResult& on_result) { return work(*engine, requests, on_result); },
+				Leaver(batch));
+		});
 	}
 
-	/** Cancels the clip at `position` of a batch, or all of it. */
+	/** Of a batch the clip at `position`, or all. */
 	void CancelClip(double clip, std::optional<size_t> position = std::nullopt) {
 		const auto found = running_.find(clip);
 		if (found == running_.end()) return;
@@ -82,7 +85,7 @@ public:
 
 	Napi::Promise Close(Napi::Env env) {
 		const auto deferred = Napi::Promise::Deferred::New(env);
-		closing_.push_back(deferred);
+		closers_.push_back(deferred);
 		if (!closed_) {
 			closed_ = true;
 			for (const auto& [clip, cancels] : running_) CancelClip(clip);
@@ -94,20 +97,31 @@ public:
 	}
 
 private:
-	/** Takes a slot until the function of Releaser is called. */
-	Expected<Cancels> AcquireSlot(Napi::Env env, double clip, size_t count) {
+	/** A slot for something under that name, until Leaver's function is called. */
+	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
 		if (closed_) return Failure{"closed", "it has been closed"};
 		if (static_cast<int>(running_.size()) >= slots_) {
 			return Failure{"engine_failed", "all " + std::to_string(slots_) + " slots are taken"};
 		}
-		if (running_.contains(clip)) return Failure{"engine_failed", "a clip with this number is running already"};
+		if (running_.contains(clip)) return Failure{"engine_failed", "a clip of that number is running already"};
 		Cancels cancels;
 		for (size_t i = 0; i < count; i++) cancels.push_back(std::make_shared<Cancel>(EnvState::Of(env).exiting));
 		running_.emplace(clip, cancels);
 		return cancels;
 	}
 
-	std::function<void(Napi::Env)> Releaser(double clip) {
+	/** Gives the slot back where `start` throws. */
+	template <class Starter>
+	auto OrLeave(double clip, Starter&& start) {
+		try {
+			return start();
+		} catch (...) {
+			running_.erase(clip);
+			throw;
+		}
+	}
+
+	std::function<void(Napi::Env)> Leaver(double clip) {
 		return [self = this->shared_from_this(), clip](Napi::Env env) {
 			self->running_.erase(clip);
 			if (self->closed_ && self->running_.empty()) self->Free(env);
@@ -135,16 +149,37 @@ private:
 	}
 
 	void Closed(Napi::Env env) {
-		for (const auto& deferred : std::exchange(closing_, {})) deferred.Resolve(env.Undefined());
+		for (const auto& deferred : std::exchange(closers_, {})) deferred.Resolve(env.Undefined());
 	}
 
 	std::shared_ptr<Engine> engine_;
 	const int slots_;
 	const FreeOn free_on_;
 	std::unordered_map<double, Cancels> running_;
-	std::vector<Napi::Promise::Deferred> closing_;
+	std::vector<Napi::Promise::Deferred> closers_;
 	bool closed_ = false;
 	bool freed_ = false;
 };
+
+/** Something that is of no more use after a failure or its end: later calls fail instead of reaching it. One call at a time. */
+template <class Engine>
+struct OneWay {
+	const std::shared_ptr<Engine> engine;
+	bool ended = false;
+
+	/** `last`: the call ends it. `work` takes the engine and returns an Expected. */
+	template <class Work>
+	auto Call(bool last, Work&& work) -> decltype(work(*engine)) {
+		if (ended) return Failure{"closed", "it has ended"};
+		auto result = work(*engine);
+		ended = last || !result;
+		return result;
+	}
+};
+
+template <class Engine>
+std::shared_ptr<OneWay<Engine>> OneWayOf(std::shared_ptr<Engine> engine) {
+	return std::make_shared<OneWay<Engine>>(OneWay<Engine>{std::move(engine)});
+}
 
 }  // namespace earshot

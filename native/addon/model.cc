@@ -8,13 +8,17 @@
 #include <utility>
 #include <vector>
 
+#include <ggml.h>
+
 #include "addon/convert.h"
 #include "addon/exports.h"
 #include "addon/handle.h"
+#include "addon/limits.h"
 #include "addon/session.h"
 #include "core/integers.h"
+#include "napi/arguments.h"
 #include "napi/async_task.h"
-#include "napi/options.h"
+#include "napi/functions.h"
 #include "whisper/engine.h"
 
 namespace earshot {
@@ -26,49 +30,71 @@ Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slot
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
 	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, FreeOn::kPool);
-	const auto run = [handle](const Napi::CallbackInfo& info, const std::vector<Napi::Value>& arrays) {
+	const auto run = [handle](Napi::Env env, const Options& given, const std::vector<Napi::Value>& clips) {
 		typename Engine::Options options;
-		Read(info[1], options);
-		return handle->StartClips(info.Env(), Options(info[1]).Number("clip"), arrays,
+		Read(given, options);
+		const double clip = given.Id("clip");
+		// Last: the getters of the options may have changed them.
+		std::vector<std::vector<float>> samples;
+		for (const Napi::Value& each : clips) samples.push_back(SamplesOf(each, "samples"));
+		return handle->StartClips(env, clip, std::move(samples),
 			[options = std::move(options)](
 				Engine& running, const std::vector<ClipRequest>& requests, const OnResult& on_result) {
 				return running.Transcribe(requests, options, on_result);
 			});
 	};
-	model.Set("transcribe", Napi::Function::New(env, [run](const Napi::CallbackInfo& info) -> Napi::Value {
-		return run(info, {info[0]}).front();
-	}, "transcribe"));
-	model.Set("transcribeBatch", Napi::Function::New(env, [run](const Napi::CallbackInfo& info) -> Napi::Value {
-		const auto clips = info[0].As<Napi::Array>();
-		std::vector<Napi::Value> arrays;
-		for (uint32_t i = 0; i < clips.Length(); i++) arrays.push_back(clips.Get(i));
-		const std::vector<Napi::Promise> promises = run(info, arrays);
+	model.Set("transcribe", AsyncFunction(env, "transcribe", [run](const Napi::CallbackInfo& info) -> Napi::Value {
+		return run(info.Env(), Options(info[1]), {info[0]}).front();
+	}));
+	model.Set("transcribeBatch", Function(env, "transcribeBatch", [run](const Napi::CallbackInfo& info) -> Napi::Value {
+		const std::vector<Napi::Promise> promises =
+			run(info.Env(), Options(info[1]), ElementsOf(info[0], "clips", limits::kMostClips));
 		Napi::Array array = Napi::Array::New(info.Env(), promises.size());
 		for (uint32_t i = 0; i < promises.size(); i++) array.Set(i, promises[i]);
 		return array;
-	}, "transcribeBatch"));
+	}));
 	if constexpr (std::is_same_v<Engine, WhisperEngine>) {
-		model.Set("encode", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-			const Clip clip = ViewOf(info[0]);
+		model.Set("encode", AsyncFunction(env, "encode", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 			const Options given(info[1]);
 			WhisperOptions options;
-			Read(info[1], options);
-			return handle->template Start<std::vector<float>>(info.Env(), given.Number("clip"), {info[0]},
-				[clip, options](Engine& running, const Cancel& cancel) { return running.Encode(clip, options, cancel); },
+			options.threads = given.Int("threads", 1, limits::kMostThreads);
+			options.audio_context = given.Int("audioContext", 0, limits::kMostContext);
+			const double clip = given.Id("clip");
+			return handle->template Start<std::vector<float>>(info.Env(), clip,
+				[samples = SamplesOf(info[0], "samples"), options](Engine& running, const Cancel& cancel) {
+					return running.Encode({samples.data(), samples.size()}, options, cancel);
+				},
 				[](Napi::Env settled, std::vector<float>& made) -> Napi::Value {
 					return TypedCopy<Napi::Float32Array>(settled, made.data(), made.size());
 				});
-		}, "encode"));
+		}));
 	}
-	model.Set("cancel", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+	model.Set("cancel", Function(env, "cancel", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		std::optional<size_t> position;
-		if (info[1].IsNumber()) position = info[1].As<Napi::Number>().Uint32Value();
-		handle->CancelClip(info[0].As<Napi::Number>().DoubleValue(), position);
-	}, "cancel"));
-	model.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+		if (!info[1].IsUndefined()) position = static_cast<size_t>(IntOf(info[1], "position", 0, INT32_MAX));
+		handle->CancelClip(IdOf(info[0], "clip"), position);
+		return info.Env().Undefined();
+	}));
+	model.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		return handle->Close(info.Env());
-	}, "close"));
+	}));
 	return model;
+}
+
+/** Empties them: an encoder serves one model. Throws before it has taken any. */
+std::vector<Session> TakeEncoders(Napi::Env env, const std::vector<Napi::Value>& values) {
+	std::vector<Session*> sessions;
+	for (const Napi::Value& value : values) {
+		Session* session = SessionIn(value, SessionKind::kEncoder);
+		if (session == nullptr) throw Refusal("encoders", "encoders of loadEncoder", value);
+		if (!*session || std::find(sessions.begin(), sessions.end(), session) != sessions.end()) {
+			throw MakeError(env, {"invalid_argument", "Expected `encoders` to be encoders that no other model has taken"});
+		}
+		sessions.push_back(session);
+	}
+	std::vector<Session> taken;
+	for (Session* session : sessions) taken.push_back(std::exchange(*session, nullptr));
+	return taken;
 }
 
 using LoadGgml = Expected<std::shared_ptr<WhisperEngine>> (*)(const WhisperLoad&);
@@ -77,24 +103,25 @@ template <LoadGgml Load>
 Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
-	ReadFields(info[0], kWhisperLoadFields, load);
-	load.slots = std::max(1, load.slots);
-	load.max_threads = std::max(1, load.max_threads);
-	if (const Napi::Value bits = options.Value("encoderBits"); bits.IsNumber()) {
-		load.integers = options.Int("encoderBits") == 8 ? Integers::k8 : Integers::k16;
+	load.path = options.Text("path");
+	load.slots = options.Int("slots", 1, limits::kMostSlots);
+	load.max_threads = std::min(options.Int("maxThreads", 1, limits::kMostThreads), GGML_MAX_N_THREADS);
+	load.use_gpu = options.Bool("useGpu");
+	load.gpu_device = options.Int("gpuDevice", 0, limits::kMostDevices);
+	load.alignment_heads = options.Ints("alignmentHeads", 0, INT32_MAX, limits::kMostHeads);
+	load.quantise_decoder = options.Switch("quantiseDecoder");
+	if (const Napi::Value bits = options.Value("encoderBits"); !bits.IsUndefined()) {
+		const int width = IntOf(bits, "encoderBits", 8, 16);
+		if (width != 8 && width != 16) throw Refusal("encoderBits", "8 or 16", bits);
+		load.integers = width == 8 ? Integers::k8 : Integers::k16;
 	}
-	if (const Napi::Value encoders = options.Value("encoders"); encoders.IsArray()) {
-		const auto array = encoders.As<Napi::Array>();
-		for (uint32_t i = 0; i < array.Length(); i++) {
-			Session taken = std::exchange(*array.Get(i).As<Napi::External<Session>>().Data(), nullptr);
-			if (!taken) throw Napi::Error::New(info.Env(), "this encoder belongs to another model");
-			load.encoders.push_back(std::move(taken));
-		}
+	if (const Napi::Value encoders = options.Value("encoders"); !encoders.IsUndefined()) {
+		load.encoders = TakeEncoders(info.Env(), ElementsOf(encoders, "encoders", limits::kMostEncoders));
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[slots = load.slots](Napi::Env env, Loaded& engine) {
-			// Clips that are batched may arrive one by one.
+			// Those that go together may come one by one.
 			const int calls = slots * engine->info().max_batched_clips;
 			return MakeModelOf(env, std::move(engine), calls);
 		}));
@@ -113,12 +140,12 @@ Napi::Value LoadParakeetModel(const Napi::CallbackInfo& info) { return LoadGgmlM
 Napi::Value LoadSherpa(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	SherpaLoad load;
-	load.library_dir = options.String("libraryDir");
-	const int slots = std::max(1, options.Int("slots"));
-	load.config = ReadConfig(options.Object("config"));
+	load.library_dir = options.Text("libraryDir");
+	const int slots = options.Int("slots", 1, limits::kMostSlots);
+	load.config = ReadConfig(options, "config");
 	load.changes_apart = options.Bool("changesApart");
 	load.exclusive = options.Bool("exclusive");
-	load.punctuation = options.String("punctuation");
+	load.punctuation = options.Text("punctuation");
 	using Loaded = std::shared_ptr<SherpaEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return SherpaEngine::Load(load); },
 		[slots](Napi::Env env, Loaded& engine) { return MakeModel(env, std::move(engine), slots); }));

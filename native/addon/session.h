@@ -3,11 +3,18 @@
 
 #include <memory>
 
+#include <napi.h>
+
 #include "ort/ort.h"
 
 namespace earshot {
 
 /** What `loadEncoder` and `loadSpeechNetwork` return; null once a model has taken ownership. */
 using Session = std::shared_ptr<const ort::Session>;
+
+enum class SessionKind { kEncoder, kSpeechNetwork };
+
+/** The session in a value that the function of this kind has handed out; nullptr in any other. */
+Session* SessionIn(Napi::Value value, SessionKind kind);
 
 }  // namespace earshot

@@ -1,4 +1,4 @@
-// Audio for engines: mono, f32, 16 kHz.
+// Audio as every engine takes it: mono, f32, 16 kHz.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace earshot {
 
 constexpr int kSampleRate = 16000;
 
-/** View of a JavaScript array, which the bindings keep alive while the clip runs. */
+/** A view into samples that the bindings keep while the clip runs. */
 struct Clip {
 	const float* samples = nullptr;
 	size_t size = 0;
@@ -18,7 +18,7 @@ struct Clip {
 	double Seconds() const { return static_cast<double>(size) / kSampleRate; }
 };
 
-/** One clip of a batch with its cancellation. */
+/** One clip of a batch, and its cancellation. */
 struct ClipRequest {
 	Clip clip;
 	std::shared_ptr<const Cancel> cancel;

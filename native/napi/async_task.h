@@ -1,10 +1,9 @@
-// Runs work on the libuv thread pool and settles a promise with its result.
+// Work on the libuv pool that settles a promise.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include <napi.h>
 
@@ -14,7 +13,10 @@
 
 namespace earshot {
 
-/** Run is called on a pool thread; everything else, including the destructor, on the JavaScript thread. */
+/**
+ * Work on the libuv pool that settles one promise. Run on a pool thread; everything else, the destructor too, on
+ * the JavaScript thread.
+ */
 class AsyncTask {
 public:
 	virtual ~AsyncTask() = default;
@@ -26,9 +28,9 @@ public:
 protected:
 	AsyncTask() = default;
 	virtual void Run() noexcept = 0;
-	/** Called once after Run, or without Run if the environment has been torn down. Releases slots and the like. */
+	/** Called once after Run, or without Run when the environment has gone. Frees slots and the like. */
 	virtual void Finish(Napi::Env) {}
-	/** Returns the promise's value; a thrown Napi::Error rejects the promise. */
+	/** The promise's value; a Napi::Error thrown rejects it. */
 	virtual Napi::Value Settle(Napi::Env env) = 0;
 
 private:
@@ -39,7 +41,7 @@ private:
 	std::unique_ptr<Napi::Promise::Deferred> deferred_;
 };
 
-/** An AsyncTask made of functions. `keep`: JavaScript values that Run reads. */
+/** An AsyncTask out of functions, which own what they read: JavaScript may do with its memory what it likes meanwhile. */
 template <class T>
 class Task final : public AsyncTask {
 public:
@@ -48,7 +50,6 @@ public:
 
 	Task(Work work, Convert convert) : work_(std::move(work)), convert_(std::move(convert)) {}
 
-	std::vector<Napi::Reference<Napi::Value>> keep;
 	std::function<void(Napi::Env)> finished;
 
 protected:

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "napi/arguments.h"
 #include "napi/env.h"
 
 namespace earshot {
@@ -73,6 +74,7 @@ void Log(LogLevel level, std::string line) {
 }
 
 void SetLogSink(Napi::Env env, Napi::Value sink) {
+	if (!sink.IsFunction() && !sink.IsNull()) throw Refusal("sink", "a function or null", sink);
 	EnvState& state = EnvState::Of(env);
 	RemoveSink(std::exchange(state.sink, 0), true);
 	if (!sink.IsFunction()) return;

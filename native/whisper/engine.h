@@ -5,13 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "core/cancel.h"
 #include "core/clip.h"
 #include "core/failure.h"
-#include "core/fields.h"
 #include "core/integers.h"
 #include "core/result.h"
 
@@ -35,17 +33,6 @@ struct WhisperLoad {
 	std::optional<Integers> integers;
 	/** Convert the decoder's matrices from f16 or f32 to Q8_0, if they are in CPU memory. */
 	bool quantise_decoder = false;
-};
-
-/** Fields of WhisperLoad in binding.d.ts that are taken as they are. */
-inline constexpr std::tuple kWhisperLoadFields{
-	Field{"path", &WhisperLoad::path},
-	Field{"slots", &WhisperLoad::slots},
-	Field{"maxThreads", &WhisperLoad::max_threads},
-	Field{"useGpu", &WhisperLoad::use_gpu},
-	Field{"gpuDevice", &WhisperLoad::gpu_device},
-	Field{"alignmentHeads", &WhisperLoad::alignment_heads},
-	Field{"quantiseDecoder", &WhisperLoad::quantise_decoder},
 };
 
 struct WhisperInfo {
@@ -81,25 +68,6 @@ struct WhisperOptions {
 	int slot = 0;
 	/** Run at lower OS priority, if the clip has one thread. */
 	bool background = false;
-};
-
-/** WhisperClipOptions in binding.d.ts. */
-inline constexpr std::tuple kWhisperOptionFields{
-	Field{"threads", &WhisperOptions::threads},
-	Field{"language", &WhisperOptions::language},
-	Field{"languages", &WhisperOptions::languages},
-	Field{"translate", &WhisperOptions::translate},
-	Field{"prompt", &WhisperOptions::prompt},
-	Field{"suppress", &WhisperOptions::suppress},
-	Field{"suppressNonSpeech", &WhisperOptions::suppress_non_speech},
-	Field{"temperature", &WhisperOptions::temperature},
-	Field{"temperatureIncrement", &WhisperOptions::temperature_increment},
-	Field{"tokenTimestamps", &WhisperOptions::token_timestamps},
-	Field{"beamSize", &WhisperOptions::beam_size},
-	Field{"audioContext", &WhisperOptions::audio_context},
-	Field{"audioContexts", &WhisperOptions::audio_contexts},
-	Field{"slot", &WhisperOptions::slot},
-	Field{"background", &WhisperOptions::background},
 };
 
 /** One set of weights, and a state for each slot. Any thread; at most `slots` calls at once. */

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as Binding from '../../binding.js';
 import { requestedKernels } from '../config/environment.js';
-import { EarshotError, type ErrorCode } from '../errors.js';
+import { EarshotError, type ErrorCode, isError } from '../errors.js';
 import { packageRoot } from '../paths.js';
 import { attempt, firstLine } from './attempt.js';
 import { type Choice, chooseAddon } from './candidates.js';
@@ -98,17 +98,20 @@ export function transcribeBatch<O extends Binding.ClipOptions, I>(
 	);
 }
 
-/** Converts a native error by its code; anything without one becomes `engine_failed`. */
+/** Converts a native error by its code; anything without one becomes `engine_failed`, and so does `invalid_argument`, which
+ * is a mistake of Earshot's own and not of a request. */
 export function fromNative(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
-	if (thrown instanceof Error && isNativeError(thrown)) {
+	if (isError(thrown) && isTranslated(thrown)) {
 		const param = audioCodes.has(thrown.code) ? 'file' : undefined;
 		return new EarshotError(thrown.code, thrown.message, { cause: thrown, param });
 	}
 	return new EarshotError('engine_failed', `the engine failed: ${firstLine(thrown)}`, { cause: thrown });
 }
 
-const nativeCodes: ReadonlySet<string> = new Set<Binding.NativeCode & ErrorCode>([
+type TranslatedCode = Binding.NativeCode & ErrorCode;
+
+const translatedCodes: ReadonlySet<string> = new Set<TranslatedCode>([
 	'audio_unsupported',
 	'audio_too_long',
 	'model_load_failed',
@@ -120,6 +123,6 @@ const nativeCodes: ReadonlySet<string> = new Set<Binding.NativeCode & ErrorCode>
 ]);
 const audioCodes: ReadonlySet<string> = new Set(['audio_unsupported', 'audio_too_long']);
 
-function isNativeError(error: Error): error is Binding.NativeError {
-	return 'code' in error && typeof error.code === 'string' && nativeCodes.has(error.code);
+function isTranslated(error: Error): error is Error & { readonly code: TranslatedCode } {
+	return 'code' in error && typeof error.code === 'string' && translatedCodes.has(error.code);
 }

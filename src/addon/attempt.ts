@@ -1,5 +1,7 @@
 /** Helpers for operations that may fail as a matter of course. */
 
+import { reasonOf } from '../errors.js';
+
 /** The result of `find`; undefined if it throws. */
 export function attempt<T>(find: () => T): T | undefined {
 	try {
@@ -11,6 +13,6 @@ export function attempt<T>(find: () => T): T | undefined {
 }
 
 export function firstLine(thrown: unknown): string {
-	const text = thrown instanceof Error ? thrown.message : String(thrown);
+	const text = reasonOf(thrown);
 	return text.split('\n', 1)[0] ?? text;
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { SherpaDetector, SpeechNetwork, VoiceActivity } from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
 import { runtimeFile } from '../addon/libraries.js';
-import { EarshotError } from '../errors.js';
+import { EarshotError, reasonOf } from '../errors.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
 import { type OnnxFile, readOnnx } from '../model-files/onnx-file.js';
 import { onnxNodes } from '../model-files/onnx-nodes.js';
@@ -157,7 +157,7 @@ const sileroOverlap = 64;
 /** Opens the VAD network of a file. Throws `model_load_failed`. */
 async function networkOf(libraryDir: string, file: string): Promise<SpeechNetwork | SherpaDetector> {
 	const { shape, place, graph } = await read(file).catch((thrown: unknown) => {
-		const why = thrown instanceof Error ? thrown.message : String(thrown);
+		const why = reasonOf(thrown);
 		throw new EarshotError(
 			'model_load_failed',
 			`the voice activity detection model cannot be used: ${file}: ${why}; choose another with --vad-model, or leave it out to use the bundled one`,

@@ -121,6 +121,14 @@ export const settings = {
 		defaultText: 'twice its memory after loading, plus 1024',
 		parse: wholeNumber(0, 2 ** 30),
 	},
+	hangTimeoutSeconds: {
+		scope: 'server',
+		flag: 'hang-timeout-seconds',
+		valueName: 'S',
+		help: "silence after which a working model's process is replaced, in seconds; 0 = never",
+		default: 30,
+		parse: wholeNumber(0, 86_400),
+	},
 	maxUploadMb: {
 		scope: 'server',
 		flag: 'max-upload-mb',

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { EarshotError } from '../errors.js';
+import { EarshotError, isError } from '../errors.js';
 
 export interface DiskFile {
 	write(bytes: Uint8Array, position: number): Promise<void>;
@@ -185,7 +185,7 @@ export function readTextUpTo(file: string, maxBytes: number): string | undefined
 }
 
 export function codeOf(thrown: unknown): string {
-	return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
+	return isError(thrown) && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
 
 /** A failed write as an error for the user; undefined for other errors. */

@@ -6,6 +6,7 @@ import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
+import { toMilliseconds } from '../speech/seconds.js';
 import { Stopwatch } from '../speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import { uncovered } from './coverage.js';
@@ -38,7 +39,8 @@ export async function* runPipeline(
 	signal.addEventListener('abort', end, { once: true });
 	try {
 		const first = await decodeBlock(chunker, stopwatch, hooks);
-		yield { type: 'started', duration: chunker.duration };
+		const { duration } = chunker;
+		yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
 		const queue = new ClipQueue(parts, recognizeOptionsOf(options), unfinished.signal, stopwatch, hooks);
 		const chunking = decodeAhead(chunker, first, queue, stopwatch, hooks);
 		chunking.catch((thrown: unknown) => {
@@ -51,8 +53,13 @@ export async function* runPipeline(
 		}
 		await chunking;
 		isComplete = true;
-		const { decodedSeconds: duration, truncated } = chunker;
-		yield { type: 'ended', duration, ...(truncated && { truncated }), timing: stopwatch.read() };
+		const { decodedSeconds, truncated } = chunker;
+		yield {
+			type: 'ended',
+			duration: toMilliseconds(decodedSeconds),
+			...(truncated && { truncated }),
+			timing: stopwatch.read(),
+		};
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// A decode failure cancels the clips, so it is the cause of whatever they threw.
@@ -68,20 +75,22 @@ function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEv
 	const { language, removedRepetitions } = result;
 	const segments = placed(result, clip);
 	const missing = uncovered(clip.speech ?? [], segments);
-	const marked = missing.map((stretch) =>
-		clip.channel === undefined ? stretch : { ...stretch, channel: clip.channel },
-	);
+	const marked = missing.map(({ start, end }) => ({
+		start: toMilliseconds(start),
+		end: toMilliseconds(end),
+		...(clip.channel !== undefined && { channel: clip.channel }),
+	}));
 	return {
 		type: 'clip',
 		clip: position,
-		start: clip.start,
+		start: toMilliseconds(clip.start),
 		segments,
 		language,
-		processed: clip.end,
+		processed: toMilliseconds(clip.end),
 		...(removedRepetitions && {
 			removedRepetitions: removedRepetitions.map(({ start, end }) => ({
-				start: clip.start + start,
-				end: clip.start + end,
+				start: toMilliseconds(clip.start + start),
+				end: toMilliseconds(clip.start + end),
 			})),
 		}),
 		...(marked.length > 0 && { untranscribed: marked }),

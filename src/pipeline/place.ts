@@ -3,8 +3,9 @@
 import { deflateSync } from 'node:zlib';
 import type { Clip, ClipResult, ClipSegment } from '../speech/clip.js';
 import type { PlacedSegment } from '../speech/events.js';
+import { toMilliseconds } from '../speech/seconds.js';
 
-/** The segments with times relative to the recording: within the clip and in ascending order. */
+/** The segments with times relative to the recording: within the clip, in ascending order, in whole milliseconds. */
 export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 	let earliest = clip.start;
 	const ratios = compressionRatios(segments);
@@ -16,16 +17,16 @@ export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 		return {
 			...rest,
 			...(clip.channel !== undefined && { channel: clip.channel }),
-			start,
-			end,
+			start: toMilliseconds(start),
+			end: toMilliseconds(end),
 			seek: Math.round((clip.start + (segment.seek ?? 0)) * 100),
 			compressionRatio: ratios.get(segment.seek) ?? compressionRatio(segment.text),
 			...(words
 				? {
 						words: words.map((word) => ({
 							...word,
-							start: clip.start + word.start,
-							end: clip.start + word.end,
+							start: toMilliseconds(clip.start + word.start),
+							end: toMilliseconds(clip.start + word.end),
 						})),
 					}
 				: {}),

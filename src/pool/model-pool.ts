@@ -13,7 +13,8 @@ export interface ListedModel {
 	/** When the files were installed on this machine, Unix seconds. */
 	readonly created: number;
 	readonly ownedBy: string;
-	readonly state: LoadState;
+	/** `unresponsive`: loaded, at work, and without a sign of life; its process is killed when that goes on. */
+	readonly state: LoadState | 'unresponsive';
 	/** What it can do; null = not known before it is loaded. */
 	readonly capabilities: Capabilities | null;
 	/** The bundled demo model, which recognizes digits only. */

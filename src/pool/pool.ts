@@ -38,6 +38,8 @@ export interface PoolOptions {
 	readonly budgetBytes: number;
 	/** Memory of one runner above which it is replaced; 0 = the default of `RunnerOptions.maxRssBytes`. */
 	readonly maxRunnerBytes: number;
+	/** As in `RunnerOptions`. */
+	readonly hangTimeoutMs: number;
 	/** When the model's files were installed, Unix seconds. */
 	readonly createdAt: (entry: ModelEntry) => number;
 }
@@ -93,7 +95,7 @@ export class RunnerPool implements ModelPool {
 		return readinessOf({
 			id,
 			absence: models.absence(id),
-			state: loaded?.runner.state ?? 'unloaded',
+			state: shownState(loaded?.runner),
 			hasLoaded: loaded?.hasLoaded ?? false,
 			failure: failure?.code,
 		});
@@ -118,7 +120,7 @@ export class RunnerPool implements ModelPool {
 				type: entry.type,
 				created: this.#options.createdAt(entry),
 				ownedBy: entry.ownedBy,
-				state: loaded?.runner.state ?? 'unloaded',
+				state: shownState(loaded?.runner),
 				capabilities: loaded?.runner.lastInfo?.capabilities ?? capabilitiesOf(entry),
 				demo: entry.demo,
 				pid: loaded?.runner.pid ?? null,
@@ -265,7 +267,8 @@ export class RunnerPool implements ModelPool {
 	#loadedModelOf(entry: ModelEntry): LoadedModel {
 		const found = this.#loadedModels.get(entry.id);
 		if (found) return found;
-		const { settings, script, env, onLog, clock, metrics, keepAliveMs, maxRunnerBytes } = this.#options;
+		const { settings, script, env, onLog, clock, metrics, keepAliveMs, maxRunnerBytes, hangTimeoutMs } =
+			this.#options;
 		const { id } = entry;
 		const runner = new Runner({
 			entry,
@@ -274,6 +277,7 @@ export class RunnerPool implements ModelPool {
 			env,
 			clock,
 			maxRssBytes: maxRunnerBytes,
+			hangTimeoutMs,
 			hasRoomForTwo: () => this.#budget.hasRoomFor(runner.loadedBytes),
 			onMemory: () => {
 				metrics.memory(id, runner.memoryBytes);
@@ -314,6 +318,11 @@ export class RunnerPool implements ModelPool {
 			void loaded.leave('changed');
 		}
 	}
+}
+
+function shownState(runner: Runner | undefined): ListedModel['state'] {
+	const state = runner?.state ?? 'unloaded';
+	return state === 'loaded' && runner?.isAnswering === false ? 'unresponsive' : state;
 }
 
 /** The fields that require loading the model again when they change; names do not. */

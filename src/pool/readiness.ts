@@ -6,8 +6,8 @@ import type { LoadState } from '../speech/model-info.js';
 
 export interface Readiness {
 	/**
-	 * `loading`: it is being loaded for the first time. `degraded`: it cannot be loaded. `ok` otherwise, also where it is
-	 * loaded on its first request.
+	 * `loading`: it is being loaded for the first time. `degraded`: it cannot be loaded, or gives no sign of life. `ok`
+	 * otherwise, also where it is loaded on its first request.
 	 */
 	readonly status: 'ok' | 'loading' | 'degraded';
 	/** With `degraded`: why, without paths, since anybody may ask. */
@@ -19,7 +19,7 @@ export interface DefaultModelFacts {
 	readonly id: string;
 	/** Why its entry in models.yaml cannot be served, or its files are not on this machine. */
 	readonly absence: 'mistake' | 'missing' | undefined;
-	readonly state: LoadState;
+	readonly state: LoadState | 'unresponsive';
 	/** It was loaded at least once, so it can be loaded again. */
 	readonly hasLoaded: boolean;
 	/** Code of the error of its last load, unless a later one succeeded. */
@@ -32,6 +32,7 @@ export function readinessOf({ id, absence, state, hasLoaded, failure }: DefaultM
 		reason: `The default model \`${id}\` ${why}`,
 	});
 	if (state === 'loaded') return { status: 'ok' };
+	if (state === 'unresponsive') return degraded('gives no sign of life; its process is replaced soon');
 	if (absence === 'mistake')
 		return degraded(`has a mistake in models.yaml; the log and \`${earshot('list')}\` name line and field`);
 	if (absence === 'missing')

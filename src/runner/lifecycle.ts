@@ -119,6 +119,11 @@ export class Lifecycle {
 		return this.#backoff.remainingMs(this.#options.clock.now()) > 0 ? 'backoff' : 'unloaded';
 	}
 
+	/** Of the current process. */
+	get isAnswering(): boolean {
+		return this.#process?.isAnswering ?? true;
+	}
+
 	/** The process for new requests; undefined while there is none or it is still loading. */
 	get ready(): RunnerProcess | undefined {
 		return this.#starting ? undefined : this.#process;
@@ -257,7 +262,7 @@ export class Lifecycle {
 		}
 		this.checkDrained();
 		if (this.#process) this.#listener.onReady();
-		else if (this.#listener.isNeeded()) this.#restart('died');
+		else if (this.#listener.isNeeded()) this.#restart(process.isHung ? 'hung' : 'died');
 	}
 
 	/** Starts another process for the waiting requests; they fail if it cannot be started. */

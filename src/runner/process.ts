@@ -1,11 +1,13 @@
 /** One runner process: forks it, exchanges messages with it and ends it. Makes no decisions. */
 
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ModelInfo } from '../speech/model-info.js';
+import { Heartbeat } from './heartbeat.js';
 import type { FromRunner, ToRunner } from './protocol.js';
 import type { RunnerSettings } from './settings.js';
 
@@ -17,6 +19,8 @@ export interface RunnerProcessOptions {
 	/** The child's whole environment. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly clock: Clock;
+	/** How long a process at work may give no sign of life before it is killed, ms; 0 = for ever. */
+	readonly hangTimeoutMs: number;
 	/** Called with each log line, including the engines' own output on stderr. */
 	readonly onLog?: (line: string) => void;
 	/** Called with the state of its scheduler. */
@@ -24,7 +28,7 @@ export interface RunnerProcessOptions {
 }
 
 /** A message about a request, from a process with a loaded model. */
-export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' }>;
+export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' | 'alive' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
@@ -50,26 +54,30 @@ export class RunnerProcess {
 	#stderr = '';
 	#loadedBytes = 0;
 	#rssBytes = 0;
+	readonly #heartbeat: Heartbeat;
+	/** Recordings that it has. */
+	#work = 0;
+	#isHung = false;
 	#hasEnded = false;
 	#ending: Promise<void> | undefined;
 
 	constructor(
-		{ entry, settings, script, env, clock, onLog, onReport }: RunnerProcessOptions,
+		{ entry, settings, script, env, clock, hangTimeoutMs, onLog, onReport }: RunnerProcessOptions,
 		listener: Listener,
 	) {
 		this.#id = entry.id;
 		this.#clock = clock;
-		// execArgv: without the server's own flags (inspectors, loaders); `gc` is called by child/run.ts.
-		// windowsHide, which fork() passes on: a server without a console would open a window for each runner.
-		const options = {
-			env,
-			execArgv: ['--expose-gc'],
-			serialization: 'advanced',
-			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-			windowsHide: true,
-		} satisfies ForkOptions & { windowsHide: boolean };
-		const child = fork(script, [], options);
+		const child = forked(script, env);
 		this.#child = child;
+		this.#heartbeat = new Heartbeat({
+			clock,
+			timeoutMs: hangTimeoutMs,
+			ask: () => this.send({ type: 'ask' }),
+			onHung: () => {
+				this.#isHung = true;
+				child.kill('SIGKILL');
+			},
+		});
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			this.#stderr = (this.#stderr + text).slice(-maxStderrChars);
 			for (const line of text.split('\n')) if (line.trim() !== '') onLog?.(line);
@@ -80,6 +88,7 @@ export class RunnerProcess {
 					this.#info = message.info;
 					this.#loadedBytes = message.rssBytes;
 					this.#rssBytes = message.rssBytes;
+					this.#keepAlive();
 					resolve(message.info);
 				} else if (message.type === 'load-failed') {
 					this.#refusal = fromWire(message.error);
@@ -87,17 +96,19 @@ export class RunnerProcess {
 					void this.end();
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
-				} else {
+				} else if (message.type !== 'alive') {
 					if ('rssBytes' in message) this.#rssBytes = message.rssBytes;
 					listener.onAnswer(message);
 				}
 			};
 			child.on('message', (messages: readonly FromRunner[]) => {
+				this.#heartbeat.heard();
 				for (const message of messages) take(message);
 			});
 			const ended = (how: string, error: EarshotError): void => {
 				if (this.#hasEnded) return;
 				this.#hasEnded = true;
+				this.#heartbeat.end();
 				reject(error);
 				listener.onEnd(how);
 			};
@@ -112,7 +123,8 @@ export class RunnerProcess {
 			});
 			// `close` rather than `exit`: by then stderr has been read completely.
 			child.on('close', (code, signal) => {
-				const how = signal ? `signal ${signal}` : `exit code ${code}`;
+				const ending = signal ? `signal ${signal}` : `exit code ${code}`;
+				const how = this.#isHung ? `no sign of life for ${hangTimeoutMs / 1000} s` : ending;
 				ended(how, this.#loadFailure(how));
 			});
 		});
@@ -145,6 +157,16 @@ export class RunnerProcess {
 		return this.#ending !== undefined;
 	}
 
+	/** It was killed since it did not answer. */
+	get isHung(): boolean {
+		return this.#isHung;
+	}
+
+	/** Whether it gives signs of life. Known only of a process that has or had work. */
+	get isAnswering(): boolean {
+		return this.#heartbeat.isAnswering;
+	}
+
 	/** It reported why the model cannot be loaded, so another process would fail the same way. */
 	get refused(): boolean {
 		return this.#refusal !== undefined;
@@ -166,6 +188,31 @@ export class RunnerProcess {
 		if (this.#child.connected) this.#child.send(message, () => {});
 	}
 
+	/** It is given a recording. */
+	beginWork(): void {
+		this.#work++;
+		this.#heartbeat.begin();
+		this.#keepAlive();
+	}
+
+	/** A recording is finished, or was taken back. */
+	endWork(): void {
+		this.#work--;
+		if (this.#work === 0) this.#heartbeat.rest();
+		this.#keepAlive();
+	}
+
+	/** While it loads, works or ends, it keeps this process from ending by itself; otherwise it ends with this one. */
+	#keepAlive(): void {
+		const { channel, stderr } = this.#child;
+		const handles = [this.#child, channel, stderr as Socket | null];
+		const isNeeded = this.#work > 0 || this.#info === undefined || this.#ending !== undefined;
+		for (const handle of handles) {
+			if (isNeeded) handle?.ref();
+			else handle?.unref();
+		}
+	}
+
 	/** Kills a process whose load hangs; `ready` rejects with `why`. */
 	terminate(why: string): void {
 		this.#refusal ??= new EarshotError('model_load_failed', why);
@@ -174,7 +221,9 @@ export class RunnerProcess {
 
 	/** Asks the process to end, kills it after a grace period, and resolves when it has ended. Safe to call twice. */
 	end(): Promise<void> {
-		this.#ending ??= this.#end();
+		if (this.#ending) return this.#ending;
+		this.#ending = this.#end();
+		this.#keepAlive();
 		return this.#ending;
 	}
 
@@ -196,4 +245,17 @@ export class RunnerProcess {
 			: `crashed its runner process while loading (${how})`;
 		return new EarshotError('model_load_failed', `The model \`${this.#id}\` ${why}${this.stderrTail}`);
 	}
+}
+
+function forked(script: string, env: NodeJS.ProcessEnv): ChildProcess {
+	// execArgv: without the server's own flags (inspectors, loaders); `gc` is called by child/run.ts.
+	// windowsHide, which fork() passes on: a server without a console would open a window for each runner.
+	const options = {
+		env,
+		execArgv: ['--expose-gc'],
+		serialization: 'advanced',
+		stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+		windowsHide: true,
+	} satisfies ForkOptions & { windowsHide: boolean };
+	return fork(script, [], options);
 }

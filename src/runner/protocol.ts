@@ -22,6 +22,8 @@ export type ToRunner =
 			readonly firstClip: number;
 	  }
 	| { readonly type: 'cancel'; readonly request: number }
+	/** Answered by `alive` at once, whatever runs. */
+	| { readonly type: 'ask' }
 	/** Cancel running requests, free the model, end the process. */
 	| { readonly type: 'close' };
 
@@ -41,6 +43,7 @@ export type FromRunner =
 			readonly event: PipelineEvent;
 			readonly rssBytes: number;
 	  }
+	| { readonly type: 'alive' }
 	/** For the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }

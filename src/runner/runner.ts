@@ -75,6 +75,11 @@ export class Runner implements Transcriber {
 		return this.#lifecycle.state;
 	}
 
+	/** False while its process gives no sign of life, until it is killed for it. */
+	get isAnswering(): boolean {
+		return this.#lifecycle.isAnswering;
+	}
+
 	/** Of the current process. */
 	get pid(): number | undefined {
 		return this.#lifecycle.pid;
@@ -169,10 +174,16 @@ export class Runner implements Transcriber {
 	#handOver(request: Request, process: RunnerProcess): void {
 		if (request.assignment !== undefined) return;
 		const number = this.#nextRequest++;
-		request.assignment = { process, number };
+		this.#assign(request, { process, number });
 		const { recording, options, delivered } = request;
 		// The recording last: anything serialized after it would copy the message into a buffer of twice the size.
 		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
+	}
+
+	#assign(request: Request, assignment: Assignment | undefined): void {
+		request.assignment?.process.endWork();
+		request.assignment = assignment;
+		assignment?.process.beginWork();
 	}
 
 	/** Cancels the assignment; a later one continues where it stopped. */
@@ -180,7 +191,7 @@ export class Runner implements Transcriber {
 		const { assignment } = request;
 		if (assignment === undefined) return;
 		assignment.process.send({ type: 'cancel', request: assignment.number });
-		request.assignment = undefined;
+		this.#assign(request, undefined);
 		request.running.clear();
 		this.#lifecycle.checkDrained();
 	}
@@ -247,7 +258,7 @@ export class Runner implements Transcriber {
 
 	#settle(request: Request): void {
 		this.#requests.delete(request);
-		request.assignment = undefined;
+		this.#assign(request, undefined);
 		if (this.#quarantine.release(request)) this.#submit();
 		this.#lifecycle.checkDrained();
 	}
@@ -266,7 +277,7 @@ export class Runner implements Transcriber {
 	/** Handles the end of a process: its recordings wait again, become suspects, or fail. */
 	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
-		for (const request of lost) request.assignment = undefined;
+		for (const request of lost) this.#assign(request, undefined);
 		if (this.#lifecycle.isClosing) {
 			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
 			return { inFlight: lost.length, explained: true };

@@ -33,6 +33,7 @@ const pool = new RunnerPool({
 	keepAliveMs: Number.POSITIVE_INFINITY,
 	budgetBytes: 0,
 	maxRunnerBytes: 0,
+	hangTimeoutMs: 0,
 	metrics,
 	createdAt,
 });

@@ -4,11 +4,12 @@
 //   /once/FILE   creates FILE and dies while running its only clip, unless FILE exists
 //   /rotten/N    N clips, then dies while decoding the second block, every time
 //   /hold        runs its clip until it is cancelled
+//   /spin/N/FILE never comes back from running its only clip, N times; FILE has a byte for each
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
 // Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
 // dies, unless it exists), `mute` (never answers). Once loaded: `mib` of memory. On `close`: `deaf` (does not end),
 // `reports` (sends a report).
-import { existsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, statSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
 let deaf = false;
@@ -40,6 +41,8 @@ process.on('message', (message) => {
 		void transcribe(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
+	} else if (message.type === 'ask') {
+		send({ type: 'alive' });
 	} else if (message.type === 'close' && !deaf) {
 		const state = { slots: 1, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
 		if (reports) send({ type: 'report', report: { state, batches: [] } });
@@ -58,6 +61,10 @@ async function transcribe({ request, recording, firstClip }) {
 		send({ type: 'running', request, step: clip });
 		const last = clip === clips - 1;
 		if (what === 'hold') return;
+		if (what === 'spin' && timesIn(`/${rest.slice(1).join('/')}`) < Number(rest[0])) {
+			spin(`/${rest.slice(1).join('/')}`);
+			return;
+		}
 		if (what === 'grow' && clip === 1) await there(`/${rest.slice(1).join('/')}`);
 		if (what === 'crash' && last) return die();
 		if (what === 'once' && !existsSync(argument)) {
@@ -89,6 +96,18 @@ async function transcribe({ request, recording, firstClip }) {
 		event: { type: 'ended', duration: clips, timing: { decode: 0, queue: 0, run: 0 } },
 	});
 	send({ type: 'finished', request });
+}
+
+function timesIn(file) {
+	return existsSync(file) ? statSync(file).size : 0;
+}
+
+/** As an endless loop in native code would, once all messages have been sent. */
+function spin(file) {
+	process.send([], () => {
+		appendFileSync(file, '.');
+		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+	});
 }
 
 function there(file) {

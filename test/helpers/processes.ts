@@ -1,6 +1,6 @@
 /** Observes runner processes from outside. */
 
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { vi } from 'vitest';
 import { root } from './fixtures.js';
@@ -28,4 +28,10 @@ export function commandIn(folder: string): string {
 	const link = path.join(folder, 'earshot');
 	if (!existsSync(link)) symlinkSync(path.join(root, 'dist', 'cli', 'main.js'), link);
 	return link;
+}
+
+/** Until the fake runner hangs in `/spin` for that time, and all that it sent before has been read. */
+export async function untilHung(file: string, time: number): Promise<void> {
+	await vi.waitUntil(() => existsSync(file) && statSync(file).size === time, patient);
+	await new Promise((resolve) => setImmediate(resolve));
 }

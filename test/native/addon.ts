@@ -170,7 +170,12 @@ export function inChild(body: string, ...values: unknown[]): Promise<Ended> {
 			console.log(error.code ?? error.stack);
 			process.exitCode = 3;
 		});`;
-	const child = spawn(process.execPath, ['-e', script], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+	return runNode(['-e', script]);
+}
+
+/** Runs Node with these arguments in the root of the checkout. */
+export function runNode(args: readonly string[]): Promise<Ended> {
+	const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
 	let stdout = '';
 	let stderr = '';
 	child.stdout.on('data', (chunk: Buffer) => {

@@ -24,6 +24,7 @@ let served: Served;
 beforeAll(async () => {
 	served = await serveModels([
 		{ name: 'whole', type: 'zipformer_ctc', files: wholeFiles(), options: {} },
+		{ name: 'device', type: 'whisper_cpp', files: { model: '/dev/zero' }, options: {} },
 		...tried.map(({ name, type, files, model }) => ({
 			name: idOf(name),
 			type,
@@ -67,5 +68,12 @@ describe('a host with a broken model', () => {
 
 	it('leaves the others alone', async () => {
 		expect(await post('whole')).toMatchObject({ status: 200, text: 'a b c' });
+	});
+
+	it.skipIf(process.platform === 'win32')('that is a device: says so instead of reading it', async () => {
+		expect(await post('device')).toMatchObject({
+			status: 500,
+			error: { code: 'model_load_failed', message: expect.stringContaining('neither a file nor a folder') },
+		});
 	});
 });

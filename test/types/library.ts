@@ -3,6 +3,7 @@
  * of package.json, so from the declarations in dist/ as the last compilation made them.
  */
 
+import { createReadStream } from 'node:fs';
 import {
 	type CallOptions,
 	type Capabilities,
@@ -18,17 +19,20 @@ import {
 	type formatNames,
 	type Include,
 	type ModelInfo,
+	type Pcm,
 	type RenderOptions,
 	type RequestOptions,
 	render,
 	type Segment,
 	type Source,
+	type Stream,
 	type Stretch,
 	type SubtitleOptions,
 	type SubtitlePreset,
 	type Task,
 	type TokenLogprob,
 	type Transcript,
+	type TranscriptionProgress,
 	type Untranscribed,
 	type Warning,
 	type WarningCode,
@@ -42,6 +46,7 @@ const same = <A, B>(is: Same<A, B>): unknown => is;
 same<RequestOptions['task'], Task | undefined>(true);
 same<RequestOptions['chunking'], Partial<ChunkingOptions> | undefined>(true);
 same<CallOptions['signal'], AbortSignal | undefined>(true);
+same<CallOptions['onProgress'], ((progress: TranscriptionProgress) => void) | undefined>(true);
 same<ModelInfo['capabilities'], Capabilities>(true);
 same<RequestOptions['channels'], ChannelMode | undefined>(true);
 same<Segment['words'], readonly Word[] | undefined>(true);
@@ -62,7 +67,7 @@ same<Pick<RenderOptions, keyof SubtitleOptions>, SubtitleOptions>(true);
 same<SubtitleOptions['subtitles'], SubtitlePreset | undefined>(true);
 same<SubtitleOptions['maxLineWidth'], number | undefined>(true);
 same<Parameters<EarshotTranscriber['transcribe']>[0], Source>(true);
-same<Source, Uint8Array | ArrayBuffer | string>(true);
+same<Source, string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob | Stream | Pcm>(true);
 
 export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
 	await using earshot: EarshotTranscriber = await createTranscriber({ model: 'demo-digits', isolated: true });
@@ -79,11 +84,30 @@ export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
 	return subtitles + render(transcript, 'tsv') + render(transcript, 'verbose_json', { words: true });
 }
 
+export async function whateverHoldsARecording(
+	earshot: EarshotTranscriber,
+	samples: Float32Array,
+	response: Response,
+): Promise<void> {
+	await earshot.transcribe({ samples, sampleRate: 48_000 });
+	await earshot.transcribe(new URL('file:///talk.mp3'));
+	await earshot.transcribe(new File([], 'talk.mp3'));
+	await earshot.transcribe(createReadStream('talk.mp3'));
+	if (response.body) await earshot.transcribe(response.body);
+	const onProgress = ({ processed, duration }: TranscriptionProgress): number =>
+		processed / (duration ?? processed);
+	await earshot.transcribe('talk.mp3', {}, { onProgress });
+}
+
 export async function whatIsRefused(earshot: EarshotTranscriber, transcript: Transcript): Promise<void> {
 	// @ts-expect-error: the fields of a model are known
 	await createTranscriber({ modle: 'demo-digits' });
-	// @ts-expect-error: a source is bytes or a path
+	// @ts-expect-error: a source holds a recording
 	await earshot.transcribe(42);
+	// @ts-expect-error: samples need their rate
+	await earshot.transcribe({ samples: new Float32Array(10) });
+	// @ts-expect-error: a call has no time-out of its own
+	await earshot.transcribe('talk.mp3', {}, { timeout: 1000 });
 	// @ts-expect-error: so are the tasks
 	await earshot.transcribe('talk.mp3', { task: 'summarize' });
 	// @ts-expect-error: so are the formats

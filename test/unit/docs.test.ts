@@ -169,7 +169,8 @@ describe('commands', () => {
 	});
 
 	/** Flags of other programs, which the docs name in prose. */
-	const foreign = /^--(ignore-scripts|omit|threads|convert|vad|suppress-nst|task|[a-z]+_.*|C.*)\b/;
+	const foreign =
+		/^--(ignore-scripts|omit|threads|convert|vad|suppress-nst|task|external|packages|experimental-vm-modules|[a-z]+_.*|C.*)\b/;
 
 	it.each(pages.map((page) => [page.path, page] as const))('of %s have flags that exist', (_, page) => {
 		const flags = inlineCode(page)

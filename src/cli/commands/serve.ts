@@ -53,17 +53,12 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { defaultModel } = registry;
 	const metrics = new Metrics();
 	const pool = new RunnerPool({
+		...runnersOf(config),
 		models: registry,
-		settings: runnerSettings(config),
-		script: runnerScript,
-		env: runnerEnvironment(slotsOf(config)),
 		onLog: (line) => log.debug({}, line),
 		log,
 		clock: systemClock,
 		metrics,
-		keepAliveMs: config.keepAliveMs,
-		budgetBytes: config.memoryBudgetMb * 2 ** 20,
-		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
 		createdAt,
 	});
 	tuneGc();
@@ -106,6 +101,19 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
 	await pool.close();
 	await removeToken(tokenFile, localToken);
+}
+
+/** What the settings say of the processes of models. */
+function runnersOf(config: Config) {
+	return {
+		settings: runnerSettings(config),
+		script: runnerScript,
+		env: runnerEnvironment(slotsOf(config)),
+		keepAliveMs: config.keepAliveMs,
+		budgetBytes: config.memoryBudgetMb * 2 ** 20,
+		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
+		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
+	};
 }
 
 async function leaveToken(file: string, token: string, log: Log): Promise<void> {

@@ -11,7 +11,9 @@ import {
 	wantsWordTimes,
 } from '../../formats/subtitles/options.js';
 import { fittingLanguage, languageCandidates } from '../../languages.js';
-import { fullOptions, openModel, type RequestOptions, readable } from '../../library.js';
+import { openModel } from '../../library/open-model.js';
+import { fullOptions, type RequestOptions } from '../../library/options.js';
+import { readable } from '../../library/source.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { canBePulled } from '../../models/registry/pull-plan.js';

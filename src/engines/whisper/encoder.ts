@@ -7,7 +7,7 @@ import { addon, fromNative, guarded } from '../../addon/addon.js';
 import { saturatesInt8 } from '../../addon/cpu.js';
 import { runtimeFile } from '../../addon/libraries.js';
 import type { EncoderName } from '../../config/whisper-settings.js';
-import { asEarshotError, type ErrorCode } from '../../errors.js';
+import { asEarshotError, type ErrorCode, reasonOf } from '../../errors.js';
 import { type GgmlFile, readGgml } from '../../model-files/ggml-file.js';
 import { type EncoderWeights, encoderGraph } from './encoder-graph.js';
 import type { Int8File } from './int8-store.js';
@@ -163,7 +163,7 @@ export function refusalsOf(file: GgmlFile): readonly EncoderRefusal[] {
 		try {
 			encoderGraph(file, '');
 		} catch (thrown) {
-			const why = thrown instanceof Error ? thrown.message : String(thrown);
+			const why = reasonOf(thrown);
 			refused.push({ encoder: 'onnx', why });
 		}
 	}

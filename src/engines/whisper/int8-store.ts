@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../config/environment.js';
 import { codeOf, type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, reasonOf } from '../../errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
 import { type Int8Layout, int8Layout, int8SourceOf, isUpToDate } from './int8-weights.js';
 
@@ -110,7 +110,7 @@ export class Int8Store {
 
 function failureOf(thrown: unknown, folder: string): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
-	const why = thrown instanceof Error ? thrown.message : String(thrown);
+	const why = reasonOf(thrown);
 	const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(thrown));
 	return (
 		(isFull ? undefined : diskFailure(thrown, folder)) ??

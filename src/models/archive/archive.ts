@@ -1,5 +1,6 @@
 /** Unpacks archives in a worker thread, since decoding would block every request for seconds. */
 
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { diskFailure } from '../../disk/disk.js';
@@ -14,19 +15,24 @@ export type Unpacked =
 /** The compiled script, also when this file runs from src/. */
 const script = fileURLToPath(new URL('../../../dist/models/archive/archive-thread.js', import.meta.url));
 
-/** Unpacks into an empty folder. Throws `download_corrupt`, `disk_full`, `cancelled`. */
+/** Unpacks into the folder `into`, which is removed after a failure. Throws `download_corrupt`, `disk_full`, `cancelled`. */
 export async function unpack(
 	archive: string,
 	into: string,
 	signal: AbortSignal,
 	limits: UnpackLimits = usualLimits(archive),
 ): Promise<void> {
-	const answer = await inThread({ archive, into, limits }, signal);
-	if (answer.ok) return;
-	const cause = answer.bad
-		? new BadArchive(answer.message)
-		: Object.assign(new Error(answer.message), { code: answer.code });
-	throw archiveFailure(cause, into);
+	try {
+		const answer = await inThread({ archive, into, limits }, signal);
+		if (answer.ok) return;
+		const cause = answer.bad
+			? new BadArchive(answer.message)
+			: Object.assign(new Error(answer.message), { code: answer.code });
+		throw archiveFailure(cause, into);
+	} catch (thrown) {
+		await rm(into, { recursive: true, force: true });
+		throw thrown;
+	}
 }
 
 export function archiveFailure(thrown: unknown, into: string): EarshotError {
@@ -43,24 +49,29 @@ export function archiveFailure(thrown: unknown, into: string): EarshotError {
 	);
 }
 
-function inThread(workerData: object, signal: AbortSignal): Promise<Unpacked> {
-	return new Promise((resolve, reject) => {
-		const worker = new Worker(script, {
-			workerData,
-			execArgv: [],
-			resourceLimits: { maxOldGenerationSizeMb: 512 },
-		});
-		const cancel = (): void => {
-			reject(new EarshotError('cancelled', 'the download was cancelled'));
-			void worker.terminate();
-		};
-		signal.addEventListener('abort', cancel, { once: true });
-		worker.once('message', (answer: Unpacked) => resolve(answer));
-		worker.once('error', reject);
-		worker.once('exit', () => {
-			signal.removeEventListener('abort', cancel);
-			reject(new EarshotError('internal', 'the unpacking thread ended without a result'));
-		});
-		if (signal.aborted) cancel();
+/** Settles when the thread has ended: until then, files of a refused archive may still be written. */
+async function inThread(workerData: object, signal: AbortSignal): Promise<Unpacked> {
+	const worker = new Worker(script, {
+		workerData,
+		execArgv: [],
+		resourceLimits: { maxOldGenerationSizeMb: 512 },
 	});
+	let answer: Unpacked | undefined;
+	let failure: Error | undefined;
+	worker.once('message', (message: Unpacked) => {
+		answer = message;
+		void worker.terminate();
+	});
+	worker.once('error', (thrown: Error) => {
+		failure = thrown;
+	});
+	const cancel = (): void => void worker.terminate();
+	signal.addEventListener('abort', cancel, { once: true });
+	if (signal.aborted) cancel();
+	await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+	signal.removeEventListener('abort', cancel);
+	if (signal.aborted) throw new EarshotError('cancelled', 'the download was cancelled');
+	if (failure !== undefined) throw failure;
+	if (answer === undefined) throw new EarshotError('internal', 'the unpacking thread ended without a result');
+	return answer;
 }

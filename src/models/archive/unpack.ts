@@ -35,8 +35,7 @@ export async function unpackHere(archive: string, into: string, limits: UnpackLi
 		strict: true,
 		preserveOwner: false,
 		noMtime: true,
-		// Links and devices are skipped: a model needs none, and a missing file is detected later.
-		filter: (name, entry) => guard.admits(name, (entry as ReadEntry).type),
+		filter: (name, entry) => guard.admits(name, entry as ReadEntry),
 	});
 	try {
 		await decompressed(archive, guard.counter(), sink);
@@ -61,7 +60,11 @@ class EntryGuard {
 		this.#limits = limits;
 	}
 
-	admits(name: string, type: string): boolean {
+	/** Links and devices are not admitted: a model needs none, and a missing file is detected later. Sets the permissions
+	 * of the others, so that no bit of the archive's survives. */
+	admits(name: string, entry: ReadEntry): boolean {
+		const { type } = entry;
+		entry.mode = type === 'Directory' ? 0o755 : 0o644;
 		if (this.violation !== undefined) return false;
 		if (++this.entries > this.#limits.maxEntries) {
 			this.violation = `it has more than ${this.#limits.maxEntries} entries`;

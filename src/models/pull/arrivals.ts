@@ -9,7 +9,7 @@ import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import type { PullPlan } from '../registry/pull-plan.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
-import { type Downloaded, download, type Tuning } from './download.js';
+import { type Downloaded, type DownloadRequest, download, type Tuning } from './download.js';
 import { findInHubCache, hubFileOf } from './hub-cache.js';
 import type { Network } from './network.js';
 
@@ -18,10 +18,7 @@ export type Part = CatalogFile | CatalogArchive;
 /** Timeout for a source that cannot be reached or does not answer, while there is another source to try. */
 export const fallbackTimeoutMs = 8_000;
 
-interface Expected {
-	readonly bytes: number | null;
-	readonly sha256: string | null;
-}
+type Expected = Pick<DownloadRequest, 'bytes' | 'maxBytes' | 'sha256'>;
 
 export class Arrivals {
 	/** Downloads whose digest was not known, by URL: pinned once the model has proved usable. */
@@ -72,7 +69,12 @@ export class Arrivals {
 		const { store, signal, repin = false } = this.#deps;
 		const url = part.url ?? '';
 		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
-		const expected = { bytes: part.bytes ?? pin?.bytes ?? null, sha256: part.sha256 ?? pin?.sha256 ?? null };
+		const { aboutBytes } = part;
+		const expected = {
+			bytes: part.bytes ?? pin?.bytes ?? null,
+			sha256: part.sha256 ?? pin?.sha256 ?? null,
+			...(aboutBytes === undefined ? {} : { maxBytes: 2 * aboutBytes }),
+		};
 		const before = this.#received;
 		const progress = (received: number, total: number | null): void => {
 			this.#received = before + received;

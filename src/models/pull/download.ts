@@ -29,6 +29,8 @@ export interface DownloadRequest {
 	readonly to: string;
 	/** null = unknown. */
 	readonly bytes: number | null;
+	/** Where `bytes` is unknown: the most that is accepted; absent = `Tuning.maxUnknownBytes`. */
+	readonly maxBytes?: number;
 	readonly sha256: string | null;
 }
 
@@ -51,6 +53,8 @@ export interface Tuning {
 	readonly saveEveryBytes: number;
 	/** … or those of this time, whichever is less. */
 	readonly saveEveryMs: number;
+	/** The most that is accepted of a file whose size nobody knows: a server could send for ever. */
+	readonly maxUnknownBytes: number;
 }
 
 export const usualTuning: Tuning = {
@@ -65,6 +69,7 @@ export const usualTuning: Tuning = {
 	connections: 4,
 	saveEveryBytes: 8 * 2 ** 20,
 	saveEveryMs: 5_000,
+	maxUnknownBytes: 32 * 2 ** 30,
 };
 
 export interface DownloadDeps {
@@ -253,6 +258,7 @@ class Download {
 	async #take(part: PartFile, segment: DownloadRange, chunk: Uint8Array): Promise<void> {
 		if (segment.at === 0 && this.#request.sha256 === null && beginsLikePage(chunk))
 			throw corrupt(this.#from, pageInstead);
+		if (segment.end === null) this.#checkLength(segment.at + chunk.length);
 		const room = segment.end === null ? chunk.length : segment.end - segment.at;
 		await part.write(segment, chunk.subarray(0, room));
 		this.#hasData = true;
@@ -262,6 +268,13 @@ class Download {
 		if (part.unsaved < saveEveryBytes && nowMs - this.#savedAtMs < saveEveryMs) return;
 		this.#savedAtMs = nowMs;
 		await part.save();
+	}
+
+	/** Throws where a file of unknown size turns out to be larger than any should be. */
+	#checkLength(length: number): void {
+		const { bytes, maxBytes = this.#tuning.maxUnknownBytes } = this.#request;
+		if (bytes === null && length > maxBytes)
+			throw corrupt(this.#from, `is larger than ${maxBytes} bytes, the most that is accepted of it`);
 	}
 
 	/** Checks the head of a reply and returns the segment that its body belongs to. */
@@ -275,11 +288,12 @@ class Download {
 		if (isPage(reply) && total !== bytes) throw corrupt(this.#from, pageInstead);
 		if (bytes !== null && total !== null && total !== bytes)
 			throw corrupt(this.#from, `has ${total} bytes on the server instead of ${bytes}`);
+		this.#checkLength(total ?? 0);
 		const validator = validatorOf(reply);
 		if (range === undefined) {
 			// The whole file: the server ignores ranges, or the file has changed.
 			if (part.isShared) throw new SourceChanged('the file changed during the download');
-			return await part.startWhole(total);
+			return await part.startWhole(total ?? bytes);
 		}
 		if (part.total !== null && (part.total !== range.total || part.validator !== validator))
 			throw new SourceChanged('the file changed during the download');

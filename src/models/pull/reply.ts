@@ -33,8 +33,8 @@ export function contentRange(reply: Reply): { start: number; total: number } | u
 }
 
 export function wholeLength(reply: Reply): number | null {
-	const length = reply.header('content-length');
-	return length === undefined ? null : Number(length);
+	const length = reply.header('content-length') ?? '';
+	return /^\d+$/.test(length) ? Number(length) : null;
 }
 
 /** Weak ETags do not guarantee equal bytes, so they are ignored. */

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { readTextUpTo } from '../../disk/disk.js';
+import { codeOf, readTextUpTo } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { Catalog, isServable } from '../catalog/catalog.js';
 import { maxCatalogBytes, maxYamlBytes, parseCatalog } from '../catalog/parse.js';
@@ -81,8 +81,7 @@ function readRegistry(file: string, modelDir: string, isExplicit: boolean): Pars
 		text = readTextUpTo(file, maxYamlBytes);
 	} catch (cause) {
 		// The default file may be absent; an explicitly named one must exist.
-		if (!isExplicit && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
-			return emptyRegistry;
+		if (!isExplicit && codeOf(cause) === 'ENOENT') return emptyRegistry;
 		throw unreadable('config', 'a readable file', file, cause);
 	}
 	if (text === undefined) throw unreadable('config', `a file of at most ${mebibytes(maxYamlBytes)}`, file);

@@ -1,6 +1,6 @@
 /** Loads the model of an entry in this process and puts engine, scheduler and pipeline together. */
 
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
 import { decoder } from '../../audio/decode.js';
@@ -10,7 +10,7 @@ import type { Engine } from '../../engines/engine.js';
 import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
 import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, reasonOf } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
@@ -64,8 +64,11 @@ async function checkFiles({ files }: ModelEntry): Promise<void> {
 	for (const [role, file] of Object.entries(files)) {
 		try {
 			await access(file, constants.R_OK);
+			const found = await stat(file);
+			// Reading a pipe or a device would wait for ever, or never end.
+			if (!found.isFile() && !found.isDirectory()) throw new Error(`${file} is neither a file nor a folder`);
 		} catch (cause) {
-			const why = cause instanceof Error ? cause.message : String(cause);
+			const why = reasonOf(cause);
 			throw new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why}`, { cause });
 		}
 	}

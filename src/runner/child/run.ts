@@ -116,6 +116,9 @@ export function runChild(loadModel: LoadModel): void {
 			case 'cancel':
 				requests.get(message.request)?.abort();
 				break;
+			case 'ask':
+				send({ type: 'alive' });
+				break;
 			case 'close':
 				void close();
 				break;

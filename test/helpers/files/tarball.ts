@@ -9,13 +9,15 @@ export interface TarEntry {
 	readonly type?: '0' | '1' | '2' | '5';
 	readonly body?: Buffer;
 	readonly link?: string;
+	/** Permissions; 0644 where absent. */
+	readonly mode?: number;
 }
 
 export function tar(entries: readonly TarEntry[]): Buffer {
-	const blocks = entries.flatMap(({ name, type = '0', body = Buffer.alloc(0), link = '' }) => {
+	const blocks = entries.flatMap(({ name, type = '0', body = Buffer.alloc(0), link = '', mode = 0o644 }) => {
 		const header = Buffer.alloc(512);
 		header.write(name, 0);
-		header.write('0000644\0', 100);
+		header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
 		header.write('0000000\0', 108);
 		header.write('0000000\0', 116);
 		header.write(`${body.length.toString(8).padStart(11, '0')}\0`, 124);

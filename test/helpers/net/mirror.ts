@@ -23,6 +23,8 @@ export type Fault =
 	| { readonly bytes: Buffer; readonly etag?: string }
 	/** Sends the body in chunks of this many bytes, each after the last was flushed, with a pause in between. */
 	| { readonly pieces: number; readonly everyMs: number }
+	/** Answers with the whole file and does not say how long it is; `endless`: repeats it until the client has gone. */
+	| { readonly length: 'unsaid' | 'endless' }
 	/** Sends neither an ETag nor a date. */
 	| { readonly validators: 'none' };
 
@@ -120,6 +122,15 @@ export class Mirror {
 			ranged && to !== undefined && to !== '' ? Math.min(Number(to) + 1, whole.length) : whole.length;
 		if (start >= whole.length) {
 			response.writeHead(416).end();
+			return;
+		}
+		if (fault && 'length' in fault) {
+			response.writeHead(200, { 'transfer-encoding': 'chunked' });
+			do {
+				const isRead = response.write(whole);
+				if (!isRead) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+			} while (fault.length === 'endless' && !response.destroyed);
+			response.end();
 			return;
 		}
 		response.writeHead(ranged ? 206 : 200, {

@@ -90,6 +90,7 @@ async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Se
 		keepAliveMs: Infinity,
 		budgetBytes: 0,
 		maxRunnerBytes: 0,
+		hangTimeoutMs: 0,
 		createdAt,
 		...given,
 	});

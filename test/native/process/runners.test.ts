@@ -83,6 +83,60 @@ describe('a host that is killed under eight clients', () => {
 	}, 60_000);
 });
 
+describe('a host that hangs', () => {
+	let quick: Served;
+	beforeAll(async () => {
+		quick = await serveFixtures('zipformer_ctc', { hangTimeoutMs: 1200 });
+	});
+	afterAll(() => quick.close());
+
+	const get = async (path: string): Promise<unknown> => (await fetch(`${quick.url}${path}`)).json();
+	const model = 'zipformer_ctc';
+	const listed = () => quick.pool.models.find(({ id }) => id === model);
+	const textOf = async (answer: Promise<Response>) =>
+		((await (await answer).json()) as { text: string }).text;
+
+	/** Stops its process, idle, as a debugger or an endless loop would. */
+	async function stopped(): Promise<number> {
+		await post('tones-a', { model }, quick);
+		const pid = listed()?.pid ?? 0;
+		process.kill(pid, 'SIGSTOP');
+		return pid;
+	}
+
+	it('is noticed, told of, and replaced, and the request is answered', async () => {
+		const pid = await stopped();
+		const answer = textOf(post('tones-abc', { model }, quick));
+		await vi.waitUntil(() => listed()?.state === 'unresponsive', patient);
+		expect(await get('/v1/ps')).toMatchObject({ data: [{ id: model, state: 'unresponsive', pid }] });
+		expect(await get('/health')).toMatchObject({
+			status: 'degraded',
+			reason: expect.stringContaining('no sign of life'),
+		});
+		expect(await answer).toBe('a b c');
+		expect(isAlive(pid)).toBe(false);
+		expect(listed()?.state).toBe('loaded');
+		expect(await get('/health')).toMatchObject({ status: 'ok' });
+	}, 60_000);
+
+	it('is unloaded when its request has been answered by the next one', async () => {
+		const pid = await stopped();
+		const answer = textOf(post('tones-abc', { model }, quick));
+		await vi.waitUntil(() => listed()?.requests === 1, patient);
+		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, { method: 'POST' });
+		expect(await unloaded.json()).toMatchObject({ id: model, state: 'unloaded' });
+		expect(await answer).toBe('a b c');
+		expect([isAlive(pid), listed()?.pid]).toEqual([false, null]);
+	}, 60_000);
+
+	it('is unloaded without work, too', async () => {
+		const pid = await stopped();
+		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, { method: 'POST' });
+		expect(await unloaded.json()).toMatchObject({ id: model, state: 'unloaded' });
+		expect(isAlive(pid)).toBe(false);
+	}, 60_000);
+});
+
 describe('a host that has grown past its bound', () => {
 	it.each([
 		['beside the next one', 0],

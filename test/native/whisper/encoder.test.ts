@@ -401,7 +401,7 @@ describe('an encoder that fails', () => {
 	test('serves one model only', async () => {
 		const encoder = await encoderOf('onnx');
 		await load(tonesModel, encoder);
-		await expect(async () => load(tonesModel, encoder)).rejects.toThrow('another model');
+		await expect(async () => load(tonesModel, encoder)).rejects.toThrow('that no other model has taken');
 	});
 
 	test.each([

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
@@ -18,6 +18,10 @@ afterAll(() => scratch[Symbol.dispose]());
 
 const check = (type: string, files: Readonly<Record<string, string>>, options = {}) =>
 	isSherpaType(type) ? validateFiles({ type, files, options }) : Promise.reject(new Error(type));
+
+/** A tokens.txt of so many symbols. */
+const symbols = (count: number) =>
+	Array.from({ length: count }, (_, id) => `${id === 0 ? '<blk>' : `t${id}`} ${id}\n`).join('');
 
 describe('before sherpa-onnx sees a model', () => {
 	it.each(sherpaFixtures.map((model) => [model.name, model] as const))(
@@ -47,10 +51,78 @@ describe('before sherpa-onnx sees a model', () => {
 		);
 	});
 
-	it('a symbol with a number of any size costs no more than a line', async () => {
-		const tokens = scratch.file('far.txt', '<blk> 0\na 4000000000\n');
+	it.each([
+		['whose number needs more memory than any vocabulary', '<blk> 0\na 4000000000\n', 'above 2000000'],
+		['that leaves a gap in the numbers', '<blk> 0\na 40\n', 'the number 1 is missing'],
+		[
+			'of three parts, at which sherpa-onnx ends the process',
+			'<blk> 0\na b 1\n',
+			'line 2 should be a symbol',
+		],
+		['of many parts', `<blk> 0\n${'▁a 0'.repeat(50)}\n`, 'line 2 should be a symbol'],
+		['of nothing but blanks for a while', `<blk> 0\n${' '.repeat(2e6)}x\n`, 'line 2 should be a symbol'],
+		['after a million blank lines', `<blk> 0\n${'\n'.repeat(1e6)}x\n`, 'line 1000002 should be a symbol'],
+		['for each of a million others', symbols(1_000_001), 'more than 1000000 symbols'],
+		['of a model with many more', symbols(300_000), 'it has 300000 symbols, but the model outputs'],
+	])('a symbol %s is refused', async (_, text, why) => {
+		const tokens = scratch.file('far.txt', text);
 		const files = { ...filesOf(modelFixture('zipformer_ctc')), tokens };
-		await expect(check('zipformer_ctc', files)).rejects.toThrow('the number 1 is missing');
+		await expect(check('zipformer_ctc', files)).rejects.toThrow(why);
+	});
+
+	it('a number that a base64 vocabulary leaves room for is bounded, too', async () => {
+		const tokens = scratch.file('base64.txt', 'IQ== 0\nIg== 2147483647\n');
+		const files = { ...filesOf(modelFixture('whisper')), tokens };
+		await expect(check('whisper', files)).rejects.toThrow('line 2 gives the number 2147483647, above');
+	});
+
+	it('a text that is no file, or too large to be one, is refused unread', async () => {
+		const files = filesOf(modelFixture('zipformer_ctc'));
+		await expect(check('zipformer_ctc', { ...files, tokens: '/dev/zero' })).rejects.toThrow(
+			process.platform === 'win32' ? 'cannot be read' : 'it is not a regular file',
+		);
+		const large = scratch.file('large.txt', '');
+		truncateSync(large, 2 ** 32);
+		await expect(check('zipformer_ctc', { ...files, tokens: large })).rejects.toThrow(
+			'it has 4294967296 bytes',
+		);
+	});
+
+	it.each([
+		['vocab.json', '{"a": 4000000000}', 'its symbol `a` should have a number up to 1000000'],
+		['vocab.json', '{"a": "b"}', 'its symbol `a` should have a number'],
+		['vocab.json', '[]', 'it is not a JSON object'],
+		['vocab.json', '{"a": 1', 'it is not JSON'],
+		['vocab.json', `{"a": ${'['.repeat(1e6)}${']'.repeat(1e6)}}`, 'nested more than 32 deep'],
+		['vocab.json', `{"a": [0${',0'.repeat(6e6)}]}`, 'more than 5000000 values'],
+		['tokenizer_config.json', '{"added_tokens_decoder": {"99999999": {}}}', 'should have a number up to'],
+		['merges.txt', 'a b\nc\n', 'line 2 should be two symbols'],
+		['merges.txt', `a b\n${'c '.repeat(1e6)}\n`, 'line 2 should be two symbols'],
+	])('a tokenizer with a bad %s is refused: %#', async (name, text, why) => {
+		const whole = filesOf(modelFixture('qwen3_asr'));
+		const folder = path.join(scratch.path, 'bad-tokenizer');
+		cpSync(whole.tokenizer ?? '', folder, { recursive: true });
+		writeFileSync(path.join(folder, name), text);
+		await expect(check('qwen3_asr', { ...whole, tokenizer: folder })).rejects.toThrow(why);
+	});
+
+	it('an added token of a tokenizer.json has a bounded number', async () => {
+		const whole = filesOf(modelFixture('funasr_nano'));
+		const folder = path.join(scratch.path, 'bad-added');
+		cpSync(whole.tokenizer ?? '', folder, { recursive: true });
+		const added = { added_tokens: [{ id: 3e9, content: '<end>' }] };
+		writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(added));
+		await expect(check('funasr_nano', { ...whole, tokenizer: folder })).rejects.toThrow('its symbol `<end>`');
+	});
+
+	it.each([
+		['of one word more', '▁a\t-1\n▁b c\t-2\n', 'line 2 should be a symbol and its score'],
+		['without a score', '▁a\t-1\n▁b\tx\n', 'line 2 should be a symbol and its score'],
+		['without symbols', '\n', 'it is empty'],
+	])('a BPE vocabulary with a line %s is refused', async (_, text, why) => {
+		const files = filesOf(modelFixture('transducer'));
+		const options = { bpe_vocab: scratch.file('bpe.vocab', text) };
+		await expect(check('transducer', files, options)).rejects.toThrow(why);
 	});
 
 	it('a mixture of the two sets of files that Moonshine has is refused', async () => {

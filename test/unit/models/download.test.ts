@@ -105,6 +105,34 @@ describe('a download', () => {
 		});
 	});
 
+	it('arrives from a server that does not say how long it is', async () => {
+		const all = await arrange();
+		all.mirror.spoilAll('/model.bin', { length: 'unsaid' });
+		await all.fetch();
+		isWhole(all);
+		await all.fetch({ bytes: null, sha256: null });
+		isWhole(all);
+	});
+
+	it('ends at the expected size, whatever follows', async () => {
+		const all = await arrange();
+		all.mirror.spoilAll('/model.bin', { length: 'endless' });
+		await all.fetch();
+		isWhole(all);
+	});
+
+	it.each([
+		['that never ends', { length: 'endless' } as const],
+		['that says so', { bytes: noise(300_001) }],
+	])('of unknown size is refused above a bound, of a server %s', async (_, fault) => {
+		const all = await arrange();
+		all.mirror.spoilAll('/model.bin', fault);
+		const error = await refusal(all.fetch({ bytes: null, sha256: null, maxBytes: 300_000 }));
+		expect(error.code).toBe('download_corrupt');
+		expect(error.message).toContain('is larger than 300000 bytes');
+		expect(readdirSync(all.folder)).toEqual([]);
+	});
+
 	it('comes over several connections when it is large', async () => {
 		const all = await arrange(noise(400_000));
 		await all.fetch({}, { tuning: { parallelFromBytes: 300_000, connections: 3 } });

@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { unpack as unpackInThread } from '../../../src/models/archive/archive.js';
 import { leavesItsFolder, unpackHere, usualLimits } from '../../../src/models/archive/unpack.js';
 import { hasBzip2, type TarEntry, tar, tarbz2, targz } from '../../helpers/files/tarball.js';
 import { noise } from '../../helpers/net/mirror.js';
@@ -12,8 +13,16 @@ function arrange(bytes: Buffer) {
 	const archive = path.join(folder, 'archive');
 	writeFileSync(archive, bytes);
 	const into = path.join(folder, 'into');
-	return { folder, into, unpack: (limits = usualLimits(archive)) => unpackHere(archive, into, limits) };
+	return {
+		folder,
+		into,
+		archive,
+		unpack: (limits = usualLimits(archive)) => unpackHere(archive, into, limits),
+	};
 }
+
+/** The permissions of a file or folder, with the bits of setuid, setgid and sticky. */
+const modeOf = (...names: string[]): string => (statSync(path.join(...names)).mode & 0o7777).toString(8);
 
 const namesIn = (folder: string): string[] =>
 	readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
@@ -87,6 +96,45 @@ describe('an archive', () => {
 		const { unpack } = arrange(targz(Array.from({ length: 20 }, (_, index) => ({ name: `f${index}` }))));
 		await expect(unpack({ maxBytes: 1e9, maxEntries: 10 })).rejects.toThrow('more than 10 entries');
 	});
+
+	it('leaves nothing behind when it is refused, whatever was being written', async () => {
+		const entries = Array.from({ length: 1500 }, (_, index) => ({
+			name: `model/f${index}`,
+			body: Buffer.from('x'),
+		}));
+		const { archive, folder, into } = arrange(targz(entries));
+		const limits = { ...usualLimits(archive), maxEntries: 1000 };
+		await expect(unpackInThread(archive, into, new AbortController().signal, limits)).rejects.toMatchObject({
+			code: 'download_corrupt',
+			message: expect.stringContaining('more than 1000 entries'),
+		});
+		expect(readdirSync(folder)).toEqual(['archive']);
+	});
+
+	it.skipIf(process.platform === 'win32')(
+		'gives files no bits but those of reading and writing',
+		async () => {
+			const { into, unpack } = arrange(
+				targz([
+					{ name: 'model/', type: '5', mode: 0o7777 },
+					{ name: 'model/su', body: Buffer.from('x'), mode: 0o6777 },
+					{ name: 'model/unreadable', body: Buffer.from('x'), mode: 0 },
+					{ name: 'model/closed/', type: '5', mode: 0o500 },
+					{ name: 'model/closed/file', body: Buffer.from('x') },
+				]),
+			);
+			const umask = process.umask(0o022);
+			try {
+				await unpack();
+			} finally {
+				process.umask(umask);
+			}
+			expect(modeOf(into, 'model')).toBe('755');
+			expect(modeOf(into, 'model', 'su')).toBe('644');
+			expect(modeOf(into, 'model', 'unreadable')).toBe('644');
+			expect(modeOf(into, 'model', 'closed')).toBe('755');
+		},
+	);
 
 	it.each<[string, Buffer, string]>([
 		['cut off', targz(good).subarray(0, 30_000), 'damaged'],

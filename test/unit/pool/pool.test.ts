@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EarshotError } from '../../../src/errors.js';
@@ -10,7 +11,7 @@ import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock, FakeLog } from '../../helpers/fakes.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
+import { isAlive, patient, untilEnded, untilHung } from '../../helpers/processes.js';
 import { testSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
@@ -95,6 +96,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 		keepAliveMs: 60_000,
 		budgetBytes: 0,
 		maxRunnerBytes: 0,
+		hangTimeoutMs: 0,
 		createdAt: () => 0,
 		...given,
 	});
@@ -571,6 +573,23 @@ describe('readiness', () => {
 			status: 'degraded',
 			reason: expect.stringContaining('model_too_large'),
 		});
+	});
+
+	it('is degraded while the process at work gives no sign of life', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const times = path.join(scratch.path, 'times');
+		const { pool, clock, run } = arrangeWith({ hangTimeoutMs: 30_000 }, entry('a'));
+		const result = workerOf(run('a', `/spin/1${times}`));
+		await untilHung(times, 1);
+		clock.advance(10_000);
+		expect(pool.checkReadiness()).toEqual({
+			status: 'degraded',
+			reason: 'The default model `a` gives no sign of life; its process is replaced soon',
+		});
+		clock.advance(25_000);
+		await result;
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
 	});
 
 	it('forgets a failure when models.yaml or the files have changed', async () => {

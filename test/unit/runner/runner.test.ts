@@ -8,7 +8,7 @@ import { Runner, type RunnerOptions } from '../../../src/runner/runner.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
-import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
+import { isAlive, patient, untilEnded, untilHung } from '../../helpers/processes.js';
 import { testSettings } from '../../helpers/settings.js';
 
 const script = fileURLToPath(new URL('../../helpers/fake-runner.mjs', import.meta.url));
@@ -42,6 +42,7 @@ function arrange(entryOptions: ModelEntry['options'] = {}, given: Partial<Runner
 		onLog: (line) => log.push(line),
 		clock,
 		maxRssBytes: 0,
+		hangTimeoutMs: 0,
 		onRestart: (reason) => restarts.push(reason),
 		onDeath: ({ how, inFlight }) => log.push(`crashed (${how}) with ${inFlight} recordings in flight`),
 		...given,
@@ -226,6 +227,73 @@ describe('a runner', () => {
 		await runner.close();
 		await expect(run('/ok/1')).rejects.toMatchObject({ code: 'closed' });
 		expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+	});
+});
+
+describe('a process that hangs', () => {
+	const hangTimeoutMs = 30_000;
+	/** Until it is noticed. */
+	const noticed = (clock: FakeClock) => clock.advance(hangTimeoutMs + 5_000);
+
+	it('is replaced, and its recording continues in the next one', async () => {
+		const { runner, run, clock, log, restarts } = arrange({}, { hangTimeoutMs });
+		const times = path.join(folder(), 'times');
+		const result = run(`/spin/1${times}`);
+		await untilHung(times, 1);
+		const { pid } = runner;
+		noticed(clock);
+		expect((await result).segments).toHaveLength(1);
+		expect(isAlive(pid)).toBe(false);
+		expect(log.join('\n')).toContain('crashed (no sign of life for 30 s) with 1 recordings in flight');
+		expect(restarts).toEqual(['hung']);
+	});
+
+	it('fails the recording that makes it hang twice, and says how', async () => {
+		const { run, clock } = arrange({}, { hangTimeoutMs });
+		const times = path.join(folder(), 'times');
+		const result = expect(run(`/spin/2${times}`)).rejects.toMatchObject({
+			code: 'engine_failed',
+			message: 'the engine crashed twice on this recording (no sign of life for 30 s)',
+		});
+		for (const time of [1, 2]) {
+			await untilHung(times, time);
+			noticed(clock);
+		}
+		await result;
+		expect((await run('/ok/1')).segments).toHaveLength(1);
+	});
+
+	it('is noticed when it was stopped from outside', async () => {
+		const { runner, run, clock } = arrange({}, { hangTimeoutMs });
+		const gone = new AbortController();
+		const lost = expect(run('/hold', gone.signal)).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => runner.state === 'loaded', patient);
+		const { pid } = runner;
+		process.kill(pid ?? 0, 'SIGSTOP');
+		clock.advance(10_000);
+		expect(runner.isAnswering).toBe(false);
+		// The client goes away: the process must be noticed all the same.
+		gone.abort();
+		await lost;
+		noticed(clock);
+		await untilEnded(pid);
+		expect((await run('/ok/1')).segments).toHaveLength(1);
+		expect(runner.isAnswering).toBe(true);
+	});
+
+	it('is another than one whose clip takes long', async () => {
+		const { runner, run, clock } = arrange({}, { hangTimeoutMs });
+		const gone = new AbortController();
+		const held = expect(run('/hold', gone.signal)).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => runner.state === 'loaded', patient);
+		const { pid } = runner;
+		for (let round = 0; round < 20; round++) {
+			clock.advance(10_000);
+			await vi.waitUntil(() => runner.isAnswering, patient);
+		}
+		expect(runner.pid).toBe(pid);
+		gone.abort();
+		await held;
 	});
 });
 

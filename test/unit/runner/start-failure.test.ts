@@ -39,6 +39,7 @@ test.each([
 		env: {},
 		clock: new FakeClock(),
 		maxRssBytes: 0,
+		hangTimeoutMs: 0,
 	});
 	await expect(runner.start()).rejects.toMatchObject({ code: expected });
 });

@@ -1,7 +1,7 @@
 /** Reads a model's files for validation, and makes the errors about them. */
 
-import { open, readFile } from 'node:fs/promises';
-import { EarshotError } from '../../../errors.js';
+import { open, readFile, stat } from 'node:fs/promises';
+import { EarshotError, reasonOf } from '../../../errors.js';
 import { NotOnnx } from '../../../model-files/onnx-fields.js';
 
 export const fetchAgain = 'download it again';
@@ -14,7 +14,7 @@ export function refuse(role: string, file: string, why: string, cure: string): E
 }
 
 export function unreadable(role: string, file: string, thrown: unknown): EarshotError {
-	const why = thrown instanceof Error ? thrown.message : String(thrown);
+	const why = reasonOf(thrown);
 	return new EarshotError('model_load_failed', `its file \`${role}\` cannot be read: ${why || file}`, {
 		cause: thrown,
 	});
@@ -29,8 +29,19 @@ export async function readHead(file: string, length: number): Promise<Buffer> {
 	}
 }
 
+/** The largest known vocabularies have a quarter of this. */
+export const maxSymbols = 1_000_000;
+
+/** The largest known text files of models have a quarter of this. */
+const maxTextBytes = 64 * 2 ** 20;
+
+/** The text of a regular file of a size that is read and checked within a second. */
 export async function readText(role: string, file: string): Promise<string> {
 	try {
+		const found = await stat(file);
+		if (!found.isFile()) throw new NotOnnx('it is not a regular file');
+		if (found.size > maxTextBytes)
+			throw new NotOnnx(`it has ${found.size} bytes, more than the ${maxTextBytes} that are read of a text`);
 		const text = await readFile(file, 'utf8');
 		if (text.trim() === '') throw new NotOnnx('it is empty');
 		return text;
@@ -38,6 +49,26 @@ export async function readText(role: string, file: string): Promise<string> {
 		if (thrown instanceof NotOnnx) throw refuse(role, file, thrown.message, fetchAgain);
 		throw unreadable(role, file, thrown);
 	}
+}
+
+/** The lines of a text one by one, with their numbers from 1: an array of them would take many times their size. */
+export function* linesOf(text: string): Generator<readonly [number: number, line: string]> {
+	let start = 0;
+	for (let number = 1; start < text.length; number++) {
+		const found = text.indexOf('\n', start);
+		const end = found < 0 ? text.length : found;
+		yield [number, text.slice(start, end)];
+		start = end + 1;
+	}
+}
+
+/** Parts of a line as C++ reads them from a stream: only these characters separate. At most `limit`, in linear time. */
+export function fieldsOf(line: string, limit: number): string[] {
+	const fields: string[] = [];
+	const field = /[^ \t\v\f\r\n]+/g;
+	for (let found = field.exec(line); found && fields.length < limit; found = field.exec(line))
+		fields.push(found[0]);
+	return fields;
 }
 
 /** Shortens text from a file for a message. */

@@ -2,7 +2,7 @@
 
 import type { EarshotError } from '../../../errors.js';
 import type { Networks, TokensRule } from '../../../models/types/family.js';
-import { readText, refuse, shown } from './files.js';
+import { fieldsOf, linesOf, maxSymbols, readText, refuse, shown } from './files.js';
 
 /** Throws `model_load_failed`. Does nothing for a model without the role `tokens`. */
 export async function checkTokens(
@@ -44,19 +44,31 @@ export async function checkTokens(
 	const scored = rule.count !== undefined ? undefined : scoredSymbols(networks);
 	if (scored !== undefined && highest + 1 < scored)
 		throw no(`it has ${highest + 1} symbols, but the model outputs ${scored}`);
+	if (scored !== undefined && !isLeast(networks) && highest + 1 > 2 * scored + maxExtraSymbols)
+		throw no(`it has ${highest + 1} symbols, but the model outputs ${scored}`);
 }
 
-/** Parses the text: number → symbol. */
+/** Symbols that belong to no output, such as the disambiguation symbols of a decoding graph. */
+const maxExtraSymbols = 1000;
+
+/** The library keeps numbers in 32 bits, and a place for each up to the highest. */
+const maxId = 2 * maxSymbols;
+
+/** Parses the text as sherpa-onnx does, which ends the process on a line of more than two parts: number → symbol. */
 function symbolsIn(text: string, no: (why: string) => EarshotError): ReadonlyMap<number, string> {
 	const symbols = new Map<number, string>();
-	for (const [index, line] of text.split('\n').entries()) {
-		if (line.trim() === '') continue;
-		const parts = /^(.*?)[ \t]+(\d+)\s*$/.exec(line) ?? /^()\s*(\d+)\s*$/.exec(line);
-		if (parts === null)
-			throw no(`line ${index + 1} should be a symbol and its number, but is \`${shown(line)}\``);
-		const id = Number(parts[2]);
-		if (symbols.has(id)) throw no(`line ${index + 1} gives the number ${id} a second time`);
-		symbols.set(id, parts[1] ?? '');
+	for (const [number, line] of linesOf(text)) {
+		const [first, second, more] = fieldsOf(line, 3);
+		if (first === undefined) continue;
+		// A number alone belongs to a blank.
+		const [symbol, digits] = second === undefined ? ['', first] : [first, second];
+		if (more !== undefined || !/^\d+$/.test(digits))
+			throw no(`line ${number} should be a symbol and its number, but is \`${shown(line)}\``);
+		const id = Number(digits);
+		if (id > maxId) throw no(`line ${number} gives the number ${shown(digits)}, above ${maxId}`);
+		if (symbols.has(id)) throw no(`line ${number} gives the number ${id} a second time`);
+		if (symbols.size === maxSymbols) throw no(`it has more than ${maxSymbols} symbols`);
+		symbols.set(id, symbol);
 	}
 	return symbols;
 }
@@ -68,6 +80,12 @@ function firstMissing(symbols: ReadonlyMap<number, string>): number | undefined 
 	return undefined;
 }
 
+/** Whether `scoredSymbols` is what a vocabulary has at least: Whisper's text tokens. */
+function isLeast(networks: Networks): boolean {
+	const metadata = networks.get('encoder')?.metadata;
+	return metadata?.has('eot') === true && metadata.has('sot_sequence');
+}
+
 /** Vocabulary size of the network that outputs symbols, if its file states it. */
 function scoredSymbols(networks: Networks): number | undefined {
 	const outputRoles = ['joiner', 'decoder', 'uncached_decoder', 'merged_decoder', 'model'];
@@ -75,8 +93,7 @@ function scoredSymbols(networks: Networks): number | undefined {
 	// Whisper's text tokens end where its special tokens begin; a vocabulary may omit the rarest, so half must be there.
 	const firstSpecial = networks.get('encoder')?.metadata.get('eot');
 	const declared = (networks.get('model') ?? networks.get('decoder'))?.metadata.get('vocab_size');
-	if (firstSpecial !== undefined && networks.get('encoder')?.metadata.has('sot_sequence') === true)
-		return Math.floor(Number(firstSpecial) / 2);
+	if (isLeast(networks)) return Math.floor(Number(firstSpecial) / 2);
 	if (declared !== undefined && /^\d+$/.test(declared)) return Number(declared);
 	const width = network?.outputs[0]?.shape?.at(-1);
 	return typeof width === 'number' ? width : undefined;

@@ -9,7 +9,17 @@ import { EarshotError } from '../../../errors.js';
 import type { OnnxFile } from '../../../model-files/onnx-file.js';
 import type { Family, Networks } from '../../../models/types/family.js';
 import { familyOf, type SherpaType } from '../../../models/types/types.js';
-import { fetchAgain, readHead, refuse, unreadable } from './files.js';
+import {
+	fetchAgain,
+	fieldsOf,
+	linesOf,
+	maxSymbols,
+	readHead,
+	readText,
+	refuse,
+	shown,
+	unreadable,
+} from './files.js';
 import { checkNetwork, readNetwork } from './networks.js';
 import { checkTokenizer } from './tokenizer.js';
 import { checkTokens } from './tokens.js';
@@ -130,6 +140,24 @@ function checkSet({ fileSets }: Family, files: ValidateSettings['files']): void 
 	);
 }
 
+/** Checks the vocabulary of a BPE model as sentencepiece exports it: a symbol and its score in each line. */
+async function checkBpeVocab(file: string): Promise<void> {
+	let symbols = 0;
+	for (const [number, line] of linesOf(await readText('bpe_vocab', file))) {
+		const fields = fieldsOf(line, 3);
+		if (fields.length === 0) continue;
+		if (fields.length > 2 || !Number.isFinite(Number(fields.at(-1))))
+			throw refuse(
+				'bpe_vocab',
+				file,
+				`line ${number} should be a symbol and its score, but is \`${shown(line)}\``,
+				'take the bpe.vocab that came with the model',
+			);
+		if (++symbols > maxSymbols)
+			throw refuse('bpe_vocab', file, `it has more than ${maxSymbols} symbols`, fetchAgain);
+	}
+}
+
 /** OpenFst, fst.cc: kFstMagicNumber. */
 const fstMagic = 2125659606;
 
@@ -142,6 +170,7 @@ async function checkOptionFiles(family: Family, options: ValidateSettings['optio
 				throw unreadable(name, file, thrown);
 			});
 			if (!found.isFile() || found.size === 0) throw refuse(name, file, 'it is empty', fetchAgain);
+			if (name === 'bpe_vocab') await checkBpeVocab(file);
 			if (name === 'rule_fsts' && (await readHead(file, 4)).readInt32LE() !== fstMagic)
 				throw refuse(name, file, 'it is not an OpenFst transducer', fetchAgain);
 		}

@@ -1,0 +1,63 @@
+// Arguments of JavaScript's: checked here, whatever TypeScript has promised, and copied, since their owner may detach,
+// shrink or change them at any time. On the JavaScript thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <napi.h>
+
+namespace earshot {
+
+/** The error of an argument: "Expected `name` to be `what`, got …" with the code `invalid_argument`. Runs no JavaScript. */
+Napi::Error Refusal(const std::string& name, const std::string& what, Napi::Value got);
+
+/** A finite number. */
+double NumberOf(Napi::Value value, const std::string& name, double least, double most);
+int IntOf(Napi::Value value, const std::string& name, int least, int most);
+/** A number by which JavaScript names something: any whole number that it can tell from others. */
+double IdOf(Napi::Value value, const std::string& name);
+bool BoolOf(Napi::Value value, const std::string& name);
+/** UTF-8 without a NUL, at which a library would take it to end. */
+std::string TextOf(Napi::Value value, const std::string& name);
+/** Copied, as the next two: no thread reads what JavaScript owns. */
+std::vector<float> SamplesOf(Napi::Value value, const std::string& name);
+std::vector<uint8_t> BytesOf(Napi::Value value, const std::string& name);
+
+/** The elements of an array, at most `most`. Reading them may run JavaScript. */
+std::vector<Napi::Value> ElementsOf(Napi::Value value, const std::string& name, size_t most);
+
+/** Where the elements of a Float32Array are now. Until JavaScript runs again. */
+struct FloatView {
+	float* data = nullptr;
+	size_t size = 0;
+};
+FloatView FloatsOf(Napi::Value value, const std::string& name);
+
+/** Fields of an options object. Reading one may run JavaScript: read them all before looking at memory or at state. */
+class Options {
+public:
+	explicit Options(Napi::Value value, const std::string& name = "options");
+
+	Napi::Value Value(const char* name) const { return object_.Get(name); }
+	double Number(const char* name, double least, double most) const { return NumberOf(Value(name), name, least, most); }
+	float Float(const char* name, double least, double most) const { return static_cast<float>(Number(name, least, most)); }
+	int Int(const char* name, int least, int most) const { return IntOf(Value(name), name, least, most); }
+	double Id(const char* name) const { return IdOf(Value(name), name); }
+	bool Bool(const char* name) const { return BoolOf(Value(name), name); }
+	/** False where it is absent. */
+	bool Switch(const char* name) const;
+	std::string Text(const char* name) const { return TextOf(Value(name), name); }
+	std::vector<int> Ints(const char* name, int least, int most, size_t most_elements) const;
+	std::vector<std::string> Texts(const char* name, size_t most_elements) const;
+	Napi::Object Object(const char* name) const;
+	/** Names of an object's own fields, at most a thousand. */
+	static std::vector<std::string> NamesIn(const Napi::Object& object, const std::string& name);
+
+private:
+	Napi::Object object_;
+};
+
+}  // namespace earshot

@@ -1,0 +1,71 @@
+/** Loads the model of an id or alias, in this process or in a runner process of its own. */
+
+import { systemClock } from '../clock.js';
+import { runnerEnvironment } from '../config/environment.js';
+import { slotsOf } from '../config/resolve.js';
+import type { ModelEntry } from '../models/registry/entry.js';
+import { findInstalled, type ModelRegistry } from '../models/registry/registry.js';
+import { runnerScript } from '../paths.js';
+import { runPipeline } from '../pipeline/pipeline.js';
+import { loadModel } from '../runner/child/load-model.js';
+import { Runner } from '../runner/runner.js';
+import { type RunnerSettings, runnerSettings } from '../runner/settings.js';
+import { finished } from '../speech/assemble.js';
+import type { Transcriber } from '../speech/transcriber.js';
+
+export interface OpenModel {
+	readonly transcriber: Transcriber;
+	readonly close: () => Promise<void>;
+}
+
+/** `isolated`: in a runner process. */
+export async function openModel(
+	registry: ModelRegistry,
+	idOrAlias: string,
+	isolated: boolean,
+): Promise<OpenModel> {
+	const entry = findInstalled(registry, idOrAlias);
+	const { config } = registry;
+	return isolated
+		? await inRunner(entry, runnerSettings(config), config.hangTimeoutSeconds * 1000)
+		: await inProcess(entry, runnerSettings(config));
+}
+
+async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<OpenModel> {
+	const model = await loadModel(entry, settings);
+	return {
+		transcriber: {
+			info: model.parts.info,
+			transcribe: (recording, options, signal) =>
+				finished(runPipeline(model.parts, recording, options, signal), {
+					model: entry.id,
+					task: options.task,
+					language: options.language,
+				}),
+		},
+		close: () => model.close(),
+	};
+}
+
+async function inRunner(
+	entry: ModelEntry,
+	settings: RunnerSettings,
+	hangTimeoutMs: number,
+): Promise<OpenModel> {
+	const runner = new Runner({
+		entry,
+		settings,
+		script: runnerScript,
+		env: runnerEnvironment(slotsOf(settings)),
+		clock: systemClock,
+		maxRssBytes: 0,
+		hangTimeoutMs,
+	});
+	try {
+		await runner.start();
+	} catch (thrown) {
+		await runner.close();
+		throw thrown;
+	}
+	return { transcriber: runner, close: () => runner.close() };
+}

@@ -1,0 +1,178 @@
+/** The options that programs give to the library, checked whatever their types promise. Pure. */
+
+import { EarshotError, expected } from '../errors.js';
+import { checkOptions } from '../speech/check-options.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import {
+	type ChannelMode,
+	type ChunkingOptions,
+	channelModes,
+	defaultChunking,
+	type TranscribeOptions,
+} from '../speech/options.js';
+import type { Task } from '../speech/transcript.js';
+
+export interface CreateOptions {
+	/** Id or alias of a model in models.yaml; the default model where absent, `demo-digits` on a fresh machine. */
+	readonly model?: string;
+	/** Path of models.yaml; ~/.config/earshot/models.yaml where absent. */
+	readonly config?: string;
+	/** Folder that holds the models; where absent, as models.yaml and the environment say. */
+	readonly modelDir?: string;
+	/** Threads used for recognition, 1 or more; all cores where absent. */
+	readonly numThreads?: number;
+	/**
+	 * Load the model in a child process, so that a crash in an engine fails one recording and not your process. Costs
+	 * a second Node process; default false.
+	 */
+	readonly isolated?: boolean;
+}
+
+/**
+ * Options of one transcription. What the model does not support is refused with EarshotError `unsupported_value` or
+ * `invalid_request`, whose `param` names the field; see `info.capabilities`.
+ */
+export interface RequestOptions {
+	/** `translate`: into English; only models with `translates`. Default `transcribe`. */
+	readonly task?: Task;
+	/** ISO 639-1 code; where absent, detected by models that can. */
+	readonly language?: string;
+	/** Without `language`: ISO 639-1 codes that the model chooses among; only models with `choosesAmongLanguages`. */
+	readonly languages?: readonly string[];
+	/** Text assumed to precede the recording; the model follows its spelling and style. Only models with `prompt`. */
+	readonly prompt?: string;
+	/** Words or phrases that are likely to occur. Only models with `keywords`. */
+	readonly keywords?: readonly string[];
+	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
+	readonly temperature?: number;
+	/** Include word timestamps: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
+	readonly words?: boolean;
+	/** Include the log-probabilities of tokens: `Segment.logprobs`. Default false. */
+	readonly logprobs?: boolean;
+	/** How speech is detected in the recording; an absent field has its default. */
+	readonly chunking?: Partial<ChunkingOptions>;
+	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
+	readonly channels?: ChannelMode;
+}
+
+/** How far a transcription is. */
+export interface TranscriptionProgress {
+	/** Seconds of the recording that are transcribed. */
+	readonly processed: number;
+	/** Seconds of the recording as its container declares them, often wrong before the end; null if it declares none. */
+	readonly duration: number | null;
+}
+
+export interface CallOptions {
+	/**
+	 * Ends the call, which then fails with EarshotError `cancelled`, or with `deadline_exceeded` where the signal is one of
+	 * `AbortSignal.timeout`; its `cause` is the signal's `reason`.
+	 */
+	readonly signal?: AbortSignal;
+	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call. */
+	readonly onProgress?: (progress: TranscriptionProgress) => void;
+}
+
+/** What a value must be, in words, and whether it is. */
+type Rule = readonly [what: string, test: (value: unknown) => boolean];
+type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
+
+const string: Rule = ['a string', (value) => typeof value === 'string'];
+const number: Rule = ['a number', (value) => typeof value === 'number'];
+const boolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
+const strings: Rule = [
+	'an array of strings',
+	(value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+];
+const object: Rule = ['an object', (value) => typeof value === 'object' && value !== null];
+
+const createRules: Rules<CreateOptions> = {
+	model: string,
+	config: string,
+	modelDir: string,
+	numThreads: ['a whole number, 1 or more', (value) => Number.isInteger(value) && Number(value) >= 1],
+	isolated: boolean,
+};
+
+const requestRules: Rules<RequestOptions> = {
+	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
+	language: string,
+	languages: strings,
+	prompt: string,
+	keywords: strings,
+	temperature: number,
+	words: boolean,
+	logprobs: boolean,
+	chunking: object,
+	channels: ['`mix` or `split`', (value) => channelModes.some((mode) => mode === value)],
+};
+
+const chunkingRules: Rules<ChunkingOptions> = {
+	threshold: number,
+	prefixPaddingMs: number,
+	silenceDurationMs: number,
+};
+
+const callRules: Rules<CallOptions> = {
+	signal: [
+		'an AbortSignal',
+		// Not `instanceof`: test environments and other realms have signals of their own.
+		(value) =>
+			typeof value === 'object' &&
+			value !== null &&
+			'aborted' in value &&
+			'addEventListener' in value &&
+			typeof value.addEventListener === 'function',
+	],
+	onProgress: ['a function', (value) => typeof value === 'function'],
+};
+
+/** Throws `invalid_request` naming the option. */
+export const checkedCreateOptions = (options: CreateOptions): CreateOptions =>
+	checked(options, createRules, 'options');
+
+/** Throws like `checkedCreateOptions`. */
+export const checkedCallOptions = (options: CallOptions): CallOptions => checked(options, callRules, 'call');
+
+/** Fills in defaults and checks the options against their types and the model's capabilities. */
+export function fullOptions(options: RequestOptions, info: ModelInfo): TranscribeOptions {
+	const { chunking, ...given } = checked(options, requestRules, 'options');
+	return checkOptions(
+		{
+			task: given.task ?? 'transcribe',
+			language: given.language ?? null,
+			...(given.languages === undefined ? {} : { languages: [...given.languages] }),
+			prompt: given.prompt ?? '',
+			keywords: [...(given.keywords ?? [])],
+			temperature: given.temperature ?? 0,
+			words: given.words ?? false,
+			logprobs: given.logprobs ?? false,
+			chunking: { ...defaultChunking, ...checked(chunking ?? {}, chunkingRules, 'chunking') },
+			...(given.channels === undefined ? {} : { channels: given.channels }),
+		},
+		info,
+	);
+}
+
+/** A copy of the options, each read once; undefined ones are absent. `name`: the argument's. */
+function checked<T extends object>(options: T, rules: Rules<T>, name: string): T {
+	if (!object[1](options)) throw expected(name, object[0], options);
+	const names = Object.keys(rules) as (keyof T & string)[];
+	const unknown = Object.keys(options).find((key) => !(names as readonly string[]).includes(key));
+	if (unknown !== undefined) {
+		throw new EarshotError(
+			'invalid_request',
+			`Expected \`${name}\` to have no options but ${names.join(', ')}, got \`${unknown}\``,
+			{ param: unknown },
+		);
+	}
+	const copy: Partial<T> = {};
+	for (const key of names) {
+		const value = options[key];
+		if (value === undefined) continue;
+		const [what, test] = rules[key];
+		if (!test(value)) throw expected(key, what, value);
+		copy[key] = value;
+	}
+	return copy as T;
+}

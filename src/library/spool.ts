@@ -1,0 +1,137 @@
+/** The bytes of a stream, which are needed all at once: in memory while they are few, then in a temporary file. */
+
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { isUint8Array } from 'node:util/types';
+import { whileWanted } from '../abort.js';
+import { diskFailure } from '../disk/disk.js';
+import { EarshotError, expected, reasonOf } from '../errors.js';
+import type { Recording } from '../speech/recording.js';
+
+/** Bytes that come one after another: a stream of Node's, of the web, or a generator. */
+export type Stream = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
+
+export interface Spooled {
+	readonly recording: Recording;
+	/** Removes the file. Safe to call twice. */
+	release(): Promise<void>;
+}
+
+/** Longer streams go to a file. */
+const memoryBytes = 8 * 2 ** 20;
+
+/**
+ * Reads the stream to its end. Throws `audio_unsupported` where the stream fails, `invalid_request` where it gives anything
+ * but bytes, `disk_full`, and `cancelled` with the signal.
+ */
+export async function spooled(stream: Stream, signal: AbortSignal): Promise<Spooled> {
+	const spool = new Spool();
+	const source = sourceOver(stream);
+	try {
+		for (;;) {
+			const chunk = await whileWanted(source.next().catch(streamFailed), signal, 'recording');
+			if (chunk === undefined) return await spool.finish();
+			await spool.write(chunk);
+		}
+	} catch (thrown) {
+		// Not awaited: a stream that waits for its next bytes may end only after them.
+		source.stop();
+		await spool.release();
+		throw diskFailure(thrown, tmpdir()) ?? thrown;
+	}
+}
+
+function streamFailed(thrown: unknown): never {
+	const why = reasonOf(thrown);
+	throw new EarshotError('audio_unsupported', `the stream of the recording failed: ${why}`, {
+		cause: thrown,
+		param: 'source',
+	});
+}
+
+interface ChunkSource {
+	/** undefined = the end. */
+	next(): Promise<unknown>;
+	/** Tells the stream that nobody reads on. */
+	stop(): void;
+}
+
+function sourceOver(stream: Stream): ChunkSource {
+	if ('getReader' in stream) {
+		const reader = readerOf(stream);
+		return {
+			next: async () => (await reader.read()).value,
+			stop: () => void reader.cancel().catch(ignore),
+		};
+	}
+	const iterator = stream[Symbol.asyncIterator]();
+	return {
+		next: async () => {
+			const { done, value } = (await iterator.next()) as IteratorResult<unknown>;
+			return done === true ? undefined : value;
+		},
+		stop() {
+			if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy();
+			Promise.resolve(iterator.return?.()).catch(ignore);
+		},
+	};
+}
+
+function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
+	try {
+		return stream.getReader();
+	} catch (thrown) {
+		// Somebody else reads it.
+		return streamFailed(thrown);
+	}
+}
+
+function ignore(): void {
+	// What a stream says that nobody reads any more.
+}
+
+class Spool implements Pick<Spooled, 'release'> {
+	#chunks: Uint8Array[] = [];
+	#bytes = 0;
+	#folder: string | undefined;
+	#file: FileHandle | undefined;
+
+	async write(chunk: unknown): Promise<void> {
+		if (!isUint8Array(chunk)) throw expected('source', 'a stream of bytes', chunk);
+		// The stream may use its buffer again.
+		this.#chunks.push(chunk.slice());
+		this.#bytes += chunk.length;
+		if (this.#bytes <= memoryBytes) return;
+		this.#folder ??= await mkdtemp(path.join(tmpdir(), 'earshot-recording-'));
+		this.#file ??= await open(this.#path, 'wx', 0o600);
+		const chunks = this.#chunks;
+		this.#chunks = [];
+		await this.#file.appendFile(Buffer.concat(chunks));
+	}
+
+	async finish(): Promise<Spooled> {
+		const release = () => this.release();
+		if (this.#file === undefined) return { recording: { bytes: Buffer.concat(this.#chunks) }, release };
+		await this.#close();
+		return { recording: { path: this.#path }, release };
+	}
+
+	async release(): Promise<void> {
+		this.#chunks = [];
+		await this.#close();
+		const folder = this.#folder;
+		this.#folder = undefined;
+		if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+	}
+
+	get #path(): string {
+		return path.join(this.#folder ?? '', 'recording');
+	}
+
+	async #close(): Promise<void> {
+		const file = this.#file;
+		this.#file = undefined;
+		await file?.close();
+	}
+}

@@ -1,0 +1,175 @@
+/** A loaded model as programs hold it. */
+
+import { setMaxListeners } from 'node:events';
+import { EarshotError } from '../errors.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
+import type { OpenModel } from './open-model.js';
+import {
+	type CallOptions,
+	checkedCallOptions,
+	fullOptions,
+	type RequestOptions,
+	type TranscriptionProgress,
+} from './options.js';
+import { type Source, taken } from './source.js';
+
+/** A loaded model. Calls may run concurrently: the clips of several recordings share its threads. */
+export interface EarshotTranscriber extends AsyncDisposable {
+	/** The model's engine, device and capabilities. */
+	readonly info: ModelInfo;
+	/**
+	 * The complete transcript. Throws EarshotError: `invalid_request` and `unsupported_value` (see RequestOptions),
+	 * `audio_unsupported` (no audio, or a path that cannot be read), `audio_too_short` (under 0.1 s), `engine_failed`,
+	 * `cancelled`, `closed`.
+	 */
+	transcribe(source: Source, options?: RequestOptions, call?: CallOptions): Promise<Transcript>;
+	/**
+	 * Segments in the order of the recording, each as soon as its clip is transcribed; the first segments of a long
+	 * recording come while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
+	 */
+	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
+	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** A call's own signal: of the caller's and of `close`. */
+interface CallSignal {
+	readonly signal: AbortSignal;
+	/** What the error of a call is when the signal has ended it. */
+	errorOf(thrown: unknown): unknown;
+	release(): void;
+}
+
+export function transcriberOver({ transcriber, close }: OpenModel): EarshotTranscriber {
+	const closed = new AbortController();
+	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
+	setMaxListeners(0, closed.signal);
+	let closing: Promise<void> | undefined;
+
+	/** What is wrong with the arguments, and what is in memory, is settled before it returns. */
+	function events(
+		source: Source,
+		options: RequestOptions = {},
+		call: CallOptions = {},
+	): AsyncGenerator<TranscriptEvent> {
+		if (closing) throw closedError();
+		const { signal, onProgress } = checkedCallOptions(call);
+		const full = fullOptions(options, transcriber.info);
+		const read = taken(source);
+		return (async function* () {
+			const either = signalOf(signal, closed.signal);
+			try {
+				either.signal.throwIfAborted();
+				const { recording, release } = await read(either.signal);
+				try {
+					yield* told(transcriber.transcribe(recording, full, either.signal), onProgress);
+				} finally {
+					await release();
+				}
+			} catch (thrown) {
+				throw either.errorOf(thrown);
+			} finally {
+				either.release();
+			}
+		})();
+	}
+
+	const whole: EarshotTranscriber = {
+		info: transcriber.info,
+		async transcribe(source, options, call) {
+			for await (const event of events(source, options, call)) {
+				if (event.type === 'done') return event.transcript;
+			}
+			throw new EarshotError('internal', 'the recording ended without a transcript');
+		},
+		segments: (source, options, call) => segmentsOf(startedBy(() => events(source, options, call))),
+		close() {
+			closing ??= (async () => {
+				closed.abort();
+				await close();
+			})();
+			return closing;
+		},
+		[Symbol.asyncDispose]: () => whole.close(),
+	};
+	return whole;
+}
+
+/** The events, or a failure to begin that the first step throws, so that every failure of an iteration comes of it. */
+function startedBy(start: () => AsyncGenerator<TranscriptEvent>): AsyncGenerator<TranscriptEvent> {
+	try {
+		return start();
+	} catch (thrown) {
+		// biome-ignore lint/correctness/useYield: it fails before the first event
+		return (async function* () {
+			throw thrown as Error;
+		})();
+	}
+}
+
+async function* segmentsOf(events: AsyncIterable<TranscriptEvent>): AsyncGenerator<Segment> {
+	for await (const event of events) {
+		if (event.type === 'segments') yield* event.segments;
+	}
+}
+
+async function* told(
+	events: AsyncIterable<TranscriptEvent>,
+	onProgress: ((progress: TranscriptionProgress) => void) | undefined,
+): AsyncGenerator<TranscriptEvent> {
+	let duration: number | null = null;
+	for await (const event of events) {
+		if (event.type === 'started') {
+			({ duration } = event);
+			onProgress?.({ processed: 0, duration });
+		} else if (event.type === 'segments') {
+			onProgress?.({ processed: event.processed, duration });
+		} else {
+			({ duration } = event.transcript);
+			onProgress?.({ processed: duration, duration });
+		}
+		yield event;
+	}
+}
+
+/** By listeners, and not by `AbortSignal.any`, which takes signals of this realm only. */
+function signalOf(given: AbortSignal | undefined, closed: AbortSignal): CallSignal {
+	const control = new AbortController();
+	const abort = () => control.abort(given?.aborted ? given.reason : closedError());
+	const all = given ? [given, closed] : [closed];
+	for (const signal of all) {
+		if (signal.aborted) abort();
+		signal.addEventListener('abort', abort, { once: true });
+	}
+	return {
+		signal: control.signal,
+		errorOf(thrown) {
+			const wasEnded = control.signal.aborted && isOfSignal(thrown, control.signal);
+			if (!wasEnded) return thrown;
+			return given?.aborted ? endedBy(given.reason) : closedError();
+		},
+		release() {
+			for (const signal of all) signal.removeEventListener('abort', abort);
+		},
+	};
+}
+
+function isOfSignal(thrown: unknown, signal: AbortSignal): boolean {
+	if (thrown === signal.reason) return true;
+	return thrown instanceof EarshotError && (thrown.code === 'cancelled' || thrown.code === 'closed');
+}
+
+function endedBy(reason: unknown): EarshotError {
+	const isTimeout =
+		typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TimeoutError';
+	return isTimeout
+		? new EarshotError('deadline_exceeded', 'the transcription took longer than its signal allows', {
+				cause: reason,
+			})
+		: new EarshotError('cancelled', 'the transcription was cancelled', { cause: reason });
+}
+
+function closedError(): EarshotError {
+	return new EarshotError('closed', 'the transcriber is closed');
+}

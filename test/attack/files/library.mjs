@@ -1,0 +1,80 @@
+// The library and the addon, called with what no type allows: in processes of their own, since they might end.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { modelsYaml, recordingPath, root } from '../lib/server.mjs';
+
+function run(args) {
+	const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+	const said = { stdout: '', stderr: '' };
+	for (const name of ['stdout', 'stderr'])
+		child[name].setEncoding('utf8').on('data', (text) => {
+			said[name] = (said[name] + text).slice(-5_000);
+		});
+	return new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, ...said })));
+}
+
+/** What is done with the bytes right after they were handed over. */
+const ways = {
+	'transferred away': 'structuredClone(bytes.buffer, { transfer: [bytes.buffer] })',
+	'made smaller': 'bytes.buffer.resize(0)',
+	overwritten: 'bytes.fill(255)',
+};
+
+const taken = (config, isolated, way) => `
+	import { createTranscriber } from 'earshot';
+	import { readFileSync } from 'node:fs';
+	const earshot = await createTranscriber(${JSON.stringify({ config, isolated })});
+	const file = readFileSync(${JSON.stringify(recordingPath('tones-abc'))});
+	const bytes = new Uint8Array(new ArrayBuffer(file.length, { maxByteLength: file.length }));
+	bytes.set(file);
+	const heard = earshot.transcribe(bytes);
+	${way};
+	console.log((await heard).text);`;
+
+const workers = (config) => `
+	import { Worker } from 'node:worker_threads';
+	const body = \`
+		import { createTranscriber } from 'earshot';
+		const earshot = await createTranscriber(${JSON.stringify({ config })});
+		for (;;) await earshot.transcribe(${JSON.stringify(recordingPath('tones-abc'))});\`;
+	for (let time = 0; time < 12; time++) {
+		const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(body.replaceAll("'earshot'", JSON.stringify(import.meta.resolve('earshot'))))));
+		worker.on('error', (error) => console.log(error.message));
+		await new Promise((resolve) => setTimeout(resolve, 40 * time));
+		await worker.terminate();
+	}
+	console.log('went on');`;
+
+export async function attack({ check }) {
+	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-attack-'));
+	const config = path.join(folder, 'models.yaml');
+	writeFileSync(config, modelsYaml(['zipformer_ctc']));
+	const program = (code) => run(['--input-type=module', '-e', code]);
+	try {
+		for (const [what, way] of Object.entries(ways)) {
+			for (const isolated of [false, true]) {
+				const ended = await program(taken(config, isolated, way));
+				const held = ended.code === 0 && ended.stdout.trim() === 'a b c';
+				check(`bytes that are ${what}${isolated ? ', isolated,' : ''} are heard as they were`, held, ended);
+			}
+		}
+		const threads = await program(workers(config));
+		check(
+			'worker threads that are ended while they load and hear',
+			threads.stdout.trim() === 'went on',
+			threads,
+		);
+		const fuzz = path.join(root, 'test', 'native', 'hostile', 'fuzz-library.mjs');
+		const fuzzed = await run([fuzz, config, recordingPath('tones-abc'), '7', '1']);
+		check(
+			'some hundred odd values are refused with errors of its own',
+			fuzzed.code === 0 && fuzzed.stdout.trim() === 'done',
+			fuzzed,
+		);
+	} finally {
+		rmSync(folder, { recursive: true, force: true });
+	}
+}
