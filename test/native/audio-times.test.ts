@@ -34,6 +34,16 @@ describe('times are those that a player shows', () => {
 		expect(rms(after)).toBeCloseTo(rms(plain.samples.subarray(-16_000)), 3);
 	});
 
+	test("an only stream that begins with its encoder's delay is not late", async () => {
+		const bytes = Buffer.from(recording('digits.webm'));
+		const plain = await decodeAudio(bytes, anyLength);
+		// The first cluster's time, in milliseconds.
+		const time = bytes.indexOf(Buffer.from('1f43b675', 'hex')) + 8;
+		expect(bytes[time]).toBe(0);
+		bytes[time] = 200;
+		expect(onset((await decodeAudio(bytes, anyLength)).samples)).toBe(onset(plain.samples));
+	});
+
 	test('the silence counts as audio', async () => {
 		await expect(decodeAudio(recording('digits-gap.webm'), { maxSeconds: 5.6 })).resolves.toBeTruthy();
 		for (const name of ['digits-gap.webm', 'digits-late.webm']) {

@@ -127,7 +127,9 @@ double FfmpegDecoding::DeclaredEnd() const {
 	if (stream.duration == AV_NOPTS_VALUE) return std::numeric_limits<double>::quiet_NaN();
 	int64_t end = stream.duration;
 	double origin = 0;
-	if (has_times_ && stream.start_time != AV_NOPTS_VALUE && std::isfinite(timeline_->origin())) {
+	// Of these the length is that of the whole file, from its start on.
+	const bool from_start = IsAmong(*format_->iformat, "asf,flv");
+	if (has_times_ && !from_start && stream.start_time != AV_NOPTS_VALUE && std::isfinite(timeline_->origin())) {
 		end += stream.start_time;
 		origin = timeline_->origin();
 	}
@@ -206,8 +208,9 @@ Expected<Done> FfmpegDecoding::OpenStream() {
 		? std::numeric_limits<double>::quiet_NaN()
 		: static_cast<double>(format_->start_time) / AV_TIME_BASE;
 	// These begin at 0 themselves. What FFmpeg takes for the start is that of the sound alone, where a picture comes
-	// before it in a codec that is not decoded here; but a piece that was cut out of a live stream keeps its times.
-	if (IsAmong(container, "matroska,mov") && origin < kLatestStartSeconds) origin = 0;
+	// before it in a codec that is not decoded here. But a piece that was cut out of a live stream keeps its times, and an
+	// encoder's delay, which is left out of the sound, does not count.
+	if (IsAmong(container, "matroska,mov") && origin > kPaddingSeconds && origin < kLatestStartSeconds) origin = 0;
 	const bool broadcast = IsAmong(container, "mpeg,mpegts");
 	timeline_ = std::make_unique<Timeline>(origin, broadcast, max_seconds_);
 	return OpenCodec(Stream(), *decoder);
