@@ -86,15 +86,15 @@ class RealFile implements DiskFile {
 
 /**
  * Makes the folder and those above it. Not by `recursive: true`, with which Node tries for ever where the system makes no
- * folders, as in /proc. Throws the system's error, ENOTSUP for such a place.
+ * folders, as in /proc. `mode`: of those that it makes. Throws the system's error, ENOTSUP for such a place.
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makeFolder(folder: string, mode = 0o777): Promise<void> {
 	if (await isFolder(folder)) return;
 	const parent = path.dirname(folder);
 	if (parent === folder) throw noFolder(folder);
-	await makeFolder(parent);
+	await makeFolder(parent, mode);
 	try {
-		await mkdir(folder);
+		await mkdir(folder, { mode });
 	} catch (thrown) {
 		// Another process may have made it meanwhile.
 		if (codeOf(thrown) === 'EEXIST' && (await isFolder(folder))) return;

@@ -4,10 +4,11 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { socketPathOf } from '../config/addresses.js';
 import { stateFolder } from '../config/folders.js';
+import { makeFolder } from '../disk/disk.js';
 
 export function newToken(): string {
 	return `local-${randomBytes(32).toString('base64url')}`;
@@ -28,7 +29,7 @@ export function tokenFileOf(
 
 /** Replaces the file of an earlier server. Throws the file system's error. */
 export async function writeToken(file: string, token: string): Promise<void> {
-	await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+	await makeFolder(path.dirname(file), 0o700);
 	// A new file, renamed: never written through a link, nor into a file that others can read.
 	const fresh = `${file}.${process.pid}`;
 	await rm(fresh, { force: true });

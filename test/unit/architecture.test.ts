@@ -64,6 +64,8 @@ const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
 /** What no file of a room may contain, and the files that may. */
 const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegExp])[] = [
 	['loading the addon', /node-gyp-build|\.node['"`]|process\.dlopen/, /^addon\//],
+	// Node's `recursive` tries for ever in /proc: see makeFolder.
+	['making folders', /\bmkdir(Sync)?\(/, /^(disk\/|models\/convert\.ts$)/],
 	['reading the environment', /process\s*\.\s*env\b|process\[/, /^config\//],
 	[
 		'writing to standard output, or ending this process or another',

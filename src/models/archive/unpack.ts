@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { ReadEntry, Unpack } from 'tar';
+import { makeFolder } from '../../disk/disk.js';
 
 export interface UnpackLimits {
 	/** Total unpacked size. */
@@ -26,7 +26,7 @@ export function usualLimits(archive: string): UnpackLimits {
 /** Not for the main thread: it blocks while decoding if the system has no bzip2. Throws `BadArchive` and errors of the
  * file system. */
 export async function unpackHere(archive: string, into: string, limits: UnpackLimits): Promise<void> {
-	await mkdir(into, { recursive: true });
+	await makeFolder(into);
 	const guard = new EntryGuard(limits);
 	// Imported here, since most servers never unpack anything.
 	const tar = await import('tar');

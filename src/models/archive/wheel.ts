@@ -1,13 +1,12 @@
 /** Extracts given files from a Python wheel, which is a zip archive, and never writes elsewhere. */
 
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
-import { codeOf } from '../../disk/disk.js';
+import { codeOf, makeFolder } from '../../disk/disk.js';
 import { archiveFailure } from './archive.js';
 import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
 
@@ -23,7 +22,7 @@ export async function extractFrom(
 	signal: AbortSignal,
 	limits: UnpackLimits = usualLimits(archive),
 ): Promise<void> {
-	await mkdir(into, { recursive: true });
+	await makeFolder(into);
 	try {
 		// Imported here, since most servers never read a wheel.
 		const { openPromise } = await import('yauzl');

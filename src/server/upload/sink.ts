@@ -1,8 +1,9 @@
 /** Writable streams for the parts of a form: a recording goes to memory or a file, anything else is discarded. */
 
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
+import { makeFolder } from '../../disk/disk.js';
 import { asEarshotError } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
 import type { Reservation } from './budget.js';
@@ -87,7 +88,7 @@ export class RecordingSink extends Writable {
 	async #spill(): Promise<void> {
 		if (this.#file === undefined) {
 			// The system may have cleaned up the temporary directory of a server that runs for weeks.
-			await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+			await makeFolder(dirname(this.#path), 0o700);
 			this.#file = await open(this.#path, 'wx', 0o600);
 		}
 		const chunks = this.#chunks;

@@ -42,8 +42,7 @@ export async function attack({ check }) {
 				const got = statuses.filter((each) => each === status).length;
 				const held = got === times;
 				const says = `a client that sends ${bytes / 1e6} MB and ${what} gets its ${status}`;
-				if (version === '1.1' && connection === '') check(says, held, statuses.join());
-				else check.known('issue 18, item 11', says, held, statuses.join());
+				check(says, held, statuses.join());
 			}
 		}
 	} finally {

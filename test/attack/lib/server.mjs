@@ -88,6 +88,8 @@ export async function startServer({ flags = [], env = {}, yaml = modelsYaml(usua
 				return false;
 			}
 		},
+		/** What the server has left for the commands of its own user. */
+		token: () => readFileSync(path.join(home, '.local', 'state', 'earshot', `server-${port}.token`), 'utf8'),
 		/** Model → what `/v1/ps` says of it. */
 		async loaded() {
 			const { data } = await (await fetch(`${url}/v1/ps`)).json();

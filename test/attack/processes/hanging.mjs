@@ -14,6 +14,7 @@ export async function attack({ check }) {
 				'Host: 127.0.0.1',
 				'Connection: close',
 				'Content-Length: 0',
+				`Authorization: Bearer ${server.token()}`,
 			]),
 			{ timeoutMs: 20_000 },
 		);

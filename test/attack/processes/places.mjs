@@ -53,12 +53,7 @@ export async function attack({ check }) {
 	for (const [place, given] of places) {
 		const env = { PATH: process.env.PATH, ...given };
 		const { held, said } = await serves(env);
-		check.known(
-			'issue 18, item 13',
-			`earshot serve with ${place} listens or says why not`,
-			held,
-			said.slice(-300),
-		);
+		check(`earshot serve with ${place} listens or says why not`, held, said.slice(-300));
 		for (const command of commands) {
 			const options = { env, encoding: 'utf8', timeout: 30_000 };
 			const { stdout, stderr, signal, error } = spawnSync(process.execPath, [main, ...command], options);

@@ -123,7 +123,10 @@ describe('a host that hangs', () => {
 		const pid = await stopped();
 		const answer = textOf(post('tones-abc', { model }, quick));
 		await vi.waitUntil(() => listed()?.requests === 1, patient);
-		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, { method: 'POST' });
+		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, {
+			method: 'POST',
+			headers: ownHeaders,
+		});
 		expect(await unloaded.json()).toMatchObject({ id: model, state: 'unloaded' });
 		expect(await answer).toBe('a b c');
 		expect([isAlive(pid), listed()?.pid]).toEqual([false, null]);
@@ -131,7 +134,10 @@ describe('a host that hangs', () => {
 
 	it('is unloaded without work, too', async () => {
 		const pid = await stopped();
-		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, { method: 'POST' });
+		const unloaded = await fetch(`${quick.url}/v1/models/${model}/unload`, {
+			method: 'POST',
+			headers: ownHeaders,
+		});
 		expect(await unloaded.json()).toMatchObject({ id: model, state: 'unloaded' });
 		expect(isAlive(pid)).toBe(false);
 	}, 60_000);
