@@ -18,6 +18,7 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 
 	if (!(options.temperature >= 0 && options.temperature <= 1))
 		throw expected('temperature', 'a number from 0 to 1', options.temperature);
+	checkTexts(options);
 	checkChunking(options.chunking);
 	if (options.channels !== undefined && !channelModes.includes(options.channels))
 		throw expected('channels', '`mix` or `split`', options.channels);
@@ -38,6 +39,13 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 	if (options.temperature !== 0 && !capabilities.temperature)
 		throw refuse('temperature', 'does not support a temperature');
 	return options;
+}
+
+/** Libraries in C would end at a NUL. */
+function checkTexts({ prompt, keywords }: TranscribeOptions): void {
+	if (prompt.includes('\0')) throw expected('prompt', 'text without NUL characters', prompt);
+	const broken = keywords.find((keyword) => keyword.includes('\0'));
+	if (broken !== undefined) throw expected('keywords', 'texts without NUL characters', broken);
 }
 
 function checkLanguages(
