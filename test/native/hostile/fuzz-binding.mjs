@@ -175,7 +175,7 @@ const targets = {
 	loadSpeechNetwork: () => attempt('loadSpeechNetwork', addon.loadSpeechNetwork, spoiled([graph(network)])),
 	loadVoiceActivity: async () => {
 		await attempt('loadVoiceActivity', addon.loadVoiceActivity, spoiled([{ ...voice, detector: speech }]));
-		await onSession('session', activity.search(), 'hear', [tone(8000), true]);
+		await onSession('session', activity.openSession(), 'push', [tone(8000), true]);
 	},
 	loadEncoder: async () => {
 		const made = await attempt('loadEncoder', addon.loadEncoder, spoiled([graph(encoder)]));
