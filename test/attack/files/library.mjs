@@ -34,11 +34,11 @@ const taken = (config, isolated, way) => `
 	${way};
 	console.log((await heard).text);`;
 
-const workers = (config) => `
+const workers = (options) => `
 	import { Worker } from 'node:worker_threads';
 	const body = \`
 		import { createTranscriber } from 'earshot';
-		const earshot = await createTranscriber(${JSON.stringify({ config })});
+		const earshot = await createTranscriber(${JSON.stringify(options)});
 		for (;;) await earshot.transcribe(${JSON.stringify(recordingPath('tones-abc'))});\`;
 	for (let time = 0; time < 12; time++) {
 		const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(body.replaceAll("'earshot'", JSON.stringify(import.meta.resolve('earshot'))))));
@@ -61,12 +61,15 @@ export async function attack({ check }) {
 				check(`bytes that are ${what}${isolated ? ', isolated,' : ''} are heard as they were`, held, ended);
 			}
 		}
-		const threads = await program(workers(config));
-		check(
-			'worker threads that are ended while they load and hear',
-			threads.stdout.trim() === 'went on',
-			threads,
-		);
+		for (const isolated of [true, false]) {
+			const threads = await program(workers({ config, isolated }));
+			const what = `worker threads${isolated ? ', isolated,' : ''} that are ended while they load and hear`;
+			const held = threads.stdout.trim() === 'went on';
+			// Node's assertion, for any program whose thread is ended while it compresses: the ratio of a segment.
+			const isOfNode = !isolated && threads.stderr.includes('node_zlib.cc');
+			if (isOfNode) check.known('docs/guides/bundlers.md', what, held, threads);
+			else check(what, held, threads);
+		}
 		const fuzz = path.join(root, 'test', 'native', 'hostile', 'fuzz-library.mjs');
 		const fuzzed = await run([fuzz, config, recordingPath('tones-abc'), '7', '1']);
 		check(
