@@ -22,7 +22,7 @@ const rampSamples = sampleRate / 4;
 /** A clip at a usual loudness: itself where it is loud enough, else a copy. */
 export function levelled(samples: Float32Array): Float32Array {
 	const gain = gainFor(samples) ?? 1;
-	return gain === 1 ? samples : samples.map((sample) => sample * gain);
+	return gain === 1 ? samples : raised(samples, gain, gain);
 }
 
 /** For voice activity detection, which comes before there are clips. */
@@ -37,7 +37,7 @@ export class Leveller {
 		this.#follow(block);
 		const from = before ?? this.#gain;
 		if (from === 1 && this.#gain === 1) return block;
-		return block.map((sample, at) => sample * between(from, this.#gain, at / rampSamples));
+		return raised(block, from, this.#gain);
 	}
 
 	#follow(block: Float32Array): void {
@@ -48,16 +48,21 @@ export class Leveller {
 	}
 }
 
-/** In decibels, evenly: from `from` at 0 to `to` at 1 and after. */
-function between(from: number, to: number, share: number): number {
-	return share >= 1 ? to : from * (to / from) ** share;
+/** A copy whose gain goes from `from` to `to` over the ramp, evenly in decibels. Every recording passes here: plain
+ * loops, since `map` takes five times as long. */
+function raised(samples: Float32Array, from: number, to: number): Float32Array {
+	const heard = new Float32Array(samples.length);
+	const ramp = from === to ? 0 : Math.min(rampSamples, samples.length);
+	for (let at = 0; at < ramp; at++) heard[at] = (samples[at] ?? 0) * from * (to / from) ** (at / rampSamples);
+	for (let at = ramp; at < samples.length; at++) heard[at] = (samples[at] ?? 0) * to;
+	return heard;
 }
 
 /** What brings the block's speech to the target, 1 or more; null where there seems to be none. */
 function gainFor(block: Float32Array): number | null {
 	const levels: number[] = [];
 	for (let from = 0; from + frameSamples <= block.length; from += frameSamples)
-		levels.push(rmsOf(block.subarray(from, from + frameSamples)));
+		levels.push(rmsOf(block, from, from + frameSamples));
 	levels.sort((a, b) => a - b);
 	const at = (share: number) => levels[Math.floor(share * (levels.length - 1))] ?? 0;
 	const loud = at(loudShare);

@@ -43,7 +43,7 @@ const pauseLevel = 0.1;
 export function missesSound(samples: Float32Array, segments: readonly Span[]): boolean {
 	const levels: number[] = [];
 	for (let from = 0; from + frameSamples <= samples.length; from += frameSamples)
-		levels.push(rmsOf(samples.subarray(from, from + frameSamples)));
+		levels.push(rmsOf(samples, from, from + frameSamples));
 	const loudest = levels.reduce((high, level) => Math.max(high, level), 0);
 	if (loudest === 0) return false;
 	if (segments.length === 0) return true;
