@@ -14,7 +14,7 @@ async function help(...args) {
 }
 
 /** Names of the commands, in the order of the help. */
-const names = (text) => [...text.matchAll(/^ {2}(\w+)(?:\|\w+)? .*$/gm)].map(([, name]) => name);
+const names = (text) => [...text.matchAll(/^ {2}([\w-]+)(?:\|[\w-]+)? .*$/gm)].map(([, name]) => name);
 
 const afterCommands = (text) => text.slice(text.indexOf('\nCommands:'));
 

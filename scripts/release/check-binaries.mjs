@@ -135,7 +135,7 @@ function filesUnder(folder) {
 /** Files that a platform's folder lacks, or has too many of. */
 async function faultsOfSet(name) {
 	const compiled = join(root, 'dist', 'addon', 'cpu.js');
-	if (!existsSync(compiled)) return [`${relative(root, compiled)} is not there; run: npm run build`];
+	if (!existsSync(compiled)) return [`${relative(root, compiled)} is not there; run: npm run compile`];
 	const { levelsFor } = await import(pathToFileURL(compiled).href);
 	const lowest = lowestOf(name);
 	const folder = dirname(lowest);

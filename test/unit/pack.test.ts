@@ -127,7 +127,7 @@ it('what checks the binaries refuses a platform that there is not, and asks for 
 		cpSync(path.join(root, place), path.join(scratch.path, place), { recursive: true });
 	expect(check(scratch.path, '--only', 'win32-x64')).toMatchObject({
 		status: 1,
-		stderr: 'dist/addon/cpu.js is not there; run: npm run build\n',
+		stderr: 'dist/addon/cpu.js is not there; run: npm run compile\n',
 	});
 });
 

@@ -24,6 +24,15 @@ function compiledIn(source: string): string[] {
 	return [...whole, ...words].filter((file) => file.endsWith('.js'));
 }
 
+describe("package.json's scripts", () => {
+	test('run no other one for the sake of its name, as npm does with `prebuild` before `build`', () => {
+		const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+		const names = Object.keys(scripts);
+		const hooks = names.filter((name) => names.includes(name.replace(/^(?:pre|post)/, '')));
+		expect(hooks).toEqual(names.filter((name) => !/^(?:pre|post)/.test(name)));
+	});
+});
+
 describe('what programs import of the compiled sources', () => {
 	const programs = ['scripts', 'test', 'fixtures'].flatMap(programsIn);
 	const named = programs.flatMap((program) =>

@@ -22,7 +22,7 @@ function readCommands(): ReadonlyMap<string, Command> {
 	const { blocks } = readPage('docs/reference/cli.md');
 	return new Map(
 		blocks.map(({ text }) => {
-			const [, name = '', usage = ''] = /^Usage: earshot (\w+)\S* \[options\](.*)$/m.exec(text) ?? [];
+			const [, name = '', usage = ''] = /^Usage: earshot ([\w-]+)\S* \[options\](.*)$/m.exec(text) ?? [];
 			const flags = [...text.matchAll(/^ {2}((?:-\w, )?--[\w-]+)( <[^>]+>)?/gm)].flatMap(
 				([, names = '', value]) => names.split(', ').map((flag) => [flag, value !== undefined] as const),
 			);
