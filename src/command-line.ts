@@ -2,6 +2,7 @@
 
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { EarshotError } from './errors.js';
 import { packageRoot } from './paths.js';
 
 export interface Invocation {
@@ -43,5 +44,22 @@ function isOwnScript(script: string): boolean {
 		return realpathSync(script) === path.join(packageRoot, 'dist', 'cli', 'main.js');
 	} catch {
 		return false;
+	}
+}
+
+/** Makes relative paths those of the user. `folder`: undefined = where this process is. Throws `config_invalid` for one that
+ * has been removed. */
+export function enterFolder(folder: string | undefined): void {
+	try {
+		process.chdir(folder ?? process.cwd());
+	} catch (cause) {
+		const which = folder === undefined ? '' : `, ${folder},`;
+		throw new EarshotError(
+			'config_invalid',
+			`The folder in which this was started${which} is not there any more`,
+			{
+				cause,
+			},
+		);
 	}
 }

@@ -38,8 +38,8 @@ const minSpeechSeconds = 0.1;
 /** `ClipSplitter` cuts long spans by the model's limit; the detector only needs some upper bound. */
 const maxSpeechSeconds = 600;
 
-/** Networks never give 1, and their detectors take no threshold of 1. */
-const maxThreshold = 0.99;
+/** sherpa-onnx's detectors take no other thresholds; networks give nothing beyond. */
+const [minThreshold, maxThreshold] = [0.02, 0.99];
 
 /** A shorter silence is no pause: two windows of Silero. */
 const minSilenceMs = 50;
@@ -68,7 +68,7 @@ export function createVad({ libraryDir, modelPath }: VadOptions): Vad {
 	}
 
 	function detectorFor(given: ChunkingOptions): Promise<VoiceActivity> {
-		const threshold = Math.min(given.threshold, maxThreshold);
+		const threshold = Math.min(Math.max(given.threshold, minThreshold), maxThreshold);
 		const silenceDurationMs = Math.max(given.silenceDurationMs, minSilenceMs);
 		const key = `${threshold} ${silenceDurationMs}`;
 		const found = detectors.get(key);

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Argument, Command, CommanderError, Option } from 'commander';
+import { enterFolder } from '../command-line.js';
 import { folderOfCaller } from '../config/environment.js';
 import { namesOf } from '../config/scopes.js';
 import { type SettingName, settingNames, settings, variableOf } from '../config/settings.js';
@@ -327,8 +328,7 @@ async function main(): Promise<number> {
 	// Nobody is left to tell.
 	process.stderr.on('error', () => {});
 	try {
-		const folder = folderOfCaller(packageRoot);
-		if (folder !== undefined) process.chdir(folder);
+		enterFolder(folderOfCaller(packageRoot));
 		await program().parseAsync(process.argv);
 		return Number(process.exitCode ?? 0);
 	} catch (thrown) {

@@ -23,10 +23,14 @@ export function socketPathOf(host: string): string | undefined {
 	return host.startsWith(socketPrefix) ? host.slice(socketPrefix.length) : undefined;
 }
 
-/** A host setting; the path of a socket becomes absolute. Throws Expectation. */
+/** A host setting; the path of a socket becomes absolute. Without a name Node would listen on every address. Throws
+ * Expectation. */
 export function hostSetting(text: string, platform: string = process.platform): string {
 	const given = socketPathOf(text);
-	if (given === undefined) return text;
+	if (given === undefined) {
+		if (text.trim() === '') throw new Expectation('an address, a host name, or `unix:` and a path');
+		return text;
+	}
 	const file = path.resolve(given);
 	const fits = given !== '' && Buffer.byteLength(file) <= maxSocketPathBytes;
 	if (platform !== 'win32' && fits) return `${socketPrefix}${file}`;

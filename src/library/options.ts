@@ -19,7 +19,7 @@ export interface CreateOptions {
 	readonly config?: string;
 	/** Folder that holds the models; where absent, as models.yaml and the environment say. */
 	readonly modelDir?: string;
-	/** Threads used for recognition, 1 or more; all cores where absent. */
+	/** Threads used for recognition, 1 or more; all cores, or the container's CPU quota, where absent. */
 	readonly numThreads?: number;
 	/**
 	 * Load the model in a child process, so that a crash in an engine fails one recording and not your process. Costs

@@ -1,12 +1,11 @@
 /** The bytes of a stream, which are needed all at once: in memory while they are few, then in a temporary file. */
 
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { isUint8Array } from 'node:util/types';
 import { whileWanted } from '../abort.js';
-import { diskFailure } from '../disk/disk.js';
-import { EarshotError, expected, reasonOf } from '../errors.js';
+import { createTempFolder, type TempFolder } from '../disk/temp-folder.js';
+import { asEarshotError, EarshotError, expected, reasonOf } from '../errors.js';
 import type { Recording } from '../speech/recording.js';
 
 /** Bytes that come one after another: a stream of Node's, of the web, or a generator. */
@@ -23,7 +22,7 @@ const memoryBytes = 8 * 2 ** 20;
 
 /**
  * Reads the stream to its end. Throws `audio_unsupported` where the stream fails, `invalid_request` where it gives anything
- * but bytes, `disk_full`, and `cancelled` with the signal.
+ * but bytes, `disk_full`, `config_invalid` without a folder for temporary files, and `cancelled` with the signal.
  */
 export async function spooled(stream: Stream, signal: AbortSignal): Promise<Spooled> {
 	const spool = new Spool();
@@ -38,7 +37,7 @@ export async function spooled(stream: Stream, signal: AbortSignal): Promise<Spoo
 		// Not awaited: a stream that waits for its next bytes may end only after them.
 		source.stop();
 		await spool.release();
-		throw diskFailure(thrown, tmpdir()) ?? thrown;
+		throw asEarshotError(thrown);
 	}
 }
 
@@ -94,7 +93,7 @@ function ignore(): void {
 class Spool implements Pick<Spooled, 'release'> {
 	#chunks: Uint8Array[] = [];
 	#bytes = 0;
-	#folder: string | undefined;
+	#folder: TempFolder | undefined;
 	#file: FileHandle | undefined;
 
 	async write(chunk: unknown): Promise<void> {
@@ -103,7 +102,7 @@ class Spool implements Pick<Spooled, 'release'> {
 		this.#chunks.push(chunk.slice());
 		this.#bytes += chunk.length;
 		if (this.#bytes <= memoryBytes) return;
-		this.#folder ??= await mkdtemp(path.join(tmpdir(), 'earshot-recording-'));
+		this.#folder ??= await createTempFolder();
 		this.#file ??= await open(this.#path, 'wx', 0o600);
 		const chunks = this.#chunks;
 		this.#chunks = [];
@@ -122,11 +121,11 @@ class Spool implements Pick<Spooled, 'release'> {
 		await this.#close();
 		const folder = this.#folder;
 		this.#folder = undefined;
-		if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+		await folder?.remove();
 	}
 
 	get #path(): string {
-		return path.join(this.#folder ?? '', 'recording');
+		return path.join(this.#folder?.path ?? '', 'recording');
 	}
 
 	async #close(): Promise<void> {

@@ -24,16 +24,6 @@ export interface OnnxFile {
 	readonly externalData: ReadonlyMap<string, number>;
 }
 
-/** Key → value; empty if the file is not ONNX. */
-export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, string>> {
-	try {
-		return (await readOnnx(path)).metadata;
-	} catch (thrown) {
-		if (thrown instanceof NotOnnx) return new Map();
-		throw thrown;
-	}
-}
-
 /** Throws NotOnnx, or the error of the file system. */
 export async function readOnnx(path: string): Promise<OnnxFile> {
 	const handle = await open(path, 'r');

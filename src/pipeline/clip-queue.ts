@@ -53,7 +53,7 @@ export class ClipQueue {
 	}
 
 	submit(clip: Clip): void {
-		const { firstClip = 0, onRunning } = this.#hooks;
+		const { firstClip = 0, onRunning, onEnded } = this.#hooks;
 		const position = this.#count++;
 		if (position < firstClip) return;
 		const seconds = clip.end - clip.start;
@@ -64,7 +64,8 @@ export class ClipQueue {
 			options: this.#options,
 			signal: this.#signal,
 			stopwatch: this.#stopwatch,
-			...(onRunning ? { onStart: () => onRunning(position) } : {}),
+			...(onRunning ? { onStart: () => onRunning(position, seconds) } : {}),
+			...(onEnded ? { onEnd: (hasResult) => onEnded(position, hasResult) } : {}),
 		});
 		const settled = () => {
 			this.#seconds -= seconds;

@@ -100,11 +100,16 @@ function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEv
 async function decodeBlock(
 	chunker: ClipSource,
 	stopwatch: Stopwatch,
-	{ onRunning, onPassed }: PipelineHooks,
+	{ onRunning, onEnded, onPassed }: PipelineHooks,
 ): Promise<Clip[]> {
 	const step = -1 - chunker.blocks;
-	onRunning?.(step);
-	const clips = await stopwatch.decoding(() => chunker.next());
+	onRunning?.(step, 0);
+	let clips: Clip[] | undefined;
+	try {
+		clips = await stopwatch.decoding(() => chunker.next());
+	} finally {
+		onEnded?.(step, clips !== undefined);
+	}
 	onPassed?.(step);
 	return clips;
 }

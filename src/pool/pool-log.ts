@@ -18,7 +18,7 @@ const unloadMessages: Readonly<Record<UnloadReason, string>> = {
 
 const restartMessages: Readonly<Record<RestartReason, string>> = {
 	died: 'the process of a model was replaced after its death',
-	hung: 'the process of a model was replaced since it gave no sign of life',
+	hung: 'the process of a model was replaced since it hung',
 	grew: 'the process of a model was replaced since it had grown',
 };
 

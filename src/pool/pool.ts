@@ -13,7 +13,7 @@ import type { ServedModels } from '../models/registry/watch.js';
 import { Runner } from '../runner/runner.js';
 import type { RunnerSettings } from '../runner/settings.js';
 import type { ModelInfo } from '../speech/model-info.js';
-import { LoadedModel, type LoadFailure } from './loaded-model.js';
+import { LoadedModel } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';
 import { type LoadReason, PoolLog } from './pool-log.js';
@@ -91,7 +91,10 @@ export class RunnerPool implements ModelPool {
 		const loaded = this.#loadedModels.get(id);
 		const { failure } = loaded ?? {};
 		// No request comes while an orchestrator holds them back, so the question itself is what tries again.
-		if (loaded && failure && clock.now() - failure.atMs >= retryEveryMs) this.#retry(loaded, failure);
+		if (failure && clock.now() - failure.atMs >= retryEveryMs) {
+			failure.atMs = clock.now();
+			this.#tryLoading(id);
+		}
 		return readinessOf({
 			id,
 			absence: models.absence(id),
@@ -101,8 +104,7 @@ export class RunnerPool implements ModelPool {
 		});
 	}
 
-	#retry({ id }: LoadedModel, failure: LoadFailure): void {
-		failure.atMs = this.#options.clock.now();
+	#tryLoading(id: string): void {
 		this.lease(id, new AbortController().signal).then(
 			(lease) => lease.release(),
 			() => {
@@ -309,13 +311,15 @@ export class RunnerPool implements ModelPool {
 			const now = this.#options.models.entries.find((each) => each.id === id);
 			if (now && isDeepStrictEqual(loadRelevant(now), loadRelevant(loaded.entry))) {
 				loaded.entry = now;
-				// Its files may have been mended.
-				loaded.failure = undefined;
+				// Its files may have been mended, so the next question tries it again.
+				if (loaded.failure) loaded.failure.atMs = Number.NEGATIVE_INFINITY;
 				continue;
 			}
 			this.#loadedModels.delete(id);
 			this.#outdated.add(loaded);
 			void loaded.leave('changed');
+			// Only a load tells whether the change has mended it.
+			if (loaded.failure && id === this.defaultModel) this.#tryLoading(id);
 		}
 	}
 }

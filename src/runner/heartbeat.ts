@@ -23,7 +23,8 @@ const asksWithinTimeout = 6;
 
 export class Heartbeat {
 	readonly #options: HeartbeatOptions;
-	readonly #everyMs: number;
+	/** Time between two questions. */
+	readonly everyMs: number;
 	#isWorking = false;
 	#stopTimer: (() => void) | undefined;
 	/** How long it has been asked in vain; undefined = it has answered, or was not asked. */
@@ -32,19 +33,19 @@ export class Heartbeat {
 
 	constructor(options: HeartbeatOptions) {
 		this.#options = options;
-		this.#everyMs = Math.min(maxEveryMs, options.timeoutMs / asksWithinTimeout);
+		this.everyMs = Math.min(maxEveryMs, options.timeoutMs / asksWithinTimeout);
 	}
 
 	/** Whether it has answered by the time it was to be asked again. */
 	get isAnswering(): boolean {
-		return this.#silentMs === undefined || this.#silentMs < this.#everyMs;
+		return this.#silentMs === undefined || this.#silentMs < this.everyMs;
 	}
 
 	/** The process is at work. */
 	begin(): void {
 		this.#isWorking = true;
 		if (this.#isOver || this.#options.timeoutMs === 0) return;
-		this.#stopTimer ??= this.#options.clock.every(this.#everyMs, () => this.#tick());
+		this.#stopTimer ??= this.#options.clock.every(this.everyMs, () => this.#tick());
 	}
 
 	/** It has no more work. One that owes an answer is asked on: the work may have been taken back because it hangs. */
@@ -67,7 +68,7 @@ export class Heartbeat {
 
 	#tick(): void {
 		const { ask, onHung, timeoutMs } = this.#options;
-		this.#silentMs = this.#silentMs === undefined ? 0 : this.#silentMs + this.#everyMs;
+		this.#silentMs = this.#silentMs === undefined ? 0 : this.#silentMs + this.everyMs;
 		if (this.#silentMs >= timeoutMs) {
 			this.end();
 			onHung();

@@ -7,6 +7,7 @@ import { EarshotError } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import { CrashBackoff } from './crash-backoff.js';
+import { Pace } from './pace.js';
 import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process.js';
 
 export interface LifecycleOptions extends RunnerProcessOptions {
@@ -77,6 +78,7 @@ export class Lifecycle {
 	readonly #options: LifecycleOptions;
 	readonly #listener: LifecycleListener;
 	readonly #backoff = new CrashBackoff();
+	readonly #pace = new Pace();
 	/** All processes that have not ended: the current one, and old or new ones during a replacement. */
 	readonly #processes = new Set<RunnerProcess>();
 	/** The current process, which gets new requests. */
@@ -210,13 +212,17 @@ export class Lifecycle {
 	}
 
 	#spawn(): RunnerProcess {
-		const process: RunnerProcess = new RunnerProcess(this.#options, {
-			onAnswer: (answer) => {
-				this.#listener.onAnswer(process, answer);
-				if ('rssBytes' in answer) this.#measured(process);
+		const process: RunnerProcess = new RunnerProcess(
+			this.#options,
+			{
+				onAnswer: (answer) => {
+					this.#listener.onAnswer(process, answer);
+					if ('rssBytes' in answer) this.#measured(process);
+				},
+				onEnd: (how) => this.#ended(process, how),
 			},
-			onEnd: (how) => this.#ended(process, how),
-		});
+			this.#pace,
+		);
 		this.#processes.add(process);
 		return process;
 	}

@@ -8,8 +8,10 @@ import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { Heartbeat } from './heartbeat.js';
-import type { FromRunner, ToRunner } from './protocol.js';
+import type { Pace } from './pace.js';
+import type { FromRunner, ToRunner, WorkReport } from './protocol.js';
 import type { RunnerSettings } from './settings.js';
+import { StuckWork } from './stuck-work.js';
 
 export interface RunnerProcessOptions {
 	readonly entry: ModelEntry;
@@ -57,15 +59,20 @@ export class RunnerProcess {
 	readonly #heartbeat: Heartbeat;
 	/** Recordings that it has. */
 	#work = 0;
-	#isHung = false;
+	readonly #stuck: StuckWork;
+	/** Why it was killed, in words. */
+	#hang: string | undefined;
+	#stuckRequest: number | undefined;
 	#hasEnded = false;
 	#ending: Promise<void> | undefined;
 
 	constructor(
 		{ entry, settings, script, env, clock, hangTimeoutMs, onLog, onReport }: RunnerProcessOptions,
 		listener: Listener,
+		pace: Pace,
 	) {
 		this.#id = entry.id;
+		this.#stuck = new StuckWork(pace);
 		this.#clock = clock;
 		const child = forked(script, env);
 		this.#child = child;
@@ -73,10 +80,7 @@ export class RunnerProcess {
 			clock,
 			timeoutMs: hangTimeoutMs,
 			ask: () => this.send({ type: 'ask' }),
-			onHung: () => {
-				this.#isHung = true;
-				child.kill('SIGKILL');
-			},
+			onHung: () => this.#killHung(`no sign of life for ${hangTimeoutMs / 1000} s`),
 		});
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			this.#stderr = (this.#stderr + text).slice(-maxStderrChars);
@@ -96,7 +100,9 @@ export class RunnerProcess {
 					void this.end();
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
-				} else if (message.type !== 'alive') {
+				} else if (message.type === 'alive') {
+					this.#checkWork(message.work);
+				} else {
 					if ('rssBytes' in message) this.#rssBytes = message.rssBytes;
 					listener.onAnswer(message);
 				}
@@ -124,7 +130,7 @@ export class RunnerProcess {
 			// `close` rather than `exit`: by then stderr has been read completely.
 			child.on('close', (code, signal) => {
 				const ending = signal ? `signal ${signal}` : `exit code ${code}`;
-				const how = this.#isHung ? `no sign of life for ${hangTimeoutMs / 1000} s` : ending;
+				const how = this.#hang ?? ending;
 				ended(how, this.#loadFailure(how));
 			});
 		});
@@ -157,9 +163,14 @@ export class RunnerProcess {
 		return this.#ending !== undefined;
 	}
 
-	/** It was killed since it did not answer. */
+	/** It was killed since it did not answer, or since a step in it did not end. */
 	get isHung(): boolean {
-		return this.#isHung;
+		return this.#hang !== undefined;
+	}
+
+	/** The request whose step did not end, if it was killed for that. */
+	get stuckRequest(): number | undefined {
+		return this.#stuckRequest;
 	}
 
 	/** Whether it gives signs of life. Known only of a process that has or had work. */
@@ -211,6 +222,19 @@ export class RunnerProcess {
 			if (isNeeded) handle?.ref();
 			else handle?.unref();
 		}
+	}
+
+	#checkWork(work: WorkReport): void {
+		const stuck = this.#stuck.note(work, this.#heartbeat.everyMs);
+		if (stuck === undefined) return;
+		this.#stuckRequest = work.oldest?.request;
+		this.#killHung(stuck);
+	}
+
+	#killHung(why: string): void {
+		this.#hang ??= why;
+		this.#heartbeat.end();
+		this.#child.kill('SIGKILL');
 	}
 
 	/** Kills a process whose load hangs; `ready` rejects with `why`. */

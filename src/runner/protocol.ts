@@ -27,6 +27,16 @@ export type ToRunner =
 	/** Cancel running requests, free the model, end the process. */
 	| { readonly type: 'close' };
 
+/** What the threads of a runner are at. */
+export interface WorkReport {
+	/** Clips that have ended with a result. */
+	readonly clips: number;
+	/** The longest that one of them took, milliseconds for a second of its audio. */
+	readonly slowestMsPerSecond: number;
+	/** The step that has been in work for longest, also of a request that was cancelled. `number`: another for each. */
+	readonly oldest?: { readonly number: number; readonly request: number; readonly step: number };
+}
+
 /** Sent in arrays, in order. */
 export type FromRunner =
 	| { readonly type: 'ready'; readonly info: ModelInfo; readonly rssBytes: number }
@@ -43,7 +53,7 @@ export type FromRunner =
 			readonly event: PipelineEvent;
 			readonly rssBytes: number;
 	  }
-	| { readonly type: 'alive' }
+	| { readonly type: 'alive'; readonly work: WorkReport }
 	/** For the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }

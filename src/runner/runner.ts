@@ -277,11 +277,13 @@ export class Runner implements Transcriber {
 	/** Handles the end of a process: its recordings wait again, become suspects, or fail. */
 	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
+		const stuck = lost.filter(({ assignment }) => assignment?.number === process.stuckRequest);
 		for (const request of lost) this.#assign(request, undefined);
 		if (this.#lifecycle.isClosing) {
 			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
 			return { inFlight: lost.length, explained: true };
 		}
+		if (process.stuckRequest !== undefined) return this.#lostStuck(lost, stuck, how);
 		const failed = lost.filter((request) => {
 			const steps = [...request.running];
 			request.running.clear();
@@ -292,5 +294,17 @@ export class Runner implements Transcriber {
 			this.#fail(request, new EarshotError('engine_failed', message));
 		}
 		return { inFlight: lost.length, explained: failed.length > 0 };
+	}
+
+	/** What does not end is known, so nobody else is suspected; trying it again would take as long again. */
+	#lostStuck(
+		lost: readonly Request[],
+		stuck: readonly Request[],
+		how: string,
+	): { inFlight: number; explained: boolean } {
+		for (const request of lost) request.running.clear();
+		for (const request of stuck)
+			this.#fail(request, new EarshotError('engine_failed', `the engine hung on this recording (${how})`));
+		return { inFlight: lost.length, explained: true };
 	}
 }

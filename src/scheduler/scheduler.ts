@@ -30,6 +30,9 @@ export interface Submission {
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
+	/** Called when the engine has let go of it, with a result or without; after a cancellation that is later than the
+	 * rejection. */
+	readonly onEnd?: (hasResult: boolean) => void;
 	/** Measures the recording's time in queue and in the engine. */
 	readonly stopwatch?: Stopwatch;
 }
@@ -269,6 +272,7 @@ export class Scheduler {
 		const clipsInSlot = this.#slots().find((each) => each.slot === slot)?.clips.length ?? batch.length;
 		const done = (waiting: Waiting) => {
 			unfinished.delete(waiting);
+			waiting.onEnd?.(true);
 			// A waiting clip may take its place in the batch.
 			if (unfinished.size > 0) this.#dispatchSoon();
 		};
@@ -288,6 +292,7 @@ export class Scheduler {
 			for (const waiting of batch) waiting.fail(asEarshotError(thrown));
 		} finally {
 			this.#running.delete(running);
+			for (const waiting of unfinished) waiting.onEnd?.(false);
 			const { seconds: audio, padding } = costOf(batch, this.#engine.limits.padded);
 			const runMs = performance.now() - startedMs;
 			this.observer?.ran({ clips: clipsInSlot, seconds: audio, paddingSeconds: padding, runMs });

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../clock.js';
+import { createTempFolder } from '../disk/temp-folder.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
@@ -13,7 +14,6 @@ import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import type { DoctorReport } from './routes/doctor.js';
 import { UploadBudget } from './upload/budget.js';
-import { createUploadDirectory } from './upload/directory.js';
 
 export interface ServerOptions {
 	/** Owned by the caller: closing the server does not close it. */
@@ -73,7 +73,7 @@ const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
 	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
-	const directory = await createUploadDirectory(options.tempDirectory);
+	const uploads = await createTempFolder(options.tempDirectory);
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
@@ -93,7 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		allowedHosts: options.allowedHosts ?? [],
 		allowedOrigins: options.allowedOrigins ?? [],
 		limits: {
-			directory: directory.path,
+			directory: uploads.path,
 			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
 			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
 			inFlight: new UploadBudget({
@@ -125,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	try {
 		address = await listen(server, host, port);
 	} catch (thrown) {
-		await directory.remove();
+		await uploads.remove();
 		throw thrown;
 	}
 
@@ -141,7 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
-			await directory.remove();
+			await uploads.remove();
 		},
 	};
 }

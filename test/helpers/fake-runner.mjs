@@ -4,6 +4,7 @@
 //   /once/FILE   creates FILE and dies while running its only clip, unless FILE exists
 //   /rotten/N    N clips, then dies while decoding the second block, every time
 //   /hold        runs its clip until it is cancelled
+//   /stuck       as /hold, and its clip stays in work when it is cancelled; says `stuck`, and `asked` at each question
 //   /spin/N/FILE never comes back from running its only clip, N times; FILE has a byte for each
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
 // Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
@@ -14,6 +15,8 @@ import { appendFileSync, existsSync, statSync, writeFileSync } from 'node:fs';
 let rssBytes = 1e6;
 let deaf = false;
 let reports = false;
+/** As a thread in an endless loop keeps it. */
+let stuck;
 const send = (message) => process.send([{ ...message, rssBytes }]);
 const info = {
 	id: 'fake',
@@ -42,7 +45,9 @@ process.on('message', (message) => {
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
 	} else if (message.type === 'ask') {
-		send({ type: 'alive' });
+		const work = { clips: 100, slowestMsPerSecond: 10, ...(stuck && { oldest: stuck }) };
+		send({ type: 'alive', work });
+		if (stuck) process.stderr.write('asked\n');
 	} else if (message.type === 'close' && !deaf) {
 		const state = { slots: 1, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
 		if (reports) send({ type: 'report', report: { state, batches: [] } });
@@ -60,7 +65,11 @@ async function transcribe({ request, recording, firstClip }) {
 	for (let clip = firstClip; clip < clips; clip++) {
 		send({ type: 'running', request, step: clip });
 		const last = clip === clips - 1;
-		if (what === 'hold') return;
+		if (what === 'stuck') {
+			stuck = { number: request, request, step: clip };
+			process.stderr.write('stuck\n');
+		}
+		if (what === 'hold' || what === 'stuck') return;
 		if (what === 'spin' && timesIn(`/${rest.slice(1).join('/')}`) < Number(rest[0])) {
 			spin(`/${rest.slice(1).join('/')}`);
 			return;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { type Arranged, arrange, filePart, multipart, send, sendRaw } from '../helpers/net/server.js';
 
 const get = (server: Arranged, headers: Record<string, string>, path = '/v1/models') =>
@@ -146,6 +147,18 @@ describe('the Origin header', () => {
 			expect(answer.headers.vary).toBe('Origin');
 		},
 	);
+
+	test('may read every header of an answer that is documented', async () => {
+		const { headers } = await get(await arrange(), { origin: 'http://localhost' });
+		const { responses } = readOpenApi().components;
+		const documented = Object.values(responses).flatMap((response) =>
+			'headers' in response ? Object.keys(response.headers as object) : [],
+		);
+		expect(documented).toContain('x-earshot-warnings');
+		expect(headers['access-control-expose-headers']?.toString().split(', ')).toEqual(
+			expect.arrayContaining(documented.map((name) => name.toLowerCase())),
+		);
+	});
 
 	test.each([
 		'https://evil.example',

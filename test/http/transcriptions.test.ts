@@ -405,6 +405,8 @@ describe('a stream', () => {
 
 	test.each([
 		[{ response_format: 'srt' }, /^1\n00:00:00,000 -->/],
+		[{ model: 'whisper-1' }, /^\{"text":"The beach/],
+		[{ response_format: 'text', model: 'whisper-1' }, /^The beach/],
 		[{ response_format: 'verbose_json', model: 'whisper-1' }, /^\{"task":"transcribe"/],
 	])('of %j is no stream, as with OpenAI’s whisper-1', async (fields, body) => {
 		const answer = await transcribe(await arrange(), { stream: 'true', ...fields });
@@ -617,6 +619,16 @@ describe("OpenAI's own client", () => {
 		}
 		expect(text).toBe(beach.text);
 		expect(whole).toBe(beach.text);
+	});
+
+	test('gets one document where it asks whisper-1 for a stream, as from OpenAI', async () => {
+		const { openai, file } = await client();
+		const { data, response } = await openai.audio.transcriptions
+			.create({ file, model: 'whisper-1', stream: true })
+			.withResponse();
+		expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+		expect(response.headers.get('x-earshot-ignored')).toBe('stream');
+		for await (const event of data) throw new Error(`an event came: ${event.type}`);
 	});
 
 	test('throws when the stream fails midway', async () => {

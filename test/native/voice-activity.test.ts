@@ -331,8 +331,9 @@ describe.each([
 		expect(await spansAt(silence(3), 0)).toEqual([{ start: 0, end: 3 }]);
 	});
 
-	test('a threshold of 1 and a silence of 0 are no mistakes', async () => {
+	test('a threshold of 1 or hardly above 0, and a silence of 0, are no mistakes', async () => {
 		expect(await spansAt(silence(1), 1)).toEqual([]);
+		expect(await spansAt(samplesOf('tones-long-pauses'), 0.0001)).toBeInstanceOf(Array);
 		expect(await spansAt(samplesOf('tones-long-pauses'), 0.5, 0)).toBeInstanceOf(Array);
 	});
 });

@@ -235,7 +235,9 @@ describe('clients', () => {
 		onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
 		const ownSocket = path.join(folder, 's');
 		const server = await arrange(throughSocket ? { host: `unix:${ownSocket}` } : {});
-		server.pool.models.push(listed('whisper-tiny.en'), listed('demo-digits'));
+		server.pool.models.push(
+			...['whisper-tiny.en', 'demo-digits', 'gpt-4o-transcribe'].map((id) => listed(id)),
+		);
 		const recording = path.join(folder, 'talk.m4a');
 		writeFileSync(recording, 'RIFF');
 		const fill = (text: string) =>

@@ -10,7 +10,7 @@ import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { readToken, tokenFileOf } from '../../server/local-token.js';
 
-/** The body of the answer. Throws `not_found` where no server answers, and `invalid_request` with what it refused. */
+/** The body of the answer. Throws `not_found` where no server of Earshot answers, and `invalid_request` with what it refused. */
 export async function askServer<T>(
 	flags: Partial<Record<SettingName, string>>,
 	method: 'GET' | 'POST',
@@ -18,6 +18,7 @@ export async function askServer<T>(
 ): Promise<T> {
 	const { config } = loadRegistry(flags, packageRoot);
 	const place = placeOf(config);
+	const where = place.socketPath === undefined ? place.url : config.host;
 	const key = config.apiKeys[0] ?? (place.isOwn ? await readToken(tokenFileOf(config)) : undefined);
 	let answer: Awaited<ReturnType<typeof request>>;
 	try {
@@ -33,11 +34,18 @@ export async function askServer<T>(
 	} catch (cause) {
 		throw new EarshotError(
 			'not_found',
-			`No server answers at ${place.socketPath === undefined ? place.url : config.host}. To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
+			`No server answers at ${where}. To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
 			{ cause },
 		);
 	}
-	const body = (await answer.body.json()) as T & { readonly error?: { readonly message: string } };
+	const body = (await answer.body.json().catch(() => undefined)) as
+		| (T & { readonly error?: { readonly message: string } })
+		| undefined;
+	if (typeof body !== 'object' || body === null)
+		throw new EarshotError(
+			'not_found',
+			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
+		);
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',

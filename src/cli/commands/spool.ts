@@ -1,14 +1,14 @@
 /** Copies what can be read only once (standard input, pipes) to a file, since another process decodes it. */
 
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as after } from 'node:timers/promises';
 import { codeOf } from '../../disk/disk.js';
-import { EarshotError, expected } from '../../errors.js';
+import { createTempFolder } from '../../disk/temp-folder.js';
+import { asEarshotError, EarshotError, expected, reasonOf } from '../../errors.js';
 
 /** Four hours of uncompressed stereo; a source without end would fill the disk. */
 const maxBytes = 4 * 2 ** 30;
@@ -22,21 +22,24 @@ export async function withReadable<T>(
 	work: (path: string) => Promise<T>,
 ): Promise<T> {
 	if (file !== '' && !(await isPipe(file))) return await work(file);
-	const folder = await mkdtemp(path.join(tmpdir(), 'earshot-'));
+	const folder = await createTempFolder();
 	try {
-		const copy = path.join(folder, 'recording');
+		const copy = path.join(folder.path, 'recording');
 		try {
 			await pipeline(sourceOf(file, signal), bounded(), createWriteStream(copy, { mode: 0o600 }), { signal });
 		} catch (thrown) {
 			if (signal.aborted)
 				throw new EarshotError('cancelled', 'the recording was cancelled', { cause: thrown });
 			if (thrown instanceof EarshotError) throw thrown;
-			const why = thrown instanceof Error ? thrown.message : String(thrown);
-			throw new EarshotError('audio_unsupported', `the recording cannot be read: ${why}`, { cause: thrown });
+			const failure = asEarshotError(thrown);
+			if (failure.code !== 'internal') throw failure;
+			throw new EarshotError('audio_unsupported', `the recording cannot be read: ${reasonOf(thrown)}`, {
+				cause: thrown,
+			});
 		}
 		return await work(copy);
 	} finally {
-		await rm(folder, { recursive: true, force: true });
+		await folder.remove();
 	}
 }
 

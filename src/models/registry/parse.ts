@@ -185,12 +185,16 @@ class EntryReader extends YamlReader {
 		entryNode: Node | null,
 	): Record<string, string> {
 		const files: Record<string, string> = {};
+		/** Role → the key that it was given under. */
+		const keys = new Map<string, string>();
 		for (const each of pair ? this.pairs(this.map(pair.value, field), field) : []) {
 			const role = family.otherKeys?.[each.key] ?? each.key;
 			if (!Object.hasOwn(family.files, role)) {
 				throw this.refuse(each.at, field, `a map with the keys ${Object.keys(family.files).join(', ')}`);
 			}
-			if (files[role] !== undefined) throw this.refuse(each.at, each.field, `absent beside \`${role}\``);
+			const other = keys.get(role);
+			if (other !== undefined) throw this.refuse(each.at, each.field, `absent beside \`${other}\``);
+			keys.set(role, each.key);
 			files[role] = path.resolve(dir, this.text(each.value, each.field));
 		}
 		const missing = Object.keys(family.files).find(

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { EarshotError } from '../../errors.js';
 import { specificationOf } from '../../model-files/ctranslate2-file.js';
 import { ctranslate2Model } from '../../model-files/ctranslate2-names.js';
-import { onnxMetadata } from '../../model-files/onnx-file.js';
+import { NotOnnx } from '../../model-files/onnx-fields.js';
+import { readOnnx } from '../../model-files/onnx-file.js';
 import { type Family, streamingKeys } from './family.js';
 import { firstBytes, isGgml, isLfsPointer, isSilero, isSpeechModel, namesIn, rolesOf } from './folder.js';
 import { familyOf, isSherpaType, parakeetType, type SherpaType, sherpaTypes, whisperType } from './types.js';
@@ -46,6 +47,7 @@ async function identifyFile(file: string, givenType: string): Promise<Identified
 	const specification = specificationOf(head);
 	if (specification !== undefined) return identifyCtranslate2(file, specification);
 	if (/\.(onnx|ort)$/.test(name)) return await identifyFolder(folder, givenType, name);
+	if (head.length === 0) throw cannot(file, 'it is empty');
 	throw cannot(
 		file,
 		'it is neither a ggml file of whisper.cpp, nor a Whisper model of CTranslate2, nor part of a sherpa-onnx model',
@@ -122,14 +124,30 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 			folder,
 			'it contains no ggml file, no model.bin of CTranslate2, and no .onnx files with tokens.txt of a sherpa-onnx model',
 		);
-	const metadata = await onnxMetadata(path.join(folder, withMetadata));
+	const { metadata, fault } = await metadataOf(path.join(folder, withMetadata));
 	const shape = shapeOf(Object.keys(roles));
 	const type = typeByMetadata(metadata, shape) ?? typeByName(path.basename(folder), shape);
 	if (type === 'streaming')
 		throw cannot(folder, 'it is a streaming model of a type that Earshot cannot serve');
+	if (type === undefined && fault) throw fault;
 	if (type === undefined)
 		throw cannot(folder, 'its type cannot be identified from its files; specify it with --type');
 	return type;
+}
+
+/** `fault`: why there is none, such as a file that was cut off; ONNX Runtime's own format never has any. */
+async function metadataOf(
+	file: string,
+): Promise<{ readonly metadata: ReadonlyMap<string, string>; readonly fault?: EarshotError }> {
+	const none = new Map<string, string>();
+	if (file.endsWith('.ort')) return { metadata: none };
+	if (isLfsPointer(await firstBytes(file, 64))) return { metadata: none, fault: cannot(file, lfsPointer) };
+	try {
+		return { metadata: (await readOnnx(file)).metadata };
+	} catch (thrown) {
+		if (!(thrown instanceof NotOnnx)) throw thrown;
+		return { metadata: none, fault: cannot(file, `${thrown.message}; copy or download it again`) };
+	}
 }
 
 /** How many networks a model consists of. */

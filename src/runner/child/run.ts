@@ -7,6 +7,7 @@ import { stopSignals } from '../../signals.js';
 import type { FromRunner, ToRunner } from '../protocol.js';
 import type { RunnerSettings } from '../settings.js';
 import type { OpenedModel } from './load-model.js';
+import { OpenSteps } from './open-steps.js';
 import { Reporter } from './reporter.js';
 
 export type LoadModel = (entry: ModelEntry, settings: RunnerSettings) => Promise<OpenedModel>;
@@ -14,6 +15,7 @@ export type LoadModel = (entry: ModelEntry, settings: RunnerSettings) => Promise
 let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
+const steps = new OpenSteps();
 
 /** Messages of one event-loop turn are sent together: the cost is per message, not per byte. */
 let outbox: FromRunner[] = [];
@@ -79,7 +81,11 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
 		const events = runPipeline(model.parts, recording, options, control.signal, {
 			firstClip,
-			onRunning: (step) => send({ type: 'running', request, step }),
+			onRunning: (step, seconds) => {
+				steps.begin(request, step, seconds);
+				send({ type: 'running', request, step });
+			},
+			onEnded: (step, hasResult) => steps.end(request, step, hasResult),
 			onPassed: (step) => send({ type: 'passed', request, step }),
 		});
 		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
@@ -117,7 +123,7 @@ export function runChild(loadModel: LoadModel): void {
 				requests.get(message.request)?.abort();
 				break;
 			case 'ask':
-				send({ type: 'alive' });
+				send({ type: 'alive', work: steps.report });
 				break;
 			case 'close':
 				void close();

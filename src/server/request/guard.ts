@@ -105,6 +105,8 @@ const exposedHeaders = [
 	'retry-after',
 	'x-should-retry',
 	'x-earshot-ignored',
+	'x-earshot-warnings',
+	'x-earshot-untranscribed-seconds',
 ].join(', ');
 
 /** The header names that the page asks to send; OpenAI's client sends a dozen of its own. */

@@ -108,9 +108,12 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 /** Everything counts as speech. */
 const withoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
-/** Formats that are one document ignore `stream`, as OpenAI's `whisper-1` does; under that name it is one in JSON, too. */
+/** OpenAI ignores `stream` for this model, so programs that send both read one document. */
+const neverStreamed = /^(openai\/)?whisper-1$/i;
+
+/** Formats that are one document ignore `stream`, and so does `whisper-1`, whichever model that name means here. */
 function canStream(format: FormatName, model: string | null): boolean {
-	return formats[format].streams && !(format === 'verbose_json' && model?.toLowerCase() === 'whisper-1');
+	return formats[format].streams && !neverStreamed.test(model ?? '');
 }
 
 function parseInclude(fields: Fields, format: FormatName): Include {

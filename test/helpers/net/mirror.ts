@@ -126,9 +126,11 @@ export class Mirror {
 		}
 		if (fault && 'length' in fault) {
 			response.writeHead(200, { 'transfer-encoding': 'chunked' });
+			// Once and not each time, which would add a listener for each.
+			const left = once(response, 'close');
 			do {
 				const isRead = response.write(whole);
-				if (!isRead) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+				if (!isRead) await Promise.race([once(response, 'drain'), left]);
 			} while (fault.length === 'endless' && !response.destroyed);
 			response.end();
 			return;

@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { audioPath, generated, loudnessDetector, root } from '../../helpers/fixtures.js';
 import { modelsYaml, Scratch } from '../../helpers/net/real-server.js';
-import { commandIn } from '../../helpers/processes.js';
+import { commandIn, patient } from '../../helpers/processes.js';
 import { wav } from '../wav.js';
 
 const scratch = new Scratch();
@@ -227,6 +230,30 @@ describe('recordings for earshot transcribe', () => {
 		expect([status, stdout, stderr]).toEqual([0, 'a b c\n', '']);
 	});
 
+	it('removes what a killed one has left of standard input', async () => {
+		const tmp = path.join(scratch.path, 'tmp');
+		mkdirSync(tmp);
+		const child = spawn(process.execPath, [commandIn(scratch.path), 'transcribe', '--config', config, '-'], {
+			stdio: ['pipe', 'ignore', 'ignore'],
+			env: { PATH: process.env.PATH, HOME: scratch.path, TMPDIR: tmp },
+		});
+		child.stdin?.write('RIFF');
+		await vi.waitUntil(() => readdirSync(tmp).length === 1, patient);
+		child.kill('SIGKILL');
+		await once(child, 'close');
+		expect(readdirSync(tmp)).toHaveLength(1);
+		const next = spawnSync(
+			process.execPath,
+			[commandIn(scratch.path), 'transcribe', '--config', config, '-'],
+			{
+				input: readFileSync(audioPath('tones-abc')),
+				encoding: 'utf8',
+				env: { PATH: process.env.PATH, HOME: scratch.path, TMPDIR: tmp },
+			},
+		);
+		expect([next.stdout, readdirSync(tmp)]).toEqual(['a b c\n', []]);
+	});
+
 	it('takes what another program writes', () => {
 		const command = `"${process.execPath}" "${commandIn(scratch.path)}" transcribe --config "${config}"`;
 		const { stdout } = spawnSync('bash', ['-c', `${command} <(cat "${audioPath('tones-abc')}")`], {
@@ -374,6 +401,18 @@ describe('earshot ps, load and unload', () => {
 				'earshot: No server answers at http://127.0.0.1:1. To start one: earshot serve; if it runs elsewhere: --addr HOST:PORT\n',
 		});
 	});
+
+	it.each(['<html>', '"hello"', ''])('say so where another server answers: %j', async (body) => {
+		const other = createServer((_, answer) => answer.end(body));
+		other.listen(0, '127.0.0.1');
+		await once(other, 'listening');
+		const { port } = other.address() as AddressInfo;
+		expect(await earshot('ps', '--config', config, '--addr', String(port))).toMatchObject({
+			code: 1,
+			stderr: `earshot: What answers at http://127.0.0.1:${port} is no Earshot server; if that runs elsewhere: --addr HOST:PORT\n`,
+		});
+		other.close();
+	});
 });
 
 describe('earshot', () => {
@@ -437,6 +476,21 @@ describe('earshot', () => {
 		});
 		expect(stderr).toContain(
 			`mistake: ${path.join(scratch.path, 'here.yaml')}:1: Expected \`models.bad.type\``,
+		);
+	});
+
+	it('says so where the folder of the user is not there any more', () => {
+		const gone = path.join(scratch.path, 'gone');
+		const inFolder = (folder: string, env: NodeJS.ProcessEnv) =>
+			spawnSync('bash', ['-c', `mkdir "${gone}"; cd "${folder}"; rmdir "${gone}"; "$NODE" "$MAIN" list`], {
+				encoding: 'utf8',
+				env: { ...env, HOME: scratch.path, NODE: process.execPath, MAIN: commandIn(scratch.path) },
+			}).stderr;
+		const message = (which: string) =>
+			`earshot: The folder in which this was started${which} is not there any more\n`;
+		expect(inFolder(gone, {})).toBe(message(''));
+		expect(inFolder('/', { INIT_CWD: gone, npm_package_json: path.join(root, 'package.json') })).toBe(
+			message(`, ${gone},`),
 		);
 	});
 

@@ -92,6 +92,7 @@ describe.runIf(process.platform !== 'win32' && isReadable(root))('every command'
 					command,
 					expect.not.stringMatching(/^\s+at .+:\d+:\d+|node:internal/m),
 				]);
+				expect([command, output]).toEqual([command, expect.not.stringContaining('Please report it')]);
 				expect([command, output, [0, 1, 2].includes(code ?? -1)]).toEqual([command, output, true]);
 				if (code !== 0) expect([command, output]).toEqual([command, expect.stringMatching(/\S/)]);
 			}
@@ -115,6 +116,15 @@ describe.runIf(process.platform !== 'win32' && isReadable(root))('every command'
 		expect(await earshot({ HOME: home, TMPDIR: '/nonexistent/tmp' }, 'serve')).toEqual({
 			code: 1,
 			output: expect.stringMatching(/^earshot: Expected the folder for temporary files .*: set TMPDIR$/m),
+		});
+	});
+
+	test('so does transcribe, where a recording comes through standard input', async () => {
+		expect(await earshot({ HOME: home, TMPDIR: '/nonexistent/tmp' }, 'transcribe', '-')).toEqual({
+			code: 1,
+			output: expect.stringMatching(
+				/^earshot: standard input: Expected the folder for temporary files .*: set TMPDIR$/m,
+			),
 		});
 	});
 

@@ -33,7 +33,8 @@ const long = (): Uint8Array => {
 	view.setUint32(40, wav.length - 44, true);
 	return wav;
 };
-const spools = () => readdirSync(tmpdir()).filter((name) => name.startsWith('earshot-recording-'));
+const spools = () =>
+	readdirSync(tmpdir()).filter((name) => name.startsWith('earshot-') && name.includes(`-${process.pid}-`));
 
 async function* pieces(data: Uint8Array, size = 1000): AsyncGenerator<Uint8Array> {
 	const buffer = new Uint8Array(size);

@@ -114,7 +114,7 @@ describe('the server with real engines', () => {
 		let done = '';
 		for await (const event of await openai.audio.transcriptions.create({
 			file: file(),
-			model: 'whisper-1',
+			model: 'gpt-4o-transcribe',
 			stream: true,
 		})) {
 			if (event.type === 'transcript.text.delta') deltas.push(event.delta);

@@ -71,6 +71,13 @@ describe('the settings', () => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be one or more keys`);
 	});
 
+	it('refuse a host without a name, which would open the server to every address', () => {
+		for (const host of ['', ' '])
+			expect(() => resolveConfig([flagSource({ host })])).toThrow(
+				'Expected `--host` to be an address, a host name, or `unix:` and a path, got',
+			);
+	});
+
 	it('split lists at commas', () => {
 		expect(resolveConfig([flagSource({ apiKeys: 'a, b,' })]).apiKeys).toEqual(['a', 'b']);
 	});

@@ -126,15 +126,21 @@ describe('a model for sherpa-onnx', () => {
 
 	it.each([
 		['cut off', { 'model.onnx': paraformer['model.onnx']!.subarray(0, -10) }, /it is truncated/],
-		['empty', { 'model.onnx': '' }, /it is empty|cannot be identified/],
-		['a pointer of Git LFS', { 'model.onnx': lfs }, /git lfs pull|cannot be identified/],
+		[
+			'cut off near its start',
+			{ 'model.onnx': paraformer['model.onnx']!.subarray(0, 1000) },
+			/it is truncated/,
+		],
+		['empty', { 'model.onnx': '' }, /it is empty/],
+		['a pointer of Git LFS', { 'model.onnx': lfs }, /git lfs pull/],
 		['without tokens', { 'tokens.txt': '' }, /it is empty/],
-	])('that is %s is refused', async (_, changes, message) => {
+	])('that is %s is refused, whether its type is said or not', async (_, changes, message) => {
 		const { add, machine } = await arrange({ ...paraformer, ...changes });
-		await expect(add('', { type: 'paraformer' })).rejects.toMatchObject({
-			code: 'invalid_request',
-			message: expect.stringMatching(message),
-		});
+		for (const options of [{ type: 'paraformer' }, {}])
+			await expect(add('', options)).rejects.toMatchObject({
+				code: 'invalid_request',
+				message: expect.stringMatching(message),
+			});
 		expect(machine.registry().entries.map(({ id }) => id)).toEqual(['demo-digits']);
 	});
 });

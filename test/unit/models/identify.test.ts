@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findInHubCache, findRepoInHubCache, hubFileOf } from '../../../src/models/pull/hub-cache.js';
 import { rolesOf } from '../../../src/models/types/folder.js';
 import { identify, typeByMetadata, typeByName } from '../../../src/models/types/identify.js';
-import { filesOf, manifest } from '../../helpers/fixtures.js';
+import { filesOf, loudnessDetector, manifest } from '../../helpers/fixtures.js';
 
 function folder(name: string, files: Record<string, string | Buffer>): string {
 	const parent = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
@@ -48,7 +48,7 @@ describe('a file', () => {
 	});
 
 	it('of a sherpa model stands for its folder', async () => {
-		const at = folder('sherpa-onnx-paraformer-zh', empty('model.int8.onnx', 'tokens.txt'));
+		const at = folder('sherpa-onnx-paraformer-zh', { ...empty('model.int8.onnx'), 'tokens.txt': 'a 0' });
 		expect(await identify(path.join(at, 'tokens.txt')).catch((error: Error) => error.message)).toMatch(
 			/neither a ggml file/,
 		);
@@ -98,9 +98,26 @@ describe('a folder', () => {
 	});
 
 	it('may be of the type that the user says', async () => {
-		const at = folder('any', empty('model.onnx', 'tokens.txt'));
+		const at = folder('any', { 'model.onnx': readFileSync(loudnessDetector), 'tokens.txt': '' });
 		await expect(identify(at)).rejects.toThrow('specify it with --type');
 		expect((await identify(at, 'dolphin')).type).toBe('dolphin');
+	});
+
+	it.each([
+		['is empty', '', /model\.onnx cannot be used as a model: it is empty/],
+		[
+			'is cut off',
+			readFileSync(loudnessDetector).subarray(0, 200),
+			/model\.onnx .*: it is truncated|should have/,
+		],
+		[
+			'is a pointer of Git LFS',
+			'version https://git-lfs.github.com/spec/v1\n',
+			/model\.onnx .*: git lfs pull/,
+		],
+	])('of unknown type whose network %s is refused for that', async (_, content, message) => {
+		const at = folder('any', { 'model.onnx': content, 'tokens.txt': 'a 0' });
+		await expect(identify(at)).rejects.toThrow(message);
 	});
 
 	it.each([
@@ -111,7 +128,7 @@ describe('a folder', () => {
 			'streaming',
 		],
 		['no tokens', 'x', ['model.onnx'], 'contains no ggml file'],
-		['no joiner', 'sherpa-onnx-whisper', ['encoder.onnx', 'tokens.txt'], 'cannot be identified'],
+		['no joiner', 'sherpa-onnx-whisper', ['encoder.ort', 'tokens.txt'], 'cannot be identified'],
 		['nothing', 'x', ['README.md'], 'contains no ggml file'],
 	])('with %s is refused', async (_, name, files, message) => {
 		await expect(identify(folder(name, empty(...files)))).rejects.toThrow(message);

@@ -197,7 +197,7 @@ describe('models.yaml', () => {
 		expect(entries[0]?.files).toEqual({ model: '/models/d/model.int8.onnx', tokens: '/models/d/tokens.txt' });
 		expect(
 			problemOf('models:\n  p: {type: paraformer, files: {paraformer: a, model: b, tokens: t}}\n'),
-		).toContain('Expected `models.p.files.model` to be absent beside `model`');
+		).toContain('Expected `models.p.files.model` to be absent beside `paraformer`');
 	});
 });
 

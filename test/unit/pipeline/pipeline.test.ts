@@ -433,6 +433,30 @@ describe('a long recording', () => {
 		]);
 		expect(said.filter((line) => !line.includes('-'))).toEqual(['running 0', 'running 1']);
 	});
+
+	it('reports when nothing works on a step any more, of a cancelled recording after that', async () => {
+		const { engine, parts } = arrange(talk(25), { seconds: 25, slots: 1 });
+		const steps: string[] = [];
+		const gone = new AbortController();
+		const pipeline = runPipeline(parts, { path: 'a.wav' }, options, gone.signal, {
+			onRunning: (step, seconds) => steps.push(`${step} of ${Math.round(seconds)} s`),
+			onEnded: (step, hasResult) => steps.push(`${step} ${hasResult}`),
+		});
+		const clips = () => steps.filter((each) => !each.startsWith('-'));
+		const whole = expect(
+			(async () => {
+				for await (const _ of pipeline);
+			})(),
+		).rejects.toMatchObject({ code: 'cancelled' });
+		await until(() => clips().length === 1);
+		await engine.finishCurrent();
+		await until(() => clips().length === 3);
+		gone.abort();
+		await whole;
+		await until(() => clips().length === 4);
+		expect(clips()).toEqual(['0 of 8 s', '0 true', '1 of 8 s', '1 false']);
+		expect(steps.slice(0, 2)).toEqual(['-1 of 0 s', '-1 true']);
+	});
 });
 
 /** Stretches and pauses of all kinds, some longer than a clip may be. */

@@ -592,11 +592,28 @@ describe('readiness', () => {
 		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
 	});
 
-	it('forgets a failure when models.yaml or the files have changed', async () => {
+	it('stays degraded when models.yaml or the files have changed until a load succeeds, which is tried at once', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const broken = scratch.file('broken', '');
+		const { pool, models } = arrange(entry('a', { options: { dieIf: broken } }));
+		await pool.load('a', never).catch(() => {});
+		models.become(...models.entries);
+		expect(pool.checkReadiness().status).toBe('degraded');
+		await vi.waitUntil(() => pool.models[0]?.state === 'unloaded', patient);
+		expect(pool.checkReadiness().status).toBe('degraded');
+		rmSync(broken);
+		models.become(...models.entries);
+		expect(pool.checkReadiness().status).toBe('degraded');
+		await vi.waitUntil(() => pool.models[0]?.state === 'loaded', patient);
+		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+	});
+
+	it('of an entry that was mended is known by a load, without a request', async () => {
 		const { pool, models } = arrange(entry('a', { options: { fail: true } }));
 		await pool.load('a', never).catch(() => {});
-		expect(pool.checkReadiness().status).toBe('degraded');
-		models.become(...models.entries);
+		models.become(entry('a'));
+		await vi.waitUntil(() => pool.models[0]?.state === 'loaded', patient);
 		expect(pool.checkReadiness()).toEqual({ status: 'ok' });
 	});
 

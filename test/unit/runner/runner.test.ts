@@ -297,6 +297,68 @@ describe('a process that hangs', () => {
 	});
 });
 
+describe('a clip that never ends in a process that answers', () => {
+	const hangTimeoutMs = 30_000;
+
+	/** Lets it answer a question every five seconds for the ten minutes that a clip may take at least. */
+	async function outlast({ runner, clock, log }: ReturnType<typeof arrange>): Promise<void> {
+		const { pid } = runner;
+		for (let asked = 1; asked <= 120; asked++) {
+			clock.advance(5_000);
+			await vi.waitUntil(() => countOf(log, 'asked') === asked, { ...patient, interval: 1 });
+		}
+		expect(isAlive(pid)).toBe(true);
+		// The first answer says only what is in work.
+		clock.advance(5_000);
+		await untilEnded(pid);
+	}
+
+	const countOf = (log: readonly string[], line: string) => log.filter((each) => each === line).length;
+
+	it('fails its recording, without another try, and no other', async () => {
+		const all = arrange({}, { hangTimeoutMs });
+		const { runner, run, log, restarts } = all;
+		const stuck = expect(run('/stuck')).rejects.toMatchObject({
+			code: 'engine_failed',
+			message: 'the engine hung on this recording (a clip did not end in 600 s)',
+		});
+		const gone = new AbortController();
+		const other = expect(run('/hold', gone.signal)).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => log.includes('stuck'), patient);
+		const { pid } = runner;
+		await outlast(all);
+		await stuck;
+		expect(log.join('\n')).toContain('crashed (a clip did not end in 600 s) with 2 recordings in flight');
+		await vi.waitUntil(() => restarts.length === 1, patient);
+		expect(restarts).toEqual(['hung']);
+		expect(runner.pid).not.toBe(pid);
+		gone.abort();
+		await other;
+		expect((await run('/ok/1')).segments).toHaveLength(1);
+	}, 60_000);
+
+	it('is noticed after its client has gone, as soon as others wait', async () => {
+		const all = arrange({}, { hangTimeoutMs });
+		const { runner, run, log } = all;
+		const gone = new AbortController();
+		const lost = expect(run('/stuck', gone.signal)).rejects.toMatchObject({ code: 'cancelled' });
+		await vi.waitUntil(() => log.includes('stuck'), patient);
+		gone.abort();
+		await lost;
+		const { pid } = runner;
+		const leaves = new AbortController();
+		const events = runner
+			.transcribe({ path: '/hold' }, plainTranscription, leaves.signal)
+			[Symbol.asyncIterator]();
+		expect((await events.next()).value).toMatchObject({ type: 'started' });
+		const waits = expect(events.next()).rejects.toMatchObject({ code: 'cancelled' });
+		await outlast(all);
+		await vi.waitUntil(() => runner.pid !== pid && runner.state === 'loaded', patient);
+		leaves.abort();
+		await waits;
+	}, 60_000);
+});
+
 describe('a model whose process keeps dying', () => {
 	it('is in backoff after five deaths and nothing done, and says for how long and why', async () => {
 		const { runner, run } = arrange({ die: true });

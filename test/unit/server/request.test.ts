@@ -450,7 +450,10 @@ describe('a stream', () => {
 		['srt', 'tiny', false],
 		['vtt', 'tiny', false],
 		['markdown', 'tiny', false],
-		['json', 'whisper-1', true],
+		['json', 'gpt-4o-transcribe', true],
+		['json', '', true],
+		['json', 'whisper-1', false],
+		['text', 'openai/whisper-1', false],
 		['verbose_json', 'Whisper-1', false],
 		['srt', 'whisper-1', false],
 	])('of %s by %s is one: %s', (response_format, model, expected) => {
@@ -460,7 +463,12 @@ describe('a stream', () => {
 });
 
 test('the model of an Azure path goes before the field', () => {
-	expect(parseRequest(new Map([['model', ['tiny']]]), 'transcribe', 'large').model).toBe('large');
+	const fields = new Map([
+		['model', ['tiny']],
+		['stream', ['true']],
+	]);
+	expect(parseRequest(fields, 'transcribe', 'large')).toMatchObject({ model: 'large', stream: true });
+	expect(parseRequest(fields, 'transcribe', 'whisper-1').stream).toBe(false);
 });
 
 describe('server_vad takes what OpenAI takes', () => {

@@ -13,15 +13,15 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createUploadDirectory } from '../../../src/server/upload/directory.js';
+import { createTempFolder } from '../../../src/disk/temp-folder.js';
 import { FakeClock } from '../../helpers/fakes.js';
 
-/** A temporary folder, and the name of a server's folder in it, whose process id can be exchanged. */
+/** A temporary folder, and the name of a process's folder in it, whose process id can be exchanged. */
 async function arrange() {
 	const parent = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
 	onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
 	const clock = new FakeClock();
-	const first = await createUploadDirectory(parent, clock);
+	const first = await createTempFolder(parent, clock);
 	const [, scope = ''] = path.basename(first.path).split('-');
 	const left = (pid: number, itsScope = scope): string => {
 		const folder = path.join(parent, `earshot-${itsScope}-${pid}-abcdef`);
@@ -47,25 +47,33 @@ const twoDaysAgo = new Date(Date.now() - 2 * 24 * 3_600_000);
 test('what a killed server left is removed when the next one starts', async () => {
 	const { parent, first, left } = await arrange();
 	const killed = left(deadPid());
-	const next = await createUploadDirectory(parent, new FakeClock());
+	const next = await createTempFolder(parent, new FakeClock());
 	expect(existsSync(killed)).toBe(false);
 	expect(readdirSync(parent).sort()).toEqual(
 		[first.path, next.path].map((each) => path.basename(each)).sort(),
 	);
 });
 
-test('so is what a server with the same process id left, as in a container', async () => {
+test('so is what a process with the same id left before this one began, as in a container', async () => {
 	const { parent, left } = await arrange();
 	const earlier = left(process.pid);
-	await createUploadDirectory(parent, new FakeClock());
+	utimesSync(earlier, twoDaysAgo, twoDaysAgo);
+	await createTempFolder(parent, new FakeClock());
 	expect(existsSync(earlier)).toBe(false);
+});
+
+test('what this process itself has made stays, also where another copy of Earshot has, as in Jest', async () => {
+	const { parent, first, left } = await arrange();
+	const ofCopy = left(process.pid);
+	await createTempFolder(parent, new FakeClock());
+	expect([existsSync(ofCopy), existsSync(first.path)]).toEqual([true, true]);
 });
 
 test('what belongs to a server that runs stays, however old', async () => {
 	const { parent, first, left } = await arrange();
 	const running = left(living().pid ?? 0);
 	utimesSync(running, twoDaysAgo, twoDaysAgo);
-	await createUploadDirectory(parent, new FakeClock());
+	await createTempFolder(parent, new FakeClock());
 	expect([existsSync(running), existsSync(first.path)]).toEqual([true, true]);
 });
 
@@ -74,14 +82,14 @@ test('what belongs to a server in another container stays for a day after its la
 	const running = left(1, '00000000');
 	const killed = left(2, '00000000');
 	utimesSync(killed, twoDaysAgo, twoDaysAgo);
-	await createUploadDirectory(parent, new FakeClock());
+	await createTempFolder(parent, new FakeClock());
 	expect([existsSync(running), existsSync(killed)]).toEqual([true, false]);
 });
 
 test('a server gives a sign of life every hour', async () => {
 	const { clock, first } = await arrange();
 	utimesSync(first.path, twoDaysAgo, twoDaysAgo);
-	const another = await createUploadDirectory(path.dirname(first.path), new FakeClock());
+	const another = await createTempFolder(path.dirname(first.path), new FakeClock());
 	clock.advance(3_600_000);
 	await expect.poll(() => statSync(first.path).mtimeMs).toBeGreaterThan(twoDaysAgo.getTime());
 	await Promise.all([first.remove(), another.remove()]);
@@ -99,7 +107,7 @@ test('nothing else is touched: other names, files, and links that somebody put t
 	const file = `${model.slice(0, -6)}file00`;
 	writeFileSync(file, '');
 	mkdirSync(path.join(parent, 'earshot-test-1-abcdef'));
-	await createUploadDirectory(parent, new FakeClock());
+	await createTempFolder(parent, new FakeClock());
 	expect([link, file, path.join(treasure, 'file')].map((each) => existsSync(each))).toEqual([
 		true,
 		true,
@@ -109,7 +117,7 @@ test('nothing else is touched: other names, files, and links that somebody put t
 });
 
 test('a folder for temporary files that is not there is refused with the variable to set', async () => {
-	await expect(createUploadDirectory('/nonexistent/folder', new FakeClock())).rejects.toMatchObject({
+	await expect(createTempFolder('/nonexistent/folder', new FakeClock())).rejects.toMatchObject({
 		code: 'config_invalid',
 		message:
 			'Expected the folder for temporary files to be one that this user may write to, got `/nonexistent/folder`: set TMPDIR',

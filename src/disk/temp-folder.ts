@@ -1,0 +1,107 @@
+/**
+ * Private folders in the system's temporary folder: a server's uploads, recordings from pipes and streams. The name says
+ * which process owns it, so that the next one can remove what a killed one has left.
+ */
+
+import { createHash } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
+import { lstat, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Clock, systemClock } from '../clock.js';
+import { EarshotError } from '../errors.js';
+import { codeOf } from './disk.js';
+import { isAlive } from './process-alive.js';
+
+export interface TempFolder {
+	readonly path: string;
+	/** Removes it with all that is in it. Safe to call twice. */
+	remove(): Promise<void>;
+}
+
+/** `earshot-<scope>-<process id>-<random>`. */
+const ownName = /^earshot-([0-9a-f]{8})-(\d+)-\w{6}$/;
+
+const hourMs = 3_600_000;
+/** In another container with the same temporary folder a process cannot be seen; its folder's time says that it runs. */
+const staleMs = 24 * hourMs;
+
+/** Those that this copy of Earshot has made, whatever the machine's clock says of their age. */
+const ours = new Set<string>();
+
+/** Creates a folder that only this user can read, after removing those of processes that no longer run. Throws
+ * `config_invalid`, `disk_full`, `too_many_open_files`. */
+export async function createTempFolder(
+	parent: string = tmpdir(),
+	clock: Clock = systemClock,
+): Promise<TempFolder> {
+	await sweep(parent).catch(() => {
+		// What cannot be swept now is left to the next start; a folder that cannot be used is reported below.
+	});
+	const folder = await mkdtemp(path.join(parent, `earshot-${scope}-${process.pid}-`)).catch(
+		(thrown: unknown) => {
+			throw unusable(parent, thrown);
+		},
+	);
+	ours.add(folder);
+	const stop = clock.every(hourMs, () => void touch(folder).then(() => sweep(parent).catch(() => {})));
+	return {
+		path: folder,
+		async remove() {
+			stop();
+			await rm(folder, { recursive: true, force: true });
+			ours.delete(folder);
+		},
+	};
+}
+
+/** Others are the system's, and pass. */
+const faultsOfFolder = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENAMETOOLONG', 'ELOOP'];
+
+function unusable(parent: string, cause: unknown): unknown {
+	if (!faultsOfFolder.includes(codeOf(cause))) return cause;
+	const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
+	return new EarshotError(
+		'config_invalid',
+		`Expected the folder for temporary files to be one that this user may write to, got \`${parent}\`: set ${variable}`,
+		{ cause, param: variable },
+	);
+}
+
+/** Processes with the same one can see each other: those of one container, or of one machine outside of any. */
+const scope = createHash('sha256').update(`${hostname()} ${pidNamespace()}`).digest('hex').slice(0, 8);
+
+function pidNamespace(): string {
+	try {
+		return readlinkSync('/proc/self/ns/pid');
+	} catch {
+		// Not Linux.
+		return '';
+	}
+}
+
+async function sweep(parent: string): Promise<void> {
+	for (const name of await readdir(parent)) {
+		const folder = path.join(parent, name);
+		const [, itsScope, pid] = ownName.exec(name) ?? [];
+		if (pid === undefined || ours.has(folder)) continue;
+		const found = await lstat(folder).catch(() => undefined);
+		// Only folders of this user, and no links, which others may have put there.
+		if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
+		const isLeft =
+			itsScope === scope ? isGone(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;
+		if (isLeft) await rm(folder, { recursive: true, force: true }).catch(() => {});
+	}
+}
+
+/** In a container the next process often has the same id; what it has made itself is younger than it is. */
+function isGone(pid: number, changedMs: number): boolean {
+	return pid === process.pid ? changedMs < Date.now() - process.uptime() * 1000 : !isAlive(pid);
+}
+
+async function touch(folder: string): Promise<void> {
+	const now = new Date();
+	await utimes(folder, now, now).catch(() => {
+		// Removed by a cleaner of temporary files; the next recording creates it again.
+	});
+}

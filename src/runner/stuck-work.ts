@@ -1,0 +1,28 @@
+/**
+ * Finds out whether a thread of a process does not get anywhere any more while the process itself still answers: an endless
+ * loop, or a driver that does not come back. As in heartbeat.ts, time is counted in questions that were answered.
+ */
+
+import type { Pace } from './pace.js';
+import type { WorkReport } from './protocol.js';
+
+export class StuckWork {
+	readonly #pace: Pace;
+	#number: number | undefined;
+	#openMs = 0;
+
+	constructor(pace: Pace) {
+		this.#pace = pace;
+	}
+
+	/** Takes the answer to a question, `everyMs` after the last one. Returns what is stuck, in words; undefined = nothing. */
+	note(report: WorkReport, everyMs: number): string | undefined {
+		this.#pace.learn(report);
+		const { oldest } = report;
+		this.#openMs = oldest !== undefined && oldest.number === this.#number ? this.#openMs + everyMs : 0;
+		this.#number = oldest?.number;
+		if (oldest === undefined || this.#openMs < this.#pace.patienceMs(oldest.step)) return undefined;
+		const what = oldest.step < 0 ? 'decoding a part of a recording' : 'a clip';
+		return `${what} did not end in ${Math.round(this.#openMs / 1000)} s`;
+	}
+}
