@@ -85,6 +85,22 @@ export interface AudioReader {
 /** Creates a reader without reading anything yet; bytes are copied. Supports every container that FFmpeg reads. */
 export function openAudio(source: Uint8Array | string, options: DecodeOptions): AudioReader;
 
+export interface LiveInputOptions {
+	/** Mono. `pcm16`: signed, little-endian; the others are G.711. */
+	readonly encoding: 'pcm16' | 'pcmu' | 'pcma';
+	/** Hz: a multiple of 25, 8000..96000. */
+	readonly rate: number;
+}
+
+/** Live audio in pieces; how it is cut makes no difference to the samples, to the last bit. */
+export interface LiveInput {
+	/** Returns the samples that are certain now. `last`: all of them, as if silence followed; the next call begins anew. */
+	push(bytes: Uint8Array, last: boolean): Samples;
+}
+
+/** Decodes and resamples live audio, at once on the calling thread: 100 ms take microseconds. */
+export function openLiveInput(options: LiveInputOptions): LiveInput;
+
 // ---- voice activity ----------------------------------------------------------------------------
 
 export interface SpeechNetworkLoad {

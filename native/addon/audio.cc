@@ -1,9 +1,10 @@
-// Reading recordings.
+// Reading recordings, and live audio as clients send it.
 #include <algorithm>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "addon/handle.h"
 #include "addon/limits.h"
 #include "audio/decoder.h"
+#include "audio/live_input.h"
 #include "napi/arguments.h"
 #include "napi/functions.h"
 
@@ -105,6 +107,26 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 		return handle->Close(call.Env());
 	}));
 	return reader;
+}
+
+Napi::Value OpenLiveInput(const Napi::CallbackInfo& info) {
+	const Napi::Env env = info.Env();
+	const Options options(info[0]);
+	const Napi::Value encoding_given = options.Value("encoding"), rate_given = options.Value("rate");
+	const std::optional<PcmEncoding> encoding = PcmEncodingOf(TextOf(encoding_given, "encoding"));
+	if (!encoding) throw Refusal("encoding", "`pcm16`, `pcmu` or `pcma`", encoding_given);
+	const int rate = IntOf(rate_given, "rate", LiveInput::kLeastRate, LiveInput::kMostRate);
+	if (rate % LiveInput::kRateStep != 0) throw Refusal("rate", "a multiple of 25", rate_given);
+	const auto input = std::make_shared<LiveInput>(*encoding, rate);
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("push", Function(env, "push", [input](const Napi::CallbackInfo& call) -> Napi::Value {
+		const bool last = BoolOf(call[1], "last");
+		const std::vector<uint8_t> bytes = BytesOf(call[0], "bytes");
+		std::vector<float> samples;
+		input->Push(bytes.data(), bytes.size(), last, samples);
+		return TypedCopy<Napi::Float32Array>(call.Env(), samples.data(), samples.size());
+	}));
+	return object;
 }
 
 }  // namespace earshot

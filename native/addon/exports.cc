@@ -53,6 +53,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	const auto set = [&](const char* name, auto function) { exports.Set(name, Function(env, name, function)); };
 	const auto set_async = [&](const char* name, auto function) { exports.Set(name, AsyncFunction(env, name, function)); };
 	set("openAudio", OpenAudio);
+	set("openLiveInput", OpenLiveInput);
 	set_async("loadVoiceActivity", LoadVoiceActivity);
 	set_async("loadSpeechNetwork", LoadSpeechNetwork);
 	set_async("loadEncoder", LoadEncoder);

@@ -7,6 +7,7 @@ namespace earshot {
 
 // audio.cc
 Napi::Value OpenAudio(const Napi::CallbackInfo& info);
+Napi::Value OpenLiveInput(const Napi::CallbackInfo& info);
 
 // vad.cc
 Napi::Value LoadVoiceActivity(const Napi::CallbackInfo& info);
