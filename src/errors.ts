@@ -36,6 +36,8 @@ export const errorCodes = {
 	upload_too_large: { status: 413, type: 'server_error' },
 	/** An `Expect` header other than `100-continue`. */
 	expectation_failed: { status: 417, type: 'invalid_request_error' },
+	/** A socket is opened by a WebSocket client only. */
+	upgrade_required: { status: 426, type: 'invalid_request_error' },
 	headers_too_large: { status: 431, type: 'invalid_request_error' },
 	/** The queue is full; carries `retryAfterSeconds`. */
 	overloaded: { status: 429, type: 'rate_limit_error' },

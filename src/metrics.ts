@@ -12,7 +12,7 @@ export type UnloadReason = 'idle' | 'memory' | 'asked' | 'changed';
 export type RestartReason = 'died' | 'grew' | 'hung';
 
 /** Why a valid request was refused. */
-export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'backoff' | 'deadline';
+export type RefusalReason = 'queue' | 'uploads' | 'memory' | 'backoff' | 'deadline' | 'live';
 
 /** What the pool reports about its runners. Each call is one event. */
 export interface PoolMetrics {
@@ -142,6 +142,38 @@ export class Metrics implements PoolMetrics {
 	readonly #run = this.#histogram('run_seconds', 'Time from then until its last clip ends', ['model']);
 	readonly #total = this.#histogram('request_seconds', 'Total time of a transcription request', ['model']);
 
+	readonly #liveSessions = this.#gauge('live_sessions', 'Open live sessions', ['model']);
+	readonly #liveAudio = this.#counter('live_audio_seconds_total', 'Audio of live sessions', ['model']);
+	readonly #liveTurns = this.#counter('live_turns_total', 'Turns of live sessions, by result', [
+		'model',
+		'result',
+	]);
+	readonly #liveLag = this.#histogram(
+		'live_lag_seconds',
+		'Time from the arrival of live audio until the model has taken it in',
+		['model'],
+	);
+	readonly #liveFirstDelta = this.#histogram(
+		'live_first_delta_seconds',
+		'Time from telling that speech has started until the first text',
+		['model'],
+	);
+	readonly #liveFinal = this.#histogram(
+		'live_final_seconds',
+		'Time from the end of a turn until its whole text',
+		['model'],
+	);
+	readonly #livePauses = this.#counter(
+		'live_paused_total',
+		'Times that a client was not read for a while, since its audio or its events piled up',
+		['model'],
+	);
+	readonly #liveRevisions = this.#counter(
+		'live_revisions_total',
+		'Turns whose final text contradicted what was told while speaking, which was kept',
+		['model'],
+	);
+
 	readonly #reporters: (() => void)[] = [];
 
 	readonly contentType = this.#registry.contentType;
@@ -200,6 +232,36 @@ export class Metrics implements PoolMetrics {
 		this.#decode.observe({ model }, decodeMs / 1000);
 		this.#wait.observe({ model }, queueMs / 1000);
 		this.#run.observe({ model }, runMs / 1000);
+	}
+
+	liveSessions(model: string, count: number): void {
+		this.#liveSessions.set({ model }, count);
+	}
+
+	liveAudio(model: string, seconds: number): void {
+		this.#liveAudio.inc({ model }, seconds);
+	}
+
+	liveLag(model: string, seconds: number): void {
+		this.#liveLag.observe({ model }, seconds);
+	}
+
+	liveFirstDelta(model: string, seconds: number): void {
+		this.#liveFirstDelta.observe({ model }, seconds);
+	}
+
+	/** `seconds`: since the turn has ended. */
+	liveTurn(model: string, result: 'completed' | 'failed', seconds: number): void {
+		this.#liveTurns.inc({ model, result });
+		this.#liveFinal.observe({ model }, seconds);
+	}
+
+	livePaused(model: string): void {
+		this.#livePauses.inc({ model });
+	}
+
+	liveRevised(model: string): void {
+		this.#liveRevisions.inc({ model });
 	}
 
 	/** Calls `report` before each rendering, to set gauges that change too often to be updated every time. */

@@ -42,6 +42,7 @@ const causes = {
 	method_not_allowed: 'the route has other methods; the `Allow` header lists them',
 	upload_too_large: 'the upload is larger than `--max-upload-mb`',
 	expectation_failed: 'the request has an `Expect` header other than `100-continue`',
+	upgrade_required: 'live sessions are opened with a WebSocket',
 	headers_too_large: "the request's headers are larger than 16 KiB",
 	overloaded: 'too much audio or too many uploads are waiting; try again after `Retry-After` seconds',
 	cancelled: 'the client closed the connection; it is only in the log',

@@ -105,7 +105,7 @@ export class ClipQueue {
 }
 
 /** Appends silence up to the model's minimum: models refuse shorter clips, or transcribe them badly. */
-function padded(clip: Clip, minClipSeconds: number): Clip {
+export function padded(clip: Clip, minClipSeconds: number): Clip {
 	const minSamples = Math.ceil(minClipSeconds * sampleRate);
 	if (clip.samples.length >= minSamples) return clip;
 	const samples = new Float32Array(minSamples);

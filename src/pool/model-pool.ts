@@ -1,5 +1,6 @@
 /** The pool's interface, as used by the server and the command; tests use a fake. */
 
+import type { LiveTranscriber } from '../live/live.js';
 import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
 import type { Transcriber } from '../speech/transcriber.js';
 import type { Readiness } from './readiness.js';
@@ -17,6 +18,8 @@ export interface ListedModel {
 	readonly state: LoadState | 'unresponsive';
 	/** What it can do; null = not known before it is loaded. */
 	readonly capabilities: Capabilities | null;
+	/** It transcribes while it hears, chunk by chunk. */
+	readonly hearsLive: boolean;
 	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
 	/** Process id of its runner; null when none is running. */
@@ -31,8 +34,8 @@ export interface ListedModel {
 	readonly unloadsInMs: number | null;
 }
 
-/** A loaded model for one request: it stays loaded until released. */
-export interface Lease extends Transcriber {
+/** A loaded model for one request or live session: it stays loaded until released. */
+export interface Lease extends Transcriber, LiveTranscriber {
 	/** Safe to call twice. */
 	release(): void;
 }

@@ -10,6 +10,7 @@ import { capabilitiesOf } from '../models/capabilities.js';
 import { expectedBytes } from '../models/memory.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ServedModels } from '../models/registry/watch.js';
+import { familyOf, isSherpaType } from '../models/types/types.js';
 import { Runner } from '../runner/runner.js';
 import type { RunnerSettings } from '../runner/settings.js';
 import type { ModelInfo } from '../speech/model-info.js';
@@ -125,6 +126,7 @@ export class RunnerPool implements ModelPool {
 				state: shownState(loaded?.runner),
 				capabilities: loaded?.runner.lastInfo?.capabilities ?? capabilitiesOf(entry),
 				demo: entry.demo,
+				hearsLive: isSherpaType(entry.type) && familyOf(entry.type).chunk !== undefined,
 				pid: loaded?.runner.pid ?? null,
 				memoryBytes: loaded?.runner.memoryBytes ?? 0,
 				requests: loaded?.requests ?? 0,
@@ -140,7 +142,12 @@ export class RunnerPool implements ModelPool {
 		try {
 			const info = await whileWanted(this.#load(loaded, 'request'), signal, 'request');
 			const { runner } = loaded;
-			return { info, release, transcribe: (...call) => runner.transcribe(...call) };
+			return {
+				info,
+				release,
+				transcribe: (...call) => runner.transcribe(...call),
+				listen: (...call) => runner.listen(...call),
+			};
 		} catch (thrown) {
 			release();
 			throw thrown;

@@ -1,6 +1,7 @@
 /** The messages between server and runner process, over the child's IPC channel (structured clone). */
 
 import type { WireError } from '../errors.js';
+import type { LiveCommand, LiveEvent, LiveOptions } from '../live/live.js';
 import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { PipelineEvent } from '../speech/events.js';
@@ -22,6 +23,10 @@ export type ToRunner =
 			readonly firstClip: number;
 	  }
 	| { readonly type: 'cancel'; readonly request: number }
+	/** Answered by `live` with its events. Streams are numbered apart from requests. */
+	| { readonly type: 'live-open'; readonly stream: number; readonly options: LiveOptions }
+	| { readonly type: 'live'; readonly stream: number; readonly command: LiveCommand }
+	| { readonly type: 'live-close'; readonly stream: number }
 	/** Answered by `alive` at once, whatever runs. */
 	| { readonly type: 'ask' }
 	/** Cancel running requests, free the model, end the process. */
@@ -36,6 +41,14 @@ export interface WorkReport {
 	/** The step that has been in work for longest, also of a request that was cancelled. `number`: another for each. */
 	readonly oldest?: { readonly number: number; readonly request: number; readonly step: number };
 }
+
+/** An event of a live stream; of those with an error, the error apart, which cannot be cloned. */
+export type LiveEventOnWire =
+	| { readonly event: Exclude<LiveEvent, { readonly error: unknown }> }
+	| {
+			readonly event: Omit<Extract<LiveEvent, { readonly error: unknown }>, 'error'>;
+			readonly error: WireError;
+	  };
 
 /** Sent in arrays, in order. */
 export type FromRunner =
@@ -53,6 +66,7 @@ export type FromRunner =
 			readonly event: PipelineEvent;
 			readonly rssBytes: number;
 	  }
+	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
 	| { readonly type: 'alive'; readonly work: WorkReport }
 	/** For the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }

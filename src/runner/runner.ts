@@ -4,6 +4,7 @@
  */
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
+import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../live/live.js';
 import { finished } from '../speech/assemble.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
@@ -13,6 +14,8 @@ import type { Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
 import { EventQueue } from './event-queue.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
+import { LiveStreams, processEnded } from './live-streams.js';
+import { fromWireEvent } from './live-wire.js';
 import type { Answer, RunnerProcess } from './process.js';
 import { Quarantine } from './quarantine.js';
 
@@ -39,13 +42,14 @@ interface Request {
 	assignment: Assignment | undefined;
 }
 
-export class Runner implements Transcriber {
+export class Runner implements Transcriber, LiveTranscriber {
 	readonly #options: RunnerOptions;
 	readonly #lifecycle: Lifecycle;
 	readonly #quarantine = new Quarantine<Request>();
 	/** Unsettled requests, in order of arrival. */
 	readonly #requests = new Set<Request>();
 	#nextRequest = 1;
+	readonly #live: LiveStreams;
 
 	constructor(options: RunnerOptions) {
 		this.#options = options;
@@ -57,8 +61,16 @@ export class Runner implements Transcriber {
 			isNeeded: () => this.#requests.size > 0,
 			// A suspect must run alone in one process until it is released.
 			isUnsettled: () => this.#quarantine.current !== undefined,
-			onOversized: (process) => this.#takeBackIdle(process),
-			isDrained: (process) => this.#in(process).length === 0,
+			onOversized: (process) => {
+				this.#takeBackIdle(process);
+				this.#live.leave(process);
+			},
+			isDrained: (process) => this.#in(process).length === 0 && this.#live.countIn(process) === 0,
+		});
+		this.#live = new LiveStreams({
+			process: () => this.#started(),
+			onCompleted: () => this.#lifecycle.reset(),
+			onLeft: () => this.#lifecycle.checkDrained(),
 		});
 	}
 
@@ -118,6 +130,10 @@ export class Runner implements Transcriber {
 		});
 	}
 
+	listen(options: LiveOptions, take: (event: LiveEvent) => void): LiveStream {
+		return this.#live.open(options, take);
+	}
+
 	/** Ends the process and frees its memory; the next recording starts another. Call it only while nothing runs. */
 	unload(): Promise<void> {
 		return this.#lifecycle.unload();
@@ -126,6 +142,16 @@ export class Runner implements Transcriber {
 	/** Ends the process for good, killing it after a grace period. Safe to call twice. */
 	close(): Promise<void> {
 		return this.#lifecycle.close();
+	}
+
+	/** The process for new work. */
+	async #started(): Promise<RunnerProcess> {
+		for (;;) {
+			await this.start();
+			// It may have ended, or another load begun, since.
+			const process = this.#lifecycle.ready;
+			if (process) return process;
+		}
 	}
 
 	async *#pipeline(
@@ -206,6 +232,10 @@ export class Runner implements Transcriber {
 	}
 
 	#take(process: RunnerProcess, message: Answer): void {
+		if (message.type === 'live') {
+			this.#live.deliver(process, message.stream, fromWireEvent(message));
+			return;
+		}
 		const request = [...this.#requests].find(
 			({ assignment }) => assignment?.process === process && assignment.number === message.request,
 		);
@@ -280,10 +310,12 @@ export class Runner implements Transcriber {
 		const stuck = lost.filter(({ assignment }) => assignment?.number === process.stuckRequest);
 		for (const request of lost) this.#assign(request, undefined);
 		if (this.#lifecycle.isClosing) {
-			this.#failAll(new EarshotError('closed', 'the server is shutting down'));
-			return { inFlight: lost.length, explained: true };
+			const error = new EarshotError('closed', 'the server is shutting down');
+			this.#failAll(error);
+			return { inFlight: lost.length + this.#live.lose(process, error), explained: true };
 		}
-		if (process.stuckRequest !== undefined) return this.#lostStuck(lost, stuck, how);
+		const lostTurns = this.#live.lose(process, processEnded(how));
+		if (process.stuckRequest !== undefined) return this.#lostStuck(lost, stuck, how, lostTurns);
 		const failed = lost.filter((request) => {
 			const steps = [...request.running];
 			request.running.clear();
@@ -293,7 +325,7 @@ export class Runner implements Transcriber {
 			const message = `the engine crashed twice on this recording (${how})${process.stderrTail}`;
 			this.#fail(request, new EarshotError('engine_failed', message));
 		}
-		return { inFlight: lost.length, explained: failed.length > 0 };
+		return { inFlight: lost.length + lostTurns, explained: failed.length > 0 };
 	}
 
 	/** What does not end is known, so nobody else is suspected; trying it again would take as long again. */
@@ -301,10 +333,11 @@ export class Runner implements Transcriber {
 		lost: readonly Request[],
 		stuck: readonly Request[],
 		how: string,
+		lostTurns: number,
 	): { inFlight: number; explained: boolean } {
 		for (const request of lost) request.running.clear();
 		for (const request of stuck)
 			this.#fail(request, new EarshotError('engine_failed', `the engine hung on this recording (${how})`));
-		return { inFlight: lost.length, explained: true };
+		return { inFlight: lost.length + lostTurns, explained: true };
 	}
 }

@@ -7,6 +7,13 @@ import { EarshotError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
+import {
+	type LiveRequestsOptions,
+	makeClientSecret,
+	makeOldSession,
+	needWebSocket,
+	refuseCall,
+} from './live/requests.js';
 import type { Admission } from './request/admission.js';
 import type { RequestContext, RequestMiddleware, RequestState } from './request/context.js';
 import { type GuardOptions, guard } from './request/guard.js';
@@ -35,6 +42,7 @@ export interface AppOptions
 	readonly admission: Admission;
 	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
+	readonly live: LiveRequestsOptions;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly version: string;
@@ -50,11 +58,11 @@ export interface Route {
 export function routes(
 	options: Pick<
 		AppOptions,
-		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'metrics' | 'clock' | 'version'
+		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'live' | 'metrics' | 'clock' | 'version'
 	> &
 		Partial<Pick<AppOptions, 'installer' | 'log' | 'examine'>>,
 ): readonly Route[] {
-	const { pool, metrics, version } = options;
+	const { pool, metrics, version, live } = options;
 	const openapi = readOpenApi();
 	const table: Route[] = [
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
@@ -65,6 +73,11 @@ export function routes(
 			path: `/openai/deployments/{model}/audio/${name}` as const,
 			handle: transcriptions(name === 'translations' ? 'translate' : 'transcribe', options),
 		})),
+		{ method: 'GET', path: '/v1/realtime', handle: needWebSocket },
+		{ method: 'POST', path: '/v1/realtime/client_secrets', handle: makeClientSecret(live) },
+		{ method: 'POST', path: '/v1/realtime/transcription_sessions', handle: makeOldSession(live) },
+		{ method: 'POST', path: '/v1/realtime/sessions', handle: makeOldSession(live) },
+		{ method: 'POST', path: '/v1/realtime/calls', handle: refuseCall },
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
 		// Before the route of one model, whose id may have slashes.
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },

@@ -1,6 +1,7 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { type Clock, systemClock } from '../clock.js';
 import { createTempFolder } from '../disk/temp-folder.js';
 import { type Log, silentLog } from '../log.js';
@@ -9,11 +10,16 @@ import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { createApp } from './app.js';
 import { listen, type ServerAddress } from './listen.js';
+import { defaultConfig } from './live/protocol/read-session.js';
+import { ClientSecrets } from './live/secrets.js';
+import { LiveServer } from './live/upgrade.js';
+import { accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import type { DoctorReport } from './routes/doctor.js';
 import { UploadBudget } from './upload/budget.js';
+import type { UploadLimits } from './upload/limits.js';
 
 export interface ServerOptions {
 	/** Owned by the caller: closing the server does not close it. */
@@ -42,6 +48,14 @@ export interface ServerOptions {
 	readonly maxQueueSeconds?: number;
 	/** Time limit of a transcription request; default 0: none. */
 	readonly maxRequestMs?: number;
+	/** Live sessions at a time; default four for each core, 0 = none. */
+	readonly maxLiveSessions?: number;
+	/** How long a live session may last; default an hour, 0 = no limit. */
+	readonly maxLiveMs?: number;
+	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
+	readonly livePartials?: boolean;
+	/** Turns of a model that run at a time; default the cores. */
+	readonly liveLanes?: number;
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
@@ -64,6 +78,8 @@ export const defaultMemoryUploadBytes = 8 << 20;
 export const defaultMaxUploadsBytes = 2 ** 31;
 export const defaultMinUploadBytesPerSecond = 500;
 export const defaultMaxQueueSeconds = 3600;
+export const defaultMaxLiveSessions = 4 * availableParallelism();
+export const defaultMaxLiveMs = 60 * 60_000;
 
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
@@ -77,31 +93,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
-	const app = createApp({
-		pool,
-		installer: options.installer,
-		examine: options.examine,
-		version,
+	const access = accessRules({
 		host,
-		metrics,
-		log,
-		clock,
-		inFlight,
-		isDraining: () => draining,
 		apiKeys: options.apiKeys ?? [],
 		localToken: options.localToken,
 		allowedHosts: options.allowedHosts ?? [],
 		allowedOrigins: options.allowedOrigins ?? [],
-		limits: {
-			directory: uploads.path,
-			maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
-			memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
-			inFlight: new UploadBudget({
-				maxBytes: options.maxUploadsBytes ?? defaultMaxUploadsBytes,
-				metrics,
-				clock,
-			}),
-		},
+	});
+	const common = { pool, metrics, log, clock, inFlight, access, isDraining: () => draining };
+	const sessions = {
+		secrets: new ClientSecrets(clock),
+		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
+	};
+	const live = new LiveServer({
+		...common,
+		...sessions,
+		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
+		lanes: options.liveLanes ?? availableParallelism(),
+		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
+	});
+	const app = createApp({
+		...common,
+		installer: options.installer,
+		examine: options.examine,
+		version,
+		live: sessions,
+		limits: uploadLimits(options, uploads.path, metrics, clock),
 		minUploadBytesPerSecond: options.minUploadBytesPerSecond ?? defaultMinUploadBytesPerSecond,
 		admission: new Admission({
 			maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
@@ -121,6 +138,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	});
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
+	live.attach(server);
 	let address: ServerAddress;
 	try {
 		address = await listen(server, host, port);
@@ -137,11 +155,30 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
+			live.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
 			await uploads.remove();
 		},
+	};
+}
+
+function uploadLimits(
+	options: ServerOptions,
+	directory: string,
+	metrics: Metrics,
+	clock: Clock,
+): UploadLimits {
+	return {
+		directory,
+		maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
+		memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
+		inFlight: new UploadBudget({
+			maxBytes: options.maxUploadsBytes ?? defaultMaxUploadsBytes,
+			metrics,
+			clock,
+		}),
 	};
 }

@@ -7,6 +7,8 @@
 //   /stuck       as /hold, and its clip stays in work when it is cancelled; says `stuck`, and `asked` at each question
 //   /spin/N/FILE never comes back from running its only clip, N times; FILE has a byte for each
 //   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
+// Live streams: a commit gets the process's id as its text; audio of one byte does what the byte says:
+//   1 dies, 2 begins a turn and dies, 3 has grown by 4 GiB, 4 the stream is lost
 // Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
 // dies, unless it exists), `mute` (never answers). Once loaded: `mib` of memory. On `close`: `deaf` (does not end),
 // `reports` (sends a report).
@@ -42,6 +44,8 @@ process.on('message', (message) => {
 		else send({ type: 'ready', info });
 	} else if (message.type === 'transcribe') {
 		void transcribe(message);
+	} else if (message.type === 'live') {
+		live(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
 	} else if (message.type === 'ask') {
@@ -105,6 +109,23 @@ async function transcribe({ request, recording, firstClip }) {
 		event: { type: 'ended', duration: clips, timing: { decode: 0, queue: 0, run: 0 } },
 	});
 	send({ type: 'finished', request });
+}
+
+let turn = 0;
+
+function live({ stream, command }) {
+	const tell = (event, more = {}) => send({ type: 'live', stream, event, ...more });
+	const [what] = command.type === 'audio' ? command.bytes : [];
+	if (what === 3) rssBytes += 4 * 2 ** 30;
+	if (command.type === 'audio') tell({ type: 'heard', atMs: 1 });
+	if (command.type === 'commit') {
+		tell({ type: 'committed', turn, seconds: 1, commit: command.commit });
+		const text = String(process.pid);
+		tell({ type: 'completed', turn: turn++, text, language: null, seconds: 1, runMs: 1, revised: false });
+	}
+	if (what === 2) tell({ type: 'started', turn, atMs: 0 });
+	if (what === 4) tell({ type: 'lost' }, { error: { code: 'model_load_failed', message: 'no detector' } });
+	if (what === 1 || what === 2) die();
 }
 
 function timesIn(file) {

@@ -3,6 +3,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.js';
 import { EarshotError } from '../../src/errors.js';
+import type {
+	LiveCommand,
+	LiveEvent,
+	LiveOptions,
+	LiveStream,
+	LiveTranscriber,
+} from '../../src/live/live.js';
 import type { Log } from '../../src/log.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
 import type { Readiness } from '../../src/pool/readiness.js';
@@ -73,14 +80,51 @@ export async function* eventsOf(transcript: Transcript): AsyncGenerator<Transcri
 	yield { type: 'done', transcript };
 }
 
-export class FakeTranscriber implements Transcriber {
+/** A live stream whose events a test tells. */
+export class FakeLiveStream implements LiveStream {
+	readonly options: LiveOptions;
+	readonly tell: (event: LiveEvent) => void;
+	readonly commands: LiveCommand[] = [];
+	onCommand: (command: LiveCommand) => void = () => {};
+	isClosed = false;
+
+	constructor(options: LiveOptions, tell: (event: LiveEvent) => void) {
+		this.options = options;
+		this.tell = tell;
+	}
+
+	/** Bytes of audio that came. */
+	get bytes(): number {
+		return this.commands.reduce((sum, each) => sum + (each.type === 'audio' ? each.bytes.length : 0), 0);
+	}
+
+	send(command: LiveCommand): void {
+		this.commands.push(command);
+		this.onCommand(command);
+	}
+
+	close(): void {
+		this.isClosed = true;
+	}
+}
+
+export class FakeTranscriber implements Transcriber, LiveTranscriber {
 	readonly info: ModelInfo;
 	readonly calls: TranscribeCall[] = [];
+	readonly streams: FakeLiveStream[] = [];
+	onListen: (stream: FakeLiveStream) => void = () => {};
 	script: Script;
 
 	constructor(given: { info?: ModelInfo; script?: Script } = {}) {
 		this.info = given.info ?? info();
 		this.script = given.script ?? (() => eventsOf(beach));
+	}
+
+	listen(options: LiveOptions, take: (event: LiveEvent) => void): LiveStream {
+		const stream = new FakeLiveStream(options, take);
+		this.streams.push(stream);
+		this.onListen(stream);
+		return stream;
 	}
 
 	async *transcribe(
@@ -139,6 +183,7 @@ export class FakePool implements ModelPool {
 		return {
 			info: tiny.info,
 			transcribe: (...call) => tiny.transcribe(...call),
+			listen: (...call) => tiny.listen(...call),
 			release: () => {
 				this.leased--;
 			},
@@ -165,6 +210,7 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 		ownedBy: 'earshot',
 		state: 'unloaded',
 		capabilities: null,
+		hearsLive: false,
 		demo: false,
 		pid: null,
 		memoryBytes: 0,

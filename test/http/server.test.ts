@@ -7,6 +7,8 @@ import { errorCodes } from '../../src/errors.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
+import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
+import { ClientSecrets } from '../../src/server/live/secrets.js';
 import { Admission } from '../../src/server/request/admission.js';
 import type { RequestContext } from '../../src/server/request/context.js';
 import { fieldNames } from '../../src/server/request/fields.js';
@@ -212,6 +214,7 @@ describe('the OpenAPI document', () => {
 			},
 			admission: new Admission(parts),
 			maxRequestMs: 0,
+			live: { secrets: new ClientSecrets(parts.clock), initialConfig: defaultConfig },
 			...parts,
 			version: '',
 		}).map(({ method, path }) => `${method} ${path}`);

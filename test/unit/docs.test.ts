@@ -241,7 +241,27 @@ describe('clients', () => {
 		const recording = path.join(folder, 'talk.m4a');
 		writeFileSync(recording, 'RIFF');
 		const fill = (text: string) =>
-			text.replaceAll(address, server.url).replaceAll('talk.m4a', recording).replaceAll(socket, ownSocket);
+			text
+				.replaceAll(address, server.url)
+				.replaceAll(/talk\.(m4a|pcm)/g, recording)
+				.replaceAll(socket, ownSocket);
+		server.model.onListen = (stream) => {
+			stream.onCommand = (command) => {
+				if (command.type !== 'commit') return;
+				const text = 'On the beach.';
+				stream.tell({ type: 'committed', turn: 0, seconds: 1, commit: command.commit });
+				stream.tell({ type: 'delta', turn: 0, text });
+				stream.tell({
+					type: 'completed',
+					turn: 0,
+					text,
+					language: 'en',
+					seconds: 1,
+					runMs: 1,
+					revised: false,
+				});
+			};
+		};
 		return { server, fill };
 	}
 
@@ -268,7 +288,7 @@ describe('clients', () => {
 		async (_, [, ...words]) => {
 			const { fill } = await arrangeClient(words.includes(socket));
 			const { stdout } = await run('curl', ['-sS', '--fail', ...words.map(fill)], { cwd: root });
-			expect(stdout).toMatch(/beach|"object":"list"/);
+			expect(stdout).toMatch(/beach|"object":"list"|"value":"ek_/);
 		},
 	);
 
@@ -282,7 +302,7 @@ describe('clients', () => {
 				cwd: root,
 			});
 			expect(stdout).toContain('beach');
-			expect(server.model.calls.length).toBeGreaterThan(0);
+			expect(server.model.calls.length + server.model.streams.length).toBeGreaterThan(0);
 		},
 	);
 

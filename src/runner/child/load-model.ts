@@ -4,9 +4,10 @@ import { access, constants, stat } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
 import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js';
 import { decoder } from '../../audio/decode.js';
+import { openLiveInput } from '../../audio/live-input.js';
 import { createVad, noVad } from '../../audio/vad.js';
 import { modelOptions, slotsOf } from '../../config/resolve.js';
-import type { Engine } from '../../engines/engine.js';
+import { type Engine, isStreaming } from '../../engines/engine.js';
 import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
 import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
@@ -14,12 +15,12 @@ import { EarshotError, reasonOf } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
-import type { PipelineParts } from '../../pipeline/parts.js';
+import type { LiveParts } from '../../pipeline/live/stream.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import type { RunnerSettings } from '../settings.js';
 
 export interface OpenedModel {
-	readonly parts: PipelineParts;
+	readonly parts: LiveParts;
 	/** Returns free heap memory to the operating system. Takes milliseconds. */
 	trim(): void;
 	/** Lets running clips finish, then frees everything. */
@@ -43,6 +44,8 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			scheduler,
 			openAudio: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
 			openVad: vad.open,
+			openLiveInput,
+			openStream: isStreaming(engine) ? (options) => engine.stream(options) : undefined,
 		},
 		trim: () => addon().trimHeap(),
 		async close() {

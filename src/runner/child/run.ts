@@ -4,8 +4,10 @@ import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
+import { toWireEvent } from '../live-wire.js';
 import type { FromRunner, ToRunner } from '../protocol.js';
 import type { RunnerSettings } from '../settings.js';
+import { LiveStreamsOfModel } from './live.js';
 import type { OpenedModel } from './load-model.js';
 import { OpenSteps } from './open-steps.js';
 import { Reporter } from './reporter.js';
@@ -16,6 +18,10 @@ let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
 const requests = new Map<number, AbortController>();
 const steps = new OpenSteps();
+const live = new LiveStreamsOfModel((stream, event) => {
+	send({ type: 'live', stream, rssBytes: rssBytes(), ...toWireEvent(event) });
+	if (event.type === 'completed') trim();
+});
 
 /** Messages of one event-loop turn are sent together: the cost is per message, not per byte. */
 let outbox: FromRunner[] = [];
@@ -100,6 +106,7 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 
 async function close(): Promise<void> {
 	for (const control of requests.values()) control.abort();
+	live.closeAll();
 	try {
 		await model?.close();
 		reporter?.flush();
@@ -121,6 +128,11 @@ export function runChild(loadModel: LoadModel): void {
 				break;
 			case 'cancel':
 				requests.get(message.request)?.abort();
+				break;
+			case 'live-open':
+			case 'live':
+			case 'live-close':
+				live.take(message, model?.parts);
 				break;
 			case 'ask':
 				send({ type: 'alive', work: steps.report });

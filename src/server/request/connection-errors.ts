@@ -45,7 +45,7 @@ export function answerConnectionErrors(
 		const { status } = errorCodes[failure.code];
 		const id = running?.getHeader('x-request-id')?.toString() ?? requestId();
 		if (!running) log.info({ id, status, code: failure.code }, 'request');
-		send(socket, id, failure, clock);
+		answerOn(socket, id, failure, clock);
 	};
 	server.on('request', (req, res) => answers.set(req.socket, res));
 	server.on('clientError', (error: NodeJS.ErrnoException & { reason?: string }, socket) => {
@@ -71,7 +71,14 @@ function notHttp(reason = 'malformed'): EarshotError {
 	);
 }
 
-function send(socket: Duplex, id: string, failure: EarshotError, clock: Clock): void {
+/** Answers on a socket that no request's response writes to, and closes it. */
+export function answerOn(
+	socket: Duplex,
+	id: string,
+	failure: EarshotError,
+	clock: Clock,
+	headers: Readonly<Record<string, string>> = {},
+): void {
 	const { status } = errorCodes[failure.code];
 	const body = JSON.stringify(errorBody(failure, { isTrusted: false }));
 	const lines = [
@@ -81,6 +88,7 @@ function send(socket: Duplex, id: string, failure: EarshotError, clock: Clock): 
 		`x-request-id: ${id}`,
 		'x-content-type-options: nosniff',
 		'Connection: close',
+		...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
 	];
 	socket.on('error', () => socket.destroy());
 	socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);

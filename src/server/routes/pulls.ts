@@ -9,6 +9,7 @@ import type { Pull, PullStatus } from '../../models/pull/tracker.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody } from '../request/failure.js';
 import { requireTrust } from '../request/guard.js';
+import { readJson } from '../upload/json.js';
 
 export interface PullsRouteOptions {
 	/** undefined: models cannot be pulled or removed. */
@@ -83,28 +84,8 @@ function pullOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 }
 
 async function bodyOf(ctx: RequestContext): Promise<{ acceptLicence: boolean; repin: boolean }> {
-	const pieces: Buffer[] = [];
-	let bytes = 0;
-	// Leaving the loop must not end the connection, on which the refusal is still to be sent.
-	for await (const piece of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-		bytes += piece.length;
-		if (bytes > maxBodyBytes)
-			throw new EarshotError('upload_too_large', 'The body of this request is too large');
-		pieces.push(piece);
-	}
-	const text = Buffer.concat(pieces).toString('utf8').trim();
-	const body = text === '' ? {} : parsed(text);
+	const body = await readJson(ctx, maxBodyBytes);
 	return { acceptLicence: truth(body, 'accept_license'), repin: truth(body, 'repin') };
-}
-
-function parsed(text: string): Record<string, unknown> {
-	try {
-		const body: unknown = JSON.parse(text);
-		if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
-	} catch {
-		// Refused below.
-	}
-	throw expected('body', 'a JSON object', text);
 }
 
 function truth(body: Record<string, unknown>, name: string): boolean {

@@ -1,0 +1,210 @@
+/** Cuts live audio into turns, by voice activity or by commits. Pure: positions in, events out. */
+
+import { sampleRate } from '../speech/pcm.js';
+import { minTurnSeconds, type TurnRules } from './live.js';
+
+/** What voice activity detection knows so far. Positions are samples of the stream. */
+export interface HeardSpeech {
+	/** Spans of speech that have ended since the last call, in order, not overlapping. */
+	readonly spans: readonly { readonly start: number; readonly end: number }[];
+	/** Start of the span that has not ended; null if there is none. */
+	readonly openSince: number | null;
+	/** An open span ends after this. */
+	readonly settled: number;
+}
+
+/** Positions are samples of the stream. */
+export type TurnEvent =
+	| { readonly type: 'started'; readonly turn: number; readonly at: number }
+	| { readonly type: 'stopped'; readonly turn: number; readonly at: number }
+	| {
+			readonly type: 'ended';
+			readonly turn: number;
+			readonly from: number;
+			readonly to: number;
+			readonly commit?: number;
+	  }
+	| { readonly type: 'empty'; readonly commit: number; readonly why: 'short' | 'silent' }
+	| { readonly type: 'cleared'; readonly clear: number; readonly turn?: number };
+
+/** The turn that takes in audio now. */
+export interface OpenTurn {
+	readonly turn: number;
+	readonly from: number;
+	/** It has `started` by voice activity. */
+	readonly announced: boolean;
+}
+
+/** Speech that goes on after a commit begins a turn of its own once there is this much of it. */
+const minSpeechSamples = 0.1 * sampleRate;
+
+/** Detectors take a shorter silence for no pause. */
+const minSilenceMs = 50;
+
+const minTurnSamples = minTurnSeconds * sampleRate;
+
+export class Turns {
+	#rules: TurnRules | null;
+	/** Of all audio. */
+	#position = 0;
+	/** End of the last turn: no later one begins before it. */
+	#boundary = 0;
+	#open: OpenTurn | undefined;
+	/** End of the open turn's last span of speech; undefined while it goes on. */
+	#pausedSince: number | undefined;
+	#endsLikeSentence = false;
+	/** Speech that a commit has cut is not over yet, and may become a turn. */
+	#isUndecided = false;
+	#next = 0;
+
+	constructor(rules: TurnRules | null) {
+		this.#rules = rules;
+	}
+
+	get open(): OpenTurn | undefined {
+		return this.#open;
+	}
+
+	/** Whether the open turn's speech has paused, so that its text so far may be all of it. */
+	get isPaused(): boolean {
+		return this.#pausedSince !== undefined;
+	}
+
+	/** Audio before this is of no more use. `latency`: samples of speech before it is detected as such. */
+	needed(latency: number): number {
+		if (this.#open) return this.#open.from;
+		if (this.#isUndecided) return this.#boundary;
+		const padding = this.#rules === null ? 0 : samplesOf(this.#rules.prefixPaddingMs);
+		return Math.max(this.#boundary, this.#position - padding - latency, 0);
+	}
+
+	/** The silence after which the detector shall report the end of a span, milliseconds. */
+	static pauseMs({ silenceDurationMs, sentenceSilenceMs = silenceDurationMs }: TurnRules): number {
+		return Math.max(Math.min(silenceDurationMs, sentenceSilenceMs), minSilenceMs);
+	}
+
+	/** More audio, up to `position`. `speech`: in all of it so far; absent without rules. */
+	hear(position: number, speech?: HeardSpeech): TurnEvent[] {
+		this.#position = position;
+		if (this.#rules === null || speech === undefined) {
+			this.#open ??= this.#begun(this.#boundary, false);
+			return [];
+		}
+		const events: TurnEvent[] = [];
+		for (const { start, end } of speech.spans) {
+			this.#speak(start, end > this.#boundary + minSpeechSamples, events);
+			if (this.#open) this.#pause(end, events);
+		}
+		if (speech.openSince !== null) {
+			this.#speak(speech.openSince, speech.settled > this.#boundary + minSpeechSamples, events);
+		}
+		this.#endAfterSilence(position, events);
+		this.#isUndecided = speech.openSince !== null && this.#open === undefined;
+		return events;
+	}
+
+	/** The text of the open turn so far, which decides whether a short silence ends it. */
+	read(text: string): void {
+		this.#endsLikeSentence = /[.!?…。！？]["'”’»)\]]*\s*$/u.test(text);
+	}
+
+	commit(commit: number): TurnEvent[] {
+		const open = this.#open;
+		if (!open) return [{ type: 'empty', commit, why: this.#rules === null ? 'short' : 'silent' }];
+		if (this.#position - open.from < minTurnSamples && !open.announced)
+			return [{ type: 'empty', commit, why: 'short' }];
+		return [this.#ended(open, this.#position, commit)];
+	}
+
+	clear(clear: number): TurnEvent[] {
+		const open = this.#open;
+		this.#close(this.#position);
+		return [{ type: 'cleared', clear, ...(open && { turn: open.turn }) }];
+	}
+
+	/** No more audio comes. */
+	end(): TurnEvent[] {
+		const open = this.#open;
+		if (!open) return [];
+		if (!open.announced) {
+			if (this.#position - open.from < minTurnSamples) return [];
+			return [this.#ended(open, this.#position)];
+		}
+		return [{ type: 'stopped', turn: open.turn, at: this.#position }, this.#ended(open, this.#position)];
+	}
+
+	/** A turn that has begun goes on under the new rules. */
+	configure(rules: TurnRules | null): void {
+		this.#rules = rules;
+		this.#pausedSince = undefined;
+		if (rules === null || !this.#open || this.#open.announced) return;
+		// Audio before voice activity is searched for counts as silence, as it does after a turn.
+		this.#open = undefined;
+	}
+
+	/** Speech since `start`. `goesOn`: enough of it lies after the last turn. */
+	#speak(start: number, goesOn: boolean, events: TurnEvent[]): void {
+		const resumedBefore = this.#pausedSince === undefined ? undefined : this.#pausedSince + this.#silence;
+		if (resumedBefore !== undefined && start >= resumedBefore) this.#stop(resumedBefore, events);
+		if (this.#open) {
+			this.#pausedSince = undefined;
+			this.#endsLikeSentence = false;
+			return;
+		}
+		if (start < this.#boundary && !goesOn) return;
+		const padding = this.#rules === null ? 0 : samplesOf(this.#rules.prefixPaddingMs);
+		this.#open = this.#begun(Math.max(this.#boundary, start - padding), true);
+		events.push({ type: 'started', turn: this.#open.turn, at: this.#open.from });
+	}
+
+	/** The speech of the open turn has paused at `end`, which is known once the detector's silence has passed. */
+	#pause(end: number, events: TurnEvent[]): void {
+		this.#pausedSince = end;
+		this.#endAfterSilence(end + this.#detectedAfter, events);
+	}
+
+	#endAfterSilence(until: number, events: TurnEvent[]): void {
+		const since = this.#pausedSince;
+		if (!this.#open || since === undefined) return;
+		if (until - since >= this.#silence) this.#stop(since + this.#silence, events);
+		else if (this.#endsLikeSentence && until - since >= this.#detectedAfter) this.#stop(until, events);
+	}
+
+	#stop(at: number, events: TurnEvent[]): void {
+		const open = this.#open;
+		if (!open) return;
+		const to = Math.min(Math.max(at, open.from), this.#position);
+		events.push({ type: 'stopped', turn: open.turn, at: to }, this.#ended(open, to));
+	}
+
+	#ended({ turn, from }: OpenTurn, to: number, commit?: number): TurnEvent {
+		this.#close(to);
+		return { type: 'ended', turn, from, to, ...(commit !== undefined && { commit }) };
+	}
+
+	#begun(from: number, announced: boolean): OpenTurn {
+		this.#endsLikeSentence = false;
+		return { turn: this.#next++, from, announced };
+	}
+
+	#close(at: number): void {
+		// Voice activity may take it to go on.
+		this.#isUndecided = this.#rules !== null && this.#open?.announced === true;
+		this.#open = undefined;
+		this.#pausedSince = undefined;
+		this.#endsLikeSentence = false;
+		this.#boundary = at;
+	}
+
+	get #silence(): number {
+		return samplesOf(Math.max(this.#rules?.silenceDurationMs ?? 0, minSilenceMs));
+	}
+
+	get #detectedAfter(): number {
+		return this.#rules === null ? 0 : samplesOf(Turns.pauseMs(this.#rules));
+	}
+}
+
+function samplesOf(ms: number): number {
+	return Math.round((ms * sampleRate) / 1000);
+}

@@ -1,0 +1,121 @@
+/**
+ * Text of a turn that still goes on, from a model that hears whole clips: the turn so far is transcribed again and again
+ * (LocalAgreement). Done only while a slot is free and nothing waits, and given up as soon as something does.
+ */
+
+import { levelled } from '../../audio/leveller.js';
+import { maxPartialSeconds, PartialSchedule } from '../../live/agreement.js';
+import type { RecognizeOptions } from '../../speech/options.js';
+import { sampleRate } from '../../speech/pcm.js';
+import { padded } from '../clip-queue.js';
+import type { PipelineParts } from '../parts.js';
+
+export interface PartialsOptions {
+	readonly recognize: RecognizeOptions;
+	/** Transcribe as the turn grows; else when asked for alone. */
+	readonly isGrowing: boolean;
+	/** A guess at the text of the turn so far. */
+	readonly onGuess: (text: string) => void;
+}
+
+export class Partials {
+	readonly #parts: PipelineParts;
+	readonly #options: PartialsOptions;
+	readonly #schedule = new PartialSchedule();
+	#samples = new Float32Array(sampleRate);
+	#length = 0;
+	#running: AbortController | undefined;
+	#isOver = false;
+	#isAsked = false;
+	#runMs = 0;
+
+	constructor(parts: PipelineParts, options: PartialsOptions) {
+		this.#parts = parts;
+		this.#options = options;
+	}
+
+	/** Time that the engine worked on it, milliseconds. */
+	get runMs(): number {
+		return this.#runMs;
+	}
+
+	push(samples: Float32Array): void {
+		if (this.#isOver) return;
+		this.#keep(samples);
+		const { waitingClips } = this.#parts.scheduler.state;
+		if (waitingClips > 0) this.#running?.abort();
+		const isDue = this.#options.isGrowing && this.#schedule.isDue(this.#seconds);
+		if (isDue || this.#isAsked) this.#begin();
+	}
+
+	/** The text so far is wanted as soon as it can be had. */
+	ask(): void {
+		this.#isAsked = true;
+	}
+
+	/** The turn is over, or its text comes without. */
+	stop(): void {
+		this.#isOver = true;
+		this.#running?.abort();
+		this.#samples = new Float32Array(0);
+		this.#length = 0;
+	}
+
+	get #seconds(): number {
+		return this.#length / sampleRate;
+	}
+
+	#keep(samples: Float32Array): void {
+		const length = this.#length + samples.length;
+		if (length > maxPartialSeconds * sampleRate) {
+			this.stop();
+			return;
+		}
+		if (length > this.#samples.length) {
+			const larger = new Float32Array(Math.max(length, 2 * this.#samples.length));
+			larger.set(this.#samples.subarray(0, this.#length));
+			this.#samples = larger;
+		}
+		this.#samples.set(samples, this.#length);
+		this.#length = length;
+	}
+
+	#begin(): void {
+		const { slots, busySlots, waitingClips } = this.#parts.scheduler.state;
+		if (this.#running || busySlots >= slots || waitingClips > 0) return;
+		this.#isAsked = false;
+		this.#schedule.began(this.#seconds);
+		void this.#transcribe();
+	}
+
+	/** Never rejects: a turn without a guess has its text at its end. */
+	async #transcribe(): Promise<void> {
+		const { scheduler, limits } = this.#parts;
+		const { recognize, onGuess } = this.#options;
+		const control = new AbortController();
+		this.#running = control;
+		const end = this.#seconds;
+		const samples = levelled(this.#samples.slice(0, this.#length));
+		const startedMs = performance.now();
+		try {
+			const { segments } = await scheduler.submit({
+				recording: control,
+				clip: padded({ samples, start: 0, end }, limits.minClipSeconds),
+				options: recognize,
+				signal: control.signal,
+			});
+			if (this.#isOver || control.signal.aborted) return;
+			onGuess(
+				segments
+					.map(({ text }) => text)
+					.join('')
+					.trim(),
+			);
+		} catch {
+			// Given up, or failed: the whole turn is still to be transcribed.
+		} finally {
+			this.#runMs += performance.now() - startedMs;
+			this.#running = undefined;
+		}
+	}
+}

@@ -1,0 +1,138 @@
+/** A turn of a model that transcribes while it hears. */
+
+import type { SpeechStream } from '../../engines/engine.js';
+import { GrowingText } from '../../live/growing-text.js';
+import type { ClipResult } from '../../speech/clip.js';
+import type { RecognizeOptions } from '../../speech/options.js';
+import { sampleRate } from '../../speech/pcm.js';
+import type { TokenLogprob } from '../../speech/transcript.js';
+import type { TurnListener, TurnWork } from './work.js';
+
+export class StreamTurn implements TurnWork {
+	readonly #stream: SpeechStream;
+	readonly #recognize: RecognizeOptions;
+	readonly #listener: TurnListener;
+	readonly #text = new GrowingText();
+	/** Text of the utterances that have ended, as the model wrote it. */
+	#written = '';
+	readonly #logprobs: TokenLogprob[] = [];
+	#language: string | null = null;
+	#pieces: Float32Array[] = [];
+	#unread = 0;
+	#samples = 0;
+	#isEnded = false;
+	#isFeeding = false;
+	#isCancelled = false;
+	#runMs = 0;
+
+	/** `stream`: a new one, which it closes. */
+	constructor(stream: SpeechStream, recognize: RecognizeOptions, listener: TurnListener) {
+		this.#stream = stream;
+		this.#recognize = recognize;
+		this.#listener = listener;
+	}
+
+	get unreadSeconds(): number {
+		return this.#unread / sampleRate;
+	}
+
+	push(samples: Float32Array): void {
+		this.#pieces.push(samples);
+		this.#unread += samples.length;
+		this.#samples += samples.length;
+		void this.#feedOn();
+	}
+
+	end(): void {
+		this.#isEnded = true;
+		void this.#feedOn();
+	}
+
+	/** Guesses come anyway. */
+	pause(): void {}
+
+	cancel(): void {
+		if (this.#isCancelled) return;
+		this.#isCancelled = true;
+		this.#close();
+	}
+
+	/** Feeds what has come, one call at a time. Never rejects. */
+	async #feedOn(): Promise<void> {
+		if (this.#isFeeding) return;
+		this.#isFeeding = true;
+		try {
+			for (let isLast = false; !isLast && !this.#isCancelled; ) {
+				if (this.#pieces.length === 0 && !this.#isEnded) return;
+				isLast = this.#isEnded;
+				await this.#feed(isLast);
+			}
+		} catch (thrown) {
+			if (this.#isCancelled) return;
+			this.cancel();
+			this.#listener.failed(thrown);
+		} finally {
+			this.#isFeeding = false;
+		}
+	}
+
+	async #feed(isLast: boolean): Promise<void> {
+		const samples = this.#taken();
+		const startedMs = performance.now();
+		const { result, endpoint } = await this.#stream.feed(samples, isLast);
+		this.#runMs += performance.now() - startedMs;
+		if (this.#isCancelled) return;
+		this.#listener.progressed();
+		const text = (this.#written + writtenIn(result)).trim();
+		if (endpoint || isLast) this.#settle(result);
+		if (isLast) return this.#finish(text);
+		const delta = endpoint ? this.#text.settle(text) : this.#text.guess(text);
+		if (delta !== '') this.#listener.delta(delta);
+		this.#listener.guess(text);
+	}
+
+	#settle(result: ClipResult): void {
+		this.#written += writtenIn(result);
+		if (result.segments.length > 0) this.#language ??= result.language;
+		for (const { logprobs = [] } of result.segments) this.#logprobs.push(...logprobs);
+	}
+
+	#finish(text: string): void {
+		const { delta, revised } = this.#text.finish(text);
+		const { language, logprobs } = this.#recognize;
+		this.#isCancelled = true;
+		this.#close();
+		if (delta !== '') this.#listener.delta(delta);
+		this.#listener.completed({
+			text: this.#text.told,
+			language: language ?? this.#language,
+			seconds: this.#samples / sampleRate,
+			...(logprobs && { logprobs: this.#logprobs }),
+			runMs: this.#runMs,
+			revised,
+		});
+	}
+
+	#taken(): Float32Array {
+		const samples = new Float32Array(this.#unread);
+		let at = 0;
+		for (const piece of this.#pieces) {
+			samples.set(piece, at);
+			at += piece.length;
+		}
+		this.#pieces = [];
+		this.#unread = 0;
+		return samples;
+	}
+
+	#close(): void {
+		this.#pieces = [];
+		this.#unread = 0;
+		this.#stream.close().catch(() => {});
+	}
+}
+
+/** With the leading space that separates it from the text before. */
+function writtenIn({ segments }: ClipResult): string {
+	return segments.map(({ text }) => text).join('');
+}

@@ -1,0 +1,328 @@
+/** A live stream over a loaded model: audio → voice activity → turns → text. Takes its commands one after another. */
+
+import type { OpenLiveInput } from '../../audio/live-input.js';
+import { SampleWindow } from '../../audio/sample-window.js';
+import type { SpeechStream } from '../../engines/engine.js';
+import { asEarshotError, EarshotError } from '../../errors.js';
+import { InOrder } from '../../live/in-order.js';
+import {
+	type LiveCommand,
+	type LiveEvent,
+	type LiveOptions,
+	type LiveStream,
+	secondsOfBytes,
+	type TurnRules,
+} from '../../live/live.js';
+import { type TurnEvent, Turns } from '../../live/turns.js';
+import { type ChunkingOptions, defaultChunking, type RecognizeOptions } from '../../speech/options.js';
+import { sampleRate } from '../../speech/pcm.js';
+import type { PipelineParts } from '../parts.js';
+import { ClipTurn } from './clip-turn.js';
+import { Frames } from './frames.js';
+import { StreamTurn } from './stream-turn.js';
+import { VoiceWatch } from './voice-watch.js';
+import type { TurnListener, TurnWork } from './work.js';
+
+export interface LiveParts extends PipelineParts {
+	readonly openLiveInput: OpenLiveInput;
+	/** Of models that transcribe while they hear. */
+	readonly openStream?: ((options: RecognizeOptions) => SpeechStream) | undefined;
+}
+
+/** Bytes of audio taken in at once, about a second. */
+const pieceBytes = 1 << 16;
+
+/** The start of speech is detected at most this much later: the shortest speech and a few windows. */
+const detectionSamples = sampleRate / 2;
+
+/** Audio that waits to be worked on, beyond which no more is taken in: two blocks of a recording. */
+const maxUnreadSeconds = 20;
+
+/** Turns of one stream that are transcribed at a time: one that is fed faster than real time takes no more slots. */
+const maxUnfinishedTurns = 2;
+
+/** Of a turn that voice activity has cut out, all is speech. */
+const wholeTurn: ChunkingOptions = { ...defaultChunking, threshold: 0 };
+
+interface OpenWork {
+	readonly turn: number;
+	readonly work: TurnWork;
+	/** Position up to which it has the audio. */
+	fed: number;
+	failure: unknown;
+}
+
+export class LiveAudio implements LiveStream {
+	readonly #parts: LiveParts;
+	readonly #take: (event: LiveEvent) => void;
+	#options: LiveOptions;
+	#frames: Frames;
+	readonly #turns: Turns;
+	readonly #window = new SampleWindow(sampleRate);
+	#watch: VoiceWatch | undefined;
+	#isWatchOpened = false;
+	readonly #commands: LiveCommand[] = [];
+	#isRunning = false;
+	#open: OpenWork | undefined;
+	/** Of turns that have ended. */
+	readonly #works = new Map<number, TurnWork>();
+	readonly #order = new InOrder();
+	#heardSeconds = 0;
+	#guess = '';
+	#isEnding = false;
+	#isClosed = false;
+	#wake: (() => void) | undefined;
+
+	constructor(parts: LiveParts, options: LiveOptions, take: (event: LiveEvent) => void) {
+		this.#parts = parts;
+		this.#options = options;
+		this.#take = take;
+		this.#frames = new Frames(parts.openLiveInput, options.format);
+		this.#turns = new Turns(options.turns);
+	}
+
+	send(command: LiveCommand): void {
+		if (this.#isClosed) return;
+		this.#commands.push(command);
+		void this.#run();
+	}
+
+	close(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		this.#watch?.close();
+		this.#open?.work.cancel();
+		for (const work of this.#works.values()) work.cancel();
+		this.#works.clear();
+		this.#wake?.();
+	}
+
+	/** Never rejects. */
+	async #run(): Promise<void> {
+		if (this.#isRunning) return;
+		this.#isRunning = true;
+		try {
+			// Nothing is told before the call that asked for it has returned.
+			await Promise.resolve();
+			for (let next = this.#commands.shift(); next && !this.#isClosed; next = this.#commands.shift())
+				await this.#obey(next);
+		} catch (thrown) {
+			this.#tell({ type: 'lost', error: asEarshotError(thrown) });
+			this.close();
+		} finally {
+			this.#isRunning = false;
+		}
+	}
+
+	async #obey(command: LiveCommand): Promise<void> {
+		switch (command.type) {
+			case 'audio':
+				for (let at = 0; at < command.bytes.length && !this.#isClosed; at += pieceBytes)
+					await this.#listen(command.bytes.subarray(at, at + pieceBytes));
+				break;
+			case 'commit':
+				await this.#hearAll(this.#frames.flush());
+				for (const event of this.#turns.commit(command.commit)) this.#act(event);
+				break;
+			case 'clear':
+				await this.#hearAll(this.#frames.flush());
+				for (const event of this.#turns.clear(command.clear)) this.#act(event);
+				break;
+			case 'configure':
+				await this.#configure(command.options);
+				break;
+			case 'end':
+				await this.#hearAll(this.#frames.flush());
+				for (const event of this.#turns.end()) this.#act(event);
+				this.#isEnding = true;
+				this.#endIfDone();
+				break;
+		}
+	}
+
+	async #listen(bytes: Uint8Array): Promise<void> {
+		await this.#hearAll(this.#frames.push(bytes));
+		this.#heardSeconds += secondsOfBytes(bytes.length, this.#options.format);
+		this.#tell({ type: 'heard', atMs: this.#heardSeconds * 1000 });
+	}
+
+	async #hearAll(frames: readonly Float32Array[]): Promise<void> {
+		for (const frame of frames) await this.#hear(frame);
+	}
+
+	async #hear(samples: Float32Array): Promise<void> {
+		await this.#room();
+		if (this.#isClosed) return;
+		const watch = await this.#watchFor(this.#options.turns);
+		this.#window.room(samples.length).set(samples);
+		this.#window.grow(samples.length);
+		const speech = await watch?.hear(samples);
+		if (this.#isClosed) return;
+		if (this.#guess !== '') this.#turns.read(this.#guess);
+		const wasPaused = this.#turns.isPaused;
+		for (const event of this.#turns.hear(this.#window.end, speech)) this.#act(event);
+		if (this.#turns.isPaused && !wasPaused) this.#open?.work.pause();
+		this.#feed(this.#window.end);
+		this.#window.forget(this.#open?.fed ?? this.#turns.needed(detectionSamples));
+	}
+
+	/** The detector, opened with the first audio. */
+	async #watchFor(rules: TurnRules | null): Promise<VoiceWatch | undefined> {
+		if (rules === null || this.#isWatchOpened) return this.#watch;
+		this.#isWatchOpened = true;
+		const watch = await VoiceWatch.open(this.#parts.openVad, rules, this.#window.end);
+		if (watch === undefined) this.#tell({ type: 'refused', error: noDetector() });
+		if (this.#isClosed) watch?.close();
+		else this.#watch = watch;
+		return watch;
+	}
+
+	/** Waits until there is room for more audio. */
+	async #room(): Promise<void> {
+		while (!this.#isClosed && this.#isFull) {
+			await new Promise<void>((resolve) => (this.#wake = resolve));
+			this.#wake = undefined;
+		}
+	}
+
+	get #isFull(): boolean {
+		const unread = this.#open?.work.unreadSeconds ?? 0;
+		return unread >= maxUnreadSeconds || this.#order.size >= maxUnfinishedTurns;
+	}
+
+	async #configure(options: LiveOptions): Promise<void> {
+		const { format, turns } = options;
+		const before = this.#options;
+		if (format.encoding !== before.format.encoding || format.rate !== before.format.rate) {
+			await this.#hearAll(this.#frames.flush());
+			this.#frames = new Frames(this.#parts.openLiveInput, format);
+		}
+		if (JSON.stringify(turns) !== JSON.stringify(before.turns)) {
+			await this.#hearAll(this.#frames.flush());
+			this.#watch?.close();
+			this.#watch = undefined;
+			this.#isWatchOpened = false;
+			this.#turns.configure(turns);
+			if (this.#turns.open === undefined) this.#drop();
+		}
+		this.#options = options;
+	}
+
+	#act(event: TurnEvent): void {
+		switch (event.type) {
+			case 'started':
+				this.#begin(event.turn, event.at);
+				this.#tell({ type: 'started', turn: event.turn, atMs: msOf(event.at) });
+				break;
+			case 'stopped':
+				this.#tell({ type: 'stopped', turn: event.turn, atMs: msOf(event.at) });
+				break;
+			case 'ended':
+				this.#end(event);
+				break;
+			case 'cleared':
+				this.#drop();
+				this.#tell(event);
+				break;
+			case 'empty':
+				this.#tell(event);
+				break;
+		}
+	}
+
+	#begin(turn: number, from: number): OpenWork {
+		const open: OpenWork = { turn, work: this.#workOf(turn), fed: from, failure: undefined };
+		this.#open = open;
+		this.#guess = '';
+		return open;
+	}
+
+	#workOf(turn: number): TurnWork {
+		const { recognize, turns, partials } = this.#options;
+		const listener = this.#listenerOf(turn);
+		const { openStream } = this.#parts;
+		if (openStream) return new StreamTurn(openStream(recognize), recognize, listener);
+		const chunking = turns !== null && this.#watch ? wholeTurn : defaultChunking;
+		const atPauses = turns?.sentenceSilenceMs !== undefined ? 'pauses' : null;
+		const guesses = partials ? 'growing' : atPauses;
+		return new ClipTurn(this.#parts, { recognize, chunking, guesses }, listener);
+	}
+
+	#listenerOf(turn: number): TurnListener {
+		const finish = (end: Extract<LiveEvent, { type: 'completed' | 'failed' }>) => {
+			this.#works.delete(turn);
+			for (const each of this.#order.ended(end)) this.#tell(each);
+			this.#changed();
+			this.#endIfDone();
+		};
+		return {
+			delta: (text) => this.#tell({ type: 'delta', turn, text }),
+			guess: (text) => {
+				if (this.#open?.turn === turn) this.#guess = text;
+			},
+			completed: (text) => finish({ type: 'completed', turn, ...text }),
+			failed: (thrown) => {
+				// It is told once the turn has ended.
+				if (this.#open?.turn === turn) this.#open.failure = thrown;
+				else finish({ type: 'failed', turn, error: asEarshotError(thrown) });
+				this.#changed();
+			},
+			progressed: () => this.#changed(),
+		};
+	}
+
+	/** Hands the open turn its audio up to here. */
+	#feed(to: number): void {
+		const { open } = this.#turns;
+		if (!open) return;
+		const mine = this.#open ?? this.#begin(open.turn, open.from);
+		if (to <= mine.fed) return;
+		if (mine.failure === undefined) mine.work.push(this.#window.view(mine.fed, to).slice());
+		mine.fed = to;
+	}
+
+	#end({ turn, from, to, commit }: Extract<TurnEvent, { type: 'ended' }>): void {
+		const mine = this.#open ?? this.#begin(turn, from);
+		if (to > mine.fed && mine.failure === undefined) mine.work.push(this.#window.view(mine.fed, to).slice());
+		this.#open = undefined;
+		this.#guess = '';
+		this.#works.set(turn, mine.work);
+		this.#order.committed(turn);
+		const seconds = (to - from) / sampleRate;
+		this.#tell({ type: 'committed', turn, seconds, ...(commit !== undefined && { commit }) });
+		if (mine.failure === undefined) mine.work.end();
+		else this.#listenerOf(turn).failed(mine.failure);
+	}
+
+	#drop(): void {
+		this.#open?.work.cancel();
+		this.#open = undefined;
+		this.#guess = '';
+	}
+
+	#changed(): void {
+		this.#wake?.();
+	}
+
+	#endIfDone(): void {
+		if (!this.#isEnding || this.#order.size > 0 || this.#isClosed) return;
+		this.#tell({ type: 'ended' });
+		this.close();
+	}
+
+	#tell(event: LiveEvent): void {
+		if (!this.#isClosed) this.#take(event);
+	}
+}
+
+function noDetector(): EarshotError {
+	return new EarshotError(
+		'unsupported_value',
+		'Turns cannot be told apart by voice activity, since this machine lacks the sherpa-onnx libraries: end each with a commit (`turn_detection` null)',
+		{ param: 'turn_detection' },
+	);
+}
+
+function msOf(position: number): number {
+	return (position * 1000) / sampleRate;
+}

@@ -1,0 +1,47 @@
+/** Voice activity detection on live audio, in positions of the stream. */
+
+import type { OpenVad, VadSession } from '../../audio/vad.js';
+import type { TurnRules } from '../../live/live.js';
+import { type HeardSpeech, Turns } from '../../live/turns.js';
+import { sampleRate } from '../../speech/pcm.js';
+
+export class VoiceWatch {
+	readonly #session: VadSession;
+	/** Where in the stream it began, samples. */
+	readonly #origin: number;
+
+	private constructor(session: VadSession, origin: number) {
+		this.#session = session;
+		this.#origin = origin;
+	}
+
+	/** undefined: this machine has no detector. */
+	static async open(openVad: OpenVad, rules: TurnRules, origin: number): Promise<VoiceWatch | undefined> {
+		const session = await openVad({
+			threshold: rules.threshold,
+			prefixPaddingMs: rules.prefixPaddingMs,
+			silenceDurationMs: Turns.pauseMs(rules),
+		});
+		if (session.assumesSpeech !== true) return new VoiceWatch(session, origin);
+		await session.close();
+		return undefined;
+	}
+
+	/** Throws EarshotError. */
+	async hear(samples: Float32Array): Promise<HeardSpeech> {
+		const { spans, openSince, settled } = await this.#session.push(samples, false);
+		return {
+			spans: spans.map(({ start, end }) => ({ start: this.#at(start), end: this.#at(end) })),
+			openSince: openSince === null ? null : this.#at(openSince),
+			settled: this.#at(settled),
+		};
+	}
+
+	close(): void {
+		this.#session.close().catch(() => {});
+	}
+
+	#at(seconds: number): number {
+		return this.#origin + Math.round(seconds * sampleRate);
+	}
+}

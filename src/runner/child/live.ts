@@ -1,0 +1,50 @@
+/** The live streams of a runner process. */
+
+import { asEarshotError, EarshotError } from '../../errors.js';
+import type { LiveEvent, LiveStream } from '../../live/live.js';
+import { LiveAudio, type LiveParts } from '../../pipeline/live/stream.js';
+import type { ToRunner } from '../protocol.js';
+
+type LiveMessage = Extract<ToRunner, { type: 'live-open' | 'live' | 'live-close' }>;
+
+export class LiveStreamsOfModel {
+	readonly #streams = new Map<number, LiveStream>();
+	readonly #tell: (stream: number, event: LiveEvent) => void;
+
+	constructor(tell: (stream: number, event: LiveEvent) => void) {
+		this.#tell = tell;
+	}
+
+	/** `parts`: undefined before the model is loaded. */
+	take(message: LiveMessage, parts: LiveParts | undefined): void {
+		const { stream } = message;
+		if (message.type === 'live-open') this.#open(message, parts);
+		else if (message.type === 'live') this.#streams.get(stream)?.send(message.command);
+		else this.#close(stream);
+	}
+
+	closeAll(): void {
+		for (const stream of [...this.#streams.keys()]) this.#close(stream);
+	}
+
+	#open(
+		{ stream, options }: Extract<LiveMessage, { type: 'live-open' }>,
+		parts: LiveParts | undefined,
+	): void {
+		try {
+			if (!parts) throw new EarshotError('internal', 'asked to listen before the model was loaded');
+			const tell = (event: LiveEvent) => {
+				if (event.type === 'ended' || event.type === 'lost') this.#streams.delete(stream);
+				this.#tell(stream, event);
+			};
+			this.#streams.set(stream, new LiveAudio(parts, options, tell));
+		} catch (thrown) {
+			this.#tell(stream, { type: 'lost', error: asEarshotError(thrown) });
+		}
+	}
+
+	#close(stream: number): void {
+		this.#streams.get(stream)?.close();
+		this.#streams.delete(stream);
+	}
+}

@@ -1,0 +1,158 @@
+/** The server's side of a model's live streams. A stream lives in one process; with it, it is lost. */
+
+import { asEarshotError, EarshotError } from '../errors.js';
+import type { LiveCommand, LiveEvent, LiveOptions, LiveStream } from '../live/live.js';
+import type { RunnerProcess } from './process.js';
+
+export interface LiveStreamsOptions {
+	/** Starts the model's process where none is ready. */
+	readonly process: () => Promise<RunnerProcess>;
+	/** A turn has got its text: the model works. */
+	readonly onCompleted: () => void;
+	/** A stream has left its process. */
+	readonly onLeft: () => void;
+}
+
+interface Stream {
+	readonly number: number;
+	readonly options: LiveOptions;
+	readonly take: (event: LiveEvent) => void;
+	/** undefined until it is opened there. */
+	process: RunnerProcess | undefined;
+	/** Sent once it is. */
+	readonly waiting: LiveCommand[];
+	/** Turns that have begun or were committed and have no text yet. */
+	readonly unfinished: Set<number>;
+	/** Audio came since the last turn ended, which without voice activity belongs to the next one. */
+	holdsAudio: boolean;
+	isManual: boolean;
+	isClosed: boolean;
+}
+
+export class LiveStreams {
+	readonly #options: LiveStreamsOptions;
+	readonly #streams = new Map<number, Stream>();
+	/** Its streams are to leave when they can. */
+	#leaving: RunnerProcess | undefined;
+	#next = 1;
+
+	constructor(options: LiveStreamsOptions) {
+		this.#options = options;
+	}
+
+	countIn(process: RunnerProcess): number {
+		return this.#in(process).length;
+	}
+
+	open(options: LiveOptions, take: (event: LiveEvent) => void): LiveStream {
+		const stream: Stream = {
+			number: this.#next++,
+			options,
+			take,
+			process: undefined,
+			waiting: [],
+			unfinished: new Set(),
+			holdsAudio: false,
+			isManual: options.turns === null,
+			isClosed: false,
+		};
+		this.#streams.set(stream.number, stream);
+		void this.#start(stream);
+		return {
+			send: (command) => this.#send(stream, command),
+			close: () => this.#close(stream),
+		};
+	}
+
+	/** An event from the process. */
+	deliver(process: RunnerProcess, number: number, event: LiveEvent): void {
+		const stream = this.#streams.get(number);
+		if (stream?.process !== process) return;
+		note(stream, event);
+		if (event.type === 'completed') this.#options.onCompleted();
+		if (event.type === 'ended' || event.type === 'lost') this.#leave(stream);
+		stream.take(event);
+		if (process === this.#leaving) this.#moveIdle(process);
+	}
+
+	/** The process has ended. Returns the number of streams with unfinished turns. */
+	lose(process: RunnerProcess, error: EarshotError): number {
+		const lost = this.#in(process);
+		for (const stream of lost) this.#leave(stream);
+		for (const { take } of lost) take({ type: 'lost', error });
+		return lost.filter(({ unfinished }) => unfinished.size > 0).length;
+	}
+
+	/** The process is to end: streams leave it as soon as they have no unfinished turn. */
+	leave(process: RunnerProcess): void {
+		this.#leaving = process;
+		this.#moveIdle(process);
+	}
+
+	async #start(stream: Stream): Promise<void> {
+		try {
+			const process = await this.#options.process();
+			if (stream.isClosed) return;
+			stream.process = process;
+			process.beginWork();
+			process.send({ type: 'live-open', stream: stream.number, options: stream.options });
+			for (const command of stream.waiting.splice(0)) this.#send(stream, command);
+		} catch (thrown) {
+			if (stream.isClosed) return;
+			this.#leave(stream);
+			stream.take({ type: 'lost', error: asEarshotError(thrown) });
+		}
+	}
+
+	#send(stream: Stream, command: LiveCommand): void {
+		if (stream.isClosed) return;
+		if (stream.process === undefined) {
+			stream.waiting.push(command);
+			return;
+		}
+		if (command.type === 'audio') stream.holdsAudio = true;
+		if (command.type === 'configure') stream.isManual = command.options.turns === null;
+		stream.process.send({ type: 'live', stream: stream.number, command });
+	}
+
+	#close(stream: Stream): void {
+		if (stream.isClosed) return;
+		stream.process?.send({ type: 'live-close', stream: stream.number });
+		this.#leave(stream);
+	}
+
+	#leave(stream: Stream): void {
+		if (stream.isClosed) return;
+		stream.isClosed = true;
+		this.#streams.delete(stream.number);
+		stream.process?.endWork();
+		this.#options.onLeft();
+	}
+
+	#moveIdle(process: RunnerProcess): void {
+		const idle = this.#in(process).filter(
+			({ unfinished, holdsAudio, isManual }) => unfinished.size === 0 && !(isManual && holdsAudio),
+		);
+		for (const stream of idle) {
+			this.#close(stream);
+			stream.take({ type: 'moved' });
+		}
+	}
+
+	#in(process: RunnerProcess): Stream[] {
+		return [...this.#streams.values()].filter((stream) => stream.process === process);
+	}
+}
+
+function note(stream: Stream, event: LiveEvent): void {
+	const { type } = event;
+	if (type === 'started' || type === 'committed') stream.unfinished.add(event.turn);
+	if (type === 'completed' || type === 'failed') stream.unfinished.delete(event.turn);
+	if (type === 'cleared' && event.turn !== undefined) stream.unfinished.delete(event.turn);
+	if (type === 'committed' || type === 'cleared') stream.holdsAudio = false;
+}
+
+/** What a stream is told whose process ended. `how`: in words. */
+export function processEnded(how: string): EarshotError {
+	return new EarshotError('engine_failed', `the model's process ended while it listened (${how})`);
+}

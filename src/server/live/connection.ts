@@ -1,0 +1,276 @@
+/** One client on its socket: does what its session says, and keeps it from harming others. */
+
+import type { RawData, WebSocket } from 'ws';
+import type { Clock } from '../../clock.js';
+import { asEarshotError } from '../../errors.js';
+import type { LiveEvent, LiveOptions, LiveStream } from '../../live/live.js';
+import type { Log } from '../../log.js';
+import type { Metrics } from '../../metrics.js';
+import type { Lease, ModelPool } from '../../pool/model-pool.js';
+import type { LivePlace } from './admission.js';
+import { LiveMeter } from './meter.js';
+import type { Ending, SessionInput, SessionOutput } from './session/outbox.js';
+import type { Session } from './session/session.js';
+
+export interface ConnectionOptions {
+	readonly socket: WebSocket;
+	readonly session: Session;
+	readonly pool: ModelPool;
+	readonly place: LivePlace;
+	readonly metrics: Metrics;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Of the request that opened it. */
+	readonly requestId: string;
+	/** How long it may last; 0 = as long as it likes. */
+	readonly maxMs: number;
+	/** Ends it at once; the server is shutting down. */
+	readonly signal: AbortSignal;
+	readonly onClosed: () => void;
+}
+
+const tickMs = 5_000;
+const pingEveryMs = 20_000;
+/** A client that has not answered a ping for so long is gone. */
+const silentMs = 40_000;
+/** Without audio for so long, a session gives its model back. */
+const idleMs = 10 * 60_000;
+
+/** Audio that the model has not taken in, at which the client is not read any more, and read again. */
+const pauseAboveMs = 5_000;
+const resumeBelowMs = 2_000;
+
+/** Bytes that the client has not read, at which it is not read either, and at which it is given up. */
+const slowBytes = 1 << 20;
+const stuckBytes = 4 << 20;
+/** So slow for so long, it is given up, too. */
+const stuckMs = 30_000;
+
+/** Time that a client has to answer the closing of its socket. */
+const closeMs = 500;
+
+export class Connection {
+	readonly #options: ConnectionOptions;
+	readonly #meter: LiveMeter;
+	readonly #startedMs: number;
+	readonly #stopTick: () => void;
+	#lease: Lease | undefined;
+	#leasing: AbortController | undefined;
+	#stream: LiveStream | undefined;
+	#isPaused = false;
+	#pingedMs: number;
+	#heardMs: number;
+	#appendedMs = 0;
+	#appendedAtMs: number;
+	#slowSinceMs: number | undefined;
+	#ending: Ending | undefined;
+	#isOver = false;
+
+	constructor(options: ConnectionOptions) {
+		this.#options = options;
+		const { socket, session, clock, metrics, signal } = options;
+		this.#meter = new LiveMeter(metrics, clock);
+		const now = clock.now();
+		this.#startedMs = now;
+		this.#pingedMs = now;
+		this.#heardMs = now;
+		this.#appendedAtMs = now;
+		this.#stopTick = clock.every(tickMs, () => this.#tick());
+		socket.on('message', (data: RawData, isBinary: boolean) => this.#hear(data, isBinary));
+		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#heardMs = clock.now()));
+		// `close` follows.
+		socket.on('error', () => {});
+		socket.on('close', () => this.#over());
+		signal.addEventListener('abort', () => this.#give(1001, 'the server is shutting down'), { once: true });
+		this.#perform(session.start());
+	}
+
+	/** What was said is still transcribed, then the socket is closed. */
+	end(why: Ending): void {
+		this.#ending ??= why;
+		this.#feed({ type: 'end', why });
+	}
+
+	#hear(data: RawData, isBinary: boolean): void {
+		this.#heardMs = this.#options.clock.now();
+		this.#feed(
+			isBinary
+				? { type: 'garbage', what: 'Expected text frames with JSON, got a binary one' }
+				: inputOf(data),
+		);
+	}
+
+	#feed(input: SessionInput): void {
+		if (this.#isOver) return;
+		const { session } = this.#options;
+		this.#perform(session.take(input));
+		const addedMs = session.appendedMs - this.#appendedMs;
+		this.#appendedMs = session.appendedMs;
+		if (addedMs > 0) this.#appendedAtMs = this.#options.clock.now();
+		this.#meter.appended(this.#model, session.appendedMs, addedMs);
+		this.#balance();
+	}
+
+	#perform(outputs: readonly SessionOutput[]): void {
+		const { socket } = this.#options;
+		for (const output of outputs) {
+			switch (output.type) {
+				case 'send':
+					this.#meter.sent(this.#model, output.event);
+					socket.send(JSON.stringify(output.event), () => this.#balance());
+					break;
+				case 'lease':
+					void this.#leaseModel(output.model);
+					break;
+				case 'listen':
+					this.#listen(output.stream, output.options);
+					break;
+				case 'command':
+					this.#stream?.send(output.command);
+					break;
+				case 'close':
+					this.#give(output.code, output.reason);
+					break;
+			}
+		}
+	}
+
+	/** Never rejects. */
+	async #leaseModel(model: string): Promise<void> {
+		const { pool, place } = this.#options;
+		this.#leasing?.abort();
+		const control = new AbortController();
+		this.#leasing = control;
+		try {
+			const lease = await pool.lease(model, control.signal);
+			if (control.signal.aborted) return lease.release();
+			this.#stream?.close();
+			this.#stream = undefined;
+			this.#lease?.release();
+			this.#lease = lease;
+			place.model = lease.info.id;
+			this.#feed({ type: 'leased', info: lease.info });
+		} catch (thrown) {
+			if (control.signal.aborted) return;
+			this.#feed({ type: 'unavailable', error: asEarshotError(thrown) });
+		}
+	}
+
+	#listen(stream: number, options: LiveOptions): void {
+		this.#stream?.close();
+		this.#stream = this.#lease?.listen(options, (event) => this.#takeEvent(stream, event));
+	}
+
+	#takeEvent(stream: number, event: LiveEvent): void {
+		const { place, session } = this.#options;
+		if (event.type === 'completed') place.worked(event.runMs);
+		this.#feed({ type: 'stream', stream, event });
+		this.#meter.heard(this.#model, event, session.appendedMs - session.behindMs);
+	}
+
+	get #model(): string {
+		return this.#options.place.model;
+	}
+
+	/** Reads on, or not: an audio that nobody has taken in and a text that nobody reads must not pile up. */
+	#balance(): void {
+		if (this.#isOver) return;
+		const { socket, session, metrics, clock } = this.#options;
+		const { bufferedAmount } = socket;
+		if (bufferedAmount > stuckBytes) {
+			this.#give(1013, 'the events are not read');
+			return;
+		}
+		const isSlow = bufferedAmount > slowBytes;
+		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? clock.now()) : undefined;
+		const limitMs = this.#isPaused ? resumeBelowMs : pauseAboveMs;
+		const pauses = isSlow || session.isWaiting || session.behindMs > limitMs;
+		if (pauses === this.#isPaused) return;
+		this.#isPaused = pauses;
+		if (pauses) {
+			metrics.livePaused(this.#model);
+			socket.pause();
+		} else {
+			socket.resume();
+			this.#heardMs = clock.now();
+		}
+	}
+
+	#tick(): void {
+		const { socket, clock, maxMs } = this.#options;
+		const now = clock.now();
+		this.#balance();
+		const isStuck = this.#slowSinceMs !== undefined && now - this.#slowSinceMs >= stuckMs;
+		if (isStuck) this.#give(1013, 'the events are not read');
+		// Of a client that is not read, no answer is heard.
+		else if (!this.#isPaused && now - this.#heardMs >= silentMs) socket.terminate();
+		if (this.#isOver) return;
+		if (now - this.#pingedMs >= pingEveryMs) {
+			this.#pingedMs = now;
+			socket.ping();
+		}
+		if (this.#ending) return;
+		if (maxMs > 0 && now - this.#startedMs >= maxMs) this.end(expired(maxMs));
+		else if (now - this.#appendedAtMs >= idleMs)
+			this.end({ code: 1000, reason: `no audio for ${idleMs / 60_000} minutes` });
+	}
+
+	/** Closes the socket, with or without the client's help. */
+	#give(code: number, reason: string): void {
+		if (this.#isOver) return;
+		const { socket, clock } = this.#options;
+		socket.close(code, reason.slice(0, 120));
+		// Its answer must be read.
+		socket.resume();
+		const stop = clock.after(closeMs, () => socket.terminate());
+		socket.once('close', stop);
+		this.#over({ code, reason });
+	}
+
+	#over(how?: { readonly code: number; readonly reason: string }): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		const { place, log, requestId, clock, session, onClosed } = this.#options;
+		this.#stopTick();
+		this.#leasing?.abort();
+		this.#stream?.close();
+		this.#lease?.release();
+		place.leave();
+		const fields = {
+			id: requestId,
+			model: place.model,
+			ms: Math.round(clock.now() - this.#startedMs),
+			audioSeconds: Math.round(session.appendedMs / 1000),
+			turns: this.#meter.turns,
+			...how,
+		};
+		log.info(fields, 'live session ended');
+		onClosed();
+	}
+}
+
+function inputOf(data: RawData): SessionInput {
+	try {
+		return { type: 'client', event: JSON.parse(textOf(data)) };
+	} catch {
+		return { type: 'garbage', what: 'Expected a JSON object, got text that is no JSON' };
+	}
+}
+
+function textOf(data: RawData): string {
+	if (Array.isArray(data)) return Buffer.concat(data).toString('utf8');
+	return (Buffer.isBuffer(data) ? data : Buffer.from(data)).toString('utf8');
+}
+
+function expired(maxMs: number): Ending {
+	const minutes = Math.round(maxMs / 60_000);
+	const message = `Your session hit the maximum duration of ${minutes} minutes.`;
+	const error = { type: 'invalid_request_error', code: 'session_expired', message, param: null };
+	return { code: 1001, reason: message, error };
+}
+
+/** The session of a connection that the server ends. */
+export const shuttingDown: Ending = {
+	code: 1001,
+	reason: 'the server is shutting down',
+};

@@ -1,0 +1,65 @@
+/** Measures one session for the metrics and its log line. */
+
+import type { Clock } from '../../clock.js';
+import type { LiveEvent } from '../../live/live.js';
+import type { Metrics } from '../../metrics.js';
+import { completedEvent, deltaEvent, failedEvent } from './protocol/events.js';
+import type { SentEvent } from './session/outbox.js';
+
+/** Appends of which the arrival is remembered: minutes of audio in the usual pieces. */
+const maxArrivals = 4096;
+
+export class LiveMeter {
+	readonly #metrics: Metrics;
+	readonly #clock: Clock;
+	/** Of audio that the model has not taken in: where it ends, and when it came. */
+	#arrivals: { readonly endMs: number; readonly atMs: number }[] = [];
+	readonly #started = new Map<string, number>();
+	readonly #committed = new Map<string, number>();
+	#turns = 0;
+
+	constructor(metrics: Metrics, clock: Clock) {
+		this.#metrics = metrics;
+		this.#clock = clock;
+	}
+
+	/** Turns that have got their text. */
+	get turns(): number {
+		return this.#turns;
+	}
+
+	/** Audio came: all of it now ends at `endMs`. */
+	appended(model: string, endMs: number, addedMs: number): void {
+		if (addedMs <= 0) return;
+		this.#metrics.liveAudio(model, addedMs / 1000);
+		if (this.#arrivals.length < maxArrivals) this.#arrivals.push({ endMs, atMs: this.#clock.now() });
+	}
+
+	/** The model has taken in all audio but `behindMs`. */
+	heard(model: string, event: LiveEvent, heardMs: number): void {
+		if (event.type === 'completed' && event.revised) this.#metrics.liveRevised(model);
+		if (event.type !== 'heard') return;
+		const count = this.#arrivals.findIndex(({ endMs }) => endMs > heardMs + 0.5);
+		const heard = this.#arrivals.splice(0, count === -1 ? this.#arrivals.length : count);
+		const last = heard.at(-1);
+		if (last) this.#metrics.liveLag(model, (this.#clock.now() - last.atMs) / 1000);
+	}
+
+	sent(model: string, event: SentEvent): void {
+		const now = this.#clock.now();
+		if (event.type === 'input_audio_buffer.speech_started') this.#started.set(event.item_id, now);
+		if (event.type === 'input_audio_buffer.committed') this.#committed.set(event.item_id, now);
+		if (event.type === deltaEvent) {
+			const startedMs = this.#started.get(event.item_id);
+			this.#started.delete(event.item_id);
+			if (startedMs !== undefined) this.#metrics.liveFirstDelta(model, (now - startedMs) / 1000);
+		}
+		if (event.type !== completedEvent && event.type !== failedEvent) return;
+		const committedMs = this.#committed.get(event.item_id) ?? now;
+		this.#committed.delete(event.item_id);
+		this.#started.delete(event.item_id);
+		this.#turns++;
+		const result = event.type === completedEvent ? 'completed' : 'failed';
+		this.#metrics.liveTurn(model, result, (now - committedMs) / 1000);
+	}
+}

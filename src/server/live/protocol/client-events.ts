@@ -1,0 +1,101 @@
+/** What clients send. Pure. */
+
+import { Refused } from './events.js';
+import { Reader } from './reader.js';
+
+interface WithId {
+	/** The client's own id of the event, to be named in an error about it. */
+	readonly eventId: string | null;
+}
+
+export type ClientEvent = WithId &
+	(
+		| {
+				readonly type: 'update';
+				readonly session: unknown;
+				/** How the answer is to be named. */
+				readonly form: 'transcription' | 'conversation' | 'old';
+		  }
+		| { readonly type: 'append'; readonly audio: Uint8Array }
+		| { readonly type: 'commit' }
+		| { readonly type: 'clear' }
+		| { readonly type: 'retrieve' | 'delete'; readonly itemId: string }
+	);
+
+/** Of one event, decoded, as with OpenAI. */
+export const maxAppendBytes = 15 * 2 ** 20;
+
+/** Events of conversations, which have no place in a session that only transcribes. */
+const conversationEvents = [
+	'conversation.item.create',
+	'conversation.item.truncate',
+	'response.create',
+	'response.cancel',
+	'output_audio_buffer.clear',
+];
+
+/** Throws Refused. */
+export function readClientEvent(given: unknown): ClientEvent {
+	const event = new Reader(given, '');
+	const type = event.text('type');
+	const id = event.text('event_id');
+	const eventId = id === undefined ? null : id.slice(0, 512);
+	switch (type ?? '') {
+		case 'session.update':
+			event.allow('type', 'event_id', 'session');
+			return { eventId, type: 'update', session: event.value('session'), form: formOf(event) };
+		case 'transcription_session.update':
+			event.allow('type', 'event_id', 'session');
+			return { eventId, type: 'update', session: event.value('session'), form: 'old' };
+		case 'input_audio_buffer.append':
+			event.allow('type', 'event_id', 'audio');
+			return { eventId, type: 'append', audio: readAudio(event) };
+		case 'input_audio_buffer.commit':
+		case 'input_audio_buffer.clear':
+			event.allow('type', 'event_id');
+			return { eventId, type: type === 'input_audio_buffer.commit' ? 'commit' : 'clear' };
+		case 'conversation.item.retrieve':
+		case 'conversation.item.delete': {
+			event.allow('type', 'event_id', 'item_id');
+			const itemId = event.text('item_id');
+			if (itemId === undefined) throw event.refuse('item_id', 'the id of an item', itemId);
+			return { eventId, type: type === 'conversation.item.retrieve' ? 'retrieve' : 'delete', itemId };
+		}
+		default:
+			throw unknownEvent(type);
+	}
+}
+
+function unknownEvent(type: string | undefined): Refused {
+	if (type !== undefined && conversationEvents.includes(type))
+		return new Refused('invalid_request', `\`${type}\` is not for sessions that only transcribe`, 'type');
+	const name = type === undefined ? 'nothing' : `\`${type.slice(0, 80)}\``;
+	return new Refused(
+		'unknown_event',
+		`Expected \`type\` to be an event of transcription sessions, such as \`input_audio_buffer.append\`, got ${name}`,
+		'type',
+	);
+}
+
+function formOf(event: Reader): 'transcription' | 'conversation' {
+	const session = event.value('session');
+	const isConversation =
+		typeof session === 'object' && session !== null && 'type' in session && session.type === 'realtime';
+	return isConversation ? 'conversation' : 'transcription';
+}
+
+function readAudio(event: Reader): Uint8Array {
+	const text = event.text('audio');
+	if (text === undefined) throw event.refuse('audio', 'base64 of audio', text);
+	const audio = Buffer.from(text, 'base64');
+	if (audio.length > maxAppendBytes)
+		throw new Refused(
+			'audio_too_large',
+			`Expected \`audio\` to be at most ${maxAppendBytes} bytes, got ${audio.length}: send it in several events`,
+			'audio',
+		);
+	// Node skips what is no base64; a program that sends something else would wonder about the silence.
+	if (Math.abs(audio.length - (text.replace(/=+$/, '').length * 3) / 4) >= 1)
+		throw event.refuse('audio', 'base64 of audio', text.slice(0, 40));
+	return audio;
+}

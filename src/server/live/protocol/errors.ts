@@ -1,0 +1,34 @@
+/** Errors in the form that the protocol gives them. */
+
+import { type EarshotError, errorCodes } from '../../../errors.js';
+import { withoutFolders } from '../../request/failure.js';
+import { type EventError, Refused } from './events.js';
+
+const transcription = 'session.audio.input.transcription';
+
+/** Fields of a request → where a session has them. */
+const paths: Readonly<Record<string, string>> = {
+	model: `${transcription}.model`,
+	language: `${transcription}.language`,
+	languages: `${transcription}.languages`,
+	keywords: `${transcription}.keywords`,
+	prompt: `${transcription}.prompt`,
+	include: 'session.include',
+	turn_detection: 'session.audio.input.turn_detection',
+};
+
+/** Clients of a socket are not told where files of this machine lie. */
+export function eventError({ code, message, param }: EarshotError): EventError {
+	const path = param ?? (code === 'model_not_found' ? 'model' : undefined);
+	return {
+		type: errorCodes[code].type,
+		code,
+		message: withoutFolders(message),
+		param: path === undefined ? null : (paths[path] ?? path),
+	};
+}
+
+export function refusedAs(error: EarshotError): Refused {
+	const { type, code, message, param } = eventError(error);
+	return new Refused(code, message, param, type);
+}

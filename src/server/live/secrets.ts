@@ -1,0 +1,62 @@
+/** Client secrets: keys that open live sessions for a while, made by a program for the page or the device that it serves. */
+
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../clock.js';
+import { EarshotError } from '../../errors.js';
+import type { SessionConfig } from './protocol/events.js';
+
+export interface ClientSecret {
+	readonly value: string;
+	/** Unix seconds. */
+	readonly expiresAt: number;
+	/** Of the sessions that it opens, unless they change it. */
+	readonly config: SessionConfig;
+}
+
+interface Kept extends ClientSecret {
+	/** By the clock. */
+	readonly untilMs: number;
+}
+
+const maxSecrets = 10_000;
+
+export class ClientSecrets {
+	readonly #clock: Clock;
+	readonly #secrets = new Map<string, Kept>();
+
+	constructor(clock: Clock) {
+		this.#clock = clock;
+	}
+
+	/** Throws `overloaded`. */
+	make(config: SessionConfig, seconds: number): ClientSecret {
+		this.#dropExpired();
+		if (this.#secrets.size >= maxSecrets)
+			throw new EarshotError('overloaded', `There are ${maxSecrets} client secrets that have not expired`, {
+				retryAfterSeconds: 10,
+			});
+		const secret = {
+			value: `ek_${randomBytes(24).toString('base64url')}`,
+			expiresAt: Math.floor(Date.now() / 1000) + seconds,
+			untilMs: this.#clock.now() + seconds * 1000,
+			config,
+		};
+		this.#secrets.set(secret.value, secret);
+		return secret;
+	}
+
+	/** The secret among these keys, unless it has expired. */
+	find(keys: readonly string[]): ClientSecret | undefined {
+		this.#dropExpired();
+		for (const key of keys) {
+			const found = this.#secrets.get(key);
+			if (found) return found;
+		}
+		return undefined;
+	}
+
+	#dropExpired(): void {
+		const now = this.#clock.now();
+		for (const [value, { untilMs }] of this.#secrets) if (untilMs <= now) this.#secrets.delete(value);
+	}
+}

@@ -1,0 +1,249 @@
+/** The audio of a session: its stream on a model, what was appended, and the items that become of it. Pure. */
+
+import type { EarshotError } from '../../../errors.js';
+import { type LiveEvent, type LiveOptions, secondsOfBytes } from '../../../live/live.js';
+import type { ClientEvent } from '../protocol/client-events.js';
+import { refusedAs } from '../protocol/errors.js';
+import { Refused } from '../protocol/events.js';
+import { Items } from './items.js';
+import type { Outbox } from './outbox.js';
+
+/** An event of a turn, but for the one that drops it. */
+type TurnEvent = Exclude<Extract<LiveEvent, { readonly turn?: number }>, { readonly type: 'cleared' }>;
+
+interface Stream {
+	readonly number: number;
+	/** Where in the session's audio it begins. */
+	readonly offsetMs: number;
+	options: LiveOptions;
+	hasHeard: boolean;
+}
+
+/** A command whose answer has not come. */
+type Asked =
+	| { readonly type: 'commit'; readonly number: number; readonly eventId: string | null }
+	| { readonly type: 'clear'; readonly number: number };
+
+export class Listening {
+	readonly #outbox: Outbox;
+	readonly #items: Items;
+	#stream: Stream | undefined;
+	#nextNumber = 1;
+	/** Of all audio that was appended. */
+	#appendedMs = 0;
+	/** Of it, what the model has taken in. */
+	#heardMs = 0;
+	/** The audio since the last commit or clear; without voice activity it is the next turn. */
+	#uncommittedMs = 0;
+	/** Why some of that was lost. */
+	#lostAudio: EarshotError | undefined;
+	/** Streams that were lost before they heard anything, since one that did. */
+	#deadStreams = 0;
+	#asked: Asked[] = [];
+
+	constructor(outbox: Outbox, newItemId: () => string) {
+		this.#outbox = outbox;
+		this.#items = new Items(newItemId);
+	}
+
+	get isOpen(): boolean {
+		return this.#stream !== undefined;
+	}
+
+	get appendedMs(): number {
+		return this.#appendedMs;
+	}
+
+	/** Audio that the model has not taken in. */
+	get behindMs(): number {
+		return Math.max(0, this.#appendedMs - this.#heardMs);
+	}
+
+	/** Audio waits for a commit of the client. */
+	get awaitsCommit(): boolean {
+		return this.#stream?.options.turns === null && this.#uncommittedMs > 0;
+	}
+
+	open(options: LiveOptions): void {
+		const number = this.#nextNumber++;
+		this.#stream = { number, offsetMs: this.#appendedMs, options, hasHeard: false };
+		this.#heardMs = this.#appendedMs;
+		this.#outbox.push({ type: 'listen', stream: number, options });
+	}
+
+	configure(options: LiveOptions): void {
+		// Voice activity takes what came before it for silence.
+		if (options.turns !== null) this.#forgetAudio();
+		if (!this.#stream) return;
+		this.#stream.options = options;
+		this.#outbox.command({ type: 'configure', options });
+	}
+
+	/** The stream is open. */
+	append(bytes: Uint8Array): void {
+		if (!this.#stream || bytes.length === 0) return;
+		const ms = secondsOfBytes(bytes.length, this.#stream.options.format) * 1000;
+		this.#appendedMs += ms;
+		this.#uncommittedMs += ms;
+		this.#outbox.command({ type: 'audio', bytes });
+	}
+
+	/** Throws Refused. */
+	commit(eventId: string | null): void {
+		const lost = this.#lostAudio;
+		this.#forgetAudio();
+		if (lost) {
+			this.#outbox.send(...this.#items.failUnknown(lost));
+			// The rest of a turn whose beginning was lost.
+			if (this.#stream) this.#outbox.command({ type: 'clear', clear: this.#nextNumber++ });
+			return;
+		}
+		if (!this.#stream) throw commitEmpty('short');
+		const number = this.#nextNumber++;
+		this.#asked.push({ type: 'commit', number, eventId });
+		this.#outbox.command({ type: 'commit', commit: number });
+	}
+
+	clear(): void {
+		this.#forgetAudio();
+		if (!this.#stream) {
+			this.#outbox.send({ type: 'input_audio_buffer.cleared' });
+			return;
+		}
+		const number = this.#nextNumber++;
+		this.#asked.push({ type: 'clear', number });
+		this.#outbox.command({ type: 'clear', clear: number });
+	}
+
+	/** No more audio comes: what was said is transcribed, then the stream is over. */
+	end(): void {
+		this.#outbox.command({ type: 'end' });
+	}
+
+	/** Throws Refused. */
+	lookUp({ type, itemId }: Extract<ClientEvent, { type: 'retrieve' | 'delete' }>): void {
+		const item = this.#items.retrieve(itemId);
+		if (!item) throw new Refused('item_not_found', `There is no item \`${itemId.slice(0, 80)}\``, 'item_id');
+		if (type === 'retrieve') {
+			this.#outbox.send({ type: 'conversation.item.retrieved', item });
+			return;
+		}
+		this.#items.delete(itemId);
+		this.#outbox.send({ type: 'conversation.item.deleted', item_id: itemId });
+	}
+
+	/** Takes an event of the stream of that number. Returns how it ended, if it did; `hopeless`: another would end so, too. */
+	take(number: number, event: LiveEvent): 'over' | { readonly hopeless: EarshotError } | undefined {
+		const stream = this.#stream;
+		if (stream?.number !== number) return undefined;
+		switch (event.type) {
+			case 'heard':
+				stream.hasHeard = true;
+				this.#deadStreams = 0;
+				this.#heardMs = Math.max(this.#heardMs, stream.offsetMs + event.atMs);
+				return undefined;
+			case 'empty': {
+				const asked = this.#answered(event.commit);
+				if (asked?.type === 'commit') this.#outbox.refuse(commitEmpty(event.why), asked.eventId);
+				return undefined;
+			}
+			case 'cleared':
+				if (event.turn !== undefined) this.#items.dropped(event.turn);
+				if (this.#answered(event.clear)) this.#outbox.send({ type: 'input_audio_buffer.cleared' });
+				return undefined;
+			case 'refused':
+				this.#outbox.refuse(refusedAs(event.error), null);
+				return undefined;
+			case 'ended':
+			case 'moved':
+				this.#close();
+				this.#items.streamOver();
+				for (const asked of this.#takeAsked()) this.#answerEmpty(asked);
+				return 'over';
+			case 'lost':
+				return this.#lose(stream, event.error);
+			case 'started':
+			case 'stopped':
+			case 'committed':
+			case 'delta':
+			case 'completed':
+			case 'failed':
+				this.#tell(event, stream.offsetMs);
+				return undefined;
+		}
+	}
+
+	/** An event of a turn. */
+	#tell(event: TurnEvent, offsetMs: number): void {
+		switch (event.type) {
+			case 'started':
+				this.#outbox.send(...this.#items.started(event.turn, offsetMs + event.atMs));
+				break;
+			case 'stopped':
+				this.#outbox.send(...this.#items.stopped(event.turn, offsetMs + event.atMs));
+				break;
+			case 'committed':
+				if (event.commit !== undefined) this.#answered(event.commit);
+				this.#outbox.send(...this.#items.committed(event.turn));
+				break;
+			case 'delta':
+				this.#outbox.send(...this.#items.delta(event.turn, event.text));
+				break;
+			case 'completed':
+				this.#outbox.send(...this.#items.completed(event.turn, event));
+				break;
+			case 'failed':
+				this.#outbox.send(...this.#items.failed(event.turn, event.error));
+				break;
+		}
+	}
+
+	#lose({ hasHeard, options }: Stream, error: EarshotError): 'over' | { readonly hopeless: EarshotError } {
+		this.#close();
+		this.#outbox.send(...this.#items.failAll(error, this.#appendedMs));
+		for (const asked of this.#takeAsked()) {
+			if (asked.type === 'commit') this.#outbox.send(...this.#items.failUnknown(error));
+			else this.#answerEmpty(asked);
+		}
+		if (options.turns === null && this.#uncommittedMs > 0) this.#lostAudio = error;
+		this.#deadStreams = hasHeard ? 0 : this.#deadStreams + 1;
+		return this.#deadStreams > 1 ? { hopeless: error } : 'over';
+	}
+
+	#close(): void {
+		this.#stream = undefined;
+		this.#heardMs = this.#appendedMs;
+	}
+
+	#forgetAudio(): void {
+		this.#uncommittedMs = 0;
+		this.#lostAudio = undefined;
+	}
+
+	/** undefined where nobody waits for the answer. */
+	#answered(number: number): Asked | undefined {
+		const at = this.#asked.findIndex((asked) => asked.number === number);
+		return at === -1 ? undefined : this.#asked.splice(at, 1)[0];
+	}
+
+	#takeAsked(): Asked[] {
+		const asked = this.#asked;
+		this.#asked = [];
+		return asked;
+	}
+
+	/** The stream is over, and held nothing. */
+	#answerEmpty(asked: Asked): void {
+		if (asked.type === 'clear') this.#outbox.send({ type: 'input_audio_buffer.cleared' });
+		else this.#outbox.refuse(commitEmpty('silent'), asked.eventId);
+	}
+}
+
+function commitEmpty(why: 'short' | 'silent'): Refused {
+	return new Refused(
+		'input_audio_buffer_commit_empty',
+		why === 'short'
+			? 'Error committing input audio buffer: buffer too small. Expected at least 100ms of audio.'
+			: 'Error committing input audio buffer: voice activity detection has heard no speech since the last commit.',
+	);
+}

@@ -1,0 +1,136 @@
+/** A session's configuration as one model can do it. Pure. */
+
+import { EarshotError, expected } from '../../../errors.js';
+import { fittingLanguage, languageCandidates } from '../../../languages.js';
+import type { LiveFormat, LiveOptions, TurnRules } from '../../../live/live.js';
+import { checkOptions } from '../../../speech/check-options.js';
+import type { ModelInfo } from '../../../speech/model-info.js';
+import { defaultChunking, type RecognizeOptions } from '../../../speech/options.js';
+import type {
+	AudioFormat,
+	Eagerness,
+	SessionConfig,
+	TranscriptionConfig,
+	TurnDetection,
+} from '../protocol/events.js';
+
+export interface Fitted {
+	readonly options: LiveOptions;
+	/** Without what has no effect. */
+	readonly config: SessionConfig;
+}
+
+/** Throws EarshotError where the model cannot do what is asked. */
+export function fitSession(config: SessionConfig, info: ModelInfo): Fitted {
+	const { prompt = '', keywords = [], ...rest } = config.transcription ?? {};
+	const takesPrompt = info.capabilities.prompt && prompt !== '';
+	const { chunking: _, ...recognize } = checkOptions(
+		{
+			task: 'transcribe',
+			...languagesOf(config.transcription ?? {}, info),
+			// Programs send it whatever the model, as they do with recordings.
+			prompt: takesPrompt ? prompt : '',
+			keywords: keywords.map((keyword) => keyword.trim()).filter((keyword) => keyword !== ''),
+			temperature: 0,
+			words: false,
+			logprobs: config.logprobs,
+			chunking: defaultChunking,
+		},
+		info,
+	);
+	const transcription = config.transcription && {
+		...rest,
+		...(keywords.length > 0 && { keywords }),
+		...(takesPrompt && { prompt }),
+	};
+	return {
+		config: { ...config, transcription },
+		options: {
+			format: formatOf(config.format),
+			turns: rulesOf(config.turnDetection),
+			recognize,
+			partials: config.partials,
+		},
+	};
+}
+
+function languagesOf(
+	{ language, languages = [] }: TranscriptionConfig,
+	{ capabilities: { languages: known } }: ModelInfo,
+): Pick<RecognizeOptions, 'language' | 'languages'> {
+	const isDetected = language === undefined || ['', 'auto'].includes(language.trim().toLowerCase());
+	const given = isDetected ? languages : [language];
+	const fitted = given.map((name) => {
+		const candidates = languageCandidates(name);
+		const field = isDetected ? 'languages' : 'language';
+		if (candidates.length === 0)
+			throw expected(field, 'an ISO 639-1 code such as `en`, or the English name of a language', name);
+		return fittingLanguage(candidates, known) ?? name;
+	});
+	const different = [...new Set(fitted)];
+	return different.length > 1 ? { language: null, languages: different } : { language: different[0] ?? null };
+}
+
+function formatOf(format: AudioFormat): LiveFormat {
+	switch (format.type) {
+		case 'audio/pcm':
+			return { encoding: 'pcm16', rate: format.rate };
+		case 'audio/pcmu':
+			return { encoding: 'pcmu', rate: 8000 };
+		case 'audio/pcma':
+			return { encoding: 'pcma', rate: 8000 };
+	}
+}
+
+/** The most silence that is waited for, as OpenAI has it. */
+const eagernessMs: Readonly<Record<Eagerness, number>> = { low: 8000, medium: 4000, auto: 4000, high: 2000 };
+
+/** After a sentence that has ended. */
+const sentenceSilenceMs = 300;
+
+/** Voice activity detectors take everything for speech at 0. */
+const leastThreshold = 0.01;
+
+function rulesOf(detection: TurnDetection | null): TurnRules | null {
+	if (detection === null) return null;
+	if (detection.type === 'semantic_vad') {
+		return {
+			threshold: defaultChunking.threshold,
+			prefixPaddingMs: defaultChunking.prefixPaddingMs,
+			silenceDurationMs: eagernessMs[detection.eagerness],
+			sentenceSilenceMs,
+		};
+	}
+	return {
+		threshold: Math.max(detection.threshold, leastThreshold),
+		prefixPaddingMs: detection.prefix_padding_ms,
+		silenceDurationMs: detection.silence_duration_ms,
+	};
+}
+
+/** Names under which OpenAI sells its live models. */
+export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];
+
+/** Its models for conversations, which clients name to connect. */
+const conversationModel = /^(gpt-realtime|gpt-4o(-mini)?-realtime)/;
+
+/** How a session finds its model. */
+export interface ModelNames {
+	/** The default, if it transcribes while it hears; else the first that does; else the default. */
+	readonly liveDefault: () => string;
+	readonly defaultModel: () => string;
+	/** Throws `model_not_found`. */
+	readonly idOf: (name: string) => string;
+}
+
+/** The id of the model that a session means. Throws EarshotError. */
+export function sessionModel(name: string | undefined, names: ModelNames): string {
+	if (name === undefined || name.trim() === '') return names.defaultModel();
+	if (liveModelNames.includes(name)) return names.liveDefault();
+	try {
+		return names.idOf(name);
+	} catch (thrown) {
+		if (!conversationModel.test(name) || !(thrown instanceof EarshotError)) throw thrown;
+		return names.defaultModel();
+	}
+}

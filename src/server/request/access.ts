@@ -1,0 +1,98 @@
+/** Who may use the server: the rules about Host, Origin and API key, for requests and for sockets alike. */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopback } from '../../config/addresses.js';
+import { EarshotError } from '../../errors.js';
+import { type HostOptions, hostnameOf, hostRule } from './hosts.js';
+
+export interface AccessOptions extends HostOptions {
+	/** Origins whose pages may use the server besides loopback ones, e.g. `https://notes.example`; `*` for any. */
+	readonly allowedOrigins: readonly string[];
+	/** Empty: no key is required. */
+	readonly apiKeys: readonly string[];
+	/** As good as a key. The command reads it from a file that only the server's own user can read. */
+	readonly localToken?: string | undefined;
+}
+
+export interface Access {
+	/** Throws `invalid_request` or `host_refused`. */
+	checkHost(headers: IncomingHttpHeaders, httpVersion: string): void;
+	/** Throws `origin_refused`. */
+	checkOrigin(headers: IncomingHttpHeaders): void;
+	/** Whether one of them is a key, or the server's own token. */
+	areTrusted(keys: readonly string[]): boolean;
+	/** The refusal of a request that has shown no valid key; undefined where none is required. */
+	keyRefusal(keys: readonly string[], headers: IncomingHttpHeaders): EarshotError | undefined;
+}
+
+export function accessRules(options: AccessOptions): Access {
+	const hostAllowed = hostRule(options);
+	const originAllowed = originRule(options.allowedOrigins);
+	const isKey = keyRule([
+		...options.apiKeys,
+		...(options.localToken === undefined ? [] : [options.localToken]),
+	]);
+	return {
+		checkHost({ host = '' }, httpVersion) {
+			if (host === '' && httpVersion === '1.1')
+				throw new EarshotError(
+					'invalid_request',
+					'Expected the header `Host` to be the name of this server, got nothing',
+				);
+			if (hostAllowed(host)) return;
+			throw new EarshotError(
+				'host_refused',
+				`This server does not answer to the host name \`${host}\`; add it to the allowed hosts, or use localhost`,
+			);
+		},
+		checkOrigin({ origin = '', host = '' }) {
+			if (origin === '' || originAllowed(origin, host)) return;
+			throw new EarshotError(
+				'origin_refused',
+				`Pages from \`${origin}\` may not use this server; add it to the allowed origins`,
+			);
+		},
+		areTrusted: (keys) => keys.some(isKey),
+		keyRefusal(keys, { authorization = '' }) {
+			if (options.apiKeys.length === 0 || keys.some(isKey)) return undefined;
+			return new EarshotError(
+				'invalid_api_key',
+				keys.length === 0 && authorization === ''
+					? 'This server requires an API key: send it as `Authorization: Bearer KEY`'
+					: 'Incorrect API key provided',
+			);
+		},
+	};
+}
+
+/** As OpenAI's clients send it, Azure's, and others. */
+export function sentKeys(headers: IncomingHttpHeaders): string[] {
+	const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+	return [bearer, headers['api-key'], headers['x-api-key']].flatMap((key) => String(key ?? '').trim() || []);
+}
+
+function originRule(allowed: readonly string[]): (origin: string, host: string) => boolean {
+	if (allowed.includes('*')) return () => true;
+	const named = new Set(allowed.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
+	return (origin, host) => {
+		if (named.has(origin.toLowerCase())) return true;
+		const name = hostnameOf(origin);
+		return (
+			name !== undefined && (isLoopback(name) || origin === `http://${host}` || origin === `https://${host}`)
+		);
+	};
+}
+
+/** Compares digests, and always all of them, so that the time taken reveals nothing about the keys. */
+function keyRule(keys: readonly string[]): (key: string) => boolean {
+	const digests = keys.map(digest);
+	return (key) => {
+		const given = digest(key);
+		return digests.filter((known) => timingSafeEqual(known, given)).length > 0;
+	};
+}
+
+function digest(key: string): Buffer {
+	return createHash('sha256').update(key).digest();
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { GrowingText } from '../../../src/live/growing-text.js';
+import { seeded } from './random.js';
+
+const told = (guesses: readonly string[]): string[] => {
+	const text = new GrowingText();
+	return guesses.map((guess) => text.guess(guess));
+};
+
+describe('growing text', () => {
+	it('tells a word once it stands in two guesses and another word follows it', () => {
+		expect(told(['seven', 'seven thr', 'seven three', 'seven three one', 'seven three one'])).toEqual([
+			'',
+			'seven',
+			'',
+			' three',
+			'',
+		]);
+	});
+
+	it('tells characters of scripts without spaces each by itself', () => {
+		expect(told(['你', '你好', '你好吗', '你好吗 ok'])).toEqual(['', '你', '好', '吗']);
+	});
+
+	it('waits for the punctuation after a word', () => {
+		expect(told(['one', 'one two', 'one, two', 'one, two three'])).toEqual(['', 'one', '', ', two']);
+		expect(told(['Well', 'Well, now', 'Well, now then', 'Well, now then'])).toEqual([
+			'',
+			'',
+			'Well, now',
+			'',
+		]);
+	});
+
+	it('says the rest at the end', () => {
+		const text = new GrowingText();
+		text.guess('seven three');
+		text.guess('seven three');
+		expect(text.finish('seven three one')).toEqual({ delta: ' three one', revised: false });
+		expect(text.told).toBe('seven three one');
+	});
+
+	it.each([
+		['seven tree', 'seven three one', ' one', 'seven tree one'],
+		['seven', '', '', 'seven'],
+		['a b c d', 'a c d e', ' e', 'a b c d e'],
+		['Hello world', 'hello, world again', ' again', 'Hello world again'],
+		['one', 'one two', ' two', 'one two'],
+	])('keeps %j when the end is %j', (before, end, delta, whole) => {
+		const text = new GrowingText();
+		text.settle(before);
+		expect(text.finish(end).delta).toBe(delta);
+		expect(text.told).toBe(whole);
+	});
+
+	it('joins to its end, whatever was guessed', () => {
+		for (let seed = 0; seed < 2000; seed++) {
+			const random = seeded(seed);
+			const words = [' a', ' bc', ' d.', '好', '𝄞', ' 7'];
+			const text = new GrowingText();
+			let joined = '';
+			let guess = '';
+			for (let count = random.below(12); count > 0; count--) {
+				guess = random.chance(0.7)
+					? guess + random.pick(words)
+					: guess.slice(0, random.below(guess.length + 1));
+				joined += text.guess(guess.trim());
+				expect(text.told).toBe(joined);
+			}
+			joined += text.finish(guess.trim()).delta;
+			expect(text.told).toBe(joined);
+		}
+	});
+});

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { noVad } from '../../../../src/audio/vad.js';
+import { EarshotError } from '../../../../src/errors.js';
+import { gate } from '../../../helpers/fakes.js';
+import { settled } from '../../../helpers/scripted-engine.js';
+import { seeded } from '../../live/random.js';
+import { arrange, byVoice, digitStream, manual, pcm, told } from './parts.js';
+
+const twoTurns = pcm([0, 640], [7, 300], [3, 300], [0, 1000], [5, 400], [0, 1200]);
+
+describe('a live stream', () => {
+	it('transcribes what was appended at a commit', async () => {
+		const { events, stream, until } = arrange(manual);
+		stream.send({ type: 'audio', bytes: pcm([7, 300], [0, 300], [3, 400]) });
+		stream.send({ type: 'commit', commit: 1 });
+		await until('completed');
+		expect(told(events)).toEqual(['0 committed: 1 s', '0:7 7 7 3 3 3 3', '0 is 7 7 7 3 3 3 3']);
+		expect(events[0]).toEqual({ type: 'heard', atMs: 1000 });
+	});
+
+	it('cuts turns by voice activity', async () => {
+		const { events, stream, until } = arrange(byVoice);
+		stream.send({ type: 'audio', bytes: twoTurns });
+		stream.send({ type: 'end' });
+		await until('ended');
+		expect(told(events).filter((each) => !each.includes(':'))).toEqual([
+			'0 started at 540',
+			'0 stopped at 1760',
+			'0 is 7 7 7 3 3 3',
+			'1 started at 2140',
+			'1 stopped at 3168',
+			'1 is 5 5 5 5',
+			'ended',
+		]);
+	});
+
+	it.each([
+		['turns by voice activity', byVoice, {}],
+		['commits', manual, {}],
+		['voice activity, while it hears', byVoice, { openStream: digitStream }],
+	] as const)('does the same however the audio is cut: %s', async (_, options, given) => {
+		const run = async (cut: (left: number) => number) => {
+			const { events, stream, until } = arrange(options, given);
+			let at = 0;
+			for (let next = 0; at < twoTurns.length; at = next) {
+				next = Math.min(at + cut(twoTurns.length - at), twoTurns.length);
+				stream.send({ type: 'audio', bytes: twoTurns.subarray(at, next) });
+			}
+			stream.send({ type: 'commit', commit: 1 });
+			stream.send({ type: 'end' });
+			await until('ended');
+			// Where deltas are cut is chance; their sum is in the completed text.
+			return told(events.filter(({ type }) => type !== 'delta'));
+		};
+		const whole = await run((left) => left);
+		expect(whole.length).toBeGreaterThan(2);
+		for (let seed = 0; seed < 4; seed++) {
+			const random = seeded(seed);
+			const most = [97, 641, 3200, 40_000][seed]!;
+			expect(await run(() => 1 + random.below(most))).toEqual(whole);
+		}
+	});
+
+	it('tells text while somebody speaks, and never takes it back', async () => {
+		const { events, stream, until } = arrange(byVoice, { openStream: digitStream });
+		for (let at = 0; at < twoTurns.length; at += 3200) {
+			stream.send({ type: 'audio', bytes: twoTurns.subarray(at, at + 3200) });
+			await settled();
+		}
+		stream.send({ type: 'end' });
+		await until('ended');
+		const deltas = events.flatMap((event) =>
+			event.type === 'delta' && event.turn === 0 ? [event.text] : [],
+		);
+		expect(deltas.length).toBeGreaterThan(2);
+		expect(deltas.join('')).toBe('7 7 7 3 3 3');
+		const at = (what: string) => told(events).findIndex((each) => each.startsWith(what));
+		expect(at('0:')).toBeLessThan(at('0 stopped'));
+	});
+
+	it('drops what is cleared', async () => {
+		const { engine, events, stream, until } = arrange(manual);
+		stream.send({ type: 'audio', bytes: pcm([7, 500]) });
+		stream.send({ type: 'clear', clear: 9 });
+		stream.send({ type: 'audio', bytes: pcm([3, 300]) });
+		stream.send({ type: 'commit', commit: 1 });
+		await until('completed');
+		expect(told(events)).toEqual(['cleared', '1 committed: 0.3 s', '1:3 3 3', '1 is 3 3 3']);
+		expect(engine.ran).toHaveLength(1);
+	});
+
+	it('fails a turn that the engine fails, and goes on', async () => {
+		const { engine, events, stream, until } = arrange(manual);
+		engine.onRun = async (text) => {
+			if (text.includes('7')) throw new EarshotError('engine_failed', 'it hurts');
+		};
+		for (const loudness of [7, 3]) {
+			stream.send({ type: 'audio', bytes: pcm([loudness, 200]) });
+			stream.send({ type: 'commit', commit: loudness });
+		}
+		await until('completed');
+		expect(told(events).filter((each) => !each.includes('committed'))).toEqual([
+			'0 failed: engine_failed',
+			'1:3 3',
+			'1 is 3 3',
+		]);
+	});
+
+	it('ends turns in their order, whichever is done first', async () => {
+		const { engine, events, stream, until } = arrange(manual);
+		const slow = gate();
+		engine.onRun = (text) => (text.includes('7') ? slow.promise : Promise.resolve());
+		for (const loudness of [7, 3]) {
+			stream.send({ type: 'audio', bytes: pcm([loudness, 200]) });
+			stream.send({ type: 'commit', commit: loudness });
+		}
+		await until('delta');
+		await settled();
+		expect(told(events)).toContain('1:3 3');
+		expect(told(events)).not.toContain('1 is 3 3');
+		slow.open();
+		await until('completed', 2);
+		expect(told(events).slice(-3)).toEqual(['0:7 7', '0 is 7 7', '1 is 3 3']);
+	});
+
+	it('takes in no more than it can work on', async () => {
+		const { engine, events, stream, until } = arrange(manual);
+		const slow = gate();
+		engine.onRun = () => slow.promise;
+		for (let turn = 0; turn < 4; turn++) {
+			stream.send({ type: 'audio', bytes: pcm([7, 200]) });
+			stream.send({ type: 'commit', commit: turn });
+		}
+		for (let turns = 0; turns < 20; turns++) await settled();
+		expect(events.filter(({ type }) => type === 'heard')).toHaveLength(2);
+		slow.open();
+		await until('completed', 4);
+	});
+
+	it('takes its turns from commits where there is no detector, and says so', async () => {
+		const { events, stream, until } = arrange(byVoice, { openVad: noVad.open });
+		stream.send({ type: 'audio', bytes: pcm([7, 500]) });
+		stream.send({ type: 'commit', commit: 1 });
+		await until('completed');
+		expect(told(events)).toEqual(['refused', '0 committed: 0.5 s', '0:7 7 7 7 7', '0 is 7 7 7 7 7']);
+	});
+
+	it('changes its format where it is told to', async () => {
+		const { events, stream, until } = arrange(manual);
+		stream.send({ type: 'audio', bytes: pcm([7, 200]) });
+		stream.send({ type: 'configure', options: { ...manual, format: { encoding: 'pcm16', rate: 8000 } } });
+		stream.send({ type: 'audio', bytes: pcm([3, 200]) });
+		stream.send({ type: 'commit', commit: 1 });
+		await until('completed');
+		const heard = events.flatMap((event) => (event.type === 'heard' ? [Math.round(event.atMs)] : []));
+		expect(heard).toEqual([200, 600]);
+	});
+
+	it('tells nothing after it was closed', async () => {
+		const { engine, events, stream } = arrange(manual);
+		const running = gate();
+		const slow = gate();
+		engine.onRun = () => {
+			running.open();
+			return slow.promise;
+		};
+		stream.send({ type: 'audio', bytes: pcm([7, 200]) });
+		stream.send({ type: 'commit', commit: 1 });
+		await running.promise;
+		stream.close();
+		stream.close();
+		const before = events.length;
+		slow.open();
+		stream.send({ type: 'audio', bytes: pcm([7, 200]) });
+		for (let turns = 0; turns < 5; turns++) await settled();
+		expect(events).toHaveLength(before);
+	});
+});

@@ -1,0 +1,127 @@
+/** What a client may rely on, checked on all events that a session has sent. */
+
+import type { SentEvent } from '../../../../src/server/live/session/outbox.js';
+
+interface Seen {
+	started: boolean;
+	stopped: boolean;
+	committed: boolean;
+	added: boolean;
+	isItemDone: boolean;
+	ended: boolean;
+	text: string;
+}
+
+/** The first rule that is broken, in words; undefined: none. */
+export function brokenRule(
+	events: readonly SentEvent[],
+	{ isOver }: { readonly isOver: boolean },
+): string | undefined {
+	const items = new Map<string, Seen>();
+	const order: string[] = [];
+	const ids = new Set<string>();
+	let ends = 0;
+	let lastEndMs = 0;
+	const seen = (id: string): Seen => {
+		const known = items.get(id);
+		if (known) return known;
+		const item = {
+			started: false,
+			stopped: false,
+			committed: false,
+			added: false,
+			isItemDone: false,
+			ended: false,
+			text: '',
+		};
+		items.set(id, item);
+		return item;
+	};
+	if (events[0]?.type !== 'session.created') return 'the first event is session.created';
+	for (const [at, event] of events.entries()) {
+		const where = `event ${at} ${JSON.stringify(event).slice(0, 200)}`;
+		if (ids.has(event.event_id)) return `ids of events are unique: ${where}`;
+		ids.add(event.event_id);
+		const rule = (holds: boolean, what: string) => (holds ? undefined : `${what}: ${where}`);
+		let broken: string | undefined;
+		switch (event.type) {
+			case 'input_audio_buffer.speech_started': {
+				const item = seen(event.item_id);
+				broken =
+					rule(!item.started && !item.committed, 'speech starts once, before its item is committed') ??
+					rule(event.audio_start_ms >= lastEndMs, 'speech starts after the end of the speech before');
+				item.started = true;
+				break;
+			}
+			case 'input_audio_buffer.speech_stopped': {
+				const item = seen(event.item_id);
+				broken = rule(
+					item.started && !item.stopped && !item.committed,
+					'speech stops once, after it has started',
+				);
+				item.stopped = true;
+				lastEndMs = event.audio_end_ms;
+				break;
+			}
+			case 'input_audio_buffer.committed': {
+				const item = seen(event.item_id);
+				broken =
+					rule(!item.committed, 'an item is committed once') ??
+					rule(event.previous_item_id === (order.at(-1) ?? null), 'items form one chain') ??
+					rule(events[at + 1]?.type === 'conversation.item.added', 'the item is added right after') ??
+					rule(events[at + 2]?.type === 'conversation.item.done', 'and done right after that');
+				item.committed = true;
+				order.push(event.item_id);
+				break;
+			}
+			case 'conversation.item.added':
+			case 'conversation.item.done': {
+				const item = seen(event.item.id);
+				const isAdded = event.type === 'conversation.item.added';
+				broken =
+					rule(item.committed, 'an item is committed first') ??
+					rule(isAdded ? !item.added : item.added && !item.isItemDone, 'an item is added, then done, once') ??
+					rule(event.previous_item_id === (order.at(-2) ?? null), 'items form one chain');
+				if (isAdded) item.added = true;
+				else item.isItemDone = true;
+				break;
+			}
+			case 'conversation.item.input_audio_transcription.delta': {
+				const item = seen(event.item_id);
+				broken =
+					rule(!item.ended, 'no text after the end of an item') ??
+					rule(event.delta !== '', 'a delta has text') ??
+					rule(item.started || item.committed || order.length >= 0, 'an item is known');
+				item.text += event.delta;
+				break;
+			}
+			case 'conversation.item.input_audio_transcription.completed':
+			case 'conversation.item.input_audio_transcription.failed': {
+				const item = seen(event.item_id);
+				broken =
+					rule(item.committed && !item.ended, 'an item ends once, after it is committed') ??
+					rule(order[ends] === event.item_id, 'items end in the order in which they were committed') ??
+					rule(
+						!('transcript' in event) || event.transcript === item.text,
+						`the deltas joined (${item.text}) are the transcript`,
+					);
+				item.ended = true;
+				ends++;
+				break;
+			}
+			case 'error':
+				broken = rule(event.error.message !== '' && event.error.code !== '', 'an error says what it is');
+				break;
+			case 'session.created':
+			case 'session.updated':
+			case 'transcription_session.updated':
+			case 'input_audio_buffer.cleared':
+			case 'conversation.item.retrieved':
+			case 'conversation.item.deleted':
+				break;
+		}
+		if (broken !== undefined) return broken;
+	}
+	if (isOver && ends < order.length) return `every committed item ends: ${order[ends]} did not`;
+	return undefined;
+}
