@@ -48,7 +48,7 @@ export function withoutFolders(message: string): string {
 
 const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
 
-/** OpenAI's clients repeat a request, upload included, on 429 and every 5xx unless `x-should-retry` is false:
+/** OpenAI's clients repeat a request, upload included, on 408, 409, 429 and every 5xx unless `x-should-retry` is false:
  * useful when the server was busy, not when the same recording would fail again. */
 const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
@@ -63,7 +63,8 @@ export function retryHeaders(error: EarshotError): Record<string, string> {
 	if (usual !== undefined) {
 		return { 'retry-after': String(error.retryAfterSeconds ?? usual), 'x-should-retry': 'true' };
 	}
-	return errorCodes[error.code].status >= 500 ? { 'x-should-retry': 'false' } : {};
+	const { status } = errorCodes[error.code];
+	return status >= 500 || [408, 409, 429].includes(status) ? { 'x-should-retry': 'false' } : {};
 }
 
 /** Includes the errors of koa and its router, which carry a status and whether their message may be shown.

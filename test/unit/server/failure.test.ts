@@ -46,6 +46,13 @@ describe('errors of the system', () => {
 	});
 });
 
+test.each(['request_timeout', 'conflict', 'engine_failed'] as const)(
+	'%s would be the same again, so that clients which repeat its status are told not to',
+	(code) => {
+		expect(retryHeaders(new EarshotError(code, 'no'))).toEqual({ 'x-should-retry': 'false' });
+	},
+);
+
 test('a time limit that somebody set is no error in the log, a fault is', () => {
 	const logged = {};
 	logFailure(logged, new EarshotError('deadline_exceeded', 'too long'));
