@@ -54,12 +54,14 @@ export async function attack({ check }) {
 	writeFileSync(config, modelsYaml(['zipformer_ctc']));
 	const program = (code) => run(['--input-type=module', '-e', code]);
 	try {
-		for (const [what, way] of Object.entries(ways)) {
-			for (const isolated of [false, true]) {
-				const ended = await program(taken(config, isolated, way));
-				const held = ended.code === 0 && ended.stdout.trim() === 'a b c';
-				check(`bytes that are ${what}${isolated ? ', isolated,' : ''} are heard as they were`, held, ended);
-			}
+		const cases = Object.entries(ways).flatMap(([what, way]) =>
+			[false, true].map((isolated) => ({ what, way, isolated })),
+		);
+		const ends = await Promise.all(cases.map(({ way, isolated }) => program(taken(config, isolated, way))));
+		for (const [index, ended] of ends.entries()) {
+			const { what, isolated } = cases[index];
+			const held = ended.code === 0 && ended.stdout.trim() === 'a b c';
+			check(`bytes that are ${what}${isolated ? ', isolated,' : ''} are heard as they were`, held, ended);
 		}
 		for (const isolated of [true, false]) {
 			const threads = await program(workers({ config, isolated }));

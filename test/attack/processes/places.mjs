@@ -1,5 +1,5 @@
 // Commands where nothing can be written, nothing is set, or nobody is known: one sentence, and never a stack trace.
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -42,6 +42,21 @@ async function serves(env) {
 	return { held: !isStack(said) && (isUp || said.trim() !== ''), said };
 }
 
+/** Whether a command ends, and without a stack trace. */
+function endsQuietly(command, env) {
+	return new Promise((resolve) => {
+		execFile(
+			process.execPath,
+			[main, ...command],
+			{ env, encoding: 'utf8', timeout: 60_000 },
+			(error, stdout, stderr) => {
+				const hasEnded = (error?.signal ?? null) === null && typeof (error?.code ?? 0) === 'number';
+				resolve({ held: hasEnded && !isStack(stdout + stderr), said: error?.signal ?? stderr.slice(0, 200) });
+			},
+		);
+	});
+}
+
 export async function attack({ check }) {
 	const usual = mkdtempSync(path.join(tmpdir(), 'earshot-attack-'));
 	const places = [
@@ -52,18 +67,14 @@ export async function attack({ check }) {
 	];
 	for (const [place, given] of places) {
 		const env = { PATH: process.env.PATH, ...given };
-		const { held, said } = await serves(env);
-		check(`earshot serve with ${place} listens or says why not`, held, said.slice(-300));
-		for (const command of commands) {
-			const options = { env, encoding: 'utf8', timeout: 30_000 };
-			const { stdout, stderr, signal, error } = spawnSync(process.execPath, [main, ...command], options);
-			const quiet = signal === null && error === undefined && !isStack(stdout + stderr);
-			check(
-				`earshot ${command.join(' ')} with ${place} shows no stack trace`,
-				quiet,
-				signal ?? stderr.slice(0, 200),
-			);
-		}
+		// At once, since most of each is the start of Node.
+		const [server, ...ends] = await Promise.all([
+			serves(env),
+			...commands.map((command) => endsQuietly(command, env)),
+		]);
+		check(`earshot serve with ${place} listens or says why not`, server.held, server.said.slice(-300));
+		for (const [index, { held, said }] of ends.entries())
+			check(`earshot ${commands[index].join(' ')} with ${place} shows no stack trace`, held, said);
 	}
 	rmSync(usual, { recursive: true, force: true });
 }
