@@ -3,13 +3,13 @@
 import type { OpenAudio } from '../audio/decode.js';
 import type { OpenVad } from '../audio/vad.js';
 import type { Limits } from '../engines/engine.js';
-import type { ClipScheduler } from '../scheduler/scheduler.js';
+import type { Scheduler } from '../scheduler/scheduler.js';
 import type { ModelInfo } from '../speech/model-info.js';
 
 export interface PipelineParts {
 	readonly info: ModelInfo;
 	readonly limits: Limits;
-	readonly scheduler: ClipScheduler;
+	readonly scheduler: Scheduler;
 	readonly openAudio: OpenAudio;
 	readonly openVad: OpenVad;
 }

@@ -70,9 +70,6 @@ interface Start {
 	readonly background: boolean;
 }
 
-/** What those who have clips to run see of it. */
-export type ClipScheduler = Pick<Scheduler, 'submit' | 'state'>;
-
 export class Scheduler {
 	readonly #engine: Engine;
 	readonly #maxThreads: number;

@@ -20,7 +20,6 @@ import { Scheduler } from '../../scheduler/scheduler.js';
 import type { RunnerSettings } from '../settings.js';
 
 export interface OpenedModel {
-	readonly scheduler: Scheduler;
 	readonly parts: LiveParts;
 	/** Returns free heap memory to the operating system. Takes milliseconds. */
 	trim(): void;
@@ -39,7 +38,6 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			? noVad
 			: createVad({ libraryDir: library, modelPath: settings.vadModel || sileroPath });
 	return {
-		scheduler,
 		parts: {
 			info: engine.info,
 			limits: engine.limits,

@@ -2,7 +2,6 @@
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
-import type { LiveParts } from '../../pipeline/live/stream.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
 import { toWireEvent } from '../live-wire.js';
@@ -12,13 +11,11 @@ import { LiveStreamsOfModel } from './live.js';
 import type { OpenedModel } from './load-model.js';
 import { OpenSteps } from './open-steps.js';
 import { Reporter } from './reporter.js';
-import { watchedClips } from './watched-clips.js';
 
 export type LoadModel = (entry: ModelEntry, settings: RunnerSettings) => Promise<OpenedModel>;
 
 let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
-let liveParts: LiveParts | undefined;
 const requests = new Map<number, AbortController>();
 const steps = new OpenSteps();
 const live = new LiveStreamsOfModel((stream, event) => {
@@ -75,8 +72,7 @@ async function load(
 ): Promise<void> {
 	try {
 		model = await loadModel(entry, settings);
-		liveParts = { ...model.parts, scheduler: watchedClips(model.scheduler, steps) };
-		reporter = new Reporter(model.scheduler, (report) => send({ type: 'report', report }));
+		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
 		send({ type: 'ready', info: model.parts.info, rssBytes: rssBytes() });
 	} catch (thrown) {
 		send({ type: 'load-failed', error: toWire(asEarshotError(thrown)) });
@@ -136,7 +132,7 @@ export function runChild(loadModel: LoadModel): void {
 			case 'live-open':
 			case 'live':
 			case 'live-close':
-				live.take(message, liveParts);
+				live.take(message, model?.parts);
 				break;
 			case 'ask':
 				send({ type: 'alive', work: steps.report });

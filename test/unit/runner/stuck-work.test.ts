@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { OpenSteps } from '../../../src/runner/child/open-steps.js';
-import { watchedClips } from '../../../src/runner/child/watched-clips.js';
 import { Pace } from '../../../src/runner/pace.js';
 import type { WorkReport } from '../../../src/runner/protocol.js';
 import { StuckWork } from '../../../src/runner/stuck-work.js';
-import { Scheduler } from '../../../src/scheduler/scheduler.js';
-import { plainTranscription } from '../../helpers/options.js';
-import { ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
 
 const everyMs = 5_000;
 const minute = 60_000;
@@ -100,21 +96,5 @@ describe('the steps in work', () => {
 		took(3, 1, 60_000, false);
 		took(-1, 0, 60_000);
 		expect(steps.report).toEqual({ clips: 3, slowestMsPerSecond: 200 });
-	});
-
-	it('are those of live streams, too, which belong to no request', async () => {
-		const engine = new ScriptedEngine();
-		const steps = new OpenSteps(() => 0);
-		const scheduler = watchedClips(new Scheduler(engine, 1), steps);
-		const clip = { samples: new Float32Array(16_000), start: 2, end: 3 };
-		const options = { ...plainTranscription };
-		const { signal } = new AbortController();
-		const heard = scheduler.submit({ recording: {}, clip, options, signal });
-		await settled();
-		expect(scheduler.state.busySlots).toBe(1);
-		expect(steps.report.oldest?.request).toBeLessThan(0);
-		await engine.finishCurrent();
-		await heard;
-		expect(steps.report).toEqual({ clips: 1, slowestMsPerSecond: 0 });
 	});
 });
