@@ -27,24 +27,61 @@ export function levelled(samples: Float32Array): Float32Array {
 
 /** For voice activity detection, which comes before there are clips. */
 export class Leveller {
-	#gain = 1;
-	/** Of the loudest speech so far; null before the first. */
-	#leastGain: number | null = null;
+	readonly #gain = new SpeechGain();
 
 	/** The block at a usual loudness: itself where it is loud enough, else a copy. Blocks of seconds, in order. */
 	level(block: Float32Array): Float32Array {
-		const before = this.#leastGain === null ? undefined : this.#gain;
-		this.#follow(block);
-		const from = before ?? this.#gain;
-		if (from === 1 && this.#gain === 1) return block;
-		return raised(block, from, this.#gain);
+		const before = this.#gain.isKnown ? this.#gain.value : undefined;
+		this.#gain.follow(block);
+		const to = this.#gain.value;
+		const from = before ?? to;
+		return from === 1 && to === 1 ? block : raised(block, from, to);
+	}
+}
+
+/** Live audio is raised as the seconds before it would have to be. */
+const followSamples = 2 * sampleRate;
+
+/** The same for live audio, of which nothing is known before it comes. */
+export class LiveLeveller {
+	readonly #gain = new SpeechGain();
+	#recent = new Float32Array(followSamples);
+	#count = 0;
+
+	/** The frame as loud as the speech before it has to be raised: itself where that was loud enough, else a copy. */
+	level(frame: Float32Array): Float32Array {
+		const gain = this.#gain.value;
+		for (let at = 0; at < frame.length; ) {
+			const part = frame.subarray(at, at + followSamples - this.#count);
+			this.#recent.set(part, this.#count);
+			this.#count += part.length;
+			at += part.length;
+			if (this.#count < followSamples) break;
+			this.#gain.follow(this.#recent);
+			this.#count = 0;
+		}
+		return gain === 1 ? frame : raised(frame, gain, gain);
+	}
+}
+
+class SpeechGain {
+	#value = 1;
+	/** Of the loudest speech so far; null before the first. */
+	#least: number | null = null;
+
+	get value(): number {
+		return this.#value;
 	}
 
-	#follow(block: Float32Array): void {
+	get isKnown(): boolean {
+		return this.#least !== null;
+	}
+
+	follow(block: Float32Array): void {
 		const wanted = gainFor(block);
 		if (wanted === null) return;
-		this.#leastGain = Math.min(wanted, this.#leastGain ?? wanted);
-		this.#gain = Math.min(wanted, this.#leastGain * maxRise);
+		this.#least = Math.min(wanted, this.#least ?? wanted);
+		this.#value = Math.min(wanted, this.#least * maxRise);
 	}
 }
 

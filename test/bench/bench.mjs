@@ -16,6 +16,7 @@ import { writeFileSync } from 'node:fs';
 import { stderr, stdout } from 'node:process';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
+import { realLive } from './trials/live.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { realLong, realThroughput } from './trials/real.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
@@ -69,6 +70,10 @@ const real = {
 		about:
 			'Whisper tiny.en, one long recording; over HTTP: earshot, whisper-server; in process: faster-whisper',
 		run: realLong,
+	},
+	live: {
+		about: 'Whisper tiny.en by turns: sessions in real time, how late their text comes and how many keep up',
+		run: realLive,
 	},
 };
 

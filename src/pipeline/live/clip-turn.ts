@@ -6,7 +6,7 @@ import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js'
 import { sampleRate } from '../../speech/pcm.js';
 import type { Timing } from '../../speech/timing.js';
 import type { TokenLogprob } from '../../speech/transcript.js';
-import type { PipelineParts } from '../parts.js';
+import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { runPipeline } from '../pipeline.js';
 import { Partials } from './partials.js';
 import { TurnReader } from './turn-reader.js';
@@ -18,6 +18,8 @@ export interface ClipTurnOptions {
 	/** When the turn so far is transcribed: as it grows, to tell its text; or where its speech pauses, to see whether it is
 	 * over; null = not at all. */
 	readonly guesses: 'growing' | 'pauses' | null;
+	/** Told of its clips. */
+	readonly hooks?: PipelineHooks | undefined;
 }
 
 export class ClipTurn implements TurnWork {
@@ -73,12 +75,12 @@ export class ClipTurn implements TurnWork {
 	}
 
 	/** Never rejects. */
-	async #run(parts: PipelineParts, { recognize, chunking }: ClipTurnOptions): Promise<void> {
+	async #run(parts: PipelineParts, { recognize, chunking, hooks }: ClipTurnOptions): Promise<void> {
 		const { signal } = this.#control;
 		try {
 			let timing: Timing | undefined;
 			const recording = { bytes: new Uint8Array(0) };
-			for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal)) {
+			for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, hooks)) {
 				if (event.type === 'ended') ({ timing } = event);
 				if (event.type !== 'clip') continue;
 				if (event.segments.length > 0) this.#language ??= event.language;

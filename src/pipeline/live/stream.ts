@@ -16,7 +16,7 @@ import {
 import { type TurnEvent, Turns } from '../../live/turns.js';
 import { type ChunkingOptions, defaultChunking, type RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
-import type { PipelineParts } from '../parts.js';
+import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipTurn } from './clip-turn.js';
 import { Frames } from './frames.js';
 import { StreamTurn } from './stream-turn.js';
@@ -27,6 +27,8 @@ export interface LiveParts extends PipelineParts {
 	readonly openLiveInput: OpenLiveInput;
 	/** Of models that transcribe while they hear. */
 	readonly openStream?: ((options: RecognizeOptions) => SpeechStream) | undefined;
+	/** Told of the clips of one turn; called once for each. */
+	readonly hooksOfTurn?: () => PipelineHooks;
 }
 
 /** Bytes of audio taken in at once, about a second. */
@@ -245,7 +247,11 @@ export class LiveAudio implements LiveStream {
 		const chunking = turns !== null && this.#watch ? wholeTurn : defaultChunking;
 		const atPauses = turns?.sentenceSilenceMs !== undefined ? 'pauses' : null;
 		const guesses = partials ? 'growing' : atPauses;
-		return new ClipTurn(this.#parts, { recognize, chunking, guesses }, listener);
+		return new ClipTurn(
+			this.#parts,
+			{ recognize, chunking, guesses, hooks: this.#parts.hooksOfTurn?.() },
+			listener,
+		);
 	}
 
 	#listenerOf(turn: number): TurnListener {

@@ -1,5 +1,6 @@
 /** Voice activity detection on live audio, in positions of the stream. */
 
+import { LiveLeveller } from '../../audio/leveller.js';
 import type { OpenVad, VadSession } from '../../audio/vad.js';
 import type { TurnRules } from '../../live/live.js';
 import { type HeardSpeech, Turns } from '../../live/turns.js';
@@ -9,6 +10,7 @@ export class VoiceWatch {
 	readonly #session: VadSession;
 	/** Where in the stream it began, samples. */
 	readonly #origin: number;
+	readonly #leveller = new LiveLeveller();
 
 	private constructor(session: VadSession, origin: number) {
 		this.#session = session;
@@ -29,7 +31,7 @@ export class VoiceWatch {
 
 	/** Throws EarshotError. */
 	async hear(samples: Float32Array): Promise<HeardSpeech> {
-		const { spans, openSince, settled } = await this.#session.push(samples, false);
+		const { spans, openSince, settled } = await this.#session.push(this.#leveller.level(samples), false);
 		return {
 			spans: spans.map(({ start, end }) => ({ start: this.#at(start), end: this.#at(end) })),
 			openSince: openSince === null ? null : this.#at(openSince),

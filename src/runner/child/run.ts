@@ -2,6 +2,7 @@
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
+import type { PipelineHooks } from '../../pipeline/parts.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
 import { toWireEvent } from '../live-wire.js';
@@ -22,6 +23,20 @@ const live = new LiveStreamsOfModel((stream, event) => {
 	send({ type: 'live', stream, rssBytes: rssBytes(), ...toWireEvent(event) });
 	if (event.type === 'completed') trim();
 });
+
+/** Turns of live streams are below the requests. */
+let turns = 0;
+
+/** Clips of a turn count as work. Its blocks do not: they wait for somebody to speak. */
+function hooksOfTurn(): PipelineHooks {
+	const turn = --turns;
+	return {
+		onRunning: (step, seconds) => {
+			if (step >= 0) steps.begin(turn, step, seconds);
+		},
+		onEnded: (step, hasResult) => steps.end(turn, step, hasResult),
+	};
+}
 
 /** Messages of one event-loop turn are sent together: the cost is per message, not per byte. */
 let outbox: FromRunner[] = [];
@@ -132,7 +147,7 @@ export function runChild(loadModel: LoadModel): void {
 			case 'live-open':
 			case 'live':
 			case 'live-close':
-				live.take(message, model?.parts);
+				live.take(message, model && { ...model.parts, hooksOfTurn });
 				break;
 			case 'ask':
 				send({ type: 'alive', work: steps.report });

@@ -153,3 +153,13 @@ export async function realLongFile(seconds) {
 	const whole = joined(parts, seconds);
 	return cut('long', whole, whole.samples.length / sampleRate, 1, name);
 }
+
+/** @returns {Promise<Buffer>} PCM, 16 kHz, 16 bits, mono: sentences with a second of silence after each */
+export async function realSentences() {
+	const { recordings: parts } = await recordings();
+	const pause = new Int16Array(sampleRate);
+	const { buffer } = joinedSamples(
+		parts.flatMap(({ samples }) => [samples.subarray(0, 15 * sampleRate), pause]),
+	);
+	return Buffer.from(buffer);
+}

@@ -172,6 +172,16 @@ const targets = {
 		if (reader) await attempt('reader.open', reader.open, []);
 		await onReader(random.of(['open', 'read', 'close']), tone(8000));
 	},
+	openLiveInput: async () => {
+		const format = {
+			encoding: random.of(['pcm16', 'pcmu', 'pcma']),
+			rate: random.of([8000, 24_000, 44_100]),
+		};
+		const made = await attempt('openLiveInput', addon.openLiveInput, spoiled([format]));
+		const input = made ?? addon.openLiveInput(format);
+		await attempt('input.push', input.push, spoiled([bytes(), random.below(2) === 0]));
+		await attempt('input.push again', input.push, [bytes(), true]);
+	},
 	loadSpeechNetwork: () => attempt('loadSpeechNetwork', addon.loadSpeechNetwork, spoiled([graph(network)])),
 	loadVoiceActivity: async () => {
 		await attempt('loadVoiceActivity', addon.loadVoiceActivity, spoiled([{ ...voice, detector: speech }]));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Leveller, levelled } from '../../../src/audio/leveller.js';
+import { Leveller, LiveLeveller, levelled } from '../../../src/audio/leveller.js';
 import { rmsOf, sampleRate } from '../../../src/speech/pcm.js';
 
 const decibels = (value: number) => 10 ** (value / 20);
@@ -79,5 +79,31 @@ describe('what is no speech', () => {
 	test('too short for a frame is left alone', () => {
 		const samples = new Float32Array(10).fill(0.001);
 		expect(levelled(samples) === samples).toBe(true);
+	});
+});
+
+describe('live audio', () => {
+	/** The loudness of each second, in frames of 64 ms. */
+	const seconds = (samples: Float32Array): number[] => {
+		const leveller = new LiveLeveller();
+		const heard: number[] = [];
+		for (let at = 0; at < samples.length; at += 1024)
+			heard.push(...leveller.level(samples.subarray(at, at + 1024)));
+		return Array.from({ length: samples.length / sampleRate }, (_, second) =>
+			rmsOf(Float32Array.from(heard.slice(second * sampleRate, (second + 1) * sampleRate))),
+		);
+	};
+
+	test('is raised as the seconds before it had to be', () => {
+		const quiet = seconds(speech(6, decibels(-50)));
+		expect(quiet[0]).toBeLessThan(0.002);
+		expect(quiet[4]).toBeGreaterThan(0.03);
+		expect(quiet[5]).toBeGreaterThan(0.03);
+	});
+
+	test('that is loud enough, and noise, stay as they are', () => {
+		const loud = speech(1, 0.5);
+		expect(new LiveLeveller().level(loud) === loud).toBe(true);
+		for (const loudness of seconds(hum(6, decibels(-50)))) expect(loudness).toBeLessThan(0.003);
 	});
 });

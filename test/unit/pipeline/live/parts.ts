@@ -36,7 +36,7 @@ export const openLoudnessVad: OpenVad = async ({ silenceDurationMs }) => {
 	return {
 		async push(samples, last) {
 			const spans = [];
-			rest.push(...samples);
+			rest = rest.concat(Array.from(samples));
 			while (rest.length >= 512) {
 				const isLoud = rest.slice(0, 512).some((sample) => Math.abs(sample) > 0.1);
 				rest = rest.slice(512);
@@ -96,6 +96,8 @@ export class DigitEngine implements Engine {
 	readonly ran: number[] = [];
 	/** Called before a clip is done; may wait or throw. */
 	onRun: (text: string) => Promise<void> = async () => {};
+	/** What it writes of the digits that it has heard. */
+	write = (digits: string): string => digits;
 
 	run({ clips }: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		return clips.map(async ({ samples }, at) => {
@@ -103,7 +105,7 @@ export class DigitEngine implements Engine {
 			const text = digitsIn(samples);
 			await this.onRun(text);
 			signals[at]?.throwIfAborted();
-			return resultWith(text);
+			return resultWith(this.write(text));
 		});
 	}
 
@@ -148,10 +150,11 @@ export function pcm(...stretches: readonly (readonly [loudness: number, ms: numb
 export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 	const engine = new DigitEngine();
 	const events: LiveEvent[] = [];
+	const scheduler = new Scheduler(engine, 2);
 	const parts: LiveParts = {
 		info,
 		limits: engine.limits,
-		scheduler: new Scheduler(engine, 2),
+		scheduler,
 		openAudio: () => {
 			throw new Error('live audio comes from no file');
 		},
@@ -164,7 +167,7 @@ export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 	const until = async (type: LiveEvent['type'], count = 1): Promise<void> => {
 		while (events.filter((event) => event.type === type).length < count) await settled();
 	};
-	return { engine, events, stream, until };
+	return { engine, scheduler, events, stream, until };
 }
 
 /** Each event in a word or two, without those about progress. */
