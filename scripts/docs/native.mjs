@@ -13,7 +13,8 @@ const about = {
 	kernels:
 		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder',
 	ort: 'ONNX Runtime, loaded at run time',
-	audio: "any container → 16 kHz mono float PCM: `ffmpeg/` by FFmpeg's libraries, plain WAV without; live audio",
+	audio:
+		"any container → 16 kHz mono float PCM: `ffmpeg/` by FFmpeg's libraries, plain WAV without; live audio",
 	vad: "Silero on ONNX Runtime, sherpa-onnx's detector, and the spans of speech",
 	sherpa: "sherpa-onnx's C interface for one exact version; recognizers and streams",
 	whisper:
