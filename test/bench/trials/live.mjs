@@ -1,7 +1,7 @@
 /** Live sessions in real time: how long text takes, and how many at once a machine holds. */
 
 import { availableParallelism } from 'node:os';
-import { speaker } from '../lib/live-senders.mjs';
+import { speaker } from '../live/senders.mjs';
 import { realWhisper, shortHash } from '../lib/models.mjs';
 import { realSentences } from '../lib/real-speech.mjs';
 import { earshot } from '../lib/servers.mjs';
