@@ -41,6 +41,9 @@ const minSpeechSamples = 0.1 * sampleRate;
 /** Detectors take a shorter silence for no pause. */
 const minSilenceMs = 50;
 
+/** Most pauses within a sentence are shorter. */
+const earlySilenceMs = 200;
+
 const minTurnSamples = minTurnSeconds * sampleRate;
 
 export class Turns {
@@ -78,8 +81,9 @@ export class Turns {
 		return Math.max(this.#boundary, this.#position - padding - latency, 0);
 	}
 
-	/** The silence after which the detector shall report the end of a span, milliseconds. */
-	static pauseMs({ silenceDurationMs, sentenceSilenceMs = silenceDurationMs }: TurnRules): number {
+	/** The silence after which the detector shall report the end of a span, milliseconds: sooner than it ends the turn, since
+	 * the text of the turn can be made meanwhile. */
+	static pauseMs({ silenceDurationMs, sentenceSilenceMs = earlySilenceMs }: TurnRules): number {
 		return Math.max(Math.min(silenceDurationMs, sentenceSilenceMs), minSilenceMs);
 	}
 

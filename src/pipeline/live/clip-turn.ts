@@ -1,113 +1,160 @@
-/** A turn of a model that hears whole clips: a recording like others, whose audio comes while it is transcribed. */
+/**
+ * A turn of a model that hears whole clips: a recording like others, whose audio comes while it is transcribed. Where its
+ * speech pauses, the turn is transcribed as if it were over, so that its text is there when it is.
+ */
 
 import { GrowingText } from '../../live/growing-text.js';
-import type { LiveText } from '../../live/live.js';
 import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
-import type { Timing } from '../../speech/timing.js';
-import type { TokenLogprob } from '../../speech/transcript.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
-import { runPipeline } from '../pipeline.js';
+import { ClipRun, type RunText } from './clip-run.js';
 import { Partials } from './partials.js';
-import { TurnReader } from './turn-reader.js';
 import type { TurnListener, TurnWork } from './work.js';
 
 export interface ClipTurnOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
-	/** When the turn so far is transcribed: as it grows, to tell its text; or where its speech pauses, to see whether it is
-	 * over; null = not at all. */
-	readonly guesses: 'growing' | 'pauses' | null;
+	/** Tell text as the turn grows, while a slot is free. */
+	readonly partials: boolean;
 	/** Told of its clips. */
 	readonly hooks?: PipelineHooks | undefined;
 }
 
+/** Longer turns are not transcribed in advance: their first clips are done while the last are spoken. */
+const maxEarlySeconds = 25;
+
 export class ClipTurn implements TurnWork {
+	readonly #parts: PipelineParts;
+	readonly #options: ClipTurnOptions;
 	readonly #listener: TurnListener;
-	readonly #reader: TurnReader;
-	readonly #control = new AbortController();
+	readonly #run: ClipRun;
+	/** Of the turn as if it ended where its speech has paused. */
+	#early: ClipRun | undefined;
 	readonly #text = new GrowingText();
-	/** Of the clips that are done, as the model wrote it. */
-	#written = '';
-	#language: string | null = null;
-	readonly #logprobs: TokenLogprob[] = [];
 	readonly #partials: Partials | undefined;
+	/** All of the turn; none where it is too long. */
+	#kept: Float32Array[] = [];
+	/** What came since the speech has paused. */
+	#held: Float32Array[] | undefined;
 	#samples = 0;
+	#runMs = 0;
+	#isOver = false;
 
 	constructor(parts: PipelineParts, options: ClipTurnOptions, listener: TurnListener) {
+		this.#parts = parts;
+		this.#options = options;
 		this.#listener = listener;
-		this.#reader = new TurnReader(() => {
-			if (!this.#control.signal.aborted) listener.progressed();
+		const { recognize, partials } = options;
+		const onGuess = (text: string) => this.#guess(text);
+		if (partials) this.#partials = new Partials(parts, { recognize, onGuess });
+		this.#run = new ClipRun(parts, options, {
+			settled: (text) => this.#tell(this.#text.settle(text)),
+			progressed: () => this.#ifWanted(() => listener.progressed()),
 		});
-		const { recognize, guesses } = options;
-		const isGrowing = guesses === 'growing';
-		const onGuess = (text: string) => {
-			const delta = isGrowing ? this.#text.guess(text) : '';
-			if (delta !== '') listener.delta(delta);
-			listener.guess(text);
-		};
-		if (guesses !== null) this.#partials = new Partials(parts, { recognize, isGrowing, onGuess });
-		void this.#run({ ...parts, openAudio: () => this.#reader }, options);
+		this.#run.done.then(
+			(text) => this.#finish(text),
+			(thrown: unknown) => this.#ifWanted(() => listener.failed(thrown)),
+		);
 	}
 
 	get unreadSeconds(): number {
-		return this.#reader.unreadSeconds;
+		return this.#run.unreadSeconds;
 	}
 
 	push(samples: Float32Array): void {
 		this.#samples += samples.length;
-		this.#reader.push(samples);
-		this.#partials?.push(samples);
+		if (this.#held) this.#held.push(samples);
+		else this.#hear(samples);
 	}
 
 	pause(): void {
-		this.#partials?.ask();
+		this.#held = [];
+		const { slots, busySlots, waitingClips } = this.#parts.scheduler.state;
+		if (this.#kept.length === 0 || busySlots >= slots || waitingClips > 0) return;
+		const early = new ClipRun(this.#parts, this.#options, { settled: () => {}, progressed: () => {} });
+		this.#early = early;
+		for (const samples of this.#kept) early.push(samples);
+		early.end();
+		early.done.then(
+			({ text }) => {
+				if (this.#early === early) this.#ifWanted(() => this.#listener.guess(text));
+			},
+			() => {
+				// Given up, or failed: then the turn itself tells.
+			},
+		);
+	}
+
+	resume(): void {
+		const held = this.#held ?? [];
+		this.#held = undefined;
+		this.#dropEarly();
+		for (const samples of held) this.#hear(samples);
 	}
 
 	end(): void {
 		this.#partials?.stop();
-		this.#reader.end();
+		this.#kept = [];
+		const early = this.#early;
+		if (!early) {
+			this.#run.end();
+			return;
+		}
+		early.done.then(
+			(text) => {
+				this.#run.cancel();
+				this.#finish(text);
+			},
+			() => this.#run.end(),
+		);
 	}
 
 	cancel(): void {
+		this.#isOver = true;
 		this.#partials?.stop();
-		this.#control.abort();
+		this.#early?.cancel();
+		this.#run.cancel();
 	}
 
-	/** Never rejects. */
-	async #run(parts: PipelineParts, { recognize, chunking, hooks }: ClipTurnOptions): Promise<void> {
-		const { signal } = this.#control;
-		try {
-			let timing: Timing | undefined;
-			const recording = { bytes: new Uint8Array(0) };
-			for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, hooks)) {
-				if (event.type === 'ended') ({ timing } = event);
-				if (event.type !== 'clip') continue;
-				if (event.segments.length > 0) this.#language ??= event.language;
-				for (const { text, logprobs = [] } of event.segments) {
-					this.#written += text;
-					this.#logprobs.push(...logprobs);
-				}
-				const delta = this.#text.settle(this.#written.trim());
-				if (delta !== '' && !signal.aborted) this.#listener.delta(delta);
-			}
-			if (signal.aborted) return;
-			const { delta, revised } = this.#text.finish(this.#written.trim());
-			if (delta !== '') this.#listener.delta(delta);
-			this.#listener.completed(this.#whole(recognize, timing, revised));
-		} catch (thrown) {
-			if (!signal.aborted) this.#listener.failed(thrown);
-		}
+	#hear(samples: Float32Array): void {
+		this.#run.push(samples);
+		this.#partials?.push(samples);
+		if (this.#samples > maxEarlySeconds * sampleRate) this.#kept = [];
+		else this.#kept.push(samples);
 	}
 
-	#whole({ language, logprobs }: RecognizeOptions, timing: Timing | undefined, revised: boolean): LiveText {
-		return {
+	#dropEarly(): void {
+		this.#early?.cancel();
+		this.#runMs += this.#early?.runMs ?? 0;
+		this.#early = undefined;
+	}
+
+	#guess(text: string): void {
+		this.#tell(this.#text.guess(text));
+		this.#ifWanted(() => this.#listener.guess(text));
+	}
+
+	#tell(delta: string): void {
+		if (delta !== '') this.#ifWanted(() => this.#listener.delta(delta));
+	}
+
+	#finish({ text, language, logprobs, runMs }: RunText): void {
+		if (this.#isOver) return;
+		const { delta, revised } = this.#text.finish(text);
+		this.#tell(delta);
+		this.#isOver = true;
+		const { recognize } = this.#options;
+		this.#listener.completed({
 			text: this.#text.told,
-			language: language ?? this.#language,
+			language: recognize.language ?? language,
 			seconds: this.#samples / sampleRate,
-			...(logprobs && { logprobs: this.#logprobs }),
-			runMs: (timing?.run ?? 0) + (this.#partials?.runMs ?? 0),
+			...(recognize.logprobs && { logprobs }),
+			runMs: this.#runMs + runMs + (this.#partials?.runMs ?? 0),
 			revised,
-		};
+		});
+	}
+
+	#ifWanted(tell: () => void): void {
+		if (!this.#isOver) tell();
 	}
 }

@@ -12,8 +12,6 @@ import type { PipelineParts } from '../parts.js';
 
 export interface PartialsOptions {
 	readonly recognize: RecognizeOptions;
-	/** Transcribe as the turn grows; else when asked for alone. */
-	readonly isGrowing: boolean;
 	/** A guess at the text of the turn so far. */
 	readonly onGuess: (text: string) => void;
 }
@@ -26,7 +24,6 @@ export class Partials {
 	#length = 0;
 	#running: AbortController | undefined;
 	#isOver = false;
-	#isAsked = false;
 	#runMs = 0;
 
 	constructor(parts: PipelineParts, options: PartialsOptions) {
@@ -44,13 +41,7 @@ export class Partials {
 		this.#keep(samples);
 		const { waitingClips } = this.#parts.scheduler.state;
 		if (waitingClips > 0) this.#running?.abort();
-		const isDue = this.#options.isGrowing && this.#schedule.isDue(this.#seconds);
-		if (isDue || this.#isAsked) this.#begin();
-	}
-
-	/** The text so far is wanted as soon as it can be had. */
-	ask(): void {
-		this.#isAsked = true;
+		if (this.#schedule.isDue(this.#seconds)) this.#begin();
 	}
 
 	/** The turn is over, or its text comes without. */
@@ -83,7 +74,6 @@ export class Partials {
 	#begin(): void {
 		const { slots, busySlots, waitingClips } = this.#parts.scheduler.state;
 		if (this.#running || busySlots >= slots || waitingClips > 0) return;
-		this.#isAsked = false;
 		this.#schedule.began(this.#seconds);
 		void this.#transcribe();
 	}

@@ -48,8 +48,10 @@ export class StreamTurn implements TurnWork {
 		void this.#feedOn();
 	}
 
-	/** Guesses come anyway. */
+	/** It hears the silence, too: guesses come anyway. */
 	pause(): void {}
+
+	resume(): void {}
 
 	cancel(): void {
 		if (this.#isCancelled) return;

@@ -163,8 +163,9 @@ export class LiveAudio implements LiveStream {
 		if (this.#guess !== '') this.#turns.read(this.#guess);
 		const wasPaused = this.#turns.isPaused;
 		for (const event of this.#turns.hear(this.#window.end, speech)) this.#act(event);
-		if (this.#turns.isPaused && !wasPaused) this.#open?.work.pause();
 		this.#feed(this.#window.end);
+		if (this.#turns.isPaused && !wasPaused) this.#open?.work.pause();
+		if (!this.#turns.isPaused && wasPaused) this.#open?.work.resume();
 		this.#window.forget(this.#open?.fed ?? this.#turns.needed(detectionSamples));
 	}
 
@@ -245,13 +246,8 @@ export class LiveAudio implements LiveStream {
 		const { openStream } = this.#parts;
 		if (openStream) return new StreamTurn(openStream(recognize), recognize, listener);
 		const chunking = turns !== null && this.#watch ? wholeTurn : defaultChunking;
-		const atPauses = turns?.sentenceSilenceMs !== undefined ? 'pauses' : null;
-		const guesses = partials ? 'growing' : atPauses;
-		return new ClipTurn(
-			this.#parts,
-			{ recognize, chunking, guesses, hooks: this.#parts.hooksOfTurn?.() },
-			listener,
-		);
+		const hooks = this.#parts.hooksOfTurn?.();
+		return new ClipTurn(this.#parts, { recognize, chunking, partials, hooks }, listener);
 	}
 
 	#listenerOf(turn: number): TurnListener {

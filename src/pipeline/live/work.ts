@@ -7,8 +7,10 @@ export interface TurnWork {
 	push(samples: Float32Array): void;
 	/** The turn's audio is complete. `told` gets its text or `failed` its error, once. */
 	end(): void;
-	/** The speech has paused: a guess at its text so far decides whether it is over. */
+	/** The speech has paused, perhaps for good: what is pushed now is silence, unless `resume` follows. */
 	pause(): void;
+	/** It goes on, with what was pushed since. */
+	resume(): void;
 	/** Nothing of it is wanted any more. Safe to call twice. */
 	cancel(): void;
 	/** Seconds of audio that it has not begun to work on. */

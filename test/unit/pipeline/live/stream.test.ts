@@ -25,10 +25,10 @@ describe('a live stream', () => {
 		await until('ended');
 		expect(told(events).filter((each) => !each.includes(':'))).toEqual([
 			'0 started at 540',
-			'0 stopped at 1760',
+			'0 stopped at 1772',
 			'0 is 7 7 7 3 3 3',
 			'1 started at 2140',
-			'1 stopped at 3168',
+			'1 stopped at 3180',
 			'1 is 5 5 5 5',
 			'ended',
 		]);

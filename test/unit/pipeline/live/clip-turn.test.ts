@@ -119,3 +119,60 @@ describe('a turn that what is said decides on', () => {
 		expect(told(live.events).at(-1)).toMatch(/^0 is 7.*3\.$/);
 	});
 });
+
+describe('a turn whose speech pauses', () => {
+	it('is transcribed then, so that its text is there when it is over', async () => {
+		const live = arrange(byVoice);
+		await speak(live, pcm([7, 1000], [0, 400]));
+		await live.until('heard', 14);
+		expect(live.engine.ran).toHaveLength(1);
+		expect(told(live.events).some((each) => each.includes('committed'))).toBe(false);
+		await speak(live, pcm([0, 800]));
+		await live.until('completed');
+		expect(live.engine.ran).toHaveLength(1);
+		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
+	});
+
+	it('is transcribed as a whole where somebody goes on', async () => {
+		const live = arrange(byVoice);
+		await speak(live, pcm([7, 500], [0, 400], [3, 500], [0, 1200]));
+		await live.until('completed');
+		expect(live.engine.ran).toHaveLength(2);
+		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 3 3 3 3 3');
+	});
+
+	it('has the same audio where there was no time for that', async () => {
+		const live = arrange(byVoice);
+		const { engine, scheduler } = live;
+		const slow = gate();
+		engine.onRun = () => slow.promise;
+		const others = [0, 1].map(() =>
+			scheduler.submit({
+				recording: {},
+				clip: { samples: new Float32Array(16_000), start: 0, end: 1 },
+				options: plainRecognition,
+				signal: new AbortController().signal,
+			}),
+		);
+		await settled();
+		await speak(live, pcm([7, 1000], [0, 1200]));
+		slow.open();
+		await live.until('completed');
+		await Promise.all(others);
+		const early = arrange(byVoice);
+		await speak(early, pcm([7, 1000], [0, 1200]));
+		await early.until('completed');
+		expect(engine.ran.slice(2)).toEqual(early.engine.ran);
+	});
+
+	it('is transcribed at its end where that has failed', async () => {
+		const live = arrange(byVoice);
+		let runs = 0;
+		live.engine.onRun = async () => {
+			if (runs++ === 0) throw new Error('it hurts');
+		};
+		await speak(live, pcm([7, 1000], [0, 1200]));
+		await live.until('completed');
+		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
+	});
+});

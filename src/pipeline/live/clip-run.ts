@@ -1,0 +1,90 @@
+/** Audio that comes bit by bit, on its way through the pipeline of recordings. */
+
+import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js';
+import type { TokenLogprob } from '../../speech/transcript.js';
+import type { PipelineHooks, PipelineParts } from '../parts.js';
+import { runPipeline } from '../pipeline.js';
+import { TurnReader } from './turn-reader.js';
+
+export interface ClipRunOptions {
+	readonly recognize: RecognizeOptions;
+	readonly chunking: ChunkingOptions;
+	readonly hooks?: PipelineHooks | undefined;
+}
+
+export interface RunText {
+	readonly text: string;
+	/** null where the model reports none. */
+	readonly language: string | null;
+	readonly logprobs: readonly TokenLogprob[];
+	/** From the first clip started until the last one finished. */
+	readonly runMs: number;
+}
+
+export interface RunListener {
+	/** All of the text of the clips that are done, which are the first ones. */
+	readonly settled: (text: string) => void;
+	/** Audio was read. */
+	readonly progressed: () => void;
+}
+
+export class ClipRun {
+	/** Rejects with EarshotError, once it is cancelled too. */
+	readonly done: Promise<RunText>;
+	readonly #reader: TurnReader;
+	readonly #control = new AbortController();
+	readonly #beganMs = performance.now();
+
+	constructor(parts: PipelineParts, options: ClipRunOptions, listener: RunListener) {
+		this.#reader = new TurnReader(listener.progressed);
+		this.done = this.#run({ ...parts, openAudio: () => this.#reader }, options, listener);
+		// Whoever wants the text says so later.
+		this.done.catch(() => {});
+	}
+
+	get unreadSeconds(): number {
+		return this.#reader.unreadSeconds;
+	}
+
+	/** Time since it began, milliseconds: of one that is given up, what it has cost at most. */
+	get runMs(): number {
+		return performance.now() - this.#beganMs;
+	}
+
+	push(samples: Float32Array): void {
+		this.#reader.push(samples);
+	}
+
+	end(): void {
+		this.#reader.end();
+	}
+
+	cancel(): void {
+		this.#control.abort();
+	}
+
+	async #run(
+		parts: PipelineParts,
+		{ recognize, chunking, hooks }: ClipRunOptions,
+		{ settled }: RunListener,
+	): Promise<RunText> {
+		const { signal } = this.#control;
+		const recording = { bytes: new Uint8Array(0) };
+		const logprobs: TokenLogprob[] = [];
+		/** As the model wrote it. */
+		let written = '';
+		let language: string | null = null;
+		let runMs = 0;
+		for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, hooks)) {
+			if (event.type === 'ended') runMs = event.timing.run;
+			if (event.type !== 'clip') continue;
+			if (event.segments.length > 0) language ??= event.language;
+			for (const segment of event.segments) {
+				written += segment.text;
+				logprobs.push(...(segment.logprobs ?? []));
+			}
+			settled(written.trim());
+		}
+		return { text: written.trim(), language, logprobs, runMs };
+	}
+}
