@@ -1,11 +1,11 @@
 /** Live sessions in real time: how long text takes, and how many at once a machine holds. */
 
 import { availableParallelism } from 'node:os';
-import { speaker } from '../live/senders.mjs';
 import { realWhisper, shortHash } from '../lib/models.mjs';
 import { realSentences } from '../lib/real-speech.mjs';
 import { earshot } from '../lib/servers.mjs';
 import { percentile } from '../lib/statistics.mjs';
+import { speaker } from '../live/senders.mjs';
 
 /** Audio of which the model has taken in 95 of 100 pieces within this time keeps up. */
 const maxLagSeconds = 0.5;

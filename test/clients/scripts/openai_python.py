@@ -6,6 +6,8 @@ import json
 import sys
 
 from openai import AsyncOpenAI, OpenAI
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
 
 url, model, file = sys.argv[1:4]
 pcm = open(file, "rb").read()
@@ -41,6 +43,24 @@ def text_of(events):
     raise SystemExit("the socket closed without a text")
 
 
+def strict_text():
+    """Every event is exactly what the client declares."""
+    declared = TypeAdapter(RealtimeServerEvent)
+    with OpenAI(base_url=url, api_key="none").realtime.connect(extra_query={"intent": "transcription"}) as connection:
+        connection.session.update(session=session)
+        for audio in pieces():
+            connection.input_audio_buffer.append(audio=audio)
+        connection.input_audio_buffer.commit()
+        connection.input_audio_buffer.commit(event_id="mine")
+        connection.input_audio_buffer.clear()
+        while True:
+            event = declared.validate_json(connection.recv_bytes(), strict=True)
+            if event.type == "error":
+                assert event.error.event_id == "mine", event
+            if event.type == COMPLETED:
+                return event.transcript
+
+
 def sync_text():
     with OpenAI(base_url=url, api_key="none").realtime.connect(extra_query={"intent": "transcription"}) as connection:
         connection.session.update(session=session)
@@ -64,4 +84,4 @@ async def async_text():
                 return text_of(events)
 
 
-print(json.dumps([sync_text(), asyncio.run(async_text())]))
+print(json.dumps([strict_text(), sync_text(), asyncio.run(async_text())]))
