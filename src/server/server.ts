@@ -1,6 +1,7 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { type Clock, systemClock } from '../clock.js';
 import { createTempFolder } from '../disk/temp-folder.js';
@@ -18,6 +19,7 @@ import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import type { DoctorReport } from './routes/doctor.js';
+import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
 import type { UploadLimits } from './upload/limits.js';
 
@@ -33,6 +35,8 @@ export interface ServerOptions {
 	readonly host?: string;
 	/** Default 0: any free port. */
 	readonly port?: number;
+	/** Speak TLS with it, and nothing else; default: no TLS. */
+	readonly tls?: TlsIdentity | undefined;
 	readonly apiKeys?: readonly string[];
 	/** As good as an API key; for commands of the server's own user. */
 	readonly localToken?: string | undefined;
@@ -68,6 +72,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
+	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
+	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
 	 * shorter `graceMs`. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
@@ -83,6 +89,8 @@ export const defaultMaxLiveMs = 60 * 60_000;
 
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
+/** A client that has not agreed on keys by then is gone. */
+const handshakeTimeoutMs = 20_000;
 /** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
  * connection fails. */
 const keepAliveTimeoutMs = 75_000;
@@ -130,18 +138,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
 	const handle = (req: IncomingMessage, res: ServerResponse): void => void callback(req, res);
-	const server = createServer({
-		requestTimeout: requestTimeoutMs,
-		keepAliveTimeout: keepAliveTimeoutMs,
-		// The guard answers a request without the header.
-		requireHostHeader: false,
-	});
+	const { server, renewTls } = httpServer(options.tls);
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
 	live.attach(server);
 	let address: ServerAddress;
 	try {
-		address = await listen(server, host, port);
+		address = await listen(server, host, port, options.tls === undefined ? 'http' : 'https');
 	} catch (thrown) {
 		await uploads.remove();
 		throw thrown;
@@ -152,6 +155,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
 	return {
 		address,
+		renewTls,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
@@ -163,6 +167,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			await uploads.remove();
 		},
 	};
+}
+
+function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls'> & { server: Server } {
+	const common = {
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: keepAliveTimeoutMs,
+		// The guard answers a request without the header.
+		requireHostHeader: false,
+	};
+	if (tls === undefined) return { server: createServer(common), renewTls: () => {} };
+	const server = createTlsServer({
+		...common,
+		cert: tls.cert,
+		key: tls.key,
+		handshakeTimeout: handshakeTimeoutMs,
+	});
+	return { server, renewTls: ({ cert, key }) => server.setSecureContext({ cert, key }) };
 }
 
 function uploadLimits(
