@@ -4,6 +4,8 @@ import { setMaxListeners } from 'node:events';
 import { EarshotError } from '../errors.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
+import { type Listening, LiveListening } from './listen.js';
+import { type ListenOptions, listenOptions } from './listen-options.js';
 import type { OpenModel } from './open-model.js';
 import {
 	type CallOptions,
@@ -29,6 +31,11 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 * recording come while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
 	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
+	/**
+	 * Opens a stream of audio that is transcribed while it comes, by turns. Any number may be open. Throws EarshotError:
+	 * `invalid_request` and `unsupported_value` (see ListenOptions), `closed`.
+	 */
+	listen(options?: ListenOptions): Listening;
 	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
 	close(): Promise<void>;
 }
@@ -46,6 +53,7 @@ export function transcriberOver({ transcriber, close }: OpenModel): EarshotTrans
 	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
 	setMaxListeners(0, closed.signal);
 	let closing: Promise<void> | undefined;
+	const open = new Set<LiveListening>();
 
 	/** What is wrong with the arguments, and what is in memory, is settled before it returns. */
 	function events(
@@ -84,9 +92,17 @@ export function transcriberOver({ transcriber, close }: OpenModel): EarshotTrans
 			throw new EarshotError('internal', 'the recording ended without a transcript');
 		},
 		segments: (source, options, call) => segmentsOf(startedBy(() => events(source, options, call))),
+		listen(options) {
+			if (closing) throw closedError();
+			const full = listenOptions(options ?? {}, transcriber.info);
+			const listening: LiveListening = new LiveListening(transcriber, full, () => open.delete(listening));
+			open.add(listening);
+			return listening;
+		},
 		close() {
 			closing ??= (async () => {
 				closed.abort();
+				for (const listening of open) listening.fail(closedError());
 				await close();
 			})();
 			return closing;

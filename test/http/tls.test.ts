@@ -85,7 +85,7 @@ describe('a server with a certificate', () => {
 		onTestFinished(() => agent.destroy());
 		const old = { agent, ca: speech.cert, servername: 'speech.example' };
 		const first = await get(port, '/health', old);
-		const live = new WebSocket(`wss://127.0.0.1:${port}/v1/realtime`, {
+		const live = new WebSocket(`wss://127.0.0.1:${port}/v1/realtime`, [], {
 			ca: speech.cert,
 			servername: 'speech.example',
 		});
