@@ -13,7 +13,7 @@ import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
 import { addServe, addServerCommands } from './definitions/server.js';
-import { addTranscribe } from './definitions/transcribe.js';
+import { addListen, addTranscribe } from './definitions/transcribe.js';
 
 const issues = 'https://github.com/earshot/earshot/issues';
 
@@ -31,6 +31,7 @@ function program(): Command {
 		.exitOverride();
 	addServe(earshot, version);
 	addTranscribe(earshot);
+	addListen(earshot);
 	addModelCommands(earshot);
 	addServerCommands(earshot);
 	addProgramCommands(earshot, version);

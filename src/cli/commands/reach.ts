@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { checkServerIdentity, type PeerCertificate, rootCertificates } from 'node:tls';
 import { addressText, isLoopback, socketPathOf } from '../../config/addresses.js';
 import type { Config } from '../../config/settings.js';
-import { EarshotError, reasonOf } from '../../errors.js';
+import { EarshotError, expected, reasonOf } from '../../errors.js';
 import { certificateFileOf, readCertificate, readToken, tokenFileOf } from '../../server/local-token.js';
 
 /** Options of a connection's TLS, as Node has them. */
@@ -30,14 +30,27 @@ export interface Reach {
 
 type Settings = Pick<Config, 'host' | 'port' | 'apiKeys' | 'tlsCert'>;
 
-/** The server that `earshot serve` is with the same settings. Throws `config_invalid`. */
-export async function reachServer(config: Settings): Promise<Reach> {
+/** The server at a URL (`http`, `https`, `ws`, `wss`), with or without `/v1`, or at `unix:/path`. Throws EarshotError. */
+export async function reachUrl(text: string, config: Settings): Promise<Reach> {
+	if (socketPathOf(text) !== undefined) return await reachServer({ ...config, host: text });
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	if (url === undefined || !/^(https?|wss?):$/.test(url.protocol))
+		throw expected('--url', 'the URL of a server, such as `http://127.0.0.1:8080`, or `unix:/path`', text);
+	const protocol = /^(https|wss):$/.test(url.protocol) ? 'https' : 'http';
+	const host = url.hostname.replace(/^\[|\]$/g, '');
+	const port = Number(url.port === '' ? { http: 80, https: 443 }[protocol] : url.port);
+	return await reachServer({ ...config, host, port }, protocol);
+}
+
+/** The server that `earshot serve` is with the same settings. `given`: with or without TLS; where absent, as its certificate
+ * or `--tls-cert` say. Throws `config_invalid`. */
+export async function reachServer(config: Settings, given?: 'http' | 'https'): Promise<Reach> {
 	const { host, port } = config;
 	const socketPath = socketPathOf(host);
 	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
 	const isOwn = socketPath !== undefined || isOwnName(name);
 	const trusted = await trustedFor(config, isOwn);
-	const protocol = trusted === undefined ? 'http' : 'https';
+	const protocol = given ?? (trusted === undefined ? 'http' : 'https');
 	const authority = socketPath === undefined ? addressText(name, port) : 'localhost';
 	const url = `${protocol}://${authority}`;
 	return {

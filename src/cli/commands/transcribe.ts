@@ -175,7 +175,7 @@ function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions 
 }
 
 /** The model's code for a code or an English name; undefined = let it detect. */
-function languageOf(given: string | undefined, { capabilities }: ModelInfo): string | undefined {
+export function languageOf(given: string | undefined, { capabilities }: ModelInfo): string | undefined {
 	if (given === undefined || given === '' || given.toLowerCase() === 'auto') return undefined;
 	const code = fittingLanguage(languageCandidates(given), capabilities.languages);
 	if (code !== undefined) return code;
