@@ -35,7 +35,7 @@ export interface TurnText {
 }
 
 /** Audio that is transcribed while it comes. To be iterated once; leaving the loop closes it. */
-export interface Listening extends AsyncIterable<ListenEvent>, AsyncDisposable {
+export interface ListenStream extends AsyncIterable<ListenEvent>, AsyncDisposable {
 	/**
 	 * More audio, of any length, in the encoding and rate of the options. Copied during the call. Resolves when more is
 	 * wanted: a microphone need not wait for it, a file should. Throws EarshotError `invalid_request` for anything but
@@ -56,7 +56,7 @@ const fullSeconds = 5;
 /** Streams that are lost before they have heard anything, after which there is no hope. */
 const maxDeadStreams = 2;
 
-export class LiveListening implements Listening {
+export class LiveListening implements ListenStream {
 	readonly #model: LiveTranscriber;
 	readonly #options: LiveOptions;
 	readonly #onOver: () => void;

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { EarshotError } from '../errors.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
-import { type Listening, LiveListening } from './listen.js';
+import { type ListenStream, LiveListening } from './listen.js';
 import { type ListenOptions, listenOptions } from './listen-options.js';
 import type { OpenModel } from './open-model.js';
 import {
@@ -35,7 +35,7 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 * Opens a stream of audio that is transcribed while it comes, by turns. Any number may be open. Throws EarshotError:
 	 * `invalid_request` and `unsupported_value` (see ListenOptions), `closed`.
 	 */
-	listen(options?: ListenOptions): Listening;
+	listen(options?: ListenOptions): ListenStream;
 	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
 	close(): Promise<void>;
 }

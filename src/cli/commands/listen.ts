@@ -43,7 +43,7 @@ interface OpenEar {
 }
 
 /** The first signal ends the audio, and what was said is still printed; a second one ends the command. */
-export async function listen(source: string | undefined, command: ListenCommand): Promise<void> {
+export async function listenAndPrint(source: string | undefined, command: ListenCommand): Promise<void> {
 	checkCommand(source, command);
 	const stop = new AbortController();
 	const abandon = new AbortController();

@@ -91,8 +91,8 @@ export function addListen(earshot: Command): void {
 			),
 		[...modelSettings, 'apiKeys', 'tlsCert'],
 	).action(async (source: string | undefined, options: Record<string, unknown>) => {
-		const { listen } = await import('../commands/listen.js');
-		await listen(source, {
+		const { listenAndPrint } = await import('../commands/listen.js');
+		await listenAndPrint(source, {
 			flags: flagsOf(options),
 			model: text(options.model),
 			language: text(options.language),
