@@ -392,6 +392,20 @@ describe('a model', () => {
 	});
 });
 
+test('a fault of ours ends the session, and not the server', async () => {
+	const { server, client } = await open();
+	server.model.onListen = () => {
+		throw new Error('a bug');
+	};
+	client.append(Buffer.alloc(4800));
+	expect(await client.closed).toEqual({ code: 1011, reason: 'internal' });
+	await until(() => server.pool.leased === 0);
+	expect(server.log.lines.find(({ message }) => message === 'live session failed')).toMatchObject({
+		level: 'error',
+	});
+	await liveClient(server.url + path).nextOf('session.created');
+});
+
 describe('before it is a socket', () => {
 	test('a key is asked for, in a header, as others send it, or as browsers can', async () => {
 		const server = await arrange({ apiKeys: ['sk-one'] });
