@@ -5,7 +5,7 @@ import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { codeOf, readTextUpTo } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, shortened } from '../../errors.js';
 import { Catalog, isServable } from '../catalog/catalog.js';
 import { maxCatalogBytes, maxYamlBytes, parseCatalog } from '../catalog/parse.js';
 import { demoEntry } from './demo.js';
@@ -222,7 +222,7 @@ function unknownModel(
 	here: readonly string[],
 	elsewhere: readonly string[],
 ): string {
-	const start = `The model \`${name}\` is not on this machine.`;
+	const start = `The model \`${shortened(name)}\` is not on this machine.`;
 	if (here.length > 0) return `${start} Did you mean ${alternatives(here)}?`;
 	const available = `Available: ${entries.map(({ id }) => id).join(', ')}.`;
 	if (elsewhere.length === 0) return `${start} ${available} To find models to download: ${earshot('search')}`;

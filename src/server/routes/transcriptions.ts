@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { type Clock, maxTimerMs } from '../../clock.js';
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected, shortened } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { round } from '../../formats/verbose-json.js';
@@ -59,7 +59,7 @@ export function transcriptions(
 			upload = await receiveUpload(ctx, signal);
 			const request = parseRequest(upload.fields, task, ctx.params.model);
 			const model = request.model ?? pool.defaultModel;
-			logged.model = model;
+			logged.model = shortened(model);
 			logged.format = request.format;
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
