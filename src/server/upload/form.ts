@@ -12,7 +12,7 @@ import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { ExtendedFormidableOptions } from 'koa-body';
 import { EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import { type FormFields, fieldOf } from '../request/fields.js';
+import { type FieldName, type FormFields, fieldOf } from '../request/fields.js';
 import type { Reservation } from './budget.js';
 import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
 import { IgnoringSink, RecordingSink } from './sink.js';
@@ -27,8 +27,9 @@ export interface Upload {
 }
 
 type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
-	/** Missing in the types. */
+	/** Both missing in the types. */
 	transferEncoding?: string;
+	readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** Formidable's internal form object; none of this is in its types. */
@@ -74,6 +75,8 @@ export class Form {
 	#bytesRead = 0;
 	#closed = false;
 	#sawTextFile = false;
+	/** The first field that came as a file, which would be dropped. */
+	#fieldSentAsFile: FieldName | undefined;
 	/** Known-speaker recordings, which would exceed the limit of text fields; their presence is enough to refuse them. */
 	readonly #unreadFields = new Map<string, readonly string[]>();
 
@@ -100,14 +103,16 @@ export class Form {
 		// From here on only read for text parts, where formidable would throw on `7bit` and decode base64.
 		part.transferEncoding = 'utf-8';
 		const name = part.name ?? '';
-		const field = part.originalFilename === null ? fieldOf(name) : undefined;
+		const field = fieldOf(name);
+		const isFile = part.originalFilename !== null || hasEncodedFilename(part);
 		if (field === 'known_speaker_references') this.#unreadFields.set(name, ['a recording']);
+		else if (field !== undefined && isFile) this.#fieldSentAsFile ??= field;
 		else if (field !== undefined) {
 			part.mimetype = null;
 			return;
 		}
 		// python-requests gives a file no Content-Type; some clients give every field one.
-		const isRecording = name === 'file' && (part.originalFilename !== null || Boolean(part.mimetype));
+		const isRecording = name === 'file' && (isFile || Boolean(part.mimetype));
 		if (name === 'file' && !isRecording) this.#sawTextFile = true;
 		part.mimetype = isRecording ? recordingType : ignoredType;
 	}
@@ -124,6 +129,7 @@ export class Form {
 	}
 
 	finish(body: unknown): Upload {
+		if (this.#fieldSentAsFile !== undefined) throw expected(this.#fieldSentAsFile, 'a text field', 'a file');
 		const [sink, ...others] = this.#sinks;
 		if (sink === undefined) {
 			throw expected(
@@ -175,6 +181,11 @@ export class Form {
 				);
 		}
 	}
+}
+
+/** Older versions of python-requests send a name outside ASCII as `filename*=utf-8''…`, which formidable does not read. */
+function hasEncodedFilename({ headers }: Part): boolean {
+	return /;\s*filename\*=/i.test(headers?.['content-disposition'] ?? '');
 }
 
 const recordingType = 'application/octet-stream';
