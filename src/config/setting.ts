@@ -25,6 +25,8 @@ export interface Setting<T extends Value = Value> {
 	readonly isSwitch?: boolean;
 	/** An empty variable is a mistake, not an absent one: the failed command of `KEYS="$(…)"` must not open the server. */
 	readonly refusesEmpty?: boolean;
+	/** Never written to a message, which ends in logs. */
+	readonly isSecret?: boolean;
 	/** Not a key of models.yaml, since it says where that file is. */
 	readonly notInFile?: boolean;
 }
