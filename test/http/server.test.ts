@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
@@ -495,6 +496,27 @@ test('an address that is taken is refused with a sentence, and leaves nothing be
 	await expect(started).rejects.toThrow(`another program already listens on 127.0.0.1:${server.port}`);
 	expect(readdirSync(directory!)).toEqual([]);
 });
+
+test.skipIf(process.platform === 'win32')(
+	'a path with something else than a socket is refused and kept',
+	async () => {
+		const server = await arrange();
+		const [directory] = server.directories();
+		const file = join(directory!, 'notes');
+		writeFileSync(file, 'mine');
+		const start = (host: string) =>
+			startServer({
+				pool: server.pool,
+				version: '',
+				host: `unix:${host}`,
+				port: 0,
+				tempDirectory: directory!,
+			});
+		await expect(start(file)).rejects.toThrow(`cannot listen on unix:${file}: it is a file, and no socket`);
+		await expect(start(directory!)).rejects.toThrow('it is a folder, and no socket');
+		expect(readFileSync(file, 'utf8')).toBe('mine');
+	},
+);
 
 test('the address has the port that was found', async () => {
 	const server = await startServer({ pool: new FakePool(new FakeTranscriber()), version: '', port: 0 });
