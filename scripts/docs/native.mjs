@@ -17,7 +17,7 @@ const about = {
 	vad: "Silero on ONNX Runtime, sherpa-onnx's detector, and the spans of speech",
 	sherpa: "sherpa-onnx's C interface for one exact version; recognizers and streams",
 	whisper:
-		'the engine, continuous batching, Parakeet; `model/` checks and loads files, `clip/` runs one clip, `upstream/` is whisper.cpp with its repairs and the access to its internals, `math/` has spectrogram, word times and repetition',
+		'the engine, continuous batching, Parakeet; `model/` checks and loads files, `clip/` runs one clip, `decode/` searches for its text, `upstream/` is whisper.cpp with its repairs and the access to its internals, `math/` has spectrogram, word times and repetition',
 };
 
 /** Other folders of native/ that the files of one include. */
