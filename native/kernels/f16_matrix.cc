@@ -210,14 +210,29 @@ void MultiplyStrip(const Tiles<Number>& kernels, const Strip<Number>& strip, con
 	}
 }
 
-/** Converts the strip and prefetches the next one. */
-Strip<float> Converted(const Strip<uint16_t>& strip, float* numbers) {
+// Convert a row and prefetch another one.
+
+__attribute__((target("avx512f,avx2"))) void Convert512(
+	const uint16_t* from, float* to, size_t columns, const char* ahead) {
+	for (size_t i = 0; i < columns; i += kStep) {
+		_mm_prefetch(ahead + 2 * i, _MM_HINT_T1);
+		_mm512_storeu_ps(to + i, Load512(from + i));
+	}
+}
+
+__attribute__((target("avx2,fma,f16c"))) void Convert256(
+	const uint16_t* from, float* to, size_t columns, const char* ahead) {
+	for (size_t i = 0; i < columns; i += kStep / 2) {
+		_mm_prefetch(ahead + 2 * i, _MM_HINT_T1);
+		_mm256_storeu_ps(to + i, Load256(from + i));
+	}
+}
+
+Strip<float> Converted(const Strip<uint16_t>& strip, float* numbers, Kernels widest) {
+	const auto convert = widest >= Kernels::kAvx512 ? Convert512 : Convert256;
 	for (size_t row = 0; row < strip.to - strip.from; row++) {
-		for (size_t i = 0; i < strip.columns; i += kStep) {
-			_mm_prefetch(strip.ahead + 2 * (row * strip.columns + i), _MM_HINT_T1);
-		}
-		ggml_cpu_fp16_to_fp32(strip.numbers + row * strip.stride, numbers + row * strip.columns,
-			static_cast<int64_t>(strip.columns));
+		convert(strip.numbers + row * strip.stride, numbers + row * strip.columns, strip.columns,
+			strip.ahead + 2 * row * strip.columns);
 	}
 	// What the kernels prefetch is there already.
 	return {numbers, strip.columns, strip.from, strip.to, strip.column, strip.columns,
@@ -243,7 +258,7 @@ void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* 
 				MultiplyStrip(TilesFor<uint16_t>(widest), halves, groups.front(), products);
 				continue;
 			}
-			const Strip<float> floats = Converted(halves, converted.data());
+			const Strip<float> floats = Converted(halves, converted.data(), widest);
 			for (const Group& group : groups) MultiplyStrip(TilesFor<float>(widest), floats, group, products);
 		}
 	}

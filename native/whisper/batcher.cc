@@ -9,7 +9,7 @@
 #include <ggml-impl.h>
 #include <ggml.h>
 
-#include "kernels/products.h"
+#include "kernels/decoder/products.h"
 
 namespace earshot {
 

@@ -11,7 +11,7 @@ const about = {
 	core: 'clip, result, failure, cancelling: what all engines share',
 	platform: 'files, libraries, threads and processor features of each operating system',
 	kernels:
-		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder',
+		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder, `decoder/` has nodes of the graph of the decoder and sums over its logits',
 	ort: 'ONNX Runtime, loaded at run time',
 	audio: "FFmpeg's libraries: any container → 16 kHz mono float PCM",
 	vad: "Silero on ONNX Runtime, sherpa-onnx's detector, and the spans of speech",

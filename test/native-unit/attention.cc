@@ -9,7 +9,7 @@
 #include <ggml.h>
 
 #include "check.h"
-#include "kernels/attention.h"
+#include "kernels/decoder/attention.h"
 #include "kernels/width.h"
 
 namespace earshot::tests {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check.h"
-#include "kernels/logits.h"
+#include "kernels/decoder/logits.h"
 #include "whisper/decode/rules.h"
 #include "whisper/decode/search.h"
 #include "whisper/decode/windows.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "kernels/logits.h"
+#include "kernels/decoder/logits.h"
 #include "whisper/upstream/step.h"
 #include "whisper/upstream/upstream.h"
 

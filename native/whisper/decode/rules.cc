@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/logits.h"
+#include "kernels/decoder/logits.h"
 
 namespace earshot {
 

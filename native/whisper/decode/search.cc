@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "kernels/logits.h"
+#include "kernels/decoder/logits.h"
 
 namespace earshot {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/products.h"
+#include "kernels/decoder/products.h"
 #include "whisper/upstream/calls.h"
 #include "whisper/upstream/step.h"
 #include "whisper/upstream/upstream.h"

@@ -2,10 +2,10 @@
 
 #include <string_view>
 
-#include "kernels/attention.h"
+#include "kernels/decoder/attention.h"
 #include "kernels/f16_matrix.h"
 #include "kernels/gelu.h"
-#include "kernels/products.h"
+#include "kernels/decoder/products.h"
 #include "whisper/upstream/calls.h"
 #include "whisper/upstream/upstream.h"
 

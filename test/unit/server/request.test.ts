@@ -30,6 +30,7 @@ test('a request that says nothing gets the defaults', () => {
 		keywords: [],
 		hotwords: [],
 		temperature: 0,
+		decoding: { options: {}, fields: [] },
 		format: 'json',
 		include: { words: false, segments: true, logprobs: false },
 		wordsIfPossible: false,

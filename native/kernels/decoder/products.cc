@@ -1,4 +1,4 @@
-#include "kernels/products.h"
+#include "kernels/decoder/products.h"
 
 #include <array>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "kernels/attention.h"
+#include "kernels/decoder/attention.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "kernels/logits.h"
+#include "kernels/decoder/logits.h"
 
 #include <algorithm>
 #include <cmath>
