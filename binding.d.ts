@@ -243,7 +243,11 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly temperatureIncrement: number;
 	/** Fill `tokenTimes`. */
 	readonly tokenTimestamps: boolean;
-	/** Beams of beam search, 1..64, of which whisper.cpp takes 8; 1 = greedy. */
+	/** A window whose average log-probability is below this is decoded again at the next temperature, -100..0 … */
+	readonly logprobThreshold: number;
+	/** … or has no text, where its probability of no speech is above this, 0..1. */
+	readonly noSpeechThreshold: number;
+	/** Texts that are followed at once at temperature 0, 1..64, of which at most 8 are; 1 = greedy. */
 	readonly beamSize: number;
 	/** Audio context: positions of 20 ms of each window that the encoder processes, 1..1500; 0 = all 1500. Audio beyond
 	 * them is ignored. */

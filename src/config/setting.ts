@@ -12,6 +12,8 @@ export interface Setting<T extends Value = Value> {
 	readonly scope: Scope;
 	/** Whisper models only: an entry of models.yaml may override it under the same key in its `options`. */
 	readonly perModel?: boolean;
+	/** With `perModel`: a request may override it for itself, in a field of the same key. */
+	readonly perRequest?: boolean;
 	/** `--flag VALUE`; a boolean takes no value. */
 	readonly flag: string;
 	readonly valueName: string;

@@ -15,6 +15,14 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 	};
 }
 
+export function numberFrom(low: number, high: number): (text: string) => number {
+	return (text) => {
+		const value = Number(text);
+		if (text.trim() !== '' && value >= low && value <= high) return value;
+		throw new Expectation(`a number from ${low} to ${high}`);
+	};
+}
+
 export function zeroOrFrom(low: number, high: number): (text: string) => number {
 	return (text) => {
 		const value = Number(text);

@@ -1,5 +1,8 @@
 /** The options that programs give to the library, checked whatever their types promise. Pure. */
 
+import { requestSettingNames } from '../config/scopes.js';
+import { settings } from '../config/settings.js';
+import { Expectation } from '../config/values.js';
 import { EarshotError, expected } from '../errors.js';
 import { checkOptions } from '../speech/check-options.js';
 import type { ModelInfo } from '../speech/model-info.js';
@@ -7,6 +10,7 @@ import {
 	type ChannelMode,
 	type ChunkingOptions,
 	channelModes,
+	type DecodingOptions,
 	defaultChunking,
 	type TranscribeOptions,
 } from '../speech/options.js';
@@ -45,6 +49,17 @@ export interface RequestOptions {
 	readonly keywords?: readonly string[];
 	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
+	/** Texts that are followed at once, 1 to 8; 1 = greedy search. This and the next four: as the model is set where absent;
+	 * only models with `decoding`. */
+	readonly beamSize?: number;
+	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
+	readonly temperatureIncrement?: number;
+	/** Average log-probability below which a clip is decoded again, -100 to 0. */
+	readonly logprobThreshold?: number;
+	/** A text that compresses further repeats itself, and its clip is decoded again: 1 to 100. */
+	readonly compressionRatioThreshold?: number;
+	/** Probability of no speech above which an unlikely text is dropped instead, 0 to 1. */
+	readonly noSpeechThreshold?: number;
 	/** Include word timestamps: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
 	readonly words?: boolean;
 	/** Include the log-probabilities of tokens: `Segment.logprobs`. Default false. */
@@ -94,7 +109,26 @@ const createRules: Rules<CreateOptions> = {
 	isolated: boolean,
 };
 
+const decodingRules = Object.fromEntries(
+	requestSettingNames.map((name) => [name, ruleOf(name)]),
+) as Rules<DecodingOptions>;
+
+/** The rule of a setting, for its value instead of its text. */
+function ruleOf(name: (typeof requestSettingNames)[number]): Rule {
+	const problem = (value: unknown): string | undefined => {
+		try {
+			settings[name].parse(typeof value === 'number' ? String(value) : '');
+			return undefined;
+		} catch (thrown) {
+			if (thrown instanceof Expectation) return thrown.message;
+			throw thrown;
+		}
+	};
+	return [problem(undefined) ?? '', (value) => problem(value) === undefined];
+}
+
 const requestRules: Rules<RequestOptions> = {
+	...decodingRules,
 	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
 	language: string,
 	languages: strings,
@@ -137,6 +171,9 @@ export const checkedCallOptions = (options: CallOptions): CallOptions => checked
 /** Fills in defaults and checks the options against their types and the model's capabilities. */
 export function fullOptions(options: RequestOptions, info: ModelInfo): TranscribeOptions {
 	const { chunking, ...given } = checked(options, requestRules, 'options');
+	const decoding = requestSettingNames.flatMap((name) =>
+		given[name] === undefined ? [] : [[name, given[name]] as const],
+	);
 	return checkOptions(
 		{
 			task: given.task ?? 'transcribe',
@@ -145,6 +182,7 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 			prompt: given.prompt ?? '',
 			keywords: [...(given.keywords ?? [])],
 			temperature: given.temperature ?? 0,
+			...(decoding.length > 0 && { decoding: Object.fromEntries(decoding) }),
 			words: given.words ?? false,
 			logprobs: given.logprobs ?? false,
 			chunking: { ...defaultChunking, ...checked(chunking ?? {}, chunkingRules, 'chunking') },

@@ -38,6 +38,9 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 		throw refuse('keywords', 'does not support keywords');
 	if (options.temperature !== 0 && !capabilities.temperature)
 		throw refuse('temperature', 'does not support a temperature');
+	const [searching] = Object.keys(options.decoding ?? {});
+	if (searching !== undefined && !capabilities.decoding)
+		throw refuse(searching, 'has no options of decoding');
 	return options;
 }
 

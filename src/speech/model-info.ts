@@ -18,6 +18,8 @@ export interface Capabilities {
 	readonly keywords: boolean;
 	/** Whether a temperature other than 0 is supported. */
 	readonly temperature: boolean;
+	/** Whether the options of decoding (`beamSize` and those beside it) are supported. */
+	readonly decoding: boolean;
 	/** Whether word timestamps are supported. */
 	readonly words: boolean;
 	/** Whether log-probabilities of tokens are available. */

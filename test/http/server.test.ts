@@ -86,6 +86,7 @@ describe('models', () => {
 				prompt: false,
 				keywords: false,
 				temperature: false,
+				decoding: false,
 				words: false,
 				logprobs: false,
 				no_speech_prob: false,

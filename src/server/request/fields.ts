@@ -25,6 +25,10 @@ export const fieldNames = [
 	'word_timestamps',
 	'vad_filter',
 	'beam_size',
+	'temperature_increment',
+	'logprob_threshold',
+	'compression_ratio_threshold',
+	'no_speech_threshold',
 	'channels',
 ] as const;
 

@@ -15,6 +15,7 @@ import {
 	type TranscribeOptions,
 } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
+import { type GivenDecoding, parseDecoding } from './decoding-fields.js';
 import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
 import { parseSubtitles, subtitleSpelling } from './subtitle-fields.js';
 
@@ -33,6 +34,7 @@ export interface TranscriptionRequest {
 	/** As `keywords`, but ignored by models that cannot use them. */
 	readonly hotwords: readonly string[];
 	readonly temperature: number;
+	readonly decoding: GivenDecoding;
 	readonly format: FormatName;
 	readonly include: Include;
 	/** Words too, if the model has them: `word_timestamps`. */
@@ -78,7 +80,6 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 	const prompt = fields.text('prompt')?.trim() ?? '';
 	const initialPrompt = fields.text('initial_prompt')?.trim() ?? '';
 	ignore('initial_prompt', prompt !== '' && initialPrompt !== '' && initialPrompt !== prompt);
-	ignore('beam_size', fields.number('beam_size', { min: 1, max: 100 }) !== undefined);
 	const vadFilter = fields.flag('vad_filter');
 	const chunking = parseChunking(fields);
 	ignore('vad_filter', vadFilter === false && chunking !== defaultChunking);
@@ -94,6 +95,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 			.list('hotwords')
 			.flatMap((words) => words.split(/[,\n]/).flatMap((word) => word.trim() || [])),
 		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
+		decoding: parseDecoding(fields),
 		format,
 		include,
 		subtitles,
@@ -139,7 +141,8 @@ function parseInclude(fields: Fields, format: FormatName): Include {
  * `invalid_request`, naming the field.
  */
 export function fitToModel(request: TranscriptionRequest, info: ModelInfo): FittedRequest {
-	const { prompt, keywords, hotwords, temperature, wordsIfPossible, task, chunking, subtitles } = request;
+	const { prompt, keywords, hotwords, temperature, decoding, wordsIfPossible, task, chunking, subtitles } =
+		request;
 	const can = info.capabilities;
 	const ignored = [...request.ignored];
 	const usable = <T>(name: FieldName, value: T, nothing: T, isPossible: boolean): T => {
@@ -150,6 +153,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 	const words = usable('word_timestamps', wordsIfPossible, false, can.words) || request.include.words;
 	const wordsForCues = wantsWordTimes(subtitles, info, subtitleSpelling);
 	const noWords: readonly string[] = [];
+	if (!can.decoding) ignored.push(...decoding.fields);
 	const options = checkOptions(
 		{
 			task,
@@ -160,6 +164,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 				...usable('hotwords', hotwords.length === 0 ? noWords : hotwords, noWords, can.keywords),
 			],
 			temperature: usable('temperature', temperature, 0, can.temperature),
+			...(decoding.fields.length > 0 && can.decoding && { decoding: decoding.options }),
 			words: words || wordsForCues,
 			...(wordsForCues && !subtitles.highlightWords && { wordsOptional: true }),
 			logprobs: request.include.logprobs,

@@ -30,6 +30,7 @@ test('a request that says nothing gets the defaults', () => {
 		keywords: [],
 		hotwords: [],
 		temperature: 0,
+		decoding: { options: {}, fields: [] },
 		format: 'json',
 		include: { words: false, segments: true, logprobs: false },
 		wordsIfPossible: false,
@@ -413,7 +414,7 @@ describe('fields of other servers', () => {
 			beam_size: '5',
 			response_format: 'verbose_json',
 		};
-		expect(ignored(fields, plain)).toEqual(['beam_size', 'word_timestamps', 'hotwords']);
+		expect(ignored(fields, plain)).toEqual(['word_timestamps', 'beam_size', 'hotwords']);
 		expect(fitToModel(parse(fields), info(plain)).include.words).toBe(false);
 	});
 
@@ -436,9 +437,53 @@ describe('fields of other servers', () => {
 	test.each<[string, Given]>([
 		['vad_filter', { vad_filter: 'maybe' }],
 		['word_timestamps', { word_timestamps: '2' }],
-		['beam_size', { beam_size: 'wide' }],
 	])('are refused where they are no values: %s', (param, fields) => {
 		expect(() => parse(fields)).toThrow(expect.objectContaining({ code: 'invalid_request', param }));
+	});
+});
+
+describe('options of decoding', () => {
+	const fields = {
+		beam_size: '5',
+		temperature_increment: '0',
+		logprob_threshold: '-0.8',
+		compression_ratio_threshold: '3',
+		no_speech_threshold: '0.5',
+	};
+
+	test('override the settings of a model that has them, and only those that are given', () => {
+		expect(fitted(fields).decoding).toEqual({
+			beamSize: 5,
+			temperatureIncrement: 0,
+			logprobThreshold: -0.8,
+			compressionRatioThreshold: 3,
+			noSpeechThreshold: 0.5,
+		});
+		expect(fitted({ beam_size: '1' }).decoding).toEqual({ beamSize: 1 });
+		expect(fitted({}).decoding).toBeUndefined();
+		expect(ignored(fields)).toEqual([]);
+	});
+
+	test('are ignored and named where the model has none', () => {
+		expect(fitted(fields, plain).decoding).toBeUndefined();
+		expect([...ignored(fields, plain)].sort()).toEqual(Object.keys(fields).sort());
+	});
+
+	test.each([
+		['beam_size', '9', 'a whole number from 1 to 8'],
+		['beam_size', 'wide', 'a whole number from 1 to 8'],
+		['temperature_increment', '0.001', '0, or a number from 0.01 to 1'],
+		['logprob_threshold', '1', 'a number from -100 to 0'],
+		['compression_ratio_threshold', '0', 'a number from 1 to 100'],
+		['no_speech_threshold', '1.5', 'a number from 0 to 1'],
+	])('are refused outside of their range: %s=%s', (param, value, what) => {
+		expect(() => parse({ [param]: value })).toThrow(
+			expect.objectContaining({
+				code: 'invalid_request',
+				param,
+				message: `Expected \`${param}\` to be ${what}, got \`${value}\``,
+			}),
+		);
 	});
 });
 

@@ -1,0 +1,18 @@
+/** How far a text compresses: what repeats itself compresses well. Pure. */
+
+import { deflateSync } from 'node:zlib';
+
+/** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */
+export function compressionRatio(text: string): number {
+	const bytes = Buffer.from(text, 'utf8');
+	return bytes.length / deflateSync(bytes).length;
+}
+
+/** The ratio of each decode window of a clip, by its `seek`: like the log-probability, it describes the whole decode. */
+export function compressionRatios(
+	segments: readonly { readonly seek?: number; readonly text: string }[],
+): Map<number | undefined, number> {
+	const texts = new Map<number | undefined, string>();
+	for (const { seek, text } of segments) texts.set(seek, (texts.get(seek) ?? '') + text);
+	return new Map(Array.from(texts, ([seek, text]) => [seek, compressionRatio(text.trim())]));
+}
