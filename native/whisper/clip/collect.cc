@@ -72,7 +72,8 @@ void Collect(const whisper_context* context, const Vocabulary& words, const std:
 		}
 		const double seek = static_cast<double>(segment.seek) / 100;
 		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRestSeconds;
-		if (silent || (is_rest && segment.no_speech > kNoSpeechThreshold)) continue;
+		// Tokens may have no bytes.
+		if (texts[index].empty() || silent || (is_rest && segment.no_speech > kNoSpeechThreshold)) continue;
 		std::vector<size_t> left;
 		auto loop = loops.begin();
 		for (size_t k = 0; k < ids.size(); k++) {
