@@ -5,7 +5,7 @@ import type { Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';
 import { lrc } from './lrc.js';
 import { markdown } from './markdown.js';
-import { checkSubtitles, type SubtitleOptions } from './subtitles/options.js';
+import { checkSubtitles, type SubtitleOptions, subtitleOptionNames } from './subtitles/options.js';
 import { srt, vtt } from './subtitles/subtitles.js';
 import { tsv } from './tsv.js';
 import { spokenLanguages, usage, verboseJson, warningsField } from './verbose-json.js';
@@ -68,10 +68,42 @@ export interface RenderOptions extends Partial<Include>, SubtitleOptions {}
  */
 export function render(transcript: Transcript, format: FormatName, options: RenderOptions = {}): string {
 	if (!Object.hasOwn(formats, format)) throw expected('format', `one of ${formatNames.join(', ')}`, format);
+	checkArguments(transcript, options);
 	const { words = false, segments = true, logprobs = false } = options;
 	const subtitles = checkSubtitles(options, format, { format: 'format', name: (option) => option });
 	if (subtitles.highlightWords === true) checkHighlight(transcript);
 	return formats[format].render(transcript, { words, segments, logprobs }, subtitles);
+}
+
+const renderOptionNames: readonly string[] = ['words', 'segments', 'logprobs', ...subtitleOptionNames];
+
+function checkArguments(transcript: unknown, options: unknown): void {
+	if (!isObject(transcript) || typeof transcript.text !== 'string' || !isTimed(transcript.segments))
+		throw expected('transcript', 'a transcript, as `transcribe` makes it', transcript);
+	if (!isObject(options)) throw expected('options', 'an object', options);
+	const unknown = Object.keys(options).find((name) => !renderOptionNames.includes(name));
+	if (unknown === undefined) return;
+	const what = `to have no options but ${renderOptionNames.join(', ')}`;
+	throw new EarshotError('invalid_request', `Expected \`options\` ${what}, got \`${unknown}\``, {
+		param: unknown,
+	});
+}
+
+function isTimed(segments: unknown): boolean {
+	return (
+		Array.isArray(segments) &&
+		segments.every(
+			(each: unknown) =>
+				isObject(each) &&
+				typeof each.text === 'string' &&
+				Number.isFinite(each.start) &&
+				Number.isFinite(each.end),
+		)
+	);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+	return typeof value === 'object' && value !== null;
 }
 
 function checkHighlight({ text, segments }: Transcript): void {

@@ -84,7 +84,8 @@ export interface CallOptions {
 	 * `AbortSignal.timeout`; its `cause` is the signal's `reason`.
 	 */
 	readonly signal?: AbortSignal;
-	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call. */
+	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call; a
+	 * promise that it returns is waited for. */
 	readonly onProgress?: (progress: TranscriptionProgress) => void;
 }
 
@@ -156,7 +157,9 @@ const callRules: Rules<CallOptions> = {
 			value !== null &&
 			'aborted' in value &&
 			'addEventListener' in value &&
-			typeof value.addEventListener === 'function',
+			typeof value.addEventListener === 'function' &&
+			'removeEventListener' in value &&
+			typeof value.removeEventListener === 'function',
 	],
 	onProgress: ['a function', (value) => typeof value === 'function'],
 };

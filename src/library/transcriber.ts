@@ -116,18 +116,19 @@ async function* segmentsOf(events: AsyncIterable<TranscriptEvent>): AsyncGenerat
 
 async function* told(
 	events: AsyncIterable<TranscriptEvent>,
-	onProgress: ((progress: TranscriptionProgress) => void) | undefined,
+	/** May be asynchronous, where a rejection that nobody waits for would end the program. */
+	onProgress: ((progress: TranscriptionProgress) => unknown) | undefined,
 ): AsyncGenerator<TranscriptEvent> {
 	let duration: number | null = null;
 	for await (const event of events) {
 		if (event.type === 'started') {
 			({ duration } = event);
-			onProgress?.({ processed: 0, duration });
+			await onProgress?.({ processed: 0, duration });
 		} else if (event.type === 'segments') {
-			onProgress?.({ processed: event.processed, duration });
+			await onProgress?.({ processed: event.processed, duration });
 		} else {
 			({ duration } = event.transcript);
-			onProgress?.({ processed: duration, duration });
+			await onProgress?.({ processed: duration, duration });
 		}
 		yield event;
 	}

@@ -57,11 +57,14 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 	// The library would refuse the whole file for a key that one entry has twice.
 	const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
 	const [error] = document.errors;
-	if (error)
-		throw new EarshotError(
-			'config_invalid',
-			`${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split('\n', 1)[0]}`,
-		);
+	if (error) {
+		// The library's message is for its callers.
+		const what =
+			error.code === 'MULTIPLE_DOCS'
+				? 'Expected one YAML document, got `---` and another'
+				: error.message.split('\n', 1)[0];
+		throw new EarshotError('config_invalid', `${file}:${lines.linePos(error.pos[0]).line}: ${what}`);
+	}
 	if (document.contents === null) return emptyRegistry;
 
 	const reader = new EntryReader(file, lines, modelDir);

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type FormatName, formatNames, formats, render } from '../../../src/formats/formats.js';
+import {
+	type FormatName,
+	formatNames,
+	formats,
+	type RenderOptions,
+	render,
+} from '../../../src/formats/formats.js';
 import type { Include } from '../../../src/formats/include.js';
 import { frame, StreamEvents } from '../../../src/formats/stream-events.js';
 import { languageCandidates, languageCodes, languageName } from '../../../src/languages.js';
@@ -21,6 +27,28 @@ describe('render', () => {
 	test('gives words where they are asked for', () => {
 		const all = { words: true, segments: true, logprobs: true };
 		expect(render(beach, 'verbose_json', { words: true })).toBe(formats.verbose_json.render(beach, all));
+	});
+
+	test.each<[string, unknown, unknown, string]>([
+		['a transcript', null, {}, 'transcript'],
+		['a transcript', { text: 'a' }, {}, 'transcript'],
+		['a transcript', { ...beach, segments: [null] }, {}, 'transcript'],
+		['a transcript', { ...beach, segments: [{ start: Number.NaN, end: 1, text: 'a' }] }, {}, 'transcript'],
+		['an object', beach, null, 'options'],
+		[
+			'to have no options but words, segments, logprobs, subtitles',
+			beach,
+			{ maxLineWith: 42 },
+			'maxLineWith',
+		],
+	])('refuses what is not %s', (what, of, options, param) => {
+		let refusal: unknown;
+		try {
+			render(of as Transcript, 'srt', options as RenderOptions);
+		} catch (thrown) {
+			refusal = thrown;
+		}
+		expect(refusal).toMatchObject({ code: 'invalid_request', param, message: expect.stringContaining(what) });
 	});
 
 	test('refuses a format that there is not, with those that there are', () => {
