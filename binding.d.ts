@@ -403,6 +403,11 @@ export interface StreamingLoad {
 	readonly config: Readonly<Record<string, string | number>>;
 	/** Silence appended to the last samples, 0..60, since the model decodes only complete chunks. */
 	readonly tailSeconds: number;
+	/**
+	 * Live streams that are decoded at once, 1..1024: those that have a chunk when a thread is free, on at most `slots`
+	 * threads. 1 where they would change each other's results.
+	 */
+	readonly batch: number;
 }
 
 export interface PartialResult {

@@ -39,6 +39,7 @@ function validLoads(): object {
 			slots: 1,
 			config: sherpaConfig(modelFixture('streaming_zipformer_ctc')),
 			tailSeconds: 1,
+			batch: 2,
 		},
 		sherpaClip,
 		encoder: {

@@ -68,6 +68,11 @@ const dynamicOperators = [
 	'DynamicQuantizeLSTM',
 ];
 
+/** Whether the files take several clips at once: some are exported for one, whose size they then declare. */
+export function allowsBatches({ networks }: Checked): boolean {
+	return [...networks.values()].every(({ inputs }) => inputs[0]?.shape?.[0] !== 1);
+}
+
 /** Whether a clip's result depends on the clips it is batched with. Judged by the operators, else by the file name. */
 export function isDynamicallyQuantised(
 	{ networks }: Checked,
