@@ -177,6 +177,39 @@ export interface VoiceActivity {
 
 export function loadVoiceActivity(options: VoiceActivityLoad): Promise<VoiceActivity>;
 
+// ---- networks ----------------------------------------------------------------------------------
+
+export interface NetworkLoad {
+	/** File of the ONNX Runtime library, 1.28 or newer. */
+	readonly library: string;
+	/** ONNX model, with its weights in it. */
+	readonly graph: Uint8Array;
+	/** Threads of one run, 1..1024. */
+	readonly threads: number;
+}
+
+export interface NetworkRun extends ClipOptions {
+	/** Names of the input and the output, both f32. */
+	readonly input: string;
+	readonly output: string;
+	/** Sizes of their dimensions, each 1 or more, together at most 2^26 numbers. */
+	readonly inputShape: readonly number[];
+	readonly outputShape: readonly number[];
+}
+
+/** A network on ONNX Runtime of which one input and one output are used. Runs in parallel, at most 1025. */
+export interface Network {
+	/** Rejects with engine_failed where names or shapes are not the model's. `clip` identifies the run for `cancel`. */
+	run(values: Float32Array, options: NetworkRun): Promise<Float32Array>;
+	/** The run soon rejects with `cancelled`. Does nothing if it is not running. */
+	cancel(clip: number): void;
+	/** Cancels running calls, waits for them, then frees the network. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** Rejects with engine_missing or model_load_failed. */
+export function loadNetwork(options: NetworkLoad): Promise<Network>;
+
 // ---- models ------------------------------------------------------------------------------------
 
 /**

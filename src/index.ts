@@ -5,8 +5,15 @@ export { type FormatName, formatNames, type RenderOptions, render } from './form
 export type { Include } from './formats/include.js';
 export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/options.js';
 export { createTranscriber } from './library/create.js';
-export type { CallOptions, CreateOptions, RequestOptions, TranscriptionProgress } from './library/options.js';
+export type {
+	CallOptions,
+	CreateOptions,
+	DiarizeOptions,
+	RequestOptions,
+	TranscriptionProgress,
+} from './library/options.js';
 export type { Source } from './library/source.js';
+export type { NamedTurn, SpeakerTurns } from './library/speaker-turns.js';
 export type { Stream } from './library/spool.js';
 export type { EarshotTranscriber } from './library/transcriber.js';
 export type { Pcm } from './library/wav.js';

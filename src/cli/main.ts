@@ -14,11 +14,9 @@ import { formatNames } from '../formats/formats.js';
 import { subtitlePresets } from '../formats/subtitles/options.js';
 import { packageRoot } from '../paths.js';
 import { channelModes } from '../speech/options.js';
+import { splitAddress, usageError } from './ui/address.js';
 import { type CompletedCommand, completionScript, shells, type Words } from './ui/completion.js';
 import type { ListForm } from './ui/table.js';
-
-/** Exit code for wrong usage, as in most Unix tools. */
-const usageError = 2;
 
 const issues = 'https://github.com/earshot/earshot/issues';
 
@@ -51,21 +49,6 @@ function flagsOf(options: Record<string, unknown>): Flags {
 	return flags;
 }
 
-/** `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`. */
-function splitAddress(address: string): Flags {
-	if (address.startsWith('unix:')) return { host: address };
-	if (/^\d+$/.test(address)) return { port: address };
-	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
-	const host = bracketed ?? plain;
-	if (host === undefined)
-		throw new CommanderError(
-			usageError,
-			'earshot.address',
-			`Expected \`--addr\` to be HOST:PORT, PORT or unix:/path, got \`${address}\``,
-		);
-	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
-}
-
 /** Settings of commands that run models without a server. */
 const modelSettings = namesOf('store', 'fetch', 'model');
 
@@ -93,12 +76,12 @@ function program(): Command {
 	addTranscribe(earshot);
 	addModelCommands(earshot);
 	addServerCommands(earshot);
-
+	addVoices(earshot);
 	addOtherCommands(earshot);
 	return earshot;
 }
 
-/** Commands about this program itself. */
+/** Commands about this machine. */
 function addOtherCommands(earshot: Command): void {
 	settingOptions(
 		earshot
@@ -118,6 +101,21 @@ function addOtherCommands(earshot: Command): void {
 			const shell = shells.find((each) => each === given) ?? 'bash';
 			process.stdout.write(completionScript(shell, earshot.commands.map(completedCommand)));
 		});
+}
+
+function addVoices(earshot: Command): void {
+	settingOptions(
+		earshot
+			.command('voices')
+			.description('voices that are known: add NAME FILE…, list, rm NAME…')
+			.addArgument(new Argument('<action>').choices(['add', 'list', 'rm'] as const))
+			.argument('[name...]', 'add: a name, then recordings of that person alone; rm: names')
+			.option(...asJson),
+		modelSettings,
+	).action(async (action: 'add' | 'list' | 'rm', given: string[], options: Record<string, unknown>) => {
+		const { voices } = await import('./commands/voices.js');
+		await voices(action, given, { flags: flagsOf(options), json: options.json === true });
+	});
 }
 
 /** Every command that lists something has it. */
@@ -175,6 +173,10 @@ function addTranscribe(earshot: Command): void {
 			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
 			.option('--words', 'with verbose_json: include word timestamps')
+			.option('--speakers', 'tell who speaks; needs the models of `earshot pull diarization`')
+			.option('--num-speakers <N>', 'with --speakers: how many people speak')
+			.option('--min-speakers <N>', 'with --speakers: at least so many')
+			.option('--max-speakers <N>', 'with --speakers: at most so many')
 			.addOption(
 				new Option(
 					'--subtitles <PRESET>',
@@ -209,6 +211,8 @@ function addTranscribe(earshot: Command): void {
 			prompt: text(options.prompt),
 			temperature: text(options.temperature),
 			words: options.words === true,
+			speakers: options.speakers === true || options.format === 'diarized_json',
+			counts: options,
 			subtitles: options,
 			channels: channelModes.find((mode) => mode === options.channels) ?? 'mix',
 		});

@@ -205,6 +205,14 @@ export const settings = {
 		parse: truth,
 		isSwitch: true,
 	},
+	maxKnownSpeakers: {
+		scope: 'server',
+		flag: 'max-known-speakers',
+		valueName: 'N',
+		help: 'references of known speakers that a request may bring',
+		default: 4,
+		parse: wholeNumber(0, 100),
+	},
 	allowedHosts: {
 		scope: 'server',
 		flag: 'allowed-hosts',

@@ -2,6 +2,7 @@
 
 import { EarshotError, expected } from '../errors.js';
 import type { Transcript } from '../speech/transcript.js';
+import { diarizedJson } from './diarized-json.js';
 import type { Include } from './include.js';
 import { lrc } from './lrc.js';
 import { markdown } from './markdown.js';
@@ -19,7 +20,17 @@ export interface Format {
 }
 
 /** Values of `response_format`, `--format` and the `format` of `render`. */
-export const formatNames = ['json', 'text', 'srt', 'vtt', 'tsv', 'lrc', 'verbose_json', 'markdown'] as const;
+export const formatNames = [
+	'json',
+	'text',
+	'srt',
+	'vtt',
+	'tsv',
+	'lrc',
+	'verbose_json',
+	'diarized_json',
+	'markdown',
+] as const;
 
 export type FormatName = (typeof formatNames)[number];
 
@@ -51,6 +62,11 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 		streams: true,
 		render: (transcript, include) => JSON.stringify(verboseJson(transcript, include)),
 	},
+	diarized_json: {
+		contentType: 'application/json; charset=utf-8',
+		streams: true,
+		render: (transcript) => JSON.stringify(diarizedJson(transcript)),
+	},
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
 };
 
@@ -63,7 +79,8 @@ export interface RenderOptions extends Partial<Include>, SubtitleOptions {}
  * compute, and lists them in `not_computed`. `options`: for `verbose_json` the `segments` (default true) and the `words`
  * (default false; needs a transcript made with `words: true`), for `json` the `logprobs` (default false; needs
  * `logprobs: true`), for `srt` and `vtt` how they are cut into cues and lines: best from a transcript made with
- * `words: true`, otherwise in proportion to the characters. Throws EarshotError `invalid_request` for an unknown format
+ * `words: true`, otherwise in proportion to the characters. `diarized_json` needs a transcript made with `diarize: true`.
+ * Throws EarshotError `invalid_request` for an unknown format
  * and an option out of its range, `unsupported_value` for options of subtitles that have no effect; `param` names them.
  */
 export function render(transcript: Transcript, format: FormatName, options: RenderOptions = {}): string {
@@ -72,6 +89,7 @@ export function render(transcript: Transcript, format: FormatName, options: Rend
 	const { words = false, segments = true, logprobs = false } = options;
 	const subtitles = checkSubtitles(options, format, { format: 'format', name: (option) => option });
 	if (subtitles.highlightWords === true) checkHighlight(transcript);
+	if (format === 'diarized_json') checkSpeakers(transcript);
 	return formats[format].render(transcript, { words, segments, logprobs }, subtitles);
 }
 
@@ -111,6 +129,17 @@ function checkHighlight({ text, segments }: Transcript): void {
 	throw new EarshotError('unsupported_value', '`highlightWords` needs a transcript made with `words: true`', {
 		param: 'highlightWords',
 	});
+}
+
+function checkSpeakers({ text, segments }: Transcript): void {
+	if (text === '' || segments.some(({ speaker }) => speaker !== undefined)) return;
+	throw new EarshotError(
+		'unsupported_value',
+		'`diarized_json` needs a transcript made with `diarize: true`',
+		{
+			param: 'format',
+		},
+	);
 }
 
 function json(transcript: Transcript, include: Include): object {

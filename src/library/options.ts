@@ -14,6 +14,7 @@ import {
 	defaultChunking,
 	type TranscribeOptions,
 } from '../speech/options.js';
+import type { SpeakerOptions } from '../speech/speakers.js';
 import type { Task } from '../speech/transcript.js';
 
 export interface CreateOptions {
@@ -68,7 +69,20 @@ export interface RequestOptions {
 	readonly chunking?: Partial<ChunkingOptions>;
 	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
 	readonly channels?: ChannelMode;
+	/**
+	 * Tell who speaks: `Segment.speaker` and `Word.speaker`, `A`, `B`, … in order of appearance. Needs the models of
+	 * `earshot pull diarization`, which the first such call loads. Default false.
+	 */
+	readonly diarize?: boolean;
+	/** With `diarize`: how many people speak, 1 to 100; absent = as many as are heard. */
+	readonly numSpeakers?: number;
+	/** With `diarize`: at least and at most so many people, 1 to 100. */
+	readonly minSpeakers?: number;
+	readonly maxSpeakers?: number;
 }
+
+/** Options of `diarize`: those of the same names of a transcription. */
+export type DiarizeOptions = Pick<RequestOptions, 'numSpeakers' | 'minSpeakers' | 'maxSpeakers'>;
 
 /** How far a transcription is. */
 export interface TranscriptionProgress {
@@ -128,6 +142,13 @@ function ruleOf(name: (typeof requestSettingNames)[number]): Rule {
 	return [problem(undefined) ?? '', (value) => problem(value) === undefined];
 }
 
+const count: Rule = [
+	'a whole number from 1 to 100',
+	(value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 100,
+];
+
+const countRules: Rules<DiarizeOptions> = { numSpeakers: count, minSpeakers: count, maxSpeakers: count };
+
 const requestRules: Rules<RequestOptions> = {
 	...decodingRules,
 	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
@@ -140,6 +161,8 @@ const requestRules: Rules<RequestOptions> = {
 	logprobs: boolean,
 	chunking: object,
 	channels: ['`mix` or `split`', (value) => channelModes.some((mode) => mode === value)],
+	diarize: boolean,
+	...countRules,
 };
 
 const chunkingRules: Rules<ChunkingOptions> = {
@@ -177,6 +200,7 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 	const decoding = requestSettingNames.flatMap((name) =>
 		given[name] === undefined ? [] : [[name, given[name]] as const],
 	);
+	const speakers = speakersWanted(given);
 	return checkOptions(
 		{
 			task: given.task ?? 'transcribe',
@@ -186,14 +210,48 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 			keywords: [...(given.keywords ?? [])],
 			temperature: given.temperature ?? 0,
 			...(decoding.length > 0 && { decoding: Object.fromEntries(decoding) }),
-			words: given.words ?? false,
+			words: (given.words ?? false) || (speakers !== undefined && info.capabilities.words),
+			...(speakers !== undefined && given.words !== true && { wordsOptional: true }),
 			logprobs: given.logprobs ?? false,
 			chunking: { ...defaultChunking, ...checked(chunking ?? {}, chunkingRules, 'chunking') },
 			...(given.channels === undefined ? {} : { channels: given.channels }),
+			...(speakers && { speakers }),
 		},
 		info,
 	);
 }
+
+function speakersWanted(given: RequestOptions): SpeakerOptions | undefined {
+	const { diarize = false, channels } = given;
+	const idle = (['numSpeakers', 'minSpeakers', 'maxSpeakers'] as const).find(
+		(name) => given[name] !== undefined,
+	);
+	if (!diarize && idle !== undefined)
+		throw new EarshotError('unsupported_value', `\`${idle}\` needs \`diarize\` to be true`, { param: idle });
+	if (diarize && channels === 'split')
+		throw new EarshotError('unsupported_value', '`diarize` needs `channels` to be `mix`', {
+			param: 'channels',
+		});
+	return diarize ? speakerOptionsOf(given) : undefined;
+}
+
+/** Throws `invalid_request` and `unsupported_value`. */
+export function speakerOptionsOf({ numSpeakers, minSpeakers, maxSpeakers }: DiarizeOptions): SpeakerOptions {
+	if (numSpeakers !== undefined && (minSpeakers ?? maxSpeakers) !== undefined)
+		throw new EarshotError(
+			'unsupported_value',
+			'`numSpeakers` needs `minSpeakers` and `maxSpeakers` to be absent',
+			{ param: 'numSpeakers' },
+		);
+	if (minSpeakers !== undefined && maxSpeakers !== undefined && minSpeakers > maxSpeakers)
+		throw expected('maxSpeakers', `\`minSpeakers\` (${minSpeakers}) or more`, maxSpeakers);
+	const [least, most] = [numSpeakers ?? minSpeakers, numSpeakers ?? maxSpeakers];
+	return { known: [], ...(least !== undefined && { least }), ...(most !== undefined && { most }) };
+}
+
+/** Throws as `checkedCreateOptions`. */
+export const checkedDiarizeOptions = (options: DiarizeOptions): SpeakerOptions =>
+	speakerOptionsOf(checked(options, countRules, 'options'));
 
 /** A copy of the options, each read once; undefined ones are absent. `name`: the argument's. */
 function checked<T extends object>(options: T, rules: Rules<T>, name: string): T {

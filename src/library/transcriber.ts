@@ -2,17 +2,24 @@
 
 import { setMaxListeners } from 'node:events';
 import { EarshotError } from '../errors.js';
+import { withSpeakers } from '../speakers/with-speakers.js';
 import type { ModelInfo } from '../speech/model-info.js';
+import { noOptions } from '../speech/options.js';
+import type { Recording } from '../speech/recording.js';
 import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
+import { OnDemand } from './on-demand.js';
 import type { OpenModel } from './open-model.js';
 import {
 	type CallOptions,
 	checkedCallOptions,
+	checkedDiarizeOptions,
+	type DiarizeOptions,
 	fullOptions,
 	type RequestOptions,
 	type TranscriptionProgress,
 } from './options.js';
 import { type Source, taken } from './source.js';
+import { type SpeakerTurns, turnsIn } from './speaker-turns.js';
 
 /** A loaded model. Calls may run concurrently: the clips of several recordings share its threads. */
 export interface EarshotTranscriber extends AsyncDisposable {
@@ -29,6 +36,11 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 * recording come while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
 	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
+	/**
+	 * Who speaks when, without a transcript. Throws as `transcribe`; `model_not_found` where the models of
+	 * `earshot pull diarization` are not on this machine, and so does `transcribe` with `diarize: true`.
+	 */
+	diarize(source: Source, options?: DiarizeOptions, call?: CallOptions): Promise<SpeakerTurns>;
 	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
 	close(): Promise<void>;
 }
@@ -41,38 +53,66 @@ interface CallSignal {
 	release(): void;
 }
 
-export function transcriberOver({ transcriber, close }: OpenModel): EarshotTranscriber {
+/** What a call does with its recording. */
+type Work = (recording: Recording, signal: AbortSignal) => Promise<AsyncIterable<TranscriptEvent>>;
+
+async function* callEvents(
+	read: ReturnType<typeof taken>,
+	work: Work,
+	signalOfCall: () => CallSignal,
+	onProgress: CallOptions['onProgress'],
+): AsyncGenerator<TranscriptEvent> {
+	const either = signalOfCall();
+	try {
+		either.signal.throwIfAborted();
+		const { recording, release } = await read(either.signal);
+		try {
+			yield* told(await work(recording, either.signal), onProgress);
+		} finally {
+			await release();
+		}
+	} catch (thrown) {
+		throw either.errorOf(thrown);
+	} finally {
+		either.release();
+	}
+}
+
+/** `openSpeakers`: loads the diarization model; called at most once at a time. */
+export function transcriberOver(
+	{ transcriber, close }: OpenModel,
+	openSpeakers: () => Promise<OpenModel>,
+): EarshotTranscriber {
+	const diarizer = new OnDemand(openSpeakers);
 	const closed = new AbortController();
 	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
 	setMaxListeners(0, closed.signal);
 	let closing: Promise<void> | undefined;
 
-	/** What is wrong with the arguments, and what is in memory, is settled before it returns. */
 	function events(
 		source: Source,
 		options: RequestOptions = {},
 		call: CallOptions = {},
 	): AsyncGenerator<TranscriptEvent> {
+		return eventsOf(source, call, () => {
+			const full = fullOptions(options, transcriber.info);
+			return async (recording, signal) =>
+				full.speakers
+					? withSpeakers(transcriber, await diarizer.get(), recording, full, signal)
+					: transcriber.transcribe(recording, full, signal);
+		});
+	}
+
+	/**
+	 * What is wrong with the arguments, and what is in memory, is settled before it returns. `prepare` checks options, and
+	 * returns what works on the recording.
+	 */
+	function eventsOf(source: Source, call: CallOptions, prepare: () => Work): AsyncGenerator<TranscriptEvent> {
 		if (closing) throw closedError();
 		const { signal, onProgress } = checkedCallOptions(call);
-		const full = fullOptions(options, transcriber.info);
+		const work = prepare();
 		const read = taken(source);
-		return (async function* () {
-			const either = signalOf(signal, closed.signal);
-			try {
-				either.signal.throwIfAborted();
-				const { recording, release } = await read(either.signal);
-				try {
-					yield* told(transcriber.transcribe(recording, full, either.signal), onProgress);
-				} finally {
-					await release();
-				}
-			} catch (thrown) {
-				throw either.errorOf(thrown);
-			} finally {
-				either.release();
-			}
-		})();
+		return callEvents(read, work, () => signalOf(signal, closed.signal), onProgress);
 	}
 
 	const whole: EarshotTranscriber = {
@@ -83,11 +123,19 @@ export function transcriberOver({ transcriber, close }: OpenModel): EarshotTrans
 			}
 			throw new EarshotError('internal', 'the recording ended without a transcript');
 		},
+		async diarize(source, options = {}, call = {}) {
+			const events = eventsOf(source, call, () => {
+				const speakers = checkedDiarizeOptions(options);
+				return async (recording, signal) =>
+					(await diarizer.get()).transcribe(recording, { ...noOptions, speakers }, signal);
+			});
+			return await turnsIn(events);
+		},
 		segments: (source, options, call) => segmentsOf(startedBy(() => events(source, options, call))),
 		close() {
 			closing ??= (async () => {
 				closed.abort();
-				await close();
+				await Promise.all([close(), diarizer.close()]);
 			})();
 			return closing;
 		},

@@ -1,9 +1,9 @@
 /** Converts the times of a clip's segments to times of the recording. Pure. */
 
 import type { Clip, ClipResult } from '../speech/clip.js';
-import { compressionRatio, compressionRatios } from '../speech/compression.js';
 import type { PlacedSegment } from '../speech/events.js';
 import { toMilliseconds } from '../speech/seconds.js';
+import { compressionRatio, compressionRatios } from '../speech/text.js';
 
 /** The segments with times relative to the recording: within the clip, in ascending order, in whole milliseconds. */
 export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {

@@ -44,5 +44,8 @@ export interface ModelInfo {
 	readonly capabilities: Capabilities;
 }
 
+/** The `type` of models that tell who speaks when, and transcribe nothing. */
+export const diarizationType = 'diarization';
+
 /** `backoff`: its process crashed too often, and loading it is paused for a while. */
 export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'backoff';

@@ -1,5 +1,7 @@
 /** The options of a transcription request. */
 
+import type { SpeakerOptions } from './speakers.js';
+
 /** Options for the model, the same for all clips of a request. Already checked against Capabilities. */
 export interface RecognizeOptions {
 	readonly task: 'transcribe' | 'translate';
@@ -61,4 +63,18 @@ export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
 	/** Absent = `mix`. */
 	readonly channels?: ChannelMode;
+	/** Of diarization models, which use nothing else. */
+	readonly speakers?: SpeakerOptions;
 }
+
+/** For models that use none of them. */
+export const noOptions: TranscribeOptions = {
+	task: 'transcribe',
+	language: null,
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+	chunking: defaultChunking,
+};

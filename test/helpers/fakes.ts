@@ -144,6 +144,8 @@ export class FakeTranscriber implements Transcriber, LiveTranscriber {
 export class FakePool implements ModelPool {
 	readonly models: ListedModel[];
 	readonly defaultModel = 'tiny';
+	/** The diarization model; undefined: none is installed. */
+	speakers: FakeTranscriber | undefined;
 	readonly tiny: FakeTranscriber;
 	/** Called before a lease is granted; may wait or throw. */
 	onLoad: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
@@ -163,7 +165,12 @@ export class FakePool implements ModelPool {
 		return this.readiness;
 	}
 
+	get diarizer(): string | undefined {
+		return this.speakers && 'diarization';
+	}
+
 	idOf(name: string): string {
+		if (name === this.diarizer) return name;
 		const known =
 			this.models.find(({ id }) => id === name) ?? this.models.find(({ aliases }) => aliases.includes(name));
 		if (known) return known.id;
@@ -181,7 +188,7 @@ export class FakePool implements ModelPool {
 		await this.onLoad(model, signal);
 		this.idOf(model);
 		this.leased++;
-		const { tiny } = this;
+		const tiny = model === this.diarizer && this.speakers ? this.speakers : this.tiny;
 		return {
 			info: tiny.info,
 			transcribe: (...call) => tiny.transcribe(...call),

@@ -12,7 +12,7 @@ import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
 import { ClientSecrets } from '../../src/server/live/secrets.js';
 import { Admission } from '../../src/server/request/admission.js';
 import type { RequestContext } from '../../src/server/request/context.js';
-import { fieldNames } from '../../src/server/request/fields.js';
+import { fieldNames } from '../../src/server/request/fields/fields.js';
 import { showDoctor } from '../../src/server/routes/doctor.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
@@ -20,6 +20,7 @@ import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
 import { chunkingRanges } from '../../src/speech/check-options.js';
 import { defaultChunking } from '../../src/speech/options.js';
+import { VoiceStore } from '../../src/voices/store.js';
 import {
 	aborted,
 	eventsOf,
@@ -215,6 +216,8 @@ describe('the OpenAPI document', () => {
 				inFlight: new UploadBudget(parts),
 			},
 			admission: new Admission(parts),
+			maxKnownSpeakers: 4,
+			voices: new VoiceStore(''),
 			maxRequestMs: 0,
 			live: { secrets: new ClientSecrets(parts.clock), initialConfig: defaultConfig },
 			...parts,

@@ -9,6 +9,7 @@ import { fileKeyOf, type SettingName, settingNames, settings } from '../../confi
 import { keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
+import { diarizationType } from '../../speech/model-info.js';
 import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './entry.js';
@@ -90,6 +91,11 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 	};
 }
 
+const diarizationRules = {
+	files: { segmentation: '', embedding: '' },
+	options: { threshold: { field: '', kind: 'number' } },
+} as const;
+
 type FileRules = Pick<Family, 'files' | 'optionalFiles' | 'otherKeys'>;
 
 class EntryReader extends YamlReader {
@@ -141,6 +147,7 @@ class EntryReader extends YamlReader {
 			...this.#keepAlive(fields.get('keep_alive')),
 			...(download === undefined ? {} : { download: this.#download(download, dir) }),
 		};
+		if (type === diarizationType) return { ...shared, type };
 		return isSherpaType(type)
 			? { ...shared, type }
 			: { ...shared, type: isGgmlType(type) ? type : whisperType };
@@ -177,7 +184,8 @@ class EntryReader extends YamlReader {
 		if (isSherpaType(type)) return familyOf(type);
 		if (type === parakeetType) return { files: { model: '' } };
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
-		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}`);
+		if (type === diarizationType) return diarizationRules;
+		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}, ${diarizationType}`);
 	}
 
 	#files(

@@ -37,6 +37,13 @@ export const parakeetCapabilities: Capabilities = {
 	noSpeechProb: false,
 };
 
+/** It transcribes nothing. */
+export const diarizationCapabilities: Capabilities = {
+	...parakeetCapabilities,
+	words: false,
+	logprobs: false,
+};
+
 export interface SherpaTraits {
 	/** `options` of its entry. */
 	readonly options: Readonly<Record<string, string | number | boolean>>;

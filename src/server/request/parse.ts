@@ -15,9 +15,10 @@ import {
 	type TranscribeOptions,
 } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
-import { type GivenDecoding, parseDecoding } from './decoding-fields.js';
-import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
-import { parseSubtitles, subtitleSpelling } from './subtitle-fields.js';
+import { type GivenDecoding, parseDecoding } from './fields/decoding-fields.js';
+import { type FieldName, Fields, type FormFields, inRange, listed } from './fields/fields.js';
+import { parseSpeakers, type SpeakerRequest } from './fields/speaker-fields.js';
+import { parseSubtitles, subtitleSpelling } from './fields/subtitle-fields.js';
 
 export interface TranscriptionRequest {
 	readonly task: Task;
@@ -43,6 +44,8 @@ export interface TranscriptionRequest {
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
 	readonly channels: ChannelMode;
+	/** null = they are not told apart. */
+	readonly speakers: SpeakerRequest | null;
 	/** Fields that have no effect, whatever the model. */
 	readonly ignored: readonly FieldName[];
 }
@@ -55,11 +58,22 @@ export interface FittedRequest {
 	readonly ignored: readonly FieldName[];
 }
 
-/** Validates everything that does not depend on the model. `deployment`: the model that the path names; it goes before
- * the field. */
-export function parseRequest(form: FormFields, task: Task, deployment?: string): TranscriptionRequest {
+/** As many as OpenAI allows. */
+export const defaultMaxKnownSpeakers = 4;
+
+export interface RequestRules {
+	/** The model that the path names; it goes before the field. */
+	readonly deployment?: string | undefined;
+	readonly maxKnownSpeakers?: number;
+}
+
+/** Validates everything that does not depend on the model. */
+export function parseRequest(
+	form: FormFields,
+	task: Task,
+	{ deployment, maxKnownSpeakers = defaultMaxKnownSpeakers }: RequestRules = {},
+): TranscriptionRequest {
 	const fields = new Fields(form);
-	refuseSpeakers(fields);
 	const model = deployment ?? (fields.text('model')?.trim() || null);
 	const format = parseFormat(fields);
 	const ignored: FieldName[] = [];
@@ -102,6 +116,7 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
 		stream,
 		channels,
+		speakers: parseSpeakers(fields, { format, model, channels, maxKnown: maxKnownSpeakers }),
 		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
 		ignored,
 	};
@@ -154,6 +169,8 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 	const wordsForCues = wantsWordTimes(subtitles, info, subtitleSpelling);
 	const noWords: readonly string[] = [];
 	if (!can.decoding) ignored.push(...decoding.fields);
+	const wordsForSpeakers = request.speakers !== null && can.words;
+	const areWordsOptional = !words && (!subtitles.highlightWords || !wordsForCues);
 	const options = checkOptions(
 		{
 			task,
@@ -165,8 +182,8 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 			],
 			temperature: usable('temperature', temperature, 0, can.temperature),
 			...(decoding.fields.length > 0 && can.decoding && { decoding: decoding.options }),
-			words: words || wordsForCues,
-			...(wordsForCues && !subtitles.highlightWords && { wordsOptional: true }),
+			words: words || wordsForCues || wordsForSpeakers,
+			...((wordsForCues || wordsForSpeakers) && areWordsOptional && { wordsOptional: true }),
 			logprobs: request.include.logprobs,
 			chunking,
 			...(request.channels === 'split' && { channels: request.channels }),
@@ -186,22 +203,8 @@ function fitLanguages(
 	return fitted.length > 1 ? { language: null, languages: fitted } : { language: fitted[0] ?? null };
 }
 
-function refuseSpeakers(fields: Fields): void {
-	for (const name of ['known_speaker_names', 'known_speaker_references'] as const) {
-		if (fields.list(name).length > 0) {
-			throw unsupported(name, `\`${name}\` cannot be used: this server does not distinguish speakers`);
-		}
-	}
-}
-
 function parseFormat(fields: Fields): FormatName {
 	const given = fields.text('response_format') || 'json';
-	if (given === 'diarized_json') {
-		throw unsupported(
-			'response_format',
-			'`response_format` cannot be `diarized_json`: this server does not distinguish speakers',
-		);
-	}
 	const format = formatNames.find((name) => name === given);
 	if (format === undefined) throw expected('response_format', listed(formatNames), given);
 	return format;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fieldNames, fieldOf } from '../../../src/server/request/fields.js';
+import { fieldNames, fieldOf } from '../../../src/server/request/fields/fields.js';
 import { fitToModel, parseRequest } from '../../../src/server/request/parse.js';
 import { defaultChunking } from '../../../src/speech/options.js';
 import { able, info, plain } from '../../helpers/fakes.js';
@@ -37,6 +37,7 @@ test('a request that says nothing gets the defaults', () => {
 		subtitles: {},
 		stream: false,
 		channels: 'mix',
+		speakers: null,
 		chunking: defaultChunking,
 		ignored: [],
 	});
@@ -199,7 +200,6 @@ test.each(['auto', 'Auto', ' '])('language %j lets the model detect', (language)
 describe('refused, naming the field:', () => {
 	test.each<[string, Given, string, string]>([
 		['a format that nobody knows', { response_format: 'xml' }, 'response_format', 'invalid_request'],
-		['diarized_json', { response_format: 'diarized_json' }, 'response_format', 'unsupported_value'],
 		['names of speakers', { 'known_speaker_names[]': 'Ann' }, 'known_speaker_names', 'unsupported_value'],
 		[
 			'recordings of speakers',
@@ -512,8 +512,11 @@ test('the model of an Azure path goes before the field', () => {
 		['model', ['tiny']],
 		['stream', ['true']],
 	]);
-	expect(parseRequest(fields, 'transcribe', 'large')).toMatchObject({ model: 'large', stream: true });
-	expect(parseRequest(fields, 'transcribe', 'whisper-1').stream).toBe(false);
+	expect(parseRequest(fields, 'transcribe', { deployment: 'large' })).toMatchObject({
+		model: 'large',
+		stream: true,
+	});
+	expect(parseRequest(fields, 'transcribe', { deployment: 'whisper-1' }).stream).toBe(false);
 });
 
 describe('server_vad takes what OpenAI takes', () => {

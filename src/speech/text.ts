@@ -1,6 +1,16 @@
-/** How far a text compresses: what repeats itself compresses well. Pure. */
+/** What a text shows by itself: scripts without spaces, and how far it compresses. Pure. */
 
 import { deflateSync } from 'node:zlib';
+
+/** One character of a script that is written without spaces between words. */
+export const unspacedCharacter =
+	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** Whether the first character belongs to a script written without spaces between words. */
+export function startsUnspaced(text: string): boolean {
+	const [first] = text;
+	return first !== undefined && unspacedCharacter.test(first);
+}
 
 /** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */
 export function compressionRatio(text: string): number {
