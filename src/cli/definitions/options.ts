@@ -1,0 +1,58 @@
+/** What the definitions of commands share: options made from the settings table, and how given ones are read. */
+
+import { type Command, CommanderError, Option } from 'commander';
+import { namesOf } from '../../config/scopes.js';
+import { type SettingName, settingNames, settings, variableOf } from '../../config/settings.js';
+
+/** Exit code for wrong usage, as in most Unix tools. */
+export const usageError = 2;
+
+type Flags = Partial<Record<SettingName, string>>;
+
+export function settingOptions(command: Command, names: readonly SettingName[]): Command {
+	for (const name of names) {
+		const { flag, valueName, help, default: value, ...more } = settings[name];
+		const shown = 'defaultText' in more ? more.defaultText : String(value);
+		const form = 'isSwitch' in more ? `--${flag}` : `--${flag} <${valueName}>`;
+		command.addOption(new Option(form, `${help} (default: ${shown}) [${variableOf(name)}]`));
+	}
+	return command;
+}
+
+export function flagsOf(options: Record<string, unknown>): Flags {
+	const flags: Flags = {};
+	for (const name of settingNames) {
+		// Commander names the value after the flag, which may lack the unit in the setting's name.
+		const value = options[new Option(`--${settings[name].flag}`).attributeName()];
+		if (typeof value === 'string') flags[name] = value;
+		else if (value === true) flags[name] = 'true';
+	}
+	const { addr } = options;
+	if (typeof addr === 'string') Object.assign(flags, splitAddress(addr));
+	return flags;
+}
+
+/** `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`. */
+function splitAddress(address: string): Flags {
+	if (address.startsWith('unix:')) return { host: address };
+	if (/^\d+$/.test(address)) return { port: address };
+	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
+	const host = bracketed ?? plain;
+	if (host === undefined)
+		throw new CommanderError(
+			usageError,
+			'earshot.address',
+			`Expected \`--addr\` to be HOST:PORT, PORT or unix:/path, got \`${address}\``,
+		);
+	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}
+
+/** Settings of commands that run models without a server. */
+export const modelSettings = namesOf('store', 'fetch', 'model');
+
+/** Every command that lists something has it. */
+export const asJson = ['--json', 'print JSON'] as const;
+
+export function text(value: unknown): string | undefined {
+	return typeof value === 'string' ? value : undefined;
+}
