@@ -66,4 +66,7 @@ async function main(): Promise<number> {
 	}
 }
 
-process.exit(await main());
+const exitCode = await main();
+// When what was printed is written; an error of that comes first, as an event.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(exitCode);

@@ -150,7 +150,6 @@ const count: Rule = [
 const countRules: Rules<DiarizeOptions> = { numSpeakers: count, minSpeakers: count, maxSpeakers: count };
 
 const requestRules: Rules<RequestOptions> = {
-	...decodingRules,
 	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
 	language: string,
 	languages: strings,
@@ -163,6 +162,7 @@ const requestRules: Rules<RequestOptions> = {
 	channels: ['`mix` or `split`', (value) => channelModes.some((mode) => mode === value)],
 	diarize: boolean,
 	...countRules,
+	...decodingRules,
 };
 
 const chunkingRules: Rules<ChunkingOptions> = {
