@@ -68,9 +68,11 @@ const dynamicOperators = [
 	'DynamicQuantizeLSTM',
 ];
 
-/** Whether the files take several clips at once: some are exported for one, whose size they then declare. */
+/** Whether the files take several clips at once: some are exported for one, whose size they then declare. The network
+ * that takes the audio decides, since the library runs NeMo's others for one clip after another anyway. */
 export function allowsBatches({ networks }: Checked): boolean {
-	return [...networks.values()].every(({ inputs }) => inputs[0]?.shape?.[0] !== 1);
+	const network = networks.get('encoder') ?? networks.get('model');
+	return network?.inputs[0]?.shape?.[0] !== 1;
 }
 
 /** Whether a clip's result depends on the clips it is batched with. Judged by the operators, else by the file name. */
