@@ -48,6 +48,7 @@ const floors: Readonly<Record<string, number>> = {
 	live: 2,
 	speakers: 2,
 	voices: 2,
+	webhooks: 2,
 	addon: 2,
 	'models/archive': 2,
 	'model-files': 2,
