@@ -46,6 +46,7 @@ const floors: Readonly<Record<string, number>> = {
 	formats: 3,
 	'formats/subtitles': 2,
 	live: 2,
+	jobs: 2,
 	speakers: 2,
 	voices: 2,
 	webhooks: 2,
