@@ -177,6 +177,39 @@ export interface VoiceActivity {
 
 export function loadVoiceActivity(options: VoiceActivityLoad): Promise<VoiceActivity>;
 
+// ---- networks ----------------------------------------------------------------------------------
+
+export interface NetworkLoad {
+	/** File of the ONNX Runtime library, 1.28 or newer. */
+	readonly library: string;
+	/** ONNX model, with its weights in it. */
+	readonly graph: Uint8Array;
+	/** Threads of one run, 1..1024. */
+	readonly threads: number;
+}
+
+export interface NetworkRun extends ClipOptions {
+	/** Names of the input and the output, both f32. */
+	readonly input: string;
+	readonly output: string;
+	/** Sizes of their dimensions, each 1 or more, together at most 2^26 numbers. */
+	readonly inputShape: readonly number[];
+	readonly outputShape: readonly number[];
+}
+
+/** A network on ONNX Runtime of which one input and one output are used. Runs in parallel, at most 1025. */
+export interface Network {
+	/** Rejects with engine_failed where names or shapes are not the model's. `clip` identifies the run for `cancel`. */
+	run(values: Float32Array, options: NetworkRun): Promise<Float32Array>;
+	/** The run soon rejects with `cancelled`. Does nothing if it is not running. */
+	cancel(clip: number): void;
+	/** Cancels running calls, waits for them, then frees the network. Safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** Rejects with engine_missing or model_load_failed. */
+export function loadNetwork(options: NetworkLoad): Promise<Network>;
+
 // ---- models ------------------------------------------------------------------------------------
 
 /**
@@ -243,7 +276,11 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly temperatureIncrement: number;
 	/** Fill `tokenTimes`. */
 	readonly tokenTimestamps: boolean;
-	/** Beams of beam search, 1..64, of which whisper.cpp takes 8; 1 = greedy. */
+	/** A window whose average log-probability is below this is decoded again at the next temperature, -100..0 … */
+	readonly logprobThreshold: number;
+	/** … or has no text, where its probability of no speech is above this, 0..1. */
+	readonly noSpeechThreshold: number;
+	/** Texts that are followed at once at temperature 0, 1..64, of which at most 8 are; 1 = greedy. */
 	readonly beamSize: number;
 	/** Audio context: positions of 20 ms of each window that the encoder processes, 1..1500; 0 = all 1500. Audio beyond
 	 * them is ignored. */
@@ -399,6 +436,11 @@ export interface StreamingLoad {
 	readonly config: Readonly<Record<string, string | number>>;
 	/** Silence appended to the last samples, 0..60, since the model decodes only complete chunks. */
 	readonly tailSeconds: number;
+	/**
+	 * Live streams that are decoded at once, 1..1024: those that have a chunk when a thread is free, on at most `slots`
+	 * threads. 1 where they would change each other's results.
+	 */
+	readonly batch: number;
 }
 
 export interface PartialResult {

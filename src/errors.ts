@@ -119,7 +119,8 @@ function shown(value: unknown): string {
 
 const maxShown = 80;
 
-function shortened(text: string): string {
+/** As messages and log lines quote what may be of any length. */
+export function shortened(text: string): string {
 	return text.length > maxShown ? `${text.slice(0, maxShown - 3)}…` : text;
 }
 

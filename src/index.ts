@@ -7,8 +7,15 @@ export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/option
 export { createTranscriber } from './library/create.js';
 export type { ListenEvent, ListenStream, TurnText } from './library/listen.js';
 export type { ListenOptions, ListenTurns } from './library/listen-options.js';
-export type { CallOptions, CreateOptions, RequestOptions, TranscriptionProgress } from './library/options.js';
+export type {
+	CallOptions,
+	CreateOptions,
+	DiarizeOptions,
+	RequestOptions,
+	TranscriptionProgress,
+} from './library/options.js';
 export type { Source } from './library/source.js';
+export type { NamedTurn, SpeakerTurns } from './library/speaker-turns.js';
 export type { Stream } from './library/spool.js';
 export type { EarshotTranscriber } from './library/transcriber.js';
 export type { Pcm } from './library/wav.js';

@@ -82,6 +82,8 @@ void Read(const Options& options, WhisperOptions& into) {
 	if (into.temperature_increment > 0 && into.temperature_increment < limits::kLeastIncrement) {
 		throw Refusal("temperatureIncrement", "0, or a number from 0.01 to 1", options.Value("temperatureIncrement"));
 	}
+	into.logprob_threshold = options.Float("logprobThreshold", -100, 0);
+	into.no_speech_threshold = options.Float("noSpeechThreshold", 0, 1);
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize", 1, limits::kMostBeams);
 	into.audio_context = options.Int("audioContext", 0, limits::kMostContext);

@@ -56,6 +56,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 	set("openLiveInput", OpenLiveInput);
 	set_async("loadVoiceActivity", LoadVoiceActivity);
 	set_async("loadSpeechNetwork", LoadSpeechNetwork);
+	set_async("loadNetwork", LoadNetwork);
 	set_async("loadEncoder", LoadEncoder);
 	set_async("loadWhisper", LoadWhisper);
 	set_async("loadParakeet", LoadParakeetModel);

@@ -15,6 +15,7 @@ Napi::Value LoadVoiceActivity(const Napi::CallbackInfo& info);
 // session.cc
 Napi::Value LoadSpeechNetwork(const Napi::CallbackInfo& info);
 Napi::Value LoadEncoder(const Napi::CallbackInfo& info);
+Napi::Value LoadNetwork(const Napi::CallbackInfo& info);
 
 // model.cc
 Napi::Value LoadWhisper(const Napi::CallbackInfo& info);

@@ -37,6 +37,21 @@ public:
 	Handle(std::shared_ptr<Engine> engine, int slots, FreeOn free_on)
 		: engine_(std::move(engine)), slots_(slots), free_on_(free_on) {}
 
+	/** Something that runs elsewhere than in a task of its own. */
+	struct Running {
+		std::shared_ptr<Engine> engine;
+		std::shared_ptr<Cancel> cancel;
+		/** Gives the slot back; to be called once. */
+		std::function<void(Napi::Env)> leave;
+	};
+
+	/** Takes a slot for it under the name `clip`. */
+	Expected<Running> Begin(Napi::Env env, double clip) {
+		Expected<Cancels> cancels = Enter(env, clip, 1);
+		if (!cancels) return cancels.failure();
+		return Running{engine_, cancels->front(), Leaver(clip)};
+	}
+
 	/** Runs `work(engine, cancel)`, which owns what it reads, on the pool under the name `clip`. */
 	template <class T>
 	Napi::Promise Start(Napi::Env env, double clip, std::function<Expected<T>(Engine&, const Cancel&)> work,

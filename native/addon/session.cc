@@ -1,16 +1,21 @@
 #include "addon/session.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <napi.h>
 
 #include "addon/exports.h"
+#include "addon/handle.h"
 #include "addon/limits.h"
 #include "napi/arguments.h"
 #include "napi/async_task.h"
+#include "napi/functions.h"
 
 namespace earshot {
 
@@ -44,6 +49,81 @@ Napi::Promise LoadSession(Napi::Env env, ort::SessionLoad load, SessionKind kind
 			[kind](Napi::Env settled, Session& session) { return MakeSession(settled, std::move(session), kind); }));
 }
 
+/** What a tensor may hold at most, 256 MiB: JavaScript says how large the output is. */
+constexpr double kMostElements = 1 << 26;
+constexpr size_t kMostDimensions = 8;
+
+using Network = const ort::Session;
+
+struct Shape {
+	std::vector<int64_t> sizes;
+	size_t elements = 1;
+};
+
+Shape ShapeIn(const Options& options, const char* name) {
+	const Napi::Value given = options.Value(name);
+	Shape shape;
+	double elements = 1;
+	for (const int size : options.Ints(name, 1, static_cast<int>(kMostElements), kMostDimensions)) {
+		shape.sizes.push_back(size);
+		elements *= size;
+	}
+	if (elements > kMostElements) throw Refusal(name, "at most 67108864 elements", given);
+	shape.elements = static_cast<size_t>(elements);
+	return shape;
+}
+
+struct Call {
+	std::string input, output;
+	Shape input_shape, output_shape;
+	std::vector<float> values;
+};
+
+Expected<std::vector<float>> Compute(Network& network, Call& call, const Cancel& cancel) {
+	// Sessions may be run in parallel, each run with its own options.
+	const std::shared_ptr<Network> borrowed(std::shared_ptr<void>(), &network);
+	Expected<ort::Session::Pass> pass = ort::Session::Pass::Make(borrowed);
+	if (!pass) return pass.failure();
+	std::vector<float> made(call.output_shape.elements);
+	const Expected<Done> ran = pass->Run({{call.input.c_str(), call.values.data(), call.input_shape.sizes}},
+		{{call.output.c_str(), made.data(), call.output_shape.sizes}}, cancel);
+	if (!ran) return ran.failure();
+	return made;
+}
+
+Napi::Object MakeNetwork(Napi::Env env, std::shared_ptr<Network> session) {
+	Napi::Object object = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<Network>>(std::move(session), limits::kMostSlots, FreeOn::kPool);
+	object.Set("run", AsyncFunction(env, "run", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+		const Options options(info[1]);
+		const double clip = options.Id("clip");
+		auto call = std::make_shared<Call>();
+		call->input = options.Text("input");
+		call->output = options.Text("output");
+		call->input_shape = ShapeIn(options, "inputShape");
+		call->output_shape = ShapeIn(options, "outputShape");
+		call->values = SamplesOf(info[0], "values");
+		if (call->values.size() != call->input_shape.elements) {
+			throw Refusal("values", "as many numbers as `inputShape` says", info[0]);
+		}
+		return handle->Start<std::vector<float>>(info.Env(), clip,
+			[call](Network& network, const Cancel& cancel) { return Compute(network, *call, cancel); },
+			[](Napi::Env settled, std::vector<float>& made) -> Napi::Value {
+				Napi::Float32Array values = Napi::Float32Array::New(settled, made.size());
+				std::copy(made.begin(), made.end(), values.Data());
+				return values;
+			});
+	}));
+	object.Set("cancel", Function(env, "cancel", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+		handle->CancelClip(IdOf(info[0], "clip"));
+		return info.Env().Undefined();
+	}));
+	object.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+		return handle->Close(info.Env());
+	}));
+	return object;
+}
+
 }  // namespace
 
 Session* SessionIn(Napi::Value value, SessionKind kind) {
@@ -65,6 +145,17 @@ Napi::Value LoadEncoder(const Napi::CallbackInfo& info) {
 
 Napi::Value LoadSpeechNetwork(const Napi::CallbackInfo& info) {
 	return LoadSession(info.Env(), ReadSession(Options(info[0]), 1), SessionKind::kSpeechNetwork);
+}
+
+Napi::Value LoadNetwork(const Napi::CallbackInfo& info) {
+	const Options options(info[0]);
+	ort::SessionLoad load;
+	load.library = options.Text("library");
+	load.threads = options.Int("threads", 1, limits::kMostThreads);
+	load.graph = BytesOf(options.Value("graph"), "graph");
+	return AsyncTask::Start(info.Env(),
+		std::make_unique<Task<Session>>([load = std::move(load)] { return ort::Session::Load(load); },
+			[](Napi::Env env, Session& session) { return MakeNetwork(env, std::move(session)); }));
 }
 
 }  // namespace earshot

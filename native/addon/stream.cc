@@ -1,6 +1,9 @@
 // Streams that transcribe while speech goes on.
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include <napi.h>
 
@@ -11,6 +14,8 @@
 #include "addon/model.h"
 #include "napi/arguments.h"
 #include "napi/async_task.h"
+#include "napi/callbacks.h"
+#include "napi/env.h"
 #include "napi/errors.h"
 #include "napi/functions.h"
 #include "sherpa/engine.h"
@@ -19,26 +24,103 @@ namespace earshot {
 
 namespace {
 
-using Feeding = OneWay<SpeechStream>;
+/**
+ * Answers that threads of the pool have found. JavaScript gets them when it has time, and at the latest when the task that
+ * found them ends: callbacks alone do not keep the event loop alive. Any thread but where said.
+ */
+class Answers : public std::enable_shared_from_this<Answers> {
+public:
+	using Answer = std::function<void(Napi::Env)>;
 
-Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made) {
-	Napi::Object stream = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<Feeding>>(OneWayOf(std::move(made)), 1, FreeOn::kPool);
-	stream.Set("feed", AsyncFunction(env, "feed", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-		const bool last = BoolOf(info[1], "last");
-		return handle->Start<PartialResult>(info.Env(), 0,
-			[samples = SamplesOf(info[0], "samples"), last](Feeding& running, const Cancel& cancel) {
-				return running.Call(last, [&](SpeechStream& feeding) {
-					return feeding.Feed({samples.data(), samples.size()}, last, cancel);
-				});
-			},
-			[](Napi::Env settled, PartialResult& partial) -> Napi::Value {
-				Napi::Object object = Napi::Object::New(settled);
-				object.Set("result", ToJs(settled, partial.result));
-				object.Set("endpoint", partial.endpoint);
-				return object;
+	explicit Answers(std::shared_ptr<CallbackQueue> callbacks) : callbacks_(std::move(callbacks)) {}
+
+	void Post(Answer answer) {
+		{
+			const std::lock_guard lock(mutex_);
+			found_.push_back(std::move(answer));
+		}
+		callbacks_->Post([self = shared_from_this()](Napi::Env env) { self->Give(env); });
+	}
+
+	/** JavaScript thread only. */
+	void Give(Napi::Env env) {
+		std::vector<Answer> found;
+		{
+			const std::lock_guard lock(mutex_);
+			found.swap(found_);
+		}
+		for (const Answer& answer : found) answer(env);
+	}
+
+private:
+	const std::shared_ptr<CallbackQueue> callbacks_;
+	std::mutex mutex_;
+	std::vector<Answer> found_;  // guarded by mutex_
+};
+
+using Speaking = OneWay<SpeechStream>;
+
+Napi::Object ToJs(Napi::Env env, const PartialResult& partial) {
+	Napi::Object object = Napi::Object::New(env);
+	object.Set("result", ToJs(env, partial.result));
+	object.Set("endpoint", partial.endpoint);
+	return object;
+}
+
+void Settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Expected<PartialResult>& partial) {
+	try {
+		if (!partial) throw MakeError(env, partial.failure());
+		deferred.Resolve(ToJs(env, *partial));
+	} catch (const Napi::Error& error) {
+		deferred.Reject(error.Value());
+	}
+}
+
+/** One task decodes for all streams of the model that were fed when it could. */
+void StartDecoding(Napi::Env env, std::shared_ptr<SpeechStream> stream, std::shared_ptr<Answers> answers) {
+	auto task = std::make_unique<Task<Done>>(
+		[stream = std::move(stream)]() -> Expected<Done> {
+			stream->DecodeAll();
+			return Done{};
+		},
+		[](Napi::Env settled, Done&) { return settled.Undefined(); });
+	task->finished = [answers = std::move(answers)](Napi::Env settled) { answers->Give(settled); };
+	AsyncTask::Start(env, std::move(task));
+}
+
+Napi::Promise Feed(Napi::Env env, Handle<Speaking>& handle, const std::shared_ptr<Answers>& answers,
+	std::vector<float> samples, bool last) {
+	const auto deferred = Napi::Promise::Deferred::New(env);
+	const auto begun = handle.Begin(env, 0);
+	if (!begun) return Rejected(env, begun.failure());
+	if (begun->engine->ended) {
+		begun->leave(env);
+		return Rejected(env, {"closed", "it has ended"});
+	}
+	SpeechStream& stream = *begun->engine->engine;
+	const bool more = stream.Feed(std::move(samples), last, begun->cancel,
+		[deferred, last, speaking = begun->engine, leave = begun->leave, answers](Expected<PartialResult> partial) {
+			// Functions are copied, which results are not.
+			const auto result = std::make_shared<const Expected<PartialResult>>(std::move(partial));
+			answers->Post([deferred, last, speaking, leave, result](Napi::Env settled) {
+				const Napi::HandleScope scope(settled);
+				speaking->ended = last || !*result;
+				leave(settled);
+				Settle(settled, deferred, *result);
 			});
-	}));
+		});
+	if (more) StartDecoding(env, begun->engine->engine, answers);
+	return deferred.Promise();
+}
+
+Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made, std::shared_ptr<Answers> answers) {
+	Napi::Object stream = Napi::Object::New(env);
+	const auto handle = std::make_shared<Handle<Speaking>>(OneWayOf(std::move(made)), 1, FreeOn::kPool);
+	stream.Set("feed", AsyncFunction(env, "feed",
+		[handle, answers = std::move(answers)](const Napi::CallbackInfo& info) -> Napi::Value {
+			const bool last = BoolOf(info[1], "last");
+			return Feed(info.Env(), *handle, answers, SamplesOf(info[0], "samples"), last);
+		}));
 	stream.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		return handle->Close(info.Env());
 	}));
@@ -54,18 +136,22 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 	load.config = ReadConfig(options, "config");
 	load.tail_seconds = options.Number("tailSeconds", 0, limits::kMostTailSeconds);
 	const int slots = options.Int("slots", 1, limits::kMostSlots);
+	load.batch = static_cast<size_t>(options.Int("batch", 1, static_cast<int>(limits::kMostClips)));
+	load.threads = static_cast<size_t>(slots);
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
 		[slots](Napi::Env env, Loaded& engine) {
-			// Streams do without the model once it is closed; it makes no new ones.
-			const std::weak_ptr<StreamingEngine> streaming = engine;
-			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots);
-			model.Set("stream", Function(env, "stream", [streaming](const Napi::CallbackInfo& call) -> Napi::Value {
+			// Emptied when the model closes, so that it makes no more streams, whoever else still holds the engine: streams do
+			// without the model, and threads of the pool let go of it when they are through. JavaScript thread only.
+			const auto open = std::make_shared<Loaded>(engine);
+			Napi::Object model = MakeModel(
+				env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots, [open] { open->reset(); });
+			const auto answers = std::make_shared<Answers>(EnvState::Of(env).callbacks);
+			model.Set("stream", Function(env, "stream", [open, answers](const Napi::CallbackInfo& call) -> Napi::Value {
 				StreamOptions options;
 				Read(Options(call[0]), options);
-				const auto alive = streaming.lock();
-				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});
-				return MakeStream(call.Env(), alive->Stream(options));
+				if (!*open) throw MakeError(call.Env(), {"closed", "it has been closed"});
+				return MakeStream(call.Env(), (*open)->Stream(options), answers);
 			}));
 			return model;
 		}));

@@ -6,16 +6,22 @@
 
 #include "kernels/width.h"
 
+struct ggml_tensor;
+
 namespace earshot {
 
 /** Whether there is a kernel for rows of `columns` numbers on this processor. */
 bool CanMultiply(size_t columns);
 
 /**
- * products[v][row] = row · vectors[v], accumulated in f32. `matrix`: row-major IEEE half floats. The vectors are rounded to
- * half floats first, as ggml does. Requires CanMultiply. `widest`: at least kAvx2, at most WidestKernels.
+ * products[v][row] = row · vectors[v], accumulated in f32, for the rows of part `part` of `parts`. `matrix`: row-major IEEE
+ * half floats. The vectors are rounded to half floats first, as ggml does. Each product is summed in the same order
+ * whatever `count` and `parts` are. Requires CanMultiply. `widest`: at least kAvx2, at most WidestKernels.
  */
 void Multiply(const uint16_t* matrix, size_t rows, size_t columns, const float* const* vectors, float* const* products,
-	size_t count, Kernels widest = WidestKernels());
+	size_t count, size_t part = 0, size_t parts = 1, Kernels widest = WidestKernels());
+
+/** Whether it can multiply these weights with each of `rows`. */
+bool CanMultiply(const ggml_tensor* matrix, const ggml_tensor* rows);
 
 }  // namespace earshot

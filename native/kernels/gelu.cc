@@ -16,23 +16,32 @@ EARSHOT_AVX512 void Gelu(const float* from, size_t count, float* to) {
 	}
 }
 
-bool CanGelu(const ggml_tensor* node) {
-	return node->op == GGML_OP_UNARY && ggml_get_unary_op(node) == GGML_UNARY_OP_GELU && node->type == GGML_TYPE_F32 &&
-		node->src[0]->type == GGML_TYPE_F32 && ggml_is_contiguous(node) && ggml_is_contiguous(node->src[0]) &&
-		WidestKernels() >= Kernels::kAvx512;
-}
-
-void ComputeGelu(ggml_tensor* node) {
-	Gelu(static_cast<const float*>(node->src[0]->data), static_cast<size_t>(ggml_nelements(node)),
-		static_cast<float*>(node->data));
-}
-
 #else
 
 void Gelu(const float*, size_t, float*) {}
-bool CanGelu(const ggml_tensor*) { return false; }
-void ComputeGelu(ggml_tensor*) {}
 
 #endif
+
+namespace {
+
+/** Called on each of ggml's threads. */
+void ComputeGelu(ggml_tensor* node, int thread, int threads, void*) {
+	const auto row = static_cast<size_t>(node->ne[0]);
+	for (int64_t i = thread; i < ggml_nrows(node); i += threads) {
+		const size_t at = static_cast<size_t>(i) * row;
+		Gelu(static_cast<const float*>(node->src[0]->data) + at, row, static_cast<float*>(node->data) + at);
+	}
+}
+
+}  // namespace
+
+bool CanGelu(const ggml_tensor* numbers) {
+	return numbers->type == GGML_TYPE_F32 && ggml_is_contiguous(numbers) && WidestKernels() >= Kernels::kAvx512;
+}
+
+ggml_tensor* GeluNode(ggml_context* context, ggml_tensor* numbers) {
+	return ggml_custom_4d(context, GGML_TYPE_F32, numbers->ne[0], numbers->ne[1], numbers->ne[2], numbers->ne[3], &numbers, 1,
+		ComputeGelu, GGML_N_TASKS_MAX, nullptr);
+}
 
 }  // namespace earshot

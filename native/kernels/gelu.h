@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+struct ggml_context;
 struct ggml_tensor;
 
 namespace earshot {
@@ -10,10 +11,10 @@ namespace earshot {
 /** x/2 · (1 + erf(x/√2)), as in OpenAI's Whisper, to 2e-7 · |x|. `to` may be `from`. Requires AVX-512. */
 void Gelu(const float* from, size_t count, float* to);
 
-/** Whether ComputeGelu can compute `node`: a GELU of f32, on a processor with AVX-512. */
-bool CanGelu(const ggml_tensor* node);
+/** Whether GeluNode can compute it: contiguous f32, on a processor with AVX-512. */
+bool CanGelu(const ggml_tensor* numbers);
 
-/** In f32, where ggml uses a lookup table of half floats. */
-void ComputeGelu(ggml_tensor* node);
+/** As ggml_gelu, in f32, where ggml uses a lookup table of half floats. */
+ggml_tensor* GeluNode(ggml_context* context, ggml_tensor* numbers);
 
 }  // namespace earshot

@@ -88,8 +88,7 @@ bool CanInterleave(const ggml_tensor* tensor) {
 
 namespace {
 
-// Called on each of ggml's threads.
-
+/** Called on each of ggml's threads. */
 void LookUpNode(ggml_tensor* node, int thread, int threads, void* matrix) {
 	const auto* numbers = static_cast<const int32_t*>(node->src[0]->data);
 	for (int64_t at = thread; at < node->ne[1]; at += threads) {
@@ -98,41 +97,11 @@ void LookUpNode(ggml_tensor* node, int thread, int threads, void* matrix) {
 	}
 }
 
-void MultiplyNode(ggml_tensor* node, int thread, int threads, void* matrix) {
-	std::vector<const float*> vectors;
-	std::vector<float*> products;
-	const ggml_tensor* rows = node->src[0];
-	for (int64_t row = 0; row < rows->ne[1]; row++) {
-		vectors.push_back(static_cast<const float*>(rows->data) + row * rows->ne[0]);
-		products.push_back(static_cast<float*>(node->data) + row * node->ne[0]);
-	}
-	static_cast<const Q8Matrix*>(matrix)->Multiply(vectors.data(), products.data(), vectors.size(),
-		static_cast<size_t>(thread), static_cast<size_t>(threads));
-}
-
-ggml_custom_op_params ParametersOf(const ggml_tensor* node) {
-	ggml_custom_op_params parameters;
-	std::memcpy(&parameters, node->op_params, sizeof parameters);
-	return parameters;
-}
-
 }  // namespace
 
 ggml_tensor* LookUpRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* numbers) {
 	return ggml_custom_4d(context, GGML_TYPE_F32, static_cast<int64_t>(matrix.columns()), numbers->ne[0], 1, 1, &numbers,
 		1, LookUpNode, 1, const_cast<Q8Matrix*>(&matrix));
-}
-
-ggml_tensor* MultiplyRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* rows) {
-	GGML_ASSERT(rows->type == GGML_TYPE_F32 && ggml_n_dims(rows) <= 2);
-	std::array sources{ggml_is_contiguous(rows) ? rows : ggml_cont(context, rows)};
-	return ggml_custom_4d(context, GGML_TYPE_F32, static_cast<int64_t>(matrix.rows()), rows->ne[1], 1, 1, sources.data(),
-		sources.size(), MultiplyNode, GGML_N_TASKS_MAX, const_cast<Q8Matrix*>(&matrix));
-}
-
-const Q8Matrix* Q8MatrixOf(const ggml_tensor* node) {
-	if (node->op != GGML_OP_CUSTOM || ParametersOf(node).fun != MultiplyNode) return nullptr;
-	return static_cast<const Q8Matrix*>(ParametersOf(node).userdata);
 }
 
 #ifdef EARSHOT_VECTORS

@@ -59,15 +59,7 @@ private:
 /** Whether Q8Matrices can copy the tensor, if it is in memory, and this processor can use it. */
 bool CanInterleave(const ggml_tensor* tensor);
 
-// Graph nodes. The matrix must outlive the graph.
-
-/** Rows of the matrix, as ggml_get_rows. `numbers`: I32. */
+/** Rows of the matrix as a node of a graph, like ggml_get_rows. `numbers`: I32. The matrix must outlive the graph. */
 ggml_tensor* LookUpRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* numbers);
-
-/** The matrix times each row of `rows`, as ggml_mul_mat. */
-ggml_tensor* MultiplyRows(ggml_context* context, const Q8Matrix& matrix, ggml_tensor* rows);
-
-/** The matrix of a node made by MultiplyRows, whose first source are the rows; nullptr for other nodes. */
-const Q8Matrix* Q8MatrixOf(const ggml_tensor* node);
 
 }  // namespace earshot

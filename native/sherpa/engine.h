@@ -1,6 +1,8 @@
 // sherpa-onnx: offline recognizers for whole clips, streaming ones for live audio.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +66,10 @@ struct StreamingLoad {
 	SherpaConfig config;
 	/** Silence appended at the end, since the model decodes only complete chunks. */
 	double tail_seconds = 0;
+	/** Live streams that are decoded at once; 1 where they would change each other's results, or the files allow no more. */
+	size_t batch = 1;
+	/** Threads that decode live streams at the same time. */
+	size_t threads = 1;
 };
 
 struct PartialResult {
@@ -76,9 +82,17 @@ struct PartialResult {
 /** One live stream. Any thread, one call at a time. Cannot be used after a failure or the last samples. */
 class SpeechStream {
 public:
+	using OnPartial = std::function<void(Expected<PartialResult>)>;
 	virtual ~SpeechStream() = default;
-	/** Decodes the chunks that these samples complete. `last`: the stream ends here and the result is final. */
-	virtual Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) = 0;
+	/**
+	 * Decodes the chunks that these samples complete, together with those of other streams. `last`: the stream ends here and
+	 * the result is final. Returns at once; `on_partial` is called once, by a thread that is in DecodeAll. True: a thread more
+	 * is to call it.
+	 */
+	[[nodiscard]] virtual bool Feed(
+		std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) = 0;
+	/** Decodes what all streams of the model have been fed, until nothing is left. Needs no call of its own stream. */
+	virtual void DecodeAll() = 0;
 };
 
 /** One recognizer for any number of streams and clips in parallel. Any thread. */

@@ -11,6 +11,7 @@
 #include "sherpa/api.h"
 #include "sherpa/config.h"
 #include "sherpa/engine.h"
+#include "sherpa/steps.h"
 
 namespace earshot {
 
@@ -60,7 +61,8 @@ using StreamHandle = std::unique_ptr<const sherpa::OnlineStream, void (*)(const 
 class Streaming final : public StreamingEngine, public std::enable_shared_from_this<Streaming> {
 public:
 	Streaming(std::shared_ptr<const sherpa::Library> library, StreamingLoad load)
-		: library_(std::move(library)), load_(std::move(load)), recognizer_(nullptr, library_->DestroyOnlineRecognizer) {}
+		: library_(std::move(library)), load_(std::move(load)), recognizer_(nullptr, library_->DestroyOnlineRecognizer),
+		  steps_(load_.batch, load_.threads, [this](const auto& members) { return DecodeTogether(members); }) {}
 
 	Expected<Done> Create() {
 		const sherpa::CapturedStderr stderr_text;
@@ -108,6 +110,9 @@ public:
 	}
 
 	std::shared_ptr<SpeechStream> Stream(const StreamOptions& options) override;
+
+	/** Of the live streams. */
+	sherpa::Steps& steps() { return steps_; }
 
 	Expected<StreamHandle> MakeStream(const StreamOptions& options) const {
 		const std::string& hotwords = options.hotwords;
@@ -187,6 +192,9 @@ public:
 	void Reset(const sherpa::OnlineStream* stream) const { library_->OnlineStreamReset(recognizer_.get(), stream); }
 
 private:
+	/** One chunk of each; the members are all of type Feeding. */
+	Expected<Done> DecodeTogether(const std::vector<sherpa::Member*>& members) const;
+
 	/** Of all streaming models but T-One. */
 	static constexpr int32_t kFeatureBins = 80;
 
@@ -207,41 +215,102 @@ private:
 	const StreamingLoad load_;
 	RecognizerHandle recognizer_;
 	SherpaInfo info_;
+	sherpa::Steps steps_;
 };
 
-class Speech final : public SpeechStream {
-public:
-	Speech(std::shared_ptr<const Streaming> engine, StreamOptions options)
-		: engine_(std::move(engine)), options_(std::move(options)) {}
+/** A stream of the library, made when it is first fed. One thread at a time. */
+struct Live {
+	const std::shared_ptr<Streaming> engine;
+	const StreamOptions options;
+	StreamHandle stream{nullptr, nullptr};
+	double seconds = 0;
+};
 
-	Expected<PartialResult> Feed(Clip samples, bool last, const Cancel& cancel) override {
-		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<PartialResult> {
-			if (!stream_) {
-				auto made = engine_->MakeStream(options_);
+/** One call of Speech::Feed in work: a step is a chunk. */
+class Feeding final : public sherpa::Member {
+public:
+	Feeding(std::shared_ptr<Live> live, std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel,
+		SpeechStream::OnPartial on_partial)
+		: live_(std::move(live)), samples_(std::move(samples)), last_(last), cancel_(std::move(cancel)),
+		  on_partial_(std::move(on_partial)) {}
+
+	const sherpa::OnlineStream* stream() const { return live_->stream.get(); }
+
+	bool Cancelled() const override { return cancel_->Requested(); }
+
+	Expected<bool> Prepare() override {
+		return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<bool> {
+			if (!live_->stream) {
+				auto made = live_->engine->MakeStream(live_->options);
 				if (!made) return made.failure();
-				stream_ = std::move(*made);
+				live_->stream = std::move(*made);
 			}
-			seconds_ += samples.Seconds();
-			if (auto accepted = engine_->Accept(stream_.get(), samples, last); !accepted) return accepted.failure();
-			while (engine_->IsReady(stream_.get())) {
-				if (cancel.Requested()) return Cancelled();
-				std::vector<const sherpa::OnlineStream*> ready{stream_.get()};
-				engine_->Decode(ready);
+			while (!live_->engine->IsReady(stream())) {
+				if (all_accepted_) return false;
+				if (auto accepted = AcceptMore(); !accepted) return accepted.failure();
 			}
-			auto result = engine_->Result(stream_.get(), seconds_);
-			if (!result) return result.failure();
-			PartialResult partial{std::move(*result), last || engine_->IsEndpoint(stream_.get())};
-			// The next utterance starts empty.
-			if (partial.endpoint) engine_->Reset(stream_.get());
-			return partial;
+			return true;
 		});
 	}
 
+	void Finish(Expected<Done> ended) override {
+		on_partial_(Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<PartialResult> {
+			if (!ended) return ended.failure();
+			const Streaming& engine = *live_->engine;
+			live_->seconds += Clip{samples_.data(), samples_.size()}.Seconds();
+			auto result = engine.Result(stream(), live_->seconds);
+			if (!result) return result.failure();
+			PartialResult partial{std::move(*result), last_ || engine.IsEndpoint(stream())};
+			// The next utterance starts empty.
+			if (partial.endpoint) engine.Reset(stream());
+			return partial;
+		}));
+	}
+
 private:
-	const std::shared_ptr<const Streaming> engine_;
-	const StreamOptions options_;
-	StreamHandle stream_{nullptr, nullptr};
-	double seconds_ = 0;
+	/** Others must not wait while features of minutes are computed. */
+	static constexpr size_t kMostAccepted = kSampleRate;
+
+	Expected<Done> AcceptMore() {
+		const size_t count = std::min(samples_.size() - accepted_, kMostAccepted);
+		const Clip piece{samples_.data() + accepted_, count};
+		accepted_ += count;
+		all_accepted_ = accepted_ == samples_.size();
+		return live_->engine->Accept(stream(), piece, last_ && all_accepted_);
+	}
+
+	const std::shared_ptr<Live> live_;
+	const std::vector<float> samples_;
+	const bool last_;
+	const std::shared_ptr<const Cancel> cancel_;
+	const SpeechStream::OnPartial on_partial_;
+	size_t accepted_ = 0;
+	bool all_accepted_ = false;
+};
+
+Expected<Done> Streaming::DecodeTogether(const std::vector<sherpa::Member*>& members) const {
+	return Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<Done> {
+		std::vector<const sherpa::OnlineStream*> ready;
+		for (sherpa::Member* member : members) ready.push_back(static_cast<Feeding*>(member)->stream());
+		Decode(ready);
+		return Done{};
+	});
+}
+
+class Speech final : public SpeechStream {
+public:
+	Speech(std::shared_ptr<Streaming> engine, StreamOptions options)
+		: live_(std::make_shared<Live>(Live{std::move(engine), std::move(options)})) {}
+
+	bool Feed(std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) override {
+		return live_->engine->steps().Add(
+			std::make_unique<Feeding>(live_, std::move(samples), last, std::move(cancel), std::move(on_partial)));
+	}
+
+	void DecodeAll() override { live_->engine->steps().Work(); }
+
+private:
+	const std::shared_ptr<Live> live_;
 };
 
 std::shared_ptr<SpeechStream> Streaming::Stream(const StreamOptions& options) {

@@ -9,10 +9,7 @@
 #include <ggml-impl.h>
 #include <ggml.h>
 
-#include "kernels/attention.h"
-#include "kernels/f16_matrix.h"
-#include "kernels/gelu.h"
-#include "kernels/q8_matrix.h"
+#include "kernels/decoder/products.h"
 
 namespace earshot {
 
@@ -34,23 +31,6 @@ struct Part {
 	ggml_tensor* Product(size_t at) const { return ggml_graph_node(graph, products[at]); }
 };
 
-/** The weights that a node multiplies with contiguous vectors; nullptr for other nodes, and for products with tensors of
- * the clip's own. */
-const void* WeightsOf(const ggml_tensor* node) {
-	if (const Q8Matrix* matrix = Q8MatrixOf(node)) return matrix;
-	if (node->op != GGML_OP_MUL_MAT) return nullptr;
-	const ggml_tensor *matrix = node->src[0], *vectors = node->src[1];
-	const auto is_rows = [](const ggml_tensor* tensor) {
-		return tensor->type == GGML_TYPE_F32 && ggml_n_dims(tensor) <= 2 && ggml_is_contiguous(tensor);
-	};
-	// Not in a buffer in which ggml has repacked it.
-	const bool is_weights = matrix->op == GGML_OP_NONE && matrix->view_src == nullptr && matrix->type == GGML_TYPE_F16 &&
-		matrix->buffer != nullptr && ggml_backend_buffer_is_host(matrix->buffer) && ggml_n_dims(matrix) <= 2 &&
-		ggml_is_contiguous(matrix);
-	const bool can = is_weights && is_rows(vectors) && is_rows(node) && CanMultiply(static_cast<size_t>(matrix->ne[0]));
-	return can ? matrix : nullptr;
-}
-
 void Compute(Part& part, int to) {
 	if (part.done < to && *part.status == GGML_STATUS_SUCCESS) {
 		ggml_cgraph view = ggml_graph_view(part.graph, part.done, to);
@@ -59,60 +39,27 @@ void Compute(Part& part, int to) {
 	part.done = to;
 }
 
-/** Computes the nodes before `to`, which do not multiply with shared weights. */
-void Advance(Part& part, int to) {
-	for (int node = part.done; node < to; node++) {
-		ggml_tensor* each = ggml_graph_node(part.graph, node);
-		const auto ours = CanAttend(each) ? Attend : CanGelu(each) ? ComputeGelu : nullptr;
-		if (ours == nullptr) continue;
-		Compute(part, node);
-		if (*part.status == GGML_STATUS_SUCCESS) ours(each);
-		part.done = node + 1;
-	}
-	Compute(part, to);
-}
-
-/** Computes product number `at` of all parts, which have the same weights. */
-void MultiplyAll(const std::vector<Part*>& parts, size_t at) {
-	const ggml_tensor* first = parts.front()->Product(at);
-	const Q8Matrix* integers = Q8MatrixOf(first);
-	const auto vectors_of = [integers](const ggml_tensor* product) { return product->src[integers == nullptr ? 1 : 0]; };
-	const auto rows = static_cast<size_t>(first->ne[0]), columns = static_cast<size_t>(vectors_of(first)->ne[0]);
-	std::vector<const float*> vectors;
-	std::vector<float*> products;
-	for (const Part* part : parts) {
-		if (*part->status != GGML_STATUS_SUCCESS) continue;
-		ggml_tensor* product = part->Product(at);
-		for (size_t i = 0; i < static_cast<size_t>(product->ne[1]); i++) {
-			vectors.push_back(static_cast<const float*>(vectors_of(product)->data) + i * columns);
-			products.push_back(static_cast<float*>(product->data) + i * rows);
-		}
-	}
-	if (integers != nullptr) {
-		integers->Multiply(vectors.data(), products.data(), vectors.size());
-	} else {
-		Multiply(static_cast<const uint16_t*>(first->src[0]->data), rows, columns, vectors.data(), products.data(),
-			vectors.size());
-	}
-	for (Part* part : parts) part->done = part->products[at] + 1;
-}
-
 /** For parts whose products have the same weights in the same order. */
 void ComputeAlike(const std::vector<Part*>& parts) {
 	Part& first = *parts.front();
-	// For a single vector ggml's kernels are as fast: reading the weights takes all the time.
-	if (parts.size() == 1 && !first.products.empty() && first.Product(0)->ne[1] == 1) first.products.clear();
+	// Nothing to share: the same kernels are called by ggml.
+	if (parts.size() == 1) first.products.clear();
 	for (size_t at = 0; at < first.products.size(); at++) {
-		for (Part* part : parts) Advance(*part, part->products[at]);
-		MultiplyAll(parts, at);
+		std::vector<ggml_tensor*> products;
+		for (Part* part : parts) {
+			Compute(*part, part->products[at]);
+			if (*part->status == GGML_STATUS_SUCCESS) products.push_back(part->Product(at));
+			part->done = part->products[at] + 1;
+		}
+		if (!products.empty()) MultiplyTogether(products);
 	}
-	for (Part* part : parts) Advance(*part, ggml_graph_n_nodes(part->graph));
+	for (Part* part : parts) Compute(*part, ggml_graph_n_nodes(part->graph));
 }
 
 bool Alike(const Part& one, const Part& other) {
 	return std::equal(one.products.begin(), one.products.end(), other.products.begin(), other.products.end(),
 		[&](int node, int its) {
-			return WeightsOf(ggml_graph_node(one.graph, node)) == WeightsOf(ggml_graph_node(other.graph, its));
+			return SharedWeightsOf(ggml_graph_node(one.graph, node)) == SharedWeightsOf(ggml_graph_node(other.graph, its));
 		});
 }
 
@@ -120,7 +67,7 @@ void ComputeTogether(std::vector<Part>& parts) {
 	std::vector<Part*> left;
 	for (Part& part : parts) {
 		for (int node = 0; node < ggml_graph_n_nodes(part.graph); node++) {
-			if (WeightsOf(ggml_graph_node(part.graph, node)) != nullptr) part.products.push_back(node);
+			if (SharedWeightsOf(ggml_graph_node(part.graph, node)) != nullptr) part.products.push_back(node);
 		}
 		left.push_back(&part);
 	}

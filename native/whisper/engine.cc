@@ -90,9 +90,8 @@ private:
 		return own;
 	}
 
-	/** Not with beam search, whose beams share each read of the weights already. */
 	bool CanBatch(const Options& options) const {
-		return model_->info.max_batched_clips > 1 && CanUseOwnThread(options) && options.beam_size <= 1;
+		return model_->info.max_batched_clips > 1 && CanUseOwnThread(options);
 	}
 
 	Expected<Done> TranscribeBatch(

@@ -59,6 +59,9 @@ struct WhisperOptions {
 	bool token_timestamps = false;
 	float temperature = 0;
 	float temperature_increment = 0;
+	/** Below the first average log-probability a decode fails, unless its probability of no speech is above the second: then
+	 * it has no text. */
+	float logprob_threshold = -1, no_speech_threshold = 0.6F;
 	int beam_size = 1;
 	/** Positions of 20 ms that the encoder processes; 0 = all. */
 	int audio_context = 0;

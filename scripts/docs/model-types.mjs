@@ -82,7 +82,7 @@ function describe(type) {
 /** What each option does. */
 const meanings = {
 	batch:
-		'most clips decoded in one pass, on a CPU as long as they are 12 s together; 8, but 1 for dynamically quantised (int8) models, whose results would depend on what they are batched with',
+		'most clips, or live streams, decoded in one pass, clips on a CPU as long as they are 12 s together; 8, but 1 for dynamically quantised (int8) models, whose results would depend on what they are batched with',
 	blank_penalty: 'makes a transducer write more',
 	bpe_vocab: 'vocabulary of a BPE model, for `keywords[]`',
 	decoding_method:

@@ -11,14 +11,14 @@ const about = {
 	core: 'clip, result, failure, cancelling: what all engines share',
 	platform: 'files, libraries, threads and processor features of each operating system',
 	kernels:
-		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder',
+		'matrix products, attention and GELU, chosen at run time for the processor; `encoder/` is the integer encoder, `decoder/` has nodes of the graph of the decoder and sums over its logits',
 	ort: 'ONNX Runtime, loaded at run time',
 	audio:
 		"any container → 16 kHz mono float PCM: `ffmpeg/` by FFmpeg's libraries, plain WAV without; live audio",
 	vad: "Silero on ONNX Runtime, sherpa-onnx's detector, and the spans of speech",
 	sherpa: "sherpa-onnx's C interface for one exact version; recognizers and streams",
 	whisper:
-		'the engine, continuous batching, Parakeet; `model/` checks and loads files, `clip/` runs one clip, `upstream/` is whisper.cpp with its repairs and the access to its internals, `math/` has spectrogram, word times and repetition',
+		'the engine, continuous batching, Parakeet; `model/` checks and loads files, `clip/` runs one clip, `decode/` searches for its text, `upstream/` is whisper.cpp with its repairs and the access to its internals, `math/` has spectrogram, word times and repetition',
 };
 
 /** Other folders of native/ that the files of one include. */

@@ -9,11 +9,13 @@ import { folderOfCaller } from '../config/environment.js';
 import { codeOf } from '../disk/disk.js';
 import { asEarshotError } from '../errors.js';
 import { packageRoot } from '../paths.js';
+import { addListen } from './definitions/listen.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
 import { addServe, addServerCommands } from './definitions/server.js';
-import { addListen, addTranscribe } from './definitions/transcribe.js';
+import { addTranscribe } from './definitions/transcribe.js';
+import { addVoices } from './definitions/voices.js';
 
 const issues = 'https://github.com/earshot/earshot/issues';
 
@@ -34,6 +36,7 @@ function program(): Command {
 	addListen(earshot);
 	addModelCommands(earshot);
 	addServerCommands(earshot);
+	addVoices(earshot);
 	addProgramCommands(earshot, version);
 	return earshot;
 }
@@ -65,4 +68,7 @@ async function main(): Promise<number> {
 	}
 }
 
-process.exit(await main());
+const exitCode = await main();
+// When what was printed is written; an error of that comes first, as an event.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(exitCode);

@@ -58,4 +58,7 @@ export function ownFolders(
 
 export const cacheFolder = (): string => ownFolders().cache;
 
+/** What people's voices are like: only of those who were enrolled. */
+export const voicesFolder = (): string => path.join(ownFolders().state, 'voices');
+
 export const stateFolder = (): string => ownFolders().state;

@@ -27,9 +27,10 @@ function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 			return settings[name].parse(text);
 		} catch (thrown) {
 			if (!(thrown instanceof Expectation)) throw thrown;
+			const got = 'isSecret' in settings[name] ? `a text of ${text.length} letters` : `\`${text}\``;
 			throw new EarshotError(
 				'config_invalid',
-				`Expected \`${nameOf(name)}\` to be ${thrown.message}, got \`${text}\``,
+				`Expected \`${nameOf(name)}\` to be ${thrown.message}, got ${got}`,
 				{
 					param: nameOf(name),
 				},

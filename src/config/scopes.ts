@@ -23,3 +23,12 @@ export type ModelOptionName = {
 export const modelOptionNames: readonly ModelOptionName[] = settingNames.filter(
 	(name): name is ModelOptionName => 'perModel' in settings[name],
 );
+
+/** Settings that a request may override for itself. */
+export type RequestSettingName = {
+	[K in SettingName]: (typeof settings)[K] extends { readonly perRequest: true } ? K : never;
+}[SettingName];
+
+export const requestSettingNames: readonly RequestSettingName[] = settingNames.filter(
+	(name): name is RequestSettingName => 'perRequest' in settings[name],
+);

@@ -12,6 +12,8 @@ export interface Setting<T extends Value = Value> {
 	readonly scope: Scope;
 	/** Whisper models only: an entry of models.yaml may override it under the same key in its `options`. */
 	readonly perModel?: boolean;
+	/** With `perModel`: a request may override it for itself, in a field of the same key. */
+	readonly perRequest?: boolean;
 	/** `--flag VALUE`; a boolean takes no value. */
 	readonly flag: string;
 	readonly valueName: string;
@@ -25,6 +27,8 @@ export interface Setting<T extends Value = Value> {
 	readonly isSwitch?: boolean;
 	/** An empty variable is a mistake, not an absent one: the failed command of `KEYS="$(…)"` must not open the server. */
 	readonly refusesEmpty?: boolean;
+	/** Never written to a message, which ends in logs. */
+	readonly isSecret?: boolean;
 	/** Not a key of models.yaml, since it says where that file is. */
 	readonly notInFile?: boolean;
 }

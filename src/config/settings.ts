@@ -10,7 +10,7 @@ import { hostSetting } from './addresses.js';
 import { ownFolders } from './folders.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
-import { filledList, httpUrl, keepAlive, list, oneOf, truth, wholeNumber, word } from './values.js';
+import { httpUrl, keepAlive, keys, list, oneOf, truth, wholeNumber, word } from './values.js';
 import { whisperSettings } from './whisper-settings.js';
 
 export const settings = {
@@ -82,8 +82,9 @@ export const settings = {
 		help: 'comma-separated API keys; every request must carry one of them',
 		default: [],
 		defaultText: 'none: no key required',
-		parse: filledList('one or more keys, separated by commas; without any, leave it out'),
+		parse: keys,
 		refusesEmpty: true,
+		isSecret: true,
 	},
 	preload: {
 		scope: 'server',
@@ -203,6 +204,14 @@ export const settings = {
 		defaultText: 'no, unless a session asks for it',
 		parse: truth,
 		isSwitch: true,
+	},
+	maxKnownSpeakers: {
+		scope: 'server',
+		flag: 'max-known-speakers',
+		valueName: 'N',
+		help: 'references of known speakers that a request may bring',
+		default: 4,
+		parse: wholeNumber(0, 100),
 	},
 	allowedHosts: {
 		scope: 'server',

@@ -15,6 +15,14 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 	};
 }
 
+export function numberFrom(low: number, high: number): (text: string) => number {
+	return (text) => {
+		const value = Number(text);
+		if (text.trim() !== '' && value >= low && value <= high) return value;
+		throw new Expectation(`a number from ${low} to ${high}`);
+	};
+}
+
 export function zeroOrFrom(low: number, high: number): (text: string) => number {
 	return (text) => {
 		const value = Number(text);
@@ -73,13 +81,13 @@ export const list = (text: string): readonly string[] =>
 		.map((item) => item.trim())
 		.filter((item) => item !== '');
 
-/** A list with at least one item. `what`: what was expected, for the message. */
-export function filledList(what: string): (text: string) => readonly string[] {
-	return (text) => {
-		const items = list(text);
-		if (items.length === 0) throw new Expectation(what);
-		return items;
-	};
+/** At least one key, each of which a header can carry. Clients send other letters in encodings of their own, or not at all. */
+export function keys(text: string): readonly string[] {
+	const items = list(text);
+	if (items.length === 0)
+		throw new Expectation('one or more keys, separated by commas; without any, leave it out');
+	if (items.every((key) => /^[ -~]{1,4096}$/.test(key))) return items;
+	throw new Expectation('keys of at most 4096 ASCII characters, separated by commas');
 }
 
 export const word = (text: string): string => text;

@@ -1,7 +1,7 @@
 /** The settings of Whisper models; an entry of models.yaml may override each for itself. Part of the table in settings.ts. */
 
 import type { Setting } from './setting.js';
-import { oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
+import { numberFrom, oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
 
 const audioContexts = ['auto', 'full'] as const;
 
@@ -42,6 +42,7 @@ export const whisperSettings = {
 	beamSize: {
 		scope: 'model',
 		perModel: true,
+		perRequest: true,
 		flag: 'beam-size',
 		valueName: 'N',
 		help: 'beam size of Whisper models; 1 = greedy search',
@@ -51,12 +52,43 @@ export const whisperSettings = {
 	temperatureIncrement: {
 		scope: 'model',
 		perModel: true,
+		perRequest: true,
 		flag: 'temperature-increment',
 		valueName: 'T',
 		help: 'temperature increase at each retry of a clip by a Whisper model; 0 = no retry',
 		default: 0.2,
 		// whisper.cpp lists every step up to 1: the smallest would fill the memory.
 		parse: zeroOrFrom(0.01, 1),
+	},
+	logprobThreshold: {
+		scope: 'model',
+		perModel: true,
+		perRequest: true,
+		flag: 'logprob-threshold',
+		valueName: 'P',
+		help: 'average log-probability below which a clip is decoded again at a higher temperature by Whisper models',
+		default: -1,
+		parse: numberFrom(-100, 0),
+	},
+	compressionRatioThreshold: {
+		scope: 'model',
+		perModel: true,
+		perRequest: true,
+		flag: 'compression-ratio-threshold',
+		valueName: 'R',
+		help: 'how far a text may be compressible: beyond it repeats itself, and its clip is decoded again likewise',
+		default: 2.4,
+		parse: numberFrom(1, 100),
+	},
+	noSpeechThreshold: {
+		scope: 'model',
+		perModel: true,
+		perRequest: true,
+		flag: 'no-speech-threshold',
+		valueName: 'P',
+		help: 'probability of no speech above which an unlikely text of a Whisper model is dropped instead',
+		default: 0.6,
+		parse: numberFrom(0, 1),
 	},
 	suppressNonSpeech: {
 		scope: 'model',

@@ -1,7 +1,7 @@
 /** Converts the addon's raw results into texts, words and log-probabilities. Pure. */
 
 import type { RawResult } from '../../binding.js';
-import { startsUnspaced, unspacedCharacter } from '../speech/scripts.js';
+import { startsUnspaced, unspacedCharacter } from '../speech/text.js';
 import type { TokenLogprob, Word } from '../speech/transcript.js';
 
 const decoder = new TextDecoder('utf-8');

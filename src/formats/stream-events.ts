@@ -3,7 +3,8 @@
  * there is an event for each segment, too, and the last one has what that format says of the whole.
  */
 
-import type { Segment, TokenLogprob, Transcript } from '../speech/transcript.js';
+import { labelOf, type Segment, type TokenLogprob, type Transcript } from '../speech/transcript.js';
+import { diarizedSegment, segmentId } from './diarized-json.js';
 import type { FormatName } from './formats.js';
 import type { Include } from './include.js';
 import {
@@ -18,21 +19,28 @@ import {
 
 export class StreamEvents {
 	readonly #isVerbose: boolean;
+	readonly #isDiarized: boolean;
 	readonly #include: Include;
 	#sent = '';
 	/** Trailing white space, held back until more text follows, since the final text is trimmed. */
 	#heldSpace = '';
 	#heldLogprobs: TokenLogprob[] = [];
+	/** Whose line the text is in. */
+	#label: string | undefined;
 
 	constructor(format: FormatName, include: Include) {
 		this.#isVerbose = format === 'verbose_json';
+		this.#isDiarized = format === 'diarized_json';
 		this.#include = include;
 	}
 
 	/** The events for the segments that have just finished. */
 	next(segments: readonly Segment[]): object[] {
+		if (this.#isDiarized)
+			return segments.filter(({ text }) => text.trim() !== '').map((segment) => diarizedSegment(segment));
 		this.#heldLogprobs.push(...segments.flatMap((segment) => segment.logprobs ?? []));
-		const raw = this.#heldSpace + segments.map((segment) => segment.text).join('');
+		let raw = this.#heldSpace;
+		for (const segment of segments) raw = this.#added(raw, segment);
 		const text = this.#sent === '' ? raw.trimStart() : raw;
 		const delta = text.trimEnd();
 		this.#heldSpace = text.slice(delta.length);
@@ -44,7 +52,8 @@ export class StreamEvents {
 
 	/** A delta with the rest of the text, if any, then the final event. */
 	done(transcript: Transcript): object[] {
-		const rest = transcript.text.startsWith(this.#sent) ? transcript.text.slice(this.#sent.length) : '';
+		const isPart = transcript.text.startsWith(this.#sent) && !this.#isDiarized;
+		const rest = isPart ? transcript.text.slice(this.#sent.length) : '';
 		const done = {
 			type: 'transcript.text.done',
 			text: transcript.text,
@@ -57,6 +66,16 @@ export class StreamEvents {
 			...warningsField(transcript),
 		};
 		return rest === '' ? [done] : [this.#delta(rest), done];
+	}
+
+	/** With the text of a segment; in a new line after the speaker's name where another begins, as in the whole text. */
+	#added(text: string, segment: Segment): string {
+		const label = labelOf(segment);
+		if (label === undefined || label === this.#label || segment.text.trim() === '')
+			return text + segment.text;
+		const isFirst = this.#label === undefined;
+		this.#label = label;
+		return `${text.trimEnd()}${isFirst ? '' : '\n'}${label}: ${segment.text.trimStart()}`;
 	}
 
 	#delta(delta: string): object {
@@ -72,7 +91,7 @@ export class StreamEvents {
 			type: 'transcript.text.segment',
 			speaker: '',
 			...verboseSegment(segment),
-			id: `seg_${String(segment.id).padStart(3, '0')}`,
+			id: segmentId(segment.id),
 			...(this.#include.words && { words: verboseWords(segment) }),
 		};
 	}

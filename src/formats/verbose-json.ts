@@ -82,10 +82,11 @@ export function verboseSegment(segment: Segment): object {
 }
 
 export function verboseWords(segment: Segment): object[] {
-	return (segment.words ?? []).map(({ word, start, end }) => ({
+	return (segment.words ?? []).map(({ word, start, end, speaker }) => ({
 		word,
 		start: round(start),
 		end: round(end),
+		...(speaker !== undefined && { speaker }),
 		...(segment.channel !== undefined && { channel: segment.channel }),
 	}));
 }

@@ -3,7 +3,7 @@
 import { type SettingName, settingNames } from '../config/settings.js';
 import { loadRegistry } from '../models/registry/registry.js';
 import { packageRoot } from '../paths.js';
-import { openModel } from './open-model.js';
+import { openDiarizer, openModel } from './open-model.js';
 import { type CreateOptions, checkedCreateOptions } from './options.js';
 import { type EarshotTranscriber, transcriberOver } from './transcriber.js';
 
@@ -18,6 +18,8 @@ export async function createTranscriber(options: CreateOptions = {}): Promise<Ea
 	const registry = loadRegistry(flagsOf(given), packageRoot);
 	return transcriberOver(
 		await openModel(registry, given.model ?? registry.defaultModel, given.isolated ?? false),
+		// The models may have been pulled since.
+		() => openDiarizer(loadRegistry(flagsOf(given), packageRoot), given.isolated ?? false),
 	);
 }
 

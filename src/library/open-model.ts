@@ -1,8 +1,10 @@
 /** Loads the model of an id or alias, in this process or in a runner process of its own. */
 
 import { systemClock } from '../clock.js';
+import { earshot } from '../command-line.js';
 import { runnerEnvironment } from '../config/environment.js';
 import { slotsOf } from '../config/resolve.js';
+import { EarshotError } from '../errors.js';
 import type { LiveTranscriber } from '../live/live.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import { findInstalled, type ModelRegistry } from '../models/registry/registry.js';
@@ -18,6 +20,19 @@ import type { Transcriber } from '../speech/transcriber.js';
 export interface OpenModel {
 	readonly transcriber: Transcriber & LiveTranscriber;
 	readonly close: () => Promise<void>;
+}
+
+/**
+ * The diarization model; as `openModel`. Throws `model_not_found` with the command that helps where none is installed.
+ */
+export async function openDiarizer(registry: ModelRegistry, isolated: boolean): Promise<OpenModel> {
+	const { diarizer } = registry;
+	if (diarizer !== undefined) return await openModel(registry, diarizer, isolated);
+	throw new EarshotError(
+		'model_not_found',
+		`Telling speakers apart needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
+		{ param: 'diarize' },
+	);
 }
 
 /** `isolated`: in a runner process. */
@@ -39,11 +54,15 @@ async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<O
 		transcriber: {
 			info: model.parts.info,
 			transcribe: (recording, options, signal) =>
-				finished(runPipeline(model.parts, recording, options, signal), {
-					model: entry.id,
-					task: options.task,
-					language: options.language,
-				}),
+				finished(
+					model.diarize?.(recording, options, signal, {}) ??
+						runPipeline(model.parts, recording, options, signal),
+					{
+						model: entry.id,
+						task: options.task,
+						language: options.language,
+					},
+				),
 			listen: (options, take) => new LiveAudio(model.parts, options, take),
 		},
 		close: () => model.close(),

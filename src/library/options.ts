@@ -1,5 +1,8 @@
 /** The options that programs give to the library, checked whatever their types promise. Pure. */
 
+import { requestSettingNames } from '../config/scopes.js';
+import { settings } from '../config/settings.js';
+import { Expectation } from '../config/values.js';
 import { EarshotError, expected } from '../errors.js';
 import { checkOptions } from '../speech/check-options.js';
 import type { ModelInfo } from '../speech/model-info.js';
@@ -7,9 +10,11 @@ import {
 	type ChannelMode,
 	type ChunkingOptions,
 	channelModes,
+	type DecodingOptions,
 	defaultChunking,
 	type TranscribeOptions,
 } from '../speech/options.js';
+import type { SpeakerOptions } from '../speech/speakers.js';
 import type { Task } from '../speech/transcript.js';
 
 export interface CreateOptions {
@@ -45,6 +50,17 @@ export interface RequestOptions {
 	readonly keywords?: readonly string[];
 	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
+	/** Texts that are followed at once, 1 to 8; 1 = greedy search. This and the next four: as the model is set where absent;
+	 * only models with `decoding`. */
+	readonly beamSize?: number;
+	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
+	readonly temperatureIncrement?: number;
+	/** Average log-probability below which a clip is decoded again, -100 to 0. */
+	readonly logprobThreshold?: number;
+	/** A text that compresses further repeats itself, and its clip is decoded again: 1 to 100. */
+	readonly compressionRatioThreshold?: number;
+	/** Probability of no speech above which an unlikely text is dropped instead, 0 to 1. */
+	readonly noSpeechThreshold?: number;
 	/** Include word timestamps: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
 	readonly words?: boolean;
 	/** Include the log-probabilities of tokens: `Segment.logprobs`. Default false. */
@@ -53,7 +69,20 @@ export interface RequestOptions {
 	readonly chunking?: Partial<ChunkingOptions>;
 	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
 	readonly channels?: ChannelMode;
+	/**
+	 * Tell who speaks: `Segment.speaker` and `Word.speaker`, `A`, `B`, … in order of appearance. Needs the models of
+	 * `earshot pull diarization`, which the first such call loads. Default false.
+	 */
+	readonly diarize?: boolean;
+	/** With `diarize`: how many people speak, 1 to 100; absent = as many as are heard. */
+	readonly numSpeakers?: number;
+	/** With `diarize`: at least and at most so many people, 1 to 100. */
+	readonly minSpeakers?: number;
+	readonly maxSpeakers?: number;
 }
+
+/** Options of `diarize`: those of the same names of a transcription. */
+export type DiarizeOptions = Pick<RequestOptions, 'numSpeakers' | 'minSpeakers' | 'maxSpeakers'>;
 
 /** How far a transcription is. */
 export interface TranscriptionProgress {
@@ -69,7 +98,8 @@ export interface CallOptions {
 	 * `AbortSignal.timeout`; its `cause` is the signal's `reason`.
 	 */
 	readonly signal?: AbortSignal;
-	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call. */
+	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call; a
+	 * promise that it returns is waited for. */
 	readonly onProgress?: (progress: TranscriptionProgress) => void;
 }
 
@@ -94,6 +124,31 @@ const createRules: Rules<CreateOptions> = {
 	isolated: boolean,
 };
 
+const decodingRules = Object.fromEntries(
+	requestSettingNames.map((name) => [name, ruleOf(name)]),
+) as Rules<DecodingOptions>;
+
+/** The rule of a setting, for its value instead of its text. */
+function ruleOf(name: (typeof requestSettingNames)[number]): Rule {
+	const problem = (value: unknown): string | undefined => {
+		try {
+			settings[name].parse(typeof value === 'number' ? String(value) : '');
+			return undefined;
+		} catch (thrown) {
+			if (thrown instanceof Expectation) return thrown.message;
+			throw thrown;
+		}
+	};
+	return [problem(undefined) ?? '', (value) => problem(value) === undefined];
+}
+
+const count: Rule = [
+	'a whole number from 1 to 100',
+	(value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 100,
+];
+
+const countRules: Rules<DiarizeOptions> = { numSpeakers: count, minSpeakers: count, maxSpeakers: count };
+
 export const requestRules: Rules<RequestOptions> = {
 	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
 	language: string,
@@ -105,6 +160,9 @@ export const requestRules: Rules<RequestOptions> = {
 	logprobs: boolean,
 	chunking: object,
 	channels: ['`mix` or `split`', (value) => channelModes.some((mode) => mode === value)],
+	diarize: boolean,
+	...countRules,
+	...decodingRules,
 };
 
 const chunkingRules: Rules<ChunkingOptions> = {
@@ -122,7 +180,9 @@ const callRules: Rules<CallOptions> = {
 			value !== null &&
 			'aborted' in value &&
 			'addEventListener' in value &&
-			typeof value.addEventListener === 'function',
+			typeof value.addEventListener === 'function' &&
+			'removeEventListener' in value &&
+			typeof value.removeEventListener === 'function',
 	],
 	onProgress: ['a function', (value) => typeof value === 'function'],
 };
@@ -137,6 +197,10 @@ export const checkedCallOptions = (options: CallOptions): CallOptions => checked
 /** Fills in defaults and checks the options against their types and the model's capabilities. */
 export function fullOptions(options: RequestOptions, info: ModelInfo): TranscribeOptions {
 	const { chunking, ...given } = checked(options, requestRules, 'options');
+	const decoding = requestSettingNames.flatMap((name) =>
+		given[name] === undefined ? [] : [[name, given[name]] as const],
+	);
+	const speakers = speakersWanted(given);
 	return checkOptions(
 		{
 			task: given.task ?? 'transcribe',
@@ -145,14 +209,49 @@ export function fullOptions(options: RequestOptions, info: ModelInfo): Transcrib
 			prompt: given.prompt ?? '',
 			keywords: [...(given.keywords ?? [])],
 			temperature: given.temperature ?? 0,
-			words: given.words ?? false,
+			...(decoding.length > 0 && { decoding: Object.fromEntries(decoding) }),
+			words: (given.words ?? false) || (speakers !== undefined && info.capabilities.words),
+			...(speakers !== undefined && given.words !== true && { wordsOptional: true }),
 			logprobs: given.logprobs ?? false,
 			chunking: { ...defaultChunking, ...checked(chunking ?? {}, chunkingRules, 'chunking') },
 			...(given.channels === undefined ? {} : { channels: given.channels }),
+			...(speakers && { speakers }),
 		},
 		info,
 	);
 }
+
+function speakersWanted(given: RequestOptions): SpeakerOptions | undefined {
+	const { diarize = false, channels } = given;
+	const idle = (['numSpeakers', 'minSpeakers', 'maxSpeakers'] as const).find(
+		(name) => given[name] !== undefined,
+	);
+	if (!diarize && idle !== undefined)
+		throw new EarshotError('unsupported_value', `\`${idle}\` needs \`diarize\` to be true`, { param: idle });
+	if (diarize && channels === 'split')
+		throw new EarshotError('unsupported_value', '`diarize` needs `channels` to be `mix`', {
+			param: 'channels',
+		});
+	return diarize ? speakerOptionsOf(given) : undefined;
+}
+
+/** Throws `invalid_request` and `unsupported_value`. */
+export function speakerOptionsOf({ numSpeakers, minSpeakers, maxSpeakers }: DiarizeOptions): SpeakerOptions {
+	if (numSpeakers !== undefined && (minSpeakers ?? maxSpeakers) !== undefined)
+		throw new EarshotError(
+			'unsupported_value',
+			'`numSpeakers` needs `minSpeakers` and `maxSpeakers` to be absent',
+			{ param: 'numSpeakers' },
+		);
+	if (minSpeakers !== undefined && maxSpeakers !== undefined && minSpeakers > maxSpeakers)
+		throw expected('maxSpeakers', `\`minSpeakers\` (${minSpeakers}) or more`, maxSpeakers);
+	const [least, most] = [numSpeakers ?? minSpeakers, numSpeakers ?? maxSpeakers];
+	return { known: [], ...(least !== undefined && { least }), ...(most !== undefined && { most }) };
+}
+
+/** Throws as `checkedCreateOptions`. */
+export const checkedDiarizeOptions = (options: DiarizeOptions): SpeakerOptions =>
+	speakerOptionsOf(checked(options, countRules, 'options'));
 
 /** A copy of the options, each read once; undefined ones are absent. `name`: the argument's. */
 export function checked<T extends object>(options: T, rules: Rules<T>, name: string): T {

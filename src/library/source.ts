@@ -64,7 +64,9 @@ export async function readable(file: string): Promise<Recording> {
 		const why = reasonOf(cause);
 		const hint = /^https?:/i.test(file)
 			? '; to transcribe what is elsewhere, give `(await fetch(url)).body`'
-			: '';
+			: /^file:/i.test(file)
+				? '; a text is a path: give `new URL(text)`'
+				: '';
 		throw new EarshotError('audio_unsupported', `the recording cannot be read: ${why}${hint}`, {
 			cause,
 			param: 'source',

@@ -2,19 +2,26 @@
 
 import { setMaxListeners } from 'node:events';
 import { EarshotError } from '../errors.js';
+import { withSpeakers } from '../speakers/with-speakers.js';
 import type { ModelInfo } from '../speech/model-info.js';
+import { noOptions } from '../speech/options.js';
+import type { Recording } from '../speech/recording.js';
 import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
 import { type ListenStream, LiveListening } from './listen.js';
 import { type ListenOptions, listenOptions } from './listen-options.js';
+import { OnDemand } from './on-demand.js';
 import type { OpenModel } from './open-model.js';
 import {
 	type CallOptions,
 	checkedCallOptions,
+	checkedDiarizeOptions,
+	type DiarizeOptions,
 	fullOptions,
 	type RequestOptions,
 	type TranscriptionProgress,
 } from './options.js';
 import { type Source, taken } from './source.js';
+import { type SpeakerTurns, turnsIn } from './speaker-turns.js';
 
 /** A loaded model. Calls may run concurrently: the clips of several recordings share its threads. */
 export interface EarshotTranscriber extends AsyncDisposable {
@@ -32,6 +39,11 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
 	/**
+	 * Who speaks when, without a transcript. Throws as `transcribe`; `model_not_found` where the models of
+	 * `earshot pull diarization` are not on this machine, and so does `transcribe` with `diarize: true`.
+	 */
+	diarize(source: Source, options?: DiarizeOptions, call?: CallOptions): Promise<SpeakerTurns>;
+	/**
 	 * Opens a stream of audio that is transcribed while it comes, by turns. Any number may be open. Throws EarshotError:
 	 * `invalid_request` and `unsupported_value` (see ListenOptions), `closed`.
 	 */
@@ -48,39 +60,67 @@ interface CallSignal {
 	release(): void;
 }
 
-export function transcriberOver({ transcriber, close }: OpenModel): EarshotTranscriber {
+/** What a call does with its recording. */
+type Work = (recording: Recording, signal: AbortSignal) => Promise<AsyncIterable<TranscriptEvent>>;
+
+async function* callEvents(
+	read: ReturnType<typeof taken>,
+	work: Work,
+	signalOfCall: () => CallSignal,
+	onProgress: CallOptions['onProgress'],
+): AsyncGenerator<TranscriptEvent> {
+	const either = signalOfCall();
+	try {
+		either.signal.throwIfAborted();
+		const { recording, release } = await read(either.signal);
+		try {
+			yield* told(await work(recording, either.signal), onProgress);
+		} finally {
+			await release();
+		}
+	} catch (thrown) {
+		throw either.errorOf(thrown);
+	} finally {
+		either.release();
+	}
+}
+
+/** `openSpeakers`: loads the diarization model; called at most once at a time. */
+export function transcriberOver(
+	{ transcriber, close }: OpenModel,
+	openSpeakers: () => Promise<OpenModel>,
+): EarshotTranscriber {
+	const diarizer = new OnDemand(openSpeakers);
 	const closed = new AbortController();
 	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
 	setMaxListeners(0, closed.signal);
 	let closing: Promise<void> | undefined;
 	const open = new Set<LiveListening>();
 
-	/** What is wrong with the arguments, and what is in memory, is settled before it returns. */
 	function events(
 		source: Source,
 		options: RequestOptions = {},
 		call: CallOptions = {},
 	): AsyncGenerator<TranscriptEvent> {
+		return eventsOf(source, call, () => {
+			const full = fullOptions(options, transcriber.info);
+			return async (recording, signal) =>
+				full.speakers
+					? withSpeakers(transcriber, await diarizer.get(), recording, full, signal)
+					: transcriber.transcribe(recording, full, signal);
+		});
+	}
+
+	/**
+	 * What is wrong with the arguments, and what is in memory, is settled before it returns. `prepare` checks options, and
+	 * returns what works on the recording.
+	 */
+	function eventsOf(source: Source, call: CallOptions, prepare: () => Work): AsyncGenerator<TranscriptEvent> {
 		if (closing) throw closedError();
 		const { signal, onProgress } = checkedCallOptions(call);
-		const full = fullOptions(options, transcriber.info);
+		const work = prepare();
 		const read = taken(source);
-		return (async function* () {
-			const either = signalOf(signal, closed.signal);
-			try {
-				either.signal.throwIfAborted();
-				const { recording, release } = await read(either.signal);
-				try {
-					yield* told(transcriber.transcribe(recording, full, either.signal), onProgress);
-				} finally {
-					await release();
-				}
-			} catch (thrown) {
-				throw either.errorOf(thrown);
-			} finally {
-				either.release();
-			}
-		})();
+		return callEvents(read, work, () => signalOf(signal, closed.signal), onProgress);
 	}
 
 	const whole: EarshotTranscriber = {
@@ -90,6 +130,14 @@ export function transcriberOver({ transcriber, close }: OpenModel): EarshotTrans
 				if (event.type === 'done') return event.transcript;
 			}
 			throw new EarshotError('internal', 'the recording ended without a transcript');
+		},
+		async diarize(source, options = {}, call = {}) {
+			const events = eventsOf(source, call, () => {
+				const speakers = checkedDiarizeOptions(options);
+				return async (recording, signal) =>
+					(await diarizer.get()).transcribe(recording, { ...noOptions, speakers }, signal);
+			});
+			return await turnsIn(events);
 		},
 		segments: (source, options, call) => segmentsOf(startedBy(() => events(source, options, call))),
 		listen(options) {
@@ -103,7 +151,7 @@ export function transcriberOver({ transcriber, close }: OpenModel): EarshotTrans
 			closing ??= (async () => {
 				closed.abort();
 				for (const listening of open) listening.fail(closedError());
-				await close();
+				await Promise.all([close(), diarizer.close()]);
 			})();
 			return closing;
 		},
@@ -132,18 +180,19 @@ async function* segmentsOf(events: AsyncIterable<TranscriptEvent>): AsyncGenerat
 
 async function* told(
 	events: AsyncIterable<TranscriptEvent>,
-	onProgress: ((progress: TranscriptionProgress) => void) | undefined,
+	/** May be asynchronous, where a rejection that nobody waits for would end the program. */
+	onProgress: ((progress: TranscriptionProgress) => unknown) | undefined,
 ): AsyncGenerator<TranscriptEvent> {
 	let duration: number | null = null;
 	for await (const event of events) {
 		if (event.type === 'started') {
 			({ duration } = event);
-			onProgress?.({ processed: 0, duration });
+			await onProgress?.({ processed: 0, duration });
 		} else if (event.type === 'segments') {
-			onProgress?.({ processed: event.processed, duration });
+			await onProgress?.({ processed: event.processed, duration });
 		} else {
 			({ duration } = event.transcript);
-			onProgress?.({ processed: duration, duration });
+			await onProgress?.({ processed: duration, duration });
 		}
 		yield event;
 	}

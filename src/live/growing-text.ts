@@ -1,6 +1,6 @@
 /** Text that is told while it grows and never taken back, out of hypotheses that may change. Pure. */
 
-import { unspacedCharacter } from '../speech/scripts.js';
+import { unspacedCharacter } from '../speech/text.js';
 
 /** Words of a hypothesis are compared with those told before; more of them than this are compared at the end only. */
 const maxAlignedWords = 400;

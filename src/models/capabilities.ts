@@ -2,9 +2,14 @@
 
 import { languageCodes } from '../languages.js';
 import { NotGgml, readVocabularySize } from '../model-files/ggml-file.js';
-import type { Capabilities } from '../speech/model-info.js';
+import { type Capabilities, diarizationType } from '../speech/model-info.js';
 import type { ModelEntry } from './registry/entry.js';
-import { parakeetCapabilities, sherpaCapabilities, whisperCapabilities } from './types/capabilities.js';
+import {
+	diarizationCapabilities,
+	parakeetCapabilities,
+	sherpaCapabilities,
+	whisperCapabilities,
+} from './types/capabilities.js';
 import { familyOf, parakeetType, whisperType } from './types/types.js';
 
 /** An entry is replaced by another object when models.yaml changes. */
@@ -22,6 +27,7 @@ export function capabilitiesOf(entry: ModelEntry): Capabilities | null {
 function find(entry: ModelEntry): Capabilities | null {
 	if (entry.type === parakeetType) return parakeetCapabilities;
 	if (entry.type === whisperType) return ofWhisper(entry.files.model ?? '');
+	if (entry.type === diarizationType) return diarizationCapabilities;
 	const family = familyOf(entry.type);
 	// Whether such a file takes a language is only known from its inputs.
 	if (family.languageInput !== undefined) return null;

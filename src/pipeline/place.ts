@@ -1,9 +1,9 @@
 /** Converts the times of a clip's segments to times of the recording. Pure. */
 
-import { deflateSync } from 'node:zlib';
-import type { Clip, ClipResult, ClipSegment } from '../speech/clip.js';
+import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PlacedSegment } from '../speech/events.js';
 import { toMilliseconds } from '../speech/seconds.js';
+import { compressionRatio, compressionRatios } from '../speech/text.js';
 
 /** The segments with times relative to the recording: within the clip, in ascending order, in whole milliseconds. */
 export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
@@ -32,17 +32,4 @@ export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 				: {}),
 		};
 	});
-}
-
-/** Compression ratio per decode window (`seek`): like the log-probability, it describes the whole decode. */
-function compressionRatios(segments: readonly ClipSegment[]): Map<number | undefined, number> {
-	const texts = new Map<number | undefined, string>();
-	for (const { seek, text } of segments) texts.set(seek, (texts.get(seek) ?? '') + text);
-	return new Map(Array.from(texts, ([seek, text]) => [seek, compressionRatio(text.trim())]));
-}
-
-/** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */
-function compressionRatio(text: string): number {
-	const bytes = Buffer.from(text, 'utf8');
-	return bytes.length / deflateSync(bytes).length;
 }

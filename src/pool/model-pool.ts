@@ -44,6 +44,8 @@ export interface ModelPool {
 	readonly models: readonly ListedModel[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
+	/** Id of the model that tells who speaks when; undefined if none is installed. */
+	readonly diarizer: string | undefined;
 	/** Whether the default model can answer. While it cannot be loaded, asking tries again every half minute. */
 	checkReadiness(): Readiness;
 	/** The id of the model that a name means. Throws `model_not_found`, whose message says what to do, and

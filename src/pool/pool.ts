@@ -82,6 +82,10 @@ export class RunnerPool implements ModelPool {
 		return this.#options.models.defaultModel;
 	}
 
+	get diarizer(): string | undefined {
+		return this.#options.models.diarizer;
+	}
+
 	idOf(name: string): string {
 		return this.#options.models.find(name).id;
 	}

@@ -7,6 +7,7 @@ import { EarshotError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
+import type { VoiceStore } from '../voices/store.js';
 import {
 	type LiveRequestsOptions,
 	makeClientSecret,
@@ -28,6 +29,7 @@ import { readOpenApi } from './routes/openapi.js';
 import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.js';
 import { fixed, health, ready } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
+import { addVoice, identifyVoices, listVoices, removeVoice } from './routes/voices.js';
 import type { UploadLimits } from './upload/limits.js';
 
 export interface AppOptions
@@ -43,6 +45,8 @@ export interface AppOptions
 	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly live: LiveRequestsOptions;
+	readonly maxKnownSpeakers: number;
+	readonly voices: VoiceStore;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly version: string;
@@ -58,7 +62,16 @@ export interface Route {
 export function routes(
 	options: Pick<
 		AppOptions,
-		'pool' | 'limits' | 'admission' | 'maxRequestMs' | 'live' | 'metrics' | 'clock' | 'version'
+		| 'pool'
+		| 'limits'
+		| 'admission'
+		| 'maxRequestMs'
+		| 'maxKnownSpeakers'
+		| 'live'
+		| 'voices'
+		| 'metrics'
+		| 'clock'
+		| 'version'
 	> &
 		Partial<Pick<AppOptions, 'installer' | 'log' | 'examine'>>,
 ): readonly Route[] {
@@ -78,6 +91,10 @@ export function routes(
 		{ method: 'POST', path: '/v1/realtime/transcription_sessions', handle: makeOldSession(live) },
 		{ method: 'POST', path: '/v1/realtime/sessions', handle: makeOldSession(live) },
 		{ method: 'POST', path: '/v1/realtime/calls', handle: refuseCall },
+		{ method: 'GET', path: '/v1/voices', handle: listVoices(options) },
+		{ method: 'POST', path: '/v1/voices', handle: addVoice(options) },
+		{ method: 'POST', path: '/v1/voices/identify', handle: identifyVoices(options) },
+		{ method: 'DELETE', path: '/v1/voices/{name}', handle: removeVoice(options) },
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
 		// Before the route of one model, whose id may have slashes.
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },

@@ -25,7 +25,7 @@ export async function listen(
 ): Promise<ServerAddress> {
 	const socketPath = socketPathOf(host);
 	const where = addressText(host, port);
-	if (socketPath !== undefined) await removeLeftSocket(socketPath);
+	if (socketPath !== undefined) await removeLeftSocket(socketPath, where);
 	try {
 		if (socketPath === undefined) server.listen(port, host);
 		else server.listen(socketPath);
@@ -52,10 +52,15 @@ export async function listen(
 	};
 }
 
-/** Removes the socket of a server that was killed; one that answers stays, and so does what is no socket. */
-async function removeLeftSocket(socketPath: string): Promise<void> {
+/** Removes the socket of a server that was killed; one that answers stays. Throws `config_invalid` for what is no
+ * socket, of which the system says that it is in use. */
+async function removeLeftSocket(socketPath: string, where: string): Promise<void> {
 	const found = await lstat(socketPath).catch(() => undefined);
-	if (found?.isSocket() !== true) return;
+	if (found === undefined) return;
+	if (!found.isSocket()) {
+		const kind = found.isDirectory() ? 'a folder' : 'a file';
+		throw new EarshotError('config_invalid', `cannot listen on ${where}: it is ${kind}, and no socket`);
+	}
 	const isServed = await new Promise<boolean>((resolve) => {
 		const probe = connect(socketPath);
 		probe.once('connect', () => resolve(true));

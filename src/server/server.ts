@@ -3,12 +3,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { createTempFolder } from '../disk/temp-folder.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
+import { VoiceStore } from '../voices/store.js';
 import { createApp } from './app.js';
 import { listen, type ServerAddress } from './listen.js';
 import { defaultConfig } from './live/protocol/read-session.js';
@@ -18,6 +20,7 @@ import { accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
+import { defaultMaxKnownSpeakers } from './request/parse.js';
 import type { DoctorReport } from './routes/doctor.js';
 import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
@@ -60,6 +63,10 @@ export interface ServerOptions {
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
 	readonly liveLanes?: number;
+	/** References of known speakers that a request may bring; default 4. */
+	readonly maxKnownSpeakers?: number;
+	/** Where enrolled voices are; default a folder that is empty. */
+	readonly voicesFolder?: string;
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
@@ -134,6 +141,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			clock,
 		}),
 		maxRequestMs: options.maxRequestMs ?? 0,
+		maxKnownSpeakers: options.maxKnownSpeakers ?? defaultMaxKnownSpeakers,
+		voices: new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices')),
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.

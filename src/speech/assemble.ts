@@ -1,6 +1,7 @@
 /** Joins the events of a recording into its transcript. */
 
 import type { PipelineEvent, PlacedSegment } from './events.js';
+import type { FoundSpeakers } from './speakers.js';
 import type { Timing } from './timing.js';
 import {
 	type Segment,
@@ -24,6 +25,7 @@ export async function* finished(
 	const votes = new Map<string, number>();
 	let duration = 0;
 	let timing: Timing | undefined;
+	let found: FoundSpeakers | undefined;
 	const number = (placed: readonly PlacedSegment[]): Segment[] => {
 		const numbered = placed.map((segment, index) => ({ id: segments.length + index, ...segment }));
 		segments.push(...numbered);
@@ -32,6 +34,14 @@ export async function* finished(
 	for await (const event of events) {
 		if (event.type === 'started') {
 			yield event;
+			continue;
+		}
+		if (event.type === 'speakers') {
+			({ found } = event);
+			continue;
+		}
+		if (event.type === 'progress') {
+			yield { type: 'segments', segments: [], language: null, processed: event.processed };
 			continue;
 		}
 		if (event.type === 'ended') {
@@ -55,6 +65,7 @@ export async function* finished(
 	yield {
 		type: 'done',
 		...(timing && { timing }),
+		...(found && { found }),
 		transcript: {
 			task: about.task,
 			model: about.model,

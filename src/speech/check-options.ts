@@ -1,14 +1,18 @@
 /** Whether a model can do what a request asks. One check for the server, the command and the library. Pure. */
 
 import { EarshotError, expected } from '../errors.js';
-import type { Capabilities, ModelInfo } from './model-info.js';
+import { type Capabilities, diarizationType, type ModelInfo } from './model-info.js';
 import { type ChunkingOptions, channelModes, type TranscribeOptions } from './options.js';
 
 /**
  * Returns the options unchanged. Throws if the model does not support one that would change the result, naming the
  * field: `unsupported_value` where another model may support it, `invalid_request` where none can.
  */
-export function checkOptions(options: TranscribeOptions, { id, capabilities }: ModelInfo): TranscribeOptions {
+export function checkOptions(
+	options: TranscribeOptions,
+	{ id, type, capabilities }: ModelInfo,
+): TranscribeOptions {
+	if (type === diarizationType) throw notTranscribing(id);
 	const refuse = (param: string, what: string) =>
 		new EarshotError(
 			'unsupported_value',
@@ -38,7 +42,18 @@ export function checkOptions(options: TranscribeOptions, { id, capabilities }: M
 		throw refuse('keywords', 'does not support keywords');
 	if (options.temperature !== 0 && !capabilities.temperature)
 		throw refuse('temperature', 'does not support a temperature');
+	const [searching] = Object.keys(options.decoding ?? {});
+	if (searching !== undefined && !capabilities.decoding)
+		throw refuse(searching, 'has no options of decoding');
 	return options;
+}
+
+function notTranscribing(id: string): EarshotError {
+	return new EarshotError(
+		'unsupported_value',
+		`The model \`${id}\` tells who speaks when and cannot transcribe; choose another as \`model\`, and send \`diarize=true\` to have its speakers told apart`,
+		{ param: 'model' },
+	);
 }
 
 /** Libraries in C would end at a NUL. */

@@ -1,5 +1,6 @@
 /** The events of one recording, sent by the pipeline in the runner process. */
 
+import type { FoundSpeakers } from './speakers.js';
 import type { Timing } from './timing.js';
 import type { Segment, Stretch, Untranscribed } from './transcript.js';
 
@@ -21,6 +22,9 @@ export type PipelineEvent =
 			readonly removedRepetitions?: readonly Stretch[];
 			readonly untranscribed?: readonly Untranscribed[];
 	  }
+	/** Of diarization: how far it is, seconds of the recording; and who speaks when. */
+	| { readonly type: 'progress'; readonly processed: number }
+	| { readonly type: 'speakers'; readonly found: FoundSpeakers }
 	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
 	| {
 			readonly type: 'ended';
@@ -28,3 +32,6 @@ export type PipelineEvent =
 			readonly truncated?: boolean;
 			readonly timing: Timing;
 	  };
+
+/** A finished clip. As JSON it stays what it is, so that it can be kept on disk. */
+export type ClipEvent = Extract<PipelineEvent, { readonly type: 'clip' }>;

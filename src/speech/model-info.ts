@@ -18,6 +18,8 @@ export interface Capabilities {
 	readonly keywords: boolean;
 	/** Whether a temperature other than 0 is supported. */
 	readonly temperature: boolean;
+	/** Whether the options of decoding (`beamSize` and those beside it) are supported. */
+	readonly decoding: boolean;
 	/** Whether word timestamps are supported. */
 	readonly words: boolean;
 	/** Whether log-probabilities of tokens are available. */
@@ -41,6 +43,9 @@ export interface ModelInfo {
 	readonly decoder?: string;
 	readonly capabilities: Capabilities;
 }
+
+/** The `type` of models that tell who speaks when, and transcribe nothing. */
+export const diarizationType = 'diarization';
 
 /** `backoff`: its process crashed too often, and loading it is paused for a while. */
 export type LoadState = 'unloaded' | 'loading' | 'loaded' | 'backoff';

@@ -1,5 +1,7 @@
 /** The options of a transcription request. */
 
+import type { SpeakerOptions } from './speakers.js';
+
 /** Options for the model, the same for all clips of a request. Already checked against Capabilities. */
 export interface RecognizeOptions {
 	readonly task: 'transcribe' | 'translate';
@@ -11,10 +13,26 @@ export interface RecognizeOptions {
 	readonly keywords: readonly string[];
 	/** 0..1. */
 	readonly temperature: number;
+	/** Absent = as the model is set. */
+	readonly decoding?: DecodingOptions;
 	readonly words: boolean;
 	/** With `words`: a model file that gives none is no failure. */
 	readonly wordsOptional?: boolean;
 	readonly logprobs: boolean;
+}
+
+/** How a Whisper model searches for the text, and what it makes of an unlikely one; an absent field is as the model is set. */
+export interface DecodingOptions {
+	/** Texts that are followed at once; 1 = greedy search. */
+	readonly beamSize?: number;
+	/** Temperature increase at each retry of a clip; 0 = no retry. */
+	readonly temperatureIncrement?: number;
+	/** A clip is decoded again below this average log-probability, -100 to 0, */
+	readonly logprobThreshold?: number;
+	/** or where length and compressed length of its text have more than this ratio, 1 to 100. */
+	readonly compressionRatioThreshold?: number;
+	/** Above this probability of no speech, 0 to 1, an unlikely text is dropped instead. */
+	readonly noSpeechThreshold?: number;
 }
 
 /** Voice activity detection, which decides where a recording is split. Named like OpenAI's `server_vad`. */
@@ -45,4 +63,18 @@ export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
 	/** Absent = `mix`. */
 	readonly channels?: ChannelMode;
+	/** Of diarization models, which use nothing else. */
+	readonly speakers?: SpeakerOptions;
 }
+
+/** For models that use none of them. */
+export const noOptions: TranscribeOptions = {
+	task: 'transcribe',
+	language: null,
+	prompt: '',
+	keywords: [],
+	temperature: 0,
+	words: false,
+	logprobs: false,
+	chunking: defaultChunking,
+};

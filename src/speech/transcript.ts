@@ -1,5 +1,6 @@
 /** The transcript of a recording. Times are seconds from the start of the recording. */
 
+import type { FoundSpeakers } from './speakers.js';
 import type { Timing } from './timing.js';
 
 export interface Word {
@@ -11,6 +12,8 @@ export interface Word {
 	readonly end: number;
 	/** 0..1; absent where the model gives none. */
 	readonly probability?: number;
+	/** Absent where speakers are not told apart. */
+	readonly speaker?: string;
 }
 
 export interface TokenLogprob {
@@ -47,7 +50,7 @@ export interface Segment {
 	readonly words?: readonly Word[];
 	/** Present if the request asked for them and the model gives them. */
 	readonly logprobs?: readonly TokenLogprob[];
-	/** Absent where speakers are not identified. */
+	/** Absent where speakers are not told apart. */
 	readonly speaker?: string;
 	/** The channel that it was said in, from 0; present with `channels: 'split'`. */
 	readonly channel?: number;
@@ -100,7 +103,10 @@ export interface Transcript {
 	readonly language: string | null;
 	/** Seconds of the recording. */
 	readonly duration: number;
-	/** All segments joined, trimmed; with `channels: 'split'` a line for each turn, such as `Channel 0: Hello.` */
+	/**
+	 * All segments joined, trimmed; with `diarize` or `channels: 'split'` a line for each turn, such as `A: Hello.` or
+	 * `Channel 0: Hello.`
+	 */
 	readonly text: string;
 	readonly segments: readonly Segment[];
 	/** In order of time; absent where there is none. */
@@ -122,7 +128,13 @@ export type TranscriptEvent =
 			/** Seconds of the recording transcribed so far. */
 			readonly processed: number;
 	  }
-	| { readonly type: 'done'; readonly transcript: Transcript; readonly timing?: Timing };
+	| {
+			readonly type: 'done';
+			readonly transcript: Transcript;
+			readonly timing?: Timing;
+			/** Of a diarization model, whose transcript has no segments. */
+			readonly found?: FoundSpeakers;
+	  };
 
 export function joinText(segments: readonly Segment[]): string {
 	return segments
@@ -136,18 +148,18 @@ export function labelOf({ speaker, channel }: Segment): string | undefined {
 	return speaker ?? (channel === undefined ? undefined : `Channel ${channel}`);
 }
 
-/** The text of a transcript: all segments joined, a line for each turn where channels are told apart. */
+/** The text of a transcript: all segments joined, a line for each turn where speakers or channels are told apart. */
 export function textOfAll(segments: readonly Segment[]): string {
 	const turns: Segment[][] = [];
 	for (const segment of segments) {
 		const turn = turns.at(-1);
-		if (turn && turn[0]?.channel === segment.channel) turn.push(segment);
+		if (turn?.[0] && labelOf(turn[0]) === labelOf(segment)) turn.push(segment);
 		else turns.push([segment]);
 	}
 	const lines = turns.map((turn) => {
 		const text = joinText(turn);
-		const channel = turn[0]?.channel;
-		return channel === undefined || text === '' ? text : `Channel ${channel}: ${text}`;
+		const label = turn[0] && labelOf(turn[0]);
+		return label === undefined || text === '' ? text : `${label}: ${text}`;
 	});
 	return lines.filter((line) => line !== '').join('\n');
 }

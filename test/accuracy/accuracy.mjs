@@ -11,6 +11,8 @@
  *                                     three minutes; `--speech bundled` for those
  *   … --all-speech                    every recording with a transcript that can be trusted
  *   … --rounds 3                      every configuration so often in turn, without words' times: speeds are medians
+ *   … --same 10000                    nothing but so many requests with the default, 8 at once: is each recording's
+ *                                     answer, numbers and all, always the same?
  *   … --json FILE                     everything seen, beside the table
  *
  * Word errors are the same on a busy machine; speeds are not, and seconds of a core nearly.
@@ -20,7 +22,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { env, execPath, stderr, stdout } from 'node:process';
+import { env, execPath, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { sherpaLibraryIfAny } from '../../dist/addon/libraries.js';
 import { encoderFor } from '../../dist/engines/whisper/encoder.js';
@@ -46,10 +48,12 @@ const { values } = flagsOf(import.meta.url, {
 		speech: { type: 'string' },
 		'all-speech': { type: 'boolean', default: false },
 		rounds: { type: 'string', default: '0' },
+		same: { type: 'string', default: '0' },
 		json: { type: 'string' },
 	},
 });
 const rounds = wholeFrom('rounds', values.rounds, 0);
+const same = wholeFrom('same', values.same, 0);
 const atOnce = 8;
 const tell = (/** @type {string} */ line) => stderr.write(`${line}\n`);
 
@@ -90,7 +94,7 @@ async function readable(/** @type {import('./recordings.mjs').Recording[]} */ re
 	return read;
 }
 
-/** @param {object} task @returns {Promise<{ elapsed: number, processor: number, encoder: string, decoder: string, results: import('./score.mjs').Outcome[] }>} */
+/** @param {object} task @returns {Promise<{ elapsed: number, processor: number, encoder: string, decoder: string, results: import('./score.mjs').Outcome[], changed: { id: string, first: string, now: string }[] }>} */
 function ours(task) {
 	const script = fileURLToPath(new URL('ours.mjs', import.meta.url));
 	return new Promise((resolve, reject) => {
@@ -255,7 +259,28 @@ function report() {
 	);
 }
 
+/** @returns {Promise<number>} the exit code */
+async function runSame() {
+	const task = {
+		model,
+		configuration: usual,
+		recordings: tasksOf(short),
+		words: true,
+		atOnce,
+		requests: same,
+	};
+	const { elapsed, changed } = await ours(task);
+	for (const { id, first, now } of changed)
+		tell(`${id}: ${JSON.stringify(first)}, then ${JSON.stringify(now)}`);
+	stdout.write(
+		`${nameOf(usual)}: ${same} requests of ${short.length} recordings, ${atOnce} at once, in ${elapsed.toFixed(0)} s; ` +
+			`${changed.length} answers differ from the first\n`,
+	);
+	return changed.length === 0 ? 0 : 1;
+}
+
 const of = machine();
+if (same > 0) exit(await runSame());
 await runOurs();
 if (values.peers) runPeers();
 await runForSpeed();

@@ -1,5 +1,5 @@
 /**
- * One configuration of Earshot, as a library in a process of its own, on many recordings.
+ * One configuration of Earshot, as a library in a process of its own, on many recordings, or on the same ones again and again.
  * Reads one JSON line from stdin, writes one to stdout.
  */
 
@@ -18,6 +18,7 @@ import { floatsIn, workplace } from './samples.mjs';
  * @property {{ id: string, path: string, seconds: number }[]} recordings of raw samples
  * @property {boolean} words ask for their times
  * @property {number} atOnce
+ * @property {number} [requests] send so many in turns of another order each, and compare the answers for a recording
  */
 
 /** @param {AsyncIterable<Buffer>} stream @returns {Promise<Task>} */
@@ -45,7 +46,19 @@ function outcomeOf({ text, duration, segments }, id) {
 	};
 }
 
-const { model, configuration, recordings, words, atOnce } = await taskFrom(stdin);
+/** Another order of the numbers below `count` in each turn, the same in each run. */
+function shuffled(/** @type {number} */ count, /** @type {number} */ turn) {
+	let state = turn + 1;
+	const order = Array.from({ length: count }, (_, at) => at);
+	for (let left = count - 1; left > 0; left--) {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		const other = state % (left + 1);
+		[order[left], order[other]] = [order[other], order[left]];
+	}
+	return order;
+}
+
+const { model, configuration, recordings, words, atOnce, requests } = await taskFrom(stdin);
 mkdirSync(workplace, { recursive: true });
 const folder = mkdtempSync(join(workplace, 'run-'));
 try {
@@ -68,14 +81,33 @@ try {
 		modelDir: join(workplace, 'models'),
 		numThreads: availableParallelism(),
 	});
-	const queue = [...recordings];
+	const turns = Math.ceil((requests ?? recordings.length) / recordings.length);
+	const queue = Array.from({ length: turns }, (_, turn) =>
+		shuffled(recordings.length, turn).map((at) => recordings[at]),
+	)
+		.flat()
+		.slice(0, requests);
 	const results = [];
+	/** @type {Map<string, { all: string, text: string }>} */
+	const first = new Map();
+	const changed = [];
 	const before = process.cpuUsage();
 	const start = performance.now();
 	const client = async () => {
 		for (let next = queue.shift(); next; next = queue.shift()) {
 			const file = wav(floatsIn(next.path));
-			results.push(outcomeOf(await transcriber.transcribe(file, { language: 'en', words }), next.id));
+			const { id } = next;
+			const said = await transcriber.transcribe(file, {
+				language: 'en',
+				words,
+				logprobs: requests !== undefined,
+			});
+			const all = JSON.stringify(said);
+			const before = first.get(id);
+			if (before === undefined) {
+				first.set(id, { all, text: said.text });
+				results.push(outcomeOf(said, id));
+			} else if (before.all !== all) changed.push({ id, first: before.text, now: said.text });
 		}
 	};
 	await Promise.all(Array.from({ length: atOnce }, client));
@@ -84,7 +116,7 @@ try {
 	const { encoder: encodes, decoder } = transcriber.info;
 	await transcriber.close();
 	stdout.write(
-		`${JSON.stringify({ elapsed, processor: (user + system) / 1e6, encoder: encodes, decoder, results })}\n`,
+		`${JSON.stringify({ elapsed, processor: (user + system) / 1e6, encoder: encodes, decoder, results, changed })}\n`,
 	);
 } finally {
 	rmSync(folder, { recursive: true, force: true });

@@ -17,6 +17,7 @@ import { stderr, stdout } from 'node:process';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
 import { realLive } from './trials/live.mjs';
+import { liveStreams } from './trials/live-streams.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { realLong, realThroughput } from './trials/real.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
@@ -53,6 +54,10 @@ const madeUp = {
 		run: whisper,
 	},
 	sherpa: { about: 'Zipformer, SenseVoice and CTC transformer shapes beside sherpa-onnx-node', run: sherpa },
+	live: {
+		about: 'live streams of streaming Zipformer shapes, decoded together beside one by one',
+		run: liveStreams,
+	},
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
 	survival: { about: 'requests lost when a host is killed', run: survival },

@@ -35,6 +35,7 @@ runChild(async ({ id }, settings) => {
 		prompt: true,
 		keywords: true,
 		temperature: true,
+		decoding: true,
 		words: false,
 		logprobs: false,
 		noSpeechProb: false,

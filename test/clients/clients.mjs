@@ -69,6 +69,12 @@ const clients = {
 		'ai_sdk.mjs',
 		node22,
 	),
+	'@openai/agents-realtime on Node 22': inFolder(
+		'agents-js',
+		['@openai/agents-realtime@latest'],
+		'agents_js.mjs',
+		node22,
+	),
 	'openai for Python': () => [
 		python('openai-python', 'openai[realtime]'),
 		[path.join(scripts, 'openai_python.py')],

@@ -30,6 +30,7 @@ export const able: Capabilities = {
 	prompt: true,
 	keywords: true,
 	temperature: true,
+	decoding: true,
 	words: true,
 	logprobs: true,
 	noSpeechProb: true,
@@ -45,6 +46,7 @@ export const plain: Capabilities = {
 	prompt: false,
 	keywords: false,
 	temperature: false,
+	decoding: false,
 	words: false,
 	logprobs: false,
 	noSpeechProb: false,
@@ -142,6 +144,8 @@ export class FakeTranscriber implements Transcriber, LiveTranscriber {
 export class FakePool implements ModelPool {
 	readonly models: ListedModel[];
 	readonly defaultModel = 'tiny';
+	/** The diarization model; undefined: none is installed. */
+	speakers: FakeTranscriber | undefined;
 	readonly tiny: FakeTranscriber;
 	/** Called before a lease is granted; may wait or throw. */
 	onLoad: (model: string, signal: AbortSignal) => Promise<void> = async () => {};
@@ -161,7 +165,12 @@ export class FakePool implements ModelPool {
 		return this.readiness;
 	}
 
+	get diarizer(): string | undefined {
+		return this.speakers && 'diarization';
+	}
+
 	idOf(name: string): string {
+		if (name === this.diarizer) return name;
 		const known =
 			this.models.find(({ id }) => id === name) ?? this.models.find(({ aliases }) => aliases.includes(name));
 		if (known) return known.id;
@@ -179,7 +188,7 @@ export class FakePool implements ModelPool {
 		await this.onLoad(model, signal);
 		this.idOf(model);
 		this.leased++;
-		const { tiny } = this;
+		const tiny = model === this.diarizer && this.speakers ? this.speakers : this.tiny;
 		return {
 			info: tiny.info,
 			transcribe: (...call) => tiny.transcribe(...call),

@@ -19,6 +19,7 @@ export const info: ModelInfo = {
 		prompt: true,
 		keywords: true,
 		temperature: true,
+		decoding: true,
 		words: true,
 		logprobs: true,
 		noSpeechProb: true,

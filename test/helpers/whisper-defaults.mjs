@@ -13,6 +13,8 @@ export const usualClip = {
 	prompt: '',
 	temperature: 0,
 	temperatureIncrement: 0,
+	logprobThreshold: -1,
+	noSpeechThreshold: 0.6,
 	tokenTimestamps: false,
 	beamSize: 1,
 	// The whole window, like whisper.cpp's own programs.

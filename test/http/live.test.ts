@@ -1,9 +1,8 @@
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import type { LiveEvent } from '../../src/live/live.js';
-import { type Arranged, arrange, send } from '../helpers/net/server.js';
+import { type Arranged, arrange, filePart, multipart, send } from '../helpers/net/server.js';
 import { type LiveClient, liveClient, refusal } from '../helpers/net/socket.js';
 import { settled } from '../helpers/scripted-engine.js';
 
@@ -393,6 +392,20 @@ describe('a model', () => {
 	});
 });
 
+test('a fault of ours ends the session, and not the server', async () => {
+	const { server, client } = await open();
+	server.model.onListen = () => {
+		throw new Error('a bug');
+	};
+	client.append(Buffer.alloc(4800));
+	expect(await client.closed).toEqual({ code: 1011, reason: 'internal' });
+	await until(() => server.pool.leased === 0);
+	expect(server.log.lines.find(({ message }) => message === 'live session failed')).toMatchObject({
+		level: 'error',
+	});
+	await liveClient(server.url + path).nextOf('session.created');
+});
+
 describe('before it is a socket', () => {
 	test('a key is asked for, in a header, as others send it, or as browsers can', async () => {
 		const server = await arrange({ apiKeys: ['sk-one'] });
@@ -455,26 +468,35 @@ describe('before it is a socket', () => {
 		expect(call.json.error.message).toContain('WebSocket');
 	});
 
-	test('a request that offers HTTP/2 is answered in HTTP/1.1', async () => {
-		const server = await arrange();
-		const socket = connect(server.port, '127.0.0.1');
-		const body = '{"session":{}}';
-		socket.write(
-			[
-				'POST /v1/realtime/client_secrets HTTP/1.1',
-				'Host: localhost',
-				'Connection: Upgrade, HTTP2-Settings',
-				'Upgrade: h2c',
-				'HTTP2-Settings: AAMAAABkAAQAAP__',
-				`Content-Length: ${body.length}`,
-				'',
-				body,
-			].join('\r\n'),
-		);
-		const answer = text(socket);
-		setTimeout(() => socket.end(), 300);
-		expect(await answer).toMatch(/^HTTP\/1\.1 200 /);
-	});
+	test.each([10, 3_000_000])(
+		'a request that offers HTTP/2 is answered in HTTP/1.1, with %i bytes',
+		async (size) => {
+			const server = await arrange();
+			const body = multipart([{ ...filePart, body: Buffer.alloc(size, 'x') }]);
+			const socket = connect(server.port, '127.0.0.1');
+			socket.write(
+				[
+					'POST /v1/audio/transcriptions HTTP/1.1',
+					'Host: localhost',
+					'Connection: Upgrade, HTTP2-Settings',
+					'Upgrade: h2c',
+					'HTTP2-Settings: AAMAAABkAAQAAP__',
+					'Content-Type: multipart/form-data; boundary=yy',
+					`Content-Length: ${body.length}`,
+					'',
+					'',
+				].join('\r\n'),
+			);
+			socket.write(body);
+			let answer = '';
+			for await (const piece of socket) {
+				answer += piece;
+				if (answer.includes('beach')) break;
+			}
+			expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+			expect(server.model.calls[0]?.bytes).toHaveLength(size);
+		},
+	);
 });
 
 describe('a client secret', () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
@@ -11,7 +12,7 @@ import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
 import { ClientSecrets } from '../../src/server/live/secrets.js';
 import { Admission } from '../../src/server/request/admission.js';
 import type { RequestContext } from '../../src/server/request/context.js';
-import { fieldNames } from '../../src/server/request/fields.js';
+import { fieldNames } from '../../src/server/request/fields/fields.js';
 import { showDoctor } from '../../src/server/routes/doctor.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
@@ -19,6 +20,7 @@ import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
 import { chunkingRanges } from '../../src/speech/check-options.js';
 import { defaultChunking } from '../../src/speech/options.js';
+import { VoiceStore } from '../../src/voices/store.js';
 import {
 	aborted,
 	eventsOf,
@@ -85,6 +87,7 @@ describe('models', () => {
 				prompt: false,
 				keywords: false,
 				temperature: false,
+				decoding: false,
 				words: false,
 				logprobs: false,
 				no_speech_prob: false,
@@ -213,6 +216,8 @@ describe('the OpenAPI document', () => {
 				inFlight: new UploadBudget(parts),
 			},
 			admission: new Admission(parts),
+			maxKnownSpeakers: 4,
+			voices: new VoiceStore(''),
 			maxRequestMs: 0,
 			live: { secrets: new ClientSecrets(parts.clock), initialConfig: defaultConfig },
 			...parts,
@@ -495,6 +500,27 @@ test('an address that is taken is refused with a sentence, and leaves nothing be
 	await expect(started).rejects.toThrow(`another program already listens on 127.0.0.1:${server.port}`);
 	expect(readdirSync(directory!)).toEqual([]);
 });
+
+test.skipIf(process.platform === 'win32')(
+	'a path with something else than a socket is refused and kept',
+	async () => {
+		const server = await arrange();
+		const [directory] = server.directories();
+		const file = join(directory!, 'notes');
+		writeFileSync(file, 'mine');
+		const start = (host: string) =>
+			startServer({
+				pool: server.pool,
+				version: '',
+				host: `unix:${host}`,
+				port: 0,
+				tempDirectory: directory!,
+			});
+		await expect(start(file)).rejects.toThrow(`cannot listen on unix:${file}: it is a file, and no socket`);
+		await expect(start(directory!)).rejects.toThrow('it is a folder, and no socket');
+		expect(readFileSync(file, 'utf8')).toBe('mine');
+	},
+);
 
 test('the address has the port that was found', async () => {
 	const server = await startServer({ pool: new FakePool(new FakeTranscriber()), version: '', port: 0 });

@@ -139,7 +139,7 @@ describe('a transcription', () => {
 			'<v Channel 1>Hi.',
 		);
 		expect((await transcribe(server, { ...fields, response_format: 'srt' })).text).toContain(
-			'Channel 0: Hello.',
+			'[Channel 0] Hello.',
 		);
 		expect((await transcribe(server, { ...fields, response_format: 'markdown' })).text).toContain(
 			'**Channel 1:** Hi.',

@@ -103,6 +103,14 @@ describe('a recording', () => {
 		expect(server.model.calls[0]?.bytes).toEqual(wav);
 	});
 
+	test('may have a name in an encoding of its own', async () => {
+		const server = await arrange();
+		const body = multipart([{ name: 'file', body: wav }]).toString('latin1');
+		const named = body.replace('name="file"', 'name="file"; filename*=utf-8\'\'gespr%C3%A4ch.wav');
+		expect((await sendRaw(server, { body: Buffer.from(named, 'latin1') })).status).toBe(200);
+		expect(server.model.calls[0]?.bytes).toEqual(wav);
+	});
+
 	test('may have a boundary with the name of another format in it', async () => {
 		const server = await arrange();
 		const boundary = 'x-json-octet-stream-urlencoded';
@@ -369,6 +377,17 @@ describe('parts of a form', () => {
 		expect(server.model.calls[0]?.bytes).toEqual(wav);
 		expect(server.leftovers()).toEqual([]);
 	});
+
+	test.each(['model', 'language', 'keywords[]', 'known_speaker_references[]'])(
+		'that come as a file are refused: %s',
+		async (name) => {
+			const server = await arrange();
+			const part: Part = { name, filename: 'a.txt', body: 'tiny' };
+			const answer = await sendRaw(server, { body: multipart([part, filePart]) });
+			expect(answer).toMatchObject({ status: 400, json: { error: { param: name.replace('[]', '') } } });
+			expect(server.model.calls).toEqual([]);
+		},
+	);
 
 	test('of one list come once as well as twice', async () => {
 		const server = await arrange();

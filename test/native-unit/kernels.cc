@@ -13,7 +13,6 @@
 #include <ggml.h>
 
 #include "check.h"
-#include "kernels/attention.h"
 #include "kernels/f16_matrix.h"
 #include "kernels/gelu.h"
 #include "kernels/int_matrix.h"
@@ -50,7 +49,18 @@ void TestHalves(Kernels widest, size_t rows, size_t columns, size_t count) {
 	for (uint16_t& number : matrix) number = ggml_fp32_to_fp16(noise());
 	std::vector<std::vector<float>> vectors, products(count, std::vector<float>(rows, NAN));
 	for (size_t v = 0; v < count; v++) vectors.push_back(noise.Some(columns));
-	Multiply(matrix.data(), rows, columns, Pointers(std::as_const(vectors)).data(), Pointers(products).data(), count, widest);
+	for (size_t part = 0; part < 3; part++) {
+		Multiply(matrix.data(), rows, columns, Pointers(std::as_const(vectors)).data(), Pointers(products).data(), count, part, 3,
+			widest);
+	}
+	// The same bits as alone.
+	std::vector<float> alone(rows);
+	for (size_t v = 0; v < count; v++) {
+		const float* vector = vectors[v].data();
+		float* to = alone.data();
+		Multiply(matrix.data(), rows, columns, &vector, &to, 1, 0, 1, widest);
+		EXPECT(alone == products[v]);
+	}
 	for (size_t v = 0; v < count; v++) {
 		for (size_t row = 0; row < rows; row++) {
 			double sum = 0, size = 0;
@@ -169,6 +179,14 @@ void TestQ8(size_t rows, size_t columns, size_t count, size_t parts) {
 	for (size_t part = 0; part < parts; part++) {
 		matrix.Multiply(Pointers(std::as_const(vectors)).data(), Pointers(products).data(), count, part, parts);
 	}
+	// The same bits as alone.
+	std::vector<float> alone(rows);
+	for (size_t v = 0; v < count; v++) {
+		const float* vector = vectors[v].data();
+		float* to = alone.data();
+		matrix.Multiply(&vector, &to, 1);
+		EXPECT(alone == products[v]);
+	}
 	for (size_t v = 0; v < count; v++) {
 		for (size_t row = 0; row < rows; row++) {
 			double sum = 0, size = 0;
@@ -183,64 +201,7 @@ void TestQ8(size_t rows, size_t columns, size_t count, size_t parts) {
 	}
 }
 
-/** A node of ggml: attention of one token over `positions`, some of them masked if `masked`. */
-void TestAttention(size_t heads, size_t positions, bool masked) {
-	constexpr size_t kWidth = 64;
-	Noise noise(static_cast<uint32_t>(heads * 1000 + positions));
-	const size_t state = heads * kWidth;
-	const std::unique_ptr<ggml_context, void (*)(ggml_context*)> context(
-		ggml_init({size_t{16} << 20, nullptr, false}), ggml_free);
-	ggml_context* in = context.get();
-	const auto count = [](size_t number) { return static_cast<int64_t>(number); };
-	const auto cache = [&] {
-		ggml_tensor* rows = ggml_new_tensor_2d(in, GGML_TYPE_F16, count(state), count(positions));
-		auto* numbers = static_cast<ggml_fp16_t*>(rows->data);
-		for (size_t i = 0; i < state * positions; i++) numbers[i] = ggml_fp32_to_fp16(3 * noise());
-		return ggml_view_3d(in, rows, kWidth, count(positions), count(heads), rows->nb[1], kWidth * sizeof(ggml_fp16_t), 0);
-	};
-	ggml_tensor *keys = cache(), *values = cache();
-	ggml_tensor* query = ggml_new_tensor_3d(in, GGML_TYPE_F32, kWidth, 1, count(heads));
-	auto* asked = static_cast<float*>(query->data);
-	for (size_t i = 0; i < state; i++) asked[i] = 3 * noise();
-	ggml_tensor* mask = masked ? ggml_new_tensor_2d(in, GGML_TYPE_F16, count(positions), 1) : nullptr;
-	const auto hidden = [&](size_t row) { return masked && row % 3 == 1; };
-	for (size_t row = 0; masked && row < positions; row++) {
-		static_cast<ggml_fp16_t*>(mask->data)[row] = ggml_fp32_to_fp16(hidden(row) ? -INFINITY : 0);
-	}
-	const float scale = 0.125F;
-	ggml_tensor* node = ggml_flash_attn_ext(in, query, keys, values, mask, scale, 0, 0);
-	EXPECT(CanAttend(node));
-	Attend(node);
-	const auto at = [&](const ggml_tensor* rows, size_t head, size_t row, size_t i) -> double {
-		return ggml_fp16_to_fp32(static_cast<const ggml_fp16_t*>(rows->data)[row * state + head * kWidth + i]);
-	};
-	for (size_t head = 0; head < heads; head++) {
-		std::vector<double> weights(positions);
-		double sum = 0;
-		for (size_t row = 0; row < positions; row++) {
-			double score = 0;
-			for (size_t i = 0; i < kWidth; i++) score += asked[head * kWidth + i] * at(keys, head, row, i);
-			sum += weights[row] = hidden(row) ? 0 : std::exp(scale * score);
-		}
-		for (size_t i = 0; i < kWidth; i++) {
-			double wanted = 0;
-			for (size_t row = 0; row < positions; row++) wanted += weights[row] / sum * at(values, head, row, i);
-			// An error of 1e-6 in a score changes its exponential by as much.
-			ExpectNear(static_cast<float*>(node->data)[head * kWidth + i], wanted, 30, "head " + std::to_string(head));
-		}
-	}
-}
-
 }  // namespace
-
-TEST("attention of a token matches plain loops") {
-	if (WidestKernels() < Kernels::kAvx512) return;
-	for (const size_t heads : {1, 6}) {
-		for (const size_t positions : {1, 15, 16, 33, 500}) {
-			for (const bool masked : {false, true}) TestAttention(heads, positions, masked);
-		}
-	}
-}
 
 TEST("half floats times vectors match plain loops, in every register width") {
 	for (const Kernels widest : {Kernels::kAvx2, Kernels::kAvx512}) {

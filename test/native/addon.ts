@@ -45,7 +45,7 @@ export function loadSherpa(
 	const fixture = modelFixture(name);
 	const config = sherpaConfig(fixture);
 	return isSherpaType(fixture.type) && familyOf(fixture.type).chunk !== undefined
-		? addon.loadStreaming({ libraryDir, slots, config, tailSeconds: 1.3 })
+		? addon.loadStreaming({ libraryDir, slots, config, tailSeconds: 1.3, batch: 8 })
 		: addon.loadSherpa({ ...plainSherpa, slots, config });
 }
 

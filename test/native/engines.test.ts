@@ -66,8 +66,11 @@ describe('sherpa-onnx', () => {
 				expect(Number.isFinite(raw.tokenTimes[0])).toBe(timestamps && textOf(raw) !== '');
 			alone.push(raw);
 		}
-		const batch = await Promise.all(model.transcribeBatch(names.map(samplesOf), sherpaClip));
-		expect(batch.map(textOf)).toEqual(alone.map(textOf));
+		// Exported for one clip, and never handed several.
+		if (name !== 'streaming_alone') {
+			const batch = await Promise.all(model.transcribeBatch(names.map(samplesOf), sherpaClip));
+			expect(batch.map(textOf)).toEqual(alone.map(textOf));
+		}
 		await model.close();
 	});
 

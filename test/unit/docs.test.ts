@@ -9,7 +9,7 @@ import { fileKeyOf, settingNames, settings, variableOf } from '../../src/config/
 import { formatNames } from '../../src/formats/formats.js';
 import { parseRegistry } from '../../src/models/registry/parse.js';
 import { modelTypes } from '../../src/models/types/types.js';
-import { fieldNames } from '../../src/server/request/fields.js';
+import { fieldNames } from '../../src/server/request/fields/fields.js';
 import { readOpenApi } from '../../src/server/routes/openapi.js';
 import {
 	anchorsIn,

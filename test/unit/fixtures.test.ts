@@ -193,7 +193,7 @@ describe('make-sherpa-shape', () => {
 		expect(run('--shape', 'huge', '--out', 'x')).toMatchObject({
 			status: 2,
 			said: expect.stringContaining(
-				"Expected --shape to be one of transformer, zipformer-small, zipformer-medium, sense-voice, got 'huge'",
+				"Expected --shape to be one of transformer, zipformer-small, zipformer-medium, streaming-zipformer-small, streaming-zipformer-medium, sense-voice, got 'huge'",
 			),
 		});
 		expect(run('--shape', 'sense-voice').said).toContain('--out');

@@ -1,14 +1,20 @@
-// Converts whisper.cpp's segments of a clip.
+// Converts the segments of a clip.
 #pragma once
+
+#include <string>
+#include <vector>
+
+#include <whisper.h>
 
 #include "core/clip.h"
 #include "core/result.h"
-#include "whisper/clip/decode_run.h"
+#include "whisper/decode/segment.h"
 
 namespace earshot {
 
-/** Adds the run's segments and tokens to `result`, without repetitions. `padded`: `given` with silence appended, which was
+/** Adds segments and their tokens to `result`, without repetitions. `padded`: `given` with silence appended, which was
  * transcribed. */
-void Collect(const DecodeRun& run, const Clip& given, const Clip& padded, RawResult& result);
+void Collect(const whisper_context* context, const Vocabulary& words, const std::vector<Segment>& segments, const Clip& given,
+	const Clip& padded, RawResult& result);
 
 }  // namespace earshot

@@ -58,7 +58,6 @@ Expected<Done> States::Prepare(StateSlot& slot, int threads) const {
 		if (!pool) return Failure{"out_of_memory", "could not create a thread pool"};
 	}
 	upstream::SetThreadPool(slot.state.get(), pool.get());
-	upstream::Reseed(slot.state.get());
 	return Done{};
 }
 

@@ -5,9 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "whisper/clip/align.h"
 #include "whisper/clip/collect.h"
-#include "whisper/clip/decode_run.h"
-#include "whisper/math/sound.h"
+#include "whisper/decode/cached_decoder.h"
+#include "whisper/decode/windows.h"
 #include "whisper/upstream/hooks.h"
 #include "whisper/upstream/upstream.h"
 
@@ -19,8 +20,9 @@ namespace {
  * and recognises badly below a second. */
 constexpr size_t kMinSamples = kSampleRate;
 constexpr int kMinMilliseconds = 200;
-/** Candidates at temperatures above 0. Each has a key-value cache for the lifetime of the state. */
+/** Candidates at temperatures above 0. */
 constexpr int kBestOf = 2;
+constexpr int kMaxBeams = 8;
 /** Larger samples would overflow in the power spectrum. */
 constexpr float kMaxAmplitude = 1e4F;
 
@@ -47,55 +49,87 @@ Clip Sanitized(const Clip& given, std::vector<float>& copy) {
 	return {copy.data(), copy.size()};
 }
 
-/** Returns the code of whisper_full_with_state. Sets `run.language`. */
-int RunWhisper(const WhisperModel& model, DecodeRun& run, const Clip& clip, int end_ms) {
-	whisper_state* state = run.hooks.state_;
-	const WhisperOptions& options = run.options;
-	upstream::SetAbort(state, DecodeRun::Abort, &run);
-	// For language detection; whisper_full sets it again.
-	upstream::SetAudioContext(state, options.audio_context);
-	upstream::SetMel(state, model.filters.Spectrogram(clip.samples, clip.size), clip.size);
-	std::string& language = run.language;
-	language = options.language.empty() ? "en" : options.language;
-	if (options.language.empty() && model.info.multilingual) {
-		const std::vector<float> scores = upstream::DetectLanguage(model.context(), run.hooks, run.threads);
-		if (scores.empty()) return -3;
-		const std::vector<std::string>& among = options.languages.empty() ? model.info.languages : options.languages;
-		const auto score = [&](const std::string& code) {
-			return scores[static_cast<size_t>(whisper_lang_id(code.c_str()))];
-		};
-		language = *std::max_element(among.begin(), among.end(),
-			[&](const std::string& one, const std::string& other) { return score(one) < score(other); });
-	}
+bool Requested(void* cancel) { return static_cast<const Cancel*>(cancel)->Requested(); }
 
-	const bool beams = options.beam_size > 1;
-	whisper_full_params params =
-		whisper_full_default_params(beams ? WHISPER_SAMPLING_BEAM_SEARCH : WHISPER_SAMPLING_GREEDY);
-	params.n_threads = run.threads;
-	params.duration_ms = end_ms;
-	params.translate = options.translate;
-	params.audio_ctx = options.audio_context;
-	params.no_context = true;  // the state may have transcribed another request before
-	params.print_progress = params.print_realtime = params.print_timestamps = params.print_special = false;
-	params.token_timestamps = false;  // DecodeRun::Align computes them
-	params.language = language.c_str();
-	const std::string prompt = TailOf(options.prompt, kPromptBytes);
-	params.initial_prompt = prompt.empty() ? nullptr : prompt.c_str();
-	params.temperature = options.temperature;
-	params.temperature_inc = options.temperature_increment;
-	params.greedy.best_of = kBestOf;
-	params.beam_search.beam_size = std::clamp(options.beam_size, 1, kMaxDecoders);
-	params.suppress_nst = options.suppress_non_speech;
-	params.abort_callback = DecodeRun::Abort;
-	params.abort_callback_user_data = &run;
-	params.encoder_begin_callback = DecodeRun::WindowBegins;
-	params.encoder_begin_callback_user_data = &run;
-	params.new_segment_callback = DecodeRun::SegmentMade;
-	params.new_segment_callback_user_data = &run;
-	params.logits_filter_callback = DecodeRun::Filter;
-	params.logits_filter_callback_user_data = &run;
-	// No samples: the spectrogram has been set.
-	return whisper_full_with_state(model.context(), state, params, nullptr, 0);
+/** The likeliest of `among` at the clip's start; nothing if the decoder failed. */
+std::optional<std::string> Detect(
+	const WhisperModel& model, CachedDecoder& decoder, const Vocabulary& words, const std::vector<std::string>& among) {
+	if (!decoder.Encode(0)) return std::nullopt;
+	decoder.SetPrompt({words.start});
+	const float* logits = decoder.Start();
+	if (logits == nullptr) return std::nullopt;
+	const auto score = [&](const std::string& code) {
+		return logits[whisper_token_lang(model.context(), whisper_lang_id(code.c_str()))];
+	};
+	return *std::max_element(among.begin(), among.end(),
+		[&](const std::string& one, const std::string& other) { return score(one) < score(other); });
+}
+
+std::vector<int32_t> Tokenise(whisper_context* context, const std::string& text) {
+	if (text.empty()) return {};
+	// Not more than one for each byte.
+	std::vector<int32_t> tokens(text.size());
+	const int count = whisper_tokenize(context, text.c_str(), tokens.data(), static_cast<int>(tokens.size()));
+	tokens.resize(static_cast<size_t>(std::max(count, 0)));
+	return tokens;
+}
+
+std::vector<int32_t> TaskOf(const WhisperModel& model, const Vocabulary& words, const std::string& language, bool translate) {
+	whisper_context* context = model.context();
+	std::vector<int32_t> task{words.start};
+	if (model.info.multilingual) {
+		task.push_back(whisper_token_lang(context, whisper_lang_id(language.c_str())));
+		task.push_back(translate ? whisper_token_translate(context) : whisper_token_transcribe(context));
+	}
+	return task;
+}
+
+Rules RulesOf(const WhisperModel& model, const Vocabulary& words, const WhisperOptions& options) {
+	std::vector<int32_t> never = upstream::SpecialTokens(model.context());
+	never.insert(never.end(), options.suppress.begin(), options.suppress.end());
+	if (options.suppress_non_speech) {
+		const std::vector<int32_t> symbols = upstream::NonSpeechTokens(model.context());
+		never.insert(never.end(), symbols.begin(), symbols.end());
+	}
+	if (!upstream::WritesStamps(model.context())) {
+		for (int32_t id = words.first_stamp; static_cast<size_t>(id) < words.size; id++) never.push_back(id);
+	}
+	return Rules(words, std::move(never));
+}
+
+/** Decodes the clip whose spectrogram is set; false on failure. */
+bool DecodeClip(const WhisperModel& model, upstream::DecodeHooks& hooks, const Clip& given, int end,
+	const WhisperOptions& options, std::vector<Segment>& segments, RawResult& result) {
+	const Vocabulary words = upstream::WordsOf(model.context());
+	const auto half = static_cast<size_t>(whisper_model_n_text_ctx(model.context()) / 2);
+	DecodePlan plan;
+	plan.end = end;
+	plan.most_tokens = half - 4;
+	plan.most_prompt = half - 1;
+	plan.stamps = upstream::WritesStamps(model.context());
+	plan.temperature = static_cast<double>(options.temperature);
+	plan.temperature_increment = static_cast<double>(options.temperature_increment);
+	plan.logprob_threshold = static_cast<double>(options.logprob_threshold);
+	plan.no_speech_threshold = static_cast<double>(options.no_speech_threshold);
+	plan.beams = static_cast<size_t>(std::clamp(options.beam_size, 1, kMaxBeams));
+	plan.candidates = kBestOf;
+	plan.prompt = Tokenise(model.context(), TailOf(options.prompt, kPromptBytes));
+	CachedDecoder decoder(hooks, words, std::max(plan.beams, plan.candidates), plan.most_tokens);
+	result.language = options.language.empty() ? "en" : options.language;
+	if (options.language.empty() && model.info.multilingual) {
+		const auto found = Detect(model, decoder, words, options.languages.empty() ? model.info.languages : options.languages);
+		if (!found) return false;
+		result.language = *found;
+	}
+	plan.task = TaskOf(model, words, result.language, options.translate);
+	std::optional<Aligner> aligner;
+	if (options.token_timestamps) aligner.emplace(hooks, model.heads, words, plan.task, given);
+	if (!plan.stamps) plan.task.push_back(whisper_token_not(model.context()));
+	const bool done = DecodeWindows(decoder, RulesOf(model, words, options), plan, segments, [&](size_t first, bool is_more) {
+		if (aligner) aligner->Align(segments, first, is_more);
+	});
+	if (decoder.failure()) hooks.failure_ = decoder.failure();
+	return done;
 }
 
 Failure UnknownLanguage(const std::string& language) {
@@ -132,31 +166,34 @@ Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& stat
 	const int end_ms = given.size >= kMinSamples
 		? 0
 		: std::max(kMinMilliseconds, static_cast<int>(std::ceil(given.Seconds() * 1000)));
-	int code = 0;
-	std::optional<Failure> encoder_failure;
+	bool done = false;
+	std::optional<Failure> failure;
 	try {
 		upstream::DecodeHooks hooks(model.context(), state, model.matrices.get(), threads, cancel, batcher);
-		const Sound sound = options.token_timestamps ? Sound(clip.samples, given.size) : Sound(nullptr, 0);
-		DecodeRun run{model.context(), hooks, cancel, options, model.heads, sound, given, threads, {}};
-		run.failed_before = upstream::FailedDecodes(state);
-		code = RunWhisper(model, run, clip, end_ms);
-		if (code == 0 && !cancel.Requested()) {
-			run.Align(false);
-			Collect(run, given, clip, result);
+		upstream::SetAbort(state, Requested, const_cast<Cancel*>(&cancel));
+		upstream::SetAudioContext(state, options.audio_context);
+		LogMel mel = model.filters.Spectrogram(clip.samples, clip.size);
+		const int end = end_ms == 0 ? upstream::FramesOf(clip.size) : end_ms / 10;
+		upstream::SetMel(state, std::move(mel), clip.size);
+		std::vector<Segment> segments;
+		done = DecodeClip(model, hooks, {clip.samples, given.size}, end, options, segments, result);
+		failure = hooks.failure_;
+		if (done && !cancel.Requested()) {
+			Collect(model.context(), upstream::WordsOf(model.context()), segments, given, clip, result);
 		}
-		encoder_failure = hooks.failure_;
 		result.decoded_tokens = hooks.decoded_;
 	} catch (...) {
 		// Its contents are undefined.
 		slot.state.reset();
 		throw;
 	}
-	// Only with this code whisper.cpp has freed the state itself.
-	if (code == -7) (void)slot.state.release();
 	if (cancel.Requested()) return Cancelled();
-	if (code == -7) return Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
-	if (encoder_failure) return *encoder_failure;
-	if (code != 0) return Failure{"engine_failed", "whisper.cpp failed with " + std::to_string(code)};
+	if (failure) {
+		// It may be without a cache.
+		slot.state.reset();
+		return *failure;
+	}
+	if (!done) return Failure{"engine_failed", "whisper.cpp could not decode the clip"};
 	return result;
 }
 
@@ -166,13 +203,12 @@ Expected<std::vector<float>> EncodeClip(const WhisperModel& model, const States&
 	if (Expected<Done> ready = states.Prepare(slot, threads); !ready) return ready.failure();
 	whisper_state* state = slot.state.get();
 	upstream::DecodeHooks hooks(model.context(), state, model.matrices.get(), threads, cancel);
-	upstream::SetAbort(state, [](void* data) { return static_cast<const Cancel*>(data)->Requested(); },
-		const_cast<Cancel*>(&cancel));
+	upstream::SetAbort(state, Requested, const_cast<Cancel*>(&cancel));
 	upstream::SetAudioContext(state, options.audio_context);
 	std::vector<float> copy, made;
 	const Clip padded = Sanitized(clip, copy);
 	upstream::SetMel(state, model.filters.Spectrogram(padded.samples, padded.size), padded.size);
-	made = upstream::Encoded(model.context(), hooks);
+	made = upstream::Encoded(hooks);
 	if (cancel.Requested()) return Cancelled();
 	if (hooks.failure_) return *hooks.failure_;
 	if (made.empty()) return Failure{"engine_failed", "whisper.cpp could not encode the clip"};

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/decoder/products.h"
 #include "whisper/upstream/calls.h"
+#include "whisper/upstream/step.h"
 #include "whisper/upstream/upstream.h"
 
 namespace earshot::upstream {
@@ -30,24 +32,33 @@ ggml_tensor* FlashAttention(ggml_context* context, ggml_tensor* queries, ggml_te
 			capture.tensors.push_back(weights);
 		}
 	}
-	return ggml_flash_attn_ext(context, queries, keys, values, mask, scale, max_bias, softcap);
+	ggml_tensor* attended = AttendByKernel(context, queries, keys, values, mask, scale);
+	return attended != nullptr ? attended
+							   : ggml_flash_attn_ext(context, queries, keys, values, mask, scale, max_bias, softcap);
 }
 
 /** The logits must stay the last node, so captured weights are added before them. */
 void Expand(ggml_cgraph* graph, ggml_tensor* tensor) {
 	DecodeHooks* hooks = DecodeHooks::Current();
-	const bool is_product = tensor->op == GGML_OP_MUL_MAT || Q8MatrixOf(tensor) != nullptr;
+	const bool is_product = tensor->op == GGML_OP_MUL_MAT || SharedWeightsOf(tensor) != nullptr;
 	if (hooks != nullptr && hooks->capture_ != nullptr && is_product) {
 		for (ggml_tensor* weights : hooks->capture_->tensors) ggml_build_forward_expand(graph, weights);
 	}
 	ggml_build_forward_expand(graph, tensor);
 }
 
-Attention ReadAttention(whisper_context* context, DecodeHooks& by, const std::vector<whisper_token>& tokens,
-	const std::vector<Head>& heads, size_t frames, int threads) {
+Attention ReadAttention(
+	DecodeHooks& by, const std::vector<whisper_token>& tokens, const std::vector<Head>& heads, size_t frames) {
 	AttentionCapture capture{heads, frames, {}, 0, {}};
+	DecoderStep step;
+	std::vector<uint32_t> cells;
+	for (const whisper_token token : tokens) {
+		step.rows.push_back({token, static_cast<int>(cells.size()), cells});
+		cells.push_back(static_cast<uint32_t>(cells.size()));
+	}
+	step.wanted = {tokens.size() - 1};
 	by.capture_ = &capture;
-	const bool done = DecodeFromStart(context, by.state_, tokens, threads);
+	const bool done = Decode(by, step) != nullptr;
 	by.capture_ = nullptr;
 	return done && capture.attention.heads == heads.size() ? std::move(capture.attention) : Attention{};
 }

@@ -15,8 +15,8 @@ namespace earshot::upstream {
  * Decodes `tokens` again and returns the attention weights of these heads. They are computed in addition to flash
  * attention, which does not expose them. Empty on failure, e.g. if aborted.
  */
-Attention ReadAttention(whisper_context* context, DecodeHooks& hooks, const std::vector<whisper_token>& tokens,
-	const std::vector<Head>& heads, size_t frames, int threads);
+Attention ReadAttention(
+	DecodeHooks& hooks, const std::vector<whisper_token>& tokens, const std::vector<Head>& heads, size_t frames);
 
 /** Alignment heads that OpenAI has published for models of this shape; empty if there are none. */
 std::vector<Head> AlignmentHeads(whisper_context* context);

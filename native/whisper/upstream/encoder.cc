@@ -47,8 +47,6 @@ Expected<Done> EncodeBySession(
 
 /** Called only within DecodeHooks. The tensors are graph inputs, which the scheduler puts on the CPU. */
 void Encode(DecodeHooks& hooks, whisper_openvino_context& encoder, ggml_tensor* mel, ggml_tensor* out) {
-	// The result is in the cross-attention cache already; Compute skips the rest.
-	if (hooks.encoded_) return;
 	const ggml_tensor* cross = CrossOf(hooks.state_).keys;
 	if (!ggml_backend_buffer_is_host(mel->buffer) || !ggml_backend_buffer_is_host(out->buffer) ||
 		(encoder.integers && !ggml_backend_buffer_is_host(cross->buffer))) {

@@ -1,10 +1,13 @@
 #include "whisper/upstream/hooks.h"
 
-#include <algorithm>
-#include <cmath>
 #include <string_view>
 
+#include "kernels/decoder/attention.h"
+#include "kernels/f16_matrix.h"
+#include "kernels/gelu.h"
+#include "kernels/decoder/products.h"
 #include "whisper/upstream/calls.h"
+#include "whisper/upstream/upstream.h"
 
 namespace earshot::upstream {
 
@@ -20,38 +23,14 @@ const Q8Matrix* Interleaved(const ggml_tensor* weights) {
 	return hooks == nullptr || hooks->matrices_ == nullptr ? nullptr : hooks->matrices_->Find(weights);
 }
 
-/**
- * whisper.cpp computes the no-speech probability from the first row of the prompt's logits but fetches only the last row, so
- * the first one has stale contents. Puts the row at <|startoftranscript|> there, which OpenAI uses.
- */
-void ReadLogits(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	if (tensor != hooks->prompt_logits_) {
-		ggml_backend_tensor_get(tensor, data, offset, size);
-		return;
-	}
-	// whisper.cpp asks for the last of as many rows as the prompt has tokens.
-	const auto last = static_cast<size_t>(tensor->ne[1]) - 1;
-	ggml_backend_tensor_get(tensor, data, last * size, size);
-	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
-	auto* second_row = first_row + tensor->ne[0];
-	auto* last_row = static_cast<float*>(data);
-	auto* end = last_row + tensor->ne[0];
-	ggml_backend_tensor_get(tensor, first_row, 0, size);
-	// Its softmax subtracts the maximum of all rows. If that is far above the first row's, its probabilities underflow, so
-	// align the maxima, and exclude the rows in between, which hold data of an earlier prompt.
-	std::fill(second_row, last_row, -INFINITY);
-	const float shift = *std::max_element(last_row, end) - *std::max_element(first_row, second_row);
-	if (shift > 0 && std::isfinite(shift)) {
-		for (float* logit = first_row; logit < second_row; logit++) *logit += shift;
-	}
-}
+/** Whether the decoder's own kernels may be used: they are nodes that only the CPU computes. */
+bool UsesKernels() { return hooks != nullptr && hooks->step_ != nullptr && OnProcessor(hooks->state_); }
 
 }  // namespace
 
 DecodeHooks::DecodeHooks(whisper_context* context, whisper_state* state, const Q8Matrices* matrices, int threads,
 	const Cancel& cancel, DecodeBatcher* batcher)
-	: context_(context), state_(state), matrices_(matrices), start_token_(whisper_token_sot(context)), threads_(threads),
-	  cancel_(cancel), batcher_(batcher) {
+	: context_(context), state_(state), matrices_(matrices), threads_(threads), cancel_(cancel), batcher_(batcher) {
 	hooks = this;
 }
 DecodeHooks::~DecodeHooks() { hooks = nullptr; }
@@ -74,26 +53,19 @@ ggml_tensor* LookUp(ggml_context* context, ggml_tensor* table, ggml_tensor* numb
 
 ggml_tensor* Multiply(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
 	const Q8Matrix* matrix = Interleaved(weights);
-	return matrix == nullptr ? ggml_mul_mat(context, weights, rows) : MultiplyRows(context, *matrix, rows);
+	if (matrix != nullptr) return MultiplyRows(context, *matrix, rows);
+	// One kernel for any number of rows and threads, so that results depend on neither.
+	if (UsesKernels() && CanMultiply(weights, rows)) return MultiplyHalves(context, weights, rows);
+	return ggml_mul_mat(context, weights, rows);
 }
 
-/** For a skipped prompt, returns the logits that were read when it was decoded. */
-void GetTensor(const ggml_tensor* tensor, void* data, size_t offset, size_t size) {
-	if (hooks == nullptr) return ggml_backend_tensor_get(tensor, data, offset, size);
-	Prompt& prompt = hooks->prompt_;
-	if (tensor != prompt.logits) return ReadLogits(tensor, data, offset, size);
-	auto* first_row = reinterpret_cast<float*>(static_cast<char*>(data) - offset);
-	auto* last_row = static_cast<float*>(data);
-	const size_t count = size / sizeof(float);
-	if (prompt.again) {
-		std::fill(first_row, last_row, -INFINITY);
-		std::copy(prompt.first.begin(), prompt.first.end(), first_row);
-		std::copy(prompt.last.begin(), prompt.last.end(), last_row);
-	} else {
-		ReadLogits(tensor, data, offset, size);
-		prompt.first.assign(first_row, first_row + count);
-		prompt.last.assign(last_row, last_row + count);
-	}
+ggml_tensor* Gelu(ggml_context* context, ggml_tensor* numbers) {
+	return UsesKernels() && CanGelu(numbers) ? GeluNode(context, numbers) : ggml_gelu(context, numbers);
+}
+
+ggml_tensor* AttendByKernel(ggml_context* context, ggml_tensor* queries, ggml_tensor* keys, ggml_tensor* values,
+	ggml_tensor* mask, float scale) {
+	return UsesKernels() ? AttendNode(context, queries, keys, values, mask, scale) : nullptr;
 }
 
 }  // namespace earshot::upstream

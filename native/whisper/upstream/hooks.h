@@ -31,25 +31,9 @@ struct AttentionCapture {
 	std::vector<ggml_tensor*> tensors;
 };
 
-/** A decoded prompt, reused by later attempts with the same prompt. */
-struct Prompt {
-	/** Tokens in the first cells of the self-attention cache, decoded for the current window; empty = none. */
-	std::vector<whisper_token> tokens;
-	/** Size of that cache, which is recreated for attempts with more decoders. */
-	uint32_t cells = 0;
-	/** Logits at the first and the last token. */
-	std::vector<float> first, last;
+struct DecoderStep;
 
-	/** Output of the last graph, if it was a prompt's. */
-	const ggml_tensor* logits = nullptr;
-	/** Whether that graph was skipped. */
-	bool again = false;
-};
-
-/**
- * Installed on a thread while it runs one clip. Corrects the no-speech probability, and avoids repeated work: the encoder
- * after language detection, and the prompt at each temperature.
- */
+/** Installed on a thread while it runs one clip. */
 class DecodeHooks {
 public:
 	/** `matrices`: replace released weights; may be null. `batcher`: the one that the clip is a member of, or nullptr. */
@@ -66,20 +50,16 @@ public:
 	whisper_context* const context_;
 	whisper_state* const state_;
 	const Q8Matrices* const matrices_;
-	const int start_token_;
 	const int threads_;
 	const Cancel& cancel_;
 	DecodeBatcher* const batcher_;
 	/** Why the encoder has failed. */
 	std::optional<Failure> failure_;
-	/** Skip the next encoder run: its result is in the cross-attention cache. */
-	bool encoded_ = false;
 	/** The encoder has written the cross-attention cache itself. */
 	bool crossed_ = false;
 	AttentionCapture* capture_ = nullptr;
-	/** Output of the last graph built, if it was reduced to some of the rows. */
-	ggml_tensor* prompt_logits_ = nullptr;
-	Prompt prompt_;
+	/** While the graph of a step is built. */
+	const DecoderStep* step_ = nullptr;
 	/** Tokens decoded so far. */
 	size_t decoded_ = 0;
 };

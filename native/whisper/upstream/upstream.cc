@@ -18,139 +18,140 @@
 #include <utility>
 #include <vector>
 
-// These overloads win over whisper.cpp's scalar ones, since its arguments are not const: those take 0.6 ms per token.
-static void whisper_compute_logprobs(std::vector<float>& logits, int count, std::vector<float>& logprobs);
-static void whisper_compute_probs(
-	std::vector<float>& logits, int count, std::vector<float>& logprobs, std::vector<float>& probabilities);
-
 // Enables its interface for external encoders, which encoder.cc implements.
 #define WHISPER_USE_OPENVINO
-// Redirects eight of its calls: see calls.h.
-#define ggml_backend_tensor_get ::earshot::upstream::GetTensor
-#define ggml_backend_buffer_clear ::earshot::upstream::ClearBuffer
+// Redirects seven of its calls: see calls.h.
 #define ggml_backend_sched_graph_compute ::earshot::upstream::Compute
 #define ggml_flash_attn_ext ::earshot::upstream::FlashAttention
 #define ggml_build_forward_expand ::earshot::upstream::Expand
+#define ggml_gelu ::earshot::upstream::Gelu
 #define ggml_mul_mat ::earshot::upstream::MultiplyMatrices
 #define ggml_get_rows ::earshot::upstream::LookUp
 #define ggml_backend_reg_get_proc_address ::earshot::upstream::FindProcedure
 #include <whisper.cpp>
-#undef ggml_backend_tensor_get
-#undef ggml_backend_buffer_clear
 #undef ggml_backend_sched_graph_compute
 #undef ggml_flash_attn_ext
 #undef ggml_build_forward_expand
+#undef ggml_gelu
 #undef ggml_mul_mat
 #undef ggml_get_rows
 #undef ggml_backend_reg_get_proc_address
 
+#include "whisper/upstream/step.h"
 #include "whisper/upstream/upstream.h"
-
-extern "C" double ggml_vec_soft_max_f32(int count, float* exponentials, const float* numbers, float greatest);
-
-void whisper_compute_logprobs(std::vector<float>& logits, int count, std::vector<float>& logprobs) {
-	const float greatest = *std::max_element(logits.begin(), logits.end());
-	const double sum = ggml_vec_soft_max_f32(count, logprobs.data(), logits.data(), greatest);
-	// All logits are -infinity, or one is NaN.
-	if (!std::isfinite(sum)) return whisper_compute_logprobs(std::as_const(logits), count, logprobs);
-	const float log_sum = static_cast<float>(std::log(sum)) + greatest;
-	std::transform(logits.begin(), logits.begin() + count, logprobs.begin(), [&](float logit) { return logit - log_sum; });
-}
-
-void whisper_compute_probs(
-	std::vector<float>&, int count, std::vector<float>& logprobs, std::vector<float>& probabilities) {
-	ggml_vec_soft_max_f32(count, probabilities.data(), logprobs.data(), 0);
-}
 
 namespace earshot::upstream {
 
 // ---- calls ------------------------------------------------------------------------------------
 
-/**
- * For a prompt whisper.cpp computes the logits of every position, each as expensive as a token, but reads only the last
- * ones. This computes the last ones and, before them, those at <|startoftranscript|>.
- */
+/** Computes only the logits that are wanted: of a prompt those of one or two positions. */
 ggml_tensor* MultiplyMatrices(ggml_context* context, ggml_tensor* weights, ggml_tensor* rows) {
-	DecodeHooks* const hooks = DecodeHooks::Current();
-	if (hooks == nullptr || weights != hooks->context_->model.d_te) return Multiply(context, weights, rows);
-	hooks->prompt_logits_ = nullptr;
-	const whisper_batch& batch = hooks->state_->batch;
-	const int last = batch.n_tokens - 1;
-	const bool last_only = last > 0 && rows->ne[1] == batch.n_tokens && batch.logits[last] != 0 &&
-		std::all_of(batch.logits, batch.logits + last, [](int8_t wanted) { return wanted == 0; });
-	if (!last_only) return Multiply(context, weights, rows);
-	const auto row = [&](int64_t index) {
-		return ggml_view_2d(context, rows, rows->ne[0], 1, rows->nb[1], rows->nb[1] * static_cast<size_t>(index));
-	};
-	const auto start = std::find(batch.token, batch.token + last, hooks->start_token_) - batch.token;
-	ggml_tensor* wanted = start == last ? row(last) : ggml_concat(context, row(start), row(last), 1);
-	hooks->prompt_logits_ = Multiply(context, weights, wanted);
-	return hooks->prompt_logits_;
-}
-
-/** Before each attempt whisper.cpp clears the self-attention cache. Graphs do not read free cells, so keep the prompt's
- * cells for the next attempt. */
-void ClearBuffer(ggml_backend_buffer_t buffer, uint8_t value) {
-	DecodeHooks* const hooks = DecodeHooks::Current();
-	const bool keeps = hooks != nullptr && buffer == hooks->state_->kv_self.buffer && !hooks->prompt_.tokens.empty() &&
-		hooks->prompt_.cells == hooks->state_->kv_self.size;
-	if (!keeps) ggml_backend_buffer_clear(buffer, value);
-}
-
-/** Skips the prompt of an attempt if the previous attempt had the same. */
-static ggml_status Decode(DecodeHooks& hooks, ggml_backend_sched_t sched, ggml_cgraph* graph) {
-	const whisper_state& state = *hooks.state_;
-	const whisper_batch& batch = state.batch;
-	const auto count = static_cast<size_t>(batch.n_tokens);
-	Prompt& prompt = hooks.prompt_;
-	// On other devices free cells are read, too.
-	const bool begins = batch.pos[0] == 0 && state.kv_self.head == 0 && hooks.capture_ == nullptr && OnProcessor(&state);
-	prompt.again = begins && prompt.cells == state.kv_self.size &&
-		std::equal(prompt.tokens.begin(), prompt.tokens.end(), batch.token, batch.token + count);
-	prompt.logits = begins ? ggml_graph_node(graph, -1) : nullptr;
-	if (prompt.again) return GGML_STATUS_SUCCESS;
-	// Its cells are about to be overwritten.
-	if (state.kv_self.head < prompt.tokens.size()) prompt.tokens.clear();
-	hooks.decoded_ += count;
-	const ggml_status status = hooks.batcher_ != nullptr
-		? hooks.batcher_->Compute(state.backends.front(), graph)
-		: ggml_backend_sched_graph_compute(sched, graph);
-	if (status != GGML_STATUS_SUCCESS) return status;
-	if (begins) {
-		prompt.tokens.assign(batch.token, batch.token + count);
-		prompt.cells = state.kv_self.size;
+	const DecodeHooks* const hooks = DecodeHooks::Current();
+	if (hooks == nullptr || hooks->step_ == nullptr || weights != hooks->context_->model.d_te) {
+		return Multiply(context, weights, rows);
 	}
-	if (hooks.capture_ == nullptr) return status;
-	Attention& attention = hooks.capture_->attention;
-	for (ggml_tensor* weights : hooks.capture_->tensors) {
-		const size_t before = attention.weights.size();
-		attention.weights.resize(before + static_cast<size_t>(ggml_nelements(weights)));
-		ggml_backend_tensor_get(weights, attention.weights.data() + before, 0, ggml_nbytes(weights));
-		attention.heads++;
+	const std::vector<size_t>& wanted = hooks->step_->wanted;
+	if (wanted.size() == hooks->step_->rows.size()) return Multiply(context, weights, rows);
+	ggml_tensor* some = nullptr;
+	for (const size_t index : wanted) {
+		ggml_tensor* row = ggml_view_2d(context, rows, rows->ne[0], 1, rows->nb[1], rows->nb[1] * index);
+		some = some == nullptr ? row : ggml_concat(context, some, row, 1);
 	}
-	return status;
+	return Multiply(context, weights, some);
 }
 
-/**
- * Language detection encodes the first window, and transcription would encode it again. The result stays in the
- * cross-attention cache, so the second time is skipped.
- */
 ggml_status Compute(ggml_backend_sched_t sched, ggml_cgraph* graph) {
 	DecodeHooks* const hooks = DecodeHooks::Current();
 	if (hooks == nullptr) return ggml_backend_sched_graph_compute(sched, graph);
 	const whisper_state& state = *hooks->state_;
 	const bool cross = sched == state.sched_cross.sched;
-	// Another window: the prompt in the cache attends to the previous one.
-	if (cross) hooks->prompt_.tokens.clear();
 	// Otherwise the decoder would read the previous window.
 	if (cross && hooks->failure_) return GGML_STATUS_FAILED;
 	if (cross && std::exchange(hooks->crossed_, false)) return GGML_STATUS_SUCCESS;
-	if (hooks->encoded_ && (cross || sched == state.sched_conv.sched || sched == state.sched_encode.sched)) {
-		if (cross) hooks->encoded_ = false;
-		return GGML_STATUS_SUCCESS;
+	if (sched == state.sched_decode.sched && hooks->batcher_ != nullptr) {
+		return hooks->batcher_->Compute(state.backends.front(), graph);
 	}
-	if (sched == state.sched_decode.sched) return Decode(*hooks, sched, graph);
 	return ggml_backend_sched_graph_compute(sched, graph);
+}
+
+// ---- steps ------------------------------------------------------------------------------------
+
+namespace {
+
+void SetInputs(ggml_cgraph* graph, const DecoderStep& step, uint32_t cells) {
+	const size_t count = step.rows.size();
+	std::vector<int32_t> tokens(count), positions(count);
+	std::vector<float> mask(count * cells, -INFINITY);
+	for (size_t i = 0; i < count; i++) {
+		const DecoderStep::Row& row = step.rows[i];
+		tokens[i] = row.token;
+		positions[i] = row.position;
+		for (const uint32_t cell : row.cells) mask[i * cells + cell] = 0;
+		mask[i * cells + step.first_cell + i] = 0;
+	}
+	const auto set = [graph](const char* name, const auto& numbers) {
+		ggml_backend_tensor_set(
+			ggml_graph_get_tensor(graph, name), numbers.data(), 0, numbers.size() * sizeof(numbers.front()));
+	};
+	set("embd", tokens);
+	set("position", positions);
+	set("KQ_mask", mask);
+}
+
+/** The attention weights of a finished graph. */
+void Read(AttentionCapture& capture) {
+	Attention& attention = capture.attention;
+	for (ggml_tensor* weights : capture.tensors) {
+		const size_t before = attention.weights.size();
+		attention.weights.resize(before + static_cast<size_t>(ggml_nelements(weights)));
+		ggml_backend_tensor_get(weights, attention.weights.data() + before, 0, ggml_nbytes(weights));
+		attention.heads++;
+	}
+}
+
+}  // namespace
+
+float* Decode(DecodeHooks& hooks, const DecoderStep& step) {
+	whisper_context& context = *hooks.context_;
+	whisper_state& state = *hooks.state_;
+	whisper_kv_cache& cache = state.kv_self;
+	whisper_batch batch{};  // the graph reads only its size
+	batch.n_tokens = static_cast<int32_t>(step.rows.size());
+	const uint32_t used = step.first_cell + static_cast<uint32_t>(step.rows.size());
+	if (used > cache.size || hooks.cancel_.Requested()) return nullptr;
+	const uint32_t multiple = whisper_kv_cache_get_padding(context);
+	cache.head = step.first_cell;
+	cache.n = std::min(cache.size, (used + multiple - 1) / multiple * multiple);
+	ggml_backend_sched_t sched = state.sched_decode.sched;
+	hooks.step_ = &step;
+	ggml_cgraph* graph = whisper_build_graph_decoder(context, state, batch, false, false);
+	hooks.step_ = nullptr;
+	if (!ggml_backend_sched_alloc_graph(sched, graph)) return nullptr;
+	SetInputs(graph, step, cache.n);
+	hooks.decoded_ += step.rows.size();
+	if (!ggml_graph_compute_helper(sched, graph, hooks.threads_)) return nullptr;
+	if (hooks.capture_ != nullptr) Read(*hooks.capture_);
+	ggml_tensor* logits = ggml_graph_node(graph, -1);
+	if (ggml_backend_buffer_is_host(logits->buffer)) return static_cast<float*>(logits->data);
+	state.logits.resize(static_cast<size_t>(ggml_nelements(logits)));
+	ggml_backend_tensor_get(logits, state.logits.data(), 0, ggml_nbytes(logits));
+	return state.logits.data();
+}
+
+bool ReserveCells(whisper_context* context, whisper_state* state, uint32_t cells) {
+	if (state->kv_self.size >= cells) return true;
+	const auto padded = static_cast<int>((cells + 255) / 256 * 256);
+	whisper_kv_cache_free(state->kv_self);
+	state->kv_self.buffer = nullptr;
+	state->kv_self.size = 0;
+	const whisper_hparams& shape = context->model.hparams;
+	return whisper_kv_cache_init(
+		state->kv_self, state->backends[0], context->itype, shape.n_text_state, shape.n_text_layer, padded);
+}
+
+bool EncodeWindow(DecodeHooks& hooks, int seek) {
+	const auto abort = [](void* data) { return static_cast<const DecodeHooks*>(data)->cancel_.Requested(); };
+	return whisper_encode_internal(*hooks.context_, *hooks.state_, seek, hooks.threads_, abort, &hooks);
 }
 
 // ---- access -----------------------------------------------------------------------------------
@@ -192,42 +193,24 @@ size_t CrossStride(const ggml_tensor* encoded) {
 	return static_cast<size_t>(GGML_PAD(encoded->ne[1], 256) * encoded->ne[0]);
 }
 
-bool DecodeFromStart(
-	whisper_context* context, whisper_state* state, const std::vector<whisper_token>& tokens, int threads) {
-	whisper_kv_cache_clear(state->kv_self);
-	whisper_batch_prep_legacy(state->batch, tokens.data(), static_cast<int>(tokens.size()), 0, 0);
-	return whisper_decode_internal(*context, *state, state->batch, threads, false, nullptr, nullptr);
-}
-
-std::vector<float> DetectLanguage(whisper_context* context, DecodeHooks& by, int threads) {
-	std::vector<float> probabilities(static_cast<size_t>(whisper_lang_max_id()) + 1, 0.0F);
-	if (whisper_lang_auto_detect_with_state(context, by.state_, 0, threads, probabilities.data()) < 0) return {};
-	by.encoded_ = true;
-	// Its softmax includes one language too many: in models without Cantonese that is the translate token. Use the logits.
-	for (size_t id = 0; id < probabilities.size(); id++) {
-		const auto token = static_cast<size_t>(whisper_token_lang(context, static_cast<int>(id)));
-		probabilities[id] = by.state_->logits[token];
-	}
-	return probabilities;
-}
-
 MelFilters FiltersOf(const whisper_context* context) {
 	const whisper_filters& filters = context->model.filters;
 	return MelFilters(filters.data.data(), static_cast<size_t>(filters.n_mel));
 }
 
+int FramesOf(size_t samples) { return 1 + (static_cast<int>(samples) - WHISPER_N_FFT / 2) / WHISPER_HOP_LENGTH; }
+
 void SetMel(whisper_state* state, LogMel mel, size_t samples) {
 	state->mel.n_len = static_cast<int>(mel.frames);
 	state->mel.n_mel = static_cast<int>(mel.values.size() / mel.frames);
-	// As in log_mel_spectrogram: the clip's length for whisper_full.
-	state->mel.n_len_org = 1 + (static_cast<int>(samples) - WHISPER_N_FFT / 2) / WHISPER_HOP_LENGTH;
+	state->mel.n_len_org = FramesOf(samples);
 	state->mel.data = std::move(mel.values);
 }
 
 void SetAudioContext(whisper_state* state, int positions) { state->exp_n_audio_ctx = positions; }
 
-std::vector<float> Encoded(whisper_context* context, DecodeHooks& by) {
-	if (whisper_encode_with_state(context, by.state_, 0, by.threads_) != 0) return {};
+std::vector<float> Encoded(DecodeHooks& by) {
+	if (!EncodeWindow(by, 0)) return {};
 	std::vector<float> made(static_cast<size_t>(ggml_nelements(by.state_->embd_enc)));
 	ggml_backend_tensor_get(by.state_->embd_enc, made.data(), 0, made.size() * sizeof(float));
 	return made;
@@ -240,44 +223,6 @@ void SetThreadPool(whisper_state* state, ggml_threadpool* pool) {
 void SetAbort(whisper_state* state, ggml_abort_callback abort, void* data) {
 	if (ggml_backend_t cpu = Cpu(state)) ggml_backend_cpu_set_abort_callback(cpu, abort, data);
 }
-
-void Reseed(whisper_state* state) { state->decoders[0].rng = std::mt19937(0); }
-
-int FailedDecodes(const whisper_state* state) { return state->n_fail_p; }
-
-int DecoderOf(const whisper_state* state, const whisper_token_data* tokens) {
-	for (int decoder = 0; decoder < WHISPER_MAX_DECODERS; decoder++) {
-		if (state->decoders[decoder].sequence.tokens.data() == tokens) return decoder;
-	}
-	return -1;
-}
-
-std::pair<int, size_t> OriginOf(const whisper_state* state, int index) {
-	const auto& segment = state->result_all[static_cast<size_t>(index)].tokens;
-	const auto same = [](const whisper_token_data& a, const whisper_token_data& b) {
-		return a.id == b.id && a.plog == b.plog;
-	};
-	for (int decoder = 0; decoder < WHISPER_MAX_DECODERS && !segment.empty(); decoder++) {
-		const auto& tokens = state->decoders[decoder].sequence.tokens;
-		const auto found = std::search(tokens.begin(), tokens.end(), segment.begin(), segment.end(), same);
-		if (found != tokens.end()) return {decoder, static_cast<size_t>(found - tokens.begin())};
-	}
-	return {-1, 0};
-}
-
-double SumOfLogprobs(const whisper_state* state, int decoder) {
-	return state->decoders[decoder].sequence.sum_logprobs_all;
-}
-
-const std::vector<whisper_token_data>& TokensOf(const whisper_state* state, int decoder) {
-	return state->decoders[decoder].sequence.tokens;
-}
-
-const std::vector<float>& LastLogprobs(const whisper_state* state, int decoder) {
-	return state->decoders[decoder].logprobs;
-}
-
-void FailDecoder(whisper_state* state, int decoder) { state->decoders[decoder].failed = true; }
 
 std::string_view TokenBytes(const whisper_context* context, int token) {
 	const auto found = context->vocab.id_to_token.find(token);
@@ -296,6 +241,51 @@ bool OnProcessor(const whisper_state* state) {
 }
 
 std::string DecoderType(const whisper_context* context) { return ggml_type_name(context->model.d_te->type); }
+
+Vocabulary WordsOf(const whisper_context* context) {
+	const whisper_vocab& words = context->vocab;
+	const auto blank = words.token_to_id.find(" ");
+	Vocabulary made;
+	made.size = static_cast<size_t>(words.n_vocab);
+	made.end = words.token_eot;
+	made.start = words.token_sot;
+	made.previous = words.token_prev;
+	made.no_speech = words.token_nosp;
+	made.blank = blank == words.token_to_id.end() ? words.token_eot : blank->second;
+	made.first_stamp = words.token_beg;
+	return made;
+}
+
+std::vector<int32_t> SpecialTokens(const whisper_context* context) {
+	const whisper_vocab& words = context->vocab;
+	std::vector<int32_t> ids{words.token_not, words.token_sot, words.token_nosp, words.token_solm, words.token_translate,
+		words.token_transcribe, words.token_prev};
+	for (int language = 0; language <= whisper_lang_max_id(); language++) {
+		ids.push_back(whisper_token_lang(const_cast<whisper_context*>(context), language));
+	}
+	return ids;
+}
+
+std::vector<int32_t> NonSpeechTokens(const whisper_context* context) {
+	std::vector<int32_t> ids;
+	const auto add = [&](const std::string& text) {
+		const auto found = context->vocab.token_to_id.find(text);
+		if (found != context->vocab.token_to_id.end()) ids.push_back(found->second);
+	};
+	for (const std::string& text : non_speech_tokens) {
+		add(text);
+		add(" " + text);
+	}
+	// Allowed within words, not at their beginning.
+	add(" -");
+	add(" '");
+	return ids;
+}
+
+bool WritesStamps(const whisper_context* context) {
+	const whisper_hparams& shape = context->model.hparams;
+	return shape.n_text_layer != 2 || shape.n_vocab == 51866;
+}
 
 int LanguageCount(const whisper_context* context) {
 	return context->vocab.is_multilingual() ? context->vocab.num_languages() : 0;

@@ -6,6 +6,7 @@ import { addon, addonChoice } from '../../addon/addon.js';
 import { levelOfBuild } from '../../addon/cpu.js';
 import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addon/libraries.js';
 import { gpuPackages } from '../../addon/packages.js';
+import { earshot } from '../../command-line.js';
 import { modelOptions } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js';
@@ -39,7 +40,7 @@ export function doctor({ flags, json }: DoctorCommand, version: string): void {
 }
 
 function findingsOf(
-	{ config, entries, problems, defaultModel, warnings }: ModelRegistry,
+	{ config, entries, problems, defaultModel, diarizer, warnings }: ModelRegistry,
 	version: string,
 ): Finding[] {
 	return [
@@ -53,6 +54,7 @@ function findingsOf(
 		...nativeFindings(),
 		sherpaFinding(config.sherpaDir),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
+		diarizationFinding(diarizer),
 		...entries.flatMap((entry) => modelFindings(entry, entry.id === defaultModel, config)),
 	];
 }
@@ -128,6 +130,12 @@ function voiceActivityFinding(file: string): Finding {
 	return existsSync(file)
 		? { ok: true, what: 'voice activity', detail: file }
 		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
+}
+
+/** Nothing is missing without it, so it is never a fault. */
+function diarizationFinding(diarizer: string | undefined): Finding {
+	const detail = diarizer ?? `not installed; to tell who speaks: ${earshot('pull diarization')}`;
+	return { ok: true, what: 'speakers', detail };
 }
 
 function modelFindings(entry: ModelEntry, isDefault: boolean, config: Config): Finding[] {

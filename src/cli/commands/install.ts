@@ -93,7 +93,7 @@ function printPulled({ store }: Installer, manifest: Manifest): void {
 	process.stdout.write(`${manifest.id} is installed: ${sizeText(bytes)} in ${store.folderOf(manifest)}\n`);
 	for (const { path: name, sha256 } of manifest.files.filter(({ pinned }) => pinned))
 		process.stdout.write(`  the digest of ${name} was not known; from now on it must be ${sha256}\n`);
-	if (manifest.use !== 'transcription')
+	if (!['transcription', 'diarization'].includes(manifest.use))
 		process.stdout.write(`  it is a model for ${manifest.use}, which Earshot cannot serve yet\n`);
 }
 

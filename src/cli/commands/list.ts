@@ -70,7 +70,7 @@ function stateText({ state, use }: ListedOnDisk): string {
 	if (state === 'missing') return 'files missing';
 	if (state === 'mistake') return 'mistake in models.yaml';
 	if (state !== 'unlisted') return state;
-	return use === 'transcription' ? 'not in models.yaml' : `installed, for ${use}`;
+	return ['transcription', 'diarization'].includes(use) ? 'not in models.yaml' : `installed, for ${use}`;
 }
 
 function adviceFor(models: readonly ListedOnDisk[]): string {

@@ -11,10 +11,10 @@ import { demoNotice } from '../../models/registry/demo.js';
 import { findEntry, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
+import { reachUrl, unreachable } from '../client/reach.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
 import { RemoteListening } from '../listen/remote.js';
-import { reachUrl, unreachable } from './reach.js';
 import { languageOf } from './transcribe.js';
 
 export interface ListenCommand {
@@ -161,7 +161,7 @@ async function openThere({ config }: ModelRegistry, url: string, command: Listen
 	const socket = new WebSocket(at, [], {
 		...tls,
 		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
-	} as object);
+	});
 	try {
 		return { ear: await RemoteListening.open(socket, command), release: async () => {} };
 	} catch (thrown) {

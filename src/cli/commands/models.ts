@@ -144,7 +144,7 @@ function infoOf(model: CatalogModel): string[][] {
 		['family', family],
 		['engine', engine],
 		['type', type],
-		['use', isServable(model) ? 'transcription' : `${model.use} (Earshot cannot serve it yet)`],
+		['use', isServable(model) ? model.use : `${model.use} (Earshot cannot serve it yet)`],
 		['languages', `${languagesText(model, 99)}`],
 		['features', features.join(', ') || 'transcribe'],
 		[

@@ -12,6 +12,7 @@ const endings = {
 	text: '.txt',
 	json: '.json',
 	verbose_json: '.json',
+	diarized_json: '.json',
 	srt: '.srt',
 	vtt: '.vtt',
 	tsv: '.tsv',

@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { earshot } from '../../command-line.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, expected } from '../../errors.js';
 
 export interface RecordingFile {
 	/** As messages and headings name it. */
@@ -42,7 +42,13 @@ export async function findRecordings(
 
 async function recordingsOf(name: string, recursive: boolean): Promise<readonly RecordingFile[]> {
 	if (inputNames.has(name)) return [{ name: 'standard input', path: '', place: 'stdin' }];
+	if (name === '') throw expected('file', 'the name of a recording', name);
 	const info = await stat(name).catch(() => undefined);
+	if (info === undefined && /^https?:\/\//i.test(name))
+		throw new EarshotError(
+			'invalid_request',
+			`${name} is not on this machine. To transcribe it: curl -L '${name}' | ${earshot('transcribe -')}`,
+		);
 	if (info?.isDirectory() === true) return await recordingsIn(name, recursive);
 	if (info?.isBlockDevice() === true || info?.isCharacterDevice() === true)
 		throw new EarshotError('invalid_request', `${name} is a device and no recording`);

@@ -3,6 +3,7 @@
 import { systemClock } from '../../clock.js';
 import { isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
+import { voicesFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -39,12 +40,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
 	};
-	const registry = new RegistryWatcher({
-		flags,
-		packageRoot,
-		log,
-		...(config.autoPull ? { fetch } : {}),
-	});
+	const registry = new RegistryWatcher({ flags, packageRoot, log, ...(config.autoPull ? { fetch } : {}) });
 	const installer = new Installer(
 		() => registry.now,
 		() => registry.reload(),
@@ -114,6 +110,8 @@ function serverSettings(config: Config) {
 		maxLiveMs: config.maxLiveMinutes * 60_000,
 		livePartials: config.livePartials,
 		liveLanes: slotsOf(config),
+		maxKnownSpeakers: config.maxKnownSpeakers,
+		voicesFolder: voicesFolder(),
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 	};

@@ -1,5 +1,6 @@
 /** `earshot transcribe FILE…`: transcribes recordings one after another with one model. */
 
+import { voicesFolder } from '../../config/folders.js';
 import type { SettingName } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import { type FormatName, formats } from '../../formats/formats.js';
@@ -11,18 +12,21 @@ import {
 	wantsWordTimes,
 } from '../../formats/subtitles/options.js';
 import { fittingLanguage, languageCandidates } from '../../languages.js';
-import { openModel } from '../../library/open-model.js';
-import { fullOptions, type RequestOptions } from '../../library/options.js';
+import { openDiarizer, openModel } from '../../library/open-model.js';
+import { type DiarizeOptions, fullOptions, type RequestOptions } from '../../library/options.js';
 import { readable } from '../../library/source.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { canBePulled } from '../../models/registry/pull-plan.js';
 import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
+import { withSpeakers } from '../../speakers/with-speakers.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { ChannelMode, TranscribeOptions } from '../../speech/options.js';
 import type { Transcriber } from '../../speech/transcriber.js';
 import type { Transcript } from '../../speech/transcript.js';
+import { knownVoice } from '../../voices/known.js';
+import { type EnrolledVoice, VoiceStore } from '../../voices/store.js';
 import { interruptible } from '../ui/interruptible.js';
 import { type Progress, progressOn } from '../ui/progress.js';
 import { pullOne } from './install.js';
@@ -44,6 +48,9 @@ export interface TranscribeCommand {
 	readonly prompt: string | undefined;
 	readonly temperature: string | undefined;
 	readonly words: boolean;
+	readonly speakers: boolean;
+	/** As they were typed. */
+	readonly counts: { readonly [Name in keyof DiarizeOptions]: unknown };
 	readonly subtitles: GivenSubtitleOptions;
 	readonly channels: ChannelMode;
 }
@@ -59,6 +66,8 @@ interface Call {
 	readonly command: TranscribeCommand;
 	readonly subtitles: SubtitleOptions;
 	readonly transcriber: Transcriber;
+	/** undefined: speakers are not told apart. */
+	readonly diarizer: Transcriber | undefined;
 	readonly options: TranscribeOptions;
 	readonly progress: Progress;
 	readonly isAlone: boolean;
@@ -79,18 +88,41 @@ export async function transcribeFiles(given: readonly string[], command: Transcr
 			await pullOne(new Installer(() => registry), entry.id, {}, signal);
 		// In a runner, so that a crash of an engine fails one recording with an error message.
 		const { transcriber, close } = await openModel(registry, idOrAlias, true);
+		const diarizer = command.speakers
+			? await openDiarizer(registry, true).catch(async (thrown: unknown) => {
+					await close();
+					throw thrown;
+				})
+			: undefined;
 		try {
-			const options = optionsOf(command, subtitles, transcriber.info);
+			const options = withEnrolled(
+				optionsOf(command, subtitles, transcriber.info),
+				await new VoiceStore(voicesFolder()).list(),
+			);
 			const progress = progressOn(process.stderr);
-			const call = { command, subtitles, transcriber, options, progress, isAlone: recordings.length === 1 };
+			const call = {
+				command,
+				subtitles,
+				transcriber,
+				diarizer: diarizer?.transcriber,
+				options,
+				progress,
+				isAlone: recordings.length === 1,
+			};
 			for (const [index, recording] of recordings.entries()) {
 				if (signal.aborted) break;
 				await transcribeFile(recording, outputs[index], call, signal);
 			}
 		} finally {
-			await close();
+			await Promise.all([close(), diarizer?.close()]);
 		}
 	});
+}
+
+/** The voices that are enrolled on this machine may be heard in every recording. */
+function withEnrolled(options: TranscribeOptions, voices: readonly EnrolledVoice[]): TranscribeOptions {
+	if (!options.speakers) return options;
+	return { ...options, speakers: { ...options.speakers, known: voices.map((voice) => knownVoice(voice)) } };
 }
 
 function checkFlags({ words, format, temperature }: TranscribeCommand): void {
@@ -139,11 +171,14 @@ async function transcribeFile(
 async function run(
 	{ name }: RecordingFile,
 	path: string,
-	{ transcriber, options, progress }: Call,
+	{ transcriber, diarizer, options, progress }: Call,
 	signal: AbortSignal,
 ): Promise<Transcript> {
 	const recording = await readable(path);
-	for await (const event of transcriber.transcribe(recording, options, signal)) {
+	const events = diarizer
+		? withSpeakers(transcriber, diarizer, recording, options, signal)
+		: transcriber.transcribe(recording, options, signal);
+	for await (const event of events) {
 		if (event.type === 'started') progress.start(name, event.duration);
 		else if (event.type === 'segments') progress.update(event.processed);
 		else return event.transcript;
@@ -162,16 +197,34 @@ function optionsOf(
 }
 
 function requestOf(command: TranscribeCommand, info: ModelInfo): RequestOptions {
-	const { prompt, temperature, translate, words, channels } = command;
+	const { prompt, temperature, translate, words, channels, speakers } = command;
 	const language = languageOf(command.language, info);
 	return {
 		task: translate ? 'translate' : 'transcribe',
 		words,
 		channels,
+		...(speakers && { diarize: true }),
+		...countsOf(command),
 		...(language === undefined ? {} : { language }),
 		...(prompt === undefined ? {} : { prompt }),
 		...(temperature === undefined ? {} : { temperature: Number(temperature) }),
 	};
+}
+
+function countsOf({ counts, speakers }: TranscribeCommand): DiarizeOptions {
+	const names = ['numSpeakers', 'minSpeakers', 'maxSpeakers'] as const;
+	const numbers = names.flatMap((name) => {
+		const text = counts[name];
+		if (text === undefined) return [];
+		const flag = `--${name.replace('Speakers', '-speakers')}`;
+		if (!speakers)
+			throw new EarshotError('invalid_request', `\`${flag}\` needs \`--speakers\``, { param: flag });
+		const value = Number(text);
+		if (!/^\d{1,3}$/.test(String(text)) || value < 1 || value > 100)
+			throw expected(flag, 'a whole number from 1 to 100', text);
+		return [[name, value]];
+	});
+	return Object.fromEntries(numbers) as DiarizeOptions;
 }
 
 /** The model's code for a code or an English name; undefined = let it detect. */

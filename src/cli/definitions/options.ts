@@ -10,20 +10,25 @@ export const usageError = 2;
 type Flags = Partial<Record<SettingName, string>>;
 
 export function settingOptions(command: Command, names: readonly SettingName[]): Command {
-	for (const name of names) {
-		const { flag, valueName, help, default: value, ...more } = settings[name];
-		const shown = 'defaultText' in more ? more.defaultText : String(value);
-		const form = 'isSwitch' in more ? `--${flag}` : `--${flag} <${valueName}>`;
-		command.addOption(new Option(form, `${help} (default: ${shown}) [${variableOf(name)}]`));
-	}
+	for (const name of names) command.addOption(optionOf(name));
 	return command;
+}
+
+function optionOf(name: SettingName): Option {
+	const { flag, valueName, help, default: value, ...more } = settings[name];
+	const shown = 'defaultText' in more ? more.defaultText : String(value);
+	const form = 'isSwitch' in more ? `--${flag}` : `--${flag} <${valueName}>`;
+	const option = new Option(form, `${help} (default: ${shown}) [${variableOf(name)}]`);
+	// Commander would take `--no-speech-threshold` for the opposite of `--speech-threshold`.
+	option.negate = false;
+	return option;
 }
 
 export function flagsOf(options: Record<string, unknown>): Flags {
 	const flags: Flags = {};
 	for (const name of settingNames) {
 		// Commander names the value after the flag, which may lack the unit in the setting's name.
-		const value = options[new Option(`--${settings[name].flag}`).attributeName()];
+		const value = options[optionOf(name).attributeName()];
 		if (typeof value === 'string') flags[name] = value;
 		else if (value === true) flags[name] = 'true';
 	}

@@ -16,8 +16,6 @@ import { asRefusal, resultOf } from './result.js';
 /** Spans of speech separated by at most this are one utterance. */
 const mergeGapSeconds = 0.5;
 
-/** Clips per batch unless the model's option `batch` sets it. */
-const defaultBatchClips = 8;
 /**
  * Longest × count, audio seconds. On a CPU short clips gain because the weights are read once per batch: with a
  * Zipformer in f32, a third at 1 s per clip and a fifth at 3 s. At 7 s the gain is gone, and batches far above 12 s no
@@ -28,8 +26,8 @@ const maxBatchSeconds = { cpu: 12, other: 30 } as const;
 export interface ModelTraits {
 	/** Codes that a request may ask for; null = unknown. */
 	readonly languages: readonly string[] | null;
-	/** Dynamically quantised: a clip's result depends on the clips it is batched with. */
-	readonly quantised: boolean;
+	/** Clips that may be decoded at once. */
+	readonly batch: number;
 }
 
 export class SherpaEngine implements Engine {
@@ -52,15 +50,12 @@ export class SherpaEngine implements Engine {
 		this.#family = family;
 		this.#defaultLanguage = defaultLanguage(family, settings.options, settings.languages);
 		this.#takesHotwords = takesHotwords(family, settings.options);
-		const { batch } = settings.options;
-		const batchClips =
-			typeof batch === 'number' ? Math.max(1, batch) : traits.quantised ? 1 : defaultBatchClips;
 		this.limits = {
 			slots: settings.slots,
 			// Clips of a family that runs one at a time would only wait inside the library.
 			prioritySlot: family.exclusive !== true,
 			maxClipThreads: 1,
-			maxBatchClips: family.batches === true ? batchClips : 1,
+			maxBatchClips: traits.batch,
 			maxBatchSeconds: maxBatchSeconds[providerOf(settings) === 'cpu' ? 'cpu' : 'other'],
 			padded: true,
 			maxClipSeconds: family.maxClipSeconds,

@@ -5,7 +5,7 @@ import { EarshotError } from '../../errors.js';
 import type { Family } from '../../models/types/family.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { RecognizeOptions } from '../../speech/options.js';
-import { startsUnspaced } from '../../speech/scripts.js';
+import { startsUnspaced } from '../../speech/text.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 
 /** `fallback`: the language if neither the model nor the request gives one. */

@@ -9,7 +9,13 @@ import type { Engine } from '../engine.js';
 import { configOf, providerOf, type SherpaSettings, textOption } from './config.js';
 import { SherpaEngine } from './recognizer.js';
 import { StreamingSherpaEngine } from './streaming.js';
-import { type Checked, isDynamicallyQuantised, languagesOf, validateFiles } from './validate/validate.js';
+import {
+	allowsBatches,
+	type Checked,
+	isDynamicallyQuantised,
+	languagesOf,
+	validateFiles,
+} from './validate/validate.js';
 
 /** Throws `model_load_failed`. */
 export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
@@ -23,9 +29,10 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 		slots: settings.slots + 1,
 		config: configOf(family, settings),
 	};
+	const batch = batchOf(family, settings, checked);
 	const model = await guarded<Model<SherpaClipOptions, SherpaInfo> | StreamingModel>(() =>
 		tailSeconds !== undefined
-			? addon().loadStreaming({ ...common, tailSeconds })
+			? addon().loadStreaming({ ...common, tailSeconds, batch })
 			: addon().loadSherpa({
 					...common,
 					changesApart: family.changes?.apart ?? false,
@@ -42,13 +49,23 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 		);
 	}
 	const declared = languagesOf(checked, settings.type);
-	const traits = {
-		languages: settings.languages ?? declared,
-		quantised: isDynamicallyQuantised(checked, settings.files),
-	};
+	const traits = { languages: settings.languages ?? declared, batch };
 	const adapted = family.languageInput !== undefined && declared === null ? withoutLanguage(family) : family;
 	if ('stream' in model) return new StreamingSherpaEngine(model, adapted, settings, traits);
 	return new SherpaEngine(model, adapted, settings, traits);
+}
+
+/** Clips or live streams per batch unless the model's option `batch` sets it. */
+const defaultBatch = 8;
+/** Of the addon. */
+const mostBatch = 1024;
+
+/** How many clips or live streams are decoded at once. */
+function batchOf(family: Family, { options, files }: SherpaSettings, checked: Checked): number {
+	// Of the others the library decodes one after another: streaming Paraformer too, however many it is handed.
+	if (family.batches !== true || !allowsBatches(checked)) return 1;
+	if (typeof options.batch === 'number') return Math.min(Math.max(1, options.batch), mostBatch);
+	return isDynamicallyQuantised(checked, files) ? 1 : defaultBatch;
 }
 
 /** The family without its language input, for files that have none. */

@@ -8,6 +8,7 @@ import { parakeetCapabilities, whisperCapabilities } from '../../models/types/ca
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { RecognizeOptions } from '../../speech/options.js';
+import { compressionRatios } from '../../speech/text.js';
 import type { Word } from '../../speech/transcript.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
@@ -58,6 +59,9 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		...settings,
 		beamSize: 1,
 		temperatureIncrement: 0,
+		logprobThreshold: -1,
+		compressionRatioThreshold: 100,
+		noSpeechThreshold: 0.6,
 		suppressNonSpeech: false,
 		suppress: [],
 		alignmentHeads: [],
@@ -149,7 +153,8 @@ class WhisperEngine implements Engine {
 	/**
 	 * Uses the shortest audio context for each clip, and transcribes a clip again with the whole window where the result
 	 * repeats itself or leaves sound out. A decode that only fails Whisper's checks goes up the temperature ladder on what
-	 * is encoded already: measured, that makes fewer word errors than a second try on the whole window.
+	 * is encoded already: measured, that makes fewer word errors than a second try on the whole window. A clip whose text is
+	 * too compressible goes on at the next temperature.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		const parts = batch.clips.map((clip, at) => ({
@@ -174,14 +179,36 @@ class WhisperEngine implements Engine {
 				batch,
 			),
 		);
+		let free: Promise<unknown> = whole;
 		return parts.map(async (part) => {
-			const result = await attempts[short.indexOf(part)];
-			return result ?? resultOf(await (await whole)[rest.indexOf(part)], part.clip, batch.options);
+			let result = await attempts[short.indexOf(part)];
+			const context = result === undefined ? 0 : part.context;
+			result ??= resultOf(await (await whole)[rest.indexOf(part)], part.clip, batch.options);
+			for (;;) {
+				const temperature = this.#nextTemperature(result, batch.options);
+				if (temperature === undefined) return result;
+				const options = { ...batch.options, temperature };
+				// One after the other, in the slot of the batch.
+				const raw = free.then(() => this.#transcribe([{ ...part, context }], { ...batch, options })[0]);
+				free = raw.catch(() => undefined);
+				result = resultOf(await raw, part.clip, options);
+			}
 		});
 	}
 
+	/** At which a text that repeats itself is decoded again; undefined where it does not, or no temperature is left. */
+	#nextTemperature({ segments }: ClipResult, options: RecognizeOptions): number | undefined {
+		const { compressionRatioThreshold, temperatureIncrement } = { ...this.#settings, ...options.decoding };
+		const tried = Math.max(options.temperature, ...segments.map((segment) => segment.temperature ?? 0));
+		const next = tried + temperatureIncrement;
+		const rounding = 1e-6;
+		if (temperatureIncrement === 0 || next > 1 + rounding) return undefined;
+		const ratios = [...compressionRatios(segments).values()];
+		return ratios.some((ratio) => ratio > compressionRatioThreshold) ? Math.min(1, next) : undefined;
+	}
+
 	batchesContinuously(options: RecognizeOptions): boolean {
-		return this.limits.maxBatchClips > 1 && this.#settings.beamSize === 1 && promptOf(options) === '';
+		return this.limits.maxBatchClips > 1 && promptOf(options) === '';
 	}
 
 	#transcribe(
@@ -190,6 +217,7 @@ class WhisperEngine implements Engine {
 	): Promise<RawResult>[] {
 		if (parts.length === 0) return [];
 		const { multilingual } = this.#model.info;
+		const decoding = { ...this.#settings, ...options.decoding };
 		return transcribeBatch(
 			this.#model,
 			parts.map(({ clip }) => clip.samples),
@@ -205,9 +233,11 @@ class WhisperEngine implements Engine {
 				translate: options.task === 'translate',
 				prompt: promptOf(options),
 				temperature: options.temperature,
-				temperatureIncrement: this.#settings.temperatureIncrement,
+				temperatureIncrement: decoding.temperatureIncrement,
+				logprobThreshold: decoding.logprobThreshold,
+				noSpeechThreshold: decoding.noSpeechThreshold,
 				tokenTimestamps: options.words,
-				beamSize: this.#settings.beamSize,
+				beamSize: decoding.beamSize,
 				suppress: this.#settings.suppress,
 				suppressNonSpeech: this.#settings.suppressNonSpeech,
 			},

@@ -8,7 +8,7 @@ import type { TimedWord } from './timed-words.js';
 import { widthOf } from './width.js';
 
 export function srt(transcript: Transcript, options: SubtitleOptions = {}): string {
-	const name = (speaker: string | undefined): string => (speaker === undefined ? '' : `${speaker}: `);
+	const name = (speaker: string | undefined): string => (speaker === undefined ? '' : `[${speaker}] `);
 	const escapeText = (text: string): string => text.replaceAll('-->', '->');
 	return shown(transcript, options, { escapeText, indentOf: (speaker) => widthOf(name(speaker)) })
 		.map(

@@ -1,6 +1,6 @@
 /** The words of a transcript with their times: what subtitles are laid out from. Pure. */
 
-import { unspacedCharacter } from '../../speech/scripts.js';
+import { unspacedCharacter } from '../../speech/text.js';
 import type { Segment } from '../../speech/transcript.js';
 import { widthOf } from './width.js';
 

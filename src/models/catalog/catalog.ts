@@ -1,6 +1,7 @@
 /** The catalog: every model that can be pulled. */
 
 import { languageCandidates } from '../../languages.js';
+import { diarizationType } from '../../speech/model-info.js';
 import { isGgmlType, isSherpaType } from '../types/types.js';
 import { keysOf, nameKey, similarNames } from './names.js';
 import { builtInModels } from './parse.js';
@@ -71,6 +72,7 @@ export class Catalog {
 
 /** Whether this version can serve the model. */
 export function isServable({ use, type }: Pick<CatalogModel, 'use' | 'type'>): boolean {
+	if (use === 'diarization') return type === diarizationType;
 	return use === 'transcription' && (isGgmlType(type) || isSherpaType(type));
 }
 

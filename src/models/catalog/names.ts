@@ -76,7 +76,9 @@ export function nameKey(name: string): string {
 /** All keys of a model: of its id, of the names that its publishers and files have, and of its own aliases. */
 export function keysOf({ id, type, aliases = [], archive = null, files = [] }: Named): readonly string[] {
 	const own = nameKey(id);
-	const repo = /^https:\/\/huggingface\.co\/[^/]+\/([^/]+)\//.exec(files[0]?.url ?? '')?.[1];
+	const repos = files.map(({ url }) => /^https:\/\/huggingface\.co\/[^/]+\/([^/]+)\//.exec(url ?? '')?.[1]);
+	// A model whose files come from several places has the name of none.
+	const repo = repos.every((name) => name === repos[0]) ? repos[0] : undefined;
 	const published = [
 		...(archive ? [fileName(archive.url).replace(/\.(tar\.\w+|tbz2?|tgz|tar|onnx)$/, '')] : []),
 		// All of whisper.cpp's models are in one repository.

@@ -1,8 +1,15 @@
 /** The types of the catalog's entries. */
 
 export const engines = ['whisper.cpp', 'sherpa-onnx'] as const;
-/** What a model is for; only `transcription` can be served. */
-export const uses = ['transcription', 'streaming', 'vad', 'segmentation', 'embedding'] as const;
+/** What a model is for; only `transcription` and `diarization` can be served. */
+export const uses = [
+	'transcription',
+	'streaming',
+	'vad',
+	'diarization',
+	'segmentation',
+	'embedding',
+] as const;
 export const features = [
 	'timestamps',
 	'words',

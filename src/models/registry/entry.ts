@@ -1,5 +1,6 @@
 /** A model that this machine can serve, as plain data that is sent to a runner. */
 
+import type { diarizationType } from '../../speech/model-info.js';
 import type { GgmlType, SherpaType } from '../types/types.js';
 
 interface EntryBase {
@@ -30,7 +31,8 @@ export interface EntryDownload {
 
 export type ModelEntry =
 	| (EntryBase & { readonly type: GgmlType })
-	| (EntryBase & { readonly type: SherpaType });
+	| (EntryBase & { readonly type: SherpaType })
+	| (EntryBase & { readonly type: typeof diarizationType });
 
 /** The entry with that id, else with that alias. */
 export function findIn(entries: readonly ModelEntry[], idOrAlias: string): ModelEntry | undefined {

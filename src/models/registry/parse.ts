@@ -9,6 +9,7 @@ import { fileKeyOf, type SettingName, settingNames, settings } from '../../confi
 import { keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
+import { diarizationType } from '../../speech/model-info.js';
 import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './entry.js';
@@ -57,11 +58,14 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 	// The library would refuse the whole file for a key that one entry has twice.
 	const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
 	const [error] = document.errors;
-	if (error)
-		throw new EarshotError(
-			'config_invalid',
-			`${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split('\n', 1)[0]}`,
-		);
+	if (error) {
+		// The library's message is for its callers.
+		const what =
+			error.code === 'MULTIPLE_DOCS'
+				? 'Expected one YAML document, got `---` and another'
+				: error.message.split('\n', 1)[0];
+		throw new EarshotError('config_invalid', `${file}:${lines.linePos(error.pos[0]).line}: ${what}`);
+	}
 	if (document.contents === null) return emptyRegistry;
 
 	const reader = new EntryReader(file, lines, modelDir);
@@ -86,6 +90,11 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 		warnings,
 	};
 }
+
+const diarizationRules = {
+	files: { segmentation: '', embedding: '' },
+	options: { threshold: { field: '', kind: 'number' } },
+} as const;
 
 type FileRules = Pick<Family, 'files' | 'optionalFiles' | 'otherKeys'>;
 
@@ -138,6 +147,7 @@ class EntryReader extends YamlReader {
 			...this.#keepAlive(fields.get('keep_alive')),
 			...(download === undefined ? {} : { download: this.#download(download, dir) }),
 		};
+		if (type === diarizationType) return { ...shared, type };
 		return isSherpaType(type)
 			? { ...shared, type }
 			: { ...shared, type: isGgmlType(type) ? type : whisperType };
@@ -174,7 +184,8 @@ class EntryReader extends YamlReader {
 		if (isSherpaType(type)) return familyOf(type);
 		if (type === parakeetType) return { files: { model: '' } };
 		if (type === whisperType) return { files: { model: '' }, options: whisperOptions };
-		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}`);
+		if (type === diarizationType) return diarizationRules;
+		throw this.refuse(node, `${field}.type`, `one of ${modelTypes.join(', ')}, ${diarizationType}`);
 	}
 
 	#files(

@@ -5,7 +5,8 @@ import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { codeOf, readTextUpTo } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, shortened } from '../../errors.js';
+import { diarizationType } from '../../speech/model-info.js';
 import { Catalog, isServable } from '../catalog/catalog.js';
 import { maxCatalogBytes, maxYamlBytes, parseCatalog } from '../catalog/parse.js';
 import { demoEntry } from './demo.js';
@@ -22,6 +23,8 @@ export interface ModelRegistry {
 	readonly problems: readonly Problem[];
 	/** The entries of models.yaml without further names; one with a mistake as it was before. */
 	readonly own: readonly ModelEntry[];
+	/** Id of the model that tells who speaks when: the first that is installed; undefined if there is none. */
+	readonly diarizer: string | undefined;
 	/** The id of an entry; of a problem where `default_model` names one. */
 	readonly defaultModel: string;
 	readonly names: EntryNames;
@@ -68,6 +71,7 @@ export function loadRegistry(
 		entries: withWellKnownNames(entries, defaultModel),
 		problems,
 		own,
+		diarizer: entries.find((entry) => entry.type === diarizationType && isInstalled(entry))?.id,
 		defaultModel,
 		names: new EntryNames({ entries, problems, defaultModel, catalog }),
 		catalog,
@@ -118,7 +122,8 @@ function pickDefault(
 	configured: string,
 	catalog: Catalog,
 ): string {
-	if (configured === '') return (entries.find(isInstalled) ?? entries[0])?.id ?? '';
+	const transcribing = entries.filter(({ type }) => type !== diarizationType);
+	if (configured === '') return (transcribing.find(isInstalled) ?? transcribing[0])?.id ?? '';
 	const found = new EntryNames({ entries, problems, defaultModel: '', catalog }).findOwn(configured);
 	if (found) return 'entry' in found ? found.entry.id : found.problem.id;
 	const ids = entries.map(({ id }) => id).join(', ');
@@ -222,7 +227,7 @@ function unknownModel(
 	here: readonly string[],
 	elsewhere: readonly string[],
 ): string {
-	const start = `The model \`${name}\` is not on this machine.`;
+	const start = `The model \`${shortened(name)}\` is not on this machine.`;
 	if (here.length > 0) return `${start} Did you mean ${alternatives(here)}?`;
 	const available = `Available: ${entries.map(({ id }) => id).join(', ')}.`;
 	if (elsewhere.length === 0) return `${start} ${available} To find models to download: ${earshot('search')}`;
@@ -240,6 +245,7 @@ export function alternatives(names: readonly string[]): string {
 const uses = {
 	streaming: 'streaming',
 	vad: 'voice activity detection',
+	diarization: 'speaker diarization',
 	segmentation: 'speaker diarization',
 	embedding: 'speaker diarization',
 } as const;

@@ -17,6 +17,8 @@ export interface ServedModels {
 	readonly listed: readonly ModelEntry[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
+	/** Tells who speaks when; undefined if none is installed. */
+	readonly diarizer: string | undefined;
 	/** Throws `model_not_found`, whose message says what to do. */
 	find(idOrAlias: string): ModelEntry;
 	/** Why the model of that id cannot be loaded, whatever its engine would say; undefined if it can. */
@@ -70,6 +72,10 @@ export class RegistryWatcher implements ServedModels {
 
 	get defaultModel(): string {
 		return this.#now.defaultModel;
+	}
+
+	get diarizer(): string | undefined {
+		return this.#now.diarizer;
 	}
 
 	find(idOrAlias: string): ModelEntry {
@@ -158,6 +164,7 @@ export function staticRegistry(registry: ModelRegistry): ServedModels {
 			return listedOf(registry);
 		},
 		defaultModel: registry.defaultModel,
+		diarizer: registry.diarizer,
 		find: (idOrAlias) => findEntry(registry, idOrAlias),
 		absence: (id) => absenceIn(registry, id, false),
 		async ready(entry) {

@@ -119,16 +119,21 @@ export class YamlReader {
 	}
 
 	text(node: Node | null, field: string): string {
-		if (isScalar(node) && typeof node.value === 'string' && node.value !== '') return node.value;
+		if (isScalar(node) && isText(node.value) && node.value !== '') return node.value;
 		throw this.refuse(node, field, 'a text');
 	}
 
 	texts(node: Node | null, field: string): string[] | null {
 		if (node === null) return null;
 		const value = this.#json(node, field);
-		if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+		if (Array.isArray(value) && value.every(isText)) return value;
 		throw this.refuse(node, field, 'a list of texts');
 	}
+}
+
+/** No path and no name has a NUL in it; the system's calls throw on one. */
+function isText(value: unknown): value is string {
+	return typeof value === 'string' && !value.includes('\0');
 }
 
 export function isNull(node: Node | null): boolean {

@@ -14,6 +14,7 @@ export function whisperCapabilities(languages: readonly string[], isMultilingual
 		prompt: true,
 		keywords: true,
 		temperature: true,
+		decoding: true,
 		words: true,
 		logprobs: true,
 		noSpeechProb: true,
@@ -30,9 +31,17 @@ export const parakeetCapabilities: Capabilities = {
 	prompt: false,
 	keywords: false,
 	temperature: false,
+	decoding: false,
 	words: true,
 	logprobs: true,
 	noSpeechProb: false,
+};
+
+/** It transcribes nothing. */
+export const diarizationCapabilities: Capabilities = {
+	...parakeetCapabilities,
+	words: false,
+	logprobs: false,
 };
 
 export interface SherpaTraits {
@@ -60,6 +69,7 @@ export function sherpaCapabilities(
 		prompt: false,
 		keywords: family.keywordsOption !== undefined || takesHotwords(family, options),
 		temperature: false,
+		decoding: false,
 		words: family.times,
 		logprobs: family.logprobs,
 		noSpeechProb: false,

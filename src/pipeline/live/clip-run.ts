@@ -17,8 +17,6 @@ export interface RunText {
 	/** null where the model reports none. */
 	readonly language: string | null;
 	readonly logprobs: readonly TokenLogprob[];
-	/** From the first clip started until the last one finished. */
-	readonly runMs: number;
 }
 
 export interface RunListener {
@@ -33,7 +31,9 @@ export class ClipRun {
 	readonly done: Promise<RunText>;
 	readonly #reader: TurnReader;
 	readonly #control = new AbortController();
-	readonly #beganMs = performance.now();
+	/** Clip in work → since when. */
+	readonly #running = new Map<number, number>();
+	#runMs = 0;
 
 	constructor(parts: PipelineParts, options: ClipRunOptions, listener: RunListener) {
 		this.#reader = new TurnReader(listener.progressed);
@@ -46,9 +46,10 @@ export class ClipRun {
 		return this.#reader.unreadSeconds;
 	}
 
-	/** Time since it began, milliseconds: of one that is given up, what it has cost at most. */
+	/** Time that the engine has worked on its clips, milliseconds. */
 	get runMs(): number {
-		return performance.now() - this.#beganMs;
+		const now = performance.now();
+		return [...this.#running.values()].reduce((sum, startedMs) => sum + now - startedMs, this.#runMs);
 	}
 
 	push(samples: Float32Array): void {
@@ -74,9 +75,8 @@ export class ClipRun {
 		/** As the model wrote it. */
 		let written = '';
 		let language: string | null = null;
-		let runMs = 0;
-		for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, hooks)) {
-			if (event.type === 'ended') runMs = event.timing.run;
+		const timed = this.#timed(hooks);
+		for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, timed)) {
 			if (event.type !== 'clip') continue;
 			if (event.segments.length > 0) language ??= event.language;
 			for (const segment of event.segments) {
@@ -85,6 +85,23 @@ export class ClipRun {
 			}
 			settled(written.trim());
 		}
-		return { text: written.trim(), language, logprobs, runMs };
+		return { text: written.trim(), language, logprobs };
+	}
+
+	/** Between clips it waits for somebody to speak, which is no work. */
+	#timed(hooks: PipelineHooks = {}): PipelineHooks {
+		return {
+			...hooks,
+			onRunning: (step, seconds) => {
+				if (step >= 0) this.#running.set(step, performance.now());
+				hooks.onRunning?.(step, seconds);
+			},
+			onEnded: (step, hasResult) => {
+				const startedMs = this.#running.get(step);
+				this.#running.delete(step);
+				if (startedMs !== undefined) this.#runMs += performance.now() - startedMs;
+				hooks.onEnded?.(step, hasResult);
+			},
+		};
 	}
 }

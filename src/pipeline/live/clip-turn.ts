@@ -37,7 +37,8 @@ export class ClipTurn implements TurnWork {
 	/** What came since the speech has paused. */
 	#held: Float32Array[] | undefined;
 	#samples = 0;
-	#runMs = 0;
+	/** All that there were, for what they have cost. */
+	readonly #runs: ClipRun[] = [];
 	#isOver = false;
 
 	constructor(parts: PipelineParts, options: ClipTurnOptions, listener: TurnListener) {
@@ -125,7 +126,7 @@ export class ClipTurn implements TurnWork {
 
 	#dropEarly(): void {
 		this.#early?.cancel();
-		this.#runMs += this.#early?.runMs ?? 0;
+		if (this.#early) this.#runs.push(this.#early);
 		this.#early = undefined;
 	}
 
@@ -138,7 +139,7 @@ export class ClipTurn implements TurnWork {
 		if (delta !== '') this.#ifWanted(() => this.#listener.delta(delta));
 	}
 
-	#finish({ text, language, logprobs, runMs }: RunText): void {
+	#finish({ text, language, logprobs }: RunText): void {
 		if (this.#isOver) return;
 		const { delta, revised } = this.#text.finish(text);
 		this.#tell(delta);
@@ -149,9 +150,14 @@ export class ClipTurn implements TurnWork {
 			language: recognize.language ?? language,
 			seconds: this.#samples / sampleRate,
 			...(recognize.logprobs && { logprobs }),
-			runMs: this.#runMs + runMs + (this.#partials?.runMs ?? 0),
+			runMs: this.#workedMs,
 			revised,
 		});
+	}
+
+	get #workedMs(): number {
+		const runs = [this.#run, ...this.#runs, ...(this.#early ? [this.#early] : [])];
+		return runs.reduce((sum, { runMs }) => sum + runMs, this.#partials?.runMs ?? 0);
 	}
 
 	#ifWanted(tell: () => void): void {

@@ -17,10 +17,14 @@ import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
 import type { LiveParts } from '../../pipeline/live/stream.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
+import { diarizationType } from '../../speech/model-info.js';
 import type { RunnerSettings } from '../settings.js';
+import { loadDiarizer, type RunRecording } from './diarizer.js';
 
 export interface OpenedModel {
 	readonly parts: LiveParts;
+	/** Of diarization models: what they do instead of the pipeline. */
+	readonly diarize?: RunRecording;
 	/** Returns free heap memory to the operating system. Takes milliseconds. */
 	trim(): void;
 	/** Lets running clips finish, then frees everything. */
@@ -31,7 +35,9 @@ export interface OpenedModel {
 export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Promise<OpenedModel> {
 	await checkFiles(entry);
 	const library = libraryFor(entry, settings);
-	const engine = await loadEngine(entry, settings, library);
+	const diarizer =
+		entry.type === diarizationType ? await loadDiarizer(entry, settings, library ?? '') : undefined;
+	const engine = diarizer?.engine ?? (await loadEngine(entry, settings, library));
 	const scheduler = new Scheduler(engine, settings.numThreads);
 	const vad =
 		library === undefined
@@ -47,6 +53,7 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			openLiveInput,
 			openStream: isStreaming(engine) ? (options) => engine.stream(options) : undefined,
 		},
+		...(diarizer && { diarize: diarizer.run }),
 		trim: () => addon().trimHeap(),
 		async close() {
 			await scheduler.close();
@@ -57,7 +64,7 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 
 /** The folder of the sherpa-onnx libraries. whisper.cpp models run without it, but then also without VAD. */
 function libraryFor({ type }: ModelEntry, { sherpaDir }: RunnerSettings): string | undefined {
-	return isSherpaType(type)
+	return isSherpaType(type) || type === diarizationType
 		? findSherpaLibrary(sherpaDir || undefined)
 		: sherpaLibraryIfAny(sherpaDir || undefined);
 }
@@ -101,6 +108,8 @@ function loadEngine(
 			libraryDir,
 		});
 	}
+	if (entry.type === diarizationType)
+		throw new EarshotError('internal', 'a diarization model was loaded to transcribe');
 	return loadSherpa({
 		id: entry.id,
 		type: entry.type,

@@ -100,7 +100,7 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 	requests.set(request, control);
 	try {
 		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
-		const events = runPipeline(model.parts, recording, options, control.signal, {
+		const hooks: PipelineHooks = {
 			firstClip,
 			onRunning: (step, seconds) => {
 				steps.begin(request, step, seconds);
@@ -108,7 +108,10 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 			},
 			onEnded: (step, hasResult) => steps.end(request, step, hasResult),
 			onPassed: (step) => send({ type: 'passed', request, step }),
-		});
+		};
+		const events =
+			model.diarize?.(recording, options, control.signal, hooks) ??
+			runPipeline(model.parts, recording, options, control.signal, hooks);
 		for await (const event of events) send({ type: 'event', request, event, rssBytes: rssBytes() });
 		send({ type: 'finished', request, rssBytes: rssBytes() });
 	} catch (thrown) {

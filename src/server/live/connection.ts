@@ -82,7 +82,7 @@ export class Connection {
 		socket.on('error', () => {});
 		socket.on('close', () => this.#over());
 		signal.addEventListener('abort', () => this.#give(1001, 'the server is shutting down'), { once: true });
-		this.#perform(session.start());
+		this.#guarded(() => this.#perform(session.start()));
 	}
 
 	/** What was said is still transcribed, then the socket is closed. */
@@ -103,12 +103,23 @@ export class Connection {
 	#feed(input: SessionInput): void {
 		if (this.#isOver) return;
 		const { session } = this.#options;
-		this.#perform(session.take(input));
+		this.#guarded(() => this.#perform(session.take(input)));
+		if (this.#isOver) return;
 		const addedMs = session.appendedMs - this.#appendedMs;
 		this.#appendedMs = session.appendedMs;
 		if (addedMs > 0) this.#appendedAtMs = this.#options.clock.now();
 		this.#meter.appended(this.#model, session.appendedMs, addedMs);
 		this.#balance();
+	}
+
+	/** A fault of ours ends this session, and not the server. */
+	#guarded(work: () => void): void {
+		try {
+			work();
+		} catch (thrown) {
+			this.#options.log.error({ id: this.#options.requestId, err: thrown }, 'live session failed');
+			this.#give(1011, 'internal');
+		}
 	}
 
 	#perform(outputs: readonly SessionOutput[]): void {

@@ -15,8 +15,10 @@ import {
 	type TranscribeOptions,
 } from '../../speech/options.js';
 import type { Task } from '../../speech/transcript.js';
-import { type FieldName, Fields, type FormFields, inRange, listed } from './fields.js';
-import { parseSubtitles, subtitleSpelling } from './subtitle-fields.js';
+import { type GivenDecoding, parseDecoding } from './fields/decoding-fields.js';
+import { type FieldName, Fields, type FormFields, inRange, listed } from './fields/fields.js';
+import { parseSpeakers, type SpeakerRequest } from './fields/speaker-fields.js';
+import { parseSubtitles, subtitleSpelling } from './fields/subtitle-fields.js';
 
 export interface TranscriptionRequest {
 	readonly task: Task;
@@ -33,6 +35,7 @@ export interface TranscriptionRequest {
 	/** As `keywords`, but ignored by models that cannot use them. */
 	readonly hotwords: readonly string[];
 	readonly temperature: number;
+	readonly decoding: GivenDecoding;
 	readonly format: FormatName;
 	readonly include: Include;
 	/** Words too, if the model has them: `word_timestamps`. */
@@ -41,6 +44,8 @@ export interface TranscriptionRequest {
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
 	readonly channels: ChannelMode;
+	/** null = they are not told apart. */
+	readonly speakers: SpeakerRequest | null;
 	/** Fields that have no effect, whatever the model. */
 	readonly ignored: readonly FieldName[];
 }
@@ -53,11 +58,22 @@ export interface FittedRequest {
 	readonly ignored: readonly FieldName[];
 }
 
-/** Validates everything that does not depend on the model. `deployment`: the model that the path names; it goes before
- * the field. */
-export function parseRequest(form: FormFields, task: Task, deployment?: string): TranscriptionRequest {
+/** As many as OpenAI allows. */
+export const defaultMaxKnownSpeakers = 4;
+
+export interface RequestRules {
+	/** The model that the path names; it goes before the field. */
+	readonly deployment?: string | undefined;
+	readonly maxKnownSpeakers?: number;
+}
+
+/** Validates everything that does not depend on the model. */
+export function parseRequest(
+	form: FormFields,
+	task: Task,
+	{ deployment, maxKnownSpeakers = defaultMaxKnownSpeakers }: RequestRules = {},
+): TranscriptionRequest {
 	const fields = new Fields(form);
-	refuseSpeakers(fields);
 	const model = deployment ?? (fields.text('model')?.trim() || null);
 	const format = parseFormat(fields);
 	const ignored: FieldName[] = [];
@@ -78,7 +94,6 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 	const prompt = fields.text('prompt')?.trim() ?? '';
 	const initialPrompt = fields.text('initial_prompt')?.trim() ?? '';
 	ignore('initial_prompt', prompt !== '' && initialPrompt !== '' && initialPrompt !== prompt);
-	ignore('beam_size', fields.number('beam_size', { min: 1, max: 100 }) !== undefined);
 	const vadFilter = fields.flag('vad_filter');
 	const chunking = parseChunking(fields);
 	ignore('vad_filter', vadFilter === false && chunking !== defaultChunking);
@@ -94,12 +109,14 @@ export function parseRequest(form: FormFields, task: Task, deployment?: string):
 			.list('hotwords')
 			.flatMap((words) => words.split(/[,\n]/).flatMap((word) => word.trim() || [])),
 		temperature: fields.number('temperature', { min: 0, max: 1 }) ?? 0,
+		decoding: parseDecoding(fields),
 		format,
 		include,
 		subtitles,
 		wordsIfPossible: wordsIfPossible && format === 'verbose_json',
 		stream,
 		channels,
+		speakers: parseSpeakers(fields, { format, model, channels, maxKnown: maxKnownSpeakers }),
 		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
 		ignored,
 	};
@@ -139,7 +156,8 @@ function parseInclude(fields: Fields, format: FormatName): Include {
  * `invalid_request`, naming the field.
  */
 export function fitToModel(request: TranscriptionRequest, info: ModelInfo): FittedRequest {
-	const { prompt, keywords, hotwords, temperature, wordsIfPossible, task, chunking, subtitles } = request;
+	const { prompt, keywords, hotwords, temperature, decoding, wordsIfPossible, task, chunking, subtitles } =
+		request;
 	const can = info.capabilities;
 	const ignored = [...request.ignored];
 	const usable = <T>(name: FieldName, value: T, nothing: T, isPossible: boolean): T => {
@@ -150,6 +168,9 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 	const words = usable('word_timestamps', wordsIfPossible, false, can.words) || request.include.words;
 	const wordsForCues = wantsWordTimes(subtitles, info, subtitleSpelling);
 	const noWords: readonly string[] = [];
+	if (!can.decoding) ignored.push(...decoding.fields);
+	const wordsForSpeakers = request.speakers !== null && can.words;
+	const areWordsOptional = !words && (!subtitles.highlightWords || !wordsForCues);
 	const options = checkOptions(
 		{
 			task,
@@ -160,8 +181,9 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 				...usable('hotwords', hotwords.length === 0 ? noWords : hotwords, noWords, can.keywords),
 			],
 			temperature: usable('temperature', temperature, 0, can.temperature),
-			words: words || wordsForCues,
-			...(wordsForCues && !subtitles.highlightWords && { wordsOptional: true }),
+			...(decoding.fields.length > 0 && can.decoding && { decoding: decoding.options }),
+			words: words || wordsForCues || wordsForSpeakers,
+			...((wordsForCues || wordsForSpeakers) && areWordsOptional && { wordsOptional: true }),
 			logprobs: request.include.logprobs,
 			chunking,
 			...(request.channels === 'split' && { channels: request.channels }),
@@ -181,22 +203,8 @@ function fitLanguages(
 	return fitted.length > 1 ? { language: null, languages: fitted } : { language: fitted[0] ?? null };
 }
 
-function refuseSpeakers(fields: Fields): void {
-	for (const name of ['known_speaker_names', 'known_speaker_references'] as const) {
-		if (fields.list(name).length > 0) {
-			throw unsupported(name, `\`${name}\` cannot be used: this server does not distinguish speakers`);
-		}
-	}
-}
-
 function parseFormat(fields: Fields): FormatName {
 	const given = fields.text('response_format') || 'json';
-	if (given === 'diarized_json') {
-		throw unsupported(
-			'response_format',
-			'`response_format` cannot be `diarized_json`: this server does not distinguish speakers',
-		);
-	}
 	const format = formatNames.find((name) => name === given);
 	if (format === undefined) throw expected('response_format', listed(formatNames), given);
 	return format;

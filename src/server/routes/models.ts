@@ -65,6 +65,7 @@ function capabilitiesBody(can: Capabilities): object {
 		prompt: can.prompt,
 		keywords: can.keywords,
 		temperature: can.temperature,
+		decoding: can.decoding,
 		words: can.words,
 		logprobs: can.logprobs,
 		no_speech_prob: can.noSpeechProb,

@@ -2,15 +2,17 @@
 
 import { once } from 'node:events';
 import { type Clock, maxTimerMs } from '../../clock.js';
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected, shortened } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { round } from '../../formats/verbose-json.js';
 import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
+import { withSpeakers } from '../../speakers/with-speakers.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
+import type { VoiceStore } from '../../voices/store.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
@@ -18,6 +20,7 @@ import { type FittedRequest, fitToModel, parseRequest, type TranscriptionRequest
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
 import { uploadReceiver } from '../upload/receive.js';
+import { knownBy, leaseDiarizer } from './speakers.js';
 
 export interface TranscriptionsOptions {
 	readonly pool: ModelPool;
@@ -25,6 +28,9 @@ export interface TranscriptionsOptions {
 	readonly admission: Admission;
 	/** Time limit of a request; 0 = none. */
 	readonly maxRequestMs: number;
+	/** References of known speakers that a request may bring. */
+	readonly maxKnownSpeakers: number;
+	readonly voices: VoiceStore;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly log?: Log;
@@ -53,20 +59,29 @@ export function transcriptions(
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
 		let lease: Lease | undefined;
+		let diarizer: Lease | undefined;
 		let ticket: QueueTicket | undefined;
 		const stopDeadline = startDeadline(ctx, options, () => lease?.info.id ?? '');
 		try {
 			upload = await receiveUpload(ctx, signal);
-			const request = parseRequest(upload.fields, task, ctx.params.model);
+			const request = parseRequest(upload.fields, task, {
+				deployment: ctx.params.model,
+				maxKnownSpeakers: options.maxKnownSpeakers,
+			});
 			const model = request.model ?? pool.defaultModel;
-			logged.model = model;
+			logged.model = shortened(model);
 			logged.format = request.format;
+			// First, so that it is soon said where it is missing.
+			if (request.speakers) diarizer = await leaseDiarizer(pool, request.speakers.param, signal);
+			const speakers = await knownBy(request.speakers, options.voices);
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
 			const fitted = fitToModel(request, lease.info);
 			tellIgnored(ctx, lease.info.id, fitted.ignored);
 			ticket = admission.admit(lease.info.id, estimatedSeconds(upload.bytes));
-			const events = lease.transcribe(upload.recording, fitted.options, signal);
+			const events = diarizer
+				? withSpeakers(lease, diarizer, upload.recording, { ...fitted.options, speakers }, signal)
+				: lease.transcribe(upload.recording, fitted.options, signal);
 			const watch = watcher(ctx, ticket, options.metrics);
 			const form = { format: request.format, include: fitted.include, subtitles: request.subtitles };
 			if (request.stream) await answerStream(ctx, form, events, watch, ticket, clock);
@@ -75,6 +90,7 @@ export function transcriptions(
 			stopDeadline();
 			ticket?.leave();
 			lease?.release();
+			diarizer?.release();
 			await upload?.discard();
 		}
 	};

@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { type Options as FormidableOptions, multipart } from 'formidable';
 import type { ExtendedFormidableOptions } from 'koa-body';
-import { EarshotError, expected } from '../../errors.js';
+import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import type { Recording } from '../../speech/recording.js';
-import { type FormFields, fieldOf } from '../request/fields.js';
+import { type FieldName, type FormFields, fieldOf } from '../request/fields/fields.js';
 import type { Reservation } from './budget.js';
-import { maxFieldsBytes, maxParts, tooLarge, type UploadLimits } from './limits.js';
+import { maxFieldsBytes, maxParts, maxTextBytes, tooLarge, type UploadLimits } from './limits.js';
 import { IgnoringSink, RecordingSink } from './sink.js';
 
 export interface Upload {
@@ -27,8 +27,9 @@ export interface Upload {
 }
 
 type Part = Parameters<NonNullable<ExtendedFormidableOptions['onPart']>>[0] & {
-	/** Missing in the types. */
+	/** Both missing in the types. */
 	transferEncoding?: string;
+	readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** Formidable's internal form object; none of this is in its types. */
@@ -38,6 +39,8 @@ interface IncomingForm {
 	readonly options: FormidableOptions;
 	onPart: (part: Part) => void;
 	_handlePart: (part: Part) => Promise<void>;
+	/** Fails the form. */
+	_error: (error: Error) => void;
 }
 
 export function formidableOptions(
@@ -72,10 +75,12 @@ export class Form {
 	readonly #reservation: Reservation;
 	readonly #sinks: RecordingSink[] = [];
 	#bytesRead = 0;
+	/** Of text fields, but for the recordings of known speakers. */
+	#textBytes = 0;
 	#closed = false;
 	#sawTextFile = false;
-	/** Known-speaker recordings, which would exceed the limit of text fields; their presence is enough to refuse them. */
-	readonly #unreadFields = new Map<string, readonly string[]>();
+	/** The first field that came as a file, which would be dropped. */
+	#fieldSentAsFile: FieldName | undefined;
 
 	constructor(limits: UploadLimits, reservation: Reservation) {
 		this.#limits = limits;
@@ -86,30 +91,48 @@ export class Form {
 		const { req } = incoming;
 		incoming.onPart = (part) => {
 			if (this.#closed) return;
+			const field = this.#sort(part);
 			part.on('data', (bytes: Buffer) => {
 				this.#bytesRead += bytes.length;
+				if (field === undefined || this.#closed) return;
+				try {
+					this.#takeText(field, bytes.length);
+				} catch (thrown) {
+					incoming._error(asEarshotError(thrown));
+				}
 			});
-			this.#sort(part);
 			incoming._handlePart(part).catch((error: Error) => req.destroy(error));
 		};
 		incoming.options.fileWriteStreamHandler = (file?: object) => this.#sinkFor(file);
 	}
 
-	/** Decides what a part is, by setting the media type that formidable decides by. */
-	#sort(part: Part): void {
+	/** Throws `upload_too_large` or `overloaded`. Formidable keeps text in memory: only what is never long is free. */
+	#takeText(field: FieldName, bytes: number): void {
+		if (field === 'known_speaker_references') {
+			this.#reservation.add(bytes);
+			return;
+		}
+		this.#textBytes += bytes;
+		if (this.#textBytes > maxTextBytes) throw textTooLarge(maxTextBytes);
+	}
+
+	/** Decides what a part is, by setting the media type that formidable decides by. Returns the field of a text. */
+	#sort(part: Part): FieldName | undefined {
 		// From here on only read for text parts, where formidable would throw on `7bit` and decode base64.
 		part.transferEncoding = 'utf-8';
 		const name = part.name ?? '';
-		const field = part.originalFilename === null ? fieldOf(name) : undefined;
-		if (field === 'known_speaker_references') this.#unreadFields.set(name, ['a recording']);
+		const field = fieldOf(name);
+		const isFile = part.originalFilename !== null || hasEncodedFilename(part);
+		if (field !== undefined && isFile) this.#fieldSentAsFile ??= field;
 		else if (field !== undefined) {
 			part.mimetype = null;
-			return;
+			return field;
 		}
 		// python-requests gives a file no Content-Type; some clients give every field one.
-		const isRecording = name === 'file' && (part.originalFilename !== null || Boolean(part.mimetype));
+		const isRecording = name === 'file' && (isFile || Boolean(part.mimetype));
 		if (name === 'file' && !isRecording) this.#sawTextFile = true;
 		part.mimetype = isRecording ? recordingType : ignoredType;
+		return undefined;
 	}
 
 	#sinkFor(file: { mimetype?: string } | undefined): Writable {
@@ -124,6 +147,7 @@ export class Form {
 	}
 
 	finish(body: unknown): Upload {
+		if (this.#fieldSentAsFile !== undefined) throw expected(this.#fieldSentAsFile, 'a text field', 'a file');
 		const [sink, ...others] = this.#sinks;
 		if (sink === undefined) {
 			throw expected(
@@ -135,7 +159,7 @@ export class Form {
 		if (others.length > 0) throw expected('file', 'one file', `${this.#sinks.length} files`);
 		if (sink.errored !== null) throw sink.errored;
 		if (sink.size === 0) throw expected('file', 'a recording', 'an empty file');
-		const fields = new Map([...formFields(body), ...this.#unreadFields]);
+		const fields = formFields(body);
 		const { size } = sink;
 		return { recording: sink.recording(), bytes: size, fields, discard: () => this.discard() };
 	}
@@ -154,11 +178,7 @@ export class Form {
 			case formidableCodes.aborted:
 				return new EarshotError('cancelled', 'the client aborted the upload', { cause: thrown });
 			case formidableCodes.fieldsTooLarge:
-				return new EarshotError(
-					'upload_too_large',
-					`Maximum size of the text fields (${maxFieldsBytes}) exceeded`,
-					{ cause: thrown },
-				);
+				return textTooLarge(maxFieldsBytes);
 			case formidableCodes.totalTooLarge:
 			case formidableCodes.fileTooLarge:
 				return tooLarge(this.#limits.maxUploadBytes, this.#bytesRead);
@@ -175,6 +195,15 @@ export class Form {
 				);
 		}
 	}
+}
+
+function textTooLarge(maxBytes: number): EarshotError {
+	return new EarshotError('upload_too_large', `Maximum size of the text fields (${maxBytes}) exceeded`);
+}
+
+/** Older versions of python-requests send a name outside ASCII as `filename*=utf-8''…`, which formidable does not read. */
+function hasEncodedFilename({ headers }: Part): boolean {
+	return /;\s*filename\*=/i.test(headers?.['content-disposition'] ?? '');
 }
 
 const recordingType = 'application/octet-stream';

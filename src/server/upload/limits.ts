@@ -12,8 +12,10 @@ export interface UploadLimits {
 	readonly inFlight: UploadBudget;
 }
 
-/** All text fields together; the longest legitimate one is a prompt. */
-export const maxFieldsBytes = 1 << 20;
+/** All text fields together, but for the recordings of known speakers. */
+export const maxTextBytes = 1 << 20;
+/** All text fields together. */
+export const maxFieldsBytes = 16 << 20;
 /** The body without the recording: the text fields, and a line or two of headers for each part. */
 export const maxFormBytes = maxFieldsBytes + (64 << 10);
 export const maxParts = 1000;

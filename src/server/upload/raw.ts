@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Context } from 'koa';
 import { whileWanted } from '../../abort.js';
 import { expected } from '../../errors.js';
-import type { FormFields } from '../request/fields.js';
+import type { FormFields } from '../request/fields/fields.js';
 import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
 import { RecordingSink } from './sink.js';

@@ -48,7 +48,7 @@ export function shortHash(file) {
 
 /**
  * A sherpa-onnx model.
- * @param {'transformer' | 'zipformer-small' | 'zipformer-medium' | 'sense-voice'} shape
+ * @param {'transformer' | 'zipformer-small' | 'zipformer-medium' | 'streaming-zipformer-small' | 'streaming-zipformer-medium' | 'sense-voice'} shape
  * @param {{ int8?: boolean }} [options] 8-bit weights, as the published files have them
  * @returns {{ model: string, tokens: string }}
  */

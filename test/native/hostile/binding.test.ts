@@ -9,7 +9,7 @@ import { sileroGraph } from '../../../src/audio/silero-graph.js';
 import { encoderGraph } from '../../../src/engines/whisper/encoder-graph.js';
 import { readGgml } from '../../../src/model-files/ggml-file.js';
 import { onnxNodes } from '../../../src/model-files/onnx-nodes.js';
-import { modelFixture } from '../../helpers/fixtures.js';
+import { generated, modelFixture } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 import { usualLoad } from '../../helpers/whisper-defaults.mjs';
 import {
@@ -39,6 +39,7 @@ function validLoads(): object {
 			slots: 1,
 			config: sherpaConfig(modelFixture('streaming_zipformer_ctc')),
 			tailSeconds: 1,
+			batch: 2,
 		},
 		sherpaClip,
 		encoder: {
@@ -51,6 +52,11 @@ function validLoads(): object {
 			library,
 			graph: base64(sileroGraph(onnxNodes(readFileSync(silero)), path.basename(silero))),
 			folder: path.dirname(silero),
+		},
+		embedding: {
+			library,
+			graph: base64(readFileSync(path.join(generated, 'speakers', 'embedding.onnx'))),
+			threads: 1,
 		},
 		voice: { threshold: 0.5, minSilenceSeconds: 0.2, minSpeechSeconds: 0.1, maxSpeechSeconds: 20 },
 		digits,

@@ -11,9 +11,8 @@ import { seeded } from './seeded.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const addon = createRequire(import.meta.url)('node-gyp-build')(root);
-const { whisper, whisperClip, sherpa, streaming, sherpaClip, encoder, network, voice, digits } = JSON.parse(
-	readFileSync(argv[2], 'utf8'),
-);
+const { whisper, whisperClip, sherpa, streaming, sherpaClip, encoder, network, embedding, voice, digits } =
+	JSON.parse(readFileSync(argv[2], 'utf8'));
 const random = seeded(Number(argv[3]));
 const rounds = Number(argv[4]);
 
@@ -186,6 +185,16 @@ const targets = {
 	loadVoiceActivity: async () => {
 		await attempt('loadVoiceActivity', addon.loadVoiceActivity, spoiled([{ ...voice, detector: speech }]));
 		await onSession('session', activity.openSession(), 'push', [tone(8000), true]);
+	},
+	loadNetwork: async () => {
+		const made = await attempt('loadNetwork', addon.loadNetwork, spoiled([graph(embedding)]));
+		const loaded = made ?? (await addon.loadNetwork(graph(embedding)));
+		const shapes = { input: 'x', output: 'embedding', inputShape: [1, 98, 80], outputShape: [1, 80] };
+		const run = () => [new Float32Array(98 * 80), { clip: clip++, ...shapes }];
+		await attempt('network.run', loaded.run, spoiled(run()));
+		await attempt('network.cancel', loaded.cancel, spoiled([clip]));
+		await attempt('network.close', loaded.close, spoiled([]));
+		await attempt('network.run after close', loaded.run, run());
 	},
 	loadEncoder: async () => {
 		const made = await attempt('loadEncoder', addon.loadEncoder, spoiled([graph(encoder)]));

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -55,6 +55,24 @@ async function listening(
 	});
 	return { child, url, said: () => said };
 }
+
+it
+	.skipIf(process.platform !== 'linux')
+	.each([['list'], ['search', '--json'], ['--help'], ['completion', 'bash']])(
+	'%s fails where what it prints cannot be written',
+	(...args) => {
+		const full = openSync('/dev/full', 'w');
+		const { status, stderr } = spawnSync(process.execPath, [commandIn(scratch.path), ...args], {
+			stdio: ['ignore', full, 'pipe'],
+			encoding: 'utf8',
+			env: { PATH: process.env.PATH, HOME: scratch.path },
+		});
+		closeSync(full);
+		expect(stderr).toContain('earshot: standard output: ENOSPC');
+		expect(status).toBe(1);
+	},
+	30_000,
+);
 
 const transcribe = (...args: string[]) => earshot('transcribe', '--config', config, ...args);
 

@@ -54,6 +54,12 @@ describe.each([
 		expect((await earshot.transcribe(audioPath('tones-a'))).text).toBe('a');
 	});
 
+	it('ends with the rejection of a progress callback that is asynchronous', async () => {
+		const rejects: unknown = () => Promise.reject(new Error('enough'));
+		const call: CallOptions = { onProgress: rejects as (progress: TranscriptionProgress) => void };
+		await expect(earshot.transcribe(audioPath('tones-abc'), {}, call)).rejects.toThrow('enough');
+	});
+
 	it('has times in whole milliseconds', async () => {
 		const { segments, duration } = await earshot.transcribe(audioPath('tones-long-pauses'), { words: true });
 		const words = segments.flatMap((segment) => segment.words ?? []);
@@ -139,6 +145,7 @@ describe.each([
 
 	it.each<[string, unknown, string]>([
 		['a signal that is none', { signal: {} }, 'signal'],
+		['half a signal', { signal: { aborted: false, addEventListener() {} } }, 'signal'],
 		['a callback that is none', { onProgress: true }, 'onProgress'],
 		['an option that does not exist', { timeout: 5 }, 'timeout'],
 	])('is refused for %s', async (_, call, param) => {

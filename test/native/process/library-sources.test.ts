@@ -191,10 +191,13 @@ describe.each([
 		});
 	});
 
-	it('says where the path of a page leads', async () => {
-		await expect(heard('https://example.com/a.wav')).rejects.toMatchObject({
+	it.each([
+		['https://example.com/a.wav', 'give `(await fetch(url)).body`'],
+		['file:///tmp/a.wav', 'a text is a path: give `new URL(text)`'],
+	])('says where the path %s leads', async (source, hint) => {
+		await expect(heard(source)).rejects.toMatchObject({
 			code: 'audio_unsupported',
-			message: expect.stringContaining('give `(await fetch(url)).body`'),
+			message: expect.stringContaining(hint),
 		});
 	});
 

@@ -40,14 +40,14 @@ function repeated(samples: Float32Array, times: number): Float32Array {
 /** Of different lengths, and so done at different times. */
 const names = ['tones-abcde', 'tones-a', 'tones-deadbead', 'silence', 'tones-edcba', 'tones-abc'];
 
-/** What a caller sees, with room for rounding: the order of a sum is another one. */
+/** What a caller sees, to the last bit. */
 function seen(raw: Binding.RawResult) {
 	return {
 		text: textOf(raw),
 		tokens: [...raw.tokenIds],
 		times: [...raw.tokenTimes],
-		segments: [...raw.segments].map((number) => Math.round(number * 100) / 100),
-		logprobs: [...raw.tokenLogprobs].map((number) => Math.round(number * 100) / 100),
+		segments: [...raw.segments],
+		logprobs: [...raw.tokenLogprobs],
 	};
 }
 
@@ -176,7 +176,7 @@ describe('a batch of clips', () => {
 	test('that is not decoded in step loses no more than the clip that is cancelled', async () => {
 		const model = await load();
 		const clips = ['tones-minute', 'tones-abc', 'tones-a'].map(samplesOf);
-		for (const how of [{ threads: 2 }, { beamSize: 2 }]) {
+		for (const how of [{ threads: 2 }, { prompt: 'delta' }]) {
 			const running = model.transcribeBatch(clips, { ...whisperClip, ...how, clip: 7 });
 			model.cancel(7, 0);
 			const said = running.map((each) => each.then(textOf, (error: { code: string }) => error.code));
@@ -230,7 +230,7 @@ describe('a batch of clips', () => {
 	test('comes one after the other where decoding together brings nothing', async () => {
 		const model = await load();
 		const clips = ['tones-abc', 'tones-a'].map(samplesOf);
-		for (const how of [{ threads: 2 }, { beamSize: 2 }, { prompt: 'delta' }]) {
+		for (const how of [{ threads: 2 }, { prompt: 'delta' }]) {
 			const made = await together(model, clips, { ...whisperClip, ...how });
 			expect(made.map(textOf)).toEqual(['alpha bravo charlie', 'alpha']);
 		}

@@ -30,7 +30,6 @@ const clip = new Float32Array(16_000).map((_, at) => 0.3 * Math.sin(at / 3) * Ma
 const temperatures = [0, 0.2, 0.4, 0.6, 0.8, 1];
 /** `<|startoftranscript|>`, the language, the task. */
 const task = 3;
-/** Tries above 0 have more candidates than the first one, and a cache of their own: the state's first ladder makes it. */
 const ladder = { temperatureIncrement: 0.2 };
 
 type Options = Partial<Binding.WhisperClipOptions>;
@@ -47,22 +46,15 @@ async function computedApart(model: Binding.WhisperModel, options: Options): Pro
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
-/** All that a result says of the clip. */
-function said({ decodedTokens: _, ...raw }: Binding.RawResult) {
-	return raw;
-}
-
 describe('a prompt', () => {
 	test('is computed once for all temperatures', async () => {
 		const model = await load(stuck);
-		await say(model, ladder);
 		const apart = sum(await computedApart(model, {}));
 		expect((await say(model, ladder)).decodedTokens).toBe(apart - (temperatures.length - 1) * task);
 	});
 
 	test('is computed once with the text before the clip, and once without, where that is dropped', async () => {
 		const model = await load(stuck);
-		await say(model, ladder);
 		const prompt = 'as it was said before';
 		// The model has a token for each letter, and one comes before them.
 		const whole = 1 + prompt.length + task;
@@ -70,18 +62,14 @@ describe('a prompt', () => {
 		expect((await say(model, { ...ladder, prompt })).decodedTokens).toBe(apart - 2 * whole - 2 * task);
 	});
 
-	test.each(exactEncoders)(
-		'is computed anew for each window and where the cache is made anew: %s',
-		async (kind) => {
-			const model = await load(stuck, kind);
-			const minute = samplesOf('tones-minute');
-			const [first, again] = [await say(model, ladder, minute), await say(model, ladder, minute)];
-			expect(first.decodedTokens - again.decodedTokens).toBe(task);
-			expect(said(first)).toEqual(said(again));
-			const windows = 3;
-			expect(again.decodedTokens).toBe(windows * (await say(model, ladder)).decodedTokens);
-		},
-	);
+	test.each(exactEncoders)('is computed anew for each window: %s', async (kind) => {
+		const model = await load(stuck, kind);
+		const minute = samplesOf('tones-minute');
+		const [first, again] = [await say(model, ladder, minute), await say(model, ladder, minute)];
+		expect(first).toEqual(again);
+		const windows = 3;
+		expect(again.decodedTokens).toBe(windows * (await say(model, ladder)).decodedTokens);
+	});
 
 	test.each<[string, Options]>([
 		['after a language was detected', { language: '', temperatureIncrement: 1 }],
@@ -90,16 +78,16 @@ describe('a prompt', () => {
 			{ prompt: 'alpha bravo', temperatureIncrement: 0.45, tokenTimestamps: true },
 		],
 	])(
-		'leads to the same whether it is computed again or not: %s',
+		'leads to the same whatever ran before: %s',
 		async (_, options) => {
 			const model = await load(tonesModel);
 			// None of the words it knows, so that it is sure of nothing.
 			const suppress = Array.from({ length: 200 }, (_, at) => 200 + at);
 			const unsure = { ...options, suppress, audioContext: 256 };
 			const first = await say(model, unsure);
-			const again = await say(model, unsure);
-			expect(again.decodedTokens).toBeLessThan(first.decodedTokens);
-			expect(said(again)).toEqual(said(first));
+			// A state whose cache is larger than this clip needs, and full of another one.
+			await say(model, { beamSize: 8 }, samplesOf('tones-minute'));
+			expect(await say(model, unsure)).toEqual(first);
 			// Its first decode is not what it ended with.
 			expect(first.segments[5]).toBeGreaterThan(0);
 		},

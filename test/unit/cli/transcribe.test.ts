@@ -70,6 +70,12 @@ describe('recordings', () => {
 		['a pattern that matches nothing', ['nothing/*.wav'], 'No file matches'],
 		['standard input twice', ['-', '/dev/stdin'], 'only once'],
 		['a device', ['/dev/zero'], '/dev/zero is a device'],
+		['no name, as of a variable that is not set', [''], 'Expected `file` to be the name of a recording'],
+		[
+			'an address',
+			['https://a.example/b?c&d'],
+			"To transcribe it: curl -L 'https://a.example/b?c&d' | earshot",
+		],
 	])('are refused for %s', async (_, names, message) => {
 		await expect(found(names)).rejects.toThrow(message);
 	});

@@ -71,6 +71,16 @@ describe('the settings', () => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be one or more keys`);
 	});
 
+	it.each([
+		['a letter outside ASCII', 'good,schlüssel'],
+		['a line end', 'one\ntwo'],
+		['more letters than headers hold', 'x'.repeat(5000)],
+	])('refuse a key with %s, which no client could send, and do not show it', (_, apiKeys) => {
+		const message = 'to be keys of at most 4096 ASCII characters, separated by commas, got a text of';
+		expect(() => resolveConfig([flagSource({ apiKeys })])).toThrow(message);
+		expect(() => resolveConfig([flagSource({ apiKeys })])).not.toThrow(apiKeys.slice(0, 4));
+	});
+
 	it('refuse a host without a name, which would open the server to every address', () => {
 		for (const host of ['', ' '])
 			expect(() => resolveConfig([flagSource({ host })])).toThrow(

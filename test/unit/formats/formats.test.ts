@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type FormatName, formatNames, formats, render } from '../../../src/formats/formats.js';
+import {
+	type FormatName,
+	formatNames,
+	formats,
+	type RenderOptions,
+	render,
+} from '../../../src/formats/formats.js';
 import type { Include } from '../../../src/formats/include.js';
 import { frame, StreamEvents } from '../../../src/formats/stream-events.js';
 import { languageCandidates, languageCodes, languageName } from '../../../src/languages.js';
@@ -14,18 +20,43 @@ function rendered(format: 'json' | 'verbose_json', of: Transcript, include: Part
 }
 
 describe('render', () => {
-	test.each(formatNames)('gives %s as the server sends it, with segments and without words', (format) => {
-		expect(render(beach, format)).toBe(formats[format].render(beach, plain));
-	});
+	test.each(formatNames.filter((name) => name !== 'diarized_json'))(
+		'gives %s as the server sends it, with segments and without words',
+		(format) => {
+			expect(render(beach, format)).toBe(formats[format].render(beach, plain));
+		},
+	);
 
 	test('gives words where they are asked for', () => {
 		const all = { words: true, segments: true, logprobs: true };
 		expect(render(beach, 'verbose_json', { words: true })).toBe(formats.verbose_json.render(beach, all));
 	});
 
+	test.each<[string, unknown, unknown, string]>([
+		['a transcript', null, {}, 'transcript'],
+		['a transcript', { text: 'a' }, {}, 'transcript'],
+		['a transcript', { ...beach, segments: [null] }, {}, 'transcript'],
+		['a transcript', { ...beach, segments: [{ start: Number.NaN, end: 1, text: 'a' }] }, {}, 'transcript'],
+		['an object', beach, null, 'options'],
+		[
+			'to have no options but words, segments, logprobs, subtitles',
+			beach,
+			{ maxLineWith: 42 },
+			'maxLineWith',
+		],
+	])('refuses what is not %s', (what, of, options, param) => {
+		let refusal: unknown;
+		try {
+			render(of as Transcript, 'srt', options as RenderOptions);
+		} catch (thrown) {
+			refusal = thrown;
+		}
+		expect(refusal).toMatchObject({ code: 'invalid_request', param, message: expect.stringContaining(what) });
+	});
+
 	test('refuses a format that there is not, with those that there are', () => {
 		expect(() => render(beach, 'toString' as FormatName)).toThrow(
-			'Expected `format` to be one of json, text, srt, vtt, tsv, lrc, verbose_json, markdown, got `toString`',
+			'Expected `format` to be one of json, text, srt, vtt, tsv, lrc, verbose_json, diarized_json, markdown, got `toString`',
 		);
 	});
 });
@@ -160,7 +191,7 @@ describe('subtitles', () => {
 				'',
 				'2',
 				'01:01:01,007 --> 01:01:01,500',
-				'Ann: a -> b <i> & c',
+				'[Ann] a -> b <i> & c',
 				'',
 				'',
 			].join('\n'),

@@ -92,7 +92,7 @@ describe('max_line_count', () => {
 		expect(linesOf(talk, { maxLineWidth: 40, maxLineCount: 2 })).toEqual([
 			['Yes.'],
 			['No.'],
-			['Ann: Why? So.'],
+			['[Ann] Why? So.'],
 		]);
 	});
 
@@ -103,16 +103,16 @@ describe('max_line_count', () => {
 			{ ...spoken('seven eight', 3), speaker: 'Ann' },
 		]);
 		expect(cuesOf(talk, { maxLineWidth: 19, maxLineCount: 1 })).toMatchObject([
-			{ start: 0, lines: ['Ann: one two three'] },
-			{ start: 1.4, lines: ['Ann: four five six'] },
-			{ start: 1.5, lines: ['Bob: Mhm.'] },
-			{ start: 3, lines: ['Ann: seven eight'] },
+			{ start: 0, lines: ['[Ann] one two three'] },
+			{ start: 1.4, lines: ['[Ann] four five six'] },
+			{ start: 1.5, lines: ['[Bob] Mhm.'] },
+			{ start: 3, lines: ['[Ann] seven eight'] },
 		]);
 	});
 
 	test('makes room for the name of a speaker in srt, which vtt does not show as text', () => {
 		const talk = transcript([{ ...spoken('one two three four'), speaker: 'Ann' }]);
-		expect(linesOf(talk, { maxLineWidth: 14, maxLineCount: 2 })).toEqual([['Ann: one two', 'three four']]);
+		expect(linesOf(talk, { maxLineWidth: 14, maxLineCount: 2 })).toEqual([['[Ann] one two', 'three four']]);
 		expect(render(talk, 'vtt', { maxLineWidth: 18, maxLineCount: 1 })).toContain(
 			'<v Ann>one two three four\n',
 		);
@@ -472,7 +472,7 @@ const withoutSpace = (text: string): string => text.replaceAll(/\s/gu, '');
 
 describe('whatever the transcript', () => {
 	const seeds = Array.from({ length: 300 }, (_, seed) => seed);
-	const nameless = (line: string): string => line.replace(/^(Ann|Bob): /, '');
+	const nameless = (line: string): string => line.replace(/^\[(Ann|Bob)\] /, '');
 	const optionsOf = (random: () => number): RenderOptions => ({
 		...(random() < 0.5 && { subtitles: 'broadcast' as const }),
 		maxLineWidth: 1 + Math.floor(random() * 60),

@@ -170,6 +170,12 @@ models:
 		expect(() => findEntry(served, name)).toThrow(message);
 	});
 
+	it('of any length is answered briefly', () => {
+		const find = () => findEntry(served, 'm'.repeat(1_000_000));
+		expect(find).toThrow('mmm…` is not on this machine. Available: whisper-tiny.en');
+		expect(find).toThrow(/^.{1,400}$/);
+	});
+
 	it('may be the default model', () => {
 		expect(
 			registryOf('default_model: TINY.en\nmodels: {whisper-tiny.en: {type: whisper_cpp, files: {model: a}}}')

@@ -173,6 +173,25 @@ describe('models.yaml', () => {
 		expect(problem).toContain(field);
 	});
 
+	it.each([
+		'files: {model: "a\\0b"}',
+		'dir: "a\\0b", files: {model: a}',
+		'aliases: ["a\\0b"], files: {model: a}',
+	])('refuses a NUL in an entry, of which the other entries know nothing: %s', (fields) => {
+		const text = `models: {bad: {type: whisper_cpp, ${fields}}, base: {type: whisper_cpp, files: {model: a}}}`;
+		const { entries, problems } = parse(text);
+		expect(entries.map(({ id }) => id)).toEqual(['base']);
+		expect(problems).toMatchObject([
+			{ id: 'bad', message: expect.stringMatching(/to be a (list of )?text/) },
+		]);
+	});
+
+	it('refuses a second document in words of its own', () => {
+		expect(refusal('models: {}\n---\nmodels: {}').message).toBe(
+			'models.yaml:2: Expected one YAML document, got `---` and another',
+		);
+	});
+
 	it('serves the other entries of a file with one bad entry', () => {
 		const { entries, problems, aliases } = parse(
 			`${good}  bad: {type: wisper}\n  base: {type: whisper_cpp, files: {model: other.bin}}\naliases: {x: [1], y: base}\n`,

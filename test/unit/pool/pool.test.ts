@@ -37,6 +37,7 @@ function entry(
 /** A registry that a test changes by hand. */
 class Served implements ServedModels {
 	entries: readonly ModelEntry[];
+	diarizer: string | undefined;
 	ready: ServedModels['ready'] = async () => {};
 	absence: ServedModels['absence'] = () => undefined;
 	readonly #listeners: (() => void)[] = [];

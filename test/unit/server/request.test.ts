@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fieldNames, fieldOf } from '../../../src/server/request/fields.js';
+import { fieldNames, fieldOf } from '../../../src/server/request/fields/fields.js';
 import { fitToModel, parseRequest } from '../../../src/server/request/parse.js';
 import { defaultChunking } from '../../../src/speech/options.js';
 import { able, info, plain } from '../../helpers/fakes.js';
@@ -30,12 +30,14 @@ test('a request that says nothing gets the defaults', () => {
 		keywords: [],
 		hotwords: [],
 		temperature: 0,
+		decoding: { options: {}, fields: [] },
 		format: 'json',
 		include: { words: false, segments: true, logprobs: false },
 		wordsIfPossible: false,
 		subtitles: {},
 		stream: false,
 		channels: 'mix',
+		speakers: null,
 		chunking: defaultChunking,
 		ignored: [],
 	});
@@ -198,7 +200,6 @@ test.each(['auto', 'Auto', ' '])('language %j lets the model detect', (language)
 describe('refused, naming the field:', () => {
 	test.each<[string, Given, string, string]>([
 		['a format that nobody knows', { response_format: 'xml' }, 'response_format', 'invalid_request'],
-		['diarized_json', { response_format: 'diarized_json' }, 'response_format', 'unsupported_value'],
 		['names of speakers', { 'known_speaker_names[]': 'Ann' }, 'known_speaker_names', 'unsupported_value'],
 		[
 			'recordings of speakers',
@@ -413,7 +414,7 @@ describe('fields of other servers', () => {
 			beam_size: '5',
 			response_format: 'verbose_json',
 		};
-		expect(ignored(fields, plain)).toEqual(['beam_size', 'word_timestamps', 'hotwords']);
+		expect(ignored(fields, plain)).toEqual(['word_timestamps', 'beam_size', 'hotwords']);
 		expect(fitToModel(parse(fields), info(plain)).include.words).toBe(false);
 	});
 
@@ -436,9 +437,53 @@ describe('fields of other servers', () => {
 	test.each<[string, Given]>([
 		['vad_filter', { vad_filter: 'maybe' }],
 		['word_timestamps', { word_timestamps: '2' }],
-		['beam_size', { beam_size: 'wide' }],
 	])('are refused where they are no values: %s', (param, fields) => {
 		expect(() => parse(fields)).toThrow(expect.objectContaining({ code: 'invalid_request', param }));
+	});
+});
+
+describe('options of decoding', () => {
+	const fields = {
+		beam_size: '5',
+		temperature_increment: '0',
+		logprob_threshold: '-0.8',
+		compression_ratio_threshold: '3',
+		no_speech_threshold: '0.5',
+	};
+
+	test('override the settings of a model that has them, and only those that are given', () => {
+		expect(fitted(fields).decoding).toEqual({
+			beamSize: 5,
+			temperatureIncrement: 0,
+			logprobThreshold: -0.8,
+			compressionRatioThreshold: 3,
+			noSpeechThreshold: 0.5,
+		});
+		expect(fitted({ beam_size: '1' }).decoding).toEqual({ beamSize: 1 });
+		expect(fitted({}).decoding).toBeUndefined();
+		expect(ignored(fields)).toEqual([]);
+	});
+
+	test('are ignored and named where the model has none', () => {
+		expect(fitted(fields, plain).decoding).toBeUndefined();
+		expect([...ignored(fields, plain)].sort()).toEqual(Object.keys(fields).sort());
+	});
+
+	test.each([
+		['beam_size', '9', 'a whole number from 1 to 8'],
+		['beam_size', 'wide', 'a whole number from 1 to 8'],
+		['temperature_increment', '0.001', '0, or a number from 0.01 to 1'],
+		['logprob_threshold', '1', 'a number from -100 to 0'],
+		['compression_ratio_threshold', '0', 'a number from 1 to 100'],
+		['no_speech_threshold', '1.5', 'a number from 0 to 1'],
+	])('are refused outside of their range: %s=%s', (param, value, what) => {
+		expect(() => parse({ [param]: value })).toThrow(
+			expect.objectContaining({
+				code: 'invalid_request',
+				param,
+				message: `Expected \`${param}\` to be ${what}, got \`${value}\``,
+			}),
+		);
 	});
 });
 
@@ -467,8 +512,11 @@ test('the model of an Azure path goes before the field', () => {
 		['model', ['tiny']],
 		['stream', ['true']],
 	]);
-	expect(parseRequest(fields, 'transcribe', 'large')).toMatchObject({ model: 'large', stream: true });
-	expect(parseRequest(fields, 'transcribe', 'whisper-1').stream).toBe(false);
+	expect(parseRequest(fields, 'transcribe', { deployment: 'large' })).toMatchObject({
+		model: 'large',
+		stream: true,
+	});
+	expect(parseRequest(fields, 'transcribe', { deployment: 'whisper-1' }).stream).toBe(false);
 });
 
 describe('server_vad takes what OpenAI takes', () => {

@@ -68,6 +68,13 @@ const dynamicOperators = [
 	'DynamicQuantizeLSTM',
 ];
 
+/** Whether the files take several clips at once: some are exported for one, whose size they then declare. The network
+ * that takes the audio decides, since the library runs NeMo's others for one clip after another anyway. */
+export function allowsBatches({ networks }: Checked): boolean {
+	const network = networks.get('encoder') ?? networks.get('model');
+	return network?.inputs[0]?.shape?.[0] !== 1;
+}
+
 /** Whether a clip's result depends on the clips it is batched with. Judged by the operators, else by the file name. */
 export function isDynamicallyQuantised(
 	{ networks }: Checked,

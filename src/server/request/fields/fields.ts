@@ -1,6 +1,6 @@
 /** The fields of a form, in the spellings that clients use. */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../../errors.js';
 import { subtitleFields } from './subtitle-fields.js';
 
 /** Every field of OpenAI's request except `file`, then those of subtitles, then those of faster-whisper and speaches,
@@ -25,16 +25,28 @@ export const fieldNames = [
 	'word_timestamps',
 	'vad_filter',
 	'beam_size',
+	'temperature_increment',
+	'logprob_threshold',
+	'compression_ratio_threshold',
+	'no_speech_threshold',
 	'channels',
+	'diarize',
+	'num_speakers',
+	'min_speakers',
+	'max_speakers',
+	'known_speakers',
 ] as const;
 
-export type FieldName = (typeof fieldNames)[number];
+/** Of `POST /v1/voices`. */
+const voiceFieldNames = ['name'] as const;
+
+export type FieldName = (typeof fieldNames)[number] | (typeof voiceFieldNames)[number];
 
 /** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
  * `chunking_strategy[type]` is a part of `chunking_strategy`. */
 export function fieldOf(formName: string): FieldName | undefined {
 	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
-	return fieldNames.find((name) => name === base);
+	return [...fieldNames, ...voiceFieldNames].find((name) => name === base);
 }
 
 /** Values by form name, in the order of the form. */

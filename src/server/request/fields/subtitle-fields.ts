@@ -5,7 +5,7 @@ import {
 	type SubtitleOptionName,
 	type SubtitleOptions,
 	type SubtitleSpelling,
-} from '../../formats/subtitles/options.js';
+} from '../../../formats/subtitles/options.js';
 
 const fieldOfOption = {
 	subtitles: 'subtitles',

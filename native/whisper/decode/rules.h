@@ -1,0 +1,44 @@
+// What Whisper's decoder may say next.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "whisper/decode/token.h"
+
+namespace earshot {
+
+/** The logits of one position after the rules. */
+struct Outlook {
+	/** Logits that the rules forbid are -infinity. */
+	const float* logits;
+	/** logit - log_sum = log-probability. NaN if nothing may be said. */
+	float log_sum;
+	/** The likeliest timestamp, its share among timestamps, and the probability of all of them. */
+	int32_t stamp;
+	float stamp_share, stamps;
+	/** By which the logits were divided, and what `log_sum` would be if they were not. */
+	float temperature = 1, plain_log_sum = 0;
+
+	Token Choose(int32_t id) const;
+};
+
+/** Those of OpenAI's decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules) as far as whisper.cpp has them. */
+class Rules {
+public:
+	/** `never`: ids that are never said. */
+	Rules(const Vocabulary& vocabulary, std::vector<int32_t> never) : words_(vocabulary), never_(std::move(never)) {}
+
+	/** Divides the logits after `said` by the temperature, where that is not 0, and applies the rules, in place.
+	 * `last_stamp`: the last timestamp said; -1 if there is none. */
+	Outlook Apply(const std::vector<Token>& said, int32_t last_stamp, float* logits, double temperature = 0) const;
+
+	const Vocabulary& words() const { return words_; }
+
+private:
+	const Vocabulary words_;
+	const std::vector<int32_t> never_;
+};
+
+}  // namespace earshot

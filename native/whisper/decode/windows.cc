@@ -1,0 +1,123 @@
+#include "whisper/decode/windows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <utility>
+
+namespace earshot {
+
+namespace {
+
+/** At higher temperatures the text before is left out, as in OpenAI's transcribe.py. */
+constexpr double kMostWithPrompt = 0.5;
+/** A shorter rest of a clip is decoded without the text before, which it tends to repeat: hundredths of a second. */
+constexpr int kShortRest = 500;
+
+std::vector<double> TemperaturesOf(const DecodePlan& plan) {
+	std::vector<double> all{plan.temperature};
+	if (plan.temperature_increment <= 0) return all;
+	constexpr double kRounding = 1e-6;
+	for (double t = plan.temperature + plan.temperature_increment; t < 1 + kRounding; t += plan.temperature_increment) {
+		all.push_back(t);
+	}
+	return all;
+}
+
+std::vector<int32_t> PromptOf(
+	const std::vector<int32_t>& past, const DecodePlan& plan, const Vocabulary& words, double temperature) {
+	std::vector<int32_t> prompt;
+	if (!past.empty() && temperature < kMostWithPrompt) {
+		const auto count = static_cast<std::ptrdiff_t>(std::min(past.size(), plan.most_prompt));
+		prompt.push_back(words.previous);
+		prompt.insert(prompt.end(), past.end() - count, past.end());
+	}
+	prompt.insert(prompt.end(), plan.task.begin(), plan.task.end());
+	return prompt;
+}
+
+}  // namespace
+
+int Split(const Sequence& said, const Vocabulary& words, const Window& window, const Segment& of_window,
+	std::vector<Segment>& segments) {
+	const std::vector<Token>& tokens = said.tokens;
+	const auto time_of = [&](const Token& token) { return window.seek + 2 * (token.stamp - words.first_stamp); };
+	const auto closes = [&](size_t i) { return i < tokens.size() && tokens[i].id > words.first_stamp; };
+	size_t first = 0;
+	bool has_text = false;
+	int64_t begin = tokens.empty() ? 0 : time_of(tokens.front());
+	const auto add = [&](int64_t end, size_t to) {
+		if (!has_text) return;
+		Segment segment = of_window;
+		segment.begin = begin;
+		segment.end = end;
+		segment.tokens.assign(
+			tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.begin() + static_cast<std::ptrdiff_t>(to));
+		segments.push_back(std::move(segment));
+	};
+	for (size_t i = 0; i < tokens.size(); i++) {
+		has_text |= words.IsText(tokens[i].id);
+		if (!closes(i)) continue;
+		add(time_of(tokens[i]), i + 1);
+		// The text after it begins at the last of adjacent timestamps.
+		while (closes(i + 1)) i++;
+		begin = time_of(tokens[i]);
+		first = i + 1;
+		has_text = false;
+	}
+	add(window.seek + said.advance, tokens.size());
+	// If the text ends in a single timestamp, nothing is said after it.
+	const size_t count = tokens.size();
+	const bool single = count > 1 && !words.IsStamp(tokens[count - 2].id) && closes(count - 1);
+	return single ? std::min(window.end - window.seek, Window::kLength) : said.advance;
+}
+
+bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan& plan, std::vector<Segment>& segments,
+	const OnWindow& on_window) {
+	const Vocabulary& words = rules.words();
+	const std::vector<double> temperatures = TemperaturesOf(plan);
+	std::vector<std::mt19937> chance;
+	for (size_t i = 0; i < plan.candidates; i++) chance.emplace_back(static_cast<uint32_t>(i));
+	std::vector<int32_t> past = plan.prompt;
+	for (Window window{0, plan.end, plan.most_tokens, plan.stamps}; !window.EndsAt(0);) {
+		if (!decoder.Encode(window.seek)) return false;
+		if (window.seek > 0 && window.seek + kShortRest >= window.end) past.clear();
+		std::vector<int32_t> prompt;
+		Segment of_window{0, 0, {}, window.seek, 0, 0, 0, {}};
+		Sequence said;
+		bool silent = false;
+		for (const double temperature : temperatures) {
+			prompt = PromptOf(past, plan, words, temperature);
+			decoder.SetPrompt(prompt);
+			const Strategy strategy{temperature, temperature > 0 ? plan.candidates : plan.beams};
+			std::optional<Sequence> found = Search(decoder, rules, window, strategy, chance);
+			if (!found) return false;
+			said = std::move(*found);
+			const bool failed = said.state == Sequence::State::kFailed;
+			of_window.logprob = said.PlainAverage(words);
+			of_window.temperature = temperature;
+			of_window.no_speech = decoder.no_speech();
+			const bool unlikely = failed || said.Average(words) < plan.logprob_threshold;
+			silent = unlikely && of_window.no_speech > plan.no_speech_threshold;
+			if (!failed && (!unlikely || silent)) break;
+		}
+		// What follows the last timestamp is decoded in the next window.
+		if (said.state != Sequence::State::kFailed) said.tokens.resize(said.kept);
+		const size_t first = segments.size();
+		past.clear();
+		if (prompt.front() == words.previous) {
+			past.assign(prompt.begin() + 1, prompt.end() - static_cast<std::ptrdiff_t>(plan.task.size()));
+		}
+		if (!silent) {
+			for (size_t i = 0; i < std::min(said.kept, said.tokens.size()); i++) past.push_back(said.tokens[i].id);
+		}
+		window.seek += Split(said, words, window, of_window, segments);
+		if (silent) segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(first), segments.end());
+		on_window(first, !window.EndsAt(0));
+		// The prompt's cells may have been used meanwhile.
+		decoder.ForgetPrompt();
+	}
+	return true;
+}
+
+}  // namespace earshot

@@ -1,0 +1,181 @@
+/**
+ * Joins what the segmentation network says of overlapping windows: which voices are heard in which frames. In each window
+ * voices have numbers of their own; a track is one voice through windows that overlap, and ends when it is not heard for
+ * as long as a window. Who a track is, and whether it is one person, is for the clustering to say. Pure.
+ */
+
+/** Voices that a window tells apart. */
+export const voicesInWindow = 3;
+
+/** The voices of each class of a frame (pyannote's powerset of 3 voices, at most 2 at once). */
+const voicesOfClass: readonly (readonly number[])[] = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2]];
+
+export const frameClasses = voicesOfClass.length;
+
+/** Probability of each voice in each frame, `voicesInWindow` for a frame. `scores`: natural logarithms, by class. */
+export function voiceChances(scores: Float32Array): Float32Array {
+	const count = Math.floor(scores.length / frameClasses);
+	const chances = new Float32Array(count * voicesInWindow);
+	for (let frame = 0; frame < count; frame++) {
+		voicesOfClass.forEach((voices, index) => {
+			const chance = Math.exp(scores[frame * frameClasses + index] ?? 0);
+			for (const voice of voices) {
+				const at = frame * voicesInWindow + voice;
+				chances[at] = (chances[at] ?? 0) + chance;
+			}
+		});
+	}
+	return chances;
+}
+
+/** A frame counts as speech of a voice from this mean probability on. */
+const heardFrom = 0.5;
+
+/** Frames in which a voice of a window and a track must be heard together to be the same. */
+const leastSharedFrames = 3;
+
+/** Frames for which one track is heard without a break. */
+export interface Heard {
+	readonly track: number;
+	readonly from: number;
+	/** Exclusive. */
+	readonly to: number;
+	/** Those of them in which no other track is heard, [from, to) each. */
+	readonly alone: readonly (readonly [from: number, to: number])[];
+}
+
+interface OpenHeard {
+	readonly from: number;
+	readonly alone: [from: number, to: number][];
+}
+
+/** Sums of a track's probabilities in the frames that are not final yet. */
+interface Track {
+	readonly sums: Float32Array;
+	open: OpenHeard | undefined;
+}
+
+export class Activity {
+	readonly #windowFrames: number;
+	readonly #longest: number;
+	readonly #tracks = new Map<number, Track>();
+	/** Windows that each frame from `#base` on is in. */
+	readonly #counts: Float32Array;
+	/** The first frame that is not final. */
+	#base = 0;
+	#nextTrack = 0;
+
+	/** `longest`: frames after which a stretch is cut, so that each can be looked at while its sound is in memory. */
+	constructor(windowFrames: number, longest: number) {
+		this.#windowFrames = windowFrames;
+		this.#longest = longest;
+		this.#counts = new Float32Array(windowFrames);
+	}
+
+	/** The earliest frame of a stretch that has not ended. */
+	get needed(): number {
+		return Math.min(this.#base, ...[...this.#tracks.values()].map(({ open }) => open?.from ?? this.#base));
+	}
+
+	/** Adds a window that begins at `#base`; frames before `finalUpTo` are final then. Returns the stretches that end. */
+	push(chances: Float32Array, finalUpTo: number): Heard[] {
+		const mapped = this.#tracksOf(chances);
+		for (let frame = 0; frame < this.#windowFrames; frame++) {
+			this.#counts[frame] = (this.#counts[frame] ?? 0) + 1;
+			mapped.forEach((track, voice) => {
+				const { sums } = this.#tracks.get(track) ?? {};
+				if (sums) sums[frame] = (sums[frame] ?? 0) + (chances[frame * voicesInWindow + voice] ?? 0);
+			});
+		}
+		const ended = this.#settle(finalUpTo - this.#base);
+		for (const track of this.#tracks.keys()) if (this.#isSilent(track)) this.#tracks.delete(track);
+		return ended;
+	}
+
+	/** No window follows; frames from `end` on are beyond the recording. */
+	finish(end: number): Heard[] {
+		const ended = this.#settle(Math.max(end - this.#base, 0));
+		for (const [id, track] of this.#tracks) {
+			if (track.open) ended.push(this.#closed(id, track, track.open, this.#base));
+		}
+		return ended;
+	}
+
+	/** The track of each voice of a window; a new one for a voice that is none of them; -1 for one that is not heard. */
+	#tracksOf(chances: Float32Array): number[] {
+		const pairs: { voice: number; track: number; shared: number }[] = [];
+		for (let voice = 0; voice < voicesInWindow; voice++) {
+			for (const [track, { sums }] of this.#tracks) {
+				let shared = 0;
+				for (let frame = 0; frame < this.#windowFrames; frame++) {
+					const count = this.#counts[frame] ?? 0;
+					if (count > 0)
+						shared += ((chances[frame * voicesInWindow + voice] ?? 0) * (sums[frame] ?? 0)) / count;
+				}
+				if (shared >= leastSharedFrames) pairs.push({ voice, track, shared });
+			}
+		}
+		pairs.sort((a, b) => b.shared - a.shared);
+		const found: number[] = Array.from({ length: voicesInWindow }, () => -1);
+		for (const { voice, track } of pairs) {
+			if (found[voice] === -1 && !found.includes(track)) found[voice] = track;
+		}
+		return found.map((track, voice) => (track === -1 && isHeard(chances, voice) ? this.#newTrack() : track));
+	}
+
+	#newTrack(): number {
+		const id = this.#nextTrack++;
+		this.#tracks.set(id, { sums: new Float32Array(this.#windowFrames), open: undefined });
+		return id;
+	}
+
+	/** Makes the next `count` frames final. */
+	#settle(count: number): Heard[] {
+		const ended: Heard[] = [];
+		const most = Math.min(count, this.#windowFrames);
+		for (let frame = 0; frame < most; frame++) {
+			const at = this.#base + frame;
+			const heard = [...this.#tracks].filter(
+				([, { sums }]) =>
+					(sums[frame] ?? 0) >= heardFrom * (this.#counts[frame] ?? 0) && (sums[frame] ?? 0) > 0,
+			);
+			for (const [id, track] of this.#tracks) {
+				const isNow = heard.some(([each]) => each === id);
+				if (track.open && (!isNow || at - track.open.from >= this.#longest)) {
+					ended.push(this.#closed(id, track, track.open, at));
+				}
+				if (!isNow) continue;
+				track.open ??= { from: at, alone: [] };
+				if (heard.length > 1) continue;
+				const last = track.open.alone.at(-1);
+				if (last?.[1] === at) last[1] = at + 1;
+				else track.open.alone.push([at, at + 1]);
+			}
+		}
+		for (const { sums } of this.#tracks.values()) shift(sums, most);
+		shift(this.#counts, most);
+		this.#base += count;
+		return ended;
+	}
+
+	#closed(id: number, track: Track, { from, alone }: OpenHeard, to: number): Heard {
+		track.open = undefined;
+		return { track: id, from, to, alone };
+	}
+
+	#isSilent(id: number): boolean {
+		const track = this.#tracks.get(id);
+		return track !== undefined && track.open === undefined && track.sums.every((sum) => sum < heardFrom);
+	}
+}
+
+function isHeard(chances: Float32Array, voice: number): boolean {
+	for (let at = voice; at < chances.length; at += voicesInWindow)
+		if ((chances[at] ?? 0) >= heardFrom) return true;
+	return false;
+}
+
+function shift(values: Float32Array, count: number): void {
+	values.copyWithin(0, count);
+	values.fill(0, values.length - count);
+}

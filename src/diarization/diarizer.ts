@@ -1,0 +1,207 @@
+/**
+ * Who speaks when in a recording, as it is read: windows of the segmentation network → stretches of voices → what each is
+ * like → people. Memory: a few windows of sound, and about a kilobyte for each stretch.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import type { AudioReader } from '../audio/decode.js';
+import { SampleWindow } from '../audio/sample-window.js';
+import { EarshotError } from '../errors.js';
+import { sampleRate } from '../speech/pcm.js';
+import { Activity, type Heard, voiceChances } from './activity.js';
+import { unit } from './linkage.js';
+import type { SpeakerNetworks } from './networks.js';
+import { longestPieceSeconds, type Piece, type SpeakersOptions, speakersOf } from './speakers.js';
+
+/** One speaker's turn. Seconds of the recording. */
+export interface Turn {
+	readonly start: number;
+	readonly end: number;
+	/** From 0, in order of appearance. */
+	readonly speaker: number;
+}
+
+export interface Diarization {
+	/** By start; turns of different speakers may overlap. */
+	readonly turns: readonly Turn[];
+	/** What each speaker's voice is like, of length 1; null where too little was heard of it. */
+	readonly voices: readonly (Float32Array | null)[];
+	/** Seconds of the recording. */
+	readonly duration: number;
+	/** Of the recording's file: whether it ends before its recording does. */
+	readonly truncated: boolean;
+}
+
+export interface DiarizeHooks {
+	/** Called before each window, with its index, and after it, with the seconds that are looked through. */
+	readonly onWindow?: (index: number) => void;
+	readonly onProcessed?: (index: number, seconds: number) => void;
+}
+
+/** Seconds between two windows, about: a whole number of frames, so that those of all windows are the same. */
+const stepSeconds = 1;
+/** Less of a voice says nothing of whose it is. */
+const leastVoiceSeconds = 0.2;
+/** One speaker's stretches with a shorter pause between them are one turn. */
+const joinSeconds = 0.5;
+/** Shorter turns are clicks and breaths. */
+const leastTurnSeconds = 0.2;
+
+/** `reader`: opened. Throws EarshotError, `cancelled` when the signal is aborted. */
+export async function diarize(
+	networks: SpeakerNetworks,
+	reader: AudioReader,
+	options: SpeakersOptions,
+	signal: AbortSignal,
+	hooks: DiarizeHooks = {},
+): Promise<Diarization> {
+	const heard = new Listening(networks, reader, signal);
+	while (!heard.ended) {
+		throwIfAborted(signal);
+		const { index } = heard;
+		hooks.onWindow?.(index);
+		try {
+			await heard.next();
+		} finally {
+			hooks.onProcessed?.(index, heard.seconds);
+		}
+	}
+	const pieces = heard.pieces.toSorted((a, b) => a.start - b.start || a.end - b.end);
+	const duration = heard.seconds;
+	const breathe = async () => {
+		await setImmediate();
+		throwIfAborted(signal);
+	};
+	const { labels, centres } = await speakersOf(pieces, options, breathe);
+	return { ...renumbered(joined(pieces, labels), centres, duration), duration, truncated: reader.truncated };
+}
+
+/** The stretches of voices in a recording, window by window. */
+class Listening {
+	readonly pieces: Piece[] = [];
+	index = 0;
+	ended = false;
+	readonly #networks: SpeakerNetworks;
+	readonly #reader: AudioReader;
+	readonly #signal: AbortSignal;
+	readonly #window = new SampleWindow(sampleRate);
+	readonly #activity: Activity;
+	readonly #stepFrames: number;
+
+	constructor(networks: SpeakerNetworks, reader: AudioReader, signal: AbortSignal) {
+		const { shape } = networks;
+		this.#networks = networks;
+		this.#reader = reader;
+		this.#signal = signal;
+		this.#stepFrames = Math.max(1, Math.round((stepSeconds * sampleRate) / shape.shift));
+		const longest = Math.floor((longestPieceSeconds * sampleRate) / shape.shift);
+		this.#activity = new Activity(shape.frames, longest);
+	}
+
+	/** Of the recording that were decoded. */
+	get seconds(): number {
+		return this.#window.end / sampleRate;
+	}
+
+	/** Looks through the next window. */
+	async next(): Promise<void> {
+		const { shape } = this.#networks;
+		const start = this.index * this.#stepFrames * shape.shift;
+		const isLast = await this.#readUpTo(start + shape.window);
+		const samples = new Float32Array(shape.window);
+		samples.set(this.#window.view(start, Math.min(start + shape.window, this.#window.end)));
+		const scores = await this.#networks.segment(samples, this.#signal);
+		const nextStart = (this.index + 1) * this.#stepFrames;
+		const found = this.#activity.push(
+			voiceChances(scores),
+			isLast ? this.index * this.#stepFrames : nextStart,
+		);
+		if (isLast) found.push(...this.#activity.finish(this.#frameAt(this.#window.end)));
+		for (const heard of found) this.pieces.push(await this.#pieceOf(heard));
+		const needed = Math.min(this.#sampleAt(this.#activity.needed), nextStart * shape.shift);
+		this.#window.forget(needed);
+		this.index++;
+		this.ended = isLast;
+	}
+
+	/** Whether the recording ends before or there. */
+	async #readUpTo(end: number): Promise<boolean> {
+		while (this.#window.end < end) {
+			const room = this.#window.room(end - this.#window.end);
+			const count = await this.#reader.read(room);
+			// One that is no number would make noise of everything near it.
+			for (let at = 0; at < count; at++) if (!Number.isFinite(room[at])) room[at] = 0;
+			this.#window.grow(count);
+			if (count < room.length) return true;
+		}
+		return false;
+	}
+
+	async #pieceOf({ track, from, to, alone }: Heard): Promise<Piece> {
+		const spans = alone.map(([first, last]) => [this.#sampleAt(first), this.#sampleAt(last)] as const);
+		const count = spans.reduce((sum, [first, last]) => sum + last - first, 0);
+		const samples = new Float32Array(count);
+		let at = 0;
+		for (const [first, last] of spans) {
+			samples.set(this.#window.view(first, last), at);
+			at += last - first;
+		}
+		const isKnown = count >= leastVoiceSeconds * sampleRate;
+		return {
+			start: this.#sampleAt(from) / sampleRate,
+			end: this.#sampleAt(to) / sampleRate,
+			track,
+			alone: count / sampleRate,
+			voice: isKnown ? unit(await this.#networks.embed(samples, this.#signal)) : null,
+		};
+	}
+
+	/** Where the middle part of a frame's field begins, which no other frame has; inside of the recording. */
+	#sampleAt(frame: number): number {
+		const { shift, field } = this.#networks.shape;
+		return Math.min(Math.round(frame * shift + (field - shift) / 2), this.#window.end);
+	}
+
+	/** The number of frames whose middle is before that sample. */
+	#frameAt(sample: number): number {
+		const { shift, field } = this.#networks.shape;
+		return Math.max(0, Math.ceil((sample - field / 2) / shift));
+	}
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
+}
+
+/** One speaker's stretches near each other as turns, in no order. */
+function joined(pieces: readonly Piece[], labels: readonly number[]): Turn[] {
+	const last = new Map<number, { start: number; end: number; speaker: number }>();
+	const turns: { start: number; end: number; speaker: number }[] = [];
+	pieces.forEach(({ start, end }, at) => {
+		const speaker = labels[at] ?? 0;
+		const before = last.get(speaker);
+		if (before && start - before.end < joinSeconds) {
+			before.end = Math.max(before.end, end);
+			return;
+		}
+		const turn = { start, end, speaker };
+		last.set(speaker, turn);
+		turns.push(turn);
+	});
+	return turns.filter(({ start, end }) => end - start >= leastTurnSeconds);
+}
+
+/** Numbers the speakers by first appearance. */
+function renumbered(
+	turns: readonly Turn[],
+	centres: readonly Float32Array[],
+	duration: number,
+): Pick<Diarization, 'turns' | 'voices'> {
+	const numbers = new Map<number, number>();
+	const sorted = turns.toSorted((a, b) => a.start - b.start || a.end - b.end);
+	const numbered = sorted.map(({ start, end, speaker }) => {
+		if (!numbers.has(speaker)) numbers.set(speaker, numbers.size);
+		return { start, end: Math.min(end, duration), speaker: numbers.get(speaker) ?? 0 };
+	});
+	return { turns: numbered, voices: [...numbers.keys()].map((speaker) => centres[speaker] ?? null) };
+}

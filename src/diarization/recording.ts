@@ -1,0 +1,167 @@
+/** Who speaks when in one recording, as events: what a runner of a diarization model does with it. */
+
+import type { OpenAudio } from '../audio/decode.js';
+import { EarshotError } from '../errors.js';
+import type { PipelineEvent } from '../speech/events.js';
+import type { Recording } from '../speech/recording.js';
+import { toMilliseconds } from '../speech/seconds.js';
+import type { FoundSpeakers, KnownVoice, SpeakerOptions } from '../speech/speakers.js';
+import { type Diarization, type DiarizeHooks, diarize } from './diarizer.js';
+import { matchedNames, type NamedVoice } from './known-voices.js';
+import type { Lanes } from './lanes.js';
+import type { SpeakerNetworks } from './networks.js';
+
+export interface DiarizationParts {
+	readonly networks: SpeakerNetworks;
+	readonly openAudio: OpenAudio;
+	/** As in SpeakersOptions. */
+	readonly threshold: number;
+	/** Recordings that are worked on at once, each by one thread. */
+	readonly lanes: Lanes;
+}
+
+export interface DiarizationHooks {
+	/** A step has started: -1 for the first window, -2 for the second, …; and has ended. */
+	readonly onRunning?: (step: number) => void;
+	readonly onPassed?: (step: number) => void;
+}
+
+/** What OpenAI's live server says of references. */
+const referenceSeconds = { least: 1.2, most: 10 } as const;
+/** Containers round. */
+const slackSeconds = 0.05;
+
+/** Yields `started`, `progress` now and then, `speakers`, `ended`. Throws EarshotError. */
+export async function* diarizeRecording(
+	parts: DiarizationParts,
+	recording: Recording,
+	options: SpeakerOptions,
+	signal: AbortSignal,
+	{ onRunning, onPassed }: DiarizationHooks = {},
+): AsyncGenerator<PipelineEvent> {
+	const leave = await parts.lanes.enter(signal);
+	const unfinished = new AbortController();
+	const wanted = AbortSignal.any([signal, unfinished.signal]);
+	const progress = new Progress();
+	const startedMs = performance.now();
+	try {
+		const known: NamedVoice[] = [];
+		for (const each of options.known) {
+			const voice = await voiceOf(parts, each, wanted);
+			if (voice) known.push(voice);
+		}
+		const reader = parts.openAudio(recording);
+		try {
+			const duration = await reader.open();
+			yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
+			const hooks: DiarizeHooks = {
+				onWindow: (index) => onRunning?.(-1 - index),
+				onProcessed: (index, seconds) => {
+					onPassed?.(-1 - index);
+					progress.at(seconds);
+				},
+			};
+			const counts = { threshold: parts.threshold, least: options.least, most: options.most };
+			const running = diarize(parts.networks, reader, counts, wanted, hooks).finally(() => progress.end());
+			// Reported below; a rejection before that must not count as unhandled.
+			running.catch(() => {});
+			for await (const processed of progress)
+				yield { type: 'progress', processed: toMilliseconds(processed) };
+			const found = await running;
+			yield { type: 'speakers', found: foundSpeakers(found, known, parts.networks.fingerprint) };
+			yield {
+				type: 'ended',
+				duration: toMilliseconds(found.duration),
+				...(found.truncated && { truncated: true }),
+				timing: { decode: 0, queue: 0, run: performance.now() - startedMs },
+			};
+		} finally {
+			// The consumer may have left early.
+			unfinished.abort();
+			await reader.close();
+		}
+	} finally {
+		leave();
+	}
+}
+
+/** The voice of a reference in which only one person speaks; null for one of another network that nobody has named. */
+async function voiceOf(
+	{ networks, openAudio, threshold }: DiarizationParts,
+	{ name, reference, param }: KnownVoice,
+	signal: AbortSignal,
+): Promise<NamedVoice | null> {
+	const refuse = (what: string, cause?: unknown) =>
+		new EarshotError('invalid_request', what, { cause, param });
+	if ('voice' in reference) {
+		if (reference.fingerprint !== networks.fingerprint && param === undefined) return null;
+		if (reference.fingerprint !== networks.fingerprint)
+			throw refuse(`The voice of \`${name}\` was enrolled with another model: enrol it again`);
+		return { name, voice: Float32Array.from(reference.voice) };
+	}
+	const reader = openAudio(reference);
+	let found: Diarization;
+	try {
+		await reader.open();
+		found = await diarize(networks, reader, { threshold, most: 1 }, signal);
+	} catch (thrown) {
+		if (!(thrown instanceof EarshotError) || thrown.param !== 'file') throw thrown;
+		throw refuse(`The reference of \`${name}\` cannot be used: ${thrown.message}`, thrown);
+	} finally {
+		await reader.close();
+	}
+	const { least, most } = referenceSeconds;
+	if (found.duration < least - slackSeconds || found.duration > most + slackSeconds)
+		throw refuse(
+			`Expected the reference of \`${name}\` to be between ${least} and ${most.toFixed(1)} seconds long, got ${found.duration.toFixed(2)} seconds`,
+		);
+	const [voice] = found.voices;
+	if (!voice) throw refuse(`The reference of \`${name}\` cannot be used: nobody is heard to speak in it`);
+	return { name, voice };
+}
+
+function foundSpeakers(
+	{ turns, voices }: Diarization,
+	known: readonly NamedVoice[],
+	fingerprint: string,
+): FoundSpeakers {
+	const names = matchedNames(voices, known);
+	return {
+		turns: turns.map(({ start, end, speaker }) => ({
+			start: toMilliseconds(start),
+			end: toMilliseconds(end),
+			speaker,
+		})),
+		speakers: voices.map((voice, speaker) => ({
+			name: names[speaker] ?? null,
+			voice: voice && [...voice],
+		})),
+		fingerprint,
+	};
+}
+
+/** The latest progress, for one who waits for it; not each. */
+class Progress implements AsyncIterable<number> {
+	#latest: number | undefined;
+	#ended = false;
+	#wake: (() => void) | undefined;
+
+	at(seconds: number): void {
+		this.#latest = seconds;
+		this.#wake?.();
+	}
+
+	end(): void {
+		this.#ended = true;
+		this.#wake?.();
+	}
+
+	async *[Symbol.asyncIterator](): AsyncGenerator<number> {
+		while (!this.#ended) {
+			if (this.#latest === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+			const latest = this.#latest;
+			this.#latest = undefined;
+			if (latest !== undefined) yield latest;
+		}
+	}
+}

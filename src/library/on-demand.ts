@@ -1,0 +1,27 @@
+/** A model that a program may never need. */
+
+import type { Transcriber } from '../speech/transcriber.js';
+import type { OpenModel } from './open-model.js';
+
+/** A model that is loaded when it is first needed, and again after it could not be. */
+export class OnDemand {
+	readonly #open: () => Promise<OpenModel>;
+	#model: Promise<OpenModel> | undefined;
+
+	constructor(open: () => Promise<OpenModel>) {
+		this.#open = open;
+	}
+
+	async get(): Promise<Transcriber> {
+		this.#model ??= this.#open().catch((thrown: unknown) => {
+			this.#model = undefined;
+			throw thrown;
+		});
+		return (await this.#model).transcriber;
+	}
+
+	async close(): Promise<void> {
+		const model = await this.#model?.catch(() => undefined);
+		await model?.close();
+	}
+}

@@ -1,0 +1,94 @@
+/** A diarization model in this process: tells who speaks when, and transcribes nothing. */
+
+import { decoder } from '../../audio/decode.js';
+import { slotsOf } from '../../config/resolve.js';
+import { Lanes } from '../../diarization/lanes.js';
+import { loadSpeakerNetworks } from '../../diarization/networks.js';
+import { diarizeRecording } from '../../diarization/recording.js';
+import type { Engine } from '../../engines/engine.js';
+import { EarshotError } from '../../errors.js';
+import type { ModelEntry } from '../../models/registry/entry.js';
+import { diarizationCapabilities } from '../../models/types/capabilities.js';
+import type { PipelineHooks } from '../../pipeline/parts.js';
+import type { PipelineEvent } from '../../speech/events.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
+import type { Recording } from '../../speech/recording.js';
+import type { RunnerSettings } from '../settings.js';
+
+/** Yields the events of one recording. */
+export type RunRecording = (
+	recording: Recording,
+	options: TranscribeOptions,
+	signal: AbortSignal,
+	hooks: PipelineHooks,
+) => AsyncGenerator<PipelineEvent>;
+
+export interface OpenedDiarizer {
+	readonly run: RunRecording;
+	/** For the scheduler, which never gets a clip. */
+	readonly engine: Engine;
+}
+
+/** Scaled mean distance up to which stretches are one person's; of CAM++, for which 0.28 to 0.38 give the same. */
+const usualThreshold = 0.33;
+
+/** `libraryDir`: of the sherpa-onnx libraries. Throws `model_load_failed` or `engine_missing`. */
+export async function loadDiarizer(
+	{ id, type, files, options }: ModelEntry,
+	settings: RunnerSettings,
+	libraryDir: string,
+): Promise<OpenedDiarizer> {
+	const networks = await loadSpeakerNetworks({
+		segmentation: files.segmentation ?? '',
+		embedding: files.embedding ?? '',
+		libraryDir,
+		threads: 1,
+	});
+	const slots = slotsOf(settings);
+	const parts = {
+		networks,
+		openAudio: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
+		threshold: Number(options.threshold ?? usualThreshold),
+		lanes: new Lanes(slots),
+	};
+	const info: ModelInfo = {
+		id,
+		engine: 'onnxruntime',
+		type,
+		device: 'CPU',
+		capabilities: diarizationCapabilities,
+	};
+	return {
+		run: (recording, { speakers = { known: [] } }, signal, hooks) =>
+			diarizeRecording(parts, recording, speakers, signal, {
+				onRunning: (step) => hooks.onRunning?.(step, 0),
+				onPassed: (step) => {
+					hooks.onEnded?.(step, true);
+					hooks.onPassed?.(step);
+				},
+			}),
+		engine: silent(info, slots, () => networks.close()),
+	};
+}
+
+/** An engine without a transcription. */
+function silent(info: ModelInfo, slots: number, close: () => Promise<void>): Engine {
+	return {
+		info,
+		limits: {
+			slots,
+			prioritySlot: false,
+			maxClipThreads: 1,
+			maxBatchClips: 1,
+			maxBatchSeconds: 30,
+			padded: false,
+			maxClipSeconds: 30,
+			minClipSeconds: 0,
+			mergeGapSeconds: 0,
+		},
+		run: ({ clips }) =>
+			clips.map(() => Promise.reject(new EarshotError('internal', `\`${info.id}\` transcribes nothing`))),
+		close,
+	};
+}

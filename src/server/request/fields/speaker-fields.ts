@@ -1,0 +1,158 @@
+/** The fields of a request that tell speakers apart. */
+
+import { earshot } from '../../../command-line.js';
+import { EarshotError, expected } from '../../../errors.js';
+import type { KnownVoice, SpeakerOptions } from '../../../speech/speakers.js';
+import type { FieldName, Fields } from './fields.js';
+
+export interface SpeakerRequest {
+	/** Without those that are enrolled. */
+	readonly options: SpeakerOptions;
+	/** Names of enrolled voices that may be heard: `all`, or some. */
+	readonly enrolled: 'all' | readonly string[];
+	/** The field that asked for it, for messages. */
+	readonly param: FieldName;
+}
+
+/** What of the request decides what is allowed. */
+export interface SpeakerContext {
+	readonly format: string;
+	readonly model: string | null;
+	readonly channels: string;
+	/** References at most. */
+	readonly maxKnown: number;
+}
+
+const diarizingFormat = 'diarized_json';
+/** OpenAI's model that tells speakers apart; here the default model does, with the diarization model. */
+const diarizingModel = /^(openai\/)?gpt-4o-transcribe-diarize(-\d{4}-\d{2}-\d{2})?$/i;
+const formatsOfThatModel: readonly string[] = ['json', 'text', diarizingFormat];
+
+/** People in a recording, at most. */
+const mostSpeakers = 100;
+const mostNameLength = 100;
+/** Of a reference, decoded: half a minute of the largest format. */
+const mostReferenceBytes = 8 * 2 ** 20;
+
+const countFields = ['num_speakers', 'min_speakers', 'max_speakers'] as const;
+const knownFields = ['known_speaker_names', 'known_speaker_references', 'known_speakers'] as const;
+
+/** null where nobody asks for speakers. Throws `invalid_request` and `unsupported_value`, naming the field. */
+export function parseSpeakers(fields: Fields, context: SpeakerContext): SpeakerRequest | null {
+	const { format, model, channels } = context;
+	const flag = fields.flag('diarize');
+	const isOfModel = model !== null && diarizingModel.test(model.trim());
+	const param: FieldName = flag ? 'diarize' : format === diarizingFormat ? 'response_format' : 'model';
+	if (isOfModel) refuseOfModel(fields, format);
+	if (flag === false && format === diarizingFormat)
+		throw unsupported(
+			'diarize',
+			'`response_format` = `diarized_json` needs `diarize` to be `true` or absent',
+		);
+	if (flag !== true && format !== diarizingFormat && (!isOfModel || flag === false)) {
+		const idle = [...countFields, ...knownFields].find((name) => fields.list(name).length > 0);
+		if (idle === undefined) return null;
+		throw unsupported(
+			idle,
+			`\`${idle}\` needs \`diarize\` to be \`true\`, or \`response_format\` to be \`diarized_json\``,
+		);
+	}
+	if (channels === 'split')
+		throw unsupported('channels', '`channels` cannot be `split` where speakers are told apart: leave it out');
+	const enrolled = fields.list('known_speakers').map((name) => name.trim());
+	return {
+		options: { ...countsOf(fields), known: knownVoices(fields, context.maxKnown) },
+		enrolled: enrolled.includes('all') ? 'all' : enrolled,
+		param,
+	};
+}
+
+/** The error where no diarization model is installed. */
+export function noDiarizer(param: string): EarshotError {
+	return new EarshotError(
+		'unsupported_value',
+		`Telling speakers apart needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
+		{ param },
+	);
+}
+
+/** What OpenAI refuses under the name of its own model. */
+function refuseOfModel(fields: Fields, format: string): void {
+	const wayOut = 'leave it out, or choose a model by another name and send `diarize=true`';
+	if (fields.text('prompt') !== undefined)
+		throw unsupported('prompt', `Prompt is not supported for diarization models: ${wayOut}`);
+	if (fields.list('timestamp_granularities').length > 0)
+		throw unsupported(
+			'timestamp_granularities',
+			`\`timestamp_granularities\` is not supported for diarization models: ${wayOut}`,
+		);
+	if (fields.list('include').length > 0)
+		throw unsupported('include', `\`include\` is not supported for diarization models: ${wayOut}`);
+	if (!formatsOfThatModel.includes(format))
+		throw unsupported(
+			'response_format',
+			`\`response_format\` = \`${format}\` is not supported for diarization models: use \`json\`, \`text\` or \`diarized_json\`, or choose a model by another name and send \`diarize=true\``,
+		);
+}
+
+function countsOf(fields: Fields): Pick<SpeakerOptions, 'least' | 'most'> {
+	const [exact, min, max] = countFields.map((name) => {
+		const value = fields.number(name, { min: 1, max: mostSpeakers });
+		if (value !== undefined && !Number.isInteger(value))
+			throw expected(name, `a whole number from 1 to ${mostSpeakers}`, value);
+		return value;
+	});
+	if (exact !== undefined && (min ?? max) !== undefined)
+		throw unsupported('num_speakers', '`num_speakers` needs `min_speakers` and `max_speakers` to be absent');
+	if (min !== undefined && max !== undefined && min > max)
+		throw expected('max_speakers', `\`min_speakers\` (${min}) or more`, max);
+	const [least, most] = [exact ?? min, exact ?? max];
+	return { ...(least !== undefined && { least }), ...(most !== undefined && { most }) };
+}
+
+function knownVoices(fields: Fields, maxKnown: number): KnownVoice[] {
+	const names = fields.list('known_speaker_names').map((name) => name.trim());
+	const references = fields.list('known_speaker_references');
+	if (names.length !== references.length)
+		throw expected(
+			names.length < references.length ? 'known_speaker_names' : 'known_speaker_references',
+			'as many as the other: each name has one reference',
+			`${names.length} names and ${references.length} references`,
+		);
+	if (names.length > maxKnown)
+		throw expected('known_speaker_names', `at most ${maxKnown} (see --max-known-speakers)`, names.length);
+	const twice = names.find((name, at) => names.indexOf(name) !== at);
+	if (twice !== undefined) throw expected('known_speaker_names', 'different names', `${twice} twice`);
+	return names.map((name, at) => ({
+		name: checkedName('known_speaker_names', name),
+		reference: { bytes: bytesOfDataUrl(references[at] ?? '') },
+		param: 'known_speaker_references',
+	}));
+}
+
+/** A name as transcripts show it. Throws `invalid_request`. */
+export function checkedName(param: string, name: string): string {
+	if (name !== '' && name.length <= mostNameLength && !/\p{C}/u.test(name)) return name;
+	throw expected(param, `a text of 1 to ${mostNameLength} characters without control characters`, name);
+}
+
+function bytesOfDataUrl(url: string): Uint8Array {
+	const param = 'known_speaker_references';
+	const comma = url.slice(0, 200).indexOf(',');
+	const head = url.slice(0, comma);
+	if (comma < 0 || !/^data:[^,]*;base64$/i.test(head))
+		throw expected(param, 'a data URL such as `data:audio/wav;base64,…`', url);
+	const text = url.slice(comma + 1);
+	if (text.length > (mostReferenceBytes * 4) / 3)
+		throw expected(
+			param,
+			`a recording of at most ${mostReferenceBytes / 2 ** 20} MiB`,
+			`${text.length} characters`,
+		);
+	if (!/^[A-Za-z0-9+/_-]+={0,2}\s*$/.test(text)) throw expected(param, 'a data URL in base64', url);
+	return Buffer.from(text, 'base64');
+}
+
+function unsupported(param: FieldName, message: string): EarshotError {
+	return new EarshotError('unsupported_value', message, { param });
+}

@@ -1,0 +1,146 @@
+/** Gives each word, and so each segment, to the speaker in whose turn it was said. Pure. */
+
+import type { SpeakerTurn } from '../speech/speakers.js';
+import type { Segment, Stretch, Word } from '../speech/transcript.js';
+
+/** A word outside of all turns belongs to the nearest one that is at most this far. */
+const nearSeconds = 0.5;
+/** A single word of another speaker that is shorter than this is an error more often than an interruption. */
+const islandSeconds = 0.4;
+
+/**
+ * The segments with their speakers, numbered anew: split where the speaker changes, by their words; as a whole where they
+ * have none. `names`: by the number of the speaker; turns are in order of their start. Without turns nobody is named.
+ */
+export function attributed(
+	segments: readonly Segment[],
+	turns: readonly SpeakerTurn[],
+	names: readonly string[],
+): Segment[] {
+	if (turns.length === 0) return [...segments];
+	const finder = new TurnFinder(turns);
+	const timed = segments.map((segment) => {
+		const words = segment.words?.filter(({ word }) => word !== '') ?? [];
+		const stretches: readonly Stretch[] = words.length > 0 ? words : [segment];
+		return { segment, stretches, hasWords: words.length > 0 };
+	});
+	const all: readonly Stretch[] = timed.flatMap(({ stretches }) => stretches);
+	const speakers = withoutIslands(all, speakersOfWords(all, finder));
+	let at = 0;
+	const parts = timed.flatMap(({ segment, stretches, hasWords }) => {
+		const own = speakers.slice(at, at + stretches.length);
+		at += stretches.length;
+		if (hasWords) return split(segment, own, names);
+		return [{ ...segment, speaker: nameOf(names, own[0]) }];
+	});
+	return parts.map((segment, id) => ({ ...segment, id }));
+}
+
+function nameOf(names: readonly string[], speaker: number | undefined): string {
+	return names[speaker ?? 0] ?? '';
+}
+
+/** Finds turns by time; each search looks at those near it alone. */
+class TurnFinder {
+	readonly #turns: readonly SpeakerTurn[];
+	/** The latest end of the turns up to each. */
+	readonly #ends: readonly number[];
+
+	constructor(turns: readonly SpeakerTurn[]) {
+		this.#turns = turns;
+		let latest = 0;
+		this.#ends = turns.map(({ end }) => (latest = Math.max(latest, end)));
+	}
+
+	/** Turns that reach into the stretch, or are at most `slack` seconds away. */
+	near({ start, end }: Stretch, slack: number): SpeakerTurn[] {
+		const found: SpeakerTurn[] = [];
+		for (let at = this.#firstAfter(end + slack) - 1; at >= 0; at--) {
+			if ((this.#ends[at] ?? 0) < start - slack) break;
+			const turn = this.#turns[at];
+			if (turn && turn.end >= start - slack) found.push(turn);
+		}
+		return found.reverse();
+	}
+
+	#firstAfter(time: number): number {
+		let [low, high] = [0, this.#turns.length];
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if ((this.#turns[middle]?.start ?? 0) > time) high = middle;
+			else low = middle + 1;
+		}
+		return low;
+	}
+}
+
+/** The turn that a word shares most of its time with; else the nearest; else that of the word before. */
+function speakersOfWords(words: readonly Stretch[], finder: TurnFinder): number[] {
+	let before: number | undefined;
+	const found = words.map((word) => {
+		const near = finder.near(word, nearSeconds);
+		const shared = new Map<number, number>();
+		for (const turn of near) {
+			const seconds = Math.min(turn.end, word.end) - Math.max(turn.start, word.start);
+			// Outside of it: how far, as a negative number.
+			shared.set(turn.speaker, Math.max(shared.get(turn.speaker) ?? Number.NEGATIVE_INFINITY, seconds));
+		}
+		const most = Math.max(...shared.values());
+		const best = [...shared].filter(([, seconds]) => seconds === most).map(([speaker]) => speaker);
+		const speaker = before !== undefined && best.includes(before) ? before : best[0];
+		before = speaker ?? before;
+		return before;
+	});
+	const first = found.find((speaker) => speaker !== undefined) ?? 0;
+	return found.map((speaker) => speaker ?? first);
+}
+
+/** A single short word between words of one other speaker is theirs. */
+function withoutIslands(words: readonly Stretch[], speakers: readonly number[]): number[] {
+	return speakers.map((speaker, at) => {
+		const [before, after] = [speakers[at - 1], speakers[at + 1]];
+		const { start = 0, end = 0 } = words[at] ?? {};
+		const isIsland = before !== undefined && before === after && before !== speaker;
+		return isIsland && end - start < islandSeconds ? before : speaker;
+	});
+}
+
+/** The parts of a segment said by one speaker each. `speakers`: of its words that are not empty. */
+function split(segment: Segment, speakers: readonly number[], names: readonly string[]): Segment[] {
+	const words = (segment.words ?? []).filter(({ word }) => word !== '');
+	const cuts = speakers.flatMap((speaker, at) => (at > 0 && speaker !== speakers[at - 1] ? [at] : []));
+	const places = placesOf(segment.text, words);
+	const parts: Segment[] = [];
+	[0, ...cuts].forEach((from, index) => {
+		const to = cuts[index] ?? words.length;
+		const speaker = nameOf(names, speakers[from]);
+		const own = words.slice(from, to).map((word) => ({ ...word, speaker }));
+		const isFirst = index === 0;
+		const isLast = to === words.length;
+		parts.push({
+			...segment,
+			speaker,
+			start: isFirst ? segment.start : (own[0]?.start ?? segment.start),
+			end: isLast ? segment.end : (own.at(-1)?.end ?? segment.end),
+			text: segment.text.slice(isFirst ? 0 : places[from], isLast ? undefined : places[to]),
+			words: own,
+			// Which tokens are of which part is not known.
+			tokens: isFirst ? segment.tokens : [],
+			...(segment.logprobs && { logprobs: isFirst ? segment.logprobs : [] }),
+		});
+	});
+	return parts;
+}
+
+/** Where in the text each word begins, with the white space before it; never before the word before it. */
+function placesOf(text: string, words: readonly Word[]): number[] {
+	let after = 0;
+	return words.map(({ word }) => {
+		const found = text.indexOf(word, after);
+		const start = found === -1 ? after : found;
+		const gap = text.slice(after, start);
+		const spaces = gap.length - gap.trimEnd().length;
+		after = found === -1 ? after : found + word.length;
+		return start - spaces;
+	});
+}

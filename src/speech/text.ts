@@ -1,0 +1,28 @@
+/** What a text shows by itself: scripts without spaces, and how far it compresses. Pure. */
+
+import { deflateSync } from 'node:zlib';
+
+/** One character of a script that is written without spaces between words. */
+export const unspacedCharacter =
+	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** Whether the first character belongs to a script written without spaces between words. */
+export function startsUnspaced(text: string): boolean {
+	const [first] = text;
+	return first !== undefined && unspacedCharacter.test(first);
+}
+
+/** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */
+export function compressionRatio(text: string): number {
+	const bytes = Buffer.from(text, 'utf8');
+	return bytes.length / deflateSync(bytes).length;
+}
+
+/** The ratio of each decode window of a clip, by its `seek`: like the log-probability, it describes the whole decode. */
+export function compressionRatios(
+	segments: readonly { readonly seek?: number; readonly text: string }[],
+): Map<number | undefined, number> {
+	const texts = new Map<number | undefined, string>();
+	for (const { seek, text } of segments) texts.set(seek, (texts.get(seek) ?? '') + text);
+	return new Map(Array.from(texts, ([seek, text]) => [seek, compressionRatio(text.trim())]));
+}
