@@ -62,7 +62,7 @@ export interface ServerOptions {
 	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
-	readonly liveLanes?: number;
+	readonly liveSlots?: number;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
@@ -124,7 +124,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		...common,
 		...sessions,
 		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-		lanes: options.liveLanes ?? availableParallelism(),
+		slots: options.liveSlots ?? availableParallelism(),
 		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
 	});
 	const app = createApp({

@@ -109,7 +109,7 @@ function serverSettings(config: Config) {
 		maxLiveSessions: config.maxLiveSessions,
 		maxLiveMs: config.maxLiveMinutes * 60_000,
 		livePartials: config.livePartials,
-		liveLanes: slotsOf(config),
+		liveSlots: slotsOf(config),
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		voicesFolder: voicesFolder(),
 		allowedHosts: config.allowedHosts,

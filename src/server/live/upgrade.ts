@@ -30,7 +30,7 @@ export interface LiveServerOptions {
 	/** Of sessions until their clients change it. */
 	readonly initialConfig: SessionConfig;
 	readonly maxSessions: number;
-	readonly lanes: number;
+	readonly slots: number;
 	/** How long a session may last; 0 = as long as it likes. */
 	readonly maxMs: number;
 	readonly inFlight: InFlight;
