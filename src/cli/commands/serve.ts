@@ -77,9 +77,9 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const stopRenewing = await certificate.keep(server);
 	warnOfOpenServer(config, log);
 	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
-	if (server.wyomingAddress !== undefined)
-		process.stderr.write(`Wyoming, for Home Assistant: ${server.wyomingAddress.url}\n`);
+	const { wyomingAddress } = server;
+	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n${wyoming}`);
 	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
