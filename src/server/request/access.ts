@@ -22,17 +22,21 @@ export interface Access {
 	checkOrigin(headers: IncomingHttpHeaders): void;
 	/** Whether one of them is a key, or the server's own token. */
 	areTrusted(keys: readonly string[]): boolean;
+	/** To whom belongs what a request with these keys leaves here: the digest of its API key in hex, or `localOwner`. */
+	ownerOf(keys: readonly string[]): string;
 	/** The refusal of a request that has shown no valid key; undefined where none is required. */
 	keyRefusal(keys: readonly string[], headers: IncomingHttpHeaders): EarshotError | undefined;
 }
 
+/** Owner of what the server's own user leaves, and everyone where no key is required. */
+export const localOwner = 'local';
+
 export function accessRules(options: AccessOptions): Access {
 	const hostAllowed = hostRule(options);
 	const originAllowed = originRule(options.allowedOrigins);
-	const isKey = keyRule([
-		...options.apiKeys,
-		...(options.localToken === undefined ? [] : [options.localToken]),
-	]);
+	const isApiKey = keyRule(options.apiKeys);
+	const isLocalToken = keyRule(options.localToken === undefined ? [] : [options.localToken]);
+	const isKey = (key: string): boolean => [isApiKey(key), isLocalToken(key)].includes(true);
 	return {
 		checkHost({ host = '' }, httpVersion) {
 			if (host === '' && httpVersion === '1.1')
@@ -54,6 +58,10 @@ export function accessRules(options: AccessOptions): Access {
 			);
 		},
 		areTrusted: (keys) => keys.some(isKey),
+		ownerOf(keys) {
+			const key = keys.find(isApiKey);
+			return key === undefined ? localOwner : digest(key).toString('hex');
+		},
 		keyRefusal(keys, { authorization = '' }) {
 			if (options.apiKeys.length === 0 || keys.some(isKey)) return undefined;
 			return new EarshotError(

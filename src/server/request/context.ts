@@ -24,6 +24,8 @@ export interface RequestState {
 	readonly id: string;
 	/** Whether the request has shown an API key, or the server's own token. */
 	isTrusted: boolean;
+	/** To whom belongs what it leaves here: the digest of its API key, or `localOwner`. */
+	owner: string;
 	/** Aborts when the client disconnects or the server ends the request. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;

@@ -39,6 +39,7 @@ export function guard({ access, methodsOf }: GuardOptions): RequestMiddleware {
 
 		const keys = sentKeys(headers);
 		ctx.state.isTrusted = access.areTrusted(keys);
+		ctx.state.owner = access.ownerOf(keys);
 		const refusal = keylessPaths.has(ctx.path) ? undefined : access.keyRefusal(keys, headers);
 		if (refusal) {
 			ctx.set('www-authenticate', 'Bearer');

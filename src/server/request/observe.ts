@@ -4,6 +4,7 @@ import type Koa from 'koa';
 import type { Clock } from '../../clock.js';
 import { EarshotError, errorCodes } from '../../errors.js';
 import type { Log } from '../../log.js';
+import { localOwner } from './access.js';
 import type { InFlight, LoggedFields, RequestMiddleware, RequestState } from './context.js';
 import { answerEarly, isBodyUnread } from './early-answer.js';
 import { errorBody, logFailure, retryHeaders, toHttpError } from './failure.js';
@@ -30,7 +31,7 @@ export function observe({ log, clock, inFlight, isDraining }: ObserveOptions): R
 			ctx.set('openai-processing-ms', String(Math.round(elapsedMs())));
 			if (isDraining()) ctx.set('connection', 'close');
 		};
-		ctx.state = { id, signal, logged, end, elapsedMs, stamp, isTrusted: false };
+		ctx.state = { id, signal, logged, end, elapsedMs, stamp, isTrusted: false, owner: localOwner };
 		const answered = new Promise<void>((resolve) => {
 			ctx.res.once('close', () => {
 				if (!ctx.res.writableFinished) controller.abort();
