@@ -17,7 +17,12 @@ export interface ServerAddress {
 }
 
 /** Throws `config_invalid`. */
-export async function listen(server: Server, host: string, port: number): Promise<ServerAddress> {
+export async function listen(
+	server: Server,
+	host: string,
+	port: number,
+	protocol: 'http' | 'https',
+): Promise<ServerAddress> {
 	const socketPath = socketPathOf(host);
 	const where = addressText(host, port);
 	if (socketPath !== undefined) await removeLeftSocket(socketPath, where);
@@ -40,7 +45,11 @@ export async function listen(server: Server, host: string, port: number): Promis
 	}
 	if (socketPath !== undefined) return { host, port: 0, url: where };
 	const found = server.address() as AddressInfo;
-	return { host: found.address, port: found.port, url: `http://${addressText(found.address, found.port)}` };
+	return {
+		host: found.address,
+		port: found.port,
+		url: `${protocol}://${addressText(found.address, found.port)}`,
+	};
 }
 
 /** Removes the socket of a server that was killed; one that answers stays. Throws `config_invalid` for what is no

@@ -1,6 +1,7 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
@@ -21,6 +22,7 @@ import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import { defaultMaxKnownSpeakers } from './request/parse.js';
 import type { DoctorReport } from './routes/doctor.js';
+import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
 import type { UploadLimits } from './upload/limits.js';
 
@@ -36,6 +38,8 @@ export interface ServerOptions {
 	readonly host?: string;
 	/** Default 0: any free port. */
 	readonly port?: number;
+	/** Speak TLS with it, and nothing else; default: no TLS. */
+	readonly tls?: TlsIdentity | undefined;
 	readonly apiKeys?: readonly string[];
 	/** As good as an API key; for commands of the server's own user. */
 	readonly localToken?: string | undefined;
@@ -58,7 +62,7 @@ export interface ServerOptions {
 	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
-	readonly liveLanes?: number;
+	readonly liveSlots?: number;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
@@ -75,6 +79,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
+	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
+	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
 	 * shorter `graceMs`. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
@@ -90,6 +96,8 @@ export const defaultMaxLiveMs = 60 * 60_000;
 
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
+/** A client that has not agreed on keys by then is gone. */
+const handshakeTimeoutMs = 20_000;
 /** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
  * connection fails. */
 const keepAliveTimeoutMs = 75_000;
@@ -116,7 +124,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		...common,
 		...sessions,
 		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-		lanes: options.liveLanes ?? availableParallelism(),
+		slots: options.liveSlots ?? availableParallelism(),
 		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
 	});
 	const app = createApp({
@@ -139,18 +147,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
 	const handle = (req: IncomingMessage, res: ServerResponse): void => void callback(req, res);
-	const server = createServer({
-		requestTimeout: requestTimeoutMs,
-		keepAliveTimeout: keepAliveTimeoutMs,
-		// The guard answers a request without the header.
-		requireHostHeader: false,
-	});
+	const { server, renewTls } = httpServer(options.tls);
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
 	live.attach(server);
 	let address: ServerAddress;
 	try {
-		address = await listen(server, host, port);
+		address = await listen(server, host, port, options.tls === undefined ? 'http' : 'https');
 	} catch (thrown) {
 		await uploads.remove();
 		throw thrown;
@@ -161,6 +164,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
 	return {
 		address,
+		renewTls,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
@@ -172,6 +176,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			await uploads.remove();
 		},
 	};
+}
+
+function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls'> & { server: Server } {
+	const common = {
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: keepAliveTimeoutMs,
+		// The guard answers a request without the header.
+		requireHostHeader: false,
+	};
+	if (tls === undefined) return { server: createServer(common), renewTls: () => {} };
+	const server = createTlsServer({
+		...common,
+		cert: tls.cert,
+		key: tls.key,
+		handshakeTimeout: handshakeTimeoutMs,
+	});
+	return { server, renewTls: ({ cert, key }) => server.setSecureContext({ cert, key }) };
 }
 
 function uploadLimits(

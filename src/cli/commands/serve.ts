@@ -18,6 +18,7 @@ import { RegistryWatcher } from '../../models/registry/watch.js';
 import { packageRoot, runnerScript } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
 import { runnerSettings } from '../../runner/settings.js';
+import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { startServer } from '../../server/server.js';
@@ -34,6 +35,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
 	for (const { id, message } of problems) log.error({ model: id, code: 'config_invalid' }, message);
+	const certificate = await ServedCertificate.read(config, log);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
@@ -64,28 +66,15 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		installer,
 		version,
 		examine: () => examine(flags),
-		host: config.host,
-		port: config.port,
-		apiKeys: config.apiKeys,
+		...serverSettings(config),
+		tls: certificate.identity,
 		localToken,
-		maxUploadBytes: config.maxUploadMb * 2 ** 20,
-		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
-		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
-		maxQueueSeconds: config.maxQueueSeconds,
-		maxRequestMs: config.maxRequestSeconds * 1000,
-		maxLiveSessions: config.maxLiveSessions,
-		maxLiveMs: config.maxLiveMinutes * 60_000,
-		livePartials: config.livePartials,
-		liveLanes: slotsOf(config),
-		maxKnownSpeakers: config.maxKnownSpeakers,
-		voicesFolder: voicesFolder(),
-		allowedHosts: config.allowedHosts,
-		allowedOrigins: config.allowedOrigins,
 		metrics,
 		log,
 	});
 	const tokenFile = tokenFileOf(server.address);
 	await leaveToken(tokenFile, localToken, log);
+	const stopRenewing = await certificate.keep(server);
 	warnOfOpenServer(config, log);
 	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
 	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
@@ -103,6 +92,29 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
 	await pool.close();
 	await removeToken(tokenFile, localToken);
+	await stopRenewing();
+}
+
+/** What the settings say of requests and sessions. */
+function serverSettings(config: Config) {
+	return {
+		host: config.host,
+		port: config.port,
+		apiKeys: config.apiKeys,
+		maxUploadBytes: config.maxUploadMb * 2 ** 20,
+		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
+		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
+		maxQueueSeconds: config.maxQueueSeconds,
+		maxRequestMs: config.maxRequestSeconds * 1000,
+		maxLiveSessions: config.maxLiveSessions,
+		maxLiveMs: config.maxLiveMinutes * 60_000,
+		livePartials: config.livePartials,
+		liveSlots: slotsOf(config),
+		maxKnownSpeakers: config.maxKnownSpeakers,
+		voicesFolder: voicesFolder(),
+		allowedHosts: config.allowedHosts,
+		allowedOrigins: config.allowedOrigins,
+	};
 }
 
 /** What the settings say of the processes of models. */

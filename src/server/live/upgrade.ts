@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../clock.js';
@@ -29,7 +30,7 @@ export interface LiveServerOptions {
 	/** Of sessions until their clients change it. */
 	readonly initialConfig: SessionConfig;
 	readonly maxSessions: number;
-	readonly lanes: number;
+	readonly slots: number;
 	/** How long a session may last; 0 = as long as it likes. */
 	readonly maxMs: number;
 	readonly inFlight: InFlight;
@@ -185,7 +186,8 @@ function giveBack(server: Server, req: IncomingMessage, socket: Duplex, head: Bu
 			lines.push(`${name}: ${req.rawHeaders[at + 1]}`);
 	}
 	socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-	server.emit('connection', socket);
+	// A TLS server takes what is decrypted by another name.
+	server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket);
 }
 
 /** A base URL that ends with a slash makes `//v1/…` of a path. */
