@@ -2,8 +2,7 @@
 
 import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { addressText, socketPathOf } from '../config/addresses.js';
 import { EarshotError } from '../errors.js';
 
@@ -21,7 +20,7 @@ export async function listen(
 	server: Server,
 	host: string,
 	port: number,
-	protocol: 'http' | 'https',
+	protocol: 'http' | 'https' | 'tcp',
 ): Promise<ServerAddress> {
 	const socketPath = socketPathOf(host);
 	const where = addressText(host, port);

@@ -13,9 +13,11 @@ import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
 import { createApp } from './app.js';
 import { listen, type ServerAddress } from './listen.js';
+import { LiveAdmission } from './live/admission/admission.js';
 import { defaultConfig } from './live/protocol/read-session.js';
 import { ClientSecrets } from './live/secrets.js';
-import { LiveServer } from './live/upgrade.js';
+import { modelNamesOf } from './live/session/model-names.js';
+import { LiveServer, type LiveServerOptions } from './live/upgrade.js';
 import { accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
@@ -25,6 +27,8 @@ import type { DoctorReport } from './routes/doctor.js';
 import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
 import type { UploadLimits } from './upload/limits.js';
+import type { WyomingOptions } from './wyoming/connection.js';
+import { WyomingServer } from './wyoming/wyoming-server.js';
 
 export interface ServerOptions {
 	/** Owned by the caller: closing the server does not close it. */
@@ -63,6 +67,8 @@ export interface ServerOptions {
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
 	readonly liveSlots?: number;
+	/** Where Home Assistant's Wyoming protocol is spoken, `host` and `port` as above; default: nowhere. */
+	readonly wyoming?: { readonly host: string; readonly port: number } | undefined;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
@@ -79,6 +85,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
+	/** Of Wyoming's port. */
+	readonly wyomingAddress?: ServerAddress | undefined;
 	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
 	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
@@ -94,6 +102,8 @@ export const defaultMaxQueueSeconds = 3600;
 export const defaultMaxLiveSessions = 4 * availableParallelism();
 export const defaultMaxLiveMs = 60 * 60_000;
 
+const defaultHost = '127.0.0.1';
+
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
 /** A client that has not agreed on keys by then is gone. */
@@ -103,7 +113,7 @@ const handshakeTimeoutMs = 20_000;
 const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
+	const { pool, version, host = defaultHost, log = silentLog, clock = systemClock } = options;
 	const uploads = await createTempFolder(options.tempDirectory);
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
@@ -120,13 +130,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
-	const live = new LiveServer({
-		...common,
-		...sessions,
-		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-		slots: options.liveSlots ?? availableParallelism(),
-		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
-	});
+	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
 		...common,
 		installer: options.installer,
@@ -151,32 +155,75 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
 	live.attach(server);
-	let address: ServerAddress;
-	try {
-		address = await listen(server, host, port, options.tls === undefined ? 'http' : 'https');
-	} catch (thrown) {
+	const opened = await listenOn(server, wyoming, options).catch(async (thrown: unknown) => {
 		await uploads.remove();
 		throw thrown;
-	}
+	});
 
 	// For example no file descriptor left for another connection; open connections are not affected.
-	server.on('error', (error) => log.error({ err: error }, 'server error'));
-	const closed = new Promise<void>((resolve) => server.once('close', resolve));
+	for (const each of [server, wyoming.server])
+		each.on('error', (error) => log.error({ err: error }, 'server error'));
+	const closed = Promise.all([closeOf(server), wyoming.closed]);
 	return {
-		address,
+		...opened,
 		renewTls,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
 			live.drain();
+			wyoming.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
+			wyoming.destroy();
 			await closed;
 			await uploads.remove();
 		},
 	};
 }
+
+type Addresses = Pick<RunningServer, 'address' | 'wyomingAddress'>;
+
+/** Throws `config_invalid`; then nothing is served. */
+async function listenOn(server: Server, wyoming: WyomingServer, options: ServerOptions): Promise<Addresses> {
+	const { host = defaultHost, port = 0, tls, wyoming: where } = options;
+	try {
+		const wyomingAddress = where && (await listen(wyoming.server, where.host, where.port, 'tcp'));
+		return {
+			wyomingAddress,
+			address: await listen(server, host, port, tls === undefined ? 'http' : 'https'),
+		};
+	} catch (thrown) {
+		wyoming.server.close();
+		throw thrown;
+	}
+}
+
+type Sessions = Pick<LiveServerOptions, 'access' | 'secrets' | 'initialConfig'>;
+
+/** What speaks to clients that are heard while they speak: they share one admission. */
+function liveServers(options: ServerOptions, common: Omit<WyomingOptions, keyof Places> & Sessions) {
+	const { pool, metrics, clock } = common;
+	const places: Places = {
+		names: modelNamesOf(pool),
+		admission: new LiveAdmission({
+			maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
+			slots: options.liveSlots ?? availableParallelism(),
+			metrics,
+			clock,
+		}),
+		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
+		partials: options.livePartials ?? false,
+	};
+	return {
+		live: new LiveServer({ ...common, ...places }),
+		wyoming: new WyomingServer({ ...common, ...places }),
+	};
+}
+
+type Places = Pick<WyomingOptions, 'names' | 'admission' | 'maxMs' | 'partials'>;
+
+const closeOf = (server: Server): Promise<void> => new Promise((resolve) => server.once('close', resolve));
 
 function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls'> & { server: Server } {
 	const common = {

@@ -1,7 +1,7 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
 import { systemClock } from '../../clock.js';
-import { isLoopback, socketPathOf } from '../../config/addresses.js';
+import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
 import { voicesFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
@@ -78,6 +78,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	warnOfOpenServer(config, log);
 	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
 	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
+	if (server.wyomingAddress !== undefined)
+		process.stderr.write(`Wyoming, for Home Assistant: ${server.wyomingAddress.url}\n`);
 	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
@@ -110,6 +112,7 @@ function serverSettings(config: Config) {
 		maxLiveMs: config.maxLiveMinutes * 60_000,
 		livePartials: config.livePartials,
 		liveSlots: slotsOf(config),
+		wyoming: config.wyoming === '' ? undefined : hostAndPort(config.wyoming),
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		voicesFolder: voicesFolder(),
 		allowedHosts: config.allowedHosts,
@@ -142,7 +145,13 @@ async function leaveToken(file: string, token: string, log: Log): Promise<void> 
 	}
 }
 
-function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
+function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
+	const { host: ofWyoming } = hostAndPort(wyoming);
+	if (wyoming !== '' && !isLoopback(ofWyoming) && socketPathOf(ofWyoming) === undefined)
+		log.warn(
+			{ wyoming },
+			'Wyoming has neither keys nor encryption, so everyone who reaches its port can use it: let only a network that you trust reach it',
+		);
 	if (apiKeys.length > 0 || isLoopback(host) || socketPathOf(host) !== undefined) return;
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }

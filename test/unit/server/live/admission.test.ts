@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../../src/metrics.js';
-import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission.js';
+import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission/admission.js';
 import { FakeClock } from '../../../helpers/fakes.js';
 
 function arrange({ maxSessions = 100, slots = 2 } = {}) {

@@ -1,8 +1,8 @@
 /** Limits live sessions: how many there are, and how much work they are for their model. */
 
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../../clock.js';
+import { EarshotError } from '../../../errors.js';
+import type { Metrics } from '../../../metrics.js';
 
 export interface LiveAdmissionOptions {
 	/** Sessions at a time; 0 = none. */
