@@ -50,9 +50,9 @@ export interface RequestOptions {
 	readonly keywords?: readonly string[];
 	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
-	/** Texts that are followed at once, 1 to 8; 1 = greedy search. This and the next four: as the model is set where absent;
+	/** Texts that are followed at once, 1 to 8; 1 = greedy search, `auto` = 5 for long clips, else 1. This and the next four: as the model is set where absent;
 	 * only models with `decoding`. */
-	readonly beamSize?: number;
+	readonly beamSize?: number | 'auto';
 	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
 	readonly temperatureIncrement?: number;
 	/** Average log-probability below which a clip is decoded again, -100 to 0. */

@@ -75,8 +75,8 @@ async function firstThatStarts(
 		try {
 			await once(child, 'spawn');
 			return { child, program };
-		} catch (thrown) {
-			if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+		} catch {
+			// It is not there, or may not be run here: the next one may.
 		}
 	}
 	const names = [...new Set(recorders.map(({ program }) => program))].join(', ');

@@ -1,6 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { TurnLines } from '../../../src/cli/listen/print.js';
-import { recordersFor } from '../../../src/cli/listen/recorder.js';
+import { recorded, recordersFor } from '../../../src/cli/listen/recorder.js';
 import { EarshotError } from '../../../src/errors.js';
 import type { ListenEvent } from '../../../src/library/listen.js';
 
@@ -57,5 +58,24 @@ describe('programs that record', () => {
 				expect(args).toContain('44100');
 				expect(args.some((arg) => arg.includes('hw:7'))).toBe(true);
 			}
+	});
+
+	test('are tried in turn, where one is not there or may not be run', async () => {
+		const speaking = { program: process.execPath, args: ['-e', "process.stdout.write('audio')"] };
+		const others = [fileURLToPath(import.meta.url), '/nowhere/recorder'].map((program) => ({
+			program,
+			args: [],
+		}));
+		const heard: string[] = [];
+		const all = (async () => {
+			const { signal } = new AbortController();
+			for await (const piece of recorded([...others, speaking], signal))
+				heard.push(Buffer.from(piece).toString());
+		})();
+		await expect(all).rejects.toMatchObject({ code: 'audio_unsupported', message: /has stopped to record/ });
+		expect(heard).toEqual(['audio']);
+		await expect(recorded(others, new AbortController().signal).next()).rejects.toMatchObject({
+			code: 'engine_missing',
+		});
 	});
 });
