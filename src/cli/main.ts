@@ -12,7 +12,7 @@ import { packageRoot } from '../paths.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
-import { addServe, addServerCommands } from './definitions/server.js';
+import { addJobs, addServe, addServerCommands } from './definitions/server.js';
 import { addTranscribe } from './definitions/transcribe.js';
 import { addVoices } from './definitions/voices.js';
 
@@ -33,6 +33,7 @@ function program(): Command {
 	addServe(earshot, version);
 	addTranscribe(earshot);
 	addModelCommands(earshot);
+	addJobs(earshot);
 	addServerCommands(earshot);
 	addVoices(earshot);
 	addProgramCommands(earshot, version);

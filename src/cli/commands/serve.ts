@@ -20,7 +20,7 @@ import { RunnerPool } from '../../pool/pool.js';
 import { runnerSettings } from '../../runner/settings.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import { startServer } from '../../server/server.js';
+import { type ServerOptions, startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
 import { examine } from './examine.js';
 
@@ -78,6 +78,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		livePartials: config.livePartials,
 		liveLanes: slotsOf(config),
 		maxKnownSpeakers: config.maxKnownSpeakers,
+		...jobsOf(config),
 		voicesFolder: voicesFolder(),
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
@@ -115,6 +116,16 @@ function runnersOf(config: Config) {
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
 		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
+	};
+}
+
+/** What the settings say of jobs. */
+function jobsOf(config: Config): Pick<ServerOptions, 'jobsFolder' | 'jobLimits' | 'jobRetention'> {
+	const { jobsDir, maxJobs, maxJobsPerKey, maxJobsMb, jobRetention, keepAudio, dedupeSeconds } = config;
+	return {
+		jobsFolder: jobsDir,
+		jobLimits: { maxJobs, maxJobsPerKey, maxBytes: maxJobsMb * 2 ** 20 },
+		jobRetention: { result: jobRetention, dedupe: dedupeSeconds, keepAudio },
 	};
 }
 
