@@ -6,7 +6,7 @@
 
 import path from 'node:path';
 import { logLevels } from '../log.js';
-import { hostSetting } from './addresses.js';
+import { hostSetting, hostsAndPorts } from './addresses.js';
 import { ownFolders } from './folders.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
@@ -231,6 +231,15 @@ export const settings = {
 		default: [],
 		defaultText: 'loopback origins only',
 		parse: list,
+	},
+	webhookAllow: {
+		scope: 'server',
+		flag: 'webhook-allow',
+		valueName: 'HOSTS',
+		help: 'comma-separated hosts, or HOST:PORT, that webhooks may reach though they are private or have no https',
+		default: [],
+		defaultText: 'none: webhooks reach public hosts only, over https',
+		parse: hostsAndPorts,
 	},
 	sherpaDir: {
 		scope: 'model',

@@ -10,6 +10,7 @@ import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
+import { Webhooks } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
 import { listen, type ServerAddress } from './listen.js';
 import { defaultConfig } from './live/protocol/read-session.js';
@@ -63,6 +64,10 @@ export interface ServerOptions {
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
 	readonly voicesFolder?: string;
+	/** Where webhook endpoints and deliveries are kept; default a folder that goes with the server. */
+	readonly webhooksFolder?: string;
+	/** Hosts that webhooks may reach though they are private; default none. */
+	readonly webhookAllow?: readonly string[];
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
@@ -119,6 +124,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		lanes: options.liveLanes ?? availableParallelism(),
 		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
 	});
+	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock });
 	const app = createApp({
 		...common,
 		installer: options.installer,
@@ -135,6 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		maxRequestMs: options.maxRequestMs ?? 0,
 		maxKnownSpeakers: options.maxKnownSpeakers ?? defaultMaxKnownSpeakers,
 		voices: new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices')),
+		webhooks,
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
@@ -156,6 +163,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		throw thrown;
 	}
 
+	await webhooks.start();
+
 	// For example no file descriptor left for another connection; open connections are not affected.
 	server.on('error', (error) => log.error({ err: error }, 'server error'));
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
@@ -169,9 +178,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
+			await webhooks.close();
 			await uploads.remove();
 		},
 	};
+}
+
+function openWebhooks(
+	{ webhooksFolder, webhookAllow: allowed = [], version }: ServerOptions,
+	otherwiseIn: string,
+	common: { readonly metrics: Metrics; readonly log: Log; readonly clock: Clock },
+): Webhooks {
+	return new Webhooks({
+		folder: webhooksFolder ?? join(otherwiseIn, 'webhooks'),
+		allowed,
+		version,
+		...common,
+	});
 }
 
 function uploadLimits(

@@ -65,7 +65,7 @@ const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
 	[/^ws$/, /^server\/live\//],
 	[/^(commander|cli-progress)$/, /^cli\//],
 	[/^yaml$/, /^(models\/(registry|catalog)|server\/routes)\//],
-	[/^undici$/, /^(models\/pull|cli\/commands)\//],
+	[/^undici$/, /^(models\/pull|cli\/commands|webhooks)\//],
 	[/^(tar|unbzip2-stream|yauzl)$/, /^models\/archive\//],
 	[/^proper-lockfile$/, /^disk\//],
 	[/^node-gyp-build$/, /^addon\//],

@@ -3,7 +3,7 @@
 import { systemClock } from '../../clock.js';
 import { isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
-import { voicesFolder } from '../../config/folders.js';
+import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -79,6 +79,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		liveLanes: slotsOf(config),
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		voicesFolder: voicesFolder(),
+		webhooksFolder: webhooksFolder(),
+		webhookAllow: config.webhookAllow,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 		metrics,
