@@ -46,7 +46,7 @@ export function addressText(host: string, port: number): string {
 }
 
 /** A host, and a port where it is about one alone. */
-export interface HostAndPort {
+export interface AllowedHost {
 	/** As URLs have it: in lower case, IPv6 in brackets. */
 	readonly hostname: string;
 	/** undefined: any. */
@@ -54,7 +54,7 @@ export interface HostAndPort {
 }
 
 /** From `HOST` or `HOST:PORT`; undefined where it is neither. */
-export function hostAndPort(text: string): HostAndPort | undefined {
+export function allowedHost(text: string): AllowedHost | undefined {
 	const [, host = '', port] = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@[\]\\]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
 	if (!URL.canParse(`http://${host}`) || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535)
 		return undefined;
@@ -65,8 +65,34 @@ export function hostAndPort(text: string): HostAndPort | undefined {
 }
 
 /** Each of them `HOST` or `HOST:PORT`. Throws Expectation. */
-export function hostsAndPorts(text: string): readonly string[] {
+export function allowedHosts(text: string): readonly string[] {
 	const items = list(text);
-	if (items.every((item) => hostAndPort(item) !== undefined)) return items;
+	if (items.every((item) => allowedHost(item) !== undefined)) return items;
 	throw new Expectation('hosts such as `hooks.lan` or `127.0.0.1:3000`, separated by commas');
+}
+
+/** The parts of `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`; undefined for anything else. */
+export function addressParts(
+	address: string,
+): { readonly host?: string; readonly port?: string } | undefined {
+	if (socketPathOf(address) !== undefined) return { host: address };
+	if (/^\d+$/.test(address)) return { port: address };
+	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
+	const host = bracketed ?? plain;
+	if (host === undefined) return undefined;
+	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}
+
+/** An address of its own to listen on, in the form of `addressText`. Throws Expectation. */
+export function listenAddress(text: string): string {
+	const { host = '127.0.0.1', port } = addressParts(text.trim()) ?? {};
+	if (socketPathOf(host) !== undefined) return hostSetting(host);
+	if (port === undefined || Number(port) > 65_535) throw new Expectation('PORT, HOST:PORT or unix:/path');
+	return addressText(host, Number(port));
+}
+
+/** The two parts of what `listenAddress` returns. */
+export function hostAndPort(address: string): { readonly host: string; readonly port: number } {
+	const { host = '', port = '0' } = addressParts(address) ?? {};
+	return { host, port: Number(port) };
 }

@@ -1,6 +1,7 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
@@ -13,17 +14,22 @@ import { VoiceStore } from '../voices/store.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
 import { listen, type ServerAddress } from './listen.js';
+import { LiveAdmission } from './live/admission/admission.js';
 import { defaultConfig } from './live/protocol/read-session.js';
 import { ClientSecrets } from './live/secrets.js';
-import { LiveServer } from './live/upgrade.js';
+import { modelNamesOf } from './live/session/model-names.js';
+import { LiveServer, type LiveServerOptions } from './live/upgrade.js';
 import { accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import { defaultMaxKnownSpeakers } from './request/parse.js';
 import type { DoctorReport } from './routes/doctor.js';
+import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
 import type { UploadLimits } from './upload/limits.js';
+import type { WyomingOptions } from './wyoming/connection.js';
+import { WyomingServer } from './wyoming/wyoming-server.js';
 
 export interface ServerOptions {
 	/** Owned by the caller: closing the server does not close it. */
@@ -37,6 +43,8 @@ export interface ServerOptions {
 	readonly host?: string;
 	/** Default 0: any free port. */
 	readonly port?: number;
+	/** Speak TLS with it, and nothing else; default: no TLS. */
+	readonly tls?: TlsIdentity | undefined;
 	readonly apiKeys?: readonly string[];
 	/** As good as an API key; for commands of the server's own user. */
 	readonly localToken?: string | undefined;
@@ -59,7 +67,9 @@ export interface ServerOptions {
 	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
-	readonly liveLanes?: number;
+	readonly liveSlots?: number;
+	/** Where Home Assistant's Wyoming protocol is spoken, `host` and `port` as above; default: nowhere. */
+	readonly wyoming?: { readonly host: string; readonly port: number } | undefined;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
@@ -80,6 +90,10 @@ export interface ServerOptions {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
+	/** Of Wyoming's port. */
+	readonly wyomingAddress?: ServerAddress | undefined;
+	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
+	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
 	 * shorter `graceMs`. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
@@ -93,14 +107,18 @@ export const defaultMaxQueueSeconds = 3600;
 export const defaultMaxLiveSessions = 4 * availableParallelism();
 export const defaultMaxLiveMs = 60 * 60_000;
 
+const defaultHost = '127.0.0.1';
+
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
+/** A client that has not agreed on keys by then is gone. */
+const handshakeTimeoutMs = 20_000;
 /** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
  * connection fails. */
 const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
+	const { pool, version, host = defaultHost, log = silentLog, clock = systemClock } = options;
 	const uploads = await createTempFolder(options.tempDirectory);
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
@@ -117,14 +135,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
-	const live = new LiveServer({
-		...common,
-		...sessions,
-		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-		lanes: options.liveLanes ?? availableParallelism(),
-		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
-	});
 	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock });
+	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
 		...common,
 		installer: options.installer,
@@ -146,37 +158,33 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
 	const handle = (req: IncomingMessage, res: ServerResponse): void => void callback(req, res);
-	const server = createServer({
-		requestTimeout: requestTimeoutMs,
-		keepAliveTimeout: keepAliveTimeoutMs,
-		// The guard answers a request without the header.
-		requireHostHeader: false,
-	});
+	const { server, renewTls } = httpServer(options.tls);
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
 	live.attach(server);
-	let address: ServerAddress;
-	try {
-		address = await listen(server, host, port);
-	} catch (thrown) {
+	const opened = await listenOn(server, wyoming, options).catch(async (thrown: unknown) => {
 		await uploads.remove();
 		throw thrown;
-	}
+	});
 
 	await webhooks.start();
 
 	// For example no file descriptor left for another connection; open connections are not affected.
-	server.on('error', (error) => log.error({ err: error }, 'server error'));
-	const closed = new Promise<void>((resolve) => server.once('close', resolve));
+	for (const each of [server, wyoming.server])
+		each.on('error', (error) => log.error({ err: error }, 'server error'));
+	const closed = Promise.all([closeOf(server), wyoming.closed]);
 	return {
-		address,
+		...opened,
+		renewTls,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
 			live.drain();
+			wyoming.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
+			wyoming.destroy();
 			await closed;
 			await webhooks.close();
 			await uploads.remove();
@@ -195,6 +203,66 @@ function openWebhooks(
 		version,
 		...common,
 	});
+}
+
+type Addresses = Pick<RunningServer, 'address' | 'wyomingAddress'>;
+
+/** Throws `config_invalid`; then nothing is served. */
+async function listenOn(server: Server, wyoming: WyomingServer, options: ServerOptions): Promise<Addresses> {
+	const { host = defaultHost, port = 0, tls, wyoming: where } = options;
+	try {
+		const wyomingAddress = where && (await listen(wyoming.server, where.host, where.port, 'tcp'));
+		return {
+			wyomingAddress,
+			address: await listen(server, host, port, tls === undefined ? 'http' : 'https'),
+		};
+	} catch (thrown) {
+		wyoming.server.close();
+		throw thrown;
+	}
+}
+
+type Sessions = Pick<LiveServerOptions, 'access' | 'secrets' | 'initialConfig'>;
+
+/** What speaks to clients that are heard while they speak: they share one admission. */
+function liveServers(options: ServerOptions, common: Omit<WyomingOptions, keyof Places> & Sessions) {
+	const { pool, metrics, clock } = common;
+	const places: Places = {
+		names: modelNamesOf(pool),
+		admission: new LiveAdmission({
+			maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
+			slots: options.liveSlots ?? availableParallelism(),
+			metrics,
+			clock,
+		}),
+		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
+		partials: options.livePartials ?? false,
+	};
+	return {
+		live: new LiveServer({ ...common, ...places }),
+		wyoming: new WyomingServer({ ...common, ...places }),
+	};
+}
+
+type Places = Pick<WyomingOptions, 'names' | 'admission' | 'maxMs' | 'partials'>;
+
+const closeOf = (server: Server): Promise<void> => new Promise((resolve) => server.once('close', resolve));
+
+function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls'> & { server: Server } {
+	const common = {
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: keepAliveTimeoutMs,
+		// The guard answers a request without the header.
+		requireHostHeader: false,
+	};
+	if (tls === undefined) return { server: createServer(common), renewTls: () => {} };
+	const server = createTlsServer({
+		...common,
+		cert: tls.cert,
+		key: tls.key,
+		handshakeTimeout: handshakeTimeoutMs,
+	});
+	return { server, renewTls: ({ cert, key }) => server.setSecureContext({ cert, key }) };
 }
 
 function uploadLimits(

@@ -32,3 +32,6 @@ export type PipelineEvent =
 			readonly truncated?: boolean;
 			readonly timing: Timing;
 	  };
+
+/** A finished clip. As JSON it stays what it is, so that it can be kept on disk. */
+export type ClipEvent = Extract<PipelineEvent, { readonly type: 'clip' }>;

@@ -6,7 +6,7 @@
 
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
-import { type HostAndPort, hostAndPort } from '../config/addresses.js';
+import { type AllowedHost, allowedHost } from '../config/addresses.js';
 import { type EarshotError, expected } from '../errors.js';
 import { isPublicAddress } from './addresses.js';
 
@@ -23,12 +23,12 @@ const privateNames =
 	/(^|\.)(localhost|local|internal|home\.arpa|lan|intranet|corp|home|private|invalid|test)$/;
 
 export class Destinations {
-	readonly #allowed: readonly HostAndPort[];
+	readonly #allowed: readonly AllowedHost[];
 	readonly #resolve: Resolve;
 
 	/** `allowed`: HOST or HOST:PORT that may be reached though the rules forbid it. */
 	constructor(allowed: readonly string[], resolve: Resolve) {
-		this.#allowed = allowed.flatMap((text) => hostAndPort(text) ?? []);
+		this.#allowed = allowed.flatMap((text) => allowedHost(text) ?? []);
 		this.#resolve = resolve;
 	}
 

@@ -1,7 +1,7 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
 import { systemClock } from '../../clock.js';
-import { isLoopback, socketPathOf } from '../../config/addresses.js';
+import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
@@ -18,6 +18,7 @@ import { RegistryWatcher } from '../../models/registry/watch.js';
 import { packageRoot, runnerScript } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
 import { runnerSettings } from '../../runner/settings.js';
+import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { startServer } from '../../server/server.js';
@@ -34,6 +35,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
 	for (const { id, message } of problems) log.error({ model: id, code: 'config_invalid' }, message);
+	const certificate = await ServedCertificate.read(config, log);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
@@ -64,33 +66,20 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		installer,
 		version,
 		examine: () => examine(flags),
-		host: config.host,
-		port: config.port,
-		apiKeys: config.apiKeys,
+		...serverSettings(config),
+		tls: certificate.identity,
 		localToken,
-		maxUploadBytes: config.maxUploadMb * 2 ** 20,
-		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
-		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
-		maxQueueSeconds: config.maxQueueSeconds,
-		maxRequestMs: config.maxRequestSeconds * 1000,
-		maxLiveSessions: config.maxLiveSessions,
-		maxLiveMs: config.maxLiveMinutes * 60_000,
-		livePartials: config.livePartials,
-		liveLanes: slotsOf(config),
-		maxKnownSpeakers: config.maxKnownSpeakers,
-		voicesFolder: voicesFolder(),
-		webhooksFolder: webhooksFolder(),
-		webhookAllow: config.webhookAllow,
-		allowedHosts: config.allowedHosts,
-		allowedOrigins: config.allowedOrigins,
 		metrics,
 		log,
 	});
 	const tokenFile = tokenFileOf(server.address);
 	await leaveToken(tokenFile, localToken, log);
+	const stopRenewing = await certificate.keep(server);
 	warnOfOpenServer(config, log);
 	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
+	const { wyomingAddress } = server;
+	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n${wyoming}`);
 	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
@@ -105,6 +94,32 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
 	await pool.close();
 	await removeToken(tokenFile, localToken);
+	await stopRenewing();
+}
+
+/** What the settings say of requests and sessions. */
+function serverSettings(config: Config) {
+	return {
+		host: config.host,
+		port: config.port,
+		apiKeys: config.apiKeys,
+		maxUploadBytes: config.maxUploadMb * 2 ** 20,
+		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
+		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
+		maxQueueSeconds: config.maxQueueSeconds,
+		maxRequestMs: config.maxRequestSeconds * 1000,
+		maxLiveSessions: config.maxLiveSessions,
+		maxLiveMs: config.maxLiveMinutes * 60_000,
+		livePartials: config.livePartials,
+		liveSlots: slotsOf(config),
+		wyoming: config.wyoming === '' ? undefined : hostAndPort(config.wyoming),
+		maxKnownSpeakers: config.maxKnownSpeakers,
+		voicesFolder: voicesFolder(),
+		webhooksFolder: webhooksFolder(),
+		webhookAllow: config.webhookAllow,
+		allowedHosts: config.allowedHosts,
+		allowedOrigins: config.allowedOrigins,
+	};
 }
 
 /** What the settings say of the processes of models. */
@@ -132,7 +147,13 @@ async function leaveToken(file: string, token: string, log: Log): Promise<void> 
 	}
 }
 
-function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
+function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
+	const { host: ofWyoming } = hostAndPort(wyoming);
+	if (wyoming !== '' && !isLoopback(ofWyoming) && socketPathOf(ofWyoming) === undefined)
+		log.warn(
+			{ wyoming },
+			'Wyoming has neither keys nor encryption, so everyone who reaches its port can use it: let only a network that you trust reach it',
+		);
 	if (apiKeys.length > 0 || isLoopback(host) || socketPathOf(host) !== undefined) return;
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }

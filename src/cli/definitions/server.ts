@@ -29,7 +29,7 @@ export function addServerCommands(earshot: Command): void {
 					'--addr <HOST:PORT>',
 					'address and port of the server; or a port alone, or unix:/path of a socket',
 				),
-			['host', 'port', 'apiKeys', 'config'],
+			['host', 'port', 'apiKeys', 'tlsCert', 'config'],
 		);
 	const loadedModels = () => import('../commands/ps.js');
 	command('ps', 'list the models in memory of the running server')

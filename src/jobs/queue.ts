@@ -1,0 +1,127 @@
+/** The work of jobs, and who does it: a queue that may hand out the same twice, and counts one result. */
+
+import type { WireError } from '../errors.js';
+import type { ClipEvent } from '../speech/events.js';
+import type { BlobRef } from './blobs.js';
+import type { JobPriority } from './job.js';
+
+/** Of what is in a unit: a worker gives back those with a higher one. */
+export const unitSchema = 1;
+
+/** A piece of work: a job's whole recording, or a part of it. */
+export interface Unit {
+	readonly jobId: string;
+	/** From 0. */
+	readonly part: number;
+	/** Id of the model. */
+	readonly model: string;
+	readonly class: JobPriority;
+	/** Among whom turns are shared out: the job's owner. */
+	readonly tenant: string;
+	/** Of audio, as estimated. */
+	readonly seconds: number;
+	readonly schema: number;
+	/** When it was first queued, Unix seconds. */
+	readonly queuedAt: number;
+}
+
+/** What a worker can take. */
+export interface LeaseCaps {
+	/** Ids; absent = any. */
+	readonly models?: readonly string[];
+	/** Of units: the highest that it understands. */
+	readonly schema: number;
+}
+
+export interface LeaseWait {
+	/** Until there is one; default 0: not at all. */
+	readonly waitMs?: number;
+	readonly signal?: AbortSignal;
+}
+
+/**
+ * The right to work on a unit. It is lost when it is not renewed in time, when the job is cancelled, and when the queue
+ * is closed; whatever is told through a lost one changes nothing, and the methods say so by `false`.
+ */
+export interface UnitLease {
+	readonly unit: Unit;
+	/** The fencing number: higher than that of any earlier lease of this unit. */
+	readonly number: number;
+	/** Leases of this unit that ended neither in a result nor in `release`, this one included; 1 or more. */
+	readonly attempt: number;
+	/** Clips that earlier leases have finished, in order from the first. */
+	readonly clips: readonly ClipEvent[];
+	/** Aborts when the lease is lost; its reason is an EarshotError: `cancelled` if the job was, else `conflict` or `closed`. */
+	readonly signal: AbortSignal;
+	/** Queues call it themselves where a lease needs it; workers need not. */
+	renew(): Promise<boolean>;
+	/** The next clip is finished: kept for a later lease, and told to those who watch. May return before it is on disk,
+	 * since a clip can be transcribed again. */
+	checkpoint(clip: ClipEvent): Promise<boolean>;
+	/** How far it is, seconds of the recording, and how long that is; null = unknown. */
+	progress(processed: number, duration: number | null): Promise<boolean>;
+	/** Compare-and-set: true for the first result of this unit while this is its latest lease. */
+	done(result: BlobRef): Promise<boolean>;
+	/** `retryable`: another lease may fare better, after a delay, and at most `maxAttempts` times in all. */
+	fail(error: WireError, retryable: boolean): Promise<boolean>;
+	/** Gives it back unfinished, as at a shutdown: no attempt is counted. */
+	release(): Promise<boolean>;
+}
+
+/** Leases of a unit that may end in a failure, or with their worker. */
+export const maxAttempts = 3;
+
+export type UnitState =
+	| { readonly part: number; readonly state: 'waiting' | 'leased' }
+	| { readonly part: number; readonly state: 'done'; readonly result: BlobRef }
+	| { readonly part: number; readonly state: 'failed'; readonly error: WireError };
+
+/** How an unfinished job fares. */
+export interface JobProgress {
+	/** Seconds of the recording; of all parts together. */
+	readonly processed: number;
+	/** As the recording declares it, seconds; null where that is unknown. */
+	readonly duration: number | null;
+	/** While it waits: units ahead of it, and their audio in seconds. */
+	readonly ahead: { readonly units: number; readonly seconds: number } | null;
+}
+
+/** Units that wait, of one model and class. */
+export interface QueueDepth {
+	readonly model: string;
+	readonly class: JobPriority;
+	readonly units: number;
+	/** Of audio, as estimated. */
+	readonly seconds: number;
+	/** When the oldest of them was queued, Unix seconds. */
+	readonly oldestQueuedAt: number;
+}
+
+export type JobEvent =
+	| { readonly type: 'clip'; readonly part: number; readonly clip: ClipEvent }
+	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
+	/** The job in the store has changed, or its units have: read it again. */
+	| { readonly type: 'changed' };
+
+export interface JobQueue {
+	/** Changes nothing if the unit is there already, unless it has failed: then it waits again. */
+	enqueue(unit: Unit): Promise<void>;
+	/** The unit whose turn it is, of those that fit; null where there is none. */
+	lease(caps: LeaseCaps, wait?: LeaseWait): Promise<UnitLease | null>;
+	/** Units that wait are dropped, and leases lost: at once, or within 5 s where the worker is elsewhere. */
+	cancel(jobId: string): Promise<void>;
+	/** Of all parts, in order; empty where there is nothing of this job. */
+	units(jobId: string): Promise<readonly UnitState[]>;
+	progress(jobId: string): Promise<JobProgress | null>;
+	/** Finished clips of a part, in order, while the job is unfinished, and after it until `forget`. */
+	clips(jobId: string, part: number): Promise<readonly ClipEvent[]>;
+	depth(): Promise<readonly QueueDepth[]>;
+	/** Events from now on, until `signal` aborts, which ends the iteration without an error. */
+	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent>;
+	/** Tells those who watch that the job in the store has changed. */
+	announce(jobId: string): Promise<void>;
+	/** Removes units, clips and results of parts. Cancels what is left of it. */
+	forget(jobId: string): Promise<void>;
+	/** Loses all leases with `closed`. */
+	close(): Promise<void>;
+}
