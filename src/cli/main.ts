@@ -13,7 +13,7 @@ import { addListen } from './definitions/listen.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
-import { addServe, addServerCommands } from './definitions/server.js';
+import { addJobs, addServe, addServerCommands } from './definitions/server.js';
 import { addTranscribe } from './definitions/transcribe.js';
 import { addVoices } from './definitions/voices.js';
 
@@ -35,6 +35,7 @@ function program(): Command {
 	addTranscribe(earshot);
 	addListen(earshot);
 	addModelCommands(earshot);
+	addJobs(earshot);
 	addServerCommands(earshot);
 	addVoices(earshot);
 	addProgramCommands(earshot, version);

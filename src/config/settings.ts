@@ -8,6 +8,7 @@ import path from 'node:path';
 import { logLevels } from '../log.js';
 import { allowedHosts, hostSetting } from './addresses.js';
 import { ownFolders } from './folders.js';
+import { jobSettings } from './job-settings.js';
 import { liveSettings } from './live-settings.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
@@ -188,6 +189,7 @@ export const settings = {
 		default: 4,
 		parse: wholeNumber(0, 100),
 	},
+	...jobSettings,
 	allowedHosts: {
 		scope: 'server',
 		flag: 'allowed-hosts',

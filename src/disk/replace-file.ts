@@ -1,39 +1,41 @@
-/** Files that are whole at any moment, and last through a power cut. */
+/** Writing files that are whole after a power cut. */
 
-import { randomUUID } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { renameOver } from './disk.js';
 
-/** Writes the file anew, or replaces it. Nobody reads half of it. Resolves when it has reached the disk. `mode`: who may
- * read it; default its user alone. Throws the system's error, and leaves nothing then. */
-export async function replaceFile(file: string, text: string, mode = 0o600): Promise<void> {
-	// A name of its own: never written through a link, nor into a file that others can read.
-	const draft = `${file}.${randomUUID()}.part`;
+/** A name that no reader takes for a file. */
+export const unfinishedName = /^\.tmp-/;
+
+/** Calls `write` with a new file, which takes the place of `file` when all of it has reached the disk. Whatever fails
+ * leaves `file` as it was. Only this user can read it. Throws the system's error. */
+export async function replaceFile(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+	const folder = path.dirname(file);
+	const unfinished = path.join(folder, `.tmp-${randomBytes(8).toString('hex')}`);
+	const handle = await open(unfinished, 'wx', 0o600);
 	try {
-		const handle = await open(draft, 'wx', mode);
 		try {
-			await handle.writeFile(text);
-			await handle.datasync();
+			await write(handle);
+			await handle.sync();
 		} finally {
 			await handle.close();
 		}
-		await renameOver(draft, file);
+		await renameOver(unfinished, file);
 	} catch (thrown) {
-		await rm(draft, { force: true });
+		await unlink(unfinished).catch(() => {});
 		throw thrown;
 	}
-	await flushFolder(path.dirname(file));
+	await syncFolder(folder);
 }
 
-/** Where the system can: a file's name is in its folder. */
-async function flushFolder(folder: string): Promise<void> {
-	const handle = await open(folder, 'r').catch(() => undefined);
-	if (handle === undefined) return;
+/** The names in a folder have reached the disk. */
+export async function syncFolder(folder: string): Promise<void> {
+	// Windows opens no folders, and keeps names by itself.
+	if (process.platform === 'win32') return;
+	const handle = await open(folder, 'r');
 	try {
 		await handle.sync();
-	} catch {
-		// Windows and some network file systems have no such thing.
 	} finally {
 		await handle.close();
 	}

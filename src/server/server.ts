@@ -13,13 +13,14 @@ import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
+import { type JobDeskSettings, jobDesk } from './jobs/open-desk.js';
 import { listen, type ServerAddress } from './listen.js';
 import { LiveAdmission } from './live/admission/admission.js';
 import { defaultConfig } from './live/protocol/read-session.js';
 import { ClientSecrets } from './live/secrets.js';
 import { modelNamesOf } from './live/session/model-names.js';
 import { LiveServer, type LiveServerOptions } from './live/upgrade.js';
-import { accessRules } from './request/access.js';
+import { type Access, accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
@@ -31,7 +32,7 @@ import type { UploadLimits } from './upload/limits.js';
 import type { WyomingOptions } from './wyoming/connection.js';
 import { WyomingServer } from './wyoming/wyoming-server.js';
 
-export interface ServerOptions {
+export interface ServerOptions extends JobDeskSettings {
 	/** Owned by the caller: closing the server does not close it. */
 	readonly pool: ModelPool;
 	/** Owned by the caller; without it, models cannot be pulled or removed. */
@@ -123,37 +124,38 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
-	const access = accessRules({
-		host,
-		apiKeys: options.apiKeys ?? [],
-		localToken: options.localToken,
-		allowedHosts: options.allowedHosts ?? [],
-		allowedOrigins: options.allowedOrigins ?? [],
-	});
+	const access = accessOf(options, host);
 	const common = { pool, metrics, log, clock, inFlight, access, isDraining: () => draining };
 	const sessions = {
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
 	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock });
+	const admission = new Admission({
+		maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
+		metrics,
+		clock,
+	});
+	const voices = new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices'));
+	const maxKnownSpeakers = options.maxKnownSpeakers ?? defaultMaxKnownSpeakers;
+	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers, webhooks };
+	const jobs = jobDesk(options, uploads.path, working);
 	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
 		...common,
+		jobs,
 		installer: options.installer,
 		examine: options.examine,
 		version,
 		live: sessions,
 		limits: uploadLimits(options, uploads.path, metrics, clock),
 		minUploadBytesPerSecond: options.minUploadBytesPerSecond ?? defaultMinUploadBytesPerSecond,
-		admission: new Admission({
-			maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
-			metrics,
-			clock,
-		}),
+		admission,
 		maxRequestMs: options.maxRequestMs ?? 0,
-		maxKnownSpeakers: options.maxKnownSpeakers ?? defaultMaxKnownSpeakers,
-		voices: new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices')),
+		maxKnownSpeakers,
+		voices,
 		webhooks,
+		checkWebhook: (job) => webhooks.check(job),
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
@@ -168,6 +170,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	});
 
 	await webhooks.start();
+	jobs.start();
 
 	// For example no file descriptor left for another connection; open connections are not affected.
 	for (const each of [server, wyoming.server])
@@ -180,12 +183,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			draining = true;
 			server.close();
 			live.drain();
+			// Whoever waits for a job would wait for long.
+			const jobsClosed = jobs.close();
 			wyoming.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			wyoming.destroy();
 			await closed;
+			await jobsClosed;
 			await webhooks.close();
 			await uploads.remove();
 		},
@@ -263,6 +269,16 @@ function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls
 		handshakeTimeout: handshakeTimeoutMs,
 	});
 	return { server, renewTls: ({ cert, key }) => server.setSecureContext({ cert, key }) };
+}
+
+function accessOf(options: ServerOptions, host: string): Access {
+	return accessRules({
+		host,
+		apiKeys: options.apiKeys ?? [],
+		localToken: options.localToken,
+		allowedHosts: options.allowedHosts ?? [],
+		allowedOrigins: options.allowedOrigins ?? [],
+	});
 }
 
 function uploadLimits(

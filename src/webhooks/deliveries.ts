@@ -7,10 +7,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../disk/disk.js';
-import { replaceFile } from '../disk/replace-file.js';
 import { eventBody, eventId, type WebhookEvent, type WebhookEventType } from './event.js';
-import { readRecord, recordNames } from './records.js';
+import { readRecord, recordNames, removeUnfinished, writeRecord } from './records.js';
 
 export type DeliveryState = 'pending' | 'delivered' | 'failed' | 'cancelled';
 
@@ -114,13 +112,10 @@ export class DeliveryStore {
 	/** Keeps it as it is; resolves when it is on disk. Throws the system's error. */
 	async keep(delivery: Delivery): Promise<void> {
 		if (delivery.state === 'pending') {
-			await makeFolder(this.#pending, 0o700);
-			await replaceFile(this.#pendingFile(delivery.id), JSON.stringify(delivery));
+			await writeRecord(this.#pendingFile(delivery.id), delivery);
 			return;
 		}
-		const file = this.#finishedFile(delivery);
-		await makeFolder(path.dirname(file), 0o700);
-		await replaceFile(file, JSON.stringify(delivery));
+		await writeRecord(this.#finishedFile(delivery), delivery);
 		await rm(this.#pendingFile(delivery.id), { force: true });
 	}
 
@@ -152,10 +147,12 @@ export class DeliveryStore {
 		}
 	}
 
-	/** Removes what finished more than a week ago. */
+	/** Removes what finished more than a week ago, and what killed servers left half written. */
 	async sweep(nowMs: number): Promise<void> {
 		const owners = await readdir(this.#finished).catch(() => []);
+		await removeUnfinished(this.#pending, nowMs);
 		for (const folder of owners.map((name) => path.join(this.#finished, name))) {
+			await removeUnfinished(folder, nowMs);
 			for (const name of await recordNames(folder)) {
 				const file = path.join(folder, name);
 				// Nothing finishes before it has begun.

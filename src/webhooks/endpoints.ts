@@ -3,11 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../disk/disk.js';
-import { replaceFile } from '../disk/replace-file.js';
 import { EarshotError } from '../errors.js';
 import type { WebhookEventType } from './event.js';
-import { readRecord, recordNames } from './records.js';
+import { readRecord, recordNames, writeRecord } from './records.js';
 import { newSecret } from './secret.js';
 
 export interface WebhookEndpoint {
@@ -121,8 +119,7 @@ export class EndpointStore {
 	}
 
 	async replace(endpoint: WebhookEndpoint): Promise<void> {
-		await makeFolder(this.#folder, 0o700);
-		await replaceFile(this.#fileOf(endpoint.id), JSON.stringify(endpoint));
+		await writeRecord(this.#fileOf(endpoint.id), endpoint);
 	}
 
 	async remove({ id }: WebhookEndpoint): Promise<void> {

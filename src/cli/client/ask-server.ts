@@ -1,5 +1,6 @@
 /** Requests to a running server, through its HTTP API. */
 
+import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { earshot } from '../../command-line.js';
 import type { SettingName } from '../../config/settings.js';
@@ -8,12 +9,37 @@ import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { reachServer, unreachable } from './reach.js';
 
+type Method = 'GET' | 'POST' | 'DELETE';
+
+export interface SentBody {
+	readonly body?: Readable;
+	readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The body of the answer. Throws `not_found` where no server of Earshot answers, and `invalid_request` with what it refused. */
 export async function askServer<T>(
 	flags: Partial<Record<SettingName, string>>,
-	method: 'GET' | 'POST',
+	method: Method,
 	path: string,
+	sent: SentBody = {},
 ): Promise<T> {
+	const { text, where } = await askForText(flags, method, path, sent);
+	const body = parsed(text);
+	if (body === undefined)
+		throw new EarshotError(
+			'not_found',
+			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
+		);
+	return body as T;
+}
+
+/** As `askServer`, for answers that are not JSON. */
+export async function askForText(
+	flags: Partial<Record<SettingName, string>>,
+	method: Method,
+	path: string,
+	sent: SentBody = {},
+): Promise<{ readonly text: string; readonly where: string }> {
 	const { config } = loadRegistry(flags, packageRoot);
 	const reach = await reachServer(config);
 	const { where, key, socketPath } = reach;
@@ -21,7 +47,8 @@ export async function askServer<T>(
 	try {
 		answer = await request(`${reach.url}${path}`, {
 			method,
-			...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+			headers: { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+			...(sent.body && { body: sent.body }),
 			// A model at work is unloaded when its recordings are through.
 			dispatcher: new Agent({
 				connect: { ...reach.tls, ...(socketPath === undefined ? {} : { socketPath }) },
@@ -35,18 +62,25 @@ export async function askServer<T>(
 			`To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
 		);
 	}
-	const body = (await answer.body.json().catch(() => undefined)) as
-		| (T & { readonly error?: { readonly message: string } })
-		| undefined;
-	if (typeof body !== 'object' || body === null)
-		throw new EarshotError(
-			'not_found',
-			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
-		);
+	const text = await answer.body.text();
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',
-			body.error?.message ?? `the server answered ${answer.statusCode}`,
+			messageOf(parsed(text)) ?? `what answers at ${where} refused with ${answer.statusCode}`,
 		);
-	return body;
+	return { text, where };
+}
+
+function parsed(text: string): object | undefined {
+	try {
+		const body: unknown = JSON.parse(text);
+		return typeof body === 'object' && body !== null ? body : undefined;
+	} catch {
+		// Not JSON: the caller says what it expected.
+		return undefined;
+	}
+}
+
+function messageOf(body: { readonly error?: { readonly message?: string } } | undefined): string | undefined {
+	return body?.error?.message;
 }

@@ -21,7 +21,7 @@ import { runnerSettings } from '../../runner/settings.js';
 import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import { startServer } from '../../server/server.js';
+import { type ServerOptions, startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
 import { examine } from './examine.js';
 
@@ -114,6 +114,7 @@ function serverSettings(config: Config) {
 		liveSlots: slotsOf(config),
 		wyoming: config.wyoming === '' ? undefined : hostAndPort(config.wyoming),
 		maxKnownSpeakers: config.maxKnownSpeakers,
+		...jobsOf(config),
 		voicesFolder: voicesFolder(),
 		webhooksFolder: webhooksFolder(),
 		webhookAllow: config.webhookAllow,
@@ -132,6 +133,16 @@ function runnersOf(config: Config) {
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
 		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
+	};
+}
+
+/** What the settings say of jobs. */
+function jobsOf(config: Config): Pick<ServerOptions, 'jobsFolder' | 'jobLimits' | 'jobRetention'> {
+	const { jobsDir, maxJobs, maxJobsPerKey, maxJobsMb, jobRetention, keepAudio, dedupeSeconds } = config;
+	return {
+		jobsFolder: jobsDir,
+		jobLimits: { maxJobs, maxJobsPerKey, maxBytes: maxJobsMb * 2 ** 20 },
+		jobRetention: { result: jobRetention, dedupe: dedupeSeconds, keepAudio },
 	};
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isSignedBy, startReceiver } from '../helpers/net/receiver.js';
-import { type Answer, type Arranged, arrange, owner, send } from '../helpers/net/server.js';
+import { isSignedBy, startReceiver } from '../../helpers/net/receiver.js';
+import { type Answer, type Arranged, arrange, owner, send } from '../../helpers/net/server.js';
 
 const body = {
 	name: 'notes',
