@@ -5,7 +5,7 @@
  * speakers are assigned to true ones one to one. Times play no part: a word whose times are wrong is not excused by them.
  */
 
-import { countedWords } from '../normalise.mjs';
+import { countedWords } from '../text/normalise.mjs';
 import { alignment } from '../word-errors.mjs';
 import { bestMapping } from './error-rate.mjs';
 
