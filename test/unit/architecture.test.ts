@@ -74,7 +74,7 @@ const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
 	[/^ws$/, /^(server\/live|cli\/(listen|commands))\//],
 	[/^(commander|cli-progress)$/, /^cli\//],
 	[/^yaml$/, /^(models\/(registry|catalog)|server\/routes)\//],
-	[/^undici$/, /^(models\/pull|cli\/client)\//],
+	[/^undici$/, /^(models\/pull|cli\/client|webhooks)\//],
 	[/^(tar|unbzip2-stream|yauzl)$/, /^models\/archive\//],
 	[/^proper-lockfile$/, /^disk\//],
 	[/^node-gyp-build$/, /^addon\//],

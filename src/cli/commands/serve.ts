@@ -3,7 +3,7 @@
 import { systemClock } from '../../clock.js';
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { runnerEnvironment } from '../../config/environment.js';
-import { voicesFolder } from '../../config/folders.js';
+import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -116,6 +116,8 @@ function serverSettings(config: Config) {
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		...jobsOf(config),
 		voicesFolder: voicesFolder(),
+		webhooksFolder: webhooksFolder(),
+		webhookAllow: config.webhookAllow,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 	};

@@ -6,7 +6,7 @@ import { codeOf, makeFolder } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { changed, isFinished, isJobId, type Job, type JobPatch, jobStatuses } from '../job.js';
 import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../store.js';
-import { replaceFile, syncFolder } from './files.js';
+import { replaceFile, syncFolder } from '../../disk/replace-file.js';
 
 const stateName = 'job.json';
 
