@@ -53,13 +53,14 @@ export class ClipQueue {
 	}
 
 	submit(clip: Clip): void {
-		const { firstClip = 0, onRunning, onEnded } = this.#hooks;
+		const { firstClip = 0, background = false, onRunning, onEnded } = this.#hooks;
 		const position = this.#count++;
 		if (position < firstClip) return;
 		const seconds = clip.end - clip.start;
 		this.#seconds += seconds;
 		const result = this.#parts.scheduler.submit({
 			recording: this,
+			background,
 			clip: padded(clip, this.#parts.limits.minClipSeconds),
 			options: this.#options,
 			signal: this.#signal,

@@ -17,6 +17,8 @@ export interface PipelineParts {
 export interface PipelineHooks {
 	/** Clips before this one were finished in an earlier attempt and are skipped. */
 	readonly firstClip?: number;
+	/** As in `TranscribeOptions`. */
+	readonly background?: boolean | undefined;
 	/** A step has started: a clip's index (from 0), or -1 for decoding the first block, -2 for the second, … `seconds`: of
 	 * audio in a clip; 0 for a block. */
 	readonly onRunning?: (step: number, seconds: number) => void;

@@ -135,6 +135,6 @@ async function decodeAhead(
 
 /** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
-	const { chunking: _, channels: __, ...recognize } = options;
+	const { chunking: _, channels: __, background: ___, ...recognize } = options;
 	return recognize;
 }

@@ -5,12 +5,12 @@
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../live/live.js';
-import { finished } from '../speech/assemble.js';
+import { finished, resumed } from '../speech/assemble.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import type { TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
-import type { Transcriber } from '../speech/transcriber.js';
+import type { Checkpoints, Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
 import { EventQueue } from './event-queue.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
@@ -20,6 +20,8 @@ import type { Answer, RunnerProcess } from './process.js';
 import { Quarantine } from './quarantine.js';
 
 export type RunnerOptions = LifecycleOptions;
+
+const fromTheStart: Checkpoints = { done: [], onClip: () => {} };
 
 /** The process that runs a request. `number` is new for each assignment, so late answers to an earlier one are
  * ignored. */
@@ -36,7 +38,7 @@ interface Request {
 	readonly running: Set<number>;
 	/** `started` has been delivered; a later assignment must not repeat it. */
 	started: boolean;
-	/** Number of clips whose events have been delivered. */
+	/** Number of clips whose events have been delivered, in this call or before. */
 	delivered: number;
 	/** undefined while it waits. */
 	assignment: Assignment | undefined;
@@ -122,8 +124,10 @@ export class Runner implements Transcriber, LiveTranscriber {
 		recording: Recording,
 		options: TranscribeOptions,
 		signal: AbortSignal,
+		checkpoints: Checkpoints = fromTheStart,
 	): AsyncIterable<TranscriptEvent> {
-		return finished(this.#pipeline(recording, options, signal), {
+		const rest = this.#pipeline(recording, options, signal, checkpoints.done.length);
+		return finished(resumed(rest, checkpoints), {
 			model: this.#options.entry.id,
 			task: options.task,
 			language: options.language,
@@ -158,6 +162,7 @@ export class Runner implements Transcriber, LiveTranscriber {
 		recording: Recording,
 		options: TranscribeOptions,
 		signal: AbortSignal,
+		firstClip: number,
 	): AsyncGenerator<PipelineEvent> {
 		if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
 		await this.start();
@@ -167,7 +172,7 @@ export class Runner implements Transcriber, LiveTranscriber {
 			events: new EventQueue(),
 			running: new Set(),
 			started: false,
-			delivered: 0,
+			delivered: firstClip,
 			assignment: undefined,
 		};
 		const cancel = () => {

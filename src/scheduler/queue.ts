@@ -1,6 +1,6 @@
 /** Waiting clips: one queue per recording, served round-robin in the order that fairness.ts decides. */
 
-import { backgroundCreditAfter, inTurn, secondsOf } from './fairness.js';
+import { backgroundCreditAfter, inTurn, interactiveSeconds, secondsOf } from './fairness.js';
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 export class Queue<W extends WaitingClip> {
@@ -27,8 +27,10 @@ export class Queue<W extends WaitingClip> {
 		return inTurn(this.#inOrder(), this.#backgroundCredit);
 	}
 
-	/** `recording`: any object that identifies the recording. */
-	push(recording: object, waiting: W): void {
+	/** `recording`: any object that identifies the recording; `background`: from its start. */
+	push(recording: object, background: boolean, waiting: W): void {
+		if (background && !this.#startedSeconds.has(recording))
+			this.#startedSeconds.set(recording, interactiveSeconds);
 		const queue = this.#queues.get(recording);
 		if (queue) queue.push(waiting);
 		else this.#queues.set(recording, [waiting]);

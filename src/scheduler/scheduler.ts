@@ -25,6 +25,8 @@ import type { RecordingQueue } from './waiting.js';
 export interface Submission {
 	/** Any object that identifies the recording; its clips share one queue. */
 	readonly recording: object;
+	/** Background from the start; absent = once `interactiveSeconds` of it have been started. */
+	readonly background?: boolean;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
 	readonly signal: AbortSignal;
@@ -103,13 +105,13 @@ export class Scheduler {
 		if (this.#closed) return Promise.reject(new EarshotError('closed', 'the model is being unloaded'));
 		if (submission.signal.aborted) return Promise.reject(cancelled());
 		return new Promise((resolve, reject) => {
-			const { recording, signal, stopwatch } = submission;
+			const { recording, background = false, signal, stopwatch } = submission;
 			const settle = (result: ClipResult) => {
 				stopwatch?.ended();
 				resolve(result);
 			};
 			this.#watch(recording, signal);
-			this.#queue.push(recording, {
+			this.#queue.push(recording, background, {
 				...submission,
 				cancellation: new AbortController(),
 				settle,

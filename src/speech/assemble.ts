@@ -3,6 +3,7 @@
 import type { PipelineEvent, PlacedSegment } from './events.js';
 import type { FoundSpeakers } from './speakers.js';
 import type { Timing } from './timing.js';
+import type { Checkpoints } from './transcriber.js';
 import {
 	type Segment,
 	type Task,
@@ -77,6 +78,18 @@ export async function* finished(
 			...(untranscribed.length > 0 && { untranscribed: joined(untranscribed) }),
 		},
 	};
+}
+
+/** The events of the whole recording from those of its rest. */
+export async function* resumed(
+	rest: AsyncIterable<PipelineEvent>,
+	{ done, onClip }: Checkpoints,
+): AsyncGenerator<PipelineEvent> {
+	for await (const event of rest) {
+		if (event.type === 'clip') onClip(event);
+		yield event;
+		if (event.type === 'started') yield* done;
+	}
 }
 
 /** Clips that are cut out of one stretch of speech touch each other. */

@@ -63,6 +63,8 @@ export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
 	/** Absent = `mix`. */
 	readonly channels?: ChannelMode;
+	/** Waits for recordings of others from its first clip, not only after `interactiveSeconds` of it. */
+	readonly background?: boolean;
 	/** Of diarization models, which use nothing else. */
 	readonly speakers?: SpeakerOptions;
 }

@@ -102,6 +102,7 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
 		const hooks: PipelineHooks = {
 			firstClip,
+			background: options.background,
 			onRunning: (step, seconds) => {
 				steps.begin(request, step, seconds);
 				send({ type: 'running', request, step });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ModelEntry } from '../../../src/models/registry/entry.js';
 import { Runner, type RunnerOptions } from '../../../src/runner/runner.js';
+import type { ClipEvent } from '../../../src/speech/events.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
 import { FakeClock } from '../../helpers/fakes.js';
 import { plainTranscription } from '../../helpers/options.js';
@@ -65,6 +66,29 @@ function folder(): string {
 }
 
 describe('a runner', () => {
+	it('goes on behind the clips that an earlier call has finished, with the same text', async () => {
+		const earlier = arrange();
+		const clips: ClipEvent[] = [];
+		const kept = { done: [], onClip: (clip: ClipEvent) => clips.push(JSON.parse(JSON.stringify(clip))) };
+		const signal = new AbortController().signal;
+		await transcriptOf(earlier.runner.transcribe({ path: '/ok/3' }, plainTranscription, signal, kept));
+		expect(clips.map(({ clip }) => clip)).toEqual([0, 1, 2]);
+
+		const { runner } = arrange();
+		const further: number[] = [];
+		const transcript = await transcriptOf(
+			runner.transcribe({ path: '/ok/4' }, plainTranscription, signal, {
+				done: clips,
+				onClip: ({ clip }) => further.push(clip),
+			}),
+		);
+		expect(further).toEqual([3]);
+		expect(transcript.segments.map(({ id, text }) => [id, text.trim()])).toEqual([
+			...[0, 1, 2].map((id) => [id, String(earlier.runner.pid)]),
+			[3, String(runner.pid)],
+		]);
+	});
+
 	it('starts its process when first asked and keeps it', async () => {
 		const { runner, run } = arrange();
 		expect(runner.state).toBe('unloaded');

@@ -201,6 +201,18 @@ describe('the scheduler', () => {
 		});
 	});
 
+	it('lets a recording that is background from its start wait for others', async () => {
+		const { engine, submit } = arrange();
+		void submit({}, 0);
+		await settled();
+		void submit({}, 100, { background: true });
+		void submit({}, 200);
+		await engine.finishCurrent();
+		await engine.finishCurrent();
+		await engine.finishCurrent();
+		expect(starts(engine)).toEqual([[0], [200], [100]]);
+	});
+
 	it('marks clips of long recordings as background for the engine', async () => {
 		const { engine, submit } = arrange();
 		const long = {};
