@@ -63,13 +63,15 @@ function best(workers: readonly WorkerView[], cost: (worker: WorkerView) => numb
 const patienceSeconds = 10;
 
 /**
- * Workers that may take units of a model: those that have it or are loading it, and as many more as what waits is worth.
- * `waitingSeconds`: of audio.
+ * Workers that may take units of a model: those that have it or are loading it, and as many more as what waits is worth,
+ * but not more than its share of all that waits: the others are for other models, and loading takes time.
+ * Seconds are of audio; `allWaitingSeconds`: of all models.
  */
 export function workersFor(
 	workers: readonly WorkerView[],
 	model: string,
 	waitingSeconds: number,
+	allWaitingSeconds = waitingSeconds,
 ): ReadonlySet<string> {
 	const able = workers.filter((worker) => modelOf(worker, model));
 	const holders = able.filter((worker) => modelOf(worker, model)?.state !== 'unloaded');
@@ -85,10 +87,12 @@ export function workersFor(
 			(a.id < b.id ? -1 : 1),
 	);
 	const speed = (worker: WorkerView) => Math.max(0.01, (modelOf(worker, model)?.pace ?? 1) * worker.lanes);
-	let total = holders.reduce((sum, worker) => sum + speed(worker), 0);
+	const sum = (of: readonly WorkerView[]) => of.reduce((all, worker) => all + speed(worker), 0);
+	const share = (sum(able) * waitingSeconds) / Math.max(waitingSeconds, allWaitingSeconds);
+	let total = sum(holders);
 	for (const worker of others) {
 		const patience = Math.max(modelOf(worker, model)?.loadSeconds ?? 0, patienceSeconds);
-		if (total > 0 && waitingSeconds / total <= patience) break;
+		if (total > 0 && (waitingSeconds / total <= patience || total >= share)) break;
 		if (!hasRoom(worker, model) && worker.busyLanes > 0) continue;
 		chosen.add(worker.id);
 		total += speed(worker);
