@@ -12,7 +12,7 @@ import { packageRoot } from '../paths.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
-import { addServe, addServerCommands } from './definitions/server.js';
+import { addServe, addServerCommands, addWorker } from './definitions/server.js';
 import { addTranscribe } from './definitions/transcribe.js';
 import { addVoices } from './definitions/voices.js';
 
@@ -31,6 +31,7 @@ function program(): Command {
 		.showHelpAfterError('(for help: earshot --help)')
 		.exitOverride();
 	addServe(earshot, version);
+	addWorker(earshot, version);
 	addTranscribe(earshot);
 	addModelCommands(earshot);
 	addServerCommands(earshot);

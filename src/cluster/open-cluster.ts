@@ -4,22 +4,22 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../clock.js';
 import { EarshotError, reasonOf } from '../errors.js';
-import type { BlobStore } from '../jobs/blobs.js';
-import type { JobQueue } from '../jobs/queue.js';
-import type { JobStore } from '../jobs/store.js';
+import type { JobStorage } from '../jobs/storage.js';
 import type { Log } from '../log.js';
 import { openBlobs } from './blobs/open-blobs.js';
 import { Directory } from './directory.js';
+import { openPostgres } from './open-postgres.js';
 import { openRedis } from './open-redis.js';
 import { withoutSecrets } from './packages.js';
 import { RecordStore } from './record-store.js';
 import type { Records } from './records/records.js';
 import { Releaser } from './releaser.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
+import { demandRecord } from './unit-keys.js';
 import { UnitQueue } from './unit-queue.js';
 
 export interface ClusterOptions {
-	/** `redis://…` or `rediss://…`. */
+	/** `redis://…`, `rediss://…` or `postgres://…`. */
 	readonly queueUrl: string;
 	/** `file:///…` or `s3://…`. */
 	readonly blobsUrl: string;
@@ -29,17 +29,12 @@ export interface ClusterOptions {
 	readonly log: Log;
 }
 
-export interface Cluster {
+/** `lost` never aborts: several processes may use it at a time. */
+export interface Cluster extends JobStorage {
 	/** Names this process. */
 	readonly id: string;
-	readonly store: JobStore;
-	readonly queue: JobQueue;
-	readonly blobs: BlobStore;
 	readonly records: Records;
 	readonly directory: Directory;
-	/** Never aborts: several processes may use it at a time. */
-	readonly lost: AbortSignal;
-	close(): Promise<void>;
 }
 
 /** The same failure of a connection comes many times in a second. */
@@ -62,7 +57,12 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	const directory = new Directory(records, clock);
 	const lanesFor = (model: string) => directory.lanesFor(model);
 	const releaser = new Releaser({ records, transport, clock, lanesFor, onError });
-	const queue = new UnitQueue({ records, transport, clock, worker: id, onError });
+	const modelsFor = async () => {
+		const [found] = await records.get([demandRecord]);
+		const demand = JSON.parse(found?.value ?? '{}') as Record<string, number>;
+		return await directory.modelsFor(id, new Map(Object.entries(demand)));
+	};
+	const queue = new UnitQueue({ records, transport, clock, worker: id, modelsFor, onError });
 	const store = new RecordStore(records);
 	return {
 		...{ id, store, queue, records, directory, blobs: opened.blobs },
@@ -80,7 +80,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 /** The server that the URL names. */
 async function openServer(options: OpenServerOptions): Promise<ClusterServer> {
 	try {
-		return await openRedis(options);
+		const isPostgres = /^postgres(ql)?:$/.test(new URL(options.url).protocol);
+		return await (isPostgres ? openPostgres(options) : openRedis(options));
 	} catch (thrown) {
 		if (thrown instanceof EarshotError) throw thrown;
 		throw new EarshotError(

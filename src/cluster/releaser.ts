@@ -8,6 +8,7 @@ import { Role } from './role.js';
 import type { Transport } from './transport/transport.js';
 import {
 	changeOf,
+	demandRecord,
 	heldIndex,
 	heldTopic,
 	modelsIndex,
@@ -16,6 +17,7 @@ import {
 	releasedTopic,
 	type UnitMember,
 	underWayIndex,
+	waitingIndex,
 } from './unit-keys.js';
 
 export interface ReleaserOptions {
@@ -74,10 +76,18 @@ export class Releaser {
 	async #look(): Promise<void> {
 		if (!this.#role.isOurs || this.#isClosed) return;
 		const models = await this.#options.records.between(modelsIndex, ...everything);
+		const demand: Record<string, number> = {};
 		for (const { member: model } of models) {
 			await this.#findLost(model);
 			await this.#release(model);
+			demand[model] = await this.#waitingSeconds(model);
 		}
+		await this.#options.records.commit({ put: { [demandRecord]: JSON.stringify(demand) } });
+	}
+
+	async #waitingSeconds(model: string): Promise<number> {
+		const waiting = await this.#options.records.between(waitingIndex(model), ...everything);
+		return waiting.reduce((sum, { member }) => sum + readMember(member).seconds, 0);
 	}
 
 	/** One at a time for each model; news that comes meanwhile is looked at afterwards. */

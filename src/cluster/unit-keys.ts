@@ -19,6 +19,12 @@ export const heldIndex = (model: string): string => `held:${model}`;
 /** Released or leased, by the time of that. */
 export const underWayIndex = (model: string): string => `under-way:${model}`;
 
+/** Seconds of audio that wait, by model, in JSON: written each second by the process that releases. */
+export const demandRecord = 'demand';
+
+/** A job's units have come to an end; the message is its id. */
+export const finishedTopic = 'finished';
+
 /** Messages: `clip`, `progress`, `changed`. */
 export const topicOfJob = (jobId: string): string => `job:${jobId}`;
 /** A unit waits to be released; the message is its model. */

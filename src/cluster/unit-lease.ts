@@ -12,12 +12,11 @@ import {
 	givenBack,
 	holds,
 	progressed,
-	retryDelayMs,
 	type UnitRecord,
 } from './core/unit-record.js';
 import { changeRecord, type Commit, type Records } from './records/records.js';
 import { type Delivery, lockMs } from './transport/transport.js';
-import { changeOf, clipsOf, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
+import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
 
 export interface ClusterLeaseOptions {
 	readonly records: Records;
@@ -53,7 +52,7 @@ export class ClusterLease implements UnitLease {
 		this.#options = options;
 		this.unit = record.unit;
 		this.number = record.number;
-		this.attempt = record.spent + 1;
+		this.attempt = record.deaths + 1;
 		this.clips = clips;
 		this.#stop.push(clock.every(renewEveryMs, () => void this.renew().catch(onError)));
 		void this.#listen().catch(onError);
@@ -112,7 +111,7 @@ export class ClusterLease implements UnitLease {
 				record.stage === 'done' && record.number === this.number && record.result?.sha256 === result.sha256
 					? record
 					: finished(record, this.number, result),
-			() => this.#changed,
+			() => this.#ended,
 		);
 		if (isDone) await this.#options.delivery.finish();
 		this.#end();
@@ -120,16 +119,18 @@ export class ClusterLease implements UnitLease {
 	}
 
 	async fail(error: WireError, retryable: boolean): Promise<boolean> {
-		let after: UnitRecord | undefined;
+		if (this.#isOver) return false;
+		const nowMs = await this.#options.records.now();
+		let retryMs: number | null = null;
 		const isTaken = await this.#change(
-			(record) => failed(record, this.number, error, retryable),
-			(_, changed) => {
-				after = changed;
-				return this.#changed;
+			(record) => {
+				const after = failed(record, this.number, error, { retryable, nowMs });
+				retryMs = after?.retryMs ?? null;
+				return after?.record ?? null;
 			},
+			() => (retryMs === null ? this.#ended : this.#changed),
 		);
-		if (isTaken && after?.stage === 'released')
-			await this.#options.delivery.again(retryDelayMs(after));
+		if (isTaken && retryMs !== null) await this.#options.delivery.again(retryMs);
 		else if (isTaken) await this.#options.delivery.finish();
 		this.#end();
 		return isTaken;
@@ -158,6 +159,17 @@ export class ClusterLease implements UnitLease {
 
 	get #changed(): Commit {
 		return { publish: [{ topic: topicOfJob(this.unit.jobId), message: 'changed' }] };
+	}
+
+	/** Whoever tells of the end of jobs hears of it too. */
+	get #ended(): Commit {
+		const { jobId } = this.unit;
+		return {
+			publish: [
+				{ topic: topicOfJob(jobId), message: 'changed' },
+				{ topic: finishedTopic, message: jobId },
+			],
+		};
 	}
 
 	async #change(

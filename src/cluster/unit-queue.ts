@@ -38,6 +38,8 @@ export interface UnitQueueOptions {
 	readonly clock: Clock;
 	/** Names this process. */
 	readonly worker: string;
+	/** Models of which it may take units now, where a lease names none; absent = all. */
+	readonly modelsFor?: () => Promise<readonly string[]>;
 	readonly onError: (error: unknown) => void;
 }
 
@@ -94,7 +96,9 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async #leaseNow(caps: LeaseCaps): Promise<UnitLease | null> {
-		for (const model of caps.models ?? (await this.#models())) {
+		// More than its lanes are for a machine that is alone: here others have room for them.
+		if ((caps.except?.length ?? 0) > 0) return null;
+		for (const model of caps.models ?? (await this.#modelsNow())) {
 			for (;;) {
 				const delivery = await this.#options.transport.next(model);
 				if (delivery === undefined) break;
@@ -243,6 +247,10 @@ export class UnitQueue implements JobQueue {
 		const reason = new EarshotError('closed', 'the queue is closed');
 		for (const lease of [...this.#leases]) lease.lose(reason);
 		this.#closing.abort(reason);
+	}
+
+	async #modelsNow(): Promise<readonly string[]> {
+		return (await this.#options.modelsFor?.()) ?? (await this.#models());
 	}
 
 	async #models(): Promise<string[]> {

@@ -11,6 +11,7 @@ import { ownFolders } from './folders.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
 import { httpUrl, keepAlive, keys, list, oneOf, truth, wholeNumber, word } from './values.js';
+import { clusterSettings } from './cluster-settings.js';
 import { whisperSettings } from './whisper-settings.js';
 
 export const settings = {
@@ -303,6 +304,7 @@ export const settings = {
 		defaultText: 'the built-in catalog only',
 		parse: (text) => path.resolve(text),
 	},
+	...clusterSettings,
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof settings;

@@ -5,6 +5,7 @@ import { unitSchema } from '../../src/jobs/queue.js';
 import type { ClipEvent } from '../../src/speech/events.js';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { openPostgres } from '../../src/cluster/open-postgres.js';
 import { openRedis } from '../../src/cluster/open-redis.js';
 import type { Records } from '../../src/cluster/records/records.js';
 import { Releaser } from '../../src/cluster/releaser.js';
@@ -14,7 +15,14 @@ import { UnitQueue } from '../../src/cluster/unit-queue.js';
 import { FakeClock } from './fakes.js';
 import { MemoryRecords } from './memory-records.js';
 import { MemoryTransport } from './memory-transport.js';
-import { redisProgram, skipReason, startRedis, type TestServer } from './net/servers.js';
+import {
+	postgresFolder,
+	redisProgram,
+	skipReason,
+	startPostgres,
+	startRedis,
+	type TestServer,
+} from './net/servers.js';
 
 export const jobId = (number: number): string => `trj_${number.toString(16).padStart(32, '0')}`;
 
@@ -75,6 +83,12 @@ export const clusterKinds: readonly ClusterKind[] = [
 		name: 'on Redis',
 		skip: skipReason('redis-server', redisProgram),
 		start: () => serverCluster(startRedis, (url) => openRedis({ url, isPatient: true, onError: () => {} })),
+	},
+	{
+		name: 'on PostgreSQL',
+		skip: skipReason('postgresql', postgresFolder),
+		start: () =>
+			serverCluster(startPostgres, (url) => openPostgres({ url, isPatient: true, onError: () => {} })),
 	},
 ];
 

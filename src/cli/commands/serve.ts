@@ -23,6 +23,7 @@ import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/loc
 import { startServer } from '../../server/server.js';
 import { stopSignals } from '../../signals.js';
 import { examine } from './examine.js';
+import { joinCluster, wantsGateway } from './gateway.js';
 
 /** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
@@ -44,7 +45,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		() => registry.reload(),
 		{ onWarning: (model, warning) => log.warn({ model }, warning) },
 	);
-	const preloaded = modelsToPreload(config, registry);
+	const isGateway = wantsGateway(config);
+	const preloaded = config.noWorker ? [] : modelsToPreload(config, registry);
 	registry.watch();
 	const { defaultModel } = registry;
 	const metrics = new Metrics();
@@ -57,10 +59,11 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		metrics,
 		createdAt,
 	});
+	const gateway = isGateway ? await joinCluster(config, pool, log) : undefined;
 	tuneGc();
 	const localToken = newToken();
 	const server = await startServer({
-		pool,
+		pool: gateway?.pool ?? pool,
 		installer,
 		version,
 		examine: () => examine(flags),
@@ -88,8 +91,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await leaveToken(tokenFile, localToken, log);
 	warnOfOpenServer(config, log);
 	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
-	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${gateway?.pool.defaultModel || defaultModel})\n`);
+	if (!config.noWorker && registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
 	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
@@ -101,12 +104,13 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	// Partial downloads stay on disk, and the next pull resumes them.
 	await installer.close();
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
+	await gateway?.close();
 	await pool.close();
 	await removeToken(tokenFile, localToken);
 }
 
 /** What the settings say of the processes of models. */
-function runnersOf(config: Config) {
+export function runnersOf(config: Config) {
 	return {
 		settings: runnerSettings(config),
 		script: runnerScript,
@@ -136,7 +140,7 @@ function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
 }
 
 /** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
-function modelsToPreload(
+export function modelsToPreload(
 	{ preload: ids, autoPull }: Config,
 	{ now: { names, entries, defaultModel } }: RegistryWatcher,
 ): readonly string[] {
@@ -157,7 +161,7 @@ function modelsToPreload(
 	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
 }
 
-function nextSignal(): Promise<NodeJS.Signals> {
+export function nextSignal(): Promise<NodeJS.Signals> {
 	return new Promise((resolve) => {
 		const signals = stopSignals();
 		const handlers = signals.map((signal) => {

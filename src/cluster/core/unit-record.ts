@@ -5,7 +5,7 @@
 
 import type { WireError } from '../../errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
-import { maxAttempts, type Unit } from '../../jobs/queue.js';
+import { maxAttempts, secondsUntilRetry, type Unit } from '../../jobs/queue.js';
 
 /** `held`: it waits for the turn of its tenant; `released`: any worker may take it. */
 export type UnitStage = 'held' | 'released' | 'leased' | 'done' | 'failed' | 'cancelled';
@@ -15,10 +15,12 @@ export interface UnitRecord {
 	readonly stage: UnitStage;
 	/** Of the latest lease; 0 = there was none. */
 	readonly number: number;
-	/** Leases that ended neither in a result nor by being given back. */
-	readonly spent: number;
-	/** The same since the last clip was finished. */
-	readonly spentOnClip: number;
+	/** Workers that have died on it since the last clip was finished. */
+	readonly deaths: number;
+	/** Retryable failures since then, */
+	readonly failures: number;
+	/** and when the first of them came, ms of the server. */
+	readonly failingSince: number;
 	/** Clips that are finished. */
 	readonly clips: number;
 	/** Seconds of the recording. */
@@ -35,8 +37,9 @@ export function newRecord(unit: Unit): UnitRecord {
 		unit,
 		stage: 'held',
 		number: 0,
-		spent: 0,
-		spentOnClip: 0,
+		deaths: 0,
+		failures: 0,
+		failingSince: 0,
 		clips: 0,
 		processed: 0,
 		duration: null,
@@ -50,7 +53,7 @@ export const isOver = ({ stage }: UnitRecord): boolean =>
 export function requeued(record: UnitRecord): UnitRecord | null {
 	if (record.stage !== 'failed' && record.stage !== 'cancelled') return null;
 	const { error: _, ...rest } = record;
-	return { ...rest, stage: 'held', spent: 0, spentOnClip: 0 };
+	return { ...rest, stage: 'held', deaths: 0, failures: 0 };
 }
 
 /** Null: it does not wait for its turn. */
@@ -64,11 +67,9 @@ export function released(record: UnitRecord): UnitRecord | null {
  */
 export function leased(record: UnitRecord, worker: string): UnitRecord | null {
 	if (isOver(record)) return null;
-	const lost = record.stage === 'leased' ? 1 : 0;
-	const spent = record.spent + lost;
-	const spentOnClip = record.spentOnClip + lost;
-	if (spentOnClip >= maxAttempts) return { ...record, spent, spentOnClip, stage: 'failed', error: poison(record) };
-	return { ...record, stage: 'leased', number: record.number + 1, spent, spentOnClip, worker };
+	const deaths = record.deaths + (record.stage === 'leased' ? 1 : 0);
+	if (deaths >= maxAttempts) return { ...record, deaths, stage: 'failed', error: poison(record) };
+	return { ...record, stage: 'leased', number: record.number + 1, deaths, worker };
 }
 
 function poison({ processed }: UnitRecord): WireError {
@@ -92,7 +93,8 @@ export function checkpointed(
 	return {
 		...record,
 		clips: record.clips + 1,
-		spentOnClip: 0,
+		deaths: 0,
+		failures: 0,
 		processed: Math.max(record.processed, clip.processed),
 	};
 }
@@ -110,20 +112,27 @@ export function finished(record: UnitRecord, number: number, result: BlobRef): U
 	return holds(record, number) ? { ...record, stage: 'done', result } : null;
 }
 
-/** It waits for another try, or has failed for good. */
+export interface AfterFailure {
+	readonly record: UnitRecord;
+	/** Until another try; null = it has failed for good. */
+	readonly retryMs: number | null;
+}
+
+/** It waits for another try, or has failed for good. `nowMs`: of the server. */
 export function failed(
 	record: UnitRecord,
 	number: number,
 	error: WireError,
-	retryable: boolean,
-): UnitRecord | null {
+	{ retryable, nowMs }: { readonly retryable: boolean; readonly nowMs: number },
+): AfterFailure | null {
 	if (!holds(record, number)) return null;
-	// What the unit needs cannot be reached, which is no fault of the recording: it waits for as long as that takes.
-	if (retryable && error.code === 'closed') return { ...record, stage: 'released' };
-	const spent = record.spent + 1;
-	const spentOnClip = record.spentOnClip + 1;
-	if (retryable && spentOnClip < maxAttempts) return { ...record, stage: 'released', spent, spentOnClip };
-	return { ...record, stage: 'failed', spent, spentOnClip, error };
+	const failures = record.failures + 1;
+	const failingSince = record.failures === 0 ? nowMs : record.failingSince;
+	const seconds = retryable
+		? secondsUntilRetry(failures, (nowMs - failingSince) / 1000, error.retryAfterSeconds)
+		: null;
+	if (seconds === null) return { record: { ...record, stage: 'failed', failures, error }, retryMs: null };
+	return { record: { ...record, stage: 'released', failures, failingSince }, retryMs: seconds * 1000 };
 }
 
 export function givenBack(record: UnitRecord, number: number): UnitRecord | null {
@@ -132,9 +141,4 @@ export function givenBack(record: UnitRecord, number: number): UnitRecord | null
 
 export function cancelled(record: UnitRecord): UnitRecord | null {
 	return isOver(record) ? null : { ...record, stage: 'cancelled' };
-}
-
-/** Before another try, ms: half a minute after the first failure, then longer. */
-export function retryDelayMs({ spentOnClip }: UnitRecord): number {
-	return Math.min(30_000 * 2 ** Math.max(0, spentOnClip - 1), 600_000);
 }

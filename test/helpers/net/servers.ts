@@ -1,6 +1,6 @@
 /** Redis and PostgreSQL for tests: from the system's packages, on a free port of 127.0.0.1, in a folder of their own. */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -61,9 +61,12 @@ export async function startRedis(): Promise<TestServer> {
 	const port = await freePort();
 	const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
 	const options = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'];
-	return await controlled(`redis://127.0.0.1:${port}`, port, folder, () =>
-		spawn(redisProgram!, [...args, ...options], { stdio: 'ignore' }),
-	);
+	return await controlled({
+		url: `redis://127.0.0.1:${port}`,
+		folder,
+		isReady: () => answers(port),
+		start: () => spawn(redisProgram!, [...args, ...options], { stdio: 'ignore' }),
+	});
 }
 
 export async function startPostgres(): Promise<TestServer> {
@@ -79,9 +82,15 @@ export async function startPostgres(): Promise<TestServer> {
 		{ stdio: 'ignore', cwd: folder, ...user },
 	);
 	const args = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder];
-	return await controlled(`postgres://earshot@127.0.0.1:${port}/postgres`, port, folder, () =>
-		spawn(path.join(postgresFolder!, 'postgres'), args, { stdio: 'ignore', cwd: folder, ...user }),
-	);
+	const asked = ['-h', '127.0.0.1', '-p', String(port), '-q'];
+	return await controlled({
+		url: `postgres://earshot@127.0.0.1:${port}/postgres`,
+		folder,
+		// It takes connections before it answers them.
+		isReady: async () => spawnSync(path.join(postgresFolder!, 'pg_isready'), asked).status === 0,
+		start: () =>
+			spawn(path.join(postgresFolder!, 'postgres'), args, { stdio: 'ignore', cwd: folder, ...user }),
+	});
 }
 
 function postgresUser(): { uid: number; gid: number } {
@@ -89,17 +98,19 @@ function postgresUser(): { uid: number; gid: number } {
 	return { uid: id('-u'), gid: id('-g') };
 }
 
-async function controlled(
-	url: string,
-	port: number,
-	folder: string,
-	start: () => ChildProcess,
-): Promise<TestServer> {
+interface Controls {
+	readonly url: string;
+	readonly folder: string;
+	readonly isReady: () => Promise<boolean>;
+	readonly start: () => ChildProcess;
+}
+
+async function controlled({ url, folder, isReady, start }: Controls): Promise<TestServer> {
 	let child: ChildProcess;
 	const run = async () => {
 		child = start();
 		for (let tries = 0; tries < 300; tries++) {
-			if (await answers(port)) return;
+			if (await isReady()) return;
 			if (child.exitCode !== null) break;
 			await after(50);
 		}

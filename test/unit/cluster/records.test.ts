@@ -1,11 +1,12 @@
 /** One suite for the records of a cluster, wherever they are kept. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPostgres } from '../../../src/cluster/open-postgres.js';
 import { openRedis } from '../../../src/cluster/open-redis.js';
 import { changeRecord, type Records } from '../../../src/cluster/records/records.js';
 import type { ClusterServer } from '../../../src/cluster/server-connection.js';
 import { MemoryRecords } from '../../helpers/memory-records.js';
-import { redisProgram, skipReason, startRedis, type TestServer } from '../../helpers/net/servers.js';
+import { postgresFolder, redisProgram, skipReason, startPostgres, startRedis, type TestServer } from '../../helpers/net/servers.js';
 
 interface Place {
 	readonly name: string;
@@ -23,6 +24,11 @@ const places: readonly Place[] = [
 		name: 'in Redis',
 		skip: skipReason('redis-server', redisProgram),
 		start: () => onServer(startRedis, (url) => openRedis({ url, isPatient: true, onError: () => {} })),
+	},
+	{
+		name: 'in PostgreSQL',
+		skip: skipReason('postgresql', postgresFolder),
+		start: () => onServer(startPostgres, (url) => openPostgres({ url, isPatient: true, onError: () => {} })),
 	},
 ];
 
