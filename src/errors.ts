@@ -32,6 +32,10 @@ export const errorCodes = {
 	request_timeout: { status: 408, type: 'invalid_request_error' },
 	/** The model is in use by another operation or program, or is not in the store. */
 	conflict: { status: 409, type: 'invalid_request_error' },
+	/** The result of a job that is not finished. */
+	job_not_finished: { status: 409, type: 'invalid_request_error' },
+	/** The same `Idempotency-Key` as an earlier request's, with another request. */
+	idempotency_key_reused: { status: 422, type: 'invalid_request_error' },
 	method_not_allowed: { status: 405, type: 'invalid_request_error' },
 	upload_too_large: { status: 413, type: 'server_error' },
 	/** An `Expect` header other than `100-continue`. */

@@ -61,8 +61,8 @@ export interface RunnerReport {
 export interface QueueReport {
 	/** Recordings admitted and not finished. */
 	readonly recordings: number;
-	/** Their audio that is not transcribed yet. */
-	readonly seconds: number;
+	/** Their audio that is not transcribed yet, by class: `request`, or the priority of a job. */
+	readonly seconds: Readonly<Record<string, number>>;
 	/** Recent seconds of work per second of audio. */
 	readonly realTimeFactor: number;
 }
@@ -110,9 +110,17 @@ export class Metrics implements PoolMetrics {
 		'model',
 	]);
 	readonly #recordings = this.#gauge('queue_recordings', 'Recordings admitted and not finished', ['model']);
-	readonly #seconds = this.#gauge('queue_seconds', 'Audio of those recordings that is not transcribed yet', [
-		'model',
-	]);
+	readonly #seconds = this.#gauge(
+		'queue_seconds',
+		'Audio of those recordings, and of jobs that wait, that is not transcribed yet',
+		['model', 'class'],
+	);
+	readonly #oldestJob = this.#gauge(
+		'queue_oldest_seconds',
+		'Time that the oldest waiting job has waited',
+		[],
+	);
+	readonly #jobs = this.#gauge('jobs', 'Jobs that are kept', ['status']);
 	readonly #realTimeFactor = this.#gauge(
 		'real_time_factor',
 		'Recent seconds of work per second of audio; below 1 is faster than real time',
@@ -174,7 +182,7 @@ export class Metrics implements PoolMetrics {
 		['model'],
 	);
 
-	readonly #reporters: (() => void)[] = [];
+	readonly #reporters: (() => void | Promise<void>)[] = [];
 
 	readonly contentType = this.#registry.contentType;
 
@@ -217,8 +225,21 @@ export class Metrics implements PoolMetrics {
 
 	queued(model: string, { recordings, seconds, realTimeFactor }: QueueReport): void {
 		this.#recordings.set({ model }, recordings);
-		this.#seconds.set({ model }, seconds);
+		for (const [kind, each] of Object.entries(seconds)) this.#seconds.set({ model, class: kind }, each);
 		this.#realTimeFactor.set({ model }, realTimeFactor);
+	}
+
+	jobs(status: string, count: number): void {
+		this.#jobs.set({ status }, count);
+	}
+
+	/** Audio of jobs that nobody works on yet, beside what `queued` has told since the rendering began. */
+	jobsWaiting(model: string, kind: string, seconds: number): void {
+		this.#seconds.inc({ model, class: kind }, seconds);
+	}
+
+	oldestJob(seconds: number): void {
+		this.#oldestJob.set(seconds);
 	}
 
 	/** Bytes of all uploads together. */
@@ -265,14 +286,15 @@ export class Metrics implements PoolMetrics {
 	}
 
 	/** Calls `report` before each rendering, to set gauges that change too often to be updated every time. */
-	onScrape(report: () => void): void {
+	onScrape(report: () => void | Promise<void>): void {
 		this.#reporters.push(report);
 	}
 
 	/** All metrics in Prometheus' text format. */
-	render(): Promise<string> {
-		for (const report of this.#reporters) report();
-		return this.#registry.metrics();
+	async render(): Promise<string> {
+		this.#seconds.reset();
+		for (const report of this.#reporters) await report();
+		return await this.#registry.metrics();
 	}
 
 	#scheduler(model: string, { slots, busySlots, waitingClips, waitingSeconds }: SchedulerState): void {

@@ -33,12 +33,15 @@ const causes = {
 		"what changes the machine (pulling, removing, loading and unloading models, `/v1/doctor`) needs an API key, or the server's own token, which the command sends",
 	licence_unaccepted:
 		'the licence of the model has to be accepted first: `--accept-license`, `accept_license`',
-	not_found: 'no such route, or no such pull',
+	not_found: 'no such route, pull, voice or job; jobs of other keys are not there either',
 	model_not_found: 'the model is not on this machine; the message has the command that fetches it',
 	request_timeout:
 		'the request did not arrive in time, or its body came slower than `--min-upload-bytes-per-second`',
+	job_not_finished: 'the result of a job that is not finished; `partial=true` gives what there is',
+	idempotency_key_reused:
+		'an earlier request had the same `Idempotency-Key`, with other fields or another file',
 	conflict:
-		'another process works on this model, it came with Earshot and cannot be removed, or it was added from files that cannot be pulled',
+		'a job is not in the state that this needs, or another server uses the folder of jobs; another process works on this model, it came with Earshot and cannot be removed, or it was added from files that cannot be pulled',
 	method_not_allowed: 'the route has other methods; the `Allow` header lists them',
 	upload_too_large: 'the upload is larger than `--max-upload-mb`',
 	expectation_failed: 'the request has an `Expect` header other than `100-continue`',

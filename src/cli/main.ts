@@ -12,7 +12,7 @@ import { packageRoot } from '../paths.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
-import { addServe, addServerCommands, addWorker } from './definitions/server.js';
+import { addJobs, addServe, addServerCommands, addWorker } from './definitions/server.js';
 import { addTranscribe } from './definitions/transcribe.js';
 import { addVoices } from './definitions/voices.js';
 
@@ -34,6 +34,7 @@ function program(): Command {
 	addWorker(earshot, version);
 	addTranscribe(earshot);
 	addModelCommands(earshot);
+	addJobs(earshot);
 	addServerCommands(earshot);
 	addVoices(earshot);
 	addProgramCommands(earshot, version);

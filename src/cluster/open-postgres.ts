@@ -1,7 +1,7 @@
 /** Connections to PostgreSQL, as a URL names it. */
 
 import type { Queue as BullQueue, Worker as BullWorker, createPostgresBackend } from 'bullmq';
-import { installed } from './packages.js';
+import { installed } from './install/packages.js';
 import { makeTables, PostgresRecords } from './records/postgres-records.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
 import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
@@ -25,7 +25,11 @@ type MadeWorker = new (
  * `config_invalid` without the packages. */
 export async function openPostgres({ url, isPatient, onError }: OpenServerOptions): Promise<ClusterServer> {
 	const { default: pg } = await installed('pg', url, () => import('pg'));
-	const { Queue, Worker, createPostgresBackend, runMigrations } = await installed('bullmq', url, () => import('bullmq'));
+	const { Queue, Worker, createPostgresBackend, runMigrations } = await installed(
+		'bullmq',
+		url,
+		() => import('bullmq'),
+	);
 	const connect = () => {
 		const pool = new pg.Pool({
 			connectionString: url,

@@ -1,9 +1,9 @@
 /** Connections to Redis, Valkey or another server with their protocol, as a URL names it. */
 
+import { installed } from './install/packages.js';
 import { RedisRecords, redisPrefix } from './records/redis-records.js';
-import { installed } from './packages.js';
-import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
+import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
 
 /** Between tries to connect again, ms. */
 const reconnectMs = (tries: number): number => Math.min(50 * 2 ** Math.min(tries, 6), 2000);

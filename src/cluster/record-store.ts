@@ -33,11 +33,7 @@ function placesOf(job: Job | undefined, owner: string): Record<string, Score> {
 }
 
 /** What changes in indexes and counters when `before` becomes `after`. Pure. */
-function moves(
-	id: string,
-	before: Job | undefined,
-	after: Job | undefined,
-): Pick<Commit, 'index' | 'count'> {
+function moves(id: string, before: Job | undefined, after: Job | undefined): Pick<Commit, 'index' | 'count'> {
 	const owner = (after ?? before)?.owner ?? '';
 	const [from, to] = [placesOf(before, owner), placesOf(after, owner)];
 	const names = Object.keys(to).filter((name) => from[name] !== to[name]);

@@ -7,14 +7,14 @@ import type { Unit, UnitLease } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
 import {
 	checkpointed,
+	completed,
 	failed,
-	finished,
 	givenBack,
 	holds,
 	progressed,
 	type UnitRecord,
 } from './core/unit-record.js';
-import { changeRecord, type Commit, type Records } from './records/records.js';
+import { type Commit, changeRecord, type Records } from './records/records.js';
 import { type Delivery, lockMs } from './transport/transport.js';
 import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
 
@@ -110,7 +110,7 @@ export class ClusterLease implements UnitLease {
 			(record) =>
 				record.stage === 'done' && record.number === this.number && record.result?.sha256 === result.sha256
 					? record
-					: finished(record, this.number, result),
+					: completed(record, this.number, result),
 			() => this.#ended,
 		);
 		if (isDone) await this.#options.delivery.finish();

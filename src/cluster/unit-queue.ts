@@ -174,7 +174,9 @@ export class UnitQueue implements JobQueue {
 		const durations = records.map(({ duration }) => duration);
 		return {
 			processed: records.reduce((sum, { processed }) => sum + processed, 0),
-			duration: durations.includes(null) ? null : durations.reduce<number>((sum, each) => sum + (each ?? 0), 0),
+			duration: durations.includes(null)
+				? null
+				: durations.reduce<number>((sum, each) => sum + (each ?? 0), 0),
 			ahead: records.every(({ stage }) => stage === 'held' || stage === 'released')
 				? await this.#ahead(first.unit)
 				: null,

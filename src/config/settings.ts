@@ -7,11 +7,12 @@
 import path from 'node:path';
 import { logLevels } from '../log.js';
 import { hostSetting } from './addresses.js';
+import { clusterSettings } from './cluster-settings.js';
 import { ownFolders } from './folders.js';
+import { jobSettings } from './job-settings.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
 import { httpUrl, keepAlive, keys, list, oneOf, truth, wholeNumber, word } from './values.js';
-import { clusterSettings } from './cluster-settings.js';
 import { whisperSettings } from './whisper-settings.js';
 
 export const settings = {
@@ -214,6 +215,7 @@ export const settings = {
 		default: 4,
 		parse: wholeNumber(0, 100),
 	},
+	...jobSettings,
 	allowedHosts: {
 		scope: 'server',
 		flag: 'allowed-hosts',

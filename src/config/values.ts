@@ -75,6 +75,18 @@ export function keepAlive(text: string): number {
 	throw new Expectation('seconds, or a number with s, m or h such as `10m`; 0 = at once, -1 = never');
 }
 
+/** Seconds, or a number with s, m, h or d. */
+export function seconds(text: string): number {
+	const [, figure, unit = 's'] = /^(\d+(?:\.\d+)?)(s|m|h|d)?$/.exec(text.trim()) ?? [];
+	const value = Number(figure) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
+	if (value >= 1 && value <= longestSeconds) return value;
+	throw new Expectation(
+		'seconds, or a number with s, m, h or d such as `12h`, at least a second and at most ten years',
+	);
+}
+
+const longestSeconds = 10 * 366 * 86_400;
+
 export const list = (text: string): readonly string[] =>
 	text
 		.split(',')

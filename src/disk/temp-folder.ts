@@ -38,7 +38,7 @@ export async function createTempFolder(
 	await sweep(parent).catch(() => {
 		// What cannot be swept now is left to the next start; a folder that cannot be used is reported below.
 	});
-	const folder = await mkdtemp(path.join(parent, `earshot-${scope}-${process.pid}-`)).catch(
+	const folder = await mkdtemp(path.join(parent, `earshot-${processScope}-${process.pid}-`)).catch(
 		(thrown: unknown) => {
 			throw unusable(parent, thrown);
 		},
@@ -69,7 +69,10 @@ function unusable(parent: string, cause: unknown): unknown {
 }
 
 /** Processes with the same one can see each other: those of one container, or of one machine outside of any. */
-const scope = createHash('sha256').update(`${hostname()} ${pidNamespace()}`).digest('hex').slice(0, 8);
+export const processScope = createHash('sha256')
+	.update(`${hostname()} ${pidNamespace()}`)
+	.digest('hex')
+	.slice(0, 8);
 
 function pidNamespace(): string {
 	try {
@@ -89,7 +92,7 @@ async function sweep(parent: string): Promise<void> {
 		// Only folders of this user, and no links, which others may have put there.
 		if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
 		const isLeft =
-			itsScope === scope ? isGone(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;
+			itsScope === processScope ? isGone(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;
 		if (isLeft) await rm(folder, { recursive: true, force: true }).catch(() => {});
 	}
 }

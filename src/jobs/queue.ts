@@ -31,6 +31,8 @@ export interface LeaseCaps {
 	readonly models?: readonly string[];
 	/** Of units: the highest that it understands. */
 	readonly schema: number;
+	/** Whose units of which models do not fit, since the worker is at some of them; absent = all fit. */
+	readonly except?: readonly Pick<Unit, 'model' | 'tenant'>[];
 }
 
 export interface LeaseWait {
@@ -47,7 +49,8 @@ export interface UnitLease {
 	readonly unit: Unit;
 	/** The fencing number: higher than that of any earlier lease of this unit. */
 	readonly number: number;
-	/** Leases of this unit that ended neither in a result nor in `release`, this one included; 1 or more. */
+	/** Leases of this unit since its last finished clip, this one included, without those that were released or failed;
+	 * 1 or more. */
 	readonly attempt: number;
 	/** Clips that earlier leases have finished, in order from the first. */
 	readonly clips: readonly ClipEvent[];
@@ -62,14 +65,26 @@ export interface UnitLease {
 	progress(processed: number, duration: number | null): Promise<boolean>;
 	/** Compare-and-set: true for the first result of this unit while this is its latest lease. */
 	done(result: BlobRef): Promise<boolean>;
-	/** `retryable`: another lease may fare better, after a delay, and at most `maxAttempts` times in all. */
+	/** `retryable`: another lease may fare better, after a delay by `secondsUntilRetry`. */
 	fail(error: WireError, retryable: boolean): Promise<boolean>;
 	/** Gives it back unfinished, as at a shutdown: no attempt is counted. */
 	release(): Promise<boolean>;
 }
 
-/** Leases of a unit that may end in a failure, or with their worker. */
+/** Workers that may die in a row over the same clip; then the unit has failed. */
 export const maxAttempts = 3;
+
+const firstDelaySeconds = 5;
+const maxDelaySeconds = 300;
+/** A full disk or a store that is down is given an hour. */
+const giveUpSeconds = 3600;
+
+/** After a retryable failure; null = no more. `failures`: in a row, this one included. `sinceSeconds`: since the first of
+ * them. `askedSeconds`: as the error itself says. Pure. */
+export function secondsUntilRetry(failures: number, sinceSeconds: number, askedSeconds = 0): number | null {
+	if (sinceSeconds > giveUpSeconds) return null;
+	return Math.max(askedSeconds, Math.min(maxDelaySeconds, firstDelaySeconds * 2 ** (failures - 1)));
+}
 
 export type UnitState =
 	| { readonly part: number; readonly state: 'waiting' | 'leased' }

@@ -8,6 +8,11 @@ import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { VoiceStore } from '../voices/store.js';
+import type { JobDesk } from './jobs/desk.js';
+import { jobEvents } from './jobs/job-events.js';
+import { jobResult } from './jobs/job-result.js';
+import { deleteJob, listJobs, retrieveJob, retryJob } from './jobs/job-routes.js';
+import type { SubmitOptions } from './jobs/submit.js';
 import {
 	type LiveRequestsOptions,
 	makeClientSecret,
@@ -45,6 +50,9 @@ export interface AppOptions
 	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly live: LiveRequestsOptions;
+	readonly jobs: JobDesk;
+	/** Throws for a webhook that a job may not have; absent: jobs have none. */
+	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
 	readonly metrics: Metrics;
@@ -68,6 +76,8 @@ export function routes(
 		| 'maxRequestMs'
 		| 'maxKnownSpeakers'
 		| 'live'
+		| 'jobs'
+		| 'checkWebhook'
 		| 'voices'
 		| 'metrics'
 		| 'clock'
@@ -86,6 +96,13 @@ export function routes(
 			path: `/openai/deployments/{model}/audio/${name}` as const,
 			handle: transcriptions(name === 'translations' ? 'translate' : 'transcribe', options),
 		})),
+		{ method: 'POST', path: '/v1/transcription_jobs', handle: transcriptions('job', options) },
+		{ method: 'GET', path: '/v1/transcription_jobs', handle: listJobs(options) },
+		{ method: 'GET', path: '/v1/transcription_jobs/{id}/result', handle: jobResult(options) },
+		{ method: 'GET', path: '/v1/transcription_jobs/{id}/events', handle: jobEvents(options) },
+		{ method: 'POST', path: '/v1/transcription_jobs/{id}/retry', handle: retryJob(options) },
+		{ method: 'GET', path: '/v1/transcription_jobs/{id}', handle: retrieveJob(options) },
+		{ method: 'DELETE', path: '/v1/transcription_jobs/{id}', handle: deleteJob(options) },
 		{ method: 'GET', path: '/v1/realtime', handle: needWebSocket },
 		{ method: 'POST', path: '/v1/realtime/client_secrets', handle: makeClientSecret(live) },
 		{ method: 'POST', path: '/v1/realtime/transcription_sessions', handle: makeOldSession(live) },

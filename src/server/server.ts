@@ -5,17 +5,21 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { createTempFolder } from '../disk/temp-folder.js';
+import { openFolderJobs } from '../jobs/folder/folder-jobs.js';
+import type { JobLimits } from '../jobs/service/new-job.js';
+import { defaultJobRetention, type JobRetention } from '../jobs/service/outcome.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
 import { createApp } from './app.js';
+import { JobDesk, type JobDeskOptions } from './jobs/desk.js';
 import { listen, type ServerAddress } from './listen.js';
 import { defaultConfig } from './live/protocol/read-session.js';
 import { ClientSecrets } from './live/secrets.js';
 import { LiveServer } from './live/upgrade.js';
-import { accessRules } from './request/access.js';
+import { type Access, accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
@@ -61,6 +65,14 @@ export interface ServerOptions {
 	readonly liveLanes?: number;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
+	/** Where jobs are kept; made when the first one comes. Default: as long as the server runs. */
+	readonly jobsFolder?: string;
+	/** Jobs that other machines see too, instead of `jobsFolder`. */
+	readonly sharedJobs?: SharedJobs | undefined;
+	readonly jobLimits?: Partial<JobLimits>;
+	readonly jobRetention?: Partial<JobRetention>;
+	/** Unix seconds, with fractions. */
+	readonly wallClock?: () => number;
 	/** Where enrolled voices are; default a folder that is empty. */
 	readonly voicesFolder?: string;
 	readonly allowedHosts?: readonly string[];
@@ -72,6 +84,9 @@ export interface ServerOptions {
 	readonly log?: Log;
 	readonly clock?: Clock;
 }
+
+/** `pool`: the models of this process, which work on jobs. */
+export type SharedJobs = Pick<JobDeskOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
 
 export interface RunningServer {
 	readonly address: ServerAddress;
@@ -85,6 +100,7 @@ export const defaultMemoryUploadBytes = 8 << 20;
 export const defaultMaxUploadsBytes = 2 ** 31;
 export const defaultMinUploadBytesPerSecond = 500;
 export const defaultMaxQueueSeconds = 3600;
+export const defaultJobLimits: JobLimits = { maxJobs: 10_000, maxJobsPerKey: 1_000, maxBytes: 100 * 2 ** 30 };
 export const defaultMaxLiveSessions = 4 * availableParallelism();
 export const defaultMaxLiveMs = 60 * 60_000;
 
@@ -100,13 +116,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
 	let draining = false;
-	const access = accessRules({
-		host,
-		apiKeys: options.apiKeys ?? [],
-		localToken: options.localToken,
-		allowedHosts: options.allowedHosts ?? [],
-		allowedOrigins: options.allowedOrigins ?? [],
-	});
+	const access = accessOf(options, host);
 	const common = { pool, metrics, log, clock, inFlight, access, isDraining: () => draining };
 	const sessions = {
 		secrets: new ClientSecrets(clock),
@@ -119,22 +129,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		lanes: options.liveLanes ?? availableParallelism(),
 		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
 	});
+	const admission = new Admission({
+		maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
+		metrics,
+		clock,
+	});
+	const voices = new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices'));
+	const maxKnownSpeakers = options.maxKnownSpeakers ?? defaultMaxKnownSpeakers;
+	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers };
+	const jobs = jobDesk(options, uploads.path, working);
 	const app = createApp({
 		...common,
+		jobs,
 		installer: options.installer,
 		examine: options.examine,
 		version,
 		live: sessions,
 		limits: uploadLimits(options, uploads.path, metrics, clock),
 		minUploadBytesPerSecond: options.minUploadBytesPerSecond ?? defaultMinUploadBytesPerSecond,
-		admission: new Admission({
-			maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
-			metrics,
-			clock,
-		}),
+		admission,
 		maxRequestMs: options.maxRequestMs ?? 0,
-		maxKnownSpeakers: options.maxKnownSpeakers ?? defaultMaxKnownSpeakers,
-		voices: new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices')),
+		maxKnownSpeakers,
+		voices,
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
@@ -156,6 +172,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		throw thrown;
 	}
 
+	jobs.start();
+
 	// For example no file descriptor left for another connection; open connections are not affected.
 	server.on('error', (error) => log.error({ err: error }, 'server error'));
 	const closed = new Promise<void>((resolve) => server.once('close', resolve));
@@ -165,13 +183,44 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			draining = true;
 			server.close();
 			live.drain();
+			// Whoever waits for a job would wait for long.
+			const jobsClosed = jobs.close();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
 			await closed;
+			await jobsClosed;
 			await uploads.remove();
 		},
 	};
+}
+
+function accessOf(options: ServerOptions, host: string): Access {
+	return accessRules({
+		host,
+		apiKeys: options.apiKeys ?? [],
+		localToken: options.localToken,
+		allowedHosts: options.allowedHosts ?? [],
+		allowedOrigins: options.allowedOrigins ?? [],
+	});
+}
+
+function jobDesk(
+	options: ServerOptions,
+	temporaryFolder: string,
+	working: Omit<JobDeskOptions, 'open' | 'limits' | 'retention' | 'now' | 'temporaryFolder'>,
+): JobDesk {
+	const folder = options.jobsFolder ?? join(temporaryFolder, 'jobs');
+	return new JobDesk({
+		...working,
+		folder,
+		temporaryFolder,
+		open: () => openFolderJobs(folder, working.clock),
+		...(options.sharedJobs && { ...options.sharedJobs, folder: undefined }),
+		limits: { ...defaultJobLimits, ...options.jobLimits },
+		retention: { ...defaultJobRetention, ...options.jobRetention },
+		now: options.wallClock ?? (() => Date.now() / 1000),
+	});
 }
 
 function uploadLimits(

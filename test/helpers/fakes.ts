@@ -16,7 +16,7 @@ import type { Readiness } from '../../src/pool/readiness.js';
 import type { Capabilities, ModelInfo } from '../../src/speech/model-info.js';
 import type { TranscribeOptions } from '../../src/speech/options.js';
 import type { Recording } from '../../src/speech/recording.js';
-import type { Transcriber } from '../../src/speech/transcriber.js';
+import type { Checkpoints, Transcriber } from '../../src/speech/transcriber.js';
 import type { Transcript, TranscriptEvent } from '../../src/speech/transcript.js';
 import { beach } from './transcripts.js';
 
@@ -70,6 +70,7 @@ export interface TranscribeCall {
 	/** The recording's bytes, read from its file if it has a path. */
 	readonly bytes: Buffer;
 	readonly options: TranscribeOptions;
+	readonly checkpoints?: Checkpoints | undefined;
 }
 
 /** One `started`, one `segments` for each segment, one `done`. */
@@ -133,9 +134,10 @@ export class FakeTranscriber implements Transcriber, LiveTranscriber {
 		recording: Recording,
 		options: TranscribeOptions,
 		signal: AbortSignal,
+		checkpoints?: Checkpoints,
 	): AsyncGenerator<TranscriptEvent> {
 		const bytes = 'path' in recording ? await readFile(recording.path) : Buffer.from(recording.bytes);
-		const call = { recording, bytes, options };
+		const call = { recording, bytes, options, ...(checkpoints && { checkpoints }) };
 		this.calls.push(call);
 		yield* this.script(call, signal);
 	}

@@ -8,6 +8,7 @@ import { errorCodes } from '../../src/errors.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { routes } from '../../src/server/app.js';
+import type { JobDesk } from '../../src/server/jobs/desk.js';
 import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
 import { ClientSecrets } from '../../src/server/live/secrets.js';
 import { Admission } from '../../src/server/request/admission.js';
@@ -219,6 +220,8 @@ describe('the OpenAPI document', () => {
 			maxKnownSpeakers: 4,
 			voices: new VoiceStore(''),
 			maxRequestMs: 0,
+			// No route asks for it before a request comes.
+			jobs: Object.create(null) as JobDesk,
 			live: { secrets: new ClientSecrets(parts.clock), initialConfig: defaultConfig },
 			...parts,
 			version: '',

@@ -1,6 +1,7 @@
 /** Requests to a running server, through its HTTP API. */
 
 import { networkInterfaces } from 'node:os';
+import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { earshot } from '../../command-line.js';
 import { addressText, isLoopback, socketPathOf } from '../../config/addresses.js';
@@ -13,9 +14,32 @@ import { readToken, tokenFileOf } from '../../server/local-token.js';
 /** The body of the answer. Throws `not_found` where no server of Earshot answers, and `invalid_request` with what it refused. */
 export async function askServer<T>(
 	flags: Partial<Record<SettingName, string>>,
-	method: 'GET' | 'POST',
+	method: 'GET' | 'POST' | 'DELETE',
 	path: string,
+	sent: SentBody = {},
 ): Promise<T> {
+	const { text, where } = await askForText(flags, method, path, sent);
+	const body = parsed(text);
+	if (body === undefined)
+		throw new EarshotError(
+			'not_found',
+			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
+		);
+	return body as T;
+}
+
+export interface SentBody {
+	readonly body?: Readable;
+	readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** As `askServer`, for answers that are not JSON. */
+export async function askForText(
+	flags: Partial<Record<SettingName, string>>,
+	method: 'GET' | 'POST' | 'DELETE',
+	path: string,
+	sent: SentBody = {},
+): Promise<{ readonly text: string; readonly where: string }> {
 	const { config } = loadRegistry(flags, packageRoot);
 	const place = placeOf(config);
 	const where = place.socketPath === undefined ? place.url : config.host;
@@ -24,7 +48,8 @@ export async function askServer<T>(
 	try {
 		answer = await request(`${place.url}${path}`, {
 			method,
-			...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+			headers: { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+			...(sent.body && { body: sent.body }),
 			...(place.socketPath === undefined
 				? {}
 				: { dispatcher: new Agent({ connect: { socketPath: place.socketPath }, headersTimeout: 0 }) }),
@@ -38,20 +63,26 @@ export async function askServer<T>(
 			{ cause },
 		);
 	}
-	const body = (await answer.body.json().catch(() => undefined)) as
-		| (T & { readonly error?: { readonly message: string } })
-		| undefined;
-	if (typeof body !== 'object' || body === null)
-		throw new EarshotError(
-			'not_found',
-			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
-		);
+	const text = await answer.body.text();
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',
-			body.error?.message ?? `the server answered ${answer.statusCode}`,
+			messageOf(parsed(text)) ?? `the server at ${where} answered ${answer.statusCode}`,
 		);
-	return body;
+	return { text, where };
+}
+
+function parsed(text: string): object | undefined {
+	try {
+		const body: unknown = JSON.parse(text);
+		return typeof body === 'object' && body !== null ? body : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function messageOf(body: { readonly error?: { readonly message?: string } } | undefined): string | undefined {
+	return body?.error?.message;
 }
 
 interface Place {

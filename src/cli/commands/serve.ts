@@ -2,28 +2,26 @@
 
 import { systemClock } from '../../clock.js';
 import { isLoopback, socketPathOf } from '../../config/addresses.js';
-import { runnerEnvironment } from '../../config/environment.js';
 import { voicesFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { ensureRegistry } from '../../models/registry/file.js';
-import { createdAt, isInstalled, loadRegistry } from '../../models/registry/registry.js';
+import { createdAt, loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
-import { packageRoot, runnerScript } from '../../paths.js';
+import { packageRoot } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
-import { runnerSettings } from '../../runner/settings.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import { startServer } from '../../server/server.js';
-import { stopSignals } from '../../signals.js';
+import type { ServerAddress } from '../../server/listen.js';
+import { type ServerOptions, startServer } from '../../server/server.js';
+import { joinCluster, wantsGateway } from './cluster/gateway.js';
+import { modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
 import { examine } from './examine.js';
-import { joinCluster, wantsGateway } from './gateway.js';
 
 /** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
@@ -81,6 +79,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		livePartials: config.livePartials,
 		liveLanes: slotsOf(config),
 		maxKnownSpeakers: config.maxKnownSpeakers,
+		...jobsOf(config),
+		sharedJobs: gateway?.jobs,
 		voicesFolder: voicesFolder(),
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
@@ -90,8 +90,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const tokenFile = tokenFileOf(server.address);
 	await leaveToken(tokenFile, localToken, log);
 	warnOfOpenServer(config, log);
-	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${gateway?.pool.defaultModel || defaultModel})\n`);
+	greet(server.address, version, gateway?.pool.defaultModel || defaultModel);
 	if (!config.noWorker && registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
@@ -109,16 +108,13 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await removeToken(tokenFile, localToken);
 }
 
-/** What the settings say of the processes of models. */
-export function runnersOf(config: Config) {
+/** What the settings say of jobs. */
+function jobsOf(config: Config): Pick<ServerOptions, 'jobsFolder' | 'jobLimits' | 'jobRetention'> {
+	const { jobsDir, maxJobs, maxJobsPerKey, maxJobsMb, jobRetention, keepAudio, dedupeSeconds } = config;
 	return {
-		settings: runnerSettings(config),
-		script: runnerScript,
-		env: runnerEnvironment(slotsOf(config)),
-		keepAliveMs: config.keepAliveMs,
-		budgetBytes: config.memoryBudgetMb * 2 ** 20,
-		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
-		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
+		jobsFolder: jobsDir,
+		jobLimits: { maxJobs, maxJobsPerKey, maxBytes: maxJobsMb * 2 ** 20 },
+		jobRetention: { result: jobRetention, dedupe: dedupeSeconds, keepAudio },
 	};
 }
 
@@ -139,39 +135,7 @@ function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }
 
-/** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
-export function modelsToPreload(
-	{ preload: ids, autoPull }: Config,
-	{ now: { names, entries, defaultModel } }: RegistryWatcher,
-): readonly string[] {
-	if (ids.length > 0) {
-		const unknown = ids.find((id) => id !== 'none' && names.find(id) === undefined);
-		if (unknown === undefined) return ids.filter((id) => id !== 'none');
-		const known = entries.map(({ id }) => id).join(', ');
-		throw new EarshotError(
-			'config_invalid',
-			`Expected \`preload\` to name models among ${known}, got \`${unknown}\``,
-			{
-				param: 'preload',
-			},
-		);
-	}
-	const entry = entries.find(({ id }) => id === defaultModel);
-	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
-	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
-}
-
-export function nextSignal(): Promise<NodeJS.Signals> {
-	return new Promise((resolve) => {
-		const signals = stopSignals();
-		const handlers = signals.map((signal) => {
-			const handler = () => {
-				for (const [index, each] of signals.entries())
-					process.removeListener(each, handlers[index] ?? handler);
-				resolve(signal);
-			};
-			process.on(signal, handler);
-			return handler;
-		});
-	});
+function greet({ port, url }: ServerAddress, version: string, defaultModel: string): void {
+	const where = port === 0 ? url : `${url}/v1`;
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
 }

@@ -1,8 +1,14 @@
 /** Defines `earshot serve`, and the commands that ask a running server. */
 
-import type { Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { type SettingName, settingNames } from '../../config/settings.js';
-import { asJson, flagsOf, settingOptions } from './options.js';
+import { formatNames } from '../../formats/formats.js';
+import { asJson, flagsOf, settingOptions, text } from './options.js';
+
+const addressOption = [
+	'--addr <HOST:PORT>',
+	'address and port of the server; or a port alone, or unix:/path of a socket',
+] as const;
 
 export function addServe(earshot: Command, version: string): void {
 	settingOptions(
@@ -32,6 +38,13 @@ const serverOnly: readonly SettingName[] = [
 	'maxUploadMb',
 	'maxUploadsMb',
 	'minUploadBytesPerSecond',
+	'dedupeSeconds',
+	'jobRetention',
+	'jobsDir',
+	'keepAudio',
+	'maxJobs',
+	'maxJobsMb',
+	'maxJobsPerKey',
 	'noWorker',
 ];
 
@@ -40,10 +53,37 @@ export function addWorker(earshot: Command, version: string): void {
 		earshot.command('worker').description('run models for servers on other machines, which share a queue'),
 		settingNames.filter((name) => !serverOnly.includes(name)),
 	).action(async (options: Record<string, unknown>) => {
-		const { worker } = await import('../commands/worker.js');
+		const { worker } = await import('../commands/cluster/worker.js');
 		await worker(flagsOf(options), version);
 	});
 }
+
+/** `earshot jobs`. */
+export function addJobs(earshot: Command): void {
+	settingOptions(
+		earshot
+			.command('jobs')
+			.description('jobs of the running server: list, show JOB, wait JOB, cancel JOB…')
+			.addArgument(new Argument('<action>').choices(jobActions))
+			.argument('[job...]', 'their ids; finished jobs are deleted by cancel')
+			.addOption(
+				new Option('-f, --format <FORMAT>', 'with wait: output format (default: as it was made for)').choices(
+					formatNames,
+				),
+			)
+			.option(...asJson)
+			.option(...addressOption),
+		['host', 'port', 'apiKeys', 'config'],
+	).action(async (action: JobAction, ids: string[], options: Record<string, unknown>) => {
+		const { jobs } = await import('../commands/jobs.js');
+		const format = text(options.format);
+		await jobs(action, ids, { flags: flagsOf(options), json: options.json === true, format });
+	});
+}
+
+const jobActions = ['list', 'show', 'wait', 'cancel'] as const;
+
+type JobAction = (typeof jobActions)[number];
 
 /** Commands for the models in a running server's memory. */
 export function addServerCommands(earshot: Command): void {
@@ -52,10 +92,7 @@ export function addServerCommands(earshot: Command): void {
 			earshot
 				.command(usage)
 				.description(description)
-				.option(
-					'--addr <HOST:PORT>',
-					'address and port of the server; or a port alone, or unix:/path of a socket',
-				),
+				.option(...addressOption),
 			['host', 'port', 'apiKeys', 'config'],
 		);
 	const loadedModels = () => import('../commands/ps.js');

@@ -6,6 +6,30 @@ import { subtitlePresets } from '../../formats/subtitles/options.js';
 import { channelModes } from '../../speech/options.js';
 import { flagsOf, modelSettings, settingOptions, text } from './options.js';
 
+/** What a server is asked for, which checks it. */
+function fieldsOf(options: Record<string, unknown>): Readonly<Record<string, string | undefined>> {
+	const flag = (given: unknown): string | undefined => (given === true ? 'true' : undefined);
+	return {
+		model: text(options.model),
+		response_format: text(options.format),
+		language: text(options.language),
+		task: options.translate === true ? 'translate' : undefined,
+		prompt: text(options.prompt),
+		temperature: text(options.temperature),
+		'timestamp_granularities[]': options.words === true ? 'word' : undefined,
+		diarize: flag(options.speakers),
+		num_speakers: text(options.numSpeakers),
+		min_speakers: text(options.minSpeakers),
+		max_speakers: text(options.maxSpeakers),
+		subtitles: text(options.subtitles),
+		max_line_width: text(options.maxLineWidth),
+		max_line_count: text(options.maxLineCount),
+		max_words_per_line: text(options.maxWordsPerLine),
+		highlight_words: flag(options.highlightWords),
+		channels: text(options.channels),
+	};
+}
+
 export function addTranscribe(earshot: Command): void {
 	settingOptions(
 		earshot
@@ -47,9 +71,16 @@ export function addTranscribe(earshot: Command): void {
 				new Option('--channels <MODE>', 'transcribe all channels as one, or each by itself')
 					.choices(channelModes)
 					.default('mix'),
-			),
-		[...modelSettings, 'autoPull'],
+			)
+			.option('--background', 'let the running server do it: prints the ids of its jobs')
+			.option('--addr <HOST:PORT>', 'with --background: address and port of the server'),
+		[...modelSettings, 'autoPull', 'apiKeys'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
+		if (options.background === true) {
+			const { transcribeInBackground } = await import('../commands/jobs.js');
+			await transcribeInBackground(files, fieldsOf(options), flagsOf(options));
+			return;
+		}
 		const { transcribeFiles } = await import('../commands/transcribe.js');
 		await transcribeFiles(files, {
 			flags: flagsOf(options),

@@ -4,8 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { isInnerPath } from '../../disk/inner-path.js';
+import { EarshotError } from '../../errors.js';
 import type { BlobRange, BlobRef, BlobStore, StoredBlob } from '../../jobs/blobs.js';
-import { checkedKey, fullOr, noBlob, write } from './folder-blobs.js';
+import { asDiskFull, writeBlobFile } from './blob-file.js';
 import type { S3Client, S3Reply } from './s3-client.js';
 
 export interface S3BlobsOptions {
@@ -27,11 +29,11 @@ export class S3Blobs implements BlobStore {
 	async put(key: string, source: AsyncIterable<Uint8Array>): Promise<BlobRef> {
 		const file = path.join(this.#options.tempFolder, `blob-${randomUUID()}`);
 		try {
-			const written = await write(file, source);
+			const written = await writeBlobFile(file, source);
 			await this.#upload(key, file, written);
 			return { key, ...written };
 		} catch (thrown) {
-			throw fullOr(thrown);
+			throw asDiskFull(thrown);
 		} finally {
 			await rm(file, { force: true });
 		}
@@ -54,7 +56,7 @@ export class S3Blobs implements BlobStore {
 		const reply = await this.#options.client.send({ method: 'GET', object: this.#objectOf(key), headers });
 		if (reply.status === 404) {
 			await reply.text();
-			throw noBlob(key);
+			throw new EarshotError('not_found', `Nothing is stored as \`${key}\``);
 		}
 		if (reply.status === 416) {
 			await reply.text();
@@ -91,7 +93,11 @@ export class S3Blobs implements BlobStore {
 		} while (token !== undefined);
 	}
 
-	async #upload(key: string, file: string, { size, sha256 }: Pick<BlobRef, 'size' | 'sha256'>): Promise<void> {
+	async #upload(
+		key: string,
+		file: string,
+		{ size, sha256 }: Pick<BlobRef, 'size' | 'sha256'>,
+	): Promise<void> {
 		const reply = await this.#options.client.send({
 			method: 'PUT',
 			object: this.#objectOf(key),
@@ -104,7 +110,8 @@ export class S3Blobs implements BlobStore {
 	}
 
 	#objectOf(key: string): string {
-		return this.#options.prefix + checkedKey(key);
+		if (isInnerPath(key)) return this.#options.prefix + key;
+		throw new EarshotError('not_found', `Nothing is stored as \`${key}\``);
 	}
 }
 

@@ -87,8 +87,7 @@ export function createS3Client(place: S3Place, signer: typeof AwsV4Signer): S3Cl
 				} catch (thrown) {
 					reason = thrown instanceof Error ? thrown.message : String(thrown);
 				}
-				if (ms === undefined)
-					throw new EarshotError('closed', `The blob store cannot be reached: ${reason}`);
+				if (ms === undefined) throw new EarshotError('closed', `The blob store cannot be reached: ${reason}`);
 				await after(ms);
 			}
 		},
@@ -99,8 +98,7 @@ const isBusy = (status: number): boolean => status === 429 || status >= 500;
 
 /** By path where the endpoint is given, as MinIO and most others want it; by host name at Amazon's. Pure. */
 export function urlOf({ endpoint, bucket, region }: S3Place, { object, query }: S3Request): string {
-	const base =
-		endpoint === '' ? `https://${bucket}.s3.${region}.amazonaws.com` : `${endpoint}/${bucket}`;
+	const base = endpoint === '' ? `https://${bucket}.s3.${region}.amazonaws.com` : `${endpoint}/${bucket}`;
 	const url = new URL(`${base}/${object.split('/').map(encodeURIComponent).join('/')}`);
 	for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
 	return url.href;

@@ -69,9 +69,7 @@ export class FairLines {
 	/** Takes the unit whose turn it is out of its line. `isFull`: a tenant has as much under way as it may. */
 	next(isFull: (tenant: string) => boolean = () => false): WaitingUnit | undefined {
 		const classes: readonly JobPriority[] =
-			this.#bulkCredit > 0
-				? ['bulk', 'interactive', 'normal']
-				: ['interactive', 'normal', 'bulk'];
+			this.#bulkCredit > 0 ? ['bulk', 'interactive', 'normal'] : ['interactive', 'normal', 'bulk'];
 		for (const each of classes) {
 			const unit = this.#first(each, isFull);
 			if (unit === undefined) continue;

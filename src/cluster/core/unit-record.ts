@@ -108,7 +108,7 @@ export function progressed(
 	return holds(record, number) ? { ...record, processed, duration } : null;
 }
 
-export function finished(record: UnitRecord, number: number, result: BlobRef): UnitRecord | null {
+export function completed(record: UnitRecord, number: number, result: BlobRef): UnitRecord | null {
 	return holds(record, number) ? { ...record, stage: 'done', result } : null;
 }
 

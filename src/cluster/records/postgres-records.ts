@@ -216,7 +216,10 @@ export class PostgresRecords implements Records {
 }
 
 /** Locks the records that it looks at, and the names of those that are not there, in one order. */
-async function isAsExpected(client: PoolClient, expected: Readonly<Record<string, number>>): Promise<boolean> {
+async function isAsExpected(
+	client: PoolClient,
+	expected: Readonly<Record<string, number>>,
+): Promise<boolean> {
 	const keys = Object.keys(expected).sort();
 	if (keys.length === 0) return true;
 	const { rows } = await client.query<{ key: string; version: string }>(
@@ -235,16 +238,19 @@ async function apply(client: PoolClient, changes: Commit): Promise<void> {
 			expect[key] === 0
 				? ''
 				: 'ON CONFLICT (key) DO UPDATE SET version = records.version + 1, value = EXCLUDED.value';
-		await client.query(
-			`INSERT INTO ${postgresSchema}.records VALUES ($1, 1, $2) ${onConflict}`,
-			[key, value],
-		);
+		await client.query(`INSERT INTO ${postgresSchema}.records VALUES ($1, 1, $2) ${onConflict}`, [
+			key,
+			value,
+		]);
 	}
 	if (remove.length > 0)
 		await client.query(`DELETE FROM ${postgresSchema}.records WHERE key = ANY($1)`, [remove]);
 	for (const { name, member, score } of index) {
 		if (score === null)
-			await client.query(`DELETE FROM ${postgresSchema}.indexes WHERE name = $1 AND member = $2`, [name, member]);
+			await client.query(`DELETE FROM ${postgresSchema}.indexes WHERE name = $1 AND member = $2`, [
+				name,
+				member,
+			]);
 		else
 			await client.query(
 				`INSERT INTO ${postgresSchema}.indexes VALUES ($1, $2, ${score === 'now' ? nowMs : '$3'})
@@ -275,5 +281,7 @@ function codeOf(thrown: unknown): string {
 function isConnectionError(thrown: unknown): boolean {
 	const code = codeOf(thrown);
 	if (/^(08|57P)/.test(code) || /^E(CONN|PIPE|TIMEDOUT|HOST)/.test(code)) return true;
-	return thrown instanceof Error && /connection terminated|timeout exceeded when trying/i.test(thrown.message);
+	return (
+		thrown instanceof Error && /connection terminated|timeout exceeded when trying/i.test(thrown.message)
+	);
 }

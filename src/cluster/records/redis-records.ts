@@ -82,7 +82,9 @@ export class RedisRecords implements Records {
 		const name = key('i', index);
 		let from = 0;
 		if (after !== undefined) {
-			const rank = await (order === 'asc' ? this.#redis.zrank(name, after) : this.#redis.zrevrank(name, after));
+			const rank = await (order === 'asc'
+				? this.#redis.zrank(name, after)
+				: this.#redis.zrevrank(name, after));
 			if (typeof rank !== 'number') return [];
 			from = rank + 1;
 		}

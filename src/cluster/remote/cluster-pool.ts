@@ -73,7 +73,9 @@ export class ClusterPool implements ModelPool {
 	checkReadiness(): Readiness {
 		const { local, directory } = this.#options;
 		if (local) return local.checkReadiness();
-		return directory.known.length > 0 ? { status: 'ok' } : { status: 'degraded', reason: 'No worker is there' };
+		return directory.known.length > 0
+			? { status: 'ok' }
+			: { status: 'degraded', reason: 'No worker is there' };
 	}
 
 	idOf(name: string): string {
@@ -104,7 +106,10 @@ export class ClusterPool implements ModelPool {
 			release: () => {},
 			transcribe: (recording, options, aborted) => this.#transcribe(id, worker, recording, options, aborted),
 			listen: () => {
-				throw new EarshotError('unsupported_value', 'Live sessions are for servers that run models themselves');
+				throw new EarshotError(
+					'unsupported_value',
+					'Live sessions are for servers that run models themselves',
+				);
 			},
 		};
 	}
@@ -209,7 +214,12 @@ export class ClusterPool implements ModelPool {
 		for (;;) {
 			let isTold = false;
 			try {
-				const events: AsyncIterable<TranscriptEvent> = this.#at(worker, model, { recording, options }, signal);
+				const events: AsyncIterable<TranscriptEvent> = this.#at(
+					worker,
+					model,
+					{ recording, options },
+					signal,
+				);
 				for await (const event of events) {
 					if (event.type === 'started' && hasBegun) continue;
 					hasBegun = true;

@@ -1,6 +1,6 @@
 /** The secret by which gateways and workers know each other: whoever may use the queue may read it. */
 
-import { randomBytes, timingSafeEqual, createHash } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { changeRecord, type Records } from '../records/records.js';
 
 const record = 'cluster-key';

@@ -11,7 +11,7 @@ import type { TranscriptEvent } from '../../speech/transcript.js';
 export const clusterProtocol = 1;
 
 export const clusterPaths = {
-	/** The recording is the body; the answer is a `Reply` on each line. */
+	/** The recording is the body; the answer is a `WorkerReply` on each line. */
 	transcribe: '/cluster/v1/transcribe',
 	/** Loads a model, and tells what it is. */
 	load: '/cluster/v1/load',
@@ -25,7 +25,7 @@ export const protocolHeader = 'x-earshot-cluster-protocol';
 /** Prompts and voices are in them. */
 export const maxOptionsBytes = 16 << 20;
 
-export type Reply =
+export type WorkerReply =
 	| { readonly info: ModelInfo }
 	| { readonly event: TranscriptEvent }
 	| { readonly error: WireError }

@@ -13,7 +13,7 @@ import {
 	encodeOptions,
 	optionsHeader,
 	protocolHeader,
-	type Reply,
+	type WorkerReply,
 } from './protocol.js';
 
 /** The worker cannot be reached, or has gone; another one may do it. */
@@ -39,7 +39,9 @@ export class WorkerClient {
 	}
 
 	async unload(address: string, model: string, signal: AbortSignal): Promise<void> {
-		await (await this.#post(address, clusterPaths.unload, model, { signal, headersTimeout: loadMs })).body.dump();
+		await (
+			await this.#post(address, clusterPaths.unload, model, { signal, headersTimeout: loadMs })
+		).body.dump();
 	}
 
 	/** Throws WorkerGone and EarshotError. Ending the iteration early ends the work. */
@@ -48,7 +50,7 @@ export class WorkerClient {
 		model: string,
 		work: { readonly recording: Recording; readonly options: TranscribeOptions },
 		signal: AbortSignal,
-	): AsyncGenerator<Reply> {
+	): AsyncGenerator<WorkerReply> {
 		const options = await encodeOptions(work.options);
 		const reply = await this.#post(address, clusterPaths.transcribe, model, {
 			signal,
@@ -62,7 +64,7 @@ export class WorkerClient {
 			for await (const piece of reply.body.setEncoding('utf8') as AsyncIterable<string>) {
 				const lines = (rest + piece).split('\n');
 				rest = lines.pop() ?? '';
-				for (const line of lines) yield JSON.parse(line) as Reply;
+				for (const line of lines) yield JSON.parse(line) as WorkerReply;
 			}
 		} catch (thrown) {
 			throw gone(thrown, address, signal);
@@ -93,7 +95,7 @@ export class WorkerClient {
 					...headers,
 				},
 				...more,
-			} as Parameters<typeof request>[1]);
+			});
 		} catch (thrown) {
 			throw gone(thrown, address, options.signal as AbortSignal | undefined);
 		}

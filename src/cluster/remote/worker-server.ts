@@ -22,7 +22,7 @@ import {
 	maxOptionsBytes,
 	optionsHeader,
 	protocolHeader,
-	type Reply,
+	type WorkerReply,
 } from './protocol.js';
 
 export interface WorkerServerOptions {
@@ -74,7 +74,8 @@ export class WorkerServer {
 		const { pool, metrics } = this.#options;
 		if (request.method === 'GET') {
 			if (pathname === '/health') return json(response, 200, { status: 'ok' });
-			if (pathname === '/ready') return json(response, this.#isDraining ? 503 : 200, { ready: !this.#isDraining });
+			if (pathname === '/ready')
+				return json(response, this.#isDraining ? 503 : 200, { ready: !this.#isDraining });
 			if (pathname === '/metrics') {
 				response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
 				response.end(await metrics.render());
@@ -87,7 +88,10 @@ export class WorkerServer {
 		if (!isAuthorized(request.headers.authorization, this.#options.key))
 			throw new EarshotError('invalid_api_key', 'This worker belongs to another cluster');
 		if (request.headers[protocolHeader] !== String(clusterProtocol))
-			throw new EarshotError('unsupported_value', `This worker speaks version ${clusterProtocol} of the protocol`);
+			throw new EarshotError(
+				'unsupported_value',
+				`This worker speaks version ${clusterProtocol} of the protocol`,
+			);
 		const model = searchParams.get('model') ?? '';
 		if (pathname === clusterPaths.transcribe) return await this.#transcribe(request, response, model);
 		if (pathname === clusterPaths.load)
@@ -108,7 +112,7 @@ export class WorkerServer {
 			const { options, recording } = await this.#receive(request, remove);
 			response.writeHead(200, { 'content-type': 'application/x-ndjson' });
 			response.flushHeaders();
-			const say = async (reply: Reply): Promise<void> => {
+			const say = async (reply: WorkerReply): Promise<void> => {
 				if (!response.write(`${JSON.stringify(reply)}\n`)) await once(response, 'drain', control);
 			};
 			stopAlive = this.#options.clock.every(aliveEveryMs, () => void response.write('{"alive":true}\n'));
@@ -125,7 +129,7 @@ export class WorkerServer {
 		model: string,
 		{ options, recording }: { options: TranscribeOptions; recording: Recording },
 		signal: AbortSignal,
-		say: (reply: Reply) => Promise<void>,
+		say: (reply: WorkerReply) => Promise<void>,
 	): Promise<void> {
 		try {
 			const lease = await this.#options.pool.lease(model, signal);

@@ -5,19 +5,18 @@ import type { Clock } from '../../clock.js';
 import { isLoopback } from '../../config/addresses.js';
 import { createTempFolder, type TempFolder } from '../../disk/temp-folder.js';
 import { reasonOf } from '../../errors.js';
-import { defaultJobRetention } from '../../jobs/service/outcome.js';
 import { JobService } from '../../jobs/service/job-service.js';
+import { defaultJobRetention } from '../../jobs/service/outcome.js';
 import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
 import type { Log } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
-import { Announcer, usualLanes } from '../announcer.js';
 import type { Cluster } from '../open-cluster.js';
 import { clusterKey } from '../remote/key.js';
 import { WorkerServer } from '../remote/worker-server.js';
+import { Announcer, usualLanes } from './announcer.js';
 
-export interface WorkerOptions
-	extends Pick<JobWorkerOptions, 'admission' | 'knownBy' | 'maxKnownSpeakers'> {
+export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voices' | 'maxKnownSpeakers'> {
 	/** Both belong to the caller. */
 	readonly cluster: Cluster;
 	readonly pool: ModelPool;
@@ -25,7 +24,9 @@ export interface WorkerOptions
 	readonly metrics: Metrics;
 	readonly log: Log;
 	/** Opens the address that gateways reach it by. */
-	readonly listen: (server: WorkerServer['http']) => Promise<{ readonly host: string; readonly port: number }>;
+	readonly listen: (
+		server: WorkerServer['http'],
+	) => Promise<{ readonly host: string; readonly port: number }>;
 	/** '' = by the address that it listens on. */
 	readonly advertise: string;
 	readonly budgetBytes: number;
@@ -79,7 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 }
 
 function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
-	const { cluster, pool, clock, metrics, log, admission, knownBy, maxKnownSpeakers } = options;
+	const { cluster, pool, clock, metrics, log, admission, voices, maxKnownSpeakers } = options;
 	const service = new JobService({
 		storage: cluster,
 		// A worker makes no jobs.
@@ -91,7 +92,7 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 		isTeller: false,
 	});
 	return new JobWorker({
-		...{ storage: cluster, service, pool, admission, knownBy, maxKnownSpeakers, metrics, log },
+		...{ storage: cluster, service, pool, admission, voices, maxKnownSpeakers, metrics, log },
 		temporaryFolder: temporary.path,
 		elapsedMs: () => clock.now(),
 	});

@@ -39,6 +39,11 @@ export function secondsAhead(others: readonly number[], seconds: number): number
 	return ahead;
 }
 
+/** A request whose client waits for the answer, or a job by its priority. */
+export const waitingKinds = ['request', 'interactive', 'normal', 'bulk'] as const;
+
+export type Waiting = (typeof waitingKinds)[number];
+
 /** A recording's position in the queue. */
 export interface Position {
 	/** Unfinished recordings that were admitted before. */
@@ -60,12 +65,26 @@ export class Admission {
 
 	/** Throws `overloaded` with an estimate of when to retry. `model`: its id; `seconds`: the recording's length. */
 	admit(model: string, seconds: number): QueueTicket {
+		return this.#of(model).admit(seconds);
+	}
+
+	/** A recording that has waited elsewhere, and is not refused any more. */
+	join(model: string, seconds: number, kind: Waiting): QueueTicket {
+		return this.#of(model).join(seconds, kind);
+	}
+
+	/** How long so much audio takes, by recent throughput: whole seconds, 1 or more. */
+	secondsFor(model: string, seconds: number): number {
+		return this.#of(model).secondsFor(seconds);
+	}
+
+	#of(model: string): ModelQueue {
 		let queue = this.#queues.get(model);
 		if (queue === undefined) {
 			queue = new ModelQueue(model, this.#options);
 			this.#queues.set(model, queue);
 		}
-		return queue.admit(seconds);
+		return queue;
 	}
 }
 
@@ -97,9 +116,19 @@ class ModelQueue {
 				{ retryAfterSeconds },
 			);
 		}
-		const ticket = new QueueTicket(this, seconds);
+		return this.join(seconds, 'request');
+	}
+
+	join(seconds: number, kind: Waiting): QueueTicket {
+		this.#tick();
+		const ticket = new QueueTicket(this, seconds, kind);
 		this.#tickets.add(ticket);
 		return ticket;
+	}
+
+	secondsFor(seconds: number): number {
+		this.#tick();
+		return this.#throughput.secondsFor(seconds);
 	}
 
 	/** `seconds` more of a recording's audio have been transcribed. */
@@ -126,10 +155,11 @@ class ModelQueue {
 	/** Updates the metrics. */
 	report(): void {
 		this.#tick();
-		const remaining = this.#remaining();
+		const seconds = (kind: Waiting): number =>
+			[...this.#tickets].reduce((sum, each) => (each.kind === kind ? sum + each.remaining : sum), 0);
 		this.#options.metrics.queued(this.#model, {
-			recordings: remaining.length,
-			seconds: remaining.reduce((sum, each) => sum + each, 0),
+			recordings: this.#tickets.size,
+			seconds: Object.fromEntries(waitingKinds.map((kind) => [kind, seconds(kind)])),
 			realTimeFactor: 1 / this.#throughput.perSecond,
 		});
 	}
@@ -150,12 +180,14 @@ class ModelQueue {
 
 /** The place of an admitted recording in the queue. Call `leave` when its request ends. */
 export class QueueTicket {
+	readonly kind: Waiting;
 	readonly #queue: ModelQueue;
 	#seconds: number;
 	#processed = 0;
 	#left = false;
 
-	constructor(queue: ModelQueue, seconds: number) {
+	constructor(queue: ModelQueue, seconds: number, kind: Waiting) {
+		this.kind = kind;
 		this.#queue = queue;
 		this.#seconds = seconds;
 	}

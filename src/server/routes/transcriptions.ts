@@ -6,6 +6,7 @@ import { EarshotError, expected, shortened } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { round } from '../../formats/verbose-json.js';
+import { knownBy } from '../../jobs/worker/known-voices.js';
 import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
@@ -13,6 +14,9 @@ import { withSpeakers } from '../../speakers/with-speakers.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
 import type { VoiceStore } from '../../voices/store.js';
+import type { JobDesk } from '../jobs/desk.js';
+import { taskOf, wantsBackground } from '../jobs/job-fields.js';
+import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { errorBody, logFailure, toHttpError } from '../request/failure.js';
@@ -20,7 +24,7 @@ import { type FittedRequest, fitToModel, parseRequest, type TranscriptionRequest
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
 import { uploadReceiver } from '../upload/receive.js';
-import { knownBy, leaseDiarizer } from './speakers.js';
+import { leaseDiarizer } from './speakers.js';
 
 export interface TranscriptionsOptions {
 	readonly pool: ModelPool;
@@ -31,6 +35,8 @@ export interface TranscriptionsOptions {
 	/** References of known speakers that a request may bring. */
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
+	readonly jobs: JobDesk;
+	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly log?: Log;
@@ -49,7 +55,7 @@ export const timeoutHeader = 'x-earshot-timeout-ms';
 export const ignoredHeader = 'x-earshot-ignored';
 
 export function transcriptions(
-	task: Task,
+	kind: Task | 'job',
 	options: TranscriptionsOptions,
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
@@ -63,11 +69,16 @@ export function transcriptions(
 		let ticket: QueueTicket | undefined;
 		const stopDeadline = startDeadline(ctx, options, () => lease?.info.id ?? '');
 		try {
-			upload = await receiveUpload(ctx, signal);
+			upload = await onceAtATime(ctx, () => receiveUpload(ctx, signal));
+			const task = kind === 'job' ? taskOf(upload.fields) : kind;
 			const request = parseRequest(upload.fields, task, {
 				deployment: ctx.params.model,
 				maxKnownSpeakers: options.maxKnownSpeakers,
 			});
+			if (kind === 'job' || wantsBackground(ctx, upload.fields)) {
+				await submitJob(ctx, { upload, request, task }, options);
+				return;
+			}
 			const model = request.model ?? pool.defaultModel;
 			logged.model = shortened(model);
 			logged.format = request.format;

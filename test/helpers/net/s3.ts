@@ -132,7 +132,10 @@ function faultOf(request: IncomingMessage, bytes: Buffer, keys: Keys): string | 
 }
 
 const escaped = (text: string): string =>
-	encodeURIComponent(text).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
+	encodeURIComponent(text).replace(
+		/[!'()*]/g,
+		(letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
+	);
 
 function listing({ objects, pageSize }: FakeS3, query: URLSearchParams): string {
 	const prefix = query.get('prefix') ?? '';

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -49,7 +49,10 @@ export const postgresFolder = existsSync('/usr/lib/postgresql')
 	: undefined;
 
 /** Continuous integration installs them; a suite that is skipped there has not been run by anybody. */
-export function skipReason(what: 'redis-server' | 'postgresql', found: string | undefined): string | undefined {
+export function skipReason(
+	what: 'redis-server' | 'postgresql',
+	found: string | undefined,
+): string | undefined {
 	if (found !== undefined) return undefined;
 	if (process.env.EARSHOT_TEST_SERVERS === 'required') throw new Error(`${what} is not installed`);
 	process.stderr.write(`skipped: ${what} is not installed, so nothing is tested on it\n`);

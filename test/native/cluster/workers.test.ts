@@ -4,11 +4,11 @@
  */
 
 import { createHash } from 'node:crypto';
-import { setTimeout as after } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Job } from '../../../src/jobs/job.js';
+import { digits, realCluster, type WorkerProcess } from '../../helpers/cluster/worker-processes.js';
 import { redisProgram, skipReason, startRedis, type TestServer } from '../../helpers/net/servers.js';
-import { digits, realCluster, type WorkerProcess } from '../../helpers/worker-processes.js';
 
 const rounds = Number(process.env.EARSHOT_KILLS ?? 12);
 
@@ -49,7 +49,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		const killedMs = performance.now();
 		await other;
 		const before = (await cluster.queue.clips(job.id, 0)).length;
-		while ((await cluster.queue.clips(job.id, 0)).length === before) await after(20);
+		while ((await cluster.queue.clips(job.id, 0)).length === before) await pause(20);
 		expect(performance.now() - killedMs).toBeLessThan(15_000);
 		const done = await ended(job.id);
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
@@ -63,7 +63,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		const job = await submit(long);
 		await clips(job.id, 2);
 		const stoppedMs = performance.now();
-		await Promise.all([first.end('SIGTERM'), after(1)]);
+		await Promise.all([first.end('SIGTERM'), pause(1)]);
 		const done = await ended(job.id);
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
 		// Nobody had to notice a death.
@@ -84,7 +84,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 			const now = (await cluster.queue.clips(job.id, 0)).length;
 			if (now === told) break;
 			told = now;
-			await after(300);
+			await pause(300);
 		}
 		expect(performance.now() - cancelledMs).toBeLessThan(5000);
 		expect(next.status).not.toBe('failed');
@@ -100,7 +100,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		const done = await ended(job.id);
 		const { version } = done;
 		paused.process.kill('SIGCONT');
-		await after(3000);
+		await pause(3000);
 		expect((await cluster.store.get(job.id))?.version).toBe(version);
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
 	}, 60_000);
@@ -110,9 +110,9 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		await worker();
 		const jobs = [await submit(long), await submit(long), await submit(long)];
 		await clips(jobs[0]!.id, 2);
-		await after(1100);
+		await pause(1100);
 		await server.kill();
-		await after(1000);
+		await pause(1000);
 		await server.restart();
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
 		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
@@ -131,7 +131,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		let isOver = false;
 		const killing = (async () => {
 			while (!isOver) {
-				await after(500 + Math.random() * 3000);
+				await pause(500 + Math.random() * 3000);
 				const victim = Math.floor(Math.random() * workers.length);
 				await workers[victim]!.end('SIGKILL');
 				workers[victim] = await worker();

@@ -5,8 +5,15 @@ import { openPostgres } from '../../../src/cluster/open-postgres.js';
 import { openRedis } from '../../../src/cluster/open-redis.js';
 import { changeRecord, type Records } from '../../../src/cluster/records/records.js';
 import type { ClusterServer } from '../../../src/cluster/server-connection.js';
-import { MemoryRecords } from '../../helpers/memory-records.js';
-import { postgresFolder, redisProgram, skipReason, startPostgres, startRedis, type TestServer } from '../../helpers/net/servers.js';
+import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
+import {
+	postgresFolder,
+	redisProgram,
+	skipReason,
+	startPostgres,
+	startRedis,
+	type TestServer,
+} from '../../helpers/net/servers.js';
 
 interface Place {
 	readonly name: string;

@@ -16,8 +16,8 @@ import { EarshotError } from '../../../src/errors.js';
 import { Metrics } from '../../../src/metrics.js';
 import { noOptions, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
+import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { eventsOf, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
-import { MemoryRecords } from '../../helpers/memory-records.js';
 import { beach } from '../../helpers/transcripts.js';
 
 const never = new AbortController().signal;
@@ -275,7 +275,9 @@ test('a worker says how it is, and serves nothing else', async () => {
 	const { worker } = await cluster();
 	const { address, server } = await worker();
 	const status = async (where: string) => (await fetch(`${address}${where}`)).status;
-	expect([await status('/health'), await status('/ready'), await status('/metrics')]).toEqual([200, 200, 200]);
+	expect([await status('/health'), await status('/ready'), await status('/metrics')]).toEqual([
+		200, 200, 200,
+	]);
 	expect([await status('/v1/models'), await status('/cluster/v1/load')]).toEqual([404, 404]);
 	server.drain();
 	expect(await status('/ready')).toBe(503);

@@ -4,29 +4,33 @@
  */
 
 import { expect, test } from 'vitest';
-import { simulate } from '../../helpers/cluster-simulation.js';
+import { simulate } from '../../helpers/cluster/cluster-simulation.js';
 
 const whole = process.env.EARSHOT_SIMULATION === 'whole';
 const seeds = whole ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1];
 
-test.each(seeds)('nothing is lost or done twice, and it takes at most a tenth longer than it must (%i)', (seed) => {
-	const jobs = 100_000;
-	const result = simulate({
-		seed,
-		workers: 1000,
-		jobs,
-		killed: 0.05,
-		paused: 0.03,
-		cutOff: 0.05,
-		doubled: 0.01,
-		lost: 0.001,
-	});
-	expect(result).toMatchObject({ done: jobs, doubleResults: 0, disorder: 0 });
-	expect(result.redelivered).toBeGreaterThan(100);
-	expect(result.fenced).toBeGreaterThan(10);
-	expect(result.slowestNotice).toBeLessThanOrEqual(15);
-	expect(result.makespan / result.ideal).toBeLessThan(1.1);
-}, 600_000);
+test.each(seeds)(
+	'nothing is lost or done twice, and it takes at most a tenth longer than it must (%i)',
+	(seed) => {
+		const jobs = 100_000;
+		const result = simulate({
+			seed,
+			workers: 1000,
+			jobs,
+			killed: 0.05,
+			paused: 0.03,
+			cutOff: 0.05,
+			doubled: 0.01,
+			lost: 0.001,
+		});
+		expect(result).toMatchObject({ done: jobs, doubleResults: 0, disorder: 0 });
+		expect(result.redelivered).toBeGreaterThan(100);
+		expect(result.fenced).toBeGreaterThan(10);
+		expect(result.slowestNotice).toBeLessThanOrEqual(15);
+		expect(result.makespan / result.ideal).toBeLessThan(1.1);
+	},
+	600_000,
+);
 
 test('one worker that is killed again and again gets through', () => {
 	const result = simulate({

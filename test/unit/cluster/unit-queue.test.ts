@@ -1,10 +1,10 @@
 /** What a queue promises that several machines share: in memory with a clock of the test, and on real servers. */
 
 import { describe, expect, test } from 'vitest';
+import type { UnitQueue } from '../../../src/cluster/unit-queue.js';
 import type { UnitLease } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
-import type { UnitQueue } from '../../../src/cluster/unit-queue.js';
-import { blob, clip, clusterKinds, jobId, type TestCluster, unit } from '../../helpers/cluster.js';
+import { blob, clip, clusterKinds, jobId, type TestCluster, unit } from '../../helpers/cluster/cluster.js';
 
 const caps = { schema: unitSchema };
 

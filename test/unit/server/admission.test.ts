@@ -101,7 +101,7 @@ describe('admission', () => {
 		refused(() => admission.admit('tiny', 150));
 		const text = await metrics.render();
 		expect(text).toContain('earshot_refusals_total{model="tiny",reason="queue"} 1');
-		expect(text).toContain('earshot_queue_seconds{model="tiny"} 150');
+		expect(text).toContain('earshot_queue_seconds{model="tiny",class="request"} 150');
 		expect(text).toContain('earshot_queue_recordings{model="tiny"} 1');
 		expect(text).toContain('earshot_real_time_factor{model="tiny"} 1');
 	});

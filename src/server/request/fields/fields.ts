@@ -35,6 +35,13 @@ export const fieldNames = [
 	'min_speakers',
 	'max_speakers',
 	'known_speakers',
+	'background',
+	'task',
+	'priority',
+	'metadata',
+	'webhook_url',
+	'webhook_secret',
+	'webhook_include',
 ] as const;
 
 /** Of `POST /v1/voices`. */

@@ -1,8 +1,13 @@
 /** A transport in the memory of one process, with locks that run out by a clock of the test. */
 
-import type { Clock } from '../../src/clock.js';
-import type { JobPriority } from '../../src/jobs/job.js';
-import { type Delivery, lockMs, type Parcel, type Transport } from '../../src/cluster/transport/transport.js';
+import type { Clock } from '../../../src/clock.js';
+import {
+	type Delivery,
+	lockMs,
+	type Parcel,
+	type Transport,
+} from '../../../src/cluster/transport/transport.js';
+import type { JobPriority } from '../../../src/jobs/job.js';
 
 interface Held {
 	readonly parcel: Parcel;

@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/clock.js';
-import { type Cluster, openCluster } from '../../src/cluster/open-cluster.js';
-import { isFinished, type Job } from '../../src/jobs/job.js';
-import { JobService } from '../../src/jobs/service/job-service.js';
-import { defaultJobRetention } from '../../src/jobs/service/outcome.js';
-import { silentLog } from '../../src/log.js';
-import { root } from './fixtures.js';
-import type { TestServer } from './net/servers.js';
+import { systemClock } from '../../../src/clock.js';
+import { type Cluster, openCluster } from '../../../src/cluster/open-cluster.js';
+import { isFinished, type Job } from '../../../src/jobs/job.js';
+import { JobService } from '../../../src/jobs/service/job-service.js';
+import { defaultJobRetention } from '../../../src/jobs/service/outcome.js';
+import { silentLog } from '../../../src/log.js';
+import { root } from '../fixtures.js';
+import type { TestServer } from '../net/servers.js';
 
 /** The bundled digits, so often, as one recording. */
 export function digits(times: number): Buffer {

@@ -1,25 +1,24 @@
 /** `earshot worker`: runs models for servers on other machines. */
 
-import { systemClock } from '../../clock.js';
-import { openCluster } from '../../cluster/open-cluster.js';
-import { withoutSecrets } from '../../cluster/packages.js';
-import { startWorker } from '../../cluster/worker/worker.js';
-import { voicesFolder } from '../../config/folders.js';
-import type { SettingName } from '../../config/settings.js';
-import { createLog } from '../../log.js';
-import { Metrics } from '../../metrics.js';
-import { expectedBytes } from '../../models/memory.js';
-import { ensureRegistry } from '../../models/registry/file.js';
-import { createdAt, loadRegistry } from '../../models/registry/registry.js';
-import { RegistryWatcher } from '../../models/registry/watch.js';
-import { packageRoot } from '../../paths.js';
-import { RunnerPool } from '../../pool/pool.js';
-import { listen } from '../../server/listen.js';
-import { Admission } from '../../server/request/admission.js';
-import { knownBy } from '../../server/routes/speakers.js';
-import { VoiceStore } from '../../voices/store.js';
+import { systemClock } from '../../../clock.js';
+import { withoutSecrets } from '../../../cluster/install/packages.js';
+import { openCluster } from '../../../cluster/open-cluster.js';
+import { startWorker } from '../../../cluster/worker/worker.js';
+import { voicesFolder } from '../../../config/folders.js';
+import type { SettingName } from '../../../config/settings.js';
+import { createLog } from '../../../log.js';
+import { Metrics } from '../../../metrics.js';
+import { expectedBytes } from '../../../models/memory.js';
+import { ensureRegistry } from '../../../models/registry/file.js';
+import { createdAt, loadRegistry } from '../../../models/registry/registry.js';
+import { RegistryWatcher } from '../../../models/registry/watch.js';
+import { packageRoot } from '../../../paths.js';
+import { RunnerPool } from '../../../pool/pool.js';
+import { listen } from '../../../server/listen.js';
+import { Admission } from '../../../server/request/admission.js';
+import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
-import { modelsToPreload, nextSignal, runnersOf } from './serve.js';
+import { modelsToPreload, nextSignal, runnersOf } from './start-up.js';
 
 /** Resolves after a signal has stopped the worker. */
 export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
@@ -41,12 +40,11 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		createdAt,
 	});
 	const cluster = await openCluster({ ...urls, isPatient: true, clock: systemClock, log });
-	const voices = new VoiceStore(voicesFolder());
 	const running = await startWorker({
 		...{ cluster, pool, clock: systemClock, metrics, log, advertise: config.advertise },
 		admission: new Admission({ maxQueueSeconds: config.maxQueueSeconds, metrics, clock: systemClock }),
 		maxKnownSpeakers: config.maxKnownSpeakers,
-		knownBy: (request) => knownBy(request, voices),
+		voices: new VoiceStore(voicesFolder()),
 		listen: (server) => listen(server, config.host, config.port),
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		bytesOf: (id) => {

@@ -1,11 +1,11 @@
 /** Tells the other machines what this worker has and does, every two seconds and whenever that has changed. */
 
 import { availableParallelism } from 'node:os';
-import type { Clock } from '../clock.js';
-import type { ModelPool } from '../pool/model-pool.js';
-import type { ModelInfo } from '../speech/model-info.js';
-import { announceEveryMs, type Directory, type WorkerEntry } from './directory.js';
-import { clusterProtocol } from './remote/protocol.js';
+import type { Clock } from '../../clock.js';
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
+import { clusterProtocol } from '../remote/protocol.js';
 
 export interface AnnouncerOptions {
 	readonly id: string;

@@ -1,20 +1,18 @@
 /** Parts of a cluster for tests. */
 
-import type { Unit } from '../../src/jobs/queue.js';
-import { unitSchema } from '../../src/jobs/queue.js';
-import type { ClipEvent } from '../../src/speech/events.js';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/clock.js';
-import { openPostgres } from '../../src/cluster/open-postgres.js';
-import { openRedis } from '../../src/cluster/open-redis.js';
-import type { Records } from '../../src/cluster/records/records.js';
-import { Releaser } from '../../src/cluster/releaser.js';
-import type { ClusterServer } from '../../src/cluster/server-connection.js';
-import type { Transport } from '../../src/cluster/transport/transport.js';
-import { UnitQueue } from '../../src/cluster/unit-queue.js';
-import { FakeClock } from './fakes.js';
-import { MemoryRecords } from './memory-records.js';
-import { MemoryTransport } from './memory-transport.js';
+import { systemClock } from '../../../src/clock.js';
+import { openPostgres } from '../../../src/cluster/open-postgres.js';
+import { openRedis } from '../../../src/cluster/open-redis.js';
+import type { Records } from '../../../src/cluster/records/records.js';
+import { Releaser } from '../../../src/cluster/releaser.js';
+import type { ClusterServer } from '../../../src/cluster/server-connection.js';
+import type { Transport } from '../../../src/cluster/transport/transport.js';
+import { UnitQueue } from '../../../src/cluster/unit-queue.js';
+import type { Unit } from '../../../src/jobs/queue.js';
+import { unitSchema } from '../../../src/jobs/queue.js';
+import type { ClipEvent } from '../../../src/speech/events.js';
+import { FakeClock } from '../fakes.js';
 import {
 	postgresFolder,
 	redisProgram,
@@ -22,7 +20,9 @@ import {
 	startPostgres,
 	startRedis,
 	type TestServer,
-} from './net/servers.js';
+} from '../net/servers.js';
+import { MemoryRecords } from './memory-records.js';
+import { MemoryTransport } from './memory-transport.js';
 
 export const jobId = (number: number): string => `trj_${number.toString(16).padStart(32, '0')}`;
 

@@ -4,19 +4,19 @@
  * simulated.
  */
 
-import { FairLines, unitsUnderWay } from '../../src/cluster/core/fair-lines.js';
-import { workersFor, type WorkerView } from '../../src/cluster/core/placing.js';
+import { FairLines, unitsUnderWay } from '../../../src/cluster/core/fair-lines.js';
+import { type WorkerView, workersFor } from '../../../src/cluster/core/placing.js';
 import {
 	checkpointed,
-	finished,
+	completed,
 	isOver,
 	leased,
 	newRecord,
 	released,
 	type UnitRecord,
-} from '../../src/cluster/core/unit-record.js';
-import { lockMs, stalledEveryMs } from '../../src/cluster/transport/transport.js';
-import { type Unit, unitSchema } from '../../src/jobs/queue.js';
+} from '../../../src/cluster/core/unit-record.js';
+import { lockMs, stalledEveryMs } from '../../../src/cluster/transport/transport.js';
+import { type Unit, unitSchema } from '../../../src/jobs/queue.js';
 import { blob, jobId } from './cluster.js';
 
 export interface SimulationOptions {
@@ -283,7 +283,11 @@ class Simulation {
 			idleSeconds: worker.works.size > 0 ? 0 : this.#now - worker.idleSince,
 			models: models.map((id) => ({
 				id,
-				state: !worker.loaded.has(id) ? 'unloaded' : worker.loaded.get(id)! > this.#now ? 'loading' : 'loaded',
+				state: !worker.loaded.has(id)
+					? 'unloaded'
+					: worker.loaded.get(id)! > this.#now
+						? 'loading'
+						: 'loaded',
 				bytes: modelBytes,
 				pace,
 				loadSeconds,
@@ -381,7 +385,8 @@ class Simulation {
 		if (after === null) return;
 		if (after.stage === 'failed') throw new Error('a unit has failed without a fault of its own');
 		if (before.stage === 'leased') this.#counts.redelivered++;
-		else this.#waitingSeconds.set(
+		else
+			this.#waitingSeconds.set(
 				unit.unit.model,
 				this.#waitingSeconds.get(unit.unit.model)! - unit.unit.seconds,
 			);
@@ -432,7 +437,7 @@ class Simulation {
 	#finish(worker: SimWorker, work: Work): void {
 		const { unit } = work;
 		const wasDone = unit.record.stage === 'done';
-		const after = finished(unit.record, work.number, blob());
+		const after = completed(unit.record, work.number, blob());
 		this.#end(worker, work);
 		if (after === null) {
 			this.#counts.fenced++;

@@ -1,6 +1,6 @@
 /** Packages that are not installed with Earshot, for those who run more than one machine. */
 
-import { EarshotError, isError } from '../errors.js';
+import { EarshotError, isError } from '../../errors.js';
 
 /** The exact versions that are tested. */
 export const clusterPackages = {

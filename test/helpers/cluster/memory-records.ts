@@ -1,6 +1,12 @@
 /** Records in the memory of one process: what the other implementations must behave like. */
 
-import type { Commit, IndexEntry, Page, Records, StoredRecord } from '../../src/cluster/records/records.js';
+import type {
+	Commit,
+	IndexEntry,
+	Page,
+	Records,
+	StoredRecord,
+} from '../../../src/cluster/records/records.js';
 
 export class MemoryRecords implements Records {
 	readonly #records = new Map<string, StoredRecord>();

@@ -1,0 +1,127 @@
+/** A lease of a unit in this process: nobody else can take it, so it is lost only with the job or the queue. */
+
+import type { EarshotError, WireError } from '../../errors.js';
+import type { ClipEvent } from '../../speech/events.js';
+import type { BlobRef } from '../blobs.js';
+import { type JobEvent, secondsUntilRetry, type Unit, type UnitLease } from '../queue.js';
+import type { UnitEntry } from './unit-entry.js';
+
+export interface LeaseHooks {
+	readonly now: () => number;
+	readonly tell: (event: JobEvent) => void;
+	/** The unit waits again, and may be taken after `delayMs`. */
+	readonly onWaiting: (delayMs: number) => void;
+	readonly fail: (error: WireError) => Promise<void>;
+}
+
+export class FolderLease implements UnitLease {
+	readonly number: number;
+	readonly attempt: number;
+	clips: readonly ClipEvent[] = [];
+	readonly #entry: UnitEntry;
+	readonly #hooks: LeaseHooks;
+	readonly #lost = new AbortController();
+	#isOver = false;
+
+	constructor(entry: UnitEntry, hooks: LeaseHooks) {
+		this.#entry = entry;
+		this.#hooks = hooks;
+		this.number = ++entry.lastLease;
+		this.attempt = ++entry.deaths;
+	}
+
+	get unit(): Unit {
+		return this.#entry.unit;
+	}
+
+	get signal(): AbortSignal {
+		return this.#lost.signal;
+	}
+
+	/** Call once, before it is given away. */
+	async begin(): Promise<void> {
+		this.clips = (await this.#entry.journal.read()).clips;
+	}
+
+	lose(reason: EarshotError): void {
+		if (this.#isOver) return;
+		this.#end();
+		this.#lost.abort(reason);
+	}
+
+	async renew(): Promise<boolean> {
+		return !this.#isOver;
+	}
+
+	async checkpoint(clip: ClipEvent): Promise<boolean> {
+		if (this.#isOver) return false;
+		const entry = this.#entry;
+		entry.deaths = 1;
+		entry.progressed();
+		entry.processed = Math.max(entry.processed, clip.processed);
+		const kept = entry.journal.append({ clip }, false);
+		this.#hooks.tell({ type: 'clip', part: entry.unit.part, clip });
+		await kept;
+		return true;
+	}
+
+	async progress(processed: number, duration: number | null): Promise<boolean> {
+		if (this.#isOver) return false;
+		const entry = this.#entry;
+		entry.processed = Math.max(entry.processed, processed);
+		entry.duration = duration ?? entry.duration;
+		this.#hooks.tell({ type: 'progress', processed: entry.processed, duration: entry.duration });
+		return true;
+	}
+
+	async done(result: BlobRef): Promise<boolean> {
+		if (this.#isOver) return false;
+		await this.#entry.journal.append({ done: result }, true);
+		// It may have been cancelled meanwhile.
+		if (this.#isOver) return false;
+		this.#end();
+		this.#entry.done = result;
+		await this.#entry.journal.close();
+		this.#hooks.tell({ type: 'changed' });
+		return true;
+	}
+
+	async fail(error: WireError, retryable: boolean): Promise<boolean> {
+		if (this.#isOver) return false;
+		const entry = this.#entry;
+		const now = this.#hooks.now();
+		if (entry.failures++ === 0) entry.firstFailedMs = now;
+		const sinceSeconds = (now - entry.firstFailedMs) / 1000;
+		const delay = retryable ? secondsUntilRetry(entry.failures, sinceSeconds, error.retryAfterSeconds) : null;
+		if (delay === null) {
+			this.#end();
+			await this.#hooks.fail(error);
+			return true;
+		}
+		entry.notBeforeMs = now + delay * 1000;
+		await this.#giveBack(delay * 1000);
+		return true;
+	}
+
+	async release(): Promise<boolean> {
+		if (this.#isOver) return false;
+		await this.#giveBack(0);
+		return true;
+	}
+
+	async #giveBack(delayMs: number): Promise<void> {
+		const entry = this.#entry;
+		this.#end();
+		entry.deaths = 0;
+		// Where it cannot be written, it counts as a death after a restart.
+		await entry.journal.append({ released: this.number }, true).catch(() => {});
+		await entry.journal.close();
+		this.#hooks.onWaiting(delayMs);
+		this.#hooks.tell({ type: 'changed' });
+	}
+
+	#end(): void {
+		this.#isOver = true;
+		this.#entry.lease = undefined;
+	}
+}

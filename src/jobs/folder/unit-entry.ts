@@ -1,0 +1,72 @@
+/** A unit as the queue of a folder holds it. */
+
+import { EarshotError, toWire, type WireError } from '../../errors.js';
+import type { BlobRef } from '../blobs.js';
+import { maxAttempts, type Unit, type UnitState } from '../queue.js';
+import type { UnitHistory, UnitJournal } from './unit-journal.js';
+
+export class UnitEntry {
+	readonly unit: Unit;
+	readonly journal: UnitJournal;
+	lease: { lose(reason: EarshotError): void } | undefined;
+	lastLease: number;
+	/** Leases since the last clip that just stopped, as those of a killed server do. */
+	deaths: number;
+	/** Retryable failures in a row since the last clip. */
+	failures = 0;
+	firstFailedMs = 0;
+	notBeforeMs = Number.NEGATIVE_INFINITY;
+	processed: number;
+	duration: number | null = null;
+	done: BlobRef | undefined;
+	failed: WireError | undefined;
+	/** Whether the journal says so too. */
+	isFailureKept: boolean;
+
+	constructor(unit: Unit, journal: UnitJournal, { lease, deaths, clips, done, failed }: UnitHistory) {
+		this.unit = unit;
+		this.journal = journal;
+		this.lastLease = lease;
+		this.deaths = deaths;
+		this.processed = clips.at(-1)?.processed ?? 0;
+		this.done = done;
+		this.isFailureKept = failed !== undefined;
+		const isPoison = done === undefined && deaths >= maxAttempts;
+		this.failed = failed ?? (isPoison ? this.#deathsExplained : undefined);
+	}
+
+	get state(): UnitState['state'] {
+		if (this.done) return 'done';
+		if (this.failed) return 'failed';
+		return this.lease ? 'leased' : 'waiting';
+	}
+
+	get told(): UnitState {
+		const { part } = this.unit;
+		if (this.done) return { part, state: 'done', result: this.done };
+		if (this.failed) return { part, state: 'failed', error: this.failed };
+		return { part, state: this.lease ? 'leased' : 'waiting' };
+	}
+
+	/** Why it fails after so many. */
+	get #deathsExplained(): WireError {
+		return toWire(
+			new EarshotError(
+				'engine_failed',
+				`whoever worked on this recording ended ${this.deaths} times in a row behind second ${Math.floor(this.processed)} of it`,
+			),
+		);
+	}
+
+	/** Nothing is held against it any more. */
+	retry(): void {
+		this.failed = undefined;
+		this.deaths = 0;
+		this.progressed();
+	}
+
+	progressed(): void {
+		this.failures = 0;
+		this.notBeforeMs = Number.NEGATIVE_INFINITY;
+	}
+}

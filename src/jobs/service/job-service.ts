@@ -1,0 +1,304 @@
+/** What can be done with jobs, over any store, queue and blobs. Several servers may do it at the same time. */
+
+import { EarshotError, reasonOf } from '../../errors.js';
+import type { Log } from '../../log.js';
+import type { WebhookEventType, WebhookSender } from '../../webhooks/event.js';
+import { jsonBytes, readBlob } from '../blobs.js';
+import type { RequestBlob, ResultBlob } from '../contents.js';
+import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from '../job.js';
+import type { JobStorage } from '../storage.js';
+import type { Created, JobFilter, JobPage } from '../store.js';
+import { type JobDraft, type JobLimits, newJob, refuseFull, refuseOther } from './new-job.js';
+import { changeBy, type JobRetention, unitOf } from './outcome.js';
+
+export interface JobServiceOptions {
+	readonly storage: JobStorage;
+	readonly limits: JobLimits;
+	readonly retention: JobRetention;
+	/** Unix seconds, with fractions. */
+	readonly now: () => number;
+	readonly log: Log;
+	/** Absent: nobody is told of the end of a job. */
+	readonly webhooks?: WebhookSender | undefined;
+	/** Default true; false: another process tells of the end of jobs. */
+	readonly isTeller?: boolean;
+}
+
+export class JobService {
+	readonly #options: JobServiceOptions;
+
+	constructor(options: JobServiceOptions) {
+		this.#options = options;
+	}
+
+	/** The recording belongs to the service, even if this throws: a file may be moved. Resolves when the job cannot be lost
+	 * any more. Throws `overloaded`, `disk_full` and `idempotency_key_reused`. */
+	async submit(draft: JobDraft): Promise<Created> {
+		const { store, blobs } = this.#options.storage;
+		refuseFull(draft, await store.usage(draft.owner), this.#options.limits);
+		const id = newJobId();
+		try {
+			const { recording } = draft;
+			const audioKey = `${id}/${blobNames.audio}`;
+			const audio =
+				'path' in recording
+					? await blobs.putFile(audioKey, recording.path)
+					: await blobs.put(audioKey, only(recording.bytes));
+			const request = await blobs.put(`${id}/${blobNames.request}`, jsonBytes(draft.request));
+			const { retention, now } = this.#options;
+			const job = newJob(id, draft, { audio, request, createdAt: now(), retention });
+			const created = await store.create(job);
+			if (!created.isNew) {
+				await this.#deleteBlobs(id);
+				refuseOther(created.job, job, draft);
+				return created;
+			}
+		} catch (thrown) {
+			await this.#deleteBlobs(id).catch(() => {});
+			throw thrown;
+		}
+		// What fails here is made good by the next `settle`.
+		await this.settle(id).catch((thrown: unknown) => this.#warn(id, thrown));
+		return { job: (await store.get(id)) ?? missing(id), isNew: true };
+	}
+
+	/** Throws `not_found`, for jobs of others too. */
+	async find(owner: string, id: string): Promise<Job> {
+		const job = isJobId(id) ? await this.#options.storage.store.get(id) : undefined;
+		if (job?.owner !== owner) return missing(id);
+		return job;
+	}
+
+	list(filter: JobFilter & { readonly owner: string }): Promise<JobPage> {
+		return this.#options.storage.store.list(filter);
+	}
+
+	/** An unfinished job; of a finished one, what is left of it is removed. */
+	async cancelOrDelete(job: Job): Promise<'cancelled' | 'deleted'> {
+		for (let now: Job | undefined = job; now; now = await this.#options.storage.store.get(job.id)) {
+			if (isFinished(now)) {
+				await this.#remove(now);
+				return 'deleted';
+			}
+			if (await this.#cancel(now)) return 'cancelled';
+		}
+		return missing(job.id);
+	}
+
+	/** Throws `conflict` unless it has failed and its recording is still there. */
+	async retry(job: Job): Promise<Job> {
+		if (job.status !== 'failed' || job.audio === null)
+			throw new EarshotError(
+				'conflict',
+				`The job \`${job.id}\` is ${job.status}: only a failed one, whose recording is kept, can be tried again`,
+			);
+		const again = { status: 'queued', error: null, completedAt: null, expiresAt: null } as const;
+		const { queue } = this.#options.storage;
+		const changed = await this.#change(job, { ...again, isTold: false });
+		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
+		await queue.enqueue(unitOf(changed));
+		return changed;
+	}
+
+	/** Brings a job up to what has become of its units. Safe at any time, and from several servers. */
+	async settle(id: string): Promise<void> {
+		const { store, queue } = this.#options.storage;
+		for (;;) {
+			const job = await store.get(id);
+			if (job === undefined || isFinished(job)) return;
+			const units = await queue.units(id);
+			if (units.length === 0) {
+				await queue.enqueue(unitOf(job));
+				return;
+			}
+			const patch = changeBy(job, units, this.#options.now(), this.#options.retention);
+			if (patch === undefined) return;
+			// Its result is there, so that nobody needs it any more.
+			if (patch.audio === null) await this.#options.storage.blobs.delete(`${id}/${blobNames.audio}`);
+			const changed = await this.#change(job, await this.#ended(job, patch));
+			if (changed && isFinished(changed)) {
+				await this.tell(changed);
+				return;
+			}
+		}
+	}
+
+	/** Throws `job_not_finished` and `not_found`. */
+	async result(job: Job): Promise<ResultBlob> {
+		if (job.result)
+			return JSON.parse((await readBlob(this.#options.storage.blobs, job.result.key)).toString('utf8'));
+		if (!isFinished(job))
+			throw new EarshotError(
+				'job_not_finished',
+				`The job \`${job.id}\` is not finished: ask again later, or add \`partial=true\` for what there is`,
+			);
+		const why = job.status === 'expired' ? 'has been deleted' : `does not exist: the job is ${job.status}`;
+		throw new EarshotError('not_found', `The result of the job \`${job.id}\` ${why}`);
+	}
+
+	async request(job: Job): Promise<RequestBlob> {
+		return JSON.parse((await readBlob(this.#options.storage.blobs, job.request.key)).toString('utf8'));
+	}
+
+	/** Its result was read as a whole: from now on it is kept for a shorter time. */
+	async wasRead(job: Job): Promise<void> {
+		const { retention, now } = this.#options;
+		await this.#changeLatest(job, ({ readAt, expiresAt }) => {
+			if (readAt !== null || expiresAt === null) return undefined;
+			return { readAt: now(), expiresAt: Math.min(expiresAt, now() + retention.read) };
+		});
+	}
+
+	/** Brings up to date a job that another process has ended, and tells of it. */
+	async finish(id: string): Promise<void> {
+		await this.settle(id);
+		const job = await this.#options.storage.store.get(id);
+		if (job && isFinished(job)) await this.tell(job);
+	}
+
+	get #hasNobodyToTell(): boolean {
+		const { webhooks, isTeller = true } = this.#options;
+		return isTeller && webhooks === undefined;
+	}
+
+	/** Tells webhooks of the end of a job, unless they know. */
+	async tell(job: Job): Promise<void> {
+		if (job.isTold || this.#options.isTeller === false) return;
+		const { webhooks } = this.#options;
+		const type = eventTypes[job.status];
+		try {
+			if (type) await webhooks?.send(await this.#eventOf(job, type));
+			await this.#changeLatest(job, ({ isTold }) => (isTold ? undefined : { isTold: true }));
+		} catch (thrown) {
+			// The next sweep tries again.
+			this.#warn(job.id, thrown);
+		}
+	}
+
+	/** Puts right what a server that ended has left undone, and removes what is out of date. */
+	async sweep(): Promise<void> {
+		const { store } = this.#options.storage;
+		for await (const { id } of store.unfinished()) await this.#guarded(id, () => this.settle(id));
+		const now = this.#options.now();
+		for await (const job of store.due(now))
+			await this.#guarded(job.id, async () => {
+				if (!job.isTold) await this.tell(job);
+				else if (job.status === 'expired') await this.#remove(job);
+				else await this.#expire(job, now);
+			});
+		await this.#sweepOrphans(now);
+	}
+
+	async #ended(job: Job, patch: JobPatch): Promise<JobPatch> {
+		if (!patch.completedAt) return patch;
+		const isTold = this.#hasNobodyToTell;
+		if (!patch.result) return { ...patch, isTold };
+		const { transcript } = await this.result({ ...job, result: patch.result });
+		return { ...patch, isTold, durationSeconds: transcript.duration };
+	}
+
+	async #cancel(job: Job): Promise<boolean> {
+		const { queue, blobs } = this.#options.storage;
+		const now = this.#options.now();
+		const cancelled = await this.#change(job, {
+			status: 'cancelled',
+			completedAt: now,
+			expiresAt: now + this.#options.retention.result,
+			audio: null,
+			isTold: this.#hasNobodyToTell,
+		});
+		if (cancelled === undefined) return false;
+		await queue.cancel(job.id);
+		await blobs.delete(`${job.id}/${blobNames.audio}`);
+		await this.tell(cancelled);
+		return true;
+	}
+
+	async #remove({ id }: Job): Promise<void> {
+		const { store, queue } = this.#options.storage;
+		await store.delete(id);
+		await queue.announce(id);
+		await queue.forget(id);
+		await this.#deleteBlobs(id);
+	}
+
+	async #expire(job: Job, now: number): Promise<void> {
+		const expiresAt = now + this.#options.retention.expired;
+		const expired = await this.#change(job, { status: 'expired', expiresAt, audio: null, result: null });
+		if (expired === undefined) return;
+		await this.#options.storage.queue.forget(job.id);
+		await this.#deleteBlobs(job.id, [blobNames.audio, blobNames.result]);
+	}
+
+	/** However often it changes meanwhile. */
+	async #changeLatest(job: Job, patchOf: (job: Job) => JobPatch | undefined): Promise<void> {
+		for (let now: Job | undefined = job; now; now = await this.#options.storage.store.get(job.id)) {
+			const patch = patchOf(now);
+			if (patch === undefined || (await this.#change(now, patch))) return;
+		}
+	}
+
+	/** undefined if it has changed meanwhile. */
+	async #change(job: Job, patch: JobPatch): Promise<Job | undefined> {
+		const { store, queue } = this.#options.storage;
+		const changed = await store.update(job.id, job.version, patch);
+		if (changed) await queue.announce(job.id);
+		return changed;
+	}
+
+	async #eventOf(job: Job, type: WebhookEventType): Promise<Parameters<WebhookSender['send']>[0]> {
+		const { url, secret, includeText } = job.webhook ?? {};
+		const text = includeText && job.result ? (await this.result(job)).transcript.text : undefined;
+		return {
+			...{ type, jobId: job.id, owner: job.owner, createdAt: Math.floor(job.completedAt ?? 0) },
+			...{ webhookUrl: url, webhookSecret: secret, metadata: job.metadata, text },
+		};
+	}
+
+	async #deleteBlobs(id: string, names: readonly string[] = Object.values(blobNames)): Promise<void> {
+		for (const name of names) await this.#options.storage.blobs.delete(`${id}/${name}`);
+	}
+
+	/** Blobs that no job belongs to: of uploads that ended halfway. */
+	async #sweepOrphans(now: number): Promise<void> {
+		const { store, blobs } = this.#options.storage;
+		for await (const { key, modifiedAt } of blobs.list('trj_')) {
+			if (now - modifiedAt < orphanSeconds) continue;
+			const [id = ''] = key.split('/');
+			const job = await store.get(id);
+			const isDeletedAudio = job?.audio === null && key === `${id}/${blobNames.audio}`;
+			if (job === undefined || isDeletedAudio) await this.#guarded(id, () => blobs.delete(key));
+		}
+	}
+
+	async #guarded(id: string, act: () => Promise<void>): Promise<void> {
+		try {
+			await act();
+		} catch (thrown) {
+			this.#warn(id, thrown);
+		}
+	}
+
+	#warn(job: string, thrown: unknown): void {
+		this.#options.log.warn(
+			{ job, err: thrown },
+			`a job could not be brought up to date: ${reasonOf(thrown)}`,
+		);
+	}
+}
+
+const orphanSeconds = 24 * 3600;
+
+const eventTypes: Partial<Record<Job['status'], WebhookEventType>> = {
+	completed: 'transcription.completed',
+	failed: 'transcription.failed',
+	cancelled: 'transcription.cancelled',
+};
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+	yield bytes;
+}
+
+function missing(id: string): never {
+	throw new EarshotError('not_found', `There is no job \`${id.slice(0, 80)}\``);
+}

@@ -1,0 +1,115 @@
+/** Works on jobs in this process: takes units from the queue while it has room, tenant by tenant. */
+
+import { reasonOf } from '../../errors.js';
+import type { Log } from '../../log.js';
+import { type Unit, type UnitLease, unitSchema } from '../queue.js';
+import type { JobService } from '../service/job-service.js';
+import { runUnit, type UnitTools } from './run-unit.js';
+
+export interface JobWorkerOptions extends UnitTools {
+	readonly service: JobService;
+	readonly log: Log;
+	/** Units at a time. */
+	readonly lanes?: number;
+	/** Units at a time where each beyond `lanes` is the only one of its tenant on its model. */
+	readonly maxLanes?: number;
+	/** Ids of models; absent = all that the pool serves. */
+	readonly models?: readonly string[];
+}
+
+/** A recording of an hour keeps a model busy by itself; more of them fill the gaps at their ends, and batches of short ones. */
+const defaultLanes = 4;
+/** So that a short job need not wait for the long ones of others. */
+const defaultMaxLanes = 16;
+
+const waitMs = 60_000;
+/** After a failure of the queue itself. */
+const pauseMs = 1_000;
+
+export class JobWorker {
+	readonly #options: JobWorkerOptions;
+	readonly #stopping = new AbortController();
+	readonly #running = new Map<UnitLease, Promise<void>>();
+	/** Aborts a wait for work: there is room for other work now. */
+	#room = new AbortController();
+	#loop: Promise<void> | undefined;
+
+	constructor(options: JobWorkerOptions) {
+		this.#options = options;
+	}
+
+	start(): void {
+		this.#loop ??= this.#run();
+	}
+
+	/** Units in work are given back, with the clips that are finished. */
+	async stop(): Promise<void> {
+		this.#stopping.abort();
+		this.#room.abort();
+		await this.#loop;
+		await Promise.all(this.#running.values());
+	}
+
+	async #run(): Promise<void> {
+		const { storage, lanes = defaultLanes, maxLanes = defaultMaxLanes, models, log } = this.#options;
+		while (!this.#stopping.signal.aborted) {
+			this.#room = new AbortController();
+			const signal = AbortSignal.any([this.#room.signal, this.#stopping.signal]);
+			const count = this.#running.size;
+			if (count >= maxLanes) {
+				await Promise.race(this.#running.values());
+				continue;
+			}
+			try {
+				const except = count < lanes ? [] : [...this.#running.keys()].map(({ unit }) => placeOf(unit));
+				const caps = { schema: unitSchema, except, ...(models && { models }) };
+				const lease = await storage.queue.lease(caps, { waitMs, signal });
+				if (lease) this.#begin(lease);
+			} catch (thrown) {
+				if (this.#stopping.signal.aborted || storage.lost.aborted) return;
+				log.error({ err: thrown }, `no jobs could be taken: ${reasonOf(thrown)}`);
+				await pause(this.#stopping.signal);
+			}
+		}
+	}
+
+	#begin(lease: UnitLease): void {
+		const work = this.#work(lease).catch((thrown: unknown) => {
+			if (this.#options.storage.lost.aborted) return;
+			const { jobId } = lease.unit;
+			this.#options.log.error({ job: jobId, err: thrown }, `a job could not go on: ${reasonOf(thrown)}`);
+		});
+		this.#running.set(
+			lease,
+			work.finally(() => {
+				this.#running.delete(lease);
+				this.#room.abort();
+			}),
+		);
+	}
+
+	async #work(lease: UnitLease): Promise<void> {
+		const { storage, service } = this.#options;
+		const { jobId } = lease.unit;
+		await service.settle(jobId);
+		const job = await storage.store.get(jobId);
+		if (job === undefined) await storage.queue.forget(jobId);
+		else if (this.#stopping.signal.aborted) await lease.release();
+		else await runUnit(lease, job, this.#options, this.#stopping.signal);
+		await service.settle(jobId);
+	}
+}
+
+function placeOf({ model, tenant }: Unit): Pick<Unit, 'model' | 'tenant'> {
+	return { model, tenant };
+}
+
+function pause(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const timer = setTimeout(resolve, pauseMs);
+		signal.addEventListener('abort', () => {
+			clearTimeout(timer);
+			resolve();
+		});
+	});
+}

@@ -1,0 +1,122 @@
+/** The jobs of a server: opened at its start if there are any, else when the first one comes. */
+
+import { stat } from 'node:fs/promises';
+import type { Clock } from '../../clock.js';
+import { EarshotError, reasonOf } from '../../errors.js';
+import { jobStatuses } from '../../jobs/job.js';
+import { JobService, type JobServiceOptions } from '../../jobs/service/job-service.js';
+import type { JobStorage } from '../../jobs/storage.js';
+import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
+import type { Log } from '../../log.js';
+import type { Metrics } from '../../metrics.js';
+
+export interface OpenJobs {
+	readonly storage: JobStorage;
+	readonly service: JobService;
+}
+
+export interface JobDeskOptions
+	extends Omit<JobServiceOptions, 'storage'>,
+		Omit<JobWorkerOptions, 'storage' | 'service' | 'elapsedMs'> {
+	readonly open: () => Promise<JobStorage>;
+	/** Where jobs of an earlier server lie; undefined = they are always opened at the start. */
+	readonly folder?: string | undefined;
+	/** Whether this process works on jobs itself; default yes. */
+	readonly works?: boolean | undefined;
+	/** Calls with the id of each job that has ended at another process, until the returned function is called. */
+	readonly onEnded?: ((ended: (id: string) => void) => Promise<() => void>) | undefined;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly metrics: Metrics;
+}
+
+interface Opened extends OpenJobs {
+	close(): Promise<void>;
+}
+
+const sweepEveryMs = 60_000;
+
+export class JobDesk {
+	readonly #options: JobDeskOptions;
+	#opened: Promise<Opened> | undefined;
+	#isClosed = false;
+
+	constructor(options: JobDeskOptions) {
+		this.#options = options;
+		options.metrics.onScrape(() => this.#report());
+	}
+
+	/** Goes on with jobs of an earlier server, in the background. */
+	start(): void {
+		this.find().catch((thrown: unknown) => {
+			this.#options.log.error({ err: thrown }, `jobs cannot be used: ${reasonOf(thrown)}`);
+		});
+	}
+
+	/** For a new job. Throws `conflict` where another server has them, and `closed`. */
+	async get(): Promise<OpenJobs> {
+		if (this.#isClosed) throw new EarshotError('closed', 'the server is shutting down');
+		this.#opened ??= this.#open().catch((thrown: unknown) => {
+			this.#opened = undefined;
+			throw thrown;
+		});
+		return await this.#opened;
+	}
+
+	/** undefined where no job has ever come. */
+	async find(): Promise<OpenJobs | undefined> {
+		const { folder } = this.#options;
+		if (this.#opened || folder === undefined) return await this.get();
+		const isThere = await stat(folder).catch(() => undefined);
+		return isThere ? await this.get() : undefined;
+	}
+
+	/** Work is given back, and everyone who watches is let go. */
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		const opened = await this.#opened?.catch(() => undefined);
+		await opened?.close();
+	}
+
+	async #open(): Promise<Opened> {
+		const { clock, log } = this.#options;
+		const storage = await this.#options.open();
+		const service = new JobService({ ...this.#options, storage });
+		const worker = new JobWorker({ ...this.#options, storage, service, elapsedMs: () => clock.now() });
+		const sweep = (): void =>
+			void service.sweep().catch((thrown: unknown) => {
+				if (!storage.lost.aborted && !this.#isClosed)
+					log.error({ err: thrown }, `jobs could not be swept: ${reasonOf(thrown)}`);
+			});
+		await service.sweep();
+		const stopSweeping = clock.every(sweepEveryMs, sweep);
+		if (this.#options.works !== false) worker.start();
+		const stopHearing = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
+		const close = async (): Promise<void> => {
+			stopSweeping();
+			stopHearing?.();
+			await worker.stop();
+			await storage.close();
+		};
+		storage.lost.addEventListener('abort', () => {
+			this.#opened = undefined;
+			log.error({}, `jobs are left alone: ${reasonOf(storage.lost.reason)}`);
+			void close().catch(() => {});
+		});
+		return { storage, service, close };
+	}
+
+	async #report(): Promise<void> {
+		const opened = await this.#opened?.catch(() => undefined);
+		if (opened === undefined || this.#isClosed) return;
+		const { metrics, now } = this.#options;
+		const { byStatus } = await opened.storage.store.usage('');
+		for (const status of jobStatuses) metrics.jobs(status, byStatus[status]);
+		let oldest = 0;
+		for (const { model, class: kind, seconds, oldestQueuedAt } of await opened.storage.queue.depth()) {
+			metrics.jobsWaiting(model, kind, seconds);
+			oldest = Math.max(oldest, now() - oldestQueuedAt);
+		}
+		metrics.oldestJob(oldest);
+	}
+}

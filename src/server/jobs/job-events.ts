@@ -1,0 +1,179 @@
+/** GET /v1/transcription_jobs/{id}/events: what is heard, as it is heard; also from the beginning, or from where a broken
+ * connection has stopped. */
+
+import { once } from 'node:events';
+import { EarshotError, expected, fromWire } from '../../errors.js';
+import { frame, StreamEvents } from '../../formats/stream-events.js';
+import { isFinished, type Job } from '../../jobs/job.js';
+import { EventQueue } from '../../runner/event-queue.js';
+import { finished } from '../../speech/assemble.js';
+import type { ClipEvent, PipelineEvent } from '../../speech/events.js';
+import type { Segment, TranscriptEvent } from '../../speech/transcript.js';
+import type { RequestContext } from '../request/context.js';
+import { errorBody, logFailure, toHttpError } from '../request/failure.js';
+import { parseRequest } from '../request/parse.js';
+import type { OpenJobs } from './desk.js';
+import { findJob, type JobRoutesOptions } from './job-routes.js';
+
+const keepAliveMs = 15_000;
+
+/** What comes next, in the order of the recording. */
+type News =
+	| { readonly type: 'clip'; readonly clip: ClipEvent }
+	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
+	| { readonly type: 'ended'; readonly job: Job };
+
+export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestContext) => Promise<void> {
+	return async (ctx) => {
+		const known = lastEventId(ctx);
+		const { open, job } = await findJob(ctx, jobs);
+		const { fields, deployment } = await open.service.request(job);
+		const request = parseRequest(new Map(fields), job.task, { deployment });
+		const events = new StreamEvents(request.format, request.include);
+		openStream(ctx);
+		const stop = clock.every(keepAliveMs, () => ctx.res.write(': keep-alive\n\n'));
+		try {
+			const told = newsOf(ctx, open, job);
+			// Who speaks is known at the end, and so is the text then.
+			for await (const line of linesOf(told, open, {
+				events,
+				known,
+				hasClips: request.speakers === null,
+				job,
+			}))
+				if (!ctx.res.write(line)) await once(ctx.res, 'drain', { signal: ctx.state.signal });
+		} catch (thrown) {
+			const failure = toHttpError(thrown, ctx.state.signal);
+			logFailure(ctx.state.logged, failure);
+			if (!ctx.res.destroyed) ctx.res.write(frame(errorBody(failure, ctx.state)));
+		} finally {
+			stop();
+			ctx.res.end();
+		}
+	};
+}
+
+interface Telling {
+	readonly events: StreamEvents;
+	/** Clips that the client has had. */
+	readonly known: number;
+	readonly hasClips: boolean;
+	readonly job: Job;
+}
+
+/** Texts on the wire. The id of an event is the number of clips that it and those before it tell. */
+async function* linesOf(
+	news: AsyncIterable<News>,
+	{ service }: OpenJobs,
+	{ events, known, hasClips, job }: Telling,
+): AsyncGenerator<string> {
+	const assembler = new Assembler(job);
+	let processed = -1;
+	for await (const next of news) {
+		if (next.type === 'ended') {
+			yield* await ending(next.job, events, service);
+			return;
+		}
+		if (next.type === 'clip') {
+			if (!hasClips) continue;
+			const id = next.clip.clip + 1;
+			const frames = events.next(await assembler.add(next.clip));
+			if (id > known) for (const each of frames) yield `id: ${id}\n${frame(each)}`;
+		} else if (next.processed > processed) {
+			({ processed } = next);
+			yield frame({
+				type: 'job.progress',
+				processed_seconds: processed,
+				duration_seconds: next.duration,
+			});
+		}
+	}
+	throw new EarshotError('closed', 'the server is shutting down: the job goes on later');
+}
+
+async function ending(job: Job, events: StreamEvents, service: OpenJobs['service']): Promise<string[]> {
+	if (job.status === 'completed') {
+		const { transcript } = await service.result(job);
+		const told = events.done(transcript);
+		return [...told.map((each) => frame(each)), frame('[DONE]')];
+	}
+	if (job.error) throw fromWire(job.error);
+	throw new EarshotError('not_found', `The job \`${job.id}\` is ${job.status}`);
+}
+
+/** Clips that there are, then those that come; each once, in order. */
+async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): AsyncGenerator<News> {
+	const { storage, service } = open;
+	const control = new AbortController();
+	const events = storage.queue.watch(job.id, AbortSignal.any([control.signal, state.signal]));
+	let clips = 0;
+	const rest = async (): Promise<News[]> => {
+		const there = (await storage.queue.clips(job.id, 0)).slice(clips);
+		clips += there.length;
+		return there.map((clip) => ({ type: 'clip', clip }));
+	};
+	try {
+		yield* await rest();
+		let now = await service.find(state.owner, job.id);
+		if (isFinished(now)) {
+			yield* await rest();
+			yield { type: 'ended', job: now };
+			return;
+		}
+		const progress = await storage.queue.progress(job.id);
+		if (progress) yield { type: 'progress', ...progress };
+		for await (const event of events) {
+			if (event.type === 'progress') yield event;
+			else if (event.type === 'clip') {
+				if (event.clip.clip === clips) {
+					clips++;
+					yield { type: 'clip', clip: event.clip };
+				} else if (event.clip.clip > clips) yield* await rest();
+			} else {
+				now = await service.find(state.owner, job.id);
+				if (!isFinished(now)) continue;
+				yield* await rest();
+				yield { type: 'ended', job: now };
+				return;
+			}
+		}
+	} finally {
+		control.abort();
+	}
+}
+
+/** Numbers the segments of clips that come one by one. */
+class Assembler {
+	readonly #clips = new EventQueue<PipelineEvent>();
+	readonly #events: AsyncGenerator<TranscriptEvent>;
+
+	constructor({ model, task }: Job) {
+		this.#events = finished(this.#clips, { model, task, language: null });
+	}
+
+	/** The segments that are ready now. */
+	async add(clip: ClipEvent): Promise<readonly Segment[]> {
+		this.#clips.push(clip);
+		const { value } = await this.#events.next();
+		return value?.type === 'segments' ? value.segments : [];
+	}
+}
+
+function lastEventId(ctx: RequestContext): number {
+	const given = ctx.get('last-event-id');
+	if (given === '') return 0;
+	if (/^\d{1,9}$/.test(given)) return Number(given);
+	throw expected('Last-Event-ID', 'a whole number, as an earlier event had it', given);
+}
+
+function openStream(ctx: RequestContext): void {
+	ctx.state.stamp();
+	ctx.respond = false;
+	ctx.res.writeHead(200, {
+		'content-type': 'text/event-stream; charset=utf-8',
+		'cache-control': 'no-cache',
+		// Keeps nginx from buffering the events.
+		'x-accel-buffering': 'no',
+	});
+	ctx.res.flushHeaders();
+}

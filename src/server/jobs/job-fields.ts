@@ -1,0 +1,82 @@
+/** What a request says of the job that it is to be. */
+
+import { EarshotError, expected } from '../../errors.js';
+import { type Job, type JobPriority, jobPriorities } from '../../jobs/job.js';
+import type { Task } from '../../speech/transcript.js';
+import type { RequestContext } from '../request/context.js';
+import { Fields, type FormFields } from '../request/fields/fields.js';
+
+export interface JobFields {
+	readonly priority: JobPriority;
+	readonly metadata: Job['metadata'];
+	readonly webhook: Job['webhook'];
+}
+
+/** As OpenAI limits its own. */
+const mostPairs = 16;
+const mostKeyLength = 64;
+const mostValueLength = 512;
+const mostIdempotencyLength = 255;
+
+/** Whether the answer shall not wait for the transcript. Throws `invalid_request` and `unsupported_value`. */
+export function wantsBackground(ctx: RequestContext, form: FormFields): boolean {
+	const isPreferred = /(^|,)\s*respond-async\s*(,|;|$)/i.test(ctx.get('prefer'));
+	const background = new Fields(form).flag('background');
+	return background ?? isPreferred;
+}
+
+/** Throws `invalid_request` and `unsupported_value`, naming the field. */
+export function parseJobFields(form: FormFields): JobFields {
+	const fields = new Fields(form);
+	if (fields.flag('stream') === true)
+		throw new EarshotError(
+			'unsupported_value',
+			'`stream` cannot be `true` for a job: leave it out, and read the events of the job instead',
+			{ param: 'stream' },
+		);
+	const [priority = 'normal'] = fields.choices('priority', jobPriorities);
+	return { priority, metadata: parseMetadata(fields.object('metadata')), webhook: parseWebhook(fields) };
+}
+
+/** Of `POST /v1/transcription_jobs`. Throws `invalid_request`. */
+export function taskOf(form: FormFields): Task {
+	return new Fields(form).choices('task', ['transcribe', 'translate'])[0] ?? 'transcribe';
+}
+
+/** Throws `invalid_request`. */
+export function parseMetadata(given: Readonly<Record<string, unknown>> | null): Job['metadata'] {
+	const pairs = Object.entries(given ?? {});
+	if (pairs.length > mostPairs) throw expected('metadata', `at most ${mostPairs} pairs`, pairs.length);
+	for (const [key, value] of pairs) {
+		if (key === '' || key.length > mostKeyLength)
+			throw expected('metadata', `pairs whose keys have 1 to ${mostKeyLength} characters`, key);
+		if (typeof value !== 'string' || value.length > mostValueLength)
+			throw expected(
+				'metadata',
+				`pairs whose values are texts of at most ${mostValueLength} characters`,
+				value,
+			);
+	}
+	return Object.fromEntries(pairs as [string, string][]);
+}
+
+/** The header `Idempotency-Key`; undefined where absent. Throws `invalid_request`. */
+export function idempotencyKeyOf(ctx: RequestContext): string | undefined {
+	const key = ctx.get('idempotency-key');
+	if (key.length > mostIdempotencyLength)
+		throw expected('Idempotency-Key', `a text of at most ${mostIdempotencyLength} characters`, key);
+	return key === '' ? undefined : key;
+}
+
+function parseWebhook(fields: Fields): Job['webhook'] {
+	const url = fields.text('webhook_url');
+	const secret = fields.text('webhook_secret');
+	const includeText = fields.choices('webhook_include', ['text']).length > 0;
+	if (url === undefined) {
+		const idle = secret !== undefined ? 'webhook_secret' : includeText ? 'webhook_include' : undefined;
+		if (idle !== undefined)
+			throw new EarshotError('unsupported_value', `\`${idle}\` needs \`webhook_url\``, { param: idle });
+		return undefined;
+	}
+	return { url, ...(secret !== undefined && { secret }), ...(includeText && { includeText }) };
+}

@@ -1,0 +1,172 @@
+/** Routes of jobs: the list, one job, its end and its second try. */
+
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../clock.js';
+import { EarshotError, expected } from '../../errors.js';
+import { isFinished, type Job, jobStatuses } from '../../jobs/job.js';
+import type { Admission } from '../request/admission.js';
+import type { RequestContext } from '../request/context.js';
+import { listed } from '../request/fields/fields.js';
+import type { JobDesk, OpenJobs } from './desk.js';
+import { parseMetadata } from './job-fields.js';
+import { jobObject } from './job-object.js';
+
+export interface JobRoutesOptions {
+	readonly jobs: JobDesk;
+	readonly admission: Admission;
+	readonly clock: Clock;
+}
+
+type Handler = (ctx: RequestContext) => Promise<void>;
+
+const mostInPage = 100;
+const usualInPage = 20;
+const mostWaitSeconds = 60;
+
+export function listJobs(options: JobRoutesOptions): Handler {
+	return async (ctx) => {
+		const filter = filterOf(ctx);
+		const open = await options.jobs.find();
+		const page = await open?.service.list({ ...filter, owner: ctx.state.owner });
+		const data = [];
+		for (const job of page?.jobs ?? []) data.push(await shown(job, open, options));
+		ctx.body = {
+			object: 'list',
+			data,
+			first_id: page?.jobs[0]?.id ?? null,
+			last_id: page?.jobs.at(-1)?.id ?? null,
+			has_more: page?.hasMore ?? false,
+		};
+	};
+}
+
+/** `?wait=30`: answers when the job is finished, or differs from the ETag in `If-None-Match`, or after so many seconds. */
+export function retrieveJob(options: JobRoutesOptions): Handler {
+	return async (ctx) => {
+		const waitMs = waitSecondsOf(ctx) * 1000;
+		const { open, job } = await findJob(ctx, options.jobs);
+		const known = ctx.get('if-none-match');
+		const isNews = async (now: Job): Promise<boolean> =>
+			isFinished(now) || (known !== '' && etagOf(await shown(now, open, options)) !== known);
+		const body = await shown(
+			await waited(ctx, open, job, { waitMs, isNews, clock: options.clock }),
+			open,
+			options,
+		);
+		const etag = etagOf(body);
+		ctx.set('etag', etag);
+		ctx.set('cache-control', 'no-cache');
+		if (etag === known) ctx.status = 304;
+		else ctx.body = body;
+	};
+}
+
+/** Cancels it, or deletes what is left of one that is finished. */
+export function deleteJob(options: JobRoutesOptions): Handler {
+	return async (ctx) => {
+		const { open, job } = await findJob(ctx, options.jobs);
+		const did = await open.service.cancelOrDelete(job);
+		ctx.body =
+			did === 'deleted'
+				? { id: job.id, object: 'transcription.job.deleted', deleted: true }
+				: await shown(await open.service.find(ctx.state.owner, job.id), open, options);
+	};
+}
+
+export function retryJob(options: JobRoutesOptions): Handler {
+	return async (ctx) => {
+		const { open, job } = await findJob(ctx, options.jobs);
+		const again = await open.service.retry(job);
+		ctx.status = 202;
+		ctx.body = await shown(again, open, options);
+	};
+}
+
+/** Throws `not_found`, for jobs of others too. */
+export async function findJob(
+	ctx: RequestContext,
+	jobs: JobDesk,
+): Promise<{ readonly open: OpenJobs; readonly job: Job }> {
+	const id = ctx.params.id ?? '';
+	const open = await jobs.find();
+	if (open === undefined) throw new EarshotError('not_found', `There is no job \`${id.slice(0, 80)}\``);
+	return { open, job: await open.service.find(ctx.state.owner, id) };
+}
+
+interface Waiting {
+	readonly waitMs: number;
+	readonly isNews: (job: Job) => Promise<boolean>;
+	readonly clock: Clock;
+}
+
+/** The job when there is news of it, or when the time is up. */
+async function waited(
+	{ state }: RequestContext,
+	{ storage, service }: OpenJobs,
+	job: Job,
+	{ waitMs, isNews, clock }: Waiting,
+): Promise<Job> {
+	if (waitMs === 0) return job;
+	const control = new AbortController();
+	const stop = clock.after(waitMs, () => control.abort());
+	const signal = AbortSignal.any([control.signal, state.signal]);
+	// Watched before it is read again, so that no change falls in between.
+	const events = storage.queue.watch(job.id, signal);
+	try {
+		let now = await service.find(state.owner, job.id);
+		if (await isNews(now)) return now;
+		for await (const _ of events) {
+			now = await service.find(state.owner, job.id);
+			if (await isNews(now)) return now;
+		}
+		return now;
+	} finally {
+		stop();
+		control.abort();
+	}
+}
+
+async function shown(job: Job, open: OpenJobs | undefined, { admission }: JobRoutesOptions): Promise<object> {
+	const progress = isFinished(job) ? null : ((await open?.storage.queue.progress(job.id)) ?? null);
+	return jobObject(job, progress, (model, seconds) => admission.secondsFor(model, seconds));
+}
+
+function etagOf(body: object): string {
+	return `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 27)}"`;
+}
+
+function filterOf(ctx: RequestContext) {
+	const query = new URLSearchParams(ctx.querystring);
+	const given = query.get('limit') ?? String(usualInPage);
+	const limit = /^\d{1,3}$/.test(given) ? Number(given) : 0;
+	if (limit < 1 || limit > mostInPage)
+		throw expected('limit', `a whole number from 1 to ${mostInPage}`, given);
+	const order = choice(query, 'order', ['desc', 'asc'] as const) ?? 'desc';
+	const status = choice(query, 'status', jobStatuses);
+	const after = query.get('after');
+	const pairs = [...query].flatMap(([name, value]) => {
+		const key = /^metadata\[(.+)\]$/.exec(name)?.[1];
+		return key === undefined ? [] : [[key, value] as const];
+	});
+	const metadata = parseMetadata(Object.fromEntries(pairs));
+	return { limit, order, metadata, ...(status && { status }), ...(after && { after }) };
+}
+
+function choice<T extends string>(
+	query: URLSearchParams,
+	name: string,
+	allowed: readonly T[],
+): T | undefined {
+	const given = query.get(name);
+	if (given === null || given === '') return undefined;
+	const found = allowed.find((each) => each === given);
+	if (found === undefined) throw expected(name, listed(allowed), given);
+	return found;
+}
+
+function waitSecondsOf(ctx: RequestContext): number {
+	const given = new URLSearchParams(ctx.querystring).get('wait') ?? '0';
+	const seconds = /^\d{1,2}(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
+	if (seconds <= mostWaitSeconds) return seconds;
+	throw expected('wait', `a number of seconds from 0 to ${mostWaitSeconds}`, given);
+}

@@ -1,0 +1,102 @@
+/** A request whose transcript is made later: 202 with a job. */
+
+import { EarshotError } from '../../errors.js';
+import type { Job } from '../../jobs/job.js';
+import { knownBy } from '../../jobs/worker/known-voices.js';
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { Task } from '../../speech/transcript.js';
+import type { VoiceStore } from '../../voices/store.js';
+import { type Admission, estimatedSeconds } from '../request/admission.js';
+import type { RequestContext } from '../request/context.js';
+import { noDiarizer } from '../request/fields/speaker-fields.js';
+import { fitToModel, type TranscriptionRequest } from '../request/parse.js';
+import type { Upload } from '../upload/form.js';
+import type { JobDesk } from './desk.js';
+import { idempotencyKeyOf, parseJobFields } from './job-fields.js';
+import { jobObject } from './job-object.js';
+
+export interface SubmitOptions {
+	readonly jobs: JobDesk;
+	readonly pool: ModelPool;
+	readonly admission: Admission;
+	readonly voices: VoiceStore;
+	/** Throws `invalid_request` for a webhook that is not allowed; undefined = there are none. */
+	readonly checkWebhook?:
+		| ((job: { readonly webhookUrl?: string; readonly webhookSecret?: string }) => void)
+		| undefined;
+}
+
+/** Requests whose recordings are still coming, by owner and `Idempotency-Key`. */
+const uploading = new Set<string>();
+
+/** Calls `receive` unless a request with the same key is being received. Throws `conflict`. */
+export async function onceAtATime<T>(ctx: RequestContext, receive: () => Promise<T>): Promise<T> {
+	const key = idempotencyKeyOf(ctx);
+	if (key === undefined) return await receive();
+	const name = JSON.stringify([ctx.state.owner, key]);
+	if (uploading.has(name))
+		throw new EarshotError(
+			'conflict',
+			'An earlier request with the same `Idempotency-Key` is still being received: try again later',
+			{ param: 'Idempotency-Key' },
+		);
+	uploading.add(name);
+	try {
+		return await receive();
+	} finally {
+		uploading.delete(name);
+	}
+}
+
+/** All that can be refused is refused now. */
+export async function submitJob(
+	ctx: RequestContext,
+	{ upload, request, task }: { upload: Upload; request: TranscriptionRequest; task: Task },
+	options: SubmitOptions,
+): Promise<void> {
+	const { jobs, pool, admission } = options;
+	const fields = parseJobFields(upload.fields);
+	const model = pool.idOf(request.model ?? pool.defaultModel);
+	ctx.state.logged.model = model;
+	checkFit(request, model, pool);
+	if (request.speakers && pool.diarizer === undefined) throw noDiarizer(request.speakers.param);
+	// A voice that is not enrolled is missed now.
+	await knownBy(request.speakers, options.voices);
+	if (fields.webhook) checkWebhook(fields.webhook, options);
+	const { service, storage } = await jobs.get();
+	const { job, isNew } = await service.submit({
+		...{ owner: ctx.state.owner, task, model, ...fields, format: request.format },
+		estimatedSeconds: estimatedSeconds(upload.bytes),
+		request: {
+			fields: [...upload.fields],
+			...(ctx.params.model !== undefined && { deployment: ctx.params.model }),
+		},
+		recording: upload.recording,
+		bytes: upload.bytes,
+		idempotencyKey: idempotencyKeyOf(ctx),
+	});
+	ctx.status = isNew ? 202 : 200;
+	ctx.set('location', `/v1/transcription_jobs/${job.id}`);
+	if (ctx.get('prefer') !== '') ctx.set('preference-applied', 'respond-async');
+	if (!isNew) ctx.set('idempotent-replayed', 'true');
+	const estimate = (id: string, seconds: number): number => admission.secondsFor(id, seconds);
+	ctx.body = jobObject(job, await storage.queue.progress(job.id), estimate);
+}
+
+/** What a model can do is often known before it is loaded; else the job says so when it fails. */
+function checkFit(request: TranscriptionRequest, id: string, pool: ModelPool): void {
+	const listed = pool.models.find((model) => model.id === id);
+	if (!listed?.capabilities) return;
+	const info: ModelInfo = {
+		...{ id, engine: '', type: listed.type, device: '' },
+		capabilities: listed.capabilities,
+	};
+	fitToModel(request, info);
+}
+
+function checkWebhook({ url, secret }: NonNullable<Job['webhook']>, { checkWebhook }: SubmitOptions): void {
+	if (checkWebhook === undefined)
+		throw new EarshotError('unsupported_value', 'This server sends no webhooks', { param: 'webhook_url' });
+	checkWebhook({ webhookUrl: url, ...(secret !== undefined && { webhookSecret: secret }) });
+}
