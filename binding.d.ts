@@ -282,12 +282,14 @@ export interface WhisperClipOptions extends ClipOptions {
 	readonly noSpeechThreshold: number;
 	/** Texts that are followed at once at temperature 0, 1..64, of which at most 8 are; 1 = greedy. */
 	readonly beamSize: number;
+	/** The beam size of each clip of a batch; absent = `beamSize` for all. */
+	readonly beamSizes?: readonly number[];
 	/** Audio context: positions of 20 ms of each window that the encoder processes, 1..1500; 0 = all 1500. Audio beyond
 	 * them is ignored. */
 	readonly audioContext: number;
 	/** The audio context of each clip of a batch; absent = `audioContext` for all. */
 	readonly audioContexts?: readonly number[];
-	/** 0 … slots - 1; absent = 0. Continuous batching: single-threaded greedy clips without a prompt are decoded together
+	/** 0 … slots - 1; absent = 0. Continuous batching: single-threaded clips without a prompt are decoded together
 	 * with the clips already running in their slot, on the same core. */
 	readonly slot?: number;
 	/** For single-threaded clips: run at lower OS priority. Absent = normal priority. */

@@ -5,6 +5,8 @@ export { type FormatName, formatNames, type RenderOptions, render } from './form
 export type { Include } from './formats/include.js';
 export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/options.js';
 export { createTranscriber } from './library/create.js';
+export type { ListenEvent, ListenStream, TurnText } from './library/listen.js';
+export type { ListenOptions, ListenTurns } from './library/listen-options.js';
 export type {
 	CallOptions,
 	CreateOptions,

@@ -86,6 +86,9 @@ void Read(const Options& options, WhisperOptions& into) {
 	into.no_speech_threshold = options.Float("noSpeechThreshold", 0, 1);
 	into.token_timestamps = options.Bool("tokenTimestamps");
 	into.beam_size = options.Int("beamSize", 1, limits::kMostBeams);
+	if (!options.Value("beamSizes").IsUndefined()) {
+		into.beam_sizes = options.Ints("beamSizes", 1, limits::kMostBeams, limits::kMostClips);
+	}
 	into.audio_context = options.Int("audioContext", 0, limits::kMostContext);
 	if (!options.Value("audioContexts").IsUndefined()) {
 		into.audio_contexts = options.Ints("audioContexts", 0, limits::kMostContext, limits::kMostClips);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -26,7 +27,8 @@ namespace earshot {
 namespace {
 
 template <class Engine>
-Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slots) {
+Napi::Object MakeModelOf(
+	Napi::Env env, std::shared_ptr<Engine> engine, int slots, std::function<void()> on_close = {}) {
 	Napi::Object model = Napi::Object::New(env);
 	model.Set("info", ToJs(env, engine->info()));
 	const auto handle = std::make_shared<Handle<Engine>>(std::move(engine), slots, FreeOn::kPool);
@@ -75,9 +77,11 @@ Napi::Object MakeModelOf(Napi::Env env, std::shared_ptr<Engine> engine, int slot
 		handle->CancelClip(IdOf(info[0], "clip"), position);
 		return info.Env().Undefined();
 	}));
-	model.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+	const auto close = [handle, on_close = std::move(on_close)](const Napi::CallbackInfo& info) -> Napi::Value {
+		if (on_close) on_close();
 		return handle->Close(info.Env());
-	}));
+	};
+	model.Set("close", AsyncFunction(env, "close", close));
 	return model;
 }
 
@@ -129,8 +133,9 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-Napi::Object MakeModel(Napi::Env env, std::shared_ptr<SherpaEngine> engine, int slots) {
-	return MakeModelOf(env, std::move(engine), slots);
+Napi::Object MakeModel(
+	Napi::Env env, std::shared_ptr<SherpaEngine> engine, int slots, std::function<void()> on_close) {
+	return MakeModelOf(env, std::move(engine), slots, std::move(on_close));
 }
 
 Napi::Value LoadWhisper(const Napi::CallbackInfo& info) { return LoadGgmlModel<WhisperEngine::Load>(info); }

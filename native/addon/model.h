@@ -1,6 +1,7 @@
 // Models as JavaScript objects.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <napi.h>
@@ -9,7 +10,9 @@
 
 namespace earshot {
 
-/** A Model as declared in binding.d.ts, for an engine that runs `slots` calls at once. */
-Napi::Object MakeModel(Napi::Env env, std::shared_ptr<SherpaEngine> engine, int slots);
+/** A Model as declared in binding.d.ts, for an engine that runs `slots` calls at once. `on_close`: called on the JavaScript
+ * thread when the model is asked to close, before anything of it is freed. */
+Napi::Object MakeModel(
+	Napi::Env env, std::shared_ptr<SherpaEngine> engine, int slots, std::function<void()> on_close = {});
 
 }  // namespace earshot

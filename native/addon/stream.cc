@@ -141,16 +141,17 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
 		[slots](Napi::Env env, Loaded& engine) {
-			// Streams do without the model once it is closed; it makes no new ones.
-			const std::weak_ptr<StreamingEngine> streaming = engine;
-			Napi::Object model = MakeModel(env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots);
+			// Emptied when the model closes, so that it makes no more streams, whoever else still holds the engine: streams do
+			// without the model, and threads of the pool let go of it when they are through. JavaScript thread only.
+			const auto open = std::make_shared<Loaded>(engine);
+			Napi::Object model = MakeModel(
+				env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots, [open] { open->reset(); });
 			const auto answers = std::make_shared<Answers>(EnvState::Of(env).callbacks);
-			model.Set("stream", Function(env, "stream", [streaming, answers](const Napi::CallbackInfo& call) -> Napi::Value {
+			model.Set("stream", Function(env, "stream", [open, answers](const Napi::CallbackInfo& call) -> Napi::Value {
 				StreamOptions options;
 				Read(Options(call[0]), options);
-				const auto alive = streaming.lock();
-				if (!alive) throw MakeError(call.Env(), {"closed", "it has been closed"});
-				return MakeStream(call.Env(), alive->Stream(options), answers);
+				if (!*open) throw MakeError(call.Env(), {"closed", "it has been closed"});
+				return MakeStream(call.Env(), (*open)->Stream(options), answers);
 			}));
 			return model;
 		}));

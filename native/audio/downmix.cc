@@ -24,9 +24,12 @@ Downmix::Downmix(int rate, std::vector<float> weights)
 
 void Downmix::Feed(const float* const* channels, size_t stride, size_t count, std::vector<float>& out) {
 	if (heard_.size() < 2) {
-		for (size_t i = 0; i < count; i++) {
-			out.push_back(heard_.empty() ? 0 : channels[heard_[0].index][i * stride] * heard_[0].weight);
-		}
+		const size_t from = out.size();
+		out.resize(from + count, 0.0F);
+		if (heard_.empty()) return;
+		const Channel& only = heard_[0];
+		const float* samples = channels[only.index];
+		for (size_t i = 0; i < count; i++) out[from + i] = samples[i * stride] * only.weight;
 		return;
 	}
 	for (size_t at = 0; at < count;) {

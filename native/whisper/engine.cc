@@ -39,6 +39,9 @@ public:
 		if (!options.audio_contexts.empty() && options.audio_contexts.size() != requests.size()) {
 			return Failure{"engine_failed", "a batch has as many audio contexts as clips"};
 		}
+		if (!options.beam_sizes.empty() && options.beam_sizes.size() != requests.size()) {
+			return Failure{"engine_failed", "a batch has as many beam sizes as clips"};
+		}
 		if (options.slot < 0 || static_cast<size_t>(options.slot) >= batchers_.size()) {
 			return Failure{"engine_failed", "there is no slot " + std::to_string(options.slot)};
 		}
@@ -87,6 +90,7 @@ private:
 	static Options OptionsFor(const Options& options, size_t clip) {
 		Options own = options;
 		if (!options.audio_contexts.empty()) own.audio_context = options.audio_contexts[clip];
+		if (!options.beam_sizes.empty()) own.beam_size = options.beam_sizes[clip];
 		return own;
 	}
 

@@ -63,6 +63,8 @@ struct WhisperOptions {
 	 * it has no text. */
 	float logprob_threshold = -1, no_speech_threshold = 0.6F;
 	int beam_size = 1;
+	/** The beam size of each clip of a batch; empty = `beam_size` for all. */
+	std::vector<int> beam_sizes;
 	/** Positions of 20 ms that the encoder processes; 0 = all. */
 	int audio_context = 0;
 	/** The audio context of each clip of a batch; empty = `audio_context` for all. */

@@ -9,6 +9,7 @@ import { folderOfCaller } from '../config/environment.js';
 import { codeOf } from '../disk/disk.js';
 import { asEarshotError } from '../errors.js';
 import { packageRoot } from '../paths.js';
+import { addListen } from './definitions/listen.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
@@ -33,6 +34,7 @@ function program(): Command {
 	addServe(earshot, version);
 	addWorker(earshot, version);
 	addTranscribe(earshot);
+	addListen(earshot);
 	addModelCommands(earshot);
 	addJobs(earshot);
 	addServerCommands(earshot);

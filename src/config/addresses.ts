@@ -44,3 +44,29 @@ export function addressText(host: string, port: number): string {
 	if (socketPathOf(host) !== undefined) return host;
 	return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
+
+/** The parts of `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`; undefined for anything else. */
+export function addressParts(
+	address: string,
+): { readonly host?: string; readonly port?: string } | undefined {
+	if (socketPathOf(address) !== undefined) return { host: address };
+	if (/^\d+$/.test(address)) return { port: address };
+	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
+	const host = bracketed ?? plain;
+	if (host === undefined) return undefined;
+	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}
+
+/** An address of its own to listen on, in the form of `addressText`. Throws Expectation. */
+export function listenAddress(text: string): string {
+	const { host = '127.0.0.1', port } = addressParts(text.trim()) ?? {};
+	if (socketPathOf(host) !== undefined) return hostSetting(host);
+	if (port === undefined || Number(port) > 65_535) throw new Expectation('PORT, HOST:PORT or unix:/path');
+	return addressText(host, Number(port));
+}
+
+/** The two parts of what `listenAddress` returns. */
+export function hostAndPort(address: string): { readonly host: string; readonly port: number } {
+	const { host = '', port = '0' } = addressParts(address) ?? {};
+	return { host, port: Number(port) };
+}

@@ -10,6 +10,7 @@ import { hostSetting } from './addresses.js';
 import { clusterSettings } from './cluster-settings.js';
 import { ownFolders } from './folders.js';
 import { jobSettings } from './job-settings.js';
+import { liveSettings } from './live-settings.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
 import { httpUrl, keepAlive, keys, list, oneOf, truth, wholeNumber, word } from './values.js';
@@ -180,33 +181,7 @@ export const settings = {
 		default: 0,
 		parse: wholeNumber(0, 604_800),
 	},
-	maxLiveSessions: {
-		scope: 'server',
-		flag: 'max-live-sessions',
-		valueName: 'N',
-		help: 'live sessions at a time; above it 429; 0 = none',
-		default: 4 * machineThreads,
-		defaultText: 'four for each core',
-		parse: wholeNumber(0, 100_000),
-	},
-	maxLiveMinutes: {
-		scope: 'server',
-		flag: 'max-live-minutes',
-		valueName: 'MIN',
-		help: 'how long a live session may last, in minutes; 0 = no limit',
-		default: 60,
-		parse: wholeNumber(0, 525_600),
-	},
-	livePartials: {
-		scope: 'server',
-		flag: 'live-partials',
-		valueName: 'BOOL',
-		help: 'text while somebody speaks from models that hear whole turns too, while a slot is free',
-		default: false,
-		defaultText: 'no, unless a session asks for it',
-		parse: truth,
-		isSwitch: true,
-	},
+	...liveSettings,
 	maxKnownSpeakers: {
 		scope: 'server',
 		flag: 'max-known-speakers',
@@ -234,6 +209,24 @@ export const settings = {
 		default: [],
 		defaultText: 'loopback origins only',
 		parse: list,
+	},
+	tlsCert: {
+		scope: 'server',
+		flag: 'tls-cert',
+		valueName: 'FILE',
+		help: "PEM file with the server's certificate, and those that lead to its authority's; then it speaks TLS alone",
+		default: '',
+		defaultText: 'none: no TLS',
+		parse: (text) => path.resolve(text),
+	},
+	tlsKey: {
+		scope: 'server',
+		flag: 'tls-key',
+		valueName: 'FILE',
+		help: 'PEM file with the private key of that certificate',
+		default: '',
+		defaultText: 'none: no TLS',
+		parse: (text) => path.resolve(text),
 	},
 	sherpaDir: {
 		scope: 'model',

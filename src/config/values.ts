@@ -15,6 +15,19 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 	};
 }
 
+/** `auto`, or what `parse` takes. Throws Expectation. */
+export function autoOr<T>(parse: (text: string) => T): (text: string) => T | 'auto' {
+	return (text) => {
+		if (text === 'auto') return text;
+		try {
+			return parse(text);
+		} catch (thrown) {
+			if (!(thrown instanceof Expectation)) throw thrown;
+			throw new Expectation(`${thrown.message}, or \`auto\``);
+		}
+	};
+}
+
 export function numberFrom(low: number, high: number): (text: string) => number {
 	return (text) => {
 		const value = Number(text);

@@ -1,7 +1,7 @@
 /** The settings of Whisper models; an entry of models.yaml may override each for itself. Part of the table in settings.ts. */
 
 import type { Setting } from './setting.js';
-import { numberFrom, oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
+import { autoOr, numberFrom, oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
 
 const audioContexts = ['auto', 'full'] as const;
 
@@ -45,9 +45,9 @@ export const whisperSettings = {
 		perRequest: true,
 		flag: 'beam-size',
 		valueName: 'N',
-		help: 'beam size of Whisper models; 1 = greedy search',
-		default: 1,
-		parse: wholeNumber(1, 8),
+		help: 'beam size of Whisper models; 1 = greedy search; auto = 5 for long clips, else 1',
+		default: 'auto',
+		parse: autoOr(wholeNumber(1, 8)),
 	},
 	temperatureIncrement: {
 		scope: 'model',

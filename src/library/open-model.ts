@@ -5,9 +5,11 @@ import { earshot } from '../command-line.js';
 import { runnerEnvironment } from '../config/environment.js';
 import { slotsOf } from '../config/resolve.js';
 import { EarshotError } from '../errors.js';
+import type { LiveTranscriber } from '../live/live.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import { findInstalled, type ModelRegistry } from '../models/registry/registry.js';
 import { runnerScript } from '../paths.js';
+import { LiveAudio } from '../pipeline/live/stream.js';
 import { runPipeline } from '../pipeline/pipeline.js';
 import { loadModel } from '../runner/child/load-model.js';
 import { Runner } from '../runner/runner.js';
@@ -16,7 +18,7 @@ import { finished } from '../speech/assemble.js';
 import type { Transcriber } from '../speech/transcriber.js';
 
 export interface OpenModel {
-	readonly transcriber: Transcriber;
+	readonly transcriber: Transcriber & LiveTranscriber;
 	readonly close: () => Promise<void>;
 }
 
@@ -61,6 +63,7 @@ async function inProcess(entry: ModelEntry, settings: RunnerSettings): Promise<O
 						language: options.language,
 					},
 				),
+			listen: (options, take) => new LiveAudio(model.parts, options, take),
 		},
 		close: () => model.close(),
 	};

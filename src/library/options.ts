@@ -50,9 +50,9 @@ export interface RequestOptions {
 	readonly keywords?: readonly string[];
 	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
-	/** Texts that are followed at once, 1 to 8; 1 = greedy search. This and the next four: as the model is set where absent;
+	/** Texts that are followed at once, 1 to 8; 1 = greedy search, `auto` = 5 for long clips, else 1. This and the next four: as the model is set where absent;
 	 * only models with `decoding`. */
-	readonly beamSize?: number;
+	readonly beamSize?: number | 'auto';
 	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
 	readonly temperatureIncrement?: number;
 	/** Average log-probability below which a clip is decoded again, -100 to 0. */
@@ -105,7 +105,7 @@ export interface CallOptions {
 
 /** What a value must be, in words, and whether it is. */
 type Rule = readonly [what: string, test: (value: unknown) => boolean];
-type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
+export type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
 
 const string: Rule = ['a string', (value) => typeof value === 'string'];
 const number: Rule = ['a number', (value) => typeof value === 'number'];
@@ -149,7 +149,7 @@ const count: Rule = [
 
 const countRules: Rules<DiarizeOptions> = { numSpeakers: count, minSpeakers: count, maxSpeakers: count };
 
-const requestRules: Rules<RequestOptions> = {
+export const requestRules: Rules<RequestOptions> = {
 	task: ['`transcribe` or `translate`', (value) => value === 'transcribe' || value === 'translate'],
 	language: string,
 	languages: strings,
@@ -254,7 +254,7 @@ export const checkedDiarizeOptions = (options: DiarizeOptions): SpeakerOptions =
 	speakerOptionsOf(checked(options, countRules, 'options'));
 
 /** A copy of the options, each read once; undefined ones are absent. `name`: the argument's. */
-function checked<T extends object>(options: T, rules: Rules<T>, name: string): T {
+export function checked<T extends object>(options: T, rules: Rules<T>, name: string): T {
 	if (!object[1](options)) throw expected(name, object[0], options);
 	const names = Object.keys(rules) as (keyof T & string)[];
 	const unknown = Object.keys(options).find((key) => !(names as readonly string[]).includes(key));

@@ -7,6 +7,8 @@ import type { ModelInfo } from '../speech/model-info.js';
 import { noOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
+import { type ListenStream, LiveListening } from './listen.js';
+import { type ListenOptions, listenOptions } from './listen-options.js';
 import { OnDemand } from './on-demand.js';
 import type { OpenModel } from './open-model.js';
 import {
@@ -41,6 +43,11 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 * `earshot pull diarization` are not on this machine, and so does `transcribe` with `diarize: true`.
 	 */
 	diarize(source: Source, options?: DiarizeOptions, call?: CallOptions): Promise<SpeakerTurns>;
+	/**
+	 * Opens a stream of audio that is transcribed while it comes, by turns. Any number may be open. Throws EarshotError:
+	 * `invalid_request` and `unsupported_value` (see ListenOptions), `closed`.
+	 */
+	listen(options?: ListenOptions): ListenStream;
 	/** Cancels running calls and unloads the model; resolves when its memory is freed. Safe to call twice. */
 	close(): Promise<void>;
 }
@@ -88,6 +95,7 @@ export function transcriberOver(
 	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
 	setMaxListeners(0, closed.signal);
 	let closing: Promise<void> | undefined;
+	const open = new Set<LiveListening>();
 
 	function events(
 		source: Source,
@@ -132,9 +140,17 @@ export function transcriberOver(
 			return await turnsIn(events);
 		},
 		segments: (source, options, call) => segmentsOf(startedBy(() => events(source, options, call))),
+		listen(options) {
+			if (closing) throw closedError();
+			const full = listenOptions(options ?? {}, transcriber.info);
+			const listening: LiveListening = new LiveListening(transcriber, full, () => open.delete(listening));
+			open.add(listening);
+			return listening;
+		},
 		close() {
 			closing ??= (async () => {
 				closed.abort();
+				for (const listening of open) listening.fail(closedError());
 				await Promise.all([close(), diarizer.close()]);
 			})();
 			return closing;

@@ -2,8 +2,7 @@
 
 import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { addressText, socketPathOf } from '../config/addresses.js';
 import { EarshotError } from '../errors.js';
 
@@ -17,7 +16,12 @@ export interface ServerAddress {
 }
 
 /** Throws `config_invalid`. */
-export async function listen(server: Server, host: string, port: number): Promise<ServerAddress> {
+export async function listen(
+	server: Server,
+	host: string,
+	port: number,
+	protocol: 'http' | 'https' | 'tcp',
+): Promise<ServerAddress> {
 	const socketPath = socketPathOf(host);
 	const where = addressText(host, port);
 	if (socketPath !== undefined) await removeLeftSocket(socketPath, where);
@@ -40,7 +44,11 @@ export async function listen(server: Server, host: string, port: number): Promis
 	}
 	if (socketPath !== undefined) return { host, port: 0, url: where };
 	const found = server.address() as AddressInfo;
-	return { host: found.address, port: found.port, url: `http://${addressText(found.address, found.port)}` };
+	return {
+		host: found.address,
+		port: found.port,
+		url: `${protocol}://${addressText(found.address, found.port)}`,
+	};
 }
 
 /** Removes the socket of a server that was killed; one that answers stays. Throws `config_invalid` for what is no

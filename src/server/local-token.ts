@@ -27,6 +27,14 @@ export function tokenFileOf(
 	return path.join(folder, `server-${name}.token`);
 }
 
+/** Beside it: the certificate that the server at that address shows, so that its user's commands trust it, whoever made it. */
+export function certificateFileOf(
+	address: { readonly host: string; readonly port: number },
+	folder: string = stateFolder(),
+): string {
+	return tokenFileOf(address, folder).replace(/token$/, 'pem');
+}
+
 /** Replaces the file of an earlier server. Throws the file system's error. */
 export async function writeToken(file: string, token: string): Promise<void> {
 	await makeFolder(path.dirname(file), 0o700);
@@ -42,10 +50,26 @@ export async function writeToken(file: string, token: string): Promise<void> {
 	await rename(fresh, file);
 }
 
+/** Of a server without TLS: that of an earlier one is removed. Throws the file system's error. */
+export async function writeCertificate(file: string, pem: string | undefined): Promise<void> {
+	if (pem === undefined) await rm(file, { force: true });
+	else await writeToken(file, pem);
+}
+
+/** undefined where there is none. */
+export async function readCertificate(file: string): Promise<string | undefined> {
+	return await readFile(file, 'utf8').catch(() => undefined);
+}
+
 /** undefined where there is none, or where this user cannot read it. */
 export async function readToken(file: string): Promise<string | undefined> {
 	const text = await readFile(file, 'utf8').catch(() => '');
 	return /^local-[\w-]{43}$/.test(text) ? text : undefined;
+}
+
+/** Like `removeToken`. */
+export async function removeCertificate(file: string, pem: string): Promise<void> {
+	if ((await readCertificate(file)) === pem) await rm(file, { force: true });
 }
 
 /** Leaves the file of a server that has started since at the same address. */

@@ -1,34 +1,37 @@
 /** Starts the HTTP server and shuts it down gracefully. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { createTempFolder } from '../disk/temp-folder.js';
-import { openFolderJobs } from '../jobs/folder/folder-jobs.js';
-import type { JobLimits } from '../jobs/service/new-job.js';
-import { defaultJobRetention, type JobRetention } from '../jobs/service/outcome.js';
 import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
 import { createApp } from './app.js';
-import { JobDesk, type JobDeskOptions } from './jobs/desk.js';
+import { type JobDeskSettings, jobDesk } from './jobs/open-desk.js';
 import { listen, type ServerAddress } from './listen.js';
+import { LiveAdmission } from './live/admission/admission.js';
 import { defaultConfig } from './live/protocol/read-session.js';
 import { ClientSecrets } from './live/secrets.js';
-import { LiveServer } from './live/upgrade.js';
+import { modelNamesOf } from './live/session/model-names.js';
+import { LiveServer, type LiveServerOptions } from './live/upgrade.js';
 import { type Access, accessRules } from './request/access.js';
 import { Admission } from './request/admission.js';
 import { answerConnectionErrors } from './request/connection-errors.js';
 import { InFlight } from './request/context.js';
 import { defaultMaxKnownSpeakers } from './request/parse.js';
 import type { DoctorReport } from './routes/doctor.js';
+import type { TlsIdentity } from './tls.js';
 import { UploadBudget } from './upload/budget.js';
 import type { UploadLimits } from './upload/limits.js';
+import type { WyomingOptions } from './wyoming/connection.js';
+import { WyomingServer } from './wyoming/wyoming-server.js';
 
-export interface ServerOptions {
+export interface ServerOptions extends JobDeskSettings {
 	/** Owned by the caller: closing the server does not close it. */
 	readonly pool: ModelPool;
 	/** Owned by the caller; without it, models cannot be pulled or removed. */
@@ -40,6 +43,8 @@ export interface ServerOptions {
 	readonly host?: string;
 	/** Default 0: any free port. */
 	readonly port?: number;
+	/** Speak TLS with it, and nothing else; default: no TLS. */
+	readonly tls?: TlsIdentity | undefined;
 	readonly apiKeys?: readonly string[];
 	/** As good as an API key; for commands of the server's own user. */
 	readonly localToken?: string | undefined;
@@ -62,17 +67,11 @@ export interface ServerOptions {
 	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
 	readonly livePartials?: boolean;
 	/** Turns of a model that run at a time; default the cores. */
-	readonly liveLanes?: number;
+	readonly liveSlots?: number;
+	/** Where Home Assistant's Wyoming protocol is spoken, `host` and `port` as above; default: nowhere. */
+	readonly wyoming?: { readonly host: string; readonly port: number } | undefined;
 	/** References of known speakers that a request may bring; default 4. */
 	readonly maxKnownSpeakers?: number;
-	/** Where jobs are kept; made when the first one comes. Default: as long as the server runs. */
-	readonly jobsFolder?: string;
-	/** Jobs that other machines see too, instead of `jobsFolder`. */
-	readonly sharedJobs?: SharedJobs | undefined;
-	readonly jobLimits?: Partial<JobLimits>;
-	readonly jobRetention?: Partial<JobRetention>;
-	/** Unix seconds, with fractions. */
-	readonly wallClock?: () => number;
 	/** Where enrolled voices are; default a folder that is empty. */
 	readonly voicesFolder?: string;
 	readonly allowedHosts?: readonly string[];
@@ -85,11 +84,12 @@ export interface ServerOptions {
 	readonly clock?: Clock;
 }
 
-/** `pool`: the models of this process, which work on jobs. */
-export type SharedJobs = Pick<JobDeskOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
-
 export interface RunningServer {
 	readonly address: ServerAddress;
+	/** Of Wyoming's port. */
+	readonly wyomingAddress?: ServerAddress | undefined;
+	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
+	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
 	 * shorter `graceMs`. */
 	close(options?: { readonly graceMs?: number }): Promise<void>;
@@ -100,18 +100,21 @@ export const defaultMemoryUploadBytes = 8 << 20;
 export const defaultMaxUploadsBytes = 2 ** 31;
 export const defaultMinUploadBytesPerSecond = 500;
 export const defaultMaxQueueSeconds = 3600;
-export const defaultJobLimits: JobLimits = { maxJobs: 10_000, maxJobsPerKey: 1_000, maxBytes: 100 * 2 ** 30 };
 export const defaultMaxLiveSessions = 4 * availableParallelism();
 export const defaultMaxLiveMs = 60 * 60_000;
 
+const defaultHost = '127.0.0.1';
+
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
+/** A client that has not agreed on keys by then is gone. */
+const handshakeTimeoutMs = 20_000;
 /** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
  * connection fails. */
 const keepAliveTimeoutMs = 75_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-	const { pool, version, host = '127.0.0.1', port = 0, log = silentLog, clock = systemClock } = options;
+	const { pool, version, host = defaultHost, log = silentLog, clock = systemClock } = options;
 	const uploads = await createTempFolder(options.tempDirectory);
 	const metrics = options.metrics ?? new Metrics();
 	const inFlight = new InFlight();
@@ -122,13 +125,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
-	const live = new LiveServer({
-		...common,
-		...sessions,
-		maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-		lanes: options.liveLanes ?? availableParallelism(),
-		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
-	});
 	const admission = new Admission({
 		maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
 		metrics,
@@ -138,6 +134,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const maxKnownSpeakers = options.maxKnownSpeakers ?? defaultMaxKnownSpeakers;
 	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers };
 	const jobs = jobDesk(options, uploads.path, working);
+	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
 		...common,
 		jobs,
@@ -155,44 +152,100 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
 	const handle = (req: IncomingMessage, res: ServerResponse): void => void callback(req, res);
-	const server = createServer({
-		requestTimeout: requestTimeoutMs,
-		keepAliveTimeout: keepAliveTimeoutMs,
-		// The guard answers a request without the header.
-		requireHostHeader: false,
-	});
+	const { server, renewTls } = httpServer(options.tls);
 	answerConnectionErrors(server, { log, clock, handle });
 	server.on('request', handle);
 	live.attach(server);
-	let address: ServerAddress;
-	try {
-		address = await listen(server, host, port);
-	} catch (thrown) {
+	const opened = await listenOn(server, wyoming, options).catch(async (thrown: unknown) => {
 		await uploads.remove();
 		throw thrown;
-	}
+	});
 
 	jobs.start();
 
 	// For example no file descriptor left for another connection; open connections are not affected.
-	server.on('error', (error) => log.error({ err: error }, 'server error'));
-	const closed = new Promise<void>((resolve) => server.once('close', resolve));
+	for (const each of [server, wyoming.server])
+		each.on('error', (error) => log.error({ err: error }, 'server error'));
+	const closed = Promise.all([closeOf(server), wyoming.closed]);
 	return {
-		address,
+		...opened,
+		renewTls,
 		close: async ({ graceMs = 10_000 } = {}) => {
 			draining = true;
 			server.close();
 			live.drain();
 			// Whoever waits for a job would wait for long.
 			const jobsClosed = jobs.close();
+			wyoming.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
 			// Node would wait for connections that never sent a request.
 			server.closeAllConnections();
+			wyoming.destroy();
 			await closed;
 			await jobsClosed;
 			await uploads.remove();
 		},
 	};
+}
+
+type Addresses = Pick<RunningServer, 'address' | 'wyomingAddress'>;
+
+/** Throws `config_invalid`; then nothing is served. */
+async function listenOn(server: Server, wyoming: WyomingServer, options: ServerOptions): Promise<Addresses> {
+	const { host = defaultHost, port = 0, tls, wyoming: where } = options;
+	try {
+		const wyomingAddress = where && (await listen(wyoming.server, where.host, where.port, 'tcp'));
+		return {
+			wyomingAddress,
+			address: await listen(server, host, port, tls === undefined ? 'http' : 'https'),
+		};
+	} catch (thrown) {
+		wyoming.server.close();
+		throw thrown;
+	}
+}
+
+type Sessions = Pick<LiveServerOptions, 'access' | 'secrets' | 'initialConfig'>;
+
+/** What speaks to clients that are heard while they speak: they share one admission. */
+function liveServers(options: ServerOptions, common: Omit<WyomingOptions, keyof Places> & Sessions) {
+	const { pool, metrics, clock } = common;
+	const places: Places = {
+		names: modelNamesOf(pool),
+		admission: new LiveAdmission({
+			maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
+			slots: options.liveSlots ?? availableParallelism(),
+			metrics,
+			clock,
+		}),
+		maxMs: options.maxLiveMs ?? defaultMaxLiveMs,
+		partials: options.livePartials ?? false,
+	};
+	return {
+		live: new LiveServer({ ...common, ...places }),
+		wyoming: new WyomingServer({ ...common, ...places }),
+	};
+}
+
+type Places = Pick<WyomingOptions, 'names' | 'admission' | 'maxMs' | 'partials'>;
+
+const closeOf = (server: Server): Promise<void> => new Promise((resolve) => server.once('close', resolve));
+
+function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls'> & { server: Server } {
+	const common = {
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: keepAliveTimeoutMs,
+		// The guard answers a request without the header.
+		requireHostHeader: false,
+	};
+	if (tls === undefined) return { server: createServer(common), renewTls: () => {} };
+	const server = createTlsServer({
+		...common,
+		cert: tls.cert,
+		key: tls.key,
+		handshakeTimeout: handshakeTimeoutMs,
+	});
+	return { server, renewTls: ({ cert, key }) => server.setSecureContext({ cert, key }) };
 }
 
 function accessOf(options: ServerOptions, host: string): Access {
@@ -202,24 +255,6 @@ function accessOf(options: ServerOptions, host: string): Access {
 		localToken: options.localToken,
 		allowedHosts: options.allowedHosts ?? [],
 		allowedOrigins: options.allowedOrigins ?? [],
-	});
-}
-
-function jobDesk(
-	options: ServerOptions,
-	temporaryFolder: string,
-	working: Omit<JobDeskOptions, 'open' | 'limits' | 'retention' | 'now' | 'temporaryFolder'>,
-): JobDesk {
-	const folder = options.jobsFolder ?? join(temporaryFolder, 'jobs');
-	return new JobDesk({
-		...working,
-		folder,
-		temporaryFolder,
-		open: () => openFolderJobs(folder, working.clock),
-		...(options.sharedJobs && { ...options.sharedJobs, folder: undefined }),
-		limits: { ...defaultJobLimits, ...options.jobLimits },
-		retention: { ...defaultJobRetention, ...options.jobRetention },
-		now: options.wallClock ?? (() => Date.now() / 1000),
 	});
 }
 

@@ -23,8 +23,8 @@ export interface RecognizeOptions {
 
 /** How a Whisper model searches for the text, and what it makes of an unlikely one; an absent field is as the model is set. */
 export interface DecodingOptions {
-	/** Texts that are followed at once; 1 = greedy search. */
-	readonly beamSize?: number;
+	/** Texts that are followed at once; 1 = greedy search, `auto` = as many as are worth their time for each clip. */
+	readonly beamSize?: number | 'auto';
 	/** Temperature increase at each retry of a clip; 0 = no retry. */
 	readonly temperatureIncrement?: number;
 	/** A clip is decoded again below this average log-probability, -100 to 0, */

@@ -4,7 +4,7 @@
  *   npm run accuracy                  the default, each change of it, and combinations worth choosing
  *   npm run accuracy -- --all         every combination
  *   … --only 'int8 q8_0'              of those, the ones whose names contain it (the reference and the default stay)
- *   … --peers                         beside faster-whisper and openai-whisper (Python and some GB are needed)
+ *   … --peers                         beside whisper-cli, faster-whisper and openai-whisper (Python and some GB)
  *   … --ctranslate2 FOLDER            the same weights for faster-whisper, where they are not tiny.en's
  *   … --model FILE                    ggml file; else build/models/whisper-tiny.en, else ../shared/models
  *   … --speech FOLDER                 with MANIFEST.tsv; else EARSHOT_SPEECH, else ../shared/speech, else the bundled
@@ -32,11 +32,12 @@ import { root } from '../bench/lib/peers.mjs';
 import { median } from '../bench/lib/statistics.mjs';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { configurationsOf, encoders, floatsOf, nameOf, reference } from './configurations.mjs';
-import { peers } from './peers.mjs';
+import { peers } from './peers/peers.mjs';
 import { bundledRecordings, manifestRecordings } from './recordings.mjs';
 import { sampled } from './samples.mjs';
 import { differenceOf, score } from './score.mjs';
 import { accuracyTable, arithmeticTable, longTable, speedTable } from './table.mjs';
+import { startDifferences, wordTimesLine } from './word-times.mjs';
 
 const { values } = flagsOf(import.meta.url, {
 	options: {
@@ -203,6 +204,7 @@ function runPeers() {
 	for (const peer of peers(model, values.ctranslate2, availableParallelism(), tell)) {
 		try {
 			const { elapsed, results } = peer.transcribe(tasksOf(short));
+			if (long.length > 0) results.push(...peer.transcribe(tasksOf(long)).results);
 			runs.push({ name: peer.name, outcomes: results, speeds: [secondsOf(short) / elapsed], thrift: [] });
 			tell(`${peer.name}: ${elapsed.toFixed(0)} s`);
 		} catch (thrown) {
@@ -246,6 +248,21 @@ function rowsNow() {
 		thrift: median(runs[at].thrift),
 		timed: runs[at].configuration !== undefined,
 	}));
+}
+
+/** The default's words beside those of each peer that has times of words. */
+function wordTimes() {
+	const usualRun = runs.find(({ name }) => name === nameOf(usual));
+	const ours = new Map(usualRun?.outcomes.map(({ id, words = [] }) => [id, words]));
+	return runs
+		.filter(({ configuration, outcomes }) => !configuration && outcomes.some(({ words }) => words?.length))
+		.map(({ name, outcomes }) =>
+			wordTimesLine(
+				nameOf(usual),
+				name,
+				outcomes.flatMap(({ id, words = [] }) => startDifferences(ours.get(id) ?? [], words)),
+			),
+		);
 }
 
 /** So far: what is stopped half-way has told what it saw. */
@@ -297,6 +314,7 @@ stdout.write(
 		arithmeticTable(rows),
 		speedTable(rows, rows.find(({ score: { name } }) => name === nameOf(usual)) ?? rows[0]),
 		longTable(rows),
+		...wordTimes(),
 		...rows.flatMap(({ score: { name, fromNothing } }) =>
 			fromNothing.map(
 				({ id, text }) => `${name} wrote where nobody speaks, ${id}: ${JSON.stringify(text.trim())}`,

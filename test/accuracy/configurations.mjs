@@ -6,7 +6,7 @@
  * @property {string} encoder
  * @property {string} decoderWeights
  * @property {string} audioContext
- * @property {number} beam
+ * @property {number | 'auto'} beam `auto` = the beam of each clip by its length
  */
 
 export const encoders = ['ggml', 'int16', 'int8', 'onnx', 'onnx-int8'];
@@ -35,13 +35,18 @@ export const floatsOf = (configuration) =>
  */
 export function configurationsOf(available, auto, all) {
 	/** @type {Configuration} */
-	const usual = { ...auto, audioContext: 'auto', beam: 1 };
+	const usual = { ...auto, audioContext: 'auto', beam: 'auto' };
 	const of = (/** @type {Partial<Configuration>} */ change) => ({ ...usual, ...change });
 	const bytes = available.includes('int8') ? 'int8' : 'onnx-int8';
 	const everything = available.flatMap((encoder) =>
 		['as-is', 'q8_0'].flatMap((decoderWeights) =>
 			['auto', 'full'].flatMap((audioContext) =>
-				[1, 5].map((beam) => ({ encoder, decoderWeights, audioContext, beam })),
+				/** @type {const} */ ([1, 'auto', 5]).map((beam) => ({
+					encoder,
+					decoderWeights,
+					audioContext,
+					beam,
+				})),
 			),
 		),
 	);
@@ -52,6 +57,7 @@ export function configurationsOf(available, auto, all) {
 		of({ audioContext: 'full', decoderWeights: 'q8_0' }),
 		of({ encoder: bytes, audioContext: 'full', decoderWeights: 'as-is' }),
 		{ ...reference, beam: 5 },
+		of({ beam: 1 }),
 		of({ beam: 5 }),
 		of({ beam: 5, decoderWeights: 'q8_0' }),
 		of({ encoder: bytes, decoderWeights: 'q8_0', beam: 5 }),

@@ -43,6 +43,7 @@ function outcomeOf({ text, duration, segments }, id) {
 		fellBack: segments.some(({ temperature }) => temperature > 0),
 		afterEnd: [...segments, ...words].filter(isAfter).length,
 		zeroWords: words.filter(({ start, end }) => end <= start).length,
+		words: words.map(({ word, start }) => ({ text: word, start })),
 	};
 }
 

@@ -12,6 +12,7 @@ import { errorCount, errorRate, summed, wordErrors } from './word-errors.mjs';
  * @property {boolean} fellBack some of it was decoded at a higher temperature
  * @property {number} [afterEnd] segments and words with times beyond the end
  * @property {number} [zeroWords] words that end where they begin
+ * @property {import('./word-times.mjs').TimedWord[]} [words] with times, where they were asked for and the system has them
  */
 
 /**

@@ -10,12 +10,13 @@
  */
 
 /**
- * The fewest changes that turn the reference into what was written; of equally short ways one with the most
- * substitutions. Time and memory are of the order of the product of the lengths.
+ * The fewest changes that turn the reference into what was written, from the end to the start; of equally short ways one
+ * with the most substitutions. A step has the word's place in both, one of them undefined where it was deleted or inserted.
+ * Time and memory are of the order of the product of the lengths.
  * @param {readonly string[]} reference @param {readonly string[]} written
- * @returns {WordErrors}
+ * @returns {Generator<{ of?: number, in?: number }>}
  */
-export function wordErrors(reference, written) {
+export function* alignment(reference, written) {
 	const width = written.length + 1;
 	const cost = new Uint32Array((reference.length + 1) * width);
 	for (let column = 0; column < width; column++) cost[column] = column;
@@ -31,23 +32,25 @@ export function wordErrors(reference, written) {
 			);
 		}
 	}
-	const errors = { words: reference.length, substituted: 0, deleted: 0, inserted: 0 };
 	let row = reference.length;
 	let column = written.length;
 	while (row > 0 || column > 0) {
 		const here = cost[row * width + column] ?? 0;
 		const differs = reference[row - 1] === written[column - 1] ? 0 : 1;
-		if (row > 0 && column > 0 && here === (cost[(row - 1) * width + column - 1] ?? 0) + differs) {
-			errors.substituted += differs;
-			row--;
-			column--;
-		} else if (row > 0 && here === (cost[(row - 1) * width + column] ?? 0) + 1) {
-			errors.deleted++;
-			row--;
-		} else {
-			errors.inserted++;
-			column--;
-		}
+		if (row > 0 && column > 0 && here === (cost[(row - 1) * width + column - 1] ?? 0) + differs)
+			yield { of: --row, in: --column };
+		else if (row > 0 && here === (cost[(row - 1) * width + column] ?? 0) + 1) yield { of: --row };
+		else yield { in: --column };
+	}
+}
+
+/** @param {readonly string[]} reference @param {readonly string[]} written @returns {WordErrors} */
+export function wordErrors(reference, written) {
+	const errors = { words: reference.length, substituted: 0, deleted: 0, inserted: 0 };
+	for (const { of, in: at } of alignment(reference, written)) {
+		if (of === undefined) errors.inserted++;
+		else if (at === undefined) errors.deleted++;
+		else if (reference[of] !== written[at]) errors.substituted++;
 	}
 	return errors;
 }

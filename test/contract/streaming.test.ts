@@ -113,6 +113,13 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await engine.close();
 		expect(() => engine.stream(plainRecognition)).toThrow(expect.objectContaining({ code: 'closed' }));
 	});
+
+	it('makes no stream from the moment its model is asked to close', async () => {
+		const engine = await load(model);
+		const closing = engine.close();
+		expect(() => engine.stream(plainRecognition)).toThrow(expect.objectContaining({ code: 'closed' }));
+		await closing;
+	});
 });
 
 describe('times of live streams', () => {

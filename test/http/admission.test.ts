@@ -52,7 +52,7 @@ describe('a model whose queue is full', () => {
 		rest.open();
 		expect((await first).status).toBe(200);
 		expect((await transcribe(server)).status).toBe(200);
-		expect(await metricsOf(server)).toContain('earshot_queue_seconds{model="tiny"} 0');
+		expect(await metricsOf(server)).toContain('earshot_queue_seconds{model="tiny",class="request"} 0');
 	});
 
 	test('accepts a recording that is alone, however long', async () => {

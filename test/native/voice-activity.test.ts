@@ -254,7 +254,7 @@ describe('voice activity', () => {
 			for (let at = 0; at < samples.length; at += length) {
 				const found = await session.push(samples.subarray(at, at + length), at + length >= samples.length);
 				const [start = found.open, end = found.settled] = found.spans;
-				// Whoever removedRepetitions a recording while it comes in relies on these.
+				// Whoever cuts a recording while it comes in relies on these.
 				if (before.open >= 0) {
 					expect(start).toBe(before.open);
 					expect(end).toBeGreaterThanOrEqual(before.settled);

@@ -7,7 +7,8 @@ import { normaliseEnglish } from '../accuracy/normalise.mjs';
 import { chosenRows } from '../accuracy/recordings.mjs';
 import { differenceOf, score } from '../accuracy/score.mjs';
 import { accuracyTable, arithmeticTable } from '../accuracy/table.mjs';
-import { errorRate, summed, wordErrors } from '../accuracy/word-errors.mjs';
+import { alignment, errorRate, summed, wordErrors } from '../accuracy/word-errors.mjs';
+import { startDifferences, wordTimesLine } from '../accuracy/word-times.mjs';
 
 const words = (text: string) => text.split(' ').filter((word) => word !== '');
 
@@ -50,6 +51,15 @@ describe('word errors', () => {
 	])('from %j to %j', (reference, written, substituted, deleted, inserted) => {
 		const errors = wordErrors(words(reference), words(written));
 		expect(errors).toEqual({ words: words(reference).length, substituted, deleted, inserted });
+	});
+
+	it('are told word by word, from the end', () => {
+		expect([...alignment(words('the cat sat'), words('cat sat down'))]).toEqual([
+			{ in: 2 },
+			{ of: 2, in: 1 },
+			{ of: 1, in: 0 },
+			{ of: 0 },
+		]);
 	});
 
 	it('are a share of the words of all recordings together', () => {
@@ -113,8 +123,8 @@ describe('the configurations', () => {
 	it('are of the encoders that are there, each once, the reference first', () => {
 		const { usual, configurations } = configurationsOf(['ggml', 'onnx', 'onnx-int8'], auto, false);
 		const names = configurations.map(nameOf);
-		expect(nameOf(usual)).toBe('onnx as-is auto 1');
-		expect(names.slice(0, 2)).toEqual(['ggml as-is full 1', 'onnx as-is auto 1']);
+		expect(nameOf(usual)).toBe('onnx as-is auto auto');
+		expect(names.slice(0, 2)).toEqual(['ggml as-is full 1', 'onnx as-is auto auto']);
 		expect(new Set(names).size).toBe(names.length);
 		expect(names.filter((name) => name.startsWith('int'))).toEqual([]);
 	});
@@ -125,7 +135,7 @@ describe('the configurations', () => {
 	});
 
 	it('are all with --all', () => {
-		expect(configurationsOf(['ggml', 'onnx'], auto, true).configurations).toHaveLength(2 * 2 * 2 * 2);
+		expect(configurationsOf(['ggml', 'onnx'], auto, true).configurations).toHaveLength(2 * 2 * 2 * 3);
 	});
 });
 
@@ -165,8 +175,31 @@ describe('a score', () => {
 		const verdict = (high: number) => {
 			const points = { difference: 0, low: -1, high };
 			const row = { score: one, toFloat: points, toDefault: points, speed: 1, thrift: 1, timed: true };
-			return arithmeticTable([{ ...row, alone: { to: 'onnx as-is auto 1', points } }]).includes('not under');
+			return arithmeticTable([{ ...row, alone: { to: 'onnx as-is auto auto', points } }]).includes(
+				'not under',
+			);
 		};
 		expect([verdict(0.29), verdict(0.3)]).toEqual([false, true]);
+	});
+});
+
+describe('when words begin', () => {
+	const timed = (texts: string, starts: number[]) =>
+		words(texts).map((text, at) => ({ text, start: starts[at] ?? Number.NaN }));
+
+	it('is compared for the words that both heard', () => {
+		const differences = startDifferences(
+			timed('The cat, sat.', [0, 0.5, 1]),
+			timed('a cat sat down', [0.2, 0.75, 1, 2]),
+		);
+		expect(differences).toEqual([0, 0.25]);
+		expect(wordTimesLine('one', 'other', differences)).toBe(
+			'one: 2 words as other heard them begin 0 ms (median), 250 ms (95 %) from where it says',
+		);
+	});
+
+	it('is not compared where nobody heard the same', () => {
+		expect(startDifferences(timed('yes', [0]), timed('no', [0]))).toEqual([]);
+		expect(startDifferences([], timed('no', [0]))).toEqual([]);
 	});
 });

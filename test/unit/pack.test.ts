@@ -75,6 +75,8 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 		'dist/index.js',
 		'dist/index.d.ts',
 		'dist/runner/child/main.js',
+		'src/models/catalog/catalog.yaml',
+		'src/server/openapi.yaml',
 		'binding.d.ts',
 		'levels.json',
 		'vendor/silero-vad/silero_vad_v6.onnx',
@@ -98,6 +100,7 @@ it('a tarball with sources, tests or too much in it is refused', async () => {
 	for (const stray of [
 		'native/addon/exports.cc',
 		'test/a.test.ts',
+		'src/index.ts',
 		'dist/cli/main.js.map',
 		'fixtures/recordings/a.wav',
 		'prebuilds/linux-x64/earshot.musl.node',

@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError, expected, reasonOf } from '../../errors.js';
+import { askForText, askServer } from '../client/ask-server.js';
 import { jsonText, table } from '../ui/table.js';
-import { askForText, askServer } from './ask-server.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 

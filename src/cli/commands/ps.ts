@@ -1,8 +1,8 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
 import type { SettingName } from '../../config/settings.js';
+import { askServer } from '../client/ask-server.js';
 import { jsonText, sizeText, table } from '../ui/table.js';
-import { askServer } from './ask-server.js';
 
 type Flags = Partial<Record<SettingName, string>>;
 

@@ -1,7 +1,7 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
 import { systemClock } from '../../clock.js';
-import { isLoopback, socketPathOf } from '../../config/addresses.js';
+import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { voicesFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
@@ -15,10 +15,10 @@ import { createdAt, loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
 import { packageRoot } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
+import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import type { ServerAddress } from '../../server/listen.js';
-import { type ServerOptions, startServer } from '../../server/server.js';
+import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
 import { joinCluster, wantsGateway } from './cluster/gateway.js';
 import { modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
 import { examine } from './examine.js';
@@ -33,6 +33,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const log = createLog({ level: config.logLevel });
 	for (const warning of warnings) log.warn({}, warning);
 	for (const { id, message } of problems) log.error({ model: id, code: 'config_invalid' }, message);
+	const certificate = await ServedCertificate.read(config, log);
 	const fetch = async (entry: ModelEntry, signal: AbortSignal): Promise<void> => {
 		log.info({ model: entry.id }, 'downloading a requested model');
 		await installer.fetch(entry, signal);
@@ -62,35 +63,21 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const localToken = newToken();
 	const server = await startServer({
 		pool: gateway?.pool ?? pool,
+		sharedJobs: gateway?.jobs,
 		installer,
 		version,
 		examine: () => examine(flags),
-		host: config.host,
-		port: config.port,
-		apiKeys: config.apiKeys,
+		...serverSettings(config),
+		tls: certificate.identity,
 		localToken,
-		maxUploadBytes: config.maxUploadMb * 2 ** 20,
-		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
-		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
-		maxQueueSeconds: config.maxQueueSeconds,
-		maxRequestMs: config.maxRequestSeconds * 1000,
-		maxLiveSessions: config.maxLiveSessions,
-		maxLiveMs: config.maxLiveMinutes * 60_000,
-		livePartials: config.livePartials,
-		liveLanes: slotsOf(config),
-		maxKnownSpeakers: config.maxKnownSpeakers,
-		...jobsOf(config),
-		sharedJobs: gateway?.jobs,
-		voicesFolder: voicesFolder(),
-		allowedHosts: config.allowedHosts,
-		allowedOrigins: config.allowedOrigins,
 		metrics,
 		log,
 	});
 	const tokenFile = tokenFileOf(server.address);
 	await leaveToken(tokenFile, localToken, log);
+	const stopRenewing = await certificate.keep(server);
 	warnOfOpenServer(config, log);
-	greet(server.address, version, gateway?.pool.defaultModel || defaultModel);
+	greet(server, version, gateway?.pool.defaultModel || defaultModel);
 	if (!config.noWorker && registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
@@ -106,6 +93,31 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await gateway?.close();
 	await pool.close();
 	await removeToken(tokenFile, localToken);
+	await stopRenewing();
+}
+
+/** What the settings say of requests and sessions. */
+function serverSettings(config: Config) {
+	return {
+		host: config.host,
+		port: config.port,
+		apiKeys: config.apiKeys,
+		maxUploadBytes: config.maxUploadMb * 2 ** 20,
+		maxUploadsBytes: config.maxUploadsMb * 2 ** 20,
+		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
+		maxQueueSeconds: config.maxQueueSeconds,
+		maxRequestMs: config.maxRequestSeconds * 1000,
+		maxLiveSessions: config.maxLiveSessions,
+		maxLiveMs: config.maxLiveMinutes * 60_000,
+		livePartials: config.livePartials,
+		liveSlots: slotsOf(config),
+		wyoming: config.wyoming === '' ? undefined : hostAndPort(config.wyoming),
+		maxKnownSpeakers: config.maxKnownSpeakers,
+		...jobsOf(config),
+		voicesFolder: voicesFolder(),
+		allowedHosts: config.allowedHosts,
+		allowedOrigins: config.allowedOrigins,
+	};
 }
 
 /** What the settings say of jobs. */
@@ -130,12 +142,20 @@ async function leaveToken(file: string, token: string, log: Log): Promise<void> 
 	}
 }
 
-function warnOfOpenServer({ apiKeys, host }: Config, log: Log): void {
+function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
+	const { host: ofWyoming } = hostAndPort(wyoming);
+	if (wyoming !== '' && !isLoopback(ofWyoming) && socketPathOf(ofWyoming) === undefined)
+		log.warn(
+			{ wyoming },
+			'Wyoming has neither keys nor encryption, so everyone who reaches its port can use it: let only a network that you trust reach it',
+		);
 	if (apiKeys.length > 0 || isLoopback(host) || socketPathOf(host) !== undefined) return;
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }
 
-function greet({ port, url }: ServerAddress, version: string, defaultModel: string): void {
-	const where = port === 0 ? url : `${url}/v1`;
+function greet({ address, wyomingAddress }: RunningServer, version: string, defaultModel: string): void {
+	const where = address.port === 0 ? address.url : `${address.url}/v1`;
 	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
+	if (wyomingAddress !== undefined)
+		process.stderr.write(`Wyoming, for Home Assistant: ${wyomingAddress.url}\n`);
 }

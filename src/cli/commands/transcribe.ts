@@ -228,7 +228,7 @@ function countsOf({ counts, speakers }: TranscribeCommand): DiarizeOptions {
 }
 
 /** The model's code for a code or an English name; undefined = let it detect. */
-function languageOf(given: string | undefined, { capabilities }: ModelInfo): string | undefined {
+export function languageOf(given: string | undefined, { capabilities }: ModelInfo): string | undefined {
 	if (given === undefined || given === '' || given.toLowerCase() === 'auto') return undefined;
 	const code = fittingLanguage(languageCandidates(given), capabilities.languages);
 	if (code !== undefined) return code;

@@ -1,6 +1,7 @@
 /** What the definitions of commands share: options made from the settings table, and how given ones are read. */
 
 import { type Command, CommanderError, Option } from 'commander';
+import { addressParts } from '../../config/addresses.js';
 import { namesOf } from '../../config/scopes.js';
 import { type SettingName, settingNames, settings, variableOf } from '../../config/settings.js';
 
@@ -33,23 +34,18 @@ export function flagsOf(options: Record<string, unknown>): Flags {
 		else if (value === true) flags[name] = 'true';
 	}
 	const { addr } = options;
-	if (typeof addr === 'string') Object.assign(flags, splitAddress(addr));
+	if (typeof addr === 'string') Object.assign(flags, partsOf(addr));
 	return flags;
 }
 
-/** `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`. */
-function splitAddress(address: string): Flags {
-	if (address.startsWith('unix:')) return { host: address };
-	if (/^\d+$/.test(address)) return { port: address };
-	const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
-	const host = bracketed ?? plain;
-	if (host === undefined)
-		throw new CommanderError(
-			usageError,
-			'earshot.address',
-			`Expected \`--addr\` to be HOST:PORT, PORT or unix:/path, got \`${address}\``,
-		);
-	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
+function partsOf(address: string): Flags {
+	const parts = addressParts(address);
+	if (parts !== undefined) return parts;
+	throw new CommanderError(
+		usageError,
+		'earshot.address',
+		`Expected \`--addr\` to be HOST:PORT, PORT or unix:/path, got \`${address}\``,
+	);
 }
 
 /** Settings of commands that run models without a server. */

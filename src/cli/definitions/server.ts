@@ -93,7 +93,7 @@ export function addServerCommands(earshot: Command): void {
 				.command(usage)
 				.description(description)
 				.option(...addressOption),
-			['host', 'port', 'apiKeys', 'config'],
+			['host', 'port', 'apiKeys', 'tlsCert', 'config'],
 		);
 	const loadedModels = () => import('../commands/ps.js');
 	command('ps', 'list the models in memory of the running server')

@@ -13,6 +13,7 @@ import type { Word } from '../../speech/transcript.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 import { contextFor, missesSound } from './audio-context.js';
+import { beamSizeFor } from './beam-size.js';
 import { type EncoderSettings, loadWithEncoder } from './encoder.js';
 
 export interface WhisperSettings extends ModelOptions {
@@ -224,6 +225,8 @@ class WhisperEngine implements Engine {
 			{
 				audioContexts: parts.map(({ context }) => context),
 				audioContext: 0,
+				beamSizes: parts.map(({ clip }) => beamSizeFor(clip.end - clip.start, decoding.beamSize)),
+				beamSize: 1,
 				slot,
 				background,
 				clip: this.#nextClip++,
@@ -237,7 +240,6 @@ class WhisperEngine implements Engine {
 				logprobThreshold: decoding.logprobThreshold,
 				noSpeechThreshold: decoding.noSpeechThreshold,
 				tokenTimestamps: options.words,
-				beamSize: decoding.beamSize,
 				suppress: this.#settings.suppress,
 				suppressNonSpeech: this.#settings.suppressNonSpeech,
 			},

@@ -7,7 +7,7 @@ import type { LiveEvent, LiveOptions, LiveStream } from '../../live/live.js';
 import type { Log } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
-import type { LivePlace } from './admission.js';
+import type { LivePlace } from './admission/admission.js';
 import { LiveMeter } from './meter.js';
 import type { Ending, SessionInput, SessionOutput } from './session/outbox.js';
 import type { Session } from './session/session.js';

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../clock.js';
@@ -14,12 +15,12 @@ import { answerOn } from '../request/connection-errors.js';
 import type { InFlight } from '../request/context.js';
 import { retryHeaders } from '../request/failure.js';
 import { requestId } from '../request/request-id.js';
-import { LiveAdmission, type LivePlace } from './admission.js';
+import type { LiveAdmission, LivePlace } from './admission/admission.js';
 import { Connection, shuttingDown } from './connection.js';
 import type { SessionConfig } from './protocol/events.js';
 import { newSessionId } from './requests.js';
 import type { ClientSecrets } from './secrets.js';
-import { type ModelNames, sessionModel } from './session/live-options.js';
+import { type ModelNames, sessionModel } from './session/model-names.js';
 import { Session } from './session/session.js';
 
 export interface LiveServerOptions {
@@ -28,8 +29,8 @@ export interface LiveServerOptions {
 	readonly secrets: ClientSecrets;
 	/** Of sessions until their clients change it. */
 	readonly initialConfig: SessionConfig;
-	readonly maxSessions: number;
-	readonly lanes: number;
+	readonly admission: LiveAdmission;
+	readonly names: ModelNames;
 	/** How long a session may last; 0 = as long as it likes. */
 	readonly maxMs: number;
 	readonly inFlight: InFlight;
@@ -55,7 +56,6 @@ interface Admitted {
 
 export class LiveServer {
 	readonly #options: LiveServerOptions;
-	readonly #admission: LiveAdmission;
 	readonly #sockets = new WebSocketServer({
 		noServer: true,
 		clientTracking: false,
@@ -65,17 +65,9 @@ export class LiveServer {
 		handleProtocols: (offered) => (offered.has('realtime') ? 'realtime' : false),
 	});
 	readonly #connections = new Set<Connection>();
-	readonly #names: ModelNames;
 
 	constructor(options: LiveServerOptions) {
 		this.#options = options;
-		const { pool } = options;
-		this.#admission = new LiveAdmission(options);
-		this.#names = {
-			defaultModel: () => pool.idOf(pool.defaultModel),
-			liveDefault: () => liveDefaultOf(pool),
-			idOf: (name) => pool.idOf(name),
-		};
 	}
 
 	/** Takes the upgrades of a server. */
@@ -119,7 +111,7 @@ export class LiveServer {
 
 	/** Throws EarshotError. */
 	#admit(req: IncomingMessage): Admitted {
-		const { access, secrets, initialConfig, isDraining } = this.#options;
+		const { access, secrets, initialConfig, isDraining, admission, names } = this.#options;
 		if (isDraining()) throw new EarshotError('closed', 'the server is shutting down');
 		access.checkHost(req.headers, req.httpVersion);
 		access.checkOrigin(req.headers);
@@ -136,20 +128,20 @@ export class LiveServer {
 		const named = searchParams.get('model')?.trim();
 		const config = secret?.config ?? initialConfig;
 		const model = named || config.transcription?.model;
-		const id = sessionModel(model, this.#names);
-		const place = this.#admission.admit(id, keys[0] ?? '');
+		const id = sessionModel(model, names);
+		const place = admission.admit(id, keys[0] ?? '');
 		return { place, config: { ...config, transcription: { ...config.transcription, model: model ?? id } } };
 	}
 
 	#begin(socket: WebSocket, requestId: string, { place, config }: Admitted): void {
-		const { pool, metrics, clock, log, maxMs, inFlight } = this.#options;
+		const { pool, names, metrics, clock, log, maxMs, inFlight } = this.#options;
 		const controller = inFlight.begin();
 		const expiresAt = maxMs === 0 ? 0 : Math.floor((Date.now() + maxMs) / 1000);
 		const session = new Session({
 			config,
 			identity: { id: newSessionId(), expiresAt },
 			newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 21)}`,
-			modelOf: (name) => sessionModel(name, this.#names),
+			modelOf: (name) => sessionModel(name, names),
 		});
 		const connection: Connection = new Connection({
 			socket,
@@ -185,7 +177,8 @@ function giveBack(server: Server, req: IncomingMessage, socket: Duplex, head: Bu
 			lines.push(`${name}: ${req.rawHeaders[at + 1]}`);
 	}
 	socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-	server.emit('connection', socket);
+	// A TLS server takes what is decrypted by another name.
+	server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket);
 }
 
 /** A base URL that ends with a slash makes `//v1/…` of a path. */
@@ -207,11 +200,4 @@ function keysInProtocols({ headers }: IncomingMessage): string[] {
 		const trimmed = name.trim();
 		return trimmed.startsWith(keyProtocol) ? [trimmed.slice(keyProtocol.length)] : [];
 	});
-}
-
-/** The default model, if it transcribes while it hears; else the first that does; else the default. */
-function liveDefaultOf(pool: ModelPool): string {
-	const id = pool.idOf(pool.defaultModel);
-	const hears = pool.models.filter(({ hearsLive }) => hearsLive);
-	return hears.find((model) => model.id === id)?.id ?? hears[0]?.id ?? id;
 }

@@ -54,7 +54,10 @@ export function answerConnectionErrors(
 		refused.add(socket);
 		const last = answers.get(socket);
 		const running = last?.writableEnded === false ? last : undefined;
-		if (running?.headersSent === true || !socket.writable || error.code === 'ECONNRESET') socket.destroy();
+		// Before the handshake nothing can be answered: a client without TLS, or one that does not trust the certificate.
+		const isTlsFailure = /^ERR_(SSL|TLS)/.test(error.code ?? '');
+		if (running?.headersSent === true || !socket.writable || isTlsFailure || error.code === 'ECONNRESET')
+			socket.destroy();
 		else refuse(socket, failures[error.code ?? ''] ?? notHttp(error.reason), running);
 	});
 	server.on('connect', (_, socket) => {

@@ -12,6 +12,8 @@ import { FakeClock, FakeLog, FakePool, FakeTranscriber } from '../fakes.js';
 export interface Arranged {
 	readonly url: string;
 	readonly port: number;
+	/** 0 = it speaks no Wyoming. */
+	readonly wyomingPort: number;
 	readonly model: FakeTranscriber;
 	readonly pool: FakePool;
 	readonly clock: FakeClock;
@@ -56,6 +58,7 @@ export async function arrange(
 	return {
 		url: `http://127.0.0.1:${port}`,
 		port,
+		wyomingPort: server.wyomingAddress?.port ?? 0,
 		model,
 		pool,
 		clock,

@@ -12,6 +12,7 @@ import { newToken, readToken, tokenFileOf, writeToken } from '../../../src/serve
 import type { DoctorReport } from '../../../src/server/routes/doctor.js';
 import { root } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
+import { localhost, speech } from '../../helpers/tls/tls.js';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -46,7 +47,7 @@ async function serving(...args: string[]) {
 	const address = await new Promise<string>((resolve, reject) => {
 		child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
 			said += piece;
-			const [, found] = /listens on (?:http:\/\/)?(\S+?)(?:\/v1)? \(/.exec(said) ?? [];
+			const [, found] = /listens on (?:https?:\/\/)?(\S+?)(?:\/v1)? \(/.exec(said) ?? [];
 			if (found !== undefined) resolve(found);
 		});
 		child.on('close', () => reject(new Error(said)));
@@ -209,4 +210,60 @@ test.each([
 	const { code, stderr } = await earshot(scratch.path, ['serve', ...flags]);
 	expect([code, stderr.trim().split('\n').length]).toEqual([1, 1]);
 	expect(stderr).toContain('Expected `--api-keys` to be one or more keys');
+});
+
+describe('a server with a certificate', () => {
+	const files = ['--tls-cert', localhost.certFile, '--tls-key', localhost.keyFile];
+
+	test('is reached by the commands of its user, under any name and without its authority', async () => {
+		const { home, address } = await serving(
+			'--addr',
+			'127.0.0.1:0',
+			'--tls-cert',
+			speech.certFile,
+			'--tls-key',
+			speech.keyFile,
+		);
+		expect(await earshot(home, ['load', 'demo-digits', '--addr', address])).toMatchObject({
+			code: 0,
+			stderr: '',
+		});
+		const listed = await earshot(home, ['ps', '--json', '--addr', address]);
+		expect(JSON.parse(listed.stdout)).toMatchObject([{ id: 'demo-digits' }]);
+	}, 60_000);
+
+	test('is reached by those of others who give the certificate, and by no one who does not', async () => {
+		const { address } = await serving('--addr', '127.0.0.1:0', ...files);
+		const stranger = new Scratch();
+		onTestFinished(() => stranger[Symbol.dispose]());
+		const ask = (...args: string[]) => earshot(stranger.path, ['ps', '--addr', address, ...args]);
+		expect(await ask('--tls-cert', localhost.certFile)).toMatchObject({ code: 0, stderr: '' });
+		expect(await ask('--tls-cert', speech.certFile)).toMatchObject({
+			code: 1,
+			stderr: expect.stringMatching(/The certificate of the server at \S+ is not trusted .*--tls-cert FILE/),
+		});
+		expect(await ask()).toMatchObject({ code: 1, stderr: expect.stringContaining('if it speaks TLS') });
+	}, 60_000);
+
+	test('shows the new one after SIGHUP, and the old one while the new one has a mistake', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const certFile = scratch.file('c.pem', localhost.cert);
+		const keyFile = scratch.file('k.pem', localhost.key);
+		const server = await serving('--addr', '127.0.0.1:0', '--tls-cert', certFile, '--tls-key', keyFile);
+		const ask = () => earshot(server.home, ['ps', '--addr', server.address]);
+		scratch.file('c.pem', speech.cert);
+		server.child.kill('SIGHUP');
+		await expect.poll(server.log, { timeout: 10_000 }).toContain('the certificate stays as it was');
+		expect(await ask()).toMatchObject({ code: 0 });
+		scratch.file('k.pem', speech.key);
+		server.child.kill('SIGHUP');
+		await expect.poll(server.log, { timeout: 10_000 }).toContain('the certificate was read again');
+		expect(await ask()).toMatchObject({ code: 0 });
+		const [left = ''] = readdirSync(tokens(server.home)).filter((name) => name.endsWith('.pem'));
+		expect(readFileSync(path.join(tokens(server.home), left), 'utf8')).toBe(speech.cert);
+		server.child.kill('SIGTERM');
+		await server.ended;
+		expect(readdirSync(tokens(server.home))).toEqual([]);
+	}, 60_000);
 });

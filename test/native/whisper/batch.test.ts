@@ -85,6 +85,22 @@ describe('a batch of clips', () => {
 		});
 	});
 
+	test('uses each clip’s own beam size', async () => {
+		const model = await load();
+		const clips = ['tones-abcde', 'tones-a'].map(samplesOf);
+		const beamSizes = [1, 5];
+		const alone: ReturnType<typeof seen>[] = [];
+		for (const [at, clip] of clips.entries()) {
+			alone.push(seen(await model.transcribe(clip, { ...whisperClip, beamSize: beamSizes[at] ?? 0 })));
+		}
+		const made = await together(model, clips, { ...whisperClip, beamSizes });
+		expect(made.map(seen)).toEqual(alone);
+		await expect(together(model, clips, { ...whisperClip, beamSizes: [5] })).rejects.toMatchObject({
+			code: 'engine_failed',
+			message: /as many beam sizes as clips/,
+		});
+	});
+
 	test('is joined by clips of its slot that come later, and all say what they say alone', async () => {
 		const model = await load();
 		const options = { ...whisperClip, tokenTimestamps: true, temperatureIncrement: 0.2 };

@@ -76,7 +76,7 @@ describe('splitting a recording into clips', () => {
 		]);
 	});
 
-	it('removedRepetitions a stretch that is too long at its quietest moment', () => {
+	it('cuts a stretch that is too long at its quietest moment', () => {
 		const levels = loud(30);
 		levels.fill(0.1, Math.round(8 / 0.02), Math.round(8.2 / 0.02));
 		const [first, second] = splitSpans([{ start: 0.2, end: 15 }], levels, { ...rules, duration: 30 });
@@ -118,7 +118,7 @@ describe('splitting a recording into clips', () => {
 		expect(push({ settled: 5 })).toEqual([[0.8, 4.2]]);
 	});
 
-	it('removedRepetitions a stretch that goes on and on before it ends', () => {
+	it('cuts a stretch that goes on and on before it ends', () => {
 		const levels = loud(100);
 		levels[Math.round(9 / levelFrameSeconds)] = 0;
 		const splitter = new ClipSplitter(rules, (frame) => levels[frame] ?? 0);
@@ -128,7 +128,7 @@ describe('splitting a recording into clips', () => {
 
 	it('gives the same ranges however the recording is divided, and reads nothing twice', () => {
 		const random = mulberry(11);
-		let [removedRepetitions, merges] = [0, 0];
+		let [tooLong, merges] = [0, 0];
 		for (let round = 0; round < 500; round++) {
 			const wild: Rules = {
 				maxClipSeconds: 5 + random() * 25,
@@ -140,7 +140,7 @@ describe('splitting a recording into clips', () => {
 			const levels = loud(wild.duration).map(() => Math.round(random() * 5));
 			const whole = splitWhole(spans, levels, wild);
 			const lengths = spans.map(({ start, end }) => end - start);
-			removedRepetitions += lengths.filter((length) => length > wild.maxClipSeconds).length;
+			tooLong += lengths.filter((length) => length > wild.maxClipSeconds).length;
 			if (whole.length < spans.length) merges++;
 
 			let [needed, told, outside] = [0, 0, 0];
@@ -164,7 +164,7 @@ describe('splitting a recording into clips', () => {
 			expect(pieces).toEqual(whole);
 			expect(outside).toBe(0);
 		}
-		expect(removedRepetitions).toBeGreaterThan(100);
+		expect(tooLong).toBeGreaterThan(100);
 		expect(merges).toBeGreaterThan(100);
 	});
 });

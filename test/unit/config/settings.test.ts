@@ -40,7 +40,7 @@ describe('the settings', () => {
 		['--gpu', flagSource({ gpu: 'perhaps' }), 'true or false'],
 		['--keep-alive', flagSource({ keepAliveMs: 'long' }), 'seconds, or a number with s, m or h'],
 		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a number with s, m or h'],
-		['--beam-size', flagSource({ beamSize: '9' }), 'a whole number from 1 to 8'],
+		['--beam-size', flagSource({ beamSize: '9' }), 'a whole number from 1 to 8, or `auto`'],
 		['EARSHOT_BEAM_SIZE', environmentSource({ EARSHOT_BEAM_SIZE: '1.5' }), 'a whole number from 1 to 8'],
 		[
 			'--temperature-increment',

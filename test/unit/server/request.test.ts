@@ -460,6 +460,7 @@ describe('options of decoding', () => {
 			noSpeechThreshold: 0.5,
 		});
 		expect(fitted({ beam_size: '1' }).decoding).toEqual({ beamSize: 1 });
+		expect(fitted({ beam_size: 'auto' }).decoding).toEqual({ beamSize: 'auto' });
 		expect(fitted({}).decoding).toBeUndefined();
 		expect(ignored(fields)).toEqual([]);
 	});
@@ -470,8 +471,8 @@ describe('options of decoding', () => {
 	});
 
 	test.each([
-		['beam_size', '9', 'a whole number from 1 to 8'],
-		['beam_size', 'wide', 'a whole number from 1 to 8'],
+		['beam_size', '9', 'a whole number from 1 to 8, or `auto`'],
+		['beam_size', 'wide', 'a whole number from 1 to 8, or `auto`'],
 		['temperature_increment', '0.001', '0, or a number from 0.01 to 1'],
 		['logprob_threshold', '1', 'a number from -100 to 0'],
 		['compression_ratio_threshold', '0', 'a number from 1 to 100'],

@@ -12,7 +12,7 @@ import type { Config } from '../../../config/settings.js';
 import { EarshotError, reasonOf } from '../../../errors.js';
 import type { Log } from '../../../log.js';
 import type { ModelPool } from '../../../pool/model-pool.js';
-import type { SharedJobs } from '../../../server/server.js';
+import type { SharedJobs } from '../../../server/jobs/open-desk.js';
 
 export interface Gateway {
 	/** The models of this machine, and those of workers. */

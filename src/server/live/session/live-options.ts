@@ -1,6 +1,6 @@
 /** A session's configuration as one model can do it. Pure. */
 
-import { EarshotError, expected } from '../../../errors.js';
+import { expected } from '../../../errors.js';
 import { fittingLanguage, languageCandidates } from '../../../languages.js';
 import type { LiveFormat, LiveOptions, TurnRules } from '../../../live/live.js';
 import { checkOptions } from '../../../speech/check-options.js';
@@ -106,31 +106,4 @@ function rulesOf(detection: TurnDetection | null): TurnRules | null {
 		prefixPaddingMs: detection.prefix_padding_ms,
 		silenceDurationMs: detection.silence_duration_ms,
 	};
-}
-
-/** Names under which OpenAI sells its live models. */
-export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];
-
-/** Its models for conversations, which clients name to connect. */
-const conversationModel = /^(gpt-realtime|gpt-4o(-mini)?-realtime)/;
-
-/** How a session finds its model. */
-export interface ModelNames {
-	/** The default, if it transcribes while it hears; else the first that does; else the default. */
-	readonly liveDefault: () => string;
-	readonly defaultModel: () => string;
-	/** Throws `model_not_found`. */
-	readonly idOf: (name: string) => string;
-}
-
-/** The id of the model that a session means. Throws EarshotError. */
-export function sessionModel(name: string | undefined, names: ModelNames): string {
-	if (name === undefined || name.trim() === '') return names.defaultModel();
-	if (liveModelNames.includes(name)) return names.liveDefault();
-	try {
-		return names.idOf(name);
-	} catch (thrown) {
-		if (!conversationModel.test(name) || !(thrown instanceof EarshotError)) throw thrown;
-		return names.defaultModel();
-	}
 }

@@ -31,7 +31,7 @@ export function parseDecoding(fields: Fields): GivenDecoding {
 	};
 }
 
-function parsed(name: (typeof requestSettingNames)[number], field: FieldName, text: string): number {
+function parsed(name: (typeof requestSettingNames)[number], field: FieldName, text: string): number | 'auto' {
 	try {
 		return settings[name].parse(text);
 	} catch (thrown) {

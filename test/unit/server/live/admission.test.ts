@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../../src/metrics.js';
-import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission.js';
+import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission/admission.js';
 import { FakeClock } from '../../../helpers/fakes.js';
 
-function arrange({ maxSessions = 100, lanes = 2 } = {}) {
+function arrange({ maxSessions = 100, slots = 2 } = {}) {
 	const clock = new FakeClock();
-	const admission = new LiveAdmission({ maxSessions, lanes, metrics: new Metrics(), clock });
+	const admission = new LiveAdmission({ maxSessions, slots, metrics: new Metrics(), clock });
 	return { clock, admission };
 }
 
@@ -39,7 +39,7 @@ describe('live sessions', () => {
 			first.worked(500);
 			other.worked(500);
 		}
-		// The third would make it 1.5 of 2 lanes.
+		// The third would make it 1.5 of 2 slots.
 		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
 		admission.admit('other', '');
 		clock.advance(60_000);

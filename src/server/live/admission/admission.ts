@@ -1,14 +1,14 @@
 /** Limits live sessions: how many there are, and how much work they are for their model. */
 
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../../clock.js';
+import { EarshotError } from '../../../errors.js';
+import type { Metrics } from '../../../metrics.js';
 
 export interface LiveAdmissionOptions {
 	/** Sessions at a time; 0 = none. */
 	readonly maxSessions: number;
 	/** Turns that a model can work on at a time without slowing each other down: the cores. */
-	readonly lanes: number;
+	readonly slots: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
@@ -16,7 +16,7 @@ export interface LiveAdmissionOptions {
 /** Sessions that one API key may have at a time. */
 const maxSessionsOfKey = 8;
 
-/** Share of a model's lanes that its sessions may keep busy: beyond it, turns that end at the same time wait long. */
+/** Share of a model's slots that its sessions may keep busy: beyond it, turns that end at the same time wait long. */
 const maxLoad = 0.7;
 
 /** Work this long ago counts half. */
@@ -25,10 +25,10 @@ const halfLifeMs = 30_000;
 /** A place may be free again as soon as somebody stops talking. */
 const retryAfterSeconds = 5;
 
-/** The load that one session more would make, as a share of the lanes. Pure. `msPerMs`: time worked per time passed, for
+/** The load that one session more would make, as a share of the slots. Pure. `msPerMs`: time worked per time passed, for
  * the sessions that there are. */
-export function predictedLoad(msPerMs: number, sessions: number, lanes: number): number {
-	return sessions === 0 ? 0 : (msPerMs * (sessions + 1)) / sessions / lanes;
+export function predictedLoad(msPerMs: number, sessions: number, slots: number): number {
+	return sessions === 0 ? 0 : (msPerMs * (sessions + 1)) / sessions / slots;
 }
 
 export class LiveAdmission {
@@ -45,7 +45,7 @@ export class LiveAdmission {
 
 	/** Throws `overloaded`. `model`: the one it begins with; `key`: the API key that it came with, '' = none. */
 	admit(model: string, key: string): LivePlace {
-		const { maxSessions, lanes, clock, metrics } = this.#options;
+		const { maxSessions, slots, clock, metrics } = this.#options;
 		const refuse = (what: string): never => {
 			metrics.refused(model, 'live');
 			throw new EarshotError('overloaded', `${what}; try again in ${retryAfterSeconds} s`, {
@@ -57,7 +57,7 @@ export class LiveAdmission {
 		const ofKey = [...this.#places].filter((place) => key !== '' && place.key === key);
 		if (ofKey.length >= maxSessionsOfKey)
 			refuse(`This API key has ${ofKey.length} live sessions, as many as it may have`);
-		const load = predictedLoad(this.#workOf(model).msPerMs(clock.now()), this.#of(model).length, lanes);
+		const load = predictedLoad(this.#workOf(model).msPerMs(clock.now()), this.#of(model).length, slots);
 		if (load > maxLoad)
 			refuse(`The live sessions of the model \`${model}\` keep it as busy as it can be without delays`);
 		const place = new LivePlace(key, model, {

@@ -1,0 +1,126 @@
+/** How a command reaches a running server: where it is, with which key, and which certificate it trusts. */
+
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { checkServerIdentity, type PeerCertificate, rootCertificates } from 'node:tls';
+import { addressText, isLoopback, socketPathOf } from '../../config/addresses.js';
+import type { Config } from '../../config/settings.js';
+import { EarshotError, expected, reasonOf } from '../../errors.js';
+import { certificateFileOf, readCertificate, readToken, tokenFileOf } from '../../server/local-token.js';
+
+/** Options of a connection's TLS, as Node has them. */
+export interface Trust {
+	readonly ca?: string[];
+	readonly allowPartialTrustChain?: boolean;
+	readonly checkServerIdentity?: (name: string, shown: PeerCertificate) => Error | undefined;
+}
+
+export interface Reach {
+	/** `http:` or `https:`, without a slash at its end. */
+	readonly url: string;
+	/** For messages. */
+	readonly where: string;
+	/** Where it is a Unix socket. */
+	readonly socketPath?: string;
+	/** An API key, or the token of this user's own server. */
+	readonly key: string | undefined;
+	readonly tls: Trust;
+}
+
+type Settings = Pick<Config, 'host' | 'port' | 'apiKeys' | 'tlsCert'>;
+
+/** The server at a URL (`http`, `https`, `ws`, `wss`), with or without `/v1`, or at `unix:/path`. Throws EarshotError. */
+export async function reachUrl(text: string, config: Settings): Promise<Reach> {
+	if (socketPathOf(text) !== undefined) return await reachServer({ ...config, host: text });
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	if (url === undefined || !/^(https?|wss?):$/.test(url.protocol))
+		throw expected('--url', 'the URL of a server, such as `http://127.0.0.1:8080`, or `unix:/path`', text);
+	const protocol = /^(https|wss):$/.test(url.protocol) ? 'https' : 'http';
+	const host = url.hostname.replace(/^\[|\]$/g, '');
+	const port = Number(url.port === '' ? { http: 80, https: 443 }[protocol] : url.port);
+	return await reachServer({ ...config, host, port }, protocol);
+}
+
+/** The server that `earshot serve` is with the same settings. `given`: with or without TLS; where absent, as its certificate
+ * or `--tls-cert` say. Throws `config_invalid`. */
+export async function reachServer(config: Settings, given?: 'http' | 'https'): Promise<Reach> {
+	const { host, port } = config;
+	const socketPath = socketPathOf(host);
+	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+	const isOwn = socketPath !== undefined || isOwnName(name);
+	const trusted = await trustedFor(config, isOwn);
+	const protocol = given ?? (trusted === undefined ? 'http' : 'https');
+	const authority = socketPath === undefined ? addressText(name, port) : 'localhost';
+	const url = `${protocol}://${authority}`;
+	return {
+		url,
+		where: socketPath === undefined ? url : host,
+		...(socketPath === undefined ? {} : { socketPath }),
+		key: await keyFor(config, isOwn),
+		tls: trusting(trusted),
+	};
+}
+
+/** The token of a server of this machine goes nowhere else. */
+async function keyFor({ apiKeys, host, port }: Settings, isOwn: boolean): Promise<string | undefined> {
+	return apiKeys[0] ?? (isOwn ? await readToken(tokenFileOf({ host, port })) : undefined);
+}
+
+/** The certificate that the user has given, or that this user's own server has left. */
+async function trustedFor({ tlsCert, host, port }: Settings, isOwn: boolean): Promise<string | undefined> {
+	const left = isOwn ? await readCertificate(certificateFileOf({ host, port })) : undefined;
+	if (left !== undefined || tlsCert === '') return left;
+	try {
+		return await readFile(tlsCert, 'utf8');
+	} catch (thrown) {
+		throw new EarshotError(
+			'config_invalid',
+			`Expected \`tls-cert\` to be a file that this user can read, got \`${tlsCert}\` (${reasonOf(thrown)})`,
+			{ param: 'tls-cert' },
+		);
+	}
+}
+
+/** Besides those that the system trusts, certificates that lead to one of these; the first one under any name. */
+function trusting(pem: string | undefined): Trust {
+	if (pem === undefined) return {};
+	const first = fingerprintOf(pem);
+	return {
+		ca: [...rootCertificates, pem],
+		allowPartialTrustChain: true,
+		checkServerIdentity: (name, shown) =>
+			shown.fingerprint256 === first ? undefined : checkServerIdentity(name, shown),
+	};
+}
+
+function fingerprintOf(pem: string): string | undefined {
+	try {
+		return new X509Certificate(pem).fingerprint256;
+	} catch {
+		// What the system trusts is enough.
+		return undefined;
+	}
+}
+
+function isOwnName(name: string): boolean {
+	const own = Object.values(networkInterfaces()).flatMap((each) =>
+		(each ?? []).map(({ address }) => address),
+	);
+	return isLoopback(name) || own.includes(name);
+}
+
+const refusals = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/;
+
+/** Why a connection failed, in words. */
+export function unreachable({ where }: Reach, cause: unknown, start: string): EarshotError {
+	const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
+	if (refusals.test(code))
+		return new EarshotError(
+			'not_found',
+			`The certificate of the server at ${where} is not trusted (${reasonOf(cause)}); to trust it: --tls-cert FILE`,
+			{ cause },
+		);
+	const hint = /^(UND_ERR_SOCKET|ECONNRESET)$/.test(code) ? '; if it speaks TLS: --tls-cert FILE' : '';
+	return new EarshotError('not_found', `No server answers at ${where}. ${start}${hint}`, { cause });
+}

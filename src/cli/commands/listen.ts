@@ -1,0 +1,172 @@
+/** `earshot listen`: text while somebody speaks, in this command's own process or through a running server. */
+
+import { WebSocket } from 'ws';
+import { earshot } from '../../command-line.js';
+import type { SettingName } from '../../config/settings.js';
+import { EarshotError, expected } from '../../errors.js';
+import { type ListenEvent, LiveListening } from '../../library/listen.js';
+import { listenOptions } from '../../library/listen-options.js';
+import { openModel } from '../../library/open-model.js';
+import { demoNotice } from '../../models/registry/demo.js';
+import { findEntry, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
+import { packageRoot } from '../../paths.js';
+import { stopSignals } from '../../signals.js';
+import { reachUrl, unreachable } from '../client/reach.js';
+import { eventLine, TurnLines } from '../listen/print.js';
+import { recorded, recordersFor } from '../listen/recorder.js';
+import { RemoteListening } from '../listen/remote.js';
+import { languageOf } from './transcribe.js';
+
+export interface ListenCommand {
+	readonly flags: Partial<Record<SettingName, string>>;
+	readonly model: string | undefined;
+	readonly language: string | undefined;
+	readonly prompt: string | undefined;
+	readonly partials: boolean;
+	readonly json: boolean;
+	/** Hz. */
+	readonly sampleRate: number;
+	readonly device: string | undefined;
+	readonly url: string | undefined;
+}
+
+/** What hears: this process, or a server. */
+interface Ear extends AsyncIterable<ListenEvent> {
+	write(pcm: Uint8Array): Promise<void>;
+	end(): void;
+	close(): void;
+}
+
+interface OpenEar {
+	readonly ear: Ear;
+	readonly release: () => Promise<void>;
+}
+
+/** The first signal ends the audio, and what was said is still printed; a second one ends the command. */
+export async function listenAndPrint(source: string | undefined, command: ListenCommand): Promise<void> {
+	checkCommand(source, command);
+	const stop = new AbortController();
+	const abandon = new AbortController();
+	const interrupt = () => (stop.signal.aborted ? abandon : stop).abort();
+	for (const signal of stopSignals()) process.on(signal, interrupt);
+	try {
+		const { ear, release } = await openEar(command);
+		abandon.signal.addEventListener('abort', () => ear.close());
+		try {
+			const printing = printEvents(ear, command.json);
+			const over = printing.finally(() => stop.abort());
+			const feeding = feed(ear, audioOf(source, command, stop.signal), stop.signal);
+			for (const result of await Promise.allSettled([over, feeding]))
+				if (result.status === 'rejected') throw result.reason;
+		} finally {
+			ear.close();
+			await release();
+		}
+	} finally {
+		for (const signal of stopSignals()) process.removeListener(signal, interrupt);
+	}
+	if (abandon.signal.aborted) process.exitCode = 130;
+}
+
+function checkCommand(source: string | undefined, { sampleRate, device }: ListenCommand): void {
+	if (source !== undefined && source !== '-')
+		throw expected('source', '`-` for standard input, or nothing for the microphone', source);
+	if (!Number.isInteger(sampleRate / 25) || sampleRate < 8000 || sampleRate > 96_000)
+		throw expected('--sample-rate', 'a multiple of 25 from 8000 to 96000', sampleRate);
+	if (source === '-' && device !== undefined)
+		throw new EarshotError('invalid_request', '`--device` is of the microphone, and `-` is standard input');
+}
+
+function audioOf(
+	source: string | undefined,
+	{ sampleRate, device }: ListenCommand,
+	signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+	if (source === '-') return process.stdin;
+	return recorded(recordersFor(process.platform, sampleRate, device), signal);
+}
+
+/** Until the audio ends, or `signal` ends it. */
+async function feed(ear: Ear, audio: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+	const pieces = audio[Symbol.asyncIterator]();
+	const stopped = new Promise<undefined>((resolve) => {
+		if (signal.aborted) resolve(undefined);
+		signal.addEventListener('abort', () => resolve(undefined), { once: true });
+	});
+	try {
+		while (!signal.aborted) {
+			const next = await Promise.race([pieces.next(), stopped]);
+			if (next === undefined || next.done === true) break;
+			await Promise.race([ear.write(next.value), stopped]);
+		}
+		ear.end();
+	} catch (thrown) {
+		ear.close();
+		throw thrown;
+	} finally {
+		// Not awaited: standard input may never say anything again.
+		if (audio === process.stdin) process.stdin.destroy();
+	}
+}
+
+async function printEvents(events: AsyncIterable<ListenEvent>, asJson: boolean): Promise<void> {
+	const lines = new TurnLines();
+	for await (const event of events) {
+		process.stdout.write(asJson ? eventLine(event) : lines.take(event));
+		if (event.type !== 'failed') continue;
+		process.stderr.write(`earshot: a turn has no text: ${event.error.message}\n`);
+		process.exitCode = 1;
+	}
+}
+
+async function openEar(command: ListenCommand): Promise<OpenEar> {
+	const registry = loadRegistry(command.flags, packageRoot);
+	return command.url === undefined
+		? await openHere(registry, command)
+		: await openThere(registry, command.url, command);
+}
+
+async function openHere(registry: ModelRegistry, command: ListenCommand): Promise<OpenEar> {
+	const idOrAlias = command.model ?? registry.defaultModel;
+	if (findEntry(registry, idOrAlias).demo && command.model === undefined)
+		process.stderr.write(`${demoNotice()}\n`);
+	// In a runner, so that a crash of an engine costs a turn.
+	const { transcriber, close } = await openModel(registry, idOrAlias, true);
+	try {
+		const { sampleRate, partials, prompt } = command;
+		const language = languageOf(command.language, transcriber.info);
+		const options = listenOptions(
+			{
+				sampleRate,
+				partials,
+				...(language === undefined ? {} : { language }),
+				...(prompt === undefined ? {} : { prompt }),
+			},
+			transcriber.info,
+		);
+		return { ear: new LiveListening(transcriber, options, () => {}), release: close };
+	} catch (thrown) {
+		await close();
+		throw thrown;
+	}
+}
+
+async function openThere({ config }: ModelRegistry, url: string, command: ListenCommand): Promise<OpenEar> {
+	const reach = await reachUrl(url, config);
+	const { socketPath, key, tls } = reach;
+	const model = command.model === undefined ? '' : `?model=${encodeURIComponent(command.model)}`;
+	const path = `/v1/realtime${model}`;
+	const at =
+		socketPath === undefined ? `${reach.url.replace(/^http/, 'ws')}${path}` : `ws+unix:${socketPath}:${path}`;
+	const socket = new WebSocket(at, [], {
+		...tls,
+		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+	});
+	try {
+		return { ear: await RemoteListening.open(socket, command), release: async () => {} };
+	} catch (thrown) {
+		socket.terminate();
+		if (thrown instanceof EarshotError) throw thrown;
+		throw unreachable(reach, thrown, `To start one: ${earshot('serve')}`);
+	}
+}

@@ -1,0 +1,186 @@
+/** A running server's live session, as the library's `listen` has it. */
+
+import type { WebSocket } from 'ws';
+import { EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
+import type { ListenEvent } from '../../library/listen.js';
+import { EventQueue } from '../../runner/event-queue.js';
+
+export interface RemoteOptions {
+	readonly model: string | undefined;
+	readonly language: string | undefined;
+	readonly prompt: string | undefined;
+	readonly sampleRate: number;
+	readonly partials: boolean;
+}
+
+/** The fields of the server's events that are read. */
+interface ServerEvent {
+	readonly type: string;
+	readonly event_id?: string;
+	readonly item_id?: string;
+	readonly audio_start_ms?: number;
+	readonly audio_end_ms?: number;
+	readonly delta?: string;
+	readonly transcript?: string;
+	readonly language?: string;
+	readonly usage?: { readonly seconds?: number };
+	readonly error?: {
+		readonly code?: string | null;
+		readonly message?: string;
+		readonly event_id?: string | null;
+	};
+}
+
+const lastCommit = 'the-end';
+const prefix = 'conversation.item.input_audio_transcription.';
+
+export class RemoteListening implements AsyncIterable<ListenEvent> {
+	readonly #socket: WebSocket;
+	readonly #events = new EventQueue<ListenEvent>();
+	readonly #turns = new Map<string, number>();
+	/** Turns without a text. */
+	readonly #unfinished = new Set<string>();
+	#isAnswered = false;
+	#isOver = false;
+
+	private constructor(socket: WebSocket) {
+		this.#socket = socket;
+		socket.on('message', (data) => this.#take(JSON.parse(String(data)) as ServerEvent));
+		socket.on('error', () => {});
+		socket.on('close', (_, reason) => {
+			const why = String(reason) === '' ? '' : `: ${String(reason)}`;
+			this.#finish(new EarshotError('closed', `the server has closed the session${why}`));
+		});
+	}
+
+	/** Resolves when the server hears. Throws what the socket's opening throws, or EarshotError with what it refused. */
+	static async open(socket: WebSocket, options: RemoteOptions): Promise<RemoteListening> {
+		await opened(socket);
+		const listening = new RemoteListening(socket);
+		const { model, language, prompt, sampleRate, partials } = options;
+		const input = {
+			format: { type: 'audio/pcm', rate: sampleRate },
+			...(partials ? { partials } : {}),
+			transcription: {
+				...(model === undefined ? {} : { model }),
+				...(language === undefined ? {} : { language }),
+				...(prompt === undefined ? {} : { prompt }),
+			},
+		};
+		await listening.#send({ type: 'session.update', session: { type: 'transcription', audio: { input } } });
+		return listening;
+	}
+
+	/** Resolves when the server has room for more. */
+	async write(pcm: Uint8Array): Promise<void> {
+		if (!this.#isOver)
+			await this.#send({
+				type: 'input_audio_buffer.append',
+				audio: Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength).toString('base64'),
+			});
+	}
+
+	end(): void {
+		void this.#send({ type: 'input_audio_buffer.commit', event_id: lastCommit });
+		// Its answer comes after that of the commit, which may be an error or belong to voice activity.
+		void this.#send({ type: 'input_audio_buffer.clear' });
+	}
+
+	close(): void {
+		this.#finish();
+	}
+
+	[Symbol.asyncIterator](): AsyncIterator<ListenEvent> {
+		return this.#events[Symbol.asyncIterator]();
+	}
+
+	async #send(event: object): Promise<void> {
+		await new Promise<void>((resolve) => this.#socket.send(JSON.stringify(event), () => resolve()));
+	}
+
+	#take(event: ServerEvent): void {
+		const { type, item_id = '' } = event;
+		const tell = (what: ListenEvent) => this.#events.push(what);
+		switch (type) {
+			case 'input_audio_buffer.speech_started':
+				tell({ type: 'started', turn: this.#turn(item_id), at: (event.audio_start_ms ?? 0) / 1000 });
+				break;
+			case 'input_audio_buffer.speech_stopped':
+				tell({ type: 'stopped', turn: this.#turn(item_id), at: (event.audio_end_ms ?? 0) / 1000 });
+				break;
+			case 'input_audio_buffer.committed':
+				this.#turn(item_id);
+				break;
+			case `${prefix}delta`:
+				tell({ type: 'delta', turn: this.#turn(item_id), text: event.delta ?? '' });
+				break;
+			case `${prefix}completed`:
+				tell({
+					type: 'completed',
+					turn: this.#turn(item_id),
+					text: event.transcript ?? '',
+					language: event.language ?? null,
+					seconds: event.usage?.seconds ?? 0,
+				});
+				this.#unfinished.delete(item_id);
+				break;
+			case `${prefix}failed`:
+				tell({ type: 'failed', turn: this.#turn(item_id), error: errorOf(event) });
+				this.#unfinished.delete(item_id);
+				break;
+			case 'error':
+				// To the last commit: there was nothing left to transcribe.
+				if (event.error?.event_id !== lastCommit) this.#finish(errorOf(event));
+				break;
+			case 'input_audio_buffer.cleared':
+				this.#isAnswered = true;
+				break;
+		}
+		if (this.#isAnswered && this.#unfinished.size === 0) this.#finish();
+	}
+
+	#turn(item: string): number {
+		const known = this.#turns.get(item);
+		if (known !== undefined) return known;
+		this.#turns.set(item, this.#turns.size);
+		this.#unfinished.add(item);
+		return this.#turns.size - 1;
+	}
+
+	#finish(error?: EarshotError): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		if (error) this.#events.fail(error);
+		else this.#events.end();
+		this.#socket.close(1000);
+	}
+}
+
+/** Throws EarshotError with what the server refused, or the error of the connection. */
+async function opened(socket: WebSocket): Promise<void> {
+	await new Promise<void>((resolve, reject) => {
+		socket.once('open', resolve);
+		socket.once('error', reject);
+		socket.once('unexpected-response', (_, answer) => {
+			const pieces: Buffer[] = [];
+			answer.on('data', (piece: Buffer) => pieces.push(piece));
+			answer.on('end', () => reject(refusalOf(answer.statusCode ?? 0, Buffer.concat(pieces).toString())));
+		});
+	});
+}
+
+function refusalOf(status: number, body: string): EarshotError {
+	try {
+		return errorOf(JSON.parse(body) as ServerEvent);
+	} catch {
+		return new EarshotError('not_found', `What answers there is no Earshot server (${status})`);
+	}
+}
+
+function errorOf({ error }: Pick<ServerEvent, 'error'>): EarshotError {
+	const code = error?.code ?? '';
+	return new EarshotError(
+		code in errorCodes ? (code as ErrorCode) : 'invalid_request',
+		error?.message ?? 'the server refused it',
+	);
+}

@@ -1,0 +1,107 @@
+/** The options of `listen`, checked whatever their types promise. Pure. */
+
+import { expected } from '../errors.js';
+import type { LiveOptions, PcmEncoding, TurnRules } from '../live/live.js';
+import { checkOptions } from '../speech/check-options.js';
+import type { ModelInfo } from '../speech/model-info.js';
+import { defaultChunking } from '../speech/options.js';
+import { checked, type Rules, requestRules } from './options.js';
+
+/** How voice activity cuts the audio into turns. */
+export interface ListenTurns {
+	/** Speech probability above which a window counts as speech, above 0, at most 1; default 0.5. */
+	readonly threshold?: number;
+	/** Audio kept before the speech of a turn, milliseconds, 0 to 10,000; default 300. */
+	readonly prefixPaddingMs?: number;
+	/** Silence that ends a turn, milliseconds, 100 to 60,000; default 500. */
+	readonly silenceDurationMs?: number;
+}
+
+/** What the model does not support is refused as with RequestOptions. */
+export interface ListenOptions {
+	/** `pcm16` (default): 16 bits, signed, little-endian; `pcmu` and `pcma`: G.711. All mono. */
+	readonly encoding?: PcmEncoding;
+	/** Hz: a multiple of 25 from 8000 to 96,000; default 16,000, with G.711 8000. */
+	readonly sampleRate?: number;
+	/** null: turns end by `commit` alone. */
+	readonly turns?: ListenTurns | null;
+	/** Text of a turn that goes on, from models that hear whole turns too, while a slot is free. Default false. */
+	readonly partials?: boolean;
+	/** ISO 639-1 code; where absent, detected by models that can. */
+	readonly language?: string;
+	/** Without `language`: ISO 639-1 codes that the model chooses among; only models with `choosesAmongLanguages`. */
+	readonly languages?: readonly string[];
+	/** Text assumed to precede each turn. Only models with `prompt`. */
+	readonly prompt?: string;
+	/** Words or phrases that are likely to occur. Only models with `keywords`. */
+	readonly keywords?: readonly string[];
+	/** Include the log-probabilities of tokens. Default false. */
+	readonly logprobs?: boolean;
+}
+
+const encodings: readonly PcmEncoding[] = ['pcm16', 'pcmu', 'pcma'];
+
+const within = (low: number, high: number) => (value: unknown) =>
+	typeof value === 'number' && value >= low && value <= high;
+
+const { language, languages, prompt, keywords, logprobs } = requestRules;
+
+const listenRules: Rules<ListenOptions> = {
+	encoding: ['`pcm16`, `pcmu` or `pcma`', (value) => encodings.some((each) => each === value)],
+	sampleRate: [
+		'a multiple of 25 from 8000 to 96000',
+		(value) => within(8000, 96_000)(value) && Number(value) % 25 === 0,
+	],
+	turns: ['an object or null', (value) => typeof value === 'object'],
+	partials: ['true or false', (value) => typeof value === 'boolean'],
+	language,
+	languages,
+	prompt,
+	keywords,
+	logprobs,
+};
+
+/** Voice activity detectors take everything for speech at 0. */
+const leastThreshold = 0.01;
+
+const turnRules: Rules<ListenTurns> = {
+	threshold: [`a number from ${leastThreshold} to 1`, within(leastThreshold, 1)],
+	prefixPaddingMs: ['a number from 0 to 10000', within(0, 10_000)],
+	silenceDurationMs: ['a number from 100 to 60000', within(100, 60_000)],
+};
+
+/** Silence that ends a turn, as with OpenAI. */
+const silenceDurationMs = 500;
+
+/** Fills in defaults and checks the options against their types and the model's capabilities. Throws EarshotError. */
+export function listenOptions(options: ListenOptions, info: ModelInfo): LiveOptions {
+	const given = checked(options, listenRules, 'options');
+	const encoding = given.encoding ?? 'pcm16';
+	const rate = given.sampleRate ?? (encoding === 'pcm16' ? 16_000 : 8000);
+	if (encoding !== 'pcm16' && rate !== 8000)
+		throw expected('sampleRate', `8000 with the encoding \`${encoding}\``, rate);
+	const { chunking: _, ...recognize } = checkOptions(
+		{
+			task: 'transcribe',
+			language: given.language ?? null,
+			...(given.languages === undefined ? {} : { languages: [...given.languages] }),
+			prompt: given.prompt ?? '',
+			keywords: [...(given.keywords ?? [])],
+			temperature: 0,
+			words: false,
+			logprobs: given.logprobs ?? false,
+			chunking: defaultChunking,
+		},
+		info,
+	);
+	return {
+		format: { encoding, rate },
+		turns: given.turns === null ? null : rulesOf(given.turns ?? {}),
+		recognize,
+		partials: given.partials ?? false,
+	};
+}
+
+function rulesOf(turns: ListenTurns): TurnRules {
+	return { ...defaultChunking, silenceDurationMs, ...checked(turns, turnRules, 'turns') };
+}

@@ -1,0 +1,237 @@
+/** Text while somebody speaks, as programs hold it: audio is written, events are read. */
+
+import { isUint8Array } from 'node:util/types';
+import { EarshotError, expected } from '../errors.js';
+import {
+	type LiveEvent,
+	type LiveOptions,
+	type LiveStream,
+	type LiveTranscriber,
+	secondsOfBytes,
+} from '../live/live.js';
+import { EventQueue } from '../runner/event-queue.js';
+import type { TokenLogprob } from '../speech/transcript.js';
+
+/** Turns are numbered from 0. Times are seconds of the audio that was written. */
+export type ListenEvent =
+	/** Voice activity has heard that a turn begins. */
+	| { readonly type: 'started'; readonly turn: number; readonly at: number }
+	/** Its speech is over. */
+	| { readonly type: 'stopped'; readonly turn: number; readonly at: number }
+	/** More of a turn's text; all of a turn joined are its text. */
+	| { readonly type: 'delta'; readonly turn: number; readonly text: string }
+	| ({ readonly type: 'completed'; readonly turn: number } & TurnText)
+	/** The turn gets no text; the next ones do. */
+	| { readonly type: 'failed'; readonly turn: number; readonly error: EarshotError };
+
+export interface TurnText {
+	readonly text: string;
+	/** ISO 639-1 code (or the model's own); null where none is known. */
+	readonly language: string | null;
+	/** Of the turn's audio. */
+	readonly seconds: number;
+	/** Where they were asked for. */
+	readonly logprobs?: readonly TokenLogprob[];
+}
+
+/** Audio that is transcribed while it comes. To be iterated once; leaving the loop closes it. */
+export interface ListenStream extends AsyncIterable<ListenEvent>, AsyncDisposable {
+	/**
+	 * More audio, of any length, in the encoding and rate of the options. Copied during the call. Resolves when more is
+	 * wanted: a microphone need not wait for it, a file should. Throws EarshotError `invalid_request` for anything but
+	 * bytes, `closed` after `end` or `close`.
+	 */
+	write(pcm: Uint8Array): Promise<void>;
+	/** Ends the turn here, without waiting for silence. */
+	commit(): void;
+	/** No more audio comes: the last turn gets its text, then the events end. Safe to call twice. */
+	end(): void;
+	/** Ends at once, with what is not transcribed yet. Safe to call twice. */
+	close(): void;
+}
+
+/** Audio that the model has not taken in, at which more is not wanted. */
+const fullSeconds = 5;
+
+/** Streams that are lost before they have heard anything, after which there is no hope. */
+const maxDeadStreams = 2;
+
+export class LiveListening implements ListenStream {
+	readonly #model: LiveTranscriber;
+	readonly #options: LiveOptions;
+	readonly #onOver: () => void;
+	readonly #events = new EventQueue<ListenEvent>();
+	#stream: LiveStream | undefined;
+	/** Where in all of the audio the stream begins. */
+	#offsetSeconds = 0;
+	#writtenSeconds = 0;
+	#heardSeconds = 0;
+	/** By their number in the stream. */
+	#turns = new Map<number, number>();
+	#nextTurn = 0;
+	#nextCommit = 1;
+	#deadStreams = 0;
+	#hasHeard = false;
+	#isEnding = false;
+	#isOver = false;
+	#waiting: (() => void)[] = [];
+
+	/** `onOver`: nothing follows. */
+	constructor(model: LiveTranscriber, options: LiveOptions, onOver: () => void) {
+		this.#model = model;
+		this.#options = options;
+		this.#onOver = onOver;
+	}
+
+	async write(pcm: Uint8Array): Promise<void> {
+		if (!isUint8Array(pcm)) throw expected('pcm', 'bytes of audio', pcm);
+		if (this.#isOver || this.#isEnding) throw new EarshotError('closed', 'no more audio can be written');
+		if (pcm.length === 0) return;
+		this.#writtenSeconds += secondsOfBytes(pcm.length, this.#options.format);
+		this.#opened().send({ type: 'audio', bytes: pcm.slice() });
+		while (!this.#isOver && this.#writtenSeconds - this.#heardSeconds > fullSeconds)
+			await new Promise<void>((resolve) => this.#waiting.push(resolve));
+	}
+
+	commit(): void {
+		if (!this.#isOver && !this.#isEnding) this.#stream?.send({ type: 'commit', commit: this.#nextCommit++ });
+	}
+
+	end(): void {
+		if (this.#isOver || this.#isEnding) return;
+		this.#isEnding = true;
+		if (this.#stream) this.#stream.send({ type: 'end' });
+		else this.#finish();
+	}
+
+	close(): void {
+		this.#finish();
+	}
+
+	/** Ends it for a reason that whoever iterates gets. */
+	fail(error: EarshotError): void {
+		this.#events.fail(error);
+		this.#finish();
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.close();
+	}
+
+	async *[Symbol.asyncIterator](): AsyncGenerator<ListenEvent> {
+		try {
+			yield* this.#events;
+		} finally {
+			this.close();
+		}
+	}
+
+	/** The stream; of an isolated model that has lost its process, another. */
+	#opened(): LiveStream {
+		if (this.#stream) return this.#stream;
+		const stream: LiveStream = this.#model.listen(this.#options, (event) => {
+			if (this.#stream === stream) this.#take(event);
+		});
+		this.#stream = stream;
+		this.#hasHeard = false;
+		return stream;
+	}
+
+	#take(event: LiveEvent): void {
+		switch (event.type) {
+			case 'heard':
+				this.#hasHeard = true;
+				this.#deadStreams = 0;
+				this.#heardSeconds = Math.max(this.#heardSeconds, this.#offsetSeconds + event.atMs / 1000);
+				this.#wake();
+				break;
+			case 'started':
+			case 'stopped': {
+				const turn = this.#turn(event.turn);
+				this.#events.push({ type: event.type, turn, at: this.#offsetSeconds + event.atMs / 1000 });
+				break;
+			}
+			case 'committed':
+				this.#turn(event.turn);
+				break;
+			case 'delta':
+				this.#events.push({ type: 'delta', turn: this.#turn(event.turn), text: event.text });
+				break;
+			case 'completed': {
+				const { text, language, seconds, logprobs } = event;
+				const turn = this.#turn(event.turn);
+				this.#turns.delete(event.turn);
+				this.#events.push({
+					type: 'completed',
+					turn,
+					text,
+					language,
+					seconds,
+					...(logprobs === undefined ? {} : { logprobs }),
+				});
+				break;
+			}
+			case 'failed':
+				this.#failTurn(event.turn, event.error);
+				break;
+			case 'cleared':
+			case 'empty':
+				break;
+			case 'refused':
+				this.fail(event.error);
+				break;
+			case 'ended':
+			case 'moved':
+				this.#leave();
+				break;
+			case 'lost':
+				this.#lose(event.error);
+				break;
+		}
+	}
+
+	#turn(inStream: number): number {
+		const known = this.#turns.get(inStream) ?? this.#nextTurn++;
+		this.#turns.set(inStream, known);
+		return known;
+	}
+
+	#failTurn(inStream: number, error: EarshotError): void {
+		const turn = this.#turn(inStream);
+		this.#turns.delete(inStream);
+		this.#events.push({ type: 'failed', turn, error });
+	}
+
+	#lose(error: EarshotError): void {
+		for (const turn of [...this.#turns.keys()]) this.#failTurn(turn, error);
+		this.#deadStreams = this.#hasHeard ? 0 : this.#deadStreams + 1;
+		if (this.#deadStreams >= maxDeadStreams) this.fail(error);
+		else this.#leave();
+	}
+
+	/** The stream is over; the next audio opens another. */
+	#leave(): void {
+		this.#stream = undefined;
+		this.#turns = new Map();
+		this.#offsetSeconds = this.#writtenSeconds;
+		this.#heardSeconds = this.#writtenSeconds;
+		this.#wake();
+		if (this.#isEnding) this.#finish();
+	}
+
+	#wake(): void {
+		const waiting = this.#waiting;
+		this.#waiting = [];
+		for (const resolve of waiting) resolve();
+	}
+
+	#finish(): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		this.#stream?.close();
+		this.#stream = undefined;
+		this.#events.end();
+		this.#wake();
+		this.#onOver();
+	}
+}

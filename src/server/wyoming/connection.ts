@@ -1,0 +1,277 @@
+/** One Wyoming client: answers its events in order, and keeps it from harming others. */
+
+import type { Socket } from 'node:net';
+import type { Clock } from '../../clock.js';
+import { asEarshotError, EarshotError, expected } from '../../errors.js';
+import type { Log } from '../../log.js';
+import type { Metrics } from '../../metrics.js';
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { LiveAdmission } from '../live/admission/admission.js';
+import type { ModelNames } from '../live/session/model-names.js';
+import type { InFlight } from '../request/context.js';
+import { encodedEvent, type WyomingEvent, WyomingReader } from './events.js';
+import { infoOf, modelFor, programName } from './models.js';
+import { anyRequest, readPing, readProgram, readRate, readTranscribe } from './requests.js';
+import { Utterance } from './utterance.js';
+
+export interface WyomingOptions {
+	readonly pool: ModelPool;
+	readonly admission: LiveAdmission;
+	readonly names: ModelNames;
+	readonly version: string;
+	/** How long somebody may speak; 0 = as long as they like. */
+	readonly maxMs: number;
+	/** Text while somebody speaks from models that hear whole turns, too. */
+	readonly partials: boolean;
+	readonly inFlight: InFlight;
+	readonly isDraining: () => boolean;
+	readonly metrics: Metrics;
+	readonly log: Log;
+	readonly clock: Clock;
+}
+
+const tickMs = 5_000;
+/** A client that sends no event for so long is gone, unless it waits for a transcript. */
+const idleMs = 60_000;
+/** Answers that the client has not read, at which it is given up. */
+const stuckBytes = 1 << 20;
+/** Time that a client has to take an error and close its side. */
+const closeMs = 500;
+
+export class WyomingConnection {
+	readonly #options: WyomingOptions;
+	readonly #id: string;
+	readonly #socket: Socket;
+	readonly #onClosed: () => void;
+	readonly #reader = new WyomingReader();
+	readonly #stopTick: () => void;
+	#request = anyRequest;
+	#utterance: Utterance | undefined;
+	#inFlight: AbortController | undefined;
+	#rate = 0;
+	#beganMs = 0;
+	#hasTold = false;
+	/** Events behind a transcript that is not there yet. */
+	#held: WyomingEvent[] = [];
+	#eventMs: number;
+	#hasEnded = false;
+	#isOver = false;
+
+	constructor(socket: Socket, id: string, options: WyomingOptions, onClosed: () => void) {
+		this.#socket = socket;
+		this.#id = id;
+		this.#options = options;
+		this.#onClosed = onClosed;
+		this.#eventMs = options.clock.now();
+		this.#stopTick = options.clock.every(tickMs, () => this.#tick());
+		socket.on('data', (chunk: Buffer) => this.#read(chunk));
+		socket.on('end', () => this.#ended());
+		// `close` follows.
+		socket.on('error', () => {});
+		socket.on('close', () => this.#over());
+	}
+
+	/** The server is shutting down: what is being said is still heard. */
+	drain(): void {
+		if (!this.#utterance) this.#finish();
+	}
+
+	#read(chunk: Buffer): void {
+		if (this.#isOver) return;
+		try {
+			for (const event of this.#reader.read(chunk)) {
+				this.#eventMs = this.#options.clock.now();
+				this.#hear(event);
+				if (this.#isOver) return;
+			}
+		} catch (thrown) {
+			this.#fail(asEarshotError(thrown));
+		}
+		this.#balance();
+	}
+
+	#hear(event: WyomingEvent): void {
+		if (event.type === 'describe') this.#send('info', infoOf(this.#options.pool, this.#options.version));
+		else if (event.type === 'ping') this.#send('pong', { text: readPing(event) });
+		else if (this.#utterance?.hasStopped) this.#held.push(event);
+		else this.#take(event);
+	}
+
+	/** Events of other services mean nothing here, and may stand between these. */
+	#take(event: WyomingEvent): void {
+		switch (event.type) {
+			case 'select-program':
+				if (readProgram(event) !== programName)
+					throw expected('name', `\`${programName}\``, readProgram(event));
+				break;
+			case 'transcribe':
+				if (this.#utterance) throw misplaced('transcribe', 'before `audio-start`');
+				this.#request = readTranscribe(event);
+				break;
+			case 'audio-start':
+				if (this.#utterance) throw misplaced('audio-start', 'after `audio-stop`');
+				this.#begin(readRate(event));
+				break;
+			case 'audio-chunk':
+				this.#push(event);
+				break;
+			case 'audio-stop':
+				// Of audio that never began, nothing was said.
+				if (!this.#utterance) this.#begin(defaultRate);
+				this.#utterance?.stop();
+				break;
+		}
+	}
+
+	/** Throws `overloaded`, `model_not_found`, `closed`. */
+	#begin(rate: number): void {
+		const { pool, admission, names, clock, inFlight, isDraining, metrics, partials } = this.#options;
+		if (isDraining()) throw new EarshotError('closed', 'the server is shutting down');
+		const place = admission.admit(modelFor(this.#request, pool, names), '');
+		this.#rate = rate;
+		this.#beganMs = clock.now();
+		this.#hasTold = false;
+		const { language } = this.#request;
+		this.#inFlight = inFlight.begin();
+		this.#inFlight.signal.addEventListener('abort', () =>
+			this.#fail(new EarshotError('closed', 'the server is shutting down')),
+		);
+		const start = () => {
+			if (!this.#hasTold) this.#send('transcript-start', language === '' ? {} : { language });
+			this.#hasTold = true;
+		};
+		const ofThisOne = { pool, place, request: this.#request, rate, partials, metrics, clock };
+		this.#utterance = new Utterance({
+			...ofThisOne,
+			listener: {
+				progressed: () => this.#balance(),
+				heard: (text) => {
+					start();
+					this.#send('transcript-chunk', { text });
+				},
+				transcribed: (text, found) => {
+					start();
+					this.#send('transcript', { text, ...(found !== null && { language: found }) });
+					this.#send('transcript-stop', {});
+					this.#transcribed();
+				},
+				failed: (error) => this.#fail(error),
+			},
+		});
+	}
+
+	#push(event: WyomingEvent): void {
+		const rate = readRate(event);
+		// Some clients leave `audio-start` away.
+		if (!this.#utterance) this.#begin(rate);
+		if (rate !== this.#rate) throw expected('rate', `${this.#rate}, as it was before`, rate);
+		this.#utterance?.push(event.payload);
+	}
+
+	#transcribed(): void {
+		this.#log(undefined);
+		this.#leave();
+		this.#request = anyRequest;
+		this.#eventMs = this.#options.clock.now();
+		const held = this.#held;
+		this.#held = [];
+		try {
+			for (const event of held) if (!this.#isOver) this.#hear(event);
+		} catch (thrown) {
+			this.#fail(asEarshotError(thrown));
+		}
+		if (this.#isOver) return;
+		if (!this.#utterance && (this.#hasEnded || this.#options.isDraining())) this.#finish();
+		this.#balance();
+	}
+
+	#send(type: string, data: Record<string, unknown>): void {
+		if (this.#isOver) return;
+		this.#socket.write(encodedEvent(type, data, this.#options.version));
+		if (this.#socket.writableLength > stuckBytes) this.#socket.destroy();
+	}
+
+	/** The client's side of the connection is over; it may still wait for a transcript. */
+	#ended(): void {
+		this.#hasEnded = true;
+		if (!this.#utterance?.hasStopped) this.#finish();
+	}
+
+	/** What the client sends from here on means nothing, or nobody knows what it answers. */
+	#fail(error: EarshotError): void {
+		if (this.#isOver) return;
+		this.#log(error);
+		this.#send('error', { text: error.message, code: error.code });
+		this.#finish();
+	}
+
+	#finish(): void {
+		const { clock } = this.#options;
+		this.#socket.end();
+		// It is read to its end, since what is not read costs the client our last words.
+		this.#socket.resume();
+		const stop = clock.after(closeMs, () => this.#socket.destroy());
+		this.#socket.once('close', stop);
+		this.#over();
+	}
+
+	/** Audio that nobody has taken in must not pile up, nor requests behind a transcript. */
+	#balance(): void {
+		const utterance = this.#utterance;
+		if (this.#isOver) return;
+		const pauses = this.#held.length > 0 || (utterance?.isBehind === true && !utterance.hasStopped);
+		if (utterance) utterance.isPaused = pauses;
+		if (pauses) this.#socket.pause();
+		else if (this.#socket.isPaused()) {
+			this.#eventMs = this.#options.clock.now();
+			this.#socket.resume();
+		}
+	}
+
+	#tick(): void {
+		const { clock, maxMs } = this.#options;
+		const now = clock.now();
+		if (this.#utterance && maxMs > 0 && now - this.#beganMs >= maxMs)
+			this.#fail(new EarshotError('deadline_exceeded', `The audio is longer than ${maxMs / 60_000} minutes`));
+		const waits = this.#socket.isPaused() || this.#utterance?.hasStopped === true;
+		if (this.#isOver || waits || now - this.#eventMs < idleMs) return;
+		this.#fail(new EarshotError('request_timeout', `No event came for ${idleMs / 1000} seconds`));
+	}
+
+	#over(): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		this.#stopTick();
+		this.#leave();
+		this.#held = [];
+		this.#onClosed();
+	}
+
+	#leave(): void {
+		this.#utterance?.close();
+		this.#utterance = undefined;
+		if (this.#inFlight) this.#options.inFlight.end(this.#inFlight);
+		this.#inFlight = undefined;
+	}
+
+	#log(error: EarshotError | undefined): void {
+		const { log, clock } = this.#options;
+		const utterance = this.#utterance;
+		const fields = {
+			id: this.#id,
+			...(utterance && {
+				model: utterance.model,
+				ms: Math.round(clock.now() - this.#beganMs),
+				audioSeconds: Math.round(utterance.seconds),
+			}),
+			...(error && { code: error.code }),
+		};
+		log.info(fields, 'wyoming transcription');
+	}
+}
+
+/** Of audio that is none. */
+const defaultRate = 16_000;
+
+const misplaced = (type: string, where: string): EarshotError =>
+	new EarshotError('invalid_request', `Expected \`${type}\` ${where}: this audio has not ended`);

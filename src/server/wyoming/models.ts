@@ -1,0 +1,60 @@
+/** The models as Wyoming tells of them, and which of them a client means. Pure. */
+
+import { languageCandidates, languageCodes } from '../../languages.js';
+import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
+import { diarizationType } from '../../speech/model-info.js';
+import { type ModelNames, sessionModel } from '../live/session/model-names.js';
+import type { TranscribeRequest } from './requests.js';
+
+const home = { name: 'Earshot', url: 'https://github.com/earshot/earshot' };
+
+/** The program's name: a client that knows several programs chooses by it. */
+export const programName = 'earshot';
+
+type Models = Pick<ModelPool, 'models' | 'defaultModel' | 'idOf'>;
+
+/** The data of `info`. */
+export function infoOf(pool: Models, version: string): Record<string, unknown> {
+	const models = transcribing(pool).map(({ id, type, ownedBy, capabilities }) => ({
+		name: id,
+		// Of a model without a list, any code is accepted.
+		languages: capabilities?.languages ?? languageCodes,
+		attribution: { name: ownedBy, url: '' },
+		installed: true,
+		description: `${id} (${type})`,
+		version: null,
+	}));
+	const program = {
+		name: programName,
+		attribution: home,
+		installed: true,
+		description: 'Earshot: speech to text on this machine',
+		version,
+		models,
+		supports_transcript_streaming: true,
+		// The audio ends with `audio-stop`.
+		requires_external_vad: true,
+	};
+	return { asr: [program] };
+}
+
+/**
+ * The id of the model that a client means: the one it names, else the default model; and where that does not know the
+ * language, the first that does. Home Assistant names a language only. Throws `model_not_found`.
+ */
+export function modelFor({ name, language }: TranscribeRequest, pool: Models, names: ModelNames): string {
+	const candidates = languageCandidates(language);
+	if (name !== '' || candidates.length === 0) return sessionModel(name, names);
+	const knows = ({ capabilities }: ListedModel) =>
+		!capabilities?.languages || candidates.some((code) => capabilities.languages?.includes(code));
+	const [first, ...others] = transcribing(pool);
+	if (first === undefined || knows(first)) return names.defaultModel();
+	return others.find((model) => !model.demo && knows(model))?.id ?? names.defaultModel();
+}
+
+/** The default model first. */
+function transcribing(pool: Models): readonly ListedModel[] {
+	const models = pool.models.filter(({ type }) => type !== diarizationType);
+	const first = models.find(({ id, aliases }) => [id, ...aliases].includes(pool.defaultModel));
+	return first === undefined ? models : [first, ...models.filter((model) => model !== first)];
+}

@@ -1,0 +1,67 @@
+/** What Wyoming's clients ask for. Pure; throws `invalid_request`, which names the field. */
+
+import { expected } from '../../errors.js';
+import type { TranscriptionConfig } from '../live/protocol/events.js';
+import type { WyomingEvent } from './events.js';
+
+export interface TranscribeRequest {
+	/** Id or alias; '' = ours to choose. */
+	readonly name: string;
+	/** As the client wrote it; '' = to be detected. */
+	readonly language: string;
+	/** Words that are likely, the likeliest first. */
+	readonly words: readonly string[];
+}
+
+export const anyRequest: TranscribeRequest = { name: '', language: '', words: [] };
+
+/** Of `transcribe`. `context` and `vad_sensitivity` have no effect: every transcript stands alone, and its audio ends with
+ * `audio-stop`. */
+export function readTranscribe({ data }: WyomingEvent): TranscribeRequest {
+	return {
+		name: textOf(data, 'name').trim(),
+		language: textOf(data, 'language').trim(),
+		words: [...textsOf(data, 'transcript_names'), ...textsOf(data, 'transcript_terms')],
+	};
+}
+
+/** The rate of `audio-start` and `audio-chunk`, Hz. */
+export function readRate({ data }: WyomingEvent): number {
+	const { rate, width, channels } = data;
+	if (typeof rate !== 'number' || !Number.isInteger(rate / 25) || rate < 8000 || rate > 96_000)
+		throw expected('rate', 'a multiple of 25 from 8000 to 96000', rate);
+	if (width !== 2) throw expected('width', '2 (bytes of a sample)', width);
+	if (channels !== 1) throw expected('channels', '1', channels);
+	return rate;
+}
+
+/** The text of `ping`, if it has one. */
+export const readPing = ({ data }: WyomingEvent): string | null => textOf(data, 'text') || null;
+
+/** The name of `select-program`. */
+export const readProgram = ({ data }: WyomingEvent): string => textOf(data, 'name');
+
+/** How a live session's client would ask for the same. Words are hints: a model that takes none goes without. */
+export function transcriptionOf(
+	{ language, words }: TranscribeRequest,
+	takes: { readonly keywords: boolean },
+): TranscriptionConfig {
+	const hints = words.map((word) => word.trim()).filter((word) => word !== '');
+	return {
+		...(language !== '' && { language }),
+		...(hints.length > 0 && (takes.keywords ? { keywords: hints } : { prompt: hints.join(', ') })),
+	};
+}
+
+function textOf(data: WyomingEvent['data'], name: string): string {
+	const value = data[name] ?? '';
+	if (typeof value !== 'string') throw expected(name, 'a string', value);
+	return value;
+}
+
+function textsOf(data: WyomingEvent['data'], name: string): readonly string[] {
+	const value = data[name] ?? [];
+	if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
+		throw expected(name, 'a list of strings', value);
+	return value;
+}
