@@ -45,7 +45,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		admission: new Admission({ maxQueueSeconds: config.maxQueueSeconds, metrics, clock: systemClock }),
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		voices: new VoiceStore(voicesFolder()),
-		listen: (server) => listen(server, config.host, config.port, false),
+		listen: (server) => listen(server, config.host, config.port, 'http'),
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		bytesOf: (id) => {
 			const entry = registry.entries.find((each) => each.id === id);
