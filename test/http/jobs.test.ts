@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import type { ClipEvent } from '../../src/speech/events.js';
 import type { TranscriptEvent } from '../../src/speech/transcript.js';
@@ -470,4 +471,26 @@ test('the metrics tell jobs, and the audio that waits', async () => {
 	expect(text).toContain('earshot_jobs{status="completed"} 1');
 	expect(text).toContain('earshot_queue_oldest_seconds 0');
 	expect(text).toMatch(/earshot_queue_seconds\{model="tiny",class="normal"\} 0/);
+});
+
+test('on a full disk a new job is refused, and nothing of it stays', async () => {
+	const jobsFolder = folder();
+	const server = await arrange({ jobsFolder });
+	const id = await completed(server);
+	const handle = await open(join(jobsFolder, 'any'), 'w');
+	const prototype = Object.getPrototypeOf(handle) as typeof handle;
+	await handle.close();
+	const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+	const spy = vi.spyOn(prototype, 'appendFile').mockRejectedValue(full);
+	onTestFinished(() => spy.mockRestore());
+	const refused = await submit(server, { language: 'de' });
+	expect([refused.status, refused.json.error.code]).toEqual([507, 'disk_full']);
+	spy.mockRestore();
+	expect((await get(server, '')).json.data).toMatchObject([{ id }]);
+	expect(
+		readdirSync(jobsFolder).flatMap((name) =>
+			name.startsWith('trj_') && name !== id ? readdirSync(join(jobsFolder, name)) : [],
+		),
+	).toEqual([]);
+	await completed(server, { language: 'de' });
 });

@@ -64,6 +64,20 @@ async function arranged(
 const reference = `data:audio/wav;base64,${wav.toString('base64')}`;
 
 describe('speakers are told apart', () => {
+	test('in a job as in a request that waits', async () => {
+		const server = await arranged();
+		const fields = { response_format: 'diarized_json' };
+		const made = await send(`${server.url}/v1/transcription_jobs`, { method: 'POST', body: form(fields) });
+		expect(made.status).toBe(202);
+		const job = `${server.url}/v1/transcription_jobs/${made.json.id}`;
+		expect((await send(`${job}?wait=60`)).json).toMatchObject({ status: 'completed' });
+		const late = await send(`${job}/result`);
+		expect(late.text).toBe((await transcribe(server, fields)).text);
+		const events = framesOf((await send(`${job}/events`)).text);
+		expect(events).toContainEqual(expect.objectContaining({ type: 'transcript.text.done' }));
+		expect((await send(`${job}/result?partial=true&response_format=text`)).text).toContain('A: Hi there.');
+	});
+
 	test('in diarized_json, as OpenAI answers it', async () => {
 		const { json } = await transcribe(await arranged(), { response_format: 'diarized_json' });
 		const type = 'transcript.text.segment';

@@ -36,6 +36,7 @@ export class FolderQueue implements JobQueue {
 	readonly #watchers = new Watchers();
 	/** Whoever waits for a unit looks again. */
 	readonly #sleepers = new Set<() => void>();
+	#changes = 0;
 	/** Jobs whose journals are being read. */
 	readonly #recovering = new Map<string, Promise<void>>();
 	#isClosed = false;
@@ -61,10 +62,12 @@ export class FolderQueue implements JobQueue {
 	async lease(caps: LeaseCaps, { waitMs = 0, signal }: LeaseWait = {}): Promise<UnitLease | null> {
 		const untilMs = this.#clock.now() + waitMs;
 		while (!this.#isClosed && signal?.aborted !== true) {
+			const seen = this.#changes;
 			const lease = await this.#lease(caps);
 			const leftMs = untilMs - this.#clock.now();
 			if (lease || leftMs <= 0) return lease;
-			await this.#sleep(leftMs, signal);
+			// What has come while this one looked has woken nobody.
+			if (seen === this.#changes) await this.#sleep(leftMs, signal);
 		}
 		return null;
 	}
@@ -275,6 +278,7 @@ export class FolderQueue implements JobQueue {
 	}
 
 	#wake(): void {
+		this.#changes++;
 		for (const wake of [...this.#sleepers]) wake();
 	}
 
@@ -287,6 +291,7 @@ export class FolderQueue implements JobQueue {
 				resolve();
 			};
 			const stop = this.#clock.after(ms, wake);
+			if (signal?.aborted) return wake();
 			this.#sleepers.add(wake);
 			signal?.addEventListener('abort', wake, { once: true });
 		});

@@ -138,8 +138,9 @@ export class UnitJournal {
 		} catch (thrown) {
 			// The next line must not be glued to half of this one.
 			await this.#handle?.truncate(this.#size).catch(() => {});
+			// Who is told of a failure does without the line.
+			this.#missing = isLasting ? lines.slice(0, -1) : lines;
 			if (isLasting) throw thrown;
-			this.#missing = lines;
 		}
 	}
 

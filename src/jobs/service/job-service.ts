@@ -26,6 +26,8 @@ export interface JobServiceOptions {
 
 export class JobService {
 	readonly #options: JobServiceOptions;
+	/** When blobs without a job are next looked for. */
+	#nextOrphans = 0;
 
 	constructor(options: JobServiceOptions) {
 		this.#options = options;
@@ -186,6 +188,8 @@ export class JobService {
 				else if (job.status === 'expired') await this.#remove(job);
 				else await this.#expire(job, now);
 			});
+		if (now < this.#nextOrphans) return;
+		this.#nextOrphans = now + orphansEverySeconds;
 		await this.#sweepOrphans(now);
 	}
 
@@ -288,6 +292,7 @@ export class JobService {
 }
 
 const orphanSeconds = 24 * 3600;
+const orphansEverySeconds = 3600;
 
 const eventTypes: Partial<Record<Job['status'], WebhookEventType>> = {
 	completed: 'transcription.completed',

@@ -83,12 +83,20 @@ export class JobDesk {
 		const storage = await this.#options.open();
 		const service = new JobService({ ...this.#options, storage });
 		const worker = new JobWorker({ ...this.#options, storage, service, elapsedMs: () => clock.now() });
-		const sweep = (): void =>
-			void service.sweep().catch((thrown: unknown) => {
-				if (!storage.lost.aborted && !this.#isClosed)
-					log.error({ err: thrown }, `jobs could not be swept: ${reasonOf(thrown)}`);
-			});
-		await service.sweep();
+		let sweeping: Promise<void> | undefined;
+		const sweep = (): void => {
+			sweeping ??= service
+				.sweep()
+				.catch((thrown: unknown) => {
+					if (!storage.lost.aborted && !this.#isClosed)
+						log.error({ err: thrown }, `jobs could not be swept: ${reasonOf(thrown)}`);
+				})
+				.finally(() => {
+					sweeping = undefined;
+				});
+		};
+		// Thousands of jobs take seconds, for which nobody need wait.
+		sweep();
 		const stopSweeping = clock.every(sweepEveryMs, sweep);
 		if (this.#options.works !== false) worker.start();
 		const stopHearing = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
@@ -96,6 +104,7 @@ export class JobDesk {
 			stopSweeping();
 			stopHearing?.();
 			await worker.stop();
+			await sweeping;
 			await storage.close();
 		};
 		storage.lost.addEventListener('abort', () => {

@@ -267,3 +267,30 @@ describe('a server with a certificate', () => {
 		expect(readdirSync(tokens(server.home))).toEqual([]);
 	}, 60_000);
 });
+
+test('a job is made, followed, shown and deleted by commands', async () => {
+	const { home, address } = await serving('--addr', '127.0.0.1:0');
+	const there = ['--addr', address];
+	const digits = path.join(root, 'fixtures', 'demo-digits', 'digits-count.wav');
+	const made = await earshot(home, ['transcribe', '--background', digits, '-f', 'text', ...there]);
+	expect(made).toMatchObject({ code: 0, stderr: '' });
+	const [id = '', file] = made.stdout.trim().split(' ');
+	expect(file).toBe(digits);
+	const text = await earshot(home, ['jobs', 'wait', id, ...there]);
+	expect(text).toMatchObject({ code: 0, stderr: '' });
+	expect(text.stdout).toContain('one two three');
+	expect((await earshot(home, ['jobs', 'wait', id, '-f', 'srt', ...there])).stdout).toMatch(/^1\n00:00:/);
+	expect((await earshot(home, ['jobs', 'list', ...there])).stdout).toMatch(
+		new RegExp(`${id}\\s+completed\\s+100 %`),
+	);
+	const shown = await earshot(home, ['jobs', 'show', id, ...there]);
+	expect(JSON.parse(shown.stdout)).toMatchObject({ id, status: 'completed', metadata: { file: digits } });
+	expect((await earshot(home, ['jobs', 'cancel', id, ...there])).stdout).toBe(`${id} deleted\n`);
+	const gone = await earshot(home, ['jobs', 'show', id, ...there]);
+	expect(gone.code).toBe(1);
+	expect(gone.stderr).toContain('There is no job');
+	const none = await earshot(home, ['jobs', 'show', ...there]);
+	expect(none.stderr).toContain('Expected `job` to be the id of a job');
+	const folder = await earshot(home, ['transcribe', '--background', home, ...there]);
+	expect(folder.stderr).toContain('a server gets no folder');
+});
