@@ -159,7 +159,7 @@ function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
 
 function greet({ address, wyomingAddress }: RunningServer, version: string, defaultModel: string): void {
 	const where = address.port === 0 ? address.url : `${address.url}/v1`;
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
-	if (wyomingAddress !== undefined)
-		process.stderr.write(`Wyoming, for Home Assistant: ${wyomingAddress.url}\n`);
+	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
+	// In one piece: whoever waits for the first line has the second.
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n${wyoming}`);
 }
