@@ -1,6 +1,5 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
-import { systemClock } from '../../clock.js';
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
@@ -11,16 +10,14 @@ import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { ensureRegistry } from '../../models/registry/file.js';
-import { createdAt, loadRegistry } from '../../models/registry/registry.js';
+import { loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
 import { packageRoot } from '../../paths.js';
-import { RunnerPool } from '../../pool/pool.js';
 import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
-import { joinCluster, wantsGateway } from './cluster/gateway.js';
-import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
+import { estimatedBytes, localPool, modelsToPreload, nextSignal, wantsGateway } from './cluster/start-up.js';
 import { examine } from './examine.js';
 
 /** Time that requests in flight have to finish after the first signal. */
@@ -49,17 +46,13 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	registry.watch();
 	const { defaultModel } = registry;
 	const metrics = new Metrics();
-	const pool = new RunnerPool({
-		...runnersOf(config),
-		models: registry,
-		onLog: (line) => log.debug({}, line),
-		log,
-		clock: systemClock,
-		metrics,
-		createdAt,
-	});
+	const pool = localPool(config, { models: registry, log, metrics });
+	// Loaded here alone: it would add a quarter to the time that every start takes.
 	const gateway = isGateway
-		? await joinCluster(config, pool, { log, bytesOf: estimatedBytes(registry) })
+		? await (await import('./cluster/gateway.js')).joinCluster(config, pool, {
+				log,
+				bytesOf: estimatedBytes(registry),
+			})
 		: undefined;
 	tuneGc();
 	const localToken = newToken();

@@ -10,12 +10,10 @@ import { finished } from '../../speech/assemble.js';
 import type { ClipEvent, PipelineEvent } from '../../speech/events.js';
 import type { Segment, TranscriptEvent } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
-import { errorBody, logFailure, toHttpError } from '../request/failure.js';
+import { openEventStream, sendFailure } from '../request/event-stream.js';
 import { parseRequest } from '../request/parse.js';
 import type { OpenJobs } from './desk.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
-
-const keepAliveMs = 15_000;
 
 /** What comes next, in the order of the recording. */
 type News =
@@ -30,8 +28,7 @@ export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestConte
 		const { fields, deployment } = await open.service.request(job);
 		const request = parseRequest(new Map(fields), job.task, { deployment });
 		const events = new StreamEvents(request.format, request.include);
-		openStream(ctx);
-		const stop = clock.every(keepAliveMs, () => ctx.res.write(': keep-alive\n\n'));
+		const stop = openEventStream(ctx, clock);
 		try {
 			const told = newsOf(ctx, open, job);
 			// Who speaks is known at the end, and so is the text then.
@@ -43,9 +40,7 @@ export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestConte
 			}))
 				if (!ctx.res.write(line)) await once(ctx.res, 'drain', { signal: ctx.state.signal });
 		} catch (thrown) {
-			const failure = toHttpError(thrown, ctx.state.signal);
-			logFailure(ctx.state.logged, failure);
-			if (!ctx.res.destroyed) ctx.res.write(frame(errorBody(failure, ctx.state)));
+			sendFailure(ctx, thrown);
 		} finally {
 			stop();
 			ctx.res.end();
@@ -164,16 +159,4 @@ function lastEventId(ctx: RequestContext): number {
 	if (given === '') return 0;
 	if (/^\d{1,9}$/.test(given)) return Number(given);
 	throw expected('Last-Event-ID', 'a whole number, as an earlier event had it', given);
-}
-
-function openStream(ctx: RequestContext): void {
-	ctx.state.stamp();
-	ctx.respond = false;
-	ctx.res.writeHead(200, {
-		'content-type': 'text/event-stream; charset=utf-8',
-		'cache-control': 'no-cache',
-		// Keeps nginx from buffering the events.
-		'x-accel-buffering': 'no',
-	});
-	ctx.res.flushHeaders();
 }

@@ -19,7 +19,7 @@ import { taskOf, wantsBackground } from '../jobs/job-fields.js';
 import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
-import { errorBody, logFailure, toHttpError } from '../request/failure.js';
+import { openEventStream, sendFailure } from '../request/event-stream.js';
 import { type FittedRequest, fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
@@ -41,9 +41,6 @@ export interface TranscriptionsOptions {
 	readonly clock: Clock;
 	readonly log?: Log;
 }
-
-/** Rare enough to cost little; often enough for proxies that close a silent response after 30 to 60 s. */
-const keepAliveMs = 15_000;
 
 /** How often a stream reports its position in the queue while other recordings are ahead. */
 const positionEveryMs = 5_000;
@@ -212,7 +209,7 @@ async function answerStream(
 	ticket: QueueTicket,
 	clock: Clock,
 ): Promise<void> {
-	const { signal, logged } = ctx.state;
+	const { signal } = ctx.state;
 	const { res } = ctx;
 	const rendered = new StreamEvents(format, include);
 	const send = async (data: object | '[DONE]'): Promise<void> => {
@@ -230,8 +227,7 @@ async function answerStream(
 		for await (const event of events) {
 			watch(event);
 			if (stopKeepAlive === undefined) {
-				openStream(ctx);
-				stopKeepAlive = clock.every(keepAliveMs, () => res.write(': keep-alive\n\n'));
+				stopKeepAlive = openEventStream(ctx, clock);
 				sendPosition();
 				stopPosition = clock.every(positionEveryMs, sendPosition);
 			}
@@ -249,9 +245,7 @@ async function answerStream(
 		if (!done) throw unfinished();
 	} catch (thrown) {
 		if (stopKeepAlive === undefined) throw thrown;
-		const failure = toHttpError(thrown, signal);
-		logFailure(logged, failure);
-		if (!res.destroyed) res.write(frame(errorBody(failure, ctx.state)));
+		sendFailure(ctx, thrown);
 	} finally {
 		stopPosition?.();
 		stopKeepAlive?.();
@@ -274,18 +268,6 @@ function serverTiming({ decode, queue, run }: Timing, totalMs: number): string {
 	return Object.entries({ decode, queue, run, total: totalMs })
 		.map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
 		.join(', ');
-}
-
-function openStream(ctx: RequestContext): void {
-	ctx.state.stamp();
-	ctx.respond = false;
-	ctx.res.writeHead(200, {
-		'content-type': 'text/event-stream; charset=utf-8',
-		'cache-control': 'no-cache',
-		// Keeps nginx from buffering the events.
-		'x-accel-buffering': 'no',
-	});
-	ctx.res.flushHeaders();
 }
 
 function unfinished(): EarshotError {

@@ -22,20 +22,6 @@ export interface Gateway {
 	close(): Promise<void>;
 }
 
-/** Throws `config_invalid` for settings that need others. Without any of them it does nothing. */
-export function wantsGateway({
-	queue,
-	blobs,
-	noWorker,
-}: Pick<Config, 'queue' | 'blobs' | 'noWorker'>): boolean {
-	if (queue !== '') return true;
-	const idle = noWorker ? 'no_worker' : blobs !== '' ? 'blobs' : undefined;
-	if (idle === undefined) return false;
-	throw new EarshotError('config_invalid', `\`${idle}\` needs \`queue\` to be set: EARSHOT_QUEUE`, {
-		param: idle,
-	});
-}
-
 /** `local`: the models of this machine; it belongs to the caller. Throws `config_invalid` and `closed`. */
 export async function joinCluster(
 	config: Config,

@@ -1,19 +1,44 @@
 /** What servers and workers do at their start and their end. */
 
+import { systemClock } from '../../../clock.js';
 import { runnerEnvironment } from '../../../config/environment.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
 import { EarshotError } from '../../../errors.js';
+import type { Log } from '../../../log.js';
+import type { Metrics } from '../../../metrics.js';
 import { expectedBytes } from '../../../models/memory.js';
-import { isInstalled } from '../../../models/registry/registry.js';
+import { createdAt, isInstalled } from '../../../models/registry/registry.js';
 import type { RegistryWatcher } from '../../../models/registry/watch.js';
 import { runnerScript } from '../../../paths.js';
+import { RunnerPool } from '../../../pool/pool.js';
 import { runnerSettings } from '../../../runner/settings.js';
 import { stopSignals } from '../../../signals.js';
 
-/** What the settings say of the processes of models. */
-export function runnersOf(config: Config) {
-	return {
+/** Throws `config_invalid` for settings that need others. Without any of them it does nothing. */
+export function wantsGateway({
+	queue,
+	blobs,
+	noWorker,
+}: Pick<Config, 'queue' | 'blobs' | 'noWorker'>): boolean {
+	if (queue !== '') return true;
+	const idle = noWorker ? 'no_worker' : blobs !== '' ? 'blobs' : undefined;
+	if (idle === undefined) return false;
+	throw new EarshotError('config_invalid', `\`${idle}\` needs \`queue\` to be set: EARSHOT_QUEUE`, {
+		param: idle,
+	});
+}
+
+/** The models of this machine, in processes as the settings say. */
+export function localPool(
+	config: Config,
+	{
+		models,
+		log,
+		metrics,
+	}: { readonly models: RegistryWatcher; readonly log: Log; readonly metrics: Metrics },
+): RunnerPool {
+	return new RunnerPool({
 		settings: runnerSettings(config),
 		script: runnerScript,
 		env: runnerEnvironment(slotsOf(config)),
@@ -21,7 +46,13 @@ export function runnersOf(config: Config) {
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
 		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
-	};
+		models,
+		onLog: (line) => log.debug({}, line),
+		log,
+		clock: systemClock,
+		metrics,
+		createdAt,
+	});
 }
 
 /** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */

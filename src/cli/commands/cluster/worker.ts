@@ -9,15 +9,14 @@ import type { SettingName } from '../../../config/settings.js';
 import { createLog } from '../../../log.js';
 import { Metrics } from '../../../metrics.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
-import { createdAt, loadRegistry } from '../../../models/registry/registry.js';
+import { loadRegistry } from '../../../models/registry/registry.js';
 import { RegistryWatcher } from '../../../models/registry/watch.js';
 import { packageRoot } from '../../../paths.js';
-import { RunnerPool } from '../../../pool/pool.js';
 import { listen } from '../../../server/listen.js';
 import { Admission } from '../../../server/request/admission.js';
 import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
-import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './start-up.js';
+import { estimatedBytes, localPool, modelsToPreload, nextSignal } from './start-up.js';
 
 /** Resolves after a signal has stopped the worker. */
 export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
@@ -29,15 +28,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 	const preloaded = modelsToPreload(config, registry);
 	registry.watch();
 	const metrics = new Metrics();
-	const pool = new RunnerPool({
-		...runnersOf(config),
-		models: registry,
-		onLog: (line) => log.debug({}, line),
-		log,
-		clock: systemClock,
-		metrics,
-		createdAt,
-	});
+	const pool = localPool(config, { models: registry, log, metrics });
 	const cluster = await openCluster({ ...urls, isPatient: true, clock: systemClock, log });
 	const running = await startWorker({
 		...{ cluster, pool, clock: systemClock, metrics, log, advertise: config.advertise },

@@ -1,0 +1,30 @@
+/** Answers that are server-sent events: how they begin, stay alive and fail. */
+
+import type { Clock } from '../../clock.js';
+import { frame } from '../../formats/stream-events.js';
+import type { RequestContext } from './context.js';
+import { errorBody, logFailure, toHttpError } from './failure.js';
+
+/** Rare enough to cost little; often enough for proxies that close a silent response after 30 to 60 s. */
+const keepAliveMs = 15_000;
+
+/** Sends the headers, and a comment at intervals until the returned function is called. */
+export function openEventStream(ctx: RequestContext, clock: Clock): () => void {
+	ctx.state.stamp();
+	ctx.respond = false;
+	ctx.res.writeHead(200, {
+		'content-type': 'text/event-stream; charset=utf-8',
+		'cache-control': 'no-cache',
+		// Keeps nginx from buffering the events.
+		'x-accel-buffering': 'no',
+	});
+	ctx.res.flushHeaders();
+	return clock.every(keepAliveMs, () => ctx.res.write(': keep-alive\n\n'));
+}
+
+/** Logs what was thrown after the stream had begun, and sends it as an event. */
+export function sendFailure({ res, state }: RequestContext, thrown: unknown): void {
+	const failure = toHttpError(thrown, state.signal);
+	logFailure(state.logged, failure);
+	if (!res.destroyed) res.write(frame(errorBody(failure, state)));
+}
