@@ -116,7 +116,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		await server.restart();
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
 		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
-	}, 90_000);
+	}, 120_000);
 
 	test(`${rounds} jobs while workers are killed at random: each ends once, with the right text`, async () => {
 		const { worker, submit, ended, heard, undisturbed } = await begun(start);
