@@ -47,6 +47,9 @@ export class ClusterLease implements UnitLease {
 	readonly #options: ClusterLeaseOptions;
 	readonly #lost = new AbortController();
 	readonly #stop: (() => void)[] = [];
+	/** Changes of the record that are under way, each behind the one before: a clip that another one overtakes would be
+	 * refused, and so would all behind it. */
+	#changing: Promise<unknown> = Promise.resolve();
 	#isOver = false;
 	#progressMs = Number.NEGATIVE_INFINITY;
 
@@ -186,7 +189,16 @@ export class ClusterLease implements UnitLease {
 		};
 	}
 
-	async #change(
+	#change(
+		change: (record: UnitRecord) => UnitRecord | null,
+		more: (before: UnitRecord, after: UnitRecord) => Commit,
+	): Promise<boolean> {
+		const changed = this.#changing.then(() => this.#changeNow(change, more));
+		this.#changing = changed.catch(() => {});
+		return changed;
+	}
+
+	async #changeNow(
 		change: (record: UnitRecord) => UnitRecord | null,
 		more: (before: UnitRecord, after: UnitRecord) => Commit,
 	): Promise<boolean> {

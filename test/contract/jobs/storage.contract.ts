@@ -180,6 +180,21 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await queue.lease(caps)).toBeNull();
 		});
 
+		test('keeps clips that are finished while others are being kept, in order, before it ends', async () => {
+			const storage = await open();
+			const { queue } = storage;
+			const given = unit();
+			await queue.enqueue(given);
+			const lease = await leased(storage);
+			const clips = Array.from({ length: 12 }, (_, index) => clipOf(index));
+			const kept = Promise.all(clips.map((clip) => lease.checkpoint(clip)));
+			const progress = lease.progress(1, 10);
+			expect(await lease.release()).toBe(true);
+			expect([...(await kept), await progress]).toEqual(Array(13).fill(true));
+			expect(await queue.clips(given.jobId, 0)).toEqual(clips);
+			expect((await leased(storage)).clips).toEqual(clips);
+		});
+
 		test('keeps clips for the next lease, whose number is higher', async () => {
 			const storage = await open();
 			const { queue } = storage;
