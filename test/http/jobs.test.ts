@@ -298,6 +298,8 @@ describe('refused at once', () => {
 		const server = await arrange();
 		const tiny = server.pool.models[0];
 		if (tiny) server.pool.models[0] = { ...tiny, capabilities: plain };
+		const ignored = await submit(server, { prompt: 'a' });
+		expect([ignored.status, ignored.headers.get('x-earshot-ignored')]).toEqual([202, 'prompt']);
 		const answer = await submit(server, { 'keywords[]': 'a' });
 		expect([answer.status, answer.json.error.param]).toEqual([400, 'keywords']);
 	});
@@ -338,6 +340,14 @@ describe('repeated requests', () => {
 		const other = await submit(server, { language: 'de' }, headers);
 		expect([other.status, other.json.error.code]).toEqual([422, 'idempotency_key_reused']);
 		expect((await get(server, '')).json.data).toHaveLength(1);
+	});
+
+	test('that wait for their answer may have the same key', async () => {
+		const server = await arrange();
+		const init = () => ({ method: 'POST', body: form(), headers: { 'idempotency-key': 'k' } });
+		const url = `${server.url}/v1/audio/transcriptions`;
+		const answers = await Promise.all(Array.from({ length: 5 }, () => send(url, init())));
+		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
 	});
 
 	test('without a key are one job for ten minutes, and never where that is switched off', async () => {
