@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -472,6 +472,25 @@ test('a second server is kept out of the folder, and its other routes work', asy
 	expect([refused.status, refused.json.error.code]).toEqual([409, 'conflict']);
 	expect(refused.json.error.message).toContain('--jobs-dir');
 	expect((await transcribe(other)).status).toBe(200);
+});
+
+test('a server whose folder another one has taken over leaves it alone, and says so', async () => {
+	const jobsFolder = folder();
+	const { model } = slow();
+	const server = await arrange({ jobsFolder, model });
+	const { id } = (await submit(server)).json;
+	await inWork(server, id);
+	const journal = join(jobsFolder, id, 'part-0.jsonl');
+	const before = readFileSync(journal, 'utf8');
+	const state = readFileSync(join(jobsFolder, id, 'job.json'), 'utf8');
+	// As another process does that finds the lock stale.
+	rmSync(join(jobsFolder, 'folder.lock'), { recursive: true });
+	await vi.waitUntil(() => server.log.lines.some(({ message }) => message.includes('jobs are left alone')), {
+		timeout: 15_000,
+	});
+	await until(async () => (server.pool.leased === 0 ? true : undefined));
+	expect(readFileSync(journal, 'utf8')).toBe(before);
+	expect(readFileSync(join(jobsFolder, id, 'job.json'), 'utf8')).toBe(state);
 });
 
 test('the metrics tell jobs, and the audio that waits', async () => {
