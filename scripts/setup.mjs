@@ -28,7 +28,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import process, { argv, exit, platform, stderr } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { buildTools, installMissing, SetupError, succeeds } from './build/system-packages.mjs';
+import { buildTools, installMissing, SetupError, succeeds, testServers } from './build/system-packages.mjs';
 import { fill } from './vendor.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -302,8 +302,19 @@ async function setUp() {
 	fill(say);
 	if (argv.includes('--model')) runScript('scripts/model.mjs');
 	if (!argv.includes('--test')) return;
+	installTestServers();
 	runScript('fixtures/make-models.mjs', '--quiet');
 	runScript('scripts/model.mjs', '--test');
+}
+
+/** Without them some suites are skipped, which continuous integration does not allow. Nobody else is given servers. */
+function installTestServers() {
+	if (process.env.EARSHOT_TEST_SERVERS !== 'required') return;
+	installMissing(testServers, {
+		what: 'testing on Redis and PostgreSQL',
+		tell: (line) => tell(`setup: ${line}`),
+		run: (command, ...args) => run(`${command} ${args[0]}`, command, args),
+	});
 }
 
 /** In a process of its own, since it imports what the steps before have made. */

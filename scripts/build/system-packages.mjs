@@ -62,6 +62,17 @@ export function ffmpegTools({ arch, isCross, platformAndArch, tools }) {
 	return needs;
 }
 
+/** Servers that suites start for themselves, and are skipped without. */
+export function testServers() {
+	const isThere = (name) =>
+		succeeds('sh', '-c', `command -v ${name} || ls /usr/lib/postgresql/*/bin/${name}`);
+	const server = (name, apt) => ({ name, there: isThere(name), apt: [apt], dnf: [apt], brew: [apt] });
+	return [
+		{ ...server('redis-server', 'redis-server'), dnf: ['redis'], brew: ['redis'] },
+		{ ...server('postgres', 'postgresql'), dnf: ['postgresql-server'] },
+	];
+}
+
 /**
  * `needs` says what is there at the moment; `what` needs it, `run` runs a command or throws, and `otherwise` is a way out
  * where apt-get lacks something. Throws SetupError with the command that a user has to run.

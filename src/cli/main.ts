@@ -13,7 +13,7 @@ import { addListen } from './definitions/listen.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';
 import { addProgramCommands } from './definitions/program.js';
-import { addJobs, addServe, addServerCommands } from './definitions/server.js';
+import { addJobs, addServe, addServerCommands, addWorker } from './definitions/server.js';
 import { addTranscribe } from './definitions/transcribe.js';
 import { addVoices } from './definitions/voices.js';
 
@@ -32,6 +32,7 @@ function program(): Command {
 		.showHelpAfterError('(for help: earshot --help)')
 		.exitOverride();
 	addServe(earshot, version);
+	addWorker(earshot, version);
 	addTranscribe(earshot);
 	addListen(earshot);
 	addModelCommands(earshot);

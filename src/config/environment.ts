@@ -4,10 +4,19 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 import { homeFolder } from './folders.js';
 
+const withheld: ReadonlySet<string> = new Set([
+	'EARSHOT_API_KEYS',
+	'EARSHOT_QUEUE',
+	'EARSHOT_CLUSTER_KEY',
+	'NODE_OPTIONS',
+	'HF_TOKEN',
+	'AWS_SECRET_ACCESS_KEY',
+	'AWS_SESSION_TOKEN',
+]);
+
 /** The environment of a child process: this process's, without API keys, tokens and NODE_OPTIONS. */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-	const { EARSHOT_API_KEYS: _, NODE_OPTIONS: __, HF_TOKEN: ___, ...rest } = env;
-	return rest;
+	return Object.fromEntries(Object.entries(env).filter(([name]) => !withheld.has(name)));
 }
 
 /**
@@ -50,6 +59,27 @@ export interface NetworkEnvironment {
 	readonly httpsProxy: string;
 	readonly noProxy: string;
 	readonly pip: PipEnvironment;
+}
+
+/** Where objects are stored, as the variables that Amazon's own programs read say. */
+export interface S3Environment {
+	/** '' = Amazon's of the region; without a trailing slash. */
+	readonly endpoint: string;
+	readonly region: string;
+	readonly accessKeyId: string;
+	readonly secretAccessKey: string;
+	/** '' = none. */
+	readonly sessionToken: string;
+}
+
+export function s3Environment(env: NodeJS.ProcessEnv = process.env): S3Environment {
+	return {
+		endpoint: (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || '').replace(/\/+$/, ''),
+		region: env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1',
+		accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
+		secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+		sessionToken: env.AWS_SESSION_TOKEN ?? '',
+	};
 }
 
 /** The package index that pip is configured to use. */

@@ -7,6 +7,7 @@
 import path from 'node:path';
 import { logLevels } from '../log.js';
 import { allowedHosts, hostSetting } from './addresses.js';
+import { clusterSettings } from './cluster-settings.js';
 import { ownFolders } from './folders.js';
 import { jobSettings } from './job-settings.js';
 import { liveSettings } from './live-settings.js';
@@ -307,6 +308,7 @@ export const settings = {
 		defaultText: 'the built-in catalog only',
 		parse: (text) => path.resolve(text),
 	},
+	...clusterSettings,
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof settings;

@@ -2,27 +2,25 @@
 
 import { systemClock } from '../../clock.js';
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
-import { runnerEnvironment } from '../../config/environment.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { ensureRegistry } from '../../models/registry/file.js';
-import { createdAt, isInstalled, loadRegistry } from '../../models/registry/registry.js';
+import { createdAt, loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
-import { packageRoot, runnerScript } from '../../paths.js';
+import { packageRoot } from '../../paths.js';
 import { RunnerPool } from '../../pool/pool.js';
-import { runnerSettings } from '../../runner/settings.js';
 import { ServedCertificate } from '../../server/certificate.js';
 import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import { type ServerOptions, startServer } from '../../server/server.js';
-import { stopSignals } from '../../signals.js';
+import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
+import { joinCluster, wantsGateway } from './cluster/gateway.js';
+import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
 import { examine } from './examine.js';
 
 /** Time that requests in flight have to finish after the first signal. */
@@ -46,7 +44,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		() => registry.reload(),
 		{ onWarning: (model, warning) => log.warn({ model }, warning) },
 	);
-	const preloaded = modelsToPreload(config, registry);
+	const isGateway = wantsGateway(config);
+	const preloaded = config.noWorker ? [] : modelsToPreload(config, registry);
 	registry.watch();
 	const { defaultModel } = registry;
 	const metrics = new Metrics();
@@ -59,10 +58,14 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		metrics,
 		createdAt,
 	});
+	const gateway = isGateway
+		? await joinCluster(config, pool, { log, bytesOf: estimatedBytes(registry) })
+		: undefined;
 	tuneGc();
 	const localToken = newToken();
 	const server = await startServer({
-		pool,
+		pool: gateway?.pool ?? pool,
+		sharedJobs: gateway?.jobs,
 		installer,
 		version,
 		examine: () => examine(flags),
@@ -76,11 +79,8 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await leaveToken(tokenFile, localToken, log);
 	const stopRenewing = await certificate.keep(server);
 	warnOfOpenServer(config, log);
-	const where = server.address.port === 0 ? server.address.url : `${server.address.url}/v1`;
-	const { wyomingAddress } = server;
-	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
-	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n${wyoming}`);
-	if (registry.entries.some(({ id, demo }) => demo && id === defaultModel))
+	greet(server, version, gateway?.pool.defaultModel || defaultModel);
+	if (!config.noWorker && registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
 	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
@@ -92,6 +92,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	// Partial downloads stay on disk, and the next pull resumes them.
 	await installer.close();
 	await Promise.race([server.close({ graceMs }), stoppedAtOnce]);
+	await gateway?.close();
 	await pool.close();
 	await removeToken(tokenFile, localToken);
 	await stopRenewing();
@@ -120,19 +121,6 @@ function serverSettings(config: Config) {
 		webhookAllow: config.webhookAllow,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
-	};
-}
-
-/** What the settings say of the processes of models. */
-function runnersOf(config: Config) {
-	return {
-		settings: runnerSettings(config),
-		script: runnerScript,
-		env: runnerEnvironment(slotsOf(config)),
-		keepAliveMs: config.keepAliveMs,
-		budgetBytes: config.memoryBudgetMb * 2 ** 20,
-		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
-		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
 	};
 }
 
@@ -169,39 +157,9 @@ function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }
 
-/** Throws `config_invalid` for a model that is not served, so that the server does not start with a mistake. */
-function modelsToPreload(
-	{ preload: ids, autoPull }: Config,
-	{ now: { names, entries, defaultModel } }: RegistryWatcher,
-): readonly string[] {
-	if (ids.length > 0) {
-		const unknown = ids.find((id) => id !== 'none' && names.find(id) === undefined);
-		if (unknown === undefined) return ids.filter((id) => id !== 'none');
-		const known = entries.map(({ id }) => id).join(', ');
-		throw new EarshotError(
-			'config_invalid',
-			`Expected \`preload\` to name models among ${known}, got \`${unknown}\``,
-			{
-				param: 'preload',
-			},
-		);
-	}
-	const entry = entries.find(({ id }) => id === defaultModel);
-	// With auto-pull, a model that is not installed is downloaded on its first request, not at startup.
-	return entry === undefined || isInstalled(entry) || !autoPull ? [defaultModel] : [];
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-	return new Promise((resolve) => {
-		const signals = stopSignals();
-		const handlers = signals.map((signal) => {
-			const handler = () => {
-				for (const [index, each] of signals.entries())
-					process.removeListener(each, handlers[index] ?? handler);
-				resolve(signal);
-			};
-			process.on(signal, handler);
-			return handler;
-		});
-	});
+function greet({ address, wyomingAddress }: RunningServer, version: string, defaultModel: string): void {
+	const where = address.port === 0 ? address.url : `${address.url}/v1`;
+	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n`);
+	if (wyomingAddress !== undefined)
+		process.stderr.write(`Wyoming, for Home Assistant: ${wyomingAddress.url}\n`);
 }

@@ -1,7 +1,7 @@
 /** Defines `earshot serve`, and the commands that ask a running server. */
 
 import { Argument, type Command, Option } from 'commander';
-import { settingNames } from '../../config/settings.js';
+import { type SettingName, settingNames } from '../../config/settings.js';
 import { formatNames } from '../../formats/formats.js';
 import { asJson, flagsOf, settingOptions, text } from './options.js';
 
@@ -16,11 +16,45 @@ export function addServe(earshot: Command, version: string): void {
 			.command('serve')
 			.description('serve the API, by default on http://127.0.0.1:8080/v1')
 			.option('--addr <HOST:PORT>', 'address and port in one; or a port alone, or unix:/path of a socket'),
-		settingNames,
+		// Servers do not reach each other.
+		settingNames.filter((name) => name !== 'advertise'),
 	).action(async (options: Record<string, unknown>) => {
 		// Commands are imported when they run, which keeps --help quick.
 		const { serve } = await import('../commands/serve.js');
 		await serve(flagsOf(options), version);
+	});
+}
+
+/** Settings of a server that a worker has no use for. */
+const serverOnly: readonly SettingName[] = [
+	'apiKeys',
+	'allowedHosts',
+	'allowedOrigins',
+	'autoPull',
+	'livePartials',
+	'maxLiveMinutes',
+	'maxLiveSessions',
+	'maxRequestSeconds',
+	'maxUploadMb',
+	'maxUploadsMb',
+	'minUploadBytesPerSecond',
+	'dedupeSeconds',
+	'jobRetention',
+	'jobsDir',
+	'keepAudio',
+	'maxJobs',
+	'maxJobsMb',
+	'maxJobsPerKey',
+	'noWorker',
+];
+
+export function addWorker(earshot: Command, version: string): void {
+	settingOptions(
+		earshot.command('worker').description('run models for servers on other machines, which share a queue'),
+		settingNames.filter((name) => !serverOnly.includes(name)),
+	).action(async (options: Record<string, unknown>) => {
+		const { worker } = await import('../commands/cluster/worker.js');
+		await worker(flagsOf(options), version);
 	});
 }
 

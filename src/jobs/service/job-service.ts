@@ -20,6 +20,8 @@ export interface JobServiceOptions {
 	readonly log: Log;
 	/** Absent: nobody is told of the end of a job. */
 	readonly webhooks?: WebhookSender | undefined;
+	/** Default true; false: another process tells of the end of jobs. */
+	readonly isTeller?: boolean;
 }
 
 export class JobService {
@@ -149,9 +151,21 @@ export class JobService {
 		});
 	}
 
+	/** Brings up to date a job that another process has ended, and tells of it. */
+	async finish(id: string): Promise<void> {
+		await this.settle(id);
+		const job = await this.#options.storage.store.get(id);
+		if (job && isFinished(job)) await this.tell(job);
+	}
+
+	get #hasNobodyToTell(): boolean {
+		const { webhooks, isTeller = true } = this.#options;
+		return isTeller && webhooks === undefined;
+	}
+
 	/** Tells webhooks of the end of a job, unless they know. */
 	async tell(job: Job): Promise<void> {
-		if (job.isTold) return;
+		if (job.isTold || this.#options.isTeller === false) return;
 		const { webhooks } = this.#options;
 		const type = eventTypes[job.status];
 		try {
@@ -181,7 +195,7 @@ export class JobService {
 
 	async #ended(job: Job, patch: JobPatch): Promise<JobPatch> {
 		if (!patch.completedAt) return patch;
-		const isTold = this.#options.webhooks === undefined;
+		const isTold = this.#hasNobodyToTell;
 		if (!patch.result) return { ...patch, isTold };
 		const { transcript } = await this.result({ ...job, result: patch.result });
 		return { ...patch, isTold, durationSeconds: transcript.duration };
@@ -195,7 +209,7 @@ export class JobService {
 			completedAt: now,
 			expiresAt: now + this.#options.retention.result,
 			audio: null,
-			isTold: this.#options.webhooks === undefined,
+			isTold: this.#hasNobodyToTell,
 		});
 		if (cancelled === undefined) return false;
 		await queue.cancel(job.id);

@@ -21,6 +21,10 @@ export interface JobDeskOptions
 	readonly open: () => Promise<JobStorage>;
 	/** Where jobs of an earlier server lie; undefined = they are always opened at the start. */
 	readonly folder?: string | undefined;
+	/** Whether this process works on jobs itself; default yes. */
+	readonly works?: boolean | undefined;
+	/** Calls with the id of each job that has ended at another process, until the returned function is called. */
+	readonly onEnded?: ((ended: (id: string) => void) => Promise<() => void>) | undefined;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly metrics: Metrics;
@@ -94,9 +98,11 @@ export class JobDesk {
 		// Thousands of jobs take seconds, for which nobody need wait.
 		sweep();
 		const stopSweeping = clock.every(sweepEveryMs, sweep);
-		worker.start();
+		if (this.#options.works !== false) worker.start();
+		const stopHearing = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
 		const close = async (): Promise<void> => {
 			stopSweeping();
+			stopHearing?.();
 			await worker.stop();
 			await sweeping;
 			await storage.close();

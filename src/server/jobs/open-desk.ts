@@ -6,9 +6,14 @@ import type { JobLimits } from '../../jobs/service/new-job.js';
 import { defaultJobRetention, type JobRetention } from '../../jobs/service/outcome.js';
 import { JobDesk, type JobDeskOptions } from './desk.js';
 
+/** `pool`: the models of this process, which work on jobs. */
+export type SharedJobs = Pick<JobDeskOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
+
 export interface JobDeskSettings {
 	/** Where jobs are kept; made when the first one comes. Default: as long as the server runs. */
 	readonly jobsFolder?: string;
+	/** Jobs that other machines see too, instead of `jobsFolder`. */
+	readonly sharedJobs?: SharedJobs | undefined;
 	readonly jobLimits?: Partial<JobLimits>;
 	readonly jobRetention?: Partial<JobRetention>;
 	/** Unix seconds, with fractions. */
@@ -28,6 +33,7 @@ export function jobDesk(
 		folder,
 		temporaryFolder,
 		open: () => openFolderJobs(folder, working.clock),
+		...(settings.sharedJobs && { ...settings.sharedJobs, folder: undefined }),
 		limits: { ...defaultJobLimits, ...settings.jobLimits },
 		retention: { ...defaultJobRetention, ...settings.jobRetention },
 		now: settings.wallClock ?? (() => Date.now() / 1000),

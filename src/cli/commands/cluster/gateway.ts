@@ -1,0 +1,111 @@
+/** `earshot serve --queue`: recordings go to workers of other machines, too. */
+
+import { systemClock } from '../../../clock.js';
+import { openCluster } from '../../../cluster/open-cluster.js';
+import { ClusterPool } from '../../../cluster/remote/cluster-pool.js';
+import { clusterKey } from '../../../cluster/remote/key.js';
+import { WorkerClient } from '../../../cluster/remote/worker-client.js';
+import { Role } from '../../../cluster/role.js';
+import { finishedTopic } from '../../../cluster/unit-keys.js';
+import { Announcer } from '../../../cluster/worker/announcer.js';
+import { slotsOf } from '../../../config/resolve.js';
+import type { Config } from '../../../config/settings.js';
+import { EarshotError, reasonOf } from '../../../errors.js';
+import type { Log } from '../../../log.js';
+import type { ModelPool } from '../../../pool/model-pool.js';
+import type { SharedJobs } from '../../../server/jobs/open-desk.js';
+
+export interface Gateway {
+	/** The models of this machine, and those of workers. */
+	readonly pool: ModelPool;
+	readonly jobs: SharedJobs;
+	close(): Promise<void>;
+}
+
+/** Throws `config_invalid` for settings that need others. Without any of them it does nothing. */
+export function wantsGateway({
+	queue,
+	blobs,
+	noWorker,
+}: Pick<Config, 'queue' | 'blobs' | 'noWorker'>): boolean {
+	if (queue !== '') return true;
+	const idle = noWorker ? 'no_worker' : blobs !== '' ? 'blobs' : undefined;
+	if (idle === undefined) return false;
+	throw new EarshotError('config_invalid', `\`${idle}\` needs \`queue\` to be set: EARSHOT_QUEUE`, {
+		param: idle,
+	});
+}
+
+/** `local`: the models of this machine; it belongs to the caller. Throws `config_invalid` and `closed`. */
+export async function joinCluster(
+	config: Config,
+	local: ModelPool,
+	{ log, bytesOf }: { readonly log: Log; readonly bytesOf: (model: string) => number },
+): Promise<Gateway> {
+	const cluster = await openCluster({
+		...clusterUrls(config),
+		// Requests must be told soon that the queue is away.
+		isPatient: false,
+		clock: systemClock,
+		log,
+	});
+	const slots = slotsOf(config);
+	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
+	// One of several gateways tells of the end of a job; what it misses is found by the sweep of any.
+	const teller = new Role('teller', {
+		records: cluster.records,
+		clock: systemClock,
+		onTaken: () => {},
+		onError,
+	});
+	const pool = new ClusterPool({
+		directory: cluster.directory,
+		client: new WorkerClient(await clusterKey(cluster.records)),
+		clock: systemClock,
+		local: config.noWorker ? undefined : local,
+		defaultModel: config.defaultModel,
+		hasLocalRoom: () => local.models.reduce((sum, { requests }) => sum + requests, 0) < slots,
+	});
+	// So that units of its models come here too; recordings of other servers do not.
+	const announcer = config.noWorker
+		? undefined
+		: new Announcer({
+				...{ id: cluster.id, address: '', directory: cluster.directory, pool: local, clock: systemClock },
+				...{ lanes: slots, models: [], busyLanes: () => 0, bytesOf, paceOf: () => 1, onError },
+				budgetBytes: config.memoryBudgetMb * 2 ** 20,
+			});
+	await announcer?.begin();
+	return {
+		pool,
+		jobs: {
+			// It is closed with the gateway.
+			open: async () => ({ ...cluster, close: async () => {} }),
+			works: !config.noWorker,
+			pool: local,
+			onEnded: (ended) =>
+				cluster.records.subscribe(finishedTopic, (id) => {
+					if (teller.isOurs) ended(id);
+				}),
+		},
+		close: async () => {
+			await announcer?.close();
+			await teller.close();
+			await pool.close();
+			await cluster.close();
+		},
+	};
+}
+
+/** Throws `config_invalid` unless both are given. */
+export function clusterUrls({ queue, blobs }: Pick<Config, 'queue' | 'blobs'>): {
+	readonly queueUrl: string;
+	readonly blobsUrl: string;
+} {
+	const missing = queue === '' ? 'queue' : blobs === '' ? 'blobs' : undefined;
+	if (missing === undefined) return { queueUrl: queue, blobsUrl: blobs };
+	throw new EarshotError(
+		'config_invalid',
+		`Expected \`${missing}\` to be set, since several machines share it: EARSHOT_${missing.toUpperCase()}`,
+		{ param: missing },
+	);
+}

@@ -1,0 +1,60 @@
+/** `earshot worker`: runs models for servers on other machines. */
+
+import { systemClock } from '../../../clock.js';
+import { withoutSecrets } from '../../../cluster/install/packages.js';
+import { openCluster } from '../../../cluster/open-cluster.js';
+import { startWorker } from '../../../cluster/worker/worker.js';
+import { voicesFolder } from '../../../config/folders.js';
+import type { SettingName } from '../../../config/settings.js';
+import { createLog } from '../../../log.js';
+import { Metrics } from '../../../metrics.js';
+import { ensureRegistry } from '../../../models/registry/file.js';
+import { createdAt, loadRegistry } from '../../../models/registry/registry.js';
+import { RegistryWatcher } from '../../../models/registry/watch.js';
+import { packageRoot } from '../../../paths.js';
+import { RunnerPool } from '../../../pool/pool.js';
+import { listen } from '../../../server/listen.js';
+import { Admission } from '../../../server/request/admission.js';
+import { VoiceStore } from '../../../voices/store.js';
+import { clusterUrls } from './gateway.js';
+import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './start-up.js';
+
+/** Resolves after a signal has stopped the worker. */
+export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
+	await ensureRegistry(flags);
+	const { config } = loadRegistry(flags, packageRoot);
+	const urls = clusterUrls(config);
+	const log = createLog({ level: config.logLevel });
+	const registry = new RegistryWatcher({ flags, packageRoot, log });
+	const preloaded = modelsToPreload(config, registry);
+	registry.watch();
+	const metrics = new Metrics();
+	const pool = new RunnerPool({
+		...runnersOf(config),
+		models: registry,
+		onLog: (line) => log.debug({}, line),
+		log,
+		clock: systemClock,
+		metrics,
+		createdAt,
+	});
+	const cluster = await openCluster({ ...urls, isPatient: true, clock: systemClock, log });
+	const running = await startWorker({
+		...{ cluster, pool, clock: systemClock, metrics, log, advertise: config.advertise },
+		admission: new Admission({ maxQueueSeconds: config.maxQueueSeconds, metrics, clock: systemClock }),
+		maxKnownSpeakers: config.maxKnownSpeakers,
+		voices: new VoiceStore(voicesFolder()),
+		listen: (server) => listen(server, config.host, config.port, 'http'),
+		budgetBytes: config.memoryBudgetMb * 2 ** 20,
+		bytesOf: estimatedBytes(registry),
+	});
+	const where = withoutSecrets(urls.queueUrl);
+	process.stderr.write(`Earshot ${version} works for ${where}, and is reached at ${running.address}\n`);
+	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
+	const signal = await nextSignal();
+	log.info({ signal }, 'shutting down');
+	registry.close();
+	await running.close();
+	await pool.close();
+	await cluster.close();
+}

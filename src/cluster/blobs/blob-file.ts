@@ -1,0 +1,36 @@
+/** A blob on its way to a store: a file whose size and digest are known when it is whole. */
+
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { codeOf } from '../../disk/disk.js';
+import { EarshotError } from '../../errors.js';
+import type { BlobRef } from '../../jobs/blobs.js';
+
+/** Writes all bytes and flushes them to the disk. */
+export async function writeBlobFile(
+	file: string,
+	source: AsyncIterable<Uint8Array>,
+): Promise<Pick<BlobRef, 'size' | 'sha256'>> {
+	const hash = createHash('sha256');
+	let size = 0;
+	const handle = await open(file, 'wx', 0o600);
+	try {
+		await pipeline(source, async (pieces) => {
+			for await (const piece of pieces) {
+				hash.update(piece);
+				await handle.appendFile(piece);
+				size += piece.length;
+			}
+		});
+		await handle.sync();
+	} finally {
+		await handle.close();
+	}
+	return { size, sha256: hash.digest('hex') };
+}
+
+export function asDiskFull(thrown: unknown): unknown {
+	if (!['ENOSPC', 'EDQUOT'].includes(codeOf(thrown))) return thrown;
+	return new EarshotError('disk_full', 'The disk for uploads is full: free some space', { cause: thrown });
+}

@@ -1,0 +1,125 @@
+/**
+ * Whose unit is released next. Each tenant has a line, and whoever has had the least audio goes first, so that one who
+ * brings a thousand recordings does not keep the others waiting. Interactive units go before normal ones; bulk ones get a
+ * quarter of the audio beside the others, and everything without them. Pure.
+ */
+
+import type { JobPriority } from '../../jobs/job.js';
+
+export interface WaitingUnit {
+	/** Names it among all. */
+	readonly key: string;
+	readonly class: JobPriority;
+	readonly tenant: string;
+	/** Of audio. */
+	readonly seconds: number;
+}
+
+export const bulkShare = 0.25;
+
+export class FairLines {
+	/** By class, then tenant, in the order of arrival. */
+	readonly #lines: Record<JobPriority, Map<string, Map<string, WaitingUnit>>> = {
+		interactive: new Map(),
+		normal: new Map(),
+		bulk: new Map(),
+	};
+	readonly #units = new Map<string, WaitingUnit>();
+	/** Audio that a tenant has had, seconds; a new one begins with the least of those who wait. */
+	readonly #had = new Map<string, number>();
+	/** Audio that bulk units may have before the others, seconds. */
+	#bulkCredit = 0;
+
+	get size(): number {
+		return this.#units.size;
+	}
+
+	has(key: string): boolean {
+		return this.#units.has(key);
+	}
+
+	keys(): Iterable<string> {
+		return this.#units.keys();
+	}
+
+	tenants(): ReadonlySet<string> {
+		return new Set(Object.values(this.#lines).flatMap((lines) => [...lines.keys()]));
+	}
+
+	add(unit: WaitingUnit): void {
+		if (this.#units.has(unit.key)) return;
+		this.#join(unit.tenant);
+		const lines = this.#lines[unit.class];
+		const line = lines.get(unit.tenant) ?? new Map<string, WaitingUnit>();
+		lines.set(unit.tenant, line);
+		line.set(unit.key, unit);
+		this.#units.set(unit.key, unit);
+	}
+
+	remove(key: string): void {
+		const unit = this.#units.get(key);
+		if (unit === undefined) return;
+		this.#units.delete(key);
+		const lines = this.#lines[unit.class];
+		const line = lines.get(unit.tenant);
+		line?.delete(key);
+		if (line?.size === 0) lines.delete(unit.tenant);
+	}
+
+	/** Takes the unit whose turn it is out of its line. `isFull`: a tenant has as much under way as it may. */
+	next(isFull: (tenant: string) => boolean = () => false): WaitingUnit | undefined {
+		const classes: readonly JobPriority[] =
+			this.#bulkCredit > 0 ? ['bulk', 'interactive', 'normal'] : ['interactive', 'normal', 'bulk'];
+		for (const each of classes) {
+			const unit = this.#first(each, isFull);
+			if (unit === undefined) continue;
+			this.remove(unit.key);
+			this.#had.set(unit.tenant, (this.#had.get(unit.tenant) ?? 0) + unit.seconds);
+			this.#credit(unit);
+			return unit;
+		}
+		return undefined;
+	}
+
+	#first(each: JobPriority, isFull: (tenant: string) => boolean): WaitingUnit | undefined {
+		let best: WaitingUnit | undefined;
+		let least = Number.POSITIVE_INFINITY;
+		for (const [tenant, line] of this.#lines[each]) {
+			const had = this.#had.get(tenant) ?? 0;
+			if (had >= least || isFull(tenant)) continue;
+			least = had;
+			best = line.values().next().value;
+		}
+		return best;
+	}
+
+	#credit(unit: WaitingUnit): void {
+		if (this.#lines.bulk.size === 0 && unit.class !== 'bulk') this.#bulkCredit = 0;
+		else if (unit.class === 'bulk') this.#bulkCredit -= unit.seconds;
+		else this.#bulkCredit += (unit.seconds * bulkShare) / (1 - bulkShare);
+		// Bulk that had the machines for itself owes nobody for that.
+		this.#bulkCredit = Math.max(this.#bulkCredit, -unit.seconds);
+	}
+
+	/** Who was away has saved nothing up. */
+	#join(tenant: string): void {
+		let least = Number.POSITIVE_INFINITY;
+		for (const lines of Object.values(this.#lines)) {
+			if (lines.has(tenant)) return;
+			for (const other of lines.keys()) least = Math.min(least, this.#had.get(other) ?? 0);
+		}
+		if (this.#units.size === 0) {
+			this.#had.clear();
+			return;
+		}
+		this.#had.set(tenant, Math.max(this.#had.get(tenant) ?? 0, least));
+	}
+}
+
+/**
+ * Units of one tenant that may be under way while others wait: its share of the lanes, and two that are ready when a lane
+ * becomes free. `lanes`: of all workers. Pure.
+ */
+export function unitsUnderWay(lanes: number, tenants: number): number {
+	return Math.ceil(lanes / Math.max(1, tenants)) + 2;
+}

@@ -1,0 +1,104 @@
+/** All that several machines share, opened by two URLs. */
+
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock } from '../clock.js';
+import { EarshotError, reasonOf } from '../errors.js';
+import type { JobStorage } from '../jobs/storage.js';
+import type { Log } from '../log.js';
+import { openBlobs } from './blobs/open-blobs.js';
+import { Directory } from './directory.js';
+import { withoutSecrets } from './install/packages.js';
+import { openPostgres } from './open-postgres.js';
+import { openRedis } from './open-redis.js';
+import { RecordStore } from './record-store.js';
+import type { Records } from './records/records.js';
+import { Releaser } from './releaser.js';
+import type { ClusterServer, OpenServerOptions } from './server-connection.js';
+import { demandRecord } from './unit-keys.js';
+import { UnitQueue } from './unit-queue.js';
+
+export interface ClusterOptions {
+	/** `redis://…`, `rediss://…` or `postgres://…`. */
+	readonly queueUrl: string;
+	/** `file:///…` or `s3://…`. */
+	readonly blobsUrl: string;
+	/** As in `OpenServerOptions`. */
+	readonly isPatient: boolean;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+/** `lost` never aborts: several processes may use it at a time. */
+export interface Cluster extends JobStorage {
+	/** Names this process. */
+	readonly id: string;
+	readonly records: Records;
+	readonly directory: Directory;
+}
+
+/** The same failure of a connection comes many times in a second. */
+const sayAgainMs = 30_000;
+
+/** Throws `config_invalid` where packages or URLs are missing, and `closed` where a server does not answer. */
+export async function openCluster(options: ClusterOptions): Promise<Cluster> {
+	const { queueUrl, blobsUrl, isPatient, clock, log } = options;
+	const onError = failureLog(log, clock);
+	const opened = await openBlobs(blobsUrl);
+	let server: ClusterServer;
+	try {
+		server = await openServer({ url: queueUrl, isPatient, onError });
+	} catch (thrown) {
+		await opened.close();
+		throw thrown;
+	}
+	const { records, transport } = server;
+	const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+	const directory = new Directory(records, clock);
+	const lanesFor = (model: string) => directory.lanesFor(model);
+	const releaser = new Releaser({ records, transport, clock, lanesFor, onError });
+	const modelsFor = async () => {
+		const [found] = await records.get([demandRecord]);
+		const demand = JSON.parse(found?.value ?? '{}') as Record<string, number>;
+		return await directory.modelsFor(id, new Map(Object.entries(demand)));
+	};
+	const queue = new UnitQueue({ records, transport, clock, worker: id, modelsFor, onError });
+	const store = new RecordStore(records);
+	return {
+		...{ id, store, queue, records, directory, blobs: opened.blobs },
+		lost: new AbortController().signal,
+		close: async () => {
+			await releaser.close();
+			await queue.close();
+			await store.close();
+			await server.close();
+			await opened.close();
+		},
+	};
+}
+
+/** The server that the URL names. */
+async function openServer(options: OpenServerOptions): Promise<ClusterServer> {
+	try {
+		const isPostgres = /^postgres(ql)?:$/.test(new URL(options.url).protocol);
+		return await (isPostgres ? openPostgres(options) : openRedis(options));
+	} catch (thrown) {
+		if (thrown instanceof EarshotError) throw thrown;
+		throw new EarshotError(
+			'closed',
+			`The queue at ${withoutSecrets(options.url)} cannot be used: ${reasonOf(thrown)}`,
+			{ cause: thrown },
+		);
+	}
+}
+
+function failureLog(log: Log, clock: Clock): (error: unknown) => void {
+	const told = new Map<string, number>();
+	return (error) => {
+		const reason = reasonOf(error);
+		const now = clock.now();
+		if (now - (told.get(reason) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) return;
+		told.set(reason, now);
+		log.warn({}, `the queue: ${reason}`);
+	};
+}

@@ -1,0 +1,173 @@
+/** Releases units of all tenants in turn, a few more than the workers have lanes for, and finds those that were lost. */
+
+import type { Clock } from '../clock.js';
+import { FairLines, unitsUnderWay } from './core/fair-lines.js';
+import { released, type UnitRecord } from './core/unit-record.js';
+import { changeRecord, type Records } from './records/records.js';
+import { Role } from './role.js';
+import type { Transport } from './transport/transport.js';
+import {
+	changeOf,
+	demandRecord,
+	heldIndex,
+	heldTopic,
+	modelsIndex,
+	readMember,
+	recordOfUnit,
+	releasedTopic,
+	type UnitMember,
+	underWayIndex,
+	waitingIndex,
+} from './unit-keys.js';
+
+export interface ReleaserOptions {
+	readonly records: Records;
+	readonly transport: Transport;
+	readonly clock: Clock;
+	/** Lanes of all workers that serve the model. */
+	readonly lanesFor: (model: string) => Promise<number>;
+	readonly onError: (error: unknown) => void;
+}
+
+const lookEveryMs = 1000;
+
+/** A unit that is under way for this long, and that the transport does not know, was lost between the two. */
+const lostAfterMs = 15_000;
+
+const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
+
+/** Every process may have one; the one that has the role works. */
+export class Releaser {
+	readonly #options: ReleaserOptions;
+	readonly #role: Role;
+	readonly #lines = new Map<string, FairLines>();
+	readonly #stop: (() => void)[] = [];
+	/** Models that are being released now, and whether there was news meanwhile. */
+	readonly #busy = new Map<string, boolean>();
+	#isClosed = false;
+
+	constructor(options: ReleaserOptions) {
+		this.#options = options;
+		const { records, clock, onError } = options;
+		this.#role = new Role('releaser', {
+			records,
+			clock,
+			onError,
+			onTaken: () => void this.#look().catch(onError),
+		});
+		this.#stop.push(clock.every(lookEveryMs, () => void this.#look().catch(onError)));
+		void this.#listen().catch(onError);
+	}
+
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		for (const stop of this.#stop) stop();
+		await this.#role.close();
+	}
+
+	async #listen(): Promise<void> {
+		const stop = await this.#options.records.subscribe(heldTopic, (model) => {
+			if (this.#role.isOurs) void this.#release(model).catch(this.#options.onError);
+		});
+		if (this.#isClosed) stop();
+		else this.#stop.push(stop);
+	}
+
+	async #look(): Promise<void> {
+		if (!this.#role.isOurs || this.#isClosed) return;
+		const models = await this.#options.records.between(modelsIndex, ...everything);
+		const demand: Record<string, number> = {};
+		for (const { member: model } of models) {
+			await this.#findLost(model);
+			await this.#release(model);
+			demand[model] = await this.#waitingSeconds(model);
+		}
+		await this.#options.records.commit({ put: { [demandRecord]: JSON.stringify(demand) } });
+	}
+
+	async #waitingSeconds(model: string): Promise<number> {
+		const waiting = await this.#options.records.between(waitingIndex(model), ...everything);
+		return waiting.reduce((sum, { member }) => sum + readMember(member).seconds, 0);
+	}
+
+	/** One at a time for each model; news that comes meanwhile is looked at afterwards. */
+	async #release(model: string): Promise<void> {
+		if (this.#busy.has(model)) {
+			this.#busy.set(model, true);
+			return;
+		}
+		try {
+			do {
+				this.#busy.set(model, false);
+				await this.#releaseNow(model);
+			} while (this.#busy.get(model) === true && !this.#isClosed);
+		} finally {
+			this.#busy.delete(model);
+		}
+	}
+
+	async #releaseNow(model: string): Promise<void> {
+		const { records, transport, lanesFor } = this.#options;
+		const lines = await this.#linesOf(model);
+		if (lines.size === 0) return;
+		const lanes = await lanesFor(model);
+		const underWay = (await records.between(underWayIndex(model), ...everything)).map(({ member }) =>
+			readMember(member),
+		);
+		const byTenant = new Map<string, number>();
+		const add = ({ tenant }: Pick<UnitMember, 'tenant'>) =>
+			byTenant.set(tenant, (byTenant.get(tenant) ?? 0) + 1);
+		for (const unit of underWay) add(unit);
+		const tenants = new Set([...byTenant.keys(), ...lines.tenants()]).size;
+		const most = unitsUnderWay(lanes, tenants);
+		for (let free = lanes + 2 - underWay.length; free > 0 && !this.#isClosed; free--) {
+			const next = lines.next((tenant) => (byTenant.get(tenant) ?? 0) >= most);
+			if (next === undefined) return;
+			const unit = readMember(next.key);
+			if (!(await this.#releaseOne(unit))) continue;
+			add(unit);
+			await transport.add({ ...unit, model });
+			await records.commit({ publish: [{ topic: releasedTopic, message: model }] });
+		}
+	}
+
+	async #linesOf(model: string): Promise<FairLines> {
+		const lines = this.#lines.get(model) ?? new FairLines();
+		this.#lines.set(model, lines);
+		const held = await this.#options.records.between(heldIndex(model), ...everything);
+		const there = new Set(held.map(({ member }) => member));
+		for (const key of [...lines.keys()]) if (!there.has(key)) lines.remove(key);
+		for (const key of there) {
+			if (lines.has(key)) continue;
+			const { class: priority, tenant, seconds } = readMember(key);
+			lines.add({ key, class: priority, tenant, seconds });
+		}
+		return lines;
+	}
+
+	/** False: it was cancelled, or another process was faster. */
+	async #releaseOne(unit: UnitMember): Promise<boolean> {
+		const isOurs = await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
+			const record = found && (JSON.parse(found.value) as UnitRecord);
+			const after = record && released(record);
+			if (!record || !after) return undefined;
+			return { commit: changeOf(record.unit, record, after), value: true };
+		});
+		return isOurs === true;
+	}
+
+	async #findLost(model: string): Promise<void> {
+		const { records, transport } = this.#options;
+		const until = (await records.now()) - lostAfterMs;
+		const old = await records.between(underWayIndex(model), 0, until, 1000);
+		for (const { member } of old) {
+			const unit = readMember(member);
+			if (await transport.has({ ...unit, model })) continue;
+			const [found] = await records.get([recordOfUnit(unit)]);
+			const stage = found && (JSON.parse(found.value) as UnitRecord).stage;
+			if (stage !== 'released' && stage !== 'leased') continue;
+			await transport.add({ ...unit, model });
+			await records.commit({ publish: [{ topic: releasedTopic, message: model }] });
+		}
+	}
+}

@@ -1,0 +1,307 @@
+/** All models of a cluster as one pool: recordings go to a worker that has room, by HTTP, and their events come back. */
+
+import type { Clock } from '../../clock.js';
+import { asEarshotError, EarshotError, fromWire } from '../../errors.js';
+import type { Lease, ListedModel, ModelPool } from '../../pool/model-pool.js';
+import type { Readiness } from '../../pool/readiness.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
+import type { Recording } from '../../speech/recording.js';
+import type { TranscriptEvent } from '../../speech/transcript.js';
+import { chooseWorker } from '../core/placing.js';
+import type { Directory, WorkerEntry } from '../directory.js';
+import { type WorkerClient, WorkerGone } from './worker-client.js';
+
+export interface ClusterPoolOptions {
+	readonly directory: Directory;
+	readonly client: WorkerClient;
+	readonly clock: Clock;
+	/** The models of this process, which go first; undefined = it has none. */
+	readonly local?: ModelPool | undefined;
+	/** '' = that of the workers. */
+	readonly defaultModel: string;
+	/** Whether the local models have room for another recording. */
+	readonly hasLocalRoom?: () => boolean;
+}
+
+const readEveryMs = 1000;
+/** While nobody has room. */
+const askEveryMs = 250;
+const noRoomAfterMs = 30_000;
+/** Workers that a recording is sent to, one after the other, while nothing of it was told. */
+const maxWorkers = 3;
+
+export class ClusterPool implements ModelPool {
+	readonly #options: ClusterPoolOptions;
+	readonly #stop: () => void;
+	/** What models are that were loaded at some time. */
+	readonly #infos = new Map<string, ModelInfo>();
+	/** Recordings that this process has sent to a worker since it last told how much it has to do. */
+	readonly #sent = new Map<string, number>();
+
+	constructor(options: ClusterPoolOptions) {
+		this.#options = options;
+		const read = () => void options.directory.workers().catch(() => {});
+		read();
+		this.#stop = options.clock.every(readEveryMs, read);
+	}
+
+	get models(): readonly ListedModel[] {
+		const local = this.#options.local?.models ?? [];
+		const listed = new Map(local.map((model) => [model.id, model]));
+		for (const worker of this.#options.directory.known) {
+			for (const model of worker.models) {
+				const { id, state } = model;
+				const so = listed.get(id);
+				if (so && (so.state === 'loaded' || state !== 'loaded')) continue;
+				listed.set(id, listedOf(model));
+			}
+		}
+		return [...listed.values()];
+	}
+
+	get defaultModel(): string {
+		const { local, defaultModel, directory } = this.#options;
+		return local?.defaultModel ?? (defaultModel || (directory.known[0]?.defaultModel ?? ''));
+	}
+
+	get diarizer(): string | undefined {
+		const { local, directory } = this.#options;
+		return local?.diarizer ?? directory.known.find(({ diarizer }) => diarizer !== undefined)?.diarizer;
+	}
+
+	checkReadiness(): Readiness {
+		const { local, directory } = this.#options;
+		if (local) return local.checkReadiness();
+		return directory.known.length > 0
+			? { status: 'ok' }
+			: { status: 'degraded', reason: 'No worker is there' };
+	}
+
+	idOf(name: string): string {
+		const { models } = this;
+		const found =
+			models.find(({ id }) => id === name) ?? models.find(({ aliases }) => aliases.includes(name));
+		if (found) return found.id;
+		const { local, directory } = this.#options;
+		if (local) return local.idOf(name);
+		if (directory.known.length === 0) throw noWorkers();
+		const known = models.map(({ id }) => id).join(', ');
+		throw new EarshotError('model_not_found', `No worker serves a model \`${name}\`; they serve ${known}`);
+	}
+
+	async lease(model: string, signal: AbortSignal): Promise<Lease> {
+		const { local, directory } = this.#options;
+		await directory.workers();
+		const id = this.idOf(model);
+		const isLocal = local?.models.some((each) => each.id === id) ?? false;
+		if (local && isLocal && (this.#options.hasLocalRoom?.() ?? true)) return await local.lease(id, signal);
+		const found = await this.#find(id, isLocal ? 0 : noRoomAfterMs, signal);
+		// Here it waits for its turn like before there were workers.
+		if (found === undefined && local && isLocal) return await local.lease(id, signal);
+		if (found === undefined) throw noRoom();
+		const { worker, info } = found;
+		return {
+			info,
+			release: () => {},
+			transcribe: (recording, options, aborted) => this.#transcribe(id, worker, recording, options, aborted),
+			listen: () => {
+				throw new EarshotError(
+					'unsupported_value',
+					'Live sessions are for servers that run models themselves',
+				);
+			},
+		};
+	}
+
+	async load(model: string, signal: AbortSignal): Promise<ModelInfo> {
+		const { local } = this.#options;
+		const id = this.idOf(model);
+		if (local?.models.some((each) => each.id === id)) return await local.load(id, signal);
+		const worker = await this.#choose(id, new Set(), noRoomAfterMs, signal);
+		if (worker === undefined) throw noRoom();
+		return await this.#ask(() => this.#options.client.load(worker.address, id, signal));
+	}
+
+	async unload(model: string): Promise<void> {
+		const { local, directory, client } = this.#options;
+		const id = this.idOf(model);
+		if (local?.models.some((each) => each.id === id)) await local.unload(id);
+		const having = (await directory.workers()).filter(
+			({ address, models }) =>
+				address !== '' && models.some((each) => each.id === id && each.state !== 'unloaded'),
+		);
+		await Promise.all(
+			having.map(({ address }) => this.#ask(() => client.unload(address, id, new AbortController().signal))),
+		);
+	}
+
+	/** The local models belong to the caller. */
+	async close(): Promise<void> {
+		this.#stop();
+		await this.#options.client.close();
+	}
+
+	/** A worker that answers, with what the model is. */
+	async #find(
+		model: string,
+		waitMs: number,
+		signal: AbortSignal,
+	): Promise<{ worker: WorkerEntry; info: ModelInfo } | undefined> {
+		const failed = new Set<string>();
+		for (;;) {
+			const worker = await this.#choose(model, failed, waitMs, signal);
+			if (worker === undefined) return undefined;
+			try {
+				return { worker, info: await this.#infoOf(worker, model, signal) };
+			} catch (thrown) {
+				if (!(thrown instanceof WorkerGone) || failed.size >= maxWorkers) throw asClosed(thrown);
+				failed.add(worker.id);
+			}
+		}
+	}
+
+	async #infoOf(worker: WorkerEntry, id: string, signal: AbortSignal): Promise<ModelInfo> {
+		const told = worker.models.find((each) => each.id === id)?.info ?? this.#infos.get(id);
+		const info = told ?? (await this.#options.client.load(worker.address, id, signal));
+		this.#infos.set(id, info);
+		return info;
+	}
+
+	async #ask<T>(call: () => Promise<T>): Promise<T> {
+		try {
+			return await call();
+		} catch (thrown) {
+			throw asClosed(thrown);
+		}
+	}
+
+	/** undefined: nobody has had room in so much time. */
+	async #choose(
+		model: string,
+		except: ReadonlySet<string>,
+		waitMs: number,
+		signal: AbortSignal,
+	): Promise<WorkerEntry | undefined> {
+		const { directory, clock } = this.#options;
+		const until = clock.now() + waitMs;
+		for (;;) {
+			const workers = (await directory.workers()).filter(
+				({ id, address }) => address !== '' && !except.has(id),
+			);
+			const views = workers.map((worker) => ({
+				...worker,
+				busyLanes: worker.busyLanes + (this.#sent.get(worker.id) ?? 0),
+			}));
+			const chosen = chooseWorker(views, model);
+			if (chosen) return workers.find(({ id }) => id === chosen.id);
+			if (clock.now() >= until) return undefined;
+			await pause(askEveryMs, clock, signal);
+		}
+	}
+
+	/** Another worker takes over while nothing was told of it. */
+	async *#transcribe(
+		model: string,
+		first: WorkerEntry,
+		recording: Recording,
+		options: TranscribeOptions,
+		signal: AbortSignal,
+	): AsyncGenerator<TranscriptEvent> {
+		const failed = new Set<string>();
+		let worker: WorkerEntry | undefined = first;
+		let hasBegun = false;
+		for (;;) {
+			let isTold = false;
+			try {
+				const events: AsyncIterable<TranscriptEvent> = this.#at(
+					worker,
+					model,
+					{ recording, options },
+					signal,
+				);
+				for await (const event of events) {
+					if (event.type === 'started' && hasBegun) continue;
+					hasBegun = true;
+					isTold ||= event.type !== 'started';
+					yield event;
+				}
+				return;
+			} catch (thrown) {
+				if (!(thrown instanceof WorkerGone)) throw thrown;
+				failed.add(worker.id);
+				const isLast: boolean = isTold || failed.size >= maxWorkers;
+				worker = isLast ? undefined : await this.#choose(model, failed, noRoomAfterMs, signal);
+				if (worker === undefined)
+					throw new EarshotError('closed', `The worker has gone: ${asEarshotError(thrown).message}`, {
+						cause: thrown,
+					});
+			}
+		}
+	}
+
+	async *#at(
+		worker: WorkerEntry,
+		model: string,
+		work: { readonly recording: Recording; readonly options: TranscribeOptions },
+		signal: AbortSignal,
+	): AsyncGenerator<TranscriptEvent> {
+		const ended = new AbortController();
+		this.#sent.set(worker.id, (this.#sent.get(worker.id) ?? 0) + 1);
+		let isDone = false;
+		try {
+			const both = AbortSignal.any([signal, ended.signal]);
+			for await (const reply of this.#options.client.transcribe(worker.address, model, work, both)) {
+				if ('error' in reply) throw fromWire(reply.error);
+				if ('info' in reply) this.#infos.set(model, reply.info);
+				if (!('event' in reply)) continue;
+				isDone ||= reply.event.type === 'done';
+				yield reply.event;
+			}
+			if (!isDone) throw new WorkerGone(`${worker.address} ended its answer too early`);
+		} finally {
+			ended.abort();
+			this.#sent.set(worker.id, Math.max(0, (this.#sent.get(worker.id) ?? 1) - 1));
+		}
+	}
+}
+
+const asClosed = (thrown: unknown): unknown =>
+	thrown instanceof WorkerGone ? new EarshotError('closed', thrown.message, { cause: thrown }) : thrown;
+
+function listedOf(model: WorkerEntry['models'][number]): ListedModel {
+	const { id, aliases, type, created, ownedBy, demo, state, capabilities, info } = model;
+	return {
+		...{ id, aliases, type, created, ownedBy, demo, state },
+		capabilities: info?.capabilities ?? capabilities,
+		hearsLive: false,
+		pid: null,
+		memoryBytes: state === 'unloaded' ? 0 : model.bytes,
+		requests: 0,
+		idleMs: null,
+		unloadsInMs: null,
+	};
+}
+
+const noWorkers = (): EarshotError =>
+	new EarshotError('closed', 'No worker is there: start one by `earshot worker`', { retryAfterSeconds: 5 });
+
+const noRoom = (): EarshotError =>
+	new EarshotError('overloaded', 'No worker has room for this recording: try again later', {
+		retryAfterSeconds: 5,
+	});
+
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const abort = () => {
+			stop();
+			reject(new EarshotError('cancelled', 'the recording was cancelled'));
+		};
+		const stop = clock.after(ms, () => {
+			signal.removeEventListener('abort', abort);
+			resolve();
+		});
+		if (signal.aborted) abort();
+		else signal.addEventListener('abort', abort, { once: true });
+	});
+}

@@ -1,0 +1,69 @@
+/** What a gateway and a worker say to each other over HTTP. */
+
+import { readFile } from 'node:fs/promises';
+import type { WireError } from '../../errors.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
+import type { KnownVoice, SpeakerOptions } from '../../speech/speakers.js';
+import type { TranscriptEvent } from '../../speech/transcript.js';
+
+/** A worker refuses messages of another one. */
+export const clusterProtocol = 1;
+
+export const clusterPaths = {
+	/** The recording is the body; the answer is a `WorkerReply` on each line. */
+	transcribe: '/cluster/v1/transcribe',
+	/** Loads a model, and tells what it is. */
+	load: '/cluster/v1/load',
+	unload: '/cluster/v1/unload',
+} as const;
+
+/** How long the options are, which come before the recording, bytes. */
+export const optionsHeader = 'x-earshot-options-bytes';
+export const protocolHeader = 'x-earshot-cluster-protocol';
+
+/** Prompts and voices are in them. */
+export const maxOptionsBytes = 16 << 20;
+
+export type WorkerReply =
+	| { readonly info: ModelInfo }
+	| { readonly event: TranscriptEvent }
+	| { readonly error: WireError }
+	/** Nothing has happened; it is there. */
+	| { readonly alive: true };
+
+export const aliveEveryMs = 5000;
+
+interface Bytes {
+	readonly $base64: string;
+}
+
+/** Files are read, since the worker cannot. */
+export async function encodeOptions(options: TranscribeOptions): Promise<Buffer> {
+	const { speakers } = options;
+	const known = await Promise.all((speakers?.known ?? []).map(withBytes));
+	const sent = { ...options, ...(speakers && { speakers: { ...speakers, known } }) };
+	return Buffer.from(
+		JSON.stringify(sent, (_, value: unknown) =>
+			value instanceof Uint8Array
+				? ({ $base64: Buffer.from(value).toString('base64') } satisfies Bytes)
+				: value,
+		),
+	);
+}
+
+async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
+	const { reference } = voice;
+	if (!('path' in reference)) return voice;
+	// Not a Buffer, which JSON would write as numbers before the replacer sees it.
+	return { ...voice, reference: { bytes: new Uint8Array(await readFile(reference.path)) } };
+}
+
+export function decodeOptions(text: string): TranscribeOptions & { readonly speakers?: SpeakerOptions } {
+	return JSON.parse(text, (_, value: unknown) =>
+		isBytes(value) ? new Uint8Array(Buffer.from(value.$base64, 'base64')) : value,
+	) as TranscribeOptions;
+}
+
+const isBytes = (value: unknown): value is Bytes =>
+	typeof value === 'object' && value !== null && '$base64' in value && typeof value.$base64 === 'string';

@@ -1,0 +1,123 @@
+/** Requests of a gateway to one worker. */
+
+import { createReadStream } from 'node:fs';
+import { Agent, type Dispatcher, request } from 'undici';
+import { EarshotError, fromWire, isError, type WireError } from '../../errors.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import type { TranscribeOptions } from '../../speech/options.js';
+import type { Recording } from '../../speech/recording.js';
+import {
+	aliveEveryMs,
+	clusterPaths,
+	clusterProtocol,
+	encodeOptions,
+	optionsHeader,
+	protocolHeader,
+	type WorkerReply,
+} from './protocol.js';
+
+/** The worker cannot be reached, or has gone; another one may do it. */
+export class WorkerGone extends Error {}
+
+/** Loading a large model from a slow disk. */
+const loadMs = 10 * 60_000;
+
+/** Silence of a worker that has said that it would say something. */
+const silentMs = 4 * aliveEveryMs;
+
+export class WorkerClient {
+	readonly #key: string;
+	readonly #agent = new Agent({ connect: { timeout: 3000 }, keepAliveTimeout: 60_000, pipelining: 1 });
+
+	constructor(key: string) {
+		this.#key = key;
+	}
+
+	async load(address: string, model: string, signal: AbortSignal): Promise<ModelInfo> {
+		const reply = await this.#post(address, clusterPaths.load, model, { signal, headersTimeout: loadMs });
+		return ((await reply.body.json()) as { info: ModelInfo }).info;
+	}
+
+	async unload(address: string, model: string, signal: AbortSignal): Promise<void> {
+		await (
+			await this.#post(address, clusterPaths.unload, model, { signal, headersTimeout: loadMs })
+		).body.dump();
+	}
+
+	/** Throws WorkerGone and EarshotError. Ending the iteration early ends the work. */
+	async *transcribe(
+		address: string,
+		model: string,
+		work: { readonly recording: Recording; readonly options: TranscribeOptions },
+		signal: AbortSignal,
+	): AsyncGenerator<WorkerReply> {
+		const options = await encodeOptions(work.options);
+		const reply = await this.#post(address, clusterPaths.transcribe, model, {
+			signal,
+			headersTimeout: loadMs,
+			bodyTimeout: silentMs,
+			headers: { [optionsHeader]: String(options.length) },
+			body: body(options, work.recording) as never,
+		});
+		try {
+			let rest = '';
+			for await (const piece of reply.body.setEncoding('utf8') as AsyncIterable<string>) {
+				const lines = (rest + piece).split('\n');
+				rest = lines.pop() ?? '';
+				for (const line of lines) yield JSON.parse(line) as WorkerReply;
+			}
+		} catch (thrown) {
+			throw gone(thrown, address, signal);
+		} finally {
+			reply.body.destroy();
+		}
+	}
+
+	async close(): Promise<void> {
+		await this.#agent.destroy();
+	}
+
+	async #post(
+		address: string,
+		path: string,
+		model: string,
+		options: Partial<Dispatcher.RequestOptions> & { headers?: Record<string, string> },
+	): Promise<Dispatcher.ResponseData<unknown>> {
+		const { headers, ...more } = options;
+		let reply: Dispatcher.ResponseData<unknown>;
+		try {
+			reply = await request(`${address}${path}?model=${encodeURIComponent(model)}`, {
+				method: 'POST',
+				dispatcher: this.#agent,
+				headers: {
+					authorization: `Bearer ${this.#key}`,
+					[protocolHeader]: String(clusterProtocol),
+					...headers,
+				},
+				...more,
+			});
+		} catch (thrown) {
+			throw gone(thrown, address, options.signal as AbortSignal | undefined);
+		}
+		if (reply.statusCode === 200) return reply;
+		const { error } = (await reply.body.json().catch(() => ({}))) as { error?: WireError };
+		// A proxy between them, or a program that is no worker.
+		if (error === undefined) throw new WorkerGone(`${address} answered with status ${reply.statusCode}`);
+		// Not what is asked for, but this worker: another one may do it.
+		if (['overloaded', 'invalid_api_key', 'unsupported_value', 'closed', 'not_found'].includes(error.code))
+			throw new WorkerGone(`${address}: ${error.message}`);
+		throw fromWire(error);
+	}
+}
+
+async function* body(options: Buffer, recording: Recording): AsyncGenerator<Uint8Array> {
+	yield options;
+	if ('bytes' in recording) yield recording.bytes;
+	else yield* createReadStream(recording.path) as AsyncIterable<Uint8Array>;
+}
+
+function gone(thrown: unknown, address: string, signal: AbortSignal | undefined): Error {
+	if (signal?.aborted) return new EarshotError('cancelled', 'the recording was cancelled');
+	if (thrown instanceof EarshotError || thrown instanceof WorkerGone) return thrown;
+	return new WorkerGone(`${address}: ${isError(thrown) ? thrown.message : String(thrown)}`);
+}

@@ -1,0 +1,195 @@
+/** What a worker serves: recordings that a gateway sends directly, its health and its metrics. */
+
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../../clock.js';
+import { asEarshotError, EarshotError, errorCodes, toWire } from '../../errors.js';
+import type { Metrics } from '../../metrics.js';
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { TranscribeOptions } from '../../speech/options.js';
+import type { Recording } from '../../speech/recording.js';
+import { isAuthorized } from './key.js';
+import {
+	aliveEveryMs,
+	clusterPaths,
+	clusterProtocol,
+	decodeOptions,
+	maxOptionsBytes,
+	optionsHeader,
+	protocolHeader,
+	type WorkerReply,
+} from './protocol.js';
+
+export interface WorkerServerOptions {
+	readonly pool: ModelPool;
+	readonly key: string;
+	/** Recordings at a time. */
+	readonly lanes: number;
+	readonly temporaryFolder: string;
+	readonly metrics: Metrics;
+	readonly clock: Clock;
+}
+
+/** Larger recordings go through a file. */
+const memoryBytes = 8 << 20;
+
+export class WorkerServer {
+	readonly http: Server;
+	readonly #options: WorkerServerOptions;
+	readonly #running = new Set<AbortController>();
+	#isDraining = false;
+
+	constructor(options: WorkerServerOptions) {
+		this.#options = options;
+		this.http = createServer({ requestTimeout: 0 }, (request, response) => {
+			this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
+		});
+	}
+
+	/** Recordings in work that came directly. */
+	get busyLanes(): number {
+		return this.#running.size;
+	}
+
+	/** New ones are refused; those in work may end. */
+	drain(): void {
+		this.#isDraining = true;
+	}
+
+	async close(): Promise<void> {
+		this.drain();
+		for (const control of this.#running) control.abort();
+		const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
+		this.http.closeAllConnections();
+		await closed;
+	}
+
+	async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+		const { pathname, searchParams } = new URL(request.url ?? '/', 'http://worker');
+		const { pool, metrics } = this.#options;
+		if (request.method === 'GET') {
+			if (pathname === '/health') return json(response, 200, { status: 'ok' });
+			if (pathname === '/ready')
+				return json(response, this.#isDraining ? 503 : 200, { ready: !this.#isDraining });
+			if (pathname === '/metrics') {
+				response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+				response.end(await metrics.render());
+				return;
+			}
+		}
+		const isKnown = Object.values<string>(clusterPaths).includes(pathname);
+		if (request.method !== 'POST' || !isKnown)
+			throw new EarshotError('not_found', 'A worker answers gateways alone: send requests to one of them');
+		if (!isAuthorized(request.headers.authorization, this.#options.key))
+			throw new EarshotError('invalid_api_key', 'This worker belongs to another cluster');
+		if (request.headers[protocolHeader] !== String(clusterProtocol))
+			throw new EarshotError(
+				'unsupported_value',
+				`This worker speaks version ${clusterProtocol} of the protocol`,
+			);
+		const model = searchParams.get('model') ?? '';
+		if (pathname === clusterPaths.transcribe) return await this.#transcribe(request, response, model);
+		if (pathname === clusterPaths.load)
+			return json(response, 200, { info: await pool.load(model, new AbortController().signal) });
+		await pool.unload(model);
+		json(response, 200, {});
+	}
+
+	async #transcribe(request: IncomingMessage, response: ServerResponse, model: string): Promise<void> {
+		if (this.#isDraining || this.#running.size >= this.#options.lanes)
+			throw new EarshotError('overloaded', 'This worker has no room', { retryAfterSeconds: 1 });
+		const control = new AbortController();
+		this.#running.add(control);
+		response.once('close', () => control.abort());
+		const remove: (() => Promise<void>)[] = [];
+		let stopAlive: (() => void) | undefined;
+		try {
+			const { options, recording } = await this.#receive(request, remove);
+			response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+			response.flushHeaders();
+			const say = async (reply: WorkerReply): Promise<void> => {
+				if (!response.write(`${JSON.stringify(reply)}\n`)) await once(response, 'drain', control);
+			};
+			stopAlive = this.#options.clock.every(aliveEveryMs, () => void response.write('{"alive":true}\n'));
+			await this.#run(model, { options, recording }, control.signal, say);
+		} finally {
+			stopAlive?.();
+			this.#running.delete(control);
+			for (const each of remove) await each();
+		}
+		response.end();
+	}
+
+	async #run(
+		model: string,
+		{ options, recording }: { options: TranscribeOptions; recording: Recording },
+		signal: AbortSignal,
+		say: (reply: WorkerReply) => Promise<void>,
+	): Promise<void> {
+		try {
+			const lease = await this.#options.pool.lease(model, signal);
+			try {
+				await say({ info: lease.info });
+				for await (const event of lease.transcribe(recording, options, signal)) await say({ event });
+			} finally {
+				lease.release();
+			}
+		} catch (thrown) {
+			if (!signal.aborted) await say({ error: toWire(asEarshotError(thrown)) });
+		}
+	}
+
+	/** The options, then the recording, which is kept in memory as far as it is small. */
+	async #receive(
+		request: IncomingMessage,
+		remove: (() => Promise<void>)[],
+	): Promise<{ options: TranscribeOptions; recording: Recording }> {
+		const length = Number(request.headers[optionsHeader]);
+		if (!Number.isInteger(length) || length < 2 || length > maxOptionsBytes)
+			throw new EarshotError('invalid_request', `Expected \`${optionsHeader}\` to be a number of bytes`);
+		const pieces: Buffer[] = [];
+		let bytes = 0;
+		const source = request[Symbol.asyncIterator]();
+		while (bytes <= length + memoryBytes) {
+			const { done, value } = (await source.next()) as IteratorResult<Buffer>;
+			if (done) {
+				const all = Buffer.concat(pieces);
+				if (all.length < length) throw new EarshotError('invalid_request', 'the request is not whole');
+				return {
+					options: decodeOptions(all.toString('utf8', 0, length)),
+					recording: { bytes: all.subarray(length) },
+				};
+			}
+			pieces.push(value);
+			bytes += value.length;
+		}
+		const head = Buffer.concat(pieces);
+		const file = path.join(this.#options.temporaryFolder, `direct-${randomUUID()}`);
+		remove.push(() => rm(file, { force: true }));
+		const rest = async function* () {
+			yield head.subarray(length);
+			for (;;) {
+				const { done, value } = (await source.next()) as IteratorResult<Buffer>;
+				if (done) return;
+				yield value;
+			}
+		};
+		await pipeline(rest, createWriteStream(file, { mode: 0o600 }));
+		return { options: decodeOptions(head.toString('utf8', 0, length)), recording: { path: file } };
+	}
+}
+
+function json(response: ServerResponse, status: number, body: object): void {
+	response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function fail(response: ServerResponse, thrown: unknown): void {
+	const error = toWire(asEarshotError(thrown));
+	if (response.headersSent) response.destroy();
+	else json(response, errorCodes[error.code].status, { error });
+}

@@ -1,0 +1,99 @@
+/** A role that one process of a cluster has at a time. Two may have it for a moment, so what it does must bear that. */
+
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { changeRecord, type Records } from './records/records.js';
+
+interface Holder {
+	readonly owner: string;
+	/** One more each time it says that it is there. */
+	readonly beat: number;
+}
+
+const beatEveryMs = 2000;
+/** Whoever has not said for this long that it is there has lost the role. By one's own clock: those of others differ. */
+const lostAfterMs = 6000;
+
+/** What another holder was last seen to say, and when. */
+export interface Sighting {
+	readonly beat: string;
+	readonly atMs: number;
+}
+
+/** Whether the role is free: nobody has it, or its holder says nothing any more. Pure. */
+export function isFree(holder: string | undefined, seen: Sighting | undefined, nowMs: number): boolean {
+	if (holder === undefined) return true;
+	return seen !== undefined && seen.beat === holder && nowMs - seen.atMs >= lostAfterMs;
+}
+
+export class Role {
+	readonly #records: Records;
+	readonly #clock: Clock;
+	readonly #key: string;
+	readonly #owner = randomUUID();
+	readonly #stop: () => void;
+	readonly #onError: (error: unknown) => void;
+	readonly #onTaken: () => void;
+	#seen: Sighting | undefined;
+	#has = false;
+	#isClosed = false;
+
+	constructor(
+		name: string,
+		options: {
+			readonly records: Records;
+			readonly clock: Clock;
+			readonly onTaken: () => void;
+			readonly onError: (error: unknown) => void;
+		},
+	) {
+		this.#records = options.records;
+		this.#clock = options.clock;
+		this.#onTaken = options.onTaken;
+		this.#onError = options.onError;
+		this.#key = `role:${name}`;
+		this.#stop = options.clock.every(beatEveryMs, () => void this.#beat());
+		void this.#beat();
+	}
+
+	get isOurs(): boolean {
+		return this.#has;
+	}
+
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		this.#stop();
+		if (!this.#has) return;
+		this.#has = false;
+		await changeRecord(this.#records, this.#key, (found) => {
+			const isOurs = found && (JSON.parse(found.value) as Holder).owner === this.#owner;
+			return isOurs ? { commit: { remove: [this.#key] }, value: true } : undefined;
+		}).catch(this.#onError);
+	}
+
+	async #beat(): Promise<void> {
+		if (this.#isClosed) return;
+		try {
+			const had = this.#has;
+			this.#has = await this.#take();
+			if (this.#has && !had) this.#onTaken();
+		} catch (thrown) {
+			this.#has = false;
+			this.#onError(thrown);
+		}
+	}
+
+	async #take(): Promise<boolean> {
+		const taken = await changeRecord(this.#records, this.#key, (found) => {
+			const holder = found && (JSON.parse(found.value) as Holder);
+			const now = this.#clock.now();
+			if (holder?.owner !== this.#owner && !isFree(found?.value, this.#seen, now)) {
+				if (this.#seen?.beat !== found?.value) this.#seen = { beat: found?.value ?? '', atMs: now };
+				return undefined;
+			}
+			const value = JSON.stringify({ owner: this.#owner, beat: (holder?.beat ?? 0) + 1 } satisfies Holder);
+			return { commit: { put: { [this.#key]: value } }, value: true };
+		});
+		return taken === true;
+	}
+}

@@ -1,0 +1,225 @@
+/** The right of this process to work on a unit of a cluster. */
+
+import type { Clock } from '../clock.js';
+import { EarshotError, type WireError } from '../errors.js';
+import type { BlobRef } from '../jobs/blobs.js';
+import type { Unit, UnitLease } from '../jobs/queue.js';
+import type { ClipEvent } from '../speech/events.js';
+import {
+	checkpointed,
+	completed,
+	failed,
+	givenBack,
+	holds,
+	progressed,
+	type UnitRecord,
+} from './core/unit-record.js';
+import { type Commit, changeRecord, type Records } from './records/records.js';
+import { type UnitDelivery, lockMs } from './transport/transport.js';
+import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
+
+export interface ClusterLeaseOptions {
+	readonly records: Records;
+	readonly delivery: UnitDelivery;
+	readonly record: UnitRecord;
+	readonly clips: readonly ClipEvent[];
+	readonly clock: Clock;
+	/** Called once, when the lease has ended or is lost. */
+	readonly onEnd: (lease: ClusterLease) => void;
+	/** What cannot be told now; it is tried again. */
+	readonly onError: (error: unknown) => void;
+}
+
+/** Well before the lock runs out, twice if one is lost. */
+const renewEveryMs = lockMs / 3;
+
+/** For giving back what is unfinished. */
+const abandonMs = 2000;
+
+/** Told at most this often. */
+const progressEveryMs = 1000;
+
+export class ClusterLease implements UnitLease {
+	readonly unit: Unit;
+	readonly number: number;
+	readonly attempt: number;
+	readonly clips: readonly ClipEvent[];
+	readonly #options: ClusterLeaseOptions;
+	readonly #lost = new AbortController();
+	readonly #stop: (() => void)[] = [];
+	#isOver = false;
+	#progressMs = Number.NEGATIVE_INFINITY;
+
+	constructor(options: ClusterLeaseOptions) {
+		const { record, clips, clock, onError } = options;
+		this.#options = options;
+		this.unit = record.unit;
+		this.number = record.number;
+		this.attempt = record.deaths + 1;
+		this.clips = clips;
+		this.#stop.push(clock.every(renewEveryMs, () => void this.renew().catch(onError)));
+		void this.#listen().catch(onError);
+	}
+
+	get signal(): AbortSignal {
+		return this.#lost.signal;
+	}
+
+	/** A message that is lost costs no more than the time of a renewal. */
+	async #listen(): Promise<void> {
+		const { records, onError } = this.#options;
+		const stop = await records.subscribe(topicOfJob(this.unit.jobId), (message) => {
+			if (message === 'cancelled') void this.renew().catch(onError);
+		});
+		if (this.#isOver) stop();
+		else this.#stop.push(stop);
+	}
+
+	async renew(): Promise<boolean> {
+		if (this.#isOver) return false;
+		const { records, delivery } = this.#options;
+		// The record decides: a unit that was given to nobody else meanwhile is still this lease's.
+		const [, [found]] = await Promise.all([delivery.extend(), records.get([recordOfUnit(this.unit)])]);
+		return this.#check(found && (JSON.parse(found.value) as UnitRecord));
+	}
+
+	async checkpoint(clip: ClipEvent): Promise<boolean> {
+		return await this.#change(
+			(record) =>
+				// Told before, by a message whose answer was lost.
+				holds(record, this.number) && clip.clip < record.clips
+					? record
+					: checkpointed(record, this.number, clip),
+			(record, after) => ({
+				append: after === record ? [] : [{ list: clipsOf(this.unit), value: JSON.stringify(clip) }],
+				publish: [{ topic: topicOfJob(this.unit.jobId), message: 'clip' }],
+			}),
+		);
+	}
+
+	async progress(processed: number, duration: number | null): Promise<boolean> {
+		if (this.#isOver) return false;
+		const now = this.#options.clock.now();
+		if (now - this.#progressMs < progressEveryMs) return true;
+		this.#progressMs = now;
+		return await this.#change(
+			(record) => progressed(record, this.number, processed, duration),
+			() => ({ publish: [{ topic: topicOfJob(this.unit.jobId), message: 'progress' }] }),
+		);
+	}
+
+	async done(result: BlobRef): Promise<boolean> {
+		const isDone = await this.#change(
+			(record) =>
+				record.stage === 'done' && record.number === this.number && record.result?.sha256 === result.sha256
+					? record
+					: completed(record, this.number, result),
+			() => this.#ended,
+		);
+		if (isDone) await this.#options.delivery.finish();
+		this.#end();
+		return isDone;
+	}
+
+	async fail(error: WireError, retryable: boolean): Promise<boolean> {
+		if (this.#isOver) return false;
+		const nowMs = await this.#options.records.now();
+		let retryMs: number | null = null;
+		const isTaken = await this.#change(
+			(record) => {
+				const after = failed(record, this.number, error, { retryable, nowMs });
+				retryMs = after?.retryMs ?? null;
+				return after?.record ?? null;
+			},
+			() => (retryMs === null ? this.#ended : this.#changed),
+		);
+		if (isTaken && retryMs !== null) await this.#options.delivery.again(retryMs);
+		else if (isTaken) await this.#options.delivery.finish();
+		this.#end();
+		return isTaken;
+	}
+
+	async release(): Promise<boolean> {
+		const isBack = await this.#change(
+			(record) => givenBack(record, this.number),
+			() => this.#changed,
+		);
+		if (isBack) {
+			const { delivery, records } = this.#options;
+			await delivery.again(0);
+			await records.commit({ publish: [{ topic: releasedTopic, message: this.unit.model }] });
+		}
+		this.#end();
+		return isBack;
+	}
+
+	/** Loses it at once, and gives it back as far as the queue can be reached soon; else it is delivered to another when its
+	 * lock runs out. */
+	async abandon(reason: EarshotError): Promise<void> {
+		if (this.#isOver) return;
+		this.#lost.abort(reason);
+		const { clock } = this.#options;
+		const tooLong = new Promise<void>((resolve) => void this.#stop.push(clock.after(abandonMs, resolve)));
+		await Promise.race([this.release().catch(() => {}), tooLong]);
+		this.#end();
+	}
+
+	/** Loses it at once; it is delivered to another when its lock runs out. */
+	lose(reason: EarshotError): void {
+		if (this.#isOver) return;
+		this.#end();
+		this.#lost.abort(reason);
+	}
+
+	get #changed(): Commit {
+		return { publish: [{ topic: topicOfJob(this.unit.jobId), message: 'changed' }] };
+	}
+
+	/** Whoever tells of the end of jobs hears of it too. */
+	get #ended(): Commit {
+		const { jobId } = this.unit;
+		return {
+			publish: [
+				{ topic: topicOfJob(jobId), message: 'changed' },
+				{ topic: finishedTopic, message: jobId },
+			],
+		};
+	}
+
+	async #change(
+		change: (record: UnitRecord) => UnitRecord | null,
+		more: (before: UnitRecord, after: UnitRecord) => Commit,
+	): Promise<boolean> {
+		if (this.#isOver) return false;
+		let latest: UnitRecord | undefined;
+		const isChanged = await changeRecord(this.#options.records, recordOfUnit(this.unit), (found) => {
+			latest = found && (JSON.parse(found.value) as UnitRecord);
+			const after = latest && change(latest);
+			if (!latest || !after) return undefined;
+			return { commit: { ...changeOf(this.unit, latest, after), ...more(latest, after) }, value: true };
+		});
+		if (isChanged !== true) this.#check(latest);
+		return isChanged === true;
+	}
+
+	#check(record: UnitRecord | undefined): boolean {
+		if (this.#isOver) return false;
+		if (record && holds(record, this.number)) return true;
+		const isCancelled = record === undefined || record.stage === 'cancelled';
+		// Nobody else finishes a delivery of what was cancelled.
+		if (isCancelled) void this.#options.delivery.finish();
+		this.lose(
+			isCancelled
+				? new EarshotError('cancelled', 'the job was cancelled')
+				: new EarshotError('conflict', 'the unit was given to another worker'),
+		);
+		return false;
+	}
+
+	#end(): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		for (const stop of this.#stop.splice(0)) stop();
+		this.#options.onEnd(this);
+	}
+}

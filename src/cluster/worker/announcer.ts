@@ -1,0 +1,105 @@
+/** Tells the other machines what this worker has and does, every two seconds and whenever that has changed. */
+
+import { availableParallelism } from 'node:os';
+import type { Clock } from '../../clock.js';
+import type { ModelPool } from '../../pool/model-pool.js';
+import type { ModelInfo } from '../../speech/model-info.js';
+import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
+import { clusterProtocol } from '../remote/protocol.js';
+
+export interface AnnouncerOptions {
+	/** Of this process in the cluster. */
+	readonly id: string;
+	/** '' = none. */
+	readonly address: string;
+	readonly directory: Directory;
+	readonly pool: ModelPool;
+	readonly clock: Clock;
+	/** Recordings at a time that come directly. */
+	readonly lanes: number;
+	readonly busyLanes: () => number;
+	/** Memory for all models, bytes; 0 = no limit. */
+	readonly budgetBytes: number;
+	/** Memory that a model would take, bytes. */
+	readonly bytesOf: (model: string) => number;
+	/** Seconds of audio that the model transcribes in a second. */
+	readonly paceOf: (model: string) => number;
+	/** Ids; empty = all. */
+	readonly models: readonly string[];
+	readonly onError: (error: unknown) => void;
+}
+
+/** Until it was measured. */
+const usualLoadSeconds = 10;
+
+export class Announcer {
+	readonly #options: AnnouncerOptions;
+	readonly #stop: () => void;
+	readonly #infos = new Map<string, ModelInfo>();
+	#idleSinceMs: number;
+	#isClosed = false;
+
+	constructor(options: AnnouncerOptions) {
+		this.#options = options;
+		this.#idleSinceMs = options.clock.now();
+		this.#stop = options.clock.every(announceEveryMs, () => this.announce());
+	}
+
+	/** As far as the queue can be reached. */
+	announce(): void {
+		if (this.#isClosed) return;
+		this.#options.directory.announce(this.#entry()).catch(this.#options.onError);
+	}
+
+	/** Resolves when others know of this worker. */
+	async begin(): Promise<void> {
+		await this.#options.directory.announce(this.#entry());
+	}
+
+	/** What a loaded model is, which saves gateways a question. */
+	learn(info: ModelInfo): void {
+		this.#infos.set(info.id, info);
+	}
+
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		this.#stop();
+		await this.#options.directory.withdraw(this.#options.id).catch(this.#options.onError);
+	}
+
+	#entry(): WorkerEntry {
+		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models } = this.#options;
+		const busy = busyLanes();
+		const now = clock.now();
+		if (busy > 0) this.#idleSinceMs = now;
+		const served = pool.models.filter((model) => models.length === 0 || models.includes(model.id));
+		const used = served.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+		const { diarizer } = pool;
+		return {
+			...{ id, address, lanes, busyLanes: busy, defaultModel: pool.defaultModel },
+			...(diarizer !== undefined && { diarizer }),
+			queuedSeconds: 30 * busy,
+			freeBytes: budgetBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, budgetBytes - used),
+			idleSeconds: (now - this.#idleSinceMs) / 1000,
+			protocol: clusterProtocol,
+			models: served.map((model) => this.#modelOf(model)),
+		};
+	}
+
+	#modelOf(model: ModelPool['models'][number]): WorkerEntry['models'][number] {
+		const { id, aliases, type, created, ownedBy, demo, capabilities, memoryBytes } = model;
+		const info = this.#infos.get(id);
+		const isLoaded = model.state === 'loaded' || model.state === 'unresponsive';
+		return {
+			...{ id, aliases, type, created, ownedBy, demo, capabilities },
+			...(info && { info }),
+			state: isLoaded ? 'loaded' : model.state === 'loading' ? 'loading' : 'unloaded',
+			bytes: memoryBytes || this.#options.bytesOf(id),
+			pace: this.#options.paceOf(id),
+			loadSeconds: usualLoadSeconds,
+		};
+	}
+}
+
+/** As many as cores: each recording is many clips, and those of all are interleaved. */
+export const usualLanes = availableParallelism();

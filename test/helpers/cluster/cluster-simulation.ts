@@ -1,0 +1,536 @@
+/**
+ * A cluster as discrete events: workers that are killed, paused and cut off, deliveries that are doubled and lost. The
+ * rules are the real ones (whose turn it is, which worker takes what, leases and their fencing); network, locks and time are
+ * simulated.
+ */
+
+import { FairLines, unitsUnderWay } from '../../../src/cluster/core/fair-lines.js';
+import { type WorkerView, workersFor } from '../../../src/cluster/core/placing.js';
+import {
+	checkpointed,
+	completed,
+	isOver,
+	leased,
+	newRecord,
+	released,
+	type UnitRecord,
+} from '../../../src/cluster/core/unit-record.js';
+import { lockMs, stalledEveryMs } from '../../../src/cluster/transport/transport.js';
+import { type Unit, unitSchema } from '../../../src/jobs/queue.js';
+import { blob, jobId } from './cluster.js';
+
+export interface SimulationOptions {
+	readonly seed: number;
+	readonly workers: number;
+	readonly jobs: number;
+	/** Default 3. */
+	readonly models?: number;
+	/** Of all workers, in the course of the whole: what happens to them. */
+	readonly killed: number;
+	readonly paused: number;
+	readonly cutOff: number;
+	/** Of all deliveries. */
+	readonly doubled: number;
+	readonly lost: number;
+}
+
+export interface SimulationResult {
+	/** When the last unit was done, seconds. */
+	readonly makespan: number;
+	/** When the same lanes would have been done without waiting for anything. */
+	readonly ideal: number;
+	readonly done: number;
+	/** Results accepted for a unit that had one; must be 0. */
+	readonly doubleResults: number;
+	/** Results and clips that were refused since the unit had gone to another. */
+	readonly fenced: number;
+	readonly redelivered: number;
+	/** Clips that were accepted out of order; must be 0. */
+	readonly disorder: number;
+	/** Seconds of audio that were transcribed again. */
+	readonly repeatedSeconds: number;
+	/** The longest time from a worker's death until its unit could be taken by another, seconds. */
+	readonly slowestNotice: number;
+	/** When each tenant's last unit was done, seconds. */
+	readonly tenantsDone: ReadonlyMap<string, number>;
+}
+
+const lanes = 4;
+const pace = 20;
+const clipSeconds = 30;
+const models = ['small', 'medium', 'large'];
+const modelBytes = 1;
+const roomBytes = 2;
+const loadSeconds = 10;
+const lookEvery = 1;
+const lostAfter = 15;
+const stalledEvery = stalledEveryMs / 1000;
+const lock = lockMs / 1000;
+
+interface Work {
+	readonly unit: SimUnit;
+	readonly number: number;
+	/** Clips when it began. */
+	readonly from: number;
+	/** When it began to transcribe. */
+	startAt: number;
+	/** Clips that it has told of. */
+	told: number;
+	isOver: boolean;
+}
+
+interface SimUnit {
+	readonly unit: Unit;
+	readonly clips: number;
+	record: UnitRecord;
+	isInTransport: boolean;
+	/** Whose lock it is: nobody's, or that of a work. */
+	lockedBy: { worker: SimWorker; work: Work } | undefined;
+	releasedAt: number;
+	lostAt: number | undefined;
+}
+
+interface SimWorker {
+	readonly id: string;
+	readonly works: Set<Work>;
+	/** Loaded or loading, and when that is done. */
+	readonly loaded: Map<string, number>;
+	state: 'up' | 'paused' | 'cut-off' | 'down';
+	since: number;
+	idleSince: number;
+}
+
+export function randomOf(seed: number): () => number {
+	let state = seed >>> 0;
+	return () => {
+		state = (state + 0x6d2b79f5) >>> 0;
+		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+	};
+}
+
+export function simulate(options: SimulationOptions): SimulationResult {
+	return new Simulation(options).run();
+}
+
+/** A heap by time. */
+class Agenda {
+	readonly #heap: { readonly at: number; readonly order: number; readonly act: () => void }[] = [];
+	#order = 0;
+
+	add(at: number, act: () => void): void {
+		const heap = this.#heap;
+		heap.push({ at, order: this.#order++, act });
+		for (let index = heap.length - 1; index > 0; ) {
+			const parent = (index - 1) >> 1;
+			if (!this.#before(index, parent)) break;
+			[heap[index], heap[parent]] = [heap[parent]!, heap[index]!];
+			index = parent;
+		}
+	}
+
+	take(): { readonly at: number; readonly act: () => void } {
+		const heap = this.#heap;
+		const first = heap[0]!;
+		const last = heap.pop()!;
+		if (heap.length > 0) {
+			heap[0] = last;
+			for (let index = 0; ; ) {
+				const left = 2 * index + 1;
+				let least = index;
+				for (const child of [left, left + 1])
+					if (child < heap.length && this.#before(child, least)) least = child;
+				if (least === index) break;
+				[heap[index], heap[least]] = [heap[least]!, heap[index]!];
+				index = least;
+			}
+		}
+		return first;
+	}
+
+	#before(one: number, other: number): boolean {
+		const [a, b] = [this.#heap[one]!, this.#heap[other]!];
+		return a.at < b.at || (a.at === b.at && a.order < b.order);
+	}
+}
+
+class Simulation {
+	readonly #options: SimulationOptions;
+	readonly #random: () => number;
+	readonly #agenda = new Agenda();
+	readonly #units = new Map<string, SimUnit>();
+	readonly #workers: SimWorker[];
+	readonly #lines = new Map(models.map((model) => [model, new FairLines()]));
+	readonly #ready = new Map<string, SimUnit[]>(models.map((model) => [model, []]));
+	readonly #underWay = new Map<string, Set<SimUnit>>(models.map((model) => [model, new Set()]));
+	readonly #underWayOf = new Map<string, number>();
+	readonly #waitingSeconds = new Map<string, number>(models.map((model) => [model, 0]));
+	readonly #allowed = new Map<string, ReadonlySet<string>>();
+	readonly #idle = new Set<SimWorker>();
+	readonly #tenantsDone = new Map<string, number>();
+	#now = 0;
+	#open: number;
+	#capacity = 0;
+	#capacityAt = 0;
+	#aliveLanes: number;
+	#ideal: number | undefined;
+	readonly #totalSeconds: number;
+	#counts = { done: 0, doubleResults: 0, fenced: 0, redelivered: 0, disorder: 0, repeatedSeconds: 0 };
+	#slowestNotice = 0;
+
+	constructor(options: SimulationOptions) {
+		this.#options = options;
+		this.#random = randomOf(options.seed);
+		this.#open = options.jobs;
+		this.#workers = Array.from({ length: options.workers }, (_, index) => ({
+			id: `w${String(index).padStart(4, '0')}`,
+			works: new Set<Work>(),
+			loaded: new Map<string, number>(),
+			state: 'up' as const,
+			since: 0,
+			idleSince: 0,
+		}));
+		this.#aliveLanes = options.workers * lanes;
+		for (const worker of this.#workers) this.#idle.add(worker);
+		let total = 0;
+		for (let index = 0; index < options.jobs; index++) total += this.#add(index);
+		this.#totalSeconds = total;
+	}
+
+	#add(index: number): number {
+		const clips = 10 + Math.floor(this.#random() * 21);
+		const seconds = clips * clipSeconds;
+		const unit: Unit = {
+			jobId: jobId(index),
+			part: 0,
+			model: models[Math.floor(this.#random() ** 2 * (this.#options.models ?? models.length))]!,
+			class: this.#random() < 0.1 ? 'bulk' : this.#random() < 0.1 ? 'interactive' : 'normal',
+			// One of them brings half of everything.
+			tenant: this.#random() < 0.5 ? 't0' : `t${1 + Math.floor(this.#random() * 19)}`,
+			seconds,
+			schema: unitSchema,
+			queuedAt: index,
+		};
+		this.#units.set(unit.jobId, {
+			unit,
+			clips,
+			record: newRecord(unit),
+			isInTransport: false,
+			lockedBy: undefined,
+			releasedAt: 0,
+			lostAt: undefined,
+		});
+		const { class: priority, tenant } = unit;
+		this.#lines.get(unit.model)!.add({ key: unit.jobId, class: priority, tenant, seconds });
+		this.#waitingSeconds.set(unit.model, this.#waitingSeconds.get(unit.model)! + seconds);
+		return seconds;
+	}
+
+	run(): SimulationResult {
+		const { workers, killed, paused, cutOff } = this.#options;
+		const span = this.#totalSeconds / (pace * this.#aliveLanes);
+		const trouble = (share: number, act: (worker: SimWorker) => void) => {
+			for (let count = 0; count < share * workers; count++) {
+				const worker = this.#workers[Math.floor(this.#random() * workers)]!;
+				this.#agenda.add(this.#random() * span, () => act(worker));
+			}
+		};
+		trouble(killed, (worker) => this.#kill(worker));
+		trouble(paused, (worker) => this.#silence(worker, 'paused', 20 + this.#random() * 60));
+		trouble(cutOff, (worker) => this.#silence(worker, 'cut-off', 5 + this.#random() * 60));
+		this.#agenda.add(0, () => this.#look());
+		this.#agenda.add(stalledEvery, () => this.#findStalled());
+		while (this.#open > 0) {
+			if (this.#now > 50 * span + 10_000) throw new Error(`${this.#open} units are never done`);
+			const { at, act } = this.#agenda.take();
+			this.#now = at;
+			act();
+		}
+		return {
+			makespan: this.#now,
+			ideal: this.#ideal ?? this.#now,
+			...this.#counts,
+			slowestNotice: this.#slowestNotice,
+			tenantsDone: this.#tenantsDone,
+		};
+	}
+
+	// ---- the releaser and the placing, each second -----------------------------------------------------
+
+	#look(): void {
+		const views = this.#workers.filter(({ state }) => state === 'up').map((worker) => this.#view(worker));
+		const all = [...this.#waitingSeconds.values()].reduce((sum, each) => sum + each, 0);
+		for (const model of models) {
+			// What was leased by a worker that has died waits, too.
+			const redelivered = this.#ready.get(model)!.length;
+			const waiting = this.#waitingSeconds.get(model)! + redelivered;
+			this.#allowed.set(model, workersFor(views, model, waiting, all));
+			this.#findLost(model);
+			this.#release(model);
+		}
+		this.#dispatch();
+		this.#agenda.add(this.#now + lookEvery, () => this.#look());
+	}
+
+	#view(worker: SimWorker): WorkerView {
+		return {
+			id: worker.id,
+			lanes,
+			busyLanes: worker.works.size,
+			queuedSeconds: 0,
+			freeBytes: roomBytes - worker.loaded.size * modelBytes,
+			idleSeconds: worker.works.size > 0 ? 0 : this.#now - worker.idleSince,
+			models: models.map((id) => ({
+				id,
+				state: !worker.loaded.has(id)
+					? 'unloaded'
+					: worker.loaded.get(id)! > this.#now
+						? 'loading'
+						: 'loaded',
+				bytes: modelBytes,
+				pace,
+				loadSeconds,
+			})),
+		};
+	}
+
+	#release(model: string): void {
+		const lines = this.#lines.get(model)!;
+		const underWay = this.#underWay.get(model)!;
+		const lanesOfModel = (this.#allowed.get(model)?.size ?? 0) * lanes;
+		const most = unitsUnderWay(lanesOfModel, lines.tenants().size);
+		const isFull = (tenant: string) => (this.#underWayOf.get(`${model} ${tenant}`) ?? 0) >= most;
+		for (let free = lanesOfModel + 2 - underWay.size; free > 0; free--) {
+			const next = lines.next(isFull);
+			if (next === undefined) return;
+			const unit = this.#units.get(next.key)!;
+			const after = released(unit.record);
+			if (after === null) continue;
+			unit.record = after;
+			unit.releasedAt = this.#now;
+			this.#enter(unit);
+			// The process that releases may die between the record and the transport.
+			if (this.#random() >= this.#options.lost) this.#send(unit);
+		}
+	}
+
+	#enter(unit: SimUnit): void {
+		const { model, tenant } = unit.unit;
+		this.#underWay.get(model)!.add(unit);
+		const key = `${model} ${tenant}`;
+		this.#underWayOf.set(key, (this.#underWayOf.get(key) ?? 0) + 1);
+	}
+
+	#leave(unit: SimUnit): void {
+		const { model, tenant } = unit.unit;
+		if (!this.#underWay.get(model)!.delete(unit)) return;
+		const key = `${model} ${tenant}`;
+		this.#underWayOf.set(key, (this.#underWayOf.get(key) ?? 0) - 1);
+	}
+
+	#send(unit: SimUnit): void {
+		unit.isInTransport = true;
+		const ready = this.#ready.get(unit.unit.model)!;
+		ready.push(unit);
+		if (this.#random() < this.#options.doubled) ready.push(unit);
+	}
+
+	#findLost(model: string): void {
+		for (const unit of this.#underWay.get(model)!) {
+			if (unit.isInTransport || isOver(unit.record) || this.#now - unit.releasedAt < lostAfter) continue;
+			this.#send(unit);
+		}
+	}
+
+	// ---- workers ---------------------------------------------------------------------------------------
+
+	#dispatch(): void {
+		for (const worker of this.#idle) {
+			while (worker.works.size < lanes && this.#takeOne(worker));
+			if (worker.works.size >= lanes) this.#idle.delete(worker);
+		}
+	}
+
+	#takeOne(worker: SimWorker): boolean {
+		if (worker.state !== 'up') {
+			this.#idle.delete(worker);
+			return false;
+		}
+		for (const model of models) {
+			const ready = this.#ready.get(model)!;
+			if (ready.length === 0 || !this.#allowed.get(model)?.has(worker.id)) continue;
+			if (!this.#makeRoom(worker, model)) continue;
+			const unit = ready.shift()!;
+			this.#begin(worker, unit);
+			return true;
+		}
+		return false;
+	}
+
+	#makeRoom(worker: SimWorker, model: string): boolean {
+		if (worker.loaded.has(model)) return true;
+		if (worker.loaded.size * modelBytes + modelBytes > roomBytes) {
+			if (worker.works.size > 0) return false;
+			const [oldest] = worker.loaded.keys();
+			worker.loaded.delete(oldest!);
+		}
+		worker.loaded.set(model, this.#now + loadSeconds);
+		return true;
+	}
+
+	#begin(worker: SimWorker, unit: SimUnit): void {
+		const before = unit.record;
+		const after = leased(before, worker.id);
+		if (after === null) return;
+		if (after.stage === 'failed') throw new Error('a unit has failed without a fault of its own');
+		if (before.stage === 'leased') this.#counts.redelivered++;
+		else
+			this.#waitingSeconds.set(
+				unit.unit.model,
+				this.#waitingSeconds.get(unit.unit.model)! - unit.unit.seconds,
+			);
+		unit.lostAt = undefined;
+		unit.record = after;
+		const startAt = Math.max(this.#now, worker.loaded.get(unit.unit.model) ?? 0);
+		const work: Work = {
+			unit,
+			number: after.number,
+			from: after.clips,
+			startAt,
+			told: after.clips,
+			isOver: false,
+		};
+		unit.lockedBy = { worker, work };
+		worker.works.add(work);
+		this.#nextClip(worker, work);
+	}
+
+	#nextClip(worker: SimWorker, work: Work): void {
+		const at = work.startAt + ((work.told - work.from + 1) * clipSeconds) / pace;
+		this.#agenda.add(Math.max(this.#now, at), () => this.#clipDone(worker, work));
+	}
+
+	#clipDone(worker: SimWorker, work: Work): void {
+		if (work.isOver || worker.state === 'down') return;
+		// What a paused or cut off worker has to tell waits until it can.
+		if (worker.state !== 'up') {
+			this.#agenda.add(worker.since, () => this.#clipDone(worker, work));
+			return;
+		}
+		const { unit } = work;
+		const clip = { clip: work.told, processed: (work.told + 1) * clipSeconds };
+		const after = checkpointed(unit.record, work.number, clip);
+		if (after === null) {
+			this.#counts.fenced++;
+			this.#counts.repeatedSeconds += clipSeconds;
+			this.#end(worker, work);
+			return;
+		}
+		if (after.clips !== unit.record.clips + 1) this.#counts.disorder++;
+		unit.record = after;
+		work.told++;
+		if (work.told < unit.clips) this.#nextClip(worker, work);
+		else this.#finish(worker, work);
+	}
+
+	#finish(worker: SimWorker, work: Work): void {
+		const { unit } = work;
+		const wasDone = unit.record.stage === 'done';
+		const after = completed(unit.record, work.number, blob());
+		this.#end(worker, work);
+		if (after === null) {
+			this.#counts.fenced++;
+			return;
+		}
+		if (wasDone) this.#counts.doubleResults++;
+		unit.record = after;
+		unit.isInTransport = false;
+		this.#leave(unit);
+		this.#counts.done++;
+		this.#open--;
+		this.#tenantsDone.set(unit.unit.tenant, this.#now);
+		this.#release(unit.unit.model);
+		this.#dispatch();
+	}
+
+	#end(worker: SimWorker, work: Work): void {
+		work.isOver = true;
+		worker.works.delete(work);
+		if (work.unit.lockedBy?.work === work) work.unit.lockedBy = undefined;
+		if (worker.works.size === 0) worker.idleSince = this.#now;
+		if (worker.state === 'up') this.#idle.add(worker);
+	}
+
+	/** What is locked by one who says nothing is delivered again. */
+	#findStalled(): void {
+		for (const model of models) {
+			for (const unit of this.#underWay.get(model)!) {
+				const holder = unit.lockedBy;
+				if (holder === undefined) continue;
+				const { worker } = holder;
+				const isSilent = worker.state === 'down' || worker.state === 'paused' || worker.state === 'cut-off';
+				const silentSince = unit.lostAt ?? this.#now;
+				if (!isSilent || this.#now - silentSince < lock) continue;
+				unit.lockedBy = undefined;
+				this.#slowestNotice = Math.max(this.#slowestNotice, this.#now - silentSince);
+				this.#ready.get(model)!.unshift(unit);
+			}
+		}
+		this.#dispatch();
+		this.#agenda.add(this.#now + stalledEvery, () => this.#findStalled());
+	}
+
+	// ---- trouble ---------------------------------------------------------------------------------------
+
+	#noteCapacity(change: number): void {
+		const more = (this.#now - this.#capacityAt) * this.#aliveLanes * pace;
+		if (this.#ideal === undefined && this.#capacity + more >= this.#totalSeconds)
+			this.#ideal = this.#capacityAt + (this.#totalSeconds - this.#capacity) / (this.#aliveLanes * pace);
+		this.#capacity += more;
+		this.#capacityAt = this.#now;
+		this.#aliveLanes += change;
+	}
+
+	#lose(worker: SimWorker): void {
+		for (const work of worker.works) if (work.unit.lockedBy?.work === work) work.unit.lostAt = this.#now;
+	}
+
+	#kill(worker: SimWorker): void {
+		if (worker.state !== 'up') return;
+		this.#noteCapacity(-lanes);
+		worker.state = 'down';
+		this.#idle.delete(worker);
+		this.#lose(worker);
+		for (const work of worker.works) {
+			work.isOver = true;
+			this.#counts.repeatedSeconds += Math.min(clipSeconds, Math.max(0, this.#now - work.startAt) * pace);
+		}
+		worker.works.clear();
+		worker.loaded.clear();
+		this.#agenda.add(this.#now + 30, () => {
+			this.#noteCapacity(lanes);
+			worker.state = 'up';
+			worker.idleSince = this.#now;
+			this.#idle.add(worker);
+		});
+	}
+
+	#silence(worker: SimWorker, how: 'paused' | 'cut-off', seconds: number): void {
+		if (worker.state !== 'up') return;
+		this.#noteCapacity(-lanes);
+		worker.state = how;
+		worker.since = this.#now + seconds;
+		this.#idle.delete(worker);
+		this.#lose(worker);
+		this.#agenda.add(worker.since, () => {
+			this.#noteCapacity(lanes);
+			worker.state = 'up';
+			this.#idle.add(worker);
+			for (const work of worker.works) {
+				if (work.unit.lockedBy?.work === work) work.unit.lostAt = undefined;
+				if (how === 'paused') work.startAt += seconds;
+			}
+		});
+	}
+}

@@ -1,0 +1,147 @@
+/** Real workers on a real server, and jobs for them. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { type Cluster, openCluster } from '../../../src/cluster/open-cluster.js';
+import { isFinished, type Job } from '../../../src/jobs/job.js';
+import { JobService } from '../../../src/jobs/service/job-service.js';
+import { defaultJobRetention } from '../../../src/jobs/service/outcome.js';
+import { silentLog } from '../../../src/log.js';
+import { root } from '../fixtures.js';
+import type { TestServer } from '../net/servers.js';
+
+/** The bundled digits, so often, as one recording. */
+export function digits(times: number): Buffer {
+	const wav = readFileSync(path.join(root, 'fixtures/demo-digits/digits-count.wav'));
+	const header = Buffer.from(wav.subarray(0, 44));
+	const samples = wav.subarray(44);
+	header.writeUInt32LE(36 + samples.length * times, 4);
+	header.writeUInt32LE(samples.length * times, 40);
+	return Buffer.concat([header, ...Array.from({ length: times }, () => samples)]);
+}
+
+export interface WorkerProcess {
+	readonly process: ChildProcess;
+	end(signal: NodeJS.Signals): Promise<void>;
+}
+
+export interface RealCluster {
+	readonly cluster: Cluster;
+	readonly service: JobService;
+	worker(): Promise<WorkerProcess>;
+	submit(recording: Buffer): Promise<Job>;
+	/** Waits until it has ended. */
+	ended(id: string): Promise<Job>;
+	textOf(job: Job): Promise<string>;
+	/** The text of a recording that nothing disturbs. */
+	undisturbed(recording: Buffer): Promise<string>;
+	/** Waits until so many clips of it are finished. */
+	clips(id: string, count: number): Promise<void>;
+}
+
+export async function realCluster(server: TestServer): Promise<RealCluster> {
+	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-test-cluster-'));
+	const blobs = path.join(folder, 'blobs');
+	mkdirSync(blobs);
+	const cluster = await openCluster({
+		queueUrl: server.url,
+		blobsUrl: `file://${blobs}`,
+		isPatient: true,
+		clock: systemClock,
+		log: silentLog,
+	});
+	const service = new JobService({
+		storage: cluster,
+		limits: { maxJobs: 10_000, maxJobsPerKey: 10_000, maxBytes: 1e12 },
+		retention: { ...defaultJobRetention, dedupe: 0 },
+		now: () => Date.now() / 1000,
+		log: silentLog,
+	});
+	const processes = new Set<WorkerProcess>();
+	onTestFinished(async () => {
+		for (const each of processes) await each.end('SIGKILL');
+		await cluster.close();
+		rmSync(folder, { recursive: true, force: true });
+	});
+	const real: RealCluster = {
+		cluster,
+		service,
+		async worker() {
+			const started = await startWorker(server.url, blobs, folder);
+			processes.add(started);
+			return started;
+		},
+		async submit(recording) {
+			const { job } = await service.submit({
+				...{ owner: 'local', task: 'transcribe', model: 'demo-digits', priority: 'normal', format: 'json' },
+				...{ metadata: {}, estimatedSeconds: recording.length / 32_000, request: { fields: [] } },
+				...{ recording: { bytes: recording }, bytes: recording.length, webhook: undefined },
+			});
+			return job;
+		},
+		async ended(id) {
+			for (;;) {
+				// What a worker's death has left undone is put right as a gateway does it.
+				await service.settle(id).catch(() => {});
+				const job = await cluster.store.get(id).catch(() => undefined);
+				if (job && isFinished(job)) return job;
+				await after(50);
+			}
+		},
+		async textOf(job) {
+			return (await service.result(job)).transcript.text;
+		},
+		async undisturbed(recording) {
+			const calm = await real.worker();
+			const text = await real.textOf(await real.ended((await real.submit(recording)).id));
+			await calm.end('SIGTERM');
+			return text;
+		},
+		async clips(id, count) {
+			while ((await cluster.queue.clips(id, 0)).length < count) await after(5);
+		},
+	};
+	return real;
+}
+
+async function startWorker(queueUrl: string, blobs: string, folder: string): Promise<WorkerProcess> {
+	const args = ['--port', '0', '--blobs', blobs, '--model-dir', path.join(folder, 'models')];
+	const child = spawn(
+		process.execPath,
+		[
+			path.join(root, 'dist/cli/main.js'),
+			'worker',
+			...args,
+			'--config',
+			path.join(folder, 'models.yaml'),
+			'--log-level',
+			'warn',
+		],
+		{
+			env: { ...process.env, EARSHOT_QUEUE: queueUrl, HOME: folder },
+			stdio: ['ignore', 'ignore', 'pipe'],
+		},
+	);
+	let said = '';
+	await new Promise<void>((resolve, reject) => {
+		child.stderr.on('data', (piece) => {
+			said += String(piece);
+			if (said.includes('is reached at')) resolve();
+		});
+		child.once('exit', (code) => reject(new Error(`the worker ended with ${code}: ${said}`)));
+	});
+	return {
+		process: child,
+		async end(signal) {
+			if (child.exitCode !== null || child.signalCode !== null) return;
+			const ended = new Promise((resolve) => child.once('exit', resolve));
+			child.kill(signal);
+			await ended;
+		},
+	};
+}

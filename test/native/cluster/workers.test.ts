@@ -1,0 +1,147 @@
+/**
+ * What survives what, with real processes: workers and the queue server are killed, paused and told to stop. A few times
+ * in continuous integration; `npm run kills` does it hundreds of times.
+ */
+
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Job } from '../../../src/jobs/job.js';
+import { digits, realCluster, type WorkerProcess } from '../../helpers/cluster/worker-processes.js';
+import { redisProgram, skipReason, startRedis, type TestServer } from '../../helpers/net/servers.js';
+
+const rounds = Number(process.env.EARSHOT_KILLS ?? 12);
+
+const servers: readonly {
+	readonly name: string;
+	readonly skip: string | undefined;
+	readonly start: () => Promise<TestServer>;
+}[] = [{ name: 'Redis', skip: skipReason('redis-server', redisProgram), start: startRedis }];
+
+/** Some minutes, so that a worker can be killed in the midst of it. */
+const long = digits(120);
+const lengths = [1, 3, 10, 30, 60];
+
+/** Texts by server and recording: as long as they are equal, they need not be read. */
+const digest = (text: string): string => `${text.length} ${createHash('sha256').update(text).digest('hex')}`;
+
+async function begun(start: () => Promise<TestServer>) {
+	const server = await start();
+	onTestFinished(() => server.close());
+	const cluster = await realCluster(server);
+	const calm = digest(await cluster.undisturbed(long));
+	return {
+		server,
+		...cluster,
+		calm,
+		heard: async (job: Job) => [job.error, job.status, digest(await cluster.textOf(job))],
+	};
+}
+
+describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
+	test('a worker that is killed is noticed within 15 s, and another goes on at its last clip', async () => {
+		const { worker, submit, clips, ended, heard, calm, cluster } = await begun(start);
+		const first = await worker();
+		const job = await submit(long);
+		await clips(job.id, 2);
+		const other = worker();
+		await first.end('SIGKILL');
+		const killedMs = performance.now();
+		await other;
+		const before = (await cluster.queue.clips(job.id, 0)).length;
+		while ((await cluster.queue.clips(job.id, 0)).length === before) await pause(20);
+		expect(performance.now() - killedMs).toBeLessThan(15_000);
+		const done = await ended(job.id);
+		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		const all = await cluster.queue.clips(job.id, 0);
+		expect(all.map(({ clip }) => clip)).toEqual(all.map((_, index) => index));
+	}, 60_000);
+
+	test('a worker that is told to stop gives its unit back at once', async () => {
+		const { worker, submit, clips, ended, heard, calm } = await begun(start);
+		const [first, second] = [await worker(), await worker()];
+		const job = await submit(long);
+		await clips(job.id, 2);
+		const stoppedMs = performance.now();
+		await Promise.all([first.end('SIGTERM'), pause(1)]);
+		const done = await ended(job.id);
+		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		// Nobody had to notice a death.
+		expect(performance.now() - stoppedMs).toBeLessThan(9000);
+		await second.end('SIGTERM');
+	}, 60_000);
+
+	test('a job that is cancelled ends at a running worker within 5 s', async () => {
+		const { worker, submit, clips, service, cluster } = await begun(start);
+		await worker();
+		const job = await submit(digits(600));
+		await clips(job.id, 2);
+		expect(await service.cancelOrDelete((await cluster.store.get(job.id))!)).toBe('cancelled');
+		const cancelledMs = performance.now();
+		const next = await submit(digits(1));
+		let told = -1;
+		for (;;) {
+			const now = (await cluster.queue.clips(job.id, 0)).length;
+			if (now === told) break;
+			told = now;
+			await pause(300);
+		}
+		expect(performance.now() - cancelledMs).toBeLessThan(5000);
+		expect(next.status).not.toBe('failed');
+	}, 120_000);
+
+	test('a worker that is paused for longer than its lock counts no second result', async () => {
+		const { worker, submit, clips, ended, heard, calm, cluster } = await begun(start);
+		const paused = await worker();
+		const job = await submit(long);
+		await clips(job.id, 2);
+		paused.process.kill('SIGSTOP');
+		await worker();
+		const done = await ended(job.id);
+		const { version } = done;
+		paused.process.kill('SIGCONT');
+		await pause(3000);
+		expect((await cluster.store.get(job.id))?.version).toBe(version);
+		expect(await heard(done)).toEqual([null, 'completed', calm]);
+	}, 60_000);
+
+	test('nothing is lost when the queue server is killed and comes back', async () => {
+		const { server, worker, submit, clips, ended, heard, calm } = await begun(start);
+		await worker();
+		const jobs = [await submit(long), await submit(long), await submit(long)];
+		await clips(jobs[0]!.id, 2);
+		await pause(1100);
+		await server.kill();
+		await pause(1000);
+		await server.restart();
+		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
+		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
+	}, 90_000);
+
+	test(`${rounds} jobs while workers are killed at random: each ends once, with the right text`, async () => {
+		const { worker, submit, ended, heard, undisturbed } = await begun(start);
+		const calm = new Map<number, string>();
+		for (const times of lengths) calm.set(times, digest(await undisturbed(digits(times))));
+		const workers: WorkerProcess[] = [await worker(), await worker()];
+		const jobs: { job: Job; times: number }[] = [];
+		for (let round = 0; round < rounds; round++) {
+			const times = lengths[Math.floor(Math.random() * lengths.length)]!;
+			jobs.push({ job: await submit(digits(times)), times });
+		}
+		let isOver = false;
+		const killing = (async () => {
+			while (!isOver) {
+				await pause(500 + Math.random() * 3000);
+				const victim = Math.floor(Math.random() * workers.length);
+				await workers[victim]!.end('SIGKILL');
+				workers[victim] = await worker();
+			}
+		})();
+		for (const { job, times } of jobs) {
+			const done = await ended(job.id);
+			expect(await heard(done)).toEqual([null, 'completed', calm.get(times)]);
+		}
+		isOver = true;
+		await killing;
+	}, 600_000);
+});

@@ -1,0 +1,294 @@
+/** Recordings that a gateway sends to workers directly. */
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
+import { ClusterPool } from '../../../src/cluster/remote/cluster-pool.js';
+import { clusterKey } from '../../../src/cluster/remote/key.js';
+import { clusterProtocol, decodeOptions, encodeOptions } from '../../../src/cluster/remote/protocol.js';
+import { WorkerClient } from '../../../src/cluster/remote/worker-client.js';
+import { WorkerServer } from '../../../src/cluster/remote/worker-server.js';
+import { EarshotError } from '../../../src/errors.js';
+import { Metrics } from '../../../src/metrics.js';
+import { noOptions, type TranscribeOptions } from '../../../src/speech/options.js';
+import type { TranscriptEvent } from '../../../src/speech/transcript.js';
+import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
+import { eventsOf, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
+import { beach } from '../../helpers/transcripts.js';
+
+const never = new AbortController().signal;
+
+async function cluster() {
+	const records = new MemoryRecords();
+	const directory = new Directory(records, systemClock);
+	const key = await clusterKey(records);
+	const folder = mkdtempSync(path.join(tmpdir(), 'earshot-test-'));
+	onTestFinished(() => rmSync(folder, { recursive: true }));
+	let announced = 0;
+	return {
+		records,
+		directory,
+		key,
+		folder,
+		async worker({ lanes = 2, ...more }: Partial<WorkerEntry> & { lanes?: number } = {}) {
+			const tiny = new FakeTranscriber();
+			const pool = new FakePool(tiny);
+			const server = new WorkerServer({
+				pool,
+				key,
+				lanes,
+				temporaryFolder: folder,
+				metrics: new Metrics(),
+				clock: systemClock,
+			});
+			await new Promise<void>((resolve) => server.http.listen(0, '127.0.0.1', resolve));
+			onTestFinished(() => server.close());
+			const address = `http://127.0.0.1:${(server.http.address() as AddressInfo).port}`;
+			await directory.announce(entry(`w${announced++}`, address, { lanes, ...more }));
+			return { server, pool, tiny, address };
+		},
+		gateway(local?: FakePool, hasLocalRoom = () => true) {
+			const pool = new ClusterPool({
+				directory: new Directory(records, systemClock),
+				client: new WorkerClient(key),
+				clock: systemClock,
+				local,
+				defaultModel: '',
+				hasLocalRoom,
+			});
+			onTestFinished(() => pool.close());
+			return pool;
+		},
+	};
+}
+
+function entry(id: string, address: string, more: Partial<WorkerEntry> = {}): WorkerEntry {
+	return {
+		...{ id, address, lanes: 2, busyLanes: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
+		...{ defaultModel: 'tiny', protocol: clusterProtocol },
+		models: [
+			{
+				...{ id: 'tiny', aliases: ['whisper-1'], type: 'fake', created: 1, ownedBy: 'earshot', demo: false },
+				...{ capabilities: null, state: 'loaded', bytes: 1, pace: 20, loadSeconds: 5 },
+			},
+		],
+		...more,
+	};
+}
+
+async function all(events: AsyncIterable<TranscriptEvent>): Promise<TranscriptEvent[]> {
+	const found: TranscriptEvent[] = [];
+	for await (const event of events) found.push(event);
+	return found;
+}
+
+async function transcribe(
+	gateway: ClusterPool,
+	bytes = Buffer.from('audio'),
+	options: Partial<TranscribeOptions> = {},
+	signal = never,
+): Promise<TranscriptEvent[]> {
+	const lease = await gateway.lease('whisper-1', signal);
+	try {
+		return await all(lease.transcribe({ bytes }, { ...noOptions, ...options }, signal));
+	} finally {
+		lease.release();
+	}
+}
+
+test('a recording goes to the worker as it is, and its events come back as they are', async () => {
+	const { worker, gateway } = await cluster();
+	const { tiny } = await worker();
+	const events = await transcribe(gateway(), Buffer.from('the recording'), { prompt: 'ä "quote"\n' });
+	expect(events).toEqual(await all(eventsOf(beach)));
+	expect(tiny.calls.map(({ bytes, options }) => [String(bytes), options.prompt])).toEqual([
+		['the recording', 'ä "quote"\n'],
+	]);
+});
+
+test('a large one and one from a file go through a file of the worker, which is removed', async () => {
+	const { worker, gateway, folder } = await cluster();
+	const { tiny } = await worker();
+	const bytes = Buffer.alloc(9 << 20, 'x');
+	const file = path.join(folder, 'upload');
+	writeFileSync(file, bytes);
+	const lease = await gateway().lease('tiny', never);
+	await all(lease.transcribe({ path: file }, noOptions, never));
+	expect(tiny.calls[0]!.bytes.equals(bytes)).toBe(true);
+	await expect.poll(() => readdirSync(folder)).toEqual(['upload']);
+});
+
+test('known voices travel with their bytes', async () => {
+	const known = [
+		{ name: 'Ada', reference: { bytes: new Uint8Array([1, 2, 255]) } },
+		{ name: 'Bob', reference: { voice: [0.5, 0.25], fingerprint: 'f' } },
+	];
+	const options = { ...noOptions, speakers: { known } };
+	expect(decodeOptions(String(await encodeOptions(options)))).toEqual(options);
+});
+
+test('an error of the model is the error of the request', async () => {
+	const { worker, gateway } = await cluster();
+	const { tiny } = await worker();
+	// biome-ignore lint/correctness/useYield: fails before the first event
+	tiny.script = async function* () {
+		throw new EarshotError('audio_unsupported', 'no audio in it', { param: 'file' });
+	};
+	await expect(transcribe(gateway())).rejects.toMatchObject({
+		code: 'audio_unsupported',
+		message: 'no audio in it',
+		param: 'file',
+	});
+});
+
+test('the one with the least to do gets it', async () => {
+	const { worker, gateway } = await cluster();
+	const busy = await worker({ queuedSeconds: 300 });
+	const free = await worker({ queuedSeconds: 3 });
+	await transcribe(gateway());
+	expect([busy.tiny.calls.length, free.tiny.calls.length]).toEqual([0, 1]);
+});
+
+test('another worker takes over from one that cannot be reached, and from one that is full', async () => {
+	const { worker, gateway, directory } = await cluster();
+	await directory.announce(entry('a-gone', 'http://127.0.0.1:1'));
+	const full = await worker({ lanes: 1 });
+	let end = () => {};
+	full.tiny.script = async function* () {
+		await new Promise<void>((resolve) => {
+			end = resolve;
+		});
+		yield* eventsOf(beach);
+	};
+	const pool = gateway();
+	await pool.lease('tiny', never);
+	const first = transcribe(pool);
+	await expect.poll(() => full.tiny.calls.length).toBe(1);
+	const other = await worker();
+	await new Promise((resolve) => setTimeout(resolve, 1100));
+	expect(await transcribe(pool)).toEqual(await all(eventsOf(beach)));
+	expect(other.tiny.calls.length).toBe(1);
+	end();
+	await first;
+});
+
+test('a worker that dies before it has told anything is replaced, and the client notices nothing', async () => {
+	const { worker, gateway } = await cluster();
+	const one = await worker();
+	const two = await worker({ queuedSeconds: 100 });
+	one.tiny.script = async function* () {
+		yield (await all(eventsOf(beach)))[0]!;
+		one.server.http.closeAllConnections();
+		await new Promise(() => {});
+	};
+	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
+	expect([one.tiny.calls.length, two.tiny.calls.length]).toEqual([1, 1]);
+});
+
+test('one that dies later ends the request, which says so', async () => {
+	const { worker, gateway } = await cluster();
+	const { tiny, server } = await worker();
+	tiny.script = async function* () {
+		const events = await all(eventsOf(beach));
+		yield* events.slice(0, 2);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		server.http.closeAllConnections();
+		await new Promise(() => {});
+	};
+	await expect(transcribe(gateway())).rejects.toMatchObject({ code: 'closed' });
+});
+
+test('a client that goes ends the work of the worker', async () => {
+	const { worker, gateway } = await cluster();
+	const { tiny, server } = await worker();
+	let aborted: AbortSignal | undefined;
+	tiny.script = async function* (_, signal) {
+		aborted = signal;
+		yield (await all(eventsOf(beach)))[0]!;
+		await new Promise((resolve) => signal.addEventListener('abort', resolve));
+		throw new EarshotError('cancelled', 'the recording was cancelled');
+	};
+	const control = new AbortController();
+	const running = transcribe(gateway(), Buffer.from('x'), {}, control.signal);
+	await expect.poll(() => aborted).toBeDefined();
+	control.abort();
+	await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+	await expect.poll(() => [aborted!.aborted, server.busyLanes]).toEqual([true, 0]);
+});
+
+test('models of this process go first, and workers when it has no room', async () => {
+	const { worker, gateway } = await cluster();
+	const { tiny } = await worker();
+	const local = new FakePool(new FakeTranscriber());
+	let hasRoom = true;
+	const pool = gateway(local, () => hasRoom);
+	await transcribe(pool);
+	expect([local.tiny.calls.length, tiny.calls.length]).toEqual([1, 0]);
+	hasRoom = false;
+	await transcribe(pool);
+	expect([local.tiny.calls.length, tiny.calls.length]).toEqual([1, 1]);
+});
+
+test('without any worker it is said what to do', async () => {
+	const { gateway } = await cluster();
+	const pool = gateway();
+	await expect(pool.lease('tiny', never)).rejects.toMatchObject({
+		code: 'closed',
+		message: 'No worker is there: start one by `earshot worker`',
+	});
+	expect(pool.checkReadiness()).toEqual({ status: 'degraded', reason: 'No worker is there' });
+});
+
+test('a model that nobody serves is not found', async () => {
+	const { worker, gateway } = await cluster();
+	await worker();
+	await expect(gateway().lease('medium', never)).rejects.toMatchObject({ code: 'model_not_found' });
+});
+
+test('models of all workers are listed, with what is known of them', async () => {
+	const { worker, gateway } = await cluster();
+	await worker();
+	const pool = gateway();
+	await pool.lease('tiny', never);
+	expect(pool.models.map(({ id, aliases, state }) => ({ id, aliases, state }))).toEqual([
+		{ id: 'tiny', aliases: ['whisper-1'], state: 'loaded' },
+	]);
+	expect(pool.defaultModel).toBe('tiny');
+});
+
+test.each([
+	['without the key', {}, 401],
+	['with another key', { authorization: 'Bearer guessed' }, 401],
+])('a request %s is refused', async (_, headers, status) => {
+	const { worker } = await cluster();
+	const { address, tiny } = await worker();
+	const reply = await fetch(`${address}/cluster/v1/transcribe?model=tiny`, { method: 'POST', headers });
+	expect(reply.status).toBe(status);
+	expect(tiny.calls).toEqual([]);
+});
+
+test('a worker says how it is, and serves nothing else', async () => {
+	const { worker } = await cluster();
+	const { address, server } = await worker();
+	const status = async (where: string) => (await fetch(`${address}${where}`)).status;
+	expect([await status('/health'), await status('/ready'), await status('/metrics')]).toEqual([
+		200, 200, 200,
+	]);
+	expect([await status('/v1/models'), await status('/cluster/v1/load')]).toEqual([404, 404]);
+	server.drain();
+	expect(await status('/ready')).toBe(503);
+});
+
+test('a message of another version is refused', async () => {
+	const { worker, key } = await cluster();
+	const { address } = await worker();
+	const reply = await fetch(`${address}/cluster/v1/load?model=tiny`, {
+		method: 'POST',
+		headers: { authorization: `Bearer ${key}`, 'x-earshot-cluster-protocol': '2' },
+	});
+	expect([reply.status, await reply.json()]).toMatchObject([400, { error: { code: 'unsupported_value' } }]);
+});
