@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -298,6 +298,8 @@ describe('refused at once', () => {
 		const server = await arrange();
 		const tiny = server.pool.models[0];
 		if (tiny) server.pool.models[0] = { ...tiny, capabilities: plain };
+		const ignored = await submit(server, { prompt: 'a' });
+		expect([ignored.status, ignored.headers.get('x-earshot-ignored')]).toEqual([202, 'prompt']);
 		const answer = await submit(server, { 'keywords[]': 'a' });
 		expect([answer.status, answer.json.error.param]).toEqual([400, 'keywords']);
 	});
@@ -338,6 +340,14 @@ describe('repeated requests', () => {
 		const other = await submit(server, { language: 'de' }, headers);
 		expect([other.status, other.json.error.code]).toEqual([422, 'idempotency_key_reused']);
 		expect((await get(server, '')).json.data).toHaveLength(1);
+	});
+
+	test('that wait for their answer may have the same key', async () => {
+		const server = await arrange();
+		const init = () => ({ method: 'POST', body: form(), headers: { 'idempotency-key': 'k' } });
+		const url = `${server.url}/v1/audio/transcriptions`;
+		const answers = await Promise.all(Array.from({ length: 5 }, () => send(url, init())));
+		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
 	});
 
 	test('without a key are one job for ten minutes, and never where that is switched off', async () => {
@@ -462,6 +472,25 @@ test('a second server is kept out of the folder, and its other routes work', asy
 	expect([refused.status, refused.json.error.code]).toEqual([409, 'conflict']);
 	expect(refused.json.error.message).toContain('--jobs-dir');
 	expect((await transcribe(other)).status).toBe(200);
+});
+
+test('a server whose folder another one has taken over leaves it alone, and says so', async () => {
+	const jobsFolder = folder();
+	const { model } = slow();
+	const server = await arrange({ jobsFolder, model });
+	const { id } = (await submit(server)).json;
+	await inWork(server, id);
+	const journal = join(jobsFolder, id, 'part-0.jsonl');
+	const before = readFileSync(journal, 'utf8');
+	const state = readFileSync(join(jobsFolder, id, 'job.json'), 'utf8');
+	// As another process does that finds the lock stale.
+	rmSync(join(jobsFolder, 'folder.lock'), { recursive: true });
+	await vi.waitUntil(() => server.log.lines.some(({ message }) => message.includes('jobs are left alone')), {
+		timeout: 15_000,
+	});
+	await until(async () => (server.pool.leased === 0 ? true : undefined));
+	expect(readFileSync(journal, 'utf8')).toBe(before);
+	expect(readFileSync(join(jobsFolder, id, 'job.json'), 'utf8')).toBe(state);
 });
 
 test('the metrics tell jobs, and the audio that waits', async () => {

@@ -34,7 +34,8 @@ export async function lockFolder(folder: string): Promise<Lock> {
 		held.add(folder);
 		const release = async (): Promise<void> => {
 			held.delete(folder);
-			await rm(ownerFile, { force: true });
+			// Another has written its own by now.
+			if (!lock.lost.aborted) await rm(ownerFile, { force: true });
 			await lock.release();
 		};
 		return { lost: lock.lost, release };

@@ -60,6 +60,7 @@ export class FolderQueue implements JobQueue {
 	}
 
 	async lease(caps: LeaseCaps, { waitMs = 0, signal }: LeaseWait = {}): Promise<UnitLease | null> {
+		this.#refuseClosed();
 		const untilMs = this.#clock.now() + waitMs;
 		while (!this.#isClosed && signal?.aborted !== true) {
 			const seen = this.#changes;

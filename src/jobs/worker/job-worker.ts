@@ -52,7 +52,7 @@ export class JobWorker {
 
 	async #run(): Promise<void> {
 		const { storage, lanes = defaultLanes, maxLanes = defaultMaxLanes, models, log } = this.#options;
-		while (!this.#stopping.signal.aborted) {
+		while (!this.#stopping.signal.aborted && !storage.lost.aborted) {
 			this.#room = new AbortController();
 			const signal = AbortSignal.any([this.#room.signal, this.#stopping.signal]);
 			const count = this.#running.size;

@@ -110,7 +110,9 @@ export class JobDesk {
 		storage.lost.addEventListener('abort', () => {
 			this.#opened = undefined;
 			log.error({}, `jobs are left alone: ${reasonOf(storage.lost.reason)}`);
-			void close().catch(() => {});
+			// First, so that nothing is written any more: what lies there is another's.
+			const silent = Promise.all([storage.queue.close(), storage.store.close()]);
+			void silent.then(close).catch(() => {});
 		});
 		return { storage, service, close };
 	}

@@ -20,9 +20,12 @@ const mostIdempotencyLength = 255;
 
 /** Whether the answer shall not wait for the transcript. Throws `invalid_request` and `unsupported_value`. */
 export function wantsBackground(ctx: RequestContext, form: FormFields): boolean {
-	const isPreferred = /(^|,)\s*respond-async\s*(,|;|$)/i.test(ctx.get('prefer'));
-	const background = new Fields(form).flag('background');
-	return background ?? isPreferred;
+	return new Fields(form).flag('background') ?? prefersAsync(ctx);
+}
+
+/** As in RFC 7240. */
+export function prefersAsync(ctx: RequestContext): boolean {
+	return /(^|,)\s*respond-async\s*(,|;|$)/i.test(ctx.get('prefer'));
 }
 
 /** Throws `invalid_request` and `unsupported_value`, naming the field. */

@@ -10,10 +10,10 @@ import type { VoiceStore } from '../../voices/store.js';
 import { type Admission, estimatedSeconds } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { noDiarizer } from '../request/fields/speaker-fields.js';
-import { fitToModel, type TranscriptionRequest } from '../request/parse.js';
+import { fitToModel, ignoredHeader, type TranscriptionRequest } from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
 import type { JobDesk } from './desk.js';
-import { idempotencyKeyOf, parseJobFields } from './job-fields.js';
+import { idempotencyKeyOf, parseJobFields, prefersAsync } from './job-fields.js';
 import { jobObject } from './job-object.js';
 
 export interface SubmitOptions {
@@ -59,7 +59,8 @@ export async function submitJob(
 	const fields = parseJobFields(upload.fields);
 	const model = pool.idOf(request.model ?? pool.defaultModel);
 	ctx.state.logged.model = model;
-	checkFit(request, model, pool);
+	const ignored = ignoredBy(request, model, pool);
+	if (ignored.length > 0) ctx.set(ignoredHeader, ignored.join(', '));
 	if (request.speakers && pool.diarizer === undefined) throw noDiarizer(request.speakers.param);
 	// A voice that is not enrolled is missed now.
 	await knownBy(request.speakers, options.voices);
@@ -78,21 +79,22 @@ export async function submitJob(
 	});
 	ctx.status = isNew ? 202 : 200;
 	ctx.set('location', `/v1/transcription_jobs/${job.id}`);
-	if (ctx.get('prefer') !== '') ctx.set('preference-applied', 'respond-async');
+	if (prefersAsync(ctx)) ctx.set('preference-applied', 'respond-async');
 	if (!isNew) ctx.set('idempotent-replayed', 'true');
 	const estimate = (id: string, seconds: number): number => admission.secondsFor(id, seconds);
 	ctx.body = jobObject(job, await storage.queue.progress(job.id), estimate);
 }
 
-/** What a model can do is often known before it is loaded; else the job says so when it fails. */
-function checkFit(request: TranscriptionRequest, id: string, pool: ModelPool): void {
+/** Fields that have no effect. What a model can do is often known before it is loaded; else the job says when it fails.
+ * Throws as `fitToModel` does. */
+function ignoredBy(request: TranscriptionRequest, id: string, pool: ModelPool): readonly string[] {
 	const listed = pool.models.find((model) => model.id === id);
-	if (!listed?.capabilities) return;
+	if (!listed?.capabilities) return request.ignored;
 	const info: ModelInfo = {
 		...{ id, engine: '', type: listed.type, device: '' },
 		capabilities: listed.capabilities,
 	};
-	fitToModel(request, info);
+	return fitToModel(request, info).ignored;
 }
 
 function checkWebhook({ url, secret }: NonNullable<Job['webhook']>, { checkWebhook }: SubmitOptions): void {

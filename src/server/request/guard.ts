@@ -68,6 +68,11 @@ const exposedHeaders = [
 	'x-earshot-ignored',
 	'x-earshot-warnings',
 	'x-earshot-untranscribed-seconds',
+	'x-earshot-partial',
+	'location',
+	'etag',
+	'idempotent-replayed',
+	'preference-applied',
 ].join(', ');
 
 /** The header names that the page asks to send; OpenAI's client sends a dozen of its own. */

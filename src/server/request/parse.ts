@@ -58,6 +58,9 @@ export interface FittedRequest {
 	readonly ignored: readonly FieldName[];
 }
 
+/** Of answers: names the fields of the request that have no effect. */
+export const ignoredHeader = 'x-earshot-ignored';
+
 /** As many as OpenAI allows. */
 export const defaultMaxKnownSpeakers = 4;
 

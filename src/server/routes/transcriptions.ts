@@ -15,12 +15,18 @@ import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
 import type { VoiceStore } from '../../voices/store.js';
 import type { JobDesk } from '../jobs/desk.js';
-import { taskOf, wantsBackground } from '../jobs/job-fields.js';
+import { prefersAsync, taskOf, wantsBackground } from '../jobs/job-fields.js';
 import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { openEventStream, sendFailure } from '../request/event-stream.js';
-import { type FittedRequest, fitToModel, parseRequest, type TranscriptionRequest } from '../request/parse.js';
+import {
+	type FittedRequest,
+	fitToModel,
+	ignoredHeader,
+	parseRequest,
+	type TranscriptionRequest,
+} from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
 import type { UploadLimits } from '../upload/limits.js';
 import { uploadReceiver } from '../upload/receive.js';
@@ -48,9 +54,6 @@ const positionEveryMs = 5_000;
 /** The client's time limit, ms; the server's own may be shorter. */
 export const timeoutHeader = 'x-earshot-timeout-ms';
 
-/** Names the fields of a request that have no effect. */
-export const ignoredHeader = 'x-earshot-ignored';
-
 export function transcriptions(
 	kind: Task | 'job',
 	options: TranscriptionsOptions,
@@ -66,7 +69,8 @@ export function transcriptions(
 		let ticket: QueueTicket | undefined;
 		const stopDeadline = startDeadline(ctx, options, () => lease?.info.id ?? '');
 		try {
-			upload = await onceAtATime(ctx, () => receiveUpload(ctx, signal));
+			const receive = () => receiveUpload(ctx, signal);
+			upload = await (kind === 'job' || prefersAsync(ctx) ? onceAtATime(ctx, receive) : receive());
 			const task = kind === 'job' ? taskOf(upload.fields) : kind;
 			const request = parseRequest(upload.fields, task, {
 				deployment: ctx.params.model,
