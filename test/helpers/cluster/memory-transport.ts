@@ -2,10 +2,10 @@
 
 import type { Clock } from '../../../src/clock.js';
 import {
-	type UnitDelivery,
 	lockMs,
 	type Parcel,
 	type Transport,
+	type UnitDelivery,
 } from '../../../src/cluster/transport/transport.js';
 import type { JobPriority } from '../../../src/jobs/job.js';
 
