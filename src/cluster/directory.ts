@@ -43,6 +43,8 @@ const freshMs = 1000;
 export class Directory {
 	readonly #records: Records;
 	readonly #clock: Clock;
+	/** By this process. */
+	readonly #announced = new Set<string>();
 	#known: readonly WorkerEntry[] = [];
 	#readMs = Number.NEGATIVE_INFINITY;
 	#reading: Promise<readonly WorkerEntry[]> | undefined;
@@ -53,6 +55,7 @@ export class Directory {
 	}
 
 	async announce(entry: WorkerEntry): Promise<void> {
+		this.#announced.add(entry.id);
 		await this.#records.commit({
 			put: { [recordOf(entry.id)]: JSON.stringify(entry) },
 			index: [{ name: index, member: entry.id, score: 'now' }],
@@ -86,8 +89,10 @@ export class Directory {
 		return able.reduce((sum, { lanes }) => sum + lanes, 0);
 	}
 
-	/** Models of which this worker may take units now, those that it has loaded first. `waiting`: seconds of audio by model. */
-	async modelsFor(id: string, waiting: ReadonlyMap<string, number>): Promise<readonly string[]> {
+	/** Models of which this worker may take units now, those that it has loaded first; undefined = any, where it has not
+	 * announced itself. `waiting`: seconds of audio by model. */
+	async modelsFor(id: string, waiting: ReadonlyMap<string, number>): Promise<readonly string[] | undefined> {
+		if (!this.#announced.has(id)) return undefined;
 		const workers = await this.workers();
 		const own = workers.find((worker) => worker.id === id);
 		const all = [...waiting.values()].reduce((sum, each) => sum + each, 0);

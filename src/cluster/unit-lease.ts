@@ -33,6 +33,9 @@ export interface ClusterLeaseOptions {
 /** Well before the lock runs out, twice if one is lost. */
 const renewEveryMs = lockMs / 3;
 
+/** For giving back what is unfinished. */
+const abandonMs = 2000;
+
 /** Told at most this often. */
 const progressEveryMs = 1000;
 
@@ -150,7 +153,18 @@ export class ClusterLease implements UnitLease {
 		return isBack;
 	}
 
-	/** Loses it at once, as when the queue is closed; it is delivered to another when its lock runs out. */
+	/** Loses it at once, and gives it back as far as the queue can be reached soon; else it is delivered to another when its
+	 * lock runs out. */
+	async abandon(reason: EarshotError): Promise<void> {
+		if (this.#isOver) return;
+		this.#lost.abort(reason);
+		const { clock } = this.#options;
+		const tooLong = new Promise<void>((resolve) => void this.#stop.push(clock.after(abandonMs, resolve)));
+		await Promise.race([this.release().catch(() => {}), tooLong]);
+		this.#end();
+	}
+
+	/** Loses it at once; it is delivered to another when its lock runs out. */
 	lose(reason: EarshotError): void {
 		if (this.#isOver) return;
 		this.#end();

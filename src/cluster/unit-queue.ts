@@ -39,7 +39,7 @@ export interface UnitQueueOptions {
 	/** Names this process. */
 	readonly worker: string;
 	/** Models of which it may take units now, where a lease names none; absent = all. */
-	readonly modelsFor?: () => Promise<readonly string[]>;
+	readonly modelsFor?: () => Promise<readonly string[] | undefined>;
 	readonly onError: (error: unknown) => void;
 }
 
@@ -247,8 +247,8 @@ export class UnitQueue implements JobQueue {
 	async close(): Promise<void> {
 		if (this.#closing.signal.aborted) return;
 		const reason = new EarshotError('closed', 'the queue is closed');
-		for (const lease of [...this.#leases]) lease.lose(reason);
 		this.#closing.abort(reason);
+		await Promise.all([...this.#leases].map((lease) => lease.abandon(reason)));
 	}
 
 	async #modelsNow(): Promise<readonly string[]> {

@@ -20,7 +20,7 @@ import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
 import { joinCluster, wantsGateway } from './cluster/gateway.js';
-import { modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
+import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './cluster/start-up.js';
 import { examine } from './examine.js';
 
 /** Time that requests in flight have to finish after the first signal. */
@@ -58,7 +58,9 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		metrics,
 		createdAt,
 	});
-	const gateway = isGateway ? await joinCluster(config, pool, log) : undefined;
+	const gateway = isGateway
+		? await joinCluster(config, pool, { log, bytesOf: estimatedBytes(registry) })
+		: undefined;
 	tuneGc();
 	const localToken = newToken();
 	const server = await startServer({

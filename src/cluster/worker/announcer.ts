@@ -8,6 +8,7 @@ import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.
 import { clusterProtocol } from '../remote/protocol.js';
 
 export interface AnnouncerOptions {
+	/** Of this process in the cluster. */
 	readonly id: string;
 	/** '' = none. */
 	readonly address: string;

@@ -7,6 +7,7 @@ import { clusterKey } from '../../../cluster/remote/key.js';
 import { WorkerClient } from '../../../cluster/remote/worker-client.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
+import { Announcer } from '../../../cluster/worker/announcer.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
 import { EarshotError, reasonOf } from '../../../errors.js';
@@ -36,7 +37,11 @@ export function wantsGateway({
 }
 
 /** `local`: the models of this machine; it belongs to the caller. Throws `config_invalid` and `closed`. */
-export async function joinCluster(config: Config, local: ModelPool, log: Log): Promise<Gateway> {
+export async function joinCluster(
+	config: Config,
+	local: ModelPool,
+	{ log, bytesOf }: { readonly log: Log; readonly bytesOf: (model: string) => number },
+): Promise<Gateway> {
 	const cluster = await openCluster({
 		...clusterUrls(config),
 		// Requests must be told soon that the queue is away.
@@ -45,12 +50,13 @@ export async function joinCluster(config: Config, local: ModelPool, log: Log): P
 		log,
 	});
 	const slots = slotsOf(config);
+	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
 	// One of several gateways tells of the end of a job; what it misses is found by the sweep of any.
 	const teller = new Role('teller', {
 		records: cluster.records,
 		clock: systemClock,
 		onTaken: () => {},
-		onError: (thrown) => log.warn({}, `the queue: ${reasonOf(thrown)}`),
+		onError,
 	});
 	const pool = new ClusterPool({
 		directory: cluster.directory,
@@ -60,6 +66,15 @@ export async function joinCluster(config: Config, local: ModelPool, log: Log): P
 		defaultModel: config.defaultModel,
 		hasLocalRoom: () => local.models.reduce((sum, { requests }) => sum + requests, 0) < slots,
 	});
+	// So that units of its models come here too; recordings of other servers do not.
+	const announcer = config.noWorker
+		? undefined
+		: new Announcer({
+				...{ id: cluster.id, address: '', directory: cluster.directory, pool: local, clock: systemClock },
+				...{ lanes: slots, models: [], busyLanes: () => 0, bytesOf, paceOf: () => 1, onError },
+				budgetBytes: config.memoryBudgetMb * 2 ** 20,
+			});
+	await announcer?.begin();
 	return {
 		pool,
 		jobs: {
@@ -73,6 +88,7 @@ export async function joinCluster(config: Config, local: ModelPool, log: Log): P
 				}),
 		},
 		close: async () => {
+			await announcer?.close();
 			await teller.close();
 			await pool.close();
 			await cluster.close();

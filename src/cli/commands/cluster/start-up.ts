@@ -4,6 +4,7 @@ import { runnerEnvironment } from '../../../config/environment.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
 import { EarshotError } from '../../../errors.js';
+import { expectedBytes } from '../../../models/memory.js';
 import { isInstalled } from '../../../models/registry/registry.js';
 import type { RegistryWatcher } from '../../../models/registry/watch.js';
 import { runnerScript } from '../../../paths.js';
@@ -59,3 +60,11 @@ export function nextSignal(): Promise<NodeJS.Signals> {
 		});
 	});
 }
+
+/** Memory that a model of the registry would take, bytes. */
+export const estimatedBytes =
+	(registry: RegistryWatcher) =>
+	(id: string): number => {
+		const entry = registry.entries.find((each) => each.id === id);
+		return entry ? expectedBytes(entry) : 0;
+	};

@@ -8,7 +8,6 @@ import { voicesFolder } from '../../../config/folders.js';
 import type { SettingName } from '../../../config/settings.js';
 import { createLog } from '../../../log.js';
 import { Metrics } from '../../../metrics.js';
-import { expectedBytes } from '../../../models/memory.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
 import { createdAt, loadRegistry } from '../../../models/registry/registry.js';
 import { RegistryWatcher } from '../../../models/registry/watch.js';
@@ -18,7 +17,7 @@ import { listen } from '../../../server/listen.js';
 import { Admission } from '../../../server/request/admission.js';
 import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
-import { modelsToPreload, nextSignal, runnersOf } from './start-up.js';
+import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './start-up.js';
 
 /** Resolves after a signal has stopped the worker. */
 export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
@@ -47,10 +46,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		voices: new VoiceStore(voicesFolder()),
 		listen: (server) => listen(server, config.host, config.port, 'http'),
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
-		bytesOf: (id) => {
-			const entry = registry.entries.find((each) => each.id === id);
-			return entry ? expectedBytes(entry) : 0;
-		},
+		bytesOf: estimatedBytes(registry),
 	});
 	const where = withoutSecrets(urls.queueUrl);
 	process.stderr.write(`Earshot ${version} works for ${where}, and is reached at ${running.address}\n`);
