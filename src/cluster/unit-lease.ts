@@ -15,7 +15,7 @@ import {
 	type UnitRecord,
 } from './core/unit-record.js';
 import { type Commit, changeRecord, type Records } from './records/records.js';
-import { type UnitDelivery, lockMs } from './transport/transport.js';
+import { lockMs, type UnitDelivery } from './transport/transport.js';
 import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
 
 export interface ClusterLeaseOptions {

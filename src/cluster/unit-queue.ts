@@ -16,7 +16,7 @@ import type {
 import type { ClipEvent } from '../speech/events.js';
 import { cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
 import { changeRecord, type Records } from './records/records.js';
-import type { UnitDelivery, Transport, UnitName } from './transport/transport.js';
+import type { Transport, UnitDelivery, UnitName } from './transport/transport.js';
 import {
 	changeOf,
 	clipsOf,

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { JobPriority } from '../../jobs/job.js';
-import { type UnitDelivery, lockMs, type Parcel, stalledEveryMs, type Transport } from './transport.js';
+import { lockMs, type Parcel, stalledEveryMs, type Transport, type UnitDelivery } from './transport.js';
 
 /** What differs between the servers that BullMQ works on. */
 export interface BullQueues {
