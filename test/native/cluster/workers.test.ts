@@ -55,7 +55,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
 		const all = await cluster.queue.clips(job.id, 0);
 		expect(all.map(({ clip }) => clip)).toEqual(all.map((_, index) => index));
-	}, 60_000);
+	}, 120_000);
 
 	test('a worker that is told to stop gives its unit back at once', async () => {
 		const { worker, submit, clips, ended, heard, calm } = await begun(start);
@@ -69,7 +69,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		// Nobody had to notice a death.
 		expect(performance.now() - stoppedMs).toBeLessThan(9000);
 		await second.end('SIGTERM');
-	}, 60_000);
+	}, 120_000);
 
 	test('a job that is cancelled ends at a running worker within 5 s', async () => {
 		const { worker, submit, clips, service, cluster } = await begun(start);
@@ -103,7 +103,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		await pause(3000);
 		expect((await cluster.store.get(job.id))?.version).toBe(version);
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
-	}, 60_000);
+	}, 120_000);
 
 	test('nothing is lost when the queue server is killed and comes back', async () => {
 		const { server, worker, submit, clips, ended, heard, calm } = await begun(start);
@@ -116,7 +116,7 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		await server.restart();
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
 		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
-	}, 90_000);
+	}, 120_000);
 
 	test(`${rounds} jobs while workers are killed at random: each ends once, with the right text`, async () => {
 		const { worker, submit, ended, heard, undisturbed } = await begun(start);

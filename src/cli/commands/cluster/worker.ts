@@ -19,6 +19,9 @@ import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
 import { estimatedBytes, modelsToPreload, nextSignal, runnersOf } from './start-up.js';
 
+/** Time to give back what is unfinished, after the first signal; a second one ends it at once. */
+const graceMs = 20_000;
+
 /** Resolves after a signal has stopped the worker. */
 export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
 	await ensureRegistry(flags);
@@ -54,7 +57,12 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
 	registry.close();
-	await running.close();
-	await pool.close();
-	await cluster.close();
+	const closed = (async () => {
+		await running.close();
+		await pool.close();
+		await cluster.close();
+	})();
+	// What is not given back by then is given to another worker when its lock runs out.
+	const tooLong = new Promise<void>((resolve) => void setTimeout(resolve, graceMs));
+	await Promise.race([closed, tooLong, nextSignal()]);
 }
