@@ -56,6 +56,8 @@ export const errorCodes = {
 	download_failed: { status: 502, type: 'server_error' },
 	/** The download is not what was expected: wrong size or digest, or an archive with paths outside its folder. */
 	download_corrupt: { status: 502, type: 'server_error' },
+	/** A webhook endpoint that was tried out gave no answer. */
+	webhook_failed: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
 	/** The model's process crashed repeatedly; carries `retryAfterSeconds`. */
 	model_backoff: { status: 503, type: 'server_error' },

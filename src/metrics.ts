@@ -182,6 +182,14 @@ export class Metrics implements PoolMetrics {
 		['model'],
 	);
 
+	readonly #webhookTries = this.#histogram('webhook_try_seconds', 'Time of a try to deliver a webhook', [
+		'result',
+	]);
+	readonly #webhooks = this.#counter('webhooks_total', 'Webhooks that were delivered or given up', [
+		'result',
+	]);
+	readonly #webhooksPending = this.#gauge('webhooks_pending', 'Webhooks that are still to be delivered', []);
+
 	readonly #reporters: (() => void | Promise<void>)[] = [];
 
 	readonly contentType = this.#registry.contentType;
@@ -283,6 +291,18 @@ export class Metrics implements PoolMetrics {
 
 	liveRevised(model: string): void {
 		this.#liveRevisions.inc({ model });
+	}
+
+	webhookTried(result: 'delivered' | 'failed', seconds: number): void {
+		this.#webhookTries.observe({ result }, seconds);
+	}
+
+	webhookFinished(result: 'delivered' | 'failed' | 'cancelled'): void {
+		this.#webhooks.inc({ result });
+	}
+
+	webhooksPending(count: number): void {
+		this.#webhooksPending.set(count);
 	}
 
 	/** Calls `report` before each rendering, to set gauges that change too often to be updated every time. */

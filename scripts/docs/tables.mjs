@@ -55,6 +55,7 @@ const causes = {
 	internal: 'a fault of Earshot; the log has the cause',
 	download_failed: 'the source could not be reached, or refused',
 	download_corrupt: 'what arrived has another size or digest than expected, or an archive is unsafe',
+	webhook_failed: 'the webhook endpoint to be tested gave no answer; the message has the reason as a code',
 	engine_missing: "an engine's library is not installed; the message has the command that adds it",
 	model_backoff: "the model's process keeps crashing; it is tried again after `Retry-After` seconds",
 	out_of_memory: 'no room for the model now; try again after `Retry-After` seconds',

@@ -15,12 +15,12 @@ import {
 	type UnitRecord,
 } from './core/unit-record.js';
 import { type Commit, changeRecord, type Records } from './records/records.js';
-import { type Delivery, lockMs } from './transport/transport.js';
+import { type UnitDelivery, lockMs } from './transport/transport.js';
 import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
 
 export interface ClusterLeaseOptions {
 	readonly records: Records;
-	readonly delivery: Delivery;
+	readonly delivery: UnitDelivery;
 	readonly record: UnitRecord;
 	readonly clips: readonly ClipEvent[];
 	readonly clock: Clock;

@@ -16,7 +16,7 @@ import type {
 import type { ClipEvent } from '../speech/events.js';
 import { cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
 import { changeRecord, type Records } from './records/records.js';
-import type { Delivery, Transport, UnitName } from './transport/transport.js';
+import type { UnitDelivery, Transport, UnitName } from './transport/transport.js';
 import {
 	changeOf,
 	clipsOf,
@@ -111,7 +111,7 @@ export class UnitQueue implements JobQueue {
 	}
 
 	/** Null: nothing is to be done for it any more. `newer`: by a later version of Earshot only. */
-	async #begin(delivery: Delivery, caps: LeaseCaps): Promise<UnitLease | null | 'newer'> {
+	async #begin(delivery: UnitDelivery, caps: LeaseCaps): Promise<UnitLease | null | 'newer'> {
 		const { records, worker, clock, onError } = this.#options;
 		let isNewer = false;
 		const record = await changeRecord(records, recordOfUnit(delivery), (found) => {

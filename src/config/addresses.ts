@@ -1,7 +1,7 @@
 /** The addresses that a server listens on: host names, IP addresses, and Unix sockets as `unix:/path`. */
 
 import path from 'node:path';
-import { Expectation } from './values.js';
+import { Expectation, list } from './values.js';
 
 export function isLoopback(hostname: string): boolean {
 	return (
@@ -43,6 +43,32 @@ export function hostSetting(text: string, platform: string = process.platform): 
 export function addressText(host: string, port: number): string {
 	if (socketPathOf(host) !== undefined) return host;
 	return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** A host, and a port where it is about one alone. */
+export interface AllowedHost {
+	/** As URLs have it: in lower case, IPv6 in brackets. */
+	readonly hostname: string;
+	/** undefined: any. */
+	readonly port: number | undefined;
+}
+
+/** From `HOST` or `HOST:PORT`; undefined where it is neither. */
+export function allowedHost(text: string): AllowedHost | undefined {
+	const [, host = '', port] = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@[\]\\]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+	if (!URL.canParse(`http://${host}`) || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535)
+		return undefined;
+	return {
+		hostname: new URL(`http://${host}`).hostname,
+		port: port === undefined ? undefined : Number(port),
+	};
+}
+
+/** Each of them `HOST` or `HOST:PORT`. Throws Expectation. */
+export function allowedHosts(text: string): readonly string[] {
+	const items = list(text);
+	if (items.every((item) => allowedHost(item) !== undefined)) return items;
+	throw new Expectation('hosts such as `hooks.lan` or `127.0.0.1:3000`, separated by commas');
 }
 
 /** The parts of `HOST:PORT`, `[::1]:PORT`, `:PORT`, `PORT`, `HOST`, or `unix:/path`; undefined for anything else. */

@@ -61,4 +61,7 @@ export const cacheFolder = (): string => ownFolders().cache;
 /** What people's voices are like: only of those who were enrolled. */
 export const voicesFolder = (): string => path.join(ownFolders().state, 'voices');
 
+/** Webhook endpoints with their secrets, and what is still to be delivered. */
+export const webhooksFolder = (): string => path.join(ownFolders().state, 'webhooks');
+
 export const stateFolder = (): string => ownFolders().state;

@@ -6,7 +6,7 @@
 
 import path from 'node:path';
 import { logLevels } from '../log.js';
-import { hostSetting } from './addresses.js';
+import { allowedHosts, hostSetting } from './addresses.js';
 import { clusterSettings } from './cluster-settings.js';
 import { ownFolders } from './folders.js';
 import { jobSettings } from './job-settings.js';
@@ -209,6 +209,15 @@ export const settings = {
 		default: [],
 		defaultText: 'loopback origins only',
 		parse: list,
+	},
+	webhookAllow: {
+		scope: 'server',
+		flag: 'webhook-allow',
+		valueName: 'HOSTS',
+		help: 'comma-separated hosts, or HOST:PORT, that webhooks may reach though they are private or have no https',
+		default: [],
+		defaultText: 'none: webhooks reach public hosts only, over https',
+		parse: allowedHosts,
 	},
 	tlsCert: {
 		scope: 'server',

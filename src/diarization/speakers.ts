@@ -53,6 +53,8 @@ const halfKnownSeconds = 0.9;
 const changeCost = 0.2;
 /** After a pause this long it costs nothing. */
 const pauseSeconds = 0.5;
+/** Between two breaths. */
+const piecesAtOnce = 64;
 /** Stretches that overlap by more are of two people. */
 const overlapSeconds = 0.1;
 
@@ -72,12 +74,12 @@ export async function speakersOf(
 		group.reduce((sum, each) => sum + (clustered[each]?.alone ?? 0), 0);
 	const groups = countedGroups(merges, secondsOf, options);
 	let centres = groups.flatMap((group) => centreOf(group.flatMap((each) => clustered[each] ?? [])) ?? []);
-	const first = labelled(pieces, centres);
+	const first = await labelled(pieces, centres, breathe);
 	centres = centres.map((centre, speaker) => {
 		const own = pieces.filter((piece, at) => first[at] === speaker && piece.alone >= clusteredSeconds);
 		return centreOf(own) ?? centre;
 	});
-	return { labels: labelled(pieces, centres), centres };
+	return { labels: await labelled(pieces, centres, breathe), centres };
 }
 
 /** The voice, lengthened so that products of one person's are about 1 whatever the lengths of the stretches. */
@@ -97,23 +99,43 @@ function countedGroups(
 	const order = nearestFirst(merges);
 	const distanceOf = (rank: number): number =>
 		merges[order[rank] ?? -1]?.distance ?? Number.POSITIVE_INFINITY;
-	/** After so many merges. */
-	const peopleAfter = (count: number): number[][] => {
-		const groups = groupsBy(merges, new Set(order.slice(0, count)));
-		const kept = groups.filter((group) => secondsOf(group) >= leastSeconds);
-		// Nobody speaks for long: the one who speaks most is there all the same.
-		return kept.length > 0 ? kept : [groups.reduce((a, b) => (secondsOf(b) > secondsOf(a) ? b : a))];
-	};
+	const counts = peopleCounts(merges, order, secondsOf, leastSeconds);
+	const peopleAfter = (count: number): number => counts[count] ?? 0;
 	const usual = order.filter((_, rank) => distanceOf(rank) <= threshold).length;
-	let found = peopleAfter(usual);
-	for (let count = usual + 1; found.length > most && count <= order.length; count++)
-		found = peopleAfter(count);
-	for (let count = usual; found.length < least && count > 0; count--) {
+	let chosen = usual;
+	while (peopleAfter(chosen) > most && chosen < order.length) chosen++;
+	for (let count = usual; peopleAfter(chosen) < least && count > 0; count--) {
 		if (distanceOf(count - 1) < surelyOneShare * threshold) break;
 		const finer = peopleAfter(count - 1);
-		if (finer.length > found.length && finer.length <= most) found = finer;
+		if (finer > peopleAfter(chosen) && finer <= most) chosen = count - 1;
 	}
-	return found;
+	const groups = groupsBy(merges, new Set(order.slice(0, chosen)));
+	const kept = groups.filter((group) => secondsOf(group) >= leastSeconds);
+	// Nobody speaks for long: the one who speaks most is there all the same.
+	return kept.length > 0
+		? kept
+		: [groups.reduce((one, other) => (secondsOf(other) > secondsOf(one) ? other : one))];
+}
+
+/** How many people speak for long enough after each number of merges, from none to all; one where nobody does. */
+function peopleCounts(
+	merges: readonly Merge[],
+	order: readonly number[],
+	secondsOf: (group: readonly number[]) => number,
+	leastSeconds: number,
+): number[] {
+	const single = merges.length + 1;
+	const seconds = Array.from({ length: single }, (_, at) => secondsOf([at]));
+	const isLong = (cluster: number): number => ((seconds[cluster] ?? 0) >= leastSeconds ? 1 : 0);
+	let people = seconds.filter((_, at) => isLong(at) === 1).length;
+	const counts = [Math.max(people, 1)];
+	for (const index of order) {
+		const { a = 0, b = 0 } = merges[index] ?? {};
+		seconds[single + index] = (seconds[a] ?? 0) + (seconds[b] ?? 0);
+		people += isLong(single + index) - isLong(a) - isLong(b);
+		counts.push(Math.max(people, 1));
+	}
+	return counts;
 }
 
 function centreOf(pieces: readonly Piece[]): Float32Array | null {
@@ -127,11 +149,17 @@ function centreOf(pieces: readonly Piece[]): Float32Array | null {
 }
 
 /** The likeliest speakers of each track's pieces; those of pieces that overlap differ. */
-function labelled(pieces: readonly Piece[], centres: readonly Float32Array[]): number[] {
+async function labelled(
+	pieces: readonly Piece[],
+	centres: readonly Float32Array[],
+	breathe: () => Promise<void>,
+): Promise<number[]> {
 	if (centres.length === 0) return pieces.map(() => 0);
-	const scores = pieces.map(({ voice, alone }) =>
-		centres.map((centre) => (voice ? alone * dot(voice, centre) : 0)),
-	);
+	const scores: number[][] = [];
+	for (const { voice, alone } of pieces) {
+		if (scores.length % piecesAtOnce === 0) await breathe();
+		scores.push(centres.map((centre) => (voice ? alone * dot(voice, centre) : 0)));
+	}
 	const tracks = new Map<number, number[]>();
 	pieces.forEach(({ track }, at) => {
 		const own = tracks.get(track);

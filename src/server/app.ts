@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { VoiceStore } from '../voices/store.js';
+import type { Webhooks } from '../webhooks/webhooks.js';
 import type { JobDesk } from './jobs/desk.js';
 import { jobEvents } from './jobs/job-events.js';
 import { jobResult } from './jobs/job-result.js';
@@ -35,6 +36,17 @@ import { cancelPull, deleteModel, pullStatus, startPull } from './routes/pulls.j
 import { fixed, health, ready } from './routes/status.js';
 import { transcriptions } from './routes/transcriptions.js';
 import { addVoice, identifyVoices, listVoices, removeVoice } from './routes/voices.js';
+import {
+	createWebhookEndpoint,
+	deleteWebhookEndpoint,
+	listWebhookDeliveries,
+	listWebhookEndpoints,
+	listWebhookEventTypes,
+	retrieveWebhookEndpoint,
+	rotateWebhookSecret,
+	testWebhookEndpoint,
+	updateWebhookEndpoint,
+} from './routes/webhook-endpoints.js';
 import type { UploadLimits } from './upload/limits.js';
 
 export interface AppOptions
@@ -55,6 +67,7 @@ export interface AppOptions
 	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
+	readonly webhooks: Webhooks;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly version: string;
@@ -79,6 +92,7 @@ export function routes(
 		| 'jobs'
 		| 'checkWebhook'
 		| 'voices'
+		| 'webhooks'
 		| 'metrics'
 		| 'clock'
 		| 'version'
@@ -112,6 +126,7 @@ export function routes(
 		{ method: 'POST', path: '/v1/voices', handle: addVoice(options) },
 		{ method: 'POST', path: '/v1/voices/identify', handle: identifyVoices(options) },
 		{ method: 'DELETE', path: '/v1/voices/{name}', handle: removeVoice(options) },
+		...webhookRoutes(options),
 		{ method: 'GET', path: '/v1/models', handle: listModels(pool) },
 		// Before the route of one model, whose id may have slashes.
 		{ method: 'POST', path: '/v1/models/{model}/pull', handle: startPull(options) },
@@ -135,6 +150,22 @@ export function routes(
 	];
 	const named = [...table.map(({ method, path }) => `${method} ${path}`), 'GET /'];
 	return [...table, { method: 'GET', path: '/', handle: fixed({ name: 'earshot', version, routes: named }) }];
+}
+
+function webhookRoutes(options: Pick<AppOptions, 'webhooks'>): Route[] {
+	const one = '/v1/webhook_endpoints/{id}';
+	return [
+		{ method: 'GET', path: '/v1/webhook_endpoints', handle: listWebhookEndpoints(options) },
+		{ method: 'POST', path: '/v1/webhook_endpoints', handle: createWebhookEndpoint(options) },
+		// Before the route of one endpoint: in a path, what is in braces may have slashes.
+		{ method: 'POST', path: `${one}/rotate_secret`, handle: rotateWebhookSecret(options) },
+		{ method: 'POST', path: `${one}/test`, handle: testWebhookEndpoint(options) },
+		{ method: 'GET', path: one, handle: retrieveWebhookEndpoint(options) },
+		{ method: 'POST', path: one, handle: updateWebhookEndpoint(options) },
+		{ method: 'DELETE', path: one, handle: deleteWebhookEndpoint(options) },
+		{ method: 'GET', path: '/v1/webhook_event_types', handle: listWebhookEventTypes },
+		{ method: 'GET', path: '/v1/webhook_deliveries', handle: listWebhookDeliveries(options) },
+	];
 }
 
 export function createApp(options: AppOptions): Koa<RequestState> {

@@ -11,6 +11,7 @@ import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
+import { Webhooks } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
 import { type JobDeskSettings, jobDesk } from './jobs/open-desk.js';
 import { listen, type ServerAddress } from './listen.js';
@@ -74,6 +75,10 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly maxKnownSpeakers?: number;
 	/** Where enrolled voices are; default a folder that is empty. */
 	readonly voicesFolder?: string;
+	/** Where webhook endpoints and deliveries are kept; default a folder that goes with the server. */
+	readonly webhooksFolder?: string;
+	/** Hosts that webhooks may reach though they are private; default none. */
+	readonly webhookAllow?: readonly string[];
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
@@ -125,6 +130,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
+	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock });
 	const admission = new Admission({
 		maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
 		metrics,
@@ -132,7 +138,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	});
 	const voices = new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices'));
 	const maxKnownSpeakers = options.maxKnownSpeakers ?? defaultMaxKnownSpeakers;
-	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers };
+	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers, webhooks };
 	const jobs = jobDesk(options, uploads.path, working);
 	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
@@ -148,6 +154,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		maxRequestMs: options.maxRequestMs ?? 0,
 		maxKnownSpeakers,
 		voices,
+		webhooks,
+		checkWebhook: (job) => webhooks.check(job),
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.
@@ -161,6 +169,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		throw thrown;
 	});
 
+	await webhooks.start();
 	jobs.start();
 
 	// For example no file descriptor left for another connection; open connections are not affected.
@@ -183,9 +192,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			wyoming.destroy();
 			await closed;
 			await jobsClosed;
+			await webhooks.close();
 			await uploads.remove();
 		},
 	};
+}
+
+function openWebhooks(
+	{ webhooksFolder, webhookAllow: allowed = [], version }: ServerOptions,
+	otherwiseIn: string,
+	common: { readonly metrics: Metrics; readonly log: Log; readonly clock: Clock },
+): Webhooks {
+	return new Webhooks({
+		folder: webhooksFolder ?? join(otherwiseIn, 'webhooks'),
+		allowed,
+		version,
+		...common,
+	});
 }
 
 type Addresses = Pick<RunningServer, 'address' | 'wyomingAddress'>;

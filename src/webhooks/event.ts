@@ -15,7 +15,7 @@ export interface WebhookEvent {
 	readonly jobId: string;
 	/** To whom the job belongs: its endpoints hear of it. */
 	readonly owner: string;
-	/** When it happened, Unix seconds. With `type` and `jobId` it makes the event's id, so it must be the same after a
+	/** When it happened, Unix seconds, with fractions or without. With `type` and `jobId` it makes the event's id, so it must be the same after a
 	 * restart: the job's `completed_at`. */
 	readonly createdAt: number;
 	/** The job's own URL, besides the owner's endpoints. */
@@ -57,7 +57,7 @@ export function eventBody(event: WebhookEvent): string {
 		JSON.stringify({
 			id: eventId(event),
 			object: 'event',
-			created_at: createdAt,
+			created_at: Math.floor(createdAt),
 			type,
 			data: { id: jobId, ...data },
 		});

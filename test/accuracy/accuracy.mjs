@@ -32,6 +32,7 @@ import { root } from '../bench/lib/peers.mjs';
 import { median } from '../bench/lib/statistics.mjs';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { configurationsOf, encoders, floatsOf, nameOf, reference } from './configurations.mjs';
+import { modelFile } from './model-file.mjs';
 import { peers } from './peers/peers.mjs';
 import { bundledRecordings, manifestRecordings } from './recordings.mjs';
 import { sampled } from './samples.mjs';
@@ -57,20 +58,6 @@ const rounds = wholeFrom('rounds', values.rounds, 0);
 const same = wholeFrom('same', values.same, 0);
 const atOnce = 8;
 const tell = (/** @type {string} */ line) => stderr.write(`${line}\n`);
-
-/** @returns {string} */
-function modelFile() {
-	if (values.model !== undefined) {
-		if (existsSync(values.model)) return values.model;
-		refuse(`Expected \`--model\` to be a ggml file, got \`${values.model}\``);
-	}
-	const places = ['build/models', '../shared/models'].map((place) =>
-		join(root, place, 'whisper-tiny.en', 'ggml-tiny.en.bin'),
-	);
-	const found = places.find((place) => existsSync(place));
-	if (found !== undefined) return found;
-	return refuse(`no model: expected one of ${places.join(', ')}, or --model FILE`);
-}
 
 function wantedRecordings() {
 	const shared = join(root, '..', 'shared', 'speech');
@@ -115,7 +102,7 @@ function ours(task) {
 	});
 }
 
-const model = modelFile();
+const model = modelFile(values.model);
 const choice = (/** @type {string} */ requested) =>
 	encoderFor({ requested, path: model, libraryDir: sherpaLibraryIfAny(undefined), useGpu: false });
 const available = encoders.filter((encoder) => {

@@ -27,6 +27,13 @@ function rowsOf(file) {
 		});
 }
 
+/** @param {string} folder with MANIFEST.tsv @returns {Map<string, string>} of each path, what is said there */
+export function transcriptsIn(folder) {
+	return new Map(
+		rowsOf(join(folder, 'MANIFEST.tsv')).map(({ path = '', transcript = '' }) => [path, transcript]),
+	);
+}
+
 /** The text is a guess, or a machine's, or not all that is said. */
 const doubtful =
 	/verify|model output|asr output|large-v2|expected pipeline output|from memory|re-check|inferred|may be (spoken|clipped)|expects the phrase|first sentences|snippet of|headerless|text = expected/i;

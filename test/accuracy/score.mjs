@@ -2,7 +2,7 @@
 /** What a run is worth: errors by recording, and what should not have been written. */
 
 import { pairedDifference } from './bootstrap.mjs';
-import { countedWords } from './normalise.mjs';
+import { countedWords } from './text/normalise.mjs';
 import { errorCount, errorRate, summed, wordErrors } from './word-errors.mjs';
 
 /**

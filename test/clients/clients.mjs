@@ -83,6 +83,7 @@ const clients = {
 		python('agents-python', 'openai-agents[voice]'),
 		[path.join(scripts, 'agents_python.py')],
 	],
+	'wyoming (Home Assistant)': () => [python('wyoming', 'wyoming'), [path.join(scripts, 'wyoming_python.py')]],
 };
 
 async function startServer() {
@@ -92,14 +93,26 @@ async function startServer() {
 		config,
 		JSON.stringify({ models: { 'whisper-tiny.en': { type: 'whisper_cpp', files: { model } } } }),
 	);
-	const args = ['dist/cli/main.js', 'serve', '--port', '0', '--config', config, '--model-dir', place];
+	const args = [
+		'dist/cli/main.js',
+		'serve',
+		'--port',
+		'0',
+		'--wyoming',
+		'0',
+		'--config',
+		config,
+		'--model-dir',
+		place,
+	];
 	const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'pipe'] });
 	let said = '';
 	server.stderr.setEncoding('utf8');
 	for await (const text of server.stderr) {
 		said += text;
 		const url = /listens on (\S+)/.exec(said)?.[1];
-		if (url !== undefined) return { url, server };
+		const wyoming = /Wyoming.*: (tcp:\S+)/.exec(said)?.[1];
+		if (url !== undefined && wyoming !== undefined) return { url, wyoming, server };
 	}
 	throw new Error(`the server did not start\n${said}`);
 }
@@ -132,7 +145,7 @@ const plain = (text) =>
 		.replaceAll(/ +/g, ' ')
 		.trim();
 
-const { url, server } = await startServer();
+const { url, wyoming, server } = await startServer();
 server.stderr.resume();
 let failures = 0;
 try {
@@ -146,7 +159,7 @@ try {
 		try {
 			const [command, args] = program();
 			const texts = JSON.parse(
-				run(command, [...args, url, 'whisper-tiny.en', file])
+				run(command, [...args, url, 'whisper-tiny.en', file, wyoming])
 					.trim()
 					.split('\n')
 					.at(-1),

@@ -284,7 +284,7 @@ describe('refused at once', () => {
 		['priority', { priority: 'high' }, 'priority'],
 		['metadata', { metadata: '{"a":1}' }, 'metadata'],
 		['webhook_secret', { webhook_secret: 'whsec_x' }, 'webhook_secret'],
-		['webhook_url', { webhook_url: 'https://example.com' }, 'webhook_url'],
+		['webhook_url', { webhook_url: 'https://10.0.0.1/' }, 'webhook_url'],
 		['a field of the usual route', { temperature: '7' }, 'temperature'],
 		['a model', { model: 'none' }, 'model'],
 		['task', { task: 'sing' }, 'task'],

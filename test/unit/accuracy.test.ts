@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { pairedDifference } from '../accuracy/bootstrap.mjs';
 import { configurationsOf, floatsOf, nameOf } from '../accuracy/configurations.mjs';
-import { normaliseEnglish } from '../accuracy/normalise.mjs';
 import { chosenRows } from '../accuracy/recordings.mjs';
 import { differenceOf, score } from '../accuracy/score.mjs';
 import { accuracyTable, arithmeticTable } from '../accuracy/table.mjs';
+import { normaliseEnglish } from '../accuracy/text/normalise.mjs';
 import { alignment, errorRate, summed, wordErrors } from '../accuracy/word-errors.mjs';
 import { startDifferences, wordTimesLine } from '../accuracy/word-times.mjs';
 

@@ -83,7 +83,7 @@ const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
 	[/^ws$/, /^(server\/live|cli\/(listen|commands))\//],
 	[/^(commander|cli-progress)$/, /^cli\//],
 	[/^yaml$/, /^(models\/(registry|catalog)|server\/routes)\//],
-	[/^undici$/, /^(models\/pull|cli\/client|cluster\/(blobs|remote))\//],
+	[/^undici$/, /^(models\/pull|cli\/client|cluster\/(blobs|remote)|webhooks)\//],
 	[/^(bullmq|ioredis|pg|aws4fetch)$/, /^cluster\//],
 	[/^(tar|unbzip2-stream|yauzl)$/, /^models\/archive\//],
 	[/^proper-lockfile$/, /^disk\//],

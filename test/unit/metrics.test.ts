@@ -81,6 +81,7 @@ describe('the metrics', () => {
 		expect([...(await samples(other)).keys()].sort()).toEqual([
 			'earshot_queue_oldest_seconds',
 			'earshot_uploads_bytes',
+			'earshot_webhooks_pending',
 		]);
 	});
 });

@@ -2,7 +2,7 @@
 
 import { systemClock } from '../../clock.js';
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
-import { voicesFolder } from '../../config/folders.js';
+import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { createLog, type Log } from '../../log.js';
@@ -117,6 +117,8 @@ function serverSettings(config: Config) {
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		...jobsOf(config),
 		voicesFolder: voicesFolder(),
+		webhooksFolder: webhooksFolder(),
+		webhookAllow: config.webhookAllow,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 	};

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { JobPriority } from '../../jobs/job.js';
-import { type Delivery, lockMs, type Parcel, stalledEveryMs, type Transport } from './transport.js';
+import { type UnitDelivery, lockMs, type Parcel, stalledEveryMs, type Transport } from './transport.js';
 
 /** What differs between the servers that BullMQ works on. */
 export interface BullQueues {
@@ -55,7 +55,7 @@ export class BullTransport implements Transport {
 		);
 	}
 
-	async next(model: string): Promise<Delivery | undefined> {
+	async next(model: string): Promise<UnitDelivery | undefined> {
 		const worker = await this.#workerOf(model);
 		const token = randomUUID();
 		const job = await worker.getNextJob(token, { block: false });
@@ -104,7 +104,7 @@ export class BullTransport implements Transport {
 	}
 }
 
-function delivery(job: Job, token: string): Delivery {
+function delivery(job: Job, token: string): UnitDelivery {
 	const { jobId, part } = job.data as { readonly jobId: string; readonly part: number };
 	return {
 		jobId,

@@ -14,7 +14,7 @@ export interface Parcel extends UnitName {
 }
 
 /** A unit that this process has been given, for as long as it extends it in time. */
-export interface Delivery extends UnitName {
+export interface UnitDelivery extends UnitName {
 	/** False: it has been given to another, or is no longer there. */
 	extend(): Promise<boolean>;
 	/** It needs no more deliveries. */
@@ -27,7 +27,7 @@ export interface Transport {
 	/** Changes nothing if it is there already. */
 	add(parcel: Parcel): Promise<void>;
 	/** Interactive ones first, then in the order in which they were added; undefined: there is none now. */
-	next(model: string): Promise<Delivery | undefined>;
+	next(model: string): Promise<UnitDelivery | undefined>;
 	has(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<boolean>;
 	/** Where it is not under way; else it is dropped by who has it. */
 	remove(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<void>;

@@ -6,9 +6,9 @@ import { open, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, makeFolder, renameOver } from '../../disk/disk.js';
 import { isInnerPath } from '../../disk/inner-path.js';
+import { replaceFile, syncFolder, unfinishedName } from '../../disk/replace-file.js';
 import { EarshotError } from '../../errors.js';
 import type { BlobRange, BlobRef, BlobStore, StoredBlob } from '../blobs.js';
-import { replaceFile, syncFolder, unfinishedName } from './files.js';
 
 /** A folder may be shared by several machines. It is made when the first blob comes. */
 export class FolderBlobs implements BlobStore {

@@ -254,7 +254,7 @@ export class JobService {
 		const { url, secret, includeText } = job.webhook ?? {};
 		const text = includeText && job.result ? (await this.result(job)).transcript.text : undefined;
 		return {
-			...{ type, jobId: job.id, owner: job.owner, createdAt: Math.floor(job.completedAt ?? 0) },
+			...{ type, jobId: job.id, owner: job.owner, createdAt: job.completedAt ?? 0 },
 			...{ webhookUrl: url, webhookSecret: secret, metadata: job.metadata, text },
 		};
 	}

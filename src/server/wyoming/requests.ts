@@ -1,6 +1,7 @@
 /** What Wyoming's clients ask for. Pure; throws `invalid_request`, which names the field. */
 
 import { expected } from '../../errors.js';
+import type { Capabilities } from '../../speech/model-info.js';
 import type { TranscriptionConfig } from '../live/protocol/events.js';
 import type { WyomingEvent } from './events.js';
 
@@ -41,16 +42,17 @@ export const readPing = ({ data }: WyomingEvent): string | null => textOf(data, 
 /** The name of `select-program`. */
 export const readProgram = ({ data }: WyomingEvent): string => textOf(data, 'name');
 
-/** How a live session's client would ask for the same. Words are hints: a model that takes none goes without. */
+/**
+ * How a live session's client would ask for the same. Only a search is given likely words: in a prompt they are words that
+ * were said already, and Whisper leaves them out where the audio begins with them.
+ */
 export function transcriptionOf(
 	{ language, words }: TranscribeRequest,
-	takes: { readonly keywords: boolean },
+	{ keywords: takesWords, prompt: readsPrompt }: Pick<Capabilities, 'keywords' | 'prompt'>,
 ): TranscriptionConfig {
-	const hints = words.map((word) => word.trim()).filter((word) => word !== '');
-	return {
-		...(language !== '' && { language }),
-		...(hints.length > 0 && (takes.keywords ? { keywords: hints } : { prompt: hints.join(', ') })),
-	};
+	const wanted = takesWords && !readsPrompt ? words : [];
+	const keywords = wanted.map((word) => word.trim()).filter((word) => word !== '');
+	return { ...(language !== '' && { language }), ...(keywords.length > 0 && { keywords }) };
 }
 
 function textOf(data: WyomingEvent['data'], name: string): string {

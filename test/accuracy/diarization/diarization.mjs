@@ -6,12 +6,13 @@
  *   … --data FOLDER                   of recipe.json
  *   … --segmentation FILE --embedding FILE
  *   … --speech FOLDER                 of the recordings that the recipe names; else ../shared/speech
- *   … --words FILE                    and words by this ggml file of Whisper, against the truth
+ *   … --words                         and whose words those are that Whisper writes: words.mjs says how it is counted
+ *   … --model FILE                    by this ggml file; else build/models/whisper-tiny.en, else ../shared/models
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { cpuUsage, stdout } from 'node:process';
 import { findSherpaLibrary } from '../../../dist/addon/libraries.js';
 import { decoder } from '../../../dist/audio/decode.js';
@@ -22,8 +23,11 @@ import { createTranscriber } from '../../../dist/index.js';
 import { root } from '../../bench/lib/peers.mjs';
 import { wav } from '../../bench/lib/speech.mjs';
 import { flagsOf } from '../../helpers/flags.mjs';
+import { modelFile } from '../model-file.mjs';
+import { transcriptsIn } from '../recordings.mjs';
 import { conversationOf, recipesIn, utterance } from './conversations.mjs';
 import { errorsOf, pooled, rateOf } from './error-rate.mjs';
+import { wordsRight } from './words.mjs';
 
 const shared = join(root, '..', 'shared');
 const models = join(shared, 'diarization', 'models');
@@ -33,12 +37,13 @@ const { values } = flagsOf(import.meta.url, {
 		segmentation: { type: 'string', default: join(models, 'pyannote-segmentation-3.0.onnx') },
 		embedding: { type: 'string', default: join(models, 'campplus-sv-zh-en-16k-common.onnx') },
 		speech: { type: 'string', default: join(shared, 'speech') },
-		words: { type: 'string', default: '' },
+		words: { type: 'boolean', default: false },
+		model: { type: 'string' },
 	},
 });
 
 const libraryDir = findSherpaLibrary(undefined);
-const files = { segmentation: values.segmentation, embedding: values.embedding };
+const files = { segmentation: resolve(values.segmentation), embedding: resolve(values.embedding) };
 const networks = await loadSpeakerNetworks({ ...files, libraryDir, threads: 1 });
 const parts = {
 	networks,
@@ -57,15 +62,21 @@ async function foundIn(bytes, known = []) {
 const recipes = recipesIn(values.data);
 const people = [...new Set(recipes.flatMap(({ levels }) => Object.keys(levels)))];
 
-/** The first seconds of an utterance of each person that is not in the conversation. */
+/**
+ * The first seconds of an utterance of each person that is not in the conversation: of another conversation, else one
+ * that lies beside them.
+ */
 async function referencesFor(/** @type {typeof recipes[number]} */ recipe, /** @type {number} */ seconds) {
 	const own = new Set(recipe.turns.map(({ file }) => file));
 	const known = [];
 	for (const name of people) {
-		const others = recipes.flatMap(({ turns }) =>
-			turns.filter(({ speaker, file }) => speaker === name && !own.has(file)),
+		const used = recipes.flatMap(({ turns }) =>
+			turns.filter(({ speaker }) => speaker === name).map(({ file }) => file),
 		);
-		for (const { file } of others) {
+		const folder = dirname(used[0] ?? '');
+		const beside = readdirSync(join(values.speech, folder)).filter((file) => file.startsWith(name));
+		const others = new Set([...used, ...beside.map((file) => join(folder, file))]);
+		for (const file of [...others].filter((each) => !own.has(each))) {
 			const { samples } = await utterance(join(values.speech, file));
 			if (samples.length < seconds * 16_000) continue;
 			const bytes = wav(Float32Array.from(samples.subarray(0, seconds * 16_000)));
@@ -77,8 +88,12 @@ async function referencesFor(/** @type {typeof recipes[number]} */ recipe, /** @
 }
 
 const row = (/** @type {(string | number)[]} */ cells) =>
-	stdout.write(`${cells.map((cell, at) => String(cell).padStart(at === 0 ? 12 : 9)).join('')}\n`);
+	stdout.write(`${cells.map((cell, at) => String(cell).padStart(at === 0 ? 6 : 11)).join('')}\n`);
 const percent = (/** @type {number} */ value) => value.toFixed(2);
+
+const writer = values.words ? await openWords(modelFile(values.model)) : undefined;
+const transcripts = writer ? transcriptsIn(values.speech) : new Map();
+const counts = { right: 0, pairs: 0, said: 0 };
 
 stdout.write('diarization error rate in percent, overlap counted; known: named right / missed / falsely\n');
 row([
@@ -93,17 +108,15 @@ row([
 	'CPU s/s',
 	'known 2 s',
 	'known 4 s',
+	...(writer ? ['words'] : []),
 ]);
 const exact = [];
 const collared = [];
 const names = { right: 0, missed: 0, wrong: 0 };
 let counted = 0;
-/** @type {{ bytes: Buffer, truth: import('./error-rate.mjs').Turn[] }[]} */
-const talks = [];
 for (const recipe of recipes) {
 	const { samples, truth } = await conversationOf(recipe, values.speech);
 	const bytes = wav(samples);
-	talks.push({ bytes, truth });
 	const before = cpuUsage();
 	const found = await foundIn(bytes);
 	const { user, system } = cpuUsage(before);
@@ -120,6 +133,13 @@ for (const recipe of recipes) {
 		for (const key of /** @type {const} */ (['right', 'missed', 'wrong'])) names[key] += score[key];
 		known.push(`${score.right}/${score.missed}/${score.wrong}`);
 	}
+	const words = [];
+	if (writer) {
+		const said = recipe.turns.map(({ file, speaker }) => ({ text: transcripts.get(file) ?? '', speaker }));
+		const own = wordsRight(said, await writer.write(bytes));
+		for (const key of /** @type {const} */ (['right', 'pairs', 'said'])) counts[key] += own[key];
+		words.push(percent((100 * own.right) / own.pairs));
+	}
 	const share = (/** @type {number} */ seconds) => percent((100 * seconds) / errors.total);
 	row([
 		recipe.name,
@@ -132,6 +152,7 @@ for (const recipe of recipes) {
 		share(errors.confused),
 		((user + system) / 1e6 / recipe.seconds).toFixed(4),
 		...known,
+		...words,
 	]);
 }
 row(['all', recipes.length, counted, percent(rateOf(pooled(exact))), percent(rateOf(pooled(collared)))]);
@@ -139,7 +160,13 @@ stdout.write(
 	`known voices, 2 and 4 s: ${names.right} right, ${names.missed} missed, ${names.wrong} falsely named\n`,
 );
 await networks.close();
-if (values.words !== '') await words(values.words);
+if (writer) {
+	await writer.close();
+	stdout.write(
+		`words with the right speaker: ${percent((100 * counts.right) / counts.pairs)} %, ${counts.right} of ${counts.pairs} ` +
+			`that can be set beside the ${counts.said} that were said\n`,
+	);
+}
 
 /**
  * @param {import('../../../dist/speech/speakers.js').FoundSpeakers} found
@@ -163,52 +190,27 @@ function namesIn({ turns, speakers }, truth) {
 	return score;
 }
 
-/** The share of Whisper's words that are given to who spoke then. */
-async function words(/** @type {string} */ model) {
+/** A transcriber that tells speakers apart, and how it is closed. */
+async function openWords(/** @type {string} */ model) {
 	const folder = mkdtempSync(join(tmpdir(), 'earshot-diarization-'));
-	try {
-		const config = join(folder, 'models.yaml');
-		const entries = {
-			whisper: { type: 'whisper_cpp', files: { model } },
-			diarization: { type: 'diarization', files },
-		};
-		writeFileSync(config, JSON.stringify({ models: entries }));
-		const transcriber = await createTranscriber({ model: 'whisper', config });
-		let [right, all] = [0, 0];
-		for (const { bytes, truth } of talks) {
+	const config = join(folder, 'models.yaml');
+	const entries = {
+		whisper: { type: 'whisper_cpp', files: { model } },
+		diarization: { type: 'diarization', files },
+	};
+	writeFileSync(config, JSON.stringify({ models: entries }));
+	const transcriber = await createTranscriber({ model: 'whisper', config });
+	return {
+		/** @param {Buffer} bytes @returns {Promise<import('./words.mjs').Said[]>} */
+		async write(bytes) {
 			const { segments } = await transcriber.transcribe(bytes, { diarize: true, words: true });
-			const told = segments.flatMap((segment) => segment.words ?? []);
-			const asTurns = told.map(({ start, end, speaker = '' }) => ({ start, end, speaker }));
-			const mapping = mappingOf(asTurns, truth);
-			for (const { start, end, speaker } of asTurns) {
-				const spoken = truth.filter((turn) => turn.start < end && turn.end > start);
-				if (spoken.length === 0) continue;
-				all++;
-				if (spoken.some((turn) => turn.speaker === mapping.get(speaker))) right++;
-			}
-		}
-		await transcriber.close();
-		stdout.write(`words with the right speaker: ${right} of ${all}, ${percent((100 * right) / all)} %\n`);
-	} finally {
-		rmSync(folder, { recursive: true, force: true });
-	}
-}
-
-/**
- * @param {{ start: number, end: number, speaker: string }[]} told @param {import('./error-rate.mjs').Turn[]} truth
- */
-function mappingOf(told, truth) {
-	/** @type {Map<string, Map<string | number, number>>} */
-	const together = new Map();
-	for (const { start, end, speaker } of told)
-		for (const turn of truth) {
-			const seconds = Math.min(turn.end, end) - Math.max(turn.start, start);
-			if (seconds <= 0) continue;
-			const row = together.get(speaker) ?? new Map();
-			row.set(turn.speaker, (row.get(turn.speaker) ?? 0) + seconds);
-			together.set(speaker, row);
-		}
-	return new Map(
-		[...together].map(([speaker, row]) => [speaker, [...row].sort((a, b) => b[1] - a[1])[0]?.[0]]),
-	);
+			return segments.flatMap(({ words = [] }) =>
+				words.map(({ word, speaker = '' }) => ({ text: word, speaker })),
+			);
+		},
+		async close() {
+			await transcriber.close();
+			rmSync(folder, { recursive: true, force: true });
+		},
+	};
 }

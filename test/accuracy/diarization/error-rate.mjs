@@ -24,7 +24,15 @@ export function readRttm(/** @type {string} */ text) {
 /** `collar`: seconds on either side of each true start and end that are not counted. @returns {Errors} */
 export function errorsOf(/** @type {Turn[]} */ truth, /** @type {Turn[]} */ found, collar = 0) {
 	const stretches = stretchesOf(truth, found, collar);
-	const mapping = bestMapping(stretches);
+	const together = new Map();
+	for (const { seconds, spoken, heard } of stretches)
+		for (const one of heard)
+			for (const other of spoken) {
+				const row = together.get(one) ?? new Map();
+				row.set(other, (row.get(other) ?? 0) + seconds);
+				together.set(one, row);
+			}
+	const mapping = bestMapping(together, [...new Set(stretches.flatMap(({ spoken }) => spoken))]);
 	const errors = { total: 0, missed: 0, falseAlarm: 0, confused: 0 };
 	for (const { seconds, spoken, heard } of stretches) {
 		const right = heard.filter((speaker) => spoken.includes(mapping.get(speaker))).length;
@@ -65,32 +73,26 @@ function stretchesOf(truth, found, collar) {
 	});
 }
 
-/** Found speaker → true speaker, one to one, with the most time together. Tries every set of true speakers. */
-function bestMapping(stretches) {
-	const together = new Map();
-	for (const { seconds, spoken, heard } of stretches)
-		for (const one of heard)
-			for (const other of spoken) {
-				const row = together.get(one) ?? new Map();
-				row.set(other, (row.get(other) ?? 0) + seconds);
-				together.set(one, row);
-			}
-	const people = [...new Set(stretches.flatMap(({ spoken }) => spoken))];
+/**
+ * Found speaker → true speaker, one to one, with the most together. Tries every set of true speakers.
+ * @param {Map<string | number, Map<string | number, number>>} together how much found speakers have with true ones
+ * @param {(string | number)[]} people the true speakers
+ */
+export function bestMapping(together, people) {
 	/** Set of true speakers that are taken → the best so far. */
-	let best = new Map([[0, { seconds: 0, pairs: [] }]]);
+	let best = new Map([[0, { much: 0, pairs: [] }]]);
 	for (const [one, row] of together) {
 		const next = new Map(best);
-		for (const [taken, { seconds, pairs }] of best) {
+		for (const [taken, { much, pairs }] of best) {
 			people.forEach((person, index) => {
 				if (taken & (1 << index)) return;
-				const all = seconds + (row.get(person) ?? 0);
+				const all = much + (row.get(person) ?? 0);
 				const now = taken | (1 << index);
-				if (all > (next.get(now)?.seconds ?? -1))
-					next.set(now, { seconds: all, pairs: [...pairs, [one, person]] });
+				if (all > (next.get(now)?.much ?? -1)) next.set(now, { much: all, pairs: [...pairs, [one, person]] });
 			});
 		}
 		best = next;
 	}
-	const [first] = [...best.values()].sort((a, b) => b.seconds - a.seconds);
+	const [first] = [...best.values()].sort((a, b) => b.much - a.much);
 	return new Map(first.pairs);
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../../src/clock.js';
 import {
-	type Delivery,
+	type UnitDelivery,
 	lockMs,
 	type Parcel,
 	type Transport,
@@ -34,7 +34,7 @@ export class MemoryTransport implements Transport {
 			this.#held.set(key, { parcel, order: this.#order++, notBefore: 0, lock: undefined });
 	}
 
-	async next(model: string): Promise<Delivery | undefined> {
+	async next(model: string): Promise<UnitDelivery | undefined> {
 		const now = this.#clock.now();
 		const rank = ({ parcel }: Held) => classes.indexOf(parcel.class);
 		const [first] = [...this.#held]

@@ -94,7 +94,8 @@ async function serve(yaml: string, given: Partial<PoolOptions> = {}): Promise<Se
 		createdAt,
 		...given,
 	});
-	const server = await startServer({ pool, metrics, localToken, version: '0.0.0-test', port: 0 });
+	const wyoming = { host: '127.0.0.1', port: 0 };
+	const server = await startServer({ pool, metrics, localToken, version: '0.0.0-test', port: 0, wyoming });
 	return {
 		url: server.address.url,
 		pool,

@@ -1,9 +1,10 @@
 /** Commands that speak to a running server: over a port, through a Unix socket, and with the token of its user. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -200,6 +201,32 @@ test('a server that is open to the network without a key says so at its start', 
 	const keyed = await serving('--addr', '0.0.0.0:0', '--api-keys', 'secret');
 	expect(keyed.log()).not.toContain('no API key');
 }, 60_000);
+
+describe('a server with Wyoming', () => {
+	test('says where, and that everyone can use it where that is not this machine', async () => {
+		const open = await serving('--port', '0', '--wyoming', '0.0.0.0:0');
+		expect(open.log()).toMatch(/^Wyoming, for Home Assistant: tcp:\/\/0\.0\.0\.0:\d+$/m);
+		expect(open.log()).toMatch(
+			/Wyoming has neither keys nor encryption, so everyone who reaches its port can use it/,
+		);
+		const own = await serving('--port', '0', '--wyoming', '0');
+		expect(own.log()).toMatch(/^Wyoming, for Home Assistant: tcp:\/\/127\.0\.0\.1:\d+$/m);
+		expect(own.log()).not.toContain('neither keys');
+	}, 60_000);
+
+	test('does not start where its port is taken', async () => {
+		const other = createServer().listen(0, '127.0.0.1');
+		await once(other, 'listening');
+		onTestFinished(() => void other.close());
+		const { port } = other.address() as AddressInfo;
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const flags = ['--port', '0', '--wyoming', String(port), '--preload', 'none'];
+		const { code, stderr } = await earshot(scratch.path, ['serve', ...flags]);
+		expect(code).toBe(1);
+		expect(stderr).toContain(`another program already listens on 127.0.0.1:${port}`);
+	}, 60_000);
+});
 
 test.each([
 	['--api-keys', ''],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { hostAndPort } from '../../../src/config/addresses.js';
 import { runnerEnvironment } from '../../../src/config/environment.js';
 import { homeFolder, ownFolders } from '../../../src/config/folders.js';
 import { environmentSource, flagSource, resolveConfig, slotsOf } from '../../../src/config/resolve.js';
@@ -21,6 +22,18 @@ describe('the settings', () => {
 
 	it('listen on loopback by default', () => {
 		expect(resolveConfig([]).host).toBe('127.0.0.1');
+	});
+
+	it.each([
+		['10300', '127.0.0.1:10300', { host: '127.0.0.1', port: 10_300 }],
+		[':10300', '127.0.0.1:10300', { host: '127.0.0.1', port: 10_300 }],
+		['0.0.0.0:0', '0.0.0.0:0', { host: '0.0.0.0', port: 0 }],
+		['[::1]:10300', '[::1]:10300', { host: '::1', port: 10_300 }],
+		['unix:/run/w.sock', 'unix:/run/w.sock', { host: 'unix:/run/w.sock', port: 0 }],
+	])('read %s as where Wyoming is spoken', (given, text, parts) => {
+		const { wyoming } = resolveConfig([flagSource({ wyoming: given })]);
+		expect(wyoming).toBe(text);
+		expect(hostAndPort(wyoming)).toEqual(parts);
 	});
 
 	it('have one name in each place', () => {
@@ -50,6 +63,9 @@ describe('the settings', () => {
 		['temperature_increment', file({ temperatureIncrement: '1e-320' }), '0, or a number from 0.01 to 1'],
 		['temperature_increment', file({ temperatureIncrement: 'NaN' }), '0, or a number from 0.01 to 1'],
 		['--temperature-increment', flagSource({ temperatureIncrement: '-0.2' }), '0, or a number from 0.01'],
+		['--wyoming', flagSource({ wyoming: 'speech.example' }), 'PORT, HOST:PORT or unix:/path'],
+		['--wyoming', flagSource({ wyoming: '0.0.0.0:70000' }), 'PORT, HOST:PORT or unix:/path'],
+		['--wyoming', flagSource({ wyoming: '::1:10300' }), 'PORT, HOST:PORT or unix:/path'],
 		['--log-level', flagSource({ logLevel: 'loud' }), 'one of silent'],
 	])('refuse a bad %s by its name', (name, source, expected) => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);

@@ -142,9 +142,11 @@ describe('the model of a transcription', () => {
 describe('likely words', () => {
 	const request = { ...anyRequest, words: ['Kitchen', ' ', 'lamp'] };
 
-	it('are keywords where the model takes some, and else a prompt', () => {
-		expect(transcriptionOf(request, { keywords: true })).toEqual({ keywords: ['Kitchen', 'lamp'] });
-		expect(transcriptionOf(request, { keywords: false })).toEqual({ prompt: 'Kitchen, lamp' });
-		expect(transcriptionOf(anyRequest, { keywords: true })).toEqual({});
+	it('are keywords of a search, and never part of a prompt', () => {
+		const searches = { keywords: true, prompt: false };
+		expect(transcriptionOf(request, searches)).toEqual({ keywords: ['Kitchen', 'lamp'] });
+		expect(transcriptionOf(anyRequest, searches)).toEqual({});
+		expect(transcriptionOf(request, { keywords: true, prompt: true })).toEqual({});
+		expect(transcriptionOf(request, { keywords: false, prompt: true })).toEqual({});
 	});
 });

@@ -3,13 +3,13 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { renameOver } from '../../disk/disk.js';
+import { renameOver } from './disk.js';
 
 /** A name that no reader takes for a file. */
 export const unfinishedName = /^\.tmp-/;
 
 /** Calls `write` with a new file, which takes the place of `file` when all of it has reached the disk. Whatever fails
- * leaves `file` as it was. */
+ * leaves `file` as it was. Only this user can read it. Throws the system's error. */
 export async function replaceFile(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
 	const folder = path.dirname(file);
 	const unfinished = path.join(folder, `.tmp-${randomBytes(8).toString('hex')}`);

@@ -1,0 +1,160 @@
+/** One try of one delivery: to whom, with which secrets, and what has become of it. */
+
+import type { Clock } from '../clock.js';
+import { reasonOf } from '../errors.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import { type Delivery, type DeliveryState, type DeliveryStore, finishedDelivery } from './deliveries.js';
+import { activeSecrets, type EndpointStore, updated, type WebhookEndpoint } from './endpoints.js';
+import type { Post, PostResult } from './post.js';
+import { type NextStep, nextStep } from './schedule.js';
+import { signedHeaders } from './sign.js';
+
+export interface CourierOptions {
+	readonly deliveries: DeliveryStore;
+	readonly endpoints: EndpointStore;
+	readonly post: Post;
+	readonly clock: Clock;
+	/** Unix ms. */
+	readonly now: () => number;
+	/** From 0 up to 1. */
+	readonly random: () => number;
+	readonly log: Log;
+	readonly metrics: Pick<Metrics, 'webhookTried' | 'webhookFinished'>;
+	/** A delivery has failed for good. */
+	readonly onGivenUp: (delivery: Delivery) => void | Promise<void>;
+	/** Ends running tries, which then count for nothing. */
+	readonly signal: AbortSignal;
+}
+
+interface Receiver {
+	readonly url: string;
+	readonly secrets: readonly string[];
+	readonly endpoint: WebhookEndpoint | undefined;
+}
+
+/** Until what could not be written is written again. */
+const rewriteMs = 60_000;
+
+export class Courier {
+	readonly #options: CourierOptions;
+	/** What has become of deliveries that the disk did not take: they are not to be sent again for that. */
+	readonly #unwritten = new Map<string, Delivery>();
+
+	constructor(options: CourierOptions) {
+		this.#options = options;
+	}
+
+	/** Resolves with the time of the next try, Unix ms; null when there is none. Never rejects. */
+	async deliver(id: string): Promise<number | null> {
+		const { log, now } = this.#options;
+		try {
+			const unwritten = this.#unwritten.get(id);
+			return await this.#keep(unwritten ?? (await this.#tryOnce(id)));
+		} catch (thrown) {
+			log.error({ delivery: id, reason: reasonOf(thrown) }, 'a webhook waits: its file cannot be used');
+			return now() + rewriteMs;
+		}
+	}
+
+	/** The message as its receiver verifies it. */
+	async send(
+		{ url, secrets }: Omit<Receiver, 'endpoint'>,
+		id: string,
+		body: string,
+	): Promise<{ readonly result: PostResult; readonly ms: number }> {
+		const { post, clock, now, signal } = this.#options;
+		const timestamp = Math.floor(now() / 1000);
+		const startedMs = clock.now();
+		const result = await post({
+			url,
+			headers: signedHeaders({ id, timestamp, body }, secrets),
+			body,
+			signal,
+		});
+		return { result, ms: Math.round(clock.now() - startedMs) };
+	}
+
+	async #tryOnce(id: string): Promise<Delivery | undefined> {
+		const { deliveries, now, random, signal, metrics } = this.#options;
+		const delivery = await deliveries.pending(id);
+		if (!delivery?.message) return undefined;
+		const receiver = await this.#receiverOf(delivery);
+		if (receiver === undefined) return this.#end(delivery, 'cancelled');
+		const at = Math.floor(now() / 1000);
+		const { result, ms } = await this.send(receiver, delivery.eventId, delivery.message.body);
+		if (signal.aborted) return undefined;
+		const { status, error } = result;
+		const tries = [...delivery.tries, { at, ms, status, error }];
+		const step = nextStep(tries.length, result, random());
+		metrics.webhookTried(step.type === 'delivered' ? 'delivered' : 'failed', ms / 1000);
+		return await this.#after({ ...delivery, tries }, receiver, step);
+	}
+
+	async #after(delivery: Delivery, { endpoint }: Receiver, step: NextStep): Promise<Delivery> {
+		const { now } = this.#options;
+		switch (step.type) {
+			case 'delivered':
+				return this.#end(delivery, 'delivered');
+			case 'retry':
+				return { ...delivery, nextAtMs: now() + step.afterMs };
+			case 'failed':
+				if (step.isGone && endpoint !== undefined) await this.#disable(endpoint);
+				await this.#giveUp(delivery);
+				return this.#end(delivery, 'failed');
+		}
+	}
+
+	async #giveUp(delivery: Delivery): Promise<void> {
+		const { onGivenUp, log } = this.#options;
+		try {
+			await onGivenUp(delivery);
+		} catch (thrown) {
+			log.error(
+				{ job: delivery.jobId, reason: reasonOf(thrown) },
+				'a job does not know that its webhook failed',
+			);
+		}
+	}
+
+	/** undefined where nobody wants it any more. */
+	async #receiverOf({ endpointId, message }: Delivery): Promise<Receiver | undefined> {
+		const { endpoints, now } = this.#options;
+		if (endpointId === null) {
+			const { url = '', secret = null } = message ?? {};
+			return { url, secrets: secret === null ? [] : [secret], endpoint: undefined };
+		}
+		const endpoint = await endpoints.find(endpointId);
+		if (endpoint === undefined || endpoint.isDisabled) return undefined;
+		return { url: endpoint.url, secrets: activeSecrets(endpoint, now() / 1000), endpoint };
+	}
+
+	/** Unless its owner has changed it meanwhile. */
+	async #disable({ id, url, name }: WebhookEndpoint): Promise<void> {
+		const { endpoints, now, log } = this.#options;
+		const endpoint = await endpoints.find(id);
+		if (endpoint === undefined || endpoint.url !== url) return;
+		await endpoints.replace(updated(endpoint, { isDisabled: true }, now() / 1000));
+		log.warn({ endpoint: id, name }, 'a webhook endpoint answered 410 Gone, and was disabled');
+	}
+
+	#end(delivery: Delivery, state: Exclude<DeliveryState, 'pending'>): Delivery {
+		const { log, metrics } = this.#options;
+		const { id, jobId, place, tries } = delivery;
+		const { status = null, error = null } = tries.at(-1) ?? {};
+		const fields = { delivery: id, job: jobId, place, tries: tries.length, status, error };
+		if (state === 'failed') log.warn(fields, 'a webhook was not delivered, and is given up');
+		else log.debug(fields, `webhook ${state}`);
+		metrics.webhookFinished(state);
+		return finishedDelivery(delivery, state);
+	}
+
+	async #keep(delivery: Delivery | undefined): Promise<number | null> {
+		if (delivery === undefined) return null;
+		const { deliveries } = this.#options;
+		this.#unwritten.set(delivery.id, delivery);
+		await deliveries.keep(delivery);
+		this.#unwritten.delete(delivery.id);
+		return delivery.nextAtMs;
+	}
+}

@@ -1,0 +1,79 @@
+/**
+ * Where webhooks may go. Their URLs come from clients, so without these rules a client could have the server send requests
+ * into its own network. A name is looked up once for each try, what it stands for is checked, and the connection goes
+ * to that very address: a name that changes its address in between gains nothing.
+ */
+
+import type { LookupAddress } from 'node:dns';
+import { isIP } from 'node:net';
+import { type AllowedHost, allowedHost } from '../config/addresses.js';
+import { type EarshotError, expected } from '../errors.js';
+import { isPublicAddress } from './addresses.js';
+
+/** Looks a name up. Rejects with the system's error. */
+export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+export class ForbiddenAddress extends Error {}
+
+const maxUrlLength = 2048;
+/** Of https, and what reverse proxies have beside it. */
+const usualPorts = [80, 443, 8080, 8443];
+/** Names that no public host has (RFC 6761, 6762, 8375, 9476). */
+const privateNames =
+	/(^|\.)(localhost|local|internal|home\.arpa|lan|intranet|corp|home|private|invalid|test)$/;
+
+export class Destinations {
+	readonly #allowed: readonly AllowedHost[];
+	readonly #resolve: Resolve;
+
+	/** `allowed`: HOST or HOST:PORT that may be reached though the rules forbid it. */
+	constructor(allowed: readonly string[], resolve: Resolve) {
+		this.#allowed = allowed.flatMap((text) => allowedHost(text) ?? []);
+		this.#resolve = resolve;
+	}
+
+	/** Checks all that needs no lookup. Throws `invalid_request`. */
+	check(text: string, param: string): URL {
+		const refuse = (what: string, got = text): EarshotError =>
+			expected(param, `${what}, or one of a host that \`--webhook-allow\` names`, got);
+		const url = URL.canParse(text) ? new URL(text) : undefined;
+		if (url === undefined || text.length > maxUrlLength || !/^https?:$/.test(url.protocol))
+			throw expected(param, `an https URL of at most ${maxUrlLength} characters`, text);
+		// They would be sent in clear to whoever answers there, and end in logs.
+		if (url.username !== '' || url.password !== '')
+			throw expected(param, 'a URL without user and password', 'one with them');
+		if (this.#isAllowed(url)) return url;
+		if (url.protocol !== 'https:') throw refuse('an https URL');
+		if (!usualPorts.includes(portOf(url)))
+			throw refuse(`a URL with one of the ports ${usualPorts.join(', ')}`);
+		if (!isPublicHost(url.hostname)) throw refuse('a URL of a public host');
+		return url;
+	}
+
+	/** The addresses to connect to. Throws ForbiddenAddress, or the system's error. */
+	async resolve(url: URL): Promise<readonly LookupAddress[]> {
+		const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+		const family = isIP(host);
+		const found = family > 0 ? [{ address: host, family }] : await this.#resolve(host);
+		// One that is forbidden speaks against the others, too.
+		const isRight = found.length > 0 && found.every(({ address }) => isPublicAddress(address));
+		if (!isRight && !this.#isAllowed(url)) throw new ForbiddenAddress();
+		return found;
+	}
+
+	#isAllowed(url: URL): boolean {
+		return this.#allowed.some(
+			({ hostname, port }) => hostname === url.hostname && (port === undefined || port === portOf(url)),
+		);
+	}
+}
+
+function portOf({ port, protocol }: URL): number {
+	return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+}
+
+function isPublicHost(hostname: string): boolean {
+	const host = hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+	if (isIP(host) > 0) return isPublicAddress(host);
+	return host.includes('.') && !privateNames.test(host);
+}

@@ -1,0 +1,96 @@
+/** Begins each delivery when its time has come and a lane is free. */
+
+import type { Clock } from '../clock.js';
+import type { LaneUser, TryLanes } from './try-lanes.js';
+
+export interface DueDelivery extends LaneUser {
+	readonly id: string;
+	/** Unix ms. */
+	readonly nextAtMs: number;
+}
+
+export interface DispatcherOptions {
+	readonly lanes: TryLanes;
+	/** Tries the delivery once. Resolves with the time of its next try, Unix ms, or null when it is finished. Never rejects. */
+	readonly deliver: (id: string) => Promise<number | null>;
+	readonly clock: Clock;
+	/** Unix ms. */
+	readonly now: () => number;
+}
+
+/** The machine's clock may be set meanwhile, which a timer does not notice. */
+const longestSleepMs = 60_000;
+
+export class Dispatcher {
+	readonly #options: DispatcherOptions;
+	readonly #waiting = new Map<string, DueDelivery>();
+	readonly #running = new Map<string, Promise<void>>();
+	#isStarted = false;
+	#stopTimer = (): void => {};
+
+	constructor(options: DispatcherOptions) {
+		this.#options = options;
+	}
+
+	/** Those that wait or run. */
+	get size(): number {
+		return this.#waiting.size + this.#running.size;
+	}
+
+	has(id: string): boolean {
+		return this.#waiting.has(id) || this.#running.has(id);
+	}
+
+	/** One that it has already stays as it is. */
+	add({ id, place, owner, nextAtMs }: DueDelivery): void {
+		if (this.has(id)) return;
+		this.#waiting.set(id, { id, place, owner, nextAtMs });
+		this.#wake();
+	}
+
+	start(): void {
+		this.#isStarted = true;
+		this.#wake();
+	}
+
+	/** Forgets what waits, and begins nothing more. Resolves when nothing runs. */
+	async stop(): Promise<void> {
+		this.#isStarted = false;
+		this.#stopTimer();
+		this.#waiting.clear();
+		await this.idle();
+	}
+
+	/** Resolves when nothing runs. */
+	async idle(): Promise<void> {
+		while (this.#running.size > 0) await Promise.all(this.#running.values());
+	}
+
+	#wake(): void {
+		this.#stopTimer();
+		if (!this.#isStarted) return;
+		const { clock, now, lanes } = this.#options;
+		const nowMs = now();
+		const due = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs <= nowMs);
+		for (const delivery of due.sort((a, b) => a.nextAtMs - b.nextAtMs)) {
+			const release = lanes.take(delivery);
+			if (release !== undefined) this.#begin(delivery, release);
+		}
+		// Those that wait for a lane are woken by the one who gives it back.
+		const later = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs > nowMs);
+		const sleepMs = later.reduce((least, { nextAtMs }) => Math.min(least, nextAtMs - nowMs), longestSleepMs);
+		this.#stopTimer = clock.after(sleepMs, () => this.#wake());
+	}
+
+	#begin(delivery: DueDelivery, release: () => void): void {
+		const { id } = delivery;
+		this.#waiting.delete(id);
+		const ended = this.#options.deliver(id).then((nextAtMs) => {
+			release();
+			this.#running.delete(id);
+			if (nextAtMs !== null && this.#isStarted) this.#waiting.set(id, { ...delivery, nextAtMs });
+			this.#wake();
+		});
+		this.#running.set(id, ended);
+	}
+}

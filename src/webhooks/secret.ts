@@ -1,0 +1,34 @@
+/** Secrets of webhooks, in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+
+import { randomBytes } from 'node:crypto';
+import { EarshotError } from '../errors.js';
+
+const prefix = 'whsec_';
+const leastBytes = 24;
+const mostBytes = 64;
+
+export function newSecret(): string {
+	return `${prefix}${randomBytes(32).toString('base64')}`;
+}
+
+/** Never quotes what came. Throws `invalid_request`. */
+export function checkedSecret(text: string, param: string): string {
+	const base64 = text.startsWith(prefix) ? text.slice(prefix.length) : '';
+	const bytes = keyOf(text).length;
+	if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64) && bytes >= leastBytes && bytes <= mostBytes) return text;
+	throw new EarshotError(
+		'invalid_request',
+		`Expected \`${param}\` to be \`${prefix}\` and the base64 of ${leastBytes} to ${mostBytes} random bytes, got ${base64 === '' ? 'another text' : `${bytes} bytes`}`,
+		{ param },
+	);
+}
+
+/** What the secret stands for. */
+export function keyOf(secret: string): Buffer {
+	return Buffer.from(secret.slice(prefix.length), 'base64');
+}
+
+/** Enough to tell secrets apart, and too little to guess one. */
+export function secretHint(secret: string): string {
+	return `${prefix}…${secret.slice(-4)}`;
+}

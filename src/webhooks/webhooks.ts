@@ -1,0 +1,245 @@
+/**
+ * Webhooks of this machine: endpoints, and deliveries that survive a kill. Several servers may have the same folder: all of
+ * them keep events there, and one of them delivers.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type Clock, systemClock } from '../clock.js';
+import { makeFolder } from '../disk/disk.js';
+import { takeLock } from '../disk/lock.js';
+import { EarshotError, reasonOf } from '../errors.js';
+import { type Log, silentLog } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import { Courier } from './courier.js';
+import { type Delivery, DeliveryStore, newDelivery } from './deliveries.js';
+import { Destinations, type Resolve } from './destination.js';
+import { Dispatcher } from './dispatcher.js';
+import { activeSecrets, EndpointStore, type WebhookEndpoint } from './endpoints.js';
+import { eventBody, type WebhookEvent, type WebhookEventType, type WebhookSender } from './event.js';
+import { type Post, poster } from './post.js';
+import { checkedSecret } from './secret.js';
+import { TryLanes } from './try-lanes.js';
+
+export interface WebhooksOptions {
+	/** Made when there is something to keep. */
+	readonly folder: string;
+	readonly version: string;
+	/** HOST or HOST:PORT that may be reached though they are private or have no https. */
+	readonly allowed?: readonly string[];
+	readonly metrics: Pick<Metrics, 'webhookTried' | 'webhookFinished' | 'webhooksPending' | 'onScrape'>;
+	readonly log?: Log;
+	readonly clock?: Clock;
+	/** Unix ms. */
+	readonly now?: () => number;
+	readonly random?: () => number;
+	readonly resolve?: Resolve;
+	readonly post?: Post;
+	/** A delivery has failed for good. */
+	readonly onGivenUp?: (delivery: Delivery) => void | Promise<void>;
+}
+
+/** What another server in the same folder has kept is found so often. */
+const rescanMs = 60_000;
+const sweepMs = 3_600_000;
+/** What running tries get at the end. */
+const closeGraceMs = 500;
+
+export class Webhooks implements WebhookSender {
+	readonly endpoints: EndpointStore;
+	readonly deliveries: DeliveryStore;
+	readonly destinations: Destinations;
+	readonly now: () => number;
+	readonly #folder: string;
+	readonly #log: Log;
+	readonly #clock: Clock;
+	readonly #lanes = new TryLanes();
+	readonly #courier: Courier;
+	readonly #dispatcher: Dispatcher;
+	/** Ids of deliveries that are being written. */
+	readonly #writing = new Map<string, Promise<void>>();
+	readonly #closing = new AbortController();
+	readonly #aborting = new AbortController();
+	#leading: Promise<void> | undefined;
+	#isLeader = false;
+
+	constructor(options: WebhooksOptions) {
+		const { folder, version, metrics, clock = systemClock, log = silentLog, now = Date.now } = options;
+		this.#folder = folder;
+		this.#log = log;
+		this.#clock = clock;
+		this.now = now;
+		this.endpoints = new EndpointStore(path.join(folder, 'endpoints'));
+		this.deliveries = new DeliveryStore(path.join(folder, 'deliveries'));
+		const resolve = options.resolve ?? ((hostname) => lookup(hostname, { all: true }));
+		this.destinations = new Destinations(options.allowed ?? [], resolve);
+		const userAgent = `earshot/${version}`;
+		this.#courier = new Courier({
+			deliveries: this.deliveries,
+			endpoints: this.endpoints,
+			post: options.post ?? poster({ destinations: this.destinations, clock, now, userAgent }),
+			clock,
+			now,
+			random: options.random ?? Math.random,
+			log,
+			metrics,
+			onGivenUp: options.onGivenUp ?? (() => {}),
+			signal: this.#aborting.signal,
+		});
+		const deliver = (id: string): Promise<number | null> => this.#courier.deliver(id);
+		this.#dispatcher = new Dispatcher({ lanes: this.#lanes, deliver, clock, now });
+		metrics.onScrape(() => metrics.webhooksPending(this.#dispatcher.size));
+	}
+
+	/** Goes on with what an earlier server has left. */
+	async start(): Promise<void> {
+		const found = await stat(this.#folder).catch(() => undefined);
+		if (found?.isDirectory() === true) this.#lead();
+	}
+
+	/** Running tries get a moment. What is not delivered stays on disk. */
+	async close(): Promise<void> {
+		this.#closing.abort();
+		const stop = this.#clock.after(closeGraceMs, () => this.#aborting.abort());
+		await this.#dispatcher.stop();
+		await this.idle();
+		await this.#leading;
+		stop();
+	}
+
+	/** Resolves when nothing is being written or tried. */
+	async idle(): Promise<void> {
+		await Promise.allSettled(this.#writing.values());
+		await this.#dispatcher.idle();
+	}
+
+	check({ webhookUrl, webhookSecret }: Pick<WebhookEvent, 'webhookUrl' | 'webhookSecret'>): void {
+		if (webhookUrl !== undefined) this.destinations.check(webhookUrl, 'webhook_url');
+		if (webhookSecret === undefined) return;
+		checkedSecret(webhookSecret, 'webhook_secret');
+		if (webhookUrl === undefined)
+			throw new EarshotError('unsupported_value', '`webhook_secret` needs `webhook_url`', {
+				param: 'webhook_secret',
+			});
+	}
+
+	async send(event: WebhookEvent): Promise<void> {
+		const { webhookUrl: url, webhookSecret: secret = null, owner, type } = event;
+		const endpoints = (await this.endpoints.list(owner)).filter(
+			({ eventTypes, isDisabled }) => !isDisabled && eventTypes.includes(type),
+		);
+		const receivers = [
+			...(url === undefined ? [] : [{ endpointId: null, url, secret }]),
+			...endpoints.map((endpoint) => ({ endpointId: endpoint.id, url: endpoint.url, secret: null })),
+		];
+		await Promise.all(receivers.map((to) => this.#record(newDelivery(event, to, this.now()))));
+	}
+
+	/** Sends a sample of an event at once, and once. Resolves with the status of the answer. Throws `webhook_failed`, and
+	 * `overloaded` where tries of this owner or to this host are running already. */
+	async test(endpoint: WebhookEndpoint, type: WebhookEventType): Promise<number> {
+		const { url, owner } = endpoint;
+		const release = this.#lanes.take({ place: new URL(url).host, owner });
+		if (release === undefined)
+			throw new EarshotError('overloaded', 'Deliveries to this host are running; try again later');
+		try {
+			const nowSeconds = this.now() / 1000;
+			const jobId = `trj_test${randomBytes(12).toString('hex')}`;
+			const body = eventBody({ type, jobId, owner, createdAt: nowSeconds });
+			const secrets = activeSecrets(endpoint, nowSeconds);
+			const { id } = JSON.parse(body) as { readonly id: string };
+			const { result } = await this.#courier.send({ url, secrets }, id, body);
+			if (result.status !== null) return result.status;
+			throw new EarshotError('webhook_failed', `The endpoint gave no answer (${result.error})`);
+		} finally {
+			release();
+		}
+	}
+
+	#record(delivery: Delivery): Promise<void> {
+		const { id } = delivery;
+		const already = this.#writing.get(id);
+		if (already !== undefined) return already;
+		const written = this.#write(delivery).finally(() => this.#writing.delete(id));
+		this.#writing.set(id, written);
+		return written;
+	}
+
+	async #write(delivery: Delivery): Promise<void> {
+		if (this.#dispatcher.has(delivery.id) || (await this.deliveries.has(delivery))) return;
+		await this.deliveries.keep(delivery);
+		if (this.#isLeader) this.#add(delivery);
+		else this.#lead();
+	}
+
+	#add({ id, place, owner, nextAtMs }: Delivery): void {
+		this.#dispatcher.add({ id, place, owner, nextAtMs: nextAtMs ?? this.now() });
+	}
+
+	/** Delivers for as long as no other server does. */
+	#lead(): void {
+		if (this.#closing.signal.aborted) return;
+		this.#leading ??= this.#leadUntilClosed()
+			.catch((thrown: unknown) => {
+				if (this.#closing.signal.aborted) return;
+				const folder = this.#folder;
+				this.#log.error({ reason: reasonOf(thrown), folder }, 'webhooks wait: their folder cannot be used');
+			})
+			.finally(() => {
+				this.#leading = undefined;
+			});
+	}
+
+	async #leadUntilClosed(): Promise<void> {
+		const { signal } = this.#closing;
+		await makeFolder(this.#folder, 0o700);
+		while (!signal.aborted) {
+			const lock = await takeLock(path.join(this.#folder, 'delivering'), signal);
+			const ended = AbortSignal.any([signal, lock.lost]);
+			const stops = [
+				this.#clock.every(rescanMs, () => void this.#scan()),
+				this.#clock.every(sweepMs, () => void this.#sweep()),
+			];
+			try {
+				this.#isLeader = true;
+				if (!signal.aborted) this.#dispatcher.start();
+				await this.#scan();
+				await this.#sweep();
+				await untilAborted(ended);
+			} finally {
+				this.#isLeader = false;
+				for (const stop of stops) stop();
+				await this.#dispatcher.stop();
+				await lock.release();
+			}
+		}
+	}
+
+	/** Takes up what is on disk and not known. */
+	async #scan(): Promise<void> {
+		try {
+			for (const id of await this.deliveries.pendingIds()) {
+				if (!this.#isLeader || this.#dispatcher.has(id)) continue;
+				const delivery = await this.deliveries.pending(id);
+				if (delivery !== undefined && this.#isLeader) this.#add(delivery);
+			}
+		} catch (thrown) {
+			this.#log.error({ reason: reasonOf(thrown) }, 'the folder of webhooks cannot be read');
+		}
+	}
+
+	async #sweep(): Promise<void> {
+		await this.deliveries.sweep(this.now()).catch((thrown: unknown) => {
+			this.#log.warn({ reason: reasonOf(thrown) }, 'old webhook deliveries cannot be removed');
+		});
+	}
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		signal.addEventListener('abort', () => resolve(), { once: true });
+	});
+}
