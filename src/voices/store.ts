@@ -120,8 +120,8 @@ function readVoice(file: string): EnrolledVoice | undefined {
 		Array.isArray(voice) &&
 		voice.length <= mostNumbers &&
 		voice.every((each) => isBetween(each, -1.01, 1.01)) &&
-		isBetween(Math.hypot(...(voice as number[])), 0.99, 1.01);
-	return isVoice ? { name, voice: voice as number[], fingerprint, seconds, created } : undefined;
+		isBetween(Math.hypot(...voice), 0.99, 1.01);
+	return isVoice ? { name, voice, fingerprint, seconds, created } : undefined;
 }
 
 function isBetween(value: unknown, least: number, most: number): value is number {
