@@ -1,8 +1,9 @@
 /** Who speaks when in one recording, as events: what a runner of a diarization model does with it. */
 
-import type { OpenAudio } from '../audio/decode.js';
+import type { AudioReader, OpenAudio } from '../audio/decode.js';
 import { EarshotError } from '../errors.js';
 import type { PipelineEvent } from '../speech/events.js';
+import { sampleRate } from '../speech/pcm.js';
 import type { Recording } from '../speech/recording.js';
 import { toMilliseconds } from '../speech/seconds.js';
 import type { FoundSpeakers, KnownVoice, SpeakerOptions } from '../speech/speakers.js';
@@ -99,25 +100,48 @@ async function voiceOf(
 			throw refuse(`The voice of \`${name}\` was enrolled with another model: enrol it again`);
 		return { name, voice: Float32Array.from(reference.voice) };
 	}
+	const { least, most } = referenceSeconds;
+	const wrongLength = (got: string) =>
+		refuse(
+			`Expected the reference of \`${name}\` to be between ${least} and ${most.toFixed(1)} seconds long, got ${got}`,
+		);
 	const reader = openAudio(reference);
 	let found: Diarization;
 	try {
 		await reader.open();
-		found = await diarize(networks, reader, { threshold, most: 1 }, signal);
+		const bounded = boundedBy(reader, most + slackSeconds, () => wrongLength(`more than ${most} seconds`));
+		found = await diarize(networks, bounded, { threshold, most: 1 }, signal);
 	} catch (thrown) {
 		if (!(thrown instanceof EarshotError) || thrown.param !== 'file') throw thrown;
 		throw refuse(`The reference of \`${name}\` cannot be used: ${thrown.message}`, thrown);
 	} finally {
 		await reader.close();
 	}
-	const { least, most } = referenceSeconds;
-	if (found.duration < least - slackSeconds || found.duration > most + slackSeconds)
-		throw refuse(
-			`Expected the reference of \`${name}\` to be between ${least} and ${most.toFixed(1)} seconds long, got ${found.duration.toFixed(2)} seconds`,
-		);
+	if (found.duration < least - slackSeconds) throw wrongLength(`${found.duration.toFixed(2)} seconds`);
 	const [voice] = found.voices;
 	if (!voice) throw refuse(`The reference of \`${name}\` cannot be used: nobody is heard to speak in it`);
 	return { name, voice };
+}
+
+/** Throws as soon as more is read, so that hours in a reference cost no more than seconds. */
+function boundedBy(reader: AudioReader, seconds: number, tooLong: () => EarshotError): AudioReader {
+	let left = Math.ceil(seconds * sampleRate);
+	return {
+		open: () => reader.open(),
+		read: async (into) => {
+			const count = await reader.read(into);
+			left -= count;
+			if (left < 0) throw tooLong();
+			return count;
+		},
+		get truncated() {
+			return reader.truncated;
+		},
+		get channels() {
+			return reader.channels;
+		},
+		close: () => reader.close(),
+	};
 }
 
 function foundSpeakers(

@@ -42,3 +42,16 @@ export interface FoundSpeakers {
 	/** Of the network that the voices are of: those of another cannot be compared with them. */
 	readonly fingerprint: string;
 }
+
+const mostLength = 100;
+/** Control and format characters, but for the joiners that Persian, Indic scripts and emoji are written with. */
+const invisible = /(?![\u200C\u200D])\p{C}/u;
+
+/** What a name must be, in words. */
+export const speakerNameRule = `a text of 1 to ${mostLength} characters without control characters`;
+
+/** Without white space around it, and composed, so that what looks the same is the same; undefined if it is no name. */
+export function speakerNameOf(given: string): string | undefined {
+	const name = given.trim().normalize('NFC');
+	return name !== '' && name.length <= mostLength && !invisible.test(name) ? name : undefined;
+}

@@ -9,6 +9,7 @@ import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, makeFolder } from '../disk/disk.js';
 import { EarshotError, expected } from '../errors.js';
+import { speakerNameOf, speakerNameRule } from '../speech/speakers.js';
 
 export interface EnrolledVoice {
 	readonly name: string;
@@ -22,10 +23,11 @@ export interface EnrolledVoice {
 	readonly created: number;
 }
 
-const mostNameLength = 100;
 const mostVoices = 10_000;
 /** Of a file: a voice has a few hundred numbers. */
 const mostNumbers = 4096;
+/** That a date can be of. */
+const latestSecond = 8.64e12;
 
 export class VoiceStore {
 	readonly #folder: string;
@@ -35,16 +37,15 @@ export class VoiceStore {
 		this.#folder = folder;
 	}
 
-	/** By name. Files that are no voices are left out. */
+	/** By name. Files that are no voices, or not named as a voice's, are left out. */
 	async list(): Promise<EnrolledVoice[]> {
-		const names = await readdir(this.#folder).catch((thrown: unknown): string[] => {
-			if (codeOf(thrown) === 'ENOENT') return [];
-			throw thrown;
-		});
-		const voices = names
-			.filter((name) => name.endsWith('.json'))
+		const voices = (await this.#files())
+			.filter((file) => file.endsWith('.json'))
 			.slice(0, mostVoices)
-			.flatMap((name) => readVoice(path.join(this.#folder, name)) ?? []);
+			.flatMap((file) => {
+				const voice = readVoice(file);
+				return voice && file === this.#fileOf(voice.name) ? [voice] : [];
+			});
 		return voices.sort((a, b) => (a.name < b.name ? -1 : 1));
 	}
 
@@ -55,11 +56,12 @@ export class VoiceStore {
 
 	/** Adds a voice, or replaces the one of that name. */
 	async add(voice: EnrolledVoice): Promise<void> {
-		const file = this.#fileOf(checkedVoiceName(voice.name));
+		const name = checkedVoiceName(voice.name);
+		const file = this.#fileOf(name);
 		await makeFolder(this.#folder, 0o700);
 		const draft = `${file}.${randomUUID()}.part`;
 		try {
-			await writeFile(draft, `${JSON.stringify(voice)}\n`, { mode: 0o600, flag: 'wx' });
+			await writeFile(draft, `${JSON.stringify({ ...voice, name })}\n`, { mode: 0o600, flag: 'wx' });
 			await rename(draft, file);
 		} catch (thrown) {
 			await rm(draft, { force: true });
@@ -67,13 +69,27 @@ export class VoiceStore {
 		}
 	}
 
-	/** Whether there was one of that name. */
+	/**
+	 * Whether there was one of that name. Everything of it goes: copies that somebody made beside it, and what a process
+	 * that ended while it wrote has left.
+	 */
 	async remove(name: string): Promise<boolean> {
+		const checked = checkedVoiceName(name);
+		const file = this.#fileOf(checked);
+		let found = false;
+		for (const each of await this.#files()) {
+			if (!each.startsWith(file) && readVoice(each)?.name !== checked) continue;
+			await rm(each, { force: true });
+			found = true;
+		}
+		return found;
+	}
+
+	async #files(): Promise<string[]> {
 		try {
-			await rm(this.#fileOf(checkedVoiceName(name)));
-			return true;
+			return (await readdir(this.#folder)).map((name) => path.join(this.#folder, name));
 		} catch (thrown) {
-			if (codeOf(thrown) === 'ENOENT') return false;
+			if (codeOf(thrown) === 'ENOENT') return [];
 			throw thrown;
 		}
 	}
@@ -90,32 +106,33 @@ function readVoice(file: string): EnrolledVoice | undefined {
 	try {
 		value = JSON.parse(readFileSync(file, 'utf8'));
 	} catch (thrown) {
-		if (thrown instanceof SyntaxError || codeOf(thrown) === 'ENOENT') return undefined;
+		if (thrown instanceof SyntaxError || ['ENOENT', 'EISDIR'].includes(codeOf(thrown))) return undefined;
 		throw thrown;
 	}
 	if (typeof value !== 'object' || value === null) return undefined;
 	const { name, voice, fingerprint, seconds, created } = value as Record<string, unknown>;
 	const isVoice =
 		typeof name === 'string' &&
+		speakerNameOf(name) === name &&
 		typeof fingerprint === 'string' &&
-		typeof seconds === 'number' &&
-		typeof created === 'number' &&
+		isBetween(seconds, 0, 1e9) &&
+		isBetween(created, 0, latestSecond) &&
 		Array.isArray(voice) &&
 		voice.length <= mostNumbers &&
-		voice.every((each) => typeof each === 'number' && Number.isFinite(each));
-	return isVoice ? { name, voice: voice as number[], fingerprint, seconds, created } : undefined;
+		voice.every((each) => isBetween(each, -1.01, 1.01)) &&
+		isBetween(Math.hypot(...voice), 0.99, 1.01);
+	return isVoice ? { name, voice, fingerprint, seconds, created } : undefined;
+}
+
+function isBetween(value: unknown, least: number, most: number): value is number {
+	return typeof value === 'number' && value >= least && value <= most;
 }
 
 /** A name as transcripts show it. Throws `invalid_request`. */
 export function checkedVoiceName(name: string, param = 'name'): string {
-	const trimmed = name.trim().normalize('NFC');
-	if (trimmed !== '' && trimmed.length <= mostNameLength && !/\p{C}/u.test(trimmed) && trimmed !== 'all')
-		return trimmed;
-	throw expected(
-		param,
-		`a text of 1 to ${mostNameLength} characters without control characters, other than \`all\``,
-		name,
-	);
+	const checked = speakerNameOf(name);
+	if (checked !== undefined && checked !== 'all') return checked;
+	throw expected(param, `${speakerNameRule}, other than \`all\``, name);
 }
 
 /** The error for a name under which nobody is enrolled. */

@@ -1,11 +1,12 @@
-// The official clients, unmodified and in their newest versions, against a live session: each must hear what the file route
-// hears. Fetches them from npm and PyPI into build/clients, and Node 22 for those that need it.
+// The official clients, unmodified and in their newest versions: in a live session each must hear what the file route hears,
+// and each must read who said it, by its own types, as a plain request tells it. Fetches them from npm and PyPI into
+// build/clients, and Node 22 for those that need it.
 //
 //   npm run clients                all of them
 //   npm run clients -- agents      those whose name has this in it
 //   npm run clients:webhooks       endpoints and verification of webhooks
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process, { argv, stderr, stdout } from 'node:process';
 import { decoded } from '../accuracy/samples.mjs';
@@ -14,7 +15,14 @@ import { wav } from '../bench/lib/speech.mjs';
 import { inFolder, node22, place, python, run, scripts } from './packages.mjs';
 
 const model = path.join(root, 'build', 'models', 'whisper-tiny.en', 'ggml-tiny.en.bin');
-const speech = path.join(root, 'fixtures', 'accuracy', 'LJ001-0001.opus');
+const recording = (name) => path.join(root, 'fixtures', 'accuracy', `${name}.opus`);
+/** The real networks where they are beside the checkout, else those of the tests: what is compared is the same. */
+const realNetworks = ['pyannote-segmentation-3.0', 'campplus-sv-zh-en-16k-common'].map((name) =>
+	path.join(root, '..', 'shared', 'diarization', 'models', `${name}.onnx`),
+);
+const testNetworks = ['segmentation', 'embedding'].map((role) =>
+	path.join(root, 'fixtures', 'generated', 'speakers', `${role}.onnx`),
+);
 
 /** Name → the program and its arguments, fetched on first use. */
 const clients = {
@@ -48,13 +56,36 @@ const clients = {
 	'wyoming (Home Assistant)': () => [python('wyoming', 'wyoming'), [path.join(scripts, 'wyoming_python.py')]],
 };
 
+/** Those that read who said it. */
+const speakerClients = {
+	'openai, newest, for speakers': inFolder(
+		'openai-7',
+		['openai@latest', 'ws@8'],
+		'speakers_node.mjs',
+		node22,
+	),
+	'ai (transcribe) for speakers': inFolder(
+		'ai',
+		['ai@latest', '@ai-sdk/openai@latest'],
+		'speakers_ai_sdk.mjs',
+		node22,
+	),
+	'openai for Python, for speakers': () => [
+		python('openai-python', 'openai[realtime]'),
+		[path.join(scripts, 'speakers_python.py')],
+	],
+};
+
 async function startServer() {
 	mkdirSync(place, { recursive: true });
 	const config = path.join(place, 'models.yaml');
-	writeFileSync(
-		config,
-		JSON.stringify({ models: { 'whisper-tiny.en': { type: 'whisper_cpp', files: { model } } } }),
-	);
+	const networks = realNetworks.every((file) => existsSync(file)) ? realNetworks : testNetworks;
+	const [segmentation, embedding] = networks;
+	const models = {
+		'whisper-tiny.en': { type: 'whisper_cpp', files: { model } },
+		diarization: { type: 'diarization', files: { segmentation, embedding } },
+	};
+	writeFileSync(config, JSON.stringify({ models }));
 	const args = [
 		'dist/cli/main.js',
 		'serve',
@@ -100,6 +131,21 @@ async function textOf(url, pcm) {
 	return (await answer.json()).text;
 }
 
+/** Who said what, without a client: `SPEAKER:text` for each segment. */
+async function speakersOf(url, file, reference) {
+	const form = new FormData();
+	form.append('file', new Blob([readFileSync(file)]), 'talk.wav');
+	form.append('response_format', 'diarized_json');
+	if (reference !== undefined) {
+		const data = readFileSync(reference).toString('base64');
+		form.append('known_speaker_names[]', 'Ann');
+		form.append('known_speaker_references[]', `data:audio/wav;base64,${data}`);
+	}
+	const answer = await fetch(`${url}/audio/transcriptions`, { method: 'POST', body: form });
+	if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
+	return (await answer.json()).segments.map(({ speaker, text }) => `${speaker}:${text}`).join('\n');
+}
+
 const plain = (text) =>
 	text
 		.toLowerCase()
@@ -107,40 +153,73 @@ const plain = (text) =>
 		.replaceAll(/ +/g, ' ')
 		.trim();
 
-const { url, wyoming, server } = await startServer();
-server.stderr.resume();
+const isWanted = (name) => argv.length <= 2 || argv.slice(2).some((part) => name.includes(part));
+
+/** What the client printed, a JSON list. */
+function printed(program, args) {
+	const [command, own] = program();
+	return JSON.parse(
+		run(command, [...own, ...args])
+			.trim()
+			.split('\n')
+			.at(-1),
+	);
+}
+
 let failures = 0;
-try {
-	const pcm = Buffer.from(upsampled(await decoded(speech)).buffer);
+
+/** `check` returns what is wrong. */
+function attempt(name, check) {
+	if (!isWanted(name)) return;
+	let wrong;
+	try {
+		wrong = check();
+	} catch (thrown) {
+		wrong = [thrown instanceof Error ? thrown.message : String(thrown)];
+	}
+	if (wrong.length > 0) failures++;
+	stdout.write(`${wrong.length > 0 ? 'FAILED' : 'ok    '} ${name}\n`);
+	for (const text of wrong) stdout.write(`       ${text}\n`);
+}
+
+async function live({ url, wyoming }) {
+	const pcm = Buffer.from(upsampled(await decoded(recording('LJ001-0001'))).buffer);
 	const file = path.join(place, 'speech.pcm');
 	writeFileSync(file, pcm);
 	const expected = await textOf(url, pcm);
 	stdout.write(`the file route: ${expected}\n`);
-	for (const [name, program] of Object.entries(clients)) {
-		if (argv.length > 2 && !argv.slice(2).some((part) => name.includes(part))) continue;
-		try {
-			const [command, args] = program();
-			const texts = JSON.parse(
-				run(command, [...args, url, 'whisper-tiny.en', file, wyoming])
-					.trim()
-					.split('\n')
-					.at(-1),
-			);
+	for (const [name, program] of Object.entries(clients))
+		attempt(name, () => {
+			const texts = printed(program, [url, 'whisper-tiny.en', file, wyoming]);
 			// Of openai-agents: turns of speech, and turns of silence.
 			const [first, ...others] = texts;
 			const whole = Array.isArray(first) ? [first.join(' ')] : texts;
-			const wrong = whole.filter((text) => plain(text) !== plain(expected));
 			const noise = Array.isArray(first) ? others.flat() : [];
-			if (wrong.length + noise.length > 0) failures++;
-			stdout.write(`${wrong.length + noise.length > 0 ? 'FAILED' : 'ok    '} ${name}\n`);
-			for (const text of [...wrong, ...noise]) stdout.write(`       heard: ${text}\n`);
-		} catch (thrown) {
-			failures++;
-			stdout.write(`FAILED ${name}: ${thrown instanceof Error ? thrown.message : thrown}\n`);
-		}
-	}
+			return [...whole.filter((text) => plain(text) !== plain(expected)), ...noise];
+		});
+}
+
+async function speakers({ url }) {
+	const [talk, reference] = ['talk.wav', 'reference.wav'].map((name) => path.join(place, name));
+	const [ann, other] = [await decoded(recording('LJ001-0003')), await decoded(recording('jfk'))];
+	writeFileSync(talk, wav(Float32Array.from([...ann, ...other])));
+	writeFileSync(reference, wav((await decoded(recording('LJ001-0001'))).slice(0, 5 * 16_000)));
+	const [known, unknown] = [await speakersOf(url, talk, reference), await speakersOf(url, talk)];
+	stdout.write(`a plain request:\n${known}\n`);
+	for (const [name, program] of Object.entries(speakerClients))
+		attempt(name, () => {
+			const expected = name.startsWith('ai ') ? unknown : known;
+			return printed(program, [url, talk, reference]).filter((text) => text !== expected);
+		});
+}
+
+const started = await startServer();
+started.server.stderr.resume();
+try {
+	if (Object.keys(clients).some(isWanted)) await live(started);
+	if (Object.keys(speakerClients).some(isWanted)) await speakers(started);
 } finally {
-	server.kill();
+	started.server.kill();
 }
 if (failures > 0) stderr.write(`${failures} clients failed\n`);
 process.exitCode = failures > 0 ? 1 : 0;

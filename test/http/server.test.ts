@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
 import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
+import { diarizationCapabilities } from '../../src/models/types/capabilities.js';
 import { routes } from '../../src/server/app.js';
 import type { JobDesk } from '../../src/server/jobs/desk.js';
 import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
@@ -86,6 +87,7 @@ describe('models', () => {
 		expect((await get(server, '/v1/models/able')).json).toMatchObject({
 			languages: ['en', 'de', 'yue'],
 			capabilities: {
+				transcribes: true,
 				prompt: false,
 				keywords: false,
 				temperature: false,
@@ -99,6 +101,13 @@ describe('models', () => {
 				chooses_among_languages: false,
 			},
 		});
+	});
+
+	test('tells that the model of type diarization transcribes nothing', async () => {
+		const server = await arrange();
+		server.pool.models.push(listed('who', { type: 'diarization', capabilities: diarizationCapabilities }));
+		const { json } = await get(server, '/v1/models/who');
+		expect(json).toMatchObject({ type: 'diarization', capabilities: { transcribes: false, words: false } });
 	});
 
 	test('an id goes before an alias', async () => {

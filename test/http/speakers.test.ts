@@ -161,6 +161,25 @@ describe('speakers are told apart', () => {
 		});
 	});
 
+	test.each([
+		['in lines', (url: string) => url.replaceAll(/.{76}/g, '$&\r\n')],
+		['after white space', (url: string) => ` \n${url}`],
+		['without its padding', (url: string) => url.replace(/=+$/, '')],
+		['with parameters', (url: string) => url.replace(';base64', ';codecs=1;base64')],
+		['in capitals', (url: string) => url.replace('data:audio/wav;base64', 'DATA:AUDIO/WAV;BASE64')],
+	])('by a reference %s', async (_, spelled) => {
+		const server = await arranged();
+		const { status } = await transcribe(server, {
+			response_format: 'diarized_json',
+			'known_speaker_names[]': '👩‍👩‍👧 Zoe\u0308',
+			'known_speaker_references[]': spelled(reference),
+		});
+		expect(status).toBe(200);
+		expect(server.pool.speakers?.calls[0]?.options.speakers?.known).toMatchObject([
+			{ name: '👩‍👩‍👧 Zo\u00eb', reference: { bytes: wav } },
+		]);
+	});
+
 	test('known ones have their names, and the others the letters that are left', async () => {
 		const speakers = [
 			{ name: null, voice: null },

@@ -79,6 +79,29 @@ describe('a recording of three voices', () => {
 		});
 	});
 
+	test('looks no further into a reference than it may be long', async () => {
+		let seconds = 0;
+		const openAudio: typeof parts.openAudio = (recording) => {
+			const reader = parts.openAudio(recording);
+			const { read } = reader;
+			reader.read = async (into) => {
+				const count = await read(into);
+				seconds += count / 16_000;
+				return count;
+			};
+			return reader;
+		};
+		const known = [{ name: 'Ann', reference: { bytes: talk(three, 60) }, param: 'known_speaker_references' }];
+		const events = diarizeRecording(
+			{ ...parts, openAudio },
+			{ bytes: talk(three, 30) },
+			{ known },
+			new AbortController().signal,
+		);
+		await expect(events.next()).rejects.toThrow('got more than 10 seconds');
+		expect(seconds).toBeLessThan(20);
+	});
+
 	test('refuses a voice of another network where it is named, and leaves it out where all are', async () => {
 		const reference = { voice: [1], fingerprint: 'another' };
 		const named = { known: [{ name: 'Ann', reference, param: 'known_speakers' }] };

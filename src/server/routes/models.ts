@@ -3,7 +3,7 @@
 import { expected } from '../../errors.js';
 import { missing } from '../../models/registry/registry.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import type { Capabilities } from '../../speech/model-info.js';
+import { type Capabilities, diarizationType } from '../../speech/model-info.js';
 import type { RequestContext } from '../request/context.js';
 
 /** With `?aliases=true` each further name of a model is listed as a model of its own, for clients that offer only ids. */
@@ -54,14 +54,15 @@ export function modelBody(model: ListedModel): object {
 		type,
 		state,
 		languages: capabilities?.languages ?? null,
-		capabilities: capabilities && capabilitiesBody(capabilities),
+		capabilities: capabilities && capabilitiesBody(capabilities, type),
 		...(memoryBytes > 0 && { memory_bytes: memoryBytes }),
 		...(demo && { demo }),
 	};
 }
 
-function capabilitiesBody(can: Capabilities): object {
+function capabilitiesBody(can: Capabilities, type: string): object {
 	return {
+		transcribes: type !== diarizationType,
 		prompt: can.prompt,
 		keywords: can.keywords,
 		temperature: can.temperature,

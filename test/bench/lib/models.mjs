@@ -3,8 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { execPath } from 'node:process';
+import { refuse } from '../../helpers/flags.mjs';
 import { root, workplace } from './peers.mjs';
 
 /** @param {string} out @param {string} script @param {string[]} args */
@@ -61,4 +62,17 @@ export function sherpaShape(shape, { int8 = false } = {}) {
 		model: join(folder, int8 ? 'model.int8.onnx' : 'model.onnx'),
 		tokens: join(folder, 'tokens.txt'),
 	};
+}
+
+/** @param {string | undefined} given `--model` @returns {string} absolute path of a ggml file of Whisper */
+export function modelFile(given) {
+	if (given !== undefined) {
+		if (existsSync(given)) return resolve(given);
+		return refuse(`Expected \`--model\` to be a ggml file, got \`${given}\``);
+	}
+	try {
+		return realWhisper();
+	} catch (thrown) {
+		return refuse(`${thrown instanceof Error ? thrown.message : thrown}; or --model FILE`);
+	}
 }

@@ -142,6 +142,7 @@ describe('known voices', () => {
 		['the nearest', [10, 80], ['Ann', 'Bob']],
 		['nobody who is too far from all', [10, 200], ['Ann', null]],
 		['one name for two who are both near it', [5, 20], ['Ann', 'Ann']],
+		['a name for the nearer alone of two who are heard to differ', [0, -54], ['Ann', null]],
 		['each the other way about, the nearer pair first', [40, 10], ['Bob', 'Ann']],
 	])('are %s', (_, angles, expected) => {
 		expect(matchedNames(angles.map(towards), known)).toEqual(expected);
@@ -152,15 +153,25 @@ describe('known voices', () => {
 	});
 });
 
-test('an enrolled voice is the mean of its recordings, by their speech', () => {
-	const of = (seconds: number, voice: number[]) => ({
+describe('an enrolled voice', () => {
+	const of = (seconds: number, voice: number[] | null) => ({
 		turns: [{ start: 0, end: seconds, speaker: 0 }],
 		speakers: [{ name: null, voice }],
 		fingerprint: 'f',
 	});
-	const { voice, seconds } = enrolled([of(3, [1, 0]), of(4, [0, 1])], 'FILE');
-	expect(voice.map((value) => value.toFixed(2))).toEqual(['0.60', '0.80']);
-	expect(seconds).toBe(7);
+
+	test('is the mean of its recordings, by their speech', () => {
+		const { voice, seconds } = enrolled([of(3, [1, 0]), of(4, [0.6, 0.8])], 'FILE');
+		expect(voice.map((value) => value.toFixed(2))).toEqual(['0.86', '0.51']);
+		expect(seconds).toBe(7);
+	});
+
+	test.each([
+		['are of different people', [of(3, [1, 0]), of(3, [0.2, 0.98])], 'of different people'],
+		['are in part of nobody', [of(3, [1, 0]), of(0, null)], 'nobody is heard to speak in recording 2 of 2'],
+	])('is refused where its recordings %s', (_, found, message) => {
+		expect(() => enrolled(found, 'FILE')).toThrow(message);
+	});
 });
 
 describe('lanes', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -57,6 +57,46 @@ test('removing a voice leaves nothing of it', async () => {
 	expect(await store.remove('Ada')).toBe(true);
 	expect(readdirSync(folder)).toEqual([]);
 	expect(await store.find('Ada')).toBeUndefined();
+});
+
+test('removing a voice removes copies of its file, and what a crash while it was written has left', async () => {
+	const { store, folder } = arrange();
+	await store.add(voice('Ada'));
+	const [file = ''] = readdirSync(folder);
+	for (const name of ['copy.json', `${file}.0000.part`])
+		copyFileSync(path.join(folder, file), path.join(folder, name));
+	await store.add(voice('Bob'));
+	expect((await store.list()).map(({ name }) => name)).toEqual(['Ada', 'Bob']);
+	expect(await store.remove('Ada')).toBe(true);
+	expect(readdirSync(folder)).toHaveLength(1);
+	expect((await store.list()).map(({ name }) => name)).toEqual(['Bob']);
+});
+
+test('a folder in the place of a file is left out', async () => {
+	const { store, folder } = arrange();
+	await store.add(voice('Ada'));
+	mkdirSync(path.join(folder, 'folder.json'));
+	expect(await store.list()).toHaveLength(1);
+});
+
+test.each<[string, object]>([
+	['is not of length 1, and would be like everybody', { voice: [1e300, 1] }],
+	['has a name that a terminal obeys', { name: 'A\u001b[2J' }],
+	['was enrolled in no year', { created: 1e300 }],
+])('a voice that %s is left out', async (_, change) => {
+	const { store, folder } = arrange();
+	await store.add(voice('Ada'));
+	const [file = ''] = readdirSync(folder);
+	writeFileSync(path.join(folder, file), JSON.stringify({ ...voice('Ada'), ...change }));
+	expect(await store.list()).toEqual([]);
+	expect(await store.find('Ada')).toBeUndefined();
+});
+
+test('names may have joiners, and are the same however they are composed', async () => {
+	const { store } = arrange();
+	for (const name of ['Zoe\u0308', '👩‍👩‍👧', 'می\u200Cنا']) await store.add(voice(name));
+	expect(await store.find('Zoë'.normalize('NFC'))).toBeDefined();
+	expect(await store.find('👩‍👩‍👧')).toBeDefined();
 });
 
 test.each([

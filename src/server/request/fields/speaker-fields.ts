@@ -2,7 +2,12 @@
 
 import { earshot } from '../../../command-line.js';
 import { EarshotError, expected } from '../../../errors.js';
-import type { KnownVoice, SpeakerOptions } from '../../../speech/speakers.js';
+import {
+	type KnownVoice,
+	type SpeakerOptions,
+	speakerNameOf,
+	speakerNameRule,
+} from '../../../speech/speakers.js';
 import type { FieldName, Fields } from './fields.js';
 
 export interface SpeakerRequest {
@@ -30,7 +35,6 @@ const formatsOfThatModel: readonly string[] = ['json', 'text', diarizingFormat];
 
 /** People in a recording, at most. */
 const mostSpeakers = 100;
-const mostNameLength = 100;
 /** Of a reference, decoded: half a minute of the largest format. */
 const mostReferenceBytes = 8 * 2 ** 20;
 
@@ -111,7 +115,11 @@ function countsOf(fields: Fields): Pick<SpeakerOptions, 'least' | 'most'> {
 }
 
 function knownVoices(fields: Fields, maxKnown: number): KnownVoice[] {
-	const names = fields.list('known_speaker_names').map((name) => name.trim());
+	const names = fields.list('known_speaker_names').map((given) => {
+		const name = speakerNameOf(given);
+		if (name === undefined) throw expected('known_speaker_names', speakerNameRule, given);
+		return name;
+	});
 	const references = fields.list('known_speaker_references');
 	if (names.length !== references.length)
 		throw expected(
@@ -124,32 +132,25 @@ function knownVoices(fields: Fields, maxKnown: number): KnownVoice[] {
 	const twice = names.find((name, at) => names.indexOf(name) !== at);
 	if (twice !== undefined) throw expected('known_speaker_names', 'different names', `${twice} twice`);
 	return names.map((name, at) => ({
-		name: checkedName('known_speaker_names', name),
+		name,
 		reference: { bytes: bytesOfDataUrl(references[at] ?? '') },
 		param: 'known_speaker_references',
 	}));
 }
 
-/** A name as transcripts show it. Throws `invalid_request`. */
-export function checkedName(param: string, name: string): string {
-	if (name !== '' && name.length <= mostNameLength && !/\p{C}/u.test(name)) return name;
-	throw expected(param, `a text of 1 to ${mostNameLength} characters without control characters`, name);
-}
-
 function bytesOfDataUrl(url: string): Uint8Array {
 	const param = 'known_speaker_references';
-	const comma = url.slice(0, 200).indexOf(',');
-	const head = url.slice(0, comma);
-	if (comma < 0 || !/^data:[^,]*;base64$/i.test(head))
-		throw expected(param, 'a data URL such as `data:audio/wav;base64,…`', url);
-	const text = url.slice(comma + 1);
+	const head = /^\s*data:[^;,]*(;[^,]*)?;base64,/i.exec(url.slice(0, 300))?.[0];
+	if (head === undefined) throw expected(param, 'a data URL such as `data:audio/wav;base64,…`', url);
+	// Some write base64 in lines.
+	const text = url.slice(head.length).replaceAll(/\s+/g, '');
 	if (text.length > (mostReferenceBytes * 4) / 3)
 		throw expected(
 			param,
 			`a recording of at most ${mostReferenceBytes / 2 ** 20} MiB`,
 			`${text.length} characters`,
 		);
-	if (!/^[A-Za-z0-9+/_-]+={0,2}\s*$/.test(text)) throw expected(param, 'a data URL in base64', url);
+	if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) throw expected(param, 'a data URL in base64', url);
 	return Buffer.from(text, 'base64');
 }
 
