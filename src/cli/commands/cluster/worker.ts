@@ -21,9 +21,6 @@ import { estimatedBytes, localPool, modelsToPreload, nextSignal } from './start-
 /** Time to give back what is unfinished, after the first signal; a second one ends it at once. */
 const graceMs = 20_000;
 
-/** Time to give back what is unfinished, after the first signal; a second one ends it at once. */
-const graceMs = 20_000;
-
 /** Resolves after a signal has stopped the worker. */
 export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
 	await ensureRegistry(flags);
