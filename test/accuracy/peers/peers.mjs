@@ -1,10 +1,10 @@
 /** whisper.cpp's command, and faster-whisper and openai-whisper in Python environments of their own, on the same weights. */
 
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { run } from '../../bench/lib/peers.mjs';
 import { workplace } from '../samples.mjs';
 import { whisperCli } from './whisper-cli.mjs';
 
@@ -25,18 +25,6 @@ const sameWeights = {
 };
 
 const sha256 = (/** @type {string} */ file) => createHash('sha256').update(readFileSync(file)).digest('hex');
-
-/** @param {string} command @param {string[]} args @param {string} [input] @returns {string} its output */
-function run(command, args, input) {
-	const { status, error, stdout, stderr } = spawnSync(command, args, {
-		encoding: 'utf8',
-		input,
-		maxBuffer: 1 << 28,
-	});
-	if (error) throw error;
-	if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${stdout}${stderr}`);
-	return stdout;
-}
 
 /**
  * A virtual environment with exactly the packages of `peers/NAME.txt`.
@@ -107,7 +95,7 @@ export function peers(model, ctranslate2, threads, tell) {
 		transcribe: (/** @type {{ id: string, path: string }[]} */ recordings) => {
 			const line = JSON.stringify({ ...task, threads, recordings });
 			return JSON.parse(
-				run(python, [join(scripts, script)], line)
+				run(python, [join(scripts, script)], { input: line })
 					.trim()
 					.split('\n')
 					.at(-1) ?? '',

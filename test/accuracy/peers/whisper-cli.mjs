@@ -1,9 +1,8 @@
 /** whisper.cpp's own command, as its makers build it, on many recordings. */
 
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { whisperPrograms } from '../../bench/lib/peers.mjs';
+import { run, whisperPrograms } from '../../bench/lib/peers.mjs';
 import { wav } from '../../bench/lib/speech.mjs';
 import { floatsIn, workplace } from '../samples.mjs';
 
@@ -32,12 +31,7 @@ export function whisperCli(model, beam, threads) {
 					const some = files.slice(at, at + filesInRun).flatMap(({ file }) => ['--file', file]);
 					const search = ['--beam-size', `${beam}`, '--best-of', `${Math.max(beam, 2)}`];
 					const args = ['--model', model, '--threads', `${threads}`, '--language', 'en', '--output-json'];
-					const { status, error, stderr } = spawnSync(cli, [...args, ...search, ...some], {
-						encoding: 'utf8',
-						maxBuffer: 1 << 28,
-					});
-					if (error) throw error;
-					if (status !== 0) throw new Error(`whisper-cli ended with ${status}\n${stderr.slice(-2000)}`);
+					run(cli, [...args, ...search, ...some]);
 				}
 				const elapsed = (performance.now() - start) / 1000;
 				return {

@@ -13,15 +13,21 @@ export const modelDir = join(workplace, 'models');
 /** Exact versions: a figure is of these. */
 const packages = { 'sherpa-onnx-node': '1.13.8', '@fugood/whisper.node': '1.1.3' };
 
-/** @param {string} command @param {string[]} args @param {string} [cwd] */
-function run(command, args, cwd) {
+/**
+ * Throws what it has said where it fails.
+ * @param {string} command @param {readonly string[]} args @param {{ cwd?: string, input?: string }} [options]
+ * @returns {string} its output
+ */
+export function run(command, args, { cwd, input } = {}) {
 	const { status, error, stdout, stderr } = spawnSync(command, args, {
 		encoding: 'utf8',
 		cwd,
+		input,
 		maxBuffer: 1 << 28,
 	});
 	if (error) throw error;
 	if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${stdout}${stderr}`);
+	return stdout;
 }
 
 /**
@@ -49,6 +55,8 @@ export function packageFolder() {
 	if (existsSync(join(folder, 'node_modules')) && readFileSync(manifest, 'utf8') === wanted) return folder;
 	mkdirSync(folder, { recursive: true });
 	writeFileSync(manifest, wanted);
-	run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], folder);
+	run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], {
+		cwd: folder,
+	});
 	return folder;
 }
