@@ -106,9 +106,10 @@ export class Directory {
 
 	async #read(): Promise<readonly WorkerEntry[]> {
 		const now = await this.#records.now();
-		const heard = await this.#records.between(index, 0, Number.MAX_SAFE_INTEGER, 100_000);
-		const alive = heard.filter(({ score }) => score >= now - goneAfterMs);
-		for (const { member, score } of heard) if (score < now - 60 * goneAfterMs) await this.withdraw(member);
+		const heartbeats = await this.#records.between(index, 0, Number.MAX_SAFE_INTEGER, 100_000);
+		const alive = heartbeats.filter(({ score }) => score >= now - goneAfterMs);
+		for (const { member, score } of heartbeats)
+			if (score < now - 60 * goneAfterMs) await this.withdraw(member);
 		const found = await this.#records.get(alive.map(({ member }) => recordOf(member)));
 		this.#known = found.flatMap((record) => (record ? [JSON.parse(record.value) as WorkerEntry] : []));
 		this.#readMs = this.#clock.now();

@@ -22,7 +22,7 @@ export async function* watchUnits(
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {
-		const told = new Map((await unitsOf()).map(({ unit: { part }, clips }) => [part, clips]));
+		const sent = new Map((await unitsOf()).map(({ unit: { part }, clips }) => [part, clips]));
 		while (!signal.aborted) {
 			const message = news.shift();
 			if (message === undefined) {
@@ -30,7 +30,7 @@ export async function* watchUnits(
 					wake = resolve;
 					if (news.length > 0 || signal.aborted) resolve();
 				});
-			} else if (message === 'clip') yield* newClips(records, await unitsOf(), told);
+			} else if (message === 'clip') yield* newClips(records, await unitsOf(), sent);
 			else if (message === 'progress') yield progressOf(await unitsOf());
 			else yield { type: 'changed' };
 		}
@@ -40,17 +40,17 @@ export async function* watchUnits(
 	}
 }
 
-/** `told`: how many clips of each part were told already. */
+/** `sent`: how many clips of each part have been sent. */
 async function* newClips(
 	records: Records,
 	units: readonly UnitRecord[],
-	told: Map<number, number>,
+	sent: Map<number, number>,
 ): AsyncGenerator<JobEvent> {
 	for (const { unit, clips } of units) {
-		const from = told.get(unit.part) ?? 0;
+		const from = sent.get(unit.part) ?? 0;
 		if (clips <= from) continue;
 		const lines = await records.list(clipsOf(unit), from);
-		told.set(unit.part, from + lines.length);
+		sent.set(unit.part, from + lines.length);
 		for (const line of lines) yield { type: 'clip', part: unit.part, clip: JSON.parse(line) as ClipEvent };
 	}
 }

@@ -35,7 +35,7 @@ const heardFrom = 0.5;
 const leastSharedFrames = 3;
 
 /** Frames for which one track is heard without a break. */
-export interface Heard {
+export interface ActiveStretch {
 	readonly track: number;
 	readonly from: number;
 	/** Exclusive. */
@@ -44,7 +44,7 @@ export interface Heard {
 	readonly alone: readonly (readonly [from: number, to: number])[];
 }
 
-interface OpenHeard {
+interface OpenActivity {
 	readonly from: number;
 	readonly alone: [from: number, to: number][];
 }
@@ -52,7 +52,7 @@ interface OpenHeard {
 /** Sums of a track's probabilities in the frames that are not final yet. */
 interface Track {
 	readonly sums: Float32Array;
-	open: OpenHeard | undefined;
+	open: OpenActivity | undefined;
 }
 
 export class Activity {
@@ -78,7 +78,7 @@ export class Activity {
 	}
 
 	/** Adds a window that begins at `#base`; frames before `finalUpTo` are final then. Returns the stretches that end. */
-	push(chances: Float32Array, finalUpTo: number): Heard[] {
+	push(chances: Float32Array, finalUpTo: number): ActiveStretch[] {
 		const mapped = this.#tracksOf(chances);
 		for (let frame = 0; frame < this.#windowFrames; frame++) {
 			this.#counts[frame] = (this.#counts[frame] ?? 0) + 1;
@@ -93,7 +93,7 @@ export class Activity {
 	}
 
 	/** No window follows; frames from `end` on are beyond the recording. */
-	finish(end: number): Heard[] {
+	finish(end: number): ActiveStretch[] {
 		const ended = this.#settle(Math.max(end - this.#base, 0));
 		for (const [id, track] of this.#tracks) {
 			if (track.open) ended.push(this.#closed(id, track, track.open, this.#base));
@@ -120,7 +120,7 @@ export class Activity {
 		for (const { voice, track } of pairs) {
 			if (found[voice] === -1 && !found.includes(track)) found[voice] = track;
 		}
-		return found.map((track, voice) => (track === -1 && isHeard(chances, voice) ? this.#newTrack() : track));
+		return found.map((track, voice) => (track === -1 && isActive(chances, voice) ? this.#newTrack() : track));
 	}
 
 	#newTrack(): number {
@@ -130,8 +130,8 @@ export class Activity {
 	}
 
 	/** Makes the next `count` frames final. */
-	#settle(count: number): Heard[] {
-		const ended: Heard[] = [];
+	#settle(count: number): ActiveStretch[] {
+		const ended: ActiveStretch[] = [];
 		const most = Math.min(count, this.#windowFrames);
 		for (let frame = 0; frame < most; frame++) {
 			const at = this.#base + frame;
@@ -158,7 +158,7 @@ export class Activity {
 		return ended;
 	}
 
-	#closed(id: number, track: Track, { from, alone }: OpenHeard, to: number): Heard {
+	#closed(id: number, track: Track, { from, alone }: OpenActivity, to: number): ActiveStretch {
 		track.open = undefined;
 		return { track: id, from, to, alone };
 	}
@@ -169,7 +169,7 @@ export class Activity {
 	}
 }
 
-function isHeard(chances: Float32Array, voice: number): boolean {
+function isActive(chances: Float32Array, voice: number): boolean {
 	for (let at = voice; at < chances.length; at += voicesInWindow)
 		if ((chances[at] ?? 0) >= heardFrom) return true;
 	return false;

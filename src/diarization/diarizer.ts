@@ -8,7 +8,7 @@ import type { AudioReader } from '../audio/decode.js';
 import { SampleWindow } from '../audio/sample-window.js';
 import { EarshotError } from '../errors.js';
 import { sampleRate } from '../speech/pcm.js';
-import { Activity, type Heard, voiceChances } from './activity.js';
+import { type ActiveStretch, Activity, voiceChances } from './activity.js';
 import { unit } from './linkage.js';
 import type { SpeakerNetworks } from './networks.js';
 import { longestPieceSeconds, type Piece, type SpeakersOptions, speakersOf } from './speakers.js';
@@ -55,19 +55,19 @@ export async function diarize(
 	signal: AbortSignal,
 	hooks: DiarizeHooks = {},
 ): Promise<Diarization> {
-	const heard = new Listening(networks, reader, signal);
-	while (!heard.ended) {
+	const listening = new Listening(networks, reader, signal);
+	while (!listening.ended) {
 		throwIfAborted(signal);
-		const { index } = heard;
+		const { index } = listening;
 		hooks.onWindow?.(index);
 		try {
-			await heard.next();
+			await listening.next();
 		} finally {
-			hooks.onProcessed?.(index, heard.seconds);
+			hooks.onProcessed?.(index, listening.seconds);
 		}
 	}
-	const pieces = heard.pieces.toSorted((a, b) => a.start - b.start || a.end - b.end);
-	const duration = heard.seconds;
+	const pieces = listening.pieces.toSorted((a, b) => a.start - b.start || a.end - b.end);
+	const duration = listening.seconds;
 	const breathe = async () => {
 		await setImmediate();
 		throwIfAborted(signal);
@@ -117,7 +117,7 @@ class Listening {
 			isLast ? this.index * this.#stepFrames : nextStart,
 		);
 		if (isLast) found.push(...this.#activity.finish(this.#frameAt(this.#window.end)));
-		for (const heard of found) this.pieces.push(await this.#pieceOf(heard));
+		for (const stretch of found) this.pieces.push(await this.#pieceOf(stretch));
 		const needed = Math.min(this.#sampleAt(this.#activity.needed), nextStart * shape.shift);
 		this.#window.forget(needed);
 		this.index++;
@@ -137,7 +137,7 @@ class Listening {
 		return false;
 	}
 
-	async #pieceOf({ track, from, to, alone }: Heard): Promise<Piece> {
+	async #pieceOf({ track, from, to, alone }: ActiveStretch): Promise<Piece> {
 		const spans = alone.map(([first, last]) => [this.#sampleAt(first), this.#sampleAt(last)] as const);
 		const count = spans.reduce((sum, [first, last]) => sum + last - first, 0);
 		const samples = new Float32Array(count);

@@ -53,7 +53,7 @@ const reconnectMs = 500;
 
 export class PostgresRecords implements Records {
 	readonly #options: PostgresRecordsOptions;
-	readonly #heard = new Map<string, Set<(message: string) => void>>();
+	readonly #subscribers = new Map<string, Set<(message: string) => void>>();
 	#listening: Promise<Client> | undefined;
 	#isClosed = false;
 
@@ -134,14 +134,14 @@ export class PostgresRecords implements Records {
 		return Number(row?.now);
 	}
 
-	async subscribe(topic: string, heard: (message: string) => void): Promise<() => void> {
-		const others = this.#heard.get(topic) ?? new Set();
-		this.#heard.set(topic, others);
-		others.add(heard);
+	async subscribe(topic: string, onMessage: (message: string) => void): Promise<() => void> {
+		const others = this.#subscribers.get(topic) ?? new Set();
+		this.#subscribers.set(topic, others);
+		others.add(onMessage);
 		await this.#listen();
 		return () => {
-			others.delete(heard);
-			if (others.size === 0 && this.#heard.get(topic) === others) this.#heard.delete(topic);
+			others.delete(onMessage);
+			if (others.size === 0 && this.#subscribers.get(topic) === others) this.#subscribers.delete(topic);
 		};
 	}
 
@@ -194,7 +194,7 @@ export class PostgresRecords implements Records {
 			const client = await this.#options.listen();
 			client.on('notification', ({ payload = '' }) => {
 				const [topic = '', message = ''] = JSON.parse(payload) as [string, string];
-				for (const heard of this.#heard.get(topic) ?? []) heard(message);
+				for (const onMessage of this.#subscribers.get(topic) ?? []) onMessage(message);
 			});
 			const lost = (error?: unknown) => {
 				this.#listening = undefined;

@@ -56,7 +56,7 @@ export interface Records {
 	/** The server's time, ms. */
 	now(): Promise<number>;
 	/** Resolves when everything published from now on is heard. Returns a function that ends it. */
-	subscribe(topic: string, heard: (message: string) => void): Promise<() => void>;
+	subscribe(topic: string, onMessage: (message: string) => void): Promise<() => void>;
 	close(): Promise<void>;
 }
 

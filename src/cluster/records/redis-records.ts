@@ -48,14 +48,14 @@ export class RedisRecords implements Records {
 	readonly #redis: Redis;
 	/** A connection that listens can do nothing else. */
 	readonly #listening: Redis;
-	readonly #heard = new Map<string, Set<(message: string) => void>>();
+	readonly #subscribers = new Map<string, Set<(message: string) => void>>();
 
 	/** Both belong to it from now on. */
 	constructor(redis: Redis, listening: Redis) {
 		this.#redis = redis;
 		this.#listening = listening;
 		listening.on('message', (channel: string, message: string) => {
-			for (const heard of this.#heard.get(channel) ?? []) heard(message);
+			for (const onMessage of this.#subscribers.get(channel) ?? []) onMessage(message);
 		});
 	}
 
@@ -121,16 +121,16 @@ export class RedisRecords implements Records {
 		return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 	}
 
-	async subscribe(topic: string, heard: (message: string) => void): Promise<() => void> {
+	async subscribe(topic: string, onMessage: (message: string) => void): Promise<() => void> {
 		const channel = key('t', topic);
-		const others = this.#heard.get(channel) ?? new Set();
-		this.#heard.set(channel, others);
-		others.add(heard);
+		const others = this.#subscribers.get(channel) ?? new Set();
+		this.#subscribers.set(channel, others);
+		others.add(onMessage);
 		if (others.size === 1) await this.#listening.subscribe(channel);
 		return () => {
-			others.delete(heard);
-			if (others.size > 0 || this.#heard.get(channel) !== others) return;
-			this.#heard.delete(channel);
+			others.delete(onMessage);
+			if (others.size > 0 || this.#subscribers.get(channel) !== others) return;
+			this.#subscribers.delete(channel);
 			this.#listening.unsubscribe(channel).catch(() => {});
 		};
 	}

@@ -82,7 +82,7 @@ export class FolderQueue implements JobQueue {
 	async units(jobId: string): Promise<readonly UnitState[]> {
 		this.#refuseClosed();
 		await this.#recover(jobId);
-		return (this.#jobs.get(jobId) ?? []).map((entry) => entry.told);
+		return (this.#jobs.get(jobId) ?? []).map((entry) => entry.unitState);
 	}
 
 	async progress(jobId: string): Promise<JobProgress | null> {

@@ -36,12 +36,10 @@ export class UnitEntry {
 	}
 
 	get state(): UnitState['state'] {
-		if (this.done) return 'done';
-		if (this.failed) return 'failed';
-		return this.lease ? 'leased' : 'waiting';
+		return this.unitState.state;
 	}
 
-	get told(): UnitState {
+	get unitState(): UnitState {
 		const { part } = this.unit;
 		if (this.done) return { part, state: 'done', result: this.done };
 		if (this.failed) return { part, state: 'failed', error: this.failed };

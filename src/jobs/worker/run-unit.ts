@@ -101,7 +101,7 @@ async function transcribed(
 					signal,
 				)
 			: resumable.transcribe(file.recording, options, signal);
-		return await heard(events, lease, job, tools, ticket);
+		return await resultOf(events, lease, job, tools, ticket);
 	} finally {
 		ticket.leave();
 		for (const each of leases) each.release();
@@ -121,7 +121,7 @@ function checkpointed(model: Lease, lease: UnitLease): Pick<Lease, 'transcribe'>
 	};
 }
 
-async function heard(
+async function resultOf(
 	events: AsyncIterable<TranscriptEvent>,
 	lease: UnitLease,
 	job: Job,

@@ -99,10 +99,10 @@ export class JobDesk {
 		sweep();
 		const stopSweeping = clock.every(sweepEveryMs, sweep);
 		if (this.#options.works !== false) worker.start();
-		const stopHearing = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
+		const unsubscribe = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
 		const close = async (): Promise<void> => {
 			stopSweeping();
-			stopHearing?.();
+			unsubscribe?.();
 			await worker.stop();
 			await sweeping;
 			await storage.close();

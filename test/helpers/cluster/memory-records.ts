@@ -13,7 +13,7 @@ export class MemoryRecords implements Records {
 	readonly #indexes = new Map<string, Map<string, number>>();
 	readonly #counters = new Map<string, number>();
 	readonly #lists = new Map<string, string[]>();
-	readonly #heard = new Map<string, Set<(message: string) => void>>();
+	readonly #subscribers = new Map<string, Set<(message: string) => void>>();
 	readonly #now: () => number;
 
 	constructor(now: () => number = Date.now) {
@@ -44,7 +44,8 @@ export class MemoryRecords implements Records {
 			this.#lists.set(list, [...(this.#lists.get(list) ?? []), value]);
 		for (const name of changes.removeLists ?? []) this.#lists.delete(name);
 		for (const { topic, message } of changes.publish ?? [])
-			for (const heard of [...(this.#heard.get(topic) ?? [])]) queueMicrotask(() => heard(message));
+			for (const onMessage of [...(this.#subscribers.get(topic) ?? [])])
+				queueMicrotask(() => onMessage(message));
 		return true;
 	}
 
@@ -77,11 +78,11 @@ export class MemoryRecords implements Records {
 		return this.#now();
 	}
 
-	async subscribe(topic: string, heard: (message: string) => void): Promise<() => void> {
-		const others = this.#heard.get(topic) ?? new Set();
-		this.#heard.set(topic, others);
-		others.add(heard);
-		return () => others.delete(heard);
+	async subscribe(topic: string, onMessage: (message: string) => void): Promise<() => void> {
+		const others = this.#subscribers.get(topic) ?? new Set();
+		this.#subscribers.set(topic, others);
+		others.add(onMessage);
+		return () => others.delete(onMessage);
 	}
 
 	async close(): Promise<void> {}
