@@ -593,9 +593,11 @@ models:
 	});
 
 	it('doctor asks the queue and the store of several machines, and tells no password', async () => {
+		const blobs = path.join(scratch.path, 'blobs');
+		mkdirSync(blobs);
 		const { code, stdout } = await earshot(
 			'doctor',
-			...['--config', config, '--queue', 'redis://:very-secret@127.0.0.1:9', '--blobs', scratch.path],
+			...['--config', config, '--queue', 'redis://:very-secret@127.0.0.1:9', '--blobs', blobs],
 		);
 		expect(code).toBe(1);
 		expect(stdout).toMatch(/^MISSING {2}queue +redis:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/m);

@@ -190,7 +190,7 @@ describe('an object store', () => {
 		vi.stubEnv('AWS_SECRET_ACCESS_KEY', s3.secretAccessKey);
 		vi.stubEnv('AWS_REGION', s3.region);
 		vi.stubEnv('AWS_ENDPOINT_URL_S3', s3.endpoint);
-		onTestFinished(() => vi.unstubAllEnvs());
+		onTestFinished(() => void vi.unstubAllEnvs());
 		const blobs = `s3://${s3.bucket}/there`;
 		const fine = await checkCluster({ queue: '', blobs });
 		expect(fine[1]).toEqual({ ok: true, what: 'blobs', detail: `${blobs} can be written and read` });
