@@ -2,9 +2,9 @@
 
 import { EarshotError } from '../errors.js';
 import type { Clip } from '../speech/clip.js';
-import { type ChunkingOptions, maxSplitChannels } from '../speech/options.js';
+import { maxSplitChannels } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
-import { Chunker, type ChunkerParts } from './chunker.js';
+import { Chunker, type ChunkerParts, type ClipOptions } from './chunker.js';
 
 /** What a pipeline takes its clips from. */
 export type ClipSource = Pick<
@@ -20,8 +20,8 @@ export class ChannelChunker implements ClipSource {
 	/** Clips that others may come before. */
 	#waiting: Clip[] = [];
 
-	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions) {
-		this.#open = (channel) => new Chunker(parts, recording, chunking, channel);
+	constructor(parts: ChunkerParts, recording: Recording, options: ClipOptions) {
+		this.#open = (channel) => new Chunker(parts, recording, options, channel);
 		this.#chunkers = [this.#open(0)];
 	}
 

@@ -1,14 +1,14 @@
 /** Splits a recording into clips, one block at a time: decode → detect speech → split. */
 
 import type { Clip } from '../speech/clip.js';
-import type { ChunkingOptions } from '../speech/options.js';
+import type { ChunkingOptions, TranscribeOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
 import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { Leveller, levelled } from './leveller.js';
 import { SampleWindow } from './sample-window.js';
-import { SpeechSpans } from './speech-spans.js';
-import { ClipSplitter, type Span } from './split.js';
+import { type Span, SpeechSpans } from './speech-spans.js';
+import { ClipSplitter } from './split.js';
 import type { OpenVad, VadSession } from './vad.js';
 
 export interface ChunkerParts {
@@ -16,6 +16,9 @@ export interface ChunkerParts {
 	readonly openVad: OpenVad;
 	readonly limits: { readonly maxClipSeconds: number; readonly mergeGapSeconds: number };
 }
+
+/** What decides where clips begin and end. */
+export type ClipOptions = Pick<TranscribeOptions, 'chunking' | 'breaks'>;
 
 /**
  * Seconds decoded and searched for speech in one step. Most recordings fit into one block; for longer ones the first
@@ -45,7 +48,12 @@ export class Chunker {
 	#closing: Promise<void> | undefined;
 
 	/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
-	constructor(parts: ChunkerParts, recording: Recording, chunking: ChunkingOptions, channel?: number) {
+	constructor(
+		parts: ChunkerParts,
+		recording: Recording,
+		{ chunking, breaks = [] }: ClipOptions,
+		channel?: number,
+	) {
 		this.#parts = parts;
 		this.#chunking = chunking;
 		this.#channel = channel;
@@ -55,6 +63,7 @@ export class Chunker {
 				maxClipSeconds: parts.limits.maxClipSeconds,
 				mergeGapSeconds: parts.limits.mergeGapSeconds,
 				paddingSeconds: chunking.prefixPaddingMs / 1000,
+				breaks,
 			},
 			(frame) => this.#window.levelOf(frame),
 		);

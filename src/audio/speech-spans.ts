@@ -1,6 +1,20 @@
 /** Where voice activity detection has found speech in a recording. Pure. */
 
-import type { Span, VadSegments } from './split.js';
+/** A stretch of the recording, seconds. */
+export interface Span {
+	readonly start: number;
+	readonly end: number;
+}
+
+/** What voice activity detection knows so far. Times are seconds of the recording. */
+export interface VadSegments {
+	/** Spans of speech that have ended since the last call, in order, not overlapping. */
+	readonly spans: readonly Span[];
+	/** Start of the span that has not ended yet; null if there is none. */
+	readonly openSince: number | null;
+	/** The open span ends after this time; if there is none, the next span does not start before it. */
+	readonly settled: number;
+}
 
 export class SpeechSpans {
 	#ended: Span[] = [];

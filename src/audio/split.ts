@@ -1,22 +1,8 @@
 /** Splits a recording into clips as it arrives. Pure: takes VAD segments, returns the ranges that are final. */
 
 import { levelFrameSeconds } from '../speech/pcm.js';
-
-/** A stretch of the recording, seconds. */
-export interface Span {
-	readonly start: number;
-	readonly end: number;
-}
-
-/** What voice activity detection knows so far. Times are seconds of the recording. */
-export interface VadSegments {
-	/** Spans of speech that have ended since the last call, in order, not overlapping. */
-	readonly spans: readonly Span[];
-	/** Start of the span that has not ended yet; null if there is none. */
-	readonly openSince: number | null;
-	/** The open span ends after this time; if there is none, the next span does not start before it. */
-	readonly settled: number;
-}
+import { SpeechBreaks } from './speech-breaks.js';
+import type { Span, VadSegments } from './speech-spans.js';
 
 export interface SplitRules {
 	readonly maxClipSeconds: number;
@@ -24,6 +10,8 @@ export interface SplitRules {
 	readonly mergeGapSeconds: number;
 	/** Audio kept before and after the speech of a clip. */
 	readonly paddingSeconds: number;
+	/** Seconds of the recording, in order, that no clip goes across; absent = none. */
+	readonly breaks?: readonly number[];
 }
 
 /**
@@ -38,10 +26,18 @@ const cutWindowShare = 0.4;
 /** Tolerance for rounding in the sums below. */
 const slackSeconds = 0.001;
 
+/** A clip that may still grow. */
+interface OpenClip extends Span {
+	/** Breaks before it. */
+	readonly breaks: number;
+}
+
 /** The last span of speech, which may still change. */
 interface Latest {
 	/** With padding. */
 	readonly start: number;
+	/** Without padding. */
+	readonly speechStart: number;
 	/** Without padding; null while it has not ended. */
 	readonly end: number | null;
 }
@@ -54,9 +50,10 @@ interface Latest {
 export class ClipSplitter {
 	readonly #rules: SplitRules;
 	readonly #levelOf: LevelOf;
+	readonly #breaks: SpeechBreaks;
 	readonly #ready: Span[] = [];
 	/** The clip that the next spans may still be merged into. */
-	#clip: Span | undefined;
+	#clip: OpenClip | undefined;
 	#latest: Latest | undefined;
 	/** End of the clips already cut off from the latest span. */
 	#cutUntil: number | undefined;
@@ -65,6 +62,7 @@ export class ClipSplitter {
 	constructor(rules: SplitRules, levelOf: LevelOf) {
 		this.#rules = rules;
 		this.#levelOf = levelOf;
+		this.#breaks = new SpeechBreaks(rules.breaks ?? []);
 	}
 
 	/** Samples before this time, in seconds, are no longer needed, neither for clips nor for levels. */
@@ -74,7 +72,8 @@ export class ClipSplitter {
 	}
 
 	/** Takes the next VAD segments and returns the ranges that are final now. */
-	push({ spans, openSince, settled }: VadSegments): Span[] {
+	push(segments: VadSegments): Span[] {
+		const { spans, openSince, settled } = this.#breaks.cut(segments);
 		for (const { start, end } of spans) this.#begin(start, end);
 		if (openSince !== null) this.#begin(openSince, null);
 		this.#settled = settled;
@@ -97,7 +96,7 @@ export class ClipSplitter {
 		const { paddingSeconds } = this.#rules;
 		const before = this.#latest;
 		if (before?.end === null) {
-			this.#latest = { start: before.start, end };
+			this.#latest = { ...before, end };
 			return;
 		}
 		let earliest = 0;
@@ -106,23 +105,28 @@ export class ClipSplitter {
 			earliest = (before.end + start) / 2;
 			this.#complete(before, Math.min(before.end + paddingSeconds, earliest));
 		}
-		this.#latest = { start: Math.max(start - paddingSeconds, earliest), end };
+		this.#latest = { start: Math.max(start - paddingSeconds, earliest), speechStart: start, end };
 	}
 
 	/** The latest span is final. `end`: with padding. */
-	#complete({ start }: Latest, end: number): void {
+	#complete({ start, speechStart, end: speechEnd }: Latest, end: number): void {
 		const { mergeGapSeconds, maxClipSeconds } = this.#rules;
 		const from = this.#cutUntil;
 		const into = this.#clip;
+		const breaks = this.#breaks.before({ start: speechStart, end: speechEnd ?? end });
 		this.#latest = undefined;
 		this.#cutUntil = undefined;
 		if (from !== undefined) {
 			this.#ready.push({ start: this.#cut(from, end), end });
-		} else if (into && start - into.end <= mergeGapSeconds && end - into.start <= maxClipSeconds) {
-			this.#clip = { start: into.start, end };
+		} else if (
+			into?.breaks === breaks &&
+			start - into.end <= mergeGapSeconds &&
+			end - into.start <= maxClipSeconds
+		) {
+			this.#clip = { start: into.start, end, breaks };
 		} else {
 			this.#release();
-			this.#clip = { start, end };
+			this.#clip = { start, end, breaks };
 		}
 	}
 

@@ -12,7 +12,7 @@ import { onnxNodes } from '../model-files/onnx-nodes.js';
 import type { ChunkingOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
 import { sileroGraph } from './silero-graph.js';
-import type { Span, VadSegments } from './split.js';
+import type { Span, VadSegments } from './speech-spans.js';
 
 /** Voice activity detection on one recording. One call at a time. */
 export interface VadSession {

@@ -24,7 +24,7 @@ export async function* runPipeline(
 	throwIfCancelled(signal);
 	const stopwatch = new Stopwatch();
 	const Clips = options.channels === 'split' ? ChannelChunker : Chunker;
-	const chunker: ClipSource = new Clips(parts, recording, options.chunking);
+	const chunker: ClipSource = new Clips(parts, recording, options);
 	const unfinished = new AbortController();
 	let decodeFailure: unknown;
 	let isComplete = false;
@@ -135,6 +135,6 @@ async function decodeAhead(
 
 /** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
-	const { chunking: _, channels: __, background: ___, ...recognize } = options;
+	const { chunking: _, channels: __, background: ___, breaks: ____, ...recognize } = options;
 	return recognize;
 }

@@ -1,4 +1,4 @@
-/** Joins what was said with who speaks when: two models on one recording at the same time. */
+/** Joins what was said with who speaks when: two models on one recording. */
 
 import { EarshotError } from '../errors.js';
 import type { TranscribeOptions } from '../speech/options.js';
@@ -8,43 +8,82 @@ import type { Transcriber } from '../speech/transcriber.js';
 import { type Transcript, type TranscriptEvent, textOfAll } from '../speech/transcript.js';
 import { attributed } from './attribution.js';
 import { speakerNames } from './names.js';
+import { breaksBetween } from './turn-breaks.js';
+
+/** What transcribes, and what tells speakers apart. */
+type Model = Pick<Transcriber, 'transcribe'>;
 
 /**
- * The events of a transcription with its segments' speakers, of whom `options.speakers` tells more. Who speaks is known only once the whole recording was heard, so
- * until then its events of segments are empty and tell how far it is. The first failure ends both.
+ * The events of a transcription with its segments' speakers, of whom `options.speakers` tells more. Who speaks is known only
+ * once the whole recording was heard, so until then its events of segments are empty and tell how far it is. Without the
+ * times of words (`options.words`) it is transcribed turn by turn, once the turns are known. The first failure ends both.
  */
 export async function* withSpeakers(
-	transcriber: Pick<Transcriber, 'transcribe'>,
-	diarizer: Pick<Transcriber, 'transcribe'>,
+	transcriber: Model,
+	diarizer: Model,
 	recording: Recording,
 	{ speakers = { known: [] }, ...options }: TranscribeOptions,
 	signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent> {
+	const find = (wanted: AbortSignal) => diarizer.transcribe(recording, { ...options, speakers }, wanted);
+	const write = (wanted: AbortSignal, breaks: readonly number[] = []) =>
+		transcriber.transcribe(recording, breaks.length > 0 ? { ...options, breaks } : options, wanted);
+	yield* options.words ? atOnce(find, write, signal) : turnByTurn(find, write, signal);
+}
+
+type Run = (wanted: AbortSignal) => AsyncIterable<TranscriptEvent>;
+type RunWithBreaks = (wanted: AbortSignal, breaks: readonly number[]) => AsyncIterable<TranscriptEvent>;
+
+async function* atOnce(find: Run, write: Run, signal: AbortSignal): AsyncGenerator<TranscriptEvent> {
 	const unfinished = new AbortController();
 	const wanted = AbortSignal.any([signal, unfinished.signal]);
 	let failure: unknown;
-	const finding = foundIn(diarizer.transcribe(recording, { ...options, speakers }, wanted));
+	const finding = foundIn(find(wanted));
 	finding.catch((thrown: unknown) => {
 		failure ??= thrown;
 		unfinished.abort();
 	});
 	try {
-		for await (const event of transcriber.transcribe(recording, options, wanted)) {
-			if (event.type === 'started') yield event;
-			else if (event.type === 'segments') yield { ...event, segments: [] };
-			else {
-				const { found } = await finding;
-				const { transcript } = event;
-				const told = attributed(transcript.segments, found.turns, speakerNames(found.speakers));
-				yield { type: 'segments', segments: told, language: null, processed: transcript.duration };
-				yield { ...event, transcript: { ...transcript, text: textOfAll(told), segments: told } };
-			}
-		}
+		yield* named(write(wanted), async () => (await finding).found);
 	} catch (thrown) {
 		failure ??= thrown;
 		throw failure;
 	} finally {
 		unfinished.abort();
+	}
+}
+
+async function* turnByTurn(
+	find: Run,
+	write: RunWithBreaks,
+	signal: AbortSignal,
+): AsyncGenerator<TranscriptEvent> {
+	let found: FoundSpeakers | undefined;
+	for await (const event of find(signal)) {
+		if (event.type === 'started') yield event;
+		else if (event.type === 'done') ({ found } = event);
+	}
+	if (found === undefined) throw withoutSpeakers();
+	const { turns } = found;
+	for await (const event of named(write(signal, breaksBetween(turns)), async () => found))
+		if (event.type !== 'started') yield event;
+}
+
+/** The events of what transcribes, with names; its segments come at the end. */
+async function* named(
+	events: AsyncIterable<TranscriptEvent>,
+	find: () => Promise<FoundSpeakers>,
+): AsyncGenerator<TranscriptEvent> {
+	for await (const event of events) {
+		if (event.type === 'started') yield event;
+		else if (event.type === 'segments') yield { ...event, segments: [] };
+		else {
+			const { turns, speakers } = await find();
+			const { transcript } = event;
+			const told = attributed(transcript.segments, turns, speakerNames(speakers));
+			yield { type: 'segments', segments: told, language: null, processed: transcript.duration };
+			yield { ...event, transcript: { ...transcript, text: textOfAll(told), segments: told } };
+		}
 	}
 }
 
@@ -57,5 +96,9 @@ export interface SpeakersOfRecording {
 export async function foundIn(events: AsyncIterable<TranscriptEvent>): Promise<SpeakersOfRecording> {
 	for await (const event of events)
 		if (event.type === 'done' && event.found) return { found: event.found, transcript: event.transcript };
-	throw new EarshotError('internal', 'the recording ended without its speakers');
+	throw withoutSpeakers();
+}
+
+function withoutSpeakers(): EarshotError {
+	return new EarshotError('internal', 'the recording ended without its speakers');
 }

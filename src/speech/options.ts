@@ -61,6 +61,8 @@ export const maxSplitChannels = 8;
 
 export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
+	/** Seconds of the recording, in order, that no clip goes across; absent = none. */
+	readonly breaks?: readonly number[];
 	/** Absent = `mix`. */
 	readonly channels?: ChannelMode;
 	/** Waits for recordings of others from its first clip, not only after `interactiveSeconds` of it. */

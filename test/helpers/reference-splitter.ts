@@ -1,6 +1,7 @@
 /** Splits a complete recording into clips at once; `ClipSplitter` must give the same result incrementally. */
 
-import type { Span, SplitRules } from '../../src/audio/split.js';
+import type { Span } from '../../src/audio/speech-spans.js';
+import type { SplitRules } from '../../src/audio/split.js';
 import { levelFrameSeconds } from '../../src/speech/pcm.js';
 
 export interface WholeRules extends SplitRules {
@@ -19,29 +20,57 @@ const cutWindowShare = 0.4;
  * than `maxClipSeconds`, in order, not overlapping, and covering every span.
  */
 export function splitSpans(spans: readonly Span[], levels: Levels, rules: WholeRules): Span[] {
-	return merged(padded(spans, rules), rules).flatMap((span) => cut(span, levels, rules));
+	return merged(padded(broken(spans, rules), rules), rules).flatMap((span) => cut(span, levels, rules));
+}
+
+/** A break this near to the end of a span is taken for that end. */
+const edgeSeconds = 0.25;
+
+interface Numbered extends Span {
+	/** Breaks before it. */
+	readonly breaks: number;
+}
+
+/** The spans, cut at breaks. */
+function broken(spans: readonly Span[], { breaks = [] }: WholeRules): Numbered[] {
+	const parts = spans.flatMap(({ start, end }) => {
+		const own: Span[] = [];
+		let from = start;
+		for (const at of breaks) {
+			if (at < from + edgeSeconds || at > end - edgeSeconds) continue;
+			own.push({ start: from, end: at });
+			from = at;
+		}
+		return [...own, { start: from, end }];
+	});
+	return parts.map((part) => ({
+		...part,
+		breaks: breaks.filter((at) => at <= (part.start + part.end) / 2).length,
+	}));
 }
 
 /** Each span extended by the padding; where two would overlap, they meet halfway. */
-function padded(spans: readonly Span[], { paddingSeconds, duration }: WholeRules): Span[] {
+function padded(spans: readonly Numbered[], { paddingSeconds, duration }: WholeRules): Numbered[] {
 	return spans.map((span, index) => {
 		const before = spans[index - 1];
 		const after = spans[index + 1];
 		const earliest = before ? (before.end + span.start) / 2 : 0;
 		const latest = after ? (span.end + after.start) / 2 : duration;
 		return {
+			breaks: span.breaks,
 			start: Math.max(span.start - paddingSeconds, earliest, 0),
 			end: Math.min(span.end + paddingSeconds, latest, duration),
 		};
 	});
 }
 
-function merged(spans: readonly Span[], { mergeGapSeconds, maxClipSeconds }: WholeRules): Span[] {
-	const clips: Span[] = [];
+function merged(spans: readonly Numbered[], { mergeGapSeconds, maxClipSeconds }: WholeRules): Span[] {
+	const clips: Numbered[] = [];
 	for (const span of spans) {
 		const last = clips.at(-1);
-		if (last && span.start - last.end <= mergeGapSeconds && span.end - last.start <= maxClipSeconds) {
-			clips[clips.length - 1] = { start: last.start, end: span.end };
+		const isNear = last?.breaks === span.breaks && span.start - last.end <= mergeGapSeconds;
+		if (isNear && span.end - last.start <= maxClipSeconds) {
+			clips[clips.length - 1] = { ...last, end: span.end };
 		} else {
 			clips.push(span);
 		}

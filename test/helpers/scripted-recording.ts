@@ -1,7 +1,7 @@
 /** A recording whose speech spans a test sets, and that counts the samples read. */
 
 import type { AudioReader } from '../../src/audio/decode.js';
-import type { Span, VadSegments } from '../../src/audio/split.js';
+import type { Span, VadSegments } from '../../src/audio/speech-spans.js';
 import type { VadSession } from '../../src/audio/vad.js';
 import { EarshotError } from '../../src/errors.js';
 

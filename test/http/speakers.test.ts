@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import type { FoundSpeakers } from '../../src/speech/speakers.js';
 import type { TranscriptEvent } from '../../src/speech/transcript.js';
-import { aborted, eventsOf, FakeTranscriber, listed } from '../helpers/fakes.js';
+import { aborted, eventsOf, FakeTranscriber, info, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,
 	arrange,
@@ -142,6 +142,14 @@ describe('speakers are told apart', () => {
 		await transcribe(server, { diarize: 'true' });
 		expect(server.model.calls[0]?.options).toMatchObject({ words: true, wordsOptional: true });
 		expect(server.model.calls[0]?.options).not.toHaveProperty('speakers');
+	});
+
+	test('by a model without times of words, turn by turn', async () => {
+		const model = new FakeTranscriber({ info: info({ words: false }), script: () => eventsOf(talk) });
+		const server = await arranged(found(), { model });
+		const { status } = await transcribe(server, { response_format: 'diarized_json' });
+		expect(status).toBe(200);
+		expect(model.calls[0]?.options).toMatchObject({ words: false, breaks: [1] });
 	});
 
 	test('with what the request says of them', async () => {

@@ -22,8 +22,8 @@ export const clusterPaths = {
 export const optionsHeader = 'x-earshot-options-bytes';
 export const protocolHeader = 'x-earshot-cluster-protocol';
 
-/** Prompts and voices are in them. */
-export const maxOptionsBytes = 16 << 20;
+/** Prompts, references of known speakers, and all enrolled voices are in them: 4 kB each, of as many as there can be. */
+export const maxOptionsBytes = 64 << 20;
 
 export type WorkerReply =
 	| { readonly info: ModelInfo }
@@ -54,9 +54,10 @@ export async function encodeOptions(options: TranscribeOptions): Promise<Buffer>
 
 async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
 	const { reference } = voice;
-	if (!('path' in reference)) return voice;
+	if ('voice' in reference) return voice;
+	const bytes = 'path' in reference ? await readFile(reference.path) : reference.bytes;
 	// Not a Buffer, which JSON would write as numbers before the replacer sees it.
-	return { ...voice, reference: { bytes: new Uint8Array(await readFile(reference.path)) } };
+	return { ...voice, reference: { bytes: new Uint8Array(bytes) } };
 }
 
 export function decodeOptions(text: string): TranscribeOptions & { readonly speakers?: SpeakerOptions } {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SampleWindow } from '../../../src/audio/sample-window.js';
-import { ClipSplitter, type Span, type SplitRules, type VadSegments } from '../../../src/audio/split.js';
+import type { Span, VadSegments } from '../../../src/audio/speech-spans.js';
+import { ClipSplitter, type SplitRules } from '../../../src/audio/split.js';
 import { levelFrameSeconds } from '../../../src/speech/pcm.js';
 import { splitSpans as splitWhole } from '../../helpers/reference-splitter.js';
 
@@ -107,6 +108,38 @@ describe('splitting a recording into clips', () => {
 		}
 	});
 
+	it('goes across no break, neither in a stretch nor between two', () => {
+		const clips = splitSpans(
+			[
+				{ start: 1, end: 5 },
+				{ start: 5.3, end: 6 },
+				{ start: 6.2, end: 8 },
+			],
+			loud(100),
+			{ ...rules, breaks: [3, 6.1] },
+		);
+		expect(rounded(clips)).toEqual([
+			[0.8, 3],
+			[3, 6.1],
+			[6.1, 8.2],
+		]);
+	});
+
+	it('takes a break at the edge of a stretch for its edge', () => {
+		const clips = splitSpans(
+			[
+				{ start: 1, end: 3 },
+				{ start: 3.1, end: 5 },
+			],
+			loud(100),
+			{ ...rules, breaks: [1.1, 3.3] },
+		);
+		expect(rounded(clips)).toEqual([
+			[0.8, 3.05],
+			[3.05, 5.2],
+		]);
+	});
+
 	it('gives a range out as soon as nothing can change it', () => {
 		const splitter = new ClipSplitter({ ...rules, maxClipSeconds: 10 }, () => 1);
 		const push = (segments: Partial<VadSegments>) =>
@@ -128,13 +161,14 @@ describe('splitting a recording into clips', () => {
 
 	it('gives the same ranges however the recording is divided, and reads nothing twice', () => {
 		const random = mulberry(11);
-		let [tooLong, merges] = [0, 0];
-		for (let round = 0; round < 500; round++) {
+		let [tooLong, merges, broken] = [0, 0, 0];
+		for (let round = 0; round < 750; round++) {
 			const wild: Rules = {
 				maxClipSeconds: 5 + random() * 25,
 				mergeGapSeconds: random() * 2,
 				paddingSeconds: random() < 0.2 ? 0 : random() * 1.5,
 				duration: 20 + random() * 100,
+				breaks: round % 3 === 0 ? breaks(random) : [],
 			};
 			const spans = speech(random, wild.duration);
 			const levels = loud(wild.duration).map(() => Math.round(random() * 5));
@@ -142,6 +176,7 @@ describe('splitting a recording into clips', () => {
 			const lengths = spans.map(({ start, end }) => end - start);
 			tooLong += lengths.filter((length) => length > wild.maxClipSeconds).length;
 			if (whole.length < spans.length) merges++;
+			if (whole.length > splitWhole(spans, levels, { ...wild, breaks: [] }).length) broken++;
 
 			let [needed, told, outside] = [0, 0, 0];
 			const splitter = new ClipSplitter(wild, (frame) => {
@@ -166,6 +201,7 @@ describe('splitting a recording into clips', () => {
 		}
 		expect(tooLong).toBeGreaterThan(100);
 		expect(merges).toBeGreaterThan(100);
+		expect(broken).toBeGreaterThan(100);
 	});
 });
 
@@ -222,6 +258,13 @@ function speech(random: () => number, duration: number): Span[] {
 		at = end + 0.05 + random() ** 2 * 4;
 	}
 	return spans;
+}
+
+/** From a tenth of a second to half a minute apart. */
+function breaks(random: () => number): number[] {
+	const all: number[] = [];
+	for (let at = random() * 10; at < 120; at += 0.1 + random() ** 3 * 30) all.push(at);
+	return all;
 }
 
 function covered(span: Span, clips: readonly Span[]): boolean {

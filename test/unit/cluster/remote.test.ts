@@ -125,10 +125,19 @@ test('a large one and one from a file go through a file of the worker, which is 
 test('known voices travel with their bytes', async () => {
 	const known = [
 		{ name: 'Ada', reference: { bytes: new Uint8Array([1, 2, 255]) } },
+		{ name: 'Eve', reference: { bytes: Buffer.from([3, 4]) } },
 		{ name: 'Bob', reference: { voice: [0.5, 0.25], fingerprint: 'f' } },
 	];
 	const options = { ...noOptions, speakers: { known } };
-	expect(decodeOptions(String(await encodeOptions(options)))).toEqual(options);
+	const told = decodeOptions(String(await encodeOptions(options))).speakers?.known ?? [];
+	expect(told.map(({ reference }) => ('bytes' in reference ? [...reference.bytes] : reference))).toEqual([
+		[1, 2, 255],
+		[3, 4],
+		known[2]?.reference,
+	]);
+	expect(told.every(({ reference }) => !('bytes' in reference) || reference.bytes instanceof Uint8Array)).toBe(
+		true,
+	);
 });
 
 test('an error of the model is the error of the request', async () => {
