@@ -128,11 +128,11 @@ const decodingRules = Object.fromEntries(
 	requestSettingNames.map((name) => [name, ruleOf(name)]),
 ) as Rules<DecodingOptions>;
 
-/** The rule of a setting, for its value instead of its text. */
+/** The rule of a setting, for its value instead of its text: digits in a string are none. */
 function ruleOf(name: (typeof requestSettingNames)[number]): Rule {
 	const problem = (value: unknown): string | undefined => {
 		try {
-			settings[name].parse(typeof value === 'number' ? String(value) : '');
+			settings[name].parse(typeof value === 'number' || value === 'auto' ? String(value) : '');
 			return undefined;
 		} catch (thrown) {
 			if (thrown instanceof Expectation) return thrown.message;

@@ -14,7 +14,8 @@ export function startsUnspaced(text: string): boolean {
 
 /** A word's full stop; neither three dots, nor `e.g.`, `U.S.`, `J.`, or an abbreviation that stands inside sentences. */
 const fullStop = /[^\s.][^\s.]\.$/u;
-const abbreviation = /(?:^|\s)(?:\S*\.\S+|etc|vs|no|st|mr|mrs|dr|co|inc|ltd|approx)\.$/iu;
+const abbreviation =
+	/(?:^|\s)(?:\S*\.\S+|etc|vs|no|st|mr|mrs|ms|dr|jr|sr|prof|co|inc|ltd|approx|bzw|usw|ca|nr|mme|sra|sig|np|tzw)\.$/iu;
 const sentenceStart = /^\s*["'“‘(]?\p{Lu}/u;
 const wordInside = /^\s*\p{Ll}+(?![\p{Lu}\d])/u;
 

@@ -1,6 +1,7 @@
 /** Cuts the words of a transcript into the cues and lines of subtitles. Pure. */
 
 import { labelOf, type Segment, type Transcript } from '../../speech/transcript.js';
+import { bySpeaker } from './by-speaker.js';
 import { cutCost } from './clause-ends.js';
 import { type Cue, type CueLines, startOf, timedCues } from './cue-times.js';
 import type { CueTiming, SubtitleLayout } from './options.js';
@@ -18,7 +19,7 @@ export function cuesOf(
 ): Cue[] {
 	const writtenIn = task === 'translate' ? 'en' : language;
 	const spoken = segments.filter(({ text }) => text.trim() !== '');
-	const cues = bySpeaker(spoken).flatMap(([speaker, theirs]) =>
+	const cues = bySpeaker(spoken, labelOf).flatMap(([speaker, theirs]) =>
 		runsOf(timedWords(theirs, layout.width), spoken, layout.keepsSegments).flatMap((words) => {
 			const run = measure(words, layout, indentOf(speaker), writtenIn);
 			return cutCues(run, layout).map((part) => ({ lines: cutLines(run, part), speaker }));
@@ -29,18 +30,6 @@ export function cuesOf(
 		layout.timing,
 		duration,
 	);
-}
-
-/** What each speaker says, which another may interrupt. */
-function bySpeaker(segments: readonly Segment[]): [speaker: string | undefined, segments: Segment[]][] {
-	const speakers = new Map<string | undefined, Segment[]>();
-	for (const segment of segments) {
-		const label = labelOf(segment);
-		const known = speakers.get(label);
-		if (known) known.push(segment);
-		else speakers.set(label, [segment]);
-	}
-	return [...speakers];
 }
 
 /** Words that may share a cue: of one segment; else of adjacent ones and without a long pause. */

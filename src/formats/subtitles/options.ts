@@ -148,6 +148,8 @@ export interface CueTiming {
 	readonly columnsPerSecond: number;
 	/** Between two cues. */
 	readonly gap: number;
+	/** A cue that is spoken faster than it can be read begins by so much before it is, at most. */
+	readonly lead: number;
 	/** A shorter pause between two cues is shortened to `gap`, so that the text does not flicker. */
 	readonly shortestPause: number;
 }
@@ -156,7 +158,14 @@ export interface CueTiming {
 const broadcast = {
 	width: 42,
 	lines: 2,
-	timing: { shortest: 20 / 24, longest: 7, columnsPerSecond: 20, gap: 2 / 24, shortestPause: 12 / 24 },
+	timing: {
+		shortest: 20 / 24,
+		longest: 7,
+		columnsPerSecond: 20,
+		gap: 2 / 24,
+		lead: 6 / 24,
+		shortestPause: 12 / 24,
+	},
 } as const satisfies Partial<SubtitleLayout>;
 
 /** The bounds of lines and cues; Infinity where there is none. */

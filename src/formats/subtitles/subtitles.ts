@@ -40,7 +40,7 @@ interface Style {
 }
 
 interface ShownCue {
-	/** Whole milliseconds; cues do not overlap, and none is empty. */
+	/** Whole milliseconds; cues of one speaker do not overlap, and none is empty. */
 	readonly start: number;
 	readonly end: number;
 	/** Escaped. */
@@ -48,31 +48,37 @@ interface ShownCue {
 	readonly speaker: string | undefined;
 }
 
+/** In the order of their start, which WebVTT requires. */
 function shown(
 	transcript: Transcript,
 	options: SubtitleOptions,
 	{ escapeText, indentOf }: Style,
 ): ShownCue[] {
 	const layout = layoutOf(options);
-	if (layout === undefined) return segmentCues(transcript.segments, escapeText);
+	if (layout === undefined) return inOrder(segmentCues(transcript.segments, escapeText));
 	const cues = cuesOf(transcript, layout, indentOf);
-	if (options.highlightWords === true) return cues.flatMap((cue) => highlighted(cue, escapeText));
+	if (options.highlightWords === true) return inOrder(cues.flatMap((cue) => highlighted(cue, escapeText)));
 	return cues.map(({ lines, ...cue }) => ({ ...cue, text: linesOf(lines, ({ text }) => escapeText(text)) }));
+}
+
+function inOrder(cues: readonly ShownCue[]): ShownCue[] {
+	return cues.toSorted((a, b) => a.start - b.start);
 }
 
 /** One cue for each segment, as it is. */
 function segmentCues(segments: readonly Segment[], escapeText: Style['escapeText']): ShownCue[] {
 	const list: ShownCue[] = [];
-	let shownUntil = 0;
+	const shownUntil = new Map<string | undefined, number>();
 	for (const segment of segments) {
 		// An empty line would end the cue.
 		const text = segment.text.trim().replace(/\s*[\r\n]\s*/g, '\n');
 		if (text === '') continue;
-		const start = Math.max(Math.round(segment.start * 1000), shownUntil);
+		const speaker = labelOf(segment);
+		const start = Math.max(Math.round(segment.start * 1000), shownUntil.get(speaker) ?? 0);
 		// WebVTT requires the end to be after the start.
 		const end = Math.max(Math.round(segment.end * 1000), start + 1);
-		list.push({ start, end, text: escapeText(text), speaker: labelOf(segment) });
-		shownUntil = end;
+		list.push({ start, end, text: escapeText(text), speaker });
+		shownUntil.set(speaker, end);
 	}
 	return list;
 }

@@ -37,13 +37,13 @@ export function parseJobFields(form: FormFields): JobFields {
 			'`stream` cannot be `true` for a job: leave it out, and read the events of the job instead',
 			{ param: 'stream' },
 		);
-	const [priority = 'normal'] = fields.choices('priority', jobPriorities);
+	const priority = fields.choice('priority', jobPriorities) ?? 'normal';
 	return { priority, metadata: parseMetadata(fields.object('metadata')), webhook: parseWebhook(fields) };
 }
 
 /** Of `POST /v1/transcription_jobs`. Throws `invalid_request`. */
 export function taskOf(form: FormFields): Task {
-	return new Fields(form).choices('task', ['transcribe', 'translate'])[0] ?? 'transcribe';
+	return new Fields(form).choice('task', ['transcribe', 'translate']) ?? 'transcribe';
 }
 
 /** Throws `invalid_request`. */

@@ -90,7 +90,7 @@ export function parseRequest(
 	const wantsStream = fields.flag('stream') === true;
 	const stream = wantsStream && canStream(format, model);
 	ignore('stream', wantsStream && !stream);
-	const channels = fields.choices('channels', channelModes)[0] ?? 'mix';
+	const channels = fields.choice('channels', channelModes) ?? 'mix';
 	if (stream && channels === 'split') {
 		throw unsupported('stream', '`stream` needs `channels` to be `mix`, got `split`');
 	}

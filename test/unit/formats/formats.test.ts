@@ -228,6 +228,23 @@ describe('subtitles', () => {
 		]);
 	});
 
+	test('several who speak at once are shown at once, in the order in which they begin', () => {
+		const talk = transcript([
+			segment({ text: ' I was saying', start: 0, end: 9, channel: 0 }),
+			segment({ text: ' Yes.', start: 2, end: 3, channel: 1 }),
+			segment({ text: ' No.', start: 3.5, end: 4, channel: 1 }),
+			segment({ text: ' that it is', start: 8.5, end: 12, channel: 0 }),
+		]);
+		expect(formats.srt.render(talk, plain)).toBe(
+			[
+				'1\n00:00:00,000 --> 00:00:09,000\n[Channel 0] I was saying\n',
+				'2\n00:00:02,000 --> 00:00:03,000\n[Channel 1] Yes.\n',
+				'3\n00:00:03,500 --> 00:00:04,000\n[Channel 1] No.\n',
+				'4\n00:00:09,000 --> 00:00:12,000\n[Channel 0] that it is\n\n',
+			].join('\n'),
+		);
+	});
+
 	test('of silence: srt is empty, vtt is its header', () => {
 		expect(formats.srt.render(silence, plain)).toBe('');
 		expect(formats.vtt.render(silence, plain)).toBe('WEBVTT\n\n');
@@ -260,6 +277,14 @@ describe('lrc', () => {
 			segment({ text: ' la', start: 6001.239, end: 6002 }),
 		]);
 		expect(render(song, 'lrc')).toBe('[00:00.00]Hello, world.\n[01:00.00]La\n[100:01.24]la\n');
+	});
+
+	test('says who sings or in which channel, where that is known', () => {
+		const duet = transcript([
+			segment({ text: ' La', start: 0, end: 2, speaker: 'Ann' }),
+			segment({ text: ' la', start: 1, end: 2, channel: 1 }),
+		]);
+		expect(render(duet, 'lrc')).toBe('[00:00.00]Ann: La\n[00:01.00]Channel 1: la\n');
 	});
 
 	test('of silence is empty', () => {

@@ -246,6 +246,23 @@ describe('times', () => {
 		]);
 	});
 
+	test('of several who speak at once are those of each', () => {
+		const [one, two] = ['one', 'two'].map((word, index) => ({ word, start: 1 + index, end: 4 }));
+		const talk = transcript([
+			segment({ text: ' one', start: 1, end: 4, words: one ? [one] : [], channel: 0 }),
+			segment({ text: ' two', start: 2, end: 4, words: two ? [two] : [], channel: 1 }),
+		]);
+		expect(cuesOf(talk, { maxWordsPerLine: 1 }).map(({ start, end }) => [start, end])).toEqual([
+			[1, 4],
+			[2, 4],
+		]);
+		const marked = cuesOf(talk, { highlightWords: true }).map(({ start, end }) => [start, end]);
+		expect(marked).toEqual([
+			[1, 4],
+			[2, 4],
+		]);
+	});
+
 	test('without words are in proportion to the characters', () => {
 		const talk = transcript([segment({ text: 'abcd efghi', start: 10, end: 20 })]);
 		expect(cuesOf(talk, { maxWordsPerLine: 1 })).toEqual([
@@ -317,6 +334,33 @@ describe('broadcast', () => {
 			[0, 2.217],
 			[2.3, 6.4],
 			[12, 12.833].map((time) => Math.min(time, talk.duration)),
+		]);
+	});
+
+	test('begins what is spoken too fast to read up to a quarter of a second early, where the cue before leaves the time', () => {
+		const fast = spoken('x'.repeat(40), 5, 21);
+		const faster = spoken('x'.repeat(40), 5, 40);
+		const around = (first: Segment, second: Segment) =>
+			cuesOf(transcript([first, second, spoken('Then.', second.end)]), { ...broadcast, maxLineCount: 1 });
+		const readable = around(spoken('First of all this.', 3), fast);
+		const begin = fast.end - 2 / 24 - 40 / 20;
+		expect(readable[1]?.start).toBeCloseTo(begin, 2);
+		expect(readable[0]?.end).toBeCloseTo(begin - 2 / 24, 2);
+		expect(around(spoken('First of all this.', 3), faster)[1]?.start).toBe(4.75);
+		expect(around(spoken('y'.repeat(40), 3, 20.5), fast)[1]?.start).toBe(5);
+	});
+
+	test('shows who is interrupted as long as they speak, beside who interrupts', () => {
+		const talk = transcript([
+			{ ...spoken('I was saying that it is so.', 0, 5), channel: 0 },
+			{ ...spoken('Yes.', 2), channel: 1 },
+			{ ...spoken('No.', 5), channel: 1 },
+		]);
+		const cues = cuesOf(talk, broadcast).map(({ start, end, lines }) => [start, end, ...lines]);
+		expect(cues).toEqual([
+			[0, 5.4, '[Channel 0] I was saying that it is so.'],
+			[2, 2.833, '[Channel 1] Yes.'],
+			[5, 5.4, '[Channel 1] No.'],
 		]);
 	});
 
@@ -480,15 +524,21 @@ describe('whatever the transcript', () => {
 		...(random() < 0.3 && { maxWordsPerLine: 1 + Math.floor(random() * 6) }),
 	});
 
-	/** In order, apart, none empty, and inside the recording. */
+	const speakerOf = ({ lines: [first = ''] }: ShownCue) => /^\[(Ann|Bob)\] /.exec(first)?.[1];
+
+	/** In order, those of one speaker apart, none empty, and inside the recording. */
 	function expectOrder(cues: readonly ShownCue[], duration: number, about: string): void {
-		let shownUntil = 0;
-		for (const { start, end } of cues) {
-			expect(start, about).toBeGreaterThanOrEqual(shownUntil);
-			expect(end, about).toBeGreaterThan(start);
-			shownUntil = end;
+		const shownUntil = new Map<string | undefined, number>();
+		let last = 0;
+		for (const cue of cues) {
+			const speaker = speakerOf(cue);
+			expect(cue.start, about).toBeGreaterThanOrEqual(last);
+			expect(cue.start, about).toBeGreaterThanOrEqual(shownUntil.get(speaker) ?? 0);
+			expect(cue.end, about).toBeGreaterThan(cue.start);
+			expect(cue.end, about).toBeLessThanOrEqual(Math.round(duration * 1000) / 1000);
+			shownUntil.set(speaker, cue.end);
+			last = cue.start;
 		}
-		expect(shownUntil, about).toBeLessThanOrEqual(Math.round(duration * 1000) / 1000);
 	}
 
 	test('every word is shown once, in order, in lines and cues within their bounds', () => {
@@ -525,16 +575,16 @@ describe('whatever the transcript', () => {
 			const talk = randomTranscript(randomNumbers(seed));
 			const cues = cuesOf(talk, { subtitles: 'broadcast' });
 			expectOrder(cues, talk.duration, about);
-			for (const [
-				index,
-				{
+			for (const [index, cue] of cues.entries()) {
+				const {
 					start,
 					end,
 					lines: [first = '', ...rest],
-				},
-			] of cues.entries()) {
+				} = cue;
 				const next = cues[index + 1];
 				expect(end - start, about).toBeLessThanOrEqual(7 + rounding);
+				// Who is interrupted is shown as long as they speak.
+				if (next !== undefined && speakerOf(next) !== speakerOf(cue) && end > next.start - 2 / 24) continue;
 				const columns = [nameless(first), ...rest].reduce((sum, line) => sum + widthOf(line), 0);
 				const needed = Math.min(Math.max(20 / 24, columns / 20), 7);
 				const gap = next === undefined ? 0 : Math.min(2 / 24, (next.start - start) / 2);

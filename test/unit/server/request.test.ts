@@ -269,6 +269,7 @@ describe('refused, naming the field:', () => {
 		['a language that is none', { language: 'klingon' }, 'language', 'invalid_request'],
 		['a hint of a language that is none', { 'languages[]': ['en', '??'] }, 'languages', 'invalid_request'],
 		['two models', { model: ['a', 'b'] }, 'model', 'invalid_request'],
+		['channels both mixed and split', { channels: ['split', 'mix'] }, 'channels', 'invalid_request'],
 		[
 			'a chunking strategy that is neither',
 			{ chunking_strategy: 'none' },

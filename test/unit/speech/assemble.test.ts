@@ -95,6 +95,7 @@ describe('A sentence that was cut into two clips', () => {
 		['it is three dots', { ...purpose, text: ' Printing then...' }, considered],
 		['it belongs to an abbreviation', { ...purpose, text: ' At nine a.m.' }, considered],
 		['it belongs to an abbreviation of one word', { ...purpose, text: ' Types, ink, etc.' }, considered],
+		['it belongs to one of another language', { ...purpose, text: ' Lettern, Tinte usw.' }, considered],
 		['the model writes no capitals', { ...purpose, text: ' printing then for our purpose.' }, considered],
 		['the model wrote both in one window', purpose, { ...considered, seek: 5200 }],
 		['they are said in different channels', { ...purpose, channel: 0 }, { ...considered, channel: 1 }],

@@ -91,11 +91,12 @@ export class Fields {
 	}
 
 	choices<T extends string>(name: FieldName, allowed: readonly T[]): T[] {
-		return this.list(name).map((given) => {
-			const choice = allowed.find((value) => value === given);
-			if (choice === undefined) throw expected(name, listed(allowed), given);
-			return choice;
-		});
+		return this.list(name).map((given) => chosen(name, allowed, given));
+	}
+
+	choice<T extends string>(name: FieldName, allowed: readonly T[]): T | undefined {
+		const given = this.text(name);
+		return given === undefined ? undefined : chosen(name, allowed, given);
 	}
 
 	number(name: FieldName, range: Range): number | undefined {
@@ -129,6 +130,12 @@ export class Fields {
 	#of(name: FieldName) {
 		return this.#given.get(name) ?? [];
 	}
+}
+
+function chosen<T extends string>(name: FieldName, allowed: readonly T[], given: string): T {
+	const choice = allowed.find((value) => value === given);
+	if (choice === undefined) throw expected(name, listed(allowed), given);
+	return choice;
 }
 
 const flags = new Map([
