@@ -1,12 +1,14 @@
-/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins. */
+/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins and whose it is. */
 
-import type { Transcript } from '../speech/transcript.js';
+import { labelOf, type Transcript } from '../speech/transcript.js';
 
 export function lrc({ segments }: Transcript): string {
 	return segments
-		.map(({ start, text }) => {
-			const line = text.trim().replace(/\s*[\r\n]\s*/g, ' ');
-			return line === '' ? '' : `[${time(start)}]${line}\n`;
+		.map((segment) => {
+			const line = segment.text.trim().replace(/\s*[\r\n]\s*/g, ' ');
+			const label = labelOf(segment);
+			const said = label === undefined ? line : `${label}: ${line}`;
+			return line === '' ? '' : `[${time(segment.start)}]${said}\n`;
 		})
 		.join('');
 }

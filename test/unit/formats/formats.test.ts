@@ -246,6 +246,14 @@ describe('tsv', () => {
 		);
 	});
 
+	test('tells who speaks in a column of its own', () => {
+		const talk = transcript([
+			segment({ text: ' Hi.', start: 0, end: 1, speaker: 'Ann' }),
+			segment({ text: ' You.', start: 1, end: 2, speaker: 'B' }),
+		]);
+		expect(render(talk, 'tsv')).toBe('start\tend\ttext\tspeaker\n0\t1000\tHi.\tAnn\n1000\t2000\tYou.\tB\n');
+	});
+
 	test('of silence is its head', () => {
 		expect(render(silence, 'tsv')).toBe('start\tend\ttext\n');
 	});
@@ -260,6 +268,11 @@ describe('lrc', () => {
 			segment({ text: ' la', start: 6001.239, end: 6002 }),
 		]);
 		expect(render(song, 'lrc')).toBe('[00:00.00]Hello, world.\n[01:00.00]La\n[100:01.24]la\n');
+	});
+
+	test('tells who sings', () => {
+		const song = transcript([segment({ text: ' La', start: 0, end: 2, speaker: 'Ann' })]);
+		expect(render(song, 'lrc')).toBe('[00:00.00]Ann: La\n');
 	});
 
 	test('of silence is empty', () => {
