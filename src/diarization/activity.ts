@@ -61,6 +61,8 @@ export class Activity {
 	readonly #tracks = new Map<number, Track>();
 	/** Windows that each frame from `#base` on is in. */
 	readonly #counts: Float32Array;
+	/** Sums of the probabilities that somebody speaks in these frames, whoever it is. */
+	readonly #speech: Float32Array;
 	/** The first frame that is not final. */
 	#base = 0;
 	#nextTrack = 0;
@@ -70,6 +72,7 @@ export class Activity {
 		this.#windowFrames = windowFrames;
 		this.#longest = longest;
 		this.#counts = new Float32Array(windowFrames);
+		this.#speech = new Float32Array(windowFrames);
 	}
 
 	/** The earliest frame of a stretch that has not ended. */
@@ -82,6 +85,10 @@ export class Activity {
 		const mapped = this.#tracksOf(chances);
 		for (let frame = 0; frame < this.#windowFrames; frame++) {
 			this.#counts[frame] = (this.#counts[frame] ?? 0) + 1;
+			let speech = 0;
+			for (let voice = 0; voice < voicesInWindow; voice++)
+				speech += chances[frame * voicesInWindow + voice] ?? 0;
+			this.#speech[frame] = (this.#speech[frame] ?? 0) + Math.min(speech, 1);
 			mapped.forEach((track, voice) => {
 				const { sums } = this.#tracks.get(track) ?? {};
 				if (sums) sums[frame] = (sums[frame] ?? 0) + (chances[frame * voicesInWindow + voice] ?? 0);
@@ -135,12 +142,9 @@ export class Activity {
 		const most = Math.min(count, this.#windowFrames);
 		for (let frame = 0; frame < most; frame++) {
 			const at = this.#base + frame;
-			const heard = [...this.#tracks].filter(
-				([, { sums }]) =>
-					(sums[frame] ?? 0) >= heardFrom * (this.#counts[frame] ?? 0) && (sums[frame] ?? 0) > 0,
-			);
+			const heard = this.#heardIn(frame);
 			for (const [id, track] of this.#tracks) {
-				const isNow = heard.some(([each]) => each === id);
+				const isNow = heard.includes(id);
 				if (track.open && (!isNow || at - track.open.from >= this.#longest)) {
 					ended.push(this.#closed(id, track, track.open, at));
 				}
@@ -154,8 +158,27 @@ export class Activity {
 		}
 		for (const { sums } of this.#tracks.values()) shift(sums, most);
 		shift(this.#counts, most);
+		shift(this.#speech, most);
 		this.#base += count;
 		return ended;
+	}
+
+	/**
+	 * The tracks that are heard. Where somebody surely speaks and the windows differ about who, the likeliest alone: who it
+	 * is, is for the clustering to say.
+	 */
+	#heardIn(frame: number): number[] {
+		const least = heardFrom * (this.#counts[frame] ?? 0);
+		if (least === 0) return [];
+		const heard: number[] = [];
+		let [likeliest, most] = [-1, 0];
+		for (const [id, { sums }] of this.#tracks) {
+			const sum = sums[frame] ?? 0;
+			if (sum >= least) heard.push(id);
+			if (sum > most) [likeliest, most] = [id, sum];
+		}
+		const isSpeech = (this.#speech[frame] ?? 0) >= least;
+		return heard.length === 0 && isSpeech && likeliest >= 0 ? [likeliest] : heard;
 	}
 
 	#closed(id: number, track: Track, { from, alone }: OpenActivity, to: number): ActiveStretch {

@@ -1,4 +1,4 @@
-/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins. */
+/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins and whose it is. */
 
 import { labelOf, type Transcript } from '../speech/transcript.js';
 

@@ -1,11 +1,22 @@
-/** A transcript as tab-separated values, as openai/whisper writes them: start and end in milliseconds, and the text. */
+/**
+ * A transcript as tab-separated values, as openai/whisper writes them: start and end in milliseconds, and the text; behind
+ * these whose it is, where that is known.
+ */
 
-import type { Transcript } from '../speech/transcript.js';
+import { labelOf, type Transcript } from '../speech/transcript.js';
 
 export function tsv({ segments }: Transcript): string {
-	const rows = segments.flatMap(({ start, end, text }) => {
-		const said = text.trim().replace(/\s*[\r\n]\s*|\t/g, ' ');
-		return said === '' ? [] : [`${Math.round(start * 1000)}\t${Math.round(end * 1000)}\t${said}\n`];
+	const areTold = segments.some((segment) => labelOf(segment) !== undefined);
+	const rows = segments.flatMap((segment) => {
+		const said = inOneCell(segment.text);
+		if (said === '') return [];
+		const cells = [Math.round(segment.start * 1000), Math.round(segment.end * 1000), said];
+		return [[...cells, ...(areTold ? [inOneCell(labelOf(segment) ?? '')] : [])]];
 	});
-	return `start\tend\ttext\n${rows.join('')}`;
+	const heads = ['start', 'end', 'text', ...(areTold ? ['speaker'] : [])];
+	return [heads, ...rows].map((cells) => `${cells.join('\t')}\n`).join('');
+}
+
+function inOneCell(text: string): string {
+	return text.trim().replace(/\s*[\r\n]\s*|\t/g, ' ');
 }

@@ -6,7 +6,7 @@ import { EarshotError } from '../errors.js';
 import { checkGgml, NotGgml } from '../model-files/ggml-file.js';
 import { firstBytes, isLfsPointer } from './types/folder.js';
 import { cannot, type IdentifiedModel, lfsPointer } from './types/identify.js';
-import { isGgmlType, whisperType } from './types/types.js';
+import { isGgmlType, isSherpaType, whisperType } from './types/types.js';
 
 /** Checks the files of a model for sherpa-onnx: role → absolute path. Throws `model_load_failed`. */
 export type CheckSherpa = (type: string, files: Readonly<Record<string, string>>) => Promise<void>;
@@ -29,7 +29,7 @@ export async function checkContents(
 	}
 	try {
 		if (isGgmlType(type)) checkGgml(places.model ?? '', type === whisperType ? 'whisper' : 'parakeet');
-		else await checkSherpa?.(type, places);
+		else if (isSherpaType(type)) await checkSherpa?.(type, places);
 	} catch (thrown) {
 		if (thrown instanceof NotGgml)
 			throw cannot(places.model ?? '', `${thrown.message}; copy or download it again`);

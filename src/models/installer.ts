@@ -6,6 +6,7 @@ import { networkEnvironment } from '../config/environment.js';
 import { diskFailure, makeFolder } from '../disk/disk.js';
 import { type Lock, takeLock } from '../disk/lock.js';
 import { EarshotError, expected } from '../errors.js';
+import { diarizationType } from '../speech/model-info.js';
 import type { Catalog } from './catalog/catalog.js';
 import { type CheckSherpa, checkContents } from './contents.js';
 import { convertFolder } from './convert.js';
@@ -196,8 +197,9 @@ export class Installer {
 			hubCache: this.#network.hubCache,
 			choose: options.choose,
 		});
-		if (!modelTypes.includes(found.type))
-			throw expected('type', `a type that can be served (${modelTypes.join(', ')})`, found.type);
+		const types = [...modelTypes, diarizationType];
+		if (!types.includes(found.type))
+			throw expected('type', `a type that can be served (${types.join(', ')})`, found.type);
 		const id = options.id ?? found.id;
 		// Before anything is written: folders of the store have its name.
 		if (!isModelId(id)) throw expected('id', modelIdRule, id);

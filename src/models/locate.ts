@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { earshot } from '../command-line.js';
 import { expected } from '../errors.js';
+import { diarizationType } from '../speech/model-info.js';
 import type { Catalog } from './catalog/catalog.js';
 import type { CatalogModel } from './catalog/types.js';
 import {
@@ -14,8 +15,9 @@ import {
 	newestSnapshot,
 } from './pull/hub-cache.js';
 import type { NewEntry } from './registry/edit.js';
-import { modelsIn, stemOf } from './types/folder.js';
+import { modelsIn, namesIn, stemOf } from './types/folder.js';
 import { cannot, type IdentifiedModel, identify } from './types/identify.js';
+import { identifySpeakerNetworks } from './types/speaker-networks.js';
 import { isSherpaType } from './types/types.js';
 
 export interface LocalPlaces {
@@ -57,6 +59,8 @@ async function identified(
 	{ choose }: LocalPlaces,
 ): Promise<IdentifiedModel & { readonly id: string }> {
 	const isFolder = (await stat(target)).isDirectory();
+	const speakers = isFolder && (await speakerNetworksOf(target, type));
+	if (speakers) return { ...speakers, id: diarizationType };
 	const models = await modelsIn(isFolder ? target : path.dirname(target));
 	const chosen = isFolder && models.length > 1 ? await oneOf(models, target, choose) : undefined;
 	const file = chosen === undefined ? target : path.join(target, chosen);
@@ -68,6 +72,17 @@ async function identified(
 	const folderName = isFolder ? name : nameOfFolder(found.folder);
 	const stem = models.length > 1 ? stemOf(path.basename(file)) : '';
 	return { ...found, id: idOf(stem === '' ? folderName : `${folderName}-${stem}`) };
+}
+
+/** Beside a model that transcribes they are found where their type is given. */
+async function speakerNetworksOf(folder: string, type: string): Promise<IdentifiedModel | undefined> {
+	const names = await namesIn(folder);
+	const transcribes = names.some((name) => /tokens\.txt$|\.bin$|\/$/.test(name));
+	if (type !== diarizationType && (type !== '' || transcribes)) return undefined;
+	const found = await identifySpeakerNetworks(folder);
+	if (found === undefined && type === diarizationType)
+		throw cannot(folder, `for type ${type} it lacks one of the networks: segmentation, embedding`);
+	return found;
 }
 
 async function oneOf(

@@ -44,8 +44,12 @@ export interface FoundSpeakers {
 }
 
 const mostLength = 100;
-/** Control and format characters, but for the joiners that Persian, Indic scripts and emoji are written with. */
-const invisible = /(?![\u200C\u200D])\p{C}/u;
+/**
+ * Line breaks, control and format characters, but for the joiners that Persian, Indic scripts and emoji are written with:
+ * a name is shown in one line, and looks like nothing else.
+ */
+const hidden = /(?![\u200C\u200D])[\p{C}\p{Zl}\p{Zp}]/u;
+const visible = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 /** What a name must be, in words. */
 export const speakerNameRule = `a text of 1 to ${mostLength} characters without control characters`;
@@ -53,5 +57,5 @@ export const speakerNameRule = `a text of 1 to ${mostLength} characters without 
 /** Without white space around it, and composed, so that what looks the same is the same; undefined if it is no name. */
 export function speakerNameOf(given: string): string | undefined {
 	const name = given.trim().normalize('NFC');
-	return name !== '' && name.length <= mostLength && !invisible.test(name) ? name : undefined;
+	return visible.test(name) && name.length <= mostLength && !hidden.test(name) ? name : undefined;
 }

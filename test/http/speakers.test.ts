@@ -423,6 +423,8 @@ describe('enrolled voices', () => {
 		['without a name', one, '', 'name'],
 		['by the name of all', one, 'all', 'name'],
 		['with a control character in the name', one, 'A\u0000b', 'name'],
+		['with a line break in the name', one, 'A\u2028b', 'name'],
+		['with nothing to see in the name', one, '\u200D\u200C', 'name'],
 	])('%s are refused', async (_, of, name, param) => {
 		const { server, folder } = await withFolder(of);
 		const { status, json } = await enrol(server, name);

@@ -8,7 +8,7 @@ import { decoder } from '../../src/audio/decode.js';
 import { Lanes } from '../../src/diarization/lanes.js';
 import { loadSpeakerNetworks, type SpeakerNetworks } from '../../src/diarization/networks.js';
 import { type DiarizationParts, diarizeRecording } from '../../src/diarization/recording.js';
-import { createTranscriber } from '../../src/index.js';
+import { createTranscriber, type DiarizeOptions } from '../../src/index.js';
 import { wavOf } from '../../src/library/wav.js';
 import type { FoundSpeakers, SpeakerOptions } from '../../src/speech/speakers.js';
 import { errorsOf, rateOf, type Turn } from '../accuracy/diarization/error-rate.mjs';
@@ -158,12 +158,59 @@ describe('the library', () => {
 		expect(turns.map(({ speaker }) => speaker)).toEqual(['A', 'B', 'C', 'A', 'B']);
 	});
 
+	describe('at the edge makes nobody up', () => {
+		const seconds = (count: number) => new Float32Array(Math.round(count * 16_000));
+		let state = 1;
+		const noise = seconds(12).map(() => {
+			state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+			return (state / 2 ** 32 - 0.5) * 0.1;
+		});
+		const one = talk([turn(0.5, 9, 0)], 12);
+
+		test.each<[string, Uint8Array | Float32Array, DiarizeOptions, string[]]>([
+			['in 0.3 s of silence', seconds(0.3), {}, []],
+			['in silence', seconds(30), {}, []],
+			['in noise', noise, {}, []],
+			['where no sample is a number', seconds(12).fill(Number.NaN), {}, []],
+			['where samples are without bounds', seconds(12).fill(Number.POSITIVE_INFINITY), {}, []],
+			['in 0.3 s of one', talk([turn(0, 0.3, 0)], 1).slice(0, 44 + 0.3 * 64_000), {}, ['A']],
+			['beside one', one, {}, ['A']],
+			['beside one, where 40 are expected', one, { numSpeakers: 40 }, ['A']],
+			['beside one, where at least 100 are', one, { minSpeakers: 100 }, ['A']],
+			['of two, where one is expected', talk([turn(0, 5, 0), turn(5, 10, 1)], 10), { maxSpeakers: 1 }, ['A']],
+		])('%s', async (_, audio, options, people) => {
+			const transcriber = await arrange(false);
+			const source = audio instanceof Float32Array ? { samples: audio, sampleRate: 16_000 } : audio;
+			const { turns, duration } = await transcriber.diarize(source, options);
+			expect([...new Set(turns.map(({ speaker }) => speaker))]).toEqual(people);
+			for (const { start, end } of turns) {
+				expect(start).toBeLessThan(end);
+				expect(end).toBeLessThanOrEqual(duration);
+			}
+			const { segments } = await transcriber.transcribe(source, { ...options, diarize: true });
+			for (const { speaker } of segments) if (people.length > 0) expect(people).toContain(speaker);
+		});
+
+		test.each([
+			['nothing', Buffer.alloc(0), 'audio_unsupported'],
+			['a head alone', wavOf({ samples: seconds(0), sampleRate: 16_000 }), 'audio_unsupported'],
+			['no recording', Buffer.from('no recording at all'), 'audio_unsupported'],
+		])('refuses %s', async (_, bytes, code) => {
+			const transcriber = await arrange(false);
+			await expect(transcriber.diarize(bytes)).rejects.toMatchObject({ code });
+			await expect(transcriber.transcribe(bytes, { diarize: true })).rejects.toMatchObject({ code });
+		});
+	});
+
 	test('refuses what a diarization model cannot do, and a number of nobody', async () => {
 		const transcriber = await arrange(false);
 		await expect(transcriber.diarize(talk(three, 30), { numSpeakers: 0 })).rejects.toMatchObject({
 			code: 'invalid_request',
 			param: 'numSpeakers',
 		});
+		await expect(
+			transcriber.diarize(talk(three, 30), { minSpeakers: 3, maxSpeakers: 2 }),
+		).rejects.toMatchObject({ code: 'invalid_request', param: 'maxSpeakers' });
 		await expect(transcriber.transcribe(talk(three, 30), { numSpeakers: 2 })).rejects.toMatchObject({
 			code: 'unsupported_value',
 			param: 'numSpeakers',

@@ -32,6 +32,9 @@ export interface ModelRegistry {
 	readonly warnings: readonly string[];
 }
 
+/** OpenAI's model that tells speakers apart, which needs another model here. */
+const diarizingName = 'gpt-4o-transcribe-diarize';
+
 /** Names that OpenAI's clients send; each means the default model here, and so does any other that `isOpenAiName` takes
  * for one. */
 const wellKnownNames = [
@@ -40,7 +43,7 @@ const wellKnownNames = [
 	'gpt-4o-transcribe',
 	'gpt-4o-mini-transcribe',
 	'gpt-4o-mini-transcribe-2025-12-15',
-	'gpt-4o-transcribe-diarize',
+	diarizingName,
 ] as const;
 
 /** Settings come from flags, then the environment, models.yaml and defaults. `earlier`: entries as they were before the
@@ -66,12 +69,13 @@ export function loadRegistry(
 	const catalog = new Catalog(config.catalog === '' ? [] : readCatalog(config.catalog));
 	const { entries, problems } = withAliases([...own, demoEntry(packageRoot)], parsed, catalog);
 	const defaultModel = pickDefault(entries, problems, config.defaultModel, catalog);
+	const diarizer = entries.find((entry) => entry.type === diarizationType && isInstalled(entry))?.id;
 	return {
 		config,
-		entries: withWellKnownNames(entries, defaultModel),
+		entries: withWellKnownNames(entries, defaultModel, diarizer !== undefined),
 		problems,
 		own,
-		diarizer: entries.find((entry) => entry.type === diarizationType && isInstalled(entry))?.id,
+		diarizer,
 		defaultModel,
 		names: new EntryNames({ entries, problems, defaultModel, catalog }),
 		catalog,
@@ -159,9 +163,13 @@ function withAliases(
 }
 
 /** Adds OpenAI's model names as aliases of the default model, except those the user has taken. */
-function withWellKnownNames(entries: readonly ModelEntry[], defaultModel: string): ModelEntry[] {
+function withWellKnownNames(
+	entries: readonly ModelEntry[],
+	defaultModel: string,
+	diarizes: boolean,
+): ModelEntry[] {
 	const taken = new Set(entries.flatMap(({ id, aliases }) => [id, ...aliases]));
-	const free = wellKnownNames.filter((name) => !taken.has(name));
+	const free = wellKnownNames.filter((name) => !taken.has(name) && (diarizes || name !== diarizingName));
 	return entries.map((entry) =>
 		entry.id === defaultModel ? { ...entry, aliases: [...entry.aliases, ...free] } : entry,
 	);

@@ -135,9 +135,9 @@ test('known voices travel with their bytes', async () => {
 		[3, 4],
 		known[2]?.reference,
 	]);
-	expect(told.every(({ reference }) => !('bytes' in reference) || reference.bytes instanceof Uint8Array)).toBe(
-		true,
-	);
+	expect(
+		told.every(({ reference }) => !('bytes' in reference) || reference.bytes instanceof Uint8Array),
+	).toBe(true);
 });
 
 test('an error of the model is the error of the request', async () => {

@@ -138,6 +138,25 @@ describe('who speaks when', () => {
 		expect(shown(found)).toEqual(['0 0-5', '1 6-30', '0 31-36']);
 	});
 
+	test('of somebody of whom the network does not know who it is, too', async () => {
+		class Unsure extends FakeNetworks {
+			override async segment(window: Float32Array): Promise<Float32Array> {
+				const from = this.segments * 59;
+				const scores = await super.segment(window);
+				for (let frame = 0; frame < shape.frames; frame++) {
+					const at = ((from + frame) * shape.shift) / 16_000;
+					if (at < 4 || at >= 6) continue;
+					classes.forEach((voices, index) => {
+						const isOne = voices.length === 1 && voices[0] !== 2;
+						scores[frame * classes.length + index] = isOne ? Math.log(0.48) : -20;
+					});
+				}
+				return scores;
+			}
+		}
+		expect(shown(await diarized([[0, 9, ann]], 10, {}, new Unsure()))).toEqual(['0 0-9']);
+	});
+
 	test('of two at once, by turns that overlap', async () => {
 		const found = await diarized(
 			[

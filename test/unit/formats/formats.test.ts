@@ -263,6 +263,14 @@ describe('tsv', () => {
 		);
 	});
 
+	test('tells who speaks in a column of its own', () => {
+		const talk = transcript([
+			segment({ text: ' Hi.', start: 0, end: 1, speaker: 'Ann' }),
+			segment({ text: ' You.', start: 1, end: 2, speaker: 'B' }),
+		]);
+		expect(render(talk, 'tsv')).toBe('start\tend\ttext\tspeaker\n0\t1000\tHi.\tAnn\n1000\t2000\tYou.\tB\n');
+	});
+
 	test('of silence is its head', () => {
 		expect(render(silence, 'tsv')).toBe('start\tend\ttext\n');
 	});

@@ -221,3 +221,38 @@ describe('a folder of several models', () => {
 		expect(rolesOf(names)).toMatchObject({ encoder: 'encoder.int8.onnx', decoder: 'decoder.int8.onnx' });
 	});
 });
+
+describe('the two networks that tell speakers apart', () => {
+	const networks = () => ({
+		'pyannote-3.0.onnx': readFileSync(path.join(generated, 'speakers', 'segmentation.onnx')),
+		'campplus.onnx': readFileSync(path.join(generated, 'speakers', 'embedding.onnx')),
+	});
+
+	it('are added by their folder, whatever they are called, and OpenAI’s name for them is known then', async () => {
+		const { add, machine } = await arrange({
+			...networks(),
+			'campplus.int8.onnx': networks()['campplus.onnx'],
+		});
+		const aliases = () => machine.registry().entries.flatMap((entry) => entry.aliases);
+		expect(machine.registry().diarizer).toBeUndefined();
+		expect(aliases()).not.toContain('gpt-4o-transcribe-diarize');
+		expect(await add('')).toMatchObject({
+			id: 'diarization',
+			type: 'diarization',
+			files: { segmentation: 'pyannote-3.0.onnx', embedding: 'campplus.onnx' },
+		});
+		expect(machine.registry().diarizer).toBe('diarization');
+		expect(aliases()).toContain('gpt-4o-transcribe-diarize');
+	});
+
+	it('are told from a model beside them', async () => {
+		const { add } = await arrange({ ...networks(), 'tokens.txt': 'a 0\n' });
+		expect((await add('', { type: 'diarization' })).type).toBe('diarization');
+		await expect(add('')).rejects.toThrow();
+	});
+
+	it('are refused where one is missing', async () => {
+		const { add } = await arrange({ 'campplus.onnx': networks()['campplus.onnx'] });
+		await expect(add('', { type: 'diarization' })).rejects.toThrow('segmentation, embedding');
+	});
+});

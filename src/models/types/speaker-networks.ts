@@ -1,0 +1,42 @@
+/** Finds the two networks that tell speakers apart in a folder, by what they say of themselves. */
+
+import path from 'node:path';
+import { NotOnnx } from '../../model-files/onnx-fields.js';
+import { readOnnx } from '../../model-files/onnx-file.js';
+import { diarizationType } from '../../speech/model-info.js';
+import { namesIn } from './folder.js';
+import type { IdentifiedModel } from './identify.js';
+
+/** Folders with more networks are of something else. */
+const mostNetworks = 20;
+
+/** undefined where one of them is missing. Of several, one in full precision: eight bits are worse and slower. */
+export async function identifySpeakerNetworks(folder: string): Promise<IdentifiedModel | undefined> {
+	const names = (await namesIn(folder)).filter((name) => name.endsWith('.onnx'));
+	if (names.length < 2 || names.length > mostNetworks) return undefined;
+	const files: Record<string, string> = {};
+	const inBits = (name: string) => Number(/int8/i.test(name));
+	names.sort((a, b) => inBits(a) - inBits(b) || a.length - b.length || (a < b ? -1 : 1));
+	for (const name of names) {
+		const role = roleOf(await metadataOf(path.join(folder, name)));
+		if (role !== undefined) files[role] ??= name;
+	}
+	const { segmentation, embedding } = files;
+	if (segmentation === undefined || embedding === undefined) return undefined;
+	return { type: diarizationType, folder, files: { segmentation, embedding } };
+}
+
+function roleOf(metadata: ReadonlyMap<string, string>): 'segmentation' | 'embedding' | undefined {
+	if (metadata.has('powerset_max_classes')) return 'segmentation';
+	const isVoices = /^(3d-speaker|wespeaker)$/.test(metadata.get('framework') ?? '');
+	return isVoices ? 'embedding' : undefined;
+}
+
+async function metadataOf(file: string): Promise<ReadonlyMap<string, string>> {
+	try {
+		return (await readOnnx(file)).metadata;
+	} catch (thrown) {
+		if (thrown instanceof NotOnnx) return new Map();
+		throw thrown;
+	}
+}
