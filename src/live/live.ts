@@ -71,8 +71,9 @@ export type LiveEvent =
 	  }
 	/** There was nothing to commit: less than `minTurnSeconds`, or with voice activity no speech. */
 	| { readonly type: 'empty'; readonly commit: number; readonly why: 'short' | 'silent' }
-	/** `turn`: the one that was dropped, if any. */
-	| { readonly type: 'cleared'; readonly clear: number; readonly turn?: number }
+	/** `turn`: the one that was dropped, if any. Without `clear`: by `configure`, since voice activity takes what came before
+	 * it for silence. */
+	| { readonly type: 'cleared'; readonly clear?: number; readonly turn?: number }
 	/** More of the turn's text; also while somebody speaks. All of a turn joined are its text. */
 	| { readonly type: 'delta'; readonly turn: number; readonly text: string }
 	| ({ readonly type: 'completed'; readonly turn: number } & LiveText)

@@ -3,6 +3,7 @@
  *
  *   npm run bench                        all trials
  *   npm run bench -- throughput sherpa   some of them
+ *   npm run bench -- live                those whose names begin so
  *   npm run bench -- --list              what there is
  *   … --real                             Whisper tiny.en and recordings of people, faster-whisper beside them
  *   … --rounds 3                         how often the sides take turns; medians count
@@ -16,8 +17,10 @@ import { writeFileSync } from 'node:fs';
 import { stderr, stdout } from 'node:process';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
-import { realLive } from './trials/live.mjs';
-import { liveStreams } from './trials/live-streams.mjs';
+import { liveLatency } from './trials/live-latency.mjs';
+import { liveMixed } from './trials/live-mixed.mjs';
+import { liveBatches, liveStreams } from './trials/live-streams.mjs';
+import { liveTurns } from './trials/live-turns.mjs';
 import { overhead } from './trials/overhead.mjs';
 import { realLong, realThroughput } from './trials/real.mjs';
 import { latency, longFile, throughput } from './trials/server.mjs';
@@ -44,7 +47,7 @@ import { whisper } from './trials/whisper.mjs';
 
 /** @typedef {Record<string, { about: string, run: (settings: Settings) => Promise<Figure[]> }>} Trials */
 
-/** @type {Trials} */
+/** Weights are made up, but for Whisper's in live sessions. @type {Trials} */
 const madeUp = {
 	throughput: { about: 'Whisper base shape, 1, 8 and 32 clients beside whisper-server', run: throughput },
 	long: { about: 'one 10-minute recording beside whisper-server', run: longFile },
@@ -54,9 +57,25 @@ const madeUp = {
 		run: whisper,
 	},
 	sherpa: { about: 'Zipformer, SenseVoice and CTC transformer shapes beside sherpa-onnx-node', run: sherpa },
-	live: {
+	'live-batches': {
 		about: 'live streams of streaming Zipformer shapes, decoded together beside one by one',
+		run: liveBatches,
+	},
+	'live-streams': {
+		about: 'a streaming Zipformer shape: the most live streams in real time on one thread',
 		run: liveStreams,
+	},
+	'live-turns': {
+		about: 'Whisper tiny.en by turns: the most sessions in real time that keep up',
+		run: liveTurns,
+	},
+	'live-latency': {
+		about: 'one session in real time: its first text, and its whole text after the silence',
+		run: liveLatency,
+	},
+	'live-mixed': {
+		about: 'Whisper tiny.en: live sessions, dictations and a recording of an hour beside each other',
+		run: liveMixed,
 	},
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },
@@ -75,10 +94,6 @@ const real = {
 		about:
 			'Whisper tiny.en, one long recording; over HTTP: earshot, whisper-server; in process: faster-whisper',
 		run: realLong,
-	},
-	live: {
-		about: 'Whisper tiny.en by turns: sessions in real time, how late their text comes and how many keep up',
-		run: realLive,
 	},
 };
 
@@ -112,10 +127,14 @@ function line(figure) {
 const trials = values.real ? real : madeUp;
 
 if (values.list) {
-	for (const [name, { about }] of Object.entries(trials)) stdout.write(`${name.padEnd(11)} ${about}\n`);
+	for (const [name, { about }] of Object.entries(trials)) stdout.write(`${name.padEnd(13)} ${about}\n`);
 } else {
-	const names = positionals.length > 0 ? positionals : Object.keys(trials);
-	const unknown = names.find((name) => !(name in trials));
+	const isMeant = (/** @type {string} */ name, /** @type {string} */ given) =>
+		name === given || name.startsWith(`${given}-`);
+	const names = Object.keys(trials).filter(
+		(name) => positionals.length === 0 || positionals.some((given) => isMeant(name, given)),
+	);
+	const unknown = positionals.find((given) => !Object.keys(trials).some((name) => isMeant(name, given)));
 	if (unknown)
 		refuse(
 			`Expected trials${values.real ? ' with --real' : ''} of ${Object.keys(trials).join(', ')}, got \`${unknown}\``,

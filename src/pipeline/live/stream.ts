@@ -212,7 +212,8 @@ export class LiveAudio implements LiveStream {
 			this.#watch = undefined;
 			this.#isWatchOpened = false;
 			this.#turns.configure(turns);
-			if (this.#turns.open === undefined) this.#drop();
+			if (this.#open && this.#turns.open === undefined)
+				this.#drop({ type: 'cleared', turn: this.#open.turn });
 		}
 		this.#options = options;
 	}
@@ -230,8 +231,7 @@ export class LiveAudio implements LiveStream {
 				this.#end(event);
 				break;
 			case 'cleared':
-				this.#drop();
-				this.#tell(event);
+				this.#drop(event);
 				break;
 			case 'empty':
 				this.#tell(event);
@@ -303,10 +303,11 @@ export class LiveAudio implements LiveStream {
 		else this.#listenerOf(turn).failed(mine.failure);
 	}
 
-	#drop(): void {
+	#drop(event: Extract<LiveEvent, { type: 'cleared' }>): void {
 		this.#open?.work.cancel();
 		this.#open = undefined;
 		this.#guess = '';
+		this.#tell(event);
 	}
 
 	#changed(): void {

@@ -23,6 +23,8 @@ const maxSecrets = 10_000;
 export class ClientSecrets {
 	readonly #clock: Clock;
 	readonly #secrets = new Map<string, Kept>();
+	/** None expires before. */
+	#soonestMs = Number.POSITIVE_INFINITY;
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -42,6 +44,7 @@ export class ClientSecrets {
 			config,
 		};
 		this.#secrets.set(secret.value, secret);
+		this.#soonestMs = Math.min(this.#soonestMs, secret.untilMs);
 		return secret;
 	}
 
@@ -57,6 +60,11 @@ export class ClientSecrets {
 
 	#dropExpired(): void {
 		const now = this.#clock.now();
+		if (now < this.#soonestMs) return;
 		for (const [value, { untilMs }] of this.#secrets) if (untilMs <= now) this.#secrets.delete(value);
+		this.#soonestMs = [...this.#secrets.values()].reduce(
+			(soonest, { untilMs }) => Math.min(soonest, untilMs),
+			Number.POSITIVE_INFINITY,
+		);
 	}
 }

@@ -3,35 +3,45 @@
 import { WebSocket } from 'ws';
 
 /**
+ * @typedef {object} Turn
+ * @property {number} fromMs where in the session's audio it begins
+ * @property {number} toMs where it ends, its silence included
+ * @property {number} [firstAtMs] when its first text came
+ * @property {number} [finalAtMs] when it had its whole text
+ *
  * @typedef {object} Heard
- * @property {number[]} firstMs from telling that speech has started to the first text, of each turn that has one
- * @property {number[]} finalMs from the end of a turn, which includes its silence, to its whole text
- * @property {number} turns
+ * @property {Turn[]} turns
  * @property {number} failed
+ * @property {(audioMs: number) => number} sentAt when the audio at this moment of the session was sent
  */
 
 const pieceMs = 100;
 const bytesOfPiece = (16_000 * 2 * pieceMs) / 1000;
 
+/** From the end of each turn, which includes its silence, to its whole text, milliseconds. @param {Heard} heard */
+export const finalMsOf = ({ turns, sentAt }) =>
+	turns.flatMap(({ toMs, finalAtMs }) => (finalAtMs === undefined ? [] : [finalAtMs - sentAt(toMs)]));
+
 /**
- * One client: sends its audio a tenth of a second at a time, over and over, until the time is up.
+ * One client: sends its audio a tenth of a second at a time, over and over, until the time is up or it is told to stop.
  * @param {string} base http://…
  * @param {Buffer} pcm 16 kHz, 16 bits
  * @param {number} seconds
- * @param {number} offset byte to begin at, so that clients do not speak in chorus
+ * @param {{ offset?: number, model?: string, isOver?: () => boolean }} [options] `offset`: byte to begin at, so that
+ * clients do not speak in chorus
  * @returns {Promise<Heard>}
  */
-export async function speaker(base, pcm, seconds, offset) {
-	const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/realtime`);
-	/** @type {Heard} */
-	const heard = { firstMs: [], finalMs: [], turns: 0, failed: 0 };
+export async function speaker(base, pcm, seconds, { offset = 0, model, isOver = () => false } = {}) {
+	const query = model === undefined ? '' : `?model=${model}`;
+	const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/realtime${query}`);
 	/** When each piece was sent; its index is where it lies in the session's audio. */
 	const sentMs = [];
-	const started = new Map();
-	const ends = new Map();
-	let open = 0;
-	/** When the audio at this moment of the session was sent. */
 	const sentAt = (audioMs) => sentMs[Math.min(Math.ceil(audioMs / pieceMs) - 1, sentMs.length - 1)] ?? 0;
+	/** @type {Heard} */
+	const heard = { turns: [], failed: 0, sentAt };
+	/** @type {Map<string, Turn>} */
+	const turns = new Map();
+	let open = 0;
 	await new Promise((resolve, reject) => {
 		socket.on('error', reject);
 		socket.once('message', resolve);
@@ -41,22 +51,21 @@ export async function speaker(base, pcm, seconds, offset) {
 		const now = performance.now();
 		switch (event.type) {
 			case 'input_audio_buffer.speech_started':
-				started.set(event.item_id, sentAt(event.audio_start_ms));
+				turns.set(event.item_id, { fromMs: event.audio_start_ms, toMs: 0 });
 				break;
 			case 'input_audio_buffer.speech_stopped':
-				ends.set(event.item_id, sentAt(event.audio_end_ms));
+				turns.get(event.item_id).toMs = event.audio_end_ms;
 				break;
 			case 'input_audio_buffer.committed':
 				open++;
 				break;
 			case 'conversation.item.input_audio_transcription.delta':
-				if (started.has(event.item_id)) heard.firstMs.push(now - started.get(event.item_id));
-				started.delete(event.item_id);
+				turns.get(event.item_id).firstAtMs ??= now;
 				break;
 			case 'conversation.item.input_audio_transcription.completed':
 				open--;
-				heard.turns++;
-				heard.finalMs.push(now - (ends.get(event.item_id) ?? now));
+				turns.get(event.item_id).finalAtMs = now;
+				heard.turns.push(turns.get(event.item_id));
 				break;
 			case 'conversation.item.input_audio_transcription.failed':
 			case 'error':
@@ -76,12 +85,13 @@ export async function speaker(base, pcm, seconds, offset) {
 	});
 	const beganMs = performance.now();
 	const pieces = Math.round((seconds * 1000) / pieceMs);
-	for (let index = 0; index < pieces; index++) {
+	for (let index = 0; index < pieces && !isOver(); index++) {
 		const dueMs = beganMs + index * pieceMs;
 		const waitMs = dueMs - performance.now();
 		if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 		const at = (offset + index * bytesOfPiece) % pcm.length;
-		const audio = pcm.subarray(at, at + bytesOfPiece).toString('base64');
+		const piece = pcm.subarray(at, at + bytesOfPiece);
+		const audio = Buffer.concat([piece, pcm.subarray(0, bytesOfPiece - piece.length)]).toString('base64');
 		sentMs.push(performance.now());
 		socket.send(JSON.stringify({ type: 'input_audio_buffer.append', audio }));
 	}

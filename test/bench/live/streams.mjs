@@ -20,6 +20,7 @@ import { percentile } from '../lib/statistics.mjs';
  * @typedef {object} Cost
  * @property {number} processorSeconds for each second of audio
  * @property {number} lagMs p95, from when a piece of audio was there to when it was heard
+ * @property {number} driftMs how much more that is in the last third of the time than in the first
  * @property {number} texts how many different ones: all hear the same
  */
 
@@ -45,7 +46,7 @@ const pieces = Math.floor(samples.length / piece);
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One who speaks: what has come while the engine was at work is fed at once. */
-async function speak(/** @type {number} */ index, /** @type {number[]} */ lags) {
+async function speak(/** @type {number} */ index, /** @type {{ piece: number, lagMs: number }[]} */ lags) {
 	const stream = engine.stream(options);
 	const startMs = performance.now() + (realTime ? (index * 1000 * pieceSeconds) / streams : 0);
 	const dueMs = (/** @type {number} */ of) => startMs + (of + 1) * 1000 * pieceSeconds;
@@ -58,7 +59,7 @@ async function speak(/** @type {number} */ index, /** @type {number[]} */ lags) 
 		}
 		const { result, endpoint } = await stream.feed(samples.slice(next * piece, end * piece), end === pieces);
 		if (endpoint) said.push(result.segments.map(({ text }) => text).join(''));
-		for (; next < end; next++) lags.push(performance.now() - dueMs(next));
+		for (; next < end; next++) lags.push({ piece: next, lagMs: performance.now() - dueMs(next) });
 	}
 	await stream.close();
 	return said.join('');
@@ -70,15 +71,24 @@ async function speak(/** @type {number} */ index, /** @type {number[]} */ lags) 
 	await stream.feed(samples.slice(0, 32_000), true);
 	await stream.close();
 }
-/** @type {number[]} */
+/** @type {{ piece: number, lagMs: number }[]} */
 const lags = [];
 const before = process.cpuUsage();
 const texts = await Promise.all(Array.from({ length: streams }, (_, index) => speak(index, lags)));
 const { user, system } = process.cpuUsage(before);
 await engine.close();
+const lateIn = (/** @type {(piece: number) => boolean} */ isMeant) =>
+	percentile(
+		lags.filter(({ piece: at }) => isMeant(at)).map(({ lagMs }) => lagMs),
+		0.95,
+	);
 const cost = {
 	processorSeconds: (user + system) / 1e6 / streams / seconds,
-	lagMs: percentile(lags, 0.95),
+	lagMs: percentile(
+		lags.map(({ lagMs }) => lagMs),
+		0.95,
+	),
+	driftMs: lateIn((at) => at >= pieces * (2 / 3)) - lateIn((at) => at < pieces / 3),
 	texts: new Set(texts).size,
 };
 stdout.write(`${JSON.stringify(cost)}\n`);

@@ -153,7 +153,8 @@ export class Listening {
 			}
 			case 'cleared':
 				if (event.turn !== undefined) this.#items.dropped(event.turn);
-				if (this.#answered(event.clear)) this.#outbox.send({ type: 'input_audio_buffer.cleared' });
+				if (event.clear !== undefined && this.#answered(event.clear))
+					this.#outbox.send({ type: 'input_audio_buffer.cleared' });
 				return undefined;
 			case 'refused':
 				this.#outbox.refuse(refusedAs(event.error), null);

@@ -95,14 +95,17 @@ export class DigitEngine implements Engine {
 	readonly limits = { ...limits, slots: 2, maxClipThreads: 1 };
 	/** Lengths of the clips that ran, in samples. */
 	readonly ran: number[] = [];
+	/** Of each of them. */
+	readonly languages: (string | null)[] = [];
 	/** Called before a clip is done; may wait or throw. */
 	onRun: (text: string) => Promise<void> = async () => {};
 	/** What it writes of the digits that it has heard. */
 	write = (digits: string): string => digits;
 
-	run({ clips }: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
+	run({ clips, options }: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		return clips.map(async ({ samples }, at) => {
 			this.ran.push(samples.length);
+			this.languages.push(options.language);
 			const text = digitsIn(samples);
 			await this.onRun(text);
 			signals[at]?.throwIfAborted();

@@ -175,6 +175,36 @@ describe('a live stream', () => {
 		expect(told(events)).toEqual(['refused', '0 committed: 0.5 s', '0:7 7 7 7 7', '0 is 7 7 7 7 7']);
 	});
 
+	it('tells that audio before voice activity is no turn', async () => {
+		const { events, stream, until } = arrange(manual, { openStream: digitStream });
+		stream.send({ type: 'audio', bytes: pcm([7, 500], [3, 500]) });
+		await until('delta');
+		stream.send({ type: 'configure', options: byVoice });
+		await until('cleared');
+		expect(events.filter(({ type }) => type === 'cleared')).toEqual([{ type: 'cleared', turn: 0 }]);
+		stream.send({ type: 'audio', bytes: pcm([0, 640], [5, 300], [0, 1000]) });
+		await until('completed');
+		expect(told(events).at(-1)).toBe('1 is 5 5 5');
+	});
+
+	it('transcribes a turn as it was asked for when it began', async () => {
+		const { engine, events, stream, until } = arrange(byVoice);
+		const [first, rest] = [pcm([0, 640], [7, 600]), pcm([7, 300], [0, 1000], [5, 400], [0, 1200])];
+		stream.send({ type: 'audio', bytes: first });
+		stream.send({
+			type: 'configure',
+			options: { ...byVoice, recognize: { ...byVoice.recognize, language: 'de' } },
+		});
+		stream.send({ type: 'audio', bytes: rest });
+		await until('completed', 2);
+		expect(told(events).filter((each) => each.includes(' is '))).toEqual([
+			'0 is 7 7 7 7 7 7 7 7 7',
+			expect.stringMatching(/^1 is 5( 5)+$/),
+		]);
+		const [last, ...before] = engine.languages.toReversed();
+		expect([last, before.at(-1)]).toEqual(['de', null]);
+	});
+
 	it('changes its format where it is told to', async () => {
 		const { events, stream, until } = arrange(manual);
 		stream.send({ type: 'audio', bytes: pcm([7, 200]) });

@@ -9,17 +9,20 @@ interface Seen {
 	added: boolean;
 	isItemDone: boolean;
 	ended: boolean;
+	/** By a clear. */
+	dropped: boolean;
 	text: string;
 }
 
-/** The first rule that is broken, in words; undefined: none. */
+/** The first rule that is broken, in words; undefined: none. `asked`: ids of the client's events. */
 export function brokenRule(
 	events: readonly SentEvent[],
-	{ isOver }: { readonly isOver: boolean },
+	{ isOver, asked }: { readonly isOver: boolean; readonly asked: ReadonlySet<string> },
 ): string | undefined {
 	const items = new Map<string, Seen>();
 	const order: string[] = [];
 	const ids = new Set<string>();
+	const refused = new Set<string>();
 	let ends = 0;
 	let lastEndMs = 0;
 	const seen = (id: string): Seen => {
@@ -32,6 +35,7 @@ export function brokenRule(
 			added: false,
 			isItemDone: false,
 			ended: false,
+			dropped: false,
 			text: '',
 		};
 		items.set(id, item);
@@ -43,7 +47,9 @@ export function brokenRule(
 		if (ids.has(event.event_id)) return `ids of events are unique: ${where}`;
 		ids.add(event.event_id);
 		const rule = (holds: boolean, what: string) => (holds ? undefined : `${what}: ${where}`);
-		let broken: string | undefined;
+		let broken =
+			'item_id' in event ? rule(!items.get(event.item_id)?.dropped, 'what was cleared is gone') : undefined;
+		if (broken !== undefined) return broken;
 		switch (event.type) {
 			case 'input_audio_buffer.speech_started': {
 				const item = seen(event.item_id);
@@ -109,13 +115,21 @@ export function brokenRule(
 				ends++;
 				break;
 			}
-			case 'error':
-				broken = rule(event.error.message !== '' && event.error.code !== '', 'an error says what it is');
+			case 'error': {
+				const { message, code, event_id } = event.error;
+				broken =
+					rule(message !== '' && code !== '', 'an error says what it is') ??
+					rule(event_id === null || asked.has(event_id), 'an error names an event of the client') ??
+					rule(event_id === null || !refused.has(event_id), 'an event is refused once');
+				if (event_id !== null) refused.add(event_id);
+				break;
+			}
+			case 'input_audio_buffer.cleared':
+				for (const item of items.values()) if (!item.committed) item.dropped = true;
 				break;
 			case 'session.created':
 			case 'session.updated':
 			case 'transcription_session.updated':
-			case 'input_audio_buffer.cleared':
 			case 'conversation.item.retrieved':
 			case 'conversation.item.deleted':
 				break;

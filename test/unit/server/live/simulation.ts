@@ -55,7 +55,7 @@ class SimulatedStream {
 				this.#options = command.options;
 				this.#turns.configure(command.options.turns);
 				if (this.#turns.open === undefined)
-					for (const turn of this.#texts.keys()) if (!this.#ended.has(turn)) this.#texts.delete(turn);
+					for (const turn of this.#drop()) this.events.push({ type: 'cleared', turn });
 				break;
 			case 'end':
 				this.#act(this.#turns.end());
@@ -127,11 +127,17 @@ class SimulatedStream {
 				const seconds = (to - from) / 16_000;
 				this.events.push({ type: 'committed', turn, seconds, ...(commit !== undefined && { commit }) });
 			} else {
-				if (event.type === 'cleared')
-					for (const turn of this.#texts.keys()) if (!this.#ended.has(turn)) this.#texts.delete(turn);
+				if (event.type === 'cleared') this.#drop();
 				this.events.push(event);
 			}
 		}
+	}
+
+	/** The turn that has not ended, of which nothing comes any more. */
+	#drop(): number[] {
+		const open = [...this.#texts.keys()].filter((turn) => !this.#ended.has(turn));
+		for (const turn of open) this.#texts.delete(turn);
+		return open;
 	}
 
 	#endIfDone(): void {
@@ -161,7 +167,8 @@ const updates = [
 
 export class Simulation {
 	readonly sent: SentEvent[] = [];
-	readonly commits = new Map<string, number>();
+	/** Ids of the client's events. */
+	readonly asked = new Set<string>();
 	closed: { readonly code: number; readonly reason: string } | undefined;
 	/** Events after the session has closed its socket. */
 	late = 0;
@@ -220,12 +227,11 @@ export class Simulation {
 	#client(): void {
 		const what = this.#random.below(20);
 		const event_id = `client_${this.#nextId++}`;
+		this.asked.add(event_id);
 		const send = (event: object) => this.#take({ type: 'client', event: { event_id, ...event } });
 		if (what < 10) send({ type: 'input_audio_buffer.append', audio });
-		else if (what < 13) {
-			this.commits.set(event_id, this.sent.length);
-			send({ type: 'input_audio_buffer.commit' });
-		} else if (what < 14) send({ type: 'input_audio_buffer.clear' });
+		else if (what < 13) send({ type: 'input_audio_buffer.commit' });
+		else if (what < 14) send({ type: 'input_audio_buffer.clear' });
 		else if (what < 17) send({ type: 'session.update', session: this.#random.pick(updates) });
 		else if (what < 18) send({ type: 'conversation.item.retrieve', item_id: 'item_3' });
 		else if (what < 19) send({ type: 'response.create' });

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';
+import { ClientSecrets } from '../../../../src/server/live/secrets.js';
+import { FakeClock } from '../../../helpers/fakes.js';
+
+it('client secrets are ten thousand at most, until some have expired', () => {
+	const clock = new FakeClock();
+	const secrets = new ClientSecrets(clock);
+	const first = secrets.make(defaultConfig, 60);
+	for (let count = 1; count < 10_000; count++) secrets.make(defaultConfig, 600);
+	expect(() => secrets.make(defaultConfig, 60)).toThrow(
+		'There are 10000 client secrets that have not expired',
+	);
+	expect(secrets.find(['wrong', first.value])).toMatchObject({ value: first.value });
+	clock.advance(60_000);
+	expect(secrets.find([first.value])).toBeUndefined();
+	secrets.make(defaultConfig, 60);
+});
