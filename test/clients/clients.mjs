@@ -24,6 +24,12 @@ const testNetworks = ['segmentation', 'embedding'].map((role) =>
 	path.join(root, 'fixtures', 'generated', 'speakers', `${role}.onnx`),
 );
 
+/** Signed by itself, for clients that open `wss:` only. */
+const [certificate, key] = ['cert', 'key'].map((what) =>
+	path.join(root, 'test', 'helpers', 'tls', `localhost.${what}.pem`),
+);
+const overTls = 'over TLS';
+
 /** Name → the program and its arguments, fetched on first use. */
 const clients = {
 	'openai 6 on this Node': inFolder(
@@ -33,6 +39,10 @@ const clients = {
 		() => process.execPath,
 	),
 	'openai, newest, on Node 22': inFolder('openai-7', ['openai@latest', 'ws@8'], 'openai_node.mjs', node22),
+	[`openai, newest, ${overTls}`]: () => {
+		const [program, args] = inFolder('openai-7', ['openai@latest', 'ws@8'], 'openai_tls.mjs', node22)();
+		return ['env', [`NODE_EXTRA_CA_CERTS=${certificate}`, program, ...args]];
+	},
 	'ai (streamTranscribe) on Node 22': inFolder(
 		'ai',
 		['ai@latest', '@ai-sdk/openai@latest'],
@@ -76,7 +86,7 @@ const speakerClients = {
 	],
 };
 
-async function startServer() {
+async function startServer(...flags) {
 	mkdirSync(place, { recursive: true });
 	const config = path.join(place, 'models.yaml');
 	const networks = realNetworks.every((file) => existsSync(file)) ? realNetworks : testNetworks;
@@ -97,6 +107,7 @@ async function startServer() {
 		config,
 		'--model-dir',
 		place,
+		...flags,
 	];
 	const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'pipe'] });
 	let said = '';
@@ -182,7 +193,7 @@ function attempt(name, check) {
 	for (const text of wrong) stdout.write(`       ${text}\n`);
 }
 
-async function live({ url, wyoming }) {
+async function live({ url, wyoming }, secure) {
 	const pcm = Buffer.from(upsampled(await decoded(recording('LJ001-0001'))).buffer);
 	const file = path.join(place, 'speech.pcm');
 	writeFileSync(file, pcm);
@@ -190,7 +201,8 @@ async function live({ url, wyoming }) {
 	stdout.write(`the file route: ${expected}\n`);
 	for (const [name, program] of Object.entries(clients))
 		attempt(name, () => {
-			const texts = printed(program, [url, 'whisper-tiny.en', file, wyoming]);
+			const server = name.endsWith(overTls) ? secure.url : url;
+			const texts = printed(program, [server, 'whisper-tiny.en', file, wyoming]);
 			// Of openai-agents: turns of speech, and turns of silence.
 			const [first, ...others] = texts;
 			const whole = Array.isArray(first) ? [first.join(' ')] : texts;
@@ -214,12 +226,13 @@ async function speakers({ url }) {
 }
 
 const started = await startServer();
-started.server.stderr.resume();
+const secure = await startServer('--tls-cert', certificate, '--tls-key', key);
+for (const { server } of [started, secure]) server.stderr.resume();
 try {
-	if (Object.keys(clients).some(isWanted)) await live(started);
+	if (Object.keys(clients).some(isWanted)) await live(started, secure);
 	if (Object.keys(speakerClients).some(isWanted)) await speakers(started);
 } finally {
-	started.server.kill();
+	for (const { server } of [started, secure]) server.kill();
 }
 if (failures > 0) stderr.write(`${failures} clients failed\n`);
 process.exitCode = failures > 0 ? 1 : 0;

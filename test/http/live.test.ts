@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import type { LiveEvent } from '../../src/live/live.js';
@@ -652,6 +652,24 @@ describe('limits', () => {
 			await settled();
 		}
 		await until(() => stream.bytes === 200 * 48_000);
+	});
+
+	test('a client that goes while it is not read gives its model back soon', async () => {
+		const { server, client } = await open();
+		for (let count = 0; count < 8; count++) client.append(Buffer.alloc(48_000));
+		const stream = await streamOf(server);
+		await until(() => stream.bytes >= 6 * 48_000);
+		for (let count = 0; count < 200; count++) client.append(Buffer.alloc(48_000));
+		await settled();
+		(client.socket as unknown as { _socket: Socket })._socket.resetAndDestroy();
+		await client.closed;
+		const ended = () => server.log.lines.some(({ message }) => message === 'live session ended');
+		for (let ticks = 0; ticks < 2 && !ended(); ticks++) {
+			server.clock.advance(5000);
+			for (let turns = 0; turns < 50; turns++) await settled();
+		}
+		expect(ended()).toBe(true);
+		expect(server.pool.leased).toBe(0);
 	});
 
 	test('a server that shuts down ends sessions once their turns have their text', async () => {

@@ -217,7 +217,8 @@ export class Connection {
 		// Of a client that is not read, no answer is heard.
 		else if (!this.#isPaused && now - this.#heardMs >= silentMs) socket.terminate();
 		if (this.#isOver) return;
-		if (now - this.#pingedMs >= pingEveryMs) {
+		// Of a client that is not read, only writing tells that it is gone.
+		if (this.#isPaused || now - this.#pingedMs >= pingEveryMs) {
 			this.#pingedMs = now;
 			socket.ping();
 		}
