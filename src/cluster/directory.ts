@@ -39,6 +39,8 @@ export const announceEveryMs = 2000;
 const goneAfterMs = 10_000;
 /** What is known may be this old. */
 const freshMs = 1000;
+/** As long as the queue is away, it may be this old: workers go on without it, and who has gone is found by asking. */
+const outageMs = 10 * 60_000;
 
 export class Directory {
 	readonly #records: Records;
@@ -74,13 +76,19 @@ export class Directory {
 		return this.#known;
 	}
 
-	/** Those who have been heard of lately. */
+	/** Those who have been heard of lately; while the queue is away, those who were there before, for some time. */
 	async workers(): Promise<readonly WorkerEntry[]> {
-		if (this.#clock.now() - this.#readMs < freshMs) return this.#known;
+		const ageMs = this.#clock.now() - this.#readMs;
+		if (ageMs < freshMs) return this.#known;
 		this.#reading ??= this.#read().finally(() => {
 			this.#reading = undefined;
 		});
-		return await this.#reading;
+		try {
+			return await this.#reading;
+		} catch (thrown) {
+			if (ageMs < outageMs) return this.#known;
+			throw thrown;
+		}
 	}
 
 	/** Lanes of all that serve the model. */

@@ -13,6 +13,7 @@ import { withoutSecrets } from './install/packages.js';
 import { openPostgres } from './open-postgres.js';
 import { openRedis } from './open-redis.js';
 import { RecordStore } from './record-store.js';
+import { withOutages } from './records/outages.js';
 import type { Records } from './records/records.js';
 import { Releaser } from './releaser.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
@@ -56,7 +57,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 		await opened.close();
 		throw thrown;
 	}
-	const { records, transport } = server;
+	const records = withOutages(server.records);
+	const { transport } = server;
 	const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 	const directory = new Directory(records, clock);
 	const lanesFor = (model: string) => directory.lanesFor(model);

@@ -63,6 +63,10 @@ export class Role {
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		this.#stop();
+		await this.#giveUp();
+	}
+
+	async #giveUp(): Promise<void> {
 		if (!this.#has) return;
 		this.#has = false;
 		await changeRecord(this.#records, this.#key, (found) => {
@@ -76,7 +80,9 @@ export class Role {
 		try {
 			const had = this.#has;
 			this.#has = await this.#take();
-			if (this.#has && !had) this.#onTaken();
+			// Closed while it asked.
+			if (this.#isClosed) await this.#giveUp();
+			else if (this.#has && !had) this.#onTaken();
 		} catch (thrown) {
 			this.#has = false;
 			this.#onError(thrown);

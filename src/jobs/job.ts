@@ -79,6 +79,8 @@ export interface Job {
 	readonly webhook?: JobWebhook;
 	/** Whether webhooks were told of the end, so that a restart tells them if they were not. */
 	readonly isTold: boolean;
+	/** Whether a webhook that was to tell of it was given up; absent = no. */
+	readonly hasWebhookFailed?: boolean;
 }
 
 /** What may change in a job. */
@@ -96,6 +98,7 @@ export type JobPatch = Partial<
 		| 'error'
 		| 'result'
 		| 'isTold'
+		| 'hasWebhookFailed'
 	>
 >;
 

@@ -11,7 +11,9 @@ import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../voices/store.js';
-import { Webhooks } from '../webhooks/webhooks.js';
+import { folderWebhooks } from '../webhooks/folder/folder-webhooks.js';
+import type { WebhookStorage } from '../webhooks/storage.js';
+import { Webhooks, type WebhooksOptions } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
 import { type JobDeskSettings, jobDesk } from './jobs/open-desk.js';
 import { listen, type ServerAddress } from './listen.js';
@@ -75,6 +77,8 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly voicesFolder?: string;
 	/** Where webhook endpoints and deliveries are kept; default a folder that goes with the server. */
 	readonly webhooksFolder?: string;
+	/** Those that other machines have too, instead of `webhooksFolder`. */
+	readonly sharedWebhooks?: WebhookStorage | undefined;
 	/** Hosts that webhooks may reach though they are private; default none. */
 	readonly webhookAllow?: readonly string[];
 	readonly allowedHosts?: readonly string[];
@@ -128,7 +132,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		secrets: new ClientSecrets(clock),
 		initialConfig: { ...defaultConfig, partials: options.livePartials ?? false },
 	};
-	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock });
+	const failed: WebhooksOptions['onGivenUp'] = ({ jobId }) => jobs.webhookFailed(jobId);
+	const webhooks = openWebhooks(options, uploads.path, { metrics, log, clock, onGivenUp: failed });
 	const admission = new Admission({
 		maxQueueSeconds: options.maxQueueSeconds ?? defaultMaxQueueSeconds,
 		metrics,
@@ -197,12 +202,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function openWebhooks(
-	{ webhooksFolder, webhookAllow: allowed = [], version }: ServerOptions,
+	{ webhooksFolder, sharedWebhooks, webhookAllow: allowed = [], version }: ServerOptions,
 	otherwiseIn: string,
-	common: { readonly metrics: Metrics; readonly log: Log; readonly clock: Clock },
+	common: Pick<WebhooksOptions, 'metrics' | 'log' | 'clock' | 'onGivenUp'>,
 ): Webhooks {
 	return new Webhooks({
-		folder: webhooksFolder ?? join(otherwiseIn, 'webhooks'),
+		storage: sharedWebhooks ?? folderWebhooks(webhooksFolder ?? join(otherwiseIn, 'webhooks')),
 		allowed,
 		version,
 		...common,

@@ -52,7 +52,7 @@ export class Courier {
 			const unwritten = this.#unwritten.get(id);
 			return await this.#keep(unwritten ?? (await this.#tryOnce(id)));
 		} catch (thrown) {
-			log.error({ delivery: id, reason: reasonOf(thrown) }, 'a webhook waits: its file cannot be used');
+			log.error({ delivery: id, reason: reasonOf(thrown) }, 'a webhook waits: it cannot be read or kept');
 			return now() + rewriteMs;
 		}
 	}

@@ -1,14 +1,7 @@
-/**
- * Deliveries on disk, so that none is lost when the server is killed. What is still to be delivered lies in `pending/`, a
- * file each; what has come of the others in `finished/`, without body and secret, for a week. The files of another server
- * in the same folder are as good as one's own.
- */
+/** Deliveries of events, each to one receiver, with what has become of them. */
 
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { eventBody, eventId, type WebhookEvent, type WebhookEventType } from './event.js';
-import { readRecord, recordNames, removeUnfinished, writeRecord } from './records.js';
 
 export type DeliveryState = 'pending' | 'delivered' | 'failed' | 'cancelled';
 
@@ -55,8 +48,10 @@ export interface DeliveryMessage {
 	readonly body: string;
 }
 
-const idPattern = /^whd_[0-9a-f]{32}$/;
-const keptMs = 7 * 24 * 3_600_000;
+/** How long it is told what has become of one. */
+export const deliveryKeptMs = 7 * 24 * 3_600_000;
+
+export const isDeliveryId = (text: string): boolean => /^whd_[0-9a-f]{32}$/.test(text);
 
 /** The delivery of an event to one receiver, yet to be tried. The same for the same. Pure. */
 export function newDelivery(
@@ -91,97 +86,28 @@ export function finishedDelivery(delivery: Delivery, state: Exclude<DeliveryStat
 	return { ...delivery, state, nextAtMs: null, message: null };
 }
 
-export class DeliveryStore {
-	readonly #pending: string;
-	readonly #finished: string;
-
-	/** `folder`: made when the first delivery is kept. */
-	constructor(folder: string) {
-		this.#pending = path.join(folder, 'pending');
-		this.#finished = path.join(folder, 'finished');
-	}
-
+/** Where deliveries are kept, so that none is lost when a server is killed. Several servers may keep them in the same place:
+ * those of another are as good as one's own. All throw what the place throws. */
+export interface DeliveryStore {
 	/** Whether it is kept already, pending or finished. */
-	async has(delivery: Delivery): Promise<boolean> {
-		const found = await Promise.all(
-			[this.#pendingFile(delivery.id), this.#finishedFile(delivery)].map((file) => readRecord(file)),
-		);
-		return found.some((record) => record !== undefined);
-	}
-
-	/** Keeps it as it is; resolves when it is on disk. Throws the system's error. */
-	async keep(delivery: Delivery): Promise<void> {
-		if (delivery.state === 'pending') {
-			await writeRecord(this.#pendingFile(delivery.id), delivery);
-			return;
-		}
-		await writeRecord(this.#finishedFile(delivery), delivery);
-		await rm(this.#pendingFile(delivery.id), { force: true });
-	}
-
+	has(delivery: Delivery): Promise<boolean>;
+	/** Keeps it as it is; resolves when it cannot be lost any more. */
+	keep(delivery: Delivery): Promise<void>;
 	/** Ids of what is to be delivered, the oldest first. */
-	async pendingIds(): Promise<string[]> {
-		return (await recordNames(this.#pending)).map(idOf).filter((id) => idPattern.test(id));
-	}
-
+	pendingIds(): Promise<readonly string[]>;
 	/** undefined where it is not pending any more. */
-	async pending(id: string): Promise<Delivery | undefined> {
-		const found = asDelivery(await readRecord(this.#pendingFile(id)));
-		if (found === undefined) return undefined;
-		// Killed after the result was written, and before this file was removed.
-		if ((await readRecord(this.#finishedFile(found))) === undefined) return found;
-		await rm(this.#pendingFile(id), { force: true });
-		return undefined;
-	}
-
+	pending(id: string): Promise<Delivery | undefined>;
 	/** Of one owner, the newest first. */
-	async *list(owner: string): AsyncGenerator<Delivery> {
-		const folder = this.#folderOf(owner);
-		const names = [...(await recordNames(this.#pending)), ...(await recordNames(folder))];
-		for (const id of [...new Set(names.map(idOf))].sort().reverse()) {
-			if (!idPattern.test(id)) continue;
-			const found =
-				asDelivery(await readRecord(path.join(folder, `${id}.json`))) ??
-				asDelivery(await readRecord(this.#pendingFile(id)));
-			if (found?.owner === owner) yield found;
-		}
-	}
-
-	/** Removes what finished more than a week ago, and what killed servers left half written. */
-	async sweep(nowMs: number): Promise<void> {
-		const owners = await readdir(this.#finished).catch(() => []);
-		await removeUnfinished(this.#pending, nowMs);
-		for (const folder of owners.map((name) => path.join(this.#finished, name))) {
-			await removeUnfinished(folder, nowMs);
-			for (const name of await recordNames(folder)) {
-				const file = path.join(folder, name);
-				// Nothing finishes before it has begun.
-				if (Number.parseInt(idOf(name).slice(4, 12), 16) * 1000 > nowMs - keptMs) break;
-				const { mtimeMs } = await stat(file);
-				if (mtimeMs < nowMs - keptMs) await rm(file, { force: true });
-			}
-		}
-	}
-
-	#pendingFile(id: string): string {
-		return path.join(this.#pending, `${id}.json`);
-	}
-
-	#finishedFile({ id, owner }: Delivery): string {
-		return path.join(this.#folderOf(owner), `${id}.json`);
-	}
-
-	#folderOf(owner: string): string {
-		return path.join(this.#finished, createHash('sha256').update(owner).digest('hex').slice(0, 32));
-	}
+	list(owner: string): AsyncIterable<Delivery>;
+	/** Removes what finished more than a week ago. */
+	sweep(nowMs: number): Promise<void>;
 }
 
-const idOf = (name: string): string => name.replace(/\.json$/, '');
-
-function asDelivery(value: Record<string, unknown> | undefined): Delivery | undefined {
+/** What was read; undefined for what is no delivery. Pure. */
+export function asDelivery(value: Record<string, unknown> | undefined): Delivery | undefined {
 	const isOne =
 		typeof value?.id === 'string' &&
-		idPattern.test(value.id) &&
+		isDeliveryId(value.id) &&
 		typeof value.owner === 'string' &&
 		typeof value.state === 'string' &&
 		Array.isArray(value.tries);

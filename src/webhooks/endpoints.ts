@@ -1,11 +1,8 @@
-/** Webhook endpoints: addresses that an owner has registered, each in a file of its own that only this user can read. */
+/** Webhook endpoints: addresses that an owner has registered. */
 
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import path from 'node:path';
 import { EarshotError } from '../errors.js';
 import type { WebhookEventType } from './event.js';
-import { readRecord, recordNames, writeRecord } from './records.js';
 import { newSecret } from './secret.js';
 
 export interface WebhookEndpoint {
@@ -40,7 +37,7 @@ const overlapSeconds = 24 * 3600;
 /** Signatures in a header. */
 const mostSecrets = 4;
 
-const idPattern = /^whe_[0-9a-f]{32}$/;
+export const isEndpointId = (text: string): boolean => /^whe_[0-9a-f]{32}$/.test(text);
 
 /** Those that sign now. Pure. */
 export function activeSecrets({ secrets }: WebhookEndpoint, nowSeconds: number): string[] {
@@ -70,71 +67,49 @@ export function updated(
 	return { ...changed, updatedAt: Math.floor(nowSeconds) };
 }
 
-export class EndpointStore {
-	readonly #folder: string;
+/** `others`: those that the owner has. Throws `invalid_request` where they are too many. */
+export function newEndpoint(
+	owner: string,
+	fields: Omit<EndpointFields, 'isDisabled'>,
+	{ others, nowSeconds }: { readonly others: number; readonly nowSeconds: number },
+): WebhookEndpoint {
+	if (others >= mostEndpoints)
+		throw new EarshotError(
+			'invalid_request',
+			`This key has ${mostEndpoints} webhook endpoints, which is the most: delete one of them first`,
+		);
+	const now = Math.floor(nowSeconds);
+	return {
+		id: `whe_${randomBytes(16).toString('hex')}`,
+		owner,
+		...fields,
+		secrets: [{ secret: newSecret(), until: null }],
+		createdAt: now,
+		updatedAt: now,
+		isDisabled: false,
+	};
+}
 
-	/** `folder`: made when the first endpoint is added. */
-	constructor(folder: string) {
-		this.#folder = folder;
-	}
+/** The newest first. Pure. */
+export function byAge(endpoints: readonly WebhookEndpoint[]): WebhookEndpoint[] {
+	return [...endpoints].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+}
 
+/** What was read; undefined for what is no endpoint. Pure. */
+export function asEndpoint(value: Record<string, unknown> | undefined): WebhookEndpoint | undefined {
+	if (typeof value?.id !== 'string' || typeof value.owner !== 'string') return undefined;
+	return typeof value.url === 'string' && Array.isArray(value.secrets)
+		? (value as unknown as WebhookEndpoint)
+		: undefined;
+}
+
+/** Where endpoints are kept. All throw what the place throws. */
+export interface EndpointStore {
 	/** Of one owner, the newest first. */
-	async list(owner: string): Promise<WebhookEndpoint[]> {
-		const names = await recordNames(this.#folder);
-		const all = await Promise.all(names.map((name) => this.#read(path.join(this.#folder, name))));
-		return all
-			.filter((endpoint) => endpoint?.owner === owner)
-			.flatMap((endpoint) => endpoint ?? [])
-			.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
-	}
-
+	list(owner: string): Promise<WebhookEndpoint[]>;
 	/** undefined where there is none. */
-	async find(id: string): Promise<WebhookEndpoint | undefined> {
-		return idPattern.test(id) ? await this.#read(this.#fileOf(id)) : undefined;
-	}
-
-	/** Throws `invalid_request` where the owner has too many. */
-	async add(
-		owner: string,
-		fields: Omit<EndpointFields, 'isDisabled'>,
-		nowSeconds: number,
-	): Promise<WebhookEndpoint> {
-		if ((await this.list(owner)).length >= mostEndpoints)
-			throw new EarshotError(
-				'invalid_request',
-				`This key has ${mostEndpoints} webhook endpoints, which is the most: delete one of them first`,
-			);
-		const now = Math.floor(nowSeconds);
-		const endpoint: WebhookEndpoint = {
-			id: `whe_${randomBytes(16).toString('hex')}`,
-			owner,
-			...fields,
-			secrets: [{ secret: newSecret(), until: null }],
-			createdAt: now,
-			updatedAt: now,
-			isDisabled: false,
-		};
-		await this.replace(endpoint);
-		return endpoint;
-	}
-
-	async replace(endpoint: WebhookEndpoint): Promise<void> {
-		await writeRecord(this.#fileOf(endpoint.id), endpoint);
-	}
-
-	async remove({ id }: WebhookEndpoint): Promise<void> {
-		await rm(this.#fileOf(id), { force: true });
-	}
-
-	#fileOf(id: string): string {
-		return path.join(this.#folder, `${id}.json`);
-	}
-
-	async #read(file: string): Promise<WebhookEndpoint | undefined> {
-		const value = await readRecord(file);
-		if (typeof value?.id !== 'string' || typeof value.owner !== 'string') return undefined;
-		return typeof value.url === 'string' && Array.isArray(value.secrets)
-			? (value as unknown as WebhookEndpoint)
-			: undefined;
-	}
+	find(id: string): Promise<WebhookEndpoint | undefined>;
+	/** A new one, or one that is there anew. */
+	replace(endpoint: WebhookEndpoint): Promise<void>;
+	remove(endpoint: WebhookEndpoint): Promise<void>;
 }

@@ -1,31 +1,33 @@
 /**
- * Webhooks of this machine: endpoints, and deliveries that survive a kill. Several servers may have the same folder: all of
- * them keep events there, and one of them delivers.
+ * Webhooks: endpoints, and deliveries that survive a kill. Several servers may keep them in the same place: all of them keep
+ * events there, and one of them delivers.
  */
 
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
-import { makeFolder } from '../disk/disk.js';
-import { takeLock } from '../disk/lock.js';
 import { EarshotError, reasonOf } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { Courier } from './courier.js';
-import { type Delivery, DeliveryStore, newDelivery } from './deliveries.js';
+import { type Delivery, type DeliveryStore, newDelivery } from './deliveries.js';
 import { Destinations, type Resolve } from './destination.js';
 import { Dispatcher } from './dispatcher.js';
-import { activeSecrets, EndpointStore, type WebhookEndpoint } from './endpoints.js';
+import {
+	activeSecrets,
+	type EndpointFields,
+	type EndpointStore,
+	newEndpoint,
+	type WebhookEndpoint,
+} from './endpoints.js';
 import { eventBody, type WebhookEvent, type WebhookEventType, type WebhookSender } from './event.js';
 import { type Post, poster } from './post.js';
 import { checkedSecret } from './secret.js';
+import type { WebhookStorage } from './storage.js';
 import { TryLanes } from './try-lanes.js';
 
 export interface WebhooksOptions {
-	/** Made when there is something to keep. */
-	readonly folder: string;
+	readonly storage: WebhookStorage;
 	readonly version: string;
 	/** HOST or HOST:PORT that may be reached though they are private or have no https. */
 	readonly allowed?: readonly string[];
@@ -41,7 +43,7 @@ export interface WebhooksOptions {
 	readonly onGivenUp?: (delivery: Delivery) => void | Promise<void>;
 }
 
-/** What another server in the same folder has kept is found so often. */
+/** What another server has kept is found so often, if it is not heard of before. */
 const rescanMs = 60_000;
 const sweepMs = 3_600_000;
 /** What running tries get at the end. */
@@ -52,7 +54,7 @@ export class Webhooks implements WebhookSender {
 	readonly deliveries: DeliveryStore;
 	readonly destinations: Destinations;
 	readonly now: () => number;
-	readonly #folder: string;
+	readonly #storage: WebhookStorage;
 	readonly #log: Log;
 	readonly #clock: Clock;
 	readonly #lanes = new TryLanes();
@@ -66,13 +68,13 @@ export class Webhooks implements WebhookSender {
 	#isLeader = false;
 
 	constructor(options: WebhooksOptions) {
-		const { folder, version, metrics, clock = systemClock, log = silentLog, now = Date.now } = options;
-		this.#folder = folder;
+		const { storage, version, metrics, clock = systemClock, log = silentLog, now = Date.now } = options;
+		this.#storage = storage;
 		this.#log = log;
 		this.#clock = clock;
 		this.now = now;
-		this.endpoints = new EndpointStore(path.join(folder, 'endpoints'));
-		this.deliveries = new DeliveryStore(path.join(folder, 'deliveries'));
+		this.endpoints = storage.endpoints;
+		this.deliveries = storage.deliveries;
 		const resolve = options.resolve ?? ((hostname) => lookup(hostname, { all: true }));
 		this.destinations = new Destinations(options.allowed ?? [], resolve);
 		const userAgent = `earshot/${version}`;
@@ -95,8 +97,15 @@ export class Webhooks implements WebhookSender {
 
 	/** Goes on with what an earlier server has left. */
 	async start(): Promise<void> {
-		const found = await stat(this.#folder).catch(() => undefined);
-		if (found?.isDirectory() === true) this.#lead();
+		if (await this.#storage.isUsed()) this.#lead();
+	}
+
+	/** A new endpoint. Throws `invalid_request` where the owner has too many. */
+	async addEndpoint(owner: string, fields: Omit<EndpointFields, 'isDisabled'>): Promise<WebhookEndpoint> {
+		const others = (await this.endpoints.list(owner)).length;
+		const endpoint = newEndpoint(owner, fields, { others, nowSeconds: this.now() / 1000 });
+		await this.endpoints.replace(endpoint);
+		return endpoint;
 	}
 
 	/** Running tries get a moment. What is not delivered stays on disk. */
@@ -184,8 +193,8 @@ export class Webhooks implements WebhookSender {
 		this.#leading ??= this.#leadUntilClosed()
 			.catch((thrown: unknown) => {
 				if (this.#closing.signal.aborted) return;
-				const folder = this.#folder;
-				this.#log.error({ reason: reasonOf(thrown), folder }, 'webhooks wait: their folder cannot be used');
+				const { place } = this.#storage;
+				this.#log.error({ reason: reasonOf(thrown), place }, 'webhooks wait: their place cannot be used');
 			})
 			.finally(() => {
 				this.#leading = undefined;
@@ -194,39 +203,39 @@ export class Webhooks implements WebhookSender {
 
 	async #leadUntilClosed(): Promise<void> {
 		const { signal } = this.#closing;
-		await makeFolder(this.#folder, 0o700);
 		while (!signal.aborted) {
-			const lock = await takeLock(path.join(this.#folder, 'delivering'), signal);
-			const ended = AbortSignal.any([signal, lock.lost]);
+			const lead = await this.#storage.lead(signal);
+			const ended = AbortSignal.any([signal, lead.lost]);
 			const stops = [
-				this.#clock.every(rescanMs, () => void this.#scan()),
+				await this.#storage.listen((id) => void this.#takeUp([id])),
+				this.#clock.every(rescanMs, () => void this.#takeUp()),
 				this.#clock.every(sweepMs, () => void this.#sweep()),
 			];
 			try {
 				this.#isLeader = true;
 				if (!signal.aborted) this.#dispatcher.start();
-				await this.#scan();
+				await this.#takeUp();
 				await this.#sweep();
 				await untilAborted(ended);
 			} finally {
 				this.#isLeader = false;
 				for (const stop of stops) stop();
 				await this.#dispatcher.stop();
-				await lock.release();
+				await lead.release();
 			}
 		}
 	}
 
-	/** Takes up what is on disk and not known. */
-	async #scan(): Promise<void> {
+	/** Takes up what is kept and not known. `ids`: of deliveries; default: of all that are to be made. */
+	async #takeUp(ids?: readonly string[]): Promise<void> {
 		try {
-			for (const id of await this.deliveries.pendingIds()) {
+			for (const id of ids ?? (await this.deliveries.pendingIds())) {
 				if (!this.#isLeader || this.#dispatcher.has(id)) continue;
 				const delivery = await this.deliveries.pending(id);
 				if (delivery !== undefined && this.#isLeader) this.#add(delivery);
 			}
 		} catch (thrown) {
-			this.#log.error({ reason: reasonOf(thrown) }, 'the folder of webhooks cannot be read');
+			this.#log.error({ reason: reasonOf(thrown) }, 'webhooks that wait cannot be read');
 		}
 	}
 

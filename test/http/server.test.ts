@@ -23,6 +23,7 @@ import { UploadBudget } from '../../src/server/upload/budget.js';
 import { chunkingRanges } from '../../src/speech/check-options.js';
 import { defaultChunking } from '../../src/speech/options.js';
 import { VoiceStore } from '../../src/voices/store.js';
+import { folderWebhooks } from '../../src/webhooks/folder/folder-webhooks.js';
 import { Webhooks } from '../../src/webhooks/webhooks.js';
 import {
 	aborted,
@@ -229,7 +230,7 @@ describe('the OpenAPI document', () => {
 			admission: new Admission(parts),
 			maxKnownSpeakers: 4,
 			voices: new VoiceStore(''),
-			webhooks: new Webhooks({ folder: '', version: '', metrics: parts.metrics }),
+			webhooks: new Webhooks({ storage: folderWebhooks(''), version: '', metrics: parts.metrics }),
 			maxRequestMs: 0,
 			// No route asks for it before a request comes.
 			jobs: Object.create(null) as JobDesk,

@@ -58,6 +58,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const server = await startServer({
 		pool: gateway?.pool ?? pool,
 		sharedJobs: gateway?.jobs,
+		sharedWebhooks: gateway?.webhooks,
 		installer,
 		version,
 		examine: () => examine(flags),

@@ -96,7 +96,7 @@ export class JobService {
 			);
 		const again = { status: 'queued', error: null, completedAt: null, expiresAt: null } as const;
 		const { queue } = this.#options.storage;
-		const changed = await this.#change(job, { ...again, isTold: false });
+		const changed = await this.#change(job, { ...again, isTold: false, hasWebhookFailed: false });
 		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
 		await queue.enqueue(unitOf(changed));
 		return changed;
@@ -175,6 +175,13 @@ export class JobService {
 			// The next sweep tries again.
 			this.#warn(job.id, thrown);
 		}
+	}
+
+	/** A webhook that was to tell of its end is given up. No error for a job that is gone. */
+	async webhookFailed(id: string): Promise<void> {
+		const job = isJobId(id) ? await this.#options.storage.store.get(id) : undefined;
+		if (job === undefined) return;
+		await this.#changeLatest(job, (now) => (now.hasWebhookFailed ? undefined : { hasWebhookFailed: true }));
 	}
 
 	/** Puts right what a server that ended has left undone, and removes what is out of date. */

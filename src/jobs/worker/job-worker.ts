@@ -5,6 +5,7 @@ import type { Log } from '../../log.js';
 import { type Unit, type UnitLease, unitSchema } from '../queue.js';
 import type { JobService } from '../service/job-service.js';
 import { runUnit, type UnitTools } from './run-unit.js';
+import { steadyBlobs } from './steady-blobs.js';
 
 export interface JobWorkerOptions extends UnitTools {
 	readonly service: JobService;
@@ -35,7 +36,8 @@ export class JobWorker {
 	#loop: Promise<void> | undefined;
 
 	constructor(options: JobWorkerOptions) {
-		this.#options = options;
+		const { storage } = options;
+		this.#options = { ...options, storage: { ...storage, blobs: steadyBlobs(storage.blobs) } };
 	}
 
 	start(): void {

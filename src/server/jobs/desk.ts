@@ -23,8 +23,9 @@ export interface JobDeskOptions
 	readonly folder?: string | undefined;
 	/** Whether this process works on jobs itself; default yes. */
 	readonly works?: boolean | undefined;
-	/** Calls with the id of each job that has ended at another process, until the returned function is called. */
-	readonly onEnded?: ((ended: (id: string) => void) => Promise<() => void>) | undefined;
+	/** Calls `ended` with the id of each job that has ended at another process, and `missed` where some were not told of,
+	 * until the returned function is called. */
+	readonly onEnded?: ((ended: (id: string) => void, missed: () => void) => Promise<() => void>) | undefined;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly metrics: Metrics;
@@ -71,6 +72,11 @@ export class JobDesk {
 		return isThere ? await this.get() : undefined;
 	}
 
+	/** So that the job says it. */
+	async webhookFailed(id: string): Promise<void> {
+		await (await this.find())?.service.webhookFailed(id);
+	}
+
 	/** Work is given back, and everyone who watches is let go. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
@@ -99,7 +105,7 @@ export class JobDesk {
 		sweep();
 		const stopSweeping = clock.every(sweepEveryMs, sweep);
 		if (this.#options.works !== false) worker.start();
-		const unsubscribe = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}));
+		const unsubscribe = await this.#options.onEnded?.((id) => void service.finish(id).catch(() => {}), sweep);
 		const close = async (): Promise<void> => {
 			stopSweeping();
 			unsubscribe?.();

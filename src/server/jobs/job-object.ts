@@ -36,6 +36,7 @@ export function jobObject(job: Job, progress: JobProgress | null, estimate: Esti
 		duration_seconds: duration === null ? null : toMilliseconds(duration),
 		attempts: job.attempts,
 		error: error && { code: error.code, message: error.message, param: error.param ?? null },
+		webhook_failed: job.hasWebhookFailed ?? false,
 		usage: isFinal ? usage(durationSeconds ?? 0) : null,
 		result_url: result ? `/v1/transcription_jobs/${job.id}/result` : null,
 	};

@@ -32,7 +32,7 @@ export function createWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 			url: url ?? missing('url', 'an https URL'),
 			eventTypes: eventTypes ?? missing('event_types', 'a list of events'),
 		};
-		const endpoint = await webhooks.endpoints.add(ctx.state.owner, fields, webhooks.now() / 1000);
+		const endpoint = await webhooks.addEndpoint(ctx.state.owner, fields);
 		ctx.body = withSecret(endpoint);
 	};
 }

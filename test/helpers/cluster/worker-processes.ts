@@ -1,6 +1,5 @@
 /** Real workers on a real server, and jobs for them. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +13,7 @@ import { defaultJobRetention } from '../../../src/jobs/service/outcome.js';
 import { silentLog } from '../../../src/log.js';
 import { root } from '../fixtures.js';
 import type { TestServer } from '../net/servers.js';
+import { type EarshotProcess, startEarshot } from './processes.js';
 
 /** The bundled digits, so often, as one recording. */
 export function digits(times: number): Buffer {
@@ -25,15 +25,10 @@ export function digits(times: number): Buffer {
 	return Buffer.concat([header, ...Array.from({ length: times }, () => samples)]);
 }
 
-export interface WorkerProcess {
-	readonly process: ChildProcess;
-	end(signal: NodeJS.Signals): Promise<void>;
-}
-
 export interface RealCluster {
 	readonly cluster: Cluster;
 	readonly service: JobService;
-	worker(): Promise<WorkerProcess>;
+	worker(): Promise<EarshotProcess>;
 	submit(recording: Buffer): Promise<Job>;
 	/** Waits until it has ended. */
 	ended(id: string): Promise<Job>;
@@ -62,9 +57,7 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 		now: () => Date.now() / 1000,
 		log: silentLog,
 	});
-	const processes = new Set<WorkerProcess>();
 	onTestFinished(async () => {
-		for (const each of processes) await each.end('SIGKILL');
 		await cluster.close();
 		rmSync(folder, { recursive: true, force: true });
 	});
@@ -72,9 +65,7 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 		cluster,
 		service,
 		async worker() {
-			const started = await startWorker(server.url, blobs, folder);
-			processes.add(started);
-			return started;
+			return await startEarshot(['worker'], { queueUrl: server.url, folder, blobs });
 		},
 		async submit(recording) {
 			const { job } = await service.submit({
@@ -107,41 +98,4 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 		},
 	};
 	return real;
-}
-
-async function startWorker(queueUrl: string, blobs: string, folder: string): Promise<WorkerProcess> {
-	const args = ['--port', '0', '--blobs', blobs, '--model-dir', path.join(folder, 'models')];
-	const child = spawn(
-		process.execPath,
-		[
-			path.join(root, 'dist/cli/main.js'),
-			'worker',
-			...args,
-			'--config',
-			path.join(folder, 'models.yaml'),
-			'--log-level',
-			'warn',
-		],
-		{
-			env: { ...process.env, EARSHOT_QUEUE: queueUrl, HOME: folder },
-			stdio: ['ignore', 'ignore', 'pipe'],
-		},
-	);
-	let said = '';
-	await new Promise<void>((resolve, reject) => {
-		child.stderr.on('data', (piece) => {
-			said += String(piece);
-			if (said.includes('is reached at')) resolve();
-		});
-		child.once('exit', (code) => reject(new Error(`the worker ended with ${code}: ${said}`)));
-	});
-	return {
-		process: child,
-		async end(signal) {
-			if (child.exitCode !== null || child.signalCode !== null) return;
-			const ended = new Promise((resolve) => child.once('exit', resolve));
-			child.kill(signal);
-			await ended;
-		},
-	};
 }

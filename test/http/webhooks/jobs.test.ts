@@ -76,6 +76,20 @@ describe('when a job ends', () => {
 		expect(receiver.received).toHaveLength(2);
 	});
 
+	test('a webhook that is given up is told by its job', async () => {
+		const receiver = await startReceiver((response) => void response.writeHead(410).end());
+		const server = await arrange({ webhookAllow: [receiver.place] });
+		const [heard, silent] = [
+			await submitted(server),
+			await submitted(server, { webhook_url: receiver.url, priority: 'bulk' }),
+		];
+		await receiver.waitFor(1);
+		const shown = async (id: string) => (await send(`${server.url}${jobs}/${id}?wait=60`)).json;
+		await vi.waitFor(async () => expect(await shown(silent)).toMatchObject({ webhook_failed: true }));
+		expect(await shown(silent)).toMatchObject({ status: 'completed', error: null });
+		expect(await shown(heard)).toMatchObject({ status: 'completed', webhook_failed: false });
+	});
+
 	test('a failure is told as one', async () => {
 		const receiver = await startReceiver();
 		const script = (): never => {

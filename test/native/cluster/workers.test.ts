@@ -1,26 +1,15 @@
-/**
- * What survives what, with real processes: workers and the queue server are killed, paused and told to stop. A few times
- * in continuous integration; `npm run kills` does it hundreds of times.
- */
+/** What survives what, with real processes: workers and the queue server are killed, paused and told to stop. */
 
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Job } from '../../../src/jobs/job.js';
-import { digits, realCluster, type WorkerProcess } from '../../helpers/cluster/worker-processes.js';
-import { redisProgram, skipReason, startRedis, type TestServer } from '../../helpers/net/servers.js';
-
-const rounds = Number(process.env.EARSHOT_KILLS ?? 12);
-
-const servers: readonly {
-	readonly name: string;
-	readonly skip: string | undefined;
-	readonly start: () => Promise<TestServer>;
-}[] = [{ name: 'Redis', skip: skipReason('redis-server', redisProgram), start: startRedis }];
+import { queueServers } from '../../helpers/cluster/clients.js';
+import { digits, realCluster } from '../../helpers/cluster/worker-processes.js';
+import type { TestServer } from '../../helpers/net/servers.js';
 
 /** Some minutes, so that a worker can be killed in the midst of it. */
 const long = digits(120);
-const lengths = [1, 3, 10, 30, 60];
 
 /** Texts by server and recording: as long as they are equal, they need not be read. */
 const digest = (text: string): string => `${text.length} ${createHash('sha256').update(text).digest('hex')}`;
@@ -38,7 +27,7 @@ async function begun(start: () => Promise<TestServer>) {
 	};
 }
 
-describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
+describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
 	test('a worker that is killed is noticed within 15 s, and another goes on at its last clip', async () => {
 		const { worker, submit, clips, ended, heard, calm, cluster } = await begun(start);
 		const first = await worker();
@@ -117,31 +106,4 @@ describe.each(servers.filter(({ skip }) => skip === undefined))('on $name', ({ s
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
 		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
 	}, 120_000);
-
-	test(`${rounds} jobs while workers are killed at random: each ends once, with the right text`, async () => {
-		const { worker, submit, ended, heard, undisturbed } = await begun(start);
-		const calm = new Map<number, string>();
-		for (const times of lengths) calm.set(times, digest(await undisturbed(digits(times))));
-		const workers: WorkerProcess[] = [await worker(), await worker()];
-		const jobs: { job: Job; times: number }[] = [];
-		for (let round = 0; round < rounds; round++) {
-			const times = lengths[Math.floor(Math.random() * lengths.length)]!;
-			jobs.push({ job: await submit(digits(times)), times });
-		}
-		let isOver = false;
-		const killing = (async () => {
-			while (!isOver) {
-				await pause(500 + Math.random() * 3000);
-				const victim = Math.floor(Math.random() * workers.length);
-				await workers[victim]!.end('SIGKILL');
-				workers[victim] = await worker();
-			}
-		})();
-		for (const { job, times } of jobs) {
-			const done = await ended(job.id);
-			expect(await heard(done)).toEqual([null, 'completed', calm.get(times)]);
-		}
-		isOver = true;
-		await killing;
-	}, 600_000);
 });

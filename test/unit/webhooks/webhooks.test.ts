@@ -7,6 +7,7 @@ import { Metrics } from '../../../src/metrics.js';
 import type { Delivery } from '../../../src/webhooks/deliveries.js';
 import { rotated, updated, type WebhookEndpoint } from '../../../src/webhooks/endpoints.js';
 import { eventId, type WebhookEvent } from '../../../src/webhooks/event.js';
+import { folderWebhooks } from '../../../src/webhooks/folder/folder-webhooks.js';
 import type { Post, PostRequest } from '../../../src/webhooks/post.js';
 import { retryDelaysMs } from '../../../src/webhooks/schedule.js';
 import { newSecret } from '../../../src/webhooks/secret.js';
@@ -69,7 +70,7 @@ function world(): World {
 				return { status, retryAfterMs: null, error: status === null ? 'ECONNREFUSED' : null };
 			};
 			const webhooks = new Webhooks({
-				folder: path.join(folder, 'webhooks'),
+				storage: folderWebhooks(path.join(folder, 'webhooks')),
 				version: '1.2.3',
 				metrics,
 				log,
@@ -111,11 +112,10 @@ async function firstTry({ sent }: World, webhooks: Webhooks, count = 1): Promise
 }
 
 const addEndpoint = (webhooks: Webhooks, more: Partial<WebhookEndpoint> = {}): Promise<WebhookEndpoint> =>
-	webhooks.endpoints.add(
-		more.owner ?? 'anna',
-		{ name: 'mine', url, eventTypes: ['transcription.completed'], ...more },
-		begin / 1000,
-	);
+	webhooks.addEndpoint(more.owner ?? 'anna', {
+		...{ name: 'mine', url, eventTypes: ['transcription.completed'] },
+		...more,
+	});
 
 const received = ({ headers, body }: PostRequest): ReceivedWebhook => ({
 	method: 'POST',

@@ -7,6 +7,7 @@ import { clusterKey } from '../../../cluster/remote/key.js';
 import { WorkerClient } from '../../../cluster/remote/worker-client.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
+import { recordWebhooks } from '../../../cluster/webhooks/record-webhooks.js';
 import { Announcer } from '../../../cluster/worker/announcer.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
@@ -14,11 +15,13 @@ import { EarshotError, reasonOf } from '../../../errors.js';
 import type { Log } from '../../../log.js';
 import type { ModelPool } from '../../../pool/model-pool.js';
 import type { SharedJobs } from '../../../server/jobs/open-desk.js';
+import type { WebhookStorage } from '../../../webhooks/storage.js';
 
 export interface Gateway {
 	/** The models of this machine, and those of workers. */
 	readonly pool: ModelPool;
 	readonly jobs: SharedJobs;
+	readonly webhooks: WebhookStorage;
 	close(): Promise<void>;
 }
 
@@ -37,11 +40,12 @@ export async function joinCluster(
 	});
 	const slots = slotsOf(config);
 	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
-	// One of several gateways tells of the end of a job; what it misses is found by the sweep of any.
+	// One of several gateways tells of the end of jobs. Who takes that over looks for what the one before has missed.
+	let lookForMissed = () => {};
 	const teller = new Role('teller', {
 		records: cluster.records,
 		clock: systemClock,
-		onTaken: () => {},
+		onTaken: () => lookForMissed(),
 		onError,
 	});
 	const pool = new ClusterPool({
@@ -63,15 +67,18 @@ export async function joinCluster(
 	await announcer?.begin();
 	return {
 		pool,
+		webhooks: recordWebhooks({ records: cluster.records, clock: systemClock, onError }),
 		jobs: {
 			// It is closed with the gateway.
 			open: async () => ({ ...cluster, close: async () => {} }),
 			works: !config.noWorker,
 			pool: local,
-			onEnded: (ended) =>
-				cluster.records.subscribe(finishedTopic, (id) => {
+			onEnded: (ended, missed) => {
+				lookForMissed = missed;
+				return cluster.records.subscribe(finishedTopic, (id) => {
 					if (teller.isOurs) ended(id);
-				}),
+				});
+			},
 		},
 		close: async () => {
 			await announcer?.close();

@@ -2,8 +2,8 @@
 
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, makeFolder } from '../disk/disk.js';
-import { replaceFile, unfinishedName } from '../disk/replace-file.js';
+import { codeOf, makeFolder } from '../../disk/disk.js';
+import { replaceFile, unfinishedName } from '../../disk/replace-file.js';
 
 /** No write takes so long. */
 const unfinishedMs = 3_600_000;

@@ -1,0 +1,64 @@
+/** Webhooks that all gateways of a cluster share, in its records. */
+
+import type { Clock } from '../../clock.js';
+import { EarshotError } from '../../errors.js';
+import type { DeliveryLead, WebhookStorage } from '../../webhooks/storage.js';
+import type { Records } from '../records/records.js';
+import { Role } from '../role.js';
+import { keptTopic, RecordDeliveries } from './record-deliveries.js';
+import { RecordEndpoints } from './record-endpoints.js';
+
+export interface RecordWebhooksOptions {
+	/** They belong to the caller. */
+	readonly records: Records;
+	readonly clock: Clock;
+	readonly onError: (error: unknown) => void;
+}
+
+/** Of a check whether the role is still this process's. */
+const lookEveryMs = 1000;
+
+export function recordWebhooks({ records, clock, onError }: RecordWebhooksOptions): WebhookStorage {
+	return {
+		endpoints: new RecordEndpoints(records),
+		deliveries: new RecordDeliveries(records),
+		place: 'the queue',
+		// Another gateway may have kept some, or will.
+		isUsed: async () => true,
+		lead: (signal) => leadOf({ records, clock, onError }, signal),
+		listen: (kept) => records.subscribe(keptTopic, kept),
+	};
+}
+
+function leadOf(
+	{ records, clock, onError }: RecordWebhooksOptions,
+	signal: AbortSignal,
+): Promise<DeliveryLead> {
+	return new Promise((resolve, reject) => {
+		const lost = new AbortController();
+		let stop = (): void => {};
+		const leave = async (): Promise<void> => {
+			stop();
+			await role.close();
+		};
+		const give = (): void => {
+			void leave();
+			reject(new EarshotError('cancelled', 'nothing is delivered any more'));
+		};
+		const role = new Role('courier', {
+			records,
+			clock,
+			onError,
+			onTaken: () => {
+				signal.removeEventListener('abort', give);
+				if (lost.signal.aborted) return;
+				stop = clock.every(lookEveryMs, () => {
+					if (!role.isOurs) lost.abort(new EarshotError('conflict', 'another server delivers now'));
+				});
+				resolve({ lost: lost.signal, release: leave });
+			},
+		});
+		if (signal.aborted) give();
+		else signal.addEventListener('abort', give, { once: true });
+	});
+}

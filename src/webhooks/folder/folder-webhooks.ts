@@ -1,0 +1,25 @@
+/** Webhooks of one machine, in a folder. Several servers may have the same one. */
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { makeFolder } from '../../disk/disk.js';
+import { takeLock } from '../../disk/lock.js';
+import type { WebhookStorage } from '../storage.js';
+import { FolderDeliveries } from './folder-deliveries.js';
+import { FolderEndpoints } from './folder-endpoints.js';
+
+/** Made when there is something to keep. */
+export function folderWebhooks(folder: string): WebhookStorage {
+	return {
+		endpoints: new FolderEndpoints(path.join(folder, 'endpoints')),
+		deliveries: new FolderDeliveries(path.join(folder, 'deliveries')),
+		place: folder,
+		isUsed: async () => (await stat(folder).catch(() => undefined))?.isDirectory() === true,
+		lead: async (signal) => {
+			await makeFolder(folder, 0o700);
+			return await takeLock(path.join(folder, 'delivering'), signal);
+		},
+		// What is kept meanwhile is found by looking from time to time.
+		listen: async () => () => {},
+	};
+}
