@@ -28,6 +28,8 @@ export interface WorkerEntry extends WorkerView {
 	readonly diarizer?: string;
 	/** Of the messages that it understands. */
 	readonly protocol: number;
+	/** As in `Unit`; absent in earlier versions. */
+	readonly numerics?: string;
 }
 
 const recordOf = (id: string): string => `worker:${id}`;
@@ -81,6 +83,11 @@ export class Directory {
 			this.#reading = undefined;
 		});
 		return await this.#reading;
+	}
+
+	async numerics(): Promise<ReadonlySet<string>> {
+		const known = (await this.workers()).map(({ numerics }) => numerics);
+		return new Set(known.filter((each) => each !== undefined));
 	}
 
 	/** Lanes of all that serve the model. */

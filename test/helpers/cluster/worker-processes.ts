@@ -34,7 +34,8 @@ export interface RealCluster {
 	readonly cluster: Cluster;
 	readonly service: JobService;
 	worker(): Promise<WorkerProcess>;
-	submit(recording: Buffer): Promise<Job>;
+	/** `mayDivide`: several workers may transcribe it at once. */
+	submit(recording: Buffer, mayDivide?: boolean): Promise<Job>;
 	/** Waits until it has ended. */
 	ended(id: string): Promise<Job>;
 	textOf(job: Job): Promise<string>;
@@ -76,11 +77,11 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 			processes.add(started);
 			return started;
 		},
-		async submit(recording) {
+		async submit(recording, mayDivide = false) {
 			const { job } = await service.submit({
 				...{ owner: 'local', task: 'transcribe', model: 'demo-digits', priority: 'normal', format: 'json' },
 				...{ metadata: {}, estimatedSeconds: recording.length / 32_000, request: { fields: [] } },
-				...{ recording: { bytes: recording }, bytes: recording.length, webhook: undefined },
+				...{ recording: { bytes: recording }, bytes: recording.length, mayDivide },
 			});
 			return job;
 		},
@@ -103,7 +104,7 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 			return text;
 		},
 		async clips(id, count) {
-			while ((await cluster.queue.clips(id, 0)).length < count) await after(5);
+			while ((await cluster.queue.clips(id)).length < count) await after(5);
 		},
 	};
 	return real;
