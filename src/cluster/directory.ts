@@ -28,6 +28,8 @@ export interface WorkerEntry extends WorkerView {
 	readonly diarizer?: string;
 	/** Of the messages that it understands. */
 	readonly protocol: number;
+	/** As in `Unit`; absent in earlier versions. */
+	readonly numerics?: string;
 }
 
 const recordOf = (id: string): string => `worker:${id}`;
@@ -89,6 +91,11 @@ export class Directory {
 			if (ageMs < outageMs) return this.#known;
 			throw thrown;
 		}
+	}
+
+	async numerics(): Promise<ReadonlySet<string>> {
+		const known = (await this.workers()).map(({ numerics }) => numerics);
+		return new Set(known.filter((each) => each !== undefined));
 	}
 
 	/** Lanes of all that serve the model. */

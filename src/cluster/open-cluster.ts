@@ -27,6 +27,8 @@ export interface ClusterOptions {
 	readonly blobsUrl: string;
 	/** As in `OpenServerOptions`. */
 	readonly isPatient: boolean;
+	/** As in `Unit`, of this process; absent where it runs no models. */
+	readonly numerics?: string;
 	readonly clock: Clock;
 	readonly log: Log;
 }
@@ -47,7 +49,7 @@ const sayAgainMs = 30_000;
 
 /** Throws `config_invalid` where packages or URLs are missing, and `closed` where a server does not answer. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
-	const { queueUrl, blobsUrl, isPatient, clock, log } = options;
+	const { queueUrl, blobsUrl, isPatient, numerics, clock, log } = options;
 	const onError = failureLog(log, clock);
 	const opened = await openBlobs(blobsUrl);
 	let server: ClusterServer;
@@ -68,7 +70,11 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 		const demand = JSON.parse(found?.value ?? '{}') as Record<string, number>;
 		return await directory.modelsFor(id, new Map(Object.entries(demand)));
 	};
-	const queue = new UnitQueue({ records, transport, clock, worker: id, modelsFor, onError });
+	const queue = new UnitQueue({
+		...{ records, transport, clock, worker: id, modelsFor, onError },
+		...(numerics !== undefined && { numerics }),
+		numericsThere: () => directory.numerics(),
+	});
 	const store = new RecordStore(records);
 	// A store that is down now does not keep a machine from starting.
 	void isSharedStore(records, opened.blobs)

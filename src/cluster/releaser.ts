@@ -139,10 +139,17 @@ export class Releaser {
 		for (const key of [...lines.keys()]) if (!there.has(key)) lines.remove(key);
 		for (const key of there) {
 			if (lines.has(key)) continue;
-			const { class: priority, tenant, seconds } = readMember(key);
+			const { class: priority, tenant, seconds, jobId, part } = readMember(key);
+			// From now on its groups count.
+			if (part === 1) lines.giveBack({ class: priority, tenant, seconds: await this.#wholeSeconds(jobId) });
 			lines.add({ key, class: priority, tenant, seconds });
 		}
 		return lines;
+	}
+
+	async #wholeSeconds(jobId: string): Promise<number> {
+		const [found] = await this.#options.records.get([recordOfUnit({ jobId, part: 0 })]);
+		return found ? (JSON.parse(found.value) as UnitRecord).unit.seconds : 0;
 	}
 
 	/** False: it was cancelled, or another process was faster. */

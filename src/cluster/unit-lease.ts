@@ -3,7 +3,7 @@
 import type { Clock } from '../clock.js';
 import { EarshotError, type WireError } from '../errors.js';
 import type { BlobRef } from '../jobs/blobs.js';
-import type { Unit, UnitLease } from '../jobs/queue.js';
+import type { Unit, UnitDivision, UnitGroup, UnitLease } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
 import {
 	checkpointed,
@@ -13,16 +13,29 @@ import {
 	holds,
 	progressed,
 	type UnitRecord,
+	withGroup,
 } from './core/unit-record.js';
 import { type Commit, changeRecord, type Records } from './records/records.js';
 import { lockMs, type UnitDelivery } from './transport/transport.js';
-import { changeOf, clipsOf, finishedTopic, recordOfUnit, releasedTopic, topicOfJob } from './unit-keys.js';
+import {
+	changeOf,
+	clipsOf,
+	finishedTopic,
+	heldTopic,
+	recordOfUnit,
+	releasedTopic,
+	topicOfJob,
+} from './unit-keys.js';
 
 export interface ClusterLeaseOptions {
 	readonly records: Records;
 	readonly delivery: UnitDelivery;
 	readonly record: UnitRecord;
 	readonly clips: readonly ClipEvent[];
+	/** Groups that were withGroup off before. */
+	readonly groups: readonly UnitGroup[];
+	/** As in `Unit`, of this process. */
+	readonly numerics: string | undefined;
 	readonly clock: Clock;
 	/** Called once, when the lease has ended or is lost. */
 	readonly onEnd: (lease: ClusterLease) => void;
@@ -44,6 +57,7 @@ export class ClusterLease implements UnitLease {
 	readonly number: number;
 	readonly attempt: number;
 	readonly clips: readonly ClipEvent[];
+	readonly division?: UnitDivision;
 	readonly #options: ClusterLeaseOptions;
 	readonly #lost = new AbortController();
 	readonly #stop: (() => void)[] = [];
@@ -54,12 +68,13 @@ export class ClusterLease implements UnitLease {
 	#progressMs = Number.NEGATIVE_INFINITY;
 
 	constructor(options: ClusterLeaseOptions) {
-		const { record, clips, clock, onError } = options;
+		const { record, clips, groups, clock, onError } = options;
 		this.#options = options;
 		this.unit = record.unit;
 		this.number = record.number;
 		this.attempt = record.deaths + 1;
 		this.clips = clips;
+		if (record.unit.mayDivide) this.division = { groups, add: (group) => this.#divide(group) };
 		this.#stop.push(clock.every(renewEveryMs, () => void this.renew().catch(onError)));
 		void this.#listen().catch(onError);
 	}
@@ -97,6 +112,27 @@ export class ClusterLease implements UnitLease {
 				append: after === record ? [] : [{ list: clipsOf(this.unit), value: JSON.stringify(clip) }],
 				publish: [{ topic: topicOfJob(this.unit.jobId), message: 'clip' }],
 			}),
+		);
+	}
+
+	async #divide(group: UnitGroup): Promise<boolean> {
+		const { numerics } = this.#options;
+		return await this.#change(
+			(record) =>
+				// Told before, by a message whose answer was lost.
+				holds(record, this.number) && group.group < (record.groups ?? 0)
+					? record
+					: (withGroup(record, this.number, group, numerics)?.whole ?? null),
+			(before, after) => {
+				const added = after === before ? null : withGroup(before, this.number, group, numerics);
+				return {
+					...(added && changeOf(added.group.unit, undefined, added.group)),
+					publish: [
+						{ topic: heldTopic, message: this.unit.model },
+						{ topic: topicOfJob(this.unit.jobId), message: 'changed' },
+					],
+				};
+			},
 		);
 	}
 
@@ -208,7 +244,11 @@ export class ClusterLease implements UnitLease {
 			latest = found && (JSON.parse(found.value) as UnitRecord);
 			const after = latest && change(latest);
 			if (!latest || !after) return undefined;
-			return { commit: { ...changeOf(this.unit, latest, after), ...more(latest, after) }, value: true };
+			const own = changeOf(this.unit, latest, after);
+			const others = more(latest, after);
+			const put = { ...own.put, ...others.put };
+			const index = [...own.index, ...(others.index ?? [])];
+			return { commit: { ...own, ...others, put, index }, value: true };
 		});
 		if (isChanged !== true) this.#check(latest);
 		return isChanged === true;

@@ -14,6 +14,8 @@ import type {
 	UnitState,
 } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
+import { ClipReader } from './clip-reader.js';
+import { heardOf } from './core/job-progress.js';
 import { cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
 import { changeRecord, type Records } from './records/records.js';
 import type { Transport, UnitDelivery, UnitName } from './transport/transport.js';
@@ -40,6 +42,10 @@ export interface UnitQueueOptions {
 	readonly worker: string;
 	/** Models of which it may take units now, where a lease names none; absent = all. */
 	readonly modelsFor?: () => Promise<readonly string[] | undefined>;
+	/** As in `Unit`, of this process; absent: it takes any unit, and its groups may go to anybody. */
+	readonly numerics?: string;
+	/** Those of all workers that are there now. */
+	readonly numericsThere?: () => Promise<ReadonlySet<string>>;
 	readonly onError: (error: unknown) => void;
 }
 
@@ -59,6 +65,13 @@ export class UnitQueue implements JobQueue {
 
 	async enqueue(unit: Unit): Promise<void> {
 		this.#checkOpen();
+		await this.#enqueueOne(unit);
+		if (unit.part > 0) return;
+		for (const { unit: group, stage } of await this.#unitsOf(unit.jobId))
+			if (group.part > 0 && (stage === 'failed' || stage === 'cancelled')) await this.#enqueueOne(group);
+	}
+
+	async #enqueueOne(unit: Unit): Promise<void> {
 		await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
 			const before = found && (JSON.parse(found.value) as UnitRecord);
 			const after = before ? requeued(before) : newRecord(unit);
@@ -103,55 +116,60 @@ export class UnitQueue implements JobQueue {
 				const delivery = await this.#options.transport.next(model);
 				if (delivery === undefined) break;
 				const lease = await this.#begin(delivery, caps);
-				if (lease === 'newer') break;
+				if (lease === 'for others') break;
 				if (lease) return lease;
 			}
 		}
 		return null;
 	}
 
-	/** Null: nothing is to be done for it any more. `newer`: by a later version of Earshot only. */
-	async #begin(delivery: UnitDelivery, caps: LeaseCaps): Promise<UnitLease | null | 'newer'> {
-		const { records, worker, clock, onError } = this.#options;
-		let isNewer = false;
+	/** Null: nothing is to be done for it any more. `for others`: of a later version of Earshot, or with other processors. */
+	async #begin(delivery: UnitDelivery, caps: LeaseCaps): Promise<UnitLease | null | 'for others'> {
+		const { records, worker, clock, numerics, numericsThere, onError } = this.#options;
+		let isForOthers = false;
+		const there = await numericsThere?.();
 		const record = await changeRecord(records, recordOfUnit(delivery), (found) => {
 			const before = found && (JSON.parse(found.value) as UnitRecord);
-			isNewer = before !== undefined && before.unit.schema > caps.schema;
-			const after = before && !isNewer ? leased(before, worker) : null;
+			isForOthers = before !== undefined && isOfOthers(before.unit, caps, { numerics, there });
+			const after = before && !isForOthers ? leased(before, worker) : null;
 			if (!before || !after) return undefined;
 			const publish = [{ topic: topicOfJob(delivery.jobId), message: 'changed' }];
 			return { commit: { ...changeOf(after.unit, before, after), publish }, value: after };
 		});
-		if (isNewer) {
+		if (isForOthers) {
 			await delivery.again(lookEveryMs);
-			return 'newer';
+			return 'for others';
 		}
 		if (record?.stage !== 'leased') {
 			await delivery.finish();
 			return null;
 		}
-		const clips = await this.clips(delivery.jobId, delivery.part);
+		const lines = await records.list(clipsOf(delivery), 0);
+		const groups = record.groups ? await this.#unitsOf(delivery.jobId) : [];
 		const lease = new ClusterLease({
-			records,
-			delivery,
-			record,
-			clips,
-			clock,
+			...{ records, delivery, record, clock, numerics, onError },
+			clips: lines.map((line) => JSON.parse(line) as ClipEvent),
+			groups: groups.flatMap(({ unit: { group } }) => (group ? [group] : [])),
 			onEnd: (ended) => this.#leases.delete(ended),
-			onError,
 		});
 		this.#leases.add(lease);
 		return lease;
 	}
 
 	async cancel(jobId: string): Promise<void> {
+		// What has this part may divide off more groups until it is cancelled.
+		await this.#cancelAll([{ jobId, part: 0 }]);
+		await this.#cancelAll(await this.#names(jobId));
+	}
+
+	async #cancelAll(names: readonly UnitName[]): Promise<void> {
 		const { records, transport } = this.#options;
-		for (const name of await this.#names(jobId)) {
+		for (const name of names) {
 			const unit = await changeRecord(records, recordOfUnit(name), (found) => {
 				const before = found && (JSON.parse(found.value) as UnitRecord);
 				const after = before && cancelled(before);
 				if (!before || !after) return undefined;
-				const publish = [{ topic: topicOfJob(jobId), message: 'cancelled' }];
+				const publish = [{ topic: topicOfJob(name.jobId), message: 'cancelled' }];
 				return { commit: { ...changeOf(before.unit, before, after), publish }, value: before.unit };
 			});
 			if (unit) await transport.remove(unit);
@@ -171,12 +189,8 @@ export class UnitQueue implements JobQueue {
 		const records = await this.#unitsOf(jobId);
 		const [first] = records;
 		if (!first) return null;
-		const durations = records.map(({ duration }) => duration);
 		return {
-			processed: records.reduce((sum, { processed }) => sum + processed, 0),
-			duration: durations.includes(null)
-				? null
-				: durations.reduce<number>((sum, each) => sum + (each ?? 0), 0),
+			...heardOf(records),
 			ahead: records.every(({ stage }) => stage === 'held' || stage === 'released')
 				? await this.#ahead(first.unit)
 				: null,
@@ -197,9 +211,8 @@ export class UnitQueue implements JobQueue {
 		return { units: others.length, seconds: others.reduce((sum, { seconds }) => sum + seconds, 0) };
 	}
 
-	async clips(jobId: string, part: number): Promise<readonly ClipEvent[]> {
-		const lines = await this.#options.records.list(clipsOf({ jobId, part }), 0);
-		return lines.map((line) => JSON.parse(line) as ClipEvent);
+	async clips(jobId: string): Promise<readonly ClipEvent[]> {
+		return await new ClipReader(this.#options.records).next(await this.#unitsOf(jobId));
 	}
 
 	async depth(): Promise<readonly QueueDepth[]> {
@@ -273,6 +286,20 @@ export class UnitQueue implements JobQueue {
 	#checkOpen(): void {
 		if (this.#closing.signal.aborted) throw new EarshotError('closed', 'the queue is closed');
 	}
+}
+
+/** Whether a worker leaves a unit to others: it would not understand it, or its results might differ from those that the
+ * rest of the recording has, and some are there whose would not. Pure. */
+function isOfOthers(
+	unit: Unit,
+	{ schema }: LeaseCaps,
+	{
+		numerics,
+		there,
+	}: { readonly numerics: string | undefined; readonly there: ReadonlySet<string> | undefined },
+): boolean {
+	if (unit.schema > schema) return true;
+	return unit.numerics !== undefined && unit.numerics !== numerics && there?.has(unit.numerics) === true;
 }
 
 /** Wakes one who waits, also if it rang a moment before. */

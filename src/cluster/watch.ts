@@ -1,10 +1,11 @@
 /** Events of a job, for one who watches it: messages say that there is news, and the records what it is. */
 
 import type { JobEvent } from '../jobs/queue.js';
-import type { ClipEvent } from '../speech/events.js';
+import { ClipReader } from './clip-reader.js';
+import { heardOf } from './core/job-progress.js';
 import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
-import { clipsOf, topicOfJob } from './unit-keys.js';
+import { topicOfJob } from './unit-keys.js';
 
 export async function* watchUnits(
 	records: Records,
@@ -22,7 +23,8 @@ export async function* watchUnits(
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {
-		const sent = new Map((await unitsOf()).map(({ unit: { part }, clips }) => [part, clips]));
+		const clips = new ClipReader(records);
+		await clips.next(await unitsOf());
 		while (!signal.aborted) {
 			const message = news.shift();
 			if (message === undefined) {
@@ -30,36 +32,15 @@ export async function* watchUnits(
 					wake = resolve;
 					if (news.length > 0 || signal.aborted) resolve();
 				});
-			} else if (message === 'clip') yield* newClips(records, await unitsOf(), sent);
-			else if (message === 'progress') yield progressOf(await unitsOf());
-			else yield { type: 'changed' };
+			} else if (message === 'progress') yield { type: 'progress', ...heardOf(await unitsOf()) };
+			else {
+				// A group that is done lets out the clips of the next one, too.
+				for (const clip of await clips.next(await unitsOf())) yield { type: 'clip', clip };
+				if (message !== 'clip') yield { type: 'changed' };
+			}
 		}
 	} finally {
 		signal.removeEventListener('abort', end);
 		stop();
 	}
-}
-
-/** `sent`: how many clips of each part have been sent. */
-async function* newClips(
-	records: Records,
-	units: readonly UnitRecord[],
-	sent: Map<number, number>,
-): AsyncGenerator<JobEvent> {
-	for (const { unit, clips } of units) {
-		const from = sent.get(unit.part) ?? 0;
-		if (clips <= from) continue;
-		const lines = await records.list(clipsOf(unit), from);
-		sent.set(unit.part, from + lines.length);
-		for (const line of lines) yield { type: 'clip', part: unit.part, clip: JSON.parse(line) as ClipEvent };
-	}
-}
-
-function progressOf(units: readonly UnitRecord[]): JobEvent {
-	const durations = units.map(({ duration }) => duration);
-	return {
-		type: 'progress',
-		processed: units.reduce((sum, { processed }) => sum + processed, 0),
-		duration: durations.includes(null) ? null : durations.reduce<number>((sum, each) => sum + (each ?? 0), 0),
-	};
 }

@@ -1,5 +1,6 @@
 /** What the blobs of a job say, in JSON. */
 
+import type { ClipEvent } from '../speech/events.js';
 import type { Timing } from '../speech/timing.js';
 import type { Transcript } from '../speech/transcript.js';
 
@@ -14,5 +15,23 @@ export interface RequestBlob {
 export interface ResultBlob {
 	readonly transcript: Transcript;
 	/** Of the last attempt. */
+	readonly timing?: Timing;
+}
+
+/** Of part 0 of a job that was divided: what it takes beside the groups to join them. */
+export interface DivisionBlob {
+	readonly groups: number;
+	/** Of the recording, seconds. */
+	readonly duration: number;
+	readonly truncated?: boolean;
+	/** As requested; null = the model detects it for each clip. */
+	readonly language: string | null;
+	readonly timing: Timing;
+}
+
+/** Of a group. */
+export interface GroupBlob {
+	/** In order. */
+	readonly clips: readonly ClipEvent[];
 	readonly timing?: Timing;
 }

@@ -77,6 +77,8 @@ export interface Job {
 	/** The transcript in JSON: `ResultBlob`; null until completed and after it was deleted. */
 	readonly result: BlobRef | null;
 	readonly webhook?: JobWebhook;
+	/** Whether several workers may transcribe it at once; absent = no. */
+	readonly mayDivide?: boolean;
 	/** Whether webhooks were told of the end, so that a restart tells them if they were not. */
 	readonly isTold: boolean;
 	/** Whether a webhook that was to tell of it was given up; absent = no. */
@@ -104,6 +106,13 @@ export type JobPatch = Partial<
 
 /** What is stored beside a job, by the names of its blobs. */
 export const blobNames = { audio: 'audio', request: 'request.json', result: 'result.json' } as const;
+
+/** Names of blobs of a job that is divided begin with it. */
+export const partPrefix = 'part-';
+
+/** By the lease's number too, so that one who has lost it overwrites nothing. */
+export const partName = (part: number, lease: number, ending: 'clips' | 'json'): string =>
+	`${partPrefix}${part}-${lease}.${ending}`;
 
 /** 128 random bits. */
 export function newJobId(): string {

@@ -1,17 +1,20 @@
 /** The work of jobs, and who does it: a queue that may hand out the same twice, and counts one result. */
 
 import type { WireError } from '../errors.js';
-import type { ClipEvent } from '../speech/events.js';
+import type { ClipEvent, ClipGroup } from '../speech/events.js';
 import type { BlobRef } from './blobs.js';
 import type { JobPriority } from './job.js';
 
-/** Of what is in a unit: a worker gives back those with a higher one. */
-export const unitSchema = 1;
+/** Of what is in a unit: a worker gives back those with a higher one. Groups are of the second. */
+export const unitSchema = 2;
+
+/** Of a unit that is the whole recording, so that earlier versions take it too. */
+export const wholeSchema = 1;
 
 /** A piece of work: a job's whole recording, or a part of it. */
 export interface Unit {
 	readonly jobId: string;
-	/** From 0. */
+	/** 0: the whole recording, which a worker may divide into groups; these are 1, 2, … */
 	readonly part: number;
 	/** Id of the model. */
 	readonly model: string;
@@ -23,6 +26,25 @@ export interface Unit {
 	readonly schema: number;
 	/** When it was first queued, Unix seconds. */
 	readonly queuedAt: number;
+	/** Whether whoever takes it may divide it; absent = no. */
+	readonly mayDivide?: boolean;
+	/** What a group is of the recording. */
+	readonly group?: UnitGroup;
+	/** Of a job that is divided: names the workers whose results are equal to the last bit. Others leave it to them. */
+	readonly numerics?: string;
+}
+
+export interface UnitGroup extends ClipGroup {
+	/** Its clips. */
+	readonly blob: BlobRef;
+}
+
+/** How a recording is divided. */
+export interface UnitDivision {
+	/** Groups that earlier leases have divided off, in order from the first. */
+	readonly groups: readonly UnitGroup[];
+	/** The next group becomes a unit of its own, which another worker may take at once. False: the lease is lost. */
+	add(group: UnitGroup): Promise<boolean>;
 }
 
 /** What a worker can take. */
@@ -54,6 +76,8 @@ export interface UnitLease {
 	readonly attempt: number;
 	/** Clips that earlier leases have finished, in order from the first. */
 	readonly clips: readonly ClipEvent[];
+	/** Absent where it may not be divided, or nobody else could take a group. */
+	readonly division?: UnitDivision;
 	/** Aborts when the lease is lost; its reason is an EarshotError: `cancelled` if the job was, else `conflict` or `closed`. */
 	readonly signal: AbortSignal;
 	/** Queues call it themselves where a lease needs it; workers need not. */
@@ -113,13 +137,15 @@ export interface QueueDepth {
 }
 
 export type JobEvent =
-	| { readonly type: 'clip'; readonly part: number; readonly clip: ClipEvent }
+	/** Numbered from the start of the recording. */
+	| { readonly type: 'clip'; readonly clip: ClipEvent }
 	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
 	/** The job in the store has changed, or its units have: read it again. */
 	| { readonly type: 'changed' };
 
 export interface JobQueue {
-	/** Changes nothing if the unit is there already, unless it has failed: then it waits again. */
+	/** Changes nothing if the unit is there already, unless it has failed: then it waits again, and so do all groups of its
+	 * job that are not done. */
 	enqueue(unit: Unit): Promise<void>;
 	/** The unit whose turn it is, of those that fit; null where there is none. */
 	lease(caps: LeaseCaps, wait?: LeaseWait): Promise<UnitLease | null>;
@@ -128,8 +154,9 @@ export interface JobQueue {
 	/** Of all parts, in order; empty where there is nothing of this job. */
 	units(jobId: string): Promise<readonly UnitState[]>;
 	progress(jobId: string): Promise<JobProgress | null>;
-	/** Finished clips of a part, in order, while the job is unfinished, and after it until `forget`. */
-	clips(jobId: string, part: number): Promise<readonly ClipEvent[]>;
+	/** Finished clips from the start of the recording up to the first that is not, numbered in order, while the job is
+	 * unfinished, and after it until `forget`. */
+	clips(jobId: string): Promise<readonly ClipEvent[]>;
 	depth(): Promise<readonly QueueDepth[]>;
 	/** Events from now on, until `signal` aborts, which ends the iteration without an error. */
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent>;

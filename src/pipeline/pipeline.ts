@@ -2,6 +2,7 @@
 
 import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
+import { GroupClips } from '../audio/group-clips.js';
 import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PipelineEvent } from '../speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
@@ -10,10 +11,13 @@ import { toMilliseconds } from '../speech/seconds.js';
 import { Stopwatch } from '../speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import { uncovered } from './coverage.js';
+import { runCut } from './cut.js';
+import { decodeBlock } from './decode-block.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 
-/** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. */
+/** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. Of a recording
+ * that is only cut, a `group` for each instead of clips. */
 export async function* runPipeline(
 	parts: PipelineParts,
 	recording: Recording,
@@ -22,9 +26,12 @@ export async function* runPipeline(
 	hooks: PipelineHooks = {},
 ): AsyncGenerator<PipelineEvent> {
 	throwIfCancelled(signal);
+	const chunker = sourceOf(parts, recording, options);
+	if (options.piece?.kind === 'cut') {
+		yield* runCut(chunker, options.piece, signal, hooks);
+		return;
+	}
 	const stopwatch = new Stopwatch();
-	const Clips = options.channels === 'split' ? ChannelChunker : Chunker;
-	const chunker: ClipSource = new Clips(parts, recording, options);
 	const unfinished = new AbortController();
 	let decodeFailure: unknown;
 	let isComplete = false;
@@ -71,6 +78,12 @@ export async function* runPipeline(
 	}
 }
 
+function sourceOf(parts: PipelineParts, recording: Recording, options: TranscribeOptions): ClipSource {
+	if (options.piece?.kind === 'group') return new GroupClips(recording);
+	const Clips = options.channels === 'split' ? ChannelChunker : Chunker;
+	return new Clips(parts, recording, options);
+}
+
 function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEvent {
 	const { language, removedRepetitions } = result;
 	const segments = placed(result, clip);
@@ -97,23 +110,6 @@ function clipEvent(clip: Clip, position: number, result: ClipResult): PipelineEv
 	};
 }
 
-async function decodeBlock(
-	chunker: ClipSource,
-	stopwatch: Stopwatch,
-	{ onRunning, onEnded, onPassed }: PipelineHooks,
-): Promise<Clip[]> {
-	const step = -1 - chunker.blocks;
-	onRunning?.(step, 0);
-	let clips: Clip[] | undefined;
-	try {
-		clips = await stopwatch.decoding(() => chunker.next());
-	} finally {
-		onEnded?.(step, clips !== undefined);
-	}
-	onPassed?.(step);
-	return clips;
-}
-
 /** Decodes as far ahead of the engine as the queue has capacity. */
 async function decodeAhead(
 	chunker: ClipSource,
@@ -135,6 +131,6 @@ async function decodeAhead(
 
 /** One object for all clips of a recording, so that comparing their options is a comparison of references. */
 function recognizeOptionsOf(options: TranscribeOptions): RecognizeOptions {
-	const { chunking: _, channels: __, background: ___, breaks: ____, ...recognize } = options;
+	const { chunking: _, channels: __, background: ___, breaks: ____, piece: _____, ...recognize } = options;
 	return recognize;
 }

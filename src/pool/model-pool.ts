@@ -2,7 +2,7 @@
 
 import type { LiveTranscriber } from '../live/live.js';
 import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
-import type { Transcriber } from '../speech/transcriber.js';
+import type { Cutter, Transcriber } from '../speech/transcriber.js';
 import type { Readiness } from './readiness.js';
 
 export interface ListedModel {
@@ -34,8 +34,9 @@ export interface ListedModel {
 	readonly unloadsInMs: number | null;
 }
 
-/** A loaded model for one request or live session: it stays loaded until released. */
-export interface Lease extends Transcriber, LiveTranscriber {
+/** A loaded model for one request or live session: it stays loaded until released. `cut` is there where the model is on this
+ * machine. */
+export interface Lease extends Transcriber, LiveTranscriber, Partial<Cutter> {
 	/** Safe to call twice. */
 	release(): void;
 }

@@ -147,9 +147,9 @@ export class RunnerPool implements ModelPool {
 			const info = await whileWanted(this.#load(loaded, 'request'), signal, 'request');
 			const { runner } = loaded;
 			return {
-				info,
-				release,
+				...{ info, release },
 				transcribe: (...call) => runner.transcribe(...call),
+				cut: (...call) => runner.cut(...call),
 				listen: (...call) => runner.listen(...call),
 			};
 		} catch (thrown) {

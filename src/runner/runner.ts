@@ -5,12 +5,12 @@
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
 import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../live/live.js';
-import { finished, resumed } from '../speech/assemble.js';
-import type { PipelineEvent } from '../speech/events.js';
+import { cutEvents, finished, resumed } from '../speech/assemble.js';
+import type { CutEvent, PipelineEvent } from '../speech/events.js';
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
-import type { TranscribeOptions } from '../speech/options.js';
+import type { CutOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
-import type { Checkpoints, Transcriber } from '../speech/transcriber.js';
+import type { Checkpoints, Cutter, Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
 import { EventQueue } from './event-queue.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
@@ -18,33 +18,13 @@ import { LiveStreams, processEnded } from './live-streams.js';
 import { fromWireEvent } from './live-wire.js';
 import type { Answer, RunnerProcess } from './process.js';
 import { Quarantine } from './quarantine.js';
+import type { Assignment, Request } from './request.js';
 
 export type RunnerOptions = LifecycleOptions;
 
 const fromTheStart: Checkpoints = { done: [], onClip: () => {} };
 
-/** The process that runs a request. `number` is new for each assignment, so late answers to an earlier one are
- * ignored. */
-interface Assignment {
-	readonly process: RunnerProcess;
-	readonly number: number;
-}
-
-interface Request {
-	readonly recording: Recording;
-	readonly options: TranscribeOptions;
-	readonly events: EventQueue<PipelineEvent>;
-	/** Steps that the process is running for it: clips (from 0), and blocks being decoded (below 0). */
-	readonly running: Set<number>;
-	/** `started` has been delivered; a later assignment must not repeat it. */
-	started: boolean;
-	/** Number of clips whose events have been delivered, in this call or before. */
-	delivered: number;
-	/** undefined while it waits. */
-	assignment: Assignment | undefined;
-}
-
-export class Runner implements Transcriber, LiveTranscriber {
+export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	readonly #options: RunnerOptions;
 	readonly #lifecycle: Lifecycle;
 	readonly #quarantine = new Quarantine<Request>();
@@ -132,6 +112,15 @@ export class Runner implements Transcriber, LiveTranscriber {
 			task: options.task,
 			language: options.language,
 		});
+	}
+
+	cut(
+		recording: Recording,
+		options: TranscribeOptions,
+		how: CutOptions,
+		signal: AbortSignal,
+	): AsyncIterable<CutEvent> {
+		return cutEvents(this.#pipeline(recording, { ...options, piece: { kind: 'cut', ...how } }, signal, 0));
 	}
 
 	listen(options: LiveOptions, take: (event: LiveEvent) => void): LiveStream {

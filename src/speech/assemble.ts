@@ -1,6 +1,6 @@
 /** Joins the events of a recording into its transcript. */
 
-import type { PipelineEvent, PlacedSegment } from './events.js';
+import type { CutEvent, PipelineEvent, PlacedSegment } from './events.js';
 import type { FoundSpeakers } from './speakers.js';
 import { startsCapital, stopsFalsely } from './text.js';
 import type { Timing } from './timing.js';
@@ -47,6 +47,8 @@ export async function* finished(
 			yield { type: 'segments', segments: [], language: null, processed: event.processed };
 			continue;
 		}
+		// Of what is cut there is nothing to read.
+		if (event.type === 'group') continue;
 		if (event.type === 'ended') {
 			({ duration, timing } = event);
 			if (event.truncated) warnings.push(truncatedAudio(duration));
@@ -80,6 +82,12 @@ export async function* finished(
 			...(untranscribed.length > 0 && { untranscribed: joined(untranscribed) }),
 		},
 	};
+}
+
+/** Of a recording that is cut. */
+export async function* cutEvents(events: AsyncIterable<PipelineEvent>): AsyncGenerator<CutEvent> {
+	for await (const event of events)
+		if (event.type === 'started' || event.type === 'group' || event.type === 'ended') yield event;
 }
 
 /** The events of the whole recording from those of its rest. */

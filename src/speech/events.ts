@@ -25,6 +25,8 @@ export type PipelineEvent =
 	/** Of diarization: how far it is, seconds of the recording; and who speaks when. */
 	| { readonly type: 'progress'; readonly processed: number }
 	| { readonly type: 'speakers'; readonly found: FoundSpeakers }
+	/** Of a recording that is cut. */
+	| Extract<CutEvent, { readonly type: 'group' }>
 	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
 	| {
 			readonly type: 'ended';
@@ -35,3 +37,28 @@ export type PipelineEvent =
 
 /** A finished clip. As JSON it stays what it is, so that it can be kept on disk. */
 export type ClipEvent = Extract<PipelineEvent, { readonly type: 'clip' }>;
+
+/** Clips of a long recording that follow each other; several workers transcribe a group each. */
+export interface ClipGroup {
+	/** Its place among the groups of the recording, from 0. */
+	readonly group: number;
+	/** Where the group before it ends, seconds of the recording. */
+	readonly start: number;
+	/** Where its last clip ends, seconds of the recording. */
+	readonly end: number;
+	readonly clips: number;
+}
+
+/** One `started`, any number of `group`, one `ended`. After a crash groups come again, from the first. */
+export type CutEvent =
+	/** `duration`: seconds, as declared by the container; null if it declares none. */
+	| { readonly type: 'started'; readonly duration: number | null }
+	/** `file`: the path of its clips; null where it was not wanted. */
+	| { readonly type: 'group'; readonly group: ClipGroup; readonly file: string | null }
+	/** `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
+	| {
+			readonly type: 'ended';
+			readonly duration: number;
+			readonly truncated?: boolean;
+			readonly timing: Timing;
+	  };

@@ -59,6 +59,19 @@ export type ChannelMode = (typeof channelModes)[number];
 /** Recordings with more channels are refused where each is transcribed by itself. */
 export const maxSplitChannels = 8;
 
+/** How a recording is cut. Where clips begin and end depends on the recording, its options and the model alone. */
+export interface CutOptions {
+	/** Where the files of groups are written; their names are new. */
+	readonly folder: string;
+	/** A group ends with the clip that makes it at least so long, of audio. */
+	readonly seconds: number;
+	/** Groups before this one are told without a file. */
+	readonly first: number;
+}
+
+/** What is done of a recording where that is not all of it: it is cut, or it is the file of a group. */
+export type PieceOfWork = ({ readonly kind: 'cut' } & CutOptions) | { readonly kind: 'group' };
+
 export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
 	/** Seconds of the recording, in order, that no clip goes across; absent = none. */
@@ -69,6 +82,8 @@ export interface TranscribeOptions extends RecognizeOptions {
 	readonly background?: boolean;
 	/** Of diarization models, which use nothing else. */
 	readonly speakers?: SpeakerOptions;
+	/** Absent = the recording is transcribed, all of it. */
+	readonly piece?: PieceOfWork;
 }
 
 /** For models that use none of them. */

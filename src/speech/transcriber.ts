@@ -1,8 +1,8 @@
 /** The interface of a loaded model that transcribes recordings; everything above the engines uses it. */
 
-import type { ClipEvent } from './events.js';
+import type { ClipEvent, CutEvent } from './events.js';
 import type { ModelInfo } from './model-info.js';
-import type { TranscribeOptions } from './options.js';
+import type { CutOptions, TranscribeOptions } from './options.js';
 import type { Recording } from './recording.js';
 import type { TranscriptEvent } from './transcript.js';
 
@@ -24,4 +24,15 @@ export interface Transcriber {
 		signal: AbortSignal,
 		checkpoints?: Checkpoints,
 	): AsyncIterable<TranscriptEvent>;
+}
+
+/** Cuts recordings as the model would for itself. */
+export interface Cutter {
+	/** Throws EarshotError. Ending the iteration early, or `signal`, ends it. */
+	cut(
+		recording: Recording,
+		options: TranscribeOptions,
+		how: CutOptions,
+		signal: AbortSignal,
+	): AsyncIterable<CutEvent>;
 }

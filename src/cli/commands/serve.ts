@@ -51,6 +51,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		? await (await import('./cluster/gateway.js')).joinCluster(config, pool, {
 				log,
 				bytesOf: estimatedBytes(registry),
+				version,
 			})
 		: undefined;
 	tuneGc();

@@ -16,6 +16,8 @@ export interface WaitingUnit {
 }
 
 export const bulkShare = 0.25;
+/** Audio of bulk units for each second of the others. */
+const bulkPerOther = bulkShare / (1 - bulkShare);
 
 export class FairLines {
 	/** By class, then tenant, in the order of arrival. */
@@ -81,6 +83,15 @@ export class FairLines {
 		return undefined;
 	}
 
+	/** What was taken out comes in parts, which count instead of it. */
+	giveBack({ class: priority, tenant, seconds }: Omit<WaitingUnit, 'key'>): void {
+		const had = this.#had.get(tenant);
+		if (had !== undefined) this.#had.set(tenant, Math.max(0, had - seconds));
+		if (priority === 'bulk') this.#bulkCredit = Math.min(0, this.#bulkCredit + seconds);
+		else
+			this.#bulkCredit = Math.min(this.#bulkCredit, Math.max(0, this.#bulkCredit - bulkPerOther * seconds));
+	}
+
 	#first(each: JobPriority, isFull: (tenant: string) => boolean): WaitingUnit | undefined {
 		let best: WaitingUnit | undefined;
 		let least = Number.POSITIVE_INFINITY;
@@ -96,7 +107,7 @@ export class FairLines {
 	#credit(unit: WaitingUnit): void {
 		if (this.#lines.bulk.size === 0 && unit.class !== 'bulk') this.#bulkCredit = 0;
 		else if (unit.class === 'bulk') this.#bulkCredit -= unit.seconds;
-		else this.#bulkCredit += (unit.seconds * bulkShare) / (1 - bulkShare);
+		else this.#bulkCredit += bulkPerOther * unit.seconds;
 		// Bulk that had the machines for itself owes nobody for that.
 		this.#bulkCredit = Math.max(this.#bulkCredit, -unit.seconds);
 	}

@@ -5,7 +5,7 @@
 
 import type { WireError } from '../../errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
-import { maxAttempts, secondsUntilRetry, type Unit } from '../../jobs/queue.js';
+import { maxAttempts, secondsUntilRetry, type Unit, type UnitGroup, unitSchema } from '../../jobs/queue.js';
 
 /** `held`: it waits for the turn of its tenant; `released`: any worker may take it. */
 export type UnitStage = 'held' | 'released' | 'leased' | 'done' | 'failed' | 'cancelled';
@@ -23,6 +23,8 @@ export interface UnitRecord {
 	readonly failingSince: number;
 	/** Clips that are finished. */
 	readonly clips: number;
+	/** Of part 0: groups that were divided off; absent = none. */
+	readonly groups?: number;
 	/** Seconds of the recording. */
 	readonly processed: number;
 	readonly duration: number | null;
@@ -41,8 +43,35 @@ export function newRecord(unit: Unit): UnitRecord {
 		failures: 0,
 		failingSince: 0,
 		clips: 0,
-		processed: 0,
+		processed: unit.group?.start ?? 0,
 		duration: null,
+	};
+}
+
+/** The recording and its next group, which become true together. Null: the lease is lost, or it is not the next group. */
+export function withGroup(
+	record: UnitRecord,
+	number: number,
+	group: UnitGroup,
+	numerics: string | undefined,
+): { readonly whole: UnitRecord; readonly group: UnitRecord } | null {
+	if (!holds(record, number) || group.group !== (record.groups ?? 0)) return null;
+	const { mayDivide: _, ...unit } = record.unit;
+	const ofGroup = {
+		...{ ...unit, part: group.group + 1, seconds: group.end - group.start, group, schema: unitSchema },
+		...(numerics !== undefined && { numerics }),
+	};
+	return {
+		whole: {
+			...record,
+			// Whoever goes on with it must come to the same groups.
+			unit: { ...record.unit, ...(numerics !== undefined && { numerics }) },
+			groups: group.group + 1,
+			deaths: 0,
+			failures: 0,
+			processed: group.end,
+		},
+		group: newRecord(ofGroup),
 	};
 }
 

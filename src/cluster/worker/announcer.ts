@@ -26,6 +26,8 @@ export interface AnnouncerOptions {
 	readonly paceOf: (model: string) => number;
 	/** Ids; empty = all. */
 	readonly models: readonly string[];
+	/** As in `Unit`. */
+	readonly numerics: string;
 	readonly onError: (error: unknown) => void;
 }
 
@@ -68,7 +70,7 @@ export class Announcer {
 	}
 
 	#entry(): WorkerEntry {
-		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models } = this.#options;
+		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models, numerics } = this.#options;
 		const busy = busyLanes();
 		const now = clock.now();
 		if (busy > 0) this.#idleSinceMs = now;
@@ -82,6 +84,7 @@ export class Announcer {
 			freeBytes: budgetBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, budgetBytes - used),
 			idleSeconds: (now - this.#idleSinceMs) / 1000,
 			protocol: clusterProtocol,
+			numerics,
 			models: served.map((model) => this.#modelOf(model)),
 		};
 	}

@@ -30,6 +30,8 @@ export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voi
 	/** '' = by the address that it listens on. */
 	readonly advertise: string;
 	readonly budgetBytes: number;
+	/** As in `Unit`. */
+	readonly numerics: string;
 	readonly bytesOf: (model: string) => number;
 }
 
@@ -42,6 +44,10 @@ export interface RunningWorker {
 
 /** Audio by which the pace of a model is asked for, seconds. */
 const paceSeconds = 600;
+
+/** Units of jobs at a time: one more than are counted on, so that the next is there when one ends, and no more, so that
+ * other workers have the rest. */
+const jobLanes = usualLanes + 1;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
 	const { cluster, pool, clock, metrics, log, admission } = options;
@@ -58,6 +64,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 	const address = options.advertise === '' ? reachable(where) : options.advertise;
 	const announcer = new Announcer({
 		...{ id: cluster.id, address, directory: cluster.directory, pool, clock, lanes: usualLanes, models: [] },
+		numerics: options.numerics,
 		busyLanes: () => server.busyLanes,
 		budgetBytes: options.budgetBytes,
 		bytesOf: options.bytesOf,
@@ -94,6 +101,7 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 	return new JobWorker({
 		...{ storage: cluster, service, pool, admission, voices, maxKnownSpeakers, metrics, log },
 		temporaryFolder: temporary.path,
+		lanes: jobLanes,
 		elapsedMs: () => clock.now(),
 	});
 }

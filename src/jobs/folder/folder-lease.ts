@@ -60,7 +60,7 @@ export class FolderLease implements UnitLease {
 		entry.progressed();
 		entry.processed = Math.max(entry.processed, clip.processed);
 		const kept = entry.journal.append({ clip }, false);
-		this.#hooks.tell({ type: 'clip', part: entry.unit.part, clip });
+		this.#hooks.tell({ type: 'clip', clip });
 		await kept;
 		return true;
 	}

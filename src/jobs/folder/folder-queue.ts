@@ -99,10 +99,10 @@ export class FolderQueue implements JobQueue {
 		};
 	}
 
-	async clips(jobId: string, part: number): Promise<readonly ClipEvent[]> {
-		const entry = this.#find(jobId, part);
+	async clips(jobId: string): Promise<readonly ClipEvent[]> {
+		const entry = this.#find(jobId, 0);
 		if (entry) return (await entry.journal.read()).clips;
-		const { journal, history } = await UnitJournal.open(this.#fileOf(jobId, part), () => this.#clock.now());
+		const { journal, history } = await UnitJournal.open(this.#fileOf(jobId, 0), () => this.#clock.now());
 		await journal.close();
 		return history.clips;
 	}

@@ -3,13 +3,14 @@
 import { EarshotError, reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { WebhookEventType, WebhookSender } from '../../webhooks/event.js';
-import { jsonBytes, readBlob } from '../blobs.js';
+import { type BlobRef, jsonBytes, readBlob } from '../blobs.js';
 import type { RequestBlob, ResultBlob } from '../contents.js';
-import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from '../job.js';
+import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId, partPrefix } from '../job.js';
 import type { JobStorage } from '../storage.js';
 import type { Created, JobFilter, JobPage } from '../store.js';
 import { type JobDraft, type JobLimits, newJob, refuseFull, refuseOther } from './new-job.js';
-import { changeBy, type JobRetention, unitOf } from './outcome.js';
+import { changeBy, type FinishedUnits, finishedUnits, type JobRetention, unitOf } from './outcome.js';
+import { deleteParts, joinedResult } from './parts.js';
 
 export interface JobServiceOptions {
 	readonly storage: JobStorage;
@@ -113,16 +114,40 @@ export class JobService {
 				await queue.enqueue(unitOf(job));
 				return;
 			}
-			const patch = changeBy(job, units, this.#options.now(), this.#options.retention);
+			const finished = finishedUnits(job, units);
+			const result = finished && (await this.#joined(job, finished));
+			const { now, retention } = this.#options;
+			const patch = changeBy(job, units, result, { now: now(), retention });
 			if (patch === undefined) return;
 			// Its result is there, so that nobody needs it any more.
 			if (patch.audio === null) await this.#options.storage.blobs.delete(`${id}/${blobNames.audio}`);
 			const changed = await this.#change(job, await this.#ended(job, patch));
 			if (changed && isFinished(changed)) {
+				if (units.length > 1) await this.#endParts(changed);
 				await this.tell(changed);
 				return;
 			}
 		}
+	}
+
+	/** Undefined where another process has joined them and removed what they were. */
+	async #joined(job: Job, units: FinishedUnits): Promise<BlobRef | undefined> {
+		const { store, blobs } = this.#options.storage;
+		try {
+			return await joinedResult(job, units, blobs);
+		} catch (thrown) {
+			const now = await store.get(job.id);
+			if (now === undefined || isFinished(now)) return undefined;
+			throw thrown;
+		}
+	}
+
+	/** A failed job keeps its groups, so that a second try goes on with them. */
+	async #endParts({ id, status }: Job): Promise<void> {
+		const { queue, blobs } = this.#options.storage;
+		// Nobody works on the other groups any longer.
+		await queue.cancel(id);
+		if (status !== 'failed') await deleteParts(id, blobs);
 	}
 
 	/** Throws `job_not_finished` and `not_found`. */
@@ -219,8 +244,10 @@ export class JobService {
 			isTold: this.#hasNobodyToTell,
 		});
 		if (cancelled === undefined) return false;
+		const isDivided = (await queue.units(job.id)).length > 1;
 		await queue.cancel(job.id);
 		await blobs.delete(`${job.id}/${blobNames.audio}`);
+		if (isDivided) await deleteParts(job.id, blobs);
 		await this.tell(cancelled);
 		return true;
 	}
@@ -229,15 +256,22 @@ export class JobService {
 		const { store, queue } = this.#options.storage;
 		await store.delete(id);
 		await queue.announce(id);
-		await queue.forget(id);
+		await this.#forget(id);
 		await this.#deleteBlobs(id);
+	}
+
+	async #forget(id: string): Promise<void> {
+		const { queue, blobs } = this.#options.storage;
+		const isDivided = (await queue.units(id)).length > 1;
+		await queue.forget(id);
+		if (isDivided) await deleteParts(id, blobs);
 	}
 
 	async #expire(job: Job, now: number): Promise<void> {
 		const expiresAt = now + this.#options.retention.expired;
 		const expired = await this.#change(job, { status: 'expired', expiresAt, audio: null, result: null });
 		if (expired === undefined) return;
-		await this.#options.storage.queue.forget(job.id);
+		await this.#forget(job.id);
 		await this.#deleteBlobs(job.id, [blobNames.audio, blobNames.result]);
 	}
 
@@ -278,7 +312,10 @@ export class JobService {
 			const [id = ''] = key.split('/');
 			const job = await store.get(id);
 			const isDeletedAudio = job?.audio === null && key === `${id}/${blobNames.audio}`;
-			if (job === undefined || isDeletedAudio) await this.#guarded(id, () => blobs.delete(key));
+			const isPart = key.startsWith(`${id}/${partPrefix}`);
+			// Of a worker that went on without knowing that the job had ended.
+			const isLeft = isPart && job !== undefined && isFinished(job) && job.status !== 'failed';
+			if (job === undefined || isDeletedAudio || isLeft) await this.#guarded(id, () => blobs.delete(key));
 		}
 	}
 

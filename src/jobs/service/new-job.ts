@@ -22,6 +22,7 @@ export interface JobLimits {
 export interface JobDraft
 	extends Pick<Job, 'owner' | 'task' | 'model' | 'priority' | 'format' | 'metadata' | 'estimatedSeconds'> {
 	readonly webhook?: Job['webhook'];
+	readonly mayDivide?: boolean;
 	readonly request: RequestBlob;
 	readonly recording: Recording;
 	/** Size of the recording. */
@@ -44,7 +45,8 @@ export function newJob(
 	draft: JobDraft,
 	{ audio, request, createdAt, retention }: NewJobParts,
 ): Job {
-	const { owner, task, model, priority, format, metadata, bytes, estimatedSeconds, webhook } = draft;
+	const { owner, task, model, priority, format, metadata, bytes, estimatedSeconds, webhook, mayDivide } =
+		draft;
 	const fingerprint = fingerprintOf(draft, audio);
 	return {
 		...{ id, version: 1, status: 'queued', owner, task, model, priority, format, metadata, request },
@@ -52,6 +54,7 @@ export function newJob(
 		...{ estimatedSeconds, createdAt, startedAt: null, completedAt: null, expiresAt: null, readAt: null },
 		...{ attempts: 0, durationSeconds: null, error: null, result: null, isTold: false },
 		...(webhook && { webhook }),
+		...(mayDivide && { mayDivide }),
 	};
 }
 

@@ -1,7 +1,8 @@
 /** What the units of a job make of it. Pure. */
 
-import type { Job, JobPatch } from '../job.js';
-import { type Unit, type UnitState, unitSchema } from '../queue.js';
+import type { BlobRef } from '../blobs.js';
+import { type Job, type JobPatch, partPrefix } from '../job.js';
+import { type Unit, type UnitState, wholeSchema } from '../queue.js';
 
 /** How long things are kept, seconds. */
 export interface JobRetention {
@@ -42,36 +43,49 @@ export function unitOf(job: Job): Unit {
 		class: job.priority,
 		tenant: job.owner,
 		seconds: job.estimatedSeconds,
-		schema: unitSchema,
+		schema: wholeSchema,
 		queuedAt: job.createdAt,
+		...(job.mayDivide && { mayDivide: true }),
 	};
 }
 
-/** The next change of an unfinished job; undefined where it is as its units are. All of a job's units are `done` only where
- * `result` is the whole transcript. */
+/** What is finished of a job: its transcript, or all that it is joined from; undefined while something is missing. */
+export type FinishedUnits =
+	| { readonly whole: BlobRef }
+	| { readonly division: BlobRef; readonly groups: readonly BlobRef[] };
+
+export function finishedUnits(job: Pick<Job, 'id'>, units: readonly UnitState[]): FinishedUnits | undefined {
+	const [first, ...others] = [...units].sort((a, b) => a.part - b.part);
+	if (first?.part !== 0 || first.state !== 'done') return undefined;
+	// Whoever had divided it may have transcribed all of it after all.
+	if (!first.result.key.startsWith(`${job.id}/${partPrefix}`)) return { whole: first.result };
+	const groups = others.flatMap((unit) => (unit.state === 'done' ? [unit.result] : []));
+	return groups.length === others.length ? { division: first.result, groups } : undefined;
+}
+
+/** The next change of an unfinished job; undefined where it is as its units are. `result`: the whole transcript, once it is
+ * there. */
 export function changeBy(
 	job: Job,
 	units: readonly UnitState[],
-	now: number,
-	retention: JobRetention,
+	result: BlobRef | undefined,
+	{ now, retention }: { readonly now: number; readonly retention: JobRetention },
 ): JobPatch | undefined {
+	if (result && job.status === 'in_progress')
+		return {
+			status: 'completed',
+			result,
+			completedAt: now,
+			expiresAt: now + retention.result,
+			...(!retention.keepAudio && { audio: null }),
+		};
 	const failed = units.find((unit) => unit.state === 'failed');
-	if (failed?.state === 'failed')
+	if (failed?.state === 'failed' && result === undefined)
 		return {
 			status: 'failed',
 			error: failed.error,
 			completedAt: now,
 			expiresAt: now + retention.failed,
-		};
-	const [first] = units;
-	const isDone = units.every(({ state }) => state === 'done');
-	if (isDone && first?.state === 'done' && job.status === 'in_progress')
-		return {
-			status: 'completed',
-			result: first.result,
-			completedAt: now,
-			expiresAt: now + retention.result,
-			...(!retention.keepAudio && { audio: null }),
 		};
 	const isWorkedOn = units.some(({ state }) => state !== 'waiting');
 	if (isWorkedOn && job.status === 'queued')

@@ -5,20 +5,23 @@ import { unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { asEarshotError, EarshotError, type ErrorCode, toWire } from '../../errors.js';
+import { asEarshotError, EarshotError, type ErrorCode, toWire, type WireError } from '../../errors.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import { type Admission, estimatedSeconds } from '../../server/request/admission.js';
 import { fitToModel, parseRequest } from '../../server/request/parse.js';
 import { withSpeakers } from '../../speakers/with-speakers.js';
+import type { ClipEvent } from '../../speech/events.js';
+import type { TranscribeOptions } from '../../speech/options.js';
 import type { Recording } from '../../speech/recording.js';
 import type { TranscriptEvent } from '../../speech/transcript.js';
 import type { VoiceStore } from '../../voices/store.js';
-import { jsonBytes, readBlob } from '../blobs.js';
-import type { RequestBlob, ResultBlob } from '../contents.js';
-import { blobNames, type Job } from '../job.js';
-import type { UnitLease } from '../queue.js';
+import { type BlobRef, jsonBytes, readBlob } from '../blobs.js';
+import type { DivisionBlob, GroupBlob, RequestBlob, ResultBlob } from '../contents.js';
+import { blobNames, type Job, partName } from '../job.js';
+import type { Unit, UnitLease } from '../queue.js';
 import type { JobStorage } from '../storage.js';
+import { divided } from './divide.js';
 import { knownBy } from './known-voices.js';
 
 export interface UnitTools {
@@ -52,56 +55,71 @@ export async function runUnit(
 ): Promise<void> {
 	const signal = AbortSignal.any([lease.signal, stopping]);
 	try {
-		const result = await transcribed(lease, job, tools, signal);
+		const { name, value } = await madeOf(lease, job, tools, signal);
 		// A result that nobody may count is not written over one that counts.
 		if (lease.signal.aborted) return;
 		const { blobs } = tools.storage;
-		const key = `${job.id}/${blobNames.result}`;
-		await lease.done(await blobs.put(key, jsonBytes(result satisfies ResultBlob)));
+		const isDone = await lease.done(await blobs.put(`${job.id}/${name}`, jsonBytes(value)));
+		const { group } = lease.unit;
+		if (isDone && group) await blobs.delete(group.blob.key);
 	} catch (thrown) {
 		if (lease.signal.aborted) return;
 		if (stopping.aborted) {
 			await lease.release();
 			return;
 		}
-		const failure = asEarshotError(thrown);
-		await lease.fail(toWire(failure), passing.includes(failure.code));
+		const failure = toWire(asEarshotError(thrown));
+		await lease.fail(located(failure, lease.unit), passing.includes(failure.code));
 	}
 }
 
-async function transcribed(
-	lease: UnitLease,
-	job: Job,
-	tools: UnitTools,
-	signal: AbortSignal,
-): Promise<ResultBlob> {
+/** Says where in the recording a group has failed. */
+function located(error: WireError, { group }: Unit): WireError {
+	if (group === undefined) return error;
+	const where = `from second ${Math.floor(group.start)} to ${Math.ceil(group.end)} of the recording`;
+	return { ...error, message: `${error.message} (${where})` };
+}
+
+/** A blob to be stored. */
+interface Made {
+	readonly name: string;
+	readonly value: ResultBlob | DivisionBlob | GroupBlob;
+}
+
+async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: AbortSignal): Promise<Made> {
 	const { pool, storage, admission, maxKnownSpeakers } = tools;
+	const { group, part, seconds } = lease.unit;
 	const blob = await readBlob(storage.blobs, job.request.key);
 	const { fields, deployment } = JSON.parse(blob.toString('utf8')) as RequestBlob;
 	const request = parseRequest(new Map(fields), job.task, { deployment, maxKnownSpeakers });
-	const ticket = admission.join(job.model, estimatedSeconds(job.bytes), job.priority);
+	const ticket = admission.join(job.model, group ? seconds : estimatedSeconds(job.bytes), job.priority);
 	const leases: Lease[] = [];
-	const file = await localFile(job, tools, signal);
+	const file = await localFile(group?.blob ?? job.audio, lease, tools, signal);
+	const { recording } = file;
 	try {
 		const diarizer = request.speakers && (await pool.lease(diarizerOf(pool), signal));
 		if (diarizer) leases.push(diarizer);
 		const model = await pool.lease(job.model, signal);
 		leases.push(model);
-		const options = {
+		const options: TranscribeOptions = {
 			...fitToModel(request, model.info).options,
-			...(job.priority === 'bulk' && { background: true }),
+			// As all behind the beginning of a recording.
+			...((job.priority === 'bulk' || (group && group.group > 0)) && { background: true }),
+			...(group && { piece: { kind: 'group' } }),
 		};
+		const unit = { lease, model, recording, options, ticket, signal };
+		if (group) return { name: partName(part, lease.number, 'json'), value: await groupOf(unit, tools) };
+		const { blobs } = storage;
+		const division = diarizer
+			? undefined
+			: await divided(model, { ...unit, blobs, temporaryFolder: tools.temporaryFolder });
+		if (division) return { name: partName(0, lease.number, 'json'), value: division };
+		const speakers = diarizer ? { speakers: await knownBy(request.speakers, tools.voices) } : {};
 		const resumable = checkpointed(model, lease);
 		const events = diarizer
-			? withSpeakers(
-					resumable,
-					diarizer,
-					file.recording,
-					{ ...options, speakers: await knownBy(request.speakers, tools.voices) },
-					signal,
-				)
-			: resumable.transcribe(file.recording, options, signal);
-		return await resultOf(events, lease, job, tools, ticket);
+			? withSpeakers(resumable, diarizer, recording, { ...options, ...speakers }, signal)
+			: resumable.transcribe(recording, options, signal);
+		return { name: blobNames.result, value: await resultOf(events, unit, tools) };
 	} finally {
 		ticket.leave();
 		for (const each of leases) each.release();
@@ -109,42 +127,66 @@ async function transcribed(
 	}
 }
 
+interface UnitInWork {
+	readonly lease: UnitLease;
+	readonly model: Lease;
+	readonly recording: Recording;
+	readonly options: TranscribeOptions;
+	readonly ticket: ReturnType<Admission['join']>;
+	readonly signal: AbortSignal;
+}
+
+async function groupOf(unit: UnitInWork, tools: UnitTools): Promise<GroupBlob> {
+	const { lease, model, recording, options, signal } = unit;
+	const clips = [...lease.clips];
+	const resumable = checkpointed(model, lease, (clip) => clips.push(clip));
+	const { timing } = await resultOf(resumable.transcribe(recording, options, signal), unit, tools);
+	return { clips, ...(timing && { timing }) };
+}
+
 /** The model, which goes on behind the clips that earlier leases have finished. */
-function checkpointed(model: Lease, lease: UnitLease): Pick<Lease, 'transcribe'> {
+function checkpointed(
+	model: Lease,
+	lease: UnitLease,
+	onClip: (clip: ClipEvent) => void = () => {},
+): Pick<Lease, 'transcribe'> {
 	return {
 		transcribe: (recording, options, signal) =>
 			model.transcribe(recording, options, signal, {
 				done: lease.clips,
-				// A clip that could not be kept is transcribed again, should it come to that.
-				onClip: (clip) => void lease.checkpoint(clip).catch(() => {}),
+				onClip: (clip) => {
+					onClip(clip);
+					// A clip that could not be kept is transcribed again, should it come to that.
+					void lease.checkpoint(clip).catch(() => {});
+				},
 			}),
 	};
 }
 
 async function resultOf(
 	events: AsyncIterable<TranscriptEvent>,
-	lease: UnitLease,
-	job: Job,
+	{ lease, ticket }: UnitInWork,
 	{ metrics, elapsedMs }: UnitTools,
-	ticket: ReturnType<Admission['join']>,
 ): Promise<ResultBlob> {
 	const startedMs = elapsedMs();
+	const { model, group } = lease.unit;
+	const from = group?.start ?? 0;
 	let length: number | null = null;
 	for await (const event of events) {
 		if (event.type === 'started') {
 			length = event.duration;
-			if (length !== null) ticket.setLength(length);
-			await lease.progress(0, length);
+			if (length !== null) ticket.setLength(length - from);
+			await lease.progress(from, length);
 		} else if (event.type === 'segments') {
-			ticket.processedUpTo(event.processed);
+			ticket.processedUpTo(event.processed - from);
 			await lease.progress(event.processed, length);
 		} else {
 			const { transcript, timing } = event;
-			ticket.processedUpTo(transcript.duration);
+			const audioSeconds = transcript.duration - from;
+			ticket.processedUpTo(audioSeconds);
 			const { decode: decodeMs, queue: queueMs, run: runMs } = timing ?? { decode: 0, queue: 0, run: 0 };
 			const totalMs = elapsedMs() - startedMs;
-			const times = { audioSeconds: transcript.duration, totalMs, decodeMs, queueMs, runMs };
-			metrics.transcribed(job.model, times);
+			metrics.transcribed(model, { audioSeconds, totalMs, decodeMs, queueMs, runMs });
 			return { transcript, ...(timing && { timing }) };
 		}
 	}
@@ -156,15 +198,20 @@ interface LocalFile {
 	remove(): Promise<void>;
 }
 
-async function localFile(job: Job, tools: UnitTools, signal: AbortSignal): Promise<LocalFile> {
+async function localFile(
+	audio: BlobRef | null,
+	{ number, unit }: UnitLease,
+	tools: UnitTools,
+	signal: AbortSignal,
+): Promise<LocalFile> {
 	const { blobs } = tools.storage;
-	if (job.audio === null) throw new EarshotError('not_found', 'the recording of this job was deleted');
-	const there = blobs.fileOf(job.audio.key);
+	if (audio === null) throw new EarshotError('not_found', 'the recording of this job was deleted');
+	const there = blobs.fileOf(audio.key);
 	if (there !== undefined) return { recording: { path: there }, remove: async () => {} };
-	const copy = path.join(tools.temporaryFolder, `${job.id}-audio`);
+	const copy = path.join(tools.temporaryFolder, `${unit.jobId}-${unit.part}-${number}`);
 	const remove = (): Promise<void> => unlink(copy).catch(() => {});
 	try {
-		await pipeline(Readable.from(blobs.get(job.audio.key)), createWriteStream(copy, { mode: 0o600 }), {
+		await pipeline(Readable.from(blobs.get(audio.key)), createWriteStream(copy, { mode: 0o600 }), {
 			signal,
 		});
 		return { recording: { path: copy }, remove };

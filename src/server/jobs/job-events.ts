@@ -103,7 +103,7 @@ async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): Asy
 	const events = storage.queue.watch(job.id, AbortSignal.any([control.signal, state.signal]));
 	let clips = 0;
 	const rest = async (): Promise<News[]> => {
-		const there = (await storage.queue.clips(job.id, 0)).slice(clips);
+		const there = (await storage.queue.clips(job.id)).slice(clips);
 		clips += there.length;
 		return there.map((clip) => ({ type: 'clip', clip }));
 	};

@@ -46,7 +46,7 @@ export function jobResult({ jobs }: Pick<JobRoutesOptions, 'jobs'>): (ctx: Reque
 async function partOf({ storage, service }: OpenJobs, job: Job): Promise<Transcript> {
 	const { fields, deployment } = await service.request(job);
 	const { speakers, language } = parseRequest(new Map(fields), job.task, { deployment });
-	const clips = speakers === null ? await storage.queue.clips(job.id, 0) : [];
+	const clips = speakers === null ? await storage.queue.clips(job.id) : [];
 	const about = { model: job.model, task: job.task, language: language?.[0] ?? null };
 	for await (const event of finished(eventsOf(clips), about))
 		if (event.type === 'done') return event.transcript;

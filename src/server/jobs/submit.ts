@@ -27,6 +27,9 @@ export interface SubmitOptions {
 		| undefined;
 }
 
+/** Smaller recordings are seldom long enough. */
+const leastDividedBytes = 1 << 20;
+
 /** Requests whose recordings are still coming, by owner and `Idempotency-Key`. */
 const uploading = new Set<string>();
 
@@ -69,6 +72,8 @@ export async function submitJob(
 	const { job, isNew } = await service.submit({
 		...{ owner: ctx.state.owner, task, model, ...fields, format: request.format },
 		estimatedSeconds: estimatedSeconds(upload.bytes),
+		// Who speaks is told by all of the recording.
+		mayDivide: request.speakers === null && upload.bytes >= leastDividedBytes,
 		request: {
 			fields: [...upload.fields],
 			...(ctx.params.model !== undefined && { deployment: ctx.params.model }),

@@ -16,7 +16,7 @@ import { modelDir, root, workplace } from './peers.mjs';
  */
 
 /** @returns {Promise<number>} a port that is free now */
-function freePort() {
+export function freePort() {
 	return new Promise((resolve, reject) => {
 		const server = createServer().on('error', reject);
 		server.listen(0, '127.0.0.1', () => {
@@ -27,7 +27,7 @@ function freePort() {
 }
 
 /** @param {string} url until it answers 200 */
-async function answers(url, patience = 120_000) {
+export async function answers(url, patience = 120_000) {
 	const until = Date.now() + patience;
 	for (;;) {
 		try {
@@ -41,7 +41,7 @@ async function answers(url, patience = 120_000) {
 }
 
 /** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [environment] */
-function start(command, args, environment = env) {
+export function start(command, args, environment = env) {
 	const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
 	let said = '';
 	for (const stream of [child.stdout, child.stderr]) {

@@ -14,9 +14,11 @@ import {
 	newRecord,
 	released,
 	type UnitRecord,
+	withGroup,
 } from '../../../src/cluster/core/unit-record.js';
 import { lockMs, stalledEveryMs } from '../../../src/cluster/transport/transport.js';
 import { type Unit, unitSchema } from '../../../src/jobs/queue.js';
+import { finishedUnits } from '../../../src/jobs/service/outcome.js';
 import { blob, jobId } from './cluster.js';
 
 export interface SimulationOptions {
@@ -25,6 +27,8 @@ export interface SimulationOptions {
 	readonly jobs: number;
 	/** Default 3. */
 	readonly models?: number;
+	/** Of all recordings: those of 20 to 60 minutes, which are divided; default none. */
+	readonly long?: number;
 	/** Of all workers, in the course of the whole: what happens to them. */
 	readonly killed: number;
 	readonly paused: number;
@@ -35,11 +39,16 @@ export interface SimulationOptions {
 }
 
 export interface SimulationResult {
-	/** When the last unit was done, seconds. */
+	/** When the last job was done, seconds. */
 	readonly makespan: number;
 	/** When the same lanes would have been done without waiting for anything. */
 	readonly ideal: number;
+	/** Jobs. */
 	readonly done: number;
+	/** Jobs that ended a second time, or whose groups were not all of the recording in order; must be 0. */
+	readonly wrongEnds: number;
+	/** Groups that recordings were divided into. */
+	readonly groups: number;
 	/** Results accepted for a unit that had one; must be 0. */
 	readonly doubleResults: number;
 	/** Results and clips that were refused since the unit had gone to another. */
@@ -58,6 +67,9 @@ export interface SimulationResult {
 const lanes = 4;
 const pace = 20;
 const clipSeconds = 30;
+const groupClips = 4;
+/** Audio that is cut in a second. */
+const cutPace = 300;
 const models = ['small', 'medium', 'large'];
 const modelBytes = 1;
 const roomBytes = 2;
@@ -70,18 +82,30 @@ const lock = lockMs / 1000;
 interface Work {
 	readonly unit: SimUnit;
 	readonly number: number;
-	/** Clips when it began. */
+	/** Clips, or groups, when it began. */
 	readonly from: number;
 	/** When it began to transcribe. */
 	startAt: number;
-	/** Clips that it has told of. */
+	/** Clips, or groups, that it has told of. */
 	told: number;
 	isOver: boolean;
 }
 
+interface SimJob {
+	/** Seconds. */
+	readonly length: number;
+	/** By part. */
+	readonly units: SimUnit[];
+	hasEnded: boolean;
+}
+
 interface SimUnit {
 	readonly unit: Unit;
+	readonly job: SimJob;
+	/** To be transcribed; of a recording that is divided, to be cut. */
 	readonly clips: number;
+	/** Into so many; 0 = it is not divided. */
+	readonly groups: number;
 	record: UnitRecord;
 	isInTransport: boolean;
 	/** Whose lock it is: nobody's, or that of a work. */
@@ -113,6 +137,8 @@ export function randomOf(seed: number): () => number {
 export function simulate(options: SimulationOptions): SimulationResult {
 	return new Simulation(options).run();
 }
+
+const keyOf = ({ jobId: id, part }: Pick<Unit, 'jobId' | 'part'>): string => `${id}-${part}`;
 
 /** A heap by time. */
 class Agenda {
@@ -169,6 +195,7 @@ class Simulation {
 	readonly #allowed = new Map<string, ReadonlySet<string>>();
 	readonly #idle = new Set<SimWorker>();
 	readonly #tenantsDone = new Map<string, number>();
+	readonly #isLong: () => boolean;
 	#now = 0;
 	#open: number;
 	#capacity = 0;
@@ -176,13 +203,23 @@ class Simulation {
 	#aliveLanes: number;
 	#ideal: number | undefined;
 	readonly #totalSeconds: number;
-	#counts = { done: 0, doubleResults: 0, fenced: 0, redelivered: 0, disorder: 0, repeatedSeconds: 0 };
+	#counts = {
+		done: 0,
+		wrongEnds: 0,
+		groups: 0,
+		doubleResults: 0,
+		fenced: 0,
+		redelivered: 0,
+		disorder: 0,
+		repeatedSeconds: 0,
+	};
 	#slowestNotice = 0;
 
 	constructor(options: SimulationOptions) {
 		this.#options = options;
 		this.#random = randomOf(options.seed);
 		this.#open = options.jobs;
+		this.#isLong = (options.long ?? 0) > 0 ? () => this.#random() < (options.long ?? 0) : () => false;
 		this.#workers = Array.from({ length: options.workers }, (_, index) => ({
 			id: `w${String(index).padStart(4, '0')}`,
 			works: new Set<Work>(),
@@ -199,7 +236,8 @@ class Simulation {
 	}
 
 	#add(index: number): number {
-		const clips = 10 + Math.floor(this.#random() * 21);
+		const isLong = this.#isLong();
+		const clips = isLong ? 40 + Math.floor(this.#random() * 81) : 10 + Math.floor(this.#random() * 21);
 		const seconds = clips * clipSeconds;
 		const unit: Unit = {
 			jobId: jobId(index),
@@ -211,20 +249,28 @@ class Simulation {
 			seconds,
 			schema: unitSchema,
 			queuedAt: index,
+			...(isLong && { mayDivide: true }),
 		};
-		this.#units.set(unit.jobId, {
-			unit,
-			clips,
-			record: newRecord(unit),
-			isInTransport: false,
-			lockedBy: undefined,
-			releasedAt: 0,
-			lostAt: undefined,
-		});
-		const { class: priority, tenant } = unit;
-		this.#lines.get(unit.model)!.add({ key: unit.jobId, class: priority, tenant, seconds });
-		this.#waitingSeconds.set(unit.model, this.#waitingSeconds.get(unit.model)! + seconds);
+		const job: SimJob = { length: seconds, units: [], hasEnded: false };
+		const groups = isLong ? Math.ceil(clips / groupClips) : 0;
+		this.#queue(newRecord(unit), { job, clips, groups });
 		return seconds;
+	}
+
+	#queue(record: UnitRecord, about: Pick<SimUnit, 'job' | 'clips' | 'groups'>): void {
+		const { unit } = record;
+		const made: SimUnit = {
+			...{ unit, record, ...about, isInTransport: false, lockedBy: undefined, releasedAt: 0 },
+			lostAt: undefined,
+		};
+		about.job.units[unit.part] = made;
+		this.#units.set(keyOf(unit), made);
+		const { class: priority, tenant, seconds, part, model } = unit;
+		const lines = this.#lines.get(model)!;
+		const whole = about.job.units[0]!.unit;
+		if (part === 1) lines.giveBack({ class: priority, tenant, seconds: whole.seconds });
+		lines.add({ key: keyOf(unit), class: priority, tenant, seconds });
+		this.#waitingSeconds.set(model, this.#waitingSeconds.get(model)! + seconds);
 	}
 
 	run(): SimulationResult {
@@ -396,19 +442,51 @@ class Simulation {
 		const work: Work = {
 			unit,
 			number: after.number,
-			from: after.clips,
+			from: unit.groups > 0 ? (after.groups ?? 0) : after.clips,
 			startAt,
-			told: after.clips,
+			told: unit.groups > 0 ? (after.groups ?? 0) : after.clips,
 			isOver: false,
 		};
 		unit.lockedBy = { worker, work };
 		worker.works.add(work);
-		this.#nextClip(worker, work);
+		// Whoever went on with it may have died before it said that it was done.
+		if (unit.groups > 0 && work.told === unit.groups) this.#finish(worker, work);
+		else this.#nextClip(worker, work);
 	}
 
 	#nextClip(worker: SimWorker, work: Work): void {
-		const at = work.startAt + ((work.told - work.from + 1) * clipSeconds) / pace;
-		this.#agenda.add(Math.max(this.#now, at), () => this.#clipDone(worker, work));
+		const isCut = work.unit.groups > 0;
+		const each = isCut ? (groupClips * clipSeconds) / cutPace : clipSeconds / pace;
+		const at = work.startAt + (work.told - work.from + 1) * each;
+		this.#agenda.add(Math.max(this.#now, at), () =>
+			isCut ? this.#groupCut(worker, work) : this.#clipDone(worker, work),
+		);
+	}
+
+	#groupCut(worker: SimWorker, work: Work): void {
+		if (work.isOver || worker.state === 'down') return;
+		if (worker.state !== 'up') {
+			this.#agenda.add(worker.since, () => this.#groupCut(worker, work));
+			return;
+		}
+		const { unit } = work;
+		const clips = Math.min(groupClips, unit.clips - work.told * groupClips);
+		const start = work.told * groupClips * clipSeconds;
+		const group = { group: work.told, start, end: start + clips * clipSeconds, clips, blob: blob() };
+		const after = withGroup(unit.record, work.number, group, undefined);
+		if (after === null) {
+			this.#counts.fenced++;
+			this.#end(worker, work);
+			return;
+		}
+		unit.record = after.whole;
+		this.#counts.groups++;
+		this.#queue(after.group, { job: unit.job, clips, groups: 0 });
+		work.told++;
+		this.#release(unit.unit.model);
+		if (work.told < unit.groups) this.#nextClip(worker, work);
+		else this.#finish(worker, work);
+		this.#dispatch();
 	}
 
 	#clipDone(worker: SimWorker, work: Work): void {
@@ -437,7 +515,8 @@ class Simulation {
 	#finish(worker: SimWorker, work: Work): void {
 		const { unit } = work;
 		const wasDone = unit.record.stage === 'done';
-		const after = completed(unit.record, work.number, blob());
+		const name = unit.groups > 0 || unit.unit.part > 0 ? `part-${unit.unit.part}.json` : 'result.json';
+		const after = completed(unit.record, work.number, blob(`${unit.unit.jobId}/${name}`));
 		this.#end(worker, work);
 		if (after === null) {
 			this.#counts.fenced++;
@@ -447,11 +526,27 @@ class Simulation {
 		unit.record = after;
 		unit.isInTransport = false;
 		this.#leave(unit);
-		this.#counts.done++;
-		this.#open--;
 		this.#tenantsDone.set(unit.unit.tenant, this.#now);
+		this.#settle(unit.job);
 		this.#release(unit.unit.model);
 		this.#dispatch();
+	}
+
+	/** As who hears of the end of a unit does. */
+	#settle(job: SimJob): void {
+		const [whole, ...groups] = job.units;
+		const states = job.units.map(({ unit: { part }, record: { stage, result } }) =>
+			stage === 'done' && result
+				? ({ part, state: 'done', result } as const)
+				: ({ part, state: 'waiting' } as const),
+		);
+		if (finishedUnits({ id: whole!.unit.jobId }, states) === undefined) return;
+		let end = groups.length === 0 ? job.length : 0;
+		for (const { unit } of groups) end = unit.group?.start === end ? unit.group.end : Number.NaN;
+		if (job.hasEnded || end !== job.length) this.#counts.wrongEnds++;
+		job.hasEnded = true;
+		this.#counts.done++;
+		this.#open--;
 	}
 
 	#end(worker: SimWorker, work: Work): void {
@@ -504,6 +599,7 @@ class Simulation {
 		this.#lose(worker);
 		for (const work of worker.works) {
 			work.isOver = true;
+			if (work.unit.groups > 0) continue;
 			this.#counts.repeatedSeconds += Math.min(clipSeconds, Math.max(0, this.#now - work.startAt) * pace);
 		}
 		worker.works.clear();

@@ -8,7 +8,7 @@ import type { Records } from '../../../src/cluster/records/records.js';
 import { Releaser } from '../../../src/cluster/releaser.js';
 import type { ClusterServer } from '../../../src/cluster/server-connection.js';
 import type { Transport } from '../../../src/cluster/transport/transport.js';
-import { UnitQueue } from '../../../src/cluster/unit-queue.js';
+import { UnitQueue, type UnitQueueOptions } from '../../../src/cluster/unit-queue.js';
 import type { Unit } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
 import type { ClipEvent } from '../../../src/speech/events.js';
@@ -59,10 +59,13 @@ export const blob = (key = 'result.json', sha256 = 'aa'): { key: string; size: n
 	sha256,
 });
 
+/** Of the processor of a worker. */
+type Joining = Pick<UnitQueueOptions, 'numerics' | 'numericsThere'>;
+
 /** Several processes on one server. */
 export interface TestCluster {
 	/** Another process with a queue; ends with the test. */
-	join(name: string): Promise<UnitQueue>;
+	join(name: string, more?: Joining): Promise<UnitQueue>;
 	/** As if that process had been killed: it says nothing any more. */
 	kill(name: string): Promise<void>;
 	/** Lets time pass, where it does not by itself. */
@@ -106,11 +109,11 @@ function memoryCluster(): TestCluster {
 	return {
 		records,
 		transport,
-		async join(name) {
+		async join(name, more = {}) {
 			// Dead processes keep their timers; a clock of its own that stops is what a kill does.
 			const own = new MortalClock(clock);
 			const releaser = new Releaser({ records, transport, clock: own, lanesFor: async () => 2, onError });
-			const queue = new UnitQueue({ records, transport, clock: own, worker: name, onError });
+			const queue = new UnitQueue({ records, transport, clock: own, worker: name, onError, ...more });
 			ends.set(name, () => own.die());
 			await settle();
 			onTestFinished(async () => {
@@ -174,11 +177,14 @@ async function serverCluster(
 	return {
 		records: first.records,
 		transport: first.transport,
-		async join(name) {
+		async join(name, more = {}) {
 			const { records, transport, close } = await open(server.url);
 			const lanesFor = async () => 2;
 			const releaser = new Releaser({ records, transport, clock: systemClock, lanesFor, onError });
-			const queue = new UnitQueue({ records, transport, clock: systemClock, worker: name, onError });
+			const queue = new UnitQueue({
+				...{ records, transport, clock: systemClock, worker: name, onError },
+				...more,
+			});
 			ends.set(name, close);
 			onTestFinished(async () => {
 				await releaser.close();

@@ -29,7 +29,8 @@ export interface RealCluster {
 	readonly cluster: Cluster;
 	readonly service: JobService;
 	worker(): Promise<EarshotProcess>;
-	submit(recording: Buffer): Promise<Job>;
+	/** `mayDivide`: several workers may transcribe it at once. */
+	submit(recording: Buffer, mayDivide?: boolean): Promise<Job>;
 	/** Waits until it has ended. */
 	ended(id: string): Promise<Job>;
 	textOf(job: Job): Promise<string>;
@@ -67,11 +68,11 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 		async worker() {
 			return await startEarshot(['worker'], { queueUrl: server.url, folder, blobs });
 		},
-		async submit(recording) {
+		async submit(recording, mayDivide = false) {
 			const { job } = await service.submit({
 				...{ owner: 'local', task: 'transcribe', model: 'demo-digits', priority: 'normal', format: 'json' },
 				...{ metadata: {}, estimatedSeconds: recording.length / 32_000, request: { fields: [] } },
-				...{ recording: { bytes: recording }, bytes: recording.length, webhook: undefined },
+				...{ recording: { bytes: recording }, bytes: recording.length, mayDivide },
 			});
 			return job;
 		},
@@ -94,7 +95,7 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 			return text;
 		},
 		async clips(id, count) {
-			while ((await cluster.queue.clips(id, 0)).length < count) await after(5);
+			while ((await cluster.queue.clips(id)).length < count) await after(5);
 		},
 	};
 	return real;

@@ -37,12 +37,12 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		await first.end('SIGKILL');
 		const killedMs = performance.now();
 		await other;
-		const before = (await cluster.queue.clips(job.id, 0)).length;
-		while ((await cluster.queue.clips(job.id, 0)).length === before) await pause(20);
+		const before = (await cluster.queue.clips(job.id)).length;
+		while ((await cluster.queue.clips(job.id)).length === before) await pause(20);
 		expect(performance.now() - killedMs).toBeLessThan(15_000);
 		const done = await ended(job.id);
 		expect(await heard(done)).toEqual([null, 'completed', calm]);
-		const all = await cluster.queue.clips(job.id, 0);
+		const all = await cluster.queue.clips(job.id);
 		expect(all.map(({ clip }) => clip)).toEqual(all.map((_, index) => index));
 	}, 120_000);
 
@@ -70,7 +70,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		const next = await submit(digits(1));
 		let told = -1;
 		for (;;) {
-			const now = (await cluster.queue.clips(job.id, 0)).length;
+			const now = (await cluster.queue.clips(job.id)).length;
 			if (now === told) break;
 			told = now;
 			await pause(300);
@@ -105,5 +105,47 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		await server.restart();
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
 		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
+	}, 120_000);
+
+	test('several workers transcribe one long recording, with the text of one, although one of them is killed', async () => {
+		const { worker, submit, ended, heard, undisturbed, service, cluster } = await begun(start);
+		const longer = digits(200);
+		const calm = digest(await undisturbed(longer));
+		const workers = [await worker(), await worker()];
+		const job = await submit(longer, true);
+		const groupsIn = async (state: string) =>
+			(await cluster.queue.units(job.id)).filter((unit) => unit.part > 0 && unit.state === state).length;
+		while ((await groupsIn('done')) < 2) await pause(20);
+		await workers[0]!.end('SIGKILL');
+		const done = await ended(job.id);
+		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		const parts = await cluster.queue.units(job.id);
+		expect(parts.length).toBeGreaterThan(3);
+		expect(parts.every(({ state }) => state === 'done')).toBe(true);
+		const names = async () => {
+			const found: string[] = [];
+			for await (const { key } of cluster.blobs.list(`${job.id}/`)) found.push(key.split('/')[1]!);
+			return found.sort();
+		};
+		// Whoever has joined them removes them.
+		while ((await names()).length > 2) await pause(20);
+		expect(await names()).toEqual(['request.json', 'result.json']);
+		expect((await service.result(done)).transcript.duration).toBeCloseTo(done.durationSeconds!, 3);
+	}, 240_000);
+
+	test('a job that several workers are at ends at all of them within 5 s when it is cancelled', async () => {
+		const { worker, submit, service, cluster } = await begun(start);
+		await worker();
+		await worker();
+		const job = await submit(digits(600), true);
+		const told = async () => (await cluster.queue.clips(job.id)).length;
+		while ((await told()) < 2) await pause(20);
+		expect(await service.cancelOrDelete((await cluster.store.get(job.id))!)).toBe('cancelled');
+		const cancelledMs = performance.now();
+		for (let before = -1; before !== (await told()); before = await told()) await pause(300);
+		expect(performance.now() - cancelledMs).toBeLessThan(5000);
+		expect(await cluster.queue.units(job.id)).not.toContainEqual(
+			expect.objectContaining({ state: 'leased' }),
+		);
 	}, 120_000);
 });

@@ -17,13 +17,15 @@ test.each(seeds)(
 			seed,
 			workers: 1000,
 			jobs,
+			long: 0.01,
 			killed: 0.05,
 			paused: 0.03,
 			cutOff: 0.05,
 			doubled: 0.01,
 			lost: 0.001,
 		});
-		expect(result).toMatchObject({ done: jobs, doubleResults: 0, disorder: 0 });
+		expect(result).toMatchObject({ done: jobs, doubleResults: 0, disorder: 0, wrongEnds: 0 });
+		expect(result.groups).toBeGreaterThan(10_000);
 		expect(result.redelivered).toBeGreaterThan(100);
 		expect(result.fenced).toBeGreaterThan(10);
 		expect(result.slowestNotice).toBeLessThanOrEqual(15);
@@ -44,6 +46,24 @@ test('one worker that is killed again and again gets through', () => {
 		lost: 0.2,
 	});
 	expect(result).toMatchObject({ done: 20, doubleResults: 0, disorder: 0 });
+});
+
+test('recordings that are divided end once, with all their groups in order, whoever dies over them', () => {
+	const trouble = { killed: 1.5, paused: 1, cutOff: 1, doubled: 0.05, lost: 0.1 };
+	for (const seed of [1, 2, 3]) {
+		const result = simulate({ seed, workers: 20, jobs: 600, long: 0.5, ...trouble });
+		expect(result).toMatchObject({ done: 600, doubleResults: 0, disorder: 0, wrongEnds: 0 });
+		expect(result.fenced).toBeGreaterThan(0);
+		expect(result.redelivered).toBeGreaterThan(10);
+	}
+});
+
+test('long recordings keep all workers busy', () => {
+	const calm = { killed: 0, paused: 0, cutOff: 0, doubled: 0, lost: 0 };
+	const alone = simulate({ seed: 3, workers: 1, jobs: 10, models: 1, long: 1, ...calm });
+	const four = simulate({ seed: 3, workers: 4, jobs: 10, models: 1, long: 1, ...calm });
+	expect(four.groups).toBe(alone.groups);
+	expect(alone.makespan / four.makespan).toBeGreaterThan(3);
 });
 
 test('every delivery is doubled, and each result counts once', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { canBecome, changed, isFinished, isJobId, jobStatuses, newJobId } from '../../../src/jobs/job.js';
 import { secondsUntilRetry } from '../../../src/jobs/queue.js';
-import { changeBy, defaultJobRetention } from '../../../src/jobs/service/outcome.js';
+import { changeBy, defaultJobRetention, finishedUnits } from '../../../src/jobs/service/outcome.js';
 import { UnitTurns } from '../../../src/jobs/unit-turns.js';
 import { job, unit } from '../../contract/jobs/storage.contract.js';
 
@@ -54,8 +54,16 @@ it('an id cannot be guessed, and names no path', () => {
 
 describe('what becomes of a job', () => {
 	const result = { key: 'r', size: 1, sha256: '' };
-	const change = (status: 'queued' | 'in_progress', ...units: Parameters<typeof changeBy>[1]) =>
-		changeBy(job({ status, attempts: 1 }), units, 100, defaultJobRetention);
+	const change = (status: 'queued' | 'in_progress', ...units: Parameters<typeof changeBy>[1]) => {
+		const made = job({ id, status, attempts: 1 });
+		const finished = finishedUnits(made, units);
+		const joined = finished && ('whole' in finished ? finished.whole : whole);
+		return changeBy(made, units, joined, { now: 100, retention: defaultJobRetention });
+	};
+	const id = newJobId();
+	const whole = { key: `${id}/result.json`, size: 9, sha256: 'w' };
+	const division = { key: `${id}/part-0-1.json`, size: 1, sha256: 'd' };
+	const group = { key: `${id}/part-1-1.json`, size: 1, sha256: 'g' };
 	const error = { code: 'engine_failed', message: 'no' } as const;
 
 	it.each([
@@ -68,10 +76,43 @@ describe('what becomes of a job', () => {
 		[
 			'in_progress',
 			[
-				{ part: 0, state: 'done', result },
+				{ part: 0, state: 'done', result: division },
 				{ part: 1, state: 'waiting' },
 			],
 			undefined,
+		],
+		[
+			'in_progress',
+			[
+				{ part: 0, state: 'leased' },
+				{ part: 1, state: 'done', result: group },
+			],
+			undefined,
+		],
+		[
+			'in_progress',
+			[
+				{ part: 0, state: 'done', result: division },
+				{ part: 1, state: 'done', result: group },
+			],
+			{ status: 'completed', result: whole, audio: null },
+		],
+		[
+			'in_progress',
+			[
+				{ part: 0, state: 'done', result },
+				{ part: 1, state: 'leased' },
+			],
+			{ status: 'completed', result },
+		],
+		[
+			'in_progress',
+			[
+				{ part: 0, state: 'done', result: division },
+				{ part: 1, state: 'failed', error },
+				{ part: 2, state: 'done', result: group },
+			],
+			{ status: 'failed', error },
 		],
 		[
 			'in_progress',

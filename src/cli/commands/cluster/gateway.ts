@@ -16,6 +16,7 @@ import type { Log } from '../../../log.js';
 import type { ModelPool } from '../../../pool/model-pool.js';
 import type { SharedJobs } from '../../../server/jobs/open-desk.js';
 import type { WebhookStorage } from '../../../webhooks/storage.js';
+import { numericsOfMachine } from './start-up.js';
 
 export interface Gateway {
 	/** The models of this machine, and those of workers. */
@@ -29,10 +30,16 @@ export interface Gateway {
 export async function joinCluster(
 	config: Config,
 	local: ModelPool,
-	{ log, bytesOf }: { readonly log: Log; readonly bytesOf: (model: string) => number },
+	{
+		log,
+		bytesOf,
+		version,
+	}: { readonly log: Log; readonly bytesOf: (model: string) => number; readonly version: string },
 ): Promise<Gateway> {
+	const numerics = numericsOfMachine(config, version);
 	const cluster = await openCluster({
 		...clusterUrls(config),
+		...(!config.noWorker && { numerics }),
 		// Requests must be told soon that the queue is away.
 		isPatient: false,
 		clock: systemClock,
@@ -62,6 +69,7 @@ export async function joinCluster(
 		: new Announcer({
 				...{ id: cluster.id, address: '', directory: cluster.directory, pool: local, clock: systemClock },
 				...{ lanes: slots, models: [], busyLanes: () => 0, bytesOf, paceOf: () => 1, onError },
+				numerics,
 				budgetBytes: config.memoryBudgetMb * 2 ** 20,
 			});
 	await announcer?.begin();

@@ -1,6 +1,7 @@
 /** What servers and workers do at their start and their end. */
 
 import { systemClock } from '../../../clock.js';
+import { numericsOf } from '../../../cluster/core/numerics.js';
 import { runnerEnvironment } from '../../../config/environment.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
@@ -90,6 +91,18 @@ export function nextSignal(): Promise<NodeJS.Signals> {
 			return handler;
 		});
 	});
+}
+
+/** Settings of models by which a text does not change. */
+const aside: readonly string[] = ['numThreads', 'parallel', 'maxAudioSeconds', 'sherpaDir', 'modelDir'];
+
+/** As in `Unit`, of this machine. */
+export function numericsOfMachine(config: Config, version: string): string {
+	const settings = Object.entries(runnerSettings(config)).filter(([name]) => !aside.includes(name));
+	return numericsOf(
+		version,
+		settings.map(([name, value]) => `${name}=${String(value)}`),
+	);
 }
 
 /** Memory that a model of the registry would take, bytes. */

@@ -16,7 +16,7 @@ import { listen } from '../../../server/listen.js';
 import { Admission } from '../../../server/request/admission.js';
 import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
-import { estimatedBytes, localPool, modelsToPreload, nextSignal } from './start-up.js';
+import { estimatedBytes, localPool, modelsToPreload, nextSignal, numericsOfMachine } from './start-up.js';
 
 /** Time to give back what is unfinished, after the first signal; a second one ends it at once. */
 const graceMs = 20_000;
@@ -32,7 +32,8 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 	registry.watch();
 	const metrics = new Metrics();
 	const pool = localPool(config, { models: registry, log, metrics });
-	const cluster = await openCluster({ ...urls, isPatient: true, clock: systemClock, log });
+	const numerics = numericsOfMachine(config, version);
+	const cluster = await openCluster({ ...urls, isPatient: true, numerics, clock: systemClock, log });
 	const running = await startWorker({
 		...{ cluster, pool, clock: systemClock, metrics, log, advertise: config.advertise },
 		admission: new Admission({ maxQueueSeconds: config.maxQueueSeconds, metrics, clock: systemClock }),
@@ -40,6 +41,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		voices: new VoiceStore(voicesFolder()),
 		listen: (server) => listen(server, config.host, config.port, 'http'),
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
+		numerics,
 		bytesOf: estimatedBytes(registry),
 	});
 	const where = withoutSecrets(urls.queueUrl);

@@ -1,0 +1,56 @@
+/** The clips of a group, which were cut before. */
+
+import type { Clip } from '../speech/clip.js';
+import type { Recording } from '../speech/recording.js';
+import type { ClipSource } from './channel-chunker.js';
+import { ClipFile } from './clip-file.js';
+
+/** Gives what a Chunker gave when the file was written, clip by clip. */
+export class GroupClips implements ClipSource {
+	readonly #path: string;
+	#file: ClipFile | undefined;
+	#opening: Promise<ClipFile> | undefined;
+	#blocks = 0;
+	#ended = false;
+	#closing: Promise<void> | undefined;
+
+	constructor(recording: Recording) {
+		this.#path = 'path' in recording ? recording.path : '';
+	}
+
+	get blocks(): number {
+		return this.#blocks;
+	}
+
+	get ended(): boolean {
+		return this.#ended;
+	}
+
+	get duration(): number | null {
+		return this.#file?.group.end ?? null;
+	}
+
+	/** As in the recording that it is of. */
+	get decodedSeconds(): number {
+		return this.#file?.group.end ?? 0;
+	}
+
+	/** Whoever has cut it knows. */
+	get truncated(): boolean {
+		return false;
+	}
+
+	async next(): Promise<Clip[]> {
+		this.#opening ??= ClipFile.open(this.#path);
+		this.#file = await this.#opening;
+		const clip = await this.#file.next();
+		this.#blocks++;
+		this.#ended = !this.#file.hasMore;
+		return clip ? [clip] : [];
+	}
+
+	close(): Promise<void> {
+		this.#closing ??= (async () => await (await this.#opening?.catch(() => undefined))?.close())();
+		return this.#closing;
+	}
+}

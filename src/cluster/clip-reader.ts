@@ -1,0 +1,36 @@
+/** Reads the finished clips of a job in the order of the recording, whoever transcribes them. */
+
+import type { ClipEvent } from '../speech/events.js';
+import { unitsOfText } from './core/job-progress.js';
+import type { UnitRecord } from './core/unit-record.js';
+import type { Records } from './records/records.js';
+import { clipsOf } from './unit-keys.js';
+
+export class ClipReader {
+	readonly #records: Pick<Records, 'list'>;
+	/** Of the units of the text, the one that is read, and how many of its clips were. */
+	#unit = 0;
+	#clips = 0;
+	/** Of all units. */
+	#count = 0;
+
+	constructor(records: Pick<Records, 'list'>) {
+		this.#records = records;
+	}
+
+	/** Clips that have become finished since the last call, up to the first that is not. `records`: of all units, in order. */
+	async next(records: readonly UnitRecord[]): Promise<ClipEvent[]> {
+		const units = unitsOfText(records);
+		const found: ClipEvent[] = [];
+		for (let unit = units[this.#unit]; unit; unit = units[this.#unit]) {
+			const lines = await this.#records.list(clipsOf(unit.unit), this.#clips);
+			this.#clips += lines.length;
+			for (const line of lines) found.push({ ...(JSON.parse(line) as ClipEvent), clip: this.#count++ });
+			// What is after it must wait for it.
+			if (unit.stage !== 'done' || this.#clips < unit.clips || units.length === 1) break;
+			this.#unit++;
+			this.#clips = 0;
+		}
+		return found;
+	}
+}

@@ -1,0 +1,96 @@
+/** Cuts a recording into groups of clips without transcribing it. */
+
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import type { ClipSource } from '../audio/channel-chunker.js';
+import { writeClipFile } from '../audio/clip-file.js';
+import type { Clip } from '../speech/clip.js';
+import type { CutEvent } from '../speech/events.js';
+import type { CutOptions } from '../speech/options.js';
+import { toMilliseconds } from '../speech/seconds.js';
+import { Stopwatch } from '../speech/timing.js';
+import { throwIfCancelled } from './clip-queue.js';
+import { decodeBlock } from './decode-block.js';
+import type { PipelineHooks } from './parts.js';
+
+/** Ending the iteration early, or `signal`, ends the decoding. */
+export async function* runCut(
+	source: ClipSource,
+	options: CutOptions,
+	signal: AbortSignal,
+	hooks: PipelineHooks,
+): AsyncGenerator<CutEvent> {
+	throwIfCancelled(signal);
+	const stopwatch = new Stopwatch();
+	const groups = new Groups(options);
+	const close = () => void source.close().catch(() => {});
+	signal.addEventListener('abort', close, { once: true });
+	try {
+		let clips = await decodeBlock(source, stopwatch, hooks);
+		const { duration } = source;
+		yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
+		for (;;) {
+			for (const clip of clips) {
+				const whole = groups.add(clip);
+				if (whole) yield await whole();
+			}
+			if (source.ended) break;
+			clips = await decodeBlock(source, stopwatch, hooks);
+			throwIfCancelled(signal);
+		}
+		const rest = groups.rest();
+		if (rest) yield await rest();
+		const { decodedSeconds, truncated } = source;
+		yield {
+			type: 'ended',
+			duration: toMilliseconds(decodedSeconds),
+			...(truncated && { truncated }),
+			timing: stopwatch.read(),
+		};
+	} catch (thrown) {
+		throwIfCancelled(signal);
+		throw thrown;
+	} finally {
+		signal.removeEventListener('abort', close);
+		close();
+	}
+}
+
+class Groups {
+	readonly #options: CutOptions;
+	#clips: Clip[] = [];
+	#seconds = 0;
+	#count = 0;
+	/** Where the last group ended. */
+	#end = 0;
+
+	constructor(options: CutOptions) {
+		this.#options = options;
+	}
+
+	/** Returns how to write the group that ends with this clip; undefined: it may get more. */
+	add(clip: Clip): (() => Promise<CutEvent>) | undefined {
+		this.#clips.push(clip);
+		this.#seconds += clip.end - clip.start;
+		return this.#seconds >= this.#options.seconds ? this.rest() : undefined;
+	}
+
+	rest(): (() => Promise<CutEvent>) | undefined {
+		const clips = this.#clips;
+		if (clips.length === 0) return undefined;
+		// Clips of several channels end in another order than they begin.
+		const end = Math.max(this.#end, ...clips.map((clip) => clip.end));
+		const [start, at] = [toMilliseconds(this.#end), this.#count++];
+		const group = { group: at, start, end: toMilliseconds(end), clips: clips.length };
+		this.#clips = [];
+		this.#seconds = 0;
+		this.#end = end;
+		const { folder, first } = this.#options;
+		return async () => {
+			if (at < first) return { type: 'group', group, file: null };
+			const file = path.join(folder, `${at}-${randomUUID()}.clips`);
+			await writeClipFile(file, group, clips);
+			return { type: 'group', group, file };
+		};
+	}
+}

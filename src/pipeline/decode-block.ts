@@ -1,0 +1,23 @@
+/** The next block of a recording, as a step that is told of. */
+
+import type { ClipSource } from '../audio/channel-chunker.js';
+import type { Clip } from '../speech/clip.js';
+import type { Stopwatch } from '../speech/timing.js';
+import type { PipelineHooks } from './parts.js';
+
+export async function decodeBlock(
+	source: ClipSource,
+	stopwatch: Stopwatch,
+	{ onRunning, onEnded, onPassed }: PipelineHooks,
+): Promise<Clip[]> {
+	const step = -1 - source.blocks;
+	onRunning?.(step, 0);
+	let clips: Clip[] | undefined;
+	try {
+		clips = await stopwatch.decoding(() => source.next());
+	} finally {
+		onEnded?.(step, clips !== undefined);
+	}
+	onPassed?.(step);
+	return clips;
+}
