@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { fullOptions, type RequestOptions } from '../../../src/library/options.js';
+import { fullOptions } from '../../../src/library/options.js';
 import { info } from '../../helpers/fakes.js';
 
 const whisper = info({ decoding: true });
-const decodingOf = (options: object) => fullOptions(options as RequestOptions, whisper).decoding;
+const decodingOf = (options: object) => fullOptions(options, whisper).decoding;
 
 describe('Options of decoding', () => {
 	test.each<[object]>([
