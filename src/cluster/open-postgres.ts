@@ -40,6 +40,8 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 		});
 		// Of a connection that nobody uses now; the next one is new.
 		pool.on('error', onError);
+		// Of one that is in use, between its questions: an error that nobody hears would end the process.
+		pool.on('connect', (client) => client.on('error', onError));
 		return pool;
 	};
 	const pool = connect();
