@@ -158,7 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		maxKnownSpeakers,
 		voices,
 		webhooks,
-		checkWebhook: (job) => webhooks.check(job),
+		checkWebhook: (webhook) => webhooks.check(webhook),
 	});
 	const callback = app.callback();
 	// Koa settles every request itself; what it returns never rejects.

@@ -27,13 +27,20 @@ export interface WebhookEvent {
 	readonly text?: string | undefined;
 }
 
+/** As a job's fields tell it. */
+export interface WebhookOfJob {
+	readonly url: string;
+	/** Absent = unsigned. */
+	readonly secret?: string;
+}
+
 /** What jobs need of webhooks. */
 export interface WebhookSender {
 	/** Resolves when the event is kept on disk, from where it is delivered even if the server is killed. To send the same
 	 * event again changes nothing, so whoever was killed before this has resolved does. */
 	send(event: WebhookEvent): Promise<void>;
 	/** Of the fields of a new job. Throws `invalid_request` that names `webhook_url` or `webhook_secret`. */
-	check(job: Pick<WebhookEvent, 'webhookUrl' | 'webhookSecret'>): void;
+	check(webhook: WebhookOfJob): void;
 }
 
 const maxBodyBytes = 20_000;

@@ -20,7 +20,13 @@ import {
 	newEndpoint,
 	type WebhookEndpoint,
 } from './endpoints.js';
-import { eventBody, type WebhookEvent, type WebhookEventType, type WebhookSender } from './event.js';
+import {
+	eventBody,
+	type WebhookEvent,
+	type WebhookEventType,
+	type WebhookOfJob,
+	type WebhookSender,
+} from './event.js';
 import { type Post, poster } from './post.js';
 import { checkedSecret } from './secret.js';
 import type { WebhookStorage } from './storage.js';
@@ -124,14 +130,9 @@ export class Webhooks implements WebhookSender {
 		await this.#dispatcher.idle();
 	}
 
-	check({ webhookUrl, webhookSecret }: Pick<WebhookEvent, 'webhookUrl' | 'webhookSecret'>): void {
-		if (webhookUrl !== undefined) this.destinations.check(webhookUrl, 'webhook_url');
-		if (webhookSecret === undefined) return;
-		checkedSecret(webhookSecret, 'webhook_secret');
-		if (webhookUrl === undefined)
-			throw new EarshotError('unsupported_value', '`webhook_secret` needs `webhook_url`', {
-				param: 'webhook_secret',
-			});
+	check({ url, secret }: WebhookOfJob): void {
+		this.destinations.check(url, 'webhook_url');
+		if (secret !== undefined) checkedSecret(secret, 'webhook_secret');
 	}
 
 	async send(event: WebhookEvent): Promise<void> {

@@ -22,9 +22,7 @@ export interface SubmitOptions {
 	readonly admission: Admission;
 	readonly voices: VoiceStore;
 	/** Throws `invalid_request` for a webhook that is not allowed; undefined = there are none. */
-	readonly checkWebhook?:
-		| ((job: { readonly webhookUrl?: string; readonly webhookSecret?: string }) => void)
-		| undefined;
+	readonly checkWebhook?: ((webhook: NonNullable<Job['webhook']>) => void) | undefined;
 }
 
 /** Smaller recordings are seldom long enough. */
@@ -102,8 +100,8 @@ function ignoredBy(request: TranscriptionRequest, id: string, pool: ModelPool): 
 	return fitToModel(request, info).ignored;
 }
 
-function checkWebhook({ url, secret }: NonNullable<Job['webhook']>, { checkWebhook }: SubmitOptions): void {
+function checkWebhook(webhook: NonNullable<Job['webhook']>, { checkWebhook }: SubmitOptions): void {
 	if (checkWebhook === undefined)
 		throw new EarshotError('unsupported_value', 'This server sends no webhooks', { param: 'webhook_url' });
-	checkWebhook({ webhookUrl: url, ...(secret !== undefined && { webhookSecret: secret }) });
+	checkWebhook(webhook);
 }
