@@ -4,6 +4,8 @@ import type { Clip, ClipResult } from '../speech/clip.js';
 import type { PlacedSegment } from '../speech/events.js';
 import { toMilliseconds } from '../speech/seconds.js';
 import { compressionRatio, compressionRatios } from '../speech/text.js';
+import type { Word } from '../speech/transcript.js';
+import { wordsInSpeech } from './words-in-speech.js';
 
 /** The segments with times relative to the recording: within the clip, in ascending order, in whole milliseconds. */
 export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
@@ -23,13 +25,17 @@ export function placed({ segments }: ClipResult, clip: Clip): PlacedSegment[] {
 			compressionRatio: ratios.get(segment.seek) ?? compressionRatio(segment.text),
 			...(words
 				? {
-						words: words.map((word) => ({
+						words: wordsInSpeech(inRecording(words, clip), clip.speech ?? []).map((word) => ({
 							...word,
-							start: toMilliseconds(clip.start + word.start),
-							end: toMilliseconds(clip.start + word.end),
+							start: toMilliseconds(word.start),
+							end: toMilliseconds(word.end),
 						})),
 					}
 				: {}),
 		};
 	});
+}
+
+function inRecording(words: readonly Word[], clip: Clip): Word[] {
+	return words.map((word) => ({ ...word, start: clip.start + word.start, end: clip.start + word.end }));
 }
