@@ -5,10 +5,11 @@ import type { Log } from '../../log.js';
 import type { WebhookEventType, WebhookSender } from '../../webhooks/event.js';
 import { type BlobRef, jsonBytes, readBlob } from '../blobs.js';
 import type { RequestBlob, ResultBlob } from '../contents.js';
-import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId, partPrefix } from '../job.js';
+import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from '../job.js';
 import type { JobStorage } from '../storage.js';
 import type { Created, JobFilter, JobPage } from '../store.js';
 import { type JobDraft, type JobLimits, newJob, refuseFull, refuseOther } from './new-job.js';
+import { orphans } from './orphans.js';
 import { changeBy, type FinishedUnits, finishedUnits, type JobRetention, unitOf } from './outcome.js';
 import { deleteParts, joinedResult } from './parts.js';
 
@@ -222,7 +223,8 @@ export class JobService {
 			});
 		if (now < this.#nextOrphans) return;
 		this.#nextOrphans = now + orphansEverySeconds;
-		await this.#sweepOrphans(now);
+		for await (const { id, key } of orphans(this.#options.storage, now))
+			await this.#guarded(id, () => this.#options.storage.blobs.delete(key));
 	}
 
 	async #ended(job: Job, patch: JobPatch): Promise<JobPatch> {
@@ -304,21 +306,6 @@ export class JobService {
 		for (const name of names) await this.#options.storage.blobs.delete(`${id}/${name}`);
 	}
 
-	/** Blobs that no job belongs to: of uploads that ended halfway. */
-	async #sweepOrphans(now: number): Promise<void> {
-		const { store, blobs } = this.#options.storage;
-		for await (const { key, modifiedAt } of blobs.list('trj_')) {
-			if (now - modifiedAt < orphanSeconds) continue;
-			const [id = ''] = key.split('/');
-			const job = await store.get(id);
-			const isDeletedAudio = job?.audio === null && key === `${id}/${blobNames.audio}`;
-			const isPart = key.startsWith(`${id}/${partPrefix}`);
-			// Of a worker that went on without knowing that the job had ended.
-			const isLeft = isPart && job !== undefined && isFinished(job) && job.status !== 'failed';
-			if (job === undefined || isDeletedAudio || isLeft) await this.#guarded(id, () => blobs.delete(key));
-		}
-	}
-
 	async #guarded(id: string, act: () => Promise<void>): Promise<void> {
 		try {
 			await act();
@@ -335,7 +322,6 @@ export class JobService {
 	}
 }
 
-const orphanSeconds = 24 * 3600;
 const orphansEverySeconds = 3600;
 
 const eventTypes: Partial<Record<Job['status'], WebhookEventType>> = {
