@@ -1,6 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { RemoteListening } from '../../src/cli/listen/remote.js';
 import { EarshotError } from '../../src/errors.js';
+import type { ListenEvent } from '../../src/library/listen.js';
 import type { LiveEvent } from '../../src/live/live.js';
 import { type Arranged, arrange, filePart, multipart, send } from '../helpers/net/server.js';
 import { type LiveClient, liveClient, refusal } from '../helpers/net/socket.js';
@@ -654,6 +657,23 @@ describe('limits', () => {
 		await until(() => stream.bytes === 200 * 48_000);
 	});
 
+	test('a flood of small events takes turns with what others send', async () => {
+		const { client } = await open();
+		const count = 5000;
+		let turns = 0;
+		let isOver = false;
+		const turn = (): void => {
+			turns++;
+			if (!isOver) setImmediate(turn);
+		};
+		setImmediate(turn);
+		for (let sent = 0; sent < count; sent++) client.send('{"type":"input_audio_buffer.clear"}');
+		await until(() => client.events.length > count);
+		isOver = true;
+		// Otherwise as many as fit into what is read at once, and nobody else is heard meanwhile.
+		expect(turns).toBeGreaterThan(count / 2);
+	});
+
 	test('a client that goes while it is not read gives its model back soon', async () => {
 		const { server, client } = await open();
 		for (let count = 0; count < 8; count++) client.append(Buffer.alloc(48_000));
@@ -696,6 +716,31 @@ describe('limits', () => {
 		server.clock.advance(1000);
 		await closing;
 	});
+});
+
+test('the command hears through a server what a program hears in its own process', async () => {
+	const server = await arrange();
+	const listening = await RemoteListening.open(new WebSocket(server.url.replace('http', 'ws') + path), {
+		...{ model: undefined, language: undefined, prompt: undefined },
+		...{ sampleRate: 16_000, partials: false },
+	});
+	await listening.write(new Uint8Array(48_000));
+	const { tell, commands } = await streamOf(server);
+	tell({ type: 'started', turn: 0, atMs: 200 });
+	listening.end();
+	await until(() => commands.at(-1)?.type === 'clear');
+	const [commit, clear] = commands.slice(-2);
+	if (commit?.type !== 'commit' || clear?.type !== 'clear') throw new Error('it ends by both');
+	turn(tell, 0, 'hello', commit.commit);
+	tell({ type: 'cleared', clear: clear.clear });
+	const events: ListenEvent[] = [];
+	for await (const event of listening) events.push(event);
+	expect(events).toEqual([
+		{ type: 'started', turn: 0, at: 0.2 },
+		{ type: 'stopped', turn: 0, at: 1.5 },
+		{ type: 'delta', turn: 0, text: 'hello' },
+		{ type: 'completed', turn: 0, text: 'hello', language: 'en', seconds: 1.5 },
+	]);
 });
 
 test('metrics tell of sessions and turns, and of none when they are over', async () => {

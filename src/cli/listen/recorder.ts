@@ -59,7 +59,7 @@ export async function* recorded(
 		const why = said.trim().split('\n').at(-1) ?? '';
 		throw new EarshotError(
 			'audio_unsupported',
-			`${program} has stopped to record${why === '' ? '' : `: ${why}`}; to choose another microphone: --device NAME`,
+			`${program} has stopped recording${why === '' ? '' : `: ${why}`}; to choose another microphone: --device NAME`,
 		);
 	} finally {
 		signal.removeEventListener('abort', stop);

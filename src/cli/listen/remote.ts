@@ -22,7 +22,7 @@ interface ServerEvent {
 	readonly audio_end_ms?: number;
 	readonly delta?: string;
 	readonly transcript?: string;
-	readonly language?: string;
+	readonly languages?: readonly { readonly code?: string }[];
 	readonly usage?: { readonly seconds?: number };
 	readonly error?: {
 		readonly code?: string | null;
@@ -38,13 +38,18 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	readonly #socket: WebSocket;
 	readonly #events = new EventQueue<ListenEvent>();
 	readonly #turns = new Map<string, number>();
+	/** Of which speech has started, and not stopped. */
+	readonly #speaking = new Set<string>();
+	readonly #sampleRate: number;
+	#writtenBytes = 0;
 	/** Turns without a text. */
 	readonly #unfinished = new Set<string>();
 	#isAnswered = false;
 	#isOver = false;
 
-	private constructor(socket: WebSocket) {
+	private constructor(socket: WebSocket, sampleRate: number) {
 		this.#socket = socket;
+		this.#sampleRate = sampleRate;
 		socket.on('message', (data) => this.#take(JSON.parse(String(data)) as ServerEvent));
 		socket.on('error', () => {});
 		socket.on('close', (_, reason) => {
@@ -56,8 +61,8 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	/** Resolves when the server hears. Throws what the socket's opening throws, or EarshotError with what it refused. */
 	static async open(socket: WebSocket, options: RemoteOptions): Promise<RemoteListening> {
 		await opened(socket);
-		const listening = new RemoteListening(socket);
 		const { model, language, prompt, sampleRate, partials } = options;
+		const listening = new RemoteListening(socket, sampleRate);
 		const input = {
 			format: { type: 'audio/pcm', rate: sampleRate },
 			...(partials ? { partials } : {}),
@@ -73,6 +78,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 
 	/** Resolves when the server has room for more. */
 	async write(pcm: Uint8Array): Promise<void> {
+		this.#writtenBytes += pcm.length;
 		if (!this.#isOver)
 			await this.#send({
 				type: 'input_audio_buffer.append',
@@ -103,12 +109,17 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 		const tell = (what: ListenEvent) => this.#events.push(what);
 		switch (type) {
 			case 'input_audio_buffer.speech_started':
+				this.#speaking.add(item_id);
 				tell({ type: 'started', turn: this.#turn(item_id), at: (event.audio_start_ms ?? 0) / 1000 });
 				break;
 			case 'input_audio_buffer.speech_stopped':
+				this.#speaking.delete(item_id);
 				tell({ type: 'stopped', turn: this.#turn(item_id), at: (event.audio_end_ms ?? 0) / 1000 });
 				break;
 			case 'input_audio_buffer.committed':
+				// By the last commit, in which speech ends with the audio.
+				if (this.#speaking.delete(item_id))
+					tell({ type: 'stopped', turn: this.#turn(item_id), at: this.#writtenBytes / 2 / this.#sampleRate });
 				this.#turn(item_id);
 				break;
 			case `${prefix}delta`:
@@ -119,7 +130,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 					type: 'completed',
 					turn: this.#turn(item_id),
 					text: event.transcript ?? '',
-					language: event.language ?? null,
+					language: event.languages?.[0]?.code ?? null,
 					seconds: event.usage?.seconds ?? 0,
 				});
 				this.#unfinished.delete(item_id);

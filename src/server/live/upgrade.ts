@@ -61,6 +61,8 @@ export class LiveServer {
 		clientTracking: false,
 		maxPayload: maxMessageBytes,
 		perMessageDeflate: false,
+		// One after another with what others send, so that nobody waits for a flood of small ones.
+		allowSynchronousEvents: false,
 		// The key is not repeated.
 		handleProtocols: (offered) => (offered.has('realtime') ? 'realtime' : false),
 	});

@@ -91,6 +91,23 @@ describe.each([
 	}, 60_000);
 });
 
+test('the events are the same in its own process and through a server', async () => {
+	const eventsOf = async (...place: string[]) => {
+		const { child, ended } = start(['-', '--json', ...place]);
+		child.stdin.end(audio);
+		const events = (await ended()).stdout.trim().split('\n');
+		return [0, 1].map((turn) =>
+			events.map((line) => JSON.parse(line)).filter((event) => event.turn === turn && event.type !== 'delta'),
+		);
+	};
+	const own = await eventsOf();
+	expect(own.map((turn) => turn.map(({ type }) => type))).toEqual([
+		['started', 'stopped', 'completed'],
+		['started', 'stopped', 'completed'],
+	]);
+	expect(await eventsOf('--url', served.url)).toEqual(own);
+}, 60_000);
+
 describe('the microphone', () => {
 	/** A folder with a program that records. */
 	function withRecorder(script: string): string {
@@ -114,7 +131,7 @@ describe('the microphone', () => {
 			code: 1,
 			stdout: '',
 			stderr:
-				'earshot: arecord has stopped to record: arecord: no soundcards found; to choose another microphone: --device NAME\n',
+				'earshot: arecord has stopped recording: arecord: no soundcards found; to choose another microphone: --device NAME\n',
 		});
 	}, 60_000);
 

@@ -72,7 +72,7 @@ describe('programs that record', () => {
 			for await (const piece of recorded([...others, speaking], signal))
 				heard.push(Buffer.from(piece).toString());
 		})();
-		await expect(all).rejects.toMatchObject({ code: 'audio_unsupported', message: /has stopped to record/ });
+		await expect(all).rejects.toMatchObject({ code: 'audio_unsupported', message: /has stopped recording/ });
 		expect(heard).toEqual(['audio']);
 		await expect(recorded(others, new AbortController().signal).next()).rejects.toMatchObject({
 			code: 'engine_missing',
