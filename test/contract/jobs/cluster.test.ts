@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { openCluster } from '../../../src/cluster/open-cluster.js';
@@ -19,40 +20,72 @@ import {
 import { storageContract } from './storage.contract.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'earshot-jobs-'));
-const servers = new Map<JobStorage, TestServer>();
+const urls = new Map<JobStorage, string>();
+const running: TestServer[] = [];
 afterAll(async () => {
-	for (const server of new Set(servers.values())) await server.close();
+	for (const server of running) await server.close();
 	rmSync(root, { recursive: true, force: true });
-});
+}, 60_000);
 
-async function open(server: TestServer): Promise<JobStorage> {
+let opened = 0;
+
+async function open(url: string): Promise<JobStorage> {
 	const storage = await openCluster({
-		queueUrl: server.url,
-		blobsUrl: `file://${path.join(root, new URL(server.url).port)}`,
+		queueUrl: url,
+		blobsUrl: `file://${path.join(root, url.replace(/\W+/g, '-'))}`,
 		isPatient: true,
 		clock: systemClock,
 		log: silentLog,
 	});
-	servers.set(storage, server);
+	urls.set(storage, url);
 	return storage;
 }
 
+async function started(start: () => Promise<TestServer>): Promise<TestServer> {
+	const server = await start();
+	running.push(server);
+	return server;
+}
+
+/** The URL of one that is empty: of Redis a new server, of PostgreSQL, which takes long to start, a new database. */
+let postgres: Promise<TestServer> | undefined;
+async function emptyPostgres(): Promise<string> {
+	postgres ??= started(startPostgres);
+	const { url } = await postgres;
+	const name = `jobs_${opened++}`;
+	const client = new pg.Client(url);
+	await client.connect();
+	await client.query(`CREATE DATABASE ${name}`);
+	await client.end();
+	return url.replace(/\/postgres$/, `/${name}`);
+}
+
 const kinds = [
-	{ name: 'Redis', skip: skipReason('redis-server', redisProgram), start: startRedis },
-	{ name: 'PostgreSQL', skip: skipReason('postgresql', postgresFolder), start: startPostgres },
+	{
+		name: 'Redis',
+		skip: skipReason('redis-server', redisProgram),
+		start: startRedis,
+		empty: async () => (await started(startRedis)).url,
+	},
+	{
+		name: 'PostgreSQL',
+		skip: skipReason('postgresql', postgresFolder),
+		start: startPostgres,
+		empty: emptyPostgres,
+	},
 ];
 
-describe.each(kinds.filter(({ skip }) => skip === undefined))('shared jobs', ({ name, start }) => {
+describe.each(kinds.filter(({ skip }) => skip === undefined))('shared jobs', ({ name, start, empty }) => {
 	storageContract(`several machines, on ${name}`, {
-		open: async () => open(await start()),
-		reopen: (closed) => open(servers.get(closed)!),
+		open: async () => open(await empty()),
+		reopen: (closed) => open(urls.get(closed)!),
 		passTime: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 		patienceMs: 3000,
 	});
 
 	test('what was acknowledged is there after the server was killed, and a lease goes on', async () => {
-		const server = await start();
-		const storage = await open(server);
+		const server = await started(start);
+		const storage = await open(server.url);
 		onTestFinished(() => storage.close());
 		const unit: Unit = {
 			...{ jobId: newJobId(), part: 0, model: 'tiny', class: 'normal', tenant: 'local', seconds: 10 },
@@ -70,5 +103,5 @@ describe.each(kinds.filter(({ skip }) => skip === undefined))('shared jobs', ({ 
 		expect(await storage.queue.units(unit.jobId)).toMatchObject([{ state: 'done' }]);
 		const next = await storage.queue.lease({ schema: unitSchema }, { waitMs: 30_000 });
 		expect(next?.unit).toEqual(waiting);
-	}, 90_000);
+	}, 180_000);
 });
