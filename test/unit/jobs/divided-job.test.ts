@@ -142,7 +142,8 @@ describe('a long recording', () => {
 		const { jobs } = arrange();
 		const held = gate();
 		jobs.onClip = ({ start }) => (start < 140 ? held.promise : undefined);
-		for (const name of ['a', 'b', 'c']) jobs.worker(name, 2);
+		// One group each: the clips that wait would keep a second one's from the slots.
+		for (const name of ['a', 'b', 'c']) jobs.worker(name, 1);
 		const { id } = await jobs.submit();
 		await jobs.until(() => jobs.heard.length === 10);
 		await jobs.until(async () => {
