@@ -1,6 +1,7 @@
 /** What the blobs of a job say, in JSON. */
 
 import type { ClipEvent } from '../speech/events.js';
+import type { KnownVoice } from '../speech/speakers.js';
 import type { Timing } from '../speech/timing.js';
 import type { Transcript } from '../speech/transcript.js';
 
@@ -9,6 +10,8 @@ export interface RequestBlob {
 	readonly fields: readonly (readonly [name: string, values: readonly string[]])[];
 	/** The model that the path named, as Azure's clients do. */
 	readonly deployment?: string;
+	/** The enrolled voices that the request names, as they were when it came; absent where it names none. */
+	readonly enrolled?: readonly KnownVoice[];
 }
 
 /** `result.json`: any format is rendered from it. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
 import type { FoundSpeakers } from '../../src/speech/speakers.js';
 import type { TranscriptEvent } from '../../src/speech/transcript.js';
-import { aborted, eventsOf, FakeTranscriber, info, listed } from '../helpers/fakes.js';
+import { aborted, eventsOf, FakeTranscriber, gate, info, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,
 	arrange,
@@ -392,6 +392,27 @@ describe('enrolled voices', () => {
 		const asked = server.pool.speakers?.calls.slice(1).map(({ options }) => options.speakers?.known);
 		const known = { name: 'Ada', reference: { voice: [0.6, 0.8], fingerprint: 'net' } };
 		expect(asked).toEqual([[known], [{ ...known, param: 'known_speakers' }]]);
+	});
+
+	test('are carried by a job as they were when it was made, since a worker has others', async () => {
+		const { server } = await withFolder();
+		await enrol(server, 'Ada');
+		const { promise: removed, open } = gate();
+		server.model.script = async function* () {
+			await removed;
+			yield* eventsOf(talk);
+		};
+		const fields = { response_format: 'diarized_json', known_speakers: 'Ada' };
+		const made = await send(`${server.url}/v1/transcription_jobs`, { method: 'POST', body: form(fields) });
+		expect(made.status).toBe(202);
+		await send(`${server.url}/v1/voices/Ada`, { method: 'DELETE', headers: owner });
+		open(undefined);
+		const job = await send(`${server.url}/v1/transcription_jobs/${made.json.id}?wait=60`);
+		expect(job.json).toMatchObject({ status: 'completed', error: null });
+		const known = { name: 'Ada', reference: { voice: [0.6, 0.8], fingerprint: 'net' } };
+		expect(server.pool.speakers?.calls.at(-1)?.options.speakers?.known).toEqual([
+			{ ...known, param: 'known_speakers' },
+		]);
 	});
 
 	test('are found in a recording without a transcript', async () => {

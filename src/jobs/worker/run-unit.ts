@@ -22,7 +22,7 @@ import { blobNames, type Job, partName } from '../job.js';
 import type { Unit, UnitLease } from '../queue.js';
 import type { JobStorage } from '../storage.js';
 import { divided } from './divide.js';
-import { knownBy } from './known-voices.js';
+import { knownOfJob } from './known-voices.js';
 
 export interface UnitTools {
 	readonly storage: JobStorage;
@@ -90,7 +90,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 	const { pool, storage, admission, maxKnownSpeakers } = tools;
 	const { group, part, seconds } = lease.unit;
 	const blob = await readBlob(storage.blobs, job.request.key);
-	const { fields, deployment } = JSON.parse(blob.toString('utf8')) as RequestBlob;
+	const { fields, deployment, enrolled } = JSON.parse(blob.toString('utf8')) as RequestBlob;
 	const request = parseRequest(new Map(fields), job.task, { deployment, maxKnownSpeakers });
 	const ticket = admission.join(job.model, group ? seconds : estimatedSeconds(job.bytes), job.priority);
 	const leases: Lease[] = [];
@@ -114,7 +114,9 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 			? undefined
 			: await divided(model, { ...unit, blobs, temporaryFolder: tools.temporaryFolder });
 		if (division) return { name: partName(0, lease.number, 'json'), value: division };
-		const speakers = diarizer ? { speakers: await knownBy(request.speakers, tools.voices) } : {};
+		const speakers = diarizer && {
+			speakers: await knownOfJob(request.speakers, enrolled, tools.voices),
+		};
 		const resumable = checkpointed(model, lease);
 		const events = diarizer
 			? withSpeakers(resumable, diarizer, recording, { ...options, ...speakers }, signal)

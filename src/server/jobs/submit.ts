@@ -2,7 +2,7 @@
 
 import { EarshotError } from '../../errors.js';
 import type { Job } from '../../jobs/job.js';
-import { knownBy } from '../../jobs/worker/known-voices.js';
+import { enrolledFor } from '../../jobs/worker/known-voices.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { Task } from '../../speech/transcript.js';
@@ -64,7 +64,7 @@ export async function submitJob(
 	if (ignored.length > 0) ctx.set(ignoredHeader, ignored.join(', '));
 	if (request.speakers && pool.diarizer === undefined) throw noDiarizer(request.speakers.param);
 	// A voice that is not enrolled is missed now.
-	await knownBy(request.speakers, options.voices);
+	const enrolled = request.speakers && (await enrolledFor(request.speakers, options.voices));
 	if (fields.webhook) checkWebhook(fields.webhook, options);
 	const { service, storage } = await jobs.get();
 	const { job, isNew } = await service.submit({
@@ -75,6 +75,7 @@ export async function submitJob(
 		request: {
 			fields: [...upload.fields],
 			...(ctx.params.model !== undefined && { deployment: ctx.params.model }),
+			...(enrolled && { enrolled }),
 		},
 		recording: upload.recording,
 		bytes: upload.bytes,
