@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "core/clip.h"
@@ -13,8 +15,17 @@ namespace earshot::audio {
 /** 100 dB over full scale: floats on the scale of 16-bit integers are within it, and what is beyond it is no sound. */
 constexpr float kLoudest = 1e5F;
 
+/** The largest magnitude as the bits of a float, whose order is that of the magnitudes, with infinity and NaN above all
+ * numbers. Compilers do many at a time, as they may not with floats because of NaN. */
+inline int32_t PeakBits(const float* samples, size_t count) {
+	int32_t peak = 0;
+	for (size_t i = 0; i < count; i++) peak = std::max(peak, std::bit_cast<int32_t>(samples[i]) & 0x7FFFFFFF);
+	return peak;
+}
+
 /** Models take any value for a number: NaN and infinity become silence. */
 inline void MakeSane(float* samples, size_t count) {
+	if (PeakBits(samples, count) <= std::bit_cast<int32_t>(kLoudest)) return;
 	for (size_t i = 0; i < count; i++) {
 		samples[i] = std::isfinite(samples[i]) ? std::clamp(samples[i], -kLoudest, kLoudest) : 0.0F;
 	}
@@ -74,11 +85,9 @@ private:
 	/** 6 dB a second, in each block. */
 	static constexpr float kRelease = 1.0069F;
 
-	/** The gain at which none of these is over full scale. */
+	/** The gain at which none of these, which are finite, is over full scale. */
 	static float GainOf(const float* samples, size_t count) {
-		float peak = 1;
-		for (size_t i = 0; i < count; i++) peak = std::max(peak, std::abs(samples[i]));
-		return 1 / peak;
+		return 1 / std::max(1.0F, std::bit_cast<float>(PeakBits(samples, count)));
 	}
 
 	/** The next block is ready; `after` more follow. The gain moves along a line between the blocks' borders. */

@@ -97,10 +97,9 @@ function raised(samples: Float32Array, from: number, to: number): Float32Array {
 
 /** What brings the block's speech to the target, 1 or more; null where there seems to be none. */
 function gainFor(block: Float32Array): number | null {
-	const levels: number[] = [];
-	for (let from = 0; from + frameSamples <= block.length; from += frameSamples)
-		levels.push(rmsOf(block, from, from + frameSamples));
-	levels.sort((a, b) => a - b);
+	const levels = new Float64Array(Math.floor(block.length / frameSamples));
+	for (let i = 0; i < levels.length; i++) levels[i] = rmsOf(block, i * frameSamples, (i + 1) * frameSamples);
+	levels.sort();
 	const at = (share: number) => levels[Math.floor(share * (levels.length - 1))] ?? 0;
 	const loud = at(loudShare);
 	if (loud < minLevel || loud < minRange * at(quietShare)) return null;

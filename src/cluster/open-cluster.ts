@@ -7,6 +7,7 @@ import { EarshotError, reasonOf } from '../errors.js';
 import type { JobStorage } from '../jobs/storage.js';
 import type { Log } from '../log.js';
 import { openBlobs } from './blobs/open-blobs.js';
+import { isSharedStore } from './blobs/same-blobs.js';
 import { Directory } from './directory.js';
 import { withoutSecrets } from './install/packages.js';
 import { openPostgres } from './open-postgres.js';
@@ -37,6 +38,9 @@ export interface Cluster extends JobStorage {
 	readonly directory: Directory;
 }
 
+const otherStore =
+	'this is not the place for recordings that the other machines of this queue use: mount the same folder, or name the same bucket, everywhere';
+
 /** The same failure of a connection comes many times in a second. */
 const sayAgainMs = 30_000;
 
@@ -64,6 +68,12 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	};
 	const queue = new UnitQueue({ records, transport, clock, worker: id, modelsFor, onError });
 	const store = new RecordStore(records);
+	// A store that is down now does not keep a machine from starting.
+	void isSharedStore(records, opened.blobs)
+		.then((isShared) => {
+			if (!isShared) log.error({ blobs: withoutSecrets(blobsUrl) }, otherStore);
+		})
+		.catch(onError);
 	return {
 		...{ id, store, queue, records, directory, blobs: opened.blobs },
 		lost: new AbortController().signal,

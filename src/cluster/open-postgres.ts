@@ -11,7 +11,7 @@ const maxConnections = 5;
 const connectMs = 5000;
 
 /** The default of BullMQ, which a pool of ours cannot change. */
-const bullSchema = 'bullmq';
+export const bullSchema = 'bullmq';
 
 type Made<T> = new (name: string, options: object, backend: typeof createPostgresBackend) => T;
 type MadeWorker = new (

@@ -19,6 +19,13 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
 	return Object.fromEntries(Object.entries(env).filter(([name]) => !withheld.has(name)));
 }
 
+/** That of a child process which looks at what machines share: with the secrets for that, and no others. */
+export function doctorEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+	const shared = ['EARSHOT_QUEUE', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+	const kept = shared.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
+	return { ...childEnvironment(env), ...Object.fromEntries(kept) };
+}
+
 /**
  * The environment of a runner: that of a child process, with a libuv thread pool large enough that audio decoding and
  * voice activity detection never wait behind recognition: `slots` and the priority slot may each run four batches of

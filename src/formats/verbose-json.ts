@@ -1,3 +1,5 @@
+/** OpenAI's verbose_json, from a transcript. */
+
 import { languageName } from '../languages.js';
 import type { Segment, Transcript } from '../speech/transcript.js';
 import type { Include } from './include.js';

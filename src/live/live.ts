@@ -56,8 +56,8 @@ export type LiveCommand =
  * turn gets exactly one `completed` or `failed`, in the order of the turns, and no `delta` after that.
  */
 export type LiveEvent =
-	/** Everything up to here was taken in. */
-	| { readonly type: 'heard'; readonly atMs: number }
+	/** Everything up to here was taken in. `busyMs`: for how long the stream has kept all of the model busy since the last. */
+	| { readonly type: 'heard'; readonly atMs: number; readonly busyMs?: number }
 	/** By voice activity: a turn begins. */
 	| { readonly type: 'started'; readonly turn: number; readonly atMs: number }
 	/** By voice activity: its speech is over. `committed` follows. */
@@ -94,8 +94,6 @@ export interface LiveText {
 	readonly seconds: number;
 	/** Where they were asked for. */
 	readonly logprobs?: readonly TokenLogprob[];
-	/** Time that the engine worked on it, milliseconds. */
-	readonly runMs: number;
 	/** Text that was told while speaking turned out otherwise, and was kept. */
 	readonly revised: boolean;
 }

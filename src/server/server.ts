@@ -67,8 +67,6 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly maxLiveMs?: number;
 	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
 	readonly livePartials?: boolean;
-	/** Turns of a model that run at a time; default the cores. */
-	readonly liveSlots?: number;
 	/** Where Home Assistant's Wyoming protocol is spoken, `host` and `port` as above; default: nowhere. */
 	readonly wyoming?: { readonly host: string; readonly port: number } | undefined;
 	/** References of known speakers that a request may bring; default 4. */
@@ -237,7 +235,6 @@ function liveServers(options: ServerOptions, common: Omit<WyomingOptions, keyof 
 		names: modelNamesOf(pool),
 		admission: new LiveAdmission({
 			maxSessions: options.maxLiveSessions ?? defaultMaxLiveSessions,
-			slots: options.liveSlots ?? availableParallelism(),
 			metrics,
 			clock,
 		}),

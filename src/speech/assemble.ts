@@ -2,6 +2,7 @@
 
 import type { PipelineEvent, PlacedSegment } from './events.js';
 import type { FoundSpeakers } from './speakers.js';
+import { startsCapital, stopsFalsely } from './text.js';
 import type { Timing } from './timing.js';
 import type { Checkpoints } from './transcriber.js';
 import {
@@ -21,6 +22,7 @@ export async function* finished(
 ): AsyncGenerator<TranscriptEvent> {
 	const segments: Segment[] = [];
 	const waiting = new WaitingSegments();
+	const ends = new ClipEnds();
 	const warnings: Warning[] = [];
 	const untranscribed: Untranscribed[] = [];
 	const votes = new Map<string, number>();
@@ -56,10 +58,10 @@ export async function* finished(
 			const seconds = event.segments.reduce((sum, { start, end }) => sum + end - start, 0);
 			votes.set(event.language, (votes.get(event.language) ?? 0) + seconds);
 		}
-		const ready = number(waiting.add(event.segments, event.start));
+		const ready = number(ends.add(waiting.add(event.segments, event.start), event.processed));
 		yield { type: 'segments', segments: ready, language: event.language, processed: event.processed };
 	}
-	const rest = number(waiting.rest());
+	const rest = number([...ends.add(waiting.rest(), duration), ...ends.rest()]);
 	if (rest.length > 0) yield { type: 'segments', segments: rest, language: null, processed: duration };
 	// The language spoken longest; a recording may contain several.
 	const [detected] = [...votes].sort(([, a], [, b]) => b - a)[0] ?? [null];
@@ -124,4 +126,57 @@ class WaitingSegments {
 	rest(): readonly PlacedSegment[] {
 		return this.#held;
 	}
+}
+
+/** A sentence that goes on in the next clip does so within this. */
+const sentencePauseSeconds = 0.5;
+
+/**
+ * Long speech is cut into clips, often inside a sentence, and a model that hears a clip end writes a full stop. It is
+ * removed where the next clip goes on inside the sentence, so the last segment of a clip waits for the next one.
+ */
+class ClipEnds {
+	#held: PlacedSegment | undefined;
+	/** Some models write none, and a small letter says nothing then. */
+	#hasCapitals = false;
+
+	/** Those that are ready, in order. `processed`: no later segment starts before it, seconds of the recording. */
+	add(segments: readonly PlacedSegment[], processed: number): readonly PlacedSegment[] {
+		const all = this.#held ? [this.#held, ...segments] : segments;
+		const ready = all.map((segment, index) => {
+			const next = all[index + 1];
+			this.#hasCapitals ||= startsCapital(segment.text);
+			const isStopped = next && isFollowedBy(segment, next) && stopsFalsely(segment.text, next.text);
+			return this.#hasCapitals && isStopped ? unstopped(segment) : segment;
+		});
+		const last = ready.at(-1);
+		this.#held = last?.text.endsWith('.') && processed <= last.end + sentencePauseSeconds ? last : undefined;
+		return this.#held ? ready.slice(0, -1) : ready;
+	}
+
+	rest(): readonly PlacedSegment[] {
+		return this.#held ? [this.#held] : [];
+	}
+}
+
+/** Whether the second is of another decode window and starts where the first ends. */
+function isFollowedBy(segment: PlacedSegment, next: PlacedSegment): boolean {
+	return (
+		next.seek !== segment.seek &&
+		next.channel === segment.channel &&
+		next.start - segment.end <= sentencePauseSeconds
+	);
+}
+
+/** Without its full stop; `tokens` and what is computed of them stay as the model wrote them. */
+function unstopped(segment: PlacedSegment): PlacedSegment {
+	const { words, logprobs, text } = segment;
+	const last = words?.at(-1);
+	return {
+		...segment,
+		text: text.slice(0, -1),
+		...(words &&
+			last?.word.endsWith('.') && { words: words.with(-1, { ...last, word: last.word.slice(0, -1) }) }),
+		...(logprobs?.at(-1)?.token === '.' && { logprobs: logprobs.slice(0, -1) }),
+	};
 }

@@ -11,16 +11,17 @@ export const levelFrameSeconds = 0.02;
 
 /** Root mean square of the samples from index `from` up to `to`, 0..1; NaN if there are none. */
 export function rmsOf(samples: Float32Array, from = 0, to = samples.length): number {
-	// Every recording passes here, twice. Four sums, since each addition waits for the one before.
+	// Every recording passes here, twice. Four sums, since each addition waits for the one before; up to a bound that is
+	// known before, since with `at + 4 <= to` V8 takes three times as long.
 	let [a, b, c, d] = [0, 0, 0, 0];
-	let at = from;
-	for (; at + 4 <= to; at += 4) {
+	const end = to - ((to - from) % 4);
+	for (let at = from; at < end; at += 4) {
 		a += squareAt(samples, at);
 		b += squareAt(samples, at + 1);
 		c += squareAt(samples, at + 2);
 		d += squareAt(samples, at + 3);
 	}
-	for (; at < to; at++) a += squareAt(samples, at);
+	for (let at = end; at < to; at++) a += squareAt(samples, at);
 	return Math.sqrt((a + b + (c + d)) / (to - from));
 }
 

@@ -12,6 +12,22 @@ export function startsUnspaced(text: string): boolean {
 	return first !== undefined && unspacedCharacter.test(first);
 }
 
+/** A word's full stop; neither three dots, nor `e.g.`, `U.S.`, `J.`, or an abbreviation that stands inside sentences. */
+const fullStop = /[^\s.][^\s.]\.$/u;
+const abbreviation = /(?:^|\s)(?:\S*\.\S+|etc|vs|no|st|mr|mrs|dr|co|inc|ltd|approx)\.$/iu;
+const sentenceStart = /^\s*["'“‘(]?\p{Lu}/u;
+const wordInside = /^\s*\p{Ll}+(?![\p{Lu}\d])/u;
+
+/** Whether the text begins with a capital. */
+export function startsCapital(text: string): boolean {
+	return sentenceStart.test(text);
+}
+
+/** Whether the text ends with a full stop, but `next` goes on inside the sentence. Of models that write capitals. */
+export function stopsFalsely(text: string, next: string): boolean {
+	return fullStop.test(text) && !abbreviation.test(text) && wordInside.test(next);
+}
+
 /** openai/whisper utils.py: len(utf8) / len(zlib.compress(utf8)). */
 export function compressionRatio(text: string): number {
 	const bytes = Buffer.from(text, 'utf8');

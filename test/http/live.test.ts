@@ -35,7 +35,6 @@ function turn(tell: (event: LiveEvent) => void, number: number, words: string, c
 		text: words,
 		language: 'en',
 		seconds: 1.5,
-		runMs: 10,
 		revised: false,
 	});
 }
@@ -97,7 +96,6 @@ describe('a live session', () => {
 			text: 'seven one',
 			language: 'en',
 			seconds: 2.15,
-			runMs: 1,
 			revised: false,
 		});
 		const completed = await client.nextOf('conversation.item.input_audio_transcription.completed');
@@ -455,6 +453,44 @@ describe('before it is a socket', () => {
 		expect(full.headers['retry-after']).toBe('5');
 		client.socket.terminate();
 		await until(() => server.log.lines.some(({ message }) => message === 'live session ended'));
+		await liveClient(server.url + path).nextOf('session.created');
+	});
+
+	test('a key has eight sessions, whatever else comes with it; nobody is kept out by a key that is not asked for', async () => {
+		const server = await arrange({ apiKeys: ['sk-one', 'sk-two'], maxLiveSessions: 100 });
+		const url = server.url + path;
+		const open = (key: string, other: string) =>
+			liveClient(url, { headers: { authorization: `Bearer ${other}`, 'api-key': key } });
+		for (let count = 0; count < 8; count++)
+			await open('sk-one', `made-up-${count}`).nextOf('session.created');
+		const full = await refusal(url, { headers: { authorization: 'Bearer made-up', 'api-key': 'sk-one' } });
+		expect(full).toMatchObject({ status: 429, headers: { 'retry-after': '5' } });
+		expect(full.json.error.message).toContain('This API key has 8 live sessions');
+		await open('sk-two', 'made-up').nextOf('session.created');
+		const keyless = await arrange({ maxLiveSessions: 100 });
+		for (let count = 0; count < 9; count++)
+			await liveClient(keyless.url + path, { headers: { authorization: 'Bearer none' } }).nextOf(
+				'session.created',
+			);
+	});
+
+	test('a model that is kept busy by its sessions takes no more, until they do less', async () => {
+		const { server, client } = await open();
+		client.append(Buffer.alloc(4800));
+		const { tell } = await streamOf(server);
+		const listen = (busyMs: number) => {
+			client.append(Buffer.alloc(48_000));
+			server.clock.advance(1000);
+			tell({ type: 'heard', atMs: 1000, busyMs });
+		};
+		for (let second = 0; second < 20; second++) listen(500);
+		const full = await refusal(server.url + path);
+		expect(full.status).toBe(429);
+		expect(full.json.error.message).toBe(
+			'The live sessions of the model `tiny` keep it as busy as it can be without delays; try again in 5 s',
+		);
+		await liveClient(`${server.url}/v1/realtime?model=org/large:q5`).nextOf('session.created');
+		for (let second = 0; second < 60; second++) listen(0);
 		await liveClient(server.url + path).nextOf('session.created');
 	});
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EarshotError } from '../../src/errors.js';
+import { maxWyomingConnections } from '../../src/server/wyoming/wyoming-server.js';
 import type { FakeLiveStream } from '../helpers/fakes.js';
 import { type Arranged, arrange } from '../helpers/net/server.js';
 import { liveClient } from '../helpers/net/socket.js';
@@ -34,7 +35,6 @@ function tell({ tell: say }: FakeLiveStream, ...words: string[]): void {
 		text: words.join(''),
 		language: 'en',
 		seconds: 1,
-		runMs: 10,
 		revised: false,
 	});
 	say({ type: 'ended' });
@@ -348,6 +348,35 @@ describe('Wyoming refuses', () => {
 		for (let count = 0; count < 100; count++) client.write(pings);
 		await closed;
 		expect(server.log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+	});
+
+	test('the 129th connection, until another is closed', async () => {
+		const { server, client } = await open();
+		const others = await Promise.all(
+			Array.from({ length: maxWyomingConnections - 1 }, () => WyomingClient.open(server.wyomingPort)),
+		);
+		for (const other of others) other.send('ping');
+		for (const other of others) expect((await other.next()).type).toBe('pong');
+		const oneMore = await WyomingClient.open(server.wyomingPort);
+		oneMore.send('describe');
+		await oneMore.ended;
+		expect(oneMore.events).toEqual([]);
+		expect(server.log.lines).toContainEqual(
+			expect.objectContaining({ level: 'warn', message: 'too many wyoming connections' }),
+		);
+		client.send('describe');
+		expect((await client.next()).type).toBe('info');
+		others[0]!.socket.destroy();
+		// It is told of the closed one after this one may have come.
+		for (;;) {
+			const next = await WyomingClient.open(server.wyomingPort);
+			next.send('ping');
+			const isAnswered = await next.next().then(
+				() => true,
+				() => false,
+			);
+			if (isAnswered) break;
+		}
 	});
 
 	test.each(['failed', 'lost', 'refused'] as const)('to guess where the model %s', async (type) => {

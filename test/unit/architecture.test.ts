@@ -27,6 +27,7 @@ const floors: Readonly<Record<string, number>> = {
 	'cluster/worker': 12,
 	'cluster/remote': 11,
 	cluster: 6,
+	'cluster/checks': 7,
 	'cluster/blobs': 5,
 	'cluster/core': 3,
 	'cluster/transport': 3,

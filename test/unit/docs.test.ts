@@ -257,7 +257,6 @@ describe('clients', () => {
 					text,
 					language: 'en',
 					seconds: 1,
-					runMs: 1,
 					revised: false,
 				});
 			};

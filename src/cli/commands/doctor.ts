@@ -24,9 +24,9 @@ export interface DoctorCommand {
 	readonly json: boolean;
 }
 
-export function doctor({ flags, json }: DoctorCommand, version: string): void {
+export async function doctor({ flags, json }: DoctorCommand, version: string): Promise<void> {
 	const registry = loadRegistry(flags, packageRoot);
-	const findings = findingsOf(registry, version);
+	const findings = [...findingsOf(registry, version), ...(await sharedFindings(registry.config))];
 	const ok = findings.every((finding) => finding.ok);
 	if (!ok) process.exitCode = 1;
 	if (json) {
@@ -37,6 +37,13 @@ export function doctor({ flags, json }: DoctorCommand, version: string): void {
 		process.stdout.write(`${isThere ? 'ok     ' : 'MISSING'}  ${what.padEnd(14)}  ${detail}\n`);
 	if (registry.entries.length === 1)
 		process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice()}\n`);
+}
+
+/** Of what several machines share. */
+async function sharedFindings({ queue, blobs }: Config): Promise<readonly Finding[]> {
+	if (queue === '' && blobs === '') return [];
+	const { checkCluster } = await import('../../cluster/checks/check-cluster.js');
+	return await checkCluster({ queue, blobs });
 }
 
 function findingsOf(

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { childEnvironment } from '../../config/environment.js';
+import { doctorEnvironment } from '../../config/environment.js';
 import { namesOf } from '../../config/scopes.js';
 import { type SettingName, settings } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
@@ -14,13 +14,16 @@ const timeoutMs = 60_000;
 
 /** With the settings that the server was started with, as far as the command takes them. Throws `internal`. */
 export function examine(flags: Partial<Record<SettingName, string>>): Promise<DoctorReport> {
-	const args = namesOf('store', 'fetch', 'model').flatMap((name) => argumentsOf(name, flags[name]));
+	const names: readonly SettingName[] = [...namesOf('store', 'fetch', 'model'), 'blobs'];
+	const args = names.flatMap((name) => argumentsOf(name, flags[name]));
+	// Arguments can be read by every user of the machine.
+	const env = { ...doctorEnvironment(), ...(flags.queue !== undefined && { EARSHOT_QUEUE: flags.queue }) };
 	const script = path.join(packageRoot, 'dist', 'cli', 'main.js');
 	return new Promise((resolve, reject) => {
 		execFile(
 			process.execPath,
 			[script, 'doctor', '--json', ...args],
-			{ env: childEnvironment(), timeout: timeoutMs, windowsHide: true },
+			{ env, timeout: timeoutMs, windowsHide: true },
 			(error, stdout) => {
 				try {
 					// It ends with 1 where something is missing.

@@ -1,4 +1,4 @@
-/** `earshot jobs`, and `earshot transcribe --background`: jobs of a running server, through its HTTP API. */
+/** `earshot jobs`, and `earshot transcribe --background FILE`: jobs of a running server, through its HTTP API. */
 
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

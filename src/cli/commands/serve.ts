@@ -2,7 +2,6 @@
 
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
-import { slotsOf } from '../../config/resolve.js';
 import type { Config, SettingName } from '../../config/settings.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
@@ -105,7 +104,6 @@ function serverSettings(config: Config) {
 		maxLiveSessions: config.maxLiveSessions,
 		maxLiveMs: config.maxLiveMinutes * 60_000,
 		livePartials: config.livePartials,
-		liveSlots: slotsOf(config),
 		wyoming: config.wyoming === '' ? undefined : hostAndPort(config.wyoming),
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		...jobsOf(config),

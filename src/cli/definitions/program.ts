@@ -11,10 +11,10 @@ export function addProgramCommands(earshot: Command, version: string): void {
 			.command('doctor')
 			.description('show what is installed, what is missing and how to get it')
 			.option(...asJson),
-		modelSettings,
+		[...modelSettings, 'queue', 'blobs'],
 	).action(async (options: Record<string, unknown>) => {
 		const { doctor } = await import('../commands/doctor.js');
-		doctor({ flags: flagsOf(options), json: options.json === true }, version);
+		await doctor({ flags: flagsOf(options), json: options.json === true }, version);
 	});
 	earshot
 		.command('completion')

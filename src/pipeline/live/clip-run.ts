@@ -4,11 +4,14 @@ import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js'
 import type { TokenLogprob } from '../../speech/transcript.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { runPipeline } from '../pipeline.js';
+import type { StreamTime } from './model-time.js';
 import { TurnReader } from './turn-reader.js';
 
 export interface ClipRunOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
+	/** Charged with its clips. */
+	readonly time: StreamTime;
 	readonly hooks?: PipelineHooks | undefined;
 }
 
@@ -31,9 +34,6 @@ export class ClipRun {
 	readonly done: Promise<RunText>;
 	readonly #reader: TurnReader;
 	readonly #control = new AbortController();
-	/** Clip in work → since when. */
-	readonly #running = new Map<number, number>();
-	#runMs = 0;
 
 	constructor(parts: PipelineParts, options: ClipRunOptions, listener: RunListener) {
 		this.#reader = new TurnReader(listener.progressed);
@@ -44,12 +44,6 @@ export class ClipRun {
 
 	get unreadSeconds(): number {
 		return this.#reader.unreadSeconds;
-	}
-
-	/** Time that the engine has worked on its clips, milliseconds. */
-	get runMs(): number {
-		const now = performance.now();
-		return [...this.#running.values()].reduce((sum, startedMs) => sum + now - startedMs, this.#runMs);
 	}
 
 	push(samples: Float32Array): void {
@@ -66,7 +60,7 @@ export class ClipRun {
 
 	async #run(
 		parts: PipelineParts,
-		{ recognize, chunking, hooks }: ClipRunOptions,
+		{ recognize, chunking, hooks, time }: ClipRunOptions,
 		{ settled }: RunListener,
 	): Promise<RunText> {
 		const { signal } = this.#control;
@@ -75,8 +69,8 @@ export class ClipRun {
 		/** As the model wrote it. */
 		let written = '';
 		let language: string | null = null;
-		const timed = this.#timed(hooks);
-		for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, timed)) {
+		const charged = charging(time, hooks);
+		for await (const event of runPipeline(parts, recording, { ...recognize, chunking }, signal, charged)) {
 			if (event.type !== 'clip') continue;
 			if (event.segments.length > 0) language ??= event.language;
 			for (const segment of event.segments) {
@@ -87,21 +81,21 @@ export class ClipRun {
 		}
 		return { text: written.trim(), language, logprobs };
 	}
+}
 
-	/** Between clips it waits for somebody to speak, which is no work. */
-	#timed(hooks: PipelineHooks = {}): PipelineHooks {
-		return {
-			...hooks,
-			onRunning: (step, seconds) => {
-				if (step >= 0) this.#running.set(step, performance.now());
-				hooks.onRunning?.(step, seconds);
-			},
-			onEnded: (step, hasResult) => {
-				const startedMs = this.#running.get(step);
-				this.#running.delete(step);
-				if (startedMs !== undefined) this.#runMs += performance.now() - startedMs;
-				hooks.onEnded?.(step, hasResult);
-			},
-		};
-	}
+/** Between clips it waits for somebody to speak, which is no work. */
+function charging(time: StreamTime, hooks: PipelineHooks = {}): PipelineHooks {
+	const ends = new Map<number, () => void>();
+	return {
+		...hooks,
+		onRunning: (step, seconds) => {
+			if (step >= 0) ends.set(step, time.begin());
+			hooks.onRunning?.(step, seconds);
+		},
+		onEnded: (step, hasResult) => {
+			ends.get(step)?.();
+			ends.delete(step);
+			hooks.onEnded?.(step, hasResult);
+		},
+	};
 }

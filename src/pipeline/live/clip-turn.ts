@@ -8,12 +8,15 @@ import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js'
 import { sampleRate } from '../../speech/pcm.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipRun, type RunText } from './clip-run.js';
+import type { StreamTime } from './model-time.js';
 import { Partials } from './partials.js';
 import type { TurnListener, TurnWork } from './work.js';
 
 export interface ClipTurnOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
+	/** Charged with all that is transcribed of it. */
+	readonly time: StreamTime;
 	/** Tell text as the turn grows, while a slot is free. */
 	readonly partials: boolean;
 	/** Told of its clips. */
@@ -37,17 +40,15 @@ export class ClipTurn implements TurnWork {
 	/** What came since the speech has paused. */
 	#held: Float32Array[] | undefined;
 	#samples = 0;
-	/** All that there were, for what they have cost. */
-	readonly #runs: ClipRun[] = [];
 	#isOver = false;
 
 	constructor(parts: PipelineParts, options: ClipTurnOptions, listener: TurnListener) {
 		this.#parts = parts;
 		this.#options = options;
 		this.#listener = listener;
-		const { recognize, partials } = options;
+		const { recognize, partials, time } = options;
 		const onGuess = (text: string) => this.#guess(text);
-		if (partials) this.#partials = new Partials(parts, { recognize, onGuess });
+		if (partials) this.#partials = new Partials(parts, { recognize, time, onGuess });
 		this.#run = new ClipRun(parts, options, {
 			settled: (text) => this.#tell(this.#text.settle(text)),
 			progressed: () => this.#ifWanted(() => listener.progressed()),
@@ -126,7 +127,6 @@ export class ClipTurn implements TurnWork {
 
 	#dropEarly(): void {
 		this.#early?.cancel();
-		if (this.#early) this.#runs.push(this.#early);
 		this.#early = undefined;
 	}
 
@@ -150,14 +150,8 @@ export class ClipTurn implements TurnWork {
 			language: recognize.language ?? language,
 			seconds: this.#samples / sampleRate,
 			...(recognize.logprobs && { logprobs }),
-			runMs: this.#workedMs,
 			revised,
 		});
-	}
-
-	get #workedMs(): number {
-		const runs = [this.#run, ...this.#runs, ...(this.#early ? [this.#early] : [])];
-		return runs.reduce((sum, { runMs }) => sum + runMs, this.#partials?.runMs ?? 0);
 	}
 
 	#ifWanted(tell: () => void): void {

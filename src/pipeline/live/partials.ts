@@ -9,9 +9,11 @@ import type { RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
 import { padded } from '../clip-queue.js';
 import type { PipelineParts } from '../parts.js';
+import type { StreamTime } from './model-time.js';
 
 export interface PartialsOptions {
 	readonly recognize: RecognizeOptions;
+	readonly time: StreamTime;
 	/** A guess at the text of the turn so far. */
 	readonly onGuess: (text: string) => void;
 }
@@ -24,16 +26,10 @@ export class Partials {
 	#length = 0;
 	#running: AbortController | undefined;
 	#isOver = false;
-	#runMs = 0;
 
 	constructor(parts: PipelineParts, options: PartialsOptions) {
 		this.#parts = parts;
 		this.#options = options;
-	}
-
-	/** Time that the engine worked on it, milliseconds. */
-	get runMs(): number {
-		return this.#runMs;
 	}
 
 	push(samples: Float32Array): void {
@@ -81,12 +77,12 @@ export class Partials {
 	/** Never rejects: a turn without a guess has its text at its end. */
 	async #transcribe(): Promise<void> {
 		const { scheduler, limits } = this.#parts;
-		const { recognize, onGuess } = this.#options;
+		const { recognize, time, onGuess } = this.#options;
 		const control = new AbortController();
 		this.#running = control;
 		const end = this.#seconds;
 		const samples = levelled(this.#samples.slice(0, this.#length));
-		const startedMs = performance.now();
+		const ended = time.begin();
 		try {
 			const { segments } = await scheduler.submit({
 				recording: control,
@@ -104,7 +100,7 @@ export class Partials {
 		} catch {
 			// Given up, or failed: the whole turn is still to be transcribed.
 		} finally {
-			this.#runMs += performance.now() - startedMs;
+			ended();
 			this.#running = undefined;
 		}
 	}

@@ -1,16 +1,18 @@
 /** A turn of a model that transcribes while it hears. */
 
-import type { SpeechStream } from '../../engines/engine.js';
+import type { PartialResult, SpeechStream } from '../../engines/engine.js';
 import { GrowingText } from '../../live/growing-text.js';
 import type { ClipResult } from '../../speech/clip.js';
 import type { RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
 import type { TokenLogprob } from '../../speech/transcript.js';
+import type { StreamTime } from './model-time.js';
 import type { TurnListener, TurnWork } from './work.js';
 
 export class StreamTurn implements TurnWork {
 	readonly #stream: SpeechStream;
 	readonly #recognize: RecognizeOptions;
+	readonly #time: StreamTime;
 	readonly #listener: TurnListener;
 	readonly #text = new GrowingText();
 	/** Text of the utterances that have ended, as the model wrote it. */
@@ -23,12 +25,16 @@ export class StreamTurn implements TurnWork {
 	#isEnded = false;
 	#isFeeding = false;
 	#isCancelled = false;
-	#runMs = 0;
 
 	/** `stream`: a new one, which it closes. */
-	constructor(stream: SpeechStream, recognize: RecognizeOptions, listener: TurnListener) {
+	constructor(
+		stream: SpeechStream,
+		{ recognize, time }: { readonly recognize: RecognizeOptions; readonly time: StreamTime },
+		listener: TurnListener,
+	) {
 		this.#stream = stream;
 		this.#recognize = recognize;
+		this.#time = time;
 		this.#listener = listener;
 	}
 
@@ -80,9 +86,7 @@ export class StreamTurn implements TurnWork {
 
 	async #feed(isLast: boolean): Promise<void> {
 		const samples = this.#taken();
-		const startedMs = performance.now();
-		const { result, endpoint } = await this.#stream.feed(samples, isLast);
-		this.#runMs += performance.now() - startedMs;
+		const { result, endpoint } = await this.#fed(samples, isLast);
 		if (this.#isCancelled) return;
 		this.#listener.progressed();
 		const text = (this.#written + writtenIn(result)).trim();
@@ -91,6 +95,15 @@ export class StreamTurn implements TurnWork {
 		const delta = endpoint ? this.#text.settle(text) : this.#text.guess(text);
 		if (delta !== '') this.#listener.delta(delta);
 		this.#listener.guess(text);
+	}
+
+	async #fed(samples: Float32Array, isLast: boolean): Promise<PartialResult> {
+		const ended = this.#time.begin();
+		try {
+			return await this.#stream.feed(samples, isLast);
+		} finally {
+			ended();
+		}
 	}
 
 	#settle(result: ClipResult): void {
@@ -110,7 +123,6 @@ export class StreamTurn implements TurnWork {
 			language: language ?? this.#language,
 			seconds: this.#samples / sampleRate,
 			...(logprobs && { logprobs: this.#logprobs }),
-			runMs: this.#runMs,
 			revised,
 		});
 	}

@@ -19,6 +19,7 @@ import { sampleRate } from '../../speech/pcm.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipTurn } from './clip-turn.js';
 import { Frames } from './frames.js';
+import { type ModelTime, StreamTime } from './model-time.js';
 import { StreamTurn } from './stream-turn.js';
 import { VoiceWatch } from './voice-watch.js';
 import type { TurnListener, TurnWork } from './work.js';
@@ -27,6 +28,8 @@ export interface LiveParts extends PipelineParts {
 	readonly openLiveInput: OpenLiveInput;
 	/** Of models that transcribe while they hear. */
 	readonly openStream?: ((options: RecognizeOptions) => SpeechStream) | undefined;
+	/** Of all its streams. */
+	readonly time: ModelTime;
 	/** Told of the clips of one turn; called once for each. */
 	readonly hooksOfTurn?: () => PipelineHooks;
 }
@@ -58,6 +61,7 @@ export class LiveAudio implements LiveStream {
 	readonly #parts: LiveParts;
 	readonly #take: (event: LiveEvent) => void;
 	#options: LiveOptions;
+	readonly #time: StreamTime;
 	#frames: Frames;
 	readonly #turns: Turns;
 	readonly #window = new SampleWindow(sampleRate);
@@ -79,6 +83,7 @@ export class LiveAudio implements LiveStream {
 		this.#parts = parts;
 		this.#options = options;
 		this.#take = take;
+		this.#time = new StreamTime(parts.time);
 		this.#frames = new Frames(parts.openLiveInput, options.format);
 		this.#turns = new Turns(options.turns);
 	}
@@ -145,7 +150,8 @@ export class LiveAudio implements LiveStream {
 	async #listen(bytes: Uint8Array): Promise<void> {
 		await this.#hearAll(this.#frames.push(bytes));
 		this.#heardSeconds += secondsOfBytes(bytes.length, this.#options.format);
-		this.#tell({ type: 'heard', atMs: this.#heardSeconds * 1000 });
+		const busyMs = this.#time.take();
+		this.#tell({ type: 'heard', atMs: this.#heardSeconds * 1000, ...(busyMs > 0 && { busyMs }) });
 	}
 
 	async #hearAll(frames: readonly Float32Array[]): Promise<void> {
@@ -244,10 +250,11 @@ export class LiveAudio implements LiveStream {
 		const { recognize, turns, partials } = this.#options;
 		const listener = this.#listenerOf(turn);
 		const { openStream } = this.#parts;
-		if (openStream) return new StreamTurn(openStream(recognize), recognize, listener);
+		const time = this.#time;
+		if (openStream) return new StreamTurn(openStream(recognize), { recognize, time }, listener);
 		const chunking = turns !== null && this.#watch ? wholeTurn : defaultChunking;
 		const hooks = this.#parts.hooksOfTurn?.();
-		return new ClipTurn(this.#parts, { recognize, chunking, partials, hooks }, listener);
+		return new ClipTurn(this.#parts, { recognize, chunking, partials, hooks, time }, listener);
 	}
 
 	#listenerOf(turn: number): TurnListener {

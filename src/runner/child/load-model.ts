@@ -15,6 +15,7 @@ import { EarshotError, reasonOf } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
 import { sileroPath } from '../../paths.js';
+import { ModelTime } from '../../pipeline/live/model-time.js';
 import type { LiveParts } from '../../pipeline/live/stream.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import { diarizationType } from '../../speech/model-info.js';
@@ -52,6 +53,7 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			openVad: vad.open,
 			openLiveInput,
 			openStream: isStreaming(engine) ? (options) => engine.stream(options) : undefined,
+			time: new ModelTime({ limits: engine.limits, isStreaming: isStreaming(engine) }),
 		},
 		...(diarizer && { diarize: diarizer.run }),
 		trim: () => addon().trimHeap(),

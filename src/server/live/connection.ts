@@ -174,9 +174,10 @@ export class Connection {
 
 	#takeEvent(stream: number, event: LiveEvent): void {
 		const { place, session } = this.#options;
-		if (event.type === 'completed') place.worked(event.runMs);
+		const heardMs = session.heardMs;
 		this.#feed({ type: 'stream', stream, event });
-		this.#meter.heard(this.#model, event, session.appendedMs - session.behindMs);
+		if (event.type === 'heard') place.heard(session.heardMs - heardMs, event.busyMs ?? 0);
+		this.#meter.heard(this.#model, event, session.heardMs);
 	}
 
 	get #model(): string {

@@ -10,7 +10,7 @@ import { asEarshotError, EarshotError, errorCodes } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
-import { type Access, sentKeys } from '../request/access.js';
+import { type Access, localOwner, sentKeys } from '../request/access.js';
 import { answerOn } from '../request/connection-errors.js';
 import type { InFlight } from '../request/context.js';
 import { retryHeaders } from '../request/failure.js';
@@ -129,7 +129,9 @@ export class LiveServer {
 		const config = secret?.config ?? initialConfig;
 		const model = named || config.transcription?.model;
 		const id = sessionModel(model, names);
-		const place = admission.admit(id, keys[0] ?? '');
+		// A key that is asked of nobody is no one's.
+		const owner = access.ownerOf(keys);
+		const place = admission.admit(id, secret?.value ?? (owner === localOwner ? '' : owner));
 		return { place, config: { ...config, transcription: { ...config.transcription, model: model ?? id } } };
 	}
 

@@ -142,6 +142,7 @@ export class Utterance {
 		const { listener, place } = this.#options;
 		switch (event.type) {
 			case 'heard':
+				place.heard(this.#movedMs + event.atMs - this.#heardMs, event.busyMs ?? 0);
 				this.#heardMs = this.#movedMs + event.atMs;
 				listener.progressed();
 				break;
@@ -149,7 +150,6 @@ export class Utterance {
 				this.#tell(event.text);
 				break;
 			case 'completed':
-				place.worked(event.runMs);
 				this.#language ??= event.language;
 				break;
 			case 'ended':

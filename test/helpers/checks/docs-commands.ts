@@ -104,7 +104,18 @@ function nodeMistake([file = '', ...rest]: readonly string[]): string {
 }
 
 /** Third-party programs, which no test here runs. */
-const others = new Set(['apt-get', 'cd', 'cp', 'docker', 'git', 'launchctl', 'openssl', 'systemctl']);
+const others = new Set([
+	'apt-get',
+	'cd',
+	'cp',
+	'docker',
+	'git',
+	'helm',
+	'kubectl',
+	'launchctl',
+	'openssl',
+	'systemctl',
+]);
 
 /** What is wrong with a command of the docs; '' = nothing. `curl` is run by a test. */
 export function commandMistake(words: readonly string[]): string {

@@ -592,6 +592,19 @@ models:
 		expect(weights()).toEqual([]);
 	});
 
+	it('doctor asks the queue and the store of several machines, and tells no password', async () => {
+		const blobs = path.join(scratch.path, 'blobs');
+		mkdirSync(blobs);
+		const { code, stdout } = await earshot(
+			'doctor',
+			...['--config', config, '--queue', 'redis://:very-secret@127.0.0.1:9', '--blobs', blobs],
+		);
+		expect(code).toBe(1);
+		expect(stdout).toMatch(/^MISSING {2}queue +redis:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/m);
+		expect(stdout).toMatch(/^ok {7}blobs +file:.* can be written and read$/m);
+		expect(stdout).not.toContain('very-secret');
+	});
+
 	it('doctor is content on a machine that lacks nothing', async () => {
 		expect(await earshot('doctor')).toMatchObject({ code: 0 });
 	});

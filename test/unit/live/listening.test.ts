@@ -26,7 +26,6 @@ const completed = (turn: number, text: string): LiveEvent => ({
 	text,
 	language: 'en',
 	seconds: 1,
-	runMs: 1,
 	revised: false,
 });
 

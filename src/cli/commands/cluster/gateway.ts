@@ -1,4 +1,4 @@
-/** `earshot serve --queue`: recordings go to workers of other machines, too. */
+/** `earshot serve --queue URL`: recordings go to workers of other machines, too. */
 
 import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';

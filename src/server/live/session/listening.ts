@@ -54,6 +54,10 @@ export class Listening {
 		return this.#appendedMs;
 	}
 
+	get heardMs(): number {
+		return this.#heardMs;
+	}
+
 	/** Audio that the model has not taken in. */
 	get behindMs(): number {
 		return Math.max(0, this.#appendedMs - this.#heardMs);

@@ -68,6 +68,11 @@ export class Session {
 		return this.#listening.behindMs;
 	}
 
+	/** Of all audio that was appended, what the model has taken in. */
+	get heardMs(): number {
+		return this.#listening.heardMs;
+	}
+
 	/** Of all audio that was appended. */
 	get appendedMs(): number {
 		return this.#listening.appendedMs;

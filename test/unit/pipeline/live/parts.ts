@@ -4,6 +4,7 @@ import type { LiveInput } from '../../../../src/audio/live-input.js';
 import type { OpenVad } from '../../../../src/audio/vad.js';
 import type { Batch, Engine, SpeechStream } from '../../../../src/engines/engine.js';
 import type { LiveEvent, LiveOptions } from '../../../../src/live/live.js';
+import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { LiveAudio, type LiveParts } from '../../../../src/pipeline/live/stream.js';
 import { Scheduler } from '../../../../src/scheduler/scheduler.js';
 import type { ClipResult } from '../../../../src/speech/clip.js';
@@ -160,6 +161,7 @@ export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 		},
 		openVad: openLoudnessVad,
 		openLiveInput: openInput,
+		time: new ModelTime({ limits: engine.limits, isStreaming: given.openStream !== undefined }),
 		...given,
 	};
 	const stream = new LiveAudio(parts, options, (event) => events.push(event));

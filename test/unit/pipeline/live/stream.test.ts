@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { noVad } from '../../../../src/audio/vad.js';
 import { EarshotError } from '../../../../src/errors.js';
+import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { gate } from '../../../helpers/fakes.js';
 import { settled } from '../../../helpers/scripted-engine.js';
 import { seeded } from '../../live/random.js';
@@ -76,6 +77,35 @@ describe('a live stream', () => {
 		expect(deltas.join('')).toBe('7 7 7 3 3 3');
 		const at = (what: string) => told(events).findIndex((each) => each.startsWith(what));
 		expect(at('0:')).toBeLessThan(at('0 stopped'));
+	});
+
+	it.each([
+		['clips', false],
+		['steps', true],
+	])('tells for how long its %s have kept the model busy', async (_, isStreaming) => {
+		let now = 0;
+		let works = 0;
+		const work = async (): Promise<void> => {
+			works++;
+			now += 40;
+		};
+		const time = new ModelTime({ limits: { slots: 2, maxBatchClips: 8 }, isStreaming, now: () => now });
+		const openStream = () => {
+			const { feed, close } = digitStream();
+			return { feed: (...fed: Parameters<typeof feed>) => work().then(() => feed(...fed)), close };
+		};
+		const { engine, events, stream } = arrange(byVoice, { time, ...(isStreaming && { openStream }) });
+		engine.onRun = work;
+		for (const audio of [twoTurns, pcm([0, 1000]), pcm([0, 100])]) {
+			for (let at = 0; at < audio.length; at += 3200) {
+				stream.send({ type: 'audio', bytes: audio.subarray(at, at + 3200) });
+				for (let turns = 0; turns < 6; turns++) await settled();
+			}
+		}
+		const busyMs = events.reduce((sum, event) => sum + (event.type === 'heard' ? (event.busyMs ?? 0) : 0), 0);
+		expect(works).toBeGreaterThan(1);
+		// One of two slots.
+		expect(busyMs).toBe(works * 20);
 	});
 
 	it('drops what is cleared', async () => {

@@ -3,9 +3,9 @@ import { Metrics } from '../../../../src/metrics.js';
 import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission/admission.js';
 import { FakeClock } from '../../../helpers/fakes.js';
 
-function arrange({ maxSessions = 100, slots = 2 } = {}) {
+function arrange({ maxSessions = 100 } = {}) {
 	const clock = new FakeClock();
-	const admission = new LiveAdmission({ maxSessions, slots, metrics: new Metrics(), clock });
+	const admission = new LiveAdmission({ maxSessions, metrics: new Metrics(), clock });
 	return { clock, admission };
 }
 
@@ -25,30 +25,74 @@ describe('live sessions', () => {
 		const places = Array.from({ length: 8 }, () => admission.admit('tiny', 'sk-one'));
 		expect(() => admission.admit('tiny', 'sk-one')).toThrow(/This API key has 8/);
 		admission.admit('tiny', 'sk-two');
-		admission.admit('tiny', '');
+		for (let count = 0; count < 9; count++) admission.admit('tiny', '');
 		places[0]?.leave();
 		admission.admit('tiny', 'sk-one');
 	});
 
 	it('are refused where one more would keep the model too busy, until the work is less', () => {
 		const { admission, clock } = arrange();
-		const [first, other] = [admission.admit('tiny', ''), admission.admit('tiny', '')];
-		for (let tick = 0; tick < 180; tick++) {
+		const places = [admission.admit('tiny', ''), admission.admit('tiny', '')];
+		for (let second = 0; second < 180; second++) {
 			clock.advance(1000);
-			// Each keeps half a lane busy.
-			first.worked(500);
-			other.worked(500);
+			// Each keeps a quarter of the model busy.
+			for (const place of places) place.heard(1000, 250);
 		}
-		// The third would make it 1.5 of 2 slots.
+		// The third would make it three quarters.
 		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
 		admission.admit('other', '');
 		clock.advance(60_000);
 		admission.admit('tiny', '');
 	});
 
+	it('that have ended keep nobody out', () => {
+		const { admission, clock } = arrange();
+		const places = Array.from({ length: 4 }, () => admission.admit('tiny', ''));
+		for (let second = 0; second < 20; second++) {
+			clock.advance(1000);
+			for (const place of places) place.heard(1000, 250);
+		}
+		const idle = admission.admit('other', '');
+		idle.model = 'tiny';
+		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
+		for (const place of places) place.leave();
+		admission.admit('tiny', '');
+	});
+
+	it('are not judged by their first seconds', () => {
+		const { admission, clock } = arrange();
+		const place = admission.admit('tiny', '');
+		clock.advance(2000);
+		place.heard(2000, 2000);
+		admission.admit('tiny', '');
+	});
+
+	it('that send faster than people speak count as if they did not', () => {
+		const { admission, clock } = arrange();
+		const place = admission.admit('tiny', '');
+		// A minute of audio in six seconds, in which the model does nothing else.
+		for (let second = 0; second < 6; second++) {
+			clock.advance(1000);
+			place.heard(10_000, 1000);
+		}
+		admission.admit('tiny', '');
+		expect(place.share).toBeCloseTo(0.1);
+	});
+
+	it('take their work with them when they change their model', () => {
+		const { admission, clock } = arrange();
+		const place = admission.admit('tiny', '');
+		clock.advance(20_000);
+		place.heard(20_000, 10_000);
+		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
+		place.model = 'other';
+		admission.admit('tiny', '');
+		admission.admit('other', '');
+	});
+
 	it('first of a model are always let in', () => {
-		expect(predictedLoad(100, 0, 1)).toBe(0);
-		expect(predictedLoad(0.5, 1, 2)).toBe(0.5);
-		expect(predictedLoad(0.6, 3, 1)).toBeCloseTo(0.8);
+		expect(predictedLoad([], 0)).toBe(0);
+		expect(predictedLoad([0.25], 1)).toBe(0.5);
+		expect(predictedLoad([0.1, 0.3], 4)).toBeCloseTo(1);
 	});
 });

@@ -79,7 +79,7 @@ class SimulatedStream {
 			const text = this.#texts.get(turn) ?? '';
 			this.#texts.delete(turn);
 			const end: LiveEvent = this.#random.chance(0.8)
-				? { type: 'completed', turn, text, language: null, seconds: 1, runMs: 1, revised: false }
+				? { type: 'completed', turn, text, language: null, seconds: 1, revised: false }
 				: { type: 'failed', turn, error: new EarshotError('engine_failed', 'by chance') };
 			this.events.push(...this.#order.ended(end));
 			this.#endIfDone();

@@ -1,0 +1,78 @@
+/** Whether a Redis, Valkey or the like can be trusted with jobs. */
+
+import { installed } from '../install/packages.js';
+import { RedisRecords } from '../records/redis-records.js';
+import type { CheckedQueue, SharedFinding } from './finding.js';
+
+const patienceMs = 5000;
+const leastVersion = [6, 2] as const;
+
+/** Throws what the server or its client throws. */
+export async function checkRedis(url: string): Promise<CheckedQueue> {
+	const { Redis } = await installed('ioredis', url, () => import('ioredis'));
+	await installed('bullmq', url, () => import('bullmq'));
+	const redis = new Redis(url, {
+		lazyConnect: true,
+		maxRetriesPerRequest: 0,
+		retryStrategy: () => null,
+		connectTimeout: patienceMs,
+		commandTimeout: patienceMs,
+	});
+	let failure: unknown;
+	redis.on('error', (error) => {
+		failure ??= error;
+	});
+	try {
+		await redis.connect();
+		const info = await redis.info();
+		// Of a hosted server it may not be asked.
+		const [, fsync] = ((await redis.config('GET', 'appendfsync').catch(() => [])) as string[]) ?? [];
+		return {
+			findings: redisFindings(info, fsync),
+			records: new RedisRecords(redis, redis),
+			close: async () => redis.disconnect(),
+		};
+	} catch (thrown) {
+		redis.disconnect();
+		// The client itself says no more than that the connection is closed.
+		throw failure ?? thrown;
+	}
+}
+
+/** `info`: its answer to `INFO`. `fsync`: `appendfsync`, where that may be asked. Pure. */
+export function redisFindings(info: string, fsync: string | undefined): SharedFinding[] {
+	const values = new Map(
+		[...info.matchAll(/^([a-z_]+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]),
+	);
+	const faults = [...faultsOf(values, fsync)];
+	const version = values.get('redis_version') ?? '';
+	const own = values.get('valkey_version') ?? values.get('dragonfly_version');
+	const name = values.has('valkey_version') ? 'Valkey' : own === undefined ? 'Redis' : 'Dragonfly';
+	const kept = [
+		...(values.get('aof_enabled') === '1' ? [`append-only file${fsync ? `, written ${fsync}` : ''}`] : []),
+		...(values.has('maxmemory_policy') ? [values.get('maxmemory_policy')] : []),
+	];
+	const detail = `${name} ${own ?? version}${kept.length > 0 ? ` (${kept.join('; ')})` : ''}`;
+	return [
+		{ ok: faults.length === 0, what: 'queue', detail },
+		...faults.map((fault) => ({ ok: false, what: 'queue' as const, detail: fault })),
+	];
+}
+
+function* faultsOf(values: ReadonlyMap<string, string>, fsync: string | undefined): Generator<string> {
+	const [major = 0, minor = 0] = (values.get('redis_version') ?? '').split('.').map(Number);
+	const [leastMajor, leastMinor] = leastVersion;
+	if (major < leastMajor || (major === leastMajor && minor < leastMinor))
+		yield `Expected version ${leastMajor}.${leastMinor} or newer, got ${major}.${minor}`;
+	const policy = values.get('maxmemory_policy');
+	if (policy !== undefined && policy !== 'noeviction')
+		yield `it forgets jobs when its memory is full (maxmemory-policy is ${policy}): CONFIG SET maxmemory-policy noeviction, and in its configuration`;
+	if (values.get('aof_enabled') === '0')
+		yield 'a restart loses jobs, since it keeps no append-only file: CONFIG SET appendonly yes, and in its configuration';
+	if (fsync === 'no')
+		yield 'a power cut loses jobs of many seconds (appendfsync is no): CONFIG SET appendfsync everysec';
+	if (values.get('role') === 'slave')
+		yield 'it is a replica, which takes no jobs: name the one that it follows';
+	if (values.get('aof_last_write_status') === 'err')
+		yield 'it could not write its append-only file: is its disk full?';
+}
