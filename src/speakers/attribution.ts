@@ -25,7 +25,7 @@ export function attributed(
 		return { segment, stretches, hasWords: words.length > 0 };
 	});
 	const all: readonly Stretch[] = timed.flatMap(({ stretches }) => stretches);
-	const speakers = withoutIslands(all, speakersOfWords(all, finder));
+	const speakers = withoutIslands(all, inWholeSentences(all, speakersOfWords(all, finder), finder));
 	let at = 0;
 	const parts = timed.flatMap(({ segment, stretches, hasWords }) => {
 		const own = speakers.slice(at, at + stretches.length);
@@ -93,6 +93,44 @@ function speakersOfWords(words: readonly Stretch[], finder: TurnFinder): number[
 	});
 	const first = found.find((speaker) => speaker !== undefined) ?? 0;
 	return found.map((speaker) => speaker ?? first);
+}
+
+const endsSentence = /[.?!…。？！]["'”’»)\]]*$/u;
+
+/**
+ * A model's times of the words beside a pause are its worst: the last of a sentence reaches into the turn behind the pause,
+ * the first into that before. Such a word goes with its sentence, unless its turn holds all of it.
+ */
+function inWholeSentences(
+	words: readonly Stretch[],
+	speakers: readonly number[],
+	finder: TurnFinder,
+): number[] {
+	return speakers.map((speaker, at) => {
+		const word = words[at];
+		const [before, after] = [speakers[at - 1], speakers[at + 1]];
+		if (word === undefined || !('word' in word)) return speaker;
+		const [last, text] = [textOf(words[at - 1]), textOf(word)];
+		const own = (): readonly SpeakerTurn[] =>
+			finder.near(word, nearSeconds).filter((turn) => turn.speaker === speaker);
+		const isLast =
+			/^\p{Ll}/u.test(text) && endsSentence.test(text) && last !== '' && !endsSentence.test(last);
+		if (
+			isLast &&
+			before !== undefined &&
+			before !== speaker &&
+			own().every(({ start }) => start > word.start)
+		)
+			return before;
+		const isFirst = /^\p{Lu}/u.test(text) && !endsSentence.test(text) && endsSentence.test(last);
+		if (isFirst && after !== undefined && after !== speaker && own().every(({ end }) => end < word.end))
+			return after;
+		return speaker;
+	});
+}
+
+function textOf(word: Stretch | Word | undefined): string {
+	return word !== undefined && 'word' in word ? word.word : '';
 }
 
 /** A single short word between words of one other speaker is theirs. */

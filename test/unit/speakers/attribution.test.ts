@@ -53,6 +53,33 @@ describe('a word belongs to', () => {
 	});
 });
 
+describe('a word at the edge of a sentence goes with it', () => {
+	const turns = [turn(0, 2, 0), turn(3, 5, 1)];
+
+	test('where its time reaches from the pause into the next turn', () => {
+		expect(said('Spill 0-1 its 1-1.9 contents. 2.8-3.4 Hold 3.5-4 on. 4-5', turns)).toEqual([
+			'A: Spill its contents.',
+			'B: Hold on.',
+		]);
+	});
+
+	test('or from the turn before into the pause', () => {
+		const late = [turn(0, 2.3, 0), turn(3, 5, 1)];
+		expect(said('All 0-1 right. 1-1.9 Then 2-2.5 in 3-4 time. 4-5', late)).toEqual([
+			'A: All right.',
+			'B: Then in time.',
+		]);
+	});
+
+	test('and not where its turn holds all of it', () => {
+		expect(said('We 0-1 are 1-1.9 lost. 3.1-3.6 Yes. 4-5', turns)).toEqual(['A: We are', 'B: lost. Yes.']);
+	});
+
+	test('and not where it is a sentence of its own', () => {
+		expect(said('We 0-1 are 1-1.9 No. 2.8-3.4 Yes. 4-5', turns)).toEqual(['A: We are', 'B: No. Yes.']);
+	});
+});
+
 describe('a segment', () => {
 	test('is split where the speaker changes, and its parts are the whole', () => {
 		const one = segment({
