@@ -10,7 +10,7 @@ import { ScriptedRecording } from '../../helpers/scripted-recording.js';
 vi.setConfig({ testTimeout: 120_000 });
 
 /** 16 clips of 20 s, so that there are three groups. */
-function arrange({ seconds = 400, declared = seconds as number | null } = {}) {
+function arrange({ seconds = 400, declared = seconds }: { seconds?: number; declared?: number | null } = {}) {
 	const spans = Array.from({ length: Math.floor(seconds / 25) }, (_, at) => ({
 		start: at * 25 + 2,
 		end: at * 25 + 22,
