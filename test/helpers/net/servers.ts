@@ -1,7 +1,7 @@
 /** Redis and PostgreSQL for tests: from the system's packages, on a free port of 127.0.0.1, in a folder of their own. */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -101,6 +101,24 @@ function postgresUser(): { uid: number; gid: number } {
 	return { uid: id('-u'), gid: id('-g') };
 }
 
+/** On Linux; elsewhere none. */
+function childrenOf(pid: number): number[] {
+	try {
+		const listed = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+		return listed === '' ? [] : listed.split(' ').map(Number);
+	} catch {
+		return [];
+	}
+}
+
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+	try {
+		process.kill(pid, signal);
+	} catch {
+		// It has gone by itself.
+	}
+}
+
 interface Controls {
 	readonly url: string;
 	readonly folder: string;
@@ -122,8 +140,11 @@ async function controlled({ url, folder, isReady, start }: Controls): Promise<Te
 	const end = async (signal: NodeJS.Signals) => {
 		if (child.exitCode !== null || child.signalCode !== null) return;
 		const ended = new Promise((resolve) => child.once('exit', resolve));
+		// PostgreSQL answers by processes of its own, which outlive it for a moment.
+		const own = childrenOf(child.pid ?? 0);
 		child.kill(signal);
 		await ended;
+		for (const pid of own) killIfThere(pid, signal);
 	};
 	await run();
 	return {
