@@ -9,7 +9,7 @@ import { Releaser } from '../../../src/cluster/releaser.js';
 import type { ClusterServer } from '../../../src/cluster/server-connection.js';
 import type { Transport } from '../../../src/cluster/transport/transport.js';
 import { UnitQueue, type UnitQueueOptions } from '../../../src/cluster/unit-queue.js';
-import type { Unit } from '../../../src/jobs/queue.js';
+import type { Unit, UnitLease } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
 import type { ClipEvent } from '../../../src/speech/events.js';
 import { FakeClock } from '../fakes.js';
@@ -198,4 +198,16 @@ async function serverCluster(
 		},
 		pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 	};
+}
+
+/** The next unit, in as much time as a death takes to be noticed. */
+export async function take(cluster: TestCluster, queue: UnitQueue, waitMs = 15_000): Promise<UnitLease> {
+	let lease: UnitLease | null | undefined;
+	const waiting = queue.lease({ schema: unitSchema }, { waitMs }).then((found) => {
+		lease = found;
+	});
+	for (let rest = waitMs; rest > 0 && lease === undefined; rest -= 250) await cluster.pass(250);
+	await waiting;
+	if (!lease) throw new Error('no unit came');
+	return lease;
 }

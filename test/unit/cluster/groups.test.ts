@@ -4,20 +4,17 @@ import { describe, expect, test } from 'vitest';
 import { FairLines } from '../../../src/cluster/core/fair-lines.js';
 import type { UnitQueue } from '../../../src/cluster/unit-queue.js';
 import { type JobEvent, type UnitGroup, type UnitLease, unitSchema } from '../../../src/jobs/queue.js';
-import { blob, clip, clusterKinds, jobId, type TestCluster, unit } from '../../helpers/cluster/cluster.js';
+import {
+	blob,
+	clip,
+	clusterKinds,
+	jobId,
+	type TestCluster,
+	take,
+	unit,
+} from '../../helpers/cluster/cluster.js';
 
 const caps = { schema: unitSchema };
-
-async function take(cluster: TestCluster, queue: UnitQueue, waitMs = 15_000): Promise<UnitLease> {
-	let lease: UnitLease | null | undefined;
-	const waiting = queue.lease(caps, { waitMs }).then((found) => {
-		lease = found;
-	});
-	for (let rest = waitMs; rest > 0 && lease === undefined; rest -= 250) await cluster.pass(250);
-	await waiting;
-	if (!lease) throw new Error('no unit came');
-	return lease;
-}
 
 const group = (number: number): UnitGroup => ({
 	...{ group: number, start: number * 100, end: number * 100 + 100, clips: 2 },

@@ -1,24 +1,10 @@
 /** What a queue promises that several machines share: in memory with a clock of the test, and on real servers. */
 
 import { describe, expect, test } from 'vitest';
-import type { UnitQueue } from '../../../src/cluster/unit-queue.js';
-import type { UnitLease } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
-import { blob, clip, clusterKinds, jobId, type TestCluster, unit } from '../../helpers/cluster/cluster.js';
+import { blob, clip, clusterKinds, jobId, take, unit } from '../../helpers/cluster/cluster.js';
 
 const caps = { schema: unitSchema };
-
-/** The next unit, in as much time as a death takes to be noticed. */
-async function take(cluster: TestCluster, queue: UnitQueue, waitMs = 15_000): Promise<UnitLease> {
-	let lease: UnitLease | null | undefined;
-	const waiting = queue.lease(caps, { waitMs }).then((found) => {
-		lease = found;
-	});
-	for (let rest = waitMs; rest > 0 && lease === undefined; rest -= 250) await cluster.pass(250);
-	await waiting;
-	if (!lease) throw new Error('no unit came');
-	return lease;
-}
 
 describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $name', ({ start }) => {
 	test('hands a unit to one of two workers', async () => {
