@@ -12,6 +12,7 @@ import { Stopwatch } from '../speech/timing.js';
 import { throwIfCancelled } from './clip-queue.js';
 import { decodeBlock } from './decode-block.js';
 import type { PipelineHooks } from './parts.js';
+import { endedEvent, startedEvent } from './source-events.js';
 
 /** Ending the iteration early, or `signal`, ends the decoding. */
 export async function* runCut(
@@ -27,8 +28,7 @@ export async function* runCut(
 	signal.addEventListener('abort', close, { once: true });
 	try {
 		let clips = await decodeBlock(source, stopwatch, hooks);
-		const { duration } = source;
-		yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
+		yield startedEvent(source);
 		for (;;) {
 			for (const clip of clips) {
 				const whole = groups.add(clip);
@@ -40,13 +40,7 @@ export async function* runCut(
 		}
 		const rest = groups.rest();
 		if (rest) yield await rest();
-		const { decodedSeconds, truncated } = source;
-		yield {
-			type: 'ended',
-			duration: toMilliseconds(decodedSeconds),
-			...(truncated && { truncated }),
-			timing: stopwatch.read(),
-		};
+		yield endedEvent(source, stopwatch);
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		throw thrown;

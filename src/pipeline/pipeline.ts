@@ -15,6 +15,7 @@ import { runCut } from './cut.js';
 import { decodeBlock } from './decode-block.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
+import { endedEvent, startedEvent } from './source-events.js';
 
 /** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. Of a recording
  * that is only cut, a `group` for each instead of clips. */
@@ -46,8 +47,7 @@ export async function* runPipeline(
 	signal.addEventListener('abort', end, { once: true });
 	try {
 		const first = await decodeBlock(chunker, stopwatch, hooks);
-		const { duration } = chunker;
-		yield { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
+		yield startedEvent(chunker);
 		const queue = new ClipQueue(parts, recognizeOptionsOf(options), unfinished.signal, stopwatch, hooks);
 		const chunking = decodeAhead(chunker, first, queue, stopwatch, hooks);
 		chunking.catch((thrown: unknown) => {
@@ -60,13 +60,7 @@ export async function* runPipeline(
 		}
 		await chunking;
 		isComplete = true;
-		const { decodedSeconds, truncated } = chunker;
-		yield {
-			type: 'ended',
-			duration: toMilliseconds(decodedSeconds),
-			...(truncated && { truncated }),
-			timing: stopwatch.read(),
-		};
+		yield endedEvent(chunker, stopwatch);
 	} catch (thrown) {
 		throwIfCancelled(signal);
 		// A decode failure cancels the clips, so it is the cause of whatever they threw.

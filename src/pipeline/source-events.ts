@@ -1,0 +1,26 @@
+/** The first and the last event of a recording, made from the source of its clips. */
+
+import type { ClipSource } from '../audio/channel-chunker.js';
+import type { PipelineEvent } from '../speech/events.js';
+import { toMilliseconds } from '../speech/seconds.js';
+import type { Stopwatch } from '../speech/timing.js';
+
+type EventOf<T extends PipelineEvent['type']> = Extract<PipelineEvent, { readonly type: T }>;
+
+/** Once the first block was decoded. */
+export function startedEvent({ duration }: ClipSource): EventOf<'started'> {
+	return { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
+}
+
+/** Once the source has ended. */
+export function endedEvent(
+	{ decodedSeconds, truncated }: ClipSource,
+	stopwatch: Stopwatch,
+): EventOf<'ended'> {
+	return {
+		type: 'ended',
+		duration: toMilliseconds(decodedSeconds),
+		...(truncated && { truncated }),
+		timing: stopwatch.read(),
+	};
+}
