@@ -31,7 +31,7 @@ export const queueName = (model: string): string => `units-${encodeURIComponent(
 
 export class BullTransport implements Transport {
 	readonly #queues: BullQueues;
-	readonly #adding = new Map<string, Queue>();
+	readonly #adding = new Map<string, Promise<Queue>>();
 	readonly #taking = new Map<string, Promise<Worker>>();
 	readonly #onError: (error: Error) => void;
 
@@ -42,7 +42,8 @@ export class BullTransport implements Transport {
 
 	async add(parcel: Parcel): Promise<void> {
 		const { jobId, part } = parcel;
-		await this.#queueOf(parcel.model).add(
+		const queue = await this.#queueOf(parcel.model);
+		await queue.add(
 			'unit',
 			{ jobId, part },
 			{
@@ -63,44 +64,59 @@ export class BullTransport implements Transport {
 	}
 
 	async has(parcel: Of): Promise<boolean> {
-		return (await this.#queueOf(parcel.model).getJob(idOf(parcel))) !== undefined;
+		const queue = await this.#queueOf(parcel.model);
+		return (await queue.getJob(idOf(parcel))) !== undefined;
 	}
 
 	async remove(parcel: Of): Promise<void> {
+		const queue = await this.#queueOf(parcel.model);
 		// Throws for one that is locked: its holder finishes it.
-		await this.#queueOf(parcel.model)
-			.remove(idOf(parcel))
-			.catch(() => {});
+		await queue.remove(idOf(parcel)).catch(() => {});
 	}
 
 	async close(): Promise<void> {
-		const workers = await Promise.all(this.#taking.values());
-		await Promise.all([...this.#adding.values(), ...workers].map((each) => each.close().catch(() => {})));
+		const all = [...this.#adding.values(), ...this.#taking.values()];
+		await Promise.all(all.map((each) => each.then((made) => made.close()).catch(() => {})));
 	}
 
-	#queueOf(model: string): Queue {
-		const known = this.#adding.get(model);
-		if (known) return known;
-		const queue = this.#queues.queue(queueName(model));
-		queue.on('error', this.#onError);
-		this.#adding.set(model, queue);
-		return queue;
+	#queueOf(model: string): Promise<Queue> {
+		return kept(this.#adding, model, async () => {
+			const queue = this.#queues.queue(queueName(model));
+			return await whenReady(queue.on('error', this.#onError));
+		});
 	}
 
 	#workerOf(model: string): Promise<Worker> {
-		const known = this.#taking.get(model);
-		if (known) return known;
-		const made = (async () => {
-			const worker = this.#queues.worker(queueName(model), {
-				lockDuration: lockMs,
-				stalledInterval: stalledEveryMs,
-			});
-			worker.on('error', this.#onError);
+		return kept(this.#taking, model, async () => {
+			const worker = await whenReady(
+				this.#queues
+					.worker(queueName(model), { lockDuration: lockMs, stalledInterval: stalledEveryMs })
+					.on('error', this.#onError),
+			);
 			await worker.startStalledCheckTimer();
 			return worker;
-		})();
-		this.#taking.set(model, made);
+		});
+	}
+}
+
+/** The one of this name, made where there is none; one that could not be made is made anew the next time. */
+function kept<T>(all: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
+	const known = all.get(name);
+	if (known) return known;
+	const made = make();
+	all.set(name, made);
+	made.catch(() => all.delete(name));
+	return made;
+}
+
+/** BullMQ keeps the failure of a first connection for ever, so that one which fails is thrown away. */
+async function whenReady<T extends Queue | Worker>(made: T): Promise<T> {
+	try {
+		await made.waitUntilReady();
 		return made;
+	} catch (thrown) {
+		void made.close().catch(() => {});
+		throw thrown;
 	}
 }
 

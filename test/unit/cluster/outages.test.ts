@@ -81,7 +81,7 @@ describe.each([
 		start: startPostgres,
 		open: openPostgres,
 	},
-])('a $name that is killed', ({ skip, start, open }) => {
+])('a $name that is killed', ({ name, skip, start, open }) => {
 	test.skipIf(skip !== undefined)(
 		'is told soon, and used again when it is back',
 		async () => {
@@ -102,6 +102,28 @@ describe.each([
 			await expect
 				.poll(() => records.get(['kept']).catch(() => []), { timeout: 20_000 })
 				.toMatchObject([{ value: '1' }]);
+		},
+		60_000,
+	);
+
+	test.skipIf(skip !== undefined)(
+		'takes units when it is back, also of a model that was first asked for meanwhile',
+		async () => {
+			const server = await start();
+			onTestFinished(() => server.close());
+			const { transport, close } = await open({ url: server.url, isPatient: true, onError: () => {} });
+			onTestFinished(close);
+			await server.kill();
+			const parcel = { jobId: 'job', part: 0, model: 'm', class: 'normal' } as const;
+			const asked = [transport.add(parcel), transport.has(parcel), transport.next('m')];
+			// PostgreSQL's are refused, Redis' wait.
+			const answers = Promise.allSettled(asked);
+			if (name === 'PostgreSQL') await answers;
+			await server.restart();
+			await answers;
+			await transport.add(parcel);
+			expect(await transport.has(parcel)).toBe(true);
+			expect(await transport.next('m')).toMatchObject({ jobId: 'job', part: 0 });
 		},
 		60_000,
 	);
