@@ -4,6 +4,7 @@ import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
 import { ClusterPool } from '../../../cluster/remote/cluster-pool.js';
 import { clusterKey } from '../../../cluster/remote/key.js';
+import { QueuedRequests } from '../../../cluster/remote/queued-requests.js';
 import { WorkerClient } from '../../../cluster/remote/worker-client.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
@@ -58,6 +59,7 @@ export async function joinCluster(
 	const pool = new ClusterPool({
 		directory: cluster.directory,
 		client: new WorkerClient(await clusterKey(cluster.records)),
+		queued: new QueuedRequests({ ...cluster, clock: systemClock, onError }),
 		clock: systemClock,
 		local: config.noWorker ? undefined : local,
 		defaultModel: config.defaultModel,
