@@ -206,33 +206,43 @@ function likeliestPath(
 	return path;
 }
 
-/** Of two pieces that overlap and have the same speaker, the one that is known worse is the next likeliest's. */
+/**
+ * Of two pieces that overlap and have the same speaker, the one that is known worse is the next likeliest's. Where all
+ * speak meanwhile, as at a change of speakers, it is that of the one who does for the shortest time.
+ */
 function apart(
 	pieces: readonly Piece[],
 	labels: readonly number[],
 	scores: readonly (readonly number[])[],
 ): number[] {
 	const result = [...labels];
-	const order = pieces.map((_, at) => at).sort((a, b) => (pieces[a]?.alone ?? 0) - (pieces[b]?.alone ?? 0));
+	const order = pieces.map((_, at) => at).sort((a, b) => (pieces[b]?.alone ?? 0) - (pieces[a]?.alone ?? 0));
+	const settled = new Set<number>();
 	for (const at of order) {
-		const taken = overlapping(pieces, at).map((other) => result[other] ?? 0);
-		if (!taken.includes(result[at] ?? 0)) continue;
-		const free = (scores[at] ?? []).map((score, speaker) => (taken.includes(speaker) ? -Infinity : score));
-		const best = Math.max(...free);
-		if (best > -Infinity) result[at] = free.indexOf(best);
+		const own = scores[at] ?? [];
+		const shared = own.map(() => 0);
+		for (const { other, seconds } of overlapping(pieces, at)) {
+			const speaker = result[other] ?? 0;
+			if (settled.has(other)) shared[speaker] = (shared[speaker] ?? 0) + seconds;
+		}
+		settled.add(at);
+		const least = Math.min(...shared);
+		if ((shared[result[at] ?? 0] ?? 0) === least) continue;
+		const free = own.map((score, speaker) => (shared[speaker] === least ? score : -Infinity));
+		result[at] = free.indexOf(Math.max(...free));
 	}
 	return result;
 }
 
-/** Other tracks' pieces in the time of one. */
-function overlapping(pieces: readonly Piece[], at: number): number[] {
+/** Other tracks' pieces in the time of one, and for how long. */
+function overlapping(pieces: readonly Piece[], at: number): { other: number; seconds: number }[] {
 	const piece = pieces[at];
 	if (piece === undefined) return [];
-	const found: number[] = [];
+	const found: { other: number; seconds: number }[] = [];
 	const check = (other: number): void => {
 		const { start, end, track } = pieces[other] ?? piece;
-		const shared = Math.min(end, piece.end) - Math.max(start, piece.start);
-		if (track !== piece.track && shared > overlapSeconds) found.push(other);
+		const seconds = Math.min(end, piece.end) - Math.max(start, piece.start);
+		if (track !== piece.track && seconds > overlapSeconds) found.push({ other, seconds });
 	};
 	// None is longer than `longestPieceSeconds`, but for a frame.
 	for (let other = at - 1; other >= 0; other--) {
