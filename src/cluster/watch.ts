@@ -1,5 +1,6 @@
 /** Events of a job, for one who watches it: messages say that there is news, and the records what it is. */
 
+import type { Clock } from '../clock.js';
 import type { JobEvent } from '../jobs/queue.js';
 import { ClipReader } from './clip-reader.js';
 import { heardOf } from './core/job-progress.js';
@@ -7,19 +8,30 @@ import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
 import { topicOfJob } from './unit-keys.js';
 
+/** A message may be lost, as while the server of the queue restarts. */
+const lookEveryMs = 10_000;
+
+export interface WatchOptions {
+	readonly records: Records;
+	readonly clock: Clock;
+	readonly unitsOf: () => Promise<readonly UnitRecord[]>;
+}
+
+/** The first event is `changed`, after which nothing is missed: what came before may have been. */
 export async function* watchUnits(
-	records: Records,
 	jobId: string,
-	unitsOf: () => Promise<readonly UnitRecord[]>,
 	signal: AbortSignal,
+	{ records, clock, unitsOf }: WatchOptions,
 ): AsyncGenerator<JobEvent> {
-	const news: string[] = [];
+	const news: string[] = ['changed'];
 	let wake = () => {};
-	const stop = await records.subscribe(topicOfJob(jobId), (message) => {
+	const add = (message: string): void => {
 		// One reading finds all clips that have come meanwhile.
 		if (!news.includes(message)) news.push(message);
 		wake();
-	});
+	};
+	const stop = await records.subscribe(topicOfJob(jobId), add);
+	const stopLooking = clock.every(lookEveryMs, () => add('changed'));
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {
@@ -41,6 +53,7 @@ export async function* watchUnits(
 		}
 	} finally {
 		signal.removeEventListener('abort', end);
+		stopLooking();
 		stop();
 	}
 }

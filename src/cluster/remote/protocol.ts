@@ -1,7 +1,7 @@
 /** What a gateway and a worker say to each other over HTTP. */
 
 import { readFile } from 'node:fs/promises';
-import type { WireError } from '../../errors.js';
+import { expected, type WireError } from '../../errors.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { TranscribeOptions } from '../../speech/options.js';
 import type { KnownVoice, SpeakerOptions } from '../../speech/speakers.js';
@@ -60,10 +60,17 @@ async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
 	return { ...voice, reference: { bytes: new Uint8Array(bytes) } };
 }
 
+/** Throws `invalid_request`. */
 export function decodeOptions(text: string): TranscribeOptions & { readonly speakers?: SpeakerOptions } {
-	return JSON.parse(text, (_, value: unknown) =>
-		isBytes(value) ? new Uint8Array(Buffer.from(value.$base64, 'base64')) : value,
-	) as TranscribeOptions;
+	try {
+		const options: unknown = JSON.parse(text, (_, value: unknown) =>
+			isBytes(value) ? new Uint8Array(Buffer.from(value.$base64, 'base64')) : value,
+		);
+		if (typeof options === 'object' && options !== null) return options as TranscribeOptions;
+	} catch {
+		// Refused below.
+	}
+	throw expected('options', 'an object in JSON', text);
 }
 
 const isBytes = (value: unknown): value is Bytes =>
