@@ -1,18 +1,24 @@
 /** Writing files that are whole after a power cut. */
 
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { renameOver } from './disk.js';
+import { hasEnded, processScope } from './process-alive.js';
 
 /** A name that no reader takes for a file. */
 export const unfinishedName = /^\.tmp-/;
+/** `.tmp-<scope>-<process id>-<random>`: whose it is. */
+const ownedName = /^\.tmp-([0-9a-f]{8})-(\d+)-/;
+/** No write takes so long. */
+const unfinishedMs = 3_600_000;
 
 /** Calls `write` with a new file, which takes the place of `file` when all of it has reached the disk. Whatever fails
  * leaves `file` as it was. Only this user can read it. Throws the system's error. */
 export async function replaceFile(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
 	const folder = path.dirname(file);
-	const unfinished = path.join(folder, `.tmp-${randomBytes(8).toString('hex')}`);
+	const random = randomBytes(8).toString('hex');
+	const unfinished = path.join(folder, `.tmp-${processScope}-${process.pid}-${random}`);
 	const handle = await open(unfinished, 'wx', 0o600);
 	try {
 		try {
@@ -27,6 +33,23 @@ export async function replaceFile(file: string, write: (handle: FileHandle) => P
 		throw thrown;
 	}
 	await syncFolder(folder);
+}
+
+/**
+ * Removes what writers that were killed have left in a folder; of those that cannot be seen, in other containers, what is
+ * older than an hour. Throws the system's error.
+ */
+export async function removeUnfinished(folder: string, nowMs: number = Date.now()): Promise<void> {
+	for (const name of await readdir(folder).catch(() => [])) {
+		if (!unfinishedName.test(name)) continue;
+		const file = path.join(folder, name);
+		const changedMs = (await stat(file).catch(() => undefined))?.mtimeMs;
+		if (changedMs === undefined) continue;
+		const [, scope, pid] = ownedName.exec(name) ?? [];
+		const isLeft =
+			scope === processScope ? hasEnded(Number(pid), changedMs) : changedMs < nowMs - unfinishedMs;
+		if (isLeft) await rm(file, { force: true });
+	}
 }
 
 /** The names in a folder have reached the disk. */

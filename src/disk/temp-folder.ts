@@ -3,15 +3,13 @@
  * which process owns it, so that the next one can remove what a killed one has left.
  */
 
-import { createHash } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
 import { lstat, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { EarshotError } from '../errors.js';
 import { codeOf } from './disk.js';
-import { isAlive } from './process-alive.js';
+import { hasEnded, processScope } from './process-alive.js';
 
 export interface TempFolder {
 	readonly path: string;
@@ -68,21 +66,6 @@ function unusable(parent: string, cause: unknown): unknown {
 	);
 }
 
-/** Processes with the same one can see each other: those of one container, or of one machine outside of any. */
-export const processScope = createHash('sha256')
-	.update(`${hostname()} ${pidNamespace()}`)
-	.digest('hex')
-	.slice(0, 8);
-
-function pidNamespace(): string {
-	try {
-		return readlinkSync('/proc/self/ns/pid');
-	} catch {
-		// Not Linux.
-		return '';
-	}
-}
-
 async function sweep(parent: string): Promise<void> {
 	for (const name of await readdir(parent)) {
 		const folder = path.join(parent, name);
@@ -92,14 +75,9 @@ async function sweep(parent: string): Promise<void> {
 		// Only folders of this user, and no links, which others may have put there.
 		if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
 		const isLeft =
-			itsScope === processScope ? isGone(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;
+			itsScope === processScope ? hasEnded(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;
 		if (isLeft) await rm(folder, { recursive: true, force: true }).catch(() => {});
 	}
-}
-
-/** In a container the next process often has the same id; what it has made itself is younger than it is. */
-function isGone(pid: number, changedMs: number): boolean {
-	return pid === process.pid ? changedMs < Date.now() - process.uptime() * 1000 : !isAlive(pid);
 }
 
 async function touch(folder: string): Promise<void> {

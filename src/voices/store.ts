@@ -1,13 +1,14 @@
 /**
  * Enrolled voices: what people's voices are like, each in a file of its own that only this user can read. No recording is
- * kept. Removing a voice removes its file, which is all there is of it.
+ * kept. Removing a voice removes its file, which is all there is of it. Several processes may use the folder at once.
  */
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, makeFolder } from '../disk/disk.js';
+import { removeUnfinished, replaceFile, unfinishedName } from '../disk/replace-file.js';
 import { EarshotError, expected } from '../errors.js';
 import { speakerNameOf, speakerNameRule } from '../speech/speakers.js';
 
@@ -57,25 +58,21 @@ export class VoiceStore {
 	/** Adds a voice, or replaces the one of that name. */
 	async add(voice: EnrolledVoice): Promise<void> {
 		const name = checkedVoiceName(voice.name);
-		const file = this.#fileOf(name);
 		await makeFolder(this.#folder, 0o700);
-		const draft = `${file}.${randomUUID()}.part`;
-		try {
-			await writeFile(draft, `${JSON.stringify({ ...voice, name })}\n`, { mode: 0o600, flag: 'wx' });
-			await rename(draft, file);
-		} catch (thrown) {
-			await rm(draft, { force: true });
-			throw thrown;
-		}
+		await removeUnfinished(this.#folder);
+		await replaceFile(this.#fileOf(name), (draft) =>
+			draft.writeFile(`${JSON.stringify({ ...voice, name })}\n`),
+		);
 	}
 
 	/**
-	 * Whether there was one of that name. Everything of it goes: copies that somebody made beside it, and what a process
-	 * that ended while it wrote has left.
+	 * Whether there was one of that name. Everything of it is removed: copies that a user made beside it, and what a process
+	 * that ended while it wrote has left. One that is being added at the same time is there afterwards, or was removed.
 	 */
 	async remove(name: string): Promise<boolean> {
 		const checked = checkedVoiceName(name);
 		const file = this.#fileOf(checked);
+		await removeUnfinished(this.#folder);
 		let found = false;
 		for (const each of await this.#files()) {
 			if (!each.startsWith(file) && readVoice(each)?.name !== checked) continue;
@@ -87,7 +84,9 @@ export class VoiceStore {
 
 	async #files(): Promise<string[]> {
 		try {
-			return (await readdir(this.#folder)).map((name) => path.join(this.#folder, name));
+			return (await readdir(this.#folder))
+				.filter((name) => !unfinishedName.test(name))
+				.map((name) => path.join(this.#folder, name));
 		} catch (thrown) {
 			if (codeOf(thrown) === 'ENOENT') return [];
 			throw thrown;

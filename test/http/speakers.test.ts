@@ -384,6 +384,25 @@ describe('enrolled voices', () => {
 		expect(again.status).toBe(404);
 	});
 
+	test('are enrolled and removed by many requests at once, and nothing is left in the end', async () => {
+		const { server, folder } = await withFolder();
+		const url = `${server.url}/v1/voices`;
+		const remove = (name: string) => send(`${url}/${name}`, { method: 'DELETE', headers: owner });
+		const names = ['Ada', 'Bob', 'Eve'];
+		const answers = await Promise.all(
+			Array.from({ length: 60 }, (_, at) => {
+				const name = names[at % 3] ?? '';
+				if (at % 4 === 0) return send(url, { headers: owner });
+				return at % 4 === 1 ? remove(name) : enrol(server, name);
+			}),
+		);
+		for (const { status } of answers) expect([200, 404]).toContain(status);
+		await Promise.all(names.map(remove));
+		expect((await send(url, { headers: owner })).json.data).toEqual([]);
+		expect(readdirSync(folder)).toEqual([]);
+		expect(server.pool.leased).toBe(0);
+	});
+
 	test('are known to requests that ask for them', async () => {
 		const { server } = await withFolder();
 		await enrol(server, 'Ada');

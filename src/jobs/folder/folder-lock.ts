@@ -3,8 +3,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Lock, takeLock } from '../../disk/lock.js';
-import { isAlive } from '../../disk/process-alive.js';
-import { processScope } from '../../disk/temp-folder.js';
+import { isAlive, processScope } from '../../disk/process-alive.js';
 import { EarshotError } from '../../errors.js';
 
 interface Owner {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { removeUnfinished } from '../../disk/replace-file.js';
 import {
 	asDelivery,
 	type Delivery,
@@ -13,7 +14,7 @@ import {
 	deliveryKeptMs,
 	isDeliveryId,
 } from '../deliveries.js';
-import { readRecord, recordNames, removeUnfinished, writeRecord } from './records.js';
+import { readRecord, recordNames, writeRecord } from './records.js';
 
 export class FolderDeliveries implements DeliveryStore {
 	readonly #pending: string;

@@ -50,9 +50,9 @@ export interface JobsInMemory {
 		fields?: readonly (readonly [string, readonly string[]])[];
 	}): Promise<Job>;
 	/** Lets time pass until it has ended. */
-	ended(id: string): Promise<Job>;
+	ended(id: string, stepMs?: number): Promise<Job>;
 	/** Lets time pass until it is so. */
-	until(isSo: () => Promise<boolean> | boolean): Promise<void>;
+	until(isSo: () => Promise<boolean> | boolean, stepMs?: number): Promise<void>;
 	/** Names of all that is stored for it. */
 	blobsOf(id: string): Promise<string[]>;
 }
@@ -117,20 +117,21 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 			});
 			return job;
 		},
-		async ended(id) {
+		async ended(id, stepMs) {
 			let job: Job | undefined;
 			await jobs.until(async () => {
-				await jobs.service.settle(id);
+				// As a server's sweep, which tries again.
+				await jobs.service.settle(id).catch(() => {});
 				job = await store.get(id);
 				return job === undefined || isFinished(job);
-			});
+			}, stepMs);
 			return job!;
 		},
-		async until(isSo) {
+		async until(isSo, stepMs = 20) {
 			// Files are written in real time.
 			for (const from = performance.now(); performance.now() - from < patienceMs; ) {
 				if (await isSo()) return;
-				clock.advance(20);
+				clock.advance(stepMs);
 				await new Promise((resolve) => setImmediate(resolve));
 			}
 			throw new Error('it does not become so');

@@ -72,6 +72,37 @@ test('removing a voice removes copies of its file, and what a crash while it was
 	expect((await store.list()).map(({ name }) => name)).toEqual(['Bob']);
 });
 
+test('voices added and removed at once all succeed, and each is whole, or absent', async () => {
+	const { store, folder } = arrange();
+	// Of two stores, as of a server and a command that use the folder at once.
+	const stores = [store, new VoiceStore(folder)];
+	const calls = Array.from({ length: 300 }, (_, at) => {
+		const [one = store, name] = [stores[at % 2], `person ${at % 5}`];
+		return at % 3 === 0 ? one.remove(name) : one.add(voice(name, at % 2 === 0 ? [1, 0] : [0, 1]));
+	});
+	const listed = Array.from({ length: 20 }, () => store.list());
+	expect((await Promise.allSettled(calls)).filter(({ status }) => status === 'rejected')).toEqual([]);
+	for (const each of await Promise.all(listed))
+		expect(new Set(each.map(({ name }) => name)).size).toBe(each.length);
+	const left = (await store.list()).map(({ name }) => name);
+	expect(readdirSync(folder)).toHaveLength(left.length);
+	for (const name of left) await store.remove(name);
+	expect(readdirSync(folder)).toEqual([]);
+});
+
+test('one that is removed while it is added is there afterwards, or is not', async () => {
+	const { store, folder } = arrange();
+	for (let round = 0; round < 50; round++) {
+		let isAdded = false;
+		const adding = store.add(voice('Ada')).finally(() => {
+			isAdded = true;
+		});
+		while (!isAdded) await store.remove('Ada');
+		await adding;
+		expect(readdirSync(folder)).toHaveLength((await store.list()).length);
+	}
+});
+
 test('a folder in the place of a file is left out', async () => {
 	const { store, folder } = arrange();
 	await store.add(voice('Ada'));
