@@ -327,4 +327,4 @@ test('a job is made, followed, shown and deleted by commands', async () => {
 	}
 	const alone = await earshot(home, ['transcribe', digits, ...there]);
 	expect(alone.stderr).toContain('`--addr` needs `--background`');
-});
+}, 60_000);
