@@ -3,6 +3,7 @@
 import type { ClipEvent } from '../speech/events.js';
 import { unitsOfText } from './core/job-progress.js';
 import type { UnitRecord } from './core/unit-record.js';
+import { objectsIn } from './records/objects.js';
 import type { Records } from './records/records.js';
 import { clipsOf } from './unit-keys.js';
 
@@ -23,9 +24,9 @@ export class ClipReader {
 		const units = unitsOfText(records);
 		const found: ClipEvent[] = [];
 		for (let unit = units[this.#unit]; unit; unit = units[this.#unit]) {
-			const lines = await this.#records.list(clipsOf(unit.unit), this.#clips);
-			this.#clips += lines.length;
-			for (const line of lines) found.push({ ...(JSON.parse(line) as ClipEvent), clip: this.#count++ });
+			const clips = objectsIn<ClipEvent>(await this.#records.list(clipsOf(unit.unit), this.#clips));
+			this.#clips += clips.length;
+			for (const clip of clips) found.push({ ...clip, clip: this.#count++ });
 			// What is after it must wait for it.
 			if (unit.stage !== 'done' || this.#clips < unit.clips || units.length === 1) break;
 			this.#unit++;

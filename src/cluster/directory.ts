@@ -3,6 +3,7 @@
 import type { Clock } from '../clock.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { type ModelOfWorker, type WorkerView, workersFor } from './core/placing.js';
+import { objectIn } from './records/objects.js';
 import type { Records } from './records/records.js';
 
 /** What a model can do and is called, for those who ask a gateway. */
@@ -30,6 +31,18 @@ export interface WorkerEntry extends WorkerView {
 	readonly protocol: number;
 	/** As in `Unit`; absent in earlier versions. */
 	readonly numerics?: string;
+}
+
+/** What was read; undefined for what is no worker. */
+function asWorker(value: Readonly<Record<string, unknown>> | undefined): WorkerEntry | undefined {
+	const { id, address, lanes, models } = (value ?? {}) as Partial<Record<keyof WorkerEntry, unknown>>;
+	const isOne =
+		typeof id === 'string' &&
+		typeof address === 'string' &&
+		typeof lanes === 'number' &&
+		Array.isArray(models) &&
+		models.every((model) => typeof model?.id === 'string' && Array.isArray(model.aliases));
+	return isOne ? (value as unknown as WorkerEntry) : undefined;
 }
 
 const recordOf = (id: string): string => `worker:${id}`;
@@ -126,7 +139,7 @@ export class Directory {
 		for (const { member, score } of heartbeats)
 			if (score < now - 60 * goneAfterMs) await this.withdraw(member);
 		const found = await this.#records.get(alive.map(({ member }) => recordOf(member)));
-		this.#known = found.flatMap((record) => (record ? [JSON.parse(record.value) as WorkerEntry] : []));
+		this.#known = found.flatMap((record) => asWorker(objectIn(record)) ?? []);
 		this.#readMs = this.#clock.now();
 		return this.#known;
 	}

@@ -13,6 +13,7 @@ import { withoutSecrets } from './install/packages.js';
 import { openPostgres } from './open-postgres.js';
 import { openRedis } from './open-redis.js';
 import { RecordStore } from './record-store.js';
+import { objectIn } from './records/objects.js';
 import { withOutages } from './records/outages.js';
 import type { Records } from './records/records.js';
 import { Releaser } from './releaser.js';
@@ -67,15 +68,15 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	const releaser = new Releaser({ records, transport, clock, lanesFor, onError });
 	const modelsFor = async () => {
 		const [found] = await records.get([demandRecord]);
-		const demand = JSON.parse(found?.value ?? '{}') as Record<string, number>;
-		return await directory.modelsFor(id, new Map(Object.entries(demand)));
+		const demand = Object.entries(objectIn(found) ?? {}) as [string, number][];
+		return await directory.modelsFor(id, new Map(demand));
 	};
 	const queue = new UnitQueue({
 		...{ records, transport, clock, worker: id, modelsFor, onError },
 		...(numerics !== undefined && { numerics }),
 		numericsThere: () => directory.numerics(),
 	});
-	const store = new RecordStore(records);
+	const store = new RecordStore(records, onError);
 	// A store that is down now does not keep a machine from starting.
 	void isSharedStore(records, opened.blobs)
 		.then((isShared) => {

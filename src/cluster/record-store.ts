@@ -1,9 +1,18 @@
 /** The state of all jobs in a cluster's records. */
 
 import { EarshotError } from '../errors.js';
-import { changed, isFinished, type Job, type JobPatch, type JobStatus, jobStatuses } from '../jobs/job.js';
+import {
+	asJob,
+	changed,
+	isFinished,
+	type Job,
+	type JobPatch,
+	type JobStatus,
+	jobStatuses,
+} from '../jobs/job.js';
 import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../jobs/store.js';
-import type { Commit, IndexEntry, Records } from './records/records.js';
+import { objectIn } from './records/objects.js';
+import type { Commit, IndexEntry, Records, StoredRecord } from './records/records.js';
 
 /** Jobs that are read at once. */
 const pageSize = 200;
@@ -48,11 +57,13 @@ const keptBytes = (job: Job | undefined): number => job?.audio?.size ?? 0;
 
 export class RecordStore implements JobStore {
 	readonly #records: Records;
+	readonly #onDamage: (error: Error) => void;
 	#isClosed = false;
 
-	/** The records belong to the caller. */
-	constructor(records: Records) {
+	/** The records belong to the caller. `onDamage`: of a record that is no job, which is left out. */
+	constructor(records: Records, onDamage: (error: Error) => void = () => {}) {
 		this.#records = records;
+		this.#onDamage = onDamage;
 	}
 
 	async create(job: Job): Promise<Created> {
@@ -80,14 +91,11 @@ export class RecordStore implements JobStore {
 		}
 	}
 
-	async #repeated(
-		job: Job,
-		found: readonly ({ readonly value: string } | undefined)[],
-	): Promise<Job | undefined> {
+	async #repeated(job: Job, found: readonly (StoredRecord | undefined)[]): Promise<Job | undefined> {
 		for (const record of found) {
-			if (record === undefined) continue;
-			const repeat = JSON.parse(record.value) as Repeat;
-			const first = repeat.until > job.createdAt ? await this.get(repeat.job) : undefined;
+			const { job: id, until } = (objectIn(record) ?? {}) as Partial<Repeat>;
+			if (id === undefined || until === undefined) continue;
+			const first = until > job.createdAt ? await this.get(id) : undefined;
 			if (first) return first;
 		}
 		return undefined;
@@ -127,10 +135,7 @@ export class RecordStore implements JobStore {
 	async #repeatsOf(job: Job): Promise<string[]> {
 		const keys = job.repeatKeys.map(({ key }) => recordOfRepeat(key));
 		const found = await this.#open.get(keys);
-		return keys.filter((_, position) => {
-			const value = found[position]?.value;
-			return value !== undefined && (JSON.parse(value) as Repeat).job === job.id;
-		});
+		return keys.filter((_, position) => objectIn(found[position])?.job === job.id);
 	}
 
 	async list(filter: JobFilter): Promise<JobPage> {
@@ -194,7 +199,11 @@ export class RecordStore implements JobStore {
 
 	async #read(ids: readonly string[]): Promise<(Job | undefined)[]> {
 		const found = await this.#open.get(ids.map(recordOf));
-		return found.map((record) => (record ? (JSON.parse(record.value) as Job) : undefined));
+		return found.map((record, position) => {
+			const job = asJob(objectIn(record));
+			if (record && !job) this.#onDamage(new Error(`the record ${recordOf(ids[position] ?? '')} is no job`));
+			return job;
+		});
 	}
 
 	get #open(): Records {

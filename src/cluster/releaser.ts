@@ -2,10 +2,11 @@
 
 import type { Clock } from '../clock.js';
 import { FairLines, unitsUnderWay } from './core/fair-lines.js';
-import { released, type UnitRecord } from './core/unit-record.js';
+import { asUnitRecord, released } from './core/unit-record.js';
+import { objectIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
 import { Role } from './role.js';
-import type { Transport } from './transport/transport.js';
+import type { Transport, UnitName } from './transport/transport.js';
 import {
 	changeOf,
 	demandRecord,
@@ -13,8 +14,10 @@ import {
 	heldTopic,
 	modelsIndex,
 	readMember,
+	readMembers,
 	recordOfUnit,
 	releasedTopic,
+	strayOf,
 	type UnitMember,
 	underWayIndex,
 	waitingIndex,
@@ -78,16 +81,20 @@ export class Releaser {
 		const models = await this.#options.records.between(modelsIndex, ...everything);
 		const demand: Record<string, number> = {};
 		for (const { member: model } of models) {
-			await this.#findLost(model);
-			await this.#release(model);
-			demand[model] = await this.#waitingSeconds(model);
+			try {
+				await this.#findLost(model);
+				await this.#release(model);
+				demand[model] = await this.#waitingSeconds(model);
+			} catch (thrown) {
+				this.#options.onError(thrown);
+			}
 		}
 		await this.#options.records.commit({ put: { [demandRecord]: JSON.stringify(demand) } });
 	}
 
 	async #waitingSeconds(model: string): Promise<number> {
 		const waiting = await this.#options.records.between(waitingIndex(model), ...everything);
-		return waiting.reduce((sum, { member }) => sum + readMember(member).seconds, 0);
+		return readMembers(waiting).reduce((sum, { seconds }) => sum + seconds, 0);
 	}
 
 	/** One at a time for each model; news that comes meanwhile is looked at afterwards. */
@@ -111,20 +118,23 @@ export class Releaser {
 		const lines = await this.#linesOf(model);
 		if (lines.size === 0) return;
 		const lanes = await lanesFor(model);
-		const underWay = (await records.between(underWayIndex(model), ...everything)).map(({ member }) =>
-			readMember(member),
-		);
+		const underWay = readMembers(await records.between(underWayIndex(model), ...everything));
 		const byTenant = new Map<string, number>();
 		const add = ({ tenant }: Pick<UnitMember, 'tenant'>) =>
 			byTenant.set(tenant, (byTenant.get(tenant) ?? 0) + 1);
 		for (const unit of underWay) add(unit);
 		const tenants = new Set([...byTenant.keys(), ...lines.tenants()]).size;
 		const most = unitsUnderWay(lanes, tenants);
-		for (let free = lanes + 2 - underWay.length; free > 0 && !this.#isClosed; free--) {
+		for (let free = lanes + 2 - underWay.length; free > 0 && !this.#isClosed; ) {
 			const next = lines.next((tenant) => (byTenant.get(tenant) ?? 0) >= most);
 			if (next === undefined) return;
 			const unit = readMember(next.key);
-			if (!(await this.#releaseOne(unit))) continue;
+			if (unit === undefined) continue;
+			if (!(await this.#releaseOne(unit))) {
+				await this.#removeStray(model, next.key, unit);
+				continue;
+			}
+			free--;
 			add(unit);
 			await transport.add({ ...unit, model });
 			await records.commit({ publish: [{ topic: releasedTopic, message: model }] });
@@ -139,7 +149,9 @@ export class Releaser {
 		for (const key of [...lines.keys()]) if (!there.has(key)) lines.remove(key);
 		for (const key of there) {
 			if (lines.has(key)) continue;
-			const { class: priority, tenant, seconds, jobId, part } = readMember(key);
+			const unit = readMember(key);
+			if (unit === undefined) continue;
+			const { class: priority, tenant, seconds, jobId, part } = unit;
 			// From now on its groups count.
 			if (part === 1) lines.giveBack({ class: priority, tenant, seconds: await this.#wholeSeconds(jobId) });
 			lines.add({ key, class: priority, tenant, seconds });
@@ -149,13 +161,13 @@ export class Releaser {
 
 	async #wholeSeconds(jobId: string): Promise<number> {
 		const [found] = await this.#options.records.get([recordOfUnit({ jobId, part: 0 })]);
-		return found ? (JSON.parse(found.value) as UnitRecord).unit.seconds : 0;
+		return asUnitRecord(objectIn(found))?.unit.seconds ?? 0;
 	}
 
 	/** False: it was cancelled, or another process was faster. */
 	async #releaseOne(unit: UnitMember): Promise<boolean> {
 		const isOurs = await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
-			const record = found && (JSON.parse(found.value) as UnitRecord);
+			const record = asUnitRecord(objectIn(found));
 			const after = record && released(record);
 			if (!record || !after) return undefined;
 			return { commit: changeOf(record.unit, record, after), value: true };
@@ -167,14 +179,24 @@ export class Releaser {
 		const { records, transport } = this.#options;
 		const until = (await records.now()) - lostAfterMs;
 		const old = await records.between(underWayIndex(model), 0, until, 1000);
-		for (const { member } of old) {
-			const unit = readMember(member);
+		for (const unit of readMembers(old)) {
 			if (await transport.has({ ...unit, model })) continue;
 			const [found] = await records.get([recordOfUnit(unit)]);
-			const stage = found && (JSON.parse(found.value) as UnitRecord).stage;
-			if (stage !== 'released' && stage !== 'leased') continue;
+			const stage = asUnitRecord(objectIn(found))?.stage;
+			if (stage !== 'released' && stage !== 'leased') {
+				await this.#removeStray(model, unit.member, unit);
+				continue;
+			}
 			await transport.add({ ...unit, model });
 			await records.commit({ publish: [{ topic: releasedTopic, message: model }] });
 		}
+	}
+
+	/** What is in an index without being there would count as waiting, or as under way, for ever. */
+	async #removeStray(model: string, member: string, unit: UnitName): Promise<void> {
+		await changeRecord(this.#options.records, recordOfUnit(unit), (found) => ({
+			commit: { index: strayOf(model, member, asUnitRecord(objectIn(found))) },
+			value: true,
+		}));
 	}
 }

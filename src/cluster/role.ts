@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
+import { objectIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
 
 interface Holder {
@@ -70,7 +71,7 @@ export class Role {
 		if (!this.#has) return;
 		this.#has = false;
 		await changeRecord(this.#records, this.#key, (found) => {
-			const isOurs = found && (JSON.parse(found.value) as Holder).owner === this.#owner;
+			const isOurs = objectIn(found)?.owner === this.#owner;
 			return isOurs ? { commit: { remove: [this.#key] }, value: true } : undefined;
 		}).catch(this.#onError);
 	}
@@ -91,7 +92,7 @@ export class Role {
 
 	async #take(): Promise<boolean> {
 		const taken = await changeRecord(this.#records, this.#key, (found) => {
-			const holder = found && (JSON.parse(found.value) as Holder);
+			const holder = objectIn(found) as Partial<Holder> | undefined;
 			const now = this.#clock.now();
 			if (holder?.owner !== this.#owner && !isFree(found?.value, this.#seen, now)) {
 				if (this.#seen?.beat !== found?.value) this.#seen = { beat: found?.value ?? '', atMs: now };

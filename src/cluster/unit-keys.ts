@@ -1,9 +1,10 @@
 /** Where units are in the records of a cluster. Pure. */
 
-import type { JobPriority } from '../jobs/job.js';
+import { type JobPriority, jobPriorities } from '../jobs/job.js';
 import type { Unit } from '../jobs/queue.js';
 import { isOver, type UnitRecord } from './core/unit-record.js';
-import type { Commit } from './records/records.js';
+import { objectIn } from './records/objects.js';
+import type { Commit, IndexEntry } from './records/records.js';
 import type { UnitName } from './transport/transport.js';
 
 export const recordOfUnit = ({ jobId, part }: UnitName): string => `unit:${jobId}:${part}`;
@@ -44,15 +45,34 @@ export function memberOf({ class: priority, seconds, tenant, jobId, part }: Unit
 	return JSON.stringify([priority, seconds, tenant, jobId, part]);
 }
 
-export function readMember(member: string): UnitMember {
-	const [priority, seconds, tenant, jobId, part] = JSON.parse(member) as [
-		JobPriority,
-		number,
-		string,
-		string,
-		number,
-	];
-	return { class: priority, seconds, tenant, jobId, part };
+/** undefined for what is no unit. */
+export function readMember(member: string): UnitMember | undefined {
+	const { 0: priority, 1: seconds, 2: tenant, 3: jobId, 4: part } = objectIn({ value: member }) ?? {};
+	const isOne =
+		jobPriorities.some((each) => each === priority) &&
+		[seconds, part].every((each) => typeof each === 'number') &&
+		[tenant, jobId].every((each) => typeof each === 'string');
+	return isOne ? ({ class: priority, seconds, tenant, jobId, part } as UnitMember) : undefined;
+}
+
+/** Those that are units, with their scores. */
+export function readMembers(entries: readonly IndexEntry[]): (UnitMember & IndexEntry)[] {
+	return entries.flatMap((entry) => {
+		const unit = readMember(entry.member);
+		return unit ? [{ ...unit, ...entry }] : [];
+	});
+}
+
+/** The unit leaves indexes in which it has no place: those that somebody has removed its record from, or has written by hand. */
+export function strayOf(
+	model: string,
+	member: string,
+	record: UnitRecord | undefined,
+): NonNullable<Commit['index']> {
+	const places = record && memberOf(record.unit) === member ? placesOf(record) : [];
+	return [heldIndex(model), waitingIndex(model), underWayIndex(model)]
+		.filter((name) => !places.includes(name))
+		.map((name) => ({ name, member, score: null }));
 }
 
 /** How the unit's record and its indexes become those of `after`; undefined = it was or will be none. */

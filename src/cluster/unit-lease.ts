@@ -6,6 +6,7 @@ import type { BlobRef } from '../jobs/blobs.js';
 import type { Unit, UnitDivision, UnitGroup, UnitLease } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
 import {
+	asUnitRecord,
 	checkpointed,
 	completed,
 	failed,
@@ -15,6 +16,7 @@ import {
 	type UnitRecord,
 	withGroup,
 } from './core/unit-record.js';
+import { objectIn } from './records/objects.js';
 import { type Commit, changeRecord, type Records } from './records/records.js';
 import { lockMs, type UnitDelivery } from './transport/transport.js';
 import {
@@ -98,7 +100,7 @@ export class ClusterLease implements UnitLease {
 		const { records, delivery } = this.#options;
 		// The record decides: a unit that was given to nobody else meanwhile is still this lease's.
 		const [, [found]] = await Promise.all([delivery.extend(), records.get([recordOfUnit(this.unit)])]);
-		return this.#check(found && (JSON.parse(found.value) as UnitRecord));
+		return this.#check(asUnitRecord(objectIn(found)));
 	}
 
 	async checkpoint(clip: ClipEvent): Promise<boolean> {
@@ -162,6 +164,15 @@ export class ClusterLease implements UnitLease {
 
 	async fail(error: WireError, retryable: boolean): Promise<boolean> {
 		if (this.#isOver) return false;
+		try {
+			return await this.#fail(error, retryable);
+		} finally {
+			// Where it could not be written, nobody works on it all the same: the lock runs out.
+			this.#end();
+		}
+	}
+
+	async #fail(error: WireError, retryable: boolean): Promise<boolean> {
 		const nowMs = await this.#options.records.now();
 		let retryMs: number | null = null;
 		const isTaken = await this.#change(
@@ -174,22 +185,23 @@ export class ClusterLease implements UnitLease {
 		);
 		if (isTaken && retryMs !== null) await this.#options.delivery.again(retryMs);
 		else if (isTaken) await this.#options.delivery.finish();
-		this.#end();
 		return isTaken;
 	}
 
 	async release(): Promise<boolean> {
-		const isBack = await this.#change(
-			(record) => givenBack(record, this.number),
-			() => this.#changed,
-		);
-		if (isBack) {
+		try {
+			const isBack = await this.#change(
+				(record) => givenBack(record, this.number),
+				() => this.#changed,
+			);
+			if (!isBack) return false;
 			const { delivery, records } = this.#options;
 			await delivery.again(0);
 			await records.commit({ publish: [{ topic: releasedTopic, message: this.unit.model }] });
+			return true;
+		} finally {
+			this.#end();
 		}
-		this.#end();
-		return isBack;
 	}
 
 	/** Loses it at once, and gives it back as far as the queue can be reached soon; else it is delivered to another when its
@@ -241,7 +253,7 @@ export class ClusterLease implements UnitLease {
 		if (this.#isOver) return false;
 		let latest: UnitRecord | undefined;
 		const isChanged = await changeRecord(this.#options.records, recordOfUnit(this.unit), (found) => {
-			latest = found && (JSON.parse(found.value) as UnitRecord);
+			latest = asUnitRecord(objectIn(found));
 			const after = latest && change(latest);
 			if (!latest || !after) return undefined;
 			const own = changeOf(this.unit, latest, after);

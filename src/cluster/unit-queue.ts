@@ -1,7 +1,7 @@
 /** The queue of a cluster: what is true of units is in the records, and the transport hands them out. */
 
 import type { Clock } from '../clock.js';
-import { EarshotError } from '../errors.js';
+import { EarshotError, type WireError } from '../errors.js';
 import type {
 	JobEvent,
 	JobProgress,
@@ -14,9 +14,11 @@ import type {
 	UnitState,
 } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
+import { Bell } from './bell.js';
 import { ClipReader } from './clip-reader.js';
 import { heardOf } from './core/job-progress.js';
-import { cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
+import { asUnitRecord, cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
+import { objectIn, objectsIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
 import type { Transport, UnitDelivery, UnitName } from './transport/transport.js';
 import {
@@ -24,7 +26,7 @@ import {
 	clipsOf,
 	heldTopic,
 	modelsIndex,
-	readMember,
+	readMembers,
 	recordOfUnit,
 	releasedTopic,
 	topicOfJob,
@@ -65,6 +67,8 @@ export class UnitQueue implements JobQueue {
 
 	async enqueue(unit: Unit): Promise<void> {
 		this.#checkOpen();
+		// Without the record of a group, all of the recording is to be done anew.
+		if (unit.part === 0 && (await this.#read(unit.jobId)).damaged.length > 0) await this.forget(unit.jobId);
 		await this.#enqueueOne(unit);
 		if (unit.part > 0) return;
 		for (const { unit: group, stage } of await this.#unitsOf(unit.jobId))
@@ -73,7 +77,7 @@ export class UnitQueue implements JobQueue {
 
 	async #enqueueOne(unit: Unit): Promise<void> {
 		await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
-			const before = found && (JSON.parse(found.value) as UnitRecord);
+			const before = asUnitRecord(objectIn(found));
 			const after = before ? requeued(before) : newRecord(unit);
 			if (after === null) return undefined;
 			const publish = [
@@ -129,7 +133,7 @@ export class UnitQueue implements JobQueue {
 		let isForOthers = false;
 		const there = await numericsThere?.();
 		const record = await changeRecord(records, recordOfUnit(delivery), (found) => {
-			const before = found && (JSON.parse(found.value) as UnitRecord);
+			const before = asUnitRecord(objectIn(found));
 			isForOthers = before !== undefined && isOfOthers(before.unit, caps, { numerics, there });
 			const after = before && !isForOthers ? leased(before, worker) : null;
 			if (!before || !after) return undefined;
@@ -148,7 +152,7 @@ export class UnitQueue implements JobQueue {
 		const groups = record.groups ? await this.#unitsOf(delivery.jobId) : [];
 		const lease = new ClusterLease({
 			...{ records, delivery, record, clock, numerics, onError },
-			clips: lines.map((line) => JSON.parse(line) as ClipEvent),
+			clips: objectsIn<ClipEvent>(lines),
 			groups: groups.flatMap(({ unit: { group } }) => (group ? [group] : [])),
 			onEnd: (ended) => this.#leases.delete(ended),
 		});
@@ -166,7 +170,7 @@ export class UnitQueue implements JobQueue {
 		const { records, transport } = this.#options;
 		for (const name of names) {
 			const unit = await changeRecord(records, recordOfUnit(name), (found) => {
-				const before = found && (JSON.parse(found.value) as UnitRecord);
+				const before = asUnitRecord(objectIn(found));
 				const after = before && cancelled(before);
 				if (!before || !after) return undefined;
 				const publish = [{ topic: topicOfJob(name.jobId), message: 'cancelled' }];
@@ -177,12 +181,13 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async units(jobId: string): Promise<readonly UnitState[]> {
-		return (await this.#unitsOf(jobId)).flatMap(({ unit: { part }, stage, result, error }): UnitState[] => {
-			if (stage === 'done' && result) return [{ part, state: stage, result }];
-			if (stage === 'failed' && error) return [{ part, state: stage, error }];
-			if (stage === 'cancelled') return [];
-			return [{ part, state: stage === 'leased' ? 'leased' : 'waiting' }];
-		});
+		const { records, damaged } = await this.#read(jobId);
+		// A recording of one unit is queued anew; of a divided one there is no telling what is missing.
+		const lost = records.length + damaged.length > 1 ? damaged : [];
+		return [
+			...records.flatMap((record) => stateOf(record) ?? []),
+			...lost.map(({ part }) => ({ part, state: 'failed', error: damage(part) }) as const),
+		];
 	}
 
 	async progress(jobId: string): Promise<JobProgress | null> {
@@ -200,14 +205,11 @@ export class UnitQueue implements JobQueue {
 	async #ahead(unit: Unit): Promise<{ units: number; seconds: number }> {
 		const rank = { interactive: 0, normal: 1, bulk: 2 } as const;
 		const waiting = await this.#options.records.between(waitingIndex(unit.model), ...everything);
-		const others = waiting
-			.map(({ member, score }) => ({ ...readMember(member), queuedAt: score }))
-			.filter(
-				(other) =>
-					other.jobId !== unit.jobId &&
-					(rank[other.class] < rank[unit.class] ||
-						(other.class === unit.class && other.queuedAt < unit.queuedAt)),
-			);
+		const others = readMembers(waiting).filter(
+			(other) =>
+				other.jobId !== unit.jobId &&
+				(rank[other.class] < rank[unit.class] || (other.class === unit.class && other.score < unit.queuedAt)),
+		);
 		return { units: others.length, seconds: others.reduce((sum, { seconds }) => sum + seconds, 0) };
 	}
 
@@ -218,11 +220,8 @@ export class UnitQueue implements JobQueue {
 	async depth(): Promise<readonly QueueDepth[]> {
 		const depths = new Map<string, QueueDepth>();
 		for (const model of await this.#models()) {
-			for (const { member, score } of await this.#options.records.between(
-				waitingIndex(model),
-				...everything,
-			)) {
-				const { class: priority, seconds } = readMember(member);
+			const waiting = await this.#options.records.between(waitingIndex(model), ...everything);
+			for (const { class: priority, seconds, score } of readMembers(waiting)) {
 				const key = `${model} ${priority}`;
 				const so = depths.get(key);
 				depths.set(key, {
@@ -239,7 +238,7 @@ export class UnitQueue implements JobQueue {
 
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent> {
 		const { records, clock } = this.#options;
-		return watchUnits({ records, clock, jobId, unitsOf: () => this.#unitsOf(jobId) }, signal);
+		return watchUnits(jobId, signal, { records, clock, unitsOf: () => this.#unitsOf(jobId) });
 	}
 
 	async announce(jobId: string): Promise<void> {
@@ -248,12 +247,14 @@ export class UnitQueue implements JobQueue {
 
 	async forget(jobId: string): Promise<void> {
 		await this.cancel(jobId);
-		for (const { unit } of await this.#unitsOf(jobId)) {
-			await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
-				const before = found && (JSON.parse(found.value) as UnitRecord);
-				if (!before) return undefined;
-				const commit = { ...changeOf(unit, before, undefined), removeLists: [clipsOf(unit)] };
-				return { commit, value: true };
+		for (const name of await this.#names(jobId)) {
+			await changeRecord(this.#options.records, recordOfUnit(name), (found) => {
+				const before = asUnitRecord(objectIn(found));
+				const ofJob = { name: unitsOfJob(jobId), member: String(name.part), score: null };
+				const change = before
+					? changeOf(before.unit, before, undefined)
+					: { remove: [recordOfUnit(name)], index: [ofJob] };
+				return { commit: { ...change, removeLists: [clipsOf(name)] }, value: true };
 			});
 		}
 	}
@@ -280,13 +281,35 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async #unitsOf(jobId: string): Promise<UnitRecord[]> {
-		const found = await this.#options.records.get((await this.#names(jobId)).map(recordOfUnit));
-		return found.flatMap((record) => (record ? [JSON.parse(record.value) as UnitRecord] : []));
+		return (await this.#read(jobId)).records;
+	}
+
+	/** In order. `damaged`: units whose records can no longer be read. */
+	async #read(jobId: string): Promise<{ records: UnitRecord[]; damaged: UnitName[] }> {
+		const names = await this.#names(jobId);
+		const found = await this.#options.records.get(names.map(recordOfUnit));
+		const records = found.map((record) => asUnitRecord(objectIn(record)));
+		return {
+			records: records.filter((record) => record !== undefined),
+			damaged: names.filter((_, position) => records[position] === undefined),
+		};
 	}
 
 	#checkOpen(): void {
 		if (this.#closing.signal.aborted) throw new EarshotError('closed', 'the queue is closed');
 	}
+}
+
+function stateOf({ unit: { part }, stage, result, error }: UnitRecord): UnitState | undefined {
+	if (stage === 'done' && result) return { part, state: stage, result };
+	if (stage === 'failed' && error) return { part, state: stage, error };
+	if (stage === 'cancelled') return undefined;
+	return { part, state: stage === 'leased' ? 'leased' : 'waiting' };
+}
+
+function damage(part: number): WireError {
+	const message = `the record of part ${part} of this recording can no longer be read: try the job again`;
+	return { code: 'internal', message };
 }
 
 /** Whether a worker leaves a unit to others: it would not understand it, or its results might differ from those that the
@@ -301,31 +324,4 @@ function isOfOthers(
 ): boolean {
 	if (unit.schema > schema) return true;
 	return unit.numerics !== undefined && unit.numerics !== numerics && there?.has(unit.numerics) === true;
-}
-
-/** Wakes one who waits, also if it rang a moment before. */
-class Bell {
-	#hasRung = false;
-	#wake: (() => void) | undefined;
-
-	ring(): void {
-		this.#hasRung = true;
-		this.#wake?.();
-	}
-
-	muffle(): void {
-		this.#hasRung = false;
-	}
-
-	async rung(ms: number, clock: Clock): Promise<void> {
-		if (this.#hasRung) return;
-		await new Promise<void>((resolve) => {
-			const stop = clock.after(ms, resolve);
-			this.#wake = () => {
-				stop();
-				resolve();
-			};
-		});
-		this.#wake = undefined;
-	}
 }

@@ -8,32 +8,30 @@ import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
 import { topicOfJob } from './unit-keys.js';
 
-/** A message may be lost. */
-const lookEveryMs = 5000;
+/** A message may be lost, as while the server of the queue restarts. */
+const lookEveryMs = 10_000;
 
-export interface Watched {
+export interface WatchOptions {
 	readonly records: Records;
 	readonly clock: Clock;
-	readonly jobId: string;
 	readonly unitsOf: () => Promise<readonly UnitRecord[]>;
 }
 
-/** The first event is `changed`, when the messages come: what was before is read then. */
+/** The first event is `changed`, after which nothing is missed: what came before may have been. */
 export async function* watchUnits(
-	{ records, clock, jobId, unitsOf }: Watched,
+	jobId: string,
 	signal: AbortSignal,
+	{ records, clock, unitsOf }: WatchOptions,
 ): AsyncGenerator<JobEvent> {
-	const news = ['changed'];
+	const news: string[] = ['changed'];
 	let wake = () => {};
-	const stop = await records.subscribe(topicOfJob(jobId), (message) => {
+	const add = (message: string): void => {
 		// One reading finds all clips that have come meanwhile.
 		if (!news.includes(message)) news.push(message);
 		wake();
-	});
-	const stopLooking = clock.every(lookEveryMs, () => {
-		if (!news.includes('changed')) news.push('changed');
-		wake();
-	});
+	};
+	const stop = await records.subscribe(topicOfJob(jobId), add);
+	const stopLooking = clock.every(lookEveryMs, () => add('changed'));
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {

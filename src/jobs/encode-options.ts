@@ -1,6 +1,7 @@
 /** Options of a transcription as bytes, for a process on another machine. */
 
 import { readFile } from 'node:fs/promises';
+import { expected } from '../errors.js';
 import type { TranscribeOptions } from '../speech/options.js';
 import type { KnownVoice, SpeakerOptions } from '../speech/speakers.js';
 
@@ -31,9 +32,15 @@ async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
 }
 
 export function decodeOptions(text: string): TranscribeOptions & { readonly speakers?: SpeakerOptions } {
-	return JSON.parse(text, (_, value: unknown) =>
-		isBytes(value) ? new Uint8Array(Buffer.from(value.$base64, 'base64')) : value,
-	) as TranscribeOptions;
+	try {
+		const options: unknown = JSON.parse(text, (_, value: unknown) =>
+			isBytes(value) ? new Uint8Array(Buffer.from(value.$base64, 'base64')) : value,
+		);
+		if (typeof options === 'object' && options !== null) return options as TranscribeOptions;
+	} catch {
+		// Refused below.
+	}
+	throw expected('options', 'an object in JSON', text);
 }
 
 const isBytes = (value: unknown): value is Bytes =>

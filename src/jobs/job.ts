@@ -117,6 +117,23 @@ export const partPrefix = 'part-';
 export const partName = (part: number, lease: number, ending: 'clips' | 'json'): string =>
 	`${partPrefix}${part}-${lease}.${ending}`;
 
+/** What was read; undefined for what is no job. */
+export function asJob(value: unknown): Job | undefined {
+	if (typeof value !== 'object' || value === null) return undefined;
+	const { id, version, status, owner, metadata, repeatKeys, request } = value as Partial<
+		Record<keyof Job, unknown>
+	>;
+	const isOne =
+		typeof id === 'string' &&
+		isJobId(id) &&
+		typeof version === 'number' &&
+		jobStatuses.some((each) => each === status) &&
+		typeof owner === 'string' &&
+		[metadata, request].every((each) => typeof each === 'object' && each !== null) &&
+		Array.isArray(repeatKeys);
+	return isOne ? (value as Job) : undefined;
+}
+
 /** 128 random bits. */
 export function newJobId(): string {
 	return `trj_${randomBytes(16).toString('hex')}`;

@@ -271,6 +271,18 @@ describe('a job', () => {
 		expect((await get(server, `/${made.json.id}`, keyed('one'))).status).toBe(200);
 	});
 
+	test('keeps metadata under any keys', async () => {
+		const server = await arrange();
+		const metadata = { 'order-id': '7', 'a.b c': 'ä', __proto__x: '1', ключ: '' };
+		const fields = Object.fromEntries(
+			Object.entries(metadata).map(([key, value]) => [`metadata[${key}]`, value]),
+		);
+		const { id } = (await submit(server, fields)).json;
+		expect((await finished(server, id)).json.metadata).toEqual(metadata);
+		const wanted = new URLSearchParams({ 'metadata[order-id]': '7' });
+		expect((await get(server, `?${wanted}`)).json.data).toMatchObject([{ id }]);
+	});
+
 	test('whose speakers are asked for has them', async () => {
 		const server = await arrange();
 		const refused = await submit(server, { diarize: 'true' });
@@ -305,9 +317,27 @@ describe('refused at once', () => {
 	});
 
 	test.each([
+		['keys of one letter twice', ['metadata[a]', 'metadata[a]']],
+		['pairs and JSON at once', ['metadata', 'metadata[a]']],
+		['a list', ['metadata'], '["a"]'],
+		['a nested pair', ['metadata[a][b]']],
+		['an empty key', ['metadata[]']],
+	])('metadata of %s', async (_, names, value = '{"b":"1"}') => {
+		const server = await arrange();
+		const body = form();
+		for (const [index, name] of names.entries()) body.append(name, index === 0 ? value : 'other');
+		const answer = await send(`${server.url}${jobsPath}`, { method: 'POST', body });
+		expect([answer.status, answer.json.error.param]).toEqual([400, 'metadata']);
+	});
+
+	test.each([
 		['?limit=0', 'limit'],
 		['?order=up', 'order'],
 		['?status=done', 'status'],
+		['?metadata=x', 'metadata'],
+		['?metadata[]=x', 'metadata'],
+		[`?after=trj_${'0'.repeat(32)}`, 'after'],
+		['?after=..%2F%00', 'after'],
 	])('a list with %s', async (query, param) => {
 		const answer = await get(await arrange(), query);
 		expect([answer.status, answer.json.error.param]).toEqual([400, param]);
@@ -396,6 +426,9 @@ describe('the list', () => {
 			const id = await completed(server, { language, 'metadata[language]': language });
 			ids.unshift(id);
 		}
+		const gone = await completed(server, { language: 'es' });
+		await send(`${server.url}${jobsPath}/${gone}`, { method: 'DELETE' });
+		expect((await get(server, `?after=${gone}`)).status).toBe(400);
 		const first = (await get(server, '?limit=2')).json;
 		expect(first).toMatchObject({ object: 'list', has_more: true, first_id: ids[0], last_id: ids[1] });
 		const second = (await get(server, `?limit=2&after=${first.last_id}`)).json;
@@ -415,7 +448,10 @@ describe('an ETag', () => {
 		await inWork(server, id);
 		const etag = (await get(server, `/${id}`)).headers.get('etag') ?? '';
 		expect((await get(server, `/${id}`, { 'if-none-match': etag })).status).toBe(304);
-		const waiting = get(server, `/${id}?wait=60`, { 'if-none-match': etag });
+		for (const known of [`W/${etag}`, `"x", ${etag}`, '*'])
+			expect((await get(server, `/${id}`, { 'if-none-match': known })).status).toBe(304);
+		expect((await get(server, `/${id}`, { 'if-none-match': 'W/"x"' })).status).toBe(200);
+		const waiting = get(server, `/${id}?wait=60`, { 'if-none-match': `W/${etag}` });
 		open();
 		expect((await waiting).status).toBe(200);
 	});

@@ -73,7 +73,7 @@ export function addJobs(earshot: Command): void {
 			)
 			.option(...asJson)
 			.option(...addressOption),
-		['host', 'port', 'apiKeys', 'config'],
+		['host', 'port', 'apiKeys', 'tlsCert', 'config'],
 	).action(async (action: JobAction, ids: string[], options: Record<string, unknown>) => {
 		const { jobs } = await import('../commands/jobs.js');
 		const format = text(options.format);

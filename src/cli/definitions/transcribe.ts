@@ -1,6 +1,8 @@
 /** Defines `earshot transcribe`. */
 
 import { type Command, Option } from 'commander';
+import { type SettingName, settings } from '../../config/settings.js';
+import { EarshotError } from '../../errors.js';
 import { formatNames } from '../../formats/formats.js';
 import { subtitlePresets } from '../../formats/subtitles/options.js';
 import { channelModes } from '../../speech/options.js';
@@ -28,6 +30,29 @@ function fieldsOf(options: Record<string, unknown>): Readonly<Record<string, str
 		highlight_words: flag(options.highlightWords),
 		channels: text(options.channels),
 	};
+}
+
+/** What has no meaning where the server transcribes, and where this command does. */
+const notInBackground = ['outputDir', 'force', 'recursive', ...modelSettings, 'autoPull'] as const;
+const flagNames: Readonly<Record<string, string>> = {
+	...{ outputDir: 'output-dir', force: 'force', recursive: 'recursive', addr: 'addr' },
+};
+const inBackground = ['addr', 'apiKeys', 'tlsCert'] as const;
+
+/** Nothing is given that would have no effect. Throws `invalid_request`. */
+function checkPlace(options: Record<string, unknown>): void {
+	const given: Record<string, unknown> = { ...options, ...flagsOf(options) };
+	const names = options.background === true ? notInBackground : inBackground;
+	const idle = names.find((name) => name !== 'config' && given[name] !== undefined);
+	if (idle === undefined) return;
+	const flag = `--${flagNames[idle] ?? settings[idle as SettingName].flag}`;
+	throw new EarshotError(
+		'invalid_request',
+		options.background === true
+			? `\`${flag}\` has no effect with \`--background\`: the server transcribes; for what it made, \`earshot jobs wait JOB\``
+			: `\`${flag}\` needs \`--background\``,
+		{ param: flag },
+	);
 }
 
 export function addTranscribe(earshot: Command): void {
@@ -74,8 +99,9 @@ export function addTranscribe(earshot: Command): void {
 			)
 			.option('--background', 'let the running server do it: prints the ids of its jobs')
 			.option('--addr <HOST:PORT>', 'with --background: address and port of the server'),
-		[...modelSettings, 'autoPull', 'apiKeys'],
+		[...modelSettings, 'autoPull', 'apiKeys', 'tlsCert'],
 	).action(async (files: string[], options: Record<string, unknown>) => {
+		checkPlace(options);
 		if (options.background === true) {
 			const { transcribeInBackground } = await import('../commands/jobs.js');
 			await transcribeInBackground(files, fieldsOf(options), flagsOf(options));

@@ -34,6 +34,16 @@ export interface UnitRecord {
 	readonly error?: WireError;
 }
 
+/** What was read; undefined for what is no record of a unit. */
+export function asUnitRecord(value: Readonly<Record<string, unknown>> | undefined): UnitRecord | undefined {
+	const { unit, stage, number } = (value ?? {}) as Partial<Record<keyof UnitRecord, unknown>>;
+	const { jobId, part, model, tenant } = (unit ?? {}) as Partial<Record<keyof Unit, unknown>>;
+	const isOne =
+		[jobId, model, tenant, stage].every((each) => typeof each === 'string') &&
+		[part, number].every((each) => typeof each === 'number');
+	return isOne ? (value as unknown as UnitRecord) : undefined;
+}
+
 export function newRecord(unit: Unit): UnitRecord {
 	return {
 		unit,
@@ -134,7 +144,13 @@ export function progressed(
 	processed: number,
 	duration: number | null,
 ): UnitRecord | null {
-	return holds(record, number) ? { ...record, processed, duration } : null;
+	if (!holds(record, number)) return null;
+	// Whoever goes on behind the clips of another begins to count anew.
+	return {
+		...record,
+		processed: Math.max(record.processed, processed),
+		duration: duration ?? record.duration,
+	};
 }
 
 export function completed(record: UnitRecord, number: number, result: BlobRef): UnitRecord | null {

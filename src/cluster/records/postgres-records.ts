@@ -1,6 +1,7 @@
 /** Records in tables of PostgreSQL. */
 
 import type { Client, Pool, PoolClient } from 'pg';
+import { objectIn } from './objects.js';
 import type { Commit, IndexEntry, Page, Records, StoredRecord } from './records.js';
 
 /** Of all tables. */
@@ -193,7 +194,7 @@ export class PostgresRecords implements Records {
 		this.#listening ??= (async () => {
 			const client = await this.#options.listen();
 			client.on('notification', ({ payload = '' }) => {
-				const [topic = '', message = ''] = JSON.parse(payload) as [string, string];
+				const { topic, message } = messageOf(payload);
 				for (const onMessage of this.#subscribers.get(topic) ?? []) onMessage(message);
 			});
 			const lost = (error?: unknown) => {
@@ -270,6 +271,12 @@ async function apply(client: PoolClient, changes: Commit): Promise<void> {
 		await client.query(`DELETE FROM ${postgresSchema}.lists WHERE name = ANY($1)`, [changes.removeLists]);
 	for (const { topic, message } of changes.publish ?? [])
 		await client.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify([topic, message])]);
+}
+
+/** Whoever may use the database may also send other notifications. */
+function messageOf(payload: string): { readonly topic: string; readonly message: string } {
+	const { 0: topic, 1: message } = objectIn({ value: payload }) ?? {};
+	return { topic: String(topic), message: String(message) };
 }
 
 function codeOf(thrown: unknown): string {

@@ -10,8 +10,9 @@ export async function clusterKey(records: Records): Promise<string> {
 	const made = randomBytes(32).toString('base64url');
 	let found = '';
 	await changeRecord(records, record, (there) => {
-		found = there?.value ?? made;
-		return there ? undefined : { commit: { put: { [record]: made } }, value: true };
+		// An empty one would let anybody in.
+		found = there?.value || made;
+		return there?.value ? undefined : { commit: { put: { [record]: made } }, value: true };
 	});
 	return found;
 }

@@ -70,7 +70,7 @@ export class WorkerServer {
 	}
 
 	async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		const { pathname, searchParams } = new URL(request.url ?? '/', 'http://worker');
+		const { pathname, searchParams } = urlOf(request);
 		const { pool, metrics } = this.#options;
 		if (request.method === 'GET') {
 			if (pathname === '/health') return json(response, 200, { status: 'ok' });
@@ -182,6 +182,12 @@ export class WorkerServer {
 		await pipeline(rest, createWriteStream(file, { mode: 0o600 }));
 		return { options: decodeOptions(head.toString('utf8', 0, length)), recording: { path: file } };
 	}
+}
+
+/** Throws `not_found` for what names no place, such as `//`. */
+function urlOf({ url = '/' }: IncomingMessage): URL {
+	if (URL.canParse(url, 'http://worker')) return new URL(url, 'http://worker');
+	throw new EarshotError('not_found', 'A worker answers gateways alone: send requests to one of them');
 }
 
 function json(response: ServerResponse, status: number, body: object): void {

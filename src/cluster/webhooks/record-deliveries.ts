@@ -1,6 +1,7 @@
 /** Deliveries of webhooks in the records of a cluster. */
 
 import { asDelivery, type Delivery, type DeliveryStore, deliveryKeptMs } from '../../webhooks/deliveries.js';
+import { objectIn } from '../records/objects.js';
 import type { Records } from '../records/records.js';
 
 /** A delivery was kept that is to be made; the message is its id. */
@@ -79,6 +80,6 @@ export class RecordDeliveries implements DeliveryStore {
 
 	async #read(ids: readonly string[]): Promise<(Delivery | undefined)[]> {
 		const found = await this.#records.get(ids.map(recordOf));
-		return found.map((record) => asDelivery(record && JSON.parse(record.value)));
+		return found.map((record) => asDelivery(objectIn(record)));
 	}
 }

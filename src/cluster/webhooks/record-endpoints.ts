@@ -7,6 +7,7 @@ import {
 	isEndpointId,
 	type WebhookEndpoint,
 } from '../../webhooks/endpoints.js';
+import { objectIn } from '../records/objects.js';
 import type { Records } from '../records/records.js';
 
 const recordOf = (id: string): string => `endpoint:${id}`;
@@ -25,13 +26,13 @@ export class RecordEndpoints implements EndpointStore {
 	async list(owner: string): Promise<WebhookEndpoint[]> {
 		const page = await this.#records.page(indexOf(owner), { limit: mostInIndex, order: 'desc' });
 		const found = await this.#records.get(page.map(({ member }) => recordOf(member)));
-		return byAge(found.flatMap((record) => asEndpoint(record && JSON.parse(record.value)) ?? []));
+		return byAge(found.flatMap((record) => asEndpoint(objectIn(record)) ?? []));
 	}
 
 	async find(id: string): Promise<WebhookEndpoint | undefined> {
 		if (!isEndpointId(id)) return undefined;
 		const [record] = await this.#records.get([recordOf(id)]);
-		return asEndpoint(record && JSON.parse(record.value));
+		return asEndpoint(objectIn(record));
 	}
 
 	async replace(endpoint: WebhookEndpoint): Promise<void> {

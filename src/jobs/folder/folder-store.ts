@@ -5,7 +5,7 @@ import path from 'node:path';
 import { codeOf, makeFolder } from '../../disk/disk.js';
 import { replaceFile, syncFolder } from '../../disk/replace-file.js';
 import { EarshotError } from '../../errors.js';
-import { changed, isFinished, isJobId, type Job, type JobPatch, jobStatuses } from '../job.js';
+import { asJob, changed, isFinished, isJobId, type Job, type JobPatch, jobStatuses } from '../job.js';
 import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../store.js';
 
 const stateName = 'job.json';
@@ -144,11 +144,14 @@ export class FolderStore implements JobStore {
 	}
 
 	async #read(id: string): Promise<void> {
-		const job = await readJob(path.join(this.#folder, id, stateName));
-		if (job === undefined) {
+		const read = await readState(path.join(this.#folder, id, stateName));
+		if (read === undefined) {
 			await rm(path.join(this.#folder, id), { recursive: true, force: true });
 			return;
 		}
+		const job = asJob(read);
+		// Of a later version, or written by hand: it is left as it is.
+		if (job?.id !== id) return;
 		this.#jobs.set(id, job);
 		this.#hold(job, Promise.resolve(job));
 	}
@@ -191,9 +194,9 @@ function compare(one: Job, other: Job): number {
 }
 
 /** undefined where there is none, or no whole one: such a job was never acknowledged. */
-async function readJob(file: string): Promise<Job | undefined> {
+async function readState(file: string): Promise<unknown> {
 	try {
-		return JSON.parse(await readFile(file, 'utf8')) as Job;
+		return JSON.parse(await readFile(file, 'utf8')) as unknown;
 	} catch (thrown) {
 		if (thrown instanceof SyntaxError || codeOf(thrown) === 'ENOENT') return undefined;
 		throw thrown;

@@ -100,11 +100,14 @@ export class JobService {
 				`The job \`${job.id}\` is ${job.status}: only a failed one, whose recording is kept, can be tried again`,
 			);
 		const again = { status: 'queued', error: null, completedAt: null, expiresAt: null } as const;
-		const { queue } = this.#options.storage;
+		const { store, queue } = this.#options.storage;
+		// First: another server that found an unfinished job with a failed unit would end the job again.
+		await queue.enqueue(unitOf(job));
 		const changed = await this.#change(job, { ...again, isTold: false, hasWebhookFailed: false });
 		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
-		await queue.enqueue(unitOf(changed));
-		return changed;
+		// A worker may have been faster, and left alone what had failed.
+		await this.settle(job.id).catch((thrown: unknown) => this.#warn(job.id, thrown));
+		return (await store.get(job.id)) ?? changed;
 	}
 
 	/** Brings a job up to what has become of its units. Safe at any time, and from several servers. */

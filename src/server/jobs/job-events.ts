@@ -126,8 +126,8 @@ async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): Asy
 				} else if (event.clip.clip > clips) yield* await rest();
 			} else {
 				now = await service.find(state.owner, job.id);
-				if (!isFinished(now)) continue;
 				yield* await rest();
+				if (!isFinished(now)) continue;
 				yield { type: 'ended', job: now };
 				return;
 			}

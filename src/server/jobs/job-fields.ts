@@ -39,7 +39,7 @@ export function parseJobFields(form: FormFields): JobFields {
 			{ param: 'stream' },
 		);
 	const priority = fields.choice('priority', jobPriorities) ?? 'normal';
-	return { priority, metadata: parseMetadata(fields.object('metadata')), webhook: parseWebhook(fields) };
+	return { priority, metadata: parseMetadata(fields.pairs('metadata')), webhook: parseWebhook(fields) };
 }
 
 /** The field `task` of `POST /v1/transcription_jobs`. Throws `invalid_request`. */

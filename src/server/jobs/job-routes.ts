@@ -6,7 +6,7 @@ import { EarshotError, expected } from '../../errors.js';
 import { isFinished, type Job, jobStatuses } from '../../jobs/job.js';
 import type { Admission } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
-import { listed } from '../request/fields/fields.js';
+import { Fields, listed } from '../request/fields/fields.js';
 import type { JobDesk, OpenJobs } from './desk.js';
 import { parseMetadata } from './job-fields.js';
 import { jobObject } from './job-object.js';
@@ -27,7 +27,9 @@ export function listJobs(options: JobRoutesOptions): Handler {
 	return async (ctx) => {
 		const filter = filterOf(ctx);
 		const open = await options.jobs.find();
-		const page = await open?.service.list({ ...filter, owner: ctx.state.owner });
+		const { owner } = ctx.state;
+		if (filter.after !== undefined) await checkAfter(filter.after, owner, open);
+		const page = await open?.service.list({ ...filter, owner });
 		const data = [];
 		for (const job of page?.jobs ?? []) data.push(await shown(job, open, options));
 		ctx.body = {
@@ -48,7 +50,7 @@ export function retrieveJob(options: JobRoutesOptions): Handler {
 		const { open, job } = await findJob(ctx, options.jobs);
 		const known = ctx.get('if-none-match');
 		const isNews = async (now: Job): Promise<boolean> =>
-			isFinished(now) || (known !== '' && etagOf(await shown(now, open, options)) !== known);
+			isFinished(now) || (known !== '' && !isKnown(known, etagOf(await shown(now, open, options))));
 		const body = await shown(
 			await waited(ctx, open, job, { waitMs, isNews, clock: options.clock }),
 			open,
@@ -57,7 +59,7 @@ export function retrieveJob(options: JobRoutesOptions): Handler {
 		const etag = etagOf(body);
 		ctx.set('etag', etag);
 		ctx.set('cache-control', 'no-cache');
-		if (etag === known) ctx.status = 304;
+		if (isKnown(known, etag)) ctx.status = 304;
 		else ctx.body = body;
 	};
 }
@@ -136,6 +138,21 @@ function etagOf(body: object): string {
 	return `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 27)}"`;
 }
 
+/** Whether `If-None-Match` has the ETag. Proxies that compress an answer make its ETag a weak one. */
+function isKnown(header: string, etag: string): boolean {
+	return header.trim() === '*' || [...header.matchAll(/"[^"]*"/g)].some(([each]) => each === etag);
+}
+
+/** A page behind a job that is gone would look like the end of the list. Throws `invalid_request`. */
+async function checkAfter(after: string, owner: string, open: OpenJobs | undefined): Promise<void> {
+	try {
+		if (await open?.service.find(owner, after)) return;
+	} catch (thrown) {
+		if (!(thrown instanceof EarshotError) || thrown.code !== 'not_found') throw thrown;
+	}
+	throw expected('after', 'the id of a job of this list', after);
+}
+
 function filterOf(ctx: RequestContext) {
 	const query = new URLSearchParams(ctx.querystring);
 	const given = query.get('limit') ?? String(usualInPage);
@@ -145,11 +162,8 @@ function filterOf(ctx: RequestContext) {
 	const order = choice(query, 'order', ['desc', 'asc'] as const) ?? 'desc';
 	const status = choice(query, 'status', jobStatuses);
 	const after = query.get('after');
-	const pairs = [...query].flatMap(([name, value]) => {
-		const key = /^metadata\[(.+)\]$/.exec(name)?.[1];
-		return key === undefined ? [] : [[key, value] as const];
-	});
-	const metadata = parseMetadata(Object.fromEntries(pairs));
+	const pairs = new Map([...query.keys()].map((name) => [name, query.getAll(name)]));
+	const metadata = parseMetadata(new Fields(pairs).pairs('metadata'));
 	return { limit, order, metadata, ...(status && { status }), ...(after && { after }) };
 }
 

@@ -320,4 +320,11 @@ test('a job is made, followed, shown and deleted by commands', async () => {
 	expect(none.stderr).toContain('Expected `job` to be the id of a job');
 	const folder = await earshot(home, ['transcribe', '--background', home, ...there]);
 	expect(folder.stderr).toContain('a server gets no folder');
-});
+	for (const [flag, ...value] of [['--output-dir', home], ['--force'], ['--num-threads', '2']]) {
+		const idle = await earshot(home, ['transcribe', '--background', digits, flag!, ...value, ...there]);
+		expect(idle).toMatchObject({ code: 1, stdout: '' });
+		expect(idle.stderr).toContain(`\`${flag}\` has no effect with \`--background\``);
+	}
+	const alone = await earshot(home, ['transcribe', digits, ...there]);
+	expect(alone.stderr).toContain('`--addr` needs `--background`');
+}, 60_000);

@@ -1,15 +1,18 @@
 /** Recordings that a gateway sends to workers directly. */
 
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
 import { ClusterPool } from '../../../src/cluster/remote/cluster-pool.js';
 import { clusterKey } from '../../../src/cluster/remote/key.js';
-import { clusterProtocol } from '../../../src/cluster/remote/protocol.js';
+import { clusterProtocol, optionsHeader, protocolHeader } from '../../../src/cluster/remote/protocol.js';
 import { QueuedRequests } from '../../../src/cluster/remote/queued-requests.js';
 import { WorkerClient } from '../../../src/cluster/remote/worker-client.js';
 import { WorkerServer } from '../../../src/cluster/remote/worker-server.js';
@@ -311,3 +314,40 @@ test('a message of another version is refused', async () => {
 	});
 	expect([reply.status, await reply.json()]).toMatchObject([400, { error: { code: 'unsupported_value' } }]);
 });
+
+test.each([
+	['a path that is none', '//[', '', 404],
+	['another path', '/v1/models', '', 404],
+	['no options', '/cluster/v1/transcribe?model=tiny', '', 400],
+	['options that are cut off', '/cluster/v1/transcribe?model=tiny', '{"lang', 400],
+	['options of another kind', '/cluster/v1/transcribe?model=tiny', '"text"', 400],
+	['fewer bytes than it says', '/cluster/v1/transcribe?model=tiny', '{}', 400, 5000],
+])('a worker refuses %s, and goes on', async (_, place, body, status, length = body.length) => {
+	const { worker, key, gateway } = await cluster();
+	const { address, server } = await worker();
+	const headers = {
+		authorization: `Bearer ${key}`,
+		[protocolHeader]: String(clusterProtocol),
+		[optionsHeader]: String(length),
+	};
+	const answer = await posted(`${address}${place}`, headers, body);
+	expect(answer.status).toBe(status);
+	expect(JSON.parse(answer.text).error.code).toBe(status === 400 ? 'invalid_request' : 'not_found');
+	expect(server.busyLanes).toBe(0);
+	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
+});
+
+/** By Node's client, which sends paths as they are. */
+async function posted(url: string, headers: Record<string, string>, body: string) {
+	const { hostname, port } = new URL(url.slice(0, url.indexOf('/', 'http://'.length)));
+	const sent = request({
+		hostname,
+		port,
+		path: url.slice(url.indexOf('/', 'http://'.length)),
+		method: 'POST',
+		headers,
+	});
+	sent.end(body);
+	const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+	return { status: answer.statusCode, text: await text(answer) };
+}

@@ -51,8 +51,9 @@ const voiceFieldNames = ['name'] as const;
 export type FieldName = (typeof fieldNames)[number] | (typeof voiceFieldNames)[number];
 
 /** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
- * `chunking_strategy[type]` is a part of `chunking_strategy`. */
+ * `chunking_strategy[type]` is a part of `chunking_strategy`, and `metadata[any key]` one of `metadata`. */
 export function fieldOf(formName: string): FieldName | undefined {
+	if (/^metadata\[.*\]$/s.test(formName)) return 'metadata';
 	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
 	return [...fieldNames, ...voiceFieldNames].find((name) => name === base);
 }
@@ -128,9 +129,32 @@ export class Fields {
 		throw expected(name, '`auto` or an object', given);
 	}
 
+	/** From `name[key]=value` parts with any keys, or from an object in JSON; null where absent. */
+	pairs(name: FieldName): Readonly<Record<string, unknown>> | null {
+		const given = this.#of(name);
+		const parts = given.filter(([formName]) => formName !== name);
+		const whole = given.flatMap(([formName, values]) => (formName === name ? values : []));
+		const texts = [...new Set(whole.filter((value) => value.trim() !== ''))];
+		if (texts.length + Math.min(parts.length, 1) > 1)
+			throw expected(name, `given once, as \`${name}[key]=value\` or in JSON`, texts.join(', '));
+		if (parts.length > 0) return Object.fromEntries(parts.map((part) => pairOf(name, part)));
+		const [text = 'null'] = texts;
+		const value = parseJson(text);
+		if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown> | null;
+		throw expected(name, `\`${name}[key]=value\`, or an object in JSON`, text);
+	}
+
 	#of(name: FieldName) {
 		return this.#given.get(name) ?? [];
 	}
+}
+
+function pairOf(name: FieldName, [formName, values]: readonly [string, readonly string[]]): [string, string] {
+	const key = formName.slice(name.length + 1, -1);
+	if (key.includes('][')) throw expected(name, 'pairs of texts, which hold no others', formName);
+	const [value = '', ...others] = new Set(values);
+	if (others.length > 0) throw expected(name, 'pairs whose keys are given once', formName);
+	return [key, value];
 }
 
 function chosen<T extends string>(name: FieldName, allowed: readonly T[], given: string): T {
