@@ -1,5 +1,5 @@
-/** A body → the recording and the request's fields. Small recordings stay in memory, larger ones go to a
- * file in a private directory; both are removed when the request ends. Client file names are never used as paths. */
+/** Receives a body: the recording and the request's fields. Small recordings stay in memory, larger ones are written to
+ * a file in a private directory; both are released when the request ends. Client file names are never used as paths. */
 
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
@@ -43,7 +43,7 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 	};
 }
 
-/** Throws for what the headers alone rule out: another content type, or a declared size above the limit. */
+/** Refuses by the headers alone: a wrong content type, or a declared size above the limit. */
 function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	const type = ctx.get('content-type');
 	if (!/^multipart\/form-data *;/i.test(type) && !rawTypes.test(type)) {
