@@ -1,10 +1,10 @@
 // Fetches Whisper tiny.en, so that a checkout transcribes English from its first minute. Run by scripts/setup.mjs.
 //
 //   node scripts/model.mjs           into the user's model folder and models.yaml, once for each checkout, and only
-//                                    where no model but the bundled digits is there
+//                                    if no model except the bundled digits is installed
 //   node scripts/model.mjs --test    into build/models, for the tests
 //
-// Without a network it says so and ends well: digits are served, and the next run tries again.
+// Without a network it reports that and exits with 0: digits are served, and the next run tries again.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,7 @@ const id = 'whisper-tiny.en';
 const say = (line) => stderr.write(`setup: ${line}\n`);
 const dist = (...path) => import(pathToFileURL(join(root, 'dist', ...path)).href);
 
-/** With a progress bar at a terminal. True where the model is there afterwards. */
+/** Pulls the model, with a progress bar on a terminal. Returns whether it is installed afterwards. */
 function pull(flags) {
 	const command = [join(root, 'dist', 'cli', 'main.js'), 'pull', id, ...flags];
 	return spawnSync(execPath, command, { stdio: ['ignore', 2, 2] }).status === 0;
@@ -31,13 +31,15 @@ function fetchForTests() {
 }
 
 async function fetchForUser() {
-	// One that its user has removed stays away.
+	// A model that the user has removed is not installed again.
 	const stamp = join(root, 'build', 'model.stamp');
 	if (existsSync(stamp)) return;
 	if (await servesDigitsOnly()) {
 		say(`fetching ${id} (78 MB), which transcribes English`);
 		if (!pull([])) {
-			say(`${id} could not be fetched: the bundled model is served, which knows the ten English digits only`);
+			say(
+				`${id} could not be fetched: the bundled model is served, which recognizes only the ten English digits`,
+			);
 			return;
 		}
 	}
@@ -51,7 +53,7 @@ async function servesDigitsOnly() {
 	try {
 		return loadRegistry({}, root).defaultModel === demoId;
 	} catch {
-		// A mistake in models.yaml: the server says what it is.
+		// There is a mistake in models.yaml, which the server reports.
 		return false;
 	}
 }

@@ -36,9 +36,9 @@ const at = (...path) => join(root, ...path);
 const quiet = argv.includes('--quiet');
 const log = at('build', 'setup.log');
 
-const tell = (line) => stderr.write(`${line}\n`);
+const report = (line) => stderr.write(`${line}\n`);
 const say = (line) => {
-	if (!quiet) tell(line);
+	if (!quiet) report(line);
 };
 
 // ---- stamps ------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ function* filesUnder(path) {
 	for (const name of readdirSync(path).sort()) yield* filesUnder(join(path, name));
 }
 
-/** One hash of the contents of files and folders, and of what else decides the outcome. */
+/** One hash of the contents of files and folders, and of other facts that decide the outcome. */
 function hashOf(paths, ...facts) {
 	const hash = createHash('sha256').update(JSON.stringify(facts));
 	for (const path of paths) {
@@ -85,9 +85,9 @@ function run(what, command, args, env = {}) {
 }
 
 // ---- steps ---------------------------------------------------------------------------------------
-// Each makes its product from what `hash` covers, and is done while the product is there and the stamp agrees.
+// Each step makes its product from the inputs of `hash`, and is skipped while the product exists and the stamp matches.
 
-/** Packages of the lock file that are not installed as it says; those of other platforms may be missing. */
+/** Whether the installed packages match the lock file; those of other platforms may be missing. */
 function dependenciesAgree() {
 	if (!existsSync(at('node_modules', '.package-lock.json'))) return false;
 	const wanted = JSON.parse(readText(at('package-lock.json'))).packages;
@@ -132,9 +132,9 @@ const ffmpegLibraries = [
 	['libavutil', '57.28'],
 ];
 
-/** What the native build wants of the system: how to see it, and what packages call it. */
+/** The system packages that the native build needs: how to detect each, and its names. */
 function systemNeeds() {
-	// cmake-js finds Microsoft's compiler, wherever it is, and says so where there is none.
+	// cmake-js finds Microsoft's compiler in any folder, and reports it if there is none.
 	if (platform === 'win32')
 		return [{ name: 'cmake', there: succeeds('cmake', '--version'), apt: [], dnf: [], brew: [] }];
 	const pkgConfig = succeeds('pkg-config', '--version');
@@ -160,8 +160,9 @@ function systemNeeds() {
 }
 
 /**
- * CMake's options, with the level of levels.json that this processor has: on a lesser one, or a greater one, the addon is
- * built anew. Where the system does not tell what the processor has, CMake asks it. Needs the compiled TypeScript.
+ * CMake's options, with the level of levels.json that this processor has: on a processor of another level the addon is
+ * built again. If the system does not report the processor's instruction sets, CMake detects them. Needs the compiled
+ * TypeScript.
  */
 async function nativeOptions() {
 	const given = cmakeOptions();
@@ -185,7 +186,7 @@ async function nativeOptions() {
 const native = {
 	product: at('build', 'Release', 'earshot.node'),
 	stamp: at('build', 'native.stamp'),
-	// Windows alone does not tell without a program of its own; a processor's name stands for what it has.
+	// Windows does not report instruction sets without a program, so the processor's name is used instead.
 	hash: async () =>
 		hashOf(
 			['CMakeLists.txt', 'levels.json', 'native', 'vendor/pins.json'],
@@ -197,13 +198,13 @@ const native = {
 		const options = await nativeOptions();
 		installMissing(systemNeeds, {
 			what: 'the native build',
-			tell: (line) => tell(`setup: ${line}`),
+			report: (line) => report(`setup: ${line}`),
 			run: (command, ...args) => run(`${command} ${args[0]}`, command, args),
 			otherwise:
 				'An older distribution? Without FFmpeg, only WAV is decoded: npm run build:native -- --CDEARSHOT_FFMPEG=off',
 		});
 		fill(say);
-		tell('setup: building the native addon (minutes at first)');
+		report('setup: building the native addon (minutes at first)');
 		rmSync(log, { force: true });
 		const cmake = (step) =>
 			run(
@@ -217,7 +218,7 @@ const native = {
 		try {
 			cmake('configure');
 		} catch {
-			// A cache of another folder, generator or compiler: once more without it.
+			// The cache is from another folder, generator or compiler: retry without it.
 			rmSync(at('build', 'CMakeCache.txt'), { force: true });
 			rmSync(at('build', 'CMakeFiles'), { recursive: true, force: true });
 			cmake('configure');
@@ -285,14 +286,14 @@ async function setUp() {
 	if (major < 20 || (major === 20 && minor < 19)) {
 		throw new SetupError(`Earshot needs Node 20.19 or newer; this is ${process.versions.node}`);
 	}
-	// The native step asks the compiled TypeScript for its level.
+	// The native step gets its level from the compiled TypeScript.
 	const steps = [dependencies, compiled];
 	if (!argv.includes('--compile')) steps.push(native);
 	if (!(await allDone(steps)) || argv.some((argument) => argument.startsWith('--CD'))) {
 		acquireLock();
 		for (const step of steps) {
 			if (await isDone(step)) continue;
-			// Before: what is edited meanwhile is made the next time.
+			// Computed before the step, so that files edited meanwhile are built the next time.
 			const hash = await step.hash();
 			await step.make();
 			writeFileSync(step.stamp, hash);
@@ -307,17 +308,18 @@ async function setUp() {
 	runScript('scripts/model.mjs', '--test');
 }
 
-/** Without them some suites are skipped, which continuous integration does not allow. Nobody else is given servers. */
+/** Without them some test suites are skipped, which continuous integration does not allow. Elsewhere no servers are
+ * installed. */
 function installTestServers() {
 	if (process.env.EARSHOT_TEST_SERVERS !== 'required') return;
 	installMissing(testServers, {
 		what: 'testing on Redis and PostgreSQL',
-		tell: (line) => tell(`setup: ${line}`),
+		report: (line) => report(`setup: ${line}`),
 		run: (command, ...args) => run(`${command} ${args[0]}`, command, args),
 	});
 }
 
-/** In a process of its own, since it imports what the steps before have made. */
+/** Runs a script in its own process, since it imports files that earlier steps have made. */
 function runScript(file, ...args) {
 	const { status } = spawnSync(process.execPath, [at(file), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
 	if (status !== 0) throw new SetupError(`${file} ended with ${status}`);
@@ -327,6 +329,6 @@ try {
 	await setUp();
 } catch (error) {
 	if (!(error instanceof SetupError)) throw error;
-	tell(`setup: ${error.message}`);
+	report(`setup: ${error.message}`);
 	exit(1);
 }

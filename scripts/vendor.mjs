@@ -1,7 +1,7 @@
 // Fills vendor/ from exactly pinned npm packages, as vendor/pins.json says.
 //
 //   node scripts/vendor.mjs [--quiet]      fetch what is missing or of another pin
-//   node scripts/vendor.mjs --check        verify what is there against the pins; fetches nothing
+//   node scripts/vendor.mjs --check        verify the existing files against the pins; fetches nothing
 //
 // Packages come through `npm pack`, so the user's registry, mirror and proxy settings apply. The tarball's
 // sha512 is compared with the pin before anything is unpacked, and nothing of it is ever run.

@@ -55,7 +55,7 @@ function samplesOf(name) {
 async function transcribeAll(file) {
 	const addon = createRequire(import.meta.url)(file);
 	const results = {};
-	const tell = ({ bytes, tokenIds, tokenTimes }) =>
+	const describe = ({ bytes, tokenIds, tokenTimes }) =>
 		`${Buffer.from(bytes)} | ${tokenIds.join(' ')} | ${[...tokenTimes].map((time) => time.toFixed(3)).join(' ')}`;
 	for (const [encoder, how] of Object.entries(await encodersOf(addon))) {
 		const loaded = await addon.loadWhisper({ ...usualLoad, path: model, ...how });
@@ -65,8 +65,8 @@ async function transcribeAll(file) {
 			const batch = await Promise.all(loaded.transcribeBatch(clips, options));
 			for (const [at, name] of recordings.entries()) {
 				const place = `${encoder}, ${name}, context ${audioContext || 'whole'}`;
-				results[place] = tell(await loaded.transcribe(clips[at], options));
-				results[`${place}, in a batch`] = tell(batch[at]);
+				results[place] = describe(await loaded.transcribe(clips[at], options));
+				results[`${place}, in a batch`] = describe(batch[at]);
 			}
 		}
 		await loaded.close();

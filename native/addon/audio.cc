@@ -1,4 +1,4 @@
-// Reading recordings, and live audio as clients send it.
+// Exports that read recordings and convert live audio.
 #include <algorithm>
 #include <climits>
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace earshot {
 
 namespace {
 
-/** A reader, and the recording that it reads where that is in memory. */
+/** A reader, with its recording if that is in memory. */
 class OwnedReader {
 public:
 	OwnedReader(std::vector<uint8_t> bytes, std::string path, int channel, double max_seconds)

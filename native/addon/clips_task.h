@@ -21,14 +21,15 @@
 namespace earshot {
 
 /**
- * The clips of a batch on the pool, with a promise for each. A clip that is done before the last settles at once. The last
- * one, and clips without a result, settle when the task has ended, so that its slot is free when the caller is notified.
+ * The clips of a batch on the pool, with a promise for each. A clip that finishes before the last one settles at once.
+ * The last one, and clips without a result, settle when the task has ended, so that its slot is free when the caller is
+ * notified.
  */
 class ClipsTask final : public AsyncTask {
 public:
 	using Work = std::function<Expected<Done>(const OnResult&)>;
 
-	/** Runs `work`, which has the samples of so many clips, and calls `finished` before the last promises settle. */
+	/** Runs `work`, which owns the samples of the clips, and calls `finished` before the last promises settle. */
 	static std::vector<Napi::Promise> Start(
 		Napi::Env env, size_t clips, Work work, std::function<void(Napi::Env)> finished) {
 		auto pending = std::make_shared<PendingClips>(env, clips);

@@ -1,4 +1,4 @@
-// Results to JavaScript, options from it, as binding.d.ts has them. On the JavaScript thread.
+// Converts results to JavaScript and options from it, as declared in binding.d.ts. On the JavaScript thread.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Engines as JavaScript holds them.
+// Handles of loaded engines in JavaScript.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +24,12 @@ namespace earshot {
 
 using Cancels = std::vector<std::shared_ptr<Cancel>>;
 
-/** Giving gigabytes back takes its time, and is done on the pool; what is soon done does without the way there. */
+/** Freeing gigabytes takes time, so it runs on the thread pool; small objects are freed on the calling thread. */
 enum class FreeOn { kPool, kCallingThread };
 
 /**
- * A loaded engine as JavaScript holds it: counts what runs, cancels, and frees the engine once nothing runs any
- * more. JavaScript thread only. Shared by the functions of one JavaScript object and by the tasks that run.
+ * The handle of a loaded engine in JavaScript: counts running calls, cancels them, and frees the engine once none is
+ * left. JavaScript thread only. Shared by the functions of one JavaScript object and its running tasks.
  */
 template <class Engine>
 class Handle : public std::enable_shared_from_this<Handle<Engine>> {
@@ -37,22 +37,22 @@ public:
 	Handle(std::shared_ptr<Engine> engine, int slots, FreeOn free_on)
 		: engine_(std::move(engine)), slots_(slots), free_on_(free_on) {}
 
-	/** Something that runs elsewhere than in a task of its own. */
+	/** A call that does not run in its own task. */
 	struct Running {
 		std::shared_ptr<Engine> engine;
 		std::shared_ptr<Cancel> cancel;
-		/** Gives the slot back; to be called once. */
+		/** Releases the slot; to be called once. */
 		std::function<void(Napi::Env)> leave;
 	};
 
-	/** Takes a slot for it under the name `clip`. */
+	/** Takes a slot for such a call under the id `clip`. */
 	Expected<Running> Begin(Napi::Env env, double clip) {
 		Expected<Cancels> cancels = Enter(env, clip, 1);
 		if (!cancels) return cancels.failure();
 		return Running{engine_, cancels->front(), Leaver(clip)};
 	}
 
-	/** Runs `work(engine, cancel)`, which owns what it reads, on the pool under the name `clip`. */
+	/** Runs `work(engine, cancel)`, which owns its data, on the pool under the id `clip`. */
 	template <class T>
 	Napi::Promise Start(Napi::Env env, double clip, std::function<Expected<T>(Engine&, const Cancel&)> work,
 		std::function<Napi::Value(Napi::Env, T&)> convert) {
@@ -65,7 +65,7 @@ public:
 		return OrLeave(clip, [&] { return AsyncTask::Start(env, std::move(task)); });
 	}
 
-	/** The same for several clips in one slot, each with a promise and a Cancel of its own. */
+	/** Runs several clips in one slot, each with its own promise and Cancel. */
 	std::vector<Napi::Promise> StartClips(Napi::Env env, double batch, std::vector<std::vector<float>> clips,
 		std::function<Expected<Done>(Engine&, const std::vector<ClipRequest>&, const OnResult&)> work) {
 		std::vector<Napi::Promise> refused;
@@ -89,7 +89,7 @@ public:
 		});
 	}
 
-	/** Of a batch the clip at `position`, or all. */
+	/** Cancels the clip at `position` of a batch, or all its clips. */
 	void CancelClip(double clip, std::optional<size_t> position = std::nullopt) {
 		const auto found = running_.find(clip);
 		if (found == running_.end()) return;
@@ -112,7 +112,7 @@ public:
 	}
 
 private:
-	/** A slot for something under that name, until Leaver's function is called. */
+	/** Takes a slot under that id, until Leaver's function is called. */
 	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
 		if (closed_) return Failure{"closed", "it has been closed"};
 		if (static_cast<int>(running_.size()) >= slots_) {
@@ -125,7 +125,7 @@ private:
 		return cancels;
 	}
 
-	/** Gives the slot back where `start` throws. */
+	/** Releases the slot if `start` throws. */
 	template <class Starter>
 	auto OrLeave(double clip, Starter&& start) {
 		try {
@@ -176,7 +176,8 @@ private:
 	bool freed_ = false;
 };
 
-/** Something that is of no more use after a failure or its end: later calls fail instead of reaching it. One call at a time. */
+/** A handle that becomes unusable after a failure or its end: later calls fail without reaching the engine. One call at
+ * a time. */
 template <class Engine>
 struct OneWay {
 	const std::shared_ptr<Engine> engine;

@@ -36,7 +36,7 @@ Napi::Object MakeModelOf(
 		typename Engine::Options options;
 		Read(given, options);
 		const double clip = given.Id("clip");
-		// Last: the getters of the options may have changed them.
+		// Read last, since getters of the options may run JavaScript that changes the samples.
 		std::vector<std::vector<float>> samples;
 		for (const Napi::Value& each : clips) samples.push_back(SamplesOf(each, "samples"));
 		return handle->StartClips(env, clip, std::move(samples),
@@ -85,7 +85,7 @@ Napi::Object MakeModelOf(
 	return model;
 }
 
-/** Empties them: an encoder serves one model. Throws before it has taken any. */
+/** Takes ownership of the sessions, since an encoder serves one model. Throws before taking any. */
 std::vector<Session> TakeEncoders(Napi::Env env, const std::vector<Napi::Value>& values) {
 	std::vector<Session*> sessions;
 	for (const Napi::Value& value : values) {
@@ -125,7 +125,7 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
 		[slots = load.slots](Napi::Env env, Loaded& engine) {
-			// Those that go together may come one by one.
+			// Clips of one batch may arrive as separate calls.
 			const int calls = slots * engine->info().max_batched_clips;
 			return MakeModelOf(env, std::move(engine), calls);
 		}));

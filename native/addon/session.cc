@@ -21,7 +21,7 @@ namespace earshot {
 
 namespace {
 
-/** Random, once for all: objects of other addons have others. */
+/** Fixed random tags, which distinguish these objects from those of other addons. */
 constexpr napi_type_tag kTags[] = {{0x5d0c7c1e4bb14fd6, 0x9ba0c8a1f3ed2c47}, {0x2f64ae39c5a84d08, 0xb1d26f7705e9a3d1}};
 
 /** Freed by Node-API's finalizer. */
@@ -49,7 +49,7 @@ Napi::Promise LoadSession(Napi::Env env, ort::SessionLoad load, SessionKind kind
 			[kind](Napi::Env settled, Session& session) { return MakeSession(settled, std::move(session), kind); }));
 }
 
-/** What a tensor may hold at most, 256 MiB: JavaScript says how large the output is. */
+/** Maximum elements of a tensor, 256 MiB, since JavaScript gives the size of the output. */
 constexpr double kMostElements = 1 << 26;
 constexpr size_t kMostDimensions = 8;
 

@@ -14,7 +14,7 @@ using Session = std::shared_ptr<const ort::Session>;
 
 enum class SessionKind { kEncoder, kSpeechNetwork };
 
-/** The session in a value that the function of this kind has handed out; nullptr in any other. */
+/** The session in a value returned by the function of this kind; nullptr for any other value. */
 Session* SessionIn(Napi::Value value, SessionKind kind);
 
 }  // namespace earshot

@@ -1,4 +1,4 @@
-// Streams that transcribe while speech goes on.
+// Exports of streaming recognition.
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -25,8 +25,8 @@ namespace earshot {
 namespace {
 
 /**
- * Answers that threads of the pool have found. JavaScript gets them when it has time, and at the latest when the task that
- * found them ends: callbacks alone do not keep the event loop alive. Any thread but where said.
+ * Results computed by threads of the pool. They are delivered to JavaScript by callbacks, or at the latest when the
+ * task that computed them ends, since callbacks alone do not keep the event loop alive. Any thread except where noted.
  */
 class Answers : public std::enable_shared_from_this<Answers> {
 public:
@@ -76,7 +76,7 @@ void Settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Expect
 	}
 }
 
-/** One task decodes for all streams of the model that were fed when it could. */
+/** Starts a task that decodes for all streams of the model that have audio. */
 void StartDecoding(Napi::Env env, std::shared_ptr<SpeechStream> stream, std::shared_ptr<Answers> answers) {
 	auto task = std::make_unique<Task<Done>>(
 		[stream = std::move(stream)]() -> Expected<Done> {
@@ -101,7 +101,7 @@ Napi::Promise Feed(Napi::Env env, Handle<Speaking>& handle, const std::shared_pt
 	const bool last = piece.last;
 	const bool more = stream.Feed(std::move(piece), begun->cancel,
 		[deferred, last, speaking = begun->engine, leave = begun->leave, answers](Expected<PartialResult> partial) {
-			// Functions are copied, which results are not.
+			// std::function must be copyable, and results are not.
 			const auto result = std::make_shared<const Expected<PartialResult>>(std::move(partial));
 			answers->Post([deferred, last, speaking, leave, result](Napi::Env settled) {
 				const Napi::HandleScope scope(settled);
@@ -147,8 +147,8 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },
 		[slots](Napi::Env env, Loaded& engine) {
-			// Emptied when the model closes, so that it makes no more streams, whoever else still holds the engine: streams do
-			// without the model, and threads of the pool let go of it when they are through. JavaScript thread only.
+			// Emptied when the model closes, so that no more streams are opened even while others still hold the engine:
+			// streams do not need the model, and pool threads release it when they finish. JavaScript thread only.
 			const auto open = std::make_shared<Loaded>(engine);
 			Napi::Object model = MakeModel(
 				env, std::shared_ptr<SherpaEngine>(std::move(engine)), slots, [open] { open->reset(); });

@@ -48,7 +48,7 @@ Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> act
 		if (!*held) throw MakeError(info.Env(), {"closed", "it has been closed"});
 		return MakeVadSession(info.Env(), (*held)->NewSession());
 	}));
-	// Sessions that are open keep what they need.
+	// Open sessions keep their own references.
 	object.Set("close", Function(env, "close", [held](const Napi::CallbackInfo& info) -> Napi::Value {
 		held->reset();
 		return info.Env().Undefined();

@@ -28,7 +28,8 @@ public:
 			if (auto started = Start(cancel); !started) return started.failure();
 			const AudioInfo info = decoding_->Info();
 			if (!(info.declared_seconds > max_seconds_ + kForgivenSeconds)) return info;
-			// Refused now rather than hours later, but not on the word of a header, which may promise anything.
+			// Too long recordings are refused now rather than hours later, but only after decoding up to the limit, since a
+			// header may be wrong.
 			std::vector<float> dropped(kSampleRate);
 			for (size_t read = dropped.size(); read == dropped.size();) {
 				auto result = decoding_->Read(dropped.data(), dropped.size(), cancel);

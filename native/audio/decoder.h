@@ -21,7 +21,7 @@ struct AudioSource {
 	const uint8_t* bytes = nullptr;
 	size_t size = 0;
 	std::string path;
-	/** The only channel that is heard; -1: all, mixed. */
+	/** The only channel to decode; -1: all, mixed. */
 	int channel = -1;
 };
 
@@ -29,19 +29,19 @@ struct AudioInfo {
 	std::string container, codec;
 	int sample_rate = 0;
 	int channels = 0;
-	/** Its end, as the container says or its size suggests; NaN where neither says. Nothing may depend on it. */
+	/** The end declared by the container, or estimated from its size; NaN if unknown. It may be wrong. */
 	double declared_seconds = std::numeric_limits<double>::quiet_NaN();
 };
 
 struct ReadAudio {
 	size_t count = 0;
-	/** Packets and frames passed over since the start. */
+	/** Packets and frames skipped since the start. */
 	uint32_t skipped_packets = 0;
-	/** At the end of the recording: the file ends before its recording does. */
+	/** At the end of the recording: whether the file is cut off before the end of its recording. */
 	bool truncated = false;
 };
 
-/** One recording, decoded as it is read. Any thread, one call at a time; of no more use after a failure. */
+/** One recording, decoded as it is read. Any thread, one call at a time; unusable after a failure. */
 class AudioReader {
 public:
 	static std::shared_ptr<AudioReader> Make(AudioSource source, double max_seconds);

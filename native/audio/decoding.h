@@ -1,4 +1,4 @@
-// What decoders of single formats have in common.
+// The interface of the decoders, and of resamplers.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,8 @@ constexpr int kMaxChannels = 64;  // swresample's own limit, which it does not c
 constexpr int kMinRate = 4000;
 constexpr int kMaxRate = 768000;
 
-/** What swresample still holds counts too late by milliseconds; a header's rounding is forgiven with it. */
+/** Tolerance for the samples still in swresample's buffer, which are counted some milliseconds late, and for a header's
+ * rounding. */
 constexpr double kForgivenSeconds = 0.05;
 
 /** A recording being decoded from its start to its end. */
@@ -36,17 +37,17 @@ public:
 	virtual AudioInfo Info() const = 0;
 };
 
-/** One channel to kSampleRate, as it comes. */
+/** Resamples one channel to kSampleRate, piece by piece. */
 class MonoResampler {
 public:
-	/** `rate` is another than kSampleRate; `frames`: how many will come in all. */
+	/** `rate`: not kSampleRate; `frames`: the total number of input frames. */
 	static Expected<std::unique_ptr<MonoResampler>> Make(int rate, int64_t frames);
 	virtual ~MonoResampler() = default;
-	/** Appends what these yield; `last`: no others follow. */
+	/** Appends the resampled samples; `last`: the input ends with these. */
 	virtual Expected<Done> Feed(const float* samples, size_t count, bool last, Samples& out) = 0;
 };
 
-/** Finds out what the recording is. The reader outlives the decoding. */
+/** Detects the format of the recording. The reader must outlive the decoding. */
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
 	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel);
 

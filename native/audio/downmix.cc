@@ -7,10 +7,11 @@ namespace earshot::audio {
 
 namespace {
 
-/** A channel is turned over where the sum's energy becomes this many times as large: a correlation below -0.78, which
- * channels of music or of several microphones do not keep up. */
+/** A channel is inverted if that makes the sum's energy this many times as large: a correlation below -0.78, which
+ * channels of music or of several microphones do not sustain. */
 constexpr double kTurn = 8;
-/** And turned back where it would become this many times as large: noise of its own in each channel does not. */
+/** It is inverted back if that makes the energy this many times as large, which independent noise in each channel does
+ * not. */
 constexpr double kTurnBack = 2;
 
 }  // namespace

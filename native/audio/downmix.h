@@ -1,4 +1,4 @@
-// Several channels → one, in which no voice is lost.
+// Mixes several channels to one without cancelling any voice.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,16 @@ namespace earshot::audio {
 
 /**
  * The weighted sum of channels. A channel that mirrors those before it (right = −left, from a cable with crossed wires
- * or a "wide" effect) would cancel them, and is turned over: for each tenth of a second, known before it is mixed, a
- * channel is turned when that makes the sum's energy eight times as large, and turned back when it is half of what it
- * would be otherwise. Between the two the sign stays as it was, so that noise changes nothing, and a change is faded
- * over 10 ms, so that it does not click.
+ * or a "wide" effect) would cancel them, and is inverted: before each tenth of a second is mixed, a channel is inverted
+ * if that makes the sum's energy eight times as large, and inverted back if that doubles the energy. Otherwise the sign
+ * stays as it was, so that noise does not change it. A change is faded over 10 ms, so that it does not click.
  */
 class Downmix {
 public:
-	/** One weight for each channel; a channel whose weight is 0 is not heard. */
+	/** One weight for each channel; a channel with weight 0 is ignored. */
 	Downmix(int rate, std::vector<float> weights);
 
-	/** Appends the sum of what is known by now. `channels[c][i * stride]` is a sample. */
+	/** Appends the samples that can be mixed by now. `channels[c][i * stride]` is a sample. */
 	void Feed(const float* const* channels, size_t stride, size_t count, std::vector<float>& out);
 
 	/** Appends the rest. */
@@ -28,7 +27,7 @@ private:
 	struct Channel {
 		size_t index;
 		float weight;
-		/** 1, or -1 for one that is turned over, for the block before. */
+		/** Sign in the previous block: -1 if the channel was inverted. */
 		float sign = 1;
 		std::vector<float> held;
 	};

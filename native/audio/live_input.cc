@@ -16,9 +16,9 @@ namespace {
 
 /** Zero crossings of the filter on each side, at the lower of both rates: a delay of 1.5 ms at 16 kHz. */
 constexpr double kCrossings = 24;
-/** What passes, as a share of what the lower rate can hold; the filter falls by 80 dB over the rest. */
+/** The passband, as a share of the lower rate's band; the filter falls by 80 dB over the rest. */
 constexpr double kPassed = 0.91;
-/** Of the Kaiser window. */
+/** The parameter of the Kaiser window. */
 constexpr double kBeta = 8;
 
 /** Modified Bessel function of the first kind and order 0, by its series. */
@@ -53,7 +53,7 @@ ResampleTable MakeTable(int rate) {
 			const double at = static_cast<double>(tap) - offset;
 			weights.push_back(cutoff * Sinc(cutoff * at) * Kaiser(at / width));
 		}
-		// Each phase passes a constant unchanged: differences between them would be a tone.
+		// Each phase must pass a constant unchanged, since differences between phases would be audible as a tone.
 		const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
 		for (const double weight : weights) table.weights.push_back(static_cast<float>(weight / sum));
 	}

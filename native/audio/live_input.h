@@ -1,4 +1,4 @@
-// Live audio as clients send it → 16 kHz mono f32.
+// Converts live audio from clients' encodings to 16 kHz mono f32.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace earshot {
 /** Signed little-endian integers of 16 bits, and the two codings of G.711. */
 enum class PcmEncoding { kPcm16, kPcmu, kPcma };
 
-/** By the name that binding.d.ts gives it. */
+/** The encoding by its name in binding.d.ts. */
 std::optional<PcmEncoding> PcmEncodingOf(std::string_view name);
 
 /** The weights by which samples of one rate are summed up into samples at 16 kHz. */
@@ -26,7 +26,8 @@ struct ResampleTable {
 	std::vector<float> weights;
 };
 
-/** Decodes and resamples audio that comes in pieces; how it is cut makes no difference, to the last bit. One thread at a time. */
+/** Decodes and resamples audio that arrives in pieces. The result does not depend on how it is divided, to the last
+ * bit. One thread at a time. */
 class LiveInput {
 public:
 	/** A multiple of kRateStep keeps the table small: 640 phases at most. */
@@ -34,17 +35,18 @@ public:
 
 	LiveInput(PcmEncoding encoding, int rate);
 
-	/** Appends the samples that are certain now. `last`: all of them, as if silence followed; what comes next begins anew. */
+	/** Appends the samples that are final. `last`: all of them, as if silence followed; the next call begins a new
+	 * stream. */
 	void Push(const uint8_t* bytes, size_t size, bool last, std::vector<float>& out);
 
 private:
 	void Decode(const uint8_t* bytes, size_t size);
-	/** The samples whose sums end before `end`, and that lie before `until`; both in input samples. */
+	/** Computes the samples whose filter ends before `end`, and that lie before `until`; both in input samples. */
 	void Resample(int64_t end, int64_t until, std::vector<float>& out);
 
 	const PcmEncoding encoding_;
 	const std::shared_ptr<const ResampleTable> table_;
-	/** The first byte of a sample of two. */
+	/** The first byte of a two-byte sample whose second byte has not arrived. */
 	std::optional<uint8_t> half_;
 	/** Input from the sample `start_` on; those before the first are silence. */
 	std::vector<float> input_;

@@ -12,7 +12,7 @@
 
 namespace earshot::audio {
 
-/** 100 dB over full scale: floats on the scale of 16-bit integers are within it, and what is beyond it is no sound. */
+/** 100 dB over full scale: floats on the scale of 16-bit integers are within it; larger values are not audio. */
 constexpr float kLoudest = 1e5F;
 
 /** The largest magnitude as the bits of a float, whose order is that of the magnitudes, with infinity and NaN above all
@@ -23,7 +23,7 @@ inline int32_t PeakBits(const float* samples, size_t count) {
 	return peak;
 }
 
-/** Models take any value for a number: NaN and infinity become silence. */
+/** Models do not check their input: replaces NaN and infinity by silence. */
 inline void MakeSane(float* samples, size_t count) {
 	if (PeakBits(samples, count) <= std::bit_cast<int32_t>(kLoudest)) return;
 	for (size_t i = 0; i < count; i++) {
@@ -32,9 +32,9 @@ inline void MakeSane(float* samples, size_t count) {
 }
 
 /**
- * Samples that are decoded and not read yet, in [-1, 1]. What is over full scale, as floats may be, is turned down and
- * not clipped: models hear a clipped voice worse than a quieter one. The gain falls within a block of 10 ms, before
- * the loud one, and rises again by 6 dB a second; it is 1 for what never is over full scale.
+ * Decoded samples that have not been read, in [-1, 1]. Floats over full scale are attenuated, not clipped, since models
+ * recognize clipped speech worse than quiet speech. The gain falls within the block of 10 ms before the loud one, and
+ * rises again by 6 dB a second; it stays 1 if no sample is over full scale.
  */
 class Samples {
 public:
@@ -54,17 +54,18 @@ public:
 		end_ += count;
 		while (end_ - ready_ >= 2 * kBlock) Level(kBlock, kBlock);
 	}
-	/** No others follow. */
+	/** Ends the samples. */
 	void End() {
 		while (ready_ < end_) {
 			const size_t count = std::min(kBlock, end_ - ready_);
 			Level(count, std::min(kBlock, end_ - ready_ - count));
 		}
 	}
-	/** Those that can be taken: all but the last few milliseconds, until the end. */
+	/** Number of samples that can be taken: all except the last few milliseconds, until the end. */
 	size_t size() const { return ready_ - begin_; }
 
-	/** For a recording shorter than a resampler's filter, a few milliseconds, which keeps it: as good as silence. */
+	/** For a recording of a few milliseconds, shorter than the resampler's filter, which returns nothing: it counts as
+	 * silence. */
 	size_t AppendSilence(double seconds) {
 		const auto count = static_cast<size_t>(std::ceil(std::min(seconds, 1.0) * kSampleRate));
 		std::fill_n(Extend(count), count, 0.0F);
@@ -85,7 +86,7 @@ private:
 	/** 6 dB a second, in each block. */
 	static constexpr float kRelease = 1.0069F;
 
-	/** The gain at which none of these, which are finite, is over full scale. */
+	/** The gain at which none of these finite samples is over full scale. */
 	static float GainOf(const float* samples, size_t count) {
 		return 1 / std::max(1.0F, std::bit_cast<float>(PeakBits(samples, count)));
 	}

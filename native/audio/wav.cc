@@ -37,10 +37,10 @@ WavFormat WavFormatOf(const uint8_t* chunk, int64_t size, bool big_endian) {
 	return format;
 }
 
-/** A file has some ten; it may hold millions, of no bytes each. */
+/** Usual files have about ten; a hostile one may have millions of empty chunks. */
 constexpr int kMaxWavChunks = 100;
 
-/** Turns each number's bytes round. */
+/** Reverses the bytes of each number. */
 void SwapBytes(uint8_t* bytes, size_t count, size_t width) {
 	for (size_t i = 0; i < count; i++) std::reverse(bytes + i * width, bytes + (i + 1) * width);
 }
@@ -54,7 +54,7 @@ void ConvertAll(const uint8_t* bytes, size_t count, float* into, Convert convert
 	}
 }
 
-/** So many samples, of whichever channels, as numbers in [-1, 1]. */
+/** Converts `count` samples, interleaved or not, to floats in [-1, 1]. */
 void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, float* into) {
 	if (format.tag == kWavFloat) {
 		if (format.bits == 32) ConvertAll<float>(bytes, count, into, [](float value) { return value; });
@@ -128,7 +128,7 @@ private:
 		  mix_(wav.format.rate, WeightsOf(wav.format.channels, channel)),
 		  bytes_(static_cast<size_t>(kBlockFrames * wav.format.stride)) {}
 
-	/** Appends what the next frames yield. */
+	/** Appends the samples of the next frames. */
 	Expected<Done> ReadBlock() {
 		const auto channels = static_cast<size_t>(wav_.format.channels);
 		const int stride = wav_.format.stride;
@@ -152,7 +152,7 @@ private:
 		return Done{};
 	}
 
-	/** Appends what `mixed_` yields. */
+	/** Appends the samples of `mixed_`. */
 	Expected<Done> Take(bool last) {
 		if (!resampler_) {
 			std::copy(mixed_.begin(), mixed_.end(), samples_.Extend(mixed_.size()));
@@ -172,9 +172,9 @@ private:
 	const Reader& reader_;
 	const WavFile wav_;
 	const int64_t frames_;
-	/** The first frame that was not read. */
+	/** The next frame to read. */
 	int64_t next_ = 0;
-	/** None at kSampleRate. */
+	/** Null at kSampleRate. */
 	std::unique_ptr<MonoResampler> resampler_;
 	Downmix mix_;
 	std::vector<uint8_t> bytes_;

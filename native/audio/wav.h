@@ -23,24 +23,24 @@ struct WavFormat {
 
 struct WavFile {
 	WavFormat format;
-	/** Where the samples begin, and how many bytes of them the header promises. */
+	/** Where the samples begin, and the number of bytes that the header declares. */
 	int64_t data = 0, promised = 0;
 	/** RIFX: all numbers are big-endian. */
 	bool big_endian = false;
-	/** The header was written before the length was known, as programs do that write to a pipe. */
+	/** The header was written before the length was known, for example to a pipe. */
 	bool is_endless = false;
 };
 
-/** What a WAV file says of itself, none of which need be true; none where it has no samples. */
+/** Reads the header, whose values may be wrong; none if the file has no samples. */
 std::optional<WavFile> ReadWav(const Reader& reader);
 
-/** It holds PCM or floats, in a form that OpenWav reads. */
+/** Whether it has PCM or floats, in a form that OpenWav reads. */
 bool IsLinear(const WavFile& wav);
 
-/** Whether it lacks some of what its header promises: 50 ms, since some programs count the header in. */
+/** Whether it lacks more than 50 ms of the declared samples; some programs include the header in the declared size. */
 bool WavIsTruncated(const WavFile& wav, const Reader& reader);
 
-/** PCM or floats, every channel as loud as the others, or `channel` alone where it is not -1. */
+/** Opens PCM or floats: all channels with equal weight, or only `channel` if it is not -1. */
 Expected<std::unique_ptr<Decoding>> OpenWav(
 	const Reader& reader, const WavFile& wav, int channel, double max_seconds);
 

@@ -1,4 +1,4 @@
-// A build without FFmpeg (EARSHOT_FFMPEG=off): WAV alone.
+// For a build without FFmpeg (EARSHOT_FFMPEG=off), which reads only WAV.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -62,7 +62,7 @@ private:
 	}
 
 	const int64_t frames_;
-	/** Samples to give, and given. */
+	/** Samples to produce, and samples produced. */
 	const int64_t count_;
 	int64_t given_ = 0;
 	const double ratio_, cutoff_, half_;

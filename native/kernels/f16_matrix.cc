@@ -234,7 +234,7 @@ Strip<float> Converted(const Strip<uint16_t>& strip, float* numbers, Kernels wid
 		convert(strip.numbers + row * strip.stride, numbers + row * strip.columns, strip.columns,
 			strip.ahead + 2 * row * strip.columns);
 	}
-	// What the kernels prefetch is there already.
+	// The converted strip is in the cache, so prefetching it costs nothing.
 	return {numbers, strip.columns, strip.from, strip.to, strip.column, strip.columns,
 		reinterpret_cast<const char*>(strip.numbers)};
 }

@@ -12,7 +12,7 @@ namespace earshot {
 
 namespace {
 
-/** More samples than this are no clip: eighteen hours, and the engines count in 32 bits. */
+/** Maximum samples of a clip: eighteen hours, since the engines count in 32 bits. */
 constexpr size_t kMostSamples = size_t{1} << 30;
 constexpr size_t kMostNames = 1000;
 /** JavaScript's Number.MAX_SAFE_INTEGER. */
@@ -23,17 +23,17 @@ constexpr size_t kShown = 40;
 constexpr std::array kArrayNames = {"an Int8Array", "a Uint8Array", "a Uint8ClampedArray", "an Int16Array", "a Uint16Array",
 	"an Int32Array", "a Uint32Array", "a Float32Array", "a Float64Array", "a BigInt64Array", "a BigUint64Array"};
 
-/** Kinds that Node-API does not name (Float16Array). */
+/** Kinds without a name in Node-API (Float16Array). */
 constexpr auto kOtherArray = static_cast<napi_typedarray_type>(-1);
 
 struct View {
 	napi_typedarray_type type = kOtherArray;
 	void* data = nullptr;
-	/** Elements; 0 where it is detached, or out of bounds of what it was made over. */
+	/** Number of elements; 0 if it is detached or out of bounds of its buffer. */
 	size_t size = 0;
 };
 
-/** As it is at this moment. Not Napi::TypedArray, which keeps what it has read. */
+/** The array's current state. Napi::TypedArray is not used, since it caches what it has read. */
 View Look(Napi::Value value) {
 	View view;
 	const napi_status status =

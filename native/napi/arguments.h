@@ -1,4 +1,4 @@
-// Arguments of JavaScript's: checked here, whatever TypeScript has promised, and copied, since their owner may detach,
+// Arguments from JavaScript: checked here regardless of TypeScript's types, and copied, since JavaScript may detach,
 // shrink or change them at any time. On the JavaScript thread.
 #pragma once
 
@@ -17,12 +17,12 @@ Napi::Error Refusal(const std::string& name, const std::string& what, Napi::Valu
 /** A finite number. */
 double NumberOf(Napi::Value value, const std::string& name, double least, double most);
 int IntOf(Napi::Value value, const std::string& name, int least, int most);
-/** A number by which JavaScript names something: any whole number that it can tell from others. */
+/** A number that JavaScript uses as an id: any safe integer. */
 double IdOf(Napi::Value value, const std::string& name);
 bool BoolOf(Napi::Value value, const std::string& name);
-/** UTF-8 without a NUL, at which a library would take it to end. */
+/** UTF-8 without a NUL, at which a library would end the text. */
 std::string TextOf(Napi::Value value, const std::string& name);
-/** Copied, as the next two: no thread reads what JavaScript owns. */
+/** Copied, like the next two, since no other thread may read memory that JavaScript owns. */
 std::vector<float> SamplesOf(Napi::Value value, const std::string& name);
 std::vector<uint8_t> BytesOf(Napi::Value value, const std::string& name);
 
@@ -36,7 +36,7 @@ struct FloatView {
 };
 FloatView FloatsOf(Napi::Value value, const std::string& name);
 
-/** Fields of an options object. Reading one may run JavaScript: read them all before looking at memory or at state. */
+/** Fields of an options object. Reading one may run JavaScript, so read them all before accessing memory or state. */
 class Options {
 public:
 	explicit Options(Napi::Value value, const std::string& name = "options");
@@ -47,7 +47,7 @@ public:
 	int Int(const char* name, int least, int most) const { return IntOf(Value(name), name, least, most); }
 	double Id(const char* name) const { return IdOf(Value(name), name); }
 	bool Bool(const char* name) const { return BoolOf(Value(name), name); }
-	/** False where it is absent. */
+	/** False if it is absent. */
 	bool Switch(const char* name) const;
 	std::string Text(const char* name) const { return TextOf(Value(name), name); }
 	std::vector<int> Ints(const char* name, int least, int most, size_t most_elements) const;

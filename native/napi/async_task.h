@@ -41,7 +41,7 @@ private:
 	std::unique_ptr<Napi::Promise::Deferred> deferred_;
 };
 
-/** An AsyncTask out of functions, which own what they read: JavaScript may do with its memory what it likes meanwhile. */
+/** An AsyncTask made of functions, which own their data, since JavaScript may change its memory meanwhile. */
 template <class T>
 class Task final : public AsyncTask {
 public:

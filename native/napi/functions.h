@@ -1,4 +1,4 @@
-// Functions that JavaScript calls. Whatever C++ throws in them reaches it as a NativeError.
+// Functions that JavaScript calls. C++ exceptions in them become NativeErrors.
 #pragma once
 
 #include <exception>
@@ -11,7 +11,7 @@
 
 namespace earshot {
 
-/** Runs `work`, which returns a value of JavaScript's. */
+/** Runs `work`, which returns a JavaScript value. */
 template <class Work>
 Napi::Value Checked(Napi::Env env, Work&& work) {
 	try {

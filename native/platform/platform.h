@@ -1,5 +1,5 @@
-// The operating system: posix.cc and windows.cc implement this header, and nothing else in native/ asks which system it
-// runs on. Paths are UTF-8 everywhere.
+// The operating system: posix.cc and windows.cc implement this header, and nothing else in native/ depends on the
+// system. Paths are UTF-8 everywhere.
 #pragma once
 
 #include <array>
@@ -44,14 +44,14 @@ private:
 };
 
 /**
- * From now on `on_text` gets everything that C code prints to `stderr`, on the thread that prints; it is still printed.
- * Works with glibc only: elsewhere `on_text` is never called.
+ * From now on `on_text` receives everything that C code prints to `stderr`, on the printing thread; it is still
+ * printed. Works only with glibc: elsewhere `on_text` is never called.
  */
 void CaptureStderr(void (*on_text)(const char* bytes, size_t size));
 
 /**
- * Gives the physical pages that lie entirely in the range of private memory back to the system; they read as zeros
- * afterwards. Returns the bytes released: 0 where the system cannot do this with heap memory (Windows, macOS).
+ * Returns the physical pages that lie entirely in the range of private memory to the system; they read as zeros
+ * afterwards. Returns the bytes released: 0 if the system cannot do this with heap memory (Windows, macOS).
  */
 size_t ReleasePages(char* begin, char* end);
 

@@ -378,7 +378,7 @@ struct Punctuation;
  * and statics that outlive its sessions.
  */
 struct Library {
-	/** Fails with engine_missing unless the library is there and of exactly kSherpaVersion. Any thread. */
+	/** Fails with engine_missing unless the library exists and has exactly kSherpaVersion. Any thread. */
 	static Expected<std::shared_ptr<const Library>> Load(const std::string& folder);
 
 	/** Execution providers of the ONNX Runtime in this folder: `CPU`, `CUDA`, `CoreML`, … */

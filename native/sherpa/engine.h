@@ -66,7 +66,7 @@ struct StreamingLoad {
 	SherpaConfig config;
 	/** Silence appended at the end, since the model decodes only complete chunks. */
 	double tail_seconds = 0;
-	/** Live streams that are decoded at once; 1 where they would change each other's results, or the files allow no more. */
+	/** Live streams that are decoded in one batch; 1 if batching would change results, or the files do not support it. */
 	size_t batch = 1;
 	/** Threads that decode live streams at the same time. */
 	size_t threads = 1;
@@ -96,11 +96,12 @@ public:
 	virtual ~SpeechStream() = default;
 	/**
 	 * Decodes the chunks that the piece completes, together with those of other streams; the result of the last one is
-	 * final. Returns at once; `on_partial` is called once, by a thread that is in DecodeAll. True: a thread more is to call it.
+	 * final. Returns at once; `on_partial` is called once, by a thread that is in DecodeAll. True: one
+	 * more thread must call DecodeAll.
 	 */
 	[[nodiscard]] virtual bool Feed(
 		StreamPiece piece, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) = 0;
-	/** Decodes what all streams of the model have been fed, until nothing is left. Needs no call of its own stream. */
+	/** Decodes the audio of all streams of the model, until none is left. */
 	virtual void DecodeAll() = 0;
 };
 

@@ -1,4 +1,4 @@
-// Which clips may be decoded at once on a recognizer whose configuration can change.
+// Decides which clips may be decoded in parallel on a recognizer whose configuration can change.
 #pragma once
 
 #include <condition_variable>

@@ -26,7 +26,7 @@ Steps::Members Steps::Gather() {
 		std::unique_ptr<Member> next;
 		{
 			const std::lock_guard lock(mutex_);
-			// However many wait before them: those who cancelled wait for their answer.
+			// Cancelled members are finished first, since their callers wait for the result.
 			const auto first = std::stable_partition(
 				waiting_.begin(), waiting_.end(), [](const auto& member) { return !member->Cancelled(); });
 			std::move(first, waiting_.end(), std::back_inserter(cancelled));
@@ -53,14 +53,14 @@ void Steps::Step(Members members) {
 	const Expected<Done> taken = take_(together);
 	if (!taken) {
 		{
-			// Which of them made it fail is not known, so that none is to take others with it again.
+			// It is unknown which member caused the failure, so from now on members run one at a time.
 			const std::lock_guard lock(mutex_);
 			if (members.size() > 1) most_ = 1;
 		}
 		for (const auto& member : members) member->Finish(taken.failure());
 		return;
 	}
-	// At once, so that what is done now does not wait for the next step of others.
+	// Finished members leave now, so that they do not wait for the next step of others.
 	std::erase_if(members, [](const auto& member) { return !HasStep(*member); });
 	const std::lock_guard lock(mutex_);
 	std::move(members.begin(), members.end(), std::back_inserter(waiting_));

@@ -1,4 +1,4 @@
-// Work that goes on in steps, of which those of several members are done at once.
+// Runs work that consists of steps, and batches the steps of several members.
 #pragma once
 
 #include <cstddef>
@@ -13,41 +13,42 @@
 
 namespace earshot::sherpa {
 
-/** One thread at a time calls it. */
+/** A piece of work. Called by one thread at a time. */
 class Member {
 public:
 	virtual ~Member() = default;
 	virtual bool Cancelled() const = 0;
-	/** Gets its next step ready, and nothing if one is. False: it has none, and is done. */
+	/** Prepares the next step, if none is prepared. False: there is none, and the member is finished. */
 	virtual Expected<bool> Prepare() = 0;
-	/** Called once, last: how it ended. */
+	/** Called once, last, with the outcome. */
 	virtual void Finish(Expected<Done> ended) = 0;
 };
 
 /**
- * Takes steps for all members that have one ready when a thread is free: there is no timer, and a member that is alone does
- * not wait. Members take turns, a step each. Any thread.
+ * Whenever a thread is free, it runs one batched step for the members that have a step ready. There is no timer, and a
+ * single member does not wait. Members take turns, one step each. Any thread.
  */
 class Steps {
 public:
 	using Take = std::function<Expected<Done>(const std::vector<Member*>&)>;
 
-	/** `most` members take a step at once, with `take`, on at most `threads` threads. */
+	/** `take` runs a step of up to `most` members at once, on at most `threads` threads. */
 	Steps(size_t most, size_t threads, Take take) : threads_(threads), take_(std::move(take)), most_(most) {}
 
-	/** True: a thread more is to call Work. The first is for any member, others where enough wait for a whole batch. */
+	/** True: one more thread must call Work. The first thread starts for any member, further ones only for full
+	 * batches. */
 	[[nodiscard]] bool Add(std::unique_ptr<Member> member);
 
-	/** Takes steps until no member is left to wait for one. */
+	/** Runs steps until no member is waiting. */
 	void Work();
 
 private:
 	using Members = std::vector<std::unique_ptr<Member>>;
 
-	/** Members to take a step together, in the order in which they came; none: this thread is no longer needed. */
+	/** The members of the next step, in order of arrival; none: this thread is no longer needed. */
 	Members Gather();
 	void Step(Members members);
-	/** Finishes what is done or cancelled. */
+	/** Whether the member has a step; finishes it if it is done or cancelled. */
 	static bool HasStep(Member& member);
 
 	const size_t threads_;

@@ -111,7 +111,7 @@ public:
 
 	std::shared_ptr<SpeechStream> Stream(const StreamOptions& options) override;
 
-	/** Of the live streams. */
+	/** The steps of the live streams. */
 	sherpa::Steps& steps() { return steps_; }
 
 	Expected<StreamHandle> MakeStream(const StreamOptions& options) const {
@@ -200,7 +200,7 @@ private:
 	/** One chunk of each; the members are all of type Feeding. */
 	Expected<Done> DecodeTogether(const std::vector<sherpa::Member*>& members) const;
 
-	/** Of all streaming models but T-One. */
+	/** Of all streaming models except T-One. */
 	static constexpr int32_t kFeatureBins = 80;
 
 	/** Start of the current utterance, which the library reports only in its JSON. */
@@ -223,7 +223,7 @@ private:
 	sherpa::Steps steps_;
 };
 
-/** A stream of the library, made when it is first fed. One thread at a time. */
+/** A stream of the library, created with its first audio. One thread at a time. */
 struct Live {
 	const std::shared_ptr<Streaming> engine;
 	const StreamOptions options;
@@ -231,7 +231,7 @@ struct Live {
 	double seconds = 0;
 };
 
-/** One call of Speech::Feed in work: a step is a chunk. */
+/** A running call of Speech::Feed; each step decodes a chunk. */
 class Feeding final : public sherpa::Member {
 public:
 	Feeding(std::shared_ptr<Live> live, StreamPiece piece, std::shared_ptr<const Cancel> cancel,
@@ -273,7 +273,8 @@ public:
 	}
 
 private:
-	/** Others must not wait while features of minutes are computed. */
+	/** Audio is accepted in pieces of this length, so that other streams do not wait while features of minutes are
+	 * computed. */
 	static constexpr size_t kMostAccepted = kSampleRate;
 
 	Expected<Done> AcceptMore() {

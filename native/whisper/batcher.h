@@ -14,7 +14,7 @@
 namespace earshot {
 
 /**
- * Runs each clip on a thread of its own, but only one of them at a time, so that together they use one core. Clips join and
+ * Runs each clip on its own thread, but only one thread at a time, so that together they use one core. Clips join and
  * leave at any time. When a clip submits a graph, it waits until all members have submitted one; graphs with the same
  * weights are then computed together, multiplying each matrix with the vectors of all of them. Decoding a token is bound by
  * memory bandwidth, so four tokens take little longer than one.

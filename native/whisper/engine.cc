@@ -23,7 +23,7 @@ class Whisper final : public WhisperEngine {
 public:
 	explicit Whisper(std::unique_ptr<WhisperModel> model) : model_(std::move(model)), states_(*model_) {}
 
-	/** A state for each slot; more are made when clips are batched. */
+	/** Creates a state for each slot; batches create more on demand. */
 	Expected<Done> MakeSlots(int count) {
 		if (Expected<Done> made = states_.Make(count); !made) return made;
 		if (!states_.OnProcessor()) model_->info.max_batched_clips = 1;

@@ -1,9 +1,9 @@
 // Builds libearshot-ffmpeg: FFmpeg's decoders for audio and nothing else, under the LGPL, as one shared library
-// of its own beside the addon, so that whoever wants another FFmpeg replaces one file. From the sources that
+// beside the addon, so that users can replace FFmpeg by replacing one file. It is built from the sources that
 // vendor/pins.json names, with the configure line below, which NOTICE repeats.
 //
 //   node scripts/build/ffmpeg.mjs                 into build/ffmpeg/<platform>-<arch>; needs make, a C compiler, nasm (x64)
-//   node scripts/build/ffmpeg.mjs --arch arm64    for another target, as scripts/build/target.mjs knows them (--platform)
+//   node scripts/build/ffmpeg.mjs --arch arm64    for another target of scripts/build/target.mjs (--platform)
 //   node scripts/build/ffmpeg.mjs --configure     prints the configure line and does nothing
 //
 // On Windows, run it in an MSYS2 UCRT64 shell.
@@ -29,7 +29,7 @@ import { targetAsked, targetOf } from './target.mjs';
 
 const pcm = ['alaw', 'mulaw', 'u8', 's8', 's16le', 's16be', 's24le', 's24be', 's32le', 's32be'];
 
-/** What is in it. Video is left to others: only the sound of a recording is wanted. */
+/** The parts included. No video, since only the audio of a recording is needed. */
 const parts = {
 	demuxer: [
 		'aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,g722,gsm,loas,matroska,mov,mp3',
@@ -105,7 +105,7 @@ function toolsFor({ platform, arch, isCross, tools }, flags) {
 	return { options, compiler: tools.cc, nm: tools.nm, flags };
 }
 
-/** One library of the four: exports what is public, and knows where it lies only by its name. */
+/** Links the four libraries into one, which exports only public functions and has no absolute path. */
 function link(out, { compiler, nm, flags }, target) {
 	const { platform } = target;
 	const name = libraryName(target);
@@ -206,7 +206,7 @@ export async function build({ target = targetOf(), oldGlibc = false, say = () =>
 	mkdirSync(out, { recursive: true });
 	// By a relative path: to the tar of MSYS2 a drive's letter is another machine's name.
 	run('tar', ['-xJf', forShell(relative(work, file)), '--strip-components=1'], work);
-	// FFmpeg keeps its configure line in the binary: paths of this machine are told to the compiler instead.
+	// FFmpeg keeps its configure line in the binary: so paths of this machine are passed to the compiler instead.
 	const launcher = spawnSync('ccache', ['--version']).status === 0 ? 'ccache ' : '';
 	writeFileSync(
 		join(work, 'cc'),

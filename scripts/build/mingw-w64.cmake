@@ -14,6 +14,6 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 # The stack of Windows is aligned to 16 bytes, and GCC spills AVX registers onto it as if to 32 (GCC bug 54412).
-# Windows 7 for C: ggml-cpu.c asks for what came after it in headers that this compiler lacks.
+# Windows 7 for C: ggml-cpu.c needs newer functions from headers that this compiler lacks.
 set(CMAKE_C_FLAGS_INIT "-D_WIN32_WINNT=0x0601 -Wa,-muse-unaligned-vector-move")
 set(CMAKE_CXX_FLAGS_INIT "-Wa,-muse-unaligned-vector-move")

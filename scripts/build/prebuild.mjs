@@ -1,7 +1,7 @@
 // Makes prebuilds/<platform>-<arch>/: the binaries that travel in the npm package.
 //
 //   node scripts/build/prebuild.mjs                    for this machine
-//   node scripts/build/prebuild.mjs --arch arm64       for another target, as scripts/build/target.mjs knows them
+//   node scripts/build/prebuild.mjs --arch arm64       for another target of scripts/build/target.mjs
 //                                                (--platform, --arch)
 //   node scripts/build/prebuild.mjs --level x86-64-v3  this level alone, for trying out
 //
@@ -76,7 +76,7 @@ async function prebuild(target, only) {
 		if (platform === 'linux' || (platform === 'win32' && target.isCross))
 			run(tools.strip, ['--strip-all', made]);
 		if (platform === 'darwin') run(tools.strip, ['-Sx', made]);
-		// Windows finds a library only in the folder of the addon that asks for it.
+		// Windows finds a library only in the folder of the addon that needs it.
 		if (platform === 'win32') cpSync(library, join(artifacts, level, libraryName(target)));
 	}
 	cpSync(library, join(artifacts, libraryName(target)));
@@ -126,7 +126,7 @@ try {
 	if (process.platform !== 'win32')
 		installMissing(() => [...buildTools(), ...ffmpegTools(target)], {
 			what: 'building the package',
-			tell: say,
+			report: say,
 			run: (command, ...args) => run(command, args),
 		});
 	await prebuild(target, valueAfter('--level'));

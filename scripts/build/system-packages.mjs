@@ -9,7 +9,7 @@ export class SetupError extends Error {
 
 export const succeeds = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
-/** For C++: each with its name, whether it is there, and its packages for apt-get, dnf and brew. */
+/** For C++: each with its name, whether it is installed, and its packages for apt-get, dnf and brew. */
 export function buildTools() {
 	return [
 		{
@@ -30,7 +30,7 @@ export function buildTools() {
 	];
 }
 
-/** Debian's packages of the compilers that target.mjs knows for other targets. */
+/** Debian's packages of the cross compilers in target.mjs. */
 const crossCompilers = {
 	'linux-arm64': 'g++-aarch64-linux-gnu',
 	'win32-x64': 'g++-mingw-w64-x86-64-posix',
@@ -74,17 +74,17 @@ export function testServers() {
 }
 
 /**
- * `needs` says what is there at the moment; `what` needs it, `run` runs a command or throws, and `otherwise` is a way out
- * where apt-get lacks something. Throws SetupError with the command that a user has to run.
+ * `needs` lists the packages and whether they are installed; `what` needs them, `run` runs a command or throws, and
+ * `otherwise` is an alternative if apt-get lacks something. Throws SetupError with the command that a user has to run.
  */
-export function installMissing(needs, { what, tell, run, otherwise }) {
+export function installMissing(needs, { what, report, run, otherwise }) {
 	const missing = needs().filter(({ there }) => !there);
 	if (missing.length === 0) return;
 	const names = namesOf(missing);
 	const sudo = process.getuid?.() === 0 ? [] : succeeds('sudo', '-n', 'true') ? ['sudo', '-n'] : null;
 	if (sudo === null || !succeeds('apt-get', '--version'))
 		throw new SetupError(`${what} needs ${names}. Install with:\n${adviceFor(missing)}`);
-	tell(`installing ${names} (apt-get)`);
+	report(`installing ${names} (apt-get)`);
 	const apt = (...args) => run(...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args);
 	const install = ['install', '-y', '--no-install-recommends', ...packagesOf(missing, 'apt')];
 	try {

@@ -1,4 +1,4 @@
-// What a build is for: a platform, a processor and, on Linux, a C library; and which tools make it on this machine.
+// The target of a build: a platform, a processor and, on Linux, a C library; and the tools for it on this machine.
 //
 //   this machine's own          its compiler (CC and CXX as usual)
 //   linux-arm64, from Linux     Debian's g++-aarch64-linux-gnu
@@ -53,7 +53,7 @@ export function targetOf({ platform = process.platform, arch = process.arch } = 
 	return { ...target, tools, cmake: [`CMAKE_TOOLCHAIN_FILE=${join(root, 'scripts', 'build', toolchain)}`] };
 }
 
-/** What a command line asks for: `--platform` and `--arch`, each this machine's where absent. */
+/** The target of a command line: `--platform` and `--arch`, by default this machine's. */
 export function targetAsked() {
 	const valueAfter = (flag) => (argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined);
 	return targetOf({ platform: valueAfter('--platform'), arch: valueAfter('--arch') });

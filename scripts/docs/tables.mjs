@@ -22,7 +22,8 @@ export function perModelSettings() {
 /** When each error happens, and what helps. The codes, statuses and types come from src/errors.ts. */
 const causes = {
 	invalid_request: 'a field is missing or has a value it cannot have; `param` names it',
-	unsupported_value: 'the field is right, but this model or format cannot do what it asks; `param` names it',
+	unsupported_value:
+		'the field is valid, but this model or format does not support the requested value; `param` names it',
 	audio_unsupported: 'the recording cannot be read: no audio in it, an unknown container, or damaged',
 	audio_too_short: 'the recording is shorter than 0.1 s',
 	audio_too_long: 'the recording is longer than `--max-audio-seconds`',

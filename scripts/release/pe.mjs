@@ -1,11 +1,12 @@
-// What a Windows library asks for and shows, read from the file itself: the tools that know differ by machine.
+// Reads the imports and exports of a Windows library from the file itself, since the tools for it differ by machine.
 import { readFileSync } from 'node:fs';
 
 const exportTable = 0;
 const importTable = 1;
 const delayedTable = 13;
 
-/** `{ imports, delayed, exports }` of a 64-bit PE file: names of libraries, and of what it shows. Throws where it is none. */
+/** `{ imports, delayed, exports }` of a 64-bit PE file: names of libraries and of exported symbols. Throws if the file
+ * is not one. */
 export function readPe(file) {
 	const bytes = readFileSync(file);
 	const header = bytes.readUInt32LE(0x3c);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the tarballs of packed/ into an empty folder, as a user does, and transcribes: for clean containers and machines.
 #
-#   sh scripts/release/smoke.sh [--no-sherpa]      where sherpa-onnx has no build, its absence must be told
+#   sh scripts/release/smoke.sh [--no-sherpa]      for platforms without sherpa-onnx, whose absence must be reported
 set -eu
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 tarball=$(find "$checkout/packed" -name 'earshot-[0-9]*.tgz' | head -n 1)

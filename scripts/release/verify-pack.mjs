@@ -32,7 +32,7 @@ chmodSync(work, 0o755);
 const cache = join(work, 'npm-cache');
 const arch = valueAfter('--arch') ?? process.arch;
 const isEmulated = arch !== process.arch;
-/** Processors that qemu knows by these names, and what Linux says of each in /proc/cpuinfo. */
+/** Processors by qemu's names, and the features of each in Linux's /proc/cpuinfo. */
 const processors = {
 	'cortex-a72': 'fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid',
 	'neoverse-n1':
@@ -200,7 +200,7 @@ async function serveAndUse(where, files) {
 	expect(code === 0, `the server ended with ${code} after SIGTERM:\n${said}`);
 }
 
-/** What `earshot doctor` says of the addon, and that the command transcribes. */
+/** Checks that the command transcribes; returns what `earshot doctor` reports about the addon. */
 function tryCommand(where, file) {
 	const doctor = earshot(where, 'doctor');
 	expect(doctor.status === 0, `earshot doctor ended with ${doctor.status}:\n${doctor.said}`);

@@ -177,7 +177,7 @@ async function brokenModel() {
 	]);
 	expect(status === 1, `a broken model: ended with ${status}`);
 	expect(/broken\.bin: .*too early|holds/.test(words), `a broken model: ${words}`);
-	say('ok  a broken model is told, and kills nothing');
+	say('ok a broken model is reported, and crashes nothing');
 }
 
 function freePort() {

@@ -27,7 +27,7 @@ export const liveSettings = {
 		scope: 'server',
 		flag: 'live-partials',
 		valueName: 'BOOL',
-		help: 'text while somebody speaks from models that hear whole turns too, while a slot is free',
+		help: 'partial text during speech also from models that transcribe whole turns, while a slot is free',
 		default: false,
 		defaultText: 'no, unless a session asks for it',
 		parse: truth,

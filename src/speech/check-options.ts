@@ -51,7 +51,7 @@ export function checkOptions(
 function notTranscribing(id: string): EarshotError {
 	return new EarshotError(
 		'unsupported_value',
-		`The model \`${id}\` tells who speaks when and cannot transcribe; choose another as \`model\`, and send \`diarize=true\` to have its speakers told apart`,
+		`The model \`${id}\` only diarizes and cannot transcribe; choose another as \`model\`, and send \`diarize=true\` to identify speakers with it`,
 		{ param: 'model' },
 	);
 }

@@ -4,9 +4,10 @@
 //   /once/FILE   creates FILE and dies while running its only clip, unless FILE exists
 //   /rotten/N    N clips, then dies while decoding the second block, every time
 //   /hold        runs its clip until it is cancelled
-//   /stuck       as /hold, and its clip stays in work when it is cancelled; says `stuck`, and `asked` at each question
+//   /stuck       as /hold, and its clip stays in work when it is cancelled; prints `stuck`, and `asked` at each
+// heartbeat
 //   /spin/N/FILE never comes back from running its only clip, N times; FILE has a byte for each
-//   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE is there
+//   /grow/N/FILE N clips; has grown by 4 GiB after the first, and begins the second when FILE exists
 // Live streams: a commit gets the process's id as its text; audio of one byte does what the byte says:
 //   1 dies, 2 begins a turn and dies, 3 has grown by 4 GiB, 4 the stream is lost
 // Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
@@ -114,17 +115,17 @@ async function transcribe({ request, recording, firstClip }) {
 let turn = 0;
 
 function live({ stream, command }) {
-	const tell = (event, more = {}) => send({ type: 'live', stream, event, ...more });
+	const emit = (event, more = {}) => send({ type: 'live', stream, event, ...more });
 	const [what] = command.type === 'audio' ? command.bytes : [];
 	if (what === 3) rssBytes += 4 * 2 ** 30;
-	if (command.type === 'audio') tell({ type: 'heard', atMs: 1 });
+	if (command.type === 'audio') emit({ type: 'heard', atMs: 1 });
 	if (command.type === 'commit') {
-		tell({ type: 'committed', turn, seconds: 1, commit: command.commit });
+		emit({ type: 'committed', turn, seconds: 1, commit: command.commit });
 		const text = String(process.pid);
-		tell({ type: 'completed', turn: turn++, text, language: null, seconds: 1, runMs: 1, revised: false });
+		emit({ type: 'completed', turn: turn++, text, language: null, seconds: 1, runMs: 1, revised: false });
 	}
-	if (what === 2) tell({ type: 'started', turn, atMs: 0 });
-	if (what === 4) tell({ type: 'lost' }, { error: { code: 'model_load_failed', message: 'no detector' } });
+	if (what === 2) emit({ type: 'started', turn, atMs: 0 });
+	if (what === 4) emit({ type: 'lost' }, { error: { code: 'model_load_failed', message: 'no detector' } });
 	if (what === 1 || what === 2) die();
 }
 

@@ -83,7 +83,7 @@ export async function* eventsOf(transcript: Transcript): AsyncGenerator<Transcri
 	yield { type: 'done', transcript };
 }
 
-/** A live stream whose events a test tells. */
+/** A live stream whose events a test emits. */
 export class FakeLiveStream implements LiveStream {
 	readonly options: LiveOptions;
 	readonly tell: (event: LiveEvent) => void;

@@ -42,7 +42,7 @@ export function flagsOf(url, config) {
 
 /** @param {string} why @returns {never} */
 export function refuse(why) {
-	stderr.write(`${why}\n(--help tells more)\n`);
+	stderr.write(`${why}\n(for help: --help)\n`);
 	return exit(2);
 }
 

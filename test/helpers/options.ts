@@ -19,5 +19,5 @@ export const noInt8 = () => Promise.reject(new Error('8-bit weights were not exp
 
 export const plainTranscription: TranscribeOptions = { ...plainRecognition, chunking: defaultChunking };
 
-/** Settings of a model that nobody has changed. */
+/** The default settings of a model. */
 export const defaultModelOptions: ModelOptions = modelOptions({}, resolveConfig([]));

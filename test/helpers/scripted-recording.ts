@@ -29,7 +29,7 @@ export class ScriptedRecording {
 		this.spans = spans;
 	}
 
-	/** Value of the sample at a position: different everywhere, so that positions can be told apart. */
+	/** Value of the sample at a position: different everywhere, so that positions can be distinguished. */
 	static sample(at: number): number {
 		return Math.fround(((at * 7919) % 100_003) / 100_003);
 	}

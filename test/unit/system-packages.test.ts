@@ -37,7 +37,7 @@ exit 0`,
 		const target = { arch: 'x64', isCross: false, tools: { cc: 'gcc' } };
 		const run = (command, ...args) => { if (spawnSync(command, args).status !== 0) throw new Error(command); };
 		try {
-			installMissing(() => [...buildTools(), ...ffmpegTools(target)], { what: 'the package', tell: console.log, run });
+			installMissing(() => [...buildTools(), ...ffmpegTools(target)], { what: 'the package', report: console.log, run });
 			console.log('complete');
 		} catch (error) { console.log(error.name, error.message); }
 	`;

@@ -1,7 +1,6 @@
-// The bytes are a stranger's. What keeps them in bounds: no protocol of FFmpeg's is reachable (own reader,
-// io_open refuses, no playlist demuxer), only audio decoders may open, and probing, streams, channels, rates,
-// useless packets and decoded seconds are all capped. A recording is decoded as it is read: hours of it take no more
-// memory than minutes.
+// The bytes are untrusted. FFmpeg cannot reach any of its protocols (own reader, io_open refuses, no playlist demuxer),
+// only audio decoders may open, and probing, streams, channels, rates, useless packets and decoded seconds are all
+// limited. A recording is decoded as it is read, so hours take no more memory than minutes.
 #include "audio/ffmpeg/decoding.h"
 
 #include <algorithm>
@@ -24,8 +23,8 @@ constexpr int kMaxStreams = 100;
 constexpr int64_t kProbeBytes = 5 << 20;
 constexpr int64_t kProbeMicroseconds = 10'000'000;
 /** FFmpeg suspects another codec behind a WAV's PCM, as DTS hides there, and asks every demuxer about the first 32
- * packets, all over again whenever they have doubled: of a short recording that costs many times what decoding it
- * does. Four are 16 KB, in which DTS shows. */
+ * packets, all over again whenever they have doubled: for a short recording that costs many times more than decoding
+ * it. Four packets are 16 KB, enough to detect DTS. */
 constexpr int kWavProbePackets = 4;
 /** Packets in a row that yield no sample before the rest is given up: a header may promise 2^32 of them. */
 constexpr uint32_t kMaxBarrenPackets = 20'000;
@@ -37,14 +36,14 @@ constexpr char kFormats[] =
 
 /** Containers whose packets have times of their own. Elsewhere FFmpeg counts them up, in part from sizes. */
 constexpr char kTimed[] = "asf,flv,matroska,mov,mpeg,mpegts,nut,ogg,webm";
-/** Of these FFmpeg finds out how long they are by reading them, which tells nothing of a file that is cut off. */
+/** Containers whose length FFmpeg determines by reading the file, so that it does not show truncation. */
 constexpr char kMeasured[] = "asf,avi,caf,matroska,mpeg,mpegts,ogg,webm";
-/** A recording whose sound begins later than this is a piece of a longer one. */
+/** A recording whose audio begins later than this was cut out of a longer one. */
 constexpr double kLatestStartSeconds = 600;
 /** Delays of encoders and the padding of the last frame. */
 constexpr double kPaddingSeconds = 0.3;
 
-/** A name for probing alone, nothing is opened by it: with junk before the first frame the extension decides. */
+/** A file name used only for probing, not for opening: if junk precedes the first frame, the extension decides. */
 std::string ProbeName(const std::string& path) {
 	const size_t dot = path.rfind('.');
 	const bool extension = dot != std::string::npos && path.size() - dot <= 8 && path.find('/', dot) == std::string::npos;
@@ -127,7 +126,7 @@ double FfmpegDecoding::DeclaredEnd() const {
 	if (stream.duration == AV_NOPTS_VALUE) return std::numeric_limits<double>::quiet_NaN();
 	int64_t end = stream.duration;
 	double origin = 0;
-	// Of these the length is that of the whole file, from its start on.
+	// The length that these containers declare counts from the start of the file.
 	const bool from_start = IsAmong(*format_->iformat, "asf,flv");
 	if (has_times_ && !from_start && stream.start_time != AV_NOPTS_VALUE && std::isfinite(timeline_->origin())) {
 		end += stream.start_time;
@@ -172,9 +171,9 @@ Expected<Done> FfmpegDecoding::OpenContainer(const std::string& name, const Canc
 	made->codec_whitelist = av_strdup(AudioDecoders().c_str());
 	made->protocol_whitelist = av_strdup("");
 	AVDictionary* format_options = nullptr;
-	// mov's references to other files; off by default, and wanted off.
+	// References from mov to other files must stay off, which is also the default.
 	av_dict_set(&format_options, "enable_drefs", "0", 0);
-	// Every other demuxer need not be asked.
+	// For a WAV no other demuxer needs to be tried.
 	const AVInputFormat* known = is_wav ? av_find_input_format("wav") : nullptr;
 	int result = avformat_open_input(&made, name.c_str(), known, &format_options);
 	av_dict_free(&format_options);
@@ -203,13 +202,13 @@ Expected<Done> FfmpegDecoding::OpenStream() {
 	}
 	const AVInputFormat& container = *format_->iformat;
 	has_times_ = IsAmong(container, kTimed);
-	// Players show the start of a file, with all its streams, as 0.
+	// Players show the start of the file (of all its streams) as 0.
 	double origin = format_->start_time == AV_NOPTS_VALUE
 		? std::numeric_limits<double>::quiet_NaN()
 		: static_cast<double>(format_->start_time) / AV_TIME_BASE;
-	// These begin at 0 themselves. What FFmpeg takes for the start is that of the sound alone, where a picture comes
-	// before it in a codec that is not decoded here. But a piece that was cut out of a live stream keeps its times, and an
-	// encoder's delay, which is left out of the sound, does not count.
+	// These containers begin at 0. If video in a codec that is not decoded here precedes the audio, FFmpeg takes the
+	// start of the audio for the start. But a piece cut out of a live stream keeps its times, and an encoder's delay,
+	// which is removed from the audio, does not count.
 	if (IsAmong(container, "matroska,mov") && origin > kPaddingSeconds && origin < kLatestStartSeconds) origin = 0;
 	const bool broadcast = IsAmong(container, "mpeg,mpegts");
 	timeline_ = std::make_unique<Timeline>(origin, broadcast, max_seconds_);
@@ -262,7 +261,7 @@ Expected<Done> FfmpegDecoding::SendPacket(const Cancel& cancel) {
 		barren_++;
 		if (avcodec_send_packet(codec_.get(), packet_.get()) < 0) {
 			skipped_packets_++;
-			// What follows the last frame of an MP3 is a tag more often than a part of a frame.
+			// Bytes after the last frame of an MP3 are usually a tag rather than part of a frame.
 			last_is_broken_ = last_is_broken_ || !is_mpeg;
 		}
 	}
@@ -278,7 +277,7 @@ Expected<Done> FfmpegDecoding::PlaceFrame() {
 	if (!has_times_ || frame_->pts == AV_NOPTS_VALUE) return TakeFrame();
 	const double time = static_cast<double>(frame_->pts) * av_q2d(Stream().time_base);
 	const auto [silence, overlaps] = timeline_->Next(time);
-	// Nothing said is left out: the time is made up for where it is silent.
+	// Only silent frames are dropped to make up for overlapping times, so that no speech is lost.
 	if (overlaps && IsSilent(*frame_)) {
 		av_frame_unref(frame_.get());
 		return Done{};

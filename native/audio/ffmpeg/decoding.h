@@ -1,4 +1,4 @@
-// A recording of any kind that FFmpeg knows, which is nearly every one.
+// Decodes any format that FFmpeg supports.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct CodecFree {
 };
 struct IoFree {
 	void operator()(AVIOContext* io) const {
-		// FFmpeg may have exchanged the buffer it was given.
+		// FFmpeg may have replaced the buffer.
 		av_freep(&io->buffer);
 		avio_context_free(&io);
 	}
@@ -41,10 +41,10 @@ struct FrameFree {
 	void operator()(AVFrame* frame) const { av_frame_free(&frame); }
 };
 
-/** What FFmpeg reads through; belongs to one decoding. */
+/** FFmpeg's access to the bytes; belongs to one decoding. */
 struct Input {
 	const Reader& reader;
-	/** Of the call at hand. */
+	/** Of the current call. */
 	const Cancel* cancel = nullptr;
 	int64_t position = 0;
 
@@ -72,7 +72,7 @@ struct Input {
 
 class FfmpegDecoding final : public Decoding {
 public:
-	/** Decodes up to the first sample, so that what is no recording is refused here. */
+	/** Decodes up to the first sample, so that other files are refused here. */
 	static Expected<std::unique_ptr<Decoding>> Open(const Reader& reader, const AudioSource& source, double max_seconds,
 		const Cancel& cancel);
 
@@ -92,26 +92,26 @@ private:
 	Expected<Done> OpenStream();
 	Expected<Done> OpenCodec(const AVStream& stream, const AVCodec& decoder);
 
-	/** Does the next small part of the work: a packet to the decoder, a frame from it, a second of silence. */
+	/** Does one step: sends a packet to the decoder, takes a frame from it, or adds a second of silence. */
 	Expected<Done> Step(const Cancel& cancel);
-	/** The next packet to the decoder, or none after the last one. */
+	/** Sends the next packet to the decoder, or the end of the stream. */
 	Expected<Done> SendPacket(const Cancel& cancel);
-	/** Decides where the frame belongs, and takes it or holds it back for the silence before it. */
+	/** Finds the frame's position, and takes it, or holds it until the silence before it is written. */
 	Expected<Done> PlaceFrame();
 	Expected<Done> TakeFrame();
 	Expected<Done> TakeSilence();
-	/** Counts what has come since there were `before`. */
+	/** Counts the samples that were added since there were `before`. */
 	Expected<Done> Count(size_t before);
 	Expected<Done> Finish();
 
 	const AVStream& Stream() const { return *format_->streams[stream_index_]; }
-	/** When the sound ends, as the container says, on the time scale of the recording; NaN where it does not know. */
+	/** The declared end of the audio, on the time scale of the recording; NaN if unknown. */
 	double DeclaredEnd() const;
-	/** Whether the file ends before its recording does. At its end. */
+	/** Whether the file is cut off before the end of its recording. To be called at the end. */
 	bool IsTruncated() const;
 
 	const double max_seconds_, max_samples_;
-	// Each is declared before what points to it, hence freed after.
+	// The order matters: each member is declared before those that point to it, and so destroyed after them.
 	Input input_;
 	std::unique_ptr<AVIOContext, IoFree> io_;
 	std::unique_ptr<AVFormatContext, FormatClose> format_;
@@ -122,14 +122,14 @@ private:
 	FrameMixer mixer_;
 	Samples samples_;
 	int stream_index_ = -1;
-	/** The times of packets are those of the file, and not counted up by FFmpeg. */
+	/** The times of packets are from the file, not computed by FFmpeg. */
 	bool has_times_ = false;
 	int sample_rate_ = 0, channels_ = 0;
 	uint32_t skipped_packets_ = 0, barren_ = 0;
 	/** Samples at kSampleRate so far. */
 	uint64_t decoded_ = 0;
 	double source_seconds_ = 0;
-	/** Seconds of silence that come before the frame that is held back. */
+	/** Seconds of silence before the held frame. */
 	double silence_ = 0;
 	bool holds_frame_ = false;
 	/** The last packet was incomplete. */

@@ -37,7 +37,7 @@ void Convert(const AVFrame& frame, Piece piece, double full, double zero, float*
 	}
 }
 
-/** False for a format that no decoder of audio gives. */
+/** False for a format that no audio decoder produces. */
 bool ToFloats(const AVFrame& frame, Piece piece, float* into) {
 	switch (av_get_packed_sample_fmt(static_cast<AVSampleFormat>(frame.format))) {
 		case AV_SAMPLE_FMT_U8: Convert<uint8_t>(frame, piece, 128, 128, into); break;
@@ -52,12 +52,12 @@ bool ToFloats(const AVFrame& frame, Piece piece, float* into) {
 	return true;
 }
 
-/** FFmpeg's weights of the channels in a mix to one, which add up to 1 at most; for a layout that it cannot mix, every
- * channel weighs the same. */
+/** FFmpeg's weights of the channels in a mix to one, which add up to 1 at most; for a layout that it cannot mix, all
+ * weights are equal. */
 std::vector<float> MixWeights(const AVFrame& frame) {
 	const auto count = static_cast<size_t>(frame.ch_layout.nb_channels);
 	AVChannelLayout layout = {}, mono = AV_CHANNEL_LAYOUT_MONO;
-	// swr_build_matrix2 writes to all of it, whatever the layouts are.
+	// swr_build_matrix2 writes to the whole matrix for every layout.
 	std::vector<double> matrix(kMaxChannels * kMaxChannels);
 	int result = -1;
 	if (frame.ch_layout.order == AV_CHANNEL_ORDER_NATIVE) result = av_channel_layout_copy(&layout, &frame.ch_layout);
@@ -95,7 +95,7 @@ bool FrameMixer::Feed(const AVFrame& frame, Samples& out) {
 }
 
 bool FrameMixer::FeedSilence(const AVFrame& next, double seconds, Samples& out) {
-	// A frame that cannot be used takes its silence with it.
+	// If the frame cannot be used, the silence before it is dropped too.
 	if (!Prepare(next, out)) return true;
 	mix_->Flush(mixed_);
 	mixed_.resize(mixed_.size() + static_cast<size_t>(std::llround(seconds * rate_)));

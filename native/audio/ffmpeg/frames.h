@@ -1,4 +1,4 @@
-// FFmpeg's frames → one channel at 16 kHz.
+// Converts FFmpeg's frames to one channel at 16 kHz.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@ namespace earshot::audio {
 /** Takes frames of any format, which may change in the middle of a stream. */
 class FrameMixer {
 public:
-	/** `channel`: the only one that is heard; -1: all. */
+	/** `channel`: the only one to decode; -1: all, mixed. */
 	explicit FrameMixer(int channel) : channel_(channel) {}
 
-	/** Appends what the frame yields. False: it cannot be used. */
+	/** Appends the frame's samples. False: the frame cannot be used. */
 	bool Feed(const AVFrame& frame, Samples& out);
-	/** So much silence before a frame. */
+	/** Appends silence before the frame `next`. */
 	bool FeedSilence(const AVFrame& next, double seconds, Samples& out);
-	/** Appends what is left inside. */
+	/** Appends the buffered samples. */
 	bool Flush(Samples& out);
 
 private:
@@ -35,7 +35,7 @@ private:
 	const int channel_;
 	int rate_ = 0, channels_ = 0;
 	std::unique_ptr<Downmix> mix_;
-	/** None at kSampleRate. */
+	/** Null at kSampleRate. */
 	std::unique_ptr<MonoResampler> resampler_;
 	std::vector<float> values_, mixed_;
 };

@@ -1,4 +1,4 @@
-// FFmpeg's libraries: which recordings go to them, their versions and what they log.
+// FFmpeg's libraries: which recordings they decode, their versions and their log.
 #include <cstdarg>
 #include <memory>
 #include <mutex>
@@ -20,8 +20,8 @@ namespace audio {
 
 namespace {
 
-/** A WAV that holds one channel, and all the samples that its header promises; or a big-endian one, whose samples
- * FFmpeg takes for little-endian. */
+/** A WAV with one channel and all the samples that its header declares; or a big-endian one, whose samples FFmpeg reads
+ * as little-endian. */
 bool IsForUs(const WavFile& wav, const Reader& reader) {
 	if (wav.big_endian) return true;
 	return wav.format.channels == 1 && wav.promised > 0 && wav.data + wav.promised <= reader.size();
@@ -29,8 +29,8 @@ bool IsForUs(const WavFile& wav, const Reader& reader) {
 
 }  // namespace
 
-/** FFmpeg looks for other codecs in what a WAV calls PCM, since DTS hides there, in two channels: that costs many
- * times what reading a plain one does. */
+/** FFmpeg searches a WAV's PCM for other codecs, since it may contain DTS in two channels, which costs many times more
+ * than reading plain PCM. */
 Expected<std::unique_ptr<Decoding>> OpenDecoding(
 	const Reader& reader, const AudioSource& source, double max_seconds, const Cancel& cancel) {
 	const auto wav = ReadWav(reader);
@@ -46,7 +46,7 @@ Expected<std::unique_ptr<Decoding>> OpenDecoding(
 namespace {
 
 void LogFfmpeg(void* context, int level, const char* form, va_list arguments) {
-	// A stranger's broken file is no error of this server: all of it is for the curious.
+	// A broken upload is not an error of the server, so these lines are only for debugging.
 	if (level > AV_LOG_WARNING) return;
 	char line[1024];
 	int print_prefix = 1;

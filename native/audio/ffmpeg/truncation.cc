@@ -8,11 +8,11 @@ namespace earshot::audio {
 
 namespace {
 
-/** A file of hours has a million elements at most; one that has more is not looked through to its end. */
+/** A file of hours has at most a million elements; reading stops after this many. */
 constexpr int kMaxElements = 4'000'000;
 constexpr uint32_t kSegment = 0x18538067, kCluster = 0x1F43B675;
 
-/** Bytes by position, some tens of kilobytes at a time. */
+/** Buffered access to bytes by position. */
 class Window {
 public:
 	explicit Window(const Reader& reader) : reader_(reader) {}
@@ -35,13 +35,13 @@ private:
 
 struct Element {
 	uint32_t id = 0;
-	/** Of id and size together. */
+	/** Length of id and size. */
 	int64_t head = 0;
 	/** -1: unknown. */
 	int64_t size = -1;
 };
 
-/** Bytes of an EBML number, by its first one; more than 8 is none. */
+/** Length of an EBML number, from its first byte; more than 8 is invalid. */
 int NumberBytes(uint8_t first) {
 	int count = 1;
 	for (uint8_t bit = 0x80; count <= 8 && (first & bit) == 0; bit = static_cast<uint8_t>(bit >> 1)) count++;
@@ -85,7 +85,7 @@ bool MatroskaIsTruncated(const Reader& reader) {
 		at += element.head;
 		// What follows a segment is not part of the recording.
 		if (element.id == kSegment && element.size >= 0) return element.size > reader.size() - at;
-		// Live recordings leave out how long they are, and how long their clusters are; what is in those has a length.
+		// Live recordings omit the sizes of segment and clusters, but elements in clusters have sizes.
 		if (element.size < 0 && element.id != kSegment && element.id != kCluster) return false;
 		if (element.size > reader.size() - at) return true;
 		at += std::max<int64_t>(0, element.size);
@@ -94,7 +94,7 @@ bool MatroskaIsTruncated(const Reader& reader) {
 }
 
 bool OggIsTruncated(const Reader& reader) {
-	// The longest page, and one that is cut off.
+	// Enough for the longest page and a truncated one after it.
 	constexpr int64_t kLongestPage = 27 + 255 + 255 * 255, kHead = 27;
 	std::vector<uint8_t> tail(static_cast<size_t>(std::min(reader.size(), 2 * kLongestPage)));
 	const auto size = static_cast<int64_t>(tail.size());

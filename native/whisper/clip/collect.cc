@@ -15,9 +15,10 @@ namespace earshot {
 
 namespace {
 
-/** In silence, more than this many consecutive segments of the same text are made up. */
+/** In silence, more than this many consecutive segments of the same text are hallucinated. */
 constexpr int kMaxSilentRepeats = 3;
-/** A shorter rest of a clip is no speech if the model says so: OpenAI's threshold, regardless of the text. */
+/** For a shorter rest of a clip, the model's no-speech probability alone decides (with OpenAI's threshold), regardless
+ * of the text. */
 constexpr double kShortRestSeconds = 1;
 constexpr float kNoSpeechThreshold = 0.6F;
 

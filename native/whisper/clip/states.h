@@ -36,7 +36,7 @@ public:
 
 	/** Creates `count` states, before any is used. */
 	Expected<Done> Make(int count);
-	/** Allows as many more, created on demand. Called before any is used. */
+	/** Allows `count` more states, created on demand. Called before any is used. */
 	void AllowMore(int count) { to_make_ = count; }
 	/** Whether they compute on the CPU only. */
 	bool OnProcessor() const;

@@ -1,4 +1,5 @@
-// whisper.cpp's decoder as a Decoder: each sequence has its cells in one cache, and shares those of what it continues.
+// whisper.cpp's decoder as a Decoder: all sequences use one cache, and a sequence shares the cells of the one that it
+// continues.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +15,19 @@ namespace earshot {
 /** Used within the DecodeHooks of its clip. */
 class CachedDecoder final : public Decoder {
 public:
-	/** `width`: sequences at most, `most_tokens`: of each. */
+	/** `width`: maximum number of sequences, `most_tokens`: maximum length of each. */
 	CachedDecoder(upstream::DecodeHooks& hooks, const Vocabulary& words, size_t width, size_t most_tokens);
 
 	/** Encodes the window at `seek` hundredths of a second, unless it is encoded already. False on failure. */
 	bool Encode(int seek);
-	/** What the next Start begins with. */
+	/** Sets the prompt for the next Start. */
 	void SetPrompt(std::vector<int32_t> prompt);
 	float* Start() override;
 	float* Next(const std::vector<Sequence*>& sequences) override;
 
 	/** Probability that the window has no speech, as OpenAI has it: at <|startoftranscript|>. Known after Start. */
 	float no_speech() const { return no_speech_; }
-	/** Why there was no memory or no encoder. */
+	/** The failure of the encoder or of an allocation, if any. */
 	const std::optional<Failure>& failure() const { return failure_; }
 	void ForgetPrompt() { decoded_.clear(); }
 

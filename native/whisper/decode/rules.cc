@@ -43,7 +43,7 @@ Outlook Rules::Apply(const std::vector<Token>& said, int32_t last_stamp, float* 
 	if (!std::isfinite(greatest)) return {logits, NAN, words_.first_stamp, 0, 0, divisor, NAN};
 	double of_text = SumOfExponentials(logits, texts, greatest);
 	const double of_stamps = SumOfExponentials(logits + texts, all - texts, greatest);
-	// If all timestamps together are likelier than any text, say one of them.
+	// If all timestamps together are likelier than any text token, only timestamps are allowed.
 	const bool stamps_only = of_stamps > std::exp(static_cast<double>(text - greatest));
 	if (stamps_only) {
 		forbid(0, words_.first_stamp);

@@ -1,4 +1,4 @@
-// What Whisper's decoder may say next.
+// The rules for the next token of Whisper's decoder.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +13,26 @@ namespace earshot {
 struct Outlook {
 	/** Logits that the rules forbid are -infinity. */
 	const float* logits;
-	/** logit - log_sum = log-probability. NaN if nothing may be said. */
+	/** logit - log_sum = log-probability. NaN if no token is allowed. */
 	float log_sum;
 	/** The likeliest timestamp, its share among timestamps, and the probability of all of them. */
 	int32_t stamp;
 	float stamp_share, stamps;
-	/** By which the logits were divided, and what `log_sum` would be if they were not. */
+	/** The temperature by which the logits were divided, and `log_sum` without that division. */
 	float temperature = 1, plain_log_sum = 0;
 
 	Token Choose(int32_t id) const;
 };
 
-/** Those of OpenAI's decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules) as far as whisper.cpp has them. */
+/** The rules of OpenAI's decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules) that whisper.cpp
+ * implements. */
 class Rules {
 public:
-	/** `never`: ids that are never said. */
+	/** `never`: ids that are never generated. */
 	Rules(const Vocabulary& vocabulary, std::vector<int32_t> never) : words_(vocabulary), never_(std::move(never)) {}
 
-	/** Divides the logits after `said` by the temperature, where that is not 0, and applies the rules, in place.
-	 * `last_stamp`: the last timestamp said; -1 if there is none. */
+	/** Divides the logits after `said` by the temperature, unless that is 0, and applies the rules, in place.
+	 * `last_stamp`: the last timestamp in `said`; -1 if there is none. */
 	Outlook Apply(const std::vector<Token>& said, int32_t last_stamp, float* logits, double temperature = 0) const;
 
 	const Vocabulary& words() const { return words_; }

@@ -10,11 +10,11 @@ namespace earshot {
 
 namespace {
 
-/** whisper.cpp's: a text with less repeats itself. */
+/** whisper.cpp's threshold: a text with less entropy is repetitive. */
 constexpr double kLeastEntropy = 2.4;
 constexpr size_t kEntropyFrom = 32;
 
-/** A token drawn by its probability. */
+/** Samples a token by its probability. */
 int32_t Draw(const Outlook& outlook, size_t size, std::mt19937& chance) {
 	const float greatest = Greatest(outlook.logits, size);
 	std::vector<double> sums(size);
@@ -67,7 +67,7 @@ public:
 	}
 
 	Sequence Best() {
-		// Unfinished ones count only if not enough have ended.
+		// Unfinished sequences count only if too few have ended.
 		std::stable_sort(
 			live_.begin(), live_.end(), [](const Sequence& one, const Sequence& other) { return one.sum > other.sum; });
 		for (Sequence& one : live_) {
@@ -90,7 +90,7 @@ private:
 		list.push_back(std::move(one));
 	}
 
-	/** The likeliest token, or one by chance. */
+	/** Adds the likeliest token, or a sampled one. */
 	void AddOne(const std::vector<Outlook>& outlooks, bool shared) {
 		std::vector<Sequence> live;
 		for (size_t i = 0; i < live_.size(); i++) {
@@ -107,7 +107,7 @@ private:
 		live_ = std::move(live);
 	}
 
-	/** The likeliest of all beams' likeliest tokens, as OpenAI's BeamSearchDecoder. */
+	/** Adds the likeliest tokens over all beams, like OpenAI's BeamSearchDecoder. */
 	void AddBeams(const std::vector<Outlook>& outlooks) {
 		std::vector<Candidate> candidates;
 		for (size_t i = 0; i < live_.size(); i++) {

@@ -1,4 +1,4 @@
-// Searches for what is said in one window.
+// Searches for the text of one window.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace earshot {
 
-/** Whisper's decoder over one window of sound. */
+/** Whisper's decoder for one window of audio. */
 class Decoder {
 public:
 	virtual ~Decoder() = default;
@@ -24,9 +24,9 @@ public:
 };
 
 struct Strategy {
-	/** 0: the likeliest; above: by chance. */
+	/** 0: takes the likeliest token; above: samples. */
 	double temperature = 0;
-	/** Sequences followed at once: beams at temperature 0, otherwise candidates of which the likeliest wins. */
+	/** Sequences decoded in parallel: beams at temperature 0, otherwise candidates, of which the likeliest is used. */
 	size_t width = 1;
 };
 

@@ -1,4 +1,4 @@
-// What was decoded of a clip.
+// A decoded segment of a clip.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,9 @@ namespace earshot {
 /** Text between two timestamps. Times are hundredths of a second from the clip's start. */
 struct Segment {
 	int64_t begin, end;
-	/** Timestamps and the end of the text among them. */
+	/** Includes timestamps and the end of the text. */
 	std::vector<Token> tokens;
-	/** Of the window that it is from: where it begins, its average log-probability (NaN if unknown) and temperature. */
+	/** Of the window that the segment comes from: its start, average log-probability (NaN if unknown) and temperature. */
 	int seek;
 	double logprob, temperature;
 	float no_speech;

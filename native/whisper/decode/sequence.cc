@@ -10,7 +10,7 @@ namespace earshot {
 
 namespace {
 
-/** Tokens whose entropy is looked at, as in whisper.cpp. */
+/** Number of last tokens whose entropy is computed, as in whisper.cpp. */
 constexpr size_t kEntropyTokens = 32;
 
 /** Whether the text after the last timestamp ends in a loop. */
@@ -44,7 +44,7 @@ void Sequence::Add(const Token& token, const Vocabulary& words, const Window& wi
 		return;
 	}
 	loops = Loops(tokens, words);
-	// A whole budget of tokens for less than half of a window.
+	// All allowed tokens were used for less than half of the window.
 	const bool stuck = tokens.size() >= window.most_tokens && (kept == 0 || advance < Window::kLength / 2);
 	if (loops || stuck) state = State::kFailed;
 }

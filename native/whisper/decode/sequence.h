@@ -1,4 +1,4 @@
-// One continuation of a window's prompt.
+// One candidate text of a window.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace earshot {
 
-/** Where a window lies in its clip, in hundredths of a second, and how much may be said about it. */
+/** The position of a window in its clip, in hundredths of a second, and the maximum number of tokens for it. */
 struct Window {
 	int seek = 0, end = 0;
 	size_t most_tokens = 0;
@@ -30,27 +30,27 @@ struct Sequence {
 	std::vector<Token> tokens;
 	/** Cells of its tokens in the decoder's cache, without the prompt's. */
 	std::vector<uint32_t> cells;
-	/** Of the log-probabilities of all tokens, at their temperature and at 1. */
+	/** Sums of the log-probabilities of all tokens, at their temperature and at 1. */
 	double sum = 0, plain_sum = 0;
 	State state = State::kLive;
 	/** Length up to and with the last timestamp, or of all if the text ends without one. */
 	size_t kept = 0;
-	/** The last timestamp but <|0.00|>, or -1. */
+	/** The last timestamp other than <|0.00|>, or -1. */
 	int32_t last_stamp = -1;
 	/** Where the next window begins, in hundredths of a second after this one. */
 	int advance = Window::kLength;
 	/** Whether it was ended for repeating itself. */
 	bool loops = false;
 
-	/** Adds a token, and decides whether that ends it. */
+	/** Adds a token, and decides whether it ends the sequence. */
 	void Add(const Token& token, const Vocabulary& words, const Window& window);
 	/** Tokens without the end of the text. */
 	size_t Said(const Vocabulary& words) const;
-	/** Average log-probability as in OpenAI's decoding.py: the end of the text counts as said. At the temperature, by which
-	 * whisper.cpp judges a decode, and at 1, which OpenAI reports. */
+	/** Average log-probability as in OpenAI's decoding.py: the end of the text counts as a token. Average is at the
+	 * temperature, which whisper.cpp compares with its threshold; PlainAverage at 1, which OpenAI reports. */
 	double Average(const Vocabulary& words) const;
 	double PlainAverage(const Vocabulary& words) const;
-	/** By which OpenAI ranks candidates: the sum divided by the number of tokens. */
+	/** OpenAI's ranking of candidates: the sum divided by the number of tokens. */
 	double Score(const Vocabulary& words) const;
 	/** Entropy of the last tokens that are kept: low if they repeat themselves. */
 	double Entropy() const;

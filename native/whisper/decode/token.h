@@ -1,4 +1,4 @@
-// Tokens as the decoder has chosen them.
+// A token chosen by the decoder.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,11 @@ struct Token {
 	int32_t id;
 	/** Natural logarithm of its probability after the rules, at the temperature of its decode. */
 	float logprob;
-	/** The likeliest timestamp at its place, with its share among the timestamps and their probability together. */
+	/** The likeliest timestamp at its position, with its share among the timestamps and the total probability of
+	 * timestamps. */
 	int32_t stamp;
 	float stamp_share = 0, stamps = 0;
-	/** As `logprob`, at temperature 1. */
+	/** Like `logprob`, at temperature 1. */
 	float plain_logprob = 0;
 };
 

@@ -9,9 +9,10 @@ namespace earshot {
 
 namespace {
 
-/** At higher temperatures the text before is left out, as in OpenAI's transcribe.py. */
+/** At higher temperatures the previous text is not used as prompt, as in OpenAI's transcribe.py. */
 constexpr double kMostWithPrompt = 0.5;
-/** A shorter rest of a clip is decoded without the text before, which it tends to repeat: hundredths of a second. */
+/** A shorter rest of a clip, in hundredths of a second, is decoded without the previous text, which it would tend to
+ * repeat. */
 constexpr int kShortRest = 500;
 
 std::vector<double> TemperaturesOf(const DecodePlan& plan) {
@@ -66,7 +67,7 @@ int Split(const Sequence& said, const Vocabulary& words, const Window& window, c
 		has_text = false;
 	}
 	add(window.seek + said.advance, tokens.size());
-	// If the text ends in a single timestamp, nothing is said after it.
+	// If the text ends in a single timestamp, there is no speech after it.
 	const size_t count = tokens.size();
 	const bool single = count > 1 && !words.IsStamp(tokens[count - 2].id) && closes(count - 1);
 	return single ? std::min(window.end - window.seek, Window::kLength) : said.advance;
@@ -101,7 +102,7 @@ bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan&
 			silent = unlikely && of_window.no_speech > plan.no_speech_threshold;
 			if (!failed && (!unlikely || silent)) break;
 		}
-		// What follows the last timestamp is decoded in the next window.
+		// Text after the last timestamp is decoded again in the next window.
 		if (said.state != Sequence::State::kFailed) said.tokens.resize(said.kept);
 		const size_t first = segments.size();
 		past.clear();

@@ -12,9 +12,9 @@
 namespace earshot {
 
 struct DecodePlan {
-	/** The text before, and the tokens that begin each window's: <|startoftranscript|>, language and task. */
+	/** The previous text, and the tokens that begin each window: <|startoftranscript|>, language and task. */
 	std::vector<int32_t> prompt, task;
-	/** Tokens of a text at most; a prompt has as many and three more. */
+	/** Maximum tokens of a text; a prompt may have three more. */
 	size_t most_tokens = 0, most_prompt = 0;
 	bool stamps = true;
 	/** The clip's end in hundredths of a second. */
@@ -35,7 +35,7 @@ using OnWindow = std::function<void(size_t first, bool is_more)>;
 bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan& plan, std::vector<Segment>& segments,
 	const OnWindow& on_window);
 
-/** Segments of a window's tokens. Returns by how much the next window begins later, in hundredths of a second. */
+/** Divides a window's tokens into segments. Returns the distance to the next window, in hundredths of a second. */
 int Split(const Sequence& said, const Vocabulary& words, const Window& window, const Segment& of_window,
 	std::vector<Segment>& segments);
 

@@ -113,7 +113,7 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 		const auto of = static_cast<ggml_type>(type);
 		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
 		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return truncated;
-		if (!names.insert(name).second) return std::string(name) + " is there twice";
+		if (!names.insert(name).second) return std::string(name) + " appears twice";
 	}
 	if (names.size() != expected) {
 		return "it holds " + std::to_string(names.size()) + " tensors, expected " + std::to_string(expected);
@@ -208,7 +208,7 @@ std::string CheckParakeetWalk(Walk& walk) {
 		if (!Within(duration, 0, 64)) return "a duration is " + std::to_string(duration);
 	}
 	if (!walk.Int(tokens)) return truncated;
-	// The blank's id is that after the last token.
+	// The blank's id follows the last token's.
 	if (tokens != p.vocab) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;

@@ -22,7 +22,7 @@ struct ContextFree {
 
 class WhisperModel {
 public:
-	/** Loads a checked file and converts its weights as `load` asks. May throw. */
+	/** Loads a checked file and converts its weights according to `load`. May throw. */
 	static Expected<std::unique_ptr<WhisperModel>> Load(const WhisperLoad& load);
 
 	whisper_context* context() const { return context_.get(); }

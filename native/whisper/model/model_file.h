@@ -53,7 +53,7 @@ public:
 	void Skip(int64_t count) { position_ += count; }
 	/** Remaining bytes; negative if too many were skipped. */
 	int64_t left() const { return file_->size() - position_; }
-	/** Whether the last read returned fewer bytes than asked for. */
+	/** Whether the last read returned fewer bytes than requested. */
 	bool ended() const { return ended_; }
 
 	/** `Loader`: whisper_model_loader or parakeet_model_loader, which have the same fields. */

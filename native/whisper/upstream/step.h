@@ -1,4 +1,4 @@
-// One step of whisper.cpp's decoder, on cells of our choice.
+// One step of whisper.cpp's decoder, on given cells of its cache.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,8 @@ struct DecoderStep {
  * nullptr on failure, e.g. if aborted. */
 float* Decode(DecodeHooks& hooks, const DecoderStep& step);
 
-/** Makes the self-attention cache have at least so many cells; its contents are lost if it had less. False without memory. */
+/** Grows the self-attention cache to at least `cells` cells; its contents are lost if it grows. False if there is no
+ * memory. */
 bool ReserveCells(whisper_context* context, whisper_state* state, uint32_t cells);
 
 /** Encodes the window of the spectrogram that begins at `seek` hundredths of a second; false on failure. */

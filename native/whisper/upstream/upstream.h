@@ -75,7 +75,7 @@ Vocabulary WordsOf(const whisper_context* context);
 /** Ids that are never part of a text: tasks, languages and the like, without timestamps and the end of the text. */
 std::vector<int32_t> SpecialTokens(const whisper_context* context);
 
-/** Ids of symbols that nobody says, as in OpenAI's tokenizer.py. */
+/** Ids of symbols that are not speech, as in OpenAI's tokenizer.py. */
 std::vector<int32_t> NonSpeechTokens(const whisper_context* context);
 
 /** False for the first distilled models. */

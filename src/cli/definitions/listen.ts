@@ -7,7 +7,7 @@ export function addListen(earshot: Command): void {
 	settingOptions(
 		earshot
 			.command('listen')
-			.description('transcribe while somebody speaks into the microphone, until Ctrl-C')
+			.description('transcribe the microphone live, until Ctrl-C')
 			.argument(
 				'[source]',
 				'- for PCM on standard input (16 bits, little-endian, mono) instead of the microphone',
@@ -18,7 +18,7 @@ export function addListen(earshot: Command): void {
 				'spoken language: en, english, … (default: detected, if the model can)',
 			)
 			.option('--prompt <TEXT>', 'text before each turn, as a hint for style and names')
-			.option('--partials', 'print words while a turn goes on, also with models that hear whole turns')
+			.option('--partials', 'print words during a turn also with models that transcribe whole turns')
 			.option('--json', 'print events, one JSON object on a line')
 			.option('--sample-rate <HZ>', 'of the audio: a multiple of 25 from 8000 to 96000', '16000')
 			.option('--device <NAME>', "microphone, as arecord, sox or ffmpeg call it (default: the system's)")

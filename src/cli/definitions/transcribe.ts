@@ -75,7 +75,7 @@ export function addTranscribe(earshot: Command): void {
 			.option('--prompt <TEXT>', 'text before the recording, as a hint for style and names')
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
 			.option('--words', 'with verbose_json: include word timestamps')
-			.option('--speakers', 'tell who speaks; needs the models of `earshot pull diarization`')
+			.option('--speakers', 'identify speakers; needs the models of `earshot pull diarization`')
 			.option('--num-speakers <N>', 'with --speakers: how many people speak')
 			.option('--min-speakers <N>', 'with --speakers: at least so many')
 			.option('--max-speakers <N>', 'with --speakers: at most so many')

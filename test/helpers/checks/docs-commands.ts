@@ -93,7 +93,7 @@ function npmMistake([verb = '', ...rest]: readonly string[]): string {
 	return file === undefined ? '' : nodeMistake([file, ...own.filter((word) => !/^--C[A-Z]/.test(word))]);
 }
 
-/** A script of the checkout, and that it knows the flags it is given. */
+/** Checks that a script of the checkout exists and accepts the given flags. */
 function nodeMistake([file = '', ...rest]: readonly string[]): string {
 	if (!existsSync(path.join(root, file))) return `there is no ${file}`;
 	const text =

@@ -1,4 +1,4 @@
-/** A server that receives webhooks, as their receivers have one. */
+/** A server that receives webhooks. */
 
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,11 +18,11 @@ export interface Receiver {
 	/** HOST:PORT. */
 	readonly place: string;
 	readonly received: ReceivedWebhook[];
-	/** Resolves with the first `count` that came. */
+	/** Resolves with the first `count` webhooks received. */
 	waitFor(count: number): Promise<readonly ReceivedWebhook[]>;
 }
 
-/** `answer`: of the request with that number, from 0; by default 200 to all. */
+/** `answer`: the response to the request with that number, from 0; by default 200 for all. */
 export async function startReceiver(
 	answer: (response: ServerResponse, at: number) => void = (response) => void response.end(),
 ): Promise<Receiver> {
@@ -35,7 +35,7 @@ export async function startReceiver(
 			const { method = '', url: path = '', headers } = request;
 			received.push({ method, path, headers, body: Buffer.concat(pieces).toString() });
 			answer(response, received.length - 1);
-			for (const told of waiting.splice(0)) told();
+			for (const resolve of waiting.splice(0)) resolve();
 		});
 	});
 	server.listen(0, '127.0.0.1');
@@ -50,7 +50,7 @@ export async function startReceiver(
 		place: `127.0.0.1:${port}`,
 		received,
 		async waitFor(count) {
-			while (received.length < count) await new Promise<void>((told) => waiting.push(told));
+			while (received.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
 			return received.slice(0, count);
 		},
 	};

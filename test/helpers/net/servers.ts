@@ -48,7 +48,7 @@ export const postgresFolder = existsSync('/usr/lib/postgresql')
 			.find((folder) => existsSync(path.join(folder, 'postgres')))
 	: undefined;
 
-/** Continuous integration installs them; a suite that is skipped there has not been run by anybody. */
+/** Continuous integration must install them, since a suite that is skipped there is never run. */
 export function skipReason(
 	what: 'redis-server' | 'postgresql',
 	found: string | undefined,
