@@ -80,7 +80,7 @@ void Read(const Options& options, WhisperOptions& into) {
 	into.temperature = options.Float("temperature", 0, 1);
 	into.temperature_increment = options.Float("temperatureIncrement", 0, 1);
 	if (into.temperature_increment > 0 && into.temperature_increment < limits::kLeastIncrement) {
-		throw Refusal("temperatureIncrement", "0, or a number from 0.01 to 1", options.Value("temperatureIncrement"));
+		throw Refusal("temperatureIncrement", "0, or a number from 0.1 to 1", options.Value("temperatureIncrement"));
 	}
 	into.logprob_threshold = options.Float("logprobThreshold", -100, 0);
 	into.no_speech_threshold = options.Float("noSpeechThreshold", 0, 1);

@@ -58,7 +58,7 @@ export const whisperSettings = {
 		help: 'temperature increase at each retry of a clip by a Whisper model; 0 = no retry',
 		default: 0.2,
 		// whisper.cpp lists every step up to 1: the smallest would fill the memory.
-		parse: zeroOrFrom(0.01, 1),
+		parse: zeroOrFrom(0.1, 1),
 	},
 	logprobThreshold: {
 		scope: 'model',

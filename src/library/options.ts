@@ -53,7 +53,7 @@ export interface RequestOptions {
 	/** Beam size, 1 to 8: candidate texts kept during the search; 1 = greedy search, `auto` = 5 for long clips, else 1.
 	 * This and the next four options default to the model's settings; only models with `decoding`. */
 	readonly beamSize?: number | 'auto';
-	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
+	/** Temperature increase at each retry of a clip, 0.1 to 1; 0 = no retry. */
 	readonly temperatureIncrement?: number;
 	/** Average log-probability below which a clip is decoded again, -100 to 0. */
 	readonly logprobThreshold?: number;

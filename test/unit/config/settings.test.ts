@@ -58,11 +58,11 @@ describe('the settings', () => {
 		[
 			'--temperature-increment',
 			flagSource({ temperatureIncrement: '1e-9' }),
-			'0, or a number from 0.01 to 1',
+			'0, or a number from 0.1 to 1',
 		],
-		['temperature_increment', file({ temperatureIncrement: '1e-320' }), '0, or a number from 0.01 to 1'],
-		['temperature_increment', file({ temperatureIncrement: 'NaN' }), '0, or a number from 0.01 to 1'],
-		['--temperature-increment', flagSource({ temperatureIncrement: '-0.2' }), '0, or a number from 0.01'],
+		['temperature_increment', file({ temperatureIncrement: '1e-320' }), '0, or a number from 0.1 to 1'],
+		['temperature_increment', file({ temperatureIncrement: 'NaN' }), '0, or a number from 0.1 to 1'],
+		['--temperature-increment', flagSource({ temperatureIncrement: '-0.2' }), '0, or a number from 0.1'],
 		['--wyoming', flagSource({ wyoming: 'speech.example' }), 'PORT, HOST:PORT or unix:/path'],
 		['--wyoming', flagSource({ wyoming: '0.0.0.0:70000' }), 'PORT, HOST:PORT or unix:/path'],
 		['--wyoming', flagSource({ wyoming: '::1:10300' }), 'PORT, HOST:PORT or unix:/path'],
@@ -71,7 +71,7 @@ describe('the settings', () => {
 		expect(() => resolveConfig([source])).toThrow(`Expected \`${name}\` to be ${expected}`);
 	});
 
-	it.each(['0', '0.01', '0.2', '1'])('take %s for a step of the temperature', (text) => {
+	it.each(['0', '0.1', '0.2', '1'])('take %s for a step of the temperature', (text) => {
 		expect(resolveConfig([flagSource({ temperatureIncrement: text })]).temperatureIncrement).toBe(
 			Number(text),
 		);

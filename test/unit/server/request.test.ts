@@ -474,7 +474,7 @@ describe('options of decoding', () => {
 	test.each([
 		['beam_size', '9', 'a whole number from 1 to 8, or `auto`'],
 		['beam_size', 'wide', 'a whole number from 1 to 8, or `auto`'],
-		['temperature_increment', '0.001', '0, or a number from 0.01 to 1'],
+		['temperature_increment', '0.001', '0, or a number from 0.1 to 1'],
 		['logprob_threshold', '1', 'a number from -100 to 0'],
 		['compression_ratio_threshold', '0', 'a number from 1 to 100'],
 		['no_speech_threshold', '1.5', 'a number from 0 to 1'],
