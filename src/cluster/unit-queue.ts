@@ -238,7 +238,7 @@ export class UnitQueue implements JobQueue {
 
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent> {
 		const { records, clock } = this.#options;
-		return watchUnits(jobId, signal, { records, clock, unitsOf: () => this.#unitsOf(jobId) });
+		return watchUnits({ records, clock, jobId, unitsOf: () => this.#unitsOf(jobId) }, signal);
 	}
 
 	async announce(jobId: string): Promise<void> {

@@ -8,30 +8,32 @@ import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
 import { topicOfJob } from './unit-keys.js';
 
-/** A message may be lost, as while the server of the queue restarts. */
-const lookEveryMs = 10_000;
+/** A message may be lost. */
+const lookEveryMs = 5000;
 
-export interface WatchOptions {
+export interface Watched {
 	readonly records: Records;
 	readonly clock: Clock;
+	readonly jobId: string;
 	readonly unitsOf: () => Promise<readonly UnitRecord[]>;
 }
 
-/** The first event is `changed`, after which nothing is missed: what came before may have been. */
+/** The first event is `changed`, when the messages come: what was before is read then. */
 export async function* watchUnits(
-	jobId: string,
+	{ records, clock, jobId, unitsOf }: Watched,
 	signal: AbortSignal,
-	{ records, clock, unitsOf }: WatchOptions,
 ): AsyncGenerator<JobEvent> {
-	const news: string[] = ['changed'];
+	const news = ['changed'];
 	let wake = () => {};
-	const add = (message: string): void => {
+	const stop = await records.subscribe(topicOfJob(jobId), (message) => {
 		// One reading finds all clips that have come meanwhile.
 		if (!news.includes(message)) news.push(message);
 		wake();
-	};
-	const stop = await records.subscribe(topicOfJob(jobId), add);
-	const stopLooking = clock.every(lookEveryMs, () => add('changed'));
+	});
+	const stopLooking = clock.every(lookEveryMs, () => {
+		if (!news.includes('changed')) news.push('changed');
+		wake();
+	});
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {

@@ -1,7 +1,7 @@
 /**
  * Every setting of Earshot, in one table. The flags, the EARSHOT_* variables, the keys of models.yaml, `--help` and
- * docs/reference/settings.md are made from it. Flags win over the environment, that over the file, that over the
- * default.
+ * docs/reference/settings.md are made from it. Flags take precedence over the environment, the environment over the
+ * file, and the file over the defaults.
  */
 
 import path from 'node:path';

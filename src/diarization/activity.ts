@@ -1,10 +1,10 @@
 /**
- * Joins what the segmentation network says of overlapping windows: which voices are heard in which frames. In each window
- * voices have numbers of their own; a track is one voice through windows that overlap, and ends when it is not heard for
- * as long as a window. Who a track is, and whether it is one person, is for the clustering to say. Pure.
+ * Joins the segmentation network's results for overlapping windows: which voices are active in which frames. Each
+ * window numbers its voices by itself; a track is one voice through overlapping windows, and ends when it is inactive
+ * for the length of a window. Clustering decides which speaker a track is, and whether it is one speaker. Pure.
  */
 
-/** Voices that a window tells apart. */
+/** Voices that the network distinguishes in a window. */
 export const voicesInWindow = 3;
 
 /** The voices of each class of a frame (pyannote's powerset of 3 voices, at most 2 at once). */
@@ -28,19 +28,19 @@ export function voiceChances(scores: Float32Array): Float32Array {
 	return chances;
 }
 
-/** A frame counts as speech of a voice from this mean probability on. */
-const heardFrom = 0.5;
+/** The mean probability from which on a voice counts as active in a frame. */
+const activeFrom = 0.5;
 
-/** Frames in which a voice of a window and a track must be heard together to be the same. */
+/** Frames in which a voice of a window and a track must both be active to be the same voice. */
 const leastSharedFrames = 3;
 
-/** Frames for which one track is heard without a break. */
+/** Consecutive frames in which a track is active. */
 export interface ActiveStretch {
 	readonly track: number;
 	readonly from: number;
 	/** Exclusive. */
 	readonly to: number;
-	/** Those of them in which no other track is heard, [from, to) each. */
+	/** The ranges of these frames in which no other track is active, each [from, to). */
 	readonly alone: readonly (readonly [from: number, to: number])[];
 }
 
@@ -59,15 +59,15 @@ export class Activity {
 	readonly #windowFrames: number;
 	readonly #longest: number;
 	readonly #tracks = new Map<number, Track>();
-	/** Windows that each frame from `#base` on is in. */
+	/** How many windows contain each frame, from `#base` on. */
 	readonly #counts: Float32Array;
-	/** Sums of the probabilities that somebody speaks in these frames, whoever it is. */
+	/** Sums over windows of the probability that any voice speaks in these frames. */
 	readonly #speech: Float32Array;
 	/** The first frame that is not final. */
 	#base = 0;
 	#nextTrack = 0;
 
-	/** `longest`: frames after which a stretch is cut, so that each can be looked at while its sound is in memory. */
+	/** `longest`: frames after which a stretch is cut, so that its audio is still in memory when it is embedded. */
 	constructor(windowFrames: number, longest: number) {
 		this.#windowFrames = windowFrames;
 		this.#longest = longest;
@@ -108,7 +108,7 @@ export class Activity {
 		return ended;
 	}
 
-	/** The track of each voice of a window; a new one for a voice that is none of them; -1 for one that is not heard. */
+	/** The track of each voice of a window: a new track for a new voice, -1 for an inactive voice. */
 	#tracksOf(chances: Float32Array): number[] {
 		const pairs: { voice: number; track: number; shared: number }[] = [];
 		for (let voice = 0; voice < voicesInWindow; voice++) {
@@ -142,7 +142,7 @@ export class Activity {
 		const most = Math.min(count, this.#windowFrames);
 		for (let frame = 0; frame < most; frame++) {
 			const at = this.#base + frame;
-			const heard = this.#heardIn(frame);
+			const heard = this.#activeIn(frame);
 			for (const [id, track] of this.#tracks) {
 				const isNow = heard.includes(id);
 				if (track.open && (!isNow || at - track.open.from >= this.#longest)) {
@@ -164,11 +164,11 @@ export class Activity {
 	}
 
 	/**
-	 * The tracks that are heard. Where somebody surely speaks and the windows differ about who, the likeliest alone: who it
-	 * is, is for the clustering to say.
+	 * The active tracks. If there is certainly speech but the windows disagree about the voice, only the likeliest track:
+	 * clustering decides which speaker it is.
 	 */
-	#heardIn(frame: number): number[] {
-		const least = heardFrom * (this.#counts[frame] ?? 0);
+	#activeIn(frame: number): number[] {
+		const least = activeFrom * (this.#counts[frame] ?? 0);
 		if (least === 0) return [];
 		const heard: number[] = [];
 		let [likeliest, most] = [-1, 0];
@@ -188,13 +188,13 @@ export class Activity {
 
 	#isSilent(id: number): boolean {
 		const track = this.#tracks.get(id);
-		return track !== undefined && track.open === undefined && track.sums.every((sum) => sum < heardFrom);
+		return track !== undefined && track.open === undefined && track.sums.every((sum) => sum < activeFrom);
 	}
 }
 
 function isActive(chances: Float32Array, voice: number): boolean {
 	for (let at = voice; at < chances.length; at += voicesInWindow)
-		if ((chances[at] ?? 0) >= heardFrom) return true;
+		if ((chances[at] ?? 0) >= activeFrom) return true;
 	return false;
 }
 

@@ -44,7 +44,7 @@ export interface Engine {
 	/**
 	 * Returns one promise per clip, in order, which settles when that clip is done; the slot is free when all have
 	 * settled. They reject with EarshotError only. `signals`: one per clip; when it fires, that clip soon rejects with
-	 * `cancelled` and the others go on.
+	 * `cancelled` and the others continue.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
 	/** Continuous batching: whether a single-threaded clip may join running clips of equal options in their slot;

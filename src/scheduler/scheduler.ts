@@ -26,15 +26,16 @@ import type { RecordingQueue } from './waiting.js';
 export interface Submission {
 	/** Any object that identifies the recording; its clips share one queue. */
 	readonly recording: object;
-	/** Background from the start; absent = once `interactiveSeconds` of it have been started. */
+	/** The recording has background priority from the start; absent = once `interactiveSeconds` of it have been
+	 * started. */
 	readonly background?: boolean;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
-	/** Called when the engine has let go of it, with a result or without; after a cancellation that is later than the
-	 * rejection. */
+	/** Called when the engine has finished with the clip, with a result or without; after a cancellation that is later
+	 * than the rejection. */
 	readonly onEnd?: (hasResult: boolean) => void;
 	/** Measures the recording's time in queue and in the engine. */
 	readonly stopwatch?: Stopwatch;
@@ -80,7 +81,7 @@ export class Scheduler {
 	/** Recordings whose signal has a listener. */
 	readonly #watched = new WeakSet<object>();
 	readonly #running = new Set<Running>();
-	/** One at most. */
+	/** At most one observer. */
 	observer: SchedulerObserver | undefined;
 	/** Of slots, for interactive clips that are expected. */
 	#reservations = 0;

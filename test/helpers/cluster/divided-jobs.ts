@@ -37,6 +37,8 @@ const patienceMs = 100_000;
 
 export interface JobsInMemory {
 	readonly storage: JobStorage;
+	readonly records: MemoryRecords;
+	readonly clock: FakeClock;
 	readonly service: JobService;
 	readonly metrics: Metrics;
 	/** Where clips that were transcribed begin, by the worker's name. */
@@ -93,7 +95,7 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 		rmSync(folder, { recursive: true, force: true });
 	});
 	const jobs: JobsInMemory = {
-		...{ storage, metrics, heard: [], onClip: () => {} },
+		...{ storage, records, clock, metrics, heard: [], onClip: () => {} },
 		service: serviceOf(storage),
 		worker(name, lanes = 2) {
 			const own = storageOf(name);
