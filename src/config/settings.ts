@@ -219,6 +219,15 @@ export const settings = {
 		defaultText: 'none: webhooks reach public hosts only, over https',
 		parse: allowedHosts,
 	},
+	allowFetch: {
+		scope: 'server',
+		flag: 'allow-fetch',
+		valueName: 'HOSTS',
+		help: 'comma-separated hosts, or HOST:PORT, from which jobs may have their recordings fetched (`url`)',
+		default: [],
+		defaultText: 'none: recordings are sent with the request',
+		parse: allowedHosts,
+	},
 	tlsCert: {
 		scope: 'server',
 		flag: 'tls-cert',

@@ -28,8 +28,14 @@ export function voiceChances(scores: Float32Array): Float32Array {
 	return chances;
 }
 
-/** The mean probability from which on a voice counts as active in a frame. */
+/** A voice of a window is active where it has this probability or more. */
 const activeFrom = 0.5;
+
+/**
+ * A frame counts as speech of a voice from this mean probability over all windows on. Of 0.5 to 0.7 it has the least error on
+ * 60 conversations of 176 people; from 0.5 on more silence is taken for speech than speech is missed.
+ */
+const speechFrom = 0.6;
 
 /** Frames in which a voice of a window and a track must both be active to be the same voice. */
 const leastSharedFrames = 3;
@@ -49,9 +55,11 @@ interface OpenActivity {
 	readonly alone: [from: number, to: number][];
 }
 
-/** Sums of a track's probabilities in the frames that are not final yet. */
+/** Weighted sums of a track's probabilities in the frames that are not final yet. */
 interface Track {
 	readonly sums: Float32Array;
+	/** After the last frame in which it is active in any window. */
+	activeUpTo: number;
 	open: OpenActivity | undefined;
 }
 
@@ -59,9 +67,10 @@ export class Activity {
 	readonly #windowFrames: number;
 	readonly #longest: number;
 	readonly #tracks = new Map<number, Track>();
-	/** How many windows contain each frame, from `#base` on. */
-	readonly #counts: Float32Array;
-	/** Sums over windows of the probability that any voice speaks in these frames. */
+	readonly #weights: Float32Array;
+	/** Sum of the weights of the windows that each frame from `#base` on is in. */
+	readonly #totals: Float32Array;
+	/** Sums of the weighted probabilities that any voice speaks in these frames. */
 	readonly #speech: Float32Array;
 	/** The first frame that is not final. */
 	#base = 0;
@@ -71,7 +80,8 @@ export class Activity {
 	constructor(windowFrames: number, longest: number) {
 		this.#windowFrames = windowFrames;
 		this.#longest = longest;
-		this.#counts = new Float32Array(windowFrames);
+		this.#weights = hamming(windowFrames);
+		this.#totals = new Float32Array(windowFrames);
 		this.#speech = new Float32Array(windowFrames);
 	}
 
@@ -84,18 +94,23 @@ export class Activity {
 	push(chances: Float32Array, finalUpTo: number): ActiveStretch[] {
 		const mapped = this.#tracksOf(chances);
 		for (let frame = 0; frame < this.#windowFrames; frame++) {
-			this.#counts[frame] = (this.#counts[frame] ?? 0) + 1;
+			const weight = this.#weights[frame] ?? 0;
+			this.#totals[frame] = (this.#totals[frame] ?? 0) + weight;
 			let speech = 0;
 			for (let voice = 0; voice < voicesInWindow; voice++)
 				speech += chances[frame * voicesInWindow + voice] ?? 0;
-			this.#speech[frame] = (this.#speech[frame] ?? 0) + Math.min(speech, 1);
+			this.#speech[frame] = (this.#speech[frame] ?? 0) + weight * Math.min(speech, 1);
 			mapped.forEach((track, voice) => {
-				const { sums } = this.#tracks.get(track) ?? {};
-				if (sums) sums[frame] = (sums[frame] ?? 0) + (chances[frame * voicesInWindow + voice] ?? 0);
+				const own = this.#tracks.get(track);
+				if (!own) return;
+				const chance = chances[frame * voicesInWindow + voice] ?? 0;
+				own.sums[frame] = (own.sums[frame] ?? 0) + weight * chance;
+				if (chance >= activeFrom) own.activeUpTo = Math.max(own.activeUpTo, this.#base + frame + 1);
 			});
 		}
 		const ended = this.#settle(finalUpTo - this.#base);
-		for (const track of this.#tracks.keys()) if (this.#isSilent(track)) this.#tracks.delete(track);
+		for (const [id, { open, activeUpTo }] of this.#tracks)
+			if (!open && activeUpTo <= this.#base) this.#tracks.delete(id);
 		return ended;
 	}
 
@@ -115,7 +130,7 @@ export class Activity {
 			for (const [track, { sums }] of this.#tracks) {
 				let shared = 0;
 				for (let frame = 0; frame < this.#windowFrames; frame++) {
-					const count = this.#counts[frame] ?? 0;
+					const count = this.#totals[frame] ?? 0;
 					if (count > 0)
 						shared += ((chances[frame * voicesInWindow + voice] ?? 0) * (sums[frame] ?? 0)) / count;
 				}
@@ -132,7 +147,8 @@ export class Activity {
 
 	#newTrack(): number {
 		const id = this.#nextTrack++;
-		this.#tracks.set(id, { sums: new Float32Array(this.#windowFrames), open: undefined });
+		const sums = new Float32Array(this.#windowFrames);
+		this.#tracks.set(id, { sums, activeUpTo: this.#base, open: undefined });
 		return id;
 	}
 
@@ -157,7 +173,7 @@ export class Activity {
 			}
 		}
 		for (const { sums } of this.#tracks.values()) shift(sums, most);
-		shift(this.#counts, most);
+		shift(this.#totals, most);
 		shift(this.#speech, most);
 		this.#base += count;
 		return ended;
@@ -168,7 +184,7 @@ export class Activity {
 	 * clustering decides which speaker it is.
 	 */
 	#activeIn(frame: number): number[] {
-		const least = activeFrom * (this.#counts[frame] ?? 0);
+		const least = speechFrom * (this.#totals[frame] ?? 0);
 		if (least === 0) return [];
 		const heard: number[] = [];
 		let [likeliest, most] = [-1, 0];
@@ -185,11 +201,14 @@ export class Activity {
 		track.open = undefined;
 		return { track: id, from, to, alone };
 	}
+}
 
-	#isSilent(id: number): boolean {
-		const track = this.#tracks.get(id);
-		return track !== undefined && track.open === undefined && track.sums.every((sum) => sum < activeFrom);
-	}
+/** The network is least certain at the edges of a window, where it has only what comes before, or after. */
+function hamming(count: number): Float32Array {
+	return Float32Array.from(
+		{ length: count },
+		(_, at) => 0.54 - 0.46 * Math.cos((2 * Math.PI * (at + 0.5)) / count),
+	);
 }
 
 function isActive(chances: Float32Array, voice: number): boolean {

@@ -208,33 +208,43 @@ function likeliestPath(
 	return path;
 }
 
-/** If two overlapping pieces have the same speaker, the less certain one gets its next likeliest speaker. */
+/**
+ * If two overlapping pieces have the same speaker, the less certain one gets its next likeliest speaker. If every speaker
+ * is active at that time, as at a change of speakers, it gets the one who overlaps it for the shortest time.
+ */
 function apart(
 	pieces: readonly Piece[],
 	labels: readonly number[],
 	scores: readonly (readonly number[])[],
 ): number[] {
 	const result = [...labels];
-	const order = pieces.map((_, at) => at).sort((a, b) => (pieces[a]?.alone ?? 0) - (pieces[b]?.alone ?? 0));
+	const order = pieces.map((_, at) => at).sort((a, b) => (pieces[b]?.alone ?? 0) - (pieces[a]?.alone ?? 0));
+	const settled = new Set<number>();
 	for (const at of order) {
-		const taken = overlapping(pieces, at).map((other) => result[other] ?? 0);
-		if (!taken.includes(result[at] ?? 0)) continue;
-		const free = (scores[at] ?? []).map((score, speaker) => (taken.includes(speaker) ? -Infinity : score));
-		const best = Math.max(...free);
-		if (best > -Infinity) result[at] = free.indexOf(best);
+		const own = scores[at] ?? [];
+		const shared = own.map(() => 0);
+		for (const { other, seconds } of overlapping(pieces, at)) {
+			const speaker = result[other] ?? 0;
+			if (settled.has(other)) shared[speaker] = (shared[speaker] ?? 0) + seconds;
+		}
+		settled.add(at);
+		const least = Math.min(...shared);
+		if ((shared[result[at] ?? 0] ?? 0) === least) continue;
+		const free = own.map((score, speaker) => (shared[speaker] === least ? score : -Infinity));
+		result[at] = free.indexOf(Math.max(...free));
 	}
 	return result;
 }
 
-/** Indices of pieces of other tracks that overlap the piece at `at`. */
-function overlapping(pieces: readonly Piece[], at: number): number[] {
+/** Indices of pieces of other tracks that overlap the piece at `at`, and for how long. */
+function overlapping(pieces: readonly Piece[], at: number): { other: number; seconds: number }[] {
 	const piece = pieces[at];
 	if (piece === undefined) return [];
-	const found: number[] = [];
+	const found: { other: number; seconds: number }[] = [];
 	const check = (other: number): void => {
 		const { start, end, track } = pieces[other] ?? piece;
-		const shared = Math.min(end, piece.end) - Math.max(start, piece.start);
-		if (track !== piece.track && shared > overlapSeconds) found.push(other);
+		const seconds = Math.min(end, piece.end) - Math.max(start, piece.start);
+		if (track !== piece.track && seconds > overlapSeconds) found.push({ other, seconds });
 	};
 	// No piece is longer than `longestPieceSeconds` plus a frame.
 	for (let other = at - 1; other >= 0; other--) {

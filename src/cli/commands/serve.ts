@@ -112,6 +112,7 @@ function serverSettings(config: Config) {
 		voicesFolder: voicesFolder(),
 		webhooksFolder: webhooksFolder(),
 		webhookAllow: config.webhookAllow,
+		fetchHosts: config.allowFetch,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 	};

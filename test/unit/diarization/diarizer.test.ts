@@ -157,6 +157,21 @@ describe('who speaks when', () => {
 		expect(shown(await diarized([[0, 9, ann]], 10, {}, new Unsure()))).toEqual(['0 0-9']);
 	});
 
+	test('where the network sees nothing at the edges of its windows, too', async () => {
+		class Blinkered extends FakeNetworks {
+			override async segment(window: Float32Array): Promise<Float32Array> {
+				const scores = await super.segment(window);
+				for (let frame = 0; frame < shape.frames; frame++) {
+					if (frame > shape.frames / 4 && frame < (3 * shape.frames) / 4) continue;
+					scores.fill(-20, frame * classes.length, (frame + 1) * classes.length);
+					scores[frame * classes.length] = 0;
+				}
+				return scores;
+			}
+		}
+		expect(shown(await diarized([[4, 9, ann]], 20, {}, new Blinkered()))).toEqual(['0 4-9']);
+	});
+
 	test('of two at once, by turns that overlap', async () => {
 		const found = await diarized(
 			[
@@ -214,7 +229,7 @@ describe('nobody is made up', () => {
 		['one sample', [], 1 / 16_000, []],
 		['a twentieth of a second', [[0, 1, ann]], 0.05, []],
 		['silence', [], 30, []],
-		['0.3 s', [[0, 1, ann]], 0.3, ['0 0-0.2']],
+		['0.4 s', [[0, 1, ann]], 0.4, ['0 0-0.4']],
 		['less than a window', [[0, 9, ann]], 9.9, ['0 0-9']],
 		['a window', [[0, 10, ann]], 10, ['0 0-10']],
 		['a little more than a window', [[0, 11, ann]], 10.01, ['0 0-10']],
