@@ -12,13 +12,8 @@ constexpr int kMostSlots = 1025;
 constexpr int kMostBeams = 64;
 /** Positions of the encoder's longest window. */
 constexpr int kMostContext = 1500;
-<<<<<<< ours
-/** A smaller step would make whisper.cpp list millions of temperatures, or loop for ever. */
-constexpr float kLeastIncrement = 0.01F;
-=======
 /** With a smaller step a clip that no temperature suits would be decoded more than eleven times. */
 constexpr float kLeastIncrement = 0.1F;
->>>>>>> theirs
 /** Clips of a batch. */
 constexpr size_t kMostClips = 1024;
 constexpr size_t kMostLanguages = 1000;

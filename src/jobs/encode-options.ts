@@ -31,6 +31,7 @@ async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
 	return { ...voice, reference: { bytes: new Uint8Array(bytes) } };
 }
 
+/** Throws `invalid_request`. */
 export function decodeOptions(text: string): TranscribeOptions & { readonly speakers?: SpeakerOptions } {
 	try {
 		const options: unknown = JSON.parse(text, (_, value: unknown) =>
