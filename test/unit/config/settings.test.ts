@@ -55,11 +55,7 @@ describe('the settings', () => {
 		['keep_alive', file({ keepAliveMs: '1000h' }), 'seconds, or a number with s, m or h'],
 		['--beam-size', flagSource({ beamSize: '9' }), 'a whole number from 1 to 8, or `auto`'],
 		['EARSHOT_BEAM_SIZE', environmentSource({ EARSHOT_BEAM_SIZE: '1.5' }), 'a whole number from 1 to 8'],
-		[
-			'--temperature-increment',
-			flagSource({ temperatureIncrement: '1e-9' }),
-			'0, or a number from 0.1 to 1',
-		],
+		['--temperature-increment', flagSource({ temperatureIncrement: '1e-9' }), '0, or a number from 0.1 to 1'],
 		['temperature_increment', file({ temperatureIncrement: '1e-320' }), '0, or a number from 0.1 to 1'],
 		['temperature_increment', file({ temperatureIncrement: 'NaN' }), '0, or a number from 0.1 to 1'],
 		['--temperature-increment', flagSource({ temperatureIncrement: '-0.2' }), '0, or a number from 0.1'],
