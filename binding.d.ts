@@ -454,8 +454,9 @@ export interface PartialResult {
 
 /** A live audio stream of any length. One call at a time. */
 export interface SpeechStream {
-	/** Decodes the chunks that these samples complete. `last`: the stream ends here and the result is final. */
-	feed(samples: Samples, last: boolean): Promise<PartialResult>;
+	/** Decodes the chunks that these samples complete. `last`: the stream ends here, and the result is final; silence is appended
+	 * for that, shorter by the `silentSeconds` that the stream ends with already (default 0). */
+	feed(samples: Samples, last: boolean, silentSeconds?: number): Promise<PartialResult>;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }

@@ -1,10 +1,10 @@
-/** Waiting that a caller can give up. */
+/** Waiting for shared work, which each caller can cancel for itself. */
 
 import { EarshotError } from './errors.js';
 
 /**
- * The outcome of `work`, or a rejection with `cancelled` as soon as `signal` fires. The work itself goes on, for others
- * who wait for it or until it finds out. `what`: what was cancelled, as the message has it.
+ * The outcome of `work`, or a rejection with `cancelled` as soon as `signal` fires. The work itself continues, for
+ * other callers or until it checks its own signal. `what`: the cancelled thing, as named in the message.
  */
 export function whileWanted<T>(work: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
 	return new Promise((resolve, reject) => {

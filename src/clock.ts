@@ -1,4 +1,4 @@
-/** Time, so that tests can turn the hands themselves. */
+/** The clock as an interface, so that tests can control time. */
 export interface Clock {
 	/** Milliseconds from some fixed moment; never goes back. */
 	now(): number;
@@ -8,7 +8,7 @@ export interface Clock {
 	after(ms: number, act: () => void): () => void;
 }
 
-/** Node's timers hold 31 bits; 24 days. */
+/** The longest delay of Node's timers: 31 bits of milliseconds, about 24 days. */
 export const maxTimerMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

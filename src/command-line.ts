@@ -1,4 +1,4 @@
-/** How a user runs `earshot` here, so that messages name a command that exists: in a checkout it is npm's. */
+/** How the user runs `earshot`, so that messages name a command that works: in a checkout it is an npm script. */
 
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -6,16 +6,16 @@ import { EarshotError } from './errors.js';
 import { packageRoot } from './paths.js';
 
 export interface Invocation {
-	/** Path of the started script, as it was given: a link in a folder of programs is called `earshot`. */
+	/** Path of the started script, as given on the command line: npm installs a link named `earshot`. */
 	readonly script: string;
-	/** Its folder of package.json. */
+	/** The package's folder, which has package.json. */
 	readonly root: string;
-	/** Whether that is a checkout, and not an installed package. */
+	/** Whether `root` is a checkout rather than an installed package. */
 	readonly isCheckout: boolean;
 	readonly cwd: string;
 }
 
-/** What stands before the name of a command. Pure. */
+/** What the user types before the name of a command. Pure. */
 export function programOf({ script, root, isCheckout, cwd }: Invocation): string {
 	// On Windows the script is started by `earshot.cmd`, from an installed package.
 	if (!isCheckout || path.parse(script).name === 'earshot') return 'earshot';
@@ -38,7 +38,7 @@ export function earshot(command: string): string {
 	return `${program} ${command}`;
 }
 
-/** Whether this process runs the command or the server, and not a program that has the library. */
+/** Whether this process runs Earshot's command or server, not another program that uses the library. */
 function isOwnScript(script: string): boolean {
 	try {
 		return realpathSync(script) === path.join(packageRoot, 'dist', 'cli', 'main.js');
@@ -47,8 +47,8 @@ function isOwnScript(script: string): boolean {
 	}
 }
 
-/** Makes relative paths those of the user. `folder`: undefined = where this process is. Throws `config_invalid` for one that
- * has been removed. */
+/** Changes the working directory to `folder`, so that relative paths mean what the user meant; undefined = stays.
+ * Throws `config_invalid` if the folder has been removed. */
 export function enterFolder(folder: string | undefined): void {
 	try {
 		process.chdir(folder ?? process.cwd());
@@ -56,7 +56,7 @@ export function enterFolder(folder: string | undefined): void {
 		const which = folder === undefined ? '' : `, ${folder},`;
 		throw new EarshotError(
 			'config_invalid',
-			`The folder in which this was started${which} is not there any more`,
+			`The folder in which this was started${which} no longer exists`,
 			{
 				cause,
 			},

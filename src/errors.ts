@@ -32,15 +32,15 @@ export const errorCodes = {
 	request_timeout: { status: 408, type: 'invalid_request_error' },
 	/** The model is in use by another operation or program, or is not in the store. */
 	conflict: { status: 409, type: 'invalid_request_error' },
-	/** The result of a job that is not finished. */
+	/** The result of a job was requested before the job had finished. */
 	job_not_finished: { status: 409, type: 'invalid_request_error' },
-	/** The same `Idempotency-Key` as an earlier request's, with another request. */
+	/** An `Idempotency-Key` that an earlier, different request has used. */
 	idempotency_key_reused: { status: 422, type: 'invalid_request_error' },
 	method_not_allowed: { status: 405, type: 'invalid_request_error' },
 	upload_too_large: { status: 413, type: 'server_error' },
 	/** An `Expect` header other than `100-continue`. */
 	expectation_failed: { status: 417, type: 'invalid_request_error' },
-	/** A socket is opened by a WebSocket client only. */
+	/** The route accepts only WebSocket upgrades. */
 	upgrade_required: { status: 426, type: 'invalid_request_error' },
 	headers_too_large: { status: 431, type: 'invalid_request_error' },
 	/** The queue is full; carries `retryAfterSeconds`. */
@@ -56,13 +56,13 @@ export const errorCodes = {
 	download_failed: { status: 502, type: 'server_error' },
 	/** The download is not what was expected: wrong size or digest, or an archive with paths outside its folder. */
 	download_corrupt: { status: 502, type: 'server_error' },
-	/** A webhook endpoint that was tried out gave no answer. */
+	/** A test event could not be delivered to a webhook endpoint. */
 	webhook_failed: { status: 502, type: 'server_error' },
 	engine_missing: { status: 503, type: 'server_error' },
 	/** The model's process crashed repeatedly; carries `retryAfterSeconds`. */
 	model_backoff: { status: 503, type: 'server_error' },
 	out_of_memory: { status: 503, type: 'server_error' },
-	/** The system gives this process no more file descriptors now. */
+	/** The process has reached its limit of open file descriptors. */
 	too_many_open_files: { status: 503, type: 'server_error' },
 	/** The request exceeded its own time limit or the server's. */
 	deadline_exceeded: { status: 504, type: 'server_error' },
@@ -125,7 +125,7 @@ function shown(value: unknown): string {
 
 const maxShown = 80;
 
-/** As messages and log lines quote what may be of any length. */
+/** A text of any length, cut to what fits into a message or a log line. */
 export function shortened(text: string): string {
 	return text.length > maxShown ? `${text.slice(0, maxShown - 3)}…` : text;
 }
@@ -137,17 +137,17 @@ function shownObject(value: object): string {
 		const text = JSON.stringify(value) ?? 'an object';
 		return `\`${shortened(text)}\``;
 	} catch {
-		// A value that cannot be looked into: circular, or a proxy.
+		// The value cannot be serialized: it is circular, or a proxy.
 		return 'an object';
 	}
 }
 
-/** Not `instanceof`: in a realm of its own, as in Jest, Node's errors are of another class. */
+/** `instanceof` alone is not enough: in another realm, as in Jest, Node's errors have another class. */
 export function isError(thrown: unknown): thrown is Error {
 	return isNativeError(thrown) || thrown instanceof Error;
 }
 
-/** Why something failed, in the words of what was thrown. */
+/** The message of a thrown error, or the thrown value as text. */
 export function reasonOf(thrown: unknown): string {
 	return isError(thrown) ? thrown.message : String(thrown);
 }
@@ -170,7 +170,7 @@ const tooManyFiles = {
 	message: 'This machine has no file descriptors left: try again later, or raise the limit (ulimit -n)',
 } as const;
 
-/** Errors of the operating system that are no fault of Earshot, whatever it was doing. */
+/** Errors of the operating system that are not Earshot's fault. */
 const systemErrors: Readonly<Record<string, { readonly code: ErrorCode; readonly message: string }>> = {
 	ENOSPC: diskFull,
 	EDQUOT: diskFull,

@@ -105,7 +105,7 @@ const names = new Map(
 	}),
 );
 
-/** Codes that mean a language of the table: newer or older ISO codes, and what operating systems say. */
+/** Aliases of codes in the table: newer or older ISO codes, and codes that operating systems use. */
 const sameAs = new Map(
 	Object.entries({
 		cmn: 'zh',
@@ -121,7 +121,8 @@ const codes = new Map([...names].map(([code, name]) => [name, code]));
 
 export const languageCodes: readonly string[] = [...names.keys()];
 
-/** The English name, as in OpenAI's verbose_json, of a country's variety too; a code without one stands for itself. */
+/** The English name, as in OpenAI's verbose_json. A regional code such as `pt-br` has the name of its language; an
+ * unknown code is returned as it is. */
 export function languageName(code: string): string {
 	const [base = code] = code.split('-', 1);
 	return names.get(base) ?? names.get(sameAs.get(base) ?? '') ?? code;
@@ -138,7 +139,7 @@ export function languageCandidates(given: string): string[] {
 	return [...new Set([text, base, sameAs.get(base) ?? base])];
 }
 
-/** Of the codes that a language may have, the one that a model knows; null = it knows any. undefined for no codes. */
+/** The first of the candidate codes that a model supports (null = it supports any); undefined if it supports none. */
 export function fittingLanguage(
 	candidates: readonly string[],
 	known: readonly string[] | null,

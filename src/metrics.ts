@@ -23,7 +23,7 @@ export interface PoolMetrics {
 	restarted(model: string, reason: RestartReason): void;
 	/** `model` is '' where the request was refused before its model was known. */
 	refused(model: string, reason: RefusalReason): void;
-	/** Resident memory of the model's runner, bytes; 0 where it has none. */
+	/** Resident memory of the model's runner, bytes; 0 if no runner is running. */
 	memory(model: string, bytes: number): void;
 	/** A report from the model's runner. */
 	scheduled(model: string, report: RunnerReport): void;
@@ -163,7 +163,7 @@ export class Metrics implements PoolMetrics {
 	);
 	readonly #liveFirstDelta = this.#histogram(
 		'live_first_delta_seconds',
-		'Time from telling that speech has started until the first text',
+		'Time from reporting that speech has started until the first text',
 		['model'],
 	);
 	readonly #liveFinal = this.#histogram(
@@ -173,12 +173,12 @@ export class Metrics implements PoolMetrics {
 	);
 	readonly #livePauses = this.#counter(
 		'live_paused_total',
-		'Times that a client was not read for a while, since its audio or its events piled up',
+		'Times that reading from a client was paused because its audio or its events piled up',
 		['model'],
 	);
 	readonly #liveRevisions = this.#counter(
 		'live_revisions_total',
-		'Turns whose final text contradicted what was told while speaking, which was kept',
+		'Turns whose final text contradicted the partial text already sent, which was kept',
 		['model'],
 	);
 
@@ -241,7 +241,7 @@ export class Metrics implements PoolMetrics {
 		this.#jobs.set({ status }, count);
 	}
 
-	/** Audio of jobs that nobody works on yet, beside what `queued` has told since the rendering began. */
+	/** Audio of jobs that no worker has started, in addition to what `queued` reported since the rendering began. */
 	jobsWaiting(model: string, kind: string, seconds: number): void {
 		this.#seconds.inc({ model, class: kind }, seconds);
 	}

@@ -89,7 +89,7 @@ void StartDecoding(Napi::Env env, std::shared_ptr<SpeechStream> stream, std::sha
 }
 
 Napi::Promise Feed(Napi::Env env, Handle<Speaking>& handle, const std::shared_ptr<Answers>& answers,
-	std::vector<float> samples, bool last) {
+	StreamPiece piece) {
 	const auto deferred = Napi::Promise::Deferred::New(env);
 	const auto begun = handle.Begin(env, 0);
 	if (!begun) return Rejected(env, begun.failure());
@@ -98,7 +98,8 @@ Napi::Promise Feed(Napi::Env env, Handle<Speaking>& handle, const std::shared_pt
 		return Rejected(env, {"closed", "it has ended"});
 	}
 	SpeechStream& stream = *begun->engine->engine;
-	const bool more = stream.Feed(std::move(samples), last, begun->cancel,
+	const bool last = piece.last;
+	const bool more = stream.Feed(std::move(piece), begun->cancel,
 		[deferred, last, speaking = begun->engine, leave = begun->leave, answers](Expected<PartialResult> partial) {
 			// Functions are copied, which results are not.
 			const auto result = std::make_shared<const Expected<PartialResult>>(std::move(partial));
@@ -118,8 +119,13 @@ Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made, std::
 	const auto handle = std::make_shared<Handle<Speaking>>(OneWayOf(std::move(made)), 1, FreeOn::kPool);
 	stream.Set("feed", AsyncFunction(env, "feed",
 		[handle, answers = std::move(answers)](const Napi::CallbackInfo& info) -> Napi::Value {
-			const bool last = BoolOf(info[1], "last");
-			return Feed(info.Env(), *handle, answers, SamplesOf(info[0], "samples"), last);
+			StreamPiece piece;
+			piece.last = BoolOf(info[1], "last");
+			if (!info[2].IsUndefined()) {
+				piece.silent_seconds = NumberOf(info[2], "silentSeconds", 0, limits::kMostSeconds);
+			}
+			piece.samples = SamplesOf(info[0], "samples");
+			return Feed(info.Env(), *handle, answers, std::move(piece));
 		}));
 	stream.Set("close", AsyncFunction(env, "close", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		return handle->Close(info.Env());

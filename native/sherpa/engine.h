@@ -79,18 +79,27 @@ struct PartialResult {
 	bool endpoint = false;
 };
 
+/** What a live stream is fed at a time. */
+struct StreamPiece {
+	/** 16 kHz. */
+	std::vector<float> samples;
+	/** The stream ends here. */
+	bool last = false;
+	/** Of silence that the last piece, or the ones before it, end with: so much less is appended. */
+	double silent_seconds = 0;
+};
+
 /** One live stream. Any thread, one call at a time. Cannot be used after a failure or the last samples. */
 class SpeechStream {
 public:
 	using OnPartial = std::function<void(Expected<PartialResult>)>;
 	virtual ~SpeechStream() = default;
 	/**
-	 * Decodes the chunks that these samples complete, together with those of other streams. `last`: the stream ends here and
-	 * the result is final. Returns at once; `on_partial` is called once, by a thread that is in DecodeAll. True: a thread more
-	 * is to call it.
+	 * Decodes the chunks that the piece completes, together with those of other streams; the result of the last one is
+	 * final. Returns at once; `on_partial` is called once, by a thread that is in DecodeAll. True: a thread more is to call it.
 	 */
 	[[nodiscard]] virtual bool Feed(
-		std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) = 0;
+		StreamPiece piece, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) = 0;
 	/** Decodes what all streams of the model have been fed, until nothing is left. Needs no call of its own stream. */
 	virtual void DecodeAll() = 0;
 };

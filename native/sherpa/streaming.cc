@@ -135,15 +135,20 @@ public:
 		return stream;
 	}
 
-	/** `last`: ends the stream, with silence appended so that the model decodes what it has buffered. */
-	Expected<Done> Accept(const sherpa::OnlineStream* stream, Clip samples, bool last) const {
+	/**
+	 * `last`: ends the stream, with silence appended so that the model decodes what it has buffered. `silent_seconds`: of
+	 * silence that it ends with already.
+	 */
+	Expected<Done> Accept(
+		const sherpa::OnlineStream* stream, Clip samples, bool last, double silent_seconds = 0) const {
 		if (samples.size > INT32_MAX) return Failure{"engine_failed", "the clip is too long for sherpa-onnx"};
 		if (samples.size > 0) {
 			library_->OnlineStreamAcceptWaveform(
 				stream, kSampleRate, samples.samples, static_cast<int32_t>(samples.size));
 		}
 		if (!last) return Done{};
-		const std::vector<float> tail(static_cast<size_t>(load_.tail_seconds * kSampleRate));
+		const double tail_seconds = std::max(load_.tail_seconds - silent_seconds, 0.0);
+		const std::vector<float> tail(static_cast<size_t>(tail_seconds * kSampleRate));
 		library_->OnlineStreamAcceptWaveform(stream, kSampleRate, tail.data(), static_cast<int32_t>(tail.size()));
 		library_->OnlineStreamInputFinished(stream);
 		return Done{};
@@ -229,9 +234,9 @@ struct Live {
 /** One call of Speech::Feed in work: a step is a chunk. */
 class Feeding final : public sherpa::Member {
 public:
-	Feeding(std::shared_ptr<Live> live, std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel,
+	Feeding(std::shared_ptr<Live> live, StreamPiece piece, std::shared_ptr<const Cancel> cancel,
 		SpeechStream::OnPartial on_partial)
-		: live_(std::move(live)), samples_(std::move(samples)), last_(last), cancel_(std::move(cancel)),
+		: live_(std::move(live)), piece_(std::move(piece)), cancel_(std::move(cancel)),
 		  on_partial_(std::move(on_partial)) {}
 
 	const sherpa::OnlineStream* stream() const { return live_->stream.get(); }
@@ -257,10 +262,10 @@ public:
 		on_partial_(Guarded("engine_failed", "sherpa-onnx", [&]() -> Expected<PartialResult> {
 			if (!ended) return ended.failure();
 			const Streaming& engine = *live_->engine;
-			live_->seconds += Clip{samples_.data(), samples_.size()}.Seconds();
+			live_->seconds += Clip{piece_.samples.data(), piece_.samples.size()}.Seconds();
 			auto result = engine.Result(stream(), live_->seconds);
 			if (!result) return result.failure();
-			PartialResult partial{std::move(*result), last_ || engine.IsEndpoint(stream())};
+			PartialResult partial{std::move(*result), piece_.last || engine.IsEndpoint(stream())};
 			// The next utterance starts empty.
 			if (partial.endpoint) engine.Reset(stream());
 			return partial;
@@ -272,16 +277,16 @@ private:
 	static constexpr size_t kMostAccepted = kSampleRate;
 
 	Expected<Done> AcceptMore() {
-		const size_t count = std::min(samples_.size() - accepted_, kMostAccepted);
-		const Clip piece{samples_.data() + accepted_, count};
+		const std::vector<float>& samples = piece_.samples;
+		const size_t count = std::min(samples.size() - accepted_, kMostAccepted);
+		const Clip some{samples.data() + accepted_, count};
 		accepted_ += count;
-		all_accepted_ = accepted_ == samples_.size();
-		return live_->engine->Accept(stream(), piece, last_ && all_accepted_);
+		all_accepted_ = accepted_ == samples.size();
+		return live_->engine->Accept(stream(), some, piece_.last && all_accepted_, piece_.silent_seconds);
 	}
 
 	const std::shared_ptr<Live> live_;
-	const std::vector<float> samples_;
-	const bool last_;
+	const StreamPiece piece_;
 	const std::shared_ptr<const Cancel> cancel_;
 	const SpeechStream::OnPartial on_partial_;
 	size_t accepted_ = 0;
@@ -302,9 +307,9 @@ public:
 	Speech(std::shared_ptr<Streaming> engine, StreamOptions options)
 		: live_(std::make_shared<Live>(Live{std::move(engine), std::move(options)})) {}
 
-	bool Feed(std::vector<float> samples, bool last, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) override {
+	bool Feed(StreamPiece piece, std::shared_ptr<const Cancel> cancel, OnPartial on_partial) override {
 		return live_->engine->steps().Add(
-			std::make_unique<Feeding>(live_, std::move(samples), last, std::move(cancel), std::move(on_partial)));
+			std::make_unique<Feeding>(live_, std::move(piece), std::move(cancel), std::move(on_partial)));
 	}
 
 	void DecodeAll() override { live_->engine->steps().Work(); }

@@ -57,7 +57,7 @@ function missingMessage({ refused }: Choice): string {
 		`Looked for build/Release/earshot.node and prebuilds/${tuple}/*.node in ${packageRoot}${own === undefined ? '' : ` and in the package ${own.name}`}:`,
 		tried.length > 0
 			? `${tried.join('; ')}.`
-			: `neither is there (prebuilt binaries here: ${tuples.join(', ') || 'none'}).`,
+			: `neither exists (prebuilt binaries here: ${tuples.join(', ') || 'none'}).`,
 		prebuiltPlatforms.includes(tuple)
 			? `Install again with: npm install ${own === undefined ? 'earshot' : `${own.name}@${packageVersion()}`}. From a checkout, build it with: npm run build:native`
 			: `There are prebuilt binaries for ${prebuiltPlatforms.join(', ')}; elsewhere, build it in a checkout with: npm run build:native`,
@@ -98,8 +98,8 @@ export function transcribeBatch<O extends Binding.ClipOptions, I>(
 	);
 }
 
-/** Converts a native error by its code; anything without one becomes `engine_failed`, and so does `invalid_argument`, which
- * is a mistake of Earshot's own and not of a request. */
+/** Converts a native error by its code; anything without one becomes `engine_failed`, and so does `invalid_argument`,
+ * which is a bug in Earshot and not a mistake in a request. */
 export function fromNative(thrown: unknown): EarshotError {
 	if (thrown instanceof EarshotError) return thrown;
 	if (isError(thrown) && isTranslated(thrown)) {

@@ -72,7 +72,7 @@ export function processorFlags(): ReadonlySet<string> | undefined {
 
 /**
  * Listed instruction sets are usable: the kernel omits those whose registers it does not save on context switches.
- * Undefined under an emulator that shows the file of its host, whose line has another name.
+ * Undefined under an emulator that exposes its host's file, in which the line has another name.
  */
 export function parseCpuInfo(text: string, arch: string): ReadonlySet<string> | undefined {
 	const line = (arch === 'arm64' ? /^Features\s*:(.*)$/m : /^flags\s*:(.*)$/m).exec(text)?.[1];
@@ -130,8 +130,9 @@ export function lackingFor(features: readonly string[], flags: ReadonlySet<strin
 }
 
 /**
- * The level that a build is for, by the instruction sets that it says it uses, in ggml's words: the highest of the
- * platform of whose needs it uses all those that ggml has a word for. Undefined where the platform has no levels. Pure.
+ * The level that a build was made for, from the instruction sets that it reports, by ggml's names: the highest level of
+ * the platform whose needs (those that ggml has a name for) the build all uses. Undefined if the platform has no
+ * levels. Pure.
  */
 export function levelOfBuild(
 	platform: string,

@@ -9,7 +9,8 @@ import { prebuiltPlatforms } from './cpu.js';
 
 /**
  * The package with the binaries of a platform; npm installs it as an optional dependency, since Earshot's own package
- * would be too large with all of them. Undefined for platforms whose binaries are in Earshot's own: Linux with glibc.
+ * would be too large with all of them. Undefined for platforms whose binaries are in Earshot's own package: Linux with
+ * glibc.
  */
 export function platformPackage(
 	platform: string,
@@ -46,7 +47,7 @@ const gpuBackends: Readonly<Record<string, readonly string[]>> = {
 export interface GpuPackage {
 	readonly backend: string;
 	readonly name: string;
-	/** The version that it must have: Earshot's own. */
+	/** The version that the package must have: Earshot's own. */
 	readonly expected: string;
 	/** The installed version. */
 	readonly version: string | undefined;

@@ -1,4 +1,4 @@
-/** Splits each channel of a recording into clips by itself. */
+/** Splits each channel of a recording into clips of its own. */
 
 import { EarshotError } from '../errors.js';
 import type { Clip } from '../speech/clip.js';
@@ -6,18 +6,19 @@ import { maxSplitChannels } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import { Chunker, type ChunkerParts, type ClipOptions } from './chunker.js';
 
-/** What a pipeline takes its clips from. */
+/** Where a pipeline gets its clips from. */
 export type ClipSource = Pick<
 	Chunker,
 	'blocks' | 'ended' | 'duration' | 'decodedSeconds' | 'truncated' | 'next' | 'close'
 >;
 
-/** The clips of all channels, by their start. Like a Chunker, gives the same clips every time, in the same order. */
+/** The clips of all channels, ordered by start. Like Chunker, it returns the same clips in the same order every
+ * time. */
 export class ChannelChunker implements ClipSource {
 	readonly #open: (channel: number) => Chunker;
-	/** One for each channel, once the first block has told how many there are. */
+	/** One for each channel; the first block shows how many channels there are. */
 	readonly #chunkers: Chunker[];
-	/** Clips that others may come before. */
+	/** Clips held back because another channel may still have an earlier one. */
 	#waiting: Clip[] = [];
 
 	constructor(parts: ChunkerParts, recording: Recording, options: ClipOptions) {
@@ -45,7 +46,7 @@ export class ChannelChunker implements ClipSource {
 		return this.#chunkers.some(({ truncated }) => truncated);
 	}
 
-	/** Decodes the next block of the channel that is behind the others. Throws EarshotError. */
+	/** Decodes the next block of the channel that has progressed least. Throws EarshotError. */
 	async next(): Promise<Clip[]> {
 		const [behind] = this.#chunkers
 			.filter(({ ended }) => !ended)

@@ -47,7 +47,7 @@ export class Chunker {
 	#ended = false;
 	#closing: Promise<void> | undefined;
 
-	/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
+	/** `channel`: the only channel to decode, from 0; absent = all channels, mixed. */
 	constructor(
 		parts: ChunkerParts,
 		recording: Recording,
@@ -84,17 +84,17 @@ export class Chunker {
 		return this.#ended ? this.decodedSeconds : this.#declared;
 	}
 
-	/** Of the recording, once a block was processed. */
+	/** Number of channels of the recording; known once a block was processed. */
 	get channels(): number {
 		return this.#reader.channels;
 	}
 
-	/** Clips that are still to come do not start before this, in seconds. */
+	/** Later clips do not start before this, seconds of the recording. */
 	get earliest(): number {
 		return this.#ended ? Number.POSITIVE_INFINITY : this.#splitter.needed;
 	}
 
-	/** Once it has ended: whether the file ends before its recording does. */
+	/** Whether the file is cut off before the end of its recording; known once `ended`. */
 	get truncated(): boolean {
 		return this.#reader.truncated;
 	}
@@ -154,7 +154,7 @@ export class Chunker {
 		return Math.min(Math.ceil(seconds * sampleRate), blockSamples);
 	}
 
-	/** `last`: the window is not written to any more, so the samples need no copy. */
+	/** `last`: the window will not be written to again, so the samples need no copy. */
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
 		const heard = levelled(samples);

@@ -1,6 +1,7 @@
 /**
- * A group of clips in a file, so that another process transcribes what it would have cut itself, to the last bit: a mark, the
- * size of the header, the header in JSON, and the samples of all clips. Samples of 16 bits are kept as such, others as floats.
+ * A group of clips in a file. A process that reads it transcribes exactly the clips that it would have cut itself. The
+ * file has a magic number, the size of the header, the header in JSON, and the samples of all clips: as 16-bit integers
+ * if that is exact, else as floats.
  */
 
 import { type FileHandle, open, writeFile } from 'node:fs/promises';
@@ -8,7 +9,7 @@ import { EarshotError } from '../errors.js';
 import type { Clip } from '../speech/clip.js';
 import type { ClipGroup } from '../speech/events.js';
 
-/** The last digit is that of the format. */
+/** Magic number; its last digit is the version of the format. */
 const mark = Buffer.from('earshot-clip1', 'latin1');
 const prefixBytes = mark.length + 4;
 
@@ -46,7 +47,7 @@ export async function writeClipFile(file: string, group: ClipGroup, clips: reado
 function isOf16Bits(samples: Float32Array): boolean {
 	for (let at = 0; at < samples.length; at++) {
 		const whole = (samples[at] ?? 0) * scale;
-		// `-0` would come back as 0.
+		// As an integer, `-0` would become 0.
 		if (whole !== Math.trunc(whole) || whole >= scale || whole < -scale || Object.is(whole, -0)) return false;
 	}
 	return true;
@@ -59,13 +60,13 @@ function bytesOf(samples: Float32Array, format: SampleFormat): Uint8Array {
 	return new Uint8Array(whole.buffer);
 }
 
-/** The clips of such a file, in order. Throws `internal` for another one. */
+/** Reads the clips of a group file, in order. Throws `internal` if it is not one. */
 export class ClipFile {
 	readonly group: ClipGroup;
 	readonly #handle: FileHandle;
 	readonly #header: Header;
 	#next = 0;
-	/** Of the next clip, bytes. */
+	/** Position of the next clip, bytes. */
 	#offset: number;
 
 	private constructor(handle: FileHandle, header: Header, offset: number) {
@@ -75,7 +76,7 @@ export class ClipFile {
 		this.group = header.group;
 	}
 
-	/** Close it in the end. */
+	/** The caller must close the result. */
 	static async open(file: string): Promise<ClipFile> {
 		const handle = await open(file, 'r');
 		try {
@@ -126,7 +127,7 @@ function samplesOf(bytes: Buffer, format: SampleFormat): Float32Array {
 }
 
 async function bytesAt(handle: FileHandle, at: number, count: number): Promise<Buffer> {
-	// Not of the pool, whose pieces may lie where no array of floats can begin.
+	// Not from Buffer's pool, whose slices may not be aligned for an array of floats.
 	const bytes = Buffer.from(new ArrayBuffer(count));
 	let got = 0;
 	while (got < count) {

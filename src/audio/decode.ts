@@ -20,15 +20,15 @@ export interface AudioReader {
 	open(): Promise<number | null>;
 	/** Fills `into` with the next samples and returns their count, less than its length only at the end. */
 	read(into: Float32Array): Promise<number>;
-	/** Once the end was read: whether the file ends before its recording does. */
+	/** Whether the file is cut off before the end of its recording; known once the end was read. */
 	readonly truncated: boolean;
-	/** Of the recording, once it is open. */
+	/** Number of channels of the recording; known once it is open. */
 	readonly channels: number;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }
 
-/** `channel`: the only one that is heard, from 0; absent = all, mixed. */
+/** `channel`: the only channel to decode, from 0; absent = all channels, mixed. */
 export type OpenAudio = (recording: Recording, channel?: number) => AudioReader;
 
 export function decoder({ maxAudioSeconds }: DecodeLimits): OpenAudio {

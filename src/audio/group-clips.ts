@@ -1,11 +1,11 @@
-/** The clips of a group, which were cut before. */
+/** The clips of a group file, as a source of clips for the pipeline. */
 
 import type { Clip } from '../speech/clip.js';
 import type { Recording } from '../speech/recording.js';
 import type { ClipSource } from './channel-chunker.js';
 import { ClipFile } from './clip-file.js';
 
-/** Gives what a Chunker gave when the file was written, clip by clip. */
+/** Returns the clips that a Chunker produced when the file was written, one by one. */
 export class GroupClips implements ClipSource {
 	readonly #path: string;
 	#file: ClipFile | undefined;
@@ -30,12 +30,12 @@ export class GroupClips implements ClipSource {
 		return this.#file?.group.end ?? null;
 	}
 
-	/** As in the recording that it is of. */
+	/** Where the group ends in its recording, seconds; 0 before the file is open. */
 	get decodedSeconds(): number {
 		return this.#file?.group.end ?? 0;
 	}
 
-	/** Whoever has cut it knows. */
+	/** Always false: the process that cut the recording reports truncation. */
 	get truncated(): boolean {
 		return false;
 	}

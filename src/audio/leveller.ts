@@ -1,35 +1,37 @@
-/** Raises quiet speech to a usual loudness. Pure. */
+/** Raises quiet speech to a normal loudness. Pure. */
 
 import { levelFrameSeconds, rmsOf, sampleRate } from '../speech/pcm.js';
 
-/** RMS of the loud frames of speech, from which on a detector hears as well as it can: 26 dB below full scale. */
+/** RMS of the loud frames of speech above which more gain does not improve detection: 26 dB below full scale. */
 const targetLevel = 0.05;
-/** Speech is heard down to a peak of −60 dB, whose loud frames are about 15 dB below that. */
+/** Speech is detected down to a peak of −60 dB; its loud frames are about 15 dB below the peak. */
 const maxGain = 1000;
-/** In pauses of minutes only noise is left: it is raised by at most 20 dB more than the loudest speech so far. */
+/** Long pauses contain only noise, which is raised by at most 20 dB more than the loudest speech so far. */
 const maxRise = 10;
-/** Speech comes and goes. Where loud frames are less than 6 dB above the quiet ones, it is noise, or nothing at all. */
+/** The level of speech varies. If the loud frames are less than 6 dB above the quiet ones, the block is noise or
+ * silence. */
 const minRange = 2;
-/** The digital silence of 16 bits. */
+/** Half a step of 16-bit audio: levels below it are digital silence. */
 const minLevel = 1 / 65_536;
 
 const loudShare = 0.95;
 const quietShare = 0.1;
 const frameSamples = Math.round(levelFrameSeconds * sampleRate);
-/** The gain changes over this long, so that the change itself is no sound. */
+/** The gain changes over this time, so that the change itself is inaudible. */
 const rampSamples = sampleRate / 4;
 
-/** A clip at a usual loudness: itself where it is loud enough, else a copy. */
+/** The clip at a normal loudness: unchanged if it is loud enough, else a copy. */
 export function levelled(samples: Float32Array): Float32Array {
 	const gain = gainFor(samples) ?? 1;
 	return gain === 1 ? samples : raised(samples, gain, gain);
 }
 
-/** For voice activity detection, which comes before there are clips. */
+/** Levels the blocks of a recording for voice activity detection, which runs before it is split into clips. */
 export class Leveller {
 	readonly #gain = new SpeechGain();
 
-	/** The block at a usual loudness: itself where it is loud enough, else a copy. Blocks of seconds, in order. */
+	/** The block at a normal loudness: unchanged if it is loud enough, else a copy. Takes blocks of some seconds, in
+	 * order. */
 	level(block: Float32Array): Float32Array {
 		const before = this.#gain.isKnown ? this.#gain.value : undefined;
 		this.#gain.follow(block);
@@ -39,16 +41,16 @@ export class Leveller {
 	}
 }
 
-/** Live audio is raised as the seconds before it would have to be. */
+/** The gain of live audio is computed from this much audio before it. */
 const followSamples = 2 * sampleRate;
 
-/** The same for live audio, of which nothing is known before it comes. */
+/** Levels live audio, whose gain can depend only on the audio before it. */
 export class LiveLeveller {
 	readonly #gain = new SpeechGain();
 	#recent = new Float32Array(followSamples);
 	#count = 0;
 
-	/** The frame as loud as the speech before it has to be raised: itself where that was loud enough, else a copy. */
+	/** The frame with the gain that the speech before it needs: unchanged if that was loud enough, else a copy. */
 	level(frame: Float32Array): Float32Array {
 		const gain = this.#gain.value;
 		for (let at = 0; at < frame.length; ) {
@@ -66,7 +68,7 @@ export class LiveLeveller {
 
 class SpeechGain {
 	#value = 1;
-	/** Of the loudest speech so far; null before the first. */
+	/** Gain of the loudest speech so far; null before the first speech. */
 	#least: number | null = null;
 
 	get value(): number {
@@ -85,8 +87,8 @@ class SpeechGain {
 	}
 }
 
-/** A copy whose gain goes from `from` to `to` over the ramp, evenly in decibels. Every recording passes here: plain
- * loops, since `map` takes five times as long. */
+/** A copy whose gain goes from `from` to `to` over the ramp, evenly in decibels. Plain loops, since this runs on every
+ * recording and `map` takes five times as long. */
 function raised(samples: Float32Array, from: number, to: number): Float32Array {
 	const heard = new Float32Array(samples.length);
 	const ramp = from === to ? 0 : Math.min(rampSamples, samples.length);
@@ -95,7 +97,7 @@ function raised(samples: Float32Array, from: number, to: number): Float32Array {
 	return heard;
 }
 
-/** What brings the block's speech to the target, 1 or more; null where there seems to be none. */
+/** The gain that brings the block's speech to the target level, 1 or more; null if it seems to contain no speech. */
 function gainFor(block: Float32Array): number | null {
 	const levels = new Float64Array(Math.floor(block.length / frameSamples));
 	for (let i = 0; i < levels.length; i++) levels[i] = rmsOf(block, i * frameSamples, (i + 1) * frameSamples);

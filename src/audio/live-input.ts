@@ -1,4 +1,4 @@
-/** Live audio as clients send it → samples. */
+/** Converts live audio from the bytes that clients send to samples. */
 
 import { addon } from '../addon/addon.js';
 
@@ -8,9 +8,9 @@ export interface LiveInputFormat {
 	readonly rate: number;
 }
 
-/** Keeps what it needs of earlier bytes, so that it does not matter how the audio is cut into calls. */
+/** Keeps the state that it needs, so that the result does not depend on how the audio is divided into calls. */
 export interface LiveInput {
-	/** `last`: nothing follows, so the samples that wait for more are given too. The next call begins anew. */
+	/** `last`: the audio ends here, so buffered samples are returned too. The next call begins a new stream. */
 	push(bytes: Uint8Array, last: boolean): Float32Array;
 }
 

@@ -4,7 +4,7 @@ import { OnnxGraph } from '../model-files/onnx-graph.js';
 import type { OnnxBody, OnnxTensor } from '../model-files/onnx-nodes.js';
 import { stepsOf } from '../model-files/onnx-steps.js';
 
-/** The operations of Silero v5 and v6 on a window at 16 kHz. The second LSTM is for an empty state and never runs. */
+/** The operations of Silero v5 and v6 on a window at 16 kHz. The second LSTM handles an empty state and never runs. */
 const steps: readonly string[] = [
 	'Pad mode=reflect (input)',
 	'Conv dilations=1 group=1 kernel_shape=256 pads=0,0 strides=128 (0, 258×1×256)',

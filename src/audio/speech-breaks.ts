@@ -1,23 +1,24 @@
-/** Cuts speech where another speaker begins, so that no clip has two of them. Pure. */
+/** Cuts speech where the speaker changes, so that each clip has one speaker. Pure. */
 
 import type { Span, VadSegments } from './speech-spans.js';
 
-/** A break this near to the end of a stretch of speech is taken for that end: what is cut off has no word in it. */
+/** A break this close to the end of a stretch of speech is moved to that end: the part between is too short for a
+ * word. */
 const edgeSeconds = 0.25;
 
 export class SpeechBreaks {
 	readonly #breaks: readonly number[];
-	/** The first break that may still cut. */
+	/** Index of the first break that may still cut. */
 	#next = 0;
-	/** Up to here the stretch that has not ended was told. */
-	#toldUntil = 0;
+	/** The open stretch was returned up to here, seconds. */
+	#returnedUntil = 0;
 
 	/** `breaks`: seconds of the recording, in order. */
 	constructor(breaks: readonly number[]) {
 		this.#breaks = breaks;
 	}
 
-	/** How many breaks are before the stretch; of two with the same number, none is between. */
+	/** How many breaks are before the stretch; two stretches with the same number have no break between them. */
 	before({ start, end }: Span): number {
 		const middle = (start + end) / 2;
 		let [low, high] = [0, this.#breaks.length];
@@ -29,19 +30,19 @@ export class SpeechBreaks {
 		return low;
 	}
 
-	/** The same speech, in stretches that no break is in. */
+	/** The same speech, divided at the breaks. */
 	cut({ spans, openSince, settled }: VadSegments): VadSegments {
 		if (this.#breaks.length === 0) return { spans, openSince, settled };
 		const cut: Span[] = [];
 		for (const { start, end } of spans) {
-			const from = this.#upTo(end, Math.max(start, this.#toldUntil), cut);
+			const from = this.#upTo(end, Math.max(start, this.#returnedUntil), cut);
 			cut.push({ start: from, end });
 		}
 		if (openSince === null) return { spans: cut, openSince, settled };
-		this.#toldUntil = this.#upTo(settled, Math.max(openSince, this.#toldUntil), cut);
-		// The rest may end at the next break.
+		this.#returnedUntil = this.#upTo(settled, Math.max(openSince, this.#returnedUntil), cut);
+		// The rest of the open stretch may end at the next break.
 		const next = this.#breaks[this.#next] ?? Number.POSITIVE_INFINITY;
-		return { spans: cut, openSince: this.#toldUntil, settled: Math.min(settled, next) };
+		return { spans: cut, openSince: this.#returnedUntil, settled: Math.min(settled, next) };
 	}
 
 	/** Adds what lies before the breaks in speech that ends at `end` or later; returns where the rest begins. */

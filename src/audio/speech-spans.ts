@@ -1,4 +1,4 @@
-/** Where voice activity detection has found speech in a recording. Pure. */
+/** The speech that voice activity detection has found in a recording. Pure. */
 
 /** A stretch of the recording, seconds. */
 export interface Span {
@@ -25,7 +25,7 @@ export class SpeechSpans {
 		this.#openSince = openSince;
 	}
 
-	/** The speech between these times, in order. The span that has not ended is taken to go on. */
+	/** The speech between these times, in order. The open span is assumed to continue. */
 	within({ start, end }: Span): Span[] {
 		const open = this.#openSince === null ? [] : [{ start: this.#openSince, end }];
 		return [...this.#ended, ...open]

@@ -10,7 +10,7 @@ export interface SplitRules {
 	readonly mergeGapSeconds: number;
 	/** Audio kept before and after the speech of a clip. */
 	readonly paddingSeconds: number;
-	/** Seconds of the recording, in order, that no clip goes across; absent = none. */
+	/** Times that no clip may span, seconds of the recording, in order; absent = none. */
 	readonly breaks?: readonly number[];
 }
 
@@ -91,7 +91,7 @@ export class ClipSplitter {
 		return this.#ready.splice(0);
 	}
 
-	/** Takes a span as known so far: a new one, or more of the open one. */
+	/** Takes a span as known so far: a new span, or the continuation of the open one. */
 	#begin(start: number, end: number | null): void {
 		const { paddingSeconds } = this.#rules;
 		const before = this.#latest;

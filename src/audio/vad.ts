@@ -18,7 +18,7 @@ import type { Span, VadSegments } from './speech-spans.js';
 export interface VadSession {
 	/** Takes the next samples, any number; `last`: the recording ends with them. */
 	push(samples: Float32Array, last: boolean): Promise<VadSegments>;
-	/** Nothing is detected: all is taken for speech. */
+	/** No detector is used: all audio counts as speech. */
 	readonly assumesSpeech?: true;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
@@ -28,7 +28,7 @@ export type OpenVad = (options: ChunkingOptions) => Promise<VadSession>;
 
 export interface Vad {
 	readonly open: OpenVad;
-	/** Open sessions go on. */
+	/** Frees the detector; open sessions continue. */
 	close(): Promise<void>;
 }
 
@@ -38,13 +38,13 @@ const minSpeechSeconds = 0.1;
 /** `ClipSplitter` cuts long spans by the model's limit; the detector only needs some upper bound. */
 const maxSpeechSeconds = 600;
 
-/** sherpa-onnx's detectors take no other thresholds; networks give nothing beyond. */
+/** sherpa-onnx's detectors accept no other thresholds, and networks return no probabilities outside this range. */
 const [minThreshold, maxThreshold] = [0.02, 0.99];
 
-/** A shorter silence is no pause: two windows of Silero. */
+/** The shortest pause: two windows of Silero, rounded down. */
 const minSilenceMs = 50;
 
-/** Detectors cached, by settings, most recently used first; each of sherpa-onnx's takes a few megabytes. */
+/** Detectors cached, by settings, most recently used first; a detector of sherpa-onnx takes a few megabytes. */
 const maxDetectors = 4;
 
 export interface VadOptions {

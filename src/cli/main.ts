@@ -43,7 +43,8 @@ function program(): Command {
 	return earshot;
 }
 
-/** `earshot list | head -1` closes standard output early, which is no failure. Other errors of it are: a full disk. */
+/** A closed standard output, as in `earshot list | head -1`, is not a failure; other errors of it are, such as a full
+ * disk. */
 function endWithOutput(error: Error): void {
 	if (codeOf(error) === 'EPIPE') process.exit(0);
 	process.stderr.write(`earshot: standard output: ${error.message}\n`);
@@ -52,7 +53,7 @@ function endWithOutput(error: Error): void {
 
 async function main(): Promise<number> {
 	process.stdout.on('error', endWithOutput);
-	// Nobody is left to tell.
+	// An error of standard error cannot be reported anywhere.
 	process.stderr.on('error', () => {});
 	try {
 		enterFolder(folderOfCaller(packageRoot));
@@ -71,6 +72,6 @@ async function main(): Promise<number> {
 }
 
 const exitCode = await main();
-// When what was printed is written; an error of that comes first, as an event.
+// Waits until all output is written; an error of it is emitted before that.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 process.exit(exitCode);

@@ -238,7 +238,8 @@ export class UnitQueue implements JobQueue {
 	}
 
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent> {
-		return watchUnits(this.#options.records, jobId, () => this.#unitsOf(jobId), signal);
+		const { records, clock } = this.#options;
+		return watchUnits({ records, clock, jobId, unitsOf: () => this.#unitsOf(jobId) }, signal);
 	}
 
 	async announce(jobId: string): Promise<void> {

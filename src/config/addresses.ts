@@ -23,8 +23,8 @@ export function socketPathOf(host: string): string | undefined {
 	return host.startsWith(socketPrefix) ? host.slice(socketPrefix.length) : undefined;
 }
 
-/** A host setting; the path of a socket becomes absolute. Without a name Node would listen on every address. Throws
- * Expectation. */
+/** A host setting; the path of a socket becomes absolute. An empty text is refused, since Node would listen on every
+ * address. Throws Expectation. */
 export function hostSetting(text: string, platform: string = process.platform): string {
 	const given = socketPathOf(text);
 	if (given === undefined) {
@@ -45,15 +45,15 @@ export function addressText(host: string, port: number): string {
 	return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** A host, and a port where it is about one alone. */
+/** A host, and optionally the only port allowed. */
 export interface AllowedHost {
-	/** As URLs have it: in lower case, IPv6 in brackets. */
+	/** In the form of URLs: lower case, IPv6 in brackets. */
 	readonly hostname: string;
-	/** undefined: any. */
+	/** undefined = any port. */
 	readonly port: number | undefined;
 }
 
-/** From `HOST` or `HOST:PORT`; undefined where it is neither. */
+/** Parses `HOST` or `HOST:PORT`; undefined if it is neither. */
 export function allowedHost(text: string): AllowedHost | undefined {
 	const [, host = '', port] = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@[\]\\]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
 	if (!URL.canParse(`http://${host}`) || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535)
@@ -64,7 +64,7 @@ export function allowedHost(text: string): AllowedHost | undefined {
 	};
 }
 
-/** Each of them `HOST` or `HOST:PORT`. Throws Expectation. */
+/** Parses a list of `HOST` or `HOST:PORT`. Throws Expectation. */
 export function allowedHosts(text: string): readonly string[] {
 	const items = list(text);
 	if (items.every((item) => allowedHost(item) !== undefined)) return items;
@@ -83,7 +83,7 @@ export function addressParts(
 	return { ...(host === '' ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
-/** An address of its own to listen on, in the form of `addressText`. Throws Expectation. */
+/** Parses a separate address to listen on; returns it in the form of `addressText`. Throws Expectation. */
 export function listenAddress(text: string): string {
 	const { host = '127.0.0.1', port } = addressParts(text.trim()) ?? {};
 	if (socketPathOf(host) !== undefined) return hostSetting(host);

@@ -1,4 +1,4 @@
-/** Settings of servers and workers that share their work: part of the settings table. */
+/** The settings of a cluster of servers and workers; rows of the table in settings.ts. */
 
 import path from 'node:path';
 import type { Setting } from './setting.js';

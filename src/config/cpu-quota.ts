@@ -9,8 +9,8 @@ export type ReadText = (file: string) => string | undefined;
 const root = '/sys/fs/cgroup';
 
 /**
- * Processors' worth of CPU time that this process may use, e.g. 1.5; Infinity where it is not limited. A group is
- * limited by those it lies in, too, so the least of them counts. Pure, but for `read`.
+ * The CPU time that this process may use, in processors, e.g. 1.5; Infinity if it is not limited. A group is also
+ * limited by its parents, so the smallest quota counts. Pure, except for `read`.
  */
 export function cpuQuota(read: ReadText = readText): number {
 	const groups = (read('/proc/self/cgroup') ?? '').split('\n').map((line) => line.split(':'));
@@ -27,12 +27,13 @@ export function cpuQuota(read: ReadText = readText): number {
 	return Math.min(Infinity, ...quotas);
 }
 
-/** Threads that make use of `quota` on `cores` cores, 1 or more: a thread that exceeds the quota makes all of them wait. */
+/** The number of threads to run under `quota` on `cores` cores, 1 or more. More threads would exceed the quota, and the
+ * kernel would pause all of them. */
 export function usableThreads(cores: number, quota: number): number {
 	return Math.max(1, Math.min(cores, Math.floor(quota)));
 }
 
-/** The folder and those it lies in. A container may see its own group at the root, whatever its name outside. */
+/** The folder and its parents. A container may see its own group at the root, under another name than outside. */
 function foldersUpFrom(folder: string): string[] {
 	const parts = folder.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
 	return [...parts.keys(), parts.length].map((count) => parts.slice(0, count).join('/'));

@@ -19,7 +19,8 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
 	return Object.fromEntries(Object.entries(env).filter(([name]) => !withheld.has(name)));
 }
 
-/** That of a child process which looks at what machines share: with the secrets for that, and no others. */
+/** The environment of `earshot doctor` as a child process: it keeps the secrets of the cluster's stores, which doctor
+ * checks, and no others. */
 export function doctorEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
 	const shared = ['EARSHOT_QUEUE', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
 	const kept = shared.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
@@ -42,7 +43,7 @@ export function runnerEnvironment(slots: number, env: NodeJS.ProcessEnv = proces
 
 /** The widest kernels that Earshot's own code may use; undefined = any that the processor has. */
 export function requestedKernels(env: NodeJS.ProcessEnv = process.env): string | undefined {
-	// An empty variable is as good as none.
+	// An empty variable counts as unset.
 	return env.EARSHOT_KERNELS || undefined;
 }
 
@@ -68,9 +69,9 @@ export interface NetworkEnvironment {
 	readonly pip: PipEnvironment;
 }
 
-/** Where objects are stored, as the variables that Amazon's own programs read say. */
+/** Settings of the object storage, from the variables that AWS's own programs read. */
 export interface S3Environment {
-	/** '' = Amazon's of the region; without a trailing slash. */
+	/** URL without a trailing slash; '' = Amazon S3 of the region. */
 	readonly endpoint: string;
 	readonly region: string;
 	readonly accessKeyId: string;

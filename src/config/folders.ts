@@ -4,15 +4,15 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 
 /**
- * The user's home folder. A user without one, as containers run them, gets one that does not exist: there is nothing to
- * read in it, and whoever writes is told where. Never a place that other users can write to.
+ * The user's home folder. A user without one, as in some containers, gets a path that does not exist: nothing can be
+ * read from it, and errors of writing name it. It is never a folder that other users can write to.
  */
 export function homeFolder(find: () => string = homedir): string {
 	try {
 		const found = find();
 		if (path.isAbsolute(found)) return found;
 	} catch {
-		// Neither HOME nor an entry in the list of users.
+		// There is neither HOME nor an entry in the system's list of users.
 	}
 	return path.resolve('/nonexistent');
 }
@@ -22,13 +22,13 @@ export interface Folders {
 	readonly data: string;
 	/** models.yaml. */
 	readonly config: string;
-	/** Reused by later runs; safe to delete at any time. */
+	/** Files that later runs reuse; safe to delete at any time. */
 	readonly cache: string;
-	/** What running servers leave for commands of the same user. */
+	/** Files of running servers for commands of the same user, enrolled voices and webhooks. */
 	readonly state: string;
 }
 
-/** Earshot's own folders: as the XDG variables say, else in the platform's usual places. */
+/** Earshot's own folders: from the XDG variables, else the platform's usual places. */
 export function ownFolders(
 	platform: string = process.platform,
 	env: NodeJS.ProcessEnv = process.env,
@@ -58,10 +58,10 @@ export function ownFolders(
 
 export const cacheFolder = (): string => ownFolders().cache;
 
-/** What people's voices are like: only of those who were enrolled. */
+/** The voice embeddings of enrolled people. */
 export const voicesFolder = (): string => path.join(ownFolders().state, 'voices');
 
-/** Webhook endpoints with their secrets, and what is still to be delivered. */
+/** Webhook endpoints with their secrets, and pending deliveries. */
 export const webhooksFolder = (): string => path.join(ownFolders().state, 'webhooks');
 
 export const stateFolder = (): string => ownFolders().state;

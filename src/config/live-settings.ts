@@ -1,4 +1,4 @@
-/** The settings of audio that is transcribed while it comes; rows of the table in settings.ts. */
+/** The settings of live transcription; rows of the table in settings.ts. */
 
 import { listenAddress } from './addresses.js';
 import { machineThreads } from './machine.js';

@@ -1,9 +1,9 @@
-/** What this machine has for Earshot: within a container's limits, where there are any. */
+/** Processors and memory that Earshot may use on this machine, within the limits of a container. */
 
 import { availableParallelism, totalmem } from 'node:os';
 import { cpuQuota, usableThreads } from './cpu-quota.js';
 
-/** Threads that it can run at once. */
+/** Threads that can run at once. */
 export const machineThreads = usableThreads(availableParallelism(), cpuQuota());
 
 /** Memory available to this process and its children. */

@@ -1,4 +1,4 @@
-/** Resolves each setting: flags win over the environment, that over models.yaml, that over defaults. */
+/** Resolves each setting: flags take precedence over the environment, then models.yaml, then defaults. */
 
 import { EarshotError } from '../errors.js';
 import { type ModelOptionName, modelOptionNames } from './scopes.js';
@@ -40,7 +40,7 @@ function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 	return settings[name].default;
 }
 
-/** Settings from EARSHOT_* variables. An empty variable counts as unset, but for settings that refuse it. */
+/** Settings from EARSHOT_* variables. An empty variable counts as unset, except for settings that refuse it. */
 export function environmentSource(env: NodeJS.ProcessEnv = process.env): SettingSource {
 	const values: Partial<Record<SettingName, string>> = {};
 	for (const name of settingNames) {

@@ -3,7 +3,8 @@
 export type Value = string | number | boolean | readonly string[];
 
 /**
- * What uses the setting, and so which commands take its flag. `server`: serving requests. `model`: running a model.
+ * What uses the setting, which decides which commands accept its flag. `server`: serving requests. `model`: running a
+ * model.
  * `store`: finding the models on this machine. `fetch`: downloading models.
  */
 export type Scope = 'server' | 'model' | 'store' | 'fetch';
@@ -27,8 +28,8 @@ export interface Setting<T extends Value = Value> {
 	readonly isSwitch?: boolean;
 	/** An empty variable is a mistake, not an absent one: the failed command of `KEYS="$(…)"` must not open the server. */
 	readonly refusesEmpty?: boolean;
-	/** Never written to a message, which ends in logs. */
+	/** Never part of a message, since messages end up in logs. */
 	readonly isSecret?: boolean;
-	/** Not a key of models.yaml, since it says where that file is. */
+	/** Not a key of models.yaml, since it is the path of that file. */
 	readonly notInFile?: boolean;
 }

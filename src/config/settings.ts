@@ -1,7 +1,7 @@
 /**
  * Every setting of Earshot, in one table. The flags, the EARSHOT_* variables, the keys of models.yaml, `--help` and
- * docs/reference/settings.md are made from it. Flags win over the environment, that over the file, that over the
- * default.
+ * docs/reference/settings.md are made from it. Flags take precedence over the environment, the environment over the
+ * file, and the file over the defaults.
  */
 
 import path from 'node:path';
@@ -217,6 +217,15 @@ export const settings = {
 		help: 'comma-separated hosts, or HOST:PORT, that webhooks may reach though they are private or have no https',
 		default: [],
 		defaultText: 'none: webhooks reach public hosts only, over https',
+		parse: allowedHosts,
+	},
+	allowFetch: {
+		scope: 'server',
+		flag: 'allow-fetch',
+		valueName: 'HOSTS',
+		help: 'comma-separated hosts, or HOST:PORT, from which jobs may have their recordings fetched (`url`)',
+		default: [],
+		defaultText: 'none: recordings are sent with the request',
 		parse: allowedHosts,
 	},
 	tlsCert: {

@@ -2,7 +2,7 @@
 
 import { maxTimerMs } from '../clock.js';
 
-/** Says what a value should have been; the message completes "Expected `name` to be …". */
+/** Thrown for a bad value; the message completes "Expected `name` to be …". */
 export class Expectation extends Error {}
 
 export function wholeNumber(low: number, high: number): (text: string) => number {
@@ -15,7 +15,7 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 	};
 }
 
-/** `auto`, or what `parse` takes. Throws Expectation. */
+/** A parser that accepts `auto`, or what `parse` accepts. Throws Expectation. */
 export function autoOr<T>(parse: (text: string) => T): (text: string) => T | 'auto' {
 	return (text) => {
 		if (text === 'auto') return text;
@@ -44,10 +44,10 @@ export function zeroOrFrom(low: number, high: number): (text: string) => number 
 	};
 }
 
-/** A parser whose values are few. */
+/** A parser of a fixed set of values. */
 export interface ChoiceParser<T> {
 	(text: string): T;
-	/** For completion. */
+	/** For shell completion. */
 	readonly choices: readonly string[];
 }
 
@@ -106,7 +106,8 @@ export const list = (text: string): readonly string[] =>
 		.map((item) => item.trim())
 		.filter((item) => item !== '');
 
-/** At least one key, each of which a header can carry. Clients send other letters in encodings of their own, or not at all. */
+/** At least one key, each of which a header can carry. Other characters are refused, since clients encode them
+ * differently or cannot send them. */
 export function keys(text: string): readonly string[] {
 	const items = list(text);
 	if (items.length === 0)

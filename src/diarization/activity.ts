@@ -1,10 +1,10 @@
 /**
- * Joins what the segmentation network says of overlapping windows: which voices are heard in which frames. In each window
- * voices have numbers of their own; a track is one voice through windows that overlap, and ends when it is not heard for
- * as long as a window. Who a track is, and whether it is one person, is for the clustering to say. Pure.
+ * Joins the segmentation network's results for overlapping windows: which voices are active in which frames. Each
+ * window numbers its voices by itself; a track is one voice through overlapping windows, and ends when it is inactive
+ * for the length of a window. Clustering decides which speaker a track is, and whether it is one speaker. Pure.
  */
 
-/** Voices that a window tells apart. */
+/** Voices that the network distinguishes in a window. */
 export const voicesInWindow = 3;
 
 /** The voices of each class of a frame (pyannote's powerset of 3 voices, at most 2 at once). */
@@ -28,25 +28,25 @@ export function voiceChances(scores: Float32Array): Float32Array {
 	return chances;
 }
 
-/** A voice of a window is active where it has this probability or more. */
+/** The probability from which on a voice counts as active in a window. */
 const activeFrom = 0.5;
 
 /**
- * A frame counts as speech of a voice from this mean probability over all windows on. Of 0.5 to 0.7 it has the least error on
- * 60 conversations of 176 people; from 0.5 on more silence is taken for speech than speech is missed.
+ * The mean probability over all windows from which on a voice counts as active in a frame: of 0.5, 0.6 and 0.7 the one with
+ * the least error on 36 conversations of 176 people. With 0.5, turns include more of the silence around them.
  */
 const speechFrom = 0.6;
 
-/** Frames in which a voice of a window and a track must be heard together to be the same. */
+/** Frames in which a voice of a window and a track must both be active to be the same voice. */
 const leastSharedFrames = 3;
 
-/** Frames for which one track is heard without a break. */
+/** Consecutive frames in which a track is active. */
 export interface ActiveStretch {
 	readonly track: number;
 	readonly from: number;
 	/** Exclusive. */
 	readonly to: number;
-	/** Those of them in which no other track is heard, [from, to) each. */
+	/** The ranges of these frames in which no other track is active, each [from, to). */
 	readonly alone: readonly (readonly [from: number, to: number])[];
 }
 
@@ -67,16 +67,17 @@ export class Activity {
 	readonly #windowFrames: number;
 	readonly #longest: number;
 	readonly #tracks = new Map<number, Track>();
+	/** The weight of each frame of a window. */
 	readonly #weights: Float32Array;
-	/** Sum of the weights of the windows that each frame from `#base` on is in. */
+	/** Sums of the weights of the windows that contain each frame, from `#base` on. */
 	readonly #totals: Float32Array;
-	/** Sums of the weighted probabilities that anybody speaks in these frames. */
+	/** Weighted sums over windows of the probability that any voice speaks in these frames. */
 	readonly #speech: Float32Array;
 	/** The first frame that is not final. */
 	#base = 0;
 	#nextTrack = 0;
 
-	/** `longest`: frames after which a stretch is cut, so that each can be looked at while its sound is in memory. */
+	/** `longest`: frames after which a stretch is cut, so that its audio is still in memory when it is embedded. */
 	constructor(windowFrames: number, longest: number) {
 		this.#windowFrames = windowFrames;
 		this.#longest = longest;
@@ -123,7 +124,7 @@ export class Activity {
 		return ended;
 	}
 
-	/** The track of each voice of a window; a new one for a voice that is none of them; -1 for one that is not heard. */
+	/** The track of each voice of a window: a new track for a new voice, -1 for an inactive voice. */
 	#tracksOf(chances: Float32Array): number[] {
 		const pairs: { voice: number; track: number; shared: number }[] = [];
 		for (let voice = 0; voice < voicesInWindow; voice++) {
@@ -158,15 +159,15 @@ export class Activity {
 		const most = Math.min(count, this.#windowFrames);
 		for (let frame = 0; frame < most; frame++) {
 			const at = this.#base + frame;
-			const heard = this.#heardIn(frame);
+			const active = this.#activeIn(frame);
 			for (const [id, track] of this.#tracks) {
-				const isNow = heard.includes(id);
+				const isNow = active.includes(id);
 				if (track.open && (!isNow || at - track.open.from >= this.#longest)) {
 					ended.push(this.#closed(id, track, track.open, at));
 				}
 				if (!isNow) continue;
 				track.open ??= { from: at, alone: [] };
-				if (heard.length > 1) continue;
+				if (active.length > 1) continue;
 				const last = track.open.alone.at(-1);
 				if (last?.[1] === at) last[1] = at + 1;
 				else track.open.alone.push([at, at + 1]);
@@ -180,21 +181,21 @@ export class Activity {
 	}
 
 	/**
-	 * The tracks that are heard. Where somebody surely speaks and the windows differ about who, the likeliest alone: who it
-	 * is, is for the clustering to say.
+	 * The active tracks. If there is certainly speech but the windows disagree about the voice, only the likeliest track:
+	 * clustering decides which speaker it is.
 	 */
-	#heardIn(frame: number): number[] {
+	#activeIn(frame: number): number[] {
 		const least = speechFrom * (this.#totals[frame] ?? 0);
 		if (least === 0) return [];
-		const heard: number[] = [];
+		const active: number[] = [];
 		let [likeliest, most] = [-1, 0];
 		for (const [id, { sums }] of this.#tracks) {
 			const sum = sums[frame] ?? 0;
-			if (sum >= least) heard.push(id);
+			if (sum >= least) active.push(id);
 			if (sum > most) [likeliest, most] = [id, sum];
 		}
 		const isSpeech = (this.#speech[frame] ?? 0) >= least;
-		return heard.length === 0 && isSpeech && likeliest >= 0 ? [likeliest] : heard;
+		return active.length === 0 && isSpeech && likeliest >= 0 ? [likeliest] : active;
 	}
 
 	#closed(id: number, track: Track, { from, alone }: OpenActivity, to: number): ActiveStretch {

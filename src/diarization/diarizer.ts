@@ -1,6 +1,7 @@
 /**
- * Who speaks when in a recording, as it is read: windows of the segmentation network → stretches of voices → what each is
- * like → people. Memory: a few windows of sound, and about a kilobyte for each stretch.
+ * Finds who speaks when in a recording while it is read: windows of the segmentation network → stretches of one voice →
+ * an embedding for each → clustering into speakers. Memory: a few windows of audio, and about a kilobyte for each
+ * stretch.
  */
 
 import { setImmediate } from 'node:timers/promises';
@@ -24,23 +25,23 @@ export interface Turn {
 export interface Diarization {
 	/** By start; turns of different speakers may overlap. */
 	readonly turns: readonly Turn[];
-	/** What each speaker's voice is like, of length 1; null where too little was heard of it. */
+	/** Each speaker's voice embedding, of length 1; null if the speaker said too little. */
 	readonly voices: readonly (Float32Array | null)[];
 	/** Seconds of the recording. */
 	readonly duration: number;
-	/** Of the recording's file: whether it ends before its recording does. */
+	/** Whether the file is cut off before the end of its recording. */
 	readonly truncated: boolean;
 }
 
 export interface DiarizeHooks {
-	/** Called before each window, with its index, and after it, with the seconds that are looked through. */
+	/** Called before each window, with its index, and after it, with the seconds processed so far. */
 	readonly onWindow?: (index: number) => void;
 	readonly onProcessed?: (index: number, seconds: number) => void;
 }
 
-/** Seconds between two windows, about: a whole number of frames, so that those of all windows are the same. */
+/** Approximate step between windows: rounded to whole frames, so that the frames of all windows coincide. */
 const stepSeconds = 1;
-/** Less of a voice says nothing of whose it is. */
+/** A shorter stretch is too short for an embedding. */
 const leastVoiceSeconds = 0.2;
 /** One speaker's stretches with a shorter pause between them are one turn. */
 const joinSeconds = 0.5;
@@ -70,15 +71,15 @@ export async function diarize(
 	}
 	const pieces = listening.pieces.toSorted((a, b) => a.start - b.start || a.end - b.end);
 	const duration = listening.seconds;
-	const breathe = async () => {
+	const yieldNow = async () => {
 		await setImmediate();
 		throwIfAborted(signal);
 	};
-	const { labels, centres } = await speakersOf(pieces, options, breathe);
+	const { labels, centres } = await speakersOf(pieces, options, yieldNow);
 	return { ...renumbered(joined(pieces, labels), centres, duration), duration, truncated: reader.truncated };
 }
 
-/** The stretches of voices in a recording, window by window. */
+/** Finds the stretches of voices in a recording, window by window. */
 class Listening {
 	readonly pieces: Piece[] = [];
 	index = 0;
@@ -100,12 +101,12 @@ class Listening {
 		this.#activity = new Activity(shape.frames, longest);
 	}
 
-	/** Of the recording that were decoded. */
+	/** Seconds decoded so far. */
 	get seconds(): number {
 		return this.#window.end / sampleRate;
 	}
 
-	/** Looks through the next window. */
+	/** Processes the next window. */
 	async next(): Promise<void> {
 		const { shape } = this.#networks;
 		const start = this.index * this.#stepFrames * shape.shift;
@@ -126,12 +127,12 @@ class Listening {
 		this.ended = isLast;
 	}
 
-	/** Whether the recording ends before or there. */
+	/** Reads up to sample `end`; returns whether the recording ends there or before. */
 	async #readUpTo(end: number): Promise<boolean> {
 		while (this.#window.end < end) {
 			const room = this.#window.room(end - this.#window.end);
 			const count = await this.#reader.read(room);
-			// One that is no number would make noise of everything near it.
+			// A sample that is not finite would spoil everything near it.
 			for (let at = 0; at < count; at++) if (!Number.isFinite(room[at])) room[at] = 0;
 			this.#window.grow(count);
 			if (count < room.length) return true;
@@ -158,13 +159,14 @@ class Listening {
 		};
 	}
 
-	/** Where the middle part of a frame's field begins, which no other frame has; inside of the recording. */
+	/** The first sample of the middle part of a frame's receptive field, which belongs to no other frame; within the
+	 * recording. */
 	#sampleAt(frame: number): number {
 		const { shift, field } = this.#networks.shape;
 		return Math.min(Math.round(frame * shift + (field - shift) / 2), this.#window.end);
 	}
 
-	/** The number of frames whose middle is before that sample. */
+	/** The number of frames whose middle is before `sample`. */
 	#frameAt(sample: number): number {
 		const { shift, field } = this.#networks.shape;
 		return Math.max(0, Math.ceil((sample - field / 2) / shift));
@@ -175,7 +177,7 @@ function throwIfAborted(signal: AbortSignal): void {
 	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
 }
 
-/** One speaker's stretches near each other as turns, in no order. */
+/** Joins nearby stretches of the same speaker into turns, in no particular order. */
 function joined(pieces: readonly Piece[], labels: readonly number[]): Turn[] {
 	const last = new Map<number, { start: number; end: number; speaker: number }>();
 	const turns: { start: number; end: number; speaker: number }[] = [];

@@ -1,5 +1,5 @@
 /**
- * Kaldi's log mel filter banks, which networks for voices are trained on: 80 bins of frames of 25 ms, 10 ms apart, without
+ * Kaldi's log mel filter banks, the input of voice embedding networks: 80 bins of frames of 25 ms, 10 ms apart, without
  * dither and with mirrored edges (`snip_edges` false), as sherpa-onnx computes them. The mean of each bin over all frames
  * is subtracted (`global-mean`). Pure.
  */
@@ -15,13 +15,13 @@ const fftSize = 512;
 const preEmphasis = 0.97;
 const [lowestHz, highestHz] = [20, sampleRate / 2 - 400];
 
-/** Kaldi's: Hann's to a power. */
+/** Kaldi's Povey window: a Hann window raised to a power. */
 const poveyWindow = Float64Array.from(
 	{ length: frameSize },
 	(_, i) => (0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (frameSize - 1))) ** 0.85,
 );
 
-/** The smallest step of a float near 1, below which Kaldi takes no logarithm. */
+/** Machine epsilon of float32; Kaldi raises smaller energies to it before the logarithm. */
 const leastEnergy = 2 ** -23;
 
 const melOf = (hz: number): number => 1127 * Math.log(1 + hz / 700);

@@ -1,27 +1,28 @@
-/** Which speakers are people whose voices are known. Pure. */
+/** Matches the speakers of a recording with known voices. Pure. */
 
 import { dot } from './linkage.js';
 
 export interface NamedVoice {
 	readonly name: string;
-	/** Of length 1. */
+	/** Embedding, of length 1. */
 	readonly voice: Float32Array;
 }
 
 /**
- * Cosine from which two voices are one person's. Measured on 35 people and 161 wrong pairs, references of 2 and 4 s: the
- * least right one is .57, the greatest wrong one .505. A property of the embedding network (CAM++).
+ * Cosine from which on two voices are the same person. Measured on 35 people and 161 wrong pairs, references of 2 and 4
+ * s: the lowest right one is .57, the highest wrong one .505. A property of the embedding network (CAM++).
  */
 export const sameVoiceFrom = 0.55;
 
 /**
- * Cosine from which a further speaker has a name that another has: the same person, whom the clustering took for two. More
- * is asked than of the first, since two people who are heard to differ may both be near to one of them: of 3853 wrong pairs
- * (two of them people of one accent at one microphone) the greatest is .588.
+ * Cosine from which on a further speaker gets a name already given: the same person, whom the clustering split in two.
+ * It is higher than for the first speaker, since two people whom clustering separates may both be close to one known
+ * voice: of 3853 wrong pairs (two of them people of one accent at one microphone) the highest is .588.
  */
 export const sameVoiceAgainFrom = 0.65;
 
-/** The name of each speaker, null where none fits: the nearest pair first, one to one, then further speakers. */
+/** The name of each speaker, null if none matches. The closest pairs are matched first, one to one, then further
+ * speakers. */
 export function matchedNames(
 	speakers: readonly (Float32Array | null)[],
 	known: readonly NamedVoice[],

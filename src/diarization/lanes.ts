@@ -1,4 +1,4 @@
-/** Lets a number of recordings in at a time, in the order in which they came. */
+/** A semaphore: limits how many recordings are processed at once, first come, first served. */
 
 import { whileWanted } from '../abort.js';
 
@@ -11,7 +11,7 @@ export class Lanes {
 		this.#free = count;
 	}
 
-	/** Resolves to the function that leaves; call it once. Throws `cancelled`. */
+	/** Waits for a free place. Resolves to the function that frees it again; call it once. Throws `cancelled`. */
 	async enter(signal: AbortSignal): Promise<() => void> {
 		if (this.#free > 0) this.#free--;
 		else {
@@ -24,7 +24,7 @@ export class Lanes {
 				await whileWanted(turn, signal, 'request');
 			} catch (thrown) {
 				const at = this.#waiting.indexOf(enter);
-				// Its turn has come meanwhile: the next one's.
+				// The place was assigned at the moment of the abort: pass it on.
 				if (at === -1) this.#leave();
 				else this.#waiting.splice(at, 1);
 				throw thrown;

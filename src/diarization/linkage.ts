@@ -19,13 +19,14 @@ interface Cluster {
 	readonly size: number;
 }
 
-/** Steps between two breaths. */
+/** Steps between two calls of `yieldNow`. */
 const stepsAtOnce = 32;
 
-/** All merges up to one cluster. `breathe` is awaited often, and may throw to end it. */
+/** All merges up to one cluster. `yieldNow` is awaited often, so that other work gets its turn; it may throw to
+ * cancel. */
 export async function mergesOf(
 	vectors: readonly Float32Array[],
-	breathe: () => Promise<void>,
+	yieldNow: () => Promise<void>,
 ): Promise<Merge[]> {
 	const open = new Map<number, Cluster>(
 		vectors.map((vector, id) => [id, { id, sum: Float64Array.from(vector), size: 1 }]),
@@ -33,7 +34,7 @@ export async function mergesOf(
 	const merges: Merge[] = [];
 	const chain: Cluster[] = [];
 	for (let step = 1; open.size > 1; step++) {
-		if (step % stepsAtOnce === 0) await breathe();
+		if (step % stepsAtOnce === 0) await yieldNow();
 		if (chain.length === 0) for (const first of open.values()) if (chain.push(first) > 0) break;
 		const tip = chain.at(-1);
 		if (tip === undefined) break;
@@ -74,7 +75,7 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 	return sum;
 }
 
-/** The vector at length 1; null where it has none, or is not finite. */
+/** The vector scaled to length 1; null if it is zero or not finite. */
 export function unit(vector: ArrayLike<number>): Float32Array | null {
 	const length = Math.sqrt(dot(vector, vector));
 	if (!(length > 1e-12) || !Number.isFinite(length)) return null;
@@ -83,7 +84,7 @@ export function unit(vector: ArrayLike<number>): Float32Array | null {
 
 /** Positions of merges, the nearest first; a merge comes after those that made its clusters. */
 export function nearestFirst(merges: readonly Merge[]): number[] {
-	// Average linkage never brings clusters nearer, but for rounding.
+	// With average linkage the distances of merges never decrease, except by rounding.
 	const distances: number[] = [];
 	const count = merges.length + 1;
 	merges.forEach(({ a, b, distance }, at) => {

@@ -1,4 +1,5 @@
-/** The two networks that tell speakers apart: one says how many voices are where, the other what a voice is like. */
+/** The two networks of diarization: segmentation (which voices are active when) and embedding (a vector for a
+ * voice). */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -17,7 +18,7 @@ export interface SegmentationShape {
 	readonly window: number;
 	/** Frames of a window. */
 	readonly frames: number;
-	/** Samples from the start of one frame's field to that of the next, and of a field. */
+	/** Samples from the start of one frame's receptive field to that of the next, and in one receptive field. */
 	readonly shift: number;
 	readonly field: number;
 }
@@ -25,11 +26,11 @@ export interface SegmentationShape {
 /** Calls may run in parallel. They throw `cancelled` when the signal is aborted. */
 export interface SpeakerNetworks {
 	readonly shape: SegmentationShape;
-	/** SHA-256 of the file that embeds voices: those of other networks cannot be compared. */
+	/** SHA-256 of the embedding network's file: voices of different networks cannot be compared. */
 	readonly fingerprint: string;
 	/** Logarithms of the probabilities of `frameClasses` classes, frame by frame. */
 	segment(window: Float32Array, signal: AbortSignal): Promise<Float32Array>;
-	/** What the voice in these samples is like; of any length. */
+	/** The embedding of the voice in these samples, of any length (not normalized). */
 	embed(samples: Float32Array, signal: AbortSignal): Promise<Float32Array>;
 	close(): Promise<void>;
 }
@@ -39,7 +40,7 @@ export interface NetworkFiles {
 	readonly embedding: string;
 	/** Folder of the sherpa-onnx libraries, with ONNX Runtime. */
 	readonly libraryDir: string;
-	/** Of one run. */
+	/** Threads of one run. */
 	readonly threads: number;
 }
 
@@ -98,7 +99,7 @@ async function run(
 	}
 }
 
-/** Larger files are not the networks that are meant, and would be read into memory. */
+/** Larger files are refused, since a file is read into memory; neither network is that large. */
 const mostBytes = 512 * 2 ** 20;
 
 async function checked<T>(

@@ -1,4 +1,4 @@
-/** Who speaks when in one recording, as events: what a runner of a diarization model does with it. */
+/** Diarizes one recording and yields the result as events; used by the runner of a diarization model. */
 
 import type { AudioReader, OpenAudio } from '../audio/decode.js';
 import { EarshotError } from '../errors.js';
@@ -17,22 +17,22 @@ export interface DiarizationParts {
 	readonly openAudio: OpenAudio;
 	/** As in SpeakersOptions. */
 	readonly threshold: number;
-	/** Recordings that are worked on at once, each by one thread. */
+	/** Limits the recordings that are processed at once, each by one thread. */
 	readonly lanes: Lanes;
 }
 
 export interface DiarizationHooks {
-	/** A step has started: -1 for the first window, -2 for the second, …; and has ended. */
+	/** A step has started (-1 for the first window, -2 for the second, …), or has ended. */
 	readonly onRunning?: (step: number) => void;
 	readonly onPassed?: (step: number) => void;
 }
 
-/** What OpenAI's live server says of references. */
+/** The limits of reference recordings in OpenAI's API. */
 const referenceSeconds = { least: 1.2, most: 10 } as const;
-/** Containers round. */
+/** Tolerance, since containers round durations. */
 const slackSeconds = 0.05;
 
-/** Yields `started`, `progress` now and then, `speakers`, `ended`. Throws EarshotError. */
+/** Yields `started`, any number of `progress`, `speakers`, `ended`. Throws EarshotError. */
 export async function* diarizeRecording(
 	parts: DiarizationParts,
 	recording: Recording,
@@ -86,7 +86,7 @@ export async function* diarizeRecording(
 	}
 }
 
-/** The voice of a reference in which only one person speaks; null for one of another network that nobody has named. */
+/** The voice embedding of a reference; null for a stored voice of another network that the request does not name. */
 async function voiceOf(
 	{ networks, openAudio, threshold }: DiarizationParts,
 	{ name, reference, param }: KnownVoice,
@@ -119,11 +119,11 @@ async function voiceOf(
 	}
 	if (found.duration < least - slackSeconds) throw wrongLength(`${found.duration.toFixed(2)} seconds`);
 	const [voice] = found.voices;
-	if (!voice) throw refuse(`The reference of \`${name}\` cannot be used: nobody is heard to speak in it`);
+	if (!voice) throw refuse(`The reference of \`${name}\` cannot be used: no speech was detected in it`);
 	return { name, voice };
 }
 
-/** Throws as soon as more is read, so that hours in a reference cost no more than seconds. */
+/** Throws as soon as more is read, so that a reference of hours is refused after some seconds of it. */
 function boundedBy(reader: AudioReader, seconds: number, tooLong: () => EarshotError): AudioReader {
 	let left = Math.ceil(seconds * sampleRate);
 	return {
@@ -164,7 +164,7 @@ function foundSpeakers(
 	};
 }
 
-/** The latest progress, for one who waits for it; not each. */
+/** Yields the latest progress whenever the consumer is ready; skips values in between. */
 class Progress implements AsyncIterable<number> {
 	#latest: number | undefined;
 	#ended = false;

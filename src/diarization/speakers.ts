@@ -1,94 +1,96 @@
-/** Tells who speaks each stretch, from what the voices are like. Pure. */
+/** Assigns a speaker to each stretch of speech by clustering the voice embeddings. Pure. */
 
 import { dot, groupsBy, type Merge, mergesOf, nearestFirst, unit } from './linkage.js';
 
-/** A stretch in which one voice is heard without a break, or a part of one. Seconds of the recording. */
+/** A stretch in which one voice speaks without a break, or a part of one. Seconds of the recording. */
 export interface Piece {
 	readonly start: number;
 	readonly end: number;
-	/** Which voice it was in the windows around it; voices that meet later may be one. */
+	/** The track that the stretch comes from; several tracks may be one speaker. */
 	readonly track: number;
-	/** Seconds in which nobody else speaks. */
+	/** Seconds in which no other voice speaks. */
 	readonly alone: number;
-	/** Of length 1, of what is spoken alone; null where that is too short. */
+	/** Voice embedding of the parts without other voices, of length 1; null if these are too short. */
 	readonly voice: Float32Array | null;
 }
 
 export interface SpeakersOptions {
-	/** Mean distance up to which two groups of stretches are one person; a property of the embedding network. */
+	/** Mean distance up to which two groups of stretches are the same speaker; a property of the embedding network. */
 	readonly threshold: number;
-	/** At least and at most as many people, 1 or more; absent = as many as there are. */
+	/** Minimum and maximum number of speakers, 1 or more; absent = detected. */
 	readonly least?: number | undefined;
 	readonly most?: number | undefined;
 }
 
 export interface Speakers {
-	/** The speaker of each piece, from 0; in no order. */
+	/** The speaker of each piece, from 0, in no particular order. */
 	readonly labels: readonly number[];
-	/** What each speaker's voice is like, of length 1. */
+	/** Each speaker's voice embedding, of length 1. */
 	readonly centres: readonly Float32Array[];
 }
 
 /**
- * Longer stretches are cut. Short parts show where one voice gives way to another that the segmentation network takes for
- * it, and what is uncertain of each averages out in the clustering.
+ * Longer stretches are cut. Short parts show a change of speaker that the segmentation network missed, and the
+ * uncertainty of each averages out in the clustering.
  */
 export const longestPieceSeconds = 2;
-/** Shorter stretches do not take part in the clustering: what a voice is like is known too badly. */
+/** Shorter stretches do not take part in the clustering, since their embeddings are too uncertain. */
 const clusteredSeconds = 1;
-/** Who speaks less than this, or than this share of all speech, is taken for a part of another, or for noise. */
+/** A group that speaks less than this, or less than this share of all speech, counts as part of another speaker or as
+ * noise. */
 const leastSpeechSeconds = 3;
 const leastSpeechShare = 0.15;
 /**
- * Where more people are asked for than are heard, groups nearer than this share of the threshold are still one person:
- * nobody is made up to fill a number.
+ * If more speakers are requested than were found, groups closer than this share of the threshold remain one speaker, so
+ * that no speaker is invented to reach the number.
  */
 const surelyOneShare = 0.6;
 /**
- * Cosines of one person's stretches grow with their lengths: of stretches of n seconds by √(n / (n + this)), fitted to
- * pairs of 1.2 to 8 s of 15 people. Without that, stretches of different lengths would need different thresholds.
+ * The cosine of two stretches of the same speaker grows with their lengths: for stretches of n seconds by √(n / (n +
+ * this)), fitted to pairs of 1.2 to 8 s of 15 people. Without that, stretches of different lengths would need different
+ * thresholds.
  */
 const halfKnownSeconds = 0.9;
-/** What it takes to believe that the voice changes within continuous speech, in seconds of a cosine. */
+/** Penalty of a change of speaker within continuous speech, in seconds × cosine. */
 const changeCost = 0.2;
-/** After a pause this long it costs nothing. */
+/** After a pause this long a change of speaker has no penalty. */
 const pauseSeconds = 0.5;
-/** Between two breaths. */
+/** Pieces between two calls of `yieldNow`. */
 const piecesAtOnce = 64;
-/** Stretches that overlap by more are of two people. */
+/** Stretches that overlap by more belong to different speakers. */
 const overlapSeconds = 0.1;
 
-/** `pieces`: sorted by start. `breathe`: see `mergesOf`. */
+/** `pieces`: sorted by start. `yieldNow`: see `mergesOf`. */
 export async function speakersOf(
 	pieces: readonly Piece[],
 	options: SpeakersOptions,
-	breathe: () => Promise<void>,
+	yieldNow: () => Promise<void>,
 ): Promise<Speakers> {
 	const known = pieces.filter(({ voice }) => voice !== null);
-	// Nothing is known of anybody's voice: what is heard is one person.
+	// Without any embedding all speech counts as one speaker.
 	if (known.length === 0) return { labels: pieces.map(() => 0), centres: [] };
 	const long = known.filter(({ alone }) => alone >= clusteredSeconds);
 	const clustered = long.length > 0 ? long : [known.reduce((a, b) => (b.alone > a.alone ? b : a))];
-	const merges = await mergesOf(clustered.map(comparable), breathe);
+	const merges = await mergesOf(clustered.map(comparable), yieldNow);
 	const secondsOf = (group: readonly number[]) =>
 		group.reduce((sum, each) => sum + (clustered[each]?.alone ?? 0), 0);
 	const groups = countedGroups(merges, secondsOf, options);
 	let centres = groups.flatMap((group) => centreOf(group.flatMap((each) => clustered[each] ?? [])) ?? []);
-	const first = await labelled(pieces, centres, breathe);
+	const first = await labelled(pieces, centres, yieldNow);
 	centres = centres.map((centre, speaker) => {
 		const own = pieces.filter((piece, at) => first[at] === speaker && piece.alone >= clusteredSeconds);
 		return centreOf(own) ?? centre;
 	});
-	return { labels: await labelled(pieces, centres, breathe), centres };
+	return { labels: await labelled(pieces, centres, yieldNow), centres };
 }
 
-/** The voice, lengthened so that products of one person's are about 1 whatever the lengths of the stretches. */
+/** The embedding scaled so that the dot product of two stretches of one speaker is about 1, whatever their lengths. */
 function comparable({ voice, alone }: Piece): Float32Array {
 	const scale = Math.sqrt((alone + halfKnownSeconds) / alone);
 	return (voice ?? new Float32Array(0)).map((value) => value * scale);
 }
 
-/** Groups of stretches that are people: as many as are asked for, as far as there are so many. */
+/** The groups of stretches that are speakers: the requested number, as far as that many can be distinguished. */
 function countedGroups(
 	merges: readonly Merge[],
 	secondsOf: (group: readonly number[]) => number,
@@ -111,13 +113,13 @@ function countedGroups(
 	}
 	const groups = groupsBy(merges, new Set(order.slice(0, chosen)));
 	const kept = groups.filter((group) => secondsOf(group) >= leastSeconds);
-	// Nobody speaks for long: the one who speaks most is there all the same.
+	// If no group speaks for long enough, the one that speaks most is still a speaker.
 	return kept.length > 0
 		? kept
 		: [groups.reduce((one, other) => (secondsOf(other) > secondsOf(one) ? other : one))];
 }
 
-/** How many people speak for long enough after each number of merges, from none to all; one where nobody does. */
+/** How many groups speak for long enough after each number of merges, from none to all; 1 if none does. */
 function peopleCounts(
 	merges: readonly Merge[],
 	order: readonly number[],
@@ -148,16 +150,16 @@ function centreOf(pieces: readonly Piece[]): Float32Array | null {
 	return unit(sum);
 }
 
-/** The likeliest speakers of each track's pieces; those of pieces that overlap differ. */
+/** The likeliest speaker of each piece, track by track; overlapping pieces get different speakers. */
 async function labelled(
 	pieces: readonly Piece[],
 	centres: readonly Float32Array[],
-	breathe: () => Promise<void>,
+	yieldNow: () => Promise<void>,
 ): Promise<number[]> {
 	if (centres.length === 0) return pieces.map(() => 0);
 	const scores: number[][] = [];
 	for (const { voice, alone } of pieces) {
-		if (scores.length % piecesAtOnce === 0) await breathe();
+		if (scores.length % piecesAtOnce === 0) await yieldNow();
 		scores.push(centres.map((centre) => (voice ? alone * dot(voice, centre) : 0)));
 	}
 	const tracks = new Map<number, number[]>();
@@ -175,7 +177,7 @@ async function labelled(
 	return centres.length > 1 ? apart(pieces, labels, scores) : labels;
 }
 
-/** Viterbi's path through the pieces of a track. */
+/** The Viterbi path through the pieces of a track. */
 function likeliestPath(
 	own: readonly number[],
 	pieces: readonly Piece[],
@@ -207,8 +209,8 @@ function likeliestPath(
 }
 
 /**
- * Of two pieces that overlap and have the same speaker, the one that is known worse is the next likeliest's. Where all
- * speak meanwhile, as at a change of speakers, it is that of the one who does for the shortest time.
+ * If two overlapping pieces have the same speaker, the less certain one gets its next likeliest speaker. If all speakers
+ * overlap it, as at a change of speakers, it gets the one that overlaps least.
  */
 function apart(
 	pieces: readonly Piece[],
@@ -234,7 +236,7 @@ function apart(
 	return result;
 }
 
-/** Other tracks' pieces in the time of one, and for how long. */
+/** The pieces of other tracks that overlap the piece at `at`, and for how long. */
 function overlapping(pieces: readonly Piece[], at: number): { other: number; seconds: number }[] {
 	const piece = pieces[at];
 	if (piece === undefined) return [];
@@ -244,7 +246,7 @@ function overlapping(pieces: readonly Piece[], at: number): { other: number; sec
 		const seconds = Math.min(end, piece.end) - Math.max(start, piece.start);
 		if (track !== piece.track && seconds > overlapSeconds) found.push({ other, seconds });
 	};
-	// None is longer than `longestPieceSeconds`, but for a frame.
+	// No piece is longer than `longestPieceSeconds` plus a frame.
 	for (let other = at - 1; other >= 0; other--) {
 		if ((pieces[other]?.start ?? 0) < piece.start - longestPieceSeconds - 1) break;
 		check(other);

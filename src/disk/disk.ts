@@ -18,7 +18,7 @@ export interface DiskFile {
 }
 
 export interface Disk {
-	/** Opens for reading and writing, creating it where it is missing. */
+	/** Opens a file for reading and writing; creates it if it is missing. */
 	open(file: string): Promise<DiskFile>;
 	/** Bytes that this user may still write below `folder`; null where the system does not report it. */
 	freeBytes(folder: string): Promise<number | null>;
@@ -85,8 +85,9 @@ class RealFile implements DiskFile {
 }
 
 /**
- * Makes the folder and those above it. Not by `recursive: true`, with which Node tries for ever where the system makes no
- * folders, as in /proc. `mode`: of those that it makes. Throws the system's error, ENOTSUP for such a place.
+ * Creates the folder and its missing parents. `recursive: true` is not used, since Node then retries for ever where the
+ * system allows no folders, as in /proc. `mode`: of the folders created. Throws the system's error, ENOTSUP where the
+ * system allows no folders.
  */
 export async function makeFolder(folder: string, mode = 0o777): Promise<void> {
 	if (await isFolder(folder)) return;
@@ -96,7 +97,7 @@ export async function makeFolder(folder: string, mode = 0o777): Promise<void> {
 	try {
 		await mkdir(folder, { mode });
 	} catch (thrown) {
-		// Another process may have made it meanwhile.
+		// Another process may have created it meanwhile.
 		if (codeOf(thrown) === 'EEXIST' && (await isFolder(folder))) return;
 		throw codeOf(thrown) === 'ENOENT' ? noFolder(folder, thrown) : thrown;
 	}
@@ -129,7 +130,7 @@ async function isFolder(file: string): Promise<boolean> {
 }
 
 function noFolder(folder: string, cause?: unknown): Error {
-	return Object.assign(new Error(`no folder can be made at ${folder}`, { cause }), { code: 'ENOTSUP' });
+	return Object.assign(new Error(`no folder can be created at ${folder}`, { cause }), { code: 'ENOTSUP' });
 }
 
 /** Windows' error codes for a file that another program has open. */
@@ -164,7 +165,7 @@ export async function renameOver(
 	await move(from, to);
 }
 
-/** The text of a file; undefined if it has more than `maxBytes`, of which the rest is not read: a device has no end.
+/** The text of a file; undefined if it has more than `maxBytes`. The rest is not read, since a device may have no end.
  * Throws the system's error. */
 export function readTextUpTo(file: string, maxBytes: number): string | undefined {
 	const pieces: Buffer[] = [];

@@ -1,5 +1,5 @@
-/** Locks between processes, also of machines that share the folder. The lock of a process that died goes stale by
- * itself. */
+/** Locks between processes, also on different machines that share the folder. The lock of a process that died becomes
+ * stale. */
 
 import { setTimeout as after } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
@@ -12,7 +12,7 @@ const updateMs = 2_000;
 const pollMs = 250;
 
 export interface Lock {
-	/** Aborts when another process took the lock over as stale, as after a laptop's sleep. */
+	/** Aborts when another process has taken over the lock as stale, for example after a laptop's sleep. */
 	readonly lost: AbortSignal;
 	release(): Promise<void>;
 }

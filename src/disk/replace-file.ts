@@ -1,4 +1,4 @@
-/** Writing files that are whole after a power cut. */
+/** Writes files atomically: after a power cut the old or the new content is complete. */
 
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat, unlink } from 'node:fs/promises';
@@ -6,15 +6,15 @@ import path from 'node:path';
 import { renameOver } from './disk.js';
 import { hasEnded, processScope } from './process-alive.js';
 
-/** A name that no reader takes for a file. */
+/** Names of unfinished files, which readers ignore. */
 export const unfinishedName = /^\.tmp-/;
 /** `.tmp-<scope>-<process id>-<random>`: whose it is. */
 const ownedName = /^\.tmp-([0-9a-f]{8})-(\d+)-/;
 /** No write takes so long. */
 const unfinishedMs = 3_600_000;
 
-/** Calls `write` with a new file, which takes the place of `file` when all of it has reached the disk. Whatever fails
- * leaves `file` as it was. Only this user can read it. Throws the system's error. */
+/** Calls `write` with a new file, which replaces `file` once all of it has reached the disk. If anything fails, `file`
+ * stays as it was. Only this user can read the new file. Throws the system's error. */
 export async function replaceFile(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
 	const folder = path.dirname(file);
 	const random = randomBytes(8).toString('hex');
@@ -52,9 +52,9 @@ export async function removeUnfinished(folder: string, nowMs: number = Date.now(
 	}
 }
 
-/** The names in a folder have reached the disk. */
+/** Resolves when the names in a folder have reached the disk. */
 export async function syncFolder(folder: string): Promise<void> {
-	// Windows opens no folders, and keeps names by itself.
+	// Windows cannot open folders, and makes names durable without it.
 	if (process.platform === 'win32') return;
 	const handle = await open(folder, 'r');
 	try {

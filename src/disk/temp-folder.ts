@@ -1,6 +1,6 @@
 /**
- * Private folders in the system's temporary folder: a server's uploads, recordings from pipes and streams. The name says
- * which process owns it, so that the next one can remove what a killed one has left.
+ * Private folders in the system's temporary folder: a server's uploads, recordings from pipes and streams. The name
+ * contains the id of the owning process, so that a later process can remove the folder of a killed one.
  */
 
 import { lstat, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { hasEnded, processScope } from './process-alive.js';
 
 export interface TempFolder {
 	readonly path: string;
-	/** Removes it with all that is in it. Safe to call twice. */
+	/** Removes the folder and its contents. Safe to call twice. */
 	remove(): Promise<void>;
 }
 
@@ -21,10 +21,11 @@ export interface TempFolder {
 const ownName = /^earshot-([0-9a-f]{8})-(\d+)-\w{6}$/;
 
 const hourMs = 3_600_000;
-/** In another container with the same temporary folder a process cannot be seen; its folder's time says that it runs. */
+/** A process in another container that shares the temporary folder cannot be seen; a recently changed folder shows that
+ * it runs. */
 const staleMs = 24 * hourMs;
 
-/** Those that this copy of Earshot has made, whatever the machine's clock says of their age. */
+/** The folders that this process has made, which are kept even if the clock makes them look old. */
 const ours = new Set<string>();
 
 /** Creates a folder that only this user can read, after removing those of processes that no longer run. Throws
@@ -34,7 +35,7 @@ export async function createTempFolder(
 	clock: Clock = systemClock,
 ): Promise<TempFolder> {
 	await sweep(parent).catch(() => {
-		// What cannot be swept now is left to the next start; a folder that cannot be used is reported below.
+		// Folders that cannot be removed now are left to the next start; an unusable parent is reported below.
 	});
 	const folder = await mkdtemp(path.join(parent, `earshot-${processScope}-${process.pid}-`)).catch(
 		(thrown: unknown) => {
@@ -53,7 +54,7 @@ export async function createTempFolder(
 	};
 }
 
-/** Others are the system's, and pass. */
+/** Error codes that mean that the configured folder cannot be used; other errors are rethrown. */
 const faultsOfFolder = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENAMETOOLONG', 'ELOOP'];
 
 function unusable(parent: string, cause: unknown): unknown {
@@ -72,7 +73,7 @@ async function sweep(parent: string): Promise<void> {
 		const [, itsScope, pid] = ownName.exec(name) ?? [];
 		if (pid === undefined || ours.has(folder)) continue;
 		const found = await lstat(folder).catch(() => undefined);
-		// Only folders of this user, and no links, which others may have put there.
+		// Only this user's folders, and no links, which other users may have put there.
 		if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
 		const isLeft =
 			itsScope === processScope ? hasEnded(Number(pid), found.mtimeMs) : Date.now() - found.mtimeMs > staleMs;

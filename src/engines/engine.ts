@@ -44,7 +44,7 @@ export interface Engine {
 	/**
 	 * Returns one promise per clip, in order, which settles when that clip is done; the slot is free when all have
 	 * settled. They reject with EarshotError only. `signals`: one per clip; when it fires, that clip soon rejects with
-	 * `cancelled` and the others go on.
+	 * `cancelled` and the others continue.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[];
 	/** Continuous batching: whether a single-threaded clip may join running clips of equal options in their slot;
@@ -63,8 +63,9 @@ export interface PartialResult {
 
 /** A live audio stream of any length. One call at a time. */
 export interface SpeechStream {
-	/** `samples`: 16 kHz mono f32. `last`: the stream ends here and the result is final. Rejects with EarshotError only. */
-	feed(samples: Float32Array, last: boolean): Promise<PartialResult>;
+	/** `samples`: 16 kHz mono f32. `last`: the stream ends here and the result is final. `silentSeconds`: of silence that it then
+	 * ends with, as far as is known. Rejects with EarshotError only. */
+	feed(samples: Float32Array, last: boolean, silentSeconds?: number): Promise<PartialResult>;
 	/** Cancels the running call. Safe to call twice. */
 	close(): Promise<void>;
 }

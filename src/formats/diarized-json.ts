@@ -1,4 +1,4 @@
-/** OpenAI's diarized_json: what was said, by whom. */
+/** OpenAI's diarized_json: the segments with their speakers. */
 
 import type { Segment, Transcript } from '../speech/transcript.js';
 import { round, usage, warningsField } from './verbose-json.js';
@@ -14,7 +14,7 @@ export function diarizedJson(transcript: Transcript): object {
 	};
 }
 
-/** One of its segments, which is an event of its stream, too. Clients require a speaker. */
+/** One segment, for the document and for stream events. Clients require a speaker. */
 export function diarizedSegment({ id, start, end, text, speaker = 'A' }: Segment): object {
 	return {
 		type: 'transcript.text.segment',
@@ -26,7 +26,7 @@ export function diarizedSegment({ id, start, end, text, speaker = 'A' }: Segment
 	};
 }
 
-/** A text, as OpenAI has it. */
+/** The id of a segment in OpenAI's form, e.g. `seg_001`. */
 export function segmentId(id: number): string {
 	return `seg_${String(id).padStart(3, '0')}`;
 }

@@ -13,9 +13,9 @@ import { spokenLanguages, usage, verboseJson, warningsField } from './verbose-js
 
 export interface Format {
 	readonly contentType: string;
-	/** Whether it can be combined with `stream=true`: the others are one document. */
+	/** Whether the format can be combined with `stream=true`; others are a single document. */
 	readonly streams: boolean;
-	/** `subtitles`: checked for this format. */
+	/** `subtitles`: options already checked for this format. */
 	readonly render: (transcript: Transcript, include: Include, subtitles?: SubtitleOptions) => string;
 }
 
@@ -70,7 +70,7 @@ export const formats: Readonly<Record<FormatName, Format>> = {
 	markdown: { contentType: 'text/markdown; charset=utf-8', streams: false, render: markdown },
 };
 
-/** What `render` shows, and how it cuts subtitles. */
+/** What `render` includes, and how it cuts subtitles. */
 export interface RenderOptions extends Partial<Include>, SubtitleOptions {}
 
 /**

@@ -1,4 +1,4 @@
-/** A transcript as lyrics (LRC): a line for each segment, with the time at which it begins and whose it is. */
+/** A transcript as lyrics (LRC): a line for each segment, with its start time and its speaker. */
 
 import { labelOf, type Transcript } from '../speech/transcript.js';
 

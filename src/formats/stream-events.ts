@@ -1,6 +1,6 @@
 /**
  * OpenAI's `transcript.text.*` events. The deltas, concatenated, equal the text of the last event. With `verbose_json`
- * there is an event for each segment, too, and the last one has what that format says of the whole.
+ * there is also an event for each segment, and the last event has that format's fields for the whole transcript.
  */
 
 import { labelOf, type Segment, type TokenLogprob, type Transcript } from '../speech/transcript.js';
@@ -25,7 +25,7 @@ export class StreamEvents {
 	/** Trailing white space, held back until more text follows, since the final text is trimmed. */
 	#heldSpace = '';
 	#heldLogprobs: TokenLogprob[] = [];
-	/** Whose line the text is in. */
+	/** The speaker or channel of the current line. */
 	#label: string | undefined;
 
 	constructor(format: FormatName, include: Include) {
@@ -68,7 +68,7 @@ export class StreamEvents {
 		return rest === '' ? [done] : [this.#delta(rest), done];
 	}
 
-	/** With the text of a segment; in a new line after the speaker's name where another begins, as in the whole text. */
+	/** The delta for a segment: on a new line after the speaker's name if the speaker changes, as in the whole text. */
 	#added(text: string, segment: Segment): string {
 		const label = labelOf(segment);
 		if (label === undefined || label === this.#label || segment.text.trim() === '')
@@ -85,7 +85,7 @@ export class StreamEvents {
 		return { type: 'transcript.text.delta', delta, ...(this.#include.logprobs && { logprobs }) };
 	}
 
-	/** OpenAI's event has a text for the id and always a speaker. */
+	/** OpenAI's segment event, which has a string as id and always a speaker. */
 	#segment(segment: Segment): object {
 		return {
 			type: 'transcript.text.segment',
@@ -96,7 +96,7 @@ export class StreamEvents {
 		};
 	}
 
-	/** What `verbose_json` says, but for the segments, which have been sent. */
+	/** The fields of `verbose_json` without the segments, which have been sent. */
 	#whole(transcript: Transcript): object {
 		const all = { ...this.#include, segments: true, words: false };
 		const { segments: _, not_computed: missing = [], ...whole } = verboseJson(transcript, all);

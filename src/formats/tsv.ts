@@ -1,6 +1,6 @@
 /**
- * A transcript as tab-separated values, as openai/whisper writes them: start and end in milliseconds, and the text; behind
- * these whose it is, where that is known.
+ * A transcript as tab-separated values, as openai/whisper writes them: start and end in milliseconds, and the text,
+ * followed by the speaker if known.
  */
 
 import { labelOf, type Transcript } from '../speech/transcript.js';

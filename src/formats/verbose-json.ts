@@ -40,7 +40,7 @@ export function verboseJson(transcript: Transcript, include: Include): VerboseJs
 	};
 }
 
-/** The same in every JSON body; nothing where there are none. */
+/** The field `warnings`, the same in every JSON body; absent if there are none. */
 export function warningsField({ warnings }: Transcript): object {
 	if (warnings === undefined) return {};
 	return {
@@ -58,7 +58,7 @@ function verboseLanguage({ task, language }: Transcript): string {
 	return language === null ? 'unknown' : languageName(language);
 }
 
-/** The languages that were spoken: none in silence; absent where the model reports none. */
+/** The field `languages`: empty for silence; absent if the model reports no language. */
 export function spokenLanguages({ text, language }: Transcript): { readonly languages?: readonly object[] } {
 	if (text === '') return { languages: [] };
 	return language === null ? {} : { languages: [{ code: language }] };
@@ -101,8 +101,8 @@ export function usage(durationSeconds: number): object {
 /** OpenAI counts a token for each tenth of a second of audio. */
 const audioTokensPerSecond = 10;
 
-/** The tokens of a recording and its text, as the events of a stream have to tell them. The model's own tokens are
- * counted, 0 where it reports none; of a prompt they are not known. */
+/** Token counts of a recording and its text, as stream events require them. Counts the model's own tokens, 0 if it
+ * reports none; tokens of a prompt are not known. */
 export function tokenUsage({ duration, segments }: Transcript): object {
 	const audio = Math.ceil(round(duration) * audioTokensPerSecond);
 	const text = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);

@@ -3,7 +3,7 @@
 import type { ClipEvent } from '../speech/events.js';
 import type { KnownVoice } from '../speech/speakers.js';
 import type { Timing } from '../speech/timing.js';
-import type { Transcript } from '../speech/transcript.js';
+import type { Transcript, TranscriptEvent } from '../speech/transcript.js';
 
 /** `request.json`: the fields of the request as they came, so that a later start reads them by the same rules. */
 export interface RequestBlob {
@@ -38,3 +38,6 @@ export interface GroupBlob {
 	readonly clips: readonly ClipEvent[];
 	readonly timing?: Timing;
 }
+
+/** `result.json` of a request whose client waits: the last event of its transcription. */
+export type RequestResultBlob = Extract<TranscriptEvent, { readonly type: 'done' }>;

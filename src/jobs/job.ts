@@ -83,6 +83,8 @@ export interface Job {
 	readonly isTold: boolean;
 	/** Whether a webhook that was to tell of it was given up; absent = no. */
 	readonly hasWebhookFailed?: boolean;
+	/** How often results of its units were lost by the blob store; absent = never. */
+	readonly losses?: number;
 }
 
 /** What may change in a job. */
@@ -101,6 +103,7 @@ export type JobPatch = Partial<
 		| 'result'
 		| 'isTold'
 		| 'hasWebhookFailed'
+		| 'losses'
 	>
 >;
 

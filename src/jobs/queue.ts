@@ -5,11 +5,13 @@ import type { ClipEvent, ClipGroup } from '../speech/events.js';
 import type { BlobRef } from './blobs.js';
 import type { JobPriority } from './job.js';
 
-/** Of what is in a unit: a worker gives back those with a higher one. Groups are of the second. */
-export const unitSchema = 2;
+/** Of what is in a unit: a worker gives back those with a higher one. */
+export const unitSchema = 3;
 
-/** Of a unit that is the whole recording, so that earlier versions take it too. */
+/** What a version must understand to take each kind of unit, so that earlier ones take what they can. */
 export const wholeSchema = 1;
+export const groupSchema = 2;
+export const requestSchema = 3;
 
 /** A piece of work: a job's whole recording, or a part of it. */
 export interface Unit {
@@ -32,6 +34,16 @@ export interface Unit {
 	readonly group?: UnitGroup;
 	/** Of a job that is divided: names the workers whose results are equal to the last bit. Others leave it to them. */
 	readonly numerics?: string;
+	/** Of a request whose client waits for the answer: the store has no job of this id. */
+	readonly request?: UnitRequest;
+}
+
+/** What is transcribed for a client that waits. */
+export interface UnitRequest {
+	/** The recording. */
+	readonly audio: BlobRef;
+	/** As `encodeOptions` writes them. */
+	readonly options: BlobRef;
 }
 
 export interface UnitGroup extends ClipGroup {

@@ -1,4 +1,4 @@
-/** The options of `listen`, checked whatever their types promise. Pure. */
+/** The options of `listen` and their check, also for callers without TypeScript. Pure. */
 
 import { expected } from '../errors.js';
 import type { LiveOptions, PcmEncoding, TurnRules } from '../live/live.js';
@@ -7,7 +7,7 @@ import type { ModelInfo } from '../speech/model-info.js';
 import { defaultChunking } from '../speech/options.js';
 import { checked, type Rules, requestRules } from './options.js';
 
-/** How voice activity cuts the audio into turns. */
+/** How voice activity detection divides the audio into turns. */
 export interface ListenTurns {
 	/** Speech probability above which a window counts as speech, above 0, at most 1; default 0.5. */
 	readonly threshold?: number;
@@ -17,15 +17,15 @@ export interface ListenTurns {
 	readonly silenceDurationMs?: number;
 }
 
-/** What the model does not support is refused as with RequestOptions. */
+/** Options of a live transcription. Options that the model does not support are refused, as with RequestOptions. */
 export interface ListenOptions {
 	/** `pcm16` (default): 16 bits, signed, little-endian; `pcmu` and `pcma`: G.711. All mono. */
 	readonly encoding?: PcmEncoding;
 	/** Hz: a multiple of 25 from 8000 to 96,000; default 16,000, with G.711 8000. */
 	readonly sampleRate?: number;
-	/** null: turns end by `commit` alone. */
+	/** null: turns end only by `commit`. */
 	readonly turns?: ListenTurns | null;
-	/** Text of a turn that goes on, from models that hear whole turns too, while a slot is free. Default false. */
+	/** Partial text during a turn also from models that transcribe whole turns, while a slot is free. Default false. */
 	readonly partials?: boolean;
 	/** ISO 639-1 code; where absent, detected by models that can. */
 	readonly language?: string;
@@ -61,7 +61,7 @@ const listenRules: Rules<ListenOptions> = {
 	logprobs,
 };
 
-/** Voice activity detectors take everything for speech at 0. */
+/** At a threshold of 0 everything counts as speech, so turns would never end. */
 const leastThreshold = 0.01;
 
 const turnRules: Rules<ListenTurns> = {

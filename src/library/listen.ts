@@ -1,4 +1,4 @@
-/** Text while somebody speaks, as programs hold it: audio is written, events are read. */
+/** Live transcription in the library: a program writes audio and reads events. */
 
 import { isUint8Array } from 'node:util/types';
 import { EarshotError, expected } from '../errors.js';
@@ -14,46 +14,45 @@ import type { TokenLogprob } from '../speech/transcript.js';
 
 /** Turns are numbered from 0. Times are seconds of the audio that was written. */
 export type ListenEvent =
-	/** Voice activity has heard that a turn begins. */
+	/** Voice activity detection has found the start of a turn. */
 	| { readonly type: 'started'; readonly turn: number; readonly at: number }
-	/** Its speech is over. */
+	/** The speech of the turn has ended. */
 	| { readonly type: 'stopped'; readonly turn: number; readonly at: number }
-	/** More of a turn's text; all of a turn joined are its text. */
+	/** More of a turn's text; the deltas of a turn, joined, are its text. */
 	| { readonly type: 'delta'; readonly turn: number; readonly text: string }
 	| ({ readonly type: 'completed'; readonly turn: number } & TurnText)
-	/** The turn gets no text; the next ones do. */
+	/** The turn failed and gets no text; later turns are not affected. */
 	| { readonly type: 'failed'; readonly turn: number; readonly error: EarshotError };
 
 export interface TurnText {
 	readonly text: string;
 	/** ISO 639-1 code (or the model's own); null where none is known. */
 	readonly language: string | null;
-	/** Of the turn's audio. */
+	/** Length of the turn's audio. */
 	readonly seconds: number;
-	/** Where they were asked for. */
+	/** Present if they were requested. */
 	readonly logprobs?: readonly TokenLogprob[];
 }
 
-/** Audio that is transcribed while it comes. To be iterated once; leaving the loop closes it. */
+/** A live transcription. It can be iterated once; leaving the loop closes it. */
 export interface ListenStream extends AsyncIterable<ListenEvent>, AsyncDisposable {
-	/**
-	 * More audio, of any length, in the encoding and rate of the options. Copied during the call. Resolves when more is
-	 * wanted: a microphone need not wait for it, a file should. Throws EarshotError `invalid_request` for anything but
-	 * bytes, `closed` after `end` or `close`.
+	/** Sends audio of any length, in the encoding and rate of the options. Copied during the call. Resolves when the
+	 * model is ready for more: a microphone need not wait for it, a file should. Throws EarshotError `invalid_request`
+	 * for anything but bytes, `closed` after `end` or `close`.
 	 */
 	write(pcm: Uint8Array): Promise<void>;
 	/** Ends the turn here, without waiting for silence. */
 	commit(): void;
-	/** No more audio comes: the last turn gets its text, then the events end. Safe to call twice. */
+	/** Ends the audio: the last turn gets its text, then the events end. Safe to call twice. */
 	end(): void;
-	/** Ends at once, with what is not transcribed yet. Safe to call twice. */
+	/** Ends at once and discards audio that is not transcribed yet. Safe to call twice. */
 	close(): void;
 }
 
-/** Audio that the model has not taken in, at which more is not wanted. */
+/** Back-pressure: `write` waits while the model has this much audio left to process. */
 const fullSeconds = 5;
 
-/** Streams that are lost before they have heard anything, after which there is no hope. */
+/** The session fails after this many streams in a row that were lost before they processed any audio. */
 const maxDeadStreams = 2;
 
 export class LiveListening implements ListenStream {
@@ -62,11 +61,11 @@ export class LiveListening implements ListenStream {
 	readonly #onOver: () => void;
 	readonly #events = new EventQueue<ListenEvent>();
 	#stream: LiveStream | undefined;
-	/** Where in all of the audio the stream begins. */
+	/** Where the current stream begins in the session's audio, seconds. */
 	#offsetSeconds = 0;
 	#writtenSeconds = 0;
 	#heardSeconds = 0;
-	/** By their number in the stream. */
+	/** The session's turn numbers by the turn numbers of the current stream. */
 	#turns = new Map<number, number>();
 	#nextTurn = 0;
 	#nextCommit = 1;
@@ -76,7 +75,7 @@ export class LiveListening implements ListenStream {
 	#isOver = false;
 	#waiting: (() => void)[] = [];
 
-	/** `onOver`: nothing follows. */
+	/** `onOver`: called once when the session has ended. */
 	constructor(model: LiveTranscriber, options: LiveOptions, onOver: () => void) {
 		this.#model = model;
 		this.#options = options;
@@ -108,7 +107,7 @@ export class LiveListening implements ListenStream {
 		this.#finish();
 	}
 
-	/** Ends it for a reason that whoever iterates gets. */
+	/** Ends the session; the iteration throws `error`. */
 	fail(error: EarshotError): void {
 		this.#events.fail(error);
 		this.#finish();
@@ -126,7 +125,7 @@ export class LiveListening implements ListenStream {
 		}
 	}
 
-	/** The stream; of an isolated model that has lost its process, another. */
+	/** The open stream; a new one if the process of an isolated model was lost. */
 	#opened(): LiveStream {
 		if (this.#stream) return this.#stream;
 		const stream: LiveStream = this.#model.listen(this.#options, (event) => {
@@ -209,7 +208,7 @@ export class LiveListening implements ListenStream {
 		else this.#leave();
 	}
 
-	/** The stream is over; the next audio opens another. */
+	/** Forgets the ended stream; the next audio opens a new one. */
 	#leave(): void {
 		this.#stream = undefined;
 		this.#turns = new Map();

@@ -1,9 +1,9 @@
-/** A model that a program may never need. */
+/** Loads a model on first use. */
 
 import type { Transcriber } from '../speech/transcriber.js';
 import type { OpenModel } from './open-model.js';
 
-/** A model that is loaded when it is first needed, and again after it could not be. */
+/** A model that is loaded on first use; a failed load is tried again at the next use. */
 export class OnDemand {
 	readonly #open: () => Promise<OpenModel>;
 	#model: Promise<OpenModel> | undefined;

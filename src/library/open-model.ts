@@ -23,14 +23,14 @@ export interface OpenModel {
 }
 
 /**
- * The diarization model; as `openModel`. Throws `model_not_found` with the command that helps where none is installed.
+ * The diarization model; as `openModel`. Throws `model_not_found` with the command that installs it if there is none.
  */
 export async function openDiarizer(registry: ModelRegistry, isolated: boolean): Promise<OpenModel> {
 	const { diarizer } = registry;
 	if (diarizer !== undefined) return await openModel(registry, diarizer, isolated);
 	throw new EarshotError(
 		'model_not_found',
-		`Telling speakers apart needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
+		`Diarization needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
 		{ param: 'diarize' },
 	);
 }

@@ -1,4 +1,4 @@
-/** The options that programs give to the library, checked whatever their types promise. Pure. */
+/** The options of the library and their check, also for callers without TypeScript. Pure. */
 
 import { requestSettingNames } from '../config/scopes.js';
 import { settings } from '../config/settings.js';
@@ -50,14 +50,14 @@ export interface RequestOptions {
 	readonly keywords?: readonly string[];
 	/** 0 to 1; default 0, always the likeliest token. Other values only with models that have `temperature`. */
 	readonly temperature?: number;
-	/** Texts that are followed at once, 1 to 8; 1 = greedy search, `auto` = 5 for long clips, else 1. This and the next four: as the model is set where absent;
-	 * only models with `decoding`. */
+	/** Beam size, 1 to 8: candidate texts kept during the search; 1 = greedy search, `auto` = 5 for long clips, else 1.
+	 * This and the next four options default to the model's settings; only models with `decoding`. */
 	readonly beamSize?: number | 'auto';
 	/** Temperature increase at each retry of a clip, 0.01 to 1; 0 = no retry. */
 	readonly temperatureIncrement?: number;
 	/** Average log-probability below which a clip is decoded again, -100 to 0. */
 	readonly logprobThreshold?: number;
-	/** A text that compresses further repeats itself, and its clip is decoded again: 1 to 100. */
+	/** Compression ratio, 1 to 100, above which a text counts as repetitive and its clip is decoded again. */
 	readonly compressionRatioThreshold?: number;
 	/** Probability of no speech above which an unlikely text is dropped instead, 0 to 1. */
 	readonly noSpeechThreshold?: number;
@@ -67,24 +67,25 @@ export interface RequestOptions {
 	readonly logprobs?: boolean;
 	/** How speech is detected in the recording; an absent field has its default. */
 	readonly chunking?: Partial<ChunkingOptions>;
-	/** `split`: transcribe each channel by itself, of at most 8, and mark its segments. Default `mix`: all as one. */
+	/** `split`: transcribe each channel separately, at most 8, and mark its segments. Default `mix`: all channels as
+	 * one. */
 	readonly channels?: ChannelMode;
 	/**
-	 * Tell who speaks: `Segment.speaker` and `Word.speaker`, `A`, `B`, … in order of appearance. Needs the models of
+	 * Identify speakers: `Segment.speaker` and `Word.speaker`, `A`, `B`, … in order of appearance. Needs the models of
 	 * `earshot pull diarization`, which the first such call loads. Default false.
 	 */
 	readonly diarize?: boolean;
-	/** With `diarize`: how many people speak, 1 to 100; absent = as many as are heard. */
+	/** With `diarize`: the number of speakers, 1 to 100; absent = detected. */
 	readonly numSpeakers?: number;
-	/** With `diarize`: at least and at most so many people, 1 to 100. */
+	/** With `diarize`: the minimum and maximum number of speakers, 1 to 100. */
 	readonly minSpeakers?: number;
 	readonly maxSpeakers?: number;
 }
 
-/** Options of `diarize`: those of the same names of a transcription. */
+/** Options of `diarize`, as in RequestOptions. */
 export type DiarizeOptions = Pick<RequestOptions, 'numSpeakers' | 'minSpeakers' | 'maxSpeakers'>;
 
-/** How far a transcription is. */
+/** The progress of a transcription. */
 export interface TranscriptionProgress {
 	/** Seconds of the recording that are transcribed. */
 	readonly processed: number;
@@ -98,12 +99,12 @@ export interface CallOptions {
 	 * `AbortSignal.timeout`; its `cause` is the signal's `reason`.
 	 */
 	readonly signal?: AbortSignal;
-	/** Called when the recording has been opened, after each of its clips, and at its end. What it throws ends the call; a
-	 * promise that it returns is waited for. */
+	/** Called when the recording has been opened, after each of its clips, and at its end. If it throws, the call fails;
+	 * a promise that it returns is awaited. */
 	readonly onProgress?: (progress: TranscriptionProgress) => void;
 }
 
-/** What a value must be, in words, and whether it is. */
+/** A description of the valid values, for messages, and the test. */
 type Rule = readonly [what: string, test: (value: unknown) => boolean];
 export type Rules<T> = { readonly [K in keyof Required<T>]: Rule };
 
@@ -128,7 +129,7 @@ const decodingRules = Object.fromEntries(
 	requestSettingNames.map((name) => [name, ruleOf(name)]),
 ) as Rules<DecodingOptions>;
 
-/** The rule of a setting, for its value instead of its text: digits in a string are none. */
+/** The rule of a setting, applied to typed values: a string of digits is not a number. */
 function ruleOf(name: (typeof requestSettingNames)[number]): Rule {
 	const problem = (value: unknown): string | undefined => {
 		try {

@@ -1,4 +1,4 @@
-/** What programs give as a recording, made into one that Earshot reads. */
+/** Converts the sources that the library accepts to recordings that Earshot reads. */
 
 import { access, constants } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,15 +19,15 @@ const kinds = 'a path, a `file:` URL, bytes, a Blob, a stream of bytes, or `{ sa
 const nothingToRelease = async (): Promise<void> => {};
 
 /**
- * Copies what is in memory before it returns, so that the caller may do with it what it likes. The returned function reads
- * what has to be waited for. Throws `invalid_request`.
+ * Copies sources in memory before it returns, so that the caller may reuse the buffer. The returned function reads
+ * asynchronous sources. Throws `invalid_request`.
  */
 export function taken(source: Source): (signal: AbortSignal) => Promise<Spooled> {
 	try {
 		return readerOf(source);
 	} catch (thrown) {
 		if (thrown instanceof EarshotError) throw thrown;
-		// A value that cannot be looked into, or that is too large to be copied.
+		// A value that cannot be inspected, or that is too large to be copied.
 		const { message, param } = expected('source', kinds, source);
 		throw new EarshotError('invalid_request', message, { cause: thrown, param });
 	}
@@ -36,7 +36,7 @@ export function taken(source: Source): (signal: AbortSignal) => Promise<Spooled>
 function readerOf(source: Source): (signal: AbortSignal) => Promise<Spooled> {
 	if (typeof source === 'string') return () => fromPath(source);
 	if (typeof source !== 'object' || source === null) throw expected('source', kinds, source);
-	// By what they are and not by `instanceof`, which knows this realm's classes only.
+	// Not by `instanceof`, which recognises only classes of this realm.
 	if (isUint8Array(source)) return inMemory({ bytes: source.slice() });
 	if (isAnyArrayBuffer(source)) return inMemory({ bytes: new Uint8Array(source).slice() });
 	if (isFloat32Array(source)) throw expected('source', `${kinds}: samples need their rate`, source);

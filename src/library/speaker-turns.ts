@@ -1,4 +1,4 @@
-/** Who speaks when, as programs get it. */
+/** The library's result of diarization. */
 
 import { speakerNames } from '../speakers/names.js';
 import { foundIn } from '../speakers/with-speakers.js';
@@ -17,7 +17,7 @@ export interface NamedTurn extends Stretch {
 	readonly speaker: string;
 }
 
-/** Of the events of a diarization model. */
+/** The speaker turns in the events of a diarization model. */
 export async function turnsIn(events: AsyncIterable<TranscriptEvent>): Promise<SpeakerTurns> {
 	const { found, transcript } = await foundIn(events);
 	const names = speakerNames(found.speakers);

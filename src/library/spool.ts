@@ -1,4 +1,4 @@
-/** The bytes of a stream, which are needed all at once: in memory while they are few, then in a temporary file. */
+/** Reads a stream to its end: into memory while it is short, then into a temporary file. */
 
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { createTempFolder, type TempFolder } from '../disk/temp-folder.js';
 import { asEarshotError, EarshotError, expected, reasonOf } from '../errors.js';
 import type { Recording } from '../speech/recording.js';
 
-/** Bytes that come one after another: a stream of Node's, of the web, or a generator. */
+/** A stream of bytes: a Node stream, a web stream, or a generator. */
 export type Stream = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
 export interface Spooled {
@@ -17,7 +17,7 @@ export interface Spooled {
 	release(): Promise<void>;
 }
 
-/** Longer streams go to a file. */
+/** Longer streams are written to a file. */
 const memoryBytes = 8 * 2 ** 20;
 
 /**
@@ -52,7 +52,7 @@ function streamFailed(thrown: unknown): never {
 interface ChunkSource {
 	/** undefined = the end. */
 	next(): Promise<unknown>;
-	/** Tells the stream that nobody reads on. */
+	/** Cancels the stream. */
 	stop(): void;
 }
 
@@ -81,13 +81,13 @@ function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultRead
 	try {
 		return stream.getReader();
 	} catch (thrown) {
-		// Somebody else reads it.
+		// Another reader has locked it.
 		return streamFailed(thrown);
 	}
 }
 
 function ignore(): void {
-	// What a stream says that nobody reads any more.
+	// Errors of a stream after its cancellation do not matter.
 }
 
 class Spool implements Pick<Spooled, 'release'> {

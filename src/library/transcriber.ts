@@ -1,4 +1,4 @@
-/** A loaded model as programs hold it. */
+/** The library's object for a loaded model. */
 
 import { setMaxListeners } from 'node:events';
 import { EarshotError } from '../errors.js';
@@ -35,7 +35,7 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	transcribe(source: Source, options?: RequestOptions, call?: CallOptions): Promise<Transcript>;
 	/**
 	 * Segments in the order of the recording, each as soon as its clip is transcribed; the first segments of a long
-	 * recording come while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
+	 * recording arrive while the rest is still being decoded. Leaving the loop cancels the rest. Throws as `transcribe`.
 	 */
 	segments(source: Source, options?: RequestOptions, call?: CallOptions): AsyncIterable<Segment>;
 	/**
@@ -43,8 +43,7 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	 * `earshot pull diarization` are not on this machine, and so does `transcribe` with `diarize: true`.
 	 */
 	diarize(source: Source, options?: DiarizeOptions, call?: CallOptions): Promise<SpeakerTurns>;
-	/**
-	 * Opens a stream of audio that is transcribed while it comes, by turns. Any number may be open. Throws EarshotError:
+	/** Opens a live transcription, divided into turns. Any number may be open. Throws EarshotError:
 	 * `invalid_request` and `unsupported_value` (see ListenOptions), `closed`.
 	 */
 	listen(options?: ListenOptions): ListenStream;
@@ -52,15 +51,15 @@ export interface EarshotTranscriber extends AsyncDisposable {
 	close(): Promise<void>;
 }
 
-/** A call's own signal: of the caller's and of `close`. */
+/** The signal of one call: aborted by the caller's signal and by `close`. */
 interface CallSignal {
 	readonly signal: AbortSignal;
-	/** What the error of a call is when the signal has ended it. */
+	/** Maps an error of the call: if the signal ended it, the error that says so. */
 	errorOf(thrown: unknown): unknown;
 	release(): void;
 }
 
-/** What a call does with its recording. */
+/** Starts a call's work on its recording. */
 type Work = (recording: Recording, signal: AbortSignal) => Promise<AsyncIterable<TranscriptEvent>>;
 
 async function* callEvents(
@@ -92,7 +91,7 @@ export function transcriberOver(
 ): EarshotTranscriber {
 	const diarizer = new OnDemand(openSpeakers);
 	const closed = new AbortController();
-	// Every call in flight listens, and Node would warn of a leak from the eleventh on.
+	// Every call in flight adds a listener, and Node would warn of a leak from the eleventh on.
 	setMaxListeners(0, closed.signal);
 	let closing: Promise<void> | undefined;
 	const open = new Set<LiveListening>();
@@ -112,8 +111,8 @@ export function transcriberOver(
 	}
 
 	/**
-	 * What is wrong with the arguments, and what is in memory, is settled before it returns. `prepare` checks options, and
-	 * returns what works on the recording.
+	 * Checks the arguments and copies sources in memory before it returns. `prepare` checks options, and returns the
+	 * function that processes the recording.
 	 */
 	function eventsOf(source: Source, call: CallOptions, prepare: () => Work): AsyncGenerator<TranscriptEvent> {
 		if (closing) throw closedError();
@@ -160,7 +159,7 @@ export function transcriberOver(
 	return whole;
 }
 
-/** The events, or a failure to begin that the first step throws, so that every failure of an iteration comes of it. */
+/** The events. An error of `start` is thrown by the first step of the iteration, like all other errors. */
 function startedBy(start: () => AsyncGenerator<TranscriptEvent>): AsyncGenerator<TranscriptEvent> {
 	try {
 		return start();
@@ -180,7 +179,7 @@ async function* segmentsOf(events: AsyncIterable<TranscriptEvent>): AsyncGenerat
 
 async function* told(
 	events: AsyncIterable<TranscriptEvent>,
-	/** May be asynchronous, where a rejection that nobody waits for would end the program. */
+	/** May return a promise, which is awaited: an unhandled rejection would end the program. */
 	onProgress: ((progress: TranscriptionProgress) => unknown) | undefined,
 ): AsyncGenerator<TranscriptEvent> {
 	let duration: number | null = null;
@@ -198,7 +197,7 @@ async function* told(
 	}
 }
 
-/** By listeners, and not by `AbortSignal.any`, which takes signals of this realm only. */
+/** Uses listeners, since `AbortSignal.any` accepts only signals of this realm. */
 function signalOf(given: AbortSignal | undefined, closed: AbortSignal): CallSignal {
 	const control = new AbortController();
 	const abort = () => control.abort(given?.aborted ? given.reason : closedError());

@@ -1,4 +1,4 @@
-/** Samples as a WAV file in memory: the form in which programs' own audio takes the way of every recording. Pure. */
+/** Writes samples as a WAV file in memory, so that they are processed like any other recording. Pure. */
 
 import { expected } from '../errors.js';
 

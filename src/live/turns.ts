@@ -22,6 +22,8 @@ export type TurnEvent =
 			readonly turn: number;
 			readonly from: number;
 			readonly to: number;
+			/** Samples before `to` in which nobody speaks, as far as is known. */
+			readonly silent: number;
 			readonly commit?: number;
 	  }
 	| { readonly type: 'empty'; readonly commit: number; readonly why: 'short' | 'silent' }
@@ -182,8 +184,9 @@ export class Turns {
 	}
 
 	#ended({ turn, from }: OpenTurn, to: number, commit?: number): TurnEvent {
+		const silent = Math.max(to - (this.#pausedSince ?? to), 0);
 		this.#close(to);
-		return { type: 'ended', turn, from, to, ...(commit !== undefined && { commit }) };
+		return { type: 'ended', turn, from, to, silent, ...(commit !== undefined && { commit }) };
 	}
 
 	#begun(from: number, announced: boolean): OpenTurn {

@@ -95,7 +95,7 @@ function readModel(file: Walk): Ctranslate2File {
 	for (let index = 0; index < aliasCount; index++) {
 		const alias = file.name(`alias ${index}`);
 		const name = file.name(`what \`${alias}\` stands for`);
-		// What it names would hide the other.
+		// The alias would hide the variable of the same name.
 		if (variables.has(alias)) throw new BadCtranslate2(`it has \`${alias}\` twice`);
 		if (aliases.has(alias)) throw new BadCtranslate2(`it has the alias \`${alias}\` twice`);
 		if (!variables.has(name))

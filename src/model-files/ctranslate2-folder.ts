@@ -109,7 +109,7 @@ function filtersOf({ mel_filters: given }: Readonly<Record<string, unknown>>, ba
 	return filters;
 }
 
-/** Also as one of 32 bits. */
+/** Whether the value is finite, also after rounding to float32. */
 function isFloat(value: unknown): boolean {
 	return typeof value === 'number' && Number.isFinite(Math.fround(value));
 }

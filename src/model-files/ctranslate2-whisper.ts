@@ -49,7 +49,7 @@ const maxHeads = 256;
 const vocabularies: readonly number[] = [51_864, 51_865, 51_866];
 const floatTypes: readonly NumberType[] = ['f32', 'f16', 'bf16'];
 
-/** Properties of the decoder that other models have otherwise; activation 3 is GELU. */
+/** Properties of the decoder that differ in other models; activation 3 is GELU. */
 const switches: readonly (readonly [name: string, value: number])[] = [
 	['decoder/activation', 3],
 	['decoder/pre_norm', 1],

@@ -83,7 +83,7 @@ function skipWhisperHead(file: Walk): number {
 	const [, , , , , audioLayers = 0, , , , textLayers = 0] = numbers;
 	file.skip(4 * file.integer() * file.integer());
 	skipTokens(file);
-	// Of the encoder 7 besides its layers, of the decoder 4; a layer of the decoder attends to the encoder, too.
+	// 7 tensors of the encoder and 4 of the decoder are outside their layers; a decoder layer also has cross-attention.
 	return 11 + 15 * audioLayers + 24 * textLayers;
 }
 

@@ -1,4 +1,4 @@
-/** What a model can do before it is loaded, as far as its type, its entry and the head of its file tell. */
+/** The capabilities of a model that is not loaded, as far as its type, its entry and its file's header show. */
 
 import { languageCodes } from '../languages.js';
 import { NotGgml, readVocabularySize } from '../model-files/ggml-file.js';
@@ -12,10 +12,10 @@ import {
 } from './types/capabilities.js';
 import { familyOf, parakeetType, whisperType } from './types/types.js';
 
-/** An entry is replaced by another object when models.yaml changes. */
+/** Cache by entry: a changed entry of models.yaml is a new object. */
 const known = new WeakMap<ModelEntry, Capabilities | null>();
 
-/** null = not known before it is loaded. The file is read once for each entry. */
+/** null = not known before the model is loaded. The file is read once for each entry. */
 export function capabilitiesOf(entry: ModelEntry): Capabilities | null {
 	const found = known.get(entry);
 	if (found !== undefined) return found;
@@ -29,7 +29,7 @@ function find(entry: ModelEntry): Capabilities | null {
 	if (entry.type === whisperType) return ofWhisper(entry.files.model ?? '');
 	if (entry.type === diarizationType) return diarizationCapabilities;
 	const family = familyOf(entry.type);
-	// Whether such a file takes a language is only known from its inputs.
+	// Only the inputs of its network show whether such a file takes a language.
 	if (family.languageInput !== undefined) return null;
 	return sherpaCapabilities(family, {
 		options: entry.options,
@@ -38,7 +38,8 @@ function find(entry: ModelEntry): Capabilities | null {
 	});
 }
 
-/** whisper.cpp tells models apart by the size of their vocabulary: a token for each language beyond English alone. */
+/** whisper.cpp distinguishes models by the size of their vocabulary: multilingual ones have a token for each further
+ * language. */
 const englishVocabulary = 51_864;
 /** Cantonese came with large-v3, as the hundredth language. */
 const lastLanguage = 'yue';

@@ -1,4 +1,4 @@
-/** Looks into the files of a model that is to be added, so that one that cannot work is refused at once. */
+/** Checks the files of a model before it is added, so that an unusable model is refused at once. */
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,7 +16,7 @@ export async function checkContents(
 	{ type, folder, files, form }: IdentifiedModel,
 	checkSherpa?: CheckSherpa,
 ): Promise<void> {
-	// Read as a whole when it is converted.
+	// The conversion reads and checks the whole model.
 	if (form !== undefined) return;
 	const places = Object.fromEntries(
 		Object.entries(files).map(([role, name]) => [role, path.join(folder, name)]),

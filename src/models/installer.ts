@@ -38,7 +38,7 @@ export interface AddOptions {
 	readonly id?: string | undefined;
 	readonly type?: string | undefined;
 	readonly aliases?: readonly string[];
-	/** Asks which of several models in a folder is meant; absent = an error names them. */
+	/** Lets the user choose one of several models in a folder; absent = an error names them. */
 	readonly choose?: LocalPlaces['choose'];
 	/** Checks the files of a model for sherpa-onnx; absent = they are checked when it is loaded. */
 	readonly checkSherpa?: CheckSherpa;
@@ -81,8 +81,8 @@ export class Installer {
 		return this.#registry().catalog;
 	}
 
-	/** The id of the model that a name means here, in the catalog or in the store; of OpenAI's names only those that the
-	 * user has given. Other names are returned as they are. */
+	/** The id of the configured, stored or catalog model with this name. OpenAI's names count only if the user has
+	 * assigned them to a model. Unknown names are returned as they are. */
 	idOf(name: string): string {
 		const { entries, problems, names, catalog } = this.#registry();
 		const isId = [...entries, ...problems].some(({ id }) => id === name);
@@ -100,7 +100,7 @@ export class Installer {
 		if (entry?.demo)
 			throw new EarshotError('conflict', `\`${id}\` is part of Earshot, so there is nothing to pull`);
 		const problem = entry ? undefined : problems.find((each) => each.id === id);
-		// A pull would replace the entry, and what its user meant by it.
+		// A pull would replace the entry, although the user only made a mistake in it.
 		if (problem) throw unservable(problem);
 		const model = catalog.find(id);
 		if (entry) {
@@ -160,7 +160,7 @@ export class Installer {
 		if (this.#pulls.find(id)?.isRunning)
 			throw new EarshotError('conflict', `\`${id}\` is being pulled; cancel that first`);
 		const found = entries.find((each) => each.id === id);
-		// Also one with a mistake, since removing it mends models.yaml.
+		// An entry with a mistake too, since removing it repairs models.yaml.
 		const entry = found !== undefined || problems.some((each) => each.id === id);
 		if (!entry && !this.store.knows(id))
 			throw new EarshotError('model_not_found', notHere(name, this.#registry()), { param: 'model' });
@@ -168,7 +168,7 @@ export class Installer {
 		const manifest = this.store.manifest(id);
 		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));
 		const made = [...Object.values(found?.files ?? {}), ...(stored ?? [])].map((file) => int8.nameOf(file));
-		// The entry first, so that no request loads a model that is being removed.
+		// The entry is removed first, so that no request loads the model meanwhile.
 		if (entry) {
 			await editRegistry(config.config, config.modelDir, (text) => withoutEntry(text, id), signal);
 			this.#onChange();
@@ -201,7 +201,7 @@ export class Installer {
 		if (!types.includes(found.type))
 			throw expected('type', `a type that can be served (${types.join(', ')})`, found.type);
 		const id = options.id ?? found.id;
-		// Before anything is written: folders of the store have its name.
+		// Checked before anything is written, since folders of the store are named after the id.
 		if (!isModelId(id)) throw expected('id', modelIdRule, id);
 		if ([...entries, ...problems].some((each) => each.id === id))
 			throw new EarshotError(

@@ -24,7 +24,7 @@ export interface LocalPlaces {
 	readonly catalog: Catalog;
 	/** Folder of the Hugging Face cache. */
 	readonly hubCache: string;
-	/** Asks the user for one of several models in a folder; absent = they are named in an error. */
+	/** Lets the user choose one of several models in a folder; absent = an error names them. */
 	readonly choose?: ((folder: string, names: readonly string[]) => Promise<string>) | undefined;
 }
 
@@ -51,7 +51,7 @@ export async function locate(
 	throw expected('path', `a file or folder on this machine, or in the Hugging Face cache${hint}`, target);
 }
 
-/** `name`: of the file or folder, as the user knows it. */
+/** `name`: the file's or folder's name, as the user gave it. */
 async function identified(
 	target: string,
 	name: string,
@@ -65,7 +65,7 @@ async function identified(
 	const chosen = isFolder && models.length > 1 ? await oneOf(models, target, choose) : undefined;
 	const file = chosen === undefined ? target : path.join(target, chosen);
 	const found = await identify(file, type);
-	// Files of CTranslate2 and of sherpa-onnx are called alike in all models; only the folders' names differ.
+	// Files of CTranslate2 and sherpa-onnx have the same names in all models; only the folders' names differ.
 	if (found.form !== undefined) return { ...found, id: idOf(nameOfFolder(found.folder)) };
 	const fileName = chosen ?? name;
 	if (!isSherpaType(found.type)) return { ...found, id: idOf(fileName) };
@@ -74,7 +74,7 @@ async function identified(
 	return { ...found, id: idOf(stem === '' ? folderName : `${folderName}-${stem}`) };
 }
 
-/** Beside a model that transcribes they are found where their type is given. */
+/** In a folder that also has a transcription model, the networks are found only if `type` is given. */
 async function speakerNetworksOf(folder: string, type: string): Promise<IdentifiedModel | undefined> {
 	const names = await namesIn(folder);
 	const transcribes = names.some((name) => /tokens\.txt$|\.bin$|\/$/.test(name));
@@ -95,7 +95,7 @@ async function oneOf(
 	throw cannot(folder, `it holds several; add one of them: ${commands.join(', or ')}`);
 }
 
-/** As a shell takes it for one word. */
+/** Quoted so that a shell reads it as one word. */
 function quoted(file: string): string {
 	return /^[\w@%+=:,./\\~-]+$/.test(file) ? file : `"${file}"`;
 }

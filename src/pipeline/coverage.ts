@@ -1,14 +1,14 @@
-/** Speech of which no text came. Pure. */
+/** Finds speech for which the model returned no text. Pure. */
 
 import type { Stretch } from '../speech/transcript.js';
 
-/** The times of segments and of detected speech differ by as much at either end. */
+/** The times of segments and of detected speech may differ by this much at either end. */
 const slackSeconds = 0.3;
 
 /** Shorter stretches are breaths and clicks more often than words. */
 const minSeconds = 0.5;
 
-/** What is left of the speech of a clip outside of its segments; both in order of time. */
+/** The speech of a clip that none of its segments covers; both in order of time. */
 export function uncovered(speech: readonly Stretch[], segments: readonly Stretch[]): Stretch[] {
 	return speech
 		.flatMap((stretch) => segments.reduce<Stretch[]>(without, [stretch]))

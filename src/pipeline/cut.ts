@@ -62,7 +62,7 @@ class Groups {
 		this.#options = options;
 	}
 
-	/** Returns how to write the group that ends with this clip; undefined: it may get more. */
+	/** Returns a function that writes the group if this clip completes it; undefined if the group may still grow. */
 	add(clip: Clip): (() => Promise<CutEvent>) | undefined {
 		this.#clips.push(clip);
 		this.#seconds += clip.end - clip.start;
@@ -72,7 +72,7 @@ class Groups {
 	rest(): (() => Promise<CutEvent>) | undefined {
 		const clips = this.#clips;
 		if (clips.length === 0) return undefined;
-		// Clips of several channels end in another order than they begin.
+		// Clips of several channels may end in a different order than they begin.
 		const end = Math.max(this.#end, ...clips.map((clip) => clip.end));
 		const [start, at] = [toMilliseconds(this.#end), this.#count++];
 		const group = { group: at, start, end: toMilliseconds(end), clips: clips.length };

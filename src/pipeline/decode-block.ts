@@ -1,4 +1,4 @@
-/** The next block of a recording, as a step that is told of. */
+/** Decodes the next block of a recording and reports the step to the hooks. */
 
 import type { ClipSource } from '../audio/channel-chunker.js';
 import type { Clip } from '../speech/clip.js';

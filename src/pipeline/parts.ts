@@ -22,7 +22,8 @@ export interface PipelineHooks {
 	/** A step has started: a clip's index (from 0), or -1 for decoding the first block, -2 for the second, … `seconds`: of
 	 * audio in a clip; 0 for a block. */
 	readonly onRunning?: (step: number, seconds: number) => void;
-	/** No thread works on the step any more, which has a result or not; of a cancelled recording, some time later. */
+	/** A step has ended, with a result or without: no thread works on it any longer. After a cancellation this comes
+	 * later. */
 	readonly onEnded?: (step: number, hasResult: boolean) => void;
 	/** A block has been decoded and split. Clips report their end by their events. */
 	readonly onPassed?: (step: number) => void;

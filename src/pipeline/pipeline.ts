@@ -17,8 +17,8 @@ import type { PipelineHooks, PipelineParts } from './parts.js';
 import { placed } from './place.js';
 import { endedEvent, startedEvent } from './source-events.js';
 
-/** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. Of a recording
- * that is only cut, a `group` for each instead of clips. */
+/** Yields `started`, one `clip` per clip in the order of the recording (not of completion), then `ended`. For a
+ * recording that is only cut: `group` events instead of `clip`. */
 export async function* runPipeline(
 	parts: PipelineParts,
 	recording: Recording,

@@ -7,12 +7,12 @@ import type { Stopwatch } from '../speech/timing.js';
 
 type EventOf<T extends PipelineEvent['type']> = Extract<PipelineEvent, { readonly type: T }>;
 
-/** Once the first block was decoded. */
+/** Call it once the first block was decoded. */
 export function startedEvent({ duration }: ClipSource): EventOf<'started'> {
 	return { type: 'started', duration: duration === null ? null : toMilliseconds(duration) };
 }
 
-/** Once the source has ended. */
+/** Call it once the source has ended. */
 export function endedEvent(
 	{ decodedSeconds, truncated }: ClipSource,
 	stopwatch: Stopwatch,

@@ -1,19 +1,19 @@
-/** Words that last through a pause, which models end where the next one begins. Pure. */
+/** Shortens words that a model lets last through a pause, until the next word begins. Pure. */
 
 import type { Stretch, Word } from '../speech/transcript.js';
 
-/** The times of words and of detected speech differ by as much. */
+/** The times of words and of detected speech may differ by this much. */
 const slackSeconds = 0.1;
 
-/** Silence of a word that is less is left: consonants are quiet. */
+/** A shorter silence in a word is kept: consonants are quiet. */
 const shortestCutSeconds = 0.3;
 
-/** Speech of a word that is less is that of its neighbour. */
+/** A shorter part of speech at the edge of a word belongs to its neighbour. */
 const shortestPartSeconds = 0.1;
 
 /**
- * The words of a segment, each without the silence in it: it ends with the speech that it begins in, or the first one
- * begins with the speech that it ends in. `speech`: in order of time, by the same clock.
+ * The words of a segment without the silence in them: a word ends where the speech that it begins in ends, and the
+ * first word begins where the speech that it ends in begins. `speech`: in order of time, on the same time scale.
  */
 export function wordsInSpeech(words: readonly Word[], speech: readonly Stretch[]): Word[] {
 	return words.map((word, index) => {

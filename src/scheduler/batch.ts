@@ -41,7 +41,7 @@ export function pickBatch<W extends WaitingClip>(
 	return batch;
 }
 
-/** Every queue's first clip, then every queue's second, and so on. */
+/** The first clip of every queue, then the second of every queue, and so on. */
 function inRounds<W extends WaitingClip>(queues: readonly Waits<W>[]): W[] {
 	const clips: W[] = [];
 	const rounds = Math.max(...queues.map((queue) => queue.waiting.length));

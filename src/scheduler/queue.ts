@@ -27,7 +27,7 @@ export class Queue<W extends WaitingClip> {
 		return inTurn(this.#inOrder(), this.#backgroundCredit);
 	}
 
-	/** `recording`: any object that identifies the recording; `background`: from its start. */
+	/** `recording`: any object that identifies the recording; `background`: background priority from its start. */
 	push(recording: object, background: boolean, waiting: W): void {
 		if (background && !this.#startedSeconds.has(recording))
 			this.#startedSeconds.set(recording, interactiveSeconds);

@@ -17,6 +17,7 @@ import {
 	type Grant,
 	grantFor,
 	type RunningBatch,
+	slotsLeftToBackground,
 	slotToJoin,
 	takesPrioritySlot,
 } from './slots.js';
@@ -25,15 +26,16 @@ import type { RecordingQueue } from './waiting.js';
 export interface Submission {
 	/** Any object that identifies the recording; its clips share one queue. */
 	readonly recording: object;
-	/** Background from the start; absent = once `interactiveSeconds` of it have been started. */
+	/** The recording has background priority from the start; absent = once `interactiveSeconds` of it have been
+	 * started. */
 	readonly background?: boolean;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
-	/** Called when the engine has let go of it, with a result or without; after a cancellation that is later than the
-	 * rejection. */
+	/** Called when the engine has finished with the clip, with a result or without; after a cancellation that is later
+	 * than the rejection. */
 	readonly onEnd?: (hasResult: boolean) => void;
 	/** Measures the recording's time in queue and in the engine. */
 	readonly stopwatch?: Stopwatch;
@@ -79,8 +81,10 @@ export class Scheduler {
 	/** Recordings whose signal has a listener. */
 	readonly #watched = new WeakSet<object>();
 	readonly #running = new Set<Running>();
-	/** One at most. */
+	/** At most one observer. */
 	observer: SchedulerObserver | undefined;
+	/** Of slots, for interactive clips that are expected. */
+	#reservations = 0;
 	#dispatching = false;
 	#closed = false;
 	#idle: (() => void) | undefined;
@@ -121,6 +125,21 @@ export class Scheduler {
 			this.observer?.changed();
 			this.#dispatchSoon();
 		});
+	}
+
+	/**
+	 * Keeps one slot free of background clips until the returned function is called, since interactive clips are expected
+	 * soon. Where there is only one slot, nothing is kept free.
+	 */
+	reserveSlot(): () => void {
+		this.#reservations++;
+		let isReserved = true;
+		return () => {
+			if (!isReserved) return;
+			isReserved = false;
+			this.#reservations--;
+			this.#dispatchSoon();
+		};
 	}
 
 	/** Fails waiting clips with `closed`, lets running ones finish, then closes the engine. */
@@ -174,23 +193,30 @@ export class Scheduler {
 	/** The next batch to start; undefined when no clip waits or none may start now. */
 	#next(): Start | undefined {
 		const { queues } = this.#queue;
-		const [first] = queues;
-		if (!first) return undefined;
-		const grant = this.#freeSlot();
-		if (grant)
-			return { batch: pickBatch(queues, this.#batchLimits()), grant, background: !isInteractive(first) };
-		for (const queue of queues) {
+		const isReserved = this.#reservations > 0;
+		const left = slotsLeftToBackground(isReserved, this.#slots(), this.#engine.limits.slots);
+		const mayStart = left > 0 ? queues : queues.filter(isInteractive);
+		const [first] = mayStart;
+		const grant = first ? this.#freeSlot(isInteractive(first) ? Number.POSITIVE_INFINITY : left) : null;
+		if (first && grant)
+			return { batch: pickBatch(mayStart, this.#batchLimits()), grant, background: !isInteractive(first) };
+		// A slot that is to become free of background clips gets no more of them.
+		const mayJoin = left < 0 ? mayStart : queues;
+		for (const queue of mayJoin) {
 			// Only the head of the queue may join a busy slot: otherwise a slot would never drain for it.
-			const found = (queue === first ? this.#busySlotFor(queue) : null) ?? this.#prioritySlotFor(queue);
+			const found = (queue === mayJoin[0] ? this.#busySlotFor(queue) : null) ?? this.#prioritySlotFor(queue);
 			if (found) return { batch: queue.waiting.slice(0, 1), grant: found, background: !isInteractive(queue) };
 		}
 		return undefined;
 	}
 
-	#freeSlot(): Grant | null {
+	/** `mayTake`: slots that clips like the next one may take. */
+	#freeSlot(mayTake: number): Grant | null {
 		const { slots, maxClipThreads } = this.#engine.limits;
-		const rules = { slots, maxThreads: this.#maxThreads, maxClipThreads };
-		return grantFor(this.#queue.clips, [...this.#running], rules);
+		const isLimited = Number.isFinite(mayTake);
+		const maxThreads = isLimited ? Math.max(1, this.#maxThreads - 1) : this.#maxThreads;
+		const rules = { slots, maxThreads, maxClipThreads };
+		return grantFor(Math.min(this.#queue.clips, mayTake), [...this.#running], rules);
 	}
 
 	#prioritySlotFor(queue: RecordingQueue<Waiting>): Grant | null {

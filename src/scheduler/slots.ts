@@ -86,3 +86,17 @@ export function slotToJoin<W>(
 	);
 	return open.toSorted((a, b) => a.clips.length - b.clips.length)[0]?.slot;
 }
+
+/**
+ * Slots that clips of background recordings may take beyond those that they have, where one of `slots` is reserved for
+ * interactive ones; negative: they have more, and leave one when it is done.
+ */
+export function slotsLeftToBackground(
+	isReserved: boolean,
+	busy: readonly Pick<BusySlot<unknown>, 'background' | 'isPriority'>[],
+	slots: number,
+): number {
+	if (!isReserved) return Number.POSITIVE_INFINITY;
+	const taken = busy.filter(({ background, isPriority }) => background && !isPriority).length;
+	return Math.max(1, slots - 1) - taken;
+}

@@ -81,6 +81,8 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly sharedWebhooks?: WebhookStorage | undefined;
 	/** Hosts that webhooks may reach though they are private; default none. */
 	readonly webhookAllow?: readonly string[];
+	/** HOST or HOST:PORT, from which jobs may have their recordings fetched; default none. */
+	readonly fetchHosts?: readonly string[];
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
 	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
@@ -293,6 +295,7 @@ function uploadLimits(
 		directory,
 		maxUploadBytes: options.maxUploadBytes ?? defaultMaxUploadBytes,
 		memoryUploadBytes: options.memoryUploadBytes ?? defaultMemoryUploadBytes,
+		fetchHosts: options.fetchHosts ?? [],
 		inFlight: new UploadBudget({
 			maxBytes: options.maxUploadsBytes ?? defaultMaxUploadsBytes,
 			metrics,

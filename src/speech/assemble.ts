@@ -47,7 +47,7 @@ export async function* finished(
 			yield { type: 'segments', segments: [], language: null, processed: event.processed };
 			continue;
 		}
-		// Of what is cut there is nothing to read.
+		// A group of a cut recording has no text.
 		if (event.type === 'group') continue;
 		if (event.type === 'ended') {
 			({ duration, timing } = event);
@@ -84,13 +84,13 @@ export async function* finished(
 	};
 }
 
-/** Of a recording that is cut. */
+/** The events of a recording that is only cut into groups. */
 export async function* cutEvents(events: AsyncIterable<PipelineEvent>): AsyncGenerator<CutEvent> {
 	for await (const event of events)
 		if (event.type === 'started' || event.type === 'group' || event.type === 'ended') yield event;
 }
 
-/** The events of the whole recording from those of its rest. */
+/** The events of the whole recording: finished clips from a checkpoint, then the events of the rest. */
 export async function* resumed(
 	rest: AsyncIterable<PipelineEvent>,
 	{ done, onClip }: Checkpoints,
@@ -102,10 +102,10 @@ export async function* resumed(
 	}
 }
 
-/** Clips that are cut out of one stretch of speech touch each other. */
+/** Clips cut from one stretch of speech are at most this far apart. */
 const touchSeconds = 0.05;
 
-/** Joins stretches that touch, of each channel. */
+/** Joins adjacent stretches of each channel. */
 function joined(stretches: readonly Untranscribed[]): Untranscribed[] {
 	const all: Untranscribed[] = [];
 	for (const stretch of stretches) {
@@ -117,11 +117,11 @@ function joined(stretches: readonly Untranscribed[]): Untranscribed[] {
 	return all.sort((a, b) => a.start - b.start);
 }
 
-/** Segments of channels that are transcribed side by side, which wait until none comes that starts before them. */
+/** Puts the segments of channels transcribed in parallel in order: holds each until no earlier one can come. */
 class WaitingSegments {
 	#held: PlacedSegment[] = [];
 
-	/** Those that are ready, in order of time. `start`: no later segment starts before it. */
+	/** Returns the segments that are ready, in order of time. `start`: no later segment starts before it. */
 	add(segments: readonly PlacedSegment[], start: number): readonly PlacedSegment[] {
 		// Without channels clips do not overlap, and their segments are in order.
 		if (segments.every(({ channel }) => channel === undefined) && this.#held.length === 0) return segments;
@@ -136,19 +136,20 @@ class WaitingSegments {
 	}
 }
 
-/** A sentence that goes on in the next clip does so within this. */
+/** A sentence counts as continued in the next clip only if the pause is shorter than this. */
 const sentencePauseSeconds = 0.5;
 
 /**
- * Long speech is cut into clips, often inside a sentence, and a model that hears a clip end writes a full stop. It is
- * removed where the next clip goes on inside the sentence, so the last segment of a clip waits for the next one.
+ * Long speech is cut into clips, often inside a sentence, and models write a full stop at the end of a clip. It is
+ * removed if the next clip continues the sentence, so the last segment of a clip is held until the next clip.
  */
 class ClipEnds {
 	#held: PlacedSegment | undefined;
-	/** Some models write none, and a small letter says nothing then. */
+	/** Some models write no capitals; then a small letter does not show that a sentence continues. */
 	#hasCapitals = false;
 
-	/** Those that are ready, in order. `processed`: no later segment starts before it, seconds of the recording. */
+	/** Returns the segments that are ready, in order. `processed`: no later segment starts before it, seconds of the
+	 * recording. */
 	add(segments: readonly PlacedSegment[], processed: number): readonly PlacedSegment[] {
 		const all = this.#held ? [this.#held, ...segments] : segments;
 		const ready = all.map((segment, index) => {
@@ -167,7 +168,7 @@ class ClipEnds {
 	}
 }
 
-/** Whether the second is of another decode window and starts where the first ends. */
+/** Whether `next` comes from another decode window and starts where `segment` ends. */
 function isFollowedBy(segment: PlacedSegment, next: PlacedSegment): boolean {
 	return (
 		next.seek !== segment.seek &&
@@ -176,7 +177,7 @@ function isFollowedBy(segment: PlacedSegment, next: PlacedSegment): boolean {
 	);
 }
 
-/** Without its full stop; `tokens` and what is computed of them stay as the model wrote them. */
+/** The segment without its full stop; `tokens` and values computed from them stay as the model wrote them. */
 function unstopped(segment: PlacedSegment): PlacedSegment {
 	const { words, logprobs, text } = segment;
 	const last = words?.at(-1);

@@ -1,4 +1,4 @@
-/** Whether a model can do what a request asks. One check for the server, the command and the library. Pure. */
+/** Whether a model supports the options of a request. One check for the server, the command and the library. Pure. */
 
 import { EarshotError, expected } from '../errors.js';
 import { type Capabilities, diarizationType, type ModelInfo } from './model-info.js';
@@ -56,7 +56,7 @@ function notTranscribing(id: string): EarshotError {
 	);
 }
 
-/** Libraries in C would end at a NUL. */
+/** C libraries would truncate the text at a NUL. */
 function checkTexts({ prompt, keywords }: TranscribeOptions): void {
 	if (prompt.includes('\0')) throw expected('prompt', 'text without NUL characters', prompt);
 	const broken = keywords.find((keyword) => keyword.includes('\0'));

@@ -9,9 +9,9 @@ export interface Clip {
 	/** Position in the recording, in seconds. */
 	readonly start: number;
 	readonly end: number;
-	/** The channel that it is of, from 0, where each is transcribed by itself. */
+	/** The channel that the clip belongs to, from 0; absent unless channels are transcribed separately. */
 	readonly channel?: number;
-	/** Where in it someone speaks, seconds of the recording, in order; absent where that was not detected. */
+	/** Detected speech in the clip, seconds of the recording, in order; absent without voice activity detection. */
 	readonly speech?: readonly Stretch[];
 }
 

@@ -22,10 +22,10 @@ export type PipelineEvent =
 			readonly removedRepetitions?: readonly Stretch[];
 			readonly untranscribed?: readonly Untranscribed[];
 	  }
-	/** Of diarization: how far it is, seconds of the recording; and who speaks when. */
+	/** Diarization only: the progress, seconds of the recording, and the speaker turns. */
 	| { readonly type: 'progress'; readonly processed: number }
 	| { readonly type: 'speakers'; readonly found: FoundSpeakers }
-	/** Of a recording that is cut. */
+	/** Only of a recording that is cut into groups. */
 	| Extract<CutEvent, { readonly type: 'group' }>
 	/** The last event. `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
 	| {
@@ -35,25 +35,25 @@ export type PipelineEvent =
 			readonly timing: Timing;
 	  };
 
-/** A finished clip. As JSON it stays what it is, so that it can be kept on disk. */
+/** A finished clip. It survives a round trip through JSON, so it can be stored. */
 export type ClipEvent = Extract<PipelineEvent, { readonly type: 'clip' }>;
 
-/** Clips of a long recording that follow each other; several workers transcribe a group each. */
+/** Consecutive clips of a long recording; several workers transcribe one group each. */
 export interface ClipGroup {
-	/** Its place among the groups of the recording, from 0. */
+	/** Index of the group in the recording, from 0. */
 	readonly group: number;
-	/** Where the group before it ends, seconds of the recording. */
+	/** Where the previous group ends, seconds of the recording. */
 	readonly start: number;
 	/** Where its last clip ends, seconds of the recording. */
 	readonly end: number;
 	readonly clips: number;
 }
 
-/** One `started`, any number of `group`, one `ended`. After a crash groups come again, from the first. */
+/** One `started`, any number of `group`, one `ended`. After a crash the groups are repeated from the first. */
 export type CutEvent =
 	/** `duration`: seconds, as declared by the container; null if it declares none. */
 	| { readonly type: 'started'; readonly duration: number | null }
-	/** `file`: the path of its clips; null where it was not wanted. */
+	/** `file`: path of the file with its clips; null for groups before `CutOptions.first`. */
 	| { readonly type: 'group'; readonly group: ClipGroup; readonly file: string | null }
 	/** `duration`: exact, in seconds. `truncated`: the file ends before its recording does. */
 	| {

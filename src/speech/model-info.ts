@@ -44,7 +44,7 @@ export interface ModelInfo {
 	readonly capabilities: Capabilities;
 }
 
-/** The `type` of models that tell who speaks when, and transcribe nothing. */
+/** The `type` of models that only diarize: they find who speaks when and do not transcribe. */
 export const diarizationType = 'diarization';
 
 /** `backoff`: its process crashed too often, and loading it is paused for a while. */

@@ -16,20 +16,21 @@ export interface RecognizeOptions {
 	/** Absent = as the model is set. */
 	readonly decoding?: DecodingOptions;
 	readonly words: boolean;
-	/** With `words`: a model file that gives none is no failure. */
+	/** With `words`: do not fail if the model gives no word timestamps. */
 	readonly wordsOptional?: boolean;
 	readonly logprobs: boolean;
 }
 
-/** How a Whisper model searches for the text, and what it makes of an unlikely one; an absent field is as the model is set. */
+/** How a Whisper model searches for the text, and when it retries or drops an unlikely one; absent fields use the
+ * model's settings. */
 export interface DecodingOptions {
-	/** Texts that are followed at once; 1 = greedy search, `auto` = as many as are worth their time for each clip. */
+	/** Beam size: candidate texts kept during the search; 1 = greedy search, `auto` = chosen for each clip. */
 	readonly beamSize?: number | 'auto';
 	/** Temperature increase at each retry of a clip; 0 = no retry. */
 	readonly temperatureIncrement?: number;
-	/** A clip is decoded again below this average log-probability, -100 to 0, */
+	/** A clip is decoded again if the average log-probability of its text is below this, -100 to 0. */
 	readonly logprobThreshold?: number;
-	/** or where length and compressed length of its text have more than this ratio, 1 to 100. */
+	/** A clip is decoded again if the compression ratio of its text is above this, 1 to 100. */
 	readonly compressionRatioThreshold?: number;
 	/** Above this probability of no speech, 0 to 1, an unlikely text is dropped instead. */
 	readonly noSpeechThreshold?: number;
@@ -59,34 +60,35 @@ export type ChannelMode = (typeof channelModes)[number];
 /** Recordings with more channels are refused where each is transcribed by itself. */
 export const maxSplitChannels = 8;
 
-/** How a recording is cut. Where clips begin and end depends on the recording, its options and the model alone. */
+/** How a recording is cut into groups. Where clips begin and end depends only on the recording, its options and the
+ * model. */
 export interface CutOptions {
-	/** Where the files of groups are written; their names are new. */
+	/** Folder that the files of groups are written to, under unique names. */
 	readonly folder: string;
-	/** A group ends with the clip that makes it at least so long, of audio. */
+	/** A group ends with the clip that brings it to at least this much audio. */
 	readonly seconds: number;
-	/** Groups before this one are told without a file. */
+	/** Groups with a lower index are reported without a file. */
 	readonly first: number;
 }
 
-/** What is done of a recording where that is not all of it: it is cut, or it is the file of a group. */
+/** A part of the work on a recording: cutting it into groups, or transcribing the file of one group. */
 export type PieceOfWork = ({ readonly kind: 'cut' } & CutOptions) | { readonly kind: 'group' };
 
 export interface TranscribeOptions extends RecognizeOptions {
 	readonly chunking: ChunkingOptions;
-	/** Seconds of the recording, in order, that no clip goes across; absent = none. */
+	/** Times that no clip may span, seconds of the recording, in order; absent = none. */
 	readonly breaks?: readonly number[];
 	/** Absent = `mix`. */
 	readonly channels?: ChannelMode;
-	/** Waits for recordings of others from its first clip, not only after `interactiveSeconds` of it. */
+	/** The recording has background priority from its first clip, not only after `interactiveSeconds` of it. */
 	readonly background?: boolean;
-	/** Of diarization models, which use nothing else. */
+	/** The only options that diarization models use. */
 	readonly speakers?: SpeakerOptions;
-	/** Absent = the recording is transcribed, all of it. */
+	/** Absent = the whole recording is transcribed. */
 	readonly piece?: PieceOfWork;
 }
 
-/** For models that use none of them. */
+/** Defaults, for models that use none of the options. */
 export const noOptions: TranscribeOptions = {
 	task: 'transcribe',
 	language: null,

@@ -11,8 +11,8 @@ export const levelFrameSeconds = 0.02;
 
 /** Root mean square of the samples from index `from` up to `to`, 0..1; NaN if there are none. */
 export function rmsOf(samples: Float32Array, from = 0, to = samples.length): number {
-	// Every recording passes here, twice. Four sums, since each addition waits for the one before; up to a bound that is
-	// known before, since with `at + 4 <= to` V8 takes three times as long.
+	// This runs twice on every recording. Four sums, since each addition waits for the one before; the loop's bound is
+	// computed first, since with `at + 4 <= to` V8 takes three times as long.
 	let [a, b, c, d] = [0, 0, 0, 0];
 	const end = to - ((to - from) % 4);
 	for (let at = from; at < end; at += 4) {
@@ -25,7 +25,7 @@ export function rmsOf(samples: Float32Array, from = 0, to = samples.length): num
 	return Math.sqrt((a + b + (c + d)) / (to - from));
 }
 
-/** `at`: of a sample that there is; to ask for each of them takes twice as long. */
+/** `at` must be a valid index: checking each one takes twice as long. */
 function squareAt(samples: Float32Array, at: number): number {
 	const sample = samples[at] as number;
 	return sample * sample;

@@ -1,6 +1,6 @@
-/** Times as results have them. */
+/** Rounding of times in results. */
 
-/** Rounded to the millisecond: sums of floats have meaningless digits behind. Keeps their order. */
+/** Rounded to the millisecond, since sums of floats end in meaningless digits. Keeps the order of times. */
 export function toMilliseconds(seconds: number): number {
 	return Number(seconds.toFixed(3));
 }

@@ -12,49 +12,50 @@ export interface SpeakerTurn {
 	readonly speaker: number;
 }
 
-/** A person whose voice is known: from a recording of nothing else, or as it was kept. */
+/** A person whose voice is known: from a reference recording, or from a stored voice. */
 export interface KnownVoice {
 	readonly name: string;
 	readonly reference: Recording | { readonly voice: readonly number[]; readonly fingerprint: string };
-	/** The field of a request that it came in, for messages; absent = it is left out where it cannot be compared. */
+	/** The request field that named it, for error messages; absent = a voice that cannot be compared is ignored. */
 	readonly param?: string;
 }
 
 export interface SpeakerOptions {
-	/** At least and at most as many speakers, 1 or more; absent = as many as there are. */
+	/** Minimum and maximum number of speakers, 1 or more; absent = detected. */
 	readonly least?: number;
 	readonly most?: number;
 	readonly known: readonly KnownVoice[];
 }
 
 export interface FoundSpeaker {
-	/** Of the known voices; null = none of them. */
+	/** Name of the matching known voice; null if none matches. */
 	readonly name: string | null;
-	/** What the voice is like, of length 1; null where too little was heard of it. */
+	/** Voice embedding, of length 1; null if the speaker said too little. */
 	readonly voice: readonly number[] | null;
 }
 
-/** What diarization says of a recording. */
+/** The result of diarization. */
 export interface FoundSpeakers {
 	/** In order of their start. */
 	readonly turns: readonly SpeakerTurn[];
 	readonly speakers: readonly FoundSpeaker[];
-	/** Of the network that the voices are of: those of another cannot be compared with them. */
+	/** Fingerprint of the embedding network: voices of different networks cannot be compared. */
 	readonly fingerprint: string;
 }
 
 const mostLength = 100;
 /**
- * Line breaks, control and format characters, but for the joiners that Persian, Indic scripts and emoji are written with:
- * a name is shown in one line, and looks like nothing else.
+ * Line breaks, control and format characters, except the joiners that Persian, Indic scripts and emoji need: a name is
+ * shown on one line, and must not be mistaken for another.
  */
 const hidden = /(?![\u200C\u200D])[\p{C}\p{Zl}\p{Zp}]/u;
 const visible = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
-/** What a name must be, in words. */
+/** The rule for names, as error messages state it. */
 export const speakerNameRule = `a text of 1 to ${mostLength} characters without control characters`;
 
-/** Without white space around it, and composed, so that what looks the same is the same; undefined if it is no name. */
+/** The name, trimmed and in Unicode's composed form, so that equal-looking names are equal; undefined if it is
+ * invalid. */
 export function speakerNameOf(given: string): string | undefined {
 	const name = given.trim().normalize('NFC');
 	return visible.test(name) && name.length <= mostLength && !hidden.test(name) ? name : undefined;

@@ -1,4 +1,4 @@
-/** What a text shows by itself: scripts without spaces, and how far it compresses. Pure. */
+/** Properties of a text: scripts without spaces, full stops, compression ratio. Pure. */
 
 import { deflateSync } from 'node:zlib';
 
@@ -12,7 +12,7 @@ export function startsUnspaced(text: string): boolean {
 	return first !== undefined && unspacedCharacter.test(first);
 }
 
-/** A word's full stop; neither three dots, nor `e.g.`, `U.S.`, `J.`, or an abbreviation that stands inside sentences. */
+/** A full stop after a word, but not an ellipsis, `e.g.`, `U.S.`, `J.`, or an abbreviation used inside sentences. */
 const fullStop = /[^\s.][^\s.]\.$/u;
 const abbreviation =
 	/(?:^|\s)(?:\S*\.\S+|etc|vs|no|st|mr|mrs|ms|dr|jr|sr|prof|co|inc|ltd|approx|bzw|usw|ca|nr|mme|sra|sig|np|tzw)\.$/iu;
@@ -24,7 +24,8 @@ export function startsCapital(text: string): boolean {
 	return sentenceStart.test(text);
 }
 
-/** Whether the text ends with a full stop, but `next` goes on inside the sentence. Of models that write capitals. */
+/** Whether the text ends with a full stop although `next` continues the sentence. Only for models that write
+ * capitals. */
 export function stopsFalsely(text: string, next: string): boolean {
 	return fullStop.test(text) && !abbreviation.test(text) && wordInside.test(next);
 }

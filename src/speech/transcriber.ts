@@ -6,18 +6,19 @@ import type { CutOptions, TranscribeOptions } from './options.js';
 import type { Recording } from './recording.js';
 import type { TranscriptEvent } from './transcript.js';
 
-/** For going on with a transcription that another process has begun. */
+/** For resuming a transcription that another process has begun. */
 export interface Checkpoints {
-	/** Clips that are finished, in order from the first: their events are repeated instead of their work. Where clips begin
-	 * and end depends on the recording, its options and the model alone, so these must be the same. */
+	/** Finished clips, in order from the first: their events are replayed instead of transcribing them again. Recording,
+	 * options and model must be the same, since they decide where clips begin and end. */
 	readonly done: readonly ClipEvent[];
-	/** Called with each further clip in order, before its text is told. */
+	/** Called with each further clip in order, before its text is yielded. */
 	readonly onClip: (clip: ClipEvent) => void;
 }
 
 export interface Transcriber {
 	readonly info: ModelInfo;
-	/** Throws EarshotError. `checkpoints`: to go on where an earlier call has stopped. Ending the iteration early, or `signal`, cancels the remaining clips and frees their slots. */
+	/** Throws EarshotError. `checkpoints`: to resume where an earlier call stopped. Ending the iteration early, or
+	 * `signal`, cancels the remaining clips and frees their slots. */
 	transcribe(
 		recording: Recording,
 		options: TranscribeOptions,
@@ -26,7 +27,7 @@ export interface Transcriber {
 	): AsyncIterable<TranscriptEvent>;
 }
 
-/** Cuts recordings as the model would for itself. */
+/** Cuts recordings into the clips that the model would transcribe. */
 export interface Cutter {
 	/** Throws EarshotError. Ending the iteration early, or `signal`, ends it. */
 	cut(

@@ -12,7 +12,7 @@ export interface Word {
 	readonly end: number;
 	/** 0..1; absent where the model gives none. */
 	readonly probability?: number;
-	/** Absent where speakers are not told apart. */
+	/** Absent without diarization. */
 	readonly speaker?: string;
 }
 
@@ -50,9 +50,9 @@ export interface Segment {
 	readonly words?: readonly Word[];
 	/** Present if the request asked for them and the model gives them. */
 	readonly logprobs?: readonly TokenLogprob[];
-	/** Absent where speakers are not told apart. */
+	/** Absent without diarization. */
 	readonly speaker?: string;
-	/** The channel that it was said in, from 0; present with `channels: 'split'`. */
+	/** The channel of the segment, from 0; present with `channels: 'split'`. */
 	readonly channel?: number;
 	/** SenseVoice's emotion tag, e.g. `NEUTRAL`. */
 	readonly emotion?: string;
@@ -67,28 +67,29 @@ export interface Stretch {
 	readonly end: number;
 }
 
-/** Speech, by voice activity detection, of which no text came. */
+/** Speech, by voice activity detection, for which the model returned no text. */
 export interface Untranscribed extends Stretch {
 	/** Present with `channels: 'split'`. */
 	readonly channel?: number;
 }
 
 /**
- * What a transcript may be warned of. `truncated_audio`: the file ends before its recording does, so that the rest of it
- * is missing. `removed_repetition`: the model repeated itself in a loop; the first round is kept, the rest was removed.
+ * The warnings that a transcript may have. `truncated_audio`: the file ends before its recording does, so that the rest
+ * of it is missing. `removed_repetition`: the model repeated itself in a loop; the first round is kept, the rest was
+ * removed.
  */
 export const warningCodes = ['truncated_audio', 'removed_repetition'] as const;
 
 export type WarningCode = (typeof warningCodes)[number];
 
-/** Something that the text does not show: part of it may be missing or wrong. */
+/** A problem that the text itself does not show: part of it may be missing or wrong. */
 export interface Warning {
 	readonly code: WarningCode;
-	/** A sentence for people. */
+	/** A sentence to show to users. */
 	readonly message: string;
-	/** Where, seconds of the recording; absent where it is all of it. */
+	/** Start of the affected part, seconds of the recording; absent if it is the whole recording. */
 	readonly start?: number;
-	/** Absent where it is the end of the recording. */
+	/** End of the affected part; absent if that is the end of the recording. */
 	readonly end?: number;
 }
 
@@ -111,7 +112,8 @@ export interface Transcript {
 	readonly segments: readonly Segment[];
 	/** In order of time; absent where there is none. */
 	readonly warnings?: readonly Warning[];
-	/** Half a second and more, in order of time; absent where there is none, or voice activity is not detected. */
+	/** Stretches of half a second or more, in order of time; absent if there are none, or without voice activity
+	 * detection. */
 	readonly untranscribed?: readonly Untranscribed[];
 }
 
@@ -132,7 +134,7 @@ export type TranscriptEvent =
 			readonly type: 'done';
 			readonly transcript: Transcript;
 			readonly timing?: Timing;
-			/** Of a diarization model, whose transcript has no segments. */
+			/** Only of a diarization model, whose transcript has no segments. */
 			readonly found?: FoundSpeakers;
 	  };
 
@@ -143,12 +145,12 @@ export function joinText(segments: readonly Segment[]): string {
 		.trim();
 }
 
-/** Whose a segment is, for people to read; undefined where nobody is told from others. */
+/** The label of a segment's speaker or channel; undefined without diarization and separate channels. */
 export function labelOf({ speaker, channel }: Segment): string | undefined {
 	return speaker ?? (channel === undefined ? undefined : `Channel ${channel}`);
 }
 
-/** The text of a transcript: all segments joined, a line for each turn where speakers or channels are told apart. */
+/** The text of a transcript: all segments joined, with a line for each turn if speakers or channels are labelled. */
 export function textOfAll(segments: readonly Segment[]): string {
 	const turns: Segment[][] = [];
 	for (const segment of segments) {

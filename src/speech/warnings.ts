@@ -1,12 +1,12 @@
-/** The warnings that a transcript may carry, in words. */
+/** The warnings that a transcript may have, with their messages. */
 
 import type { Stretch, Warning } from './transcript.js';
 
-/** `duration`: of what is there, in seconds. */
+/** `duration`: of the part that the file contains, seconds. */
 export function truncatedAudio(duration: number): Warning {
 	return {
 		code: 'truncated_audio',
-		message: `The file is cut off: nothing of its recording is there after ${seconds(duration)}.`,
+		message: `The file is cut off: its recording is missing after ${seconds(duration)}.`,
 		start: duration,
 	};
 }

@@ -87,7 +87,7 @@ async function start(name, args, queue) {
 	return await new Promise((resolve, reject) => {
 		child.stderr.setEncoding('utf8').on('data', (piece) => {
 			said += piece;
-			const found = /(?:listens on|is reached at) (http:\/\/[\w.:]+)/.exec(said)?.[1];
+			const found = /(?:listens on|is reachable at) (http:\/\/[\w.:]+)/.exec(said)?.[1];
 			if (found !== undefined) resolve(found);
 		});
 		child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${said}`)));

@@ -57,7 +57,7 @@ describe('a recording of three voices', () => {
 		expect(rateOf(errorsOf(three, [...turns]))).toBeLessThan(5);
 	});
 
-	test('has the names of those that are known, and of nobody else', async () => {
+	test('names the known speakers, and no others', async () => {
 		const known = [1, 2].map((speaker) => ({
 			name: ['Ann', 'Bob', 'Eve'][speaker] ?? '',
 			reference: { bytes: talk([turn(0, 3, speaker)], 3) },
@@ -69,7 +69,7 @@ describe('a recording of three voices', () => {
 	test.each([
 		['too short', talk([turn(0, 1, 0)], 1), /between 1.2 and 10.0 seconds/],
 		['too long', talk([turn(0, 11, 0)], 11), /between 1.2 and 10.0 seconds/],
-		['silent', talk([], 3), /nobody is heard/],
+		['silent', talk([], 3), /no speech was detected/],
 		['no recording', Buffer.from('no recording at all'), /cannot be used/],
 	])('refuses a reference that is %s, naming the field', async (_, bytes, message) => {
 		const known = [{ name: 'Ann', reference: { bytes }, param: 'known_speaker_references' }];
@@ -79,7 +79,7 @@ describe('a recording of three voices', () => {
 		});
 	});
 
-	test('looks no further into a reference than it may be long', async () => {
+	test('stops reading a reference at its maximum length', async () => {
 		let seconds = 0;
 		const openAudio: typeof parts.openAudio = (recording) => {
 			const reader = parts.openAudio(recording);

@@ -66,6 +66,21 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 		await model.close();
 	}, 60_000);
 
+	it('needs no silence that the stream ends with already', async () => {
+		const model = await load(name, 1);
+		const textWith = async (samples: Float32Array, silentSeconds?: number) => {
+			const stream = model.stream(plain);
+			const { result } = await stream.feed(samples, true, silentSeconds);
+			await stream.close();
+			return textOf(result);
+		};
+		const samples = samplesOf('tones-abc');
+		const text = await textWith(samples);
+		for (const seconds of [0.5, 1.3, 2])
+			expect(await textWith(joined(samples, silence(seconds)), seconds)).toBe(text);
+		await model.close();
+	});
+
 	it('goes on for the others when some leave in the middle', async () => {
 		const model = await load(name, name === 'streaming_alone' ? 1 : 4);
 		const samples = joined(samplesOf('tones-abc'), silence(3), samplesOf('tones-deadbead'));

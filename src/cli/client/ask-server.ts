@@ -16,7 +16,8 @@ export interface SentBody {
 	readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The body of the answer. Throws `not_found` where no server of Earshot answers, and `invalid_request` with what it refused. */
+/** The body of the response. Throws `not_found` if no Earshot server responds, and `invalid_request` with the server's
+ * refusal. */
 export async function askServer<T>(
 	flags: Partial<Record<SettingName, string>>,
 	method: Method,
@@ -28,12 +29,12 @@ export async function askServer<T>(
 	if (body === undefined)
 		throw new EarshotError(
 			'not_found',
-			`What answers at ${where} is no Earshot server; if that runs elsewhere: --addr HOST:PORT`,
+			`The server at ${where} is not an Earshot server; if Earshot runs elsewhere: --addr HOST:PORT`,
 		);
 	return body as T;
 }
 
-/** As `askServer`, for answers that are not JSON. */
+/** Like `askServer`, for responses that are not JSON. */
 export async function askForText(
 	flags: Partial<Record<SettingName, string>>,
 	method: Method,
@@ -49,7 +50,7 @@ export async function askForText(
 			method,
 			headers: { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) },
 			...(sent.body && { body: sent.body }),
-			// A model at work is unloaded when its recordings are through.
+			// A busy model is unloaded only when its recordings are finished, so the response may take long.
 			dispatcher: new Agent({
 				connect: { ...reach.tls, ...(socketPath === undefined ? {} : { socketPath }) },
 				headersTimeout: 0,
@@ -66,7 +67,7 @@ export async function askForText(
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',
-			messageOf(parsed(text)) ?? `what answers at ${where} refused with ${answer.statusCode}`,
+			messageOf(parsed(text)) ?? `the server at ${where} refused the request with ${answer.statusCode}`,
 		);
 	return { text, where };
 }

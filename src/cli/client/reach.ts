@@ -1,4 +1,4 @@
-/** How a command reaches a running server: where it is, with which key, and which certificate it trusts. */
+/** How a command reaches a running server: its address, the API key, and the certificate to trust. */
 
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import type { Config } from '../../config/settings.js';
 import { EarshotError, expected, reasonOf } from '../../errors.js';
 import { certificateFileOf, readCertificate, readToken, tokenFileOf } from '../../server/local-token.js';
 
-/** Options of a connection's TLS, as Node has them. */
+/** TLS options of a connection, in Node's form. */
 export interface Trust {
 	readonly ca?: string[];
 	readonly allowPartialTrustChain?: boolean;
@@ -19,9 +19,9 @@ export interface Trust {
 export interface Reach {
 	/** `http:` or `https:`, without a slash at its end. */
 	readonly url: string;
-	/** For messages. */
+	/** The address for messages. */
 	readonly where: string;
-	/** Where it is a Unix socket. */
+	/** Path of the Unix socket, if it listens on one. */
 	readonly socketPath?: string;
 	/** An API key, or the token of this user's own server. */
 	readonly key: string | undefined;
@@ -42,8 +42,8 @@ export async function reachUrl(text: string, config: Settings): Promise<Reach> {
 	return await reachServer({ ...config, host, port }, protocol);
 }
 
-/** The server that `earshot serve` is with the same settings. `given`: with or without TLS; where absent, as its certificate
- * or `--tls-cert` say. Throws `config_invalid`. */
+/** The server that `earshot serve` starts with the same settings. `given`: with or without TLS; if absent, TLS is used
+ * if the server has left its certificate or `--tls-cert` is set. Throws `config_invalid`. */
 export async function reachServer(config: Settings, given?: 'http' | 'https'): Promise<Reach> {
 	const { host, port } = config;
 	const socketPath = socketPathOf(host);
@@ -62,12 +62,12 @@ export async function reachServer(config: Settings, given?: 'http' | 'https'): P
 	};
 }
 
-/** The token of a server of this machine goes nowhere else. */
+/** The API key, or the local token, which is sent only to this user's own server. */
 async function keyFor({ apiKeys, host, port }: Settings, isOwn: boolean): Promise<string | undefined> {
 	return apiKeys[0] ?? (isOwn ? await readToken(tokenFileOf({ host, port })) : undefined);
 }
 
-/** The certificate that the user has given, or that this user's own server has left. */
+/** The certificate given by the user, or the file written by this user's own server. */
 async function trustedFor({ tlsCert, host, port }: Settings, isOwn: boolean): Promise<string | undefined> {
 	const left = isOwn ? await readCertificate(certificateFileOf({ host, port })) : undefined;
 	if (left !== undefined || tlsCert === '') return left;
@@ -82,7 +82,7 @@ async function trustedFor({ tlsCert, host, port }: Settings, isOwn: boolean): Pr
 	}
 }
 
-/** Besides those that the system trusts, certificates that lead to one of these; the first one under any name. */
+/** Trusts the system's certificate authorities and these certificates; the first one for any host name. */
 function trusting(pem: string | undefined): Trust {
 	if (pem === undefined) return {};
 	const first = fingerprintOf(pem);
@@ -98,7 +98,7 @@ function fingerprintOf(pem: string): string | undefined {
 	try {
 		return new X509Certificate(pem).fingerprint256;
 	} catch {
-		// What the system trusts is enough.
+		// Node's own certificates must suffice.
 		return undefined;
 	}
 }
@@ -112,7 +112,7 @@ function isOwnName(name: string): boolean {
 
 const refusals = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/;
 
-/** Why a connection failed, in words. */
+/** The error for a failed connection. */
 export function unreachable({ where }: Reach, cause: unknown, start: string): EarshotError {
 	const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
 	if (refusals.test(code))

@@ -39,7 +39,7 @@ export async function doctor({ flags, json }: DoctorCommand, version: string): P
 		process.stdout.write(`note     ${'models'.padEnd(14)}  ${demoNotice()}\n`);
 }
 
-/** Of what several machines share. */
+/** Checks of the queue and the object storage that several machines share. */
 async function sharedFindings({ queue, blobs }: Config): Promise<readonly Finding[]> {
 	if (queue === '' && blobs === '') return [];
 	const { checkCluster } = await import('../../cluster/checks/check-cluster.js');
@@ -99,7 +99,7 @@ function nativeFindings(): Finding[] {
 function addonFindings(): Finding[] {
 	const { chosen, refused } = addonChoice();
 	const level = levelOfBuild(process.platform, process.arch, addon().cpuFeatures());
-	// The name of a prebuilt binary is its level.
+	// A prebuilt binary is named after its level.
 	const builtFor = chosen?.kind === 'prebuilt' || level === undefined ? '' : `, for ${level}`;
 	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
 	return [
@@ -139,9 +139,9 @@ function voiceActivityFinding(file: string): Finding {
 		: { ok: false, what: 'voice activity', detail: `no ${file}; from a checkout: npm run vendor` };
 }
 
-/** Nothing is missing without it, so it is never a fault. */
+/** Diarization is optional, so it is never reported as missing. */
 function diarizationFinding(diarizer: string | undefined): Finding {
-	const detail = diarizer ?? `not installed; to tell who speaks: ${earshot('pull diarization')}`;
+	const detail = diarizer ?? `not installed; for diarization: ${earshot('pull diarization')}`;
 	return { ok: true, what: 'speakers', detail };
 }
 

@@ -12,11 +12,11 @@ import type { DoctorReport } from '../../server/routes/doctor.js';
 /** A GPU's driver may hang. */
 const timeoutMs = 60_000;
 
-/** With the settings that the server was started with, as far as the command takes them. Throws `internal`. */
+/** Passes on the settings that the server was started with, as far as the command accepts them. Throws `internal`. */
 export function examine(flags: Partial<Record<SettingName, string>>): Promise<DoctorReport> {
 	const names: readonly SettingName[] = [...namesOf('store', 'fetch', 'model'), 'blobs'];
 	const args = names.flatMap((name) => argumentsOf(name, flags[name]));
-	// Arguments can be read by every user of the machine.
+	// As an environment variable, since all users of the machine can read arguments.
 	const env = { ...doctorEnvironment(), ...(flags.queue !== undefined && { EARSHOT_QUEUE: flags.queue }) };
 	const script = path.join(packageRoot, 'dist', 'cli', 'main.js');
 	return new Promise((resolve, reject) => {
@@ -26,10 +26,12 @@ export function examine(flags: Partial<Record<SettingName, string>>): Promise<Do
 			{ env, timeout: timeoutMs, windowsHide: true },
 			(error, stdout) => {
 				try {
-					// It ends with 1 where something is missing.
+					// Its exit code is 1 if something is missing.
 					resolve(JSON.parse(stdout) as DoctorReport);
 				} catch (cause) {
-					reject(new EarshotError('internal', 'the doctor gave no report', { cause: error ?? cause }));
+					reject(
+						new EarshotError('internal', '`earshot doctor` printed no report', { cause: error ?? cause }),
+					);
 				}
 			},
 		);

@@ -51,7 +51,7 @@ const missingLibrary = /^(\S+?): cannot open shared object file/;
 const unfitCuda =
 	/^lib(cudart|cublas|cublasLt)\.so|undefined symbol: (__)?(cuda|cublas)|version `lib(cudart|cublas)/;
 
-/** How to make a GPU package usable, as sentences that follow the reason. */
+/** How to make a GPU package usable: sentences that are appended to the reason. */
 function cureFor({ backend, cuda }: GpuPackage, why: string): string {
 	const library = missingLibrary.exec(why)?.[1] ?? '';
 	if (library.startsWith('libvulkan.so')) return '. Run: apt-get install libvulkan1';

@@ -31,7 +31,7 @@ const root = '/v1/transcription_jobs';
 export interface JobsCommand {
 	readonly flags: Flags;
 	readonly json: boolean;
-	/** Of the transcript; undefined = as the job was made for. */
+	/** Format of the transcript; undefined = as the job's request said. */
 	readonly format: string | undefined;
 }
 
@@ -51,7 +51,7 @@ export async function jobs(
 		else await waitForJob(id, format, flags);
 }
 
-/** The newest first; all pages. */
+/** Prints all jobs, the newest first. */
 async function printJobs(flags: Flags, asJson: boolean): Promise<void> {
 	const jobs: JobBody[] = [];
 	for (let after = ''; ; ) {
@@ -72,7 +72,7 @@ async function printJob(id: string, flags: Flags): Promise<void> {
 	process.stdout.write(jsonText(await askServer<JobBody>(flags, 'GET', pathOf(id))));
 }
 
-/** Finished ones are deleted. */
+/** Cancels jobs; deletes those that are finished. */
 async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
 		const job = await askServer<JobBody & { readonly deleted?: boolean }>(flags, 'DELETE', pathOf(id));
@@ -80,7 +80,7 @@ async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
 	}
 }
 
-/** Prints the result when it is there. Throws what the job failed with. */
+/** Waits until the job is finished and prints the result. Throws the job's error. */
 async function waitForJob(id: string, format: string | undefined, flags: Flags): Promise<void> {
 	for (;;) {
 		const job = await askServer<JobBody>(flags, 'GET', `${pathOf(id)}?wait=60`);

@@ -24,7 +24,7 @@ interface ListedOnDisk {
 	readonly use: string;
 	readonly aliases: readonly string[];
 	readonly isDefault: boolean;
-	/** The command that mends it; '' = none can. */
+	/** The command that repairs it; '' = there is none. */
 	readonly repair: string;
 	/** Why it is not ready; '' = it is. */
 	readonly why: string;
@@ -63,7 +63,7 @@ export function printModels(flags: Partial<Record<SettingName, string>>, form: L
 	process.stdout.write(table([['MODEL', 'TYPE', 'SIZE', 'STATE', 'ALSO KNOWN AS'], ...rows]));
 	process.stderr.write(adviceFor(models));
 	if (entries.length === 1)
-		process.stderr.write(`\n${demoNotice()}\nmodels.yaml is looked for at ${config.config}\n`);
+		process.stderr.write(`\n${demoNotice()}\nmodels.yaml is expected at ${config.config}\n`);
 }
 
 function stateText({ state, use }: ListedOnDisk): string {

@@ -1,4 +1,4 @@
-/** `earshot listen`: text while somebody speaks, in this command's own process or through a running server. */
+/** `earshot listen`: live transcription, in this command's own process or through a running server. */
 
 import { WebSocket } from 'ws';
 import { earshot } from '../../command-line.js';
@@ -30,7 +30,7 @@ export interface ListenCommand {
 	readonly url: string | undefined;
 }
 
-/** What hears: this process, or a server. */
+/** A live transcription, by this process or by a server. */
 interface Ear extends AsyncIterable<ListenEvent> {
 	write(pcm: Uint8Array): Promise<void>;
 	end(): void;
@@ -42,7 +42,7 @@ interface OpenEar {
 	readonly release: () => Promise<void>;
 }
 
-/** The first signal ends the audio, and what was said is still printed; a second one ends the command. */
+/** The first signal ends the audio, and the text of the last turn is still printed; a second one ends the command. */
 export async function listenAndPrint(source: string | undefined, command: ListenCommand): Promise<void> {
 	checkCommand(source, command);
 	const stop = new AbortController();
@@ -86,7 +86,7 @@ function audioOf(
 	return recorded(recordersFor(process.platform, sampleRate, device), signal);
 }
 
-/** Until the audio ends, or `signal` ends it. */
+/** Sends audio until it ends or `signal` aborts. */
 async function feed(ear: Ear, audio: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
 	const pieces = audio[Symbol.asyncIterator]();
 	const stopped = new Promise<undefined>((resolve) => {
@@ -104,7 +104,7 @@ async function feed(ear: Ear, audio: AsyncIterable<Uint8Array>, signal: AbortSig
 		ear.close();
 		throw thrown;
 	} finally {
-		// Not awaited: standard input may never say anything again.
+		// Not awaited: a read of standard input may never resolve.
 		if (audio === process.stdin) process.stdin.destroy();
 	}
 }
@@ -130,7 +130,7 @@ async function openHere(registry: ModelRegistry, command: ListenCommand): Promis
 	const idOrAlias = command.model ?? registry.defaultModel;
 	if (findEntry(registry, idOrAlias).demo && command.model === undefined)
 		process.stderr.write(`${demoNotice()}\n`);
-	// In a runner, so that a crash of an engine costs a turn.
+	// In a runner, so that a crash of an engine fails one turn instead of the command.
 	const { transcriber, close } = await openModel(registry, idOrAlias, true);
 	try {
 		const { sampleRate, partials, prompt } = command;

@@ -1,4 +1,4 @@
-/** `earshot search` and `show`: the catalog, and what of it is on this machine. Downloads nothing. */
+/** `earshot search` and `show`: the catalog, and which of its models are on this machine. Downloads nothing. */
 
 import { earshot } from '../../command-line.js';
 import type { SettingName } from '../../config/settings.js';
@@ -63,7 +63,7 @@ const placeTexts: Readonly<Record<Place, string>> = {
 	unservable: 'not servable yet',
 };
 
-/** Of a model in the catalog, for `--json`. */
+/** A model of the catalog, for `--json`. */
 function summaryOf(model: CatalogModel): object {
 	const { id, title, type, family, use, languages, languagesNote, features, licence, speed, memoryBytes } =
 		model;

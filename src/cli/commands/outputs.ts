@@ -1,4 +1,4 @@
-/** Where transcripts go: to files in a folder, or to standard output with the names of their recordings. */
+/** Writes transcripts to files in a folder, or to standard output with the names of their recordings. */
 
 import { realpathSync } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
@@ -24,12 +24,12 @@ export interface OutputOptions {
 	/** undefined = standard output. */
 	readonly outputDir: string | undefined;
 	readonly format: FormatName;
-	/** Overwrite transcripts that are there. */
+	/** Overwrite existing transcripts. */
 	readonly force: boolean;
 }
 
-/** The path of each recording's transcript; empty where all go to standard output. Throws `invalid_request` for what would
- * overwrite another, before any work is done. */
+/** The path of each recording's transcript; empty if all go to standard output. Throws `invalid_request` before any
+ * work if a transcript would overwrite another file. */
 export async function outputsOf(
 	recordings: readonly RecordingFile[],
 	{ outputDir, format, force }: OutputOptions,
@@ -49,7 +49,7 @@ export async function outputsOf(
 	return outputs;
 }
 
-/** `talk.mp3` → `talk.txt`; where `talk.wav` is there too, `talk.mp3.txt` and `talk.wav.txt`. Pure. */
+/** `talk.mp3` → `talk.txt`; together with `talk.wav`: `talk.mp3.txt` and `talk.wav.txt`. Pure. */
 export function placesOf(recordings: readonly Pick<RecordingFile, 'place'>[], ending: string): string[] {
 	const stems = recordings.map(({ place }) => stemOf(place));
 	const counts = new Map<string, number>();
@@ -64,7 +64,7 @@ function stemOf(place: string): string {
 	return path.join(path.dirname(place), path.parse(place).name);
 }
 
-/** Disks of Windows and macOS take letters of either case for the same. */
+/** For comparing paths: file systems of Windows and macOS ignore case. */
 function folded(file: string): string {
 	return file.toLowerCase();
 }
@@ -73,7 +73,7 @@ async function checkFolder(folder: string): Promise<void> {
 	const info = await stat(folder).catch(() => undefined);
 	if (info !== undefined && !info.isDirectory())
 		throw refusal(`Expected \`--output-dir\` to be a folder, got the file ${folder}`);
-	// Else a folder called `talk.srt` would be made.
+	// Otherwise a folder named `talk.srt` would be created.
 	if (info === undefined && Object.values(endings).some((ending) => folder.endsWith(ending)))
 		throw refusal(
 			`Expected \`--output-dir\` to be a folder, got \`${folder}\`; to write one transcript to a file: > ${folder}`,
@@ -81,7 +81,7 @@ async function checkFolder(folder: string): Promise<void> {
 	await made(folder, makeFolder(folder));
 }
 
-/** Writes a transcript; nothing is left of one that could not be written whole. Throws `invalid_request`. */
+/** Writes a transcript; removes the file if it could not be written completely. Throws `invalid_request`. */
 export async function writeOutput(output: string, text: string, force: boolean): Promise<void> {
 	await made(path.dirname(output), makeFolder(path.dirname(output)));
 	try {
@@ -100,13 +100,14 @@ async function made(folder: string, work: Promise<void>): Promise<void> {
 		const why = cause instanceof Error ? cause.message : String(cause);
 		throw new EarshotError(
 			'invalid_request',
-			`Expected \`--output-dir\` to be a folder that can be made, got \`${folder}\`: ${why}`,
+			`Expected \`--output-dir\` to be a folder that can be created, got \`${folder}\`: ${why}`,
 			{ cause },
 		);
 	}
 }
 
-/** With the recording's name where several go to standard output, as `head` prints it, or in JSON as the field `file`. */
+/** Adds the recording's name if several transcripts go to standard output: as a heading like that of `head`, or in JSON
+ * as the field `file`. */
 export function named(text: string, name: string, format: FormatName): string {
 	if (format === 'json' || format === 'verbose_json') {
 		const body = JSON.parse(text) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** The recordings that the arguments of `earshot transcribe` mean: files, folders, patterns, standard input. */
+/** Resolves the arguments of `earshot transcribe` to recordings: files, folders, patterns, standard input. */
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -6,15 +6,15 @@ import { earshot } from '../../command-line.js';
 import { EarshotError, expected } from '../../errors.js';
 
 export interface RecordingFile {
-	/** As messages and headings name it. */
+	/** The name in messages and headings. */
 	readonly name: string;
 	/** '' = standard input. */
 	readonly path: string;
-	/** Where its transcript goes below the output folder, with the recording's own ending. */
+	/** Path of its transcript below the output folder, still with the recording's own file extension. */
 	readonly place: string;
 }
 
-/** Endings of recordings in folders; a file that is named itself may have any. */
+/** File extensions of recordings in folders; a file named in an argument may have any. */
 const endings = new Set(
 	(
 		'3gp aac ac3 aif aifc aiff amr ape au avi caf flac flv m4a m4b m4v mka mkv mov mp2 mp3 mp4 mpeg mpg mpga mts oga ' +
@@ -27,8 +27,8 @@ const endings = new Set(
 /** Standard input, as shells and programs name it. */
 const inputNames = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
-/** In the order of the arguments, files of a folder by name. A file that is not there is left to be reported when its turn
- * comes. Throws `invalid_request`. */
+/** In the order of the arguments, files of a folder by name. A missing file is kept, and reported when it is
+ * transcribed. Throws `invalid_request`. */
 export async function findRecordings(
 	given: readonly string[],
 	recursive: boolean,
@@ -52,7 +52,7 @@ async function recordingsOf(name: string, recursive: boolean): Promise<readonly 
 	if (info?.isDirectory() === true) return await recordingsIn(name, recursive);
 	if (info?.isBlockDevice() === true || info?.isCharacterDevice() === true)
 		throw new EarshotError('invalid_request', `${name} is a device and no recording`);
-	// cmd.exe and PowerShell leave patterns to the program; other shells leave those that match nothing.
+	// cmd.exe and PowerShell do not expand patterns, and other shells keep patterns that match nothing.
 	if (info === undefined && /[*?]/.test(name)) return await matchesOf(name, recursive);
 	return [fileAt(name)];
 }
@@ -72,7 +72,8 @@ async function recordingsIn(folder: string, recursive: boolean): Promise<readonl
 	throw new EarshotError('invalid_request', `${folder} holds no recordings`);
 }
 
-/** Relative paths of the recordings below, by name. Hidden ones are left out, and links to folders, which could lead back. */
+/** Relative paths of the recordings below the folder, by name. Skips hidden files, and links to folders, which could
+ * form a loop. */
 async function filesIn(folder: string, below = ''): Promise<string[]> {
 	const entries = await readdir(path.join(folder, below), { withFileTypes: true });
 	entries.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -126,7 +127,7 @@ async function matching(folder: string, [part = '', ...rest]: readonly string[])
 	return found;
 }
 
-/** `*` and `?` as shells have them: never for a hidden file. */
+/** `*` and `?` with the meaning that shells give them: they never match a hidden file. */
 function patternOf(part: string): RegExp {
 	const source = part
 		.replace(/\*+/g, '*')

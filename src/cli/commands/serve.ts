@@ -46,7 +46,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	const { defaultModel } = registry;
 	const metrics = new Metrics();
 	const pool = localPool(config, { models: registry, log, metrics });
-	// Loaded here alone: it would add a quarter to the time that every start takes.
+	// Imported only if needed: it would make every start a quarter slower.
 	const gateway = isGateway
 		? await (await import('./cluster/gateway.js')).joinCluster(config, pool, {
 				log,
@@ -92,7 +92,7 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 	await stopRenewing();
 }
 
-/** What the settings say of requests and sessions. */
+/** The server options from the settings of requests and sessions. */
 function serverSettings(config: Config) {
 	return {
 		host: config.host,
@@ -112,12 +112,13 @@ function serverSettings(config: Config) {
 		voicesFolder: voicesFolder(),
 		webhooksFolder: webhooksFolder(),
 		webhookAllow: config.webhookAllow,
+		fetchHosts: config.allowFetch,
 		allowedHosts: config.allowedHosts,
 		allowedOrigins: config.allowedOrigins,
 	};
 }
 
-/** What the settings say of jobs. */
+/** The server options from the settings of jobs. */
 function jobsOf(config: Config): Pick<ServerOptions, 'jobsFolder' | 'jobLimits' | 'jobRetention'> {
 	const { jobsDir, maxJobs, maxJobsPerKey, maxJobsMb, jobRetention, keepAudio, dedupeSeconds } = config;
 	return {
@@ -144,7 +145,7 @@ function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
 	if (wyoming !== '' && !isLoopback(ofWyoming) && socketPathOf(ofWyoming) === undefined)
 		log.warn(
 			{ wyoming },
-			'Wyoming has neither keys nor encryption, so everyone who reaches its port can use it: let only a network that you trust reach it',
+			'Wyoming has neither keys nor encryption, so everyone who can reach its port can use it: expose it only to a network that you trust',
 		);
 	if (apiKeys.length > 0 || isLoopback(host) || socketPathOf(host) !== undefined) return;
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
@@ -153,6 +154,6 @@ function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
 function greet({ address, wyomingAddress }: RunningServer, version: string, defaultModel: string): void {
 	const where = address.port === 0 ? address.url : `${address.url}/v1`;
 	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
-	// In one piece: whoever waits for the first line has the second.
+	// Written at once, so that a program that waits for the first line also gets the second.
 	process.stderr.write(`Earshot ${version} listens on ${where} (default model: ${defaultModel})\n${wyoming}`);
 }

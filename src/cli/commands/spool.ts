@@ -1,4 +1,4 @@
-/** Copies what can be read only once (standard input, pipes) to a file, since another process decodes it. */
+/** Copies standard input and pipes, which can be read only once, to a file, since another process decodes it. */
 
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
@@ -10,12 +10,12 @@ import { codeOf } from '../../disk/disk.js';
 import { createTempFolder } from '../../disk/temp-folder.js';
 import { asEarshotError, EarshotError, expected, reasonOf } from '../../errors.js';
 
-/** Four hours of uncompressed stereo; a source without end would fill the disk. */
+/** Limit for sources without end, which would fill the disk. Hours of uncompressed stereo are smaller. */
 const maxBytes = 4 * 2 ** 30;
 const pollMs = 20;
 
-/** Runs `work` with the path of a file that can be read at will: `file` itself, or a copy that is removed afterwards.
- * `file`: '' = standard input. */
+/** Runs `work` with the path of a regular file: `file` itself, or a copy that is removed afterwards. `file`: '' =
+ * standard input. */
 export async function withReadable<T>(
 	file: string,
 	signal: AbortSignal,
@@ -53,12 +53,12 @@ function sourceOf(file: string, signal: AbortSignal): AsyncIterable<Uint8Array> 
 		if (process.stdin.isTTY) throw expected('file', 'a recording on standard input', 'a terminal');
 		return process.stdin;
 	}
-	// A shell's `<(…)`: open already.
+	// A shell's `<(…)` is a file descriptor that is already open.
 	const inherited = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(file)?.[1];
 	return inherited === undefined ? pipeAt(file, signal) : createReadStream('', { fd: Number(inherited) });
 }
 
-/** Opened without waiting for a writer: a process cannot end while it waits for that. */
+/** Opens the pipe without waiting for a writer, since a process cannot exit during that wait. */
 async function* pipeAt(file: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
 	const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
 	try {

@@ -49,24 +49,24 @@ export interface TranscribeCommand {
 	readonly temperature: string | undefined;
 	readonly words: boolean;
 	readonly speakers: boolean;
-	/** As they were typed. */
+	/** Unparsed, as typed. */
 	readonly counts: { readonly [Name in keyof DiarizeOptions]: unknown };
 	readonly subtitles: GivenSubtitleOptions;
 	readonly channels: ChannelMode;
 }
 
-/** Flags are the names of the options, in kebab case. */
+/** Flags are the options' names in kebab case. */
 const flagSpelling: SubtitleSpelling = {
 	format: '--format',
 	name: (option) => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 };
 
-/** What all recordings of a call share. */
+/** Shared by all recordings of a call. */
 interface Call {
 	readonly command: TranscribeCommand;
 	readonly subtitles: SubtitleOptions;
 	readonly transcriber: Transcriber;
-	/** undefined: speakers are not told apart. */
+	/** undefined = no diarization. */
 	readonly diarizer: Transcriber | undefined;
 	readonly options: TranscribeOptions;
 	readonly progress: Progress;
@@ -86,7 +86,7 @@ export async function transcribeFiles(given: readonly string[], command: Transcr
 	await interruptible(async (signal) => {
 		if (registry.config.autoPull && !isInstalled(entry) && canBePulled(entry, registry))
 			await pullOne(new Installer(() => registry), entry.id, {}, signal);
-		// In a runner, so that a crash of an engine fails one recording with an error message.
+		// In a runner, so that a crash of an engine fails one recording instead of the command.
 		const { transcriber, close } = await openModel(registry, idOrAlias, true);
 		const diarizer = command.speakers
 			? await openDiarizer(registry, true).catch(async (thrown: unknown) => {
@@ -119,7 +119,7 @@ export async function transcribeFiles(given: readonly string[], command: Transcr
 	});
 }
 
-/** The voices that are enrolled on this machine may be heard in every recording. */
+/** Adds the voices enrolled on this machine as known voices. */
 function withEnrolled(options: TranscribeOptions, voices: readonly EnrolledVoice[]): TranscribeOptions {
 	if (!options.speakers) return options;
 	return { ...options, speakers: { ...options.speakers, known: voices.map((voice) => knownVoice(voice)) } };
@@ -146,7 +146,7 @@ async function transcribeFile(
 		const transcript = await withReadable(recording.path, signal, (path) =>
 			run(recording, path, call, signal),
 		);
-		// Before the transcript is printed, since both may go to the same terminal.
+		// The bar must be removed before the transcript is printed to the same terminal.
 		progress.stop();
 		for (const { message } of transcript.warnings ?? [])
 			process.stderr.write(`earshot: ${recording.name}: ${message}\n`);

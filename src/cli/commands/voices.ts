@@ -1,4 +1,4 @@
-/** `earshot voices add NAME FILE…`, `list` and `rm NAME…`: people whose voices are known on this machine. */
+/** `earshot voices add NAME FILE…`, `list` and `rm NAME…`: the voices enrolled on this machine. */
 
 import { voicesFolder } from '../../config/folders.js';
 import type { SettingName } from '../../config/settings.js';
@@ -20,7 +20,7 @@ export interface VoicesCommand {
 	readonly json: boolean;
 }
 
-/** `given`: what follows the action. */
+/** `given`: the arguments after the action. */
 export async function voices(
 	action: 'add' | 'list' | 'rm',
 	given: readonly string[],
@@ -61,7 +61,7 @@ async function add(
 			}
 			const voice = { name, ...enrolled(found, 'FILE'), created: Math.floor(Date.now() / 1000) };
 			await store.add(voice);
-			process.stdout.write(`${name} is enrolled, by ${voice.seconds} s of speech\n`);
+			process.stdout.write(`${name} is enrolled with ${voice.seconds} s of speech\n`);
 		} finally {
 			await close();
 		}

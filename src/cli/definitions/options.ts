@@ -1,4 +1,4 @@
-/** What the definitions of commands share: options made from the settings table, and how given ones are read. */
+/** Shared by the definitions of commands: makes options from the settings table, and reads given options. */
 
 import { type Command, CommanderError, Option } from 'commander';
 import { addressParts } from '../../config/addresses.js';
@@ -20,7 +20,7 @@ function optionOf(name: SettingName): Option {
 	const shown = 'defaultText' in more ? more.defaultText : String(value);
 	const form = 'isSwitch' in more ? `--${flag}` : `--${flag} <${valueName}>`;
 	const option = new Option(form, `${help} (default: ${shown}) [${variableOf(name)}]`);
-	// Commander would take `--no-speech-threshold` for the opposite of `--speech-threshold`.
+	// Otherwise Commander would read `--no-speech-threshold` as the negation of `--speech-threshold`.
 	option.negate = false;
 	return option;
 }
@@ -51,7 +51,7 @@ function partsOf(address: string): Flags {
 /** Settings of commands that run models without a server. */
 export const modelSettings = namesOf('store', 'fetch', 'model');
 
-/** Every command that lists something has it. */
+/** The option of every command that prints a list. */
 export const asJson = ['--json', 'print JSON'] as const;
 
 export function text(value: unknown): string | undefined {

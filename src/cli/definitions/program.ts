@@ -26,7 +26,7 @@ export function addProgramCommands(earshot: Command, version: string): void {
 		});
 }
 
-/** What a shell needs to know of a command. */
+/** A command as shell completion needs it. */
 function completedCommand(command: Command): CompletedCommand {
 	const name = command.name();
 	const [argument] = command.registeredArguments;
@@ -49,7 +49,7 @@ function completedCommand(command: Command): CompletedCommand {
 	};
 }
 
-/** `name`: of an argument or of an option's value, as the help has it. */
+/** `name`: of an argument or an option's value, as shown in the help. */
 function wordsOf(name: string, choices: readonly string[] | undefined, command: string): Words {
 	if (choices !== undefined) return { kind: 'list', values: choices };
 	if (/^(file|path)$/i.test(name)) return { kind: 'files' };

@@ -1,4 +1,4 @@
-/** Defines `earshot serve`, and the commands that ask a running server. */
+/** Defines `earshot serve`, and the commands that are clients of a running server. */
 
 import { Argument, type Command, Option } from 'commander';
 import { type SettingName, settingNames } from '../../config/settings.js';
@@ -16,7 +16,7 @@ export function addServe(earshot: Command, version: string): void {
 			.command('serve')
 			.description('serve the API, by default on http://127.0.0.1:8080/v1')
 			.option('--addr <HOST:PORT>', 'address and port in one; or a port alone, or unix:/path of a socket'),
-		// Servers do not reach each other.
+		// Only workers are reached by others, so only they announce an address.
 		settingNames.filter((name) => name !== 'advertise'),
 	).action(async (options: Record<string, unknown>) => {
 		// Commands are imported when they run, which keeps --help quick.
@@ -25,7 +25,7 @@ export function addServe(earshot: Command, version: string): void {
 	});
 }
 
-/** Settings of a server that a worker has no use for. */
+/** Settings of a server that do not apply to a worker. */
 const serverOnly: readonly SettingName[] = [
 	'apiKeys',
 	'allowedHosts',

@@ -6,7 +6,7 @@ import { subtitlePresets } from '../../formats/subtitles/options.js';
 import { channelModes } from '../../speech/options.js';
 import { flagsOf, modelSettings, settingOptions, text } from './options.js';
 
-/** What a server is asked for, which checks it. */
+/** The fields of a request for a server, which validates them. */
 function fieldsOf(options: Record<string, unknown>): Readonly<Record<string, string | undefined>> {
 	const flag = (given: unknown): string | undefined => (given === true ? 'true' : undefined);
 	return {

@@ -1,17 +1,17 @@
-/** What is printed of the events. Pure. */
+/** Prints the events of `earshot listen`. Pure. */
 
 import type { ListenEvent } from '../../library/listen.js';
 
-/** One JSON object on a line. */
+/** An event as one line of JSON. */
 export function eventLine(event: ListenEvent): string {
 	if (event.type !== 'failed') return `${JSON.stringify(event)}\n`;
 	const { code, message } = event.error;
 	return `${JSON.stringify({ ...event, error: { code, message } })}\n`;
 }
 
-/** Text as it comes, a line for each turn: a turn that has begun before another has ended waits for it. */
+/** Prints text as it arrives, a line for each turn: a turn that begins before another has ended is held until then. */
 export class TurnLines {
-	/** What is not printed, by turn; a turn that is over ends with a newline. */
+	/** Text that is not printed yet, by turn; a finished turn ends with a newline. */
 	readonly #waiting = new Map<number, string>();
 	readonly #over = new Set<number>();
 
@@ -37,7 +37,7 @@ export class TurnLines {
 			this.#hasPrinted ||= waiting !== '';
 			this.#waiting.set(turn, '');
 			if (!this.#over.has(turn)) break;
-			// Of a turn without words there is no line.
+			// A turn without words has no line.
 			if (this.#hasPrinted) printed += '\n';
 			this.#hasPrinted = false;
 			this.#waiting.delete(turn);

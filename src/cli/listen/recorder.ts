@@ -1,4 +1,4 @@
-/** The microphone, through a program that this machine has. */
+/** Records the microphone with a program installed on this machine. */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ export function recordersFor(platform: string, rate: number, device?: string): r
 		case 'darwin':
 			return [soxOf('coreaudio'), ffmpeg('avfoundation', `:${device ?? 'default'}`)];
 		case 'win32':
-			// FFmpeg knows microphones there by their names alone.
+			// On Windows FFmpeg finds microphones only by name.
 			return [soxOf('waveaudio'), ...(device === undefined ? [] : [ffmpeg('dshow', `audio=${device}`)])];
 		default: {
 			const of = device === undefined ? [] : ['-D', device];
@@ -37,7 +37,8 @@ export function recordersFor(platform: string, rate: number, device?: string): r
 
 type Started = ChildProcessByStdio<null, Readable, Readable>;
 
-/** Audio until `signal` ends it. Throws `engine_missing` where no program is there, `audio_unsupported` where it ends. */
+/** Yields audio until `signal` aborts. Throws `engine_missing` if no recording program is installed,
+ * `audio_unsupported` if it ends by itself. */
 export async function* recorded(
 	recorders: readonly Recorder[],
 	signal: AbortSignal,
@@ -76,12 +77,12 @@ async function firstThatStarts(
 			await once(child, 'spawn');
 			return { child, program };
 		} catch {
-			// It is not there, or may not be run here: the next one may.
+			// It is not installed, or cannot be run: try the next program.
 		}
 	}
 	const names = [...new Set(recorders.map(({ program }) => program))].join(', ');
 	throw new EarshotError(
 		'engine_missing',
-		`No program that records is on this machine: install one of ${names}, or give PCM on standard input with \`-\``,
+		`No recording program is installed on this machine: install one of ${names}, or give PCM on standard input with \`-\``,
 	);
 }

@@ -1,4 +1,4 @@
-/** A running server's live session, as the library's `listen` has it. */
+/** A live session of a running server, with the interface of the library's `listen`. */
 
 import type { WebSocket } from 'ws';
 import { EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
@@ -13,7 +13,7 @@ export interface RemoteOptions {
 	readonly partials: boolean;
 }
 
-/** The fields of the server's events that are read. */
+/** The fields of server events that this client uses. */
 interface ServerEvent {
 	readonly type: string;
 	readonly event_id?: string;
@@ -38,11 +38,11 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	readonly #socket: WebSocket;
 	readonly #events = new EventQueue<ListenEvent>();
 	readonly #turns = new Map<string, number>();
-	/** Of which speech has started, and not stopped. */
+	/** Turns whose speech has started but not stopped. */
 	readonly #speaking = new Set<string>();
 	readonly #sampleRate: number;
 	#writtenBytes = 0;
-	/** Turns without a text. */
+	/** Turns whose final text has not arrived. */
 	readonly #unfinished = new Set<string>();
 	#isAnswered = false;
 	#isOver = false;
@@ -58,7 +58,8 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 		});
 	}
 
-	/** Resolves when the server hears. Throws what the socket's opening throws, or EarshotError with what it refused. */
+	/** Resolves when the server accepts audio. Throws the error of opening the socket, or EarshotError with the server's
+	 * refusal. */
 	static async open(socket: WebSocket, options: RemoteOptions): Promise<RemoteListening> {
 		await opened(socket);
 		const { model, language, prompt, sampleRate, partials } = options;
@@ -76,7 +77,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 		return listening;
 	}
 
-	/** Resolves when the server has room for more. */
+	/** Resolves when the server is ready for more. */
 	async write(pcm: Uint8Array): Promise<void> {
 		this.#writtenBytes += pcm.length;
 		if (!this.#isOver)
@@ -88,7 +89,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 
 	end(): void {
 		void this.#send({ type: 'input_audio_buffer.commit', event_id: lastCommit });
-		// Its answer comes after that of the commit, which may be an error or belong to voice activity.
+		// Its reply follows that of the commit, which may be an error, or may come from voice activity detection.
 		void this.#send({ type: 'input_audio_buffer.clear' });
 	}
 
@@ -117,7 +118,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 				tell({ type: 'stopped', turn: this.#turn(item_id), at: (event.audio_end_ms ?? 0) / 1000 });
 				break;
 			case 'input_audio_buffer.committed':
-				// By the last commit, in which speech ends with the audio.
+				// The turn was ended by the last commit: its speech ends with the audio.
 				if (this.#speaking.delete(item_id))
 					tell({ type: 'stopped', turn: this.#turn(item_id), at: this.#writtenBytes / 2 / this.#sampleRate });
 				this.#turn(item_id);
@@ -140,7 +141,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 				this.#unfinished.delete(item_id);
 				break;
 			case 'error':
-				// To the last commit: there was nothing left to transcribe.
+				// An error in reply to the last commit: there was nothing left to transcribe.
 				if (event.error?.event_id !== lastCommit) this.#finish(errorOf(event));
 				break;
 			case 'input_audio_buffer.cleared':
@@ -167,7 +168,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	}
 }
 
-/** Throws EarshotError with what the server refused, or the error of the connection. */
+/** Throws EarshotError with the server's refusal, or the error of the connection. */
 async function opened(socket: WebSocket): Promise<void> {
 	await new Promise<void>((resolve, reject) => {
 		socket.once('open', resolve);
@@ -184,7 +185,7 @@ function refusalOf(status: number, body: string): EarshotError {
 	try {
 		return errorOf(JSON.parse(body) as ServerEvent);
 	} catch {
-		return new EarshotError('not_found', `What answers there is no Earshot server (${status})`);
+		return new EarshotError('not_found', `The server at that address is not an Earshot server (${status})`);
 	}
 }
 

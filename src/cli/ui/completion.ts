@@ -3,7 +3,7 @@
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-/** What a word may be: one of a list, a model here or in the catalog, a file, a folder, or anything. */
+/** The possible completions of a word: a list, installed models, models of the catalog, files, folders, or none. */
 export type Words =
 	| { readonly kind: 'list'; readonly values: readonly string[] }
 	| { readonly kind: 'models' | 'catalog' | 'files' | 'folders' | 'any' };

@@ -5,7 +5,7 @@
 
 import type { WireError } from '../../errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
-import { maxAttempts, secondsUntilRetry, type Unit, type UnitGroup, unitSchema } from '../../jobs/queue.js';
+import { groupSchema, maxAttempts, secondsUntilRetry, type Unit, type UnitGroup } from '../../jobs/queue.js';
 
 /** `held`: it waits for the turn of its tenant; `released`: any worker may take it. */
 export type UnitStage = 'held' | 'released' | 'leased' | 'done' | 'failed' | 'cancelled';
@@ -58,7 +58,7 @@ export function withGroup(
 	if (!holds(record, number) || group.group !== (record.groups ?? 0)) return null;
 	const { mayDivide: _, ...unit } = record.unit;
 	const ofGroup = {
-		...{ ...unit, part: group.group + 1, seconds: group.end - group.start, group, schema: unitSchema },
+		...{ ...unit, part: group.group + 1, seconds: group.end - group.start, group, schema: groupSchema },
 		...(numerics !== undefined && { numerics }),
 	};
 	return {

@@ -5,16 +5,17 @@ import { asEarshotError, EarshotError, fromWire } from '../../errors.js';
 import type { Lease, ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { Readiness } from '../../pool/readiness.js';
 import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
 import type { TranscriptEvent } from '../../speech/transcript.js';
 import { chooseWorker } from '../core/placing.js';
 import type { Directory, WorkerEntry } from '../directory.js';
-import { type WorkerClient, WorkerGone } from './worker-client.js';
+import type { QueuedRequests, RequestWork } from './queued-requests.js';
+import { type WorkerClient, WorkerGone, WorkerUnreachable } from './worker-client.js';
 
 export interface ClusterPoolOptions {
 	readonly directory: Directory;
 	readonly client: WorkerClient;
+	/** For recordings that no worker takes directly; it belongs to the pool. */
+	readonly queued: QueuedRequests;
 	readonly clock: Clock;
 	/** The models of this process, which go first; undefined = it has none. */
 	readonly local?: ModelPool | undefined;
@@ -25,10 +26,15 @@ export interface ClusterPoolOptions {
 }
 
 const readEveryMs = 1000;
-/** While nobody has room. */
+/** While no worker has room. */
 const askEveryMs = 250;
+/** Then a recording goes through the queue. */
+const queuedAfterMs = 1000;
+/** Then a model that is to be loaded is not. */
 const noRoomAfterMs = 30_000;
-/** Workers that a recording is sent to, one after the other, while nothing of it was told. */
+/** A worker that could not be connected to is not tried again for this long. */
+const unreachableMs = 30_000;
+/** Workers that a recording is sent to, one after the other, while no text of it has come. */
 const maxWorkers = 3;
 
 export class ClusterPool implements ModelPool {
@@ -36,8 +42,10 @@ export class ClusterPool implements ModelPool {
 	readonly #stop: () => void;
 	/** What models are that were loaded at some time. */
 	readonly #infos = new Map<string, ModelInfo>();
-	/** Recordings that this process has sent to a worker since it last told how much it has to do. */
+	/** Recordings that this process has sent to a worker since it last reported how much it has to do. */
 	readonly #sent = new Map<string, number>();
+	/** Until when, ms of the clock, by worker. */
+	readonly #unreachable = new Map<string, number>();
 
 	constructor(options: ClusterPoolOptions) {
 		this.#options = options;
@@ -96,15 +104,15 @@ export class ClusterPool implements ModelPool {
 		const id = this.idOf(model);
 		const isLocal = local?.models.some((each) => each.id === id) ?? false;
 		if (local && isLocal && (this.#options.hasLocalRoom?.() ?? true)) return await local.lease(id, signal);
-		const found = await this.#find(id, isLocal ? 0 : noRoomAfterMs, signal);
+		const found = await this.#find(id, isLocal ? 0 : queuedAfterMs, signal);
 		// Here it waits for its turn like before there were workers.
 		if (found === undefined && local && isLocal) return await local.lease(id, signal);
-		if (found === undefined) throw noRoom();
-		const { worker, info } = found;
+		const info = found?.info ?? this.#knownInfo(id);
 		return {
 			info,
 			release: () => {},
-			transcribe: (recording, options, aborted) => this.#transcribe(id, worker, recording, options, aborted),
+			transcribe: (recording, options, aborted) =>
+				this.#transcribe(id, found?.worker, { recording, options }, aborted),
 			listen: () => {
 				throw new EarshotError(
 					'unsupported_value',
@@ -139,6 +147,7 @@ export class ClusterPool implements ModelPool {
 	/** The local models belong to the caller. */
 	async close(): Promise<void> {
 		this.#stop();
+		this.#options.queued.close();
 		await this.#options.client.close();
 	}
 
@@ -155,15 +164,35 @@ export class ClusterPool implements ModelPool {
 			try {
 				return { worker, info: await this.#infoOf(worker, model, signal) };
 			} catch (thrown) {
-				if (!(thrown instanceof WorkerGone) || failed.size >= maxWorkers) throw asClosed(thrown);
+				if (!(thrown instanceof WorkerGone)) throw thrown;
+				this.#noteGone(worker, thrown);
 				failed.add(worker.id);
+				if (failed.size >= maxWorkers) return undefined;
 			}
 		}
 	}
 
+	/** Of a model that no worker was asked for directly. */
+	#knownInfo(id: string): ModelInfo {
+		const known = this.#infos.get(id);
+		if (known) return known;
+		const served = this.#options.directory.known.flatMap(({ models }) => models);
+		for (const { id: other, type, info, capabilities } of served) {
+			if (other !== id) continue;
+			if (info) return info;
+			if (capabilities) return { id, engine: '', type, device: '', capabilities };
+		}
+		throw noRoom();
+	}
+
+	#noteGone({ id }: WorkerEntry, thrown: WorkerGone): void {
+		if (!(thrown instanceof WorkerUnreachable)) return;
+		this.#unreachable.set(id, this.#options.clock.now() + unreachableMs);
+	}
+
 	async #infoOf(worker: WorkerEntry, id: string, signal: AbortSignal): Promise<ModelInfo> {
-		const told = worker.models.find((each) => each.id === id)?.info ?? this.#infos.get(id);
-		const info = told ?? (await this.#options.client.load(worker.address, id, signal));
+		const known = worker.models.find((each) => each.id === id)?.info ?? this.#infos.get(id);
+		const info = known ?? (await this.#options.client.load(worker.address, id, signal));
 		this.#infos.set(id, info);
 		return info;
 	}
@@ -176,7 +205,7 @@ export class ClusterPool implements ModelPool {
 		}
 	}
 
-	/** undefined: nobody has had room in so much time. */
+	/** Undefined: no worker has had room in so much time, or none can be reached directly. */
 	async #choose(
 		model: string,
 		except: ReadonlySet<string>,
@@ -187,8 +216,9 @@ export class ClusterPool implements ModelPool {
 		const until = clock.now() + waitMs;
 		for (;;) {
 			const workers = (await directory.workers()).filter(
-				({ id, address }) => address !== '' && !except.has(id),
+				(worker) => !except.has(worker.id) && this.#isReachable(worker, model),
 			);
+			if (workers.length === 0) return undefined;
 			const views = workers.map((worker) => ({
 				...worker,
 				busyLanes: worker.busyLanes + (this.#sent.get(worker.id) ?? 0),
@@ -200,42 +230,44 @@ export class ClusterPool implements ModelPool {
 		}
 	}
 
-	/** Another worker takes over while nothing was told of it. */
+	#isReachable({ id, address, models }: WorkerEntry, model: string): boolean {
+		if (address === '' || !models.some((each) => each.id === model)) return false;
+		return (this.#unreachable.get(id) ?? 0) <= this.#options.clock.now();
+	}
+
+	/** Another worker takes over while no text has come, and after some the queue. `first`: undefined = the queue at once. */
 	async *#transcribe(
 		model: string,
-		first: WorkerEntry,
-		recording: Recording,
-		options: TranscribeOptions,
+		first: WorkerEntry | undefined,
+		work: RequestWork,
 		signal: AbortSignal,
 	): AsyncGenerator<TranscriptEvent> {
 		const failed = new Set<string>();
-		let worker: WorkerEntry | undefined = first;
+		let worker = first;
 		let hasBegun = false;
 		for (;;) {
-			let isTold = false;
+			let hasText = false;
 			try {
-				const events: AsyncIterable<TranscriptEvent> = this.#at(
-					worker,
-					model,
-					{ recording, options },
-					signal,
-				);
+				const events: AsyncIterable<TranscriptEvent> = worker
+					? this.#at(worker, model, work, signal)
+					: this.#options.queued.transcribe(model, work, signal);
 				for await (const event of events) {
 					if (event.type === 'started' && hasBegun) continue;
 					hasBegun = true;
-					isTold ||= event.type !== 'started';
+					hasText ||= event.type !== 'started';
 					yield event;
 				}
 				return;
 			} catch (thrown) {
-				if (!(thrown instanceof WorkerGone)) throw thrown;
+				if (!(thrown instanceof WorkerGone) || worker === undefined) throw thrown;
+				this.#noteGone(worker, thrown);
 				failed.add(worker.id);
-				const isLast: boolean = isTold || failed.size >= maxWorkers;
-				worker = isLast ? undefined : await this.#choose(model, failed, noRoomAfterMs, signal);
-				if (worker === undefined)
+				if (hasText)
 					throw new EarshotError('closed', `The worker has gone: ${asEarshotError(thrown).message}`, {
 						cause: thrown,
 					});
+				const isEnough = failed.size >= maxWorkers;
+				worker = isEnough ? undefined : await this.#choose(model, failed, queuedAfterMs, signal);
 			}
 		}
 	}
@@ -243,7 +275,7 @@ export class ClusterPool implements ModelPool {
 	async *#at(
 		worker: WorkerEntry,
 		model: string,
-		work: { readonly recording: Recording; readonly options: TranscribeOptions },
+		work: RequestWork,
 		signal: AbortSignal,
 	): AsyncGenerator<TranscriptEvent> {
 		const ended = new AbortController();

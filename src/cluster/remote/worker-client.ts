@@ -2,7 +2,9 @@
 
 import { createReadStream } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
+import { codeOf } from '../../disk/disk.js';
 import { EarshotError, fromWire, isError, type WireError } from '../../errors.js';
+import { encodeOptions } from '../../jobs/encode-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { TranscribeOptions } from '../../speech/options.js';
 import type { Recording } from '../../speech/recording.js';
@@ -10,7 +12,6 @@ import {
 	aliveEveryMs,
 	clusterPaths,
 	clusterProtocol,
-	encodeOptions,
 	optionsHeader,
 	protocolHeader,
 	type WorkerReply,
@@ -18,6 +19,9 @@ import {
 
 /** The worker cannot be reached, or has gone; another one may do it. */
 export class WorkerGone extends Error {}
+
+/** There was no connection at all. */
+export class WorkerUnreachable extends WorkerGone {}
 
 /** Loading a large model from a slow disk. */
 const loadMs = 10 * 60_000;
@@ -110,6 +114,11 @@ export class WorkerClient {
 	}
 }
 
+const unreachable: ReadonlySet<string> = new Set([
+	...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT'],
+	...['ENOTFOUND', 'EAI_AGAIN'],
+]);
+
 async function* body(options: Buffer, recording: Recording): AsyncGenerator<Uint8Array> {
 	yield options;
 	if ('bytes' in recording) yield recording.bytes;
@@ -119,5 +128,6 @@ async function* body(options: Buffer, recording: Recording): AsyncGenerator<Uint
 function gone(thrown: unknown, address: string, signal: AbortSignal | undefined): Error {
 	if (signal?.aborted) return new EarshotError('cancelled', 'the recording was cancelled');
 	if (thrown instanceof EarshotError || thrown instanceof WorkerGone) return thrown;
-	return new WorkerGone(`${address}: ${isError(thrown) ? thrown.message : String(thrown)}`);
+	const message = `${address}: ${isError(thrown) ? thrown.message : String(thrown)}`;
+	return unreachable.has(codeOf(thrown)) ? new WorkerUnreachable(message) : new WorkerGone(message);
 }

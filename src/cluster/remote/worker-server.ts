@@ -9,6 +9,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../clock.js';
 import { asEarshotError, EarshotError, errorCodes, toWire } from '../../errors.js';
+import { decodeOptions } from '../../jobs/encode-options.js';
 import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { TranscribeOptions } from '../../speech/options.js';
@@ -18,7 +19,6 @@ import {
 	aliveEveryMs,
 	clusterPaths,
 	clusterProtocol,
-	decodeOptions,
 	maxOptionsBytes,
 	optionsHeader,
 	protocolHeader,

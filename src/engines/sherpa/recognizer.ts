@@ -24,7 +24,7 @@ const mergeGapSeconds = 0.5;
 const maxBatchSeconds = { cpu: 12, other: 30 } as const;
 
 export interface ModelTraits {
-	/** Codes that a request may ask for; null = unknown. */
+	/** Codes that a request may give; null = unknown. */
 	readonly languages: readonly string[] | null;
 	/** Clips that may be decoded at once. */
 	readonly batch: number;

@@ -23,10 +23,10 @@ export class StreamingSherpaEngine extends SherpaEngine implements StreamingEngi
 		const stream = this.#openStream(options);
 		let receivedSeconds = 0;
 		return {
-			feed: async (samples, last) => {
+			feed: async (samples, last, silentSeconds = 0) => {
 				receivedSeconds += samples.length / sampleRate;
 				try {
-					const { result, endpoint } = await guarded(() => stream.feed(samples, last));
+					const { result, endpoint } = await guarded(() => stream.feed(samples, last, silentSeconds));
 					const clip = { samples, start: 0, end: receivedSeconds };
 					return { result: this.resultOf(result, clip, options), endpoint };
 				} catch (thrown) {

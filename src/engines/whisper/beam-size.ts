@@ -1,6 +1,7 @@
-/** Chooses how many texts are followed at once: the beam size of each clip. Pure. */
+/** Chooses the beam size of each clip: how many candidate texts the search keeps. Pure. */
 
-/** Below this a beam wins no words, and costs half as much again as greedy search; see docs/internals/performance.md. */
+/** For shorter clips a beam does not improve accuracy, and costs half as much again as greedy search; see
+ * docs/internals/performance.md. */
 const longClipSeconds = 13;
 const beamOfLongClips = 5;
 

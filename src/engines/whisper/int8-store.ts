@@ -64,7 +64,7 @@ export class Int8Store {
 		if (!again && isUpToDate(target, layout)) return { path: target, layout };
 		try {
 			await makeFolder(this.#files.folder);
-			// One conversion at a time: it takes much memory, and several runners may ask at once.
+			// One conversion at a time: it takes much memory, and several runners may request it at once.
 			await this.#files.alone(async () => {
 				// Another process may have converted it in the meantime.
 				if (!again && isUpToDate(target, layout)) return;
@@ -139,7 +139,7 @@ function makeInProcess(source: string, target: string): Promise<void> {
 			reject(
 				new EarshotError(
 					'internal',
-					`the process that converts to 8-bit weights ended without an answer: ${how}`,
+					`the process that converts to 8-bit weights ended without a result: ${how}`,
 				),
 			);
 		});

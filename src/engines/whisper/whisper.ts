@@ -153,9 +153,9 @@ class WhisperEngine implements Engine {
 
 	/**
 	 * Uses the shortest audio context for each clip, and transcribes a clip again with the whole window where the result
-	 * repeats itself or leaves sound out. A decode that only fails Whisper's checks goes up the temperature ladder on what
-	 * is encoded already: measured, that makes fewer word errors than a second try on the whole window. A clip whose text is
-	 * too compressible goes on at the next temperature.
+	 * repeats itself or leaves sound out. A decode that only fails Whisper's checks is retried at higher temperatures on
+	 * the existing encoder output: measured, that makes fewer word errors than a retry on the whole window. A clip whose
+	 * text is too repetitive is retried at the next temperature.
 	 */
 	run(batch: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
 		const parts = batch.clips.map((clip, at) => ({
@@ -197,7 +197,8 @@ class WhisperEngine implements Engine {
 		});
 	}
 
-	/** At which a text that repeats itself is decoded again; undefined where it does not, or no temperature is left. */
+	/** The temperature at which a repetitive text is decoded again; undefined if it is not repetitive, or no temperature
+	 * is left. */
 	#nextTemperature({ segments }: ClipResult, options: RecognizeOptions): number | undefined {
 		const { compressionRatioThreshold, temperatureIncrement } = { ...this.#settings, ...options.decoding };
 		const tried = Math.max(options.temperature, ...segments.map((segment) => segment.temperature ?? 0));
@@ -301,7 +302,7 @@ function resultOf(raw: RawResult | undefined, clip: Clip, options: RecognizeOpti
 	return { language, segments, ...(removedRepetitions.length > 0 ? { removedRepetitions } : {}) };
 }
 
-/** Whisper's own times of a segment are up to a second off: those of its words are nearer, where there are any. */
+/** Start and end of a segment from its words, if it has any: Whisper's own times of segments are up to a second off. */
 function extentOf(words: readonly Word[] | undefined): { start: number; end: number } | undefined {
 	const [first, last] = [words?.at(0), words?.at(-1)];
 	return first && last && { start: first.start, end: last.end };

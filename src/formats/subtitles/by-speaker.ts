@@ -1,6 +1,6 @@
-/** What each speaker says, which another may interrupt. Pure. */
+/** Groups items by speaker. Pure. */
 
-/** The items of each speaker in their order; undefined is one, too. */
+/** The items of each speaker, in their order; items without a speaker form a group too. */
 export function bySpeaker<T>(
 	items: readonly T[],
 	speakerOf: (item: T) => string | undefined,

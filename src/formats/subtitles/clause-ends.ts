@@ -6,13 +6,13 @@ import type { TimedWord } from './timed-words.js';
 /** Costs of a cut, in proportion to each other. */
 const costs = { sentence: 0, clause: 1, pause: 1.5, conjunction: 2, elsewhere: 5, torn: 8 } as const;
 
-/** Someone who is silent for this long between two words has finished a phrase, seconds. */
+/** A pause this long between two words ends a phrase, seconds. */
 const phrasePause = 0.35;
 
 const closing = `["'”’»›)\\]）」』】》]*$`;
 const sentenceEnd = new RegExp(`[.!?…。！？．؟۔।]${closing}`, 'u');
 const clauseEnd = new RegExp(`[,;:、，；：،—–]${closing}`, 'u');
-/** Ends with a full stop, but no sentence does. */
+/** Abbreviations, whose full stop does not end a sentence. */
 const abbreviation = /^["'“‘«(]*(\p{L}|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|usw|ca|Nr|Mme|Sra?|Sig)\.$/u;
 
 /** Words that begin a clause, by language. */
@@ -41,7 +41,7 @@ const leaning = table({
 	ru: 'в на с к по от из у о за для',
 });
 
-/** What it costs to cut between two words of a transcript in this language (a code; null = not known). */
+/** The cost of a cut between two words of a transcript in this language (a code; null = not known). */
 export function cutCost(before: TimedWord, after: TimedWord, language: string | null): number {
 	if (sentenceEnd.test(before.text) && !abbreviation.test(before.text)) return costs.sentence;
 	if (clauseEnd.test(before.text) || isPhraseSpace(before, after)) return costs.clause;
@@ -54,7 +54,7 @@ export function cutCost(before: TimedWord, after: TimedWord, language: string | 
 
 const endsUnspaced = new RegExp(`${unspacedCharacter.source}[\\p{M}]*$`, 'u');
 
-/** Scripts that put no spaces between words have them between phrases. */
+/** Scripts without spaces between words may have them between phrases. */
 function isPhraseSpace(before: TimedWord, after: TimedWord): boolean {
 	return after.isSpaced && startsUnspaced(after.text) && endsUnspaced.test(before.text);
 }

@@ -1,10 +1,10 @@
-/** When the cues of subtitles are shown. Pure. */
+/** The times at which the cues of subtitles are shown. Pure. */
 
 import { bySpeaker } from './by-speaker.js';
 import type { CueTiming } from './options.js';
 import type { TimedWord } from './timed-words.js';
 
-/** None is empty. */
+/** The lines of a cue; no line is empty. */
 export type CueLines = readonly (readonly TimedWord[])[];
 
 export interface Cue {
@@ -22,8 +22,8 @@ interface SpokenSpan extends Omit<Cue, 'start' | 'end'> {
 }
 
 /**
- * The cues with their times, in order of their start; `duration` of the recording and all of `timing` in seconds. Where
- * several speak at once, their cues are shown together.
+ * The cues with their times, in order of their start; `duration` of the recording and all of `timing` in seconds. If
+ * several people speak at once, their cues are shown together.
  */
 export function timedCues(
 	cues: readonly Pick<Cue, 'lines' | 'speaker'>[],
@@ -48,7 +48,7 @@ export function startOf(lines: CueLines): number {
 	return lines[0]?.[0]?.start ?? 0;
 }
 
-/** Shown for as long as it takes to read, where the cues beside it leave the time. */
+/** Extends cues to the time that it takes to read them, as far as the neighbouring cues allow. */
 function readable(spans: readonly SpokenSpan[], timing: CueTiming): SpokenSpan[] {
 	const { shortest, longest, gap, shortestPause, lead } = timing;
 	const own = new Map<string | undefined, number>();
@@ -61,7 +61,7 @@ function readable(spans: readonly SpokenSpan[], timing: CueTiming): SpokenSpan[]
 		const start = Math.min(span.start, Math.max(inTime, span.start - lead, isFree));
 		// Very short cues keep half of their time.
 		const before = (next = Number.POSITIVE_INFINITY): number => Math.max(next - gap, (start + next) / 2);
-		// Who is interrupted is shown as long as they speak.
+		// The cue of an interrupted speaker stays for as long as they speak.
 		const latest = Math.min(before(own.get(speaker)), Math.max(before(any), end), start + longest);
 		const wanted = Math.max(end, start + shortest, start + readingSeconds(span, timing));
 		const isPauseShort = any - wanted < shortestPause;

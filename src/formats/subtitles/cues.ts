@@ -8,7 +8,7 @@ import type { CueTiming, SubtitleLayout } from './options.js';
 import { cheapestParts } from './partition.js';
 import { type TimedWord, timedWords } from './timed-words.js';
 
-/** Someone who is silent for this long begins a new cue, seconds. */
+/** A pause this long begins a new cue, seconds. */
 const longPause = 1.5;
 
 /** The cues of a transcript, in order. `indentOf`: columns that a speaker's name takes from the first line of a cue. */
@@ -32,7 +32,8 @@ export function cuesOf(
 	);
 }
 
-/** Words that may share a cue: of one segment; else of adjacent ones and without a long pause. */
+/** Groups words that may share a cue: words of one segment, or of adjacent segments without a long pause between
+ * them. */
 function runsOf(
 	words: readonly TimedWord[],
 	segments: readonly Segment[],
@@ -55,14 +56,14 @@ function runsOf(
 	return runs;
 }
 
-/** The words of a run and what is known of every stretch of them. */
+/** The words of a run, with measures that the search for cuts needs. */
 interface MeasuredRun {
 	readonly words: readonly TimedWord[];
 	/** Columns of the words from `from` to before `to` in one line. */
 	readonly widthOf: (from: number, to: number) => number;
 	/** Cost of a cut after each word. */
 	readonly cuts: readonly number[];
-	/** Where a line that begins at a word ends at the latest; `first`: the first of a cue. */
+	/** The latest end of a line that begins at each word; `first`: of the first line of a cue. */
 	readonly firstLineEnds: readonly number[];
 	readonly lineEnds: readonly number[];
 	readonly indent: number;
@@ -112,7 +113,7 @@ function cutCues(run: MeasuredRun, layout: SubtitleLayout): Part[] {
 	return partsOf(cheapestParts(count, (from) => furthestEnd(run, from, layout), cost));
 }
 
-/** Where a cue that begins at `from` ends at the latest: its lines are full, or it is as long as it may be. */
+/** The latest end of a cue that begins at `from`: its lines are full, or it has its maximum duration. */
 function furthestEnd(
 	{ words, firstLineEnds, lineEnds }: MeasuredRun,
 	from: number,
@@ -125,7 +126,7 @@ function furthestEnd(
 	return to;
 }
 
-/** Weights of what makes a cue worse, in the units of `cutCost`. */
+/** Weights of the parts of a cue's cost, in the units of `cutCost`. */
 const weights = { cue: 2, empty: 4, pause: 2, fast: 6 } as const;
 
 /** Pauses up to this long inside a cue do not matter, seconds. */
@@ -155,16 +156,16 @@ function cueCosts(
 	};
 }
 
-/** How much too short the time of a cue is, 0 to 1: for its text, or to be seen at all. */
+/** By how much a cue is too short, 0 to 1: for reading its text, or for the minimum duration. */
 function haste(seconds: number, columns: number, timing: CueTiming | null): number {
 	if (timing === null) return 0;
 	const needed = Math.max(columns / timing.columnsPerSecond, timing.shortest);
 	return Math.max(1 - seconds / needed, 0);
 }
 
-/** More than everything else that a line costs, so that there are as few lines as possible. */
+/** Higher than all other costs of a line, so that the number of lines is minimal. */
 const lineCost = 1e6;
-/** What unequal lines cost, in the units of `cutCost`. */
+/** The cost of lines of unequal length, in the units of `cutCost`. */
 const unequalCost = 10;
 
 /** The lines of one cue: as few as possible, cut at good places, of about equal length. */

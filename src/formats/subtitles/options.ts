@@ -1,4 +1,4 @@
-/** How subtitles are cut: the options, their check, and what they add up to. Pure. */
+/** The options of subtitles, their check, and the resulting layout. Pure. */
 
 import { EarshotError, expected } from '../../errors.js';
 import type { ModelInfo } from '../../speech/model-info.js';
@@ -50,10 +50,10 @@ const ranges = {
 	maxWordsPerLine: { min: 1, max: 1000 },
 } as const;
 
-/** As they come: numbers also as their digits, absent ones perhaps as undefined. */
+/** Unchecked options: numbers may be strings of digits, and absent options may be undefined. */
 export type GivenSubtitleOptions = { readonly [Name in SubtitleOptionName]?: unknown };
 
-/** How a caller writes the name of an option, and that of the format, for messages. */
+/** How the caller's interface spells the names of options and formats, for messages. */
 export interface SubtitleSpelling {
 	readonly format: string;
 	readonly name: (option: SubtitleOptionName) => string;
@@ -120,7 +120,7 @@ function typed(given: GivenSubtitleOptions, { name }: SubtitleSpelling): Subtitl
 }
 
 /**
- * Whether the model should be asked for word times, which make cuts exact. Throws `unsupported_value` if words are to be
+ * Whether to request word times from the model, which make cuts exact. Throws `unsupported_value` if words are to be
  * highlighted and it has none.
  */
 export function wantsWordTimes(
@@ -146,9 +146,9 @@ export interface CueTiming {
 	readonly longest: number;
 	/** Columns that can be read in a second. */
 	readonly columnsPerSecond: number;
-	/** Between two cues. */
+	/** Minimum time between two cues. */
 	readonly gap: number;
-	/** A cue that is spoken faster than it can be read begins by so much before it is, at most. */
+	/** A cue that is spoken faster than it can be read may begin at most this much before its speech. */
 	readonly lead: number;
 	/** A shorter pause between two cues is shortened to `gap`, so that the text does not flicker. */
 	readonly shortestPause: number;
@@ -179,7 +179,7 @@ export interface SubtitleLayout {
 	readonly timing: CueTiming | null;
 }
 
-/** What the options add up to; undefined without any: each segment is a cue as it is. */
+/** The layout for the options; undefined without options: each segment becomes one cue. */
 export function layoutOf(options: SubtitleOptions): SubtitleLayout | undefined {
 	const { subtitles, maxLineWidth, maxLineCount, maxWordsPerLine, highlightWords = false } = options;
 	if (!highlightWords && (subtitles ?? maxLineWidth ?? maxLineCount ?? maxWordsPerLine) === undefined)

@@ -1,6 +1,6 @@
 /** Cuts a row of items into parts at the least cost, as TeX breaks a paragraph into lines. Pure. */
 
-/** Ends that are looked at for each part, counted back from the furthest: bounds the time where parts are very long. */
+/** Ends tried for each part, counted back from the furthest: bounds the time if parts are very long. */
 const maxEndsTried = 64;
 
 /**

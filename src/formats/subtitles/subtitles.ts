@@ -33,7 +33,7 @@ export function vtt(transcript: Transcript, options: SubtitleOptions = {}): stri
 
 /** How a format writes text. */
 interface Style {
-	/** What was said, so that it is not read as markup. */
+	/** Escapes text, so that players do not read it as markup. */
 	readonly escapeText: (text: string) => string;
 	/** Columns of the speaker's name in the first line of a cue. */
 	readonly indentOf: (speaker: string | undefined) => number;
@@ -48,7 +48,7 @@ interface ShownCue {
 	readonly speaker: string | undefined;
 }
 
-/** In the order of their start, which WebVTT requires. */
+/** The cues in the order of their start, which WebVTT requires. */
 function shown(
 	transcript: Transcript,
 	options: SubtitleOptions,
@@ -65,7 +65,7 @@ function inOrder(cues: readonly ShownCue[]): ShownCue[] {
 	return cues.toSorted((a, b) => a.start - b.start);
 }
 
-/** One cue for each segment, as it is. */
+/** One cue for each segment. */
 function segmentCues(segments: readonly Segment[], escapeText: Style['escapeText']): ShownCue[] {
 	const list: ShownCue[] = [];
 	const shownUntil = new Map<string | undefined, number>();
@@ -83,7 +83,7 @@ function segmentCues(segments: readonly Segment[], escapeText: Style['escapeText
 	return list;
 }
 
-/** A cue for each word, which is underlined in it, and plain ones between them, as openai/whisper writes them. */
+/** For each word a cue in which it is underlined, and plain cues between them, as openai/whisper writes them. */
 function highlighted({ lines, start, end, speaker }: Cue, escapeText: Style['escapeText']): ShownCue[] {
 	const list: ShownCue[] = [];
 	let shownUntil = start;

@@ -1,10 +1,10 @@
-/** The words of a transcript with their times: what subtitles are laid out from. Pure. */
+/** The words of a transcript with their times, from which subtitles are laid out. Pure. */
 
 import { unspacedCharacter } from '../../speech/text.js';
 import type { Segment } from '../../speech/transcript.js';
 import { widthOf } from './width.js';
 
-/** What is never cut: a word with its punctuation. */
+/** A word with its punctuation, which is never cut. */
 export interface TimedWord {
 	readonly text: string;
 	/** Whether white space stands before it in the text. */
@@ -20,8 +20,8 @@ export interface TimedWord {
 }
 
 /**
- * All words of the segments. The texts of the segments say what was said, their `words` only when. In scripts without
- * spaces words are found by a dictionary, and one wider than `maxWidth` is cut into characters.
+ * All words of the segments. The text comes from the segments' `text`; their `words` give only the times. In scripts
+ * without spaces words are found by a dictionary, and one wider than `maxWidth` is cut into characters.
  */
 export function timedWords(segments: readonly Segment[], maxWidth: number): TimedWord[] {
 	const words: TimedWord[] = [];
@@ -48,7 +48,7 @@ export function timedWords(segments: readonly Segment[], maxWidth: number): Time
 			}
 		}
 	}
-	// A word ends when the next one begins, at the latest.
+	// A word ends no later than the next one begins.
 	return words.map((word, index) => ({
 		...word,
 		end: Math.min(word.end, words[index + 1]?.start ?? word.end),
@@ -64,7 +64,7 @@ interface CharacterTimes {
 /** Punctuation and the like that `words` may leave out between two of them, in characters. */
 const maxSkipped = 16;
 
-/** When each character (UTF-16 unit) of a segment is said: from its words, and evenly between them. */
+/** The time of each character (UTF-16 unit) of a segment: from its words, and evenly spaced between them. */
 function characterTimes({ text, start, end, words = [] }: Segment): CharacterTimes {
 	const starts: number[] = [];
 	const ends: number[] = [];

@@ -3,15 +3,16 @@
 import { EarshotError, reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { WebhookEventType, WebhookSender } from '../../webhooks/event.js';
-import { type BlobRef, jsonBytes, readBlob } from '../blobs.js';
+import { jsonBytes, readBlob } from '../blobs.js';
 import type { RequestBlob, ResultBlob } from '../contents.js';
 import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from '../job.js';
 import type { JobStorage } from '../storage.js';
 import type { Created, JobFilter, JobPage } from '../store.js';
 import { type JobDraft, type JobLimits, newJob, refuseFull, refuseOther } from './new-job.js';
 import { orphans } from './orphans.js';
-import { changeBy, type FinishedUnits, finishedUnits, type JobRetention, unitOf } from './outcome.js';
-import { deleteParts, joinedResult } from './parts.js';
+import { changeBy, changeByLoss, finishedUnits, type JobRetention, unitOf } from './outcome.js';
+import { deleteParts } from './parts.js';
+import { UnitResults } from './unit-results.js';
 
 export interface JobServiceOptions {
 	readonly storage: JobStorage;
@@ -30,9 +31,11 @@ export class JobService {
 	readonly #options: JobServiceOptions;
 	/** When blobs without a job are next looked for. */
 	#nextOrphans = 0;
+	readonly #results: UnitResults;
 
 	constructor(options: JobServiceOptions) {
 		this.#options = options;
+		this.#results = new UnitResults(options.storage, options.now);
 	}
 
 	/** The recording belongs to the service, even if this throws: a file may be moved. Resolves when the job cannot be lost
@@ -116,13 +119,17 @@ export class JobService {
 				return;
 			}
 			const finished = finishedUnits(job, units);
-			const result = finished && (await this.#joined(job, finished));
+			const result = finished && (await this.#results.joined(job, finished));
+			if (result === 'lost') {
+				await this.#beginAnew(job);
+				continue;
+			}
 			const { now, retention } = this.#options;
 			const patch = changeBy(job, units, result, { now: now(), retention });
 			if (patch === undefined) return;
 			// Its result is there, so that nobody needs it any more.
 			if (patch.audio === null) await this.#options.storage.blobs.delete(`${id}/${blobNames.audio}`);
-			const changed = await this.#change(job, await this.#ended(job, patch));
+			const changed = await this.#change(job, this.#ended(patch));
 			if (changed && isFinished(changed)) {
 				if (units.length > 1) await this.#endParts(changed);
 				await this.tell(changed);
@@ -131,16 +138,14 @@ export class JobService {
 		}
 	}
 
-	/** Undefined where another process has joined them and removed what they were. */
-	async #joined(job: Job, units: FinishedUnits): Promise<BlobRef | undefined> {
-		const { store, blobs } = this.#options.storage;
-		try {
-			return await joinedResult(job, units, blobs);
-		} catch (thrown) {
-			const now = await store.get(job.id);
-			if (now === undefined || isFinished(now)) return undefined;
-			throw thrown;
-		}
+	/** Its results are lost: all of it is transcribed again, for a few times. */
+	async #beginAnew(job: Job): Promise<void> {
+		const { now, retention, log } = this.#options;
+		const changed = await this.#change(job, this.#ended(changeByLoss(job, { now: now(), retention })));
+		if (changed === undefined) return;
+		log.warn({ job: job.id, losses: changed.losses }, 'results of a job are missing from the blob store');
+		await this.#forget(job.id);
+		if (isFinished(changed)) await this.tell(changed);
 	}
 
 	/** A failed job keeps its groups, so that a second try goes on with them. */
@@ -227,12 +232,8 @@ export class JobService {
 			await this.#guarded(id, () => this.#options.storage.blobs.delete(key));
 	}
 
-	async #ended(job: Job, patch: JobPatch): Promise<JobPatch> {
-		if (!patch.completedAt) return patch;
-		const isTold = this.#hasNobodyToTell;
-		if (!patch.result) return { ...patch, isTold };
-		const { transcript } = await this.result({ ...job, result: patch.result });
-		return { ...patch, isTold, durationSeconds: transcript.duration };
+	#ended(patch: JobPatch): JobPatch {
+		return patch.completedAt ? { ...patch, isTold: this.#hasNobodyToTell } : patch;
 	}
 
 	async #cancel(job: Job): Promise<boolean> {

@@ -63,18 +63,27 @@ export function finishedUnits(job: Pick<Job, 'id'>, units: readonly UnitState[])
 	return groups.length === others.length ? { division: first.result, groups } : undefined;
 }
 
+/** The transcript of all units. */
+export interface JoinedResult {
+	/** `ResultBlob`. */
+	readonly ref: BlobRef;
+	/** Of the recording. */
+	readonly durationSeconds: number;
+}
+
 /** The next change of an unfinished job; undefined where it is as its units are. `result`: the whole transcript, once it is
  * there. */
 export function changeBy(
 	job: Job,
 	units: readonly UnitState[],
-	result: BlobRef | undefined,
+	result: JoinedResult | undefined,
 	{ now, retention }: { readonly now: number; readonly retention: JobRetention },
 ): JobPatch | undefined {
 	if (result && job.status === 'in_progress')
 		return {
 			status: 'completed',
-			result,
+			result: result.ref,
+			durationSeconds: result.durationSeconds,
 			completedAt: now,
 			expiresAt: now + retention.result,
 			...(!retention.keepAudio && { audio: null }),
@@ -92,4 +101,26 @@ export function changeBy(
 		return { status: 'in_progress', startedAt: now, attempts: job.attempts + 1 };
 	if (!isWorkedOn && job.status === 'in_progress') return { status: 'queued' };
 	return undefined;
+}
+
+/** Times that a job is begun whose results are lost. */
+const maxLosses = 3;
+
+/** The change of a job whose units are finished, and whose results are lost: it is begun anew, or has failed. */
+export function changeByLoss(
+	job: Job,
+	{ now, retention }: { readonly now: number; readonly retention: JobRetention },
+): JobPatch {
+	const losses = (job.losses ?? 0) + 1;
+	if (losses < maxLosses) return { status: 'queued', losses };
+	return {
+		status: 'failed',
+		losses,
+		error: {
+			code: 'internal',
+			message: `What was transcribed was missing from the store of recordings ${losses} times: see that nothing else removes files there, then try the job again`,
+		},
+		completedAt: now,
+		expiresAt: now + retention.failed,
+	};
 }

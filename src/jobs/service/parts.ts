@@ -6,14 +6,18 @@ import type { PipelineEvent } from '../../speech/events.js';
 import { type BlobRef, type BlobStore, jsonBytes, readBlob } from '../blobs.js';
 import type { DivisionBlob, GroupBlob, ResultBlob } from '../contents.js';
 import { blobNames, type Job, partPrefix } from '../job.js';
-import type { FinishedUnits } from './outcome.js';
+import type { FinishedUnits, JoinedResult } from './outcome.js';
 
 /** Blobs that are read at once. */
 const mostAtOnce = 8;
 
-/** The whole transcript: as it is, or joined from its groups in their order. Whoever joins them writes the same. */
-export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobStore): Promise<BlobRef> {
-	if ('whole' in units) return units.whole;
+/** The whole transcript: as it is, or joined from its groups in their order. Whoever joins them writes the same. Throws
+ * `not_found` where a blob is missing, SyntaxError where it is torn, and `internal` where groups are missing. */
+export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobStore): Promise<JoinedResult> {
+	if ('whole' in units) {
+		const { transcript } = await json<ResultBlob>(blobs, units.whole);
+		return { ref: units.whole, durationSeconds: transcript.duration };
+	}
 	const division = await json<DivisionBlob>(blobs, units.division);
 	if (division.groups !== units.groups.length)
 		throw new EarshotError('internal', `${units.groups.length} of ${division.groups} groups are there`);
@@ -23,7 +27,8 @@ export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobSt
 		groups.push(...(await Promise.all(some.map((ref) => json<GroupBlob>(blobs, ref)))));
 	}
 	const result = await joinedGroups(job, division, groups);
-	return await blobs.put(`${job.id}/${blobNames.result}`, jsonBytes(result satisfies ResultBlob));
+	const ref = await blobs.put(`${job.id}/${blobNames.result}`, jsonBytes(result satisfies ResultBlob));
+	return { ref, durationSeconds: result.transcript.duration };
 }
 
 /** What one worker would have made of the whole recording. */

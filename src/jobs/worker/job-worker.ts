@@ -4,6 +4,7 @@ import { reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { type Unit, type UnitLease, unitSchema } from '../queue.js';
 import type { JobService } from '../service/job-service.js';
+import { runRequest } from './run-request.js';
 import { runUnit, type UnitTools } from './run-unit.js';
 import { steadyBlobs } from './steady-blobs.js';
 
@@ -92,7 +93,11 @@ export class JobWorker {
 
 	async #work(lease: UnitLease): Promise<void> {
 		const { storage, service } = this.#options;
-		const { jobId } = lease.unit;
+		const { jobId, request } = lease.unit;
+		if (request) {
+			await runRequest(lease, request, this.#options, this.#stopping.signal);
+			return;
+		}
 		await service.settle(jobId);
 		const job = await storage.store.get(jobId);
 		if (job === undefined) await storage.queue.forget(jobId);

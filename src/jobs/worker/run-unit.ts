@@ -46,7 +46,7 @@ const passing: readonly ErrorCode[] = [
 	'closed',
 ];
 
-/** Tells the lease how it ends, and throws only what the lease throws. `stopping` aborts when this process is to end. */
+/** Ends the lease, and throws only what the lease throws. `stopping` aborts when this process is to end. */
 export async function runUnit(
 	lease: UnitLease,
 	job: Job,
@@ -56,7 +56,7 @@ export async function runUnit(
 	const signal = AbortSignal.any([lease.signal, stopping]);
 	try {
 		const { name, value } = await madeOf(lease, job, tools, signal);
-		// A result that nobody may count is not written over one that counts.
+		// A result of a lost lease must not replace one that counts.
 		if (lease.signal.aborted) return;
 		const { blobs } = tools.storage;
 		const isDone = await lease.done(await blobs.put(`${job.id}/${name}`, jsonBytes(value)));
@@ -92,10 +92,10 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 	const blob = await readBlob(storage.blobs, job.request.key);
 	const { fields, deployment, enrolled } = JSON.parse(blob.toString('utf8')) as RequestBlob;
 	const request = parseRequest(new Map(fields), job.task, { deployment, maxKnownSpeakers });
-	const ticket = admission.join(job.model, group ? seconds : estimatedSeconds(job.bytes), job.priority);
-	const leases: Lease[] = [];
 	const file = await localFile(group?.blob ?? job.audio, lease, tools, signal);
 	const { recording } = file;
+	const ticket = admission.join(job.model, group ? seconds : estimatedSeconds(job.bytes), job.priority);
+	const leases: Lease[] = [];
 	try {
 		const diarizer = request.speakers && (await pool.lease(diarizerOf(pool), signal));
 		if (diarizer) leases.push(diarizer);
@@ -117,7 +117,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 		const speakers = diarizer && {
 			speakers: await knownOfJob(request.speakers, enrolled, tools.voices),
 		};
-		const resumable = checkpointed(model, lease);
+		const resumable = withCheckpoints(model, lease);
 		const events = diarizer
 			? withSpeakers(resumable, diarizer, recording, { ...options, ...speakers }, signal)
 			: resumable.transcribe(recording, options, signal);
@@ -129,7 +129,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 	}
 }
 
-interface UnitInWork {
+export interface UnitInWork {
 	readonly lease: UnitLease;
 	readonly model: Lease;
 	readonly recording: Recording;
@@ -141,13 +141,13 @@ interface UnitInWork {
 async function groupOf(unit: UnitInWork, tools: UnitTools): Promise<GroupBlob> {
 	const { lease, model, recording, options, signal } = unit;
 	const clips = [...lease.clips];
-	const resumable = checkpointed(model, lease, (clip) => clips.push(clip));
+	const resumable = withCheckpoints(model, lease, (clip) => clips.push(clip));
 	const { timing } = await resultOf(resumable.transcribe(recording, options, signal), unit, tools);
 	return { clips, ...(timing && { timing }) };
 }
 
 /** The model, which goes on behind the clips that earlier leases have finished. */
-function checkpointed(
+export function withCheckpoints(
 	model: Lease,
 	lease: UnitLease,
 	onClip: (clip: ClipEvent) => void = () => {},
@@ -167,12 +167,24 @@ function checkpointed(
 
 async function resultOf(
 	events: AsyncIterable<TranscriptEvent>,
-	{ lease, ticket }: UnitInWork,
+	unit: UnitInWork,
 	{ metrics, elapsedMs }: UnitTools,
 ): Promise<ResultBlob> {
 	const startedMs = elapsedMs();
-	const { model, group } = lease.unit;
-	const from = group?.start ?? 0;
+	const { model, group } = unit.lease.unit;
+	const { transcript, timing } = await lastOf(events, unit);
+	const { decode: decodeMs, queue: queueMs, run: runMs } = timing ?? { decode: 0, queue: 0, run: 0 };
+	const audioSeconds = transcript.duration - (group?.start ?? 0);
+	metrics.transcribed(model, { audioSeconds, totalMs: elapsedMs() - startedMs, decodeMs, queueMs, runMs });
+	return { transcript, ...(timing && { timing }) };
+}
+
+/** The last event; the others are reported to the lease and the ticket. */
+export async function lastOf(
+	events: AsyncIterable<TranscriptEvent>,
+	{ lease, ticket }: Pick<UnitInWork, 'lease' | 'ticket'>,
+): Promise<Extract<TranscriptEvent, { readonly type: 'done' }>> {
+	const from = lease.unit.group?.start ?? 0;
 	let length: number | null = null;
 	for await (const event of events) {
 		if (event.type === 'started') {
@@ -183,24 +195,20 @@ async function resultOf(
 			ticket.processedUpTo(event.processed - from);
 			await lease.progress(event.processed, length);
 		} else {
-			const { transcript, timing } = event;
-			const audioSeconds = transcript.duration - from;
-			ticket.processedUpTo(audioSeconds);
-			const { decode: decodeMs, queue: queueMs, run: runMs } = timing ?? { decode: 0, queue: 0, run: 0 };
-			const totalMs = elapsedMs() - startedMs;
-			metrics.transcribed(model, { audioSeconds, totalMs, decodeMs, queueMs, runMs });
-			return { transcript, ...(timing && { timing }) };
+			ticket.processedUpTo(event.transcript.duration - from);
+			return event;
 		}
 	}
 	throw new EarshotError('internal', 'the model ended without a transcript');
 }
 
-interface LocalFile {
+export interface LocalFile {
 	readonly recording: Recording;
 	remove(): Promise<void>;
 }
 
-async function localFile(
+/** The recording as a file of this machine. */
+export async function localFile(
 	audio: BlobRef | null,
 	{ number, unit }: UnitLease,
 	tools: UnitTools,

@@ -61,7 +61,7 @@ class EntryGuard {
 	}
 
 	/** Links and devices are not admitted: a model needs none, and a missing file is detected later. Sets the permissions
-	 * of the others, so that no bit of the archive's survives. */
+	 * of admitted files, so that none of the archive's permission bits remain. */
 	admits(name: string, entry: ReadEntry): boolean {
 		const { type } = entry;
 		entry.mode = type === 'Directory' ? 0o755 : 0o644;

@@ -31,12 +31,12 @@ export class Catalog {
 		return this.#all.get(id);
 	}
 
-	/** By id, or under any name that people know the model by: `tiny.en`, `openai/whisper-tiny.en`, `iic/SenseVoiceSmall`. */
+	/** Finds a model by its id or any other of its names: `tiny.en`, `openai/whisper-tiny.en`, `iic/SenseVoiceSmall`. */
 	resolve(name: string): CatalogModel | undefined {
 		return this.find(name) ?? this.#keys.get(nameKey(name));
 	}
 
-	/** Ids of at most three models that may have been meant. */
+	/** Ids of at most three models that the user may have meant. */
 	similar(name: string): readonly string[] {
 		return similarNames(
 			name,
@@ -44,7 +44,7 @@ export class Catalog {
 		);
 	}
 
-	/** An id wins over other models' further names. */
+	/** By key; an id takes precedence over other names of other models. */
 	get #keys(): ReadonlyMap<string, CatalogModel> {
 		this.#byKey ??= new Map([
 			...this.models.flatMap((model) => keysOf(model).map((key) => [key, model] as const)).toReversed(),

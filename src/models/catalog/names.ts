@@ -1,9 +1,9 @@
-/** The names under which people know a model: those of its publishers, of other programs and of its files. Pure. */
+/** The names of a model: those that its publishers, other programs and its files use. Pure. */
 
 import { whisperType } from '../types/types.js';
 import type { CatalogModel } from './types.js';
 
-/** What of a model its names are made of. */
+/** The parts of a catalog entry that names are derived from. */
 export type Named = Pick<CatalogModel, 'id' | 'type'> &
 	Partial<Pick<CatalogModel, 'aliases' | 'archive' | 'files'>>;
 
@@ -73,15 +73,15 @@ export function nameKey(name: string): string {
 		.replace(/-(mlx|ct2)$/, '');
 }
 
-/** All keys of a model: of its id, of the names that its publishers and files have, and of its own aliases. */
+/** All keys of a model: of its id, its aliases, and the names of its repositories and files. */
 export function keysOf({ id, type, aliases = [], archive = null, files = [] }: Named): readonly string[] {
 	const own = nameKey(id);
 	const repos = files.map(({ url }) => /^https:\/\/huggingface\.co\/[^/]+\/([^/]+)\//.exec(url ?? '')?.[1]);
-	// A model whose files come from several places has the name of none.
+	// If its files come from several repositories, none of their names is the model's.
 	const repo = repos.every((name) => name === repos[0]) ? repos[0] : undefined;
 	const published = [
 		...(archive ? [fileName(archive.url).replace(/\.(tar\.\w+|tbz2?|tgz|tar|onnx)$/, '')] : []),
-		// All of whisper.cpp's models are in one repository.
+		// This one repository has all of whisper.cpp's models.
 		...(repo === undefined || repo === 'whisper.cpp' ? [] : [repo]),
 	];
 	const short = own.startsWith('whisper-') ? own.slice('whisper-'.length) : `whisper-${own}`;
@@ -93,7 +93,7 @@ function fileName(url: string): string {
 	return url.slice(url.lastIndexOf('/') + 1);
 }
 
-/** At most three of `candidates` that may have been meant, the likeliest first. */
+/** At most three of `candidates` that the user may have meant, the likeliest first. */
 export function similarNames(name: string, candidates: readonly string[]): readonly string[] {
 	const key = nameKey(name).replace(/^[^/]+\//, '');
 	if (key.length < 3 || key.length > 64) return [];
@@ -117,7 +117,7 @@ function distanceOf(name: string, candidate: string): number | undefined {
 	if (edits <= most) return edits;
 	const words = name.split('-').filter((word) => word !== 'whisper');
 	const known = candidate.split('-');
-	// A name that begins like it, or of which all words are in it, comes after all misspellings.
+	// A candidate whose words begin with the words of the name ranks after all misspellings.
 	if (words.length > 0 && words.every((word) => known.some((each) => each.startsWith(word)))) return most + 1;
 	return undefined;
 }

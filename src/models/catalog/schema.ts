@@ -115,7 +115,7 @@ const modelRules: Rules<CatalogModel> = {
 	speed: [oneOf(...speeds), `one of ${speeds.join(', ')}`],
 };
 
-/** In few words. YAML's anchors can make what holds itself. */
+/** A value, shortened for messages. With YAML anchors a value can contain itself. */
 function shown(value: unknown): string {
 	if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a map';
 	const text = String(JSON.stringify(value));

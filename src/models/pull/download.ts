@@ -49,11 +49,11 @@ export interface Tuning {
 	/** Files of this size or more are downloaded over several connections. */
 	readonly parallelFromBytes: number;
 	readonly connections: number;
-	/** What a crash loses: at most this many bytes … */
+	/** A crash loses at most this many bytes … */
 	readonly saveEveryBytes: number;
-	/** … or those of this time, whichever is less. */
+	/** … or the bytes of this time, whichever is less. */
 	readonly saveEveryMs: number;
-	/** The most that is accepted of a file whose size nobody knows: a server could send for ever. */
+	/** Maximum size of a file of unknown size, since a server could send without end. */
 	readonly maxUnknownBytes: number;
 }
 
@@ -118,7 +118,7 @@ class Download {
 		this.#tuning = { ...usualTuning, ...deps.tuning };
 	}
 
-	/** As messages name it: a mirror's fault is not the publisher's. */
+	/** The address for messages: the mirror's, if a mirror is used. */
 	get #from(): string {
 		return this.#deps.network.locate(this.#request.url);
 	}
@@ -270,7 +270,7 @@ class Download {
 		await part.save();
 	}
 
-	/** Throws where a file of unknown size turns out to be larger than any should be. */
+	/** Throws if a file of unknown size turns out to be larger than the limit. */
 	#checkLength(length: number): void {
 		const { bytes, maxBytes = this.#tuning.maxUnknownBytes } = this.#request;
 		if (bytes === null && length > maxBytes)
@@ -312,7 +312,7 @@ function asRetryable(thrown: unknown): RetryableError | undefined {
 		return undefined;
 	const code = codeOf(thrown);
 	if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code) || diskFailure(thrown, '')) return undefined;
-	// A URL or a header that nobody can send.
+	// An invalid URL or header: a retry would fail the same way.
 	if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(code)) return undefined;
 	const isNetwork = /^(UND_ERR|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|HPE_)/.test(code);
 	return isNetwork ? new RetryableError(thrown.message === '' ? code : thrown.message) : undefined;

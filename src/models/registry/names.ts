@@ -1,4 +1,4 @@
-/** Finds the entry of models.yaml that a name means, as people type names. */
+/** Finds the entry of models.yaml for a name, in any of its spellings. */
 
 import type { Catalog } from '../catalog/catalog.js';
 import { isOpenAiName, keysOf, nameKey, similarNames, undatedName } from '../catalog/names.js';
@@ -9,29 +9,29 @@ export type Found = { readonly entry: ModelEntry } | { readonly problem: Problem
 
 export interface NamesOptions {
 	readonly entries: readonly ModelEntry[];
-	/** Entries and aliases that cannot be served are found, too. */
+	/** Entries and aliases that cannot be served are also found. */
 	readonly problems: readonly Problem[];
-	/** Id of an entry, or of a problem; OpenAI's names mean it. */
+	/** Id of an entry, or of a problem; OpenAI's names resolve to it. */
 	readonly defaultModel: string;
 	readonly catalog: Catalog;
 }
 
 export class EntryNames {
 	readonly #options: NamesOptions;
-	/** Made on first use: most names are ids. */
+	/** Built on first use, since most names are ids. */
 	#byKey: ReadonlyMap<string, Found> | undefined;
 
 	constructor(options: NamesOptions) {
 		this.#options = options;
 	}
 
-	/** In this order: the id, an alias, either of them as `nameKey` compares, the model's further names, and for OpenAI's
+	/** Tries in this order: the id, an alias, both compared by `nameKey`, other names of the model, and for OpenAI's
 	 * names the default model. */
 	find(name: string): Found | undefined {
 		return this.findOwn(name) ?? (isOpenAiName(name) ? this.#openAi(name) : undefined);
 	}
 
-	/** As `find`, without OpenAI's names, unless the user has given one to a model. */
+	/** Like `find`, without OpenAI's names, unless the user has assigned one to a model. */
 	findOwn(name: string): Found | undefined {
 		const { catalog } = this.#options;
 		const found = this.#exactly(name) ?? this.#keys.get(nameKey(name));
@@ -41,7 +41,7 @@ export class EntryNames {
 		return known && this.#exactly(known.id);
 	}
 
-	/** Ids of at most three entries that may have been meant. */
+	/** Ids of at most three entries that the user may have meant. */
 	similar(name: string): readonly string[] {
 		return similarNames(
 			name,

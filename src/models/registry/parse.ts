@@ -1,5 +1,5 @@
-/** Parses models.yaml into entries and settings; every mistake names its line and field. A mistake in one entry or alias
- * is a problem of that one; the others are served. */
+/** Parses models.yaml into entries and settings; every mistake names its line and field. A mistake in an entry or alias
+ * affects only that one; the others are served. */
 
 import path from 'node:path';
 import { isScalar, LineCounter, type Node, parseDocument } from 'yaml';
@@ -52,14 +52,15 @@ const whisperOptions: Readonly<Record<string, EntryOption>> = {
 /** The rule of the model's type, or the parser of the setting of the same name. */
 type EntryOption = OptionRule | { readonly parse: (text: string) => unknown };
 
-/** `modelDir`: base folder of relative `dir`s. Throws `config_invalid` for mistakes outside of entries and aliases. Pure. */
+/** `modelDir`: base folder of relative `dir`s. Throws `config_invalid` for mistakes outside entries and aliases.
+ * Pure. */
 export function parseRegistry(text: string, file: string, modelDir: string): ParsedRegistry {
 	const lines = new LineCounter();
-	// The library would refuse the whole file for a key that one entry has twice.
+	// Otherwise the library would refuse the whole file for a duplicate key in one entry.
 	const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
 	const [error] = document.errors;
 	if (error) {
-		// The library's message is for its callers.
+		// The library's message for several documents is meant for programmers.
 		const what =
 			error.code === 'MULTIPLE_DOCS'
 				? 'Expected one YAML document, got `---` and another'
@@ -120,7 +121,7 @@ class EntryReader extends YamlReader {
 
 	entry({ key: id, value, field, at }: Pair): ModelEntry {
 		if (!isModelId(id)) throw this.refuse(at, field, modelIdRule);
-		// `download:` without a value is as good as absent.
+		// `download:` without a value counts as absent.
 		const given = this.pairs(this.map(value, field), field).filter((pair) => !isNull(pair.value));
 		const fields = new Map(given.map((pair) => [pair.key, pair]));
 		const typeNode = fields.get('type')?.value ?? null;

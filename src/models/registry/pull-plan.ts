@@ -41,14 +41,15 @@ export function planOfCatalog(model: CatalogModel): PullPlan {
 	};
 }
 
-/** From its `download`, else from the catalog; undefined if neither knows it. Throws `config_invalid`, `conflict`. */
+/** The plan from the entry's `download`, else from the catalog; undefined if neither has one. Throws `config_invalid`,
+ * `conflict`. */
 export function planFor(entry: ModelEntry, catalog: Catalog, modelDir: string): PullPlan | undefined {
 	const own = planOfEntry(entry, modelDir);
 	const model = own ? undefined : catalog.find(entry.id);
 	return model ? planOfCatalogFor(entry, model, modelDir) : own;
 }
 
-/** Whether `earshot pull` can bring its files to where the entry has them. */
+/** Whether `earshot pull` can download the files to the paths in the entry. */
 export function canBePulled(
 	entry: ModelEntry,
 	{ catalog, config }: { readonly catalog: Catalog; readonly config: Pick<Config, 'modelDir'> },
@@ -57,7 +58,7 @@ export function canBePulled(
 	try {
 		return planFor(entry, catalog, config.modelDir) !== undefined;
 	} catch {
-		// Its files are elsewhere than a download puts them.
+		// The entry's files are not where a download would put them.
 		return false;
 	}
 }
@@ -134,7 +135,7 @@ function planOfCatalogFor(entry: ModelEntry, model: CatalogModel, modelDir: stri
 	);
 }
 
-/** The error for a model of models.yaml that neither the file nor the catalog knows how to pull. */
+/** The error for a model of models.yaml without a `download` that is not in the catalog. */
 export function wasAdded(id: string): EarshotError {
 	return new EarshotError(
 		'conflict',

@@ -21,22 +21,21 @@ export interface ModelRegistry {
 	readonly entries: readonly ModelEntry[];
 	/** Entries and aliases of models.yaml that cannot be served, and why. */
 	readonly problems: readonly Problem[];
-	/** The entries of models.yaml without further names; one with a mistake as it was before. */
+	/** The entries of models.yaml without derived names; an entry with a mistake as it was before. */
 	readonly own: readonly ModelEntry[];
-	/** Id of the model that tells who speaks when: the first that is installed; undefined if there is none. */
+	/** Id of the diarization model: the first that is installed; undefined if there is none. */
 	readonly diarizer: string | undefined;
-	/** The id of an entry; of a problem where `default_model` names one. */
+	/** Id of an entry, or of a problem if `default_model` names one. */
 	readonly defaultModel: string;
 	readonly names: EntryNames;
 	readonly catalog: Catalog;
 	readonly warnings: readonly string[];
 }
 
-/** OpenAI's model that tells speakers apart, which needs another model here. */
+/** OpenAI's diarizing model, which in Earshot needs another model. */
 const diarizingName = 'gpt-4o-transcribe-diarize';
 
-/** Names that OpenAI's clients send; each means the default model here, and so does any other that `isOpenAiName` takes
- * for one. */
+/** Names that OpenAI's clients send. They mean the default model, like every other name that `isOpenAiName` accepts. */
 const wellKnownNames = [
 	'whisper-1',
 	'gpt-transcribe',
@@ -46,9 +45,9 @@ const wellKnownNames = [
 	diarizingName,
 ] as const;
 
-/** Settings come from flags, then the environment, models.yaml and defaults. `earlier`: entries as they were before the
- * file was changed; one with a mistake now stays as it was. Throws `config_invalid` for mistakes outside of the
- * entries and aliases of models.yaml. */
+/** Settings come from flags, then the environment, models.yaml and defaults. `earlier`: the entries before the file was
+ * changed, used for entries that now have a mistake. Throws `config_invalid` for mistakes outside the entries and
+ * aliases of models.yaml. */
 export function loadRegistry(
 	flags: Partial<Record<SettingName, string>>,
 	packageRoot: string,
@@ -175,16 +174,16 @@ function withWellKnownNames(
 	);
 }
 
-/** Whether all of its files are on this machine. */
+/** Whether all files of the model are on this machine. */
 export function isInstalled(entry: Pick<ModelEntry, 'files'>): boolean {
 	return Object.values(entry.files).every((file) => existsSync(file));
 }
 
-/** What of a registry is needed to find an entry. */
+/** The parts of a registry that finding an entry needs. */
 type Findable = Pick<ModelRegistry, 'entries' | 'catalog' | 'names' | 'config'>;
 
-/** The entry that the name means. Throws `model_not_found`, whose message says what to do, and `config_invalid` for one
- * with a mistake. */
+/** The entry for a name. Throws `model_not_found`, whose message names a remedy, and `config_invalid` for an entry with
+ * a mistake. */
 export function findEntry(registry: Findable, name: string): ModelEntry {
 	const found = registry.names.find(name);
 	if (found === undefined)
@@ -200,8 +199,8 @@ export function unservable({ id, sentence }: Problem): EarshotError {
 	});
 }
 
-/** As `findEntry`, for callers that do not download. Throws `model_not_found` with the command to run, if files that
- * can be pulled are missing. */
+/** Like `findEntry`, for callers that do not download. If files that can be pulled are missing, throws
+ * `model_not_found` with the command to run. */
 export function findInstalled(registry: Findable, name: string): ModelEntry {
 	const entry = findEntry(registry, name);
 	if (isInstalled(entry) || !canBePulled(entry, registry)) return entry;

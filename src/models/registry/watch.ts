@@ -17,11 +17,11 @@ export interface ServedModels {
 	readonly listed: readonly ModelEntry[];
 	/** Used when a request names no model. */
 	readonly defaultModel: string;
-	/** Tells who speaks when; undefined if none is installed. */
+	/** Id of the diarization model; undefined if none is installed. */
 	readonly diarizer: string | undefined;
-	/** Throws `model_not_found`, whose message says what to do. */
+	/** Throws `model_not_found`, whose message names a remedy. */
 	find(idOrAlias: string): ModelEntry;
-	/** Why the model of that id cannot be loaded, whatever its engine would say; undefined if it can. */
+	/** Why the model cannot be loaded, apart from errors of its engine; undefined if it can. */
 	absence(id: string): 'mistake' | 'missing' | undefined;
 	/** Resolves when the model's files are installed; may download them. Throws `model_not_found`. */
 	ready(entry: ModelEntry, signal: AbortSignal): Promise<void>;
@@ -39,7 +39,7 @@ export interface RegistryWatcherOptions {
 
 /** Wait after a change, since editors write a file in several steps. */
 const settleMs = 150;
-/** Polling, for systems that do not report changes, as in mounted folders. */
+/** Polling interval, for file systems that do not report changes, such as mounted folders. */
 const pollMs = 5_000;
 
 export class RegistryWatcher implements ServedModels {
@@ -57,7 +57,7 @@ export class RegistryWatcher implements ServedModels {
 		this.#text = this.#read();
 	}
 
-	/** The current registry; its `config` is still that of the start. */
+	/** The current registry; its `config` is that of the server's start. */
 	get now(): ModelRegistry {
 		return this.#now;
 	}
@@ -96,8 +96,8 @@ export class RegistryWatcher implements ServedModels {
 		this.#listeners.push(listener);
 	}
 
-	/** Reads models.yaml again. A mistake in an entry is logged, and the entry stays as it was; another mistake is logged,
-	 * and the previous registry stays in use. */
+	/** Reads models.yaml again. Mistakes are logged: a mistaken entry stays as it was before, and after a mistake
+	 * elsewhere the previous registry stays in use. */
 	reload(): void {
 		const { flags, packageRoot, log } = this.#options;
 		this.#text = this.#read();
@@ -179,7 +179,7 @@ function listedOf(registry: ModelRegistry): readonly ModelEntry[] {
 	return registry.entries.filter((entry) => isInstalled(entry) || !canBePulled(entry, registry));
 }
 
-/** `fetches`: files that can be downloaded are not missing, since the first request brings them. */
+/** `fetches`: files that can be downloaded do not count as missing, since the first request downloads them. */
 function absenceIn(registry: ModelRegistry, id: string, fetches: boolean): 'mistake' | 'missing' | undefined {
 	const entry = registry.entries.find((each) => each.id === id);
 	if (entry === undefined) return 'mistake';

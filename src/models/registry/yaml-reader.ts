@@ -7,11 +7,11 @@ import { EarshotError } from '../../errors.js';
 
 /** Why an entry or an alias of models.yaml cannot be served. */
 export interface Problem {
-	/** Of the entry, or the alias. */
+	/** Id of the entry, or the alias. */
 	readonly id: string;
 	/** Names file, line and field. */
 	readonly message: string;
-	/** The same for clients, without the path of the file. */
+	/** The message for clients, without the path of the file. */
 	readonly sentence: string;
 }
 
@@ -68,7 +68,7 @@ export class YamlReader {
 		return { key, value: item.value as Node | null, at, field };
 	}
 
-	/** As `pairs`, but a mistake in one of them is its problem alone. */
+	/** Like `pairs`, but a mistake in one pair does not affect the others. */
 	each<T>(node: Node | null, prefix: string, read: (pair: Pair) => T): T[] {
 		if (isNull(node)) return [];
 		const seen = new Set<string>();
@@ -98,7 +98,7 @@ export class YamlReader {
 		throw this.refuse(node, field, 'a single value or a list');
 	}
 
-	/** Aliases that name nothing, or multiply, are refused. */
+	/** Refuses YAML aliases that are undefined, or that expand without bound. */
 	#json(node: Node | null, field: string): unknown {
 		try {
 			return node?.toJSON();
@@ -131,7 +131,7 @@ export class YamlReader {
 	}
 }
 
-/** No path and no name has a NUL in it; the system's calls throw on one. */
+/** A text without NUL, which is never part of a path or name and makes system calls throw. */
 function isText(value: unknown): value is string {
 	return typeof value === 'string' && !value.includes('\0');
 }

@@ -16,7 +16,7 @@ export interface StoredFile {
 	readonly path: string;
 	readonly bytes: number;
 	readonly sha256: string;
-	/** Its digest was not known in advance; it is that of the first download. */
+	/** The digest was not known in advance and was taken from the first download. */
 	readonly pinned: boolean;
 }
 
@@ -134,7 +134,7 @@ export class Store {
 	async arrive(manifest: Manifest, from: string): Promise<void> {
 		const to = this.folderOf(manifest);
 		const earlier = this.manifest(manifest.id);
-		// Not listed while its files change.
+		// The model must not be listed while its files change.
 		await rm(this.#manifestPath(manifest.id), { force: true });
 		if (earlier) await this.#removeFiles(earlier);
 		await makeFolder(path.dirname(to));
@@ -220,7 +220,7 @@ export class Store {
 	}
 }
 
-/** The name of what belongs to `id`: one part of a path, which leads nowhere else whatever the id. Pure. */
+/** A file name for an id: a single part of a path, safe for any id. Pure. */
 export function placeOf(id: string): string {
 	return encodeURIComponent(id).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length)) || '%';
 }

@@ -1,9 +1,9 @@
-/** What models of each type can do. The engines report it of a loaded model; `models/capabilities.ts` of others. */
+/** The capabilities of each model type. Engines report them for a loaded model, `models/capabilities.ts` for others. */
 
 import type { Capabilities } from '../../speech/model-info.js';
 import type { Family } from './family.js';
 
-/** `languages`: codes, in the model's order; of an English-only model `en` alone. */
+/** `languages`: codes, in the model's order; only `en` for an English-only model. */
 export function whisperCapabilities(languages: readonly string[], isMultilingual: boolean): Capabilities {
 	return {
 		languages,
@@ -37,7 +37,7 @@ export const parakeetCapabilities: Capabilities = {
 	noSpeechProb: false,
 };
 
-/** It transcribes nothing. */
+/** A diarization model, which does not transcribe. */
 export const diarizationCapabilities: Capabilities = {
 	...parakeetCapabilities,
 	words: false,
@@ -49,7 +49,7 @@ export interface SherpaTraits {
 	readonly options: Readonly<Record<string, string | number | boolean>>;
 	/** Languages that its entry lists; null = none. */
 	readonly configured: readonly string[] | null;
-	/** Those, or what its files declare; null = unknown. */
+	/** The configured languages, else those that its files declare; null = unknown. */
 	readonly languages: readonly string[] | null;
 }
 

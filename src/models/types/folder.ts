@@ -1,4 +1,4 @@
-/** Which files of a folder belong to a model, by their names: the role of each, and where a folder holds several models. */
+/** Assigns the files of a folder to models and roles, by their names. Pure, except for listing the folder. */
 
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -41,7 +41,7 @@ const rolePatterns: Readonly<Record<string, RegExp>> = {
 const otherUses = /(^|[-_.])(silero|vad|ten-vad|speaker|segmentation|punct\w*|denoiser?)(?=[-_.])/i;
 
 /** A file gets the first role that its name matches; of several files, an 8-bit one wins, then the shortest name.
- * `chosen`: the name of a file that is of the model; others of its name and precision go with it. Pure. */
+ * `chosen`: a file that belongs to the model; others with its name and precision belong to it too. Pure. */
 export function rolesOf(names: readonly string[], chosen?: string): Readonly<Record<string, string>> {
 	const roles: Record<string, string> = {};
 	const preferred = [...names].sort(
@@ -117,7 +117,7 @@ export function networksIn(names: readonly string[]): readonly string[] {
 	return [...found.values()];
 }
 
-/** What stands in a repository for a large file that was not fetched. */
+/** Whether the file is a Git LFS pointer: the placeholder of a large file that was not fetched. */
 export function isLfsPointer(head: Buffer): boolean {
 	return head.toString('latin1').startsWith('version https://git-lfs.');
 }
@@ -132,7 +132,7 @@ export function isGgml(head: Buffer): boolean {
 	return head.subarray(0, 4).toString('latin1') === 'lmgg';
 }
 
-/** Detects speech, and does not transcribe. */
+/** Whether the file is Silero's voice activity detector, which does not transcribe. */
 export function isSilero(head: Buffer): boolean {
 	return head.subarray(0, 32).includes('silero');
 }

@@ -69,7 +69,7 @@ function identifyCtranslate2(file: string, specification: string): IdentifiedMod
 	return { type: whisperType, folder, files: { model: name }, form: 'ctranslate2' };
 }
 
-/** `chosen`: the name of a file in the folder that is of the model. */
+/** `chosen`: the name of a file in the folder that belongs to the model. */
 async function identifyFolder(folder: string, givenType: string, chosen?: string): Promise<IdentifiedModel> {
 	const names = await namesIn(folder);
 	const networks = names.filter((name) => !name.endsWith('.bin'));
@@ -80,7 +80,8 @@ async function identifyFolder(folder: string, givenType: string, chosen?: string
 	return { type, folder, files: rolesFor(type, roles, folder) };
 }
 
-/** The file for whisper.cpp in a folder; without any and without networks, one that is none, to say what it is instead. */
+/** The file for whisper.cpp in a folder. If there is none, and no network either, another `.bin` file, so that the
+ * error can say what it is. */
 async function binIn(
 	folder: string,
 	names: readonly string[],
@@ -135,7 +136,7 @@ async function typeOf(folder: string, roles: Readonly<Record<string, string>>): 
 	return type;
 }
 
-/** `fault`: why there is none, such as a file that was cut off; ONNX Runtime's own format never has any. */
+/** `fault`: why there is no metadata, such as a truncated file; ONNX Runtime's own format never has any. */
 async function metadataOf(
 	file: string,
 ): Promise<{ readonly metadata: ReadonlyMap<string, string>; readonly fault?: EarshotError }> {

@@ -51,7 +51,7 @@ export const llmTypes = {
 		},
 		// With four clips at once, 6 of 300 clips got a different text (test/bench/sherpa-long-run.mjs).
 		exclusive: true,
-		// The library invents times, spread evenly over the clip.
+		// The library's times are not real: it spreads them evenly over the clip.
 		times: false,
 		logprobs: false,
 		maxClipSeconds: usualClipSeconds,

@@ -5,7 +5,7 @@ import { type Family, lfr, usualClipSeconds } from './family.js';
 export const paraformerTypes = {
 	paraformer: {
 		files: { model: 'paraformer.model', tokens: 'tokens' },
-		// As sherpa-onnx's Python API calls the file, and asr2clip after it.
+		// The key in sherpa-onnx's Python API, which asr2clip uses too.
 		otherKeys: { paraformer: 'model' },
 		modelType: 'paraformer',
 		batches: true,

@@ -1,4 +1,4 @@
-/** Finds the two networks that tell speakers apart in a folder, by what they say of themselves. */
+/** Finds the two networks of diarization in a folder, by their metadata. */
 
 import path from 'node:path';
 import { NotOnnx } from '../../model-files/onnx-fields.js';
@@ -7,10 +7,10 @@ import { diarizationType } from '../../speech/model-info.js';
 import { namesIn } from './folder.js';
 import type { IdentifiedModel } from './identify.js';
 
-/** Folders with more networks are of something else. */
+/** A folder with more networks is not a diarization model. */
 const mostNetworks = 20;
 
-/** undefined where one of them is missing. Of several, one in full precision: eight bits are worse and slower. */
+/** undefined if one of them is missing. Prefers full precision, since 8-bit networks are less accurate and slower. */
 export async function identifySpeakerNetworks(folder: string): Promise<IdentifiedModel | undefined> {
 	const names = (await namesIn(folder)).filter((name) => name.endsWith('.onnx'));
 	if (names.length < 2 || names.length > mostNetworks) return undefined;

@@ -173,7 +173,7 @@ export const streamingTypes = {
 			metadata: (kind, has) => kind.startsWith('encdec') && !has('streaming_model_type'),
 		},
 	},
-	// No times: the library takes its frames for half as long as they are.
+	// No times: the library assumes half of the real frame length.
 	streaming_nemo_ctc: ctc(
 		'nemo_ctc.model',
 		{

@@ -99,7 +99,7 @@ export const transducerTypes = {
 		identify: {
 			exportedAs: /^(zipformer2?|conformer|lstm)$/,
 			metadata: (kind) => kind !== '',
-			// Any model of three networks that no other type claims.
+			// Any model of three networks that no other type matches.
 			name: /(?:)/,
 		},
 	},

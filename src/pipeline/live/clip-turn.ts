@@ -53,6 +53,9 @@ export class ClipTurn implements TurnWork {
 			settled: (text) => this.#tell(this.#text.settle(text)),
 			progressed: () => this.#ifWanted(() => listener.progressed()),
 		});
+		// Its text is wanted as soon as it is over: clips of long recordings must not hold every slot then.
+		const release = parts.scheduler.reserveSlot();
+		this.#run.done.then(release, release);
 		this.#run.done.then(
 			(text) => this.#finish(text),
 			(thrown: unknown) => this.#ifWanted(() => listener.failed(thrown)),

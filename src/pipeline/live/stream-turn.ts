@@ -23,6 +23,7 @@ export class StreamTurn implements TurnWork {
 	#unread = 0;
 	#samples = 0;
 	#isEnded = false;
+	#silentSeconds = 0;
 	#isFeeding = false;
 	#isCancelled = false;
 
@@ -49,8 +50,9 @@ export class StreamTurn implements TurnWork {
 		void this.#feedOn();
 	}
 
-	end(): void {
+	end(silentSeconds: number): void {
 		this.#isEnded = true;
+		this.#silentSeconds = silentSeconds;
 		void this.#feedOn();
 	}
 
@@ -100,7 +102,7 @@ export class StreamTurn implements TurnWork {
 	async #fed(samples: Float32Array, isLast: boolean): Promise<PartialResult> {
 		const ended = this.#time.begin();
 		try {
-			return await this.#stream.feed(samples, isLast);
+			return await this.#stream.feed(samples, isLast, this.#silentSeconds);
 		} finally {
 			ended();
 		}

@@ -290,7 +290,7 @@ export class LiveAudio implements LiveStream {
 		mine.fed = to;
 	}
 
-	#end({ turn, from, to, commit }: Extract<TurnEvent, { type: 'ended' }>): void {
+	#end({ turn, from, to, silent, commit }: Extract<TurnEvent, { type: 'ended' }>): void {
 		const mine = this.#open ?? this.#begin(turn, from);
 		if (to > mine.fed && mine.failure === undefined) mine.work.push(this.#window.view(mine.fed, to).slice());
 		this.#open = undefined;
@@ -299,7 +299,7 @@ export class LiveAudio implements LiveStream {
 		this.#order.committed(turn);
 		const seconds = (to - from) / sampleRate;
 		this.#tell({ type: 'committed', turn, seconds, ...(commit !== undefined && { commit }) });
-		if (mine.failure === undefined) mine.work.end();
+		if (mine.failure === undefined) mine.work.end(silent / sampleRate);
 		else this.#listenerOf(turn).failed(mine.failure);
 	}
 

@@ -5,8 +5,8 @@ import type { LiveText } from '../../live/live.js';
 export interface TurnWork {
 	/** More of the turn's audio, in order. The samples stay as they are. */
 	push(samples: Float32Array): void;
-	/** The turn's audio is complete. `told` gets its text or `failed` its error, once. */
-	end(): void;
+	/** The turn's audio is complete, and ends with so much silence. `completed` gets its text or `failed` its error, once. */
+	end(silentSeconds: number): void;
 	/** The speech has paused, perhaps for good: what is pushed now is silence, unless `resume` follows. */
 	pause(): void;
 	/** It goes on, with what was pushed since. */

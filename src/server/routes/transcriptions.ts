@@ -59,7 +59,7 @@ export function transcriptions(
 	options: TranscriptionsOptions,
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
-	const receiveUpload = uploadReceiver(limits);
+	const receiveUpload = uploadReceiver(limits, kind === 'job');
 	const tellIgnored = ignoredTeller(options.log ?? silentLog);
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;

@@ -146,8 +146,19 @@ export class Form {
 		return sink;
 	}
 
-	finish(body: unknown): Upload {
+	/** Whether a recording has come, as far as the form has been read. */
+	get hasRecording(): boolean {
+		return this.#sinks.length > 0;
+	}
+
+	/** Throws `invalid_request` where one came as a file. */
+	fields(body: unknown): FormFields {
 		if (this.#fieldSentAsFile !== undefined) throw expected(this.#fieldSentAsFile, 'a text field', 'a file');
+		return formFields(body);
+	}
+
+	finish(body: unknown): Upload {
+		const fields = this.fields(body);
 		const [sink, ...others] = this.#sinks;
 		if (sink === undefined) {
 			throw expected(
@@ -159,7 +170,6 @@ export class Form {
 		if (others.length > 0) throw expected('file', 'one file', `${this.#sinks.length} files`);
 		if (sink.errored !== null) throw sink.errored;
 		if (sink.size === 0) throw expected('file', 'a recording', 'an empty file');
-		const fields = formFields(body);
 		const { size } = sink;
 		return { recording: sink.recording(), bytes: size, fields, discard: () => this.discard() };
 	}

@@ -10,6 +10,8 @@ export interface UploadLimits {
 	/** Recordings up to this size stay in memory. */
 	readonly memoryUploadBytes: number;
 	readonly inFlight: UploadBudget;
+	/** HOST or HOST:PORT, from which recordings of jobs may be fetched; absent = none. */
+	readonly fetchHosts?: readonly string[];
 }
 
 /** All text fields together, but for the recordings of known speakers. */

@@ -8,7 +8,7 @@ import { expected } from '../../errors.js';
 import type { FormFields } from '../request/fields/fields.js';
 import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
-import { RecordingSink } from './sink.js';
+import { RecordingSink, written } from './sink.js';
 
 /** Media types of recordings; what is in one is found out from its bytes. */
 export const rawTypes = /^(audio\/|video\/|application\/(octet-stream|ogg) *(;|$))/i;
@@ -46,13 +46,9 @@ async function fill(
 		bytes += piece.length;
 		if (signal.aborted) return;
 		if (bytes > maxBytes) throw tooLarge(maxBytes, bytes);
-		await settled((done) => sink.write(piece, done));
+		await written((done) => sink.write(piece, done));
 	}
-	await settled((done) => sink.end(done));
-}
-
-function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
-	return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
+	await written((done) => sink.end(done));
 }
 
 function queryFields({ querystring }: Context): FormFields {

@@ -5,15 +5,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
 import { whileWanted } from '../../abort.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError, expected } from '../../errors.js';
+import { Fields, type FormFields, fieldOf } from '../request/fields/fields.js';
+import { fetchRecording, recordingUrlOf } from './fetch.js';
 import { Form, formidableOptions, type Upload } from './form.js';
 import { maxFormBytes, tooLarge, type UploadLimits } from './limits.js';
 import { rawTypes, receiveRaw } from './raw.js';
 
 export type ReceiveUpload = (ctx: Context, signal: AbortSignal) => Promise<Upload>;
 
-/** Receives uploads. Throws `cancelled` when the signal aborts: the client disconnected, or its time limit was reached. */
-export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
+/** Receives uploads. `isJob`: the form may name the URL of its recording instead. Throws `cancelled` when the signal aborts: the client disconnected, or its time limit was reached. */
+export function uploadReceiver(limits: UploadLimits, isJob = false): ReceiveUpload {
 	// Configured once, since koa-body takes longer to check its options than to read a short recording.
 	const forms = new WeakMap<IncomingMessage, Form>();
 	const read = koaBody({
@@ -27,7 +29,8 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 		let form: Form | undefined;
 		try {
 			refuseUnread(ctx, limits);
-			if (rawTypes.test(ctx.get('content-type'))) return await receiveRaw(ctx, limits, signal);
+			if (rawTypes.test(ctx.get('content-type')))
+				return onlyRecording(await receiveRaw(ctx, limits, signal), isJob);
 			form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
 			forms.set(ctx.req, form);
 			await whileWanted(
@@ -35,12 +38,31 @@ export function uploadReceiver(limits: UploadLimits): ReceiveUpload {
 				signal,
 				'upload',
 			);
-			return form.finish(ctx.request.body);
+			if (form.hasRecording) return onlyRecording(form.finish(ctx.request.body), isJob);
+			const fields = form.fields(ctx.request.body);
+			const url = recordingUrlOf(fields, { isJob, allowed: limits.fetchHosts ?? [] });
+			if (url === undefined) return form.finish(ctx.request.body);
+			await form.discard();
+			return { ...(await fetchRecording(url, limits, signal)), fields: withoutUrl(fields) };
 		} catch (thrown) {
 			await form?.discard();
 			throw form?.explain(thrown) ?? thrown;
 		}
 	};
+}
+
+/** A job with two recordings is of neither. Other routes ignore the field beside a file. */
+function onlyRecording(upload: Upload, isJob: boolean): Upload {
+	if (isJob && new Fields(upload.fields).text('url') !== undefined) {
+		void upload.discard();
+		throw expected('url', 'left out where the recording is sent', 'both');
+	}
+	return upload;
+}
+
+/** It may have a signature in it, and decides nothing about the text. */
+function withoutUrl(fields: FormFields): FormFields {
+	return new Map([...fields].filter(([name]) => fieldOf(name) !== 'url'));
 }
 
 /** Throws for what the headers alone rule out: another content type, or a declared size above the limit. */

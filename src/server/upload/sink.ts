@@ -102,3 +102,8 @@ export class RecordingSink extends Writable {
 		await file?.close();
 	}
 }
+
+/** Calls a method of a stream that takes a callback. */
+export function written(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+	return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
+}

@@ -16,15 +16,15 @@ const late = (values) => percentile(values, 0.95);
 
 /**
  * Sessions that speak until they are told to stop.
- * @param {string} base @param {Buffer} pcm
+ * @param {string} base @param {Buffer} pcm @param {number} count
  * @returns {() => Promise<number[]>} stops them; how long their texts took after the silence, milliseconds
  */
-function speakers(base, pcm) {
+function speakers(base, pcm, count) {
 	let isOver = false;
 	const speaking = Promise.all(
-		Array.from({ length: sessions }, (_, index) =>
+		Array.from({ length: count }, (_, index) =>
 			speaker(base, pcm, 3600, {
-				offset: 2 * Math.floor((index * pcm.length) / sessions / 2),
+				offset: 2 * Math.floor((index * pcm.length) / count / 2),
 				isOver: () => isOver,
 			}),
 		),
@@ -89,17 +89,25 @@ export async function liveMixed({ seconds, tell }) {
 		tell(
 			`  recording and dictations: ${pair.speed.toFixed(1)} audio s/s, p95 ${late(pair.latencies).toFixed(0)} ms`,
 		);
-		let stop = speakers(base, pcm);
+		let stop = speakers(base, pcm, 1);
+		const besideOne = await dictated(forSeconds);
+		await stop();
+		tell(`  one live session and dictations: p95 ${late(besideOne).toFixed(0)} ms`);
+		stop = speakers(base, pcm, 1);
+		const uploadBesideOne = await uploaded(false);
+		await stop();
+		tell(`  one live session and the recording: ${uploadBesideOne.speed.toFixed(1)} audio s/s`);
+		stop = speakers(base, pcm, sessions);
 		await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 		const live = { alone: await stop() };
 		tell(`  ${sessions} live sessions alone: p95 ${late(live.alone).toFixed(0)} ms`);
-		stop = speakers(base, pcm);
+		stop = speakers(base, pcm, sessions);
 		const beside = await dictated(forSeconds);
 		const withDictations = await stop();
 		tell(
 			`  ${sessions} live sessions and dictations: p95 ${late(withDictations).toFixed(0)} ms, ${late(beside).toFixed(0)} ms`,
 		);
-		stop = speakers(base, pcm);
+		stop = speakers(base, pcm, sessions);
 		const all = await uploaded(true);
 		const withAll = await stop();
 		tell(
@@ -117,7 +125,16 @@ export async function liveMixed({ seconds, tell }) {
 		});
 		const live4 = `${sessions} live sessions`;
 		return [
-			slower(`dictations beside ${live4}, against alone`, beside, dictation.alone, 1.25),
+			slower('dictations beside one live session, against alone', besideOne, dictation.alone, 1.25),
+			{
+				what: 'the recording beside one live session, against alone',
+				seen: `${uploadBesideOne.speed.toFixed(1)} audio s/s`,
+				beside: `${lone.speed.toFixed(1)} audio s/s`,
+				ratio: uploadBesideOne.speed / lone.speed,
+				atLeast: 0.25,
+				model,
+			},
+			slower(`dictations beside ${live4}, against alone`, beside, dictation.alone),
 			slower(
 				`dictations beside ${live4} and the recording, against the recording`,
 				all.latencies,

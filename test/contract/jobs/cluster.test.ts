@@ -9,14 +9,8 @@ import { newJobId } from '../../../src/jobs/job.js';
 import { type Unit, unitSchema } from '../../../src/jobs/queue.js';
 import type { JobStorage } from '../../../src/jobs/storage.js';
 import { silentLog } from '../../../src/log.js';
-import {
-	postgresFolder,
-	redisProgram,
-	skipReason,
-	startPostgres,
-	startRedis,
-	type TestServer,
-} from '../../helpers/net/servers.js';
+import { queueServers } from '../../helpers/cluster/clients.js';
+import type { TestServer } from '../../helpers/net/servers.js';
 import { storageContract } from './storage.contract.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'earshot-jobs-'));
@@ -49,8 +43,9 @@ async function started(start: () => Promise<TestServer>): Promise<TestServer> {
 
 /** The URL of one that is empty: of Redis a new server, of PostgreSQL, which takes long to start, a new database. */
 let postgres: Promise<TestServer> | undefined;
-async function emptyPostgres(): Promise<string> {
-	postgres ??= started(startPostgres);
+async function empty(kind: string, start: () => Promise<TestServer>): Promise<string> {
+	if (kind !== 'PostgreSQL') return (await started(start)).url;
+	postgres ??= started(start);
 	const { url } = await postgres;
 	const name = `jobs_${opened++}`;
 	const client = new pg.Client(url);
@@ -60,24 +55,9 @@ async function emptyPostgres(): Promise<string> {
 	return url.replace(/\/postgres$/, `/${name}`);
 }
 
-const kinds = [
-	{
-		name: 'Redis',
-		skip: skipReason('redis-server', redisProgram),
-		start: startRedis,
-		empty: async () => (await started(startRedis)).url,
-	},
-	{
-		name: 'PostgreSQL',
-		skip: skipReason('postgresql', postgresFolder),
-		start: startPostgres,
-		empty: emptyPostgres,
-	},
-];
-
-describe.each(kinds.filter(({ skip }) => skip === undefined))('shared jobs', ({ name, start, empty }) => {
+describe.each(queueServers.filter(({ skip }) => skip === undefined))('shared jobs', ({ name, start }) => {
 	storageContract(`several machines, on ${name}`, {
-		open: async () => open(await empty()),
+		open: async () => open(await empty(name, start)),
 		reopen: (closed) => open(urls.get(closed)!),
 		passTime: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 		patienceMs: 3000,

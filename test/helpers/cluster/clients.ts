@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { openPostgres } from '../../../src/cluster/open-postgres.js';
+import { openRedis } from '../../../src/cluster/open-redis.js';
+import type { ClusterServer, OpenServerOptions } from '../../../src/cluster/server-connection.js';
 import {
 	postgresFolder,
 	redisProgram,
@@ -19,9 +22,20 @@ export const queueServers: readonly {
 	readonly name: string;
 	readonly skip: string | undefined;
 	readonly start: () => Promise<TestServer>;
+	readonly open: (options: OpenServerOptions) => Promise<ClusterServer>;
 }[] = [
-	{ name: 'Redis', skip: skipReason('redis-server', redisProgram), start: startRedis },
-	{ name: 'PostgreSQL', skip: skipReason('postgresql', postgresFolder), start: startPostgres },
+	{
+		name: 'Redis',
+		skip: skipReason('redis-server', redisProgram),
+		start: startRedis,
+		open: openRedis,
+	},
+	{
+		name: 'PostgreSQL',
+		skip: skipReason('postgresql', postgresFolder),
+		start: startPostgres,
+		open: openPostgres,
+	},
 ];
 
 export interface Answer {

@@ -2,25 +2,15 @@
 
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { openPostgres } from '../../../src/cluster/open-postgres.js';
-import { openRedis } from '../../../src/cluster/open-redis.js';
 import type { Records } from '../../../src/cluster/records/records.js';
 import { Releaser } from '../../../src/cluster/releaser.js';
-import type { ClusterServer } from '../../../src/cluster/server-connection.js';
 import type { Transport } from '../../../src/cluster/transport/transport.js';
 import { UnitQueue, type UnitQueueOptions } from '../../../src/cluster/unit-queue.js';
 import type { Unit, UnitLease } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
 import type { ClipEvent } from '../../../src/speech/events.js';
 import { FakeClock } from '../fakes.js';
-import {
-	postgresFolder,
-	redisProgram,
-	skipReason,
-	startPostgres,
-	startRedis,
-	type TestServer,
-} from '../net/servers.js';
+import { queueServers } from './clients.js';
 import { MemoryRecords } from './memory-records.js';
 import { MemoryTransport } from './memory-transport.js';
 
@@ -82,17 +72,11 @@ export interface ClusterKind {
 
 export const clusterKinds: readonly ClusterKind[] = [
 	{ name: 'in memory', skip: undefined, start: async () => memoryCluster() },
-	{
-		name: 'on Redis',
-		skip: skipReason('redis-server', redisProgram),
-		start: () => serverCluster(startRedis, (url) => openRedis({ url, isPatient: true, onError: () => {} })),
-	},
-	{
-		name: 'on PostgreSQL',
-		skip: skipReason('postgresql', postgresFolder),
-		start: () =>
-			serverCluster(startPostgres, (url) => openPostgres({ url, isPatient: true, onError: () => {} })),
-	},
+	...queueServers.map((server) => ({
+		name: `on ${server.name}`,
+		skip: server.skip,
+		start: () => serverCluster(server),
+	})),
 ];
 
 function memoryCluster(): TestCluster {
@@ -164,13 +148,11 @@ class MortalClock extends FakeClock {
 	}
 }
 
-async function serverCluster(
-	startServer: () => Promise<TestServer>,
-	open: (url: string) => Promise<ClusterServer>,
-): Promise<TestCluster> {
-	const server = await startServer();
+async function serverCluster({ start, open }: (typeof queueServers)[number]): Promise<TestCluster> {
+	const server = await start();
 	onTestFinished(() => server.close());
-	const first = await open(server.url);
+	const connect = () => open({ url: server.url, isPatient: true, onError: () => {} });
+	const first = await connect();
 	onTestFinished(() => first.close());
 	const ends = new Map<string, () => Promise<void>>();
 	const onError = () => {};
@@ -178,7 +160,7 @@ async function serverCluster(
 		records: first.records,
 		transport: first.transport,
 		async join(name, more = {}) {
-			const { records, transport, close } = await open(server.url);
+			const { records, transport, close } = await connect();
 			const lanesFor = async () => 2;
 			const releaser = new Releaser({ records, transport, clock: systemClock, lanesFor, onError });
 			const queue = new UnitQueue({

@@ -37,6 +37,8 @@ const patienceMs = 100_000;
 
 export interface JobsInMemory {
 	readonly storage: JobStorage;
+	readonly records: MemoryRecords;
+	readonly clock: FakeClock;
 	readonly service: JobService;
 	readonly metrics: Metrics;
 	/** Where clips that were transcribed begin, by the worker's name. */
@@ -50,9 +52,9 @@ export interface JobsInMemory {
 		fields?: readonly (readonly [string, readonly string[]])[];
 	}): Promise<Job>;
 	/** Lets time pass until it has ended. */
-	ended(id: string): Promise<Job>;
+	ended(id: string, stepMs?: number): Promise<Job>;
 	/** Lets time pass until it is so. */
-	until(isSo: () => Promise<boolean> | boolean): Promise<void>;
+	until(isSo: () => Promise<boolean> | boolean, stepMs?: number): Promise<void>;
 	/** Names of all that is stored for it. */
 	blobsOf(id: string): Promise<string[]>;
 }
@@ -93,7 +95,7 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 		rmSync(folder, { recursive: true, force: true });
 	});
 	const jobs: JobsInMemory = {
-		...{ storage, metrics, heard: [], onClip: () => {} },
+		...{ storage, records, clock, metrics, heard: [], onClip: () => {} },
 		service: serviceOf(storage),
 		worker(name, lanes = 2) {
 			const own = storageOf(name);
@@ -117,20 +119,21 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 			});
 			return job;
 		},
-		async ended(id) {
+		async ended(id, stepMs) {
 			let job: Job | undefined;
 			await jobs.until(async () => {
-				await jobs.service.settle(id);
+				// As a server's sweep, which tries again.
+				await jobs.service.settle(id).catch(() => {});
 				job = await store.get(id);
 				return job === undefined || isFinished(job);
-			});
+			}, stepMs);
 			return job!;
 		},
-		async until(isSo) {
+		async until(isSo, stepMs = 20) {
 			// Files are written in real time.
 			for (const from = performance.now(); performance.now() - from < patienceMs; ) {
 				if (await isSo()) return;
-				clock.advance(20);
+				clock.advance(stepMs);
 				await new Promise((resolve) => setImmediate(resolve));
 			}
 			throw new Error('it does not become so');

@@ -85,6 +85,14 @@ export class MemoryRecords implements Records {
 		return () => others.delete(onMessage);
 	}
 
+	/** Names of all that is stored, with the members of indexes. */
+	names(): string[] {
+		const members = [...this.#indexes].flatMap(([name, index]) =>
+			[...index.keys()].map((each) => `${name} ${each}`),
+		);
+		return [...this.#records.keys(), ...this.#lists.keys(), ...members];
+	}
+
 	async close(): Promise<void> {}
 
 	#sorted(index: string): IndexEntry[] {

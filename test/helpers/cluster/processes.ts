@@ -51,7 +51,7 @@ export async function startEarshot(
 	const url = await new Promise<string>((resolve, reject) => {
 		child.stderr.setEncoding('utf8').on('data', (piece: string) => {
 			said += piece;
-			const found = /(?:listens on|is reached at) (http:\/\/[\w.:]+)/.exec(said)?.[1];
+			const found = /(?:listens on|is reachable at) (http:\/\/[\w.:]+)/.exec(said)?.[1];
 			if (found !== undefined) resolve(found);
 		});
 		child.once('exit', (code) => reject(new Error(`${command[0]} ended with ${code}: ${said}`)));

@@ -139,7 +139,7 @@ describe('the microphone', () => {
 		const { ended } = start([], '/nowhere');
 		expect(await ended()).toMatchObject({
 			code: 1,
-			stderr: expect.stringContaining('No program that records'),
+			stderr: expect.stringContaining('No recording program'),
 		});
 	}, 60_000);
 });

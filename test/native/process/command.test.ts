@@ -185,7 +185,7 @@ describe('earshot transcribe', () => {
 			'a folder that no folder can be',
 			['-o', '/proc/x', audioPath('tones-a')],
 			1,
-			'no folder can be made at /proc/x',
+			'no folder can be created at /proc/x',
 		],
 		[
 			'a folder of recordings',
@@ -427,7 +427,7 @@ describe('earshot ps, load and unload', () => {
 		const { port } = other.address() as AddressInfo;
 		expect(await earshot('ps', '--config', config, '--addr', String(port))).toMatchObject({
 			code: 1,
-			stderr: `earshot: What answers at http://127.0.0.1:${port} is no Earshot server; if that runs elsewhere: --addr HOST:PORT\n`,
+			stderr: `earshot: The server at http://127.0.0.1:${port} is not an Earshot server; if Earshot runs elsewhere: --addr HOST:PORT\n`,
 		});
 		other.close();
 	});
@@ -497,7 +497,7 @@ describe('earshot', () => {
 		);
 	});
 
-	it('says so where the folder of the user is not there any more', () => {
+	it('fails with a clear message if the working directory has been removed', () => {
 		const gone = path.join(scratch.path, 'gone');
 		const inFolder = (folder: string, env: NodeJS.ProcessEnv) =>
 			spawnSync('bash', ['-c', `mkdir "${gone}"; cd "${folder}"; rmdir "${gone}"; "$NODE" "$MAIN" list`], {
@@ -505,7 +505,7 @@ describe('earshot', () => {
 				env: { ...env, HOME: scratch.path, NODE: process.execPath, MAIN: commandIn(scratch.path) },
 			}).stderr;
 		const message = (which: string) =>
-			`earshot: The folder in which this was started${which} is not there any more\n`;
+			`earshot: The folder in which this was started${which} no longer exists\n`;
 		expect(inFolder(gone, {})).toBe(message(''));
 		expect(inFolder('/', { INIT_CWD: gone, npm_package_json: path.join(root, 'package.json') })).toBe(
 			message(`, ${gone},`),

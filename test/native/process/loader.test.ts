@@ -267,7 +267,7 @@ describe('where nothing can be loaded', () => {
 		expect(line).toContain(`${process.platform}-${process.arch}`);
 		expect(line).toContain(`Node ${process.versions.node}`);
 		expect(line).toContain(folder);
-		expect(line).toMatch(/neither is there .*npm install earshot.*npm run build:native/);
+		expect(line).toMatch(/neither exists .*npm install earshot.*npm run build:native/);
 	});
 });
 

@@ -175,7 +175,12 @@ describe('transcripts', () => {
 			{ outputDir: 'talk.srt' },
 			'to write one transcript to a file: >',
 		],
-		['a place without folders', () => recordings('a.mp3'), { outputDir: '/proc/x' }, 'no folder can be made'],
+		[
+			'a place without folders',
+			() => recordings('a.mp3'),
+			{ outputDir: '/proc/x' },
+			'no folder can be created',
+		],
 	] as const)(
 		'are refused for %s',
 		async (_, given, { outputDir = 'out' }: { outputDir?: string }, message) => {

@@ -3,7 +3,13 @@
 import { describe, expect, test } from 'vitest';
 import { FairLines } from '../../../src/cluster/core/fair-lines.js';
 import type { UnitQueue } from '../../../src/cluster/unit-queue.js';
-import { type JobEvent, type UnitGroup, type UnitLease, unitSchema } from '../../../src/jobs/queue.js';
+import {
+	groupSchema,
+	type JobEvent,
+	type UnitGroup,
+	type UnitLease,
+	unitSchema,
+} from '../../../src/jobs/queue.js';
 import {
 	blob,
 	clip,
@@ -52,7 +58,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 			const [first, second] = await takeGroups(cluster, two, 2);
 			expect(first!.unit).toEqual({
 				...{ ...whole(), mayDivide: undefined, queuedAt: cutting.unit.queuedAt },
-				...{ part: 1, seconds: 100, schema: unitSchema, group: group(0) },
+				...{ part: 1, seconds: 100, schema: groupSchema, group: group(0) },
 			});
 			expect(second!.unit).toMatchObject({ part: 2, group: group(1) });
 			expect(first!.division).toBeUndefined();

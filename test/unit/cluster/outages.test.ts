@@ -2,21 +2,15 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Directory } from '../../../src/cluster/directory.js';
-import { openPostgres } from '../../../src/cluster/open-postgres.js';
 import { openRedis } from '../../../src/cluster/open-redis.js';
 import { asOutage, withOutages } from '../../../src/cluster/records/outages.js';
 import { EarshotError } from '../../../src/errors.js';
 import { type BlobStore, jsonBytes, readBlob } from '../../../src/jobs/blobs.js';
 import { steadyBlobs } from '../../../src/jobs/worker/steady-blobs.js';
+import { queueServers } from '../../helpers/cluster/clients.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { FakeClock } from '../../helpers/fakes.js';
-import {
-	postgresFolder,
-	redisProgram,
-	skipReason,
-	startPostgres,
-	startRedis,
-} from '../../helpers/net/servers.js';
+import { redisProgram, skipReason, startRedis } from '../../helpers/net/servers.js';
 
 const coded = (code: string, message = 'failed') => Object.assign(new Error(message), { code });
 
@@ -73,15 +67,7 @@ test.skipIf(skipReason('redis-server', redisProgram) !== undefined)(
 	},
 );
 
-describe.each([
-	{ name: 'Redis', skip: skipReason('redis-server', redisProgram), start: startRedis, open: openRedis },
-	{
-		name: 'PostgreSQL',
-		skip: skipReason('postgresql', postgresFolder),
-		start: startPostgres,
-		open: openPostgres,
-	},
-])('a $name that is killed', ({ name, skip, start, open }) => {
+describe.each(queueServers)('a $name that is killed', ({ name, skip, start, open }) => {
 	test.skipIf(skip !== undefined)(
 		'is told soon, and used again when it is back',
 		async () => {

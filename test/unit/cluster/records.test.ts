@@ -1,19 +1,9 @@
 /** One suite for the records of a cluster, wherever they are kept. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPostgres } from '../../../src/cluster/open-postgres.js';
-import { openRedis } from '../../../src/cluster/open-redis.js';
 import { changeRecord, type Records } from '../../../src/cluster/records/records.js';
-import type { ClusterServer } from '../../../src/cluster/server-connection.js';
+import { queueServers } from '../../helpers/cluster/clients.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
-import {
-	postgresFolder,
-	redisProgram,
-	skipReason,
-	startPostgres,
-	startRedis,
-	type TestServer,
-} from '../../helpers/net/servers.js';
 
 interface Place {
 	readonly name: string;
@@ -27,24 +17,19 @@ const places: readonly Place[] = [
 		skip: undefined,
 		start: async () => ({ records: new MemoryRecords(), close: async () => {} }),
 	},
-	{
-		name: 'in Redis',
-		skip: skipReason('redis-server', redisProgram),
-		start: () => onServer(startRedis, (url) => openRedis({ url, isPatient: true, onError: () => {} })),
-	},
-	{
-		name: 'in PostgreSQL',
-		skip: skipReason('postgresql', postgresFolder),
-		start: () => onServer(startPostgres, (url) => openPostgres({ url, isPatient: true, onError: () => {} })),
-	},
+	...queueServers.map((server) => ({
+		name: `in ${server.name}`,
+		skip: server.skip,
+		start: () => onServer(server),
+	})),
 ];
 
-async function onServer(
-	start: () => Promise<TestServer>,
-	open: (url: string) => Promise<ClusterServer>,
-): Promise<{ records: Records; close(): Promise<void> }> {
+async function onServer({
+	start,
+	open,
+}: (typeof queueServers)[number]): Promise<{ records: Records; close(): Promise<void> }> {
 	const server = await start();
-	const opened = await open(server.url);
+	const opened = await open({ url: server.url, isPatient: true, onError: () => {} });
 	return {
 		records: opened.records,
 		close: async () => {

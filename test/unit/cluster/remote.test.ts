@@ -9,14 +9,19 @@ import { systemClock } from '../../../src/clock.js';
 import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
 import { ClusterPool } from '../../../src/cluster/remote/cluster-pool.js';
 import { clusterKey } from '../../../src/cluster/remote/key.js';
-import { clusterProtocol, decodeOptions, encodeOptions } from '../../../src/cluster/remote/protocol.js';
+import { clusterProtocol } from '../../../src/cluster/remote/protocol.js';
+import { QueuedRequests } from '../../../src/cluster/remote/queued-requests.js';
 import { WorkerClient } from '../../../src/cluster/remote/worker-client.js';
 import { WorkerServer } from '../../../src/cluster/remote/worker-server.js';
+import { UnitQueue } from '../../../src/cluster/unit-queue.js';
 import { EarshotError } from '../../../src/errors.js';
+import { decodeOptions, encodeOptions } from '../../../src/jobs/encode-options.js';
+import { FolderBlobs } from '../../../src/jobs/folder/folder-blobs.js';
 import { Metrics } from '../../../src/metrics.js';
 import { noOptions, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
+import { MemoryTransport } from '../../helpers/cluster/memory-transport.js';
 import { eventsOf, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
 import { beach } from '../../helpers/transcripts.js';
 
@@ -52,9 +57,14 @@ async function cluster() {
 			return { server, pool, tiny, address };
 		},
 		gateway(local?: FakePool, hasLocalRoom = () => true) {
+			const onError = () => {};
+			const transport = new MemoryTransport(systemClock);
+			const queue = new UnitQueue({ records, transport, clock: systemClock, worker: 'gateway', onError });
+			const blobs = new FolderBlobs(path.join(folder, 'blobs'));
 			const pool = new ClusterPool({
 				directory: new Directory(records, systemClock),
 				client: new WorkerClient(key),
+				queued: new QueuedRequests({ records, queue, blobs, directory, clock: systemClock, onError }),
 				clock: systemClock,
 				local,
 				defaultModel: '',

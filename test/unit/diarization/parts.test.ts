@@ -6,7 +6,7 @@ import { Lanes } from '../../../src/diarization/lanes.js';
 import { dot, groupsBy, type Merge, mergesOf, nearestFirst, unit } from '../../../src/diarization/linkage.js';
 import { enrolled } from '../../../src/speakers/enrolment.js';
 
-const breathe = async (): Promise<void> => {};
+const yieldNow = async (): Promise<void> => {};
 
 /** Numbers that are the same every time. */
 function seeded(seed: number): () => number {
@@ -81,18 +81,18 @@ describe('clustering', () => {
 		const random = seeded(3);
 		for (let round = 0; round < 20; round++) {
 			const vectors = Array.from({ length: 12 }, () => unit(Float32Array.from({ length: 4 }, random))!);
-			const merges = await mergesOf(vectors, breathe);
+			const merges = await mergesOf(vectors, yieldNow);
 			for (const distance of [0.3, 0.6, 0.9, 1.2])
 				expect(groupsWithin(merges, distance)).toEqual(plain(vectors, distance));
 		}
 	});
 
 	test('of one vector and of none has no merges', async () => {
-		expect(await mergesOf([], breathe)).toEqual([]);
-		expect(groupsWithin(await mergesOf([Float32Array.of(1)], breathe), 1)).toEqual([[0]]);
+		expect(await mergesOf([], yieldNow)).toEqual([]);
+		expect(groupsWithin(await mergesOf([Float32Array.of(1)], yieldNow), 1)).toEqual([[0]]);
 	});
 
-	test('of thousands of vectors breathes, and ends where that throws', async () => {
+	test('of thousands of vectors yields to other work, and ends if that throws', async () => {
 		const vectors = Array.from({ length: 3000 }, (_, at) => Float32Array.of(1, at / 3000));
 		const running = mergesOf(vectors, async () => {
 			throw new Error('cancelled');

@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { EarshotError } from '../../../src/errors.js';
 import type { ResultBlob } from '../../../src/jobs/contents.js';
-import { jobsInMemory } from '../../helpers/cluster/divided-jobs.js';
+import { type JobsInMemory, jobsInMemory } from '../../helpers/cluster/divided-jobs.js';
 import { gate } from '../../helpers/fakes.js';
 import { ScriptedRecording } from '../../helpers/scripted-recording.js';
 
@@ -18,6 +18,22 @@ function arrange({ seconds = 400, declared = seconds }: { seconds?: number; decl
 	const recording = new ScriptedRecording(seconds, spans);
 	recording.declared = declared;
 	return { recording, jobs: jobsInMemory(recording) };
+}
+
+/** Removes so many results with such a name as soon as each is stored, and gives their names. */
+function loseResults({ storage: { blobs } }: JobsInMemory, name: RegExp, count: number): readonly string[] {
+	const lost: string[] = [];
+	const put = blobs.put.bind(blobs);
+	blobs.put = async (key, source) => {
+		const ref = await put(key, source);
+		const last = key.split('/')[1] ?? '';
+		if (name.test(last) && last.endsWith('.json') && lost.length < count) {
+			lost.push(last);
+			await blobs.delete(key);
+		}
+		return ref;
+	};
+	return lost;
 }
 
 async function whole(): Promise<ResultBlob['transcript']> {
@@ -117,6 +133,65 @@ describe('a long recording', () => {
 		expect(transcript).toEqual(await whole());
 		expect(jobs.heard.length - before).toBeLessThan(16);
 		expect(await jobs.blobsOf(id)).toEqual(['request.json', 'result.json']);
+	});
+
+	it.each([
+		['of a group', /^part-1-/],
+		['of how it was cut', /^part-0-/],
+	])('whose result %s is lost from the store is transcribed anew', async (_, name) => {
+		const { jobs } = arrange();
+		const lost = loseResults(jobs, name, 1);
+		jobs.worker('a', 4);
+		const { id } = await jobs.submit();
+		const job = await jobs.ended(id, 500);
+		expect(job).toMatchObject({ status: 'completed', attempts: 2 });
+		expect((await jobs.service.result(job)).transcript).toEqual(await whole());
+		expect(lost).toHaveLength(1);
+		expect(await jobs.blobsOf(id)).toEqual(['request.json', 'result.json']);
+	});
+
+	it.each([
+		['a group', true, /^part-1-/],
+		['one worker', false, /^result\.json$/],
+	])('whose result of %s is lost again and again fails, and says so', async (_, mayDivide, name) => {
+		const { jobs } = arrange();
+		const lost = loseResults(jobs, name, 3);
+		jobs.worker('a', 4);
+		const { id } = await jobs.submit({ mayDivide });
+		const failed = await jobs.ended(id, 500);
+		expect(failed).toMatchObject({ status: 'failed', attempts: 3, error: { code: 'internal' } });
+		expect(failed.error?.message).toBe(
+			'What was transcribed was missing from the store of recordings 3 times: see that nothing else removes files there, then try the job again',
+		);
+		expect(lost).toHaveLength(3);
+		expect(await jobs.blobsOf(id)).toEqual(['audio', 'request.json']);
+		await jobs.service.retry(failed);
+		const again = await jobs.ended(id, 500);
+		expect(again).toMatchObject({ status: 'completed' });
+		expect((await jobs.service.result(again)).transcript).toEqual(await whole());
+	});
+
+	it('waits for a store of recordings that is away as a whole', async () => {
+		const { jobs } = arrange();
+		const { blobs } = jobs.storage;
+		const get = blobs.get.bind(blobs);
+		let isAway = false;
+		jobs.storage.blobs.get = (key, range) => get(isAway ? 'trj_none/none' : key, range);
+		jobs.worker('a', 4);
+		const { id } = await jobs.submit();
+		await jobs.until(async () => {
+			const units = await jobs.storage.queue.units(id);
+			isAway = units.length > 3 && units.some(({ state }) => state === 'done');
+			return isAway;
+		});
+		let turns = 0;
+		await jobs.until(async () => {
+			await jobs.service.settle(id).catch(() => {});
+			return turns++ > 300;
+		}, 500);
+		expect((await jobs.storage.store.get(id))?.status).toBe('in_progress');
+		isAway = false;
+		expect(await jobs.ended(id)).toMatchObject({ status: 'completed', attempts: 1 });
 	});
 
 	it('that is cancelled ends at all workers, and leaves nothing', async () => {

@@ -58,7 +58,8 @@ describe('what becomes of a job', () => {
 		const made = job({ id, status, attempts: 1 });
 		const finished = finishedUnits(made, units);
 		const joined = finished && ('whole' in finished ? finished.whole : whole);
-		return changeBy(made, units, joined, { now: 100, retention: defaultJobRetention });
+		const result = joined && { ref: joined, durationSeconds: 4 };
+		return changeBy(made, units, result, { now: 100, retention: defaultJobRetention });
 	};
 	const id = newJobId();
 	const whole = { key: `${id}/result.json`, size: 9, sha256: 'w' };
@@ -72,7 +73,11 @@ describe('what becomes of a job', () => {
 		['in_progress', [{ part: 0, state: 'leased' }], undefined],
 		['in_progress', [{ part: 0, state: 'waiting' }], { status: 'queued' }],
 		['queued', [{ part: 0, state: 'done', result }], { status: 'in_progress' }],
-		['in_progress', [{ part: 0, state: 'done', result }], { status: 'completed', result, audio: null }],
+		[
+			'in_progress',
+			[{ part: 0, state: 'done', result }],
+			{ status: 'completed', result, audio: null, durationSeconds: 4 },
+		],
 		[
 			'in_progress',
 			[

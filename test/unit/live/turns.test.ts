@@ -40,6 +40,19 @@ describe('turns by voice activity', () => {
 		]);
 	});
 
+	it('say with how much silence they end', () => {
+		const silent = (events: readonly TurnEvent[]) =>
+			events.flatMap((event) => (event.type === 'ended' ? [event.silent / 16] : []));
+		const turns = new Turns(rules);
+		turns.hear(at(1300), speaking(1150));
+		expect(silent(turns.hear(at(2520), spoke(1150, 2000)))).toEqual([500]);
+		turns.hear(at(3300), speaking(3150));
+		expect(silent(turns.commit(1))).toEqual([0]);
+		turns.hear(at(4300), speaking(4150));
+		turns.hear(at(4700), spoke(4150, 4400));
+		expect(silent(turns.commit(2))).toEqual([300]);
+	});
+
 	it('do not reach back into the turn before', () => {
 		const turns = new Turns(rules);
 		turns.hear(at(1300), speaking(1150));

@@ -211,7 +211,7 @@ describe('a name on the command line', () => {
 	it.each([
 		['whisper-1', 'To remove that: earshot rm whisper-tiny.en'],
 		['tinny.en', 'Did you mean `whisper-tiny.en`? Then: earshot rm whisper-tiny.en'],
-		['zzzzzz', 'To see what is: earshot list'],
+		['zzzzzz', 'To list the installed models: earshot list'],
 	])('`rm` of %s says what to do', async (name, message) => {
 		await expect((await machine()).installer.remove(name, never)).rejects.toThrow(message);
 	});

@@ -213,6 +213,65 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0], [200], [100]]);
 	});
 
+	describe('of which a slot is reserved', () => {
+		const background = { background: true };
+
+		it('starts no background clip there, and interactive ones at once', async () => {
+			const { engine, scheduler, submit } = arrange({ slots: 2, maxClipThreads: 4 });
+			const release = scheduler.reserveSlot();
+			const long = {};
+			for (const start of [0, 1, 2]) void submit(long, start, background);
+			await settled();
+			expect(starts(engine)).toEqual([[0]]);
+			expect(engine.ran[0]?.threads).toBe(3);
+			void submit({}, 10);
+			await settled();
+			expect(starts(engine)).toEqual([[0], [10]]);
+			release();
+			release();
+			await engine.finishCurrent();
+			await settled();
+			expect(starts(engine)).toEqual([[0], [10], [1]]);
+		});
+
+		it('gives background clips the slot as soon as nothing is reserved', async () => {
+			const { engine, scheduler, submit } = arrange({ slots: 2 });
+			const releases = [scheduler.reserveSlot(), scheduler.reserveSlot()];
+			const long = {};
+			for (const start of [0, 1]) void submit(long, start, background);
+			releases[0]?.();
+			await settled();
+			expect(starts(engine)).toEqual([[0]]);
+			releases[1]?.();
+			await settled();
+			expect(starts(engine)).toEqual([[0], [1]]);
+		});
+
+		it('lets no background clip join where more slots have some than may', async () => {
+			const { engine, scheduler, submit } = arrange({ slots: 2, maxBatchClips: 2, maxBatchSeconds: 40 }, 2);
+			engine.isContinuous = true;
+			const long = {};
+			for (const start of [0, 1]) void submit(long, start, background);
+			await settled();
+			const release = scheduler.reserveSlot();
+			void submit(long, 2, background);
+			await settled();
+			expect(starts(engine)).toEqual([[0], [1]]);
+			await engine.finishCurrent();
+			// One slot is free for others, and the clip joins the one in the other.
+			expect(engine.ran.map(({ slot }) => slot)).toEqual([0, 1, 1]);
+			release();
+		});
+
+		it('runs background clips where there is one slot', async () => {
+			const { engine, scheduler, submit } = arrange();
+			scheduler.reserveSlot();
+			void submit({}, 0, background);
+			await settled();
+			expect(starts(engine)).toEqual([[0]]);
+		});
+	});
+
 	it('marks clips of long recordings as background for the engine', async () => {
 		const { engine, submit } = arrange();
 		const long = {};

@@ -18,7 +18,7 @@ it('a token is left where its user alone can read it', async () => {
 });
 
 it.runIf(process.platform === 'linux')(
-	'a token is refused by a place where no folder can be made',
+	'a token is refused by a place where no folder can be created',
 	async () => {
 		await expect(writeToken('/proc/earshot/server-1.token', newToken())).rejects.toMatchObject({
 			code: 'ENOTSUP',

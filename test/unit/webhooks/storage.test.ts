@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { openPostgres } from '../../../src/cluster/open-postgres.js';
-import { openRedis } from '../../../src/cluster/open-redis.js';
 import type { Records } from '../../../src/cluster/records/records.js';
 import { recordWebhooks } from '../../../src/cluster/webhooks/record-webhooks.js';
 import {
@@ -18,23 +16,16 @@ import {
 import { newEndpoint } from '../../../src/webhooks/endpoints.js';
 import { folderWebhooks } from '../../../src/webhooks/folder/folder-webhooks.js';
 import type { WebhookStorage } from '../../../src/webhooks/storage.js';
+import { queueServers } from '../../helpers/cluster/clients.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
-import {
-	postgresFolder,
-	redisProgram,
-	skipReason,
-	startPostgres,
-	startRedis,
-	type TestServer,
-} from '../../helpers/net/servers.js';
 
 const ofRecords = (records: Records): WebhookStorage =>
 	recordWebhooks({ records, clock: systemClock, onError: () => {} });
 
-async function onServer(
-	start: () => Promise<TestServer>,
-	open: typeof openRedis,
-): Promise<() => Promise<WebhookStorage>> {
+async function onServer({
+	start,
+	open,
+}: (typeof queueServers)[number]): Promise<() => Promise<WebhookStorage>> {
 	const server = await start();
 	onTestFinished(() => server.close());
 	return async () => {
@@ -65,16 +56,11 @@ const places: readonly {
 			return async () => ofRecords(records);
 		},
 	},
-	{
-		name: 'Redis',
-		skip: skipReason('redis-server', redisProgram),
-		place: () => onServer(startRedis, openRedis),
-	},
-	{
-		name: 'PostgreSQL',
-		skip: skipReason('postgresql', postgresFolder),
-		place: () => onServer(startPostgres, openPostgres),
-	},
+	...queueServers.map((server) => ({
+		name: server.name,
+		skip: server.skip,
+		place: () => onServer(server),
+	})),
 ];
 
 const fields = {

@@ -1,9 +1,10 @@
-/** `earshot serve --queue URL`: recordings go to workers of other machines, too. */
+/** `earshot serve --queue URL`: sends recordings to workers on other machines too. */
 
 import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
 import { ClusterPool } from '../../../cluster/remote/cluster-pool.js';
 import { clusterKey } from '../../../cluster/remote/key.js';
+import { QueuedRequests } from '../../../cluster/remote/queued-requests.js';
 import { WorkerClient } from '../../../cluster/remote/worker-client.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
@@ -40,14 +41,14 @@ export async function joinCluster(
 	const cluster = await openCluster({
 		...clusterUrls(config),
 		...(!config.noWorker && { numerics }),
-		// Requests must be told soon that the queue is away.
+		// Requests must fail soon while the queue is unreachable.
 		isPatient: false,
 		clock: systemClock,
 		log,
 	});
 	const slots = slotsOf(config);
 	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
-	// One of several gateways tells of the end of jobs. Who takes that over looks for what the one before has missed.
+	// One gateway at a time publishes the end of jobs. Its successor looks for jobs whose end was not published.
 	let lookForMissed = () => {};
 	const teller = new Role('teller', {
 		records: cluster.records,
@@ -58,12 +59,13 @@ export async function joinCluster(
 	const pool = new ClusterPool({
 		directory: cluster.directory,
 		client: new WorkerClient(await clusterKey(cluster.records)),
+		queued: new QueuedRequests({ ...cluster, clock: systemClock, onError }),
 		clock: systemClock,
 		local: config.noWorker ? undefined : local,
 		defaultModel: config.defaultModel,
 		hasLocalRoom: () => local.models.reduce((sum, { requests }) => sum + requests, 0) < slots,
 	});
-	// So that units of its models come here too; recordings of other servers do not.
+	// Announces this machine's models, so that it receives units for them, but no recordings of other servers.
 	const announcer = config.noWorker
 		? undefined
 		: new Announcer({
@@ -77,7 +79,7 @@ export async function joinCluster(
 		pool,
 		webhooks: recordWebhooks({ records: cluster.records, clock: systemClock, onError }),
 		jobs: {
-			// It is closed with the gateway.
+			// The cluster is closed with the gateway, not with the jobs.
 			open: async () => ({ ...cluster, close: async () => {} }),
 			works: !config.noWorker,
 			pool: local,

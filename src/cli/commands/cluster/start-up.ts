@@ -1,4 +1,4 @@
-/** What servers and workers do at their start and their end. */
+/** Steps that servers and workers share at their start and shutdown. */
 
 import { systemClock } from '../../../clock.js';
 import { numericsOf } from '../../../cluster/core/numerics.js';
@@ -30,7 +30,7 @@ export function wantsGateway({
 	});
 }
 
-/** The models of this machine, in processes as the settings say. */
+/** The pool of this machine's models. */
 export function localPool(
 	config: Config,
 	{
@@ -93,10 +93,10 @@ export function nextSignal(): Promise<NodeJS.Signals> {
 	});
 }
 
-/** Settings of models by which a text does not change. */
+/** Settings of models that do not affect the text. */
 const aside: readonly string[] = ['numThreads', 'parallel', 'maxAudioSeconds', 'sherpaDir', 'modelDir'];
 
-/** As in `Unit`, of this machine. */
+/** This machine's value for `numerics` of `Unit`. */
 export function numericsOfMachine(config: Config, version: string): string {
 	const settings = Object.entries(runnerSettings(config)).filter(([name]) => !aside.includes(name));
 	return numericsOf(
@@ -105,7 +105,7 @@ export function numericsOfMachine(config: Config, version: string): string {
 	);
 }
 
-/** Memory that a model of the registry would take, bytes. */
+/** Estimated memory of a model of the registry, bytes. */
 export const estimatedBytes =
 	(registry: RegistryWatcher) =>
 	(id: string): number => {

@@ -18,7 +18,7 @@ import { VoiceStore } from '../../../voices/store.js';
 import { clusterUrls } from './gateway.js';
 import { estimatedBytes, localPool, modelsToPreload, nextSignal, numericsOfMachine } from './start-up.js';
 
-/** Time to give back what is unfinished, after the first signal; a second one ends it at once. */
+/** Time to return unfinished units after the first signal; a second signal ends the worker at once. */
 const graceMs = 20_000;
 
 /** Resolves after a signal has stopped the worker. */
@@ -45,7 +45,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		bytesOf: estimatedBytes(registry),
 	});
 	const where = withoutSecrets(urls.queueUrl);
-	process.stderr.write(`Earshot ${version} works for ${where}, and is reached at ${running.address}\n`);
+	process.stderr.write(`Earshot ${version} works for ${where} and is reachable at ${running.address}\n`);
 	for (const id of preloaded) pool.load(id, new AbortController().signal, 'start').catch(() => {});
 	const signal = await nextSignal();
 	log.info({ signal }, 'shutting down');
@@ -55,7 +55,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		await pool.close();
 		await cluster.close();
 	})();
-	// What is not given back by then is given to another worker when its lock runs out.
+	// Units not returned by then go to another worker when their lease expires.
 	const tooLong = new Promise<void>((resolve) => void setTimeout(resolve, graceMs));
 	await Promise.race([closed, tooLong, nextSignal()]);
 }

@@ -35,7 +35,7 @@ export const maxSymbols = 1_000_000;
 /** The largest known text files of models have a quarter of this. */
 const maxTextBytes = 64 * 2 ** 20;
 
-/** The text of a regular file of a size that is read and checked within a second. */
+/** The text of a regular file, if it is small enough to be read and checked within a second. */
 export async function readText(role: string, file: string): Promise<string> {
 	try {
 		const found = await stat(file);

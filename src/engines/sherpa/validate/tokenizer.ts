@@ -51,7 +51,7 @@ function jsonFault(name: string, text: string): string | undefined {
 	return `its symbol \`${shown(bad[0])}\` should have a number up to ${maxSymbols}, but has \`${shown(String(bad[1]))}\``;
 }
 
-/** Symbols and the numbers that the library makes room for. */
+/** Symbols and their numbers, for which the library allocates memory. */
 function idsIn(
 	name: string,
 	value: Readonly<Record<string, unknown>>,

@@ -80,7 +80,7 @@ function firstMissing(symbols: ReadonlyMap<number, string>): number | undefined 
 	return undefined;
 }
 
-/** Whether `scoredSymbols` is what a vocabulary has at least: Whisper's text tokens. */
+/** Whether `scoredSymbols` is a minimum rather than an exact size: Whisper's text tokens. */
 function isLeast(networks: Networks): boolean {
 	const metadata = networks.get('encoder')?.metadata;
 	return metadata?.has('eot') === true && metadata.has('sot_sequence');

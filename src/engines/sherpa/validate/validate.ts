@@ -68,8 +68,8 @@ const dynamicOperators = [
 	'DynamicQuantizeLSTM',
 ];
 
-/** Whether the files take several clips at once: some are exported for one, whose size they then declare. The network
- * that takes the audio decides, since the library runs NeMo's others for one clip after another anyway. */
+/** Whether the files support batches of clips: some are exported for a batch of one, and declare that size. Only the
+ * network that takes the audio counts, since the library runs NeMo's other networks for one clip at a time anyway. */
 export function allowsBatches({ networks }: Checked): boolean {
 	const network = networks.get('encoder') ?? networks.get('model');
 	return network?.inputs[0]?.shape?.[0] !== 1;
@@ -88,7 +88,7 @@ export function isDynamicallyQuantised(
 	);
 }
 
-/** The language codes that a request may ask for: from the model's file, or its family; null = unknown. */
+/** The language codes that a request may give: from the model's file, or its family; null = unknown. */
 export function languagesOf({ networks }: Checked, type: SherpaType): readonly string[] | null {
 	const { languageInput, languageKeys, languages } = familyOf(type);
 	if (languageInput !== undefined) {

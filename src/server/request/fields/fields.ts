@@ -36,6 +36,7 @@ export const fieldNames = [
 	'max_speakers',
 	'known_speakers',
 	'background',
+	'url',
 	'task',
 	'priority',
 	'metadata',

@@ -3,6 +3,7 @@ import { noVad } from '../../../../src/audio/vad.js';
 import { EarshotError } from '../../../../src/errors.js';
 import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { gate } from '../../../helpers/fakes.js';
+import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
 import { seeded } from '../../live/random.js';
 import { arrange, byVoice, digitStream, manual, pcm, told } from './parts.js';
@@ -60,6 +61,35 @@ describe('a live stream', () => {
 			const most = [97, 641, 3200, 40_000][seed]!;
 			expect(await run(() => 1 + random.below(most))).toEqual(whole);
 		}
+	});
+
+	it('keeps a slot free of long recordings while somebody speaks', async () => {
+		const { engine, scheduler, events, stream, until } = arrange(byVoice);
+		const isDone = gate();
+		const long: string[] = [];
+		engine.onRun = async (text) => {
+			if (text === '9 9') {
+				long.push(text);
+				await isDone.promise;
+			}
+		};
+		stream.send({ type: 'audio', bytes: pcm([0, 640], [7, 300]) });
+		await until('started');
+		const { signal } = new AbortController();
+		const samples = new Float32Array(3200).fill(0.9);
+		for (const start of [0, 1])
+			void scheduler.submit({
+				...{ recording: engine, background: true, clip: { samples, start, end: start + 1 }, signal },
+				options: plainRecognition,
+			});
+		await settled();
+		expect(long).toHaveLength(1);
+		stream.send({ type: 'audio', bytes: pcm([0, 1000]) });
+		await until('completed');
+		expect(told(events)).toContain('0 is 7 7 7');
+		await settled();
+		expect(long).toHaveLength(2);
+		isDone.open();
 	});
 
 	it('tells text while somebody speaks, and never takes it back', async () => {

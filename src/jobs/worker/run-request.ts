@@ -1,0 +1,58 @@
+/** One unit of work: the recording of a request whose client waits, which no worker could take directly. */
+
+import { asEarshotError, toWire } from '../../errors.js';
+import type { Lease } from '../../pool/model-pool.js';
+import { jsonBytes, readBlob } from '../blobs.js';
+import type { RequestResultBlob } from '../contents.js';
+import { decodeOptions } from '../encode-options.js';
+import { blobNames } from '../job.js';
+import type { UnitLease, UnitRequest } from '../queue.js';
+import { lastOf, localFile, type UnitTools, withCheckpoints } from './run-unit.js';
+
+/** Ends the lease, and throws only what the lease throws. A failure is final, since a client waits. `stopping` aborts when
+ * this process is to end. */
+export async function runRequest(
+	lease: UnitLease,
+	request: UnitRequest,
+	tools: UnitTools,
+	stopping: AbortSignal,
+): Promise<void> {
+	const { blobs } = tools.storage;
+	try {
+		const result = await resultOf(lease, request, tools, AbortSignal.any([lease.signal, stopping]));
+		if (lease.signal.aborted) return;
+		const ref = await blobs.put(`${lease.unit.jobId}/${blobNames.result}`, jsonBytes(result));
+		// The client has gone meanwhile, and what it left was removed already.
+		if (!(await lease.done(ref)) && isCancelled(lease)) await blobs.delete(ref.key);
+	} catch (thrown) {
+		if (lease.signal.aborted) return;
+		if (stopping.aborted) await lease.release();
+		else await lease.fail(toWire(asEarshotError(thrown)), false);
+	}
+}
+
+async function resultOf(
+	lease: UnitLease,
+	request: UnitRequest,
+	tools: UnitTools,
+	signal: AbortSignal,
+): Promise<RequestResultBlob> {
+	const { pool, storage, admission } = tools;
+	const { model: id, seconds } = lease.unit;
+	const options = decodeOptions(String(await readBlob(storage.blobs, request.options.key)));
+	const file = await localFile(request.audio, lease, tools, signal);
+	const ticket = admission.join(id, seconds, 'request');
+	let model: Lease | undefined;
+	try {
+		model = await pool.lease(id, signal);
+		const events = withCheckpoints(model, lease).transcribe(file.recording, options, signal);
+		return await lastOf(events, { lease, ticket });
+	} finally {
+		ticket.leave();
+		model?.release();
+		await file.remove();
+	}
+}
+
+const isCancelled = ({ signal }: UnitLease): boolean =>
+	signal.aborted && asEarshotError(signal.reason).code === 'cancelled';
