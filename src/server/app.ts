@@ -63,7 +63,7 @@ export interface AppOptions
 	readonly maxRequestMs: number;
 	readonly live: LiveRequestsOptions;
 	readonly jobs: JobDesk;
-	/** Throws for a webhook that a job may not have; absent: jobs have none. */
+	/** Throws for a webhook that is not allowed; absent = jobs have no webhooks. */
 	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
@@ -105,7 +105,7 @@ export function routes(
 		{ method: 'POST', path: '/v1/audio/transcriptions', handle: transcriptions('transcribe', options) },
 		{ method: 'POST', path: '/v1/audio/translations', handle: transcriptions('translate', options) },
 		...(['transcriptions', 'translations'] as const).map((name) => ({
-			// As Azure has them: the deployment is the model.
+			// Azure's paths: the deployment is the model.
 			method: 'POST' as const,
 			path: `/openai/deployments/{model}/audio/${name}` as const,
 			handle: transcriptions(name === 'translations' ? 'translate' : 'transcribe', options),
@@ -157,7 +157,7 @@ function webhookRoutes(options: Pick<AppOptions, 'webhooks'>): Route[] {
 	return [
 		{ method: 'GET', path: '/v1/webhook_endpoints', handle: listWebhookEndpoints(options) },
 		{ method: 'POST', path: '/v1/webhook_endpoints', handle: createWebhookEndpoint(options) },
-		// Before the route of one endpoint: in a path, what is in braces may have slashes.
+		// Before the route of one endpoint, since a parameter in braces may contain slashes.
 		{ method: 'POST', path: `${one}/rotate_secret`, handle: rotateWebhookSecret(options) },
 		{ method: 'POST', path: `${one}/test`, handle: testWebhookEndpoint(options) },
 		{ method: 'GET', path: one, handle: retrieveWebhookEndpoint(options) },
@@ -170,7 +170,7 @@ function webhookRoutes(options: Pick<AppOptions, 'webhooks'>): Route[] {
 
 export function createApp(options: AppOptions): Koa<RequestState> {
 	const app = new Koa<RequestState>();
-	// `observe` has answered and logged every error before it could reach koa's own handler.
+	// The middleware `observe` handles and logs every error, so koa's own handler must not.
 	app.silent = true;
 	const router = new Router<RequestState>();
 	for (const { method, path, handle } of routes(options)) {
@@ -189,8 +189,8 @@ export function createApp(options: AppOptions): Koa<RequestState> {
 	return app;
 }
 
-/** The methods of a path, `OPTIONS` among them; none where nothing is there. Of several patterns the first one counts:
- * a model's id may have slashes, and `…/load` is no model. */
+/** The methods of a path, including `OPTIONS`; empty for an unknown path. If several patterns match, the first one
+ * counts: a model's id may contain slashes, and `…/load` is not a model. */
 function methodsOf(router: Router<RequestState>): (path: string) => readonly string[] {
 	return (path) => {
 		const layers = router.match(path, 'OPTIONS').path;
@@ -213,7 +213,7 @@ function checkMethod(methods: (path: string) => readonly string[]): RequestMiddl
 	};
 }
 
-/** A base URL that ends with a slash makes `//v1/…` or `/v1//…` of a path. */
+/** A base URL with a trailing slash leads to paths such as `//v1/…` or `/v1//…`. */
 const joinSlashes: RequestMiddleware = (ctx, next) => {
 	if (ctx.path.includes('//')) ctx.path = ctx.path.replace(/\/{2,}/g, '/');
 	return next();

@@ -1,4 +1,5 @@
-/** The certificate of a running server: shown to clients, left for this user's commands, and read again on SIGHUP. */
+/** The certificate of a running server: presented to clients, written to a file for this user's commands, and reloaded
+ * on SIGHUP. */
 
 import type { Config } from '../config/settings.js';
 import { reasonOf } from '../errors.js';
@@ -33,7 +34,7 @@ export class ServedCertificate {
 		return this.#identity;
 	}
 
-	/** Returns what ends it. */
+	/** Starts reloading on SIGHUP and writes the file for commands. Returns a function that stops both. */
 	async keep(server: RunningServer): Promise<() => Promise<void>> {
 		const file = certificateFileOf(server.address);
 		await this.#leave(file);
@@ -58,7 +59,10 @@ export class ServedCertificate {
 			this.#warn();
 			await this.#leave(file);
 		} catch (thrown) {
-			this.#log.error({ code: 'config_invalid' }, `${reasonOf(thrown)}; the certificate stays as it was`);
+			this.#log.error(
+				{ code: 'config_invalid' },
+				`${reasonOf(thrown)}; the previous certificate stays in use`,
+			);
 		}
 	}
 
@@ -72,7 +76,7 @@ export class ServedCertificate {
 		} catch (thrown) {
 			this.#log.warn(
 				{},
-				`the state folder cannot be written (${reasonOf(thrown)}): commands that ask this server need \`--tls-cert\``,
+				`the state folder cannot be written (${reasonOf(thrown)}): commands that use this server need \`--tls-cert\``,
 			);
 		}
 	}

@@ -7,9 +7,9 @@ export const heapGrowth = '--heap-growing-percent=300';
 
 /**
  * Call once in a server process. Uploads are held outside the JavaScript heap, in two copies until the runner has
- * them, and V8 counts them as heap growth. On a busy machine it then runs a full collection every few dozen requests,
- * which takes a third of the server's CPU time; this restores the rate of a quiet machine. V8 reads the flag at each
- * collection.
+ * received them, and V8 counts them as heap growth. On a busy machine V8 then runs a full collection every few dozen
+ * requests, which takes a third of the server's CPU time; the flag restores the rate of an idle machine. V8 reads the
+ * flag at each collection.
  */
 export function tuneGc(): void {
 	setFlagsFromString(heapGrowth);

@@ -33,10 +33,10 @@ export async function listen(
 		const { code, message } = cause as NodeJS.ErrnoException;
 		const reasons: Record<string, string> = {
 			EADDRINUSE: `another program already listens on ${where}`,
-			// For a socket, Node says so of a missing folder too.
+			// For a socket, Node also reports a missing folder as EACCES.
 			EACCES: `this user may not listen on ${where}${socketPath === undefined ? '' : ', or its folder does not exist'}`,
 			EADDRNOTAVAIL: `${where} is not an address of this machine`,
-			ENOTFOUND: `${host} is not a name that this machine knows`,
+			ENOTFOUND: `${host} is not a host name that this machine can resolve`,
 		};
 		throw new EarshotError('config_invalid', reasons[code ?? ''] ?? `cannot listen on ${where}: ${message}`, {
 			cause,
@@ -51,14 +51,14 @@ export async function listen(
 	};
 }
 
-/** Removes the socket of a server that was killed; one that answers stays. Throws `config_invalid` for what is no
- * socket, of which the system says that it is in use. */
+/** Removes the socket of a killed server, but not one that accepts connections. Throws `config_invalid` for a file that
+ * is not a socket, which the system would report as in use. */
 async function removeLeftSocket(socketPath: string, where: string): Promise<void> {
 	const found = await lstat(socketPath).catch(() => undefined);
 	if (found === undefined) return;
 	if (!found.isSocket()) {
 		const kind = found.isDirectory() ? 'a folder' : 'a file';
-		throw new EarshotError('config_invalid', `cannot listen on ${where}: it is ${kind}, and no socket`);
+		throw new EarshotError('config_invalid', `cannot listen on ${where}: it is ${kind}, not a socket`);
 	}
 	const isServed = await new Promise<boolean>((resolve) => {
 		const probe = connect(socketPath);
@@ -66,6 +66,6 @@ async function removeLeftSocket(socketPath: string, where: string): Promise<void
 		probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
 		probe.once('connect', () => probe.destroy());
 	});
-	// Where it cannot be removed, listening says why.
+	// If it cannot be removed, listening fails with the reason.
 	if (!isServed) await unlink(socketPath).catch(() => {});
 }

@@ -1,6 +1,6 @@
 /**
- * A secret that a running server leaves for the commands of its own user, in a file that only that user can read. It is
- * as good as an API key, made anew at each start, and removed at the end.
+ * The local token: a secret that a running server writes for the commands of its own user, to a file that only that
+ * user can read. It is accepted like an API key, generated at each start, and removed at shutdown.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -14,7 +14,8 @@ export function newToken(): string {
 	return `local-${randomBytes(32).toString('base64url')}`;
 }
 
-/** The file of the server at that address. `host` matters for sockets alone: a port has one server that commands mean. */
+/** The token file of the server at that address. `host` matters only for Unix sockets, since commands identify other
+ * servers by their port. */
 export function tokenFileOf(
 	{ host, port }: { readonly host: string; readonly port: number },
 	folder: string = stateFolder(),
@@ -27,7 +28,8 @@ export function tokenFileOf(
 	return path.join(folder, `server-${name}.token`);
 }
 
-/** Beside it: the certificate that the server at that address shows, so that its user's commands trust it, whoever made it. */
+/** Next to the token file: the certificate of the server at that address, so that its user's commands trust it, even if
+ * it is self-signed. */
 export function certificateFileOf(
 	address: { readonly host: string; readonly port: number },
 	folder: string = stateFolder(),
@@ -50,18 +52,19 @@ export async function writeToken(file: string, token: string): Promise<void> {
 	await rename(fresh, file);
 }
 
-/** Of a server without TLS: that of an earlier one is removed. Throws the file system's error. */
+/** Writes the server's certificate; without TLS, removes the file of an earlier server. Throws the file system's
+ * error. */
 export async function writeCertificate(file: string, pem: string | undefined): Promise<void> {
 	if (pem === undefined) await rm(file, { force: true });
 	else await writeToken(file, pem);
 }
 
-/** undefined where there is none. */
+/** undefined if there is none. */
 export async function readCertificate(file: string): Promise<string | undefined> {
 	return await readFile(file, 'utf8').catch(() => undefined);
 }
 
-/** undefined where there is none, or where this user cannot read it. */
+/** undefined if there is none, or this user cannot read it. */
 export async function readToken(file: string): Promise<string | undefined> {
 	const text = await readFile(file, 'utf8').catch(() => '');
 	return /^local-[\w-]{43}$/.test(text) ? text : undefined;
@@ -72,7 +75,7 @@ export async function removeCertificate(file: string, pem: string): Promise<void
 	if ((await readCertificate(file)) === pem) await rm(file, { force: true });
 }
 
-/** Leaves the file of a server that has started since at the same address. */
+/** Removes the token file, unless another server at the same address has replaced it since. */
 export async function removeToken(file: string, token: string): Promise<void> {
 	if ((await readToken(file)) === token) await rm(file, { force: true });
 }

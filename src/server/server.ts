@@ -49,7 +49,7 @@ export interface ServerOptions extends JobDeskSettings {
 	/** Speak TLS with it, and nothing else; default: no TLS. */
 	readonly tls?: TlsIdentity | undefined;
 	readonly apiKeys?: readonly string[];
-	/** As good as an API key; for commands of the server's own user. */
+	/** Accepted like an API key; for commands of the server's own user. */
 	readonly localToken?: string | undefined;
 	/** Size of the largest recording; default 1 GiB. */
 	readonly maxUploadBytes?: number;
@@ -57,7 +57,7 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly memoryUploadBytes?: number;
 	/** Size of all uploads in progress; default 2 GiB. A lone upload is always accepted. */
 	readonly maxUploadsBytes?: number;
-	/** Least rate of an upload; default 500, 0 = none. */
+	/** Minimum rate of an upload; default 500, 0 = none. */
 	readonly minUploadBytesPerSecond?: number;
 	/** Maximum queued audio ahead of a new recording, seconds; default one hour. */
 	readonly maxQueueSeconds?: number;
@@ -67,27 +67,28 @@ export interface ServerOptions extends JobDeskSettings {
 	readonly maxLiveSessions?: number;
 	/** How long a live session may last; default an hour, 0 = no limit. */
 	readonly maxLiveMs?: number;
-	/** Whether live sessions get partial text from models that hear whole turns, unless they say otherwise; default no. */
+	/** Whether live sessions get partial text also from models that transcribe whole turns, unless the client sets it;
+	 * default no. */
 	readonly livePartials?: boolean;
-	/** Where Home Assistant's Wyoming protocol is spoken, `host` and `port` as above; default: nowhere. */
+	/** Address for Home Assistant's Wyoming protocol, `host` and `port` as above; default: off. */
 	readonly wyoming?: { readonly host: string; readonly port: number } | undefined;
-	/** References of known speakers that a request may bring; default 4. */
+	/** Maximum references of known speakers in a request; default 4. */
 	readonly maxKnownSpeakers?: number;
-	/** Where enrolled voices are; default a folder that is empty. */
+	/** Folder of enrolled voices; default an empty folder. */
 	readonly voicesFolder?: string;
-	/** Where webhook endpoints and deliveries are kept; default a folder that goes with the server. */
+	/** Folder of webhook endpoints and deliveries; default a temporary folder that is removed at shutdown. */
 	readonly webhooksFolder?: string;
-	/** Those that other machines have too, instead of `webhooksFolder`. */
+	/** Webhooks shared with other machines, instead of `webhooksFolder`. */
 	readonly sharedWebhooks?: WebhookStorage | undefined;
-	/** Hosts that webhooks may reach though they are private; default none. */
+	/** Private hosts that webhooks may be sent to; default none. */
 	readonly webhookAllow?: readonly string[];
 	/** HOST or HOST:PORT, from which jobs may have their recordings fetched; default none. */
 	readonly fetchHosts?: readonly string[];
 	readonly allowedHosts?: readonly string[];
 	readonly allowedOrigins?: readonly string[];
-	/** Larger recordings are stored here, in a private directory; default the system's temporary folder. */
+	/** Large recordings are stored here, in a private directory; default the system's temporary folder. */
 	readonly tempDirectory?: string;
-	/** Pass the pool's own, to have its events in /metrics; default a new object. */
+	/** Pass the pool's own object to include its events in /metrics; default a new object. */
 	readonly metrics?: Metrics;
 	readonly log?: Log;
 	readonly clock?: Clock;
@@ -95,9 +96,9 @@ export interface ServerOptions extends JobDeskSettings {
 
 export interface RunningServer {
 	readonly address: ServerAddress;
-	/** Of Wyoming's port. */
+	/** Address of the Wyoming port. */
 	readonly wyomingAddress?: ServerAddress | undefined;
-	/** New connections get this certificate; the open ones stay. Only of a server that has one. */
+	/** Uses this certificate for new connections; open ones continue. Only for a server with TLS. */
 	renewTls(identity: TlsIdentity): void;
 	/** Accepts no new requests, lets running ones finish for `graceMs`, then aborts them. May be called again with a
 	 * shorter `graceMs`. */
@@ -116,7 +117,7 @@ const defaultHost = '127.0.0.1';
 
 /** An upload over a slow connection takes longer than Node's default of five minutes. */
 const requestTimeoutMs = 60 * 60_000;
-/** A client that has not agreed on keys by then is gone. */
+/** Limit for the TLS handshake. */
 const handshakeTimeoutMs = 20_000;
 /** Longer than most clients keep an idle connection, so that the client closes it: a request sent into a closing
  * connection fails. */
@@ -177,7 +178,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	await webhooks.start();
 	jobs.start();
 
-	// For example no file descriptor left for another connection; open connections are not affected.
+	// For example if no file descriptor is left for another connection; open connections are not affected.
 	for (const each of [server, wyoming.server])
 		each.on('error', (error) => log.error({ err: error }, 'server error'));
 	const closed = Promise.all([closeOf(server), wyoming.closed]);
@@ -188,11 +189,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 			draining = true;
 			server.close();
 			live.drain();
-			// Whoever waits for a job would wait for long.
+			// Closed first, so that requests that wait for a job end.
 			const jobsClosed = jobs.close();
 			wyoming.drain();
 			await Promise.race([inFlight.endWithin(graceMs, clock), closed]);
-			// Node would wait for connections that never sent a request.
+			// Node would otherwise wait for connections that never sent a request.
 			server.closeAllConnections();
 			wyoming.destroy();
 			await closed;
@@ -218,7 +219,7 @@ function openWebhooks(
 
 type Addresses = Pick<RunningServer, 'address' | 'wyomingAddress'>;
 
-/** Throws `config_invalid`; then nothing is served. */
+/** Throws `config_invalid`; then no address is open. */
 async function listenOn(server: Server, wyoming: WyomingServer, options: ServerOptions): Promise<Addresses> {
 	const { host = defaultHost, port = 0, tls, wyoming: where } = options;
 	try {
@@ -235,7 +236,7 @@ async function listenOn(server: Server, wyoming: WyomingServer, options: ServerO
 
 type Sessions = Pick<LiveServerOptions, 'access' | 'secrets' | 'initialConfig'>;
 
-/** What speaks to clients that are heard while they speak: they share one admission. */
+/** The servers of live transcription, which share one admission. */
 function liveServers(options: ServerOptions, common: Omit<WyomingOptions, keyof Places> & Sessions) {
 	const { pool, metrics, clock } = common;
 	const places: Places = {
@@ -262,7 +263,7 @@ function httpServer(tls: TlsIdentity | undefined): Pick<RunningServer, 'renewTls
 	const common = {
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: keepAliveTimeoutMs,
-		// The guard answers a request without the header.
+		// The guard middleware refuses a request without the header.
 		requireHostHeader: false,
 	};
 	if (tls === undefined) return { server: createServer(common), renewTls: () => {} };

@@ -7,11 +7,11 @@ import { EarshotError, reasonOf } from '../errors.js';
 
 /** A certificate and its private key, checked to belong together. */
 export interface TlsIdentity {
-	/** PEM; the server's own certificate first, then those that lead to the authority's. */
+	/** PEM; the server's own certificate first, then the intermediate certificates. */
 	readonly cert: string;
 	/** PEM. */
 	readonly key: string;
-	/** What clients will refuse although the server can show it. */
+	/** Problems for which clients will refuse the certificate, such as expiry. */
 	readonly warnings: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export async function readTls({ certFile, keyFile }: TlsFiles, nowMs = Date.now(
 	try {
 		createSecureContext({ cert, key });
 	} catch (thrown) {
-		throw invalid('tls-cert', 'a certificate that OpenSSL takes', `\`${certFile}\` (${reasonOf(thrown)})`);
+		throw invalid('tls-cert', 'a certificate that OpenSSL accepts', `\`${certFile}\` (${reasonOf(thrown)})`);
 	}
 	return { cert, key, warnings: agesOf(shown, certFile, nowMs) };
 }

@@ -485,9 +485,12 @@ test('a server whose folder another one has taken over leaves it alone, and says
 	const state = readFileSync(join(jobsFolder, id, 'job.json'), 'utf8');
 	// As another process does that finds the lock stale.
 	rmSync(join(jobsFolder, 'folder.lock'), { recursive: true });
-	await vi.waitUntil(() => server.log.lines.some(({ message }) => message.includes('jobs are left alone')), {
-		timeout: 15_000,
-	});
+	await vi.waitUntil(
+		() => server.log.lines.some(({ message }) => message.includes('jobs are no longer processed here')),
+		{
+			timeout: 15_000,
+		},
+	);
 	await until(async () => (server.pool.leased === 0 ? true : undefined));
 	expect(readFileSync(journal, 'utf8')).toBe(before);
 	expect(readFileSync(join(jobsFolder, id, 'job.json'), 'utf8')).toBe(state);

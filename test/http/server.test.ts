@@ -531,8 +531,8 @@ test.skipIf(process.platform === 'win32')(
 				port: 0,
 				tempDirectory: directory!,
 			});
-		await expect(start(file)).rejects.toThrow(`cannot listen on unix:${file}: it is a file, and no socket`);
-		await expect(start(directory!)).rejects.toThrow('it is a folder, and no socket');
+		await expect(start(file)).rejects.toThrow(`cannot listen on unix:${file}: it is a file, not a socket`);
+		await expect(start(directory!)).rejects.toThrow('it is a folder, not a socket');
 		expect(readFileSync(file, 'utf8')).toBe('mine');
 	},
 );

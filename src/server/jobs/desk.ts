@@ -1,4 +1,4 @@
-/** The jobs of a server: opened at its start if there are any, else when the first one comes. */
+/** Opens the job storage of a server: at its start if it has jobs, else with the first job. */
 
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../../clock.js';
@@ -19,12 +19,12 @@ export interface JobDeskOptions
 	extends Omit<JobServiceOptions, 'storage'>,
 		Omit<JobWorkerOptions, 'storage' | 'service' | 'elapsedMs'> {
 	readonly open: () => Promise<JobStorage>;
-	/** Where jobs of an earlier server lie; undefined = they are always opened at the start. */
+	/** Folder of the jobs of earlier servers; undefined = the storage is always opened at the start. */
 	readonly folder?: string | undefined;
-	/** Whether this process works on jobs itself; default yes. */
+	/** Whether this process runs jobs itself; default yes. */
 	readonly works?: boolean | undefined;
-	/** Calls `ended` with the id of each job that has ended at another process, and `missed` where some were not told of,
-	 * until the returned function is called. */
+	/** Subscribes to jobs that end in other processes: calls `ended` with each id, and `missed` if events may have been
+	 * lost, until the returned function is called. */
 	readonly onEnded?: ((ended: (id: string) => void, missed: () => void) => Promise<() => void>) | undefined;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -47,14 +47,14 @@ export class JobDesk {
 		options.metrics.onScrape(() => this.#report());
 	}
 
-	/** Goes on with jobs of an earlier server, in the background. */
+	/** Resumes the jobs of an earlier server, in the background. */
 	start(): void {
 		this.find().catch((thrown: unknown) => {
 			this.#options.log.error({ err: thrown }, `jobs cannot be used: ${reasonOf(thrown)}`);
 		});
 	}
 
-	/** For a new job. Throws `conflict` where another server has them, and `closed`. */
+	/** The storage, for a new job. Throws `conflict` if another server uses it, and `closed`. */
 	async get(): Promise<OpenJobs> {
 		if (this.#isClosed) throw new EarshotError('closed', 'the server is shutting down');
 		this.#opened ??= this.#open().catch((thrown: unknown) => {
@@ -64,7 +64,7 @@ export class JobDesk {
 		return await this.#opened;
 	}
 
-	/** undefined where no job has ever come. */
+	/** The storage; undefined if there has never been a job. */
 	async find(): Promise<OpenJobs | undefined> {
 		const { folder } = this.#options;
 		if (this.#opened || folder === undefined) return await this.get();
@@ -72,12 +72,12 @@ export class JobDesk {
 		return isThere ? await this.get() : undefined;
 	}
 
-	/** So that the job says it. */
+	/** Marks the job's webhook as failed. */
 	async webhookFailed(id: string): Promise<void> {
 		await (await this.find())?.service.webhookFailed(id);
 	}
 
-	/** Work is given back, and everyone who watches is let go. */
+	/** Returns unfinished work to the queue, and ends the streams of all watchers. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		const opened = await this.#opened?.catch(() => undefined);
@@ -101,7 +101,7 @@ export class JobDesk {
 					sweeping = undefined;
 				});
 		};
-		// Thousands of jobs take seconds, for which nobody need wait.
+		// Not awaited, since thousands of jobs take seconds.
 		sweep();
 		const stopSweeping = clock.every(sweepEveryMs, sweep);
 		if (this.#options.works !== false) worker.start();
@@ -115,8 +115,8 @@ export class JobDesk {
 		};
 		storage.lost.addEventListener('abort', () => {
 			this.#opened = undefined;
-			log.error({}, `jobs are left alone: ${reasonOf(storage.lost.reason)}`);
-			// First, so that nothing is written any more: what lies there is another's.
+			log.error({}, `jobs are no longer processed here: ${reasonOf(storage.lost.reason)}`);
+			// Closed first, so that nothing is written any more: the storage now belongs to another process.
 			const silent = Promise.all([storage.queue.close(), storage.store.close()]);
 			void silent.then(close).catch(() => {});
 		});

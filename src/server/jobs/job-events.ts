@@ -1,5 +1,5 @@
-/** GET /v1/transcription_jobs/{id}/events: what is heard, as it is heard; also from the beginning, or from where a broken
- * connection has stopped. */
+/** GET /v1/transcription_jobs/{id}/events: streams the events of a job, from its beginning or from the `Last-Event-ID`
+ * of a broken connection. */
 
 import { once } from 'node:events';
 import { EarshotError, expected, fromWire } from '../../errors.js';
@@ -15,7 +15,7 @@ import { parseRequest } from '../request/parse.js';
 import type { OpenJobs } from './desk.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
 
-/** What comes next, in the order of the recording. */
+/** The events of a job, in the order of the recording. */
 type News =
 	| { readonly type: 'clip'; readonly clip: ClipEvent }
 	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
@@ -30,9 +30,9 @@ export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestConte
 		const events = new StreamEvents(request.format, request.include);
 		const stop = openEventStream(ctx, clock);
 		try {
-			const told = newsOf(ctx, open, job);
-			// Who speaks is known at the end, and so is the text then.
-			for await (const line of linesOf(told, open, {
+			const news = newsOf(ctx, open, job);
+			// With diarization the text has speakers, which are known only at the end.
+			for await (const line of linesOf(news, open, {
 				events,
 				known,
 				hasClips: request.speakers === null,
@@ -48,19 +48,19 @@ export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestConte
 	};
 }
 
-interface Telling {
+interface LineOptions {
 	readonly events: StreamEvents;
-	/** Clips that the client has had. */
+	/** Number of clips that the client has received before. */
 	readonly known: number;
 	readonly hasClips: boolean;
 	readonly job: Job;
 }
 
-/** Texts on the wire. The id of an event is the number of clips that it and those before it tell. */
+/** The server-sent events. The id of an event is the number of clips whose text has been sent with it. */
 async function* linesOf(
 	news: AsyncIterable<News>,
 	{ service }: OpenJobs,
-	{ events, known, hasClips, job }: Telling,
+	{ events, known, hasClips, job }: LineOptions,
 ): AsyncGenerator<string> {
 	const assembler = new Assembler(job);
 	let processed = -1;
@@ -83,20 +83,20 @@ async function* linesOf(
 			});
 		}
 	}
-	throw new EarshotError('closed', 'the server is shutting down: the job goes on later');
+	throw new EarshotError('closed', 'the server is shutting down: the job continues later');
 }
 
 async function ending(job: Job, events: StreamEvents, service: OpenJobs['service']): Promise<string[]> {
 	if (job.status === 'completed') {
 		const { transcript } = await service.result(job);
-		const told = events.done(transcript);
-		return [...told.map((each) => frame(each)), frame('[DONE]')];
+		const last = events.done(transcript);
+		return [...last.map((each) => frame(each)), frame('[DONE]')];
 	}
 	if (job.error) throw fromWire(job.error);
 	throw new EarshotError('not_found', `The job \`${job.id}\` is ${job.status}`);
 }
 
-/** Clips that there are, then those that come; each once, in order. */
+/** The existing clips, then new ones; each once, in order. */
 async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): AsyncGenerator<News> {
 	const { storage, service } = open;
 	const control = new AbortController();
@@ -137,7 +137,7 @@ async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): Asy
 	}
 }
 
-/** Numbers the segments of clips that come one by one. */
+/** Numbers the segments of clips that arrive one by one. */
 class Assembler {
 	readonly #clips = new EventQueue<PipelineEvent>();
 	readonly #events: AsyncGenerator<TranscriptEvent>;

@@ -1,4 +1,4 @@
-/** What a request says of the job that it is to be. */
+/** The fields of a request that apply to jobs. */
 
 import { EarshotError, expected } from '../../errors.js';
 import { type Job, type JobPriority, jobPriorities } from '../../jobs/job.js';
@@ -12,18 +12,19 @@ export interface JobFields {
 	readonly webhook: Job['webhook'];
 }
 
-/** As OpenAI limits its own. */
+/** OpenAI's limit for metadata. */
 const mostPairs = 16;
 const mostKeyLength = 64;
 const mostValueLength = 512;
 const mostIdempotencyLength = 255;
 
-/** Whether the answer shall not wait for the transcript. Throws `invalid_request` and `unsupported_value`. */
+/** Whether the request is to become a job instead of waiting for the transcript. Throws `invalid_request` and
+ * `unsupported_value`. */
 export function wantsBackground(ctx: RequestContext, form: FormFields): boolean {
 	return new Fields(form).flag('background') ?? prefersAsync(ctx);
 }
 
-/** As in RFC 7240. */
+/** Whether the request has `Prefer: respond-async` (RFC 7240). */
 export function prefersAsync(ctx: RequestContext): boolean {
 	return /(^|,)\s*respond-async\s*(,|;|$)/i.test(ctx.get('prefer'));
 }
@@ -41,7 +42,7 @@ export function parseJobFields(form: FormFields): JobFields {
 	return { priority, metadata: parseMetadata(fields.object('metadata')), webhook: parseWebhook(fields) };
 }
 
-/** Of `POST /v1/transcription_jobs`. Throws `invalid_request`. */
+/** The field `task` of `POST /v1/transcription_jobs`. Throws `invalid_request`. */
 export function taskOf(form: FormFields): Task {
 	return new Fields(form).choice('task', ['transcribe', 'translate']) ?? 'transcribe';
 }

@@ -1,11 +1,11 @@
-/** A job as clients see it, in the shape of OpenAI's videos. Pure. */
+/** A job as clients receive it, in the shape of OpenAI's video jobs. Pure. */
 
 import { usage } from '../../formats/verbose-json.js';
 import type { Job } from '../../jobs/job.js';
 import type { JobProgress } from '../../jobs/queue.js';
 import { toMilliseconds } from '../../speech/seconds.js';
 
-/** How long so much audio takes, seconds. */
+/** Estimated processing time of this much audio, seconds. */
 export type Estimate = (model: string, seconds: number) => number;
 
 export function jobObject(job: Job, progress: JobProgress | null, estimate: Estimate): object {
@@ -42,7 +42,7 @@ export function jobObject(job: Job, progress: JobProgress | null, estimate: Esti
 	};
 }
 
-/** null where the length is unknown. Declared lengths are often wrong, so 100 is for finished jobs alone. */
+/** null if the length is unknown. Declared lengths are often wrong, so only finished jobs get 100. */
 function percent(processed: number, duration: number | null): number | null {
 	if (duration === null) return processed === 0 ? 0 : null;
 	return duration === 0 ? 0 : Math.min(99, Math.floor((100 * processed) / duration));

@@ -1,4 +1,4 @@
-/** GET /v1/transcription_jobs/{id}/result: the transcript in any format, also of a part. */
+/** GET /v1/transcription_jobs/{id}/result: the transcript in any format, also while the job is running. */
 
 import { EarshotError, expected } from '../../errors.js';
 import { type FormatName, formats } from '../../formats/formats.js';
@@ -13,7 +13,7 @@ import { parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import type { OpenJobs } from './desk.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
 
-/** Fields of the request that decide how a transcript is written; the query's go before those of the job. */
+/** Fields that decide how a transcript is rendered; those of the query take precedence over those of the job. */
 const fieldsOfForm: readonly string[] = [
 	'response_format',
 	'timestamp_granularities',
@@ -42,7 +42,7 @@ export function jobResult({ jobs }: Pick<JobRoutesOptions, 'jobs'>): (ctx: Reque
 	};
 }
 
-/** What is finished, as a transcript that ends there. Where speakers are told apart, that is nothing before the end. */
+/** The finished part as a transcript. With diarization it is empty until the end. */
 async function partOf({ storage, service }: OpenJobs, job: Job): Promise<Transcript> {
 	const { fields, deployment } = await service.request(job);
 	const { speakers, language } = parseRequest(new Map(fields), job.task, { deployment });
@@ -59,7 +59,7 @@ async function* eventsOf(clips: readonly ClipEvent[]): AsyncGenerator<PipelineEv
 	yield { type: 'ended', duration, timing: { decode: 0, queue: 0, run: 0 } };
 }
 
-/** As the query says, else as the request said. */
+/** How to render the transcript: from the query, else from the job's request. */
 async function formOf(open: OpenJobs, job: Job, query: URLSearchParams): Promise<TranscriptionRequest> {
 	const given: FormFields = new Map([...new Set(query.keys())].map((name) => [name, query.getAll(name)]));
 	const isOfForm = (name: string): boolean => fieldsOfForm.includes(fieldOf(name) ?? '');
@@ -73,7 +73,7 @@ async function formOf(open: OpenJobs, job: Job, query: URLSearchParams): Promise
 	);
 }
 
-/** Refuses what the request would have had to ask for. */
+/** Refuses formats and options that the job's own request would have had to include. */
 function checkMade(
 	format: FormatName,
 	{ words, logprobs }: Include,

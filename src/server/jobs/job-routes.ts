@@ -1,4 +1,4 @@
-/** Routes of jobs: the list, one job, its end and its second try. */
+/** Routes of jobs: list, retrieve, cancel or delete, retry. */
 
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.js';
@@ -40,7 +40,8 @@ export function listJobs(options: JobRoutesOptions): Handler {
 	};
 }
 
-/** `?wait=30`: answers when the job is finished, or differs from the ETag in `If-None-Match`, or after so many seconds. */
+/** Long polling: with `?wait=30` the response is sent when the job is finished, differs from the ETag in
+ * `If-None-Match`, or after 30 seconds. */
 export function retrieveJob(options: JobRoutesOptions): Handler {
 	return async (ctx) => {
 		const waitMs = waitSecondsOf(ctx) * 1000;
@@ -61,7 +62,7 @@ export function retrieveJob(options: JobRoutesOptions): Handler {
 	};
 }
 
-/** Cancels it, or deletes what is left of one that is finished. */
+/** Cancels a job, or deletes a finished one. */
 export function deleteJob(options: JobRoutesOptions): Handler {
 	return async (ctx) => {
 		const { open, job } = await findJob(ctx, options.jobs);
@@ -82,7 +83,7 @@ export function retryJob(options: JobRoutesOptions): Handler {
 	};
 }
 
-/** Throws `not_found`, for jobs of others too. */
+/** Throws `not_found`, also for jobs of other owners. */
 export async function findJob(
 	ctx: RequestContext,
 	jobs: JobDesk,
@@ -99,7 +100,7 @@ interface Waiting {
 	readonly clock: Clock;
 }
 
-/** The job when there is news of it, or when the time is up. */
+/** The job once it has changed, or after the wait. */
 async function waited(
 	{ state }: RequestContext,
 	{ storage, service }: OpenJobs,
@@ -110,7 +111,7 @@ async function waited(
 	const control = new AbortController();
 	const stop = clock.after(waitMs, () => control.abort());
 	const signal = AbortSignal.any([control.signal, state.signal]);
-	// Watched before it is read again, so that no change falls in between.
+	// Subscribes before reading the job again, so that no change is missed.
 	const events = storage.queue.watch(job.id, signal);
 	try {
 		let now = await service.find(state.owner, job.id);

@@ -1,4 +1,4 @@
-/** The jobs of a server, by its settings. */
+/** Opens the jobs of a server according to its settings. */
 
 import path from 'node:path';
 import { openFolderJobs } from '../../jobs/folder/folder-jobs.js';
@@ -6,13 +6,13 @@ import type { JobLimits } from '../../jobs/service/new-job.js';
 import { defaultJobRetention, type JobRetention } from '../../jobs/service/outcome.js';
 import { JobDesk, type JobDeskOptions } from './desk.js';
 
-/** `pool`: the models of this process, which work on jobs. */
+/** `pool`: this process's models, which run jobs. */
 export type SharedJobs = Pick<JobDeskOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
 
 export interface JobDeskSettings {
-	/** Where jobs are kept; made when the first one comes. Default: as long as the server runs. */
+	/** Folder of jobs, created with the first job. Default: a temporary folder that is removed at shutdown. */
 	readonly jobsFolder?: string;
-	/** Jobs that other machines see too, instead of `jobsFolder`. */
+	/** Jobs shared with other machines, instead of `jobsFolder`. */
 	readonly sharedJobs?: SharedJobs | undefined;
 	readonly jobLimits?: Partial<JobLimits>;
 	readonly jobRetention?: Partial<JobRetention>;

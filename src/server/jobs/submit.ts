@@ -1,4 +1,4 @@
-/** A request whose transcript is made later: 202 with a job. */
+/** Creates a job from a request and answers 202. */
 
 import { EarshotError } from '../../errors.js';
 import type { Job } from '../../jobs/job.js';
@@ -21,14 +21,14 @@ export interface SubmitOptions {
 	readonly pool: ModelPool;
 	readonly admission: Admission;
 	readonly voices: VoiceStore;
-	/** Throws `invalid_request` for a webhook that is not allowed; undefined = there are none. */
+	/** Throws `invalid_request` for a webhook that is not allowed; undefined = webhooks are not supported. */
 	readonly checkWebhook?: ((webhook: NonNullable<Job['webhook']>) => void) | undefined;
 }
 
-/** Smaller recordings are seldom long enough. */
+/** Smaller recordings are rarely long enough to be divided among workers. */
 const leastDividedBytes = 1 << 20;
 
-/** Requests whose recordings are still coming, by owner and `Idempotency-Key`. */
+/** Requests whose recordings are still being received, by owner and `Idempotency-Key`. */
 const uploading = new Set<string>();
 
 /** Calls `receive` unless a request with the same key is being received. Throws `conflict`. */
@@ -50,7 +50,7 @@ export async function onceAtATime<T>(ctx: RequestContext, receive: () => Promise
 	}
 }
 
-/** All that can be refused is refused now. */
+/** Creates the job. Everything that can be validated is refused now rather than by the job. */
 export async function submitJob(
 	ctx: RequestContext,
 	{ upload, request, task }: { upload: Upload; request: TranscriptionRequest; task: Task },
@@ -63,14 +63,14 @@ export async function submitJob(
 	const ignored = ignoredBy(request, model, pool);
 	if (ignored.length > 0) ctx.set(ignoredHeader, ignored.join(', '));
 	if (request.speakers && pool.diarizer === undefined) throw noDiarizer(request.speakers.param);
-	// A voice that is not enrolled is missed now.
+	// Fails now if a voice is not enrolled.
 	const enrolled = request.speakers && (await enrolledFor(request.speakers, options.voices));
 	if (fields.webhook) checkWebhook(fields.webhook, options);
 	const { service, storage } = await jobs.get();
 	const { job, isNew } = await service.submit({
 		...{ owner: ctx.state.owner, task, model, ...fields, format: request.format },
 		estimatedSeconds: estimatedSeconds(upload.bytes),
-		// Who speaks is told by all of the recording.
+		// Diarization needs the whole recording.
 		mayDivide: request.speakers === null && upload.bytes >= leastDividedBytes,
 		request: {
 			fields: [...upload.fields],
@@ -89,8 +89,8 @@ export async function submitJob(
 	ctx.body = jobObject(job, await storage.queue.progress(job.id), estimate);
 }
 
-/** Fields that have no effect. What a model can do is often known before it is loaded; else the job says when it fails.
- * Throws as `fitToModel` does. */
+/** Fields that have no effect on this model. If its capabilities are not known before it is loaded, the job fails later
+ * instead. Throws like `fitToModel`. */
 function ignoredBy(request: TranscriptionRequest, id: string, pool: ModelPool): readonly string[] {
 	const listed = pool.models.find((model) => model.id === id);
 	if (!listed?.capabilities) return request.ignored;

@@ -14,7 +14,7 @@ export interface CatalogOptions {
 	readonly installer?: Installer | undefined;
 }
 
-/** `?q=english fast`: those that match every word, as `earshot search` finds them. */
+/** `?q=english fast`: only models that match every word, as in `earshot search`. */
 export function listCatalog({ pool, installer }: CatalogOptions): (ctx: RequestContext) => void {
 	return (ctx) => {
 		if (installer === undefined) throw new EarshotError('not_found', 'This server cannot pull models');

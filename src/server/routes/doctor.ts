@@ -5,7 +5,7 @@ import type { RequestContext } from '../request/context.js';
 import { requireTrust } from '../request/guard.js';
 
 export interface DoctorReport {
-	/** Nothing is missing. */
+	/** True if nothing is missing. */
 	readonly ok: boolean;
 	readonly findings: readonly DoctorFinding[];
 }
@@ -17,11 +17,11 @@ export interface DoctorFinding {
 }
 
 export interface DoctorOptions {
-	/** Examines the machine, in a process of its own; undefined: this server cannot. */
+	/** Examines the machine, in a separate process; undefined: not supported by this server. */
 	readonly examine?: (() => Promise<DoctorReport>) | undefined;
 }
 
-/** Requests that come while the machine is examined share one report. */
+/** Concurrent requests share one report. */
 export function showDoctor({ examine }: DoctorOptions): (ctx: RequestContext) => Promise<void> {
 	let running: Promise<DoctorReport> | undefined;
 	return async (ctx) => {

@@ -17,7 +17,7 @@ export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestCo
 	};
 }
 
-/** Answers when the model is loaded. A client that disconnects does not stop the loading. */
+/** Responds when the model is loaded. If the client disconnects, loading continues. */
 export function loadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx);
@@ -26,7 +26,7 @@ export function loadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestCon
 	};
 }
 
-/** Answers when the model's process has ended, which waits for its running recordings. */
+/** Responds when the model's process has ended, after its running recordings. */
 export function unloadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
 	return async (ctx) => {
 		const id = modelOf(ctx);

@@ -6,7 +6,7 @@ import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
 import { type Capabilities, diarizationType } from '../../speech/model-info.js';
 import type { RequestContext } from '../request/context.js';
 
-/** With `?aliases=true` each further name of a model is listed as a model of its own, for clients that offer only ids. */
+/** With `?aliases=true` each alias is listed as a separate model, for clients that let users choose only among ids. */
 export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
 		const { aliases } = ctx.query;
@@ -34,7 +34,7 @@ export function retrieveModel(pool: ModelPool): (ctx: RequestContext) => void {
 	};
 }
 
-/** By any of its names. Throws `model_not_found`. */
+/** Finds a model by any of its names. Throws `model_not_found`. */
 export function findModel(pool: ModelPool, name: string): ListedModel {
 	const id = pool.idOf(name);
 	const model = pool.models.find((each) => each.id === id);

@@ -23,7 +23,7 @@ const maxBodyBytes = 4_096;
 /** The status is repeated this often, since proxies close a silent response after half a minute. */
 const repeatMs = 15_000;
 
-/** Starts a pull, or joins the running one, and reports its status. A client that disconnects does not end it. */
+/** Starts a pull, or joins the running one, and reports its status. If the client disconnects, the pull continues. */
 export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
@@ -46,7 +46,7 @@ export function pullStatus(options: PullsRouteOptions): Handler {
 	};
 }
 
-/** What was downloaded stays on disk, and the next pull resumes from there. */
+/** Cancels a pull. The downloaded part stays on disk, and the next pull resumes it. */
 export function cancelPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		ctx.body = statusBody(await pullOf(ctx, options).cancel());

@@ -3,14 +3,14 @@
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { RequestContext } from '../request/context.js';
 
-/** Always 200 while the server answers, for those who would restart it otherwise. */
+/** Liveness: always 200 while the server responds, so that a supervisor does not restart it. */
 export function health(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
 		ctx.body = pool.checkReadiness();
 	};
 }
 
-/** 503 until the default model can answer, for those who send requests only then. */
+/** Readiness: 503 until the default model can serve requests, so that a load balancer waits. */
 export function ready(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
 		const readiness = pool.checkReadiness();

@@ -38,7 +38,7 @@ export interface TranscriptionsOptions {
 	readonly admission: Admission;
 	/** Time limit of a request; 0 = none. */
 	readonly maxRequestMs: number;
-	/** References of known speakers that a request may bring. */
+	/** Maximum references of known speakers in a request. */
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
 	readonly jobs: JobDesk;
@@ -60,7 +60,7 @@ export function transcriptions(
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
 	const receiveUpload = uploadReceiver(limits, kind === 'job');
-	const tellIgnored = ignoredTeller(options.log ?? silentLog);
+	const tellIgnored = ignoredReporter(options.log ?? silentLog);
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
@@ -83,7 +83,7 @@ export function transcriptions(
 			const model = request.model ?? pool.defaultModel;
 			logged.model = shortened(model);
 			logged.format = request.format;
-			// First, so that it is soon said where it is missing.
+			// Leased first, so that the request fails early if it is missing.
 			if (request.speakers) diarizer = await leaseDiarizer(pool, request.speakers.param, signal);
 			const speakers = await knownBy(request.speakers, options.voices);
 			lease = await pool.lease(model, signal);
@@ -108,18 +108,19 @@ export function transcriptions(
 	};
 }
 
-/** Tells each client in a header, and the log once for each model and field: programs send them with every request. */
-function ignoredTeller(log: Log): (ctx: RequestContext, model: string, ignored: readonly string[]) => void {
-	const told = new Set<string>();
+/** Reports ignored fields: to each client in a header, and to the log once for each model and field, since programs
+ * send them with every request. */
+function ignoredReporter(log: Log): (ctx: RequestContext, model: string, ignored: readonly string[]) => void {
+	const logged = new Set<string>();
 	return (ctx, model, ignored) => {
 		if (ignored.length === 0) return;
 		ctx.set(ignoredHeader, ignored.join(', '));
-		const fields = ignored.filter((field) => !told.has(`${model} ${field}`));
-		for (const field of fields) told.add(`${model} ${field}`);
+		const fields = ignored.filter((field) => !logged.has(`${model} ${field}`));
+		for (const field of fields) logged.add(`${model} ${field}`);
 		if (fields.length > 0)
 			log.info(
 				{ model, fields },
-				`fields have no effect on this model; clients are told in ${ignoredHeader}`,
+				`fields have no effect on this model; the response names them in ${ignoredHeader}`,
 			);
 	};
 }
@@ -178,7 +179,7 @@ function watcher({ state }: RequestContext, ticket: QueueTicket, metrics: Metric
 
 const noTime: Timing = { decode: 0, queue: 0, run: 0 };
 
-/** How a transcript is written. */
+/** How a transcript is rendered. */
 type Form = Pick<FittedRequest & TranscriptionRequest, 'format' | 'include' | 'subtitles'>;
 
 async function answerWhole(
@@ -257,12 +258,12 @@ async function answerStream(
 	}
 }
 
-/** Each once. */
+/** The codes, each once. */
 function warningCodesOf({ warnings = [] }: Transcript): WarningCode[] {
 	return [...new Set(warnings.map(({ code }) => code))];
 }
 
-/** Of all channels together. */
+/** The total of all channels. */
 function untranscribedSeconds({ untranscribed = [] }: Transcript): number {
 	return round(untranscribed.reduce((sum, { start, end }) => sum + end - start, 0));
 }

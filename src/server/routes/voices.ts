@@ -1,4 +1,4 @@
-/** GET, POST and DELETE /v1/voices, POST /v1/voices/identify: people whose voices are known here. */
+/** GET, POST and DELETE /v1/voices, POST /v1/voices/identify: enrolled voices. */
 
 import type { ModelPool } from '../../pool/model-pool.js';
 import { enrolled } from '../../speakers/enrolment.js';
@@ -32,7 +32,7 @@ export function listVoices({ voices }: VoicesOptions): (ctx: RequestContext) => 
 	};
 }
 
-/** Enrols the voice in the recording, or replaces the one of that name. */
+/** Enrols the voice in the recording; replaces an enrolled voice of the same name. */
 export function addVoice({ pool, limits, voices }: VoicesOptions): (ctx: RequestContext) => Promise<void> {
 	const receive = uploadReceiver(limits);
 	return async (ctx) => {
@@ -62,7 +62,7 @@ export function removeVoice({
 	};
 }
 
-/** Who speaks in the recording, without a transcript. */
+/** Identifies the speakers of the recording, without a transcript. */
 export function identifyVoices({
 	pool,
 	limits,

@@ -1,4 +1,4 @@
-/** Webhook endpoints by OpenAI's paths, so that `client.webhooks` manages them, and what has become of deliveries. */
+/** Routes of webhook endpoints, with OpenAI's paths so that `client.webhooks` works, and the list of deliveries. */
 
 import { EarshotError, expected } from '../../errors.js';
 import type { Delivery } from '../../webhooks/deliveries.js';
@@ -56,7 +56,7 @@ export function updateWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 	return async (ctx) => {
 		await ownEndpoint(ctx, webhooks);
 		const fields = await fieldsOf(ctx, webhooks);
-		// As it is after the body has come.
+		// Read after the body was received, since the endpoint may have changed meanwhile.
 		const endpoint = await ownEndpoint(ctx, webhooks);
 		const changed = updated(endpoint, fields, webhooks.now() / 1000);
 		if (changed !== endpoint) await webhooks.endpoints.replace(changed);
@@ -103,7 +103,7 @@ export function listWebhookEventTypes(ctx: RequestContext): void {
 	ctx.body = { object: 'list', data: webhookEventTypes };
 }
 
-/** Not of OpenAI's: what was sent, or was not, in the last week. */
+/** The deliveries of the last week and their results; OpenAI has no such route. */
 export function listWebhookDeliveries({ webhooks }: WebhookRouteOptions): Handler {
 	return async (ctx) => {
 		requireTrust(ctx, managing);
@@ -117,7 +117,7 @@ export function listWebhookDeliveries({ webhooks }: WebhookRouteOptions): Handle
 	};
 }
 
-/** Throws `not_found` also for what belongs to others, of which nobody else is told. */
+/** Throws `not_found` also for endpoints of other owners, so that their existence is not revealed. */
 async function ownEndpoint(ctx: RequestContext, { endpoints }: Webhooks): Promise<WebhookEndpoint> {
 	requireTrust(ctx, managing);
 	const { id = '' } = ctx.params;
@@ -193,7 +193,7 @@ function queryOf(ctx: RequestContext, name: string): string | undefined {
 	return value === undefined || value === '' ? undefined : value;
 }
 
-/** Those after `after`, and one more than the page has if there are more. Throws `invalid_request`. */
+/** The items after `after`: a page, and one more if there is a next page. Throws `invalid_request`. */
 async function firstPage<T extends { readonly id: string }>(
 	all: Iterable<T> | AsyncIterable<T>,
 	{ after, limit }: Page,
@@ -235,7 +235,7 @@ function endpointBody(endpoint: WebhookEndpoint) {
 	};
 }
 
-/** Only when the secret is new: it is shown once. */
+/** Includes the secret, which is returned only once, when it is new. */
 function withSecret(endpoint: WebhookEndpoint): object {
 	return { ...endpointBody(endpoint), signing_secret: endpoint.secrets[0]?.secret };
 }

@@ -6,7 +6,7 @@ import type { Metrics } from '../../metrics.js';
 import { Throughput } from '../request/throughput.js';
 
 export interface UploadBudgetOptions {
-	/** Of all uploads together; a lone upload is always accepted. */
+	/** Limit for all uploads together; a lone upload is always accepted. */
 	readonly maxBytes: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
@@ -27,15 +27,15 @@ export class UploadBudget {
 		options.metrics.onScrape(() => options.metrics.uploads(this.#bytes));
 	}
 
-	/** Throws `overloaded` where there is no room for the upload beside those in progress. `bytes`: the declared size, 0
-	 * where unknown. It reserves nothing: what a client says it will send takes no room, only what has come. */
+	/** Throws `overloaded` if the upload does not fit beside those in progress. `bytes`: the declared size, 0 if unknown.
+	 * Reserves nothing: only received bytes count, not declared ones. */
 	begin(bytes: number): Reservation {
 		this.#refuseAbove(bytes, 0);
 		return new Reservation(this);
 	}
 
-	/** Reserves `bytes` that have come. Throws `overloaded` if the total would exceed `maxBytes`; a lone upload is always
-	 * accepted. `own`: bytes this upload already holds. */
+	/** Reserves `bytes` that were received. Throws `overloaded` if the total would exceed `maxBytes`; a lone upload is
+	 * always accepted. `own`: bytes this upload already holds. */
 	reserve(bytes: number, own: number): void {
 		this.#refuseAbove(bytes, own);
 		this.#bytes += bytes;
@@ -47,7 +47,7 @@ export class UploadBudget {
 		const others = this.#bytes - own;
 		if (others <= 0 || this.#bytes + bytes <= maxBytes) return;
 		metrics.refused('', 'uploads');
-		// An upload larger than the limit fits once the others are gone.
+		// An upload larger than the limit fits once the others have finished.
 		const excess = Math.min(others, this.#bytes + bytes - maxBytes);
 		const retryAfterSeconds = this.#throughput.secondsFor(excess);
 		throw new EarshotError(
@@ -80,7 +80,7 @@ export class Reservation {
 		this.#budget = budget;
 	}
 
-	/** Reserves `bytes` more, which have come. Throws `overloaded`, and is then unchanged. */
+	/** Reserves `bytes` more that were received. Throws `overloaded`, and is then unchanged. */
 	add(bytes: number): void {
 		this.#budget.reserve(bytes, this.#bytes);
 		this.#bytes += bytes;

@@ -1,7 +1,7 @@
 /** One multipart form as formidable parses it: decides what each part is, and translates formidable's errors.
  *
  * koa-body passes multipart bodies to formidable, whose faults are worked around here: its errors carry `httpCode`
- * where koa reads `status`; it takes every part with a Content-Type for a file and every part without for text; it
+ * where koa reads `status`; it treats every part with a Content-Type as a file and every part without one as text; it
  * keeps opening files after it has failed; and a text part with a transfer encoding causes an unhandled rejection. */
 
 import { randomUUID } from 'node:crypto';
@@ -75,11 +75,11 @@ export class Form {
 	readonly #reservation: Reservation;
 	readonly #sinks: RecordingSink[] = [];
 	#bytesRead = 0;
-	/** Of text fields, but for the recordings of known speakers. */
+	/** Size of the text fields, except the recordings of known speakers. */
 	#textBytes = 0;
 	#closed = false;
 	#sawTextFile = false;
-	/** The first field that came as a file, which would be dropped. */
+	/** The first text field that was sent as a file, whose value would be lost. */
 	#fieldSentAsFile: FieldName | undefined;
 
 	constructor(limits: UploadLimits, reservation: Reservation) {
@@ -106,7 +106,8 @@ export class Form {
 		incoming.options.fileWriteStreamHandler = (file?: object) => this.#sinkFor(file);
 	}
 
-	/** Throws `upload_too_large` or `overloaded`. Formidable keeps text in memory: only what is never long is free. */
+	/** Throws `upload_too_large` or `overloaded`. Formidable keeps text in memory, so large fields are counted as part of
+	 * the upload. */
 	#takeText(field: FieldName, bytes: number): void {
 		if (field === 'known_speaker_references') {
 			this.#reservation.add(bytes);
@@ -116,7 +117,8 @@ export class Form {
 		if (this.#textBytes > maxTextBytes) throw textTooLarge(maxTextBytes);
 	}
 
-	/** Decides what a part is, by setting the media type that formidable decides by. Returns the field of a text. */
+	/** Decides whether a part is a file or text, by setting the media type that formidable checks. Returns the name of a
+	 * text field. */
 	#sort(part: Part): FieldName | undefined {
 		// From here on only read for text parts, where formidable would throw on `7bit` and decode base64.
 		part.transferEncoding = 'utf-8';

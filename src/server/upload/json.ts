@@ -1,13 +1,13 @@
-/** Small bodies in JSON. */
+/** Reads small JSON bodies. */
 
 import { EarshotError, expected } from '../../errors.js';
 import type { RequestContext } from '../request/context.js';
 
-/** The fields of the body's object; none where the body is empty. Throws `upload_too_large` and `invalid_request`. */
+/** The fields of the body's object; none if the body is empty. Throws `upload_too_large` and `invalid_request`. */
 export async function readJson(ctx: RequestContext, maxBytes: number): Promise<Record<string, unknown>> {
 	const pieces: Buffer[] = [];
 	let bytes = 0;
-	// Leaving the loop must not end the connection, on which the refusal is still to be sent.
+	// Leaving the loop must not close the connection, since the refusal is still sent on it.
 	for await (const piece of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
 		bytes += piece.length;
 		if (bytes > maxBytes) throw new EarshotError('upload_too_large', 'The body of this request is too large');

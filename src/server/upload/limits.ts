@@ -14,7 +14,7 @@ export interface UploadLimits {
 	readonly fetchHosts?: readonly string[];
 }
 
-/** All text fields together, but for the recordings of known speakers. */
+/** All text fields together, except the recordings of known speakers. */
 export const maxTextBytes = 1 << 20;
 /** All text fields together. */
 export const maxFieldsBytes = 16 << 20;

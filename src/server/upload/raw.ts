@@ -1,4 +1,4 @@
-/** A body that is the recording itself, with the request's fields in the query. */
+/** Receives a body that is the recording itself, with the request's fields in the query. */
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
 import { RecordingSink, written } from './sink.js';
 
-/** Media types of recordings; what is in one is found out from its bytes. */
+/** Media types of recordings; the actual format is detected from the bytes. */
 export const rawTypes = /^(audio\/|video\/|application\/(octet-stream|ogg) *(;|$))/i;
 
 /** Throws `cancelled` when the signal aborts. */
@@ -41,7 +41,7 @@ async function fill(
 	signal: AbortSignal,
 ): Promise<void> {
 	let bytes = 0;
-	// Leaving the loop must not end the connection, on which a refusal is still to be sent.
+	// Leaving the loop must not close the connection, since a refusal is still sent on it.
 	for await (const piece of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
 		bytes += piece.length;
 		if (signal.aborted) return;

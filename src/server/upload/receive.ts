@@ -1,5 +1,5 @@
-/** A body → the recording and the request's fields. Small recordings stay in memory, larger ones go to a
- * file in a private directory; both are removed when the request ends. Client file names are never used as paths. */
+/** Receives a body: the recording and the request's fields. Small recordings stay in memory, larger ones are written to
+ * a file in a private directory; both are released when the request ends. Client file names are never used as paths. */
 
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
@@ -51,7 +51,7 @@ export function uploadReceiver(limits: UploadLimits, isJob = false): ReceiveUplo
 	};
 }
 
-/** A job with two recordings is of neither. Other routes ignore the field beside a file. */
+/** Throws if a job has a file and a URL. Other routes ignore `url` beside a file. */
 function onlyRecording(upload: Upload, isJob: boolean): Upload {
 	if (isJob && new Fields(upload.fields).text('url') !== undefined) {
 		void upload.discard();
@@ -60,12 +60,12 @@ function onlyRecording(upload: Upload, isJob: boolean): Upload {
 	return upload;
 }
 
-/** It may have a signature in it, and decides nothing about the text. */
+/** The URL may contain a signature, and does not change the transcript. */
 function withoutUrl(fields: FormFields): FormFields {
 	return new Map([...fields].filter(([name]) => fieldOf(name) !== 'url'));
 }
 
-/** Throws for what the headers alone rule out: another content type, or a declared size above the limit. */
+/** Refuses by the headers alone: a wrong content type, or a declared size above the limit. */
 function refuseUnread(ctx: Context, { maxUploadBytes }: UploadLimits): void {
 	const type = ctx.get('content-type');
 	if (!/^multipart\/form-data *;/i.test(type) && !rawTypes.test(type)) {

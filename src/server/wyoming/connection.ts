@@ -1,4 +1,4 @@
-/** One Wyoming client: answers its events in order, and keeps it from harming others. */
+/** One Wyoming client: handles its events in order, and limits its use of resources. */
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.js';
@@ -19,9 +19,9 @@ export interface WyomingOptions {
 	readonly admission: LiveAdmission;
 	readonly names: ModelNames;
 	readonly version: string;
-	/** How long somebody may speak; 0 = as long as they like. */
+	/** Maximum length of an utterance; 0 = no limit. */
 	readonly maxMs: number;
-	/** Text while somebody speaks from models that hear whole turns, too. */
+	/** Partial text during speech also from models that transcribe whole turns. */
 	readonly partials: boolean;
 	readonly inFlight: InFlight;
 	readonly isDraining: () => boolean;
@@ -31,11 +31,11 @@ export interface WyomingOptions {
 }
 
 const tickMs = 5_000;
-/** A client that sends no event for so long is gone, unless it waits for a transcript. */
+/** A connection is closed after this time without an event, unless it waits for a transcript. */
 const idleMs = 60_000;
-/** Answers that the client has not read, at which it is given up. */
+/** The connection is closed if the client leaves this many bytes of responses unread. */
 const stuckBytes = 1 << 20;
-/** Time that a client has to take an error and close its side. */
+/** Time that a client has to read an error and close its side. */
 const closeMs = 500;
 
 export class WyomingConnection {
@@ -51,7 +51,7 @@ export class WyomingConnection {
 	#rate = 0;
 	#beganMs = 0;
 	#hasTold = false;
-	/** Events behind a transcript that is not there yet. */
+	/** Events received while an earlier transcript is pending. */
 	#held: WyomingEvent[] = [];
 	#eventMs: number;
 	#hasEnded = false;
@@ -66,12 +66,12 @@ export class WyomingConnection {
 		this.#stopTick = options.clock.every(tickMs, () => this.#tick());
 		socket.on('data', (chunk: Buffer) => this.#read(chunk));
 		socket.on('end', () => this.#ended());
-		// `close` follows.
+		// The event `close` follows and is handled.
 		socket.on('error', () => {});
 		socket.on('close', () => this.#over());
 	}
 
-	/** The server is shutting down: what is being said is still heard. */
+	/** For shutdown: the current utterance is still transcribed. */
 	drain(): void {
 		if (!this.#utterance) this.#finish();
 	}
@@ -81,7 +81,7 @@ export class WyomingConnection {
 		try {
 			for (const event of this.#reader.read(chunk)) {
 				this.#eventMs = this.#options.clock.now();
-				this.#hear(event);
+				this.#handle(event);
 				if (this.#isOver) return;
 			}
 		} catch (thrown) {
@@ -90,14 +90,14 @@ export class WyomingConnection {
 		this.#balance();
 	}
 
-	#hear(event: WyomingEvent): void {
+	#handle(event: WyomingEvent): void {
 		if (event.type === 'describe') this.#send('info', infoOf(this.#options.pool, this.#options.version));
 		else if (event.type === 'ping') this.#send('pong', { text: readPing(event) });
 		else if (this.#utterance?.hasStopped) this.#held.push(event);
 		else this.#take(event);
 	}
 
-	/** Events of other services mean nothing here, and may stand between these. */
+	/** Ignores events of other services, which may come in between. */
 	#take(event: WyomingEvent): void {
 		switch (event.type) {
 			case 'select-program':
@@ -116,7 +116,7 @@ export class WyomingConnection {
 				this.#push(event);
 				break;
 			case 'audio-stop':
-				// Of audio that never began, nothing was said.
+				// `audio-stop` without audio: the transcript is empty.
 				if (!this.#utterance) this.#begin(defaultRate);
 				this.#utterance?.stop();
 				break;
@@ -145,7 +145,7 @@ export class WyomingConnection {
 			...ofThisOne,
 			listener: {
 				progressed: () => this.#balance(),
-				heard: (text) => {
+				delta: (text) => {
 					start();
 					this.#send('transcript-chunk', { text });
 				},
@@ -162,7 +162,7 @@ export class WyomingConnection {
 
 	#push(event: WyomingEvent): void {
 		const rate = readRate(event);
-		// Some clients leave `audio-start` away.
+		// Some clients omit `audio-start`.
 		if (!this.#utterance) this.#begin(rate);
 		if (rate !== this.#rate) throw expected('rate', `${this.#rate}, as it was before`, rate);
 		this.#utterance?.push(event.payload);
@@ -176,7 +176,7 @@ export class WyomingConnection {
 		const held = this.#held;
 		this.#held = [];
 		try {
-			for (const event of held) if (!this.#isOver) this.#hear(event);
+			for (const event of held) if (!this.#isOver) this.#handle(event);
 		} catch (thrown) {
 			this.#fail(asEarshotError(thrown));
 		}
@@ -191,13 +191,13 @@ export class WyomingConnection {
 		if (this.#socket.writableLength > stuckBytes) this.#socket.destroy();
 	}
 
-	/** The client's side of the connection is over; it may still wait for a transcript. */
+	/** The client has closed its side; it may still wait for a transcript. */
 	#ended(): void {
 		this.#hasEnded = true;
 		if (!this.#utterance?.hasStopped) this.#finish();
 	}
 
-	/** What the client sends from here on means nothing, or nobody knows what it answers. */
+	/** Sends the error and closes: after an error, further events cannot be interpreted. */
 	#fail(error: EarshotError): void {
 		if (this.#isOver) return;
 		this.#log(error);
@@ -208,14 +208,14 @@ export class WyomingConnection {
 	#finish(): void {
 		const { clock } = this.#options;
 		this.#socket.end();
-		// It is read to its end, since what is not read costs the client our last words.
+		// Reads to the end, since closing with unread data would discard the error before the client has read it.
 		this.#socket.resume();
 		const stop = clock.after(closeMs, () => this.#socket.destroy());
 		this.#socket.once('close', stop);
 		this.#over();
 	}
 
-	/** Audio that nobody has taken in must not pile up, nor requests behind a transcript. */
+	/** Back-pressure: pauses reading while unprocessed audio or requests pile up. */
 	#balance(): void {
 		const utterance = this.#utterance;
 		if (this.#isOver) return;
@@ -270,7 +270,7 @@ export class WyomingConnection {
 	}
 }
 
-/** Of audio that is none. */
+/** For an utterance without audio. */
 const defaultRate = 16_000;
 
 const misplaced = (type: string, where: string): EarshotError =>

@@ -1,6 +1,6 @@
 /**
- * Events of Home Assistant's Wyoming protocol as bytes: a line of JSON, then as many bytes of more JSON and of payload as
- * the line says. Pure.
+ * Encodes and decodes events of Home Assistant's Wyoming protocol: a line of JSON, which gives the lengths of the
+ * further JSON and the payload that follow it. Pure.
  */
 
 import { EarshotError, expected } from '../../errors.js';
@@ -8,13 +8,13 @@ import { EarshotError, expected } from '../../errors.js';
 export interface WyomingEvent {
 	readonly type: string;
 	readonly data: Readonly<Record<string, unknown>>;
-	/** Audio; empty where the event has none. */
+	/** Audio; empty if the event has none. */
 	readonly payload: Uint8Array;
 }
 
 export const maxHeaderBytes = 16 << 10;
 export const maxDataBytes = 64 << 10;
-/** Five seconds of the densest audio; programs send tenths. */
+/** Five seconds at the highest rate; clients usually send a tenth of a second. */
 export const maxPayloadBytes = 1 << 20;
 
 const newline = 0x0a;
@@ -27,15 +27,15 @@ interface Header {
 	readonly payloadBytes: number;
 }
 
-/** Cuts what comes over a connection into events. Holds at most one event that is not all there. */
+/** Divides the bytes of a connection into events. Buffers at most one incomplete event. */
 export class WyomingReader {
 	#pieces: Buffer[] = [];
 	#bytes = 0;
 	#header: Header | undefined;
 
 	/**
-	 * The events that are complete now, each when it is asked for. Throws `invalid_request` for what is none; what follows
-	 * that on the connection means nothing.
+	 * Yields the complete events. Throws `invalid_request` for invalid bytes; the rest of the connection is then
+	 * unusable.
 	 */
 	*read(chunk: Buffer): Generator<WyomingEvent> {
 		this.#pieces.push(chunk);
@@ -59,7 +59,7 @@ export class WyomingReader {
 	}
 
 	#readHeader(chunk: Buffer): Header | undefined {
-		// Lines that come in pieces are searched only where the newline may be.
+		// While a line arrives in pieces, only the new piece is searched for the newline.
 		if (this.#pieces.length > 1 && !chunk.includes(newline) && this.#bytes <= maxHeaderBytes)
 			return undefined;
 		const all = this.#joined();
@@ -124,7 +124,7 @@ function checkedObject(value: unknown, what: string): Record<string, unknown> {
 	return { ...value };
 }
 
-/** As the protocol's own library writes them: the data behind the line. */
+/** In the form of the protocol's own library, with the data after the line. */
 export function encodedEvent(type: string, data: Readonly<Record<string, unknown>>, version: string): Buffer {
 	const body = Buffer.from(JSON.stringify(data));
 	const line = JSON.stringify({ type, version, data_length: body.length });

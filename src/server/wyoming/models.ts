@@ -1,4 +1,4 @@
-/** The models as Wyoming tells of them, and which of them a client means. Pure. */
+/** Describes the models in Wyoming's `info` event, and selects the model for a client's request. Pure. */
 
 import { languageCandidates, languageCodes } from '../../languages.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
@@ -8,7 +8,7 @@ import type { TranscribeRequest } from './requests.js';
 
 const home = { name: 'Earshot', url: 'https://github.com/earshot/earshot' };
 
-/** The program's name: a client that knows several programs chooses by it. */
+/** The program's name, by which a client chooses among several programs. */
 export const programName = 'earshot';
 
 type Models = Pick<ModelPool, 'models' | 'defaultModel' | 'idOf'>;
@@ -17,7 +17,7 @@ type Models = Pick<ModelPool, 'models' | 'defaultModel' | 'idOf'>;
 export function infoOf(pool: Models, version: string): Record<string, unknown> {
 	const models = transcribing(pool).map(({ id, type, ownedBy, capabilities }) => ({
 		name: id,
-		// Of a model without a list, any code is accepted.
+		// A model without a list accepts any code.
 		languages: capabilities?.languages ?? languageCodes,
 		attribution: { name: ownedBy, url: '' },
 		installed: true,
@@ -39,8 +39,8 @@ export function infoOf(pool: Models, version: string): Record<string, unknown> {
 }
 
 /**
- * The id of the model that a client means: the one it names, else the default model; and where that does not know the
- * language, the first that does. Home Assistant names a language only. Throws `model_not_found`.
+ * The id of the model for a request: the named one, else the default model; if that does not support the language, the
+ * first that does. Home Assistant gives only a language. Throws `model_not_found`.
  */
 export function modelFor({ name, language }: TranscribeRequest, pool: Models, names: ModelNames): string {
 	const candidates = languageCandidates(language);

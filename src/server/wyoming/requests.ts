@@ -1,4 +1,4 @@
-/** What Wyoming's clients ask for. Pure; throws `invalid_request`, which names the field. */
+/** Parses the requests of Wyoming's clients. Pure; throws `invalid_request`, which names the field. */
 
 import { expected } from '../../errors.js';
 import type { Capabilities } from '../../speech/model-info.js';
@@ -6,18 +6,18 @@ import type { TranscriptionConfig } from '../live/protocol/events.js';
 import type { WyomingEvent } from './events.js';
 
 export interface TranscribeRequest {
-	/** Id or alias; '' = ours to choose. */
+	/** Id or alias; '' = the server chooses. */
 	readonly name: string;
-	/** As the client wrote it; '' = to be detected. */
+	/** As the client sent it; '' = to be detected. */
 	readonly language: string;
-	/** Words that are likely, the likeliest first. */
+	/** Likely words, the likeliest first. */
 	readonly words: readonly string[];
 }
 
 export const anyRequest: TranscribeRequest = { name: '', language: '', words: [] };
 
-/** Of `transcribe`. `context` and `vad_sensitivity` have no effect: every transcript stands alone, and its audio ends with
- * `audio-stop`. */
+/** Parses `transcribe`. `context` and `vad_sensitivity` have no effect: transcripts are independent, and the audio ends
+ * with `audio-stop`. */
 export function readTranscribe({ data }: WyomingEvent): TranscribeRequest {
 	return {
 		name: textOf(data, 'name').trim(),
@@ -43,8 +43,8 @@ export const readPing = ({ data }: WyomingEvent): string | null => textOf(data, 
 export const readProgram = ({ data }: WyomingEvent): string => textOf(data, 'name');
 
 /**
- * How a live session's client would ask for the same. Only a search is given likely words: in a prompt they are words that
- * were said already, and Whisper leaves them out where the audio begins with them.
+ * The equivalent options of a live session. Likely words are used only as keywords of a search: Whisper treats words in
+ * a prompt as already spoken, and omits them if the audio begins with them.
  */
 export function transcriptionOf(
 	{ language, words }: TranscribeRequest,

@@ -1,4 +1,4 @@
-/** What one client says between `audio-start` and `audio-stop`: its place, its model, and the live stream that hears it. */
+/** One utterance of a client, from `audio-start` to `audio-stop`: its admission, its model, and its live stream. */
 
 import type { Clock } from '../../clock.js';
 import { asEarshotError, type EarshotError } from '../../errors.js';
@@ -9,7 +9,7 @@ import type { LivePlace } from '../live/admission/admission.js';
 import { fitSession } from '../live/session/live-options.js';
 import { type TranscribeRequest, transcriptionOf } from './requests.js';
 
-/** Audio that the model has not taken in, at which no more is read, and read again. */
+/** Back-pressure: reading stops above this much unprocessed audio, and resumes below the second value. */
 const pauseAboveMs = 5_000;
 const resumeBelowMs = 2_000;
 
@@ -26,9 +26,9 @@ export interface UtteranceOptions {
 }
 
 export interface UtteranceListener {
-	/** More text. All of them joined are the transcript. */
-	readonly heard: (text: string) => void;
-	/** The last call, as is `failed`. */
+	/** Called with more text; all texts joined are the transcript. */
+	readonly delta: (text: string) => void;
+	/** The last call, like `failed`. */
 	readonly transcribed: (text: string, language: string | null) => void;
 	readonly failed: (error: EarshotError) => void;
 	/** `isBehind` may have changed. */
@@ -40,10 +40,10 @@ export class Utterance {
 	readonly #leaving = new AbortController();
 	#lease: Lease | undefined;
 	#stream: LiveStream | undefined;
-	/** Commands that came before the stream was open. */
+	/** Commands received before the stream was open. */
 	#waiting: LiveCommand[] = [];
 	#bytes = 0;
-	/** Of the audio, what streams before this one have heard. */
+	/** Audio that earlier streams have processed. */
 	#movedMs = 0;
 	#heardMs = 0;
 	#text = '';
@@ -61,7 +61,7 @@ export class Utterance {
 		return this.#options.place.model;
 	}
 
-	/** Of the audio that came. */
+	/** Length of the received audio. */
 	get seconds(): number {
 		return secondsOfBytes(this.#bytes, { encoding: 'pcm16', rate: this.#options.rate });
 	}
@@ -70,14 +70,14 @@ export class Utterance {
 		return this.#stoppedMs !== undefined;
 	}
 
-	/** Whether the client is to wait before it sends more. */
+	/** Whether reading from the client should pause. */
 	get isBehind(): boolean {
 		if (this.#stream === undefined) return true;
 		const behindMs = this.seconds * 1000 - this.#heardMs;
 		return behindMs > (this.#isPaused ? resumeBelowMs : pauseAboveMs);
 	}
 
-	/** Whether the client waits now. */
+	/** Whether reading from the client is paused. */
 	set isPaused(isPaused: boolean) {
 		if (isPaused && !this.#isPaused) this.#options.metrics.livePaused(this.model);
 		this.#isPaused = isPaused;
@@ -90,13 +90,13 @@ export class Utterance {
 		this.#send({ type: 'audio', bytes });
 	}
 
-	/** No more audio comes. */
+	/** Ends the audio. */
 	stop(): void {
 		this.#stoppedMs = this.#options.clock.now();
 		this.#send({ type: 'end' });
 	}
 
-	/** Cancels what runs. Safe to call twice. */
+	/** Cancels the transcription. Safe to call twice. */
 	close(): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
@@ -147,7 +147,7 @@ export class Utterance {
 				listener.progressed();
 				break;
 			case 'delta':
-				this.#tell(event.text);
+				this.#emit(event.text);
 				break;
 			case 'completed':
 				this.#language ??= event.language;
@@ -166,7 +166,7 @@ export class Utterance {
 				this.#stream = undefined;
 				void this.#open();
 				break;
-			// Of turns, nothing is told: the audio is one.
+			// Wyoming has no turns: the audio is one utterance.
 			case 'started':
 			case 'stopped':
 			case 'committed':
@@ -176,9 +176,9 @@ export class Utterance {
 		}
 	}
 
-	#tell(text: string): void {
+	#emit(text: string): void {
 		this.#text += text;
-		this.#options.listener.heard(text);
+		this.#options.listener.delta(text);
 	}
 
 	#fail(error: EarshotError): void {

@@ -1,22 +1,24 @@
-/** The port of Home Assistant's Wyoming protocol. It has no keys: who reaches the port is served. */
+/** The server for Home Assistant's Wyoming protocol. It has no authentication: every client that reaches the port is
+ * served. */
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { requestId } from '../request/request-id.js';
 import { WyomingConnection, type WyomingOptions } from './connection.js';
 
-/** Connections at a time; more are closed at once. One takes a place among live sessions only while it is heard. */
+/** Connections at a time; more are closed at once. A connection counts as a live session only while its audio is being
+ * transcribed. */
 export const maxWyomingConnections = 128;
 
 export class WyomingServer {
 	readonly server: Server;
-	/** Resolves when it serves nobody any more; it need not have listened. */
+	/** Resolves when all connections are closed; also if it never listened. */
 	readonly closed: Promise<void>;
 	readonly #connections = new Set<WyomingConnection>();
 	readonly #sockets = new Set<Socket>();
 	#resolveClosed: () => void = () => {};
 
 	constructor(options: WyomingOptions) {
-		// A client that has said all may close its side, and still be answered.
+		// A client that has sent everything may close its side and still receives the response.
 		this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
 			this.#sockets.add(socket);
 			socket.once('close', () => this.#sockets.delete(socket));
@@ -32,13 +34,13 @@ export class WyomingServer {
 		);
 	}
 
-	/** Takes no new connections; those on which nobody speaks are closed. */
+	/** Accepts no new connections, and closes those without an utterance. */
 	drain(): void {
 		this.server.close(this.#resolveClosed);
 		for (const connection of this.#connections) connection.drain();
 	}
 
-	/** Closes what is left, once what was answered is written. */
+	/** Closes the remaining connections once their responses are written. */
 	destroy(): void {
 		for (const socket of this.#sockets) socket.destroySoon();
 	}

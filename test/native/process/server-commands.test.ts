@@ -164,7 +164,7 @@ describe('a Unix socket', () => {
 		expect(stderr).toContain(message);
 	});
 
-	test('never replaces a file that is no socket', async () => {
+	test('never replaces a file that is not a socket', async () => {
 		const scratch = new Scratch();
 		onTestFinished(() => scratch[Symbol.dispose]());
 		const file = scratch.file('precious', 'text');
@@ -281,7 +281,7 @@ describe('a server with a certificate', () => {
 		const ask = () => earshot(server.home, ['ps', '--addr', server.address]);
 		scratch.file('c.pem', speech.cert);
 		server.child.kill('SIGHUP');
-		await expect.poll(server.log, { timeout: 10_000 }).toContain('the certificate stays as it was');
+		await expect.poll(server.log, { timeout: 10_000 }).toContain('the previous certificate stays in use');
 		expect(await ask()).toMatchObject({ code: 0 });
 		scratch.file('k.pem', speech.key);
 		server.child.kill('SIGHUP');
