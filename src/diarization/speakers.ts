@@ -209,8 +209,8 @@ function likeliestPath(
 }
 
 /**
- * If two overlapping pieces have the same speaker, the less certain one gets its next likeliest speaker. If every speaker
- * is active at that time, as at a change of speakers, it gets the one who overlaps it for the shortest time.
+ * If two overlapping pieces have the same speaker, the less certain one gets its next likeliest speaker. If all speakers
+ * overlap it, as at a change of speakers, it gets the one that overlaps least.
  */
 function apart(
 	pieces: readonly Piece[],
@@ -236,7 +236,7 @@ function apart(
 	return result;
 }
 
-/** Indices of pieces of other tracks that overlap the piece at `at`, and for how long. */
+/** The pieces of other tracks that overlap the piece at `at`, and for how long. */
 function overlapping(pieces: readonly Piece[], at: number): { other: number; seconds: number }[] {
 	const piece = pieces[at];
 	if (piece === undefined) return [];
