@@ -11,6 +11,16 @@ export function whileWanted<T>(work: Promise<T>, signal: AbortSignal, what: stri
 		const abort = () => reject(new EarshotError('cancelled', `the ${what} was cancelled`));
 		if (signal.aborted) abort();
 		signal.addEventListener('abort', abort, { once: true });
-		work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+		const settled = () => signal.removeEventListener('abort', abort);
+		work.then(
+			(value) => {
+				settled();
+				resolve(value);
+			},
+			(thrown: unknown) => {
+				settled();
+				reject(thrown);
+			},
+		);
 	});
 }

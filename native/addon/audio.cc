@@ -37,12 +37,13 @@ public:
 
 	struct Block {
 		ReadAudio read;
-		std::vector<float> samples;
+		std::unique_ptr<float[]> samples;
 	};
 	Expected<Block> Read(size_t count, const Cancel& cancel) {
 		return Guarded("audio_unsupported", "decoding", [&]() -> Expected<Block> {
-			Block block{{}, std::vector<float>(count)};
-			const Expected<ReadAudio> read = reader_->Read(block.samples.data(), count, cancel);
+			// Not set to 0 before they are written, which takes as long as decoding PCM.
+			Block block{{}, std::make_unique_for_overwrite<float[]>(count)};
+			const Expected<ReadAudio> read = reader_->Read(block.samples.get(), count, cancel);
 			if (!read) return read.failure();
 			block.read = *read;
 			return block;
@@ -95,7 +96,7 @@ Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 				if (view.size < block.read.count) {
 					throw MakeError(settled, {"invalid_argument", "Expected `into` to keep its length while it is read into"});
 				}
-				std::copy_n(block.samples.data(), block.read.count, view.data);
+				std::copy_n(block.samples.get(), block.read.count, view.data);
 				Napi::Object result = Napi::Object::New(settled);
 				result.Set("count", static_cast<double>(block.read.count));
 				result.Set("skippedPackets", block.read.skipped_packets);

@@ -5,7 +5,7 @@ import type { ChunkingOptions, TranscribeOptions } from '../speech/options.js';
 import { sampleRate } from '../speech/pcm.js';
 import type { Recording } from '../speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
-import { Leveller, levelled } from './leveller.js';
+import { Leveller } from './leveller.js';
 import { SampleWindow } from './sample-window.js';
 import { type Span, SpeechSpans } from './speech-spans.js';
 import { ClipSplitter } from './split.js';
@@ -157,7 +157,7 @@ export class Chunker {
 	/** `last`: the window will not be written to again, so the samples need no copy. */
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
-		const heard = levelled(samples);
+		const heard = this.#leveller.levelClip(samples);
 		return {
 			samples: last || heard !== samples ? heard : samples.slice(),
 			start,

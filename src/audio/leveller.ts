@@ -22,19 +22,30 @@ const rampSamples = sampleRate / 4;
 
 /** The clip at a normal loudness: unchanged if it is loud enough, else a copy. */
 export function levelled(samples: Float32Array): Float32Array {
-	const gain = gainFor(samples) ?? 1;
-	return gain === 1 ? samples : raised(samples, gain, gain);
+	return raisedBy(gainFor(samples), samples);
 }
 
-/** Levels the blocks of a recording for voice activity detection, which runs before it is split into clips. */
+/** Levels the blocks of a recording for voice activity detection, which runs before it is split into clips; then the clips. */
 export class Leveller {
 	readonly #gain = new SpeechGain();
+	#measured: { readonly block: Float32Array; readonly gain: number | null } | undefined;
+
+	/** The clip as `levelled` returns it. A clip that is the whole last block, as in most short recordings, is not measured
+	 * again. */
+	levelClip(samples: Float32Array): Float32Array {
+		const { block, gain } = this.#measured ?? {};
+		return block !== undefined && gain !== undefined && isSame(block, samples)
+			? raisedBy(gain, samples)
+			: levelled(samples);
+	}
 
 	/** The block at a normal loudness: unchanged if it is loud enough, else a copy. Takes blocks of some seconds, in
 	 * order. */
 	level(block: Float32Array): Float32Array {
 		const before = this.#gain.isKnown ? this.#gain.value : undefined;
-		this.#gain.follow(block);
+		const gain = gainFor(block);
+		this.#measured = { block, gain };
+		this.#gain.follow(gain);
 		const to = this.#gain.value;
 		const from = before ?? to;
 		return from === 1 && to === 1 ? block : raised(block, from, to);
@@ -59,7 +70,7 @@ export class LiveLeveller {
 			this.#count += part.length;
 			at += part.length;
 			if (this.#count < followSamples) break;
-			this.#gain.follow(this.#recent);
+			this.#gain.follow(gainFor(this.#recent));
 			this.#count = 0;
 		}
 		return gain === 1 ? frame : raised(frame, gain, gain);
@@ -79,12 +90,21 @@ class SpeechGain {
 		return this.#least !== null;
 	}
 
-	follow(block: Float32Array): void {
-		const wanted = gainFor(block);
+	/** `wanted`: by the next block alone; null where there seems to be no speech in it. */
+	follow(wanted: number | null): void {
 		if (wanted === null) return;
 		this.#least = Math.min(wanted, this.#least ?? wanted);
 		this.#value = Math.min(wanted, this.#least * maxRise);
 	}
+}
+
+function raisedBy(gain: number | null, samples: Float32Array): Float32Array {
+	return gain === null || gain === 1 ? samples : raised(samples, gain, gain);
+}
+
+/** Whether both are views of the same memory. */
+function isSame(a: Float32Array, b: Float32Array): boolean {
+	return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 }
 
 /** A copy whose gain goes from `from` to `to` over the ramp, evenly in decibels. Plain loops, since this runs on every

@@ -4,7 +4,7 @@ import { levelFrameSeconds, rmsOf } from '../speech/pcm.js';
 
 export class SampleWindow {
 	readonly #sampleRate: number;
-	#samples = new Float32Array(0);
+	#samples: Float32Array = new Float32Array(0);
 	/** Position of `#samples[0]` in the recording. */
 	#start = 0;
 	#length = 0;
@@ -23,10 +23,10 @@ export class SampleWindow {
 		return this.#length;
 	}
 
-	/** A buffer for the next `count` samples. Write to it, then call `grow` before any other method. */
+	/** A buffer for the next `count` samples, with anything in it. Write to it, then call `grow` before any other method. */
 	room(count: number): Float32Array {
 		if (this.#length + count > this.#samples.length) {
-			const larger = new Float32Array(this.#length + count);
+			const larger = uninitialized(this.#length + count);
 			larger.set(this.#samples.subarray(0, this.#length));
 			this.#samples = larger;
 		}
@@ -55,6 +55,12 @@ export class SampleWindow {
 	levelOf(frame: number): number {
 		const size = Math.round(levelFrameSeconds * this.#sampleRate);
 		const at = frame * size - this.#start;
-		return Math.fround(rmsOf(this.#samples.subarray(at, at + size)));
+		return Math.fround(rmsOf(this.#samples.subarray(at, Math.min(at + size, this.#length))));
 	}
+}
+
+/** Samples to be written before they are read: setting two seconds of them to 0 takes as long as decoding them. */
+function uninitialized(count: number): Float32Array {
+	const { buffer, byteOffset } = Buffer.allocUnsafeSlow(count * Float32Array.BYTES_PER_ELEMENT);
+	return new Float32Array(buffer, byteOffset, count);
 }

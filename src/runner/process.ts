@@ -64,6 +64,8 @@ export class RunnerProcess {
 	#hang: string | undefined;
 	#stuckRequest: number | undefined;
 	#hasEnded = false;
+	/** Whether it keeps this process from ending, as a child process does at first. */
+	#isHeld = true;
 	#ending: Promise<void> | undefined;
 
 	constructor(
@@ -215,9 +217,11 @@ export class RunnerProcess {
 
 	/** While it loads, works or ends, it keeps this process from ending by itself; otherwise it ends with this one. */
 	#keepAlive(): void {
+		const isNeeded = this.#work > 0 || this.#info === undefined || this.#ending !== undefined;
+		if (isNeeded === this.#isHeld) return;
+		this.#isHeld = isNeeded;
 		const { channel, stderr } = this.#child;
 		const handles = [this.#child, channel, stderr as Socket | null];
-		const isNeeded = this.#work > 0 || this.#info === undefined || this.#ending !== undefined;
 		for (const handle of handles) {
 			if (isNeeded) handle?.ref();
 			else handle?.unref();

@@ -22,14 +22,14 @@ import type { Assignment, Request } from './request.js';
 
 export type RunnerOptions = LifecycleOptions;
 
-const fromTheStart: Checkpoints = { done: [], onClip: () => {} };
-
 export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	readonly #options: RunnerOptions;
 	readonly #lifecycle: Lifecycle;
 	readonly #quarantine = new Quarantine<Request>();
 	/** Unsettled requests, in order of arrival. */
 	readonly #requests = new Set<Request>();
+	/** Those that a process has, by the number of their assignment. */
+	readonly #assigned = new Map<number, Request>();
 	#nextRequest = 1;
 	readonly #live: LiveStreams;
 
@@ -104,10 +104,10 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		recording: Recording,
 		options: TranscribeOptions,
 		signal: AbortSignal,
-		checkpoints: Checkpoints = fromTheStart,
+		checkpoints?: Checkpoints,
 	): AsyncIterable<TranscriptEvent> {
-		const rest = this.#pipeline(recording, options, signal, checkpoints.done.length);
-		return finished(resumed(rest, checkpoints), {
+		const rest = this.#pipeline(recording, options, signal, checkpoints?.done.length ?? 0);
+		return finished(checkpoints ? resumed(rest, checkpoints) : rest, {
 			model: this.#options.entry.id,
 			task: options.task,
 			language: options.language,
@@ -170,7 +170,8 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		};
 		signal.addEventListener('abort', cancel, { once: true });
 		this.#requests.add(request);
-		this.#submit();
+		const process = this.#lifecycle.ready;
+		if (process && !this.#quarantine.current) this.#handOver(request, process);
 		try {
 			if (signal.aborted) cancel();
 			yield* request.events;
@@ -201,9 +202,15 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	}
 
 	#assign(request: Request, assignment: Assignment | undefined): void {
-		request.assignment?.process.endWork();
+		if (request.assignment) {
+			request.assignment.process.endWork();
+			this.#assigned.delete(request.assignment.number);
+		}
 		request.assignment = assignment;
-		assignment?.process.beginWork();
+		if (assignment) {
+			assignment.process.beginWork();
+			this.#assigned.set(assignment.number, request);
+		}
 	}
 
 	/** Cancels the assignment; a later one continues where it stopped. */
@@ -230,11 +237,9 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 			this.#live.deliver(process, message.stream, fromWireEvent(message));
 			return;
 		}
-		const request = [...this.#requests].find(
-			({ assignment }) => assignment?.process === process && assignment.number === message.request,
-		);
+		const request = this.#assigned.get(message.request);
 		// An answer to a request that was cancelled or taken back.
-		if (!request) return;
+		if (request?.assignment?.process !== process) return;
 		switch (message.type) {
 			case 'running':
 				request.running.add(message.step);

@@ -173,13 +173,15 @@ export function createApp(options: AppOptions): Koa<RequestState> {
 	// The middleware `observe` handles and logs every error, so koa's own handler must not.
 	app.silent = true;
 	const router = new Router<RequestState>();
+	const exact: string[] = [];
 	for (const { method, path, handle } of routes(options)) {
 		// A model's id may have slashes.
 		const pattern = path.replace(/\{(\w+)\}/, '*$1');
 		const patterns = [pattern, ...(pattern.startsWith('/v1/') ? [pattern.slice('/v1'.length)] : [])];
 		router.register(patterns, [method], [handle]);
+		if (pattern === path) exact.push(...patterns);
 	}
-	const methods = methodsOf(router);
+	const methods = methodsOf(router, exact);
 	app.use(joinSlashes);
 	app.use(observe(options));
 	app.use(guard({ ...options, methodsOf: methods }));
@@ -190,15 +192,22 @@ export function createApp(options: AppOptions): Koa<RequestState> {
 }
 
 /** The methods of a path, including `OPTIONS`; empty for an unknown path. If several patterns match, the first one
- * counts: a model's id may contain slashes, and `…/load` is not a model. */
-function methodsOf(router: Router<RequestState>): (path: string) => readonly string[] {
-	return (path) => {
+ * counts: a model's id may contain slashes, and `…/load` is not a model. `exact`: the paths of routes without
+ * parameters. */
+function methodsOf(
+	router: Router<RequestState>,
+	exact: readonly string[],
+): (path: string) => readonly string[] {
+	const find = (path: string): readonly string[] => {
 		const layers = router.match(path, 'OPTIONS').path;
 		const methods = layers
 			.filter((layer) => layer.path === layers[0]?.path)
 			.flatMap((layer) => layer.methods);
 		return methods.length === 0 ? [] : [...new Set([...methods, 'OPTIONS'])];
 	};
+	// The router tries the pattern of every route, and tries them all again to find the route itself.
+	const known = new Map(exact.map((path) => [path, find(path)]));
+	return (path) => known.get(path) ?? find(path);
 }
 
 function checkMethod(methods: (path: string) => readonly string[]): RequestMiddleware {

@@ -2,5 +2,10 @@
 
 /** Rounded to the millisecond, since sums of floats end in meaningless digits. Keeps the order of times. */
 export function toMilliseconds(seconds: number): number {
-	return Number(seconds.toFixed(3));
+	const exact = seconds * 1000;
+	const whole = Math.round(exact);
+	// Where the product is near the middle of two, rounding it may have moved it there: the digits tell.
+	if (Math.abs(Math.abs(exact - whole) - 0.5) < 1e-6 || Math.abs(exact) > 1e9)
+		return Number(seconds.toFixed(3));
+	return whole / 1000;
 }

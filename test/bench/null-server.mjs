@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../dist/clock.js';
 import { runnerEnvironment } from '../../dist/config/environment.js';
 import { slotsOf } from '../../dist/config/resolve.js';
+import { tuneGc } from '../../dist/gc.js';
 import { createLog } from '../../dist/log.js';
 import { Metrics } from '../../dist/metrics.js';
 import { createdAt, loadRegistry } from '../../dist/models/registry/registry.js';
 import { staticRegistry } from '../../dist/models/registry/watch.js';
 import { RunnerPool } from '../../dist/pool/pool.js';
 import { runnerSettings } from '../../dist/runner/settings.js';
-import { tuneGc } from '../../dist/server/gc.js';
 import { startServer } from '../../dist/server/server.js';
 import { root } from './lib/peers.mjs';
 

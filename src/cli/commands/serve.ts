@@ -3,6 +3,7 @@
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
 import type { Config, SettingName } from '../../config/settings.js';
+import { tuneGc } from '../../gc.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
 import { Installer } from '../../models/installer.js';
@@ -13,7 +14,6 @@ import { loadRegistry } from '../../models/registry/registry.js';
 import { RegistryWatcher } from '../../models/registry/watch.js';
 import { packageRoot } from '../../paths.js';
 import { ServedCertificate } from '../../server/certificate.js';
-import { tuneGc } from '../../server/gc.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
 import { estimatedBytes, localPool, modelsToPreload, nextSignal, wantsGateway } from './cluster/start-up.js';

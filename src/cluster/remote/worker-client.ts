@@ -85,7 +85,7 @@ export class WorkerClient {
 		address: string,
 		path: string,
 		model: string,
-		options: Partial<Dispatcher.RequestOptions> & { headers?: Record<string, string> },
+		options: Omit<Partial<Dispatcher.RequestOptions>, 'headers'> & { headers?: Record<string, string> },
 	): Promise<Dispatcher.ResponseData<unknown>> {
 		const { headers, ...more } = options;
 		let reply: Dispatcher.ResponseData<unknown>;

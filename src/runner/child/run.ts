@@ -1,6 +1,7 @@
 /** The message loop of a runner process. */
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
+import { tuneGc } from '../../gc.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import type { PipelineHooks } from '../../pipeline/parts.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
@@ -137,6 +138,7 @@ async function close(): Promise<void> {
 
 /** Serves the model that `loadModel` loads for the first message. Called once per process. */
 export function runChild(loadModel: LoadModel): void {
+	tuneGc();
 	process.on('message', (message: ToRunner) => {
 		switch (message.type) {
 			case 'load':

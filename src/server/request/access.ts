@@ -75,7 +75,8 @@ export function accessRules(options: AccessOptions): Access {
 }
 
 /** As OpenAI's clients send it, Azure's, and others. */
-export function sentKeys(headers: IncomingHttpHeaders): string[] {
+export function sentKeys(headers: IncomingHttpHeaders): readonly string[] {
+	if ((headers.authorization ?? headers['api-key'] ?? headers['x-api-key']) === undefined) return [];
 	const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
 	return [bearer, headers['api-key'], headers['x-api-key']].flatMap((key) => String(key ?? '').trim() || []);
 }

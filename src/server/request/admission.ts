@@ -116,11 +116,15 @@ class ModelQueue {
 				{ retryAfterSeconds },
 			);
 		}
-		return this.join(seconds, 'request');
+		return this.#add(seconds, 'request');
 	}
 
 	join(seconds: number, kind: Waiting): QueueTicket {
 		this.#tick();
+		return this.#add(seconds, kind);
+	}
+
+	#add(seconds: number, kind: Waiting): QueueTicket {
 		const ticket = new QueueTicket(this, seconds, kind);
 		this.#tickets.add(ticket);
 		return ticket;

@@ -38,14 +38,16 @@ export class UploadBudget {
 	 * always accepted. `own`: bytes this upload already holds. */
 	reserve(bytes: number, own: number): void {
 		this.#refuseAbove(bytes, own);
+		// A body comes in many pieces, and the time between two of them is counted with that after them.
+		if (this.#bytes === 0) this.#tick();
 		this.#bytes += bytes;
 	}
 
 	#refuseAbove(bytes: number, own: number): void {
-		this.#tick();
 		const { maxBytes, metrics } = this.#options;
 		const others = this.#bytes - own;
 		if (others <= 0 || this.#bytes + bytes <= maxBytes) return;
+		this.#tick();
 		metrics.refused('', 'uploads');
 		// An upload larger than the limit fits once the others have finished.
 		const excess = Math.min(others, this.#bytes + bytes - maxBytes);

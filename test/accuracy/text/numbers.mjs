@@ -136,8 +136,8 @@ class NumberReader {
 			this.#flush();
 			this.#write(word);
 		} else if (zeros.has(word)) this.#append(0);
-		else
-			this.#readUnit(before, word) || this.#readMark(word, after) || this.#readSpecial(before, word, after);
+		else if (!this.#readUnit(before, word) && !this.#readMark(word, after))
+			this.#readSpecial(before, word, after);
 	}
 
 	/** @param {string} word @param {string} bare without its prefix @param {boolean} hasPrefix */

@@ -258,7 +258,7 @@ describe('from the command', () => {
 describe('what `earshot list` advises', () => {
 	it('is a pull where one can be, and else what to do instead', async () => {
 		const { machine, models } = await arrange();
-		const [{ id = '' } = {}] = models;
+		const [{ id } = { id: '' }] = models;
 		await machine.earshot('pull', id);
 		rmSync(path.join(machine.modelDir, id), { recursive: true });
 		const own = path.join(machine.home, 'own');

@@ -57,6 +57,26 @@ describe('quiet speech', () => {
 	});
 });
 
+describe('a clip', () => {
+	const bounds = [
+		['all of the block', 0, 2],
+		['a part of the block', 0.25, 1.5],
+		['of the block before', 2, 4],
+	] as const;
+
+	test.each(bounds)('is raised by its own loudness: %s', (_, from, to) => {
+		const recording = speech(4, decibels(-40));
+		recording.subarray(2 * sampleRate).forEach((sample, at, later) => {
+			later[at] = sample / 10;
+		});
+		const leveller = new Leveller();
+		leveller.level(recording.subarray(2 * sampleRate));
+		leveller.level(recording.subarray(0, 2 * sampleRate));
+		const clip = recording.subarray(from * sampleRate, to * sampleRate);
+		expect(leveller.levelClip(clip)).toEqual(levelled(clip));
+	});
+});
+
 describe('what is no speech', () => {
 	test.each(['silence', 'hum', 'the noise of 16 bits'])('is not raised: %s', (what) => {
 		const samples = {

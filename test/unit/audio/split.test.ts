@@ -227,7 +227,7 @@ function heardBetween(
 describe('the window on a recording', () => {
 	it('measures the level of each frame', () => {
 		const window = new SampleWindow(16_000);
-		window.room(16_000).fill(0.5, 0, 8_000);
+		window.room(16_000).fill(0.5, 0, 8_000).fill(0, 8_000);
 		window.grow(16_000);
 		expect(window.levelOf(0)).toBeCloseTo(0.5);
 		expect(window.levelOf(49)).toBe(0);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { EarshotError } from '../../../src/errors.js';
 import { accessRules, localOwner } from '../../../src/server/request/access.js';
 
 const access = accessRules({
@@ -8,6 +9,22 @@ const access = accessRules({
 	localToken: 'local-token',
 	allowedHosts: [],
 	allowedOrigins: [],
+});
+
+describe('a host name', () => {
+	test('is judged by itself, whatever the request before it had', () => {
+		const answers = ['localhost:8000', 'evil.example', 'evil.example', 'localhost:8000', '127.0.0.1'].map(
+			(host) => {
+				try {
+					access.checkHost({ host }, '1.1');
+					return 'answered';
+				} catch (thrown) {
+					return (thrown as EarshotError).code;
+				}
+			},
+		);
+		expect(answers).toEqual(['answered', 'host_refused', 'host_refused', 'answered', 'answered']);
+	});
 });
 
 describe('what a request leaves here belongs', () => {

@@ -54,9 +54,12 @@ export type FieldName = (typeof fieldNames)[number] | (typeof voiceFieldNames)[n
  * `chunking_strategy[type]` is a part of `chunking_strategy`, and `metadata[any key]` one of `metadata`. */
 export function fieldOf(formName: string): FieldName | undefined {
 	if (/^metadata\[.*\]$/s.test(formName)) return 'metadata';
-	const base = /^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1];
-	return [...fieldNames, ...voiceFieldNames].find((name) => name === base);
+	return byName.get(/^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1] ?? '');
 }
+
+const byName: ReadonlyMap<string, FieldName> = new Map(
+	[...fieldNames, ...voiceFieldNames].map((name) => [name, name]),
+);
 
 /** Values by form name, in the order of the form. */
 export type FormFields = ReadonlyMap<string, readonly string[]>;
@@ -82,12 +85,16 @@ export class Fields {
 	}
 
 	/** Every value of the field, under all spellings of its name; empty values are skipped. */
-	list(name: FieldName): string[] {
-		return this.#of(name).flatMap(([, values]) => values.filter((value) => value.trim() !== ''));
+	list(name: FieldName): readonly string[] {
+		// A request gives a few of the fields, and all of them are read.
+		const given = this.#given.get(name);
+		return given?.flatMap(([, values]) => values.filter((value) => value.trim() !== '')) ?? nothing;
 	}
 
 	text(name: FieldName): string | undefined {
-		const values = [...new Set(this.list(name))];
+		const given = this.list(name);
+		if (given.length < 2) return given[0];
+		const values = [...new Set(given)];
 		if (values.length > 1) throw expected(name, 'given once', values.join(', '));
 		return values[0];
 	}
@@ -116,22 +123,24 @@ export class Fields {
 
 	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
 	object(name: FieldName): Readonly<Record<string, unknown>> | null {
-		const pairs = this.#of(name).flatMap(([formName, values]) => {
+		const given = this.#given.get(name);
+		if (given === undefined) return null;
+		const pairs = given.flatMap(([formName, values]) => {
 			const key = /\[(\w+)\]$/.exec(formName)?.[1];
 			return key === undefined ? [] : [[key, values[0]] as const];
 		});
 		if (pairs.length > 0) return Object.fromEntries(pairs);
-		const given = this.text(name);
-		if (given === undefined || given === 'auto' || given === 'null') return null;
-		const value = parseJson(given);
+		const text = this.text(name);
+		if (text === undefined || text === 'auto' || text === 'null') return null;
+		const value = parseJson(text);
 		if (value === 'auto') return null;
 		if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
-		throw expected(name, '`auto` or an object', given);
+		throw expected(name, '`auto` or an object', text);
 	}
 
 	/** From `name[key]=value` parts with any keys, or from an object in JSON; null where absent. */
 	pairs(name: FieldName): Readonly<Record<string, unknown>> | null {
-		const given = this.#of(name);
+		const given = this.#given.get(name) ?? [];
 		const parts = given.filter(([formName]) => formName !== name);
 		const whole = given.flatMap(([formName, values]) => (formName === name ? values : []));
 		const texts = [...new Set(whole.filter((value) => value.trim() !== ''))];
@@ -143,10 +152,6 @@ export class Fields {
 		if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown> | null;
 		throw expected(name, `\`${name}[key]=value\`, or an object in JSON`, text);
 	}
-
-	#of(name: FieldName) {
-		return this.#given.get(name) ?? [];
-	}
 }
 
 function pairOf(name: FieldName, [formName, values]: readonly [string, readonly string[]]): [string, string] {
@@ -156,6 +161,8 @@ function pairOf(name: FieldName, [formName, values]: readonly [string, readonly 
 	if (others.length > 0) throw expected(name, 'pairs whose keys are given once', formName);
 	return [key, value];
 }
+
+const nothing: readonly string[] = [];
 
 function chosen<T extends string>(name: FieldName, allowed: readonly T[], given: string): T {
 	const choice = allowed.find((value) => value === given);
