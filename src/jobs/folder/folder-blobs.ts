@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rmdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, makeFolder, renameOver } from '../../disk/disk.js';
 import { isInnerPath } from '../../disk/inner-path.js';
@@ -65,9 +65,13 @@ export class FolderBlobs implements BlobStore {
 	}
 
 	async delete(key: string): Promise<void> {
-		await unlink(this.#fileOf(key)).catch((thrown: unknown) => {
+		const file = this.#fileOf(key);
+		await unlink(file).catch((thrown: unknown) => {
 			if (codeOf(thrown) !== 'ENOENT') throw thrown;
 		});
+		const folder = path.dirname(file);
+		// Fails while there is more in it.
+		if (path.resolve(folder) !== path.resolve(this.#folder)) await rmdir(folder).catch(() => {});
 	}
 
 	async *list(prefix: string): AsyncGenerator<StoredBlob> {

@@ -60,6 +60,24 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		expect([...told().values()].sort()).toEqual([...ids].sort());
 	}, 180_000);
 
+	test('a request reaches a worker that cannot be connected to, by way of the queue, and nothing of it is kept', async () => {
+		const env = { EARSHOT_ADVERTISE: 'http://127.0.0.1:1' };
+		const { worker, gateway, blobs } = await startCluster(start, { env });
+		await worker();
+		const server = await gateway();
+		const job = (await post(server, jobsPath, short)).json.id;
+		await ended(server, job);
+		const calm = await textOf(server, job);
+		const plain = await post(server, transcriptionsPath, short);
+		expect([plain.status, plain.json.text]).toEqual([200, calm]);
+		const streamed = await post(server, transcriptionsPath, short, { fields: { stream: 'true' } });
+		const done = /"type":"transcript.text.done","text":("[^"]*")/.exec(streamed.json)?.[1];
+		expect(JSON.parse(done ?? '""')).toBe(calm);
+		const { json: list } = await get(server, jobsPath);
+		expect(list.data.map(({ id }: { id: string }) => id)).toEqual([job]);
+		expect(new Set(readdirSync(blobs).filter((name) => name.startsWith('trj_')))).toEqual(new Set([job]));
+	}, 120_000);
+
 	test('an upload that has no 202 leaves no job, and what a killed gateway has left in the store is swept', async () => {
 		const { worker, gateway, blobs } = await startCluster(start);
 		await worker();

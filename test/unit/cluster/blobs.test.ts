@@ -147,6 +147,18 @@ describe('a shared folder', () => {
 		expect(statSync(blobs.fileOf('trj_a/audio')).mode & 0o077).toBe(0);
 	});
 
+	test('keeps no empty folders of what was deleted, but itself', async () => {
+		const place = path.join(folder, 'emptied');
+		const blobs = new FolderBlobs(place);
+		await blobs.put('trj_a/audio', pieces(Buffer.from('x')));
+		await blobs.put('trj_a/result.json', pieces(Buffer.from('y')));
+		await blobs.delete('trj_a/audio');
+		expect(readdirSync(place)).toEqual(['trj_a']);
+		await blobs.delete('trj_a/result.json');
+		await blobs.delete('none');
+		expect(readdirSync(place)).toEqual([]);
+	});
+
 	test.skipIf(process.getuid?.() === 0)('says that it cannot be written to', async () => {
 		const locked = mkdtempSync(path.join(folder, 'locked-'));
 		chmodSync(locked, 0o500);
