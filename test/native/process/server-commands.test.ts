@@ -207,7 +207,7 @@ describe('a server with Wyoming', () => {
 		const open = await serving('--port', '0', '--wyoming', '0.0.0.0:0');
 		expect(open.log()).toMatch(/^Wyoming, for Home Assistant: tcp:\/\/0\.0\.0\.0:\d+$/m);
 		expect(open.log()).toMatch(
-			/Wyoming has neither keys nor encryption, so everyone who reaches its port can use it/,
+			/Wyoming has neither keys nor encryption, so everyone who can reach its port can use it/,
 		);
 		const own = await serving('--port', '0', '--wyoming', '0');
 		expect(own.log()).toMatch(/^Wyoming, for Home Assistant: tcp:\/\/127\.0\.0\.1:\d+$/m);
