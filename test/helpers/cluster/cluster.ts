@@ -183,7 +183,7 @@ async function serverCluster({ start, open }: (typeof queueServers)[number]): Pr
 }
 
 /** The next unit, in as much time as a death takes to be noticed. */
-export async function take(cluster: TestCluster, queue: UnitQueue, waitMs = 15_000): Promise<UnitLease> {
+export async function take(cluster: TestCluster, queue: UnitQueue, waitMs = 30_000): Promise<UnitLease> {
 	let lease: UnitLease | null | undefined;
 	const waiting = queue.lease({ schema: unitSchema }, { waitMs }).then((found) => {
 		lease = found;

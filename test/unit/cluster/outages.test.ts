@@ -127,7 +127,7 @@ test('while the queue is away workers are those that were there, for ten minutes
 		},
 	});
 	const directory = new Directory(records, clock);
-	await directory.announce({ id: 'w' } as never);
+	await directory.announce({ id: 'w', address: '', lanes: 1, models: [] } as never);
 	expect(await directory.workers()).toMatchObject([{ id: 'w' }]);
 	isAway = true;
 	clock.advance(5 * 60_000);
