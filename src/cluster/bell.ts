@@ -1,8 +1,8 @@
-/** Wakes one who waits for news. */
+/** Wakes a task that waits for a notification. */
 
 import type { Clock } from '../clock.js';
 
-/** Also if it rang a moment before. */
+/** A wait also ends at once if `ring` was called after the last `muffle`. */
 export class Bell {
 	#hasRung = false;
 	#wake: (() => void) | undefined;

@@ -1,4 +1,4 @@
-/** Reads the finished clips of a job in the order of the recording, whoever transcribes them. */
+/** Reads the finished clips of a job in the order of the recording, whichever workers transcribe them. */
 
 import type { ClipEvent } from '../speech/events.js';
 import { unitsOfText } from './core/job-progress.js';
@@ -9,17 +9,19 @@ import { clipsOf } from './unit-keys.js';
 
 export class ClipReader {
 	readonly #records: Pick<Records, 'list'>;
-	/** Of the units of the text, the one that is read, and how many of its clips were. */
+	/** Position, among the units that make the text, of the unit being read, and how many of its clips have been
+	 * read. */
 	#unit = 0;
 	#clips = 0;
-	/** Of all units. */
+	/** Clips read so far, over all units. */
 	#count = 0;
 
 	constructor(records: Pick<Records, 'list'>) {
 		this.#records = records;
 	}
 
-	/** Clips that have become finished since the last call, up to the first that is not. `records`: of all units, in order. */
+	/** The clips that have finished since the last call, up to the first unfinished one. `records`: of all units, in
+	 * order. */
 	async next(records: readonly UnitRecord[]): Promise<ClipEvent[]> {
 		const units = unitsOfText(records);
 		const found: ClipEvent[] = [];
@@ -27,7 +29,7 @@ export class ClipReader {
 			const clips = objectsIn<ClipEvent>(await this.#records.list(clipsOf(unit.unit), this.#clips));
 			this.#clips += clips.length;
 			for (const clip of clips) found.push({ ...clip, clip: this.#count++ });
-			// What is after it must wait for it.
+			// Clips of later units must wait for this unit to finish.
 			if (unit.stage !== 'done' || this.#clips < unit.clips || units.length === 1) break;
 			this.#unit++;
 			this.#clips = 0;

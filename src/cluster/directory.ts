@@ -1,4 +1,4 @@
-/** The workers of a cluster, as each tells of itself. */
+/** The directory of a cluster's workers: each worker announces itself in the records. */
 
 import type { Clock } from '../clock.js';
 import type { ModelInfo } from '../speech/model-info.js';
@@ -6,7 +6,7 @@ import { type ModelOfWorker, type WorkerView, workersFor } from './core/placing.
 import { objectIn } from './records/objects.js';
 import type { Records } from './records/records.js';
 
-/** What a model can do and is called, for those who ask a gateway. */
+/** The description of a model that gateways show to their clients. */
 export interface ServedModel {
 	readonly aliases: readonly string[];
 	readonly type: string;
@@ -14,26 +14,26 @@ export interface ServedModel {
 	readonly created: number;
 	readonly ownedBy: string;
 	readonly demo: boolean;
-	/** Of a loaded model. */
+	/** Set for a loaded model. */
 	readonly info?: ModelInfo;
-	/** As far as it is known before it is loaded. */
+	/** As far as they are known before the model is loaded. */
 	readonly capabilities: ModelInfo['capabilities'] | null;
 }
 
 export interface WorkerEntry extends WorkerView {
-	/** Where it takes requests, such as `http://10.0.0.7:8080`; '' = nowhere: by the queue alone. */
+	/** Base URL for direct requests, such as `http://10.0.0.7:8080`; '' = none: only the queue reaches the worker. */
 	readonly address: string;
 	readonly models: readonly (ModelOfWorker & ServedModel)[];
 	readonly defaultModel: string;
-	/** Id of the model that tells who speaks when. */
+	/** Id of the speaker diarization model. */
 	readonly diarizer?: string;
-	/** Of the messages that it understands. */
+	/** Version of the HTTP protocol that it speaks (`clusterProtocol`). */
 	readonly protocol: number;
-	/** As in `Unit`; absent in earlier versions. */
+	/** As in `Unit`; absent in entries of earlier versions. */
 	readonly numerics?: string;
 }
 
-/** What was read; undefined for what is no worker. */
+/** Checks a value that was read; undefined if it does not describe a worker. */
 function asWorker(value: Readonly<Record<string, unknown>> | undefined): WorkerEntry | undefined {
 	const { id, address, lanes, models } = (value ?? {}) as Partial<Record<keyof WorkerEntry, unknown>>;
 	const isOne =
@@ -46,21 +46,22 @@ function asWorker(value: Readonly<Record<string, unknown>> | undefined): WorkerE
 }
 
 const recordOf = (id: string): string => `worker:${id}`;
-/** Members: ids; scores: when it was last heard of, by the server's clock. */
+/** Members: worker ids; scores: time of the last heartbeat, by the server's clock, ms. */
 const index = 'workers';
 
 export const announceEveryMs = 2000;
-/** Five announcements in a row that did not come. */
+/** A worker is considered dead after five missed heartbeats. */
 const goneAfterMs = 10_000;
-/** What is known may be this old. */
+/** The cached list of workers is used for this long before it is read again. */
 const freshMs = 1000;
-/** As long as the queue is away, it may be this old: workers go on without it, and who has gone is found by asking. */
+/** While the queue is unreachable, the cached list may be this old: workers continue without the queue, and one
+ * that has stopped is detected when a request to it fails. */
 const outageMs = 10 * 60_000;
 
 export class Directory {
 	readonly #records: Records;
 	readonly #clock: Clock;
-	/** By this process. */
+	/** Ids of the workers that this process has announced. */
 	readonly #announced = new Set<string>();
 	#known: readonly WorkerEntry[] = [];
 	#readMs = Number.NEGATIVE_INFINITY;
@@ -86,12 +87,12 @@ export class Directory {
 		});
 	}
 
-	/** As last read: for those who cannot wait. */
+	/** The list as last read, for callers that cannot wait. */
 	get known(): readonly WorkerEntry[] {
 		return this.#known;
 	}
 
-	/** Those who have been heard of lately; while the queue is away, those who were there before, for some time. */
+	/** The workers with a recent heartbeat; while the queue is unreachable, those last read, for up to 10 minutes. */
 	async workers(): Promise<readonly WorkerEntry[]> {
 		const ageMs = this.#clock.now() - this.#readMs;
 		if (ageMs < freshMs) return this.#known;
@@ -111,21 +112,22 @@ export class Directory {
 		return new Set(known.filter((each) => each !== undefined));
 	}
 
-	/** Lanes of all that serve the model. */
+	/** The sum of the lanes of all workers that serve the model. */
 	async lanesFor(model: string): Promise<number> {
 		const able = (await this.workers()).filter(({ models }) => models.some(({ id }) => id === model));
 		return able.reduce((sum, { lanes }) => sum + lanes, 0);
 	}
 
-	/** Models of which this worker may take units now, those that it has loaded first; undefined = any, where it has not
-	 * announced itself. `waiting`: seconds of audio by model. */
+	/** Ids of the models for which worker `id` may lease units now, those it has loaded first; undefined = any
+	 * model, if this process has not announced the worker. `waiting`: seconds of waiting audio by model. */
 	async modelsFor(id: string, waiting: ReadonlyMap<string, number>): Promise<readonly string[] | undefined> {
 		if (!this.#announced.has(id)) return undefined;
 		const workers = await this.workers();
 		const own = workers.find((worker) => worker.id === id);
 		const all = [...waiting.values()].reduce((sum, each) => sum + each, 0);
 		const models = (own?.models ?? []).filter((model) =>
-			// A second more, so that somebody takes what was leased by a worker that has died.
+			// Add one second, so that a worker takes the units that a dead worker had leased, which do not count as
+			// waiting.
 			workersFor(workers, model.id, (waiting.get(model.id) ?? 0) + 1, all).has(id),
 		);
 		const rank = { loaded: 0, loading: 1, unloaded: 2 } as const;

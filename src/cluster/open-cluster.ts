@@ -1,4 +1,4 @@
-/** All that several machines share, opened by two URLs. */
+/** Opens everything that the machines of a cluster share, from two URLs: the queue and the blob store. */
 
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -28,15 +28,15 @@ export interface ClusterOptions {
 	readonly blobsUrl: string;
 	/** As in `OpenServerOptions`. */
 	readonly isPatient: boolean;
-	/** As in `Unit`, of this process; absent where it runs no models. */
+	/** As in `Unit`, for this process; absent if it runs no models. */
 	readonly numerics?: string;
 	readonly clock: Clock;
 	readonly log: Log;
 }
 
-/** `lost` never aborts: several processes may use it at a time. */
+/** `lost` never aborts, since several processes may use the cluster at the same time. */
 export interface Cluster extends JobStorage {
-	/** Names this process. */
+	/** Unique id of this process. */
 	readonly id: string;
 	readonly records: Records;
 	readonly directory: Directory;
@@ -45,10 +45,11 @@ export interface Cluster extends JobStorage {
 const otherStore =
 	'this is not the place for recordings that the other machines of this queue use: mount the same folder, or name the same bucket, everywhere';
 
-/** The same failure of a connection comes many times in a second. */
+/** The same connection failure may occur many times a second; it is logged at most this often. */
 const sayAgainMs = 30_000;
 
-/** Throws `config_invalid` where packages or URLs are missing, and `closed` where a server does not answer. */
+/** Throws `config_invalid` if packages are missing or a URL is wrong, and `closed` if the queue server does not
+ * answer. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	const { queueUrl, blobsUrl, isPatient, numerics, clock, log } = options;
 	const onError = failureLog(log, clock);
@@ -77,7 +78,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 		numericsThere: () => directory.numerics(),
 	});
 	const store = new RecordStore(records, onError);
-	// A store that is down now does not keep a machine from starting.
+	// A blob store that is down must not prevent the start.
 	void isSharedStore(records, opened.blobs)
 		.then((isShared) => {
 			if (!isShared) log.error({ blobs: withoutSecrets(blobsUrl) }, otherStore);
@@ -96,7 +97,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	};
 }
 
-/** The server that the URL names. */
+/** Opens the queue server that the URL names. */
 async function openServer(options: OpenServerOptions): Promise<ClusterServer> {
 	try {
 		const isPostgres = /^postgres(ql)?:$/.test(new URL(options.url).protocol);

@@ -1,4 +1,4 @@
-/** Connections to PostgreSQL, as a URL names it. */
+/** Opens connections to PostgreSQL from a URL. */
 
 import type { Queue as BullQueue, Worker as BullWorker, createPostgresBackend } from 'bullmq';
 import { installed } from './install/packages.js';
@@ -6,11 +6,11 @@ import { makeTables, PostgresRecords } from './records/postgres-records.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
 import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
 
-/** Of one process: units are few, and each question is short. */
+/** For each process: there are few units, and each query is short. */
 const maxConnections = 5;
 const connectMs = 5000;
 
-/** The default of BullMQ, which a pool of ours cannot change. */
+/** BullMQ's default schema, which cannot be changed when it uses our pool. */
 export const bullSchema = 'bullmq';
 
 type Made<T> = new (name: string, options: object, backend: typeof createPostgresBackend) => T;
@@ -38,9 +38,9 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 			keepAlive: true,
 			...(!isPatient && { query_timeout: connectMs }),
 		});
-		// Of a connection that nobody uses now; the next one is new.
+		// Errors of an idle connection; the pool replaces it.
 		pool.on('error', onError);
-		// Of one that is in use, between its questions: an error that nobody hears would end the process.
+		// Errors of a checked-out connection between queries: an unhandled `error` event would end the process.
 		pool.on('connect', (client) => client.on('error', onError));
 		return pool;
 	};
@@ -64,9 +64,9 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 			return client;
 		},
 	});
-	// Each queue has connections of its own, which it closes.
+	// Each queue has its own connections and closes them itself.
 	const connection = { connectionString: url, max: 2, connectionTimeoutMillis: connectMs, keepAlive: true };
-	// Their types are made for Redis, unless every type parameter is named.
+	// BullMQ's types assume Redis unless every type parameter is given.
 	const QueueThere = Queue as unknown as Made<BullQueue>;
 	const WorkerThere = Worker as unknown as MadeWorker;
 	const transport = new BullTransport(

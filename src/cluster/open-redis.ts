@@ -1,28 +1,28 @@
-/** Connections to Redis, Valkey or another server with their protocol, as a URL names it. */
+/** Opens connections to Redis, Valkey or another server with the same protocol, from a URL. */
 
 import { installed } from './install/packages.js';
 import { RedisRecords, redisPrefix } from './records/redis-records.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
 import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
 
-/** Between tries to connect again, ms. */
+/** Delay before attempt number `tries` to reconnect, ms. */
 const reconnectMs = (tries: number): number => Math.min(50 * 2 ** Math.min(tries, 6), 2000);
 
 /**
- * `isPatient`: what is told while the server is away waits for it, as workers do; else it fails soon, as requests must.
- * Throws `config_invalid` without the packages.
+ * `isPatient`: commands wait while the server is unreachable, as workers need; otherwise they fail within seconds,
+ * as client requests need. Throws `config_invalid` if the packages are missing.
  */
 export async function openRedis({ url, isPatient, onError }: OpenServerOptions): Promise<ClusterServer> {
 	const { Redis } = await installed('ioredis', url, () => import('ioredis'));
 	const { Queue, Worker } = await installed('bullmq', url, () => import('bullmq'));
 	const connect = (patient: boolean) => {
 		const redis = new Redis(url, {
-			// As BullMQ wants it of connections that take work.
+			// BullMQ requires null for connections that take jobs.
 			maxRetriesPerRequest: patient ? null : 0,
 			enableOfflineQueue: patient,
 			retryStrategy: reconnectMs,
 			connectTimeout: 10_000,
-			// A connection that is silently gone is found by this.
+			// Detects connections that were dropped without notice.
 			keepAlive: 10_000,
 			lazyConnect: true,
 			...(!patient && { commandTimeout: 5000 }),
@@ -32,7 +32,7 @@ export async function openRedis({ url, isPatient, onError }: OpenServerOptions):
 	};
 	const redis = connect(isPatient);
 	const listening = connect(true);
-	// One connection for all queues; workers make one more each.
+	// One connection for all queues; each BullMQ worker opens one more.
 	const shared = connect(isPatient);
 	const all = [redis, listening, shared];
 	try {

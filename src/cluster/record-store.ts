@@ -1,4 +1,4 @@
-/** The state of all jobs in a cluster's records. */
+/** The job store of a cluster: the state of all jobs, in its records. */
 
 import { EarshotError } from '../errors.js';
 import {
@@ -14,17 +14,17 @@ import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../jobs/st
 import { objectIn } from './records/objects.js';
 import type { Commit, IndexEntry, Records, StoredRecord } from './records/records.js';
 
-/** Jobs that are read at once. */
+/** Jobs per read. */
 const pageSize = 200;
 
 const recordOf = (id: string): string => `job:${id}`;
 const recordOfRepeat = (key: string): string => `repeat:${key}`;
 const bytesCounter = 'job-bytes';
 
-/** Seconds, so that the order of the index is that of creation. */
+/** Creation time in seconds, so that the index is in order of creation; null: not in the index. */
 type Score = number | null;
 
-/** The indexes that a job is in, and its place in them; null: it is not. Pure. */
+/** The indexes and the job's score in each; null: it is not in that index. Pure. */
 function placesOf(job: Job | undefined, owner: string): Record<string, Score> {
 	const created = job?.createdAt ?? null;
 	const isOpen = job !== undefined && !isFinished(job);
@@ -41,7 +41,7 @@ function placesOf(job: Job | undefined, owner: string): Record<string, Score> {
 	};
 }
 
-/** What changes in indexes and counters when `before` becomes `after`. Pure. */
+/** The changes of indexes and counters when `before` becomes `after`. Pure. */
 function moves(id: string, before: Job | undefined, after: Job | undefined): Pick<Commit, 'index' | 'count'> {
 	const owner = (after ?? before)?.owner ?? '';
 	const [from, to] = [placesOf(before, owner), placesOf(after, owner)];
@@ -60,7 +60,8 @@ export class RecordStore implements JobStore {
 	readonly #onDamage: (error: Error) => void;
 	#isClosed = false;
 
-	/** The records belong to the caller. `onDamage`: of a record that is no job, which is left out. */
+	/** The caller closes the records. `onDamage`: called for a stored record that is not a valid job, which is
+	 * skipped. */
 	constructor(records: Records, onDamage: (error: Error) => void = () => {}) {
 		this.#records = records;
 		this.#onDamage = onDamage;
@@ -131,7 +132,7 @@ export class RecordStore implements JobStore {
 		}
 	}
 
-	/** Another job may have taken a key meanwhile. */
+	/** The job's idempotency keys that still point to it: another job may have taken one of them since. */
 	async #repeatsOf(job: Job): Promise<string[]> {
 		const keys = job.repeatKeys.map(({ key }) => recordOfRepeat(key));
 		const found = await this.#open.get(keys);
@@ -213,7 +214,7 @@ export class RecordStore implements JobStore {
 }
 
 interface Repeat {
-	/** Its id. */
+	/** Id of the job. */
 	readonly job: string;
 	/** Unix seconds. */
 	readonly until: number;

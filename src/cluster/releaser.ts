@@ -1,4 +1,5 @@
-/** Releases units of all tenants in turn, a few more than the workers have lanes for, and finds those that were lost. */
+/** Releases units of all tenants in turn, slightly more than the workers have lanes for, and requeues units that
+ * the transport has lost. */
 
 import type { Clock } from '../clock.js';
 import { FairLines, unitsUnderWay } from './core/fair-lines.js';
@@ -34,18 +35,19 @@ export interface ReleaserOptions {
 
 const lookEveryMs = 1000;
 
-/** A unit that is under way for this long, and that the transport does not know, was lost between the two. */
+/** A unit that has been under way for this long but is unknown to the transport was lost between the records and
+ * the transport. */
 const lostAfterMs = 15_000;
 
 const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
 
-/** Every process may have one; the one that has the role works. */
+/** Every process may create one; only the holder of the role `releaser` does the work. */
 export class Releaser {
 	readonly #options: ReleaserOptions;
 	readonly #role: Role;
 	readonly #lines = new Map<string, FairLines>();
 	readonly #stop: (() => void)[] = [];
-	/** Models that are being released now, and whether there was news meanwhile. */
+	/** Models that are being released now; true if a notification came in the meantime. */
 	readonly #busy = new Map<string, boolean>();
 	#isClosed = false;
 
@@ -97,7 +99,7 @@ export class Releaser {
 		return readMembers(waiting).reduce((sum, { seconds }) => sum + seconds, 0);
 	}
 
-	/** One at a time for each model; news that comes meanwhile is looked at afterwards. */
+	/** Runs one release at a time per model; a notification during a release causes another one afterwards. */
 	async #release(model: string): Promise<void> {
 		if (this.#busy.has(model)) {
 			this.#busy.set(model, true);
@@ -152,7 +154,7 @@ export class Releaser {
 			const unit = readMember(key);
 			if (unit === undefined) continue;
 			const { class: priority, tenant, seconds, jobId, part } = unit;
-			// From now on its groups count.
+			// From now on the groups are charged to the tenant instead of the whole recording.
 			if (part === 1) lines.giveBack({ class: priority, tenant, seconds: await this.#wholeSeconds(jobId) });
 			lines.add({ key, class: priority, tenant, seconds });
 		}
@@ -164,7 +166,7 @@ export class Releaser {
 		return asUnitRecord(objectIn(found))?.unit.seconds ?? 0;
 	}
 
-	/** False: it was cancelled, or another process was faster. */
+	/** False: the unit was cancelled, or another process released it first. */
 	async #releaseOne(unit: UnitMember): Promise<boolean> {
 		const isOurs = await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
 			const record = asUnitRecord(objectIn(found));
@@ -192,7 +194,7 @@ export class Releaser {
 		}
 	}
 
-	/** What is in an index without being there would count as waiting, or as under way, for ever. */
+	/** Removes index entries without a matching record, which would otherwise count as waiting or under way forever. */
 	async #removeStray(model: string, member: string, unit: UnitName): Promise<void> {
 		await changeRecord(this.#options.records, recordOfUnit(unit), (found) => ({
 			commit: { index: strayOf(model, member, asUnitRecord(objectIn(found))) },

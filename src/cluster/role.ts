@@ -1,4 +1,4 @@
-/** A role that one process of a cluster has at a time. Two may have it for a moment, so what it does must bear that. */
+/** A role that one process of a cluster holds at a time. Two may hold it briefly, so its work must tolerate that. */
 
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
@@ -7,21 +7,23 @@ import { changeRecord, type Records } from './records/records.js';
 
 interface Holder {
 	readonly owner: string;
-	/** One more each time it says that it is there. */
+	/** Heartbeat counter. */
 	readonly beat: number;
 }
 
 const beatEveryMs = 2000;
-/** Whoever has not said for this long that it is there has lost the role. By one's own clock: those of others differ. */
+/** A holder without a heartbeat for this long loses the role. Measured by the local clock, since clocks of
+ * machines differ. */
 const lostAfterMs = 6000;
 
-/** What another holder was last seen to say, and when. */
+/** The last heartbeat seen from another holder: the value of its record, and when it was first seen, by the local
+ * clock. */
 export interface Sighting {
 	readonly beat: string;
 	readonly atMs: number;
 }
 
-/** Whether the role is free: nobody has it, or its holder says nothing any more. Pure. */
+/** Whether the role is free: it has no holder, or the holder's heartbeats have stopped. Pure. */
 export function isFree(holder: string | undefined, seen: Sighting | undefined, nowMs: number): boolean {
 	if (holder === undefined) return true;
 	return seen !== undefined && seen.beat === holder && nowMs - seen.atMs >= lostAfterMs;
@@ -81,7 +83,7 @@ export class Role {
 		try {
 			const had = this.#has;
 			this.#has = await this.#take();
-			// Closed while it asked.
+			// `close` was called while the request was running.
 			if (this.#isClosed) await this.#giveUp();
 			else if (this.#has && !had) this.#onTaken();
 		} catch (thrown) {

@@ -1,11 +1,11 @@
-/** The server that the machines of a cluster share, whichever it is. */
+/** The server that the machines of a cluster share, Redis or PostgreSQL. */
 
 import type { Records } from './records/records.js';
 import type { Transport } from './transport/transport.js';
 
 export interface OpenServerOptions {
 	readonly url: string;
-	/** Whether what is told while the server cannot be reached waits for it, or fails soon. */
+	/** Whether commands wait while the server is unreachable, or fail within seconds. */
 	readonly isPatient: boolean;
 	readonly onError: (error: unknown) => void;
 }

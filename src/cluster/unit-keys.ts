@@ -1,4 +1,4 @@
-/** Where units are in the records of a cluster. Pure. */
+/** Keys, indexes and topics of units in the records of a cluster. Pure. */
 
 import { type JobPriority, jobPriorities } from '../jobs/job.js';
 import type { Unit } from '../jobs/queue.js';
@@ -11,32 +11,32 @@ export const recordOfUnit = ({ jobId, part }: UnitName): string => `unit:${jobId
 export const unitsOfJob = (jobId: string): string => `units:${jobId}`;
 export const clipsOf = ({ jobId, part }: UnitName): string => `clips:${jobId}:${part}`;
 
-/** Models that units were ever queued for. */
+/** All models for which a unit was ever queued. */
 export const modelsIndex = 'models';
-/** Not leased. */
+/** Units that are not leased. */
 export const waitingIndex = (model: string): string => `waiting:${model}`;
-/** Of these, not released. */
+/** Waiting units that are not released. */
 export const heldIndex = (model: string): string => `held:${model}`;
-/** Released or leased, by the time of that. */
+/** Released or leased units; scores: when that happened, by the server's clock, ms. */
 export const underWayIndex = (model: string): string => `under-way:${model}`;
 
-/** Seconds of audio that wait, by model, in JSON: written each second by the process that releases. */
+/** Seconds of waiting audio by model, as JSON; the releaser writes it every second. */
 export const demandRecord = 'demand';
 
-/** A job's units have come to an end; the message is its id. */
+/** A unit of a job has finished or failed; the message is the job's id. */
 export const finishedTopic = 'finished';
 
-/** Messages: `clip`, `progress`, `changed`. */
+/** Messages: `clip`, `progress`, `changed`, `cancelled`. */
 export const topicOfJob = (jobId: string): string => `job:${jobId}`;
-/** A unit waits to be released; the message is its model. */
+/** A unit waits to be released; the message is its model's id. */
 export const heldTopic = 'held';
-/** A unit may be taken; the message is its model. */
+/** A unit can be leased; the message is its model's id. */
 export const releasedTopic = 'released';
 
-/** What an index says of a unit, so that nobody has to read its record. */
+/** The fields of a unit that are in its index entry, so that its record need not be read. */
 export interface UnitMember extends UnitName {
 	readonly class: JobPriority;
-	/** Of audio. */
+	/** Seconds of audio. */
 	readonly seconds: number;
 	readonly tenant: string;
 }
@@ -45,7 +45,7 @@ export function memberOf({ class: priority, seconds, tenant, jobId, part }: Unit
 	return JSON.stringify([priority, seconds, tenant, jobId, part]);
 }
 
-/** undefined for what is no unit. */
+/** undefined if the text does not describe a unit. */
 export function readMember(member: string): UnitMember | undefined {
 	const { 0: priority, 1: seconds, 2: tenant, 3: jobId, 4: part } = objectIn({ value: member }) ?? {};
 	const isOne =
@@ -55,7 +55,7 @@ export function readMember(member: string): UnitMember | undefined {
 	return isOne ? ({ class: priority, seconds, tenant, jobId, part } as UnitMember) : undefined;
 }
 
-/** Those that are units, with their scores. */
+/** The entries that describe units, with their scores. */
 export function readMembers(entries: readonly IndexEntry[]): (UnitMember & IndexEntry)[] {
 	return entries.flatMap((entry) => {
 		const unit = readMember(entry.member);
@@ -63,7 +63,8 @@ export function readMembers(entries: readonly IndexEntry[]): (UnitMember & Index
 	});
 }
 
-/** The unit leaves indexes in which it has no place: those that somebody has removed its record from, or has written by hand. */
+/** Index changes that remove an entry from indexes to which it does not belong: its record was removed, or the
+ * entry was written by hand. */
 export function strayOf(
 	model: string,
 	member: string,
@@ -75,7 +76,7 @@ export function strayOf(
 		.map((name) => ({ name, member, score: null }));
 }
 
-/** How the unit's record and its indexes become those of `after`; undefined = it was or will be none. */
+/** The changes of the unit's record and indexes from `before` to `after`; undefined = there is no record. */
 export function changeOf(
 	unit: Unit,
 	before: UnitRecord | undefined,

@@ -1,4 +1,4 @@
-/** The right of this process to work on a unit of a cluster. */
+/** The lease by which this process works on a unit of a cluster. */
 
 import type { Clock } from '../clock.js';
 import { EarshotError, type WireError } from '../errors.js';
@@ -34,24 +34,24 @@ export interface ClusterLeaseOptions {
 	readonly delivery: UnitDelivery;
 	readonly record: UnitRecord;
 	readonly clips: readonly ClipEvent[];
-	/** Groups that were withGroup off before. */
+	/** Groups that earlier leases have divided off. */
 	readonly groups: readonly UnitGroup[];
-	/** As in `Unit`, of this process. */
+	/** As in `Unit`, for this process. */
 	readonly numerics: string | undefined;
 	readonly clock: Clock;
 	/** Called once, when the lease has ended or is lost. */
 	readonly onEnd: (lease: ClusterLease) => void;
-	/** What cannot be told now; it is tried again. */
+	/** Called with errors of a renewal or of the subscription; the next renewal tries again. */
 	readonly onError: (error: unknown) => void;
 }
 
-/** Well before the lock runs out, twice if one is lost. */
+/** Renewal interval: the lease survives the loss of one renewal. */
 const renewEveryMs = lockMs / 3;
 
-/** For giving back what is unfinished. */
+/** Time limit for returning an unfinished unit. */
 const abandonMs = 2000;
 
-/** Told at most this often. */
+/** Progress is published at most this often. */
 const progressEveryMs = 1000;
 
 export class ClusterLease implements UnitLease {
@@ -63,8 +63,8 @@ export class ClusterLease implements UnitLease {
 	readonly #options: ClusterLeaseOptions;
 	readonly #lost = new AbortController();
 	readonly #stop: (() => void)[] = [];
-	/** Changes of the record that are under way, each behind the one before: a clip that another one overtakes would be
-	 * refused, and so would all behind it. */
+	/** Queue of changes to the record, applied one after the other: if clips arrived out of order, the record would
+	 * refuse them. */
 	#changing: Promise<unknown> = Promise.resolve();
 	#isOver = false;
 	#progressMs = Number.NEGATIVE_INFINITY;
@@ -85,7 +85,7 @@ export class ClusterLease implements UnitLease {
 		return this.#lost.signal;
 	}
 
-	/** A message that is lost costs no more than the time of a renewal. */
+	/** If the message is lost, the next renewal detects the cancellation. */
 	async #listen(): Promise<void> {
 		const { records, onError } = this.#options;
 		const stop = await records.subscribe(topicOfJob(this.unit.jobId), (message) => {
@@ -98,7 +98,8 @@ export class ClusterLease implements UnitLease {
 	async renew(): Promise<boolean> {
 		if (this.#isOver) return false;
 		const { records, delivery } = this.#options;
-		// The record decides: a unit that was given to nobody else meanwhile is still this lease's.
+		// The record decides: even if the lock has expired, the unit still belongs to this lease unless another one has
+		// taken it.
 		const [, [found]] = await Promise.all([delivery.extend(), records.get([recordOfUnit(this.unit)])]);
 		return this.#check(asUnitRecord(objectIn(found)));
 	}
@@ -106,7 +107,7 @@ export class ClusterLease implements UnitLease {
 	async checkpoint(clip: ClipEvent): Promise<boolean> {
 		return await this.#change(
 			(record) =>
-				// Told before, by a message whose answer was lost.
+				// This is a retry: the first request succeeded, but its reply was lost.
 				holds(record, this.number) && clip.clip < record.clips
 					? record
 					: checkpointed(record, this.number, clip),
@@ -121,7 +122,7 @@ export class ClusterLease implements UnitLease {
 		const { numerics } = this.#options;
 		return await this.#change(
 			(record) =>
-				// Told before, by a message whose answer was lost.
+				// This is a retry: the first request succeeded, but its reply was lost.
 				holds(record, this.number) && group.group < (record.groups ?? 0)
 					? record
 					: (withGroup(record, this.number, group, numerics)?.whole ?? null),
@@ -167,7 +168,7 @@ export class ClusterLease implements UnitLease {
 		try {
 			return await this.#fail(error, retryable);
 		} finally {
-			// Where it could not be written, nobody works on it all the same: the lock runs out.
+			// Even if the failure could not be written, the lease ends; the unit is delivered again when its lock expires.
 			this.#end();
 		}
 	}
@@ -204,8 +205,8 @@ export class ClusterLease implements UnitLease {
 		}
 	}
 
-	/** Loses it at once, and gives it back as far as the queue can be reached soon; else it is delivered to another when its
-	 * lock runs out. */
+	/** Ends the lease at once and returns the unit if the queue can be reached within 2 s; otherwise the unit is
+	 * delivered to another worker when its lock expires. */
 	async abandon(reason: EarshotError): Promise<void> {
 		if (this.#isOver) return;
 		this.#lost.abort(reason);
@@ -215,7 +216,7 @@ export class ClusterLease implements UnitLease {
 		this.#end();
 	}
 
-	/** Loses it at once; it is delivered to another when its lock runs out. */
+	/** Ends the lease at once; the unit is delivered to another worker when its lock expires. */
 	lose(reason: EarshotError): void {
 		if (this.#isOver) return;
 		this.#end();
@@ -226,7 +227,7 @@ export class ClusterLease implements UnitLease {
 		return { publish: [{ topic: topicOfJob(this.unit.jobId), message: 'changed' }] };
 	}
 
-	/** Whoever tells of the end of jobs hears of it too. */
+	/** Also notifies the process that sends webhooks for finished jobs. */
 	get #ended(): Commit {
 		const { jobId } = this.unit;
 		return {
@@ -270,7 +271,7 @@ export class ClusterLease implements UnitLease {
 		if (this.#isOver) return false;
 		if (record && holds(record, this.number)) return true;
 		const isCancelled = record === undefined || record.stage === 'cancelled';
-		// Nobody else finishes a delivery of what was cancelled.
+		// No other process removes the delivery of a cancelled unit.
 		if (isCancelled) void this.#options.delivery.finish();
 		this.lose(
 			isCancelled

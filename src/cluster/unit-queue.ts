@@ -1,4 +1,4 @@
-/** The queue of a cluster: what is true of units is in the records, and the transport hands them out. */
+/** The queue of a cluster: the records hold the state of units, and the transport delivers them to workers. */
 
 import type { Clock } from '../clock.js';
 import { EarshotError, type WireError } from '../errors.js';
@@ -40,18 +40,18 @@ export interface UnitQueueOptions {
 	readonly records: Records;
 	readonly transport: Transport;
 	readonly clock: Clock;
-	/** Names this process. */
+	/** Unique id of this process. */
 	readonly worker: string;
-	/** Models of which it may take units now, where a lease names none; absent = all. */
+	/** Ids of the models for which it may lease units now, if the caller of `lease` names none; absent = all. */
 	readonly modelsFor?: () => Promise<readonly string[] | undefined>;
-	/** As in `Unit`, of this process; absent: it takes any unit, and its groups may go to anybody. */
+	/** As in `Unit`, for this process; absent: it takes any unit, and any worker may take its groups. */
 	readonly numerics?: string;
-	/** Those of all workers that are there now. */
+	/** The `numerics` of all live workers. */
 	readonly numericsThere?: () => Promise<ReadonlySet<string>>;
 	readonly onError: (error: unknown) => void;
 }
 
-/** A message may be lost. */
+/** Poll interval, since a message may be lost. */
 const lookEveryMs = 1000;
 
 const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
@@ -67,7 +67,7 @@ export class UnitQueue implements JobQueue {
 
 	async enqueue(unit: Unit): Promise<void> {
 		this.#checkOpen();
-		// Without the record of a group, all of the recording is to be done anew.
+		// If the record of a group is damaged, the whole recording must be transcribed again.
 		if (unit.part === 0 && (await this.#read(unit.jobId)).damaged.length > 0) await this.forget(unit.jobId);
 		await this.#enqueueOne(unit);
 		if (unit.part > 0) return;
@@ -113,7 +113,8 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async #leaseNow(caps: LeaseCaps): Promise<UnitLease | null> {
-		// More than its lanes are for a machine that is alone: here others have room for them.
+		// A lease beyond a worker's own lanes is only useful on a single machine: here other workers have lanes for the
+		// unit.
 		if ((caps.except?.length ?? 0) > 0) return null;
 		for (const model of caps.models ?? (await this.#modelsNow())) {
 			for (;;) {
@@ -127,7 +128,7 @@ export class UnitQueue implements JobQueue {
 		return null;
 	}
 
-	/** Null: nothing is to be done for it any more. `for others`: of a later version of Earshot, or with other processors. */
+	/** Null: the unit needs no more work. `for others`: it needs a later version of Earshot, or other processors. */
 	async #begin(delivery: UnitDelivery, caps: LeaseCaps): Promise<UnitLease | null | 'for others'> {
 		const { records, worker, clock, numerics, numericsThere, onError } = this.#options;
 		let isForOthers = false;
@@ -161,7 +162,7 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async cancel(jobId: string): Promise<void> {
-		// What has this part may divide off more groups until it is cancelled.
+		// The worker that holds part 0 may divide off more groups until that part is cancelled.
 		await this.#cancelAll([{ jobId, part: 0 }]);
 		await this.#cancelAll(await this.#names(jobId));
 	}
@@ -182,7 +183,7 @@ export class UnitQueue implements JobQueue {
 
 	async units(jobId: string): Promise<readonly UnitState[]> {
 		const { records, damaged } = await this.#read(jobId);
-		// A recording of one unit is queued anew; of a divided one there is no telling what is missing.
+		// A recording of one unit is queued again; for a divided one it is unknown what is missing.
 		const lost = records.length + damaged.length > 1 ? damaged : [];
 		return [
 			...records.flatMap((record) => stateOf(record) ?? []),
@@ -284,7 +285,7 @@ export class UnitQueue implements JobQueue {
 		return (await this.#read(jobId)).records;
 	}
 
-	/** In order. `damaged`: units whose records can no longer be read. */
+	/** In order of parts. `damaged`: units whose records can no longer be read. */
 	async #read(jobId: string): Promise<{ records: UnitRecord[]; damaged: UnitName[] }> {
 		const names = await this.#names(jobId);
 		const found = await this.#options.records.get(names.map(recordOfUnit));
@@ -312,8 +313,8 @@ function damage(part: number): WireError {
 	return { code: 'internal', message };
 }
 
-/** Whether a worker leaves a unit to others: it would not understand it, or its results might differ from those that the
- * rest of the recording has, and some are there whose would not. Pure. */
+/** Whether a worker must leave a unit to others: it does not understand the unit's schema, or its results might
+ * differ from those of the rest of the recording while a worker with matching numerics is available. Pure. */
 function isOfOthers(
 	unit: Unit,
 	{ schema }: LeaseCaps,

@@ -1,4 +1,4 @@
-/** Events of a job, for one who watches it: messages say that there is news, and the records what it is. */
+/** Events of a job for a watcher: messages only signal a change, and the records are then read to find what it is. */
 
 import type { Clock } from '../clock.js';
 import type { JobEvent } from '../jobs/queue.js';
@@ -8,7 +8,7 @@ import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
 import { topicOfJob } from './unit-keys.js';
 
-/** A message may be lost, as while the server of the queue restarts. */
+/** Poll interval: a message may be lost, for example while the queue server restarts. */
 const lookEveryMs = 10_000;
 
 export interface WatchOptions {
@@ -17,7 +17,7 @@ export interface WatchOptions {
 	readonly unitsOf: () => Promise<readonly UnitRecord[]>;
 }
 
-/** The first event is `changed`, after which nothing is missed: what came before may have been. */
+/** The first event is `changed`; nothing after it is missed, but events before it may have been. */
 export async function* watchUnits(
 	jobId: string,
 	signal: AbortSignal,
@@ -26,7 +26,7 @@ export async function* watchUnits(
 	const news: string[] = ['changed'];
 	let wake = () => {};
 	const add = (message: string): void => {
-		// One reading finds all clips that have come meanwhile.
+		// One read of the records finds all clips that have finished in the meantime.
 		if (!news.includes(message)) news.push(message);
 		wake();
 	};
@@ -46,7 +46,7 @@ export async function* watchUnits(
 				});
 			} else if (message === 'progress') yield { type: 'progress', ...heardOf(await unitsOf()) };
 			else {
-				// A group that is done lets out the clips of the next one, too.
+				// When a group finishes, finished clips of the next group become readable too.
 				for (const clip of await clips.next(await unitsOf())) yield { type: 'clip', clip };
 				if (message !== 'clip') yield { type: 'changed' };
 			}

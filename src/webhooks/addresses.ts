@@ -1,8 +1,8 @@
-/** Which addresses are of the public internet. Pure. */
+/** Decides which IP addresses belong to the public internet. Pure. */
 
 import { BlockList, isIP } from 'node:net';
 
-/** From IANA's registries of special addresses: what is not globally reachable, and what stands for another address. */
+/** From IANA's registries of special-purpose addresses: not globally reachable, or embedding another address. */
 const specialIpv4: readonly (readonly [network: string, prefix: number])[] = [
 	['0.0.0.0', 8],
 	['10.0.0.0', 8],
@@ -19,11 +19,11 @@ const specialIpv4: readonly (readonly [network: string, prefix: number])[] = [
 	['203.0.113.0', 24],
 	['224.0.0.0', 4],
 	['240.0.0.0', 4],
-	// Azure's own services, inside each of its machines.
+	// Azure's internal services, reachable from each of its machines.
 	['168.63.129.16', 32],
 ];
 
-/** Global unicast. What is outside of it is local, multicast, or IPv4 in other forms: mapped, NAT64. */
+/** Global unicast. Addresses outside of it are local, multicast, or embed IPv4 (mapped, NAT64). */
 const globalIpv6 = ['2000::', 3] as const;
 
 const specialIpv6: readonly (readonly [network: string, prefix: number])[] = [
@@ -41,13 +41,13 @@ for (const [network, prefix] of specialIpv6) special.addSubnet(network, prefix, 
 const global = new BlockList();
 global.addSubnet(...globalIpv6, 'ipv6');
 
-/** False also for what is no address. */
+/** False also for text that is not an IP address. */
 export function isPublicAddress(address: string): boolean {
 	switch (isIP(address)) {
 		case 4:
 			return !special.check(address, 'ipv4');
 		case 6:
-			// With a zone it is of one link.
+			// An address with a zone is valid on one link only.
 			return !address.includes('%') && global.check(address, 'ipv6') && !special.check(address, 'ipv6');
 		default:
 			return false;

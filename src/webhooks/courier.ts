@@ -1,4 +1,4 @@
-/** One try of one delivery: to whom, with which secrets, and what has become of it. */
+/** Makes one delivery attempt: finds the receiver and its secrets, sends the message and records the outcome. */
 
 import type { Clock } from '../clock.js';
 import { reasonOf } from '../errors.js';
@@ -17,13 +17,13 @@ export interface CourierOptions {
 	readonly clock: Clock;
 	/** Unix ms. */
 	readonly now: () => number;
-	/** From 0 up to 1. */
+	/** A number from 0 (included) to 1 (excluded). */
 	readonly random: () => number;
 	readonly log: Log;
 	readonly metrics: Pick<Metrics, 'webhookTried' | 'webhookFinished'>;
-	/** A delivery has failed for good. */
+	/** Called when a delivery has failed for good. */
 	readonly onGivenUp: (delivery: Delivery) => void | Promise<void>;
-	/** Ends running tries, which then count for nothing. */
+	/** Aborts running attempts, which are then not recorded. */
 	readonly signal: AbortSignal;
 }
 
@@ -33,19 +33,19 @@ interface Receiver {
 	readonly endpoint: WebhookEndpoint | undefined;
 }
 
-/** Until what could not be written is written again. */
+/** Delay before a failed write is repeated. */
 const rewriteMs = 60_000;
 
 export class Courier {
 	readonly #options: CourierOptions;
-	/** What has become of deliveries that the disk did not take: they are not to be sent again for that. */
+	/** Outcomes that could not be written to disk, so that these deliveries are not sent again. */
 	readonly #unwritten = new Map<string, Delivery>();
 
 	constructor(options: CourierOptions) {
 		this.#options = options;
 	}
 
-	/** Resolves with the time of the next try, Unix ms; null when there is none. Never rejects. */
+	/** Makes one attempt. Resolves with the time of the next one, Unix ms; null if there is none. Never rejects. */
 	async deliver(id: string): Promise<number | null> {
 		const { log, now } = this.#options;
 		try {
@@ -57,7 +57,7 @@ export class Courier {
 		}
 	}
 
-	/** The message as its receiver verifies it. */
+	/** Sends a message, signed for its receiver. */
 	async send(
 		{ url, secrets }: Omit<Receiver, 'endpoint'>,
 		id: string,
@@ -117,7 +117,7 @@ export class Courier {
 		}
 	}
 
-	/** undefined where nobody wants it any more. */
+	/** undefined if the endpoint was deleted or disabled. */
 	async #receiverOf({ endpointId, message }: Delivery): Promise<Receiver | undefined> {
 		const { endpoints, now } = this.#options;
 		if (endpointId === null) {
@@ -129,7 +129,7 @@ export class Courier {
 		return { url: endpoint.url, secrets: activeSecrets(endpoint, now() / 1000), endpoint };
 	}
 
-	/** Unless its owner has changed it meanwhile. */
+	/** Disables the endpoint, unless its URL has been changed in the meantime. */
 	async #disable({ id, url, name }: WebhookEndpoint): Promise<void> {
 		const { endpoints, now, log } = this.#options;
 		const endpoint = await endpoints.find(id);

@@ -1,4 +1,4 @@
-/** Deliveries of events, each to one receiver, with what has become of them. */
+/** Deliveries: each is one event for one receiver, with its state and its attempts. */
 
 import { createHash } from 'node:crypto';
 import { eventBody, eventId, type WebhookEvent, type WebhookEventType } from './event.js';
@@ -10,50 +10,50 @@ export interface DeliveryTry {
 	readonly at: number;
 	/** How long it took, ms. */
 	readonly ms: number;
-	/** Of HTTP; null where there was no answer. */
+	/** HTTP status; null = no response. */
 	readonly status: number | null;
-	/** Why there was none, as a code. */
+	/** Why there was no response, as a code; null if there was one. */
 	readonly error: string | null;
 }
 
-/** One event on its way to one receiver. */
+/** The delivery of one event to one receiver. */
 export interface Delivery {
-	/** `whd_` and 32 hexadecimal digits; later events have greater ones. */
+	/** `whd_` and 32 hexadecimal digits; ids of later events sort after earlier ones. */
 	readonly id: string;
-	/** What receivers tell repetitions by. */
+	/** Id of the event, by which receivers detect duplicates. */
 	readonly eventId: string;
 	readonly type: WebhookEventType;
 	readonly jobId: string;
 	readonly owner: string;
-	/** Of the event, Unix seconds. */
+	/** Time of the event, Unix seconds. */
 	readonly createdAt: number;
-	/** null: of the job itself. */
+	/** null: the URL is that of the job itself. */
 	readonly endpointId: string | null;
-	/** Host and port, for messages: the rest of a URL may be secret. */
+	/** Host and port, for messages: the rest of the URL may be secret. */
 	readonly place: string;
 	readonly state: DeliveryState;
-	/** In order. */
+	/** In chronological order. */
 	readonly tries: readonly DeliveryTry[];
-	/** When it is tried next, Unix ms; null when it is finished. */
+	/** Time of the next attempt, Unix ms; null if finished. */
 	readonly nextAtMs: number | null;
-	/** What only a pending one has. */
+	/** null once it is no longer pending. */
 	readonly message: DeliveryMessage | null;
 }
 
 export interface DeliveryMessage {
-	/** Where an endpoint has it, that one counts, as it is at the time. */
+	/** Only used for a job's own URL: for an endpoint, its URL at the time of the attempt is used. */
 	readonly url: string;
-	/** Of a job that has one. */
+	/** The secret of the job's own URL, if it has one. */
 	readonly secret: string | null;
 	readonly body: string;
 }
 
-/** How long it is told what has become of one. */
+/** How long finished deliveries are kept. */
 export const deliveryKeptMs = 7 * 24 * 3_600_000;
 
 export const isDeliveryId = (text: string): boolean => /^whd_[0-9a-f]{32}$/.test(text);
 
-/** The delivery of an event to one receiver, yet to be tried. The same for the same. Pure. */
+/** A new pending delivery of an event to one receiver. Equal arguments give the same id. Pure. */
 export function newDelivery(
 	event: WebhookEvent,
 	to: { readonly endpointId: string | null; readonly url: string; readonly secret: string | null },
@@ -81,29 +81,29 @@ export function newDelivery(
 	};
 }
 
-/** Without what may be secret. Pure. */
+/** The finished delivery, without URL, secret and body. Pure. */
 export function finishedDelivery(delivery: Delivery, state: Exclude<DeliveryState, 'pending'>): Delivery {
 	return { ...delivery, state, nextAtMs: null, message: null };
 }
 
-/** Where deliveries are kept, so that none is lost when a server is killed. Several servers may keep them in the same place:
- * those of another are as good as one's own. All throw what the place throws. */
+/** Persistent storage of deliveries, so that none is lost when a server is killed. Several servers may share it,
+ * and each may deliver what another has stored. All methods throw the storage's errors. */
 export interface DeliveryStore {
-	/** Whether it is kept already, pending or finished. */
+	/** Whether it is stored already, pending or finished. */
 	has(delivery: Delivery): Promise<boolean>;
-	/** Keeps it as it is; resolves when it cannot be lost any more. */
+	/** Stores or replaces it; resolves once it is durable. */
 	keep(delivery: Delivery): Promise<void>;
-	/** Ids of what is to be delivered, the oldest first. */
+	/** Ids of pending deliveries, the oldest first. */
 	pendingIds(): Promise<readonly string[]>;
-	/** undefined where it is not pending any more. */
+	/** undefined if it is not pending any more. */
 	pending(id: string): Promise<Delivery | undefined>;
-	/** Of one owner, the newest first. */
+	/** Deliveries of one owner, the newest first. */
 	list(owner: string): AsyncIterable<Delivery>;
 	/** Removes what finished more than a week ago. */
 	sweep(nowMs: number): Promise<void>;
 }
 
-/** What was read; undefined for what is no delivery. Pure. */
+/** Checks a value that was read; undefined if it is not a delivery. Pure. */
 export function asDelivery(value: Record<string, unknown> | undefined): Delivery | undefined {
 	const isOne =
 		typeof value?.id === 'string' &&

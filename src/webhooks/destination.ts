@@ -1,7 +1,8 @@
 /**
- * Where webhooks may go. Their URLs come from clients, so without these rules a client could have the server send requests
- * into its own network. A name is looked up once for each try, what it stands for is checked, and the connection goes
- * to that very address: a name that changes its address in between gains nothing.
+ * Restricts where webhooks may be sent. Their URLs come from clients, so without these rules a client could make
+ * the server send requests into its own network (SSRF). A name is resolved once per attempt, its addresses are
+ * checked, and the connection goes to one of those addresses, so that changing the DNS record in between has no
+ * effect.
  */
 
 import type { LookupAddress } from 'node:dns';
@@ -10,13 +11,13 @@ import { type AllowedHost, allowedHost } from '../config/addresses.js';
 import { type EarshotError, expected } from '../errors.js';
 import { isPublicAddress } from './addresses.js';
 
-/** Looks a name up. Rejects with the system's error. */
+/** Resolves a host name. Rejects with the system's error. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 export class ForbiddenAddress extends Error {}
 
 const maxUrlLength = 2048;
-/** Of https, and what reverse proxies have beside it. */
+/** Ports of https, and others common for reverse proxies. */
 const usualPorts = [80, 443, 8080, 8443];
 /** Names that no public host has (RFC 6761, 6762, 8375, 9476). */
 const privateNames =
@@ -26,20 +27,20 @@ export class Destinations {
 	readonly #allowed: readonly AllowedHost[];
 	readonly #resolve: Resolve;
 
-	/** `allowed`: HOST or HOST:PORT that may be reached though the rules forbid it. */
+	/** `allowed`: HOST or HOST:PORT that may be used although the rules forbid it. */
 	constructor(allowed: readonly string[], resolve: Resolve) {
 		this.#allowed = allowed.flatMap((text) => allowedHost(text) ?? []);
 		this.#resolve = resolve;
 	}
 
-	/** Checks all that needs no lookup. Throws `invalid_request`. */
+	/** Checks everything that needs no DNS lookup. Throws `invalid_request`. */
 	check(text: string, param: string): URL {
 		const refuse = (what: string, got = text): EarshotError =>
 			expected(param, `${what}, or one of a host that \`--webhook-allow\` names`, got);
 		const url = URL.canParse(text) ? new URL(text) : undefined;
 		if (url === undefined || text.length > maxUrlLength || !/^https?:$/.test(url.protocol))
 			throw expected(param, `an https URL of at most ${maxUrlLength} characters`, text);
-		// They would be sent in clear to whoever answers there, and end in logs.
+		// Credentials would be sent to the receiver, and would appear in logs.
 		if (url.username !== '' || url.password !== '')
 			throw expected(param, 'a URL without user and password', 'one with them');
 		if (this.#isAllowed(url)) return url;
@@ -55,7 +56,7 @@ export class Destinations {
 		const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
 		const family = isIP(host);
 		const found = family > 0 ? [{ address: host, family }] : await this.#resolve(host);
-		// One that is forbidden speaks against the others, too.
+		// One forbidden address rules out the others too.
 		const isRight = found.length > 0 && found.every(({ address }) => isPublicAddress(address));
 		if (!isRight && !this.#isAllowed(url)) throw new ForbiddenAddress();
 		return found;

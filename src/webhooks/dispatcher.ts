@@ -1,4 +1,4 @@
-/** Begins each delivery when its time has come and a lane is free. */
+/** Starts each delivery when it is due and a lane is free. */
 
 import type { Clock } from '../clock.js';
 import type { LaneUser, TryLanes } from './try-lanes.js';
@@ -11,14 +11,15 @@ export interface DueDelivery extends LaneUser {
 
 export interface DispatcherOptions {
 	readonly lanes: TryLanes;
-	/** Tries the delivery once. Resolves with the time of its next try, Unix ms, or null when it is finished. Never rejects. */
+	/** Makes one attempt. Resolves with the time of the next one, Unix ms, or null if the delivery is finished.
+	 * Never rejects. */
 	readonly deliver: (id: string) => Promise<number | null>;
 	readonly clock: Clock;
 	/** Unix ms. */
 	readonly now: () => number;
 }
 
-/** The machine's clock may be set meanwhile, which a timer does not notice. */
+/** Limit of a sleep: the system clock may be changed, which a timer does not notice. */
 const longestSleepMs = 60_000;
 
 export class Dispatcher {
@@ -32,7 +33,7 @@ export class Dispatcher {
 		this.#options = options;
 	}
 
-	/** Those that wait or run. */
+	/** Number of deliveries that wait or run. */
 	get size(): number {
 		return this.#waiting.size + this.#running.size;
 	}
@@ -41,7 +42,7 @@ export class Dispatcher {
 		return this.#waiting.has(id) || this.#running.has(id);
 	}
 
-	/** One that it has already stays as it is. */
+	/** No effect if the delivery is already known. */
 	add({ id, place, owner, nextAtMs }: DueDelivery): void {
 		if (this.has(id)) return;
 		this.#waiting.set(id, { id, place, owner, nextAtMs });
@@ -53,7 +54,7 @@ export class Dispatcher {
 		this.#wake();
 	}
 
-	/** Forgets what waits, and begins nothing more. Resolves when nothing runs. */
+	/** Drops waiting deliveries and starts no more. Resolves when none is running. */
 	async stop(): Promise<void> {
 		this.#isStarted = false;
 		this.#stopTimer();
@@ -61,7 +62,7 @@ export class Dispatcher {
 		await this.idle();
 	}
 
-	/** Resolves when nothing runs. */
+	/** Resolves when no delivery is running. */
 	async idle(): Promise<void> {
 		while (this.#running.size > 0) await Promise.all(this.#running.values());
 	}
@@ -76,7 +77,7 @@ export class Dispatcher {
 			const release = lanes.take(delivery);
 			if (release !== undefined) this.#begin(delivery, release);
 		}
-		// Those that wait for a lane are woken by the one who gives it back.
+		// Deliveries that wait for a lane are started when a running one ends.
 		const later = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs > nowMs);
 		const sleepMs = later.reduce((least, { nextAtMs }) => Math.min(least, nextAtMs - nowMs), longestSleepMs);
 		this.#stopTimer = clock.after(sleepMs, () => this.#wake());

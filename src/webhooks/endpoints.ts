@@ -1,4 +1,4 @@
-/** Webhook endpoints: addresses that an owner has registered. */
+/** Webhook endpoints: URLs that an owner has registered. */
 
 import { randomBytes } from 'node:crypto';
 import { EarshotError } from '../errors.js';
@@ -8,43 +8,43 @@ import { newSecret } from './secret.js';
 export interface WebhookEndpoint {
 	/** `whe_` and 32 hexadecimal digits. */
 	readonly id: string;
-	/** To whom it belongs: the digest of an API key, or `local`. */
+	/** The owner: the digest of an API key, or `local`. */
 	readonly owner: string;
 	readonly name: string;
 	readonly url: string;
 	readonly eventTypes: readonly WebhookEventType[];
-	/** The present one first. */
+	/** The current one first. */
 	readonly secrets: readonly EndpointSecret[];
 	/** Unix seconds. */
 	readonly createdAt: number;
-	/** Of the last change of anything. */
+	/** Time of the last change, Unix seconds. */
 	readonly updatedAt: number;
-	/** It hears of nothing: its owner said so, or it answered that it is gone. */
+	/** It receives no events: its owner disabled it, or it answered 410 Gone. */
 	readonly isDisabled: boolean;
 }
 
 export interface EndpointSecret {
 	readonly secret: string;
-	/** An earlier one signs until then, Unix seconds; null = the present one. */
+	/** Unix seconds until which a rotated secret still signs; null = the current one. */
 	readonly until: number | null;
 }
 
 export type EndpointFields = Pick<WebhookEndpoint, 'name' | 'url' | 'eventTypes' | 'isDisabled'>;
 
 const mostEndpoints = 100;
-/** What an earlier secret signs after a rotation that keeps it. */
+/** How long an earlier secret still signs after a rotation that keeps it. */
 const overlapSeconds = 24 * 3600;
-/** Signatures in a header. */
+/** Limit of secrets, and so of signatures in a header. */
 const mostSecrets = 4;
 
 export const isEndpointId = (text: string): boolean => /^whe_[0-9a-f]{32}$/.test(text);
 
-/** Those that sign now. Pure. */
+/** The secrets that sign now. Pure. */
 export function activeSecrets({ secrets }: WebhookEndpoint, nowSeconds: number): string[] {
 	return secrets.filter(({ until }) => until === null || until > nowSeconds).map(({ secret }) => secret);
 }
 
-/** The endpoint with another secret. `keepOld`: those of before sign for another 24 h. Pure. */
+/** The endpoint with a new secret. `keepOld`: the earlier ones still sign for 24 h. Pure. */
 export function rotated(
 	endpoint: WebhookEndpoint,
 	{ keepOld, nowSeconds }: { readonly keepOld: boolean; readonly nowSeconds: number },
@@ -56,7 +56,7 @@ export function rotated(
 	return { ...endpoint, secrets, updatedAt: Math.floor(nowSeconds) };
 }
 
-/** The endpoint with some fields anew; itself if that changes nothing. Pure. */
+/** The endpoint with changed fields; the same object if nothing changes. Pure. */
 export function updated(
 	endpoint: WebhookEndpoint,
 	fields: Partial<EndpointFields>,
@@ -67,7 +67,7 @@ export function updated(
 	return { ...changed, updatedAt: Math.floor(nowSeconds) };
 }
 
-/** `others`: those that the owner has. Throws `invalid_request` where they are too many. */
+/** `others`: number of endpoints that the owner already has. Throws `invalid_request` if there are too many. */
 export function newEndpoint(
 	owner: string,
 	fields: Omit<EndpointFields, 'isDisabled'>,
@@ -95,7 +95,7 @@ export function byAge(endpoints: readonly WebhookEndpoint[]): WebhookEndpoint[] 
 	return [...endpoints].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
 }
 
-/** What was read; undefined for what is no endpoint. Pure. */
+/** Checks a value that was read; undefined if it is not an endpoint. Pure. */
 export function asEndpoint(value: Record<string, unknown> | undefined): WebhookEndpoint | undefined {
 	if (typeof value?.id !== 'string' || typeof value.owner !== 'string') return undefined;
 	return typeof value.url === 'string' && Array.isArray(value.secrets)
@@ -103,13 +103,13 @@ export function asEndpoint(value: Record<string, unknown> | undefined): WebhookE
 		: undefined;
 }
 
-/** Where endpoints are kept. All throw what the place throws. */
+/** Persistent storage of endpoints. All methods throw the storage's errors. */
 export interface EndpointStore {
-	/** Of one owner, the newest first. */
+	/** Endpoints of one owner, the newest first. */
 	list(owner: string): Promise<WebhookEndpoint[]>;
-	/** undefined where there is none. */
+	/** undefined if there is none. */
 	find(id: string): Promise<WebhookEndpoint | undefined>;
-	/** A new one, or one that is there anew. */
+	/** Stores an endpoint, or replaces the one with the same id. */
 	replace(endpoint: WebhookEndpoint): Promise<void>;
 	remove(endpoint: WebhookEndpoint): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** What webhooks tell: events, their ids and bodies. Pure. */
+/** Events of webhooks: their types, ids and bodies. Pure. */
 
 import { createHash } from 'node:crypto';
 
@@ -13,40 +13,40 @@ export type WebhookEventType = (typeof webhookEventTypes)[number];
 export interface WebhookEvent {
 	readonly type: WebhookEventType;
 	readonly jobId: string;
-	/** To whom the job belongs: its endpoints hear of it. */
+	/** The job's owner, whose endpoints receive the event. */
 	readonly owner: string;
-	/** When it happened, Unix seconds, with fractions or without. With `type` and `jobId` it makes the event's id, so it must be the same after a
-	 * restart: the job's `completed_at`. */
+	/** Time of the event, Unix seconds, possibly with a fraction. The event's id is derived from `type`, `jobId` and
+	 * this, so it must be the same after a restart: the job's `completed_at`. */
 	readonly createdAt: number;
-	/** The job's own URL, besides the owner's endpoints. */
+	/** The job's own URL, in addition to the owner's endpoints. */
 	readonly webhookUrl?: string | undefined;
-	/** Signs for that URL; without one, nothing there is signed. */
+	/** Secret for signing requests to that URL; without one, they are not signed. */
 	readonly webhookSecret?: string | undefined;
 	readonly metadata?: Readonly<Record<string, string>> | undefined;
-	/** The transcript, where the job asked for it; left out where it has 16 kB or more. */
+	/** The transcript, if the job asked for it; omitted from the body at 16 kB or more. */
 	readonly text?: string | undefined;
 }
 
-/** As a job's fields tell it. */
+/** The webhook fields of a job. */
 export interface WebhookOfJob {
 	readonly url: string;
 	/** Absent = unsigned. */
 	readonly secret?: string;
 }
 
-/** What jobs need of webhooks. */
+/** The webhook functions that jobs need. */
 export interface WebhookSender {
-	/** Resolves when the event is kept on disk, from where it is delivered even if the server is killed. To send the same
-	 * event again changes nothing, so whoever was killed before this has resolved does. */
+	/** Resolves once the event is stored durably; it is then delivered even if the server is killed. Idempotent:
+	 * after a crash, the caller sends the same event again. */
 	send(event: WebhookEvent): Promise<void>;
-	/** Of the fields of a new job. Throws `invalid_request` that names `webhook_url` or `webhook_secret`. */
+	/** Checks the fields of a new job. Throws `invalid_request` that names `webhook_url` or `webhook_secret`. */
 	check(webhook: WebhookOfJob): void;
 }
 
 const maxBodyBytes = 20_000;
 const maxTextBytes = 16_000;
 
-/** The same for the same event: receivers tell repetitions by it. */
+/** Equal for the same event: receivers detect duplicates by it. */
 export function eventId({
 	type,
 	jobId,
@@ -55,7 +55,7 @@ export function eventId({
 	return `evt_${createHash('sha256').update(`${type} ${jobId} ${createdAt}`).digest('hex').slice(0, 32)}`;
 }
 
-/** JSON of fewer than 20,000 bytes: the text is left out where it does not fit, or the metadata. */
+/** JSON of fewer than 20,000 bytes: the text is omitted if it does not fit, or the metadata. */
 export function eventBody(event: WebhookEvent): string {
 	const { type, jobId, createdAt, metadata, text } = event;
 	const hasMetadata = metadata !== undefined && Object.keys(metadata).length > 0;

@@ -1,4 +1,4 @@
-/** One try: a POST to an address that was checked, within a time limit. Loads its HTTP client only for this. */
+/** Makes one attempt: a POST to a checked address, with a time limit. Loads its HTTP client on first use. */
 
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
@@ -9,21 +9,22 @@ import { EarshotError } from '../errors.js';
 import { type Destinations, ForbiddenAddress } from './destination.js';
 import { retryAfterMsOf, type TryOutcome } from './schedule.js';
 
-/** Of name, connection and answer together. */
+/** Time limit for DNS lookup, connection and response together. */
 export const tryTimeoutMs = 15_000;
-/** What is read of an answer, whose status is all that counts. */
+/** At most this much of a response is read; only its status matters. */
 const maxAnswerBytes = 64 * 1024;
 
 export interface PostRequest {
 	readonly url: string;
 	readonly headers: Readonly<Record<string, string>>;
 	readonly body: string;
-	/** Ends it early, as a failure. */
+	/** Aborts the attempt, which then counts as failed. */
 	readonly signal: AbortSignal;
 }
 
 export interface PostResult extends TryOutcome {
-	/** Why there was no answer: a code such as `ECONNREFUSED`, `timeout`, `address_not_public`; null where there was one. */
+	/** Why there was no response: a code such as `ECONNREFUSED`, `timeout` or `address_not_public`; null if there
+	 * was one. */
 	readonly error: string | null;
 }
 
@@ -44,7 +45,7 @@ export function poster({ destinations, clock, now, userAgent }: PosterOptions): 
 		const stop = clock.after(tryTimeoutMs, () => limit.abort());
 		const ended = AbortSignal.any([signal, limit.signal]);
 		try {
-			// Checked once more: the rules may be others than when it was accepted.
+			// Checked again: the rules may have changed since the URL was accepted.
 			const url = destinations.check(text, 'url');
 			const addresses = await whileWanted(destinations.resolve(url), ended, 'lookup');
 			const answer = await send(url, addresses, { ...headers, 'user-agent': userAgent }, body, ended);
@@ -81,7 +82,7 @@ async function send(
 	signal: AbortSignal,
 ): Promise<Answer> {
 	const { Client } = await import('undici');
-	// Not a pool: a connection of its own, through no proxy, which neither follows redirects nor is used again.
+	// A client instead of a pool: its own connection, without proxy, redirects or reuse.
 	const client = new Client(url.origin, {
 		connect: { lookup: fixedLookup(addresses), timeout: tryTimeoutMs },
 		headersTimeout: tryTimeoutMs,
@@ -106,7 +107,7 @@ async function send(
 	}
 }
 
-/** Reads what a polite client reads. */
+/** Reads the response, up to the limit. */
 async function drain(body: AsyncIterable<Buffer>): Promise<void> {
 	let bytes = 0;
 	try {
@@ -115,11 +116,11 @@ async function drain(body: AsyncIterable<Buffer>): Promise<void> {
 			if (bytes > maxAnswerBytes) return;
 		}
 	} catch {
-		// The status has come, and is all that counts.
+		// The status has been received, and only it matters.
 	}
 }
 
-/** Instead of a lookup: the name was looked up, and these addresses were checked. */
+/** Replaces the DNS lookup by the addresses that were resolved and checked. */
 function fixedLookup(addresses: readonly LookupAddress[]): LookupFunction {
 	return (_hostname, { all }, callback) => {
 		const [first] = addresses;

@@ -1,10 +1,11 @@
-/** When a delivery is tried, and what an answer means. Pure. */
+/** The retry schedule of deliveries, and the meaning of responses. Pure. */
 
 const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
 
-/** Before each try, ms since the one before it: the example of Standard Webhooks, ten tries in three days. */
+/** Delay before each attempt since the previous one, ms: the example of Standard Webhooks, ten attempts in about
+ * three days. */
 export const retryDelaysMs: readonly number[] = [
 	0,
 	5 * second,
@@ -18,24 +19,24 @@ export const retryDelaysMs: readonly number[] = [
 	24 * hour,
 ];
 
-/** So that the deliveries of an outage do not come back all at once. */
+/** Relative jitter, so that the retries after an outage are spread out. */
 const jitter = 0.2;
 const mostRetryAfterMs = 24 * hour;
 
-/** What came of a try. `status`: of HTTP; null where there was no answer. */
+/** The outcome of an attempt. `status`: the HTTP status; null = no response. */
 export interface TryOutcome {
 	readonly status: number | null;
-	/** What the header `Retry-After` asks for; null where it is absent or cannot be read. */
+	/** Delay by the header `Retry-After`, ms; null if it is absent or invalid. */
 	readonly retryAfterMs: number | null;
 }
 
 export type NextStep =
 	| { readonly type: 'delivered' }
-	/** `isGone`: the receiver wants no more of them. */
+	/** `isGone`: the receiver answered 410 Gone and wants no more events. */
 	| { readonly type: 'failed'; readonly isGone: boolean }
 	| { readonly type: 'retry'; readonly afterMs: number };
 
-/** `tries`: those made, this one included. `random`: from 0 up to 1. */
+/** `tries`: attempts so far, including this one. `random`: from 0 (included) to 1 (excluded). */
 export function nextStep(tries: number, { status, retryAfterMs }: TryOutcome, random: number): NextStep {
 	if (status !== null && status >= 200 && status < 300) return { type: 'delivered' };
 	if (status === 410) return { type: 'failed', isGone: true };
@@ -46,11 +47,11 @@ export function nextStep(tries: number, { status, retryAfterMs }: TryOutcome, ra
 	return { type: 'retry', afterMs: Math.max(afterMs, asked) };
 }
 
-/** From seconds or from a date of HTTP, ms; null where it is neither. */
+/** Parses seconds or an HTTP date; the delay in ms, or null if it is neither. */
 export function retryAfterMsOf(header: string | undefined, nowMs: number): number | null {
 	const text = header?.trim() ?? '';
 	if (/^\d{1,9}$/.test(text)) return Number(text) * second;
-	// Other forms that Date.parse takes are none of HTTP's.
+	// `Date.parse` also accepts forms that HTTP does not allow.
 	const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN;
 	return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
 }

@@ -11,7 +11,7 @@ export function newSecret(): string {
 	return `${prefix}${randomBytes(32).toString('base64')}`;
 }
 
-/** Never quotes what came. Throws `invalid_request`. */
+/** Returns the secret if it is valid. Throws `invalid_request`, without quoting the text. */
 export function checkedSecret(text: string, param: string): string {
 	const base64 = text.startsWith(prefix) ? text.slice(prefix.length) : '';
 	const bytes = keyOf(text).length;
@@ -23,12 +23,12 @@ export function checkedSecret(text: string, param: string): string {
 	);
 }
 
-/** What the secret stands for. */
+/** The key bytes that the secret encodes. */
 export function keyOf(secret: string): Buffer {
 	return Buffer.from(secret.slice(prefix.length), 'base64');
 }
 
-/** Enough to tell secrets apart, and too little to guess one. */
+/** Enough to distinguish secrets, and too little to guess one. */
 export function secretHint(secret: string): string {
 	return `${prefix}…${secret.slice(-4)}`;
 }

@@ -1,18 +1,18 @@
-/** Signatures of Standard Webhooks, which OpenAI's clients verify. Pure. */
+/** Signatures by Standard Webhooks, which OpenAI's clients verify. Pure. */
 
 import { createHmac } from 'node:crypto';
 import { keyOf } from './secret.js';
 
 export interface SignedMessage {
-	/** Without a full stop: it ends at one. */
+	/** Must not contain a full stop, which separates the signed fields. */
 	readonly id: string;
-	/** Of this try, Unix seconds. */
+	/** Time of this attempt, Unix seconds. */
 	readonly timestamp: number;
 	readonly body: string;
 }
 
-/** The headers of a message. Each secret signs; a receiver takes the signature that it can verify. Without a secret there
- * is no signature. */
+/** The headers of a message, with one signature per secret; a receiver needs to verify any one of them. Without
+ * secrets there is no signature header. */
 export function signedHeaders(
 	{ id, timestamp, body }: SignedMessage,
 	secrets: readonly string[],

@@ -1,6 +1,6 @@
-/** How many tries run at once, so that a receiver that keeps everyone waiting delays its own deliveries alone. */
+/** Limits concurrent attempts, so that a slow receiver delays only its own deliveries. */
 
-/** Whose try it is. */
+/** The owner and receiver of an attempt. */
 export interface LaneUser {
 	/** Host and port of the receiver. */
 	readonly place: string;
@@ -23,7 +23,8 @@ export class TryLanes {
 		this.#limits = limits;
 	}
 
-	/** The function that gives the lane back; undefined where none is free for this one. */
+	/** Takes a lane, and returns the function that releases it; undefined if none is free for this owner and
+	 * receiver. */
 	take({ place, owner }: LaneUser): (() => void) | undefined {
 		const user = { place, owner };
 		const users = [...this.#users];

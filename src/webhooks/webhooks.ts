@@ -1,6 +1,6 @@
 /**
- * Webhooks: endpoints, and deliveries that survive a kill. Several servers may keep them in the same place: all of them keep
- * events there, and one of them delivers.
+ * Webhooks: endpoints, and deliveries that survive a crash. Several servers may share the storage: all of them
+ * store events, and one of them delivers.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -35,7 +35,7 @@ import { TryLanes } from './try-lanes.js';
 export interface WebhooksOptions {
 	readonly storage: WebhookStorage;
 	readonly version: string;
-	/** HOST or HOST:PORT that may be reached though they are private or have no https. */
+	/** HOST or HOST:PORT that may be used although they are private or have no https. */
 	readonly allowed?: readonly string[];
 	readonly metrics: Pick<Metrics, 'webhookTried' | 'webhookFinished' | 'webhooksPending' | 'onScrape'>;
 	readonly log?: Log;
@@ -45,14 +45,14 @@ export interface WebhooksOptions {
 	readonly random?: () => number;
 	readonly resolve?: Resolve;
 	readonly post?: Post;
-	/** A delivery has failed for good. */
+	/** Called when a delivery has failed for good. */
 	readonly onGivenUp?: (delivery: Delivery) => void | Promise<void>;
 }
 
-/** What another server has kept is found so often, if it is not heard of before. */
+/** Interval of reading deliveries of other servers from the storage, since a notification may be lost. */
 const rescanMs = 60_000;
 const sweepMs = 3_600_000;
-/** What running tries get at the end. */
+/** Time that running attempts get on close. */
 const closeGraceMs = 500;
 
 export class Webhooks implements WebhookSender {
@@ -66,7 +66,7 @@ export class Webhooks implements WebhookSender {
 	readonly #lanes = new TryLanes();
 	readonly #courier: Courier;
 	readonly #dispatcher: Dispatcher;
-	/** Ids of deliveries that are being written. */
+	/** Writes in progress, by id of the delivery. */
 	readonly #writing = new Map<string, Promise<void>>();
 	readonly #closing = new AbortController();
 	readonly #aborting = new AbortController();
@@ -101,12 +101,12 @@ export class Webhooks implements WebhookSender {
 		metrics.onScrape(() => metrics.webhooksPending(this.#dispatcher.size));
 	}
 
-	/** Goes on with what an earlier server has left. */
+	/** Resumes the deliveries that an earlier server has left. */
 	async start(): Promise<void> {
 		if (await this.#storage.isUsed()) this.#lead();
 	}
 
-	/** A new endpoint. Throws `invalid_request` where the owner has too many. */
+	/** Stores a new endpoint. Throws `invalid_request` if the owner has too many. */
 	async addEndpoint(owner: string, fields: Omit<EndpointFields, 'isDisabled'>): Promise<WebhookEndpoint> {
 		const others = (await this.endpoints.list(owner)).length;
 		const endpoint = newEndpoint(owner, fields, { others, nowSeconds: this.now() / 1000 });
@@ -114,7 +114,7 @@ export class Webhooks implements WebhookSender {
 		return endpoint;
 	}
 
-	/** Running tries get a moment. What is not delivered stays on disk. */
+	/** Running attempts get 500 ms to finish. Undelivered events stay in the storage. */
 	async close(): Promise<void> {
 		this.#closing.abort();
 		const stop = this.#clock.after(closeGraceMs, () => this.#aborting.abort());
@@ -124,7 +124,7 @@ export class Webhooks implements WebhookSender {
 		stop();
 	}
 
-	/** Resolves when nothing is being written or tried. */
+	/** Resolves when nothing is being written or sent. */
 	async idle(): Promise<void> {
 		await Promise.allSettled(this.#writing.values());
 		await this.#dispatcher.idle();
@@ -147,8 +147,8 @@ export class Webhooks implements WebhookSender {
 		await Promise.all(receivers.map((to) => this.#record(newDelivery(event, to, this.now()))));
 	}
 
-	/** Sends a sample of an event at once, and once. Resolves with the status of the answer. Throws `webhook_failed`, and
-	 * `overloaded` where tries of this owner or to this host are running already. */
+	/** Sends a sample event immediately, without retries. Resolves with the status of the response. Throws
+	 * `webhook_failed`, and `overloaded` if too many attempts of this owner or to this host are running. */
 	async test(endpoint: WebhookEndpoint, type: WebhookEventType): Promise<number> {
 		const { url, owner } = endpoint;
 		const release = this.#lanes.take({ place: new URL(url).host, owner });
@@ -188,7 +188,7 @@ export class Webhooks implements WebhookSender {
 		this.#dispatcher.add({ id, place, owner, nextAtMs: nextAtMs ?? this.now() });
 	}
 
-	/** Delivers for as long as no other server does. */
+	/** Competes for leadership, and delivers while this server is the leader. */
 	#lead(): void {
 		if (this.#closing.signal.aborted) return;
 		this.#leading ??= this.#leadUntilClosed()
@@ -227,7 +227,8 @@ export class Webhooks implements WebhookSender {
 		}
 	}
 
-	/** Takes up what is kept and not known. `ids`: of deliveries; default: of all that are to be made. */
+	/** Schedules stored deliveries that are not scheduled yet. `ids`: of these deliveries; default: of all pending
+	 * ones. */
 	async #takeUp(ids?: readonly string[]): Promise<void> {
 		try {
 			for (const id of ids ?? (await this.deliveries.pendingIds())) {

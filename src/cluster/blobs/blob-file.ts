@@ -1,4 +1,4 @@
-/** A blob on its way to a store: a file whose size and digest are known when it is whole. */
+/** A temporary file for a blob that is being uploaded: its size and digest are known once it is complete. */
 
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';

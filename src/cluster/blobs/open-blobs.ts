@@ -1,4 +1,4 @@
-/** The blob store that a URL names. */
+/** Opens the blob store that a URL names. */
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export interface OpenedBlobs {
 	close(): Promise<void>;
 }
 
-/** `url`: `file:///folder` that all machines share, or `s3://bucket/prefix`. Throws `config_invalid`. */
+/** `url`: `file:///folder` of a folder shared by all machines, or `s3://bucket/prefix`. Throws `config_invalid`. */
 export async function openBlobs(url: string): Promise<OpenedBlobs> {
 	const { protocol, host, pathname } = new URL(url);
 	if (protocol === 'file:')

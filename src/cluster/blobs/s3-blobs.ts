@@ -1,4 +1,4 @@
-/** Blobs in an object store with the API of S3. */
+/** A blob store in an object store with the S3 API. */
 
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -12,13 +12,13 @@ import type { S3Client, S3Reply } from './s3-client.js';
 
 export interface S3BlobsOptions {
 	readonly client: S3Client;
-	/** '' or with a slash at its end. */
+	/** '', or a prefix that ends with a slash. */
 	readonly prefix: string;
 	/** Where uploads are kept until their size and digest are known. */
 	readonly tempFolder: string;
 }
 
-/** Each blob is one object; a single upload has at most 5 GiB. */
+/** Each blob is one object, uploaded by a single PUT of at most 5 GiB. */
 export class S3Blobs implements BlobStore {
 	readonly #options: S3BlobsOptions;
 
@@ -41,7 +41,8 @@ export class S3Blobs implements BlobStore {
 
 	async putFile(key: string, file: string): Promise<BlobRef> {
 		try {
-			// Read twice, since the signature has the digest in it: the store then refuses what was changed on the way.
+			// The file is read twice: the signature contains the digest, so that the store refuses data corrupted in
+			// transit.
 			return await this.put(key, createReadStream(file));
 		} finally {
 			await rm(file, { force: true });
@@ -115,7 +116,7 @@ export class S3Blobs implements BlobStore {
 	}
 }
 
-/** Throws what the store has said otherwise. */
+/** Throws an error with the store's code and message if the status is none of `statuses`. */
 async function accepted(reply: S3Reply, statuses: readonly number[]): Promise<void> {
 	if (statuses.includes(reply.status)) return;
 	const text = await reply.text();
@@ -125,11 +126,11 @@ async function accepted(reply: S3Reply, statuses: readonly number[]): Promise<vo
 
 export interface Listing {
 	readonly blobs: readonly StoredBlob[];
-	/** Where the next page begins; undefined at the end. */
+	/** Continuation token of the next page; undefined on the last page. */
 	readonly next: string | undefined;
 }
 
-/** An answer to `ListObjectsV2`: elements without attributes, of which three are needed. Pure. */
+/** Parses a reply to `ListObjectsV2`. Its elements have no attributes, and only three of them are needed. Pure. */
 export function readListing(xml: string): Listing {
 	const contents = [...xml.matchAll(/<Contents>([\s\S]*?)<\/Contents>/g)];
 	return {

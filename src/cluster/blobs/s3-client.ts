@@ -1,4 +1,4 @@
-/** Signed requests to an object store, tried again where that helps. */
+/** Sends signed requests to an object store, with retries for transient failures. */
 
 import { setTimeout as after } from 'node:timers/promises';
 import type { AwsV4Signer } from 'aws4fetch';
@@ -7,7 +7,7 @@ import { EarshotError } from '../../errors.js';
 
 export interface S3Place {
 	readonly bucket: string;
-	/** Such as `https://minio.example:9000`; '' = Amazon's of the region. */
+	/** Such as `https://minio.example:9000`; '' = Amazon's endpoint of the region. */
 	readonly endpoint: string;
 	readonly region: string;
 	readonly accessKeyId: string;
@@ -18,37 +18,38 @@ export interface S3Place {
 
 export interface S3Request {
 	readonly method: 'GET' | 'PUT' | 'DELETE' | 'HEAD';
-	/** Its key; '' = the bucket itself. */
+	/** Key of the object; '' = the bucket itself. */
 	readonly object: string;
 	readonly query?: Readonly<Record<string, string>>;
 	readonly headers?: Readonly<Record<string, string>>;
-	/** Of the body, in hex; absent = there is none. */
+	/** SHA-256 of the body, in hex; absent = no body. */
 	readonly sha256?: string;
-	/** Called once for each try. */
+	/** Called once per attempt. */
 	readonly body?: () => AsyncIterable<Uint8Array>;
 }
 
 export interface S3Reply {
 	readonly status: number;
-	/** To be read to its end, or ended early. */
+	/** The caller must read it to its end, or destroy it. */
 	readonly body: AsyncIterable<Uint8Array>;
 	text(): Promise<string>;
 }
 
 export interface S3Client {
-	/** Throws `closed` where the store cannot be reached or is busy, after some tries. */
+	/** Throws `closed` if the store cannot be reached after several attempts. If it stays busy, the last reply is
+	 * returned. */
 	send(wanted: S3Request): Promise<S3Reply>;
 }
 
 const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-/** Of a request in all its tries; then the caller's own patience counts. */
+/** Delays between the attempts of one request; further retries are up to the caller. */
 const retryDelaysMs = [100, 400, 1600];
 const connectMs = 10_000;
 const headersMs = 60_000;
 const bodyMs = 60_000;
 
-/** `signer`: the class of aws4fetch, which is loaded where it is needed. */
+/** `signer`: the class of aws4fetch, which is imported only when needed. */
 export function createS3Client(place: S3Place, signer: typeof AwsV4Signer): S3Client {
 	const sendOnce = async (wanted: S3Request): Promise<S3Reply> => {
 		const { method, headers = {}, sha256 = emptySha256, body } = wanted;
@@ -96,7 +97,7 @@ export function createS3Client(place: S3Place, signer: typeof AwsV4Signer): S3Cl
 
 const isBusy = (status: number): boolean => status === 429 || status >= 500;
 
-/** By path where the endpoint is given, as MinIO and most others want it; by host name at Amazon's. Pure. */
+/** Path-style if an endpoint is set, as MinIO and most others require; virtual-hosted-style for Amazon. Pure. */
 export function urlOf({ endpoint, bucket, region }: S3Place, { object, query }: S3Request): string {
 	const base = endpoint === '' ? `https://${bucket}.s3.${region}.amazonaws.com` : `${endpoint}/${bucket}`;
 	const url = new URL(`${base}/${object.split('/').map(encodeURIComponent).join('/')}`);

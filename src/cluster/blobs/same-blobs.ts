@@ -1,4 +1,4 @@
-/** Whether a place for recordings is the one that the other machines use: a folder that is not mounted looks empty. */
+/** Checks that a blob store is the one that the other machines use: a folder that is not mounted looks empty. */
 
 import { randomUUID } from 'node:crypto';
 import { EarshotError } from '../../errors.js';
@@ -9,12 +9,12 @@ const record = 'blob-store';
 const markKey = 'earshot/store.json';
 const jobsIndex = 'jobs';
 
-/** The first machine marks the place; false: it has another mark than the queue, or none though there are jobs. Throws what
- * the store throws. */
+/** The first machine writes a marker into the store. False: the marker differs from the queue's, or is missing
+ * although there are jobs. Throws the store's errors. */
 export async function isSharedStore(records: Records, blobs: BlobStore): Promise<boolean> {
 	const mark = await markOf(blobs);
 	let known = mark ?? randomUUID();
-	// A queue that was lost and is empty again takes the mark that is there.
+	// A queue that has lost its data adopts the marker of the store.
 	await changeRecord(records, record, (found) => {
 		known = found?.value ?? known;
 		return found ? undefined : { commit: { put: { [record]: known } }, value: true };

@@ -1,4 +1,4 @@
-/** Whether recordings can be written, read and deleted where a URL says, and whether others see the same place. */
+/** Checks that recordings can be written, read and deleted at a URL, and that other machines use the same store. */
 
 import { randomBytes } from 'node:crypto';
 import { access, constants, stat } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import type { SharedFinding } from './finding.js';
 
 const probeBytes = 1024;
 
-/** `records`: of the queue, where it can be reached. Throws what the store throws. */
+/** `records`: of the queue, if it can be reached. Throws the store's errors. */
 export async function checkBlobs(url: string, records: Records | undefined): Promise<SharedFinding> {
 	const place = withoutSecrets(url);
 	const finding = (ok: boolean, detail: string): SharedFinding => ({ ok, what: 'blobs', detail });
@@ -33,7 +33,7 @@ export async function checkBlobs(url: string, records: Records | undefined): Pro
 	}
 }
 
-/** A folder that everybody shares is there before Earshot is. */
+/** The shared folder must exist before Earshot starts. Returns what is wrong with it. */
 async function unfitFolder(folder: string): Promise<string | undefined> {
 	const found = await stat(folder).catch(() => undefined);
 	if (!found?.isDirectory()) return `there is no folder ${folder}: mount the one that all machines share`;

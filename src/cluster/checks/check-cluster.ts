@@ -1,4 +1,4 @@
-/** What `earshot doctor` finds of the queue and the store that machines share. */
+/** The checks by `earshot doctor` of the queue and the blob store that machines share. */
 
 import { systemClock } from '../../clock.js';
 import { reasonOf } from '../../errors.js';
@@ -15,11 +15,11 @@ export interface ClusterUrls {
 	readonly blobs: string;
 }
 
-/** Of one question to a store that does not answer. */
+/** Time limit for each check. */
 const patienceMs = 20_000;
 const workerPatienceMs = 3000;
 
-/** Nothing where neither is set. Never throws, and never tells a password. */
+/** Empty if neither is set. Never throws, and never includes a password. */
 export async function checkCluster({ queue, blobs }: ClusterUrls): Promise<readonly SharedFinding[]> {
 	if (queue === '' && blobs === '') return [];
 	const findings: SharedFinding[] = [];
@@ -55,7 +55,7 @@ export async function checkCluster({ queue, blobs }: ClusterUrls): Promise<reado
 const lacking = (name: keyof ClusterUrls): string =>
 	`machines that share jobs need it too: EARSHOT_${name.toUpperCase()}`;
 
-/** The first one names the server. */
+/** Puts the server's URL before the first finding. */
 function placed([first, ...more]: readonly SharedFinding[], url: string): SharedFinding[] {
 	return first ? [{ ...first, detail: `${withoutSecrets(url)}: ${first.detail}` }, ...more] : [];
 }
@@ -69,7 +69,7 @@ async function shared(records: Records): Promise<SharedFinding[]> {
 	return [clock, workersFinding(workers, reached)];
 }
 
-/** `reached`: by position; null = takes no requests. Pure. */
+/** `reached`: by position; null = the worker accepts no direct requests. Pure. */
 export function workersFinding(
 	workers: readonly Pick<WorkerEntry, 'address' | 'models'>[],
 	reached: readonly (boolean | null)[],
@@ -98,7 +98,7 @@ async function isReached(address: string): Promise<boolean | null> {
 	);
 }
 
-/** Without what the URLs keep secret, whoever has quoted them. Pure. */
+/** The text without the passwords of the URLs, encoded or not. Pure. */
 export function hidden(text: string, urls: readonly string[]): string {
 	const secrets = urls.flatMap((url) => {
 		if (!URL.canParse(url)) return [];

@@ -1,4 +1,4 @@
-/** What `earshot doctor` says of something that machines share. */
+/** A finding of `earshot doctor` about something that machines share. */
 
 import type { Records } from '../records/records.js';
 
@@ -10,15 +10,15 @@ export interface SharedFinding {
 
 export interface CheckedQueue {
 	readonly findings: readonly SharedFinding[];
-	/** undefined where nothing can be read, such as before the first start. */
+	/** undefined if nothing can be read, for example before the first start. */
 	readonly records: Records | undefined;
 	close(): Promise<void>;
 }
 
-/** Signatures of S3, webhooks and delays of jobs bear less than this, ms. */
+/** S3 signatures, webhooks and delays of jobs tolerate clock drift up to this, ms. */
 const mostClockDriftMs = 5000;
 
-/** `serverMs`: the queue's time, told at some moment between two of this machine's. Pure. */
+/** `serverMs`: the queue's time, read between the local times `beforeMs` and `afterMs`. Pure. */
 export function clockFinding(serverMs: number, beforeMs: number, afterMs: number): SharedFinding {
 	const drift = serverMs < beforeMs ? beforeMs - serverMs : Math.max(0, serverMs - afterMs);
 	if (drift <= mostClockDriftMs)

@@ -1,4 +1,5 @@
-/** Whether a PostgreSQL can be trusted with jobs. Changes nothing: tables are made by the first server or worker. */
+/** Checks that a PostgreSQL server keeps jobs safely. Changes nothing: the first server or worker creates the
+ * tables. */
 
 import type { Client } from 'pg';
 import { reasonOf } from '../../errors.js';
@@ -15,12 +16,12 @@ export interface PostgresState {
 	readonly fsync: string;
 	readonly commit: string;
 	readonly standby: boolean;
-	/** Whether this user may make schemas. */
+	/** Whether this user may create schemas. */
 	readonly creates: boolean;
-	/** Of Earshot's tables: how many there are, and how many this user may change. */
+	/** Number of Earshot's tables that exist; `usable`: of those that this user may change. */
 	readonly tables: number;
 	readonly usable: number;
-	/** Of BullMQ's tables; 0 = there are none. */
+	/** Schema version of BullMQ's tables; 0 = there are none. */
 	readonly bullVersion: number;
 	readonly latestBullVersion: number;
 	/** Why BullMQ cannot use its tables. */
@@ -38,7 +39,7 @@ SELECT current_setting('server_version') AS version, current_setting('fsync') AS
 		AND has_table_privilege(found, 'UPDATE') AND has_table_privilege(found, 'DELETE')))::int AS usable
 FROM (SELECT to_regclass('${postgresSchema}.' || name) AS found FROM unnest($1::text[]) AS name) AS tables`;
 
-/** Throws what the server or its client throws. */
+/** Throws errors of the server and its client. */
 export async function checkPostgres(url: string): Promise<CheckedQueue> {
 	const { default: pg } = await installed('pg', url, () => import('pg'));
 	const bull = await installed('bullmq', url, () => import('bullmq'));

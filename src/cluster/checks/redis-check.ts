@@ -1,4 +1,4 @@
-/** Whether a Redis, Valkey or the like can be trusted with jobs. */
+/** Checks that a Redis, Valkey or compatible server keeps jobs safely. */
 
 import { installed } from '../install/packages.js';
 import { RedisRecords } from '../records/redis-records.js';
@@ -7,7 +7,7 @@ import type { CheckedQueue, SharedFinding } from './finding.js';
 const patienceMs = 5000;
 const leastVersion = [6, 2] as const;
 
-/** Throws what the server or its client throws. */
+/** Throws errors of the server and its client. */
 export async function checkRedis(url: string): Promise<CheckedQueue> {
 	const { Redis } = await installed('ioredis', url, () => import('ioredis'));
 	await installed('bullmq', url, () => import('bullmq'));
@@ -25,7 +25,7 @@ export async function checkRedis(url: string): Promise<CheckedQueue> {
 	try {
 		await redis.connect();
 		const info = await redis.info();
-		// Of a hosted server it may not be asked.
+		// Hosted servers may forbid `CONFIG`.
 		const [, fsync] = ((await redis.config('GET', 'appendfsync').catch(() => [])) as string[]) ?? [];
 		return {
 			findings: redisFindings(info, fsync),
@@ -34,12 +34,12 @@ export async function checkRedis(url: string): Promise<CheckedQueue> {
 		};
 	} catch (thrown) {
 		redis.disconnect();
-		// The client itself says no more than that the connection is closed.
+		// The client's own error only says that the connection is closed.
 		throw failure ?? thrown;
 	}
 }
 
-/** `info`: its answer to `INFO`. `fsync`: `appendfsync`, where that may be asked. Pure. */
+/** `info`: the reply to `INFO`. `fsync`: the value of `appendfsync`, if it could be read. Pure. */
 export function redisFindings(info: string, fsync: string | undefined): SharedFinding[] {
 	const values = new Map(
 		[...info.matchAll(/^([a-z_]+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]),

@@ -1,22 +1,23 @@
 /**
- * Whose unit is released next. Each tenant has a line, and whoever has had the least audio goes first, so that one who
- * brings a thousand recordings does not keep the others waiting. Interactive units go before normal ones; bulk ones get a
- * quarter of the audio beside the others, and everything without them. Pure.
+ * Fair queueing: chooses the unit that is released next. Each tenant has a line, and the tenant with the least
+ * audio so far goes first, so that a tenant with a thousand recordings does not hold up the others. Interactive
+ * units go before normal ones. Bulk units get a quarter of the audio while others wait, and all of it otherwise.
+ * Pure.
  */
 
 import type { JobPriority } from '../../jobs/job.js';
 
 export interface WaitingUnit {
-	/** Names it among all. */
+	/** Unique among all units. */
 	readonly key: string;
 	readonly class: JobPriority;
 	readonly tenant: string;
-	/** Of audio. */
+	/** Seconds of audio. */
 	readonly seconds: number;
 }
 
 export const bulkShare = 0.25;
-/** Audio of bulk units for each second of the others. */
+/** Seconds of bulk audio for each second of the other classes. */
 const bulkPerOther = bulkShare / (1 - bulkShare);
 
 export class FairLines {
@@ -27,9 +28,9 @@ export class FairLines {
 		bulk: new Map(),
 	};
 	readonly #units = new Map<string, WaitingUnit>();
-	/** Audio that a tenant has had, seconds; a new one begins with the least of those who wait. */
+	/** Seconds of audio released for each tenant; a new tenant starts with the least of those that wait. */
 	readonly #had = new Map<string, number>();
-	/** Audio that bulk units may have before the others, seconds. */
+	/** Seconds of bulk audio that may be released before the other classes. */
 	#bulkCredit = 0;
 
 	get size(): number {
@@ -68,7 +69,7 @@ export class FairLines {
 		if (line?.size === 0) lines.delete(unit.tenant);
 	}
 
-	/** Takes the unit whose turn it is out of its line. `isFull`: a tenant has as much under way as it may. */
+	/** Removes and returns the next unit. `isFull`: whether a tenant has as many units under way as it may. */
 	next(isFull: (tenant: string) => boolean = () => false): WaitingUnit | undefined {
 		const classes: readonly JobPriority[] =
 			this.#bulkCredit > 0 ? ['bulk', 'interactive', 'normal'] : ['interactive', 'normal', 'bulk'];
@@ -83,7 +84,7 @@ export class FairLines {
 		return undefined;
 	}
 
-	/** What was taken out comes in parts, which count instead of it. */
+	/** Refunds a unit that was taken, because its groups are queued and charged instead. */
 	giveBack({ class: priority, tenant, seconds }: Omit<WaitingUnit, 'key'>): void {
 		const had = this.#had.get(tenant);
 		if (had !== undefined) this.#had.set(tenant, Math.max(0, had - seconds));
@@ -108,11 +109,11 @@ export class FairLines {
 		if (this.#lines.bulk.size === 0 && unit.class !== 'bulk') this.#bulkCredit = 0;
 		else if (unit.class === 'bulk') this.#bulkCredit -= unit.seconds;
 		else this.#bulkCredit += bulkPerOther * unit.seconds;
-		// Bulk that had the machines for itself owes nobody for that.
+		// Bulk audio released while nothing else waited creates no debt.
 		this.#bulkCredit = Math.max(this.#bulkCredit, -unit.seconds);
 	}
 
-	/** Who was away has saved nothing up. */
+	/** A tenant without waiting units accumulates no credit: it rejoins with at least the least total of the others. */
 	#join(tenant: string): void {
 		let least = Number.POSITIVE_INFINITY;
 		for (const lines of Object.values(this.#lines)) {
@@ -128,8 +129,8 @@ export class FairLines {
 }
 
 /**
- * Units of one tenant that may be under way while others wait: its share of the lanes, and two that are ready when a lane
- * becomes free. `lanes`: of all workers. Pure.
+ * Units of one tenant that may be under way while others wait: its share of the lanes, and two more that are ready
+ * when a lane becomes free. `lanes`: of all workers. Pure.
  */
 export function unitsUnderWay(lanes: number, tenants: number): number {
 	return Math.ceil(lanes / Math.max(1, tenants)) + 2;

@@ -1,9 +1,9 @@
-/** How far a job is, by its units. Pure. */
+/** Computes the progress of a job from its units. Pure. */
 
 import type { UnitRecord } from './unit-record.js';
 
 export interface Heard {
-	/** Seconds of the recording. */
+	/** Seconds of the recording that are transcribed. */
 	readonly processed: number;
 	readonly duration: number | null;
 }

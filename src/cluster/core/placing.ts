@@ -1,36 +1,36 @@
-/** Which worker runs what. Pure: a picture of all workers in, a choice out; the same choice on every machine. */
+/** Decides which worker runs what, from the state of all workers; every machine makes the same choice. Pure. */
 
 export interface ModelOfWorker {
 	readonly id: string;
 	readonly state: 'loaded' | 'loading' | 'unloaded';
-	/** Memory that it takes or would take, bytes. */
+	/** Memory that it uses, or would use once loaded, bytes. */
 	readonly bytes: number;
 	/** Seconds of audio that one lane transcribes in a second. */
 	readonly pace: number;
-	/** Seconds that loading takes. */
+	/** Time to load it, seconds. */
 	readonly loadSeconds: number;
 }
 
-/** What a worker tells of itself. */
+/** The state that a worker announces. */
 export interface WorkerView {
 	readonly id: string;
 	/** Recordings that it transcribes at once. */
 	readonly lanes: number;
 	readonly busyLanes: number;
-	/** Audio of what it has begun and not finished, seconds. */
+	/** Audio in recordings that it has begun and not finished, seconds. */
 	readonly queuedSeconds: number;
-	/** Memory for more models, bytes. */
+	/** Free memory for further models, bytes. */
 	readonly freeBytes: number;
-	/** Since it had work, seconds; 0 while it has. */
+	/** Time since it last had work, seconds; 0 while it is busy. */
 	readonly idleSeconds: number;
-	/** Those that it may serve. */
+	/** The models that it may serve. */
 	readonly models: readonly ModelOfWorker[];
 }
 
 const modelOf = (worker: WorkerView, model: string): ModelOfWorker | undefined =>
 	worker.models.find(({ id }) => id === model);
 
-/** How long what a worker has begun will take, seconds. */
+/** Time that a worker needs for its queued audio, seconds. */
 export function secondsQueued(worker: WorkerView, model: string): number {
 	const pace = modelOf(worker, model)?.pace ?? 1;
 	return worker.queuedSeconds / Math.max(0.01, pace * worker.lanes);
@@ -40,9 +40,9 @@ const hasRoom = (worker: WorkerView, model: string): boolean =>
 	worker.freeBytes >= (modelOf(worker, model)?.bytes ?? Number.POSITIVE_INFINITY);
 
 /**
- * Who transcribes a recording that somebody waits for: a worker with the model loaded and a free lane, the one with the
- * least in work; else one with room in memory; else the one that has been idle for longest, which unloads something.
- * Undefined: nobody has room, and the recording waits in the queue.
+ * The worker for a recording whose client waits: a worker with the model loaded and a free lane, the one with the
+ * least queued; otherwise one with enough free memory; otherwise the one that has been idle the longest, which
+ * unloads a model. Undefined: no worker has room, and the recording waits in the queue.
  */
 export function chooseWorker(workers: readonly WorkerView[], model: string): WorkerView | undefined {
 	const able = workers.filter((worker) => worker.busyLanes < worker.lanes && modelOf(worker, model));
@@ -54,18 +54,19 @@ export function chooseWorker(workers: readonly WorkerView[], model: string): Wor
 	return best(idle, (worker) => -worker.idleSeconds);
 }
 
-/** The one with the least cost; of equals the first by id, so that every machine chooses alike. */
+/** The worker with the least cost; ties go to the first id, so that every machine makes the same choice. */
 function best(workers: readonly WorkerView[], cost: (worker: WorkerView) => number): WorkerView | undefined {
 	return [...workers].sort((a, b) => cost(a) - cost(b) || (a.id < b.id ? -1 : 1))[0];
 }
 
-/** A second copy is loaded when the first ones need longer than this for what waits, or than loading takes. */
+/** Another copy is loaded when the existing ones would need longer than this, or than loading takes, for the
+ * waiting audio. */
 const patienceSeconds = 10;
 
 /**
- * Workers that may take units of a model: those that have it or are loading it, and as many more as what waits is worth,
- * but not more than its share of all that waits: the others are for other models, and loading takes time.
- * Seconds are of audio; `allWaitingSeconds`: of all models.
+ * Ids of the workers that may take units of a model: those that have it loaded or loading, and as many more as the
+ * waiting audio justifies, up to the model's share of all waiting audio, since loading takes time and other models
+ * need workers too. Seconds are of audio; `allWaitingSeconds`: of all models.
  */
 export function workersFor(
 	workers: readonly WorkerView[],
@@ -78,7 +79,7 @@ export function workersFor(
 	const chosen = new Set(holders.map(({ id }) => id));
 	if (waitingSeconds <= 0) return chosen;
 	const others = able.filter(({ id }) => !chosen.has(id));
-	// Coldest first among those that would have to unload something, and those with work of another model last.
+	// Workers with enough free memory first, then the least busy, then those idle the longest.
 	others.sort(
 		(a, b) =>
 			Number(hasRoom(b, model)) - Number(hasRoom(a, model)) ||

@@ -1,40 +1,41 @@
 /**
- * A unit's state and every change of it. Pure: what is stored changes only by these functions, and only if nothing else
- * has changed it meanwhile. The lease's number fences: what a worker tells whose unit has gone to another changes nothing.
+ * A unit's state and its transitions. Pure: a stored record changes only by these functions, and only if it has
+ * not changed in the meantime. The lease number is a fencing token: updates by a worker whose unit was given to
+ * another one have no effect.
  */
 
 import type { WireError } from '../../errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
 import { groupSchema, maxAttempts, secondsUntilRetry, type Unit, type UnitGroup } from '../../jobs/queue.js';
 
-/** `held`: it waits for the turn of its tenant; `released`: any worker may take it. */
+/** `held`: it waits for its tenant's turn; `released`: any worker may lease it. */
 export type UnitStage = 'held' | 'released' | 'leased' | 'done' | 'failed' | 'cancelled';
 
 export interface UnitRecord {
 	readonly unit: Unit;
 	readonly stage: UnitStage;
-	/** Of the latest lease; 0 = there was none. */
+	/** Number of the latest lease (fencing token); 0 = never leased. */
 	readonly number: number;
-	/** Workers that have died on it since the last clip was finished. */
+	/** Workers that have died while holding it, since the last finished clip. */
 	readonly deaths: number;
-	/** Retryable failures since then, */
+	/** Retryable failures since the last finished clip. */
 	readonly failures: number;
-	/** and when the first of them came, ms of the server. */
+	/** Time of the first of these failures, by the server's clock, ms. */
 	readonly failingSince: number;
-	/** Clips that are finished. */
+	/** Number of finished clips. */
 	readonly clips: number;
-	/** Of part 0: groups that were divided off; absent = none. */
+	/** For part 0: number of groups that were divided off; absent = none. */
 	readonly groups?: number;
-	/** Seconds of the recording. */
+	/** Seconds of the recording that are transcribed. */
 	readonly processed: number;
 	readonly duration: number | null;
-	/** Who has the latest lease. */
+	/** Id of the worker with the latest lease. */
 	readonly worker?: string;
 	readonly result?: BlobRef;
 	readonly error?: WireError;
 }
 
-/** What was read; undefined for what is no record of a unit. */
+/** Checks a value that was read; undefined if it is not the record of a unit. */
 export function asUnitRecord(value: Readonly<Record<string, unknown>> | undefined): UnitRecord | undefined {
 	const { unit, stage, number } = (value ?? {}) as Partial<Record<keyof UnitRecord, unknown>>;
 	const { jobId, part, model, tenant } = (unit ?? {}) as Partial<Record<keyof Unit, unknown>>;
@@ -58,7 +59,8 @@ export function newRecord(unit: Unit): UnitRecord {
 	};
 }
 
-/** The recording and its next group, which become true together. Null: the lease is lost, or it is not the next group. */
+/** The records of the recording and of its next group, to be committed together. Null: the lease is lost, or the
+ * group is not the next one. */
 export function withGroup(
 	record: UnitRecord,
 	number: number,
@@ -74,7 +76,7 @@ export function withGroup(
 	return {
 		whole: {
 			...record,
-			// Whoever goes on with it must come to the same groups.
+			// A worker that resumes the recording must compute the same groups.
 			unit: { ...record.unit, ...(numerics !== undefined && { numerics }) },
 			groups: group.group + 1,
 			deaths: 0,
@@ -88,21 +90,21 @@ export function withGroup(
 export const isOver = ({ stage }: UnitRecord): boolean =>
 	stage === 'done' || stage === 'failed' || stage === 'cancelled';
 
-/** A failed or cancelled unit waits again, with the clips that it has; null: it is there already. */
+/** Queues a failed or cancelled unit again, with its finished clips. Null: it is neither. */
 export function requeued(record: UnitRecord): UnitRecord | null {
 	if (record.stage !== 'failed' && record.stage !== 'cancelled') return null;
 	const { error: _, ...rest } = record;
 	return { ...rest, stage: 'held', deaths: 0, failures: 0 };
 }
 
-/** Null: it does not wait for its turn. */
+/** Null: the unit is not held. */
 export function released(record: UnitRecord): UnitRecord | null {
 	return record.stage === 'held' ? { ...record, stage: 'released' } : null;
 }
 
 /**
- * The unit as a worker takes it. One that was leased before has lost its worker. After too many losses during one clip it
- * fails instead. Null: nothing is to be done for it.
+ * The unit as a worker leases it. If it was leased already, that worker has died; after too many deaths during one
+ * clip the unit fails instead. Null: the unit is finished.
  */
 export function leased(record: UnitRecord, worker: string): UnitRecord | null {
 	if (isOver(record)) return null;
@@ -118,11 +120,11 @@ function poison({ processed }: UnitRecord): WireError {
 	};
 }
 
-/** Whether a lease of this number is the latest and has not ended. */
+/** Whether the lease of this number is the latest and has not ended. */
 export const holds = (record: UnitRecord, number: number): boolean =>
 	record.stage === 'leased' && record.number === number;
 
-/** The next clip is finished. Null: the lease is lost, or it is not the next. */
+/** Adds the next finished clip. Null: the lease is lost, or the clip is not the next one. */
 export function checkpointed(
 	record: UnitRecord,
 	number: number,
@@ -145,7 +147,7 @@ export function progressed(
 	duration: number | null,
 ): UnitRecord | null {
 	if (!holds(record, number)) return null;
-	// Whoever goes on behind the clips of another begins to count anew.
+	// A worker that resumes the unit after another may report less than its predecessor.
 	return {
 		...record,
 		processed: Math.max(record.processed, processed),
@@ -159,11 +161,12 @@ export function completed(record: UnitRecord, number: number, result: BlobRef): 
 
 export interface AfterFailure {
 	readonly record: UnitRecord;
-	/** Until another try; null = it has failed for good. */
+	/** Delay before the next attempt, ms; null = failed for good. */
 	readonly retryMs: number | null;
 }
 
-/** It waits for another try, or has failed for good. `nowMs`: of the server. */
+/** The unit after a failure: released again, or failed for good. Null: the lease is lost. `nowMs`: the server's
+ * time. */
 export function failed(
 	record: UnitRecord,
 	number: number,

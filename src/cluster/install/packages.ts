@@ -1,8 +1,8 @@
-/** Packages that are not installed with Earshot, for those who run more than one machine. */
+/** Loads the optional packages of clusters, which are not installed with Earshot. */
 
 import { EarshotError, isError } from '../../errors.js';
 
-/** The exact versions that are tested. */
+/** The exact versions that are tested with Earshot. */
 export const clusterPackages = {
 	bullmq: '6.7.0',
 	ioredis: '6.0.0',
@@ -12,7 +12,8 @@ export const clusterPackages = {
 
 type ClusterPackage = keyof typeof clusterPackages;
 
-/** What `load` imports. Throws `config_invalid` with the command that installs it. `why`: what needs it. */
+/** Returns what `load` imports. Throws `config_invalid` with the install command if the package is missing. `why`:
+ * the URL that needs it. */
 export async function installed<T>(name: ClusterPackage, why: string, load: () => Promise<T>): Promise<T> {
 	try {
 		return await load();
@@ -27,7 +28,7 @@ export async function installed<T>(name: ClusterPackage, why: string, load: () =
 	}
 }
 
-/** A URL without its password, as logs and messages may have it. Pure. */
+/** The URL without user, password and query, for logs and messages. Pure. */
 export function withoutSecrets(url: string): string {
 	if (!URL.canParse(url)) return url;
 	const parsed = new URL(url);

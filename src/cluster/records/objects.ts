@@ -1,9 +1,9 @@
-/** Records that hold objects. What is none, as after a write by hand, counts as absent: it must not stop what has to do with
- * others. Pure. */
+/** Parses records that hold JSON objects. A damaged record counts as absent, so that it does not stop the work on
+ * other records. Pure. */
 
 import type { StoredRecord } from './records.js';
 
-/** The object of a record; undefined where there is no record, or no object in it. */
+/** The object of a record; undefined if there is no record, or it holds no object. */
 export function objectIn(
 	found: Pick<StoredRecord, 'value'> | undefined,
 ): Readonly<Record<string, unknown>> | undefined {
@@ -15,7 +15,7 @@ export function objectIn(
 	}
 }
 
-/** The lines of a list up to the first that is no object. */
+/** The objects of a list's lines, up to the first line that holds none. */
 export function objectsIn<T extends object>(lines: readonly string[]): T[] {
 	const found: T[] = [];
 	for (const value of lines) {

@@ -1,20 +1,21 @@
-/** Failures of the server behind records, in words and codes for those who ask: it is away, or it is full. */
+/** Converts failures of the server behind the records into EarshotErrors: it is unreachable, or it is full. */
 
 import { EarshotError, isError } from '../../errors.js';
 import type { Records } from './records.js';
 
 const retryAfterSeconds = 5;
 
-/** Of the clients of Redis and PostgreSQL, where they have no code for it. */
+/** Messages of the Redis and PostgreSQL clients for errors without a code. */
 const awayMessages =
 	/connection is closed|connection terminated|max retries per request|command timed out|isn't writeable|timeout exceeded when trying|query read timeout|cannot use a pool|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS) /i;
-/** Of sockets; and of PostgreSQL: connections, too many of them, shutting down, a server that has become a standby. */
+/** Codes of sockets; of PostgreSQL: connection errors, too many connections, shutdown, and a server that became a
+ * standby. */
 const awayCodes = /^(E(CONN|PIPE|TIMEDOUT|HOST|NOTFOUND|AI_AGAIN)|08|53300|57P|25006)/;
-/** Redis: over its memory, or its disk is full; PostgreSQL: its disk, its memory. */
+/** Redis: out of memory, or its disk is full. */
 const fullMessages = /^(OOM|MISCONF) /;
 const fullCodes = /^(53100|53200|58030)/;
 
-/** An EarshotError for what is no mistake of Earshot; others as they are. Pure. */
+/** An EarshotError for an outage of the server; other errors unchanged. Pure. */
 export function asOutage(thrown: unknown): unknown {
 	if (!isError(thrown) || thrown instanceof EarshotError) return thrown;
 	const { code } = thrown as { readonly code?: unknown };
@@ -30,7 +31,8 @@ export function asOutage(thrown: unknown): unknown {
 	});
 }
 
-/** The same records, which throw `closed` while their server is away, and `disk_full` where it takes no more. */
+/** The same records, whose methods throw `closed` while the server is unreachable, and `disk_full` while it is
+ * full. */
 export function withOutages(records: Records): Records {
 	const told = async <T>(answer: Promise<T>): Promise<T> => {
 		try {

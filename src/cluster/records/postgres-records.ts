@@ -4,10 +4,10 @@ import type { Client, Pool, PoolClient } from 'pg';
 import { objectIn } from './objects.js';
 import type { Commit, IndexEntry, Page, Records, StoredRecord } from './records.js';
 
-/** Of all tables. */
+/** The schema of all tables. */
 export const postgresSchema = 'earshot';
 
-/** Members are in order of their bytes, whatever the language of the database. */
+/** Members are sorted by bytes, whatever the locale of the database. */
 const tables = `
 CREATE SCHEMA IF NOT EXISTS ${postgresSchema};
 CREATE TABLE IF NOT EXISTS ${postgresSchema}.records (key text PRIMARY KEY, version bigint NOT NULL, value text NOT NULL);
@@ -18,16 +18,16 @@ CREATE TABLE IF NOT EXISTS ${postgresSchema}.counters (name text PRIMARY KEY, va
 CREATE TABLE IF NOT EXISTS ${postgresSchema}.lists (name text NOT NULL, id bigserial, value text NOT NULL, PRIMARY KEY (name, id));
 `;
 
-/** Held while tables are made, so that two servers that start together do not make them twice. */
+/** Advisory lock held while tables are created, so that two servers that start together do not conflict. */
 const tablesLock = 0x65617273;
 
-/** Several machines that change the same records at the same time; PostgreSQL says which one has to try again. */
+/** Codes of conflicts between concurrent transactions; PostgreSQL decides which one must retry. */
 const again = ['40001', '40P01', '23505'];
 const maxTries = 20;
 
 const nowMs = 'floor(extract(epoch FROM clock_timestamp()) * 1000)';
 
-/** Of NOTIFY: a topic and its message are far below what a notification may have. */
+/** Channel of NOTIFY. A topic and its message are far below the size limit of a notification. */
 const channel = 'earshot';
 
 export async function makeTables(pool: Pool): Promise<void> {
@@ -43,10 +43,10 @@ export async function makeTables(pool: Pool): Promise<void> {
 
 export interface PostgresRecordsOptions {
 	readonly pool: Pool;
-	/** Opens a connection that only listens; called again when it has broken. */
+	/** Opens a connection for LISTEN only; called again after it breaks. */
 	readonly listen: () => Promise<Client>;
 	readonly onError: (error: unknown) => void;
-	/** Whether a query waits for a server that cannot be reached. */
+	/** Whether a query is retried while the server is unreachable. */
 	readonly isPatient: boolean;
 }
 
@@ -58,7 +58,7 @@ export class PostgresRecords implements Records {
 	#listening: Promise<Client> | undefined;
 	#isClosed = false;
 
-	/** The pool belongs to it from now on. */
+	/** Takes ownership of the pool. */
 	constructor(options: PostgresRecordsOptions) {
 		this.#options = options;
 	}
@@ -177,7 +177,7 @@ export class PostgresRecords implements Records {
 		return rows;
 	}
 
-	/** Tries again while the server cannot be reached, where that is wanted. */
+	/** Retries while the server is unreachable, if `isPatient`. */
 	async #patiently<T>(act: () => Promise<T>): Promise<T> {
 		for (;;) {
 			try {
@@ -216,7 +216,7 @@ export class PostgresRecords implements Records {
 	}
 }
 
-/** Locks the records that it looks at, and the names of those that are not there, in one order. */
+/** Locks the expected records in sorted order, which avoids deadlocks, and compares their versions. */
 async function isAsExpected(
 	client: PoolClient,
 	expected: Readonly<Record<string, number>>,
@@ -234,7 +234,7 @@ async function isAsExpected(
 async function apply(client: PoolClient, changes: Commit): Promise<void> {
 	const { expect = {}, put = {}, remove = [], index = [], count = [], append = [] } = changes;
 	for (const [key, value] of Object.entries(put)) {
-		// What must not be there yet: another that is faster makes this fail, and it is tried again.
+		// A record that must not exist yet: if another transaction inserts it first, this fails and is retried.
 		const onConflict =
 			expect[key] === 0
 				? ''
@@ -273,7 +273,7 @@ async function apply(client: PoolClient, changes: Commit): Promise<void> {
 		await client.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify([topic, message])]);
 }
 
-/** Whoever may use the database may also send other notifications. */
+/** Any user of the database may send notifications, so the payload is not trusted. */
 function messageOf(payload: string): { readonly topic: string; readonly message: string } {
 	const { 0: topic, 1: message } = objectIn({ value: payload }) ?? {};
 	return { topic: String(topic), message: String(message) };
@@ -284,7 +284,7 @@ function codeOf(thrown: unknown): string {
 	return typeof code === 'string' ? code : '';
 }
 
-/** The connection, not what was asked: classes 08 and 57P of its codes, and those of sockets. */
+/** Whether the connection failed rather than the query: classes 08 and 57P of SQLSTATE, and socket errors. */
 function isConnectionError(thrown: unknown): boolean {
 	const code = codeOf(thrown);
 	if (/^(08|57P)/.test(code) || /^E(CONN|PIPE|TIMEDOUT|HOST)/.test(code)) return true;

@@ -1,7 +1,7 @@
-/** What all machines of a cluster know: small records with versions, ordered indexes, lists, counters and messages. */
+/** The shared state of a cluster: small records with versions, ordered indexes, lists, counters and messages. */
 
 export interface StoredRecord {
-	/** 1 at first, one more with each change. */
+	/** 1 for a new record; each change adds 1. */
 	readonly version: number;
 	readonly value: string;
 }
@@ -11,14 +11,14 @@ export interface IndexEntry {
 	readonly score: number;
 }
 
-/** Changes that happen together, or not at all. */
+/** Changes that are applied atomically. */
 export interface Commit {
-	/** Versions that these records must have; 0 = there must be none. */
+	/** Versions that these records must have; 0 = the record must not exist. */
 	readonly expect?: Readonly<Record<string, number>>;
 	/** Values by key. */
 	readonly put?: Readonly<Record<string, string>>;
 	readonly remove?: readonly string[];
-	/** `now`: the server's time, ms; null: no longer a member. */
+	/** Score: `now` = the server's time, ms; null = remove the member. */
 	readonly index?: readonly {
 		readonly name: string;
 		readonly member: string;
@@ -27,43 +27,44 @@ export interface Commit {
 	readonly count?: readonly { readonly name: string; readonly by: number }[];
 	readonly append?: readonly { readonly list: string; readonly value: string }[];
 	readonly removeLists?: readonly string[];
-	/** Heard by those who listen at that time; may be lost. */
+	/** Delivered to current subscribers; may be lost. */
 	readonly publish?: readonly { readonly topic: string; readonly message: string }[];
 }
 
 export interface Page {
-	/** Members behind this one; one that is not there leaves nothing. */
+	/** Only members after this one; if it does not exist, the page is empty. */
 	readonly after?: string;
 	readonly limit: number;
 	readonly order: 'asc' | 'desc';
 }
 
-/** Indexes are in order of score, then of member by bytes. All throw `closed` while the server cannot be reached for
- * longer than `patienceMs` of who opened it. */
+/** Indexes are ordered by score, then by the member's bytes. While the server is unreachable, methods wait if it
+ * was opened with `isPatient`; otherwise they fail, as `closed` behind `withOutages`. */
 export interface Records {
 	/** In the order of the keys. */
 	get(keys: readonly string[]): Promise<readonly (StoredRecord | undefined)[]>;
-	/** False if an expectation does not hold. */
+	/** False, without any change, if an expectation does not hold. */
 	commit(changes: Commit): Promise<boolean>;
 	page(index: string, page: Page): Promise<readonly IndexEntry[]>;
 	/** Scores from `min` to `max`, both included. */
 	between(index: string, min: number, max: number, limit: number): Promise<readonly IndexEntry[]>;
-	/** Members of each index. */
+	/** The number of members of each index. */
 	sizes(indexes: readonly string[]): Promise<readonly number[]>;
 	counts(names: readonly string[]): Promise<readonly number[]>;
-	/** Values of the list from this position. */
+	/** The values of the list from this position on. */
 	list(name: string, from: number): Promise<readonly string[]>;
 	/** The server's time, ms. */
 	now(): Promise<number>;
-	/** Resolves when everything published from now on is heard. Returns a function that ends it. */
+	/** Resolves once every later message will be delivered. Returns a function that unsubscribes. */
 	subscribe(topic: string, onMessage: (message: string) => void): Promise<() => void>;
 	close(): Promise<void>;
 }
 
-/** How often a change is tried again that another one was faster than. */
+/** How often a change is retried after a conflict with another writer. */
 const maxTries = 50;
 
-/** Applies `change` to what is there until nothing else changes it meanwhile. `change` returns undefined to leave it. */
+/** Applies `change` to the record, and retries while other writers change it in between. `change` returns
+ * undefined to leave it as it is. Throws if the retries run out. */
 export async function changeRecord<T>(
 	records: Pick<Records, 'get' | 'commit'>,
 	key: string,

@@ -1,12 +1,12 @@
-/** Records in Redis, Valkey or another server with their protocol and scripts. */
+/** Records in Redis, Valkey or another server with the same protocol and scripts. */
 
 import type { Redis } from 'ioredis';
 import type { Commit, IndexEntry, Page, Records, StoredRecord } from './records.js';
 
-/** One slot of a cluster, so that a script may touch all of it. */
+/** Hash tag: all keys are in one slot of a Redis Cluster, so that a script may access all of them. */
 export const redisPrefix = '{earshot}';
 
-/** All expectations, then all changes: Redis runs a script as one step. */
+/** Checks all expectations, then applies all changes: Redis runs a script atomically. */
 const commitScript = `
 local p = '${redisPrefix}:'
 local c = cjson.decode(ARGV[1])
@@ -46,11 +46,11 @@ const key = (kind: 'r' | 'i' | 'l' | 't', name: string): string => `${redisPrefi
 
 export class RedisRecords implements Records {
 	readonly #redis: Redis;
-	/** A connection that listens can do nothing else. */
+	/** A separate connection, since a subscribed one can run no other commands. */
 	readonly #listening: Redis;
 	readonly #subscribers = new Map<string, Set<(message: string) => void>>();
 
-	/** Both belong to it from now on. */
+	/** Takes ownership of both connections. */
 	constructor(redis: Redis, listening: Redis) {
 		this.#redis = redis;
 		this.#listening = listening;
@@ -71,7 +71,7 @@ export class RedisRecords implements Records {
 	async commit({ index = [], ...changes }: Commit): Promise<boolean> {
 		const scored = index.map(({ score, ...entry }) => ({
 			...entry,
-			// As text, since Lua's JSON shortens numbers.
+			// As text, since Lua's JSON encoding loses digits of numbers.
 			score: score === null ? 'remove' : String(score),
 		}));
 		const script = this.#redis.eval(commitScript, 0, JSON.stringify({ ...changes, index: scored }));
@@ -140,7 +140,7 @@ export class RedisRecords implements Records {
 		this.#redis.disconnect();
 	}
 
-	/** One round trip for all of them. */
+	/** Runs all commands in one round trip. */
 	async #all(commands: string[][]): Promise<unknown[]> {
 		if (commands.length === 0) return [];
 		const replies = (await this.#redis.pipeline(commands).exec()) ?? [];

@@ -1,4 +1,5 @@
-/** All models of a cluster as one pool: recordings go to a worker that has room, by HTTP, and their events come back. */
+/** Presents all models of a cluster as one pool: recordings are sent over HTTP to a worker with a free lane, which
+ * returns their events. */
 
 import type { Clock } from '../../clock.js';
 import { asEarshotError, EarshotError, fromWire } from '../../errors.js';
@@ -14,37 +15,37 @@ import { type WorkerClient, WorkerGone, WorkerUnreachable } from './worker-clien
 export interface ClusterPoolOptions {
 	readonly directory: Directory;
 	readonly client: WorkerClient;
-	/** For recordings that no worker takes directly; it belongs to the pool. */
+	/** For recordings that no worker accepts directly; the pool closes it. */
 	readonly queued: QueuedRequests;
 	readonly clock: Clock;
-	/** The models of this process, which go first; undefined = it has none. */
+	/** The models of this process, which are preferred; undefined = none. */
 	readonly local?: ModelPool | undefined;
-	/** '' = that of the workers. */
+	/** '' = the default model of the workers. */
 	readonly defaultModel: string;
 	/** Whether the local models have room for another recording. */
 	readonly hasLocalRoom?: () => boolean;
 }
 
 const readEveryMs = 1000;
-/** While no worker has room. */
+/** Poll interval while no worker has room. */
 const askEveryMs = 250;
-/** Then a recording goes through the queue. */
+/** After this long without a free worker, a recording goes through the queue. */
 const queuedAfterMs = 1000;
-/** Then a model that is to be loaded is not. */
+/** After this long without a free worker, a request to load a model fails. */
 const noRoomAfterMs = 30_000;
-/** A worker that could not be connected to is not tried again for this long. */
+/** A worker that refused a connection is skipped for this long. */
 const unreachableMs = 30_000;
-/** Workers that a recording is sent to, one after the other, while no text of it has come. */
+/** Workers tried for one recording, one after the other, while no text of it has been received. */
 const maxWorkers = 3;
 
 export class ClusterPool implements ModelPool {
 	readonly #options: ClusterPoolOptions;
 	readonly #stop: () => void;
-	/** What models are that were loaded at some time. */
+	/** Descriptions of models that were loaded at some time. */
 	readonly #infos = new Map<string, ModelInfo>();
-	/** Recordings that this process has sent to a worker since it last reported how much it has to do. */
+	/** Recordings in flight from this process, by worker id. */
 	readonly #sent = new Map<string, number>();
-	/** Until when, ms of the clock, by worker. */
+	/** Until when unreachable workers are skipped, ms of the clock, by worker id. */
 	readonly #unreachable = new Map<string, number>();
 
 	constructor(options: ClusterPoolOptions) {
@@ -105,7 +106,7 @@ export class ClusterPool implements ModelPool {
 		const isLocal = local?.models.some((each) => each.id === id) ?? false;
 		if (local && isLocal && (this.#options.hasLocalRoom?.() ?? true)) return await local.lease(id, signal);
 		const found = await this.#find(id, isLocal ? 0 : queuedAfterMs, signal);
-		// Here it waits for its turn like before there were workers.
+		// No worker is free, so the recording waits for a lane of this process.
 		if (found === undefined && local && isLocal) return await local.lease(id, signal);
 		const info = found?.info ?? this.#knownInfo(id);
 		return {
@@ -144,14 +145,14 @@ export class ClusterPool implements ModelPool {
 		);
 	}
 
-	/** The local models belong to the caller. */
+	/** The caller closes the local models. */
 	async close(): Promise<void> {
 		this.#stop();
 		this.#options.queued.close();
 		await this.#options.client.close();
 	}
 
-	/** A worker that answers, with what the model is. */
+	/** A worker that can be reached, with the description of the model; undefined: none was found. */
 	async #find(
 		model: string,
 		waitMs: number,
@@ -172,7 +173,8 @@ export class ClusterPool implements ModelPool {
 		}
 	}
 
-	/** Of a model that no worker was asked for directly. */
+	/** The description of a model for which no worker could be reached directly. Throws `overloaded` if it is
+	 * unknown. */
 	#knownInfo(id: string): ModelInfo {
 		const known = this.#infos.get(id);
 		if (known) return known;
@@ -205,7 +207,7 @@ export class ClusterPool implements ModelPool {
 		}
 	}
 
-	/** Undefined: no worker has had room in so much time, or none can be reached directly. */
+	/** A worker with room for the model. Undefined: none had room within `waitMs`, or none can be reached directly. */
 	async #choose(
 		model: string,
 		except: ReadonlySet<string>,
@@ -235,7 +237,8 @@ export class ClusterPool implements ModelPool {
 		return (this.#unreachable.get(id) ?? 0) <= this.#options.clock.now();
 	}
 
-	/** Another worker takes over while no text has come, and after some the queue. `first`: undefined = the queue at once. */
+	/** While no text has been received, another worker takes over after a failure, and after `maxWorkers` failures
+	 * the queue. `first`: undefined = the queue at once. */
 	async *#transcribe(
 		model: string,
 		first: WorkerEntry | undefined,

@@ -1,32 +1,32 @@
-/** What a gateway and a worker say to each other over HTTP. */
+/** The HTTP protocol between gateways and workers. */
 
 import type { WireError } from '../../errors.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { TranscriptEvent } from '../../speech/transcript.js';
 
-/** A worker refuses messages of another one. */
+/** A worker rejects requests with another version. */
 export const clusterProtocol = 1;
 
 export const clusterPaths = {
-	/** The recording is the body; the answer is a `WorkerReply` on each line. */
+	/** The body is the options, then the recording; the reply is NDJSON, one `WorkerReply` per line. */
 	transcribe: '/cluster/v1/transcribe',
-	/** Loads a model, and tells what it is. */
+	/** Loads a model, and returns its description. */
 	load: '/cluster/v1/load',
 	unload: '/cluster/v1/unload',
 } as const;
 
-/** How long the options are, which come before the recording, bytes. */
+/** Length of the options, which precede the recording in the body, bytes. */
 export const optionsHeader = 'x-earshot-options-bytes';
 export const protocolHeader = 'x-earshot-cluster-protocol';
 
-/** Prompts, references of known speakers, and all enrolled voices are in them: 4 kB each, of as many as there can be. */
+/** The options contain prompts, references of known speakers and all enrolled voices, of 4 kB each. */
 export const maxOptionsBytes = 64 << 20;
 
 export type WorkerReply =
 	| { readonly info: ModelInfo }
 	| { readonly event: TranscriptEvent }
 	| { readonly error: WireError }
-	/** Nothing has happened; it is there. */
+	/** Heartbeat. */
 	| { readonly alive: true };
 
 export const aliveEveryMs = 5000;

@@ -1,4 +1,5 @@
-/** Requests whose clients wait, by way of the queue: for workers that cannot be reached directly, or have no room now. */
+/** Sends requests of waiting clients through the queue: for workers that cannot be reached directly, or have no
+ * room now. */
 
 import { createReadStream } from 'node:fs';
 import type { Clock } from '../../clock.js';
@@ -31,12 +32,12 @@ export interface RequestWork {
 	readonly options: TranscribeOptions;
 }
 
-/** Members: ids of requests; scores: when their servers last confirmed them, by the clock of the records. */
+/** Members: ids of requests; scores: when their servers last confirmed them, by the server's clock, ms. */
 const index = 'requests';
 const confirmEveryMs = 10_000;
-/** Requests that are not confirmed for this long belong to a server that has died. */
+/** A request without confirmation for this long belongs to a server that has died. */
 const abandonedAfterMs = 60_000;
-/** While no worker serves the model. */
+/** A request fails after this long without a worker that serves its model. */
 const giveUpAfterMs = 30_000;
 
 export class QueuedRequests {
@@ -51,14 +52,14 @@ export class QueuedRequests {
 		});
 	}
 
-	/** The events of a transcription by any worker. Ending the iteration early, or `signal`, cancels it. Nothing of it is
-	 * left in the queue or the store afterwards. Throws EarshotError. */
+	/** The events of a transcription by any worker. Ending the iteration early, or aborting `signal`, cancels it.
+	 * Nothing of it stays in the queue or the store afterwards. Throws EarshotError. */
 	async *transcribe(model: string, work: RequestWork, signal: AbortSignal): AsyncGenerator<TranscriptEvent> {
 		const id = newJobId();
 		this.#running.add(id);
 		const ended = new AbortController();
 		try {
-			// First, so that whatever is stored is removed if this server dies.
+			// Confirmed before anything is stored, so that other servers clean up if this one dies.
 			await this.#confirm();
 			await this.#options.queue.enqueue(await this.#stored(id, model, work, signal));
 			const end: RequestEnd = {};
@@ -71,7 +72,7 @@ export class QueuedRequests {
 		} finally {
 			ended.abort();
 			this.#running.delete(id);
-			// What fails here is made good by a server that finds it abandoned.
+			// If this fails, a server that finds the request abandoned removes it later.
 			await this.#remove(id).catch(this.#options.onError);
 		}
 	}
@@ -96,7 +97,7 @@ export class QueuedRequests {
 		);
 		return {
 			...{ jobId: id, part: 0, model, class: 'interactive', schema: requestSchema },
-			// Whose requests they are is not known here, so they take turns in the order in which they came.
+			// The tenant is unknown here, so each request is its own tenant and they take turns in order of arrival.
 			tenant: id,
 			seconds: estimatedSeconds(audio.size),
 			queuedAt: (await records.now()) / 1000,
@@ -104,7 +105,7 @@ export class QueuedRequests {
 		};
 	}
 
-	/** As of one that is transcribed here; sets the result when it is done. */
+	/** The same events as a local transcription; sets `end.result` when it is done. */
 	async *#news(
 		id: string,
 		model: string,
@@ -135,7 +136,7 @@ export class QueuedRequests {
 			}
 			clips += added.length;
 			yield* added;
-			// Of models that make no clips, such as those that tell speakers apart.
+			// For models without clips, such as those for speaker diarization.
 			if (event.type === 'progress' && clips === 0 && event.processed > 0)
 				yield { type: 'progress', processed: event.processed };
 			if (unit.state !== 'done') continue;
@@ -148,7 +149,7 @@ export class QueuedRequests {
 		throw cancelled();
 	}
 
-	/** Also removes what servers have left that died. */
+	/** Confirms this server's requests, and removes those of servers that have died. */
 	async #confirm(): Promise<void> {
 		const { records } = this.#options;
 		const members = [...this.#running];

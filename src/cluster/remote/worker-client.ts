@@ -1,4 +1,4 @@
-/** Requests of a gateway to one worker. */
+/** Sends a gateway's requests to workers. */
 
 import { createReadStream } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
@@ -17,16 +17,16 @@ import {
 	type WorkerReply,
 } from './protocol.js';
 
-/** The worker cannot be reached, or has gone; another one may do it. */
+/** The worker cannot be reached, has stopped or refuses the request; another one may accept it. */
 export class WorkerGone extends Error {}
 
-/** There was no connection at all. */
+/** No connection could be opened. */
 export class WorkerUnreachable extends WorkerGone {}
 
-/** Loading a large model from a slow disk. */
+/** Time limit for loading a large model from a slow disk. */
 const loadMs = 10 * 60_000;
 
-/** Silence of a worker that has said that it would say something. */
+/** A worker that sends nothing for this long is considered dead: it should send a heartbeat every `aliveEveryMs`. */
 const silentMs = 4 * aliveEveryMs;
 
 export class WorkerClient {
@@ -48,7 +48,7 @@ export class WorkerClient {
 		).body.dump();
 	}
 
-	/** Throws WorkerGone and EarshotError. Ending the iteration early ends the work. */
+	/** Throws WorkerGone and EarshotError. Ending the iteration early cancels the work. */
 	async *transcribe(
 		address: string,
 		model: string,
@@ -105,9 +105,9 @@ export class WorkerClient {
 		}
 		if (reply.statusCode === 200) return reply;
 		const { error } = (await reply.body.json().catch(() => ({}))) as { error?: WireError };
-		// A proxy between them, or a program that is no worker.
+		// The reply came from a proxy, or from a program that is not a worker.
 		if (error === undefined) throw new WorkerGone(`${address} answered with status ${reply.statusCode}`);
-		// Not what is asked for, but this worker: another one may do it.
+		// The worker cannot serve this request now; another one may.
 		if (['overloaded', 'invalid_api_key', 'unsupported_value', 'closed', 'not_found'].includes(error.code))
 			throw new WorkerGone(`${address}: ${error.message}`);
 		throw fromWire(error);

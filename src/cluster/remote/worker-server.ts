@@ -1,4 +1,4 @@
-/** What a worker serves: recordings that a gateway sends directly, its health and its metrics. */
+/** The HTTP server of a worker: recordings that gateways send directly, health and metrics. */
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -28,14 +28,14 @@ import {
 export interface WorkerServerOptions {
 	readonly pool: ModelPool;
 	readonly key: string;
-	/** Recordings at a time. */
+	/** Direct recordings at a time; further ones are refused. */
 	readonly lanes: number;
 	readonly temporaryFolder: string;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
 
-/** Larger recordings go through a file. */
+/** Larger recordings are written to a file. */
 const memoryBytes = 8 << 20;
 
 export class WorkerServer {
@@ -51,12 +51,12 @@ export class WorkerServer {
 		});
 	}
 
-	/** Recordings in work that came directly. */
+	/** Direct recordings that are being transcribed. */
 	get busyLanes(): number {
 		return this.#running.size;
 	}
 
-	/** New ones are refused; those in work may end. */
+	/** Refuses new recordings; running ones may finish. */
 	drain(): void {
 		this.#isDraining = true;
 	}
@@ -144,7 +144,7 @@ export class WorkerServer {
 		}
 	}
 
-	/** The options, then the recording, which is kept in memory as far as it is small. */
+	/** Reads the options, then the recording, which stays in memory if it is small. */
 	async #receive(
 		request: IncomingMessage,
 		remove: (() => Promise<void>)[],
@@ -184,7 +184,7 @@ export class WorkerServer {
 	}
 }
 
-/** Throws `not_found` for what names no place, such as `//`. */
+/** Throws `not_found` for a malformed path, such as `//`. */
 function urlOf({ url = '/' }: IncomingMessage): URL {
 	if (URL.canParse(url, 'http://worker')) return new URL(url, 'http://worker');
 	throw new EarshotError('not_found', 'A worker answers gateways alone: send requests to one of them');

@@ -1,32 +1,32 @@
-/** Units on BullMQ: a queue for each model, in Redis or in PostgreSQL. */
+/** A transport of units on BullMQ: one queue per model, in Redis or PostgreSQL. */
 
 import { randomUUID } from 'node:crypto';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { JobPriority } from '../../jobs/job.js';
 import { lockMs, type Parcel, stalledEveryMs, type Transport, type UnitDelivery } from './transport.js';
 
-/** What differs between the servers that BullMQ works on. */
+/** The parts that differ between the servers that BullMQ supports. */
 export interface BullQueues {
-	/** Adds to the queue of this name. */
+	/** Opens the queue of this name, for adding jobs. */
 	queue(name: string): Queue;
-	/** Takes from it, without a processor. */
+	/** Opens a worker of this queue, for taking jobs; it has no processor. */
 	worker(name: string, options: { lockDuration: number; stalledInterval: number }): Worker;
 }
 
-/** Lower goes first; 0 would go before all others. */
+/** A lower number goes first; 0 would go before all others. */
 const priorities: Readonly<Record<JobPriority, number>> = { interactive: 1, normal: 2, bulk: 3 };
 
-/** The record counts losses, so BullMQ need not. */
+/** The maximum of stalls; the unit's record counts them, so BullMQ need not. */
 const unlimited = 1_000_000;
 
 export const bullOptions = { maxStalledCount: unlimited } as const;
 
 type Of = Pick<Parcel, 'jobId' | 'part' | 'model'>;
 
-/** BullMQ's own ids are whole numbers, and it wants no colon in others. */
+/** BullMQ generates integer ids, and allows no colon in custom ones. */
 const idOf = ({ jobId, part }: Pick<Parcel, 'jobId' | 'part'>): string => `${jobId}-${part}`;
 
-/** A queue's name has no colon, and a model's id may have any letter. */
+/** A queue's name must not contain a colon, and a model's id may contain any character. */
 export const queueName = (model: string): string => `units-${encodeURIComponent(model)}`;
 
 export class BullTransport implements Transport {
@@ -70,7 +70,7 @@ export class BullTransport implements Transport {
 
 	async remove(parcel: Of): Promise<void> {
 		const queue = await this.#queueOf(parcel.model);
-		// Throws for one that is locked: its holder finishes it.
+		// Throws for a locked job, which its holder removes.
 		await queue.remove(idOf(parcel)).catch(() => {});
 	}
 
@@ -99,7 +99,7 @@ export class BullTransport implements Transport {
 	}
 }
 
-/** The one of this name, made where there is none; one that could not be made is made anew the next time. */
+/** The entry of this name, created if there is none. If creation fails, the next call tries again. */
 function kept<T>(all: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
 	const known = all.get(name);
 	if (known) return known;
@@ -109,7 +109,7 @@ function kept<T>(all: Map<string, Promise<T>>, name: string, make: () => Promise
 	return made;
 }
 
-/** BullMQ keeps the failure of a first connection for ever, so that one which fails is thrown away. */
+/** BullMQ never forgets the failure of a first connection, so the failed object is closed and replaced. */
 async function whenReady<T extends Queue | Worker>(made: T): Promise<T> {
 	try {
 		await made.waitUntilReady();
@@ -134,7 +134,7 @@ function delivery(job: Job, token: string): UnitDelivery {
 			}
 		},
 		async finish() {
-			// Without the lock another has it, who will find that nothing is to be done.
+			// If the lock is lost, another worker has the job, and will find that the unit is finished.
 			await job.moveToCompleted(null, token, false).catch(() => {});
 		},
 		async again(delayMs) {

@@ -1,4 +1,4 @@
-/** Carries released units to workers. May deliver a unit twice, and may lose one; the records say what is true. */
+/** Delivers released units to workers. It may deliver a unit twice or lose one; the records are authoritative. */
 
 import type { JobPriority } from '../../jobs/job.js';
 
@@ -8,32 +8,33 @@ export interface UnitName {
 }
 
 export interface Parcel extends UnitName {
-	/** Id. */
+	/** Id of the model. */
 	readonly model: string;
 	readonly class: JobPriority;
 }
 
-/** A unit that this process has been given, for as long as it extends it in time. */
+/** A unit delivered to this process, which keeps it as long as it extends the lock in time. */
 export interface UnitDelivery extends UnitName {
-	/** False: it has been given to another, or is no longer there. */
+	/** Extends the lock. False: the unit was given to another process, or no longer exists. */
 	extend(): Promise<boolean>;
-	/** It needs no more deliveries. */
+	/** Removes the unit from the queue. */
 	finish(): Promise<void>;
-	/** It is delivered again, after `delayMs`. */
+	/** Returns the unit to the queue, to be delivered again after `delayMs`. */
 	again(delayMs: number): Promise<void>;
 }
 
 export interface Transport {
-	/** Changes nothing if it is there already. */
+	/** No effect if the unit is already queued. */
 	add(parcel: Parcel): Promise<void>;
-	/** Interactive ones first, then in the order in which they were added; undefined: there is none now. */
+	/** Takes the next unit: by class, then in the order in which they were added; undefined: the queue is empty. */
 	next(model: string): Promise<UnitDelivery | undefined>;
 	has(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<boolean>;
-	/** Where it is not under way; else it is dropped by who has it. */
+	/** Removes a unit that no worker holds; otherwise its holder removes it. */
 	remove(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<void>;
 	close(): Promise<void>;
 }
 
-/** A unit whose worker says nothing for this long is given to another; looked for as often. */
+/** A unit whose worker does not extend its lock for this long is given to another one; stalled units are looked
+ * for at the same interval. */
 export const lockMs = 5000;
 export const stalledEveryMs = 5000;

@@ -1,17 +1,17 @@
-/** Deliveries of webhooks in the records of a cluster. */
+/** Stores webhook deliveries in the records of a cluster. */
 
 import { asDelivery, type Delivery, type DeliveryStore, deliveryKeptMs } from '../../webhooks/deliveries.js';
 import { objectIn } from '../records/objects.js';
 import type { Records } from '../records/records.js';
 
-/** A delivery was kept that is to be made; the message is its id. */
+/** A new delivery was stored; the message is its id. */
 export const keptTopic = 'webhook';
 
 const recordOf = (id: string): string => `delivery:${id}`;
 const ofOwner = (owner: string): string => `deliveries-of:${owner}`;
-/** By the time of the event. */
+/** Scores: time of the event, Unix seconds. */
 const pendingIndex = 'deliveries-pending';
-/** By the time of its end, ms. */
+/** Scores: time when the delivery finished, ms. */
 const finishedIndex = 'deliveries-finished';
 
 const pageSize = 100;
@@ -39,7 +39,7 @@ export class RecordDeliveries implements DeliveryStore {
 				{ name: pendingIndex, member: id, score: isPending ? createdAt : null },
 				{ name: finishedIndex, member: id, score: isPending ? null : 'now' },
 			],
-			// Not of each try, of which whoever tries knows.
+			// Published once, not after each attempt, which the delivering server knows about.
 			publish: isPending && delivery.tries.length === 0 ? [{ topic: keptTopic, message: id }] : [],
 		});
 	}

@@ -1,4 +1,4 @@
-/** Webhook endpoints in the records of a cluster. */
+/** Stores webhook endpoints in the records of a cluster. */
 
 import {
 	asEndpoint,
@@ -13,7 +13,7 @@ import type { Records } from '../records/records.js';
 const recordOf = (id: string): string => `endpoint:${id}`;
 const indexOf = (owner: string): string => `endpoints-of:${owner}`;
 
-/** More than one owner may have. */
+/** More than one owner can have. */
 const mostInIndex = 1000;
 
 export class RecordEndpoints implements EndpointStore {

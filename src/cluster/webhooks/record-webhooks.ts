@@ -1,4 +1,4 @@
-/** Webhooks that all gateways of a cluster share, in its records. */
+/** Webhook storage that all gateways of a cluster share, in its records. */
 
 import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
@@ -9,13 +9,13 @@ import { keptTopic, RecordDeliveries } from './record-deliveries.js';
 import { RecordEndpoints } from './record-endpoints.js';
 
 export interface RecordWebhooksOptions {
-	/** They belong to the caller. */
+	/** The caller closes them. */
 	readonly records: Records;
 	readonly clock: Clock;
 	readonly onError: (error: unknown) => void;
 }
 
-/** Of a check whether the role is still this process's. */
+/** Interval of the check that this process still holds the role. */
 const lookEveryMs = 1000;
 
 export function recordWebhooks({ records, clock, onError }: RecordWebhooksOptions): WebhookStorage {
@@ -23,7 +23,7 @@ export function recordWebhooks({ records, clock, onError }: RecordWebhooksOption
 		endpoints: new RecordEndpoints(records),
 		deliveries: new RecordDeliveries(records),
 		place: 'the queue',
-		// Another gateway may have kept some, or will.
+		// Another gateway may have stored deliveries, or may do so later.
 		isUsed: async () => true,
 		lead: (signal) => leadOf({ records, clock, onError }, signal),
 		listen: (kept) => records.subscribe(keptTopic, kept),

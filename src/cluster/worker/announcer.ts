@@ -1,4 +1,4 @@
-/** Tells the other machines what this worker has and does, every two seconds and whenever that has changed. */
+/** Announces this worker's models and load to the other machines, every two seconds and on each change. */
 
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../clock.js';
@@ -8,30 +8,30 @@ import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.
 import { clusterProtocol } from '../remote/protocol.js';
 
 export interface AnnouncerOptions {
-	/** Of this process in the cluster. */
+	/** Id of this process in the cluster. */
 	readonly id: string;
-	/** '' = none. */
+	/** Base URL for direct requests; '' = none. */
 	readonly address: string;
 	readonly directory: Directory;
 	readonly pool: ModelPool;
 	readonly clock: Clock;
-	/** Recordings at a time that come directly. */
+	/** Direct recordings at a time. */
 	readonly lanes: number;
 	readonly busyLanes: () => number;
 	/** Memory for all models, bytes; 0 = no limit. */
 	readonly budgetBytes: number;
-	/** Memory that a model would take, bytes. */
+	/** Memory that a model would use, bytes. */
 	readonly bytesOf: (model: string) => number;
 	/** Seconds of audio that the model transcribes in a second. */
 	readonly paceOf: (model: string) => number;
-	/** Ids; empty = all. */
+	/** Ids of the models to announce; empty = all. */
 	readonly models: readonly string[];
 	/** As in `Unit`. */
 	readonly numerics: string;
 	readonly onError: (error: unknown) => void;
 }
 
-/** Until it was measured. */
+/** Assumed time to load any model, seconds. */
 const usualLoadSeconds = 10;
 
 export class Announcer {
@@ -47,18 +47,18 @@ export class Announcer {
 		this.#stop = options.clock.every(announceEveryMs, () => this.announce());
 	}
 
-	/** As far as the queue can be reached. */
+	/** Announces the current state; failures go to `onError`. */
 	announce(): void {
 		if (this.#isClosed) return;
 		this.#options.directory.announce(this.#entry()).catch(this.#options.onError);
 	}
 
-	/** Resolves when others know of this worker. */
+	/** Makes the first announcement. Rejects if it fails. */
 	async begin(): Promise<void> {
 		await this.#options.directory.announce(this.#entry());
 	}
 
-	/** What a loaded model is, which saves gateways a question. */
+	/** Adds the description of a loaded model, which saves gateways a request. */
 	learn(info: ModelInfo): void {
 		this.#infos.set(info.id, info);
 	}
@@ -104,5 +104,5 @@ export class Announcer {
 	}
 }
 
-/** As many as cores: each recording is many clips, and those of all are interleaved. */
+/** Lanes of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
 export const usualLanes = availableParallelism();

@@ -1,4 +1,5 @@
-/** A worker: takes units from the queue and recordings from gateways, and runs them by the models of its pool. */
+/** A worker: takes units from the queue and recordings from gateways, and transcribes them with the models of its
+ * pool. */
 
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../clock.js';
@@ -17,17 +18,17 @@ import { WorkerServer } from '../remote/worker-server.js';
 import { Announcer, usualLanes } from './announcer.js';
 
 export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voices' | 'maxKnownSpeakers'> {
-	/** Both belong to the caller. */
+	/** The caller closes the cluster and the pool. */
 	readonly cluster: Cluster;
 	readonly pool: ModelPool;
 	readonly clock: Clock;
 	readonly metrics: Metrics;
 	readonly log: Log;
-	/** Opens the address that gateways reach it by. */
+	/** Starts listening for requests of gateways; port 0 = it does not listen. */
 	readonly listen: (
 		server: WorkerServer['http'],
 	) => Promise<{ readonly host: string; readonly port: number }>;
-	/** '' = by the address that it listens on. */
+	/** The base URL to announce; '' = derived from the address on which it listens. */
 	readonly advertise: string;
 	readonly budgetBytes: number;
 	/** As in `Unit`. */
@@ -36,17 +37,17 @@ export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voi
 }
 
 export interface RunningWorker {
-	/** '' if it listens where no other machine reaches it, and is not told otherwise. */
+	/** Base URL for direct requests; '' = none. */
 	readonly address: string;
-	/** Gives back what is unfinished. */
+	/** Returns unfinished units to the queue. */
 	close(): Promise<void>;
 }
 
-/** Audio by which the pace of a model is asked for, seconds. */
+/** Length of audio for which a model's pace is estimated, seconds. */
 const paceSeconds = 600;
 
-/** Units of jobs at a time: one more than are counted on, so that the next is there when one ends, and no more, so that
- * other workers have the rest. */
+/** Units of jobs at a time: one more than `usualLanes`, so that the next one is ready when one ends; other workers
+ * can take the rest. */
 const jobLanes = usualLanes + 1;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
@@ -90,12 +91,12 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 	const { cluster, pool, clock, metrics, log, admission, voices, maxKnownSpeakers } = options;
 	const service = new JobService({
 		storage: cluster,
-		// A worker makes no jobs.
+		// A worker creates no jobs.
 		limits: { maxJobs: 0, maxJobsPerKey: 0, maxBytes: 0 },
 		retention: defaultJobRetention,
 		now: () => Date.now() / 1000,
 		log,
-		// Gateways know who is to be told.
+		// Gateways send the webhooks.
 		isTeller: false,
 	});
 	return new JobWorker({
@@ -106,7 +107,7 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 	});
 }
 
-/** Where other machines reach a server that listens on this address. */
+/** The base URL by which other machines reach a server that listens on this address; '' = none. */
 function reachable({ host, port }: { readonly host: string; readonly port: number }): string {
 	if (port === 0) return '';
 	const isAny = host === '0.0.0.0' || host === '::';

@@ -1,6 +1,6 @@
 /**
- * Deliveries on disk. What is still to be delivered lies in `pending/`, a file each; what has come of the others in
- * `finished/`, without body and secret.
+ * Stores deliveries on disk. Pending ones are in `pending/`, one file each; finished ones are in `finished/`,
+ * without body and secret.
  */
 
 import { createHash } from 'node:crypto';
@@ -20,13 +20,13 @@ export class FolderDeliveries implements DeliveryStore {
 	readonly #pending: string;
 	readonly #finished: string;
 
-	/** `folder`: made when the first delivery is kept. */
+	/** `folder`: created when the first delivery is stored. */
 	constructor(folder: string) {
 		this.#pending = path.join(folder, 'pending');
 		this.#finished = path.join(folder, 'finished');
 	}
 
-	/** Whether it is kept already, pending or finished. */
+	/** Whether it is stored already, pending or finished. */
 	async has(delivery: Delivery): Promise<boolean> {
 		const found = await Promise.all(
 			[this.#pendingFile(delivery.id), this.#finishedFile(delivery)].map((file) => readRecord(file)),
@@ -34,7 +34,7 @@ export class FolderDeliveries implements DeliveryStore {
 		return found.some((record) => record !== undefined);
 	}
 
-	/** Keeps it as it is; resolves when it is on disk. Throws the system's error. */
+	/** Stores or replaces it; resolves once it is on disk. Throws the system's error. */
 	async keep(delivery: Delivery): Promise<void> {
 		if (delivery.state === 'pending') {
 			await writeRecord(this.#pendingFile(delivery.id), delivery);
@@ -44,22 +44,22 @@ export class FolderDeliveries implements DeliveryStore {
 		await rm(this.#pendingFile(delivery.id), { force: true });
 	}
 
-	/** Ids of what is to be delivered, the oldest first. */
+	/** Ids of pending deliveries, the oldest first. */
 	async pendingIds(): Promise<string[]> {
 		return (await recordNames(this.#pending)).map(idOf).filter((id) => isDeliveryId(id));
 	}
 
-	/** undefined where it is not pending any more. */
+	/** undefined if it is not pending any more. */
 	async pending(id: string): Promise<Delivery | undefined> {
 		const found = asDelivery(await readRecord(this.#pendingFile(id)));
 		if (found === undefined) return undefined;
-		// Killed after the result was written, and before this file was removed.
+		// The server was killed after it wrote the result, and before it removed this file.
 		if ((await readRecord(this.#finishedFile(found))) === undefined) return found;
 		await rm(this.#pendingFile(id), { force: true });
 		return undefined;
 	}
 
-	/** Of one owner, the newest first. */
+	/** Deliveries of one owner, the newest first. */
 	async *list(owner: string): AsyncGenerator<Delivery> {
 		const folder = this.#folderOf(owner);
 		const names = [...(await recordNames(this.#pending)), ...(await recordNames(folder))];
@@ -72,7 +72,7 @@ export class FolderDeliveries implements DeliveryStore {
 		}
 	}
 
-	/** Removes what finished more than a week ago, and what killed servers left half written. */
+	/** Removes deliveries that finished more than a week ago, and partial files of killed servers. */
 	async sweep(nowMs: number): Promise<void> {
 		const owners = await readdir(this.#finished).catch(() => []);
 		await removeUnfinished(this.#pending, nowMs);
@@ -80,7 +80,7 @@ export class FolderDeliveries implements DeliveryStore {
 			await removeUnfinished(folder, nowMs);
 			for (const name of await recordNames(folder)) {
 				const file = path.join(folder, name);
-				// Nothing finishes before it has begun.
+				// Ids sort by time of the event, and a delivery cannot finish before its event.
 				if (Number.parseInt(idOf(name).slice(4, 12), 16) * 1000 > nowMs - deliveryKeptMs) break;
 				const { mtimeMs } = await stat(file);
 				if (mtimeMs < nowMs - deliveryKeptMs) await rm(file, { force: true });

@@ -1,4 +1,4 @@
-/** Endpoints on disk, each in a file of its own that only this user can read. */
+/** Stores endpoints on disk, each in its own file that only this user can read. */
 
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { readRecord, recordNames, writeRecord } from './records.js';
 export class FolderEndpoints implements EndpointStore {
 	readonly #folder: string;
 
-	/** `folder`: made when the first endpoint is added. */
+	/** `folder`: created when the first endpoint is added. */
 	constructor(folder: string) {
 		this.#folder = folder;
 	}

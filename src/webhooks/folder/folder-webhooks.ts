@@ -1,4 +1,4 @@
-/** Webhooks of one machine, in a folder. Several servers may have the same one. */
+/** Webhook storage in a folder of one machine. Several servers may share the folder. */
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import type { WebhookStorage } from '../storage.js';
 import { FolderDeliveries } from './folder-deliveries.js';
 import { FolderEndpoints } from './folder-endpoints.js';
 
-/** Made when there is something to keep. */
+/** The folder is created on first use. */
 export function folderWebhooks(folder: string): WebhookStorage {
 	return {
 		endpoints: new FolderEndpoints(path.join(folder, 'endpoints')),
@@ -19,7 +19,7 @@ export function folderWebhooks(folder: string): WebhookStorage {
 			await makeFolder(folder, 0o700);
 			return await takeLock(path.join(folder, 'delivering'), signal);
 		},
-		// What is kept meanwhile is found by looking from time to time.
+		// No notifications: deliveries of other servers are found by the periodic scan.
 		listen: async () => () => {},
 	};
 }

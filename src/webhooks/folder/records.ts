@@ -1,11 +1,11 @@
-/** Files of one JSON object each. */
+/** Reads and writes files that hold one JSON object each. */
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, makeFolder } from '../../disk/disk.js';
 import { replaceFile } from '../../disk/replace-file.js';
 
-/** undefined for a file that is absent, or not one of these. Throws the system's error. */
+/** undefined if the file is absent or holds no JSON object. Throws the system's error. */
 export async function readRecord(file: string): Promise<Record<string, unknown> | undefined> {
 	try {
 		const value: unknown = JSON.parse(await readFile(file, 'utf8'));
@@ -16,13 +16,13 @@ export async function readRecord(file: string): Promise<Record<string, unknown> 
 	}
 }
 
-/** Only this user can read it. Resolves when it is on disk. Throws the system's error. */
+/** Writes the file, readable by this user only. Resolves once it is on disk. Throws the system's error. */
 export async function writeRecord(file: string, record: object): Promise<void> {
 	await makeFolder(path.dirname(file), 0o700);
 	await replaceFile(file, (handle) => handle.writeFile(JSON.stringify(record)));
 }
 
-/** The names of a folder's records, sorted; none where there is no folder. Throws the system's error. */
+/** The names of a folder's records, sorted; empty if the folder is absent. Throws the system's error. */
 export async function recordNames(folder: string): Promise<string[]> {
 	try {
 		return (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
