@@ -21,8 +21,8 @@ type MadeWorker = new (
 	backend: typeof createPostgresBackend,
 ) => BullWorker;
 
-/** BullMQ's own tables are in the schema `bullmq`, ours in `earshot`; both are made at the first start. Throws
- * `config_invalid` without the packages. */
+/** BullMQ's tables are in the schema `bullmq`, Earshot's in `earshot`; both are created at the first start. Throws
+ * `config_invalid` if the packages are missing. */
 export async function openPostgres({ url, isPatient, onError }: OpenServerOptions): Promise<ClusterServer> {
 	const { default: pg } = await installed('pg', url, () => import('pg'));
 	const { Queue, Worker, createPostgresBackend, runMigrations } = await installed(

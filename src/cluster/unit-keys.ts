@@ -23,7 +23,7 @@ export const underWayIndex = (model: string): string => `under-way:${model}`;
 /** Seconds of waiting audio by model, as JSON; the releaser writes it every second. */
 export const demandRecord = 'demand';
 
-/** A unit of a job has finished or failed; the message is the job's id. */
+/** A worker has completed a unit, or it has failed for good; the message is the job's id. */
 export const finishedTopic = 'finished';
 
 /** Messages: `clip`, `progress`, `changed`, `cancelled`. */

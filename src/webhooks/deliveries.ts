@@ -99,7 +99,7 @@ export interface DeliveryStore {
 	pending(id: string): Promise<Delivery | undefined>;
 	/** Deliveries of one owner, the newest first. */
 	list(owner: string): AsyncIterable<Delivery>;
-	/** Removes what finished more than a week ago. */
+	/** Removes deliveries that finished more than a week ago. */
 	sweep(nowMs: number): Promise<void>;
 }
 

@@ -90,7 +90,7 @@ export function newEndpoint(
 	};
 }
 
-/** The newest first. Pure. */
+/** The endpoints sorted, the newest first. Pure. */
 export function byAge(endpoints: readonly WebhookEndpoint[]): WebhookEndpoint[] {
 	return [...endpoints].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
 }

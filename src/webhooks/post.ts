@@ -38,7 +38,7 @@ export interface PosterOptions {
 	readonly userAgent: string;
 }
 
-/** Never rejects. */
+/** Returns the function that makes an attempt; it never rejects. */
 export function poster({ destinations, clock, now, userAgent }: PosterOptions): Post {
 	return async ({ url: text, headers, body, signal }) => {
 		const limit = new AbortController();

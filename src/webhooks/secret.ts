@@ -1,4 +1,4 @@
-/** Secrets of webhooks, in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+/** Secrets of webhooks, in the format of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes. */
 
 import { randomBytes } from 'node:crypto';
 import { EarshotError } from '../errors.js';

@@ -49,7 +49,7 @@ export interface WebhooksOptions {
 	readonly onGivenUp?: (delivery: Delivery) => void | Promise<void>;
 }
 
-/** Interval of reading deliveries of other servers from the storage, since a notification may be lost. */
+/** Interval of the scan for deliveries that other servers have stored, since notifications may be missing. */
 const rescanMs = 60_000;
 const sweepMs = 3_600_000;
 /** Time that running attempts get on close. */

@@ -26,7 +26,7 @@ export interface UnitRecord {
 	readonly clips: number;
 	/** For part 0: number of groups that were divided off; absent = none. */
 	readonly groups?: number;
-	/** Seconds of the recording that are transcribed. */
+	/** Seconds of the recording that are processed. */
 	readonly processed: number;
 	readonly duration: number | null;
 	/** Id of the worker with the latest lease. */

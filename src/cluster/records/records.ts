@@ -41,7 +41,7 @@ export interface Page {
 /** Indexes are ordered by score, then by the member's bytes. While the server is unreachable, methods wait if it
  * was opened with `isPatient`; otherwise they fail, as `closed` behind `withOutages`. */
 export interface Records {
-	/** In the order of the keys. */
+	/** Results are in the order of the keys. */
 	get(keys: readonly string[]): Promise<readonly (StoredRecord | undefined)[]>;
 	/** False, without any change, if an expectation does not hold. */
 	commit(changes: Commit): Promise<boolean>;

@@ -71,7 +71,7 @@ export class RedisRecords implements Records {
 	async commit({ index = [], ...changes }: Commit): Promise<boolean> {
 		const scored = index.map(({ score, ...entry }) => ({
 			...entry,
-			// As text, since Lua's JSON encoding loses digits of numbers.
+			// As text: numbers that Lua decodes from JSON lose digits.
 			score: score === null ? 'remove' : String(score),
 		}));
 		const script = this.#redis.eval(commitScript, 0, JSON.stringify({ ...changes, index: scored }));

@@ -16,7 +16,7 @@ export interface BullQueues {
 /** A lower number goes first; 0 would go before all others. */
 const priorities: Readonly<Record<JobPriority, number>> = { interactive: 1, normal: 2, bulk: 3 };
 
-/** The maximum of stalls; the unit's record counts them, so BullMQ need not. */
+/** BullMQ's limit of stalls, too high to be reached: the unit's record counts deaths instead. */
 const unlimited = 1_000_000;
 
 export const bullOptions = { maxStalledCount: unlimited } as const;

@@ -1,4 +1,4 @@
-/** Announces this worker's models and load to the other machines, every two seconds and on each change. */
+/** Announces this worker's models and load to the other machines, every two seconds. */
 
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../clock.js';

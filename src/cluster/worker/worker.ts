@@ -24,7 +24,7 @@ export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voi
 	readonly clock: Clock;
 	readonly metrics: Metrics;
 	readonly log: Log;
-	/** Starts listening for requests of gateways; port 0 = it does not listen. */
+	/** Starts listening for requests of gateways; resolves with the address; port 0 = a Unix socket. */
 	readonly listen: (
 		server: WorkerServer['http'],
 	) => Promise<{ readonly host: string; readonly port: number }>;
@@ -37,7 +37,7 @@ export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voi
 }
 
 export interface RunningWorker {
-	/** Base URL for direct requests; '' = none. */
+	/** Base URL for direct requests; '' = none, as with a Unix socket. */
 	readonly address: string;
 	/** Returns unfinished units to the queue. */
 	close(): Promise<void>;
@@ -107,7 +107,7 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 	});
 }
 
-/** The base URL by which other machines reach a server that listens on this address; '' = none. */
+/** The base URL by which other machines reach a server that listens on this address; '' for a Unix socket. */
 function reachable({ host, port }: { readonly host: string; readonly port: number }): string {
 	if (port === 0) return '';
 	const isAny = host === '0.0.0.0' || host === '::';
