@@ -39,7 +39,7 @@ export function secondsAhead(others: readonly number[], seconds: number): number
 	return ahead;
 }
 
-/** A request whose client waits for the answer, or a job by its priority. */
+/** Kinds of queued recordings: `request` has a client that waits for the response; the others are job priorities. */
 export const waitingKinds = ['request', 'interactive', 'normal', 'bulk'] as const;
 
 export type Waiting = (typeof waitingKinds)[number];
@@ -68,12 +68,12 @@ export class Admission {
 		return this.#of(model).admit(seconds);
 	}
 
-	/** A recording that has waited elsewhere, and is not refused any more. */
+	/** Adds a recording without checking the limit, since it was accepted and queued elsewhere. */
 	join(model: string, seconds: number, kind: Waiting): QueueTicket {
 		return this.#of(model).join(seconds, kind);
 	}
 
-	/** How long so much audio takes, by recent throughput: whole seconds, 1 or more. */
+	/** Estimated time for `seconds` of audio, by recent throughput: whole seconds, 1 or more. */
 	secondsFor(model: string, seconds: number): number {
 		return this.#of(model).secondsFor(seconds);
 	}
