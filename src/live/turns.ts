@@ -43,7 +43,7 @@ const minSpeechSamples = 0.1 * sampleRate;
 /** Detectors do not report a shorter silence. */
 const minSilenceMs = 50;
 
-/** Most pauses within a sentence are shorter. */
+/** Silence after which a turn is transcribed speculatively; most pauses within a sentence are shorter. */
 const earlySilenceMs = 200;
 
 const minTurnSamples = minTurnSeconds * sampleRate;

@@ -17,7 +17,7 @@ export interface ClipRunOptions {
 
 export interface RunText {
 	readonly text: string;
-	/** null where the model reports none. */
+	/** null if the model reports none. */
 	readonly language: string | null;
 	readonly logprobs: readonly TokenLogprob[];
 }

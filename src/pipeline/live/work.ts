@@ -19,7 +19,7 @@ export interface TurnWork {
 
 /** Receives the results of a turn. No method is called before its causing call has returned, nor after `cancel`. */
 export interface TurnListener {
-	/** More of the text, which is final. */
+	/** More of the text; published text is never retracted. */
 	delta(text: string): void;
 	/** A hypothesis of the whole text so far, to decide whether the turn is over. */
 	guess(text: string): void;

@@ -1,7 +1,7 @@
 /**
- * Limits the queue of each model. What counts is the audio that would be transcribed before a new recording's last
- * clip: of every other recording at most the new one's length, since recordings take turns. So a dictation is admitted
- * beside a file of four hours, a second such file is not, and a lone recording always is, however long.
+ * Limits the queue of each model. The limit applies to the audio that would be transcribed before a new recording's last
+ * clip. Recordings take turns, so every other recording counts with at most the new one's length. Thus a dictation is
+ * admitted beside a file of four hours, a second such file is not, and a lone recording always is, whatever its length.
  *
  * A recording is admitted as a whole or not at all, once it has been uploaded and its model is loaded. Before it is
  * decoded, its length is estimated from its size; the estimate matters little, since a recording's own length does not
@@ -23,7 +23,7 @@ export interface AdmissionOptions {
 /** Longest turn of a recording, seconds: one clip. */
 export const turnSeconds = 30;
 
-/** Of a typical compressed recording; PCM has two to twenty times as many, Opus a quarter. */
+/** Data rate of a typical compressed recording; PCM has two to twenty times this rate, Opus a quarter. */
 const usualBytesPerSecond = 16_000;
 
 /** Estimated length of a recording that has not been decoded yet. */

@@ -49,7 +49,7 @@ export function answerConnectionErrors(
 	};
 	server.on('request', (req, res) => answers.set(req.socket, res));
 	server.on('clientError', (error: NodeJS.ErrnoException & { reason?: string }, socket) => {
-		// The parser reports every piece that follows.
+		// The parser reports an error for every further chunk.
 		if (refused.has(socket)) return;
 		refused.add(socket);
 		const last = answers.get(socket);
@@ -63,7 +63,7 @@ export function answerConnectionErrors(
 	server.on('connect', (_, socket) => {
 		refuse(socket, new EarshotError('method_not_allowed', 'Not allowed: CONNECT'));
 	});
-	// An expectation other than `100-continue`.
+	// Requests with an expectation other than `100-continue`.
 	server.on('checkExpectation', (req, res) => handle(req, res));
 }
 

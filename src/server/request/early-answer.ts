@@ -68,7 +68,7 @@ function discardBody(req: IncomingMessage, clock: Clock, signal: AbortSignal): P
 			for (const event of ['end', 'close', 'error']) req.removeListener(event, settle);
 			signal.removeEventListener('abort', settle);
 		};
-		// The signal of a request that the server ended is already aborted; then only the events below end the wait.
+		// The signal of a request that the server ended is already aborted, and must not end the wait.
 		if (!signal.aborted) signal.addEventListener('abort', settle, { once: true });
 		for (const event of ['end', 'close', 'error']) req.once(event, settle);
 		req.on('data', take);

@@ -67,8 +67,8 @@ export function retryHeaders(error: EarshotError): Record<string, string> {
 	return status >= 500 || [408, 409, 429].includes(status) ? { 'x-should-retry': 'false' } : {};
 }
 
-/** Includes the errors of koa and its router, which carry a status and whether their message may be shown.
- * `signal` is the request's: where the server ended the request, the signal's reason is the failure. */
+/** Converts any exception. Errors of koa and its router carry a status, and whether their message may be shown.
+ * `signal`: the request's signal, whose reason is the failure if the server ended the request. */
 export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError {
 	if (thrown instanceof Error && !(thrown instanceof EarshotError)) {
 		const { status, expose } = thrown as { status?: unknown; expose?: unknown };

@@ -39,7 +39,7 @@ export class Reader {
 		return this.has(field) ? this.#fields[field] : undefined;
 	}
 
-	/** undefined if the field is missing or null; so do the methods below. */
+	/** undefined if the field is missing or null, as with the methods below. */
 	object(field: string): Reader | undefined {
 		const value = this.value(field) ?? undefined;
 		return value === undefined ? undefined : new Reader(value, this.pathOf(field));

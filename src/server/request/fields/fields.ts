@@ -112,7 +112,7 @@ export class Fields {
 		return inRange(name, name, this.text(name), range);
 	}
 
-	/** undefined where absent. */
+	/** undefined if the field is absent. */
 	flag(name: FieldName): boolean | undefined {
 		const given = this.text(name);
 		if (given === undefined) return undefined;
@@ -121,7 +121,7 @@ export class Fields {
 		return flag;
 	}
 
-	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
+	/** Reads `name[key]=value` pairs or JSON; null if the field is absent or `auto`. */
 	object(name: FieldName): Readonly<Record<string, unknown>> | null {
 		const given = this.#given.get(name);
 		if (given === undefined) return null;
@@ -138,7 +138,7 @@ export class Fields {
 		throw expected(name, '`auto` or an object', text);
 	}
 
-	/** From `name[key]=value` parts with any keys, or from an object in JSON; null where absent. */
+	/** Reads `name[key]=value` parts with any keys, or a JSON object; null if the field is absent. */
 	pairs(name: FieldName): Readonly<Record<string, unknown>> | null {
 		const given = this.#given.get(name) ?? [];
 		const parts = given.filter(([formName]) => formName !== name);
