@@ -1,7 +1,8 @@
 /**
- * Limits the queue of each model. The limit applies to the audio that would be transcribed before a new recording's last
- * clip. Recordings take turns, so every other recording counts with at most the new one's length. Thus a dictation is
- * admitted beside a file of four hours, a second such file is not, and a lone recording always is, whatever its length.
+ * Limits the queue of each model. The limit applies to the audio that would be transcribed before the last clip of a
+ * new recording. Recordings take turns, so every other recording counts with at most the new one's length. Thus a
+ * dictation is admitted beside a file of four hours, a second such file is not, and a lone recording always is,
+ * whatever its length.
  *
  * A recording is admitted as a whole or not at all, once it has been uploaded and its model is loaded. Before it is
  * decoded, its length is estimated from its size; the estimate matters little, since a recording's own length does not
