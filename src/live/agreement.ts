@@ -1,9 +1,9 @@
-/** LocalAgreement: when a growing turn is transcribed again, and what two transcriptions agree on. Pure. */
+/** LocalAgreement: schedules repeated transcription of a turn while it grows. Pure. */
 
-/** Audio that comes before a turn is transcribed again, by how often it was: each costs more than the one before. */
+/** New audio required before the next transcription, by the number of transcriptions so far: each one costs more. */
 const stepSeconds = [1, 1, 2, 2, 4];
 
-/** Turns longer than this are not transcribed as a whole any more: their text comes with their clips. */
+/** Longer turns are no longer transcribed as a whole: their partial text comes from their finished clips. */
 export const maxPartialSeconds = 25;
 
 export class PartialSchedule {
@@ -16,7 +16,7 @@ export class PartialSchedule {
 		return seconds <= maxPartialSeconds && seconds - this.#lastSeconds >= step;
 	}
 
-	/** It is being transcribed. */
+	/** Records that a transcription of the turn at this length has begun. */
 	began(seconds: number): void {
 		this.#count++;
 		this.#lastSeconds = seconds;

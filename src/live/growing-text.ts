@@ -1,34 +1,35 @@
-/** Text that is told while it grows and never taken back, out of hypotheses that may change. Pure. */
+/** Derives append-only partial text from successive hypotheses, which may change. Pure. */
 
 import { unspacedCharacter } from '../speech/text.js';
 
-/** Words of a hypothesis are compared with those told before; more of them than this are compared at the end only. */
+/** Alignment compares at most this many words, the last ones, of the published text with the final text. */
 const maxAlignedWords = 400;
 
 export class GrowingText {
 	#told = '';
 	#last = '';
 
-	/** What was told so far. */
+	/** The text published so far. */
 	get told(): string {
 		return this.#told;
 	}
 
-	/** A hypothesis of all the text so far. Returns what can be told of it: the words that were in the one before, too, and
-	 * that another word follows. */
+	/** Takes a hypothesis of the whole text so far. Returns the new text that can be published: complete words, each
+	 * followed by another word, on which this hypothesis and the one before agree. */
 	guess(text: string): string {
 		const stable = completeWords(commonPrefix(this.#last, text), text);
 		this.#last = text;
 		return this.#tell(stable);
 	}
 
-	/** Text that stays: it begins like every later one. Returns what is new of it. */
+	/** Takes text that is final: every later text starts with it. Returns the part not yet published. */
 	settle(text: string): string {
 		this.#last = text;
 		return this.#tell(text);
 	}
 
-	/** The final text. Returns what is still to be told; where it contradicts what was told, what follows the words told. */
+	/** Takes the final text. Returns the part not yet published. `revised`: the final text contradicts the published
+	 * text, and `delta` is what follows the best alignment of the two. */
 	finish(text: string): { readonly delta: string; readonly revised: boolean } {
 		if (text.startsWith(this.#told)) return { delta: this.#tell(text), revised: false };
 		const rest = restAfter(this.#told, text);
@@ -47,19 +48,19 @@ export class GrowingText {
 function commonPrefix(a: string, b: string): string {
 	let at = 0;
 	while (at < a.length && at < b.length && a[at] === b[at]) at++;
-	// Not between the halves of a character beyond 16 bits.
+	// Do not split a surrogate pair.
 	const code = b.charCodeAt(at - 1);
 	return b.slice(0, code >= 0xd800 && code < 0xdc00 ? at - 1 : at);
 }
 
-/** The words of `prefix` that are complete in `text`: something follows them that begins another word. */
+/** The words of `prefix` that are complete in `text`: another word begins after them. */
 function completeWords(prefix: string, text: string): string {
 	let end = 0;
 	for (const { index } of text.matchAll(wordPattern)) if (index <= prefix.length) end = index;
 	return text.slice(0, end);
 }
 
-/** A word with the white space before it; of scripts without spaces each character. */
+/** A word with the white space before it; in scripts without spaces, each character is a word. */
 const wordPattern = new RegExp(
 	`\\s*(?:${unspacedCharacter.source}|(?:(?!${unspacedCharacter.source})\\S)+)`,
 	'gu',
@@ -69,7 +70,7 @@ function wordsOfText(text: string): string[] {
 	return text.match(wordPattern) ?? [];
 }
 
-/** What follows in `text` after the words that correspond best to those of `told`, by edit distance. */
+/** The rest of `text` after the words that align best with those of `told`, by edit distance. */
 function restAfter(told: string, text: string): string {
 	const before = wordsOfText(told).slice(-maxAlignedWords);
 	const words = wordsOfText(text);
@@ -86,7 +87,7 @@ function plain(word: string): string {
 	return word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
 }
 
-/** Edit distances of `a` to each beginning of `b`. */
+/** Edit distances between `a` and each prefix of `b`. */
 function lastRow(a: readonly string[], b: readonly string[]): number[] {
 	let row = Array.from({ length: b.length + 1 }, (_, count) => count);
 	for (const [index, word] of a.entries()) {

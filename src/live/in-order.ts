@@ -1,14 +1,14 @@
-/** Brings the ends of turns into the order of the turns, whichever is done first. Pure. */
+/** Reorders the final events of turns, which may arrive in any order, into the order of the turns. Pure. */
 
 import type { LiveEvent } from './live.js';
 
 type TurnEnd = Extract<LiveEvent, { type: 'completed' | 'failed' }>;
 
 export class InOrder {
-	/** Committed turns without an end that was told, in order; with the end where it has come already. */
+	/** Committed turns whose final event has not been released, in order; with that event if it has arrived. */
 	readonly #waiting = new Map<number, TurnEnd | undefined>();
 
-	/** Committed turns whose end was not told. */
+	/** Number of committed turns whose final event has not been released. */
 	get size(): number {
 		return this.#waiting.size;
 	}
@@ -17,7 +17,7 @@ export class InOrder {
 		this.#waiting.set(turn, undefined);
 	}
 
-	/** Returns the ends that can be told now. */
+	/** Takes the final event of a turn. Returns the final events that can be released now. */
 	ended(end: TurnEnd): TurnEnd[] {
 		this.#waiting.set(end.turn, end);
 		const ready: TurnEnd[] = [];

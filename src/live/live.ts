@@ -1,14 +1,14 @@
 /**
- * Live transcription: what goes into a live stream and what comes out of it. A stream is audio without an end, cut into
- * turns; each turn becomes one text. The same interface holds for a loaded model in this process, for one in a runner
- * process, and for whatever speaks to clients: a realtime session, the library, another protocol.
+ * The interface of live transcription: the commands of a live stream and its events. A stream is continuous audio,
+ * divided into turns; each turn yields one text. A model in this process and one in a runner process implement the same
+ * interface; realtime sessions, the library and other protocols use it.
  */
 
 import type { EarshotError } from '../errors.js';
 import type { RecognizeOptions } from '../speech/options.js';
 import type { TokenLogprob } from '../speech/transcript.js';
 
-/** `pcm16`: signed, little-endian; the other two are G.711. All mono. */
+/** `pcm16`: 16-bit signed, little-endian; the other two are G.711. All are mono. */
 export type PcmEncoding = 'pcm16' | 'pcmu' | 'pcma';
 
 export interface LiveFormat {
@@ -17,7 +17,7 @@ export interface LiveFormat {
 	readonly rate: number;
 }
 
-/** How voice activity cuts the audio into turns. */
+/** How voice activity detection divides the audio into turns. */
 export interface TurnRules {
 	/** Speech probability above which a window counts as speech, above 0, at most 1. */
 	readonly threshold: number;
@@ -25,42 +25,43 @@ export interface TurnRules {
 	readonly prefixPaddingMs: number;
 	/** Silence that ends a turn, milliseconds. */
 	readonly silenceDurationMs: number;
-	/** Shorter silence that ends a turn whose text so far ends like a sentence, milliseconds; absent = the text plays no part. */
+	/** Shorter silence that ends a turn whose text so far ends like a sentence, ms; absent = the text is ignored. */
 	readonly sentenceSilenceMs?: number;
 }
 
 export interface LiveOptions {
 	readonly format: LiveFormat;
-	/** null = turns end by `commit` alone. */
+	/** null = only `commit` ends turns. */
 	readonly turns: TurnRules | null;
 	readonly recognize: RecognizeOptions;
-	/** Models that hear whole turns: transcribe a growing turn again and again while a slot is free, and tell what stays. */
+	/** Models without streaming: transcribe a growing turn repeatedly while a slot is free, and publish stable text. */
 	readonly partials: boolean;
 }
 
-/** Taken in order, each after the audio before it. */
+/** Commands are processed in order, each after the audio before it. */
 export type LiveCommand =
-	/** Bytes in the stream's format, any number of them. */
+	/** Any number of bytes in the stream's format. */
 	| { readonly type: 'audio'; readonly bytes: Uint8Array }
-	/** Ends the turn here. Answered by `committed` or `empty` with this number. */
+	/** Ends the turn here. The response is `committed` or `empty` with this number. */
 	| { readonly type: 'commit'; readonly commit: number }
-	/** Drops the audio of the turn that has not ended. Answered by `cleared` with this number. */
+	/** Discards the audio of the open turn. The response is `cleared` with this number. */
 	| { readonly type: 'clear'; readonly clear: number }
-	/** For the audio from here on; of a turn that has begun, `recognize` stays as it is. */
+	/** Applies to the audio from here on; an open turn keeps its `recognize` options. */
 	| { readonly type: 'configure'; readonly options: LiveOptions }
-	/** No more audio comes: ends the turn. Answered by `ended` after the last text. */
+	/** Ends the audio and the open turn. The response is `ended`, after the last text. */
 	| { readonly type: 'end' };
 
 /**
- * Times are milliseconds of the stream's audio. Turns are numbered from 0, and are committed in this order; each committed
- * turn gets exactly one `completed` or `failed`, in the order of the turns, and no `delta` after that.
+ * Times are milliseconds of the stream's audio. Turns are numbered from 0 and committed in this order. Each committed
+ * turn has exactly one `completed` or `failed`, in the order of the turns, and no `delta` after that.
  */
 export type LiveEvent =
-	/** Everything up to here was taken in. `busyMs`: for how long the stream has kept all of the model busy since the last. */
+	/** The audio up to `atMs` was processed. `busyMs`: model time that the stream has used since the previous `heard`, as
+	 * milliseconds of the whole model. */
 	| { readonly type: 'heard'; readonly atMs: number; readonly busyMs?: number }
-	/** By voice activity: a turn begins. */
+	/** Voice activity detection has started a turn. */
 	| { readonly type: 'started'; readonly turn: number; readonly atMs: number }
-	/** By voice activity: its speech is over. `committed` follows. */
+	/** Voice activity detection has found the end of the turn's speech. `committed` follows. */
 	| { readonly type: 'stopped'; readonly turn: number; readonly atMs: number }
 	/** The turn has ended. `commit`: the number of the command that ended it. */
 	| {
@@ -69,52 +70,53 @@ export type LiveEvent =
 			readonly seconds: number;
 			readonly commit?: number;
 	  }
-	/** There was nothing to commit: less than `minTurnSeconds`, or with voice activity no speech. */
+	/** There was nothing to commit: less than `minTurnSeconds` of audio, or no speech was detected. */
 	| { readonly type: 'empty'; readonly commit: number; readonly why: 'short' | 'silent' }
-	/** `turn`: the one that was dropped, if any. Without `clear`: by `configure`, since voice activity takes what came before
-	 * it for silence. */
+	/** `turn`: the discarded one, if any. `clear` is absent if `configure` caused it: when voice activity detection is
+	 * turned on, the audio before counts as silence. */
 	| { readonly type: 'cleared'; readonly clear?: number; readonly turn?: number }
-	/** More of the turn's text; also while somebody speaks. All of a turn joined are its text. */
+	/** More of the turn's text, possibly during speech. The deltas of a turn joined are its text. */
 	| { readonly type: 'delta'; readonly turn: number; readonly text: string }
 	| ({ readonly type: 'completed'; readonly turn: number } & LiveText)
 	| { readonly type: 'failed'; readonly turn: number; readonly error: EarshotError }
-	/** What was asked for cannot be done, such as voice activity without a detector; the stream goes on without. */
+	/** An option is not supported, such as turn detection without a detector; the stream continues without it. */
 	| { readonly type: 'refused'; readonly error: EarshotError }
-	/** After `end`: nothing follows. */
+	/** The response to `end`. It is the last event. */
 	| { readonly type: 'ended' }
-	/** The model's process is replaced, and this stream has nothing unfinished: nothing follows. Another is to be opened. */
+	/** The last event: the model's process is being replaced, and this stream has no unfinished turn. The caller opens a
+	 * new stream. */
 	| { readonly type: 'moved' }
-	/** The model's process has ended: nothing follows, and turns without a text get none. Another stream may be opened. */
+	/** The last event: the model's process has ended, and unfinished turns get no text. The caller may open a stream. */
 	| { readonly type: 'lost'; readonly error: EarshotError };
 
 export interface LiveText {
 	readonly text: string;
-	/** ISO 639-1 code (or the model's own); null where none is known. */
+	/** ISO 639-1 code, or the model's own code; null if unknown. */
 	readonly language: string | null;
-	/** Of the turn's audio. */
+	/** Length of the turn's audio. */
 	readonly seconds: number;
-	/** Where they were asked for. */
+	/** Present if the options request them. */
 	readonly logprobs?: readonly TokenLogprob[];
-	/** Text that was told while speaking turned out otherwise, and was kept. */
+	/** The final transcription contradicts deltas published during speech; `text` keeps those deltas. */
 	readonly revised: boolean;
 }
 
 export interface LiveStream {
 	send(command: LiveCommand): void;
-	/** Cancels what runs; no event follows. Safe to call twice. */
+	/** Cancels the stream's work; no event follows. Safe to call twice. */
 	close(): void;
 }
 
-/** A loaded model that hears live audio. */
+/** A loaded model that accepts live audio. */
 export interface LiveTranscriber {
-	/** Opens a stream; any number may be open. `take` gets its events in order, none before this returns. */
+	/** Opens a stream; any number may be open. `take` receives its events in order, after this call has returned. */
 	listen(options: LiveOptions, take: (event: LiveEvent) => void): LiveStream;
 }
 
-/** Less audio is no turn, as with OpenAI. */
+/** Minimum length of a turn, the same as OpenAI's. */
 export const minTurnSeconds = 0.1;
 
-/** Seconds that so many bytes last. */
+/** Duration of this many bytes of audio, seconds. */
 export function secondsOfBytes(bytes: number, { encoding, rate }: LiveFormat): number {
 	return bytes / (encoding === 'pcm16' ? 2 : 1) / rate;
 }

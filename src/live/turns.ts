@@ -1,15 +1,15 @@
-/** Cuts live audio into turns, by voice activity or by commits. Pure: positions in, events out. */
+/** Divides live audio into turns, by voice activity detection or by commits. Pure: takes positions, returns events. */
 
 import { sampleRate } from '../speech/pcm.js';
 import { minTurnSeconds, type TurnRules } from './live.js';
 
-/** What voice activity detection knows so far. Positions are samples of the stream. */
+/** Result of voice activity detection so far. Positions are samples of the stream. */
 export interface HeardSpeech {
 	/** Spans of speech that have ended since the last call, in order, not overlapping. */
 	readonly spans: readonly { readonly start: number; readonly end: number }[];
-	/** Start of the span that has not ended; null if there is none. */
+	/** Start of the open span, which has not ended; null if there is none. */
 	readonly openSince: number | null;
-	/** An open span ends after this. */
+	/** The open span ends after this position. */
 	readonly settled: number;
 }
 
@@ -22,43 +22,43 @@ export type TurnEvent =
 			readonly turn: number;
 			readonly from: number;
 			readonly to: number;
-			/** Samples before `to` in which nobody speaks, as far as is known. */
+			/** Samples of detected silence directly before `to`. */
 			readonly silent: number;
 			readonly commit?: number;
 	  }
 	| { readonly type: 'empty'; readonly commit: number; readonly why: 'short' | 'silent' }
 	| { readonly type: 'cleared'; readonly clear: number; readonly turn?: number };
 
-/** The turn that takes in audio now. */
+/** The turn that receives the current audio. */
 export interface OpenTurn {
 	readonly turn: number;
 	readonly from: number;
-	/** It has `started` by voice activity. */
+	/** Whether a `started` event was emitted, which only voice activity detection does. */
 	readonly announced: boolean;
 }
 
-/** Speech that goes on after a commit begins a turn of its own once there is this much of it. */
+/** Speech that continues after a commit starts a new turn once it is this long. */
 const minSpeechSamples = 0.1 * sampleRate;
 
-/** Detectors take a shorter silence for no pause. */
+/** Detectors do not report a shorter silence. */
 const minSilenceMs = 50;
 
-/** Most pauses within a sentence are shorter. */
+/** Silence after which a turn is transcribed speculatively; most pauses within a sentence are shorter. */
 const earlySilenceMs = 200;
 
 const minTurnSamples = minTurnSeconds * sampleRate;
 
 export class Turns {
 	#rules: TurnRules | null;
-	/** Of all audio. */
+	/** End of the audio so far. */
 	#position = 0;
-	/** End of the last turn: no later one begins before it. */
+	/** End of the last turn; later turns begin at or after it. */
 	#boundary = 0;
 	#open: OpenTurn | undefined;
-	/** End of the open turn's last span of speech; undefined while it goes on. */
+	/** End of the open turn's last span of speech; undefined during speech. */
 	#pausedSince: number | undefined;
 	#endsLikeSentence = false;
-	/** Speech that a commit has cut is not over yet, and may become a turn. */
+	/** Speech interrupted by a commit has not ended, and may become a turn. */
 	#isUndecided = false;
 	#next = 0;
 
@@ -70,12 +70,12 @@ export class Turns {
 		return this.#open;
 	}
 
-	/** Whether the open turn's speech has paused, so that its text so far may be all of it. */
+	/** Whether the open turn's speech has paused, so that its text so far may be complete. */
 	get isPaused(): boolean {
 		return this.#pausedSince !== undefined;
 	}
 
-	/** Audio before this is of no more use. `latency`: samples of speech before it is detected as such. */
+	/** Position before which audio is no longer needed. `latency`: detection delay of the start of speech, samples. */
 	needed(latency: number): number {
 		if (this.#open) return this.#open.from;
 		if (this.#isUndecided) return this.#boundary;
@@ -83,13 +83,13 @@ export class Turns {
 		return Math.max(this.#boundary, this.#position - padding - latency, 0);
 	}
 
-	/** The silence after which the detector shall report the end of a span, milliseconds: sooner than it ends the turn, since
-	 * the text of the turn can be made meanwhile. */
+	/** Silence after which the detector reports the end of a span, milliseconds. It is shorter than the silence that ends
+	 * a turn, so that the turn can be transcribed meanwhile. */
 	static pauseMs({ silenceDurationMs, sentenceSilenceMs = earlySilenceMs }: TurnRules): number {
 		return Math.max(Math.min(silenceDurationMs, sentenceSilenceMs), minSilenceMs);
 	}
 
-	/** More audio, up to `position`. `speech`: in all of it so far; absent without rules. */
+	/** Takes more audio, up to `position`. `speech`: detection result for all audio so far; absent without rules. */
 	hear(position: number, speech?: HeardSpeech): TurnEvent[] {
 		this.#position = position;
 		if (this.#rules === null || speech === undefined) {
@@ -109,7 +109,7 @@ export class Turns {
 		return events;
 	}
 
-	/** The text of the open turn so far, which decides whether a short silence ends it. */
+	/** Takes the text of the open turn so far, which decides whether a short silence ends the turn. */
 	read(text: string): void {
 		this.#endsLikeSentence = /[.!?…。！？]["'”’»)\]]*\s*$/u.test(text);
 	}
@@ -128,7 +128,7 @@ export class Turns {
 		return [{ type: 'cleared', clear, ...(open && { turn: open.turn }) }];
 	}
 
-	/** No more audio comes. */
+	/** Ends the audio. */
 	end(): TurnEvent[] {
 		const open = this.#open;
 		if (!open) return [];
@@ -139,16 +139,16 @@ export class Turns {
 		return [{ type: 'stopped', turn: open.turn, at: this.#position }, this.#ended(open, this.#position)];
 	}
 
-	/** A turn that has begun goes on under the new rules. */
+	/** Changes the rules. An open turn continues, except one without detected speech when detection is turned on. */
 	configure(rules: TurnRules | null): void {
 		this.#rules = rules;
 		this.#pausedSince = undefined;
 		if (rules === null || !this.#open || this.#open.announced) return;
-		// Audio before voice activity is searched for counts as silence, as it does after a turn.
+		// Audio from before detection was turned on counts as silence, so a turn that covers it is discarded.
 		this.#open = undefined;
 	}
 
-	/** Speech since `start`. `goesOn`: enough of it lies after the last turn. */
+	/** Speech since `start`. `goesOn`: the part after the last turn is long enough for a turn. */
 	#speak(start: number, goesOn: boolean, events: TurnEvent[]): void {
 		const resumedBefore = this.#pausedSince === undefined ? undefined : this.#pausedSince + this.#silence;
 		if (resumedBefore !== undefined && start >= resumedBefore) this.#stop(resumedBefore, events);
@@ -163,7 +163,7 @@ export class Turns {
 		events.push({ type: 'started', turn: this.#open.turn, at: this.#open.from });
 	}
 
-	/** The speech of the open turn has paused at `end`, which is known once the detector's silence has passed. */
+	/** The speech of the open turn has paused at `end`; the detector reports this after its own minimum silence. */
 	#pause(end: number, events: TurnEvent[]): void {
 		this.#pausedSince = end;
 		this.#endAfterSilence(end + this.#detectedAfter, events);
@@ -195,7 +195,7 @@ export class Turns {
 	}
 
 	#close(at: number): void {
-		// Voice activity may take it to go on.
+		// The detector may report the same speech as continuing.
 		this.#isUndecided = this.#rules !== null && this.#open?.announced === true;
 		this.#open = undefined;
 		this.#pausedSince = undefined;

@@ -1,16 +1,17 @@
-/** Gives each word, and so each segment, to the speaker in whose turn it was said. Pure. */
+/** Attributes each word, and thereby each segment, to the speaker in whose turn it was said. Pure. */
 
 import type { SpeakerTurn } from '../speech/speakers.js';
 import type { Segment, Stretch, Word } from '../speech/transcript.js';
 
-/** A word outside of all turns belongs to the nearest one that is at most this far. */
+/** A word outside all turns is attributed to the nearest turn within this distance. */
 const nearSeconds = 0.5;
-/** A single word of another speaker that is shorter than this is an error more often than an interruption. */
+/** A single word of another speaker that is shorter than this is more often an error than an interruption. */
 const islandSeconds = 0.4;
 
 /**
- * The segments with their speakers, numbered anew: split where the speaker changes, by their words; as a whole where they
- * have none. `names`: by the number of the speaker; turns are in order of their start. Without turns nobody is named.
+ * The segments with their speakers, renumbered. A segment with words is split where the speaker changes; one without
+ * words is attributed as a whole. `turns`: in order of their start; without turns the segments are unchanged. `names`:
+ * indexed by speaker number.
  */
 export function attributed(
 	segments: readonly Segment[],
@@ -40,10 +41,10 @@ function nameOf(names: readonly string[], speaker: number | undefined): string {
 	return names[speaker ?? 0] ?? '';
 }
 
-/** Finds turns by time; each search looks at those near it alone. */
+/** Finds turns by time, without scanning all of them. */
 class TurnFinder {
 	readonly #turns: readonly SpeakerTurn[];
-	/** The latest end of the turns up to each. */
+	/** For each turn, the latest end among it and the turns before it. */
 	readonly #ends: readonly number[];
 
 	constructor(turns: readonly SpeakerTurn[]) {
@@ -52,7 +53,7 @@ class TurnFinder {
 		this.#ends = turns.map(({ end }) => (latest = Math.max(latest, end)));
 	}
 
-	/** Turns that reach into the stretch, or are at most `slack` seconds away. */
+	/** The turns that overlap the stretch or are at most `slack` seconds away from it, in order. */
 	near({ start, end }: Stretch, slack: number): SpeakerTurn[] {
 		const found: SpeakerTurn[] = [];
 		for (let at = this.#firstAfter(end + slack) - 1; at >= 0; at--) {
@@ -74,7 +75,7 @@ class TurnFinder {
 	}
 }
 
-/** The turn that a word shares most of its time with; else the nearest; else that of the word before. */
+/** The speaker of each word: of the turn with most overlap, else of the nearest turn, else of the word before. */
 function speakersOfWords(words: readonly Stretch[], finder: TurnFinder): number[] {
 	let before: number | undefined;
 	const found = words.map((word) => {
@@ -82,7 +83,7 @@ function speakersOfWords(words: readonly Stretch[], finder: TurnFinder): number[
 		const shared = new Map<number, number>();
 		for (const turn of near) {
 			const seconds = Math.min(turn.end, word.end) - Math.max(turn.start, word.start);
-			// Outside of it: how far, as a negative number.
+			// Negative if they do not overlap: the distance.
 			shared.set(turn.speaker, Math.max(shared.get(turn.speaker) ?? Number.NEGATIVE_INFINITY, seconds));
 		}
 		const most = Math.max(...shared.values());
@@ -98,8 +99,9 @@ function speakersOfWords(words: readonly Stretch[], finder: TurnFinder): number[
 const endsSentence = /[.?!…。？！]["'”’»)\]]*$/u;
 
 /**
- * A model's times of the words beside a pause are its worst: the last of a sentence reaches into the turn behind the pause,
- * the first into that before. Such a word goes with its sentence, unless its turn holds all of it.
+ * Word times are least accurate next to a pause: the last word of a sentence may extend into the turn after the pause,
+ * and the first word into the turn before. Such a word is attributed with its sentence, unless its turn contains it
+ * entirely.
  */
 function inWholeSentences(
 	words: readonly Stretch[],
@@ -133,7 +135,7 @@ function textOf(word: Stretch | Word | undefined): string {
 	return word !== undefined && 'word' in word ? word.word : '';
 }
 
-/** A single short word between words of one other speaker is theirs. */
+/** Attributes a single short word between words of one other speaker to that speaker. */
 function withoutIslands(words: readonly Stretch[], speakers: readonly number[]): number[] {
 	return speakers.map((speaker, at) => {
 		const [before, after] = [speakers[at - 1], speakers[at + 1]];
@@ -143,7 +145,7 @@ function withoutIslands(words: readonly Stretch[], speakers: readonly number[]):
 	});
 }
 
-/** The parts of a segment said by one speaker each. `speakers`: of its words that are not empty. */
+/** Splits a segment into parts with one speaker each. `speakers`: of its non-empty words. */
 function split(segment: Segment, speakers: readonly number[], names: readonly string[]): Segment[] {
 	const words = (segment.words ?? []).filter(({ word }) => word !== '');
 	const cuts = speakers.flatMap((speaker, at) => (at > 0 && speaker !== speakers[at - 1] ? [at] : []));
@@ -162,7 +164,7 @@ function split(segment: Segment, speakers: readonly number[], names: readonly st
 			end: isLast ? segment.end : (own.at(-1)?.end ?? segment.end),
 			text: segment.text.slice(isFirst ? 0 : places[from], isLast ? undefined : places[to]),
 			words: own,
-			// Which tokens are of which part is not known.
+			// It is unknown which tokens belong to which part.
 			tokens: isFirst ? segment.tokens : [],
 			...(segment.logprobs && { logprobs: isFirst ? segment.logprobs : [] }),
 		});
@@ -170,7 +172,7 @@ function split(segment: Segment, speakers: readonly number[], names: readonly st
 	return parts;
 }
 
-/** Where in the text each word begins, with the white space before it; never before the word before it. */
+/** The index in the text of each word, including the white space before it; never decreasing. */
 function placesOf(text: string, words: readonly Word[]): number[] {
 	let after = 0;
 	return words.map(({ word }) => {

@@ -1,8 +1,8 @@
-/** Names of speakers: those that are known, and letters for the others. Pure. */
+/** Names of speakers: known names, and letters for unknown speakers. Pure. */
 
 import type { FoundSpeaker } from '../speech/speakers.js';
 
-/** The name of each speaker: as given, else `A`, `B`, … `Z`, `AA`, … in order, without letters that are given names. */
+/** The name of each speaker: the given one, else `A`, `B`, … `Z`, `AA`, … in order, except those given as names. */
 export function speakerNames(speakers: readonly Pick<FoundSpeaker, 'name'>[]): string[] {
 	const given = new Set(speakers.map(({ name }) => name));
 	let next = 0;

@@ -1,13 +1,13 @@
-/** Where a recording is cut for models that give no times of words. Pure. */
+/** Chooses where to split a recording for models without word times. Pure. */
 
 import type { SpeakerTurn } from '../speech/speakers.js';
 
-/** What is said in a shorter turn is no word of its own. */
+/** A shorter turn contains no complete word, and is ignored. */
 const leastTurnSeconds = 0.4;
 
 /**
- * Between each two turns of different speakers: in the middle of the pause, or of the time in which both speak. None in a
- * turn within which another is heard: what both say at once is one clip whatever is cut. `turns`: in order of their start.
+ * A break between each two successive turns of different speakers, seconds: in the middle of the pause or of the
+ * overlap. A turn that lies entirely within another causes no break. `turns`: in order of their start.
  */
 export function breaksBetween(turns: readonly SpeakerTurn[]): number[] {
 	const breaks: number[] = [];

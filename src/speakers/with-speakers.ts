@@ -1,4 +1,4 @@
-/** Joins what was said with who speaks when: two models on one recording. */
+/** Combines transcription and diarization: two models process one recording. */
 
 import { EarshotError } from '../errors.js';
 import type { TranscribeOptions } from '../speech/options.js';
@@ -10,13 +10,14 @@ import { attributed } from './attribution.js';
 import { speakerNames } from './names.js';
 import { breaksBetween } from './turn-breaks.js';
 
-/** What transcribes, and what tells speakers apart. */
+/** A transcription model or a diarization model. */
 type Model = Pick<Transcriber, 'transcribe'>;
 
 /**
- * The events of a transcription with its segments' speakers, of whom `options.speakers` tells more. Who speaks is known only
- * once the whole recording was heard, so until then its events of segments are empty and tell how far it is. Without the
- * times of words (`options.words`) it is transcribed turn by turn, once the turns are known. The first failure ends both.
+ * The events of a transcription, with speakers in its segments. `options.speakers`: known voices, and limits on the
+ * number of speakers. Diarization needs the whole recording, so until the end `segments` events are empty and only
+ * report progress. With word times (`options.words`) both models run concurrently; otherwise the recording is diarized
+ * first, then transcribed turn by turn. The first failure ends both.
  */
 export async function* withSpeakers(
 	transcriber: Model,
@@ -69,7 +70,7 @@ async function* turnByTurn(
 		if (event.type !== 'started') yield event;
 }
 
-/** The events of what transcribes, with names; its segments come at the end. */
+/** The events of the transcription, with speaker names; all segments come in one event at the end. */
 async function* named(
 	events: AsyncIterable<TranscriptEvent>,
 	find: () => Promise<FoundSpeakers>,
@@ -87,7 +88,7 @@ async function* named(
 	}
 }
 
-/** What a diarization model says at its end. */
+/** The result of a diarization model. */
 export interface SpeakersOfRecording {
 	readonly found: FoundSpeakers;
 	readonly transcript: Transcript;

@@ -1,6 +1,6 @@
 /**
- * Enrolled voices: what people's voices are like, each in a file of its own that only this user can read. No recording is
- * kept. Removing a voice removes its file, which is all there is of it. Several processes may use the folder at once.
+ * Stores enrolled voices: each embedding in its own file, which only this user can read. No recording is stored, so
+ * that removing the file removes all data of a voice. Several processes may use the folder concurrently.
  */
 
 import { createHash } from 'node:crypto';
@@ -14,31 +14,31 @@ import { speakerNameOf, speakerNameRule } from '../speech/speakers.js';
 
 export interface EnrolledVoice {
 	readonly name: string;
-	/** What the voice is like, of length 1. */
+	/** The voice embedding, normalized to length 1. */
 	readonly voice: readonly number[];
-	/** Of the network that it is of. */
+	/** Fingerprint of the embedding network. */
 	readonly fingerprint: string;
-	/** Seconds of speech that it was made from. */
+	/** Speech that the embedding was computed from, seconds. */
 	readonly seconds: number;
-	/** When it was enrolled, Unix seconds. */
+	/** Time of enrolment, Unix seconds. */
 	readonly created: number;
 }
 
 const mostVoices = 10_000;
-/** Of a file: a voice has a few hundred numbers. */
+/** Maximum length of an embedding in a file; usual networks have a few hundred numbers. */
 const mostNumbers = 4096;
-/** That a date can be of. */
+/** The latest time that a `Date` can represent, Unix seconds. */
 const latestSecond = 8.64e12;
 
 export class VoiceStore {
 	readonly #folder: string;
 
-	/** `folder`: made when the first voice is added. */
+	/** `folder`: created when the first voice is added. */
 	constructor(folder: string) {
 		this.#folder = folder;
 	}
 
-	/** By name. Files that are no voices, or not named as a voice's, are left out. */
+	/** All voices, sorted by name. Skips files without a valid voice, or with another name than the voice's. */
 	async list(): Promise<EnrolledVoice[]> {
 		const voices = (await this.#files())
 			.filter((file) => file.endsWith('.json'))
@@ -55,7 +55,7 @@ export class VoiceStore {
 		return readVoice(file);
 	}
 
-	/** Adds a voice, or replaces the one of that name. */
+	/** Adds a voice, or replaces the one with that name. */
 	async add(voice: EnrolledVoice): Promise<void> {
 		const name = checkedVoiceName(voice.name);
 		await makeFolder(this.#folder, 0o700);
@@ -66,8 +66,8 @@ export class VoiceStore {
 	}
 
 	/**
-	 * Whether there was one of that name. Everything of it is removed: copies that a user made beside it, and what a process
-	 * that ended while it wrote has left. One that is being added at the same time is there afterwards, or was removed.
+	 * Removes a voice with all its data, including copies of its file and files left by an interrupted write. Returns
+	 * whether a voice with that name existed. If the voice is being added concurrently, it may exist afterwards.
 	 */
 	async remove(name: string): Promise<boolean> {
 		const checked = checkedVoiceName(name);
@@ -93,13 +93,13 @@ export class VoiceStore {
 		}
 	}
 
-	/** A name may have any characters, and be longer than those of files. */
+	/** Uses a hash, since a name may contain any characters and exceed the length limit of file names. */
 	#fileOf(name: string): string {
 		return path.join(this.#folder, `${createHash('sha256').update(name).digest('hex')}.json`);
 	}
 }
 
-/** undefined for a file that is absent or not a voice. */
+/** undefined if the file is absent or not a valid voice. */
 function readVoice(file: string): EnrolledVoice | undefined {
 	let value: unknown;
 	try {
@@ -127,14 +127,14 @@ function isBetween(value: unknown, least: number, most: number): value is number
 	return typeof value === 'number' && value >= least && value <= most;
 }
 
-/** A name as transcripts show it. Throws `invalid_request`. */
+/** Validates and normalizes a name, as transcripts show it. Throws `invalid_request`. */
 export function checkedVoiceName(name: string, param = 'name'): string {
 	const checked = speakerNameOf(name);
 	if (checked !== undefined && checked !== 'all') return checked;
 	throw expected(param, `${speakerNameRule}, other than \`all\``, name);
 }
 
-/** The error for a name under which nobody is enrolled. */
+/** The error for a name without an enrolled voice. */
 export function noVoice(name: string, param: string): EarshotError {
 	return new EarshotError('not_found', `No voice is enrolled as \`${name}\``, { param });
 }

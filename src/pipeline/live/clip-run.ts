@@ -1,4 +1,4 @@
-/** Audio that comes bit by bit, on its way through the pipeline of recordings. */
+/** Runs audio that arrives in pieces through the pipeline for recordings. */
 
 import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js';
 import type { TokenLogprob } from '../../speech/transcript.js';
@@ -10,27 +10,27 @@ import { TurnReader } from './turn-reader.js';
 export interface ClipRunOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
-	/** Charged with its clips. */
+	/** Accounts for the model time of the clips. */
 	readonly time: StreamTime;
 	readonly hooks?: PipelineHooks | undefined;
 }
 
 export interface RunText {
 	readonly text: string;
-	/** null where the model reports none. */
+	/** null if the model reports none. */
 	readonly language: string | null;
 	readonly logprobs: readonly TokenLogprob[];
 }
 
 export interface RunListener {
-	/** All of the text of the clips that are done, which are the first ones. */
+	/** Called with the joined text of the finished clips, a prefix of the whole text. */
 	readonly settled: (text: string) => void;
-	/** Audio was read. */
+	/** Called after audio was read. */
 	readonly progressed: () => void;
 }
 
 export class ClipRun {
-	/** Rejects with EarshotError, once it is cancelled too. */
+	/** Rejects with EarshotError, also after `cancel`. */
 	readonly done: Promise<RunText>;
 	readonly #reader: TurnReader;
 	readonly #control = new AbortController();
@@ -38,7 +38,7 @@ export class ClipRun {
 	constructor(parts: PipelineParts, options: ClipRunOptions, listener: RunListener) {
 		this.#reader = new TurnReader(listener.progressed);
 		this.done = this.#run({ ...parts, openAudio: () => this.#reader }, options, listener);
-		// Whoever wants the text says so later.
+		// Handlers are attached later; until then a rejection must not count as unhandled.
 		this.done.catch(() => {});
 	}
 
@@ -66,7 +66,6 @@ export class ClipRun {
 		const { signal } = this.#control;
 		const recording = { bytes: new Uint8Array(0) };
 		const logprobs: TokenLogprob[] = [];
-		/** As the model wrote it. */
 		let written = '';
 		let language: string | null = null;
 		const charged = charging(time, hooks);
@@ -83,7 +82,7 @@ export class ClipRun {
 	}
 }
 
-/** Between clips it waits for somebody to speak, which is no work. */
+/** Adds accounting of model time to the hooks: only running clips count, not the wait for audio between them. */
 function charging(time: StreamTime, hooks: PipelineHooks = {}): PipelineHooks {
 	const ends = new Map<number, () => void>();
 	return {

@@ -1,6 +1,6 @@
 /**
- * A turn of a model that hears whole clips: a recording like others, whose audio comes while it is transcribed. Where its
- * speech pauses, the turn is transcribed as if it were over, so that its text is there when it is.
+ * A turn on a model without streaming: processed like a recording whose audio arrives during its transcription. When
+ * the speech pauses, the turn so far is transcribed speculatively, so that its text is ready if the turn ends there.
  */
 
 import { GrowingText } from '../../live/growing-text.js';
@@ -15,15 +15,15 @@ import type { TurnListener, TurnWork } from './work.js';
 export interface ClipTurnOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
-	/** Charged with all that is transcribed of it. */
+	/** Accounts for the model time of all transcriptions of the turn. */
 	readonly time: StreamTime;
-	/** Tell text as the turn grows, while a slot is free. */
+	/** Publish partial text as the turn grows, while a slot is free. */
 	readonly partials: boolean;
-	/** Told of its clips. */
+	/** Notified of the turn's clips. */
 	readonly hooks?: PipelineHooks | undefined;
 }
 
-/** Longer turns are not transcribed in advance: their first clips are done while the last are spoken. */
+/** Longer turns are not transcribed speculatively: most of their clips are finished before the turn ends. */
 const maxEarlySeconds = 25;
 
 export class ClipTurn implements TurnWork {
@@ -31,13 +31,13 @@ export class ClipTurn implements TurnWork {
 	readonly #options: ClipTurnOptions;
 	readonly #listener: TurnListener;
 	readonly #run: ClipRun;
-	/** Of the turn as if it ended where its speech has paused. */
+	/** Speculative transcription of the turn up to its current pause. */
 	#early: ClipRun | undefined;
 	readonly #text = new GrowingText();
 	readonly #partials: Partials | undefined;
-	/** All of the turn; none where it is too long. */
+	/** Audio of the whole turn before the pause; empty if the turn is too long. */
 	#kept: Float32Array[] = [];
-	/** What came since the speech has paused. */
+	/** Audio since the speech has paused; undefined without a pause. */
 	#held: Float32Array[] | undefined;
 	#samples = 0;
 	#isOver = false;
@@ -53,7 +53,7 @@ export class ClipTurn implements TurnWork {
 			settled: (text) => this.#tell(this.#text.settle(text)),
 			progressed: () => this.#ifWanted(() => listener.progressed()),
 		});
-		// Its text is wanted as soon as it is over: clips of long recordings must not hold every slot then.
+		// Reserves a slot, so that clips of long recordings do not occupy all of them when the turn ends.
 		const release = parts.scheduler.reserveSlot();
 		this.#run.done.then(release, release);
 		this.#run.done.then(
@@ -85,7 +85,7 @@ export class ClipTurn implements TurnWork {
 				if (this.#early === early) this.#ifWanted(() => this.#listener.guess(text));
 			},
 			() => {
-				// Given up, or failed: then the turn itself tells.
+				// Cancelled, or failed: the transcription of the turn itself reports any error.
 			},
 		);
 	}

@@ -1,17 +1,17 @@
-/** Live audio in frames of equal length, however it comes. */
+/** Divides live audio into frames of equal length, independent of the sizes in which it arrives. */
 
 import type { LiveInput, OpenLiveInput } from '../../audio/live-input.js';
 import type { LiveFormat } from '../../live/live.js';
 
-/** Audio is searched for speech in frames of this many samples, so that how it is cut into messages changes nothing: two
- * windows of Silero, 64 ms. */
+/** Frame length for voice activity detection: two windows of Silero, 64 ms. It is fixed, so that results do not depend
+ * on message boundaries. */
 const frameSamples = 1024;
 
 const nothing = new Uint8Array(0);
 
 export class Frames {
 	readonly #input: LiveInput;
-	/** Less than a frame. */
+	/** Incomplete frame. */
 	#rest = new Float32Array(0);
 
 	constructor(openInput: OpenLiveInput, format: LiveFormat) {
@@ -23,7 +23,7 @@ export class Frames {
 		return this.#cut(this.#input.push(bytes, false));
 	}
 
-	/** All that is left, with a shorter frame at the end. What comes next begins anew. */
+	/** The remaining audio; the last frame may be shorter. Later audio begins a new frame. */
 	flush(): Float32Array[] {
 		const frames = this.#cut(this.#input.push(nothing, true));
 		if (this.#rest.length > 0) frames.push(this.#rest);

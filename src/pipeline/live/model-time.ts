@@ -1,23 +1,23 @@
-/** How busy live audio keeps a loaded model, for the admission of sessions. */
+/** Measures the model time that live audio uses, for the admission of sessions. */
 
 import type { Limits } from '../../engines/engine.js';
 
 export interface ModelTimeOptions {
 	readonly limits: Pick<Limits, 'slots' | 'maxBatchClips'>;
-	/** Its streams take their steps together, a batch on each slot. */
+	/** Streaming model: streams take their steps together, as one batch per slot. */
 	readonly isStreaming: boolean;
-	/** Milliseconds. */
+	/** Current time, milliseconds. */
 	readonly now?: () => number;
 }
 
-/** Share of the model's slots that so many pieces of live work keep busy, at most 1. Pure. */
+/** Share of the model's slots that this many running pieces of live work occupy, at most 1. Pure. */
 export function busyShare(running: number, { limits, isStreaming }: ModelTimeOptions): number {
 	const { slots, maxBatchClips } = limits;
 	const busy = isStreaming ? Math.ceil(running / maxBatchClips) : running;
 	return Math.min(1, busy / slots);
 }
 
-/** The time of one model. Pieces of work that run at once share it, so that all of them use no more than there is. */
+/** The time of one model. Concurrent pieces of work share it, so that their sum never exceeds the elapsed time. */
 export class ModelTime {
 	readonly #options: ModelTimeOptions;
 	readonly #now: () => number;
@@ -30,7 +30,7 @@ export class ModelTime {
 		this.#now = options.now ?? (() => performance.now());
 	}
 
-	/** What a piece of work that has run all along has used, milliseconds of the whole model. */
+	/** Model time that a piece of work running since the start would have used, milliseconds of the whole model. */
 	get usedMs(): number {
 		const now = this.#now();
 		if (this.#running > 0)
@@ -39,13 +39,13 @@ export class ModelTime {
 		return this.#usedMs;
 	}
 
-	/** After `usedMs` was read: more pieces run from now on, or fewer. */
+	/** Changes the number of running pieces. Read `usedMs` first. */
 	change(pieces: number): void {
 		this.#running += pieces;
 	}
 }
 
-/** What one stream has used of it. */
+/** The share of the model's time that one stream has used. */
 export class StreamTime {
 	readonly #model: ModelTime;
 	#running = 0;
@@ -56,7 +56,7 @@ export class StreamTime {
 		this.#model = model;
 	}
 
-	/** A piece of work begins. Returns what ends it, which is safe to call twice. */
+	/** Begins a piece of work. Returns a function that ends it, which is safe to call twice. */
 	begin(): () => void {
 		this.#change(1);
 		let isOver = false;
@@ -66,7 +66,7 @@ export class StreamTime {
 		};
 	}
 
-	/** Since the last call, milliseconds of the whole model. */
+	/** Time used since the last call, milliseconds of the whole model. */
 	take(): number {
 		this.#change(0);
 		const usedMs = this.#usedMs;

@@ -1,6 +1,6 @@
 /**
- * Text of a turn that still goes on, from a model that hears whole clips: the turn so far is transcribed again and again
- * (LocalAgreement). Done only while a slot is free and nothing waits, and given up as soon as something does.
+ * Partial text of an open turn, from a model without streaming: the turn so far is transcribed repeatedly
+ * (LocalAgreement). A transcription starts only if a slot is free and no clip waits, and is aborted when a clip waits.
  */
 
 import { levelled } from '../../audio/leveller.js';
@@ -14,7 +14,7 @@ import type { StreamTime } from './model-time.js';
 export interface PartialsOptions {
 	readonly recognize: RecognizeOptions;
 	readonly time: StreamTime;
-	/** A guess at the text of the turn so far. */
+	/** Called with a hypothesis of the text of the turn so far. */
 	readonly onGuess: (text: string) => void;
 }
 
@@ -40,7 +40,7 @@ export class Partials {
 		if (this.#schedule.isDue(this.#seconds)) this.#begin();
 	}
 
-	/** The turn is over, or its text comes without. */
+	/** Ends partial text: the turn has ended, or is too long. */
 	stop(): void {
 		this.#isOver = true;
 		this.#running?.abort();
@@ -74,7 +74,7 @@ export class Partials {
 		void this.#transcribe();
 	}
 
-	/** Never rejects: a turn without a guess has its text at its end. */
+	/** Never rejects: without a hypothesis, the turn still gets its text at its end. */
 	async #transcribe(): Promise<void> {
 		const { scheduler, limits } = this.#parts;
 		const { recognize, time, onGuess } = this.#options;
@@ -98,7 +98,7 @@ export class Partials {
 					.trim(),
 			);
 		} catch {
-			// Given up, or failed: the whole turn is still to be transcribed.
+			// Aborted, or failed: the whole turn is transcribed later anyway.
 		} finally {
 			ended();
 			this.#running = undefined;

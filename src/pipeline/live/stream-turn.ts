@@ -1,4 +1,4 @@
-/** A turn of a model that transcribes while it hears. */
+/** A turn on a streaming model, which transcribes during speech. */
 
 import type { PartialResult, SpeechStream } from '../../engines/engine.js';
 import { GrowingText } from '../../live/growing-text.js';
@@ -27,7 +27,7 @@ export class StreamTurn implements TurnWork {
 	#isFeeding = false;
 	#isCancelled = false;
 
-	/** `stream`: a new one, which it closes. */
+	/** `stream`: a new stream; the turn closes it. */
 	constructor(
 		stream: SpeechStream,
 		{ recognize, time }: { readonly recognize: RecognizeOptions; readonly time: StreamTime },
@@ -56,7 +56,7 @@ export class StreamTurn implements TurnWork {
 		void this.#feedOn();
 	}
 
-	/** It hears the silence, too: guesses come anyway. */
+	/** No effect: a streaming model processes the silence as well, and yields hypotheses in any case. */
 	pause(): void {}
 
 	resume(): void {}
@@ -67,7 +67,7 @@ export class StreamTurn implements TurnWork {
 		this.#close();
 	}
 
-	/** Feeds what has come, one call at a time. Never rejects. */
+	/** Feeds the audio received so far to the model, one call at a time. Never rejects. */
 	async #feedOn(): Promise<void> {
 		if (this.#isFeeding) return;
 		this.#isFeeding = true;
@@ -148,7 +148,7 @@ export class StreamTurn implements TurnWork {
 	}
 }
 
-/** With the leading space that separates it from the text before. */
+/** Text with its leading space, which separates it from the text before. */
 function writtenIn({ segments }: ClipResult): string {
 	return segments.map(({ text }) => text).join('');
 }

@@ -1,4 +1,4 @@
-/** A live stream over a loaded model: audio → voice activity → turns → text. Takes its commands one after another. */
+/** A live stream on a loaded model: audio → voice activity → turns → text. Processes commands sequentially. */
 
 import type { OpenLiveInput } from '../../audio/live-input.js';
 import { SampleWindow } from '../../audio/sample-window.js';
@@ -26,33 +26,33 @@ import type { TurnListener, TurnWork } from './work.js';
 
 export interface LiveParts extends PipelineParts {
 	readonly openLiveInput: OpenLiveInput;
-	/** Of models that transcribe while they hear. */
+	/** Present for streaming models. */
 	readonly openStream?: ((options: RecognizeOptions) => SpeechStream) | undefined;
-	/** Of all its streams. */
+	/** Model time, shared by all live streams of the model. */
 	readonly time: ModelTime;
-	/** Told of the clips of one turn; called once for each. */
+	/** Returns hooks for the clips of one turn; called once per turn. */
 	readonly hooksOfTurn?: () => PipelineHooks;
 }
 
-/** Bytes of audio taken in at once, about a second. */
+/** Bytes of audio processed at a time, about a second. */
 const pieceBytes = 1 << 16;
 
-/** The start of speech is detected at most this much later: the shortest speech and a few windows. */
+/** Maximum detection delay of the start of speech: the shortest speech and a few windows. */
 const detectionSamples = sampleRate / 2;
 
-/** Audio that waits to be worked on, beyond which no more is taken in: two blocks of a recording. */
+/** Back-pressure: no more audio is processed while a turn has this much unread audio: two blocks of a recording. */
 const maxUnreadSeconds = 20;
 
-/** Turns of one stream that are transcribed at a time: one that is fed faster than real time takes no more slots. */
+/** Maximum unfinished turns of one stream, so that a stream faster than real time does not take more slots. */
 const maxUnfinishedTurns = 2;
 
-/** Of a turn that voice activity has cut out, all is speech. */
+/** For turns found by voice activity detection: the whole turn counts as speech. */
 const wholeTurn: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
 interface OpenWork {
 	readonly turn: number;
 	readonly work: TurnWork;
-	/** Position up to which it has the audio. */
+	/** Position up to which it has received the audio. */
 	fed: number;
 	failure: unknown;
 }
@@ -70,7 +70,7 @@ export class LiveAudio implements LiveStream {
 	readonly #commands: LiveCommand[] = [];
 	#isRunning = false;
 	#open: OpenWork | undefined;
-	/** Of turns that have ended. */
+	/** Work of turns that have ended but have no text yet. */
 	readonly #works = new Map<number, TurnWork>();
 	readonly #order = new InOrder();
 	#heardSeconds = 0;
@@ -109,7 +109,7 @@ export class LiveAudio implements LiveStream {
 		if (this.#isRunning) return;
 		this.#isRunning = true;
 		try {
-			// Nothing is told before the call that asked for it has returned.
+			// No event is emitted before the call that causes it has returned.
 			await Promise.resolve();
 			for (let next = this.#commands.shift(); next && !this.#isClosed; next = this.#commands.shift())
 				await this.#obey(next);
@@ -175,7 +175,7 @@ export class LiveAudio implements LiveStream {
 		this.#window.forget(this.#open?.fed ?? this.#turns.needed(detectionSamples));
 	}
 
-	/** The detector, opened with the first audio. */
+	/** The detector, which is opened with the first audio; undefined without rules or without a detector. */
 	async #watchFor(rules: TurnRules | null): Promise<VoiceWatch | undefined> {
 		if (rules === null || this.#isWatchOpened) return this.#watch;
 		this.#isWatchOpened = true;
@@ -271,7 +271,7 @@ export class LiveAudio implements LiveStream {
 			},
 			completed: (text) => finish({ type: 'completed', turn, ...text }),
 			failed: (thrown) => {
-				// It is told once the turn has ended.
+				// A failure of an open turn is reported once the turn has ended.
 				if (this.#open?.turn === turn) this.#open.failure = thrown;
 				else finish({ type: 'failed', turn, error: asEarshotError(thrown) });
 				this.#changed();
@@ -280,7 +280,7 @@ export class LiveAudio implements LiveStream {
 		};
 	}
 
-	/** Hands the open turn its audio up to here. */
+	/** Passes the audio up to this position to the open turn. */
 	#feed(to: number): void {
 		const { open } = this.#turns;
 		if (!open) return;

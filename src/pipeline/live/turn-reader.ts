@@ -1,4 +1,4 @@
-/** The audio of a turn that may still go on, read like a recording. */
+/** Presents the audio of a turn, which may not have ended, as a recording to read. */
 
 import type { AudioReader } from '../../audio/decode.js';
 import { EarshotError } from '../../errors.js';
@@ -14,7 +14,7 @@ export class TurnReader implements AudioReader {
 	#isClosed = false;
 	#wake: (() => void) | undefined;
 
-	/** `onRead`: called after samples were taken. */
+	/** `onRead`: called after each read. */
 	constructor(onRead: () => void) {
 		this.#onRead = onRead;
 	}
@@ -38,7 +38,7 @@ export class TurnReader implements AudioReader {
 		return null;
 	}
 
-	/** Waits until `into` can be filled, or the turn has ended. */
+	/** Waits until `into` is full or the turn has ended. Rejects with `cancelled` after `close`. */
 	async read(into: Float32Array): Promise<number> {
 		let count = 0;
 		for (;;) {

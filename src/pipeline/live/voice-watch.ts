@@ -8,7 +8,7 @@ import { sampleRate } from '../../speech/pcm.js';
 
 export class VoiceWatch {
 	readonly #session: VadSession;
-	/** Where in the stream it began, samples. */
+	/** Position in the stream at which detection began, samples. */
 	readonly #origin: number;
 	readonly #leveller = new LiveLeveller();
 
@@ -17,7 +17,7 @@ export class VoiceWatch {
 		this.#origin = origin;
 	}
 
-	/** undefined: this machine has no detector. */
+	/** undefined if this machine has no detector. */
 	static async open(openVad: OpenVad, rules: TurnRules, origin: number): Promise<VoiceWatch | undefined> {
 		const session = await openVad({
 			threshold: rules.threshold,

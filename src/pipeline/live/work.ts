@@ -1,30 +1,30 @@
-/** The transcription of one turn, while its audio still comes. */
+/** The transcription of one turn, which begins before the turn's audio is complete. */
 
 import type { LiveText } from '../../live/live.js';
 
 export interface TurnWork {
-	/** More of the turn's audio, in order. The samples stay as they are. */
+	/** Adds audio of the turn, in order. The caller must not modify the samples afterwards. */
 	push(samples: Float32Array): void;
-	/** The turn's audio is complete, and ends with so much silence. `completed` gets its text or `failed` its error, once. */
+	/** Ends the turn's audio, whose last `silentSeconds` are silence. Then `completed` or `failed` is called once. */
 	end(silentSeconds: number): void;
-	/** The speech has paused, perhaps for good: what is pushed now is silence, unless `resume` follows. */
+	/** The speech has paused and the turn may be over: audio pushed from now on is silence unless `resume` follows. */
 	pause(): void;
-	/** It goes on, with what was pushed since. */
+	/** The speech continues; audio pushed since `pause` is part of it. */
 	resume(): void;
-	/** Nothing of it is wanted any more. Safe to call twice. */
+	/** Cancels the transcription. Safe to call twice. */
 	cancel(): void;
-	/** Seconds of audio that it has not begun to work on. */
+	/** Seconds of pushed audio that are not being processed yet. */
 	readonly unreadSeconds: number;
 }
 
-/** What a turn tells. None is called before the call that caused it has returned, nor after `cancel`. */
+/** Receives the results of a turn. No method is called before its causing call has returned, nor after `cancel`. */
 export interface TurnListener {
-	/** More of the text. */
+	/** More of the text; published text is never retracted. */
 	delta(text: string): void;
-	/** A guess at all of the text so far, for deciding whether the turn is over. */
+	/** A hypothesis of the whole text so far, to decide whether the turn is over. */
 	guess(text: string): void;
 	completed(text: LiveText): void;
 	failed(thrown: unknown): void;
-	/** It has taken in audio. */
+	/** Audio has been read: `unreadSeconds` has changed. */
 	progressed(): void;
 }

@@ -1,4 +1,4 @@
-/** One client on its socket: does what its session says, and keeps it from harming others. */
+/** One client's socket: performs the outputs of its session, and limits its use of resources. */
 
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../../clock.js';
@@ -20,33 +20,33 @@ export interface ConnectionOptions {
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 	readonly log: Log;
-	/** Of the request that opened it. */
+	/** Id of the upgrade request. */
 	readonly requestId: string;
-	/** How long it may last; 0 = as long as it likes. */
+	/** Maximum duration; 0 = no limit. */
 	readonly maxMs: number;
-	/** Ends it at once; the server is shutting down. */
+	/** Closes the connection at once, when the server shuts down. */
 	readonly signal: AbortSignal;
 	readonly onClosed: () => void;
 }
 
 const tickMs = 5_000;
 const pingEveryMs = 20_000;
-/** A client that has not answered a ping for so long is gone. */
+/** A client that has sent nothing, not even a pong, for this time is considered disconnected. */
 const silentMs = 40_000;
-/** Without audio for so long, a session gives its model back. */
+/** A session without audio for this time is ended, which releases its model. */
 const idleMs = 10 * 60_000;
 
-/** Audio that the model has not taken in, at which the client is not read any more, and read again. */
+/** Back-pressure: reading stops above this much unprocessed audio, and resumes below the second value. */
 const pauseAboveMs = 5_000;
 const resumeBelowMs = 2_000;
 
-/** Bytes that the client has not read, at which it is not read either, and at which it is given up. */
+/** Unsent bytes of events above which reading from the client stops, and above which the connection is closed. */
 const slowBytes = 1 << 20;
 const stuckBytes = 4 << 20;
-/** So slow for so long, it is given up, too. */
+/** The connection is also closed if it stays above `slowBytes` for this time. */
 const stuckMs = 30_000;
 
-/** Time that a client has to answer the closing of its socket. */
+/** Time that the client has to complete the closing handshake. */
 const closeMs = 500;
 
 export class Connection {
@@ -85,7 +85,7 @@ export class Connection {
 		this.#guarded(() => this.#perform(session.start()));
 	}
 
-	/** What was said is still transcribed, then the socket is closed. */
+	/** Ends the session: received audio is still transcribed, then the socket is closed. */
 	end(why: Ending): void {
 		this.#ending ??= why;
 		this.#feed({ type: 'end', why });
@@ -112,7 +112,7 @@ export class Connection {
 		this.#balance();
 	}
 
-	/** A fault of ours ends this session, and not the server. */
+	/** An internal error ends this session, not the server. */
 	#guarded(work: () => void): void {
 		try {
 			work();
@@ -184,7 +184,7 @@ export class Connection {
 		return this.#options.place.model;
 	}
 
-	/** Reads on, or not: an audio that nobody has taken in and a text that nobody reads must not pile up. */
+	/** Back-pressure: pauses reading while unprocessed audio or unsent events pile up. */
 	#balance(): void {
 		if (this.#isOver) return;
 		const { socket, session, metrics, clock } = this.#options;
@@ -214,10 +214,10 @@ export class Connection {
 		this.#balance();
 		const isStuck = this.#slowSinceMs !== undefined && now - this.#slowSinceMs >= stuckMs;
 		if (isStuck) this.#give(1013, 'the events are not read');
-		// Of a client that is not read, no answer is heard.
+		// While reading is paused, pongs are not received either.
 		else if (!this.#isPaused && now - this.#heardMs >= silentMs) socket.terminate();
 		if (this.#isOver) return;
-		// Of a client that is not read, only writing tells that it is gone.
+		// While reading is paused, only a failing write detects a disconnected client.
 		if (this.#isPaused || now - this.#pingedMs >= pingEveryMs) {
 			this.#pingedMs = now;
 			socket.ping();
@@ -228,12 +228,12 @@ export class Connection {
 			this.end({ code: 1000, reason: `no audio for ${idleMs / 60_000} minutes` });
 	}
 
-	/** Closes the socket, with or without the client's help. */
+	/** Closes the socket, forcibly if the client does not complete the closing handshake. */
 	#give(code: number, reason: string): void {
 		if (this.#isOver) return;
 		const { socket, clock } = this.#options;
 		socket.close(code, reason.slice(0, 120));
-		// Its answer must be read.
+		// The client's close frame must be read.
 		socket.resume();
 		const stop = clock.after(closeMs, () => socket.terminate());
 		socket.once('close', stop);
@@ -282,7 +282,7 @@ function expired(maxMs: number): Ending {
 	return { code: 1001, reason: message, error };
 }
 
-/** The session of a connection that the server ends. */
+/** Reason for ending sessions when the server shuts down. */
 export const shuttingDown: Ending = {
 	code: 1001,
 	reason: 'the server is shutting down',

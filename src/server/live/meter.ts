@@ -6,13 +6,13 @@ import type { Metrics } from '../../metrics.js';
 import { completedEvent, deltaEvent, failedEvent } from './protocol/events.js';
 import type { SentEvent } from './session/outbox.js';
 
-/** Appends of which the arrival is remembered: minutes of audio in the usual pieces. */
+/** Maximum number of remembered arrival times: minutes of audio in pieces of the usual size. */
 const maxArrivals = 4096;
 
 export class LiveMeter {
 	readonly #metrics: Metrics;
 	readonly #clock: Clock;
-	/** Of audio that the model has not taken in: where it ends, and when it came. */
+	/** Pieces of unprocessed audio: position of the end, and time of arrival. */
 	#arrivals: { readonly endMs: number; readonly atMs: number }[] = [];
 	readonly #started = new Map<string, number>();
 	readonly #committed = new Map<string, number>();
@@ -23,19 +23,19 @@ export class LiveMeter {
 		this.#clock = clock;
 	}
 
-	/** Turns that have got their text. */
+	/** Number of completed or failed turns. */
 	get turns(): number {
 		return this.#turns;
 	}
 
-	/** Audio came: all of it now ends at `endMs`. */
+	/** Records received audio; the session's audio now ends at `endMs`. */
 	appended(model: string, endMs: number, addedMs: number): void {
 		if (addedMs <= 0) return;
 		this.#metrics.liveAudio(model, addedMs / 1000);
 		if (this.#arrivals.length < maxArrivals) this.#arrivals.push({ endMs, atMs: this.#clock.now() });
 	}
 
-	/** The model has taken in all audio but `behindMs`. */
+	/** Records an event of the stream; the model has processed the audio up to `heardMs`. */
 	heard(model: string, event: LiveEvent, heardMs: number): void {
 		if (event.type === 'completed' && event.revised) this.#metrics.liveRevised(model);
 		if (event.type !== 'heard') return;

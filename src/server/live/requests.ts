@@ -1,4 +1,4 @@
-/** What is asked over HTTP about live sessions: client secrets, and what a socket is for. */
+/** HTTP routes of live sessions: client secrets, and error responses where a WebSocket is needed. */
 
 import { randomUUID } from 'node:crypto';
 import { EarshotError } from '../../errors.js';
@@ -12,13 +12,13 @@ import type { ClientSecrets } from './secrets.js';
 
 export interface LiveRequestsOptions {
 	readonly secrets: ClientSecrets;
-	/** Of sessions that name none. */
+	/** Configuration of sessions for which the request gives none. */
 	readonly initialConfig: SessionConfig;
 }
 
 const maxBodyBytes = 1 << 16;
 
-/** How long a client secret opens sessions, seconds. */
+/** Lifetime of a client secret, seconds. */
 const usualSeconds = 600;
 const leastSeconds = 10;
 const mostSeconds = 7200;
@@ -36,13 +36,13 @@ export function makeClientSecret({ secrets, initialConfig }: LiveRequestsOptions
 	};
 }
 
-/** POST /v1/realtime/transcription_sessions and /v1/realtime/sessions, as they were in 2024: the body is the session. */
+/** POST /v1/realtime/transcription_sessions and /v1/realtime/sessions, of 2024: the body is the session. */
 export function makeOldSession({ secrets, initialConfig }: LiveRequestsOptions): Handler {
 	return async (ctx) => {
 		const { client_secret, expires_after, ...session } = await readJson(ctx, maxBodyBytes);
 		const asked = typeof client_secret === 'object' && client_secret !== null ? client_secret : {};
 		const seconds = secondsOf('expires_after' in asked ? asked.expires_after : expires_after);
-		// The clients of conversations send all that makes one.
+		// Clients of conversations send their fields, which are then accepted.
 		const isConversation = ctx.path.endsWith('/sessions') && !ctx.path.endsWith('transcription_sessions');
 		const config = readRequestedSession(
 			isConversation ? { ...session, type: 'realtime' } : session,

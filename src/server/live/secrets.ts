@@ -1,4 +1,4 @@
-/** Client secrets: keys that open live sessions for a while, made by a program for the page or the device that it serves. */
+/** Client secrets: short-lived keys for live sessions, which a program creates for its web pages or devices. */
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.js';
@@ -9,12 +9,12 @@ export interface ClientSecret {
 	readonly value: string;
 	/** Unix seconds. */
 	readonly expiresAt: number;
-	/** Of the sessions that it opens, unless they change it. */
+	/** Initial configuration of the sessions that it opens. */
 	readonly config: SessionConfig;
 }
 
 interface Kept extends ClientSecret {
-	/** By the clock. */
+	/** Expiry by `clock`, ms. */
 	readonly untilMs: number;
 }
 
@@ -23,7 +23,7 @@ const maxSecrets = 10_000;
 export class ClientSecrets {
 	readonly #clock: Clock;
 	readonly #secrets = new Map<string, Kept>();
-	/** None expires before. */
+	/** Earliest expiry of all secrets. */
 	#soonestMs = Number.POSITIVE_INFINITY;
 
 	constructor(clock: Clock) {

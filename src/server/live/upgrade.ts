@@ -1,4 +1,4 @@
-/** Opens live sessions: everything about access, model and room is settled before the socket is one. */
+/** Opens live sessions. Access, model and admission are checked before the WebSocket handshake completes. */
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
@@ -27,11 +27,11 @@ export interface LiveServerOptions {
 	readonly pool: ModelPool;
 	readonly access: Access;
 	readonly secrets: ClientSecrets;
-	/** Of sessions until their clients change it. */
+	/** Initial configuration of sessions. */
 	readonly initialConfig: SessionConfig;
 	readonly admission: LiveAdmission;
 	readonly names: ModelNames;
-	/** How long a session may last; 0 = as long as it likes. */
+	/** Maximum duration of a session; 0 = no limit. */
 	readonly maxMs: number;
 	readonly inFlight: InFlight;
 	readonly isDraining: () => boolean;
@@ -42,13 +42,13 @@ export interface LiveServerOptions {
 
 const paths = /^(\/openai)?(\/v1)?\/realtime\/?$/;
 
-/** An event of 15 MiB of audio, in base64. */
+/** Enough for an event with 15 MiB of audio in base64. */
 const maxMessageBytes = 21 << 20;
 
-/** Subprotocols by which browsers, which cannot set headers, give a key. */
+/** Prefix of the subprotocol in which browsers, which cannot set headers, send a key. */
 const keyProtocol = 'openai-insecure-api-key.';
 
-/** What an upgrade asks for, once it may have it. */
+/** An admitted upgrade request. */
 interface Admitted {
 	readonly place: LivePlace;
 	readonly config: SessionConfig;
@@ -61,9 +61,9 @@ export class LiveServer {
 		clientTracking: false,
 		maxPayload: maxMessageBytes,
 		perMessageDeflate: false,
-		// One after another with what others send, so that nobody waits for a flood of small ones.
+		// At most one message per socket and event loop iteration, so that many small messages do not block other clients.
 		allowSynchronousEvents: false,
-		// The key is not repeated.
+		// The response must not contain the key.
 		handleProtocols: (offered) => (offered.has('realtime') ? 'realtime' : false),
 	});
 	readonly #connections = new Set<Connection>();
@@ -72,7 +72,7 @@ export class LiveServer {
 		this.#options = options;
 	}
 
-	/** Takes the upgrades of a server. */
+	/** Handles the upgrade requests of a server. */
 	attach(server: Server): void {
 		server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
 			if (isWebSocket(req)) this.#open(req, socket, head);
@@ -80,7 +80,7 @@ export class LiveServer {
 		});
 	}
 
-	/** Sessions end once what was said is transcribed; no new ones are opened. */
+	/** Ends each session once its received audio is transcribed, for shutdown. */
 	drain(): void {
 		for (const connection of this.#connections) connection.end(shuttingDown);
 	}
@@ -88,12 +88,12 @@ export class LiveServer {
 	#open(req: IncomingMessage, socket: Duplex, head: Buffer): void {
 		const { log, clock } = this.#options;
 		const id = requestId(String(req.headers['x-request-id'] ?? ''));
-		// The client may go at any time.
+		// The client may disconnect at any time.
 		const ignore = () => {};
 		socket.on('error', ignore);
 		try {
 			const admitted = this.#admit(req);
-			// An answer that `ws` gives itself, to a handshake that is none, comes without a session.
+			// `ws` itself refuses an invalid handshake, and then there is no session to release the place.
 			socket.once('close', () => admitted.place.leave());
 			this.#sockets.handleUpgrade(req, socket, head, (opened) => {
 				socket.off('error', ignore);
@@ -131,7 +131,7 @@ export class LiveServer {
 		const config = secret?.config ?? initialConfig;
 		const model = named || config.transcription?.model;
 		const id = sessionModel(model, names);
-		// A key that is asked of nobody is no one's.
+		// Without required keys, all clients have the same owner, so the limit per key does not apply.
 		const owner = access.ownerOf(keys);
 		const place = admission.admit(id, secret?.value ?? (owner === localOwner ? '' : owner));
 		return { place, config: { ...config, transcription: { ...config.transcription, model: model ?? id } } };
@@ -171,8 +171,8 @@ function isWebSocket({ headers, method }: IncomingMessage): boolean {
 	return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 }
 
-/** A request that offers some other protocol, such as HTTP/2, is answered in this one: it is parsed again without the
- * offer, since Node has let go of it. */
+/** Handles a request to upgrade to another protocol, such as HTTP/2, as a plain request. Node has detached the socket
+ * from its parser, so the request is parsed again without the upgrade headers. */
 function giveBack(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
 	const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`];
 	for (let at = 0; at + 1 < req.rawHeaders.length; at += 2) {
@@ -181,11 +181,11 @@ function giveBack(server: Server, req: IncomingMessage, socket: Duplex, head: Bu
 			lines.push(`${name}: ${req.rawHeaders[at + 1]}`);
 	}
 	socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-	// A TLS server takes what is decrypted by another name.
+	// A TLS server has another event for decrypted connections.
 	server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket);
 }
 
-/** A base URL that ends with a slash makes `//v1/…` of a path. */
+/** Collapses repeated slashes: a base URL that ends with a slash results in `//v1/…`. */
 function urlOf(req: IncomingMessage): URL {
 	const target = (req.url ?? '/').replace(/^[^?]*/, (path) => path.replace(/\/{2,}/g, '/'));
 	if (!URL.canParse(target, 'http://localhost'))
@@ -193,7 +193,7 @@ function urlOf(req: IncomingMessage): URL {
 	return new URL(target, 'http://localhost');
 }
 
-/** Without the query, which may have a key in it. */
+/** The path without the query, which may contain a key. */
 function pathOf(req: IncomingMessage): string {
 	return (req.url ?? '').split('?', 1)[0] ?? '';
 }

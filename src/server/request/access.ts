@@ -1,4 +1,4 @@
-/** Who may use the server: the rules about Host, Origin and API key, for requests and for sockets alike. */
+/** Access control: the rules for Host, Origin and API key, for HTTP requests and WebSocket upgrades. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -11,7 +11,7 @@ export interface AccessOptions extends HostOptions {
 	readonly allowedOrigins: readonly string[];
 	/** Empty: no key is required. */
 	readonly apiKeys: readonly string[];
-	/** As good as a key. The command reads it from a file that only the server's own user can read. */
+	/** Accepted like an API key. The `earshot` command reads it from a file that only the server's user can read. */
 	readonly localToken?: string | undefined;
 }
 
@@ -20,15 +20,15 @@ export interface Access {
 	checkHost(headers: IncomingHttpHeaders, httpVersion: string): void;
 	/** Throws `origin_refused`. */
 	checkOrigin(headers: IncomingHttpHeaders): void;
-	/** Whether one of them is a key, or the server's own token. */
+	/** Whether one of `keys` is an API key or the local token. */
 	areTrusted(keys: readonly string[]): boolean;
-	/** To whom belongs what a request with these keys leaves here: the digest of its API key in hex, or `localOwner`. */
+	/** The owner of what a request with these keys stores: the SHA-256 digest of its API key in hex, or `localOwner`. */
 	ownerOf(keys: readonly string[]): string;
-	/** The refusal of a request that has shown no valid key; undefined where none is required. */
+	/** The error for a request without a valid key; undefined if the key is valid or none is required. */
 	keyRefusal(keys: readonly string[], headers: IncomingHttpHeaders): EarshotError | undefined;
 }
 
-/** Owner of what the server's own user leaves, and everyone where no key is required. */
+/** Owner of what requests without an API key store: those with the local token, or all if no key is required. */
 export const localOwner = 'local';
 
 export function accessRules(options: AccessOptions): Access {
@@ -74,7 +74,7 @@ export function accessRules(options: AccessOptions): Access {
 	};
 }
 
-/** As OpenAI's clients send it, Azure's, and others. */
+/** The keys in the headers that clients of OpenAI, of Azure and others use. */
 export function sentKeys(headers: IncomingHttpHeaders): readonly string[] {
 	if ((headers.authorization ?? headers['api-key'] ?? headers['x-api-key']) === undefined) return [];
 	const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';

@@ -1,7 +1,8 @@
 /**
- * Limits the queue of each model. What counts is the audio that would be transcribed before a new recording's last
- * clip: of every other recording at most the new one's length, since recordings take turns. So a dictation is admitted
- * beside a file of four hours, a second such file is not, and a lone recording always is, however long.
+ * Limits the queue of each model. The limit applies to the audio that would be transcribed before the last clip of a
+ * new recording. Recordings take turns, so every other recording counts with at most the new one's length. Thus a
+ * dictation is admitted beside a file of four hours, a second such file is not, and a lone recording always is,
+ * whatever its length.
  *
  * A recording is admitted as a whole or not at all, once it has been uploaded and its model is loaded. Before it is
  * decoded, its length is estimated from its size; the estimate matters little, since a recording's own length does not
@@ -23,7 +24,7 @@ export interface AdmissionOptions {
 /** Longest turn of a recording, seconds: one clip. */
 export const turnSeconds = 30;
 
-/** Of a typical compressed recording; PCM has two to twenty times as many, Opus a quarter. */
+/** Data rate of a typical compressed recording; PCM has two to twenty times this rate, Opus a quarter. */
 const usualBytesPerSecond = 16_000;
 
 /** Estimated length of a recording that has not been decoded yet. */
@@ -39,7 +40,7 @@ export function secondsAhead(others: readonly number[], seconds: number): number
 	return ahead;
 }
 
-/** A request whose client waits for the answer, or a job by its priority. */
+/** Kinds of queued recordings: `request` has a client that waits for the response; the others are job priorities. */
 export const waitingKinds = ['request', 'interactive', 'normal', 'bulk'] as const;
 
 export type Waiting = (typeof waitingKinds)[number];
@@ -68,12 +69,12 @@ export class Admission {
 		return this.#of(model).admit(seconds);
 	}
 
-	/** A recording that has waited elsewhere, and is not refused any more. */
+	/** Adds a recording without checking the limit, since it was accepted and queued elsewhere. */
 	join(model: string, seconds: number, kind: Waiting): QueueTicket {
 		return this.#of(model).join(seconds, kind);
 	}
 
-	/** How long so much audio takes, by recent throughput: whole seconds, 1 or more. */
+	/** Estimated time for `seconds` of audio, by recent throughput: whole seconds, 1 or more. */
 	secondsFor(model: string, seconds: number): number {
 		return this.#of(model).secondsFor(seconds);
 	}

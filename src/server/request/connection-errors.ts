@@ -1,4 +1,4 @@
-/** Answers to what never becomes a request for koa: Node's own refusals have neither an error envelope nor an id. */
+/** Responds to connections that never reach koa: Node's own error responses have no error envelope and no id. */
 
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -11,11 +11,11 @@ import { requestId } from './request-id.js';
 export interface ConnectionErrorsOptions {
 	readonly log: Log;
 	readonly clock: Clock;
-	/** Answers a request; for those that Node would refuse by itself. */
+	/** The normal request handler, for requests that Node would refuse by itself. */
 	readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
 }
 
-/** What the client still sends is discarded for this long, so that the answer reaches it. */
+/** After the response, incoming data is discarded for this time, so that the client can read the response. */
 const lingerMs = 2_000;
 
 /** Node's parser and timers fail with these codes; any other means that the request is not HTTP. */
@@ -40,7 +40,7 @@ export function answerConnectionErrors(
 ): void {
 	const answers = new WeakMap<Duplex, ServerResponse>();
 	const refused = new WeakSet<Duplex>();
-	/** Answers, and writes a log line unless a request is running, which has its own. */
+	/** Responds, and writes a log line unless a request is running, which writes its own. */
 	const refuse = (socket: Duplex, failure: EarshotError, running?: ServerResponse): void => {
 		const { status } = errorCodes[failure.code];
 		const id = running?.getHeader('x-request-id')?.toString() ?? requestId();
@@ -49,12 +49,12 @@ export function answerConnectionErrors(
 	};
 	server.on('request', (req, res) => answers.set(req.socket, res));
 	server.on('clientError', (error: NodeJS.ErrnoException & { reason?: string }, socket) => {
-		// The parser reports every piece that follows.
+		// The parser reports an error for every further chunk.
 		if (refused.has(socket)) return;
 		refused.add(socket);
 		const last = answers.get(socket);
 		const running = last?.writableEnded === false ? last : undefined;
-		// Before the handshake nothing can be answered: a client without TLS, or one that does not trust the certificate.
+		// No response is possible before the handshake, as with a client without TLS or one that rejects the certificate.
 		const isTlsFailure = /^ERR_(SSL|TLS)/.test(error.code ?? '');
 		if (running?.headersSent === true || !socket.writable || isTlsFailure || error.code === 'ECONNRESET')
 			socket.destroy();
@@ -63,7 +63,7 @@ export function answerConnectionErrors(
 	server.on('connect', (_, socket) => {
 		refuse(socket, new EarshotError('method_not_allowed', 'Not allowed: CONNECT'));
 	});
-	// An expectation other than `100-continue`.
+	// Requests with an expectation other than `100-continue`.
 	server.on('checkExpectation', (req, res) => handle(req, res));
 }
 
@@ -74,7 +74,7 @@ function notHttp(reason = 'malformed'): EarshotError {
 	);
 }
 
-/** Answers on a socket that no request's response writes to, and closes it. */
+/** Sends an error response on a socket without an active response, and closes it. */
 export function answerOn(
 	socket: Duplex,
 	id: string,

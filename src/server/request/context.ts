@@ -10,7 +10,7 @@ export interface LoggedFields {
 	model?: string;
 	format?: string;
 	audioSeconds?: number;
-	/** Speech of which no text came. */
+	/** Speech without a transcription, seconds. */
 	untranscribedSeconds?: number;
 	/** Codes of the transcript's warnings. */
 	warnings?: readonly string[];
@@ -22,16 +22,16 @@ export interface LoggedFields {
 
 export interface RequestState {
 	readonly id: string;
-	/** Whether the request has shown an API key, or the server's own token. */
+	/** Whether the request has a valid API key or the local token. */
 	isTrusted: boolean;
-	/** To whom belongs what it leaves here: the digest of its API key, or `localOwner`. */
+	/** Owner of what the request stores: the digest of its API key, or `localOwner`. */
 	owner: string;
 	/** Aborts when the client disconnects or the server ends the request. */
 	readonly signal: AbortSignal;
 	readonly logged: LoggedFields;
-	/** Aborts the request, which is then answered with `reason`. */
+	/** Aborts the request; the response is then the error `reason`. */
 	readonly end: (reason: EarshotError) => void;
-	/** Since the request arrived, ms. */
+	/** Time since the request arrived, ms. */
 	readonly elapsedMs: () => number;
 	/** Sets the headers whose values are known only when the response begins. */
 	readonly stamp: () => void;

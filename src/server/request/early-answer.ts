@@ -1,7 +1,8 @@
 /**
- * Answers to requests whose body has not been read to its end, such as refusals. Node closes a connection that is not
- * kept alive as soon as it has answered, and closing one with unread bytes resets it: a client that is still sending
- * never sees the answer. So the answer is sent first, and what the client still sends is discarded for a while.
+ * Responses to requests whose body was not read completely, such as refusals. Without keep-alive, Node closes the
+ * connection right after the response, and closing it with unread bytes resets it, so that a client that is still
+ * sending never sees the response. Therefore the response is sent first, then the rest of the body is discarded up to a
+ * limit.
  */
 
 import type { IncomingMessage } from 'node:http';
@@ -10,22 +11,22 @@ import type { Clock } from '../../clock.js';
 import type { RequestState } from './context.js';
 import { hasBody } from './least-rate.js';
 
-/** Of a client that sends its whole body before it reads: then the connection is closed. */
+/** Limits for clients that send the whole body before they read; beyond them, the connection is closed. */
 const maxDiscardedBytes = 256 << 20;
 const maxDiscardMs = 120_000;
-/** A client that has read the answer stops sending. */
+/** The connection is also closed if the client sends nothing for this time. */
 const maxSilenceMs = 5_000;
 
 export function isBodyUnread(req: IncomingMessage): boolean {
 	return hasBody(req) && !req.complete && !req.destroyed;
 }
 
-/** Sends koa's status, headers and body, discards the rest of the request's body, and ends the answer. */
+/** Sends koa's status, headers and body, discards the rest of the request's body, and ends the response. */
 export async function answerEarly(ctx: Koa.ParameterizedContext<RequestState>, clock: Clock): Promise<void> {
 	const { req, res, state } = ctx;
 	const bytes = bytesOf(ctx.body);
 	ctx.respond = false;
-	// An answer of this status has no length.
+	// A response with status 204 has no length.
 	if (ctx.status !== 204) ctx.length = bytes.length;
 	res.flushHeaders();
 	if (ctx.method !== 'HEAD' && bytes.length > 0) res.write(bytes);
@@ -40,7 +41,7 @@ function bytesOf(body: unknown): Buffer {
 	return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-/** Resolves to whether the body has ended. */
+/** Resolves to whether the complete body was received. */
 function discardBody(req: IncomingMessage, clock: Clock, signal: AbortSignal): Promise<boolean> {
 	return new Promise((resolve) => {
 		let left = maxDiscardedBytes;
@@ -67,7 +68,7 @@ function discardBody(req: IncomingMessage, clock: Clock, signal: AbortSignal): P
 			for (const event of ['end', 'close', 'error']) req.removeListener(event, settle);
 			signal.removeEventListener('abort', settle);
 		};
-		// A request that its server ended has aborted already; only the client's leaving is of interest then.
+		// The signal of a request that the server ended is already aborted, and must not end the wait.
 		if (!signal.aborted) signal.addEventListener('abort', settle, { once: true });
 		for (const event of ['end', 'close', 'error']) req.once(event, settle);
 		req.on('data', take);

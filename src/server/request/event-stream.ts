@@ -1,4 +1,4 @@
-/** Answers that are server-sent events: how they begin, stay alive and fail. */
+/** Server-sent event streams: headers, keep-alive comments, and errors after the start. */
 
 import type { Clock } from '../../clock.js';
 import { frame } from '../../formats/stream-events.js';
@@ -22,7 +22,7 @@ export function openEventStream(ctx: RequestContext, clock: Clock): () => void {
 	return clock.every(keepAliveMs, () => ctx.res.write(': keep-alive\n\n'));
 }
 
-/** Logs what was thrown after the stream had begun, and sends it as an event. */
+/** Logs an error thrown after the stream has begun, and sends it as an event. */
 export function sendFailure({ res, state }: RequestContext, thrown: unknown): void {
 	const failure = toHttpError(thrown, state.signal);
 	logFailure(state.logged, failure);

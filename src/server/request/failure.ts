@@ -12,7 +12,7 @@ export interface ErrorBody {
 	};
 }
 
-/** `isTrusted`: the request has shown a key; others are not told where files of this machine lie. */
+/** `isTrusted`: the request has a valid key; for others, folders are removed from messages. */
 export function errorBody(error: EarshotError, { isTrusted }: { readonly isTrusted: boolean }): ErrorBody {
 	return {
 		error: {
@@ -24,7 +24,7 @@ export function errorBody(error: EarshotError, { isTrusted }: { readonly isTrust
 	};
 }
 
-/** Codes whose messages quote the request, and no file. */
+/** Codes whose messages quote the request but contain no paths of this machine. */
 const quotesClient: ReadonlySet<ErrorCode> = new Set([
 	'invalid_request',
 	'unsupported_value',
@@ -35,7 +35,7 @@ const quotesClient: ReadonlySet<ErrorCode> = new Set([
 	'origin_refused',
 ]);
 
-/** Absolute paths of POSIX and of Windows. A folder's name may have spaces in it; the last name ends at one. */
+/** Absolute POSIX and Windows paths. Names of folders may contain spaces; the last name ends at a space. */
 const absolutePaths = [
 	/(?<![\w:/.])\/(?:[^/:'"`,;()<>\n]+\/)+([^\s/:'"`,;()<>]*)/g,
 	/(?<!\w)[A-Za-z]:\\(?:[^\\:'"`,;()<>\n]+\\)*([^\s\\:'"`,;()<>]*)/g,
@@ -48,8 +48,8 @@ export function withoutFolders(message: string): string {
 
 const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
 
-/** OpenAI's clients repeat a request, upload included, on 408, 409, 429 and every 5xx unless `x-should-retry` is false:
- * useful when the server was busy, not when the same recording would fail again. */
+/** Seconds until a retry, for errors that are worth one. OpenAI's clients retry a request, upload included, on 408,
+ * 409, 429 and every 5xx unless `x-should-retry` is false, even if the same recording would fail again. */
 const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 	overloaded: 1,
 	model_backoff: 10,
@@ -67,8 +67,8 @@ export function retryHeaders(error: EarshotError): Record<string, string> {
 	return status >= 500 || [408, 409, 429].includes(status) ? { 'x-should-retry': 'false' } : {};
 }
 
-/** Includes the errors of koa and its router, which carry a status and whether their message may be shown.
- * `signal` is the request's: where the server ended the request, the signal's reason is the failure. */
+/** Converts any exception. Errors of koa and its router carry a status, and whether their message may be shown.
+ * `signal`: the request's signal, whose reason is the failure if the server ended the request. */
 export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError {
 	if (thrown instanceof Error && !(thrown instanceof EarshotError)) {
 		const { status, expose } = thrown as { status?: unknown; expose?: unknown };
@@ -84,8 +84,8 @@ export function toHttpError(thrown: unknown, signal: AbortSignal): EarshotError 
 	return new EarshotError('closed', 'the model was closed during transcription', { cause: thrown });
 }
 
-/** Sets the log line's fields. Client errors get no stack and no message, which may quote the request; nor does a time
- * limit, which somebody set. */
+/** Sets the log line's fields. Client errors are logged without stack and message, which may quote the request; so are
+ * exceeded time limits, which are expected. */
 export function logFailure(logged: LoggedFields, failure: EarshotError): void {
 	const { code, param } = failure;
 	logged.code = code;

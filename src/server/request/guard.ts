@@ -1,5 +1,5 @@
-/** Access control: Host, Origin and API key. On a loopback address the threat is a page in the user's own browser,
- * which can send requests to localhost, and through DNS rebinding under its own host name. */
+/** Middleware for access control: Host, Origin and API key. On a loopback address the threat is a page in the user's
+ * own browser, which can send requests to localhost, and through DNS rebinding under its own host name. */
 
 import { EarshotError } from '../../errors.js';
 import { type Access, sentKeys } from './access.js';
@@ -7,11 +7,11 @@ import type { RequestContext, RequestMiddleware } from './context.js';
 
 export interface GuardOptions {
 	readonly access: Access;
-	/** The methods that a path has. */
+	/** The methods that a path supports. */
 	readonly methodsOf: (path: string) => readonly string[];
 }
 
-/** Asked by orchestrators, which have no key. */
+/** Polled by orchestrators, which have no key. */
 const keylessPaths = new Set(['/health', '/ready']);
 
 export function guard({ access, methodsOf }: GuardOptions): RequestMiddleware {
@@ -49,8 +49,8 @@ export function guard({ access, methodsOf }: GuardOptions): RequestMiddleware {
 	};
 }
 
-/** For routes that change this machine, or tell about it. Throws `key_needed` unless the request has shown a key or the
- * local token: where it came from proves nothing, since behind a proxy everyone comes from this machine. */
+/** For routes that change this machine or reveal details of it. Throws `key_needed` unless the request has a valid key
+ * or the local token. Its address proves nothing, since behind a proxy all requests come from this machine. */
 export function requireTrust({ state }: RequestContext, what: string): void {
 	if (state.isTrusted) return;
 	throw new EarshotError(
@@ -75,7 +75,7 @@ const exposedHeaders = [
 	'preference-applied',
 ].join(', ');
 
-/** The header names that the page asks to send; OpenAI's client sends a dozen of its own. */
+/** The header names that the preflight request lists; OpenAI's client sends a dozen of its own. */
 function requestedHeaders(header: string): string {
 	const names = header.split(',').map((name) => name.trim().toLowerCase());
 	return names.filter((name) => /^[a-z0-9-]+$/.test(name)).join(', ') || 'authorization, content-type';

@@ -1,5 +1,5 @@
-/** Which host names a server answers to. A web page can send requests to any address under a host name of its own (DNS
- * rebinding), but never under an address or under a name that only this machine has. */
+/** Validates the `Host` header. A web page can send requests to any address under a host name of its own (DNS
+ * rebinding), but not under an IP address or a name that only this machine has. */
 
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
@@ -8,16 +8,16 @@ import { isLoopback } from '../../config/addresses.js';
 export interface HostOptions {
 	/** What the server listens on: an address, a host name, or `unix:` and the path of a socket. */
 	readonly host: string;
-	/** Host names that requests may use besides; `*` for any. */
+	/** Additional host names that requests may use; `*` for any. */
 	readonly allowedHosts: readonly string[];
 	/** This machine's own name. */
 	readonly machineName?: string;
 }
 
-/** A container's name for its host machine; Docker Desktop forwards it to the loopback address. */
+/** The name of the host machine inside containers; Docker Desktop forwards it to the loopback address. */
 const dockerHost = 'host.docker.internal';
 
-/** Whether a `Host` header is one that the server answers to. */
+/** Returns a predicate that accepts the valid values of the `Host` header. */
 export function hostRule({
 	host,
 	allowedHosts,
@@ -43,7 +43,7 @@ export function hostRule({
 	};
 }
 
-/** As others on the network may call it. */
+/** The names that other machines on the network may use for this one. */
 function namesOfMachine(name: string): string[] {
 	const [short = ''] = name.split('.');
 	return name === '' ? [] : [name, short, `${short}.local`];

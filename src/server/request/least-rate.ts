@@ -1,5 +1,5 @@
-/** The least rate of a request's body: a client that stops sending would keep its connection, and the room its upload
- * has taken, for as long as it likes. */
+/** Enforces a minimum rate of request bodies. Otherwise a client that stops sending would occupy its connection, and
+ * the space reserved for its upload, indefinitely. */
 
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../clock.js';
@@ -7,15 +7,15 @@ import { EarshotError } from '../../errors.js';
 import type { RequestMiddleware } from './context.js';
 
 export interface LeastRateOptions {
-	/** Over `leastRateWindowMs`; 0 = none. */
+	/** Minimum mean rate over `leastRateWindowMs`; 0 = none. */
 	readonly minUploadBytesPerSecond: number;
 	readonly clock: Clock;
 }
 
-/** A network may stall for some seconds without being gone. */
+/** Long enough for a network that stalls for some seconds. */
 export const leastRateWindowMs = 30_000;
 
-/** Ends a request with `request_timeout` when its body comes more slowly. */
+/** Ends a request with `request_timeout` if its body arrives more slowly. */
 export function leastRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
 	const leastBytes = (minUploadBytesPerSecond * leastRateWindowMs) / 1000;
 	return async (ctx, next) => {
@@ -37,7 +37,7 @@ export function leastRate({ minUploadBytesPerSecond, clock }: LeastRateOptions):
 	};
 }
 
-/** Whether its headers announce a body. */
+/** Whether the headers announce a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
 	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -1,4 +1,4 @@
-/** What every request gets: an id, an abort signal, an answer whatever is thrown, and one log line. */
+/** Middleware for every request: an id, an abort signal, an error response for any exception, and one log line. */
 
 import type Koa from 'koa';
 import type { Clock } from '../../clock.js';
@@ -70,7 +70,7 @@ function refuse(ctx: Koa.ParameterizedContext<RequestState>, thrown: unknown): v
 	stamp();
 }
 
-/** Node has sent `100 Continue` by itself. */
+/** Refuses other expectations than `100-continue`, to which Node has responded by itself. */
 function refuseExpectation(header: string): void {
 	if (header === '' || /(?:^|\W)100-continue(?:$|\W)/i.test(header)) return;
 	throw new EarshotError(

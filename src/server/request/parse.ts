@@ -1,4 +1,4 @@
-/** Form fields → a validated transcription request. All rules about the fields are here. */
+/** Parses and validates the form fields of a transcription request. */
 
 import { EarshotError, expected } from '../../errors.js';
 import { type FormatName, formatNames, formats } from '../../formats/formats.js';
@@ -29,7 +29,7 @@ export interface TranscriptionRequest {
 	/** The same for each of `languages[]`. */
 	readonly languages: readonly (readonly string[])[];
 	readonly prompt: string;
-	/** The field that the prompt came in. */
+	/** The field that contained the prompt. */
 	readonly promptField: FieldName;
 	readonly keywords: readonly string[];
 	/** As `keywords`, but ignored by models that cannot use them. */
@@ -38,19 +38,19 @@ export interface TranscriptionRequest {
 	readonly decoding: GivenDecoding;
 	readonly format: FormatName;
 	readonly include: Include;
-	/** Words too, if the model has them: `word_timestamps`. */
+	/** Include word times if the model supports them: `word_timestamps`. */
 	readonly wordsIfPossible: boolean;
 	readonly subtitles: SubtitleOptions;
 	readonly stream: boolean;
 	readonly chunking: ChunkingOptions;
 	readonly channels: ChannelMode;
-	/** null = they are not told apart. */
+	/** null = no diarization. */
 	readonly speakers: SpeakerRequest | null;
 	/** Fields that have no effect, whatever the model. */
 	readonly ignored: readonly FieldName[];
 }
 
-/** A request as one model can do it. */
+/** A request adapted to one model. */
 export interface FittedRequest {
 	readonly options: TranscribeOptions;
 	readonly include: Include;
@@ -58,14 +58,14 @@ export interface FittedRequest {
 	readonly ignored: readonly FieldName[];
 }
 
-/** Of answers: names the fields of the request that have no effect. */
+/** Response header with the fields of the request that have no effect. */
 export const ignoredHeader = 'x-earshot-ignored';
 
-/** As many as OpenAI allows. */
+/** The same as OpenAI's limit. */
 export const defaultMaxKnownSpeakers = 4;
 
 export interface RequestRules {
-	/** The model that the path names; it goes before the field. */
+	/** The model in the path, which overrides the field. */
 	readonly deployment?: string | undefined;
 	readonly maxKnownSpeakers?: number;
 }
@@ -125,13 +125,13 @@ export function parseRequest(
 	};
 }
 
-/** Everything counts as speech. */
+/** Disables voice activity detection: everything counts as speech. */
 const withoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
-/** OpenAI ignores `stream` for this model, so programs that send both read one document. */
+/** OpenAI ignores `stream` for this model, so clients that send both expect a single document. */
 const neverStreamed = /^(openai\/)?whisper-1$/i;
 
-/** Formats that are one document ignore `stream`, and so does `whisper-1`, whichever model that name means here. */
+/** `stream` is ignored for single-document formats and for the name `whisper-1`, whichever model it selects. */
 function canStream(format: FormatName, model: string | null): boolean {
 	return formats[format].streams && !neverStreamed.test(model ?? '');
 }
@@ -154,9 +154,9 @@ function parseInclude(fields: Fields, format: FormatName): Include {
 }
 
 /**
- * What this model can do of the request. Fields that programs send whatever the model (`prompt`, `temperature`) and those
- * of other servers are ignored where it cannot use them; for others that it cannot do, throws `unsupported_value` or
- * `invalid_request`, naming the field.
+ * Adapts a request to a model. Fields that clients send with any model (`prompt`, `temperature`) and those of other
+ * servers are ignored if the model does not support them. For other unsupported fields, throws `unsupported_value` or
+ * `invalid_request`, with the field as `param`.
  */
 export function fitToModel(request: TranscriptionRequest, info: ModelInfo): FittedRequest {
 	const { prompt, keywords, hotwords, temperature, decoding, wordsIfPossible, task, chunking, subtitles } =
@@ -196,7 +196,7 @@ export function fitToModel(request: TranscriptionRequest, info: ModelInfo): Fitt
 	return { options, include: { ...request.include, words }, ignored };
 }
 
-/** `language`, or the only entry of `languages`; of several, the model chooses. */
+/** `language`, or the only entry of `languages`; of several, the model detects one. */
 function fitLanguages(
 	{ language, languages }: TranscriptionRequest,
 	{ capabilities: { languages: known } }: ModelInfo,
@@ -215,7 +215,7 @@ function parseFormat(fields: Fields): FormatName {
 
 function parseLanguage(fields: Fields): readonly string[] | null {
 	const given = fields.text('language')?.trim() ?? '';
-	// Many local servers take `auto` for detection.
+	// Many local servers accept `auto` for detection.
 	return given === '' || given.toLowerCase() === 'auto' ? null : knownLanguage('language', given);
 }
 

@@ -1,4 +1,4 @@
-/** Ids of requests, for the answer and the log. */
+/** Request ids, for the response and the log. */
 
 import { randomUUID } from 'node:crypto';
 

@@ -1,6 +1,6 @@
-/** Measures recent throughput: amount done per second of work, older work counting less. */
+/** Measures recent throughput: amount per second of work, with exponential decay. */
 
-/** Work this long ago counts half. Seconds of work. */
+/** Half-life of the decay, in seconds of work. */
 const halfLifeSeconds = 60;
 
 export class Throughput {

@@ -124,7 +124,7 @@ function checkedObject(value: unknown, what: string): Record<string, unknown> {
 	return { ...value };
 }
 
-/** In the form of the protocol's own library, with the data after the line. */
+/** Encodes an event like the protocol's reference library, with the data after the line. */
 export function encodedEvent(type: string, data: Readonly<Record<string, unknown>>, version: string): Buffer {
 	const body = Buffer.from(JSON.stringify(data));
 	const line = JSON.stringify({ type, version, data_length: body.length });

@@ -52,7 +52,7 @@ export function modelFor({ name, language }: TranscribeRequest, pool: Models, na
 	return others.find((model) => !model.demo && knows(model))?.id ?? names.defaultModel();
 }
 
-/** The default model first. */
+/** The transcription models, the default model first. */
 function transcribing(pool: Models): readonly ListedModel[] {
 	const models = pool.models.filter(({ type }) => type !== diarizationType);
 	const first = models.find(({ id, aliases }) => [id, ...aliases].includes(pool.defaultModel));

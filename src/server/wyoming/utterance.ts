@@ -28,7 +28,7 @@ export interface UtteranceOptions {
 export interface UtteranceListener {
 	/** Called with more text; all texts joined are the transcript. */
 	readonly delta: (text: string) => void;
-	/** The last call, like `failed`. */
+	/** Called once at the end, unless `failed` is called. */
 	readonly transcribed: (text: string, language: string | null) => void;
 	readonly failed: (error: EarshotError) => void;
 	/** `isBehind` may have changed. */
@@ -43,7 +43,7 @@ export class Utterance {
 	/** Commands received before the stream was open. */
 	#waiting: LiveCommand[] = [];
 	#bytes = 0;
-	/** Audio that earlier streams have processed. */
+	/** Length of the audio that earlier streams have processed. */
 	#movedMs = 0;
 	#heardMs = 0;
 	#text = '';

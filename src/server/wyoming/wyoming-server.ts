@@ -5,8 +5,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { requestId } from '../request/request-id.js';
 import { WyomingConnection, type WyomingOptions } from './connection.js';
 
-/** Connections at a time; more are closed at once. A connection counts as a live session only while its audio is being
- * transcribed. */
+/** Maximum concurrent connections; further ones are closed at once. A connection counts as a live session only while
+ * its audio is being transcribed. */
 export const maxWyomingConnections = 128;
 
 export class WyomingServer {

@@ -1,4 +1,4 @@
-/** Limits live sessions: how many there are, and how much work they are for their model. */
+/** Limits live sessions: their number, and the load on their model. */
 
 import type { Clock } from '../../../clock.js';
 import { EarshotError } from '../../../errors.js';
@@ -6,23 +6,23 @@ import type { Metrics } from '../../../metrics.js';
 import { SessionLoad } from './session-load.js';
 
 export interface LiveAdmissionOptions {
-	/** Sessions at a time; 0 = none. */
+	/** Maximum concurrent sessions; 0 = no session is admitted. */
 	readonly maxSessions: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
 
-/** Sessions that one API key may have at a time. */
+/** Maximum concurrent sessions of one API key. */
 const maxSessionsOfKey = 8;
 
-/** Share of a model's time that its sessions may take: beyond it, turns that end at the same time wait long. */
+/** Maximum share of a model's time for live sessions: above it, turns that end at the same time wait long. */
 const maxLoad = 0.7;
 
-/** A place may be free again as soon as somebody stops talking. */
+/** Short, since any session may end soon. */
 const retryAfterSeconds = 5;
 
-/** Share of a model's time that its sessions would take with one more. `shares`: of those of which it is known; the others
- * are taken to be like them. Pure. */
+/** Predicted share of a model's time with one more session. `shares`: of the sessions with a known share; `sessions`:
+ * the number of all sessions. Sessions with an unknown share count as the mean. Pure. */
 export function predictedLoad(shares: readonly number[], sessions: number): number {
 	if (shares.length === 0) return 0;
 	return (shares.reduce((sum, share) => sum + share, 0) / shares.length) * (sessions + 1);
@@ -31,7 +31,7 @@ export function predictedLoad(shares: readonly number[], sessions: number): numb
 export class LiveAdmission {
 	readonly #options: LiveAdmissionOptions;
 	readonly #places = new Set<LivePlace>();
-	/** Of which the metrics tell, also when they have no session any more. */
+	/** Models that the metrics report, including those without a session now. */
 	readonly #models = new Set<string>();
 
 	constructor(options: LiveAdmissionOptions) {
@@ -41,7 +41,7 @@ export class LiveAdmission {
 		});
 	}
 
-	/** Throws `overloaded`. `model`: the one it begins with; `key`: whose it is, '' = nobody's that may be told apart. */
+	/** Throws `overloaded`. `model`: the initial model's id; `key`: the session's owner, '' = no limit per key. */
 	admit(model: string, key: string): LivePlace {
 		const { maxSessions, clock, metrics } = this.#options;
 		const refuse = (what: string): never => {
@@ -83,7 +83,7 @@ interface PlaceOptions {
 	readonly onLeft: (place: LivePlace) => void;
 }
 
-/** The place of an admitted session. */
+/** The place of an admitted session, which counts towards the limits until `leave`. */
 export class LivePlace {
 	readonly key: string;
 	readonly #options: PlaceOptions;
@@ -103,7 +103,7 @@ export class LivePlace {
 		return this.#model;
 	}
 
-	/** The session has changed its model. */
+	/** Changes the session's model. */
 	set model(model: string) {
 		if (model === this.#model) return;
 		this.#model = model;
@@ -111,12 +111,12 @@ export class LivePlace {
 		this.#options.onModel(model);
 	}
 
-	/** Of its model's time, as `SessionLoad` has it. */
+	/** Share of its model's time; undefined if not yet known (see `SessionLoad`). */
 	get share(): number | undefined {
 		return this.#load.share(this.#options.clock.now());
 	}
 
-	/** Its model has taken in audio, and was kept busy meanwhile. */
+	/** Records audio that the model has processed, and the model time used for it. */
 	heard(audioMs: number, busyMs: number): void {
 		this.#load.add(audioMs, busyMs, this.#options.clock.now());
 	}

@@ -1,14 +1,14 @@
-/** How busy a live session keeps its model, measured over its last minute. */
+/** Measures the share of its model's time that a live session uses, over about the last minute. */
 
-/** Time, audio and work this long ago count half. */
+/** Half-life of the exponential decay of time, audio and work. */
 const halfLifeMs = 30_000;
 
-/** With less of both time and audio, chance decides how busy a session seems. */
+/** Minimum time or audio for a meaningful measurement. */
 const knownAfterMs = 10_000;
 
 export class SessionLoad {
 	#atMs: number;
-	/** The others say less the longer ago they were. */
+	/** Time since the start, without decay, unlike the other values. */
 	#passedMs = 0;
 	#recentMs = 0;
 	#audioMs = 0;
@@ -18,7 +18,7 @@ export class SessionLoad {
 		this.#atMs = nowMs;
 	}
 
-	/** The model has taken in audio, and was kept busy meanwhile. */
+	/** Records audio that the model has processed, and the model time used for it. */
 	add(audioMs: number, busyMs: number, nowMs: number): void {
 		this.#pass(nowMs);
 		this.#audioMs += audioMs;
@@ -26,8 +26,8 @@ export class SessionLoad {
 	}
 
 	/**
-	 * Share of the model's time that it takes; undefined: too new to know. Audio that comes faster than it is spoken is
-	 * read more slowly where the model is busy, so that it counts as if it were spoken.
+	 * Share of the model's time; undefined if the session is too new. Audio faster than real time counts as if it arrived
+	 * in real time, since back-pressure slows it down when the model is busy.
 	 */
 	share(nowMs: number): number | undefined {
 		this.#pass(nowMs);
@@ -40,7 +40,7 @@ export class SessionLoad {
 		const left = 0.5 ** (passedMs / halfLifeMs);
 		this.#atMs = nowMs;
 		this.#passedMs += passedMs;
-		// The time that passes fades while it passes.
+		// The integral of the decay over the passed time.
 		this.#recentMs = this.#recentMs * left + (halfLifeMs / Math.LN2) * (1 - left);
 		this.#audioMs *= left;
 		this.#busyMs *= left;

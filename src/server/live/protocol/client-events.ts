@@ -1,10 +1,10 @@
-/** What clients send. Pure. */
+/** Parses the events of clients. Pure. */
 
 import { Refused } from './events.js';
 import { Reader } from './reader.js';
 
 interface WithId {
-	/** The client's own id of the event, to be named in an error about it. */
+	/** The client's own id of the event, for errors about it. */
 	readonly eventId: string | null;
 }
 
@@ -13,7 +13,7 @@ export type ClientEvent = WithId &
 		| {
 				readonly type: 'update';
 				readonly session: unknown;
-				/** How the answer is to be named. */
+				/** Form of the response. */
 				readonly form: 'transcription' | 'conversation' | 'old';
 		  }
 		| { readonly type: 'append'; readonly audio: Uint8Array }
@@ -22,10 +22,10 @@ export type ClientEvent = WithId &
 		| { readonly type: 'retrieve' | 'delete'; readonly itemId: string }
 	);
 
-/** Of one event, decoded, as with OpenAI. */
+/** Maximum audio of one event after decoding, the same as OpenAI's. */
 export const maxAppendBytes = 15 * 2 ** 20;
 
-/** Events of conversations, which have no place in a session that only transcribes. */
+/** Events of conversations, which transcription sessions do not support. */
 const conversationEvents = [
 	'conversation.item.create',
 	'conversation.item.truncate',
@@ -94,7 +94,7 @@ function readAudio(event: Reader): Uint8Array {
 			`Expected \`audio\` to be at most ${maxAppendBytes} bytes, got ${audio.length}: send it in several events`,
 			'audio',
 		);
-	// Node skips what is no base64; a program that sends something else would wonder about the silence.
+	// Node skips characters that are not base64, so a wrong encoding would silently yield wrong audio.
 	if (Math.abs(audio.length - (text.replace(/=+$/, '').length * 3) / 4) >= 1)
 		throw event.refuse('audio', 'base64 of audio', text.slice(0, 40));
 	return audio;

@@ -1,4 +1,4 @@
-/** Errors in the form that the protocol gives them. */
+/** Converts errors to the form of the realtime protocol. */
 
 import { type EarshotError, errorCodes } from '../../../errors.js';
 import { withoutFolders } from '../../request/failure.js';
@@ -6,7 +6,7 @@ import { type EventError, Refused } from './events.js';
 
 const transcription = 'session.audio.input.transcription';
 
-/** Fields of a request → where a session has them. */
+/** Request field → path of the corresponding session field. */
 const paths: Readonly<Record<string, string>> = {
 	model: `${transcription}.model`,
 	language: `${transcription}.language`,
@@ -17,7 +17,7 @@ const paths: Readonly<Record<string, string>> = {
 	turn_detection: 'session.audio.input.turn_detection',
 };
 
-/** Clients of a socket are not told where files of this machine lie. */
+/** Removes folders from the message, since clients must not learn file paths of this machine. */
 export function eventError({ code, message, param }: EarshotError): EventError {
 	const path = param ?? (code === 'model_not_found' ? 'model' : undefined);
 	return {

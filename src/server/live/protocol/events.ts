@@ -1,4 +1,4 @@
-/** OpenAI's realtime protocol for transcription, as far as it is spoken here: the events and their parts. */
+/** The supported part of OpenAI's realtime protocol for transcription: events and their parts. */
 
 import type { TokenLogprob } from '../../../speech/transcript.js';
 
@@ -18,7 +18,7 @@ export interface TranscriptionConfig {
 export type Eagerness = 'low' | 'medium' | 'high' | 'auto';
 
 interface ResponseFields {
-	/** Mean nothing where nobody answers; echoed. */
+	/** No effect in a transcription session; echoed. */
 	readonly create_response?: boolean;
 	readonly interrupt_response?: boolean;
 }
@@ -34,17 +34,17 @@ export type TurnDetection =
 
 export const logprobsInclude = 'item.input_audio_transcription.logprobs';
 
-/** What a session does, apart from its id: the same for the socket, and for a client secret before it. */
+/** Configuration of a session; a client secret stores one in advance. */
 export interface SessionConfig {
 	readonly format: AudioFormat;
 	readonly transcription: TranscriptionConfig | null;
 	readonly turnDetection: TurnDetection | null;
 	readonly logprobs: boolean;
-	/** Partial text of models that hear whole turns. */
+	/** Partial text during speech also from models that transcribe whole turns. */
 	readonly partials: boolean;
 }
 
-/** A session as `session.created` and `session.updated` have it. */
+/** The session in `session.created` and `session.updated`. */
 export interface SessionObject {
 	readonly type: 'transcription';
 	readonly object: 'realtime.transcription_session';
@@ -83,10 +83,10 @@ export const deltaEvent = `${transcriptionEvent}.delta` as const;
 export const completedEvent = `${transcriptionEvent}.completed` as const;
 export const failedEvent = `${transcriptionEvent}.failed` as const;
 
-/** Without `event_id`, which every event gets when it is sent. */
+/** Without `event_id`, which is added when the event is sent. */
 export type ServerEvent =
 	| { readonly type: 'session.created' | 'session.updated'; readonly session: object }
-	/** To clients that use the names of 2024. */
+	/** For clients that use the protocol of 2024. */
 	| { readonly type: 'transcription_session.updated'; readonly session: object }
 	| {
 			readonly type: 'input_audio_buffer.speech_started';
@@ -134,7 +134,7 @@ export type ServerEvent =
 	  }
 	| { readonly type: 'error'; readonly error: EventError & { readonly event_id: string | null } };
 
-/** A client event that cannot be done. The session goes on. */
+/** The refusal of a client event. The session continues. */
 export class Refused extends Error {
 	readonly error: EventError;
 

@@ -1,4 +1,4 @@
-/** The `session` of client events → a session's configuration. Only what is there changes. Pure. */
+/** Parses the `session` of client events into a configuration. Absent fields keep their values. Pure. */
 
 import { EarshotError } from '../../../errors.js';
 import {
@@ -20,7 +20,7 @@ export const defaultConfig: SessionConfig = {
 	partials: false,
 };
 
-/** Names of 2024 → where they are now. */
+/** Field names of 2024 → current names. */
 const oldNames = {
 	input_audio_format: 'format',
 	input_audio_transcription: 'transcription',
@@ -28,7 +28,7 @@ const oldNames = {
 	input_audio_noise_reduction: 'noise_reduction',
 } as const;
 
-/** Fields of a conversation's session, which its clients send whatever they use; nobody answers here. */
+/** Fields of conversation sessions, which clients may send although they have no effect here. */
 const conversationFields = [
 	'model',
 	'instructions',
@@ -49,7 +49,7 @@ const conversationFields = [
 	'speed',
 ];
 
-/** Throws Refused, whose `param` is the path of the field. */
+/** `before`: the configuration to change. Throws Refused, whose `param` is the path of the field. */
 export function readSession(given: unknown, before: SessionConfig): SessionConfig {
 	const session = new Reader(given, 'session');
 	const type = session.choice('type', ['transcription', 'realtime']);
@@ -59,7 +59,7 @@ export function readSession(given: unknown, before: SessionConfig): SessionConfi
 		'audio',
 		'include',
 		...Object.keys(oldNames),
-		// Set by the server, and sent back by programs that change a part of what they got.
+		// Set by the server; some clients modify the session they received and send it back.
 		'object',
 		'id',
 		'expires_at',
@@ -146,7 +146,7 @@ function readTranscription(
 	const given = from.object(field);
 	if (!given) return null;
 	given.allow('model', 'language', 'languages', 'keywords', 'prompt', 'delay');
-	// How long a model of OpenAI's waits. Models here wait as long as they were made to.
+	// The latency of OpenAI's models. It is validated and ignored, since the latency of models here is fixed.
 	given.choice('delay', delays);
 	const read: Given<TranscriptionConfig> = {
 		model: given.text('model'),
@@ -203,7 +203,7 @@ function readTurnDetection(from: Reader, field: string, before: TurnDetection | 
 
 const defaultVad = { threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 };
 
-/** The session of a request over HTTP: mistakes are answered like those of every other request. */
+/** Parses the session of an HTTP request. Throws `invalid_request` instead of Refused. */
 export function readRequestedSession(given: unknown, before: SessionConfig): SessionConfig {
 	try {
 		return readSession(given, before);

@@ -3,10 +3,10 @@
 import { expected } from '../../../errors.js';
 import { Refused } from './events.js';
 
-/** The fields, each of which may be missing. */
+/** The fields of `T`, each possibly undefined. */
 export type Given<T> = { readonly [K in keyof T]-?: T[K] | undefined };
 
-/** Throws Refused, naming the path of the field. */
+/** The fields of an object. Throws Refused, whose `param` is the path of the field. */
 export class Reader {
 	readonly #fields: Readonly<Record<string, unknown>>;
 	readonly #path: string;
@@ -23,7 +23,7 @@ export class Reader {
 		return this.#path === '' ? field : `${this.#path}.${field}`;
 	}
 
-	/** Refuses fields other than these. */
+	/** Throws if the object has other fields. */
 	allow(...names: readonly string[]): void {
 		const unknown = Object.keys(this.#fields).find((name) => !names.includes(name));
 		if (unknown === undefined) return;
@@ -39,7 +39,7 @@ export class Reader {
 		return this.has(field) ? this.#fields[field] : undefined;
 	}
 
-	/** undefined where it is missing or null, as with the others. */
+	/** undefined if the field is missing or null, as with the methods below. */
 	object(field: string): Reader | undefined {
 		const value = this.value(field) ?? undefined;
 		return value === undefined ? undefined : new Reader(value, this.pathOf(field));

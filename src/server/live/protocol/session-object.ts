@@ -1,4 +1,4 @@
-/** A session's configuration as clients read it. Pure. */
+/** Converts a session's configuration to the objects that clients receive. Pure. */
 
 import { type AudioFormat, logprobsInclude, type SessionConfig, type SessionObject } from './events.js';
 
@@ -33,7 +33,7 @@ const oldFormats: Readonly<Record<AudioFormat['type'], string>> = {
 	'audio/pcma': 'g711_alaw',
 };
 
-/** As it was in 2024, flat. */
+/** The flat form of 2024. */
 export function oldSessionObject(config: SessionConfig, { id, expiresAt }: SessionIdentity): object {
 	return {
 		id,
@@ -48,7 +48,7 @@ export function oldSessionObject(config: SessionConfig, { id, expiresAt }: Sessi
 	};
 }
 
-/** For clients that think they have a conversation, and use its transcripts. */
+/** For clients that open a conversation session but use only its transcripts. */
 export function conversationObject(config: SessionConfig, identity: SessionIdentity, given: object): object {
 	const { audio, ...rest } = sessionObject(config, identity);
 	return { ...given, ...rest, type: 'realtime', object: 'realtime.session', audio };

@@ -1,4 +1,4 @@
-/** The items of a session: what a turn is to the client. Keeps the order that the protocol promises. Pure. */
+/** The items of a session, which represent turns in the protocol. Keeps the order that the protocol promises. Pure. */
 
 import type { EarshotError } from '../../../errors.js';
 import type { LiveText } from '../../../live/live.js';
@@ -15,23 +15,23 @@ interface Item {
 	readonly id: string;
 	isCommitted: boolean;
 	isDone: boolean;
-	/** Speech was told to have begun, and not yet to have stopped. */
+	/** `speech_started` was sent, and `speech_stopped` was not. */
 	isSpeaking: boolean;
 	transcript: string | null;
-	/** How it ends, while items that were committed before it have not ended. */
+	/** The final event, held back while items committed earlier have none. */
 	end: ServerEvent | undefined;
 }
 
-/** Items that can be retrieved. */
+/** Maximum number of items that can be retrieved. */
 const maxKept = 100;
 
 export class Items {
 	readonly #newId: () => string;
-	/** Of the current stream's turns. */
+	/** Items of the current stream's turns. */
 	readonly #ofTurns = new Map<number, Item>();
-	/** Committed ones, the oldest first. */
+	/** Committed items, the oldest first. */
 	readonly #kept = new Map<string, Item>();
-	/** Committed items of which no end was told, in order. */
+	/** Committed items whose final event was not sent, in order. */
 	readonly #unended: Item[] = [];
 	#previous: string | null = null;
 
@@ -59,18 +59,18 @@ export class Items {
 
 	committed(turn: number): ServerEvent[] {
 		const item = this.#of(turn);
-		// Turns come in order: one before it that is not committed never will be.
+		// Turns are committed in order: an earlier turn without a commit never gets one.
 		for (const [other, { isCommitted }] of this.#ofTurns)
 			if (other < turn && !isCommitted) this.#ofTurns.delete(other);
 		return this.#commit(item);
 	}
 
-	/** Drops a turn that is not committed. */
+	/** Removes the item of a turn that is not committed. */
 	dropped(turn: number): void {
 		if (this.#ofTurns.get(turn)?.isCommitted === false) this.#ofTurns.delete(turn);
 	}
 
-	/** The stream is over: its turns are numbered anew by the next, and what was not committed never will be. */
+	/** Forgets the turns of a stream that has ended: the next stream numbers its turns from 0. */
 	streamOver(): void {
 		this.#ofTurns.clear();
 	}
@@ -100,7 +100,7 @@ export class Items {
 		return this.#end(turn, { type: failedEvent, item_id: id, content_index: 0, error: eventError(error) });
 	}
 
-	/** Every turn that has begun fails, in order; those not committed yet end at `atMs`. */
+	/** Fails all unfinished turns, in order; those not committed yet end at `atMs`. */
 	failAll(error: EarshotError, atMs: number): ServerEvent[] {
 		const turns = [...this.#ofTurns].sort(([a], [b]) => a - b);
 		return turns.flatMap(([turn, item]) => [
@@ -110,7 +110,7 @@ export class Items {
 		]);
 	}
 
-	/** A turn of which no more is known than that it was to be committed. */
+	/** Commits and fails a turn whose audio was lost, so that its commit has a response. */
 	failUnknown(error: EarshotError): ServerEvent[] {
 		const unknown = Number.MAX_SAFE_INTEGER;
 		return [...this.#commit(this.#of(unknown)), ...this.failed(unknown, error)];
@@ -121,7 +121,7 @@ export class Items {
 		return item && objectOf(item);
 	}
 
-	/** Whether it was there. */
+	/** Returns whether the item existed. */
 	delete(id: string): boolean {
 		return this.#kept.delete(id);
 	}
@@ -160,7 +160,7 @@ export class Items {
 		];
 	}
 
-	/** Returns the ends that can be told now. */
+	/** Takes the final event of a turn. Returns the final events that can be sent now. */
 	#end(turn: number, end: ServerEvent): ServerEvent[] {
 		this.#of(turn).end = end;
 		this.#ofTurns.delete(turn);
@@ -174,7 +174,7 @@ export class Items {
 	}
 }
 
-/** `transcript` is null until the item is done: what comes before is told by deltas. */
+/** `transcript` is null until the item is done: partial text is sent only in deltas. */
 function objectOf({ id, transcript, isDone }: Item): ItemObject {
 	return {
 		id,

@@ -1,4 +1,4 @@
-/** The audio of a session: its stream on a model, what was appended, and the items that become of it. Pure. */
+/** The audio of a session: its stream on a model, the appended audio, and the resulting items. Pure. */
 
 import type { EarshotError } from '../../../errors.js';
 import { type LiveEvent, type LiveOptions, secondsOfBytes } from '../../../live/live.js';
@@ -8,18 +8,18 @@ import { Refused } from '../protocol/events.js';
 import { Items } from './items.js';
 import type { Outbox } from './outbox.js';
 
-/** An event of a turn, but for the one that drops it. */
+/** An event of a turn, except `cleared`. */
 type TurnEvent = Exclude<Extract<LiveEvent, { readonly turn?: number }>, { readonly type: 'cleared' }>;
 
 interface Stream {
 	readonly number: number;
-	/** Where in the session's audio it begins. */
+	/** Position in the session's audio at which the stream begins. */
 	readonly offsetMs: number;
 	options: LiveOptions;
 	hasHeard: boolean;
 }
 
-/** A command whose answer has not come. */
+/** A command without a response so far. */
 type Asked =
 	| { readonly type: 'commit'; readonly number: number; readonly eventId: string | null }
 	| { readonly type: 'clear'; readonly number: number };
@@ -29,15 +29,15 @@ export class Listening {
 	readonly #items: Items;
 	#stream: Stream | undefined;
 	#nextNumber = 1;
-	/** Of all audio that was appended. */
+	/** Length of all appended audio. */
 	#appendedMs = 0;
-	/** Of it, what the model has taken in. */
+	/** Position up to which the model has processed the audio. */
 	#heardMs = 0;
-	/** The audio since the last commit or clear; without voice activity it is the next turn. */
+	/** Length of the audio since the last commit or clear; without voice activity detection it is the next turn. */
 	#uncommittedMs = 0;
-	/** Why some of that was lost. */
+	/** Why part of the uncommitted audio was lost; undefined if none was. */
 	#lostAudio: EarshotError | undefined;
-	/** Streams that were lost before they heard anything, since one that did. */
+	/** Number of successive streams that were lost before they processed any audio. */
 	#deadStreams = 0;
 	#asked: Asked[] = [];
 
@@ -58,12 +58,12 @@ export class Listening {
 		return this.#heardMs;
 	}
 
-	/** Audio that the model has not taken in. */
+	/** Length of the unprocessed audio. */
 	get behindMs(): number {
 		return Math.max(0, this.#appendedMs - this.#heardMs);
 	}
 
-	/** Audio waits for a commit of the client. */
+	/** Whether there is audio that waits for the client's commit. */
 	get awaitsCommit(): boolean {
 		return this.#stream?.options.turns === null && this.#uncommittedMs > 0;
 	}
@@ -76,14 +76,14 @@ export class Listening {
 	}
 
 	configure(options: LiveOptions): void {
-		// Voice activity takes what came before it for silence.
+		// Audio from before voice activity detection counts as silence.
 		if (options.turns !== null) this.#forgetAudio();
 		if (!this.#stream) return;
 		this.#stream.options = options;
 		this.#outbox.command({ type: 'configure', options });
 	}
 
-	/** The stream is open. */
+	/** Requires an open stream. */
 	append(bytes: Uint8Array): void {
 		if (!this.#stream || bytes.length === 0) return;
 		const ms = secondsOfBytes(bytes.length, this.#stream.options.format) * 1000;
@@ -98,7 +98,7 @@ export class Listening {
 		this.#forgetAudio();
 		if (lost) {
 			this.#outbox.send(...this.#items.failUnknown(lost));
-			// The rest of a turn whose beginning was lost.
+			// Discards the rest of a turn whose beginning was lost.
 			if (this.#stream) this.#outbox.command({ type: 'clear', clear: this.#nextNumber++ });
 			return;
 		}
@@ -119,7 +119,7 @@ export class Listening {
 		this.#outbox.command({ type: 'clear', clear: number });
 	}
 
-	/** No more audio comes: what was said is transcribed, then the stream is over. */
+	/** Ends the audio: the stream ends once the audio received so far is transcribed. */
 	end(): void {
 		this.#outbox.command({ type: 'end' });
 	}
@@ -136,7 +136,8 @@ export class Listening {
 		this.#outbox.send({ type: 'conversation.item.deleted', item_id: itemId });
 	}
 
-	/** Takes an event of the stream of that number. Returns how it ended, if it did; `hopeless`: another would end so, too. */
+	/** Takes an event of the stream with that number. Returns how the stream has ended, if it has; `hopeless`: a new
+	 * stream would probably fail too. */
 	take(number: number, event: LiveEvent): 'over' | { readonly hopeless: EarshotError } | undefined {
 		const stream = this.#stream;
 		if (stream?.number !== number) return undefined;
@@ -178,7 +179,6 @@ export class Listening {
 		}
 	}
 
-	/** An event of a turn. */
 	#tell(event: TurnEvent, offsetMs: number): void {
 		switch (event.type) {
 			case 'started':
@@ -225,7 +225,7 @@ export class Listening {
 		this.#lostAudio = undefined;
 	}
 
-	/** undefined where nobody waits for the answer. */
+	/** Removes and returns the command that this response answers; undefined if there is none. */
 	#answered(number: number): Asked | undefined {
 		const at = this.#asked.findIndex((asked) => asked.number === number);
 		return at === -1 ? undefined : this.#asked.splice(at, 1)[0];
@@ -237,7 +237,7 @@ export class Listening {
 		return asked;
 	}
 
-	/** The stream is over, and held nothing. */
+	/** Responds to a command after the stream has ended without a turn for it. */
 	#answerEmpty(asked: Asked): void {
 		if (asked.type === 'clear') this.#outbox.send({ type: 'input_audio_buffer.cleared' });
 		else this.#outbox.refuse(commitEmpty('silent'), asked.eventId);

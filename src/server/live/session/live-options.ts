@@ -1,4 +1,4 @@
-/** A session's configuration as one model can do it. Pure. */
+/** Adapts a session's configuration to one model. Pure. */
 
 import { expected } from '../../../errors.js';
 import { fittingLanguage, languageCandidates } from '../../../languages.js';
@@ -16,11 +16,11 @@ import type {
 
 export interface Fitted {
 	readonly options: LiveOptions;
-	/** Without what has no effect. */
+	/** Without fields that have no effect. */
 	readonly config: SessionConfig;
 }
 
-/** Throws EarshotError where the model cannot do what is asked. */
+/** Throws EarshotError if the model does not support the configuration. */
 export function fitSession(config: SessionConfig, info: ModelInfo): Fitted {
 	const { prompt = '', keywords = [], ...rest } = config.transcription ?? {};
 	const takesPrompt = info.capabilities.prompt && prompt !== '';
@@ -28,7 +28,7 @@ export function fitSession(config: SessionConfig, info: ModelInfo): Fitted {
 		{
 			task: 'transcribe',
 			...languagesOf(config.transcription ?? {}, info),
-			// Programs send it whatever the model, as they do with recordings.
+			// Clients send a prompt with any model, so it is ignored if not supported.
 			prompt: takesPrompt ? prompt : '',
 			keywords: keywords.map((keyword) => keyword.trim()).filter((keyword) => keyword !== ''),
 			temperature: 0,
@@ -82,13 +82,13 @@ function formatOf(format: AudioFormat): LiveFormat {
 	}
 }
 
-/** The most silence that is waited for, as OpenAI has it. */
+/** Maximum silence before a turn ends, the same as OpenAI's. */
 const eagernessMs: Readonly<Record<Eagerness, number>> = { low: 8000, medium: 4000, auto: 4000, high: 2000 };
 
-/** After a sentence that has ended. */
+/** Silence that ends a turn after a complete sentence. */
 const sentenceSilenceMs = 300;
 
-/** Voice activity detectors take everything for speech at 0. */
+/** At 0, voice activity detectors classify everything as speech. */
 const leastThreshold = 0.01;
 
 function rulesOf(detection: TurnDetection | null): TurnRules | null {

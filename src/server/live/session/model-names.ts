@@ -1,23 +1,23 @@
-/** Which model a live session means. Pure. */
+/** Resolves the model name of a live session. Pure. */
 
 import { EarshotError } from '../../../errors.js';
 
-/** Names under which OpenAI sells its live models. */
+/** Names of OpenAI's live transcription models. */
 export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];
 
-/** Its models for conversations, which clients name to connect. */
+/** OpenAI's conversation models, which some clients name when they connect. */
 const conversationModel = /^(gpt-realtime|gpt-4o(-mini)?-realtime)/;
 
-/** How a session finds its model. */
+/** Model lookup for sessions. */
 export interface ModelNames {
-	/** The default, if it transcribes while it hears; else the first that does; else the default. */
+	/** The default model if it supports streaming, else the first streaming model, else the default model. */
 	readonly liveDefault: () => string;
 	readonly defaultModel: () => string;
 	/** Throws `model_not_found`. */
 	readonly idOf: (name: string) => string;
 }
 
-/** The id of the model that a session means. Throws EarshotError. */
+/** The id of the model for a session. Throws EarshotError. */
 export function sessionModel(name: string | undefined, names: ModelNames): string {
 	if (name === undefined || name.trim() === '') return names.defaultModel();
 	if (liveModelNames.includes(name)) return names.liveDefault();
@@ -29,7 +29,7 @@ export function sessionModel(name: string | undefined, names: ModelNames): strin
 	}
 }
 
-/** What is asked of a pool. */
+/** The part of a pool that this needs. `hearsLive`: the model supports streaming. */
 export interface NamedModels {
 	readonly models: readonly { readonly id: string; readonly hearsLive: boolean }[];
 	readonly defaultModel: string;

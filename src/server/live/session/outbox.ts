@@ -1,4 +1,4 @@
-/** What a session puts out. */
+/** The inputs and outputs of a session, and the queue of its outputs. */
 
 import type { EarshotError } from '../../../errors.js';
 import type { LiveCommand, LiveEvent, LiveOptions } from '../../../live/live.js';
@@ -6,21 +6,21 @@ import type { ModelInfo } from '../../../speech/model-info.js';
 import { type EventError, Refused, type ServerEvent } from '../protocol/events.js';
 
 export type SessionInput =
-	/** A message of the client: JSON's value. */
+	/** A message of the client, parsed from JSON. */
 	| { readonly type: 'client'; readonly event: unknown }
-	/** A message that is no JSON. */
+	/** A message that is not JSON. */
 	| { readonly type: 'garbage'; readonly what: string }
-	/** The model that was asked for last is loaded, and stays so. */
+	/** The most recently requested model is loaded and leased. */
 	| { readonly type: 'leased'; readonly info: ModelInfo }
 	| { readonly type: 'unavailable'; readonly error: EarshotError }
 	| { readonly type: 'stream'; readonly stream: number; readonly event: LiveEvent }
-	/** The session is to end: what was said is still transcribed. */
+	/** Ends the session: received audio is still transcribed. */
 	| { readonly type: 'end'; readonly why: Ending };
 
 export interface Ending {
 	readonly code: number;
 	readonly reason: string;
-	/** Told before the socket closes. */
+	/** Sent before the socket closes. */
 	readonly error?: EventError;
 }
 
@@ -28,9 +28,9 @@ export type SentEvent = ServerEvent & { readonly event_id: string };
 
 export type SessionOutput =
 	| { readonly type: 'send'; readonly event: SentEvent }
-	/** Lease this model instead of the one before. Answered by `leased` or `unavailable`. */
+	/** Lease this model instead of the previous one. The response is `leased` or `unavailable`. */
 	| { readonly type: 'lease'; readonly model: string }
-	/** Open a stream on the leased model; it takes the commands from now on. */
+	/** Open a stream on the leased model; it receives the commands from now on. */
 	| { readonly type: 'listen'; readonly stream: number; readonly options: LiveOptions }
 	| { readonly type: 'command'; readonly command: LiveCommand }
 	| { readonly type: 'close'; readonly code: number; readonly reason: string };
@@ -43,7 +43,7 @@ export class Outbox {
 		this.#newId = newId;
 	}
 
-	/** Everything since the last call. */
+	/** Returns the outputs since the last call. */
 	take(): SessionOutput[] {
 		const outputs = this.#outputs;
 		this.#outputs = [];
@@ -63,7 +63,7 @@ export class Outbox {
 		this.push({ type: 'command', command });
 	}
 
-	/** Tells of an event that cannot be done; throws whatever else was thrown. */
+	/** Sends an `error` event if `thrown` is Refused, else rethrows it. */
 	refuse(thrown: unknown, eventId: string | null): void {
 		if (!(thrown instanceof Refused)) throw thrown;
 		this.send({ type: 'error', error: { ...thrown.error, event_id: eventId } });

@@ -1,6 +1,6 @@
 /**
- * One realtime session as a state machine: what comes from the client and from the model goes in, what is to be sent and
- * done comes out. Pure: no sockets, models or timers.
+ * One realtime session as a state machine: its inputs are messages of the client and events of the model, its outputs
+ * are events to send and actions to perform. Pure: no sockets, models or timers.
  */
 
 import { EarshotError } from '../../../errors.js';
@@ -22,9 +22,9 @@ import { type Ending, Outbox, type SessionInput, type SessionOutput } from './ou
 export interface SessionOptions {
 	readonly config: SessionConfig;
 	readonly identity: SessionIdentity;
-	/** `prefix`, and a part that is new each time. */
+	/** A unique id with this prefix. */
 	readonly newId: (prefix: string) => string;
-	/** The id of the model that a name means. Throws EarshotError. */
+	/** Resolves a model name to an id. Throws EarshotError. */
 	readonly modelOf: (name: string | undefined) => string;
 }
 
@@ -35,7 +35,7 @@ type Model =
 
 type UpdateEvent = Extract<ClientEvent, { type: 'update' }>;
 
-/** A change that waits for its model. */
+/** A configuration update that waits for its model. */
 interface Update {
 	readonly config: SessionConfig;
 	readonly model: string;
@@ -48,10 +48,10 @@ export class Session {
 	readonly #listening: Listening;
 	#config: SessionConfig;
 	#model: Model = { state: 'none' };
-	/** Client events that wait for a model. */
+	/** Client events queued until a model is ready. */
 	#waiting: ClientEvent[] = [];
 	#update: Update | undefined;
-	/** The client waits for the model, and is told if it cannot be had. */
+	/** Whether the client waits for the model, so that a failure to lease it must be reported. */
 	#isModelNeeded = false;
 	#ending: Ending | undefined;
 	#isClosed = false;
@@ -63,22 +63,22 @@ export class Session {
 		this.#listening = new Listening(this.#outbox, () => options.newId('item'));
 	}
 
-	/** Audio that the model has not taken in, milliseconds. */
+	/** Length of the unprocessed audio. */
 	get behindMs(): number {
 		return this.#listening.behindMs;
 	}
 
-	/** Of all audio that was appended, what the model has taken in. */
+	/** Position up to which the model has processed the audio. */
 	get heardMs(): number {
 		return this.#listening.heardMs;
 	}
 
-	/** Of all audio that was appended. */
+	/** Length of all appended audio. */
 	get appendedMs(): number {
 		return this.#listening.appendedMs;
 	}
 
-	/** Events of the client are put off. */
+	/** Whether client events or an update wait for a model. */
 	get isWaiting(): boolean {
 		return this.#waiting.length > 0 || this.#update !== undefined;
 	}
@@ -127,7 +127,7 @@ export class Session {
 			this.#outbox.refuse(thrown, eventIdOf(given));
 			return;
 		}
-		// A model that is only loaded in advance is not waited for, where another one is wanted.
+		// An update need not wait for a model that is only being loaded in advance.
 		const isFree = this.#model.state !== 'leasing' || (event.type === 'update' && !this.#isModelNeeded);
 		if (isFree && !this.isWaiting) this.#settle(event, () => this.#obey(event));
 		else this.#waiting.push(event);
@@ -220,7 +220,7 @@ export class Session {
 		this.#isModelNeeded = false;
 		if (update) {
 			this.#settle(update.event, () => this.#apply(update, info));
-			// Where it was refused, the configuration is still that of the model before.
+			// If the update was refused, the configuration still names the previous model.
 			if (this.#config.transcription?.model !== update.config.transcription?.model)
 				this.#model = { state: 'none' };
 		}
@@ -239,13 +239,13 @@ export class Session {
 		if (!this.#isClosed) this.#goOn();
 	}
 
-	/** For an ending, for another model, or since its process has ended. */
+	/** The stream has ended: because the session ends, the model changes, or the model's process has ended. */
 	#streamOver(): void {
 		if (this.#update) this.#lease(this.#update.model);
 		else this.#goOn();
 	}
 
-	/** Obeys the events that have waited, until one of them has to wait again. */
+	/** Processes the queued events until one of them has to wait again. */
 	#goOn(): void {
 		while (this.#waiting.length > 0 && !this.#update && this.#model.state !== 'leasing') {
 			const [event, ...rest] = this.#waiting;
@@ -272,7 +272,7 @@ export class Session {
 		else this.#finish(why);
 	}
 
-	/** Without a model there is nothing to go on with. */
+	/** Ends the session with an error, since it has no model. */
 	#fail(failure: EarshotError): void {
 		const error = eventError(failure);
 		this.#finish({ code: 1011, reason: error.code, error });
@@ -295,7 +295,7 @@ export class Session {
 	}
 }
 
-/** What a model or the registry refuses, as a refusal of the event. */
+/** Converts an EarshotError to Refused. */
 function asRefused<T>(work: () => T): T {
 	try {
 		return work();

@@ -1,4 +1,4 @@
-/** Fields that override the settings of a Whisper model for one request; their rules are those of the settings. Pure. */
+/** Fields that override the settings of a Whisper model for one request; they are validated like the settings. Pure. */
 
 import { requestSettingNames } from '../../../config/scopes.js';
 import { fileKeyOf, settings } from '../../../config/settings.js';
@@ -15,11 +15,11 @@ const fieldsOfSettings = requestSettingNames.map((name) => {
 
 export interface GivenDecoding {
 	readonly options: DecodingOptions;
-	/** The fields that they came in. */
+	/** The fields that contained the options. */
 	readonly fields: readonly FieldName[];
 }
 
-/** Throws `invalid_request` naming the field. */
+/** Throws `invalid_request`, with the field as `param`. */
 export function parseDecoding(fields: Fields): GivenDecoding {
 	const given = fieldsOfSettings.flatMap(([name, field]) => {
 		const text = fields.text(field);

@@ -1,10 +1,10 @@
-/** The fields of a form, in the spellings that clients use. */
+/** Reads the fields of a form, in the spellings that clients use. */
 
 import { EarshotError, expected } from '../../../errors.js';
 import { subtitleFields } from './subtitle-fields.js';
 
-/** Every field of OpenAI's request except `file`, then those of subtitles, then those of faster-whisper and speaches,
- * then our own. Others are ignored. */
+/** The fields of OpenAI's request except `file`, then those for subtitles, those of faster-whisper and speaches, and
+ * Earshot's own. Other fields are ignored. */
 export const fieldNames = [
 	'model',
 	'language',
@@ -45,13 +45,13 @@ export const fieldNames = [
 	'webhook_include',
 ] as const;
 
-/** Of `POST /v1/voices`. */
+/** Additional fields of `POST /v1/voices`. */
 const voiceFieldNames = ['name'] as const;
 
 export type FieldName = (typeof fieldNames)[number] | (typeof voiceFieldNames)[number];
 
 /** `timestamp_granularities[]`, `timestamp_granularities[0]` and the bare name mean the same;
- * `chunking_strategy[type]` is a part of `chunking_strategy`, and `metadata[any key]` one of `metadata`. */
+ * `chunking_strategy[type]` is a part of `chunking_strategy`, and `metadata[any key]` a part of `metadata`. */
 export function fieldOf(formName: string): FieldName | undefined {
 	if (/^metadata\[.*\]$/s.test(formName)) return 'metadata';
 	return byName.get(/^([a-z_]+)(\[\w*\])?$/.exec(formName)?.[1] ?? '');
@@ -86,7 +86,7 @@ export class Fields {
 
 	/** Every value of the field, under all spellings of its name; empty values are skipped. */
 	list(name: FieldName): readonly string[] {
-		// A request gives a few of the fields, and all of them are read.
+		// Fast path: every field is read, but a request contains only a few.
 		const given = this.#given.get(name);
 		return given?.flatMap(([, values]) => values.filter((value) => value.trim() !== '')) ?? nothing;
 	}
@@ -112,7 +112,7 @@ export class Fields {
 		return inRange(name, name, this.text(name), range);
 	}
 
-	/** undefined where absent. */
+	/** undefined if the field is absent. */
 	flag(name: FieldName): boolean | undefined {
 		const given = this.text(name);
 		if (given === undefined) return undefined;
@@ -121,7 +121,7 @@ export class Fields {
 		return flag;
 	}
 
-	/** From `name[key]=value` pairs or from JSON; null where absent or `auto`. */
+	/** Reads `name[key]=value` pairs or JSON; null if the field is absent or `auto`. */
 	object(name: FieldName): Readonly<Record<string, unknown>> | null {
 		const given = this.#given.get(name);
 		if (given === undefined) return null;
@@ -138,7 +138,7 @@ export class Fields {
 		throw expected(name, '`auto` or an object', text);
 	}
 
-	/** From `name[key]=value` parts with any keys, or from an object in JSON; null where absent. */
+	/** Reads `name[key]=value` parts with any keys, or a JSON object; null if the field is absent. */
 	pairs(name: FieldName): Readonly<Record<string, unknown>> | null {
 		const given = this.#given.get(name) ?? [];
 		const parts = given.filter(([formName]) => formName !== name);
@@ -197,7 +197,7 @@ function parseJson(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch {
-		// The caller says what it expected instead.
+		// The caller throws an error that states the expected value.
 		return undefined;
 	}
 }

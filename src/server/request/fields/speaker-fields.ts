@@ -1,4 +1,4 @@
-/** The fields of a request that tell speakers apart. */
+/** Parses the fields for diarization. */
 
 import { earshot } from '../../../command-line.js';
 import { EarshotError, expected } from '../../../errors.js';
@@ -11,37 +11,37 @@ import {
 import type { FieldName, Fields } from './fields.js';
 
 export interface SpeakerRequest {
-	/** Without those that are enrolled. */
+	/** Options without the enrolled voices. */
 	readonly options: SpeakerOptions;
-	/** Names of enrolled voices that may be heard: `all`, or some. */
+	/** Names of the enrolled voices to recognize, or `all`. */
 	readonly enrolled: 'all' | readonly string[];
-	/** The field that asked for it, for messages. */
+	/** The field that requested diarization, for error messages. */
 	readonly param: FieldName;
 }
 
-/** What of the request decides what is allowed. */
+/** Other properties of the request, which determine the valid fields. */
 export interface SpeakerContext {
 	readonly format: string;
 	readonly model: string | null;
 	readonly channels: string;
-	/** References at most. */
+	/** Maximum number of references. */
 	readonly maxKnown: number;
 }
 
 const diarizingFormat = 'diarized_json';
-/** OpenAI's model that tells speakers apart; here the default model does, with the diarization model. */
+/** OpenAI's model with diarization; here this name selects the default model together with the diarization model. */
 const diarizingModel = /^(openai\/)?gpt-4o-transcribe-diarize(-\d{4}-\d{2}-\d{2})?$/i;
 const formatsOfThatModel: readonly string[] = ['json', 'text', diarizingFormat];
 
-/** People in a recording, at most. */
+/** Maximum number of speakers in a recording. */
 const mostSpeakers = 100;
-/** Of a reference, decoded: half a minute of the largest format. */
+/** Maximum size of a decoded reference: half a minute in the largest format. */
 const mostReferenceBytes = 8 * 2 ** 20;
 
 const countFields = ['num_speakers', 'min_speakers', 'max_speakers'] as const;
 const knownFields = ['known_speaker_names', 'known_speaker_references', 'known_speakers'] as const;
 
-/** null where nobody asks for speakers. Throws `invalid_request` and `unsupported_value`, naming the field. */
+/** null without diarization. Throws `invalid_request` or `unsupported_value`, with the field as `param`. */
 export function parseSpeakers(fields: Fields, context: SpeakerContext): SpeakerRequest | null {
 	const { format, model, channels } = context;
 	const flag = fields.flag('diarize');
@@ -71,7 +71,7 @@ export function parseSpeakers(fields: Fields, context: SpeakerContext): SpeakerR
 	};
 }
 
-/** The error where no diarization model is installed. */
+/** The error if no diarization model is installed. */
 export function noDiarizer(param: string): EarshotError {
 	return new EarshotError(
 		'unsupported_value',
@@ -80,7 +80,7 @@ export function noDiarizer(param: string): EarshotError {
 	);
 }
 
-/** What OpenAI refuses under the name of its own model. */
+/** Refuses what OpenAI refuses for its own diarization model. */
 function refuseOfModel(fields: Fields, format: string): void {
 	const wayOut = 'leave it out, or choose a model by another name and send `diarize=true`';
 	if (fields.text('prompt') !== undefined)
@@ -142,7 +142,7 @@ function bytesOfDataUrl(url: string): Uint8Array {
 	const param = 'known_speaker_references';
 	const head = /^\s*data:[^;,]*(;[^,]*)?;base64,/i.exec(url.slice(0, 300))?.[0];
 	if (head === undefined) throw expected(param, 'a data URL such as `data:audio/wav;base64,…`', url);
-	// Some write base64 in lines.
+	// Some clients wrap base64 into lines.
 	const text = url.slice(head.length).replaceAll(/\s+/g, '');
 	if (text.length > (mostReferenceBytes * 4) / 3)
 		throw expected(

@@ -1,4 +1,4 @@
-/** The fields of a request that say how subtitles are cut. */
+/** Parses the fields for the division of subtitles into cues and lines. */
 
 import {
 	checkSubtitles,
@@ -24,13 +24,13 @@ export const subtitleSpelling: SubtitleSpelling = {
 	name: (option) => fieldOfOption[option],
 };
 
-/** What reads the form. */
+/** The part of `Fields` that this needs. */
 interface Form {
 	text(field: SubtitleField): string | undefined;
 	flag(field: SubtitleField): boolean | undefined;
 }
 
-/** Throws `invalid_request` or `unsupported_value`, naming the field. */
+/** Throws `invalid_request` or `unsupported_value`, with the field as `param`. */
 export function parseSubtitles(form: Form, format: string): SubtitleOptions {
 	return checkSubtitles(
 		{
