@@ -29,7 +29,7 @@ export interface BlobStore {
 	/** Stores all bytes or none, and replaces an existing blob. The bytes are on disk when it resolves. Throws
 	 * `disk_full`, and what the source throws. */
 	put(key: string, source: AsyncIterable<Uint8Array>): Promise<BlobRef>;
-	/** Like `put`, from a file on this machine. The store owns the file from then on and may move it, even if this fails.
+	/** Like `put`, from a file on this machine. The store takes ownership of the file and may move it, even on failure.
 	 */
 	putFile(key: string, file: string): Promise<BlobRef>;
 	/** Throws `not_found`. Ending the iteration early closes the source. */

@@ -32,8 +32,7 @@ export interface Unit {
 	readonly mayDivide?: boolean;
 	/** Position of a group in the recording; absent for other units. */
 	readonly group?: UnitGroup;
-	/** For divided jobs: identifies the workers that compute bit-identical results. Other workers do not lease the unit.
-	 */
+	/** For divided jobs: identifies the workers that compute bit-identical results; others do not lease the unit. */
 	readonly numerics?: string;
 	/** For a synchronous request, whose client waits for the response; the store has no job with this id. */
 	readonly request?: UnitRequest;
@@ -117,9 +116,8 @@ const maxDelaySeconds = 300;
 /** Retries stop after an hour, which leaves time to fix a full disk or a store that is down. */
 const giveUpSeconds = 3600;
 
-/** Exponential backoff after a retryable failure, in seconds; null = no more retries. `failures`: successive failures,
- * this one included. `sinceSeconds`: time since the first of them. `askedSeconds`: the error's own retry delay. Pure.
- */
+/** Exponential backoff after a retryable failure, seconds; null = no more retries. `failures`: successive failures,
+ * this one included. `sinceSeconds`: since the first of them. `askedSeconds`: the error's own retry delay. Pure. */
 export function secondsUntilRetry(failures: number, sinceSeconds: number, askedSeconds = 0): number | null {
 	if (sinceSeconds > giveUpSeconds) return null;
 	return Math.max(askedSeconds, Math.min(maxDelaySeconds, firstDelaySeconds * 2 ** (failures - 1)));

@@ -57,8 +57,7 @@ async function ownerOf(file: string): Promise<Owner | undefined> {
 	}
 }
 
-/** Whether the owner has ended. An owner with this process's own id is an earlier process, as in a restarted container.
- */
+/** Whether the owner has ended. An owner with this process's id is an earlier process, as in a restarted container. */
 function isGone({ pid, scope }: Owner): boolean {
 	return scope === processScope && (pid === process.pid || !isAlive(pid));
 }
