@@ -29,8 +29,7 @@ export interface BlobStore {
 	/** Stores all bytes or none, and replaces an existing blob. The bytes are on disk when it resolves. Throws
 	 * `disk_full`, and what the source throws. */
 	put(key: string, source: AsyncIterable<Uint8Array>): Promise<BlobRef>;
-	/** Like `put`, from a file on this machine. The store takes ownership of the file and may move it, even on failure.
-	 */
+	/** Like `put`, from a file on this machine. The store takes over the file and may move it, even if this fails. */
 	putFile(key: string, file: string): Promise<BlobRef>;
 	/** Throws `not_found`. Ending the iteration early closes the source. */
 	get(key: string, range?: BlobRange): AsyncIterable<Uint8Array>;

@@ -27,7 +27,7 @@ export interface DivisionBlob {
 	/** Duration of the recording, seconds. */
 	readonly duration: number;
 	readonly truncated?: boolean;
-	/** As requested; null = the model detects it for each clip. */
+	/** Requested language; null = the model detects it for each clip. */
 	readonly language: string | null;
 	readonly timing: Timing;
 }

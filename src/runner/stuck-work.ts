@@ -15,8 +15,7 @@ export class StuckWork {
 		this.#pace = pace;
 	}
 
-	/** Evaluates the answer to a ping, `everyMs` after the last one. Returns what hangs, in words; undefined = nothing.
-	 */
+	/** Evaluates the answer to a ping, `everyMs` after the last one. Returns what hangs, in words; undefined = none. */
 	note(report: WorkReport, everyMs: number): string | undefined {
 		this.#pace.learn(report);
 		const { oldest } = report;

@@ -128,8 +128,8 @@ export class Scheduler {
 	}
 
 	/**
-	 * Reserves one slot for interactive clips, which are expected soon, until the returned function is called. Has no
-	 * effect on an engine with a single slot.
+	 * Reserves one slot for interactive clips, which are expected soon, until the returned function is called. An engine
+	 * with a single slot reserves none.
 	 */
 	reserveSlot(): () => void {
 		this.#reservations++;

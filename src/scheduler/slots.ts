@@ -88,9 +88,8 @@ export function slotToJoin<W>(
 }
 
 /**
- * Number of further slots that background recordings may take while one of `slots` may be reserved for interactive
- * ones; Infinity without a reservation. Negative: background clips hold too many slots, and the next one that finishes
- * is not refilled.
+ * Number of further slots that background recordings may take; Infinity unless one of `slots` is reserved for
+ * interactive ones. Negative: background recordings hold too many slots, and must give one up when its clips are done.
  */
 export function slotsLeftToBackground(
 	isReserved: boolean,

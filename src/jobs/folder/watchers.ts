@@ -2,8 +2,7 @@
 
 import type { JobEvent } from '../queue.js';
 
-/** Longest backlog of a slow subscriber; beyond it, one `changed` replaces all events, so that it reads the job anew.
- */
+/** Longest backlog of a slow subscriber; beyond it, one `changed` replaces all events, and it reads the job anew. */
 const maxWaiting = 1000;
 
 export class Watchers {

@@ -105,7 +105,7 @@ export class JobService {
 		await queue.enqueue(unitOf(job));
 		const changed = await this.#change(job, { ...again, isTold: false, hasWebhookFailed: false });
 		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
-		// A worker may have leased the unit while the job was still marked as failed, and so have left it alone.
+		// A worker may have leased the unit before this change, when its own `settle` skipped the job as failed.
 		await this.settle(job.id).catch((thrown: unknown) => this.#warn(job.id, thrown));
 		return (await store.get(job.id)) ?? changed;
 	}
@@ -185,7 +185,7 @@ export class JobService {
 		});
 	}
 
-	/** Updates a job whose units another process has finished, and publishes its webhook event. */
+	/** Updates a job that another process has finished, and publishes its webhook event. */
 	async finish(id: string): Promise<void> {
 		await this.settle(id);
 		const job = await this.#options.storage.store.get(id);
