@@ -271,7 +271,7 @@ export class RunnerPool implements ModelPool {
 		loaded.isEnding = true;
 		await (this.#outdated.has(loaded) ? runner.close() : runner.unload());
 		loaded.isEnding = false;
-		// Only now: the process reports its metrics until it ends.
+		// Reported only now, since the process sends its metrics until it ends.
 		if (wasLoaded) this.#options.metrics.unloaded(id, reason);
 		this.#outdated.delete(loaded);
 		this.#budget.review();

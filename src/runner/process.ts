@@ -160,7 +160,7 @@ export class RunnerProcess {
 		return this.#rssBytes;
 	}
 
-	/** `end` was called, so its exit is not a crash. */
+	/** Whether `end` was called, so that the exit is not a crash. */
 	get isEnding(): boolean {
 		return this.#ending !== undefined;
 	}

@@ -68,7 +68,7 @@ export type FromRunner =
 	  }
 	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
 	| { readonly type: 'alive'; readonly work: WorkReport }
-	/** For the metrics, a few times a second while the scheduler is active. */
+	/** Sent for the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

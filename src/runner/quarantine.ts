@@ -4,7 +4,7 @@
  * running at a second crash fails. Thus only the faulty recording fails, and no other is lost.
  */
 
-/** Crashes during a clip after which its recording fails. */
+/** Number of crashes during a clip after which its recording fails. */
 const maxDeaths = 2;
 
 /** `T`: a recording. Only does the bookkeeping; the caller runs the recordings. */

@@ -18,7 +18,7 @@ export interface Request {
 	readonly events: EventQueue<PipelineEvent>;
 	/** Steps of the request that are running: clips (from 0), and blocks being decoded (below 0). */
 	readonly running: Set<number>;
-	/** `started` has been delivered; a later assignment must not repeat it. */
+	/** Whether the event `started` has been delivered; a later assignment must not repeat it. */
 	started: boolean;
 	/** Number of clips whose events have been delivered, in this call or before. */
 	delivered: number;

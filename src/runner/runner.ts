@@ -137,7 +137,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		return this.#lifecycle.close();
 	}
 
-	/** The process for new work. */
+	/** Waits for a process that accepts new work; starts one if needed. */
 	async #started(): Promise<RunnerProcess> {
 		for (;;) {
 			await this.start();
@@ -197,7 +197,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		const number = this.#nextRequest++;
 		this.#assign(request, { process, number });
 		const { recording, options, delivered } = request;
-		// The recording last: anything serialized after it would copy the message into a buffer of twice the size.
+		// The recording comes last: serializing anything after it would copy the message into a buffer of twice the size.
 		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
 	}
 

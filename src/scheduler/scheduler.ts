@@ -173,7 +173,7 @@ export class Scheduler {
 		);
 	}
 
-	/** In a microtask, so clips submitted in the same turn are seen together and can share threads and batches. */
+	/** Dispatches in a microtask, so that clips submitted in the same turn can share threads and batches. */
 	#dispatchSoon(): void {
 		if (this.#dispatching) return;
 		this.#dispatching = true;
@@ -287,7 +287,7 @@ export class Scheduler {
 		return ends.filter((failed) => failed !== undefined);
 	}
 
-	/** Settles its own clips; never rejects. */
+	/** Runs a batch and settles its clips; never rejects. */
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
@@ -301,7 +301,7 @@ export class Scheduler {
 		const done = (waiting: Waiting) => {
 			unfinished.delete(waiting);
 			waiting.onEnd?.(true);
-			// A waiting clip may take its place in the batch.
+			// A waiting clip may join the batch in place of the finished one.
 			if (unfinished.size > 0) this.#dispatchSoon();
 		};
 		const startedMs = performance.now();
