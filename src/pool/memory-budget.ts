@@ -94,7 +94,7 @@ export class MemoryBudget<T extends Evictable> {
 			const others = [...models()].filter((other) => other !== model);
 			const evictions = chooseEvictions(others, neededBytes, budgetBytes);
 			if (evictions?.length === 0) {
-				// Removed at once, so that the next waiter is not granted the same memory.
+				// Granted before the next waiter is checked, which must not be granted the same memory.
 				this.#waiting = this.#waiting.filter((waiter) => waiter.model !== model);
 				grant();
 			} else if (evictions) {
