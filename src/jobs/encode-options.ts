@@ -1,4 +1,4 @@
-/** Options of a transcription as bytes, for a process on another machine. */
+/** Serializes the options of a transcription for a process on another machine. */
 
 import { readFile } from 'node:fs/promises';
 import { expected } from '../errors.js';
@@ -9,7 +9,7 @@ interface Bytes {
 	readonly $base64: string;
 }
 
-/** Files are read, since the other process cannot. */
+/** Embeds the contents of referenced files, which the other process cannot read. */
 export async function encodeOptions(options: TranscribeOptions): Promise<Buffer> {
 	const { speakers } = options;
 	const known = await Promise.all((speakers?.known ?? []).map(withBytes));
@@ -27,7 +27,7 @@ async function withBytes(voice: KnownVoice): Promise<KnownVoice> {
 	const { reference } = voice;
 	if ('voice' in reference) return voice;
 	const bytes = 'path' in reference ? await readFile(reference.path) : reference.bytes;
-	// Not a Buffer, which JSON would write as numbers before the replacer sees it.
+	// A Buffer's toJSON() would turn it into an array of numbers before the replacer is called.
 	return { ...voice, reference: { bytes: new Uint8Array(bytes) } };
 }
 
@@ -39,7 +39,7 @@ export function decodeOptions(text: string): TranscribeOptions & { readonly spea
 		);
 		if (typeof options === 'object' && options !== null) return options as TranscribeOptions;
 	} catch {
-		// Refused below.
+		// Reported by the throw below.
 	}
 	throw expected('options', 'an object in JSON', text);
 }

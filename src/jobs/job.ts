@@ -1,93 +1,93 @@
-/** A job: a recording to be transcribed later, and what has become of it. Pure. */
+/** A job: a recording that is transcribed in the background, and its state. Pure. */
 
 import { randomBytes } from 'node:crypto';
 import { EarshotError, type WireError } from '../errors.js';
 import type { Task } from '../speech/transcript.js';
 import type { BlobRef } from './blobs.js';
 
-/** `expired`: its recording and result have been deleted, and the job itself soon is. */
+/** `expired`: the recording and the result have been deleted, and the job itself will be deleted soon. */
 export const jobStatuses = ['queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'] as const;
 
 export type JobStatus = (typeof jobStatuses)[number];
 
-/** Who is served first. `bulk` waits for the others, and gets a share beside them. */
+/** Scheduling classes, highest priority first. `bulk` yields to the others but keeps a minimum share. */
 export const jobPriorities = ['interactive', 'normal', 'bulk'] as const;
 
 export type JobPriority = (typeof jobPriorities)[number];
 
-/** A value by which a repeated request is recognized. */
+/** A key by which a repeated request is recognized. */
 export interface RepeatKey {
-	/** Unique among all owners: a digest over the owner and what the client has sent. */
+	/** Unique across owners: a digest of the owner and of what the client sent. */
 	readonly key: string;
-	/** The key is free again from then on, Unix seconds. */
+	/** When the key expires, Unix seconds. */
 	readonly until: number;
 }
 
 export interface JobWebhook {
 	readonly url: string;
-	/** Signs what is sent there; absent = unsigned. */
+	/** Key that signs the deliveries; absent = unsigned. */
 	readonly secret?: string;
-	/** Whether the text is sent along. */
+	/** Whether deliveries contain the transcript's text. */
 	readonly includeText?: boolean;
 }
 
-/** Times are Unix seconds of the server, with fractions. */
+/** Times are Unix seconds by the server's clock, with fractions. */
 export interface Job {
-	/** `trj_` and 32 hexadecimal digits that cannot be guessed. */
+	/** `trj_` and 32 random hexadecimal digits. */
 	readonly id: string;
-	/** 1 at first, one more with each change. */
+	/** Starts at 1; each change increments it. */
 	readonly version: number;
 	readonly status: JobStatus;
-	/** The digest of the API key that made it, or `local`; nobody else sees it. */
+	/** Digest of the API key that created the job, or `local`. The job is invisible to other owners. */
 	readonly owner: string;
 	readonly task: Task;
 	/** Id of the model. */
 	readonly model: string;
 	readonly priority: JobPriority;
-	/** The `response_format` that the result has unless another is asked for. */
+	/** Default `response_format` of the result. */
 	readonly format: string;
 	readonly metadata: Readonly<Record<string, string>>;
-	/** The fields of the request as they came, in JSON: `RequestBlob`. */
+	/** The unparsed fields of the request, in JSON: `RequestBlob`. */
 	readonly request: BlobRef;
-	/** Of the request and the recording: the same for the same. */
+	/** Digest of the request and the recording; equal for equal requests. */
 	readonly fingerprint: string;
-	/** At most two: the client's `Idempotency-Key`, and the fingerprint. */
+	/** Derived from the client's `Idempotency-Key` if there is one, else from the fingerprint. */
 	readonly repeatKeys: readonly RepeatKey[];
-	/** The recording; null after it was deleted. */
+	/** The recording; null once it has been deleted. */
 	readonly audio: BlobRef | null;
-	/** Size of the recording, bytes, also after it was deleted. */
+	/** Size of the recording in bytes; kept after the recording is deleted. */
 	readonly bytes: number;
-	/** Length of the recording by its size, seconds, for as long as nothing better is known. */
+	/** Duration of the recording in seconds, estimated from its size. */
 	readonly estimatedSeconds: number;
 	readonly createdAt: number;
-	/** When it was last begun, or begun again. */
+	/** When the last attempt started. */
 	readonly startedAt: number | null;
-	/** When it was completed, failed or cancelled. */
+	/** When the job was completed, failed or was cancelled. */
 	readonly completedAt: number | null;
-	/** When its result is deleted; null while it is unfinished. */
+	/** When the result is deleted (for an expired job: the job itself); null while the job is unfinished. */
 	readonly expiresAt: number | null;
-	/** When its result was first read as a whole. */
+	/** When the complete result was first read. */
 	readonly readAt: number | null;
-	/** How often its work has begun. */
+	/** How often the job has changed from `queued` to `in_progress`. */
 	readonly attempts: number;
-	/** Of the recording, exact; null before the job is completed. */
+	/** Exact duration of the recording; null before the job is completed. */
 	readonly durationSeconds: number | null;
-	/** Of a failed job. */
+	/** Why the job failed; null otherwise. */
 	readonly error: WireError | null;
-	/** The transcript in JSON: `ResultBlob`; null until completed and after it was deleted. */
+	/** The transcript in JSON: `ResultBlob`; null before completion and after its deletion. */
 	readonly result: BlobRef | null;
 	readonly webhook?: JobWebhook;
-	/** Whether several workers may transcribe it at once; absent = no. */
+	/** Whether several workers may transcribe the job in parallel; absent = no. */
 	readonly mayDivide?: boolean;
-	/** Whether webhooks were told of the end, so that a restart tells them if they were not. */
+	/** Whether the webhook events of the job's end were published; if not, a later sweep publishes them. */
 	readonly isTold: boolean;
-	/** Whether a webhook that was to tell of it was given up; absent = no. */
+	/** Whether a webhook delivery of the job's end was abandoned; absent = no. */
 	readonly hasWebhookFailed?: boolean;
-	/** How often results of its units were lost by the blob store; absent = never. */
+	/** How often results of the job's units were missing from the blob store; absent = never. */
 	readonly losses?: number;
 }
 
-/** What may change in a job. */
+/** The mutable fields of a job. */
 export type JobPatch = Partial<
 	Pick<
 		Job,
@@ -107,17 +107,17 @@ export type JobPatch = Partial<
 	>
 >;
 
-/** What is stored beside a job, by the names of its blobs. */
+/** Names of a job's blobs, without the job id. */
 export const blobNames = { audio: 'audio', request: 'request.json', result: 'result.json' } as const;
 
-/** Names of blobs of a job that is divided begin with it. */
+/** Prefix of the names of a divided job's blobs. */
 export const partPrefix = 'part-';
 
-/** By the lease's number too, so that one who has lost it overwrites nothing. */
+/** Contains the lease's fencing token, so that a worker that lost its lease cannot overwrite a newer result. */
 export const partName = (part: number, lease: number, ending: 'clips' | 'json'): string =>
 	`${partPrefix}${part}-${lease}.${ending}`;
 
-/** What was read; undefined for what is no job. */
+/** Checks a parsed value; undefined if it is not a job. */
 export function asJob(value: unknown): Job | undefined {
 	if (typeof value !== 'object' || value === null) return undefined;
 	const { id, version, status, owner, metadata, repeatKeys, request } = value as Partial<
@@ -134,20 +134,20 @@ export function asJob(value: unknown): Job | undefined {
 	return isOne ? (value as Job) : undefined;
 }
 
-/** 128 random bits. */
+/** A new id with 128 random bits. */
 export function newJobId(): string {
 	return `trj_${randomBytes(16).toString('hex')}`;
 }
 
-/** Whether a text may be a job's id; others name no file and no key. */
+/** Whether a text has the form of a job id, and so is safe in file names and keys. */
 export const isJobId = (text: string): boolean => /^trj_[0-9a-f]{32}$/.test(text);
 
 const next: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 	queued: ['in_progress', 'failed', 'cancelled'],
-	// Back to `queued` when who worked on it has died or was shut down.
+	// Back to `queued` when the worker died or was shut down.
 	in_progress: ['queued', 'completed', 'failed', 'cancelled'],
 	completed: ['expired'],
-	// Tried again on request.
+	// Back to `queued` when the client requests a retry.
 	failed: ['queued', 'expired'],
 	cancelled: ['expired'],
 	expired: [],
@@ -157,12 +157,12 @@ export function canBecome(from: JobStatus, to: JobStatus): boolean {
 	return next[from].includes(to);
 }
 
-/** Whether nothing is done for it any more. */
+/** Whether the job is in a final state: no work is left to do. */
 export function isFinished({ status }: Pick<Job, 'status'>): boolean {
 	return status !== 'queued' && status !== 'in_progress';
 }
 
-/** The job after a change. Throws `conflict` for a change of state that there is not. */
+/** The job after a change. Throws `conflict` for a state transition that does not exist. */
 export function changed(job: Job, patch: JobPatch): Job {
 	const { status = job.status } = patch;
 	if (status !== job.status && !canBecome(job.status, status))

@@ -1,4 +1,4 @@
-/** All that keeps jobs, opened together. */
+/** The stores of jobs, opened together. */
 
 import type { BlobStore } from './blobs.js';
 import type { JobQueue } from './queue.js';
@@ -8,7 +8,8 @@ export interface JobStorage {
 	readonly store: JobStore;
 	readonly queue: JobQueue;
 	readonly blobs: BlobStore;
-	/** Aborts when it may be used no longer, as when another server took it over; its reason is an EarshotError. */
+	/** Aborts when the storage must no longer be used, such as when another server has taken it over. Its reason is an
+	 * EarshotError. */
 	readonly lost: AbortSignal;
 	close(): Promise<void>;
 }

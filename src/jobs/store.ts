@@ -1,24 +1,24 @@
-/** The state of all jobs: what users are told. */
+/** The store of all jobs' states, as the API reports them. */
 
 import type { Job, JobPatch, JobStatus } from './job.js';
 
 export interface Created {
-	/** The new job, or the one that has one of its repeat keys. */
+	/** The new job, or the earlier one that holds one of its repeat keys. */
 	readonly job: Job;
 	readonly isNew: boolean;
 }
 
 export interface JobFilter {
-	/** Absent = everybody's. */
+	/** Absent = all owners. */
 	readonly owner?: string;
 	readonly status?: JobStatus;
-	/** Pairs that the job has all of. */
+	/** The job must have all of these pairs. */
 	readonly metadata?: Readonly<Record<string, string>>;
-	/** Only those behind this one, in the order of the list; an id that is not there leaves nothing. */
+	/** Cursor: only jobs after the one with this id, in list order; an unknown id gives an empty page. */
 	readonly after?: string;
 	/** 1 or more. */
 	readonly limit: number;
-	/** By the time of creation; jobs of the same time by id. */
+	/** Sorts by creation time, then by id. */
 	readonly order: 'asc' | 'desc';
 }
 
@@ -28,29 +28,29 @@ export interface JobPage {
 }
 
 export interface JobUsage {
-	/** Jobs that are there, expired ones too. */
+	/** All stored jobs, including expired ones. */
 	readonly jobs: number;
-	/** Of the owner asked for: queued and in progress. */
+	/** Queued and running jobs of the owner passed to `usage`. */
 	readonly unfinishedOfOwner: number;
-	/** Of all recordings that are kept. */
+	/** Total size of all stored recordings. */
 	readonly bytes: number;
 	readonly byStatus: Readonly<Record<JobStatus, number>>;
 }
 
-/** Each call is durable when it resolves. All throw `disk_full` where they write, and `closed` after `close`. */
+/** Each write is durable when it resolves. Writes throw `disk_full`, and all methods throw `closed` after `close`. */
 export interface JobStore {
-	/** Stores a job of version 1, unless another has one of its repeat keys whose `until` is later than its `createdAt`:
-	 * that decision is one step. */
+	/** Stores a job of version 1, unless another job holds one of its repeat keys with an `until` later than `createdAt`.
+	 * Check and write are atomic. */
 	create(job: Job): Promise<Created>;
 	get(id: string): Promise<Job | undefined>;
-	/** The changed job; undefined if it is of another version by now, or gone. Throws `conflict` as `changed` does. */
+	/** The changed job; undefined if its version differs or it no longer exists. Throws `conflict` as `changed` does. */
 	update(id: string, version: number, patch: JobPatch): Promise<Job | undefined>;
-	/** False where there is none. */
+	/** False if the job does not exist. */
 	delete(id: string): Promise<boolean>;
 	list(filter: JobFilter): Promise<JobPage>;
-	/** Queued and in progress, oldest first. */
+	/** Queued and running jobs, oldest first. */
 	unfinished(): AsyncIterable<Job>;
-	/** Finished, and of these: with an `expiresAt` up to `now`, or not `isTold`. */
+	/** Finished jobs whose `expiresAt` is not after `now`, or that are not `isTold`. `now`: Unix seconds. */
 	due(now: number): AsyncIterable<Job>;
 	usage(owner: string): Promise<JobUsage>;
 	close(): Promise<void>;

@@ -1,16 +1,16 @@
-/** Whose unit is next: by class, then the tenant who has had least, then in order of arrival. */
+/** Fair scheduling of units: by class, then by the tenant with the least audio so far, then in order of arrival. */
 
 import type { Unit } from './queue.js';
 
-/** Share of the audio that bulk work gets while other work waits too, so that it never starves. */
+/** Share of the audio that bulk units get while other units wait too, so that they never starve. */
 const bulkShare = 0.25;
 
 export class UnitTurns {
-	/** Virtual time of each tenant who has something waiting: seconds of audio taken. */
+	/** Virtual time of each tenant with waiting units: seconds of audio leased. */
 	readonly #taken = new Map<string, number>();
 	#bulkCredit = 0;
 
-	/** The unit of `waiting`, which is in order of arrival, whose turn it is. Changes nothing. */
+	/** The next unit to lease. `waiting`: in order of arrival. Has no side effects. */
 	next<U extends Unit>(waiting: readonly U[]): U | undefined {
 		const bulk = this.#firstOf(waiting, 'bulk');
 		const other = this.#firstOf(waiting, 'interactive') ?? this.#firstOf(waiting, 'normal');
@@ -18,10 +18,10 @@ export class UnitTurns {
 		return this.#bulkCredit >= bulk.seconds ? bulk : other;
 	}
 
-	/** `unit` is being worked on; `waiting`: what still waits, `unit` left out. */
+	/** Records that `unit` was leased. `waiting`: the units that still wait, without `unit`. */
 	took(unit: Unit, waiting: readonly Unit[]): void {
 		const least = this.#least(waiting);
-		// Who comes back after a pause has saved nothing up.
+		// A tenant that returns after a pause has saved up no credit.
 		const before = Math.max(this.#taken.get(unit.tenant) ?? least, least);
 		this.#taken.set(unit.tenant, before + unit.seconds);
 		const waits = new Set(waiting.map(({ tenant }) => tenant));

@@ -12,44 +12,44 @@ export interface LoadedModelOptions {
 	readonly entry: ModelEntry;
 	readonly runner: Runner;
 	readonly clock: Clock;
-	/** For entries without a `keepAliveMs` of their own. Infinity = never unload, 0 = unload right after the last request. */
+	/** Default for entries without a `keepAliveMs`. Infinity = never unload, 0 = unload right after the last request. */
 	readonly keepAliveMs: number;
-	/** Unloads it: it is idle, and `keepAliveMs` have passed or `leave` was called. */
+	/** Unloads the model: it is idle, and `keepAliveMs` have passed or `leave` was called. */
 	readonly onExpired: (reason: UnloadReason) => Promise<void>;
-	/** A lease was released. */
+	/** Called after the release of a lease. */
 	readonly onReleased: () => void;
 }
 
 export interface LoadFailure {
 	readonly code: ErrorCode;
-	/** When it was last tried, by the pool's clock. */
+	/** Time of the last attempt, by the pool's clock. */
 	atMs: number;
 }
 
-/** `work`: a transcription; `load`: a request to load it; `loading`: the load in progress. */
+/** `work`: a transcription; `load`: a request to load the model; `loading`: the load in progress. */
 type Purpose = 'work' | 'load' | 'loading';
 
 export class LoadedModel implements Evictable {
 	readonly runner: Runner;
-	/** Its aliases and `keepAliveMs` may change while it is loaded. */
+	/** Its aliases and `keepAliveMs` may change while the model is loaded. */
 	entry: ModelEntry;
 	/** The load in progress, shared by all callers. */
 	loading: Promise<ModelInfo> | undefined;
 	/** Bytes of the memory budget granted to the load in progress. */
 	grantedBytes = 0;
-	/** Its process is being ended. */
+	/** Whether the model's process is being ended. */
 	isEnding = false;
 	hasLoaded = false;
-	/** Of the last load, unless a later one succeeded. */
+	/** Failure of the last load; undefined after a successful one. */
 	failure: LoadFailure | undefined;
 	readonly #options: LoadedModelOptions;
 	readonly #leases: Record<Purpose, number> = { work: 0, load: 0, loading: 0 };
 	#idleSinceMs: number;
 	#stopTimer: (() => void) | undefined;
-	/** Set when it is to be unloaded as soon as it is idle. */
+	/** Why the model is unloaded as soon as it is idle; undefined = it stays loaded. */
 	#leaving: UnloadReason | undefined;
 	readonly #left: (() => void)[] = [];
-	/** Has had a transcription since it was last idle. */
+	/** Whether a transcription has run since the model was last idle. */
 	#worked = false;
 
 	constructor(options: LoadedModelOptions) {
@@ -87,21 +87,21 @@ export class LoadedModel implements Evictable {
 		return this.isBusy ? this.#options.clock.now() : this.#idleSinceMs;
 	}
 
-	/** null while it is in use or not loaded. */
+	/** Time since the last request; null while the model is in use or not loaded. */
 	get idleMs(): number | null {
 		return this.isBusy || this.runner.state !== 'loaded'
 			? null
 			: this.#options.clock.now() - this.#idleSinceMs;
 	}
 
-	/** Time until it is unloaded if no request comes; null = never, or while it is in use or not loaded. */
+	/** Time until the model is unloaded if no request arrives; null = never, or while it is in use or not loaded. */
 	get unloadsInMs(): number | null {
 		const { idleMs } = this;
 		if (idleMs === null || this.#stopTimer === undefined) return null;
 		return Math.max(0, this.#keepAliveMs - idleMs);
 	}
 
-	/** Keeps it loaded until the returned function is called, which is safe to call twice. */
+	/** Keeps the model loaded until the returned function is called, which is safe to call twice. */
 	lease(purpose: Purpose): () => void {
 		this.#leases[purpose]++;
 		this.#worked ||= purpose === 'work';
@@ -116,7 +116,7 @@ export class LoadedModel implements Evictable {
 		};
 	}
 
-	/** Unloads it once its last request has finished. Resolves when it is unloaded. */
+	/** Unloads the model once its last request has finished. Resolves when it is unloaded. */
 	leave(reason: UnloadReason): Promise<void> {
 		const left = new Promise<void>((resolve) => this.#left.push(resolve));
 		if (this.isBusy) this.#leaving = reason;

@@ -11,12 +11,12 @@ import { EarshotError } from '../errors.js';
 
 export interface Evictable {
 	readonly id: string;
-	/** Memory it takes or has been granted, whichever is larger; 0 = none. */
+	/** Memory that the model uses or has been granted, whichever is larger; 0 = none. */
 	readonly bytes: number;
 	readonly isBusy: boolean;
-	/** Its process is being ended: its memory is freed in any case. */
+	/** Its process is being ended, so its memory will be freed in any case. */
 	readonly isEnding: boolean;
-	/** Has an infinite keep-alive: evicted last. */
+	/** Its keep-alive is infinite, so it is evicted last. */
 	readonly isToStay: boolean;
 	readonly lastUsedMs: number;
 }
@@ -26,7 +26,7 @@ export interface MemoryBudgetOptions<T extends Evictable> {
 	readonly budgetBytes: number;
 	readonly clock: Clock;
 	readonly models: () => Iterable<T>;
-	/** Resolves when its memory is freed. Safe to call twice. */
+	/** Resolves when the model's memory is freed. Safe to call twice. */
 	readonly evict: (model: T) => Promise<void>;
 }
 
@@ -50,9 +50,9 @@ export class MemoryBudget<T extends Evictable> {
 		this.#options = options;
 	}
 
-	/** Waits until `neededBytes` fit, calls `onGranted` in the same moment (from then on `model.bytes` must include them)
-	 * and resolves. Throws `model_too_large` when they exceed the whole budget, `out_of_memory` when they did not fit in
-	 * time, and `cancelled`. */
+	/** Waits until `neededBytes` fit, calls `onGranted` synchronously (from then on `model.bytes` must include them) and
+	 * resolves. Throws `model_too_large` if they exceed the whole budget, `out_of_memory` if they did not fit in time,
+	 * and `cancelled`. */
 	async admit(
 		model: T,
 		neededBytes: number,
@@ -77,13 +77,13 @@ export class MemoryBudget<T extends Evictable> {
 		}
 	}
 
-	/** Whether `bytes` more fit without an eviction. */
+	/** Whether `bytes` more fit into the budget without an eviction. */
 	hasRoomFor(bytes: number): boolean {
 		const { budgetBytes, models } = this.#options;
 		return chooseEvictions([...models()], bytes, budgetBytes)?.length === 0;
 	}
 
-	/** Call this when a model has become idle, was unloaded, or its memory has changed. */
+	/** Grants memory to waiting loads. Call it when a model has become idle, was unloaded, or its memory has changed. */
 	review(): void {
 		const { budgetBytes, models } = this.#options;
 		for (const { model, neededBytes, isRequested, grant, refuse } of [...this.#waiting]) {
@@ -94,7 +94,7 @@ export class MemoryBudget<T extends Evictable> {
 			const others = [...models()].filter((other) => other !== model);
 			const evictions = chooseEvictions(others, neededBytes, budgetBytes);
 			if (evictions?.length === 0) {
-				// Before the next waiter is checked, which must not be granted the same memory.
+				// Granted before the next waiter is checked, which must not be granted the same memory.
 				this.#waiting = this.#waiting.filter((waiter) => waiter.model !== model);
 				grant();
 			} else if (evictions) {

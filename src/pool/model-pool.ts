@@ -14,11 +14,11 @@ export interface ListedModel {
 	/** When the files were installed on this machine, Unix seconds. */
 	readonly created: number;
 	readonly ownedBy: string;
-	/** `unresponsive`: loaded, at work, and without a sign of life; its process is killed when that goes on. */
+	/** `unresponsive`: loaded, but its process misses heartbeats; if this persists, the process is killed. */
 	readonly state: LoadState | 'unresponsive';
-	/** What it can do; null = not known before it is loaded. */
+	/** null = unknown until the model is loaded. */
 	readonly capabilities: Capabilities | null;
-	/** It transcribes while it hears, chunk by chunk. */
+	/** A streaming model: it transcribes audio chunk by chunk while receiving it. */
 	readonly hearsLive: boolean;
 	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
@@ -28,14 +28,14 @@ export interface ListedModel {
 	readonly memoryBytes: number;
 	/** Requests in progress. */
 	readonly requests: number;
-	/** Time since its last request; null while it is in use or not loaded. */
+	/** Time since its last request; null while the model is in use or not loaded. */
 	readonly idleMs: number | null;
-	/** Time until it is unloaded if no request comes; null = it will not be. */
+	/** Time until the model is unloaded if no request arrives; null = never, or while it is in use or not loaded. */
 	readonly unloadsInMs: number | null;
 }
 
-/** A loaded model for one request or live session: it stays loaded until released. `cut` is there where the model is on this
- * machine. */
+/** A lease of a loaded model for one request or live session: the model stays loaded until the release. `cut` is
+ * defined if the model runs on this machine. */
 export interface Lease extends Transcriber, LiveTranscriber, Partial<Cutter> {
 	/** Safe to call twice. */
 	release(): void;
@@ -43,20 +43,21 @@ export interface Lease extends Transcriber, LiveTranscriber, Partial<Cutter> {
 
 export interface ModelPool {
 	readonly models: readonly ListedModel[];
-	/** Used when a request names no model. */
+	/** Id of the model for requests that name none. */
 	readonly defaultModel: string;
-	/** Id of the model that tells who speaks when; undefined if none is installed. */
+	/** Id of the diarization model; undefined if none is installed. */
 	readonly diarizer: string | undefined;
-	/** Whether the default model can answer. While it cannot be loaded, asking tries again every half minute. */
+	/** Whether the default model can serve requests. While it cannot be loaded, a call retries the load, at most every 30
+	 * s. */
 	checkReadiness(): Readiness;
-	/** The id of the model that a name means. Throws `model_not_found`, whose message says what to do, and
-	 * `config_invalid` for an entry of models.yaml with a mistake. */
+	/** Resolves an id or alias to an id. Throws `model_not_found`, whose message suggests a remedy, and `config_invalid`
+	 * for an invalid entry of models.yaml. */
 	idOf(name: string): string;
-	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load.
-	 * Throws `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory`
-	 * when there is no memory for it now, `cancelled`, `closed`. */
+	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load. Throws
+	 * `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory` when
+	 * there is not enough memory now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal): Promise<Lease>;
-	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive counts as after a request. Throws
+	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive starts as after a request. Throws
 	 * like `lease`. */
 	load(model: string, signal: AbortSignal): Promise<ModelInfo>;
 	/** Ends the model's process once its last request has finished. Resolves when it has ended, at once if the model is

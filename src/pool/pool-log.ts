@@ -1,4 +1,4 @@
-/** The log lines of the pool: what happens to the processes of models, and why. */
+/** Writes the pool's log lines: the events of model processes, and their causes. */
 
 import { asEarshotError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -6,7 +6,7 @@ import type { RestartReason, UnloadReason } from '../metrics.js';
 import type { RunnerDeath } from '../runner/lifecycle.js';
 import type { ModelInfo } from '../speech/model-info.js';
 
-/** Why a model is loaded: a transcription needs it, a user has asked for it, or the server has started. */
+/** Why a model is loaded: for a transcription, on a user's request, or at the server's start. */
 export type LoadReason = 'request' | 'asked' | 'start';
 
 const unloadMessages: Readonly<Record<UnloadReason, string>> = {
@@ -22,7 +22,7 @@ const restartMessages: Readonly<Record<RestartReason, string>> = {
 	grew: 'the process of a model was replaced since it had grown',
 };
 
-/** Errors of loads that say nothing about the model, or that the log has already. */
+/** Load errors that are not caused by the model, or that were logged before. */
 const expectedCodes: readonly string[] = ['cancelled', 'closed', 'model_backoff'];
 
 export class PoolLog {

@@ -27,25 +27,25 @@ export interface PoolOptions {
 	readonly script: string;
 	/** Environment of the runners. */
 	readonly env: NodeJS.ProcessEnv;
-	/** Called with each line of the runners' own output. */
+	/** Called with each line that a runner writes to stderr. */
 	readonly onLog?: (line: string) => void;
-	/** Default: none. */
+	/** Default: no log. */
 	readonly log?: Log;
 	readonly clock: Clock;
 	readonly metrics: PoolMetrics;
 	/** How long an idle model stays loaded; Infinity = forever, 0 = not at all. */
 	readonly keepAliveMs: number;
-	/** Memory that all runners together may take; 0 = unlimited. */
+	/** Memory that all runners together may use; 0 = unlimited. */
 	readonly budgetBytes: number;
 	/** Memory of one runner above which it is replaced; 0 = the default of `RunnerOptions.maxRssBytes`. */
 	readonly maxRunnerBytes: number;
-	/** As in `RunnerOptions`. */
+	/** See `RunnerOptions`. */
 	readonly hangTimeoutMs: number;
 	/** When the model's files were installed, Unix seconds. */
 	readonly createdAt: (entry: ModelEntry) => number;
 }
 
-/** Loads that failed so would fail again. */
+/** Permanent load errors: another attempt would fail in the same way. */
 const lastingFailures: readonly ErrorCode[] = [
 	'model_load_failed',
 	'model_too_large',
@@ -53,7 +53,7 @@ const lastingFailures: readonly ErrorCode[] = [
 	'internal',
 ];
 
-/** While the default model cannot be loaded, it is tried again at most this often. */
+/** Shortest time between two attempts to load a failing default model. */
 const retryEveryMs = 30_000;
 
 export class RunnerPool implements ModelPool {
@@ -95,7 +95,7 @@ export class RunnerPool implements ModelPool {
 		const id = this.defaultModel;
 		const loaded = this.#loadedModels.get(id);
 		const { failure } = loaded ?? {};
-		// No request comes while an orchestrator holds them back, so the question itself is what tries again.
+		// An orchestrator sends no requests to a server that is not ready, so the readiness check itself retries the load.
 		if (failure && clock.now() - failure.atMs >= retryEveryMs) {
 			failure.atMs = clock.now();
 			this.#tryLoading(id);
@@ -113,7 +113,7 @@ export class RunnerPool implements ModelPool {
 		this.lease(id, new AbortController().signal).then(
 			(lease) => lease.release(),
 			() => {
-				// Logged where the load failed.
+				// `#loadNow` has logged the failure.
 			},
 		);
 	}
@@ -160,7 +160,7 @@ export class RunnerPool implements ModelPool {
 
 	async load(model: string, signal: AbortSignal, reason: LoadReason = 'asked'): Promise<ModelInfo> {
 		const loaded = await this.#find(model, signal).catch((thrown: unknown) => {
-			// Nobody else would tell of it: no request has asked.
+			// A load at the server's start has no request that would report the failure.
 			if (reason === 'start') this.#log.loadFailed(model, thrown);
 			throw thrown;
 		});
@@ -199,7 +199,7 @@ export class RunnerPool implements ModelPool {
 		return this.#loadedModelOf(models.find(model));
 	}
 
-	/** Holds a lease of its own, since the caller may cancel before the model is loaded. */
+	/** Holds its own lease, since the caller may cancel before the model is loaded. */
 	async #load(loaded: LoadedModel, reason: LoadReason): Promise<ModelInfo> {
 		const { runner } = loaded;
 		if (runner.state === 'loaded') return await runner.start();
@@ -245,7 +245,7 @@ export class RunnerPool implements ModelPool {
 		} catch (thrown) {
 			const { code } = asEarshotError(thrown);
 			if (code === 'model_load_failed' || code === 'model_too_large') metrics.loadFailed(id);
-			// Others pass by themselves: no memory for it now, or nobody wants it any more.
+			// Other errors are temporary, such as too little memory, or the cancellation of all requests.
 			if (lastingFailures.includes(code)) loaded.failure = { code, atMs: clock.now() };
 			this.#log.loadFailed(id, thrown);
 			throw thrown;
@@ -255,8 +255,8 @@ export class RunnerPool implements ModelPool {
 		}
 	}
 
-	/** Measured at the last load, else estimated. Capped at the budget: a model that fitted once is never refused because
-	 * it turned out larger than estimated. */
+	/** Memory of the last load, else an estimate. Capped at the budget, so that a model that has been loaded once is
+	 * never refused because it turned out larger than estimated. */
 	#neededBytes({ runner, entry }: LoadedModel): number {
 		const { budgetBytes } = this.#options;
 		if (runner.loadedBytes === 0) return expectedBytes(entry);
@@ -271,7 +271,7 @@ export class RunnerPool implements ModelPool {
 		loaded.isEnding = true;
 		await (this.#outdated.has(loaded) ? runner.close() : runner.unload());
 		loaded.isEnding = false;
-		// Only now: the process reports its metrics until it ends.
+		// Reported only now, since the process sends its metrics until it ends.
 		if (wasLoaded) this.#options.metrics.unloaded(id, reason);
 		this.#outdated.delete(loaded);
 		this.#budget.review();
@@ -322,14 +322,14 @@ export class RunnerPool implements ModelPool {
 			const now = this.#options.models.entries.find((each) => each.id === id);
 			if (now && isDeepStrictEqual(loadRelevant(now), loadRelevant(loaded.entry))) {
 				loaded.entry = now;
-				// Its files may have been mended, so the next question tries it again.
+				// Its files may have been repaired, so the next readiness check retries the load at once.
 				if (loaded.failure) loaded.failure.atMs = Number.NEGATIVE_INFINITY;
 				continue;
 			}
 			this.#loadedModels.delete(id);
 			this.#outdated.add(loaded);
 			void loaded.leave('changed');
-			// Only a load tells whether the change has mended it.
+			// Only a load shows whether the change has fixed the model.
 			if (loaded.failure && id === this.defaultModel) this.#tryLoading(id);
 		}
 	}
@@ -340,7 +340,7 @@ function shownState(runner: Runner | undefined): ListedModel['state'] {
 	return state === 'loaded' && runner?.isAnswering === false ? 'unresponsive' : state;
 }
 
-/** The fields that require loading the model again when they change; names do not. */
+/** The fields whose change requires a reload; names do not. */
 function loadRelevant({ type, files, options, languages }: ModelEntry): object {
 	return { type, files, options, languages };
 }

@@ -1,4 +1,4 @@
-/** Whether the default model can answer, for `GET /health` and `GET /ready`. Pure. */
+/** Whether the default model can serve requests, for `GET /health` and `GET /ready`. Pure. */
 
 import { earshot } from '../command-line.js';
 import type { ErrorCode } from '../errors.js';
@@ -6,23 +6,23 @@ import type { LoadState } from '../speech/model-info.js';
 
 export interface Readiness {
 	/**
-	 * `loading`: it is being loaded for the first time. `degraded`: it cannot be loaded, or gives no sign of life. `ok`
-	 * otherwise, also where it is loaded on its first request.
+	 * `loading`: the model is being loaded for the first time. `degraded`: it cannot be loaded, or its process misses
+	 * heartbeats. `ok`: otherwise, also before a load on the first request.
 	 */
 	readonly status: 'ok' | 'loading' | 'degraded';
-	/** With `degraded`: why, without paths, since anybody may ask. */
+	/** Cause of `degraded`; contains no paths, since the endpoint is public. */
 	readonly reason?: string;
 }
 
-/** What is known of the default model. */
+/** The state of the default model. */
 export interface DefaultModelFacts {
 	readonly id: string;
-	/** Why its entry in models.yaml cannot be served, or its files are not on this machine. */
+	/** `mistake`: its entry in models.yaml is invalid. `missing`: its files are not on this machine. */
 	readonly absence: 'mistake' | 'missing' | undefined;
 	readonly state: LoadState | 'unresponsive';
-	/** It was loaded at least once, so it can be loaded again. */
+	/** Whether the model was loaded at least once, so that a reload is likely to succeed. */
 	readonly hasLoaded: boolean;
-	/** Code of the error of its last load, unless a later one succeeded. */
+	/** Error code of the last load; undefined after a successful one. */
 	readonly failure: ErrorCode | undefined;
 }
 

@@ -15,7 +15,7 @@ export class CrashBackoff {
 	#backoffs = 0;
 	#untilMs = -Infinity;
 
-	/** `nowMs`: from the same clock for every call. */
+	/** Records a crash. `nowMs`: from the same clock for every call. */
 	died(nowMs: number): void {
 		this.#deaths = [...this.#deaths.filter((atMs) => atMs > nowMs - windowMs), nowMs];
 		if (this.#backoffs === 0 && this.#deaths.length < maxDeaths) return;
@@ -28,7 +28,7 @@ export class CrashBackoff {
 		return Math.max(0, this.#untilMs - nowMs);
 	}
 
-	/** Forgets all deaths: a clip has finished, or a user has asked for the model explicitly. */
+	/** Forgets all crashes: a clip has finished, or a user has requested the model explicitly. */
 	reset(): void {
 		this.#deaths = [];
 		this.#backoffs = 0;

@@ -16,7 +16,7 @@ export class EventQueue<T extends object> implements AsyncIterable<T> {
 		this.#wake?.();
 	}
 
-	/** The consumer gets the events pushed before, then the error. */
+	/** The consumer receives the events pushed before, then the error. */
 	fail(error: Error): void {
 		this.#end ??= { error };
 		this.#wake?.();

@@ -1,33 +1,33 @@
 /**
- * Finds out whether a process that is at work still answers: it is asked every few seconds, and its event loop answers at
- * once, however long its clips take. What counts is the number of questions that passed without an answer, and not the
- * time: while the machine sleeps, or all its processes are stopped, nobody asks.
+ * Detects a hung process: while it has work, it receives a ping every few seconds, which its event loop answers at
+ * once, however long its clips take. The time-out counts unanswered pings instead of elapsed time, since no pings are
+ * sent while the machine sleeps or all its processes are stopped.
  */
 
 import type { Clock } from '../clock.js';
 
 export interface HeartbeatOptions {
 	readonly clock: Clock;
-	/** Silence after which the process counts as hung, ms; 0 = never. */
+	/** Time without an answer after which the process counts as hung, ms; 0 = never. */
 	readonly timeoutMs: number;
-	/** Asks the process for a sign of life. */
+	/** Sends a ping to the process. */
 	readonly ask: () => void;
-	/** Called once. */
+	/** Called once, when the process counts as hung. */
 	readonly onHung: () => void;
 }
 
-/** Asked at most this often: rare enough to cost nothing. */
+/** Longest interval between pings: rare enough to cost nothing. */
 const maxEveryMs = 5_000;
-/** Questions within the time-out: one that is answered late must not look like silence. */
+/** Pings within the time-out, so that a single late answer does not exceed it. */
 const asksWithinTimeout = 6;
 
 export class Heartbeat {
 	readonly #options: HeartbeatOptions;
-	/** Time between two questions. */
+	/** Interval between pings. */
 	readonly everyMs: number;
 	#isWorking = false;
 	#stopTimer: (() => void) | undefined;
-	/** How long it has been asked in vain; undefined = it has answered, or was not asked. */
+	/** Time covered by unanswered pings; undefined = all pings were answered, or none was sent. */
 	#silentMs: number | undefined;
 	#isOver = false;
 
@@ -36,25 +36,26 @@ export class Heartbeat {
 		this.everyMs = Math.min(maxEveryMs, options.timeoutMs / asksWithinTimeout);
 	}
 
-	/** Whether it has answered by the time it was to be asked again. */
+	/** Whether the process has answered the last ping within one interval. */
 	get isAnswering(): boolean {
 		return this.#silentMs === undefined || this.#silentMs < this.everyMs;
 	}
 
-	/** The process is at work. */
+	/** The process has received work. */
 	begin(): void {
 		this.#isWorking = true;
 		if (this.#isOver || this.#options.timeoutMs === 0) return;
 		this.#stopTimer ??= this.#options.clock.every(this.everyMs, () => this.#tick());
 	}
 
-	/** It has no more work. One that owes an answer is asked on: the work may have been taken back because it hangs. */
+	/** The process has no more work. Pings continue while one is unanswered, since the work may have been cancelled
+	 * because the process hangs. */
 	rest(): void {
 		this.#isWorking = false;
 		if (this.#silentMs === undefined) this.#stop();
 	}
 
-	/** Something came from the process. */
+	/** The process has sent a message. */
 	heard(): void {
 		this.#silentMs = undefined;
 		if (!this.#isWorking) this.#stop();

@@ -13,13 +13,13 @@ import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process
 export interface LifecycleOptions extends RunnerProcessOptions {
 	/** Resident memory above which a process is replaced, between clips; 0 = twice that after loading, plus 1 GiB. */
 	readonly maxRssBytes: number;
-	/** Whether a replacement may be started before the old process has ended; absent = always. */
+	/** Whether memory permits a replacement to start before the old process has ended; absent = always. */
 	readonly hasRoomForTwo?: () => boolean;
 	/** Called when `memoryBytes` has changed. */
 	readonly onMemory?: () => void;
-	/** A process was replaced by another one. */
+	/** Called when a process was replaced by another one. */
 	readonly onRestart?: (reason: RestartReason) => void;
-	/** A process has crashed. */
+	/** Called when a process has crashed. */
 	readonly onDeath?: (death: RunnerDeath) => void;
 }
 
@@ -27,15 +27,15 @@ export interface RunnerDeath {
 	readonly pid: number | undefined;
 	/** Exit code or signal, in words. */
 	readonly how: string;
-	/** Recordings that it was working on; another process continues them. */
+	/** Number of recordings that it was transcribing; another process continues them. */
 	readonly inFlight: number;
 	/** The last line on its stderr; '' = none. */
 	readonly lastOutput: string;
-	/** Time for which the model is now left alone; 0 = it is not. */
+	/** Duration of the crash backoff that starts now; 0 = none. */
 	readonly backoffMs: number;
 }
 
-/** Lifecycle events for runner.ts, and its answers about the requests. */
+/** Lifecycle events for runner.ts, and queries about its requests. */
 export interface LifecycleListener {
 	readonly onAnswer: (process: RunnerProcess, answer: Answer) => void;
 	/** `how`: exit code or signal, in words. Returns how many recordings were in flight, and whether one of them is known
@@ -52,19 +52,19 @@ export interface LifecycleListener {
 	readonly isNeeded: () => boolean;
 	/** Whether the process must not be replaced now. */
 	readonly isUnsettled: () => boolean;
-	/** Takes back the requests that can move to another process. */
+	/** Withdraws the requests that can move to another process. */
 	readonly onOversized: (process: RunnerProcess) => void;
 	/** Whether the process has no requests left. */
 	readonly isDrained: (process: RunnerProcess) => boolean;
 }
 
-/** A process that dies while loading may have been killed from outside, so it is started once more. */
+/** A process that dies while loading may have been killed by the system or a user, so the load is retried once. */
 const maxLoadAttempts = 2;
 
-/** Gigabytes from a slow disk take a minute. A process still loading after this time hangs, with all its requests. */
+/** Loading gigabytes from a slow disk takes a minute. A process still loading after this time counts as hung. */
 const loadTimeoutMs = 10 * 60_000;
 
-/** Growth allowed by default: recordings in flight, and what engines allocate lazily. */
+/** Memory growth allowed by default, for recordings in flight and lazy allocations of engines. */
 const defaultGrowthBytes = 2 ** 30;
 
 /**
@@ -81,13 +81,14 @@ export class Lifecycle {
 	readonly #pace = new Pace();
 	/** All processes that have not ended: the current one, and old or new ones during a replacement. */
 	readonly #processes = new Set<RunnerProcess>();
-	/** The current process, which gets new requests. */
+	/** The current process, which receives new requests. */
 	#process: RunnerProcess | undefined;
 	#info: ModelInfo | undefined;
 	#starting: Promise<ModelInfo> | undefined;
 	#unloading: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
-	/** Being replaced because it grew too large; ends when each of its recordings has finished its current clip. */
+	/** The process that is being replaced because it grew too large. It ends when each of its recordings has finished its
+	 * current clip. */
 	#oversized: RunnerProcess | undefined;
 	#draining: Promise<void> | undefined;
 	#onDrained: (() => void) | undefined;
@@ -110,7 +111,7 @@ export class Lifecycle {
 		return this.#info;
 	}
 
-	/** What it was when it was last loaded; undefined before. */
+	/** The model's info as of its last load; undefined before the first. */
 	get lastInfo(): ModelInfo | undefined {
 		return this.#info;
 	}
@@ -121,22 +122,22 @@ export class Lifecycle {
 		return this.#backoff.remainingMs(this.#options.clock.now()) > 0 ? 'backoff' : 'unloaded';
 	}
 
-	/** Of the current process. */
+	/** Whether the current process answers heartbeats; true without a process. */
 	get isAnswering(): boolean {
 		return this.#process?.isAnswering ?? true;
 	}
 
-	/** The process for new requests; undefined while there is none or it is still loading. */
+	/** The process for new requests; undefined if there is none or it is still loading. */
 	get ready(): RunnerProcess | undefined {
 		return this.#starting ? undefined : this.#process;
 	}
 
-	/** Of the current process. */
+	/** Process id of the current process. */
 	get pid(): number | undefined {
 		return this.#process?.pid;
 	}
 
-	/** Resident memory of all its processes, as last reported; one without a report counts like the last loaded one. */
+	/** Resident memory of all processes, as last reported; one without a report counts like the last loaded one. */
 	get memoryBytes(): number {
 		return [...this.#processes].reduce((sum, { rssBytes }) => sum + (rssBytes || this.#loadedBytes), 0);
 	}
@@ -158,7 +159,7 @@ export class Lifecycle {
 		return this.#starting;
 	}
 
-	/** Ends the crash backoff: a clip has finished, or a user has asked for the model explicitly. */
+	/** Ends the crash backoff: a clip has finished, or a user has requested the model explicitly. */
 	reset(): void {
 		this.#backoff.reset();
 	}
@@ -195,7 +196,7 @@ export class Lifecycle {
 	}
 
 	async #load(): Promise<ModelInfo> {
-		// Their memory must be free before the new process needs it.
+		// Processes that are ending must free their memory before the new process needs it.
 		await Promise.all([this.#unloading, this.#draining]);
 		for (let attempt = 1; ; attempt++) {
 			if (this.#closing) throw unloaded();
@@ -261,7 +262,7 @@ export class Lifecycle {
 		if (!process.refused && !process.isEnding) {
 			const { clock, onDeath } = this.#options;
 			this.#lastExit = `${how}${process.stderrTail}`;
-			// A crash explained by one recording says nothing about the model, so it does not count.
+			// A crash caused by one recording is no evidence against the model, so it does not count.
 			if (!explained) this.#backoff.died(clock.now());
 			const backoffMs = this.#backoff.remainingMs(clock.now());
 			onDeath?.({ pid: process.pid, how, inFlight, lastOutput: process.lastOutput, backoffMs });
@@ -271,7 +272,7 @@ export class Lifecycle {
 		else if (this.#listener.isNeeded()) this.#restart(process.isHung ? 'hung' : 'died');
 	}
 
-	/** Starts another process for the waiting requests; they fail if it cannot be started. */
+	/** Starts another process for the waiting requests, which fail if it cannot be started. */
 	#restart(reason: RestartReason): void {
 		// A crash while loading is part of the load, not a restart.
 		const counts = !this.#starting;
@@ -308,7 +309,7 @@ export class Lifecycle {
 		this.#options.onMemory?.();
 	}
 
-	/** Never rejects: if no replacement can be started, the oversized process goes on. */
+	/** Never rejects: if no replacement can be started, the oversized process continues. */
 	async #replace(oversized: RunnerProcess): Promise<void> {
 		const { entry, onLog, hasRoomForTwo } = this.#options;
 		onLog?.(`the runner of ${entry.id} has grown to ${oversized.rssBytes} bytes and is being replaced`);

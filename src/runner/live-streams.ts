@@ -1,15 +1,15 @@
-/** The server's side of a model's live streams. A stream lives in one process; with it, it is lost. */
+/** The server's side of a model's live streams. A stream runs in one process, and is lost when that process ends. */
 
 import { asEarshotError, EarshotError } from '../errors.js';
 import type { LiveCommand, LiveEvent, LiveOptions, LiveStream } from '../live/live.js';
 import type { RunnerProcess } from './process.js';
 
 export interface LiveStreamsOptions {
-	/** Starts the model's process where none is ready. */
+	/** The model's process; starts one if none is ready. */
 	readonly process: () => Promise<RunnerProcess>;
-	/** A turn has got its text: the model works. */
+	/** Called when a turn was transcribed, which shows that the model works. */
 	readonly onCompleted: () => void;
-	/** A stream has left its process. */
+	/** Called when a stream has left its process. */
 	readonly onLeft: () => void;
 }
 
@@ -17,13 +17,14 @@ interface Stream {
 	readonly number: number;
 	readonly options: LiveOptions;
 	readonly take: (event: LiveEvent) => void;
-	/** undefined until it is opened there. */
+	/** The process that runs the stream; undefined until the stream is opened. */
 	process: RunnerProcess | undefined;
-	/** Sent once it is. */
+	/** Commands to send once the stream is opened. */
 	readonly waiting: LiveCommand[];
-	/** Turns that have begun or were committed and have no text yet. */
+	/** Turns that have started or were committed and have no transcript yet. */
 	readonly unfinished: Set<number>;
-	/** Audio came since the last turn ended, which without voice activity belongs to the next one. */
+	/** Whether audio was received since the last turn ended; without voice activity detection it belongs to the next
+	 * turn. */
 	holdsAudio: boolean;
 	isManual: boolean;
 	isClosed: boolean;
@@ -32,7 +33,7 @@ interface Stream {
 export class LiveStreams {
 	readonly #options: LiveStreamsOptions;
 	readonly #streams = new Map<number, Stream>();
-	/** Its streams are to leave when they can. */
+	/** The process whose streams leave as soon as they have no unfinished turn. */
 	#leaving: RunnerProcess | undefined;
 	#next = 1;
 
@@ -64,7 +65,7 @@ export class LiveStreams {
 		};
 	}
 
-	/** An event from the process. */
+	/** Handles an event from the process. */
 	deliver(process: RunnerProcess, number: number, event: LiveEvent): void {
 		const stream = this.#streams.get(number);
 		if (stream?.process !== process) return;
@@ -83,7 +84,7 @@ export class LiveStreams {
 		return lost.filter(({ unfinished }) => unfinished.size > 0).length;
 	}
 
-	/** The process is to end: streams leave it as soon as they have no unfinished turn. */
+	/** The process is about to end: streams leave it as soon as they have no unfinished turn. */
 	leave(process: RunnerProcess): void {
 		this.#leaving = process;
 		this.#moveIdle(process);
@@ -152,7 +153,7 @@ function note(stream: Stream, event: LiveEvent): void {
 	if (type === 'committed' || type === 'cleared') stream.holdsAudio = false;
 }
 
-/** What a stream is told whose process ended. `how`: in words. */
+/** The error of a stream whose process ended. `how`: exit code or signal, in words. */
 export function processEnded(how: string): EarshotError {
 	return new EarshotError('engine_failed', `the model's process ended while it listened (${how})`);
 }

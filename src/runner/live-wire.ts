@@ -1,4 +1,4 @@
-/** Events of live streams as they cross to the server. */
+/** Serialization of live stream events between runner process and server. */
 
 import { fromWire, toWire } from '../errors.js';
 import type { LiveEvent } from '../live/live.js';

@@ -1,17 +1,17 @@
-/** How fast a model has been on this machine, in all of its processes, and so how long a step of it may take. */
+/** Measures a model's speed on this machine, across all its processes, to derive how long a step may take. */
 
 import type { WorkReport } from './protocol.js';
 
-/** Before, nothing is known of the machine: its first clips may be short ones, or take long. */
+/** Clips needed before the measured speed is trusted: the first ones may be short, or slow. */
 const enoughClips = 10;
 
-/** A clip of half a minute whose decoding is tried again at every temperature takes some ten times as long as usual. */
+/** A 30 s clip that is decoded again at every temperature takes about ten times as long as usual. */
 const slack = 20;
 const longestClipSeconds = 30;
 
-/** However fast the machine was: it may be busy with something else now. */
+/** Lower bound, however fast the machine was: it may be busy with something else now. */
 const leastMs = 10 * 60_000;
-/** For a large model on a small computer, and for a file that lies on a slow disk. */
+/** Limit until the speed is known, and for blocks: enough for a large model on a small computer, or a slow disk. */
 const mostMs = 2 * 60 * 60_000;
 
 export class Pace {
@@ -23,7 +23,7 @@ export class Pace {
 		this.#slowestMsPerSecond = Math.max(this.#slowestMsPerSecond, slowestMsPerSecond);
 	}
 
-	/** The longest that a step may take before it counts as endless, ms. `step`: a clip from 0, a block below 0. */
+	/** Time-out of a step, ms: after it the step counts as hung. `step`: a clip from 0, a block below 0. */
 	patienceMs(step: number): number {
 		if (step < 0 || this.#clips < enoughClips) return mostMs;
 		return Math.max(leastMs, slack * this.#slowestMsPerSecond * longestClipSeconds);

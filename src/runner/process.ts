@@ -21,11 +21,11 @@ export interface RunnerProcessOptions {
 	/** The child's whole environment. */
 	readonly env: NodeJS.ProcessEnv;
 	readonly clock: Clock;
-	/** How long a process at work may give no sign of life before it is killed, ms; 0 = for ever. */
+	/** How long a process with work may miss heartbeats before it is killed, ms; 0 = forever. */
 	readonly hangTimeoutMs: number;
 	/** Called with each log line, including the engines' own output on stderr. */
 	readonly onLog?: (line: string) => void;
-	/** Called with the state of its scheduler. */
+	/** Called with each report of the process's scheduler. */
 	readonly onReport?: (report: RunnerReport) => void;
 }
 
@@ -34,7 +34,7 @@ export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'repo
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
-	/** The process has ended; nothing follows. `how`: exit code or signal, in words. */
+	/** The process has ended; no answers follow. `how`: exit code or signal, in words. */
 	readonly onEnd: (how: string) => void;
 }
 
@@ -57,14 +57,14 @@ export class RunnerProcess {
 	#loadedBytes = 0;
 	#rssBytes = 0;
 	readonly #heartbeat: Heartbeat;
-	/** Recordings that it has. */
+	/** Number of recordings and live streams assigned to the process. */
 	#work = 0;
 	readonly #stuck: StuckWork;
-	/** Why it was killed, in words. */
+	/** Why the process was killed as hung, in words; undefined = it was not. */
 	#hang: string | undefined;
 	#stuckRequest: number | undefined;
 	#hasEnded = false;
-	/** Whether it keeps this process from ending, as a child process does at first. */
+	/** Whether the child keeps this process from exiting, as any child process does at first. */
 	#isHeld = true;
 	#ending: Promise<void> | undefined;
 
@@ -98,7 +98,7 @@ export class RunnerProcess {
 					resolve(message.info);
 				} else if (message.type === 'load-failed') {
 					this.#refusal = fromWire(message.error);
-					// Not `disconnect()`: a channel closed from this side keeps `close` from being emitted.
+					// Not `disconnect()`: if this side closes the channel, `close` is never emitted.
 					void this.end();
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
@@ -123,7 +123,7 @@ export class RunnerProcess {
 			child.on('error', (cause) => {
 				// A message that could not be sent does not end the process; a failed start does.
 				if (child.pid !== undefined) return;
-				// The system may have no file descriptors left, which passes.
+				// The cause may be temporary, such as a lack of file descriptors.
 				const system = asEarshotError(cause);
 				const message = `the runner process of \`${this.#id}\` could not be started: ${cause.message}`;
 				const failure = new EarshotError('model_load_failed', message, { cause });
@@ -141,7 +141,7 @@ export class RunnerProcess {
 		this.send({ type: 'load', entry, settings });
 	}
 
-	/** Its model's info, while the channel to the process is open. */
+	/** Info of the loaded model, while the channel to the process is open. */
 	get info(): ModelInfo | undefined {
 		return this.#child.connected ? this.#info : undefined;
 	}
@@ -160,27 +160,27 @@ export class RunnerProcess {
 		return this.#rssBytes;
 	}
 
-	/** `end` was called, so its exit is not a crash. */
+	/** Whether `end` was called, so that the exit is not a crash. */
 	get isEnding(): boolean {
 		return this.#ending !== undefined;
 	}
 
-	/** It was killed since it did not answer, or since a step in it did not end. */
+	/** Whether the process was killed because it missed heartbeats or one of its steps hung. */
 	get isHung(): boolean {
 		return this.#hang !== undefined;
 	}
 
-	/** The request whose step did not end, if it was killed for that. */
+	/** The request whose step hung, if the process was killed for that. */
 	get stuckRequest(): number | undefined {
 		return this.#stuckRequest;
 	}
 
-	/** Whether it gives signs of life. Known only of a process that has or had work. */
+	/** Whether the process answers heartbeats, which are only sent while it has work. */
 	get isAnswering(): boolean {
 		return this.#heartbeat.isAnswering;
 	}
 
-	/** It reported why the model cannot be loaded, so another process would fail the same way. */
+	/** Whether the process reported why the model cannot be loaded, so that another process would fail the same way. */
 	get refused(): boolean {
 		return this.#refusal !== undefined;
 	}
@@ -201,21 +201,21 @@ export class RunnerProcess {
 		if (this.#child.connected) this.#child.send(message, () => {});
 	}
 
-	/** It is given a recording. */
+	/** A recording or live stream was assigned. */
 	beginWork(): void {
 		this.#work++;
 		this.#heartbeat.begin();
 		this.#keepAlive();
 	}
 
-	/** A recording is finished, or was taken back. */
+	/** A recording or live stream has finished, or was withdrawn. */
 	endWork(): void {
 		this.#work--;
 		if (this.#work === 0) this.#heartbeat.rest();
 		this.#keepAlive();
 	}
 
-	/** While it loads, works or ends, it keeps this process from ending by itself; otherwise it ends with this one. */
+	/** While the child loads, works or ends, it keeps this process from exiting; otherwise it ends with this process. */
 	#keepAlive(): void {
 		const isNeeded = this.#work > 0 || this.#info === undefined || this.#ending !== undefined;
 		if (isNeeded === this.#isHeld) return;
@@ -264,7 +264,7 @@ export class RunnerProcess {
 		stopTimer();
 	}
 
-	/** Why the model is not loaded. A library that ends the process gives its reason on stderr, if anywhere. */
+	/** Why the model is not loaded. A library that ends the process reports its reason on stderr, if at all. */
 	#loadFailure(how: string): EarshotError {
 		const refusal = this.#refusal;
 		if (refusal && refusal.code !== 'model_load_failed') return refusal;

@@ -23,26 +23,26 @@ export type ToRunner =
 			readonly firstClip: number;
 	  }
 	| { readonly type: 'cancel'; readonly request: number }
-	/** Answered by `live` with its events. Streams are numbered apart from requests. */
+	/** Answered by `live` messages with the stream's events. Streams and requests are numbered separately. */
 	| { readonly type: 'live-open'; readonly stream: number; readonly options: LiveOptions }
 	| { readonly type: 'live'; readonly stream: number; readonly command: LiveCommand }
 	| { readonly type: 'live-close'; readonly stream: number }
-	/** Answered by `alive` at once, whatever runs. */
+	/** Heartbeat ping. Answered by `alive` at once, whatever runs. */
 	| { readonly type: 'ask' }
 	/** Cancel running requests, free the model, end the process. */
 	| { readonly type: 'close' };
 
-/** What the threads of a runner are at. */
+/** The work of a runner's threads. */
 export interface WorkReport {
 	/** Clips that have ended with a result. */
 	readonly clips: number;
-	/** The longest that one of them took, milliseconds for a second of its audio. */
+	/** Processing time of the slowest of these clips, milliseconds per second of audio. */
 	readonly slowestMsPerSecond: number;
-	/** The step that has been in work for longest, also of a request that was cancelled. `number`: another for each. */
+	/** The step that has been running for longest, also of a cancelled request. `number`: unique per step. */
 	readonly oldest?: { readonly number: number; readonly request: number; readonly step: number };
 }
 
-/** An event of a live stream; of those with an error, the error apart, which cannot be cloned. */
+/** An event of a live stream. Errors cannot be cloned, so they are serialized separately. */
 export type LiveEventOnWire =
 	| { readonly event: Exclude<LiveEvent, { readonly error: unknown }> }
 	| {
@@ -57,7 +57,7 @@ export type FromRunner =
 	/** Sent before a step starts, so that after a crash the server knows what was in flight: a clip's index (from 0), or
 	 * -1 for decoding the first block, -2 for the second, … */
 	| { readonly type: 'running'; readonly request: number; readonly step: number }
-	/** A block has been decoded and split. Clips report their end by their events. */
+	/** A block has been decoded and split. The end of a clip is reported by its event. */
 	| { readonly type: 'passed'; readonly request: number; readonly step: number }
 	/** `rssBytes`: resident memory of the whole process at that time. */
 	| {
@@ -68,7 +68,7 @@ export type FromRunner =
 	  }
 	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
 	| { readonly type: 'alive'; readonly work: WorkReport }
-	/** For the metrics, a few times a second while the scheduler is active. */
+	/** Sent for the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }
 	| { readonly type: 'failed'; readonly request: number; readonly error: WireError };

@@ -1,13 +1,13 @@
 /**
  * Finds the recording that crashes a model's process. Every recording with a clip (or block) running at a crash becomes
  * a suspect. Suspects run alone, one at a time, until the suspected clip has finished; a recording whose clip was
- * running at a second crash fails. So one bad recording fails alone and no other is lost.
+ * running at a second crash fails. Thus only the faulty recording fails, and no other is lost.
  */
 
-/** Crashes during a clip after which its recording fails. */
+/** Number of crashes during a clip after which its recording fails. */
 const maxDeaths = 2;
 
-/** `T`: a recording. Only keeps records; the caller runs the recordings. */
+/** `T`: a recording. Only does the bookkeeping; the caller runs the recordings. */
 export class Quarantine<T extends object> {
 	/** In the order in which they run alone. */
 	#suspects: T[] = [];

@@ -1,4 +1,4 @@
-/** A recording on its way through the processes of a model. */
+/** A transcription request, as the runner assigns it to the processes of a model. */
 
 import type { PipelineEvent } from '../speech/events.js';
 import type { TranscribeOptions } from '../speech/options.js';
@@ -6,8 +6,7 @@ import type { Recording } from '../speech/recording.js';
 import type { EventQueue } from './event-queue.js';
 import type { RunnerProcess } from './process.js';
 
-/** The process that runs a request. `number` is new for each assignment, so late answers to an earlier one are
- * ignored. */
+/** The process that runs a request. `number` is unique per assignment, so that late answers are ignored. */
 export interface Assignment {
 	readonly process: RunnerProcess;
 	readonly number: number;
@@ -17,12 +16,12 @@ export interface Request {
 	readonly recording: Recording;
 	readonly options: TranscribeOptions;
 	readonly events: EventQueue<PipelineEvent>;
-	/** Steps that the process is running for it: clips (from 0), and blocks being decoded (below 0). */
+	/** Steps of the request that are running: clips (from 0), and blocks being decoded (below 0). */
 	readonly running: Set<number>;
-	/** `started` has been delivered; a later assignment must not repeat it. */
+	/** Whether the event `started` has been delivered; a later assignment must not repeat it. */
 	started: boolean;
 	/** Number of clips whose events have been delivered, in this call or before. */
 	delivered: number;
-	/** undefined while it waits. */
+	/** undefined while the request waits. */
 	assignment: Assignment | undefined;
 }

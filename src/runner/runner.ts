@@ -28,7 +28,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	readonly #quarantine = new Quarantine<Request>();
 	/** Unsettled requests, in order of arrival. */
 	readonly #requests = new Set<Request>();
-	/** Those that a process has, by the number of their assignment. */
+	/** Requests that are assigned to a process, by the number of their assignment. */
 	readonly #assigned = new Map<number, Request>();
 	#nextRequest = 1;
 	readonly #live: LiveStreams;
@@ -60,7 +60,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		return this.#lifecycle.info;
 	}
 
-	/** What the model was when it was last loaded; undefined before. */
+	/** The model's info as of its last load; undefined before the first. */
 	get lastInfo(): ModelInfo | undefined {
 		return this.#lifecycle.lastInfo;
 	}
@@ -69,12 +69,12 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		return this.#lifecycle.state;
 	}
 
-	/** False while its process gives no sign of life, until it is killed for it. */
+	/** False while the current process misses heartbeats, until it is killed. */
 	get isAnswering(): boolean {
 		return this.#lifecycle.isAnswering;
 	}
 
-	/** Of the current process. */
+	/** Process id of the current process. */
 	get pid(): number | undefined {
 		return this.#lifecycle.pid;
 	}
@@ -137,11 +137,11 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		return this.#lifecycle.close();
 	}
 
-	/** The process for new work. */
+	/** Waits for a process that accepts new work; starts one if needed. */
 	async #started(): Promise<RunnerProcess> {
 		for (;;) {
 			await this.start();
-			// It may have ended, or another load begun, since.
+			// The process may have ended, or another load may have started, in the meantime.
 			const process = this.#lifecycle.ready;
 			if (process) return process;
 		}
@@ -181,7 +181,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		}
 	}
 
-	/** Sends the requests that may run now: the current suspect alone, or all. */
+	/** Sends the requests that may run now: the current suspect alone, or all requests. */
 	#submit(): void {
 		const process = this.#lifecycle.ready;
 		if (!process) return;
@@ -197,7 +197,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		const number = this.#nextRequest++;
 		this.#assign(request, { process, number });
 		const { recording, options, delivered } = request;
-		// The recording last: anything serialized after it would copy the message into a buffer of twice the size.
+		// The recording comes last: serializing anything after it would copy the message into a buffer of twice the size.
 		process.send({ type: 'transcribe', request: number, options, firstClip: delivered, recording });
 	}
 
@@ -223,7 +223,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		this.#lifecycle.checkDrained();
 	}
 
-	/** Takes back requests without a running step; the others finish their clips there first. */
+	/** Withdraws the requests without a running step; the others finish their current clips first. */
 	#takeBackIdle(process: RunnerProcess): void {
 		for (const request of this.#in(process)) if (request.running.size === 0) this.#takeBack(request);
 	}
@@ -238,7 +238,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 			return;
 		}
 		const request = this.#assigned.get(message.request);
-		// An answer to a request that was cancelled or taken back.
+		// Late answers to a request that was cancelled or withdrawn are ignored.
 		if (request?.assignment?.process !== process) return;
 		switch (message.type) {
 			case 'running':
@@ -303,7 +303,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		for (const request of [...this.#requests]) this.#fail(request, error);
 	}
 
-	/** Handles the end of a process: its recordings wait again, become suspects, or fail. */
+	/** Handles the end of a process: its requests wait again, become suspects, or fail. */
 	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
 		const stuck = lost.filter(({ assignment }) => assignment?.number === process.stuckRequest);
@@ -327,7 +327,8 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		return { inFlight: lost.length + lostTurns, explained: failed.length > 0 };
 	}
 
-	/** What does not end is known, so nobody else is suspected; trying it again would take as long again. */
+	/** Handles the end of a process with a hung step: its request fails without a retry, which would hang for as long
+	 * again, and no other request becomes a suspect. */
 	#lostStuck(
 		lost: readonly Request[],
 		stuck: readonly Request[],

@@ -1,6 +1,6 @@
 /**
- * Finds out whether a thread of a process does not get anywhere any more while the process itself still answers: an endless
- * loop, or a driver that does not come back. As in heartbeat.ts, time is counted in questions that were answered.
+ * Detects a hung thread in a process that still answers heartbeats, caused by an endless loop or a driver call that
+ * never returns. As in heartbeat.ts, time is counted in pings: here, in answered ones.
  */
 
 import type { Pace } from './pace.js';
@@ -15,7 +15,7 @@ export class StuckWork {
 		this.#pace = pace;
 	}
 
-	/** Takes the answer to a question, `everyMs` after the last one. Returns what is stuck, in words; undefined = nothing. */
+	/** Evaluates the answer to a ping, `everyMs` after the last one. Returns what hangs, in words; undefined = none. */
 	note(report: WorkReport, everyMs: number): string | undefined {
 		this.#pace.learn(report);
 		const { oldest } = report;

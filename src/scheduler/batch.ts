@@ -6,7 +6,7 @@ import { secondsOf } from './fairness.js';
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 /**
- * Largest difference in length, in audio seconds, within a batch that is not padded: a short clip gets no text before
+ * Largest difference in length, in audio seconds, within a batch that is not padded: a short clip has no result before
  * the longest clip of its batch is encoded. Padded batches are bounded by `maxPaddingShare` instead.
  */
 export const maxBatchSpreadSeconds = 10;
@@ -69,7 +69,7 @@ function alikeInLength(clips: readonly WaitingClip[]): boolean {
 	return Math.max(...lengths) - Math.min(...lengths) <= maxBatchSpreadSeconds;
 }
 
-/** Audio seconds of the batch, and seconds of silence that fill it up to longest × count where the library pads. */
+/** Audio seconds of the batch, and seconds of padding: longest × count − audio seconds if the library pads, else 0. */
 export function costOf(
 	batch: readonly WaitingClip[],
 	padded: boolean,

@@ -9,7 +9,7 @@ import type { RecordingQueue, WaitingClip } from './waiting.js';
  */
 export const interactiveSeconds = 30;
 
-/** Share of the started audio that background recordings get while both kinds wait, so they never starve. */
+/** Share of the started audio that background recordings receive while both kinds wait, so that they never starve. */
 export const backgroundShare = 0.25;
 
 export function isInteractive({

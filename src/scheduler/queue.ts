@@ -4,9 +4,10 @@ import { backgroundCreditAfter, inTurn, interactiveSeconds, secondsOf } from './
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 
 export class Queue<W extends WaitingClip> {
-	/** In round-robin order: the queue served last is at the end. */
+	/** In round-robin order: the most recently served queue is last. */
 	readonly #queues = new Map<object, W[]>();
-	/** Outlives the queue: a recording that is still being decoded submits more clips later. */
+	/** Started seconds of each recording. Entries outlive the recording's queue, since a recording that is still being
+	 * decoded submits more clips later. */
 	readonly #startedSeconds = new WeakMap<object, number>();
 	#backgroundCredit = 0;
 	#clips = 0;

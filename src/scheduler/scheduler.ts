@@ -1,6 +1,6 @@
 /**
- * Starts batches of clips on an engine as soon as a slot is free, without waiting for a batch to fill up.
- * One per loaded model.
+ * Starts batches of clips on an engine as soon as a slot is free, without waiting for a batch to fill up. Each loaded
+ * model has one scheduler.
  */
 
 import type { Batch, Engine, Limits } from '../engines/engine.js';
@@ -26,16 +26,16 @@ import type { RecordingQueue } from './waiting.js';
 export interface Submission {
 	/** Any object that identifies the recording; its clips share one queue. */
 	readonly recording: object;
-	/** The recording has background priority from the start; absent = once `interactiveSeconds` of it have been
-	 * started. */
+	/** Whether the recording has background priority from the start; absent = only after `interactiveSeconds` of it have
+	 * been started. */
 	readonly background?: boolean;
 	readonly clip: Clip;
 	readonly options: RecognizeOptions;
 	readonly signal: AbortSignal;
 	/** Called when the clip is handed to the engine. */
 	readonly onStart?: () => void;
-	/** Called when the engine has finished with the clip, with a result or without; after a cancellation that is later
-	 * than the rejection. */
+	/** Called when the engine has finished with the clip, with or without a result; after a cancellation, this happens
+	 * later than the rejection. */
 	readonly onEnd?: (hasResult: boolean) => void;
 	/** Measures the recording's time in queue and in the engine. */
 	readonly stopwatch?: Stopwatch;
@@ -83,13 +83,13 @@ export class Scheduler {
 	readonly #running = new Set<Running>();
 	/** At most one observer. */
 	observer: SchedulerObserver | undefined;
-	/** Of slots, for interactive clips that are expected. */
+	/** Number of active `reserveSlot` calls. */
 	#reservations = 0;
 	#dispatching = false;
 	#closed = false;
 	#idle: (() => void) | undefined;
 
-	/** `maxThreads`: threads all slots may use together. */
+	/** `maxThreads`: number of threads that all slots may use together. */
 	constructor(engine: Engine, maxThreads: number) {
 		this.#engine = engine;
 		this.#maxThreads = maxThreads;
@@ -128,8 +128,8 @@ export class Scheduler {
 	}
 
 	/**
-	 * Keeps one slot free of background clips until the returned function is called, since interactive clips are expected
-	 * soon. Where there is only one slot, nothing is kept free.
+	 * Reserves one slot for interactive clips, which are expected soon, until the returned function is called. An engine
+	 * with a single slot reserves none.
 	 */
 	reserveSlot(): () => void {
 		this.#reservations++;
@@ -173,7 +173,7 @@ export class Scheduler {
 		);
 	}
 
-	/** In a microtask, so clips submitted in the same turn are seen together and can share threads and batches. */
+	/** Dispatches in a microtask, so that clips submitted in the same turn can share threads and batches. */
 	#dispatchSoon(): void {
 		if (this.#dispatching) return;
 		this.#dispatching = true;
@@ -200,7 +200,7 @@ export class Scheduler {
 		const grant = first ? this.#freeSlot(isInteractive(first) ? Number.POSITIVE_INFINITY : left) : null;
 		if (first && grant)
 			return { batch: pickBatch(mayStart, this.#batchLimits()), grant, background: !isInteractive(first) };
-		// A slot that is to become free of background clips gets no more of them.
+		// Background clips must not join a slot that is being drained for the reservation.
 		const mayJoin = left < 0 ? mayStart : queues;
 		for (const queue of mayJoin) {
 			// Only the head of the queue may join a busy slot: otherwise a slot would never drain for it.
@@ -210,7 +210,7 @@ export class Scheduler {
 		return undefined;
 	}
 
-	/** `mayTake`: slots that clips like the next one may take. */
+	/** `mayTake`: number of slots that clips of the next clip's kind may take. */
 	#freeSlot(mayTake: number): Grant | null {
 		const { slots, maxClipThreads } = this.#engine.limits;
 		const isLimited = Number.isFinite(mayTake);
@@ -226,7 +226,7 @@ export class Scheduler {
 		if (!next || !prioritySlot || running.some(({ isPriority }) => isPriority)) return null;
 		const interactive = isInteractive(queue);
 		const joins = this.#joins(next);
-		// Compatible running clips are no obstacle: `next` can join them once one of them is done.
+		// Compatible running clips are no obstacle: `next` can join their batch once one of them has finished.
 		const inTheWay = running.filter(
 			({ background, threads, batch }) =>
 				!joins || threads > 1 || background === interactive || !isCompatible(next, batch),
@@ -287,7 +287,7 @@ export class Scheduler {
 		return ends.filter((failed) => failed !== undefined);
 	}
 
-	/** Settles its own clips; never rejects. */
+	/** Runs a batch and settles its clips; never rejects. */
 	async #run({ batch, grant, background }: Start): Promise<void> {
 		const options = batch[0]?.options;
 		if (!options) return;
@@ -301,7 +301,7 @@ export class Scheduler {
 		const done = (waiting: Waiting) => {
 			unfinished.delete(waiting);
 			waiting.onEnd?.(true);
-			// A waiting clip may take its place in the batch.
+			// A waiting clip may join the batch in place of the finished one.
 			if (unfinished.size > 0) this.#dispatchSoon();
 		};
 		const startedMs = performance.now();

@@ -3,7 +3,7 @@
 export interface SlotRules {
 	/** Batches that may run at once. */
 	readonly slots: number;
-	/** Threads all slots may use together. */
+	/** Threads that all slots may use together. */
 	readonly maxThreads: number;
 	/** Threads that one clip can use. */
 	readonly maxClipThreads: number;
@@ -12,7 +12,7 @@ export interface SlotRules {
 /** The resources of a batch while it runs. */
 export interface Grant {
 	readonly threads: number;
-	/** Runs on the priority slot, which is in addition to `slots`. */
+	/** Whether the batch runs on the priority slot, which is in addition to `slots`. */
 	readonly isPriority: boolean;
 	/** Index from 0; the priority slot comes after the others. */
 	readonly slot: number;
@@ -27,9 +27,9 @@ export interface RunningBatch extends Grant {
 const priorityRatio = 2;
 
 /**
- * Divides the free threads among the clips that could start now: a lone clip gets all of them, each of many gets one.
- * Never grants more threads than there are, since engines spin while they wait for their own threads. Once all threads
- * are granted every core is busy, so a waiting clip loses nothing.
+ * Divides the free threads among the clips that could start now: a single clip gets all of them, each of many gets one.
+ * Never grants more threads than are available, since engines spin while they wait for their own threads. Once all
+ * threads are granted, every core is busy, so a waiting clip loses nothing.
  *
  * `waiting`: number of waiting clips. Returns null when nothing may start now.
  */
@@ -41,7 +41,7 @@ export function grantFor(
 	const regular = running.filter(({ isPriority }) => !isPriority);
 	// Batches that share a slot share its thread.
 	const threadsOf = new Map(regular.map(({ slot, threads }) => [slot, threads]));
-	// More slots than threads happens only by explicit setting: one thread each.
+	// There are more slots than threads only by explicit configuration; each slot then has one thread.
 	const free =
 		Math.max(maxThreads, slots) - [...threadsOf.values()].reduce((sum, threads) => sum + threads, 0);
 	const freeSlots = slots - threadsOf.size;
@@ -52,9 +52,9 @@ export function grantFor(
 }
 
 /**
- * Whether a short clip runs on the priority slot instead of waiting for much longer clips. That is one thread more than
- * there are cores, which the operating system shares out. Under load the other clips have one thread each, so none of
- * them spins.
+ * Whether a short clip runs on the priority slot instead of waiting for much longer clips. It then uses one thread more
+ * than there are cores, and the operating system shares the cores. Under load the other clips have one thread each, so
+ * none of them spins.
  */
 export function takesPrioritySlot(
 	next: { readonly seconds: number; readonly interactive: boolean },
@@ -65,15 +65,15 @@ export function takesPrioritySlot(
 
 /** A slot with running clips. */
 export interface BusySlot<W> extends Pick<Grant, 'threads' | 'isPriority' | 'slot'> {
-	/** Runs clips of background recordings. */
+	/** Whether the slot runs clips of background recordings. */
 	readonly background: boolean;
 	/** Clips being decoded. */
 	readonly clips: readonly W[];
 }
 
 /**
- * The slot that `next` may join by continuous batching: of the single-threaded slots of the same kind whose clips it
- * `fits`, the one with the fewest clips. undefined: none.
+ * The slot that `next` may join by continuous batching: among the single-threaded slots of the same kind whose clips it
+ * `fits`, the one with the fewest clips; undefined if there is none.
  */
 export function slotToJoin<W>(
 	next: { readonly background: boolean },
@@ -88,8 +88,8 @@ export function slotToJoin<W>(
 }
 
 /**
- * Slots that clips of background recordings may take beyond those that they have, where one of `slots` is reserved for
- * interactive ones; negative: they have more, and leave one when it is done.
+ * Number of further slots that background recordings may take; Infinity unless one of `slots` is reserved for
+ * interactive ones. Negative: background recordings hold too many slots, and must give one up when its clips are done.
  */
 export function slotsLeftToBackground(
 	isReserved: boolean,

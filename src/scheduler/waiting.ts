@@ -11,6 +11,6 @@ export interface WaitingClip {
 /** The waiting clips of one recording, in the order in which they run. */
 export interface RecordingQueue<W extends WaitingClip> {
 	readonly waiting: readonly W[];
-	/** Audio seconds of the recording that have been started before. */
+	/** Audio seconds of the recording that have already been started. */
 	readonly startedSeconds: number;
 }

@@ -1,4 +1,4 @@
-/** Recordings and results as files: `<folder>/<job id>/<name>`. */
+/** A blob store in a folder: `<folder>/<job id>/<name>`. */
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -10,7 +10,7 @@ import { replaceFile, syncFolder, unfinishedName } from '../../disk/replace-file
 import { EarshotError } from '../../errors.js';
 import type { BlobRange, BlobRef, BlobStore, StoredBlob } from '../blobs.js';
 
-/** A folder may be shared by several machines. It is made when the first blob comes. */
+/** Several machines may share the folder. It is created with the first blob. */
 export class FolderBlobs implements BlobStore {
 	readonly #folder: string;
 
@@ -70,12 +70,12 @@ export class FolderBlobs implements BlobStore {
 			if (codeOf(thrown) !== 'ENOENT') throw thrown;
 		});
 		const folder = path.dirname(file);
-		// Fails while there is more in it.
+		// Fails while the folder contains other files.
 		if (path.resolve(folder) !== path.resolve(this.#folder)) await rmdir(folder).catch(() => {});
 	}
 
 	async *list(prefix: string): AsyncGenerator<StoredBlob> {
-		// Folders of other jobs need not be looked into.
+		// A prefix with a job id restricts the listing to that job's folder.
 		const [folder = '', ...rest] = prefix.split('/');
 		const names = rest.length > 0 ? [folder] : await namesIn(this.#folder);
 		for (const name of names) {
@@ -101,7 +101,7 @@ export class FolderBlobs implements BlobStore {
 	}
 }
 
-/** In one step where both are on the same disk, else by a copy. */
+/** Renames where both are on the same disk, else copies. */
 async function moveFile(from: string, to: string): Promise<void> {
 	const handle = await open(from, 'r+');
 	try {

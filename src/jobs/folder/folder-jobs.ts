@@ -1,4 +1,4 @@
-/** Jobs of one server in one folder: their states, their work, and their recordings and results. */
+/** Job storage of a single server in one folder: store, queue and blobs. */
 
 import type { Clock } from '../../clock.js';
 import { makeFolder } from '../../disk/disk.js';
@@ -8,7 +8,7 @@ import { lockFolder } from './folder-lock.js';
 import { FolderQueue } from './folder-queue.js';
 import { FolderStore } from './folder-store.js';
 
-/** Makes the folder where it is missing. Throws `conflict` where another server uses it, and the system's errors. */
+/** Creates the folder if it is missing. Throws `conflict` if another server uses it, and the system's errors. */
 export async function openFolderJobs(folder: string, clock: Clock): Promise<JobStorage> {
 	await makeFolder(folder, 0o700);
 	const lock = await lockFolder(folder);

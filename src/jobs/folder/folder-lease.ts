@@ -1,4 +1,5 @@
-/** A lease of a unit in this process: nobody else can take it, so it is lost only with the job or the queue. */
+/** A lease of a unit in this process. No other process can lease the unit, so the lease is lost only with the job or
+ * the queue. */
 
 import type { EarshotError, WireError } from '../../errors.js';
 import type { ClipEvent } from '../../speech/events.js';
@@ -9,7 +10,7 @@ import type { UnitEntry } from './unit-entry.js';
 export interface LeaseHooks {
 	readonly now: () => number;
 	readonly tell: (event: JobEvent) => void;
-	/** The unit waits again, and may be taken after `delayMs`. */
+	/** The unit waits again, and may be leased after `delayMs`. */
 	readonly onWaiting: (delayMs: number) => void;
 	readonly fail: (error: WireError) => Promise<void>;
 }
@@ -38,7 +39,7 @@ export class FolderLease implements UnitLease {
 		return this.#lost.signal;
 	}
 
-	/** Call once, before it is given away. */
+	/** Loads the checkpoints. Call it once, before the lease is handed out. */
 	async begin(): Promise<void> {
 		this.clips = (await this.#entry.journal.read()).clips;
 	}
@@ -77,7 +78,7 @@ export class FolderLease implements UnitLease {
 	async done(result: BlobRef): Promise<boolean> {
 		if (this.#isOver) return false;
 		await this.#entry.journal.append({ done: result }, true);
-		// It may have been cancelled meanwhile.
+		// The job may have been cancelled in the meantime.
 		if (this.#isOver) return false;
 		this.#end();
 		this.#entry.done = result;
@@ -113,7 +114,7 @@ export class FolderLease implements UnitLease {
 		const entry = this.#entry;
 		this.#end();
 		entry.deaths = 0;
-		// Where it cannot be written, it counts as a death after a restart.
+		// If this line cannot be written, the release counts as a crash after a restart.
 		await entry.journal.append({ released: this.number }, true).catch(() => {});
 		await entry.journal.close();
 		this.#hooks.onWaiting(delayMs);

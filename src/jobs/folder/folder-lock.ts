@@ -1,4 +1,4 @@
-/** Keeps a second server out of a folder of jobs. */
+/** Exclusive lock that keeps a second server out of a job folder. */
 
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,17 +11,17 @@ interface Owner {
 	readonly scope: string;
 }
 
-/** Folders of this process, whose servers may be several. */
+/** Folders locked by this process, which may run several servers. */
 const held = new Set<string>();
 
-/** Longer than the lock of a machine that vanished takes to go stale. */
+/** Longest wait for the lock: longer than the lock of a crashed machine takes to expire. */
 const patienceMs = 15_000;
 
-/** Throws `conflict` where another server holds it. */
+/** Throws `conflict` if another server holds the lock. */
 export async function lockFolder(folder: string): Promise<Lock> {
 	const ownerFile = path.join(folder, 'owner.json');
 	const owner = await ownerOf(ownerFile);
-	// Whoever was killed cannot give its lock back, and it would go stale only after seconds.
+	// A killed process cannot release its lock, which would expire only after several seconds.
 	const isOurs = held.has(folder);
 	if (owner && !isOurs && isGone(owner))
 		await rm(path.join(folder, 'folder.lock'), { recursive: true, force: true });
@@ -33,7 +33,7 @@ export async function lockFolder(folder: string): Promise<Lock> {
 		held.add(folder);
 		const release = async (): Promise<void> => {
 			held.delete(folder);
-			// Another has written its own by now.
+			// After the lock is lost, the file may belong to another server.
 			if (!lock.lost.aborted) await rm(ownerFile, { force: true });
 			await lock.release();
 		};
@@ -52,12 +52,12 @@ async function ownerOf(file: string): Promise<Owner | undefined> {
 	try {
 		return JSON.parse(await readFile(file, 'utf8')) as Owner;
 	} catch {
-		// Nobody yet, or a torn file; the lock itself decides.
+		// No file or a truncated one: the lock itself decides.
 		return undefined;
 	}
 }
 
-/** Another process of the same id, as in a container that was started again, is an earlier one. */
+/** Whether the owner has ended. An owner with this process's id is an earlier process, as in a restarted container. */
 function isGone({ pid, scope }: Owner): boolean {
 	return scope === processScope && (pid === process.pid || !isAlive(pid));
 }

@@ -1,4 +1,4 @@
-/** Units of jobs in one process, each with a journal in its job's folder. */
+/** A job queue within one process; each unit has a journal in its job's folder. */
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -28,16 +28,16 @@ const journalName = /^part-(\d+)\.jsonl$/;
 export class FolderQueue implements JobQueue {
 	readonly #folder: string;
 	readonly #clock: Clock;
-	/** By job, its parts in order. */
+	/** Parts of each job, in order. */
 	readonly #jobs = new Map<string, UnitEntry[]>();
 	/** In order of arrival. */
 	readonly #waiting = new Set<UnitEntry>();
 	readonly #turns = new UnitTurns();
 	readonly #watchers = new Watchers();
-	/** Whoever waits for a unit looks again. */
+	/** Callbacks that wake the `lease` calls waiting for a unit. */
 	readonly #sleepers = new Set<() => void>();
 	#changes = 0;
-	/** Jobs whose journals are being read. */
+	/** Reads in progress of jobs' journals. */
 	readonly #recovering = new Map<string, Promise<void>>();
 	#isClosed = false;
 
@@ -67,7 +67,7 @@ export class FolderQueue implements JobQueue {
 			const lease = await this.#lease(caps);
 			const leftMs = untilMs - this.#clock.now();
 			if (lease || leftMs <= 0) return lease;
-			// What has come while this one looked has woken nobody.
+			// A unit that arrived during the search found no sleeper to wake, so the loop searches again.
 			if (seen === this.#changes) await this.#sleep(leftMs, signal);
 		}
 		return null;
@@ -161,15 +161,15 @@ export class FolderQueue implements JobQueue {
 		await makeFolder(path.join(this.#folder, unit.jobId), 0o700);
 		const file = this.#fileOf(unit.jobId, unit.part);
 		const { journal, history } = await UnitJournal.open(file, () => this.#clock.now());
-		// Another call may have added it meanwhile.
+		// Another call may have added the unit in the meantime.
 		if (this.#find(unit.jobId, unit.part)) return await journal.close();
 		this.#take(unit.jobId, [new UnitEntry(unit, journal, history)]);
 		await journal.append({ unit }, true);
-		// Thousands may wait.
+		// Thousands of units may wait, so their files do not stay open.
 		await journal.close();
 	}
 
-	/** What an earlier process has left of the job. */
+	/** Restores the job's units from the journals of an earlier process. */
 	#recover(jobId: string): Promise<void> {
 		if (this.#jobs.has(jobId)) return Promise.resolve();
 		const recovering = this.#recovering.get(jobId) ?? this.#read(jobId);
@@ -251,7 +251,7 @@ export class FolderQueue implements JobQueue {
 		try {
 			await entry.journal.append({ lease: lease.number }, true);
 		} catch {
-			// Without the line a death is not counted, and nothing else is lost.
+			// Without this line a crash during the lease is not counted; nothing else is lost.
 		}
 		await lease.begin();
 		this.#watchers.tell(entry.unit.jobId, { type: 'changed' });
@@ -261,7 +261,7 @@ export class FolderQueue implements JobQueue {
 	async #fail(entry: UnitEntry, error: WireError): Promise<void> {
 		entry.failed = error;
 		entry.isFailureKept = true;
-		// Not kept where the disk is full: then it is found out again.
+		// If the disk is full, the failure is lost with this process, and the unit is tried again after a restart.
 		await entry.journal.append({ failed: error }, true).catch(() => {});
 		await entry.journal.close();
 		this.#watchers.tell(entry.unit.jobId, { type: 'changed' });

@@ -1,4 +1,4 @@
-/** The states of jobs as files, `<folder>/<job id>/job.json`, all of which are in memory too. */
+/** A job store in a folder: one file per job, `<folder>/<job id>/job.json`, with a copy of all jobs in memory. */
 
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,16 +10,16 @@ import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../store.j
 
 const stateName = 'job.json';
 
-/** Files that are read at a time at the start. */
+/** Number of files read concurrently at startup. */
 const readAtOnce = 64;
 
-/** One process at a time may use the folder. */
+/** Only one process at a time may use the folder. */
 export class FolderStore implements JobStore {
 	readonly #folder: string;
 	readonly #jobs = new Map<string, Job>();
-	/** Of jobs that are being created too. */
+	/** Jobs by repeat key, including jobs that are still being written. */
 	readonly #repeats = new Map<string, { readonly until: number; readonly job: Promise<Job> }>();
-	/** The last change of a job that is being written. */
+	/** The last pending write of each job. */
 	readonly #writing = new Map<string, Promise<unknown>>();
 	#isClosed = false;
 
@@ -27,7 +27,7 @@ export class FolderStore implements JobStore {
 		this.#folder = folder;
 	}
 
-	/** Reads what is there. Removes folders without a job: uploads that nobody was told of. */
+	/** Reads all jobs. Removes folders without a job, which are uploads that were never acknowledged. */
 	static async open(folder: string): Promise<FolderStore> {
 		const store = new FolderStore(folder);
 		const ids = (await readdir(folder)).filter(isJobId);
@@ -44,7 +44,7 @@ export class FolderStore implements JobStore {
 			const earlier = await held.job.catch(() => undefined);
 			const now = earlier && this.#jobs.get(earlier.id);
 			if (now) return { job: now, isNew: false };
-			// It could not be stored, or was deleted.
+			// The earlier job could not be stored, or was deleted.
 			if (this.#repeats.get(key) === held) this.#repeats.delete(key);
 			return await this.create(job);
 		}
@@ -75,7 +75,7 @@ export class FolderStore implements JobStore {
 			if (job === undefined) return false;
 			this.#jobs.delete(id);
 			for (const { key } of job.repeatKeys) this.#repeats.delete(key);
-			// The state first: what is left without one is removed at the next start.
+			// The state file first: `open` removes folders without one, should this be interrupted.
 			await rm(path.join(this.#folder, id, stateName), { force: true });
 			await rm(path.join(this.#folder, id), { recursive: true, force: true });
 			return true;
@@ -134,7 +134,7 @@ export class FolderStore implements JobStore {
 		await Promise.allSettled(this.#writing.values());
 	}
 
-	/** Of the same moment by id, so that pages have no gaps. */
+	/** Jobs by creation time, then by id, so that pagination has no gaps. */
 	#inOrder(): Job[] {
 		return [...this.#jobs.values()].sort(compare);
 	}
@@ -150,14 +150,14 @@ export class FolderStore implements JobStore {
 			return;
 		}
 		const job = asJob(read);
-		// Of a later version, or written by hand: it is left as it is.
+		// Written by a later version or by hand: the file is left unchanged.
 		if (job?.id !== id) return;
 		this.#jobs.set(id, job);
 		this.#hold(job, Promise.resolve(job));
 	}
 
 	#hold(job: Job, stored: Promise<Job>): void {
-		// Whoever creates it is told of a failure.
+		// The caller of `create` handles the failure.
 		stored.catch(() => {});
 		for (const { key, until } of job.repeatKeys) {
 			const held = this.#repeats.get(key);
@@ -176,7 +176,7 @@ export class FolderStore implements JobStore {
 		return job;
 	}
 
-	/** Changes of one job wait for each other. */
+	/** Serializes the changes of one job. */
 	async #inTurn<T>(id: string, change: () => Promise<T>): Promise<T> {
 		const before = this.#writing.get(id) ?? Promise.resolve();
 		const turn = before.then(change, change);
@@ -193,7 +193,7 @@ function compare(one: Job, other: Job): number {
 	return one.createdAt - other.createdAt || (one.id < other.id ? -1 : one.id > other.id ? 1 : 0);
 }
 
-/** undefined where there is none, or no whole one: such a job was never acknowledged. */
+/** undefined if the file is missing or truncated: such a job was never acknowledged. */
 async function readState(file: string): Promise<unknown> {
 	try {
 		return JSON.parse(await readFile(file, 'utf8')) as unknown;

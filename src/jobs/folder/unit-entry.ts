@@ -1,4 +1,4 @@
-/** A unit as the queue of a folder holds it. */
+/** A unit in the folder queue, with its state in memory. */
 
 import { EarshotError, toWire, type WireError } from '../../errors.js';
 import type { BlobRef } from '../blobs.js';
@@ -10,7 +10,7 @@ export class UnitEntry {
 	readonly journal: UnitJournal;
 	lease: { lose(reason: EarshotError): void } | undefined;
 	lastLease: number;
-	/** Leases since the last clip that just stopped, as those of a killed server do. */
+	/** Leases since the last finished clip that ended without a release or failure, such as those of a killed server. */
 	deaths: number;
 	/** Retryable failures in a row since the last clip. */
 	failures = 0;
@@ -20,7 +20,7 @@ export class UnitEntry {
 	duration: number | null = null;
 	done: BlobRef | undefined;
 	failed: WireError | undefined;
-	/** Whether the journal says so too. */
+	/** Whether the failure has been written to the journal. */
 	isFailureKept: boolean;
 
 	constructor(unit: Unit, journal: UnitJournal, { lease, deaths, clips, done, failed }: UnitHistory) {
@@ -46,7 +46,7 @@ export class UnitEntry {
 		return { part, state: this.lease ? 'leased' : 'waiting' };
 	}
 
-	/** Why it fails after so many. */
+	/** The error of a unit that has reached `maxAttempts`. */
 	get #deathsExplained(): WireError {
 		return toWire(
 			new EarshotError(
@@ -56,7 +56,7 @@ export class UnitEntry {
 		);
 	}
 
-	/** Nothing is held against it any more. */
+	/** Clears the failure and all counters. */
 	retry(): void {
 		this.failed = undefined;
 		this.deaths = 0;

@@ -1,4 +1,4 @@
-/** What has happened to a unit, a line each: `<folder>/<job id>/part-<n>.jsonl`. A torn last line counts for nothing. */
+/** Journal of a unit, one JSON line per event: `<folder>/<job id>/part-<n>.jsonl`. A truncated last line is ignored. */
 
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { codeOf } from '../../disk/disk.js';
@@ -8,23 +8,23 @@ import type { BlobRef } from '../blobs.js';
 import type { Unit } from '../queue.js';
 
 export type JournalLine =
-	/** The first one. */
+	/** Always the first line. */
 	| { readonly unit: Unit }
 	| { readonly lease: number }
 	| { readonly clip: ClipEvent }
-	/** A lease ended, and nothing is held against the unit. */
+	/** A lease ended without a crash. */
 	| { readonly released: number }
 	| { readonly done: BlobRef }
 	| { readonly failed: WireError }
-	/** A failed unit waits again. */
+	/** A failed unit was queued again. */
 	| { readonly again: true };
 
 export interface UnitHistory {
-	/** undefined where there is no journal. */
+	/** undefined if there is no journal. */
 	readonly unit: Unit | undefined;
-	/** Of the last lease; 0 = there was none. */
+	/** Fencing token of the last lease; 0 = there was none. */
 	readonly lease: number;
-	/** Leases since the last clip that just stopped. */
+	/** Leases since the last finished clip that ended without a release or failure. */
 	readonly deaths: number;
 	/** In order from the first, without gaps. */
 	readonly clips: readonly ClipEvent[];
@@ -32,7 +32,7 @@ export interface UnitHistory {
 	readonly failed: WireError | undefined;
 }
 
-/** Pure. */
+/** Replays the journal. Pure. */
 export function historyOf(lines: readonly JournalLine[]): UnitHistory {
 	let unit: Unit | undefined;
 	let lease = 0;
@@ -60,7 +60,7 @@ export function historyOf(lines: readonly JournalLine[]): UnitHistory {
 	return { unit, lease, deaths, clips, done, failed };
 }
 
-/** The whole lines, and the bytes that they take. Pure. */
+/** The complete lines, and their size in bytes. Pure. */
 export function wholeLines(bytes: Buffer): { readonly lines: JournalLine[]; readonly size: number } {
 	const lines: JournalLine[] = [];
 	let size = 0;
@@ -70,23 +70,23 @@ export function wholeLines(bytes: Buffer): { readonly lines: JournalLine[]; read
 		try {
 			lines.push(JSON.parse(bytes.toString('utf8', size, end)) as JournalLine);
 		} catch {
-			// A power cut may leave zeros in place of what was not on disk yet.
+			// A power failure may leave zeros in place of unsynced data.
 			return { lines, size };
 		}
 		size = end + 1;
 	}
 }
 
-/** Time between two waits for the disk, milliseconds: what comes in between may be lost in a power cut. */
+/** Shortest time between two syncs to disk, ms: lines written in between may be lost in a power failure. */
 const syncEveryMs = 1000;
 
 export class UnitJournal {
 	readonly #file: string;
 	readonly #now: () => number;
 	#handle: FileHandle | undefined;
-	/** Of the lines that are in the file. */
+	/** Bytes of the complete lines in the file. */
 	#size: number;
-	/** Lines that the disk had no room for. */
+	/** Lines that could not be written, such as on a full disk; the next append retries them. */
 	#missing: JournalLine[] = [];
 	#syncedMs = Number.NEGATIVE_INFINITY;
 	#turn: Promise<void> = Promise.resolve();
@@ -97,7 +97,7 @@ export class UnitJournal {
 		this.#size = size;
 	}
 
-	/** Cuts off a torn last line. */
+	/** Reads the journal and cuts off a truncated last line. */
 	static async open(
 		file: string,
 		now: () => number,
@@ -108,15 +108,16 @@ export class UnitJournal {
 		return { journal: new UnitJournal(file, now, size), history: historyOf(lines) };
 	}
 
-	/** In order. `isLasting`: resolves when it is on disk; else at most a second later than that, and a disk without room
-	 * is no failure: the line comes with the next one. */
+	/** Appends lines in the order of the calls. With `isLasting`, resolves when the line is on disk, and throws when it
+	 * cannot be written. Otherwise the line may reach the disk later, and one that cannot be written is retried with the
+	 * next append. */
 	append(line: JournalLine, isLasting: boolean): Promise<void> {
 		const turn = this.#turn.then(() => this.#append(line, isLasting));
 		this.#turn = turn.catch(() => {});
 		return turn;
 	}
 
-	/** All lines that were appended before are read too. */
+	/** Includes all lines appended before. */
 	async read(): Promise<UnitHistory> {
 		await this.#turn;
 		const { lines } = wholeLines(await bytesOf(this.#file));
@@ -136,9 +137,9 @@ export class UnitJournal {
 		try {
 			await this.#write(Buffer.from(lines.map((each) => `${JSON.stringify(each)}\n`).join('')), isLasting);
 		} catch (thrown) {
-			// The next line must not be glued to half of this one.
+			// The next line must not follow a partial one.
 			await this.#handle?.truncate(this.#size).catch(() => {});
-			// Who is told of a failure does without the line.
+			// A caller that receives the error handles the missing line itself.
 			this.#missing = isLasting ? lines.slice(0, -1) : lines;
 			if (isLasting) throw thrown;
 		}

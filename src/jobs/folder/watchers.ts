@@ -1,8 +1,8 @@
-/** Who watches which job. */
+/** Subscriptions to the events of jobs. */
 
 import type { JobEvent } from '../queue.js';
 
-/** Events that wait for a slow reader, at most; then the oldest are replaced by one `changed`, after which it reads anew. */
+/** Longest backlog of a slow subscriber; beyond it, one `changed` replaces all events, and it reads the job anew. */
 const maxWaiting = 1000;
 
 export class Watchers {
@@ -12,12 +12,12 @@ export class Watchers {
 		for (const take of this.#watchers.get(jobId) ?? []) take(event);
 	}
 
-	/** Ends all. */
+	/** Ends all subscriptions. */
 	end(): void {
 		for (const watchers of this.#watchers.values()) for (const take of [...watchers]) take(undefined);
 	}
 
-	/** Events from this call on. */
+	/** Subscribes to events from this call on. */
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent> {
 		const waiting: JobEvent[] = [];
 		let isEnded = signal.aborted;

@@ -1,4 +1,4 @@
-/** What can be done with jobs, over any store, queue and blobs. Several servers may do it at the same time. */
+/** Operations on jobs, over any store, queue and blobs. Several servers may run them concurrently. */
 
 import { EarshotError, reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
@@ -21,15 +21,15 @@ export interface JobServiceOptions {
 	/** Unix seconds, with fractions. */
 	readonly now: () => number;
 	readonly log: Log;
-	/** Absent: nobody is told of the end of a job. */
+	/** Absent: no webhook events are published. */
 	readonly webhooks?: WebhookSender | undefined;
-	/** Default true; false: another process tells of the end of jobs. */
+	/** Default true; false: another process publishes the webhook events. */
 	readonly isTeller?: boolean;
 }
 
 export class JobService {
 	readonly #options: JobServiceOptions;
-	/** When blobs without a job are next looked for. */
+	/** When the next search for orphaned blobs is due, Unix seconds. */
 	#nextOrphans = 0;
 	readonly #results: UnitResults;
 
@@ -38,8 +38,8 @@ export class JobService {
 		this.#results = new UnitResults(options.storage, options.now);
 	}
 
-	/** The recording belongs to the service, even if this throws: a file may be moved. Resolves when the job cannot be lost
-	 * any more. Throws `overloaded`, `disk_full` and `idempotency_key_reused`. */
+	/** Takes ownership of the recording, even if this throws: a file may be moved. Resolves when the job is durable.
+	 * Throws `overloaded`, `disk_full` and `idempotency_key_reused`. */
 	async submit(draft: JobDraft): Promise<Created> {
 		const { store, blobs } = this.#options.storage;
 		refuseFull(draft, await store.usage(draft.owner), this.#options.limits);
@@ -64,12 +64,12 @@ export class JobService {
 			await this.#deleteBlobs(id).catch(() => {});
 			throw thrown;
 		}
-		// What fails here is made good by the next `settle`.
+		// The next `settle` makes up for a failure here.
 		await this.settle(id).catch((thrown: unknown) => this.#warn(id, thrown));
 		return { job: (await store.get(id)) ?? missing(id), isNew: true };
 	}
 
-	/** Throws `not_found`, for jobs of others too. */
+	/** Throws `not_found`, also for jobs of other owners. */
 	async find(owner: string, id: string): Promise<Job> {
 		const job = isJobId(id) ? await this.#options.storage.store.get(id) : undefined;
 		if (job?.owner !== owner) return missing(id);
@@ -80,7 +80,7 @@ export class JobService {
 		return this.#options.storage.store.list(filter);
 	}
 
-	/** An unfinished job; of a finished one, what is left of it is removed. */
+	/** Cancels an unfinished job; deletes a finished one with all its data. */
 	async cancelOrDelete(job: Job): Promise<'cancelled' | 'deleted'> {
 		for (let now: Job | undefined = job; now; now = await this.#options.storage.store.get(job.id)) {
 			if (isFinished(now)) {
@@ -92,7 +92,7 @@ export class JobService {
 		return missing(job.id);
 	}
 
-	/** Throws `conflict` unless it has failed and its recording is still there. */
+	/** Queues a failed job again. Throws `conflict` unless it has failed and its recording still exists. */
 	async retry(job: Job): Promise<Job> {
 		if (job.status !== 'failed' || job.audio === null)
 			throw new EarshotError(
@@ -101,16 +101,16 @@ export class JobService {
 			);
 		const again = { status: 'queued', error: null, completedAt: null, expiresAt: null } as const;
 		const { store, queue } = this.#options.storage;
-		// First: another server that found an unfinished job with a failed unit would end the job again.
+		// The unit first: another server that saw a queued job with a failed unit would fail the job again.
 		await queue.enqueue(unitOf(job));
 		const changed = await this.#change(job, { ...again, isTold: false, hasWebhookFailed: false });
 		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
-		// A worker may have been faster, and left alone what had failed.
+		// A worker may have leased the unit before this change, when its own `settle` skipped the job as failed.
 		await this.settle(job.id).catch((thrown: unknown) => this.#warn(job.id, thrown));
 		return (await store.get(job.id)) ?? changed;
 	}
 
-	/** Brings a job up to what has become of its units. Safe at any time, and from several servers. */
+	/** Updates a job to the state of its units. Idempotent, and safe from several servers at once. */
 	async settle(id: string): Promise<void> {
 		const { store, queue } = this.#options.storage;
 		for (;;) {
@@ -130,7 +130,7 @@ export class JobService {
 			const { now, retention } = this.#options;
 			const patch = changeBy(job, units, result, { now: now(), retention });
 			if (patch === undefined) return;
-			// Its result is there, so that nobody needs it any more.
+			// The result is stored, so the recording is no longer needed.
 			if (patch.audio === null) await this.#options.storage.blobs.delete(`${id}/${blobNames.audio}`);
 			const changed = await this.#change(job, this.#ended(patch));
 			if (changed && isFinished(changed)) {
@@ -141,7 +141,7 @@ export class JobService {
 		}
 	}
 
-	/** Its results are lost: all of it is transcribed again, for a few times. */
+	/** Restarts a job whose results are missing; after a few times, the job fails instead. */
 	async #beginAnew(job: Job): Promise<void> {
 		const { now, retention, log } = this.#options;
 		const changed = await this.#change(job, this.#ended(changeByLoss(job, { now: now(), retention })));
@@ -151,10 +151,10 @@ export class JobService {
 		if (isFinished(changed)) await this.tell(changed);
 	}
 
-	/** A failed job keeps its groups, so that a second try goes on with them. */
+	/** Deletes the groups of a finished job. A failed job keeps them, so that a retry continues with them. */
 	async #endParts({ id, status }: Job): Promise<void> {
 		const { queue, blobs } = this.#options.storage;
-		// Nobody works on the other groups any longer.
+		// Stops workers that still transcribe other groups.
 		await queue.cancel(id);
 		if (status !== 'failed') await deleteParts(id, blobs);
 	}
@@ -176,7 +176,7 @@ export class JobService {
 		return JSON.parse((await readBlob(this.#options.storage.blobs, job.request.key)).toString('utf8'));
 	}
 
-	/** Its result was read as a whole: from now on it is kept for a shorter time. */
+	/** Records that the complete result was read, which shortens its retention. */
 	async wasRead(job: Job): Promise<void> {
 		const { retention, now } = this.#options;
 		await this.#changeLatest(job, ({ readAt, expiresAt }) => {
@@ -185,7 +185,7 @@ export class JobService {
 		});
 	}
 
-	/** Brings up to date a job that another process has ended, and tells of it. */
+	/** Updates a job that another process has finished, and publishes its webhook event. */
 	async finish(id: string): Promise<void> {
 		await this.settle(id);
 		const job = await this.#options.storage.store.get(id);
@@ -197,7 +197,7 @@ export class JobService {
 		return isTeller && webhooks === undefined;
 	}
 
-	/** Tells webhooks of the end of a job, unless they know. */
+	/** Publishes the webhook event of a finished job, unless that has been done. */
 	async tell(job: Job): Promise<void> {
 		if (job.isTold || this.#options.isTeller === false) return;
 		const { webhooks } = this.#options;
@@ -206,19 +206,19 @@ export class JobService {
 			if (type) await webhooks?.send(await this.#eventOf(job, type));
 			await this.#changeLatest(job, ({ isTold }) => (isTold ? undefined : { isTold: true }));
 		} catch (thrown) {
-			// The next sweep tries again.
+			// The next sweep retries.
 			this.#warn(job.id, thrown);
 		}
 	}
 
-	/** A webhook that was to tell of its end is given up. No error for a job that is gone. */
+	/** Records that a webhook delivery of the job was abandoned. Does nothing if the job no longer exists. */
 	async webhookFailed(id: string): Promise<void> {
 		const job = isJobId(id) ? await this.#options.storage.store.get(id) : undefined;
 		if (job === undefined) return;
 		await this.#changeLatest(job, (now) => (now.hasWebhookFailed ? undefined : { hasWebhookFailed: true }));
 	}
 
-	/** Puts right what a server that ended has left undone, and removes what is out of date. */
+	/** Completes work that a stopped server left unfinished, and removes expired data. */
 	async sweep(): Promise<void> {
 		const { store } = this.#options.storage;
 		for await (const { id } of store.unfinished()) await this.#guarded(id, () => this.settle(id));
@@ -281,7 +281,7 @@ export class JobService {
 		await this.#deleteBlobs(job.id, [blobNames.audio, blobNames.result]);
 	}
 
-	/** However often it changes meanwhile. */
+	/** Applies a change with optimistic concurrency: retries on each conflicting update. */
 	async #changeLatest(job: Job, patchOf: (job: Job) => JobPatch | undefined): Promise<void> {
 		for (let now: Job | undefined = job; now; now = await this.#options.storage.store.get(job.id)) {
 			const patch = patchOf(now);
@@ -289,7 +289,7 @@ export class JobService {
 		}
 	}
 
-	/** undefined if it has changed meanwhile. */
+	/** undefined if the job has changed in the meantime. */
 	async #change(job: Job, patch: JobPatch): Promise<Job | undefined> {
 		const { store, queue } = this.#options.storage;
 		const changed = await store.update(job.id, job.version, patch);

@@ -1,4 +1,4 @@
-/** What a new job is, and what keeps it from being made. Pure. */
+/** Creation of a job, and the limits that prevent it. Pure. */
 
 import { createHash } from 'node:crypto';
 import { EarshotError } from '../../errors.js';
@@ -10,24 +10,24 @@ import type { JobUsage } from '../store.js';
 import type { JobRetention } from './outcome.js';
 
 export interface JobLimits {
-	/** Jobs that are there, expired ones too. */
+	/** All stored jobs, including expired ones. */
 	readonly maxJobs: number;
-	/** Queued and in progress, of one API key. */
+	/** Queued and running jobs of one API key. */
 	readonly maxJobsPerKey: number;
-	/** Of all recordings that are kept. */
+	/** Total size of all stored recordings. */
 	readonly maxBytes: number;
 }
 
-/** A job to be made. */
+/** The input of a new job. */
 export interface JobDraft
 	extends Pick<Job, 'owner' | 'task' | 'model' | 'priority' | 'format' | 'metadata' | 'estimatedSeconds'> {
 	readonly webhook?: Job['webhook'];
 	readonly mayDivide?: boolean;
 	readonly request: RequestBlob;
 	readonly recording: Recording;
-	/** Size of the recording. */
+	/** Size of the recording in bytes. */
 	readonly bytes: number;
-	/** As the client sent it. */
+	/** Value of the client's `Idempotency-Key` header. */
 	readonly idempotencyKey?: string | undefined;
 }
 
@@ -64,13 +64,13 @@ function repeatKeys(
 	createdAt: number,
 	{ idempotency, dedupe }: JobRetention,
 ): RepeatKey[] {
-	// Whoever names a key says by it what is the same.
+	// An explicit idempotency key replaces deduplication by content.
 	if (idempotencyKey !== undefined)
 		return [{ key: digest('key', owner, idempotencyKey), until: createdAt + idempotency }];
 	return dedupe > 0 ? [{ key: digest('same', owner, fingerprint), until: createdAt + dedupe }] : [];
 }
 
-/** Throws `idempotency_key_reused` where the earlier job is of another request. */
+/** Throws `idempotency_key_reused` if the earlier job with this key was created by a different request. */
 export function refuseOther(
 	{ fingerprint }: Job,
 	wanted: Job,
@@ -84,7 +84,7 @@ export function refuseOther(
 	);
 }
 
-/** Throws `overloaded` and `disk_full`. */
+/** Enforces the limits. Throws `overloaded` and `disk_full`. */
 export function refuseFull(
 	{ bytes }: Pick<JobDraft, 'bytes'>,
 	usage: JobUsage,
@@ -105,7 +105,7 @@ export function refuseFull(
 		);
 }
 
-/** Of all that decides about the result. */
+/** Digest of everything that determines the result. */
 function fingerprintOf({ task, model, request }: JobDraft, { sha256 }: BlobRef): string {
 	const fields = [...request.fields].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 	return digest(task, model, JSON.stringify(fields), sha256);

@@ -1,9 +1,9 @@
-/** Blobs that no job needs: of uploads that ended halfway, and of workers that did not know that a job had ended. */
+/** Orphaned blobs: left by interrupted uploads, and by workers that finished after their job had ended. */
 
 import { blobNames, isFinished, partPrefix } from '../job.js';
 import type { JobStorage } from '../storage.js';
 
-/** Younger ones may belong to a job that is about to be made. */
+/** Minimum age: younger blobs may belong to a job that is being created. */
 const orphanSeconds = 24 * 3600;
 
 /** `now`: Unix seconds. */

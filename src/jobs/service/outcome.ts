@@ -1,22 +1,22 @@
-/** What the units of a job make of it. Pure. */
+/** Derives the state of a job from the states of its units. Pure. */
 
 import type { BlobRef } from '../blobs.js';
 import { type Job, type JobPatch, partPrefix } from '../job.js';
 import { type Unit, type UnitState, wholeSchema } from '../queue.js';
 
-/** How long things are kept, seconds. */
+/** Retention times, seconds. */
 export interface JobRetention {
 	/** A result, from its completion. */
 	readonly result: number;
-	/** A result, from when it was first read as a whole. */
+	/** A result, from the first time that it was read completely. */
 	readonly read: number;
-	/** A failed job with its recording, so that it can be tried again. */
+	/** A failed job with its recording, which a retry needs. */
 	readonly failed: number;
-	/** The rest of a job whose result was deleted. */
+	/** The remaining data of a job whose result was deleted. */
 	readonly expired: number;
 	/** An `Idempotency-Key`. */
 	readonly idempotency: number;
-	/** For which the same request of the same key is the same job; 0 = it never is. */
+	/** Window in which equal requests of one API key give the same job; 0 = no deduplication. */
 	readonly dedupe: number;
 	/** Whether recordings are kept as long as results. */
 	readonly keepAudio: boolean;
@@ -49,7 +49,8 @@ export function unitOf(job: Job): Unit {
 	};
 }
 
-/** What is finished of a job: its transcript, or all that it is joined from; undefined while something is missing. */
+/** The results of a job's units: the transcript, or the division and groups from which it is joined; undefined while
+ * one is missing. */
 export type FinishedUnits =
 	| { readonly whole: BlobRef }
 	| { readonly division: BlobRef; readonly groups: readonly BlobRef[] };
@@ -57,7 +58,7 @@ export type FinishedUnits =
 export function finishedUnits(job: Pick<Job, 'id'>, units: readonly UnitState[]): FinishedUnits | undefined {
 	const [first, ...others] = [...units].sort((a, b) => a.part - b.part);
 	if (first?.part !== 0 || first.state !== 'done') return undefined;
-	// Whoever had divided it may have transcribed all of it after all.
+	// A divided recording may have been transcribed as a whole by a later lease.
 	if (!first.result.key.startsWith(`${job.id}/${partPrefix}`)) return { whole: first.result };
 	const groups = others.flatMap((unit) => (unit.state === 'done' ? [unit.result] : []));
 	return groups.length === others.length ? { division: first.result, groups } : undefined;
@@ -67,12 +68,12 @@ export function finishedUnits(job: Pick<Job, 'id'>, units: readonly UnitState[])
 export interface JoinedResult {
 	/** `ResultBlob`. */
 	readonly ref: BlobRef;
-	/** Of the recording. */
+	/** Duration of the recording. */
 	readonly durationSeconds: number;
 }
 
-/** The next change of an unfinished job; undefined where it is as its units are. `result`: the whole transcript, once it is
- * there. */
+/** The next change of an unfinished job; undefined if it matches its units. `result`: the complete transcript, once
+ * available. */
 export function changeBy(
 	job: Job,
 	units: readonly UnitState[],
@@ -103,10 +104,10 @@ export function changeBy(
 	return undefined;
 }
 
-/** Times that a job is begun whose results are lost. */
+/** Number of times that a job's results may be missing until the job fails. */
 const maxLosses = 3;
 
-/** The change of a job whose units are finished, and whose results are lost: it is begun anew, or has failed. */
+/** The change of a job whose units are done but whose results are missing: it is queued again, or fails. */
 export function changeByLoss(
 	job: Job,
 	{ now, retention }: { readonly now: number; readonly retention: JobRetention },

@@ -1,4 +1,4 @@
-/** What there is of a job beside its recording and its result, where several workers transcribe it. */
+/** Joins the groups of a divided job into one transcript, and deletes them. */
 
 import { EarshotError } from '../../errors.js';
 import { finished } from '../../speech/assemble.js';
@@ -8,11 +8,12 @@ import type { DivisionBlob, GroupBlob, ResultBlob } from '../contents.js';
 import { blobNames, type Job, partPrefix } from '../job.js';
 import type { FinishedUnits, JoinedResult } from './outcome.js';
 
-/** Blobs that are read at once. */
+/** Number of blobs read concurrently. */
 const mostAtOnce = 8;
 
-/** The whole transcript: as it is, or joined from its groups in their order. Whoever joins them writes the same. Throws
- * `not_found` where a blob is missing, SyntaxError where it is torn, and `internal` where groups are missing. */
+/** The complete transcript: as stored, or joined from its groups in order. The output is deterministic, so several
+ * processes may join the same groups. Throws `not_found` if a blob is missing, SyntaxError if one is truncated, and
+ * `internal` if groups are missing. */
 export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobStore): Promise<JoinedResult> {
 	if ('whole' in units) {
 		const { transcript } = await json<ResultBlob>(blobs, units.whole);
@@ -31,7 +32,7 @@ export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobSt
 	return { ref, durationSeconds: result.transcript.duration };
 }
 
-/** What one worker would have made of the whole recording. */
+/** The result that a single worker would have produced for the whole recording. */
 export async function joinedGroups(
 	{ model, task }: Pick<Job, 'model' | 'task'>,
 	division: DivisionBlob,
@@ -61,7 +62,7 @@ async function* eventsOf(
 	};
 }
 
-/** Of a job that needs them no more. */
+/** Deletes the blobs of a job's parts. */
 export async function deleteParts(id: string, blobs: BlobStore): Promise<void> {
 	const keys: string[] = [];
 	for await (const { key } of blobs.list(`${id}/${partPrefix}`)) keys.push(key);

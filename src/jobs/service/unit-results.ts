@@ -1,4 +1,4 @@
-/** What the units of a job have made, read from the blob store, which may have lost it. */
+/** Reads the results of a job's units from the blob store, and detects results that the store has lost. */
 
 import { EarshotError } from '../../errors.js';
 import { readBlob } from '../blobs.js';
@@ -7,13 +7,13 @@ import type { JobStorage } from '../storage.js';
 import type { FinishedUnits, JoinedResult } from './outcome.js';
 import { joinedResult } from './parts.js';
 
-/** In a folder on the network, a file may appear late to other machines. */
+/** On a network file system, a file may become visible to other machines late. */
 const lostAfterSeconds = 60;
 
 export class UnitResults {
 	readonly #storage: Pick<JobStorage, 'store' | 'blobs'>;
 	readonly #now: () => number;
-	/** By job: since when a result is missing, Unix seconds. */
+	/** When a result of a job was first found missing, by job id; Unix seconds. */
 	readonly #missingSince = new Map<string, number>();
 
 	/** `now`: Unix seconds. */
@@ -22,8 +22,9 @@ export class UnitResults {
 		this.#now = now;
 	}
 
-	/** The transcript of all units. `lost`: some of it has been missing or unreadable for a minute, in a store that has the
-	 * rest of the job. Undefined: another process has joined them and removed what they were. Throws what the store throws. */
+	/** The transcript of all units. `lost`: a result has been missing or unreadable for a minute, although the store has
+	 * the job's request. Undefined: another process has finished the job in the meantime, and has removed the results.
+	 * Throws what the store throws. */
 	async joined(job: Job, units: FinishedUnits): Promise<JoinedResult | 'lost' | undefined> {
 		const { store, blobs } = this.#storage;
 		try {
@@ -45,7 +46,7 @@ export class UnitResults {
 		}
 	}
 
-	/** A store that is down, or a folder that is not mounted, has lost nothing. */
+	/** Whether the job's request is readable: otherwise the store is unavailable, or its folder is not mounted. */
 	async #hasRest({ request }: Job): Promise<boolean> {
 		return await readBlob(this.#storage.blobs, request.key).then(
 			() => true,
@@ -54,7 +55,7 @@ export class UnitResults {
 	}
 }
 
-/** Or torn, or of another division. */
+/** Whether a result is missing, truncated, or from another division. */
 function isMissing(thrown: unknown): boolean {
 	if (thrown instanceof SyntaxError) return true;
 	return thrown instanceof EarshotError && (thrown.code === 'not_found' || thrown.code === 'internal');

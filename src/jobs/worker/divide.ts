@@ -1,4 +1,4 @@
-/** A long recording for several workers: one cuts it, each transcribes groups of its clips. */
+/** Divides a long recording among several workers: one cuts it, and all transcribe groups of its clips. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,10 +13,10 @@ import { partName } from '../job.js';
 import type { UnitDivision, UnitGroup, UnitLease } from '../queue.js';
 import type { JobStorage } from '../storage.js';
 
-/** Of audio: enough to be worth the way to another worker, little enough to be done again. */
+/** Seconds of audio: long enough to be worth the transfer to another worker, short enough to transcribe again. */
 const groupSeconds = 120;
 
-/** Shorter recordings are left to one worker. */
+/** Shorter recordings are not divided. */
 const leastSeconds = 300;
 
 export interface Division {
@@ -28,11 +28,11 @@ export interface Division {
 	readonly signal: AbortSignal;
 }
 
-/** Cuts the recording, each group going to the queue as soon as it is there. Undefined: it is to be transcribed as a whole. */
+/** Cuts the recording and queues each group as soon as it is complete. Undefined: it must be transcribed as a whole. */
 export async function divided(model: Lease, work: Division): Promise<DivisionBlob | undefined> {
 	const { lease } = work;
 	const { division } = lease;
-	// An earlier version has transcribed the beginning.
+	// A worker of an earlier version has transcribed the beginning.
 	if (division === undefined || lease.clips.length > 0) return undefined;
 	if (model.cut === undefined || model.info.type === diarizationType) return undefined;
 	const folder = await mkdtemp(path.join(work.temporaryFolder, 'cut-'));
@@ -60,10 +60,10 @@ async function divisionOf(
 			await lease.progress(known.at(-1)?.end ?? 0, length);
 		} else if (event.type === 'group') {
 			const { group, file } = event;
-			// A runner that has crashed begins again.
+			// After a crash of its process, the runner cuts from the beginning again.
 			if (group.group < count) continue;
 			const before = known[group.group];
-			// Cut on another processor, where speech was found elsewhere: its groups and these make no whole.
+			// On another processor, voice activity detection may have given other boundaries: these groups do not match.
 			if (before && !isSame(before, group)) return undefined;
 			if (!before && file !== null) {
 				const name = partName(group.group + 1, lease.number, 'clips');

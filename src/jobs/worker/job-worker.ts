@@ -1,4 +1,4 @@
-/** Works on jobs in this process: takes units from the queue while it has room, tenant by tenant. */
+/** Runs jobs in this process: leases units from the queue while lanes are free. */
 
 import { reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
@@ -11,28 +11,29 @@ import { steadyBlobs } from './steady-blobs.js';
 export interface JobWorkerOptions extends UnitTools {
 	readonly service: JobService;
 	readonly log: Log;
-	/** Units at a time. */
+	/** Number of units that run concurrently. */
 	readonly lanes?: number;
-	/** Units at a time where each beyond `lanes` is the only one of its tenant on its model. */
+	/** Limit that includes additional units: beyond `lanes`, only units whose tenant runs none on the same model. */
 	readonly maxLanes?: number;
-	/** Ids of models; absent = all that the pool serves. */
+	/** Ids of models; absent = all models of the pool. */
 	readonly models?: readonly string[];
 }
 
-/** A recording of an hour keeps a model busy by itself; more of them fill the gaps at their ends, and batches of short ones. */
+/** One long recording keeps a model busy by itself; more of them fill the gaps at its end and the batches of short
+ * ones. */
 const defaultLanes = 4;
-/** So that a short job need not wait for the long ones of others. */
+/** Additional lanes, so that a short job need not wait for long jobs of other tenants. */
 const defaultMaxLanes = 16;
 
 const waitMs = 60_000;
-/** After a failure of the queue itself. */
+/** Delay after a failure of the queue itself. */
 const pauseMs = 1_000;
 
 export class JobWorker {
 	readonly #options: JobWorkerOptions;
 	readonly #stopping = new AbortController();
 	readonly #running = new Map<UnitLease, Promise<void>>();
-	/** Aborts a wait for work: there is room for other work now. */
+	/** Aborts a wait for a unit when a lane becomes free, since other units may be leased then. */
 	#room = new AbortController();
 	#loop: Promise<void> | undefined;
 
@@ -45,7 +46,7 @@ export class JobWorker {
 		this.#loop ??= this.#run();
 	}
 
-	/** Units in work are given back, with the clips that are finished. */
+	/** Releases the running units, with checkpoints of their finished clips. */
 	async stop(): Promise<void> {
 		this.#stopping.abort();
 		this.#room.abort();

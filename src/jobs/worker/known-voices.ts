@@ -1,17 +1,17 @@
-/** Whose voices a request wants to be told by name. */
+/** The enrolled voices that a request names. */
 
 import type { SpeakerRequest } from '../../server/request/fields/speaker-fields.js';
 import type { KnownVoice, SpeakerOptions } from '../../speech/speakers.js';
 import { knownVoice } from '../../voices/known.js';
 import { checkedVoiceName, noVoice, type VoiceStore } from '../../voices/store.js';
 
-/** With the enrolled voices that the request names. Throws `not_found`. */
+/** The request's speaker options, with the enrolled voices that it names. Throws `not_found`. */
 export async function knownBy(request: SpeakerRequest | null, voices: VoiceStore): Promise<SpeakerOptions> {
 	return request === null ? { known: [] } : withEnrolled(request, await enrolledFor(request, voices));
 }
 
-/** Of a job, as they were when it was made: who works on it has other voices, or none. `enrolled`: absent in jobs of earlier
- * versions, which take those of `voices`. */
+/** The speaker options of a job, with the voices stored at its creation, since the worker may have other voices or
+ * none. `enrolled`: absent in jobs of earlier versions, which use those of `voices`. */
 export async function knownOfJob(
 	request: SpeakerRequest | null,
 	enrolled: readonly KnownVoice[] | undefined,

@@ -1,4 +1,4 @@
-/** One unit of work: the recording of a request whose client waits, which no worker could take directly. */
+/** Runs the unit of a synchronous request that no worker could accept directly. */
 
 import { asEarshotError, toWire } from '../../errors.js';
 import type { Lease } from '../../pool/model-pool.js';
@@ -9,8 +9,8 @@ import { blobNames } from '../job.js';
 import type { UnitLease, UnitRequest } from '../queue.js';
 import { lastOf, localFile, type UnitTools, withCheckpoints } from './run-unit.js';
 
-/** Ends the lease, and throws only what the lease throws. A failure is final, since a client waits. `stopping` aborts when
- * this process is to end. */
+/** Ends the lease, and throws only what the lease throws. A failure is final, since a client waits. `stopping` aborts
+ * when this process shuts down. */
 export async function runRequest(
 	lease: UnitLease,
 	request: UnitRequest,
@@ -22,7 +22,7 @@ export async function runRequest(
 		const result = await resultOf(lease, request, tools, AbortSignal.any([lease.signal, stopping]));
 		if (lease.signal.aborted) return;
 		const ref = await blobs.put(`${lease.unit.jobId}/${blobNames.result}`, jsonBytes(result));
-		// The client has gone meanwhile, and what it left was removed already.
+		// The request was cancelled in the meantime and its blobs were removed already, except this one.
 		if (!(await lease.done(ref)) && isCancelled(lease)) await blobs.delete(ref.key);
 	} catch (thrown) {
 		if (lease.signal.aborted) return;

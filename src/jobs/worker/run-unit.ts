@@ -1,4 +1,4 @@
-/** One unit of work: a job's recording, by the models of this process's pool. */
+/** Runs one unit of a job with the models of this process's pool. */
 
 import { createWriteStream } from 'node:fs';
 import { unlink } from 'node:fs/promises';
@@ -30,13 +30,13 @@ export interface UnitTools {
 	readonly admission: Admission;
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
-	/** For recordings that lie on another machine. */
+	/** For copies of recordings from stores without local files, and for the groups of a divided one. */
 	readonly temporaryFolder: string;
 	readonly metrics: Metrics;
 	readonly elapsedMs: () => number;
 }
 
-/** Failures that pass by themselves. */
+/** Temporary failures, which are retried. */
 const passing: readonly ErrorCode[] = [
 	'overloaded',
 	'model_backoff',
@@ -46,7 +46,7 @@ const passing: readonly ErrorCode[] = [
 	'closed',
 ];
 
-/** Ends the lease, and throws only what the lease throws. `stopping` aborts when this process is to end. */
+/** Ends the lease, and throws only what the lease throws. `stopping` aborts when this process shuts down. */
 export async function runUnit(
 	lease: UnitLease,
 	job: Job,
@@ -56,7 +56,7 @@ export async function runUnit(
 	const signal = AbortSignal.any([lease.signal, stopping]);
 	try {
 		const { name, value } = await madeOf(lease, job, tools, signal);
-		// A result of a lost lease must not replace one that counts.
+		// The result of a lost lease must not replace an accepted one.
 		if (lease.signal.aborted) return;
 		const { blobs } = tools.storage;
 		const isDone = await lease.done(await blobs.put(`${job.id}/${name}`, jsonBytes(value)));
@@ -73,14 +73,14 @@ export async function runUnit(
 	}
 }
 
-/** Says where in the recording a group has failed. */
+/** Adds the position of a failed group in the recording to the error message. */
 function located(error: WireError, { group }: Unit): WireError {
 	if (group === undefined) return error;
 	const where = `from second ${Math.floor(group.start)} to ${Math.ceil(group.end)} of the recording`;
 	return { ...error, message: `${error.message} (${where})` };
 }
 
-/** A blob to be stored. */
+/** A result to store as a blob. */
 interface Made {
 	readonly name: string;
 	readonly value: ResultBlob | DivisionBlob | GroupBlob;
@@ -103,7 +103,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 		leases.push(model);
 		const options: TranscribeOptions = {
 			...fitToModel(request, model.info).options,
-			// As all behind the beginning of a recording.
+			// The scheduler gives background priority to all but the beginning of a recording; so do its later groups.
 			...((job.priority === 'bulk' || (group && group.group > 0)) && { background: true }),
 			...(group && { piece: { kind: 'group' } }),
 		};
@@ -146,7 +146,7 @@ async function groupOf(unit: UnitInWork, tools: UnitTools): Promise<GroupBlob> {
 	return { clips, ...(timing && { timing }) };
 }
 
-/** The model, which goes on behind the clips that earlier leases have finished. */
+/** A transcriber that resumes after the lease's checkpoints, and writes a checkpoint for each further clip. */
 export function withCheckpoints(
 	model: Lease,
 	lease: UnitLease,
@@ -158,7 +158,7 @@ export function withCheckpoints(
 				done: lease.clips,
 				onClip: (clip) => {
 					onClip(clip);
-					// A clip that could not be kept is transcribed again, should it come to that.
+					// A clip without a checkpoint is transcribed again by a later lease.
 					void lease.checkpoint(clip).catch(() => {});
 				},
 			}),
@@ -179,7 +179,7 @@ async function resultOf(
 	return { transcript, ...(timing && { timing }) };
 }
 
-/** The last event; the others are reported to the lease and the ticket. */
+/** Returns the last event; reports the others to the lease and the ticket. */
 export async function lastOf(
 	events: AsyncIterable<TranscriptEvent>,
 	{ lease, ticket }: Pick<UnitInWork, 'lease' | 'ticket'>,
@@ -207,7 +207,7 @@ export interface LocalFile {
 	remove(): Promise<void>;
 }
 
-/** The recording as a file of this machine. */
+/** The recording as a local file. */
 export async function localFile(
 	audio: BlobRef | null,
 	{ number, unit }: UnitLease,

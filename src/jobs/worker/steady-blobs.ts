@@ -1,13 +1,13 @@
-/** Blobs for who works on jobs: a store that is away for a while is no fault of a job. */
+/** A blob store for workers: failures of an unavailable store are retryable, so they do not fail a job. */
 
 import { existsSync } from 'node:fs';
 import { codeOf } from '../../disk/disk.js';
 import { EarshotError, reasonOf } from '../../errors.js';
 import type { BlobStore } from '../blobs.js';
 
-/** Reads and writes that fail throw `closed`, after which a unit is tried again, but for a full disk and a source that was
- * ended. Something that is missing is not yet there, or its folder is not mounted: a job's recording is deleted only with
- * the job. */
+/** Failed reads and writes throw the retryable error `closed`, except for a full disk, an aborted source, and other
+ * known errors. `not_found` becomes `closed` too: a missing blob is not visible yet, or its folder is not mounted,
+ * since a job's recording is deleted only when the job ends. */
 export function steadyBlobs(blobs: BlobStore): BlobStore {
 	const away = (thrown: unknown): unknown => {
 		const isKnown = thrown instanceof EarshotError && thrown.code !== 'not_found';

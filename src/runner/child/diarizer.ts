@@ -1,4 +1,4 @@
-/** A diarization model in this process: tells who speaks when, and transcribes nothing. */
+/** Runs a diarization model in this process: it determines who speaks when, without a transcription. */
 
 import { decoder } from '../../audio/decode.js';
 import { slotsOf } from '../../config/resolve.js';
@@ -26,14 +26,15 @@ export type RunRecording = (
 
 export interface OpenedDiarizer {
 	readonly run: RunRecording;
-	/** For the scheduler, which never gets a clip. */
+	/** For the scheduler, which never receives a clip of this model. */
 	readonly engine: Engine;
 }
 
-/** Scaled mean distance up to which stretches are one person's; of CAM++, for which 0.28 to 0.38 give the same. */
+/** Largest scaled mean distance between segments of the same speaker. Tuned for CAM++, for which 0.28 to 0.38 give
+ * equal results. */
 const usualThreshold = 0.33;
 
-/** `libraryDir`: of the sherpa-onnx libraries. Throws `model_load_failed` or `engine_missing`. */
+/** `libraryDir`: folder of the sherpa-onnx libraries. Throws `model_load_failed` or `engine_missing`. */
 export async function loadDiarizer(
 	{ id, type, files, options }: ModelEntry,
 	settings: RunnerSettings,
@@ -72,7 +73,7 @@ export async function loadDiarizer(
 	};
 }
 
-/** An engine without a transcription. */
+/** An engine that rejects every clip. */
 function silent(info: ModelInfo, slots: number, close: () => Promise<void>): Engine {
 	return {
 		info,

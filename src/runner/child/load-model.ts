@@ -1,4 +1,4 @@
-/** Loads the model of an entry in this process and puts engine, scheduler and pipeline together. */
+/** Loads the model of an entry in this process, and assembles engine, scheduler and pipeline. */
 
 import { access, constants, stat } from 'node:fs/promises';
 import { addon } from '../../addon/addon.js';
@@ -24,7 +24,7 @@ import { loadDiarizer, type RunRecording } from './diarizer.js';
 
 export interface OpenedModel {
 	readonly parts: LiveParts;
-	/** Of diarization models: what they do instead of the pipeline. */
+	/** For diarization models: runs instead of the pipeline. */
 	readonly diarize?: RunRecording;
 	/** Returns free heap memory to the operating system. Takes milliseconds. */
 	trim(): void;
@@ -77,7 +77,7 @@ async function checkFiles({ files }: ModelEntry): Promise<void> {
 		try {
 			await access(file, constants.R_OK);
 			const found = await stat(file);
-			// Reading a pipe or a device would wait for ever, or never end.
+			// Reading a pipe or a device might block forever or never end.
 			if (!found.isFile() && !found.isDirectory()) throw new Error(`${file} is neither a file nor a folder`);
 		} catch (cause) {
 			const why = reasonOf(cause);
@@ -123,7 +123,8 @@ function loadEngine(
 	});
 }
 
-/** Parses an option of numbers: `11 13` (`size` 1), or of pairs: `2.2 3.0` (`size` 2). Flat. Throws `model_load_failed`. */
+/** Parses an option of numbers, `11 13` (`size` 1), or of pairs, `2.2 3.0` (`size` 2). Returns a flat array. Throws
+ * `model_load_failed`. */
 function numbersOption({ id, options }: ModelEntry, name: string, size: 1 | 2): number[] {
 	const text = String(options[name] ?? '').trim();
 	const groups = text === '' ? [] : text.split(/[\s,]+/).map((group) => group.split('.').map(Number));

@@ -1,4 +1,4 @@
-/** What the threads of this process work on, so that the server sees where nothing comes to an end any more. */
+/** Tracks the running steps of this process's threads, so that the server can detect a hung one. */
 
 import type { WorkReport } from '../protocol.js';
 
@@ -6,14 +6,14 @@ interface OpenStep {
 	readonly number: number;
 	readonly request: number;
 	readonly step: number;
-	/** Of audio. */
+	/** Seconds of audio. */
 	readonly seconds: number;
 	readonly startedMs: number;
 }
 
 export class OpenSteps {
 	readonly #now: () => number;
-	/** In the order in which they began. */
+	/** In the order of their start. */
 	readonly #open = new Map<string, OpenStep>();
 	#begun = 0;
 	#clips = 0;
@@ -29,7 +29,7 @@ export class OpenSteps {
 		this.#open.set(`${request} ${step}`, { number, request, step, seconds, startedMs: this.#now() });
 	}
 
-	/** Nothing works on it any more. One without a result, such as a cancelled one, says nothing of how long a clip takes. */
+	/** The step has ended. One without a result, such as a cancelled one, does not count towards the measured speed. */
 	end(request: number, step: number, hasResult: boolean): void {
 		const found = this.#open.get(`${request} ${step}`);
 		this.#open.delete(`${request} ${step}`);

@@ -3,7 +3,7 @@
 import type { BatchReport, RunnerReport } from '../../metrics.js';
 import type { Scheduler, SchedulerObserver } from '../../scheduler/scheduler.js';
 
-/** Rare enough to cost nothing, often enough for monitoring. */
+/** Interval of the reports: rare enough to cost nothing, often enough for monitoring. */
 const everyMs = 200;
 
 export class Reporter implements SchedulerObserver {

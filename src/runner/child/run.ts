@@ -25,10 +25,10 @@ const live = new LiveStreamsOfModel((stream, event) => {
 	if (event.type === 'completed') trim();
 });
 
-/** Turns of live streams are below the requests. */
+/** Number of the last turn of a live stream: turns count down from -1, so that they differ from requests. */
 let turns = 0;
 
-/** Clips of a turn count as work. Its blocks do not: they wait for somebody to speak. */
+/** Tracks the clips of a turn as running steps, but not its blocks, which wait for speech. */
 function hooksOfTurn(): PipelineHooks {
 	const turn = --turns;
 	return {
@@ -52,7 +52,7 @@ function send(message: FromRunner): void {
 function flush(): void {
 	const messages = outbox;
 	outbox = [];
-	// Without a channel the server has ended, and `disconnect` ends this process.
+	// A closed channel means that the server has ended; the `disconnect` event then ends this process.
 	if (messages.length > 0 && process.connected) process.send?.(messages);
 }
 
@@ -67,9 +67,9 @@ function rssBytes(): number {
 }
 
 /**
- * Samples lie outside the JavaScript heap, so they do not trigger garbage collection, and the C library keeps free
- * memory between live blocks. Without trimming, a runner under load grows for hundreds of recordings. Takes
- * milliseconds.
+ * Interval of the memory trimming. Samples lie outside the JavaScript heap, so they do not trigger garbage collection,
+ * and the C library keeps free memory between allocated blocks. Without trimming, a runner under load grows for
+ * hundreds of recordings. Trimming takes milliseconds.
  */
 const trimEveryMs = 5000;
 let trimmedMs = performance.now();
