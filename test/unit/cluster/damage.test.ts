@@ -1,7 +1,9 @@
 /** Records that somebody has cut off, removed or written by hand: they cost what they were about, and nothing else. */
 
+import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Directory } from '../../../src/cluster/directory.js';
+import { openPostgres } from '../../../src/cluster/open-postgres.js';
 import { RecordStore } from '../../../src/cluster/record-store.js';
 import { clusterKey } from '../../../src/cluster/remote/key.js';
 import { Role } from '../../../src/cluster/role.js';
@@ -21,6 +23,7 @@ import {
 } from '../../helpers/cluster/cluster.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { FakeClock } from '../../helpers/fakes.js';
+import { postgresFolder, skipReason, startPostgres } from '../../helpers/net/servers.js';
 
 const damages: readonly (readonly [string, string])[] = [
 	['cut off', '{"unit":{"jobId":"trj_'],
@@ -154,6 +157,28 @@ test('a failure that cannot be written ends the lease, so that the unit goes to 
 	cluster.records.commit = commit;
 	expect((await take(cluster, two)).number).toBe(2);
 });
+
+const noPostgres = skipReason('postgresql', postgresFolder);
+
+test.skipIf(noPostgres)(
+	'notifications of other programs in the same database are left alone',
+	async () => {
+		const server = await startPostgres();
+		onTestFinished(() => server.close());
+		const opened = await openPostgres({ url: server.url, isPatient: true, onError: () => {} });
+		onTestFinished(() => opened.close());
+		const heard: string[] = [];
+		await opened.records.subscribe('topic', (message) => heard.push(message));
+		const other = new Client({ connectionString: server.url });
+		await other.connect();
+		onTestFinished(() => other.end());
+		for (const payload of ['garbage {', '5', '[]', '', '["topic"'])
+			await other.query(`NOTIFY earshot, '${payload}'`);
+		await opened.records.commit({ publish: [{ topic: 'topic', message: 'ours' }] });
+		await expect.poll(() => heard, { timeout: 15_000 }).toEqual(['ours']);
+	},
+	60_000,
+);
 
 describe('records in memory', () => {
 	const damaged = async (key: string) => {

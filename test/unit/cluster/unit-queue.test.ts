@@ -45,6 +45,9 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		const second = await take(cluster, two);
 		expect([second.number, second.attempt]).toEqual([2, 2]);
 		expect(second.clips).toEqual([clip(0), clip(1)]);
+		// It begins to count anew, and progress does not go back.
+		await second.progress(0, 40);
+		expect(await two.progress(jobId(1))).toMatchObject({ processed: 20, duration: 40 });
 		expect(await second.checkpoint(clip(2))).toBe(true);
 		expect(await second.done(blob())).toBe(true);
 		expect((await two.clips(jobId(1))).length).toBe(3);
