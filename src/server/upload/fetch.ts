@@ -1,13 +1,11 @@
 /** A recording that a job names by its URL: the server fetches it, from the hosts that its settings name alone. */
 
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { type AllowedHost, allowedHost } from '../../config/addresses.js';
 import { asEarshotError, EarshotError, expected, reasonOf } from '../../errors.js';
 import { Fields, type FormFields } from '../request/fields/fields.js';
+import { storeBody } from './body.js';
 import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
-import { RecordingSink, written } from './sink.js';
 
 const maxUrlLength = 2048;
 
@@ -55,29 +53,17 @@ export async function fetchRecording(
 		await response.body?.cancel();
 		throw tooLarge(limits.maxUploadBytes, declared);
 	}
-	const reservation = limits.inFlight.begin(declared);
-	const sink = new RecordingSink(join(limits.directory, randomUUID()), limits.memoryUploadBytes, reservation);
-	sink.on('error', () => {
-		// The write that failed reports it.
-	});
-	const discard = async (): Promise<void> => {
-		await sink.discard();
-		reservation.release();
-	};
 	try {
-		for await (const piece of response.body ?? []) {
-			if (sink.size + piece.length > limits.maxUploadBytes)
-				throw tooLarge(limits.maxUploadBytes, sink.size + piece.length);
-			await written((done) => sink.write(piece, done));
-		}
-		await written((done) => sink.end(done));
-		if (sink.size === 0) throw expected('url', 'of a recording', 'an empty answer');
-		return { recording: sink.recording(), bytes: sink.size, discard };
+		const body = await storeBody(response.body ?? nothing(), { declared, limits, signal });
+		if (body.bytes > 0) return body;
+		await body.discard();
 	} catch (thrown) {
-		await discard();
 		throw failure(thrown, url, signal);
 	}
+	throw expected('url', 'of a recording', 'an empty answer');
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 /** An answer with the recording. */
 async function answered(url: URL, signal: AbortSignal): Promise<Response> {
