@@ -157,9 +157,9 @@ export class Chunker {
 	/** `last`: the window will not be written to again, so the samples need no copy. */
 	#clipOf({ start, end }: Span, last: boolean): Clip {
 		const samples = this.#window.view(Math.floor(start * sampleRate), Math.ceil(end * sampleRate));
-		const heard = this.#leveller.levelClip(samples);
+		const levelled = this.#leveller.levelClip(samples);
 		return {
-			samples: last || heard !== samples ? heard : samples.slice(),
+			samples: last || levelled !== samples ? levelled : samples.slice(),
 			start,
 			end,
 			...(!this.#vad?.assumesSpeech && { speech: this.#speech.within({ start, end }) }),

@@ -6,12 +6,12 @@ import { unspacedCharacter } from '../speech/text.js';
 const maxAlignedWords = 400;
 
 export class GrowingText {
-	#told = '';
+	#published = '';
 	#last = '';
 
 	/** The text published so far. */
-	get told(): string {
-		return this.#told;
+	get published(): string {
+		return this.#published;
 	}
 
 	/** Takes a hypothesis of the whole text so far. Returns the new text that can be published: complete words, each
@@ -19,28 +19,28 @@ export class GrowingText {
 	guess(text: string): string {
 		const stable = completeWords(commonPrefix(this.#last, text), text);
 		this.#last = text;
-		return this.#tell(stable);
+		return this.#publish(stable);
 	}
 
 	/** Takes text that is final: every later text starts with it. Returns the part not yet published. */
 	settle(text: string): string {
 		this.#last = text;
-		return this.#tell(text);
+		return this.#publish(text);
 	}
 
 	/** Takes the final text. Returns the part not yet published. `revised`: the final text contradicts the published
 	 * text, and `delta` is what follows the best alignment of the two. */
 	finish(text: string): { readonly delta: string; readonly revised: boolean } {
-		if (text.startsWith(this.#told)) return { delta: this.#tell(text), revised: false };
-		const rest = restAfter(this.#told, text);
-		this.#told += rest;
+		if (text.startsWith(this.#published)) return { delta: this.#publish(text), revised: false };
+		const rest = restAfter(this.#published, text);
+		this.#published += rest;
 		return { delta: rest, revised: true };
 	}
 
-	#tell(text: string): string {
-		if (!text.startsWith(this.#told)) return '';
-		const delta = text.slice(this.#told.length);
-		this.#told = text;
+	#publish(text: string): string {
+		if (!text.startsWith(this.#published)) return '';
+		const delta = text.slice(this.#published.length);
+		this.#published = text;
 		return delta;
 	}
 }
@@ -70,17 +70,17 @@ function wordsOfText(text: string): string[] {
 	return text.match(wordPattern) ?? [];
 }
 
-/** The rest of `text` after the words that align best with those of `told`, by edit distance. */
-function restAfter(told: string, text: string): string {
-	const before = wordsOfText(told).slice(-maxAlignedWords);
+/** The rest of `text` after the words that align best with those of `published`, by edit distance. */
+function restAfter(published: string, text: string): string {
+	const before = wordsOfText(published).slice(-maxAlignedWords);
 	const words = wordsOfText(text);
-	const skipped = Math.max(0, wordsOfText(told).length - before.length);
+	const skipped = Math.max(0, wordsOfText(published).length - before.length);
 	const after = words.slice(skipped, skipped + 2 * maxAlignedWords);
 	const costs = lastRow(before.map(plain), after.map(plain));
 	let best = 0;
 	for (const [count, cost] of costs.entries()) if (cost <= (costs[best] ?? 0)) best = count;
 	const rest = words.slice(skipped + best).join('');
-	return rest !== '' && told === '' ? rest.trimStart() : rest;
+	return rest !== '' && published === '' ? rest.trimStart() : rest;
 }
 
 function plain(word: string): string {

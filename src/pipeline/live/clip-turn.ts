@@ -149,7 +149,7 @@ export class ClipTurn implements TurnWork {
 		this.#isOver = true;
 		const { recognize } = this.#options;
 		this.#listener.completed({
-			text: this.#text.told,
+			text: this.#text.published,
 			language: recognize.language ?? language,
 			seconds: this.#samples / sampleRate,
 			...(recognize.logprobs && { logprobs }),

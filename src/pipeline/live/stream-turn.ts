@@ -121,7 +121,7 @@ export class StreamTurn implements TurnWork {
 		this.#close();
 		if (delta !== '') this.#listener.delta(delta);
 		this.#listener.completed({
-			text: this.#text.told,
+			text: this.#text.published,
 			language: language ?? this.#language,
 			seconds: this.#samples / sampleRate,
 			...(logprobs && { logprobs: this.#logprobs }),

@@ -45,7 +45,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		}
 		await queue.enqueue(unit(9));
 		// Until it is noticed, each seems to be under way.
-		const lease = await take(cluster, queue, 30_000);
+		const lease = await take(cluster, queue);
 		expect(lease.unit.jobId).toBe(jobId(9));
 		await lease.done(blob());
 		for (const index of damages.keys()) {
@@ -73,7 +73,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		expect((await take(cluster, queue)).clips).toEqual([]);
 	}, 40_000);
 
-	test('tells that the record of a group is damaged, and begins anew when it is tried again', async () => {
+	test('reports that the record of a group is damaged, and begins anew when it is tried again', async () => {
 		const cluster = await start();
 		const queue = await cluster.join('one');
 		const group = (number: number): UnitGroup => ({
@@ -113,14 +113,14 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 			],
 		});
 		await queue.enqueue(unit(1));
-		const lease = await take(cluster, queue, 30_000);
+		const lease = await take(cluster, queue);
 		expect(lease.unit.jobId).toBe(jobId(1));
 		await lease.done(blob());
 		await cluster.pass(1500);
 		expect(await queue.depth()).toEqual([]);
 	}, 60_000);
 
-	test('tells one who begins to watch what has changed just then', async () => {
+	test('reports to a new watcher what has changed just then', async () => {
 		const cluster = await start();
 		const queue = await cluster.join('one');
 		await queue.enqueue(unit(1));
@@ -132,7 +132,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 	});
 });
 
-test('one who watches is told of changes whose messages were lost', async () => {
+test('a watcher gets changes whose messages were lost', async () => {
 	const cluster = await clusterKinds[0]!.start();
 	const queue = await cluster.join('one');
 	const control = new AbortController();
@@ -167,15 +167,15 @@ test.skipIf(noPostgres)(
 		onTestFinished(() => server.close());
 		const opened = await openPostgres({ url: server.url, isPatient: true, onError: () => {} });
 		onTestFinished(() => opened.close());
-		const heard: string[] = [];
-		await opened.records.subscribe('topic', (message) => heard.push(message));
+		const received: string[] = [];
+		await opened.records.subscribe('topic', (message) => received.push(message));
 		const other = new Client({ connectionString: server.url });
 		await other.connect();
 		onTestFinished(() => other.end());
 		for (const payload of ['garbage {', '5', '[]', '', '["topic"'])
 			await other.query(`NOTIFY earshot, '${payload}'`);
 		await opened.records.commit({ publish: [{ topic: 'topic', message: 'ours' }] });
-		await expect.poll(() => heard, { timeout: 15_000 }).toEqual(['ours']);
+		await expect.poll(() => received, { timeout: 15_000 }).toEqual(['ours']);
 	},
 	60_000,
 );
@@ -187,10 +187,10 @@ describe('records in memory', () => {
 		return records;
 	};
 
-	test('a job whose record is damaged is told of, and leaves the others in lists and sweeps', async () => {
+	test('a job whose record is damaged is reported, and leaves the others in lists and sweeps', async () => {
 		const records = new MemoryRecords();
-		const told: string[] = [];
-		const store = new RecordStore(records, ({ message }) => told.push(message));
+		const reported: string[] = [];
+		const store = new RecordStore(records, ({ message }) => reported.push(message));
 		const [one, two, three] = [1, 2, 3].map((createdAt) =>
 			job({ createdAt, repeatKeys: [{ key: `k${createdAt}`, until: 9999 }] }),
 		);
@@ -204,7 +204,7 @@ describe('records in memory', () => {
 		expect(unfinished).toEqual([one!.id, three!.id]);
 		expect(await store.get(two!.id)).toBeUndefined();
 		expect((await store.create(job({ repeatKeys: three!.repeatKeys }))).isNew).toBe(true);
-		expect(told).toContain(`the record job:${two!.id} is no job`);
+		expect(reported).toContain(`the record job:${two!.id} is no job`);
 	});
 
 	test('a role whose holder is damaged is taken', async () => {

@@ -37,7 +37,7 @@ describe('growing text', () => {
 		text.guess('seven three');
 		text.guess('seven three');
 		expect(text.finish('seven three one')).toEqual({ delta: ' three one', revised: false });
-		expect(text.told).toBe('seven three one');
+		expect(text.published).toBe('seven three one');
 	});
 
 	it.each([
@@ -50,7 +50,7 @@ describe('growing text', () => {
 		const text = new GrowingText();
 		text.settle(before);
 		expect(text.finish(end).delta).toBe(delta);
-		expect(text.told).toBe(whole);
+		expect(text.published).toBe(whole);
 	});
 
 	it('joins to its end, whatever was guessed', () => {
@@ -65,10 +65,10 @@ describe('growing text', () => {
 					? guess + random.pick(words)
 					: guess.slice(0, random.below(guess.length + 1));
 				joined += text.guess(guess.trim());
-				expect(text.told).toBe(joined);
+				expect(text.published).toBe(joined);
 			}
 			joined += text.finish(guess.trim()).delta;
-			expect(text.told).toBe(joined);
+			expect(text.published).toBe(joined);
 		}
 	});
 });
