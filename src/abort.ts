@@ -6,7 +6,7 @@ import { EarshotError } from './errors.js';
  * The outcome of `work`, or a rejection with `cancelled` as soon as `signal` fires. The work itself continues, for
  * other callers or until it checks its own signal. `what`: the cancelled thing, as named in the message.
  */
-export function whileWanted<T>(work: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+export function abortable<T>(work: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const abort = () => reject(new EarshotError('cancelled', `the ${what} was cancelled`));
 		if (signal.aborted) abort();

@@ -6,7 +6,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Why a healthy runner was ended; `memory` is an eviction. */
-export type UnloadReason = 'idle' | 'memory' | 'asked' | 'changed';
+export type UnloadReason = 'idle' | 'memory' | 'requested' | 'changed';
 
 /** Why a runner was restarted while in use. */
 export type RestartReason = 'died' | 'grew' | 'hung';

@@ -48,12 +48,12 @@ export class ChannelChunker implements ClipSource {
 
 	/** Decodes the next block of the channel that has progressed least. Throws EarshotError. */
 	async next(): Promise<Clip[]> {
-		const [behind] = this.#chunkers
+		const [slowest] = this.#chunkers
 			.filter(({ ended }) => !ended)
 			.sort((a, b) => a.decodedSeconds - b.decodedSeconds);
-		if (behind === undefined) return [];
-		this.#waiting.push(...(await behind.next()));
-		if (this.blocks === 1) this.#openOthers(behind.channels);
+		if (slowest === undefined) return [];
+		this.#waiting.push(...(await slowest.next()));
+		if (this.blocks === 1) this.#openChannels(slowest.channels);
 		this.#waiting.sort((a, b) => a.start - b.start || (a.channel ?? 0) - (b.channel ?? 0));
 		const earliest = Math.min(...this.#chunkers.map((chunker) => chunker.earliest));
 		const count = this.#waiting.findIndex(({ start }) => start >= earliest);
@@ -64,7 +64,7 @@ export class ChannelChunker implements ClipSource {
 		await Promise.all(this.#chunkers.map((chunker) => chunker.close()));
 	}
 
-	#openOthers(count: number): void {
+	#openChannels(count: number): void {
 		if (count > maxSplitChannels) {
 			throw new EarshotError(
 				'unsupported_value',

@@ -110,11 +110,11 @@ function isSame(a: Float32Array, b: Float32Array): boolean {
 /** A copy whose gain goes from `from` to `to` over the ramp, evenly in decibels. Plain loops, since this runs on every
  * recording and `map` takes five times as long. */
 function raised(samples: Float32Array, from: number, to: number): Float32Array {
-	const heard = new Float32Array(samples.length);
+	const input = new Float32Array(samples.length);
 	const ramp = from === to ? 0 : Math.min(rampSamples, samples.length);
-	for (let at = 0; at < ramp; at++) heard[at] = (samples[at] ?? 0) * from * (to / from) ** (at / rampSamples);
-	for (let at = ramp; at < samples.length; at++) heard[at] = (samples[at] ?? 0) * to;
-	return heard;
+	for (let at = 0; at < ramp; at++) input[at] = (samples[at] ?? 0) * from * (to / from) ** (at / rampSamples);
+	for (let at = ramp; at < samples.length; at++) input[at] = (samples[at] ?? 0) * to;
+	return input;
 }
 
 /** The gain that brings the block's speech to the target level, 1 or more; null if it seems to contain no speech. */

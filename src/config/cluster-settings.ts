@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import type { Setting } from './setting.js';
-import { Expectation, httpUrl, truth } from './values.js';
+import { Expectation, flag, httpUrl } from './values.js';
 
 export const clusterSettings = {
 	queue: {
@@ -32,7 +32,7 @@ export const clusterSettings = {
 		valueName: '',
 		help: 'with --queue: run no models here, and leave all recordings to workers',
 		default: false,
-		parse: truth,
+		parse: flag,
 		isSwitch: true,
 	},
 	advertise: {

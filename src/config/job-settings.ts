@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { ownFolders } from './folders.js';
 import type { Setting } from './setting.js';
-import { seconds, truth, wholeNumber } from './values.js';
+import { flag, seconds, wholeNumber } from './values.js';
 
 export const jobSettings = {
 	jobsDir: {
@@ -55,7 +55,7 @@ export const jobSettings = {
 		help: 'keep the recordings of completed jobs as long as their results',
 		default: false,
 		defaultText: 'no: deleted when a job is completed',
-		parse: truth,
+		parse: flag,
 		isSwitch: true,
 	},
 	dedupeSeconds: {

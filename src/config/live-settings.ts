@@ -3,7 +3,7 @@
 import { listenAddress } from './addresses.js';
 import { machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
-import { truth, wholeNumber } from './values.js';
+import { flag, wholeNumber } from './values.js';
 
 export const liveSettings = {
 	maxLiveSessions: {
@@ -30,7 +30,7 @@ export const liveSettings = {
 		help: 'partial text during speech also from models that transcribe whole turns, while a slot is free',
 		default: false,
 		defaultText: 'no, unless a session asks for it',
-		parse: truth,
+		parse: flag,
 		isSwitch: true,
 	},
 	wyoming: {

@@ -13,7 +13,7 @@ import { jobSettings } from './job-settings.js';
 import { liveSettings } from './live-settings.js';
 import { machineBytes, machineThreads } from './machine.js';
 import type { Setting } from './setting.js';
-import { httpUrl, keepAlive, keys, list, oneOf, truth, wholeNumber, word } from './values.js';
+import { flag, httpUrl, keepAlive, keys, list, oneOf, wholeNumber, word } from './values.js';
 import { whisperSettings } from './whisper-settings.js';
 
 export const settings = {
@@ -270,7 +270,7 @@ export const settings = {
 		valueName: 'BOOL',
 		help: 'use a GPU if the build supports one',
 		default: true,
-		parse: truth,
+		parse: flag,
 	},
 	gpuDevice: {
 		scope: 'model',
@@ -296,7 +296,7 @@ export const settings = {
 		help: 'download a model of models.yaml when it is first requested',
 		default: false,
 		defaultText: 'no: nothing is downloaded unasked',
-		parse: truth,
+		parse: flag,
 		isSwitch: true,
 	},
 	mirror: {

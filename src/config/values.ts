@@ -60,7 +60,7 @@ export function oneOf<const T extends string>(values: readonly T[]): ChoiceParse
 	return Object.assign(parse, { choices: values });
 }
 
-export const truth: ChoiceParser<boolean> = Object.assign(
+export const flag: ChoiceParser<boolean> = Object.assign(
 	(text: string): boolean => {
 		if (/^(1|true|yes|on)$/i.test(text)) return true;
 		if (/^(0|false|no|off)$/i.test(text)) return false;
@@ -92,13 +92,13 @@ export function keepAlive(text: string): number {
 export function seconds(text: string): number {
 	const [, figure, unit = 's'] = /^(\d+(?:\.\d+)?)(s|m|h|d)?$/.exec(text.trim()) ?? [];
 	const value = Number(figure) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
-	if (value >= 1 && value <= longestSeconds) return value;
+	if (value >= 1 && value <= maxSeconds) return value;
 	throw new Expectation(
 		'seconds, or a number with s, m, h or d such as `12h`, at least a second and at most ten years',
 	);
 }
 
-const longestSeconds = 10 * 366 * 86_400;
+const maxSeconds = 10 * 366 * 86_400;
 
 export const list = (text: string): readonly string[] =>
 	text

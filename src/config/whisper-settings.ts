@@ -1,7 +1,7 @@
 /** The settings of Whisper models; an entry of models.yaml may override each for itself. Part of the table in settings.ts. */
 
 import type { Setting } from './setting.js';
-import { autoOr, numberFrom, oneOf, truth, wholeNumber, zeroOrFrom } from './values.js';
+import { autoOr, flag, numberFrom, oneOf, wholeNumber, zeroOrFrom } from './values.js';
 
 const audioContexts = ['auto', 'full'] as const;
 
@@ -98,6 +98,6 @@ export const whisperSettings = {
 		help: 'whether Whisper models are kept from writing brackets, musical notes and similar symbols, as OpenAI keeps them',
 		default: true,
 		defaultText: 'yes',
-		parse: truth,
+		parse: flag,
 	},
 } as const satisfies Readonly<Record<string, Setting>>;

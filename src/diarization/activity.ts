@@ -15,17 +15,17 @@ export const frameClasses = voicesOfClass.length;
 /** Probability of each voice in each frame, `voicesInWindow` for a frame. `scores`: natural logarithms, by class. */
 export function voiceChances(scores: Float32Array): Float32Array {
 	const count = Math.floor(scores.length / frameClasses);
-	const chances = new Float32Array(count * voicesInWindow);
+	const probabilities = new Float32Array(count * voicesInWindow);
 	for (let frame = 0; frame < count; frame++) {
 		voicesOfClass.forEach((voices, index) => {
-			const chance = Math.exp(scores[frame * frameClasses + index] ?? 0);
+			const probability = Math.exp(scores[frame * frameClasses + index] ?? 0);
 			for (const voice of voices) {
 				const at = frame * voicesInWindow + voice;
-				chances[at] = (chances[at] ?? 0) + chance;
+				probabilities[at] = (probabilities[at] ?? 0) + probability;
 			}
 		});
 	}
-	return chances;
+	return probabilities;
 }
 
 /** The probability from which on a voice counts as active in a window. */
@@ -38,7 +38,7 @@ const activeFrom = 0.5;
 const speechFrom = 0.6;
 
 /** Frames in which a voice of a window and a track must both be active to be the same voice. */
-const leastSharedFrames = 3;
+const minSharedFrames = 3;
 
 /** Consecutive frames in which a track is active. */
 export interface ActiveStretch {
@@ -135,7 +135,7 @@ export class Activity {
 					if (count > 0)
 						shared += ((chances[frame * voicesInWindow + voice] ?? 0) * (sums[frame] ?? 0)) / count;
 				}
-				if (shared >= leastSharedFrames) pairs.push({ voice, track, shared });
+				if (shared >= minSharedFrames) pairs.push({ voice, track, shared });
 			}
 		}
 		pairs.sort((a, b) => b.shared - a.shared);
@@ -188,14 +188,14 @@ export class Activity {
 		const least = speechFrom * (this.#totals[frame] ?? 0);
 		if (least === 0) return [];
 		const active: number[] = [];
-		let [likeliest, most] = [-1, 0];
+		let [mostLikely, most] = [-1, 0];
 		for (const [id, { sums }] of this.#tracks) {
 			const sum = sums[frame] ?? 0;
 			if (sum >= least) active.push(id);
-			if (sum > most) [likeliest, most] = [id, sum];
+			if (sum > most) [mostLikely, most] = [id, sum];
 		}
 		const isSpeech = (this.#speech[frame] ?? 0) >= least;
-		return active.length === 0 && isSpeech && likeliest >= 0 ? [likeliest] : active;
+		return active.length === 0 && isSpeech && mostLikely >= 0 ? [mostLikely] : active;
 	}
 
 	#closed(id: number, track: Track, { from, alone }: OpenActivity, to: number): ActiveStretch {

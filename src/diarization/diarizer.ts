@@ -12,7 +12,7 @@ import { sampleRate } from '../speech/pcm.js';
 import { type ActiveStretch, Activity, voiceChances } from './activity.js';
 import { unit } from './linkage.js';
 import type { SpeakerNetworks } from './networks.js';
-import { longestPieceSeconds, type Piece, type SpeakersOptions, speakersOf } from './speakers.js';
+import { maxPieceSeconds, type Piece, type SpeakersOptions, speakersOf } from './speakers.js';
 
 /** One speaker's turn. Seconds of the recording. */
 export interface Turn {
@@ -42,11 +42,11 @@ export interface DiarizeHooks {
 /** Approximate step between windows: rounded to whole frames, so that the frames of all windows coincide. */
 const stepSeconds = 1;
 /** A shorter stretch is too short for an embedding. */
-const leastVoiceSeconds = 0.2;
+const minVoiceSeconds = 0.2;
 /** One speaker's stretches with a shorter pause between them are one turn. */
 const joinSeconds = 0.5;
 /** Shorter turns are clicks and breaths. */
-const leastTurnSeconds = 0.2;
+const minTurnSeconds = 0.2;
 /** By so much, two frames, the network ends a voice early: the last sound of a word fades. */
 const fadeSeconds = 0.034;
 
@@ -97,7 +97,7 @@ class Listening {
 		this.#reader = reader;
 		this.#signal = signal;
 		this.#stepFrames = Math.max(1, Math.round((stepSeconds * sampleRate) / shape.shift));
-		const longest = Math.floor((longestPieceSeconds * sampleRate) / shape.shift);
+		const longest = Math.floor((maxPieceSeconds * sampleRate) / shape.shift);
 		this.#activity = new Activity(shape.frames, longest);
 	}
 
@@ -149,7 +149,7 @@ class Listening {
 			samples.set(this.#window.view(first, last), at);
 			at += last - first;
 		}
-		const isKnown = count >= leastVoiceSeconds * sampleRate;
+		const isKnown = count >= minVoiceSeconds * sampleRate;
 		return {
 			start: this.#sampleAt(from) / sampleRate,
 			end: this.#sampleAt(to) / sampleRate,
@@ -193,7 +193,7 @@ function joined(pieces: readonly Piece[], labels: readonly number[]): Turn[] {
 		turns.push(turn);
 	});
 	return turns
-		.filter(({ start, end }) => end - start >= leastTurnSeconds)
+		.filter(({ start, end }) => end - start >= minTurnSeconds)
 		.map((turn) => ({ ...turn, end: turn.end + fadeSeconds }));
 }
 

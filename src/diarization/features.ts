@@ -22,7 +22,7 @@ const poveyWindow = Float64Array.from(
 );
 
 /** Machine epsilon of float32; Kaldi raises smaller energies to it before the logarithm. */
-const leastEnergy = 2 ** -23;
+const minEnergy = 2 ** -23;
 
 const melOf = (hz: number): number => 1127 * Math.log(1 + hz / 700);
 
@@ -103,7 +103,7 @@ function writeBins(powers: Float64Array, features: Float32Array, frame: number):
 		let energy = 0;
 		for (let at = 0; at < weights.length; at++)
 			energy += (weights[at] as number) * (powers[first + at] as number);
-		features[frame * featureBins + bin] = Math.log(Math.max(energy, leastEnergy));
+		features[frame * featureBins + bin] = Math.log(Math.max(energy, minEnergy));
 	});
 }
 

@@ -100,7 +100,7 @@ async function run(
 }
 
 /** Larger files are refused, since a file is read into memory; neither network is that large. */
-const mostBytes = 512 * 2 ** 20;
+const maxBytes = 512 * 2 ** 20;
 
 async function checked<T>(
 	role: string,
@@ -112,7 +112,7 @@ async function checked<T>(
 		if (head.externalData.size > 0) throw new NotOnnx('its weights are in another file');
 		const found = check(head);
 		const bytes = await readFile(file);
-		if (bytes.length > mostBytes) throw new NotOnnx(`it has more than ${mostBytes} bytes`);
+		if (bytes.length > maxBytes) throw new NotOnnx(`it has more than ${maxBytes} bytes`);
 		return { bytes, found };
 	} catch (thrown) {
 		throw new EarshotError(
@@ -124,7 +124,7 @@ async function checked<T>(
 }
 
 function segmentationOf({ metadata, inputs, outputs }: OnnxFile) {
-	const number = (key: string, least: number, most: number): number => wholeIn(metadata, key, least, most);
+	const number = (key: string, min: number, max: number): number => wholeIn(metadata, key, min, max);
 	const ends = endsOf({ inputs, outputs }, 3, 3);
 	// pyannote's powerset of 3 voices, at most 2 at once, which `voiceChances` reads.
 	number('num_speakers', 3, 3);
@@ -170,10 +170,10 @@ function endsOf(
 	return { input: input.name, output: output.name };
 }
 
-function wholeIn(metadata: ReadonlyMap<string, string>, key: string, least: number, most: number): number {
+function wholeIn(metadata: ReadonlyMap<string, string>, key: string, min: number, max: number): number {
 	const text = metadata.get(key) ?? '';
 	const value = Number(text);
-	if (/^\d{1,9}$/.test(text) && value >= least && value <= most) return value;
-	const what = least === most ? `${least}` : `a whole number from ${least} to ${most}`;
+	if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
+	const what = min === max ? `${min}` : `a whole number from ${min} to ${max}`;
 	throw new NotOnnx(`its metadata should have \`${key}\` = ${what}`);
 }

@@ -9,8 +9,8 @@ import { toMilliseconds } from '../speech/seconds.js';
 import type { FoundSpeakers, KnownVoice, SpeakerOptions } from '../speech/speakers.js';
 import { type Diarization, type DiarizeHooks, diarize } from './diarizer.js';
 import { matchedNames, type NamedVoice } from './known-voices.js';
-import type { Lanes } from './lanes.js';
 import type { SpeakerNetworks } from './networks.js';
+import type { Semaphore } from './semaphore.js';
 
 export interface DiarizationParts {
 	readonly networks: SpeakerNetworks;
@@ -18,17 +18,17 @@ export interface DiarizationParts {
 	/** As in SpeakersOptions. */
 	readonly threshold: number;
 	/** Limits the recordings that are processed at once, each by one thread. */
-	readonly lanes: Lanes;
+	readonly semaphore: Semaphore;
 }
 
 export interface DiarizationHooks {
 	/** A step has started (-1 for the first window, -2 for the second, …), or has ended. */
 	readonly onRunning?: (step: number) => void;
-	readonly onPassed?: (step: number) => void;
+	readonly onStepFinished?: (step: number) => void;
 }
 
 /** The limits of reference recordings in OpenAI's API. */
-const referenceSeconds = { least: 1.2, most: 10 } as const;
+const referenceSeconds = { min: 1.2, max: 10 } as const;
 /** Tolerance, since containers round durations. */
 const slackSeconds = 0.05;
 
@@ -38,9 +38,9 @@ export async function* diarizeRecording(
 	recording: Recording,
 	options: SpeakerOptions,
 	signal: AbortSignal,
-	{ onRunning, onPassed }: DiarizationHooks = {},
+	{ onRunning, onStepFinished }: DiarizationHooks = {},
 ): AsyncGenerator<PipelineEvent> {
-	const leave = await parts.lanes.enter(signal);
+	const release = await parts.semaphore.acquire(signal);
 	const unfinished = new AbortController();
 	const wanted = AbortSignal.any([signal, unfinished.signal]);
 	const progress = new Progress();
@@ -58,11 +58,11 @@ export async function* diarizeRecording(
 			const hooks: DiarizeHooks = {
 				onWindow: (index) => onRunning?.(-1 - index),
 				onProcessed: (index, seconds) => {
-					onPassed?.(-1 - index);
+					onStepFinished?.(-1 - index);
 					progress.at(seconds);
 				},
 			};
-			const counts = { threshold: parts.threshold, least: options.least, most: options.most };
+			const counts = { threshold: parts.threshold, min: options.min, max: options.max };
 			const running = diarize(parts.networks, reader, counts, wanted, hooks).finally(() => progress.end());
 			// Reported below; a rejection before that must not count as unhandled.
 			running.catch(() => {});
@@ -82,7 +82,7 @@ export async function* diarizeRecording(
 			await reader.close();
 		}
 	} finally {
-		leave();
+		release();
 	}
 }
 
@@ -100,24 +100,24 @@ async function voiceOf(
 			throw refuse(`The voice of \`${name}\` was enrolled with another model: enrol it again`);
 		return { name, voice: Float32Array.from(reference.voice) };
 	}
-	const { least, most } = referenceSeconds;
+	const { min, max } = referenceSeconds;
 	const wrongLength = (got: string) =>
 		refuse(
-			`Expected the reference of \`${name}\` to be between ${least} and ${most.toFixed(1)} seconds long, got ${got}`,
+			`Expected the reference of \`${name}\` to be between ${min} and ${max.toFixed(1)} seconds long, got ${got}`,
 		);
 	const reader = openAudio(reference);
 	let found: Diarization;
 	try {
 		await reader.open();
-		const bounded = boundedBy(reader, most + slackSeconds, () => wrongLength(`more than ${most} seconds`));
-		found = await diarize(networks, bounded, { threshold, most: 1 }, signal);
+		const bounded = boundedBy(reader, max + slackSeconds, () => wrongLength(`more than ${max} seconds`));
+		found = await diarize(networks, bounded, { threshold, max: 1 }, signal);
 	} catch (thrown) {
 		if (!(thrown instanceof EarshotError) || thrown.param !== 'file') throw thrown;
 		throw refuse(`The reference of \`${name}\` cannot be used: ${thrown.message}`, thrown);
 	} finally {
 		await reader.close();
 	}
-	if (found.duration < least - slackSeconds) throw wrongLength(`${found.duration.toFixed(2)} seconds`);
+	if (found.duration < min - slackSeconds) throw wrongLength(`${found.duration.toFixed(2)} seconds`);
 	const [voice] = found.voices;
 	if (!voice) throw refuse(`The reference of \`${name}\` cannot be used: no speech was detected in it`);
 	return { name, voice };

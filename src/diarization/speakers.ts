@@ -18,8 +18,8 @@ export interface SpeakersOptions {
 	/** Mean distance up to which two groups of stretches are the same speaker; a property of the embedding network. */
 	readonly threshold: number;
 	/** Minimum and maximum number of speakers, 1 or more; absent = detected. */
-	readonly least?: number | undefined;
-	readonly most?: number | undefined;
+	readonly min?: number | undefined;
+	readonly max?: number | undefined;
 }
 
 export interface Speakers {
@@ -33,18 +33,18 @@ export interface Speakers {
  * Longer stretches are cut. Short parts show a change of speaker that the segmentation network missed, and the
  * uncertainty of each averages out in the clustering.
  */
-export const longestPieceSeconds = 2;
+export const maxPieceSeconds = 2;
 /** Shorter stretches do not take part in the clustering, since their embeddings are too uncertain. */
 const clusteredSeconds = 1;
 /** A group that speaks less than this, or less than this share of all speech, counts as part of another speaker or as
  * noise. */
-const leastSpeechSeconds = 3;
-const leastSpeechShare = 0.15;
+const minSpeechSeconds = 3;
+const minSpeechShare = 0.15;
 /**
  * If more speakers are requested than were found, groups closer than this share of the threshold remain one speaker, so
  * that no speaker is invented to reach the number.
  */
-const surelyOneShare = 0.6;
+const oneSpeakerShare = 0.6;
 /**
  * The cosine of two stretches of the same speaker grows with their lengths: for stretches of n seconds by √(n / (n +
  * this)), fitted to pairs of 1.2 to 8 s of 15 people. Without that, stretches of different lengths would need different
@@ -94,25 +94,25 @@ function comparable({ voice, alone }: Piece): Float32Array {
 function countedGroups(
 	merges: readonly Merge[],
 	secondsOf: (group: readonly number[]) => number,
-	{ threshold, least = 1, most = Number.POSITIVE_INFINITY }: SpeakersOptions,
+	{ threshold, min = 1, max = Number.POSITIVE_INFINITY }: SpeakersOptions,
 ): number[][] {
 	const total = secondsOf(Array.from({ length: merges.length + 1 }, (_, at) => at));
-	const leastSeconds = Math.min(leastSpeechSeconds, leastSpeechShare * total);
+	const minSeconds = Math.min(minSpeechSeconds, minSpeechShare * total);
 	const order = nearestFirst(merges);
 	const distanceOf = (rank: number): number =>
 		merges[order[rank] ?? -1]?.distance ?? Number.POSITIVE_INFINITY;
-	const counts = peopleCounts(merges, order, secondsOf, leastSeconds);
-	const peopleAfter = (count: number): number => counts[count] ?? 0;
+	const counts = speakerCounts(merges, order, secondsOf, minSeconds);
+	const clustersAfter = (count: number): number => counts[count] ?? 0;
 	const usual = order.filter((_, rank) => distanceOf(rank) <= threshold).length;
 	let chosen = usual;
-	while (peopleAfter(chosen) > most && chosen < order.length) chosen++;
-	for (let count = usual; peopleAfter(chosen) < least && count > 0; count--) {
-		if (distanceOf(count - 1) < surelyOneShare * threshold) break;
-		const finer = peopleAfter(count - 1);
-		if (finer > peopleAfter(chosen) && finer <= most) chosen = count - 1;
+	while (clustersAfter(chosen) > max && chosen < order.length) chosen++;
+	for (let count = usual; clustersAfter(chosen) < min && count > 0; count--) {
+		if (distanceOf(count - 1) < oneSpeakerShare * threshold) break;
+		const finer = clustersAfter(count - 1);
+		if (finer > clustersAfter(chosen) && finer <= max) chosen = count - 1;
 	}
 	const groups = groupsBy(merges, new Set(order.slice(0, chosen)));
-	const kept = groups.filter((group) => secondsOf(group) >= leastSeconds);
+	const kept = groups.filter((group) => secondsOf(group) >= minSeconds);
 	// If no group speaks for long enough, the one that speaks most is still a speaker.
 	return kept.length > 0
 		? kept
@@ -120,22 +120,22 @@ function countedGroups(
 }
 
 /** How many groups speak for long enough after each number of merges, from none to all; 1 if none does. */
-function peopleCounts(
+function speakerCounts(
 	merges: readonly Merge[],
 	order: readonly number[],
 	secondsOf: (group: readonly number[]) => number,
-	leastSeconds: number,
+	minSeconds: number,
 ): number[] {
 	const single = merges.length + 1;
 	const seconds = Array.from({ length: single }, (_, at) => secondsOf([at]));
-	const isLong = (cluster: number): number => ((seconds[cluster] ?? 0) >= leastSeconds ? 1 : 0);
-	let people = seconds.filter((_, at) => isLong(at) === 1).length;
-	const counts = [Math.max(people, 1)];
+	const isLong = (cluster: number): number => ((seconds[cluster] ?? 0) >= minSeconds ? 1 : 0);
+	let speakerCount = seconds.filter((_, at) => isLong(at) === 1).length;
+	const counts = [Math.max(speakerCount, 1)];
 	for (const index of order) {
 		const { a = 0, b = 0 } = merges[index] ?? {};
 		seconds[single + index] = (seconds[a] ?? 0) + (seconds[b] ?? 0);
-		people += isLong(single + index) - isLong(a) - isLong(b);
-		counts.push(Math.max(people, 1));
+		speakerCount += isLong(single + index) - isLong(a) - isLong(b);
+		counts.push(Math.max(speakerCount, 1));
 	}
 	return counts;
 }
@@ -246,9 +246,9 @@ function overlapping(pieces: readonly Piece[], at: number): { other: number; sec
 		const seconds = Math.min(end, piece.end) - Math.max(start, piece.start);
 		if (track !== piece.track && seconds > overlapSeconds) found.push({ other, seconds });
 	};
-	// No piece is longer than `longestPieceSeconds` plus a frame.
+	// No piece is longer than `maxPieceSeconds` plus a frame.
 	for (let other = at - 1; other >= 0; other--) {
-		if ((pieces[other]?.start ?? 0) < piece.start - longestPieceSeconds - 1) break;
+		if ((pieces[other]?.start ?? 0) < piece.start - maxPieceSeconds - 1) break;
 		check(other);
 	}
 	for (let other = at + 1; other < pieces.length; other++) {

@@ -25,7 +25,7 @@ export interface TokenRange {
  * If a model gives only the start of a token, the token ends at the start of the next, but at most this long after its
  * own: a token does not include the pause that follows it.
  */
-const longestTokenSeconds = 0.4;
+const maxTokenSeconds = 0.4;
 
 export function textOf(raw: RawResult, { from, to }: TokenRange): string {
 	return decoder.decode(bytesOf(raw, { from, to }));
@@ -112,7 +112,7 @@ function endOfToken(raw: RawResult, token: number, to: number, clipSeconds: numb
 	if (!Number.isNaN(known)) return known;
 	const start = raw.tokenTimes[2 * token] ?? 0;
 	const next = token + 1 < to ? (raw.tokenTimes[2 * (token + 1)] ?? clipSeconds) : clipSeconds;
-	return Math.min(next, start + longestTokenSeconds);
+	return Math.min(next, start + maxTokenSeconds);
 }
 
 function bytesOf(raw: RawResult, { from, to }: TokenRange): Uint8Array {

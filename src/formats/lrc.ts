@@ -7,8 +7,8 @@ export function lrc({ segments }: Transcript): string {
 		.map((segment) => {
 			const line = segment.text.trim().replace(/\s*[\r\n]\s*/g, ' ');
 			const label = labelOf(segment);
-			const said = label === undefined ? line : `${label}: ${line}`;
-			return line === '' ? '' : `[${time(segment.start)}]${said}\n`;
+			const text = label === undefined ? line : `${label}: ${line}`;
+			return line === '' ? '' : `[${time(segment.start)}]${text}\n`;
 		})
 		.join('');
 }

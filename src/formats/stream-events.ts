@@ -57,7 +57,7 @@ export class StreamEvents {
 		const done = {
 			type: 'transcript.text.done',
 			text: transcript.text,
-			...(this.#isVerbose ? this.#whole(transcript) : brief(transcript)),
+			...(this.#isVerbose ? this.#whole(transcript) : summaryOf(transcript)),
 			...spokenLanguages(transcript),
 			...(this.#include.logprobs && {
 				logprobs: transcript.segments.flatMap((segment) => segment.logprobs ?? []),
@@ -105,7 +105,7 @@ export class StreamEvents {
 	}
 }
 
-function brief({ language, duration }: Transcript): object {
+function summaryOf({ language, duration }: Transcript): object {
 	return { ...(language !== null && { language }), duration: round(duration) };
 }
 

@@ -6,14 +6,14 @@
 import { labelOf, type Transcript } from '../speech/transcript.js';
 
 export function tsv({ segments }: Transcript): string {
-	const areTold = segments.some((segment) => labelOf(segment) !== undefined);
+	const hasSpeakers = segments.some((segment) => labelOf(segment) !== undefined);
 	const rows = segments.flatMap((segment) => {
-		const said = inOneCell(segment.text);
-		if (said === '') return [];
-		const cells = [Math.round(segment.start * 1000), Math.round(segment.end * 1000), said];
-		return [[...cells, ...(areTold ? [inOneCell(labelOf(segment) ?? '')] : [])]];
+		const text = inOneCell(segment.text);
+		if (text === '') return [];
+		const cells = [Math.round(segment.start * 1000), Math.round(segment.end * 1000), text];
+		return [[...cells, ...(hasSpeakers ? [inOneCell(labelOf(segment) ?? '')] : [])]];
 	});
-	const heads = ['start', 'end', 'text', ...(areTold ? ['speaker'] : [])];
+	const heads = ['start', 'end', 'text', ...(hasSpeakers ? ['speaker'] : [])];
 	return [heads, ...rows].map((cells) => `${cells.join('\t')}\n`).join('');
 }
 

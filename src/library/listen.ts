@@ -58,46 +58,47 @@ const maxDeadStreams = 2;
 export class LiveListening implements ListenStream {
 	readonly #model: LiveTranscriber;
 	readonly #options: LiveOptions;
-	readonly #onOver: () => void;
+	readonly #onClosed: () => void;
 	readonly #events = new EventQueue<ListenEvent>();
 	#stream: LiveStream | undefined;
 	/** Where the current stream begins in the session's audio, seconds. */
 	#offsetSeconds = 0;
 	#writtenSeconds = 0;
-	#heardSeconds = 0;
+	#processedSeconds = 0;
 	/** The session's turn numbers by the turn numbers of the current stream. */
 	#turns = new Map<number, number>();
 	#nextTurn = 0;
 	#nextCommit = 1;
 	#deadStreams = 0;
-	#hasHeard = false;
+	#hasProcessed = false;
 	#isEnding = false;
-	#isOver = false;
+	#isClosed = false;
 	#waiting: (() => void)[] = [];
 
 	/** `onOver`: called once when the session has ended. */
 	constructor(model: LiveTranscriber, options: LiveOptions, onOver: () => void) {
 		this.#model = model;
 		this.#options = options;
-		this.#onOver = onOver;
+		this.#onClosed = onOver;
 	}
 
 	async write(pcm: Uint8Array): Promise<void> {
 		if (!isUint8Array(pcm)) throw expected('pcm', 'bytes of audio', pcm);
-		if (this.#isOver || this.#isEnding) throw new EarshotError('closed', 'no more audio can be written');
+		if (this.#isClosed || this.#isEnding) throw new EarshotError('closed', 'no more audio can be written');
 		if (pcm.length === 0) return;
 		this.#writtenSeconds += secondsOfBytes(pcm.length, this.#options.format);
 		this.#opened().send({ type: 'audio', bytes: pcm.slice() });
-		while (!this.#isOver && this.#writtenSeconds - this.#heardSeconds > fullSeconds)
+		while (!this.#isClosed && this.#writtenSeconds - this.#processedSeconds > fullSeconds)
 			await new Promise<void>((resolve) => this.#waiting.push(resolve));
 	}
 
 	commit(): void {
-		if (!this.#isOver && !this.#isEnding) this.#stream?.send({ type: 'commit', commit: this.#nextCommit++ });
+		if (!this.#isClosed && !this.#isEnding)
+			this.#stream?.send({ type: 'commit', commit: this.#nextCommit++ });
 	}
 
 	end(): void {
-		if (this.#isOver || this.#isEnding) return;
+		if (this.#isClosed || this.#isEnding) return;
 		this.#isEnding = true;
 		if (this.#stream) this.#stream.send({ type: 'end' });
 		else this.#finish();
@@ -132,16 +133,16 @@ export class LiveListening implements ListenStream {
 			if (this.#stream === stream) this.#take(event);
 		});
 		this.#stream = stream;
-		this.#hasHeard = false;
+		this.#hasProcessed = false;
 		return stream;
 	}
 
 	#take(event: LiveEvent): void {
 		switch (event.type) {
 			case 'heard':
-				this.#hasHeard = true;
+				this.#hasProcessed = true;
 				this.#deadStreams = 0;
-				this.#heardSeconds = Math.max(this.#heardSeconds, this.#offsetSeconds + event.atMs / 1000);
+				this.#processedSeconds = Math.max(this.#processedSeconds, this.#offsetSeconds + event.atMs / 1000);
 				this.#wake();
 				break;
 			case 'started':
@@ -181,10 +182,10 @@ export class LiveListening implements ListenStream {
 				break;
 			case 'ended':
 			case 'moved':
-				this.#leave();
+				this.#reset();
 				break;
 			case 'lost':
-				this.#lose(event.error);
+				this.#lost(event.error);
 				break;
 		}
 	}
@@ -201,19 +202,19 @@ export class LiveListening implements ListenStream {
 		this.#events.push({ type: 'failed', turn, error });
 	}
 
-	#lose(error: EarshotError): void {
+	#lost(error: EarshotError): void {
 		for (const turn of [...this.#turns.keys()]) this.#failTurn(turn, error);
-		this.#deadStreams = this.#hasHeard ? 0 : this.#deadStreams + 1;
+		this.#deadStreams = this.#hasProcessed ? 0 : this.#deadStreams + 1;
 		if (this.#deadStreams >= maxDeadStreams) this.fail(error);
-		else this.#leave();
+		else this.#reset();
 	}
 
 	/** Forgets the ended stream; the next audio opens a new one. */
-	#leave(): void {
+	#reset(): void {
 		this.#stream = undefined;
 		this.#turns = new Map();
 		this.#offsetSeconds = this.#writtenSeconds;
-		this.#heardSeconds = this.#writtenSeconds;
+		this.#processedSeconds = this.#writtenSeconds;
 		this.#wake();
 		if (this.#isEnding) this.#finish();
 	}
@@ -225,12 +226,12 @@ export class LiveListening implements ListenStream {
 	}
 
 	#finish(): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
+		if (this.#isClosed) return;
+		this.#isClosed = true;
 		this.#stream?.close();
 		this.#stream = undefined;
 		this.#events.end();
 		this.#wake();
-		this.#onOver();
+		this.#onClosed();
 	}
 }

@@ -246,8 +246,8 @@ export function speakerOptionsOf({ numSpeakers, minSpeakers, maxSpeakers }: Diar
 		);
 	if (minSpeakers !== undefined && maxSpeakers !== undefined && minSpeakers > maxSpeakers)
 		throw expected('maxSpeakers', `\`minSpeakers\` (${minSpeakers}) or more`, maxSpeakers);
-	const [least, most] = [numSpeakers ?? minSpeakers, numSpeakers ?? maxSpeakers];
-	return { known: [], ...(least !== undefined && { least }), ...(most !== undefined && { most }) };
+	const [min, max] = [numSpeakers ?? minSpeakers, numSpeakers ?? maxSpeakers];
+	return { known: [], ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
 }
 
 /** Throws as `checkedCreateOptions`. */

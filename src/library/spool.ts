@@ -3,7 +3,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { isUint8Array } from 'node:util/types';
-import { whileWanted } from '../abort.js';
+import { abortable } from '../abort.js';
 import { createTempFolder, type TempFolder } from '../disk/temp-folder.js';
 import { asEarshotError, EarshotError, expected, reasonOf } from '../errors.js';
 import type { Recording } from '../speech/recording.js';
@@ -29,7 +29,7 @@ export async function spooled(stream: Stream, signal: AbortSignal): Promise<Spoo
 	const source = sourceOver(stream);
 	try {
 		for (;;) {
-			const chunk = await whileWanted(source.next().catch(streamFailed), signal, 'recording');
+			const chunk = await abortable(source.next().catch(streamFailed), signal, 'recording');
 			if (chunk === undefined) return await spool.finish();
 			await spool.write(chunk);
 		}

@@ -73,7 +73,7 @@ async function* callEvents(
 		either.signal.throwIfAborted();
 		const { recording, release } = await read(either.signal);
 		try {
-			yield* told(await work(recording, either.signal), onProgress);
+			yield* withProgress(await work(recording, either.signal), onProgress);
 		} finally {
 			await release();
 		}
@@ -177,7 +177,7 @@ async function* segmentsOf(events: AsyncIterable<TranscriptEvent>): AsyncGenerat
 	}
 }
 
-async function* told(
+async function* withProgress(
 	events: AsyncIterable<TranscriptEvent>,
 	/** May return a promise, which is awaited: an unhandled rejection would end the program. */
 	onProgress: ((progress: TranscriptionProgress) => unknown) | undefined,

@@ -22,7 +22,7 @@ export interface Field {
 }
 
 /** Maximum size of a field's head: its tag, and a number or a length. */
-export const longestHead = 20;
+export const maxHeadBytes = 20;
 
 /** Decodes the field at offset `at`; `head`: the bytes there, up to `longestHead`. Throws NotOnnx. */
 export function fieldAt(at: number, head: Buffer): Field {

@@ -4,7 +4,7 @@
  */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { type ByteRange, type Field, fieldAt, longestHead, NotOnnx } from './onnx-fields.js';
+import { type ByteRange, type Field, fieldAt, maxHeadBytes, NotOnnx } from './onnx-fields.js';
 
 export interface OnnxValue {
 	readonly name: string;
@@ -42,7 +42,7 @@ const graph = { node: 1, initializer: 5, input: 11, output: 12 } as const;
 const node = { operator: 4 } as const;
 const tensor = { externalData: 13 } as const;
 /** Longer strings are skipped: metadata holds names and at most a few thousand numbers. */
-const longestText = 1 << 20;
+const maxTextBytes = 1 << 20;
 
 async function readModel(file: Window): Promise<OnnxFile> {
 	const metadata = new Map<string, string>();
@@ -162,7 +162,7 @@ async function textsOf(
 		const index = numbers.indexOf(field.number);
 		if (index < 0 || field.span === undefined) continue;
 		const { from, to } = field.span;
-		texts[index] = to - from > longestText ? '' : (await file.bytes(from, to)).toString('utf8');
+		texts[index] = to - from > maxTextBytes ? '' : (await file.bytes(from, to)).toString('utf8');
 	}
 	return texts;
 }
@@ -183,9 +183,9 @@ class Window {
 	/** The bytes at a position, if they are buffered. */
 	peek(at: number): Buffer | undefined {
 		const offset = at - this.#start;
-		const needed = Math.min(at + longestHead, this.size) - this.#start;
+		const needed = Math.min(at + maxHeadBytes, this.size) - this.#start;
 		if (offset < 0 || needed > this.#piece.length) return undefined;
-		return this.#piece.subarray(offset, offset + longestHead);
+		return this.#piece.subarray(offset, offset + maxHeadBytes);
 	}
 
 	async load(at: number): Promise<Buffer> {
@@ -193,7 +193,7 @@ class Window {
 		const { bytesRead } = await this.#file.read(piece, 0, piece.length, at);
 		this.#start = at;
 		this.#piece = piece.subarray(0, bytesRead);
-		return this.#piece.subarray(0, longestHead);
+		return this.#piece.subarray(0, maxHeadBytes);
 	}
 
 	async bytes(from: number, to: number): Promise<Buffer> {

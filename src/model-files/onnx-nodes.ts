@@ -1,6 +1,6 @@
 /** Reads the nodes of an ONNX file, including those in branches, and where the bytes of its constants are. */
 
-import { type ByteRange, type Field, fieldAt, longestHead, NotOnnx, varint } from './onnx-fields.js';
+import { type ByteRange, type Field, fieldAt, maxHeadBytes, NotOnnx, varint } from './onnx-fields.js';
 
 export interface OnnxTensor {
 	/** ONNX's number of the element type; 1 = float32, 7 = int64. */
@@ -100,7 +100,7 @@ function tensorOf(file: Buffer, span: ByteRange): OnnxTensor {
 
 function* fieldsOf(file: Buffer, { from, to }: ByteRange): Generator<Field> {
 	for (let at = from; at < to; ) {
-		const field = fieldAt(at, file.subarray(at, at + longestHead));
+		const field = fieldAt(at, file.subarray(at, at + maxHeadBytes));
 		if (field.next > to) throw new NotOnnx('it is not an ONNX model, or truncated');
 		yield field;
 		at = field.next;

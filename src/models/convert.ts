@@ -8,7 +8,7 @@ import { takeLock } from '../disk/lock.js';
 import { EarshotError } from '../errors.js';
 import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../model-files/ctranslate2-folder.js';
-import { checkRoom } from './store/disk-room.js';
+import { checkSpace } from './store/disk-space.js';
 import { type Manifest, placeOf, type Store } from './store/store.js';
 import { whisperType } from './types/types.js';
 
@@ -67,7 +67,7 @@ async function make(
 ): Promise<Manifest> {
 	const incoming = await store.incoming(id);
 	try {
-		await checkRoom(id, opened.bytes, store, disk, incoming);
+		await checkSpace(id, opened.bytes, store, disk, incoming);
 		const model = path.join(incoming, 'model');
 		await rm(model, { recursive: true, force: true });
 		await mkdir(model);

@@ -11,7 +11,7 @@ import type { Catalog } from './catalog/catalog.js';
 import { type CheckSherpa, checkContents } from './contents.js';
 import { convertFolder } from './convert.js';
 import { entryPlaceOf, type LocalPlaces, locate, locateInHubCache } from './locate.js';
-import { notHere, notInCatalog } from './messages.js';
+import { notInCatalog, notInstalled } from './messages.js';
 import type { PullDeps, PullProgress } from './pull/deps.js';
 import type { NetworkSettings } from './pull/network.js';
 import { pull } from './pull/pull.js';
@@ -163,7 +163,7 @@ export class Installer {
 		// An entry with a mistake too, since removing it repairs models.yaml.
 		const entry = found !== undefined || problems.some((each) => each.id === id);
 		if (!entry && !this.store.knows(id))
-			throw new EarshotError('model_not_found', notHere(name, this.#registry()), { param: 'model' });
+			throw new EarshotError('model_not_found', notInstalled(name, this.#registry()), { param: 'model' });
 		const int8 = new Int8Files(this.store.modelDir);
 		const manifest = this.store.manifest(id);
 		const stored = manifest?.files.map(({ path: name }) => path.join(this.store.folderOf(manifest), name));

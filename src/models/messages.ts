@@ -22,7 +22,7 @@ export function notInCatalog(name: string, catalog: Catalog): string {
 }
 
 /** The error for a name that is neither in models.yaml nor in the store. */
-export function notHere(
+export function notInstalled(
 	name: string,
 	{ names, defaultModel }: Pick<ModelRegistry, 'names' | 'defaultModel'>,
 ): string {

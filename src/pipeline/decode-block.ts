@@ -8,7 +8,7 @@ import type { PipelineHooks } from './parts.js';
 export async function decodeBlock(
 	source: ClipSource,
 	stopwatch: Stopwatch,
-	{ onRunning, onEnded, onPassed }: PipelineHooks,
+	{ onRunning, onEnded, onStepFinished }: PipelineHooks,
 ): Promise<Clip[]> {
 	const step = -1 - source.blocks;
 	onRunning?.(step, 0);
@@ -18,6 +18,6 @@ export async function decodeBlock(
 	} finally {
 		onEnded?.(step, clips !== undefined);
 	}
-	onPassed?.(step);
+	onStepFinished?.(step);
 	return clips;
 }

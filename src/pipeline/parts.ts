@@ -26,5 +26,5 @@ export interface PipelineHooks {
 	 * later. */
 	readonly onEnded?: (step: number, hasResult: boolean) => void;
 	/** A block has been decoded and split. Clips report their end by their events. */
-	readonly onPassed?: (step: number) => void;
+	readonly onStepFinished?: (step: number) => void;
 }

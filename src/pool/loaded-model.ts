@@ -47,10 +47,10 @@ export class LoadedModel implements Evictable {
 	#idleSinceMs: number;
 	#stopTimer: (() => void) | undefined;
 	/** Why the model is unloaded as soon as it is idle; undefined = it stays loaded. */
-	#leaving: UnloadReason | undefined;
+	#unloadReason: UnloadReason | undefined;
 	readonly #left: (() => void)[] = [];
 	/** Whether a transcription has run since the model was last idle. */
-	#worked = false;
+	#hasWorked = false;
 
 	constructor(options: LoadedModelOptions) {
 		this.#options = options;
@@ -75,7 +75,7 @@ export class LoadedModel implements Evictable {
 		return this.isRequested || this.#leases.loading > 0;
 	}
 
-	get isToStay(): boolean {
+	get isPinned(): boolean {
 		return this.#keepAliveMs === Infinity;
 	}
 
@@ -104,7 +104,7 @@ export class LoadedModel implements Evictable {
 	/** Keeps the model loaded until the returned function is called, which is safe to call twice. */
 	lease(purpose: Purpose): () => void {
 		this.#leases[purpose]++;
-		this.#worked ||= purpose === 'work';
+		this.#hasWorked ||= purpose === 'work';
 		this.stopTimer();
 		let released = false;
 		return () => {
@@ -117,9 +117,9 @@ export class LoadedModel implements Evictable {
 	}
 
 	/** Unloads the model once its last request has finished. Resolves when it is unloaded. */
-	leave(reason: UnloadReason): Promise<void> {
+	unload(reason: UnloadReason): Promise<void> {
 		const left = new Promise<void>((resolve) => this.#left.push(resolve));
-		if (this.isBusy) this.#leaving = reason;
+		if (this.isBusy) this.#unloadReason = reason;
 		else this.#expire(reason);
 		return left;
 	}
@@ -138,9 +138,9 @@ export class LoadedModel implements Evictable {
 		this.#idleSinceMs = clock.now();
 		const keepAliveMs = this.#keepAliveMs;
 		// A model that was only loaded, not used, stays for its first request.
-		const atOnce = keepAliveMs === 0 && this.#worked;
-		this.#worked = false;
-		if (this.#leaving) this.#expire(this.#leaving);
+		const atOnce = keepAliveMs === 0 && this.#hasWorked;
+		this.#hasWorked = false;
+		if (this.#unloadReason) this.#expire(this.#unloadReason);
 		else if (atOnce) this.#expire('idle');
 		else if (keepAliveMs > 0 && keepAliveMs < Infinity)
 			this.#stopTimer = clock.after(keepAliveMs, () => this.#expire('idle'));
@@ -148,7 +148,7 @@ export class LoadedModel implements Evictable {
 
 	#expire(reason: UnloadReason): void {
 		this.stopTimer();
-		this.#leaving = undefined;
+		this.#unloadReason = undefined;
 		const left = this.#left.splice(0);
 		void this.#options.onExpired(reason).then(() => {
 			for (const resolve of left) resolve();

@@ -17,7 +17,7 @@ export interface Evictable {
 	/** Its process is being ended, so its memory will be freed in any case. */
 	readonly isEnding: boolean;
 	/** Its keep-alive is infinite, so it is evicted last. */
-	readonly isToStay: boolean;
+	readonly isPinned: boolean;
 	readonly lastUsedMs: number;
 }
 
@@ -138,7 +138,7 @@ export function chooseEvictions<T extends Evictable>(
 function leastRecentlyUsed<T extends Evictable>(models: readonly T[], bytes: number): T[] {
 	const chosen: T[] = [];
 	const idle = models.filter((model) => !model.isBusy && model.bytes > 0);
-	const order = (model: T): number => (model.isEnding ? 0 : model.isToStay ? 2 : 1);
+	const order = (model: T): number => (model.isEnding ? 0 : model.isPinned ? 2 : 1);
 	idle.sort((a, b) => order(a) - order(b) || a.lastUsedMs - b.lastUsedMs);
 	let missing = bytes;
 	for (const model of idle) {

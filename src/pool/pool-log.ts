@@ -7,12 +7,12 @@ import type { RunnerDeath } from '../runner/lifecycle.js';
 import type { ModelInfo } from '../speech/model-info.js';
 
 /** Why a model is loaded: for a transcription, on a user's request, or at the server's start. */
-export type LoadReason = 'request' | 'asked' | 'start';
+export type LoadReason = 'request' | 'requested' | 'start';
 
 const unloadMessages: Readonly<Record<UnloadReason, string>> = {
 	idle: 'model unloaded: it was idle',
 	memory: 'model evicted: its memory is needed',
-	asked: 'model unloaded: a user has asked',
+	requested: 'model unloaded: a user has requested it',
 	changed: 'model unloaded: its entry in models.yaml has changed',
 };
 

@@ -1,7 +1,7 @@
 /** The server's runners: one per model in use, started on the first request and ended when idle. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { whileWanted } from '../abort.js';
+import { abortable } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { asEarshotError, EarshotError, type ErrorCode } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
@@ -46,7 +46,7 @@ export interface PoolOptions {
 }
 
 /** Permanent load errors: another attempt would fail in the same way. */
-const lastingFailures: readonly ErrorCode[] = [
+const permanentFailures: readonly ErrorCode[] = [
 	'model_load_failed',
 	'model_too_large',
 	'engine_missing',
@@ -144,7 +144,7 @@ export class RunnerPool implements ModelPool {
 		const loaded = await this.#find(model, signal);
 		const release = loaded.lease('work');
 		try {
-			const info = await whileWanted(this.#load(loaded, 'request'), signal, 'request');
+			const info = await abortable(this.#load(loaded, 'request'), signal, 'request');
 			const { runner } = loaded;
 			return {
 				...{ info, release },
@@ -158,7 +158,7 @@ export class RunnerPool implements ModelPool {
 		}
 	}
 
-	async load(model: string, signal: AbortSignal, reason: LoadReason = 'asked'): Promise<ModelInfo> {
+	async load(model: string, signal: AbortSignal, reason: LoadReason = 'requested'): Promise<ModelInfo> {
 		const loaded = await this.#find(model, signal).catch((thrown: unknown) => {
 			// A load at the server's start has no request that would report the failure.
 			if (reason === 'start') this.#log.loadFailed(model, thrown);
@@ -167,7 +167,7 @@ export class RunnerPool implements ModelPool {
 		const release = loaded.lease('load');
 		try {
 			loaded.runner.reset();
-			return await whileWanted(this.#load(loaded, reason), signal, 'request');
+			return await abortable(this.#load(loaded, reason), signal, 'request');
 		} finally {
 			release();
 		}
@@ -176,7 +176,7 @@ export class RunnerPool implements ModelPool {
 	async unload(model: string): Promise<void> {
 		const loaded = this.#loadedModels.get(this.#options.models.find(model).id);
 		loaded?.runner.reset();
-		await loaded?.leave('asked');
+		await loaded?.unload('requested');
 	}
 
 	close(): Promise<void> {
@@ -246,7 +246,7 @@ export class RunnerPool implements ModelPool {
 			const { code } = asEarshotError(thrown);
 			if (code === 'model_load_failed' || code === 'model_too_large') metrics.loadFailed(id);
 			// Other errors are temporary, such as too little memory, or the cancellation of all requests.
-			if (lastingFailures.includes(code)) loaded.failure = { code, atMs: clock.now() };
+			if (permanentFailures.includes(code)) loaded.failure = { code, atMs: clock.now() };
 			this.#log.loadFailed(id, thrown);
 			throw thrown;
 		} finally {
@@ -328,7 +328,7 @@ export class RunnerPool implements ModelPool {
 			}
 			this.#loadedModels.delete(id);
 			this.#outdated.add(loaded);
-			void loaded.leave('changed');
+			void loaded.unload('changed');
 			// Only a load shows whether the change has fixed the model.
 			if (loaded.failure && id === this.defaultModel) this.#tryLoading(id);
 		}

@@ -11,7 +11,7 @@ export interface HeartbeatOptions {
 	/** Time without an answer after which the process counts as hung, ms; 0 = never. */
 	readonly timeoutMs: number;
 	/** Sends a ping to the process. */
-	readonly ask: () => void;
+	readonly ping: () => void;
 	/** Called once, when the process counts as hung. */
 	readonly onHung: () => void;
 }
@@ -19,7 +19,7 @@ export interface HeartbeatOptions {
 /** Longest interval between pings: rare enough to cost nothing. */
 const maxEveryMs = 5_000;
 /** Pings within the time-out, so that a single late answer does not exceed it. */
-const asksWithinTimeout = 6;
+const pingsWithinTimeout = 6;
 
 export class Heartbeat {
 	readonly #options: HeartbeatOptions;
@@ -29,11 +29,11 @@ export class Heartbeat {
 	#stopTimer: (() => void) | undefined;
 	/** Time covered by unanswered pings; undefined = all pings were answered, or none was sent. */
 	#silentMs: number | undefined;
-	#isOver = false;
+	#isEnded = false;
 
 	constructor(options: HeartbeatOptions) {
 		this.#options = options;
-		this.everyMs = Math.min(maxEveryMs, options.timeoutMs / asksWithinTimeout);
+		this.everyMs = Math.min(maxEveryMs, options.timeoutMs / pingsWithinTimeout);
 	}
 
 	/** Whether the process has answered the last ping within one interval. */
@@ -44,7 +44,7 @@ export class Heartbeat {
 	/** The process has received work. */
 	begin(): void {
 		this.#isWorking = true;
-		if (this.#isOver || this.#options.timeoutMs === 0) return;
+		if (this.#isEnded || this.#options.timeoutMs === 0) return;
 		this.#stopTimer ??= this.#options.clock.every(this.everyMs, () => this.#tick());
 	}
 
@@ -56,25 +56,25 @@ export class Heartbeat {
 	}
 
 	/** The process has sent a message. */
-	heard(): void {
+	answered(): void {
 		this.#silentMs = undefined;
 		if (!this.#isWorking) this.#stop();
 	}
 
 	/** The process has ended or is being ended. */
 	end(): void {
-		this.#isOver = true;
+		this.#isEnded = true;
 		this.#stop();
 	}
 
 	#tick(): void {
-		const { ask, onHung, timeoutMs } = this.#options;
+		const { ping, onHung, timeoutMs } = this.#options;
 		this.#silentMs = this.#silentMs === undefined ? 0 : this.#silentMs + this.everyMs;
 		if (this.#silentMs >= timeoutMs) {
 			this.end();
 			onHung();
 		} else {
-			ask();
+			ping();
 		}
 	}
 

@@ -7,7 +7,7 @@ import { EarshotError } from '../errors.js';
 import type { RestartReason } from '../metrics.js';
 import type { LoadState, ModelInfo } from '../speech/model-info.js';
 import { CrashBackoff } from './crash-backoff.js';
-import { Pace } from './pace.js';
+import { MeasuredSpeed } from './measured-speed.js';
 import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process.js';
 
 export interface LifecycleOptions extends RunnerProcessOptions {
@@ -51,7 +51,7 @@ export interface LifecycleListener {
 	/** Whether any request waits or runs. */
 	readonly isNeeded: () => boolean;
 	/** Whether the process must not be replaced now. */
-	readonly isUnsettled: () => boolean;
+	readonly hasSuspect: () => boolean;
 	/** Withdraws the requests that can move to another process. */
 	readonly onOversized: (process: RunnerProcess) => void;
 	/** Whether the process has no requests left. */
@@ -78,7 +78,7 @@ export class Lifecycle {
 	readonly #options: LifecycleOptions;
 	readonly #listener: LifecycleListener;
 	readonly #backoff = new CrashBackoff();
-	readonly #pace = new Pace();
+	readonly #pace = new MeasuredSpeed();
 	/** All processes that have not ended: the current one, and old or new ones during a replacement. */
 	readonly #processes = new Set<RunnerProcess>();
 	/** The current process, which receives new requests. */
@@ -291,7 +291,7 @@ export class Lifecycle {
 		const limit = maxRssBytes || 2 * process.loadedBytes + defaultGrowthBytes;
 		if (process !== this.#process || process.rssBytes <= limit) return;
 		const sinceMs = this.#options.clock.now() - this.#replacedAtMs;
-		const busy = this.#isReplacing || this.#unloading || this.#closing || this.#listener.isUnsettled();
+		const busy = this.#isReplacing || this.#unloading || this.#closing || this.#listener.hasSuspect();
 		if (busy || sinceMs < this.#replacePauseMs) return;
 		const soon = sinceMs < maxReplacePauseMs;
 		this.#replacePauseMs = soon ? Math.min(2 * this.#replacePauseMs, maxReplacePauseMs) : firstReplacePauseMs;

@@ -10,7 +10,7 @@ export interface LiveStreamsOptions {
 	/** Called when a turn was transcribed, which shows that the model works. */
 	readonly onCompleted: () => void;
 	/** Called when a stream has left its process. */
-	readonly onLeft: () => void;
+	readonly onDetached: () => void;
 }
 
 interface Stream {
@@ -34,7 +34,7 @@ export class LiveStreams {
 	readonly #options: LiveStreamsOptions;
 	readonly #streams = new Map<number, Stream>();
 	/** The process whose streams leave as soon as they have no unfinished turn. */
-	#leaving: RunnerProcess | undefined;
+	#draining: RunnerProcess | undefined;
 	#next = 1;
 
 	constructor(options: LiveStreamsOptions) {
@@ -71,22 +71,22 @@ export class LiveStreams {
 		if (stream?.process !== process) return;
 		note(stream, event);
 		if (event.type === 'completed') this.#options.onCompleted();
-		if (event.type === 'ended' || event.type === 'lost') this.#leave(stream);
+		if (event.type === 'ended' || event.type === 'lost') this.#detach(stream);
 		stream.take(event);
-		if (process === this.#leaving) this.#moveIdle(process);
+		if (process === this.#draining) this.#moveIdle(process);
 	}
 
 	/** The process has ended. Returns the number of streams with unfinished turns. */
-	lose(process: RunnerProcess, error: EarshotError): number {
+	processDied(process: RunnerProcess, error: EarshotError): number {
 		const lost = this.#in(process);
-		for (const stream of lost) this.#leave(stream);
+		for (const stream of lost) this.#detach(stream);
 		for (const { take } of lost) take({ type: 'lost', error });
 		return lost.filter(({ unfinished }) => unfinished.size > 0).length;
 	}
 
 	/** The process is about to end: streams leave it as soon as they have no unfinished turn. */
-	leave(process: RunnerProcess): void {
-		this.#leaving = process;
+	detachIdle(process: RunnerProcess): void {
+		this.#draining = process;
 		this.#moveIdle(process);
 	}
 
@@ -100,7 +100,7 @@ export class LiveStreams {
 			for (const command of stream.waiting.splice(0)) this.#send(stream, command);
 		} catch (thrown) {
 			if (stream.isClosed) return;
-			this.#leave(stream);
+			this.#detach(stream);
 			stream.take({ type: 'lost', error: asEarshotError(thrown) });
 		}
 	}
@@ -119,15 +119,15 @@ export class LiveStreams {
 	#close(stream: Stream): void {
 		if (stream.isClosed) return;
 		stream.process?.send({ type: 'live-close', stream: stream.number });
-		this.#leave(stream);
+		this.#detach(stream);
 	}
 
-	#leave(stream: Stream): void {
+	#detach(stream: Stream): void {
 		if (stream.isClosed) return;
 		stream.isClosed = true;
 		this.#streams.delete(stream.number);
 		stream.process?.endWork();
-		this.#options.onLeft();
+		this.#options.onDetached();
 	}
 
 	#moveIdle(process: RunnerProcess): void {

@@ -8,7 +8,7 @@ import type { RunnerReport } from '../metrics.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Pace } from './pace.js';
+import type { MeasuredSpeed } from './measured-speed.js';
 import type { FromRunner, ToRunner, WorkReport } from './protocol.js';
 import type { RunnerSettings } from './settings.js';
 import { StuckWork } from './stuck-work.js';
@@ -30,7 +30,7 @@ export interface RunnerProcessOptions {
 }
 
 /** A message about a request, from a process with a loaded model. */
-export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' | 'alive' }>;
+export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' | 'pong' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
@@ -71,7 +71,7 @@ export class RunnerProcess {
 	constructor(
 		{ entry, settings, script, env, clock, hangTimeoutMs, onLog, onReport }: RunnerProcessOptions,
 		listener: Listener,
-		pace: Pace,
+		pace: MeasuredSpeed,
 	) {
 		this.#id = entry.id;
 		this.#stuck = new StuckWork(pace);
@@ -81,7 +81,7 @@ export class RunnerProcess {
 		this.#heartbeat = new Heartbeat({
 			clock,
 			timeoutMs: hangTimeoutMs,
-			ask: () => this.send({ type: 'ask' }),
+			ping: () => this.send({ type: 'ping' }),
 			onHung: () => this.#killHung(`no sign of life for ${hangTimeoutMs / 1000} s`),
 		});
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -102,7 +102,7 @@ export class RunnerProcess {
 					void this.end();
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
-				} else if (message.type === 'alive') {
+				} else if (message.type === 'pong') {
 					this.#checkWork(message.work);
 				} else {
 					if ('rssBytes' in message) this.#rssBytes = message.rssBytes;
@@ -110,7 +110,7 @@ export class RunnerProcess {
 				}
 			};
 			child.on('message', (messages: readonly FromRunner[]) => {
-				this.#heartbeat.heard();
+				this.#heartbeat.answered();
 				for (const message of messages) take(message);
 			});
 			const ended = (how: string, error: EarshotError): void => {

@@ -27,8 +27,8 @@ export type ToRunner =
 	| { readonly type: 'live-open'; readonly stream: number; readonly options: LiveOptions }
 	| { readonly type: 'live'; readonly stream: number; readonly command: LiveCommand }
 	| { readonly type: 'live-close'; readonly stream: number }
-	/** Heartbeat ping. Answered by `alive` at once, whatever runs. */
-	| { readonly type: 'ask' }
+	/** Heartbeat ping. Answered by `pong` at once, whatever runs. */
+	| { readonly type: 'ping' }
 	/** Cancel running requests, free the model, end the process. */
 	| { readonly type: 'close' };
 
@@ -58,7 +58,7 @@ export type FromRunner =
 	 * -1 for decoding the first block, -2 for the second, … */
 	| { readonly type: 'running'; readonly request: number; readonly step: number }
 	/** A block has been decoded and split. The end of a clip is reported by its event. */
-	| { readonly type: 'passed'; readonly request: number; readonly step: number }
+	| { readonly type: 'step-finished'; readonly request: number; readonly step: number }
 	/** `rssBytes`: resident memory of the whole process at that time. */
 	| {
 			readonly type: 'event';
@@ -67,7 +67,7 @@ export type FromRunner =
 			readonly rssBytes: number;
 	  }
 	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
-	| { readonly type: 'alive'; readonly work: WorkReport }
+	| { readonly type: 'pong'; readonly work: WorkReport }
 	/** Sent for the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }
 	| { readonly type: 'finished'; readonly request: number; readonly rssBytes: number }

@@ -30,7 +30,7 @@ export class Quarantine<T extends object> {
 	}
 
 	/** A clip or block has finished. True = the recording was a suspect and none of its suspected steps is left. */
-	notePassed(recording: T, step: number): boolean {
+	noteFinished(recording: T, step: number): boolean {
 		const deaths = this.#deaths.get(recording);
 		deaths?.delete(step);
 		return (deaths?.size ?? 0) === 0 && this.release(recording);

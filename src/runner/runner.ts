@@ -37,22 +37,22 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		this.#options = options;
 		this.#lifecycle = new Lifecycle(options, {
 			onAnswer: (process, answer) => this.#take(process, answer),
-			onDeath: (process, how) => this.#lost(process, how),
+			onDeath: (process, how) => this.#processDied(process, how),
 			onReady: () => this.#submit(),
 			onFailure: (thrown) => this.#failAll(asEarshotError(thrown)),
 			isNeeded: () => this.#requests.size > 0,
 			// A suspect must run alone in one process until it is released.
-			isUnsettled: () => this.#quarantine.current !== undefined,
+			hasSuspect: () => this.#quarantine.current !== undefined,
 			onOversized: (process) => {
-				this.#takeBackIdle(process);
-				this.#live.leave(process);
+				this.#withdrawIdle(process);
+				this.#live.detachIdle(process);
 			},
 			isDrained: (process) => this.#in(process).length === 0 && this.#live.countIn(process) === 0,
 		});
 		this.#live = new LiveStreams({
 			process: () => this.#started(),
 			onCompleted: () => this.#lifecycle.reset(),
-			onLeft: () => this.#lifecycle.checkDrained(),
+			onDetached: () => this.#lifecycle.checkDrained(),
 		});
 	}
 
@@ -171,7 +171,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		signal.addEventListener('abort', cancel, { once: true });
 		this.#requests.add(request);
 		const process = this.#lifecycle.ready;
-		if (process && !this.#quarantine.current) this.#handOver(request, process);
+		if (process && !this.#quarantine.current) this.#sendTo(request, process);
 		try {
 			if (signal.aborted) cancel();
 			yield* request.events;
@@ -187,12 +187,12 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		if (!process) return;
 		const suspect = this.#quarantine.current;
 		for (const request of this.#requests) {
-			if (suspect && request !== suspect) this.#takeBack(request);
+			if (suspect && request !== suspect) this.#withdraw(request);
 		}
-		for (const request of suspect ? [suspect] : this.#requests) this.#handOver(request, process);
+		for (const request of suspect ? [suspect] : this.#requests) this.#sendTo(request, process);
 	}
 
-	#handOver(request: Request, process: RunnerProcess): void {
+	#sendTo(request: Request, process: RunnerProcess): void {
 		if (request.assignment !== undefined) return;
 		const number = this.#nextRequest++;
 		this.#assign(request, { process, number });
@@ -214,7 +214,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	}
 
 	/** Cancels the assignment; a later one continues where it stopped. */
-	#takeBack(request: Request): void {
+	#withdraw(request: Request): void {
 		const { assignment } = request;
 		if (assignment === undefined) return;
 		assignment.process.send({ type: 'cancel', request: assignment.number });
@@ -224,8 +224,8 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	}
 
 	/** Withdraws the requests without a running step; the others finish their current clips first. */
-	#takeBackIdle(process: RunnerProcess): void {
-		for (const request of this.#in(process)) if (request.running.size === 0) this.#takeBack(request);
+	#withdrawIdle(process: RunnerProcess): void {
+		for (const request of this.#in(process)) if (request.running.size === 0) this.#withdraw(request);
 	}
 
 	#in(process: RunnerProcess): Request[] {
@@ -244,7 +244,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 			case 'running':
 				request.running.add(message.step);
 				break;
-			case 'passed':
+			case 'step-finished':
 				this.#pass(request, message.step);
 				break;
 			case 'event':
@@ -275,14 +275,14 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 		}
 		const isLast = event.type === 'ended';
 		if (this.#lifecycle.isOversized(request.assignment?.process) && !isLast) {
-			this.#takeBack(request);
+			this.#withdraw(request);
 			this.#submit();
 		}
 	}
 
 	#pass(request: Request, step: number): void {
 		request.running.delete(step);
-		if (this.#quarantine.notePassed(request, step)) this.#submit();
+		if (this.#quarantine.noteFinished(request, step)) this.#submit();
 	}
 
 	#settle(request: Request): void {
@@ -294,7 +294,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 
 	#fail(request: Request, error: EarshotError): void {
 		if (!this.#requests.has(request)) return;
-		this.#takeBack(request);
+		this.#withdraw(request);
 		this.#settle(request);
 		request.events.fail(error);
 	}
@@ -304,17 +304,17 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 	}
 
 	/** Handles the end of a process: its requests wait again, become suspects, or fail. */
-	#lost(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
+	#processDied(process: RunnerProcess, how: string): { inFlight: number; explained: boolean } {
 		const lost = this.#in(process);
 		const stuck = lost.filter(({ assignment }) => assignment?.number === process.stuckRequest);
 		for (const request of lost) this.#assign(request, undefined);
 		if (this.#lifecycle.isClosing) {
 			const error = new EarshotError('closed', 'the server is shutting down');
 			this.#failAll(error);
-			return { inFlight: lost.length + this.#live.lose(process, error), explained: true };
+			return { inFlight: lost.length + this.#live.processDied(process, error), explained: true };
 		}
-		const lostTurns = this.#live.lose(process, processEnded(how));
-		if (process.stuckRequest !== undefined) return this.#lostStuck(lost, stuck, how, lostTurns);
+		const lostTurns = this.#live.processDied(process, processEnded(how));
+		if (process.stuckRequest !== undefined) return this.#processHung(lost, stuck, how, lostTurns);
 		const failed = lost.filter((request) => {
 			const steps = [...request.running];
 			request.running.clear();
@@ -329,7 +329,7 @@ export class Runner implements Transcriber, Cutter, LiveTranscriber {
 
 	/** Handles the end of a process with a hung step: its request fails without a retry, which would hang for as long
 	 * again, and no other request becomes a suspect. */
-	#lostStuck(
+	#processHung(
 		lost: readonly Request[],
 		stuck: readonly Request[],
 		how: string,

@@ -227,11 +227,11 @@ export class Scheduler {
 		const interactive = isInteractive(queue);
 		const joins = this.#joins(next);
 		// Compatible running clips are no obstacle: `next` can join their batch once one of them has finished.
-		const inTheWay = running.filter(
+		const blocking = running.filter(
 			({ background, threads, batch }) =>
 				!joins || threads > 1 || background === interactive || !isCompatible(next, batch),
 		);
-		if (!takesPrioritySlot({ seconds: secondsOf(next), interactive }, inTheWay)) return null;
+		if (!takesPrioritySlot({ seconds: secondsOf(next), interactive }, blocking)) return null;
 		return { threads: 1, isPriority: true, slot: slots };
 	}
 

@@ -58,9 +58,9 @@ export function grantFor(
  */
 export function takesPrioritySlot(
 	next: { readonly seconds: number; readonly interactive: boolean },
-	inTheWay: readonly Pick<RunningBatch, 'seconds'>[],
+	blocking: readonly Pick<RunningBatch, 'seconds'>[],
 ): boolean {
-	return next.interactive && inTheWay.some(({ seconds }) => seconds >= priorityRatio * next.seconds);
+	return next.interactive && blocking.some(({ seconds }) => seconds >= priorityRatio * next.seconds);
 }
 
 /** A slot with running clips. */

@@ -9,10 +9,10 @@ import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { VoiceStore } from '../voices/store.js';
 import type { Webhooks } from '../webhooks/webhooks.js';
-import type { JobDesk } from './jobs/desk.js';
 import { jobEvents } from './jobs/job-events.js';
 import { jobResult } from './jobs/job-result.js';
 import { deleteJob, listJobs, retrieveJob, retryJob } from './jobs/job-routes.js';
+import type { ServerJobs } from './jobs/server-jobs.js';
 import type { SubmitOptions } from './jobs/submit.js';
 import {
 	type LiveRequestsOptions,
@@ -24,7 +24,7 @@ import {
 import type { Admission } from './request/admission.js';
 import type { RequestContext, RequestMiddleware, RequestState } from './request/context.js';
 import { type GuardOptions, guard } from './request/guard.js';
-import { type LeastRateOptions, leastRate } from './request/least-rate.js';
+import { type LeastRateOptions, minimumRate } from './request/minimum-rate.js';
 import { type ObserveOptions, observe } from './request/observe.js';
 import { listCatalog } from './routes/catalog.js';
 import { type DoctorOptions, showDoctor } from './routes/doctor.js';
@@ -62,7 +62,7 @@ export interface AppOptions
 	/** Time limit of a transcription request; 0 = none. */
 	readonly maxRequestMs: number;
 	readonly live: LiveRequestsOptions;
-	readonly jobs: JobDesk;
+	readonly jobs: ServerJobs;
 	/** Throws for a webhook that is not allowed; absent = jobs have no webhooks. */
 	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly maxKnownSpeakers: number;
@@ -185,7 +185,7 @@ export function createApp(options: AppOptions): Koa<RequestState> {
 	app.use(joinSlashes);
 	app.use(observe(options));
 	app.use(guard({ ...options, methodsOf: methods }));
-	app.use(leastRate(options));
+	app.use(minimumRate(options));
 	app.use(checkMethod(methods));
 	app.use(router.routes());
 	return app;

@@ -15,7 +15,7 @@ import { folderWebhooks } from '../webhooks/folder/folder-webhooks.js';
 import type { WebhookStorage } from '../webhooks/storage.js';
 import { Webhooks, type WebhooksOptions } from '../webhooks/webhooks.js';
 import { createApp } from './app.js';
-import { type JobDeskSettings, jobDesk } from './jobs/open-desk.js';
+import { createServerJobs, type ServerJobsSettings } from './jobs/create-server-jobs.js';
 import { listen, type ServerAddress } from './listen.js';
 import { LiveAdmission } from './live/admission/admission.js';
 import { defaultConfig } from './live/protocol/read-session.js';
@@ -34,7 +34,7 @@ import type { UploadLimits } from './upload/limits.js';
 import type { WyomingOptions } from './wyoming/connection.js';
 import { WyomingServer } from './wyoming/wyoming-server.js';
 
-export interface ServerOptions extends JobDeskSettings {
+export interface ServerOptions extends ServerJobsSettings {
 	/** Owned by the caller: closing the server does not close it. */
 	readonly pool: ModelPool;
 	/** Owned by the caller; without it, models cannot be pulled or removed. */
@@ -145,7 +145,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	const voices = new VoiceStore(options.voicesFolder ?? join(uploads.path, 'voices'));
 	const maxKnownSpeakers = options.maxKnownSpeakers ?? defaultMaxKnownSpeakers;
 	const working = { pool, metrics, log, clock, admission, voices, maxKnownSpeakers, webhooks };
-	const jobs = jobDesk(options, uploads.path, working);
+	const jobs = createServerJobs(options, uploads.path, working);
 	const { live, wyoming } = liveServers(options, { ...common, ...sessions, version });
 	const app = createApp({
 		...common,

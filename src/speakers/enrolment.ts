@@ -12,7 +12,7 @@ export interface Enrolment {
 }
 
 /** Minimum speech, the same as for a reference in a request. */
-const leastSeconds = 1.2;
+const minSeconds = 1.2;
 
 /**
  * Cosine similarity below which two recordings are of different people. Measured with CAM++: for different people the
@@ -42,9 +42,9 @@ export function enrolled(found: readonly FoundSpeakers[], param: string): Enrolm
 	if (voices.some((one) => voices.some((other) => cosineOf(one, other) < differentBelow)))
 		throw refuse('the recordings are of different people, and all are expected to be of one');
 	const length = Math.hypot(...sum);
-	if (seconds < leastSeconds || length === 0)
+	if (seconds < minSeconds || length === 0)
 		throw refuse(
-			`expected at least ${leastSeconds} seconds of speech, and better 10, got ${seconds.toFixed(1)} seconds`,
+			`expected at least ${minSeconds} seconds of speech, and better 10, got ${seconds.toFixed(1)} seconds`,
 		);
 	return {
 		voice: sum.map((value) => value / length),

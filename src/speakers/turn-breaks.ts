@@ -3,7 +3,7 @@
 import type { SpeakerTurn } from '../speech/speakers.js';
 
 /** A shorter turn contains no complete word, and is ignored. */
-const leastTurnSeconds = 0.4;
+const minTurnSeconds = 0.4;
 
 /**
  * A break between each two successive turns of different speakers, seconds: in the middle of the pause or of the
@@ -13,7 +13,7 @@ export function breaksBetween(turns: readonly SpeakerTurn[]): number[] {
 	const breaks: number[] = [];
 	let current: SpeakerTurn | undefined;
 	for (const turn of turns) {
-		if (turn.end - turn.start < leastTurnSeconds) continue;
+		if (turn.end - turn.start < minTurnSeconds) continue;
 		if (current && turn.end <= current.end) continue;
 		if (current && turn.speaker !== current.speaker) breaks.push((current.end + turn.start) / 2);
 		current = turn;

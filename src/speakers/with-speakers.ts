@@ -81,9 +81,9 @@ async function* named(
 		else {
 			const { turns, speakers } = await find();
 			const { transcript } = event;
-			const told = attributed(transcript.segments, turns, speakerNames(speakers));
-			yield { type: 'segments', segments: told, language: null, processed: transcript.duration };
-			yield { ...event, transcript: { ...transcript, text: textOfAll(told), segments: told } };
+			const labelled = attributed(transcript.segments, turns, speakerNames(speakers));
+			yield { type: 'segments', segments: labelled, language: null, processed: transcript.duration };
+			yield { ...event, transcript: { ...transcript, text: textOfAll(labelled), segments: labelled } };
 		}
 	}
 }

@@ -22,8 +22,8 @@ export interface KnownVoice {
 
 export interface SpeakerOptions {
 	/** Minimum and maximum number of speakers, 1 or more; absent = detected. */
-	readonly least?: number;
-	readonly most?: number;
+	readonly min?: number;
+	readonly max?: number;
 	readonly known: readonly KnownVoice[];
 }
 
@@ -43,7 +43,7 @@ export interface FoundSpeakers {
 	readonly fingerprint: string;
 }
 
-const mostLength = 100;
+const maxLength = 100;
 /**
  * Line breaks, control and format characters, except the joiners that Persian, Indic scripts and emoji need: a name is
  * shown on one line, and must not be mistaken for another.
@@ -52,11 +52,11 @@ const hidden = /(?![\u200C\u200D])[\p{C}\p{Zl}\p{Zp}]/u;
 const visible = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 /** The rule for names, as error messages state it. */
-export const speakerNameRule = `a text of 1 to ${mostLength} characters without control characters`;
+export const speakerNameRule = `a text of 1 to ${maxLength} characters without control characters`;
 
 /** The name, trimmed and in Unicode's composed form, so that equal-looking names are equal; undefined if it is
  * invalid. */
 export function speakerNameOf(given: string): string | undefined {
 	const name = given.trim().normalize('NFC');
-	return visible.test(name) && name.length <= mostLength && !hidden.test(name) ? name : undefined;
+	return visible.test(name) && name.length <= maxLength && !hidden.test(name) ? name : undefined;
 }

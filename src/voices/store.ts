@@ -24,9 +24,9 @@ export interface EnrolledVoice {
 	readonly created: number;
 }
 
-const mostVoices = 10_000;
+const maxVoices = 10_000;
 /** Maximum length of an embedding in a file; usual networks have a few hundred numbers. */
-const mostNumbers = 4096;
+const maxNumbers = 4096;
 /** The latest time that a `Date` can represent, Unix seconds. */
 const latestSecond = 8.64e12;
 
@@ -42,7 +42,7 @@ export class VoiceStore {
 	async list(): Promise<EnrolledVoice[]> {
 		const voices = (await this.#files())
 			.filter((file) => file.endsWith('.json'))
-			.slice(0, mostVoices)
+			.slice(0, maxVoices)
 			.flatMap((file) => {
 				const voice = readVoice(file);
 				return voice && file === this.#fileOf(voice.name) ? [voice] : [];
@@ -117,14 +117,14 @@ function readVoice(file: string): EnrolledVoice | undefined {
 		isBetween(seconds, 0, 1e9) &&
 		isBetween(created, 0, latestSecond) &&
 		Array.isArray(voice) &&
-		voice.length <= mostNumbers &&
+		voice.length <= maxNumbers &&
 		voice.every((each) => isBetween(each, -1.01, 1.01)) &&
 		isBetween(Math.hypot(...voice), 0.99, 1.01);
 	return isVoice ? { name, voice, fingerprint, seconds, created } : undefined;
 }
 
-function isBetween(value: unknown, least: number, most: number): value is number {
-	return typeof value === 'number' && value >= least && value <= most;
+function isBetween(value: unknown, min: number, max: number): value is number {
+	return typeof value === 'number' && value >= min && value <= max;
 }
 
 /** Validates and normalizes a name, as transcripts show it. Throws `invalid_request`. */

@@ -2,7 +2,7 @@
 
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { whileWanted } from '../abort.js';
+import { abortable } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { codeOf } from '../disk/disk.js';
 import { EarshotError } from '../errors.js';
@@ -47,7 +47,7 @@ export function poster({ destinations, clock, now, userAgent }: PosterOptions): 
 		try {
 			// Checked again: the rules may have changed since the URL was accepted.
 			const url = destinations.check(text, 'url');
-			const addresses = await whileWanted(destinations.resolve(url), ended, 'lookup');
+			const addresses = await abortable(destinations.resolve(url), ended, 'lookup');
 			const answer = await send(url, addresses, { ...headers, 'user-agent': userAgent }, body, ended);
 			return {
 				status: answer.status,

@@ -49,9 +49,9 @@ process.on('message', (message) => {
 		live(message);
 	} else if (message.type === 'cancel') {
 		send({ type: 'failed', request: message.request, error: { code: 'cancelled', message: 'cancelled' } });
-	} else if (message.type === 'ask') {
+	} else if (message.type === 'ping') {
 		const work = { clips: 100, slowestMsPerSecond: 10, ...(stuck && { oldest: stuck }) };
-		send({ type: 'alive', work });
+		send({ type: 'pong', work });
 		if (stuck) process.stderr.write('asked\n');
 	} else if (message.type === 'close' && !deaf) {
 		const state = { slots: 1, busySlots: 0, waitingClips: 0, waitingSeconds: 0 };
@@ -65,7 +65,7 @@ async function transcribe({ request, recording, firstClip }) {
 	const argument = `/${rest.join('/')}`;
 	const clips = ['ok', 'crash', 'grow', 'rotten'].includes(what) ? Number(rest[0]) : 1;
 	send({ type: 'running', request, step: -1 });
-	send({ type: 'passed', request, step: -1 });
+	send({ type: 'step-finished', request, step: -1 });
 	send({ type: 'event', request, event: { type: 'started', duration: clips } });
 	for (let clip = firstClip; clip < clips; clip++) {
 		send({ type: 'running', request, step: clip });

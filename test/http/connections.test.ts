@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test, vi } from 'vitest';
-import { leastRateWindowMs } from '../../src/server/request/least-rate.js';
+import { minimumRateWindowMs } from '../../src/server/request/minimum-rate.js';
 import { type Arranged, arrange, filePart, multipart, transcribe } from '../helpers/net/server.js';
 
 const crlf = (lines: readonly string[]) => `${lines.join('\r\n')}\r\n`;
@@ -104,7 +104,7 @@ describe('an upload that is not sent', () => {
 		const server = await arrange();
 		const socket = opened(server, post(1000));
 		await vi.waitUntil(() => server.clock.waiting === 1);
-		server.clock.advance(leastRateWindowMs);
+		server.clock.advance(minimumRateWindowMs);
 		const [answer] = await once(socket, 'data');
 		expect(parsed(String(answer))).toMatchObject({
 			status: 408,
@@ -130,10 +130,10 @@ describe('an upload that is not sent', () => {
 		socket.on('data', receive);
 		// Of the first half minute, enough has come.
 		await vi.waitFor(() => expect(server.model.calls).toEqual([]));
-		server.clock.advance(leastRateWindowMs);
+		server.clock.advance(minimumRateWindowMs);
 		await write(50_000, 50_001);
 		expect(receive).not.toHaveBeenCalled();
-		server.clock.advance(leastRateWindowMs);
+		server.clock.advance(minimumRateWindowMs);
 		await vi.waitUntil(() => receive.mock.calls.length > 0);
 		expect(String(receive.mock.calls[0]?.[0])).toMatch(/^HTTP\/1.1 408 /);
 		socket.destroy();

@@ -9,7 +9,7 @@ import { formatNames } from '../../src/formats/formats.js';
 import { Metrics } from '../../src/metrics.js';
 import { diarizationCapabilities } from '../../src/models/types/capabilities.js';
 import { routes } from '../../src/server/app.js';
-import type { JobDesk } from '../../src/server/jobs/desk.js';
+import type { ServerJobs } from '../../src/server/jobs/server-jobs.js';
 import { defaultConfig } from '../../src/server/live/protocol/read-session.js';
 import { ClientSecrets } from '../../src/server/live/secrets.js';
 import { Admission } from '../../src/server/request/admission.js';
@@ -233,7 +233,7 @@ describe('the OpenAPI document', () => {
 			webhooks: new Webhooks({ storage: folderWebhooks(''), version: '', metrics: parts.metrics }),
 			maxRequestMs: 0,
 			// No route asks for it before a request comes.
-			jobs: Object.create(null) as JobDesk,
+			jobs: Object.create(null) as ServerJobs,
 			live: { secrets: new ClientSecrets(parts.clock), initialConfig: defaultConfig },
 			...parts,
 			version: '',

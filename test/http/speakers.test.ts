@@ -163,8 +163,8 @@ describe('speakers are told apart', () => {
 			chunking_strategy: 'auto',
 		});
 		expect(server.pool.speakers?.calls[0]?.options.speakers).toMatchObject({
-			least: 2,
-			most: 3,
+			min: 2,
+			max: 3,
 			known: [{ name: 'Ann', reference: { bytes: wav }, param: 'known_speaker_references' }],
 		});
 	});

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findSherpaLibrary } from '../../src/addon/libraries.js';
 import { decoder } from '../../src/audio/decode.js';
-import { Lanes } from '../../src/diarization/lanes.js';
 import { loadSpeakerNetworks, type SpeakerNetworks } from '../../src/diarization/networks.js';
 import { type DiarizationParts, diarizeRecording } from '../../src/diarization/recording.js';
+import { Semaphore } from '../../src/diarization/semaphore.js';
 import { createTranscriber, type DiarizeOptions } from '../../src/index.js';
 import { wavOf } from '../../src/library/wav.js';
 import type { FoundSpeakers, SpeakerOptions } from '../../src/speech/speakers.js';
@@ -39,7 +39,12 @@ let parts: DiarizationParts;
 
 beforeAll(async () => {
 	networks = await loadSpeakerNetworks({ segmentation, embedding, libraryDir, threads: 1 });
-	parts = { networks, openAudio: decoder({ maxAudioSeconds: 600 }), threshold: 0.33, lanes: new Lanes(1) };
+	parts = {
+		networks,
+		openAudio: decoder({ maxAudioSeconds: 600 }),
+		threshold: 0.33,
+		semaphore: new Semaphore(1),
+	};
 });
 
 afterAll(() => networks.close());

@@ -38,7 +38,7 @@ export function gpuFinding(
 			return missing(`is version ${version}, but Earshot needs ${expected}; run: ${command}`);
 		if (installed === undefined) return missing(`is incomplete; run: ${command}`);
 		const why = refused.find(({ candidate }) => candidate.file === installed)?.why;
-		if (why !== undefined) return missing(`could not be used: ${why}${cureFor(gpuPackage, why)}`);
+		if (why !== undefined) return missing(`could not be used: ${why}${adviceFor(gpuPackage, why)}`);
 		if (chosen?.kind === 'local build')
 			return missing(`is not used: ${chosen.name} takes precedence; remove one of them`);
 	}
@@ -52,7 +52,7 @@ const unfitCuda =
 	/^lib(cudart|cublas|cublasLt)\.so|undefined symbol: (__)?(cuda|cublas)|version `lib(cudart|cublas)/;
 
 /** How to make a GPU package usable: sentences that are appended to the reason. */
-function cureFor({ backend, cuda }: GpuPackage, why: string): string {
+function adviceFor({ backend, cuda }: GpuPackage, why: string): string {
 	const library = missingLibrary.exec(why)?.[1] ?? '';
 	if (library.startsWith('libvulkan.so')) return '. Run: apt-get install libvulkan1';
 	if (backend !== 'cuda' || cuda === undefined) return '';

@@ -104,7 +104,7 @@ async function acceptsLicence(
 	licence: PullPlan['licence'],
 ): Promise<boolean> {
 	if (licence?.osi !== false || installer.store.manifest(id) !== undefined || !isAtTerminal()) return false;
-	const answer = await ask(
+	const answer = await prompt(
 		`The licence of ${id} is not open source: ${licence.name}, ${licence.url}\nDo you accept it? [y/N] `,
 	);
 	return /^y(es)?$/i.test(answer);
@@ -114,7 +114,7 @@ function isAtTerminal(): boolean {
 	return process.stdin.isTTY && process.stderr.isTTY;
 }
 
-async function ask(question: string): Promise<string> {
+async function prompt(question: string): Promise<string> {
 	const lines = createInterface({ input: process.stdin, output: process.stderr });
 	try {
 		return (await lines.question(question)).trim();
@@ -126,7 +126,9 @@ async function ask(question: string): Promise<string> {
 /** Asks which of several models in a folder is to be added. */
 async function choose(folder: string, names: readonly string[]): Promise<string> {
 	const list = names.map((name, index) => `  ${index + 1}  ${name}\n`).join('');
-	const answer = await ask(`${folder} holds ${names.length} models:\n${list}Which one? [1-${names.length}] `);
+	const answer = await prompt(
+		`${folder} holds ${names.length} models:\n${list}Which one? [1-${names.length}] `,
+	);
 	const chosen = names[Number(answer) - 1] ?? names.find((name) => name === answer);
 	if (chosen !== undefined) return chosen;
 	throw expected('answer', `a number from 1 to ${names.length}`, answer);

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { SettingName } from '../../config/settings.js';
 import { EarshotError, expected, reasonOf } from '../../errors.js';
-import { askForText, askServer } from '../client/ask-server.js';
+import { requestServer, requestText } from '../client/request-server.js';
 import { jsonText, table } from '../ui/table.js';
 
 type Flags = Partial<Record<SettingName, string>>;
@@ -55,7 +55,7 @@ export async function jobs(
 async function printJobs(flags: Flags, asJson: boolean): Promise<void> {
 	const jobs: JobBody[] = [];
 	for (let after = ''; ; ) {
-		const page = await askServer<Page>(flags, 'GET', `${root}?limit=100${after}`);
+		const page = await requestServer<Page>(flags, 'GET', `${root}?limit=100${after}`);
 		jobs.push(...page.data);
 		if (!page.has_more || page.last_id === null) break;
 		after = `&after=${page.last_id}`;
@@ -69,13 +69,13 @@ async function printJobs(flags: Flags, asJson: boolean): Promise<void> {
 }
 
 async function printJob(id: string, flags: Flags): Promise<void> {
-	process.stdout.write(jsonText(await askServer<JobBody>(flags, 'GET', pathOf(id))));
+	process.stdout.write(jsonText(await requestServer<JobBody>(flags, 'GET', pathOf(id))));
 }
 
 /** Cancels jobs; deletes those that are finished. */
 async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
-		const job = await askServer<JobBody & { readonly deleted?: boolean }>(flags, 'DELETE', pathOf(id));
+		const job = await requestServer<JobBody & { readonly deleted?: boolean }>(flags, 'DELETE', pathOf(id));
 		process.stdout.write(`${job.id} ${job.deleted ? 'deleted' : job.status}\n`);
 	}
 }
@@ -83,12 +83,12 @@ async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
 /** Waits until the job is finished and prints the result. Throws the job's error. */
 async function waitForJob(id: string, format: string | undefined, flags: Flags): Promise<void> {
 	for (;;) {
-		const job = await askServer<JobBody>(flags, 'GET', `${pathOf(id)}?wait=60`);
+		const job = await requestServer<JobBody>(flags, 'GET', `${pathOf(id)}?wait=60`);
 		if (job.status === 'queued' || job.status === 'in_progress') continue;
 		if (job.status !== 'completed')
 			throw new EarshotError('invalid_request', job.error?.message ?? `The job \`${id}\` is ${job.status}`);
 		const query = format === undefined ? '' : `?response_format=${format}`;
-		const { text } = await askForText(flags, 'GET', `${pathOf(id)}/result${query}`);
+		const { text } = await requestText(flags, 'GET', `${pathOf(id)}/result${query}`);
 		process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 		return;
 	}
@@ -109,7 +109,7 @@ export async function transcribeInBackground(
 			value === undefined ? [] : [[name, value] as [string, string]],
 		);
 		const query = new URLSearchParams([...given, ['metadata[file]', file.slice(-512)]]);
-		const job = await askServer<JobBody>(flags, 'POST', `${root}?${query}`, {
+		const job = await requestServer<JobBody>(flags, 'POST', `${root}?${query}`, {
 			body: createReadStream(file),
 			headers: { 'content-type': 'application/octet-stream', 'content-length': String(size) },
 		});

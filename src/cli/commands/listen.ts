@@ -11,7 +11,7 @@ import { demoNotice } from '../../models/registry/demo.js';
 import { findEntry, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
-import { reachUrl, unreachable } from '../client/reach.js';
+import { targetOfUrl, unreachable } from '../client/server-target.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
 import { RemoteListening } from '../listen/remote.js';
@@ -31,14 +31,14 @@ export interface ListenCommand {
 }
 
 /** A live transcription, by this process or by a server. */
-interface Ear extends AsyncIterable<ListenEvent> {
+interface ListenSession extends AsyncIterable<ListenEvent> {
 	write(pcm: Uint8Array): Promise<void>;
 	end(): void;
 	close(): void;
 }
 
-interface OpenEar {
-	readonly ear: Ear;
+interface OpenedSession {
+	readonly ear: ListenSession;
 	readonly release: () => Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export async function listenAndPrint(source: string | undefined, command: Listen
 	const interrupt = () => (stop.signal.aborted ? abandon : stop).abort();
 	for (const signal of stopSignals()) process.on(signal, interrupt);
 	try {
-		const { ear, release } = await openEar(command);
+		const { ear, release } = await openSession(command);
 		abandon.signal.addEventListener('abort', () => ear.close());
 		try {
 			const printing = printEvents(ear, command.json);
@@ -87,7 +87,11 @@ function audioOf(
 }
 
 /** Sends audio until it ends or `signal` aborts. */
-async function feed(ear: Ear, audio: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+async function feed(
+	ear: ListenSession,
+	audio: AsyncIterable<Uint8Array>,
+	signal: AbortSignal,
+): Promise<void> {
 	const pieces = audio[Symbol.asyncIterator]();
 	const stopped = new Promise<undefined>((resolve) => {
 		if (signal.aborted) resolve(undefined);
@@ -119,14 +123,14 @@ async function printEvents(events: AsyncIterable<ListenEvent>, asJson: boolean):
 	}
 }
 
-async function openEar(command: ListenCommand): Promise<OpenEar> {
+async function openSession(command: ListenCommand): Promise<OpenedSession> {
 	const registry = loadRegistry(command.flags, packageRoot);
 	return command.url === undefined
-		? await openHere(registry, command)
-		: await openThere(registry, command.url, command);
+		? await openLocal(registry, command)
+		: await openRemote(registry, command.url, command);
 }
 
-async function openHere(registry: ModelRegistry, command: ListenCommand): Promise<OpenEar> {
+async function openLocal(registry: ModelRegistry, command: ListenCommand): Promise<OpenedSession> {
 	const idOrAlias = command.model ?? registry.defaultModel;
 	if (findEntry(registry, idOrAlias).demo && command.model === undefined)
 		process.stderr.write(`${demoNotice()}\n`);
@@ -151,13 +155,19 @@ async function openHere(registry: ModelRegistry, command: ListenCommand): Promis
 	}
 }
 
-async function openThere({ config }: ModelRegistry, url: string, command: ListenCommand): Promise<OpenEar> {
-	const reach = await reachUrl(url, config);
-	const { socketPath, key, tls } = reach;
+async function openRemote(
+	{ config }: ModelRegistry,
+	url: string,
+	command: ListenCommand,
+): Promise<OpenedSession> {
+	const target = await targetOfUrl(url, config);
+	const { socketPath, key, tls } = target;
 	const model = command.model === undefined ? '' : `?model=${encodeURIComponent(command.model)}`;
 	const path = `/v1/realtime${model}`;
 	const at =
-		socketPath === undefined ? `${reach.url.replace(/^http/, 'ws')}${path}` : `ws+unix:${socketPath}:${path}`;
+		socketPath === undefined
+			? `${target.url.replace(/^http/, 'ws')}${path}`
+			: `ws+unix:${socketPath}:${path}`;
 	const socket = new WebSocket(at, [], {
 		...tls,
 		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
@@ -167,6 +177,6 @@ async function openThere({ config }: ModelRegistry, url: string, command: Listen
 	} catch (thrown) {
 		socket.terminate();
 		if (thrown instanceof EarshotError) throw thrown;
-		throw unreachable(reach, thrown, `To start one: ${earshot('serve')}`);
+		throw unreachable(target, thrown, `To start one: ${earshot('serve')}`);
 	}
 }

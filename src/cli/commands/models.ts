@@ -193,7 +193,7 @@ function sourceRows(source: CatalogSource): string[][] {
 	]);
 }
 
-export function languagesText({ languages, languagesNote }: CatalogModel, most = 6): string {
+export function languagesText({ languages, languagesNote }: CatalogModel, max = 6): string {
 	if (languagesNote !== undefined) return languagesNote;
-	return languages.length > most ? `${languages.length} languages` : languages.join(' ');
+	return languages.length > max ? `${languages.length} languages` : languages.join(' ');
 }

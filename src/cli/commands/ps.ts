@@ -1,7 +1,7 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
 import type { SettingName } from '../../config/settings.js';
-import { askServer } from '../client/ask-server.js';
+import { requestServer } from '../client/request-server.js';
 import { jsonText, sizeText, table } from '../ui/table.js';
 
 type Flags = Partial<Record<SettingName, string>>;
@@ -23,7 +23,7 @@ interface ModelBody {
 }
 
 export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<void> {
-	const { data } = await askServer<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
+	const { data } = await requestServer<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
 	if (asJson) {
 		process.stdout.write(jsonText(data));
 		return;
@@ -43,7 +43,7 @@ export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<
 
 export async function loadModels(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
-		const model = await askServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
+		const model = await requestServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
 		const memory = model.memory_bytes === undefined ? '' : `, ${sizeText(model.memory_bytes)}`;
 		process.stdout.write(`${model.id} ${model.state}${memory}\n`);
 	}
@@ -51,7 +51,7 @@ export async function loadModels(ids: readonly string[], flags: Flags): Promise<
 
 export async function unloadModels(ids: readonly string[], flags: Flags): Promise<void> {
 	for (const id of ids) {
-		const model = await askServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
+		const model = await requestServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
 		process.stdout.write(`${model.id} ${model.state}\n`);
 	}
 }

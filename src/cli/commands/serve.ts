@@ -70,10 +70,10 @@ export async function serve(flags: Partial<Record<SettingName, string>>, version
 		log,
 	});
 	const tokenFile = tokenFileOf(server.address);
-	await leaveToken(tokenFile, localToken, log);
+	await storeToken(tokenFile, localToken, log);
 	const stopRenewing = await certificate.keep(server);
-	warnOfOpenServer(config, log);
-	greet(server, version, gateway?.pool.defaultModel || defaultModel);
+	warnIfExposed(config, log);
+	printAddress(server, version, gateway?.pool.defaultModel || defaultModel);
 	if (!config.noWorker && registry.entries.some(({ id, demo }) => demo && id === defaultModel))
 		process.stderr.write(`${demoNotice()}\n`);
 	// The pool logs a failure, and repeats it to requests for the model.
@@ -128,7 +128,7 @@ function jobsOf(config: Config): Pick<ServerOptions, 'jobsFolder' | 'jobLimits' 
 	};
 }
 
-async function leaveToken(file: string, token: string, log: Log): Promise<void> {
+async function storeToken(file: string, token: string, log: Log): Promise<void> {
 	try {
 		await writeToken(file, token);
 	} catch (thrown) {
@@ -140,7 +140,7 @@ async function leaveToken(file: string, token: string, log: Log): Promise<void> 
 	}
 }
 
-function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
+function warnIfExposed({ apiKeys, host, wyoming }: Config, log: Log): void {
 	const { host: ofWyoming } = hostAndPort(wyoming);
 	if (wyoming !== '' && !isLoopback(ofWyoming) && socketPathOf(ofWyoming) === undefined)
 		log.warn(
@@ -151,7 +151,11 @@ function warnOfOpenServer({ apiKeys, host, wyoming }: Config, log: Log): void {
 	log.warn({ host }, 'no API key is set, so everyone who reaches this server can use it: set --api-keys');
 }
 
-function greet({ address, wyomingAddress }: RunningServer, version: string, defaultModel: string): void {
+function printAddress(
+	{ address, wyomingAddress }: RunningServer,
+	version: string,
+	defaultModel: string,
+): void {
 	const where = address.port === 0 ? address.url : `${address.url}/v1`;
 	const wyoming = wyomingAddress ? `Wyoming, for Home Assistant: ${wyomingAddress.url}\n` : '';
 	// Written at once, so that a program that waits for the first line also gets the second.

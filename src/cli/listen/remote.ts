@@ -45,7 +45,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	/** Turns whose final text has not arrived. */
 	readonly #unfinished = new Set<string>();
 	#isAnswered = false;
-	#isOver = false;
+	#isFinished = false;
 
 	private constructor(socket: WebSocket, sampleRate: number) {
 		this.#socket = socket;
@@ -80,7 +80,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	/** Resolves when the server is ready for more. */
 	async write(pcm: Uint8Array): Promise<void> {
 		this.#writtenBytes += pcm.length;
-		if (!this.#isOver)
+		if (!this.#isFinished)
 			await this.#send({
 				type: 'input_audio_buffer.append',
 				audio: Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength).toString('base64'),
@@ -107,27 +107,27 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 
 	#take(event: ServerEvent): void {
 		const { type, item_id = '' } = event;
-		const tell = (what: ListenEvent) => this.#events.push(what);
+		const push = (what: ListenEvent) => this.#events.push(what);
 		switch (type) {
 			case 'input_audio_buffer.speech_started':
 				this.#speaking.add(item_id);
-				tell({ type: 'started', turn: this.#turn(item_id), at: (event.audio_start_ms ?? 0) / 1000 });
+				push({ type: 'started', turn: this.#turn(item_id), at: (event.audio_start_ms ?? 0) / 1000 });
 				break;
 			case 'input_audio_buffer.speech_stopped':
 				this.#speaking.delete(item_id);
-				tell({ type: 'stopped', turn: this.#turn(item_id), at: (event.audio_end_ms ?? 0) / 1000 });
+				push({ type: 'stopped', turn: this.#turn(item_id), at: (event.audio_end_ms ?? 0) / 1000 });
 				break;
 			case 'input_audio_buffer.committed':
 				// The turn was ended by the last commit: its speech ends with the audio.
 				if (this.#speaking.delete(item_id))
-					tell({ type: 'stopped', turn: this.#turn(item_id), at: this.#writtenBytes / 2 / this.#sampleRate });
+					push({ type: 'stopped', turn: this.#turn(item_id), at: this.#writtenBytes / 2 / this.#sampleRate });
 				this.#turn(item_id);
 				break;
 			case `${prefix}delta`:
-				tell({ type: 'delta', turn: this.#turn(item_id), text: event.delta ?? '' });
+				push({ type: 'delta', turn: this.#turn(item_id), text: event.delta ?? '' });
 				break;
 			case `${prefix}completed`:
-				tell({
+				push({
 					type: 'completed',
 					turn: this.#turn(item_id),
 					text: event.transcript ?? '',
@@ -137,7 +137,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 				this.#unfinished.delete(item_id);
 				break;
 			case `${prefix}failed`:
-				tell({ type: 'failed', turn: this.#turn(item_id), error: errorOf(event) });
+				push({ type: 'failed', turn: this.#turn(item_id), error: errorOf(event) });
 				this.#unfinished.delete(item_id);
 				break;
 			case 'error':
@@ -160,8 +160,8 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	}
 
 	#finish(error?: EarshotError): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
+		if (this.#isFinished) return;
+		this.#isFinished = true;
 		if (error) this.#events.fail(error);
 		else this.#events.end();
 		this.#socket.close(1000);

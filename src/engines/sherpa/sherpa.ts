@@ -58,13 +58,13 @@ export async function loadSherpa(settings: SherpaSettings): Promise<Engine> {
 /** Clips or live streams per batch unless the model's option `batch` sets it. */
 const defaultBatch = 8;
 /** The addon's limit. */
-const mostBatch = 1024;
+const maxBatch = 1024;
 
 /** How many clips or live streams are decoded at once. */
 function batchOf(family: Family, { options, files }: SherpaSettings, checked: Checked): number {
 	// Of other families, streaming Paraformer too, the library decodes the clips of a batch one after another.
 	if (family.batches !== true || !allowsBatches(checked)) return 1;
-	if (typeof options.batch === 'number') return Math.min(Math.max(1, options.batch), mostBatch);
+	if (typeof options.batch === 'number') return Math.min(Math.max(1, options.batch), maxBatch);
 	return isDynamicallyQuantised(checked, files) ? 1 : defaultBatch;
 }
 

@@ -34,7 +34,7 @@ export type Int8Outcome =
 /** The compiled script, also when this file runs from source. */
 const script = fileURLToPath(new URL('../../../dist/engines/whisper/int8-process.js', import.meta.url));
 /** Disk space to leave free. */
-const spareBytes = 64 * 2 ** 20;
+const reservedBytes = 64 * 2 ** 20;
 /** Memory of a Node process. */
 const processBytes = 100 * 2 ** 20;
 
@@ -68,8 +68,8 @@ export class Int8Store {
 			await this.#files.alone(async () => {
 				// Another process may have converted it in the meantime.
 				if (!again && isUpToDate(target, layout)) return;
-				await this.#tidy();
-				await this.#checkRoom(layout);
+				await this.#removeStale();
+				await this.#checkSpace(layout);
 				const fresh = `${target}.new`;
 				await this.#deps.make(source, fresh);
 				await renameOver(fresh, target);
@@ -81,7 +81,7 @@ export class Int8Store {
 	}
 
 	/** Removes leftovers of crashed processes, and weights whose source was deleted. */
-	async #tidy(): Promise<void> {
+	async #removeStale(): Promise<void> {
 		for (const name of await readdir(this.#files.folder)) {
 			const file = path.join(this.#files.folder, name);
 			const source = name.endsWith(int8Suffix) ? int8SourceOf(file) : undefined;
@@ -90,13 +90,13 @@ export class Int8Store {
 		}
 	}
 
-	async #checkRoom({ bytes, workingBytes }: Int8Layout): Promise<void> {
+	async #checkSpace({ bytes, workingBytes }: Int8Layout): Promise<void> {
 		const inGb = (size: number) => `${(size / 1e9).toFixed(2)} GB`;
 		const disk = await this.#deps.disk.freeBytes(this.#files.folder);
-		if (disk !== null && disk < bytes + spareBytes)
+		if (disk !== null && disk < bytes + reservedBytes)
 			throw new EarshotError(
 				'disk_full',
-				`the 8-bit weights need ${inGb(bytes + spareBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free`,
+				`the 8-bit weights need ${inGb(bytes + reservedBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free`,
 			);
 		const memory = this.#deps.freeMemory();
 		const needed = processBytes + workingBytes;

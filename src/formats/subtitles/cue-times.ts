@@ -40,7 +40,7 @@ export function timedCues(
 	);
 	const shown = timing === null ? spans : readable(spans, timing);
 	return bySpeaker(shown, ({ speaker }) => speaker)
-		.flatMap(([, theirs]) => apart(theirs, Math.round(duration * 1000)))
+		.flatMap(([, ofSpeaker]) => apart(ofSpeaker, Math.round(duration * 1000)))
 		.toSorted((a, b) => a.start - b.start);
 }
 

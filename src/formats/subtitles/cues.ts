@@ -19,8 +19,8 @@ export function cuesOf(
 ): Cue[] {
 	const writtenIn = task === 'translate' ? 'en' : language;
 	const spoken = segments.filter(({ text }) => text.trim() !== '');
-	const cues = bySpeaker(spoken, labelOf).flatMap(([speaker, theirs]) =>
-		runsOf(timedWords(theirs, layout.width), spoken, layout.keepsSegments).flatMap((words) => {
+	const cues = bySpeaker(spoken, labelOf).flatMap(([speaker, ofSpeaker]) =>
+		runsOf(timedWords(ofSpeaker, layout.width), spoken, layout.keepsSegments).flatMap((words) => {
 			const run = measure(words, layout, indentOf(speaker), writtenIn);
 			return cutCues(run, layout).map((part) => ({ lines: cutLines(run, part), speaker }));
 		}),
@@ -150,14 +150,14 @@ function cueCosts(
 			weights.cue +
 			weights.empty * (1 - Math.min(filled, 1)) ** 2 +
 			weights.pause * silence +
-			weights.fast * haste(startAt(to) - startAt(from), widthOf(from, to), timing) +
+			weights.fast * shortfall(startAt(to) - startAt(from), widthOf(from, to), timing) +
 			at(cuts, to - 1)
 		);
 	};
 }
 
 /** By how much a cue is too short, 0 to 1: for reading its text, or for the minimum duration. */
-function haste(seconds: number, columns: number, timing: CueTiming | null): number {
+function shortfall(seconds: number, columns: number, timing: CueTiming | null): number {
 	if (timing === null) return 0;
 	const needed = Math.max(columns / timing.columnsPerSecond, timing.shortest);
 	return Math.max(1 - seconds / needed, 0);

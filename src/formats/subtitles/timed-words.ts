@@ -80,12 +80,12 @@ function characterTimes({ text, start, end, words = [] }: Segment): CharacterTim
 	};
 	let time = start;
 	for (const { word, start: begin, end: finish } of words) {
-		const said = starts.length;
-		const at = text.slice(said, said + maxSkipped + word.length).indexOf(word);
+		const position = starts.length;
+		const at = text.slice(position, position + maxSkipped + word.length).indexOf(word);
 		// A word of no length was not found in the recording.
 		if (word === '' || at < 0 || finish <= begin) continue;
-		spread(said + at, time, begin, false);
-		spread(said + at + word.length, begin, finish, true);
+		spread(position + at, time, begin, false);
+		spread(position + at + word.length, begin, finish, true);
 		time = finish;
 	}
 	spread(text.length, time, end, false);

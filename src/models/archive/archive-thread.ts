@@ -3,11 +3,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf } from '../../disk/disk.js';
 import type { Unpacked } from './archive.js';
-import { BadArchive, type UnpackLimits, unpackHere } from './unpack.js';
+import { BadArchive, type UnpackLimits, unpackBlocking } from './unpack.js';
 
 const { archive, into, limits } = workerData as { archive: string; into: string; limits: UnpackLimits };
 
-const answer = await unpackHere(archive, into, limits).then(
+const answer = await unpackBlocking(archive, into, limits).then(
 	(): Unpacked => ({ ok: true }),
 	(thrown: unknown): Unpacked => ({
 		ok: false,

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { diskFailure } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
-import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
+import { BadArchive, defaultLimits, type UnpackLimits } from './unpack.js';
 
 /** The message that the worker thread posts. */
 export type Unpacked =
@@ -20,7 +20,7 @@ export async function unpack(
 	archive: string,
 	into: string,
 	signal: AbortSignal,
-	limits: UnpackLimits = usualLimits(archive),
+	limits: UnpackLimits = defaultLimits(archive),
 ): Promise<void> {
 	try {
 		const answer = await inThread({ archive, into, limits }, signal);

@@ -19,13 +19,13 @@ export interface UnpackLimits {
 export class BadArchive extends Error {}
 
 /** Weights compress to two thirds at best; a ratio above 50 is a decompression bomb. */
-export function usualLimits(archive: string): UnpackLimits {
+export function defaultLimits(archive: string): UnpackLimits {
 	return { maxBytes: 50 * statSync(archive).size + 2 ** 26, maxEntries: 10_000 };
 }
 
 /** Not for the main thread: it blocks while decoding if the system has no bzip2. Throws `BadArchive` and errors of the
  * file system. */
-export async function unpackHere(archive: string, into: string, limits: UnpackLimits): Promise<void> {
+export async function unpackBlocking(archive: string, into: string, limits: UnpackLimits): Promise<void> {
 	await makeFolder(into);
 	const guard = new EntryGuard(limits);
 	// Imported here, since most servers never unpack anything.
@@ -68,7 +68,7 @@ class EntryGuard {
 		if (this.violation !== undefined) return false;
 		if (++this.entries > this.#limits.maxEntries) {
 			this.violation = `it has more than ${this.#limits.maxEntries} entries`;
-		} else if (leavesItsFolder(name)) {
+		} else if (escapesFolder(name)) {
 			this.violation = `it would write outside its folder, to ${JSON.stringify(name)}`;
 		}
 		return this.violation === undefined && ['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type);
@@ -89,7 +89,7 @@ class EntryGuard {
 }
 
 /** Whether the path leaves its folder on any system. Pure. */
-export function leavesItsFolder(name: string): boolean {
+export function escapesFolder(name: string): boolean {
 	return (
 		/^[/\\]/.test(name) ||
 		/^[a-z]:/i.test(name) ||

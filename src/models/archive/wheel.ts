@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
 import { codeOf, makeFolder } from '../../disk/disk.js';
 import { archiveFailure } from './archive.js';
-import { BadArchive, type UnpackLimits, usualLimits } from './unpack.js';
+import { BadArchive, defaultLimits, type UnpackLimits } from './unpack.js';
 
 /**
  * Extracts those of `names` that are in `folder` of the archive into the empty folder `into`, and checks their CRC-32
@@ -20,7 +20,7 @@ export async function extractFrom(
 	names: readonly string[],
 	into: string,
 	signal: AbortSignal,
-	limits: UnpackLimits = usualLimits(archive),
+	limits: UnpackLimits = defaultLimits(archive),
 ): Promise<void> {
 	await makeFolder(into);
 	try {

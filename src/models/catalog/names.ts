@@ -108,17 +108,18 @@ export function similarNames(name: string, candidates: readonly string[]): reado
 
 /** undefined if they are too different. */
 function distanceOf(name: string, candidate: string): number | undefined {
-	const most = Math.min(4, Math.floor(name.length / 3));
+	const limit = Math.min(4, Math.floor(name.length / 3));
 	const edits = Math.min(
-		editsBetween(name, candidate, most),
+		editsBetween(name, candidate, limit),
 		// `tyni.en` for `whisper-tiny.en`.
-		editsBetween(name, candidate.replace(/^whisper-/, ''), most),
+		editsBetween(name, candidate.replace(/^whisper-/, ''), limit),
 	);
-	if (edits <= most) return edits;
+	if (edits <= limit) return edits;
 	const words = name.split('-').filter((word) => word !== 'whisper');
 	const known = candidate.split('-');
 	// A candidate whose words begin with the words of the name ranks after all misspellings.
-	if (words.length > 0 && words.every((word) => known.some((each) => each.startsWith(word)))) return most + 1;
+	if (words.length > 0 && words.every((word) => known.some((each) => each.startsWith(word))))
+		return limit + 1;
 	return undefined;
 }
 

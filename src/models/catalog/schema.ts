@@ -27,9 +27,9 @@ const oneOf =
 	(value) =>
 		typeof value === 'string' && values.includes(value);
 const listOf =
-	(check: Check, least = 0): Check =>
+	(check: Check, min = 0): Check =>
 	(value) =>
-		Array.isArray(value) && value.length >= least && value.every(check);
+		Array.isArray(value) && value.length >= min && value.every(check);
 const mapOf =
 	(check: Check): Check =>
 	(value) =>

@@ -65,7 +65,7 @@ export class Arrivals {
 	}
 
 	/** Obtains one part, locally if possible, else by download over `network`. */
-	async bring(name: string, part: Part, to: string, network = this.#network): Promise<Downloaded> {
+	async obtain(name: string, part: Part, to: string, network = this.#network): Promise<Downloaded> {
 		const { store, signal, repin = false } = this.#deps;
 		const url = part.url ?? '';
 		const pin = part.sha256 === null && !repin ? store.pinOf(url) : undefined;
@@ -122,8 +122,8 @@ export class Arrivals {
 	async #findLocally(part: Part, { bytes, sha256 }: Expected, to: string): Promise<Downloaded | undefined> {
 		const { store, settings, signal } = this.#deps;
 		if (await exists(to)) {
-			const here = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
-			if (sha256 === null || here.sha256 === sha256) return here;
+			const local = { bytes: (await stat(to)).size, sha256: await digestOf(to, signal) };
+			if (sha256 === null || local.sha256 === sha256) return local;
 			await rm(to, { force: true });
 		}
 		if (sha256 === null) return undefined;

@@ -40,9 +40,9 @@ export interface Tuning {
 	/** The same, before any data has arrived. */
 	readonly attemptsAtFirst: number;
 	readonly firstPauseMs: number;
-	readonly longestPauseMs: number;
+	readonly maxPauseMs: number;
 	/** A server that asks for a longer wait is not retried. */
-	readonly longestRetryAfterMs: number;
+	readonly maxRetryAfterMs: number;
 	/** A connection that delivers less than `windowBytes` in `windowMs` has stalled. */
 	readonly windowMs: number;
 	readonly windowBytes: number;
@@ -57,12 +57,12 @@ export interface Tuning {
 	readonly maxUnknownBytes: number;
 }
 
-export const usualTuning: Tuning = {
+export const defaultTuning: Tuning = {
 	attempts: 6,
 	attemptsAtFirst: 6,
 	firstPauseMs: 500,
-	longestPauseMs: 15_000,
-	longestRetryAfterMs: 120_000,
+	maxPauseMs: 15_000,
+	maxRetryAfterMs: 120_000,
 	windowMs: 30_000,
 	windowBytes: 16_384,
 	parallelFromBytes: 64 * 2 ** 20,
@@ -115,7 +115,7 @@ class Download {
 	constructor(request: DownloadRequest, deps: DownloadDeps) {
 		this.#request = request;
 		this.#deps = deps;
-		this.#tuning = { ...usualTuning, ...deps.tuning };
+		this.#tuning = { ...defaultTuning, ...deps.tuning };
 	}
 
 	/** The address for messages: the mirror's, if a mirror is used. */
@@ -164,14 +164,14 @@ class Download {
 		const signal = AbortSignal.any([this.#deps.signal, ended.signal]);
 		const guarded = (work: Promise<void>): Promise<void> => work.catch((thrown) => ended.abort(thrown));
 		const others: Promise<void>[] = [];
-		const startOthers = (): void => {
+		const startFurther = (): void => {
 			const room = Math.min(this.#tuning.connections - 1, part.waiting) - others.length;
 			for (let index = 0; index < room; index++) others.push(guarded(this.#worker(part, signal)));
 		};
 		const first = async (): Promise<void> => {
 			const segment = part.next();
 			if (segment !== undefined || part.total === null)
-				await this.#segment(part, segment, signal, startOthers);
+				await this.#segment(part, segment, signal, startFurther);
 		};
 		await guarded(
 			(async () => {
@@ -193,7 +193,7 @@ class Download {
 
 	/** Retries until `attempt` succeeds, or too many attempts in a row got no data. */
 	async #withRetries(part: PartFile, attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
-		const { attempts, attemptsAtFirst, firstPauseMs, longestPauseMs, longestRetryAfterMs, windowBytes } =
+		const { attempts, attemptsAtFirst, firstPauseMs, maxPauseMs, maxRetryAfterMs, windowBytes } =
 			this.#tuning;
 		const wait = this.#deps.wait ?? pause;
 		for (let failed = 1; ; failed++) {
@@ -207,8 +207,8 @@ class Download {
 				if (part.received - before >= windowBytes) failed = 1;
 				const { retryAfterMs = 0 } = retryable;
 				const most = this.#hasData ? attempts : Math.min(attempts, attemptsAtFirst);
-				if (failed >= most || retryAfterMs > longestRetryAfterMs) throw retryable;
-				const backOffMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (failed - 1));
+				if (failed >= most || retryAfterMs > maxRetryAfterMs) throw retryable;
+				const backOffMs = Math.min(maxPauseMs, firstPauseMs * 2 ** (failed - 1));
 				await wait(Math.max(retryAfterMs, backOffMs), signal);
 			}
 		}

@@ -8,13 +8,13 @@ import { EarshotError } from '../../errors.js';
 import { unpack } from '../archive/archive.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { bytesOnDisk, type PullPlan } from '../registry/pull-plan.js';
-import { checkRoom } from '../store/disk-room.js';
+import { checkSpace } from '../store/disk-space.js';
 import { digestOf, exists, filesBelow, type Manifest, type StoredFile } from '../store/store.js';
 import { rolesIn } from '../types/identify.js';
 import { Arrivals, fallbackTimeoutMs } from './arrivals.js';
 import type { PullDeps, PullProgress, Report } from './deps.js';
 import { checkEndpoint, type Network, openNetwork } from './network.js';
-import { bringFromSources, type SourceDeps } from './sources.js';
+import { obtainFromSources, type SourceDeps } from './sources.js';
 
 /** Minimum time between progress reports. */
 const reportEveryMs = 100;
@@ -57,7 +57,7 @@ async function* locked(plan: PullPlan, deps: PullDeps): AsyncGenerator<PullProgr
 	}
 	checkEndpoint(settings);
 	const incoming = await store.incoming(plan.id);
-	await checkRoom(plan.id, bytesOnDisk(plan), store, deps.disk ?? realDisk, incoming);
+	await checkSpace(plan.id, bytesOnDisk(plan), store, deps.disk ?? realDisk, incoming);
 	const waitTimeoutMs = plan.sources.length > 0 ? fallbackTimeoutMs : undefined;
 	const network = await openNetwork(settings, deps.tuning?.windowMs ?? waitTimeoutMs);
 	try {
@@ -113,8 +113,8 @@ class Pulling {
 			await makeFolder(path.dirname(to));
 			const { bytes, sha256 } =
 				sources.length > 0
-					? await bringFromSources(file, sources, to, this.#sourceDeps())
-					: await this.#arrivals.bring(file.path, file, to);
+					? await obtainFromSources(file, sources, to, this.#sourceDeps())
+					: await this.#arrivals.obtain(file.path, file, to);
 			stored.push({ path: file.path, bytes, sha256, pinned: file.sha256 === null });
 		}
 		return stored;
@@ -123,14 +123,14 @@ class Pulling {
 	#sourceDeps(): SourceDeps {
 		const incoming = this.#incoming;
 		const { store, disk = realDisk } = this.#deps;
-		const checkOf = (bytes: number) => checkRoom(this.#plan.id, bytes, store, disk, incoming);
-		return { ...this.#deps, arrivals: this.#arrivals, incoming, checkRoom: checkOf };
+		const checkOf = (bytes: number) => checkSpace(this.#plan.id, bytes, store, disk, incoming);
+		return { ...this.#deps, arrivals: this.#arrivals, incoming, checkSpace: checkOf };
 	}
 
 	async #fromArchive(archive: CatalogArchive, folder: string): Promise<readonly StoredFile[]> {
 		const name = path.posix.basename(new URL(archive.url).pathname);
 		const packed = path.join(this.#incoming, 'archive');
-		const { bytes } = await this.#arrivals.bring(name, archive, packed);
+		const { bytes } = await this.#arrivals.obtain(name, archive, packed);
 		this.#arrivals.report('unpacking', name, bytes, bytes);
 		// The archive stays until the model is in its place, so that an interrupted pull need not fetch it again.
 		return await this.#discarding(() => this.#unpacked(archive, packed, folder));

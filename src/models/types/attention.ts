@@ -1,6 +1,6 @@
 /** Attention encoder-decoder types, prompted by tokens for language and task. */
 
-import { type Family, type Mismatch, type Networks, usualClipSeconds } from './family.js';
+import { type Family, type Mismatch, type Networks, typicalClipSeconds } from './family.js';
 
 const promptFlags = [
 	'<|noitn|>',
@@ -38,7 +38,7 @@ export const attentionTypes = {
 		languages: ['en', 'de', 'es', 'fr'],
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				encoder: {
@@ -66,7 +66,7 @@ export const attentionTypes = {
 		languages: ['zh', 'en'],
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		// The library limits the output to six words per second of audio, in whole seconds.
 		minClipSeconds: 1.1,
 		requirements: {
@@ -104,7 +104,7 @@ export const attentionTypes = {
 		needsLanguage: true,
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				encoder: { modelType: /cohere-transcribe/, inputs: ['f3'], outputs: 2 },

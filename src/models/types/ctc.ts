@@ -6,7 +6,7 @@ import {
 	lfr,
 	type NetworkRule,
 	type Requirements,
-	usualClipSeconds,
+	typicalClipSeconds,
 } from './family.js';
 
 /** `rule`: requirements besides those of every CTC network; `more`: other fields of the record. */
@@ -20,7 +20,7 @@ export function ctc(
 		files: { model: field, tokens: 'tokens' },
 		times: true,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: ctcRequirements(rule),
 		identify,
 		...more,
@@ -50,7 +50,7 @@ export const ctcTypes = {
 		batches: true,
 		times: true,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				model: {

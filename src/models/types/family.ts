@@ -151,7 +151,7 @@ export interface IdentifyRule {
 }
 
 /** Longer clips cost more: attention memory grows with the square of the length, and quality falls. */
-export const usualClipSeconds = 20;
+export const typicalClipSeconds = 20;
 
 /** Metadata keys of low frame rate features: frames stacked into one, and the step between them. */
 export const lfr = ['lfr_window_size', 'lfr_window_shift'] as const;

@@ -1,6 +1,6 @@
 /** Types whose decoder is a language model, prompted by text. */
 
-import { type Family, lfr, usualClipSeconds } from './family.js';
+import { type Family, lfr, typicalClipSeconds } from './family.js';
 
 export const llmTypes = {
 	qwen3_asr: {
@@ -22,7 +22,7 @@ export const llmTypes = {
 		keywordsOption: 'hotwords',
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				conv_frontend: { inputs: ['f3'] },
@@ -54,7 +54,7 @@ export const llmTypes = {
 		// The library's times are not real: it spreads them evenly over the clip.
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				encoder_adaptor: { integers: [...lfr, 'llm_dim'], inputs: ['f3'] },

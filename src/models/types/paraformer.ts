@@ -1,6 +1,6 @@
 /** Paraformer: one network that emits all tokens in a single step. */
 
-import { type Family, lfr, usualClipSeconds } from './family.js';
+import { type Family, lfr, typicalClipSeconds } from './family.js';
 
 export const paraformerTypes = {
 	paraformer: {
@@ -11,7 +11,7 @@ export const paraformerTypes = {
 		batches: true,
 		times: true,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				model: {

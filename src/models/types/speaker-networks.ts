@@ -8,12 +8,12 @@ import { namesIn } from './folder.js';
 import type { IdentifiedModel } from './identify.js';
 
 /** A folder with more networks is not a diarization model. */
-const mostNetworks = 20;
+const maxNetworks = 20;
 
 /** undefined if one of them is missing. Prefers full precision, since 8-bit networks are less accurate and slower. */
 export async function identifySpeakerNetworks(folder: string): Promise<IdentifiedModel | undefined> {
 	const names = (await namesIn(folder)).filter((name) => name.endsWith('.onnx'));
-	if (names.length < 2 || names.length > mostNetworks) return undefined;
+	if (names.length < 2 || names.length > maxNetworks) return undefined;
 	const files: Record<string, string> = {};
 	const inBits = (name: string) => Number(/int8/i.test(name));
 	names.sort((a, b) => inBits(a) - inBits(b) || a.length - b.length || (a < b ? -1 : 1));

@@ -2,7 +2,7 @@
 
 import type { OnnxFile } from '../../model-files/onnx-file.js';
 import { ctc, ctcRequirements } from './ctc.js';
-import { type Family, lfr, type Mismatch, type Networks, usualClipSeconds } from './family.js';
+import { type Family, lfr, type Mismatch, type Networks, typicalClipSeconds } from './family.js';
 import {
 	beamSearch,
 	icefallNetworks,
@@ -135,7 +135,7 @@ export const streamingTypes = {
 		batches: true,
 		times: true,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		chunk: { role: 'encoder', key: 'T' },
 		requirements: {
 			networks: { encoder: { modelType: /^zipformer2$/, ...zipformerStates }, ...icefallNetworks },
@@ -157,7 +157,7 @@ export const streamingTypes = {
 		batches: true,
 		times: true,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		chunk: { role: 'encoder', key: 'window_size' },
 		requirements: {
 			networks: {
@@ -211,7 +211,7 @@ export const streamingTypes = {
 		files: { encoder: 'paraformer.encoder', decoder: 'paraformer.decoder', tokens: 'tokens' },
 		times: false,
 		logprobs: false,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		chunk: 61,
 		requirements: {
 			networks: {

@@ -6,7 +6,7 @@ import {
 	type Networks,
 	type OptionRule,
 	type TokensRule,
-	usualClipSeconds,
+	typicalClipSeconds,
 } from './family.js';
 
 export const transducerFiles = {
@@ -63,7 +63,7 @@ export const transducerTypes = {
 		batches: true,
 		times: true,
 		logprobs: true,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: {
 				encoder: {
@@ -91,7 +91,7 @@ export const transducerTypes = {
 		batches: true,
 		times: true,
 		logprobs: true,
-		maxClipSeconds: usualClipSeconds,
+		maxClipSeconds: typicalClipSeconds,
 		requirements: {
 			networks: { encoder: { inputs: ['f3', 'i1'], outputs: 2 }, ...icefallNetworks },
 			tokens: {},

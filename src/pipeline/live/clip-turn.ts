@@ -40,25 +40,25 @@ export class ClipTurn implements TurnWork {
 	/** Audio since the speech has paused; undefined without a pause. */
 	#held: Float32Array[] | undefined;
 	#samples = 0;
-	#isOver = false;
+	#isClosed = false;
 
 	constructor(parts: PipelineParts, options: ClipTurnOptions, listener: TurnListener) {
 		this.#parts = parts;
 		this.#options = options;
 		this.#listener = listener;
 		const { recognize, partials, time } = options;
-		const onGuess = (text: string) => this.#guess(text);
-		if (partials) this.#partials = new Partials(parts, { recognize, time, onGuess });
+		const onPartial = (text: string) => this.#partial(text);
+		if (partials) this.#partials = new Partials(parts, { recognize, time, onPartial });
 		this.#run = new ClipRun(parts, options, {
-			settled: (text) => this.#tell(this.#text.settle(text)),
-			progressed: () => this.#ifWanted(() => listener.progressed()),
+			settled: (text) => this.#emitDelta(this.#text.settle(text)),
+			progressed: () => this.#ifRunning(() => listener.progressed()),
 		});
 		// Reserves a slot, so that clips of long recordings do not occupy all of them when the turn ends.
 		const release = parts.scheduler.reserveSlot();
 		this.#run.done.then(release, release);
 		this.#run.done.then(
 			(text) => this.#finish(text),
-			(thrown: unknown) => this.#ifWanted(() => listener.failed(thrown)),
+			(thrown: unknown) => this.#ifRunning(() => listener.failed(thrown)),
 		);
 	}
 
@@ -69,7 +69,7 @@ export class ClipTurn implements TurnWork {
 	push(samples: Float32Array): void {
 		this.#samples += samples.length;
 		if (this.#held) this.#held.push(samples);
-		else this.#hear(samples);
+		else this.#collectSpeech(samples);
 	}
 
 	pause(): void {
@@ -82,7 +82,7 @@ export class ClipTurn implements TurnWork {
 		early.end();
 		early.done.then(
 			({ text }) => {
-				if (this.#early === early) this.#ifWanted(() => this.#listener.guess(text));
+				if (this.#early === early) this.#ifRunning(() => this.#listener.partial(text));
 			},
 			() => {
 				// Cancelled, or failed: the transcription of the turn itself reports any error.
@@ -94,7 +94,7 @@ export class ClipTurn implements TurnWork {
 		const held = this.#held ?? [];
 		this.#held = undefined;
 		this.#dropEarly();
-		for (const samples of held) this.#hear(samples);
+		for (const samples of held) this.#collectSpeech(samples);
 	}
 
 	end(): void {
@@ -115,13 +115,13 @@ export class ClipTurn implements TurnWork {
 	}
 
 	cancel(): void {
-		this.#isOver = true;
+		this.#isClosed = true;
 		this.#partials?.stop();
 		this.#early?.cancel();
 		this.#run.cancel();
 	}
 
-	#hear(samples: Float32Array): void {
+	#collectSpeech(samples: Float32Array): void {
 		this.#run.push(samples);
 		this.#partials?.push(samples);
 		if (this.#samples > maxEarlySeconds * sampleRate) this.#kept = [];
@@ -133,20 +133,20 @@ export class ClipTurn implements TurnWork {
 		this.#early = undefined;
 	}
 
-	#guess(text: string): void {
-		this.#tell(this.#text.guess(text));
-		this.#ifWanted(() => this.#listener.guess(text));
+	#partial(text: string): void {
+		this.#emitDelta(this.#text.guess(text));
+		this.#ifRunning(() => this.#listener.partial(text));
 	}
 
-	#tell(delta: string): void {
-		if (delta !== '') this.#ifWanted(() => this.#listener.delta(delta));
+	#emitDelta(delta: string): void {
+		if (delta !== '') this.#ifRunning(() => this.#listener.delta(delta));
 	}
 
 	#finish({ text, language, logprobs }: RunText): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const { delta, revised } = this.#text.finish(text);
-		this.#tell(delta);
-		this.#isOver = true;
+		this.#emitDelta(delta);
+		this.#isClosed = true;
 		const { recognize } = this.#options;
 		this.#listener.completed({
 			text: this.#text.published,
@@ -157,7 +157,7 @@ export class ClipTurn implements TurnWork {
 		});
 	}
 
-	#ifWanted(tell: () => void): void {
-		if (!this.#isOver) tell();
+	#ifRunning(tell: () => void): void {
+		if (!this.#isClosed) tell();
 	}
 }

@@ -59,10 +59,10 @@ export class StreamTime {
 	/** Begins a piece of work. Returns a function that ends it, which is safe to call twice. */
 	begin(): () => void {
 		this.#change(1);
-		let isOver = false;
+		let isReleased = false;
 		return () => {
-			if (!isOver) this.#change(-1);
-			isOver = true;
+			if (!isReleased) this.#change(-1);
+			isReleased = true;
 		};
 	}
 

@@ -15,7 +15,7 @@ export interface PartialsOptions {
 	readonly recognize: RecognizeOptions;
 	readonly time: StreamTime;
 	/** Called with a hypothesis of the text of the turn so far. */
-	readonly onGuess: (text: string) => void;
+	readonly onPartial: (text: string) => void;
 }
 
 export class Partials {
@@ -25,7 +25,7 @@ export class Partials {
 	#samples = new Float32Array(sampleRate);
 	#length = 0;
 	#running: AbortController | undefined;
-	#isOver = false;
+	#isStopped = false;
 
 	constructor(parts: PipelineParts, options: PartialsOptions) {
 		this.#parts = parts;
@@ -33,7 +33,7 @@ export class Partials {
 	}
 
 	push(samples: Float32Array): void {
-		if (this.#isOver) return;
+		if (this.#isStopped) return;
 		this.#keep(samples);
 		const { waitingClips } = this.#parts.scheduler.state;
 		if (waitingClips > 0) this.#running?.abort();
@@ -42,7 +42,7 @@ export class Partials {
 
 	/** Ends partial text: the turn has ended, or is too long. */
 	stop(): void {
-		this.#isOver = true;
+		this.#isStopped = true;
 		this.#running?.abort();
 		this.#samples = new Float32Array(0);
 		this.#length = 0;
@@ -77,7 +77,7 @@ export class Partials {
 	/** Never rejects: without a hypothesis, the turn still gets its text at its end. */
 	async #transcribe(): Promise<void> {
 		const { scheduler, limits } = this.#parts;
-		const { recognize, time, onGuess } = this.#options;
+		const { recognize, time, onPartial } = this.#options;
 		const control = new AbortController();
 		this.#running = control;
 		const end = this.#seconds;
@@ -90,8 +90,8 @@ export class Partials {
 				options: recognize,
 				signal: control.signal,
 			});
-			if (this.#isOver || control.signal.aborted) return;
-			onGuess(
+			if (this.#isStopped || control.signal.aborted) return;
+			onPartial(
 				segments
 					.map(({ text }) => text)
 					.join('')

@@ -96,7 +96,7 @@ export class StreamTurn implements TurnWork {
 		if (isLast) return this.#finish(text);
 		const delta = endpoint ? this.#text.settle(text) : this.#text.guess(text);
 		if (delta !== '') this.#listener.delta(delta);
-		this.#listener.guess(text);
+		this.#listener.partial(text);
 	}
 
 	async #fed(samples: Float32Array, isLast: boolean): Promise<PartialResult> {

@@ -73,8 +73,8 @@ export class LiveAudio implements LiveStream {
 	/** Work of turns that have ended but have no text yet. */
 	readonly #works = new Map<number, TurnWork>();
 	readonly #order = new InOrder();
-	#heardSeconds = 0;
-	#guess = '';
+	#processedSeconds = 0;
+	#partial = '';
 	#isEnding = false;
 	#isClosed = false;
 	#wake: (() => void) | undefined;
@@ -112,34 +112,34 @@ export class LiveAudio implements LiveStream {
 			// No event is emitted before the call that causes it has returned.
 			await Promise.resolve();
 			for (let next = this.#commands.shift(); next && !this.#isClosed; next = this.#commands.shift())
-				await this.#obey(next);
+				await this.#handle(next);
 		} catch (thrown) {
-			this.#tell({ type: 'lost', error: asEarshotError(thrown) });
+			this.#emit({ type: 'lost', error: asEarshotError(thrown) });
 			this.close();
 		} finally {
 			this.#isRunning = false;
 		}
 	}
 
-	async #obey(command: LiveCommand): Promise<void> {
+	async #handle(command: LiveCommand): Promise<void> {
 		switch (command.type) {
 			case 'audio':
 				for (let at = 0; at < command.bytes.length && !this.#isClosed; at += pieceBytes)
 					await this.#listen(command.bytes.subarray(at, at + pieceBytes));
 				break;
 			case 'commit':
-				await this.#hearAll(this.#frames.flush());
+				await this.#detectAll(this.#frames.flush());
 				for (const event of this.#turns.commit(command.commit)) this.#act(event);
 				break;
 			case 'clear':
-				await this.#hearAll(this.#frames.flush());
+				await this.#detectAll(this.#frames.flush());
 				for (const event of this.#turns.clear(command.clear)) this.#act(event);
 				break;
 			case 'configure':
 				await this.#configure(command.options);
 				break;
 			case 'end':
-				await this.#hearAll(this.#frames.flush());
+				await this.#detectAll(this.#frames.flush());
 				for (const event of this.#turns.end()) this.#act(event);
 				this.#isEnding = true;
 				this.#endIfDone();
@@ -148,25 +148,25 @@ export class LiveAudio implements LiveStream {
 	}
 
 	async #listen(bytes: Uint8Array): Promise<void> {
-		await this.#hearAll(this.#frames.push(bytes));
-		this.#heardSeconds += secondsOfBytes(bytes.length, this.#options.format);
+		await this.#detectAll(this.#frames.push(bytes));
+		this.#processedSeconds += secondsOfBytes(bytes.length, this.#options.format);
 		const busyMs = this.#time.take();
-		this.#tell({ type: 'heard', atMs: this.#heardSeconds * 1000, ...(busyMs > 0 && { busyMs }) });
+		this.#emit({ type: 'heard', atMs: this.#processedSeconds * 1000, ...(busyMs > 0 && { busyMs }) });
 	}
 
-	async #hearAll(frames: readonly Float32Array[]): Promise<void> {
-		for (const frame of frames) await this.#hear(frame);
+	async #detectAll(frames: readonly Float32Array[]): Promise<void> {
+		for (const frame of frames) await this.#detect(frame);
 	}
 
-	async #hear(samples: Float32Array): Promise<void> {
+	async #detect(samples: Float32Array): Promise<void> {
 		await this.#room();
 		if (this.#isClosed) return;
 		const watch = await this.#watchFor(this.#options.turns);
 		this.#window.room(samples.length).set(samples);
 		this.#window.grow(samples.length);
-		const speech = await watch?.hear(samples);
+		const speech = await watch?.detect(samples);
 		if (this.#isClosed) return;
-		if (this.#guess !== '') this.#turns.read(this.#guess);
+		if (this.#partial !== '') this.#turns.read(this.#partial);
 		const wasPaused = this.#turns.isPaused;
 		for (const event of this.#turns.hear(this.#window.end, speech)) this.#act(event);
 		this.#feed(this.#window.end);
@@ -180,7 +180,7 @@ export class LiveAudio implements LiveStream {
 		if (rules === null || this.#isWatchOpened) return this.#watch;
 		this.#isWatchOpened = true;
 		const watch = await VoiceWatch.open(this.#parts.openVad, rules, this.#window.end);
-		if (watch === undefined) this.#tell({ type: 'refused', error: noDetector() });
+		if (watch === undefined) this.#emit({ type: 'refused', error: noDetector() });
 		if (this.#isClosed) watch?.close();
 		else this.#watch = watch;
 		return watch;
@@ -203,11 +203,11 @@ export class LiveAudio implements LiveStream {
 		const { format, turns } = options;
 		const before = this.#options;
 		if (format.encoding !== before.format.encoding || format.rate !== before.format.rate) {
-			await this.#hearAll(this.#frames.flush());
+			await this.#detectAll(this.#frames.flush());
 			this.#frames = new Frames(this.#parts.openLiveInput, format);
 		}
 		if (JSON.stringify(turns) !== JSON.stringify(before.turns)) {
-			await this.#hearAll(this.#frames.flush());
+			await this.#detectAll(this.#frames.flush());
 			this.#watch?.close();
 			this.#watch = undefined;
 			this.#isWatchOpened = false;
@@ -222,10 +222,10 @@ export class LiveAudio implements LiveStream {
 		switch (event.type) {
 			case 'started':
 				this.#begin(event.turn, event.at);
-				this.#tell({ type: 'started', turn: event.turn, atMs: msOf(event.at) });
+				this.#emit({ type: 'started', turn: event.turn, atMs: msOf(event.at) });
 				break;
 			case 'stopped':
-				this.#tell({ type: 'stopped', turn: event.turn, atMs: msOf(event.at) });
+				this.#emit({ type: 'stopped', turn: event.turn, atMs: msOf(event.at) });
 				break;
 			case 'ended':
 				this.#end(event);
@@ -234,7 +234,7 @@ export class LiveAudio implements LiveStream {
 				this.#drop(event);
 				break;
 			case 'empty':
-				this.#tell(event);
+				this.#emit(event);
 				break;
 		}
 	}
@@ -242,7 +242,7 @@ export class LiveAudio implements LiveStream {
 	#begin(turn: number, from: number): OpenWork {
 		const open: OpenWork = { turn, work: this.#workOf(turn), fed: from, failure: undefined };
 		this.#open = open;
-		this.#guess = '';
+		this.#partial = '';
 		return open;
 	}
 
@@ -260,14 +260,14 @@ export class LiveAudio implements LiveStream {
 	#listenerOf(turn: number): TurnListener {
 		const finish = (end: Extract<LiveEvent, { type: 'completed' | 'failed' }>) => {
 			this.#works.delete(turn);
-			for (const each of this.#order.ended(end)) this.#tell(each);
+			for (const each of this.#order.ended(end)) this.#emit(each);
 			this.#changed();
 			this.#endIfDone();
 		};
 		return {
-			delta: (text) => this.#tell({ type: 'delta', turn, text }),
-			guess: (text) => {
-				if (this.#open?.turn === turn) this.#guess = text;
+			delta: (text) => this.#emit({ type: 'delta', turn, text }),
+			partial: (text) => {
+				if (this.#open?.turn === turn) this.#partial = text;
 			},
 			completed: (text) => finish({ type: 'completed', turn, ...text }),
 			failed: (thrown) => {
@@ -294,11 +294,11 @@ export class LiveAudio implements LiveStream {
 		const mine = this.#open ?? this.#begin(turn, from);
 		if (to > mine.fed && mine.failure === undefined) mine.work.push(this.#window.view(mine.fed, to).slice());
 		this.#open = undefined;
-		this.#guess = '';
+		this.#partial = '';
 		this.#works.set(turn, mine.work);
 		this.#order.committed(turn);
 		const seconds = (to - from) / sampleRate;
-		this.#tell({ type: 'committed', turn, seconds, ...(commit !== undefined && { commit }) });
+		this.#emit({ type: 'committed', turn, seconds, ...(commit !== undefined && { commit }) });
 		if (mine.failure === undefined) mine.work.end(silent / sampleRate);
 		else this.#listenerOf(turn).failed(mine.failure);
 	}
@@ -306,8 +306,8 @@ export class LiveAudio implements LiveStream {
 	#drop(event: Extract<LiveEvent, { type: 'cleared' }>): void {
 		this.#open?.work.cancel();
 		this.#open = undefined;
-		this.#guess = '';
-		this.#tell(event);
+		this.#partial = '';
+		this.#emit(event);
 	}
 
 	#changed(): void {
@@ -316,11 +316,11 @@ export class LiveAudio implements LiveStream {
 
 	#endIfDone(): void {
 		if (!this.#isEnding || this.#order.size > 0 || this.#isClosed) return;
-		this.#tell({ type: 'ended' });
+		this.#emit({ type: 'ended' });
 		this.close();
 	}
 
-	#tell(event: LiveEvent): void {
+	#emit(event: LiveEvent): void {
 		if (!this.#isClosed) this.#take(event);
 	}
 }

@@ -30,7 +30,7 @@ export class VoiceWatch {
 	}
 
 	/** Throws EarshotError. */
-	async hear(samples: Float32Array): Promise<HeardSpeech> {
+	async detect(samples: Float32Array): Promise<HeardSpeech> {
 		const { spans, openSince, settled } = await this.#session.push(this.#leveller.level(samples), false);
 		return {
 			spans: spans.map(({ start, end }) => ({ start: this.#at(start), end: this.#at(end) })),

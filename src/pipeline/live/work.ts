@@ -22,7 +22,7 @@ export interface TurnListener {
 	/** More of the text; published text is never retracted. */
 	delta(text: string): void;
 	/** A hypothesis of the whole text so far, to decide whether the turn is over. */
-	guess(text: string): void;
+	partial(text: string): void;
 	completed(text: LiveText): void;
 	failed(thrown: unknown): void;
 	/** Audio has been read: `unreadSeconds` has changed. */

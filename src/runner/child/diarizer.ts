@@ -2,9 +2,9 @@
 
 import { decoder } from '../../audio/decode.js';
 import { slotsOf } from '../../config/resolve.js';
-import { Lanes } from '../../diarization/lanes.js';
 import { loadSpeakerNetworks } from '../../diarization/networks.js';
 import { diarizeRecording } from '../../diarization/recording.js';
+import { Semaphore } from '../../diarization/semaphore.js';
 import type { Engine } from '../../engines/engine.js';
 import { EarshotError } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
@@ -32,7 +32,7 @@ export interface OpenedDiarizer {
 
 /** Largest scaled mean distance between segments of the same speaker. Tuned for CAM++, for which 0.28 to 0.38 give
  * equal results. */
-const usualThreshold = 0.33;
+const defaultThreshold = 0.33;
 
 /** `libraryDir`: folder of the sherpa-onnx libraries. Throws `model_load_failed` or `engine_missing`. */
 export async function loadDiarizer(
@@ -50,8 +50,8 @@ export async function loadDiarizer(
 	const parts = {
 		networks,
 		openAudio: decoder({ maxAudioSeconds: settings.maxAudioSeconds }),
-		threshold: Number(options.threshold ?? usualThreshold),
-		lanes: new Lanes(slots),
+		threshold: Number(options.threshold ?? defaultThreshold),
+		semaphore: new Semaphore(slots),
 	};
 	const info: ModelInfo = {
 		id,
@@ -64,9 +64,9 @@ export async function loadDiarizer(
 		run: (recording, { speakers = { known: [] } }, signal, hooks) =>
 			diarizeRecording(parts, recording, speakers, signal, {
 				onRunning: (step) => hooks.onRunning?.(step, 0),
-				onPassed: (step) => {
+				onStepFinished: (step) => {
 					hooks.onEnded?.(step, true);
-					hooks.onPassed?.(step);
+					hooks.onStepFinished?.(step);
 				},
 			}),
 		engine: silent(info, slots, () => networks.close()),

@@ -109,7 +109,7 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 				send({ type: 'running', request, step });
 			},
 			onEnded: (step, hasResult) => steps.end(request, step, hasResult),
-			onPassed: (step) => send({ type: 'passed', request, step }),
+			onStepFinished: (step) => send({ type: 'step-finished', request, step }),
 		};
 		const events =
 			model.diarize?.(recording, options, control.signal, hooks) ??
@@ -155,8 +155,8 @@ export function runChild(loadModel: LoadModel): void {
 			case 'live-close':
 				live.take(message, model && { ...model.parts, hooksOfTurn });
 				break;
-			case 'ask':
-				send({ type: 'alive', work: steps.report });
+			case 'ping':
+				send({ type: 'pong', work: steps.report });
 				break;
 			case 'close':
 				void close();

@@ -12,11 +12,11 @@ import type { Segment, TranscriptEvent } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
 import { openEventStream, sendFailure } from '../request/event-stream.js';
 import { parseRequest } from '../request/parse.js';
-import type { OpenJobs } from './desk.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
+import type { OpenJobs } from './server-jobs.js';
 
 /** The events of a job, in the order of the recording. */
-type News =
+type JobUpdate =
 	| { readonly type: 'clip'; readonly clip: ClipEvent }
 	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
 	| { readonly type: 'ended'; readonly job: Job };
@@ -30,9 +30,9 @@ export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestConte
 		const events = new StreamEvents(request.format, request.include);
 		const stop = openEventStream(ctx, clock);
 		try {
-			const news = newsOf(ctx, open, job);
+			const updates = updatesOf(ctx, open, job);
 			// With diarization the text has speakers, which are known only at the end.
-			for await (const line of linesOf(news, open, {
+			for await (const line of linesOf(updates, open, {
 				events,
 				known,
 				hasClips: request.speakers === null,
@@ -58,7 +58,7 @@ interface LineOptions {
 
 /** The server-sent events. The id of an event is the number of clips whose text has been sent with it. */
 async function* linesOf(
-	news: AsyncIterable<News>,
+	news: AsyncIterable<JobUpdate>,
 	{ service }: OpenJobs,
 	{ events, known, hasClips, job }: LineOptions,
 ): AsyncGenerator<string> {
@@ -97,12 +97,12 @@ async function ending(job: Job, events: StreamEvents, service: OpenJobs['service
 }
 
 /** The existing clips, then new ones; each once, in order. */
-async function* newsOf({ state }: RequestContext, open: OpenJobs, job: Job): AsyncGenerator<News> {
+async function* updatesOf({ state }: RequestContext, open: OpenJobs, job: Job): AsyncGenerator<JobUpdate> {
 	const { storage, service } = open;
 	const control = new AbortController();
 	const events = storage.queue.watch(job.id, AbortSignal.any([control.signal, state.signal]));
 	let clips = 0;
-	const rest = async (): Promise<News[]> => {
+	const rest = async (): Promise<JobUpdate[]> => {
 		const there = (await storage.queue.clips(job.id)).slice(clips);
 		clips += there.length;
 		return there.map((clip) => ({ type: 'clip', clip }));

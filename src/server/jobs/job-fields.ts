@@ -13,10 +13,10 @@ export interface JobFields {
 }
 
 /** OpenAI's limit for metadata. */
-const mostPairs = 16;
-const mostKeyLength = 64;
-const mostValueLength = 512;
-const mostIdempotencyLength = 255;
+const maxPairs = 16;
+const maxKeyLength = 64;
+const maxValueLength = 512;
+const maxIdempotencyLength = 255;
 
 /** Whether the request is to become a job instead of waiting for the transcript. Throws `invalid_request` and
  * `unsupported_value`. */
@@ -50,14 +50,14 @@ export function taskOf(form: FormFields): Task {
 /** Throws `invalid_request`. */
 export function parseMetadata(given: Readonly<Record<string, unknown>> | null): Job['metadata'] {
 	const pairs = Object.entries(given ?? {});
-	if (pairs.length > mostPairs) throw expected('metadata', `at most ${mostPairs} pairs`, pairs.length);
+	if (pairs.length > maxPairs) throw expected('metadata', `at most ${maxPairs} pairs`, pairs.length);
 	for (const [key, value] of pairs) {
-		if (key === '' || key.length > mostKeyLength)
-			throw expected('metadata', `pairs whose keys have 1 to ${mostKeyLength} characters`, key);
-		if (typeof value !== 'string' || value.length > mostValueLength)
+		if (key === '' || key.length > maxKeyLength)
+			throw expected('metadata', `pairs whose keys have 1 to ${maxKeyLength} characters`, key);
+		if (typeof value !== 'string' || value.length > maxValueLength)
 			throw expected(
 				'metadata',
-				`pairs whose values are texts of at most ${mostValueLength} characters`,
+				`pairs whose values are texts of at most ${maxValueLength} characters`,
 				value,
 			);
 	}
@@ -67,8 +67,8 @@ export function parseMetadata(given: Readonly<Record<string, unknown>> | null): 
 /** The header `Idempotency-Key`; undefined where absent. Throws `invalid_request`. */
 export function idempotencyKeyOf(ctx: RequestContext): string | undefined {
 	const key = ctx.get('idempotency-key');
-	if (key.length > mostIdempotencyLength)
-		throw expected('Idempotency-Key', `a text of at most ${mostIdempotencyLength} characters`, key);
+	if (key.length > maxIdempotencyLength)
+		throw expected('Idempotency-Key', `a text of at most ${maxIdempotencyLength} characters`, key);
 	return key === '' ? undefined : key;
 }
 

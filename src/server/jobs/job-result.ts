@@ -10,8 +10,8 @@ import type { Transcript } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
 import { type FormFields, fieldOf } from '../request/fields/fields.js';
 import { parseRequest, type TranscriptionRequest } from '../request/parse.js';
-import type { OpenJobs } from './desk.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
+import type { OpenJobs } from './server-jobs.js';
 
 /** Fields that decide how a transcript is rendered; those of the query take precedence over those of the job. */
 const fieldsOfForm: readonly string[] = [

@@ -7,21 +7,21 @@ import { isFinished, type Job, jobStatuses } from '../../jobs/job.js';
 import type { Admission } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { Fields, listed } from '../request/fields/fields.js';
-import type { JobDesk, OpenJobs } from './desk.js';
 import { parseMetadata } from './job-fields.js';
 import { jobObject } from './job-object.js';
+import type { OpenJobs, ServerJobs } from './server-jobs.js';
 
 export interface JobRoutesOptions {
-	readonly jobs: JobDesk;
+	readonly jobs: ServerJobs;
 	readonly admission: Admission;
 	readonly clock: Clock;
 }
 
 type Handler = (ctx: RequestContext) => Promise<void>;
 
-const mostInPage = 100;
-const usualInPage = 20;
-const mostWaitSeconds = 60;
+const maxPageSize = 100;
+const defaultPageSize = 20;
+const maxWaitSeconds = 60;
 
 export function listJobs(options: JobRoutesOptions): Handler {
 	return async (ctx) => {
@@ -49,10 +49,10 @@ export function retrieveJob(options: JobRoutesOptions): Handler {
 		const waitMs = waitSecondsOf(ctx) * 1000;
 		const { open, job } = await findJob(ctx, options.jobs);
 		const known = ctx.get('if-none-match');
-		const isNews = async (now: Job): Promise<boolean> =>
+		const hasChanged = async (now: Job): Promise<boolean> =>
 			isFinished(now) || (known !== '' && !isKnown(known, etagOf(await shown(now, open, options))));
 		const body = await shown(
-			await waited(ctx, open, job, { waitMs, isNews, clock: options.clock }),
+			await waitForChange(ctx, open, job, { waitMs, hasChanged, clock: options.clock }),
 			open,
 			options,
 		);
@@ -88,7 +88,7 @@ export function retryJob(options: JobRoutesOptions): Handler {
 /** Throws `not_found`, also for jobs of other owners. */
 export async function findJob(
 	ctx: RequestContext,
-	jobs: JobDesk,
+	jobs: ServerJobs,
 ): Promise<{ readonly open: OpenJobs; readonly job: Job }> {
 	const id = ctx.params.id ?? '';
 	const open = await jobs.find();
@@ -98,16 +98,16 @@ export async function findJob(
 
 interface Waiting {
 	readonly waitMs: number;
-	readonly isNews: (job: Job) => Promise<boolean>;
+	readonly hasChanged: (job: Job) => Promise<boolean>;
 	readonly clock: Clock;
 }
 
 /** The job once it has changed, or after the wait. */
-async function waited(
+async function waitForChange(
 	{ state }: RequestContext,
 	{ storage, service }: OpenJobs,
 	job: Job,
-	{ waitMs, isNews, clock }: Waiting,
+	{ waitMs, hasChanged, clock }: Waiting,
 ): Promise<Job> {
 	if (waitMs === 0) return job;
 	const control = new AbortController();
@@ -117,10 +117,10 @@ async function waited(
 	const events = storage.queue.watch(job.id, signal);
 	try {
 		let now = await service.find(state.owner, job.id);
-		if (await isNews(now)) return now;
+		if (await hasChanged(now)) return now;
 		for await (const _ of events) {
 			now = await service.find(state.owner, job.id);
-			if (await isNews(now)) return now;
+			if (await hasChanged(now)) return now;
 		}
 		return now;
 	} finally {
@@ -155,10 +155,10 @@ async function checkAfter(after: string, owner: string, open: OpenJobs | undefin
 
 function filterOf(ctx: RequestContext) {
 	const query = new URLSearchParams(ctx.querystring);
-	const given = query.get('limit') ?? String(usualInPage);
+	const given = query.get('limit') ?? String(defaultPageSize);
 	const limit = /^\d{1,3}$/.test(given) ? Number(given) : 0;
-	if (limit < 1 || limit > mostInPage)
-		throw expected('limit', `a whole number from 1 to ${mostInPage}`, given);
+	if (limit < 1 || limit > maxPageSize)
+		throw expected('limit', `a whole number from 1 to ${maxPageSize}`, given);
 	const order = choice(query, 'order', ['desc', 'asc'] as const) ?? 'desc';
 	const status = choice(query, 'status', jobStatuses);
 	const after = query.get('after');
@@ -182,6 +182,6 @@ function choice<T extends string>(
 function waitSecondsOf(ctx: RequestContext): number {
 	const given = new URLSearchParams(ctx.querystring).get('wait') ?? '0';
 	const seconds = /^\d{1,2}(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
-	if (seconds <= mostWaitSeconds) return seconds;
-	throw expected('wait', `a number of seconds from 0 to ${mostWaitSeconds}`, given);
+	if (seconds <= maxWaitSeconds) return seconds;
+	throw expected('wait', `a number of seconds from 0 to ${maxWaitSeconds}`, given);
 }

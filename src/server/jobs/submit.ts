@@ -12,12 +12,12 @@ import type { RequestContext } from '../request/context.js';
 import { noDiarizer } from '../request/fields/speaker-fields.js';
 import { fitToModel, ignoredHeader, type TranscriptionRequest } from '../request/parse.js';
 import type { Upload } from '../upload/form.js';
-import type { JobDesk } from './desk.js';
 import { idempotencyKeyOf, parseJobFields, prefersAsync } from './job-fields.js';
 import { jobObject } from './job-object.js';
+import type { ServerJobs } from './server-jobs.js';
 
 export interface SubmitOptions {
-	readonly jobs: JobDesk;
+	readonly jobs: ServerJobs;
 	readonly pool: ModelPool;
 	readonly admission: Admission;
 	readonly voices: VoiceStore;
@@ -26,7 +26,7 @@ export interface SubmitOptions {
 }
 
 /** Smaller recordings are rarely long enough to be divided among workers. */
-const leastDividedBytes = 1 << 20;
+const minDividedBytes = 1 << 20;
 
 /** Requests whose recordings are still being received, by owner and `Idempotency-Key`. */
 const uploading = new Set<string>();
@@ -71,7 +71,7 @@ export async function submitJob(
 		...{ owner: ctx.state.owner, task, model, ...fields, format: request.format },
 		estimatedSeconds: estimatedSeconds(upload.bytes),
 		// Diarization needs the whole recording.
-		mayDivide: request.speakers === null && upload.bytes >= leastDividedBytes,
+		mayDivide: request.speakers === null && upload.bytes >= minDividedBytes,
 		request: {
 			fields: [...upload.fields],
 			...(ctx.params.model !== undefined && { deployment: ctx.params.model }),

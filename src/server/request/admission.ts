@@ -25,11 +25,11 @@ export interface AdmissionOptions {
 export const turnSeconds = 30;
 
 /** Data rate of a typical compressed recording; PCM has two to twenty times this rate, Opus a quarter. */
-const usualBytesPerSecond = 16_000;
+const assumedBytesPerSecond = 16_000;
 
 /** Estimated length of a recording that has not been decoded yet. */
 export function estimatedSeconds(bytes: number): number {
-	return bytes / usualBytesPerSecond;
+	return bytes / assumedBytesPerSecond;
 }
 
 /** Audio seconds of the other recordings transcribed before a recording of `seconds` is finished. Pure. */

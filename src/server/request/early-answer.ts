@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type Koa from 'koa';
 import type { Clock } from '../../clock.js';
 import type { RequestState } from './context.js';
-import { hasBody } from './least-rate.js';
+import { hasBody } from './minimum-rate.js';
 
 /** Limits for clients that send the whole body before they read; beyond them, the connection is closed. */
 const maxDiscardedBytes = 256 << 20;

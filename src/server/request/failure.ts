@@ -18,7 +18,7 @@ export function errorBody(error: EarshotError, { isTrusted }: { readonly isTrust
 		error: {
 			message: isTrusted || quotesClient.has(error.code) ? error.message : withoutFolders(error.message),
 			type: errorCodes[error.code].type,
-			param: error.param ?? usualParam[error.code] ?? null,
+			param: error.param ?? defaultParam[error.code] ?? null,
 			code: error.code,
 		},
 	};
@@ -46,7 +46,7 @@ export function withoutFolders(message: string): string {
 	return absolutePaths.reduce((text, pattern) => text.replace(pattern, '$1'), message);
 }
 
-const usualParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
+const defaultParam: Partial<Record<ErrorCode, string>> = { model_not_found: 'model' };
 
 /** Seconds until a retry, for errors that are worth one. OpenAI's clients retry a request, upload included, on 408,
  * 409, 429 and every 5xx unless `x-should-retry` is false, even if the same recording would fail again. */
@@ -59,9 +59,9 @@ const secondsUntilWorthRetrying: Partial<Record<ErrorCode, number>> = {
 };
 
 export function retryHeaders(error: EarshotError): Record<string, string> {
-	const usual = secondsUntilWorthRetrying[error.code];
-	if (usual !== undefined) {
-		return { 'retry-after': String(error.retryAfterSeconds ?? usual), 'x-should-retry': 'true' };
+	const defaultSeconds = secondsUntilWorthRetrying[error.code];
+	if (defaultSeconds !== undefined) {
+		return { 'retry-after': String(error.retryAfterSeconds ?? defaultSeconds), 'x-should-retry': 'true' };
 	}
 	const { status } = errorCodes[error.code];
 	return status >= 500 || [408, 409, 429].includes(status) ? { 'x-should-retry': 'false' } : {};

@@ -10,7 +10,7 @@ import type { RequestContext } from '../request/context.js';
 export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 	return (ctx) => {
 		const { aliases } = ctx.query;
-		const withAliases = truthOf(aliases);
+		const withAliases = booleanOf(aliases);
 		const data = pool.models.flatMap((model) => [
 			modelBody(model),
 			...(withAliases
@@ -21,7 +21,7 @@ export function listModels(pool: ModelPool): (ctx: RequestContext) => void {
 	};
 }
 
-function truthOf(value: unknown): boolean {
+function booleanOf(value: unknown): boolean {
 	if (value === undefined) return false;
 	if (value === 'true' || value === '' || value === '1') return true;
 	if (value === 'false' || value === '0') return false;

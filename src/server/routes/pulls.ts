@@ -1,7 +1,7 @@
 /** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: pulls and removes models. */
 
 import { once } from 'node:events';
-import { whileWanted } from '../../abort.js';
+import { abortable } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { EarshotError, expected } from '../../errors.js';
 import type { Installer } from '../../models/installer.js';
@@ -28,7 +28,7 @@ export function startPull(options: PullsRouteOptions): Handler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
-		const { acceptLicence, repin } = await whileWanted(bodyOf(ctx), ctx.state.signal, 'request');
+		const { acceptLicence, repin } = await abortable(bodyOf(ctx), ctx.state.signal, 'request');
 		const pull = installer.pull(id, { acceptLicence, repin });
 		const form = ctx.accepts('application/x-ndjson', 'text/event-stream', 'application/json');
 		if (form === 'application/json') {
@@ -85,10 +85,10 @@ function pullOf(ctx: RequestContext, options: PullsRouteOptions): Pull {
 
 async function bodyOf(ctx: RequestContext): Promise<{ acceptLicence: boolean; repin: boolean }> {
 	const body = await readJson(ctx, maxBodyBytes);
-	return { acceptLicence: truth(body, 'accept_license'), repin: truth(body, 'repin') };
+	return { acceptLicence: flagOf(body, 'accept_license'), repin: flagOf(body, 'repin') };
 }
 
-function truth(body: Record<string, unknown>, name: string): boolean {
+function flagOf(body: Record<string, unknown>, name: string): boolean {
 	const value = body[name] ?? false;
 	if (typeof value === 'boolean') return value;
 	throw expected(name, 'true or false', value);

@@ -14,8 +14,8 @@ import { withSpeakers } from '../../speakers/with-speakers.js';
 import type { Timing } from '../../speech/timing.js';
 import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
 import type { VoiceStore } from '../../voices/store.js';
-import type { JobDesk } from '../jobs/desk.js';
 import { prefersAsync, taskOf, wantsBackground } from '../jobs/job-fields.js';
+import type { ServerJobs } from '../jobs/server-jobs.js';
 import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
@@ -41,7 +41,7 @@ export interface TranscriptionsOptions {
 	/** Maximum references of known speakers in a request. */
 	readonly maxKnownSpeakers: number;
 	readonly voices: VoiceStore;
-	readonly jobs: JobDesk;
+	readonly jobs: ServerJobs;
 	readonly checkWebhook?: SubmitOptions['checkWebhook'];
 	readonly metrics: Metrics;
 	readonly clock: Clock;
@@ -60,7 +60,7 @@ export function transcriptions(
 ): (ctx: RequestContext) => Promise<void> {
 	const { pool, limits, admission, clock } = options;
 	const receiveUpload = uploadReceiver(limits, kind === 'job');
-	const tellIgnored = ignoredReporter(options.log ?? silentLog);
+	const reportIgnored = ignoredReporter(options.log ?? silentLog);
 	return async (ctx) => {
 		const { signal, logged } = ctx.state;
 		let upload: Upload | undefined;
@@ -89,7 +89,7 @@ export function transcriptions(
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
 			const fitted = fitToModel(request, lease.info);
-			tellIgnored(ctx, lease.info.id, fitted.ignored);
+			reportIgnored(ctx, lease.info.id, fitted.ignored);
 			ticket = admission.admit(lease.info.id, estimatedSeconds(upload.bytes));
 			const events = diarizer
 				? withSpeakers(lease, diarizer, upload.recording, { ...fitted.options, speakers }, signal)

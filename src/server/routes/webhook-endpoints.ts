@@ -19,9 +19,9 @@ type Handler = (ctx: RequestContext) => Promise<void>;
 
 const managing = 'Managing webhook endpoints';
 const maxBodyBytes = 64 * 1024;
-const mostNameLength = 256;
-const usualLimit = 20;
-const mostLimit = 100;
+const maxNameLength = 256;
+const defaultLimit = 20;
+const maxLimit = 100;
 
 export function createWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
 	return async (ctx) => {
@@ -158,8 +158,8 @@ function flagOf(body: Readonly<Record<string, unknown>>, param: string): boolean
 
 function checkedName(value: unknown): string {
 	const name = textOf(value, 'name').trim();
-	if (name !== '' && name.length <= mostNameLength && !/\p{C}/u.test(name)) return name;
-	throw expected('name', `a text of 1 to ${mostNameLength} characters without control characters`, value);
+	if (name !== '' && name.length <= maxNameLength && !/\p{C}/u.test(name)) return name;
+	throw expected('name', `a text of 1 to ${maxNameLength} characters without control characters`, value);
 }
 
 function eventTypesOf(value: unknown): WebhookEventType[] {
@@ -181,9 +181,9 @@ interface Page {
 
 function pageOf(ctx: RequestContext): Page {
 	const given = queryOf(ctx, 'limit');
-	const limit = given === undefined ? usualLimit : Number(given);
-	if (!Number.isInteger(limit) || limit < 1 || limit > mostLimit)
-		throw expected('limit', `a whole number from 1 to ${mostLimit}`, given);
+	const limit = given === undefined ? defaultLimit : Number(given);
+	if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit)
+		throw expected('limit', `a whole number from 1 to ${maxLimit}`, given);
 	return { after: queryOf(ctx, 'after'), limit };
 }
 

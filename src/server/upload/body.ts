@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { whileWanted } from '../../abort.js';
+import { abortable } from '../../abort.js';
 import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
 import { RecordingSink, written } from './sink.js';
@@ -30,7 +30,7 @@ export async function storeBody(
 		reservation.release();
 	};
 	try {
-		await whileWanted(fill(sink, pieces, limits.maxUploadBytes, signal), signal, 'upload');
+		await abortable(fill(sink, pieces, limits.maxUploadBytes, signal), signal, 'upload');
 		return { recording: sink.recording(), bytes: sink.size, discard };
 	} catch (thrown) {
 		await discard();

@@ -13,11 +13,11 @@ export interface UploadBudgetOptions {
 }
 
 /** Assumed throughput until the first upload is finished. */
-const usualBytesPerSecond = 1 << 20;
+const assumedBytesPerSecond = 1 << 20;
 
 export class UploadBudget {
 	readonly #options: UploadBudgetOptions;
-	readonly #throughput = new Throughput(usualBytesPerSecond);
+	readonly #throughput = new Throughput(assumedBytesPerSecond);
 	#bytes = 0;
 	#lastMs: number;
 

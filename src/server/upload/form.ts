@@ -78,7 +78,7 @@ export class Form {
 	/** Size of the text fields, except the recordings of known speakers. */
 	#textBytes = 0;
 	#closed = false;
-	#sawTextFile = false;
+	#hasTextFile = false;
 	/** The first text field that was sent as a file, whose value would be lost. */
 	#fieldSentAsFile: FieldName | undefined;
 
@@ -132,7 +132,7 @@ export class Form {
 		}
 		// python-requests gives a file no Content-Type; some clients give every field one.
 		const isRecording = name === 'file' && (isFile || Boolean(part.mimetype));
-		if (name === 'file' && !isRecording) this.#sawTextFile = true;
+		if (name === 'file' && !isRecording) this.#hasTextFile = true;
 		part.mimetype = isRecording ? recordingType : ignoredType;
 		return undefined;
 	}
@@ -166,7 +166,7 @@ export class Form {
 			throw expected(
 				'file',
 				'an uploaded file',
-				this.#sawTextFile ? 'a text field: the part needs a filename' : undefined,
+				this.#hasTextFile ? 'a text field: the part needs a filename' : undefined,
 			);
 		}
 		if (others.length > 0) throw expected('file', 'one file', `${this.#sinks.length} files`);

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
-import { whileWanted } from '../../abort.js';
+import { abortable } from '../../abort.js';
 import { EarshotError, expected } from '../../errors.js';
 import { Fields, type FormFields, fieldOf } from '../request/fields/fields.js';
 import { fetchRecording, recordingUrlOf } from './fetch.js';
@@ -33,7 +33,7 @@ export function uploadReceiver(limits: UploadLimits, isJob = false): ReceiveUplo
 				return onlyRecording(await receiveRaw(ctx, limits, signal), isJob);
 			form = new Form(limits, limits.inFlight.begin(ctx.request.length ?? 0));
 			forms.set(ctx.req, form);
-			await whileWanted(
+			await abortable(
 				read(ctx, async () => {}),
 				signal,
 				'upload',

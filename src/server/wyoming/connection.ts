@@ -50,12 +50,12 @@ export class WyomingConnection {
 	#inFlight: AbortController | undefined;
 	#rate = 0;
 	#beganMs = 0;
-	#hasTold = false;
+	#hasReported = false;
 	/** Events received while an earlier transcript is pending. */
 	#held: WyomingEvent[] = [];
 	#eventMs: number;
 	#hasEnded = false;
-	#isOver = false;
+	#isClosed = false;
 
 	constructor(socket: Socket, id: string, options: WyomingOptions, onClosed: () => void) {
 		this.#socket = socket;
@@ -68,7 +68,7 @@ export class WyomingConnection {
 		socket.on('end', () => this.#ended());
 		// The event `close` follows and is handled.
 		socket.on('error', () => {});
-		socket.on('close', () => this.#over());
+		socket.on('close', () => this.#closed());
 	}
 
 	/** For shutdown: the current utterance is still transcribed. */
@@ -77,12 +77,12 @@ export class WyomingConnection {
 	}
 
 	#read(chunk: Buffer): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		try {
 			for (const event of this.#reader.read(chunk)) {
 				this.#eventMs = this.#options.clock.now();
 				this.#handle(event);
-				if (this.#isOver) return;
+				if (this.#isClosed) return;
 			}
 		} catch (thrown) {
 			this.#fail(asEarshotError(thrown));
@@ -130,19 +130,19 @@ export class WyomingConnection {
 		const place = admission.admit(modelFor(this.#request, pool, names), '');
 		this.#rate = rate;
 		this.#beganMs = clock.now();
-		this.#hasTold = false;
+		this.#hasReported = false;
 		const { language } = this.#request;
 		this.#inFlight = inFlight.begin();
 		this.#inFlight.signal.addEventListener('abort', () =>
 			this.#fail(new EarshotError('closed', 'the server is shutting down')),
 		);
 		const start = () => {
-			if (!this.#hasTold) this.#send('transcript-start', language === '' ? {} : { language });
-			this.#hasTold = true;
+			if (!this.#hasReported) this.#send('transcript-start', language === '' ? {} : { language });
+			this.#hasReported = true;
 		};
-		const ofThisOne = { pool, place, request: this.#request, rate, partials, metrics, clock };
+		const shared = { pool, place, request: this.#request, rate, partials, metrics, clock };
 		this.#utterance = new Utterance({
-			...ofThisOne,
+			...shared,
 			listener: {
 				progressed: () => this.#balance(),
 				delta: (text) => {
@@ -170,23 +170,23 @@ export class WyomingConnection {
 
 	#transcribed(): void {
 		this.#log(undefined);
-		this.#leave();
+		this.#releaseUtterance();
 		this.#request = anyRequest;
 		this.#eventMs = this.#options.clock.now();
 		const held = this.#held;
 		this.#held = [];
 		try {
-			for (const event of held) if (!this.#isOver) this.#handle(event);
+			for (const event of held) if (!this.#isClosed) this.#handle(event);
 		} catch (thrown) {
 			this.#fail(asEarshotError(thrown));
 		}
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		if (!this.#utterance && (this.#hasEnded || this.#options.isDraining())) this.#finish();
 		this.#balance();
 	}
 
 	#send(type: string, data: Record<string, unknown>): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		this.#socket.write(encodedEvent(type, data, this.#options.version));
 		if (this.#socket.writableLength > stuckBytes) this.#socket.destroy();
 	}
@@ -199,7 +199,7 @@ export class WyomingConnection {
 
 	/** Sends the error and closes: after an error, further events cannot be interpreted. */
 	#fail(error: EarshotError): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		this.#log(error);
 		this.#send('error', { text: error.message, code: error.code });
 		this.#finish();
@@ -212,14 +212,14 @@ export class WyomingConnection {
 		this.#socket.resume();
 		const stop = clock.after(closeMs, () => this.#socket.destroy());
 		this.#socket.once('close', stop);
-		this.#over();
+		this.#closed();
 	}
 
 	/** Back-pressure: pauses reading while unprocessed audio or requests pile up. */
 	#balance(): void {
 		const utterance = this.#utterance;
-		if (this.#isOver) return;
-		const pauses = this.#held.length > 0 || (utterance?.isBehind === true && !utterance.hasStopped);
+		if (this.#isClosed) return;
+		const pauses = this.#held.length > 0 || (utterance?.isLagging === true && !utterance.hasStopped);
 		if (utterance) utterance.isPaused = pauses;
 		if (pauses) this.#socket.pause();
 		else if (this.#socket.isPaused()) {
@@ -233,21 +233,21 @@ export class WyomingConnection {
 		const now = clock.now();
 		if (this.#utterance && maxMs > 0 && now - this.#beganMs >= maxMs)
 			this.#fail(new EarshotError('deadline_exceeded', `The audio is longer than ${maxMs / 60_000} minutes`));
-		const waits = this.#socket.isPaused() || this.#utterance?.hasStopped === true;
-		if (this.#isOver || waits || now - this.#eventMs < idleMs) return;
+		const isPaused = this.#socket.isPaused() || this.#utterance?.hasStopped === true;
+		if (this.#isClosed || isPaused || now - this.#eventMs < idleMs) return;
 		this.#fail(new EarshotError('request_timeout', `No event came for ${idleMs / 1000} seconds`));
 	}
 
-	#over(): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
+	#closed(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
 		this.#stopTick();
-		this.#leave();
+		this.#releaseUtterance();
 		this.#held = [];
 		this.#onClosed();
 	}
 
-	#leave(): void {
+	#releaseUtterance(): void {
 		this.#utterance?.close();
 		this.#utterance = undefined;
 		if (this.#inFlight) this.#options.inFlight.end(this.#inFlight);

@@ -101,10 +101,10 @@ function headerOf(line: Buffer): Header {
 	};
 }
 
-function lengthOf(header: Record<string, unknown>, name: string, most: number): number {
+function lengthOf(header: Record<string, unknown>, name: string, max: number): number {
 	const value = header[name] ?? 0;
-	if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most)
-		throw expected(name, `a whole number from 0 to ${most}`, value);
+	if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max)
+		throw expected(name, `a whole number from 0 to ${max}`, value);
 	return value;
 }
 

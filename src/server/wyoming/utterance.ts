@@ -31,13 +31,13 @@ export interface UtteranceListener {
 	/** Called once at the end, unless `failed` is called. */
 	readonly transcribed: (text: string, language: string | null) => void;
 	readonly failed: (error: EarshotError) => void;
-	/** `isBehind` may have changed. */
+	/** `isLagging` may have changed. */
 	readonly progressed: () => void;
 }
 
 export class Utterance {
 	readonly #options: UtteranceOptions;
-	readonly #leaving = new AbortController();
+	readonly #cancellation = new AbortController();
 	#lease: Lease | undefined;
 	#stream: LiveStream | undefined;
 	/** Commands received before the stream was open. */
@@ -45,12 +45,12 @@ export class Utterance {
 	#bytes = 0;
 	/** Length of the audio that earlier streams have processed. */
 	#movedMs = 0;
-	#heardMs = 0;
+	#processedMs = 0;
 	#text = '';
 	#language: string | null = null;
 	#isPaused = false;
 	#stoppedMs: number | undefined;
-	#isOver = false;
+	#isClosed = false;
 
 	constructor(options: UtteranceOptions) {
 		this.#options = options;
@@ -71,10 +71,10 @@ export class Utterance {
 	}
 
 	/** Whether reading from the client should pause. */
-	get isBehind(): boolean {
+	get isLagging(): boolean {
 		if (this.#stream === undefined) return true;
-		const behindMs = this.seconds * 1000 - this.#heardMs;
-		return behindMs > (this.#isPaused ? resumeBelowMs : pauseAboveMs);
+		const lagMs = this.seconds * 1000 - this.#processedMs;
+		return lagMs > (this.#isPaused ? resumeBelowMs : pauseAboveMs);
 	}
 
 	/** Whether reading from the client is paused. */
@@ -98,9 +98,9 @@ export class Utterance {
 
 	/** Cancels the transcription. Safe to call twice. */
 	close(): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
-		this.#leaving.abort();
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		this.#cancellation.abort();
 		this.#stream?.close();
 		this.#lease?.release();
 		this.#options.place.leave();
@@ -115,8 +115,8 @@ export class Utterance {
 	async #open(): Promise<void> {
 		const { pool, request, rate, partials } = this.#options;
 		try {
-			const lease = await pool.lease(this.model, this.#leaving.signal);
-			if (this.#isOver) return lease.release();
+			const lease = await pool.lease(this.model, this.#cancellation.signal);
+			if (this.#isClosed) return lease.release();
 			this.#lease?.release();
 			this.#lease = lease;
 			const { options } = fitSession(
@@ -138,12 +138,12 @@ export class Utterance {
 	}
 
 	#take(event: LiveEvent): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const { listener, place } = this.#options;
 		switch (event.type) {
 			case 'heard':
-				place.heard(this.#movedMs + event.atMs - this.#heardMs, event.busyMs ?? 0);
-				this.#heardMs = this.#movedMs + event.atMs;
+				place.heard(this.#movedMs + event.atMs - this.#processedMs, event.busyMs ?? 0);
+				this.#processedMs = this.#movedMs + event.atMs;
 				listener.progressed();
 				break;
 			case 'delta':
@@ -162,7 +162,7 @@ export class Utterance {
 				this.#fail(event.error);
 				break;
 			case 'moved':
-				this.#movedMs = this.#heardMs;
+				this.#movedMs = this.#processedMs;
 				this.#stream = undefined;
 				void this.#open();
 				break;
@@ -182,7 +182,7 @@ export class Utterance {
 	}
 
 	#fail(error: EarshotError): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		this.#end('failed');
 		this.#options.listener.failed(error);
 	}

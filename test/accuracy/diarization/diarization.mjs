@@ -16,9 +16,9 @@ import { dirname, join, resolve } from 'node:path';
 import { cpuUsage, stdout } from 'node:process';
 import { findSherpaLibrary } from '../../../dist/addon/libraries.js';
 import { decoder } from '../../../dist/audio/decode.js';
-import { Lanes } from '../../../dist/diarization/lanes.js';
 import { loadSpeakerNetworks } from '../../../dist/diarization/networks.js';
 import { diarizeRecording } from '../../../dist/diarization/recording.js';
+import { Semaphore } from '../../../dist/diarization/semaphore.js';
 import { createTranscriber } from '../../../dist/index.js';
 import { modelFile } from '../../bench/lib/models.mjs';
 import { root } from '../../bench/lib/peers.mjs';
@@ -49,7 +49,7 @@ const parts = {
 	networks,
 	openAudio: decoder({ maxAudioSeconds: 14_400 }),
 	threshold: 0.33,
-	lanes: new Lanes(1),
+	semaphore: new Semaphore(1),
 };
 
 /** @param {Buffer} bytes @param {import('../../../dist/speech/speakers.js').KnownVoice[]} known */

@@ -250,7 +250,7 @@ describe('nobody is made up', () => {
 			[0, 6, ann],
 			[7, 13, bob],
 		];
-		expect((await diarized(parts, 14, { least: 40, most: 40 })).voices).toHaveLength(2);
+		expect((await diarized(parts, 14, { min: 40, max: 40 })).voices).toHaveLength(2);
 	});
 
 	test('for a click of another voice', async () => {
@@ -274,10 +274,10 @@ describe('how many speak', () => {
 	];
 
 	test.each([
-		[{ most: 2 }, 2],
-		[{ most: 1 }, 1],
-		[{ least: 2 }, 3],
-		[{ least: 3, most: 3 }, 3],
+		[{ max: 2 }, 2],
+		[{ max: 1 }, 1],
+		[{ min: 2 }, 3],
+		[{ min: 3, max: 3 }, 3],
 	])('%j of three are %i', async (options, expected) => {
 		expect((await diarized(parts, 21, options)).voices).toHaveLength(expected);
 	});

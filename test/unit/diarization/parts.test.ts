@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { featureBins, featuresOf, frameCountOf } from '../../../src/diarization/features.js';
 import { FourierTransform } from '../../../src/diarization/fourier.js';
 import { matchedNames } from '../../../src/diarization/known-voices.js';
-import { Lanes } from '../../../src/diarization/lanes.js';
 import { dot, groupsBy, type Merge, mergesOf, nearestFirst, unit } from '../../../src/diarization/linkage.js';
+import { Semaphore } from '../../../src/diarization/semaphore.js';
 import { enrolled } from '../../../src/speakers/enrolment.js';
 
 const yieldNow = async (): Promise<void> => {};
@@ -174,14 +174,14 @@ describe('an enrolled voice', () => {
 	});
 });
 
-describe('lanes', () => {
+describe('semaphore', () => {
 	test('let so many in, and the next in order as one leaves', async () => {
-		const lanes = new Lanes(1);
+		const semaphore = new Semaphore(1);
 		const { signal } = new AbortController();
 		const order: string[] = [];
-		const leave = await lanes.enter(signal);
+		const leave = await semaphore.acquire(signal);
 		const later = ['a', 'b'].map(async (name) => {
-			const out = await lanes.enter(signal);
+			const out = await semaphore.acquire(signal);
 			order.push(name);
 			out();
 		});
@@ -192,13 +192,13 @@ describe('lanes', () => {
 	});
 
 	test('forget one that is cancelled while it waits', async () => {
-		const lanes = new Lanes(1);
-		const leave = await lanes.enter(new AbortController().signal);
+		const semaphore = new Semaphore(1);
+		const leave = await semaphore.acquire(new AbortController().signal);
 		const control = new AbortController();
-		const waiting = lanes.enter(control.signal);
+		const waiting = semaphore.acquire(control.signal);
 		control.abort();
 		await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
 		leave();
-		await expect(lanes.enter(new AbortController().signal)).resolves.toBeTypeOf('function');
+		await expect(semaphore.acquire(new AbortController().signal)).resolves.toBeTypeOf('function');
 	});
 });

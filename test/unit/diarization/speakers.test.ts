@@ -24,9 +24,9 @@ describe('a long recording', () => {
 
 	test.each([
 		[{}, 2],
-		[{ most: 1 }, 1],
-		[{ least: 3 }, 2],
-		[{ least: 40, most: 40 }, 2],
+		[{ max: 1 }, 1],
+		[{ min: 3 }, 2],
+		[{ min: 40, max: 40 }, 2],
 	])('has as many speakers as are asked for, and nobody who is made up: %j', async (counts, expected) => {
 		const { labels } = await speakersOf(pieces(60, 1), { threshold: 0.33, ...counts }, async () => {});
 		expect(new Set(labels).size).toBe(expected);

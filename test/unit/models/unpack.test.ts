@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { unpack as unpackInThread } from '../../../src/models/archive/archive.js';
-import { leavesItsFolder, unpackHere, usualLimits } from '../../../src/models/archive/unpack.js';
+import { defaultLimits, escapesFolder, unpackBlocking } from '../../../src/models/archive/unpack.js';
 import { hasBzip2, type TarEntry, tar, tarbz2, targz } from '../../helpers/files/tarball.js';
 import { noise } from '../../helpers/net/mirror.js';
 
@@ -17,7 +17,7 @@ function arrange(bytes: Buffer) {
 		folder,
 		into,
 		archive,
-		unpack: (limits = usualLimits(archive)) => unpackHere(archive, into, limits),
+		unpack: (limits = defaultLimits(archive)) => unpackBlocking(archive, into, limits),
 	};
 }
 
@@ -103,7 +103,7 @@ describe('an archive', () => {
 			body: Buffer.from('x'),
 		}));
 		const { archive, folder, into } = arrange(targz(entries));
-		const limits = { ...usualLimits(archive), maxEntries: 1000 };
+		const limits = { ...defaultLimits(archive), maxEntries: 1000 };
 		await expect(unpackInThread(archive, into, new AbortController().signal, limits)).rejects.toMatchObject({
 			code: 'download_corrupt',
 			message: expect.stringContaining('more than 1000 entries'),
@@ -150,6 +150,6 @@ describe('an archive', () => {
 
 describe('the name of an entry', () => {
 	it.each(['a', 'a/b.onnx', './a', '..a/b', 'a..b'])('%s stays inside', (name) => {
-		expect(leavesItsFolder(name)).toBe(false);
+		expect(escapesFolder(name)).toBe(false);
 	});
 });

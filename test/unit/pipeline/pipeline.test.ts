@@ -415,7 +415,7 @@ describe('a long recording', () => {
 		const said: string[] = [];
 		const pipeline = runPipeline(parts, { path: 'a.wav' }, options, new AbortController().signal, {
 			onRunning: (step) => said.push(`running ${step}`),
-			onPassed: (step) => said.push(`passed ${step}`),
+			onStepFinished: (step) => said.push(`passed ${step}`),
 		});
 		const whole = (async () => {
 			for await (const _ of pipeline);

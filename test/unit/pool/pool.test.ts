@@ -273,14 +273,14 @@ describe('an unloaded model', () => {
 		lease.release();
 		await unloaded;
 		expect([shown('a')?.state, isAlive(pid), shown('a')?.memoryBytes]).toEqual(['unloaded', false, 0]);
-		expect(told).toEqual(['a loaded', 'a unloaded: asked']);
+		expect(told).toEqual(['a loaded', 'a unloaded: requested']);
 	});
 
 	it('is reported as gone when nothing more comes from its process', async () => {
 		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
 		await pool.load('a', never);
 		await pool.unload('a');
-		expect(told).toEqual(['a loaded', 'a reported', 'a unloaded: asked']);
+		expect(told).toEqual(['a loaded', 'a reported', 'a unloaded: requested']);
 	});
 
 	it('may be unloaded again, and is not found where it is not served', async () => {
@@ -455,7 +455,7 @@ describe('the log', () => {
 		expect(lines.filter((line) => !line.includes('model loaded'))).toEqual([
 			'info loading a model a start',
 			'info model evicted: its memory is needed a memory',
-			'info loading a model b asked',
+			'info loading a model b requested',
 			'info model evicted: its memory is needed b memory',
 			'info loading a model a request',
 		]);

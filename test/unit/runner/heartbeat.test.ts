@@ -11,9 +11,9 @@ function arrange(given: { timeoutMs?: number; answers?: boolean } = {}) {
 	const heartbeat: Heartbeat = new Heartbeat({
 		clock,
 		timeoutMs: given.timeoutMs ?? timeoutMs,
-		ask: () => {
+		ping: () => {
 			seen.asked++;
-			if (given.answers) heartbeat.heard();
+			if (given.answers) heartbeat.answered();
 		},
 		onHung: () => seen.hung++,
 	});
@@ -54,7 +54,7 @@ describe('the heartbeat of a process', () => {
 		expect(heartbeat.isAnswering).toBe(true);
 		clock.advance(1);
 		expect(heartbeat.isAnswering).toBe(false);
-		heartbeat.heard();
+		heartbeat.answered();
 		expect(heartbeat.isAnswering).toBe(true);
 	});
 
@@ -63,7 +63,7 @@ describe('the heartbeat of a process', () => {
 		heartbeat.begin();
 		for (let round = 0; round < 10; round++) {
 			clock.advance(29_000);
-			heartbeat.heard();
+			heartbeat.answered();
 		}
 		expect(seen.hung).toBe(0);
 	});
@@ -86,7 +86,7 @@ describe('the heartbeat of a process', () => {
 		heartbeat.begin();
 		clock.advance(5_000);
 		heartbeat.rest();
-		heartbeat.heard();
+		heartbeat.answered();
 		expect(clock.waiting).toBe(0);
 	});
 
@@ -98,7 +98,7 @@ describe('the heartbeat of a process', () => {
 			ticks.push(act);
 			return () => {};
 		};
-		const heartbeat = new Heartbeat({ clock, timeoutMs, ask: () => {}, onHung: () => hung++ });
+		const heartbeat = new Heartbeat({ clock, timeoutMs, ping: () => {}, onHung: () => hung++ });
 		const tick = () => {
 			for (const act of ticks) act();
 		};
@@ -107,7 +107,7 @@ describe('the heartbeat of a process', () => {
 		// Hours pass in which no timer fires, as when everything is stopped.
 		clock.advance(36_000_000);
 		tick();
-		heartbeat.heard();
+		heartbeat.answered();
 		tick();
 		expect(hung).toBe(0);
 	});

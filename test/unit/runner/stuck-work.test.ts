@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { OpenSteps } from '../../../src/runner/child/open-steps.js';
-import { Pace } from '../../../src/runner/pace.js';
+import { MeasuredSpeed } from '../../../src/runner/measured-speed.js';
 import type { WorkReport } from '../../../src/runner/protocol.js';
 import { StuckWork } from '../../../src/runner/stuck-work.js';
 
@@ -11,7 +11,11 @@ const minute = 60_000;
 const busy = { clips: 1000, slowestMsPerSecond: 100 };
 
 /** How long the same step is put up with, ms; undefined = for five hours at least. */
-function patienceWith(report: Omit<WorkReport, 'oldest'>, step = 0, pace = new Pace()): number | undefined {
+function patienceWith(
+	report: Omit<WorkReport, 'oldest'>,
+	step = 0,
+	pace = new MeasuredSpeed(),
+): number | undefined {
 	const stuck = new StuckWork(pace);
 	const oldest = { number: 1, request: 1, step };
 	for (let ms = 0; ms <= 300 * minute; ms += everyMs) {
@@ -40,13 +44,13 @@ describe('a step that does not end', () => {
 	});
 
 	it('is judged by what earlier processes of the model have shown', () => {
-		const pace = new Pace();
+		const pace = new MeasuredSpeed();
 		new StuckWork(pace).note({ clips: 50, slowestMsPerSecond: 4_000 }, everyMs);
 		expect(patienceWith({ clips: 0, slowestMsPerSecond: 0 }, 0, pace)).toBe(40 * minute);
 	});
 
 	it('is told of in words', () => {
-		const stuck = new StuckWork(new Pace());
+		const stuck = new StuckWork(new MeasuredSpeed());
 		const why = (step: number, number: number) => {
 			let said: string | undefined;
 			for (let ms = 0; ms <= 120 * minute; ms += everyMs)
@@ -60,7 +64,7 @@ describe('a step that does not end', () => {
 	});
 
 	it('is another than many steps, one after another, or none', () => {
-		const stuck = new StuckWork(new Pace());
+		const stuck = new StuckWork(new MeasuredSpeed());
 		for (let number = 0; number < 5_000; number++) {
 			const oldest = { number: Math.floor(number / 100), request: 1, step: 0 };
 			expect(stuck.note(number % 100 === 0 ? busy : { ...busy, oldest }, everyMs)).toBeUndefined();

@@ -15,7 +15,7 @@ import type { Config } from '../../../config/settings.js';
 import { EarshotError, reasonOf } from '../../../errors.js';
 import type { Log } from '../../../log.js';
 import type { ModelPool } from '../../../pool/model-pool.js';
-import type { SharedJobs } from '../../../server/jobs/open-desk.js';
+import type { SharedJobs } from '../../../server/jobs/create-server-jobs.js';
 import type { WebhookStorage } from '../../../webhooks/storage.js';
 import { numericsOfMachine } from './start-up.js';
 

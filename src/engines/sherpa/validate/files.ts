@@ -6,10 +6,10 @@ import { NotOnnx } from '../../../model-files/onnx-fields.js';
 
 export const fetchAgain = 'download it again';
 
-export function refuse(role: string, file: string, why: string, cure: string): EarshotError {
+export function refuse(role: string, file: string, why: string, advice: string): EarshotError {
 	return new EarshotError(
 		'model_load_failed',
-		`its file \`${role}\` cannot be used: ${file}: ${why}; ${cure}`,
+		`its file \`${role}\` cannot be used: ${file}: ${why}; ${advice}`,
 	);
 }
 

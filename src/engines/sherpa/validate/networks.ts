@@ -36,10 +36,10 @@ async function isOrt(file: string): Promise<boolean> {
 	throw new NotOnnx('it is not a model of ONNX Runtime');
 }
 
-/** What is wrong with a network. `cure` absent: export it again, or check the entry. */
+/** What is wrong with a network. `advice` absent: export it again, or check the entry. */
 interface Fault {
 	readonly why: string;
-	readonly cure?: string;
+	readonly advice?: string;
 }
 
 /** Throws `model_load_failed` naming the first violation of the rule. */
@@ -53,16 +53,16 @@ export function checkNetwork(
 	const fault =
 		typeFault(rule, found, type) ?? metadataFault(rule, found) ?? valuesFault(role, rule, found, type);
 	if (fault === undefined) return;
-	const { why, cure = `export it again with that, or check \`type\` and \`files\` (type is \`${type}\`)` } =
+	const { why, advice = `export it again with that, or check \`type\` and \`files\` (type is \`${type}\`)` } =
 		fault;
-	throw refuse(role, file, why, cure);
+	throw refuse(role, file, why, advice);
 }
 
 function typeFault(rule: NetworkRule, { metadata }: OnnxFile, type: SherpaType): Fault | undefined {
 	if (familyOf(type).chunk === undefined && streamingKeys.some((key) => metadata.has(key))) {
 		return {
 			why: 'it is a streaming model',
-			cure: 'use a `type` that begins with `streaming_`',
+			advice: 'use a `type` that begins with `streaming_`',
 		};
 	}
 	const given = metadata.get('model_type');
@@ -73,7 +73,7 @@ function typeFault(rule: NetworkRule, { metadata }: OnnxFile, type: SherpaType):
 	if (fitting.length > 0 && !fitting.includes(type)) {
 		return {
 			why: `its metadata says \`model_type\` = \`${given}\`, so its type must be \`${fitting[0]}\`, not \`${type}\``,
-			cure: `write \`type: ${fitting[0]}\``,
+			advice: `write \`type: ${fitting[0]}\``,
 		};
 	}
 	if (rule.modelType === undefined || rule.modelType.test(given ?? '')) return undefined;
@@ -112,18 +112,18 @@ function valuesFault(
 	{ inputs, outputs }: OnnxFile,
 	type: SherpaType,
 ): Fault | undefined {
-	const cure = 'the files may be swapped or belong to another model: check `files` and `type`';
+	const advice = 'the files may be swapped or belong to another model: check `files` and `type`';
 	if (!fits(inputs, rule.inputs)) {
 		return {
 			why: `it takes ${listOf(inputs)} where \`${role}\` of \`${type}\` takes ${rule.inputs.map(spelled).join(', ')}`,
-			cure,
+			advice,
 		};
 	}
 	const expected = rule.outputs ?? 1;
 	if (outputs.length >= expected) return undefined;
 	return {
 		why: `it gives ${outputs.length} outputs where \`${role}\` of \`${type}\` gives ${expected}`,
-		cure,
+		advice,
 	};
 }
 

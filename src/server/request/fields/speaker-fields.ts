@@ -34,9 +34,9 @@ const diarizingModel = /^(openai\/)?gpt-4o-transcribe-diarize(-\d{4}-\d{2}-\d{2}
 const formatsOfThatModel: readonly string[] = ['json', 'text', diarizingFormat];
 
 /** Maximum number of speakers in a recording. */
-const mostSpeakers = 100;
+const maxSpeakers = 100;
 /** Maximum size of a decoded reference: half a minute in the largest format. */
-const mostReferenceBytes = 8 * 2 ** 20;
+const maxReferenceBytes = 8 * 2 ** 20;
 
 const countFields = ['num_speakers', 'min_speakers', 'max_speakers'] as const;
 const knownFields = ['known_speaker_names', 'known_speaker_references', 'known_speakers'] as const;
@@ -82,16 +82,16 @@ export function noDiarizer(param: string): EarshotError {
 
 /** Refuses what OpenAI refuses for its own diarization model. */
 function refuseOfModel(fields: Fields, format: string): void {
-	const wayOut = 'leave it out, or choose a model by another name and send `diarize=true`';
+	const advice = 'leave it out, or choose a model by another name and send `diarize=true`';
 	if (fields.text('prompt') !== undefined)
-		throw unsupported('prompt', `Prompt is not supported for diarization models: ${wayOut}`);
+		throw unsupported('prompt', `Prompt is not supported for diarization models: ${advice}`);
 	if (fields.list('timestamp_granularities').length > 0)
 		throw unsupported(
 			'timestamp_granularities',
-			`\`timestamp_granularities\` is not supported for diarization models: ${wayOut}`,
+			`\`timestamp_granularities\` is not supported for diarization models: ${advice}`,
 		);
 	if (fields.list('include').length > 0)
-		throw unsupported('include', `\`include\` is not supported for diarization models: ${wayOut}`);
+		throw unsupported('include', `\`include\` is not supported for diarization models: ${advice}`);
 	if (!formatsOfThatModel.includes(format))
 		throw unsupported(
 			'response_format',
@@ -99,19 +99,19 @@ function refuseOfModel(fields: Fields, format: string): void {
 		);
 }
 
-function countsOf(fields: Fields): Pick<SpeakerOptions, 'least' | 'most'> {
-	const [exact, min, max] = countFields.map((name) => {
-		const value = fields.number(name, { min: 1, max: mostSpeakers });
+function countsOf(fields: Fields): Pick<SpeakerOptions, 'min' | 'max'> {
+	const [exact, atLeast, atMost] = countFields.map((name) => {
+		const value = fields.number(name, { min: 1, max: maxSpeakers });
 		if (value !== undefined && !Number.isInteger(value))
-			throw expected(name, `a whole number from 1 to ${mostSpeakers}`, value);
+			throw expected(name, `a whole number from 1 to ${maxSpeakers}`, value);
 		return value;
 	});
-	if (exact !== undefined && (min ?? max) !== undefined)
+	if (exact !== undefined && (atLeast ?? atMost) !== undefined)
 		throw unsupported('num_speakers', '`num_speakers` needs `min_speakers` and `max_speakers` to be absent');
-	if (min !== undefined && max !== undefined && min > max)
-		throw expected('max_speakers', `\`min_speakers\` (${min}) or more`, max);
-	const [least, most] = [exact ?? min, exact ?? max];
-	return { ...(least !== undefined && { least }), ...(most !== undefined && { most }) };
+	if (atLeast !== undefined && atMost !== undefined && atLeast > atMost)
+		throw expected('max_speakers', `\`min_speakers\` (${atLeast}) or more`, atMost);
+	const [min, max] = [exact ?? atLeast, exact ?? atMost];
+	return { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
 }
 
 function knownVoices(fields: Fields, maxKnown: number): KnownVoice[] {
@@ -144,10 +144,10 @@ function bytesOfDataUrl(url: string): Uint8Array {
 	if (head === undefined) throw expected(param, 'a data URL such as `data:audio/wav;base64,…`', url);
 	// Some clients wrap base64 into lines.
 	const text = url.slice(head.length).replaceAll(/\s+/g, '');
-	if (text.length > (mostReferenceBytes * 4) / 3)
+	if (text.length > (maxReferenceBytes * 4) / 3)
 		throw expected(
 			param,
-			`a recording of at most ${mostReferenceBytes / 2 ** 20} MiB`,
+			`a recording of at most ${maxReferenceBytes / 2 ** 20} MiB`,
 			`${text.length} characters`,
 		);
 	if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) throw expected(param, 'a data URL in base64', url);

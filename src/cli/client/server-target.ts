@@ -10,41 +10,41 @@ import { EarshotError, expected, reasonOf } from '../../errors.js';
 import { certificateFileOf, readCertificate, readToken, tokenFileOf } from '../../server/local-token.js';
 
 /** TLS options of a connection, in Node's form. */
-export interface Trust {
+export interface TlsOptions {
 	readonly ca?: string[];
 	readonly allowPartialTrustChain?: boolean;
-	readonly checkServerIdentity?: (name: string, shown: PeerCertificate) => Error | undefined;
+	readonly checkServerIdentity?: (name: string, certificate: PeerCertificate) => Error | undefined;
 }
 
-export interface Reach {
+export interface ServerTarget {
 	/** `http:` or `https:`, without a slash at its end. */
 	readonly url: string;
 	/** The address for messages. */
-	readonly where: string;
+	readonly label: string;
 	/** Path of the Unix socket, if it listens on one. */
 	readonly socketPath?: string;
 	/** An API key, or the token of this user's own server. */
 	readonly key: string | undefined;
-	readonly tls: Trust;
+	readonly tls: TlsOptions;
 }
 
 type Settings = Pick<Config, 'host' | 'port' | 'apiKeys' | 'tlsCert'>;
 
 /** The server at a URL (`http`, `https`, `ws`, `wss`), with or without `/v1`, or at `unix:/path`. Throws EarshotError. */
-export async function reachUrl(text: string, config: Settings): Promise<Reach> {
-	if (socketPathOf(text) !== undefined) return await reachServer({ ...config, host: text });
+export async function targetOfUrl(text: string, config: Settings): Promise<ServerTarget> {
+	if (socketPathOf(text) !== undefined) return await serverTarget({ ...config, host: text });
 	const url = URL.canParse(text) ? new URL(text) : undefined;
 	if (url === undefined || !/^(https?|wss?):$/.test(url.protocol))
 		throw expected('--url', 'the URL of a server, such as `http://127.0.0.1:8080`, or `unix:/path`', text);
 	const protocol = /^(https|wss):$/.test(url.protocol) ? 'https' : 'http';
 	const host = url.hostname.replace(/^\[|\]$/g, '');
 	const port = Number(url.port === '' ? { http: 80, https: 443 }[protocol] : url.port);
-	return await reachServer({ ...config, host, port }, protocol);
+	return await serverTarget({ ...config, host, port }, protocol);
 }
 
 /** The server that `earshot serve` starts with the same settings. `given`: with or without TLS; if absent, TLS is used
  * if the server has left its certificate or `--tls-cert` is set. Throws `config_invalid`. */
-export async function reachServer(config: Settings, given?: 'http' | 'https'): Promise<Reach> {
+export async function serverTarget(config: Settings, given?: 'http' | 'https'): Promise<ServerTarget> {
 	const { host, port } = config;
 	const socketPath = socketPathOf(host);
 	const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
@@ -55,10 +55,10 @@ export async function reachServer(config: Settings, given?: 'http' | 'https'): P
 	const url = `${protocol}://${authority}`;
 	return {
 		url,
-		where: socketPath === undefined ? url : host,
+		label: socketPath === undefined ? url : host,
 		...(socketPath === undefined ? {} : { socketPath }),
 		key: await keyFor(config, isOwn),
-		tls: trusting(trusted),
+		tls: tlsOptions(trusted),
 	};
 }
 
@@ -69,8 +69,8 @@ async function keyFor({ apiKeys, host, port }: Settings, isOwn: boolean): Promis
 
 /** The certificate given by the user, or the file written by this user's own server. */
 async function trustedFor({ tlsCert, host, port }: Settings, isOwn: boolean): Promise<string | undefined> {
-	const left = isOwn ? await readCertificate(certificateFileOf({ host, port })) : undefined;
-	if (left !== undefined || tlsCert === '') return left;
+	const localCertificate = isOwn ? await readCertificate(certificateFileOf({ host, port })) : undefined;
+	if (localCertificate !== undefined || tlsCert === '') return localCertificate;
 	try {
 		return await readFile(tlsCert, 'utf8');
 	} catch (thrown) {
@@ -83,7 +83,7 @@ async function trustedFor({ tlsCert, host, port }: Settings, isOwn: boolean): Pr
 }
 
 /** Trusts the system's certificate authorities and these certificates; the first one for any host name. */
-function trusting(pem: string | undefined): Trust {
+function tlsOptions(pem: string | undefined): TlsOptions {
 	if (pem === undefined) return {};
 	const first = fingerprintOf(pem);
 	return {
@@ -113,14 +113,14 @@ function isOwnName(name: string): boolean {
 const refusals = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/;
 
 /** The error for a failed connection. */
-export function unreachable({ where }: Reach, cause: unknown, start: string): EarshotError {
+export function unreachable({ label }: ServerTarget, cause: unknown, start: string): EarshotError {
 	const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
 	if (refusals.test(code))
 		return new EarshotError(
 			'not_found',
-			`The certificate of the server at ${where} is not trusted (${reasonOf(cause)}); to trust it: --tls-cert FILE`,
+			`The certificate of the server at ${label} is not trusted (${reasonOf(cause)}); to trust it: --tls-cert FILE`,
 			{ cause },
 		);
 	const hint = /^(UND_ERR_SOCKET|ECONNRESET)$/.test(code) ? '; if it speaks TLS: --tls-cert FILE' : '';
-	return new EarshotError('not_found', `No server answers at ${where}. ${start}${hint}`, { cause });
+	return new EarshotError('not_found', `No server answers at ${label}. ${start}${hint}`, { cause });
 }

@@ -7,25 +7,25 @@ const enoughClips = 10;
 
 /** A 30 s clip that is decoded again at every temperature takes about ten times as long as usual. */
 const slack = 20;
-const longestClipSeconds = 30;
+const maxClipSeconds = 30;
 
 /** Lower bound, however fast the machine was: it may be busy with something else now. */
-const leastMs = 10 * 60_000;
+const minTimeoutMs = 10 * 60_000;
 /** Limit until the speed is known, and for blocks: enough for a large model on a small computer, or a slow disk. */
-const mostMs = 2 * 60 * 60_000;
+const maxTimeoutMs = 2 * 60 * 60_000;
 
-export class Pace {
+export class MeasuredSpeed {
 	#clips = 0;
 	#slowestMsPerSecond = 0;
 
-	learn({ clips, slowestMsPerSecond }: WorkReport): void {
+	update({ clips, slowestMsPerSecond }: WorkReport): void {
 		this.#clips = Math.max(this.#clips, clips);
 		this.#slowestMsPerSecond = Math.max(this.#slowestMsPerSecond, slowestMsPerSecond);
 	}
 
 	/** Time-out of a step, ms: after it the step counts as hung. `step`: a clip from 0, a block below 0. */
-	patienceMs(step: number): number {
-		if (step < 0 || this.#clips < enoughClips) return mostMs;
-		return Math.max(leastMs, slack * this.#slowestMsPerSecond * longestClipSeconds);
+	timeoutMs(step: number): number {
+		if (step < 0 || this.#clips < enoughClips) return maxTimeoutMs;
+		return Math.max(minTimeoutMs, slack * this.#slowestMsPerSecond * maxClipSeconds);
 	}
 }

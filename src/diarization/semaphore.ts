@@ -1,8 +1,8 @@
 /** A semaphore: limits how many recordings are processed at once, first come, first served. */
 
-import { whileWanted } from '../abort.js';
+import { abortable } from '../abort.js';
 
-export class Lanes {
+export class Semaphore {
 	#free: number;
 	readonly #waiting: (() => void)[] = [];
 
@@ -12,7 +12,7 @@ export class Lanes {
 	}
 
 	/** Waits for a free place. Resolves to the function that frees it again; call it once. Throws `cancelled`. */
-	async enter(signal: AbortSignal): Promise<() => void> {
+	async acquire(signal: AbortSignal): Promise<() => void> {
 		if (this.#free > 0) this.#free--;
 		else {
 			let enter = () => {};
@@ -21,19 +21,19 @@ export class Lanes {
 				this.#waiting.push(resolve);
 			});
 			try {
-				await whileWanted(turn, signal, 'request');
+				await abortable(turn, signal, 'request');
 			} catch (thrown) {
 				const at = this.#waiting.indexOf(enter);
 				// The place was assigned at the moment of the abort: pass it on.
-				if (at === -1) this.#leave();
+				if (at === -1) this.#release();
 				else this.#waiting.splice(at, 1);
 				throw thrown;
 			}
 		}
-		return () => this.#leave();
+		return () => this.#release();
 	}
 
-	#leave(): void {
+	#release(): void {
 		const next = this.#waiting.shift();
 		if (next) next();
 		else this.#free++;

@@ -7,10 +7,10 @@ import { EarshotError } from '../../errors.js';
 import { filesBelow, type Store } from './store.js';
 
 /** Disk space left free for other programs. */
-const spareBytes = 64 * 2 ** 20;
+const reservedBytes = 64 * 2 ** 20;
 
 /** `bytes`: the total, including what is already below `incoming`. Throws `disk_full`. */
-export async function checkRoom(
+export async function checkSpace(
 	id: string,
 	bytes: number,
 	store: Store,
@@ -22,7 +22,7 @@ export async function checkRoom(
 	const sizes = await Promise.all(
 		(await filesBelow(incoming)).map(async (file) => (await stat(path.join(incoming, file))).blocks * 512),
 	);
-	const needed = bytes - sizes.reduce((sum, size) => sum + size, 0) + spareBytes;
+	const needed = bytes - sizes.reduce((sum, size) => sum + size, 0) + reservedBytes;
 	if (needed <= free) return;
 	const [need, have] = [needed, free].map((size) => `${(size / 1e9).toFixed(2)} GB`);
 	throw new EarshotError(

@@ -7,27 +7,27 @@ import { EarshotError } from '../../errors.js';
 import type { RequestMiddleware } from './context.js';
 
 export interface LeastRateOptions {
-	/** Minimum mean rate over `leastRateWindowMs`; 0 = none. */
+	/** Minimum mean rate over `minimumRateWindowMs`; 0 = none. */
 	readonly minUploadBytesPerSecond: number;
 	readonly clock: Clock;
 }
 
 /** Long enough for a network that stalls for some seconds. */
-export const leastRateWindowMs = 30_000;
+export const minimumRateWindowMs = 30_000;
 
 /** Ends a request with `request_timeout` if its body arrives more slowly. */
-export function leastRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
-	const leastBytes = (minUploadBytesPerSecond * leastRateWindowMs) / 1000;
+export function minimumRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
+	const minBytes = (minUploadBytesPerSecond * minimumRateWindowMs) / 1000;
 	return async (ctx, next) => {
 		const { req, state } = ctx;
-		if (leastBytes === 0 || !hasBody(req)) return await next();
+		if (minBytes === 0 || !hasBody(req)) return await next();
 		let before = req.socket.bytesRead;
-		const stop = clock.every(leastRateWindowMs, () => {
+		const stop = clock.every(minimumRateWindowMs, () => {
 			const came = req.socket.bytesRead - before;
 			before += came;
 			if (req.complete) stop();
 			// A paused body waits for this server's disk.
-			else if (came < leastBytes && !req.isPaused()) state.end(tooSlow(minUploadBytesPerSecond));
+			else if (came < minBytes && !req.isPaused()) state.end(tooSlow(minUploadBytesPerSecond));
 		});
 		try {
 			await next();
@@ -45,6 +45,6 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 function tooSlow(minBytesPerSecond: number): EarshotError {
 	return new EarshotError(
 		'request_timeout',
-		`The body of the request came more slowly than ${minBytesPerSecond} bytes per second for ${leastRateWindowMs / 1000} s`,
+		`The body of the request came more slowly than ${minBytesPerSecond} bytes per second for ${minimumRateWindowMs / 1000} s`,
 	);
 }

@@ -7,7 +7,7 @@ import type { SettingName } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
-import { reachServer, unreachable } from './reach.js';
+import { serverTarget, unreachable } from './server-target.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -18,47 +18,47 @@ export interface SentBody {
 
 /** The body of the response. Throws `not_found` if no Earshot server responds, and `invalid_request` with the server's
  * refusal. */
-export async function askServer<T>(
+export async function requestServer<T>(
 	flags: Partial<Record<SettingName, string>>,
 	method: Method,
 	path: string,
 	sent: SentBody = {},
 ): Promise<T> {
-	const { text, where } = await askForText(flags, method, path, sent);
+	const { text, label } = await requestText(flags, method, path, sent);
 	const body = parsed(text);
 	if (body === undefined)
 		throw new EarshotError(
 			'not_found',
-			`The server at ${where} is not an Earshot server; if Earshot runs elsewhere: --addr HOST:PORT`,
+			`The server at ${label} is not an Earshot server; if Earshot runs elsewhere: --addr HOST:PORT`,
 		);
 	return body as T;
 }
 
 /** Like `askServer`, for responses that are not JSON. */
-export async function askForText(
+export async function requestText(
 	flags: Partial<Record<SettingName, string>>,
 	method: Method,
 	path: string,
 	sent: SentBody = {},
-): Promise<{ readonly text: string; readonly where: string }> {
+): Promise<{ readonly text: string; readonly label: string }> {
 	const { config } = loadRegistry(flags, packageRoot);
-	const reach = await reachServer(config);
-	const { where, key, socketPath } = reach;
+	const target = await serverTarget(config);
+	const { label, key, socketPath } = target;
 	let answer: Awaited<ReturnType<typeof request>>;
 	try {
-		answer = await request(`${reach.url}${path}`, {
+		answer = await request(`${target.url}${path}`, {
 			method,
 			headers: { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) },
 			...(sent.body && { body: sent.body }),
 			// A busy model is unloaded only when its recordings are finished, so the response may take long.
 			dispatcher: new Agent({
-				connect: { ...reach.tls, ...(socketPath === undefined ? {} : { socketPath }) },
+				connect: { ...target.tls, ...(socketPath === undefined ? {} : { socketPath }) },
 				headersTimeout: 0,
 			}),
 		});
 	} catch (cause) {
 		throw unreachable(
-			reach,
+			target,
 			cause,
 			`To start one: ${earshot('serve')}; if it runs elsewhere: --addr HOST:PORT`,
 		);
@@ -67,9 +67,9 @@ export async function askForText(
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',
-			messageOf(parsed(text)) ?? `the server at ${where} refused the request with ${answer.statusCode}`,
+			messageOf(parsed(text)) ?? `the server at ${label} refused the request with ${answer.statusCode}`,
 		);
-	return { text, where };
+	return { text, label };
 }
 
 function parsed(text: string): object | undefined {

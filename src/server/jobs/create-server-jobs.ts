@@ -4,12 +4,12 @@ import path from 'node:path';
 import { openFolderJobs } from '../../jobs/folder/folder-jobs.js';
 import type { JobLimits } from '../../jobs/service/new-job.js';
 import { defaultJobRetention, type JobRetention } from '../../jobs/service/outcome.js';
-import { JobDesk, type JobDeskOptions } from './desk.js';
+import { ServerJobs, type ServerJobsOptions } from './server-jobs.js';
 
 /** `pool`: this process's models, which run jobs. */
-export type SharedJobs = Pick<JobDeskOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
+export type SharedJobs = Pick<ServerJobsOptions, 'open' | 'works' | 'onEnded' | 'pool'>;
 
-export interface JobDeskSettings {
+export interface ServerJobsSettings {
 	/** Folder of jobs, created with the first job. Default: a temporary folder that is removed at shutdown. */
 	readonly jobsFolder?: string;
 	/** Jobs shared with other machines, instead of `jobsFolder`. */
@@ -22,13 +22,13 @@ export interface JobDeskSettings {
 
 const defaultJobLimits: JobLimits = { maxJobs: 10_000, maxJobsPerKey: 1_000, maxBytes: 100 * 2 ** 30 };
 
-export function jobDesk(
-	settings: JobDeskSettings,
+export function createServerJobs(
+	settings: ServerJobsSettings,
 	temporaryFolder: string,
-	working: Omit<JobDeskOptions, 'open' | 'limits' | 'retention' | 'now' | 'temporaryFolder'>,
-): JobDesk {
+	working: Omit<ServerJobsOptions, 'open' | 'limits' | 'retention' | 'now' | 'temporaryFolder'>,
+): ServerJobs {
 	const folder = settings.jobsFolder ?? path.join(temporaryFolder, 'jobs');
-	return new JobDesk({
+	return new ServerJobs({
 		...working,
 		folder,
 		temporaryFolder,

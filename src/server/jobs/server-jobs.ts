@@ -15,7 +15,7 @@ export interface OpenJobs {
 	readonly service: JobService;
 }
 
-export interface JobDeskOptions
+export interface ServerJobsOptions
 	extends Omit<JobServiceOptions, 'storage'>,
 		Omit<JobWorkerOptions, 'storage' | 'service' | 'elapsedMs'> {
 	readonly open: () => Promise<JobStorage>;
@@ -37,12 +37,12 @@ interface Opened extends OpenJobs {
 
 const sweepEveryMs = 60_000;
 
-export class JobDesk {
-	readonly #options: JobDeskOptions;
+export class ServerJobs {
+	readonly #options: ServerJobsOptions;
 	#opened: Promise<Opened> | undefined;
 	#isClosed = false;
 
-	constructor(options: JobDeskOptions) {
+	constructor(options: ServerJobsOptions) {
 		this.#options = options;
 		options.metrics.onScrape(() => this.#report());
 	}
@@ -68,8 +68,8 @@ export class JobDesk {
 	async find(): Promise<OpenJobs | undefined> {
 		const { folder } = this.#options;
 		if (this.#opened || folder === undefined) return await this.get();
-		const isThere = await stat(folder).catch(() => undefined);
-		return isThere ? await this.get() : undefined;
+		const stats = await stat(folder).catch(() => undefined);
+		return stats ? await this.get() : undefined;
 	}
 
 	/** Marks the job's webhook as failed. */
