@@ -114,7 +114,7 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		expect(() => engine.stream(plainRecognition)).toThrow(expect.objectContaining({ code: 'closed' }));
 	});
 
-	it('makes no stream from the moment its model is asked to close', async () => {
+	it('opens no stream once its model is closing', async () => {
 		const engine = await load(model);
 		const closing = engine.close();
 		expect(() => engine.stream(plainRecognition)).toThrow(expect.objectContaining({ code: 'closed' }));

@@ -62,7 +62,7 @@ describe('a model whose queue is full', () => {
 		expect((await transcribe(server)).status).toBe(200);
 	});
 
-	test('forgets a recording whose client has gone', async () => {
+	test('forgets a recording whose client has disconnected', async () => {
 		const { model, started, rest } = slowModel(500);
 		const server = await arrange({ model, maxQueueSeconds: 20 });
 		const client = new AbortController();

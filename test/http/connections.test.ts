@@ -92,7 +92,7 @@ describe('a refusal reaches a client that sends its whole body before it reads',
 });
 
 describe('an upload that is not sent', () => {
-	test('takes nobody else’s room, whatever its length was said to be', async () => {
+	test('is not charged for the bytes of others, whatever Content-Length says', async () => {
 		const server = await arrange({ maxUploadsBytes: 2000, maxUploadBytes: 1e9 });
 		const idle = [opened(server, post(1e9)), opened(server, post(1e9))];
 		await vi.waitUntil(() => server.clock.waiting === 2);

@@ -15,7 +15,7 @@ const preflight = (server: Arranged, headers: Record<string, string>) =>
 	});
 
 describe('API keys', () => {
-	test('are not asked for where none are set', async () => {
+	test('are not required if none are set', async () => {
 		const server = await arrange();
 		expect((await get(server, {})).status).toBe(200);
 		expect((await get(server, { authorization: 'Bearer whatever' })).status).toBe(200);

@@ -168,7 +168,7 @@ describe('a job', () => {
 		expect(second.model.calls[0]?.checkpoints?.done.map(({ clip }) => clip)).toEqual([0]);
 	});
 
-	test('tells what there is of its text while it runs', async () => {
+	test('returns its partial text while it runs', async () => {
 		const { model, open } = slow();
 		const server = await arrange({ model });
 		const { id } = (await submit(server)).json;
@@ -189,7 +189,7 @@ describe('a job', () => {
 		);
 	});
 
-	test('tells its events as they come, and goes on behind the last one that a client has had', async () => {
+	test('streams its events, and resumes after the last one that a client received', async () => {
 		const { model, open } = slow();
 		const server = await arrange({ model });
 		const { id } = (await submit(server)).json;
@@ -208,7 +208,7 @@ describe('a job', () => {
 		expect(deltas(later)).toEqual(['word 0', ' word 1']);
 	});
 
-	test('that is cancelled stops the model and is told so', async () => {
+	test('that is cancelled stops the model and is shown as cancelled', async () => {
 		const { model } = slow();
 		const server = await arrange({ model });
 		const { id } = (await submit(server)).json;
@@ -283,7 +283,7 @@ describe('a job', () => {
 		expect((await get(server, `?${wanted}`)).json.data).toMatchObject([{ id }]);
 	});
 
-	test('whose speakers are asked for has them', async () => {
+	test('has speakers on request', async () => {
 		const server = await arrange();
 		const refused = await submit(server, { diarize: 'true' });
 		expect([refused.status, refused.json.error.param]).toEqual([400, 'diarize']);
@@ -456,7 +456,7 @@ describe('an ETag', () => {
 		expect((await waiting).status).toBe(200);
 	});
 
-	test('waits no longer than asked', async () => {
+	test('waits no longer than requested', async () => {
 		const { model } = slow();
 		const server = await arrange({ model });
 		const { id } = (await submit(server)).json;
@@ -475,7 +475,7 @@ describe('an ETag', () => {
 });
 
 describe('retention', () => {
-	test('of a result ends an hour after it was read, or after a day; the job is told as expired, then gone', async () => {
+	test('of a result ends an hour after it was read, or after a day; the job is shown as expired, then deleted', async () => {
 		let now = 1_000_000;
 		const jobsFolder = folder();
 		const server = await arrange({ jobsFolder, wallClock: () => now });
@@ -532,7 +532,7 @@ test('a server whose folder another one has taken over leaves it alone, and says
 	expect(readFileSync(join(jobsFolder, id, 'job.json'), 'utf8')).toBe(state);
 });
 
-test('the metrics tell jobs, and the audio that waits', async () => {
+test('the metrics count jobs, and the audio that waits', async () => {
 	const server = await arrange();
 	await completed(server);
 	const { text } = await send(`${server.url}/metrics`);

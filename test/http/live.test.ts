@@ -45,7 +45,7 @@ function turn(tell: (event: LiveEvent) => void, number: number, words: string, c
 const types = ({ events }: LiveClient) => events.map(({ type }) => type);
 
 describe('a live session', () => {
-	test('is told at once what it is', async () => {
+	test('receives `session.created` at once', async () => {
 		const { created } = await open();
 		expect(created).toMatchObject({
 			type: 'session.created',
@@ -84,7 +84,7 @@ describe('a live session', () => {
 		expect(created.session.type).toBe('transcription');
 	});
 
-	test('tells a turn that voice activity has found, in the order of the protocol', async () => {
+	test('sends the events of a turn found by voice activity in the order of the protocol', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
 		const { tell } = await streamOf(server);
@@ -306,7 +306,7 @@ describe('a live session', () => {
 });
 
 describe('a model', () => {
-	test('that cannot be loaded is told to who asks for it', async () => {
+	test('that cannot be loaded is reported to the client that requests it', async () => {
 		const { server, client } = await open();
 		server.pool.onLoad = async (model) => {
 			if (model === 'org/large:q5') throw new EarshotError('out_of_memory', 'no memory for it now');
@@ -339,7 +339,7 @@ describe('a model', () => {
 		expect(await client.closed).toEqual({ code: 1011, reason: 'model_load_failed' });
 	});
 
-	test('whose process ends fails the turn, and hears the next', async () => {
+	test('whose process ends fails the turn, and transcribes the next', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
 		const first = await streamOf(server);
@@ -408,7 +408,7 @@ test('a fault of ours ends the session, and not the server', async () => {
 });
 
 describe('before it is a socket', () => {
-	test('a key is asked for, in a header, as others send it, or as browsers can', async () => {
+	test('a key is required, in a header or as browsers send it', async () => {
 		const server = await arrange({ apiKeys: ['sk-one'] });
 		const url = server.url + path;
 		expect(await refusal(url)).toMatchObject({
@@ -459,7 +459,7 @@ describe('before it is a socket', () => {
 		await liveClient(server.url + path).nextOf('session.created');
 	});
 
-	test('a key has eight sessions, whatever else comes with it; nobody is kept out by a key that is not asked for', async () => {
+	test('a key has eight sessions, whatever else is sent with it; without keys, a sent key is ignored', async () => {
 		const server = await arrange({ apiKeys: ['sk-one', 'sk-two'], maxLiveSessions: 100 });
 		const url = server.url + path;
 		const open = (key: string, other: string) =>
@@ -477,7 +477,7 @@ describe('before it is a socket', () => {
 			);
 	});
 
-	test('a model that is kept busy by its sessions takes no more, until they do less', async () => {
+	test('a model that its sessions keep busy accepts no more until the load falls', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
 		const { tell } = await streamOf(server);
@@ -497,7 +497,7 @@ describe('before it is a socket', () => {
 		await liveClient(server.url + path).nextOf('session.created');
 	});
 
-	test('a request without a WebSocket, and one for WebRTC, are told what to do', async () => {
+	test('a request without a WebSocket, and one for WebRTC, get an error that says what to do', async () => {
 		const server = await arrange();
 		const plain = await send(`${server.url}/v1/realtime`);
 		expect(plain.status).toBe(426);
@@ -642,7 +642,7 @@ describe('limits', () => {
 		expect((await client.closed).code).toBe(1006);
 	});
 
-	test('a client that sends faster than the model hears is not read on', async () => {
+	test('reading pauses for a client that sends faster than the model processes', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(48_000));
 		const stream = await streamOf(server);
@@ -718,7 +718,7 @@ describe('limits', () => {
 	});
 });
 
-test('the command hears through a server what a program hears in its own process', async () => {
+test('the command gets the same text through a server as a program in its own process', async () => {
 	const server = await arrange();
 	const listening = await RemoteListening.open(new WebSocket(server.url.replace('http', 'ws') + path), {
 		...{ model: undefined, language: undefined, prompt: undefined },
@@ -743,7 +743,7 @@ test('the command hears through a server what a program hears in its own process
 	]);
 });
 
-test('metrics tell of sessions and turns, and of none when they are over', async () => {
+test('metrics count sessions and turns, and none after they end', async () => {
 	const { server, client } = await open();
 	client.append(Buffer.alloc(48_000));
 	const { tell } = await streamOf(server);

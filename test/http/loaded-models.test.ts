@@ -50,7 +50,7 @@ describe('GET /v1/ps', () => {
 });
 
 describe('loading and unloading over HTTP', () => {
-	test('loads a model by any of its names, and answers with the model when it is there', async () => {
+	test('loads a model by any of its names, and responds with the model once it is loaded', async () => {
 		const server = await arrange();
 		const answer = await post(server, '/v1/models/whisper-1/load');
 		expect(answer).toMatchObject({ status: 200, json: { id: 'tiny', object: 'model' } });

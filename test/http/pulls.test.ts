@@ -90,7 +90,7 @@ describe('a pull over HTTP', () => {
 		expect((await send(`${server.url}/v1/models/small/pull`)).json).toMatchObject({ status: 'done' });
 	});
 
-	test('is one job however many ask, and goes on when one leaves', async () => {
+	test('is shared by concurrent requests, and continues when one of them is cancelled', async () => {
 		const { server, machine } = await both();
 		let letGo = (): void => {};
 		machine.mirror.before = () => new Promise<void>((resolve) => (letGo = resolve));

@@ -82,7 +82,7 @@ describe('models', () => {
 		expect((await get(server, `/models/${asked}`)).json.id).toBe(id);
 	});
 
-	test('tell their languages and what they can do', async () => {
+	test('list their languages and capabilities', async () => {
 		const server = await arrange();
 		server.pool.models.push(listed('able', { capabilities: plain }));
 		expect((await get(server, '/v1/models/able')).json).toMatchObject({
@@ -104,7 +104,7 @@ describe('models', () => {
 		});
 	});
 
-	test('tells that the model of type diarization transcribes nothing', async () => {
+	test('shows that a model of type diarization does not transcribe', async () => {
 		const server = await arrange();
 		server.pool.models.push(listed('who', { type: 'diarization', capabilities: diarizationCapabilities }));
 		const { json } = await get(server, '/v1/models/who');
@@ -117,7 +117,7 @@ describe('models', () => {
 		expect((await get(server, '/v1/models/whisper-1')).json).toMatchObject({ id: 'whisper-1', demo: true });
 	});
 
-	test('are listed under each of their names where that is asked', async () => {
+	test('are listed under each of their names on request', async () => {
 		const server = await arrange();
 		const ids = async (query: string) =>
 			(await get(server, `/v1/models${query}`)).json.data.map(({ id, alias_of }: Record<string, string>) => [
@@ -176,7 +176,7 @@ test('/ describes the server', async () => {
 describe('GET /v1/doctor', () => {
 	const report = { ok: false, findings: [{ ok: false, what: 'FFmpeg', detail: 'not in /usr/lib' }] };
 
-	test('tells what the command would find, to those with a key alone', async () => {
+	test('returns the findings of `earshot doctor`, only with a key', async () => {
 		const server = await arrange({ examine: async () => report });
 		const answer = await get(server, '/v1/doctor', { headers: owner });
 		expect([answer.status, answer.json]).toEqual([200, { object: 'doctor', ...report }]);
@@ -186,7 +186,7 @@ describe('GET /v1/doctor', () => {
 		});
 	});
 
-	test('examines once for those who ask at the same time', async () => {
+	test('runs once for concurrent requests', async () => {
 		const examined = gate<typeof report>();
 		let times = 0;
 		const handle = showDoctor({
@@ -343,7 +343,7 @@ describe('unknown paths', () => {
 });
 
 describe('the log', () => {
-	test('has one line for a request, with what an operator asks for and nothing private', async () => {
+	test('has one line per request, with what an operator needs and nothing private', async () => {
 		const server = await arrange({ apiKeys: ['sk-secret'] });
 		const openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'sk-secret' });
 		await openai.audio.transcriptions.create({

@@ -63,7 +63,7 @@ async function arranged(
 
 const reference = `data:audio/wav;base64,${wav.toString('base64')}`;
 
-describe('speakers are told apart', () => {
+describe('speakers are distinguished', () => {
 	test('in a job as in a request that waits', async () => {
 		const server = await arranged();
 		const fields = { response_format: 'diarized_json' };
@@ -137,7 +137,7 @@ describe('speakers are told apart', () => {
 		expect(json.text).toBe('A: Hi there.\nB: Hello you.');
 	});
 
-	test('with words by their times, which nobody has asked to see', async () => {
+	test('with word times, which are left out of the response', async () => {
 		const server = await arranged();
 		await transcribe(server, { diarize: 'true' });
 		expect(server.model.calls[0]?.options).toMatchObject({ words: true, wordsOptional: true });
@@ -320,7 +320,7 @@ describe('a refusal', () => {
 		expect(server.pool.leased).toBe(0);
 	});
 
-	test('where no diarization model is installed tells the command that helps', async () => {
+	test('names the command to install a diarization model if there is none', async () => {
 		const { status, json } = await transcribe(await arrange(), { response_format: 'diarized_json' });
 		expect(status).toBe(400);
 		expect(json.error).toMatchObject({
@@ -403,7 +403,7 @@ describe('enrolled voices', () => {
 		expect(server.pool.leased).toBe(0);
 	});
 
-	test('are known to requests that ask for them', async () => {
+	test('are used by requests that name them', async () => {
 		const { server } = await withFolder();
 		await enrol(server, 'Ada');
 		for (const known_speakers of ['all', 'Ada'])

@@ -164,7 +164,7 @@ describe('the files of a certificate', () => {
 	test.each([
 		['has expired', Date.UTC(2200, 0)],
 		['is not valid before', Date.UTC(2020, 0)],
-	])('are told of: a certificate that %s', async (what, nowMs) => {
+	])('are logged: a certificate that %s', async (what, nowMs) => {
 		const { warnings } = await readTls(localhost, nowMs);
 		expect(warnings).toEqual([expect.stringContaining(what)]);
 	});

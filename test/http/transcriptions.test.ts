@@ -176,7 +176,7 @@ describe('a transcription', () => {
 		});
 	});
 
-	test('ignores what programs send whatever the model: told in a header each time, in the log once', async () => {
+	test('ignores fields that programs send to any model: reported in a header each time, in the log once', async () => {
 		const server = await arrange({ model: new FakeTranscriber({ info: info(plain) }) });
 		for (const stream of ['false', 'true']) {
 			const answer = await transcribe(server, {
@@ -236,7 +236,7 @@ describe('a transcription', () => {
 		expect(server.model.calls[0]?.options).toMatchObject({ words: true, wordsOptional: true });
 	});
 
-	test('in verbose_json has words only where they were asked for', async () => {
+	test('in verbose_json has words only on request', async () => {
 		const server = await arrange();
 		const verbose = { response_format: 'verbose_json' };
 		const plainly = await transcribe(server, verbose);
@@ -249,7 +249,7 @@ describe('a transcription', () => {
 });
 
 describe('a translation', () => {
-	test('is asked of the model and is in english', async () => {
+	test('is requested from the model and is in English', async () => {
 		const translated = transcript([segment({ text: ' Hi.' })], { task: 'translate', language: 'de' });
 		const server = await arrange({ model: new FakeTranscriber({ script: () => eventsOf(translated) }) });
 		const answer = await transcribe(server, { response_format: 'verbose_json' }, '/v1/audio/translations');
@@ -441,7 +441,7 @@ describe('a stream', () => {
 		expect(framesOf(rest)).toHaveLength(3);
 	});
 
-	test('carries log-probabilities when asked', async () => {
+	test('carries log-probabilities on request', async () => {
 		const answer = await transcribe(await arrange(), { stream: 'true', 'include[]': 'logprobs' });
 		expect(framesOf(answer.text)).toMatchObject([
 			{ logprobs: [{ token: ' The' }] },
@@ -621,7 +621,7 @@ describe("OpenAI's own client", () => {
 		expect(whole).toBe(beach.text);
 	});
 
-	test('gets one document where it asks whisper-1 for a stream, as from OpenAI', async () => {
+	test('gets one document if it requests a stream from whisper-1, as from OpenAI', async () => {
 		const { openai, file } = await client();
 		const { data, response } = await openai.audio.transcriptions
 			.create({ file, model: 'whisper-1', stream: true })

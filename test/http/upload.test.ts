@@ -55,7 +55,7 @@ describe('a recording', () => {
 		expect(leftovers).toEqual([[]]);
 	});
 
-	test('that is large lies where only this user can read it, under a name of ours', async () => {
+	test('that is large is stored where only this user can read it, under a generated name', async () => {
 		const seen: { file: number; directory: number; path: string }[] = [];
 		const model = new FakeTranscriber({
 			script: ({ recording }) => {
@@ -75,7 +75,7 @@ describe('a recording', () => {
 		expect(seen[0]?.path).not.toContain('evil');
 	});
 
-	test('is gone from the disk after a failure as well', async () => {
+	test('is removed from the disk after a failure as well', async () => {
 		const model = new FakeTranscriber({
 			script: () => {
 				throw new EarshotError('audio_unsupported', 'this is no recording');

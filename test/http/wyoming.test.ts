@@ -43,7 +43,7 @@ function tell({ tell: say }: FakeLiveStream, ...words: string[]): void {
 const second = Buffer.alloc(32_000);
 
 describe('Wyoming', () => {
-	test('tells what there is', async () => {
+	test('describes the service and its models', async () => {
 		const { client } = await open();
 		client.send('describe');
 		const { type, data } = await client.next();
@@ -133,7 +133,7 @@ describe('Wyoming', () => {
 		expect((await client.next()).type).toBe('pong');
 	});
 
-	test('waits for a model that loads, and hears what came meanwhile', async () => {
+	test('waits for a model that loads, and transcribes the audio received meanwhile', async () => {
 		const { server, client } = await open();
 		let load: () => void = () => {};
 		server.pool.onLoad = () => new Promise((resolve) => (load = resolve));
@@ -150,7 +150,7 @@ describe('Wyoming', () => {
 		expect(stream.bytes).toBe(640_000);
 	});
 
-	test('reads no more than the model keeps up with', async () => {
+	test('stops reading when the model falls behind', async () => {
 		const { server, client } = await open();
 		client.start();
 		for (let count = 0; count < 300; count++) client.chunk(second);
@@ -208,7 +208,7 @@ describe('Wyoming', () => {
 		expect(client.events.at(-1)!.data.code).toBe('overloaded');
 	});
 
-	test('is off unless it is asked for', async () => {
+	test('is off by default', async () => {
 		const { wyomingPort } = await arrange();
 		expect(wyomingPort).toBe(0);
 	});

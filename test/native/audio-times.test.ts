@@ -87,7 +87,7 @@ describe('a file that ends before its recording does', () => {
 		},
 	);
 
-	test('is told only at its end', async () => {
+	test('is known only at its end', async () => {
 		const bytes = recording('digits.flac');
 		const reader = addon.openAudio(bytes.subarray(0, 60_000), anyLength);
 		await reader.open();
@@ -157,7 +157,7 @@ describe('channels', () => {
 		expect(Math.max(...samples.map((each, at) => Math.abs(each - (mean[at] ?? 0))))).toBeLessThan(1e-4);
 	});
 
-	test('are heard one at a time', async () => {
+	test('are transcribed one at a time', async () => {
 		const wave = (_: number, channel: number) => 0.1 * (channel + 1);
 		for (const bytes of [wav({ channels: 8, wave }), wav({ channels: 8, format: 'f32', wave })]) {
 			for (const channel of [0, 3, 7]) {

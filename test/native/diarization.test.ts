@@ -56,7 +56,7 @@ async function found(bytes: Uint8Array, options: SpeakerOptions = { known: [] })
 }
 
 describe('a recording of three voices', () => {
-	test('is told apart with an error below five percent', async () => {
+	test('has an error rate below five percent', async () => {
 		const { turns, speakers } = await found(talk(three, 30));
 		expect(speakers).toHaveLength(3);
 		expect(rateOf(errorsOf(three, [...turns]))).toBeLessThan(5);
@@ -163,7 +163,7 @@ describe('the library', () => {
 		expect(turns.map(({ speaker }) => speaker)).toEqual(['A', 'B', 'C', 'A', 'B']);
 	});
 
-	describe('at the edge makes nobody up', () => {
+	describe('at the edge invents no speaker', () => {
 		const seconds = (count: number) => new Float32Array(Math.round(count * 16_000));
 		let state = 1;
 		const noise = seconds(12).map(() => {
@@ -207,7 +207,7 @@ describe('the library', () => {
 		});
 	});
 
-	test('refuses what a diarization model cannot do, and a number of nobody', async () => {
+	test('refuses what a diarization model cannot do, and zero speakers', async () => {
 		const transcriber = await arrange(false);
 		await expect(transcriber.diarize(talk(three, 30), { numSpeakers: 0 })).rejects.toMatchObject({
 			code: 'invalid_request',

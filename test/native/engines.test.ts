@@ -236,7 +236,7 @@ describe('whisper.cpp', () => {
 		},
 	);
 
-	test('times of tokens only when asked for', async () => {
+	test('times of tokens only on request', async () => {
 		expect((await transcribe('tones-abc')).tokenTimes.every((time) => Number.isNaN(time))).toBe(true);
 		const { tokenTimes } = await transcribe('tones-abc', { tokenTimestamps: true });
 		expect([...tokenTimes].every((time, i) => time >= (tokenTimes[i - 1] ?? 0))).toBe(true);
@@ -393,7 +393,7 @@ describe('the machine', () => {
 		expect(addon.cpuFeatures()).toContain('LLAMAFILE');
 	});
 
-	test('knows the versions of its parts', () => {
+	test('reports the versions of its parts', () => {
 		const versions = addon.versions();
 		expect(versions).toMatchObject({ whisper: '1.9.1', ggml: '0.15.1', sherpaExpected: '1.13.8' });
 		expect(versions.avformat).toMatch(/^\d+\.\d+\.\d+$/);

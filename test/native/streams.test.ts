@@ -55,7 +55,7 @@ function isStreamingType(type: string): boolean {
 }
 
 describe.each(streaming.map(({ name }) => name))('%s', (name) => {
-	it('tells every stream, step by step, what it tells it alone', async () => {
+	it('gives every stream, step by step, the text that it gives it alone', async () => {
 		const alone = await load(name, 1);
 		const expected: object[][] = [];
 		for (const { samples, block } of speakers) expected.push(await hear(alone.stream(plain), samples, block));
@@ -97,7 +97,7 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 	}, 60_000);
 });
 
-it('one who cancels is answered, however much others have to say', async () => {
+it('a cancelled call returns, however much work others have', async () => {
 	const model = await load('streaming_zipformer_ctc', 2);
 	const long = Array.from({ length: 6 }, () => model.stream(plain));
 	const feeding = long.map((stream) => stream.feed(silence(600), true).catch((error: unknown) => error));

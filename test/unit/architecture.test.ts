@@ -305,7 +305,7 @@ describe('native/', () => {
 		expect(found.filter((name) => !allowed.test(name))).toEqual([]);
 	});
 
-	test('asks which operating system it is on in platform/ alone', () => {
+	test('depends on the operating system only in platform/', () => {
 		const asks =
 			/#\s*if.*\b(_WIN32|__APPLE__|__linux__|__GLIBC__)\b|#include <(windows|dlfcn|fcntl|unistd|malloc|sys\/\w+)\.h>/;
 		const found = sources.filter(({ text }) => asks.test(text)).map(({ name }) => name);

@@ -131,7 +131,7 @@ describe.skipIf(!hasHelm)('the chart', () => {
 		expect([status, stdout]).toEqual([0, expect.stringContaining('0 chart(s) failed')]);
 	});
 
-	test('runs as nobody in particular, on a file system that it cannot write', () => {
+	test('runs as an unprivileged user, on a read-only file system', () => {
 		for (const pod of podsOf(rendered(...needed, 'models.pull={whisper-tiny.en}').all)) {
 			expect(pod).toMatchObject({ enableServiceLinks: false, automountServiceAccountToken: false });
 			expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 10001 });
@@ -201,7 +201,7 @@ describe.skipIf(!hasHelm)('the chart', () => {
 		expect(query.match(/\(/g)?.length).toBe(query.match(/\)/g)?.length);
 	});
 
-	test('lets nobody but servers and Prometheus reach a worker, where that is asked for', () => {
+	test('lets only servers and Prometheus reach a worker, if enabled', () => {
 		const { all } = rendered(...needed, 'networkPolicy.enabled=true');
 		const { ingress, podSelector } = named(all, 'NetworkPolicy', 'worker').spec;
 		expect(podSelector.matchLabels['app.kubernetes.io/component']).toBe('worker');

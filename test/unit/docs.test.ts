@@ -184,7 +184,7 @@ describe('commands', () => {
 describe('paths', () => {
 	const shown = /^(src|test|scripts|native|fixtures|vendor|deploy|docs|\.github)\/[\w./-]*$/;
 
-	it.each(pages.map((page) => [page.path, page] as const))('in %s are there', (_, page) => {
+	it.each(pages.map((page) => [page.path, page] as const))('in %s exist', (_, page) => {
 		const paths = inlineCode(page).filter((code) => shown.test(code));
 		expect(paths.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
 	});
@@ -196,7 +196,7 @@ describe('paths', () => {
 		'fixtures/README.md',
 		'fixtures/train/README.md',
 		'vendor/README.md',
-	])('in %s are there', (name) => {
+	])('in %s exist', (name) => {
 		const found = inlineCode(readPage(name))
 			.flatMap((code) => code.split(' '))
 			.filter((word) => shown.test(word) || /^lib\/[\w./-]*$/.test(word));

@@ -33,7 +33,7 @@ function digests(files: Map<string, Uint8Array | string>): Record<string, string
 vi.setConfig({ testTimeout: 180_000 });
 
 describe('the fixtures', () => {
-	it('are the same bytes each time, and those that lie in generated/', async () => {
+	it('are the same bytes each time, equal to those in generated/', async () => {
 		const { buildFixtures } = await script<Maker>('make-models.mjs');
 		const built = buildFixtures();
 		expect(digests(buildFixtures())).toEqual(digests(built));
@@ -41,7 +41,7 @@ describe('the fixtures', () => {
 		expect(digests(found)).toEqual(digests(built));
 	});
 
-	it('have a model of every type that models.yaml knows', () => {
+	it('have a model of every type of models.yaml', () => {
 		const types = new Set(manifest.models.map(({ type }) => type));
 		expect([...types].sort()).toEqual([...modelTypes].sort());
 	});

@@ -75,7 +75,7 @@ describe('what programs read of the sources', () => {
 		expect(named.length).toBeGreaterThan(5);
 	});
 
-	test('is there', () => {
+	test('exists', () => {
 		expect(named.filter(([, file]) => !existsSync(path.join(root, file)))).toEqual([]);
 	});
 });

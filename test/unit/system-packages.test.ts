@@ -53,7 +53,7 @@ const withoutNasm = complete.filter((name) => name !== 'nasm');
 const isRoot = process.getuid?.() === 0;
 
 describe.runIf(process.platform === 'linux')('the tools of the package’s binaries', () => {
-	test('are left alone where all are there', () => {
+	test('are not installed if all are present', () => {
 		expect(machine(complete, 'works')).toEqual({ output: 'complete\n', asked: '' });
 	});
 

@@ -63,7 +63,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('shared job
 		patienceMs: 3000,
 	});
 
-	test('what was acknowledged is there after the server was killed, and a lease goes on', async () => {
+	test('acknowledged writes survive the kill of the server, and a lease continues', async () => {
 		const server = await started(start);
 		const storage = await open(server.url);
 		onTestFinished(() => storage.close());

@@ -124,7 +124,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await ids({ after: newJobId() })).toEqual([]);
 		});
 
-		test('tells what is unfinished, what is due, and how much there is', async () => {
+		test('lists unfinished and due jobs, and counts them', async () => {
 			const { store } = await open();
 			const all = async (jobs: AsyncIterable<Job>) => {
 				const ids: string[] = [];
@@ -216,7 +216,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await queue.progress(given.jobId)).toMatchObject({ processed: 2, ahead: null });
 		});
 
-		test('tries again after a delay what fails for a while, and not what fails for good', async () => {
+		test('retries temporary failures after a delay, and not permanent ones', async () => {
 			const storage = await open();
 			const { queue } = storage;
 			const given = unit();
@@ -260,7 +260,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect((await leased(storage)).unit.model).toBe('big');
 		});
 
-		test('wakes who waits for work', async () => {
+		test('wakes a worker that waits for work', async () => {
 			const { queue } = await open();
 			const waiting = queue.lease(caps, { waitMs: 60_000 });
 			await queue.enqueue(unit());
@@ -271,7 +271,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await given).toBeNull();
 		});
 
-		test('tells its depth, and who is ahead', async () => {
+		test('reports its depth and the position in it', async () => {
 			const { queue } = await open();
 			const units = [
 				unit({ queuedAt: 1, seconds: 5 }),
@@ -290,7 +290,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await queue.progress(newJobId())).toBeNull();
 		});
 
-		test('tells those who watch', async () => {
+		test('sends events to watchers', async () => {
 			const storage = await open();
 			const { queue } = storage;
 			const given = unit();
@@ -312,7 +312,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(told[0]).toEqual({ type: 'changed' });
 		});
 
-		test('forgets, and may have the same unit again', async () => {
+		test('removes a unit, and accepts the same one again', async () => {
 			const storage = await open();
 			const { queue } = storage;
 			const given = unit();

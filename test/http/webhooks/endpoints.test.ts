@@ -185,7 +185,7 @@ describe('refused', () => {
 });
 
 describe('a test of an endpoint', () => {
-	test('sends a signed sample, and tells the status', async () => {
+	test('sends a signed sample, and returns the status', async () => {
 		const receiver = await startReceiver((response) => void response.writeHead(418).end());
 		const server = await arrange({ webhookAllow: [receiver.place] });
 		const { id, signing_secret: secret } = await created(server, { url: receiver.url });

@@ -20,7 +20,7 @@ async function submitted(server: Arranged, fields: Record<string, string> = {}, 
 const told = ({ body }: ReceivedWebhook) => JSON.parse(body);
 
 describe('when a job ends', () => {
-	test('its own URL hears of it, signed, with metadata and the text that was asked for', async () => {
+	test('its own URL receives a signed event, with metadata and the requested text', async () => {
 		const receiver = await startReceiver();
 		const server = await arrange({ webhookAllow: [receiver.place] });
 		const webhook_secret = newSecret();
@@ -40,7 +40,7 @@ describe('when a job ends', () => {
 		expect(request && isSignedBy(webhook_secret, request)).toBe(true);
 	});
 
-	test('the endpoints of its owner hear of it, without the text', async () => {
+	test('the endpoints of its owner receive an event, without the text', async () => {
 		const receiver = await startReceiver();
 		const server = await arrange({ webhookAllow: [receiver.place] });
 		const { json } = await send(`${server.url}/v1/webhook_endpoints`, {
@@ -60,7 +60,7 @@ describe('when a job ends', () => {
 		});
 	});
 
-	test('endpoints of another key hear nothing', async () => {
+	test('endpoints of another key receive nothing', async () => {
 		const receiver = await startReceiver();
 		const server = await arrange({ webhookAllow: [receiver.place], apiKeys: ['anna', 'bert'] });
 		const as = (key: string) => ({ authorization: `Bearer ${key}` });
@@ -76,7 +76,7 @@ describe('when a job ends', () => {
 		expect(receiver.received).toHaveLength(2);
 	});
 
-	test('a webhook that is given up is told by its job', async () => {
+	test('a webhook that has failed for good is shown in its job', async () => {
 		const receiver = await startReceiver((response) => void response.writeHead(410).end());
 		const server = await arrange({ webhookAllow: [receiver.place] });
 		const [heard, silent] = [
@@ -90,7 +90,7 @@ describe('when a job ends', () => {
 		expect(await shown(heard)).toMatchObject({ status: 'completed', webhook_failed: false });
 	});
 
-	test('a failure is told as one', async () => {
+	test('a failure is sent as a failure', async () => {
 		const receiver = await startReceiver();
 		const script = (): never => {
 			throw new EarshotError('audio_unsupported', 'no audio in it');
@@ -102,7 +102,7 @@ describe('when a job ends', () => {
 		expect(request && told(request)).toMatchObject({ type: 'transcription.failed', data: { id } });
 	});
 
-	test('a cancellation is told as one', async () => {
+	test('a cancellation is sent as a cancellation', async () => {
 		const receiver = await startReceiver();
 		const model = new FakeTranscriber({
 			script: async function* (_, signal) {
@@ -121,7 +121,7 @@ describe('when a job ends', () => {
 	});
 });
 
-test('a job that ended while nobody could be told is told after the restart', async () => {
+test('the event of a job that ended during an outage is sent after the restart', async () => {
 	const receiver = await startReceiver();
 	const folder = mkdtempSync(join(tmpdir(), 'earshot-told-'));
 	onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

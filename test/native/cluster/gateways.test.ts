@@ -27,7 +27,7 @@ const long = digits(200);
 const longSeconds = 200 * 3.54;
 
 describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
-	test('a gateway that is killed after its 202 leaves a job that ends, and a webhook that is told once by id', async () => {
+	test('a gateway that is killed after its 202 leaves a job that ends, and a webhook that is delivered once by id', async () => {
 		const receiver = await startReceiver();
 		const { worker, gateway } = await startCluster(start);
 		await worker();

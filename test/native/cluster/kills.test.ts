@@ -47,7 +47,7 @@ async function acknowledged(gateways: readonly EarshotProcess[], file: Buffer, k
 }
 
 describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
-	test(`${count} jobs while anything is killed: each ends once, with the right text, and is told once`, async () => {
+	test(`${count} jobs while anything is killed: each ends once, with the right text, and its webhook is delivered once by id`, async () => {
 		const receiver = await startReceiver();
 		const { server, worker, gateway } = await startCluster(start);
 		const flags = ['--webhook-allow', receiver.place, '--max-jobs-per-key', '10000'];

@@ -46,7 +46,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		expect(all.map(({ clip }) => clip)).toEqual(all.map((_, index) => index));
 	}, 120_000);
 
-	test('a worker that is told to stop gives its unit back at once', async () => {
+	test('a worker that stops returns its unit at once', async () => {
 		const { worker, submit, clips, ended, heard, calm } = await begun(start);
 		const [first, second] = [await worker(), await worker()];
 		const job = await submit(long);

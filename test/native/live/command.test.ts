@@ -52,7 +52,7 @@ describe.each([
 		expect(await ended()).toEqual({ code: 0, stdout: 'a b c\ne d c b a\n', stderr: '' });
 	}, 60_000);
 
-	test('is told in events with --json', async () => {
+	test('is printed as events with --json', async () => {
 		const { child, ended } = start(['-', '--json', ...place()]);
 		child.stdin.end(audio);
 		const { stdout } = await ended();
@@ -117,7 +117,7 @@ describe('the microphone', () => {
 		return `${folder.path}:/usr/bin:/bin`;
 	}
 
-	test('is heard through a program that records, until Ctrl-C', async () => {
+	test('is recorded by another program, until Ctrl-C', async () => {
 		const file = scratch.file('a.pcm', Buffer.concat([audio, silence(1)]));
 		const { child, said, ended } = start([], withRecorder(`cat ${file}; exec sleep 60`));
 		await expect.poll(said, { timeout: 30_000 }).toBe('a b c\ne d c b a\n');
@@ -125,7 +125,7 @@ describe('the microphone', () => {
 		expect(await ended()).toMatchObject({ code: 0, stderr: '' });
 	}, 60_000);
 
-	test('that cannot be opened is told in the words of that program', async () => {
+	test('that cannot be opened is reported in the words of that program', async () => {
 		const { ended } = start([], withRecorder('echo "arecord: no soundcards found" >&2; exit 1'));
 		expect(await ended()).toEqual({
 			code: 1,

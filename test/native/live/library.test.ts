@@ -29,7 +29,7 @@ describe.each([
 	});
 	afterAll(() => earshot.close());
 
-	it('hears audio as it is written, turn by turn, and the last one when it ends', async () => {
+	it('transcribes audio as it is written, turn by turn, and the last turn at the end', async () => {
 		const listening = earshot.listen();
 		const audio = Buffer.concat([silence(1), pcmOf('tones-abc'), silence(1.5), pcmOf('tones-edcba')]);
 		const texts = completedOf(listening);
@@ -39,7 +39,7 @@ describe.each([
 		await expect(listening.write(silence(1))).rejects.toMatchObject({ code: 'closed' });
 	});
 
-	it('hears turns that the program ends itself', async () => {
+	it('transcribes turns that the program ends itself', async () => {
 		await using listening = earshot.listen({ turns: null });
 		const texts = completedOf(listening);
 		for (const recording of ['tones-abc', 'tones-edcba']) {

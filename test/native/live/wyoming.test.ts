@@ -53,7 +53,7 @@ describe.each(['tones', 'zipformer_ctc', 'streaming_zipformer_ctc'])('%s, over W
 	});
 });
 
-it('tells words over Wyoming while somebody speaks', async () => {
+it('sends words over Wyoming during speech', async () => {
 	const client = await WyomingClient.open(served.server.wyomingAddress!.port);
 	client.send('transcribe', { name: 'streaming_zipformer_ctc' });
 	await speakUntilHeard(client);
@@ -63,7 +63,7 @@ it('tells words over Wyoming while somebody speaks', async () => {
 	expect(events.filter(({ type }) => type === 'transcript')).toHaveLength(1);
 });
 
-it('a process that is killed fails what it heard over Wyoming, and the next one is heard', async () => {
+it('a killed process fails its utterance over Wyoming, and the next utterance is transcribed', async () => {
 	const port = served.server.wyomingAddress!.port;
 	const client = await WyomingClient.open(port);
 	client.send('transcribe', { name: 'streaming_zipformer_ctc' });

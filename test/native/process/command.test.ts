@@ -126,7 +126,7 @@ describe('earshot transcribe', () => {
 		expect((await transcribe('--format', format, audioPath('tones-abc'))).stdout).toMatch(content);
 	});
 
-	it('uses the model that is asked for', async () => {
+	it('uses the requested model', async () => {
 		expect((await transcribe('--model', 'paraformer', audioPath('tones-abc'))).stdout).toBe('你好 world\n');
 	});
 
@@ -158,7 +158,7 @@ describe('earshot transcribe', () => {
 		expect(refused.stderr).toContain('at most 8 channels for `channels` `split`, got 9');
 	});
 
-	it('tells of a recording that is cut off, and transcribes what is there', async () => {
+	it('warns of a truncated recording, and transcribes what there is of it', async () => {
 		const bytes = readFileSync(audioPath('tones-abc'));
 		const cut = scratch.file('cut.wav', bytes.subarray(0, 44 + (bytes.length * 2) / 3));
 		const { code, stdout, stderr } = await transcribe(cut);
@@ -303,7 +303,7 @@ describe('recordings for earshot transcribe', () => {
 });
 
 describe('earshot serve', () => {
-	it('serves the others where an entry has a mistake, and tells of it', async () => {
+	it('serves the other models if an entry has a mistake, and reports it', async () => {
 		const bad = scratch.file(
 			'bad.yaml',
 			`${modelsYaml('nobody').replace('models:', 'models:\n  nobody: {type: wisper}')}`,
@@ -536,7 +536,7 @@ describe('earshot', () => {
 			{ ok: false, findings: expect.arrayContaining([expect.objectContaining({ ok: true, what: 'CPU' })]) },
 		],
 		[['verify'], []],
-	])('%j prints JSON where that is asked', async (args, expected) => {
+	])('%j prints JSON on request', async (args, expected) => {
 		const { stdout } = await earshot(...args, '--json', '--config', config);
 		expect(JSON.parse(stdout)).toEqual(
 			typeof expected === 'object' && 'models' in expected ? expect.objectContaining(expected) : expected,
@@ -592,7 +592,7 @@ models:
 		expect(weights()).toEqual([]);
 	});
 
-	it('doctor asks the queue and the store of several machines, and tells no password', async () => {
+	it('doctor checks the queue and the store of several machines, and prints no password', async () => {
 		const blobs = path.join(scratch.path, 'blobs');
 		mkdirSync(blobs);
 		const { code, stdout } = await earshot(

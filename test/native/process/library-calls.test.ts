@@ -33,7 +33,7 @@ describe.each([
 		await slow.close();
 	});
 
-	it('tells how far it is', async () => {
+	it('reports its progress', async () => {
 		const told: TranscriptionProgress[] = [];
 		const call: CallOptions = { onProgress: (progress) => told.push(progress) };
 		const { duration, segments } = await earshot.transcribe(audioPath('tones-long-pauses'), {}, call);
@@ -76,7 +76,7 @@ describe.each([
 		await expect(ended).rejects.toMatchObject({ code: 'cancelled', cause: 'enough' });
 	});
 
-	it('tells a time-out from an abort', async () => {
+	it('distinguishes a time-out from an abort', async () => {
 		const call = { signal: AbortSignal.timeout(1) };
 		const ended = slow.transcribe(audioPath('tones-long-pauses'), {}, call);
 		await expect(ended).rejects.toMatchObject({

@@ -50,7 +50,7 @@ describe.each([
 		expect(texts).toEqual([' a', ' b', ' c', ' d', ' e']);
 	});
 
-	it('gives words with their times when asked', async () => {
+	it('gives words with their times on request', async () => {
 		const { segments } = await earshot.transcribe(audioPath('tones-abc'), { words: true });
 		expect(segments[0]?.words?.map(({ word }) => word)).toEqual(['a', 'b', 'c']);
 	});
@@ -107,7 +107,7 @@ describe.each([
 });
 
 describe('the library', () => {
-	it('names the models there are when asked for another', async () => {
+	it('names the installed models if another is requested', async () => {
 		await expect(createTranscriber({ config, model: 'nobody' })).rejects.toMatchObject({
 			code: 'model_not_found',
 			message: expect.stringContaining('zipformer_ctc'),

@@ -47,7 +47,7 @@ const deltasOf = (client: LiveClient, item: string): string =>
 const models = [...new Map(manifest.models.map((model) => [model.type, model])).values()];
 
 describe.each(models.map((model) => [model.type, model] as const))('%s, live', (_, model) => {
-	it('hears in a session what it hears in a recording', async () => {
+	it('transcribes a session like a recording', async () => {
 		const client = await open(model.name, { turn_detection: null });
 		for (const recording of ['tones-abcde', 'silence', 'tones-edcba']) {
 			speak(client, pcmOf(recording));
@@ -85,7 +85,7 @@ function wav(pcm: Buffer): Uint8Array<ArrayBuffer> {
 }
 
 describe.each(['tones', 'zipformer_ctc', 'streaming_zipformer_ctc'])('%s, by voice activity', (name) => {
-	it('tells each turn with its text, and when it was said', async () => {
+	it('reports each turn with its text and times', async () => {
 		const client = await open(name, { turn_detection: { type: 'server_vad', silence_duration_ms: 500 } });
 		const recordings = ['tones-abc', 'tones-edcba'];
 		speak(
@@ -121,7 +121,7 @@ function eventsOf({ events }: LiveClient, id: string): Event[] {
 }
 
 describe.each(['zipformer_ctc', 'streaming_nemo_transducer'])('%s', (name) => {
-	it('hears the same however the audio is cut, at the same times', async () => {
+	it('gives the same text and times however the audio is cut', async () => {
 		const audio = Buffer.concat([
 			silence(1),
 			pcmOf('tones-abc'),
@@ -144,7 +144,7 @@ describe.each(['zipformer_ctc', 'streaming_nemo_transducer'])('%s', (name) => {
 });
 
 describe('a streaming model', () => {
-	it('tells words while somebody speaks', async () => {
+	it('publishes words during speech', async () => {
 		const client = await open('streaming_zipformer_ctc');
 		speak(client, pcmOf('tones-deadbead'));
 		const started = await client.nextOf('input_audio_buffer.speech_started');
@@ -159,7 +159,7 @@ describe('a streaming model', () => {
 
 describe('Whisper, with partial text', () => {
 	// When it comes is decided by what else runs, so that test/unit/pipeline tells that it comes while somebody speaks.
-	it('ends with what a recording has, and has taken nothing back that it told', async () => {
+	it('ends with the text of a recording, and has taken back no published text', async () => {
 		const client = await open('tones', { partials: true });
 		for (const piece of pieces(pcmOf('tones-deadbead'), 16_000)) client.append(piece);
 		speak(client, silence(1.5));
@@ -199,7 +199,7 @@ function toALaw(sample: number): number {
 }
 
 describe('a process that is killed', () => {
-	it('fails the turn that it heard, and the session goes on', async () => {
+	it('fails its current turn, and the session continues', async () => {
 		const client = await open('tones');
 		speak(client, pcmOf('tones-abc'));
 		const { item_id } = await client.nextOf('input_audio_buffer.speech_started');

@@ -92,7 +92,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 		expect(refused[0]?.why).toBe('built for processors with AVX512_BF16, which this one lacks');
 	});
 
-	it('without flags from the system, the processor itself is asked in each trial', () => {
+	it('without flags from the system, each trial checks the processor itself', () => {
 		const folder = installed(...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
 		const has = (...processor: string[]) =>
 			choose(
@@ -107,7 +107,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 		expect(has('avx', 'avx2')).toBe('x86-64-v3');
 	});
 
-	it('nothing is chosen where nothing is there, and nothing by the luck of its name', () => {
+	it('nothing is chosen without a candidate, and nothing by its name alone', () => {
 		expect(choose(installed()).chosen).toBeUndefined();
 		const folder = installed(...prebuilt('cuda', 'x86-64-v9'));
 		expect(choose(folder)).toMatchObject({ chosen: undefined, tried: [] });
@@ -202,7 +202,7 @@ describe('a trial', () => {
 		vi.unstubAllEnvs();
 	});
 
-	it('counts the GPUs of a GPU package that calculate, and of other files those that are there', () => {
+	it('counts the GPUs that work with a GPU package, and of other files those that are present', () => {
 		const file = scratch.file(
 			'gpu.cjs',
 			`exports.devices = () => ['cpu', 'gpu', 'igpu'].map((kind) => ({ kind }));

@@ -427,7 +427,7 @@ describe('a pull', () => {
 		expect(sha256(readFileSync(path.join(machine.modelDir, 'big', 'ggml-big.bin')))).toBe(sha256(bytes));
 	});
 
-	it('of two processes at once asks the mirror once', async () => {
+	it('of two concurrent processes downloads once', async () => {
 		const { machine, mirror } = await arrange();
 		machine.knows([big(mirror)]);
 		mirror.spoil('/ggml-big.bin', { pieces: 2 ** 18, everyMs: 5 });
@@ -450,7 +450,7 @@ describe('a pull', () => {
 	});
 });
 
-describe('without being asked, nothing is fetched:', () => {
+describe('without a request, nothing is fetched:', () => {
 	it('listing, searching, transcribing and serving make no attempt to connect', {
 		timeout: 60_000,
 	}, async () => {

@@ -104,7 +104,7 @@ describe('a host that hangs', () => {
 		return pid;
 	}
 
-	it('is noticed, told of, and replaced, and the request is answered', async () => {
+	it('is detected, logged and replaced, and the request is answered', async () => {
 		const pid = await stopped();
 		const answer = textOf(post('tones-abc', { model }, quick));
 		await vi.waitUntil(() => listed()?.state === 'unresponsive', patient);

@@ -59,7 +59,7 @@ async function serving(...args: string[]) {
 const tokens = (home: string) => path.join(home, '.local', 'state', 'earshot');
 
 describe('the token of a server', () => {
-	test('lets its user load and unload models without a key, and nobody else', async () => {
+	test('lets only its own user load and unload models without a key', async () => {
 		const { home, address, child, ended } = await serving('--addr', '127.0.0.1:0');
 		const [name = ''] = readdirSync(tokens(home));
 		expect(name).toBe(`server-${address.split(':')[1]}.token`);
@@ -122,7 +122,7 @@ describe('the token of a server', () => {
 });
 
 describe('a Unix socket', () => {
-	test('is served, reached by the commands and by any client, and gone afterwards', async () => {
+	test('is served, reached by the commands and by any client, and removed afterwards', async () => {
 		const scratch = new Scratch();
 		onTestFinished(() => scratch[Symbol.dispose]());
 		const socketPath = path.join(scratch.path, 'earshot.sock');
@@ -174,7 +174,7 @@ describe('a Unix socket', () => {
 	});
 });
 
-test('GET /v1/doctor tells the server’s own user what earshot doctor finds', async () => {
+test('GET /v1/doctor returns to the server’s own user what earshot doctor finds', async () => {
 	const { home, address } = await serving('--addr', '127.0.0.1:0', '--vad-model', '/nonexistent/vad.onnx');
 	const token = await readToken(tokenFileOf({ host: '', port: Number(address.split(':')[1]) }, tokens(home)));
 	const answer = await fetch(`http://${address}/v1/doctor`, {
@@ -259,7 +259,7 @@ describe('a server with a certificate', () => {
 		expect(JSON.parse(listed.stdout)).toMatchObject([{ id: 'demo-digits' }]);
 	}, 60_000);
 
-	test('is reached by those of others who give the certificate, and by no one who does not', async () => {
+	test('is reached by other users with the certificate, and not without it', async () => {
 		const { address } = await serving('--addr', '127.0.0.1:0', ...files);
 		const stranger = new Scratch();
 		onTestFinished(() => stranger[Symbol.dispose]());

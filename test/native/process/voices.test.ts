@@ -58,7 +58,7 @@ describe('a server with a diarization model', () => {
 	const transcribe = (fields: Record<string, string>) =>
 		post('audio/transcriptions', wanted, { response_format: 'diarized_json', ...fields });
 
-	test('names an enrolled voice where the request asks for it, until it is removed', async () => {
+	test('names an enrolled voice on request, until it is removed', async () => {
 		expect(await post('voices', talk([[ann, 4]]), { name: 'Ann' }, ownHeaders)).toMatchObject({
 			status: 200,
 			json: { object: 'voice', name: 'Ann' },

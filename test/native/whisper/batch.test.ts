@@ -189,7 +189,7 @@ describe('a batch of clips', () => {
 		}
 	});
 
-	test('that is not decoded in step loses no more than the clip that is cancelled', async () => {
+	test('that is not batched loses only the clip that is cancelled', async () => {
 		const model = await load();
 		const clips = ['tones-minute', 'tones-abc', 'tones-a'].map(samplesOf);
 		for (const how of [{ threads: 2 }, { prompt: 'delta' }]) {

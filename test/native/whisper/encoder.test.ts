@@ -533,7 +533,7 @@ describe('the choice of an encoder', () => {
 		);
 	});
 
-	test('leaves a broken file to those who load it', async () => {
+	test('leaves the error of a broken file to the load', async () => {
 		for (const file of [path.join(generated, 'manifest.json'), path.join(folder, 'none.bin')]) {
 			expect(await loadEncoders({ ...settings, path: file })).toEqual({
 				encoder: 'ggml',
@@ -567,7 +567,7 @@ describe('the choice of an encoder', () => {
 		);
 	});
 
-	test('makes 8-bit weights where they are asked for, and names them', async () => {
+	test('makes 8-bit weights on request, and names them', async () => {
 		const engine = await loadEngine({
 			...inInt8,
 			...usualEngine,
@@ -599,7 +599,7 @@ describe('the choice of an encoder', () => {
 		});
 	});
 
-	test('has 8-bit weights that ONNX Runtime refuses made anew, once', async () => {
+	test('remakes 8-bit weights that ONNX Runtime refuses, once', async () => {
 		const asked: (boolean | undefined)[] = [];
 		const cut = path.join(folder, 'cut.safetensors');
 		writeFileSync(cut, 'cut');

@@ -273,7 +273,7 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			}
 		});
 
-		test('by attention ask for no other text', async () => {
+		test('by attention do not change the text', async () => {
 			const aligned = await load(script('aligned'), heads);
 			const without = await say(aligned, hum(8));
 			const asked = await say(aligned, hum(8), { tokenTimestamps: true });

@@ -99,7 +99,7 @@ it('names what a build uses and the processor lacks', () => {
 	expect(lackingFor(['AVX512'], undefined)).toEqual([]);
 });
 
-it('kernels are asked for by name, and an empty variable asks for none in particular', () => {
+it('kernels are chosen by name, and an empty variable chooses none in particular', () => {
 	expect(() => checkKernels('sse9')).toThrow(
 		'Expected `EARSHOT_KERNELS` to be one of none, avx2, avx512, vnni, amx',
 	);

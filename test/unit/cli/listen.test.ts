@@ -52,7 +52,7 @@ describe('programs that record', () => {
 		expect(recordersFor(platform, 16_000).map(({ program }) => program)).toEqual(programs);
 	});
 
-	test('are told the rate and the microphone', () => {
+	test('get the rate and the microphone', () => {
 		for (const platform of ['linux', 'darwin', 'win32'])
 			for (const { args } of recordersFor(platform, 44_100, 'hw:7')) {
 				expect(args).toContain('44100');

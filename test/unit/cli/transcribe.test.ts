@@ -102,7 +102,7 @@ describe.skipIf(process.platform === 'win32')('a pipe', () => {
 		expect(() => readFileSync(copy)).toThrow('ENOENT');
 	});
 
-	it('that nobody writes to can be left', async () => {
+	it('that has no writer can be interrupted', async () => {
 		execFileSync('mkfifo', [at('pipe')]);
 		const gone = new AbortController();
 		const reading = withReadable(at('pipe'), gone.signal, async () => 'read');
@@ -134,7 +134,7 @@ describe('transcripts', () => {
 		expect(readFileSync(at('new', 'folder', 'below', 'a.srt'), 'utf8')).toBe('text');
 	});
 
-	it('overwrite none that is there unless that is wanted', async () => {
+	it('overwrite no existing file without --force', async () => {
 		mkdirSync(at('out'));
 		writeFileSync(at('out', 'a.srt'), 'precious');
 		await expect(outputsOf(recordings('a.mp3'), options())).rejects.toThrow(

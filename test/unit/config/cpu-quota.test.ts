@@ -12,7 +12,7 @@ describe('the CPU quota of version 2', () => {
 		expect(cpuQuota(read)).toBe(1.5);
 	});
 
-	test('is the least of a group and those it lies in', () => {
+	test('is the minimum of a group and its ancestors', () => {
 		const read = reading({
 			'/proc/self/cgroup': '0::/system.slice/earshot.service\n',
 			'/sys/fs/cgroup/system.slice/cpu.max': '200000 100000\n',

@@ -123,7 +123,7 @@ describe('the settings', () => {
 		expect(slotsOf({ parallel: 2, numThreads: 6 })).toBe(2);
 	});
 
-	it('leave a host the number of heaps that the environment asks for', () => {
+	it('keep the number of heaps that the environment sets', () => {
 		expect(runnerEnvironment(2, { MALLOC_ARENA_MAX: '8' }).MALLOC_ARENA_MAX).toBe('8');
 	});
 
@@ -174,7 +174,7 @@ describe('the folders', () => {
 			},
 		],
 		['with an empty HOME', () => ''],
-	])('of a user %s are where nobody writes', (_, find) => {
+	])('of a user %s are in a folder that nobody else writes to', (_, find) => {
 		expect(homeFolder(find)).toBe('/nonexistent');
 	});
 

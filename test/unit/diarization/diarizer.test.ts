@@ -107,7 +107,7 @@ const shown = ({ turns }: Diarization) =>
 	);
 
 describe('who speaks when', () => {
-	test('is told by turns, in order of appearance, whatever numbers windows give', async () => {
+	test('is given as turns, numbered in order of appearance, whatever the windows call them', async () => {
 		const found = await diarized(
 			[
 				[0, 4, bob],
@@ -126,7 +126,7 @@ describe('who speaks when', () => {
 		]);
 	});
 
-	test('of somebody who was silent for longer than a window, too', async () => {
+	test('also of a speaker who was silent for longer than a window', async () => {
 		const found = await diarized(
 			[
 				[0, 5, ann],
@@ -138,7 +138,7 @@ describe('who speaks when', () => {
 		expect(shown(found)).toEqual(['0 0-5', '1 6-30', '0 31-36']);
 	});
 
-	test('of somebody of whom the network does not know who it is, too', async () => {
+	test('also of a speaker whose track the network confuses', async () => {
 		class Unsure extends FakeNetworks {
 			override async segment(window: Float32Array): Promise<Float32Array> {
 				const from = this.segments * 59;
@@ -183,7 +183,7 @@ describe('who speaks when', () => {
 		expect(shown(found)).toEqual(['0 0-6', '1 5-11']);
 	});
 
-	test('of one who is heard only while the other speaks, apart from that one', async () => {
+	test('of a speaker who speaks only while another speaks, kept apart', async () => {
 		const found = await diarized(
 			[
 				[0, 9, ann],
@@ -210,7 +210,7 @@ describe('who speaks when', () => {
 		expect(networks.embedded).toBeLessThanOrEqual(60.1);
 	});
 
-	test('joins what pauses of less than half a second part, and no more', async () => {
+	test('joins turns across pauses of less than half a second only', async () => {
 		const found = await diarized(
 			[
 				[0, 2, ann],
@@ -223,7 +223,7 @@ describe('who speaks when', () => {
 	});
 });
 
-describe('nobody is made up', () => {
+describe('no speaker is invented', () => {
 	test.each<[string, Part[], number, string[]]>([
 		['nothing', [], 0, []],
 		['one sample', [], 1 / 16_000, []],
@@ -245,7 +245,7 @@ describe('nobody is made up', () => {
 		expect(shown(found)).toEqual(['0 0-4']);
 	});
 
-	test('to fill a number that is asked for', async () => {
+	test('to reach a requested number', async () => {
 		const parts: Part[] = [
 			[0, 6, ann],
 			[7, 13, bob],
@@ -307,7 +307,7 @@ test('a cancelled recording ends between two windows', async () => {
 	expect(networks.segments).toBeLessThanOrEqual(4);
 });
 
-test('windows and progress are told', async () => {
+test('windows and progress are reported', async () => {
 	const windows: number[] = [];
 	const seconds: number[] = [];
 	await diarize(

@@ -148,7 +148,7 @@ describe('known voices', () => {
 		expect(matchedNames(angles.map(towards), known)).toEqual(expected);
 	});
 
-	test('are nobody’s whose voice is not known', () => {
+	test('have no name if the voice is not enrolled', () => {
 		expect(matchedNames([null, towards(0)], known)).toEqual([null, 'Ann']);
 	});
 });
@@ -191,7 +191,7 @@ describe('semaphore', () => {
 		expect(order).toEqual(['a', 'b']);
 	});
 
-	test('forget one that is cancelled while it waits', async () => {
+	test('forgets a waiting recording that is cancelled', async () => {
 		const semaphore = new Semaphore(1);
 		const leave = await semaphore.acquire(new AbortController().signal);
 		const control = new AbortController();

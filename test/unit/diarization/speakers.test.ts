@@ -27,7 +27,7 @@ describe('a long recording', () => {
 		[{ max: 1 }, 1],
 		[{ min: 3 }, 2],
 		[{ min: 40, max: 40 }, 2],
-	])('has as many speakers as are asked for, and nobody who is made up: %j', async (counts, expected) => {
+	])('has as many speakers as requested, and no invented ones: %j', async (counts, expected) => {
 		const { labels } = await speakersOf(pieces(60, 1), { threshold: 0.33, ...counts }, async () => {});
 		expect(new Set(labels).size).toBe(expected);
 	});

@@ -44,7 +44,7 @@ describe('a file that takes the place of another', () => {
 		expect(disk.asked).toHaveLength(1);
 	});
 
-	it('is not tried again on other systems, where a refusal is for good', async () => {
+	it('is not retried on other systems, where a refusal is permanent', async () => {
 		const disk = refusing(1, 'EPERM');
 		await expect(renameOver('new', 'old', { ...disk, platform: 'linux' })).rejects.toThrow('EPERM');
 		expect(disk.asked).toHaveLength(1);
@@ -55,7 +55,7 @@ it.each([
 	['EBUSY', 'conflict', 'has a file in /models open'],
 	['ENOSPC', 'disk_full', 'the disk of /models is full'],
 	['EPERM', 'config_invalid', 'that this user may write to'],
-])('a refusal of the file system (%s) is told as %s', (code, expected, words) => {
+])('an error of the file system (%s) becomes %s', (code, expected, words) => {
 	const told = diskFailure(failure(code), '/models');
 	expect(told?.code).toBe(expected);
 	expect(told?.message).toContain(words);
@@ -65,7 +65,7 @@ describe.each([
 	['makeFolder', makeFolder],
 	['makeFolderSync', async (folder: string) => makeFolderSync(folder)],
 ] as const)('%s', (_, make) => {
-	it('makes a folder and those above it, and is content with one that is there', async () => {
+	it('makes a folder and its parents, and accepts an existing one', async () => {
 		using scratch = new Scratch();
 		const folder = path.join(scratch.path, 'a', 'b', 'c');
 		await make(folder);

@@ -188,7 +188,7 @@ describe('the file of the weights', () => {
 		expect(onnx.operators).not.toContain('MatMul');
 	});
 
-	test('stops when nobody waits for it', async () => {
+	test('stops when its last caller cancels', async () => {
 		const stop = new AbortController();
 		stop.abort();
 		await expect(writeInt8(source, path.join(scratch.path, 'made'), stop.signal)).rejects.toThrow('abort');
@@ -236,7 +236,7 @@ describe('the store', () => {
 		expect(names()).toEqual([path.basename(file)]);
 	});
 
-	test('makes them once for two who ask at once', async () => {
+	test('makes them once for two concurrent callers', async () => {
 		const [one, two] = [arrange(), arrange()];
 		await Promise.all([one.store.weightsOf(source), two.store.weightsOf(source)]);
 		expect([...one.made, ...two.made]).toEqual(['sharp.bin']);
@@ -247,7 +247,7 @@ describe('the store', () => {
 		['the model was written anew', () => utimesSync(source, 1, 1)],
 		['they have lost their end', (file) => truncateSync(file, 1_000_000)],
 		['they are another file', (file) => writeFileSync(file, 'something')],
-	])('makes them anew, in their place, where %s', async (_why, spoil) => {
+	])('makes them again, in place, where %s', async (_why, spoil) => {
 		const { store, made } = arrange();
 		const { path: file } = await store.weightsOf(source);
 		spoil(file);
@@ -270,7 +270,7 @@ describe('the store', () => {
 		expect(made).toHaveLength(2);
 	});
 
-	test('makes them anew where those that are here are of no use', async () => {
+	test('makes them again where the stored ones are unusable', async () => {
 		const { store, made } = arrange();
 		await store.weightsOf(source);
 		await store.weightsOf(source, true);
@@ -317,7 +317,7 @@ describe('the store', () => {
 		expect(names()).toHaveLength(1);
 	});
 
-	test('drops those whose model has gone when it makes others', async () => {
+	test('deletes those of removed models when it makes others', async () => {
 		const { store } = arrange();
 		const { path: old } = await store.weightsOf(source);
 		const moved = path.join(scratch.path, 'moved.bin');

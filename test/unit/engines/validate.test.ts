@@ -209,7 +209,7 @@ describe('before sherpa-onnx sees a model', () => {
 		['{"auto": 0, "en-US": 1, "de-DE": 2}', ['en', 'de', 'en-us', 'de-de']],
 		['auto=9;en=0;zh_TW=12;fr', ['en', 'zh', 'zh-tw']],
 		['[]', null],
-	])('a dictionary of prompts %s tells the languages %j', async (dictionary, languages) => {
+	])('a dictionary of prompts %s gives the languages %j', async (dictionary, languages) => {
 		const input = { name: 'prompt_index', elementType: 7, shape: [null] };
 		const metadata = new Map([['prompt_dictionary', dictionary]]);
 		const nothing = { operators: new Set<string>(), externalData: new Map<string, number>(), outputs: [] };
@@ -217,7 +217,7 @@ describe('before sherpa-onnx sees a model', () => {
 		expect(languagesOf({ networks }, 'streaming_nemo_transducer')).toEqual(languages);
 	});
 
-	it('weights that lie beside the model must be there', async () => {
+	it('external weights of the model must exist', async () => {
 		const good = filesOf(modelFixture('zipformer_ctc'));
 		const location = Buffer.from('\x0a\x08location\x12\x06w.data', 'latin1');
 		const tensor = Buffer.concat([Buffer.from([0x6a, location.length]), location]);

@@ -27,7 +27,7 @@ describe('render', () => {
 		},
 	);
 
-	test('gives words where they are asked for', () => {
+	test('has words on request', () => {
 		const all = { words: true, segments: true, logprobs: true };
 		expect(render(beach, 'verbose_json', { words: true })).toBe(formats.verbose_json.render(beach, all));
 	});
@@ -70,7 +70,7 @@ describe('json', () => {
 		});
 	});
 
-	test('carries log-probabilities only when asked', () => {
+	test('carries log-probabilities only on request', () => {
 		expect(rendered('json', beach, { logprobs: true })).toMatchObject({
 			logprobs: [
 				{ token: ' The', logprob: -0.1, bytes: [32, 84, 104, 101] },
@@ -228,7 +228,7 @@ describe('subtitles', () => {
 		]);
 	});
 
-	test('several who speak at once are shown at once, in the order in which they begin', () => {
+	test('simultaneous speakers are shown together, in the order in which they begin', () => {
 		const talk = transcript([
 			segment({ text: ' I was saying', start: 0, end: 9, channel: 0 }),
 			segment({ text: ' Yes.', start: 2, end: 3, channel: 1 }),
@@ -263,7 +263,7 @@ describe('tsv', () => {
 		);
 	});
 
-	test('tells who speaks in a column of its own', () => {
+	test('has the speaker in a column of its own', () => {
 		const talk = transcript([
 			segment({ text: ' Hi.', start: 0, end: 1, speaker: 'Ann' }),
 			segment({ text: ' You.', start: 1, end: 2, speaker: 'B' }),
@@ -287,7 +287,7 @@ describe('lrc', () => {
 		expect(render(song, 'lrc')).toBe('[00:00.00]Hello, world.\n[01:00.00]La\n[100:01.24]la\n');
 	});
 
-	test('says who sings or in which channel, where that is known', () => {
+	test('has the speaker or the channel, where that is known', () => {
 		const duet = transcript([
 			segment({ text: ' La', start: 0, end: 2, speaker: 'Ann' }),
 			segment({ text: ' la', start: 1, end: 2, channel: 1 }),

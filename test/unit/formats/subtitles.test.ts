@@ -246,7 +246,7 @@ describe('times', () => {
 		]);
 	});
 
-	test('of several who speak at once are those of each', () => {
+	test('of simultaneous speakers are cues of each', () => {
 		const [one, two] = ['one', 'two'].map((word, index) => ({ word, start: 1 + index, end: 4 }));
 		const talk = transcript([
 			segment({ text: ' one', start: 1, end: 4, words: one ? [one] : [], channel: 0 }),
@@ -350,7 +350,7 @@ describe('broadcast', () => {
 		expect(around(spoken('y'.repeat(40), 3, 20.5), fast)[1]?.start).toBe(5);
 	});
 
-	test('shows who is interrupted as long as they speak, beside who interrupts', () => {
+	test('shows an interrupted speaker for as long as they speak, beside the one who interrupts', () => {
 		const talk = transcript([
 			{ ...spoken('I was saying that it is so.', 0, 5), channel: 0 },
 			{ ...spoken('Yes.', 2), channel: 1 },

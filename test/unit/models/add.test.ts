@@ -148,7 +148,7 @@ describe('a model for sherpa-onnx', () => {
 describe('a folder of several models', () => {
 	const several = { 'ggml-a.bin': readFileSync(tones), 'ggml-b.bin': readFileSync(parakeet) };
 
-	it('is refused with the command for each, where nobody can be asked', async () => {
+	it('is refused with the command for each, without a terminal', async () => {
 		const { add, folder } = await arrange({
 			...several,
 			'ggml-silero.bin': 'lmgg\x0a\x00\x00\x00silero-16k',
@@ -158,7 +158,7 @@ describe('a folder of several models', () => {
 		);
 	});
 
-	it('is asked about where somebody is there', async () => {
+	it('is chosen by a prompt on a terminal', async () => {
 		const { add, folder } = await arrange(several);
 		const asked: unknown[] = [];
 		const choose = async (...question: unknown[]) => {
@@ -222,7 +222,7 @@ describe('a folder of several models', () => {
 	});
 });
 
-describe('the two networks that tell speakers apart', () => {
+describe('the two networks of diarization', () => {
 	const networks = () => ({
 		'pyannote-3.0.onnx': readFileSync(path.join(generated, 'speakers', 'segmentation.onnx')),
 		'campplus.onnx': readFileSync(path.join(generated, 'speakers', 'embedding.onnx')),
@@ -245,7 +245,7 @@ describe('the two networks that tell speakers apart', () => {
 		expect(aliases()).toContain('gpt-4o-transcribe-diarize');
 	});
 
-	it('are told from a model beside them', async () => {
+	it('are distinguished from a model beside them', async () => {
 		const { add } = await arrange({ ...networks(), 'tokens.txt': 'a 0\n' });
 		expect((await add('', { type: 'diarization' })).type).toBe('diarization');
 		await expect(add('')).rejects.toThrow();

@@ -74,7 +74,7 @@ describe('the built-in catalog', () => {
 		['sensevoice-small', 239_549_735, true],
 		['whisper-tiny-q5_1', null, false],
 		['parakeet-tdt-0.6b-v2', 482_468_385, true],
-	])('knows of %s how much comes over the line', (id, bytes, pinned) => {
+	])('has the download size of %s', (id, bytes, pinned) => {
 		const model = catalog.find(id);
 		expect(model && downloadBytes(model)).toBe(bytes);
 		expect(model && isPinned(model)).toBe(pinned);

@@ -255,14 +255,14 @@ describe('a download', () => {
 		},
 	);
 
-	it('knows a web page where nothing of the file was known, whatever it calls itself', async () => {
+	it('recognizes a web page if nothing of the file was known, whatever its content type', async () => {
 		const all = await arrange();
 		all.mirror.spoil('/model.bin', { bytes: Buffer.from('\n<!DOCTYPE html><html>') });
 		const error = await refusal(all.fetch({ bytes: null, sha256: null }));
 		expect(error.message).toContain('a web page instead of the file');
 	});
 
-	it('waits as long as a busy server asks', async () => {
+	it('waits as long as a busy server requires', async () => {
 		const all = await arrange();
 		all.mirror.spoil('/model.bin', { status: 429, headers: { 'retry-after': '7' } });
 		await all.fetch();
@@ -270,7 +270,7 @@ describe('a download', () => {
 		expect(all.waited).toEqual([7000]);
 	});
 
-	it('does not wait for a server that asks for an hour', async () => {
+	it('does not wait for a server that requires an hour', async () => {
 		const all = await arrange();
 		all.mirror.spoil('/model.bin', { status: 429, headers: { 'retry-after': '3600' } });
 		expect((await refusal(all.fetch())).message).toContain('retry in 3600 s');
@@ -304,7 +304,7 @@ describe('a download', () => {
 	it.each([
 		['stalls', { stallAfter: 20_000 }],
 		['trickles', { trickleMs: 5 }],
-	])('leaves a server that %s and asks it again', async (_, fault) => {
+	])('disconnects from a server that %s, and retries', async (_, fault) => {
 		const all = await arrange();
 		all.mirror.spoil('/model.bin', fault);
 		await all.fetch();

@@ -102,7 +102,7 @@ describe('a name of OpenAI', () => {
 		},
 	);
 
-	it('takes linear time to tell apart', () => {
+	it('takes linear time to distinguish', () => {
 		expect(isOpenAiName(`gpt-${'a-'.repeat(500_000)}`)).toBe(false);
 		expect(nameKey('-'.repeat(1e6)).length).toBe(1e6);
 	});

@@ -92,13 +92,13 @@ describe('a pull', () => {
 		expect(machine.mirror.asked.map((asked) => asked.path)).toEqual(['/small/tokens.txt']);
 	});
 
-	it('gives the names that were asked for', async () => {
+	it('gives the requested names', async () => {
 		const machine = await arrangeMachine();
 		await pull(machine.installer, 'small', { aliases: ['dictation'] });
 		expect(findInstalled(machine.registry(), 'dictation').id).toBe('small');
 	});
 
-	it('is one job however many ask', async () => {
+	it('is shared by concurrent requests', async () => {
 		const machine = await arrangeMachine();
 		const jobs = [1, 2, 3].map(() => machine.installer.pull('small'));
 		expect(new Set(jobs).size).toBe(1);
@@ -191,7 +191,7 @@ describe('a pull', () => {
 			'/m/huggingface.co/o/m',
 		],
 		['HF_ENDPOINT', (url: string) => ({ hub: `${url.replace('//', '//me:secret@')}/hub` }), '/hub/o/m'],
-	])('that fails names %s, where it asked, and no password', async (_, given, place) => {
+	])('that fails names %s, the address, and no password', async (_, given, place) => {
 		const url = 'https://huggingface.co/o/m/resolve/main/model.onnx';
 		const machine = await arrangeMachine({
 			models: () => [

@@ -165,7 +165,7 @@ async function closedPort(): Promise<number> {
 }
 
 describe('a model of several sources', () => {
-	it('comes from the first one, and the others are not asked', async () => {
+	it('comes from the first one, and the others are not contacted', async () => {
 		const machine = await arrange({ first: ggml });
 		expect((await pulled(machine)).warning).toBeUndefined();
 		isHere(machine);
@@ -213,7 +213,7 @@ describe('a model of several sources', () => {
 		expect(statusBody(status)).toMatchObject({ status: 'done', warning: status.warning });
 	});
 
-	it('asks a troubled server again once it has sent something', async () => {
+	it('retries a failing server once it has sent data', async () => {
 		const wait = vi.fn(async () => {});
 		const machine = await arrange({ first: ggml, deps: { ...quick, wait } });
 		machine.mirror.spoil('/first/ggml.bin', { cutAfter: 500_000 }, { status: 503 });
@@ -384,7 +384,7 @@ describe('a model of several sources is refused', () => {
 		expect((await pullOf(machine.another())).state).toBe('done');
 	});
 
-	it('without telling the login of an index that cannot be used', () => {
+	it('without revealing the login of an index that cannot be used', () => {
 		for (const url of ['ftp://me:se/cret@host/simple', 'me:secret@host'])
 			expect(() => indexOf(url)).toThrow(/^(?!.*(cret|me:)).*Expected pip/s);
 	});
@@ -621,7 +621,7 @@ describe('a CTranslate2 folder of the user’s own', () => {
 		expect(existsSync(path.join(folder, 'model.bin'))).toBe(true);
 	});
 
-	it('may lie in the Hugging Face cache, where its files are links', async () => {
+	it('may be in the Hugging Face cache, where its files are links', async () => {
 		const hub = path.join(scratch.path, 'hub');
 		const repo = path.join(hub, 'models--org--faster-tiny');
 		const snapshot = path.join(repo, 'snapshots', 'abc');

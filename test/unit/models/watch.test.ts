@@ -27,7 +27,7 @@ async function arrange(fetch?: (id: string) => void) {
 }
 
 describe('models.yaml of a running server', () => {
-	it('is served anew when it has changed', async () => {
+	it('is reloaded when it has changed', async () => {
 		const { machine, registry, changed, ids } = await arrange();
 		registry.watch();
 		writeFileSync(machine.config, `models:\n${entry('one')}${entry('two')}`);
@@ -35,7 +35,7 @@ describe('models.yaml of a running server', () => {
 		expect(ids()).toEqual(['one', 'two', 'demo-digits']);
 	});
 
-	it('is served anew when an editor has put another file in its place', async () => {
+	it('is reloaded when an editor has replaced the file', async () => {
 		const { machine, registry, changed, ids } = await arrange();
 		registry.watch();
 		writeFileSync(`${machine.config}~`, `models:\n${entry('other')}`);
@@ -58,7 +58,7 @@ describe('models.yaml of a running server', () => {
 		expect(ids()).toEqual(['two', 'demo-digits']);
 	});
 
-	it('is served without an entry that has a mistake, which is told with line and field', async () => {
+	it('is served without an entry that has a mistake, which is reported with line and field', async () => {
 		const { machine, registry, log, ids } = await arrange();
 		writeFileSync(machine.config, `models:\n${entry('one')}  two: {type: wisper}\n${entry('three')}`);
 		registry.reload();
@@ -189,7 +189,7 @@ describe('an entry with a mistake', () => {
 				'default_model: small\nmodels:\n  small: {type: wisper}\n  one: {type: whisper_cpp, files: {model: x}}\n',
 		});
 
-	it('may be the default model, and each request for that is told what is wrong', async () => {
+	it('may be the default model, and each request for it gets an error that says what is wrong', async () => {
 		const registry = (await arrangeBad()).registry();
 		expect(registry.defaultModel).toBe('small');
 		for (const name of ['small', 'SMALL', 'whisper-1', 'gpt-4o-transcribe'])
@@ -214,7 +214,7 @@ describe('a job', () => {
 		expect((await job.finished).state).toBe('cancelled');
 	});
 
-	it('tells late listeners how it ended', async () => {
+	it('reports its outcome to late listeners', async () => {
 		const job = new Pull('x', async function* () {
 			yield { state: 'done', file: '', received: 1, total: 1 };
 		});

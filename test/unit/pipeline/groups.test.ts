@@ -128,7 +128,7 @@ describe('a recording that is cut into groups', () => {
 		},
 	);
 
-	it('has groups that follow each other from the start, each as long as asked or with the rest', async () => {
+	it('has consecutive groups from the start, each of the requested length or with the rest', async () => {
 		const here = arrange();
 		const cut = await run(here, { kind: 'cut', folder: here.folder, seconds: 6, first: 0 });
 		const groups = groupsOf(cut).map(({ group }) => group);
@@ -141,14 +141,14 @@ describe('a recording that is cut into groups', () => {
 		expect(endOf(cut)).toMatchObject({ duration: 70 });
 	});
 
-	it('tells groups before the first one asked for without their files', async () => {
+	it('lists groups before the first requested one without their files', async () => {
 		const here = arrange();
 		const cut = await run(here, { kind: 'cut', folder: here.folder, seconds: 6, first: 3 });
 		expect(groupsOf(cut).map(({ file }) => file === null)).toEqual([true, true, true, false]);
 		expect(readdirSync(here.folder)).toHaveLength(1);
 	});
 
-	it('has no groups where nobody speaks, and says when the file is cut off', async () => {
+	it('has no groups without speech, and reports a truncated file', async () => {
 		const here = arrange([]);
 		here.recordings[0]!.truncated = true;
 		const cut = await run(here, { kind: 'cut', folder: here.folder, seconds: 6, first: 0 });

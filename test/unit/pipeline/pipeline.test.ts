@@ -99,7 +99,7 @@ describe('a recording', () => {
 		);
 	});
 
-	it('tells where someone spoke and no text came', async () => {
+	it('reports speech without text', async () => {
 		const { engine, parts } = arrange([...spans, { start: 9, end: 9.4 }]);
 		let last: TranscriptEvent | undefined;
 		const whole = (async () => {
@@ -116,7 +116,7 @@ describe('a recording', () => {
 		]);
 	});
 
-	it('tells it as one stretch where its clips are cut out of one', async () => {
+	it('reports it as one span if its clips were cut from one', async () => {
 		const { engine, parts } = arrange([{ start: 2, end: 75 }], { seconds: 80 });
 		let last: TranscriptEvent | undefined;
 		const whole = (async () => {
@@ -132,7 +132,7 @@ describe('a recording', () => {
 		expect(last?.type === 'done' && last.transcript.untranscribed).toEqual([{ start: 2, end: 75 }]);
 	});
 
-	it('does not tell it where nothing detects speech', async () => {
+	it('does not report it without voice activity detection', async () => {
 		const { engine, parts } = arrange([]);
 		let last: TranscriptEvent | undefined;
 		const whole = (async () => {
@@ -197,7 +197,7 @@ describe('a recording', () => {
 		},
 	);
 
-	it('is given no more room than it declares to need', async () => {
+	it('is given no more memory than it declares to need', async () => {
 		const { engine, parts, recording } = arrange([{ start: 0, end: 3 }], { seconds: 3 });
 		recording.declared = 3;
 		const whole = (async () => {

@@ -128,14 +128,14 @@ describe('when models.yaml has changed', () => {
 		expect(await workerOf(run('b'))).toBe(before);
 	});
 
-	it('a model with other files is loaded anew', async () => {
+	it('a model with other files is reloaded', async () => {
 		const { models, run } = arrange(entry('a'));
 		const before = await workerOf(run('a'));
 		models.become(entry('a', { files: { model: '/other' } }));
 		expect(await workerOf(run('a'))).not.toBe(before);
 	});
 
-	it('a model that has gone is unloaded and not found', async () => {
+	it('a model that was removed is unloaded and not found', async () => {
 		const { models, pool, run } = arrange(entry('a'), entry('b'));
 		await workerOf(run('a'));
 		models.become(entry('b'));
@@ -166,7 +166,7 @@ describe('a model whose files are not here yet', () => {
 		expect(order).toEqual(['ready']);
 	});
 
-	it('is asked for them no more while it is in memory', async () => {
+	it('is not queried for them again while it is in memory', async () => {
 		const { models, pool, run } = arrange(entry('a'));
 		await workerOf(run('a'));
 		models.ready = async () => {
@@ -232,7 +232,7 @@ describe('a model without work', () => {
 		expect(shown('a')).toMatchObject({ state: 'loaded', idleMs: 1e12, unloadsInMs: null });
 	});
 
-	it('goes by what models.yaml says now, without being loaded anew', async () => {
+	it('follows changes of models.yaml without a reload', async () => {
 		const { models, clock, run, shown } = arrange(entry('a'));
 		const before = await workerOf(run('a'));
 		models.become(entry('a', { keepAliveMs: 1000 }));
@@ -251,7 +251,7 @@ describe('a model without work', () => {
 		expect(shown('a')).toMatchObject({ requests: 0, idleMs: 0, unloadsInMs: 60_000 });
 	});
 
-	it('stays as if it had been used where all who asked left before it was loaded', async () => {
+	it('stays loaded as if it had been used if all callers cancelled before it was loaded', async () => {
 		const { pool, clock, shown } = arrange(entry('a'));
 		const leaver = new AbortController();
 		const lease = pool.lease('a', leaver.signal);
@@ -276,7 +276,7 @@ describe('an unloaded model', () => {
 		expect(told).toEqual(['a loaded', 'a unloaded: requested']);
 	});
 
-	it('is reported as gone when nothing more comes from its process', async () => {
+	it('is reported as unloaded only after the last message of its process', async () => {
 		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
 		await pool.load('a', never);
 		await pool.unload('a');
@@ -369,7 +369,7 @@ describe('the memory that models may take', () => {
 		expect(told).toEqual(['a loaded', 'b refused: memory']);
 	});
 
-	it('is not waited for by those who have gone', async () => {
+	it('is not awaited by cancelled requests', async () => {
 		const { pool, clock, shown } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
 		const lease = await pool.lease('a', never);
 		const leaver = new AbortController();
@@ -417,7 +417,7 @@ describe('the log', () => {
 		);
 	}
 
-	it('tells which model is loaded on request, and with what result', async () => {
+	it('says which model is loaded on request, and with what result', async () => {
 		const log = new FakeLog();
 		const { run, pool } = arrangeWith({ log }, entry('a'));
 		await workerOf(run('a'));
@@ -441,7 +441,7 @@ describe('the log', () => {
 		]);
 	});
 
-	it('tells of an eviction, and for what a model was loaded', async () => {
+	it('records an eviction, and why a model was loaded', async () => {
 		const lines = await logged(
 			async ({ pool, run }) => {
 				await pool.load('a', never, 'start');
@@ -461,7 +461,7 @@ describe('the log', () => {
 		]);
 	});
 
-	it('tells of a process that dies, and of the one that takes its place', async () => {
+	it('records a process that dies, and its replacement', async () => {
 		const log = new FakeLog();
 		const scratch = new Scratch();
 		onTestFinished(() => scratch[Symbol.dispose]());
@@ -490,7 +490,7 @@ describe('the log', () => {
 		expect(pool.models[0]?.pid).not.toBe(first);
 	});
 
-	it('tells of a model that cannot be loaded, once for all who wait', async () => {
+	it('records a model that cannot be loaded, once for all waiting requests', async () => {
 		const lines = await logged(
 			({ pool }) => Promise.allSettled([pool.lease('a', never), pool.lease('a', never)]),
 			{},
@@ -502,7 +502,7 @@ describe('the log', () => {
 		]);
 	});
 
-	it('tells of a model that is left alone because it keeps crashing', async () => {
+	it('records a model in crash backoff', async () => {
 		const log = new FakeLog();
 		const { pool } = arrangeWith({ log }, entry('a', { options: { die: true } }));
 		for (let attempt = 0; attempt < 3; attempt++) await pool.lease('a', never).catch(() => {});
@@ -546,7 +546,7 @@ describe('readiness', () => {
 		await again;
 	});
 
-	it('is degraded while the model cannot be loaded, which is tried again each half minute it is asked', async () => {
+	it('is degraded while the model cannot be loaded, which is retried every half minute on request', async () => {
 		const scratch = new Scratch();
 		onTestFinished(() => scratch[Symbol.dispose]());
 		const broken = scratch.file('broken', '');

@@ -29,7 +29,7 @@ it('each death after a hold makes one that is twice as long, up to ten minutes',
 	expect(lengths).toEqual([20, 40, 80, 160, 320, 600, 600, 600]);
 });
 
-it('what was forgotten counts no more', () => {
+it('crashes before a reset do not count', () => {
 	const hold = dying(5, 0);
 	hold.reset();
 	expect(hold.remainingMs(0)).toBe(0);

@@ -21,7 +21,7 @@ function arrange(given: { timeoutMs?: number; answers?: boolean } = {}) {
 }
 
 describe('the heartbeat of a process', () => {
-	it('asks nothing of one that has no work', () => {
+	it('sends no pings to a process without work', () => {
 		const { clock, seen } = arrange();
 		clock.advance(600_000);
 		expect(seen).toEqual({ asked: 0, hung: 0 });
@@ -47,7 +47,7 @@ describe('the heartbeat of a process', () => {
 		expect(clock.waiting).toBe(0);
 	});
 
-	it('tells that one owes an answer long before it is given up', () => {
+	it('reports a missing answer long before the process counts as hung', () => {
 		const { clock, heartbeat } = arrange();
 		heartbeat.begin();
 		clock.advance(9_999);
@@ -77,7 +77,7 @@ describe('the heartbeat of a process', () => {
 		expect(seen.hung).toBe(1);
 	});
 
-	it('rests when the last work is done and nothing is owed', () => {
+	it('stops when the last work is done and all pings are answered', () => {
 		const { clock, heartbeat } = arrange();
 		heartbeat.begin();
 		clock.advance(4_000);
@@ -90,7 +90,7 @@ describe('the heartbeat of a process', () => {
 		expect(clock.waiting).toBe(0);
 	});
 
-	it('counts questions and not the time, so that nobody is killed after the machine has slept', () => {
+	it('counts pings instead of time, so that no process is killed after the machine has slept', () => {
 		const ticks: (() => void)[] = [];
 		let hung = 0;
 		const clock = new FakeClock();

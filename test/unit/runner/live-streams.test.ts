@@ -117,7 +117,7 @@ describe('live streams of a runner', () => {
 		expect((await next.until('completed')).text).not.toBe(String(pid));
 	});
 
-	it('tell nothing once they are closed', async () => {
+	it('send no events once they are closed', async () => {
 		const { runner } = arrange();
 		const { stream, events, say } = listen(runner);
 		const other = listen(runner);

@@ -89,7 +89,7 @@ describe('a runner', () => {
 		]);
 	});
 
-	it('starts its process when first asked and keeps it', async () => {
+	it('starts its process with the first recording and keeps it', async () => {
 		const { runner, run } = arrange();
 		expect(runner.state).toBe('unloaded');
 		const first = await run('/ok/2');
@@ -107,7 +107,7 @@ describe('a runner', () => {
 		]);
 	});
 
-	it('loads once, however many ask', async () => {
+	it('loads once for concurrent callers', async () => {
 		const { run } = arrange();
 		const pids = await Promise.all(['/ok/1', '/ok/1', '/ok/1'].map(async (what) => (await run(what)).text));
 		expect(new Set(pids).size).toBe(1);
@@ -179,7 +179,7 @@ describe('a runner', () => {
 		]);
 	});
 
-	it('starts anew for the next recording after its process was killed while idle', async () => {
+	it('starts a new process for the next recording after its process was killed while idle', async () => {
 		const { runner, run } = arrange();
 		const before = (await run('/ok/1')).text;
 		process.kill(Number(before), 'SIGKILL');
@@ -213,7 +213,7 @@ describe('a runner', () => {
 		});
 	});
 
-	it('kills a process that does not end when asked to, after a while', async () => {
+	it('kills a process that does not end after a close, after a grace period', async () => {
 		const { runner, clock } = arrange({ deaf: true });
 		await runner.start();
 		const { pid } = runner;
@@ -361,7 +361,7 @@ describe('a clip that never ends in a process that answers', () => {
 		expect((await run('/ok/1')).segments).toHaveLength(1);
 	}, 60_000);
 
-	it('is noticed after its client has gone, as soon as others wait', async () => {
+	it('is detected after its client has disconnected, as soon as others wait', async () => {
 		const all = arrange({}, { hangTimeoutMs });
 		const { runner, run, log } = all;
 		const gone = new AbortController();
@@ -441,7 +441,7 @@ describe('a model whose process keeps dying', () => {
 
 describe('a runner that has grown too big', () => {
 	const textOf = async (transcript: Promise<Transcript>) => (await transcript).text.split(' ').map(Number);
-	it('goes on in a fresh process from the next clip, which is there before the old one goes', async () => {
+	it('continues in a new process from the next clip, started before the old one ends', async () => {
 		const { runner, run, restarts } = arrange();
 		const go = path.join(folder(), 'go');
 		await runner.start();
@@ -455,7 +455,7 @@ describe('a runner that has grown too big', () => {
 		await untilEnded(first);
 	});
 
-	it('goes on in a fresh process after the old one has gone where there is no room for two', async () => {
+	it('continues in a new process after the old one has ended if there is no memory for two', async () => {
 		const { runner, run, restarts } = arrange({}, { hasRoomForTwo: () => false });
 		const go = path.join(folder(), 'go');
 		await runner.start();

@@ -39,7 +39,7 @@ describe('a step that does not end', () => {
 		expect(patienceWith({ clips: 9, slowestMsPerSecond: 100 })).toBe(120 * minute);
 	});
 
-	it('is put up with for two hours where a file is decoded, which may lie on a slow disk', () => {
+	it('may decode a file for two hours, which may be on a slow disk', () => {
 		expect(patienceWith(busy, -3)).toBe(120 * minute);
 	});
 
@@ -49,7 +49,7 @@ describe('a step that does not end', () => {
 		expect(patienceWith({ clips: 0, slowestMsPerSecond: 0 }, 0, pace)).toBe(40 * minute);
 	});
 
-	it('is told of in words', () => {
+	it('is described in words', () => {
 		const stuck = new StuckWork(new MeasuredSpeed());
 		const why = (step: number, number: number) => {
 			let said: string | undefined;
@@ -73,7 +73,7 @@ describe('a step that does not end', () => {
 });
 
 describe('the steps in work', () => {
-	it('are told by the one that began first, under a number of its own', () => {
+	it('are reported by the one that began first, under its own number', () => {
 		const steps = new OpenSteps(() => 0);
 		expect(steps.report).toEqual({ clips: 0, slowestMsPerSecond: 0 });
 		steps.begin(7, -1, 0);
@@ -85,7 +85,7 @@ describe('the steps in work', () => {
 		expect(steps.report.oldest).toBeUndefined();
 	});
 
-	it('tell how long a second of audio took at most, of clips with a result alone', () => {
+	it('report the slowest time per second of audio, of clips with a result only', () => {
 		let now = 0;
 		const steps = new OpenSteps(() => now);
 		const took = (step: number, seconds: number, ms: number, hasResult = true) => {

@@ -55,7 +55,7 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0], [1]]);
 	});
 
-	it('gives a batch no more than its share of what waits, so that no slot stays empty', async () => {
+	it('gives a batch at most its share of the waiting clips, so that no slot stays empty', async () => {
 		const { engine, submit } = arrange({ slots: 2, maxBatchClips: 4, padded: true });
 		const recording = {};
 		for (const start of [0, 1, 2, 3, 4, 5]) void submit(recording, start);
@@ -96,7 +96,7 @@ describe('the scheduler', () => {
 			expect(scheduler.state).toMatchObject({ busySlots: 2, waitingClips: 0 });
 		});
 
-		it('holds no more clips in a slot than go together, and gives a place that is free to the next', async () => {
+		it('holds no more clips in a slot than fit one batch, and gives a free place to the next', async () => {
 			const { engine, submit } = sociable({ maxBatchClips: 2 }, 1);
 			for (const start of [0, 1, 2]) {
 				void submit({}, start);
@@ -124,7 +124,7 @@ describe('the scheduler', () => {
 			['asks for something else', { options: { ...plainRecognition, language: 'de' } }],
 			['is too long for the seconds of a batch', { seconds: 39.5 }],
 			['is much longer than they are', { seconds: 12 }],
-		])('waits for a slot with a clip that %s, and nobody goes past it into one', async (_why, more) => {
+		])('waits for a slot with a clip that %s, and no other clip overtakes it', async (_why, more) => {
 			const { engine, submit } = sociable({ maxBatchClips: 4 }, 1);
 			void submit({}, 0);
 			await settled();
@@ -325,7 +325,7 @@ describe('the scheduler', () => {
 		expect(engine.ran.map(({ threads }) => threads)).toEqual([8, 2, 3, 3]);
 	});
 
-	it('never hands out more threads than there are: who comes later waits, and loses nothing by it', async () => {
+	it('never hands out more threads than there are: later clips wait, and lose nothing by it', async () => {
 		const { engine, submit } = arrange({ slots: 4 }, 4);
 		void submit({}, 0);
 		await settled();
@@ -399,7 +399,7 @@ describe('the scheduler', () => {
 		expect(scheduler.state.busySlots).toBe(0);
 	});
 
-	it('never runs a clip whose client has gone', async () => {
+	it('never runs a clip whose client has disconnected', async () => {
 		const { engine, submit } = arrange();
 		void submit({}, 0);
 		await settled();
@@ -411,7 +411,7 @@ describe('the scheduler', () => {
 		expect(starts(engine)).toEqual([[0]]);
 	});
 
-	it('ends a running clip whose client has gone, and frees its slot', async () => {
+	it('ends a running clip whose client has disconnected, and frees its slot', async () => {
 		const { engine, submit } = arrange();
 		const gone = new AbortController();
 		const result = submit({}, 0, { signal: gone.signal });
@@ -423,7 +423,7 @@ describe('the scheduler', () => {
 		await expect(next).resolves.toMatchObject({ segments: [{ text: ' at 1' }] });
 	});
 
-	it('ends the clip of a batch whose client has gone, and goes on with the others', async () => {
+	it('ends the clip of a batch whose client has disconnected, and continues with the others', async () => {
 		const { engine, submit } = arrange({ maxBatchClips: 2 });
 		void submit({}, 0);
 		await settled();
@@ -579,7 +579,7 @@ describe('picking a batch', () => {
 		expect(picked(lines)).toEqual([0]);
 	});
 
-	it('never mixes clips that ask for different things', () => {
+	it('never mixes clips with different options', () => {
 		const lines = [{ waiting: [waiting(0, 1)] }, { waiting: [waiting(1, 1, { language: 'de' })] }];
 		expect(pickBatch(lines, limits)).toHaveLength(1);
 	});

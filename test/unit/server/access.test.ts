@@ -28,7 +28,7 @@ describe('a host name', () => {
 });
 
 describe('what a request leaves here belongs', () => {
-	test('to the digest of its API key, which tells nothing of the key', () => {
+	test('to the digest of its API key, which does not reveal the key', () => {
 		expect(access.ownerOf(['second-key'])).toBe(createHash('sha256').update('second-key').digest('hex'));
 		expect(access.ownerOf(['first-key'])).not.toBe(access.ownerOf(['second-key']));
 	});

@@ -24,7 +24,7 @@ describe('paths in messages', () => {
 		expect(withoutFolders(message)).toBe(message);
 	});
 
-	test('stay for those who have shown a key, and where the client wrote them itself', () => {
+	test('are shown to clients with a key, and where the client wrote them itself', () => {
 		const failure = new EarshotError('model_load_failed', 'no /srv/models/a.bin');
 		expect(errorBody(failure, { isTrusted: true }).error.message).toBe('no /srv/models/a.bin');
 		expect(errorBody(failure, { isTrusted: false }).error.message).toBe('no a.bin');

@@ -160,7 +160,7 @@ describe('subtitles', () => {
 		});
 	});
 
-	test('have the model asked for word times, if it has any', () => {
+	test('request word times from the model, if it has any', () => {
 		const cut = { response_format: 'srt', max_line_width: '42' };
 		expect(fitted(cut)).toMatchObject({ words: true, wordsOptional: true });
 		expect(fitted(cut, plain).words).toBe(false);
@@ -341,11 +341,11 @@ describe('a model that can', () => {
 });
 
 describe('a model that cannot', () => {
-	test('has nothing against fields that ask for nothing', () => {
+	test('accepts fields with their default values', () => {
 		expect(fitted({ prompt: '', temperature: '0' }, plain)).toMatchObject({ prompt: '', temperature: 0 });
 	});
 
-	test('takes the language as said where it knows no list', () => {
+	test('accepts any language where the model has no list', () => {
 		expect(fitted({ language: 'de' }, { ...able, languages: null, choosesLanguage: false }).language).toBe(
 			'de',
 		);
@@ -376,7 +376,7 @@ describe('a model that cannot', () => {
 		expect(ignored({ prompt: '', temperature: '0' }, plain)).toEqual([]);
 	});
 
-	test('names the languages it knows', () => {
+	test('names the supported languages', () => {
 		expect(() => fitted({ language: 'fr' }, plain)).toThrow(
 			'Expected `language` to be one of the languages of the model `tiny` (en, de, yue), got `fr`',
 		);

@@ -112,7 +112,7 @@ describe('the model of a transcription', () => {
 		expect(() => chosen({ name: 'gone' })).toThrow('gone');
 	});
 
-	it('is the default one, or the first that knows the language', () => {
+	it('is the default one, or the first that supports the language', () => {
 		expect(chosen({})).toBe('tiny');
 		expect(chosen({ language: 'en-US' })).toBe('tiny');
 		expect(chosen({ language: 'de' })).toBe('all');
@@ -120,7 +120,7 @@ describe('the model of a transcription', () => {
 		expect(chosen({ language: 'it' })).toBe('tiny');
 	});
 
-	it('is told of in `info`, the default one first', () => {
+	it('is listed in `info`, the default one first', () => {
 		const { asr } = infoOf(pool, '1.2.3') as { asr: [{ models: { name: string; languages: string[] }[] }] };
 		expect(asr[0]).toMatchObject({
 			name: 'earshot',
@@ -133,7 +133,7 @@ describe('the model of a transcription', () => {
 		expect(asr[0].models[0]).toMatchObject({ languages: ['en'], installed: true });
 	});
 
-	it('that knows any language is told of with all', () => {
+	it('that supports any language is listed with all', () => {
 		const { asr } = infoOf(poolOf([['tiny', null]]), '1') as { asr: [{ models: { languages: string[] }[] }] };
 		expect(asr[0].models[0]!.languages).toEqual(expect.arrayContaining(['en', 'de', 'zh']));
 	});

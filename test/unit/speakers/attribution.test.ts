@@ -103,7 +103,7 @@ describe('a segment', () => {
 		expect(parts[1]?.words).toEqual([{ word: '“bye.”', start: 3, end: 3.8, speaker: 'B' }]);
 	});
 
-	test('without words goes as a whole to the one who speaks most in it', () => {
+	test('without words belongs to the speaker with the most speech in it', () => {
 		const two = [segment({ text: ' a', start: 0, end: 3 }), segment({ text: ' b', start: 3, end: 4 })];
 		const parts = attributed(two, [turn(0, 1, 0), turn(1, 3, 1), turn(3, 4, 0)], names);
 		expect(parts.map(({ id, speaker }) => [id, speaker])).toEqual([
@@ -112,7 +112,7 @@ describe('a segment', () => {
 		]);
 	});
 
-	test('has no speaker where nobody is heard', () => {
+	test('has no speaker where no turn overlaps it', () => {
 		expect(attributed([spoken('one 0-1')], [], [])[0]).not.toHaveProperty('speaker');
 	});
 

@@ -71,7 +71,7 @@ describe('a model without times of words', () => {
 		expect(last?.type === 'done' && last.transcript.text).toBe('A: Hi there.\nB: Hello you.');
 	});
 
-	test('is not asked for a text where the speakers fail', async () => {
+	test('is cancelled when diarization fails', async () => {
 		const model = new FakeTranscriber();
 		const speakers = new FakeTranscriber({
 			// biome-ignore lint/correctness/useYield: it fails before the first event
@@ -83,7 +83,7 @@ describe('a model without times of words', () => {
 		expect(model.calls).toEqual([]);
 	});
 
-	test('is told from one with them, which is asked at the same time', async () => {
+	test('is kept apart from a concurrent request with speakers', async () => {
 		const model = new FakeTranscriber({ script: () => eventsOf(said) });
 		await heard(model, new FakeTranscriber({ script: diarized }), true);
 		expect(model.calls[0]?.options).not.toHaveProperty('breaks');

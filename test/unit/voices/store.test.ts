@@ -90,7 +90,7 @@ test('voices added and removed at once all succeed, and each is whole, or absent
 	expect(readdirSync(folder)).toEqual([]);
 });
 
-test('one that is removed while it is added is there afterwards, or is not', async () => {
+test('one that is removed while it is added either exists afterwards or does not', async () => {
 	const { store, folder } = arrange();
 	for (let round = 0; round < 50; round++) {
 		let isAdded = false;

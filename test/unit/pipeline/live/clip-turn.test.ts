@@ -25,8 +25,8 @@ async function speak({ stream }: Arranged, audio: Uint8Array): Promise<void> {
 const deltasOf = ({ events }: Arranged): string[] =>
 	events.flatMap((event) => (event.type === 'delta' ? [event.text] : []));
 
-describe('partial text of a model that hears whole turns', () => {
-	it('is told while somebody speaks: words on which two transcriptions agree', async () => {
+describe('partial text of a model that transcribes whole turns', () => {
+	it('is published during speech: words on which two transcriptions agree', async () => {
 		const live = arrange(growing);
 		await speak(live, pcm([7, 1000], [3, 2000], [5, 2000]));
 		const before = deltasOf(live);
@@ -121,7 +121,7 @@ describe('a turn that what is said decides on', () => {
 });
 
 describe('a turn whose speech pauses', () => {
-	it('is transcribed then, so that its text is there when it is over', async () => {
+	it('is transcribed then, so that its text is ready when the pause is long enough', async () => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 1000], [0, 400]));
 		await live.until('heard', 14);

@@ -27,7 +27,7 @@ describe('the time that live audio takes of a model', () => {
 		expect([first.take(), second.take()]).toEqual([0, 0]);
 	});
 
-	it('is shared by what runs at once, so that all is no more than there is', () => {
+	it('is divided among concurrent work, so that the sum is the elapsed time', () => {
 		const { pass, streams } = arrange({ slots: 2, maxBatchClips: 8 });
 		const ends = streams.map((stream) => stream.begin());
 		pass(160);
@@ -36,7 +36,7 @@ describe('the time that live audio takes of a model', () => {
 		expect(new Set(used)).toEqual(new Set([10]));
 	});
 
-	it('is told of work that goes on', () => {
+	it('includes work that is still running', () => {
 		const { pass, streams } = arrange({ slots: 1, maxBatchClips: 1 });
 		const [stream] = streams as [StreamTime];
 		const ended = [stream.begin(), stream.begin()];

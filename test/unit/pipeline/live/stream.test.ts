@@ -92,7 +92,7 @@ describe('a live stream', () => {
 		isDone.open();
 	});
 
-	it('tells text while somebody speaks, and never takes it back', async () => {
+	it('publishes text during speech, and never takes it back', async () => {
 		const { events, stream, until } = arrange(byVoice, { openStream: digitStream });
 		for (let at = 0; at < twoTurns.length; at += 3200) {
 			stream.send({ type: 'audio', bytes: twoTurns.subarray(at, at + 3200) });
@@ -112,7 +112,7 @@ describe('a live stream', () => {
 	it.each([
 		['clips', false],
 		['steps', true],
-	])('tells for how long its %s have kept the model busy', async (_, isStreaming) => {
+	])('reports for how long its %s have kept the model busy', async (_, isStreaming) => {
 		let now = 0;
 		let works = 0;
 		const work = async (): Promise<void> => {
@@ -183,7 +183,7 @@ describe('a live stream', () => {
 		expect(told(events).slice(-3)).toEqual(['0:7 7', '0 is 7 7', '1 is 3 3']);
 	});
 
-	it('takes in no more than it can work on', async () => {
+	it('accepts no more audio than it can process', async () => {
 		const { engine, events, stream, until } = arrange(manual);
 		const slow = gate();
 		engine.onRun = () => slow.promise;
@@ -205,7 +205,7 @@ describe('a live stream', () => {
 		expect(told(events)).toEqual(['refused', '0 committed: 0.5 s', '0:7 7 7 7 7', '0 is 7 7 7 7 7']);
 	});
 
-	it('tells that audio before voice activity is no turn', async () => {
+	it('reports that audio before voice activity is no turn', async () => {
 		const { events, stream, until } = arrange(manual, { openStream: digitStream });
 		stream.send({ type: 'audio', bytes: pcm([7, 500], [3, 500]) });
 		await until('delta');
@@ -217,7 +217,7 @@ describe('a live stream', () => {
 		expect(told(events).at(-1)).toBe('1 is 5 5 5');
 	});
 
-	it('transcribes a turn as it was asked for when it began', async () => {
+	it('transcribes a turn with the options of its start', async () => {
 		const { engine, events, stream, until } = arrange(byVoice);
 		const [first, rest] = [pcm([0, 640], [7, 600]), pcm([7, 300], [0, 1000], [5, 400], [0, 1200])];
 		stream.send({ type: 'audio', bytes: first });
@@ -235,7 +235,7 @@ describe('a live stream', () => {
 		expect([last, before.at(-1)]).toEqual(['de', null]);
 	});
 
-	it('changes its format where it is told to', async () => {
+	it('changes its format at the position of the command', async () => {
 		const { events, stream, until } = arrange(manual);
 		stream.send({ type: 'audio', bytes: pcm([7, 200]) });
 		stream.send({ type: 'configure', options: { ...manual, format: { encoding: 'pcm16', rate: 8000 } } });
@@ -246,7 +246,7 @@ describe('a live stream', () => {
 		expect(heard).toEqual([200, 600]);
 	});
 
-	it('tells nothing after it was closed', async () => {
+	it('sends no events after it was closed', async () => {
 		const { engine, events, stream } = arrange(manual);
 		const running = gate();
 		const slow = gate();
