@@ -16,25 +16,37 @@ export interface LeastRateOptions {
 export const leastRateWindowMs = 30_000;
 
 /** Ends a request with `request_timeout` if its body arrives more slowly. */
-export function leastRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
-	const leastBytes = (minUploadBytesPerSecond * leastRateWindowMs) / 1000;
+export function leastRate(options: LeastRateOptions): RequestMiddleware {
 	return async (ctx, next) => {
 		const { req, state } = ctx;
-		if (leastBytes === 0 || !hasBody(req)) return await next();
-		let before = req.socket.bytesRead;
-		const stop = clock.every(leastRateWindowMs, () => {
-			const came = req.socket.bytesRead - before;
-			before += came;
-			if (req.complete) stop();
-			// A paused body waits for this server's disk.
-			else if (came < leastBytes && !req.isPaused()) state.end(tooSlow(minUploadBytesPerSecond));
-		});
+		if (!hasBody(req)) return await next();
+		const stop = watchRate(req, options, (error) => state.end(error));
 		try {
 			await next();
 		} finally {
 			stop();
 		}
 	};
+}
+
+/** Calls `onTooSlow` with `request_timeout` if the body of `req` arrives more slowly. Call the result when the request
+ * has ended. */
+export function watchRate(
+	req: IncomingMessage,
+	{ minUploadBytesPerSecond, clock }: LeastRateOptions,
+	onTooSlow: (error: EarshotError) => void,
+): () => void {
+	const leastBytes = (minUploadBytesPerSecond * leastRateWindowMs) / 1000;
+	if (leastBytes === 0) return () => {};
+	let before = req.socket.bytesRead;
+	const stop = clock.every(leastRateWindowMs, () => {
+		const came = req.socket.bytesRead - before;
+		before += came;
+		if (req.complete) stop();
+		// Bytes that have not been read yet wait for this server's disk. `isPaused` is always true for an iterated body.
+		else if (came < leastBytes && req.readableLength === 0) onTooSlow(tooSlow(minUploadBytesPerSecond));
+	});
+	return stop;
 }
 
 /** Whether the headers announce a body. */
