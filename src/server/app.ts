@@ -24,7 +24,7 @@ import {
 import type { Admission } from './request/admission.js';
 import type { RequestContext, RequestMiddleware, RequestState } from './request/context.js';
 import { type GuardOptions, guard } from './request/guard.js';
-import { type LeastRateOptions, minimumRate } from './request/minimum-rate.js';
+import { type MinimumRateOptions, minimumRate } from './request/minimum-rate.js';
 import { type ObserveOptions, observe } from './request/observe.js';
 import { listCatalog } from './routes/catalog.js';
 import { type DoctorOptions, showDoctor } from './routes/doctor.js';
@@ -52,7 +52,7 @@ import type { UploadLimits } from './upload/limits.js';
 export interface AppOptions
 	extends Omit<GuardOptions, 'methodsOf'>,
 		ObserveOptions,
-		LeastRateOptions,
+		MinimumRateOptions,
 		DoctorOptions {
 	readonly pool: ModelPool;
 	/** undefined: models cannot be pulled or removed. */

@@ -18,10 +18,12 @@ function opened(server: Arranged, head: readonly string[]): Socket {
 	return socket;
 }
 
-const post = (length: number, version = '1.1', more: readonly string[] = []) => [
+const formType = 'multipart/form-data; boundary=yy';
+
+const post = (length: number, version = '1.1', more: readonly string[] = [], type = formType) => [
 	`POST /v1/audio/transcriptions HTTP/${version}`,
 	'Host: localhost',
-	'Content-Type: multipart/form-data; boundary=yy',
+	`Content-Type: ${type}`,
 	`Content-Length: ${length}`,
 	...more,
 ];
@@ -100,9 +102,12 @@ describe('an upload that is not sent', () => {
 		for (const socket of idle) socket.destroy();
 	});
 
-	test('is answered with 408 after half a minute of silence', async () => {
+	test.each([
+		['a form', formType],
+		['a raw body', 'audio/wav'],
+	])('as %s is answered with 408 after half a minute of silence', async (_, type) => {
 		const server = await arrange();
-		const socket = opened(server, post(1000));
+		const socket = opened(server, post(1000, '1.1', [], type));
 		await vi.waitUntil(() => server.clock.waiting === 1);
 		server.clock.advance(minimumRateWindowMs);
 		const [answer] = await once(socket, 'data');

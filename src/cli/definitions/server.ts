@@ -37,7 +37,6 @@ const serverOnly: readonly SettingName[] = [
 	'maxRequestSeconds',
 	'maxUploadMb',
 	'maxUploadsMb',
-	'minUploadBytesPerSecond',
 	'dedupeSeconds',
 	'jobRetention',
 	'jobsDir',

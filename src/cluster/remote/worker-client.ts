@@ -108,11 +108,15 @@ export class WorkerClient {
 		// The reply came from a proxy, or from a program that is not a worker.
 		if (error === undefined) throw new WorkerGone(`${address} answered with status ${reply.statusCode}`);
 		// The worker cannot serve this request now; another one may.
-		if (['overloaded', 'invalid_api_key', 'unsupported_value', 'closed', 'not_found'].includes(error.code))
-			throw new WorkerGone(`${address}: ${error.message}`);
+		if (refusals.has(error.code)) throw new WorkerGone(`${address}: ${error.message}`);
 		throw fromWire(error);
 	}
 }
+
+/** Codes of a worker that cannot serve the request itself. */
+const refusals: ReadonlySet<string> = new Set([
+	...['overloaded', 'invalid_api_key', 'unsupported_value', 'closed', 'not_found', 'request_timeout'],
+]);
 
 const unreachable: ReadonlySet<string> = new Set([
 	...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT'],

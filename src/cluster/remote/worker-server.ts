@@ -1,29 +1,17 @@
 /** The HTTP server of a worker: recordings that gateways send directly, health and metrics. */
 
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../clock.js';
 import { asEarshotError, EarshotError, errorCodes, toWire } from '../../errors.js';
-import { decodeOptions } from '../../jobs/encode-options.js';
 import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
+import { watchRate } from '../../server/request/minimum-rate.js';
+import { UploadBudget } from '../../server/upload/budget.js';
+import type { UploadLimits } from '../../server/upload/limits.js';
 import { isAuthorized } from './key.js';
-import {
-	aliveEveryMs,
-	clusterPaths,
-	clusterProtocol,
-	maxOptionsBytes,
-	optionsHeader,
-	protocolHeader,
-	type WorkerReply,
-} from './protocol.js';
+import { aliveEveryMs, clusterPaths, clusterProtocol, protocolHeader, type WorkerReply } from './protocol.js';
+import { type DirectRecording, receiveDirect } from './receive.js';
 
 export interface WorkerServerOptions {
 	readonly pool: ModelPool;
@@ -31,6 +19,8 @@ export interface WorkerServerOptions {
 	/** Direct recordings at a time; further ones are refused. */
 	readonly lanes: number;
 	readonly temporaryFolder: string;
+	/** Minimum mean rate of a recording over half a minute; 0 = none. */
+	readonly minUploadBytesPerSecond: number;
 	readonly metrics: Metrics;
 	readonly clock: Clock;
 }
@@ -41,11 +31,20 @@ const memoryBytes = 8 << 20;
 export class WorkerServer {
 	readonly http: Server;
 	readonly #options: WorkerServerOptions;
+	readonly #limits: UploadLimits;
 	readonly #running = new Set<AbortController>();
 	#isDraining = false;
 
 	constructor(options: WorkerServerOptions) {
 		this.#options = options;
+		const { metrics, clock, temporaryFolder } = options;
+		this.#limits = {
+			directory: temporaryFolder,
+			memoryUploadBytes: memoryBytes,
+			// The gateway has checked the size.
+			maxUploadBytes: Number.POSITIVE_INFINITY,
+			inFlight: new UploadBudget({ maxBytes: Number.POSITIVE_INFINITY, metrics, clock }),
+		};
 		this.http = createServer({ requestTimeout: 0 }, (request, response) => {
 			this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
 		});
@@ -106,28 +105,41 @@ export class WorkerServer {
 		const control = new AbortController();
 		this.#running.add(control);
 		response.once('close', () => control.abort());
-		const remove: (() => Promise<void>)[] = [];
+		let direct: DirectRecording | undefined;
 		let stopAlive: (() => void) | undefined;
 		try {
-			const { options, recording } = await this.#receive(request, remove);
+			direct = await this.#receive(request, control);
 			response.writeHead(200, { 'content-type': 'application/x-ndjson' });
 			response.flushHeaders();
 			const say = async (reply: WorkerReply): Promise<void> => {
 				if (!response.write(`${JSON.stringify(reply)}\n`)) await once(response, 'drain', control);
 			};
 			stopAlive = this.#options.clock.every(aliveEveryMs, () => void response.write('{"alive":true}\n'));
-			await this.#run(model, { options, recording }, control.signal, say);
+			await this.#run(model, direct, control.signal, say);
 		} finally {
 			stopAlive?.();
 			this.#running.delete(control);
-			for (const each of remove) await each();
+			await direct?.discard();
 		}
 		response.end();
 	}
 
+	/** Throws `request_timeout` if the body arrives too slowly. */
+	async #receive(request: IncomingMessage, control: AbortController): Promise<DirectRecording> {
+		const stop = watchRate(request, this.#options, (error) => control.abort(error));
+		try {
+			return await receiveDirect(request, this.#limits, control.signal);
+		} catch (thrown) {
+			const { reason } = control.signal;
+			throw reason instanceof EarshotError ? reason : thrown;
+		} finally {
+			stop();
+		}
+	}
+
 	async #run(
 		model: string,
-		{ options, recording }: { options: TranscribeOptions; recording: Recording },
+		{ options, recording }: DirectRecording,
 		signal: AbortSignal,
 		say: (reply: WorkerReply) => Promise<void>,
 	): Promise<void> {
@@ -143,45 +155,6 @@ export class WorkerServer {
 			if (!signal.aborted) await say({ error: toWire(asEarshotError(thrown)) });
 		}
 	}
-
-	/** Reads the options, then the recording, which stays in memory if it is small. */
-	async #receive(
-		request: IncomingMessage,
-		remove: (() => Promise<void>)[],
-	): Promise<{ options: TranscribeOptions; recording: Recording }> {
-		const length = Number(request.headers[optionsHeader]);
-		if (!Number.isInteger(length) || length < 2 || length > maxOptionsBytes)
-			throw new EarshotError('invalid_request', `Expected \`${optionsHeader}\` to be a number of bytes`);
-		const pieces: Buffer[] = [];
-		let bytes = 0;
-		const source = request[Symbol.asyncIterator]();
-		while (bytes <= length + memoryBytes) {
-			const { done, value } = (await source.next()) as IteratorResult<Buffer>;
-			if (done) {
-				const all = Buffer.concat(pieces);
-				if (all.length < length) throw new EarshotError('invalid_request', 'the request is not whole');
-				return {
-					options: decodeOptions(all.toString('utf8', 0, length)),
-					recording: { bytes: all.subarray(length) },
-				};
-			}
-			pieces.push(value);
-			bytes += value.length;
-		}
-		const head = Buffer.concat(pieces);
-		const file = path.join(this.#options.temporaryFolder, `direct-${randomUUID()}`);
-		remove.push(() => rm(file, { force: true }));
-		const rest = async function* () {
-			yield head.subarray(length);
-			for (;;) {
-				const { done, value } = (await source.next()) as IteratorResult<Buffer>;
-				if (done) return;
-				yield value;
-			}
-		};
-		await pipeline(rest, createWriteStream(file, { mode: 0o600 }));
-		return { options: decodeOptions(head.toString('utf8', 0, length)), recording: { path: file } };
-	}
 }
 
 /** Throws `not_found` for a malformed path, such as `//`. */
@@ -196,6 +169,8 @@ function json(response: ServerResponse, status: number, body: object): void {
 
 function fail(response: ServerResponse, thrown: unknown): void {
 	const error = toWire(asEarshotError(thrown));
+	// The rest of the body may never arrive.
+	if (error.code === 'request_timeout') response.setHeader('connection', 'close');
 	if (response.headersSent) response.destroy();
 	else json(response, errorCodes[error.code].status, { error });
 }

@@ -30,6 +30,8 @@ export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voi
 	) => Promise<{ readonly host: string; readonly port: number }>;
 	/** The base URL to announce; '' = derived from the address on which it listens. */
 	readonly advertise: string;
+	/** As in `WorkerServerOptions`. */
+	readonly minUploadBytesPerSecond: number;
 	readonly budgetBytes: number;
 	/** As in `Unit`. */
 	readonly numerics: string;
@@ -58,6 +60,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 		key: await clusterKey(cluster.records),
 		lanes: usualLanes,
 		temporaryFolder: temporary.path,
+		minUploadBytesPerSecond: options.minUploadBytesPerSecond,
 		metrics,
 		clock,
 	});

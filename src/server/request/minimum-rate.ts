@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.js';
 import { EarshotError } from '../../errors.js';
 import type { RequestMiddleware } from './context.js';
 
-export interface LeastRateOptions {
+export interface MinimumRateOptions {
 	/** Minimum mean rate over `minimumRateWindowMs`; 0 = none. */
 	readonly minUploadBytesPerSecond: number;
 	readonly clock: Clock;
@@ -16,25 +16,37 @@ export interface LeastRateOptions {
 export const minimumRateWindowMs = 30_000;
 
 /** Ends a request with `request_timeout` if its body arrives more slowly. */
-export function minimumRate({ minUploadBytesPerSecond, clock }: LeastRateOptions): RequestMiddleware {
-	const minBytes = (minUploadBytesPerSecond * minimumRateWindowMs) / 1000;
+export function minimumRate(options: MinimumRateOptions): RequestMiddleware {
 	return async (ctx, next) => {
 		const { req, state } = ctx;
-		if (minBytes === 0 || !hasBody(req)) return await next();
-		let before = req.socket.bytesRead;
-		const stop = clock.every(minimumRateWindowMs, () => {
-			const came = req.socket.bytesRead - before;
-			before += came;
-			if (req.complete) stop();
-			// A paused body waits for this server's disk.
-			else if (came < minBytes && !req.isPaused()) state.end(tooSlow(minUploadBytesPerSecond));
-		});
+		if (!hasBody(req)) return await next();
+		const stop = watchRate(req, options, (error) => state.end(error));
 		try {
 			await next();
 		} finally {
 			stop();
 		}
 	};
+}
+
+/** Calls `onTooSlow` with `request_timeout` if the body of `req` arrives more slowly. Call the result when the request
+ * has ended. */
+export function watchRate(
+	req: IncomingMessage,
+	{ minUploadBytesPerSecond, clock }: MinimumRateOptions,
+	onTooSlow: (error: EarshotError) => void,
+): () => void {
+	const minBytes = (minUploadBytesPerSecond * minimumRateWindowMs) / 1000;
+	if (minBytes === 0) return () => {};
+	let before = req.socket.bytesRead;
+	const stop = clock.every(minimumRateWindowMs, () => {
+		const came = req.socket.bytesRead - before;
+		before += came;
+		if (req.complete) stop();
+		// Bytes that have not been read yet wait for this server's disk. `isPaused` is always true for an iterated body.
+		else if (came < minBytes && req.readableLength === 0) onTooSlow(tooSlow(minUploadBytesPerSecond));
+	});
+	return stop;
 }
 
 /** Whether the headers announce a body. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
+import { type Clock, systemClock } from '../../../src/clock.js';
 import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
 import { ClusterPool } from '../../../src/cluster/remote/cluster-pool.js';
 import { clusterKey } from '../../../src/cluster/remote/key.js';
@@ -21,11 +21,12 @@ import { EarshotError } from '../../../src/errors.js';
 import { decodeOptions, encodeOptions } from '../../../src/jobs/encode-options.js';
 import { FolderBlobs } from '../../../src/jobs/folder/folder-blobs.js';
 import { Metrics } from '../../../src/metrics.js';
+import { minimumRateWindowMs } from '../../../src/server/request/minimum-rate.js';
 import { noOptions, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { MemoryTransport } from '../../helpers/cluster/memory-transport.js';
-import { eventsOf, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
+import { eventsOf, FakeClock, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
 import { beach } from '../../helpers/transcripts.js';
 
 const never = new AbortController().signal;
@@ -42,7 +43,11 @@ async function cluster() {
 		directory,
 		key,
 		folder,
-		async worker({ lanes = 2, ...more }: Partial<WorkerEntry> & { lanes?: number } = {}) {
+		async worker({
+			lanes = 2,
+			clock = systemClock,
+			...more
+		}: Partial<WorkerEntry> & { lanes?: number; clock?: Clock } = {}) {
 			const tiny = new FakeTranscriber();
 			const pool = new FakePool(tiny);
 			const server = new WorkerServer({
@@ -50,8 +55,9 @@ async function cluster() {
 				key,
 				lanes,
 				temporaryFolder: folder,
+				minUploadBytesPerSecond: 500,
 				metrics: new Metrics(),
-				clock: systemClock,
+				clock,
 			});
 			await new Promise<void>((resolve) => server.http.listen(0, '127.0.0.1', resolve));
 			onTestFinished(() => server.close());
@@ -335,6 +341,49 @@ test.each([
 	expect(JSON.parse(answer.text).error.code).toBe(status === 400 ? 'invalid_request' : 'not_found');
 	expect(server.busyLanes).toBe(0);
 	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
+});
+
+test.each([
+	['in its options', '{"lang'],
+	['in the recording', `{}${'x'.repeat(100)}`],
+	['in a large recording, which is in a file', `{}${'x'.repeat(9 << 20)}`],
+])('a body that stops %s frees its lane after half a minute', async (_, body) => {
+	const { worker, key, gateway, folder } = await cluster();
+	const clock = new FakeClock();
+	const { address, server } = await worker({ lanes: 1, clock });
+	const waiting = clock.waiting;
+	const sent = request(`${address}/cluster/v1/transcribe?model=tiny`, {
+		method: 'POST',
+		headers: {
+			authorization: `Bearer ${key}`,
+			[protocolHeader]: String(clusterProtocol),
+			[optionsHeader]: String(body.startsWith('{}') ? 2 : 100),
+		},
+	});
+	sent.on('error', () => {
+		// The worker closes the connection after its response.
+	});
+	await new Promise((resolve) => sent.write(body, resolve));
+	await expect.poll(() => [server.busyLanes, clock.waiting]).toEqual([1, waiting + 1]);
+	// In the first half minute enough has arrived of the large one.
+	clock.advance(minimumRateWindowMs);
+	clock.advance(minimumRateWindowMs);
+	const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+	expect([answer.statusCode, JSON.parse(await text(answer)).error.code]).toEqual([408, 'request_timeout']);
+	await expect.poll(() => [server.busyLanes, clock.waiting, readdirSync(folder)]).toEqual([0, waiting, []]);
+	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
+});
+
+test('a worker that a recording reaches too slowly is replaced by another', async () => {
+	const { worker, gateway } = await cluster();
+	const slow = await worker();
+	const other = await worker({ queuedSeconds: 100 });
+	slow.server.http.removeAllListeners('request').on('request', (_, response) => {
+		const error = { code: 'request_timeout', message: 'too slow' };
+		response.writeHead(408, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+	});
+	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
+	expect([slow.tiny.calls.length, other.tiny.calls.length]).toEqual([0, 1]);
 });
 
 /** By Node's client, which sends paths as they are. */

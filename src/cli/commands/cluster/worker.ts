@@ -40,6 +40,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 		maxKnownSpeakers: config.maxKnownSpeakers,
 		voices: new VoiceStore(voicesFolder()),
 		listen: (server) => listen(server, config.host, config.port, 'http'),
+		minUploadBytesPerSecond: config.minUploadBytesPerSecond,
 		budgetBytes: config.memoryBudgetMb * 2 ** 20,
 		numerics,
 		bytesOf: estimatedBytes(registry),
