@@ -1,7 +1,7 @@
 /** The directory of a cluster's workers: each worker announces itself in the records. */
 
 import type { Clock } from '../clock.js';
-import type { ModelInfo } from '../speech/model-info.js';
+import type { Capabilities } from '../speech/model-info.js';
 import { type ModelOfWorker, type WorkerView, workersFor } from './core/placing.js';
 import { objectIn } from './records/objects.js';
 import type { Records } from './records/records.js';
@@ -14,10 +14,8 @@ export interface ServedModel {
 	readonly created: number;
 	readonly ownedBy: string;
 	readonly demo: boolean;
-	/** Set for a loaded model. */
-	readonly info?: ModelInfo;
-	/** As far as they are known before the model is loaded. */
-	readonly capabilities: ModelInfo['capabilities'] | null;
+	/** null = unknown until the model is loaded. */
+	readonly capabilities: Capabilities | null;
 }
 
 export interface WorkerEntry extends WorkerView {

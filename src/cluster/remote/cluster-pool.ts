@@ -41,8 +41,6 @@ const maxWorkers = 3;
 export class ClusterPool implements ModelPool {
 	readonly #options: ClusterPoolOptions;
 	readonly #stop: () => void;
-	/** Descriptions of models that were loaded at some time. */
-	readonly #infos = new Map<string, ModelInfo>();
 	/** Recordings in flight from this process, by worker id. */
 	readonly #sent = new Map<string, number>();
 	/** Until when unreachable workers are skipped, ms of the clock, by worker id. */
@@ -108,7 +106,7 @@ export class ClusterPool implements ModelPool {
 		const found = await this.#find(id, isLocal ? 0 : queuedAfterMs, signal);
 		// No worker is free, so the recording waits for a lane of this process.
 		if (found === undefined && local && isLocal) return await local.lease(id, signal);
-		const info = found?.info ?? this.#knownInfo(id);
+		const info = found?.info ?? this.#announcedInfo(id);
 		return {
 			info,
 			release: () => {},
@@ -175,16 +173,13 @@ export class ClusterPool implements ModelPool {
 
 	/** The description of a model for which no worker could be reached directly. Throws `overloaded` if it is
 	 * unknown. */
-	#knownInfo(id: string): ModelInfo {
-		const known = this.#infos.get(id);
-		if (known) return known;
-		const served = this.#options.directory.known.flatMap(({ models }) => models);
-		for (const { id: other, type, info, capabilities } of served) {
-			if (other !== id) continue;
+	#announcedInfo(id: string): ModelInfo {
+		const { directory } = this.#options;
+		for (const { models } of directory.known) {
+			const info = announcedInfo(models, id);
 			if (info) return info;
-			if (capabilities) return { id, engine: '', type, device: '', capabilities };
 		}
-		throw noRoom();
+		throw unknownModel(id);
 	}
 
 	#noteGone({ id }: WorkerEntry, thrown: WorkerGone): void {
@@ -192,11 +187,8 @@ export class ClusterPool implements ModelPool {
 		this.#unreachable.set(id, this.#options.clock.now() + unreachableMs);
 	}
 
-	async #infoOf(worker: WorkerEntry, id: string, signal: AbortSignal): Promise<ModelInfo> {
-		const known = worker.models.find((each) => each.id === id)?.info ?? this.#infos.get(id);
-		const info = known ?? (await this.#options.client.load(worker.address, id, signal));
-		this.#infos.set(id, info);
-		return info;
+	async #infoOf({ address, models }: WorkerEntry, id: string, signal: AbortSignal): Promise<ModelInfo> {
+		return announcedInfo(models, id) ?? (await this.#options.client.load(address, id, signal));
 	}
 
 	async #ask<T>(call: () => Promise<T>): Promise<T> {
@@ -288,7 +280,6 @@ export class ClusterPool implements ModelPool {
 			const both = AbortSignal.any([signal, ended.signal]);
 			for await (const reply of this.#options.client.transcribe(worker.address, model, work, both)) {
 				if ('error' in reply) throw fromWire(reply.error);
-				if ('info' in reply) this.#infos.set(model, reply.info);
 				if (!('event' in reply)) continue;
 				isDone ||= reply.event.type === 'done';
 				yield reply.event;
@@ -301,14 +292,19 @@ export class ClusterPool implements ModelPool {
 	}
 }
 
+/** What workers announce of a model; undefined while its capabilities are unknown. */
+function announcedInfo(models: WorkerEntry['models'], id: string): ModelInfo | undefined {
+	const { type = '', capabilities } = models.find((each) => each.id === id) ?? {};
+	return capabilities ? { id, engine: '', type, device: '', capabilities } : undefined;
+}
+
 const asClosed = (thrown: unknown): unknown =>
 	thrown instanceof WorkerGone ? new EarshotError('closed', thrown.message, { cause: thrown }) : thrown;
 
 function listedOf(model: WorkerEntry['models'][number]): ListedModel {
-	const { id, aliases, type, created, ownedBy, demo, state, capabilities, info } = model;
+	const { id, aliases, type, created, ownedBy, demo, state, capabilities } = model;
 	return {
-		...{ id, aliases, type, created, ownedBy, demo, state },
-		capabilities: info?.capabilities ?? capabilities,
+		...{ id, aliases, type, created, ownedBy, demo, state, capabilities },
 		hearsLive: false,
 		pid: null,
 		memoryBytes: state === 'unloaded' ? 0 : model.bytes,
@@ -325,6 +321,13 @@ const noRoom = (): EarshotError =>
 	new EarshotError('overloaded', 'No worker has room for this recording: try again later', {
 		retryAfterSeconds: 5,
 	});
+
+const unknownModel = (id: string): EarshotError =>
+	new EarshotError(
+		'overloaded',
+		`No worker that can be connected to has room for \`${id}\`, and what it supports is unknown until a worker has loaded it: try again later, or create a job`,
+		{ retryAfterSeconds: 5 },
+	);
 
 function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
 	return new Promise((resolve, reject) => {

@@ -1,7 +1,6 @@
 /** The HTTP protocol between gateways and workers. */
 
 import type { WireError } from '../../errors.js';
-import type { ModelInfo } from '../../speech/model-info.js';
 import type { TranscriptEvent } from '../../speech/transcript.js';
 
 /** A worker rejects requests with another version. */
@@ -23,7 +22,6 @@ export const protocolHeader = 'x-earshot-cluster-protocol';
 export const maxOptionsBytes = 64 << 20;
 
 export type WorkerReply =
-	| { readonly info: ModelInfo }
 	| { readonly event: TranscriptEvent }
 	| { readonly error: WireError }
 	/** Heartbeat. */

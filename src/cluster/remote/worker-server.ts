@@ -146,7 +146,6 @@ export class WorkerServer {
 		try {
 			const lease = await this.#options.pool.lease(model, signal);
 			try {
-				await say({ info: lease.info });
 				for await (const event of lease.transcribe(recording, options, signal)) await say({ event });
 			} finally {
 				lease.release();

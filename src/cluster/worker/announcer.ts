@@ -3,7 +3,6 @@
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../clock.js';
 import type { ModelPool } from '../../pool/model-pool.js';
-import type { ModelInfo } from '../../speech/model-info.js';
 import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
 import { clusterProtocol } from '../remote/protocol.js';
 
@@ -37,7 +36,6 @@ const usualLoadSeconds = 10;
 export class Announcer {
 	readonly #options: AnnouncerOptions;
 	readonly #stop: () => void;
-	readonly #infos = new Map<string, ModelInfo>();
 	#idleSinceMs: number;
 	#isClosed = false;
 
@@ -56,11 +54,6 @@ export class Announcer {
 	/** Makes the first announcement. Rejects if it fails. */
 	async begin(): Promise<void> {
 		await this.#options.directory.announce(this.#entry());
-	}
-
-	/** Adds the description of a loaded model, which saves gateways a request. */
-	learn(info: ModelInfo): void {
-		this.#infos.set(info.id, info);
 	}
 
 	async close(): Promise<void> {
@@ -91,11 +84,9 @@ export class Announcer {
 
 	#modelOf(model: ModelPool['models'][number]): WorkerEntry['models'][number] {
 		const { id, aliases, type, created, ownedBy, demo, capabilities, memoryBytes } = model;
-		const info = this.#infos.get(id);
 		const isLoaded = model.state === 'loaded' || model.state === 'unresponsive';
 		return {
 			...{ id, aliases, type, created, ownedBy, demo, capabilities },
-			...(info && { info }),
 			state: isLoaded ? 'loaded' : model.state === 'loading' ? 'loading' : 'unloaded',
 			bytes: memoryBytes || this.#options.bytesOf(id),
 			pace: this.#options.paceOf(id),

@@ -22,11 +22,12 @@ import { decodeOptions, encodeOptions } from '../../../src/jobs/encode-options.j
 import { FolderBlobs } from '../../../src/jobs/folder/folder-blobs.js';
 import { Metrics } from '../../../src/metrics.js';
 import { minimumRateWindowMs } from '../../../src/server/request/minimum-rate.js';
+import type { Capabilities } from '../../../src/speech/model-info.js';
 import { noOptions, type TranscribeOptions } from '../../../src/speech/options.js';
 import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { MemoryTransport } from '../../helpers/cluster/memory-transport.js';
-import { eventsOf, FakeClock, FakePool, FakeTranscriber } from '../../helpers/fakes.js';
+import { eventsOf, FakeClock, FakePool, FakeTranscriber, info } from '../../helpers/fakes.js';
 import { beach } from '../../helpers/transcripts.js';
 
 const never = new AbortController().signal;
@@ -277,6 +278,33 @@ test('a model that nobody serves is not found', async () => {
 	await expect(gateway().lease('medium', never)).rejects.toMatchObject({ code: 'model_not_found' });
 });
 
+const announced = (capabilities: Capabilities | null): Partial<WorkerEntry> => ({
+	models: [{ ...entry('', '').models[0]!, capabilities, state: 'unloaded' }],
+});
+
+test('what workers announce of a model is all that a request needs to know', async () => {
+	const { worker, gateway } = await cluster();
+	const { pool } = await worker(announced(info({ prompt: false }).capabilities));
+	const lease = await gateway().lease('tiny', never);
+	expect([lease.info, pool.asked]).toMatchObject([{ id: 'tiny', capabilities: { prompt: false } }, []]);
+});
+
+test('a model is loaded first where only that shows what it supports', async () => {
+	const { worker, gateway } = await cluster();
+	const { pool } = await worker(announced(null));
+	const lease = await gateway().lease('tiny', never);
+	expect([lease.info.capabilities, pool.asked]).toEqual([info().capabilities, ['tiny']]);
+});
+
+test('where no worker can be connected to, either, the client is told what to do', async () => {
+	const { directory, gateway } = await cluster();
+	await directory.announce(entry('w', '', announced(null)));
+	await expect(gateway().lease('tiny', never)).rejects.toMatchObject({
+		code: 'overloaded',
+		message: expect.stringContaining('try again later, or create a job'),
+	});
+});
+
 test('models of all workers are listed, with what is known of them', async () => {
 	const { worker, gateway } = await cluster();
 	await worker();
@@ -344,10 +372,10 @@ test.each([
 });
 
 test.each([
-	['in its options', '{"lang'],
-	['in the recording', `{}${'x'.repeat(100)}`],
-	['in a large recording, which is in a file', `{}${'x'.repeat(9 << 20)}`],
-])('a body that stops %s frees its lane after half a minute', async (_, body) => {
+	['in its options', '{"lang', 100],
+	['in the recording', `{}${'x'.repeat(100)}`, 2],
+	['in a large recording, which is in a file', `{}${'x'.repeat(9 << 20)}`, 2],
+])('a body that stops %s frees its lane after half a minute', async (_, body, optionsBytes) => {
 	const { worker, key, gateway, folder } = await cluster();
 	const clock = new FakeClock();
 	const { address, server } = await worker({ lanes: 1, clock });
@@ -357,19 +385,27 @@ test.each([
 		headers: {
 			authorization: `Bearer ${key}`,
 			[protocolHeader]: String(clusterProtocol),
-			[optionsHeader]: String(body.startsWith('{}') ? 2 : 100),
+			[optionsHeader]: String(optionsBytes),
 		},
 	});
 	sent.on('error', () => {
 		// The worker closes the connection after its response.
 	});
-	await new Promise((resolve) => sent.write(body, resolve));
-	await expect.poll(() => [server.busyLanes, clock.waiting]).toEqual([1, waiting + 1]);
-	// In the first half minute enough has arrived of the large one.
-	clock.advance(minimumRateWindowMs);
-	clock.advance(minimumRateWindowMs);
-	const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-	expect([answer.statusCode, JSON.parse(await text(answer)).error.code]).toEqual([408, 'request_timeout']);
+	let answer: IncomingMessage | undefined;
+	sent.once('response', (received) => {
+		answer = received;
+	});
+	sent.write(body);
+	const received = async () => await (await fetch(`${address}/metrics`)).text();
+	await expect.poll(received).toContain(`earshot_uploads_bytes ${Math.max(0, body.length - optionsBytes)}\n`);
+	expect([server.busyLanes, clock.waiting]).toEqual([1, waiting + 1]);
+	// In the first half minute enough may have arrived.
+	const later = () => {
+		clock.advance(minimumRateWindowMs);
+		return answer?.statusCode;
+	};
+	await expect.poll(later).toBe(408);
+	expect(JSON.parse(await text(answer!)).error.code).toBe('request_timeout');
 	await expect.poll(() => [server.busyLanes, clock.waiting, readdirSync(folder)]).toEqual([0, waiting, []]);
 	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
 });
