@@ -132,9 +132,10 @@ export class Courier {
 	/** Disables the endpoint, unless its URL has been changed in the meantime. */
 	async #disable({ id, url, name }: WebhookEndpoint): Promise<void> {
 		const { endpoints, now, log } = this.#options;
-		const endpoint = await endpoints.find(id);
-		if (endpoint === undefined || endpoint.url !== url) return;
-		await endpoints.replace(updated(endpoint, { isDisabled: true }, now() / 1000));
+		const endpoint = await endpoints.change(id, (found) =>
+			found.url === url ? updated(found, { isDisabled: true }, now() / 1000) : found,
+		);
+		if (endpoint?.url !== url) return;
 		log.warn({ endpoint: id, name }, 'a webhook endpoint answered 410 Gone, and was disabled');
 	}
 

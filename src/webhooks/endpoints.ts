@@ -109,7 +109,14 @@ export interface EndpointStore {
 	list(owner: string): Promise<WebhookEndpoint[]>;
 	/** undefined if there is none. */
 	find(id: string): Promise<WebhookEndpoint | undefined>;
-	/** Stores an endpoint, or replaces the one with the same id. */
-	replace(endpoint: WebhookEndpoint): Promise<void>;
+	/** Stores what `make` returns, and returns it. `others`: number of endpoints that the owner already has. Throws what
+	 * `make` throws. */
+	add(owner: string, make: (others: number) => WebhookEndpoint): Promise<WebhookEndpoint>;
+	/** Replaces an endpoint by what `change` makes of it, and returns that; undefined if there is none. No change by others
+	 * is lost in between. */
+	change(
+		id: string,
+		change: (found: WebhookEndpoint) => WebhookEndpoint,
+	): Promise<WebhookEndpoint | undefined>;
 	remove(endpoint: WebhookEndpoint): Promise<void>;
 }

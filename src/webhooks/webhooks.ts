@@ -108,10 +108,8 @@ export class Webhooks implements WebhookSender {
 
 	/** Stores a new endpoint. Throws `invalid_request` if the owner has too many. */
 	async addEndpoint(owner: string, fields: Omit<EndpointFields, 'isDisabled'>): Promise<WebhookEndpoint> {
-		const others = (await this.endpoints.list(owner)).length;
-		const endpoint = newEndpoint(owner, fields, { others, nowSeconds: this.now() / 1000 });
-		await this.endpoints.replace(endpoint);
-		return endpoint;
+		const nowSeconds = this.now() / 1000;
+		return await this.endpoints.add(owner, (others) => newEndpoint(owner, fields, { others, nowSeconds }));
 	}
 
 	/** Running attempts get 500 ms to finish. Undelivered events stay in the storage. */

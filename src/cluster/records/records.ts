@@ -63,16 +63,18 @@ export interface Records {
 /** How often a change is retried after a conflict with another writer. */
 const maxTries = 50;
 
+type Change<T> = { readonly commit: Commit; readonly value: T } | undefined;
+
 /** Applies `change` to the record, and retries while other writers change it in between. `change` returns
  * undefined to leave it as it is. Throws if the retries run out. */
 export async function changeRecord<T>(
 	records: Pick<Records, 'get' | 'commit'>,
 	key: string,
-	change: (found: StoredRecord | undefined) => { readonly commit: Commit; readonly value: T } | undefined,
+	change: (found: StoredRecord | undefined) => Change<T> | Promise<Change<T>>,
 ): Promise<T | undefined> {
 	for (let tries = 0; tries < maxTries; tries++) {
 		const [found] = await records.get([key]);
-		const wanted = change(found);
+		const wanted = await change(found);
 		if (wanted === undefined) return undefined;
 		const expect = { ...wanted.commit.expect, [key]: found?.version ?? 0 };
 		if (await records.commit({ ...wanted.commit, expect })) return wanted.value;

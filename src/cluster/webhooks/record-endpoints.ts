@@ -7,10 +7,13 @@ import {
 	isEndpointId,
 	type WebhookEndpoint,
 } from '../../webhooks/endpoints.js';
+import { OneAtATime } from '../../webhooks/one-at-a-time.js';
 import { objectIn } from '../records/objects.js';
-import type { Records } from '../records/records.js';
+import { changeRecord, type Records } from '../records/records.js';
 
 const recordOf = (id: string): string => `endpoint:${id}`;
+/** Id of the owner's last new endpoint; its version shows whether another gateway has added one in between. */
+const newestOf = (owner: string): string => `endpoint-newest:${owner}`;
 const indexOf = (owner: string): string => `endpoints-of:${owner}`;
 
 /** More than one owner can have. */
@@ -18,6 +21,8 @@ const mostInIndex = 1000;
 
 export class RecordEndpoints implements EndpointStore {
 	readonly #records: Records;
+	/** Requests of this gateway wait for each other, so that few changes have to be tried again. */
+	readonly #changes = new OneAtATime();
 
 	constructor(records: Records) {
 		this.#records = records;
@@ -35,12 +40,42 @@ export class RecordEndpoints implements EndpointStore {
 		return asEndpoint(objectIn(record));
 	}
 
-	async replace(endpoint: WebhookEndpoint): Promise<void> {
-		const { id, owner, createdAt } = endpoint;
-		await this.#records.commit({
-			put: { [recordOf(id)]: JSON.stringify(endpoint) },
-			index: [{ name: indexOf(owner), member: id, score: createdAt }],
-		});
+	async add(owner: string, make: (others: number) => WebhookEndpoint): Promise<WebhookEndpoint> {
+		const newest = newestOf(owner);
+		const added = await this.#changes.run(() =>
+			changeRecord(this.#records, newest, async () => {
+				const [others = 0] = await this.#records.sizes([indexOf(owner)]);
+				const endpoint = make(others);
+				const { id, createdAt } = endpoint;
+				return {
+					commit: {
+						put: { [newest]: id, [recordOf(id)]: JSON.stringify(endpoint) },
+						index: [{ name: indexOf(owner), member: id, score: createdAt }],
+					},
+					value: endpoint,
+				};
+			}),
+		);
+		return added as WebhookEndpoint;
+	}
+
+	async change(
+		id: string,
+		change: (found: WebhookEndpoint) => WebhookEndpoint,
+	): Promise<WebhookEndpoint | undefined> {
+		if (!isEndpointId(id)) return undefined;
+		const key = recordOf(id);
+		let unchanged: WebhookEndpoint | undefined;
+		const changed = await this.#changes.run(() =>
+			changeRecord(this.#records, key, (record) => {
+				const found = asEndpoint(objectIn(record));
+				const wanted = found && change(found);
+				unchanged = wanted;
+				if (wanted === undefined || wanted === found) return undefined;
+				return { commit: { put: { [key]: JSON.stringify(wanted) } }, value: wanted };
+			}),
+		);
+		return changed ?? unchanged;
 	}
 
 	async remove({ id, owner }: WebhookEndpoint): Promise<void> {

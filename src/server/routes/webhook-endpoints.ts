@@ -54,13 +54,10 @@ export function retrieveWebhookEndpoint({ webhooks }: WebhookRouteOptions): Hand
 
 export function updateWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
 	return async (ctx) => {
-		await ownEndpoint(ctx, webhooks);
+		const { id } = await ownEndpoint(ctx, webhooks);
 		const fields = await fieldsOf(ctx, webhooks);
-		// Read after the body was received, since the endpoint may have changed meanwhile.
-		const endpoint = await ownEndpoint(ctx, webhooks);
-		const changed = updated(endpoint, fields, webhooks.now() / 1000);
-		if (changed !== endpoint) await webhooks.endpoints.replace(changed);
-		ctx.body = endpointBody(changed);
+		const nowSeconds = webhooks.now() / 1000;
+		ctx.body = endpointBody(await changed(id, webhooks, (found) => updated(found, fields, nowSeconds)));
 	};
 }
 
@@ -75,12 +72,10 @@ export function deleteWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 export function rotateWebhookSecret({ webhooks }: WebhookRouteOptions): Handler {
 	const field = 'keep_old_secret_active_for_24_hours';
 	return async (ctx) => {
-		await ownEndpoint(ctx, webhooks);
+		const { id } = await ownEndpoint(ctx, webhooks);
 		const keepOld = flagOf(await readJson(ctx, maxBodyBytes), field) ?? false;
-		const endpoint = await ownEndpoint(ctx, webhooks);
-		const changed = rotated(endpoint, { keepOld, nowSeconds: webhooks.now() / 1000 });
-		await webhooks.endpoints.replace(changed);
-		ctx.body = withSecret(changed);
+		const nowSeconds = webhooks.now() / 1000;
+		ctx.body = withSecret(await changed(id, webhooks, (found) => rotated(found, { keepOld, nowSeconds })));
 	};
 }
 
@@ -123,8 +118,22 @@ async function ownEndpoint(ctx: RequestContext, { endpoints }: Webhooks): Promis
 	const { id = '' } = ctx.params;
 	const endpoint = await endpoints.find(id);
 	if (endpoint?.owner === ctx.state.owner) return endpoint;
-	throw new EarshotError('not_found', `No webhook endpoint has the id \`${id}\``);
+	throw noEndpoint(id);
 }
+
+/** Throws `not_found` if the endpoint was deleted while the body was received. */
+async function changed(
+	id: string,
+	{ endpoints }: Webhooks,
+	change: (found: WebhookEndpoint) => WebhookEndpoint,
+): Promise<WebhookEndpoint> {
+	const endpoint = await endpoints.change(id, change);
+	if (endpoint === undefined) throw noEndpoint(id);
+	return endpoint;
+}
+
+const noEndpoint = (id: string): EarshotError =>
+	new EarshotError('not_found', `No webhook endpoint has the id \`${id}\``);
 
 async function fieldsOf(ctx: RequestContext, { destinations }: Webhooks): Promise<Partial<EndpointFields>> {
 	const body = await readJson(ctx, maxBodyBytes);

@@ -3,10 +3,13 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { asEndpoint, byAge, type EndpointStore, isEndpointId, type WebhookEndpoint } from '../endpoints.js';
+import { OneAtATime } from '../one-at-a-time.js';
 import { readRecord, recordNames, writeRecord } from './records.js';
 
 export class FolderEndpoints implements EndpointStore {
 	readonly #folder: string;
+	/** Of this process: another server with the same folder may still overwrite a change of the same moment. */
+	readonly #changes = new OneAtATime();
 
 	/** `folder`: created when the first endpoint is added. */
 	constructor(folder: string) {
@@ -23,12 +26,28 @@ export class FolderEndpoints implements EndpointStore {
 		return isEndpointId(id) ? asEndpoint(await readRecord(this.#fileOf(id))) : undefined;
 	}
 
-	async replace(endpoint: WebhookEndpoint): Promise<void> {
-		await writeRecord(this.#fileOf(endpoint.id), endpoint);
+	async add(owner: string, make: (others: number) => WebhookEndpoint): Promise<WebhookEndpoint> {
+		return await this.#changes.run(async () => {
+			const endpoint = make((await this.list(owner)).length);
+			await writeRecord(this.#fileOf(endpoint.id), endpoint);
+			return endpoint;
+		});
+	}
+
+	async change(
+		id: string,
+		change: (found: WebhookEndpoint) => WebhookEndpoint,
+	): Promise<WebhookEndpoint | undefined> {
+		return await this.#changes.run(async () => {
+			const found = await this.find(id);
+			const changed = found && change(found);
+			if (changed && changed !== found) await writeRecord(this.#fileOf(id), changed);
+			return changed;
+		});
 	}
 
 	async remove({ id }: WebhookEndpoint): Promise<void> {
-		await rm(this.#fileOf(id), { force: true });
+		await this.#changes.run(() => rm(this.#fileOf(id), { force: true }));
 	}
 
 	#fileOf(id: string): string {

@@ -13,7 +13,7 @@ import {
 	finishedDelivery,
 	newDelivery,
 } from '../../../src/webhooks/deliveries.js';
-import { newEndpoint } from '../../../src/webhooks/endpoints.js';
+import { newEndpoint, type WebhookEndpoint } from '../../../src/webhooks/endpoints.js';
 import { folderWebhooks } from '../../../src/webhooks/folder/folder-webhooks.js';
 import type { WebhookStorage } from '../../../src/webhooks/storage.js';
 import { queueServers } from '../../helpers/cluster/clients.js';
@@ -39,10 +39,12 @@ async function onServer({
 const places: readonly {
 	readonly name: string;
 	readonly skip?: string | undefined;
+	readonly isFolder?: boolean;
 	readonly place: () => Promise<() => Promise<WebhookStorage>>;
 }[] = [
 	{
 		name: 'a folder',
+		isFolder: true,
 		place: async () => {
 			const folder = mkdtempSync(path.join(tmpdir(), 'earshot-webhooks-'));
 			onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -82,21 +84,55 @@ async function listed(storage: WebhookStorage, owner = 'anna'): Promise<Delivery
 	return found;
 }
 
-describe.each(places.filter(({ skip }) => skip === undefined))('webhooks in $name', ({ place }) => {
+describe.each(places.filter(({ skip }) => skip === undefined))('webhooks in $name', ({ place, isFolder }) => {
 	test('endpoints are seen by every server, by their owner alone, the newest first', async () => {
 		const open = await place();
 		const [one, other] = [await open(), await open()];
 		const made = [10, 20].map((nowSeconds) => newEndpoint('anna', fields, { others: 0, nowSeconds }));
-		for (const each of made) await one.endpoints.replace(each);
-		await one.endpoints.replace(newEndpoint('ben', fields, { others: 0, nowSeconds: 30 }));
+		for (const each of made) await one.endpoints.add('anna', () => each);
+		await one.endpoints.add('ben', () => newEndpoint('ben', fields, { others: 0, nowSeconds: 30 }));
 		expect(await other.endpoints.list('anna')).toEqual([made[1], made[0]]);
 		expect(await other.endpoints.find(made[0]!.id)).toEqual(made[0]);
-		await other.endpoints.replace({ ...made[0]!, isDisabled: true });
+		await other.endpoints.change(made[0]!.id, (found) => ({ ...found, isDisabled: true }));
 		expect((await one.endpoints.find(made[0]!.id))?.isDisabled).toBe(true);
 		await other.endpoints.remove(made[1]!);
 		expect(await one.endpoints.list('anna')).toHaveLength(1);
 		expect(await one.endpoints.find(made[1]!.id)).toBeUndefined();
 		expect(await one.endpoints.find('../other')).toBeUndefined();
+		expect(await one.endpoints.change('../other', (found) => found)).toBeUndefined();
+	});
+
+	test('changes of an endpoint at the same moment are all made, and what was deleted stays so', async () => {
+		const open = await place();
+		const one = await open();
+		// Servers with one folder are of one machine and user; the last of such changes wins between them.
+		const other = isFolder ? one : await open();
+		const servers = (count: number) => Array.from({ length: count }, (_, at) => (at % 2 ? one : other));
+		const made = await Promise.all(
+			servers(40).map(({ endpoints }) =>
+				endpoints.add('anna', (others) => newEndpoint('anna', fields, { others, nowSeconds: 10 + others })),
+			),
+		);
+		// Each knew of all before it.
+		expect(new Set(made.map(({ createdAt }) => createdAt)).size).toBe(40);
+		const [first, second] = [made[0]!, made[1]!];
+		const longer = (found: WebhookEndpoint) => ({ ...found, name: `${found.name}+` });
+		await Promise.all(servers(40).map(({ endpoints }) => endpoints.change(first.id, longer)));
+		expect((await one.endpoints.find(first.id))?.name).toBe(`mine${'+'.repeat(40)}`);
+		await Promise.all([
+			...servers(10).map(({ endpoints }) => endpoints.change(second.id, longer)),
+			other.endpoints.remove(second),
+			...servers(10).map(({ endpoints }) => endpoints.change(second.id, longer)),
+		]);
+		expect(await one.endpoints.find(second.id)).toBeUndefined();
+		expect(await one.endpoints.list('anna')).toHaveLength(39);
+	});
+
+	test('an endpoint that may not be added is not stored', async () => {
+		const { endpoints } = await (await place())();
+		const refuse = (others: number) => newEndpoint('anna', fields, { others: others + 100, nowSeconds: 0 });
+		await expect(endpoints.add('anna', refuse)).rejects.toMatchObject({ code: 'invalid_request' });
+		expect(await endpoints.list('anna')).toEqual([]);
 	});
 
 	test('a delivery is kept once, found by another server, and told of for a week after its end', async () => {

@@ -160,7 +160,8 @@ describe('an event', () => {
 		const wanted = await addEndpoint(webhooks);
 		const failures = await addEndpoint(webhooks, { eventTypes: ['transcription.failed'] });
 		await addEndpoint(webhooks, { owner: 'bert' });
-		await webhooks.endpoints.replace({ ...(await addEndpoint(webhooks)), isDisabled: true });
+		const { id } = await addEndpoint(webhooks);
+		await webhooks.endpoints.change(id, (found) => ({ ...found, isDisabled: true }));
 		await webhooks.send(event());
 		await firstTry(here, webhooks);
 		expect((await kept(webhooks)).map(({ endpointId }) => endpointId)).toEqual([wanted.id]);
@@ -266,7 +267,7 @@ describe('a receiver that fails', () => {
 		await webhooks.send(event({ jobId: 'trj_2' }));
 		expect((await kept(webhooks)).map(({ state }) => state)).toEqual(['failed']);
 		here.answer = () => 200;
-		await webhooks.endpoints.replace(updated(endpoint as WebhookEndpoint, { isDisabled: false }, 0));
+		await webhooks.endpoints.change(id, (found) => updated(found, { isDisabled: false }, 0));
 		await webhooks.send(event({ jobId: 'trj_3' }));
 		await firstTry(here, webhooks, 2);
 		expect((await kept(webhooks)).map(({ state }) => state).sort()).toEqual(['delivered', 'failed']);
@@ -289,10 +290,10 @@ describe('a receiver that fails', () => {
 		const here = world();
 		const webhooks = here.open();
 		here.answer = (_, at) => (at === 0 ? 500 : 200);
-		const endpoint = await addEndpoint(webhooks);
+		const { id } = await addEndpoint(webhooks);
 		await webhooks.send(event());
 		await firstTry(here, webhooks);
-		await webhooks.endpoints.replace({ ...endpoint, url: 'https://other.example.com/' });
+		await webhooks.endpoints.change(id, (found) => ({ ...found, url: 'https://other.example.com/' }));
 		await here.pass(webhooks, 10_000);
 		expect(here.sent.map((each) => each.url)).toEqual([url, 'https://other.example.com/']);
 	});
@@ -308,7 +309,7 @@ describe('a secret that is rotated', () => {
 		const webhooks = here.open();
 		const old = await addEndpoint(webhooks);
 		const fresh = rotated(old, { keepOld, nowSeconds: begin / 1000 });
-		await webhooks.endpoints.replace(fresh);
+		await webhooks.endpoints.change(old.id, () => fresh);
 		here.clock.advance(seconds * 1000);
 		await webhooks.send(event());
 		await firstTry(here, webhooks);
