@@ -137,8 +137,8 @@ function shownObject(value: object): string {
 		const text = JSON.stringify(value) ?? 'an object';
 		return `\`${shortened(text)}\``;
 	} catch {
-		// The value cannot be serialized: it is circular, or a proxy.
-		return 'an object';
+		// The value cannot be serialized: it is circular, a proxy, or too deep.
+		return Array.isArray(value) ? 'an array' : 'an object';
 	}
 }
 

@@ -47,6 +47,8 @@ describe('an update', () => {
 		[input({ format: { type: 'audio/pcmu', rate: 16_000 } }), 'invalid_value', `${at}.format.rate`],
 		[input({ format: { channels: 2 } }), 'unknown_parameter', `${at}.format.channels`],
 		[{ input_audio_format: 'pcm24' }, 'invalid_value', 'session.input_audio_format'],
+		[{ input_audio_format: 'toString' }, 'invalid_value', 'session.input_audio_format'],
+		[{ input_audio_format: '__proto__' }, 'invalid_value', 'session.input_audio_format'],
 		[
 			{ input_audio_transcription: { enabled: true } },
 			'unknown_parameter',
@@ -112,6 +114,22 @@ describe('an update', () => {
 		expect((await client.nextOf('error')).error.code).toBe('invalid_json');
 	});
 
+	// What a conversation sends is echoed: a deep value cannot be written, and the client could not read so large a one.
+	test.each([
+		['more than 32 levels', `${'['.repeat(50_000)}${']'.repeat(50_000)}`],
+		['a text of 5 MB', `"${'x'.repeat(5e6)}"`],
+		['many numbers', `[${'1,'.repeat(1e5)}1]`],
+		['many fields', `{${Array.from({ length: 1e5 }, (_, at) => `"field ${at}":1`).join(',')}}`],
+	])('to %s is refused', async (_, value) => {
+		const { client } = await open();
+		client.send(`{"type":"session.update","event_id":"e1","session":{"type":"realtime","tools":${value}}}`);
+		expect(await client.nextOf('error')).toMatchObject({
+			error: { code: 'invalid_value', param: 'session', event_id: 'e1' },
+		});
+		client.send({ type: 'session.update', session: { type: 'transcription' } });
+		await client.nextOf('session.updated');
+	});
+
 	test('to logprobs is refused where the model has none', async () => {
 		const { client } = await open({ model: new FakeTranscriber({ info: info({ logprobs: false }) }) });
 		client.send({
@@ -155,8 +173,8 @@ test.each([
 	['{"type":"session.update","__proto__":{},"session":{}}', 'unknown_parameter', '__proto__'],
 	[
 		`{"type":"session.update","session":${'{"audio":'.repeat(5000)}1${'}'.repeat(5000)}}`,
-		'unknown_parameter',
-		'session.audio.audio',
+		'invalid_value',
+		'session',
 	],
 ])('the event %.90s is refused with %s', async (message, code, param) => {
 	const { client } = await open();

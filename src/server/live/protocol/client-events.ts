@@ -1,5 +1,6 @@
 /** Parses the events of clients. Pure. */
 
+import { checkBounds } from './bounds.js';
 import { Refused } from './events.js';
 import { Reader } from './reader.js';
 
@@ -43,10 +44,10 @@ export function readClientEvent(given: unknown): ClientEvent {
 	switch (type ?? '') {
 		case 'session.update':
 			event.allow('type', 'event_id', 'session');
-			return { eventId, type: 'update', session: event.value('session'), form: formOf(event) };
+			return { eventId, type: 'update', session: readSessionField(event), form: formOf(event) };
 		case 'transcription_session.update':
 			event.allow('type', 'event_id', 'session');
-			return { eventId, type: 'update', session: event.value('session'), form: 'old' };
+			return { eventId, type: 'update', session: readSessionField(event), form: 'old' };
 		case 'input_audio_buffer.append':
 			event.allow('type', 'event_id', 'audio');
 			return { eventId, type: 'append', audio: readAudio(event) };
@@ -75,6 +76,12 @@ function unknownEvent(type: string | undefined): Refused {
 		`Expected \`type\` to be an event of transcription sessions, such as \`input_audio_buffer.append\`, got ${name}`,
 		'type',
 	);
+}
+
+function readSessionField(event: Reader): unknown {
+	const session = event.value('session');
+	checkBounds(session);
+	return session;
 }
 
 function formOf(event: Reader): 'transcription' | 'conversation' {

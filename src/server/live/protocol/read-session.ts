@@ -120,7 +120,7 @@ const oldFormats: Readonly<Record<string, AudioFormat>> = {
 function readFormat(from: Reader, field: string, before: AudioFormat): AudioFormat {
 	const given = from.value(field);
 	if (typeof given === 'string') {
-		const format = oldFormats[given];
+		const format = Object.hasOwn(oldFormats, given) ? oldFormats[given] : undefined;
 		if (format) return format;
 		throw from.refuse(field, 'one of `pcm16`, `g711_ulaw`, `g711_alaw`', given);
 	}
@@ -188,7 +188,7 @@ function readTurnDetection(from: Reader, field: string, before: TurnDetection | 
 	if (given.value('idle_timeout_ms') !== undefined && given.value('idle_timeout_ms') !== null)
 		throw new Refused(
 			'unsupported_value',
-			`Expected \`${given.pathOf('idle_timeout_ms')}\` to be null: it makes a conversation go on, and nobody answers here`,
+			`Expected \`${given.pathOf('idle_timeout_ms')}\` to be null: a transcription session has no responses that it could trigger`,
 			given.pathOf('idle_timeout_ms'),
 		);
 	const known = before?.type === 'server_vad' ? before : defaultVad;
