@@ -114,6 +114,7 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	load.gpu_device = options.Int("gpuDevice", 0, limits::kMostDevices);
 	load.alignment_heads = options.Ints("alignmentHeads", 0, INT32_MAX, limits::kMostHeads);
 	load.quantise_decoder = options.Switch("quantiseDecoder");
+	if (!options.Value("weightsDir").IsUndefined()) load.weights_dir = options.Text("weightsDir");
 	if (const Napi::Value bits = options.Value("encoderBits"); !bits.IsUndefined()) {
 		const int width = IntOf(bits, "encoderBits", 8, 16);
 		if (width != 8 && width != 16) throw Refusal("encoderBits", "8 or 16", bits);

@@ -30,11 +30,11 @@ size_t Q8Matrix::Lines(size_t rows, size_t columns) {
 	return (rows + kPanel - 1) / kPanel * (columns / kBlock) * kBlockLines;
 }
 
-void Q8Matrix::SetRow(size_t n, const void* row) {
+void Q8Matrix::SetRow(Line* memory, size_t columns, size_t n, const void* row) {
 	const auto* from = static_cast<const uint8_t*>(row);
 	const size_t place = n % kPanel;
-	Line* to = memory_ + n / kPanel * (columns_ / kBlock) * kBlockLines;
-	for (size_t block = 0; block < columns_ / kBlock; block++, from += kBlockBytes, to += kBlockLines) {
+	Line* to = memory + n / kPanel * (columns / kBlock) * kBlockLines;
+	for (size_t block = 0; block < columns / kBlock; block++, from += kBlockBytes, to += kBlockLines) {
 		auto* numbers = reinterpret_cast<uint8_t*>(to);
 		std::memcpy(numbers + kBlock * kPanel + 2 * place, from, 2);
 		for (size_t i = 0; i < kBlock; i++) {
@@ -64,17 +64,25 @@ Q8Matrices::Q8Matrices(const std::vector<const ggml_tensor*>& tensors) {
 	size_t lines = 0;
 	for (const ggml_tensor* tensor : tensors) lines += Q8Matrix::Lines(size(tensor).first, size(tensor).second);
 	memory_.resize(lines);
+	bytes_ = lines * sizeof(Line);
 	Line* memory = memory_.data();
 	for (const ggml_tensor* tensor : tensors) {
 		const auto [rows, columns] = size(tensor);
-		Q8Matrix matrix(rows, columns, memory);
 		for (size_t row = 0; row < rows; row++) {
-			matrix.SetRow(row, static_cast<const char*>(tensor->data) + row * tensor->nb[1]);
+			Q8Matrix::SetRow(memory, columns, row, static_cast<const char*>(tensor->data) + row * tensor->nb[1]);
 		}
-		matrices_.emplace(tensor, matrix);
+		matrices_.emplace(tensor, Q8Matrix(rows, columns, memory));
 		memory += Q8Matrix::Lines(rows, columns);
 	}
 	UseHugePages(reinterpret_cast<char*>(memory_.data()), reinterpret_cast<char*>(memory));
+}
+
+void Q8Matrices::ReadFrom(const char* copy) {
+	const Line* from = memory_.data();
+	for (auto& [tensor, matrix] : matrices_) {
+		matrix.memory_ = reinterpret_cast<const Line*>(copy) + (matrix.memory_ - from);
+	}
+	memory_ = {};
 }
 
 const Q8Matrix* Q8Matrices::Find(const ggml_tensor* tensor) const {

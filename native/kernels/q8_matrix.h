@@ -21,14 +21,14 @@ namespace earshot {
 class Q8Matrix {
 public:
 	/** `columns` is a multiple of 32. */
-	Q8Matrix(size_t rows, size_t columns, Line* memory) : rows_(rows), columns_(columns), memory_(memory) {}
+	Q8Matrix(size_t rows, size_t columns, const Line* memory) : rows_(rows), columns_(columns), memory_(memory) {}
 
 	/** products[v][row] = row · vectors[v], for the rows of part `part` of `parts`. */
 	void Multiply(const float* const* vectors, float* const* products, size_t count, size_t part = 0,
 		size_t parts = 1) const;
 
-	/** `row`: in ggml's format. */
-	void SetRow(size_t n, const void* row);
+	/** Stores row `n` of a matrix in `memory`. `row`: in ggml's format. */
+	static void SetRow(Line* memory, size_t columns, size_t n, const void* row);
 	/** Dequantises row `n`. */
 	void ReadRow(size_t n, float* numbers) const;
 
@@ -37,8 +37,10 @@ public:
 	size_t columns() const { return columns_; }
 
 private:
+	friend class Q8Matrices;
+
 	size_t rows_, columns_;
-	Line* memory_;
+	const Line* memory_;
 };
 
 /** Matrices by the tensors that they were made from. */
@@ -49,9 +51,15 @@ public:
 
 	/** nullptr if there is none. */
 	const Q8Matrix* Find(const ggml_tensor* tensor) const;
-	size_t bytes() const { return memory_.size() * sizeof(Line); }
+	size_t bytes() const { return bytes_; }
+
+	/** All matrices; null once they are read elsewhere. */
+	const char* data() const { return reinterpret_cast<const char*>(memory_.data()); }
+	/** Reads them from an equal copy from now on, which must outlive this object, and frees its own. Not while others read. */
+	void ReadFrom(const char* copy);
 
 private:
+	size_t bytes_ = 0;
 	std::vector<Line> memory_;
 	std::unordered_map<const ggml_tensor*, Q8Matrix> matrices_;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/failure.h"
 
@@ -23,6 +24,30 @@ public:
 	virtual int64_t size() const = 0;
 	/** Returns the bytes read at `position`, possibly fewer than `count`; 0 at the end, negative on a disk error. */
 	virtual int64_t Read(int64_t position, void* into, int64_t count) const = 0;
+};
+
+/** A file's contents, of which the system keeps one copy in memory for all processes that map it. Read-only. */
+class SharedFile {
+public:
+	struct Part {
+		const char* data;
+		size_t size;
+	};
+
+	/**
+	 * Maps the file `path` after comparing it with `parts`: one after the other, each from the next multiple of 64 bytes on.
+	 * A file that is missing, has other contents, belongs to another user or may be written by others is replaced; processes
+	 * that do so at the same time end with the same file. A failure (`code`) has the reason, e.g. that the disk is full.
+	 */
+	static Expected<std::unique_ptr<SharedFile>> Map(
+		const std::string& path, const std::vector<Part>& parts, const char* code);
+	virtual ~SharedFile() = default;
+
+	/** Where each part is. */
+	const std::vector<const char*>& parts() const { return parts_; }
+
+protected:
+	std::vector<const char*> parts_;
 };
 
 /** A library that is never unloaded, and whose symbols no other library sees (RTLD_LOCAL). */

@@ -102,6 +102,11 @@ Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* 
 	return std::unique_ptr<File>(std::move(file));
 }
 
+Expected<std::unique_ptr<SharedFile>> SharedFile::Map(
+	const std::string& path, const std::vector<Part>&, const char* code) {
+	return Failure{code, "cannot map " + path + ": not supported on Windows"};
+}
+
 std::string SharedLibrary::FileName(const std::string& name) { return name + ".dll"; }
 
 Expected<SharedLibrary> SharedLibrary::Open(const std::string& path) {

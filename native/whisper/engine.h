@@ -33,6 +33,8 @@ struct WhisperLoad {
 	std::optional<Integers> integers;
 	/** Convert the decoder's matrices from f16 or f32 to Q8_0, if they are in CPU memory. */
 	bool quantise_decoder = false;
+	/** Folder of a file with the weights in CPU memory that other processes use too; empty = in this process's memory. */
+	std::string weights_dir;
 };
 
 struct WhisperInfo {

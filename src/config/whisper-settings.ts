@@ -1,5 +1,6 @@
 /** The settings of Whisper models; an entry of models.yaml may override each for itself. Part of the table in settings.ts. */
 
+import path from 'node:path';
 import type { Setting } from './setting.js';
 import { autoOr, flag, numberFrom, oneOf, wholeNumber, zeroOrFrom } from './values.js';
 
@@ -29,6 +30,16 @@ export const whisperSettings = {
 		help: "decoder weights of Whisper models: as-is = as in the file; q8_0 = on a CPU, faster and half of f16's memory",
 		default: 'as-is',
 		parse: oneOf(decoderWeights),
+	},
+	weightsDir: {
+		scope: 'model',
+		perModel: true,
+		flag: 'weights-dir',
+		valueName: 'DIR',
+		help: 'folder for weights of Whisper models that several processes on a CPU share: they load into memory once',
+		default: '',
+		defaultText: 'none: each process has its own copy',
+		parse: (text) => path.resolve(text),
 	},
 	audioContext: {
 		scope: 'model',

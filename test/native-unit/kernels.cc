@@ -161,14 +161,14 @@ void TestQ8(size_t rows, size_t columns, size_t count, size_t parts) {
 	Noise noise(static_cast<uint32_t>(rows + columns + count));
 	constexpr size_t kBlock = 32;
 	std::vector<Line> memory(Q8Matrix::Lines(rows, columns));
-	Q8Matrix matrix(rows, columns, memory.data());
+	const Q8Matrix matrix(rows, columns, memory.data());
 	const size_t bytes = ggml_row_size(GGML_TYPE_Q8_0, static_cast<int64_t>(columns));
 	std::vector<std::vector<float>> weights, vectors, products(count, std::vector<float>(rows, NAN));
 	for (size_t row = 0; row < rows; row++) {
 		const std::vector<float> numbers = noise.Some(columns);
 		std::vector<uint8_t> blocks(bytes);
 		ggml_quantize_chunk(GGML_TYPE_Q8_0, numbers.data(), blocks.data(), 0, 1, static_cast<int64_t>(columns), nullptr);
-		matrix.SetRow(row, blocks.data());
+		Q8Matrix::SetRow(memory.data(), columns, row, blocks.data());
 		weights.emplace_back(columns);
 		ggml_get_type_traits(GGML_TYPE_Q8_0)->to_float(blocks.data(), weights.back().data(), static_cast<int64_t>(columns));
 		std::vector<float> read(columns);

@@ -9,6 +9,7 @@
 #include "kernels/f16_matrix.h"
 #include "ort/ort.h"
 #include "whisper/model/model_file.h"
+#include "whisper/model/shared_weights.h"
 #include "whisper/upstream/cross_attention.h"
 #include "whisper/upstream/encoder.h"
 #include "whisper/upstream/upstream.h"
@@ -73,7 +74,7 @@ WhisperModel::WhisperModel(Context context, const WhisperLoad& load, std::shared
 	  max_threads(load.max_threads), context_(std::move(context)) {
 	info.size = whisper_model_type_readable(context_.get());
 	ReadLanguages();
-	PrepareWeights(load.quantise_decoder);
+	PrepareWeights(load);
 	info.decoder = upstream::DecoderType(context_.get());
 	info.max_batched_clips = BatchSize();
 	if (integers) info.encoder = integers->integers() == Integers::k16 ? "int16" : "int8";
@@ -99,12 +100,12 @@ bool WhisperModel::Knows(const std::string& language) const {
 }
 
 /** Shrinks what the decoder reads, and releases weights that nothing reads. */
-void WhisperModel::PrepareWeights(bool quantise_decoder) {
+void WhisperModel::PrepareWeights(const WhisperLoad& load) {
 	// The integer encoder has its own copy of the cross-attention weights.
 	const bool cross = integers == nullptr;
 	info.weight_bytes = upstream::WeightBytes(context_.get());
 	info.device = upstream::WeightDevice(context_.get());
-	if (quantise_decoder && info.device == "CPU") {
+	if (load.quantise_decoder && info.device == "CPU") {
 		info.weight_bytes -= upstream::QuantiseDecoder(context_.get(), cross);
 	}
 	if (info.device == "CPU") matrices = upstream::Interleave(context_.get(), cross);
@@ -112,10 +113,15 @@ void WhisperModel::PrepareWeights(bool quantise_decoder) {
 		info.weight_bytes += matrices->bytes() - upstream::ReleaseInterleaved(context_.get(), *matrices);
 	}
 	if (integers) info.weight_bytes += integers->bytes();
-	if (integers || !sessions.empty()) {
+	const bool encoder = integers == nullptr && sessions.empty();
+	if (!encoder) {
 		info.weight_bytes -= upstream::ReleaseEncoderWeights(context_.get(), !cross);
 	}
-	upstream::UseHugePagesForDecoder(context_.get(), matrices.get());
+	if (!load.weights_dir.empty() && info.device == "CPU") {
+		shared_ = ShareWeights(
+			load.weights_dir, upstream::WeightsInUse(context_.get(), matrices.get(), encoder, cross), matrices.get());
+	}
+	if (!shared_) upstream::UseHugePagesForDecoder(context_.get(), matrices.get());
 }
 
 /** Clips per batch: limited by the kernels, and by memory for the caches of each clip in each slot. */

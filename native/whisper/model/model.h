@@ -10,6 +10,7 @@
 #include "core/failure.h"
 #include "kernels/encoder/int_encoder.h"
 #include "kernels/q8_matrix.h"
+#include "platform/platform.h"
 #include "whisper/engine.h"
 #include "whisper/math/mel.h"
 #include "whisper/upstream/hooks.h"
@@ -33,7 +34,7 @@ public:
 	const std::vector<std::shared_ptr<const ort::Session>> sessions;
 	const std::shared_ptr<const IntEncoder> integers;
 	/** Replace weights that have been released; may be null. */
-	std::unique_ptr<const Q8Matrices> matrices;
+	std::unique_ptr<Q8Matrices> matrices;
 	const int max_threads;
 	WhisperInfo info;
 	/** Alignment heads: their cross-attention follows the spoken word. */
@@ -44,10 +45,12 @@ private:
 
 	WhisperModel(Context context, const WhisperLoad& load, std::shared_ptr<const IntEncoder> integers);
 	void ReadLanguages();
-	void PrepareWeights(bool quantise_decoder);
+	void PrepareWeights(const WhisperLoad& load);
 	int BatchSize() const;
 	std::string CheckHeads() const;
 
+	/** Weights of context_ and matrices; may be null. */
+	std::unique_ptr<SharedFile> shared_;
 	const Context context_;
 };
 

@@ -33,12 +33,12 @@ size_t QuantiseDecoder(whisper_context* context, bool cross) {
 	return saved;
 }
 
-std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross) {
+std::unique_ptr<Q8Matrices> Interleave(const whisper_context* context, bool cross) {
 	std::vector<const ggml_tensor*> tensors;
 	for (const auto& [name, tensor] : Tensors(context)) {
 		if (IsOfDecoder(name, cross) && CanInterleave(tensor) && InMemory(tensor)) tensors.push_back(tensor);
 	}
-	return tensors.empty() ? nullptr : std::make_unique<const Q8Matrices>(tensors);
+	return tensors.empty() ? nullptr : std::make_unique<Q8Matrices>(tensors);
 }
 
 size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices) {
@@ -49,6 +49,16 @@ size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matr
 		size += ggml_nbytes(tensor);
 	}
 	return size;
+}
+
+std::vector<Weight> WeightsInUse(const whisper_context* context, const Q8Matrices* matrices, bool encoder, bool cross) {
+	std::vector<Weight> weights;
+	for (const auto& [name, tensor] : Tensors(context)) {
+		const bool is_released = (!encoder && name.starts_with("encoder.")) || (!cross && IsCrossAttention(name)) ||
+			(matrices != nullptr && matrices->Find(tensor) != nullptr);
+		if (!is_released && InMemory(tensor)) weights.push_back({name, tensor});
+	}
+	return weights;
 }
 
 void UseHugePagesForDecoder(whisper_context* context, const Q8Matrices* matrices) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <whisper.h>
 
@@ -17,10 +18,20 @@ namespace earshot::upstream {
 size_t QuantiseDecoder(whisper_context* context, bool cross);
 
 /** Interleaved copies of the decoder's Q8_0 matrices; null if there are none, or none usable here. `cross`: as above. */
-std::unique_ptr<const Q8Matrices> Interleave(const whisper_context* context, bool cross);
+std::unique_ptr<Q8Matrices> Interleave(const whisper_context* context, bool cross);
 
 /** Releases the tensors that `matrices` were made from; all clips need DecodeHooks with them. Returns the bytes released. */
 size_t ReleaseInterleaved(const whisper_context* context, const Q8Matrices& matrices);
+
+struct Weight {
+	std::string name;
+	ggml_tensor* tensor;
+};
+
+/** Tensors in plain CPU memory that are still read, by name: not those replaced by `matrices` (may be null), those of ggml's
+ * encoder only if `encoder`, those of cross-attention keys and values only if `cross`. */
+std::vector<Weight> WeightsInUse(
+	const whisper_context* context, const Q8Matrices* matrices, bool encoder, bool cross);
 
 /** Backs the weights read for every token, except those replaced by `matrices`, with huge pages. Call it before states are
  * created. */

@@ -1,5 +1,6 @@
 /** whisper.cpp as an Engine: one read-only context, one state per slot. */
 
+import { mkdir } from 'node:fs/promises';
 import type { RawResult, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { ModelOptions } from '../../config/resolve.js';
@@ -68,6 +69,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 		alignmentHeads: [],
 		encoder: 'ggml',
 		decoderWeights: 'as-is',
+		weightsDir: '',
 		audioContext: 'full',
 		libraryDir: undefined,
 	} as const;
@@ -79,7 +81,16 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 	});
 }
 
+/** `undefined` where none is set. */
+async function createdFolder(folder: string): Promise<string | undefined> {
+	if (folder === '') return undefined;
+	// The addon logs what is wrong when it cannot write there.
+	await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {});
+	return folder;
+}
+
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
+	const weightsDir = await createdFolder(settings.weightsDir);
 	const encoderSettings = { ...settings, requested: settings.encoder };
 	const { model, encoder, reason } = await loadWithEncoder(encoderSettings, ({ encoders, encoderBits }) =>
 		guarded(() =>
@@ -94,6 +105,7 @@ export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
 				encoders,
 				...(encoderBits === undefined ? {} : { encoderBits }),
 				quantiseDecoder: settings.decoderWeights === 'q8_0',
+				...(weightsDir === undefined ? {} : { weightsDir }),
 			}),
 		),
 	);

@@ -108,8 +108,9 @@ export async function workers(model, count, threads) {
 	await pause(500);
 	const base = `http://127.0.0.1:${port}`;
 	const gateway = start(execPath, [main, 'serve', '--no-worker', '--port', `${port}`, ...flags], own);
+	const shared = ['--weights-dir', join(folder, 'weights')];
 	const each = ports.map((at) =>
-		start(execPath, [main, 'worker', '--port', `${at}`, ...flags, ...wide(threads)], own),
+		start(execPath, [main, 'worker', '--port', `${at}`, ...flags, ...shared, ...wide(threads)], own),
 	);
 	return await grouped(folder, [redis, gateway, ...each], base, async () => {
 		await answers(`${base}/health`);

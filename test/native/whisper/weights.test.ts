@@ -1,9 +1,23 @@
 /** The decoder's weights, made smaller when they are loaded. */
 
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+	chmodSync,
+	closeSync,
+	lstatSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	unlinkSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type * as Binding from '../../../binding.js';
 import { encodeWhisper } from '../../helpers/files/ggml.js';
 import { samplesOf } from '../../helpers/fixtures.js';
@@ -120,4 +134,80 @@ test("ggml's weights of an encoder that ONNX Runtime runs are given back to the 
 	open.push(ggmls);
 	expect(ggmls.info.weightBytes - ours.info.weightBytes).toBeGreaterThan(500_000);
 	expect(textOf(await ours.transcribe(samplesOf('tones-abc'), whisperClip))).toBe('alpha bravo charlie');
+});
+
+describe('weights that processes share', () => {
+	const isWindows = process.platform === 'win32';
+	let shared = '';
+	const only = (dir: string) => {
+		const [name = '', ...others] = readdirSync(dir);
+		expect(others).toEqual([]);
+		return path.join(dir, name);
+	};
+	const warned: string[] = [];
+	beforeEach(() => {
+		shared = mkdtempSync(path.join(folder, 'shared-'));
+		warned.length = 0;
+		addon.setLogSink((level, line) => {
+			if (level === 'warn' && line.startsWith('weights')) warned.push(line);
+		});
+	});
+	afterEach(() => addon.setLogSink(null));
+
+	test.skipIf(isWindows).each([
+		['half floats', {}],
+		['weights that are made Q8_0', { quantiseDecoder: true }],
+	] as const)('%s give the same tokens from the one file of both models', async (_what, more) => {
+		const own = await babble(await load(files.f16, more));
+		const [first, second] = await Promise.all([
+			load(files.f16, { ...more, weightsDir: shared }),
+			load(files.f16, { ...more, weightsDir: shared }),
+		]);
+		const file = only(shared);
+		expect(statSync(file).mode & 0o777).toBe(0o600);
+		expect(statSync(file).size).toBeGreaterThan(51_865 * 64);
+		for (const model of [first, second]) expect(await babble(model)).toEqual(own);
+	});
+
+	test.skipIf(isWindows).each([
+		['has other contents', (file: string, bytes: Buffer) => writeFileSync(file, bytes.fill(0, 0, 64))],
+		['was cut off', (file: string, bytes: Buffer) => writeFileSync(file, bytes.subarray(0, 4096))],
+		[
+			'may be written by others',
+			(file: string, bytes: Buffer) => {
+				writeFileSync(file, bytes);
+				chmodSync(file, 0o666);
+			},
+		],
+		[
+			'is a link',
+			(file: string, bytes: Buffer) => {
+				writeFileSync(path.join(folder, 'linked'), bytes);
+				symlinkSync(path.join(folder, 'linked'), file);
+			},
+		],
+	])('a file that %s is replaced', async (_what, spoil) => {
+		const before = await load(files.f16, { weightsDir: shared });
+		const file = only(shared);
+		const text = await babble(before);
+		// The first model still reads the old file, which must not be changed under it.
+		const bytes = readFileSync(file);
+		unlinkSync(file);
+		spoil(file, bytes);
+		expect(await babble(await load(files.f16, { weightsDir: shared }))).toEqual(text);
+		expect(lstatSync(file).isFile()).toBe(true);
+		expect(statSync(file).mode & 0o777).toBe(0o600);
+		expect(warned).toEqual([]);
+	});
+
+	test('stay in the memory of a process that cannot write the file, with a warning', async () => {
+		const nowhere = path.join(shared, 'missing');
+		const model = await load(files.f16, { weightsDir: nowhere });
+		expect(await babble(model)).toEqual(await babble(await load(files.f16)));
+		await vi.waitFor(() =>
+			expect(warned).toEqual([
+				expect.stringMatching(/^weights are not shared with other processes: cannot (write|map) /),
+			]),
+		);
+	});
 });
