@@ -72,7 +72,7 @@ std::shared_ptr<OwnedReader> MakeReader(Napi::Value source, int channel, double 
 Napi::Value OpenAudio(const Napi::CallbackInfo& info) {
 	const Napi::Env env = info.Env();
 	const Options options(info[1]);
-	const double max_seconds = options.Number("maxSeconds", 0, limits::kMostSeconds);
+	const double max_seconds = options.Number("maxSeconds", 0, limits::kMaxSeconds);
 	const int channel = options.Value("channel").IsUndefined() ? -1 : options.Int("channel", 0, INT_MAX);
 	const auto handle =
 		std::make_shared<Handle<Reading>>(OneWayOf(MakeReader(info[0], channel, max_seconds)), 1, FreeOn::kCallingThread);
@@ -116,7 +116,7 @@ Napi::Value OpenLiveInput(const Napi::CallbackInfo& info) {
 	const Napi::Value encoding_given = options.Value("encoding"), rate_given = options.Value("rate");
 	const std::optional<PcmEncoding> encoding = PcmEncodingOf(TextOf(encoding_given, "encoding"));
 	if (!encoding) throw Refusal("encoding", "`pcm16`, `pcmu` or `pcma`", encoding_given);
-	const int rate = IntOf(rate_given, "rate", LiveInput::kLeastRate, LiveInput::kMostRate);
+	const int rate = IntOf(rate_given, "rate", LiveInput::kMinRate, LiveInput::kMaxRate);
 	if (rate % LiveInput::kRateStep != 0) throw Refusal("rate", "a multiple of 25", rate_given);
 	const auto input = std::make_shared<LiveInput>(*encoding, rate);
 	Napi::Object object = Napi::Object::New(env);

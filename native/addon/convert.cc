@@ -73,30 +73,30 @@ Napi::Object ToJs(Napi::Env env, const AudioInfo& info) {
 }
 
 void Read(const Options& options, WhisperOptions& into) {
-	into.threads = options.Int("threads", 1, limits::kMostThreads);
+	into.threads = options.Int("threads", 1, limits::kMaxThreads);
 	into.language = options.Text("language");
 	into.translate = options.Bool("translate");
 	into.prompt = options.Text("prompt");
 	into.temperature = options.Float("temperature", 0, 1);
 	into.temperature_increment = options.Float("temperatureIncrement", 0, 1);
-	if (into.temperature_increment > 0 && into.temperature_increment < limits::kLeastIncrement) {
+	if (into.temperature_increment > 0 && into.temperature_increment < limits::kMinIncrement) {
 		throw Refusal("temperatureIncrement", "0, or a number from 0.1 to 1", options.Value("temperatureIncrement"));
 	}
 	into.logprob_threshold = options.Float("logprobThreshold", -100, 0);
 	into.no_speech_threshold = options.Float("noSpeechThreshold", 0, 1);
 	into.token_timestamps = options.Bool("tokenTimestamps");
-	into.beam_size = options.Int("beamSize", 1, limits::kMostBeams);
+	into.beam_size = options.Int("beamSize", 1, limits::kMaxBeams);
 	if (!options.Value("beamSizes").IsUndefined()) {
-		into.beam_sizes = options.Ints("beamSizes", 1, limits::kMostBeams, limits::kMostClips);
+		into.beam_sizes = options.Ints("beamSizes", 1, limits::kMaxBeams, limits::kMaxClips);
 	}
-	into.audio_context = options.Int("audioContext", 0, limits::kMostContext);
+	into.audio_context = options.Int("audioContext", 0, limits::kMaxContext);
 	if (!options.Value("audioContexts").IsUndefined()) {
-		into.audio_contexts = options.Ints("audioContexts", 0, limits::kMostContext, limits::kMostClips);
+		into.audio_contexts = options.Ints("audioContexts", 0, limits::kMaxContext, limits::kMaxClips);
 	}
-	if (!options.Value("slot").IsUndefined()) into.slot = options.Int("slot", 0, limits::kMostSlots);
+	if (!options.Value("slot").IsUndefined()) into.slot = options.Int("slot", 0, limits::kMaxSlots);
 	into.background = options.Switch("background");
-	into.languages = options.Texts("languages", limits::kMostLanguages);
-	into.suppress = options.Ints("suppress", 0, INT32_MAX, limits::kMostTokens);
+	into.languages = options.Texts("languages", limits::kMaxLanguages);
+	into.suppress = options.Ints("suppress", 0, INT32_MAX, limits::kMaxTokens);
 	into.suppress_non_speech = options.Bool("suppressNonSpeech");
 }
 
@@ -106,7 +106,7 @@ SherpaConfig ReadConfig(const Options& options, const char* name) {
 	for (const std::string& field : Options::NamesIn(from, name)) {
 		const Napi::Value value = from.Get(field);
 		if (value.IsString()) config[field] = TextOf(value, field);
-		else if (value.IsNumber()) config[field] = NumberOf(value, field, -limits::kMostOfConfig, limits::kMostOfConfig);
+		else if (value.IsNumber()) config[field] = NumberOf(value, field, -limits::kMaxOfConfig, limits::kMaxOfConfig);
 		else throw Refusal(field, "a string or a number", value);
 	}
 	return config;

@@ -49,7 +49,7 @@ public:
 	Expected<Running> Begin(Napi::Env env, double clip) {
 		Expected<Cancels> cancels = Enter(env, clip, 1);
 		if (!cancels) return cancels.failure();
-		return Running{engine_, cancels->front(), Leaver(clip)};
+		return Running{engine_, cancels->front(), Releaser(clip)};
 	}
 
 	/** Runs `work(engine, cancel)`, which owns its data, on the pool under the id `clip`. */
@@ -61,8 +61,8 @@ public:
 		auto task = std::make_unique<Task<T>>(
 			[engine = engine_, cancel = cancels->front(), work = std::move(work)] { return work(*engine, *cancel); },
 			std::move(convert));
-		task->finished = Leaver(clip);
-		return OrLeave(clip, [&] { return AsyncTask::Start(env, std::move(task)); });
+		task->finished = Releaser(clip);
+		return ReleaseOnThrow(clip, [&] { return AsyncTask::Start(env, std::move(task)); });
 	}
 
 	/** Runs several clips in one slot, each with its own promise and Cancel. */
@@ -75,7 +75,7 @@ public:
 			for (size_t i = 0; i < clips.size(); i++) refused.push_back(Rejected(env, cancels.failure()));
 			return refused;
 		}
-		return OrLeave(batch, [&] {
+		return ReleaseOnThrow(batch, [&] {
 			const auto samples = std::make_shared<const std::vector<std::vector<float>>>(std::move(clips));
 			std::vector<ClipRequest> requests;
 			for (size_t i = 0; i < samples->size(); i++) {
@@ -85,7 +85,7 @@ public:
 			return ClipsTask::Start(env, samples->size(),
 				[engine = engine_, samples, requests = std::move(requests), work = std::move(work)](
 					const OnResult& on_result) { return work(*engine, requests, on_result); },
-				Leaver(batch));
+				Releaser(batch));
 		});
 	}
 
@@ -112,7 +112,7 @@ public:
 	}
 
 private:
-	/** Takes a slot under that id, until Leaver's function is called. */
+	/** Takes a slot under that id, until Releaser's function is called. */
 	Expected<Cancels> Enter(Napi::Env env, double clip, size_t count) {
 		if (closed_) return Failure{"closed", "it has been closed"};
 		if (static_cast<int>(running_.size()) >= slots_) {
@@ -127,7 +127,7 @@ private:
 
 	/** Releases the slot if `start` throws. */
 	template <class Starter>
-	auto OrLeave(double clip, Starter&& start) {
+	auto ReleaseOnThrow(double clip, Starter&& start) {
 		try {
 			return start();
 		} catch (...) {
@@ -136,7 +136,7 @@ private:
 		}
 	}
 
-	std::function<void(Napi::Env)> Leaver(double clip) {
+	std::function<void(Napi::Env)> Releaser(double clip) {
 		return [self = this->shared_from_this(), clip](Napi::Env env) {
 			self->running_.erase(clip);
 			if (self->closed_ && self->running_.empty()) self->Free(env);

@@ -50,7 +50,7 @@ Napi::Object MakeModelOf(
 	}));
 	model.Set("transcribeBatch", Function(env, "transcribeBatch", [run](const Napi::CallbackInfo& info) -> Napi::Value {
 		const std::vector<Napi::Promise> promises =
-			run(info.Env(), Options(info[1]), ElementsOf(info[0], "clips", limits::kMostClips));
+			run(info.Env(), Options(info[1]), ElementsOf(info[0], "clips", limits::kMaxClips));
 		Napi::Array array = Napi::Array::New(info.Env(), promises.size());
 		for (uint32_t i = 0; i < promises.size(); i++) array.Set(i, promises[i]);
 		return array;
@@ -59,8 +59,8 @@ Napi::Object MakeModelOf(
 		model.Set("encode", AsyncFunction(env, "encode", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 			const Options given(info[1]);
 			WhisperOptions options;
-			options.threads = given.Int("threads", 1, limits::kMostThreads);
-			options.audio_context = given.Int("audioContext", 0, limits::kMostContext);
+			options.threads = given.Int("threads", 1, limits::kMaxThreads);
+			options.audio_context = given.Int("audioContext", 0, limits::kMaxContext);
 			const double clip = given.Id("clip");
 			return handle->template Start<std::vector<float>>(info.Env(), clip,
 				[samples = SamplesOf(info[0], "samples"), options](Engine& running, const Cancel& cancel) {
@@ -108,11 +108,11 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
 	load.path = options.Text("path");
-	load.slots = options.Int("slots", 1, limits::kMostSlots);
-	load.max_threads = std::min(options.Int("maxThreads", 1, limits::kMostThreads), GGML_MAX_N_THREADS);
+	load.slots = options.Int("slots", 1, limits::kMaxSlots);
+	load.max_threads = std::min(options.Int("maxThreads", 1, limits::kMaxThreads), GGML_MAX_N_THREADS);
 	load.use_gpu = options.Bool("useGpu");
-	load.gpu_device = options.Int("gpuDevice", 0, limits::kMostDevices);
-	load.alignment_heads = options.Ints("alignmentHeads", 0, INT32_MAX, limits::kMostHeads);
+	load.gpu_device = options.Int("gpuDevice", 0, limits::kMaxDevices);
+	load.alignment_heads = options.Ints("alignmentHeads", 0, INT32_MAX, limits::kMaxHeads);
 	load.quantise_decoder = options.Switch("quantiseDecoder");
 	if (!options.Value("weightsDir").IsUndefined()) load.weights_dir = options.Text("weightsDir");
 	if (const Napi::Value bits = options.Value("encoderBits"); !bits.IsUndefined()) {
@@ -121,7 +121,7 @@ Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 		load.integers = width == 8 ? Integers::k8 : Integers::k16;
 	}
 	if (const Napi::Value encoders = options.Value("encoders"); !encoders.IsUndefined()) {
-		load.encoders = TakeEncoders(info.Env(), ElementsOf(encoders, "encoders", limits::kMostEncoders));
+		load.encoders = TakeEncoders(info.Env(), ElementsOf(encoders, "encoders", limits::kMaxEncoders));
 	}
 	using Loaded = std::shared_ptr<WhisperEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return Load(load); },
@@ -147,7 +147,7 @@ Napi::Value LoadSherpa(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	SherpaLoad load;
 	load.library_dir = options.Text("libraryDir");
-	const int slots = options.Int("slots", 1, limits::kMostSlots);
+	const int slots = options.Int("slots", 1, limits::kMaxSlots);
 	load.config = ReadConfig(options, "config");
 	load.changes_apart = options.Bool("changesApart");
 	load.exclusive = options.Bool("exclusive");

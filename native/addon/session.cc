@@ -50,8 +50,8 @@ Napi::Promise LoadSession(Napi::Env env, ort::SessionLoad load, SessionKind kind
 }
 
 /** Maximum elements of a tensor, 256 MiB, since JavaScript gives the size of the output. */
-constexpr double kMostElements = 1 << 26;
-constexpr size_t kMostDimensions = 8;
+constexpr double kMaxElements = 1 << 26;
+constexpr size_t kMaxDimensions = 8;
 
 using Network = const ort::Session;
 
@@ -64,11 +64,11 @@ Shape ShapeIn(const Options& options, const char* name) {
 	const Napi::Value given = options.Value(name);
 	Shape shape;
 	double elements = 1;
-	for (const int size : options.Ints(name, 1, static_cast<int>(kMostElements), kMostDimensions)) {
+	for (const int size : options.Ints(name, 1, static_cast<int>(kMaxElements), kMaxDimensions)) {
 		shape.sizes.push_back(size);
 		elements *= size;
 	}
-	if (elements > kMostElements) throw Refusal(name, "at most 67108864 elements", given);
+	if (elements > kMaxElements) throw Refusal(name, "at most 67108864 elements", given);
 	shape.elements = static_cast<size_t>(elements);
 	return shape;
 }
@@ -93,7 +93,7 @@ Expected<std::vector<float>> Compute(Network& network, Call& call, const Cancel&
 
 Napi::Object MakeNetwork(Napi::Env env, std::shared_ptr<Network> session) {
 	Napi::Object object = Napi::Object::New(env);
-	const auto handle = std::make_shared<Handle<Network>>(std::move(session), limits::kMostSlots, FreeOn::kPool);
+	const auto handle = std::make_shared<Handle<Network>>(std::move(session), limits::kMaxSlots, FreeOn::kPool);
 	object.Set("run", AsyncFunction(env, "run", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
 		const Options options(info[1]);
 		const double clip = options.Id("clip");
@@ -128,8 +128,8 @@ Napi::Object MakeNetwork(Napi::Env env, std::shared_ptr<Network> session) {
 
 Session* SessionIn(Napi::Value value, SessionKind kind) {
 	if (value.Type() != napi_object) return nullptr;
-	bool is_ours = false;
-	if (napi_check_object_type_tag(value.Env(), value, &kTags[static_cast<size_t>(kind)], &is_ours) != napi_ok || !is_ours) {
+	bool has_tag = false;
+	if (napi_check_object_type_tag(value.Env(), value, &kTags[static_cast<size_t>(kind)], &has_tag) != napi_ok || !has_tag) {
 		return nullptr;
 	}
 	void* held = nullptr;
@@ -138,7 +138,7 @@ Session* SessionIn(Napi::Value value, SessionKind kind) {
 
 Napi::Value LoadEncoder(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
-	ort::SessionLoad load = ReadSession(options, options.Int("threads", 1, limits::kMostThreads));
+	ort::SessionLoad load = ReadSession(options, options.Int("threads", 1, limits::kMaxThreads));
 	load.exact_int8 = options.Switch("exactInt8");
 	return LoadSession(info.Env(), std::move(load), SessionKind::kEncoder);
 }
@@ -151,7 +151,7 @@ Napi::Value LoadNetwork(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	ort::SessionLoad load;
 	load.library = options.Text("library");
-	load.threads = options.Int("threads", 1, limits::kMostThreads);
+	load.threads = options.Int("threads", 1, limits::kMaxThreads);
 	load.graph = BytesOf(options.Value("graph"), "graph");
 	return AsyncTask::Start(info.Env(),
 		std::make_unique<Task<Session>>([load = std::move(load)] { return ort::Session::Load(load); },

@@ -122,7 +122,7 @@ Napi::Object MakeStream(Napi::Env env, std::shared_ptr<SpeechStream> made, std::
 			StreamPiece piece;
 			piece.last = BoolOf(info[1], "last");
 			if (!info[2].IsUndefined()) {
-				piece.silent_seconds = NumberOf(info[2], "silentSeconds", 0, limits::kMostSeconds);
+				piece.silent_seconds = NumberOf(info[2], "silentSeconds", 0, limits::kMaxSeconds);
 			}
 			piece.samples = SamplesOf(info[0], "samples");
 			return Feed(info.Env(), *handle, answers, std::move(piece));
@@ -140,9 +140,9 @@ Napi::Value LoadStreaming(const Napi::CallbackInfo& info) {
 	StreamingLoad load;
 	load.library_dir = options.Text("libraryDir");
 	load.config = ReadConfig(options, "config");
-	load.tail_seconds = options.Number("tailSeconds", 0, limits::kMostTailSeconds);
-	const int slots = options.Int("slots", 1, limits::kMostSlots);
-	load.batch = static_cast<size_t>(options.Int("batch", 1, static_cast<int>(limits::kMostClips)));
+	load.tail_seconds = options.Number("tailSeconds", 0, limits::kMaxTailSeconds);
+	const int slots = options.Int("slots", 1, limits::kMaxSlots);
+	load.batch = static_cast<size_t>(options.Int("batch", 1, static_cast<int>(limits::kMaxClips)));
 	load.threads = static_cast<size_t>(slots);
 	using Loaded = std::shared_ptr<StreamingEngine>;
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>([load] { return StreamingEngine::Load(load); },

@@ -61,9 +61,9 @@ Napi::Object MakeVoiceActivity(Napi::Env env, std::shared_ptr<VoiceActivity> act
 Napi::Value LoadVoiceActivity(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	const VadOptions rules = {options.Float("threshold", 0, 1),
-		options.Float("minSilenceSeconds", 0, limits::kMostSpanSeconds),
-		options.Float("minSpeechSeconds", 0, limits::kMostSpanSeconds),
-		options.Float("maxSpeechSeconds", 0, limits::kMostSpanSeconds)};
+		options.Float("minSilenceSeconds", 0, limits::kMaxSpanSeconds),
+		options.Float("minSpeechSeconds", 0, limits::kMaxSpanSeconds),
+		options.Float("maxSpeechSeconds", 0, limits::kMaxSpanSeconds)};
 	using Loaded = std::shared_ptr<VoiceActivity>;
 	std::function<Expected<Loaded>()> load;
 	const Napi::Value detector = options.Value("detector");
@@ -72,7 +72,7 @@ Napi::Value LoadVoiceActivity(const Napi::CallbackInfo& info) {
 	} else {
 		const Options sherpa(detector, "detector");
 		load = [from = SherpaDetectorLoad{sherpa.Text("libraryDir"), sherpa.Text("path"), sherpa.Bool("ten"),
-					sherpa.Int("overlap", 0, limits::kMostOverlap)},
+					sherpa.Int("overlap", 0, limits::kMaxOverlap)},
 				   rules] { return VoiceActivity::Load(from, rules); };
 	}
 	return AsyncTask::Start(info.Env(), std::make_unique<Task<Loaded>>(std::move(load),

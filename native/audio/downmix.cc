@@ -19,40 +19,40 @@ constexpr double kTurnBack = 2;
 Downmix::Downmix(int rate, std::vector<float> weights)
 	: block_(static_cast<size_t>(rate) / 10), fade_(static_cast<size_t>(rate) / 100) {
 	for (size_t i = 0; i < weights.size(); i++) {
-		if (weights[i] != 0) heard_.push_back({i, weights[i], 1, {}});
+		if (weights[i] != 0) audible_.push_back({i, weights[i], 1, {}});
 	}
 }
 
 void Downmix::Feed(const float* const* channels, size_t stride, size_t count, std::vector<float>& out) {
-	if (heard_.size() < 2) {
+	if (audible_.size() < 2) {
 		const size_t from = out.size();
 		out.resize(from + count, 0.0F);
-		if (heard_.empty()) return;
-		const Channel& only = heard_[0];
+		if (audible_.empty()) return;
+		const Channel& only = audible_[0];
 		const float* samples = channels[only.index];
 		for (size_t i = 0; i < count; i++) out[from + i] = samples[i * stride] * only.weight;
 		return;
 	}
 	for (size_t at = 0; at < count;) {
-		const size_t some = std::min(count - at, block_ - heard_[0].held.size());
-		for (Channel& channel : heard_) {
+		const size_t some = std::min(count - at, block_ - audible_[0].held.size());
+		for (Channel& channel : audible_) {
 			const float* samples = channels[channel.index];
 			for (size_t i = at; i < at + some; i++) channel.held.push_back(samples[i * stride] * channel.weight);
 		}
 		at += some;
-		if (heard_[0].held.size() == block_) Mix(out);
+		if (audible_[0].held.size() == block_) Mix(out);
 	}
 }
 
 void Downmix::Flush(std::vector<float>& out) {
-	if (heard_.size() > 1 && !heard_[0].held.empty()) Mix(out);
+	if (audible_.size() > 1 && !audible_[0].held.empty()) Mix(out);
 }
 
 void Downmix::Mix(std::vector<float>& out) {
-	const size_t count = heard_[0].held.size();
-	std::vector<float> sum = heard_[0].held;
-	for (size_t c = 1; c < heard_.size(); c++) {
-		Channel& channel = heard_[c];
+	const size_t count = audible_[0].held.size();
+	std::vector<float> sum = audible_[0].held;
+	for (size_t c = 1; c < audible_.size(); c++) {
+		Channel& channel = audible_[c];
 		double energy = 0, common = 0;
 		for (size_t i = 0; i < count; i++) {
 			const double before = sum[i], more = channel.held[i];
@@ -71,7 +71,7 @@ void Downmix::Mix(std::vector<float>& out) {
 		for (size_t i = fade; i < count; i++) sum[i] += channel.held[i] * channel.sign;
 		channel.held.clear();
 	}
-	heard_[0].held.clear();
+	audible_[0].held.clear();
 	begun_ = true;
 	out.insert(out.end(), sum.begin(), sum.end());
 }

@@ -35,7 +35,7 @@ private:
 	void Mix(std::vector<float>& out);
 
 	const size_t block_, fade_;
-	std::vector<Channel> heard_;
+	std::vector<Channel> audible_;
 	bool begun_ = false;
 };
 

@@ -31,7 +31,7 @@ struct ResampleTable {
 class LiveInput {
 public:
 	/** A multiple of kRateStep keeps the table small: 640 phases at most. */
-	static constexpr int kLeastRate = 8000, kMostRate = 96'000, kRateStep = 25;
+	static constexpr int kMinRate = 8000, kMaxRate = 96'000, kRateStep = 25;
 
 	LiveInput(PcmEncoding encoding, int rate);
 

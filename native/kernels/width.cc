@@ -17,9 +17,9 @@ namespace earshot {
 namespace {
 
 Kernels Asked() {
-	const char* asked = std::getenv("EARSHOT_KERNELS");
+	const char* requested = std::getenv("EARSHOT_KERNELS");
 	const auto* end = std::end(kKernelNames);
-	const auto* name = asked == nullptr ? end : std::find(std::begin(kKernelNames), end, std::string_view(asked));
+	const auto* name = requested == nullptr ? end : std::find(std::begin(kKernelNames), end, std::string_view(requested));
 	return name == end ? Kernels::kAmx : static_cast<Kernels>(name - std::begin(kKernelNames));
 }
 

@@ -13,10 +13,10 @@ namespace earshot {
 namespace {
 
 /** Maximum samples of a clip: eighteen hours, since the engines count in 32 bits. */
-constexpr size_t kMostSamples = size_t{1} << 30;
-constexpr size_t kMostNames = 1000;
+constexpr size_t kMaxSamples = size_t{1} << 30;
+constexpr size_t kMaxNames = 1000;
 /** JavaScript's Number.MAX_SAFE_INTEGER. */
-constexpr double kMostSafe = 9007199254740991.0;
+constexpr double kMaxSafe = 9007199254740991.0;
 /** Characters of a text that a message shows. */
 constexpr size_t kShown = 40;
 
@@ -88,8 +88,8 @@ std::string Shown(Napi::Value value) {
 	return "an object";
 }
 
-std::string Range(const char* what, double least, double most) {
-	return what + (" from " + Number(least)) + " to " + Number(most);
+std::string Range(const char* what, double min, double max) {
+	return what + (" from " + Number(min)) + " to " + Number(max);
 }
 
 }  // namespace
@@ -98,23 +98,23 @@ Napi::Error Refusal(const std::string& name, const std::string& what, Napi::Valu
 	return MakeError(got.Env(), {"invalid_argument", "Expected `" + name + "` to be " + what + ", got " + Shown(got)});
 }
 
-double NumberOf(Napi::Value value, const std::string& name, double least, double most) {
+double NumberOf(Napi::Value value, const std::string& name, double min, double max) {
 	const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
-	if (!(number >= least && number <= most)) throw Refusal(name, Range("a number", least, most), value);
+	if (!(number >= min && number <= max)) throw Refusal(name, Range("a number", min, max), value);
 	return number;
 }
 
-int IntOf(Napi::Value value, const std::string& name, int least, int most) {
+int IntOf(Napi::Value value, const std::string& name, int min, int max) {
 	const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
-	if (!(number >= least && number <= most) || number != std::floor(number)) {
-		throw Refusal(name, Range("a whole number", least, most), value);
+	if (!(number >= min && number <= max) || number != std::floor(number)) {
+		throw Refusal(name, Range("a whole number", min, max), value);
 	}
 	return static_cast<int>(number);
 }
 
 double IdOf(Napi::Value value, const std::string& name) {
 	const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
-	if (!(std::abs(number) <= kMostSafe) || number != std::floor(number)) throw Refusal(name, "a whole number", value);
+	if (!(std::abs(number) <= kMaxSafe) || number != std::floor(number)) throw Refusal(name, "a whole number", value);
 	return number;
 }
 
@@ -137,9 +137,9 @@ FloatView FloatsOf(Napi::Value value, const std::string& name) {
 
 std::vector<float> SamplesOf(Napi::Value value, const std::string& name) {
 	const FloatView view = FloatsOf(value, name);
-	if (view.size > kMostSamples) {
+	if (view.size > kMaxSamples) {
 		throw MakeError(value.Env(), {"invalid_argument",
-			"Expected `" + name + "` to hold at most " + std::to_string(kMostSamples) + " samples, got " + std::to_string(view.size)});
+			"Expected `" + name + "` to hold at most " + std::to_string(kMaxSamples) + " samples, got " + std::to_string(view.size)});
 	}
 	return {view.data, view.data + view.size};
 }
@@ -150,13 +150,13 @@ std::vector<uint8_t> BytesOf(Napi::Value value, const std::string& name) {
 	return {bytes, bytes + view.size};
 }
 
-std::vector<Napi::Value> ElementsOf(Napi::Value value, const std::string& name, size_t most) {
+std::vector<Napi::Value> ElementsOf(Napi::Value value, const std::string& name, size_t max) {
 	if (!value.IsArray()) throw Refusal(name, "an array", value);
 	const auto array = value.As<Napi::Array>();
 	const uint32_t count = array.Length();
-	if (count > most) {
+	if (count > max) {
 		throw MakeError(value.Env(), {"invalid_argument",
-			"Expected `" + name + "` to have at most " + std::to_string(most) + " elements, got " + std::to_string(count)});
+			"Expected `" + name + "` to have at most " + std::to_string(max) + " elements, got " + std::to_string(count)});
 	}
 	std::vector<Napi::Value> values;
 	values.reserve(count);
@@ -174,17 +174,17 @@ bool Options::Switch(const char* name) const {
 	return !value.IsUndefined() && BoolOf(value, name);
 }
 
-std::vector<int> Options::Ints(const char* name, int least, int most, size_t most_elements) const {
+std::vector<int> Options::Ints(const char* name, int min, int max, size_t max_elements) const {
 	std::vector<int> values;
-	for (const Napi::Value& value : ElementsOf(Value(name), name, most_elements)) {
-		values.push_back(IntOf(value, name, least, most));
+	for (const Napi::Value& value : ElementsOf(Value(name), name, max_elements)) {
+		values.push_back(IntOf(value, name, min, max));
 	}
 	return values;
 }
 
-std::vector<std::string> Options::Texts(const char* name, size_t most_elements) const {
+std::vector<std::string> Options::Texts(const char* name, size_t max_elements) const {
 	std::vector<std::string> values;
-	for (const Napi::Value& value : ElementsOf(Value(name), name, most_elements)) values.push_back(TextOf(value, name));
+	for (const Napi::Value& value : ElementsOf(Value(name), name, max_elements)) values.push_back(TextOf(value, name));
 	return values;
 }
 
@@ -200,7 +200,7 @@ std::vector<std::string> Options::NamesIn(const Napi::Object& object, const std:
 		static_cast<napi_key_filter>(napi_key_enumerable | napi_key_skip_symbols), napi_key_numbers_to_strings, &names);
 	if (status != napi_ok) throw Napi::Error::New(object.Env());
 	std::vector<std::string> found;
-	for (const Napi::Value& each : ElementsOf(Napi::Value(object.Env(), names), name, kMostNames)) {
+	for (const Napi::Value& each : ElementsOf(Napi::Value(object.Env(), names), name, kMaxNames)) {
 		found.push_back(TextOf(each, name));
 	}
 	return found;

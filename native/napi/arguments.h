@@ -15,8 +15,8 @@ namespace earshot {
 Napi::Error Refusal(const std::string& name, const std::string& what, Napi::Value got);
 
 /** A finite number. */
-double NumberOf(Napi::Value value, const std::string& name, double least, double most);
-int IntOf(Napi::Value value, const std::string& name, int least, int most);
+double NumberOf(Napi::Value value, const std::string& name, double min, double max);
+int IntOf(Napi::Value value, const std::string& name, int min, int max);
 /** A number that JavaScript uses as an id: any safe integer. */
 double IdOf(Napi::Value value, const std::string& name);
 bool BoolOf(Napi::Value value, const std::string& name);
@@ -26,8 +26,8 @@ std::string TextOf(Napi::Value value, const std::string& name);
 std::vector<float> SamplesOf(Napi::Value value, const std::string& name);
 std::vector<uint8_t> BytesOf(Napi::Value value, const std::string& name);
 
-/** The elements of an array, at most `most`. Reading them may run JavaScript. */
-std::vector<Napi::Value> ElementsOf(Napi::Value value, const std::string& name, size_t most);
+/** The elements of an array, at most `max`. Reading them may run JavaScript. */
+std::vector<Napi::Value> ElementsOf(Napi::Value value, const std::string& name, size_t max);
 
 /** Where the elements of a Float32Array are now. Until JavaScript runs again. */
 struct FloatView {
@@ -42,16 +42,16 @@ public:
 	explicit Options(Napi::Value value, const std::string& name = "options");
 
 	Napi::Value Value(const char* name) const { return object_.Get(name); }
-	double Number(const char* name, double least, double most) const { return NumberOf(Value(name), name, least, most); }
-	float Float(const char* name, double least, double most) const { return static_cast<float>(Number(name, least, most)); }
-	int Int(const char* name, int least, int most) const { return IntOf(Value(name), name, least, most); }
+	double Number(const char* name, double min, double max) const { return NumberOf(Value(name), name, min, max); }
+	float Float(const char* name, double min, double max) const { return static_cast<float>(Number(name, min, max)); }
+	int Int(const char* name, int min, int max) const { return IntOf(Value(name), name, min, max); }
 	double Id(const char* name) const { return IdOf(Value(name), name); }
 	bool Bool(const char* name) const { return BoolOf(Value(name), name); }
 	/** False if it is absent. */
 	bool Switch(const char* name) const;
 	std::string Text(const char* name) const { return TextOf(Value(name), name); }
-	std::vector<int> Ints(const char* name, int least, int most, size_t most_elements) const;
-	std::vector<std::string> Texts(const char* name, size_t most_elements) const;
+	std::vector<int> Ints(const char* name, int min, int max, size_t max_elements) const;
+	std::vector<std::string> Texts(const char* name, size_t max_elements) const;
 	Napi::Object Object(const char* name) const;
 	/** Names of an object's own fields, at most a thousand. */
 	static std::vector<std::string> NamesIn(const Napi::Object& object, const std::string& name);

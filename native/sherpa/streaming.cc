@@ -275,11 +275,11 @@ public:
 private:
 	/** Audio is accepted in pieces of this length, so that other streams do not wait while features of minutes are
 	 * computed. */
-	static constexpr size_t kMostAccepted = kSampleRate;
+	static constexpr size_t kMaxAccepted = kSampleRate;
 
 	Expected<Done> AcceptMore() {
 		const std::vector<float>& samples = piece_.samples;
-		const size_t count = std::min(samples.size() - accepted_, kMostAccepted);
+		const size_t count = std::min(samples.size() - accepted_, kMaxAccepted);
 		const Clip some{samples.data() + accepted_, count};
 		accepted_ += count;
 		all_accepted_ = accepted_ == samples.size();

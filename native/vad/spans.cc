@@ -23,11 +23,11 @@ SpeechSpans::SpeechSpans(const VadOptions& options)
 	  min_speech_(SamplesOf(options.min_speech_seconds)),
 	  max_speech_(SamplesOf(options.max_speech_seconds)) {}
 
-void SpeechSpans::Push(float chance, std::vector<uint32_t>& ended) {
+void SpeechSpans::Push(float probability, std::vector<uint32_t>& ended) {
 	const bool too_long = tail_ - head_ > max_speech_;
 	const int64_t silence = too_long ? kForcedSplitSilence : min_silence_;
 	tail_ += kWindow;
-	if (IsSpeech(chance, too_long ? kForcedSplitThreshold : threshold_, silence)) {
+	if (IsSpeech(probability, too_long ? kForcedSplitThreshold : threshold_, silence)) {
 		if (start_ < 0) start_ = std::max(LookBack(), head_);
 		return;
 	}
@@ -50,19 +50,19 @@ void SpeechSpans::Finish(std::vector<uint32_t>& ended) {
 	start_ = -1;
 }
 
-bool SpeechSpans::IsSpeech(float chance, float threshold, int64_t silence) {
-	const bool above = chance > threshold;
-	if (above) fell_ = 0;
+bool SpeechSpans::IsSpeech(float probability, float threshold, int64_t silence) {
+	const bool above = probability > threshold;
+	if (above) silence_from_ = 0;
 	if (!speaking_) {
-		if (above && rose_ == 0) rose_ = tail_;
-		else if (above) speaking_ = tail_ - rose_ >= min_speech_;
-		else if (chance < threshold) rose_ = 0;
+		if (above && speech_from_ == 0) speech_from_ = tail_;
+		else if (above) speaking_ = tail_ - speech_from_ >= min_speech_;
+		else if (probability < threshold) speech_from_ = 0;
 		return speaking_;
 	}
-	if (chance > std::max(threshold - kHysteresis, kMinThreshold)) return true;
-	if (fell_ == 0) fell_ = tail_;
-	if (tail_ - fell_ < silence) return true;
-	rose_ = fell_ = 0;
+	if (probability > std::max(threshold - kHysteresis, kMinThreshold)) return true;
+	if (silence_from_ == 0) silence_from_ = tail_;
+	if (tail_ - silence_from_ < silence) return true;
+	speech_from_ = silence_from_ = 0;
 	speaking_ = false;
 	return false;
 }

@@ -25,7 +25,7 @@ public:
 	explicit SpeechSpans(const VadOptions& options);
 
 	/** Takes the speech probability of the next window, 0..1, and appends spans that end with it: start, end, in samples. */
-	void Push(float chance, std::vector<uint32_t>& ended);
+	void Push(float probability, std::vector<uint32_t>& ended);
 	/** Ends the open span at the end of the last window. */
 	void Finish(std::vector<uint32_t>& ended);
 
@@ -35,7 +35,7 @@ public:
 	uint32_t settled() const;
 
 private:
-	bool IsSpeech(float chance, float threshold, int64_t silence);
+	bool IsSpeech(float probability, float threshold, int64_t silence);
 	/** Start of a span whose speech is detected in the last window, unless the previous span ended later. */
 	int64_t LookBack() const;
 
@@ -49,7 +49,7 @@ private:
 	int64_t after_ = 0;
 	bool speaking_ = false;
 	/** Ends of the windows in which the probability rose above the threshold and then fell below it; 0 = not yet. */
-	int64_t rose_ = 0, fell_ = 0;
+	int64_t speech_from_ = 0, silence_from_ = 0;
 };
 
 }  // namespace earshot

@@ -111,7 +111,7 @@ Script Garden() {
 	};
 }
 
-std::string Said(Decoder& decoder, const Strategy& strategy, const Rules& rules = Rules(Words(), {})) {
+std::string SearchedText(Decoder& decoder, const Strategy& strategy, const Rules& rules = Rules(Words(), {})) {
 	std::vector<std::mt19937> chance;
 	for (uint32_t i = 0; i < strategy.width; i++) chance.emplace_back(i);
 	const auto found = Search(decoder, rules, kWindow, strategy, chance);
@@ -122,25 +122,25 @@ std::string Said(Decoder& decoder, const Strategy& strategy, const Rules& rules 
 
 TEST("greedy search follows the likeliest token, a beam finds the likeliest text") {
 	Scripted decoder(Garden());
-	EXPECT(Said(decoder, {0, 1}) == "0ac5.");
-	EXPECT(Said(decoder, {0, 2}) == "0bf5.");
-	EXPECT(Said(decoder, {0, 5}) == "0bf5.");
+	EXPECT(SearchedText(decoder, {0, 1}) == "0ac5.");
+	EXPECT(SearchedText(decoder, {0, 2}) == "0bf5.");
+	EXPECT(SearchedText(decoder, {0, 5}) == "0bf5.");
 }
 
 TEST("a beam decodes no more sequences than it is wide, and none of impossible texts") {
 	Scripted decoder(Garden());
-	EXPECT(Said(decoder, {0, 5}) == "0bf5.");
+	EXPECT(SearchedText(decoder, {0, 5}) == "0bf5.");
 	// 0 | a b | ac ad ae bf | their timestamps.
 	EXPECT_THAT(decoder.rows == 1 + 2 + 4 + 4, std::to_string(decoder.rows) + " rows");
-	EXPECT(Said(decoder, {0, 2}) == "0bf5.");
+	EXPECT(SearchedText(decoder, {0, 2}) == "0bf5.");
 	EXPECT_THAT(decoder.rows == 1 + 2 + 2 + 2, std::to_string(decoder.rows) + " rows");
 }
 
-TEST("tokens that are suppressed are said by no beam") {
+TEST("no beam contains suppressed tokens") {
 	Scripted decoder(Garden());
 	const Rules rules(Words(), {IdOf('b'), IdOf('c')});
-	EXPECT(Said(decoder, {0, 1}, rules) == "0ad5.");
-	EXPECT(Said(decoder, {0, 5}, rules) == "0ad5.");
+	EXPECT(SearchedText(decoder, {0, 1}, rules) == "0ad5.");
+	EXPECT(SearchedText(decoder, {0, 5}, rules) == "0ad5.");
 }
 
 TEST("by chance each token comes as often as it is likely") {
@@ -157,12 +157,12 @@ TEST("by chance each token comes as often as it is likely") {
 TEST("a search ends where the decoder fails") {
 	Scripted decoder(Garden());
 	decoder.fail_at = 2;
-	EXPECT(Said(decoder, {0, 1}) == "failed");
-	EXPECT(Said(decoder, {0, 5}) == "failed");
-	EXPECT(Said(decoder, {1, 2}) == "failed");
+	EXPECT(SearchedText(decoder, {0, 1}) == "failed");
+	EXPECT(SearchedText(decoder, {0, 5}) == "failed");
+	EXPECT(SearchedText(decoder, {1, 2}) == "failed");
 }
 
-TEST("a text that never ends is cut at the most tokens, and has failed") {
+TEST("a text that never ends is cut at the maximum number of tokens, and has failed") {
 	Script script{{"", {{'0', 1}}}};
 	std::string text = "0";
 	for (int i = 0; i < 40; i++) {
@@ -174,7 +174,7 @@ TEST("a text that never ends is cut at the most tokens, and has failed") {
 		std::vector<std::mt19937> chance(width);
 		const auto found = Search(decoder, Rules(Words(), {}), kWindow, {0, width}, chance);
 		EXPECT(found && found->state == Sequence::State::kFailed);
-		EXPECT(found && found->tokens.size() <= kWindow.most_tokens);
+		EXPECT(found && found->tokens.size() <= kWindow.max_tokens);
 	}
 }
 
@@ -190,13 +190,13 @@ TEST("a text that repeats itself has failed") {
 
 TEST("a window's tokens become segments at pairs of timestamps") {
 	const Vocabulary words = Words();
-	Sequence said;
-	for (const char letter : std::string("0ab2")) said.Add({IdOf(letter), 0, IdOf(letter)}, words, kWindow);
-	for (const char letter : std::string("3c5")) said.Add({IdOf(letter), 0, IdOf(letter)}, words, kWindow);
+	Sequence decoded;
+	for (const char letter : std::string("0ab2")) decoded.Add({IdOf(letter), 0, IdOf(letter)}, words, kWindow);
+	for (const char letter : std::string("3c5")) decoded.Add({IdOf(letter), 0, IdOf(letter)}, words, kWindow);
 	const Window window{1000, 3000, 20, true};
 	std::vector<Segment> segments;
 	// The text ends in a single timestamp: the rest of the window is silent.
-	EXPECT(Split(said, words, window, {0, 0, {}, 1000, 0, 0, 0, {}}, segments) == 2000);
+	EXPECT(Split(decoded, words, window, {0, 0, {}, 1000, 0, 0, 0, {}}, segments) == 2000);
 	EXPECT(segments.size() == 2);
 	EXPECT(segments[0].begin == 1000 && segments[0].end == 1020);
 	EXPECT(segments[1].begin == 1030 && segments[1].end == 1050);
@@ -205,23 +205,23 @@ TEST("a window's tokens become segments at pairs of timestamps") {
 
 TEST("what follows the last pair of timestamps is left to the next window") {
 	const Vocabulary words = Words();
-	Sequence said;
-	for (const char letter : std::string("0ab22c.")) said.Add({IdOf(letter), 0, IdOf('2')}, words, kWindow);
-	EXPECT(said.kept == 5 && said.advance == 20 && said.state == Sequence::State::kEnded);
-	said.tokens.resize(said.kept);
+	Sequence decoded;
+	for (const char letter : std::string("0ab22c.")) decoded.Add({IdOf(letter), 0, IdOf('2')}, words, kWindow);
+	EXPECT(decoded.kept == 5 && decoded.advance == 20 && decoded.state == Sequence::State::kEnded);
+	decoded.tokens.resize(decoded.kept);
 	std::vector<Segment> segments;
-	EXPECT(Split(said, words, kWindow, {0, 0, {}, 0, 0, 0, 0, {}}, segments) == 20);
+	EXPECT(Split(decoded, words, kWindow, {0, 0, {}, 0, 0, 0, 0, {}}, segments) == 20);
 	EXPECT(segments.size() == 1);
 }
 
 TEST("averages and scores are those of OpenAI's decoding.py") {
 	const Vocabulary words = Words();
-	Sequence said;
-	for (const char letter : std::string("0ab5.")) said.Add({IdOf(letter), -0.5F, 0, 0, 0, -0.25F}, words, kWindow);
-	EXPECT(said.Said(words) == 4);
-	EXPECT(std::abs(said.Average(words) + 2.5 / 5) < 1e-12);
-	EXPECT(std::abs(said.PlainAverage(words) + 1.25 / 5) < 1e-12);
-	EXPECT(std::abs(said.Score(words) + 2.5 / 4) < 1e-12);
+	Sequence decoded;
+	for (const char letter : std::string("0ab5.")) decoded.Add({IdOf(letter), -0.5F, 0, 0, 0, -0.25F}, words, kWindow);
+	EXPECT(decoded.SpokenTokens(words) == 4);
+	EXPECT(std::abs(decoded.Average(words) + 2.5 / 5) < 1e-12);
+	EXPECT(std::abs(decoded.PlainAverage(words) + 1.25 / 5) < 1e-12);
+	EXPECT(std::abs(decoded.Score(words) + 2.5 / 4) < 1e-12);
 }
 
 TEST("timestamps come in pairs, in order, and as soon as they are likelier than any text") {
@@ -236,8 +236,8 @@ TEST("timestamps come in pairs, in order, and as soon as they are likelier than 
 			tokens.push_back({IdOf(each), 0, 0});
 			if (Words().IsStamp(tokens.back().id)) last = tokens.back().id;
 		}
-		const Outlook outlook = rules.Apply(tokens, last, logits.data());
-		return std::isfinite(outlook.Choose(IdOf(letter)).logprob);
+		const Distribution distribution = rules.Apply(tokens, last, logits.data());
+		return std::isfinite(distribution.Choose(IdOf(letter)).logprob);
 	};
 	EXPECT(allowed("0", 'a') && !allowed("0", '1'));
 	EXPECT(allowed("0a", '1') && allowed("0a", '.'));

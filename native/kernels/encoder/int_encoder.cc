@@ -22,7 +22,7 @@ public:
 	Expected<Done> Run(const float* mel, size_t positions, float* out, const CrossAttention& cross, int threads,
 		const Cancel& cancel) const override {
 		if (positions == 0 || positions > weights_.shape.positions) {
-			return Failure{"engine_failed", "the encoder was asked for " + std::to_string(positions) + " positions"};
+			return Failure{"engine_failed", "the encoder cannot compute " + std::to_string(positions) + " positions"};
 		}
 		return Guarded("engine_failed", "the encoder", [&]() -> Expected<Done> {
 			const auto count = static_cast<size_t>(std::max(1, threads));

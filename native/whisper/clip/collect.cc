@@ -81,11 +81,11 @@ void Collect(const whisper_context* context, const Vocabulary& words, const std:
 			while (loop != loops.end() && k >= loop->second) loop++;
 			if (loop == loops.end() || k < loop->first) left.push_back(k);
 		}
-		std::vector<int32_t> said;
-		for (const size_t k : left) said.push_back(ids[k]);
+		std::vector<int32_t> remaining;
+		for (const size_t k : left) remaining.push_back(ids[k]);
 		// The loop began in the previous segment, so this one's first round is a repetition too.
-		if (!loops.empty() && end <= start && said == kept) continue;
-		kept = std::move(said);
+		if (!loops.empty() && end <= start && remaining == kept) continue;
+		kept = std::move(remaining);
 		for (const size_t k : left) {
 			const Token& token = segment.tokens[positions[k]];
 			float from = kUnknown, to = kUnknown;

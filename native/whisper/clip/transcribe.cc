@@ -104,8 +104,8 @@ bool DecodeClip(const WhisperModel& model, upstream::DecodeHooks& hooks, const C
 	const auto half = static_cast<size_t>(whisper_model_n_text_ctx(model.context()) / 2);
 	DecodePlan plan;
 	plan.end = end;
-	plan.most_tokens = half - 4;
-	plan.most_prompt = half - 1;
+	plan.max_tokens = half - 4;
+	plan.max_prompt = half - 1;
 	plan.stamps = upstream::WritesStamps(model.context());
 	plan.temperature = static_cast<double>(options.temperature);
 	plan.temperature_increment = static_cast<double>(options.temperature_increment);
@@ -114,7 +114,7 @@ bool DecodeClip(const WhisperModel& model, upstream::DecodeHooks& hooks, const C
 	plan.beams = static_cast<size_t>(std::clamp(options.beam_size, 1, kMaxBeams));
 	plan.candidates = kBestOf;
 	plan.prompt = Tokenise(model.context(), TailOf(options.prompt, kPromptBytes));
-	CachedDecoder decoder(hooks, words, std::max(plan.beams, plan.candidates), plan.most_tokens);
+	CachedDecoder decoder(hooks, words, std::max(plan.beams, plan.candidates), plan.max_tokens);
 	result.language = options.language.empty() ? "en" : options.language;
 	if (options.language.empty() && model.info.multilingual) {
 		const auto found = Detect(model, decoder, words, options.languages.empty() ? model.info.languages : options.languages);

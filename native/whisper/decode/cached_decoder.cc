@@ -22,8 +22,8 @@ float ProbabilityOf(int32_t id, const float* logits, size_t size) {
 }  // namespace
 
 CachedDecoder::CachedDecoder(
-	upstream::DecodeHooks& hooks, const Vocabulary& words, size_t width, size_t most_tokens)
-	: hooks_(hooks), words_(words), width_(width), most_tokens_(most_tokens) {}
+	upstream::DecodeHooks& hooks, const Vocabulary& words, size_t width, size_t max_tokens)
+	: hooks_(hooks), words_(words), width_(width), max_tokens_(max_tokens) {}
 
 bool CachedDecoder::Encode(int seek) {
 	if (std::exchange(encoded_, seek) == seek) return true;
@@ -38,7 +38,7 @@ float* CachedDecoder::Start() {
 	next_cell_ = PromptCells();
 	if (decoded_ != prompt_) {
 		decoded_.clear();
-		const auto most = static_cast<uint32_t>(prompt_.size() + width_ * most_tokens_);
+		const auto most = static_cast<uint32_t>(prompt_.size() + width_ * max_tokens_);
 		if (!upstream::ReserveCells(hooks_.context_, hooks_.state_, most)) {
 			failure_ = Failure{"out_of_memory", "whisper.cpp found no memory for its key-value cache"};
 			return nullptr;

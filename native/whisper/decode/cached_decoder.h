@@ -15,8 +15,8 @@ namespace earshot {
 /** Used within the DecodeHooks of its clip. */
 class CachedDecoder final : public Decoder {
 public:
-	/** `width`: maximum number of sequences, `most_tokens`: maximum length of each. */
-	CachedDecoder(upstream::DecodeHooks& hooks, const Vocabulary& words, size_t width, size_t most_tokens);
+	/** `width`: maximum number of sequences, `max_tokens`: maximum length of each. */
+	CachedDecoder(upstream::DecodeHooks& hooks, const Vocabulary& words, size_t width, size_t max_tokens);
 
 	/** Encodes the window at `seek` hundredths of a second, unless it is encoded already. False on failure. */
 	bool Encode(int seek);
@@ -36,7 +36,7 @@ private:
 
 	upstream::DecodeHooks& hooks_;
 	const Vocabulary& words_;
-	const size_t width_, most_tokens_;
+	const size_t width_, max_tokens_;
 	int encoded_ = -1;
 	std::vector<int32_t> prompt_;
 	/** The prompt that is in the first cells, and the logits after it: for the next attempt. */

@@ -14,11 +14,11 @@ constexpr int32_t kLastFirstStamp = 50;
 
 }  // namespace
 
-Token Outlook::Choose(int32_t id) const {
+Token Distribution::Choose(int32_t id) const {
 	return {id, logits[id] - log_sum, stamp, stamp_share, stamps, logits[id] * temperature - plain_log_sum};
 }
 
-Outlook Rules::Apply(const std::vector<Token>& said, int32_t last_stamp, float* logits, double temperature) const {
+Distribution Rules::Apply(const std::vector<Token>& tokens, int32_t last_stamp, float* logits, double temperature) const {
 	const auto divisor = static_cast<float>(temperature > 0 ? temperature : 1);
 	if (divisor != 1) std::transform(logits, logits + words_.size, logits, [&](float each) { return each / divisor; });
 	const auto forbid = [logits](int32_t from, int32_t to) {
@@ -26,13 +26,13 @@ Outlook Rules::Apply(const std::vector<Token>& said, int32_t last_stamp, float* 
 	};
 	const auto size = static_cast<int32_t>(words_.size);
 	for (const int32_t id : never_) logits[id] = -INFINITY;
-	if (said.empty()) {
+	if (tokens.empty()) {
 		logits[words_.end] = logits[words_.blank] = -INFINITY;
 		forbid(words_.first_stamp + kLastFirstStamp + 1, size);
 	}
 	// Timestamps come in pairs, except before the end of the text.
-	if (!said.empty() && words_.IsStamp(said.back().id)) {
-		if (said.size() < 2 || words_.IsStamp(said[said.size() - 2].id)) forbid(words_.first_stamp, size);
+	if (!tokens.empty() && words_.IsStamp(tokens.back().id)) {
+		if (tokens.size() < 2 || words_.IsStamp(tokens[tokens.size() - 2].id)) forbid(words_.first_stamp, size);
 		else forbid(0, words_.end);
 	}
 	forbid(words_.first_stamp, last_stamp);

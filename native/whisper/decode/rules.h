@@ -10,7 +10,7 @@
 namespace earshot {
 
 /** The logits of one position after the rules. */
-struct Outlook {
+struct Distribution {
 	/** Logits that the rules forbid are -infinity. */
 	const float* logits;
 	/** logit - log_sum = log-probability. NaN if no token is allowed. */
@@ -31,9 +31,9 @@ public:
 	/** `never`: ids that are never generated. */
 	Rules(const Vocabulary& vocabulary, std::vector<int32_t> never) : words_(vocabulary), never_(std::move(never)) {}
 
-	/** Divides the logits after `said` by the temperature, unless that is 0, and applies the rules, in place.
-	 * `last_stamp`: the last timestamp in `said`; -1 if there is none. */
-	Outlook Apply(const std::vector<Token>& said, int32_t last_stamp, float* logits, double temperature = 0) const;
+	/** Divides the logits after `tokens` by the temperature, unless that is 0, and applies the rules, in place.
+	 * `last_stamp`: the last timestamp in `tokens`; -1 if there is none. */
+	Distribution Apply(const std::vector<Token>& tokens, int32_t last_stamp, float* logits, double temperature = 0) const;
 
 	const Vocabulary& words() const { return words_; }
 

@@ -11,19 +11,19 @@ namespace earshot {
 namespace {
 
 /** whisper.cpp's threshold: a text with less entropy is repetitive. */
-constexpr double kLeastEntropy = 2.4;
+constexpr double kMinEntropy = 2.4;
 constexpr size_t kEntropyFrom = 32;
 
 /** Samples a token by its probability. */
-int32_t Draw(const Outlook& outlook, size_t size, std::mt19937& chance) {
-	const float greatest = Greatest(outlook.logits, size);
+int32_t Draw(const Distribution& distribution, size_t size, std::mt19937& generator) {
+	const float greatest = Greatest(distribution.logits, size);
 	std::vector<double> sums(size);
 	double sum = 0;
 	for (size_t i = 0; i < size; i++) {
-		sum += std::exp(static_cast<double>(outlook.logits[i] - greatest));
+		sum += std::exp(static_cast<double>(distribution.logits[i] - greatest));
 		sums[i] = sum;
 	}
-	const double drawn = std::generate_canonical<double, 53>(chance) * sum;
+	const double drawn = std::generate_canonical<double, 53>(generator) * sum;
 	const auto found = std::upper_bound(sums.begin(), sums.end(), drawn);
 	return static_cast<int32_t>(std::min<size_t>(static_cast<size_t>(found - sums.begin()), size - 1));
 }
@@ -37,27 +37,27 @@ struct Candidate {
 
 class Searching {
 public:
-	Searching(const Rules& rules, const Window& window, const Strategy& strategy, std::vector<std::mt19937>& chance)
-		: rules_(rules), words_(rules.words()), window_(window), strategy_(strategy), chance_(chance),
-		  by_chance_(strategy.temperature > 0) {
-		live_.resize(by_chance_ ? strategy.width : 1);
+	Searching(const Rules& rules, const Window& window, const Strategy& strategy, std::vector<std::mt19937>& generators)
+		: rules_(rules), words_(rules.words()), window_(window), strategy_(strategy), generators_(generators),
+		  is_sampling_(strategy.temperature > 0) {
+		live_.resize(is_sampling_ ? strategy.width : 1);
 	}
 
 	/** Adds a token to each; `shared`: all have the first row of logits. */
 	void Add(float* logits, bool shared) {
-		std::vector<Outlook> outlooks;
+		std::vector<Distribution> distributions;
 		for (size_t i = 0; i < (shared ? 1 : live_.size()); i++) {
 			const Sequence& one = live_[i];
-			outlooks.push_back(rules_.Apply(one.tokens, one.last_stamp, logits + i * words_.size, strategy_.temperature));
+			distributions.push_back(rules_.Apply(one.tokens, one.last_stamp, logits + i * words_.size, strategy_.temperature));
 		}
-		if (by_chance_ || strategy_.width == 1) AddOne(outlooks, shared);
-		else AddBeams(outlooks);
+		if (is_sampling_ || strategy_.width == 1) AddOne(distributions, shared);
+		else AddBeams(distributions);
 		steps_++;
 	}
 
 	bool Done() const {
-		const bool enough = !by_chance_ && strategy_.width > 1 && ended_.size() >= strategy_.width;
-		return live_.empty() || enough || steps_ >= window_.most_tokens;
+		const bool enough = !is_sampling_ && strategy_.width > 1 && ended_.size() >= strategy_.width;
+		return live_.empty() || enough || steps_ >= window_.max_tokens;
 	}
 
 	std::vector<Sequence*> Live() {
@@ -75,7 +75,7 @@ public:
 		}
 		Sequence* best = nullptr;
 		for (Sequence& one : ended_) {
-			if (one.kept > kEntropyFrom && one.Entropy() < kLeastEntropy) one.state = Sequence::State::kFailed;
+			if (one.kept > kEntropyFrom && one.Entropy() < kMinEntropy) one.state = Sequence::State::kFailed;
 			if (one.state == Sequence::State::kFailed) continue;
 			if (best == nullptr || one.Score(words_) > best->Score(words_)) best = &one;
 		}
@@ -91,29 +91,29 @@ private:
 	}
 
 	/** Adds the likeliest token, or a sampled one. */
-	void AddOne(const std::vector<Outlook>& outlooks, bool shared) {
+	void AddOne(const std::vector<Distribution>& distributions, bool shared) {
 		std::vector<Sequence> live;
 		for (size_t i = 0; i < live_.size(); i++) {
-			const Outlook& outlook = outlooks[shared ? 0 : i];
+			const Distribution& distribution = distributions[shared ? 0 : i];
 			int32_t id = words_.end;
-			if (by_chance_ && !std::isnan(outlook.log_sum)) {
-				id = Draw(outlook, words_.size, chance_[i]);
-			} else if (const auto best = GreatestOf(outlook.logits, words_.size, 1); !best.empty()) {
+			if (is_sampling_ && !std::isnan(distribution.log_sum)) {
+				id = Draw(distribution, words_.size, generators_[i]);
+			} else if (const auto best = GreatestOf(distribution.logits, words_.size, 1); !best.empty()) {
 				id = static_cast<int32_t>(best.front().at);
 			}
-			live_[i].Add(outlook.Choose(id), words_, window_);
+			live_[i].Add(distribution.Choose(id), words_, window_);
 			Sort(std::move(live_[i]), live);
 		}
 		live_ = std::move(live);
 	}
 
 	/** Adds the likeliest tokens over all beams, like OpenAI's BeamSearchDecoder. */
-	void AddBeams(const std::vector<Outlook>& outlooks) {
+	void AddBeams(const std::vector<Distribution>& distributions) {
 		std::vector<Candidate> candidates;
 		for (size_t i = 0; i < live_.size(); i++) {
-			if (std::isnan(outlooks[i].log_sum)) continue;
-			for (const Ranked& each : GreatestOf(outlooks[i].logits, words_.size, strategy_.width + 1)) {
-				const Token token = outlooks[i].Choose(static_cast<int32_t>(each.at));
+			if (std::isnan(distributions[i].log_sum)) continue;
+			for (const Ranked& each : GreatestOf(distributions[i].logits, words_.size, strategy_.width + 1)) {
+				const Token token = distributions[i].Choose(static_cast<int32_t>(each.at));
 				candidates.push_back({i, token, live_[i].sum + static_cast<double>(token.logprob)});
 			}
 		}
@@ -133,8 +133,8 @@ private:
 	const Vocabulary& words_;
 	const Window& window_;
 	const Strategy& strategy_;
-	std::vector<std::mt19937>& chance_;
-	const bool by_chance_;
+	std::vector<std::mt19937>& generators_;
+	const bool is_sampling_;
 	std::vector<Sequence> live_, ended_, failed_;
 	size_t steps_ = 0;
 };
@@ -142,8 +142,8 @@ private:
 }  // namespace
 
 std::optional<Sequence> Search(Decoder& decoder, const Rules& rules, const Window& window, const Strategy& strategy,
-	std::vector<std::mt19937>& chance) {
-	Searching search(rules, window, strategy, chance);
+	std::vector<std::mt19937>& generators) {
+	Searching search(rules, window, strategy, generators);
 	float* logits = decoder.Start();
 	if (logits == nullptr) return std::nullopt;
 	for (search.Add(logits, true); !search.Done(); search.Add(logits, false)) {

@@ -32,6 +32,6 @@ struct Strategy {
 
 /** The likeliest sequence; one that has failed only if all have. Nothing if the decoder failed. */
 std::optional<Sequence> Search(Decoder& decoder, const Rules& rules, const Window& window, const Strategy& strategy,
-	std::vector<std::mt19937>& chance);
+	std::vector<std::mt19937>& generators);
 
 }  // namespace earshot

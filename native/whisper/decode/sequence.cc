@@ -45,20 +45,20 @@ void Sequence::Add(const Token& token, const Vocabulary& words, const Window& wi
 	}
 	loops = Loops(tokens, words);
 	// All allowed tokens were used for less than half of the window.
-	const bool stuck = tokens.size() >= window.most_tokens && (kept == 0 || advance < Window::kLength / 2);
+	const bool stuck = tokens.size() >= window.max_tokens && (kept == 0 || advance < Window::kLength / 2);
 	if (loops || stuck) state = State::kFailed;
 }
 
-size_t Sequence::Said(const Vocabulary& words) const {
+size_t Sequence::SpokenTokens(const Vocabulary& words) const {
 	return tokens.size() - (!tokens.empty() && tokens.back().id == words.end ? 1 : 0);
 }
 
-double Sequence::Average(const Vocabulary& words) const { return sum / static_cast<double>(Said(words) + 1); }
+double Sequence::Average(const Vocabulary& words) const { return sum / static_cast<double>(SpokenTokens(words) + 1); }
 
-double Sequence::PlainAverage(const Vocabulary& words) const { return plain_sum / static_cast<double>(Said(words) + 1); }
+double Sequence::PlainAverage(const Vocabulary& words) const { return plain_sum / static_cast<double>(SpokenTokens(words) + 1); }
 
 double Sequence::Score(const Vocabulary& words) const {
-	return sum / static_cast<double>(std::max<size_t>(Said(words), 1));
+	return sum / static_cast<double>(std::max<size_t>(SpokenTokens(words), 1));
 }
 
 double Sequence::Entropy() const {

@@ -12,16 +12,16 @@ namespace earshot {
 /** The position of a window in its clip, in hundredths of a second, and the maximum number of tokens for it. */
 struct Window {
 	int seek = 0, end = 0;
-	size_t most_tokens = 0;
+	size_t max_tokens = 0;
 	/** False for models that write no timestamps. */
 	bool stamps = true;
 
 	/** Whisper's window. */
 	static constexpr int kLength = 3000;
 	/** A shorter rest is not transcribed. */
-	static constexpr int kLeastRest = 10;
+	static constexpr int kMinRest = 10;
 	/** Whether less than that is left after `seek + delta`. */
-	bool EndsAt(int delta) const { return seek + delta + kLeastRest >= end; }
+	bool EndsAt(int delta) const { return seek + delta + kMinRest >= end; }
 };
 
 struct Sequence {
@@ -45,7 +45,7 @@ struct Sequence {
 	/** Adds a token, and decides whether it ends the sequence. */
 	void Add(const Token& token, const Vocabulary& words, const Window& window);
 	/** Tokens without the end of the text. */
-	size_t Said(const Vocabulary& words) const;
+	size_t SpokenTokens(const Vocabulary& words) const;
 	/** Average log-probability as in OpenAI's decoding.py: the end of the text counts as a token. Average is at the
 	 * temperature, which whisper.cpp compares with its threshold; PlainAverage at 1, which OpenAI reports. */
 	double Average(const Vocabulary& words) const;

@@ -10,7 +10,7 @@ namespace earshot {
 namespace {
 
 /** At higher temperatures the previous text is not used as prompt, as in OpenAI's transcribe.py. */
-constexpr double kMostWithPrompt = 0.5;
+constexpr double kMaxWithPrompt = 0.5;
 /** A shorter rest of a clip, in hundredths of a second, is decoded without the previous text, which it would tend to
  * repeat. */
 constexpr int kShortRest = 500;
@@ -28,8 +28,8 @@ std::vector<double> TemperaturesOf(const DecodePlan& plan) {
 std::vector<int32_t> PromptOf(
 	const std::vector<int32_t>& past, const DecodePlan& plan, const Vocabulary& words, double temperature) {
 	std::vector<int32_t> prompt;
-	if (!past.empty() && temperature < kMostWithPrompt) {
-		const auto count = static_cast<std::ptrdiff_t>(std::min(past.size(), plan.most_prompt));
+	if (!past.empty() && temperature < kMaxWithPrompt) {
+		const auto count = static_cast<std::ptrdiff_t>(std::min(past.size(), plan.max_prompt));
 		prompt.push_back(words.previous);
 		prompt.insert(prompt.end(), past.end() - count, past.end());
 	}
@@ -39,9 +39,9 @@ std::vector<int32_t> PromptOf(
 
 }  // namespace
 
-int Split(const Sequence& said, const Vocabulary& words, const Window& window, const Segment& of_window,
+int Split(const Sequence& decoded, const Vocabulary& words, const Window& window, const Segment& of_window,
 	std::vector<Segment>& segments) {
-	const std::vector<Token>& tokens = said.tokens;
+	const std::vector<Token>& tokens = decoded.tokens;
 	const auto time_of = [&](const Token& token) { return window.seek + 2 * (token.stamp - words.first_stamp); };
 	const auto closes = [&](size_t i) { return i < tokens.size() && tokens[i].id > words.first_stamp; };
 	size_t first = 0;
@@ -66,56 +66,56 @@ int Split(const Sequence& said, const Vocabulary& words, const Window& window, c
 		first = i + 1;
 		has_text = false;
 	}
-	add(window.seek + said.advance, tokens.size());
+	add(window.seek + decoded.advance, tokens.size());
 	// If the text ends in a single timestamp, there is no speech after it.
 	const size_t count = tokens.size();
 	const bool single = count > 1 && !words.IsStamp(tokens[count - 2].id) && closes(count - 1);
-	return single ? std::min(window.end - window.seek, Window::kLength) : said.advance;
+	return single ? std::min(window.end - window.seek, Window::kLength) : decoded.advance;
 }
 
 bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan& plan, std::vector<Segment>& segments,
 	const OnWindow& on_window) {
 	const Vocabulary& words = rules.words();
 	const std::vector<double> temperatures = TemperaturesOf(plan);
-	std::vector<std::mt19937> chance;
-	for (size_t i = 0; i < plan.candidates; i++) chance.emplace_back(static_cast<uint32_t>(i));
+	std::vector<std::mt19937> generators;
+	for (size_t i = 0; i < plan.candidates; i++) generators.emplace_back(static_cast<uint32_t>(i));
 	std::vector<int32_t> past = plan.prompt;
-	for (Window window{0, plan.end, plan.most_tokens, plan.stamps}; !window.EndsAt(0);) {
+	for (Window window{0, plan.end, plan.max_tokens, plan.stamps}; !window.EndsAt(0);) {
 		if (!decoder.Encode(window.seek)) return false;
 		if (window.seek > 0 && window.seek + kShortRest >= window.end) past.clear();
 		std::vector<int32_t> prompt;
 		Segment of_window{0, 0, {}, window.seek, 0, 0, 0, {}};
-		Sequence said;
+		Sequence decoded;
 		bool silent = false;
 		for (const double temperature : temperatures) {
 			prompt = PromptOf(past, plan, words, temperature);
 			decoder.SetPrompt(prompt);
 			const Strategy strategy{temperature, temperature > 0 ? plan.candidates : plan.beams};
-			std::optional<Sequence> found = Search(decoder, rules, window, strategy, chance);
+			std::optional<Sequence> found = Search(decoder, rules, window, strategy, generators);
 			if (!found) return false;
-			said = std::move(*found);
-			const bool failed = said.state == Sequence::State::kFailed;
-			of_window.logprob = said.PlainAverage(words);
+			decoded = std::move(*found);
+			const bool failed = decoded.state == Sequence::State::kFailed;
+			of_window.logprob = decoded.PlainAverage(words);
 			of_window.temperature = temperature;
 			of_window.no_speech = decoder.no_speech();
-			const bool unlikely = failed || said.Average(words) < plan.logprob_threshold;
+			const bool unlikely = failed || decoded.Average(words) < plan.logprob_threshold;
 			silent = unlikely && of_window.no_speech > plan.no_speech_threshold;
 			if (!failed && (!unlikely || silent)) break;
 		}
 		// Text after the last timestamp is decoded again in the next window.
-		if (said.state != Sequence::State::kFailed) said.tokens.resize(said.kept);
+		if (decoded.state != Sequence::State::kFailed) decoded.tokens.resize(decoded.kept);
 		const size_t first = segments.size();
 		past.clear();
 		if (prompt.front() == words.previous) {
 			past.assign(prompt.begin() + 1, prompt.end() - static_cast<std::ptrdiff_t>(plan.task.size()));
 		}
 		if (!silent) {
-			for (size_t i = 0; i < std::min(said.kept, said.tokens.size()); i++) past.push_back(said.tokens[i].id);
+			for (size_t i = 0; i < std::min(decoded.kept, decoded.tokens.size()); i++) past.push_back(decoded.tokens[i].id);
 		}
-		window.seek += Split(said, words, window, of_window, segments);
+		window.seek += Split(decoded, words, window, of_window, segments);
 		if (silent) segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(first), segments.end());
 		on_window(first, !window.EndsAt(0));
-		// The prompt's cells may have been used meanwhile.
+		// The prompt's cells may have been used in between.
 		decoder.ForgetPrompt();
 	}
 	return true;

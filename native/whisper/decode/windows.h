@@ -15,7 +15,7 @@ struct DecodePlan {
 	/** The previous text, and the tokens that begin each window: <|startoftranscript|>, language and task. */
 	std::vector<int32_t> prompt, task;
 	/** Maximum tokens of a text; a prompt may have three more. */
-	size_t most_tokens = 0, most_prompt = 0;
+	size_t max_tokens = 0, max_prompt = 0;
 	bool stamps = true;
 	/** The clip's end in hundredths of a second. */
 	int end = 0;
@@ -36,7 +36,7 @@ bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan&
 	const OnWindow& on_window);
 
 /** Divides a window's tokens into segments. Returns the distance to the next window, in hundredths of a second. */
-int Split(const Sequence& said, const Vocabulary& words, const Window& window, const Segment& of_window,
+int Split(const Sequence& decoded, const Vocabulary& words, const Window& window, const Segment& of_window,
 	std::vector<Segment>& segments);
 
 }  // namespace earshot

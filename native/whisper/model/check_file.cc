@@ -18,9 +18,9 @@ namespace earshot {
 namespace {
 
 /** Reads forward; after the end every read fails. */
-class Walk {
+class Cursor {
 public:
-	explicit Walk(ModelFile file) : file_(std::move(file)) {}
+	explicit Cursor(ModelFile file) : file_(std::move(file)) {}
 
 	bool Bytes(void* into, size_t count) {
 		return static_cast<int64_t>(count) <= left() && file_.Read(into, count) == count;
@@ -86,12 +86,12 @@ ggml_type WeightType(int32_t ftype) {
 }
 
 /** Reads over the tensors until the end of the file. Returns what is wrong. */
-std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
+std::string CheckTensors(Cursor& cursor, ggml_type weights, size_t expected) {
 	const std::string truncated = "it ends too early";
 	std::set<std::string> names;
-	while (walk.left() > 0) {
+	while (cursor.left() > 0) {
 		int32_t dimensions = 0, length = 0, type = 0;
-		if (!walk.Int(dimensions) || !walk.Int(length) || !walk.Int(type)) return truncated;
+		if (!cursor.Int(dimensions) || !cursor.Int(length) || !cursor.Int(type)) return truncated;
 		if (!Within(dimensions, 1, 4)) return "a tensor has " + std::to_string(dimensions) + " dimensions";
 		if (!Within(length, 1, 128)) return "a tensor's name is " + std::to_string(length) + " bytes long";
 		if (type != weights && type != GGML_TYPE_F32 && type != GGML_TYPE_F16 && type != GGML_TYPE_I32) {
@@ -101,18 +101,18 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 		int32_t first = 0;
 		for (int32_t i = 0; i < dimensions; i++) {
 			int32_t count = 0;
-			if (!walk.Int(count)) return truncated;
+			if (!cursor.Int(count)) return truncated;
 			if (count < 1) return "a tensor has an empty dimension";
 			if (i == 0) first = count;
 			elements *= count;
 			if (elements > INT32_MAX) return "a tensor is too large";
 		}
 		char name[129] = {};
-		if (!walk.Bytes(name, static_cast<size_t>(length))) return truncated;
+		if (!cursor.Bytes(name, static_cast<size_t>(length))) return truncated;
 		if (std::strlen(name) != static_cast<size_t>(length)) return "a tensor's name contains a NUL";
 		const auto of = static_cast<ggml_type>(type);
 		if (first % ggml_blck_size(of) != 0) return std::string(name) + " does not fit its quantisation";
-		if (!walk.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return truncated;
+		if (!cursor.Skip(elements / ggml_blck_size(of) * static_cast<int64_t>(ggml_type_size(of)))) return truncated;
 		if (!names.insert(name).second) return std::string(name) + " appears twice";
 	}
 	if (names.size() != expected) {
@@ -121,32 +121,32 @@ std::string CheckTensors(Walk& walk, ggml_type weights, size_t expected) {
 	return "";
 }
 
-std::string CheckWalk(Walk& walk) {
+std::string CheckWhisperContents(Cursor& cursor) {
 	const std::string truncated = "it ends too early";
 	uint32_t magic = 0;
-	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of whisper.cpp";
+	if (!cursor.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is not a ggml file of whisper.cpp";
 	Parameters p{};
-	if (!walk.Bytes(&p, sizeof p)) return truncated;
+	if (!cursor.Bytes(&p, sizeof p)) return truncated;
 	if (std::string fault = CheckParameters(p); !fault.empty()) return fault;
 	const ggml_type weights = p.type < 0 ? GGML_TYPE_COUNT : WeightType(p.type);
 	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
 	if (p.audio_state % ggml_blck_size(weights) != 0) return "n_audio_state does not fit its quantisation";
 
 	int32_t filter_mels = 0, filter_bins = 0;
-	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return truncated;
+	if (!cursor.Int(filter_mels) || !cursor.Int(filter_bins)) return truncated;
 	if (filter_mels != p.mels || filter_bins != 201) return "its mel filters have a wrong shape";
-	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins)) return truncated;
+	if (!cursor.Skip(int64_t{4} * filter_mels * filter_bins)) return truncated;
 
 	int32_t tokens = 0;
-	if (!walk.Int(tokens)) return truncated;
+	if (!cursor.Int(tokens)) return truncated;
 	if (!Within(tokens, 1, p.vocab)) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	bool space = false;
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;
-		if (!walk.Int(length)) return truncated;
+		if (!cursor.Int(length)) return truncated;
 		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
 		char token[1024];
-		if (!walk.Bytes(token, static_cast<size_t>(length))) return truncated;
+		if (!cursor.Bytes(token, static_cast<size_t>(length))) return truncated;
 		space = space || (length == 1 && token[0] == ' ');
 	}
 	// whisper.cpp looks it up for every clip and throws if it is missing.
@@ -157,11 +157,11 @@ std::string CheckWalk(Walk& walk) {
 	const int64_t matrices = square * (int64_t{12} * p.audio_layers + int64_t{16} * p.text_layers) +
 		int64_t{p.audio_state} * p.vocab;
 	if (static_cast<double>(matrices) * static_cast<double>(ggml_type_size(weights)) / ggml_blck_size(weights) >
-		static_cast<double>(walk.left())) {
-		return walk.left() == 0 ? "it holds no weights" : truncated;
+		static_cast<double>(cursor.left())) {
+		return cursor.left() == 0 ? "it has no weights" : truncated;
 	}
 
-	return CheckTensors(walk, weights,
+	return CheckTensors(cursor, weights,
 		11 + size_t{15} * static_cast<size_t>(p.audio_layers) + size_t{24} * static_cast<size_t>(p.text_layers));
 }
 
@@ -171,12 +171,12 @@ struct ParakeetParameters {
 };
 static_assert(sizeof(ParakeetParameters) == 15 * sizeof(int32_t));
 
-std::string CheckParakeetWalk(Walk& walk) {
+std::string CheckParakeetContents(Cursor& cursor) {
 	const std::string truncated = "it ends too early";
 	uint32_t magic = 0;
-	if (!walk.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is no ggml file of parakeet.cpp";
+	if (!cursor.Bytes(&magic, sizeof magic) || magic != 0x67676d6c) return "it is not a ggml file of parakeet.cpp";
 	ParakeetParameters p{};
-	if (!walk.Bytes(&p, sizeof p)) return truncated;
+	if (!cursor.Bytes(&p, sizeof p)) return truncated;
 	struct Bound {
 		const char* name;
 		int32_t value, low, high;
@@ -197,31 +197,31 @@ std::string CheckParakeetWalk(Walk& walk) {
 	if (weights == GGML_TYPE_COUNT) return "ftype is " + std::to_string(p.type);
 
 	int32_t filter_mels = 0, filter_bins = 0, window = 0, tokens = 0;
-	if (!walk.Int(filter_mels) || !walk.Int(filter_bins)) return truncated;
+	if (!cursor.Int(filter_mels) || !cursor.Int(filter_bins)) return truncated;
 	if (filter_mels != p.mels || filter_bins != p.fft / 2 + 1) return "its mel filters have a wrong shape";
-	if (!walk.Skip(int64_t{4} * filter_mels * filter_bins) || !walk.Int(window)) return truncated;
+	if (!cursor.Skip(int64_t{4} * filter_mels * filter_bins) || !cursor.Int(window)) return truncated;
 	if (!Within(window, 1, p.fft)) return "its window has " + std::to_string(window) + " samples";
-	if (!walk.Skip(int64_t{4} * window)) return truncated;
+	if (!cursor.Skip(int64_t{4} * window)) return truncated;
 	for (int32_t i = 0; i < p.durations; i++) {
 		int32_t duration = 0;
-		if (!walk.Int(duration)) return truncated;
+		if (!cursor.Int(duration)) return truncated;
 		if (!Within(duration, 0, 64)) return "a duration is " + std::to_string(duration);
 	}
-	if (!walk.Int(tokens)) return truncated;
+	if (!cursor.Int(tokens)) return truncated;
 	// The blank's id follows the last token's.
 	if (tokens != p.vocab) return "its vocabulary holds " + std::to_string(tokens) + " tokens";
 	for (int32_t i = 0; i < tokens; i++) {
 		int32_t length = 0;
-		if (!walk.Int(length)) return truncated;
+		if (!cursor.Int(length)) return truncated;
 		if (!Within(length, 0, 1024)) return "a token is " + std::to_string(length) + " bytes long";
-		if (!walk.Skip(length)) return truncated;
+		if (!cursor.Skip(length)) return truncated;
 	}
 	const double matrices = static_cast<double>(p.audio_state) * p.audio_state * 24 * p.audio_layers;
 	if (matrices * static_cast<double>(ggml_type_size(weights)) / static_cast<double>(ggml_blck_size(weights)) >
-		static_cast<double>(walk.left())) {
-		return walk.left() == 0 ? "it holds no weights" : truncated;
+		static_cast<double>(cursor.left())) {
+		return cursor.left() == 0 ? "it has no weights" : truncated;
 	}
-	return CheckTensors(walk, weights, 12 + size_t{29} * static_cast<size_t>(p.audio_layers) +
+	return CheckTensors(cursor, weights, 12 + size_t{29} * static_cast<size_t>(p.audio_layers) +
 		(1 + size_t{3} * static_cast<size_t>(p.prediction_layers)) + 6);
 }
 
@@ -229,14 +229,14 @@ template <class Check>
 Expected<Done> CheckFile(const std::string& path, Check check) {
 	auto file = ModelFile::Open(path);
 	if (!file) return file.failure();
-	Walk walk(std::move(*file));
-	if (std::string fault = check(walk); !fault.empty()) return Failure{"model_load_failed", path + ": " + fault};
+	Cursor cursor(std::move(*file));
+	if (std::string fault = check(cursor); !fault.empty()) return Failure{"model_load_failed", path + ": " + fault};
 	return Done{};
 }
 
 }  // namespace
 
-Expected<Done> CheckWhisperFile(const std::string& path) { return CheckFile(path, CheckWalk); }
-Expected<Done> CheckParakeetFile(const std::string& path) { return CheckFile(path, CheckParakeetWalk); }
+Expected<Done> CheckWhisperFile(const std::string& path) { return CheckFile(path, CheckWhisperContents); }
+Expected<Done> CheckParakeetFile(const std::string& path) { return CheckFile(path, CheckParakeetContents); }
 
 }  // namespace earshot
