@@ -147,7 +147,11 @@ export class Metrics implements PoolMetrics {
 	readonly #wait = this.#histogram('wait_seconds', 'Time from the first clip of a recording until one runs', [
 		'model',
 	]);
-	readonly #run = this.#histogram('run_seconds', 'Time from then until its last clip ends', ['model']);
+	readonly #run = this.#histogram(
+		'run_seconds',
+		'Time from the first running clip of a recording until its last clip ends',
+		['model'],
+	);
 	readonly #total = this.#histogram('request_seconds', 'Total time of a transcription request', ['model']);
 
 	readonly #liveSessions = this.#gauge('live_sessions', 'Open live sessions', ['model']);
@@ -158,7 +162,7 @@ export class Metrics implements PoolMetrics {
 	]);
 	readonly #liveLag = this.#histogram(
 		'live_lag_seconds',
-		'Time from the arrival of live audio until the model has taken it in',
+		'Time from the arrival of live audio until the model has processed it',
 		['model'],
 	);
 	readonly #liveFirstDelta = this.#histogram(

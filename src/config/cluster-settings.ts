@@ -9,7 +9,7 @@ export const clusterSettings = {
 		scope: 'server',
 		flag: 'queue',
 		valueName: 'URL',
-		help: 'server that machines share their jobs by, redis://, rediss:// or postgres://; with a password, use the variable',
+		help: 'queue server that machines share their jobs through, redis://, rediss:// or postgres://; with a password, use the variable',
 		default: '',
 		defaultText: 'none: jobs stay on this machine',
 		parse: urlOf('redis:', 'rediss:', 'postgres:', 'postgresql:'),

@@ -29,7 +29,7 @@ export const liveSettings = {
 		valueName: 'BOOL',
 		help: 'partial text during speech also from models that transcribe whole turns, while a slot is free',
 		default: false,
-		defaultText: 'no, unless a session asks for it',
+		defaultText: 'no, unless a session requests it',
 		parse: flag,
 		isSwitch: true,
 	},

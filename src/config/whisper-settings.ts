@@ -87,7 +87,7 @@ export const whisperSettings = {
 		perRequest: true,
 		flag: 'compression-ratio-threshold',
 		valueName: 'R',
-		help: 'how far a text may be compressible: beyond it repeats itself, and its clip is decoded again likewise',
+		help: 'compression ratio above which a text counts as repetitive, and its clip is decoded again likewise',
 		default: 2.4,
 		parse: numberFrom(1, 100),
 	},

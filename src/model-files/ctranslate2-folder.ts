@@ -29,7 +29,8 @@ export async function openCtranslate2(folder: string): Promise<Ctranslate2Folder
 	const names = (await readdir(folder)).filter((name) => ctranslate2Names.includes(name));
 	// A pipe or a device would be read for ever.
 	for (const name of names)
-		if (!(await stat(path.join(folder, name))).isFile()) throw new BadCtranslate2(`its ${name} is no file`);
+		if (!(await stat(path.join(folder, name))).isFile())
+			throw new BadCtranslate2(`its ${name} is not a file`);
 	if (!names.includes(ctranslate2Model)) throw new BadCtranslate2(`it lacks its ${ctranslate2Model}`);
 	const model = path.join(folder, ctranslate2Model);
 	const plan = planWhisper(readCtranslate2(model));

@@ -123,7 +123,7 @@ async function* piecesOf(file: FileHandle, tensor: PlannedTensor): AsyncGenerato
 	const rowBytes = width * bytesPerNumber[source.type];
 	const scales = scale && floatsOf(scale.type, await bytesAt(file, scale, scale.offset, scale.bytes));
 	if (scale && scales?.every((each) => each > 0 && Number.isFinite(each)) === false)
-		throw new BadCtranslate2(`\`${scale.name}\` has a scale that is no number above 0`);
+		throw new BadCtranslate2(`\`${scale.name}\` has a scale that is not a number above 0`);
 	const atOnce = Math.max(1, Math.floor(numbersAtOnce / width));
 	for (let row = firstRow; row < firstRow + rows; row += atOnce) {
 		const count = Math.min(atOnce, firstRow + rows - row);

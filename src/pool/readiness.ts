@@ -32,14 +32,14 @@ export function readinessOf({ id, absence, state, hasLoaded, failure }: DefaultM
 		reason: `The default model \`${id}\` ${why}`,
 	});
 	if (state === 'loaded') return { status: 'ok' };
-	if (state === 'unresponsive') return degraded('gives no sign of life; its process is replaced soon');
+	if (state === 'unresponsive') return degraded('does not respond; its process will be replaced soon');
 	if (absence === 'mistake')
 		return degraded(`has a mistake in models.yaml; the log and \`${earshot('list')}\` name line and field`);
 	if (absence === 'missing')
 		return degraded(
 			`is in models.yaml, but its files are not on this machine; \`${earshot('list')}\` says what to do`,
 		);
-	if (state === 'backoff') return degraded('is left alone for a while, since its process keeps crashing');
+	if (state === 'backoff') return degraded('is in crash backoff, since its process keeps crashing');
 	if (failure !== undefined) return degraded(`could not be loaded (${failure}); the log says why`);
 	return { status: state === 'loading' && !hasLoaded ? 'loading' : 'ok' };
 }

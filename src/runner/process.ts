@@ -82,7 +82,7 @@ export class RunnerProcess {
 			clock,
 			timeoutMs: hangTimeoutMs,
 			ping: () => this.send({ type: 'ping' }),
-			onHung: () => this.#killHung(`no sign of life for ${hangTimeoutMs / 1000} s`),
+			onHung: () => this.#killHung(`no response for ${hangTimeoutMs / 1000} s`),
 		});
 		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			this.#stderr = (this.#stderr + text).slice(-maxStderrChars);

@@ -30,8 +30,8 @@ export function enrolled(found: readonly FoundSpeakers[], param: string): Enrolm
 	found.forEach(({ turns, speakers }, at) => {
 		const which = found.length > 1 ? `recording ${at + 1} of ${found.length}` : 'the recording';
 		if (speakers.length > 1)
-			throw refuse(`${speakers.length} people speak in ${which}, and one alone is expected`);
-		if (found.length > 1 && !speakers[0]?.voice) throw refuse(`nobody is heard to speak in ${which}`);
+			throw refuse(`${speakers.length} people speak in ${which}, but exactly one is expected`);
+		if (found.length > 1 && !speakers[0]?.voice) throw refuse(`no speech was detected in ${which}`);
 		const spoken = turns.reduce((total, { start, end }) => total + end - start, 0);
 		seconds += spoken;
 		speakers[0]?.voice?.forEach((value, index) => {

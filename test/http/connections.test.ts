@@ -144,7 +144,7 @@ describe('an upload that is not sent', () => {
 		socket.destroy();
 	});
 
-	test('may take its time where no least rate is set', async () => {
+	test('may be slow if no minimum rate is set', async () => {
 		const server = await arrange({ minUploadBytesPerSecond: 0 });
 		const body = multipart([filePart]);
 		const socket = opened(server, post(body.length));

@@ -283,8 +283,12 @@ describe('a refusal', () => {
 			},
 			'known_speaker_references',
 		],
-		['known speakers where nobody is told apart', { 'known_speaker_names[]': 'Ann' }, 'known_speaker_names'],
-		['a number of speakers where nobody is told apart', { num_speakers: '2' }, 'num_speakers'],
+		[
+			'known speakers where there is no diarization',
+			{ 'known_speaker_names[]': 'Ann' },
+			'known_speaker_names',
+		],
+		['a number of speakers where there is no diarization', { num_speakers: '2' }, 'num_speakers'],
 		['no speaker at all', { ...diarized, num_speakers: '0' }, 'num_speakers'],
 		['half a speaker', { ...diarized, num_speakers: '1.5' }, 'num_speakers'],
 		[

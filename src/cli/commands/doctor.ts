@@ -101,12 +101,12 @@ function addonFindings(): Finding[] {
 	const level = levelOfBuild(process.platform, process.arch, addon().cpuFeatures());
 	// A prebuilt binary is named after its level.
 	const builtFor = chosen?.kind === 'prebuilt' || level === undefined ? '' : `, for ${level}`;
-	const passedOver = refused.map(({ candidate, why }) => `; ${candidate.name} passed over: ${why}`).join('');
+	const skipped = refused.map(({ candidate, why }) => `; ${candidate.name} skipped: ${why}`).join('');
 	return [
 		{
 			ok: true,
 			what: 'addon',
-			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${builtFor}${passedOver}`,
+			detail: `${chosen?.kind}, ${chosen?.name}, ${chosen && path.relative(packageRoot, chosen.file)}${builtFor}${skipped}`,
 		},
 	];
 }

@@ -51,7 +51,7 @@ async function recordingsOf(name: string, recursive: boolean): Promise<readonly 
 		);
 	if (info?.isDirectory() === true) return await recordingsIn(name, recursive);
 	if (info?.isBlockDevice() === true || info?.isCharacterDevice() === true)
-		throw new EarshotError('invalid_request', `${name} is a device and no recording`);
+		throw new EarshotError('invalid_request', `${name} is a device, not a recording`);
 	// cmd.exe and PowerShell do not expand patterns, and other shells keep patterns that match nothing.
 	if (info === undefined && /[*?]/.test(name)) return await matchesOf(name, recursive);
 	return [fileAt(name)];

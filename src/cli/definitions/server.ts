@@ -66,9 +66,10 @@ export function addJobs(earshot: Command): void {
 			.addArgument(new Argument('<action>').choices(jobActions))
 			.argument('[job...]', 'their ids; finished jobs are deleted by cancel')
 			.addOption(
-				new Option('-f, --format <FORMAT>', 'with wait: output format (default: as it was made for)').choices(
-					formatNames,
-				),
+				new Option(
+					'-f, --format <FORMAT>',
+					'with wait: output format (default: the format that the job was submitted with)',
+				).choices(formatNames),
 			)
 			.option(...asJson)
 			.option(...addressOption),

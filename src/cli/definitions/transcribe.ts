@@ -76,9 +76,9 @@ export function addTranscribe(earshot: Command): void {
 			.option('--temperature <T>', 'sampling temperature, 0 to 1')
 			.option('--words', 'with verbose_json: include word timestamps')
 			.option('--speakers', 'identify speakers; needs the models of `earshot pull diarization`')
-			.option('--num-speakers <N>', 'with --speakers: how many people speak')
-			.option('--min-speakers <N>', 'with --speakers: at least so many')
-			.option('--max-speakers <N>', 'with --speakers: at most so many')
+			.option('--num-speakers <N>', 'with --speakers: exact number of speakers')
+			.option('--min-speakers <N>', 'with --speakers: minimum number of speakers')
+			.option('--max-speakers <N>', 'with --speakers: maximum number of speakers')
 			.addOption(
 				new Option(
 					'--subtitles <PRESET>',

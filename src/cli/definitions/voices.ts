@@ -7,7 +7,7 @@ export function addVoices(earshot: Command): void {
 	settingOptions(
 		earshot
 			.command('voices')
-			.description('voices that are known: add NAME FILE…, list, rm NAME…')
+			.description('enrolled voices: add NAME FILE…, list, rm NAME…')
 			.addArgument(new Argument('<action>').choices(['add', 'list', 'rm'] as const))
 			.argument('[name...]', 'add: a name, then recordings of that person alone; rm: names')
 			.option(...asJson),

@@ -131,7 +131,7 @@ export async function findWheel(
 		);
 	const at = new URL(found.url, reply.url);
 	if (!/^https?:$/.test(at.protocol))
-		throw new Refusal(`${page} has an address for ${wheel.file} that is no http or https URL`);
+		throw new Refusal(`${page} has an address for ${wheel.file} that is not an http or https URL`);
 	at.hash = '';
 	return at.href;
 }

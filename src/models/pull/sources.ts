@@ -165,7 +165,7 @@ function asIndexError(
 	const advice =
 		thrown instanceof Refusal || thrown instanceof EarshotError
 			? ''
-			: '; which index is asked is set as for pip (PIP_INDEX_URL)';
+			: '; the package index is set as for pip (PIP_INDEX_URL)';
 	return new EarshotError('download_failed', `${file} could not be found: ${why}${advice}`, {
 		cause: thrown,
 	});

@@ -328,7 +328,7 @@ export class LiveAudio implements LiveStream {
 function noDetector(): EarshotError {
 	return new EarshotError(
 		'unsupported_value',
-		'Turns cannot be told apart by voice activity, since this machine lacks the sherpa-onnx libraries: end each with a commit (`turn_detection` null)',
+		'Voice activity detection is not available, since this machine lacks the sherpa-onnx libraries: end each turn with a commit (`turn_detection` null)',
 		{ param: 'turn_detection' },
 	);
 }

@@ -32,7 +32,7 @@ export class LiveStreamsOfModel {
 		parts: LiveParts | undefined,
 	): void {
 		try {
-			if (!parts) throw new EarshotError('internal', 'asked to listen before the model was loaded');
+			if (!parts) throw new EarshotError('internal', 'a live stream was opened before the model was loaded');
 			const tell = (event: LiveEvent) => {
 				if (event.type === 'ended' || event.type === 'lost') this.#streams.delete(stream);
 				this.#tell(stream, event);

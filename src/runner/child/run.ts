@@ -100,7 +100,8 @@ async function transcribe(message: Extract<ToRunner, { type: 'transcribe' }>): P
 	const control = new AbortController();
 	requests.set(request, control);
 	try {
-		if (!model) throw new EarshotError('internal', 'asked to transcribe before the model was loaded');
+		if (!model)
+			throw new EarshotError('internal', 'a transcription was requested before the model was loaded');
 		const hooks: PipelineHooks = {
 			firstClip,
 			background: options.background,

@@ -266,7 +266,7 @@ function inputOf(data: RawData): SessionInput {
 	try {
 		return { type: 'client', event: JSON.parse(textOf(data)) };
 	} catch {
-		return { type: 'garbage', what: 'Expected a JSON object, got text that is no JSON' };
+		return { type: 'garbage', what: 'Expected a JSON object, got text that is not JSON' };
 	}
 }
 

@@ -30,7 +30,7 @@ export async function attack({ check }) {
 		const told = await until(async () => (await server.loaded())[model]?.state === 'unresponsive');
 		const answer = await heard;
 		check('a request on a stopped engine is answered by the next one', hears(answer), seen(answer));
-		check('ps tells that it gave no sign of life', told);
+		check('ps shows that it does not respond', told);
 		check('the stopped process is gone', (await server.loaded())[model]?.pid !== pid);
 
 		await stopped();

@@ -69,7 +69,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 		expect(choose(folder)).toMatchObject({ name: 'x86-64-v4', tried: prebuilt('x86-64-v4') });
 	});
 
-	it('what does not start is passed over for the next, down to the lowest', () => {
+	it('what does not start is skipped for the next, down to the lowest', () => {
 		const folder = installed('build/Release/earshot.node', ...prebuilt('', 'x86-64-v3', 'x86-64-v4'));
 		const { name, refused } = choose(folder, (file) =>
 			path.dirname(file).endsWith('linux-x64') ? plain : { why: 'SIGILL' },
@@ -82,7 +82,7 @@ describe.runIf(isLinuxX64)('of several files', () => {
 		]);
 	});
 
-	it('a local build that was made on another processor is passed over', () => {
+	it('a local build that was made on another processor is skipped', () => {
 		const folder = installed('build/Release/earshot.node', ...prebuilt(''));
 		const { name, refused } = choose(folder, (file) => ({
 			...plain,
@@ -163,7 +163,7 @@ describe.runIf(isLinuxX64)('a GPU package', () => {
 		expect(isPackage(chosen)).toBe(true);
 	});
 
-	it('is passed over where it finds none', () => {
+	it('is skipped where it finds none', () => {
 		const { chosen, refused } = choose(withPackage(own));
 		expect([isPackage(chosen), refused[0]?.why]).toEqual([false, 'it finds no GPU here']);
 	});

@@ -20,7 +20,7 @@ const prebuilt: Choice = {
 	chosen: { file: '/app/prebuilds/linux-x64/earshot.glibc.node', kind: 'prebuilt', name: 'x86-64-v2' },
 	refused: [],
 };
-const passedOver = (why: string): Choice => ({
+const skipped = (why: string): Choice => ({
 	...prebuilt,
 	refused: [{ candidate: { file, kind: 'GPU package', name: installed.name }, why }],
 });
@@ -50,7 +50,7 @@ it('no package is named where a platform has none', () => {
 
 it('one that is installed and not used is a fault, whatever the machine shows, with what it needs', () => {
 	for (const why of ['it finds no GPU here', 'it does not start on this GPU (SIGABRT in a trial)']) {
-		const { ok, detail } = gpuFinding([installed], passedOver(why), nowhere);
+		const { ok, detail } = gpuFinding([installed], skipped(why), nowhere);
 		expect(ok).toBe(false);
 		expect(detail).toContain(`earshot-cuda-linux-x64 could not be used: ${why}. `);
 		expect(detail).toMatch(
@@ -58,7 +58,7 @@ it('one that is installed and not used is a fault, whatever the machine shows, w
 		);
 	}
 	const later = { ...installed, cuda: '13.0' };
-	expect(gpuFinding([later], passedOver('it finds no GPU here'), nowhere).detail).toContain('driver 580 or');
+	expect(gpuFinding([later], skipped('it finds no GPU here'), nowhere).detail).toContain('driver 580 or');
 });
 
 it('one of another version, or without its file, is reported with the command that repairs it', () => {
@@ -73,7 +73,7 @@ it('one of another version, or without its file, is reported with the command th
 
 it('a missing library is named with where it comes from', () => {
 	const detailFor = (library: string, gpuPackage = installed) =>
-		gpuFinding([gpuPackage], passedOver(lacks(library)), nowhere).detail;
+		gpuFinding([gpuPackage], skipped(lacks(library)), nowhere).detail;
 	expect(detailFor('libcuda.so.1')).toMatch(
 		/libcuda\.so\.1: cannot open.*Install NVIDIA's driver, which .*--gpus all/,
 	);
@@ -92,7 +92,7 @@ it('libraries that are older than the package are reported like missing ones', (
 		`${file}: undefined symbol: cudaGetDriverEntryPointByVersion, version libcudart.so.12`,
 		"/usr/lib/libcudart.so.12: version `libcudart.so.12.8' not found (required by earshot.node)",
 	])
-		expect(gpuFinding([installed], passedOver(why), nowhere).detail).toMatch(/libcublas-12-8$/);
+		expect(gpuFinding([installed], skipped(why), nowhere).detail).toMatch(/libcublas-12-8$/);
 });
 
 it('one that the local build comes before is not said to find no GPU', () => {

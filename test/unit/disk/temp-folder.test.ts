@@ -77,7 +77,7 @@ test('what belongs to a server that runs stays, however old', async () => {
 	expect([existsSync(running), existsSync(first.path)]).toEqual([true, true]);
 });
 
-test('what belongs to a server in another container stays for a day after its last sign of life', async () => {
+test('what belongs to a server in another container stays for a day after its last heartbeat', async () => {
 	const { parent, left } = await arrange();
 	const running = left(1, '00000000');
 	const killed = left(2, '00000000');
@@ -86,7 +86,7 @@ test('what belongs to a server in another container stays for a day after its la
 	expect([existsSync(running), existsSync(killed)]).toEqual([true, false]);
 });
 
-test('a server gives a sign of life every hour', async () => {
+test('a server writes a heartbeat every hour', async () => {
 	const { clock, first } = await arrange();
 	utimesSync(first.path, twoDaysAgo, twoDaysAgo);
 	const another = await createTempFolder(path.dirname(first.path), new FakeClock());

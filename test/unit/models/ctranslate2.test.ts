@@ -419,7 +419,7 @@ describe('a CTranslate2 folder is refused', () => {
 			{},
 			'i8',
 		);
-		await expect(convert(folder)).rejects.toThrow(`\`${name}\` has a scale that is no number above 0`);
+		await expect(convert(folder)).rejects.toThrow(`\`${name}\` has a scale that is not a number above 0`);
 		expect(existsSync(path.join(folder, 'made.bin'))).toBe(false);
 	});
 

@@ -576,7 +576,7 @@ describe('readiness', () => {
 		});
 	});
 
-	it('is degraded while the process at work gives no sign of life', async () => {
+	it('is degraded while the busy process does not respond', async () => {
 		const scratch = new Scratch();
 		onTestFinished(() => scratch[Symbol.dispose]());
 		const times = path.join(scratch.path, 'times');
@@ -586,7 +586,7 @@ describe('readiness', () => {
 		clock.advance(10_000);
 		expect(pool.checkReadiness()).toEqual({
 			status: 'degraded',
-			reason: 'The default model `a` gives no sign of life; its process is replaced soon',
+			reason: 'The default model `a` does not respond; its process will be replaced soon',
 		});
 		clock.advance(25_000);
 		await result;

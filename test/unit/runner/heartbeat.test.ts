@@ -58,7 +58,7 @@ describe('the heartbeat of a process', () => {
 		expect(heartbeat.isAnswering).toBe(true);
 	});
 
-	it('takes anything that comes for a sign of life', () => {
+	it('counts any message as an answer', () => {
 		const { clock, seen, heartbeat } = arrange();
 		heartbeat.begin();
 		for (let round = 0; round < 10; round++) {

@@ -268,7 +268,7 @@ describe('a process that hangs', () => {
 		noticed(clock);
 		expect((await result).segments).toHaveLength(1);
 		expect(isAlive(pid)).toBe(false);
-		expect(log.join('\n')).toContain('crashed (no sign of life for 30 s) with 1 recordings in flight');
+		expect(log.join('\n')).toContain('crashed (no response for 30 s) with 1 recordings in flight');
 		expect(restarts).toEqual(['hung']);
 	});
 
@@ -277,7 +277,7 @@ describe('a process that hangs', () => {
 		const times = path.join(folder(), 'times');
 		const result = expect(run(`/spin/2${times}`)).rejects.toMatchObject({
 			code: 'engine_failed',
-			message: 'the engine crashed twice on this recording (no sign of life for 30 s)',
+			message: 'the engine crashed twice on this recording (no response for 30 s)',
 		});
 		for (const time of [1, 2]) {
 			await untilHung(times, time);

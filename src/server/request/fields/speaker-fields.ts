@@ -62,7 +62,10 @@ export function parseSpeakers(fields: Fields, context: SpeakerContext): SpeakerR
 		);
 	}
 	if (channels === 'split')
-		throw unsupported('channels', '`channels` cannot be `split` where speakers are told apart: leave it out');
+		throw unsupported(
+			'channels',
+			'`channels` cannot be `split` together with speaker diarization: leave it out',
+		);
 	const enrolled = fields.list('known_speakers').map((name) => name.trim());
 	return {
 		options: { ...countsOf(fields), known: knownVoices(fields, context.maxKnown) },
@@ -75,7 +78,7 @@ export function parseSpeakers(fields: Fields, context: SpeakerContext): SpeakerR
 export function noDiarizer(param: string): EarshotError {
 	return new EarshotError(
 		'unsupported_value',
-		`Telling speakers apart needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
+		`Diarization needs two small models that are not on this machine. To download them: ${earshot('pull diarization')}`,
 		{ param },
 	);
 }
@@ -124,7 +127,7 @@ function knownVoices(fields: Fields, maxKnown: number): KnownVoice[] {
 	if (names.length !== references.length)
 		throw expected(
 			names.length < references.length ? 'known_speaker_names' : 'known_speaker_references',
-			'as many as the other: each name has one reference',
+			'as many as the names: each name has one reference',
 			`${names.length} names and ${references.length} references`,
 		);
 	if (names.length > maxKnown)
