@@ -10,6 +10,7 @@ import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipRun, type RunText } from './clip-run.js';
 import type { StreamTime } from './model-time.js';
 import { Partials } from './partials.js';
+import { SlotReservation } from './slot-reservation.js';
 import type { TurnListener, TurnWork } from './work.js';
 
 export interface ClipTurnOptions {
@@ -31,6 +32,8 @@ export class ClipTurn implements TurnWork {
 	readonly #options: ClipTurnOptions;
 	readonly #listener: TurnListener;
 	readonly #run: ClipRun;
+	/** Keeps clips of long recordings from occupying all slots when the turn ends. */
+	readonly #reservation: SlotReservation;
 	/** Speculative transcription of the turn up to its current pause. */
 	#early: ClipRun | undefined;
 	readonly #text = new GrowingText();
@@ -53,8 +56,8 @@ export class ClipTurn implements TurnWork {
 			settled: (text) => this.#emitDelta(this.#text.settle(text)),
 			progressed: () => this.#ifRunning(() => listener.progressed()),
 		});
-		// Reserves a slot, so that clips of long recordings do not occupy all of them when the turn ends.
-		const release = parts.scheduler.reserveSlot();
+		this.#reservation = new SlotReservation(() => parts.scheduler.reserveSlot());
+		const release = () => this.#reservation.end();
 		this.#run.done.then(release, release);
 		this.#run.done.then(
 			(text) => this.#finish(text),
@@ -67,6 +70,7 @@ export class ClipTurn implements TurnWork {
 	}
 
 	push(samples: Float32Array): void {
+		this.#reservation.renew();
 		this.#samples += samples.length;
 		if (this.#held) this.#held.push(samples);
 		else this.#collectSpeech(samples);
@@ -98,6 +102,7 @@ export class ClipTurn implements TurnWork {
 	}
 
 	end(): void {
+		this.#reservation.keep();
 		this.#partials?.stop();
 		this.#kept = [];
 		const early = this.#early;

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { noVad } from '../../../../src/audio/vad.js';
 import { EarshotError } from '../../../../src/errors.js';
 import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
+import type { Scheduler } from '../../../../src/scheduler/scheduler.js';
 import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
@@ -9,6 +10,21 @@ import { seeded } from '../../live/random.js';
 import { arrange, byVoice, digitStream, manual, pcm, told } from './parts.js';
 
 const twoTurns = pcm([0, 640], [7, 300], [3, 300], [0, 1000], [5, 400], [0, 1200]);
+
+/** The number of reservations that are active. */
+function spyOnReservations(scheduler: Scheduler): () => number {
+	const reserve = scheduler.reserveSlot.bind(scheduler);
+	let active = 0;
+	vi.spyOn(scheduler, 'reserveSlot').mockImplementation(() => {
+		const release = reserve();
+		active++;
+		return () => {
+			active--;
+			release();
+		};
+	});
+	return () => active;
+}
 
 describe('a live stream', () => {
 	it('transcribes what was appended at a commit', async () => {
@@ -90,6 +106,25 @@ describe('a live stream', () => {
 		await settled();
 		expect(long).toHaveLength(2);
 		isDone.open();
+	});
+
+	it('keeps no slot free for a turn that receives no audio', async () => {
+		vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+		onTestFinished(() => void vi.useRealTimers());
+		const { scheduler, stream, until } = arrange(byVoice);
+		const reserved = spyOnReservations(scheduler);
+		stream.send({ type: 'audio', bytes: pcm([0, 640], [7, 300]) });
+		await until('started');
+		expect(reserved()).toBe(1);
+		vi.advanceTimersByTime(5000);
+		expect(reserved()).toBe(0);
+		stream.send({ type: 'audio', bytes: pcm([7, 300]) });
+		await until('heard');
+		await settled();
+		expect(reserved()).toBe(1);
+		stream.close();
+		await settled();
+		expect(reserved()).toBe(0);
 	});
 
 	it('publishes text during speech, and never takes it back', async () => {
