@@ -1,5 +1,5 @@
-// The operating system: posix.cc and windows.cc implement this header, and nothing else in native/ depends on the
-// system. Paths are UTF-8 everywhere.
+// The operating system: posix.cc, shared_file.cc and windows.cc implement this header, and nothing else in native/ depends
+// on the system. Paths are UTF-8 everywhere.
 #pragma once
 
 #include <array>

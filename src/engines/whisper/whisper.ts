@@ -1,9 +1,9 @@
 /** whisper.cpp as an Engine: one read-only context, one state per slot. */
 
-import { mkdir } from 'node:fs/promises';
 import type { RawResult, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { ModelOptions } from '../../config/resolve.js';
+import { makeFolder } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { parakeetCapabilities, whisperCapabilities } from '../../models/types/capabilities.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
@@ -85,7 +85,7 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 async function createdFolder(folder: string): Promise<string | undefined> {
 	if (folder === '') return undefined;
 	// The addon logs what is wrong when it cannot write there.
-	await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {});
+	await makeFolder(folder, 0o700).catch(() => {});
 	return folder;
 }
 

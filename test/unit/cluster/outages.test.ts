@@ -101,15 +101,17 @@ describe.each(queueServers)('a $name that is killed', ({ name, skip, start, open
 			onTestFinished(close);
 			await server.kill();
 			const parcel = { jobId: 'job', part: 0, model: 'm', class: 'normal' } as const;
-			const asked = [transport.add(parcel), transport.has(parcel), transport.next('m')];
+			const next = transport.next('m');
 			// PostgreSQL's are refused, Redis' wait.
-			const answers = Promise.allSettled(asked);
+			const answers = Promise.allSettled([transport.add(parcel), transport.has(parcel), next]);
 			if (name === 'PostgreSQL') await answers;
 			await server.restart();
 			await answers;
 			await transport.add(parcel);
 			expect(await transport.has(parcel)).toBe(true);
-			expect(await transport.next('m')).toMatchObject({ jobId: 'job', part: 0 });
+			// The one that waited may have taken the unit that was added meanwhile.
+			const early = await next.catch(() => undefined);
+			expect(early ?? (await transport.next('m'))).toMatchObject({ jobId: 'job', part: 0 });
 		},
 		60_000,
 	);
