@@ -195,6 +195,7 @@ export class Metrics implements PoolMetrics {
 	readonly #webhooksPending = this.#gauge('webhooks_pending', 'Webhooks that are still to be delivered', []);
 
 	readonly #reporters: (() => void | Promise<void>)[] = [];
+	#rendering: Promise<string> | undefined;
 
 	readonly contentType = this.#registry.contentType;
 
@@ -314,9 +315,19 @@ export class Metrics implements PoolMetrics {
 		this.#reporters.push(report);
 	}
 
-	/** All metrics in Prometheus' text format. */
-	async render(): Promise<string> {
+	/** All metrics in Prometheus' text format. Scrapes at the same time share one rendering, since reports add up. */
+	render(): Promise<string> {
+		this.#rendering ??= this.#render().finally(() => {
+			this.#rendering = undefined;
+		});
+		return this.#rendering;
+	}
+
+	async #render(): Promise<string> {
 		this.#seconds.reset();
+		// Not stale where nothing is reported.
+		this.#jobs.reset();
+		this.#oldestJob.reset();
 		for (const report of this.#reporters) await report();
 		return await this.#registry.metrics();
 	}
