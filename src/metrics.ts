@@ -4,6 +4,7 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Scrapes } from './scrapes.js';
 
 /** Why a healthy runner was ended; `memory` is an eviction. */
 export type UnloadReason = 'idle' | 'memory' | 'requested' | 'changed';
@@ -193,9 +194,7 @@ export class Metrics implements PoolMetrics {
 		'result',
 	]);
 	readonly #webhooksPending = this.#gauge('webhooks_pending', 'Webhooks that are still to be delivered', []);
-
-	readonly #reporters: (() => void | Promise<void>)[] = [];
-
+	readonly #scrapes = new Scrapes(this.#registry, [this.#seconds, this.#jobs, this.#oldestJob]);
 	readonly contentType = this.#registry.contentType;
 
 	loaded(model: string, seconds: number): void {
@@ -311,14 +310,12 @@ export class Metrics implements PoolMetrics {
 
 	/** Calls `report` before each rendering, to set gauges that change too often to be updated every time. */
 	onScrape(report: () => void | Promise<void>): void {
-		this.#reporters.push(report);
+		this.#scrapes.add(report);
 	}
 
 	/** All metrics in Prometheus' text format. */
 	async render(): Promise<string> {
-		this.#seconds.reset();
-		for (const report of this.#reporters) await report();
-		return await this.#registry.metrics();
+		return await this.#scrapes.render();
 	}
 
 	#scheduler(model: string, { slots, busySlots, waitingClips, waitingSeconds }: SchedulerState): void {

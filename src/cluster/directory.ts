@@ -85,9 +85,9 @@ export class Directory {
 		});
 	}
 
-	/** The list as last read, for callers that cannot wait. */
+	/** The list as last read, for callers that cannot wait; empty once it is older than 10 minutes. */
 	get known(): readonly WorkerEntry[] {
-		return this.#known;
+		return this.#clock.now() - this.#readMs < outageMs ? this.#known : [];
 	}
 
 	/** The workers with a recent heartbeat; while the queue is unreachable, those last read, for up to 10 minutes. */

@@ -222,7 +222,9 @@ export class UnitQueue implements JobQueue {
 		const depths = new Map<string, QueueDepth>();
 		for (const model of await this.#models()) {
 			const waiting = await this.#options.records.between(waitingIndex(model), ...everything);
-			for (const { class: priority, seconds, score } of readMembers(waiting)) {
+			for (const { class: priority, seconds, score, tenant, jobId } of readMembers(waiting)) {
+				// A request, which the server of its client counts.
+				if (tenant === jobId) continue;
 				const key = `${model} ${priority}`;
 				const so = depths.get(key);
 				depths.set(key, {

@@ -170,6 +170,7 @@ export interface JobQueue {
 	/** The finished clips before the first unfinished one, numbered in order. Available until `forget`, also after the
 	 * job has finished. */
 	clips(jobId: string): Promise<readonly ClipEvent[]>;
+	/** The waiting units of jobs. */
 	depth(): Promise<readonly QueueDepth[]>;
 	/** Subscribes to events from now on. The iteration ends without an error when `signal` aborts. */
 	watch(jobId: string, signal: AbortSignal): AsyncIterable<JobEvent>;

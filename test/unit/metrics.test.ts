@@ -34,6 +34,28 @@ describe('the metrics', () => {
 		});
 	});
 
+	it('are the same for scrapes at the same time, and without what is not reported any more', async () => {
+		const metrics = new Metrics();
+		let report = async () => {
+			metrics.jobsWaiting('tiny', 'bulk', 30);
+			metrics.jobs('queued', 2);
+			metrics.oldestJob(60);
+		};
+		metrics.onScrape(async () => {
+			await new Promise((resolve) => setImmediate(resolve));
+			await report();
+		});
+		const waiting = 'earshot_queue_seconds{model="tiny",class="bulk"}';
+		const both = await Promise.all([samples(metrics), samples(metrics)]);
+		expect(both.map((each) => each.get(waiting))).toEqual([30, 30]);
+		expect((await samples(metrics)).get(waiting)).toBe(30);
+		report = async () => {};
+		const later = [...(await samples(metrics))];
+		expect(later.filter(([name]) => /queue_(oldest_)?seconds|earshot_jobs/.test(name))).toEqual([
+			['earshot_queue_oldest_seconds', 0],
+		]);
+	});
+
 	it('show the state of a scheduler until its runner ends', async () => {
 		const metrics = new Metrics();
 		metrics.scheduled('tiny', {

@@ -7,7 +7,7 @@ const retryAfterSeconds = 5;
 
 /** Messages of the Redis and PostgreSQL clients for errors without a code. */
 const awayMessages =
-	/connection is closed|connection terminated|max retries per request|command timed out|isn't writeable|timeout exceeded when trying|query read timeout|cannot use a pool|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS) /i;
+	/connection is closed|connection terminated|not queryable|timeout expired|max retries per request|command timed out|isn't writeable|timeout exceeded when trying|query read timeout|cannot use a pool|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS) /i;
 /** Codes of sockets; of PostgreSQL: connection errors, too many connections, shutdown, and a server that became a
  * standby. */
 const awayCodes = /^(E(CONN|PIPE|TIMEDOUT|HOST|NOTFOUND|AI_AGAIN)|08|53300|57P|25006)/;

@@ -80,9 +80,11 @@ export class ClusterPool implements ModelPool {
 	checkReadiness(): Readiness {
 		const { local, directory } = this.#options;
 		if (local) return local.checkReadiness();
-		return directory.known.length > 0
-			? { status: 'ok' }
-			: { status: 'degraded', reason: 'No worker is there' };
+		if (directory.known.length === 0) return { status: 'degraded', reason: 'No worker is available' };
+		const { defaultModel, models } = this;
+		const isServed = models.some(({ id, aliases }) => id === defaultModel || aliases.includes(defaultModel));
+		if (isServed) return { status: 'ok' };
+		return { status: 'degraded', reason: `No worker serves the default model \`${defaultModel}\`` };
 	}
 
 	idOf(name: string): string {
@@ -315,7 +317,9 @@ function listedOf(model: WorkerEntry['models'][number]): ListedModel {
 }
 
 const noWorkers = (): EarshotError =>
-	new EarshotError('closed', 'No worker is there: start one by `earshot worker`', { retryAfterSeconds: 5 });
+	new EarshotError('closed', 'No worker is available: start one by `earshot worker`', {
+		retryAfterSeconds: 5,
+	});
 
 const noRoom = (): EarshotError =>
 	new EarshotError('overloaded', 'No worker has room for this recording: try again later', {

@@ -30,6 +30,8 @@ export interface AnnouncerOptions {
 	readonly onError: (error: unknown) => void;
 }
 
+/** Assumed rest of each recording in progress, seconds: one clip. */
+const turnSeconds = 30;
 /** Assumed time to load any model, seconds. */
 const usualLoadSeconds = 10;
 
@@ -66,14 +68,16 @@ export class Announcer {
 		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models, numerics } = this.#options;
 		const busy = busyLanes();
 		const now = clock.now();
-		if (busy > 0) this.#idleSinceMs = now;
+		// Units of jobs take no lanes, but time.
+		const running = Math.max(busy, sumOf(pool.models, 'requests'));
+		if (running > 0) this.#idleSinceMs = now;
 		const served = pool.models.filter((model) => models.length === 0 || models.includes(model.id));
-		const used = served.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+		const used = sumOf(served, 'memoryBytes');
 		const { diarizer } = pool;
 		return {
 			...{ id, address, lanes, busyLanes: busy, defaultModel: pool.defaultModel },
 			...(diarizer !== undefined && { diarizer }),
-			queuedSeconds: 30 * busy,
+			queuedSeconds: turnSeconds * running,
 			freeBytes: budgetBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, budgetBytes - used),
 			idleSeconds: (now - this.#idleSinceMs) / 1000,
 			protocol: clusterProtocol,
@@ -94,6 +98,9 @@ export class Announcer {
 		};
 	}
 }
+
+const sumOf = (models: ModelPool['models'], what: 'requests' | 'memoryBytes'): number =>
+	models.reduce((sum, model) => sum + model[what], 0);
 
 /** Lanes of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
 export const usualLanes = availableParallelism();

@@ -127,10 +127,14 @@ export class ServerJobs {
 		const opened = await this.#opened?.catch(() => undefined);
 		if (opened === undefined || this.#isClosed) return;
 		const { metrics, now } = this.#options;
-		const { byStatus } = await opened.storage.store.usage('');
+		const { store, queue } = opened.storage;
+		// While the storage cannot be read, all other metrics are still rendered.
+		const read = await Promise.all([store.usage(''), queue.depth()]).catch(() => undefined);
+		if (read === undefined) return;
+		const [{ byStatus }, depths] = read;
 		for (const status of jobStatuses) metrics.jobs(status, byStatus[status]);
 		let oldest = 0;
-		for (const { model, class: kind, seconds, oldestQueuedAt } of await opened.storage.queue.depth()) {
+		for (const { model, class: kind, seconds, oldestQueuedAt } of depths) {
 			metrics.jobsWaiting(model, kind, seconds);
 			oldest = Math.max(oldest, now() - oldestQueuedAt);
 		}

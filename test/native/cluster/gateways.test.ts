@@ -146,6 +146,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 			expect(body.error.message).toContain('The queue of this server cannot be reached now');
 		}
 		expect((await get(only, '/health')).status).toBe(200);
+		expect((await fetch(`${only.url}/metrics`)).status).toBe(200);
 		// The worker is known, and needs no queue for it.
 		expect((await post(only, transcriptionsPath, short)).status).toBe(200);
 		await server.restart();

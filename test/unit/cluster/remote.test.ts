@@ -17,6 +17,7 @@ import { QueuedRequests } from '../../../src/cluster/remote/queued-requests.js';
 import { WorkerClient } from '../../../src/cluster/remote/worker-client.js';
 import { WorkerServer } from '../../../src/cluster/remote/worker-server.js';
 import { UnitQueue } from '../../../src/cluster/unit-queue.js';
+import { Announcer } from '../../../src/cluster/worker/announcer.js';
 import { EarshotError } from '../../../src/errors.js';
 import { decodeOptions, encodeOptions } from '../../../src/jobs/encode-options.js';
 import { FolderBlobs } from '../../../src/jobs/folder/folder-blobs.js';
@@ -66,7 +67,7 @@ async function cluster() {
 			await directory.announce(entry(`w${announced++}`, address, { lanes, ...more }));
 			return { server, pool, tiny, address };
 		},
-		gateway(local?: FakePool, hasLocalRoom = () => true) {
+		gateway(local?: FakePool, hasLocalRoom = () => true, defaultModel = '') {
 			const onError = () => {};
 			const transport = new MemoryTransport(systemClock);
 			const queue = new UnitQueue({ records, transport, clock: systemClock, worker: 'gateway', onError });
@@ -77,7 +78,7 @@ async function cluster() {
 				queued: new QueuedRequests({ records, queue, blobs, directory, clock: systemClock, onError }),
 				clock: systemClock,
 				local,
-				defaultModel: '',
+				defaultModel,
 				hasLocalRoom,
 			});
 			onTestFinished(() => pool.close());
@@ -267,9 +268,51 @@ test('without any worker it is said what to do', async () => {
 	const pool = gateway();
 	await expect(pool.lease('tiny', never)).rejects.toMatchObject({
 		code: 'closed',
-		message: 'No worker is there: start one by `earshot worker`',
+		message: 'No worker is available: start one by `earshot worker`',
 	});
-	expect(pool.checkReadiness()).toEqual({ status: 'degraded', reason: 'No worker is there' });
+	expect(pool.checkReadiness()).toEqual({ status: 'degraded', reason: 'No worker is available' });
+});
+
+test('a gateway is ready when a worker serves the default model, however it is reached', async () => {
+	const { directory, gateway } = await cluster();
+	await directory.announce(entry('w', ''));
+	const [pool, other] = [gateway(), gateway(undefined, () => true, 'large')];
+	for (const each of [pool, other]) await each.lease('tiny', never).catch(() => {});
+	expect(pool.checkReadiness()).toEqual({ status: 'ok' });
+	expect(other.checkReadiness()).toEqual({
+		status: 'degraded',
+		reason: 'No worker serves the default model `large`',
+	});
+});
+
+test('workers that were last read ten minutes ago are not counted on', async () => {
+	const records = new MemoryRecords();
+	const clock = new FakeClock();
+	const directory = new Directory(records, clock);
+	await directory.announce(entry('w', ''));
+	await directory.workers();
+	clock.advance(9 * 60_000);
+	expect(directory.known).toHaveLength(1);
+	clock.advance(60_000);
+	expect(directory.known).toEqual([]);
+});
+
+test('a worker announces the audio of all its recordings, also those of jobs, which take no lanes', async () => {
+	const { directory } = await cluster();
+	const pool = new FakePool(new FakeTranscriber());
+	const clock = new FakeClock();
+	const announcer = new Announcer({
+		...{ id: 'w', address: '', directory, pool, clock, lanes: 2, busyLanes: () => 0, budgetBytes: 0 },
+		...{ bytesOf: () => 1, paceOf: () => 1, models: [], numerics: '', onError: () => {} },
+	});
+	onTestFinished(() => announcer.close());
+	clock.advance(1000);
+	await announcer.begin();
+	expect(await directory.workers()).toMatchObject([{ queuedSeconds: 0, idleSeconds: 1 }]);
+	pool.models[0] = { ...pool.models[0]!, requests: 3 };
+	await announcer.begin();
+	const busy = { busyLanes: 0, queuedSeconds: 90, idleSeconds: 0 };
+	await expect.poll(() => directory.workers(), { timeout: 5000 }).toMatchObject([busy]);
 });
 
 test('a model that nobody serves is not found', async () => {

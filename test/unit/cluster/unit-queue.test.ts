@@ -146,6 +146,16 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		expect(await queue.depth()).toEqual([]);
 	});
 
+	test('requests do not count as waiting jobs, since the server of their client counts them', async () => {
+		const cluster = await start();
+		const queue = await cluster.join('one');
+		const job = unit(1);
+		await queue.enqueue(job);
+		const request = { audio: blob(), options: blob() };
+		await queue.enqueue({ ...unit(2), tenant: unit(2).jobId, request });
+		expect((await queue.depth()).map(({ units, seconds }) => [units, seconds])).toEqual([[1, job.seconds]]);
+	});
+
 	test('an older worker leaves units of a later version to others', async () => {
 		const cluster = await start();
 		const queue = await cluster.join('one');
