@@ -15,8 +15,8 @@ export interface AnnouncerOptions {
 	readonly pool: ModelPool;
 	readonly clock: Clock;
 	/** Direct recordings at a time. */
-	readonly lanes: number;
-	readonly busyLanes: () => number;
+	readonly slots: number;
+	readonly busySlots: () => number;
 	/** Memory for all models, bytes; 0 = no limit. */
 	readonly budgetBytes: number;
 	/** Memory that a model would use, bytes. */
@@ -31,7 +31,7 @@ export interface AnnouncerOptions {
 }
 
 /** Assumed time to load any model, seconds. */
-const usualLoadSeconds = 10;
+const defaultLoadSeconds = 10;
 
 export class Announcer {
 	readonly #options: AnnouncerOptions;
@@ -63,15 +63,15 @@ export class Announcer {
 	}
 
 	#entry(): WorkerEntry {
-		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models, numerics } = this.#options;
-		const busy = busyLanes();
+		const { id, address, pool, clock, slots, busySlots, budgetBytes, models, numerics } = this.#options;
+		const busy = busySlots();
 		const now = clock.now();
 		if (busy > 0) this.#idleSinceMs = now;
 		const served = pool.models.filter((model) => models.length === 0 || models.includes(model.id));
 		const used = served.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
 		const { diarizer } = pool;
 		return {
-			...{ id, address, lanes, busyLanes: busy, defaultModel: pool.defaultModel },
+			...{ id, address, slots, busySlots: busy, defaultModel: pool.defaultModel },
 			...(diarizer !== undefined && { diarizer }),
 			queuedSeconds: 30 * busy,
 			freeBytes: budgetBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, budgetBytes - used),
@@ -90,10 +90,10 @@ export class Announcer {
 			state: isLoaded ? 'loaded' : model.state === 'loading' ? 'loading' : 'unloaded',
 			bytes: memoryBytes || this.#options.bytesOf(id),
 			pace: this.#options.paceOf(id),
-			loadSeconds: usualLoadSeconds,
+			loadSeconds: defaultLoadSeconds,
 		};
 	}
 }
 
-/** Lanes of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
-export const usualLanes = availableParallelism();
+/** Slots of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
+export const defaultSlots = availableParallelism();
