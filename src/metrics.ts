@@ -148,11 +148,7 @@ export class Metrics implements PoolMetrics {
 	readonly #wait = this.#histogram('wait_seconds', 'Time from the first clip of a recording until one runs', [
 		'model',
 	]);
-	readonly #run = this.#histogram(
-		'run_seconds',
-		'Time from the first running clip of a recording until its last clip ends',
-		['model'],
-	);
+	readonly #run = this.#histogram('run_seconds', 'Time from the first running clip to the last', ['model']);
 	readonly #total = this.#histogram('request_seconds', 'Total time of a transcription request', ['model']);
 
 	readonly #liveSessions = this.#gauge('live_sessions', 'Open live sessions', ['model']);

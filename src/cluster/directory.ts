@@ -33,11 +33,11 @@ export interface WorkerEntry extends WorkerView {
 
 /** Checks a value that was read; undefined if it does not describe a worker. */
 function asWorker(value: Readonly<Record<string, unknown>> | undefined): WorkerEntry | undefined {
-	const { id, address, lanes, models } = (value ?? {}) as Partial<Record<keyof WorkerEntry, unknown>>;
+	const { id, address, slots, models } = (value ?? {}) as Partial<Record<keyof WorkerEntry, unknown>>;
 	const isOne =
 		typeof id === 'string' &&
 		typeof address === 'string' &&
-		typeof lanes === 'number' &&
+		typeof slots === 'number' &&
 		Array.isArray(models) &&
 		models.every((model) => typeof model?.id === 'string' && Array.isArray(model.aliases));
 	return isOne ? (value as unknown as WorkerEntry) : undefined;
@@ -49,7 +49,7 @@ const index = 'workers';
 
 export const announceEveryMs = 2000;
 /** A worker is considered dead after five missed heartbeats. */
-const goneAfterMs = 10_000;
+const expiryMs = 10_000;
 /** The cached list of workers is used for this long before it is read again. */
 const freshMs = 1000;
 /** While the queue is unreachable, the cached list may be this old: workers continue without the queue, and one
@@ -110,10 +110,10 @@ export class Directory {
 		return new Set(known.filter((each) => each !== undefined));
 	}
 
-	/** The sum of the lanes of all workers that serve the model. */
-	async lanesFor(model: string): Promise<number> {
+	/** The sum of the slots of all workers that serve the model. */
+	async slotsFor(model: string): Promise<number> {
 		const able = (await this.workers()).filter(({ models }) => models.some(({ id }) => id === model));
-		return able.reduce((sum, { lanes }) => sum + lanes, 0);
+		return able.reduce((sum, { slots }) => sum + slots, 0);
 	}
 
 	/** Ids of the models for which worker `id` may lease units now, those it has loaded first; undefined = any
@@ -135,9 +135,8 @@ export class Directory {
 	async #read(): Promise<readonly WorkerEntry[]> {
 		const now = await this.#records.now();
 		const heartbeats = await this.#records.between(index, 0, Number.MAX_SAFE_INTEGER, 100_000);
-		const alive = heartbeats.filter(({ score }) => score >= now - goneAfterMs);
-		for (const { member, score } of heartbeats)
-			if (score < now - 60 * goneAfterMs) await this.withdraw(member);
+		const alive = heartbeats.filter(({ score }) => score >= now - expiryMs);
+		for (const { member, score } of heartbeats) if (score < now - 60 * expiryMs) await this.withdraw(member);
 		const found = await this.#records.get(alive.map(({ member }) => recordOf(member)));
 		this.#known = found.flatMap((record) => asWorker(objectIn(record)) ?? []);
 		this.#readMs = this.#clock.now();

@@ -27,7 +27,7 @@ export interface ClusterOptions {
 	/** `file:///…` or `s3://…`. */
 	readonly blobsUrl: string;
 	/** As in `OpenServerOptions`. */
-	readonly isPatient: boolean;
+	readonly waitsForServer: boolean;
 	/** As in `Unit`, for this process; absent if it runs no models. */
 	readonly numerics?: string;
 	readonly clock: Clock;
@@ -46,17 +46,17 @@ const otherStore =
 	'this is not the place for recordings that the other machines of this queue use: mount the same folder, or name the same bucket, everywhere';
 
 /** The same connection failure may occur many times a second; it is logged at most this often. */
-const sayAgainMs = 30_000;
+const repeatLogMs = 30_000;
 
 /** Throws `config_invalid` if packages are missing or a URL is wrong, and `closed` if the queue server does not
  * answer. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
-	const { queueUrl, blobsUrl, isPatient, numerics, clock, log } = options;
+	const { queueUrl, blobsUrl, waitsForServer, numerics, clock, log } = options;
 	const onError = failureLog(log, clock);
 	const opened = await openBlobs(blobsUrl);
 	let server: ClusterServer;
 	try {
-		server = await openServer({ url: queueUrl, isPatient, onError });
+		server = await openServer({ url: queueUrl, waitsForServer, onError });
 	} catch (thrown) {
 		await opened.close();
 		throw thrown;
@@ -65,8 +65,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	const { transport } = server;
 	const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 	const directory = new Directory(records, clock);
-	const lanesFor = (model: string) => directory.lanesFor(model);
-	const releaser = new Releaser({ records, transport, clock, lanesFor, onError });
+	const slotsFor = (model: string) => directory.slotsFor(model);
+	const releaser = new Releaser({ records, transport, clock, slotsFor, onError });
 	const modelsFor = async () => {
 		const [found] = await records.get([demandRecord]);
 		const demand = Object.entries(objectIn(found) ?? {}) as [string, number][];
@@ -75,7 +75,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	const queue = new UnitQueue({
 		...{ records, transport, clock, worker: id, modelsFor, onError },
 		...(numerics !== undefined && { numerics }),
-		numericsThere: () => directory.numerics(),
+		availableNumerics: () => directory.numerics(),
 	});
 	const store = new RecordStore(records, onError);
 	// A blob store that is down must not prevent the start.
@@ -113,12 +113,12 @@ async function openServer(options: OpenServerOptions): Promise<ClusterServer> {
 }
 
 function failureLog(log: Log, clock: Clock): (error: unknown) => void {
-	const told = new Map<string, number>();
+	const loggedAt = new Map<string, number>();
 	return (error) => {
 		const reason = reasonOf(error);
 		const now = clock.now();
-		if (now - (told.get(reason) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) return;
-		told.set(reason, now);
+		if (now - (loggedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < repeatLogMs) return;
+		loggedAt.set(reason, now);
 		log.warn({}, `the queue: ${reason}`);
 	};
 }

@@ -13,8 +13,8 @@ const connectMs = 5000;
 /** BullMQ's default schema, which cannot be changed when it uses our pool. */
 export const bullSchema = 'bullmq';
 
-type Made<T> = new (name: string, options: object, backend: typeof createPostgresBackend) => T;
-type MadeWorker = new (
+type ConstructorOf<T> = new (name: string, options: object, backend: typeof createPostgresBackend) => T;
+type WorkerConstructor = new (
 	name: string,
 	processor: null,
 	options: object,
@@ -23,7 +23,11 @@ type MadeWorker = new (
 
 /** BullMQ's tables are in the schema `bullmq`, Earshot's in `earshot`; both are created at the first start. Throws
  * `config_invalid` if the packages are missing. */
-export async function openPostgres({ url, isPatient, onError }: OpenServerOptions): Promise<ClusterServer> {
+export async function openPostgres({
+	url,
+	waitsForServer,
+	onError,
+}: OpenServerOptions): Promise<ClusterServer> {
 	const { default: pg } = await installed('pg', url, () => import('pg'));
 	const { Queue, Worker, createPostgresBackend, runMigrations } = await installed(
 		'bullmq',
@@ -36,7 +40,7 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 			max: maxConnections,
 			connectionTimeoutMillis: connectMs,
 			keepAlive: true,
-			...(!isPatient && { query_timeout: connectMs }),
+			...(!waitsForServer && { query_timeout: connectMs }),
 		});
 		// Errors of an idle connection; the pool replaces it.
 		pool.on('error', onError);
@@ -55,7 +59,7 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 	}
 	const records = new PostgresRecords({
 		pool,
-		isPatient,
+		waitsForServer,
 		onError,
 		listen: async () => {
 			const client = new pg.Client({ connectionString: url, keepAlive: true });
@@ -67,13 +71,13 @@ export async function openPostgres({ url, isPatient, onError }: OpenServerOption
 	// Each queue has its own connections and closes them itself.
 	const connection = { connectionString: url, max: 2, connectionTimeoutMillis: connectMs, keepAlive: true };
 	// BullMQ's types assume Redis unless every type parameter is given.
-	const QueueThere = Queue as unknown as Made<BullQueue>;
-	const WorkerThere = Worker as unknown as MadeWorker;
+	const QueueClass = Queue as unknown as ConstructorOf<BullQueue>;
+	const WorkerClass = Worker as unknown as WorkerConstructor;
 	const transport = new BullTransport(
 		{
-			queue: (name) => new QueueThere(name, { connection }, createPostgresBackend),
+			queue: (name) => new QueueClass(name, { connection }, createPostgresBackend),
 			worker: (name, options) =>
-				new WorkerThere(
+				new WorkerClass(
 					name,
 					null,
 					{ connection, autorun: false, ...bullOptions, ...options },

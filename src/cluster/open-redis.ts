@@ -9,31 +9,31 @@ import { BullTransport, bullOptions } from './transport/bullmq-transport.js';
 const reconnectMs = (tries: number): number => Math.min(50 * 2 ** Math.min(tries, 6), 2000);
 
 /**
- * `isPatient`: commands wait while the server is unreachable, as workers need; otherwise they fail within seconds,
+ * `waitsForServer`: commands wait while the server is unreachable, as workers need; otherwise they fail within seconds,
  * as client requests need. Throws `config_invalid` if the packages are missing.
  */
-export async function openRedis({ url, isPatient, onError }: OpenServerOptions): Promise<ClusterServer> {
+export async function openRedis({ url, waitsForServer, onError }: OpenServerOptions): Promise<ClusterServer> {
 	const { Redis } = await installed('ioredis', url, () => import('ioredis'));
 	const { Queue, Worker } = await installed('bullmq', url, () => import('bullmq'));
-	const connect = (patient: boolean) => {
+	const connect = (retries: boolean) => {
 		const redis = new Redis(url, {
 			// BullMQ requires null for connections that take jobs.
-			maxRetriesPerRequest: patient ? null : 0,
-			enableOfflineQueue: patient,
+			maxRetriesPerRequest: retries ? null : 0,
+			enableOfflineQueue: retries,
 			retryStrategy: reconnectMs,
 			connectTimeout: 10_000,
 			// Detects connections that were dropped without notice.
 			keepAlive: 10_000,
 			lazyConnect: true,
-			...(!patient && { commandTimeout: 5000 }),
+			...(!retries && { commandTimeout: 5000 }),
 		});
 		redis.on('error', onError);
 		return redis;
 	};
-	const redis = connect(isPatient);
+	const redis = connect(waitsForServer);
 	const listening = connect(true);
 	// One connection for all queues; each BullMQ worker opens one more.
-	const shared = connect(isPatient);
+	const shared = connect(waitsForServer);
 	const all = [redis, listening, shared];
 	try {
 		await Promise.all(all.map((each) => each.connect()));

@@ -28,7 +28,7 @@ type Score = number | null;
 function placesOf(job: Job | undefined, owner: string): Record<string, Score> {
 	const created = job?.createdAt ?? null;
 	const isOpen = job !== undefined && !isFinished(job);
-	const dueAt = job?.isTold === false ? 0 : (job?.expiresAt ?? null);
+	const dueAt = job?.isPublished === false ? 0 : (job?.expiresAt ?? null);
 	return {
 		jobs: created,
 		[`jobs-of:${owner}`]: created,
@@ -202,7 +202,8 @@ export class RecordStore implements JobStore {
 		const found = await this.#open.get(ids.map(recordOf));
 		return found.map((record, position) => {
 			const job = asJob(objectIn(record));
-			if (record && !job) this.#onDamage(new Error(`the record ${recordOf(ids[position] ?? '')} is no job`));
+			if (record && !job)
+				this.#onDamage(new Error(`the record ${recordOf(ids[position] ?? '')} is not a job`));
 			return job;
 		});
 	}

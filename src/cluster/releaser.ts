@@ -1,8 +1,8 @@
-/** Releases units of all tenants in turn, slightly more than the workers have lanes for, and requeues units that
+/** Releases units of all tenants in turn, slightly more than the workers have slots for, and requeues units that
  * the transport has lost. */
 
 import type { Clock } from '../clock.js';
-import { FairLines, unitsUnderWay } from './core/fair-lines.js';
+import { FairLines, maxReleasedUnits } from './core/fair-lines.js';
 import { asUnitRecord, released } from './core/unit-record.js';
 import { objectIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
@@ -14,13 +14,13 @@ import {
 	heldIndex,
 	heldTopic,
 	modelsIndex,
+	orphanOf,
 	readMember,
 	readMembers,
 	recordOfUnit,
+	releasedIndex,
 	releasedTopic,
-	strayOf,
 	type UnitMember,
-	underWayIndex,
 	waitingIndex,
 } from './unit-keys.js';
 
@@ -28,12 +28,12 @@ export interface ReleaserOptions {
 	readonly records: Records;
 	readonly transport: Transport;
 	readonly clock: Clock;
-	/** Lanes of all workers that serve the model. */
-	readonly lanesFor: (model: string) => Promise<number>;
+	/** Slots of all workers that serve the model. */
+	readonly slotsFor: (model: string) => Promise<number>;
 	readonly onError: (error: unknown) => void;
 }
 
-const lookEveryMs = 1000;
+const pollIntervalMs = 1000;
 
 /** A unit that has been under way for this long but is unknown to the transport was lost between the records and
  * the transport. */
@@ -58,9 +58,9 @@ export class Releaser {
 			records,
 			clock,
 			onError,
-			onTaken: () => void this.#look().catch(onError),
+			onTaken: () => void this.#poll().catch(onError),
 		});
-		this.#stop.push(clock.every(lookEveryMs, () => void this.#look().catch(onError)));
+		this.#stop.push(clock.every(pollIntervalMs, () => void this.#poll().catch(onError)));
 		void this.#listen().catch(onError);
 	}
 
@@ -72,14 +72,14 @@ export class Releaser {
 
 	async #listen(): Promise<void> {
 		const stop = await this.#options.records.subscribe(heldTopic, (model) => {
-			if (this.#role.isOurs) void this.#release(model).catch(this.#options.onError);
+			if (this.#role.isHeldHere) void this.#release(model).catch(this.#options.onError);
 		});
 		if (this.#isClosed) stop();
 		else this.#stop.push(stop);
 	}
 
-	async #look(): Promise<void> {
-		if (!this.#role.isOurs || this.#isClosed) return;
+	async #poll(): Promise<void> {
+		if (!this.#role.isHeldHere || this.#isClosed) return;
 		const models = await this.#options.records.between(modelsIndex, ...everything);
 		const demand: Record<string, number> = {};
 		for (const { member: model } of models) {
@@ -116,24 +116,24 @@ export class Releaser {
 	}
 
 	async #releaseNow(model: string): Promise<void> {
-		const { records, transport, lanesFor } = this.#options;
+		const { records, transport, slotsFor } = this.#options;
 		const lines = await this.#linesOf(model);
 		if (lines.size === 0) return;
-		const lanes = await lanesFor(model);
-		const underWay = readMembers(await records.between(underWayIndex(model), ...everything));
+		const slots = await slotsFor(model);
+		const released = readMembers(await records.between(releasedIndex(model), ...everything));
 		const byTenant = new Map<string, number>();
 		const add = ({ tenant }: Pick<UnitMember, 'tenant'>) =>
 			byTenant.set(tenant, (byTenant.get(tenant) ?? 0) + 1);
-		for (const unit of underWay) add(unit);
+		for (const unit of released) add(unit);
 		const tenants = new Set([...byTenant.keys(), ...lines.tenants()]).size;
-		const most = unitsUnderWay(lanes, tenants);
-		for (let free = lanes + 2 - underWay.length; free > 0 && !this.#isClosed; ) {
-			const next = lines.next((tenant) => (byTenant.get(tenant) ?? 0) >= most);
+		const maxPerTenant = maxReleasedUnits(slots, tenants);
+		for (let free = slots + 2 - released.length; free > 0 && !this.#isClosed; ) {
+			const next = lines.next((tenant) => (byTenant.get(tenant) ?? 0) >= maxPerTenant);
 			if (next === undefined) return;
 			const unit = readMember(next.key);
 			if (unit === undefined) continue;
 			if (!(await this.#releaseOne(unit))) {
-				await this.#removeStray(model, next.key, unit);
+				await this.#removeOrphan(model, next.key, unit);
 				continue;
 			}
 			free--;
@@ -147,15 +147,15 @@ export class Releaser {
 		const lines = this.#lines.get(model) ?? new FairLines();
 		this.#lines.set(model, lines);
 		const held = await this.#options.records.between(heldIndex(model), ...everything);
-		const there = new Set(held.map(({ member }) => member));
-		for (const key of [...lines.keys()]) if (!there.has(key)) lines.remove(key);
-		for (const key of there) {
+		const heldMembers = new Set(held.map(({ member }) => member));
+		for (const key of [...lines.keys()]) if (!heldMembers.has(key)) lines.remove(key);
+		for (const key of heldMembers) {
 			if (lines.has(key)) continue;
 			const unit = readMember(key);
 			if (unit === undefined) continue;
 			const { class: priority, tenant, seconds, jobId, part } = unit;
 			// From now on the groups are charged to the tenant instead of the whole recording.
-			if (part === 1) lines.giveBack({ class: priority, tenant, seconds: await this.#wholeSeconds(jobId) });
+			if (part === 1) lines.putBack({ class: priority, tenant, seconds: await this.#wholeSeconds(jobId) });
 			lines.add({ key, class: priority, tenant, seconds });
 		}
 		return lines;
@@ -168,25 +168,25 @@ export class Releaser {
 
 	/** False: the unit was cancelled, or another process released it first. */
 	async #releaseOne(unit: UnitMember): Promise<boolean> {
-		const isOurs = await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
+		const isReleased = await changeRecord(this.#options.records, recordOfUnit(unit), (found) => {
 			const record = asUnitRecord(objectIn(found));
 			const after = record && released(record);
 			if (!record || !after) return undefined;
 			return { commit: changeOf(record.unit, record, after), value: true };
 		});
-		return isOurs === true;
+		return isReleased === true;
 	}
 
 	async #findLost(model: string): Promise<void> {
 		const { records, transport } = this.#options;
 		const until = (await records.now()) - lostAfterMs;
-		const old = await records.between(underWayIndex(model), 0, until, 1000);
+		const old = await records.between(releasedIndex(model), 0, until, 1000);
 		for (const unit of readMembers(old)) {
 			if (await transport.has({ ...unit, model })) continue;
 			const [found] = await records.get([recordOfUnit(unit)]);
 			const stage = asUnitRecord(objectIn(found))?.stage;
 			if (stage !== 'released' && stage !== 'leased') {
-				await this.#removeStray(model, unit.member, unit);
+				await this.#removeOrphan(model, unit.member, unit);
 				continue;
 			}
 			await transport.add({ ...unit, model });
@@ -195,9 +195,9 @@ export class Releaser {
 	}
 
 	/** Removes index entries without a matching record, which would otherwise count as waiting or under way forever. */
-	async #removeStray(model: string, member: string, unit: UnitName): Promise<void> {
+	async #removeOrphan(model: string, member: string, unit: UnitName): Promise<void> {
 		await changeRecord(this.#options.records, recordOfUnit(unit), (found) => ({
-			commit: { index: strayOf(model, member, asUnitRecord(objectIn(found))) },
+			commit: { index: orphanOf(model, member, asUnitRecord(objectIn(found))) },
 			value: true,
 		}));
 	}

@@ -7,7 +7,7 @@ import { changeRecord, type Records } from './records/records.js';
 
 interface Holder {
 	readonly owner: string;
-	/** Heartbeat counter. */
+	/** SeenHeartbeat counter. */
 	readonly beat: number;
 }
 
@@ -18,15 +18,19 @@ const lostAfterMs = 6000;
 
 /** The last heartbeat seen from another holder: the value of its record, and when it was first seen, by the local
  * clock. */
-export interface Sighting {
+export interface SeenHeartbeat {
 	readonly beat: string;
 	readonly atMs: number;
 }
 
 /** Whether the role is free: it has no holder, or the holder's heartbeats have stopped. Pure. */
-export function isFree(holder: string | undefined, seen: Sighting | undefined, nowMs: number): boolean {
+export function isFree(
+	holder: string | undefined,
+	lastSeen: SeenHeartbeat | undefined,
+	nowMs: number,
+): boolean {
 	if (holder === undefined) return true;
-	return seen !== undefined && seen.beat === holder && nowMs - seen.atMs >= lostAfterMs;
+	return lastSeen !== undefined && lastSeen.beat === holder && nowMs - lastSeen.atMs >= lostAfterMs;
 }
 
 export class Role {
@@ -37,7 +41,7 @@ export class Role {
 	readonly #stop: () => void;
 	readonly #onError: (error: unknown) => void;
 	readonly #onTaken: () => void;
-	#seen: Sighting | undefined;
+	#lastSeen: SeenHeartbeat | undefined;
 	#has = false;
 	#isClosed = false;
 
@@ -59,7 +63,7 @@ export class Role {
 		void this.#beat();
 	}
 
-	get isOurs(): boolean {
+	get isHeldHere(): boolean {
 		return this.#has;
 	}
 
@@ -96,8 +100,8 @@ export class Role {
 		const taken = await changeRecord(this.#records, this.#key, (found) => {
 			const holder = objectIn(found) as Partial<Holder> | undefined;
 			const now = this.#clock.now();
-			if (holder?.owner !== this.#owner && !isFree(found?.value, this.#seen, now)) {
-				if (this.#seen?.beat !== found?.value) this.#seen = { beat: found?.value ?? '', atMs: now };
+			if (holder?.owner !== this.#owner && !isFree(found?.value, this.#lastSeen, now)) {
+				if (this.#lastSeen?.beat !== found?.value) this.#lastSeen = { beat: found?.value ?? '', atMs: now };
 				return undefined;
 			}
 			const value = JSON.stringify({ owner: this.#owner, beat: (holder?.beat ?? 0) + 1 } satisfies Holder);

@@ -6,7 +6,7 @@ import type { Transport } from './transport/transport.js';
 export interface OpenServerOptions {
 	readonly url: string;
 	/** Whether commands wait while the server is unreachable, or fail within seconds. */
-	readonly isPatient: boolean;
+	readonly waitsForServer: boolean;
 	readonly onError: (error: unknown) => void;
 }
 

@@ -2,7 +2,7 @@
 
 import { type JobPriority, jobPriorities } from '../jobs/job.js';
 import type { Unit } from '../jobs/queue.js';
-import { isOver, type UnitRecord } from './core/unit-record.js';
+import { isTerminal, type UnitRecord } from './core/unit-record.js';
 import { objectIn } from './records/objects.js';
 import type { Commit, IndexEntry } from './records/records.js';
 import type { UnitName } from './transport/transport.js';
@@ -18,7 +18,7 @@ export const waitingIndex = (model: string): string => `waiting:${model}`;
 /** Waiting units that are not released. */
 export const heldIndex = (model: string): string => `held:${model}`;
 /** Released or leased units; scores: when that happened, by the server's clock, ms. */
-export const underWayIndex = (model: string): string => `under-way:${model}`;
+export const releasedIndex = (model: string): string => `under-way:${model}`;
 
 /** Seconds of waiting audio by model, as JSON; the releaser writes it every second. */
 export const demandRecord = 'demand';
@@ -65,13 +65,13 @@ export function readMembers(entries: readonly IndexEntry[]): (UnitMember & Index
 
 /** Index changes that remove an entry from indexes to which it does not belong: its record was removed, or the
  * entry was written by hand. */
-export function strayOf(
+export function orphanOf(
 	model: string,
 	member: string,
 	record: UnitRecord | undefined,
 ): NonNullable<Commit['index']> {
 	const places = record && memberOf(record.unit) === member ? placesOf(record) : [];
-	return [heldIndex(model), waitingIndex(model), underWayIndex(model)]
+	return [heldIndex(model), waitingIndex(model), releasedIndex(model)]
 		.filter((name) => !places.includes(name))
 		.map((name) => ({ name, member, score: null }));
 }
@@ -106,12 +106,12 @@ export function changeOf(
 }
 
 function placesOf(record: UnitRecord | undefined): string[] {
-	if (record === undefined || isOver(record)) return [];
+	if (record === undefined || isTerminal(record)) return [];
 	const { model } = record.unit;
 	if (record.stage === 'held') return [heldIndex(model), waitingIndex(model)];
-	if (record.stage === 'released') return [underWayIndex(model), waitingIndex(model)];
-	return [underWayIndex(model)];
+	if (record.stage === 'released') return [releasedIndex(model), waitingIndex(model)];
+	return [releasedIndex(model)];
 }
 
 const scoreIn = (name: string, unit: Unit): number | 'now' =>
-	name === underWayIndex(unit.model) ? 'now' : unit.queuedAt;
+	name === releasedIndex(unit.model) ? 'now' : unit.queuedAt;

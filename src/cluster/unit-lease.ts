@@ -10,9 +10,9 @@ import {
 	checkpointed,
 	completed,
 	failed,
-	givenBack,
 	holds,
 	progressed,
+	returned,
 	type UnitRecord,
 	withGroup,
 } from './core/unit-record.js';
@@ -66,7 +66,7 @@ export class ClusterLease implements UnitLease {
 	/** Queue of changes to the record, applied one after the other: if clips arrived out of order, the record would
 	 * refuse them. */
 	#changing: Promise<unknown> = Promise.resolve();
-	#isOver = false;
+	#isEnded = false;
 	#progressMs = Number.NEGATIVE_INFINITY;
 
 	constructor(options: ClusterLeaseOptions) {
@@ -91,12 +91,12 @@ export class ClusterLease implements UnitLease {
 		const stop = await records.subscribe(topicOfJob(this.unit.jobId), (message) => {
 			if (message === 'cancelled') void this.renew().catch(onError);
 		});
-		if (this.#isOver) stop();
+		if (this.#isEnded) stop();
 		else this.#stop.push(stop);
 	}
 
 	async renew(): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		const { records, delivery } = this.#options;
 		// The record decides: even if the lock has expired, the unit still belongs to this lease unless another one has
 		// taken it.
@@ -140,7 +140,7 @@ export class ClusterLease implements UnitLease {
 	}
 
 	async progress(processed: number, duration: number | null): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		const now = this.#options.clock.now();
 		if (now - this.#progressMs < progressEveryMs) return true;
 		this.#progressMs = now;
@@ -164,7 +164,7 @@ export class ClusterLease implements UnitLease {
 	}
 
 	async fail(error: WireError, retryable: boolean): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		try {
 			return await this.#fail(error, retryable);
 		} finally {
@@ -191,11 +191,11 @@ export class ClusterLease implements UnitLease {
 
 	async release(): Promise<boolean> {
 		try {
-			const isBack = await this.#change(
-				(record) => givenBack(record, this.number),
+			const isReturned = await this.#change(
+				(record) => returned(record, this.number),
 				() => this.#changed,
 			);
-			if (!isBack) return false;
+			if (!isReturned) return false;
 			const { delivery, records } = this.#options;
 			await delivery.again(0);
 			await records.commit({ publish: [{ topic: releasedTopic, message: this.unit.model }] });
@@ -208,7 +208,7 @@ export class ClusterLease implements UnitLease {
 	/** Ends the lease at once and returns the unit if the queue can be reached within 2 s; otherwise the unit is
 	 * delivered to another worker when its lock expires. */
 	async abandon(reason: EarshotError): Promise<void> {
-		if (this.#isOver) return;
+		if (this.#isEnded) return;
 		this.#lost.abort(reason);
 		const { clock } = this.#options;
 		const tooLong = new Promise<void>((resolve) => void this.#stop.push(clock.after(abandonMs, resolve)));
@@ -217,8 +217,8 @@ export class ClusterLease implements UnitLease {
 	}
 
 	/** Ends the lease at once; the unit is delivered to another worker when its lock expires. */
-	lose(reason: EarshotError): void {
-		if (this.#isOver) return;
+	revoke(reason: EarshotError): void {
+		if (this.#isEnded) return;
 		this.#end();
 		this.#lost.abort(reason);
 	}
@@ -251,7 +251,7 @@ export class ClusterLease implements UnitLease {
 		change: (record: UnitRecord) => UnitRecord | null,
 		more: (before: UnitRecord, after: UnitRecord) => Commit,
 	): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		let latest: UnitRecord | undefined;
 		const isChanged = await changeRecord(this.#options.records, recordOfUnit(this.unit), (found) => {
 			latest = asUnitRecord(objectIn(found));
@@ -268,12 +268,12 @@ export class ClusterLease implements UnitLease {
 	}
 
 	#check(record: UnitRecord | undefined): boolean {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		if (record && holds(record, this.number)) return true;
 		const isCancelled = record === undefined || record.stage === 'cancelled';
 		// No other process removes the delivery of a cancelled unit.
 		if (isCancelled) void this.#options.delivery.finish();
-		this.lose(
+		this.revoke(
 			isCancelled
 				? new EarshotError('cancelled', 'the job was cancelled')
 				: new EarshotError('conflict', 'the unit was given to another worker'),
@@ -282,8 +282,8 @@ export class ClusterLease implements UnitLease {
 	}
 
 	#end(): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
+		if (this.#isEnded) return;
+		this.#isEnded = true;
 		for (const stop of this.#stop.splice(0)) stop();
 		this.#options.onEnd(this);
 	}

@@ -14,9 +14,8 @@ import type {
 	UnitState,
 } from '../jobs/queue.js';
 import type { ClipEvent } from '../speech/events.js';
-import { Bell } from './bell.js';
 import { ClipReader } from './clip-reader.js';
-import { heardOf } from './core/job-progress.js';
+import { progressOf } from './core/job-progress.js';
 import { asUnitRecord, cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
 import { objectIn, objectsIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
@@ -34,6 +33,7 @@ import {
 	waitingIndex,
 } from './unit-keys.js';
 import { ClusterLease } from './unit-lease.js';
+import { WakeSignal } from './wake-signal.js';
 import { watchUnits } from './watch.js';
 
 export interface UnitQueueOptions {
@@ -47,12 +47,12 @@ export interface UnitQueueOptions {
 	/** As in `Unit`, for this process; absent: it takes any unit, and any worker may take its groups. */
 	readonly numerics?: string;
 	/** The `numerics` of all live workers. */
-	readonly numericsThere?: () => Promise<ReadonlySet<string>>;
+	readonly availableNumerics?: () => Promise<ReadonlySet<string>>;
 	readonly onError: (error: unknown) => void;
 }
 
 /** Poll interval, since a message may be lost. */
-const lookEveryMs = 1000;
+const pollIntervalMs = 1000;
 
 const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
 
@@ -91,20 +91,20 @@ export class UnitQueue implements JobQueue {
 	async lease(caps: LeaseCaps, { waitMs = 0, signal }: LeaseWait = {}): Promise<UnitLease | null> {
 		const { clock, records } = this.#options;
 		const until = clock.now() + waitMs;
-		const bell = new Bell();
-		const stop = waitMs > 0 ? await records.subscribe(releasedTopic, () => bell.ring()) : () => {};
-		const end = () => bell.ring();
+		const wakeSignal = new WakeSignal();
+		const stop = waitMs > 0 ? await records.subscribe(releasedTopic, () => wakeSignal.notify()) : () => {};
+		const end = () => wakeSignal.notify();
 		for (const each of [signal, this.#closing.signal]) each?.addEventListener('abort', end);
 		try {
 			for (;;) {
 				this.#checkOpen();
 				if (signal?.aborted) return null;
-				bell.muffle();
+				wakeSignal.reset();
 				const lease = await this.#leaseNow(caps);
 				if (lease) return lease;
 				const rest = until - clock.now();
 				if (rest <= 0) return null;
-				await bell.rung(Math.min(rest, lookEveryMs), clock);
+				await wakeSignal.wait(Math.min(rest, pollIntervalMs), clock);
 			}
 		} finally {
 			for (const each of [signal, this.#closing.signal]) each?.removeEventListener('abort', end);
@@ -113,7 +113,7 @@ export class UnitQueue implements JobQueue {
 	}
 
 	async #leaseNow(caps: LeaseCaps): Promise<UnitLease | null> {
-		// A lease beyond a worker's own lanes is only useful on a single machine: here other workers have lanes for the
+		// A lease beyond a worker's own slots is only useful on a single machine: here other workers have slots for the
 		// unit.
 		if ((caps.except?.length ?? 0) > 0) return null;
 		for (const model of caps.models ?? (await this.#modelsNow())) {
@@ -130,19 +130,20 @@ export class UnitQueue implements JobQueue {
 
 	/** Null: the unit needs no more work. `for others`: it needs a later version of Earshot, or other processors. */
 	async #begin(delivery: UnitDelivery, caps: LeaseCaps): Promise<UnitLease | null | 'for others'> {
-		const { records, worker, clock, numerics, numericsThere, onError } = this.#options;
-		let isForOthers = false;
-		const there = await numericsThere?.();
+		const { records, worker, clock, numerics, availableNumerics, onError } = this.#options;
+		let isForOtherWorkers = false;
+		const available = await availableNumerics?.();
 		const record = await changeRecord(records, recordOfUnit(delivery), (found) => {
 			const before = asUnitRecord(objectIn(found));
-			isForOthers = before !== undefined && isOfOthers(before.unit, caps, { numerics, there });
-			const after = before && !isForOthers ? leased(before, worker) : null;
+			isForOtherWorkers =
+				before !== undefined && needsOtherWorker(before.unit, caps, { numerics, available });
+			const after = before && !isForOtherWorkers ? leased(before, worker) : null;
 			if (!before || !after) return undefined;
 			const publish = [{ topic: topicOfJob(delivery.jobId), message: 'changed' }];
 			return { commit: { ...changeOf(after.unit, before, after), publish }, value: after };
 		});
-		if (isForOthers) {
-			await delivery.again(lookEveryMs);
+		if (isForOtherWorkers) {
+			await delivery.again(pollIntervalMs);
 			return 'for others';
 		}
 		if (record?.stage !== 'leased') {
@@ -184,10 +185,10 @@ export class UnitQueue implements JobQueue {
 	async units(jobId: string): Promise<readonly UnitState[]> {
 		const { records, damaged } = await this.#read(jobId);
 		// A recording of one unit is queued again; for a divided one it is unknown what is missing.
-		const lost = records.length + damaged.length > 1 ? damaged : [];
+		const damagedParts = records.length + damaged.length > 1 ? damaged : [];
 		return [
 			...records.flatMap((record) => stateOf(record) ?? []),
-			...lost.map(({ part }) => ({ part, state: 'failed', error: damage(part) }) as const),
+			...damagedParts.map(({ part }) => ({ part, state: 'failed', error: damage(part) }) as const),
 		];
 	}
 
@@ -196,7 +197,7 @@ export class UnitQueue implements JobQueue {
 		const [first] = records;
 		if (!first) return null;
 		return {
-			...heardOf(records),
+			...progressOf(records),
 			ahead: records.every(({ stage }) => stage === 'held' || stage === 'released')
 				? await this.#ahead(first.unit)
 				: null,
@@ -317,14 +318,14 @@ function damage(part: number): WireError {
 
 /** Whether a worker must leave a unit to others: it does not understand the unit's schema, or its results might
  * differ from those of the rest of the recording while a worker with matching numerics is available. Pure. */
-function isOfOthers(
+function needsOtherWorker(
 	unit: Unit,
 	{ schema }: LeaseCaps,
 	{
 		numerics,
-		there,
-	}: { readonly numerics: string | undefined; readonly there: ReadonlySet<string> | undefined },
+		available,
+	}: { readonly numerics: string | undefined; readonly available: ReadonlySet<string> | undefined },
 ): boolean {
 	if (unit.schema > schema) return true;
-	return unit.numerics !== undefined && unit.numerics !== numerics && there?.has(unit.numerics) === true;
+	return unit.numerics !== undefined && unit.numerics !== numerics && available?.has(unit.numerics) === true;
 }

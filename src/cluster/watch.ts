@@ -3,13 +3,13 @@
 import type { Clock } from '../clock.js';
 import type { JobEvent } from '../jobs/queue.js';
 import { ClipReader } from './clip-reader.js';
-import { heardOf } from './core/job-progress.js';
+import { progressOf } from './core/job-progress.js';
 import type { UnitRecord } from './core/unit-record.js';
 import type { Records } from './records/records.js';
 import { topicOfJob } from './unit-keys.js';
 
 /** Poll interval: a message may be lost, for example while the queue server restarts. */
-const lookEveryMs = 10_000;
+const pollIntervalMs = 10_000;
 
 export interface WatchOptions {
 	readonly records: Records;
@@ -23,28 +23,28 @@ export async function* watchUnits(
 	signal: AbortSignal,
 	{ records, clock, unitsOf }: WatchOptions,
 ): AsyncGenerator<JobEvent> {
-	const news: string[] = ['changed'];
+	const messages: string[] = ['changed'];
 	let wake = () => {};
 	const add = (message: string): void => {
 		// One read of the records finds all clips that have finished in the meantime.
-		if (!news.includes(message)) news.push(message);
+		if (!messages.includes(message)) messages.push(message);
 		wake();
 	};
 	const stop = await records.subscribe(topicOfJob(jobId), add);
-	const stopLooking = clock.every(lookEveryMs, () => add('changed'));
+	const stopPolling = clock.every(pollIntervalMs, () => add('changed'));
 	const end = () => wake();
 	signal.addEventListener('abort', end);
 	try {
 		const clips = new ClipReader(records);
 		await clips.next(await unitsOf());
 		while (!signal.aborted) {
-			const message = news.shift();
+			const message = messages.shift();
 			if (message === undefined) {
 				await new Promise<void>((resolve) => {
 					wake = resolve;
-					if (news.length > 0 || signal.aborted) resolve();
+					if (messages.length > 0 || signal.aborted) resolve();
 				});
-			} else if (message === 'progress') yield { type: 'progress', ...heardOf(await unitsOf()) };
+			} else if (message === 'progress') yield { type: 'progress', ...progressOf(await unitsOf()) };
 			else {
 				// When a group finishes, finished clips of the next group become readable too.
 				for (const clip of await clips.next(await unitsOf())) yield { type: 'clip', clip };
@@ -53,7 +53,7 @@ export async function* watchUnits(
 		}
 	} finally {
 		signal.removeEventListener('abort', end);
-		stopLooking();
+		stopPolling();
 		stop();
 	}
 }

@@ -80,7 +80,7 @@ export interface Job {
 	/** Whether several workers may transcribe the job in parallel; absent = no. */
 	readonly mayDivide?: boolean;
 	/** Whether the webhook events of the job's end were published; if not, a later sweep publishes them. */
-	readonly isTold: boolean;
+	readonly isPublished: boolean;
 	/** Whether a webhook delivery of the job's end was abandoned; absent = no. */
 	readonly hasWebhookFailed?: boolean;
 	/** How often results of the job's units were missing from the blob store; absent = never. */
@@ -101,7 +101,7 @@ export type JobPatch = Partial<
 		| 'durationSeconds'
 		| 'error'
 		| 'result'
-		| 'isTold'
+		| 'isPublished'
 		| 'hasWebhookFailed'
 		| 'losses'
 	>

@@ -50,7 +50,7 @@ export interface JobStore {
 	list(filter: JobFilter): Promise<JobPage>;
 	/** Queued and running jobs, oldest first. */
 	unfinished(): AsyncIterable<Job>;
-	/** Finished jobs whose `expiresAt` is not after `now`, or that are not `isTold`. `now`: Unix seconds. */
+	/** Finished jobs whose `expiresAt` is not after `now`, or that are not `isPublished`. `now`: Unix seconds. */
 	due(now: number): AsyncIterable<Job>;
 	usage(owner: string): Promise<JobUsage>;
 	close(): Promise<void>;

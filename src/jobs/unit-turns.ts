@@ -20,12 +20,12 @@ export class UnitTurns {
 
 	/** Records that `unit` was leased. `waiting`: the units that still wait, without `unit`. */
 	took(unit: Unit, waiting: readonly Unit[]): void {
-		const least = this.#least(waiting);
+		const minTaken = this.#least(waiting);
 		// A tenant that returns after a pause has saved up no credit.
-		const before = Math.max(this.#taken.get(unit.tenant) ?? least, least);
+		const before = Math.max(this.#taken.get(unit.tenant) ?? minTaken, minTaken);
 		this.#taken.set(unit.tenant, before + unit.seconds);
-		const waits = new Set(waiting.map(({ tenant }) => tenant));
-		if (waits.size === 0) this.#taken.clear();
+		const waitingTenants = new Set(waiting.map(({ tenant }) => tenant));
+		if (waitingTenants.size === 0) this.#taken.clear();
 		const isBulk = unit.class === 'bulk';
 		if (isBulk) this.#bulkCredit = Math.max(0, this.#bulkCredit - unit.seconds);
 		else if (waiting.some((other) => other.class === 'bulk'))

@@ -62,10 +62,10 @@ const listenRules: Rules<ListenOptions> = {
 };
 
 /** At a threshold of 0 everything counts as speech, so turns would never end. */
-const leastThreshold = 0.01;
+const minThreshold = 0.01;
 
 const turnRules: Rules<ListenTurns> = {
-	threshold: [`a number from ${leastThreshold} to 1`, within(leastThreshold, 1)],
+	threshold: [`a number from ${minThreshold} to 1`, within(minThreshold, 1)],
 	prefixPaddingMs: ['a number from 0 to 10000', within(0, 10_000)],
 	silenceDurationMs: ['a number from 100 to 60000', within(100, 60_000)],
 };

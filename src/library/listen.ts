@@ -139,7 +139,7 @@ export class LiveListening implements ListenStream {
 
 	#take(event: LiveEvent): void {
 		switch (event.type) {
-			case 'heard':
+			case 'processed':
 				this.#hasProcessed = true;
 				this.#deadStreams = 0;
 				this.#processedSeconds = Math.max(this.#processedSeconds, this.#offsetSeconds + event.atMs / 1000);

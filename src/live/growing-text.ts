@@ -16,7 +16,7 @@ export class GrowingText {
 
 	/** Takes a hypothesis of the whole text so far. Returns the new text that can be published: complete words, each
 	 * followed by another word, on which this hypothesis and the one before agree. */
-	guess(text: string): string {
+	partial(text: string): string {
 		const stable = completeWords(commonPrefix(this.#last, text), text);
 		this.#last = text;
 		return this.#publish(stable);

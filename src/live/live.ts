@@ -56,9 +56,9 @@ export type LiveCommand =
  * turn has exactly one `completed` or `failed`, in the order of the turns, and no `delta` after that.
  */
 export type LiveEvent =
-	/** The audio up to `atMs` was processed. `busyMs`: model time that the stream has used since the previous `heard`, as
+	/** The audio up to `atMs` was processed. `busyMs`: model time that the stream has used since the previous `processed`, as
 	 * milliseconds of the whole model. */
-	| { readonly type: 'heard'; readonly atMs: number; readonly busyMs?: number }
+	| { readonly type: 'processed'; readonly atMs: number; readonly busyMs?: number }
 	/** Voice activity detection has started a turn. */
 	| { readonly type: 'started'; readonly turn: number; readonly atMs: number }
 	/** Voice activity detection has found the end of the turn's speech. `committed` follows. */

@@ -4,7 +4,7 @@ import { sampleRate } from '../speech/pcm.js';
 import { minTurnSeconds, type TurnRules } from './live.js';
 
 /** Result of voice activity detection so far. Positions are samples of the stream. */
-export interface HeardSpeech {
+export interface DetectedSpeech {
 	/** Spans of speech that have ended since the last call, in order, not overlapping. */
 	readonly spans: readonly { readonly start: number; readonly end: number }[];
 	/** Start of the open span, which has not ended; null if there is none. */
@@ -90,7 +90,7 @@ export class Turns {
 	}
 
 	/** Takes more audio, up to `position`. `speech`: detection result for all audio so far; absent without rules. */
-	hear(position: number, speech?: HeardSpeech): TurnEvent[] {
+	detect(position: number, speech?: DetectedSpeech): TurnEvent[] {
 		this.#position = position;
 		if (this.#rules === null || speech === undefined) {
 			this.#open ??= this.#begun(this.#boundary, false);
@@ -149,7 +149,7 @@ export class Turns {
 	}
 
 	/** Speech since `start`. `goesOn`: the part after the last turn is long enough for a turn. */
-	#speak(start: number, goesOn: boolean, events: TurnEvent[]): void {
+	#speak(start: number, continues: boolean, events: TurnEvent[]): void {
 		const resumedBefore = this.#pausedSince === undefined ? undefined : this.#pausedSince + this.#silence;
 		if (resumedBefore !== undefined && start >= resumedBefore) this.#stop(resumedBefore, events);
 		if (this.#open) {
@@ -157,7 +157,7 @@ export class Turns {
 			this.#endsLikeSentence = false;
 			return;
 		}
-		if (start < this.#boundary && !goesOn) return;
+		if (start < this.#boundary && !continues) return;
 		const padding = this.#rules === null ? 0 : samplesOf(this.#rules.prefixPaddingMs);
 		this.#open = this.#begun(Math.max(this.#boundary, start - padding), true);
 		events.push({ type: 'started', turn: this.#open.turn, at: this.#open.from });

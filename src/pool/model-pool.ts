@@ -19,7 +19,7 @@ export interface ListedModel {
 	/** null = unknown until the model is loaded. */
 	readonly capabilities: Capabilities | null;
 	/** A streaming model: it transcribes audio chunk by chunk while receiving it. */
-	readonly hearsLive: boolean;
+	readonly isStreaming: boolean;
 	/** The bundled demo model, which recognizes digits only. */
 	readonly demo: boolean;
 	/** Process id of its runner; null when none is running. */

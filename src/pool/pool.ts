@@ -130,7 +130,7 @@ export class RunnerPool implements ModelPool {
 				state: shownState(loaded?.runner),
 				capabilities: loaded?.runner.lastInfo?.capabilities ?? capabilitiesOf(entry),
 				demo: entry.demo,
-				hearsLive: isSherpaType(entry.type) && familyOf(entry.type).chunk !== undefined,
+				isStreaming: isSherpaType(entry.type) && familyOf(entry.type).chunk !== undefined,
 				pid: loaded?.runner.pid ?? null,
 				memoryBytes: loaded?.runner.memoryBytes ?? 0,
 				requests: loaded?.requests ?? 0,

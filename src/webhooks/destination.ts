@@ -18,7 +18,7 @@ export class ForbiddenAddress extends Error {}
 
 const maxUrlLength = 2048;
 /** Ports of https, and others common for reverse proxies. */
-const usualPorts = [80, 443, 8080, 8443];
+const defaultPorts = [80, 443, 8080, 8443];
 /** Names that no public host has (RFC 6761, 6762, 8375, 9476). */
 const privateNames =
 	/(^|\.)(localhost|local|internal|home\.arpa|lan|intranet|corp|home|private|invalid|test)$/;
@@ -45,8 +45,8 @@ export class Destinations {
 			throw expected(param, 'a URL without user and password', 'one with them');
 		if (this.#isAllowed(url)) return url;
 		if (url.protocol !== 'https:') throw refuse('an https URL');
-		if (!usualPorts.includes(portOf(url)))
-			throw refuse(`a URL with one of the ports ${usualPorts.join(', ')}`);
+		if (!defaultPorts.includes(portOf(url)))
+			throw refuse(`a URL with one of the ports ${defaultPorts.join(', ')}`);
 		if (!isPublicHost(url.hostname)) throw refuse('a URL of a public host');
 		return url;
 	}
@@ -57,8 +57,8 @@ export class Destinations {
 		const family = isIP(host);
 		const found = family > 0 ? [{ address: host, family }] : await this.#resolve(host);
 		// One forbidden address rules out the others too.
-		const isRight = found.length > 0 && found.every(({ address }) => isPublicAddress(address));
-		if (!isRight && !this.#isAllowed(url)) throw new ForbiddenAddress();
+		const isPublic = found.length > 0 && found.every(({ address }) => isPublicAddress(address));
+		if (!isPublic && !this.#isAllowed(url)) throw new ForbiddenAddress();
 		return found;
 	}
 

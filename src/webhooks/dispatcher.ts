@@ -1,16 +1,16 @@
 /** Starts each delivery when it is due and a lane is free. */
 
 import type { Clock } from '../clock.js';
-import type { LaneUser, TryLanes } from './try-lanes.js';
+import type { AttemptLimiter, AttemptUser } from './attempt-limiter.js';
 
-export interface DueDelivery extends LaneUser {
+export interface DueDelivery extends AttemptUser {
 	readonly id: string;
 	/** Unix ms. */
 	readonly nextAtMs: number;
 }
 
 export interface DispatcherOptions {
-	readonly lanes: TryLanes;
+	readonly limiter: AttemptLimiter;
 	/** Makes one attempt. Resolves with the time of the next one, Unix ms, or null if the delivery is finished.
 	 * Never rejects. */
 	readonly deliver: (id: string) => Promise<number | null>;
@@ -20,7 +20,7 @@ export interface DispatcherOptions {
 }
 
 /** Limit of a sleep: the system clock may be changed, which a timer does not notice. */
-const longestSleepMs = 60_000;
+const maxSleepMs = 60_000;
 
 export class Dispatcher {
 	readonly #options: DispatcherOptions;
@@ -70,16 +70,16 @@ export class Dispatcher {
 	#wake(): void {
 		this.#stopTimer();
 		if (!this.#isStarted) return;
-		const { clock, now, lanes } = this.#options;
+		const { clock, now, limiter } = this.#options;
 		const nowMs = now();
 		const due = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs <= nowMs);
 		for (const delivery of due.sort((a, b) => a.nextAtMs - b.nextAtMs)) {
-			const release = lanes.take(delivery);
+			const release = limiter.take(delivery);
 			if (release !== undefined) this.#begin(delivery, release);
 		}
 		// Deliveries that wait for a lane are started when a running one ends.
 		const later = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs > nowMs);
-		const sleepMs = later.reduce((least, { nextAtMs }) => Math.min(least, nextAtMs - nowMs), longestSleepMs);
+		const sleepMs = later.reduce((least, { nextAtMs }) => Math.min(least, nextAtMs - nowMs), maxSleepMs);
 		this.#stopTimer = clock.after(sleepMs, () => this.#wake());
 	}
 

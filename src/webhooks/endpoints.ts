@@ -31,11 +31,11 @@ export interface EndpointSecret {
 
 export type EndpointFields = Pick<WebhookEndpoint, 'name' | 'url' | 'eventTypes' | 'isDisabled'>;
 
-const mostEndpoints = 100;
+const maxEndpoints = 100;
 /** How long an earlier secret still signs after a rotation that keeps it. */
 const overlapSeconds = 24 * 3600;
 /** Limit of secrets, and so of signatures in a header. */
-const mostSecrets = 4;
+const maxSecrets = 4;
 
 export const isEndpointId = (text: string): boolean => /^whe_[0-9a-f]{32}$/.test(text);
 
@@ -52,7 +52,7 @@ export function rotated(
 	const earlier = endpoint.secrets
 		.map(({ secret, until }) => ({ secret, until: until ?? nowSeconds + overlapSeconds }))
 		.filter(({ until }) => keepOld && until > nowSeconds);
-	const secrets = [{ secret: newSecret(), until: null }, ...earlier].slice(0, mostSecrets);
+	const secrets = [{ secret: newSecret(), until: null }, ...earlier].slice(0, maxSecrets);
 	return { ...endpoint, secrets, updatedAt: Math.floor(nowSeconds) };
 }
 
@@ -73,10 +73,10 @@ export function newEndpoint(
 	fields: Omit<EndpointFields, 'isDisabled'>,
 	{ others, nowSeconds }: { readonly others: number; readonly nowSeconds: number },
 ): WebhookEndpoint {
-	if (others >= mostEndpoints)
+	if (others >= maxEndpoints)
 		throw new EarshotError(
 			'invalid_request',
-			`This key has ${mostEndpoints} webhook endpoints, which is the most: delete one of them first`,
+			`This key has ${maxEndpoints} webhook endpoints, which is the maximum: delete one of them first`,
 		);
 	const now = Math.floor(nowSeconds);
 	return {

@@ -21,7 +21,7 @@ export const retryDelaysMs: readonly number[] = [
 
 /** Relative jitter, so that the retries after an outage are spread out. */
 const jitter = 0.2;
-const mostRetryAfterMs = 24 * hour;
+const maxRetryAfterMs = 24 * hour;
 
 /** The outcome of an attempt. `status`: the HTTP status; null = no response. */
 export interface TryOutcome {
@@ -43,8 +43,8 @@ export function nextStep(tries: number, { status, retryAfterMs }: TryOutcome, ra
 	const delayMs = retryDelaysMs[tries];
 	if (delayMs === undefined) return { type: 'failed', isGone: false };
 	const afterMs = Math.round(delayMs * (1 - jitter + 2 * jitter * random));
-	const asked = status === 429 || status === 503 ? Math.min(retryAfterMs ?? 0, mostRetryAfterMs) : 0;
-	return { type: 'retry', afterMs: Math.max(afterMs, asked) };
+	const requestedMs = status === 429 || status === 503 ? Math.min(retryAfterMs ?? 0, maxRetryAfterMs) : 0;
+	return { type: 'retry', afterMs: Math.max(afterMs, requestedMs) };
 }
 
 /** Parses seconds or an HTTP date; the delay in ms, or null if it is neither. */

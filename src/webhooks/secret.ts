@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { EarshotError } from '../errors.js';
 
 const prefix = 'whsec_';
-const leastBytes = 24;
-const mostBytes = 64;
+const minBytes = 24;
+const maxBytes = 64;
 
 export function newSecret(): string {
 	return `${prefix}${randomBytes(32).toString('base64')}`;
@@ -15,10 +15,10 @@ export function newSecret(): string {
 export function checkedSecret(text: string, param: string): string {
 	const base64 = text.startsWith(prefix) ? text.slice(prefix.length) : '';
 	const bytes = keyOf(text).length;
-	if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64) && bytes >= leastBytes && bytes <= mostBytes) return text;
+	if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64) && bytes >= minBytes && bytes <= maxBytes) return text;
 	throw new EarshotError(
 		'invalid_request',
-		`Expected \`${param}\` to be \`${prefix}\` and the base64 of ${leastBytes} to ${mostBytes} random bytes, got ${base64 === '' ? 'another text' : `${bytes} bytes`}`,
+		`Expected \`${param}\` to be \`${prefix}\` and the base64 of ${minBytes} to ${maxBytes} random bytes, got ${base64 === '' ? 'another text' : `${bytes} bytes`}`,
 		{ param },
 	);
 }

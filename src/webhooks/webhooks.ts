@@ -9,8 +9,9 @@ import { type Clock, systemClock } from '../clock.js';
 import { EarshotError, reasonOf } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import type { Metrics } from '../metrics.js';
-import { Courier } from './courier.js';
+import { AttemptLimiter } from './attempt-limiter.js';
 import { type Delivery, type DeliveryStore, newDelivery } from './deliveries.js';
+import { DeliveryAttempts } from './delivery-attempts.js';
 import { Destinations, type Resolve } from './destination.js';
 import { Dispatcher } from './dispatcher.js';
 import {
@@ -30,7 +31,6 @@ import {
 import { type Post, poster } from './post.js';
 import { checkedSecret } from './secret.js';
 import type { WebhookStorage } from './storage.js';
-import { TryLanes } from './try-lanes.js';
 
 export interface WebhooksOptions {
 	readonly storage: WebhookStorage;
@@ -63,8 +63,8 @@ export class Webhooks implements WebhookSender {
 	readonly #storage: WebhookStorage;
 	readonly #log: Log;
 	readonly #clock: Clock;
-	readonly #lanes = new TryLanes();
-	readonly #courier: Courier;
+	readonly #limiter = new AttemptLimiter();
+	readonly #attempts: DeliveryAttempts;
 	readonly #dispatcher: Dispatcher;
 	/** Writes in progress, by id of the delivery. */
 	readonly #writing = new Map<string, Promise<void>>();
@@ -84,7 +84,7 @@ export class Webhooks implements WebhookSender {
 		const resolve = options.resolve ?? ((hostname) => lookup(hostname, { all: true }));
 		this.destinations = new Destinations(options.allowed ?? [], resolve);
 		const userAgent = `earshot/${version}`;
-		this.#courier = new Courier({
+		this.#attempts = new DeliveryAttempts({
 			deliveries: this.deliveries,
 			endpoints: this.endpoints,
 			post: options.post ?? poster({ destinations: this.destinations, clock, now, userAgent }),
@@ -96,8 +96,8 @@ export class Webhooks implements WebhookSender {
 			onGivenUp: options.onGivenUp ?? (() => {}),
 			signal: this.#aborting.signal,
 		});
-		const deliver = (id: string): Promise<number | null> => this.#courier.deliver(id);
-		this.#dispatcher = new Dispatcher({ lanes: this.#lanes, deliver, clock, now });
+		const deliver = (id: string): Promise<number | null> => this.#attempts.deliver(id);
+		this.#dispatcher = new Dispatcher({ limiter: this.#limiter, deliver, clock, now });
 		metrics.onScrape(() => metrics.webhooksPending(this.#dispatcher.size));
 	}
 
@@ -149,7 +149,7 @@ export class Webhooks implements WebhookSender {
 	 * `webhook_failed`, and `overloaded` if too many attempts of this owner or to this host are running. */
 	async test(endpoint: WebhookEndpoint, type: WebhookEventType): Promise<number> {
 		const { url, owner } = endpoint;
-		const release = this.#lanes.take({ place: new URL(url).host, owner });
+		const release = this.#limiter.take({ place: new URL(url).host, owner });
 		if (release === undefined)
 			throw new EarshotError('overloaded', 'Deliveries to this host are running; try again later');
 		try {
@@ -158,7 +158,7 @@ export class Webhooks implements WebhookSender {
 			const body = eventBody({ type, jobId, owner, createdAt: nowSeconds });
 			const secrets = activeSecrets(endpoint, nowSeconds);
 			const { id } = JSON.parse(body) as { readonly id: string };
-			const { result } = await this.#courier.send({ url, secrets }, id, body);
+			const { result } = await this.#attempts.send({ url, secrets }, id, body);
 			if (result.status !== null) return result.status;
 			throw new EarshotError('webhook_failed', `The endpoint gave no answer (${result.error})`);
 		} finally {
@@ -193,7 +193,10 @@ export class Webhooks implements WebhookSender {
 			.catch((thrown: unknown) => {
 				if (this.#closing.signal.aborted) return;
 				const { place } = this.#storage;
-				this.#log.error({ reason: reasonOf(thrown), place }, 'webhooks wait: their place cannot be used');
+				this.#log.error(
+					{ reason: reasonOf(thrown), place },
+					'webhooks are delayed: their storage cannot be used',
+				);
 			})
 			.finally(() => {
 				this.#leading = undefined;
@@ -206,14 +209,14 @@ export class Webhooks implements WebhookSender {
 			const lead = await this.#storage.lead(signal);
 			const ended = AbortSignal.any([signal, lead.lost]);
 			const stops = [
-				await this.#storage.listen((id) => void this.#takeUp([id])),
-				this.#clock.every(rescanMs, () => void this.#takeUp()),
+				await this.#storage.listen((id) => void this.#loadPending([id])),
+				this.#clock.every(rescanMs, () => void this.#loadPending()),
 				this.#clock.every(sweepMs, () => void this.#sweep()),
 			];
 			try {
 				this.#isLeader = true;
 				if (!signal.aborted) this.#dispatcher.start();
-				await this.#takeUp();
+				await this.#loadPending();
 				await this.#sweep();
 				await untilAborted(ended);
 			} finally {
@@ -227,7 +230,7 @@ export class Webhooks implements WebhookSender {
 
 	/** Schedules stored deliveries that are not scheduled yet. `ids`: of these deliveries; default: of all pending
 	 * ones. */
-	async #takeUp(ids?: readonly string[]): Promise<void> {
+	async #loadPending(ids?: readonly string[]): Promise<void> {
 		try {
 			for (const id of ids ?? (await this.deliveries.pendingIds())) {
 				if (!this.#isLeader || this.#dispatcher.has(id)) continue;
@@ -235,7 +238,7 @@ export class Webhooks implements WebhookSender {
 				if (delivery !== undefined && this.#isLeader) this.#add(delivery);
 			}
 		} catch (thrown) {
-			this.#log.error({ reason: reasonOf(thrown) }, 'webhooks that wait cannot be read');
+			this.#log.error({ reason: reasonOf(thrown) }, 'pending webhooks cannot be read');
 		}
 	}
 

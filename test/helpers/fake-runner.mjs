@@ -118,7 +118,7 @@ function live({ stream, command }) {
 	const emit = (event, more = {}) => send({ type: 'live', stream, event, ...more });
 	const [what] = command.type === 'audio' ? command.bytes : [];
 	if (what === 3) rssBytes += 4 * 2 ** 30;
-	if (command.type === 'audio') emit({ type: 'heard', atMs: 1 });
+	if (command.type === 'audio') emit({ type: 'processed', atMs: 1 });
 	if (command.type === 'commit') {
 		emit({ type: 'committed', turn, seconds: 1, commit: command.commit });
 		const text = String(process.pid);

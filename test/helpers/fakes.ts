@@ -221,7 +221,7 @@ export function listed(id: string, given: Partial<ListedModel> = {}): ListedMode
 		ownedBy: 'earshot',
 		state: 'unloaded',
 		capabilities: null,
-		hearsLive: false,
+		isStreaming: false,
 		demo: false,
 		pid: null,
 		memoryBytes: 0,

@@ -343,7 +343,7 @@ describe('a model', () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
 		const first = await streamOf(server);
-		first.tell({ type: 'heard', atMs: 100 });
+		first.tell({ type: 'processed', atMs: 100 });
 		first.tell({ type: 'started', turn: 0, atMs: 20 });
 		first.tell({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
 		const failed = await client.nextOf('conversation.item.input_audio_transcription.failed');
@@ -363,7 +363,7 @@ describe('a model', () => {
 		client.send({ type: 'session.update', session: { audio: { input: { turn_detection: null } } } });
 		client.append(Buffer.alloc(48_000));
 		const { tell } = await streamOf(server);
-		tell({ type: 'heard', atMs: 1000 });
+		tell({ type: 'processed', atMs: 1000 });
 		tell({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
 		client.append(Buffer.alloc(48_000));
 		client.send({ type: 'input_audio_buffer.commit' });
@@ -484,7 +484,7 @@ describe('before it is a socket', () => {
 		const listen = (busyMs: number) => {
 			client.append(Buffer.alloc(48_000));
 			server.clock.advance(1000);
-			tell({ type: 'heard', atMs: 1000, busyMs });
+			tell({ type: 'processed', atMs: 1000, busyMs });
 		};
 		for (let second = 0; second < 20; second++) listen(500);
 		const full = await refusal(server.url + path);
@@ -651,7 +651,7 @@ describe('limits', () => {
 		const taken = stream.bytes / 48_000;
 		expect(taken).toBeLessThan(100);
 		for (let heard = 0; heard < 200_000; heard += 1000) {
-			stream.tell({ type: 'heard', atMs: heard + 1000 });
+			stream.tell({ type: 'processed', atMs: heard + 1000 });
 			await settled();
 		}
 		await until(() => stream.bytes === 200 * 48_000);
@@ -747,7 +747,7 @@ test('metrics count sessions and turns, and none after they end', async () => {
 	const { server, client } = await open();
 	client.append(Buffer.alloc(48_000));
 	const { tell } = await streamOf(server);
-	tell({ type: 'heard', atMs: 1000 });
+	tell({ type: 'processed', atMs: 1000 });
 	tell({ type: 'started', turn: 0, atMs: 0 });
 	turn(tell, 0, 'hello');
 	await client.nextOf('conversation.item.input_audio_transcription.completed');

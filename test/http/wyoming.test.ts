@@ -144,7 +144,7 @@ describe('Wyoming', () => {
 		load();
 		const stream = await streamOf(server);
 		await until(() => {
-			stream.tell({ type: 'heard', atMs: stream.bytes / 32 });
+			stream.tell({ type: 'processed', atMs: stream.bytes / 32 });
 			return ends(stream);
 		});
 		expect(stream.bytes).toBe(640_000);
@@ -160,7 +160,7 @@ describe('Wyoming', () => {
 		// Five seconds, and what had been read with them.
 		expect(stream.bytes).toBeLessThan(160_000 + 2 * 65_536 + 32_000);
 		await until(() => {
-			stream.tell({ type: 'heard', atMs: stream.bytes / 32 });
+			stream.tell({ type: 'processed', atMs: stream.bytes / 32 });
 			return stream.bytes === 300 * 32_000;
 		});
 	});
@@ -174,7 +174,7 @@ describe('Wyoming', () => {
 		client.chunk(second);
 		client.send('audio-stop');
 		await until(() => ends(next));
-		tell(next, 'heard');
+		tell(next, 'processed');
 		expect((await client.next()).type).toBe('transcript-start');
 		expect(server.pool.leased).toBe(0);
 	});

@@ -56,7 +56,7 @@ async function roundTrip(blobs: BlobStore): Promise<void> {
 			})(),
 		);
 		if (!(await readBlob(blobs, key)).equals(bytes))
-			throw new EarshotError('internal', 'what was written was read as something else');
+			throw new EarshotError('internal', 'the data read differs from the data written');
 	} finally {
 		await blobs.delete(key).catch(() => {});
 	}

@@ -16,8 +16,8 @@ export interface ClusterUrls {
 }
 
 /** Time limit for each check. */
-const patienceMs = 20_000;
-const workerPatienceMs = 3000;
+const timeoutMs = 20_000;
+const workerTimeoutMs = 3000;
 
 /** Empty if neither is set. Never throws, and never includes a password. */
 export async function checkCluster({ queue, blobs }: ClusterUrls): Promise<readonly SharedFinding[]> {
@@ -75,7 +75,7 @@ export function workersFinding(
 	reached: readonly (boolean | null)[],
 ): SharedFinding {
 	if (workers.length === 0)
-		return { ok: true, what: 'workers', detail: 'none is there; to start one: earshot worker' };
+		return { ok: true, what: 'workers', detail: 'none is running; to start one: earshot worker' };
 	const models = [...new Set(workers.flatMap((worker) => worker.models.map(({ id }) => id)))].sort();
 	const silent = workers.flatMap(({ address }, position) => (reached[position] === false ? [address] : []));
 	const unreached =
@@ -91,7 +91,7 @@ export function workersFinding(
 
 async function isReached(address: string): Promise<boolean | null> {
 	if (address === '') return null;
-	const signal = AbortSignal.timeout(workerPatienceMs);
+	const signal = AbortSignal.timeout(workerTimeoutMs);
 	return await fetch(`${address}/health`, { signal }).then(
 		({ ok }) => ok,
 		() => false,
@@ -103,8 +103,8 @@ export function hidden(text: string, urls: readonly string[]): string {
 	const secrets = urls.flatMap((url) => {
 		if (!URL.canParse(url)) return [];
 		const { password, searchParams } = new URL(url);
-		const asked = searchParams.get('password') ?? '';
-		return [password, decoded(password), asked, encodeURIComponent(asked)];
+		const inQuery = searchParams.get('password') ?? '';
+		return [password, decoded(password), inQuery, encodeURIComponent(inQuery)];
 	});
 	return secrets
 		.filter((secret) => secret !== '')
@@ -122,7 +122,7 @@ function decoded(text: string): string {
 async function withinTime<T>(work: Promise<T>): Promise<T> {
 	let timer: NodeJS.Timeout | undefined;
 	const late = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs / 1000} s`)), patienceMs);
+		timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
 	});
 	try {
 		return await Promise.race([work, late]);

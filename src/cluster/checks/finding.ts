@@ -16,12 +16,12 @@ export interface CheckedQueue {
 }
 
 /** S3 signatures, webhooks and delays of jobs tolerate clock drift up to this, ms. */
-const mostClockDriftMs = 5000;
+const maxClockDriftMs = 5000;
 
 /** `serverMs`: the queue's time, read between the local times `beforeMs` and `afterMs`. Pure. */
 export function clockFinding(serverMs: number, beforeMs: number, afterMs: number): SharedFinding {
 	const drift = serverMs < beforeMs ? beforeMs - serverMs : Math.max(0, serverMs - afterMs);
-	if (drift <= mostClockDriftMs)
+	if (drift <= maxClockDriftMs)
 		return { ok: true, what: 'clock', detail: "agrees with the queue's within 5 s" };
 	const way = serverMs < beforeMs ? 'ahead of' : 'behind';
 	return {

@@ -8,8 +8,8 @@ import { bullSchema } from '../open-postgres.js';
 import { PostgresRecords, postgresSchema } from '../records/postgres-records.js';
 import type { CheckedQueue, SharedFinding } from './finding.js';
 
-const patienceMs = 5000;
-const leastMajor = 13;
+const timeoutMs = 5000;
+const minMajor = 13;
 
 export interface PostgresState {
 	readonly version: string;
@@ -46,26 +46,26 @@ export async function checkPostgres(url: string): Promise<CheckedQueue> {
 	const pool = new pg.Pool({
 		connectionString: url,
 		max: 1,
-		connectionTimeoutMillis: patienceMs,
-		query_timeout: patienceMs,
+		connectionTimeoutMillis: timeoutMs,
+		query_timeout: timeoutMs,
 	});
 	pool.on('error', () => {});
 	try {
 		const { rows } = await pool.query<PostgresState>(question, [tableNames]);
-		const [asked] = rows;
-		if (asked === undefined) throw new Error('it gave no answer');
+		const [row] = rows;
+		if (row === undefined) throw new Error('it gave no answer');
 		const client = await pool.connect();
 		const tables = await bullTables(client, bull).finally(() => client.release());
-		const state = { ...asked, ...tables, latestBullVersion: bull.LATEST_SCHEMA_VERSION };
+		const state = { ...row, ...tables, latestBullVersion: bull.LATEST_SCHEMA_VERSION };
 		const records = new PostgresRecords({
 			pool,
-			isPatient: false,
+			waitsForServer: false,
 			onError: () => {},
 			listen: () => Promise.reject(new Error('nothing is listened to')),
 		});
 		return {
 			findings: postgresFindings(state),
-			records: asked.usable === tableNames.length ? records : undefined,
+			records: state.usable === tableNames.length ? records : undefined,
 			close: () => records.close(),
 		};
 	} catch (thrown) {
@@ -104,8 +104,7 @@ export function postgresFindings(state: PostgresState): SharedFinding[] {
 
 function* faultsOf(state: PostgresState): Generator<string> {
 	const { version, fsync, commit, standby, creates, tables, usable, bullFault } = state;
-	if (Number.parseInt(version, 10) < leastMajor)
-		yield `Expected version ${leastMajor} or newer, got ${version}`;
+	if (Number.parseInt(version, 10) < minMajor) yield `Expected version ${minMajor} or newer, got ${version}`;
 	if (standby) yield 'it is a standby, which takes no jobs: name the server that it follows';
 	if (fsync === 'off') yield 'a power cut may destroy it (fsync is off): set fsync = on';
 	if (commit === 'off')

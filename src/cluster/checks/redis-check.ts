@@ -4,8 +4,8 @@ import { installed } from '../install/packages.js';
 import { RedisRecords } from '../records/redis-records.js';
 import type { CheckedQueue, SharedFinding } from './finding.js';
 
-const patienceMs = 5000;
-const leastVersion = [6, 2] as const;
+const timeoutMs = 5000;
+const minVersion = [6, 2] as const;
 
 /** Throws errors of the server and its client. */
 export async function checkRedis(url: string): Promise<CheckedQueue> {
@@ -15,8 +15,8 @@ export async function checkRedis(url: string): Promise<CheckedQueue> {
 		lazyConnect: true,
 		maxRetriesPerRequest: 0,
 		retryStrategy: () => null,
-		connectTimeout: patienceMs,
-		commandTimeout: patienceMs,
+		connectTimeout: timeoutMs,
+		commandTimeout: timeoutMs,
 	});
 	let failure: unknown;
 	redis.on('error', (error) => {
@@ -61,9 +61,9 @@ export function redisFindings(info: string, fsync: string | undefined): SharedFi
 
 function* faultsOf(values: ReadonlyMap<string, string>, fsync: string | undefined): Generator<string> {
 	const [major = 0, minor = 0] = (values.get('redis_version') ?? '').split('.').map(Number);
-	const [leastMajor, leastMinor] = leastVersion;
-	if (major < leastMajor || (major === leastMajor && minor < leastMinor))
-		yield `Expected version ${leastMajor}.${leastMinor} or newer, got ${major}.${minor}`;
+	const [minMajor, minMinor] = minVersion;
+	if (major < minMajor || (major === minMajor && minor < minMinor))
+		yield `Expected version ${minMajor}.${minMinor} or newer, got ${major}.${minor}`;
 	const policy = values.get('maxmemory_policy');
 	if (policy !== undefined && policy !== 'noeviction')
 		yield `it forgets jobs when its memory is full (maxmemory-policy is ${policy}): CONFIG SET maxmemory-policy noeviction, and in its configuration`;

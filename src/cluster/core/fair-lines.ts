@@ -85,7 +85,7 @@ export class FairLines {
 	}
 
 	/** Refunds a unit that was taken, because its groups are queued and charged instead. */
-	giveBack({ class: priority, tenant, seconds }: Omit<WaitingUnit, 'key'>): void {
+	putBack({ class: priority, tenant, seconds }: Omit<WaitingUnit, 'key'>): void {
 		const had = this.#had.get(tenant);
 		if (had !== undefined) this.#had.set(tenant, Math.max(0, had - seconds));
 		if (priority === 'bulk') this.#bulkCredit = Math.min(0, this.#bulkCredit + seconds);
@@ -95,11 +95,11 @@ export class FairLines {
 
 	#first(each: JobPriority, isFull: (tenant: string) => boolean): WaitingUnit | undefined {
 		let best: WaitingUnit | undefined;
-		let least = Number.POSITIVE_INFINITY;
+		let minHad = Number.POSITIVE_INFINITY;
 		for (const [tenant, line] of this.#lines[each]) {
 			const had = this.#had.get(tenant) ?? 0;
-			if (had >= least || isFull(tenant)) continue;
-			least = had;
+			if (had >= minHad || isFull(tenant)) continue;
+			minHad = had;
 			best = line.values().next().value;
 		}
 		return best;
@@ -129,9 +129,9 @@ export class FairLines {
 }
 
 /**
- * Units of one tenant that may be under way while others wait: its share of the lanes, and two more that are ready
- * when a lane becomes free. `lanes`: of all workers. Pure.
+ * Units of one tenant that may be under way while others wait: its share of the slots, and two more that are ready
+ * when a slot becomes free. `slots`: of all workers. Pure.
  */
-export function unitsUnderWay(lanes: number, tenants: number): number {
-	return Math.ceil(lanes / Math.max(1, tenants)) + 2;
+export function maxReleasedUnits(slots: number, tenants: number): number {
+	return Math.ceil(slots / Math.max(1, tenants)) + 2;
 }

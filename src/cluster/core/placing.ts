@@ -5,7 +5,7 @@ export interface ModelOfWorker {
 	readonly state: 'loaded' | 'loading' | 'unloaded';
 	/** Memory that it uses, or would use once loaded, bytes. */
 	readonly bytes: number;
-	/** Seconds of audio that one lane transcribes in a second. */
+	/** Seconds of audio that one slot transcribes in a second. */
 	readonly pace: number;
 	/** Time to load it, seconds. */
 	readonly loadSeconds: number;
@@ -15,8 +15,8 @@ export interface ModelOfWorker {
 export interface WorkerView {
 	readonly id: string;
 	/** Recordings that it transcribes at once. */
-	readonly lanes: number;
-	readonly busyLanes: number;
+	readonly slots: number;
+	readonly busySlots: number;
 	/** Audio in recordings that it has begun and not finished, seconds. */
 	readonly queuedSeconds: number;
 	/** Free memory for further models, bytes. */
@@ -33,24 +33,24 @@ const modelOf = (worker: WorkerView, model: string): ModelOfWorker | undefined =
 /** Time that a worker needs for its queued audio, seconds. */
 export function secondsQueued(worker: WorkerView, model: string): number {
 	const pace = modelOf(worker, model)?.pace ?? 1;
-	return worker.queuedSeconds / Math.max(0.01, pace * worker.lanes);
+	return worker.queuedSeconds / Math.max(0.01, pace * worker.slots);
 }
 
-const hasRoom = (worker: WorkerView, model: string): boolean =>
+const hasCapacity = (worker: WorkerView, model: string): boolean =>
 	worker.freeBytes >= (modelOf(worker, model)?.bytes ?? Number.POSITIVE_INFINITY);
 
 /**
- * The worker for a recording whose client waits: a worker with the model loaded and a free lane, the one with the
+ * The worker for a recording whose client waits: a worker with the model loaded and a free slot, the one with the
  * least queued; otherwise one with enough free memory; otherwise the one that has been idle the longest, which
  * unloads a model. Undefined: no worker has room, and the recording waits in the queue.
  */
 export function chooseWorker(workers: readonly WorkerView[], model: string): WorkerView | undefined {
-	const able = workers.filter((worker) => worker.busyLanes < worker.lanes && modelOf(worker, model));
+	const able = workers.filter((worker) => worker.busySlots < worker.slots && modelOf(worker, model));
 	const loaded = able.filter((worker) => modelOf(worker, model)?.state === 'loaded');
 	if (loaded.length > 0) return best(loaded, (worker) => secondsQueued(worker, model));
-	const roomy = able.filter((worker) => hasRoom(worker, model));
-	if (roomy.length > 0) return best(roomy, (worker) => worker.busyLanes / worker.lanes);
-	const idle = able.filter((worker) => worker.busyLanes === 0);
+	const withCapacity = able.filter((worker) => hasCapacity(worker, model));
+	if (withCapacity.length > 0) return best(withCapacity, (worker) => worker.busySlots / worker.slots);
+	const idle = able.filter((worker) => worker.busySlots === 0);
 	return best(idle, (worker) => -worker.idleSeconds);
 }
 
@@ -61,7 +61,7 @@ function best(workers: readonly WorkerView[], cost: (worker: WorkerView) => numb
 
 /** Another copy is loaded when the existing ones would need longer than this, or than loading takes, for the
  * waiting audio. */
-const patienceSeconds = 10;
+const minToleratedSeconds = 10;
 
 /**
  * Ids of the workers that may take units of a model: those that have it loaded or loading, and as many more as the
@@ -82,19 +82,19 @@ export function workersFor(
 	// Workers with enough free memory first, then the least busy, then those idle the longest.
 	others.sort(
 		(a, b) =>
-			Number(hasRoom(b, model)) - Number(hasRoom(a, model)) ||
-			a.busyLanes / a.lanes - b.busyLanes / b.lanes ||
+			Number(hasCapacity(b, model)) - Number(hasCapacity(a, model)) ||
+			a.busySlots / a.slots - b.busySlots / b.slots ||
 			b.idleSeconds - a.idleSeconds ||
 			(a.id < b.id ? -1 : 1),
 	);
-	const speed = (worker: WorkerView) => Math.max(0.01, (modelOf(worker, model)?.pace ?? 1) * worker.lanes);
+	const speed = (worker: WorkerView) => Math.max(0.01, (modelOf(worker, model)?.pace ?? 1) * worker.slots);
 	const sum = (of: readonly WorkerView[]) => of.reduce((all, worker) => all + speed(worker), 0);
 	const share = (sum(able) * waitingSeconds) / Math.max(waitingSeconds, allWaitingSeconds);
 	let total = sum(holders);
 	for (const worker of others) {
-		const patience = Math.max(modelOf(worker, model)?.loadSeconds ?? 0, patienceSeconds);
-		if (total > 0 && (waitingSeconds / total <= patience || total >= share)) break;
-		if (!hasRoom(worker, model) && worker.busyLanes > 0) continue;
+		const toleratedSeconds = Math.max(modelOf(worker, model)?.loadSeconds ?? 0, minToleratedSeconds);
+		if (total > 0 && (waitingSeconds / total <= toleratedSeconds || total >= share)) break;
+		if (!hasCapacity(worker, model) && worker.busySlots > 0) continue;
 		chosen.add(worker.id);
 		total += speed(worker);
 	}

@@ -87,7 +87,7 @@ export function withGroup(
 	};
 }
 
-export const isOver = ({ stage }: UnitRecord): boolean =>
+export const isTerminal = ({ stage }: UnitRecord): boolean =>
 	stage === 'done' || stage === 'failed' || stage === 'cancelled';
 
 /** Queues a failed or cancelled unit again, with its finished clips. Null: it is neither. */
@@ -107,7 +107,7 @@ export function released(record: UnitRecord): UnitRecord | null {
  * clip the unit fails instead. Null: the unit is finished.
  */
 export function leased(record: UnitRecord, worker: string): UnitRecord | null {
-	if (isOver(record)) return null;
+	if (isTerminal(record)) return null;
 	const deaths = record.deaths + (record.stage === 'leased' ? 1 : 0);
 	if (deaths >= maxAttempts) return { ...record, deaths, stage: 'failed', error: poison(record) };
 	return { ...record, stage: 'leased', number: record.number + 1, deaths, worker };
@@ -183,10 +183,10 @@ export function failed(
 	return { record: { ...record, stage: 'released', failures, failingSince }, retryMs: seconds * 1000 };
 }
 
-export function givenBack(record: UnitRecord, number: number): UnitRecord | null {
+export function returned(record: UnitRecord, number: number): UnitRecord | null {
 	return holds(record, number) ? { ...record, stage: 'released' } : null;
 }
 
 export function cancelled(record: UnitRecord): UnitRecord | null {
-	return isOver(record) ? null : { ...record, stage: 'cancelled' };
+	return isTerminal(record) ? null : { ...record, stage: 'cancelled' };
 }

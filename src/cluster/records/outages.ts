@@ -6,11 +6,11 @@ import type { Records } from './records.js';
 const retryAfterSeconds = 5;
 
 /** Messages of the Redis and PostgreSQL clients for errors without a code. */
-const awayMessages =
+const unreachableMessages =
 	/connection is closed|connection terminated|not queryable|timeout expired|max retries per request|command timed out|isn't writeable|timeout exceeded when trying|query read timeout|cannot use a pool|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS) /i;
 /** Codes of sockets; of PostgreSQL: connection errors, too many connections, shutdown, and a server that became a
  * standby. */
-const awayCodes = /^(E(CONN|PIPE|TIMEDOUT|HOST|NOTFOUND|AI_AGAIN)|08|53300|57P|25006)/;
+const unreachableCodes = /^(E(CONN|PIPE|TIMEDOUT|HOST|NOTFOUND|AI_AGAIN)|08|53300|57P|25006)/;
 /** Redis: out of memory, or its disk is full. */
 const fullMessages = /^(OOM|MISCONF) /;
 const fullCodes = /^(53100|53200|58030)/;
@@ -19,12 +19,12 @@ const fullCodes = /^(53100|53200|58030)/;
 export function asOutage(thrown: unknown): unknown {
 	if (!isError(thrown) || thrown instanceof EarshotError) return thrown;
 	const { code } = thrown as { readonly code?: unknown };
-	const said = typeof code === 'string' ? code : '';
-	if (fullCodes.test(said) || fullMessages.test(thrown.message))
+	const codeText = typeof code === 'string' ? code : '';
+	if (fullCodes.test(codeText) || fullMessages.test(thrown.message))
 		return new EarshotError('disk_full', 'The queue of this server is full: its memory or its disk', {
 			cause: thrown,
 		});
-	if (!awayCodes.test(said) && !awayMessages.test(thrown.message)) return thrown;
+	if (!unreachableCodes.test(codeText) && !unreachableMessages.test(thrown.message)) return thrown;
 	return new EarshotError('closed', 'The queue of this server cannot be reached now: try again later', {
 		cause: thrown,
 		retryAfterSeconds,
@@ -34,7 +34,7 @@ export function asOutage(thrown: unknown): unknown {
 /** The same records, whose methods throw `closed` while the server is unreachable, and `disk_full` while it is
  * full. */
 export function withOutages(records: Records): Records {
-	const told = async <T>(answer: Promise<T>): Promise<T> => {
+	const withOutage = async <T>(answer: Promise<T>): Promise<T> => {
 		try {
 			return await answer;
 		} catch (thrown) {
@@ -42,15 +42,15 @@ export function withOutages(records: Records): Records {
 		}
 	};
 	return {
-		get: (keys) => told(records.get(keys)),
-		commit: (changes) => told(records.commit(changes)),
-		page: (index, page) => told(records.page(index, page)),
-		between: (index, min, max, limit) => told(records.between(index, min, max, limit)),
-		sizes: (indexes) => told(records.sizes(indexes)),
-		counts: (names) => told(records.counts(names)),
-		list: (name, from) => told(records.list(name, from)),
-		now: () => told(records.now()),
-		subscribe: (topic, onMessage) => told(records.subscribe(topic, onMessage)),
+		get: (keys) => withOutage(records.get(keys)),
+		commit: (changes) => withOutage(records.commit(changes)),
+		page: (index, page) => withOutage(records.page(index, page)),
+		between: (index, min, max, limit) => withOutage(records.between(index, min, max, limit)),
+		sizes: (indexes) => withOutage(records.sizes(indexes)),
+		counts: (names) => withOutage(records.counts(names)),
+		list: (name, from) => withOutage(records.list(name, from)),
+		now: () => withOutage(records.now()),
+		subscribe: (topic, onMessage) => withOutage(records.subscribe(topic, onMessage)),
 		close: () => records.close(),
 	};
 }

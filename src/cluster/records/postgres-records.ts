@@ -47,7 +47,7 @@ export interface PostgresRecordsOptions {
 	readonly listen: () => Promise<Client>;
 	readonly onError: (error: unknown) => void;
 	/** Whether a query is retried while the server is unreachable. */
-	readonly isPatient: boolean;
+	readonly waitsForServer: boolean;
 }
 
 const reconnectMs = 500;
@@ -76,7 +76,7 @@ export class PostgresRecords implements Records {
 	async commit(changes: Commit): Promise<boolean> {
 		for (let tries = 1; ; tries++) {
 			try {
-				return await this.#patiently(() => this.#commitOnce(changes));
+				return await this.#whenConnected(() => this.#commitOnce(changes));
 			} catch (thrown) {
 				if (tries >= maxTries || !again.includes(codeOf(thrown))) throw thrown;
 			}
@@ -173,17 +173,17 @@ export class PostgresRecords implements Records {
 	}
 
 	async #query<R extends object>(text: string, values: readonly unknown[]): Promise<R[]> {
-		const { rows } = await this.#patiently(() => this.#options.pool.query<R>(text, [...values]));
+		const { rows } = await this.#whenConnected(() => this.#options.pool.query<R>(text, [...values]));
 		return rows;
 	}
 
-	/** Retries while the server is unreachable, if `isPatient`. */
-	async #patiently<T>(act: () => Promise<T>): Promise<T> {
+	/** Retries while the server is unreachable, if `waitsForServer`. */
+	async #whenConnected<T>(act: () => Promise<T>): Promise<T> {
 		for (;;) {
 			try {
 				return await act();
 			} catch (thrown) {
-				if (!this.#options.isPatient || this.#isClosed || !isConnectionError(thrown)) throw thrown;
+				if (!this.#options.waitsForServer || this.#isClosed || !isConnectionError(thrown)) throw thrown;
 				this.#options.onError(thrown);
 				await new Promise((resolve) => setTimeout(resolve, reconnectMs));
 			}

@@ -39,7 +39,7 @@ export interface Page {
 }
 
 /** Indexes are ordered by score, then by the member's bytes. While the server is unreachable, methods wait if it
- * was opened with `isPatient`; otherwise they fail, as `closed` behind `withOutages`. */
+ * was opened with `waitsForServer`; otherwise they fail, as `closed` behind `withOutages`. */
 export interface Records {
 	/** Results are in the order of the keys. */
 	get(keys: readonly string[]): Promise<readonly (StoredRecord | undefined)[]>;

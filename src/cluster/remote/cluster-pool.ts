@@ -1,4 +1,4 @@
-/** Presents all models of a cluster as one pool: recordings are sent over HTTP to a worker with a free lane, which
+/** Presents all models of a cluster as one pool: recordings are sent over HTTP to a worker with a free slot, which
  * returns their events. */
 
 import type { Clock } from '../../clock.js';
@@ -10,7 +10,7 @@ import type { TranscriptEvent } from '../../speech/transcript.js';
 import { chooseWorker } from '../core/placing.js';
 import type { Directory, WorkerEntry } from '../directory.js';
 import type { QueuedRequests, RequestWork } from './queued-requests.js';
-import { type WorkerClient, WorkerGone, WorkerUnreachable } from './worker-client.js';
+import { type WorkerClient, WorkerLost, WorkerUnreachable } from './worker-client.js';
 
 export interface ClusterPoolOptions {
 	readonly directory: Directory;
@@ -23,7 +23,7 @@ export interface ClusterPoolOptions {
 	/** '' = the default model of the workers. */
 	readonly defaultModel: string;
 	/** Whether the local models have room for another recording. */
-	readonly hasLocalRoom?: () => boolean;
+	readonly hasLocalCapacity?: () => boolean;
 }
 
 const readEveryMs = 1000;
@@ -32,7 +32,7 @@ const askEveryMs = 250;
 /** After this long without a free worker, a recording goes through the queue. */
 const queuedAfterMs = 1000;
 /** After this long without a free worker, a request to load a model fails. */
-const noRoomAfterMs = 30_000;
+const noCapacityAfterMs = 30_000;
 /** A worker that refused a connection is skipped for this long. */
 const unreachableMs = 30_000;
 /** Workers tried for one recording, one after the other, while no text of it has been received. */
@@ -104,9 +104,10 @@ export class ClusterPool implements ModelPool {
 		await directory.workers();
 		const id = this.idOf(model);
 		const isLocal = local?.models.some((each) => each.id === id) ?? false;
-		if (local && isLocal && (this.#options.hasLocalRoom?.() ?? true)) return await local.lease(id, signal);
+		if (local && isLocal && (this.#options.hasLocalCapacity?.() ?? true))
+			return await local.lease(id, signal);
 		const found = await this.#find(id, isLocal ? 0 : queuedAfterMs, signal);
-		// No worker is free, so the recording waits for a lane of this process.
+		// No worker is free, so the recording waits for a slot of this process.
 		if (found === undefined && local && isLocal) return await local.lease(id, signal);
 		const info = found?.info ?? this.#announcedInfo(id);
 		return {
@@ -127,21 +128,21 @@ export class ClusterPool implements ModelPool {
 		const { local } = this.#options;
 		const id = this.idOf(model);
 		if (local?.models.some((each) => each.id === id)) return await local.load(id, signal);
-		const worker = await this.#choose(id, new Set(), noRoomAfterMs, signal);
-		if (worker === undefined) throw noRoom();
-		return await this.#ask(() => this.#options.client.load(worker.address, id, signal));
+		const worker = await this.#choose(id, new Set(), noCapacityAfterMs, signal);
+		if (worker === undefined) throw noCapacity();
+		return await this.#call(() => this.#options.client.load(worker.address, id, signal));
 	}
 
 	async unload(model: string): Promise<void> {
 		const { local, directory, client } = this.#options;
 		const id = this.idOf(model);
 		if (local?.models.some((each) => each.id === id)) await local.unload(id);
-		const having = (await directory.workers()).filter(
+		const able = (await directory.workers()).filter(
 			({ address, models }) =>
 				address !== '' && models.some((each) => each.id === id && each.state !== 'unloaded'),
 		);
 		await Promise.all(
-			having.map(({ address }) => this.#ask(() => client.unload(address, id, new AbortController().signal))),
+			able.map(({ address }) => this.#call(() => client.unload(address, id, new AbortController().signal))),
 		);
 	}
 
@@ -165,8 +166,8 @@ export class ClusterPool implements ModelPool {
 			try {
 				return { worker, info: await this.#infoOf(worker, model, signal) };
 			} catch (thrown) {
-				if (!(thrown instanceof WorkerGone)) throw thrown;
-				this.#noteGone(worker, thrown);
+				if (!(thrown instanceof WorkerLost)) throw thrown;
+				this.#noteUnreachable(worker, thrown);
 				failed.add(worker.id);
 				if (failed.size >= maxWorkers) return undefined;
 			}
@@ -184,7 +185,7 @@ export class ClusterPool implements ModelPool {
 		throw unknownModel(id);
 	}
 
-	#noteGone({ id }: WorkerEntry, thrown: WorkerGone): void {
+	#noteUnreachable({ id }: WorkerEntry, thrown: WorkerLost): void {
 		if (!(thrown instanceof WorkerUnreachable)) return;
 		this.#unreachable.set(id, this.#options.clock.now() + unreachableMs);
 	}
@@ -193,7 +194,7 @@ export class ClusterPool implements ModelPool {
 		return announcedInfo(models, id) ?? (await this.#options.client.load(address, id, signal));
 	}
 
-	async #ask<T>(call: () => Promise<T>): Promise<T> {
+	async #call<T>(call: () => Promise<T>): Promise<T> {
 		try {
 			return await call();
 		} catch (thrown) {
@@ -217,7 +218,7 @@ export class ClusterPool implements ModelPool {
 			if (workers.length === 0) return undefined;
 			const views = workers.map((worker) => ({
 				...worker,
-				busyLanes: worker.busyLanes + (this.#sent.get(worker.id) ?? 0),
+				busySlots: worker.busySlots + (this.#sent.get(worker.id) ?? 0),
 			}));
 			const chosen = chooseWorker(views, model);
 			if (chosen) return workers.find(({ id }) => id === chosen.id);
@@ -256,11 +257,11 @@ export class ClusterPool implements ModelPool {
 				}
 				return;
 			} catch (thrown) {
-				if (!(thrown instanceof WorkerGone) || worker === undefined) throw thrown;
-				this.#noteGone(worker, thrown);
+				if (!(thrown instanceof WorkerLost) || worker === undefined) throw thrown;
+				this.#noteUnreachable(worker, thrown);
 				failed.add(worker.id);
 				if (hasText)
-					throw new EarshotError('closed', `The worker has gone: ${asEarshotError(thrown).message}`, {
+					throw new EarshotError('closed', `The worker is unreachable: ${asEarshotError(thrown).message}`, {
 						cause: thrown,
 					});
 				const isEnough = failed.size >= maxWorkers;
@@ -286,7 +287,7 @@ export class ClusterPool implements ModelPool {
 				isDone ||= reply.event.type === 'done';
 				yield reply.event;
 			}
-			if (!isDone) throw new WorkerGone(`${worker.address} ended its answer too early`);
+			if (!isDone) throw new WorkerLost(`${worker.address} ended its answer too early`);
 		} finally {
 			ended.abort();
 			this.#sent.set(worker.id, Math.max(0, (this.#sent.get(worker.id) ?? 1) - 1));
@@ -301,13 +302,13 @@ function announcedInfo(models: WorkerEntry['models'], id: string): ModelInfo | u
 }
 
 const asClosed = (thrown: unknown): unknown =>
-	thrown instanceof WorkerGone ? new EarshotError('closed', thrown.message, { cause: thrown }) : thrown;
+	thrown instanceof WorkerLost ? new EarshotError('closed', thrown.message, { cause: thrown }) : thrown;
 
 function listedOf(model: WorkerEntry['models'][number]): ListedModel {
 	const { id, aliases, type, created, ownedBy, demo, state, capabilities } = model;
 	return {
 		...{ id, aliases, type, created, ownedBy, demo, state, capabilities },
-		hearsLive: false,
+		isStreaming: false,
 		pid: null,
 		memoryBytes: state === 'unloaded' ? 0 : model.bytes,
 		requests: 0,
@@ -317,11 +318,11 @@ function listedOf(model: WorkerEntry['models'][number]): ListedModel {
 }
 
 const noWorkers = (): EarshotError =>
-	new EarshotError('closed', 'No worker is available: start one by `earshot worker`', {
+	new EarshotError('closed', 'No worker is running: start one with `earshot worker`', {
 		retryAfterSeconds: 5,
 	});
 
-const noRoom = (): EarshotError =>
+const noCapacity = (): EarshotError =>
 	new EarshotError('overloaded', 'No worker has room for this recording: try again later', {
 		retryAfterSeconds: 5,
 	});

@@ -22,7 +22,7 @@ export interface QueuedRequestsOptions {
 	readonly queue: JobQueue;
 	readonly blobs: BlobStore;
 	readonly records: Records;
-	readonly directory: Pick<Directory, 'lanesFor'>;
+	readonly directory: Pick<Directory, 'slotsFor'>;
 	readonly clock: Clock;
 	readonly onError: (error: unknown) => void;
 }
@@ -63,9 +63,9 @@ export class QueuedRequests {
 			await this.#confirm();
 			await this.#options.queue.enqueue(await this.#stored(id, model, work, signal));
 			const end: RequestEnd = {};
-			const news = this.#news(id, model, end, AbortSignal.any([signal, ended.signal]));
+			const updates = this.#news(id, model, end, AbortSignal.any([signal, ended.signal]));
 			const { task, language } = work.options;
-			for await (const event of finished(news, { model, task, language }))
+			for await (const event of finished(updates, { model, task, language }))
 				yield event.type === 'done' ? (end.result ?? event) : event;
 		} catch (thrown) {
 			throw signal.aborted ? cancelled() : thrown;
@@ -123,7 +123,7 @@ export class QueuedRequests {
 				throw new EarshotError('closed', 'The queue has lost this request: send it again');
 			if (unit.state === 'failed') throw fromWire(unit.error);
 			if (unit.state === 'waiting') {
-				if ((await this.#options.directory.lanesFor(model)) > 0) servedMs = clock.now();
+				if ((await this.#options.directory.slotsFor(model)) > 0) servedMs = clock.now();
 				if (clock.now() - servedMs >= giveUpAfterMs) throw noWorker(model);
 				continue;
 			}
@@ -177,7 +177,7 @@ const noTime = { decode: 0, queue: 0, run: 0 };
 const cancelled = (): EarshotError => new EarshotError('cancelled', 'the recording was cancelled');
 
 const noWorker = (model: string): EarshotError =>
-	new EarshotError('closed', `No worker that serves \`${model}\` is there any more: try again later`, {
+	new EarshotError('closed', `No worker that serves \`${model}\` is available any more: try again later`, {
 		retryAfterSeconds: 5,
 	});
 

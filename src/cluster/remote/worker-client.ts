@@ -18,10 +18,10 @@ import {
 } from './protocol.js';
 
 /** The worker cannot be reached, has stopped or refuses the request; another one may accept it. */
-export class WorkerGone extends Error {}
+export class WorkerLost extends Error {}
 
 /** No connection could be opened. */
-export class WorkerUnreachable extends WorkerGone {}
+export class WorkerUnreachable extends WorkerLost {}
 
 /** Time limit for loading a large model from a slow disk. */
 const loadMs = 10 * 60_000;
@@ -48,7 +48,7 @@ export class WorkerClient {
 		).body.dump();
 	}
 
-	/** Throws WorkerGone and EarshotError. Ending the iteration early cancels the work. */
+	/** Throws WorkerLost and EarshotError. Ending the iteration early cancels the work. */
 	async *transcribe(
 		address: string,
 		model: string,
@@ -71,7 +71,7 @@ export class WorkerClient {
 				for (const line of lines) yield JSON.parse(line) as WorkerReply;
 			}
 		} catch (thrown) {
-			throw gone(thrown, address, signal);
+			throw disconnected(thrown, address, signal);
 		} finally {
 			reply.body.destroy();
 		}
@@ -101,14 +101,14 @@ export class WorkerClient {
 				...more,
 			});
 		} catch (thrown) {
-			throw gone(thrown, address, options.signal as AbortSignal | undefined);
+			throw disconnected(thrown, address, options.signal as AbortSignal | undefined);
 		}
 		if (reply.statusCode === 200) return reply;
 		const { error } = (await reply.body.json().catch(() => ({}))) as { error?: WireError };
 		// The reply came from a proxy, or from a program that is not a worker.
-		if (error === undefined) throw new WorkerGone(`${address} answered with status ${reply.statusCode}`);
+		if (error === undefined) throw new WorkerLost(`${address} answered with status ${reply.statusCode}`);
 		// The worker cannot serve this request now; another one may.
-		if (refusals.has(error.code)) throw new WorkerGone(`${address}: ${error.message}`);
+		if (refusals.has(error.code)) throw new WorkerLost(`${address}: ${error.message}`);
 		throw fromWire(error);
 	}
 }
@@ -129,9 +129,9 @@ async function* body(options: Buffer, recording: Recording): AsyncGenerator<Uint
 	else yield* createReadStream(recording.path) as AsyncIterable<Uint8Array>;
 }
 
-function gone(thrown: unknown, address: string, signal: AbortSignal | undefined): Error {
+function disconnected(thrown: unknown, address: string, signal: AbortSignal | undefined): Error {
 	if (signal?.aborted) return new EarshotError('cancelled', 'the recording was cancelled');
-	if (thrown instanceof EarshotError || thrown instanceof WorkerGone) return thrown;
+	if (thrown instanceof EarshotError || thrown instanceof WorkerLost) return thrown;
 	const message = `${address}: ${isError(thrown) ? thrown.message : String(thrown)}`;
-	return unreachable.has(codeOf(thrown)) ? new WorkerUnreachable(message) : new WorkerGone(message);
+	return unreachable.has(codeOf(thrown)) ? new WorkerUnreachable(message) : new WorkerLost(message);
 }

@@ -17,7 +17,7 @@ export interface WorkerServerOptions {
 	readonly pool: ModelPool;
 	readonly key: string;
 	/** Direct recordings at a time; further ones are refused. */
-	readonly lanes: number;
+	readonly slots: number;
 	readonly temporaryFolder: string;
 	/** Minimum mean rate of a recording over half a minute; 0 = none. */
 	readonly minUploadBytesPerSecond: number;
@@ -51,7 +51,7 @@ export class WorkerServer {
 	}
 
 	/** Direct recordings that are being transcribed. */
-	get busyLanes(): number {
+	get busySlots(): number {
 		return this.#running.size;
 	}
 
@@ -100,8 +100,8 @@ export class WorkerServer {
 	}
 
 	async #transcribe(request: IncomingMessage, response: ServerResponse, model: string): Promise<void> {
-		if (this.#isDraining || this.#running.size >= this.#options.lanes)
-			throw new EarshotError('overloaded', 'This worker has no room', { retryAfterSeconds: 1 });
+		if (this.#isDraining || this.#running.size >= this.#options.slots)
+			throw new EarshotError('overloaded', 'This worker is full', { retryAfterSeconds: 1 });
 		const control = new AbortController();
 		this.#running.add(control);
 		response.once('close', () => control.abort());
@@ -111,11 +111,11 @@ export class WorkerServer {
 			direct = await this.#receive(request, control);
 			response.writeHead(200, { 'content-type': 'application/x-ndjson' });
 			response.flushHeaders();
-			const say = async (reply: WorkerReply): Promise<void> => {
+			const send = async (reply: WorkerReply): Promise<void> => {
 				if (!response.write(`${JSON.stringify(reply)}\n`)) await once(response, 'drain', control);
 			};
 			stopAlive = this.#options.clock.every(aliveEveryMs, () => void response.write('{"alive":true}\n'));
-			await this.#run(model, direct, control.signal, say);
+			await this.#run(model, direct, control.signal, send);
 		} finally {
 			stopAlive?.();
 			this.#running.delete(control);

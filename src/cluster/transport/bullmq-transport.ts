@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { JobPriority } from '../../jobs/job.js';
-import { lockMs, type Parcel, stalledEveryMs, type Transport, type UnitDelivery } from './transport.js';
+import { lockMs, type QueueItem, stalledEveryMs, type Transport, type UnitDelivery } from './transport.js';
 
 /** The parts that differ between the servers that BullMQ supports. */
 export interface BullQueues {
@@ -21,10 +21,10 @@ const unlimited = 1_000_000;
 
 export const bullOptions = { maxStalledCount: unlimited } as const;
 
-type Of = Pick<Parcel, 'jobId' | 'part' | 'model'>;
+type Of = Pick<QueueItem, 'jobId' | 'part' | 'model'>;
 
 /** BullMQ generates integer ids, and allows no colon in custom ones. */
-const idOf = ({ jobId, part }: Pick<Parcel, 'jobId' | 'part'>): string => `${jobId}-${part}`;
+const idOf = ({ jobId, part }: Pick<QueueItem, 'jobId' | 'part'>): string => `${jobId}-${part}`;
 
 /** A queue's name must not contain a colon, and a model's id may contain any character. */
 export const queueName = (model: string): string => `units-${encodeURIComponent(model)}`;
@@ -32,7 +32,7 @@ export const queueName = (model: string): string => `units-${encodeURIComponent(
 export class BullTransport implements Transport {
 	readonly #queues: BullQueues;
 	readonly #adding = new Map<string, Promise<Queue>>();
-	readonly #taking = new Map<string, Promise<Worker>>();
+	readonly #consumers = new Map<string, Promise<Worker>>();
 	readonly #onError: (error: Error) => void;
 
 	constructor(queues: BullQueues, onError: (error: Error) => void) {
@@ -40,15 +40,15 @@ export class BullTransport implements Transport {
 		this.#onError = onError;
 	}
 
-	async add(parcel: Parcel): Promise<void> {
-		const { jobId, part } = parcel;
-		const queue = await this.#queueOf(parcel.model);
+	async add(item: QueueItem): Promise<void> {
+		const { jobId, part } = item;
+		const queue = await this.#queueOf(item.model);
 		await queue.add(
 			'unit',
 			{ jobId, part },
 			{
-				jobId: idOf(parcel),
-				priority: priorities[parcel.class],
+				jobId: idOf(item),
+				priority: priorities[item.class],
 				removeOnComplete: true,
 				removeOnFail: true,
 				attempts: 1,
@@ -63,19 +63,19 @@ export class BullTransport implements Transport {
 		return job && delivery(job, token);
 	}
 
-	async has(parcel: Of): Promise<boolean> {
-		const queue = await this.#queueOf(parcel.model);
-		return (await queue.getJob(idOf(parcel))) !== undefined;
+	async has(item: Of): Promise<boolean> {
+		const queue = await this.#queueOf(item.model);
+		return (await queue.getJob(idOf(item))) !== undefined;
 	}
 
-	async remove(parcel: Of): Promise<void> {
-		const queue = await this.#queueOf(parcel.model);
+	async remove(item: Of): Promise<void> {
+		const queue = await this.#queueOf(item.model);
 		// Throws for a locked job, which its holder removes.
-		await queue.remove(idOf(parcel)).catch(() => {});
+		await queue.remove(idOf(item)).catch(() => {});
 	}
 
 	async close(): Promise<void> {
-		const all = [...this.#adding.values(), ...this.#taking.values()];
+		const all = [...this.#adding.values(), ...this.#consumers.values()];
 		await Promise.all(all.map((each) => each.then((made) => made.close()).catch(() => {})));
 	}
 
@@ -87,7 +87,7 @@ export class BullTransport implements Transport {
 	}
 
 	#workerOf(model: string): Promise<Worker> {
-		return kept(this.#taking, model, async () => {
+		return kept(this.#consumers, model, async () => {
 			const worker = await whenReady(
 				this.#queues
 					.worker(queueName(model), { lockDuration: lockMs, stalledInterval: stalledEveryMs })

@@ -7,7 +7,7 @@ export interface UnitName {
 	readonly part: number;
 }
 
-export interface Parcel extends UnitName {
+export interface QueueItem extends UnitName {
 	/** Id of the model. */
 	readonly model: string;
 	readonly class: JobPriority;
@@ -25,12 +25,12 @@ export interface UnitDelivery extends UnitName {
 
 export interface Transport {
 	/** No effect if the unit is already queued. */
-	add(parcel: Parcel): Promise<void>;
+	add(item: QueueItem): Promise<void>;
 	/** Takes the next unit: by class, then in the order in which they were added; undefined: the queue is empty. */
 	next(model: string): Promise<UnitDelivery | undefined>;
-	has(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<boolean>;
+	has(item: Pick<QueueItem, 'jobId' | 'part' | 'model'>): Promise<boolean>;
 	/** Removes a unit that no worker holds; otherwise its holder removes it. */
-	remove(parcel: Pick<Parcel, 'jobId' | 'part' | 'model'>): Promise<void>;
+	remove(item: Pick<QueueItem, 'jobId' | 'part' | 'model'>): Promise<void>;
 	close(): Promise<void>;
 }
 

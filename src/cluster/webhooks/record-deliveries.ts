@@ -15,7 +15,7 @@ const pendingIndex = 'deliveries-pending';
 const finishedIndex = 'deliveries-finished';
 
 const pageSize = 100;
-const most = 1_000_000;
+const maxDeliveries = 1_000_000;
 
 export class RecordDeliveries implements DeliveryStore {
 	readonly #records: Records;
@@ -45,7 +45,7 @@ export class RecordDeliveries implements DeliveryStore {
 	}
 
 	async pendingIds(): Promise<string[]> {
-		const found = await this.#records.between(pendingIndex, 0, Number.MAX_SAFE_INTEGER, most);
+		const found = await this.#records.between(pendingIndex, 0, Number.MAX_SAFE_INTEGER, maxDeliveries);
 		return found.map(({ member }) => member);
 	}
 
@@ -66,7 +66,7 @@ export class RecordDeliveries implements DeliveryStore {
 	}
 
 	async sweep(nowMs: number): Promise<void> {
-		const old = await this.#records.between(finishedIndex, 0, nowMs - deliveryKeptMs, most);
+		const old = await this.#records.between(finishedIndex, 0, nowMs - deliveryKeptMs, maxDeliveries);
 		for (const { member: id } of old) {
 			const [found] = await this.#read([id]);
 			await this.#records.commit({

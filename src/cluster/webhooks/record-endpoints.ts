@@ -17,7 +17,7 @@ const newestOf = (owner: string): string => `endpoint-newest:${owner}`;
 const indexOf = (owner: string): string => `endpoints-of:${owner}`;
 
 /** More than one owner can have. */
-const mostInIndex = 1000;
+const maxInIndex = 1000;
 
 export class RecordEndpoints implements EndpointStore {
 	readonly #records: Records;
@@ -29,7 +29,7 @@ export class RecordEndpoints implements EndpointStore {
 	}
 
 	async list(owner: string): Promise<WebhookEndpoint[]> {
-		const page = await this.#records.page(indexOf(owner), { limit: mostInIndex, order: 'desc' });
+		const page = await this.#records.page(indexOf(owner), { limit: maxInIndex, order: 'desc' });
 		const found = await this.#records.get(page.map(({ member }) => recordOf(member)));
 		return byAge(found.flatMap((record) => asEndpoint(objectIn(record)) ?? []));
 	}

@@ -16,7 +16,7 @@ export interface RecordWebhooksOptions {
 }
 
 /** Interval of the check that this process still holds the role. */
-const lookEveryMs = 1000;
+const pollIntervalMs = 1000;
 
 export function recordWebhooks({ records, clock, onError }: RecordWebhooksOptions): WebhookStorage {
 	return {
@@ -37,25 +37,25 @@ function leadOf(
 	return new Promise((resolve, reject) => {
 		const lost = new AbortController();
 		let stop = (): void => {};
-		const leave = async (): Promise<void> => {
+		const resign = async (): Promise<void> => {
 			stop();
 			await role.close();
 		};
 		const give = (): void => {
-			void leave();
+			void resign();
 			reject(new EarshotError('cancelled', 'nothing is delivered any more'));
 		};
-		const role = new Role('courier', {
+		const role = new Role('deliveries', {
 			records,
 			clock,
 			onError,
 			onTaken: () => {
 				signal.removeEventListener('abort', give);
 				if (lost.signal.aborted) return;
-				stop = clock.every(lookEveryMs, () => {
-					if (!role.isOurs) lost.abort(new EarshotError('conflict', 'another server delivers now'));
+				stop = clock.every(pollIntervalMs, () => {
+					if (!role.isHeldHere) lost.abort(new EarshotError('conflict', 'another server delivers now'));
 				});
-				resolve({ lost: lost.signal, release: leave });
+				resolve({ lost: lost.signal, release: resign });
 			},
 		});
 		if (signal.aborted) give();

@@ -15,8 +15,8 @@ export interface AnnouncerOptions {
 	readonly pool: ModelPool;
 	readonly clock: Clock;
 	/** Direct recordings at a time. */
-	readonly lanes: number;
-	readonly busyLanes: () => number;
+	readonly slots: number;
+	readonly busySlots: () => number;
 	/** Memory for all models, bytes; 0 = no limit. */
 	readonly budgetBytes: number;
 	/** Memory that a model would use, bytes. */
@@ -33,7 +33,7 @@ export interface AnnouncerOptions {
 /** Assumed rest of each recording in progress, seconds: one clip. */
 const turnSeconds = 30;
 /** Assumed time to load any model, seconds. */
-const usualLoadSeconds = 10;
+const defaultLoadSeconds = 10;
 
 export class Announcer {
 	readonly #options: AnnouncerOptions;
@@ -65,17 +65,17 @@ export class Announcer {
 	}
 
 	#entry(): WorkerEntry {
-		const { id, address, pool, clock, lanes, busyLanes, budgetBytes, models, numerics } = this.#options;
-		const busy = busyLanes();
+		const { id, address, pool, clock, slots, busySlots, budgetBytes, models, numerics } = this.#options;
+		const busy = busySlots();
 		const now = clock.now();
-		// Units of jobs take no lanes, but time.
+		// Units of jobs take no slots, but time.
 		const running = Math.max(busy, sumOf(pool.models, 'requests'));
 		if (running > 0) this.#idleSinceMs = now;
 		const served = pool.models.filter((model) => models.length === 0 || models.includes(model.id));
 		const used = sumOf(served, 'memoryBytes');
 		const { diarizer } = pool;
 		return {
-			...{ id, address, lanes, busyLanes: busy, defaultModel: pool.defaultModel },
+			...{ id, address, slots, busySlots: busy, defaultModel: pool.defaultModel },
 			...(diarizer !== undefined && { diarizer }),
 			queuedSeconds: turnSeconds * running,
 			freeBytes: budgetBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, budgetBytes - used),
@@ -94,7 +94,7 @@ export class Announcer {
 			state: isLoaded ? 'loaded' : model.state === 'loading' ? 'loading' : 'unloaded',
 			bytes: memoryBytes || this.#options.bytesOf(id),
 			pace: this.#options.paceOf(id),
-			loadSeconds: usualLoadSeconds,
+			loadSeconds: defaultLoadSeconds,
 		};
 	}
 }
@@ -102,5 +102,5 @@ export class Announcer {
 const sumOf = (models: ModelPool['models'], what: 'requests' | 'memoryBytes'): number =>
 	models.reduce((sum, model) => sum + model[what], 0);
 
-/** Lanes of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
-export const usualLanes = availableParallelism();
+/** Slots of a worker: one per core. Each recording is many clips, and the clips of all recordings are interleaved. */
+export const defaultSlots = availableParallelism();

@@ -15,7 +15,7 @@ import type { ModelPool } from '../../pool/model-pool.js';
 import type { Cluster } from '../open-cluster.js';
 import { clusterKey } from '../remote/key.js';
 import { WorkerServer } from '../remote/worker-server.js';
-import { Announcer, usualLanes } from './announcer.js';
+import { Announcer, defaultSlots } from './announcer.js';
 
 export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voices' | 'maxKnownSpeakers'> {
 	/** The caller closes the cluster and the pool. */
@@ -48,9 +48,9 @@ export interface RunningWorker {
 /** Length of audio for which a model's pace is estimated, seconds. */
 const paceSeconds = 600;
 
-/** Units of jobs at a time: one more than `usualLanes`, so that the next one is ready when one ends; other workers
+/** Units of jobs at a time: one more than `defaultSlots`, so that the next one is ready when one ends; other workers
  * can take the rest. */
-const jobLanes = usualLanes + 1;
+const jobSlots = defaultSlots + 1;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
 	const { cluster, pool, clock, metrics, log, admission } = options;
@@ -58,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 	const server = new WorkerServer({
 		pool,
 		key: await clusterKey(cluster.records),
-		lanes: usualLanes,
+		slots: defaultSlots,
 		temporaryFolder: temporary.path,
 		minUploadBytesPerSecond: options.minUploadBytesPerSecond,
 		metrics,
@@ -67,9 +67,17 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 	const where = await options.listen(server.http);
 	const address = options.advertise === '' ? reachable(where) : options.advertise;
 	const announcer = new Announcer({
-		...{ id: cluster.id, address, directory: cluster.directory, pool, clock, lanes: usualLanes, models: [] },
+		...{
+			id: cluster.id,
+			address,
+			directory: cluster.directory,
+			pool,
+			clock,
+			slots: defaultSlots,
+			models: [],
+		},
 		numerics: options.numerics,
-		busyLanes: () => server.busyLanes,
+		busySlots: () => server.busySlots,
 		budgetBytes: options.budgetBytes,
 		bytesOf: options.bytesOf,
 		paceOf: (model) => paceSeconds / admission.secondsFor(model, paceSeconds),
@@ -100,12 +108,12 @@ function jobWorker(options: WorkerOptions, temporary: TempFolder): JobWorker {
 		now: () => Date.now() / 1000,
 		log,
 		// Gateways send the webhooks.
-		isTeller: false,
+		publishesEvents: false,
 	});
 	return new JobWorker({
 		...{ storage: cluster, service, pool, admission, voices, maxKnownSpeakers, metrics, log },
 		temporaryFolder: temporary.path,
-		lanes: jobLanes,
+		slots: jobSlots,
 		elapsedMs: () => clock.now(),
 	});
 }

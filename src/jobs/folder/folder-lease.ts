@@ -9,7 +9,7 @@ import type { UnitEntry } from './unit-entry.js';
 
 export interface LeaseHooks {
 	readonly now: () => number;
-	readonly tell: (event: JobEvent) => void;
+	readonly notify: (event: JobEvent) => void;
 	/** The unit waits again, and may be leased after `delayMs`. */
 	readonly onWaiting: (delayMs: number) => void;
 	readonly fail: (error: WireError) => Promise<void>;
@@ -22,7 +22,7 @@ export class FolderLease implements UnitLease {
 	readonly #entry: UnitEntry;
 	readonly #hooks: LeaseHooks;
 	readonly #lost = new AbortController();
-	#isOver = false;
+	#isEnded = false;
 
 	constructor(entry: UnitEntry, hooks: LeaseHooks) {
 		this.#entry = entry;
@@ -44,51 +44,51 @@ export class FolderLease implements UnitLease {
 		this.clips = (await this.#entry.journal.read()).clips;
 	}
 
-	lose(reason: EarshotError): void {
-		if (this.#isOver) return;
+	revoke(reason: EarshotError): void {
+		if (this.#isEnded) return;
 		this.#end();
 		this.#lost.abort(reason);
 	}
 
 	async renew(): Promise<boolean> {
-		return !this.#isOver;
+		return !this.#isEnded;
 	}
 
 	async checkpoint(clip: ClipEvent): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		const entry = this.#entry;
 		entry.deaths = 1;
 		entry.progressed();
 		entry.processed = Math.max(entry.processed, clip.processed);
 		const kept = entry.journal.append({ clip }, false);
-		this.#hooks.tell({ type: 'clip', clip });
+		this.#hooks.notify({ type: 'clip', clip });
 		await kept;
 		return true;
 	}
 
 	async progress(processed: number, duration: number | null): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		const entry = this.#entry;
 		entry.processed = Math.max(entry.processed, processed);
 		entry.duration = duration ?? entry.duration;
-		this.#hooks.tell({ type: 'progress', processed: entry.processed, duration: entry.duration });
+		this.#hooks.notify({ type: 'progress', processed: entry.processed, duration: entry.duration });
 		return true;
 	}
 
 	async done(result: BlobRef): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		await this.#entry.journal.append({ done: result }, true);
 		// The job may have been cancelled in the meantime.
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		this.#end();
 		this.#entry.done = result;
 		await this.#entry.journal.close();
-		this.#hooks.tell({ type: 'changed' });
+		this.#hooks.notify({ type: 'changed' });
 		return true;
 	}
 
 	async fail(error: WireError, retryable: boolean): Promise<boolean> {
-		if (this.#isOver) return false;
+		if (this.#isEnded) return false;
 		const entry = this.#entry;
 		const now = this.#hooks.now();
 		if (entry.failures++ === 0) entry.firstFailedMs = now;
@@ -100,17 +100,17 @@ export class FolderLease implements UnitLease {
 			return true;
 		}
 		entry.notBeforeMs = now + delay * 1000;
-		await this.#giveBack(delay * 1000);
+		await this.#requeue(delay * 1000);
 		return true;
 	}
 
 	async release(): Promise<boolean> {
-		if (this.#isOver) return false;
-		await this.#giveBack(0);
+		if (this.#isEnded) return false;
+		await this.#requeue(0);
 		return true;
 	}
 
-	async #giveBack(delayMs: number): Promise<void> {
+	async #requeue(delayMs: number): Promise<void> {
 		const entry = this.#entry;
 		this.#end();
 		entry.deaths = 0;
@@ -118,11 +118,11 @@ export class FolderLease implements UnitLease {
 		await entry.journal.append({ released: this.number }, true).catch(() => {});
 		await entry.journal.close();
 		this.#hooks.onWaiting(delayMs);
-		this.#hooks.tell({ type: 'changed' });
+		this.#hooks.notify({ type: 'changed' });
 	}
 
 	#end(): void {
-		this.#isOver = true;
+		this.#isEnded = true;
 		this.#entry.lease = undefined;
 	}
 }

@@ -15,20 +15,20 @@ interface Owner {
 const held = new Set<string>();
 
 /** Longest wait for the lock: longer than the lock of a crashed machine takes to expire. */
-const patienceMs = 15_000;
+const timeoutMs = 15_000;
 
 /** Throws `conflict` if another server holds the lock. */
 export async function lockFolder(folder: string): Promise<Lock> {
 	const ownerFile = path.join(folder, 'owner.json');
 	const owner = await ownerOf(ownerFile);
 	// A killed process cannot release its lock, which would expire only after several seconds.
-	const isOurs = held.has(folder);
-	if (owner && !isOurs && isGone(owner))
+	const isHeldHere = held.has(folder);
+	if (owner && !isHeldHere && hasEnded(owner))
 		await rm(path.join(folder, 'folder.lock'), { recursive: true, force: true });
-	const isOther = isOurs || (owner?.scope === processScope && !isGone(owner));
-	const patience = AbortSignal.timeout(isOther ? 0 : patienceMs);
+	const isOther = isHeldHere || (owner?.scope === processScope && !hasEnded(owner));
+	const timeout = AbortSignal.timeout(isOther ? 0 : timeoutMs);
 	try {
-		const lock = await takeLock(path.join(folder, 'folder'), patience);
+		const lock = await takeLock(path.join(folder, 'folder'), timeout);
 		await writeFile(ownerFile, JSON.stringify({ pid: process.pid, scope: processScope }), { mode: 0o600 });
 		held.add(folder);
 		const release = async (): Promise<void> => {
@@ -58,6 +58,6 @@ async function ownerOf(file: string): Promise<Owner | undefined> {
 }
 
 /** Whether the owner has ended. An owner with this process's id is an earlier process, as in a restarted container. */
-function isGone({ pid, scope }: Owner): boolean {
+function hasEnded({ pid, scope }: Owner): boolean {
 	return scope === processScope && (pid === process.pid || !isAlive(pid));
 }

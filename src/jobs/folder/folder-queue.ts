@@ -49,26 +49,26 @@ export class FolderQueue implements JobQueue {
 	async enqueue(unit: Unit): Promise<void> {
 		this.#refuseClosed();
 		await this.#recover(unit.jobId);
-		const there = this.#find(unit.jobId, unit.part);
-		if (there === undefined) await this.#add(unit);
-		else if (there.state === 'failed') {
-			await there.journal.append({ again: true }, true);
-			there.retry();
-			this.#wait(there);
+		const existing = this.#find(unit.jobId, unit.part);
+		if (existing === undefined) await this.#add(unit);
+		else if (existing.state === 'failed') {
+			await existing.journal.append({ again: true }, true);
+			existing.retry();
+			this.#wait(existing);
 		} else return;
-		this.#watchers.tell(unit.jobId, { type: 'changed' });
+		this.#watchers.notify(unit.jobId, { type: 'changed' });
 	}
 
 	async lease(caps: LeaseCaps, { waitMs = 0, signal }: LeaseWait = {}): Promise<UnitLease | null> {
 		this.#refuseClosed();
 		const untilMs = this.#clock.now() + waitMs;
 		while (!this.#isClosed && signal?.aborted !== true) {
-			const seen = this.#changes;
+			const seenChanges = this.#changes;
 			const lease = await this.#lease(caps);
 			const leftMs = untilMs - this.#clock.now();
 			if (lease || leftMs <= 0) return lease;
 			// A unit that arrived during the search found no sleeper to wake, so the loop searches again.
-			if (seen === this.#changes) await this.#sleep(leftMs, signal);
+			if (seenChanges === this.#changes) await this.#sleep(leftMs, signal);
 		}
 		return null;
 	}
@@ -76,7 +76,7 @@ export class FolderQueue implements JobQueue {
 	async cancel(jobId: string): Promise<void> {
 		this.#refuseClosed();
 		await this.#remove(jobId, new EarshotError('cancelled', `the job \`${jobId}\` was cancelled`));
-		this.#watchers.tell(jobId, { type: 'changed' });
+		this.#watchers.notify(jobId, { type: 'changed' });
 	}
 
 	async units(jobId: string): Promise<readonly UnitState[]> {
@@ -128,7 +128,7 @@ export class FolderQueue implements JobQueue {
 	}
 
 	async announce(jobId: string): Promise<void> {
-		this.#watchers.tell(jobId, { type: 'changed' });
+		this.#watchers.notify(jobId, { type: 'changed' });
 	}
 
 	async forget(jobId: string): Promise<void> {
@@ -139,7 +139,7 @@ export class FolderQueue implements JobQueue {
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		const closed = new EarshotError('closed', 'the queue of jobs was closed');
-		for (const parts of this.#jobs.values()) for (const entry of parts) entry.lease?.lose(closed);
+		for (const parts of this.#jobs.values()) for (const entry of parts) entry.lease?.revoke(closed);
 		this.#wake();
 		this.#watchers.end();
 		await Promise.all([...this.#jobs.values()].flat().map(({ journal }) => journal.close()));
@@ -240,7 +240,7 @@ export class FolderQueue implements JobQueue {
 	async #begin(entry: UnitEntry): Promise<FolderLease> {
 		const lease = new FolderLease(entry, {
 			now: () => this.#clock.now(),
-			tell: (event) => this.#watchers.tell(entry.unit.jobId, event),
+			notify: (event) => this.#watchers.notify(entry.unit.jobId, event),
 			onWaiting: (delayMs) => {
 				this.#wait(entry);
 				if (delayMs > 0) this.#clock.after(delayMs, () => this.#wake());
@@ -254,7 +254,7 @@ export class FolderQueue implements JobQueue {
 			// Without this line a crash during the lease is not counted; nothing else is lost.
 		}
 		await lease.begin();
-		this.#watchers.tell(entry.unit.jobId, { type: 'changed' });
+		this.#watchers.notify(entry.unit.jobId, { type: 'changed' });
 		return lease;
 	}
 
@@ -264,7 +264,7 @@ export class FolderQueue implements JobQueue {
 		// If the disk is full, the failure is lost with this process, and the unit is tried again after a restart.
 		await entry.journal.append({ failed: error }, true).catch(() => {});
 		await entry.journal.close();
-		this.#watchers.tell(entry.unit.jobId, { type: 'changed' });
+		this.#watchers.notify(entry.unit.jobId, { type: 'changed' });
 	}
 
 	async #remove(jobId: string, reason: EarshotError): Promise<void> {
@@ -272,7 +272,7 @@ export class FolderQueue implements JobQueue {
 		this.#jobs.delete(jobId);
 		for (const entry of parts) {
 			this.#waiting.delete(entry);
-			entry.lease?.lose(reason);
+			entry.lease?.revoke(reason);
 			await entry.journal.close();
 		}
 		for (const part of await this.#partsOf(jobId)) await rm(this.#fileOf(jobId, part), { force: true });

@@ -95,9 +95,9 @@ export class FolderStore implements JobStore {
 		if (order === 'desc') found.reverse();
 		const last = after === undefined ? undefined : this.#jobs.get(after);
 		if (after !== undefined && last === undefined) return { jobs: [], hasMore: false };
-		const isBehind = (job: Job): boolean =>
+		const isAfterCursor = (job: Job): boolean =>
 			last === undefined || (order === 'asc' ? compare(job, last) > 0 : compare(job, last) < 0);
-		const rest = found.filter(isBehind);
+		const rest = found.filter(isAfterCursor);
 		return { jobs: rest.slice(0, limit), hasMore: rest.length > limit };
 	}
 
@@ -109,7 +109,7 @@ export class FolderStore implements JobStore {
 	async *due(now: number): AsyncGenerator<Job> {
 		this.#refuseClosed();
 		yield* this.#inOrder().filter(
-			(job) => isFinished(job) && ((job.expiresAt ?? Infinity) <= now || !job.isTold),
+			(job) => isFinished(job) && ((job.expiresAt ?? Infinity) <= now || !job.isPublished),
 		);
 	}
 

@@ -8,7 +8,7 @@ import type { UnitHistory, UnitJournal } from './unit-journal.js';
 export class UnitEntry {
 	readonly unit: Unit;
 	readonly journal: UnitJournal;
-	lease: { lose(reason: EarshotError): void } | undefined;
+	lease: { revoke(reason: EarshotError): void } | undefined;
 	lastLease: number;
 	/** Leases since the last finished clip that ended without a release or failure, such as those of a killed server. */
 	deaths: number;
@@ -32,7 +32,7 @@ export class UnitEntry {
 		this.done = done;
 		this.isFailureKept = failed !== undefined;
 		const isPoison = done === undefined && deaths >= maxAttempts;
-		this.failed = failed ?? (isPoison ? this.#deathsExplained : undefined);
+		this.failed = failed ?? (isPoison ? this.#deathError : undefined);
 	}
 
 	get state(): UnitState['state'] {
@@ -47,11 +47,11 @@ export class UnitEntry {
 	}
 
 	/** The error of a unit that has reached `maxAttempts`. */
-	get #deathsExplained(): WireError {
+	get #deathError(): WireError {
 		return toWire(
 			new EarshotError(
 				'engine_failed',
-				`whoever worked on this recording ended ${this.deaths} times in a row behind second ${Math.floor(this.processed)} of it`,
+				`the process that transcribed this recording died ${this.deaths} times in a row after second ${Math.floor(this.processed)} of it`,
 			),
 		);
 	}

@@ -8,7 +8,7 @@ const maxWaiting = 1000;
 export class Watchers {
 	readonly #watchers = new Map<string, Set<(event: JobEvent | undefined) => void>>();
 
-	tell(jobId: string, event: JobEvent): void {
+	notify(jobId: string, event: JobEvent): void {
 		for (const take of this.#watchers.get(jobId) ?? []) take(event);
 	}
 

@@ -24,7 +24,7 @@ export interface JobServiceOptions {
 	/** Absent: no webhook events are published. */
 	readonly webhooks?: WebhookSender | undefined;
 	/** Default true; false: another process publishes the webhook events. */
-	readonly isTeller?: boolean;
+	readonly publishesEvents?: boolean;
 }
 
 export class JobService {
@@ -103,7 +103,7 @@ export class JobService {
 		const { store, queue } = this.#options.storage;
 		// The unit first: another server that saw a queued job with a failed unit would fail the job again.
 		await queue.enqueue(unitOf(job));
-		const changed = await this.#change(job, { ...again, isTold: false, hasWebhookFailed: false });
+		const changed = await this.#change(job, { ...again, isPublished: false, hasWebhookFailed: false });
 		if (changed === undefined) return await this.retry(await this.find(job.owner, job.id));
 		// A worker may have leased the unit before this change, when its own `settle` skipped the job as failed.
 		await this.settle(job.id).catch((thrown: unknown) => this.#warn(job.id, thrown));
@@ -124,7 +124,7 @@ export class JobService {
 			const finished = finishedUnits(job, units);
 			const result = finished && (await this.#results.joined(job, finished));
 			if (result === 'lost') {
-				await this.#beginAnew(job);
+				await this.#restart(job);
 				continue;
 			}
 			const { now, retention } = this.#options;
@@ -135,20 +135,20 @@ export class JobService {
 			const changed = await this.#change(job, this.#ended(patch));
 			if (changed && isFinished(changed)) {
 				if (units.length > 1) await this.#endParts(changed);
-				await this.tell(changed);
+				await this.publish(changed);
 				return;
 			}
 		}
 	}
 
 	/** Restarts a job whose results are missing; after a few times, the job fails instead. */
-	async #beginAnew(job: Job): Promise<void> {
+	async #restart(job: Job): Promise<void> {
 		const { now, retention, log } = this.#options;
 		const changed = await this.#change(job, this.#ended(changeByLoss(job, { now: now(), retention })));
 		if (changed === undefined) return;
 		log.warn({ job: job.id, losses: changed.losses }, 'results of a job are missing from the blob store');
 		await this.#forget(job.id);
-		if (isFinished(changed)) await this.tell(changed);
+		if (isFinished(changed)) await this.publish(changed);
 	}
 
 	/** Deletes the groups of a finished job. A failed job keeps them, so that a retry continues with them. */
@@ -177,7 +177,7 @@ export class JobService {
 	}
 
 	/** Records that the complete result was read, which shortens its retention. */
-	async wasRead(job: Job): Promise<void> {
+	async markRead(job: Job): Promise<void> {
 		const { retention, now } = this.#options;
 		await this.#changeLatest(job, ({ readAt, expiresAt }) => {
 			if (readAt !== null || expiresAt === null) return undefined;
@@ -189,22 +189,22 @@ export class JobService {
 	async finish(id: string): Promise<void> {
 		await this.settle(id);
 		const job = await this.#options.storage.store.get(id);
-		if (job && isFinished(job)) await this.tell(job);
+		if (job && isFinished(job)) await this.publish(job);
 	}
 
-	get #hasNobodyToTell(): boolean {
-		const { webhooks, isTeller = true } = this.#options;
-		return isTeller && webhooks === undefined;
+	get #hasNoReceiver(): boolean {
+		const { webhooks, publishesEvents = true } = this.#options;
+		return publishesEvents && webhooks === undefined;
 	}
 
 	/** Publishes the webhook event of a finished job, unless that has been done. */
-	async tell(job: Job): Promise<void> {
-		if (job.isTold || this.#options.isTeller === false) return;
+	async publish(job: Job): Promise<void> {
+		if (job.isPublished || this.#options.publishesEvents === false) return;
 		const { webhooks } = this.#options;
 		const type = eventTypes[job.status];
 		try {
 			if (type) await webhooks?.send(await this.#eventOf(job, type));
-			await this.#changeLatest(job, ({ isTold }) => (isTold ? undefined : { isTold: true }));
+			await this.#changeLatest(job, ({ isPublished }) => (isPublished ? undefined : { isPublished: true }));
 		} catch (thrown) {
 			// The next sweep retries.
 			this.#warn(job.id, thrown);
@@ -225,7 +225,7 @@ export class JobService {
 		const now = this.#options.now();
 		for await (const job of store.due(now))
 			await this.#guarded(job.id, async () => {
-				if (!job.isTold) await this.tell(job);
+				if (!job.isPublished) await this.publish(job);
 				else if (job.status === 'expired') await this.#remove(job);
 				else await this.#expire(job, now);
 			});
@@ -236,7 +236,7 @@ export class JobService {
 	}
 
 	#ended(patch: JobPatch): JobPatch {
-		return patch.completedAt ? { ...patch, isTold: this.#hasNobodyToTell } : patch;
+		return patch.completedAt ? { ...patch, isPublished: this.#hasNoReceiver } : patch;
 	}
 
 	async #cancel(job: Job): Promise<boolean> {
@@ -247,14 +247,14 @@ export class JobService {
 			completedAt: now,
 			expiresAt: now + this.#options.retention.result,
 			audio: null,
-			isTold: this.#hasNobodyToTell,
+			isPublished: this.#hasNoReceiver,
 		});
 		if (cancelled === undefined) return false;
 		const isDivided = (await queue.units(job.id)).length > 1;
 		await queue.cancel(job.id);
 		await blobs.delete(`${job.id}/${blobNames.audio}`);
 		if (isDivided) await deleteParts(job.id, blobs);
-		await this.tell(cancelled);
+		await this.publish(cancelled);
 		return true;
 	}
 

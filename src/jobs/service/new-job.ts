@@ -52,7 +52,7 @@ export function newJob(
 		...{ id, version: 1, status: 'queued', owner, task, model, priority, format, metadata, request },
 		...{ fingerprint, repeatKeys: repeatKeys(draft, fingerprint, createdAt, retention), audio, bytes },
 		...{ estimatedSeconds, createdAt, startedAt: null, completedAt: null, expiresAt: null, readAt: null },
-		...{ attempts: 0, durationSeconds: null, error: null, result: null, isTold: false },
+		...{ attempts: 0, durationSeconds: null, error: null, result: null, isPublished: false },
 		...(webhook && { webhook }),
 		...(mayDivide && { mayDivide }),
 	};

@@ -97,10 +97,10 @@ export function changeBy(
 			completedAt: now,
 			expiresAt: now + retention.failed,
 		};
-	const isWorkedOn = units.some(({ state }) => state !== 'waiting');
-	if (isWorkedOn && job.status === 'queued')
+	const isStarted = units.some(({ state }) => state !== 'waiting');
+	if (isStarted && job.status === 'queued')
 		return { status: 'in_progress', startedAt: now, attempts: job.attempts + 1 };
-	if (!isWorkedOn && job.status === 'in_progress') return { status: 'queued' };
+	if (!isStarted && job.status === 'in_progress') return { status: 'queued' };
 	return undefined;
 }
 

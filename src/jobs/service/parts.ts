@@ -9,7 +9,7 @@ import { blobNames, type Job, partPrefix } from '../job.js';
 import type { FinishedUnits, JoinedResult } from './outcome.js';
 
 /** Number of blobs read concurrently. */
-const mostAtOnce = 8;
+const maxConcurrent = 8;
 
 /** The complete transcript: as stored, or joined from its groups in order. The output is deterministic, so several
  * processes may join the same groups. Throws `not_found` if a blob is missing, SyntaxError if one is truncated, and
@@ -21,10 +21,10 @@ export async function joinedResult(job: Job, units: FinishedUnits, blobs: BlobSt
 	}
 	const division = await json<DivisionBlob>(blobs, units.division);
 	if (division.groups !== units.groups.length)
-		throw new EarshotError('internal', `${units.groups.length} of ${division.groups} groups are there`);
+		throw new EarshotError('internal', `${units.groups.length} of ${division.groups} groups have a result`);
 	const groups: GroupBlob[] = [];
-	for (let from = 0; from < units.groups.length; from += mostAtOnce) {
-		const some = units.groups.slice(from, from + mostAtOnce);
+	for (let from = 0; from < units.groups.length; from += maxConcurrent) {
+		const some = units.groups.slice(from, from + maxConcurrent);
 		groups.push(...(await Promise.all(some.map((ref) => json<GroupBlob>(blobs, ref)))));
 	}
 	const result = await joinedGroups(job, division, groups);

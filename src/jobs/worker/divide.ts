@@ -17,7 +17,7 @@ import type { JobStorage } from '../storage.js';
 const groupSeconds = 120;
 
 /** Shorter recordings are not divided. */
-const leastSeconds = 300;
+const minSeconds = 300;
 
 export interface Division {
 	readonly lease: UnitLease;
@@ -56,7 +56,7 @@ async function divisionOf(
 	for await (const event of events) {
 		if (event.type === 'started') {
 			length = event.duration;
-			if (length !== null && length < leastSeconds && known.length === 0) return undefined;
+			if (length !== null && length < minSeconds && known.length === 0) return undefined;
 			await lease.progress(known.at(-1)?.end ?? 0, length);
 		} else if (event.type === 'group') {
 			const { group, file } = event;

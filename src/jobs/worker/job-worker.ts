@@ -1,29 +1,29 @@
-/** Runs jobs in this process: leases units from the queue while lanes are free. */
+/** Runs jobs in this process: leases units from the queue while slots are free. */
 
 import { reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { type Unit, type UnitLease, unitSchema } from '../queue.js';
 import type { JobService } from '../service/job-service.js';
+import { retryableBlobs } from './retryable-blobs.js';
 import { runRequest } from './run-request.js';
 import { runUnit, type UnitTools } from './run-unit.js';
-import { steadyBlobs } from './steady-blobs.js';
 
 export interface JobWorkerOptions extends UnitTools {
 	readonly service: JobService;
 	readonly log: Log;
 	/** Number of units that run concurrently. */
-	readonly lanes?: number;
-	/** Limit that includes additional units: beyond `lanes`, only units whose tenant runs none on the same model. */
-	readonly maxLanes?: number;
+	readonly slots?: number;
+	/** Limit that includes additional units: beyond `slots`, only units whose tenant runs none on the same model. */
+	readonly maxSlots?: number;
 	/** Ids of models; absent = all models of the pool. */
 	readonly models?: readonly string[];
 }
 
 /** One long recording keeps a model busy by itself; more of them fill the gaps at its end and the batches of short
  * ones. */
-const defaultLanes = 4;
-/** Additional lanes, so that a short job need not wait for long jobs of other tenants. */
-const defaultMaxLanes = 16;
+const defaultSlots = 4;
+/** Additional slots, so that a short job need not wait for long jobs of other tenants. */
+const defaultMaxSlots = 16;
 
 const waitMs = 60_000;
 /** Delay after a failure of the queue itself. */
@@ -33,13 +33,13 @@ export class JobWorker {
 	readonly #options: JobWorkerOptions;
 	readonly #stopping = new AbortController();
 	readonly #running = new Map<UnitLease, Promise<void>>();
-	/** Aborts a wait for a unit when a lane becomes free, since other units may be leased then. */
+	/** Aborts a wait for a unit when a slot becomes free, since other units may be leased then. */
 	#room = new AbortController();
 	#loop: Promise<void> | undefined;
 
 	constructor(options: JobWorkerOptions) {
 		const { storage } = options;
-		this.#options = { ...options, storage: { ...storage, blobs: steadyBlobs(storage.blobs) } };
+		this.#options = { ...options, storage: { ...storage, blobs: retryableBlobs(storage.blobs) } };
 	}
 
 	start(): void {
@@ -55,17 +55,17 @@ export class JobWorker {
 	}
 
 	async #run(): Promise<void> {
-		const { storage, lanes = defaultLanes, maxLanes = defaultMaxLanes, models, log } = this.#options;
+		const { storage, slots = defaultSlots, maxSlots = defaultMaxSlots, models, log } = this.#options;
 		while (!this.#stopping.signal.aborted && !storage.lost.aborted) {
 			this.#room = new AbortController();
 			const signal = AbortSignal.any([this.#room.signal, this.#stopping.signal]);
 			const count = this.#running.size;
-			if (count >= maxLanes) {
+			if (count >= maxSlots) {
 				await Promise.race(this.#running.values());
 				continue;
 			}
 			try {
-				const except = count < lanes ? [] : [...this.#running.keys()].map(({ unit }) => placeOf(unit));
+				const except = count < slots ? [] : [...this.#running.keys()].map(({ unit }) => placeOf(unit));
 				const caps = { schema: unitSchema, except, ...(models && { models }) };
 				const lease = await storage.queue.lease(caps, { waitMs, signal });
 				if (lease) this.#begin(lease);
@@ -81,7 +81,7 @@ export class JobWorker {
 		const work = this.#work(lease).catch((thrown: unknown) => {
 			if (this.#options.storage.lost.aborted) return;
 			const { jobId } = lease.unit;
-			this.#options.log.error({ job: jobId, err: thrown }, `a job could not go on: ${reasonOf(thrown)}`);
+			this.#options.log.error({ job: jobId, err: thrown }, `a job could not continue: ${reasonOf(thrown)}`);
 		});
 		this.#running.set(
 			lease,

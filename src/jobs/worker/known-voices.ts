@@ -6,19 +6,22 @@ import { knownVoice } from '../../voices/known.js';
 import { checkedVoiceName, noVoice, type VoiceStore } from '../../voices/store.js';
 
 /** The request's speaker options, with the enrolled voices that it names. Throws `not_found`. */
-export async function knownBy(request: SpeakerRequest | null, voices: VoiceStore): Promise<SpeakerOptions> {
+export async function speakerOptionsFor(
+	request: SpeakerRequest | null,
+	voices: VoiceStore,
+): Promise<SpeakerOptions> {
 	return request === null ? { known: [] } : withEnrolled(request, await enrolledFor(request, voices));
 }
 
 /** The speaker options of a job, with the voices stored at its creation, since the worker may have other voices or
  * none. `enrolled`: absent in jobs of earlier versions, which use those of `voices`. */
-export async function knownOfJob(
+export async function speakerOptionsOfJob(
 	request: SpeakerRequest | null,
 	enrolled: readonly KnownVoice[] | undefined,
 	voices: VoiceStore,
 ): Promise<SpeakerOptions> {
 	return request === null || enrolled === undefined
-		? await knownBy(request, voices)
+		? await speakerOptionsFor(request, voices)
 		: withEnrolled(request, enrolled);
 }
 

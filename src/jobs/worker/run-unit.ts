@@ -22,7 +22,7 @@ import { blobNames, type Job, partName } from '../job.js';
 import type { Unit, UnitLease } from '../queue.js';
 import type { JobStorage } from '../storage.js';
 import { divided } from './divide.js';
-import { knownOfJob } from './known-voices.js';
+import { speakerOptionsOfJob } from './known-voices.js';
 
 export interface UnitTools {
 	readonly storage: JobStorage;
@@ -37,7 +37,7 @@ export interface UnitTools {
 }
 
 /** Temporary failures, which are retried. */
-const passing: readonly ErrorCode[] = [
+const transientCodes: readonly ErrorCode[] = [
 	'overloaded',
 	'model_backoff',
 	'out_of_memory',
@@ -55,7 +55,7 @@ export async function runUnit(
 ): Promise<void> {
 	const signal = AbortSignal.any([lease.signal, stopping]);
 	try {
-		const { name, value } = await madeOf(lease, job, tools, signal);
+		const { name, value } = await transcribeUnit(lease, job, tools, signal);
 		// The result of a lost lease must not replace an accepted one.
 		if (lease.signal.aborted) return;
 		const { blobs } = tools.storage;
@@ -69,7 +69,7 @@ export async function runUnit(
 			return;
 		}
 		const failure = toWire(asEarshotError(thrown));
-		await lease.fail(located(failure, lease.unit), passing.includes(failure.code));
+		await lease.fail(located(failure, lease.unit), transientCodes.includes(failure.code));
 	}
 }
 
@@ -81,12 +81,17 @@ function located(error: WireError, { group }: Unit): WireError {
 }
 
 /** A result to store as a blob. */
-interface Made {
+interface UnitOutput {
 	readonly name: string;
 	readonly value: ResultBlob | DivisionBlob | GroupBlob;
 }
 
-async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: AbortSignal): Promise<Made> {
+async function transcribeUnit(
+	lease: UnitLease,
+	job: Job,
+	tools: UnitTools,
+	signal: AbortSignal,
+): Promise<UnitOutput> {
 	const { pool, storage, admission, maxKnownSpeakers } = tools;
 	const { group, part, seconds } = lease.unit;
 	const blob = await readBlob(storage.blobs, job.request.key);
@@ -115,7 +120,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 			: await divided(model, { ...unit, blobs, temporaryFolder: tools.temporaryFolder });
 		if (division) return { name: partName(0, lease.number, 'json'), value: division };
 		const speakers = diarizer && {
-			speakers: await knownOfJob(request.speakers, enrolled, tools.voices),
+			speakers: await speakerOptionsOfJob(request.speakers, enrolled, tools.voices),
 		};
 		const resumable = withCheckpoints(model, lease);
 		const events = diarizer
@@ -129,7 +134,7 @@ async function madeOf(lease: UnitLease, job: Job, tools: UnitTools, signal: Abor
 	}
 }
 
-export interface UnitInWork {
+export interface RunningUnit {
 	readonly lease: UnitLease;
 	readonly model: Lease;
 	readonly recording: Recording;
@@ -138,7 +143,7 @@ export interface UnitInWork {
 	readonly signal: AbortSignal;
 }
 
-async function groupOf(unit: UnitInWork, tools: UnitTools): Promise<GroupBlob> {
+async function groupOf(unit: RunningUnit, tools: UnitTools): Promise<GroupBlob> {
 	const { lease, model, recording, options, signal } = unit;
 	const clips = [...lease.clips];
 	const resumable = withCheckpoints(model, lease, (clip) => clips.push(clip));
@@ -167,7 +172,7 @@ export function withCheckpoints(
 
 async function resultOf(
 	events: AsyncIterable<TranscriptEvent>,
-	unit: UnitInWork,
+	unit: RunningUnit,
 	{ metrics, elapsedMs }: UnitTools,
 ): Promise<ResultBlob> {
 	const startedMs = elapsedMs();
@@ -182,7 +187,7 @@ async function resultOf(
 /** Returns the last event; reports the others to the lease and the ticket. */
 export async function lastOf(
 	events: AsyncIterable<TranscriptEvent>,
-	{ lease, ticket }: Pick<UnitInWork, 'lease' | 'ticket'>,
+	{ lease, ticket }: Pick<RunningUnit, 'lease' | 'ticket'>,
 ): Promise<Extract<TranscriptEvent, { readonly type: 'done' }>> {
 	const from = lease.unit.group?.start ?? 0;
 	let length: number | null = null;
@@ -233,5 +238,5 @@ export async function localFile(
 
 function diarizerOf({ diarizer }: ModelPool): string {
 	if (diarizer !== undefined) return diarizer;
-	throw new EarshotError('model_not_found', 'the model that tells speakers apart is no longer here');
+	throw new EarshotError('model_not_found', 'the diarization model is no longer installed');
 }

@@ -139,7 +139,7 @@ export class ClipTurn implements TurnWork {
 	}
 
 	#partial(text: string): void {
-		this.#emitDelta(this.#text.guess(text));
+		this.#emitDelta(this.#text.partial(text));
 		this.#ifRunning(() => this.#listener.partial(text));
 	}
 

@@ -94,7 +94,7 @@ export class StreamTurn implements TurnWork {
 		const text = (this.#written + writtenIn(result)).trim();
 		if (endpoint || isLast) this.#settle(result);
 		if (isLast) return this.#finish(text);
-		const delta = endpoint ? this.#text.settle(text) : this.#text.guess(text);
+		const delta = endpoint ? this.#text.settle(text) : this.#text.partial(text);
 		if (delta !== '') this.#listener.delta(delta);
 		this.#listener.partial(text);
 	}

@@ -151,7 +151,7 @@ export class LiveAudio implements LiveStream {
 		await this.#detectAll(this.#frames.push(bytes));
 		this.#processedSeconds += secondsOfBytes(bytes.length, this.#options.format);
 		const busyMs = this.#time.take();
-		this.#emit({ type: 'heard', atMs: this.#processedSeconds * 1000, ...(busyMs > 0 && { busyMs }) });
+		this.#emit({ type: 'processed', atMs: this.#processedSeconds * 1000, ...(busyMs > 0 && { busyMs }) });
 	}
 
 	async #detectAll(frames: readonly Float32Array[]): Promise<void> {
@@ -168,7 +168,7 @@ export class LiveAudio implements LiveStream {
 		if (this.#isClosed) return;
 		if (this.#partial !== '') this.#turns.read(this.#partial);
 		const wasPaused = this.#turns.isPaused;
-		for (const event of this.#turns.hear(this.#window.end, speech)) this.#act(event);
+		for (const event of this.#turns.detect(this.#window.end, speech)) this.#act(event);
 		this.#feed(this.#window.end);
 		if (this.#turns.isPaused && !wasPaused) this.#open?.work.pause();
 		if (!this.#turns.isPaused && wasPaused) this.#open?.work.resume();

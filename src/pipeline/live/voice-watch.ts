@@ -3,7 +3,7 @@
 import { LiveLeveller } from '../../audio/leveller.js';
 import type { OpenVad, VadSession } from '../../audio/vad.js';
 import type { TurnRules } from '../../live/live.js';
-import { type HeardSpeech, Turns } from '../../live/turns.js';
+import { type DetectedSpeech, Turns } from '../../live/turns.js';
 import { sampleRate } from '../../speech/pcm.js';
 
 export class VoiceWatch {
@@ -30,7 +30,7 @@ export class VoiceWatch {
 	}
 
 	/** Throws EarshotError. */
-	async detect(samples: Float32Array): Promise<HeardSpeech> {
+	async detect(samples: Float32Array): Promise<DetectedSpeech> {
 		const { spans, openSince, settled } = await this.#session.push(this.#leveller.level(samples), false);
 		return {
 			spans: spans.map(({ start, end }) => ({ start: this.#at(start), end: this.#at(end) })),

@@ -38,7 +38,7 @@ export function jobResult({ jobs }: Pick<JobRoutesOptions, 'jobs'>): (ctx: Reque
 		ctx.type = formats[format].contentType;
 		ctx.body = formats[format].render(transcript, shown, subtitles);
 		if (isPart) ctx.set('x-earshot-partial', 'true');
-		else await open.service.wasRead(job);
+		else await open.service.markRead(job);
 	};
 }
 

@@ -59,12 +59,12 @@ export class Connection {
 	#stream: LiveStream | undefined;
 	#isPaused = false;
 	#pingedMs: number;
-	#heardMs: number;
+	#receivedMs: number;
 	#appendedMs = 0;
 	#appendedAtMs: number;
 	#slowSinceMs: number | undefined;
 	#ending: Ending | undefined;
-	#isOver = false;
+	#isClosed = false;
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
@@ -73,14 +73,14 @@ export class Connection {
 		const now = clock.now();
 		this.#startedMs = now;
 		this.#pingedMs = now;
-		this.#heardMs = now;
+		this.#receivedMs = now;
 		this.#appendedAtMs = now;
 		this.#stopTick = clock.every(tickMs, () => this.#tick());
-		socket.on('message', (data: RawData, isBinary: boolean) => this.#hear(data, isBinary));
-		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#heardMs = clock.now()));
+		socket.on('message', (data: RawData, isBinary: boolean) => this.#receive(data, isBinary));
+		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#receivedMs = clock.now()));
 		// `close` follows.
 		socket.on('error', () => {});
-		socket.on('close', () => this.#over());
+		socket.on('close', () => this.#closed());
 		signal.addEventListener('abort', () => this.#give(1001, 'the server is shutting down'), { once: true });
 		this.#guarded(() => this.#perform(session.start()));
 	}
@@ -91,8 +91,8 @@ export class Connection {
 		this.#feed({ type: 'end', why });
 	}
 
-	#hear(data: RawData, isBinary: boolean): void {
-		this.#heardMs = this.#options.clock.now();
+	#receive(data: RawData, isBinary: boolean): void {
+		this.#receivedMs = this.#options.clock.now();
 		this.#feed(
 			isBinary
 				? { type: 'garbage', what: 'Expected text frames with JSON, got a binary one' }
@@ -101,10 +101,10 @@ export class Connection {
 	}
 
 	#feed(input: SessionInput): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const { session } = this.#options;
 		this.#guarded(() => this.#perform(session.take(input)));
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const addedMs = session.appendedMs - this.#appendedMs;
 		this.#appendedMs = session.appendedMs;
 		if (addedMs > 0) this.#appendedAtMs = this.#options.clock.now();
@@ -174,10 +174,10 @@ export class Connection {
 
 	#takeEvent(stream: number, event: LiveEvent): void {
 		const { place, session } = this.#options;
-		const heardMs = session.heardMs;
+		const processedMs = session.processedMs;
 		this.#feed({ type: 'stream', stream, event });
-		if (event.type === 'heard') place.heard(session.heardMs - heardMs, event.busyMs ?? 0);
-		this.#meter.heard(this.#model, event, session.heardMs);
+		if (event.type === 'processed') place.recordLoad(session.processedMs - processedMs, event.busyMs ?? 0);
+		this.#meter.processed(this.#model, event, session.processedMs);
 	}
 
 	get #model(): string {
@@ -186,7 +186,7 @@ export class Connection {
 
 	/** Back-pressure: pauses reading while unprocessed audio or unsent events pile up. */
 	#balance(): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const { socket, session, metrics, clock } = this.#options;
 		const { bufferedAmount } = socket;
 		if (bufferedAmount > stuckBytes) {
@@ -196,7 +196,7 @@ export class Connection {
 		const isSlow = bufferedAmount > slowBytes;
 		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? clock.now()) : undefined;
 		const limitMs = this.#isPaused ? resumeBelowMs : pauseAboveMs;
-		const pauses = isSlow || session.isWaiting || session.behindMs > limitMs;
+		const pauses = isSlow || session.isWaiting || session.lagMs > limitMs;
 		if (pauses === this.#isPaused) return;
 		this.#isPaused = pauses;
 		if (pauses) {
@@ -204,7 +204,7 @@ export class Connection {
 			socket.pause();
 		} else {
 			socket.resume();
-			this.#heardMs = clock.now();
+			this.#receivedMs = clock.now();
 		}
 	}
 
@@ -215,8 +215,8 @@ export class Connection {
 		const isStuck = this.#slowSinceMs !== undefined && now - this.#slowSinceMs >= stuckMs;
 		if (isStuck) this.#give(1013, 'the events are not read');
 		// While reading is paused, pongs are not received either.
-		else if (!this.#isPaused && now - this.#heardMs >= silentMs) socket.terminate();
-		if (this.#isOver) return;
+		else if (!this.#isPaused && now - this.#receivedMs >= silentMs) socket.terminate();
+		if (this.#isClosed) return;
 		// While reading is paused, only a failing write detects a disconnected client.
 		if (this.#isPaused || now - this.#pingedMs >= pingEveryMs) {
 			this.#pingedMs = now;
@@ -230,19 +230,19 @@ export class Connection {
 
 	/** Closes the socket, forcibly if the client does not complete the closing handshake. */
 	#give(code: number, reason: string): void {
-		if (this.#isOver) return;
+		if (this.#isClosed) return;
 		const { socket, clock } = this.#options;
 		socket.close(code, reason.slice(0, 120));
 		// The client's close frame must be read.
 		socket.resume();
 		const stop = clock.after(closeMs, () => socket.terminate());
 		socket.once('close', stop);
-		this.#over({ code, reason });
+		this.#closed({ code, reason });
 	}
 
-	#over(how?: { readonly code: number; readonly reason: string }): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
+	#closed(how?: { readonly code: number; readonly reason: string }): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
 		const { place, log, requestId, clock, session, onClosed } = this.#options;
 		this.#stopTick();
 		this.#leasing?.abort();

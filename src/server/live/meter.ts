@@ -36,12 +36,12 @@ export class LiveMeter {
 	}
 
 	/** Records an event of the stream; the model has processed the audio up to `heardMs`. */
-	heard(model: string, event: LiveEvent, heardMs: number): void {
+	processed(model: string, event: LiveEvent, processedMs: number): void {
 		if (event.type === 'completed' && event.revised) this.#metrics.liveRevised(model);
-		if (event.type !== 'heard') return;
-		const count = this.#arrivals.findIndex(({ endMs }) => endMs > heardMs + 0.5);
-		const heard = this.#arrivals.splice(0, count === -1 ? this.#arrivals.length : count);
-		const last = heard.at(-1);
+		if (event.type !== 'processed') return;
+		const count = this.#arrivals.findIndex(({ endMs }) => endMs > processedMs + 0.5);
+		const pieces = this.#arrivals.splice(0, count === -1 ? this.#arrivals.length : count);
+		const last = pieces.at(-1);
 		if (last) this.#metrics.liveLag(model, (this.#clock.now() - last.atMs) / 1000);
 	}
 

@@ -19,9 +19,9 @@ export interface LiveRequestsOptions {
 const maxBodyBytes = 1 << 16;
 
 /** Lifetime of a client secret, seconds. */
-const usualSeconds = 600;
-const leastSeconds = 10;
-const mostSeconds = 7200;
+const defaultSeconds = 600;
+const minSeconds = 10;
+const maxSeconds = 7200;
 
 type Handler = (ctx: RequestContext) => Promise<void>;
 
@@ -40,8 +40,8 @@ export function makeClientSecret({ secrets, initialConfig }: LiveRequestsOptions
 export function makeOldSession({ secrets, initialConfig }: LiveRequestsOptions): Handler {
 	return async (ctx) => {
 		const { client_secret, expires_after, ...session } = await readJson(ctx, maxBodyBytes);
-		const asked = typeof client_secret === 'object' && client_secret !== null ? client_secret : {};
-		const seconds = secondsOf('expires_after' in asked ? asked.expires_after : expires_after);
+		const given = typeof client_secret === 'object' && client_secret !== null ? client_secret : {};
+		const seconds = secondsOf('expires_after' in given ? given.expires_after : expires_after);
 		// Clients of conversations send their fields, which are then accepted.
 		const isConversation = ctx.path.endsWith('/sessions') && !ctx.path.endsWith('transcription_sessions');
 		const config = readRequestedSession(
@@ -76,12 +76,12 @@ export function newSessionId(): string {
 
 /** `expires_after`: `{anchor: 'created_at', seconds}`. Throws `invalid_request`. */
 function secondsOf(given: unknown): number {
-	if (given === undefined || given === null) return usualSeconds;
+	if (given === undefined || given === null) return defaultSeconds;
 	try {
 		const after = new Reader(given, 'expires_after');
 		after.allow('anchor', 'seconds');
 		after.choice('anchor', ['created_at']);
-		return Math.round(after.number('seconds', leastSeconds, mostSeconds) ?? usualSeconds);
+		return Math.round(after.number('seconds', minSeconds, maxSeconds) ?? defaultSeconds);
 	} catch (thrown) {
 		const message = thrown instanceof Error ? thrown.message : String(thrown);
 		throw new EarshotError('invalid_request', message, { param: 'expires_after' });

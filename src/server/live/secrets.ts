@@ -24,7 +24,7 @@ export class ClientSecrets {
 	readonly #clock: Clock;
 	readonly #secrets = new Map<string, Kept>();
 	/** Earliest expiry of all secrets. */
-	#soonestMs = Number.POSITIVE_INFINITY;
+	#nextExpiryMs = Number.POSITIVE_INFINITY;
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -44,7 +44,7 @@ export class ClientSecrets {
 			config,
 		};
 		this.#secrets.set(secret.value, secret);
-		this.#soonestMs = Math.min(this.#soonestMs, secret.untilMs);
+		this.#nextExpiryMs = Math.min(this.#nextExpiryMs, secret.untilMs);
 		return secret;
 	}
 
@@ -60,9 +60,9 @@ export class ClientSecrets {
 
 	#dropExpired(): void {
 		const now = this.#clock.now();
-		if (now < this.#soonestMs) return;
+		if (now < this.#nextExpiryMs) return;
 		for (const [value, { untilMs }] of this.#secrets) if (untilMs <= now) this.#secrets.delete(value);
-		this.#soonestMs = [...this.#secrets.values()].reduce(
+		this.#nextExpiryMs = [...this.#secrets.values()].reduce(
 			(soonest, { untilMs }) => Math.min(soonest, untilMs),
 			Number.POSITIVE_INFINITY,
 		);

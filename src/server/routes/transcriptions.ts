@@ -6,7 +6,7 @@ import { EarshotError, expected, shortened } from '../../errors.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { round } from '../../formats/verbose-json.js';
-import { knownBy } from '../../jobs/worker/known-voices.js';
+import { speakerOptionsFor } from '../../jobs/worker/known-voices.js';
 import { type Log, silentLog } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
@@ -85,7 +85,7 @@ export function transcriptions(
 			logged.format = request.format;
 			// Leased first, so that the request fails early if it is missing.
 			if (request.speakers) diarizer = await leaseDiarizer(pool, request.speakers.param, signal);
-			const speakers = await knownBy(request.speakers, options.voices);
+			const speakers = await speakerOptionsFor(request.speakers, options.voices);
 			lease = await pool.lease(model, signal);
 			logged.model = lease.info.id;
 			const fitted = fitToModel(request, lease.info);

@@ -141,8 +141,8 @@ export class Utterance {
 		if (this.#isClosed) return;
 		const { listener, place } = this.#options;
 		switch (event.type) {
-			case 'heard':
-				place.heard(this.#movedMs + event.atMs - this.#processedMs, event.busyMs ?? 0);
+			case 'processed':
+				place.recordLoad(this.#movedMs + event.atMs - this.#processedMs, event.busyMs ?? 0);
 				this.#processedMs = this.#movedMs + event.atMs;
 				listener.progressed();
 				break;

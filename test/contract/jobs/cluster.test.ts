@@ -27,7 +27,7 @@ async function open(url: string): Promise<JobStorage> {
 	const storage = await openCluster({
 		queueUrl: url,
 		blobsUrl: `file://${path.join(root, url.replace(/\W+/g, '-'))}`,
-		isPatient: true,
+		waitsForServer: true,
 		clock: systemClock,
 		log: silentLog,
 	});

@@ -28,7 +28,7 @@ export function job(given: Partial<Job> = {}): Job {
 		...{ request: { key: `${id}/request.json`, size: 2, sha256: '' }, estimatedSeconds: 10, createdAt: 1000 },
 		...{ audio: { key: `${id}/audio`, size: 3, sha256: '' }, startedAt: null, completedAt: null },
 		...{ expiresAt: null, readAt: null, attempts: 0, durationSeconds: null, error: null, result: null },
-		...{ isTold: false, ...given },
+		...{ isPublished: false, ...given },
 	};
 }
 
@@ -72,7 +72,7 @@ export function storageContract(name: string, contract: StorageContract): void {
 			expect(await store.delete(made.id)).toBe(true);
 			expect(await store.delete(made.id)).toBe(false);
 			expect(await store.get(made.id)).toBeUndefined();
-			expect(await store.update(made.id, 2, { isTold: true })).toBeUndefined();
+			expect(await store.update(made.id, 2, { isPublished: true })).toBeUndefined();
 		});
 
 		test('of twenty changes of one version lets one win', async () => {
@@ -132,8 +132,8 @@ export function storageContract(name: string, contract: StorageContract): void {
 				return ids;
 			};
 			const [later, sooner] = [job({ createdAt: 2 }), job({ createdAt: 1 })];
-			const over = job({ status: 'cancelled', expiresAt: 500, isTold: true, audio: null });
-			const kept = job({ status: 'cancelled', expiresAt: 5000, isTold: true, audio: null });
+			const over = job({ status: 'cancelled', expiresAt: 500, isPublished: true, audio: null });
+			const kept = job({ status: 'cancelled', expiresAt: 5000, isPublished: true, audio: null });
 			const untold = job({ status: 'cancelled', expiresAt: 5000, audio: null });
 			for (const each of [later, sooner, over, kept, untold]) await store.create(each);
 			expect(await all(store.unfinished())).toEqual([sooner.id, later.id]);

@@ -4,12 +4,12 @@
  * simulated.
  */
 
-import { FairLines, unitsUnderWay } from '../../../src/cluster/core/fair-lines.js';
+import { FairLines, maxReleasedUnits } from '../../../src/cluster/core/fair-lines.js';
 import { type WorkerView, workersFor } from '../../../src/cluster/core/placing.js';
 import {
 	checkpointed,
 	completed,
-	isOver,
+	isTerminal,
 	leased,
 	newRecord,
 	released,
@@ -41,7 +41,7 @@ export interface SimulationOptions {
 export interface SimulationResult {
 	/** When the last job was done, seconds. */
 	readonly makespan: number;
-	/** When the same lanes would have been done without waiting for anything. */
+	/** When the same slots would have been done without waiting for anything. */
 	readonly ideal: number;
 	/** Jobs. */
 	readonly done: number;
@@ -64,7 +64,7 @@ export interface SimulationResult {
 	readonly tenantsDone: ReadonlyMap<string, number>;
 }
 
-const lanes = 4;
+const slots = 4;
 const pace = 20;
 const clipSeconds = 30;
 const groupClips = 4;
@@ -200,7 +200,7 @@ class Simulation {
 	#open: number;
 	#capacity = 0;
 	#capacityAt = 0;
-	#aliveLanes: number;
+	#aliveSlots: number;
 	#ideal: number | undefined;
 	readonly #totalSeconds: number;
 	#counts = {
@@ -228,7 +228,7 @@ class Simulation {
 			since: 0,
 			idleSince: 0,
 		}));
-		this.#aliveLanes = options.workers * lanes;
+		this.#aliveSlots = options.workers * slots;
 		for (const worker of this.#workers) this.#idle.add(worker);
 		let total = 0;
 		for (let index = 0; index < options.jobs; index++) total += this.#add(index);
@@ -268,14 +268,14 @@ class Simulation {
 		const { class: priority, tenant, seconds, part, model } = unit;
 		const lines = this.#lines.get(model)!;
 		const whole = about.job.units[0]!.unit;
-		if (part === 1) lines.giveBack({ class: priority, tenant, seconds: whole.seconds });
+		if (part === 1) lines.putBack({ class: priority, tenant, seconds: whole.seconds });
 		lines.add({ key: keyOf(unit), class: priority, tenant, seconds });
 		this.#waitingSeconds.set(model, this.#waitingSeconds.get(model)! + seconds);
 	}
 
 	run(): SimulationResult {
 		const { workers, killed, paused, cutOff } = this.#options;
-		const span = this.#totalSeconds / (pace * this.#aliveLanes);
+		const span = this.#totalSeconds / (pace * this.#aliveSlots);
 		const trouble = (share: number, act: (worker: SimWorker) => void) => {
 			for (let count = 0; count < share * workers; count++) {
 				const worker = this.#workers[Math.floor(this.#random() * workers)]!;
@@ -322,8 +322,8 @@ class Simulation {
 	#view(worker: SimWorker): WorkerView {
 		return {
 			id: worker.id,
-			lanes,
-			busyLanes: worker.works.size,
+			slots,
+			busySlots: worker.works.size,
 			queuedSeconds: 0,
 			freeBytes: roomBytes - worker.loaded.size * modelBytes,
 			idleSeconds: worker.works.size > 0 ? 0 : this.#now - worker.idleSince,
@@ -344,10 +344,10 @@ class Simulation {
 	#release(model: string): void {
 		const lines = this.#lines.get(model)!;
 		const underWay = this.#underWay.get(model)!;
-		const lanesOfModel = (this.#allowed.get(model)?.size ?? 0) * lanes;
-		const most = unitsUnderWay(lanesOfModel, lines.tenants().size);
+		const slotsOfModel = (this.#allowed.get(model)?.size ?? 0) * slots;
+		const most = maxReleasedUnits(slotsOfModel, lines.tenants().size);
 		const isFull = (tenant: string) => (this.#underWayOf.get(`${model} ${tenant}`) ?? 0) >= most;
-		for (let free = lanesOfModel + 2 - underWay.size; free > 0; free--) {
+		for (let free = slotsOfModel + 2 - underWay.size; free > 0; free--) {
 			const next = lines.next(isFull);
 			if (next === undefined) return;
 			const unit = this.#units.get(next.key)!;
@@ -384,7 +384,7 @@ class Simulation {
 
 	#findLost(model: string): void {
 		for (const unit of this.#underWay.get(model)!) {
-			if (unit.isInTransport || isOver(unit.record) || this.#now - unit.releasedAt < lostAfter) continue;
+			if (unit.isInTransport || isTerminal(unit.record) || this.#now - unit.releasedAt < lostAfter) continue;
 			this.#send(unit);
 		}
 	}
@@ -393,8 +393,8 @@ class Simulation {
 
 	#dispatch(): void {
 		for (const worker of this.#idle) {
-			while (worker.works.size < lanes && this.#takeOne(worker));
-			if (worker.works.size >= lanes) this.#idle.delete(worker);
+			while (worker.works.size < slots && this.#takeOne(worker));
+			if (worker.works.size >= slots) this.#idle.delete(worker);
 		}
 	}
 
@@ -579,12 +579,12 @@ class Simulation {
 	// ---- trouble ---------------------------------------------------------------------------------------
 
 	#noteCapacity(change: number): void {
-		const more = (this.#now - this.#capacityAt) * this.#aliveLanes * pace;
+		const more = (this.#now - this.#capacityAt) * this.#aliveSlots * pace;
 		if (this.#ideal === undefined && this.#capacity + more >= this.#totalSeconds)
-			this.#ideal = this.#capacityAt + (this.#totalSeconds - this.#capacity) / (this.#aliveLanes * pace);
+			this.#ideal = this.#capacityAt + (this.#totalSeconds - this.#capacity) / (this.#aliveSlots * pace);
 		this.#capacity += more;
 		this.#capacityAt = this.#now;
-		this.#aliveLanes += change;
+		this.#aliveSlots += change;
 	}
 
 	#lose(worker: SimWorker): void {
@@ -593,7 +593,7 @@ class Simulation {
 
 	#kill(worker: SimWorker): void {
 		if (worker.state !== 'up') return;
-		this.#noteCapacity(-lanes);
+		this.#noteCapacity(-slots);
 		worker.state = 'down';
 		this.#idle.delete(worker);
 		this.#lose(worker);
@@ -605,7 +605,7 @@ class Simulation {
 		worker.works.clear();
 		worker.loaded.clear();
 		this.#agenda.add(this.#now + 30, () => {
-			this.#noteCapacity(lanes);
+			this.#noteCapacity(slots);
 			worker.state = 'up';
 			worker.idleSince = this.#now;
 			this.#idle.add(worker);
@@ -614,13 +614,13 @@ class Simulation {
 
 	#silence(worker: SimWorker, how: 'paused' | 'cut-off', seconds: number): void {
 		if (worker.state !== 'up') return;
-		this.#noteCapacity(-lanes);
+		this.#noteCapacity(-slots);
 		worker.state = how;
 		worker.since = this.#now + seconds;
 		this.#idle.delete(worker);
 		this.#lose(worker);
 		this.#agenda.add(worker.since, () => {
-			this.#noteCapacity(lanes);
+			this.#noteCapacity(slots);
 			worker.state = 'up';
 			this.#idle.add(worker);
 			for (const work of worker.works) {

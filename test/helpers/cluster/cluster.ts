@@ -50,7 +50,7 @@ export const blob = (key = 'result.json', sha256 = 'aa'): { key: string; size: n
 });
 
 /** Of the processor of a worker. */
-type Joining = Pick<UnitQueueOptions, 'numerics' | 'numericsThere'>;
+type Joining = Pick<UnitQueueOptions, 'numerics' | 'availableNumerics'>;
 
 /** Several processes on one server. */
 export interface TestCluster {
@@ -96,7 +96,7 @@ function memoryCluster(): TestCluster {
 		async join(name, more = {}) {
 			// Dead processes keep their timers; a clock of its own that stops is what a kill does.
 			const own = new MortalClock(clock);
-			const releaser = new Releaser({ records, transport, clock: own, lanesFor: async () => 2, onError });
+			const releaser = new Releaser({ records, transport, clock: own, slotsFor: async () => 2, onError });
 			const queue = new UnitQueue({ records, transport, clock: own, worker: name, onError, ...more });
 			ends.set(name, () => own.die());
 			await settle();
@@ -151,7 +151,7 @@ class MortalClock extends FakeClock {
 async function serverCluster({ start, open }: (typeof queueServers)[number]): Promise<TestCluster> {
 	const server = await start();
 	onTestFinished(() => server.close());
-	const connect = () => open({ url: server.url, isPatient: true, onError: () => {} });
+	const connect = () => open({ url: server.url, waitsForServer: true, onError: () => {} });
 	const first = await connect();
 	onTestFinished(() => first.close());
 	const ends = new Map<string, () => Promise<void>>();
@@ -161,8 +161,8 @@ async function serverCluster({ start, open }: (typeof queueServers)[number]): Pr
 		transport: first.transport,
 		async join(name, more = {}) {
 			const { records, transport, close } = await connect();
-			const lanesFor = async () => 2;
-			const releaser = new Releaser({ records, transport, clock: systemClock, lanesFor, onError });
+			const slotsFor = async () => 2;
+			const releaser = new Releaser({ records, transport, clock: systemClock, slotsFor, onError });
 			const queue = new UnitQueue({
 				...{ records, transport, clock: systemClock, worker: name, onError },
 				...more,

@@ -46,7 +46,7 @@ export interface JobsInMemory {
 	/** Called before a clip gets its text; may wait or throw. */
 	onClip: (clip: { readonly worker: string; readonly start: number }) => Promise<void> | void;
 	/** A worker that takes so many units at a time; ends with the test. */
-	worker(name: string, lanes?: number): JobWorker;
+	worker(name: string, slots?: number): JobWorker;
 	submit(more?: {
 		mayDivide?: boolean;
 		fields?: readonly (readonly [string, readonly string[]])[];
@@ -86,7 +86,7 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 			},
 			limits: { maxJobs: 100, maxJobsPerKey: 100, maxBytes: 1e9 },
 		});
-	const releaser = new Releaser({ records, transport, clock, lanesFor: async () => 4, onError });
+	const releaser = new Releaser({ records, transport, clock, slotsFor: async () => 4, onError });
 	const metrics = new Metrics();
 	const running: JobWorker[] = [];
 	onTestFinished(async () => {
@@ -97,10 +97,10 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 	const jobs: JobsInMemory = {
 		...{ storage, records, clock, metrics, heard: [], onClip: () => {} },
 		service: serviceOf(storage),
-		worker(name, lanes = 2) {
+		worker(name, slots = 2) {
 			const own = storageOf(name);
 			const worker = new JobWorker({
-				...{ storage: own, service: serviceOf(own), metrics, log: silentLog, lanes, maxKnownSpeakers: 4 },
+				...{ storage: own, service: serviceOf(own), metrics, log: silentLog, slots, maxKnownSpeakers: 4 },
 				pool: new ScriptedPool(modelOf(recording, name, jobs)),
 				admission: new Admission({ maxQueueSeconds: 1e6, metrics, clock }),
 				voices: new VoiceStore(path.join(folder, 'voices')),

@@ -3,14 +3,14 @@
 import type { Clock } from '../../../src/clock.js';
 import {
 	lockMs,
-	type Parcel,
+	type QueueItem,
 	type Transport,
 	type UnitDelivery,
 } from '../../../src/cluster/transport/transport.js';
 import type { JobPriority } from '../../../src/jobs/job.js';
 
 interface Held {
-	readonly parcel: Parcel;
+	readonly parcel: QueueItem;
 	readonly order: number;
 	notBefore: number;
 	/** undefined: it waits. */
@@ -28,7 +28,7 @@ export class MemoryTransport implements Transport {
 		this.#clock = clock;
 	}
 
-	async add(parcel: Parcel): Promise<void> {
+	async add(parcel: QueueItem): Promise<void> {
 		const key = `${parcel.jobId}-${parcel.part}`;
 		if (!this.#held.has(key))
 			this.#held.set(key, { parcel, order: this.#order++, notBefore: 0, lock: undefined });
@@ -67,11 +67,11 @@ export class MemoryTransport implements Transport {
 		};
 	}
 
-	async has({ jobId, part }: Pick<Parcel, 'jobId' | 'part'>): Promise<boolean> {
+	async has({ jobId, part }: Pick<QueueItem, 'jobId' | 'part'>): Promise<boolean> {
 		return this.#held.has(`${jobId}-${part}`);
 	}
 
-	async remove({ jobId, part }: Pick<Parcel, 'jobId' | 'part'>): Promise<void> {
+	async remove({ jobId, part }: Pick<QueueItem, 'jobId' | 'part'>): Promise<void> {
 		const key = `${jobId}-${part}`;
 		if (this.#held.get(key)?.lock === undefined) this.#held.delete(key);
 	}

@@ -47,7 +47,7 @@ export async function realCluster(server: TestServer): Promise<RealCluster> {
 	const cluster = await openCluster({
 		queueUrl: server.url,
 		blobsUrl: `file://${blobs}`,
-		isPatient: true,
+		waitsForServer: true,
 		clock: systemClock,
 		log: silentLog,
 	});

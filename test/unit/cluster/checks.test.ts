@@ -75,7 +75,7 @@ describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis
 				),
 			},
 			{ ok: true, what: 'clock', detail: "agrees with the queue's within 5 s" },
-			{ ok: true, what: 'workers', detail: 'none is there; to start one: earshot worker' },
+			{ ok: true, what: 'workers', detail: 'none is running; to start one: earshot worker' },
 			{
 				ok: true,
 				what: 'blobs',
@@ -134,7 +134,7 @@ describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis
 		]);
 		const error = vi.fn();
 		const cluster = await openCluster({
-			...{ queueUrl: own.url, blobsUrl: url(empty), isPatient: false, clock: systemClock },
+			...{ queueUrl: own.url, blobsUrl: url(empty), waitsForServer: false, clock: systemClock },
 			log: { ...silentLog, error },
 		});
 		await vi.waitFor(() => expect(error).toHaveBeenCalledOnce());
@@ -163,7 +163,7 @@ describe.skipIf(skipReason('postgresql', postgresFolder) !== undefined)('a Postg
 		await client.connect();
 		const { rows } = await client.query("SELECT to_regnamespace('earshot') AS made");
 		expect(rows).toEqual([{ made: null }]);
-		const options = { queueUrl: server.url, blobsUrl: blobs, isPatient: false } as const;
+		const options = { queueUrl: server.url, blobsUrl: blobs, waitsForServer: false } as const;
 		const cluster = await openCluster({ ...options, clock: systemClock, log: silentLog });
 		await cluster.close();
 		const second = await checkCluster({ queue: server.url, blobs });

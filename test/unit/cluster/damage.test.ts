@@ -165,7 +165,7 @@ test.skipIf(noPostgres)(
 	async () => {
 		const server = await startPostgres();
 		onTestFinished(() => server.close());
-		const opened = await openPostgres({ url: server.url, isPatient: true, onError: () => {} });
+		const opened = await openPostgres({ url: server.url, waitsForServer: true, onError: () => {} });
 		onTestFinished(() => opened.close());
 		const received: string[] = [];
 		await opened.records.subscribe('topic', (message) => received.push(message));
@@ -204,7 +204,7 @@ describe('records in memory', () => {
 		expect(unfinished).toEqual([one!.id, three!.id]);
 		expect(await store.get(two!.id)).toBeUndefined();
 		expect((await store.create(job({ repeatKeys: three!.repeatKeys }))).isNew).toBe(true);
-		expect(reported).toContain(`the record job:${two!.id} is no job`);
+		expect(reported).toContain(`the record job:${two!.id} is not a job`);
 	});
 
 	test('a role whose holder is damaged is taken', async () => {
@@ -219,10 +219,10 @@ describe('records in memory', () => {
 			clock.advance(1000);
 			for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 		}
-		expect(role.isOurs).toBe(true);
+		expect(role.isHeldHere).toBe(true);
 	});
 
-	test.each([['{"id":'], ['{"id":"x"}'], ['{"id":"x","address":"","lanes":1,"models":[{}]}']])(
+	test.each([['{"id":'], ['{"id":"x"}'], ['{"id":"x","address":"","slots":1,"models":[{}]}']])(
 		'a worker that says %s of itself is none',
 		async (value) => {
 			const records = new MemoryRecords();

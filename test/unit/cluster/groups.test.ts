@@ -174,10 +174,10 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 		test('go to workers that compute alike while there are some, and then to any', async () => {
 			const cluster = await start();
 			const there = new Set(['x', 'y']);
-			const numericsThere = async () => there;
+			const availableNumerics = async () => there;
 			const [one, other] = [
-				await cluster.join('one', { numerics: 'x', numericsThere }),
-				await cluster.join('other', { numerics: 'y', numericsThere }),
+				await cluster.join('one', { numerics: 'x', availableNumerics }),
+				await cluster.join('other', { numerics: 'y', availableNumerics }),
 			];
 			const cutting = await dividing(cluster, one, 1);
 			await cutting.done(blob('cut'));
@@ -197,7 +197,7 @@ test('a recording counts once for its owner: as a whole until it is divided, the
 	lines.add({ ...normal, key: 'long', tenant: 'a', seconds: 3000 });
 	for (const key of ['b0', 'b1', 'b2', 'b3']) lines.add({ ...normal, key, tenant: 'b', seconds: 100 });
 	expect(lines.next()!.key).toBe('long');
-	lines.giveBack({ ...normal, tenant: 'a', seconds: 3000 });
+	lines.putBack({ ...normal, tenant: 'a', seconds: 3000 });
 	for (const key of ['a0', 'a1', 'a2', 'a3']) lines.add({ ...normal, key, tenant: 'a', seconds: 100 });
 	const order = Array.from({ length: 8 }, () => lines.next()!.key.slice(0, 1)).join('');
 	expect(order.slice(0, 4).split('').sort().join('')).toBe('aabb');
@@ -209,7 +209,7 @@ test('a bulk recording that is divided takes no more of the others than its quar
 	lines.add({ key: 'long', class: 'bulk', tenant: 'a', seconds: 3000 });
 	expect(lines.next()!.key).toBe('long');
 	for (let at = 0; at < 30; at++) lines.add({ key: `n${at}`, class: 'normal', tenant: 'b', seconds: 100 });
-	lines.giveBack({ class: 'bulk', tenant: 'a', seconds: 3000 });
+	lines.putBack({ class: 'bulk', tenant: 'a', seconds: 3000 });
 	for (let at = 0; at < 30; at++) lines.add({ key: `g${at}`, class: 'bulk', tenant: 'a', seconds: 100 });
 	const order = Array.from({ length: 20 }, () => lines.next()!.key.slice(0, 1));
 	expect(order.filter((each) => each === 'g').length).toBeGreaterThanOrEqual(4);

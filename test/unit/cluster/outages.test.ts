@@ -6,7 +6,7 @@ import { openRedis } from '../../../src/cluster/open-redis.js';
 import { asOutage, withOutages } from '../../../src/cluster/records/outages.js';
 import { EarshotError } from '../../../src/errors.js';
 import { type BlobStore, jsonBytes, readBlob } from '../../../src/jobs/blobs.js';
-import { steadyBlobs } from '../../../src/jobs/worker/steady-blobs.js';
+import { retryableBlobs } from '../../../src/jobs/worker/retryable-blobs.js';
 import { queueServers } from '../../helpers/cluster/clients.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { FakeClock } from '../../helpers/fakes.js';
@@ -56,7 +56,7 @@ test.skipIf(skipReason('redis-server', redisProgram) !== undefined)(
 	async () => {
 		const server = await startRedis();
 		onTestFinished(() => server.close());
-		const opened = await openRedis({ url: server.url, isPatient: false, onError: () => {} });
+		const opened = await openRedis({ url: server.url, waitsForServer: false, onError: () => {} });
 		onTestFinished(() => opened.close());
 		const { Redis } = await import('ioredis');
 		const redis = new Redis(server.url);
@@ -77,7 +77,7 @@ describe.each(queueServers)('a $name that is killed', ({ name, skip, start, open
 		async () => {
 			const server = await start();
 			onTestFinished(() => server.close());
-			const opened = await open({ url: server.url, isPatient: false, onError: () => {} });
+			const opened = await open({ url: server.url, waitsForServer: false, onError: () => {} });
 			onTestFinished(() => opened.close());
 			const records = withOutages(opened.records);
 			await records.commit({ put: { kept: '1' } });
@@ -101,7 +101,7 @@ describe.each(queueServers)('a $name that is killed', ({ name, skip, start, open
 		async () => {
 			const server = await start();
 			onTestFinished(() => server.close());
-			const { transport, close } = await open({ url: server.url, isPatient: true, onError: () => {} });
+			const { transport, close } = await open({ url: server.url, waitsForServer: true, onError: () => {} });
 			onTestFinished(close);
 			await server.kill();
 			const parcel = { jobId: 'job', part: 0, model: 'm', class: 'normal' } as const;
@@ -133,7 +133,7 @@ test('while the queue is away workers are those that were there, for ten minutes
 		},
 	});
 	const directory = new Directory(records, clock);
-	await directory.announce({ id: 'w', address: '', lanes: 1, models: [] } as never);
+	await directory.announce({ id: 'w', address: '', slots: 1, models: [] } as never);
 	expect(await directory.workers()).toMatchObject([{ id: 'w' }]);
 	isAway = true;
 	clock.advance(5 * 60_000);
@@ -160,7 +160,7 @@ describe('recordings for who works on jobs', () => {
 		coded('EIO', 'i/o error'),
 		coded('ESTALE', 'stale file handle'),
 	])('that cannot be read or written are there again later: %s', async (thrown) => {
-		const blobs = steadyBlobs(failing(thrown));
+		const blobs = retryableBlobs(failing(thrown));
 		await expect(readBlob(blobs, 'a/audio')).rejects.toMatchObject({ code: 'closed' });
 		await expect(blobs.put('a/result.json', jsonBytes(1))).rejects.toMatchObject({ code: 'closed' });
 		// As of a folder that is not mounted: it is read, which tells why.
@@ -170,7 +170,7 @@ describe('recordings for who works on jobs', () => {
 	test.each([coded('ENOSPC', 'no space left'), new EarshotError('disk_full', 'full')])(
 		'%s stays a full disk',
 		async (thrown) => {
-			await expect(steadyBlobs(failing(thrown)).put('a', jsonBytes(1))).rejects.toBe(thrown);
+			await expect(retryableBlobs(failing(thrown)).put('a', jsonBytes(1))).rejects.toBe(thrown);
 		},
 	);
 });

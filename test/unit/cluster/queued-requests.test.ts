@@ -67,7 +67,7 @@ function arrange() {
 function entry(more: Partial<WorkerEntry>): WorkerEntry {
 	const about = { aliases: [], type: 'fake', created: 1, ownedBy: 'earshot', demo: false };
 	return {
-		...{ id: 'w', address: '', lanes: 2, busyLanes: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
+		...{ id: 'w', address: '', slots: 2, busySlots: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
 		...{ defaultModel: 'tiny', protocol: clusterProtocol },
 		models: [
 			{ id: 'tiny', ...about, capabilities: able, state: 'loaded', bytes: 1, pace: 20, loadSeconds: 5 },
@@ -233,7 +233,7 @@ describe('a request, where no worker can be reached directly,', () => {
 		await jobs.until(() => sent.outcome !== undefined, 200);
 		expect(sent.outcome).toMatchObject({
 			code: 'closed',
-			message: 'No worker that serves `tiny` is there any more: try again later',
+			message: 'No worker that serves `tiny` is available any more: try again later',
 		});
 		expect(await left(jobs)).toEqual([]);
 	});
@@ -270,7 +270,7 @@ describe('the queue is the way', () => {
 
 	test('to workers that have no room, after a second', async () => {
 		const { jobs, client, announce, gateway } = arrange();
-		await announce({ address: 'http://127.0.0.1:1', busyLanes: 2 });
+		await announce({ address: 'http://127.0.0.1:1', busySlots: 2 });
 		jobs.worker('w', 2);
 		const sent = request(gateway());
 		await jobs.until(() => sent.outcome !== undefined);

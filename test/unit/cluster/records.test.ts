@@ -29,7 +29,7 @@ async function onServer({
 	open,
 }: (typeof queueServers)[number]): Promise<{ records: Records; close(): Promise<void> }> {
 	const server = await start();
-	const opened = await open({ url: server.url, isPatient: true, onError: () => {} });
+	const opened = await open({ url: server.url, waitsForServer: true, onError: () => {} });
 	return {
 		records: opened.records,
 		close: async () => {

@@ -46,16 +46,16 @@ async function cluster() {
 		key,
 		folder,
 		async worker({
-			lanes = 2,
+			slots = 2,
 			clock = systemClock,
 			...more
-		}: Partial<WorkerEntry> & { lanes?: number; clock?: Clock } = {}) {
+		}: Partial<WorkerEntry> & { slots?: number; clock?: Clock } = {}) {
 			const tiny = new FakeTranscriber();
 			const pool = new FakePool(tiny);
 			const server = new WorkerServer({
 				pool,
 				key,
-				lanes,
+				slots,
 				temporaryFolder: folder,
 				minUploadBytesPerSecond: 500,
 				metrics: new Metrics(),
@@ -64,10 +64,10 @@ async function cluster() {
 			await new Promise<void>((resolve) => server.http.listen(0, '127.0.0.1', resolve));
 			onTestFinished(() => server.close());
 			const address = `http://127.0.0.1:${(server.http.address() as AddressInfo).port}`;
-			await directory.announce(entry(`w${announced++}`, address, { lanes, ...more }));
+			await directory.announce(entry(`w${announced++}`, address, { slots, ...more }));
 			return { server, pool, tiny, address };
 		},
-		gateway(local?: FakePool, hasLocalRoom = () => true, defaultModel = '') {
+		gateway(local?: FakePool, hasLocalCapacity = () => true, defaultModel = '') {
 			const onError = () => {};
 			const transport = new MemoryTransport(systemClock);
 			const queue = new UnitQueue({ records, transport, clock: systemClock, worker: 'gateway', onError });
@@ -79,7 +79,7 @@ async function cluster() {
 				clock: systemClock,
 				local,
 				defaultModel,
-				hasLocalRoom,
+				hasLocalCapacity,
 			});
 			onTestFinished(() => pool.close());
 			return pool;
@@ -89,7 +89,7 @@ async function cluster() {
 
 function entry(id: string, address: string, more: Partial<WorkerEntry> = {}): WorkerEntry {
 	return {
-		...{ id, address, lanes: 2, busyLanes: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
+		...{ id, address, slots: 2, busySlots: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
 		...{ defaultModel: 'tiny', protocol: clusterProtocol },
 		models: [
 			{
@@ -186,7 +186,7 @@ test('the one with the least to do gets it', async () => {
 test('another worker takes over from one that cannot be reached, and from one that is full', async () => {
 	const { worker, gateway, directory } = await cluster();
 	await directory.announce(entry('a-gone', 'http://127.0.0.1:1'));
-	const full = await worker({ lanes: 1 });
+	const full = await worker({ slots: 1 });
 	let end = () => {};
 	full.tiny.script = async function* () {
 		await new Promise<void>((resolve) => {
@@ -247,7 +247,7 @@ test('a client that goes ends the work of the worker', async () => {
 	await expect.poll(() => aborted).toBeDefined();
 	control.abort();
 	await expect(running).rejects.toMatchObject({ code: 'cancelled' });
-	await expect.poll(() => [aborted!.aborted, server.busyLanes]).toEqual([true, 0]);
+	await expect.poll(() => [aborted!.aborted, server.busySlots]).toEqual([true, 0]);
 });
 
 test('models of this process go first, and workers when it has no room', async () => {
@@ -268,7 +268,7 @@ test('without any worker it is said what to do', async () => {
 	const pool = gateway();
 	await expect(pool.lease('tiny', never)).rejects.toMatchObject({
 		code: 'closed',
-		message: 'No worker is available: start one by `earshot worker`',
+		message: 'No worker is running: start one with `earshot worker`',
 	});
 	expect(pool.checkReadiness()).toEqual({ status: 'degraded', reason: 'No worker is available' });
 });
@@ -297,12 +297,12 @@ test('workers that were last read ten minutes ago are not counted on', async () 
 	expect(directory.known).toEqual([]);
 });
 
-test('a worker announces the audio of all its recordings, also those of jobs, which take no lanes', async () => {
+test('a worker announces the audio of all its recordings, also those of jobs, which take no slots', async () => {
 	const { directory } = await cluster();
 	const pool = new FakePool(new FakeTranscriber());
 	const clock = new FakeClock();
 	const announcer = new Announcer({
-		...{ id: 'w', address: '', directory, pool, clock, lanes: 2, busyLanes: () => 0, budgetBytes: 0 },
+		...{ id: 'w', address: '', directory, pool, clock, slots: 2, busySlots: () => 0, budgetBytes: 0 },
 		...{ bytesOf: () => 1, paceOf: () => 1, models: [], numerics: '', onError: () => {} },
 	});
 	onTestFinished(() => announcer.close());
@@ -311,7 +311,7 @@ test('a worker announces the audio of all its recordings, also those of jobs, wh
 	expect(await directory.workers()).toMatchObject([{ queuedSeconds: 0, idleSeconds: 1 }]);
 	pool.models[0] = { ...pool.models[0]!, requests: 3 };
 	await announcer.begin();
-	const busy = { busyLanes: 0, queuedSeconds: 90, idleSeconds: 0 };
+	const busy = { busySlots: 0, queuedSeconds: 90, idleSeconds: 0 };
 	await expect.poll(() => directory.workers(), { timeout: 5000 }).toMatchObject([busy]);
 });
 
@@ -410,7 +410,7 @@ test.each([
 	const answer = await posted(`${address}${place}`, headers, body);
 	expect(answer.status).toBe(status);
 	expect(JSON.parse(answer.text).error.code).toBe(status === 400 ? 'invalid_request' : 'not_found');
-	expect(server.busyLanes).toBe(0);
+	expect(server.busySlots).toBe(0);
 	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
 });
 
@@ -418,10 +418,10 @@ test.each([
 	['in its options', '{"lang', 100],
 	['in the recording', `{}${'x'.repeat(100)}`, 2],
 	['in a large recording, which is in a file', `{}${'x'.repeat(9 << 20)}`, 2],
-])('a body that stops %s frees its lane after half a minute', async (_, body, optionsBytes) => {
+])('a body that stops %s frees its slot after half a minute', async (_, body, optionsBytes) => {
 	const { worker, key, gateway, folder } = await cluster();
 	const clock = new FakeClock();
-	const { address, server } = await worker({ lanes: 1, clock });
+	const { address, server } = await worker({ slots: 1, clock });
 	const waiting = clock.waiting;
 	const sent = request(`${address}/cluster/v1/transcribe?model=tiny`, {
 		method: 'POST',
@@ -441,7 +441,7 @@ test.each([
 	sent.write(body);
 	const received = async () => await (await fetch(`${address}/metrics`)).text();
 	await expect.poll(received).toContain(`earshot_uploads_bytes ${Math.max(0, body.length - optionsBytes)}\n`);
-	expect([server.busyLanes, clock.waiting]).toEqual([1, waiting + 1]);
+	expect([server.busySlots, clock.waiting]).toEqual([1, waiting + 1]);
 	// In the first half minute enough may have arrived.
 	const later = () => {
 		clock.advance(minimumRateWindowMs);
@@ -449,7 +449,7 @@ test.each([
 	};
 	await expect.poll(later).toBe(408);
 	expect(JSON.parse(await text(answer!)).error.code).toBe('request_timeout');
-	await expect.poll(() => [server.busyLanes, clock.waiting, readdirSync(folder)]).toEqual([0, waiting, []]);
+	await expect.poll(() => [server.busySlots, clock.waiting, readdirSync(folder)]).toEqual([0, waiting, []]);
 	expect(await transcribe(gateway())).toEqual(await all(eventsOf(beach)));
 });
 

@@ -29,7 +29,11 @@ describe('the states of a job', () => {
 		expect(() => changed(job({ status: 'cancelled' }), { status: 'completed' })).toThrow(
 			/is cancelled, so it cannot become completed/,
 		);
-		expect(changed(job(), { isTold: true })).toMatchObject({ isTold: true, version: 2, status: 'queued' });
+		expect(changed(job(), { isPublished: true })).toMatchObject({
+			isPublished: true,
+			version: 2,
+			status: 'queued',
+		});
 	});
 
 	it('are finished but for two', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { knownOfJob } from '../../../src/jobs/worker/known-voices.js';
+import { speakerOptionsOfJob } from '../../../src/jobs/worker/known-voices.js';
 import { VoiceStore } from '../../../src/voices/store.js';
 
 const ada = { name: 'Ada', reference: { voice: [0.6, 0.8], fingerprint: 'net' } };
@@ -16,12 +16,12 @@ function noVoices(): VoiceStore {
 const request = { enrolled: ['Ada'], options: { known: [] }, param: 'diarize' } as never;
 
 test('a worker without enrolled voices knows those that the job carries', async () => {
-	expect((await knownOfJob(request, [ada], noVoices())).known).toEqual([ada]);
-	expect((await knownOfJob(null, undefined, noVoices())).known).toEqual([]);
+	expect((await speakerOptionsOfJob(request, [ada], noVoices())).known).toEqual([ada]);
+	expect((await speakerOptionsOfJob(null, undefined, noVoices())).known).toEqual([]);
 });
 
 test('a job of an earlier version takes those of the worker, and says which it lacks', async () => {
-	await expect(knownOfJob(request, undefined, noVoices())).rejects.toMatchObject({
+	await expect(speakerOptionsOfJob(request, undefined, noVoices())).rejects.toMatchObject({
 		code: 'not_found',
 		param: 'known_speakers',
 	});

@@ -4,7 +4,7 @@ import { seeded } from './random.js';
 
 const told = (guesses: readonly string[]): string[] => {
 	const text = new GrowingText();
-	return guesses.map((guess) => text.guess(guess));
+	return guesses.map((guess) => text.partial(guess));
 };
 
 describe('growing text', () => {
@@ -34,8 +34,8 @@ describe('growing text', () => {
 
 	it('says the rest at the end', () => {
 		const text = new GrowingText();
-		text.guess('seven three');
-		text.guess('seven three');
+		text.partial('seven three');
+		text.partial('seven three');
 		expect(text.finish('seven three one')).toEqual({ delta: ' three one', revised: false });
 		expect(text.published).toBe('seven three one');
 	});
@@ -64,7 +64,7 @@ describe('growing text', () => {
 				guess = random.chance(0.7)
 					? guess + random.pick(words)
 					: guess.slice(0, random.below(guess.length + 1));
-				joined += text.guess(guess.trim());
+				joined += text.partial(guess.trim());
 				expect(text.published).toBe(joined);
 			}
 			joined += text.finish(guess.trim()).delta;

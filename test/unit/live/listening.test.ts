@@ -53,7 +53,7 @@ describe('what a program hears of its audio', () => {
 	test('goes on in another stream where the process of the model has died', async () => {
 		const { model, listening, stream } = arranged();
 		void listening.write(second);
-		stream().tell({ type: 'heard', atMs: 1000 });
+		stream().tell({ type: 'processed', atMs: 1000 });
 		stream().tell({ type: 'started', turn: 0, atMs: 500 });
 		stream().tell({ type: 'lost', error: died });
 		void listening.write(second);
@@ -93,10 +93,10 @@ test('a writer waits while the model is five seconds behind', async () => {
 	for (let index = 0; index < 5; index++) await listening.write(second);
 	let isWanted = false;
 	const writing = listening.write(second).then(() => (isWanted = true));
-	stream().tell({ type: 'heard', atMs: 500 });
+	stream().tell({ type: 'processed', atMs: 500 });
 	await Promise.resolve();
 	expect(isWanted).toBe(false);
-	stream().tell({ type: 'heard', atMs: 1000 });
+	stream().tell({ type: 'processed', atMs: 1000 });
 	await writing;
 });
 

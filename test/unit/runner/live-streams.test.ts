@@ -103,12 +103,12 @@ describe('live streams of a runner', () => {
 		const { runner, clock } = arrange();
 		const [idle, holding] = [listen(runner), listen(runner, manual)];
 		holding.say(0);
-		await holding.until('heard');
+		await holding.until('processed');
 		clock.advance(24 * 3600_000);
 		const { pid } = runner;
 		idle.say(3);
 		await idle.until('moved');
-		expect(holding.events.map(({ type }) => type)).toEqual(['heard']);
+		expect(holding.events.map(({ type }) => type)).toEqual(['processed']);
 		holding.stream.send({ type: 'commit', commit: 1 });
 		expect((await holding.until('completed')).text).toBe(String(pid));
 		await holding.until('moved');

@@ -29,7 +29,7 @@ async function onServer({
 	const server = await start();
 	onTestFinished(() => server.close());
 	return async () => {
-		const opened = await open({ url: server.url, isPatient: false, onError: () => {} });
+		const opened = await open({ url: server.url, waitsForServer: false, onError: () => {} });
 		onTestFinished(() => opened.close());
 		return ofRecords(opened.records);
 	};

@@ -42,18 +42,18 @@ export async function joinCluster(
 		...clusterUrls(config),
 		...(!config.noWorker && { numerics }),
 		// Requests must fail soon while the queue is unreachable.
-		isPatient: false,
+		waitsForServer: false,
 		clock: systemClock,
 		log,
 	});
 	const slots = slotsOf(config);
 	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
 	// One gateway at a time publishes the end of jobs. Its successor looks for jobs whose end was not published.
-	let lookForMissed = () => {};
-	const teller = new Role('teller', {
+	let sweepMissed = () => {};
+	const publisher = new Role('teller', {
 		records: cluster.records,
 		clock: systemClock,
-		onTaken: () => lookForMissed(),
+		onTaken: () => sweepMissed(),
 		onError,
 	});
 	const pool = new ClusterPool({
@@ -63,14 +63,14 @@ export async function joinCluster(
 		clock: systemClock,
 		local: config.noWorker ? undefined : local,
 		defaultModel: config.defaultModel,
-		hasLocalRoom: () => local.models.reduce((sum, { requests }) => sum + requests, 0) < slots,
+		hasLocalCapacity: () => local.models.reduce((sum, { requests }) => sum + requests, 0) < slots,
 	});
 	// Announces this machine's models, so that it receives units for them, but no recordings of other servers.
 	const announcer = config.noWorker
 		? undefined
 		: new Announcer({
 				...{ id: cluster.id, address: '', directory: cluster.directory, pool: local, clock: systemClock },
-				...{ lanes: slots, models: [], busyLanes: () => 0, bytesOf, paceOf: () => 1, onError },
+				...{ slots: slots, models: [], busySlots: () => 0, bytesOf, paceOf: () => 1, onError },
 				numerics,
 				budgetBytes: config.memoryBudgetMb * 2 ** 20,
 			});
@@ -84,15 +84,15 @@ export async function joinCluster(
 			works: !config.noWorker,
 			pool: local,
 			onEnded: (ended, missed) => {
-				lookForMissed = missed;
+				sweepMissed = missed;
 				return cluster.records.subscribe(finishedTopic, (id) => {
-					if (teller.isOurs) ended(id);
+					if (publisher.isHeldHere) ended(id);
 				});
 			},
 		},
 		close: async () => {
 			await announcer?.close();
-			await teller.close();
+			await publisher.close();
 			await pool.close();
 			await cluster.close();
 		},

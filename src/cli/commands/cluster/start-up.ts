@@ -94,11 +94,11 @@ export function nextSignal(): Promise<NodeJS.Signals> {
 }
 
 /** Settings of models that do not affect the text. */
-const aside: readonly string[] = ['numThreads', 'parallel', 'maxAudioSeconds', 'sherpaDir', 'modelDir'];
+const ignored: readonly string[] = ['numThreads', 'parallel', 'maxAudioSeconds', 'sherpaDir', 'modelDir'];
 
 /** This machine's value for `numerics` of `Unit`. */
 export function numericsOfMachine(config: Config, version: string): string {
-	const settings = Object.entries(runnerSettings(config)).filter(([name]) => !aside.includes(name));
+	const settings = Object.entries(runnerSettings(config)).filter(([name]) => !ignored.includes(name));
 	return numericsOf(
 		version,
 		settings.map(([name, value]) => `${name}=${String(value)}`),

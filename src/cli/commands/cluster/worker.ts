@@ -33,7 +33,7 @@ export async function worker(flags: Partial<Record<SettingName, string>>, versio
 	const metrics = new Metrics();
 	const pool = localPool(config, { models: registry, log, metrics });
 	const numerics = numericsOfMachine(config, version);
-	const cluster = await openCluster({ ...urls, isPatient: true, numerics, clock: systemClock, log });
+	const cluster = await openCluster({ ...urls, waitsForServer: true, numerics, clock: systemClock, log });
 	const running = await startWorker({
 		...{ cluster, pool, clock: systemClock, metrics, log, advertise: config.advertise },
 		admission: new Admission({ maxQueueSeconds: config.maxQueueSeconds, metrics, clock: systemClock }),

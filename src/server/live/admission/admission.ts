@@ -64,7 +64,7 @@ export class LiveAdmission {
 			model,
 			clock,
 			onModel: (id) => this.#models.add(id),
-			onLeft: (gone) => this.#places.delete(gone),
+			onReleased: (gone) => this.#places.delete(gone),
 		});
 		this.#places.add(place);
 		return place;
@@ -80,7 +80,7 @@ interface PlaceOptions {
 	readonly model: string;
 	readonly clock: Clock;
 	readonly onModel: (model: string) => void;
-	readonly onLeft: (place: LivePlace) => void;
+	readonly onReleased: (place: LivePlace) => void;
 }
 
 /** The place of an admitted session, which counts towards the limits until `leave`. */
@@ -117,12 +117,12 @@ export class LivePlace {
 	}
 
 	/** Records audio that the model has processed, and the model time used for it. */
-	heard(audioMs: number, busyMs: number): void {
+	recordLoad(audioMs: number, busyMs: number): void {
 		this.#load.add(audioMs, busyMs, this.#options.clock.now());
 	}
 
 	/** Safe to call twice. */
 	leave(): void {
-		this.#options.onLeft(this);
+		this.#options.onReleased(this);
 	}
 }

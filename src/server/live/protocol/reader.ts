@@ -59,10 +59,10 @@ export class Reader {
 		return this.#typed(field, 'true or false', (value): value is boolean => typeof value === 'boolean');
 	}
 
-	number(field: string, least: number, most: number): number | undefined {
+	number(field: string, min: number, max: number): number | undefined {
 		const isInRange = (value: unknown): value is number =>
-			typeof value === 'number' && value >= least && value <= most;
-		const what = least === most ? String(least) : `a number from ${least} to ${most}`;
+			typeof value === 'number' && value >= min && value <= max;
+		const what = min === max ? String(min) : `a number from ${min} to ${max}`;
 		return this.#typed(field, what, isInRange);
 	}
 

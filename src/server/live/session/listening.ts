@@ -16,11 +16,11 @@ interface Stream {
 	/** Position in the session's audio at which the stream begins. */
 	readonly offsetMs: number;
 	options: LiveOptions;
-	hasHeard: boolean;
+	hasProcessed: boolean;
 }
 
 /** A command without a response so far. */
-type Asked =
+type PendingCommand =
 	| { readonly type: 'commit'; readonly number: number; readonly eventId: string | null }
 	| { readonly type: 'clear'; readonly number: number };
 
@@ -32,14 +32,14 @@ export class Listening {
 	/** Length of all appended audio. */
 	#appendedMs = 0;
 	/** Position up to which the model has processed the audio. */
-	#heardMs = 0;
+	#processedMs = 0;
 	/** Length of the audio since the last commit or clear; without voice activity detection it is the next turn. */
 	#uncommittedMs = 0;
 	/** Why part of the uncommitted audio was lost; undefined if none was. */
 	#lostAudio: EarshotError | undefined;
 	/** Number of successive streams that were lost before they processed any audio. */
 	#deadStreams = 0;
-	#asked: Asked[] = [];
+	#pending: PendingCommand[] = [];
 
 	constructor(outbox: Outbox, newItemId: () => string) {
 		this.#outbox = outbox;
@@ -54,13 +54,13 @@ export class Listening {
 		return this.#appendedMs;
 	}
 
-	get heardMs(): number {
-		return this.#heardMs;
+	get processedMs(): number {
+		return this.#processedMs;
 	}
 
 	/** Length of the unprocessed audio. */
-	get behindMs(): number {
-		return Math.max(0, this.#appendedMs - this.#heardMs);
+	get lagMs(): number {
+		return Math.max(0, this.#appendedMs - this.#processedMs);
 	}
 
 	/** Whether there is audio that waits for the client's commit. */
@@ -70,8 +70,8 @@ export class Listening {
 
 	open(options: LiveOptions): void {
 		const number = this.#nextNumber++;
-		this.#stream = { number, offsetMs: this.#appendedMs, options, hasHeard: false };
-		this.#heardMs = this.#appendedMs;
+		this.#stream = { number, offsetMs: this.#appendedMs, options, hasProcessed: false };
+		this.#processedMs = this.#appendedMs;
 		this.#outbox.push({ type: 'listen', stream: number, options });
 	}
 
@@ -104,7 +104,7 @@ export class Listening {
 		}
 		if (!this.#stream) throw commitEmpty('short');
 		const number = this.#nextNumber++;
-		this.#asked.push({ type: 'commit', number, eventId });
+		this.#pending.push({ type: 'commit', number, eventId });
 		this.#outbox.command({ type: 'commit', commit: number });
 	}
 
@@ -115,7 +115,7 @@ export class Listening {
 			return;
 		}
 		const number = this.#nextNumber++;
-		this.#asked.push({ type: 'clear', number });
+		this.#pending.push({ type: 'clear', number });
 		this.#outbox.command({ type: 'clear', clear: number });
 	}
 
@@ -136,16 +136,16 @@ export class Listening {
 		this.#outbox.send({ type: 'conversation.item.deleted', item_id: itemId });
 	}
 
-	/** Takes an event of the stream with that number. Returns how the stream has ended, if it has; `hopeless`: a new
+	/** Takes an event of the stream with that number. Returns how the stream has ended, if it has; `fatal`: a new
 	 * stream would probably fail too. */
-	take(number: number, event: LiveEvent): 'over' | { readonly hopeless: EarshotError } | undefined {
+	take(number: number, event: LiveEvent): 'over' | { readonly fatal: EarshotError } | undefined {
 		const stream = this.#stream;
 		if (stream?.number !== number) return undefined;
 		switch (event.type) {
-			case 'heard':
-				stream.hasHeard = true;
+			case 'processed':
+				stream.hasProcessed = true;
 				this.#deadStreams = 0;
-				this.#heardMs = Math.max(this.#heardMs, stream.offsetMs + event.atMs);
+				this.#processedMs = Math.max(this.#processedMs, stream.offsetMs + event.atMs);
 				return undefined;
 			case 'empty': {
 				const asked = this.#answered(event.commit);
@@ -164,22 +164,22 @@ export class Listening {
 			case 'moved':
 				this.#close();
 				this.#items.streamOver();
-				for (const asked of this.#takeAsked()) this.#answerEmpty(asked);
+				for (const asked of this.#takePending()) this.#answerEmpty(asked);
 				return 'over';
 			case 'lost':
-				return this.#lose(stream, event.error);
+				return this.#lost(stream, event.error);
 			case 'started':
 			case 'stopped':
 			case 'committed':
 			case 'delta':
 			case 'completed':
 			case 'failed':
-				this.#tell(event, stream.offsetMs);
+				this.#sendTurnEvent(event, stream.offsetMs);
 				return undefined;
 		}
 	}
 
-	#tell(event: TurnEvent, offsetMs: number): void {
+	#sendTurnEvent(event: TurnEvent, offsetMs: number): void {
 		switch (event.type) {
 			case 'started':
 				this.#outbox.send(...this.#items.started(event.turn, offsetMs + event.atMs));
@@ -203,21 +203,21 @@ export class Listening {
 		}
 	}
 
-	#lose({ hasHeard, options }: Stream, error: EarshotError): 'over' | { readonly hopeless: EarshotError } {
+	#lost({ hasProcessed, options }: Stream, error: EarshotError): 'over' | { readonly fatal: EarshotError } {
 		this.#close();
 		this.#outbox.send(...this.#items.failAll(error, this.#appendedMs));
-		for (const asked of this.#takeAsked()) {
+		for (const asked of this.#takePending()) {
 			if (asked.type === 'commit') this.#outbox.send(...this.#items.failUnknown(error));
 			else this.#answerEmpty(asked);
 		}
 		if (options.turns === null && this.#uncommittedMs > 0) this.#lostAudio = error;
-		this.#deadStreams = hasHeard ? 0 : this.#deadStreams + 1;
-		return this.#deadStreams > 1 ? { hopeless: error } : 'over';
+		this.#deadStreams = hasProcessed ? 0 : this.#deadStreams + 1;
+		return this.#deadStreams > 1 ? { fatal: error } : 'over';
 	}
 
 	#close(): void {
 		this.#stream = undefined;
-		this.#heardMs = this.#appendedMs;
+		this.#processedMs = this.#appendedMs;
 	}
 
 	#forgetAudio(): void {
@@ -226,19 +226,19 @@ export class Listening {
 	}
 
 	/** Removes and returns the command that this response answers; undefined if there is none. */
-	#answered(number: number): Asked | undefined {
-		const at = this.#asked.findIndex((asked) => asked.number === number);
-		return at === -1 ? undefined : this.#asked.splice(at, 1)[0];
+	#answered(number: number): PendingCommand | undefined {
+		const at = this.#pending.findIndex((asked) => asked.number === number);
+		return at === -1 ? undefined : this.#pending.splice(at, 1)[0];
 	}
 
-	#takeAsked(): Asked[] {
-		const asked = this.#asked;
-		this.#asked = [];
+	#takePending(): PendingCommand[] {
+		const asked = this.#pending;
+		this.#pending = [];
 		return asked;
 	}
 
 	/** Responds to a command after the stream has ended without a turn for it. */
-	#answerEmpty(asked: Asked): void {
+	#answerEmpty(asked: PendingCommand): void {
 		if (asked.type === 'clear') this.#outbox.send({ type: 'input_audio_buffer.cleared' });
 		else this.#outbox.refuse(commitEmpty('silent'), asked.eventId);
 	}
@@ -249,6 +249,6 @@ function commitEmpty(why: 'short' | 'silent'): Refused {
 		'input_audio_buffer_commit_empty',
 		why === 'short'
 			? 'Error committing input audio buffer: buffer too small. Expected at least 100ms of audio.'
-			: 'Error committing input audio buffer: voice activity detection has heard no speech since the last commit.',
+			: 'Error committing input audio buffer: voice activity detection has detected no speech since the last commit.',
 	);
 }

@@ -89,7 +89,7 @@ const eagernessMs: Readonly<Record<Eagerness, number>> = { low: 8000, medium: 40
 const sentenceSilenceMs = 300;
 
 /** At 0, voice activity detectors classify everything as speech. */
-const leastThreshold = 0.01;
+const minThreshold = 0.01;
 
 function rulesOf(detection: TurnDetection | null): TurnRules | null {
 	if (detection === null) return null;
@@ -102,7 +102,7 @@ function rulesOf(detection: TurnDetection | null): TurnRules | null {
 		};
 	}
 	return {
-		threshold: Math.max(detection.threshold, leastThreshold),
+		threshold: Math.max(detection.threshold, minThreshold),
 		prefixPaddingMs: detection.prefix_padding_ms,
 		silenceDurationMs: detection.silence_duration_ms,
 	};

@@ -29,9 +29,9 @@ export function sessionModel(name: string | undefined, names: ModelNames): strin
 	}
 }
 
-/** The part of a pool that this needs. `hearsLive`: the model supports streaming. */
+/** The part of a pool that this needs. `isStreaming`: the model supports streaming. */
 export interface NamedModels {
-	readonly models: readonly { readonly id: string; readonly hearsLive: boolean }[];
+	readonly models: readonly { readonly id: string; readonly isStreaming: boolean }[];
 	readonly defaultModel: string;
 	idOf(name: string): string;
 }
@@ -41,8 +41,8 @@ export function modelNamesOf(pool: NamedModels): ModelNames {
 		defaultModel: () => pool.idOf(pool.defaultModel),
 		liveDefault: () => {
 			const id = pool.idOf(pool.defaultModel);
-			const hears = pool.models.filter(({ hearsLive }) => hearsLive);
-			return hears.find((model) => model.id === id)?.id ?? hears[0]?.id ?? id;
+			const streaming = pool.models.filter(({ isStreaming }) => isStreaming);
+			return streaming.find((model) => model.id === id)?.id ?? streaming[0]?.id ?? id;
 		},
 		idOf: (name) => pool.idOf(name),
 	};

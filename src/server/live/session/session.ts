@@ -64,13 +64,13 @@ export class Session {
 	}
 
 	/** Length of the unprocessed audio. */
-	get behindMs(): number {
-		return this.#listening.behindMs;
+	get lagMs(): number {
+		return this.#listening.lagMs;
 	}
 
 	/** Position up to which the model has processed the audio. */
-	get heardMs(): number {
-		return this.#listening.heardMs;
+	get processedMs(): number {
+		return this.#listening.processedMs;
 	}
 
 	/** Length of all appended audio. */
@@ -109,7 +109,7 @@ export class Session {
 			case 'stream': {
 				const how = this.#listening.take(input.stream, input.event);
 				if (how === 'over') this.#streamOver();
-				else if (how) this.#fail(how.hopeless);
+				else if (how) this.#fail(how.fatal);
 				break;
 			}
 			case 'end':
@@ -129,12 +129,12 @@ export class Session {
 		}
 		// An update need not wait for a model that is only being loaded in advance.
 		const isFree = this.#model.state !== 'leasing' || (event.type === 'update' && !this.#isModelNeeded);
-		if (isFree && !this.isWaiting) this.#settle(event, () => this.#obey(event));
+		if (isFree && !this.isWaiting) this.#settle(event, () => this.#handle(event));
 		else this.#waiting.push(event);
 	}
 
 	/** Throws Refused. */
-	#obey(event: ClientEvent): void {
+	#handle(event: ClientEvent): void {
 		switch (event.type) {
 			case 'update':
 				this.#begin(event);
@@ -224,7 +224,7 @@ export class Session {
 			if (this.#config.transcription?.model !== update.config.transcription?.model)
 				this.#model = { state: 'none' };
 		}
-		this.#goOn();
+		this.#resume();
 	}
 
 	#takeRefusal(error: EarshotError): void {
@@ -236,21 +236,21 @@ export class Session {
 		this.#isModelNeeded = false;
 		if (update) this.#outbox.refuse(refusedAs(error), update.event.eventId);
 		else if (isNeeded) this.#fail(error);
-		if (!this.#isClosed) this.#goOn();
+		if (!this.#isClosed) this.#resume();
 	}
 
 	/** The stream has ended: because the session ends, the model changes, or the model's process has ended. */
 	#streamOver(): void {
 		if (this.#update) this.#lease(this.#update.model);
-		else this.#goOn();
+		else this.#resume();
 	}
 
 	/** Processes the queued events until one of them has to wait again. */
-	#goOn(): void {
+	#resume(): void {
 		while (this.#waiting.length > 0 && !this.#update && this.#model.state !== 'leasing') {
 			const [event, ...rest] = this.#waiting;
 			this.#waiting = rest;
-			if (event) this.#settle(event, () => this.#obey(event));
+			if (event) this.#settle(event, () => this.#handle(event));
 		}
 		if (this.#ending && !this.#listening.isOpen) this.#finish(this.#ending);
 	}

@@ -43,7 +43,7 @@ describe('partial text of a model that transcribes whole turns', () => {
 	it('costs a bounded number of transcriptions', async () => {
 		const live = arrange(growing);
 		await speak(live, pcm([7, 24_000]));
-		await live.until('heard', 240);
+		await live.until('processed', 240);
 		// After 1, 2, 4, 6, 10, 14, 18 and 22 seconds.
 		expect(live.engine.ran.map((samples) => Math.round(samples / 16_000))).toEqual([
 			1, 2, 4, 6, 10, 14, 18, 22,
@@ -124,7 +124,7 @@ describe('a turn whose speech pauses', () => {
 	it('is transcribed then, so that its text is ready when the pause is long enough', async () => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 1000], [0, 400]));
-		await live.until('heard', 14);
+		await live.until('processed', 14);
 		expect(live.engine.ran).toHaveLength(1);
 		expect(told(live.events).some((each) => each.includes('committed'))).toBe(false);
 		await speak(live, pcm([0, 800]));

@@ -177,7 +177,7 @@ export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 
 /** Each event in a word or two, without those about progress. */
 export function told(events: readonly LiveEvent[]): string[] {
-	return events.filter(({ type }) => type !== 'heard').map(inWords);
+	return events.filter(({ type }) => type !== 'processed').map(inWords);
 }
 
 function inWords(event: LiveEvent): string {
@@ -193,7 +193,7 @@ function inWords(event: LiveEvent): string {
 			return `${event.turn} ${event.type} at ${event.atMs}`;
 		case 'committed':
 			return `${event.turn} committed: ${event.seconds} s`;
-		case 'heard':
+		case 'processed':
 		case 'empty':
 		case 'cleared':
 		case 'refused':

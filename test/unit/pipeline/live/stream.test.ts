@@ -33,7 +33,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
 		expect(told(events)).toEqual(['0 committed: 1 s', '0:7 7 7 3 3 3 3', '0 is 7 7 7 3 3 3 3']);
-		expect(events[0]).toEqual({ type: 'heard', atMs: 1000 });
+		expect(events[0]).toEqual({ type: 'processed', atMs: 1000 });
 	});
 
 	it('cuts turns by voice activity', async () => {
@@ -119,7 +119,7 @@ describe('a live stream', () => {
 		vi.advanceTimersByTime(5000);
 		expect(reserved()).toBe(0);
 		stream.send({ type: 'audio', bytes: pcm([7, 300]) });
-		await until('heard');
+		await until('processed');
 		await settled();
 		expect(reserved()).toBe(1);
 		stream.close();
@@ -167,7 +167,10 @@ describe('a live stream', () => {
 				for (let turns = 0; turns < 6; turns++) await settled();
 			}
 		}
-		const busyMs = events.reduce((sum, event) => sum + (event.type === 'heard' ? (event.busyMs ?? 0) : 0), 0);
+		const busyMs = events.reduce(
+			(sum, event) => sum + (event.type === 'processed' ? (event.busyMs ?? 0) : 0),
+			0,
+		);
 		expect(works).toBeGreaterThan(1);
 		// One of two slots.
 		expect(busyMs).toBe(works * 20);
@@ -227,7 +230,7 @@ describe('a live stream', () => {
 			stream.send({ type: 'commit', commit: turn });
 		}
 		for (let turns = 0; turns < 20; turns++) await settled();
-		expect(events.filter(({ type }) => type === 'heard')).toHaveLength(2);
+		expect(events.filter(({ type }) => type === 'processed')).toHaveLength(2);
 		slow.open();
 		await until('completed', 4);
 	});
@@ -277,7 +280,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: pcm([3, 200]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
-		const heard = events.flatMap((event) => (event.type === 'heard' ? [Math.round(event.atMs)] : []));
+		const heard = events.flatMap((event) => (event.type === 'processed' ? [Math.round(event.atMs)] : []));
 		expect(heard).toEqual([200, 600]);
 	});
 

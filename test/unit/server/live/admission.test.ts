@@ -36,7 +36,7 @@ describe('live sessions', () => {
 		for (let second = 0; second < 180; second++) {
 			clock.advance(1000);
 			// Each keeps a quarter of the model busy.
-			for (const place of places) place.heard(1000, 250);
+			for (const place of places) place.recordLoad(1000, 250);
 		}
 		// The third would make it three quarters.
 		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
@@ -50,7 +50,7 @@ describe('live sessions', () => {
 		const places = Array.from({ length: 4 }, () => admission.admit('tiny', ''));
 		for (let second = 0; second < 20; second++) {
 			clock.advance(1000);
-			for (const place of places) place.heard(1000, 250);
+			for (const place of places) place.recordLoad(1000, 250);
 		}
 		const idle = admission.admit('other', '');
 		idle.model = 'tiny';
@@ -63,7 +63,7 @@ describe('live sessions', () => {
 		const { admission, clock } = arrange();
 		const place = admission.admit('tiny', '');
 		clock.advance(2000);
-		place.heard(2000, 2000);
+		place.recordLoad(2000, 2000);
 		admission.admit('tiny', '');
 	});
 
@@ -73,7 +73,7 @@ describe('live sessions', () => {
 		// A minute of audio in six seconds, in which the model does nothing else.
 		for (let second = 0; second < 6; second++) {
 			clock.advance(1000);
-			place.heard(10_000, 1000);
+			place.recordLoad(10_000, 1000);
 		}
 		admission.admit('tiny', '');
 		expect(place.share).toBeCloseTo(0.1);
@@ -83,7 +83,7 @@ describe('live sessions', () => {
 		const { admission, clock } = arrange();
 		const place = admission.admit('tiny', '');
 		clock.advance(20_000);
-		place.heard(20_000, 10_000);
+		place.recordLoad(20_000, 10_000);
 		expect(() => admission.admit('tiny', '')).toThrow(/as busy as it can be/);
 		place.model = 'other';
 		admission.admit('tiny', '');

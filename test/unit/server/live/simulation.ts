@@ -3,7 +3,7 @@
 import { EarshotError } from '../../../../src/errors.js';
 import { InOrder } from '../../../../src/live/in-order.js';
 import type { LiveCommand, LiveEvent, LiveOptions } from '../../../../src/live/live.js';
-import { type HeardSpeech, type TurnEvent, Turns } from '../../../../src/live/turns.js';
+import { type DetectedSpeech, type TurnEvent, Turns } from '../../../../src/live/turns.js';
 import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';
 import type { SentEvent, SessionInput, SessionOutput } from '../../../../src/server/live/session/outbox.js';
 import { Session } from '../../../../src/server/live/session/session.js';
@@ -96,7 +96,7 @@ class SimulatedStream {
 	#hear(): void {
 		const before = this.#position;
 		this.#position += 1024;
-		let speech: HeardSpeech | undefined;
+		let speech: DetectedSpeech | undefined;
 		if (this.#options.turns !== null) {
 			const changes = this.#random.chance(0.3);
 			const pause = (Turns.pauseMs(this.#options.turns) * 16_000) / 1000;
@@ -109,10 +109,10 @@ class SimulatedStream {
 			}
 			speech = { spans, openSince: this.#speechSince, settled: this.#position - pause };
 		}
-		this.#act(this.#turns.hear(this.#position, speech));
+		this.#act(this.#turns.detect(this.#position, speech));
 		const { open } = this.#turns;
 		if (open && !this.#texts.has(open.turn)) this.#texts.set(open.turn, '');
-		this.events.push({ type: 'heard', atMs: this.#position / 16 });
+		this.events.push({ type: 'processed', atMs: this.#position / 16 });
 	}
 
 	#act(events: readonly TurnEvent[]): void {

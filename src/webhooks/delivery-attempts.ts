@@ -10,7 +10,7 @@ import type { Post, PostResult } from './post.js';
 import { type NextStep, nextStep } from './schedule.js';
 import { signedHeaders } from './sign.js';
 
-export interface CourierOptions {
+export interface DeliveryAttemptsOptions {
 	readonly deliveries: DeliveryStore;
 	readonly endpoints: EndpointStore;
 	readonly post: Post;
@@ -36,12 +36,12 @@ interface Receiver {
 /** Delay before a failed write is repeated. */
 const rewriteMs = 60_000;
 
-export class Courier {
-	readonly #options: CourierOptions;
+export class DeliveryAttempts {
+	readonly #options: DeliveryAttemptsOptions;
 	/** Outcomes that could not be written to disk, so that these deliveries are not sent again. */
 	readonly #unwritten = new Map<string, Delivery>();
 
-	constructor(options: CourierOptions) {
+	constructor(options: DeliveryAttemptsOptions) {
 		this.#options = options;
 	}
 
@@ -52,7 +52,10 @@ export class Courier {
 			const unwritten = this.#unwritten.get(id);
 			return await this.#keep(unwritten ?? (await this.#tryOnce(id)));
 		} catch (thrown) {
-			log.error({ delivery: id, reason: reasonOf(thrown) }, 'a webhook waits: it cannot be read or kept');
+			log.error(
+				{ delivery: id, reason: reasonOf(thrown) },
+				'a webhook is delayed: it cannot be read or stored',
+			);
 			return now() + rewriteMs;
 		}
 	}
@@ -112,7 +115,7 @@ export class Courier {
 		} catch (thrown) {
 			log.error(
 				{ job: delivery.jobId, reason: reasonOf(thrown) },
-				'a job does not know that its webhook failed',
+				'the failure of a webhook could not be recorded in its job',
 			);
 		}
 	}
@@ -144,7 +147,7 @@ export class Courier {
 		const { id, jobId, place, tries } = delivery;
 		const { status = null, error = null } = tries.at(-1) ?? {};
 		const fields = { delivery: id, job: jobId, place, tries: tries.length, status, error };
-		if (state === 'failed') log.warn(fields, 'a webhook was not delivered, and is given up');
+		if (state === 'failed') log.warn(fields, 'a webhook could not be delivered; no more attempts are made');
 		else log.debug(fields, `webhook ${state}`);
 		metrics.webhookFinished(state);
 		return finishedDelivery(delivery, state);

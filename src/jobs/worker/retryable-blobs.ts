@@ -8,36 +8,36 @@ import type { BlobStore } from '../blobs.js';
 /** Failed reads and writes throw the retryable error `closed`, except for a full disk, an aborted source, and other
  * known errors. `not_found` becomes `closed` too: a missing blob is not visible yet, or its folder is not mounted,
  * since a job's recording is deleted only when the job ends. */
-export function steadyBlobs(blobs: BlobStore): BlobStore {
-	const away = (thrown: unknown): unknown => {
+export function retryableBlobs(blobs: BlobStore): BlobStore {
+	const asRetryable = (thrown: unknown): unknown => {
 		const isKnown = thrown instanceof EarshotError && thrown.code !== 'not_found';
 		if (isKnown || isEnded(thrown) || isFull(thrown)) return thrown;
 		return new EarshotError('closed', `Recordings cannot be read or written: ${reasonOf(thrown)}`, {
 			cause: thrown,
 		});
 	};
-	const steadily = async <T>(act: () => Promise<T>): Promise<T> => {
+	const retryable = async <T>(act: () => Promise<T>): Promise<T> => {
 		try {
 			return await act();
 		} catch (thrown) {
-			throw away(thrown);
+			throw asRetryable(thrown);
 		}
 	};
 	return {
-		put: (key, source) => steadily(() => blobs.put(key, source)),
-		putFile: (key, file) => steadily(() => blobs.putFile(key, file)),
+		put: (key, source) => retryable(() => blobs.put(key, source)),
+		putFile: (key, file) => retryable(() => blobs.putFile(key, file)),
 		async *get(key, range) {
 			try {
 				yield* blobs.get(key, range);
 			} catch (thrown) {
-				throw away(thrown);
+				throw asRetryable(thrown);
 			}
 		},
 		fileOf: (key) => {
 			const file = blobs.fileOf(key);
 			return file !== undefined && existsSync(file) ? file : undefined;
 		},
-		delete: (key) => steadily(() => blobs.delete(key)),
+		delete: (key) => retryable(() => blobs.delete(key)),
 		list: (prefix) => blobs.list(prefix),
 	};
 }

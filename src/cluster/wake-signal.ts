@@ -2,22 +2,22 @@
 
 import type { Clock } from '../clock.js';
 
-/** A wait also ends at once if `ring` was called after the last `muffle`. */
-export class Bell {
-	#hasRung = false;
+/** A wait also ends at once if `notify` was called after the last `reset`. */
+export class WakeSignal {
+	#isNotified = false;
 	#wake: (() => void) | undefined;
 
-	ring(): void {
-		this.#hasRung = true;
+	notify(): void {
+		this.#isNotified = true;
 		this.#wake?.();
 	}
 
-	muffle(): void {
-		this.#hasRung = false;
+	reset(): void {
+		this.#isNotified = false;
 	}
 
-	async rung(ms: number, clock: Clock): Promise<void> {
-		if (this.#hasRung) return;
+	async wait(ms: number, clock: Clock): Promise<void> {
+		if (this.#isNotified) return;
 		await new Promise<void>((resolve) => {
 			const stop = clock.after(ms, resolve);
 			this.#wake = () => {

@@ -1,31 +1,31 @@
 /** Limits concurrent attempts, so that a slow receiver delays only its own deliveries. */
 
 /** The owner and receiver of an attempt. */
-export interface LaneUser {
+export interface AttemptUser {
 	/** Host and port of the receiver. */
 	readonly place: string;
 	readonly owner: string;
 }
 
-export interface LaneLimits {
+export interface AttemptLimits {
 	readonly total: number;
 	readonly perOwner: number;
 	readonly perPlace: number;
 }
 
-const usualLimits: LaneLimits = { total: 64, perOwner: 16, perPlace: 4 };
+const defaultLimits: AttemptLimits = { total: 64, perOwner: 16, perPlace: 4 };
 
-export class TryLanes {
-	readonly #limits: LaneLimits;
-	readonly #users = new Set<LaneUser>();
+export class AttemptLimiter {
+	readonly #limits: AttemptLimits;
+	readonly #users = new Set<AttemptUser>();
 
-	constructor(limits: LaneLimits = usualLimits) {
+	constructor(limits: AttemptLimits = defaultLimits) {
 		this.#limits = limits;
 	}
 
-	/** Takes a lane, and returns the function that releases it; undefined if none is free for this owner and
+	/** Reserves an attempt, and returns the function that releases it; undefined if none is free for this owner and
 	 * receiver. */
-	take({ place, owner }: LaneUser): (() => void) | undefined {
+	take({ place, owner }: AttemptUser): (() => void) | undefined {
 		const user = { place, owner };
 		const users = [...this.#users];
 		const isFree =
