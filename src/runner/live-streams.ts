@@ -155,5 +155,5 @@ function note(stream: Stream, event: LiveEvent): void {
 
 /** The error of a stream whose process ended. `how`: exit code or signal, in words. */
 export function processEnded(how: string): EarshotError {
-	return new EarshotError('engine_failed', `the model's process ended while it listened (${how})`);
+	return new EarshotError('engine_failed', `the model's process has ended (${how})`);
 }
