@@ -86,7 +86,7 @@ it('a unit over which three servers have died in a row has failed, with the seco
 	onTestFinished(() => next.close());
 	const [state] = await next.queue.units(given.jobId);
 	expect(state).toMatchObject({ state: 'failed', error: { code: 'engine_failed' } });
-	expect(JSON.stringify(state)).toContain('3 times in a row behind second 1');
+	expect(JSON.stringify(state)).toContain('3 times in a row after second 1');
 });
 
 /** The disk has room for half of what is written, until the returned function is called. */
