@@ -77,7 +77,7 @@ const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 
 /** Flags of the scripts that prose names without their command, as the heads of the scripts list them. */
 export const scriptFlags: ReadonlySet<string> = new Set(
-	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'scripts/docs.mjs'].flatMap(
+	['test/bench/bench.mjs', 'test/accuracy/accuracy.mjs', 'test/soak/soak.mjs', 'scripts/docs.mjs'].flatMap(
 		(file) => readFileSync(path.join(root, file), 'utf8').match(/(?<=\s)--[a-z][\w-]*/g) ?? [],
 	),
 );
