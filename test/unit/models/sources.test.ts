@@ -367,7 +367,7 @@ describe('a model of several sources is refused', () => {
 		async (url) => {
 			const wait = vi.fn(async () => {});
 			const machine = await arrange({ listed: { url }, deps: { ...quick, wait } });
-			expect((await refused(machine)).error?.message).toMatch(/\(2\) .*no http or https URL/);
+			expect((await refused(machine)).error?.message).toMatch(/\(2\) .*not an http or https URL/);
 			expect(wait).not.toHaveBeenCalled();
 		},
 	);
