@@ -342,8 +342,8 @@ export interface WhisperLoad {
 	/** Convert the decoder's matrices from f16 or f32 to Q8_0, if they are in CPU memory. Ignored by loadParakeet. */
 	readonly quantiseDecoder?: boolean;
 	/** Folder for a file of the weights that remain in CPU memory, of which all processes that load the same model with this
-	 * folder share one copy. If it can't be written, a warning is logged and the weights stay in this process's memory.
-	 * Ignored on Windows, with that warning, and by loadParakeet. */
+	 * folder share one copy. If the file can't be written, the weights stay in this process's memory and a
+	 * warning is logged. Ignored on Windows and by loadParakeet. */
 	readonly weightsDir?: string;
 }
 

@@ -39,7 +39,7 @@ export const whisperSettings = {
 		help: 'folder for weights of Whisper models that several processes on a CPU share: they load into memory once',
 		default: '',
 		defaultText: 'none: each process has its own copy',
-		parse: (text) => path.resolve(text),
+		parse: (text) => (text === '' ? '' : path.resolve(text)),
 	},
 	audioContext: {
 		scope: 'model',

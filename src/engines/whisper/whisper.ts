@@ -3,7 +3,6 @@
 import type { RawResult, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
 import type { ModelOptions } from '../../config/resolve.js';
-import { makeFolder } from '../../disk/disk.js';
 import { EarshotError } from '../../errors.js';
 import { parakeetCapabilities, whisperCapabilities } from '../../models/types/capabilities.js';
 import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
@@ -16,6 +15,7 @@ import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js
 import { contextFor, missesSound } from './audio-context.js';
 import { beamSizeFor } from './beam-size.js';
 import { type EncoderSettings, loadWithEncoder } from './encoder.js';
+import { weightsFolder } from './weights-folder.js';
 
 export interface WhisperSettings extends ModelOptions {
 	readonly id: string;
@@ -81,16 +81,8 @@ export async function loadParakeet(settings: ParakeetSettings): Promise<Engine> 
 	});
 }
 
-/** `undefined` where none is set. */
-async function createdFolder(folder: string): Promise<string | undefined> {
-	if (folder === '') return undefined;
-	// The addon logs what is wrong when it cannot write there.
-	await makeFolder(folder, 0o700).catch(() => {});
-	return folder;
-}
-
 export async function loadWhisper(settings: WhisperSettings): Promise<Engine> {
-	const weightsDir = await createdFolder(settings.weightsDir);
+	const weightsDir = await weightsFolder(settings.weightsDir);
 	const encoderSettings = { ...settings, requested: settings.encoder };
 	const { model, encoder, reason } = await loadWithEncoder(encoderSettings, ({ encoders, encoderBits }) =>
 		guarded(() =>

@@ -1,0 +1,38 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { weightsFolder } from '../../../src/engines/whisper/weights-folder.js';
+
+const root = mkdtempSync(path.join(tmpdir(), 'earshot-weights-folder-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe('the folder of shared weights', () => {
+	it('is created, for its owner alone', async () => {
+		const folder = path.join(root, 'new', 'weights');
+		expect(await weightsFolder(folder, 'linux')).toBe(folder);
+		if (process.platform !== 'win32') expect(statSync(folder).mode & 0o777).toBe(0o700);
+	});
+
+	it('is none where none is set', async () => {
+		expect(await weightsFolder('', 'win32')).toBeUndefined();
+	});
+
+	it('is refused where it is a file', async () => {
+		const file = path.join(root, 'file');
+		writeFileSync(file, '');
+		await expect(weightsFolder(file, 'linux')).rejects.toMatchObject({
+			code: 'config_invalid',
+			message: expect.stringMatching(
+				/^Expected `weights_dir` to be a folder that can be written \(.+\), got `.+file`$/,
+			),
+		});
+	});
+
+	it('is refused on Windows', async () => {
+		await expect(weightsFolder(root, 'win32')).rejects.toMatchObject({
+			code: 'config_invalid',
+			message: `Expected \`weights_dir\` to be unset on Windows, where processes cannot share weights, got \`${root}\``,
+		});
+	});
+});
