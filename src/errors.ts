@@ -138,7 +138,16 @@ function shownObject(value: object): string {
 		return `\`${shortened(text)}\``;
 	} catch {
 		// The value cannot be serialized: it is circular, a proxy, or too deep.
+		return kindOf(value);
+	}
+}
+
+function kindOf(value: object): string {
+	try {
 		return Array.isArray(value) ? 'an array' : 'an object';
+	} catch {
+		// A revoked proxy, of which nothing can be asked.
+		return 'an object';
 	}
 }
 

@@ -111,7 +111,7 @@ describe('a host that hangs', () => {
 		expect(await get('/v1/ps')).toMatchObject({ data: [{ id: model, state: 'unresponsive', pid }] });
 		expect(await get('/health')).toMatchObject({
 			status: 'degraded',
-			reason: expect.stringContaining('no response'),
+			reason: expect.stringContaining('does not respond'),
 		});
 		expect(await answer).toBe('a b c');
 		expect(isAlive(pid)).toBe(false);
