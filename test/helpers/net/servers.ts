@@ -111,6 +111,15 @@ function childrenOf(pid: number): number[] {
 	}
 }
 
+/** The number of a process that has ended may be another's by now. */
+function isPostgres(pid: number): boolean {
+	try {
+		return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres');
+	} catch {
+		return false;
+	}
+}
+
 function killIfThere(pid: number, signal: NodeJS.Signals): void {
 	try {
 		process.kill(pid, signal);
@@ -144,7 +153,7 @@ async function controlled({ url, folder, isReady, start }: Controls): Promise<Te
 		const own = childrenOf(child.pid ?? 0);
 		child.kill(signal);
 		await ended;
-		for (const pid of own) killIfThere(pid, signal);
+		for (const pid of own) if (isPostgres(pid)) killIfThere(pid, signal);
 	};
 	await run();
 	return {
