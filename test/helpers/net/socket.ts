@@ -70,6 +70,19 @@ export function liveClient(
 	};
 }
 
+/** A transcription session of 16 kHz PCM that has accepted `input`. `url`: of the server. */
+export async function openTranscription(url: string, model: string, input: object = {}): Promise<LiveClient> {
+	const client = liveClient(`${url}/v1/realtime?model=${model}`);
+	await client.nextOf('session.created');
+	const format = { type: 'audio/pcm', rate: 16_000 };
+	client.send({
+		type: 'session.update',
+		session: { type: 'transcription', audio: { input: { format, ...input } } },
+	});
+	await client.nextOf('session.updated');
+	return client;
+}
+
 /** The answer to an upgrade that is refused. */
 export async function refusal(
 	url: string,

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { modelFixture, root, samplesOf } from '../../helpers/fixtures.js';
 import { modelsYaml, Scratch } from '../../helpers/net/real-server.js';
-import { type LiveClient, liveClient } from '../../helpers/net/socket.js';
+import { openTranscription } from '../../helpers/net/socket.js';
 
 const completed = 'conversation.item.input_audio_transcription.completed';
 
@@ -43,26 +43,14 @@ async function serving() {
 	return { url, child, ended };
 }
 
-async function open(url: string, model: string, input: object): Promise<LiveClient> {
-	const client = liveClient(`${url}/v1/realtime?model=${model}`);
-	await client.nextOf('session.created');
-	const format = { type: 'audio/pcm', rate: 16_000 };
-	client.send({
-		type: 'session.update',
-		session: { type: 'transcription', audio: { input: { format, ...input } } },
-	});
-	await client.nextOf('session.updated');
-	return client;
-}
-
 const shuttingDown = { code: 1001, reason: 'the server is shutting down' };
 
 test('a server that is stopped sends the text of each turn, closes the sessions, and ends with 0', async () => {
 	const { url, child, ended } = await serving();
-	const committed = await open(url, 'slow', { turn_detection: null });
+	const committed = await openTranscription(url, 'slow', { turn_detection: null });
 	committed.append(pcmOf('tones-abc'));
 	committed.send({ type: 'input_audio_buffer.commit' });
-	const speaking = await open(url, 'streaming_zipformer_ctc', {});
+	const speaking = await openTranscription(url, 'streaming_zipformer_ctc', {});
 	speaking.append(pcmOf('tones-deadbead'));
 	const started = await speaking.nextOf('input_audio_buffer.speech_started');
 	await committed.nextOf('input_audio_buffer.committed');
@@ -83,7 +71,7 @@ test('a server that is stopped sends the text of each turn, closes the sessions,
 // The server waits for running requests for 30 s, which is longer than this test may take.
 test('clients that neither read nor close do not keep a stopped server', async () => {
 	const { url, child, ended } = await serving();
-	const deaf = await open(url, 'slow', { turn_detection: null });
+	const deaf = await openTranscription(url, 'slow', { turn_detection: null });
 	deaf.append(pcmOf('tones-a'));
 	deaf.send({ type: 'input_audio_buffer.commit' });
 	deaf.socket.pause();

@@ -2,7 +2,7 @@ import { kill } from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manifest, modelFixture, samplesOf } from '../../helpers/fixtures.js';
 import { type Served, serveFixtures } from '../../helpers/net/real-server.js';
-import { type Event, type LiveClient, liveClient } from '../../helpers/net/socket.js';
+import { type Event, type LiveClient, openTranscription } from '../../helpers/net/socket.js';
 
 let served: Served;
 beforeAll(async () => {
@@ -21,17 +21,8 @@ function pcmOf(recording: string): Buffer {
 
 const silence = (seconds: number) => Buffer.alloc(seconds * 32_000);
 
-async function open(model: string, input: object = {}): Promise<LiveClient> {
-	const client = liveClient(`${served.url}/v1/realtime?model=${model}`);
-	await client.nextOf('session.created');
-	const format = { type: 'audio/pcm', rate: 16_000 };
-	client.send({
-		type: 'session.update',
-		session: { type: 'transcription', audio: { input: { format, ...input } } },
-	});
-	await client.nextOf('session.updated');
-	return client;
-}
+const open = (model: string, input: object = {}): Promise<LiveClient> =>
+	openTranscription(served.url, model, input);
 
 /** In appends of odd sizes. */
 function speak(client: LiveClient, audio: Buffer, size = 4801): void {

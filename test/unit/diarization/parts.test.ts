@@ -168,7 +168,11 @@ describe('an enrolled voice', () => {
 
 	test.each([
 		['are of different people', [of(3, [1, 0]), of(3, [0.2, 0.98])], 'of different people'],
-		['are in part without speech', [of(3, [1, 0]), of(0, null)], 'no speech was detected in recording 2 of 2'],
+		[
+			'are in part without speech',
+			[of(3, [1, 0]), of(0, null)],
+			'no speech was detected in recording 2 of 2',
+		],
 	])('is refused where its recordings %s', (_, found, message) => {
 		expect(() => enrolled(found, 'FILE')).toThrow(message);
 	});

@@ -76,15 +76,15 @@ function arrange(...entries: ModelEntry[]) {
 
 function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 	const models = new Served(...entries);
-	const told: string[] = [];
+	const reported: string[] = [];
 	const metrics: PoolMetrics = {
-		loaded: (model) => told.push(`${model} loaded`),
-		loadFailed: (model) => told.push(`${model} failed to load`),
-		unloaded: (model, reason) => told.push(`${model} unloaded: ${reason}`),
-		restarted: (model, reason) => told.push(`${model} restarted: ${reason}`),
-		refused: (model, reason) => told.push(`${model} refused: ${reason}`),
+		loaded: (model) => reported.push(`${model} loaded`),
+		loadFailed: (model) => reported.push(`${model} failed to load`),
+		unloaded: (model, reason) => reported.push(`${model} unloaded: ${reason}`),
+		restarted: (model, reason) => reported.push(`${model} restarted: ${reason}`),
+		refused: (model, reason) => reported.push(`${model} refused: ${reason}`),
 		memory() {},
-		scheduled: (model) => told.push(`${model} reported`),
+		scheduled: (model) => reported.push(`${model} reported`),
 	};
 	const clock = new FakeClock();
 	const pool = new RunnerPool({
@@ -111,7 +111,7 @@ function arrangeWith(given: Partial<PoolOptions>, ...entries: ModelEntry[]) {
 		}
 	}
 	const shown = (id: string) => pool.models.find((model) => model.id === id);
-	return { models, pool, clock, run, shown, told };
+	return { models, pool, clock, run, shown, reported };
 }
 
 /** The process that did it. */
@@ -265,7 +265,7 @@ describe('a model without work', () => {
 
 describe('an unloaded model', () => {
 	it('has given its process up, after what runs is through', async () => {
-		const { pool, shown, told } = arrange(entry('a'));
+		const { pool, shown, reported } = arrange(entry('a'));
 		const lease = await pool.lease('a', never);
 		const pid = shown('a')?.pid;
 		const unloaded = pool.unload('a');
@@ -273,14 +273,14 @@ describe('an unloaded model', () => {
 		lease.release();
 		await unloaded;
 		expect([shown('a')?.state, isAlive(pid), shown('a')?.memoryBytes]).toEqual(['unloaded', false, 0]);
-		expect(told).toEqual(['a loaded', 'a unloaded: requested']);
+		expect(reported).toEqual(['a loaded', 'a unloaded: requested']);
 	});
 
 	it('is reported as unloaded only after the last message of its process', async () => {
-		const { pool, told } = arrange(entry('a', { options: { reports: true } }));
+		const { pool, reported } = arrange(entry('a', { options: { reports: true } }));
 		await pool.load('a', never);
 		await pool.unload('a');
-		expect(told).toEqual(['a loaded', 'a reported', 'a unloaded: requested']);
+		expect(reported).toEqual(['a loaded', 'a reported', 'a unloaded: requested']);
 	});
 
 	it('may be unloaded again, and is not found where it is not served', async () => {
@@ -293,11 +293,11 @@ describe('an unloaded model', () => {
 
 describe('a model in backoff', () => {
 	it('is refused, reported as such, and tried again when it is loaded', async () => {
-		const { pool, run, shown, told } = arrange(entry('a', { options: { die: true } }));
+		const { pool, run, shown, reported } = arrange(entry('a', { options: { die: true } }));
 		for (const code of ['model_load_failed', 'model_load_failed', 'model_backoff', 'model_backoff'])
 			await expect(workerOf(run('a'))).rejects.toMatchObject({ code });
 		expect(shown('a')?.state).toBe('backoff');
-		expect(told).toEqual([
+		expect(reported).toEqual([
 			'a failed to load',
 			'a failed to load',
 			'a refused: backoff',
@@ -322,13 +322,13 @@ describe('the memory that models may take', () => {
 	});
 
 	it('is made free by the end of the one that has not been used for longest', async () => {
-		const { run, clock, shown, told } = arrangeWith(two, big('a'), big('b'), big('c'));
+		const { run, clock, shown, reported } = arrangeWith(two, big('a'), big('b'), big('c'));
 		for (const id of ['a', 'b', 'a', 'c']) {
 			await workerOf(run(id));
 			clock.advance(1);
 		}
 		expect(['a', 'b', 'c'].map((id) => shown(id)?.state)).toEqual(['loaded', 'unloaded', 'loaded']);
-		await vi.waitUntil(() => told.includes('b unloaded: memory'), patient);
+		await vi.waitUntil(() => reported.includes('b unloaded: memory'), patient);
 	});
 
 	it('is taken last from a model that is to stay', async () => {
@@ -354,7 +354,7 @@ describe('the memory that models may take', () => {
 	});
 
 	it('is refused after half a minute of waiting, with the time to come back', async () => {
-		const { pool, run, clock, shown, told } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
+		const { pool, run, clock, shown, reported } = arrangeWith({ budgetBytes: 400 * mib }, big('a'), big('b'));
 		await pool.lease('a', never);
 		const waiting = expect(workerOf(run('b'))).rejects.toMatchObject({
 			code: 'out_of_memory',
@@ -366,7 +366,7 @@ describe('the memory that models may take', () => {
 		await vi.waitUntil(() => shown('b')?.requests === 1, patient);
 		clock.advance(30_000);
 		await waiting;
-		expect(told).toEqual(['a loaded', 'b refused: memory']);
+		expect(reported).toEqual(['a loaded', 'b refused: memory']);
 	});
 
 	it('is not awaited by cancelled requests', async () => {
@@ -383,23 +383,23 @@ describe('the memory that models may take', () => {
 	});
 
 	it('never suffices for a model that needs more than all of it, which is reported at once', async () => {
-		const { run, told } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
+		const { run, reported } = arrangeWith({ budgetBytes: 100 * mib }, big('a'));
 		await expect(workerOf(run('a'))).rejects.toMatchObject({
 			code: 'model_too_large',
 			message:
 				'The model `a` needs about 172 MiB of memory, more than the budget of 100 MiB for all models: raise --memory-budget-mb',
 		});
-		expect(told).toEqual(['a failed to load']);
+		expect(reported).toEqual(['a failed to load']);
 	});
 
 	it('is kept to when models take more than was expected, by the end of the others', async () => {
 		// Both are expected to fit, and do not: 300 MiB each, where 172 were expected.
-		const { run, clock, shown, told } = arrangeWith({ budgetBytes: 500 * mib }, big('a'), big('b'));
+		const { run, clock, shown, reported } = arrangeWith({ budgetBytes: 500 * mib }, big('a'), big('b'));
 		await workerOf(run('a'));
 		clock.advance(1);
 		await workerOf(run('b'));
 		expect([shown('a')?.state, shown('b')?.state]).toEqual(['unloaded', 'loaded']);
-		await vi.waitUntil(() => told.includes('a unloaded: memory'), patient);
+		await vi.waitUntil(() => reported.includes('a unloaded: memory'), patient);
 	});
 });
 
