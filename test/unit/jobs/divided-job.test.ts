@@ -46,6 +46,13 @@ async function whole(): Promise<ResultBlob['transcript']> {
 describe('a long recording', () => {
 	it('is transcribed by several workers at once, with the transcript that one makes of it', async () => {
 		const { jobs, recording } = arrange();
+		// A worker that has a clip gets on only when another has one too: alone, none could end the job.
+		const atWork = new Set<string>();
+		const several = gate();
+		jobs.onClip = ({ worker }) => {
+			if (atWork.add(worker).size > 1) several.open();
+			return several.promise;
+		};
 		for (const name of ['a', 'b', 'c']) jobs.worker(name, 1);
 		const { id } = await jobs.submit();
 		const job = await jobs.ended(id);
@@ -53,7 +60,6 @@ describe('a long recording', () => {
 		expect(await jobs.storage.queue.units(id)).toHaveLength(4);
 		const { transcript } = await jobs.service.result(job);
 		expect(transcript).toEqual(await whole());
-		expect(new Set(jobs.heard.map(({ worker }) => worker)).size).toBeGreaterThan(1);
 		expect(jobs.heard.map(({ start }) => start).sort((a, b) => a - b)).toEqual(
 			recording.spans.map(({ start }) => start - 0.3),
 		);
