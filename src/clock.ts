@@ -22,3 +22,31 @@ export const systemClock: Clock = {
 		return () => clearTimeout(timer);
 	},
 };
+
+/**
+ * The time in which this process ran. While it is stopped (SIGSTOP, a paused container, a machine that sleeps) nobody
+ * else's messages are received either, so that time must not count as their silence. Each interval counts as at most
+ * `tickMs`: call `tick` that often.
+ */
+export class RunningTime {
+	readonly #clock: Clock;
+	readonly #tickMs: number;
+	#countedMs = 0;
+	#tickedMs: number;
+
+	constructor(clock: Clock, tickMs: number) {
+		this.#clock = clock;
+		this.#tickMs = tickMs;
+		this.#tickedMs = clock.now();
+	}
+
+	/** Milliseconds; never goes back. */
+	now(): number {
+		return this.#countedMs + Math.min(this.#clock.now() - this.#tickedMs, this.#tickMs);
+	}
+
+	tick(): void {
+		this.#countedMs = this.now();
+		this.#tickedMs = this.#clock.now();
+	}
+}

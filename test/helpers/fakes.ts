@@ -266,6 +266,16 @@ export class FakeClock implements Clock {
 		this.#now = until;
 	}
 
+	/** Time passes as for a stopped process: when it goes on, each timer that is due fires once. */
+	stall(ms: number): void {
+		this.#now += ms;
+		for (const timer of this.#timers.filter(({ due }) => due <= this.#now)) {
+			this.#timers = this.#timers.filter((other) => other !== timer);
+			if (timer.every !== undefined) this.#timers.push({ ...timer, due: this.#now + timer.every });
+			timer.act();
+		}
+	}
+
 	#add(ms: number, every: number | undefined, act: () => void): () => void {
 		this.#timers.push({ due: this.#now + ms, every, act });
 		return () => {

@@ -642,6 +642,17 @@ describe('limits', () => {
 		expect((await client.closed).code).toBe(1006);
 	});
 
+	test('a server that was stopped for an hour goes on with its sessions, and with their limits', async () => {
+		const { server, client } = await open({ maxLiveMs: 0 });
+		server.clock.stall(3_600_000);
+		client.send({ type: 'input_audio_buffer.clear' });
+		await client.nextOf('input_audio_buffer.cleared');
+		client.socket.pause();
+		server.clock.advance(45_000);
+		client.socket.resume();
+		expect((await client.closed).code).toBe(1006);
+	});
+
 	test('reading pauses for a client that sends faster than the model processes', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(48_000));

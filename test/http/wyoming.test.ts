@@ -51,6 +51,15 @@ describe('Wyoming', () => {
 		expect(data.asr[0].models.map(({ name }: { name: string }) => name)).toEqual(['tiny', 'org/large:q5']);
 	});
 
+	test('keeps its clients when the server was stopped for an hour', async () => {
+		const { server, client } = await open();
+		client.send('ping');
+		await client.next();
+		server.clock.stall(3_600_000);
+		client.send('ping');
+		expect((await client.next()).type).toBe('pong');
+	});
+
 	test('answers pings', async () => {
 		const { client } = await open();
 		client.send('ping', { text: 'are you there' });

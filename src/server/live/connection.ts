@@ -1,7 +1,7 @@
 /** One client's socket: performs the outputs of its session, and limits its use of resources. */
 
 import type { RawData, WebSocket } from 'ws';
-import type { Clock } from '../../clock.js';
+import { type Clock, RunningTime } from '../../clock.js';
 import { asEarshotError } from '../../errors.js';
 import type { LiveEvent, LiveOptions, LiveStream } from '../../live/live.js';
 import type { Log } from '../../log.js';
@@ -44,7 +44,7 @@ const resumeBelowMs = 2_000;
 const slowBytes = 1 << 20;
 const stuckBytes = 4 << 20;
 /** The connection is also closed if it stays above `slowBytes` for this time. */
-const stuckMs = 30_000;
+const stuckMs = 25_000;
 
 /** Time that the client has to complete the closing handshake. */
 const closeMs = 500;
@@ -53,6 +53,8 @@ export class Connection {
 	readonly #options: ConnectionOptions;
 	readonly #meter: LiveMeter;
 	readonly #startedMs: number;
+	/** For how long the client was silent or did not read. */
+	readonly #running: RunningTime;
 	readonly #stopTick: () => void;
 	#lease: Lease | undefined;
 	#leasing: AbortController | undefined;
@@ -70,14 +72,15 @@ export class Connection {
 		this.#options = options;
 		const { socket, session, clock, metrics, signal } = options;
 		this.#meter = new LiveMeter(metrics, clock);
-		const now = clock.now();
-		this.#startedMs = now;
+		this.#startedMs = clock.now();
+		this.#running = new RunningTime(clock, tickMs);
+		const now = this.#running.now();
 		this.#pingedMs = now;
 		this.#receivedMs = now;
 		this.#appendedAtMs = now;
 		this.#stopTick = clock.every(tickMs, () => this.#tick());
 		socket.on('message', (data: RawData, isBinary: boolean) => this.#receive(data, isBinary));
-		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#receivedMs = clock.now()));
+		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#receivedMs = this.#running.now()));
 		// `close` follows.
 		socket.on('error', () => {});
 		socket.on('close', () => this.#closed());
@@ -92,7 +95,7 @@ export class Connection {
 	}
 
 	#receive(data: RawData, isBinary: boolean): void {
-		this.#receivedMs = this.#options.clock.now();
+		this.#receivedMs = this.#running.now();
 		this.#feed(
 			isBinary
 				? { type: 'garbage', what: 'Expected text frames with JSON, got a binary one' }
@@ -107,7 +110,7 @@ export class Connection {
 		if (this.#isClosed) return;
 		const addedMs = session.appendedMs - this.#appendedMs;
 		this.#appendedMs = session.appendedMs;
-		if (addedMs > 0) this.#appendedAtMs = this.#options.clock.now();
+		if (addedMs > 0) this.#appendedAtMs = this.#running.now();
 		this.#meter.appended(this.#model, session.appendedMs, addedMs);
 		this.#balance();
 	}
@@ -187,14 +190,14 @@ export class Connection {
 	/** Back-pressure: pauses reading while unprocessed audio or unsent events pile up. */
 	#balance(): void {
 		if (this.#isClosed) return;
-		const { socket, session, metrics, clock } = this.#options;
+		const { socket, session, metrics } = this.#options;
 		const { bufferedAmount } = socket;
 		if (bufferedAmount > stuckBytes) {
 			this.#give(1013, 'the events are not read');
 			return;
 		}
 		const isSlow = bufferedAmount > slowBytes;
-		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? clock.now()) : undefined;
+		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? this.#running.now()) : undefined;
 		const limitMs = this.#isPaused ? resumeBelowMs : pauseAboveMs;
 		const pauses = isSlow || session.isWaiting || session.lagMs > limitMs;
 		if (pauses === this.#isPaused) return;
@@ -204,13 +207,14 @@ export class Connection {
 			socket.pause();
 		} else {
 			socket.resume();
-			this.#receivedMs = clock.now();
+			this.#receivedMs = this.#running.now();
 		}
 	}
 
 	#tick(): void {
 		const { socket, clock, maxMs } = this.#options;
-		const now = clock.now();
+		this.#running.tick();
+		const now = this.#running.now();
 		this.#balance();
 		const isStuck = this.#slowSinceMs !== undefined && now - this.#slowSinceMs >= stuckMs;
 		if (isStuck) this.#give(1013, 'the events are not read');
@@ -223,7 +227,7 @@ export class Connection {
 			socket.ping();
 		}
 		if (this.#ending) return;
-		if (maxMs > 0 && now - this.#startedMs >= maxMs) this.end(expired(maxMs));
+		if (maxMs > 0 && clock.now() - this.#startedMs >= maxMs) this.end(expired(maxMs));
 		else if (now - this.#appendedAtMs >= idleMs)
 			this.end({ code: 1000, reason: `no audio for ${idleMs / 60_000} minutes` });
 	}

@@ -1,7 +1,7 @@
 /** One Wyoming client: handles its events in order, and limits its use of resources. */
 
 import type { Socket } from 'node:net';
-import type { Clock } from '../../clock.js';
+import { type Clock, RunningTime } from '../../clock.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
@@ -44,6 +44,8 @@ export class WyomingConnection {
 	readonly #socket: Socket;
 	readonly #onClosed: () => void;
 	readonly #reader = new WyomingReader();
+	/** For how long the client was silent. */
+	readonly #running: RunningTime;
 	readonly #stopTick: () => void;
 	#request = anyRequest;
 	#utterance: Utterance | undefined;
@@ -62,7 +64,8 @@ export class WyomingConnection {
 		this.#id = id;
 		this.#options = options;
 		this.#onClosed = onClosed;
-		this.#eventMs = options.clock.now();
+		this.#running = new RunningTime(options.clock, tickMs);
+		this.#eventMs = this.#running.now();
 		this.#stopTick = options.clock.every(tickMs, () => this.#tick());
 		socket.on('data', (chunk: Buffer) => this.#read(chunk));
 		socket.on('end', () => this.#ended());
@@ -80,7 +83,7 @@ export class WyomingConnection {
 		if (this.#isClosed) return;
 		try {
 			for (const event of this.#reader.read(chunk)) {
-				this.#eventMs = this.#options.clock.now();
+				this.#eventMs = this.#running.now();
 				this.#handle(event);
 				if (this.#isClosed) return;
 			}
@@ -172,7 +175,7 @@ export class WyomingConnection {
 		this.#log(undefined);
 		this.#releaseUtterance();
 		this.#request = anyRequest;
-		this.#eventMs = this.#options.clock.now();
+		this.#eventMs = this.#running.now();
 		const held = this.#held;
 		this.#held = [];
 		try {
@@ -223,18 +226,18 @@ export class WyomingConnection {
 		if (utterance) utterance.isPaused = pauses;
 		if (pauses) this.#socket.pause();
 		else if (this.#socket.isPaused()) {
-			this.#eventMs = this.#options.clock.now();
+			this.#eventMs = this.#running.now();
 			this.#socket.resume();
 		}
 	}
 
 	#tick(): void {
 		const { clock, maxMs } = this.#options;
-		const now = clock.now();
-		if (this.#utterance && maxMs > 0 && now - this.#beganMs >= maxMs)
+		this.#running.tick();
+		if (this.#utterance && maxMs > 0 && clock.now() - this.#beganMs >= maxMs)
 			this.#fail(new EarshotError('deadline_exceeded', `The audio is longer than ${maxMs / 60_000} minutes`));
 		const isPaused = this.#socket.isPaused() || this.#utterance?.hasStopped === true;
-		if (this.#isClosed || isPaused || now - this.#eventMs < idleMs) return;
+		if (this.#isClosed || isPaused || this.#running.now() - this.#eventMs < idleMs) return;
 		this.#fail(new EarshotError('request_timeout', `No event came for ${idleMs / 1000} seconds`));
 	}
 

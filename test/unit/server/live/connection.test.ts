@@ -1,0 +1,105 @@
+/** What a connection does about clients that fall silent or do not read. */
+
+import { EventEmitter } from 'node:events';
+import { expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { Metrics } from '../../../../src/metrics.js';
+import { LiveAdmission } from '../../../../src/server/live/admission/admission.js';
+import { Connection } from '../../../../src/server/live/connection.js';
+import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';
+import { Session } from '../../../../src/server/live/session/session.js';
+import { FakeClock, FakeLog, FakePool, FakeTranscriber } from '../../../helpers/fakes.js';
+
+class FakeSocket extends EventEmitter {
+	bufferedAmount = 0;
+	pings = 0;
+	ending: number | 'terminated' | undefined;
+
+	send(_text: string, sent: () => void): void {
+		sent();
+	}
+	ping(): void {
+		this.pings++;
+	}
+	pause(): void {}
+	resume(): void {}
+	close(code: number): void {
+		this.ending ??= code;
+		this.emit('close');
+	}
+	terminate(): void {
+		this.ending ??= 'terminated';
+		this.emit('close');
+	}
+}
+
+function connect(): { socket: FakeSocket; clock: FakeClock } {
+	const socket = new FakeSocket();
+	const clock = new FakeClock();
+	const metrics = new Metrics();
+	const admission = new LiveAdmission({ maxSessions: 1, metrics, clock });
+	let ids = 0;
+	new Connection({
+		socket: socket as unknown as WebSocket,
+		session: new Session({
+			config: defaultConfig,
+			identity: { id: 'sess_1', expiresAt: 0 },
+			newId: (prefix) => `${prefix}_${ids++}`,
+			modelOf: () => 'tiny',
+		}),
+		pool: new FakePool(new FakeTranscriber()),
+		place: admission.admit('tiny', ''),
+		log: new FakeLog(),
+		...{ metrics, clock, requestId: 'req_1', maxMs: 0, signal: new AbortController().signal },
+		onClosed: () => {},
+	});
+	return { socket, clock };
+}
+
+test('a client that answers pings stays', () => {
+	const { socket, clock } = connect();
+	for (let seconds = 0; seconds < 300; seconds += 5) {
+		const { pings } = socket;
+		clock.advance(5000);
+		if (socket.pings > pings) socket.emit('pong');
+	}
+	expect(socket.ending).toBeUndefined();
+});
+
+test('a client that is silent for 40 seconds is given up', () => {
+	const { socket, clock } = connect();
+	clock.advance(39_000);
+	expect(socket.ending).toBeUndefined();
+	clock.advance(1000);
+	expect(socket.ending).toBe('terminated');
+});
+
+test('time in which the server itself was stopped does not count as silence', () => {
+	const { socket, clock } = connect();
+	clock.advance(20_000);
+	clock.stall(3_600_000);
+	expect(socket.ending).toBeUndefined();
+	clock.advance(45_000);
+	expect(socket.ending).toBe('terminated');
+});
+
+test('a client that leaves 1 MiB of events unread is closed within 30 seconds', () => {
+	const { socket, clock } = connect();
+	socket.bufferedAmount = (1 << 20) + 1;
+	socket.emit('pong');
+	clock.advance(5000);
+	expect(socket.ending).toBeUndefined();
+	clock.advance(25_000);
+	expect(socket.ending).toBe(1013);
+});
+
+test('a client that reads them in time is not', () => {
+	const { socket, clock } = connect();
+	socket.bufferedAmount = (1 << 20) + 1;
+	clock.advance(20_000);
+	socket.bufferedAmount = 0;
+	clock.advance(5000);
+	socket.bufferedAmount = (1 << 20) + 1;
+	clock.advance(20_000);
+	expect(socket.ending).toBeUndefined();
+});
