@@ -5,6 +5,7 @@ import type { LiveOptions, PcmEncoding, TurnRules } from '../live/live.js';
 import { checkOptions } from '../speech/check-options.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { defaultChunking } from '../speech/options.js';
+import { isLiveRate, liveRates } from '../speech/pcm.js';
 import { checked, type Rules, requestRules } from './options.js';
 
 /** How voice activity detection divides the audio into turns. */
@@ -48,10 +49,7 @@ const { language, languages, prompt, keywords, logprobs } = requestRules;
 
 const listenRules: Rules<ListenOptions> = {
 	encoding: ['`pcm16`, `pcmu` or `pcma`', (value) => encodings.some((each) => each === value)],
-	sampleRate: [
-		'a multiple of 25 from 8000 to 96000',
-		(value) => within(8000, 96_000)(value) && Number(value) % 25 === 0,
-	],
+	sampleRate: [liveRates, isLiveRate],
 	turns: ['an object or null', (value) => typeof value === 'object'],
 	partials: ['true or false', (value) => typeof value === 'boolean'],
 	language,

@@ -13,7 +13,7 @@ export type PcmEncoding = 'pcm16' | 'pcmu' | 'pcma';
 
 export interface LiveFormat {
 	readonly encoding: PcmEncoding;
-	/** Hz: a multiple of 25 from 8000 to 96,000. */
+	/** Hz, one of `liveRates`. */
 	readonly rate: number;
 }
 

@@ -3,6 +3,13 @@
 /** Sample rate of every decoded recording, Hz. */
 export const sampleRate = 16_000;
 
+/** The sample rates of live audio, Hz, as refusals and help have them. */
+export const liveRates = 'a multiple of 25 from 8000 to 96000';
+
+export function isLiveRate(rate: unknown): rate is number {
+	return typeof rate === 'number' && Number.isInteger(rate / 25) && rate >= 8000 && rate <= 96_000;
+}
+
 /** Shorter recordings are refused, as OpenAI does. */
 export const minRecordingSeconds = 0.1;
 

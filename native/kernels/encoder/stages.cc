@@ -1,3 +1,4 @@
+// What a pass does in each step: convolutions, layers, attention, linear layers.
 #include "kernels/encoder/pass.h"
 
 #include <algorithm>

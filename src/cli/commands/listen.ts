@@ -11,6 +11,7 @@ import { demoNotice } from '../../models/registry/demo.js';
 import { findEntry, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
+import { isLiveRate, liveRates } from '../../speech/pcm.js';
 import { targetOfUrl, unreachable } from '../client/server-target.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
@@ -71,8 +72,7 @@ export async function listenAndPrint(source: string | undefined, command: Listen
 function checkCommand(source: string | undefined, { sampleRate, device }: ListenCommand): void {
 	if (source !== undefined && source !== '-')
 		throw expected('source', '`-` for standard input, or nothing for the microphone', source);
-	if (!Number.isInteger(sampleRate / 25) || sampleRate < 8000 || sampleRate > 96_000)
-		throw expected('--sample-rate', 'a multiple of 25 from 8000 to 96000', sampleRate);
+	if (!isLiveRate(sampleRate)) throw expected('--sample-rate', liveRates, sampleRate);
 	if (source === '-' && device !== undefined)
 		throw new EarshotError('invalid_request', '`--device` is of the microphone, and `-` is standard input');
 }

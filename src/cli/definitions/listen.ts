@@ -1,6 +1,7 @@
 /** Defines `earshot listen`. */
 
 import type { Command } from 'commander';
+import { liveRates } from '../../speech/pcm.js';
 import { flagsOf, modelSettings, settingOptions, text } from './options.js';
 
 export function addListen(earshot: Command): void {
@@ -20,7 +21,7 @@ export function addListen(earshot: Command): void {
 			.option('--prompt <TEXT>', 'text before each turn, as a hint for style and names')
 			.option('--partials', 'print words during a turn also with models that transcribe whole turns')
 			.option('--json', 'print events, one JSON object on a line')
-			.option('--sample-rate <HZ>', 'of the audio: a multiple of 25 from 8000 to 96000', '16000')
+			.option('--sample-rate <HZ>', `of the audio: ${liveRates}`, '16000')
 			.option('--device <NAME>', "microphone, as arecord, sox or ffmpeg call it (default: the system's)")
 			.option(
 				'--url <URL>',

@@ -2,6 +2,7 @@
 
 import { expected } from '../../errors.js';
 import type { Capabilities } from '../../speech/model-info.js';
+import { isLiveRate, liveRates } from '../../speech/pcm.js';
 import type { TranscriptionConfig } from '../live/protocol/events.js';
 import type { WyomingEvent } from './events.js';
 
@@ -29,8 +30,7 @@ export function readTranscribe({ data }: WyomingEvent): TranscribeRequest {
 /** The rate of `audio-start` and `audio-chunk`, Hz. */
 export function readRate({ data }: WyomingEvent): number {
 	const { rate, width, channels } = data;
-	if (typeof rate !== 'number' || !Number.isInteger(rate / 25) || rate < 8000 || rate > 96_000)
-		throw expected('rate', 'a multiple of 25 from 8000 to 96000', rate);
+	if (!isLiveRate(rate)) throw expected('rate', liveRates, rate);
 	if (width !== 2) throw expected('width', '2 (bytes of a sample)', width);
 	if (channels !== 1) throw expected('channels', '1', channels);
 	return rate;

@@ -1,6 +1,7 @@
 /** Parses the `session` of client events into a configuration. Absent fields keep their values. Pure. */
 
 import { EarshotError } from '../../../errors.js';
+import { isLiveRate, liveRates } from '../../../speech/pcm.js';
 import {
 	type AudioFormat,
 	type Eagerness,
@@ -128,12 +129,15 @@ function readFormat(from: Reader, field: string, before: AudioFormat): AudioForm
 	if (!format) return before;
 	format.allow('type', 'rate');
 	const type = format.choice('type', ['audio/pcm', 'audio/pcmu', 'audio/pcma']) ?? before.type;
-	const isPcm = type === 'audio/pcm';
-	const rate = isPcm ? format.number('rate', 8000, 96_000) : format.number('rate', 8000, 8000);
-	if (!isPcm) return { type };
-	if (rate !== undefined && rate % 25 !== 0)
-		throw format.refuse('rate', 'a multiple of 25 from 8000 to 96000', rate);
-	return { type, rate: rate ?? 24_000 };
+	if (type === 'audio/pcm') return { type, rate: readRate(format) };
+	format.number('rate', 8000, 8000);
+	return { type };
+}
+
+function readRate(format: Reader): number {
+	const rate = format.value('rate') ?? 24_000;
+	if (!isLiveRate(rate)) throw format.refuse('rate', liveRates, rate);
+	return rate;
 }
 
 const delays = ['minimal', 'low', 'medium', 'high', 'xhigh'];
