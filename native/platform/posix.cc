@@ -21,21 +21,20 @@
 #include <pthread.h>
 #endif
 
+#include "platform/descriptor.h"
+
 namespace earshot {
 
 namespace {
 
-class Descriptor final : public File {
+class PosixFile final : public File {
 public:
-	explicit Descriptor(int fd) : fd_(fd) {}
-	Descriptor(const Descriptor&) = delete;
-	Descriptor& operator=(const Descriptor&) = delete;
-	~Descriptor() override { ::close(fd_); }
+	explicit PosixFile(int fd) : descriptor_(fd) {}
 
 	/** Reads its size. Returns why the file cannot be read, or an empty string. */
 	std::string Check() {
 		struct stat stat {};
-		if (::fstat(fd_, &stat) != 0) return std::strerror(errno);
+		if (::fstat(descriptor_.get(), &stat) != 0) return std::strerror(errno);
 		if (!S_ISREG(stat.st_mode)) return "it is not a regular file";
 		size_ = stat.st_size;
 		return "";
@@ -45,13 +44,13 @@ public:
 	int64_t Read(int64_t position, void* into, int64_t count) const override {
 		ssize_t got;
 		do {
-			got = ::pread(fd_, into, static_cast<size_t>(count), static_cast<off_t>(position));
+			got = ::pread(descriptor_.get(), into, static_cast<size_t>(count), static_cast<off_t>(position));
 		} while (got < 0 && errno == EINTR);
 		return got;
 	}
 
 private:
-	const int fd_;
+	const Descriptor descriptor_;
 	int64_t size_ = 0;
 };
 
@@ -62,7 +61,7 @@ Expected<std::unique_ptr<File>> File::Open(const std::string& path, const char* 
 	// O_NONBLOCK: opening a FIFO would otherwise block until a writer opens it. Check refuses it.
 	const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) return refuse(std::strerror(errno));
-	auto file = std::make_unique<Descriptor>(fd);
+	auto file = std::make_unique<PosixFile>(fd);
 	if (const std::string problem = file->Check(); !problem.empty()) return refuse(problem);
 	return std::unique_ptr<File>(std::move(file));
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/descriptor.h"
 #include "platform/platform.h"
 
 namespace earshot {
@@ -41,20 +42,6 @@ public:
 private:
 	char* const memory_;
 	const size_t size_;
-};
-
-class Descriptor {
-public:
-	explicit Descriptor(int fd) : fd_(fd) {}
-	Descriptor(const Descriptor&) = delete;
-	Descriptor& operator=(const Descriptor&) = delete;
-	~Descriptor() {
-		if (fd_ >= 0) ::close(fd_);
-	}
-	int get() const { return fd_; }
-
-private:
-	const int fd_;
 };
 
 /** Null unless the file has these contents, and nobody else may change them. */

@@ -11,7 +11,7 @@ import { expectedBytes } from '../models/memory.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { ServedModels } from '../models/registry/watch.js';
 import { familyOf, isSherpaType } from '../models/types/types.js';
-import { Runner } from '../runner/runner.js';
+import { Runner, type RunnerOptions } from '../runner/runner.js';
 import type { RunnerSettings } from '../runner/settings.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { LoadedModel } from './loaded-model.js';
@@ -27,8 +27,8 @@ export interface PoolOptions {
 	readonly script: string;
 	/** Environment of the runners. */
 	readonly env: NodeJS.ProcessEnv;
-	/** Called with each line that a runner writes to stderr. */
-	readonly onLog?: (line: string) => void;
+	/** Called with each log line of a runner. */
+	readonly onLog?: NonNullable<RunnerOptions['onLog']>;
 	/** Default: no log. */
 	readonly log?: Log;
 	readonly clock: Clock;

@@ -23,14 +23,14 @@ export interface RunnerProcessOptions {
 	readonly clock: Clock;
 	/** How long a process with work may miss heartbeats before it is killed, ms; 0 = forever. */
 	readonly hangTimeoutMs: number;
-	/** Called with each log line, including the engines' own output on stderr. */
-	readonly onLog?: (line: string) => void;
+	/** Called with each log line: with a level for what an engine logs, without one for the process's stderr. */
+	readonly onLog?: (line: string, level?: 'warn' | 'error') => void;
 	/** Called with each report of the process's scheduler. */
 	readonly onReport?: (report: RunnerReport) => void;
 }
 
 /** A message about a request, from a process with a loaded model. */
-export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'report' | 'pong' }>;
+export type Answer = Exclude<FromRunner, { type: 'ready' | 'load-failed' | 'log' | 'report' | 'pong' }>;
 
 interface Listener {
 	readonly onAnswer: (answer: Answer) => void;
@@ -100,6 +100,8 @@ export class RunnerProcess {
 					this.#refusal = fromWire(message.error);
 					// Not `disconnect()`: if this side closes the channel, `close` is never emitted.
 					void this.end();
+				} else if (message.type === 'log') {
+					onLog?.(`the runner of ${this.#id}: ${message.line}`, message.level);
 				} else if (message.type === 'report') {
 					onReport?.(message.report);
 				} else if (message.type === 'pong') {

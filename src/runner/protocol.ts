@@ -67,6 +67,8 @@ export type FromRunner =
 			readonly rssBytes: number;
 	  }
 	| ({ readonly type: 'live'; readonly stream: number; readonly rssBytes: number } & LiveEventOnWire)
+	/** A line of an engine's log. */
+	| { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly line: string }
 	| { readonly type: 'pong'; readonly work: WorkReport }
 	/** Sent for the metrics, a few times a second while the scheduler is active. */
 	| { readonly type: 'report'; readonly report: RunnerReport }

@@ -12,7 +12,7 @@
 //   1 dies, 2 begins a turn and dies, 3 has grown by 4 GiB, 4 the stream is lost
 // Options of the model. While loading: `fail`, `die`, `dieIf` (if that file exists), `dieOnce` (creates that file and
 // dies, unless it exists), `mute` (never answers). Once loaded: `mib` of memory. On `close`: `deaf` (does not end),
-// `reports` (sends a report).
+// `reports` (sends a report). `warns`: what the engine logs once it is loaded.
 import { appendFileSync, existsSync, statSync, writeFileSync } from 'node:fs';
 
 let rssBytes = 1e6;
@@ -31,7 +31,7 @@ const info = {
 
 process.on('message', (message) => {
 	if (message.type === 'load') {
-		const { fail, die, dieIf, dieOnce, mute, mib } = message.entry.options;
+		const { fail, die, dieIf, dieOnce, mute, mib, warns } = message.entry.options;
 		if (mute) return;
 		({ deaf, reports } = message.entry.options);
 		const dies = die || (dieIf && existsSync(dieIf)) || (dieOnce && !existsSync(dieOnce));
@@ -43,6 +43,7 @@ process.on('message', (message) => {
 		}
 		if (fail) send({ type: 'load-failed', error: { code: 'model_load_failed', message: 'no such model' } });
 		else send({ type: 'ready', info });
+		if (warns) send({ type: 'log', level: 'warn', line: warns });
 	} else if (message.type === 'transcribe') {
 		void transcribe(message);
 	} else if (message.type === 'live') {

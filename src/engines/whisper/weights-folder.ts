@@ -1,6 +1,7 @@
 /** The folder of weights that several processes share. */
 
-import { access, constants } from 'node:fs/promises';
+import { access, constants, readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { makeFolder } from '../../disk/disk.js';
 import { EarshotError, reasonOf } from '../../errors.js';
 
@@ -17,9 +18,24 @@ export async function weightsFolder(
 	try {
 		await makeFolder(folder, 0o700);
 		await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+		await removeDrafts(folder);
 		return folder;
 	} catch (thrown) {
 		throw invalid(folder, `a folder that can be written (${reasonOf(thrown)})`);
+	}
+}
+
+/** As `native/platform/shared_file.cc` names what it has not written to the end. */
+const draftName = /\.weights\.[A-Za-z0-9]{6}$/;
+const staleMs = 60 * 60_000;
+
+/** Removes what processes that were killed have left. */
+async function removeDrafts(folder: string): Promise<void> {
+	for (const name of await readdir(folder)) {
+		if (!draftName.test(name)) continue;
+		const file = path.join(folder, name);
+		const changedMs = (await stat(file).catch(() => undefined))?.mtimeMs ?? Date.now();
+		if (changedMs < Date.now() - staleMs) await rm(file, { force: true });
 	}
 }
 

@@ -32,9 +32,20 @@ export interface OpenedModel {
 	close(): Promise<void>;
 }
 
+/** `onLog`: called with warnings and errors that the engine logs, while the process runs. */
+export type LoadModel = (
+	entry: ModelEntry,
+	settings: RunnerSettings,
+	onLog?: (level: 'warn' | 'error', line: string) => void,
+) => Promise<OpenedModel>;
+
 /** Throws `model_load_failed` or `engine_missing`. */
-export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Promise<OpenedModel> {
+export const loadModel: LoadModel = async (entry, settings, onLog) => {
 	await checkFiles(entry);
+	if (onLog)
+		addon().setLogSink((level, line) => {
+			if (level === 'warn' || level === 'error') onLog(level, line);
+		});
 	const library = libraryFor(entry, settings);
 	const diarizer =
 		entry.type === diarizationType ? await loadDiarizer(entry, settings, library ?? '') : undefined;
@@ -62,7 +73,7 @@ export async function loadModel(entry: ModelEntry, settings: RunnerSettings): Pr
 			await vad.close();
 		},
 	};
-}
+};
 
 /** The folder of the sherpa-onnx libraries. whisper.cpp models run without it, but then also without VAD. */
 function libraryFor({ type }: ModelEntry, { sherpaDir }: RunnerSettings): string | undefined {

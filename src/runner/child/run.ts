@@ -2,19 +2,15 @@
 
 import { asEarshotError, EarshotError, toWire } from '../../errors.js';
 import { tuneGc } from '../../gc.js';
-import type { ModelEntry } from '../../models/registry/entry.js';
 import type { PipelineHooks } from '../../pipeline/parts.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
 import { stopSignals } from '../../signals.js';
 import { toWireEvent } from '../live-wire.js';
 import type { FromRunner, ToRunner } from '../protocol.js';
-import type { RunnerSettings } from '../settings.js';
 import { LiveStreamsOfModel } from './live.js';
-import type { OpenedModel } from './load-model.js';
+import type { LoadModel, OpenedModel } from './load-model.js';
 import { OpenSteps } from './open-steps.js';
 import { Reporter } from './reporter.js';
-
-export type LoadModel = (entry: ModelEntry, settings: RunnerSettings) => Promise<OpenedModel>;
 
 let model: OpenedModel | undefined;
 let reporter: Reporter | undefined;
@@ -87,7 +83,7 @@ async function load(
 	{ entry, settings }: Extract<ToRunner, { type: 'load' }>,
 ): Promise<void> {
 	try {
-		model = await loadModel(entry, settings);
+		model = await loadModel(entry, settings, (level, line) => send({ type: 'log', level, line }));
 		reporter = new Reporter(model.parts.scheduler, (report) => send({ type: 'report', report }));
 		send({ type: 'ready', info: model.parts.info, rssBytes: rssBytes() });
 	} catch (thrown) {

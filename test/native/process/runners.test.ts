@@ -1,10 +1,12 @@
 /** Hosts that are killed, unloaded and replaced under clients, with real engines over real HTTP. */
 
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { audioPath, modelFixture } from '../../helpers/fixtures.js';
-import { ownHeaders, type Served, serveFixtures } from '../../helpers/net/real-server.js';
+import { audioPath, loudnessDetector, modelFixture } from '../../helpers/fixtures.js';
+import { ownHeaders, Scratch, type Served, serveFixtures } from '../../helpers/net/real-server.js';
 import { isAlive, patient, untilEnded } from '../../helpers/processes.js';
+import { testSettings } from '../../helpers/settings.js';
 
 let served: Served;
 beforeAll(async () => {
@@ -201,4 +203,33 @@ describe('an unloaded model', () => {
 		await untilEnded(pid);
 		expect(((await (await running).json()) as { text: string }).text).toBe('a b c');
 	});
+});
+
+describe('what an engine warns of', () => {
+	it('is in the log of the server', async () => {
+		using scratch = new Scratch();
+		const warnings: string[] = [];
+		const given = {
+			settings: testSettings({ weightsDir: scratch.path, vadModel: loudnessDetector }),
+			onLog: (line: string, level?: string) => {
+				if (level === 'warn') warnings.push(line);
+			},
+		};
+		const transcribed = async (): Promise<string> => {
+			const own = await serveFixtures('tones', given);
+			try {
+				return ((await (await post('tones-abc', {}, own)).json()) as { text: string }).text;
+			} finally {
+				await own.close();
+			}
+		};
+		const text = await transcribed();
+		const [weights = ''] = readdirSync(scratch.path);
+		rmSync(path.join(scratch.path, weights));
+		mkdirSync(path.join(scratch.path, weights));
+		expect(await transcribed()).toBe(text);
+		expect(warnings).toEqual([
+			expect.stringMatching(/^the runner of tones: weights are not shared with other processes: /),
+		]);
+	}, 60_000);
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -12,6 +12,17 @@ describe('the folder of shared weights', () => {
 		const folder = path.join(root, 'new', 'weights');
 		expect(await weightsFolder(folder, 'linux')).toBe(folder);
 		if (process.platform !== 'win32') expect(statSync(folder).mode & 0o777).toBe(0o700);
+	});
+
+	it('loses drafts that a process left an hour ago, and nothing else', async () => {
+		const folder = path.join(root, 'drafts');
+		await weightsFolder(folder, 'linux');
+		const hoursAgo = Date.now() / 1000 - 7200;
+		const files = { old: '0a.weights.aB3xY9', new: '0b.weights.aB3xY9', whole: '0c.weights' };
+		for (const name of Object.values(files)) writeFileSync(path.join(folder, name), '');
+		for (const name of [files.old, files.whole]) utimesSync(path.join(folder, name), hoursAgo, hoursAgo);
+		await weightsFolder(folder, 'linux');
+		expect(readdirSync(folder).sort()).toEqual([files.new, files.whole]);
 	});
 
 	it('is none where none is set', async () => {

@@ -121,6 +121,18 @@ describe('a runner', () => {
 		expect(log.join('\n')).toContain('crashed (signal SIGKILL) with 1 recordings in flight');
 	});
 
+	it('passes on what the engine warns of, without taking it for the cause of a crash', async () => {
+		const levels: (string | undefined)[] = [];
+		const { run } = arrange(
+			{ warns: 'weights are not shared' },
+			{ onLog: (line, level) => levels.push(`${level}: ${line}`) },
+		);
+		await expect(run('/crash/1')).rejects.toMatchObject({
+			message: expect.not.stringContaining('not shared'),
+		});
+		expect(levels).toContain('warn: the runner of fake: weights are not shared');
+	});
+
 	it('gives a clip up when the process dies on it twice, and says what the engine last said', async () => {
 		const { run } = arrange();
 		await expect(run('/crash/1')).rejects.toMatchObject({

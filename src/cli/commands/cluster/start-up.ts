@@ -48,7 +48,7 @@ export function localPool(
 		maxRunnerBytes: config.maxRunnerMemoryMb * 2 ** 20,
 		hangTimeoutMs: config.hangTimeoutSeconds * 1000,
 		models,
-		onLog: (line) => log.debug({}, line),
+		onLog: (line, level) => log[level ?? 'debug']({}, line),
 		log,
 		clock: systemClock,
 		metrics,
