@@ -69,7 +69,7 @@ describe('a file that ends before its recording does', () => {
 		'digits-faststart.mp4',
 	];
 
-	test.each(whole)('is told from the whole %s', async (name) => {
+	test.each(whole)('is distinguished from the whole %s', async (name) => {
 		const bytes = recording(name);
 		expect(await decodeAudio(bytes, anyLength)).toMatchObject({ truncated: false });
 		for (const share of [0.5, 0.8]) {

@@ -55,7 +55,7 @@ async function post(
 	return { status: response.status, ...((await response.json()) as object) };
 }
 
-describe('a host with a broken model', () => {
+describe('a runner with a broken model', () => {
 	it.each(tried.map(({ name, names }) => [name, names] as const))(
 		'%s: says what is wrong and lives',
 		async (name, names) => {

@@ -116,7 +116,7 @@ describe('a recording of three voices', () => {
 	});
 });
 
-test('a recording that its consumer leaves early gives its lane back', async () => {
+test('a recording that its consumer leaves early frees its slot', async () => {
 	const { signal } = new AbortController();
 	for await (const event of diarizeRecording(parts, { bytes: talk(three, 30) }, { known: [] }, signal))
 		if (event.type === 'started') break;
@@ -157,7 +157,7 @@ describe('the library', () => {
 		return transcriber;
 	}
 
-	test.each([false, true])('tells who speaks when; isolated: %s', async (isolated) => {
+	test.each([false, true])('says who speaks when; isolated: %s', async (isolated) => {
 		const { turns, duration } = await (await arrange(isolated)).diarize(talk(three, 30));
 		expect(duration).toBe(30);
 		expect(turns.map(({ speaker }) => speaker)).toEqual(['A', 'B', 'C', 'A', 'B']);

@@ -53,7 +53,7 @@ describe('word errors', () => {
 		expect(errors).toEqual({ words: words(reference).length, substituted, deleted, inserted });
 	});
 
-	it('are told word by word, from the end', () => {
+	it('are reported word by word, from the end', () => {
 		expect([...alignment(words('the cat sat'), words('cat sat down'))]).toEqual([
 			{ in: 2 },
 			{ of: 2, in: 1 },
@@ -187,7 +187,7 @@ describe('when words begin', () => {
 	const timed = (texts: string, starts: number[]) =>
 		words(texts).map((text, at) => ({ text, start: starts[at] ?? Number.NaN }));
 
-	it('is compared for the words that both heard', () => {
+	it('is compared for the words that both transcribed', () => {
 		const differences = startDifferences(
 			timed('The cat, sat.', [0, 0.5, 1]),
 			timed('a cat sat down', [0.2, 0.75, 1, 2]),
@@ -198,7 +198,7 @@ describe('when words begin', () => {
 		);
 	});
 
-	it('is not compared where nobody heard the same', () => {
+	it('is not compared without a word in common', () => {
 		expect(startDifferences(timed('yes', [0]), timed('no', [0]))).toEqual([]);
 		expect(startDifferences([], timed('no', [0]))).toEqual([]);
 	});

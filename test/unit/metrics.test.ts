@@ -13,7 +13,7 @@ async function samples(metrics: Metrics): Promise<Map<string, number>> {
 }
 
 describe('the metrics', () => {
-	it('count what happens to hosts, by model and reason', async () => {
+	it('count what happens to runners, by model and reason', async () => {
 		const metrics = new Metrics();
 		metrics.loaded('tiny', 0.3);
 		metrics.loaded('tiny', 20);

@@ -46,7 +46,7 @@ const bytes = `${prelude}
 	console.log(count > 16_000, count);`;
 
 describe('the addon', () => {
-	test.each(ways)('hears samples that are %s while it works, as they were', async (way) => {
+	test.each(ways)('transcribes samples that are %s while it works, as they were', async (way) => {
 		const heard = (how: string) => inChild(samples, tonesModel, whisperClip, audioPath('tones-abc'), how);
 		expect(await heard(way)).toMatchObject({
 			code: 0,

@@ -36,7 +36,7 @@ async function speakUntilHeard(client: WyomingClient): Promise<void> {
 }
 
 describe.each(['tones', 'zipformer_ctc', 'streaming_zipformer_ctc'])('%s, over Wyoming', (name) => {
-	it.each([320, 2048, 4801, 1 << 20])('hears what it hears in a recording, in chunks of %i', async (size) => {
+	it.each([320, 2048, 4801, 1 << 20])('gives the text of the recording, in chunks of %i', async (size) => {
 		const client = await WyomingClient.open(served.server.wyomingAddress!.port);
 		for (const recording of ['tones-deadbead', 'silence', 'tones-abc']) {
 			client.send('transcribe', { name });

@@ -336,7 +336,7 @@ describe('earshot serve', () => {
 		await new Promise((resolve) => child.on('close', resolve));
 	}, 60_000);
 
-	it('says where it listens, serves, and ends quietly on SIGTERM with its hosts', async () => {
+	it('says where it listens, serves, and ends quietly on SIGTERM with its runners', async () => {
 		const { child, url } = await listening('--config', config);
 		const form = new FormData();
 		form.append('file', new Blob([readFileSync(audioPath('tones-abc'))]), 'a.wav');

@@ -167,7 +167,7 @@ function pieces(audio: Buffer, size: number): Buffer[] {
 }
 
 describe('the rates', () => {
-	it.each(['audio/pcmu', 'audio/pcma'])('of %s are heard', async (type) => {
+	it.each(['audio/pcmu', 'audio/pcma'])('of %s are transcribed', async (type) => {
 		const client = await open('zipformer_ctc', { format: { type }, turn_detection: null });
 		const samples = samplesOf('tones-abc').filter((_, at) => at % 2 === 0);
 		client.append(Uint8Array.from(samples, type === 'audio/pcmu' ? toMuLaw : toALaw));

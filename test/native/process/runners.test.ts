@@ -1,4 +1,4 @@
-/** Hosts that are killed, unloaded and replaced under clients, with real engines over real HTTP. */
+/** Runners that are killed, unloaded and replaced under clients, with real engines over real HTTP. */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -57,7 +57,7 @@ async function streamed(
 
 const pidOf = (model: string) => served.pool.models.find(({ id }) => id === model)?.pid ?? null;
 
-describe('a host that is killed under eight clients', () => {
+describe('a runner that is killed under eight clients', () => {
 	it('costs no request, nor a word of a stream that had begun', async () => {
 		// Slow enough for the signal to find clips at work, whatever else the machine does.
 		const model = 'slow';
@@ -85,7 +85,7 @@ describe('a host that is killed under eight clients', () => {
 	}, 60_000);
 });
 
-describe('a host that hangs', () => {
+describe('a runner that hangs', () => {
 	let quick: Served;
 	beforeAll(async () => {
 		quick = await serveFixtures('zipformer_ctc', { hangTimeoutMs: 1200 });
@@ -145,7 +145,7 @@ describe('a host that hangs', () => {
 	}, 60_000);
 });
 
-describe('a host that has grown past its bound', () => {
+describe('a runner that has grown past its bound', () => {
 	it.each([
 		['beside the next one', 0],
 		['before the next one', 2 ** 20 * 200],

@@ -139,7 +139,7 @@ describe('the server with real engines', () => {
 		expect((await post('tones-abc', { model })).status).toBe(200);
 	});
 
-	it('loses no request when a host is killed under load', async () => {
+	it('loses no request when a runner is killed under load', async () => {
 		const model = 'slow';
 		const running = Array.from({ length: 4 }, () => post('tones-abc', { model }));
 		const host = await started(model);

@@ -185,7 +185,7 @@ describe('an object store', () => {
 		expect(String(await readBlob(blobs, 'trj_busy/audio'))).toBe('all of it');
 	});
 
-	test('whose keys are wrong says so, and its answer is told', async () => {
+	test("whose keys are wrong says so, with the store's answer", async () => {
 		const blobs = s3Blobs({ secretAccessKey: 'another' });
 		await expect(blobs.put('trj_a/audio', pieces(Buffer.from('x')))).rejects.toThrow(
 			'the blob store answered SignatureDoesNotMatch: refused by the test',

@@ -86,7 +86,7 @@ describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis
 		expect(readdirSync(path.join(blobs, 'earshot'))).toEqual(['store.json']);
 	});
 
-	test('that forgets jobs is told of, with the command that mends it', async () => {
+	test('that evicts jobs is reported, with the command that mends it', async () => {
 		const redis = new Redis(server.url);
 		onTestFinished(async () => {
 			await redis.config('SET', 'maxmemory-policy', 'noeviction');
@@ -104,7 +104,7 @@ describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis
 		]);
 	});
 
-	test('whose password is wrong says so, and no password is told', async () => {
+	test('whose password is wrong says so, without any password', async () => {
 		const redis = new Redis(server.url);
 		await redis.config('SET', 'requirepass', 'right-secret');
 		onTestFinished(async () => {
@@ -183,7 +183,7 @@ describe.skipIf(skipReason('postgresql', postgresFolder) !== undefined)('a Postg
 });
 
 describe('an object store', () => {
-	test('is written, read and cleaned up; its keys are not told', async () => {
+	test('is written, read and cleaned up; its keys are not shown', async () => {
 		const s3 = await startS3();
 		onTestFinished(() => s3.close());
 		vi.stubEnv('AWS_ACCESS_KEY_ID', s3.accessKeyId);
@@ -202,7 +202,7 @@ describe('an object store', () => {
 	});
 });
 
-test('a folder that is not there is told, since an empty one in its place would be taken for it', async () => {
+test('a missing folder is reported, since an empty one in its place would be taken for it', async () => {
 	const missing = path.join(folder, 'nowhere');
 	expect((await checkCluster({ queue: '', blobs: `file://${missing}` }))[1]).toEqual({
 		ok: false,
@@ -211,7 +211,7 @@ test('a folder that is not there is told, since an empty one in its place would 
 	});
 });
 
-test('a queue that does not answer is told, with its reason', async () => {
+test('a queue that does not answer is reported, with its reason', async () => {
 	for (const protocol of ['redis', 'postgres']) {
 		const queue = `${protocol}://user:hidden-word@127.0.0.1:${await freePort()}/db`;
 		const [found] = await checkCluster({ queue, blobs: '' });

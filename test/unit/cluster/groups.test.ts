@@ -65,7 +65,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 			expect(await two.units(jobId(1))).toEqual([0, 1, 2].map((part) => ({ part, state: 'leased' })));
 		});
 
-		test('are heard of in the order of the recording, whoever is done first', async () => {
+		test('are reported in the order of the recording, whichever is done first', async () => {
 			const cluster = await start();
 			const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 			const cutting = await dividing(cluster, one, 2);

@@ -73,7 +73,7 @@ test.skipIf(skipReason('redis-server', redisProgram) !== undefined)(
 
 describe.each(queueServers)('a $name that is killed', ({ name, skip, start, open }) => {
 	test.skipIf(skip !== undefined)(
-		'is told soon, and used again when it is back',
+		'is reported soon, and used again when it is back',
 		async () => {
 			const server = await start();
 			onTestFinished(() => server.close());

@@ -133,7 +133,7 @@ describe.each(places.filter(({ skip }) => skip === undefined))('records $name', 
 		expect(await records.list('lines', 0)).toEqual([]);
 	});
 
-	test('messages are heard by those who listen to their topic', async () => {
+	test('messages reach the subscribers of their topic', async () => {
 		const heard: string[] = [];
 		let arrived = () => {};
 		const stop = await records.subscribe('news', (message) => {
@@ -155,7 +155,7 @@ describe.each(places.filter(({ skip }) => skip === undefined))('records $name', 
 		expect(heard).toEqual(['yes ü']);
 	});
 
-	test('of a failed commit nobody hears', async () => {
+	test('a failed commit sends no message', async () => {
 		const heard: string[] = [];
 		const stop = await records.subscribe('quiet', (message) => heard.push(message));
 		await records.commit({ expect: { never: 3 }, publish: [{ topic: 'quiet', message: 'no' }] });

@@ -206,7 +206,7 @@ test('another worker takes over from one that cannot be reached, and from one th
 	await first;
 });
 
-test('a worker that dies before it has told anything is replaced, and the client notices nothing', async () => {
+test('a worker that dies before its first event is replaced, and the client notices nothing', async () => {
 	const { worker, gateway } = await cluster();
 	const one = await worker();
 	const two = await worker({ queuedSeconds: 100 });
@@ -315,7 +315,7 @@ test('a worker announces the audio of all its recordings, also those of jobs, wh
 	await expect.poll(() => directory.workers(), { timeout: 5000 }).toMatchObject([busy]);
 });
 
-test('a model that nobody serves is not found', async () => {
+test('a model that no worker serves is not found', async () => {
 	const { worker, gateway } = await cluster();
 	await worker();
 	await expect(gateway().lease('medium', never)).rejects.toMatchObject({ code: 'model_not_found' });
@@ -339,7 +339,7 @@ test('a model is loaded first where only that shows what it supports', async () 
 	expect([lease.info.capabilities, pool.asked]).toEqual([info().capabilities, ['tiny']]);
 });
 
-test('where no worker can be connected to, either, the client is told what to do', async () => {
+test('where no worker can be connected to, either, the error says what to do', async () => {
 	const { directory, gateway } = await cluster();
 	await directory.announce(entry('w', '', announced(null)));
 	await expect(gateway().lease('tiny', never)).rejects.toMatchObject({

@@ -53,7 +53,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		expect((await two.clips(jobId(1))).length).toBe(3);
 	}, 40_000);
 
-	test('a worker that was paused tells nothing any more when its unit went to another', async () => {
+	test('a worker that was paused changes nothing any more when its unit went to another', async () => {
 		const cluster = await start();
 		const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 		await one.enqueue(unit(1));
@@ -97,7 +97,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		expect([second.number, second.attempt, second.clips.length]).toEqual([2, 1, 1]);
 	});
 
-	test('a lasting failure is told, and the unit waits again when it is queued again', async () => {
+	test('a lasting failure is reported, and the unit waits again when it is queued again', async () => {
 		const cluster = await start();
 		const queue = await cluster.join('one');
 		await queue.enqueue(unit(1));
@@ -167,7 +167,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		expect([lease?.number, lease?.attempt]).toEqual([1, 1]);
 	});
 
-	test('those who watch hear of clips in order, of progress and of changes', async () => {
+	test('watchers receive clips in order, progress and changes', async () => {
 		const cluster = await start();
 		const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 		await one.enqueue(unit(1));

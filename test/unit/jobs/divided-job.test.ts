@@ -80,7 +80,7 @@ describe('a long recording', () => {
 		expect(await jobs.storage.queue.units(id)).toHaveLength(1);
 	});
 
-	it('whose length nobody declares is divided as well', async () => {
+	it('of undeclared length is divided as well', async () => {
 		const { jobs } = arrange({ declared: null });
 		jobs.worker('a', 2);
 		const { id } = await jobs.submit();
@@ -219,7 +219,7 @@ describe('a long recording', () => {
 		expect((await jobs.blobsOf(id)).filter((name) => name.endsWith('.json'))).toEqual(['request.json']);
 	});
 
-	it('tells how far it is, and its text in order while it is unfinished', async () => {
+	it('reports its progress, and its text so far in order', async () => {
 		const { jobs } = arrange();
 		const held = gate();
 		jobs.onClip = ({ start }) => (start < 140 ? held.promise : undefined);

@@ -8,7 +8,7 @@ const told = (guesses: readonly string[]): string[] => {
 };
 
 describe('growing text', () => {
-	it('tells a word once it stands in two guesses and another word follows it', () => {
+	it('emits a word once two hypotheses have it and another word follows', () => {
 		expect(told(['seven', 'seven thr', 'seven three', 'seven three one', 'seven three one'])).toEqual([
 			'',
 			'seven',
@@ -18,7 +18,7 @@ describe('growing text', () => {
 		]);
 	});
 
-	it('tells characters of scripts without spaces each by itself', () => {
+	it('emits characters of scripts without spaces one by one', () => {
 		expect(told(['你', '你好', '你好吗', '你好吗 ok'])).toEqual(['', '你', '好', '吗']);
 	});
 

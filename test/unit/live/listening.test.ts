@@ -29,7 +29,7 @@ const completed = (turn: number, text: string): LiveEvent => ({
 	revised: false,
 });
 
-describe('what a program hears of its audio', () => {
+describe('the events of live audio in a program', () => {
 	test('is turns with their text, in seconds of the audio, and ends after the last', async () => {
 		const { listening, stream } = arranged();
 		void listening.write(second);
@@ -70,7 +70,7 @@ describe('what a program hears of its audio', () => {
 		]);
 	});
 
-	test('is an error where no process hears anything', async () => {
+	test('is an error without a running process', async () => {
 		const { listening, stream } = arranged();
 		for (const index of [0, 1]) {
 			void listening.write(second);

@@ -87,7 +87,7 @@ describe('turns by voice activity', () => {
 		expect(inMs(turns.commit(8))).toEqual(['empty: silent']);
 	});
 
-	it('that nobody said are refused', () => {
+	it('without speech are refused', () => {
 		const turns = new Turns(rules);
 		turns.detect(at(3000), quiet);
 		expect(turns.commit(1)).toEqual([{ type: 'empty', commit: 1, why: 'silent' }]);

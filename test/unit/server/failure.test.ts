@@ -47,7 +47,7 @@ describe('errors of the system', () => {
 });
 
 test.each(['request_timeout', 'conflict', 'engine_failed'] as const)(
-	'%s would be the same again, so that clients which repeat its status are told not to',
+	'%s would be the same again, so the response says not to retry',
 	(code) => {
 		expect(retryHeaders(new EarshotError(code, 'no'))).toEqual({ 'x-should-retry': 'false' });
 	},

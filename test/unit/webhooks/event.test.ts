@@ -9,7 +9,7 @@ const event: WebhookEvent = {
 };
 
 describe('an event', () => {
-	test('is told as OpenAI tells its own', () => {
+	test("has the form of OpenAI's events", () => {
 		expect(JSON.parse(eventBody(event))).toEqual({
 			id: eventId(event),
 			object: 'event',
@@ -19,7 +19,7 @@ describe('an event', () => {
 		});
 	});
 
-	test('keeps its id when it is told again, and shares it with no other', () => {
+	test('keeps its id when it is sent again, and shares it with no other', () => {
 		const others: WebhookEvent[] = [
 			{ ...event, type: 'transcription.failed' },
 			{ ...event, jobId: 'trj_2' },

@@ -54,7 +54,7 @@ describe('a try', () => {
 		expect(other.received).toEqual([]);
 	});
 
-	test('tells for how long the receiver asks to be left alone', async () => {
+	test('reports the delay that the receiver asks for', async () => {
 		const receiver = await startReceiver((response) =>
 			response.writeHead(503, { 'retry-after': '90' }).end(),
 		);
@@ -136,7 +136,7 @@ describe('no connection is made', () => {
 		expect(receiver.received).toEqual([]);
 	});
 
-	test('where nobody listens, which is told as a code', async () => {
+	test('to a closed port fails with a code', async () => {
 		expect(await arrange(['127.0.0.1']).send('http://127.0.0.1:1/')).toMatchObject({
 			error: 'ECONNREFUSED',
 		});

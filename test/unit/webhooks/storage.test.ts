@@ -135,7 +135,7 @@ describe.each(places.filter(({ skip }) => skip === undefined))('webhooks in $nam
 		expect(await endpoints.list('anna')).toEqual([]);
 	});
 
-	test('a delivery is kept once, found by another server, and told of for a week after its end', async () => {
+	test('a delivery is stored once, found by another server, and listed for a week after its end', async () => {
 		const open = await place();
 		const [one, other] = [await open(), await open()];
 		const [first, second] = [delivery(1), delivery(2)];
@@ -179,7 +179,7 @@ describe.each(places.filter(({ skip }) => skip === undefined))('webhooks in $nam
 	}, 30_000);
 });
 
-test('a gateway hears of what another one has kept', async () => {
+test('a gateway learns what another one has stored', async () => {
 	const records = new MemoryRecords();
 	const heard: string[] = [];
 	const stop = await ofRecords(records).listen((id) => void heard.push(id));

@@ -239,7 +239,7 @@ describe('a receiver that fails', () => {
 		expect(here.givenUp).toEqual([]);
 	});
 
-	test('ten times is given up, which the job is told, and it stays readable', async () => {
+	test('ten times is given up, is recorded in the job, and stays readable', async () => {
 		const here = world();
 		const webhooks = here.open();
 		here.answer = () => 500;
@@ -255,7 +255,7 @@ describe('a receiver that fails', () => {
 		expect(told).toContain('earshot_webhooks_pending 0');
 	});
 
-	test('with 410 is disabled, hears no more, and can be enabled again', async () => {
+	test('with 410 is disabled, receives no more, and can be enabled again', async () => {
 		const here = world();
 		const webhooks = here.open();
 		here.answer = () => 410;
@@ -325,7 +325,7 @@ describe('a secret that is rotated', () => {
 });
 
 describe('receivers that never answer', () => {
-	test('delay nobody else', async () => {
+	test('delay no other deliveries', async () => {
 		const here = world();
 		const webhooks = here.open();
 		const slow = 'https://slow.example.com/';
@@ -341,7 +341,7 @@ describe('receivers that never answer', () => {
 		expect(here.sent).toHaveLength(5);
 	});
 
-	test('of one owner leave lanes to the others', async () => {
+	test('of one owner leave attempts to the others', async () => {
 		const here = world();
 		const webhooks = here.open();
 		here.answer = (request) => (request.url.includes('slow') ? new Promise(() => {}) : 200);
@@ -394,7 +394,7 @@ describe('after the end of a server', () => {
 		expect((await kept(after)).map(({ tries }) => tries.length)).toEqual([2]);
 	});
 
-	test('an event that was delivered is not delivered again, even if the job tells it again', async () => {
+	test('an event that was delivered is not delivered again, even if the job sends it again', async () => {
 		const here = world();
 		const before = here.open();
 		await before.send(event({ webhookUrl: url }));
@@ -407,7 +407,7 @@ describe('after the end of a server', () => {
 		expect(here.sent).toHaveLength(1);
 	});
 
-	test('nothing is made where nobody uses webhooks', async () => {
+	test('nothing is created until webhooks are used', async () => {
 		const here = world();
 		const webhooks = here.open();
 		await webhooks.start();

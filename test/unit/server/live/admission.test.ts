@@ -45,7 +45,7 @@ describe('live sessions', () => {
 		admission.admit('tiny', '');
 	});
 
-	it('that have ended keep nobody out', () => {
+	it('that have ended do not count', () => {
 		const { admission, clock } = arrange();
 		const places = Array.from({ length: 4 }, () => admission.admit('tiny', ''));
 		for (let second = 0; second < 20; second++) {
