@@ -8,22 +8,19 @@
 // reads /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import process, { argv, stdout } from 'node:process';
+import process, { stdout } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { decoded } from '../accuracy/samples.mjs';
 import { root } from '../bench/lib/peers.mjs';
 import { earshot, processTree } from '../bench/lib/servers.mjs';
 import { wav } from '../bench/lib/speech.mjs';
+import { flagsOf, wholeFrom } from '../helpers/flags.mjs';
 import { growthOf } from './growth.mjs';
 import { heapOf } from './heap.mjs';
 import { comeAndGo, dictate, nothingYet, speakOn, upload } from './load.mjs';
 
-const { values } = parseArgs({
-	args: argv.slice(2),
-	options: { minutes: { type: 'string', default: '20' } },
-});
-const minutes = Number(values.minutes);
+const { values } = flagsOf(import.meta.url, { options: { minutes: { type: 'string', default: '20' } } });
+const minutes = wholeFrom('minutes', values.minutes, 1);
 const sampleEveryMs = 5000;
 const say = (line) => stdout.write(`${line}\n`);
 
