@@ -62,3 +62,21 @@ export const formats = {
 		encode: (samples) => Buffer.from(Uint8Array.from(resampled(samples, 8000), aLaw)),
 	},
 };
+
+/** @param {Buffer} bytes µ-law, 8 kHz, mono @returns {Buffer} a WAV file of them */
+export function muLawWav(bytes) {
+	const header = Buffer.alloc(44);
+	header.write('RIFF', 0);
+	header.writeUInt32LE(36 + bytes.length, 4);
+	header.write('WAVEfmt ', 8);
+	header.writeUInt32LE(16, 16);
+	header.writeUInt16LE(7, 20);
+	header.writeUInt16LE(1, 22);
+	header.writeUInt32LE(8000, 24);
+	header.writeUInt32LE(8000, 28);
+	header.writeUInt16LE(1, 32);
+	header.writeUInt16LE(8, 34);
+	header.write('data', 36);
+	header.writeUInt32LE(bytes.length, 40);
+	return Buffer.concat([header, bytes]);
+}
