@@ -81,8 +81,14 @@ export async function ended(gateway: EarshotProcess, id: string): Promise<Answer
 	}
 }
 
-export const textOf = async (gateway: EarshotProcess, id: string): Promise<string> =>
-	(await get(gateway, `${jobsPath}/${id}/result?response_format=json`)).json.text;
+/** Waits while the gateway has no queue, as after a kill of the queue's server. */
+export async function textOf(gateway: EarshotProcess, id: string): Promise<string> {
+	for (;;) {
+		const { status, json } = await get(gateway, `${jobsPath}/${id}/result?response_format=json`);
+		if (status !== 503) return json.text;
+		await pause(200);
+	}
+}
 
 /** The value of a metric, all labels together. */
 export async function metric({ url }: EarshotProcess, name: string): Promise<number> {
