@@ -27,6 +27,11 @@ message(STATUS "Processor level: ${level}")
 # Otherwise ggml takes this repository's commit for its own and recompiles after each commit.
 set(GIT_EXE "" CACHE FILEPATH "" FORCE)
 add_subdirectory("${WHISPER_DIR}/ggml" ggml EXCLUDE_FROM_ALL)
+if(NOT WIN32)
+	set(relax "${CMAKE_CURRENT_SOURCE_DIR}/native/platform/relax.h")
+	set_source_files_properties("${WHISPER_DIR}/ggml/src/ggml-cpu/ggml-cpu.c" TARGET_DIRECTORY ggml-cpu
+		PROPERTIES COMPILE_OPTIONS "-include;${relax}" OBJECT_DEPENDS "${relax}")
+endif()
 
 file(STRINGS "${WHISPER_DIR}/CMakeLists.txt" whisper_project REGEX "\"whisper.cpp\" VERSION")
 string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" WHISPER_VERSION "${whisper_project}")

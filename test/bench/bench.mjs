@@ -17,6 +17,7 @@ import { writeFileSync } from 'node:fs';
 import { stderr, stdout } from 'node:process';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
+import { busyMachine } from './trials/busy.mjs';
 import { liveLatency } from './trials/live-latency.mjs';
 import { liveMixed } from './trials/live-mixed.mjs';
 import { liveBatches, liveStreams } from './trials/live-streams.mjs';
@@ -89,6 +90,10 @@ const real = {
 		about:
 			'Whisper tiny.en, 80 clips of 7 s, 1, 8 and 32 clients; over HTTP: earshot, whisper-server; in process: faster-whisper',
 		run: realThroughput,
+	},
+	busy: {
+		about: 'Whisper tiny.en, dictations beside as many endless loops as cores; earshot, whisper-server',
+		run: busyMachine,
 	},
 	long: {
 		about:

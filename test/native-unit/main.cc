@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "core/log.h"
-#include "fake_ggml.h"
+#include "ggml/fake_ggml.h"
 
 namespace earshot {
 

@@ -3,7 +3,7 @@
  * Reads one JSON line from stdin, writes one to stdout.
  */
 
-import { env, stdin, stdout } from 'node:process';
+import { stdin, stdout } from 'node:process';
 import { floatsOf, speech } from '../lib/speech.mjs';
 import { percentile } from '../lib/statistics.mjs';
 
@@ -28,8 +28,6 @@ let line = '';
 for await (const chunk of stdin) line += chunk;
 /** @type {Task} */
 const { type, files, batch, streams, seconds, realTime, slots = 1 } = JSON.parse(line);
-// Before the first work on the pool.
-env.UV_THREADPOOL_SIZE = String(slots + 2);
 const { loadSherpa } = await import('../../../dist/engines/sherpa/sherpa.js');
 const { findSherpaLibrary } = await import('../../../dist/addon/libraries.js');
 

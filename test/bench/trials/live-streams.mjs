@@ -1,5 +1,6 @@
 /** Live streams of a streaming model decoded together, beside the same decoded one by one. */
 
+import { env } from 'node:process';
 import { sherpaShape, shortHash } from '../lib/models.mjs';
 import { inProcess } from '../lib/servers.mjs';
 import { median } from '../lib/statistics.mjs';
@@ -24,7 +25,9 @@ const maxDriftMs = 50;
 
 /** @param {object} task @returns {Promise<Cost>} */
 async function cost(task) {
-	const found = await inProcess('live/streams.mjs', task);
+	// Node's loader uses the pool, so that its size must be there when the process starts. One thread decodes: otherwise
+	// streams that are decoded one by one would take as many as there are.
+	const found = await inProcess('live/streams.mjs', task, { ...env, UV_THREADPOOL_SIZE: '1' });
 	if (found.texts !== 1) throw new Error(`${found.texts} different texts of the same audio`);
 	return found;
 }

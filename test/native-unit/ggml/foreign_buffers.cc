@@ -7,7 +7,7 @@
 #include "audio/decoder.h"
 #include "check.h"
 #include "core/cancel.h"
-#include "fake_ggml.h"
+#include "ggml/fake_ggml.h"
 #include "kernels/int_matrix.h"
 #include "vad/vad.h"
 #include "whisper/engine.h"

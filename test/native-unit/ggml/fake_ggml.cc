@@ -1,4 +1,4 @@
-#include "fake_ggml.h"
+#include "ggml/fake_ggml.h"
 
 #include <atomic>
 #include <cstdint>
