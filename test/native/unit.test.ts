@@ -34,7 +34,9 @@ describe.runIf(isBuiltHere)('the unit tests of native/', () => {
 			const { status, signal, said } = run(kernels);
 			expect(status === 0 ? '' : `${signal ?? status}\n${said}`).toBe('');
 			const folder = path.join(root, 'test', 'native-unit');
-			const sources = readdirSync(folder).map((name) => readFileSync(path.join(folder, name), 'utf8'));
+			const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+				.filter((name) => name.endsWith('.cc'))
+				.map((name) => readFileSync(path.join(folder, name), 'utf8'));
 			const tests = sources.flatMap((source) =>
 				[...source.matchAll(/^TEST\("(.+)"\)/gm)].map((each) => each[1]),
 			);
