@@ -10,7 +10,7 @@
  *   … --seconds 20                       how long a crowd asks
  *   … --json FILE                        everything seen, beside the table
  *
- * Takes a quiet machine: whatever else runs is measured too. Not a test: nothing fails, figures are told.
+ * Takes a quiet machine: whatever else runs is measured too. Not a test: nothing fails, figures are shown.
  */
 
 import { writeFileSync } from 'node:fs';

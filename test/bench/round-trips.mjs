@@ -9,7 +9,7 @@
  *   … --uploads 100    recordings for jobs
  *   … --megabytes 10   of each of them
  *
- * Takes a quiet machine. Not a test: figures are told, beside the bars.
+ * Takes a quiet machine. Not a test: figures are shown beside the bars.
  */
 
 import { spawn } from 'node:child_process';
@@ -121,7 +121,7 @@ function sent(url, path, bytes, status, headers = {}) {
 }
 
 const ms = (value) => `${value.toFixed(1)} ms`;
-const told = (times) => `p50 ${ms(median(times))}, p95 ${ms(percentile(times, 0.95))}`;
+const shown = (times) => `p50 ${ms(median(times))}, p95 ${ms(percentile(times, 0.95))}`;
 
 try {
 	const port = await freePort();
@@ -154,8 +154,8 @@ try {
 			sides[side].push(await sent(url, path, clip, 200));
 	}
 	const added = median(sides.worker) - median(sides.local);
-	stdout.write(`3 s clip, local    ${told(sides.local)}\n`);
-	stdout.write(`3 s clip, worker   ${told(sides.worker)}\n`);
+	stdout.write(`3 s clip, local    ${shown(sides.local)}\n`);
+	stdout.write(`3 s clip, worker   ${shown(sides.worker)}\n`);
 	stdout.write(`a worker adds      ${ms(added)} at p50 (bar 15 ms)\n`);
 
 	const file = Buffer.alloc(megabytes * 2 ** 20);
@@ -174,7 +174,7 @@ try {
 			const { data } = await (await fetch(`${url}/v1/transcription_jobs?limit=1`)).json();
 			await fetch(`${url}/v1/transcription_jobs/${data[0].id}`, { method: 'DELETE' });
 		}
-		stdout.write(`202 after ${megabytes} MB, ${side.padEnd(8)} ${told(times)} (bar 50 ms at p95)\n`);
+		stdout.write(`202 after ${megabytes} MB, ${side.padEnd(8)} ${shown(times)} (bar 50 ms at p95)\n`);
 		const { data } = await (await fetch(`${url}/v1/transcription_jobs?limit=1`)).json();
 		const reads = [];
 		for (let at = 0; at < 200; at++) {
@@ -183,7 +183,7 @@ try {
 			reads.push(performance.now() - from);
 		}
 		stdout.write(
-			`GET of a job, ${side.padEnd(8)} ${told(reads)}, p99 ${ms(percentile(reads, 0.99))} (bar 10 ms)\n`,
+			`GET of a job, ${side.padEnd(8)} ${shown(reads)}, p99 ${ms(percentile(reads, 0.99))} (bar 10 ms)\n`,
 		);
 	}
 } finally {
