@@ -62,8 +62,7 @@ export function brokenRule(
 					rule(
 						!item.started && !item.committed && item.text === '',
 						'speech starts once, before its text, and before its item is committed',
-					) ??
-					rule(event.audio_start_ms >= lastEndMs, 'speech starts after the end of the speech before');
+					) ?? rule(event.audio_start_ms >= lastEndMs, 'speech starts after the end of the speech before');
 				item.started = true;
 				break;
 			}
