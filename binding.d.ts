@@ -449,8 +449,11 @@ export interface StreamingLoad {
 	readonly batch: number;
 }
 
+/** Times are seconds from the start of the stream. */
 export interface PartialResult {
-	/** The text since the last endpoint. Times are seconds from the start of the stream. */
+	/** The utterances that ended within the samples, before what `result` is of. */
+	readonly ended: readonly RawResult[];
+	/** The text since the last endpoint. */
 	readonly result: RawResult;
 	/** The utterance has ended: `result` is final, and the next result starts empty. */
 	readonly endpoint: boolean;

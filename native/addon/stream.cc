@@ -62,6 +62,9 @@ using Speaking = OneWay<SpeechStream>;
 
 Napi::Object ToJs(Napi::Env env, const PartialResult& partial) {
 	Napi::Object object = Napi::Object::New(env);
+	Napi::Array ended = Napi::Array::New(env, partial.ended.size());
+	for (uint32_t i = 0; i < partial.ended.size(); i++) ended.Set(i, ToJs(env, partial.ended[i]));
+	object.Set("ended", ended);
 	object.Set("result", ToJs(env, partial.result));
 	object.Set("endpoint", partial.endpoint);
 	return object;

@@ -72,8 +72,11 @@ struct StreamingLoad {
 	size_t threads = 1;
 };
 
+/** Times are seconds from the start of the stream. */
 struct PartialResult {
-	/** The text since the last endpoint. Times are seconds from the start of the stream. */
+	/** The utterances that ended within the piece, before what `result` is of. */
+	std::vector<RawResult> ended;
+	/** The text since the last endpoint. */
 	RawResult result;
 	/** The utterance has ended: the result is final, and the next one starts empty. */
 	bool endpoint = false;

@@ -250,6 +250,7 @@ public:
 				if (!made) return made.failure();
 				live_->stream = std::move(*made);
 			}
+			if (auto ended = EndUtterance(); !ended) return ended.failure();
 			while (!live_->engine->IsReady(stream())) {
 				if (all_accepted_) return false;
 				if (auto accepted = AcceptMore(); !accepted) return accepted.failure();
@@ -265,7 +266,7 @@ public:
 			live_->seconds += Clip{piece_.samples.data(), piece_.samples.size()}.Seconds();
 			auto result = engine.Result(stream(), live_->seconds);
 			if (!result) return result.failure();
-			PartialResult partial{std::move(*result), piece_.last || engine.IsEndpoint(stream())};
+			PartialResult partial{std::move(ended_), std::move(*result), piece_.last || engine.IsEndpoint(stream())};
 			// The next utterance starts empty.
 			if (partial.endpoint) engine.Reset(stream());
 			return partial;
@@ -273,6 +274,18 @@ public:
 	}
 
 private:
+	/** After each chunk, so that utterances end at the same audio however much of it a piece holds. */
+	Expected<Done> EndUtterance() {
+		const Streaming& engine = *live_->engine;
+		if (!engine.IsReady(stream()) && all_accepted_) return Done{};
+		if (!engine.IsEndpoint(stream())) return Done{};
+		auto result = engine.Result(stream(), live_->seconds + static_cast<double>(accepted_) / kSampleRate);
+		if (!result) return result.failure();
+		ended_.push_back(std::move(*result));
+		engine.Reset(stream());
+		return Done{};
+	}
+
 	/** Audio is accepted in pieces of this length, so that other streams do not wait while features of minutes are
 	 * computed. */
 	static constexpr size_t kMaxAccepted = kSampleRate;
@@ -292,6 +305,7 @@ private:
 	const SpeechStream::OnPartial on_partial_;
 	size_t accepted_ = 0;
 	bool all_accepted_ = false;
+	std::vector<RawResult> ended_;
 };
 
 Expected<Done> Streaming::DecodeTogether(const std::vector<sherpa::Member*>& members) const {

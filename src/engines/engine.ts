@@ -54,8 +54,11 @@ export interface Engine {
 	close(): Promise<void>;
 }
 
-/** The text since the last endpoint. Times are seconds from the start of the stream. */
+/** Times are seconds from the start of the stream. */
 export interface PartialResult {
+	/** The utterances that ended within the samples, before what `result` is of; absent = none. */
+	readonly ended?: readonly ClipResult[];
+	/** The text since the last endpoint. */
 	readonly result: ClipResult;
 	/** The utterance has ended: `result` is final, and the next result starts empty. */
 	readonly endpoint: boolean;

@@ -25,7 +25,8 @@ async function load(
 const streaming = manifest.models.filter(
 	({ type }) => isSherpaType(type) && familyOf(type).chunk !== undefined,
 );
-const textOf = ({ result }: PartialResult) => result.segments.map(({ text }) => text.trim()).join(' ');
+const textOf = ({ result }: Pick<PartialResult, 'result'>) =>
+	result.segments.map(({ text }) => text.trim()).join(' ');
 const silence = (seconds: number) => new Float32Array(seconds * 16_000);
 
 /** What is said from one endpoint to the next, fed in blocks. */
@@ -33,6 +34,7 @@ async function utterances(stream: SpeechStream, samples: Float32Array, block = 1
 	const said: string[] = [];
 	for (let at = 0; at < samples.length; at += block) {
 		const partial = await stream.feed(samples.subarray(at, at + block), at + block >= samples.length);
+		said.push(...(partial.ended ?? []).map((result) => textOf({ result })));
 		if (partial.endpoint) said.push(textOf(partial));
 	}
 	await stream.close();
@@ -78,15 +80,32 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await stream.close();
 	});
 
-	it('ends an utterance at silence, and starts the next one empty', async () => {
+	// As many seconds at once as a client sends them when its connection was slow.
+	it.each([160, 1600, 48_000, 1e9])(
+		'ends an utterance at silence, and starts the next one empty, in blocks of %i samples',
+		async (block) => {
+			await using engine = await load(model);
+			const [first, second] = [samplesOf('tones-abc'), samplesOf('tones-edcba')];
+			const pause = silence(4);
+			const samples = Float32Array.from([...first, ...pause, ...second, ...pause]);
+			expect(await utterances(engine.stream(plainRecognition), samples, block)).toEqual([
+				model.expectedTexts['tones-abc'],
+				model.expectedTexts['tones-edcba'],
+			]);
+		},
+	);
+
+	it('does not end an utterance where nobody pauses for a minute', async () => {
 		await using engine = await load(model);
-		const [first, second] = [samplesOf('tones-abc'), samplesOf('tones-edcba')];
-		const pause = silence(4);
-		const samples = Float32Array.from([...first, ...pause, ...second, ...pause]);
-		expect(await utterances(engine.stream(plainRecognition), samples)).toEqual([
-			model.expectedTexts['tones-abc'],
-			model.expectedTexts['tones-edcba'],
-		]);
+		// Without the silence at its start and end.
+		const once = samplesOf('tones-deadbead').subarray(0.5 * 16_000, 4.5 * 16_000);
+		const samples = new Float32Array(60 * 16_000);
+		for (let at = 0; at < samples.length; at += once.length)
+			samples.set(once.subarray(0, samples.length - at), at);
+		const clip = { samples, start: 0, end: 60 };
+		const [whole] = await runBatch(engine, { clips: [clip], options: plainRecognition, threads: 1 });
+		const said = await utterances(engine.stream(plainRecognition), samples, 16_000);
+		expect(said).toEqual([textOf({ result: whole! })]);
 	});
 
 	it('transcribes many in parallel with clips, each independently', async () => {

@@ -222,6 +222,8 @@ describe('a live session', () => {
 	test.each([
 		['{', 'invalid_json'],
 		['7', 'invalid_value'],
+		['null', 'invalid_value'],
+		['[]', 'invalid_value'],
 		['{"type":"nonsense"}', 'unknown_event'],
 		['{"type":"response.create"}', 'invalid_request'],
 		['{"type":"input_audio_buffer.append"}', 'invalid_value'],
@@ -231,7 +233,10 @@ describe('a live session', () => {
 	])('answers %s with %s, and goes on', async (message, code) => {
 		const { client } = await open();
 		client.send(message);
-		expect((await client.nextOf('error')).error.code).toBe(code);
+		const { error } = await client.nextOf('error');
+		expect(error.code).toBe(code);
+		expect(error.param).not.toBe('');
+		expect(error.message).not.toContain('``');
 		client.send({ type: 'input_audio_buffer.clear' });
 		await client.nextOf('input_audio_buffer.cleared');
 	});

@@ -50,7 +50,7 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 	private constructor(socket: WebSocket, sampleRate: number) {
 		this.#socket = socket;
 		this.#sampleRate = sampleRate;
-		socket.on('message', (data) => this.#take(JSON.parse(String(data)) as ServerEvent));
+		socket.on('message', (data) => this.#receive(String(data)));
 		socket.on('error', () => {});
 		socket.on('close', (_, reason) => {
 			const why = String(reason) === '' ? '' : `: ${String(reason)}`;
@@ -103,6 +103,12 @@ export class RemoteListening implements AsyncIterable<ListenEvent> {
 
 	async #send(event: object): Promise<void> {
 		await new Promise<void>((resolve) => this.#socket.send(JSON.stringify(event), () => resolve()));
+	}
+
+	#receive(text: string): void {
+		const event = eventOf(text);
+		if (event) this.#take(event);
+		else this.#finish(new EarshotError('not_found', 'The server at that address is not an Earshot server'));
 	}
 
 	#take(event: ServerEvent): void {
@@ -179,6 +185,16 @@ async function opened(socket: WebSocket): Promise<void> {
 			answer.on('end', () => reject(refusalOf(answer.statusCode ?? 0, Buffer.concat(pieces).toString())));
 		});
 	});
+}
+
+/** undefined: it is none. */
+function eventOf(text: string): ServerEvent | undefined {
+	try {
+		const value: unknown = JSON.parse(text);
+		return typeof value === 'object' && value !== null ? (value as ServerEvent) : undefined;
+	} catch {
+		return undefined;
+	}
 }
 
 function refusalOf(status: number, body: string): EarshotError {

@@ -31,8 +31,12 @@ export function configOf(
 			provider === 'cpu' ? `cpu:${path.join(packageRoot, 'native', 'onnxruntime-cpu.conf')}` : provider,
 		decoding_method: 'greedy_search',
 	};
-	// The library's own defaults decide how much silence ends an utterance.
-	if (family.chunk !== undefined) config.enable_endpoint = 1;
+	if (family.chunk !== undefined) {
+		// The library's own defaults decide how much silence ends an utterance.
+		config.enable_endpoint = 1;
+		// By default one also ends after 20 s, within a word, which is then written in two pieces or twice.
+		config.rule3_min_utterance_length = 1e9;
+	}
 	if (family.modelType !== undefined) config['model_config.model_type'] = family.modelType;
 	for (const [role, field] of Object.entries(family.files)) {
 		const file = settings.files[role];

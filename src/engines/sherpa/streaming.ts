@@ -1,6 +1,6 @@
 /** A sherpa-onnx model that transcribes live streams as well as whole clips. */
 
-import type { StreamingModel } from '../../../binding.js';
+import type { RawResult, StreamingModel } from '../../../binding.js';
 import { fromNative, guarded } from '../../addon/addon.js';
 import type { Family } from '../../models/types/family.js';
 import type { RecognizeOptions } from '../../speech/options.js';
@@ -26,9 +26,10 @@ export class StreamingSherpaEngine extends SherpaEngine implements StreamingEngi
 			feed: async (samples, last, silentSeconds = 0) => {
 				receivedSeconds += samples.length / sampleRate;
 				try {
-					const { result, endpoint } = await guarded(() => stream.feed(samples, last, silentSeconds));
+					const { ended, result, endpoint } = await guarded(() => stream.feed(samples, last, silentSeconds));
 					const clip = { samples, start: 0, end: receivedSeconds };
-					return { result: this.resultOf(result, clip, options), endpoint };
+					const resultOf = (raw: RawResult) => this.resultOf(raw, clip, options);
+					return { ended: ended.map(resultOf), result: resultOf(result), endpoint };
 				} catch (thrown) {
 					throw asRefusal(thrown);
 				}

@@ -88,15 +88,20 @@ export class StreamTurn implements TurnWork {
 
 	async #feed(isLast: boolean): Promise<void> {
 		const samples = this.#taken();
-		const { result, endpoint } = await this.#fed(samples, isLast);
+		const { ended = [], result, endpoint } = await this.#fed(samples, isLast);
 		if (this.#isCancelled) return;
 		this.#listener.progressed();
+		for (const utterance of ended) this.#settle(utterance);
+		if (ended.length > 0) this.#emit(this.#text.settle(this.#written.trim()));
 		const text = (this.#written + writtenIn(result)).trim();
 		if (endpoint || isLast) this.#settle(result);
 		if (isLast) return this.#finish(text);
-		const delta = endpoint ? this.#text.settle(text) : this.#text.partial(text);
-		if (delta !== '') this.#listener.delta(delta);
+		this.#emit(endpoint ? this.#text.settle(text) : this.#text.partial(text));
 		this.#listener.partial(text);
+	}
+
+	#emit(delta: string): void {
+		if (delta !== '') this.#listener.delta(delta);
 	}
 
 	async #fed(samples: Float32Array, isLast: boolean): Promise<PartialResult> {
@@ -119,7 +124,7 @@ export class StreamTurn implements TurnWork {
 		const { language, logprobs } = this.#recognize;
 		this.#isCancelled = true;
 		this.#close();
-		if (delta !== '') this.#listener.delta(delta);
+		this.#emit(delta);
 		this.#listener.completed({
 			text: this.#text.published,
 			language: language ?? this.#language,

@@ -135,6 +135,23 @@ describe.each(['zipformer_ctc', 'streaming_nemo_transducer'])('%s', (name) => {
 });
 
 describe('a streaming model', () => {
+	it.each(['streaming_nemo_transducer', 'streaming_zipformer_ctc'])(
+		'gives the same text of a turn with pauses, however the audio is cut: %s',
+		async (name) => {
+			const recordings = ['tones-abc', 'tones-edcba', 'tones-abcde'];
+			const audio = Buffer.concat(recordings.flatMap((each) => [pcmOf(each), silence(3)]));
+			for (const size of [audio.length, 43_841, 640]) {
+				const client = await open(name, { turn_detection: null });
+				speak(client, audio, size);
+				client.send({ type: 'input_audio_buffer.commit' });
+				const { transcript, item_id } = await client.nextOf(completed);
+				expect([size, transcript]).toEqual([size, 'a b c e d c b a a b c d e']);
+				expect(deltasOf(client, item_id)).toBe(transcript);
+				client.socket.close();
+			}
+		},
+	);
+
 	it('publishes words during speech', async () => {
 		const client = await open('streaming_zipformer_ctc');
 		speak(client, pcmOf('tones-deadbead'));

@@ -1,7 +1,10 @@
+import { EventEmitter } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
 import { TurnLines } from '../../../src/cli/listen/print.js';
 import { recorded, recordersFor } from '../../../src/cli/listen/recorder.js';
+import { RemoteListening } from '../../../src/cli/listen/remote.js';
 import { EarshotError } from '../../../src/errors.js';
 import type { ListenEvent } from '../../../src/library/listen.js';
 
@@ -77,5 +80,22 @@ describe('programs that record', () => {
 		await expect(recorded(others, new AbortController().signal).next()).rejects.toMatchObject({
 			code: 'engine_missing',
 		});
+	});
+});
+
+describe('a session of a server', () => {
+	test.each(['not JSON', '7', 'null', '\u0001'])('ends with an error where that says %j', async (said) => {
+		const socket = Object.assign(new EventEmitter(), {
+			send: (_: string, sent: () => void) => sent(),
+			close: () => {},
+		});
+		const opening = RemoteListening.open(socket as unknown as WebSocket, {
+			...{ model: undefined, language: undefined, prompt: undefined },
+			...{ sampleRate: 16_000, partials: false },
+		});
+		socket.emit('open');
+		const listening = await opening;
+		socket.emit('message', Buffer.from(said));
+		await expect(listening[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'not_found' });
 	});
 });

@@ -37,6 +37,8 @@ const conversationEvents = [
 
 /** Throws Refused. */
 export function readClientEvent(given: unknown): ClientEvent {
+	if (typeof given !== 'object' || given === null || Array.isArray(given))
+		throw new Refused('invalid_value', 'Expected an event to be a JSON object, got another value');
 	const event = new Reader(given, '');
 	const type = event.text('type');
 	const id = event.text('event_id');

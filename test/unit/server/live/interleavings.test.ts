@@ -15,7 +15,11 @@ test(`${count} random interleavings of client, model and clock keep every rule o
 		for (let step = random.below(steps); step >= 0; step--) simulation.step();
 		simulation.finish();
 		const broken =
-			brokenRule(simulation.sent, { isOver: true, asked: simulation.asked }) ??
+			brokenRule(simulation.sent, {
+				isOver: true,
+				asked: simulation.asked,
+				commits: simulation.commits,
+			}) ??
 			(simulation.closed === undefined ? 'the session closes at its end' : undefined) ??
 			(simulation.late > 0 ? 'nothing comes after the socket was closed' : undefined);
 		if (broken !== undefined) expect.fail(`seed ${seed}: ${broken}`);

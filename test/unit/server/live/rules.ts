@@ -14,10 +14,15 @@ interface Seen {
 	text: string;
 }
 
-/** The first rule that is broken, in words; undefined: none. `asked`: ids of the client's events. */
+/** The first rule that is broken, in words; undefined: none. `asked`: ids of the client's events; `commits`: how many of
+ * them were commits. */
 export function brokenRule(
 	events: readonly SentEvent[],
-	{ isOver, asked }: { readonly isOver: boolean; readonly asked: ReadonlySet<string> },
+	{
+		isOver,
+		asked,
+		commits,
+	}: { readonly isOver: boolean; readonly asked: ReadonlySet<string>; readonly commits: number },
 ): string | undefined {
 	const items = new Map<string, Seen>();
 	const order: string[] = [];
@@ -54,8 +59,10 @@ export function brokenRule(
 			case 'input_audio_buffer.speech_started': {
 				const item = seen(event.item_id);
 				broken =
-					rule(!item.started && !item.committed, 'speech starts once, before its item is committed') ??
-					rule(event.audio_start_ms >= lastEndMs, 'speech starts after the end of the speech before');
+					rule(
+						!item.started && !item.committed && item.text === '',
+						'speech starts once, before its text, and before its item is committed',
+					) ?? rule(event.audio_start_ms >= lastEndMs, 'speech starts after the end of the speech before');
 				item.started = true;
 				break;
 			}
@@ -96,8 +103,7 @@ export function brokenRule(
 				const item = seen(event.item_id);
 				broken =
 					rule(!item.ended, 'no text after the end of an item') ??
-					rule(event.delta !== '', 'a delta has text') ??
-					rule(item.started || item.committed || order.length >= 0, 'an item is known');
+					rule(event.delta !== '', 'a delta has text');
 				item.text += event.delta;
 				break;
 			}
@@ -136,6 +142,10 @@ export function brokenRule(
 		}
 		if (broken !== undefined) return broken;
 	}
-	if (isOver && ends < order.length) return `every committed item ends: ${order[ends]} did not`;
-	return undefined;
+	const unstopped = [...items.values()].filter((item) => item.committed && item.started && !item.stopped);
+	if (unstopped.length > commits) return 'speech stops before its item is committed, except by the client';
+	if (!isOver) return undefined;
+	if (ends < order.length) return `every committed item ends: ${order[ends]} did not`;
+	const lost = [...items].find(([, item]) => item.started && !item.committed && !item.dropped);
+	return lost && `speech that has started becomes an item, or is cleared: ${lost[0]} did not`;
 }

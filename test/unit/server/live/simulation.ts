@@ -169,6 +169,8 @@ export class Simulation {
 	readonly sent: SentEvent[] = [];
 	/** Ids of the client's events. */
 	readonly asked = new Set<string>();
+	/** How many of them were commits. */
+	commits = 0;
 	closed: { readonly code: number; readonly reason: string } | undefined;
 	/** Events after the session has closed its socket. */
 	late = 0;
@@ -230,8 +232,10 @@ export class Simulation {
 		this.asked.add(event_id);
 		const send = (event: object) => this.#take({ type: 'client', event: { event_id, ...event } });
 		if (what < 10) send({ type: 'input_audio_buffer.append', audio });
-		else if (what < 13) send({ type: 'input_audio_buffer.commit' });
-		else if (what < 14) send({ type: 'input_audio_buffer.clear' });
+		else if (what < 13) {
+			this.commits++;
+			send({ type: 'input_audio_buffer.commit' });
+		} else if (what < 14) send({ type: 'input_audio_buffer.clear' });
 		else if (what < 17) send({ type: 'session.update', session: this.#random.pick(updates) });
 		else if (what < 18) send({ type: 'conversation.item.retrieve', item_id: 'item_3' });
 		else if (what < 19) send({ type: 'response.create' });
