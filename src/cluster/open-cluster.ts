@@ -7,7 +7,7 @@ import { EarshotError, reasonOf } from '../errors.js';
 import type { JobStorage } from '../jobs/storage.js';
 import type { Log } from '../log.js';
 import { openBlobs } from './blobs/open-blobs.js';
-import { isSharedStore } from './blobs/same-blobs.js';
+import { foreignStore } from './blobs/same-blobs.js';
 import { Directory } from './directory.js';
 import { withoutSecrets } from './install/packages.js';
 import { openPostgres } from './open-postgres.js';
@@ -41,9 +41,6 @@ export interface Cluster extends JobStorage {
 	readonly records: Records;
 	readonly directory: Directory;
 }
-
-const otherStore =
-	'this is not the place for recordings that the other machines of this queue use: mount the same folder, or name the same bucket, everywhere';
 
 /** The same connection failure may occur many times a second; it is logged at most this often. */
 const repeatLogMs = 30_000;
@@ -79,9 +76,9 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 	});
 	const store = new RecordStore(records, onError);
 	// A blob store that is down must not prevent the start.
-	void isSharedStore(records, opened.blobs)
-		.then((isShared) => {
-			if (!isShared) log.error({ blobs: withoutSecrets(blobsUrl) }, otherStore);
+	void foreignStore(records, opened.blobs)
+		.then((wrong) => {
+			if (wrong !== undefined) log.error({}, `${withoutSecrets(blobsUrl)} ${wrong}`);
 		})
 		.catch(onError);
 	return {

@@ -15,6 +15,7 @@ const reconnectMs = (tries: number): number => Math.min(50 * 2 ** Math.min(tries
 export async function openRedis({ url, waitsForServer, onError }: OpenServerOptions): Promise<ClusterServer> {
 	const { Redis } = await installed('ioredis', url, () => import('ioredis'));
 	const { Queue, Worker } = await installed('bullmq', url, () => import('bullmq'));
+	let failure: unknown;
 	const connect = (retries: boolean) => {
 		const redis = new Redis(url, {
 			// BullMQ requires null for connections that take jobs.
@@ -27,7 +28,10 @@ export async function openRedis({ url, waitsForServer, onError }: OpenServerOpti
 			lazyConnect: true,
 			...(!retries && { commandTimeout: 5000 }),
 		});
-		redis.on('error', onError);
+		redis.on('error', (error) => {
+			failure ??= error;
+			onError(error);
+		});
 		return redis;
 	};
 	const redis = connect(waitsForServer);
@@ -39,7 +43,8 @@ export async function openRedis({ url, waitsForServer, onError }: OpenServerOpti
 		await Promise.all(all.map((each) => each.connect()));
 	} catch (thrown) {
 		for (const each of all) each.disconnect();
-		throw thrown;
+		// The client's own error only says that the connection is closed.
+		throw failure ?? thrown;
 	}
 	const prefix = `${redisPrefix}:bull`;
 	const transport = new BullTransport(

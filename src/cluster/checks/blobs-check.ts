@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { EarshotError } from '../../errors.js';
 import { type BlobStore, readBlob } from '../../jobs/blobs.js';
 import { openBlobs } from '../blobs/open-blobs.js';
-import { isSharedStore } from '../blobs/same-blobs.js';
+import { foreignStore } from '../blobs/same-blobs.js';
 import { withoutSecrets } from '../install/packages.js';
 import type { Records } from '../records/records.js';
 import type { SharedFinding } from './finding.js';
@@ -22,11 +22,8 @@ export async function checkBlobs(url: string, records: Records | undefined): Pro
 	const { blobs, close } = await openBlobs(url);
 	try {
 		await roundTrip(blobs);
-		if (records !== undefined && !(await isSharedStore(records, blobs)))
-			return finding(
-				false,
-				`${place} is not the place that the other machines of this queue use: mount the same folder, or name the same bucket, everywhere`,
-			);
+		const wrong = records && (await foreignStore(records, blobs));
+		if (wrong !== undefined) return finding(false, `${place} ${wrong}`);
 		return finding(true, `${place} can be written and read${records ? ', and is that of the queue' : ''}`);
 	} finally {
 		await close();

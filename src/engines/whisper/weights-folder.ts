@@ -29,13 +29,13 @@ export async function weightsFolder(
 const draftName = /\.weights\.[A-Za-z0-9]{6}$/;
 const staleMs = 60 * 60_000;
 
-/** Removes what processes that were killed have left. */
+/** Removes what processes that were killed have left, where this user may: drafts of others are no reason to refuse. */
 async function removeDrafts(folder: string): Promise<void> {
 	for (const name of await readdir(folder)) {
 		if (!draftName.test(name)) continue;
 		const file = path.join(folder, name);
 		const changedMs = (await stat(file).catch(() => undefined))?.mtimeMs ?? Date.now();
-		if (changedMs < Date.now() - staleMs) await rm(file, { force: true });
+		if (changedMs < Date.now() - staleMs) await rm(file, { force: true }).catch(() => {});
 	}
 }
 

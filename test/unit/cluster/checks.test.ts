@@ -7,16 +7,13 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { isSharedStore } from '../../../src/cluster/blobs/same-blobs.js';
 import { checkCluster, hidden, workersFinding } from '../../../src/cluster/checks/check-cluster.js';
 import { clockFinding } from '../../../src/cluster/checks/finding.js';
 import { type PostgresState, postgresFindings } from '../../../src/cluster/checks/postgres-check.js';
 import { redisFindings } from '../../../src/cluster/checks/redis-check.js';
 import { openCluster } from '../../../src/cluster/open-cluster.js';
 import { doctorEnvironment } from '../../../src/config/environment.js';
-import { FolderBlobs } from '../../../src/jobs/folder/folder-blobs.js';
 import { silentLog } from '../../../src/log.js';
-import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { startS3 } from '../../helpers/net/s3.js';
 import {
 	freePort,
@@ -59,13 +56,13 @@ test('one without the other is missing', async () => {
 
 describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis', () => {
 	let server: TestServer;
+	const blobs = newFolder();
 	beforeAll(async () => {
 		server = await startRedis();
 		return () => server.close();
 	});
 
 	test('that keeps what it gets is fine, and so is the clock', async () => {
-		const blobs = newFolder();
 		expect(await checkCluster({ queue: server.url, blobs: `file://${blobs}` })).toEqual([
 			{
 				ok: true,
@@ -95,12 +92,11 @@ describe.skipIf(skipReason('redis-server', redisProgram) !== undefined)('a Redis
 		});
 		await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
 		await redis.config('SET', 'appendonly', 'no');
-		const found = await checkCluster({ queue: server.url, blobs: `file://${newFolder()}` });
+		const found = await checkCluster({ queue: server.url, blobs: `file://${blobs}` });
 		expect(faults(found)).toEqual([
 			expect.stringContaining('Redis'),
 			expect.stringContaining('CONFIG SET maxmemory-policy noeviction'),
 			expect.stringContaining('CONFIG SET appendonly yes'),
-			// It lacks the mark that the test before has left in another folder, and there are no jobs: it gets one.
 		]);
 	});
 
@@ -300,26 +296,6 @@ test('workers are counted, and those that are not reached are named', () => {
 test('secrets are hidden in any form that a message may quote', () => {
 	const urls = ['redis://me:p%40ss@host', 'postgres://host/db?password=other', 'redis://:%zz@host'];
 	expect(hidden('p%40ss p@ss other %zz me', urls)).toBe('… … … … me');
-});
-
-describe('the mark of a store', () => {
-	const records = () => new MemoryRecords();
-	const blobs = () => new FolderBlobs(newFolder());
-
-	test('is the same for all, whoever comes first', async () => {
-		const [queue, store] = [records(), blobs()];
-		expect(await Promise.all([1, 2, 3].map(() => isSharedStore(queue, store)))).toEqual([true, true, true]);
-		expect(await isSharedStore(queue, store)).toBe(true);
-	});
-
-	test('of another queue is refused, and a queue that was lost takes the one that is there', async () => {
-		const [queue, store] = [records(), blobs()];
-		await isSharedStore(queue, store);
-		const other = records();
-		await isSharedStore(other, blobs());
-		expect(await isSharedStore(other, store)).toBe(false);
-		expect(await isSharedStore(records(), store)).toBe(true);
-	});
 });
 
 test('the doctor of a server gets what opens queue and store, and no other secrets', () => {

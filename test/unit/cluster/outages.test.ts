@@ -10,7 +10,7 @@ import { retryableBlobs } from '../../../src/jobs/worker/retryable-blobs.js';
 import { queueServers } from '../../helpers/cluster/clients.js';
 import { MemoryRecords } from '../../helpers/cluster/memory-records.js';
 import { FakeClock } from '../../helpers/fakes.js';
-import { redisProgram, skipReason, startRedis } from '../../helpers/net/servers.js';
+import { freePort, redisProgram, skipReason, startRedis } from '../../helpers/net/servers.js';
 
 const coded = (code: string, message = 'failed') => Object.assign(new Error(message), { code });
 
@@ -49,6 +49,15 @@ test('a mistake stays what it is', () => {
 		coded('42P01'),
 	])
 		expect(asOutage(error)).toBe(error);
+});
+
+test('a Redis that is not there at the start is an error with the reason', async () => {
+	const opening = openRedis({
+		url: `redis://127.0.0.1:${await freePort()}`,
+		waitsForServer: true,
+		onError: () => {},
+	});
+	await expect(opening).rejects.toThrow('ECONNREFUSED');
 });
 
 test.skipIf(skipReason('redis-server', redisProgram) !== undefined)(

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -23,6 +23,15 @@ describe('the folder of shared weights', () => {
 		for (const name of [files.old, files.whole]) utimesSync(path.join(folder, name), hoursAgo, hoursAgo);
 		await weightsFolder(folder, 'linux');
 		expect(readdirSync(folder).sort()).toEqual([files.new, files.whole]);
+	});
+
+	it('is used although an old draft cannot be removed', async () => {
+		const folder = path.join(root, 'undeletable');
+		const draft = path.join(folder, '0d.weights.aB3xY9');
+		// For root too, to whom other users' files are no obstacle.
+		mkdirSync(draft, { recursive: true });
+		utimesSync(draft, 0, 0);
+		expect(await weightsFolder(folder, 'linux')).toBe(folder);
 	});
 
 	it('is none where none is set', async () => {

@@ -94,7 +94,14 @@ export function nextSignal(): Promise<NodeJS.Signals> {
 }
 
 /** Settings of models that do not affect the text. */
-const ignored: readonly string[] = ['numThreads', 'parallel', 'maxAudioSeconds', 'sherpaDir', 'modelDir'];
+const ignored: readonly string[] = [
+	'numThreads',
+	'parallel',
+	'maxAudioSeconds',
+	'sherpaDir',
+	'weightsDir',
+	'modelDir',
+];
 
 /** This machine's value for `numerics` of `Unit`. */
 export function numericsOfMachine(config: Config, version: string): string {

@@ -1,0 +1,23 @@
+/** What a machine tells others of the settings that its models have. */
+
+import { describe, expect, it } from 'vitest';
+import { numericsOfMachine } from '../../../src/cli/commands/cluster/start-up.js';
+import { flagSource, resolveConfig } from '../../../src/config/resolve.js';
+import type { SettingName } from '../../../src/config/settings.js';
+
+const numericsWith = (flags: Partial<Record<SettingName, string>>): string =>
+	numericsOfMachine(resolveConfig([flagSource(flags)]), '1.2.3');
+
+describe('the name of machines whose results are the same', () => {
+	it.each([
+		['numThreads', '7'],
+		['modelDir', '/elsewhere'],
+		['weightsDir', '/weights'],
+	] as const)('is the same whatever %s is', (name, value) => {
+		expect(numericsWith({ [name]: value })).toBe(numericsWith({}));
+	});
+
+	it('is another for another encoder', () => {
+		expect(numericsWith({ encoder: 'int8' })).not.toBe(numericsWith({}));
+	});
+});
