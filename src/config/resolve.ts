@@ -54,7 +54,7 @@ export function flagSource(values: Partial<Record<SettingName, string>>): Settin
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 
-/** Clips recognised at once: `parallel`, or one per thread where that is 0. */
+/** Clips transcribed at once: `parallel`, or one per thread where that is 0. */
 export function slotsOf({ parallel, numThreads }: Pick<Config, 'parallel' | 'numThreads'>): number {
 	return parallel === 0 ? numThreads : parallel;
 }

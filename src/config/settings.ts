@@ -46,7 +46,7 @@ export const settings = {
 		scope: 'model',
 		flag: 'parallel',
 		valueName: 'N',
-		help: 'clips recognised at once by each model; 0 = one per thread',
+		help: 'clips transcribed at once by each model; 0 = one per thread',
 		default: 0,
 		parse: wholeNumber(0, 1024),
 	},

@@ -68,7 +68,7 @@ describe('Wyoming', () => {
 		expect(await client.next()).toEqual({ type: 'pong', data: { text: null } });
 	});
 
-	test('transcribes while somebody speaks, on one connection again and again', async () => {
+	test('transcribes during speech, repeatedly on one connection', async () => {
 		const { server, client } = await open();
 		for (const index of [0, 1]) {
 			client.send('transcribe', { language: 'en' });

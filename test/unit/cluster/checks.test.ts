@@ -306,7 +306,7 @@ describe('the mark of a store', () => {
 	const records = () => new MemoryRecords();
 	const blobs = () => new FolderBlobs(newFolder());
 
-	test('is the same for all, whoever comes first', async () => {
+	test('is the same for all, in any order of arrival', async () => {
 		const [queue, store] = [records(), blobs()];
 		expect(await Promise.all([1, 2, 3].map(() => isSharedStore(queue, store)))).toEqual([true, true, true]);
 		expect(await isSharedStore(queue, store)).toBe(true);

@@ -99,7 +99,7 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 			expect(clips.slice(0, 2).map(({ processed }) => processed)).toEqual([40, 90]);
 		});
 
-		test('whoever goes on with a recording that was half cut knows the groups, and the dead one adds none', async () => {
+		test('the worker that continues a half-cut recording knows the groups, and the dead one adds none', async () => {
 			const cluster = await start();
 			const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 			const first = await dividing(cluster, one, 2);

@@ -133,7 +133,7 @@ describe('a turn whose speech pauses', () => {
 		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
 	});
 
-	it('is transcribed as a whole where somebody goes on', async () => {
+	it('is transcribed as a whole when speech continues', async () => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 500], [0, 400], [3, 500], [0, 1200]));
 		await live.until('completed');

@@ -79,7 +79,7 @@ describe('a live stream', () => {
 		}
 	});
 
-	it('keeps a slot free of long recordings while somebody speaks', async () => {
+	it('keeps a slot free of long recordings during speech', async () => {
 		const { engine, scheduler, events, stream, until } = arrange(byVoice);
 		const isDone = gate();
 		const long: string[] = [];

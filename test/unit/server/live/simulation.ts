@@ -235,7 +235,7 @@ export class Simulation {
 		else if (what < 17) send({ type: 'session.update', session: this.#random.pick(updates) });
 		else if (what < 18) send({ type: 'conversation.item.retrieve', item_id: 'item_3' });
 		else if (what < 19) send({ type: 'response.create' });
-		else this.#take({ type: 'garbage', what: 'Expected JSON' });
+		else this.#take({ type: 'malformed', what: 'Expected JSON' });
 	}
 
 	#deliver(): void {
