@@ -43,7 +43,7 @@ class SimulatedStream {
 		const command = this.commands.shift();
 		switch (command?.type) {
 			case 'audio':
-				this.#hear();
+				this.#receive();
 				break;
 			case 'commit':
 				this.#act(this.#turns.commit(command.commit));
@@ -93,7 +93,7 @@ class SimulatedStream {
 		);
 	}
 
-	#hear(): void {
+	#receive(): void {
 		const before = this.#position;
 		this.#position += 1024;
 		let speech: DetectedSpeech | undefined;
