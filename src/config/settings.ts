@@ -322,6 +322,9 @@ export const settings = {
 
 export type SettingName = keyof typeof settings;
 
+/** Settings as they are written: the text of a flag, a variable or a file. */
+export type SettingTexts = Partial<Record<SettingName, string>>;
+
 /** The value of every setting. */
 export type Config = { readonly [K in SettingName]: ReturnType<(typeof settings)[K]['parse']> };
 

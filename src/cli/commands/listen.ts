@@ -2,7 +2,7 @@
 
 import { WebSocket } from 'ws';
 import { earshot } from '../../command-line.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError, expected } from '../../errors.js';
 import { type ListenEvent, LiveListening } from '../../library/listen.js';
 import { listenOptions } from '../../library/listen-options.js';
@@ -19,7 +19,7 @@ import { RemoteListening } from '../listen/remote.js';
 import { languageOf } from './transcribe.js';
 
 export interface ListenCommand {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly model: string | undefined;
 	readonly language: string | undefined;
 	readonly prompt: string | undefined;
